@@ -1,0 +1,202 @@
+//! What can go wrong, sorted by what the caller does next.
+
+use std::fmt;
+
+use crate::ids::{IdempotencyKey, OrderId};
+use crate::number::OrderNumber;
+use crate::order::Shortage;
+use crate::services::{CallError, ServiceName};
+use crate::store::StoreError;
+
+/// Why a request was not carried out.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// There is no such thing, or it is somebody else's. Look elsewhere.
+    #[error("{what} {id} not found")]
+    NotFound {
+        /// `order`, `product`, `variant` or `user`.
+        what: &'static str,
+        /// What was looked for.
+        id: String,
+    },
+    /// Right, but not now. Change the situation, not the request.
+    #[error(transparent)]
+    Rejected(#[from] Box<Rejection>),
+    /// Could never be right. Change the request.
+    #[error("{}", Violations(.0))]
+    Invalid(Vec<Violation>),
+    /// The order has changed since the caller last saw it. Read it again.
+    #[error("order {order} is at version {actual}, not {expected}")]
+    Conflict {
+        /// The order.
+        order: OrderId,
+        /// What the caller expected.
+        expected: u64,
+        /// What it is.
+        actual: u64,
+    },
+    /// The idempotency key was used before for a different request. Use another key.
+    #[error("idempotency key {key} was used for a different request")]
+    KeyReused {
+        /// The key.
+        key: IdempotencyKey,
+    },
+    /// The caller may not do this.
+    #[error("not allowed to {action}")]
+    Forbidden {
+        /// What they tried.
+        action: &'static str,
+    },
+    /// A service could not be asked. Nothing was accepted; try again later.
+    #[error("the {service} service is not available")]
+    Service {
+        /// Which.
+        service: ServiceName,
+        /// What went wrong.
+        #[source]
+        source: CallError,
+    },
+    /// The store could not be used. Try again later.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// What kind of [`Error`] it is, for status codes and exit codes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[allow(missing_docs, reason = "named after the variants of Error")]
+pub enum ErrorKind {
+    NotFound,
+    Rejected,
+    Invalid,
+    Conflict,
+    KeyReused,
+    Forbidden,
+    Service,
+    Store,
+}
+
+impl Error {
+    /// What kind it is.
+    pub const fn kind(&self) -> ErrorKind {
+        match self {
+            Error::NotFound { .. } => ErrorKind::NotFound,
+            Error::Rejected(_) => ErrorKind::Rejected,
+            Error::Invalid(_) => ErrorKind::Invalid,
+            Error::Conflict { .. } => ErrorKind::Conflict,
+            Error::KeyReused { .. } => ErrorKind::KeyReused,
+            Error::Forbidden { .. } => ErrorKind::Forbidden,
+            Error::Service { .. } => ErrorKind::Service,
+            Error::Store(_) => ErrorKind::Store,
+        }
+    }
+
+    /// Whether the same request may succeed later without anybody changing anything.
+    pub const fn is_retryable(&self) -> bool {
+        matches!(self, Error::Service { .. } | Error::Store(_))
+    }
+
+    /// One violation.
+    pub fn invalid(field: impl Into<String>, problem: impl Into<String>) -> Self {
+        Error::Invalid(vec![Violation::new(field, problem)])
+    }
+
+    pub(crate) fn order_not_found(id: impl fmt::Display) -> Self {
+        Error::NotFound { what: "order", id: id.to_string() }
+    }
+}
+
+/// One thing that is wrong with a request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Violation {
+    /// The field's path, such as `items[2].quantity`.
+    pub field: String,
+    /// What is wrong with its value, and what would be right.
+    pub problem: String,
+}
+
+impl Violation {
+    /// `problem` with the value of `field`.
+    pub fn new(field: impl Into<String>, problem: impl Into<String>) -> Self {
+        Violation { field: field.into(), problem: problem.into() }
+    }
+}
+
+impl fmt::Display for Violation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.field, self.problem)
+    }
+}
+
+struct Violations<'a>(&'a [Violation]);
+
+impl fmt::Display for Violations<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (i, violation) in self.0.iter().enumerate() {
+            write!(f, "{}{violation}", if i == 0 { "" } else { "; " })?;
+        }
+        Ok(())
+    }
+}
+
+/// Why a business rule refused a request.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct Rejection {
+    /// Stable, for machines.
+    pub reason: RejectionReason,
+    /// For people.
+    pub message: String,
+    /// The order, where there is one.
+    pub order: Option<(OrderId, OrderNumber)>,
+    /// What was missing, for a shortage.
+    pub shortages: Vec<Shortage>,
+    /// What could be done instead, now.
+    pub possible: Vec<&'static str>,
+}
+
+impl Rejection {
+    /// A refusal that concerns no order.
+    pub fn new(reason: RejectionReason, message: impl Into<String>) -> Self {
+        Rejection { reason, message: message.into(), order: None, shortages: Vec::new(), possible: Vec::new() }
+    }
+}
+
+impl From<Rejection> for Error {
+    fn from(rejection: Rejection) -> Self {
+        Error::Rejected(Box::new(rejection))
+    }
+}
+
+crate::order::text_enum! {
+    /// The stable machine reasons of refusals.
+    RejectionReason, "reason" {
+        /// The order's state does not allow the command.
+        IllegalTransition = "ILLEGAL_TRANSITION",
+        /// The time for it is over.
+        TooLate = "TOO_LATE",
+        /// A hold of that kind is already placed.
+        HoldExists = "HOLD_EXISTS",
+        /// No hold of that kind is placed.
+        NoSuchHold = "NO_SUCH_HOLD",
+        /// The product may not be ordered.
+        ProductUnpublished = "PRODUCT_UNPUBLISHED",
+        /// The product's price makes no sense.
+        PriceUnusable = "PRICE_UNUSABLE",
+        /// The user's account may not order.
+        UserNotActive = "USER_NOT_ACTIVE",
+        /// No such coupon, or not valid now.
+        CouponInvalid = "COUPON_INVALID",
+        /// The coupon needs a larger order.
+        CouponMinimum = "COUPON_MINIMUM",
+        /// The coupon's uses are used up.
+        CouponExhausted = "COUPON_EXHAUSTED",
+        /// The total is not what the caller expected.
+        TotalChanged = "TOTAL_CHANGED",
+        /// Stock was refused.
+        OutOfStock = "OUT_OF_STOCK",
+        /// Payment was declined.
+        PaymentDeclined = "PAYMENT_DECLINED",
+        /// Nobody paid in time.
+        OrderExpired = "ORDER_EXPIRED",
+    }
+}

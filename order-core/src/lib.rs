@@ -1,0 +1,16 @@
+//! The order engine.
+#![warn(missing_docs)]
+
+pub mod allocation;
+pub mod error;
+pub mod ids;
+pub mod money;
+pub mod number;
+pub mod order;
+pub mod policy;
+pub mod pricing;
+pub mod runtime;
+pub mod services;
+pub mod store;
+pub mod text;
+pub mod time;

@@ -1,0 +1,292 @@
+//! The facts of an order's life. What they do to the order stands in [`crate::machine::evolve`].
+
+use serde::{Deserialize, Serialize};
+
+use super::{
+    Addresses, Amounts, AttentionReason, Blocks, Claim, ClosingKind, CustomerAction, Lot, NoticeKind, Op, OperationKind,
+    OperationState, PaymentTerms, UnmatchedPayment,
+};
+use crate::ids::{LineId, Name, OrderId, ProductId, Reference, Sku, UserId, VariantId};
+use crate::money::{Currency, Minor};
+use crate::number::OrderNumber;
+use crate::text::Private;
+use crate::time::Timestamp;
+
+/// Something that happened to an order, and never un-happens.
+///
+/// Stored in the journal under [`super::JOURNAL_FORMAT`]; a released variant or field keeps its meaning for ever.
+/// [`Private`] fields live in their own rows and are absent from what the journal keeps.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[allow(missing_docs, reason = "fields are named as on the records they set, and documented there")]
+pub enum Event {
+    /// The order exists.
+    Placed(Box<Placed>),
+    /// Operations were handed to the workers: from now on each may have been called.
+    Armed { ops: Vec<Op> },
+
+    /// A hold is wanted.
+    ReservationPlanned { n: u32, sku: Sku, quantity: u32 },
+    /// The inventory holds the units.
+    StockHeld {
+        n: u32,
+        reference: Option<Reference>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        expires_at: Option<Timestamp>,
+    },
+    /// The inventory said no.
+    StockRefused {
+        n: u32,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        available: Option<u32>,
+        code: String,
+    },
+    /// It is not known whether the inventory holds the units.
+    StockUnknown { n: u32 },
+    /// A look-up proved that no hold exists.
+    StockAbsent { n: u32 },
+    /// It cannot be found out whether a hold exists.
+    StockSuspect { n: u32 },
+    /// The hold was never asked for, and is no longer wanted.
+    StockDropped { n: u32 },
+    /// A held reservation is being given back or committed.
+    StockClosing { n: u32, kind: ClosingKind },
+    /// It is not known whether giving back or committing happened.
+    StockClosingUnknown { n: u32 },
+    /// Giving back or committing was refused: the hold stays.
+    StockClosingRefused { n: u32, kind: ClosingKind, code: String },
+    /// The units were given back.
+    StockReleased { n: u32 },
+    /// The units left the stock.
+    StockCommitted { n: u32 },
+    /// The hold's lifetime is over.
+    StockExpired { n: u32 },
+    /// The inventory no longer knows the hold.
+    StockLost { n: u32 },
+
+    /// A payment operation is wanted.
+    PaymentPlanned {
+        n: u32,
+        kind: OperationKind,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        parent: Option<u32>,
+        method: Name,
+        amount: Minor,
+        #[serde(skip)]
+        token: Private<String>,
+        #[serde(skip)]
+        return_url: Private<String>,
+    },
+    /// The provider said what became of an operation.
+    PaymentSettled {
+        n: u32,
+        /// `AUTHORIZED`, `CAPTURED`, `DECLINED`, `VOIDED`, `REFUNDED` or `FAILED`.
+        state: OperationState,
+        /// What was authorized, captured or refunded.
+        #[serde(default, skip_serializing_if = "is_zero")]
+        amount: Minor,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        reference: Option<Reference>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        code: Option<String>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        capture_before: Option<Timestamp>,
+    },
+    /// The provider will say later, or the customer must act first.
+    PaymentWaiting {
+        n: u32,
+        /// `PENDING` or `ACTION_REQUIRED`.
+        state: OperationState,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        reference: Option<Reference>,
+        deadline: Timestamp,
+        #[serde(skip)]
+        action: Private<CustomerAction>,
+    },
+    /// It is not known whether an operation happened.
+    PaymentUnknown { n: u32 },
+    /// The operation was never asked for, and is no longer wanted.
+    PaymentDropped { n: u32 },
+    /// A provider reported something that changes no operation: late, contradictory or of another amount.
+    PaymentReported { n: u32, status: OperationState, amount: Minor, currency: Currency, reference: Option<Reference> },
+    /// A provider reported something that fits no operation.
+    PaymentUnmatched(UnmatchedPayment),
+
+    /// Stock is held and what is due is covered.
+    Confirmed,
+    /// Stock was refused.
+    Rejected { shortages: Vec<Shortage> },
+    /// Payment was declined, and no other attempt is open.
+    PaymentFailed { retry_until: Timestamp },
+    /// The customer pays again, perhaps in another way.
+    PaymentRetried { method: Name, terms: PaymentTerms, placing_deadline: Timestamp },
+    /// Nobody paid in time.
+    Expired,
+    /// Someone wants the order gone.
+    CancelRequested { cause: CancelCause },
+    /// Nothing is left to give back.
+    Cancelled,
+
+    /// Something keeps the order from going on.
+    HoldPlaced { kind: Name, blocks: Blocks, until: Option<Timestamp> },
+    /// It no longer does.
+    HoldReleased {
+        kind: Name,
+        /// Whether its time was over, rather than someone lifting it.
+        lapsed: bool,
+    },
+    /// A person must look.
+    AttentionRaised {
+        reason: AttentionReason,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        about: Option<Op>,
+    },
+    /// It settled by itself, or somebody has looked.
+    AttentionCleared {
+        reason: AttentionReason,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        about: Option<Op>,
+    },
+    /// Somebody wrote something down; the text is in the row's notes.
+    Noted,
+}
+
+fn is_zero(minor: &Minor) -> bool {
+    *minor == 0
+}
+
+/// Everything about an order when it was placed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[allow(missing_docs, reason = "fields are named as on the order, and documented there")]
+pub struct Placed {
+    pub id: OrderId,
+    pub number: OrderNumber,
+    pub user: UserId,
+    pub currency: Currency,
+    pub lines: Vec<PlacedLine>,
+    pub amounts: Amounts,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shipping_method: Option<Name>,
+    pub payment_method: Name,
+    pub terms: PaymentTerms,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub coupon: Option<Name>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub claims: Vec<Claim>,
+    pub placing_deadline: Timestamp,
+    #[serde(skip)]
+    pub addresses: Private<Addresses>,
+    #[serde(skip)]
+    pub notes: Private<String>,
+    #[serde(skip)]
+    pub token: Private<String>,
+    #[serde(skip)]
+    pub return_url: Private<String>,
+}
+
+/// A line when it was placed: one lot.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[allow(missing_docs, reason = "fields are named as on the line, and documented there")]
+pub struct PlacedLine {
+    pub id: LineId,
+    pub product: ProductId,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub variant: Option<VariantId>,
+    pub sku: Sku,
+    pub name: String,
+    pub unit_price: Minor,
+    pub discount: Minor,
+    pub requires_shipping: bool,
+    pub lot: Lot,
+}
+
+/// What was missing of a SKU.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Shortage {
+    /// What.
+    pub sku: Sku,
+    /// How many were wanted.
+    pub requested: u32,
+    /// How many there were, if the inventory said so.
+    pub available: Option<u32>,
+}
+
+/// Why an order is cancelled.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CancelCause {
+    /// Someone asked; the reason they gave is in the row's notes.
+    Requested,
+    /// Stock was lost after payment and could not be replaced.
+    StockLost,
+}
+
+impl Event {
+    /// The event's name in the journal, such as `STOCK_HELD`.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Event::Placed(_) => "PLACED",
+            Event::Armed { .. } => "ARMED",
+            Event::ReservationPlanned { .. } => "RESERVATION_PLANNED",
+            Event::StockHeld { .. } => "STOCK_HELD",
+            Event::StockRefused { .. } => "STOCK_REFUSED",
+            Event::StockUnknown { .. } => "STOCK_UNKNOWN",
+            Event::StockAbsent { .. } => "STOCK_ABSENT",
+            Event::StockSuspect { .. } => "STOCK_SUSPECT",
+            Event::StockDropped { .. } => "STOCK_DROPPED",
+            Event::StockClosing { kind: ClosingKind::Release, .. } => "STOCK_RELEASING",
+            Event::StockClosing { kind: ClosingKind::Commit, .. } => "STOCK_COMMITTING",
+            Event::StockClosingUnknown { .. } => "STOCK_CLOSING_UNKNOWN",
+            Event::StockClosingRefused { .. } => "STOCK_CLOSING_REFUSED",
+            Event::StockReleased { .. } => "STOCK_RELEASED",
+            Event::StockCommitted { .. } => "STOCK_COMMITTED",
+            Event::StockExpired { .. } => "STOCK_EXPIRED",
+            Event::StockLost { .. } => "STOCK_LOST",
+            Event::PaymentPlanned { kind, .. } => match kind {
+                OperationKind::Authorize => "AUTHORIZATION_PLANNED",
+                OperationKind::Charge => "CHARGE_PLANNED",
+                OperationKind::Capture => "CAPTURE_PLANNED",
+                OperationKind::Void => "VOID_PLANNED",
+                OperationKind::Refund => "REFUND_PLANNED",
+            },
+            Event::PaymentSettled { state, .. } => match state {
+                OperationState::Authorized => "PAYMENT_AUTHORIZED",
+                OperationState::Captured => "PAYMENT_CAPTURED",
+                OperationState::Declined => "PAYMENT_DECLINED",
+                OperationState::Voided => "PAYMENT_VOIDED",
+                OperationState::Refunded => "PAYMENT_REFUNDED",
+                _ => "PAYMENT_OPERATION_FAILED",
+            },
+            Event::PaymentWaiting { state: OperationState::ActionRequired, .. } => "PAYMENT_ACTION_REQUIRED",
+            Event::PaymentWaiting { .. } => "PAYMENT_PENDING",
+            Event::PaymentUnknown { .. } => "PAYMENT_UNKNOWN",
+            Event::PaymentDropped { .. } => "PAYMENT_DROPPED",
+            Event::PaymentReported { .. } => "PAYMENT_REPORTED",
+            Event::PaymentUnmatched(_) => "PAYMENT_UNMATCHED",
+            Event::Confirmed => "CONFIRMED",
+            Event::Rejected { .. } => "REJECTED",
+            Event::PaymentFailed { .. } => "PAYMENT_FAILED",
+            Event::PaymentRetried { .. } => "PAYMENT_RETRIED",
+            Event::Expired => "EXPIRED",
+            Event::CancelRequested { .. } => "CANCEL_REQUESTED",
+            Event::Cancelled => "CANCELLED",
+            Event::HoldPlaced { .. } => "HOLD_PLACED",
+            Event::HoldReleased { .. } => "HOLD_RELEASED",
+            Event::AttentionRaised { .. } => "ATTENTION_RAISED",
+            Event::AttentionCleared { .. } => "ATTENTION_CLEARED",
+            Event::Noted => "NOTED",
+        }
+    }
+
+    /// What the customer is told because of it, if anything.
+    pub fn notice(&self) -> Option<NoticeKind> {
+        match self {
+            Event::Confirmed => Some(NoticeKind::Confirmed),
+            Event::Rejected { .. } => Some(NoticeKind::Rejected),
+            Event::PaymentFailed { .. } => Some(NoticeKind::PaymentFailed),
+            Event::Expired => Some(NoticeKind::Expired),
+            Event::Cancelled => Some(NoticeKind::Cancelled),
+            _ => None,
+        }
+    }
+}

@@ -1,0 +1,544 @@
+//! The order and its records. Data and what can be read off it; what may happen to it stands in [`crate::machine`].
+
+mod event;
+mod journal;
+pub(crate) mod payment;
+mod reservation;
+mod status;
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+pub use event::{CancelCause, Event, Placed, PlacedLine, Shortage};
+pub use journal::{Actor, DecodeError, JOURNAL_FORMAT, JournalRow, decode_event, encode_event};
+pub use payment::{CustomerAction, OperationKind, OperationState, PaymentOperation, PaymentTerms};
+pub use reservation::{Closing, ClosingKind, HoldState, Reservation};
+pub(crate) use status::text_enum;
+pub use status::{FulfilmentStatus, Lifecycle, PaymentStatus, ReturnStatus, Status, Statuses, derive};
+
+use crate::ids::{LineId, Name, OrderId, ProductId, Reference, Sku, UserId, VariantId};
+use crate::money::{Currency, Minor, Money};
+use crate::number::OrderNumber;
+use crate::text::Private;
+use crate::time::Timestamp;
+
+/// An order with all its records: the aggregate that one [`crate::store::Changeset`] changes.
+///
+/// Amounts are minor units of [`Order::currency`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Order {
+    /// Its id.
+    pub id: OrderId,
+    /// Its number, for people.
+    pub number: OrderNumber,
+    /// Whose it is.
+    pub user: UserId,
+    /// How many journal rows it has.
+    pub version: u64,
+    /// Where it is in its life.
+    pub lifecycle: Lifecycle,
+    /// What its records say, derived after every event.
+    pub statuses: Statuses,
+    /// The one currency of all its amounts.
+    pub currency: Currency,
+    /// What was ordered, in the order it was asked for.
+    pub lines: Vec<Line>,
+    /// The sums.
+    pub amounts: Amounts,
+    /// How it is sent; none when nothing needs shipping.
+    pub shipping_method: Option<Name>,
+    /// How it is paid: the latest attempt's method.
+    pub payment_method: Name,
+    /// When its money is due.
+    pub terms: PaymentTerms,
+    /// The coupon it used.
+    pub coupon: Option<Name>,
+    /// The limited things it took: given back when it dies.
+    pub claims: Vec<Claim>,
+    /// Which attempt at placing is under way: 1, and one more for each retried payment.
+    pub attempt: u32,
+    /// What the inventory holds, or may hold, for it.
+    pub reservations: Vec<Reservation>,
+    /// Every payment operation it ever asked for.
+    pub payments: Vec<PaymentOperation>,
+    /// What a provider reported that fits no operation.
+    pub unmatched: Vec<UnmatchedPayment>,
+    /// What keeps it from going on until someone lifts it.
+    pub holds: Vec<OrderHold>,
+    /// What a person must look at.
+    pub attention: Vec<Attention>,
+    /// What the customer is yet to be told: journal rows above [`Order::notified`].
+    pub notices: Vec<Notice>,
+    /// The journal row up to which the customer has been told. Outside version and journal.
+    pub notified: u64,
+    /// Until when an unpaid placing may take.
+    pub placing_deadline: Timestamp,
+    /// Until when a failed payment may be retried, once it has failed.
+    pub retry_until: Option<Timestamp>,
+    /// When it was placed.
+    pub created_at: Timestamp,
+    /// The time of its last journal row.
+    pub updated_at: Timestamp,
+    /// When it was completed.
+    pub completed_at: Option<Timestamp>,
+    /// When it was cancelled for good.
+    pub cancelled_at: Option<Timestamp>,
+    /// Where it goes and who is billed: not in the journal.
+    pub addresses: Private<Addresses>,
+    /// What the customer wrote: not in the journal.
+    pub notes: Private<String>,
+}
+
+/// A line: one product, or variant, at one snapshotted price.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Line {
+    /// 1, 2, … within the order.
+    pub n: u32,
+    /// Its id, by which clients name it.
+    pub id: LineId,
+    /// The product.
+    pub product: ProductId,
+    /// The variant, if one was chosen.
+    pub variant: Option<VariantId>,
+    /// What the inventory counts.
+    pub sku: Sku,
+    /// The name when it was ordered.
+    pub name: String,
+    /// How many units were ordered.
+    pub quantity: u32,
+    /// The list price of one unit.
+    pub unit_price: Minor,
+    /// What the product's discount takes off all units.
+    pub discount: Minor,
+    /// `quantity × unit_price − discount`.
+    pub subtotal: Minor,
+    /// Whether it must be sent.
+    pub requires_shipping: bool,
+    /// What became of its units.
+    pub counters: Counters,
+    /// Groups of equal units with the shares stored for them.
+    pub lots: Vec<Lot>,
+    /// When it was added.
+    pub created_at: Timestamp,
+    /// When it last changed.
+    pub updated_at: Timestamp,
+}
+
+/// What became of a line's units. Each is at most the quantity ordered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Counters {
+    /// Cancelled before they shipped.
+    pub cancelled: u32,
+    /// In a shipment that is planned and has not left.
+    pub planned: u32,
+    /// Left, including those that have arrived.
+    pub shipped: u32,
+    /// Arrived.
+    pub delivered: u32,
+    /// Came back, and their return is closed.
+    pub returned: u32,
+}
+
+/// `units` equal units and what of the order's price belongs to them, fixed when they were ordered.
+///
+/// A part of a lot carries [`crate::allocation::share_of_units`] of each amount, so that any sequence of parts adds up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Lot {
+    /// How many.
+    pub units: u32,
+    /// Their share of the line's subtotal.
+    pub subtotal: Minor,
+    /// Their share of the coupon.
+    pub coupon: Minor,
+    /// Tax added for them.
+    pub tax: Minor,
+    /// Tax contained in their price: shown, and adds nothing.
+    pub tax_included: Minor,
+}
+
+impl Lot {
+    /// What the units cost with everything: subtotal − coupon + added tax.
+    pub const fn total(&self) -> Minor {
+        self.subtotal - self.coupon + self.tax
+    }
+}
+
+/// The sums of an order, as in the plan: `total = subtotal + tax + shipping − discount`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Amounts {
+    /// Σ line subtotals.
+    pub subtotal: Minor,
+    /// The coupon's discount.
+    pub discount: Minor,
+    /// Tax that is added: of the lines and of shipping.
+    pub tax: Minor,
+    /// Tax contained in inclusive prices: of the lines and of shipping.
+    pub tax_included: Minor,
+    /// Shipping, without the tax added to it.
+    pub shipping: Minor,
+    /// The part of `tax` that is for shipping.
+    pub shipping_tax: Minor,
+    /// What the customer pays.
+    pub total: Minor,
+}
+
+text_enum! {
+    /// Which of an order's addresses.
+    AddressType, "address type" {
+        /// Where the goods go.
+        Shipping = "SHIPPING",
+        /// Who is billed.
+        Billing = "BILLING",
+    }
+}
+
+/// A postal address, validated at the edge. Personal: never in the journal or in a log.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Address {
+    /// Given name.
+    pub first_name: String,
+    /// Family name.
+    pub last_name: String,
+    /// Street and number.
+    pub address_line1: String,
+    /// The rest of it.
+    pub address_line2: Option<String>,
+    /// City.
+    pub city: String,
+    /// State or province.
+    pub state: String,
+    /// Postal code.
+    pub postal_code: String,
+    /// Country, as written; tax rows match it ignoring case.
+    pub country: String,
+    /// Telephone.
+    pub phone: Option<String>,
+    /// E-mail.
+    pub email: Option<String>,
+}
+
+impl std::fmt::Debug for Address {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Address([redacted])")
+    }
+}
+
+/// An order's two addresses.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Addresses {
+    /// Where the goods go.
+    pub shipping: Address,
+    /// Who is billed; the shipping address unless another was given.
+    pub billing: Address,
+}
+
+/// One use of something limited, counted by the store in the placing commit.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Claim {
+    /// What is claimed, such as `coupon/SUMMER10` or `coupon/SUMMER10/<user>`.
+    pub name: String,
+    /// How many uses there are in all.
+    pub limit: u32,
+}
+
+text_enum! {
+    /// What a hold keeps from happening.
+    Blocks, "blocked step" {
+        /// Confirming.
+        Confirm = "confirm",
+        /// Capturing.
+        Capture = "capture",
+        /// Shipping.
+        Ship = "ship",
+    }
+}
+
+/// Something that keeps an order from going on, such as a fraud review.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OrderHold {
+    /// Its kind; at most one of each kind at a time.
+    pub kind: Name,
+    /// What it blocks.
+    pub blocks: Blocks,
+    /// Who placed it.
+    pub placed_by: Actor,
+    /// When it lapses by itself.
+    pub until: Option<Timestamp>,
+}
+
+text_enum! {
+    /// Why a person must look at an order.
+    AttentionReason, "attention" {
+        /// A call failed more often than the budget allows; it is still tried.
+        RetriesExhausted = "RETRIES_EXHAUSTED",
+        /// A hold that cannot be proven may exist.
+        SuspectHold = "SUSPECT_HOLD",
+        /// A hold was lost and could not be replaced.
+        StockLost = "STOCK_LOST",
+        /// A hold could not be given back.
+        ReleaseRefused = "RELEASE_REFUSED",
+        /// Money moved on an order that was dead.
+        MoneyOnDeadOrder = "MONEY_ON_DEAD_ORDER",
+        /// A provider reported another amount than was asked, or more than once was paid.
+        AmountMismatch = "AMOUNT_MISMATCH",
+        /// A provider reported what contradicts the records, or fits none of them.
+        UnexpectedReport = "UNEXPECTED_REPORT",
+        /// A refund was refused.
+        RefundFailed = "REFUND_FAILED",
+        /// A void was refused.
+        VoidFailed = "VOID_FAILED",
+        /// An outcome cannot be found out.
+        Undecidable = "UNDECIDABLE",
+        /// A service's answer made no sense.
+        Malformed = "MALFORMED",
+        /// Working on the order panicked again and again.
+        Poison = "POISON",
+    }
+}
+
+/// A reason for a person to look, and the operation it is about.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Attention {
+    /// Why.
+    pub reason: AttentionReason,
+    /// What it is about, if one operation.
+    pub about: Option<Op>,
+    /// Since when.
+    pub since: Timestamp,
+}
+
+/// A journal row the customer is to be told of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Notice {
+    /// The journal row.
+    pub seq: u64,
+    /// What to tell.
+    pub kind: NoticeKind,
+}
+
+text_enum! {
+    /// What a customer is told.
+    NoticeKind, "notice" {
+        /// The order is confirmed.
+        Confirmed = "ORDER_CONFIRMED",
+        /// Stock was refused.
+        Rejected = "ORDER_REJECTED",
+        /// Payment was declined.
+        PaymentFailed = "PAYMENT_FAILED",
+        /// Nobody paid in time.
+        Expired = "ORDER_EXPIRED",
+        /// The order is cancelled, and nothing is left to give back.
+        Cancelled = "ORDER_CANCELLED",
+    }
+}
+
+/// What a provider reported that fits no operation of the order.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UnmatchedPayment {
+    /// The provider's reference.
+    pub reference: Reference,
+    /// What it said.
+    pub status: OperationState,
+    /// The amount it named.
+    pub amount: Minor,
+    /// The currency it named.
+    pub currency: Currency,
+}
+
+/// An operation of an order, by which calls, tries and attention are named: `r1`, `p2`, `n7`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub enum Op {
+    /// Reservation number n.
+    Reservation(u32),
+    /// Payment operation number n.
+    Payment(u32),
+    /// The notice for journal row n.
+    Notice(u64),
+}
+
+impl std::fmt::Display for Op {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Op::Reservation(n) => write!(f, "r{n}"),
+            Op::Payment(n) => write!(f, "p{n}"),
+            Op::Notice(n) => write!(f, "n{n}"),
+        }
+    }
+}
+
+impl TryFrom<String> for Op {
+    type Error = crate::ids::ParseIdError;
+    fn try_from(s: String) -> Result<Self, Self::Error> {
+        let wrong = || crate::ids::ParseIdError::new("operation", &s, "expected r1, p1 or n1");
+        let (kind, n) = s.split_at_checked(1).ok_or_else(wrong)?;
+        let n: u64 = n.parse().map_err(|_| wrong())?;
+        let small = u32::try_from(n).map_err(|_| wrong());
+        match kind {
+            "r" => small.map(Op::Reservation),
+            "p" => small.map(Op::Payment),
+            "n" => Ok(Op::Notice(n)),
+            _ => Err(wrong()),
+        }
+    }
+}
+
+impl From<Op> for String {
+    fn from(op: Op) -> String {
+        op.to_string()
+    }
+}
+
+/// What an order's payment records add up to, in minor units.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct OrderMoney {
+    /// What the customer owes in all, before what was paid.
+    pub owed: Minor,
+    /// Authorized and neither captured nor voided.
+    pub authorized: Minor,
+    /// Captured.
+    pub captured: Minor,
+    /// Sent back.
+    pub refunded: Minor,
+    /// On its way back: planned, asked or not yet known.
+    pub refunding: Minor,
+}
+
+/// Units of lines that need shipping.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct ShipmentTotals {
+    /// Ordered and not cancelled.
+    pub wanted: u32,
+    /// In planned shipments.
+    pub planned: u32,
+    /// Left.
+    pub shipped: u32,
+    /// Arrived.
+    pub delivered: u32,
+}
+
+impl Order {
+    /// `minor` units of the order's currency as money.
+    pub const fn in_currency(&self, minor: Minor) -> Money {
+        Money::new(minor, self.currency)
+    }
+
+    /// The reservation numbered `n`.
+    pub fn reservation(&self, n: u32) -> Option<&Reservation> {
+        n.checked_sub(1).and_then(|i| self.reservations.get(i as usize))
+    }
+
+    /// The payment operation numbered `n`.
+    pub fn payment(&self, n: u32) -> Option<&PaymentOperation> {
+        n.checked_sub(1).and_then(|i| self.payments.get(i as usize))
+    }
+
+    /// Operations that act on payment `n`: captures, voids, refunds.
+    pub fn children(&self, n: u32) -> impl Iterator<Item = &PaymentOperation> {
+        self.payments.iter().filter(move |p| p.parent == Some(n))
+    }
+
+    /// What of authorization `n` is neither captured nor given up.
+    pub fn authorized_rest(&self, n: u32) -> Minor {
+        match self.payment(n) {
+            Some(p) if p.kind == OperationKind::Authorize && p.state == OperationState::Authorized => {
+                let taken: Minor = self.children(n).map(PaymentOperation::captured).sum();
+                (p.settled.clamp(0, p.amount) - taken).max(0)
+            }
+            _ => 0,
+        }
+    }
+
+    /// What the customer owes in all: the stored shares of the units that are neither cancelled nor returned, and shipping;
+    /// nothing for an order that is dead.
+    pub fn owed(&self) -> Minor {
+        if !self.lifecycle.is_live() {
+            return 0;
+        }
+        let lines: Minor = self.lines.iter().map(Line::owed).sum();
+        lines + self.amounts.shipping + self.amounts.shipping_tax
+    }
+
+    /// What the payment records add up to.
+    pub fn money(&self) -> OrderMoney {
+        let mut money = OrderMoney { owed: self.owed(), ..OrderMoney::default() };
+        for p in &self.payments {
+            money.captured += p.captured();
+            money.refunded += p.refunded();
+            money.refunding += p.refunding();
+            money.authorized += self.authorized_rest(p.n);
+        }
+        money
+    }
+
+    /// How many units of each SKU the order wants held or committed, SKUs in sorted order.
+    pub fn wanted_stock(&self) -> BTreeMap<&Sku, u32> {
+        let mut wanted = BTreeMap::new();
+        for line in &self.lines {
+            let units = line.quantity - line.counters.cancelled;
+            if units > 0 {
+                *wanted.entry(&line.sku).or_insert(0) += units;
+            }
+        }
+        wanted
+    }
+
+    /// Units of the lines that need shipping.
+    pub fn shipment_totals(&self) -> ShipmentTotals {
+        let mut t = ShipmentTotals::default();
+        for line in self.lines.iter().filter(|l| l.requires_shipping) {
+            t.wanted += line.quantity - line.counters.cancelled;
+            t.planned += line.counters.planned;
+            t.shipped += line.counters.shipped;
+            t.delivered += line.counters.delivered;
+        }
+        t
+    }
+
+    /// Whether a hold blocks `step`.
+    pub fn is_blocked(&self, step: Blocks) -> bool {
+        self.holds.iter().any(|h| h.blocks == step)
+    }
+
+    /// Whether `reason` is open.
+    pub fn has_attention(&self, reason: AttentionReason) -> bool {
+        self.attention.iter().any(|a| a.reason == reason)
+    }
+
+    /// The order as replaying its journal gives it: without addresses, notes, tokens, URLs, and what the customer was told.
+    pub fn without_personal(&self) -> Order {
+        let mut order = self.clone();
+        order.addresses = Private(None);
+        order.notes = Private(None);
+        order.notified = 0;
+        order.notices.clear();
+        for p in &mut order.payments {
+            p.token = Private(None);
+            p.return_url = Private(None);
+            p.action = Private(None);
+        }
+        order
+    }
+}
+
+impl Line {
+    /// Units that are ordered, not cancelled and in no live shipment.
+    pub const fn open(&self) -> u32 {
+        self.quantity - self.counters.cancelled - self.counters.planned - self.counters.shipped
+    }
+
+    /// The stored shares of the units that are neither cancelled nor returned. Units leave the last lot first.
+    pub fn owed(&self) -> Minor {
+        let mut gone = self.counters.cancelled + self.counters.returned;
+        let mut owed = 0;
+        for lot in self.lots.iter().rev() {
+            let left = lot.units - gone.min(lot.units);
+            gone -= gone.min(lot.units);
+            owed += crate::allocation::share_of_units(lot.subtotal, left, lot.units)
+                - crate::allocation::share_of_units(lot.coupon, left, lot.units)
+                + crate::allocation::share_of_units(lot.tax, left, lot.units);
+        }
+        owed
+    }
+}

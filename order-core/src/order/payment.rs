@@ -1,0 +1,164 @@
+//! Payment operations: every authorization, charge, capture, void and refund an order ever asked for.
+
+use super::status::text_enum;
+use crate::ids::{Name, Reference};
+use crate::money::Minor;
+use crate::text::Private;
+use crate::time::Timestamp;
+
+text_enum! {
+    /// What the provider is asked to do.
+    OperationKind, "payment operation" {
+        /// Set the amount aside; captured or voided later.
+        Authorize = "AUTHORIZE",
+        /// Authorize and capture at once.
+        Charge = "CHARGE",
+        /// Take some of an authorized amount.
+        Capture = "CAPTURE",
+        /// Give up an authorization, or an attempt that is not settled yet.
+        Void = "VOID",
+        /// Send captured money back.
+        Refund = "REFUND",
+    }
+}
+
+text_enum! {
+    /// What is known of an operation.
+    OperationState, "payment state" {
+        /// Wanted; the provider was provably never asked.
+        Planned = "PLANNED",
+        /// Handed to the workers: the provider may have been asked.
+        Armed = "ARMED",
+        /// Asked, and the outcome is not known.
+        Unknown = "UNKNOWN",
+        /// No longer wanted, and provably never asked.
+        Dropped = "DROPPED",
+        /// The customer must do something first.
+        ActionRequired = "ACTION_REQUIRED",
+        /// The provider will say later.
+        Pending = "PENDING",
+        /// The amount is set aside.
+        Authorized = "AUTHORIZED",
+        /// The amount is ours.
+        Captured = "CAPTURED",
+        /// The provider or the bank said no.
+        Declined = "DECLINED",
+        /// Given up before any money moved, or the authorization was released.
+        Voided = "VOIDED",
+        /// The amount went back.
+        Refunded = "REFUNDED",
+        /// It did not happen, and provably never will under this number.
+        Failed = "FAILED",
+    }
+}
+
+impl OperationState {
+    /// Whether the provider may still change it without being asked again.
+    pub const fn is_open(self) -> bool {
+        match self {
+            OperationState::Planned
+            | OperationState::Armed
+            | OperationState::Unknown
+            | OperationState::ActionRequired
+            | OperationState::Pending => true,
+            OperationState::Dropped
+            | OperationState::Authorized
+            | OperationState::Captured
+            | OperationState::Declined
+            | OperationState::Voided
+            | OperationState::Refunded
+            | OperationState::Failed => false,
+        }
+    }
+}
+
+text_enum! {
+    /// When an order's money is due.
+    PaymentTerms, "payment terms" {
+        /// Captured before the order is confirmed.
+        Confirm = "confirm",
+        /// Authorized before the order is confirmed, captured as it ships.
+        Shipment = "shipment",
+        /// Invoiced; nothing is charged.
+        Invoice = "invoice",
+        /// Cash on delivery; nothing is charged.
+        Delivery = "delivery",
+    }
+}
+
+/// What the customer must do to go on with a payment, as the provider said.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CustomerAction {
+    /// Where to send the customer.
+    pub url: String,
+    /// More for the client, opaque to us.
+    pub data: Option<String>,
+}
+
+/// One request to the payment service, and what came of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PaymentOperation {
+    /// 1, 2, … within the order; also the number its key is derived from.
+    pub n: u32,
+    /// For a capture, void or refund: the operation it acts on.
+    pub parent: Option<u32>,
+    /// What is asked.
+    pub kind: OperationKind,
+    /// How the customer pays.
+    pub method: Name,
+    /// How much is asked, in minor units of the order's currency.
+    pub amount: Minor,
+    /// How much the provider says was authorized, captured or refunded; counted up to `amount` only.
+    pub settled: Minor,
+    /// What is known of it.
+    pub state: OperationState,
+    /// The provider's name for it; the plan's `transaction_id`.
+    pub reference: Option<Reference>,
+    /// The provider's reason for a decline or a failure.
+    pub code: Option<String>,
+    /// When an authorization lapses.
+    pub capture_before: Option<Timestamp>,
+    /// Until when a pending payment or a customer's action is waited for.
+    pub deadline: Option<Timestamp>,
+    /// The client's payment token, until the attempt is settled.
+    pub token: Private<String>,
+    /// Where the provider sends the customer back to, until the attempt is settled.
+    pub return_url: Private<String>,
+    /// What the customer must do, while it is outstanding.
+    pub action: Private<CustomerAction>,
+    /// When it was planned.
+    pub created_at: Timestamp,
+    /// When it last changed.
+    pub updated_at: Timestamp,
+}
+
+impl PaymentOperation {
+    /// Whether it may bring money in: an authorization or a charge.
+    pub const fn is_attempt(&self) -> bool {
+        matches!(self.kind, OperationKind::Authorize | OperationKind::Charge)
+    }
+
+    /// What of it was captured and counts, whatever more the provider reports.
+    pub fn captured(&self) -> Minor {
+        match (self.kind, self.state) {
+            (OperationKind::Charge | OperationKind::Capture, OperationState::Captured) => self.settled.clamp(0, self.amount),
+            _ => 0,
+        }
+    }
+
+    /// What of it was sent back and counts.
+    pub fn refunded(&self) -> Minor {
+        match (self.kind, self.state) {
+            (OperationKind::Refund, OperationState::Refunded) => self.settled.clamp(0, self.amount),
+            _ => 0,
+        }
+    }
+
+    /// What of it may be on its way back: asked, or about to be.
+    pub fn refunding(&self) -> Minor {
+        match self.kind {
+            OperationKind::Refund if self.state.is_open() => self.amount,
+            _ => 0,
+        }
+    }
+}

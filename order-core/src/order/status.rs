@@ -1,0 +1,305 @@
+//! Statuses, and the one function that derives them from an order's own records.
+//!
+//! Only the lifecycle transitions. Everything else is derived by [`derive()`] after every event and stored beside the
+//! records it came from, so that nobody can set it to something the records do not say.
+
+use super::payment::{OperationKind, OperationState};
+use super::{Order, ShipmentTotals};
+
+/// Declares enums whose values have one spelling everywhere: on the wire, in the database, in JSON.
+macro_rules! text_enum {
+    ($(#[$doc:meta])* $name:ident, $what:literal { $($(#[$vdoc:meta])* $variant:ident = $text:literal,)* }) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
+        pub enum $name { $($(#[$vdoc])* #[serde(rename = $text)] $variant,)* }
+
+        impl $name {
+            /// Every value, in order of declaration.
+            pub const ALL: &'static [$name] = &[$($name::$variant,)*];
+            /// The spelling used on the wire, in the database and in JSON.
+            pub const fn as_str(self) -> &'static str { match self { $($name::$variant => $text,)* } }
+        }
+        impl std::fmt::Display for $name {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result { f.pad(self.as_str()) }
+        }
+        impl std::str::FromStr for $name {
+            type Err = $crate::ids::ParseIdError;
+            fn from_str(s: &str) -> Result<Self, Self::Err> {
+                match s {
+                    $($text => Ok($name::$variant),)*
+                    _ => Err($crate::ids::ParseIdError::new($what, s, concat!("expected one of", $(" ", $text),*))),
+                }
+            }
+        }
+    };
+}
+pub(crate) use text_enum;
+
+text_enum! {
+    /// Where an order is in its life: the only status that transitions, by the table in `ARCHITECTURE.md`.
+    Lifecycle, "lifecycle" {
+        /// Accepted; stock, payment or a person's decision is outstanding.
+        Pending = "PENDING",
+        /// Stock is held and what is due at confirmation is covered.
+        Confirmed = "CONFIRMED",
+        /// Fulfilled, paid and closed.
+        Completed = "COMPLETED",
+        /// Cancelled by someone; money and stock are on their way back.
+        Cancelling = "CANCELLING",
+        /// Cancelled, and nothing is left to give back.
+        Cancelled = "CANCELLED",
+        /// Payment was declined; it can be retried for a while.
+        PaymentFailed = "PAYMENT_FAILED",
+        /// Stock was refused.
+        Rejected = "REJECTED",
+        /// Nobody paid in time.
+        Expired = "EXPIRED",
+    }
+}
+
+impl Lifecycle {
+    /// Whether the order wants stock and money (true), or wants to be rid of them (false).
+    pub const fn is_live(self) -> bool {
+        match self {
+            Lifecycle::Pending | Lifecycle::Confirmed | Lifecycle::Completed => true,
+            Lifecycle::Cancelling
+            | Lifecycle::Cancelled
+            | Lifecycle::PaymentFailed
+            | Lifecycle::Rejected
+            | Lifecycle::Expired => false,
+        }
+    }
+
+    /// Whether no command can bring the order on from here.
+    pub const fn is_terminal(self) -> bool {
+        matches!(self, Lifecycle::Cancelled | Lifecycle::Rejected | Lifecycle::Expired)
+    }
+
+    /// Whether the limited things the order claimed (a coupon's use) are given back: it will never be fulfilled.
+    pub const fn gives_claims_back(self) -> bool {
+        matches!(self, Lifecycle::Cancelling | Lifecycle::Cancelled | Lifecycle::Rejected | Lifecycle::Expired)
+    }
+}
+
+text_enum! {
+    /// The plan's `status`: the lifecycle, except that a confirmed order shows its fulfilment.
+    Status, "status" {
+        /// See [`Lifecycle::Pending`].
+        Pending = "PENDING",
+        /// Confirmed; no shipment yet, or none needed.
+        Confirmed = "CONFIRMED",
+        /// Confirmed, and a shipment is planned.
+        Processing = "PROCESSING",
+        /// Some units have shipped.
+        PartiallyShipped = "PARTIALLY_SHIPPED",
+        /// All units have shipped.
+        Shipped = "SHIPPED",
+        /// Some units have arrived.
+        PartiallyDelivered = "PARTIALLY_DELIVERED",
+        /// All units have arrived.
+        Delivered = "DELIVERED",
+        /// See [`Lifecycle::Completed`].
+        Completed = "COMPLETED",
+        /// See [`Lifecycle::Cancelling`].
+        Cancelling = "CANCELLING",
+        /// See [`Lifecycle::Cancelled`].
+        Cancelled = "CANCELLED",
+        /// See [`Lifecycle::PaymentFailed`].
+        PaymentFailed = "PAYMENT_FAILED",
+        /// See [`Lifecycle::Rejected`].
+        Rejected = "REJECTED",
+        /// See [`Lifecycle::Expired`].
+        Expired = "EXPIRED",
+    }
+}
+
+text_enum! {
+    /// What the payment records say, all attempts together.
+    PaymentStatus, "payment status" {
+        /// Nothing was tried, or nothing is due yet (invoice, cash on delivery).
+        None = "NONE",
+        /// An attempt is planned, under way or pending at the provider.
+        Pending = "PENDING",
+        /// The customer must do something, such as confirm with the bank.
+        ActionRequired = "ACTION_REQUIRED",
+        /// Some of what is owed is authorized.
+        PartiallyAuthorized = "PARTIALLY_AUTHORIZED",
+        /// All that is owed is authorized.
+        Authorized = "AUTHORIZED",
+        /// Some of what is owed is captured.
+        PartiallyPaid = "PARTIALLY_PAID",
+        /// What is owed is captured, or nothing is owed.
+        Paid = "PAID",
+        /// More is captured than is owed: a refund is under way.
+        Overpaid = "OVERPAID",
+        /// Some went back, the rest is owed.
+        PartiallyRefunded = "PARTIALLY_REFUNDED",
+        /// All went back.
+        Refunded = "REFUNDED",
+        /// The last attempt was voided.
+        Voided = "VOIDED",
+        /// The last attempt was declined.
+        Failed = "FAILED",
+        /// Somebody disputes a payment.
+        Disputed = "DISPUTED",
+        /// A call's outcome is not known yet.
+        Unknown = "UNKNOWN",
+    }
+}
+
+text_enum! {
+    /// How far the goods are.
+    FulfilmentStatus, "fulfilment status" {
+        /// Nothing needs shipping.
+        NotRequired = "NOT_REQUIRED",
+        /// Nothing is planned or shipped.
+        Unfulfilled = "UNFULFILLED",
+        /// A shipment is planned.
+        InProgress = "IN_PROGRESS",
+        /// Some units have shipped.
+        PartiallyShipped = "PARTIALLY_SHIPPED",
+        /// All units have shipped.
+        Shipped = "SHIPPED",
+        /// Some units have arrived.
+        PartiallyDelivered = "PARTIALLY_DELIVERED",
+        /// All units have arrived.
+        Delivered = "DELIVERED",
+    }
+}
+
+text_enum! {
+    /// How far a return is.
+    ReturnStatus, "return status" {
+        /// No return.
+        None = "NONE",
+        /// A return is asked for or approved.
+        Requested = "REQUESTED",
+        /// Some units came back.
+        PartiallyReturned = "PARTIALLY_RETURNED",
+        /// All units came back.
+        Returned = "RETURNED",
+    }
+}
+
+/// The derived statuses, as stored beside the order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Statuses {
+    /// The plan's status.
+    pub status: Status,
+    /// All attempts together.
+    pub payment: PaymentStatus,
+    /// How far the goods are.
+    pub fulfilment: FulfilmentStatus,
+    /// How far a return is.
+    pub returned: ReturnStatus,
+}
+
+impl Default for Statuses {
+    fn default() -> Self {
+        Statuses {
+            status: Status::Pending,
+            payment: PaymentStatus::None,
+            fulfilment: FulfilmentStatus::Unfulfilled,
+            returned: ReturnStatus::None,
+        }
+    }
+}
+
+/// Derives every status from the order's own records.
+pub fn derive(order: &Order) -> Statuses {
+    let fulfilment = fulfilment(&order.shipment_totals());
+    Statuses { status: status(order.lifecycle, fulfilment), payment: payment(order), fulfilment, returned: returned(order) }
+}
+
+fn status(lifecycle: Lifecycle, fulfilment: FulfilmentStatus) -> Status {
+    match lifecycle {
+        Lifecycle::Pending => Status::Pending,
+        Lifecycle::Confirmed => match fulfilment {
+            FulfilmentStatus::Unfulfilled | FulfilmentStatus::NotRequired => Status::Confirmed,
+            FulfilmentStatus::InProgress => Status::Processing,
+            FulfilmentStatus::PartiallyShipped => Status::PartiallyShipped,
+            FulfilmentStatus::Shipped => Status::Shipped,
+            FulfilmentStatus::PartiallyDelivered => Status::PartiallyDelivered,
+            FulfilmentStatus::Delivered => Status::Delivered,
+        },
+        Lifecycle::Completed => Status::Completed,
+        Lifecycle::Cancelling => Status::Cancelling,
+        Lifecycle::Cancelled => Status::Cancelled,
+        Lifecycle::PaymentFailed => Status::PaymentFailed,
+        Lifecycle::Rejected => Status::Rejected,
+        Lifecycle::Expired => Status::Expired,
+    }
+}
+
+/// First match wins, in the order of the payment-status rules of `ARCHITECTURE.md`.
+fn payment(order: &Order) -> PaymentStatus {
+    let money = order.money();
+    let live = |state| order.payments.iter().any(|p| p.state == state);
+    if live(OperationState::Unknown) {
+        return PaymentStatus::Unknown;
+    }
+    let net = money.captured - money.refunded;
+    let attempts = || order.payments.iter().filter(|p| p.is_attempt() && p.state != OperationState::Dropped);
+    let attempt_in = |states: &[OperationState]| attempts().any(|p| states.contains(&p.state));
+    if attempt_in(&[OperationState::ActionRequired]) && money.authorized + net < money.owed {
+        return PaymentStatus::ActionRequired;
+    }
+    if money.captured > 0 {
+        return if money.refunded > 0 && net <= 0 {
+            PaymentStatus::Refunded
+        } else if net > money.owed {
+            PaymentStatus::Overpaid
+        } else if money.refunded > 0 {
+            PaymentStatus::PartiallyRefunded
+        } else if net == money.owed {
+            PaymentStatus::Paid
+        } else {
+            PaymentStatus::PartiallyPaid
+        };
+    }
+    if money.authorized >= money.owed && money.owed > 0 {
+        return PaymentStatus::Authorized;
+    }
+    if money.authorized > 0 {
+        return PaymentStatus::PartiallyAuthorized;
+    }
+    if attempt_in(&[OperationState::Planned, OperationState::Armed, OperationState::Pending]) {
+        return PaymentStatus::Pending;
+    }
+    match attempts().last().map(|p| (p.kind, p.state)) {
+        Some((OperationKind::Authorize | OperationKind::Charge, OperationState::Voided)) => PaymentStatus::Voided,
+        Some((_, OperationState::Declined | OperationState::Failed)) => PaymentStatus::Failed,
+        _ if order.lifecycle.is_live() && money.owed == 0 => PaymentStatus::Paid,
+        _ => PaymentStatus::None,
+    }
+}
+
+fn fulfilment(t: &ShipmentTotals) -> FulfilmentStatus {
+    if t.wanted == 0 {
+        FulfilmentStatus::NotRequired
+    } else if t.delivered == t.wanted {
+        FulfilmentStatus::Delivered
+    } else if t.delivered > 0 {
+        FulfilmentStatus::PartiallyDelivered
+    } else if t.shipped == t.wanted {
+        FulfilmentStatus::Shipped
+    } else if t.shipped > 0 {
+        FulfilmentStatus::PartiallyShipped
+    } else if t.planned > 0 {
+        FulfilmentStatus::InProgress
+    } else {
+        FulfilmentStatus::Unfulfilled
+    }
+}
+
+fn returned(order: &Order) -> ReturnStatus {
+    let delivered: u32 = order.lines.iter().map(|l| l.counters.delivered).sum();
+    let returned: u32 = order.lines.iter().map(|l| l.counters.returned).sum();
+    if returned == 0 {
+        ReturnStatus::None
+    } else if returned < delivered {
+        ReturnStatus::PartiallyReturned
+    } else {
+        ReturnStatus::Returned
+    }
+}

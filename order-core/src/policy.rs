@@ -1,0 +1,86 @@
+//! Every duration, budget and choice that a shop may want to set differently.
+
+use std::time::Duration;
+
+/// What to do when stock that was already paid for is lost and cannot be replaced.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LostStock {
+    /// Cancel the order and refund it.
+    Cancel,
+    /// Keep it, raise attention and keep trying to reserve.
+    Backorder,
+}
+
+/// The engine's settings. [`Policy::default`] gives the documented defaults.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Policy {
+    /// How long a call to a service may take before its outcome counts as unknown. 5 s.
+    pub call_deadline: Duration,
+    /// How much longer than that a service may still be at work on a call it has not answered. 5 s.
+    pub settle_margin: Duration,
+    /// How long a worker may work on an order before others may take it over. 10 s.
+    pub lease: Duration,
+    /// How long placing may take before an unpaid order expires. 30 min.
+    pub placing_deadline: Duration,
+    /// How long a customer's action is waited for when the provider does not say. 30 min.
+    pub action_deadline: Duration,
+    /// For how long a failed payment may be retried. 7 days.
+    pub retry_window: Duration,
+    /// How long holds should live where they lapse by themselves. 30 days.
+    pub hold_lifetime: Duration,
+    /// A hold with less than this left is replaced before money moves. 2 min.
+    pub hold_reserve: Duration,
+    /// The first pause after a failed call; doubled for each further one, and drawn at random below. 200 ms.
+    pub backoff_first: Duration,
+    /// The longest pause after a failed call. 15 min.
+    pub backoff_longest: Duration,
+    /// After how many failures of one call a person is told. It is tried on. 10.
+    pub tries_before_attention: u32,
+    /// After how many definite refusals a refund, void or release is not tried again by itself. 3.
+    pub refusals_before_stuck: u32,
+    /// How often working on an order may die before it is left alone. 5.
+    pub runs_before_stuck: u32,
+    /// How many further reserves a suspect hold allows. 1.
+    pub suspects_allowed: u32,
+    /// What to do when paid stock is lost.
+    pub lost_stock: LostStock,
+    /// Account statuses that may order, compared ignoring case. `active` and the empty status.
+    pub user_statuses: Vec<String>,
+    /// How long a caller waits for an order to be decided when it names no deadline. 10 s.
+    pub answer_within: Duration,
+    /// How much before its deadline a caller is answered. 200 ms.
+    pub answer_margin: Duration,
+    /// After how many failed calls in a row a service counts as down, and new orders are refused. 20.
+    pub breaker_failures: u32,
+    /// How long a service that counts as down is left alone. 5 s.
+    pub breaker_pause: Duration,
+}
+
+impl Default for Policy {
+    fn default() -> Self {
+        const MINUTE: Duration = Duration::from_secs(60);
+        const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+        Policy {
+            call_deadline: Duration::from_secs(5),
+            settle_margin: Duration::from_secs(5),
+            lease: Duration::from_secs(10),
+            placing_deadline: 30 * MINUTE,
+            action_deadline: 30 * MINUTE,
+            retry_window: 7 * DAY,
+            hold_lifetime: 30 * DAY,
+            hold_reserve: 2 * MINUTE,
+            backoff_first: Duration::from_millis(200),
+            backoff_longest: 15 * MINUTE,
+            tries_before_attention: 10,
+            refusals_before_stuck: 3,
+            runs_before_stuck: 5,
+            suspects_allowed: 1,
+            lost_stock: LostStock::Cancel,
+            user_statuses: vec!["active".into(), String::new()],
+            answer_within: Duration::from_secs(10),
+            answer_margin: Duration::from_millis(200),
+            breaker_failures: 20,
+            breaker_pause: Duration::from_secs(5),
+        }
+    }
+}

@@ -1,0 +1,248 @@
+//! The five services an order is made with, as traits that adapters implement.
+//!
+//! An adapter says what its service can do (capabilities), and of every failed call whether it happened ([`CallError`]).
+//! [`crate::machine::next`] plans with both. Adapters keep deadlines of their own or rely on the manager's: a call that
+//! is not answered within [`crate::policy::Policy::call_deadline`] counts as [`CallError::Unknown`].
+
+mod forward;
+mod inventory;
+mod payment;
+
+use std::fmt;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use uuid::Uuid;
+
+pub use inventory::{Availability, HoldAnswer, HoldLookup, HoldRequest, InventoryCapabilities, InventoryService, ReserveRequest};
+pub use payment::{AttemptRequest, FollowUpRequest, PaymentAnswer, PaymentCapabilities, PaymentLookup, PaymentService};
+
+use crate::ids::{OrderId, ProductId, Sku, UserId, VariantId};
+use crate::money::Money;
+use crate::number::OrderNumber;
+use crate::order::NoticeKind;
+
+/// Which service.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[allow(missing_docs, reason = "named after the services")]
+pub enum ServiceName {
+    Inventory,
+    Product,
+    User,
+    Payment,
+    Notification,
+}
+
+impl fmt::Display for ServiceName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            ServiceName::Inventory => "inventory",
+            ServiceName::Product => "product",
+            ServiceName::User => "user",
+            ServiceName::Payment => "payment",
+            ServiceName::Notification => "notification",
+        })
+    }
+}
+
+/// Why a call has no good answer. It says one thing: did the call happen?
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum CallError {
+    /// A definite no for a business reason: asking again under the same key would answer the same.
+    #[error("refused: {code}")]
+    Refused {
+        /// The service's reason, stable and free of personal data.
+        code: String,
+        /// For stock: how many units there are, if the service said so.
+        available: Option<u32>,
+    },
+    /// It provably did not happen: safe to repeat.
+    #[error("not done: {message}")]
+    NotDone {
+        /// What went wrong, for operators.
+        message: String,
+    },
+    /// It may have happened.
+    #[error("outcome unknown: {message}")]
+    Unknown {
+        /// What went wrong, for operators.
+        message: String,
+        /// Whether the service answered something that makes no sense, which a person must look at.
+        malformed: bool,
+    },
+}
+
+impl CallError {
+    /// A definite no.
+    pub fn refused(code: impl Into<String>) -> Self {
+        CallError::Refused { code: code.into(), available: None }
+    }
+
+    /// It provably did not happen.
+    pub fn not_done(message: impl Into<String>) -> Self {
+        CallError::NotDone { message: message.into() }
+    }
+
+    /// It may have happened.
+    pub fn unknown(message: impl Into<String>) -> Self {
+        CallError::Unknown { message: message.into(), malformed: false }
+    }
+
+    /// It was answered, and the answer makes no sense.
+    pub fn malformed(message: impl Into<String>) -> Self {
+        CallError::Unknown { message: message.into(), malformed: true }
+    }
+}
+
+/// A product as the product service describes it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Product {
+    /// Its id.
+    pub id: ProductId,
+    /// What the inventory counts, when no variant is chosen.
+    pub sku: Sku,
+    /// Its name.
+    pub name: String,
+    /// List price of one unit.
+    pub price: Money,
+    /// Price of one unit while it is reduced; below `price`.
+    pub discount_price: Option<Money>,
+    /// Whether it may be ordered.
+    pub published: bool,
+    /// Whether it must be sent.
+    pub requires_shipping: bool,
+    /// Its variants. With more than one, one must be chosen.
+    pub variants: Vec<ProductVariant>,
+}
+
+/// A variant of a product.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ProductVariant {
+    /// Its id.
+    pub id: VariantId,
+    /// What the inventory counts.
+    pub sku: Sku,
+    /// Its name, shown after the product's.
+    pub name: String,
+    /// List price of one unit.
+    pub price: Money,
+    /// Price of one unit while it is reduced; below `price`.
+    pub discount_price: Option<Money>,
+}
+
+/// The product service: what can be ordered, and at which price.
+#[async_trait]
+pub trait ProductService: Send + Sync {
+    /// The product with `id`; `None` if there is none.
+    async fn get(&self, id: ProductId) -> Result<Option<Product>, CallError>;
+}
+
+/// A customer as the user service describes them.
+#[derive(Clone, PartialEq, Eq)]
+pub struct User {
+    /// Their id.
+    pub id: UserId,
+    /// Where they are told about their orders. Personal.
+    pub email: String,
+    /// The account's status; which ones may order is a matter of [`crate::policy::Policy::user_statuses`].
+    pub account_status: String,
+}
+
+impl fmt::Debug for User {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("User").field("id", &self.id).field("account_status", &self.account_status).finish_non_exhaustive()
+    }
+}
+
+/// The user service: who may order.
+#[async_trait]
+pub trait UserService: Send + Sync {
+    /// The user with `id`; `None` if there is none.
+    async fn get(&self, id: UserId) -> Result<Option<User>, CallError>;
+}
+
+/// Something a customer is to be told.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Notification {
+    /// The same for every repeat: derived from the order and the journal row.
+    pub event_id: Uuid,
+    /// The order.
+    pub order: OrderId,
+    /// Its number.
+    pub number: OrderNumber,
+    /// Who is told.
+    pub user: UserId,
+    /// The journal row it tells of.
+    pub seq: u64,
+    /// What is told.
+    pub kind: NoticeKind,
+}
+
+/// The notification service: tells customers, at least once per event, deduplicated by event id.
+#[async_trait]
+pub trait NotificationService: Send + Sync {
+    /// Whether there is anyone to tell; if not, notices are marked as told without a call.
+    fn enabled(&self) -> bool;
+    /// Tells it.
+    async fn notify(&self, notification: &Notification) -> Result<(), CallError>;
+}
+
+/// The clients of the five services, bundled so that a manager has one type parameter for all of them.
+pub trait Clients: Send + Sync + 'static {
+    /// The inventory's client.
+    type Inventory: InventoryService + ?Sized;
+    /// The product service's client.
+    type Product: ProductService + ?Sized;
+    /// The user service's client.
+    type User: UserService + ?Sized;
+    /// The payment service's client.
+    type Payment: PaymentService + ?Sized;
+    /// The notification service's client.
+    type Notification: NotificationService + ?Sized;
+
+    /// The inventory.
+    fn inventory(&self) -> &Self::Inventory;
+    /// The product service.
+    fn product(&self) -> &Self::Product;
+    /// The user service.
+    fn user(&self) -> &Self::User;
+    /// The payment service.
+    fn payment(&self) -> &Self::Payment;
+    /// The notification service.
+    fn notification(&self) -> &Self::Notification;
+}
+
+/// Clients chosen at run time.
+#[derive(Clone)]
+#[allow(missing_docs, reason = "named after the services")]
+pub struct DynClients {
+    pub inventory: Arc<dyn InventoryService>,
+    pub product: Arc<dyn ProductService>,
+    pub user: Arc<dyn UserService>,
+    pub payment: Arc<dyn PaymentService>,
+    pub notification: Arc<dyn NotificationService>,
+}
+
+impl Clients for DynClients {
+    type Inventory = dyn InventoryService;
+    type Product = dyn ProductService;
+    type User = dyn UserService;
+    type Payment = dyn PaymentService;
+    type Notification = dyn NotificationService;
+
+    fn inventory(&self) -> &Self::Inventory {
+        &*self.inventory
+    }
+    fn product(&self) -> &Self::Product {
+        &*self.product
+    }
+    fn user(&self) -> &Self::User {
+        &*self.user
+    }
+    fn payment(&self) -> &Self::Payment {
+        &*self.payment
+    }
+    fn notification(&self) -> &Self::Notification {
+        &*self.notification
+    }
+}

@@ -1,0 +1,106 @@
+//! The storage contract: one write, a handful of reads, no business rule.
+
+mod changeset;
+mod query;
+mod work;
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+
+pub use changeset::{Changeset, ClaimChange, CommitError, Committed, KeyMethod, KeyRecord, StoreError, StoreErrorKind};
+pub use query::{Cursor, JournalQuery, ListQuery, Loaded, OrderPage, OrderRef, SortKey};
+pub use work::{ClaimRequest, Claimed, Tries, Try, WorkChange, WorkItem, WorkSummary};
+
+use crate::ids::{IdempotencyKey, UserId};
+use crate::order::JournalRow;
+
+/// Durable storage of orders. Every clause below has a test of its number in [`crate::testkit`], which any store can run.
+///
+/// # Contract
+///
+/// **Writing**
+///
+/// 1. *All or nothing.* After [`commit`](OrderStore::commit) answers `Ok`, every part of the changeset is durable and
+///    visible to every later read; after any error but [`StoreErrorKind::Unknown`], none of it ever is.
+/// 2. *Replay.* If the journal row numbered `expected + 1` of the order was written by this changeset's id, the answer is
+///    `Ok` with `replayed`, however far the version has moved, and nothing is written: sending a changeset again after a
+///    lost answer is harmless. Checked before anything else, wherever something else would be refused.
+/// 3. *Order of checks.* Replay, then idempotency key ([`CommitError::KeyTaken`]), then command key
+///    ([`CommitError::CommandKeyTaken`]), then fence ([`CommitError::Fenced`]), then claims
+///    ([`CommitError::ClaimExhausted`]), then version or revision ([`CommitError::Conflict`]), then the order number
+///    ([`CommitError::NumberTaken`]). The first that fails is the answer.
+/// 4. *Version.* A changeset with k ≥ 1 journal rows applies only if the stored version is `expected` (0: the order does
+///    not exist); the rows are `expected + 1 ..= expected + k`, and the stored version becomes `expected + k`.
+/// 5. *No rows.* With k = 0 only the work item and [`Order::notified`](crate::order::Order::notified) are written, on
+///    condition of the work item's revision, never of the version.
+/// 6. *Idempotency keys* are unique by (user, method, key), for ever. A taken key answers with its record.
+/// 7. *Command keys* are unique by (order, key).
+/// 8. *Claims* are counted: a taken claim counts one of its name's uses, unless that many are in use already; a given-back
+///    one frees it. Each order holds a name at most once, so taking or giving back twice changes nothing.
+/// 9. *Order numbers* are unique and never change.
+/// 10. *Independence.* Concurrent changesets may share a durable transaction; each still applies or fails by itself, and
+///     none sees another's half.
+///
+/// **Work**
+///
+/// 11. *Fence.* A changeset with a fence applies only while the work item exists and carries that very fence and the
+///     revision the caller saw; a lease that has run out and that nobody has taken still counts as carried.
+/// 12. *Waking* creates the work item, or pulls its due time forward, never back; it needs no fence, keeps a lease that is
+///     held, and makes a stuck item due again.
+/// 13. *Every change* of a work item raises its revision by one; claiming does too.
+/// 14. *Claiming* gives due items whose lease is free or has run out, soonest due first, each to one claimer only, and
+///     counts one more run. Due and lease times are judged by the store's own clock.
+/// 15. *Done* removes the item. An item without a due time is stuck: never claimed until woken.
+///
+/// **Reading**
+///
+/// 16. *Loading* gives the order exactly as committed, with its work item, by id or number; with an owner, only that
+///     owner's.
+/// 17. *Listing* is keyset-paged by (sort key, id): no order is shown twice or skipped while none changes, the order of
+///     equal sort keys is that of ids, and an owner, user or status filter is applied by the store. A cursor of another
+///     sort key or direction is refused.
+/// 18. *The journal* of an order comes in sequence, from after a given row.
+/// 19. *Texts, times and amounts* come back bit by bit as they went in, whatever characters they hold.
+#[async_trait]
+pub trait OrderStore: Send + Sync + 'static {
+    /// Applies a changeset in full or not at all.
+    async fn commit(&self, changeset: Changeset) -> Result<Committed, CommitError>;
+    /// The order, with what is left to do for it; `None` if there is none (or it is not `owner`'s).
+    async fn load(&self, order: OrderRef, owner: Option<UserId>) -> Result<Option<Loaded>, StoreError>;
+    /// The order that was made under an idempotency key.
+    async fn find_key(&self, user: UserId, method: KeyMethod, key: &IdempotencyKey) -> Result<Option<KeyRecord>, StoreError>;
+    /// A page of orders.
+    async fn list(&self, query: &ListQuery) -> Result<OrderPage, StoreError>;
+    /// Rows of an order's journal, in sequence.
+    async fn journal(&self, query: &JournalQuery) -> Result<Vec<JournalRow>, StoreError>;
+    /// Takes leases on due work.
+    async fn claim(&self, request: &ClaimRequest) -> Result<Vec<Claimed>, StoreError>;
+    /// How much work there is, and when it is due.
+    async fn work_summary(&self) -> Result<WorkSummary, StoreError>;
+}
+
+#[async_trait]
+impl<T: OrderStore + ?Sized> OrderStore for Arc<T> {
+    async fn commit(&self, changeset: Changeset) -> Result<Committed, CommitError> {
+        (**self).commit(changeset).await
+    }
+    async fn load(&self, order: OrderRef, owner: Option<UserId>) -> Result<Option<Loaded>, StoreError> {
+        (**self).load(order, owner).await
+    }
+    async fn find_key(&self, user: UserId, method: KeyMethod, key: &IdempotencyKey) -> Result<Option<KeyRecord>, StoreError> {
+        (**self).find_key(user, method, key).await
+    }
+    async fn list(&self, query: &ListQuery) -> Result<OrderPage, StoreError> {
+        (**self).list(query).await
+    }
+    async fn journal(&self, query: &JournalQuery) -> Result<Vec<JournalRow>, StoreError> {
+        (**self).journal(query).await
+    }
+    async fn claim(&self, request: &ClaimRequest) -> Result<Vec<Claimed>, StoreError> {
+        (**self).claim(request).await
+    }
+    async fn work_summary(&self) -> Result<WorkSummary, StoreError> {
+        (**self).work_summary().await
+    }
+}

@@ -1,0 +1,153 @@
+//! Work items: which orders have something left to do, when, and who is at it.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::ids::{Fence, OrderId};
+use crate::order::{Op, Order};
+use crate::time::Timestamp;
+
+/// What is left to do for an order. There is one exactly while [`crate::machine::next`] is not done.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WorkItem {
+    /// When to look at it next; none if it is stuck.
+    pub due: Option<Timestamp>,
+    /// Who is at it; none if nobody is.
+    pub fence: Option<Fence>,
+    /// Until when they may be.
+    pub leased_until: Option<Timestamp>,
+    /// How often it was changed.
+    pub revision: u64,
+    /// How often it was claimed since a worker last came to an end with it.
+    pub runs: u32,
+    /// What was tried.
+    pub tries: Tries,
+}
+
+/// What was tried, per operation.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Tries(pub BTreeMap<Op, Try>);
+
+/// What was tried for one operation. Absent: never tried, or tried by a worker that died before it could say so.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Try {
+    /// How many calls failed since the last success.
+    pub count: u32,
+    /// When to call again.
+    pub next_at: Timestamp,
+    /// What went wrong last, for operators.
+    pub error: String,
+    /// Whether no call can have taken effect: every one so far provably did not happen.
+    pub clear: bool,
+    /// Why repeating cannot help; then it is not called again until an operator says so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stuck: Option<String>,
+}
+
+impl Tries {
+    /// What was tried for `op`.
+    pub fn get(&self, op: Op) -> Option<&Try> {
+        self.0.get(&op)
+    }
+}
+
+/// What a changeset does to the work item.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum WorkChange {
+    /// Nothing.
+    Keep,
+    /// Creates the item with a lease on it: for a new order, whose placer works on it at once.
+    Lease {
+        /// The new lease.
+        fence: Fence,
+        /// How long it lasts.
+        ttl: Duration,
+        /// When others are to look if the lease runs out.
+        due: Timestamp,
+    },
+    /// Creates the item, or pulls its due time forward. Needs no lease.
+    Wake {
+        /// When to look.
+        due: Timestamp,
+    },
+    /// Keeps the lease and goes on working.
+    Extend {
+        /// The lease.
+        fence: Fence,
+        /// The revision seen.
+        revision: u64,
+        /// How long it lasts from now.
+        ttl: Duration,
+        /// What was tried.
+        tries: Tries,
+    },
+    /// Gives the lease back.
+    Release {
+        /// The lease.
+        fence: Fence,
+        /// The revision seen.
+        revision: u64,
+        /// When to look next; none if stuck.
+        due: Option<Timestamp>,
+        /// What was tried.
+        tries: Tries,
+    },
+    /// Removes the item: nothing is left to do.
+    Done {
+        /// The lease.
+        fence: Fence,
+        /// The revision seen.
+        revision: u64,
+    },
+}
+
+impl WorkChange {
+    /// The lease and the revision the change depends on, if any.
+    pub const fn fence(&self) -> Option<(Fence, u64)> {
+        match self {
+            WorkChange::Keep | WorkChange::Lease { .. } | WorkChange::Wake { .. } => None,
+            WorkChange::Extend { fence, revision, .. }
+            | WorkChange::Release { fence, revision, .. }
+            | WorkChange::Done { fence, revision } => Some((*fence, *revision)),
+        }
+    }
+}
+
+/// A request for work.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ClaimRequest {
+    /// The lease that the claimed items get.
+    pub fence: Fence,
+    /// How long it lasts.
+    pub ttl: Duration,
+    /// How many items at the most.
+    pub limit: u32,
+    /// Only this order's item, due or not, unless it is stuck.
+    pub order: Option<OrderId>,
+}
+
+/// A claimed item with its order.
+#[derive(Debug, Clone)]
+pub struct Claimed {
+    /// The order.
+    pub order: Arc<Order>,
+    /// Its item, as it is after the claim.
+    pub work: WorkItem,
+}
+
+/// How much work there is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct WorkSummary {
+    /// All items.
+    pub total: u64,
+    /// Items without a due time.
+    pub stuck: u64,
+    /// The earliest due time of an item that nobody is at.
+    pub next_due: Option<Timestamp>,
+    /// When the last lease that is held now runs out.
+    pub leased_until: Option<Timestamp>,
+}

@@ -1,0 +1,1 @@
+//! PostgreSQL storage for `order-core`. Nothing lives here yet: SQLite is the store so far.
