@@ -4,6 +4,7 @@
 pub mod allocation;
 pub mod error;
 pub mod ids;
+pub mod machine;
 pub mod money;
 pub mod number;
 pub mod order;
