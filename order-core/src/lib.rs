@@ -9,8 +9,11 @@ pub mod number;
 pub mod order;
 pub mod policy;
 pub mod pricing;
+pub mod request;
 pub mod runtime;
 pub mod services;
 pub mod store;
+#[cfg(feature = "testkit")]
+pub mod testkit;
 pub mod text;
 pub mod time;
