@@ -15,5 +15,7 @@ pub mod request;
 pub mod runtime;
 pub mod services;
 pub mod store;
+#[cfg(feature = "testkit")]
+pub mod testkit;
 pub mod text;
 pub mod time;
