@@ -330,7 +330,7 @@ impl Check {
         let digits = phone.chars().filter(char::is_ascii_digit).count();
         if phone.len() > 20 || digits == 0 || !phone.chars().all(|c| c.is_ascii_digit() || " +-().x".contains(c)) {
             self.wrong(field, "is not a telephone number: expected at most 20 digits, spaces and + - ( ) . x");
-        } else if !(phone.starts_with('+') && digits <= 15) && !may_echo(phone) {
+        } else if !may_echo(phone) && (digits > 15 || !phone.starts_with('+')) {
             // One in ten long numbers passes the Luhn check by chance. An international number has a + and at most 15 digits
             // (ITU-T E.164), so it need not pass for a card's.
             self.wrong(field, "looks like a payment card number: write a telephone number with + and its country code");
