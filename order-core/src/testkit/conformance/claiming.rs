@@ -44,7 +44,8 @@ pub(super) async fn c14_an_item_is_due_by_the_stores_clock<F: StoreFactory>(f: &
 pub(super) async fn c14_a_lease_runs_out_by_the_stores_clock<F: StoreFactory>(f: &F) {
     let store = fresh(f).await;
     let order = applied(&store, place(plain(1)).working(wake(at(0)))).await;
-    for (holder, now) in [(1, 0), (2, 10), (3, 20)] {
+    assert_eq!(claim(&store, fence(1), 1).await[0].work.leased_until, Some(at(10)));
+    for (holder, now) in [(2, 10), (3, 20)] {
         f.clock().set(just_before(at(now)));
         assert!(claim(&store, fence(holder), 1).await.is_empty());
         assert!(claim_order(&store, fence(holder), order.id).await.is_none());
