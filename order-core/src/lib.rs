@@ -13,5 +13,7 @@ pub mod pricing;
 pub mod runtime;
 pub mod services;
 pub mod store;
+#[cfg(feature = "testkit")]
+pub mod testkit;
 pub mod text;
 pub mod time;
