@@ -142,12 +142,8 @@ impl Default for Executor {
 impl Executor {
     /// An executor without processes, at [`EPOCH`].
     pub fn new() -> Self {
-        let core = Core {
-            now: AtomicU64::new(0),
-            queue: Mutex::default(),
-            state: Mutex::default(),
-            doomed: AtomicBool::new(false),
-        };
+        let core =
+            Core { now: AtomicU64::new(0), queue: Mutex::default(), state: Mutex::default(), doomed: AtomicBool::new(false) };
         Executor { core: Arc::new(core) }
     }
 
@@ -227,7 +223,9 @@ impl Executor {
     /// Moves time to the next timer and fires it, unless that is after `limit`. False if it did not.
     pub fn fire_next_timer(&self, limit: Duration) -> bool {
         let mut state = lock(&self.core.state);
-        let Some((&(at, _), _)) = state.timers.first_key_value().filter(|((at, _), _)| *at <= micros(limit)) else { return false };
+        let Some((&(at, _), _)) = state.timers.first_key_value().filter(|((at, _), _)| *at <= micros(limit)) else {
+            return false;
+        };
         self.core.now.fetch_max(at, Ordering::Relaxed);
         match state.timers.pop_first() {
             Some((_, Timer::Wake(waker))) => {
