@@ -54,7 +54,7 @@ fn a_currency_is_enough() {
 #[test]
 fn errors_of_syntax_and_shape_name_line_and_column() {
     check("name = \"Enamel mug\"", "name = \"Enamel mug", 0, 19, "string");
-    check("[[customer]]", "[[customer]", 0, 12, "array-of-tables");
+    check("[[customer]]", "[[customer]", 0, 12, "unclosed array table");
     check("name = \"Enamel mug\"", "nom = \"Enamel mug\"", 0, 1, "unknown field `nom`");
     check("stock = 10", "stock = \"10\"", 0, 9, "invalid type: string");
     check("stock = 10", "stock = 1.5", 0, 9, "invalid type: floating point");
