@@ -101,10 +101,11 @@ where
 
     fn finish(self: Box<Self>, path: &Arc<str>, group: Result<(), GroupFailure>) {
         let answer = match (group, self.outcome) {
+            // Its own trouble says more than its group's, and undid it either way.
+            (_, Some(Err(Failure::Sql(source)))) => Err(ShopError::unavailable(path, Arc::new(source), false)),
             (Err(failure), _) => Err(ShopError::unavailable(path, failure.source, failure.maybe_done)),
             (Ok(()), Some(Ok(value))) => Ok(value),
             (Ok(()), Some(Err(Failure::Shop(error)))) => Err(error),
-            (Ok(()), Some(Err(Failure::Sql(source)))) => Err(ShopError::unavailable(path, Arc::new(source), false)),
             (Ok(()), None) => Err(ShopError::unavailable(path, Arc::new(rusqlite::Error::InvalidQuery), false)),
         };
         // A caller that hung up wants no answer.
@@ -182,5 +183,90 @@ impl Worker {
             let maybe_done = source.sqlite_error_code() == Some(rusqlite::ErrorCode::SystemIoFailure);
             failed(source, maybe_done)
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn thread(setup: &str) -> SqlThread {
+        let connection = Connection::open_in_memory().unwrap();
+        connection.execute_batch("CREATE TABLE t (x INTEGER PRIMARY KEY, filler)").unwrap();
+        connection.execute_batch(setup).unwrap();
+        SqlThread::start(connection, Access::Write, "test".into()).unwrap()
+    }
+
+    fn insert(x: i64, bytes: i64) -> impl FnMut(&Connection) -> Result<usize, Failure> + Send + 'static {
+        move |db| Ok(db.execute("INSERT INTO t VALUES (?1, zeroblob(?2))", (x, bytes))?)
+    }
+
+    async fn rows(thread: &SqlThread) -> Vec<i64> {
+        let read = |db: &Connection| {
+            Ok(db.prepare("SELECT x FROM t ORDER BY x")?.query_map([], |r| r.get(0))?.collect::<Result<_, _>>()?)
+        };
+        thread.run(read).await.unwrap()
+    }
+
+    /// Runs the jobs in one group: the first keeps the thread busy until all others are handed in.
+    async fn together(thread: &SqlThread, jobs: Vec<(i64, i64)>) -> Vec<bool> {
+        let (open, gate) = channel::<()>();
+        let blocker = thread.run(move |_| {
+            // Ends when the sender is dropped.
+            let _ = gate.recv();
+            Ok(())
+        });
+        let jobs = async {
+            let runs = jobs.into_iter().map(|(x, bytes)| thread.run(insert(x, bytes)));
+            let mut runs: Vec<_> = runs.map(Box::pin).collect();
+            // Polled once, each has handed in its job.
+            for run in &mut runs {
+                let pending = std::future::poll_fn(|cx| std::task::Poll::Ready(run.as_mut().poll(cx).is_pending())).await;
+                assert!(pending);
+            }
+            drop(open);
+            let mut done = Vec::new();
+            for run in runs {
+                done.push(run.await.is_ok());
+            }
+            done
+        };
+        tokio::join!(blocker, jobs).1
+    }
+
+    #[tokio::test]
+    async fn a_job_that_fails_is_undone_alone() {
+        let thread = thread("INSERT INTO t VALUES (2, NULL)");
+        assert_eq!(together(&thread, vec![(1, 1), (2, 1), (3, 1)]).await, [true, false, true]);
+        assert_eq!(rows(&thread).await, [1, 2, 3]);
+    }
+
+    #[tokio::test]
+    async fn a_job_the_disk_has_no_room_for_does_not_fail_its_group() {
+        let thread = thread("PRAGMA max_page_count = 20");
+        assert_eq!(together(&thread, vec![(1, 1), (2, 1_000_000), (3, 1)]).await, [true, false, true]);
+        assert_eq!(rows(&thread).await, [1, 3]);
+        let full = thread.run(insert(4, 1_000_000)).await.unwrap_err();
+        assert!(matches!(&full, ShopError::Unavailable { maybe_done: false, .. }), "{full:?}");
+        assert_eq!(full.to_string(), "the shop test cannot be used: the disk is full; free some space and try again");
+    }
+
+    #[tokio::test]
+    async fn a_change_that_nobody_waits_for_is_made() {
+        let thread = thread("");
+        {
+            let mut run = Box::pin(thread.run(insert(1, 1)));
+            let _ = std::future::poll_fn(|cx| std::task::Poll::Ready(run.as_mut().poll(cx))).await;
+        }
+        assert_eq!(rows(&thread).await, [1]);
+    }
+
+    #[tokio::test]
+    async fn a_thread_that_died_says_that_the_outcome_is_unknown() {
+        let thread = thread("");
+        let died = thread.run::<(), _>(|_| panic!("planned by the test")).await.unwrap_err();
+        assert!(matches!(died, ShopError::Unavailable { maybe_done: true, .. }));
+        let after = thread.run(insert(1, 1)).await.unwrap_err();
+        assert!(after.is_retryable());
     }
 }
