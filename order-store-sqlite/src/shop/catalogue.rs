@@ -57,7 +57,7 @@ use order_core::pricing::{CouponRule, PaymentMethodRule, PriceBook, ShippingRule
 use order_core::services::Product;
 use serde::Deserialize;
 
-pub use raw::RawCatalogue;
+pub use raw::{CatalogueSource, RawCatalogue};
 
 /// A checked catalogue: everything in it can be sold as it stands.
 #[derive(Debug, Clone)]

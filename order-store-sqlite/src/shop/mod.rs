@@ -32,7 +32,7 @@ use order_core::services::{CallError, Clients};
 use order_core::time::Timestamp;
 use rusqlite::Connection;
 
-pub use catalogue::{Catalogue, CatalogueError, RawCatalogue};
+pub use catalogue::{Catalogue, CatalogueError, CatalogueSource, RawCatalogue};
 pub use error::ShopError;
 pub use load::{Counts, LoadReport};
 pub use reports::{DeskPayment, HoldRow, HoldState, LoggedNotice, StockRow};
@@ -68,10 +68,16 @@ impl Shop {
     ///
     /// [`ShopError::Foreign`] for a file that is not a shop's (it is left as it was), [`ShopError::Unavailable`] where the
     /// file cannot be used now.
+    ///
+    /// `:memory:` is [`Shop::in_memory`].
     pub fn open(path: impl AsRef<Path>, clock: Arc<dyn Clock>) -> Result<Self, ShopError> {
-        let path: Arc<str> = path.as_ref().to_string_lossy().into();
-        let writer = schema::open_writer(&path)?;
-        let reader = schema::open_reader(&path)?;
+        let file = path.as_ref();
+        if file.as_os_str() == ":memory:" {
+            return Shop::in_memory(clock);
+        }
+        let path: Arc<str> = file.to_string_lossy().into();
+        let writer = schema::open_writer(file, &path)?;
+        let reader = schema::open_reader(file, &path)?;
         let reader = start(reader, Access::Read, &path)?;
         Ok(Shop::of(start(writer, Access::Write, &path)?, Some(reader), clock, path))
     }

@@ -1,5 +1,6 @@
 //! Opening a shop file: recognising it, its settings, its migrations.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,17 +14,22 @@ const APPLICATION_ID: i32 = 0x4F52_5348;
 /// Numbered from 1. A released one is never edited; `user_version` says how many a file has had.
 const MIGRATIONS: &[&str] = &[include_str!("migrations/0001_shop.sql")];
 
-/// How long a statement waits for another process's transaction.
-const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long a statement waits for another process's transaction. Below the engine's call deadline of 5 s, so that a locked
+/// file is answered as "not done" and never counts as an unknown outcome.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// Enough for every statement of the shop.
 const STATEMENTS: usize = 96;
 
-/// Opens or creates the file at `path` for writing.
-pub(super) fn open_writer(path: &Arc<str>) -> Result<Connection, ShopError> {
+/// Opens or creates `file` for writing; `path` is what errors call it.
+pub(super) fn open_writer(file: &Path, path: &Arc<str>) -> Result<Connection, ShopError> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let wrap = |source| unusable(path, source);
-    let mut db = Connection::open_with_flags(&**path, flags).map_err(wrap)?;
+    if file.as_os_str().is_empty() {
+        // SQLite would make a nameless file that is gone when it is closed.
+        return Err(ShopError::Foreign { path: "\"\"".into(), reason: "the name is empty; name a file".into() });
+    }
+    let mut db = Connection::open_with_flags(file, flags).map_err(wrap)?;
     db.busy_timeout(BUSY_TIMEOUT).map_err(wrap)?;
     recognise(&db, path)?;
     // Only now: switching the journal writes to the file, and a file of another kind must stay as it is.
@@ -38,10 +44,10 @@ pub(super) fn open_writer(path: &Arc<str>) -> Result<Connection, ShopError> {
 }
 
 /// Opens the file that [`open_writer`] has opened, for reading.
-pub(super) fn open_reader(path: &Arc<str>) -> Result<Connection, ShopError> {
+pub(super) fn open_reader(file: &Path, path: &Arc<str>) -> Result<Connection, ShopError> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let open = || {
-        let db = Connection::open_with_flags(&**path, flags)?;
+        let db = Connection::open_with_flags(file, flags)?;
         db.busy_timeout(BUSY_TIMEOUT)?;
         settle(&db)?;
         db.pragma_update(None, "query_only", true)?;

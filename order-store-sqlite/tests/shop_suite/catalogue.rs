@@ -1,7 +1,7 @@
 use order_core::order::PaymentTerms;
 use order_core::pricing::Pricing;
 use order_store_sqlite::shop::catalogue::Outcome;
-use order_store_sqlite::shop::{Catalogue, RawCatalogue};
+use order_store_sqlite::shop::{Catalogue, CatalogueSource, RawCatalogue};
 
 use crate::{CATALOGUE, catalogue, usd};
 
@@ -153,4 +153,30 @@ fn a_catalogue_inside_another_document_keeps_its_places() {
     let script: Script = toml::from_str(text).unwrap();
     let error = script.catalogue.check("script.toml", text).unwrap_err();
     assert_eq!((error.file.as_str(), error.line, error.column), ("script.toml", 5, 9));
+}
+
+#[test]
+fn a_document_can_hold_a_catalogue_or_name_its_file() {
+    #[derive(Debug, serde::Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Script {
+        catalogue: CatalogueSource,
+        #[serde(default)]
+        step: Vec<toml::Table>,
+    }
+    let script: Script = toml::from_str("catalogue = \"shop.toml\"\n[[step]]\nplace = 1\n").unwrap();
+    assert!(matches!(&script.catalogue, CatalogueSource::File(f) if f == "shop.toml"));
+    assert_eq!(script.step.len(), 1);
+
+    let text = "[catalogue]\ncurrency = \"USD\"\n[[catalogue.shipping]]\nmethod = \"A\"\nprice = \"1.234\"\n";
+    let Script { catalogue: CatalogueSource::Inline(raw), .. } = toml::from_str(text).unwrap() else { panic!("inline") };
+    assert_eq!(raw.check("script.toml", text).unwrap_err().line, 5);
+
+    let place = |text: &str| {
+        let error = toml::from_str::<Script>(text).unwrap_err();
+        (error.message().to_owned(), error.span().map(|s| text[..s.start].matches('\n').count() + 1))
+    };
+    let unknown = place("[catalogue]\ncurrency = \"USD\"\n[[catalogue.shipping]]\nmethod = \"A\"\nprise = \"1\"\n");
+    assert!(unknown.0.contains("unknown field `prise`") && unknown.1 == Some(5), "{unknown:?}");
+    assert_eq!(place("catalogue = 1").1, Some(1));
 }

@@ -149,6 +149,29 @@ fn files_of_another_kind_are_refused_and_left_alone() {
     assert!(missing.is_retryable() && missing.to_string().contains("directory"), "{missing}");
 }
 
+#[tokio::test]
+async fn names_that_are_no_files_are_recognised() {
+    let shop = Shop::open(":memory:", TestClock::new()).unwrap();
+    shop.load(&catalogue()).await.unwrap();
+    assert!(!shop.stock(None).await.unwrap().is_empty());
+    assert!(matches!(Shop::open("", TestClock::new()), Err(ShopError::Foreign { .. })));
+}
+
+#[tokio::test]
+async fn a_locked_file_is_not_done_and_says_so() {
+    let file = TempFile::new();
+    let shop = Shop::open(&file.0, TestClock::new()).unwrap();
+    shop.load(&catalogue()).await.unwrap();
+    let other = rusqlite::Connection::open(&file.0).unwrap();
+    other.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let error = shop.restock(&sku("MUG-01"), 1).await.unwrap_err();
+    assert!(matches!(error, ShopError::Unavailable { maybe_done: false, .. }), "{error:?}");
+    assert!(error.to_string().contains("another program keeps it locked"), "{error}");
+    assert_eq!(units(&shop, "MUG-01").await, [10, 0], "reads go on");
+    other.execute_batch("ROLLBACK").unwrap();
+    shop.restock(&sku("MUG-01"), 1).await.unwrap();
+}
+
 #[test]
 fn many_can_open_a_new_file_at_once() {
     let file = TempFile::new();

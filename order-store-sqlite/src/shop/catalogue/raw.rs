@@ -43,6 +43,36 @@ impl RawCatalogue {
     }
 }
 
+/// A catalogue as a field of another TOML document: its table, or in quotes the name of a file that holds it.
+#[derive(Debug, Clone)]
+pub enum CatalogueSource {
+    /// The file, as written.
+    File(String),
+    /// The catalogue itself, whose places are those of the document.
+    Inline(Box<RawCatalogue>),
+}
+
+// By hand, because serde's untagged enums forget places.
+impl<'de> Deserialize<'de> for CatalogueSource {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Either;
+        impl<'de> Visitor<'de> for Either {
+            type Value = CatalogueSource;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a catalogue's table or the name of its file in quotes")
+            }
+            fn visit_str<E: serde::de::Error>(self, file: &str) -> Result<CatalogueSource, E> {
+                Ok(CatalogueSource::File(file.into()))
+            }
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<CatalogueSource, A::Error> {
+                let raw = RawCatalogue::deserialize(MapAccessDeserializer::new(map))?;
+                Ok(CatalogueSource::Inline(Box::new(raw)))
+            }
+        }
+        deserializer.deserialize_any(Either)
+    }
+}
+
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct RawProduct {
