@@ -119,7 +119,15 @@ pub enum Event {
     /// Payment was declined, and no other attempt is open.
     PaymentFailed { retry_until: Timestamp },
     /// The customer pays again, perhaps in another way.
-    PaymentRetried { method: Name, terms: PaymentTerms, placing_deadline: Timestamp },
+    PaymentRetried {
+        method: Name,
+        terms: PaymentTerms,
+        placing_deadline: Timestamp,
+        #[serde(skip)]
+        token: Private<String>,
+        #[serde(skip)]
+        return_url: Private<String>,
+    },
     /// Nobody paid in time.
     Expired,
     /// Someone wants the order gone.

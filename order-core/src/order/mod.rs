@@ -472,6 +472,14 @@ impl Order {
         money
     }
 
+    /// What is authorized or captured and is not on its way back: what the order can count on, in minor units.
+    pub fn secured(&self) -> Minor {
+        let money = self.money();
+        let voiding = |p: &PaymentOperation| self.children(p.n).any(|c| c.kind == OperationKind::Void && c.state.is_open());
+        let leaving: Minor = self.payments.iter().filter(|p| voiding(p)).map(|p| self.authorized_rest(p.n)).sum();
+        money.authorized - leaving + money.captured - money.refunded - money.refunding
+    }
+
     /// How many units of each SKU the order wants held or committed, SKUs in sorted order.
     pub fn wanted_stock(&self) -> BTreeMap<&Sku, u32> {
         let mut wanted = BTreeMap::new();

@@ -141,7 +141,9 @@ impl PaymentOperation {
     /// What of it was captured and counts, whatever more the provider reports.
     pub fn captured(&self) -> Minor {
         match (self.kind, self.state) {
-            (OperationKind::Charge | OperationKind::Capture, OperationState::Captured) => self.settled.clamp(0, self.amount),
+            (OperationKind::Authorize | OperationKind::Charge | OperationKind::Capture, OperationState::Captured) => {
+                self.settled.clamp(0, self.amount)
+            }
             _ => 0,
         }
     }

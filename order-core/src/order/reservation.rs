@@ -84,6 +84,8 @@ pub struct Reservation {
     pub reference: Option<Reference>,
     /// When it lapses by itself, counted from the start of our call; `None` if it does not.
     pub expires_at: Option<Timestamp>,
+    /// How often giving it back or committing it was refused.
+    pub refusals: u32,
     /// After a refusal: how many units the inventory had, if it said so.
     pub available: Option<u32>,
     /// When it was planned.

@@ -74,11 +74,6 @@ impl Lifecycle {
     pub const fn is_terminal(self) -> bool {
         matches!(self, Lifecycle::Cancelled | Lifecycle::Rejected | Lifecycle::Expired)
     }
-
-    /// Whether the limited things the order claimed (a coupon's use) are given back: it will never be fulfilled.
-    pub const fn gives_claims_back(self) -> bool {
-        matches!(self, Lifecycle::Cancelling | Lifecycle::Cancelled | Lifecycle::Rejected | Lifecycle::Expired)
-    }
 }
 
 text_enum! {

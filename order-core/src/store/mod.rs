@@ -1,6 +1,7 @@
 //! The storage contract: one write, a handful of reads, no business rule.
 
 mod changeset;
+mod memory;
 mod query;
 mod work;
 
@@ -9,10 +10,11 @@ use std::sync::Arc;
 use async_trait::async_trait;
 
 pub use changeset::{Changeset, ClaimChange, CommitError, Committed, KeyMethod, KeyRecord, StoreError, StoreErrorKind};
+pub use memory::MemoryStore;
 pub use query::{Cursor, JournalQuery, ListQuery, Loaded, OrderPage, OrderRef, SortKey};
-pub use work::{ClaimRequest, Claimed, Tries, Try, WorkChange, WorkItem, WorkSummary};
+pub use work::{ClaimRequest, Claimed, Peek, Tries, Try, WorkChange, WorkItem, WorkSummary};
 
-use crate::ids::{IdempotencyKey, UserId};
+use crate::ids::{IdempotencyKey, OrderId, UserId};
 use crate::order::JournalRow;
 
 /// Durable storage of orders. Every clause below has a test of its number in [`crate::testkit`], which any store can run.
@@ -68,6 +70,8 @@ pub trait OrderStore: Send + Sync + 'static {
     async fn commit(&self, changeset: Changeset) -> Result<Committed, CommitError>;
     /// The order, with what is left to do for it; `None` if there is none (or it is not `owner`'s).
     async fn load(&self, order: OrderRef, owner: Option<UserId>) -> Result<Option<Loaded>, StoreError>;
+    /// The order's version and lease, and nothing else: the cheap re-read before money moves. `None` if there is no such order.
+    async fn peek(&self, order: OrderId) -> Result<Option<Peek>, StoreError>;
     /// The order that was made under an idempotency key.
     async fn find_key(&self, user: UserId, method: KeyMethod, key: &IdempotencyKey) -> Result<Option<KeyRecord>, StoreError>;
     /// A page of orders.
@@ -87,6 +91,9 @@ impl<T: OrderStore + ?Sized> OrderStore for Arc<T> {
     }
     async fn load(&self, order: OrderRef, owner: Option<UserId>) -> Result<Option<Loaded>, StoreError> {
         (**self).load(order, owner).await
+    }
+    async fn peek(&self, order: OrderId) -> Result<Option<Peek>, StoreError> {
+        (**self).peek(order).await
     }
     async fn find_key(&self, user: UserId, method: KeyMethod, key: &IdempotencyKey) -> Result<Option<KeyRecord>, StoreError> {
         (**self).find_key(user, method, key).await

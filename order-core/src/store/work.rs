@@ -43,6 +43,8 @@ pub struct Try {
     pub error: String,
     /// Whether no call can have taken effect: every one so far provably did not happen.
     pub clear: bool,
+    /// From when on no call made so far can still take effect; a look-up that finds nothing proves nothing before.
+    pub quiet_at: Timestamp,
     /// Why repeating cannot help; then it is not called again until an operator says so.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stuck: Option<String>,
@@ -137,6 +139,15 @@ pub struct Claimed {
     pub order: Arc<Order>,
     /// Its item, as it is after the claim.
     pub work: WorkItem,
+}
+
+/// What a worker looks at again before money moves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Peek {
+    /// The order's version.
+    pub version: u64,
+    /// Who is at it.
+    pub fence: Option<Fence>,
 }
 
 /// How much work there is.

@@ -1,0 +1,44 @@
+//! Keys are derived, never drawn at call time: the same operation has the same key on every machine and after every crash.
+
+use uuid::Uuid;
+
+use crate::ids::OrderId;
+
+/// What a key is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Purpose {
+    /// Reserving under reservation number n.
+    Reserve,
+    /// Releasing reservation number n.
+    Release,
+    /// Committing reservation number n.
+    Commit,
+    /// Payment operation number n, whatever its kind.
+    Payment,
+}
+
+/// The key of operation number `n` of an order: UUIDv5 (RFC 9562, 5.5) of purpose and number in the order's namespace.
+pub fn key(order: OrderId, purpose: Purpose, n: u32) -> Uuid {
+    let purpose = match purpose {
+        Purpose::Reserve => "reserve",
+        Purpose::Release => "release",
+        Purpose::Commit => "commit",
+        Purpose::Payment => "payment",
+    };
+    derive(order, purpose, u64::from(n))
+}
+
+/// The id of the event that journal row `seq` of an order is to the outside.
+pub fn event_id(order: OrderId, seq: u64) -> Uuid {
+    derive(order, "event", seq)
+}
+
+fn derive(order: OrderId, what: &str, n: u64) -> Uuid {
+    let mut name = [0u8; 32];
+    let mut len = 0;
+    for &b in what.as_bytes().iter().chain(b"/").chain(&n.to_be_bytes()) {
+        name[len] = b;
+        len += 1;
+    }
+    Uuid::new_v5(&order.uuid(), &name[..len])
+}

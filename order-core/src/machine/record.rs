@@ -1,0 +1,466 @@
+//! Facts: what a service answered, or a provider told us. Never refused, whatever the order has become meanwhile.
+
+use uuid::Uuid;
+
+use super::payments::is_wanted;
+use super::stock::{SkuStock, sku_stock};
+use super::{Env, Purpose, key};
+use crate::ids::Reference;
+use crate::money::{Minor, Money};
+use crate::order::{
+    AttentionReason, ClosingKind, CustomerAction, Event, HoldState, Lifecycle, Op, OperationKind, OperationState, Order,
+    PaymentOperation, UnmatchedPayment,
+};
+use crate::text::Private;
+use crate::time::Timestamp;
+
+/// Something that is so.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Fact {
+    /// What became of asking for reservation `n`.
+    Hold {
+        /// The reservation.
+        n: u32,
+        /// What became of it.
+        outcome: HoldOutcome,
+    },
+    /// What became of giving back or committing reservation `n`.
+    Closing {
+        /// The reservation.
+        n: u32,
+        /// Which of the two.
+        kind: ClosingKind,
+        /// What became of it.
+        outcome: ClosingOutcome,
+    },
+    /// What became of payment operation `n`.
+    Payment {
+        /// The operation.
+        n: u32,
+        /// What became of it.
+        outcome: PaymentOutcome,
+    },
+    /// What a provider told us unasked.
+    Report(PaymentReport),
+    /// A call keeps failing, or cannot be decided: a person must look.
+    NeedsAttention {
+        /// Why.
+        reason: AttentionReason,
+        /// What it is about.
+        about: Option<Op>,
+    },
+    /// What needed a person has settled by itself.
+    NoLongerNeedsAttention {
+        /// Why it did.
+        reason: AttentionReason,
+        /// What it was about.
+        about: Option<Op>,
+    },
+}
+
+/// What became of asking for a hold.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum HoldOutcome {
+    /// It exists.
+    Held {
+        /// The inventory's name for it.
+        reference: Option<Reference>,
+        /// When it lapses.
+        expires_at: Option<Timestamp>,
+    },
+    /// A definite no.
+    Refused {
+        /// How many units there are, if the inventory said so.
+        available: Option<u32>,
+        /// The inventory's reason.
+        code: String,
+    },
+    /// It may or may not exist.
+    Unknown {
+        /// Whether the answer made no sense.
+        malformed: bool,
+    },
+    /// It provably does not exist.
+    Absent,
+    /// It cannot be found out.
+    Undecidable,
+    /// Its units have left the stock already.
+    Committed,
+    /// It was given back already.
+    Released,
+    /// It lapsed.
+    Expired,
+}
+
+/// What became of giving back or committing a hold.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ClosingOutcome {
+    /// Done.
+    Done,
+    /// A definite no.
+    Refused {
+        /// The inventory's reason.
+        code: String,
+    },
+    /// It may or may not have happened.
+    Unknown {
+        /// Whether the answer made no sense.
+        malformed: bool,
+    },
+}
+
+/// What became of a payment operation.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum PaymentOutcome {
+    /// What the provider says.
+    Answer {
+        /// `AUTHORIZED`, `CAPTURED`, `PENDING`, `ACTION_REQUIRED`, `DECLINED`, `VOIDED`, `REFUNDED` or `FAILED`.
+        status: OperationState,
+        /// The provider's name for it.
+        reference: Option<Reference>,
+        /// How much.
+        amount: Money,
+        /// Why not.
+        code: Option<String>,
+        /// Until when the provider or the customer is waited for.
+        deadline: Timestamp,
+        /// What the customer must do.
+        action: Private<CustomerAction>,
+        /// Until when an authorization can be captured.
+        capture_before: Option<Timestamp>,
+    },
+    /// It may or may not have happened.
+    Unknown {
+        /// Whether the answer made no sense.
+        malformed: bool,
+    },
+    /// It provably did not happen, and never will under this number.
+    Absent,
+}
+
+/// What a provider tells us unasked, as a callback does.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PaymentReport {
+    /// Our key of the operation, if the provider passes it on.
+    pub key: Option<Uuid>,
+    /// The provider's reference of the operation.
+    pub reference: Reference,
+    /// What it says.
+    pub status: OperationState,
+    /// How much.
+    pub amount: Money,
+}
+
+/// The code of an operation that provably never happened.
+const NEVER_HAPPENED: &str = "NEVER_HAPPENED";
+
+/// The events that a fact makes of the order as it is now. None: it was known already.
+pub fn record(order: &Order, fact: &Fact, env: &Env<'_>) -> Vec<Event> {
+    match fact {
+        Fact::Hold { n, outcome } => record_hold(order, *n, outcome),
+        Fact::Closing { n, kind, outcome } => record_closing(order, *n, *kind, outcome),
+        Fact::Payment { n, outcome } => match order.payment(*n) {
+            Some(p) => record_payment(order, p, outcome, env),
+            None => Vec::new(),
+        },
+        Fact::Report(report) => record_report(order, report, env),
+        Fact::NeedsAttention { reason, about } => raise(order, *reason, *about).into_iter().collect(),
+        Fact::NoLongerNeedsAttention { reason, about } => clear(order, *reason, *about).into_iter().collect(),
+    }
+}
+
+/// Raises attention, unless it is open already.
+fn raise(order: &Order, reason: AttentionReason, about: Option<Op>) -> Option<Event> {
+    let open = order.attention.iter().any(|a| a.reason == reason && a.about == about);
+    (!open).then_some(Event::AttentionRaised { reason, about })
+}
+
+fn clear(order: &Order, reason: AttentionReason, about: Option<Op>) -> Option<Event> {
+    let open = order.attention.iter().any(|a| a.reason == reason && a.about == about);
+    open.then_some(Event::AttentionCleared { reason, about })
+}
+
+/// The attention that an operation's outcome ends: what was only about not knowing it.
+fn outcome_known(order: &Order, op: Op) -> impl Iterator<Item = Event> + use<'_> {
+    [AttentionReason::RetriesExhausted, AttentionReason::Malformed, AttentionReason::Undecidable]
+        .into_iter()
+        .filter_map(move |reason| clear(order, reason, Some(op)))
+}
+
+fn record_hold(order: &Order, n: u32, outcome: &HoldOutcome) -> Vec<Event> {
+    let Some(r) = order.reservation(n) else { return Vec::new() };
+    let op = Op::Reservation(n);
+    // What is settled stays: a late answer to an early question says nothing new. But a hold that turns up after all is
+    // the inventory's truth, whatever we believed, and is dealt with.
+    let open = r.state.is_open() || r.state == HoldState::Suspect;
+    let believed_absent = matches!(r.state, HoldState::Dropped | HoldState::Refused);
+    let mut events = match outcome {
+        HoldOutcome::Held { reference, expires_at } if open || believed_absent => {
+            vec![Event::StockHeld { n, reference: reference.clone(), expires_at: *expires_at }]
+        }
+        HoldOutcome::Refused { available, code } if open => {
+            vec![Event::StockRefused { n, available: *available, code: code.clone() }]
+        }
+        HoldOutcome::Unknown { malformed } if r.state.is_open() => {
+            let unknown = (r.state != HoldState::Unknown).then_some(Event::StockUnknown { n });
+            let look = malformed.then(|| raise(order, AttentionReason::Malformed, Some(op))).flatten();
+            return unknown.into_iter().chain(look).collect();
+        }
+        HoldOutcome::Absent if open => vec![Event::StockAbsent { n }],
+        HoldOutcome::Undecidable if r.state.is_open() => {
+            let look = raise(order, AttentionReason::SuspectHold, Some(op));
+            std::iter::once(Event::StockSuspect { n }).chain(look).collect()
+        }
+        HoldOutcome::Committed if open => vec![Event::StockCommitted { n }],
+        HoldOutcome::Released if open => vec![Event::StockReleased { n }],
+        HoldOutcome::Expired if open => vec![Event::StockExpired { n }],
+        _ => return Vec::new(),
+    };
+    if !matches!(outcome, HoldOutcome::Undecidable) {
+        events.extend(clear(order, AttentionReason::SuspectHold, Some(op)));
+    }
+    events.extend(outcome_known(order, op));
+    events
+}
+
+fn record_closing(order: &Order, n: u32, kind: ClosingKind, outcome: &ClosingOutcome) -> Vec<Event> {
+    let Some(r) = order.reservation(n) else { return Vec::new() };
+    let op = Op::Reservation(n);
+    let under_way = r.closing.filter(|c| c.kind == kind);
+    match outcome {
+        ClosingOutcome::Done => {
+            let done = match kind {
+                ClosingKind::Release => Event::StockReleased { n },
+                ClosingKind::Commit => Event::StockCommitted { n },
+            };
+            let news = matches!(r.state, HoldState::Held | HoldState::Committed) && under_way.is_some();
+            if !news {
+                return Vec::new();
+            }
+            std::iter::once(done).chain(outcome_known(order, op)).collect()
+        }
+        ClosingOutcome::Refused { code } => {
+            if under_way.is_none() {
+                return Vec::new();
+            }
+            let look = raise(order, AttentionReason::ReleaseRefused, Some(op));
+            std::iter::once(Event::StockClosingRefused { n, kind, code: code.clone() }).chain(look).collect()
+        }
+        ClosingOutcome::Unknown { malformed } => {
+            let unknown = under_way.filter(|c| !c.unknown).map(|_| Event::StockClosingUnknown { n });
+            let look = malformed.then(|| raise(order, AttentionReason::Malformed, Some(op))).flatten();
+            unknown.into_iter().chain(look).collect()
+        }
+    }
+}
+
+fn record_payment(order: &Order, p: &PaymentOperation, outcome: &PaymentOutcome, env: &Env<'_>) -> Vec<Event> {
+    let n = p.n;
+    let op = Op::Payment(n);
+    match outcome {
+        PaymentOutcome::Unknown { malformed } => {
+            let asked = matches!(p.state, OperationState::Planned | OperationState::Armed);
+            let unknown = asked.then_some(Event::PaymentUnknown { n });
+            let look = (*malformed && p.state.is_open()).then(|| raise(order, AttentionReason::Malformed, Some(op))).flatten();
+            unknown.into_iter().chain(look).collect()
+        }
+        PaymentOutcome::Absent => absent(order, p, env),
+        PaymentOutcome::Answer { status, reference, amount, code, deadline, action, capture_before } => {
+            let told = Told {
+                status: *status,
+                reference: reference.clone(),
+                amount: *amount,
+                code: code.clone(),
+                deadline: *deadline,
+                action: action.clone(),
+                capture_before: *capture_before,
+            };
+            told_of(order, p, told)
+        }
+    }
+}
+
+/// An operation that provably never happened. A charge that is still wanted gets a new number, and with it a new key.
+fn absent(order: &Order, p: &PaymentOperation, env: &Env<'_>) -> Vec<Event> {
+    if !matches!(p.state, OperationState::Armed | OperationState::Unknown) {
+        return Vec::new();
+    }
+    let stock_refused = sku_stock(order, env).iter().any(|(_, _, s)| matches!(s, SkuStock::Refused { .. } | SkuStock::Suspect));
+    let mut events = vec![Event::PaymentSettled {
+        n: p.n,
+        state: OperationState::Failed,
+        amount: 0,
+        reference: None,
+        code: Some(NEVER_HAPPENED.into()),
+        capture_before: None,
+    }];
+    if p.is_attempt() && order.lifecycle == Lifecycle::Pending && is_wanted(order, p, stock_refused) {
+        events.push(Event::PaymentPlanned {
+            n: order.payments.len() as u32 + 1,
+            kind: p.kind,
+            parent: None,
+            method: p.method.clone(),
+            amount: p.amount,
+            token: p.token.clone(),
+            return_url: p.return_url.clone(),
+        });
+    }
+    events.extend(outcome_known(order, Op::Payment(p.n)));
+    events
+}
+
+/// What a provider says of an operation.
+struct Told {
+    status: OperationState,
+    reference: Option<Reference>,
+    amount: Money,
+    code: Option<String>,
+    deadline: Timestamp,
+    action: Private<CustomerAction>,
+    capture_before: Option<Timestamp>,
+}
+
+/// Whether the operation's state gives way to what the provider says now.
+///
+/// Success is never taken back by a late failure, and a late success is always believed: money has moved.
+fn gives_way(p: &PaymentOperation, to: OperationState) -> bool {
+    use OperationState as S;
+    match p.state {
+        S::Planned | S::Armed | S::Unknown | S::Dropped => true,
+        S::ActionRequired | S::Pending => to != p.state,
+        S::Authorized => matches!(to, S::Captured | S::Voided),
+        S::Declined | S::Failed | S::Voided => matches!(to, S::Authorized | S::Captured | S::Refunded),
+        S::Captured | S::Refunded => false,
+    }
+}
+
+/// Whether a provider may say `status` of an operation of that kind.
+fn fits(kind: OperationKind, status: OperationState) -> bool {
+    use OperationState as S;
+    match kind {
+        OperationKind::Authorize => {
+            matches!(status, S::Authorized | S::Captured | S::Pending | S::ActionRequired | S::Declined | S::Voided | S::Failed)
+        }
+        OperationKind::Charge => {
+            matches!(status, S::Captured | S::Pending | S::ActionRequired | S::Declined | S::Voided | S::Failed)
+        }
+        OperationKind::Capture => matches!(status, S::Captured | S::Pending | S::Declined | S::Failed),
+        OperationKind::Void => matches!(status, S::Voided | S::Pending | S::Declined | S::Failed),
+        OperationKind::Refund => matches!(status, S::Refunded | S::Pending | S::Declined | S::Failed),
+    }
+}
+
+fn told_of(order: &Order, p: &PaymentOperation, told: Told) -> Vec<Event> {
+    let n = p.n;
+    let op = Op::Payment(n);
+    let moves_money = matches!(told.status, OperationState::Authorized | OperationState::Captured | OperationState::Refunded);
+    let same_currency = told.amount.currency == order.currency;
+    let same = told.status == p.state && (!moves_money || told.amount == order.in_currency(p.settled));
+    if same && !matches!(p.state, OperationState::Planned | OperationState::Armed | OperationState::Unknown) {
+        return Vec::new();
+    }
+    if !fits(p.kind, told.status) || !same_currency || !gives_way(p, told.status) {
+        return contradiction(order, p, &told, same_currency);
+    }
+    let mut events = Vec::new();
+    match told.status {
+        OperationState::Pending | OperationState::ActionRequired => {
+            events.push(Event::PaymentWaiting {
+                n,
+                state: told.status,
+                reference: told.reference,
+                deadline: told.deadline,
+                action: told.action,
+            });
+        }
+        state => {
+            events.push(Event::PaymentSettled {
+                n,
+                // A void, refund or capture that was declined simply did not happen.
+                state: match state {
+                    OperationState::Declined if !p.is_attempt() => OperationState::Failed,
+                    state => state,
+                },
+                amount: if moves_money { told.amount.minor } else { 0 },
+                reference: told.reference,
+                code: told.code,
+                capture_before: told.capture_before,
+            });
+            if moves_money && told.amount.minor != p.amount {
+                events.extend(raise(order, AttentionReason::AmountMismatch, Some(op)));
+            }
+            if moves_money && p.is_attempt() && is_dead(order.lifecycle) {
+                events.extend(raise(order, AttentionReason::MoneyOnDeadOrder, Some(op)));
+            }
+            let failed = matches!(state, OperationState::Declined | OperationState::Failed);
+            match p.kind {
+                OperationKind::Refund if failed => events.extend(raise(order, AttentionReason::RefundFailed, Some(op))),
+                OperationKind::Void if failed => events.extend(raise(order, AttentionReason::VoidFailed, Some(op))),
+                _ => {}
+            }
+        }
+    }
+    events.extend(outcome_known(order, op));
+    events
+}
+
+/// Orders on which nobody expects money to move any more. While cancelling, it is expected to.
+const fn is_dead(lifecycle: Lifecycle) -> bool {
+    !lifecycle.is_live() && !matches!(lifecycle, Lifecycle::Cancelling)
+}
+
+/// Written down and shown to a person; changes nothing by itself.
+fn contradiction(order: &Order, p: &PaymentOperation, told: &Told, same_currency: bool) -> Vec<Event> {
+    let op = Some(Op::Payment(p.n));
+    let other_amount = !same_currency || (told.status == p.state && told.amount != order.in_currency(p.settled));
+    let reason = if other_amount { AttentionReason::AmountMismatch } else { AttentionReason::UnexpectedReport };
+    // Said before and shown already: a repeat is not news.
+    let Some(look) = raise(order, reason, op) else { return Vec::new() };
+    vec![
+        Event::PaymentReported {
+            n: p.n,
+            status: told.status,
+            amount: told.amount.minor,
+            currency: told.amount.currency,
+            reference: told.reference.clone(),
+        },
+        look,
+    ]
+}
+
+/// Matches a report to an operation by our key first, then by the provider's reference; keeps what matches none.
+fn record_report(order: &Order, report: &PaymentReport, env: &Env<'_>) -> Vec<Event> {
+    let by_key = || {
+        let wanted = report.key?;
+        order.payments.iter().find(|p| key(order.id, Purpose::Payment, p.n) == wanted)
+    };
+    let by_reference = || {
+        let named = |p: &&PaymentOperation| p.reference.as_ref() == Some(&report.reference);
+        order.payments.iter().filter(named).find(|p| fits(p.kind, report.status))
+    };
+    if let Some(p) = by_key().or_else(by_reference) {
+        let told = Told {
+            status: report.status,
+            reference: Some(report.reference.clone()),
+            amount: report.amount,
+            code: None,
+            deadline: env.now.after(env.policy.action_deadline),
+            action: Private(None),
+            capture_before: None,
+        };
+        return told_of(order, p, told);
+    }
+    let amount: Minor = report.amount.minor;
+    let unmatched =
+        UnmatchedPayment { reference: report.reference.clone(), status: report.status, amount, currency: report.amount.currency };
+    if order.unmatched.contains(&unmatched) {
+        return Vec::new();
+    }
+    let look = raise(order, AttentionReason::UnexpectedReport, None);
+    std::iter::once(Event::PaymentUnmatched(unmatched)).chain(look).collect()
+}
+
+/// Whether an operation failed because it never happened, rather than because the service said no.
+pub(super) fn never_happened(p: &PaymentOperation) -> bool {
+    p.code.as_deref() == Some(NEVER_HAPPENED)
+}
