@@ -173,6 +173,8 @@ CREATE TABLE order_reservations (
     reference TEXT,
     expires_at INTEGER,
     available INTEGER,
+    -- How often giving it back or committing it was refused.
+    refusals INTEGER NOT NULL CHECK (refusals >= 0),
     created_at INTEGER NOT NULL,
     updated_at INTEGER NOT NULL,
     PRIMARY KEY (order_id, n)

@@ -173,7 +173,8 @@ async fn work_is_leased_fenced_extended_released_and_woken() {
     assert_eq!(claimed[0].order, order);
     assert_eq!((claimed[0].work.revision, claimed[0].work.runs, claimed[0].work.fence), (2, 1, Some(fence(2))));
 
-    let tried = Try { count: 3, next_at: at(50), error: "no\u{0}".into(), clear: true, stuck: Some("why".into()) };
+    let tried =
+        Try { count: 3, next_at: at(50), quiet_at: at(40), error: "no\u{0}".into(), clear: true, stuck: Some("why".into()) };
     let tries = Tries([(Op::Payment(1), tried)].into());
     let extend = |n, revision| WorkChange::Extend { fence: fence(n), revision, ttl: TTL, tries: tries.clone() };
     assert!(matches!(store.commit(work(&order, extend(1, 2))).await, Err(CommitError::Fenced)));

@@ -246,14 +246,15 @@ fn put_line(db: &Connection, order: &Order, line: &Line, lots_json: &str) -> rus
 fn put_reservation(db: &Connection, order: &Order, reservation: &Reservation, row_id: &Uuid) -> rusqlite::Result<usize> {
     #[rustfmt::skip]
     let Reservation {
-        n, sku, quantity, attempt, state, closing, reference, expires_at, available, created_at, updated_at,
+        n, sku, quantity, attempt, state, closing, reference, expires_at, available, refusals, created_at,
+        updated_at,
     } = reservation;
     let closing = closing.map(|Closing { kind, unknown }| (kind.as_str(), unknown));
     #[rustfmt::skip]
     let row = params![
         order.id.as_bytes(), n, row_id.as_bytes(), sku.as_str(), quantity, attempt, state.as_str(), closing.map(|c| c.0),
         closing.map(|c| c.1), reference.as_ref().map(|r| r.as_str()), expires_at.map(Timestamp::as_micros), available,
-        created_at.as_micros(), updated_at.as_micros(),
+        refusals, created_at.as_micros(), updated_at.as_micros(),
     ];
     db.prepare_cached(sql::PUT_RESERVATION)?.execute(row)
 }

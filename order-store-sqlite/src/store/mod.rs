@@ -19,12 +19,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use order_core::ids::{IdempotencyKey, UserId};
+use order_core::ids::{IdempotencyKey, OrderId, UserId};
 use order_core::order::JournalRow;
 use order_core::runtime::Clock;
 use order_core::store::{
     Changeset, ClaimRequest, Claimed, CommitError, Committed, JournalQuery, KeyMethod, KeyRecord, ListQuery, Loaded, OrderPage,
-    OrderRef, OrderStore, StoreError, StoreErrorKind, WorkSummary,
+    OrderRef, OrderStore, Peek, StoreError, StoreErrorKind, WorkSummary,
 };
 use rusqlite::Connection;
 use tokio::sync::oneshot;
@@ -130,6 +130,10 @@ impl OrderStore for SqliteStore {
 
     async fn load(&self, order: OrderRef, owner: Option<UserId>) -> Result<Option<Loaded>, StoreError> {
         self.read(move |db| read::load(db, order, owner).map_err(store_error)).await
+    }
+
+    async fn peek(&self, order: OrderId) -> Result<Option<Peek>, StoreError> {
+        self.read(move |db| read::peek(db, order).map_err(store_error)).await
     }
 
     async fn find_key(&self, user: UserId, method: KeyMethod, key: &IdempotencyKey) -> Result<Option<KeyRecord>, StoreError> {

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use order_core::ids::{IdempotencyKey, OrderId, UserId};
 use order_core::order::JournalRow;
-use order_core::store::{JournalQuery, KeyMethod, KeyRecord, Loaded, OrderRef, StoreError, StoreErrorKind};
+use order_core::store::{JournalQuery, KeyMethod, KeyRecord, Loaded, OrderRef, Peek, StoreError, StoreErrorKind};
 use rusqlite::{Connection, OptionalExtension, Params, Row, params};
 use tokio::sync::Semaphore;
 
@@ -120,4 +120,8 @@ pub(super) fn journal(db: &Connection, query: &JournalQuery) -> rusqlite::Result
     let mut statement = db.prepare_cached(sql::SELECT_JOURNAL)?;
     let after = i64::try_from(*after).unwrap_or(i64::MAX);
     statement.query_map(params![order.as_bytes(), after, limit], rows::journal)?.collect()
+}
+
+pub(super) fn peek(db: &Connection, order: OrderId) -> rusqlite::Result<Option<Peek>> {
+    db.prepare_cached(sql::PEEK)?.query_row([order.as_bytes()], rows::peek).optional()
 }

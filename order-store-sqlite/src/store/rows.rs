@@ -9,7 +9,7 @@ use order_core::order::{
     Address, Addresses, Amounts, Closing, Counters, CustomerAction, JournalRow, Line, Lot, Order, PaymentOperation, Reservation,
     Statuses, decode_event,
 };
-use order_core::store::{KeyRecord, WorkItem};
+use order_core::store::{KeyRecord, Peek, WorkItem};
 use order_core::text::Private;
 use order_core::time::Timestamp;
 use rusqlite::Row;
@@ -238,6 +238,7 @@ pub(super) fn reservation(row: &Row<'_>) -> rusqlite::Result<Reservation> {
         reference: c.parse_some()?,
         expires_at: c.time_some()?,
         available: c.next()?,
+        refusals: c.next()?,
         created_at: c.time()?,
         updated_at: c.time()?,
     })
@@ -298,4 +299,9 @@ pub(super) fn key(row: &Row<'_>) -> rusqlite::Result<KeyRecord> {
         request_hash: Uuid::from_bytes(c.next()?),
         order: OrderId::from_bytes(c.next()?),
     })
+}
+
+pub(super) fn peek(row: &Row<'_>) -> rusqlite::Result<Peek> {
+    let c = &mut Columns::of(row);
+    Ok(Peek { version: c.count()?, fence: c.next::<Option<[u8; 16]>>()?.map(Fence::from_bytes) })
 }

@@ -110,8 +110,8 @@ pub(super) const PUT_ADDRESS: &str = "INSERT OR REPLACE INTO order_addresses (or
      VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)";
 
 pub(super) const PUT_RESERVATION: &str = "INSERT OR REPLACE INTO order_reservations (order_id, n, id, sku, quantity, attempt, status, \
-     closing, closing_unknown, reference, expires_at, available, created_at, updated_at) \
-     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)";
+     closing, closing_unknown, reference, expires_at, available, refusals, created_at, updated_at) \
+     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)";
 
 pub(super) const PUT_PAYMENT: &str = "INSERT OR REPLACE INTO order_payment_transactions (order_id, n, id, parent, kind, payment_method, \
      amount, settled_amount, currency, status, transaction_id, gateway_response, capture_before, deadline, token, return_url, \
@@ -193,7 +193,7 @@ pub(super) const SELECT_ADDRESSES: &str = "SELECT address_type = 'SHIPPING', fir
      state, postal_code, country, phone, email FROM order_addresses WHERE order_id = ?1";
 
 pub(super) const SELECT_RESERVATIONS: &str = "SELECT n, sku, quantity, attempt, status, closing, closing_unknown, reference, expires_at, \
-     available, created_at, updated_at FROM order_reservations WHERE order_id = ?1 ORDER BY n";
+     available, refusals, created_at, updated_at FROM order_reservations WHERE order_id = ?1 ORDER BY n";
 
 pub(super) const SELECT_PAYMENTS: &str = "SELECT n, parent, kind, payment_method, amount, settled_amount, status, transaction_id, \
      gateway_response, capture_before, deadline, token, return_url, action_url, action_data, created_at, updated_at \
@@ -202,3 +202,7 @@ pub(super) const SELECT_PAYMENTS: &str = "SELECT n, parent, kind, payment_method
 /// Clause 18.
 pub(super) const SELECT_JOURNAL: &str = "SELECT order_id, seq, payload, from_status, status, created_by, cause, notes, command_key, \
      changeset_id, created_at FROM order_status_history WHERE order_id = ?1 AND seq > ?2 ORDER BY seq LIMIT ?3";
+
+/// `peek`.
+pub(super) const PEEK: &str =
+    "SELECT o.version, w.fence FROM orders o LEFT JOIN order_work w ON w.order_id = o.id WHERE o.id = ?1";

@@ -193,6 +193,7 @@ pub fn full(n: u64) -> Order {
             reference: Some(text("hold")),
             expires_at: Some(at(99)),
             available: Some(3),
+            refusals: 2,
             closing: Some(Closing { kind: ClosingKind::Commit, unknown: true }),
             ..reservation(1)
         },
@@ -247,6 +248,7 @@ pub fn reservation(n: u32) -> Reservation {
         reference: None,
         expires_at: None,
         available: None,
+        refusals: 0,
         created_at: at(1),
         updated_at: at(2),
     }
