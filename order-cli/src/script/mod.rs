@@ -1,0 +1,3 @@
+//! Scripted fixtures.
+pub mod clock;
+pub mod duration;
