@@ -103,8 +103,10 @@ pub fn dead_order(order: &Order) -> Option<Failure> {
     };
     let failure = Failure::new(Code::Refused, format!("order {} {why}", order.number));
     Some(match order.statuses.status {
-        Status::PaymentFailed => failure
-            .hint(format!("`order retry-payment {} --method METHOD` pays it in another way, `order cancel` gives up", order.number)),
+        Status::PaymentFailed => failure.hint(format!(
+            "`order retry-payment {} --method METHOD` pays it in another way, `order cancel` gives up",
+            order.number
+        )),
         Status::Rejected => failure.hint("`order shop stock` shows what there is"),
         _ => failure,
     })
@@ -140,9 +142,7 @@ fn hint_for(error: &Error) -> Option<String> {
         Error::Rejected(rejection) if !rejection.possible.is_empty() => {
             Some(format!("possible now: {}", rejection.possible.join(", ")))
         }
-        Error::Conflict { actual, .. } => {
-            Some(format!("read it with `order get`, then repeat with --expect-version {actual}"))
-        }
+        Error::Conflict { actual, .. } => Some(format!("read it with `order get`, then repeat with --expect-version {actual}")),
         Error::KeyReused { .. } => Some("use another --key, or repeat the very same request".into()),
         Error::Service { .. } => Some("nothing was accepted; try again later".into()),
         _ => None,
@@ -154,9 +154,10 @@ impl From<StoreError> for Failure {
         let (code, hint) = match error.kind {
             StoreErrorKind::InvalidQuery => (Code::BadInput, None),
             StoreErrorKind::Unavailable => (Code::Unavailable, Some("nothing was changed; try again later")),
-            StoreErrorKind::Unknown => {
-                (Code::Unavailable, Some("it may have happened; repeat the command with the same --key, or look with `order get`"))
-            }
+            StoreErrorKind::Unknown => (
+                Code::Unavailable,
+                Some("it may have happened; repeat the command with the same --key, or look with `order get`"),
+            ),
             StoreErrorKind::Full => (Code::Unavailable, Some("make room on the disk; nothing was lost")),
             StoreErrorKind::Corrupt => (Code::Unavailable, Some("stop using the file and restore it from a copy")),
             StoreErrorKind::Misconfigured => (Code::Unavailable, Some("check --store; a newer file needs a newer program")),

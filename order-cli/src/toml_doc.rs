@@ -91,8 +91,18 @@ impl<'s, 't> Fields<'s, 't> {
 
     /// A problem with `name`, at the field if it is there, else at the table.
     pub fn problem(&self, name: &str, message: impl fmt::Display) -> Failure {
-        let span = self.table.get(name).map_or(self.span.clone(), Spanned::span);
-        self.source.problem(&span, format!("{name}: {message}"))
+        self.source.problem(&self.place_of(name), format!("{name}: {message}"))
+    }
+
+    /// Where a field stands; the table if it is not there.
+    pub fn place_of(&self, name: &str) -> Range<usize> {
+        self.table.get(name).map_or(self.span.clone(), Spanned::span)
+    }
+
+    /// Every field there is, for tables whose keys are the writer's own.
+    pub fn entries(&self) -> impl Iterator<Item = (At<&'t str>, &'t Spanned<DeValue<'s>>)> + use<'s, 't> {
+        let table = self.table;
+        table.iter().map(|(key, value)| (At { value: key.get_ref().as_ref(), span: key.span() }, value))
     }
 
     /// The field, whatever it is.
@@ -132,9 +142,7 @@ impl<'s, 't> Fields<'s, 't> {
         match number {
             Some(n) if range.contains(&n) => Ok(Some(n)),
             Some(n) => Err(self.problem(name, format!("{n} is out of range: {} to {}", range.start(), range.end()))),
-            None => {
-                Err(self.problem(name, format!("expected a whole number such as 3, not {}", kind_of(value.get_ref()))))
-            }
+            None => Err(self.problem(name, format!("expected a whole number such as 3, not {}", kind_of(value.get_ref())))),
         }
     }
 
@@ -162,7 +170,9 @@ impl<'s, 't> Fields<'s, 't> {
         list.iter()
             .map(|value| match value.get_ref() {
                 DeValue::String(text) => Ok(At { value: text.as_ref(), span: value.span() }),
-                other => Err(self.source.problem(&value.span(), format!("{name}: expected a text in quotes, not {}", kind_of(other)))),
+                other => {
+                    Err(self.source.problem(&value.span(), format!("{name}: expected a text in quotes, not {}", kind_of(other))))
+                }
             })
             .collect::<Outcome<_>>()
             .map(Some)
@@ -221,7 +231,10 @@ mod tests {
         let table = source.parse().unwrap();
         let mut fields = Fields::new(source, "the file", table.get_ref(), table.span());
         assert_eq!(fields.integer("x", 0..=9).unwrap(), Some(1));
-        assert_eq!(fields.text("x").unwrap_err().message(), "a.toml, line 1, column 5: x: expected a text in quotes, not a number");
+        assert_eq!(
+            fields.text("x").unwrap_err().message(),
+            "a.toml, line 1, column 5: x: expected a text in quotes, not a number"
+        );
         assert_eq!(fields.text("y").unwrap().unwrap().value, "ä");
         let unknown = fields.finish().unwrap_err();
         assert_eq!(unknown.message(), "a.toml, line 3, column 1: the file has no field \"zz\": expected one of x, x, y");

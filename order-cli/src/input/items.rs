@@ -35,9 +35,7 @@ pub fn parse(text: &str) -> Result<Item, String> {
     };
     let named = match (product.parse::<ProductId>(), variant) {
         (Ok(product), None) => Named::Product(product, None),
-        (Ok(product), Some(variant)) => {
-            Named::Product(product, Some(variant.parse().map_err(|e| format!("{text:?}: {e}"))?))
-        }
+        (Ok(product), Some(variant)) => Named::Product(product, Some(variant.parse().map_err(|e| format!("{text:?}: {e}"))?)),
         (Err(_), _) => Named::Sku(what.parse().map_err(|e| format!("{text:?}: {e}"))?),
     };
     Ok(Item { named, quantity })

@@ -16,11 +16,8 @@ const TOKEN_MAX: u64 = 4096;
 /// The text of a file, or of standard input if it is `-`; at most `max` bytes of UTF-8.
 pub fn text(path: &Path, max: u64) -> Outcome<String> {
     let name = name(path);
-    let bytes = if path.as_os_str() == "-" {
-        up_to(io::stdin().lock(), max)
-    } else {
-        File::open(path).and_then(|file| up_to(file, max))
-    };
+    let bytes =
+        if path.as_os_str() == "-" { up_to(io::stdin().lock(), max) } else { File::open(path).and_then(|file| up_to(file, max)) };
     let bytes = bytes.map_err(|e| match e.kind() {
         io::ErrorKind::NotFound => Failure::new(Code::BadInput, format!("{name}: there is no such file")),
         _ => Failure::caused(Code::BadInput, &e).context(format!("cannot read {name}")),

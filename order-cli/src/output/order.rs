@@ -230,12 +230,7 @@ impl AddressView {
 impl HoldView {
     fn of(hold: &OrderHold) -> Self {
         let OrderHold { kind, blocks, placed_by, until } = hold;
-        HoldView {
-            kind: kind.to_string(),
-            blocks: blocks.as_str(),
-            placed_by: placed_by.to_string(),
-            until: time(*until),
-        }
+        HoldView { kind: kind.to_string(), blocks: blocks.as_str(), placed_by: placed_by.to_string(), until: time(*until) }
     }
 }
 

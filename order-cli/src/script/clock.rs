@@ -45,7 +45,8 @@ struct State {
 
 struct Task {
     inner: Arc<Inner>,
-    life: u64,
+    /// Ends with this life; never, if none.
+    life: Option<u64>,
     queued: AtomicBool,
     future: Mutex<Option<BoxFuture<()>>>,
 }
@@ -86,7 +87,7 @@ impl Inner {
         let Some(task) = self.state().ready.pop_front() else { return false };
         task.queued.store(false, Ordering::SeqCst);
         let Some(mut future) = task.future.lock().unwrap_or_else(PoisonError::into_inner).take() else { return true };
-        if task.life != self.state().life {
+        if task.life.is_some_and(|life| life != self.state().life) {
             return true;
         }
         let waker = Waker::from(task.clone());
@@ -180,14 +181,26 @@ impl World {
         self.inner.state().now = until;
     }
 
-    /// Ends every task where it stands, as when the process dies.
+    /// Ends every task of the engine where it stands, as when the process dies.
     pub fn end_tasks(&self) {
-        let dropped = {
+        let wakers: Vec<Waker> = {
             let mut state = self.inner.state();
             state.life += 1;
-            (std::mem::take(&mut state.ready), std::mem::take(&mut state.sleepers))
+            state.sleepers.values().cloned().collect()
         };
-        drop(dropped);
+        // Whoever wakes up in an earlier life is dropped; others go back to sleep.
+        wakers.into_iter().for_each(Waker::wake);
+        self.settle();
+    }
+
+    /// Runs `task` beside the engine: something a service does by itself, which no restart ends.
+    pub fn spawn_outside(&self, task: BoxFuture<()>) {
+        self.start(task, None);
+    }
+
+    fn start(&self, task: BoxFuture<()>, life: Option<u64>) {
+        let (inner, future) = (self.inner.clone(), Mutex::new(Some(task)));
+        Arc::new(Task { inner, life, queued: AtomicBool::new(false), future }).wake();
     }
 
     /// Marks `call` as done by another thread, so that time stands still until it is answered.
@@ -225,9 +238,7 @@ impl Runtime for World {
 
     fn spawn(&self, task: BoxFuture<()>) {
         let life = self.inner.state().life;
-        let task =
-            Arc::new(Task { inner: self.inner.clone(), life, queued: AtomicBool::new(false), future: Mutex::new(Some(task)) });
-        task.wake();
+        self.start(task, Some(life));
     }
 }
 
@@ -243,7 +254,9 @@ impl Future for Sleep {
         if state.now >= self.key.0 {
             return Poll::Ready(());
         }
-        state.sleepers.insert(self.key, context.waker().clone());
+        // Dropped only after the lock: it may be the last to know a task that sleeps.
+        let _earlier = state.sleepers.insert(self.key, context.waker().clone());
+        drop(state);
         Poll::Pending
     }
 }
