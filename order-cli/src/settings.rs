@@ -121,7 +121,7 @@ mod tests {
         let error = read_file("store = \"sqlite:a.db\"\n  colour = true\n").unwrap_err();
         assert_eq!(
             error.message(),
-            "order.toml, line 2, column 3: order.toml has no field \"colour\": expected one of store, shop, format"
+            "order.toml:2:3: order.toml has no field \"colour\": expected one of store, shop, format"
         );
     }
 

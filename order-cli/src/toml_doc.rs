@@ -39,7 +39,7 @@ impl<'a> Source<'a> {
     /// A failure at `span`.
     pub fn failure(&self, code: Code, span: &Range<usize>, message: impl fmt::Display) -> Failure {
         let (line, column) = self.line_and_column(span.start);
-        Failure::new(code, format!("{}, line {line}, column {column}: {message}", self.name))
+        Failure::new(code, format!("{}:{line}:{column}: {message}", self.name))
     }
 
     /// Where `at` is, both counted from 1, the column in characters.
@@ -233,10 +233,10 @@ mod tests {
         assert_eq!(fields.integer("x", 0..=9).unwrap(), Some(1));
         assert_eq!(
             fields.text("x").unwrap_err().message(),
-            "a.toml, line 1, column 5: x: expected a text in quotes, not a number"
+            "a.toml:1:5: x: expected a text in quotes, not a number"
         );
         assert_eq!(fields.text("y").unwrap().unwrap().value, "ä");
         let unknown = fields.finish().unwrap_err();
-        assert_eq!(unknown.message(), "a.toml, line 3, column 1: the file has no field \"zz\": expected one of x, x, y");
+        assert_eq!(unknown.message(), "a.toml:3:1: the file has no field \"zz\": expected one of x, x, y");
     }
 }

@@ -111,7 +111,7 @@ fn problem(source: &str, error: &serde_json::Error) -> Failure {
     let said = error.to_string();
     let place = format!(" at line {} column {}", error.line(), error.column());
     let message = said.strip_suffix(&place).unwrap_or(&said);
-    Failure::bad_input(format!("{source}, line {}, column {}: {message}", error.line(), error.column()))
+    Failure::bad_input(format!("{source}:{}:{}: {message}", error.line(), error.column()))
 }
 
 /// A place where a value of a kind is expected.

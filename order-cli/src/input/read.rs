@@ -28,7 +28,7 @@ pub fn text(path: &Path, max: u64) -> Outcome<String> {
     String::from_utf8(bytes).map_err(|e| {
         let good = &e.as_bytes()[..e.utf8_error().valid_up_to()];
         let line = good.iter().filter(|&&b| b == b'\n').count() + 1;
-        Failure::bad_input(format!("{name}, line {line}: not valid UTF-8"))
+        Failure::bad_input(format!("{name}:{line}:1: not valid UTF-8"))
     })
 }
 
