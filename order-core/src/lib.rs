@@ -5,13 +5,17 @@ pub mod allocation;
 pub mod error;
 pub mod ids;
 pub mod machine;
+pub mod manager;
 pub mod money;
 pub mod number;
 pub mod order;
 pub mod policy;
 pub mod pricing;
+pub mod request;
 pub mod runtime;
 pub mod services;
 pub mod store;
+#[cfg(feature = "testkit")]
+pub mod testkit;
 pub mod text;
 pub mod time;

@@ -1,10 +1,10 @@
 //! The transitions that hold by themselves: appended after every command, fact or timer.
 
+use super::Env;
 use super::payments::{attempt_outstanding, deadline, money_moved};
 use super::stock::{SkuStock, sku_stock};
-use super::{Env, evolve};
 use crate::order::{
-    Actor, AttentionReason, Blocks, CancelCause, Event, HoldState, Lifecycle, OperationState, Order, PaymentTerms, Shortage,
+    AttentionReason, Blocks, CancelCause, Event, HoldState, Lifecycle, OperationState, Order, PaymentTerms, Shortage,
 };
 use crate::policy::LostStock;
 
@@ -16,13 +16,6 @@ pub fn settle(order: &Order, env: &Env<'_>) -> Option<Event> {
         Lifecycle::Cancelling => is_undone(order).then_some(Event::Cancelled),
         Lifecycle::Completed | Lifecycle::Cancelled | Lifecycle::PaymentFailed | Lifecycle::Rejected | Lifecycle::Expired => None,
     })
-}
-
-/// Applies [`settle`] until nothing holds any more, and returns the events.
-pub(crate) fn settle_all(order: &mut Order, env: &Env<'_>, mut on_event: impl FnMut(&mut Order, Event)) {
-    while let Some(event) = settle(order, env) {
-        on_event(order, event);
-    }
 }
 
 /// Holds whose time is over.
@@ -117,9 +110,4 @@ fn is_undone(order: &Order) -> bool {
         && money.authorized == 0
         && order.payments.iter().all(|p| !p.state.is_open())
         && order.reservations.iter().all(|r| !r.state.may_hold() && r.state != HoldState::Planned && r.closing.is_none())
-}
-
-/// Applies one event as the engine itself.
-pub(crate) fn apply_as_system(order: &mut Order, event: &Event, env: &Env<'_>) {
-    evolve(order, event, &Actor::System, env.now.max(order.updated_at));
 }

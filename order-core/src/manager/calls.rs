@@ -1,0 +1,303 @@
+//! Carrying out one call: the request from the order's records, and the answer as a fact.
+
+use std::future::Future;
+use std::time::Duration;
+
+use futures_util::future::{Either, select};
+
+use super::OrderManager;
+use crate::ids::Reference;
+use crate::machine::{Call, ClosingOutcome, Fact, HoldOutcome, PaymentOutcome, Purpose, Verb, event_id, key};
+use crate::order::{ClosingKind, Op, OperationKind, OperationState, Order, PaymentOperation, Reservation};
+use crate::services::{
+    AttemptRequest, CallError, Clients, FollowUpRequest, HoldAnswer, HoldLookup, HoldRequest, InventoryService, Notification,
+    NotificationService, PaymentAnswer, PaymentLookup, PaymentService, ReserveRequest, ServiceName,
+};
+use crate::store::OrderStore;
+use crate::time::Timestamp;
+
+/// What a call came to.
+#[derive(Debug)]
+pub(super) enum Outcome {
+    /// It was answered, and this is so.
+    Known(Fact),
+    /// A look-up found nothing; whether that proves anything depends on when it was asked.
+    Nothing {
+        /// What is so if it proves something.
+        proven: Fact,
+    },
+    /// The customer was told.
+    Told,
+    /// It provably did not happen.
+    NotDone(String),
+    /// It may have happened.
+    Unknown {
+        /// What is to be recorded, if anything.
+        fact: Option<Fact>,
+        /// What went wrong.
+        message: String,
+    },
+}
+
+/// A call that was made.
+#[derive(Debug)]
+pub(super) struct Answer {
+    pub call: Call,
+    pub started: Timestamp,
+    pub outcome: Outcome,
+}
+
+impl<S: OrderStore, C: Clients> OrderManager<S, C> {
+    /// Makes a call and waits for its answer, at most for the call deadline.
+    pub(super) async fn perform(&self, order: &Order, call: Call, repeat: bool) -> Answer {
+        let started = self.now();
+        let outcome = match (call.op, call.verb) {
+            (Op::Reservation(n), verb) => match order.reservation(n) {
+                Some(r) => self.perform_hold(order, r, verb, repeat, started).await,
+                None => nonsense(),
+            },
+            (Op::Payment(n), verb) => match order.payment(n) {
+                Some(p) => self.perform_payment(order, p, verb, repeat).await,
+                None => nonsense(),
+            },
+            (Op::Notice(seq), _) => self.perform_notice(order, seq).await,
+        };
+        Answer { call, started, outcome }
+    }
+
+    async fn perform_hold(&self, order: &Order, r: &Reservation, verb: Verb, repeat: bool, started: Timestamp) -> Outcome {
+        let inventory = self.inner.clients.inventory();
+        let n = r.n;
+        let reserve = || ReserveRequest {
+            key: key(order.id, Purpose::Reserve, n),
+            order: order.id,
+            sku: r.sku.clone(),
+            quantity: r.quantity,
+            lifetime: self.inner.policy.hold_lifetime,
+        };
+        let closing = |purpose| HoldRequest {
+            key: key(order.id, purpose, n),
+            reserve_key: key(order.id, Purpose::Reserve, n),
+            order: order.id,
+            sku: r.sku.clone(),
+            quantity: r.quantity,
+            reference: r.reference.clone(),
+            repeat,
+        };
+        let fact = |outcome| Fact::Hold { n, outcome };
+        match verb {
+            Verb::Reserve => {
+                let request = reserve();
+                match self.within(ServiceName::Inventory, inventory.reserve(&request)).await {
+                    Ok(answer) => match held(answer, r.quantity, started) {
+                        Ok(outcome) => Outcome::Known(fact(outcome)),
+                        Err(message) => Outcome::Unknown { fact: Some(fact(HoldOutcome::Unknown { malformed: true })), message },
+                    },
+                    Err(CallError::Refused { code, available }) => {
+                        let available = match available {
+                            Some(n) => Some(n),
+                            None => self.available(&request).await,
+                        };
+                        Outcome::Known(fact(HoldOutcome::Refused { available, code }))
+                    }
+                    Err(CallError::NotDone { message }) => Outcome::NotDone(message),
+                    Err(CallError::Unknown { message, malformed }) => {
+                        Outcome::Unknown { fact: Some(fact(HoldOutcome::Unknown { malformed })), message }
+                    }
+                }
+            }
+            Verb::LookUpHold => {
+                let request = reserve();
+                match self.within(ServiceName::Inventory, inventory.look_up(&request)).await {
+                    Ok(HoldLookup::Held(answer)) => match held(answer, r.quantity, started) {
+                        Ok(outcome) => Outcome::Known(fact(outcome)),
+                        Err(message) => Outcome::Unknown { fact: Some(fact(HoldOutcome::Unknown { malformed: true })), message },
+                    },
+                    Ok(HoldLookup::Committed) => Outcome::Known(fact(HoldOutcome::Committed)),
+                    Ok(HoldLookup::Released) => Outcome::Known(fact(HoldOutcome::Released)),
+                    Ok(HoldLookup::Expired) => Outcome::Known(fact(HoldOutcome::Expired)),
+                    Ok(HoldLookup::Absent) => Outcome::Nothing { proven: fact(HoldOutcome::Absent) },
+                    Ok(HoldLookup::Undecidable) => Outcome::Nothing { proven: fact(HoldOutcome::Undecidable) },
+                    Err(e) => Outcome::NotDone(e.to_string()),
+                }
+            }
+            Verb::Release | Verb::Commit => {
+                let (kind, purpose) = match verb {
+                    Verb::Release => (ClosingKind::Release, Purpose::Release),
+                    _ => (ClosingKind::Commit, Purpose::Commit),
+                };
+                let request = closing(purpose);
+                let answer = match kind {
+                    ClosingKind::Release => self.within(ServiceName::Inventory, inventory.release(&request)).await,
+                    ClosingKind::Commit => self.within(ServiceName::Inventory, inventory.commit(&request)).await,
+                };
+                let fact = |outcome| Fact::Closing { n, kind, outcome };
+                match answer {
+                    Ok(()) => Outcome::Known(fact(ClosingOutcome::Done)),
+                    Err(CallError::Refused { code, .. }) => Outcome::Known(fact(ClosingOutcome::Refused { code })),
+                    Err(CallError::NotDone { message }) => Outcome::NotDone(message),
+                    Err(CallError::Unknown { message, malformed }) => {
+                        Outcome::Unknown { fact: Some(fact(ClosingOutcome::Unknown { malformed })), message }
+                    }
+                }
+            }
+            Verb::Pay(_) | Verb::LookUpPayment | Verb::Notify => nonsense(),
+        }
+    }
+
+    /// How many units there are, asked after a refusal that did not say. Only for the message: no answer is an answer.
+    async fn available(&self, request: &ReserveRequest) -> Option<u32> {
+        let skus = [request.sku.clone()];
+        let answer = self.within(ServiceName::Inventory, self.inner.clients.inventory().check(&skus)).await.ok()?;
+        answer.into_iter().find(|a| a.sku == request.sku).map(|a| a.available)
+    }
+
+    async fn perform_payment(&self, order: &Order, p: &PaymentOperation, verb: Verb, repeat: bool) -> Outcome {
+        let payment = self.inner.clients.payment();
+        let n = p.n;
+        let own_key = key(order.id, Purpose::Payment, n);
+        let answer = match verb {
+            Verb::Pay(kind @ (OperationKind::Authorize | OperationKind::Charge)) => {
+                let request = AttemptRequest {
+                    key: own_key,
+                    order: order.id,
+                    amount: order.in_currency(p.amount),
+                    method: p.method.clone(),
+                    token: p.token.clone(),
+                    return_url: p.return_url.clone(),
+                };
+                match kind {
+                    OperationKind::Authorize => self.within(ServiceName::Payment, payment.authorize(&request)).await,
+                    _ => self.within(ServiceName::Payment, payment.charge(&request)).await,
+                }
+            }
+            Verb::Pay(kind) => {
+                let Some(parent) = p.parent.and_then(|n| order.payment(n)) else { return nonsense() };
+                let request = FollowUpRequest {
+                    key: own_key,
+                    order: order.id,
+                    parent_key: key(order.id, Purpose::Payment, parent.n),
+                    parent_reference: parent.reference.clone(),
+                    amount: order.in_currency(p.amount),
+                    repeat,
+                };
+                match kind {
+                    OperationKind::Capture => self.within(ServiceName::Payment, payment.capture(&request)).await,
+                    OperationKind::Void => self.within(ServiceName::Payment, payment.void(&request)).await,
+                    _ => self.within(ServiceName::Payment, payment.refund(&request)).await,
+                }
+            }
+            Verb::LookUpPayment => {
+                let request = PaymentLookup { key: own_key, order: order.id, reference: p.reference.clone() };
+                return match self.within(ServiceName::Payment, payment.look_up(&request)).await {
+                    Ok(Some(answer)) => self.told(p, answer),
+                    Ok(None) => Outcome::Nothing { proven: Fact::Payment { n, outcome: PaymentOutcome::Absent } },
+                    Err(e) => Outcome::NotDone(e.to_string()),
+                };
+            }
+            Verb::Reserve | Verb::Release | Verb::Commit | Verb::LookUpHold | Verb::Notify => return nonsense(),
+        };
+        match answer {
+            Ok(answer) => self.told(p, answer),
+            Err(CallError::Refused { code, .. }) => {
+                let answer = PaymentOutcome::Answer {
+                    status: OperationState::Declined,
+                    reference: None,
+                    amount: order.in_currency(0),
+                    code: Some(code),
+                    deadline: self.now(),
+                    action: None.into(),
+                    capture_before: None,
+                };
+                Outcome::Known(Fact::Payment { n, outcome: answer })
+            }
+            Err(CallError::NotDone { message }) => Outcome::NotDone(message),
+            Err(CallError::Unknown { message, malformed }) => {
+                Outcome::Unknown { fact: Some(Fact::Payment { n, outcome: PaymentOutcome::Unknown { malformed } }), message }
+            }
+        }
+    }
+
+    /// A provider's answer as a fact; what makes no sense is as good as no answer, and a person is told.
+    fn told(&self, p: &PaymentOperation, answer: PaymentAnswer) -> Outcome {
+        let n = p.n;
+        let malformed = |message: &str| Outcome::Unknown {
+            fact: Some(Fact::Payment { n, outcome: PaymentOutcome::Unknown { malformed: true } }),
+            message: message.into(),
+        };
+        let PaymentAnswer { status, reference, amount, code, wait, action, capture_within } = answer;
+        let moves_money = matches!(status, OperationState::Authorized | OperationState::Captured | OperationState::Refunded);
+        if matches!(status, OperationState::Planned | OperationState::Armed | OperationState::Unknown | OperationState::Dropped) {
+            return malformed("the payment service answered a status that is not one of its own");
+        }
+        let reference: Option<Reference> = match reference.parse() {
+            Ok(reference) => Some(reference),
+            Err(_) if reference.is_empty() && !moves_money => None,
+            Err(_) => return malformed("the payment service answered without a usable reference"),
+        };
+        if moves_money && amount.minor <= 0 {
+            return malformed("the payment service answered without an amount");
+        }
+        let now = self.now();
+        let outcome = PaymentOutcome::Answer {
+            status,
+            reference,
+            amount,
+            code,
+            deadline: now.after(wait.unwrap_or(self.inner.policy.action_deadline)),
+            action,
+            capture_before: capture_within.map(|d| now.after(d)),
+        };
+        Outcome::Known(Fact::Payment { n, outcome })
+    }
+
+    async fn perform_notice(&self, order: &Order, seq: u64) -> Outcome {
+        let Some(notice) = order.notices.iter().find(|n| n.seq == seq) else { return nonsense() };
+        let notification = Notification {
+            event_id: event_id(order.id, seq),
+            order: order.id,
+            number: order.number,
+            user: order.user,
+            seq,
+            kind: notice.kind,
+        };
+        match self.within(ServiceName::Notification, self.inner.clients.notification().notify(&notification)).await {
+            Ok(()) => Outcome::Told,
+            Err(CallError::Unknown { message, .. }) => Outcome::Unknown { fact: None, message },
+            // A refusal would be repeated for ever otherwise: it is, at the longest interval, and a person is told.
+            Err(e) => Outcome::NotDone(e.to_string()),
+        }
+    }
+
+    /// Waits for a call at most for the call deadline, and notes for the breaker how it went.
+    pub(super) async fn within<T>(
+        &self,
+        service: ServiceName,
+        call: impl Future<Output = Result<T, CallError>> + Send,
+    ) -> Result<T, CallError> {
+        let deadline: Duration = self.inner.policy.call_deadline;
+        let timer = self.inner.runtime.sleep(deadline);
+        let result = match select(Box::pin(call), timer).await {
+            Either::Left((result, _)) => result,
+            Either::Right(((), _)) => Err(CallError::unknown(format!("no answer within {} ms", deadline.as_millis()))),
+        };
+        let answered = matches!(result, Ok(_) | Err(CallError::Refused { .. }));
+        self.inner.breakers.note(service, answered, self.inner.runtime.monotonic());
+        result
+    }
+}
+
+/// A hold as answered, or why the answer makes no sense.
+fn held(answer: HoldAnswer, wanted: u32, started: Timestamp) -> Result<HoldOutcome, String> {
+    let HoldAnswer { reference, quantity, lifetime } = answer;
+    if quantity != wanted {
+        return Err(format!("the inventory answered a hold of {quantity} units, not {wanted}"));
+    }
+    let reference = reference.parse().map_err(|_| "the inventory answered a hold without a usable reference".to_owned())?;
+    Ok(HoldOutcome::Held { reference: Some(reference), expires_at: lifetime.map(|l| started.after(l)) })
+}
+
+/// A call that `next` cannot have planned: nothing is sent.
+fn nonsense() -> Outcome {
+    Outcome::NotDone("the call does not fit the order's records".into())
+}

@@ -1,0 +1,268 @@
+//! Commands on orders that exist, and what providers report.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::draft::{Draft, Source};
+use super::drive::CONFLICTS_MAX;
+use super::{Action, OrderManager, Principal, authorize};
+use crate::error::{Error, Rejection, RejectionReason, Violation};
+use crate::ids::{IdempotencyKey, Name};
+use crate::machine::{Command, Fact, PaymentReport, decide};
+use crate::order::{Blocks, OperationState, Order};
+use crate::services::Clients;
+use crate::store::{CommitError, Loaded, OrderRef, OrderStore, StoreError, StoreErrorKind, WorkChange};
+use crate::text::{Private, check_note};
+use crate::time::Timestamp;
+
+/// How a command is to be carried out.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct CommandOptions {
+    /// Makes the command safe to repeat: a second one with the same key on the same order changes nothing.
+    pub key: Option<IdempotencyKey>,
+    /// The version the caller saw: refused if the order has changed since.
+    pub expected_version: Option<u64>,
+    /// How long the caller can wait; [`crate::policy::Policy::answer_within`] if it does not say.
+    pub wait: Option<Duration>,
+}
+
+/// How a declined order is to be paid now.
+#[derive(Clone, PartialEq, Eq, Default)]
+pub struct RetryPayment {
+    /// The payment method.
+    pub method: String,
+    /// The client's payment token.
+    pub token: Option<String>,
+    /// Where the provider sends the customer back to.
+    pub return_url: Option<String>,
+}
+
+impl std::fmt::Debug for RetryPayment {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("RetryPayment").field("method", &self.method).finish_non_exhaustive()
+    }
+}
+
+impl<S: OrderStore, C: Clients> OrderManager<S, C> {
+    /// Cancels an order and waits, as placing does, until its stock and money are back. Twice is a success.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NotFound`], [`Error::Conflict`], [`Error::Rejected`] once something has shipped or the order is dead.
+    pub async fn cancel(
+        &self,
+        principal: &Principal,
+        order: OrderRef,
+        options: CommandOptions,
+        reason: String,
+    ) -> Result<Arc<Order>, Error> {
+        let reason = note("reason", reason, true)?;
+        self.command(principal, order, options, Action::Cancel, &Command::Cancel, reason).await
+    }
+
+    /// Pays a declined order again, by this or another method, and waits as placing does.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::cancel`]; [`Error::Rejected`] unless the order's payment failed and the time for it is not over, or when
+    /// the coupon it used has been used up meanwhile.
+    pub async fn retry_payment(
+        &self,
+        principal: &Principal,
+        order: OrderRef,
+        options: CommandOptions,
+        retry: RetryPayment,
+    ) -> Result<Arc<Order>, Error> {
+        let RetryPayment { method, token, return_url } = retry;
+        let invalid = |problem: String| Error::Invalid(vec![Violation::new("payment_method", problem)]);
+        let method: Name = method.parse().map_err(|e: crate::ids::ParseIdError| invalid(e.to_string()))?;
+        let terms = self.inner.pricing.terms(&method).await?;
+        let terms = terms.ok_or_else(|| invalid(format!("{:?} is not offered", method.as_str())))?;
+        let command = Command::RetryPayment { method, terms, token: Private(token), return_url: Private(return_url) };
+        self.command(principal, order, options, Action::RetryPayment, &command, None).await
+    }
+
+    /// Keeps an order from going on until the hold is released or lapses.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::cancel`]; [`Error::Rejected`] when the order is over, or another hold of that kind is placed.
+    pub async fn place_hold(
+        &self,
+        principal: &Principal,
+        order: OrderRef,
+        options: CommandOptions,
+        kind: Name,
+        blocks: Blocks,
+        until: Option<Timestamp>,
+    ) -> Result<Arc<Order>, Error> {
+        let command = Command::PlaceHold { kind, blocks, until };
+        self.command(principal, order, options, Action::Hold, &command, None).await
+    }
+
+    /// Lifts a hold; what it kept waiting goes on.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::cancel`]; [`Error::Rejected`] when no hold of that kind is placed.
+    pub async fn release_hold(
+        &self,
+        principal: &Principal,
+        order: OrderRef,
+        options: CommandOptions,
+        kind: Name,
+    ) -> Result<Arc<Order>, Error> {
+        self.command(principal, order, options, Action::Hold, &Command::ReleaseHold { kind }, None).await
+    }
+
+    /// Writes a note into the order's history.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::cancel`]; [`Error::Invalid`] for a text that is empty, too long, or holds what it must not.
+    pub async fn note(
+        &self,
+        principal: &Principal,
+        order: OrderRef,
+        options: CommandOptions,
+        text: String,
+    ) -> Result<Arc<Order>, Error> {
+        let text = note("notes", text, false)?;
+        self.command(principal, order, options, Action::Note, &Command::Note, text).await
+    }
+
+    /// Records what a payment provider reports, as its callback does, and works the order if that moved it. Never refused,
+    /// whatever the order has become: what fits no operation is kept and shown to a person.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NotFound`]; [`Error::Invalid`] for a status that no provider reports.
+    pub async fn record_payment(
+        &self,
+        principal: &Principal,
+        order: OrderRef,
+        report: PaymentReport,
+    ) -> Result<Arc<Order>, Error> {
+        authorize(principal, Action::RecordPayment, None)?;
+        use OperationState as State;
+        let problem = match report.status {
+            State::Planned | State::Armed | State::Unknown | State::Dropped => Some(Violation::new(
+                "status",
+                format!(
+                    "{} is not a provider's: expected AUTHORIZED, CAPTURED, PENDING, ACTION_REQUIRED, DECLINED, VOIDED, REFUNDED or FAILED",
+                    report.status
+                ),
+            )),
+            _ if report.amount.minor < 0 => Some(Violation::new("amount", "must not be negative")),
+            _ => None,
+        };
+        if let Some(violation) = problem {
+            return Err(Error::Invalid(vec![violation]));
+        }
+        let until = self.answer_by(None);
+        let source = Source { actor: principal.actor(), cause: "callback" };
+        let fact = Fact::Report(report);
+        for _ in 0..CONFLICTS_MAX {
+            let loaded = self.load(principal, order).await?;
+            let env = self.env();
+            let mut draft = Draft::of(loaded.order, self.inner.ids.changeset_id(env.now), env.now);
+            draft.record(&fact, &source, &env);
+            if draft.is_unchanged() {
+                return Ok(Arc::new(draft.order));
+            }
+            draft.settle(&env);
+            let id = draft.order.id;
+            match self.commit(draft.into_changeset(None, WorkChange::Wake { due: env.now })).await {
+                Ok(_) => return self.attend(id, until).await,
+                Err(CommitError::Conflict) => {}
+                Err(CommitError::Store(e)) => return Err(e.into()),
+                Err(e) => return Err(unexpected(&e)),
+            }
+        }
+        Err(too_busy(order))
+    }
+
+    /// Decides a command on the order as it is now, commits it, and works what it makes due.
+    async fn command(
+        &self,
+        principal: &Principal,
+        order: OrderRef,
+        options: CommandOptions,
+        action: Action,
+        command: &Command,
+        notes: Option<String>,
+    ) -> Result<Arc<Order>, Error> {
+        let until = self.answer_by(options.wait);
+        let source = Source { actor: principal.actor(), cause: command.name() };
+        for _ in 0..CONFLICTS_MAX {
+            let loaded = self.load(principal, order).await?;
+            authorize(principal, action, Some(loaded.order.user))?;
+            let id = loaded.order.id;
+            if let Some(expected) = options.expected_version
+                && expected != loaded.order.version
+            {
+                return Err(Error::Conflict { order: id, expected, actual: loaded.order.version });
+            }
+            let env = self.env();
+            let events = decide(&loaded.order, command, &env)?;
+            if events.is_empty() {
+                return self.attend(id, until).await;
+            }
+            let mut draft = Draft::of(loaded.order, self.inner.ids.changeset_id(env.now), env.now);
+            for event in events {
+                draft.push(event, &source);
+            }
+            draft.sign(notes.clone(), options.key.clone());
+            draft.settle(&env);
+            // A note changes nothing that anybody would have to act on.
+            let work = if *command == Command::Note { WorkChange::Keep } else { WorkChange::Wake { due: env.now } };
+            match self.commit(draft.into_changeset(None, work)).await {
+                Ok((committed, _)) if *command == Command::Note => return Ok(committed),
+                Ok(_) => return self.settled(id, until).await,
+                Err(CommitError::CommandKeyTaken) => return self.attend(id, until).await,
+                Err(CommitError::Conflict) => {}
+                Err(CommitError::ClaimExhausted { name }) => {
+                    let message = format!("cannot {} order {order}: all uses of {name} are taken", command.name());
+                    return Err(Rejection::new(RejectionReason::CouponExhausted, message).into());
+                }
+                Err(CommitError::Store(e)) => return Err(e.into()),
+                Err(e) => return Err(unexpected(&e)),
+            }
+        }
+        Err(too_busy(order))
+    }
+
+    /// Works the order until nothing is due, then waits as for any caller.
+    async fn settled(&self, id: crate::ids::OrderId, until: Duration) -> Result<Arc<Order>, Error> {
+        self.work(id).await?;
+        self.attend(id, until).await
+    }
+
+    /// The order, if it is the principal's to see.
+    pub(super) async fn load(&self, principal: &Principal, order: OrderRef) -> Result<Loaded, Error> {
+        let loaded = self.inner.store.load(order, principal.scope()).await?;
+        loaded.ok_or_else(|| Error::order_not_found(order))
+    }
+}
+
+/// A text that a person wrote; `None` for an empty one where that is allowed.
+fn note(field: &'static str, text: String, may_be_empty: bool) -> Result<Option<String>, Error> {
+    if text.trim().is_empty() {
+        if may_be_empty {
+            return Ok(None);
+        }
+        return Err(Error::invalid(field, "is empty: expected 1 to 2,000 characters"));
+    }
+    check_note(&text, NOTE_MAX).map_err(|e| Error::invalid(field, e.to_string()))?;
+    Ok(Some(text))
+}
+
+const NOTE_MAX: usize = 2000;
+
+fn too_busy(order: OrderRef) -> Error {
+    StoreError::new(StoreErrorKind::Unavailable, format!("order {order} changes too often to be changed now")).into()
+}
+
+fn unexpected(e: &CommitError) -> Error {
+    StoreError::new(StoreErrorKind::Corrupt, format!("the store refused a change it should not refuse: {e}")).into()
+}

@@ -1,0 +1,120 @@
+//! A changeset in the making: events applied to a copy of the order, with the journal rows they make.
+
+use std::sync::Arc;
+
+use crate::ids::{ChangesetId, IdempotencyKey};
+use crate::machine::{Env, Fact, begin, evolve, record, settle};
+use crate::order::{Actor, Claim, Event, JournalRow, Order, Placed};
+use crate::store::{Changeset, ClaimChange, KeyRecord, WorkChange};
+use crate::time::Timestamp;
+
+/// Who or what the journal rows come from.
+#[derive(Debug, Clone)]
+pub(super) struct Source {
+    pub actor: Actor,
+    pub cause: &'static str,
+}
+
+impl Source {
+    pub(super) const fn worker() -> Self {
+        Source { actor: Actor::System, cause: "worker" }
+    }
+}
+
+#[derive(Debug)]
+pub(super) struct Draft {
+    pub before: Option<Arc<Order>>,
+    pub order: Order,
+    rows: Vec<JournalRow>,
+    changeset: ChangesetId,
+    at: Timestamp,
+}
+
+impl Draft {
+    /// Changes to an order as it was read.
+    pub(super) fn of(before: Arc<Order>, changeset: ChangesetId, now: Timestamp) -> Self {
+        // Times of an order never go backwards, whatever the clock does.
+        let at = now.max(before.updated_at);
+        Draft { order: (*before).clone(), before: Some(before), rows: Vec::new(), changeset, at }
+    }
+
+    /// A new order.
+    pub(super) fn new(placed: Box<Placed>, source: &Source, changeset: ChangesetId, at: Timestamp) -> Self {
+        let order = begin(&placed, at);
+        let row = JournalRow {
+            order: order.id,
+            seq: 1,
+            event: Event::Placed(placed),
+            from: None,
+            to: order.statuses.status,
+            actor: source.actor.clone(),
+            cause: source.cause.into(),
+            notes: None,
+            command_key: None,
+            changeset,
+            at,
+        };
+        Draft { before: None, order, rows: vec![row], changeset, at }
+    }
+
+    pub(super) fn is_unchanged(&self) -> bool {
+        self.rows.is_empty()
+    }
+
+    pub(super) fn push(&mut self, event: Event, source: &Source) {
+        let from = self.order.statuses.status;
+        evolve(&mut self.order, &event, &source.actor, self.at);
+        self.rows.push(JournalRow {
+            order: self.order.id,
+            seq: self.order.version,
+            event,
+            from: Some(from),
+            to: self.order.statuses.status,
+            actor: source.actor.clone(),
+            cause: source.cause.into(),
+            notes: None,
+            command_key: None,
+            changeset: self.changeset,
+            at: self.at,
+        });
+    }
+
+    /// Records a fact, whatever the order has become.
+    pub(super) fn record(&mut self, fact: &Fact, source: &Source, env: &Env<'_>) {
+        for event in record(&self.order, fact, env) {
+            self.push(event, source);
+        }
+    }
+
+    /// Appends the transitions that hold now.
+    pub(super) fn settle(&mut self, env: &Env<'_>) {
+        let source = Source { actor: Actor::System, cause: "settle" };
+        while let Some(event) = settle(&self.order, env) {
+            self.push(event, &source);
+        }
+    }
+
+    /// Puts what a person wrote, and the key that makes their command safe to repeat, on the first row.
+    pub(super) fn sign(&mut self, notes: Option<String>, command_key: Option<IdempotencyKey>) {
+        if let Some(row) = self.rows.first_mut() {
+            row.notes = notes;
+            row.command_key = command_key;
+        }
+    }
+
+    pub(super) fn into_changeset(self, key: Option<KeyRecord>, work: WorkChange) -> Changeset {
+        let claims = claim_changes(self.before.as_deref(), &self.order);
+        Changeset { id: self.changeset, before: self.before, after: Arc::new(self.order), journal: self.rows, key, claims, work }
+    }
+}
+
+/// Limited things are an order's while it lives: taken when it comes alive, given back when it dies.
+fn claim_changes(before: Option<&Order>, after: &Order) -> Vec<ClaimChange> {
+    let held = before.is_some_and(|o| o.lifecycle.is_live());
+    let take = after.lifecycle.is_live();
+    if held == take {
+        return Vec::new();
+    }
+    let change = |claim: &Claim| ClaimChange { claim: claim.clone(), take };
+    after.claims.iter().map(change).collect()
+}

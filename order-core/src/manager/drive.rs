@@ -1,0 +1,444 @@
+//! Working an order: claim, next, call, record. The same loop places an order, cancels it, and recovers it after a crash.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::future::join_all;
+use tokio::sync::oneshot;
+
+use super::calls::{Answer, Outcome};
+use super::draft::{Draft, Source};
+use super::{LEASE_RESERVE, OrderManager};
+use crate::error::Error;
+use crate::ids::{Fence, OrderId};
+use crate::machine::{Call, Fact, Next, backoff, next};
+use crate::order::{AttentionReason, Event, HoldState, Op, OperationState, Order};
+use crate::services::Clients;
+use crate::store::{ClaimRequest, Claimed, CommitError, OrderStore, Tries, Try, WorkChange};
+use crate::time::Timestamp;
+
+/// What a round of work came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct WorkDone {
+    /// How many orders were worked on.
+    pub orders: usize,
+}
+
+/// A worker's hold on an order, from claim to release.
+pub(super) struct Session {
+    /// The order as last committed.
+    pub order: Arc<Order>,
+    pub fence: Fence,
+    pub revision: u64,
+    /// Monotonic time from which the lease counts: taken before it was asked for.
+    pub leased_at: Duration,
+    /// What was tried, as the worker knows it.
+    pub tries: Tries,
+    /// What was tried, as the store knows it.
+    pub saved: Tries,
+    /// Operations armed by this worker and not called since: it knows that they were never sent.
+    pub unsent: BTreeSet<Op>,
+    /// Whether nothing was awaited since the last commit, so that what it showed still holds.
+    pub just_committed: bool,
+    /// The last journal row the customer was told of by this worker; 0 if none.
+    pub told: u64,
+    /// How often the order was claimed since a worker last came to an end with it.
+    pub runs: u32,
+    /// Told as soon as the order is decided.
+    pub answer: Option<oneshot::Sender<Arc<Order>>>,
+}
+
+/// How one round ended.
+enum Round {
+    Continue,
+    Finished,
+}
+
+impl<S: OrderStore, C: Clients> OrderManager<S, C> {
+    /// Works one order until nothing is due for it now. Does nothing if there is no work, or somebody else is at it.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Store`] when the store cannot be asked.
+    pub async fn work(&self, order: OrderId) -> Result<WorkDone, Error> {
+        self.claim_and_drive(1, Some(order), None).await
+    }
+
+    /// Claims up to `limit` orders whose work is due, and works them side by side until nothing is due for them now.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Store`] when the store cannot be asked.
+    pub async fn work_due(&self, limit: u32) -> Result<WorkDone, Error> {
+        self.claim_and_drive(limit, None, None).await
+    }
+
+    pub(super) async fn claim_and_drive(
+        &self,
+        limit: u32,
+        order: Option<OrderId>,
+        answer: Option<oneshot::Sender<Arc<Order>>>,
+    ) -> Result<WorkDone, Error> {
+        let leased_at = self.inner.runtime.monotonic();
+        let fence = self.inner.ids.fence(self.now());
+        let request = ClaimRequest { fence, ttl: self.inner.policy.lease, limit, order };
+        let claimed = self.inner.store.claim(&request).await?;
+        let orders = claimed.len();
+        let mut answer = answer;
+        let sessions: Vec<Session> = claimed.into_iter().map(|c| self.session(c, fence, leased_at, answer.take())).collect();
+        join_all(sessions.into_iter().map(|s| self.drive(s))).await;
+        Ok(WorkDone { orders })
+    }
+
+    /// A session on a claimed order. Whatever an earlier worker armed and did not answer for may have been called.
+    fn session(
+        &self,
+        claimed: Claimed,
+        fence: Fence,
+        leased_at: Duration,
+        answer: Option<oneshot::Sender<Arc<Order>>>,
+    ) -> Session {
+        let Claimed { order, work } = claimed;
+        let mut tries = work.tries.clone();
+        let quiet_at = self.now().after(self.inner.policy.call_deadline + self.inner.policy.settle_margin);
+        let armed_holds =
+            order.reservations.iter().filter(|r| r.closing.is_some() || matches!(r.state, HoldState::Armed | HoldState::Unknown));
+        let armed_payments = order.payments.iter().filter(|p| matches!(p.state, OperationState::Armed | OperationState::Unknown));
+        for op in armed_holds.map(|r| Op::Reservation(r.n)).chain(armed_payments.map(|p| Op::Payment(p.n))) {
+            tries.0.entry(op).or_insert_with(|| untried(false, quiet_at));
+        }
+        Session {
+            order,
+            fence,
+            revision: work.revision,
+            leased_at,
+            saved: work.tries,
+            tries,
+            unsent: BTreeSet::new(),
+            just_committed: true,
+            told: 0,
+            runs: work.runs,
+            answer,
+        }
+    }
+
+    /// Works an order until nothing is due for it now.
+    pub(super) async fn drive(&self, mut session: Session) {
+        let mut facts: Vec<Fact> = Vec::new();
+        session.answer_if_decided();
+        loop {
+            let poisoned = session.runs > self.inner.policy.runs_before_stuck;
+            let round = if poisoned { self.park(&mut session).await } else { self.round(&mut session, &mut facts).await };
+            match round {
+                Ok(Round::Continue) => {}
+                Ok(Round::Finished) => return,
+                Err(CommitError::Conflict) => {
+                    // Somebody else changed the order: decide again on what it is now, if it is still ours to decide.
+                    match self.inner.store.load(session.order.id.into(), None).await {
+                        Ok(Some(loaded)) => match loaded.work {
+                            Some(work) if work.fence == Some(session.fence) => {
+                                session.order = loaded.order;
+                                session.revision = work.revision;
+                                session.just_committed = false;
+                            }
+                            _ => return self.record_facts(session.order.id, &facts, &Source::worker()).await,
+                        },
+                        // Without the store nothing can be recorded: what was armed is found out by whoever comes next.
+                        Ok(None) | Err(_) => return,
+                    }
+                }
+                Err(CommitError::Fenced) => {
+                    return self.record_facts(session.order.id, &facts, &Source::worker()).await;
+                }
+                Err(_) => return,
+            }
+        }
+    }
+
+    /// Records facts without a lease, as a callback does: they are so, whoever is at work on the order.
+    pub(super) async fn record_facts(&self, order: OrderId, facts: &[Fact], source: &Source) {
+        for _ in 0..CONFLICTS_MAX {
+            if facts.is_empty() {
+                return;
+            }
+            let Ok(Some(loaded)) = self.inner.store.load(order.into(), None).await else { return };
+            let env = self.env();
+            let mut draft = Draft::of(loaded.order, self.inner.ids.changeset_id(env.now), env.now);
+            for fact in facts {
+                draft.record(fact, source, &env);
+            }
+            if draft.is_unchanged() {
+                return;
+            }
+            draft.settle(&env);
+            match self.commit(draft.into_changeset(None, WorkChange::Wake { due: env.now })).await {
+                Err(CommitError::Conflict) => {}
+                _ => return,
+            }
+        }
+    }
+
+    /// One round: put down what is known, ask what is next, and either call or give the order back.
+    async fn round(&self, session: &mut Session, facts: &mut Vec<Fact>) -> Result<Round, CommitError> {
+        let env = self.env();
+        let mut draft = Draft::of(Arc::clone(&session.order), self.inner.ids.changeset_id(env.now), env.now);
+        let worker = Source::worker();
+        for fact in facts.iter() {
+            draft.record(fact, &worker, &env);
+        }
+        let plan = settle_and_plan(&mut draft, &session.tries, &env);
+        if !env.notify {
+            draft.order.notified = draft.order.version;
+        }
+        draft.order.notified = draft.order.notified.max(session.told);
+        if plan.calls.is_empty() {
+            let (fence, revision) = (session.fence, session.revision);
+            let work = if plan.is_done() {
+                WorkChange::Done { fence, revision }
+            } else {
+                let tries = session.tries_to_hand_over(&draft.order);
+                WorkChange::Release { fence, revision, due: plan.wake, tries }
+            };
+            let (order, _) = self.commit(draft.into_changeset(None, work)).await?;
+            session.order = order;
+            session.answer_if_decided();
+            return Ok(Round::Finished);
+        }
+
+        let to_arm: Vec<Op> = plan.calls.iter().filter(|c| c.arm).map(|c| c.op).chain(plan.ahead.iter().copied()).collect();
+        let called: Vec<Op> = plan.calls.iter().filter(|c| c.verb.has_effect()).map(|c| c.op).collect();
+        let saved_as_unsent = called.iter().any(|op| session.saved.get(*op).is_some_and(|t| t.clear));
+        let needs_intent = !to_arm.is_empty() || saved_as_unsent || has_unsaved_intent(session, &draft.order, &plan);
+        let lease_left = self.inner.policy.lease.saturating_sub(self.inner.runtime.monotonic().saturating_sub(session.leased_at));
+        let lease_short = lease_left < self.inner.policy.call_deadline + LEASE_RESERVE;
+        if needs_intent || lease_short {
+            if !to_arm.is_empty() {
+                draft.push(Event::Armed { ops: to_arm.clone() }, &worker);
+            }
+            for op in &to_arm {
+                session.mark_unsent(*op);
+            }
+            self.commit_and_go_on(session, facts, draft, &called).await?;
+        } else if plan.calls.iter().any(|c| c.verb.takes_money()) && !session.just_committed {
+            // Before money moves, look once more whether the order is still wanted and still ours.
+            let peek = self.inner.store.peek(session.order.id).await?;
+            if peek.is_none_or(|p| p.version != session.order.version || p.fence != Some(session.fence)) {
+                return Err(CommitError::Conflict);
+            }
+            self.make_calls(session, facts, draft.order, plan.calls).await;
+            return Ok(Round::Continue);
+        } else {
+            self.make_calls(session, facts, draft.order, plan.calls).await;
+            return Ok(Round::Continue);
+        }
+        // Planned again on what was committed: the same calls, now armed.
+        Ok(Round::Continue)
+    }
+
+    /// Puts an order aside on which workers die again and again: a person must look, and nothing else suffers.
+    async fn park(&self, session: &mut Session) -> Result<Round, CommitError> {
+        let env = self.env();
+        let mut draft = Draft::of(Arc::clone(&session.order), self.inner.ids.changeset_id(env.now), env.now);
+        let poison = Fact::NeedsAttention { reason: AttentionReason::Poison, about: None };
+        draft.record(&poison, &Source::worker(), &env);
+        let (fence, revision, tries) = (session.fence, session.revision, session.saved.clone());
+        self.commit(draft.into_changeset(None, WorkChange::Release { fence, revision, due: None, tries })).await?;
+        Ok(Round::Finished)
+    }
+
+    async fn commit_and_go_on(
+        &self,
+        session: &mut Session,
+        facts: &mut Vec<Fact>,
+        draft: Draft,
+        called: &[Op],
+    ) -> Result<(), CommitError> {
+        let leased_at = self.inner.runtime.monotonic();
+        let tries = session.tries_while_at_it(&draft.order, called);
+        let work = WorkChange::Extend {
+            fence: session.fence,
+            revision: session.revision,
+            ttl: self.inner.policy.lease,
+            tries: tries.clone(),
+        };
+        let (order, committed) = self.commit(draft.into_changeset(None, work)).await?;
+        session.revision = if committed.revision == 0 { session.revision + 1 } else { committed.revision };
+        session.order = order;
+        session.saved = tries;
+        session.leased_at = leased_at;
+        session.just_committed = true;
+        facts.clear();
+        session.answer_if_decided();
+        Ok(())
+    }
+
+    /// Makes the calls side by side and turns the answers into facts and tries.
+    async fn make_calls(&self, session: &mut Session, facts: &mut Vec<Fact>, order: Order, calls: Vec<Call>) {
+        let mut clear_before = BTreeSet::new();
+        for call in calls.iter().filter(|c| c.verb.has_effect()) {
+            if session.unsent.remove(&call.op) || session.tries.get(call.op).is_some_and(|t| t.clear) {
+                clear_before.insert(call.op);
+            }
+        }
+        let performed = calls.iter().map(|call| {
+            let repeat = !clear_before.contains(&call.op) && session.tries.get(call.op).is_some();
+            self.perform(&order, *call, repeat)
+        });
+        let answers = join_all(performed).await;
+        session.just_committed = false;
+        for answer in answers {
+            self.take_in(session, facts, &order, answer, &clear_before);
+        }
+    }
+
+    fn take_in(&self, session: &mut Session, facts: &mut Vec<Fact>, order: &Order, answer: Answer, clear_before: &BTreeSet<Op>) {
+        let Answer { call, started, outcome } = answer;
+        let op = call.op;
+        let now = self.now();
+        let quiet_at = now.after(self.inner.policy.settle_margin);
+        match outcome {
+            Outcome::Known(fact) => {
+                if !self.is_news(order, &fact) {
+                    // A look-up that says what we know: ask again later.
+                    self.failed(session, facts, op, "not decided yet".into(), false, None);
+                } else {
+                    session.tries.0.remove(&op);
+                    facts.push(fact);
+                }
+            }
+            Outcome::Nothing { proven } => {
+                let proves_from = session.tries.get(op).map_or(started, |t| t.quiet_at);
+                if started >= proves_from {
+                    session.tries.0.remove(&op);
+                    facts.push(proven);
+                } else if let Some(t) = session.tries.0.get_mut(&op) {
+                    t.next_at = proves_from;
+                }
+            }
+            Outcome::Told => {
+                session.tries.0.remove(&op);
+                if let Op::Notice(seq) = op {
+                    session.told = seq;
+                }
+                facts.push(Fact::NoLongerNeedsAttention { reason: AttentionReason::RetriesExhausted, about: Some(op) });
+            }
+            Outcome::NotDone(message) => {
+                self.failed(session, facts, op, message, clear_before.contains(&op), None);
+            }
+            Outcome::Unknown { fact, message } => {
+                facts.extend(fact);
+                self.failed(session, facts, op, message, false, Some(quiet_at));
+            }
+        }
+    }
+
+    fn is_news(&self, order: &Order, fact: &Fact) -> bool {
+        !crate::machine::record(order, fact, &self.env()).is_empty()
+    }
+
+    /// Notes a call that came to nothing, and when to call again.
+    fn failed(
+        &self,
+        session: &mut Session,
+        facts: &mut Vec<Fact>,
+        op: Op,
+        message: String,
+        clear: bool,
+        quiet_at: Option<Timestamp>,
+    ) {
+        let now = self.now();
+        let policy = &self.inner.policy;
+        let tried = session.tries.0.entry(op).or_insert_with(|| untried(clear, now));
+        tried.count += 1;
+        // An outcome that is not known is looked into at once, and then with growing pauses.
+        let pause = if quiet_at.is_some() && tried.count == 1 {
+            Duration::ZERO
+        } else {
+            backoff(policy, tried.count, self.inner.ids.random() as u64)
+        };
+        tried.next_at = now.after(pause);
+        tried.error = message;
+        tried.clear = clear;
+        if let Some(quiet_at) = quiet_at {
+            tried.quiet_at = quiet_at;
+        }
+        if tried.count == policy.tries_before_attention {
+            facts.push(Fact::NeedsAttention { reason: AttentionReason::RetriesExhausted, about: Some(op) });
+        }
+    }
+}
+
+/// How often facts are decided again after a conflict before they are left to recovery.
+pub(super) const CONFLICTS_MAX: u32 = 32;
+
+fn untried(clear: bool, quiet_at: Timestamp) -> Try {
+    Try { count: 0, next_at: Timestamp::from_micros(i64::MIN), error: String::new(), clear, quiet_at, stuck: None }
+}
+
+/// Settles and plans until both have nothing more to record.
+pub(super) fn settle_and_plan(draft: &mut Draft, tries: &Tries, env: &crate::machine::Env<'_>) -> Next {
+    let source = Source { actor: crate::order::Actor::System, cause: "plan" };
+    loop {
+        draft.settle(env);
+        let plan = next(&draft.order, tries, env);
+        if plan.events.is_empty() {
+            return plan;
+        }
+        for event in plan.events {
+            draft.push(event, &source);
+        }
+    }
+}
+
+/// Whether a call rests on an intent that was planned in this round and is not durable yet, such as a release.
+fn has_unsaved_intent(session: &Session, order: &Order, plan: &Next) -> bool {
+    plan.calls.iter().any(|c| match c.op {
+        Op::Reservation(n) => {
+            let closing = |o: &Order| o.reservation(n).and_then(|r| r.closing.map(|c| c.kind));
+            closing(order) != closing(&session.order)
+        }
+        Op::Payment(n) => session.order.payment(n).is_none(),
+        Op::Notice(seq) => seq > session.order.version,
+    })
+}
+
+impl Session {
+    /// Tells who waits, once the order is decided.
+    fn answer_if_decided(&mut self) {
+        if super::attend::is_decided(&self.order)
+            && let Some(answer) = self.answer.take()
+        {
+            // Nobody may be waiting any more.
+            let _ = answer.send(Arc::clone(&self.order));
+        }
+    }
+
+    pub(super) fn mark_unsent(&mut self, op: Op) {
+        self.unsent.insert(op);
+        self.tries.0.entry(op).or_insert_with(|| untried(true, Timestamp::from_micros(i64::MIN))).clear = true;
+    }
+
+    /// What the store is to know while this worker goes on: whatever it may call without another commit counts as called.
+    fn tries_while_at_it(&self, order: &Order, called: &[Op]) -> Tries {
+        let mut tries = self.tries_to_hand_over(order);
+        tries.0.retain(|op, t| t.count > 0 || !self.unsent.contains(op));
+        for (op, t) in &mut tries.0 {
+            if called.contains(op) || self.unsent.contains(op) {
+                t.clear = false;
+            }
+        }
+        tries
+    }
+
+    /// What the store is to know when this worker stops: what it never sent was never sent.
+    fn tries_to_hand_over(&self, order: &Order) -> Tries {
+        let mut tries = self.tries.clone();
+        tries.0.retain(|op, _| match op {
+            Op::Reservation(n) => order.reservation(*n).is_some_and(|r| r.state.is_open() || r.closing.is_some()),
+            Op::Payment(n) => order.payment(*n).is_some_and(|p| !matches!(p.state, OperationState::Dropped)),
+            Op::Notice(seq) => order.notified < *seq,
+        });
+        tries
+    }
+}

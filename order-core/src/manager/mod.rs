@@ -1,0 +1,209 @@
+//! The manager: the one door to the engine. It reads, asks the rules, commits, and works orders by calling services.
+
+mod attend;
+mod breaker;
+mod calls;
+mod commands;
+mod draft;
+mod drive;
+mod explain;
+mod place;
+mod principal;
+mod queries;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+pub use commands::{CommandOptions, RetryPayment};
+pub use drive::WorkDone;
+pub use explain::Explanation;
+pub use place::{PlaceOptions, Placement, Quote};
+pub use principal::{Action, Principal, authorize};
+
+use crate::machine::Env;
+use crate::order::Order;
+use crate::policy::Policy;
+use crate::pricing::Pricing;
+use crate::runtime::{Ids, Runtime};
+use crate::services::{Clients, InventoryService, NotificationService, PaymentService};
+use crate::store::{Changeset, CommitError, Committed, OrderStore, StoreErrorKind};
+use crate::time::Timestamp;
+
+/// The engine over a store and the clients of the five services. Cheap to clone; clones share everything.
+pub struct OrderManager<S, C> {
+    inner: Arc<Inner<S, C>>,
+}
+
+struct Inner<S, C> {
+    store: S,
+    clients: C,
+    pricing: Arc<dyn Pricing>,
+    runtime: Arc<dyn Runtime>,
+    ids: Arc<dyn Ids>,
+    policy: Policy,
+    breakers: breaker::Breakers,
+}
+
+impl<S, C> Clone for OrderManager<S, C> {
+    fn clone(&self) -> Self {
+        OrderManager { inner: Arc::clone(&self.inner) }
+    }
+}
+
+impl<S, C> std::fmt::Debug for OrderManager<S, C> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("OrderManager").field("policy", &self.inner.policy).finish_non_exhaustive()
+    }
+}
+
+/// Why a manager cannot be built.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{field}: {problem}")]
+pub struct ConfigError {
+    /// Which setting.
+    pub field: &'static str,
+    /// What is wrong with it, and what would be right.
+    pub problem: String,
+}
+
+/// Puts a manager together. Setters never fail; [`ManagerBuilder::build`] checks.
+pub struct ManagerBuilder<S, C> {
+    store: S,
+    clients: C,
+    pricing: Option<Arc<dyn Pricing>>,
+    runtime: Option<Arc<dyn Runtime>>,
+    ids: Option<Arc<dyn Ids>>,
+    policy: Policy,
+}
+
+impl<S, C> ManagerBuilder<S, C> {
+    /// What orders cost beyond their products. Required.
+    #[must_use]
+    pub fn pricing(mut self, pricing: Arc<dyn Pricing>) -> Self {
+        self.pricing = Some(pricing);
+        self
+    }
+
+    /// What the engine runs on. Tokio unless set.
+    #[must_use]
+    pub fn runtime(mut self, runtime: Arc<dyn Runtime>) -> Self {
+        self.runtime = Some(runtime);
+        self
+    }
+
+    /// Where ids come from. The operating system's random source unless set.
+    #[must_use]
+    pub fn ids(mut self, ids: Arc<dyn Ids>) -> Self {
+        self.ids = Some(ids);
+        self
+    }
+
+    /// The shop's settings. [`Policy::default`] unless set.
+    #[must_use]
+    pub fn policy(mut self, policy: Policy) -> Self {
+        self.policy = policy;
+        self
+    }
+
+    /// The manager.
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigError`] names the setting that is missing or contradicts another.
+    pub fn build(self) -> Result<OrderManager<S, C>, ConfigError> {
+        let wrong = |field, problem: &str| ConfigError { field, problem: problem.into() };
+        let pricing = self.pricing.ok_or_else(|| wrong("pricing", "is required: a PriceBook, or your own Pricing"))?;
+        let runtime = self.runtime.or_else(default_runtime);
+        let runtime = runtime.ok_or_else(|| wrong("runtime", "is required when order-core is built without tokio-runtime"))?;
+        let ids = self.ids.or_else(default_ids);
+        let ids = ids.ok_or_else(|| wrong("ids", "is required when order-core is built without tokio-runtime"))?;
+        let p = &self.policy;
+        if p.call_deadline.is_zero() || p.lease < p.call_deadline + LEASE_RESERVE {
+            return Err(wrong("policy.lease", "must be at least policy.call_deadline and one second, which must not be 0"));
+        }
+        if p.backoff_first.is_zero() || p.backoff_longest < p.backoff_first {
+            return Err(wrong("policy.backoff_longest", "must be at least policy.backoff_first, which must not be 0"));
+        }
+        let breakers = breaker::Breakers::new(p.breaker_failures, p.breaker_pause);
+        let Self { store, clients, policy, .. } = self;
+        Ok(OrderManager { inner: Arc::new(Inner { store, clients, pricing, runtime, ids, policy, breakers }) })
+    }
+}
+
+/// No call is started with less of the lease left than its deadline and this.
+const LEASE_RESERVE: Duration = Duration::from_secs(1);
+
+#[cfg(feature = "tokio-runtime")]
+fn default_runtime() -> Option<Arc<dyn Runtime>> {
+    Some(Arc::new(crate::runtime::TokioRuntime::default()))
+}
+#[cfg(feature = "tokio-runtime")]
+fn default_ids() -> Option<Arc<dyn Ids>> {
+    Some(Arc::new(crate::runtime::RandomIds))
+}
+#[cfg(not(feature = "tokio-runtime"))]
+fn default_runtime() -> Option<Arc<dyn Runtime>> {
+    None
+}
+#[cfg(not(feature = "tokio-runtime"))]
+fn default_ids() -> Option<Arc<dyn Ids>> {
+    None
+}
+
+impl<S: OrderStore, C: Clients> OrderManager<S, C> {
+    /// Starts putting a manager together.
+    pub fn builder(store: S, clients: C) -> ManagerBuilder<S, C> {
+        ManagerBuilder { store, clients, pricing: None, runtime: None, ids: None, policy: Policy::default() }
+    }
+
+    /// The store.
+    pub fn store(&self) -> &S {
+        &self.inner.store
+    }
+
+    /// The clients of the services.
+    pub fn clients(&self) -> &C {
+        &self.inner.clients
+    }
+
+    /// The settings.
+    pub fn policy(&self) -> &Policy {
+        &self.inner.policy
+    }
+
+    /// What the rules need to know of the world, now.
+    pub fn env(&self) -> Env<'_> {
+        Env {
+            now: self.now(),
+            policy: &self.inner.policy,
+            inventory: self.inner.clients.inventory().capabilities(),
+            payment: self.inner.clients.payment().capabilities(),
+            notify: self.inner.clients.notification().enabled(),
+        }
+    }
+
+    fn now(&self) -> Timestamp {
+        self.inner.runtime.now()
+    }
+
+    /// Applies a changeset; a lost answer, or a store that is busy, is met by sending the very same changeset again.
+    async fn commit(&self, changeset: Changeset) -> Result<(Arc<Order>, Committed), CommitError> {
+        let after = Arc::clone(&changeset.after);
+        let mut pause = COMMIT_PAUSE;
+        for _ in 1..COMMIT_TRIES {
+            match self.inner.store.commit(changeset.clone()).await {
+                Ok(committed) => return Ok((after, committed)),
+                Err(CommitError::Store(e)) if matches!(e.kind, StoreErrorKind::Unknown | StoreErrorKind::Unavailable) => {
+                    self.inner.runtime.sleep(pause).await;
+                    pause *= 2;
+                }
+                Err(e) => return Err(e),
+            }
+        }
+        self.inner.store.commit(changeset).await.map(|committed| (after, committed))
+    }
+}
+
+/// How often a changeset is sent before its fate is left to recovery.
+const COMMIT_TRIES: u32 = 5;
+const COMMIT_PAUSE: Duration = Duration::from_millis(20);

@@ -1,0 +1,363 @@
+//! Placing: everything is read and checked first; from the commit that accepts the order on, it can only be worked.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::future::{Either, join, join_all, select};
+use tokio::sync::oneshot;
+
+use super::draft::{Draft, Source};
+use super::drive::{Session, settle_and_plan};
+use super::{Action, OrderManager, Principal, authorize};
+use crate::error::{Error, Rejection, RejectionReason, Violation};
+use crate::ids::{IdempotencyKey, ProductId};
+use crate::machine::Call;
+use crate::money::{Currency, Minor, Money};
+use crate::order::{Amounts, Event, Lot, Op, Order, PaymentTerms, Placed, PlacedLine};
+use crate::pricing::{PricingLine, PricingRequest};
+use crate::request::{PlaceRequest, ValidItem, ValidPlace};
+use crate::services::{CallError, Clients, Product, ProductService, ServiceName, UserService};
+use crate::store::{CommitError, KeyMethod, KeyRecord, OrderStore, StoreError, StoreErrorKind, Tries, WorkChange};
+
+/// How an order is to be placed.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct PlaceOptions {
+    /// Makes the request safe to repeat: asking again under the same key answers the same order.
+    pub key: Option<IdempotencyKey>,
+    /// What the caller showed the customer: refused if the total is anything else.
+    pub expected_total: Option<Money>,
+    /// How long the caller can wait for an answer; [`crate::policy::Policy::answer_within`] if it does not say.
+    pub wait: Option<Duration>,
+}
+
+/// An accepted order, as it is when the caller is answered.
+#[derive(Debug, Clone)]
+pub struct Placement {
+    /// The order. It may have been rejected meanwhile, or its payment declined: look at its status.
+    pub order: Arc<Order>,
+    /// Whether an earlier request under the same key made it.
+    pub replayed: bool,
+}
+
+/// What an order would cost.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Quote {
+    /// The currency of all amounts.
+    pub currency: Currency,
+    /// The lines with their shares.
+    pub lines: Vec<PlacedLine>,
+    /// The sums.
+    pub amounts: Amounts,
+    /// When the money would be due.
+    pub terms: PaymentTerms,
+}
+
+/// What became of asking the store to accept an order.
+enum Accepted {
+    New(Box<Session>),
+    Existing(Box<KeyRecord>),
+}
+
+impl<S: OrderStore, C: Clients> OrderManager<S, C> {
+    /// Prices an order without placing it.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Self::place`] that come before acceptance, but those of stock and payment.
+    pub async fn quote(&self, principal: &Principal, request: &PlaceRequest) -> Result<Quote, Error> {
+        let valid = request.validate()?;
+        authorize(principal, Action::Place, Some(valid.user))?;
+        let placed = self.prepare(&valid).await?;
+        let Placed { currency, lines, amounts, terms, .. } = placed;
+        Ok(Quote { currency, lines, amounts, terms })
+    }
+
+    /// Places an order and waits until it is decided, only the customer or a provider can move it, or the caller's time is
+    /// over; then answers the order as it is. Once accepted it is worked to its end, whether or not anybody waits.
+    ///
+    /// Without a key, asking again makes a second order.
+    ///
+    /// # Errors
+    ///
+    /// In this order: [`Error::Invalid`] with every violation; [`Error::Forbidden`]; [`Error::KeyReused`];
+    /// [`Error::Service`] when a service is down; [`Error::NotFound`] for an unknown user, product or variant;
+    /// [`Error::Rejected`] for a user or product that may not, a coupon, or another total; [`Error::Store`]. After any of
+    /// them nothing was accepted, unless the store's error is [`StoreErrorKind::Unknown`]: then ask again under the key.
+    pub async fn place(&self, principal: &Principal, request: PlaceRequest, options: PlaceOptions) -> Result<Placement, Error> {
+        let until = self.answer_by(options.wait);
+        let valid = request.validate()?;
+        authorize(principal, Action::Place, Some(valid.user))?;
+        let key = match options.key {
+            Some(key) => {
+                let request_hash = valid.request_hash();
+                if let Some(record) = self.inner.store.find_key(valid.user, KeyMethod::Place, &key).await? {
+                    return self.replay(record, request_hash, until).await;
+                }
+                Some((key, request_hash))
+            }
+            None => None,
+        };
+        if let Some(service) = self.inner.breakers.open(self.inner.runtime.monotonic()) {
+            return Err(Error::Service { service, source: CallError::not_done("it has not answered for a while") });
+        }
+        let placed = self.prepare(&valid).await?;
+        check_total(&placed, options.expected_total)?;
+
+        let (accepted_tx, accepted) = oneshot::channel();
+        let (answer, answered) = oneshot::channel();
+        let manager = self.clone();
+        let source = Source { actor: principal.actor(), cause: "place" };
+        let hash = key.as_ref().map(|(_, hash)| *hash);
+        self.inner.runtime.spawn(Box::pin(async move {
+            match manager.accept(placed, key, &source).await {
+                Ok(Accepted::New(mut session)) => {
+                    session.answer = Some(answer);
+                    // The caller may have gone.
+                    let _ = accepted_tx.send(Ok((session.order.id, None)));
+                    manager.drive(*session).await;
+                }
+                Ok(Accepted::Existing(record)) => drop(accepted_tx.send(Ok((record.order, Some(record))))),
+                Err(e) => drop(accepted_tx.send(Err(e))),
+            }
+        }));
+        let stopped = |_| StoreError::new(StoreErrorKind::Unknown, "the engine is shutting down");
+        match accepted.await.map_err(stopped)?? {
+            (_, Some(record)) => self.replay(*record, hash.unwrap_or_default(), until).await,
+            (id, None) => {
+                let left = until.saturating_sub(self.inner.runtime.monotonic());
+                let order = match select(answered, self.inner.runtime.sleep(left)).await {
+                    Either::Left((Ok(order), _)) => order,
+                    Either::Left((Err(_), _)) | Either::Right(_) => self.attend(id, until).await?,
+                };
+                Ok(Placement { order, replayed: false })
+            }
+        }
+    }
+
+    /// Answers with the order that an earlier request under the key made.
+    async fn replay(&self, record: KeyRecord, request_hash: uuid::Uuid, until: Duration) -> Result<Placement, Error> {
+        if record.request_hash != request_hash {
+            return Err(Error::KeyReused { key: record.key });
+        }
+        let order = self.attend(record.order, until).await?;
+        Ok(Placement { order, replayed: true })
+    }
+
+    /// Reads and checks all that an order depends on. The id and number are drawn when it is accepted.
+    async fn prepare(&self, valid: &ValidPlace) -> Result<Placed, Error> {
+        let mut wanted: Vec<ProductId> = valid.items.iter().map(|i| i.product).collect();
+        wanted.sort_unstable();
+        wanted.dedup();
+        let clients = &self.inner.clients;
+        let user = self.within(ServiceName::User, clients.user().get(valid.user));
+        let products = join_all(wanted.iter().map(|id| self.within(ServiceName::Product, clients.product().get(*id))));
+        let (user, products) = join(user, products).await;
+        let user = user.map_err(|source| Error::Service { service: ServiceName::User, source })?;
+        let user = user.ok_or_else(|| Error::NotFound { what: "user", id: valid.user.to_string() })?;
+        let mut by_id = BTreeMap::new();
+        for (id, product) in wanted.iter().zip(products) {
+            let product = product.map_err(|source| Error::Service { service: ServiceName::Product, source })?;
+            let product = product.ok_or_else(|| Error::NotFound { what: "product", id: id.to_string() })?;
+            by_id.insert(*id, product);
+        }
+        if !self.inner.policy.user_statuses.iter().any(|s| s.eq_ignore_ascii_case(&user.account_status)) {
+            let message = format!("user {} may not order: the account is {:?}", user.id, user.account_status);
+            return Err(Rejection::new(RejectionReason::UserNotActive, message).into());
+        }
+        let currency = self.inner.pricing.currency();
+        let now = self.now();
+        let mut lines = Vec::with_capacity(valid.items.len());
+        for (i, item) in valid.items.iter().enumerate() {
+            if let Some(product) = by_id.get(&item.product) {
+                lines.push(line(i, item, product, currency, self.inner.ids.line_id(now))?);
+            }
+        }
+        self.price(valid, lines, currency).await
+    }
+
+    async fn price(&self, valid: &ValidPlace, mut lines: Vec<PlacedLine>, currency: Currency) -> Result<Placed, Error> {
+        let now = self.now();
+        let to = &valid.addresses.shipping;
+        let request = PricingRequest {
+            user: valid.user,
+            currency,
+            lines: lines
+                .iter()
+                .map(|l| PricingLine {
+                    sku: l.sku.clone(),
+                    quantity: l.lot.units,
+                    subtotal: l.lot.subtotal,
+                    requires_shipping: l.requires_shipping,
+                })
+                .collect(),
+            country: to.country.clone(),
+            state: to.state.clone(),
+            shipping_method: valid.shipping_method.clone(),
+            payment_method: valid.payment_method.clone(),
+            coupon: valid.coupon.clone(),
+            now,
+        };
+        let priced = self.inner.pricing.price(&request).await?;
+        for (line, shares) in lines.iter_mut().zip(&priced.lines) {
+            line.lot.coupon = shares.coupon;
+            line.lot.tax = shares.tax;
+            line.lot.tax_included = shares.tax_included;
+        }
+        let sum = |part: fn(&Lot) -> Minor| lines.iter().map(|l| part(&l.lot)).sum::<Minor>();
+        let (subtotal, discount) = (sum(|l| l.subtotal), sum(|l| l.coupon));
+        let tax = sum(|l| l.tax) + priced.shipping_tax;
+        let amounts = Amounts {
+            subtotal,
+            discount,
+            tax,
+            tax_included: sum(|l| l.tax_included) + priced.shipping_tax_included,
+            shipping: priced.shipping,
+            shipping_tax: priced.shipping_tax,
+            total: subtotal + tax + priced.shipping - discount,
+        };
+        Ok(Placed {
+            id: self.inner.ids.order_id(now),
+            number: self.inner.ids.order_number(),
+            user: valid.user,
+            currency,
+            lines,
+            amounts,
+            shipping_method: valid.shipping_method.clone(),
+            payment_method: valid.payment_method.clone(),
+            terms: priced.terms,
+            coupon: valid.coupon.clone(),
+            claims: priced.claims,
+            placing_deadline: now.after(self.inner.policy.placing_deadline),
+            addresses: Some(valid.addresses.clone()).into(),
+            notes: valid.notes.clone().into(),
+            token: valid.token.clone(),
+            return_url: valid.return_url.clone(),
+        })
+    }
+
+    /// Commits the order with its first calls armed and a lease to make them.
+    async fn accept(
+        &self,
+        mut placed: Placed,
+        key: Option<(IdempotencyKey, uuid::Uuid)>,
+        source: &Source,
+    ) -> Result<Accepted, Error> {
+        let record = key.map(|(key, request_hash)| KeyRecord {
+            user: placed.user,
+            method: KeyMethod::Place,
+            key,
+            request_hash,
+            order: placed.id,
+        });
+        loop {
+            let env = self.env();
+            let changeset = self.inner.ids.changeset_id(env.now);
+            let mut draft = Draft::new(Box::new(placed.clone()), source, changeset, env.now);
+            let plan = settle_and_plan(&mut draft, &Tries::default(), &env);
+            let armed: Vec<Op> = plan.calls.iter().filter(|c: &&Call| c.arm).map(|c| c.op).chain(plan.ahead).collect();
+            if !armed.is_empty() {
+                draft.push(Event::Armed { ops: armed.clone() }, &Source::worker());
+            }
+            if !env.notify {
+                draft.order.notified = draft.order.version;
+            }
+            let fence = self.inner.ids.fence(env.now);
+            let leased_at = self.inner.runtime.monotonic();
+            let work = WorkChange::Lease { fence, ttl: self.inner.policy.lease, due: env.now };
+            match self.commit(draft.into_changeset(record.clone(), work)).await {
+                Ok((order, committed)) => {
+                    let mut session = Session {
+                        order,
+                        fence,
+                        revision: committed.revision.max(1),
+                        leased_at,
+                        tries: Tries::default(),
+                        saved: Tries::default(),
+                        unsent: std::collections::BTreeSet::new(),
+                        just_committed: true,
+                        told: 0,
+                        runs: 0,
+                        answer: None,
+                    };
+                    for op in armed {
+                        session.mark_unsent(op);
+                    }
+                    return Ok(Accepted::New(Box::new(session)));
+                }
+                Err(CommitError::NumberTaken) => placed.number = self.inner.ids.order_number(),
+                Err(CommitError::KeyTaken(record)) => return Ok(Accepted::Existing(record)),
+                Err(CommitError::ClaimExhausted { name }) => {
+                    let coupon = placed.coupon.as_ref().map_or(name, ToString::to_string);
+                    let message = format!("coupon {coupon} has been used as often as it can be");
+                    return Err(Rejection::new(RejectionReason::CouponExhausted, message).into());
+                }
+                Err(CommitError::Store(e)) => return Err(e.into()),
+                Err(CommitError::Conflict | CommitError::Fenced | CommitError::CommandKeyTaken) => {
+                    let message = format!("order id {} is in use", placed.id);
+                    return Err(StoreError::new(StoreErrorKind::Corrupt, message).into());
+                }
+            }
+        }
+    }
+}
+
+fn check_total(placed: &Placed, expected: Option<Money>) -> Result<(), Error> {
+    let total = Money::new(placed.amounts.total, placed.currency);
+    match expected {
+        Some(expected) if expected != total => {
+            let message = format!("the total is {total}, not {expected} as expected");
+            Err(Rejection::new(RejectionReason::TotalChanged, message).into())
+        }
+        _ => Ok(()),
+    }
+}
+
+/// A line at the price its product has now.
+fn line(
+    index: usize,
+    item: &ValidItem,
+    product: &Product,
+    currency: Currency,
+    id: crate::ids::LineId,
+) -> Result<PlacedLine, Error> {
+    let variant = match item.variant {
+        Some(wanted) => {
+            let found = product.variants.iter().find(|v| v.id == wanted);
+            Some(found.ok_or_else(|| Error::NotFound { what: "variant", id: wanted.to_string() })?)
+        }
+        None if product.variants.len() > 1 => {
+            let choice: Vec<String> = product.variants.iter().map(|v| format!("{} ({})", v.id, v.sku)).collect();
+            let problem = format!("is required, product {} has several: {}", product.sku, choice.join(", "));
+            return Err(Error::Invalid(vec![Violation::new(format!("items[{index}].variant_id"), problem)]));
+        }
+        None => None,
+    };
+    if !product.published {
+        let message = format!("product {} is not for sale", product.sku);
+        return Err(Rejection::new(RejectionReason::ProductUnpublished, message).into());
+    }
+    let (sku, name, price, reduced) = match variant {
+        Some(v) => (&v.sku, format!("{} {}", product.name, v.name), v.price, v.discount_price),
+        None => (&product.sku, product.name.clone(), product.price, product.discount_price),
+    };
+    let sound = |m: Money| m.currency == currency && m.minor <= Money::MAX_MINOR;
+    let usable = sound(price) && price.minor > 0 && reduced.is_none_or(|d| sound(d) && d.minor >= 0 && d.minor < price.minor);
+    if !usable {
+        let message = format!("product {sku} has no usable price in {currency}");
+        return Err(Rejection::new(RejectionReason::PriceUnusable, message).into());
+    }
+    let units = Minor::from(item.quantity);
+    let discount = reduced.map_or(0, |d| (price.minor - d.minor) * units);
+    Ok(PlacedLine {
+        id,
+        product: product.id,
+        variant: variant.map(|v| v.id),
+        sku: sku.clone(),
+        name,
+        unit_price: price.minor,
+        discount,
+        requires_shipping: product.requires_shipping,
+        lot: Lot { units: item.quantity, subtotal: price.minor * units - discount, coupon: 0, tax: 0, tax_included: 0 },
+    })
+}

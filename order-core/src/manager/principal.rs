@@ -1,0 +1,94 @@
+//! Who may do what.
+
+use crate::error::Error;
+use crate::ids::UserId;
+use crate::order::Actor;
+
+/// Who asks.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Principal {
+    /// A customer: their own orders only.
+    Customer(UserId),
+    /// A person who runs the shop.
+    Operator(String),
+    /// Another service, such as a payment provider.
+    Service(String),
+}
+
+/// What is asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Action {
+    /// Price or place an order.
+    Place,
+    /// See an order, its history, or a list.
+    Read,
+    /// Cancel an order.
+    Cancel,
+    /// Pay a declined order again.
+    RetryPayment,
+    /// Write a note.
+    Note,
+    /// Place or lift a hold.
+    Hold,
+    /// Report what a payment provider said.
+    RecordPayment,
+}
+
+impl Action {
+    const fn name(self) -> &'static str {
+        match self {
+            Action::Place => "place an order",
+            Action::Read => "read orders",
+            Action::Cancel => "cancel an order",
+            Action::RetryPayment => "retry a payment",
+            Action::Note => "write a note",
+            Action::Hold => "place or lift a hold",
+            Action::RecordPayment => "report a payment",
+        }
+    }
+
+    const fn customer_may(self) -> bool {
+        match self {
+            Action::Place | Action::Read | Action::Cancel | Action::RetryPayment | Action::Note => true,
+            Action::Hold | Action::RecordPayment => false,
+        }
+    }
+}
+
+impl Principal {
+    /// An operator of that name.
+    pub fn operator(name: impl Into<String>) -> Self {
+        Principal::Operator(name.into())
+    }
+
+    /// How the journal names them.
+    pub fn actor(&self) -> Actor {
+        match self {
+            Principal::Customer(id) => Actor::User(*id),
+            Principal::Operator(name) => Actor::Operator(name.clone()),
+            Principal::Service(name) => Actor::Service(name.clone()),
+        }
+    }
+
+    /// The owner that store queries are restricted to: a foreign order is not found, like a missing one.
+    pub const fn scope(&self) -> Option<UserId> {
+        match self {
+            Principal::Customer(id) => Some(*id),
+            Principal::Operator(_) | Principal::Service(_) => None,
+        }
+    }
+}
+
+/// Whether `principal` may do `action` to something of `owner`'s; `None` for what has no owner yet.
+///
+/// # Errors
+///
+/// [`Error::Forbidden`] when their role does not include it, or when they act for somebody else.
+pub fn authorize(principal: &Principal, action: Action, owner: Option<UserId>) -> Result<(), Error> {
+    let allowed = match principal {
+        Principal::Operator(_) => true,
+        Principal::Service(_) => matches!(action, Action::RecordPayment | Action::Read),
+        Principal::Customer(id) => action.customer_may() && owner.is_none_or(|o| o == *id),
+    };
+    if allowed { Ok(()) } else { Err(Error::Forbidden { action: action.name() }) }
+}

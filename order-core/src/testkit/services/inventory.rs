@@ -1,0 +1,355 @@
+//! An inventory in memory: one that honours keys, or one with the platform's quirks.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use uuid::Uuid;
+
+use crate::ids::{OrderId, Sku};
+use crate::runtime::Clock;
+use crate::services::{
+    Availability, CallError, HoldAnswer, HoldLookup, HoldRequest, InventoryCapabilities, InventoryService, ReserveRequest,
+};
+use crate::testkit::executor::lock;
+use crate::time::Timestamp;
+
+/// How much there is of a SKU. `stocked = on_hand + committed`, and `reserved ≤ on_hand`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct StockLevel {
+    /// Units ever put in.
+    pub stocked: u32,
+    /// Units in the house, held ones included.
+    pub on_hand: u32,
+    /// Units held.
+    pub reserved: u32,
+    /// Units that have left.
+    pub committed: u32,
+}
+
+/// What became of a hold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LedgerHoldState {
+    /// It holds its units.
+    Held,
+    /// Its units have left.
+    Committed,
+    /// Its units were given back.
+    Released,
+    /// It lapsed, and its units are free.
+    Expired,
+}
+
+/// A hold as the inventory knows it.
+#[derive(Debug, Clone)]
+pub struct LedgerHold {
+    /// The inventory's name for it.
+    pub reference: String,
+    /// The key it was asked for under.
+    pub key: Uuid,
+    /// The order.
+    pub order: OrderId,
+    /// What.
+    pub sku: Sku,
+    /// How many units.
+    pub quantity: u32,
+    /// What became of it.
+    pub state: LedgerHoldState,
+    /// When it lapses.
+    pub expires_at: Option<Timestamp>,
+}
+
+/// An inventory with a ledger of every hold it ever made.
+///
+/// What its capabilities deny it does not do: without `repeat_reserve` every reserve makes a hold, without `look_up` a look-up
+/// only knows how many units are reserved in all, without `release_committed` what has left stays away.
+pub struct MemoryInventory {
+    capabilities: InventoryCapabilities,
+    /// How long holds live; for ever if `None`.
+    lifetime: Option<Duration>,
+    clock: Arc<dyn Clock>,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    stock: BTreeMap<Sku, StockLevel>,
+    holds: Vec<LedgerHold>,
+    by_key: HashMap<Uuid, usize>,
+    refused: HashMap<Uuid, u32>,
+    lapsing: bool,
+}
+
+impl MemoryInventory {
+    /// An inventory without stock, whose holds live for `lifetime` by `clock`.
+    pub fn new(capabilities: InventoryCapabilities, lifetime: Option<Duration>, clock: Arc<dyn Clock>) -> Self {
+        let state = State { lapsing: lifetime.is_some(), ..State::default() };
+        MemoryInventory { capabilities, lifetime, clock, state: Mutex::new(state) }
+    }
+
+    /// Puts units in.
+    pub fn restock(&self, sku: &Sku, units: u32) {
+        let mut state = lock(&self.state);
+        let level = state.stock.entry(sku.clone()).or_default();
+        level.stocked += units;
+        level.on_hand += units;
+    }
+
+    /// How much there is of `sku`.
+    pub fn level(&self, sku: &Sku) -> StockLevel {
+        let mut state = lock(&self.state);
+        state.lapse(self.clock.now());
+        state.stock.get(sku).copied().unwrap_or_default()
+    }
+
+    /// The ledger: every hold ever made, oldest first, seen by `look`.
+    pub fn with_ledger<R>(&self, look: impl FnOnce(&[LedgerHold]) -> R) -> R {
+        let mut state = lock(&self.state);
+        state.lapse(self.clock.now());
+        look(&state.holds)
+    }
+
+    /// [`InventoryService::reserve`], at once.
+    pub fn reserve_now(&self, request: &ReserveRequest) -> Result<HoldAnswer, CallError> {
+        let now = self.clock.now();
+        let mut state = lock(&self.state);
+        state.lapse(now);
+        if self.capabilities.repeat_reserve {
+            if let Some(&i) = state.by_key.get(&request.key) {
+                return Ok(self.answer(&state.holds[i]));
+            }
+            if let Some(&available) = state.refused.get(&request.key) {
+                return Err(shortage(available));
+            }
+        }
+        let level = state.stock.entry(request.sku.clone()).or_default();
+        let available = level.on_hand - level.reserved;
+        if available < request.quantity {
+            if self.capabilities.repeat_reserve {
+                state.refused.insert(request.key, available);
+            }
+            return Err(shortage(available));
+        }
+        level.reserved += request.quantity;
+        let i = state.holds.len();
+        let hold = LedgerHold {
+            reference: format!("hold-{i}"),
+            key: request.key,
+            order: request.order,
+            sku: request.sku.clone(),
+            quantity: request.quantity,
+            state: LedgerHoldState::Held,
+            expires_at: self.lifetime.map(|l| now.after(l)),
+        };
+        let answer = self.answer(&hold);
+        state.by_key.insert(request.key, i);
+        state.holds.push(hold);
+        Ok(answer)
+    }
+
+    /// [`InventoryService::commit`], at once.
+    pub fn commit_now(&self, request: &HoldRequest) -> Result<(), CallError> {
+        let mut state = lock(&self.state);
+        state.lapse(self.clock.now());
+        let i = self.find(&state, request)?;
+        match state.holds[i].state {
+            LedgerHoldState::Held => {
+                state.close(i, LedgerHoldState::Committed);
+                Ok(())
+            }
+            LedgerHoldState::Committed if self.capabilities.repeat_reserve => Ok(()),
+            // All the platform says is that the hold is not pending: after a first try that means it is done.
+            _ if request.repeat && !self.capabilities.repeat_reserve => Ok(()),
+            _ => Err(CallError::refused("INVALID_STATE")),
+        }
+    }
+
+    /// [`InventoryService::release`], at once.
+    pub fn release_now(&self, request: &HoldRequest) -> Result<(), CallError> {
+        let mut state = lock(&self.state);
+        state.lapse(self.clock.now());
+        let i = self.find(&state, request)?;
+        match state.holds[i].state {
+            LedgerHoldState::Held => {
+                state.close(i, LedgerHoldState::Released);
+                Ok(())
+            }
+            LedgerHoldState::Committed if self.capabilities.release_committed => {
+                state.close(i, LedgerHoldState::Released);
+                Ok(())
+            }
+            LedgerHoldState::Released | LedgerHoldState::Expired if self.capabilities.repeat_reserve => Ok(()),
+            _ if request.repeat && !self.capabilities.repeat_reserve => Ok(()),
+            _ => Err(CallError::refused("INVALID_STATE")),
+        }
+    }
+
+    /// [`InventoryService::look_up`], at once.
+    pub fn look_up_now(&self, request: &ReserveRequest) -> HoldLookup {
+        let mut state = lock(&self.state);
+        state.lapse(self.clock.now());
+        if !self.capabilities.look_up {
+            let reserved = state.stock.get(&request.sku).map_or(0, |l| l.reserved);
+            return if reserved < request.quantity { HoldLookup::Absent } else { HoldLookup::Undecidable };
+        }
+        match state.by_key.get(&request.key).map(|&i| &state.holds[i]) {
+            None => HoldLookup::Absent,
+            Some(hold) => match hold.state {
+                LedgerHoldState::Held => HoldLookup::Held(self.answer(hold)),
+                LedgerHoldState::Committed => HoldLookup::Committed,
+                LedgerHoldState::Released => HoldLookup::Released,
+                LedgerHoldState::Expired => HoldLookup::Expired,
+            },
+        }
+    }
+
+    /// [`InventoryService::check`], at once.
+    pub fn check_now(&self, skus: &[Sku]) -> Vec<Availability> {
+        let mut state = lock(&self.state);
+        state.lapse(self.clock.now());
+        let available = |sku: &Sku| state.stock.get(sku).map_or(0, |l| l.on_hand - l.reserved);
+        skus.iter().map(|sku| Availability { sku: sku.clone(), available: available(sku) }).collect()
+    }
+
+    fn answer(&self, hold: &LedgerHold) -> HoldAnswer {
+        HoldAnswer { reference: hold.reference.clone(), quantity: hold.quantity, lifetime: self.lifetime }
+    }
+
+    fn find(&self, state: &State, request: &HoldRequest) -> Result<usize, CallError> {
+        let by_reference = request.reference.as_ref().and_then(|r| r.as_str().strip_prefix("hold-")?.parse::<usize>().ok());
+        let by_key = || self.capabilities.look_up.then(|| state.by_key.get(&request.reserve_key).copied()).flatten();
+        by_reference
+            .or_else(by_key)
+            .filter(|i| state.holds.get(*i).is_some_and(|h| h.order == request.order))
+            .ok_or_else(|| CallError::refused("UNKNOWN_HOLD"))
+    }
+}
+
+fn shortage(available: u32) -> CallError {
+    CallError::Refused { code: "INSUFFICIENT".into(), available: Some(available) }
+}
+
+impl State {
+    /// Ends holds whose time is over.
+    fn lapse(&mut self, now: Timestamp) {
+        if !self.lapsing {
+            return;
+        }
+        for i in 0..self.holds.len() {
+            let hold = &self.holds[i];
+            if hold.state == LedgerHoldState::Held && hold.expires_at.is_some_and(|t| t <= now) {
+                self.close(i, LedgerHoldState::Expired);
+            }
+        }
+    }
+
+    fn close(&mut self, i: usize, to: LedgerHoldState) {
+        let hold = &mut self.holds[i];
+        let from = std::mem::replace(&mut hold.state, to);
+        let quantity = hold.quantity;
+        let Some(level) = self.stock.get_mut(&hold.sku) else { return };
+        match from {
+            LedgerHoldState::Held => level.reserved -= quantity,
+            LedgerHoldState::Committed => {
+                level.committed -= quantity;
+                level.on_hand += quantity;
+            }
+            LedgerHoldState::Released | LedgerHoldState::Expired => {}
+        }
+        if to == LedgerHoldState::Committed {
+            level.on_hand -= quantity;
+            level.committed += quantity;
+        }
+    }
+}
+
+#[async_trait]
+impl InventoryService for MemoryInventory {
+    fn capabilities(&self) -> InventoryCapabilities {
+        self.capabilities
+    }
+    async fn check(&self, skus: &[Sku]) -> Result<Vec<Availability>, CallError> {
+        Ok(self.check_now(skus))
+    }
+    async fn reserve(&self, request: &ReserveRequest) -> Result<HoldAnswer, CallError> {
+        self.reserve_now(request)
+    }
+    async fn commit(&self, request: &HoldRequest) -> Result<(), CallError> {
+        self.commit_now(request)
+    }
+    async fn release(&self, request: &HoldRequest) -> Result<(), CallError> {
+        self.release_now(request)
+    }
+    async fn look_up(&self, request: &ReserveRequest) -> Result<HoldLookup, CallError> {
+        Ok(self.look_up_now(request))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testkit::executor::VirtualRuntime;
+
+    fn request(key: u128, quantity: u32) -> ReserveRequest {
+        ReserveRequest {
+            key: Uuid::from_u128(key),
+            order: OrderId::from_uuid(Uuid::from_u128(1)),
+            sku: "MUG".parse().unwrap(),
+            quantity,
+            lifetime: Duration::from_secs(60),
+        }
+    }
+
+    fn closing(reference: &str, repeat: bool) -> HoldRequest {
+        HoldRequest {
+            key: Uuid::from_u128(9),
+            reserve_key: Uuid::from_u128(1),
+            order: OrderId::from_uuid(Uuid::from_u128(1)),
+            sku: "MUG".parse().unwrap(),
+            quantity: 2,
+            reference: Some(reference.parse().unwrap()),
+            repeat,
+        }
+    }
+
+    #[test]
+    fn the_ideal_one_holds_once_per_key_and_remembers_its_refusals() {
+        let inventory = MemoryInventory::new(InventoryCapabilities::IDEAL, None, Arc::new(VirtualRuntime::new()));
+        inventory.restock(&"MUG".parse().unwrap(), 3);
+        assert_eq!(inventory.reserve_now(&request(1, 2)).unwrap(), inventory.reserve_now(&request(1, 2)).unwrap());
+        assert!(matches!(inventory.reserve_now(&request(2, 2)), Err(CallError::Refused { available: Some(1), .. })));
+        inventory.release_now(&closing("hold-0", false)).unwrap();
+        inventory.release_now(&closing("hold-0", false)).unwrap();
+        assert!(inventory.reserve_now(&request(2, 2)).is_err(), "asked again under the same key, the answer is the same");
+        assert_eq!(inventory.look_up_now(&request(1, 2)), HoldLookup::Released);
+        let level = inventory.level(&"MUG".parse().unwrap());
+        assert_eq!(level, StockLevel { stocked: 3, on_hand: 3, reserved: 0, committed: 0 });
+    }
+
+    #[test]
+    fn the_platforms_one_holds_again_and_again_and_knows_only_sums() {
+        let inventory = MemoryInventory::new(InventoryCapabilities::PLATFORM, None, Arc::new(VirtualRuntime::new()));
+        inventory.restock(&"MUG".parse().unwrap(), 4);
+        assert_eq!(inventory.look_up_now(&request(1, 2)), HoldLookup::Absent);
+        inventory.reserve_now(&request(1, 2)).unwrap();
+        inventory.reserve_now(&request(1, 2)).unwrap();
+        assert_eq!(inventory.look_up_now(&request(1, 2)), HoldLookup::Undecidable);
+        inventory.commit_now(&closing("hold-1", false)).unwrap();
+        assert!(inventory.commit_now(&closing("hold-1", false)).is_err());
+        assert!(inventory.commit_now(&closing("hold-1", true)).is_ok());
+        assert_eq!(inventory.level(&"MUG".parse().unwrap()), StockLevel { stocked: 4, on_hand: 2, reserved: 2, committed: 2 });
+    }
+
+    #[test]
+    fn holds_lapse_and_free_their_units() {
+        let runtime = VirtualRuntime::new();
+        let hour = Duration::from_secs(3600);
+        let inventory = MemoryInventory::new(InventoryCapabilities::IDEAL, Some(hour), Arc::new(runtime.clone()));
+        inventory.restock(&"MUG".parse().unwrap(), 2);
+        inventory.reserve_now(&request(1, 2)).unwrap();
+        runtime.advance(hour);
+        assert_eq!(inventory.look_up_now(&request(1, 2)), HoldLookup::Expired);
+        assert!(inventory.reserve_now(&request(2, 2)).is_ok());
+    }
+}
