@@ -8,9 +8,8 @@ use order_core::ids::OrderId;
 use order_core::manager::{OrderManager, Principal};
 use order_core::money::Currency;
 use order_core::order::Order;
-use order_core::policy::Policy;
 use order_core::pricing::PriceBook;
-use order_core::runtime::{Clock, SystemClock};
+use order_core::runtime::{Clock, Runtime, SystemClock, TokioRuntime};
 use order_core::services::Clients;
 use order_core::store::OrderStore;
 use order_store_sqlite::shop::{Shop, ShopError};
@@ -51,8 +50,8 @@ impl Engine {
     /// The engine for commands that call no service: the shop's file is neither made nor touched.
     pub fn open_for_reading(settings: &Settings) -> Outcome<Self> {
         let shop = Shop::in_memory(Arc::new(SystemClock))?;
-        let prices = PriceBook::new(Currency::USD, vec![], vec![], vec![], vec![])
-            .map_err(|e| Failure::caused(Code::Unavailable, &e))?;
+        let prices =
+            PriceBook::new(Currency::USD, vec![], vec![], vec![], vec![]).map_err(|e| Failure::caused(Code::Unavailable, &e))?;
         Engine::over(settings, shop, prices, Currency::USD)
     }
 
@@ -68,7 +67,7 @@ impl Engine {
 
     /// Works the order until nothing is due for it now, waiting for whoever is at it; the order as it is then.
     pub async fn drive(&self, id: OrderId) -> Outcome<Arc<Order>> {
-        drive(&self.manager, id, &SystemClock).await
+        drive(&self.manager, id, &TokioRuntime::default()).await
     }
 }
 
@@ -90,23 +89,23 @@ pub fn open_shop(settings: &Settings, clock: Arc<dyn Clock>) -> Outcome<Shop> {
 }
 
 /// Works an order until nothing is due for it now; the order as it is then. A worker that has it is waited for, at most
-/// for the length of its lease.
-async fn drive<S: OrderStore, C: Clients>(
+/// for the length of a lease.
+pub async fn drive<S: OrderStore, C: Clients>(
     manager: &OrderManager<S, C>,
     id: OrderId,
-    clock: &impl Clock,
+    runtime: &impl Runtime,
 ) -> Outcome<Arc<Order>> {
     let mut pause = Duration::from_millis(1);
-    let patience = clock.now().after(Policy::default().lease);
+    let patience = runtime.now().after(manager.policy().lease);
     loop {
         let loaded = manager.store().load(id.into(), None).await?;
         let loaded = loaded.ok_or_else(|| Error::NotFound { what: "order", id: id.to_string() })?;
-        let now = clock.now();
+        let now = runtime.now();
         let Some(work) = loaded.work else { return Ok(loaded.order) };
         let taken = work.fence.is_some() && work.leased_until.is_some_and(|until| until > now);
         let due = work.due.is_some_and(|due| due <= now);
         if taken && now < patience {
-            tokio::time::sleep(pause).await;
+            runtime.sleep(pause).await;
             pause = (pause * 2).min(Duration::from_millis(50));
         } else if due && !taken {
             manager.work(id).await?;

@@ -1,6 +1,9 @@
-//! The `order` command: operations on orders and scripted fixtures.
+//! The `order` command: operations on orders, an embedded shop, and scripted fixtures.
 
 mod args;
+mod auditing;
+mod commands;
+mod engine;
 mod exit;
 mod input;
 mod output;
@@ -8,9 +11,14 @@ mod script;
 mod settings;
 mod toml_doc;
 
-fn main() -> std::process::ExitCode {
-    use clap::Parser as _;
+use std::process::ExitCode;
+
+use clap::Parser as _;
+
+fn main() -> ExitCode {
     let cli = args::Cli::parse();
-    drop(cli);
-    std::process::ExitCode::SUCCESS
+    match commands::run(cli) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => failure.report(),
+    }
 }

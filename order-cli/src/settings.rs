@@ -119,10 +119,7 @@ mod tests {
     fn a_file_with_an_unknown_key_is_refused_with_its_place() {
         assert_eq!(read_file("store = \"sqlite:a.db\"\nformat = \"json\"\n").unwrap().format, Some(Format::Json));
         let error = read_file("store = \"sqlite:a.db\"\n  colour = true\n").unwrap_err();
-        assert_eq!(
-            error.message(),
-            "order.toml:2:3: order.toml has no field \"colour\": expected one of store, shop, format"
-        );
+        assert_eq!(error.message(), "order.toml:2:3: order.toml has no field \"colour\": expected one of store, shop, format");
     }
 
     #[test]

@@ -231,10 +231,7 @@ mod tests {
         let table = source.parse().unwrap();
         let mut fields = Fields::new(source, "the file", table.get_ref(), table.span());
         assert_eq!(fields.integer("x", 0..=9).unwrap(), Some(1));
-        assert_eq!(
-            fields.text("x").unwrap_err().message(),
-            "a.toml:1:5: x: expected a text in quotes, not a number"
-        );
+        assert_eq!(fields.text("x").unwrap_err().message(), "a.toml:1:5: x: expected a text in quotes, not a number");
         assert_eq!(fields.text("y").unwrap().unwrap().value, "ä");
         let unknown = fields.finish().unwrap_err();
         assert_eq!(unknown.message(), "a.toml:3:1: the file has no field \"zz\": expected one of x, x, y");

@@ -2,9 +2,9 @@
 
 mod change;
 mod check;
-mod place;
-mod read;
-mod shop;
+pub mod place;
+pub mod read;
+pub mod shop;
 mod states;
 mod work;
 

@@ -108,11 +108,7 @@ pub async fn resolve_item(item: &items::Item, shop: &Shop) -> Outcome<ItemInput>
             found.ok_or_else(|| Failure::from(Error::NotFound { what: "product", id: sku.to_string() }))?
         }
     };
-    Ok(ItemInput {
-        product_id: product.to_string(),
-        variant_id: variant.map(|v| v.to_string()),
-        quantity: item.quantity,
-    })
+    Ok(ItemInput { product_id: product.to_string(), variant_id: variant.map(|v| v.to_string()), quantity: item.quantity })
 }
 
 /// An address in JSON, or in a file.

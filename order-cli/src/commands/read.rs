@@ -131,12 +131,7 @@ impl ExplanationView {
             order_number: e.order.number.to_string(),
             status: e.order.statuses.status.as_str(),
             done: e.next.is_done(),
-            due: e
-                .next
-                .calls
-                .iter()
-                .map(|c| CallView { operation: c.op.to_string(), call: format!("{:?}", c.verb) })
-                .collect(),
+            due: e.next.calls.iter().map(|c| CallView { operation: c.op.to_string(), call: format!("{:?}", c.verb) }).collect(),
             looked_at_again: e.next.wake.map(|t| t.to_string()),
             stuck: e.next.stuck.iter().map(|s| StuckView { operation: s.op.to_string(), why: s.why.clone() }).collect(),
             tries: tries.collect(),

@@ -31,7 +31,7 @@ pub async fn run(settings: &Settings, out: &Out, command: ShopCommand) -> Outcom
         ShopCommand::Settle { key, outcome } => {
             let engine = Engine::open(settings).await?;
             let payment = engine.shop.settle(key, outcome.into()).await?;
-            report(settings, out, &engine, &payment).await
+            report(out, &engine, &payment).await
         }
     }
 }
@@ -41,7 +41,7 @@ fn shop(settings: &Settings) -> Outcome<Shop> {
 }
 
 /// Tells the engine what became of a payment, as a provider's callback does.
-async fn report(_settings: &Settings, out: &Out, engine: &Engine, payment: &DeskPayment) -> Outcome {
+async fn report(out: &Out, engine: &Engine, payment: &DeskPayment) -> Outcome {
     note(format_args!("payment {} is {} at the desk", payment.key, payment.status));
     let recorded = engine.manager.record_payment(&engine.principal, payment.order.into(), report_of(payment)?).await;
     let order = engine.drive(recorded?.id).await?;
@@ -119,11 +119,15 @@ fn payments(out: &Out, payments: &[DeskPayment]) -> Outcome {
 }
 
 fn loaded(report: &LoadReport) -> String {
-    let mut table = Table::new(&["LOADED", ">NEW", ">UPDATED", ">UNCHANGED"]);
-    for (name, counts) in [("products", report.products), ("customers", report.customers)] {
+    let LoadReport { products, variants, customers, stock, shipping_methods, tax_rates, coupons, payment_methods } = report;
+    let mut table = Table::new(&["LOADED", ">NEW", ">CHANGED", ">AS BEFORE"]);
+    for (name, counts) in [("products", products), ("variants", variants), ("customers", customers), ("SKUs with stock", stock)] {
         table.row([name.to_owned(), counts.added.to_string(), counts.updated.to_string(), counts.unchanged.to_string()]);
     }
-    table.render()
+    let rest = format!(
+        "{shipping_methods} shipping methods, {tax_rates} tax rates, {coupons} coupons, {payment_methods} payment methods\n"
+    );
+    table.render() + &rest
 }
 
 impl From<Settlement> for order_store_sqlite::shop::Settlement {

@@ -1,8 +1,8 @@
 //! The order service's CreateOrderRequest and its parts, from JSON.
 
 use super::proto_json::{Field, Kind, Message, Values, parse};
-use super::request::{AddressInput, ItemInput, PlaceRequest};
 use crate::exit::Outcome;
+use order_core::request::{AddressInput, ItemInput, PlaceRequest};
 
 const fn text(name: &'static str, json: &'static str) -> Field {
     Field { name, json, kind: Kind::Text }

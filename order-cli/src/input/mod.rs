@@ -4,4 +4,3 @@ pub mod create_order;
 pub mod items;
 pub mod proto_json;
 pub mod read;
-pub mod request;

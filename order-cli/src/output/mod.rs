@@ -48,6 +48,16 @@ impl Out {
         Out { format }
     }
 
+    /// Whether results are one JSON document.
+    pub fn is_json(&self) -> bool {
+        self.format == Format::Json
+    }
+
+    /// Whether results are for people.
+    pub fn is_for_people(&self) -> bool {
+        self.format == Format::Table
+    }
+
     /// One thing: `table` for people, `value` as one document or one line.
     pub fn one(&self, value: &impl Serialize, table: impl FnOnce() -> String) -> Outcome {
         match self.format {

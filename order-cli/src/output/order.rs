@@ -3,8 +3,9 @@
 
 use std::fmt::Write as _;
 
+use order_core::machine::{Purpose, key};
 use order_core::money::{Currency, Minor, Money};
-use order_core::order::{Address, AddressType, Line, Order, OrderHold, PaymentOperation, Reservation};
+use order_core::order::{Address, AddressType, Amounts, Line, Order, OrderHold, PaymentOperation, Reservation};
 use order_core::time::Timestamp;
 use serde::Serialize;
 
@@ -111,6 +112,7 @@ struct ReservationView {
 #[derive(Debug, Serialize)]
 struct PaymentView {
     n: u32,
+    key: String,
     kind: String,
     parent: Option<u32>,
     payment_method: String,
@@ -256,6 +258,7 @@ impl PaymentView {
     fn of(order: &Order, p: &PaymentOperation) -> Self {
         PaymentView {
             n: p.n,
+            key: key(order.id, Purpose::Payment, p.n).to_string(),
             kind: p.kind.as_str().to_lowercase(),
             parent: p.parent,
             payment_method: p.method.to_string(),
@@ -324,7 +327,7 @@ pub fn text(order: &Order) -> String {
     out.push_str(&facts.render());
     out.push('\n');
     out.push_str(&items(order));
-    out.push_str(&sums(order));
+    out.push_str(&sums(&order.amounts, order.currency));
     if !order.reservations.is_empty() {
         out.push('\n');
         out.push_str(&reservations(order));
@@ -369,10 +372,10 @@ fn items(order: &Order) -> String {
     table.render()
 }
 
-fn sums(order: &Order) -> String {
-    let a = &order.amounts;
+/// What an order comes to.
+pub fn sums(a: &Amounts, currency: Currency) -> String {
     let mut table = Table::new(&["", ">"]).indented(2);
-    let mut sum = |name: &str, minor: Minor| table.row([name.to_owned(), amount(minor, order.currency)]);
+    let mut sum = |name: &str, minor: Minor| table.row([name.to_owned(), amount(minor, currency)]);
     sum("subtotal", a.subtotal);
     if a.discount != 0 {
         sum("discount", -a.discount);

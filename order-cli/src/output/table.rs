@@ -33,11 +33,6 @@ impl Table {
         self.rows.push(cells.map(|c| printable(&c)).into());
     }
 
-    /// Whether there is nothing to show.
-    pub fn is_empty(&self) -> bool {
-        self.rows.is_empty()
-    }
-
     /// The text, ending with a line break.
     pub fn render(&self) -> String {
         let mut widths: Vec<usize> = self.headings.iter().map(|h| h.chars().count()).collect();

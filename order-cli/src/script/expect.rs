@@ -14,8 +14,6 @@ use crate::toml_doc::{At, Fields};
 /// Everything a step expects.
 #[derive(Debug, Default)]
 pub struct Expect {
-    /// Where the table starts.
-    pub span: Range<usize>,
     /// What is expected, each with its place.
     pub wanted: Vec<At<Wanted>>,
 }
@@ -124,7 +122,7 @@ const KINDS: [ErrorKind; 8] = [
 impl Expect {
     /// Reads an `expect` table.
     pub fn read(mut fields: Fields<'_, '_>) -> Outcome<Self> {
-        let mut expect = Expect { span: fields.span.clone(), wanted: Vec::new() };
+        let mut expect = Expect::default();
         let reasons: Vec<&str> =
             KINDS.iter().map(|k| kind_name(*k)).chain(RejectionReason::ALL.iter().map(|r| r.as_str())).collect();
         expect.one_of(&mut fields, "error", &reasons, |_, v| Wanted::Error(v))?;

@@ -79,7 +79,7 @@ impl FaultyServices {
         answer
     }
 
-    async fn call<T: Said + Send + 'static>(
+    async fn call<T: ServiceAnswer + Send + 'static>(
         &self,
         (service, call): (ServiceName, &'static str),
         declined: impl FnOnce(String) -> Result<T, CallError> + Send,
@@ -96,6 +96,7 @@ impl FaultyServices {
                 let _ = self.world.outside(delegate).await;
                 (Err(no_answer()), ", after the effect")
             }
+            Answer::Malformed => (self.world.outside(delegate).await.and_then(T::garbled), ""),
             Answer::TimeoutThenLate(by) => {
                 let world = self.world.clone();
                 self.world.spawn_outside(Box::pin(async move {
@@ -115,6 +116,7 @@ impl FaultyServices {
             Ok(value) => value.said(),
             Err(CallError::Refused { code, .. }) => format!("refused ({code})"),
             Err(CallError::NotDone { .. }) => "not done".into(),
+            Err(CallError::Unknown { malformed: true, .. }) => "answered nonsense".into(),
             Err(CallError::Unknown { .. }) => "no answer".into(),
         };
         let dull = matches!(service, ServiceName::Product | ServiceName::User) || call == "check";
@@ -125,36 +127,47 @@ impl FaultyServices {
     }
 }
 
-/// What an answer says, in a word, for the trace.
-trait Said {
+/// What a service answers.
+trait ServiceAnswer: Sized {
+    /// What it says, in a word, for the trace.
     fn said(&self) -> String;
+    /// The same, spoilt so that it makes no sense.
+    fn garbled(self) -> Result<Self, CallError> {
+        Err(CallError::malformed("the answer makes no sense"))
+    }
 }
 
-impl Said for () {
+impl ServiceAnswer for () {
     fn said(&self) -> String {
         "done".into()
     }
 }
 
-impl<T: Said> Said for Option<T> {
+impl<T: ServiceAnswer> ServiceAnswer for Option<T> {
     fn said(&self) -> String {
         self.as_ref().map_or("knows none".into(), T::said)
     }
 }
 
-impl Said for PaymentAnswer {
+impl ServiceAnswer for PaymentAnswer {
     fn said(&self) -> String {
         self.status.to_string()
     }
-}
-
-impl Said for HoldAnswer {
-    fn said(&self) -> String {
-        format!("held {}", self.quantity)
+    fn garbled(self) -> Result<Self, CallError> {
+        Ok(PaymentAnswer { reference: String::new(), ..self })
     }
 }
 
-impl Said for HoldLookup {
+impl ServiceAnswer for HoldAnswer {
+    fn said(&self) -> String {
+        format!("held {}", self.quantity)
+    }
+    fn garbled(self) -> Result<Self, CallError> {
+        Ok(HoldAnswer { reference: String::new(), ..self })
+    }
+}
+
+impl ServiceAnswer for HoldLookup {
     fn said(&self) -> String {
         match self {
             HoldLookup::Held(hold) => hold.said(),
@@ -167,19 +180,19 @@ impl Said for HoldLookup {
     }
 }
 
-impl Said for Vec<Availability> {
+impl ServiceAnswer for Vec<Availability> {
     fn said(&self) -> String {
         "done".into()
     }
 }
 
-impl Said for Product {
+impl ServiceAnswer for Product {
     fn said(&self) -> String {
         "found".into()
     }
 }
 
-impl Said for User {
+impl ServiceAnswer for User {
     fn said(&self) -> String {
         "found".into()
     }

@@ -15,7 +15,7 @@ use toml::de::DeValue;
 use super::expect::Expect;
 use crate::args::Settlement;
 use crate::input::items::Item;
-use crate::input::request::AddressInput;
+use order_core::request::AddressInput;
 
 /// A script.
 pub struct Script<'s> {
@@ -255,6 +255,8 @@ pub enum Answer {
     TimeoutAfter,
     /// No answer; it happens this much later.
     TimeoutThenLate(Duration),
+    /// It happens, and the answer makes no sense.
+    Malformed,
     /// It happens, and the answer comes this much later.
     Late(Duration),
 }

@@ -8,8 +8,8 @@ use super::model::{CatalogueSource, Script, Step};
 use super::settings;
 use super::steps;
 use crate::exit::Outcome;
-use crate::input::request::AddressInput;
 use crate::toml_doc::{Fields, Source, kind_of};
+use order_core::request::AddressInput;
 
 /// What steps may leave out, and what they may refer to.
 #[derive(Default)]

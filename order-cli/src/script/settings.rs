@@ -9,8 +9,8 @@ use toml::de::DeValue;
 
 use super::duration;
 use crate::exit::Outcome;
-use crate::input::request::AddressInput;
 use crate::toml_doc::{Fields, kind_of};
+use order_core::request::AddressInput;
 
 /// A time: a TOML time with an offset, or a text in RFC 3339.
 pub fn time(fields: &mut Fields<'_, '_>, name: &'static str) -> Outcome<Option<Timestamp>> {

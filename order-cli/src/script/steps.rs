@@ -220,10 +220,11 @@ fn fault(fields: &mut Fields<'_, '_>) -> Outcome<Fault> {
         "fail" => Answer::Fail,
         "timeout_before" => Answer::TimeoutBefore,
         "timeout_after" => Answer::TimeoutAfter,
+        "malformed" => Answer::Malformed,
         "timeout_then_late" => Answer::TimeoutThenLate(needs_by()?),
         "late" => Answer::Late(needs_by()?),
         other => {
-            let known = "normal, decline, fail, timeout_before, timeout_after, timeout_then_late, late";
+            let known = "normal, decline, fail, timeout_before, timeout_after, timeout_then_late, late, malformed";
             return Err(fields.problem("answer", format!("{other:?} is not an answer: expected one of {known}")));
         }
     };
