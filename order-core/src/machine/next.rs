@@ -165,7 +165,7 @@ impl Planner<'_, '_> {
         let one_by_one = !self.env.inventory.repeat_reserve;
         let asked = |r: &&Reservation| matches!(r.state, HoldState::Armed | HoldState::Unknown);
         let under_way = self.order.reservations.iter().filter(asked).any(|r| !self.is_clear(Op::Reservation(r.n)));
-        let mut may_ask = !refused && !(one_by_one && under_way);
+        let mut may_ask = !(refused || one_by_one && under_way);
         let order = self.order;
         for r in &order.reservations {
             let op = Op::Reservation(r.n);
