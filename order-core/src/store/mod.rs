@@ -1,6 +1,7 @@
 //! The storage contract: one write, a handful of reads, no business rule.
 
 mod changeset;
+mod memory;
 mod query;
 mod work;
 
@@ -9,6 +10,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 
 pub use changeset::{Changeset, ClaimChange, CommitError, Committed, KeyMethod, KeyRecord, StoreError, StoreErrorKind};
+pub use memory::MemoryStore;
 pub use query::{Cursor, JournalQuery, ListQuery, Loaded, OrderPage, OrderRef, SortKey};
 pub use work::{ClaimRequest, Claimed, Peek, Tries, Try, WorkChange, WorkItem, WorkSummary};
 

@@ -1,4 +1,12 @@
-//! What proves that the engine is right: services with faults, a simulator, an auditor.
+//! For whoever tests the engine, or a store or service of their own: the conformance suite, sample orders, a clock set by
+//! hand, an executor with virtual time, services with faults, and the simulator.
 
+mod block_on;
+mod clock;
+pub mod conformance;
 pub mod executor;
+pub mod orders;
 pub mod services;
+
+pub use block_on::block_on;
+pub use clock::ManualClock;

@@ -1,0 +1,194 @@
+//! Clauses 14 and 15: who gets which work, and what becomes of it.
+
+use super::StoreFactory;
+use super::support::*;
+use crate::ids::OrderId;
+use crate::store::{ClaimRequest, Claimed, OrderStore, WorkSummary};
+use crate::testkit::orders::*;
+use crate::time::Timestamp;
+
+fn ids(claimed: &[Claimed]) -> Vec<OrderId> {
+    claimed.iter().map(|claimed| claimed.order.id).collect()
+}
+
+pub(super) async fn c14_due_items_are_given_soonest_first<F: StoreFactory>(f: &F) {
+    let store = fresh(f).await;
+    for (n, due) in [(1, 5), (2, 3), (3, 9), (4, 1), (5, 8), (6, 100), (7, -3)] {
+        applied(&store, place(plain(n)).working(wake(at(due)))).await;
+    }
+    applied(&store, place(plain(8))).await;
+    f.clock().set(at(10));
+    assert!(claim(&store, fence(1), 0).await.is_empty());
+    assert_eq!(ids(&claim(&store, fence(1), 3).await), [7, 4, 2].map(order_id));
+    assert_eq!(ids(&claim(&store, fence(2), 100).await), [1, 5, 3].map(order_id));
+    assert!(claim(&store, fence(3), 100).await.is_empty());
+}
+
+/// One microsecond before.
+fn just_before(time: Timestamp) -> Timestamp {
+    Timestamp::from_micros(time.as_micros() - 1)
+}
+
+pub(super) async fn c14_an_item_is_due_by_the_stores_clock<F: StoreFactory>(f: &F) {
+    let store = fresh(f).await;
+    applied(&store, place(plain(1)).working(wake(at(30)))).await;
+    for early in [at(-100), at(0), just_before(at(30))] {
+        f.clock().set(early);
+        assert!(claim(&store, fence(1), 1).await.is_empty());
+    }
+    f.clock().set(at(30));
+    let claimed = claim(&store, fence(1), 1).await.remove(0).work;
+    assert_eq!((claimed.due, claimed.fence, claimed.leased_until), (Some(at(30)), Some(fence(1)), Some(at(40))));
+}
+
+pub(super) async fn c14_a_lease_runs_out_by_the_stores_clock<F: StoreFactory>(f: &F) {
+    let store = fresh(f).await;
+    let order = applied(&store, place(plain(1)).working(wake(at(0)))).await;
+    assert_eq!(claim(&store, fence(1), 1).await[0].work.leased_until, Some(at(10)));
+    for (holder, now) in [(2, 10), (3, 20)] {
+        f.clock().set(just_before(at(now)));
+        assert!(claim(&store, fence(holder), 1).await.is_empty());
+        assert!(claim_order(&store, fence(holder), order.id).await.is_none());
+        f.clock().set(at(now));
+        assert_eq!(claim(&store, fence(holder), 1).await[0].work.leased_until, Some(at(now + 10)));
+    }
+}
+
+pub(super) async fn c14_an_extended_lease_runs_from_then_on<F: StoreFactory>(f: &F) {
+    let store = fresh(f).await;
+    let order = applied(&store, place(plain(1)).working(wake(at(0)))).await;
+    let revision = claim(&store, fence(1), 1).await[0].work.revision;
+    f.clock().set(at(7));
+    commit(&store, work(&order, extend(fence(1), revision, 5))).await;
+    assert_eq!(item(&store, order.id).await.leased_until, Some(at(12)));
+    f.clock().set(just_before(at(12)));
+    assert!(claim(&store, fence(2), 1).await.is_empty());
+    f.clock().set(at(12));
+    assert_eq!(claim(&store, fence(2), 1).await.len(), 1);
+}
+
+pub(super) async fn c14_one_orders_item_is_given_before_it_is_due<F: StoreFactory>(f: &F) {
+    let store = fresh(f).await;
+    let order = applied(&store, place(plain(1)).working(wake(at(1000)))).await;
+    applied(&store, place(plain(2)).working(wake(at(0)))).await;
+    let idle = applied(&store, place(plain(3))).await;
+    let claimed = claim_order(&store, fence(1), order.id).await.unwrap();
+    assert_eq!((claimed.order, claimed.work.due, claimed.work.fence), (order.clone(), Some(at(1000)), Some(fence(1))));
+    assert!(claim_order(&store, fence(2), order.id).await.is_none());
+    assert!(claim_order(&store, fence(2), idle.id).await.is_none());
+    assert!(claim_order(&store, fence(2), order_id(99)).await.is_none());
+    let none = ClaimRequest { fence: fence(2), ttl: seconds(10), limit: 0, order: Some(order_id(2)) };
+    assert!(store.claim(&none).await.unwrap().is_empty());
+}
+
+pub(super) async fn c14_claiming_counts_runs_until_a_worker_comes_to_an_end<F: StoreFactory>(f: &F) {
+    let store = fresh(f).await;
+    let order = applied(&store, place(plain(1)).working(wake(at(0)))).await;
+    let mut revision = 0;
+    for run in 1..=3 {
+        f.clock().set(at(i64::from(run) * 100));
+        let claimed = claim(&store, fence(run.into()), 1).await.remove(0).work;
+        assert_eq!(claimed.runs, run);
+        (_, revision) = commit(&store, work(&order, extend(fence(run.into()), claimed.revision, 10))).await;
+        assert_eq!(item(&store, order.id).await.runs, run, "going on is no end");
+    }
+    commit(&store, work(&order, release(fence(3), revision, Some(at(0))))).await;
+    assert_eq!(item(&store, order.id).await.runs, 0);
+    assert_eq!(claim(&store, fence(4), 1).await[0].work.runs, 1);
+}
+
+pub(super) async fn c14_the_placers_lease_keeps_others_away<F: StoreFactory>(f: &F) {
+    let store = fresh(f).await;
+    let order = applied(&store, place(plain(1)).working(lease(fence(1), 10, at(15)))).await;
+    let leased = item(&store, order.id).await;
+    assert_eq!((leased.due, leased.fence, leased.leased_until), (Some(at(15)), Some(fence(1)), Some(at(10))));
+    assert_eq!(leased.runs, 0, "nothing was claimed");
+    assert!(claim_order(&store, fence(2), order.id).await.is_none());
+    f.clock().set(at(12));
+    assert!(claim(&store, fence(2), 1).await.is_empty());
+    f.clock().set(at(15));
+    assert_eq!(claim(&store, fence(2), 1).await[0].work.runs, 1);
+}
+
+pub(super) async fn c14_claimed_orders_come_whole<F: StoreFactory>(f: &F) {
+    let store = fresh(f).await;
+    let order = applied(&store, place_in(full(1), 2).working(wake(at(0)))).await;
+    let other = applied(&store, place_in(full(2), 2).working(wake(at(-1)))).await;
+    let claimed = claim(&store, fence(1), 10).await;
+    for (claimed, order) in claimed.into_iter().zip([other, order]) {
+        assert_eq!(claimed.order, order);
+        assert_eq!(claimed.work, item(&store, order.id).await);
+    }
+}
+
+pub(super) async fn c14_many_claimers_get_each_item_once<F: StoreFactory>(f: &F) {
+    let store = fresh(f).await;
+    for n in 1..=60 {
+        applied(&store, place(plain(n)).working(wake(at(-(n as i64))))).await;
+    }
+    let claimed = at_once((1..=8).collect(), |worker| {
+        let mut mine = Vec::new();
+        for round in 0.. {
+            let claimed = f.run(claim(&store, fence(worker * 1000 + round), 3));
+            if claimed.is_empty() {
+                break;
+            }
+            mine.extend(ids(&claimed));
+        }
+        mine
+    });
+    let mut claimed = claimed.concat();
+    claimed.sort();
+    assert_eq!(claimed, (1..=60).map(order_id).collect::<Vec<_>>());
+}
+
+pub(super) async fn c14_the_summary_counts_what_there_is<F: StoreFactory>(f: &F) {
+    let store = fresh(f).await;
+    assert_eq!(store.work_summary().await.unwrap(), WorkSummary::default());
+    applied(&store, place(plain(1)).working(lease(fence(1), 10, at(5)))).await;
+    applied(&store, place(plain(2)).working(wake(at(50)))).await;
+    applied(&store, place(plain(3)).working(wake(at(40)))).await;
+    let (stuck, revision) = commit(&store, place(plain(4)).working(lease(fence(2), 30, at(1)))).await;
+    applied(&store, place(plain(5))).await;
+    let summary = |stuck, next_due: i64, leased_until: Option<i64>| WorkSummary {
+        total: 4,
+        stuck,
+        next_due: Some(at(next_due)),
+        leased_until: leased_until.map(at),
+    };
+    assert_eq!(store.work_summary().await.unwrap(), summary(0, 40, Some(30)));
+    commit(&store, work(&stuck, release(fence(2), revision, None))).await;
+    assert_eq!(store.work_summary().await.unwrap(), summary(1, 40, Some(10)));
+    f.clock().set(at(10));
+    assert_eq!(store.work_summary().await.unwrap(), summary(1, 5, None));
+    claim_order(&store, fence(3), order_id(3)).await.unwrap();
+    assert_eq!(store.work_summary().await.unwrap(), summary(1, 5, Some(20)));
+}
+
+pub(super) async fn c15_done_removes_the_item<F: StoreFactory>(f: &F) {
+    let store = fresh(f).await;
+    let (order, revision) = commit(&store, place(plain(1)).working(lease(fence(1), 10, at(0)))).await;
+    let order = applied(&store, amend(&order, |_| {}).working(done(fence(1), revision))).await;
+    assert!(load(&store, order.id).await.work.is_none());
+    assert_eq!(store.work_summary().await.unwrap(), WorkSummary::default());
+    f.clock().set(at(100));
+    assert!(claim(&store, fence(2), 1).await.is_empty());
+    assert!(claim_order(&store, fence(2), order.id).await.is_none());
+    // Something turns up later: a new item, with nothing of the old one.
+    commit(&store, work(&order, wake(at(90)))).await;
+    assert_eq!(item(&store, order.id).await.runs, 0);
+    assert_eq!(ids(&claim(&store, fence(3), 1).await), [order.id]);
+}
+
+pub(super) async fn c15_a_stuck_item_is_never_given_until_woken<F: StoreFactory>(f: &F) {
+    let store = fresh(f).await;
+    let (order, revision) = commit(&store, place(plain(1)).working(lease(fence(1), 10, at(0)))).await;
+    commit(&store, work(&order, release(fence(1), revision, None))).await;
+    let stuck = item(&store, order.id).await;
+    assert_eq!((stuck.due, stuck.fence, stuck.leased_until), (None, None, None));
+    f.clock().set(at(1_000_000_000));
+    assert!(claim(&store, fence(2), 10).await.is_empty());
+    assert!(claim_order(&store, fence(2), order.id).await.is_none());
+    commit(&store, work(&order, wake(at(0)))).await;
+    assert_eq!(ids(&claim(&store, fence(2), 10).await), [order.id]);
+}

@@ -1,0 +1,224 @@
+//! The contract of [`OrderStore`] as tests, which any store can run.
+//!
+//! Every case stands in one list, under the number of the clause it tests, and [`conformance_tests!`] makes one `#[test]`
+//! of each:
+//!
+//! ```ignore
+//! struct Memory(Arc<ManualClock>);
+//! impl StoreFactory for Memory { … }
+//! order_core::conformance_tests!(Memory(Arc::default()));
+//! ```
+//!
+//! [`conformance_tests!`]: crate::conformance_tests
+
+mod claiming;
+mod claims;
+mod concurrency;
+mod keys;
+mod listing;
+mod reading;
+mod refusals;
+mod support;
+mod values;
+mod work;
+mod writing;
+
+use std::future::Future;
+use std::sync::Arc;
+
+use super::ManualClock;
+use crate::store::OrderStore;
+
+/// How the suite gets at a store.
+pub trait StoreFactory: Sync {
+    /// The store under test.
+    type Store: OrderStore;
+    /// The clock by which its stores judge due and lease times.
+    fn clock(&self) -> Arc<ManualClock>;
+    /// A store without orders. The factory keeps what it needs, such as a directory, for as long as itself.
+    fn fresh(&self) -> impl Future<Output = Self::Store>;
+    /// Runs a future of one of its stores to its end. For stores that need a certain runtime.
+    fn run<F: Future>(&self, future: F) -> F::Output {
+        super::block_on(future)
+    }
+}
+
+/// Makes of the one list of cases: the macro that tests a store, a function for each case, and their names by clause.
+/// A case that is missing here is dead code; one that is here twice does not compile.
+macro_rules! suite {
+    ($d:tt $($clause:literal $module:ident { $($case:ident,)* })*) => {
+        /// Tests a store against every clause of the contract: one `#[test]` per case of [`testkit::conformance`].
+        ///
+        /// Takes an expression that makes a [`StoreFactory`]; it is evaluated anew in every test.
+        ///
+        /// [`testkit::conformance`]: crate::testkit::conformance
+        /// [`StoreFactory`]: crate::testkit::conformance::StoreFactory
+        #[macro_export]
+        macro_rules! conformance_tests {
+            ($d factory:expr) => {
+                $($(
+                    #[test]
+                    fn $case() {
+                        let factory = $d factory;
+                        $d crate::testkit::conformance::run(&factory, $d crate::testkit::conformance::cases::$case(&factory));
+                    }
+                )*)*
+            };
+        }
+
+        /// The cases. See [`conformance_tests!`](crate::conformance_tests).
+        #[doc(hidden)]
+        #[allow(missing_docs, reason = "the names are sentences")]
+        pub mod cases {
+            use super::StoreFactory;
+            $($(
+                pub async fn $case<F: StoreFactory>(factory: &F) {
+                    super::$module::$case(factory).await;
+                }
+            )*)*
+        }
+
+        /// Every case with the number of the clause it tests.
+        pub const CASES: &[(u8, &str)] = &[$($(($clause, stringify!($case)),)*)*];
+    };
+}
+
+/// Runs a case on the factory's runtime.
+#[doc(hidden)]
+pub fn run<F: StoreFactory>(factory: &F, case: impl Future<Output = ()>) {
+    factory.run(case);
+}
+
+suite! { $
+    1 writing {
+        c01_an_applied_changeset_is_visible_in_all_its_parts,
+    }
+    1 refusals {
+        c01_a_refused_changeset_leaves_nothing_behind,
+    }
+    2 writing {
+        c02_sending_a_changeset_again_answers_replayed_and_writes_nothing,
+        c02_a_changeset_is_recognised_however_far_the_version_has_moved,
+        c02_a_changeset_is_recognised_by_its_order_too,
+        c02_another_changeset_at_the_same_version_is_no_replay,
+    }
+    2 refusals {
+        c02_a_replay_is_noticed_before_anything_else,
+    }
+    3 refusals {
+        c03_the_first_check_that_fails_is_the_answer,
+    }
+    4 writing {
+        c04_the_version_rises_by_the_number_of_rows,
+        c04_another_version_than_expected_is_a_conflict,
+    }
+    5 writing {
+        c05_without_rows_only_work_and_the_notified_number_are_written,
+        c05_without_rows_the_version_does_not_matter,
+        c05_without_rows_the_revision_matters,
+        c05_the_notified_number_never_comes_back_from_an_older_read,
+    }
+    6 keys {
+        c06_a_taken_idempotency_key_answers_with_its_record,
+        c06_idempotency_keys_are_told_apart_by_user_and_to_the_letter,
+        c06_idempotency_keys_outlive_everything,
+    }
+    7 keys {
+        c07_command_keys_are_unique_within_an_order,
+        c07_command_keys_of_other_orders_are_free,
+    }
+    8 claims {
+        c08_a_claim_is_refused_once_its_uses_are_taken,
+        c08_a_claim_given_back_is_free_again,
+        c08_an_order_holds_a_claim_once_however_often_it_takes_it,
+        c08_giving_back_what_is_not_held_frees_nothing,
+        c08_claims_are_counted_by_name_and_held_against_the_takers_limit,
+        c08_claims_of_one_changeset_are_taken_all_or_none,
+    }
+    9 keys {
+        c09_order_numbers_are_unique,
+        c09_order_numbers_never_change,
+    }
+    10 concurrency {
+        c10_of_many_orders_with_one_key_one_is_made,
+        c10_of_many_changesets_at_one_version_one_is_applied,
+        c10_of_many_takers_as_many_succeed_as_there_are_uses,
+        c10_of_many_orders_with_one_number_one_is_made,
+        c10_a_refused_changeset_does_not_touch_those_beside_it,
+        c10_one_changeset_sent_many_times_at_once_is_applied_once,
+    }
+    11 work {
+        c11_only_the_holder_of_the_lease_may_change_the_item,
+        c11_a_revision_other_than_the_one_seen_is_a_conflict,
+        c11_a_lease_that_ran_out_counts_until_it_is_taken,
+        c11_without_an_item_every_fence_is_stale,
+    }
+    12 work {
+        c12_waking_creates_the_item,
+        c12_waking_pulls_the_due_time_forward_and_never_back,
+        c12_waking_keeps_the_lease_the_runs_and_the_tries,
+        c12_waking_makes_a_stuck_item_due_again,
+    }
+    13 work {
+        c13_every_change_raises_the_revision_by_one,
+    }
+    14 claiming {
+        c14_due_items_are_given_soonest_first,
+        c14_an_item_is_due_by_the_stores_clock,
+        c14_a_lease_runs_out_by_the_stores_clock,
+        c14_an_extended_lease_runs_from_then_on,
+        c14_one_orders_item_is_given_before_it_is_due,
+        c14_claiming_counts_runs_until_a_worker_comes_to_an_end,
+        c14_the_placers_lease_keeps_others_away,
+        c14_claimed_orders_come_whole,
+        c14_many_claimers_get_each_item_once,
+        c14_the_summary_counts_what_there_is,
+    }
+    15 claiming {
+        c15_done_removes_the_item,
+        c15_a_stuck_item_is_never_given_until_woken,
+    }
+    16 reading {
+        c16_an_order_is_loaded_as_it_was_committed,
+        c16_every_record_can_change_come_and_go,
+        c16_every_state_there_is_can_be_stored,
+        c16_an_order_is_found_by_id_and_by_number,
+        c16_only_its_owner_sees_an_order,
+        c16_an_order_is_loaded_with_its_work_item,
+    }
+    17 listing {
+        c17_pages_show_every_order_once_in_order,
+        c17_filters_are_applied_by_the_store,
+        c17_some_orders_may_be_passed_over,
+        c17_matches_are_counted_up_to_what_was_asked,
+        c17_a_foreign_cursor_is_refused,
+        c17_a_list_without_matches_is_empty,
+    }
+    18 reading {
+        c18_the_journal_comes_in_sequence,
+        c18_the_journal_keeps_every_part_of_a_row,
+        c18_the_journal_keeps_no_personal_data_of_events,
+    }
+    19 values {
+        c19_texts_come_back_as_they_went_in,
+        c19_texts_of_work_items_come_back_as_they_went_in,
+        c19_keys_and_names_come_back_as_they_went_in,
+        c19_times_come_back_to_the_microsecond,
+        c19_amounts_and_counts_come_back_exactly,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::CASES;
+
+    #[test]
+    fn every_clause_has_a_case_and_every_case_its_number() {
+        for clause in 1..=19u8 {
+            assert!(CASES.iter().any(|(number, _)| *number == clause), "clause {clause} has no case");
+        }
+        for (clause, name) in CASES {
+            assert!(name.starts_with(&format!("c{clause:02}_")), "{name} stands under clause {clause}");
+        }
+    }
+}

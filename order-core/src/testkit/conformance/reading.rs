@@ -1,0 +1,246 @@
+//! Clauses 16 and 18: orders and journals as they are read back.
+
+use super::StoreFactory;
+use super::support::*;
+use crate::order::{
+    Actor, Attention, AttentionReason, Blocks, Closing, ClosingKind, Event, FulfilmentStatus, HoldState, JournalRow, Lifecycle,
+    Notice, NoticeKind, OperationKind, OperationState, Order, OrderHold, PaymentOperation, PaymentStatus, PaymentTerms,
+    Reservation, ReturnStatus, Status, UnmatchedPayment, decode_event, derive, encode_event,
+};
+use crate::store::{JournalQuery, OrderRef, OrderStore};
+use crate::testkit::orders::*;
+use crate::text::Private;
+
+pub(super) async fn c16_an_order_is_loaded_as_it_was_committed<F: StoreFactory>(f: &F) {
+    let store = fresh(f).await;
+    round_trips(&store, place(plain(1))).await;
+    round_trips(&store, place_in(full(2), 2)).await;
+    let bare = Order { addresses: Private(None), notes: Private(Some(String::new())), ..plain(3) };
+    round_trips(&store, place(bare)).await;
+    assert_eq!(*load(&store, order_id(1)).await.order, Order { version: 1, ..plain(1) });
+}
+
+pub(super) async fn c16_every_record_can_change_come_and_go<F: StoreFactory>(f: &F) {
+    let store = fresh(f).await;
+    let empty = round_trips(&store, place_in(plain(1), 2)).await;
+    let turn_into = |other: Order| {
+        move |order: &mut Order| {
+            let (version, updated_at) = (order.version, order.updated_at);
+            *order = Order { version, updated_at, ..other };
+        }
+    };
+    let grown = round_trips(&store, amend(&empty, turn_into(full(1)))).await;
+    let changed = amend(&grown, |order| {
+        let line = &mut order.lines[1];
+        line.counters.cancelled = 3;
+        line.lots.pop();
+        line.lots[0].units = 3;
+        line.updated_at = at(9);
+        order.reservations[0] = Reservation { updated_at: at(9), ..reservation(1, HoldState::Released) };
+        order.payments[3] = PaymentOperation {
+            settled: 4800,
+            reference: Some(text("pay_4")),
+            ..payment(4, OperationKind::Charge, OperationState::Captured)
+        };
+        order.unmatched.remove(0);
+        order.holds.remove(0);
+        order.attention.remove(0);
+        order.notices.remove(0);
+        order.claims.remove(0);
+        order.retry_until = None;
+        order.statuses = derive(order);
+    });
+    let changed = round_trips(&store, changed).await;
+    let shrunk = round_trips(&store, amend(&changed, turn_into(plain(1)))).await;
+    let swapped = amend(&shrunk, |order| {
+        turn_into(full(1))(order);
+        order.holds.reverse();
+        order.attention.reverse();
+        order.unmatched.reverse();
+        order.claims.reverse();
+    });
+    round_trips(&store, swapped).await;
+}
+
+pub(super) async fn c16_every_state_there_is_can_be_stored<F: StoreFactory>(f: &F) {
+    let store = fresh(f).await;
+    let mut n = 0;
+    let mut next = || {
+        n += 1;
+        plain(n)
+    };
+    for &lifecycle in Lifecycle::ALL {
+        let mut order = Order { lifecycle, ..next() };
+        order.completed_at = (lifecycle == Lifecycle::Completed).then(|| at(0));
+        order.cancelled_at = (lifecycle == Lifecycle::Cancelled).then(|| at(0));
+        order.statuses = derive(&order);
+        round_trips(&store, place(order)).await;
+    }
+    let shown = [
+        Status::Confirmed,
+        Status::Processing,
+        Status::PartiallyShipped,
+        Status::Shipped,
+        Status::PartiallyDelivered,
+        Status::Delivered,
+    ];
+    for status in shown {
+        let mut order = Order { lifecycle: Lifecycle::Confirmed, ..next() };
+        order.statuses.status = status;
+        round_trips(&store, place(order)).await;
+    }
+    for &payment in PaymentStatus::ALL {
+        let mut order = next();
+        order.statuses.payment = payment;
+        round_trips(&store, place(order)).await;
+    }
+    for &fulfilment in FulfilmentStatus::ALL {
+        let mut order = next();
+        order.statuses.fulfilment = fulfilment;
+        round_trips(&store, place(order)).await;
+    }
+    for &returned in ReturnStatus::ALL {
+        let mut order = next();
+        order.statuses.returned = returned;
+        round_trips(&store, place(order)).await;
+    }
+    for &terms in PaymentTerms::ALL {
+        round_trips(&store, place(Order { terms, ..next() })).await;
+    }
+    round_trips(&store, place(with_every_state(next()))).await;
+}
+
+/// `order` with a record in each of the states that its records may be in.
+fn with_every_state(mut order: Order) -> Order {
+    order.reservations = (1..).zip(HoldState::ALL).map(|(n, &state)| reservation(n, state)).collect();
+    for kind in ClosingKind::ALL {
+        for unknown in [false, true] {
+            let n = order.reservations.len() as u32 + 1;
+            let closing = Some(Closing { kind: *kind, unknown });
+            order.reservations.push(Reservation { closing, ..reservation(n, HoldState::Held) });
+        }
+    }
+    for &kind in OperationKind::ALL {
+        for &state in OperationState::ALL {
+            order.payments.push(payment(order.payments.len() as u32 + 1, kind, state));
+        }
+    }
+    for &status in OperationState::ALL {
+        let reference = text(&format!("pay_{status}"));
+        order.unmatched.push(UnmatchedPayment { reference, status, amount: 1, currency: order.currency });
+    }
+    for &blocks in Blocks::ALL {
+        let kind = text(blocks.as_str());
+        order.holds.push(OrderHold { kind, blocks, placed_by: Actor::System, until: None });
+    }
+    for &reason in AttentionReason::ALL {
+        order.attention.push(Attention { reason, about: None, since: at(0) });
+    }
+    for &kind in NoticeKind::ALL {
+        order.notices.push(Notice { seq: 1, kind });
+    }
+    order
+}
+
+pub(super) async fn c16_an_order_is_found_by_id_and_by_number<F: StoreFactory>(f: &F) {
+    let store = fresh(f).await;
+    for n in 1..=5 {
+        applied(&store, place(plain(n))).await;
+    }
+    for n in 1..=5 {
+        for order in [OrderRef::Id(order_id(n)), OrderRef::Number(number(n))] {
+            assert_eq!(store.load(order, None).await.unwrap().unwrap().order.id, order_id(n));
+        }
+    }
+    for order in [OrderRef::Id(order_id(6)), OrderRef::Number(number(6))] {
+        assert!(store.load(order, None).await.unwrap().is_none());
+    }
+}
+
+pub(super) async fn c16_only_its_owner_sees_an_order<F: StoreFactory>(f: &F) {
+    let store = fresh(f).await;
+    let order = applied(&store, place(plain(1)).working(wake(at(1)))).await;
+    applied(&store, place(plain(2))).await;
+    for by in [OrderRef::Id(order.id), OrderRef::Number(order.number)] {
+        assert_eq!(store.load(by, Some(order.user)).await.unwrap().unwrap().order, order);
+        assert!(store.load(by, Some(user_id(2))).await.unwrap().is_none());
+        assert!(store.load(by, Some(user_id(3))).await.unwrap().is_none());
+    }
+}
+
+pub(super) async fn c16_an_order_is_loaded_with_its_work_item<F: StoreFactory>(f: &F) {
+    let store = fresh(f).await;
+    let order = applied(&store, place(plain(1)).working(wake(at(0)))).await;
+    let claimed = claim(&store, fence(1), 1).await.remove(0).work;
+    for by in [OrderRef::Id(order.id), OrderRef::Number(order.number)] {
+        assert_eq!(store.load(by, None).await.unwrap().unwrap().work, Some(claimed.clone()));
+    }
+    commit(&store, work(&order, done(fence(1), claimed.revision))).await;
+    assert_eq!(load(&store, order.id).await.work, None);
+}
+
+pub(super) async fn c18_the_journal_comes_in_sequence<F: StoreFactory>(f: &F) {
+    let store = fresh(f).await;
+    let mut order = applied(&store, place_in(plain(1), 3)).await;
+    applied(&store, place_in(plain(2), 5)).await;
+    for k in 1..=4 {
+        order = applied(&store, amend_in(&order, k, |_| {})).await;
+    }
+    for (after, limit, from, to) in [(0, 1000, 1, 13), (0, 1, 1, 1), (0, 3, 1, 3), (2, 4, 3, 6), (12, 5, 13, 13), (10, 3, 11, 13)]
+    {
+        let rows = store.journal(&JournalQuery { order: order.id, after, limit }).await.unwrap();
+        assert!(rows.iter().map(|row| row.seq).eq(from..=to), "after {after}, at most {limit}: {rows:?}");
+        assert!(rows.iter().all(|row| row.order == order.id));
+    }
+    for (order, after, limit) in [(order.id, 13, 10), (order.id, 99, 10), (order.id, 0, 0), (order_id(3), 0, 10)] {
+        assert_eq!(store.journal(&JournalQuery { order, after, limit }).await.unwrap(), []);
+    }
+}
+
+pub(super) async fn c18_the_journal_keeps_every_part_of_a_row<F: StoreFactory>(f: &F) {
+    let store = fresh(f).await;
+    let mut order = applied(&store, place(plain(1))).await;
+    let actors = [
+        Actor::User(user_id(1)),
+        Actor::Operator("eve: the \"operator\"".into()),
+        Actor::Service("payment".into()),
+        Actor::System,
+    ];
+    for (i, actor) in (1..).zip(actors) {
+        let mut changeset = amend(&order, |order| order.attempt = i);
+        let row: &mut JournalRow = &mut changeset.journal[0];
+        row.actor = actor;
+        row.cause = format!("cause {i}");
+        row.notes = (i > 1).then(|| "x".repeat(i as usize - 2));
+        row.command_key = (i > 2).then(|| text(&format!("command-{i}")));
+        row.event = Event::StockHeld { n: i, reference: Some(text("hold")), expires_at: (i > 2).then(|| at(7)) };
+        row.from = (i != 3).then_some(Status::Pending);
+        row.to = Status::ALL[i as usize];
+        order = round_trips(&store, changeset).await;
+    }
+}
+
+pub(super) async fn c18_the_journal_keeps_no_personal_data_of_events<F: StoreFactory>(f: &F) {
+    let store = fresh(f).await;
+    let order = applied(&store, place_in(full(1), 2)).await;
+    let mut changeset = amend_in(&order, 2, |_| {});
+    changeset.journal[0].event = Event::PaymentPlanned {
+        n: 6,
+        kind: OperationKind::Charge,
+        parent: None,
+        method: text("card"),
+        amount: 4800,
+        token: Private(Some("tok_visa".into())),
+        return_url: Private(Some("https://shop.example/back".into())),
+    };
+    let action = order.payments[3].action.clone();
+    changeset.journal[1].event =
+        Event::PaymentWaiting { n: 6, state: OperationState::ActionRequired, reference: None, deadline: at(60), action };
+    let sent = [placed_event(&order), changeset.journal[0].event.clone(), changeset.journal[1].event.clone()];
+    applied(&store, changeset).await;
+    let rows = journal(&store, order.id).await;
+    for (row, sent) in [&rows[0], &rows[2], &rows[3]].into_iter().zip(&sent) {
+        assert!(row.event != *sent);
+        assert!(row.event == decode_event(&encode_event(sent)).unwrap(), "{row:?}");
+    }
+}
