@@ -2,6 +2,7 @@
 #![warn(missing_docs)]
 
 pub mod allocation;
+pub mod audit;
 pub mod error;
 pub mod ids;
 pub mod machine;
