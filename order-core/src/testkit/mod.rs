@@ -7,6 +7,12 @@ pub mod conformance;
 pub mod executor;
 pub mod orders;
 pub mod services;
+pub mod sim;
 
 pub use block_on::block_on;
 pub use clock::ManualClock;
+
+/// Bugs on purpose, to see whether the simulator notices.
+pub mod planted {
+    pub use crate::planted::{Bug, set};
+}
