@@ -4,4 +4,4 @@
 pub mod shop;
 mod store;
 
-pub use store::{SqliteOptions, SqliteStore};
+pub use store::{SqliteOptions, SqliteStore, WriterStats};

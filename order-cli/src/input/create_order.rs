@@ -96,7 +96,7 @@ mod tests {
     use super::*;
 
     fn refused(json: &str) -> String {
-        request("r.json", json).err().expect("it is refused").message().to_owned()
+        request("r.json", json).expect_err("it is refused").message().to_owned()
     }
 
     #[test]

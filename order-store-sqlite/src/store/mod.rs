@@ -34,6 +34,8 @@ use errors::store_error;
 use read::Readers;
 use writer::{Job, Write, Writer};
 
+pub use writer::WriterStats;
+
 /// How a [`SqliteStore`] is opened.
 #[derive(Clone)]
 pub struct SqliteOptions {
@@ -79,6 +81,11 @@ impl SqliteStore {
         let writer = Writer::start(db, path, busy_timeout, Arc::clone(&clock))
             .map_err(|e| StoreError::caused(StoreErrorKind::Unavailable, "cannot start the thread that writes", e))?;
         Ok(SqliteStore { clock, readers, writer })
+    }
+
+    /// What was written since the store was opened.
+    pub fn stats(&self) -> WriterStats {
+        self.writer.stats()
     }
 
     /// A read that touches one order.

@@ -3,6 +3,7 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -57,18 +58,44 @@ enum Step {
     Commit,
 }
 
+/// What a [`super::SqliteStore`] has written since it was opened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct WriterStats {
+    /// Durable transactions: each is one wait for the disk, however many changesets share it.
+    pub transactions: u64,
+    /// Changesets and claims that were answered.
+    pub writes: u64,
+    /// Rows inserted, updated or deleted.
+    pub rows: u64,
+}
+
+#[derive(Default)]
+struct Counters {
+    transactions: AtomicU64,
+    writes: AtomicU64,
+    rows: AtomicU64,
+}
+
 /// The thread's owner: dropping it waits until everything queued is written.
 pub(super) struct Writer {
     jobs: Option<Sender<Job>>,
     thread: Option<JoinHandle<()>>,
+    counters: Arc<Counters>,
 }
 
 impl Writer {
     pub(super) fn start(db: Connection, path: PathBuf, busy_timeout: Duration, clock: Arc<dyn Clock>) -> std::io::Result<Self> {
         let (jobs, queue) = channel();
-        let state = Thread { db: Some(db), path, busy_timeout, clock, queue };
+        let counters = Arc::new(Counters::default());
+        let state = Thread { db: Some(db), path, busy_timeout, clock, queue, counters: Arc::clone(&counters) };
         let thread = std::thread::Builder::new().name("order-store-writer".into()).spawn(move || state.run())?;
-        Ok(Writer { jobs: Some(jobs), thread: Some(thread) })
+        Ok(Writer { jobs: Some(jobs), thread: Some(thread), counters })
+    }
+
+    pub(super) fn stats(&self) -> WriterStats {
+        let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        let Counters { transactions, writes, rows } = &*self.counters;
+        WriterStats { transactions: read(transactions), writes: read(writes), rows: read(rows) }
     }
 
     /// Queues a job. If the thread is gone the job is dropped, which whoever waits for it notices.
@@ -95,6 +122,7 @@ struct Thread {
     busy_timeout: Duration,
     clock: Arc<dyn Clock>,
     queue: Receiver<Job>,
+    counters: Arc<Counters>,
 }
 
 impl Thread {
@@ -173,7 +201,9 @@ impl Thread {
             return Ok(Vec::new());
         }
         let clock = Arc::clone(&self.clock);
+        let counters = Arc::clone(&self.counters);
         let db = self.connection().map_err(failed(Step::Begin))?;
+        let rows_before = db.total_changes();
         run(db, BEGIN).map_err(store_error).map_err(failed(Step::Begin))?;
         let mut done = Vec::with_capacity(writes.len());
         for write in writes {
@@ -196,6 +226,9 @@ impl Thread {
             rollback(db);
             return Err(Failure { step: Step::Commit, error: commit_error(error) });
         }
+        counters.transactions.fetch_add(1, Ordering::Relaxed);
+        counters.writes.fetch_add(done.len() as u64, Ordering::Relaxed);
+        counters.rows.fetch_add(db.total_changes() - rows_before, Ordering::Relaxed);
         Ok(done)
     }
 
