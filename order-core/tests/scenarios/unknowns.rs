@@ -52,8 +52,8 @@ fn a_hold_that_cannot_be_proven_is_a_suspect_and_one_more_is_asked_for() {
 
 #[test]
 fn a_payment_service_that_is_down_for_a_night_heals_by_itself() {
-    let mut policy = order_core::policy::Policy::default();
-    policy.placing_deadline = Duration::from_secs(24 * 3600);
+    let policy =
+        order_core::policy::Policy { placing_deadline: Duration::from_secs(24 * 3600), ..order_core::policy::Policy::default() };
     let world = World::with(InventoryCapabilities::IDEAL, None, policy);
     world.payment.set(Method::Charge, Some(Fault::NotDone));
     let order = world.place(&[1], "CARD");
