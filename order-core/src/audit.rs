@@ -192,10 +192,8 @@ pub fn check_at_rest(order: &Order) -> Vec<Breach> {
     let mut found = Findings { breaches: &mut breaches };
     let sums = Sums::of(order);
     let net = sums.captured - sums.refunded;
-    let dead = matches!(
-        order.lifecycle,
-        Lifecycle::Rejected | Lifecycle::Expired | Lifecycle::Cancelled | Lifecycle::PaymentFailed
-    );
+    let dead =
+        matches!(order.lifecycle, Lifecycle::Rejected | Lifecycle::Expired | Lifecycle::Cancelled | Lifecycle::PaymentFailed);
     if dead {
         let invariant = if order.lifecycle == Lifecycle::Cancelled { "I25" } else { "I5" };
         found.expect(invariant, net == 0 && sums.authorized == 0, || {

@@ -56,7 +56,11 @@ impl Replay {
         };
         let differs = difference(replayed, stored);
         found.expect("I10", differs.is_none(), || {
-            format!("replaying the journal gives another {}: {}", differs.unwrap_or_default(), contrast(replayed, stored, differs))
+            format!(
+                "replaying the journal gives another {}: {}",
+                differs.unwrap_or_default(),
+                contrast(replayed, stored, differs)
+            )
         });
         found.expect("I14", replayed.number == stored.number, || format!("the number was {}", replayed.number));
     }

@@ -76,12 +76,8 @@ impl fmt::Display for Coverage {
         let (met, all) = self.faults_met();
         writeln!(f, "states reached: {} pairs of lifecycle and payment status", self.states_reached())?;
         for (lifecycle, row) in Lifecycle::ALL.iter().zip(&self.states) {
-            let reached: Vec<String> = PaymentStatus::ALL
-                .iter()
-                .zip(row)
-                .filter(|(_, n)| **n > 0)
-                .map(|(status, n)| format!("{status} {n}"))
-                .collect();
+            let reached: Vec<String> =
+                PaymentStatus::ALL.iter().zip(row).filter(|(_, n)| **n > 0).map(|(status, n)| format!("{status} {n}")).collect();
             let reached = if reached.is_empty() { "never".to_owned() } else { reached.join(", ") };
             writeln!(f, "  {lifecycle:<15} {reached}")?;
         }

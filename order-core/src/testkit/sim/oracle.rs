@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use uuid::Uuid;
 
-use super::world::World;
+use super::world::{World, short};
 use crate::audit::{Replay, check_records};
 use crate::ids::{Fence, OrderId, UserId};
 use crate::machine::{PaymentReport, Purpose, key, next};
@@ -87,7 +87,7 @@ impl Oracle {
             if let Some(work) = work {
                 world.trace(|| {
                     let events: Vec<&str> = rows.iter().map(|r| r.event.name()).collect();
-                    format!("p{host} commits {id} version {} {events:?} {work}", order.version)
+                    format!("p{host} commits {} version {} {} {work}", short(id), order.version, events.join(", "))
                 });
             }
             let mut coverage = lock(&world.coverage);
@@ -129,9 +129,9 @@ impl Oracle {
         let Some(watched) = self.orders.get_mut(&order) else {
             return world.breach("I21", format!("a call for order {order}, which was never committed"));
         };
-        let stored = world.store.inspect(order, |o, _, work| {
-            (o.reservations.len() as u32, o.payments.len() as u32, work.and_then(|w| w.fence))
-        });
+        let stored = world
+            .store
+            .inspect(order, |o, _, work| (o.reservations.len() as u32, o.payments.len() as u32, work.and_then(|w| w.fence)));
         let (reservations, payments, fence) = stored.unwrap_or_default();
         let intent = watched.keys.get(&call).copied().or_else(|| {
             let count = if purpose == Purpose::Payment { payments } else { reservations };

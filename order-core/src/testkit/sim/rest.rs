@@ -5,7 +5,6 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-
 use super::provider::settle_everything;
 use super::world::{Manager, World};
 use crate::audit::{check_at_rest, check_order};
@@ -61,7 +60,10 @@ pub(super) async fn heal_and_rest(world: Arc<World>) {
             left.push_str(&format!("\n  {}:\n    {sentences}", order.id));
         }
     }
-    world.breach("I12", format!("{} tasks are still under way; orders do not come to rest:{left}", world.outstanding.load(Ordering::Relaxed)));
+    world.breach(
+        "I12",
+        format!("{} tasks are still under way; orders do not come to rest:{left}", world.outstanding.load(Ordering::Relaxed)),
+    );
 }
 
 async fn lift_holds(world: &Arc<World>, manager: &Manager) {
@@ -222,7 +224,10 @@ fn check_payments(world: &World, orders: &[Arc<Order>]) {
         }
     }
     for stray in seen.values() {
-        world.breach("I6", format!("the provider knows a {} of {} for order {}, which does not", stray.kind, stray.amount, stray.order));
+        world.breach(
+            "I6",
+            format!("the provider knows a {} of {} for order {}, which does not", stray.kind, stray.amount, stray.order),
+        );
     }
 }
 
@@ -238,9 +243,9 @@ fn check_holds(world: &World, orders: &[Arc<Order>]) {
         .collect();
     world.inventory.with_ledger(|holds| {
         for hold in holds {
-            let known = by_id.get(&hold.order).and_then(|o| {
-                o.reservations.iter().find(|r| r.reference.as_ref().is_some_and(|n| n.as_str() == hold.reference))
-            });
+            let known = by_id
+                .get(&hold.order)
+                .and_then(|o| o.reservations.iter().find(|r| r.reference.as_ref().is_some_and(|n| n.as_str() == hold.reference)));
             let fine = match (hold.state, known) {
                 (LedgerHoldState::Held, Some(r)) => r.state == HoldState::Held,
                 (LedgerHoldState::Committed, Some(r)) => r.state == HoldState::Committed,
@@ -258,7 +263,10 @@ fn check_holds(world: &World, orders: &[Arc<Order>]) {
                 let known = known.map(|r| (r.n, r.state));
                 world.breach(
                     "I17",
-                    format!("order {}: the inventory has {} of {} as {:?} under {}, the order {known:?}", hold.order, hold.quantity, hold.sku, hold.state, hold.reference),
+                    format!(
+                        "order {}: the inventory has {} of {} as {:?} under {}, the order {known:?}",
+                        hold.order, hold.quantity, hold.sku, hold.state, hold.reference
+                    ),
                 );
             }
         }
@@ -268,7 +276,10 @@ fn check_holds(world: &World, orders: &[Arc<Order>]) {
             let name = r.reference.as_ref().map(|n| n.as_str());
             let exists = world.inventory.with_ledger(|holds| holds.iter().any(|h| Some(h.reference.as_str()) == name));
             if !exists {
-                world.breach("I17", format!("order {} counts on reservation {} {}, which the inventory has not", order.id, r.n, r.state));
+                world.breach(
+                    "I17",
+                    format!("order {} counts on reservation {} {}, which the inventory has not", order.id, r.n, r.state),
+                );
             }
         }
     }
