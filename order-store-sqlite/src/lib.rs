@@ -3,3 +3,5 @@
 
 pub mod shop;
 mod store;
+
+pub use store::{SqliteOptions, SqliteStore};

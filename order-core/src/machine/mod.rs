@@ -52,7 +52,7 @@ pub fn backoff(policy: &Policy, tries: u32, random: u64) -> Duration {
     }
     let bound = pause_after(policy, tries);
     let micros = u64::try_from(bound.as_micros()).unwrap_or(u64::MAX);
-    Duration::from_micros((u128::from(random) * u128::from(micros) >> 64) as u64)
+    Duration::from_micros(((u128::from(random) * u128::from(micros)) >> 64) as u64)
 }
 
 /// The longest pause after `tries` failures.

@@ -163,12 +163,9 @@ impl Planner<'_, '_> {
     fn reservations(&mut self, refused: bool) {
         // A service that cannot repeat a reserve is asked for one hold at a time, so that a crash leaves at most one unknown.
         let one_by_one = !self.env.inventory.repeat_reserve;
-        let mut may_ask =
-            !refused
-                && !(one_by_one
-                    && self.order.reservations.iter().any(|r| {
-                        matches!(r.state, HoldState::Armed | HoldState::Unknown) && !self.is_clear(Op::Reservation(r.n))
-                    }));
+        let asked = |r: &&Reservation| matches!(r.state, HoldState::Armed | HoldState::Unknown);
+        let under_way = self.order.reservations.iter().filter(asked).any(|r| !self.is_clear(Op::Reservation(r.n)));
+        let mut may_ask = !(refused || one_by_one && under_way);
         let order = self.order;
         for r in &order.reservations {
             let op = Op::Reservation(r.n);

@@ -187,11 +187,11 @@ impl<S: OrderStore, C: Clients> OrderManager<S, C> {
         for fact in facts.iter() {
             draft.record(fact, &worker, &env);
         }
+        draft.order.notified = draft.order.notified.max(session.told);
         let plan = settle_and_plan(&mut draft, &session.tries, &env);
         if !env.notify {
             draft.order.notified = draft.order.version;
         }
-        draft.order.notified = draft.order.notified.max(session.told);
         if plan.calls.is_empty() {
             let (fence, revision) = (session.fence, session.revision);
             let work = if plan.is_done() {

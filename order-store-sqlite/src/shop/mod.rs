@@ -1,1 +1,171 @@
-//! The embedded shop.
+//! The embedded shop: a catalogue, stock, customers, a payment desk and a notification log in one SQLite file, behind all
+//! five service traits of `order-core`, so that the engine works with nothing else installed.
+//!
+//! The shop honours keys without limit of time: a request repeated under its key has no second effect and gets the answer
+//! that the first one got, a refusal included; the same key with other content is refused with `KEY_REUSED`. Holds do
+//! not lapse, and authorizations do not either. Any number of processes can use one file, one writing at a time.
+//!
+//! Refusals carry these codes. Of the stock: `INSUFFICIENT_STOCK`, `UNKNOWN_SKU`, `QUANTITY_INVALID`, `UNKNOWN_HOLD`,
+//! `HOLD_RELEASED`, `KEY_REUSED`. Of the desk: `CARD_DECLINED` (as the code of a `DECLINED` answer), `UNKNOWN_METHOD`,
+//! `AMOUNT_INVALID`, `CURRENCY_MISMATCH`, `UNKNOWN_PAYMENT`, `NOT_AUTHORIZED`, `NOT_CAPTURED`, `NOT_VOIDABLE`,
+//! `ALREADY_CAPTURED`, `EXCEEDS_AUTHORIZED`, `EXCEEDS_CAPTURED`, `KEY_REUSED`.
+
+pub mod catalogue;
+mod desk;
+mod directory;
+mod error;
+mod inventory;
+mod load;
+mod reports;
+mod rows;
+mod schema;
+mod settle;
+mod thread;
+
+use std::fmt;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use order_core::runtime::Clock;
+use order_core::services::{CallError, Clients};
+use order_core::time::Timestamp;
+use rusqlite::Connection;
+
+pub use catalogue::{Catalogue, CatalogueError, CatalogueSource, RawCatalogue};
+pub use error::ShopError;
+pub use load::{Counts, LoadReport};
+pub use reports::{DeskPayment, HoldRow, HoldState, LoggedNotice, StockRow};
+pub use settle::Settlement;
+
+use error::Failure;
+use thread::{Access, SqlThread};
+
+/// The most units of a SKU that a catalogue or a restock can bring its stock to.
+pub const STOCK_MAX: u32 = 1_000_000_000;
+
+/// An embedded shop. Cheap to clone; the last clone closes the file.
+///
+/// SQL runs on threads of its own: calls are answered when what they changed is durable (`synchronous = FULL`), and
+/// concurrent ones share a transaction.
+#[derive(Clone)]
+pub struct Shop {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    writer: SqlThread,
+    /// In memory there is one connection only, and the writer reads.
+    reader: Option<SqlThread>,
+    clock: Arc<dyn Clock>,
+    notifies: AtomicBool,
+    path: Arc<str>,
+}
+
+impl Shop {
+    /// Opens the shop in the file at `path`, which is created and migrated where needed. Blocks while another process
+    /// does the same. Times in it come from `clock`.
+    ///
+    /// [`ShopError::Foreign`] for a file that is not a shop's (it is left as it was), [`ShopError::Unavailable`] where the
+    /// file cannot be used now.
+    ///
+    /// `:memory:` is [`Shop::in_memory`].
+    pub fn open(path: impl AsRef<Path>, clock: Arc<dyn Clock>) -> Result<Self, ShopError> {
+        let file = path.as_ref();
+        if file.as_os_str() == ":memory:" {
+            return Shop::in_memory(clock);
+        }
+        let path: Arc<str> = file.to_string_lossy().into();
+        let writer = schema::open_writer(file, &path)?;
+        let reader = schema::open_reader(file, &path)?;
+        let reader = start(reader, Access::Read, &path)?;
+        Ok(Shop::of(start(writer, Access::Write, &path)?, Some(reader), clock, path))
+    }
+
+    /// A shop that is gone with its last clone.
+    pub fn in_memory(clock: Arc<dyn Clock>) -> Result<Self, ShopError> {
+        let path: Arc<str> = ":memory:".into();
+        let writer = start(schema::open_in_memory(&path)?, Access::Write, &path)?;
+        Ok(Shop::of(writer, None, clock, path))
+    }
+
+    fn of(writer: SqlThread, reader: Option<SqlThread>, clock: Arc<dyn Clock>, path: Arc<str>) -> Self {
+        Shop { inner: Arc::new(Inner { writer, reader, clock, notifies: AtomicBool::new(true), path }) }
+    }
+
+    /// Whether there is a notification service, for this clone and all others; there is unless it is switched off.
+    pub fn set_notifications(&self, on: bool) {
+        self.inner.notifies.store(on, Ordering::Relaxed);
+    }
+
+    /// The file, as it was named; `:memory:` without one.
+    pub fn path(&self) -> &str {
+        &self.inner.path
+    }
+
+    fn now(&self) -> Timestamp {
+        self.inner.clock.now()
+    }
+
+    async fn write<T, F>(&self, work: F) -> Result<T, ShopError>
+    where
+        T: Send + 'static,
+        F: FnMut(&Connection) -> Result<T, Failure> + Send + 'static,
+    {
+        self.inner.writer.run(work).await
+    }
+
+    async fn read<T, F>(&self, work: F) -> Result<T, ShopError>
+    where
+        T: Send + 'static,
+        F: FnMut(&Connection) -> Result<T, Failure> + Send + 'static,
+    {
+        self.inner.reader.as_ref().unwrap_or(&self.inner.writer).run(work).await
+    }
+
+    /// A write whose refusals are answers, and durable like any other.
+    async fn call<T, F>(&self, work: F) -> Result<T, CallError>
+    where
+        T: Send + 'static,
+        F: FnMut(&Connection) -> Result<Result<T, CallError>, Failure> + Send + 'static,
+    {
+        self.write(work).await?
+    }
+}
+
+fn start(connection: Connection, access: Access, path: &Arc<str>) -> Result<SqlThread, ShopError> {
+    SqlThread::start(connection, access, path.clone()).map_err(|e| {
+        let source = rusqlite::Error::ToSqlConversionFailure(Box::new(e));
+        ShopError::unavailable(path, Arc::new(source), false)
+    })
+}
+
+impl fmt::Debug for Shop {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Shop").field("path", &self.inner.path).finish_non_exhaustive()
+    }
+}
+
+impl Clients for Shop {
+    type Inventory = Shop;
+    type Product = Shop;
+    type User = Shop;
+    type Payment = Shop;
+    type Notification = Shop;
+
+    fn inventory(&self) -> &Shop {
+        self
+    }
+    fn product(&self) -> &Shop {
+        self
+    }
+    fn user(&self) -> &Shop {
+        self
+    }
+    fn payment(&self) -> &Shop {
+        self
+    }
+    fn notification(&self) -> &Shop {
+        self
+    }
+}

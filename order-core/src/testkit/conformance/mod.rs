@@ -3,7 +3,7 @@
 //! Every case stands in one list, under the number of the clause it tests, and [`conformance_tests!`] makes one `#[test]`
 //! of each:
 //!
-//! ```ignore
+//! ```text
 //! struct Memory(Arc<ManualClock>);
 //! impl StoreFactory for Memory { … }
 //! order_core::conformance_tests!(Memory(Arc::default()));

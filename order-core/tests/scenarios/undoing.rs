@@ -1,0 +1,104 @@
+//! Cancelling, expiring, and money that arrives too late.
+
+use std::time::Duration;
+
+use order_core::machine::PaymentReport;
+use order_core::money::{Currency, Money};
+use order_core::order::{AttentionReason, OperationState, PaymentStatus, Status};
+use order_core::testkit::services::{Fault, Method};
+
+use super::world::*;
+
+#[test]
+fn cancelling_a_confirmed_order_gives_back_stock_and_money_and_twice_is_a_success() {
+    let world = World::new();
+    let order = world.place(&[1, 2], "CARD");
+    let order = world.cancel(order.id);
+    assert_eq!((order.statuses.status, order.statuses.payment), (Status::Cancelled, PaymentStatus::Refunded));
+    let version = world.cancel(order.id).version;
+    assert_eq!(version, order.version);
+    world.work();
+    assert_eq!(world.books(), (0, 0));
+}
+
+#[test]
+fn cancelling_an_authorized_order_voids() {
+    let world = World::new();
+    let order = world.place(&[1], "LATER");
+    let order = world.cancel(order.id);
+    assert_eq!((order.statuses.status, order.statuses.payment), (Status::Cancelled, PaymentStatus::Voided));
+    assert_eq!(world.books(), (0, 0));
+}
+
+#[test]
+fn a_refund_that_is_refused_is_tried_again_and_shown() {
+    let world = World::new();
+    let order = world.place(&[1], "CARD");
+    world.payment.push(Method::Refund, Fault::Decline("TRY_LATER".into()));
+    world.cancel(order.id);
+    world.advance(Duration::from_secs(60));
+    let order = world.order(order.id);
+    assert_eq!(order.statuses.status, Status::Cancelled);
+    assert!(order.has_attention(AttentionReason::RefundFailed));
+    assert_eq!(world.books(), (0, 0));
+}
+
+#[test]
+fn an_action_that_the_customer_never_takes_is_given_up_and_the_order_expires() {
+    let world = World::new();
+    let order = world.place(&[1], "ACTION");
+    assert_eq!((order.statuses.status, order.statuses.payment), (Status::Pending, PaymentStatus::ActionRequired));
+    world.advance(Duration::from_secs(31 * 60));
+    world.advance(Duration::from_secs(60));
+    let order = world.order(order.id);
+    assert_eq!((order.statuses.status, order.statuses.payment), (Status::Expired, PaymentStatus::Voided));
+    assert_eq!(world.books(), (0, 0));
+}
+
+#[test]
+fn a_capture_that_arrives_on_a_cancelled_order_goes_back() {
+    let world = World::new();
+    let order = world.place(&[1], "PENDING");
+    let key = world.payment.inner().with_ledger(|l| l[0].key);
+    // The provider had captured it already, and says so only after our void was answered.
+    world.payment.set(Method::Void, Some(Fault::Decline("ALREADY_CAPTURED".into())));
+    world.payment.set(Method::LookUp, Some(Fault::NotDone));
+    world.cancel(order.id);
+    assert_eq!(world.order(order.id).statuses.status, Status::Cancelling);
+    let report = world.payment.inner().settle(key, true).unwrap();
+    world.payment.clear();
+    world.runtime.block_on(world.manager.record_payment(&operator(), order.id.into(), report)).unwrap();
+    world.advance(Duration::from_secs(3600));
+    let order = world.order(order.id);
+    assert_eq!((order.statuses.status, order.statuses.payment), (Status::Cancelled, PaymentStatus::Refunded));
+    assert_eq!(world.books(), (0, 0));
+}
+
+#[test]
+fn a_report_that_fits_nothing_is_kept_and_a_repeat_of_it_is_not_news() {
+    let world = World::new();
+    let order = world.place(&[1], "CARD");
+    let report = PaymentReport {
+        key: None,
+        reference: "someone-elses".parse().unwrap(),
+        status: OperationState::Captured,
+        amount: Money::new(5, Currency::USD),
+    };
+    let tell = || world.runtime.block_on(world.manager.record_payment(&operator(), order.id.into(), report.clone())).unwrap();
+    let first = tell();
+    assert_eq!(first.unmatched.len(), 1);
+    assert!(first.has_attention(AttentionReason::UnexpectedReport));
+    assert_eq!(tell().version, first.version);
+}
+
+#[test]
+fn a_late_failure_never_hides_a_success() {
+    let world = World::new();
+    let order = world.place(&[1], "CARD");
+    let reference = order.payments[0].reference.clone().unwrap();
+    let amount = order.in_currency(order.amounts.total);
+    let report = PaymentReport { key: None, reference, status: OperationState::Declined, amount };
+    let order = world.runtime.block_on(world.manager.record_payment(&operator(), order.id.into(), report)).unwrap();
+    assert_eq!((order.statuses.status, order.statuses.payment), (Status::Confirmed, PaymentStatus::Paid));
+    assert!(order.has_attention(AttentionReason::UnexpectedReport));
+}

@@ -1,0 +1,126 @@
+//! Calls whose outcome is not known, services that are down, and workers that die.
+
+use std::time::Duration;
+
+use order_core::order::{AttentionReason, PaymentStatus, Status};
+use order_core::services::InventoryCapabilities;
+use order_core::testkit::services::{Fault, Method};
+
+use super::world::*;
+
+#[test]
+fn a_charge_that_times_out_after_it_happened_is_found_and_not_repeated() {
+    let world = World::new();
+    world.payment.push(Method::Charge, Fault::UnknownAfter);
+    let order = world.place(&[1], "CARD");
+    assert_eq!(order.statuses.status, Status::Confirmed);
+    assert_eq!(world.books(), (2490, 2));
+    assert_eq!(world.payment.inner().with_ledger(|l| l.len()), 1);
+}
+
+#[test]
+fn a_charge_that_times_out_before_it_happened_is_made() {
+    let world = World::new();
+    world.payment.push(Method::Charge, Fault::UnknownBefore);
+    let order = world.place(&[1], "CARD");
+    assert_eq!(order.statuses.status, Status::Confirmed);
+    assert_eq!(world.books(), (2490, 2));
+}
+
+#[test]
+fn a_reserve_that_times_out_at_an_inventory_that_cannot_repeat_is_looked_into() {
+    let world = World::with(InventoryCapabilities::PLATFORM, None, Default::default());
+    world.inventory.push(Method::Reserve, Fault::UnknownBefore);
+    let order = world.place(&[1, 2], "CARD");
+    world.advance(Duration::from_secs(30));
+    let order = world.order(order.id);
+    assert_eq!(order.statuses.status, Status::Confirmed, "{:?}", world.events(order.id));
+    assert_eq!(world.books(), (4490, 4));
+}
+
+#[test]
+fn a_hold_that_cannot_be_proven_is_a_suspect_and_one_more_is_asked_for() {
+    let world = World::with(InventoryCapabilities::PLATFORM, None, Default::default());
+    world.inventory.push(Method::Reserve, Fault::UnknownAfter);
+    let order = world.place(&[1], "CARD");
+    world.advance(Duration::from_secs(30));
+    let order = world.order(order.id);
+    assert_eq!(order.statuses.status, Status::Confirmed, "{:?}", world.events(order.id));
+    assert!(order.has_attention(AttentionReason::SuspectHold));
+    assert_eq!(world.books(), (2490, 4));
+}
+
+#[test]
+fn a_payment_service_that_is_down_for_a_night_heals_by_itself() {
+    let policy =
+        order_core::policy::Policy { placing_deadline: Duration::from_secs(24 * 3600), ..order_core::policy::Policy::default() };
+    let world = World::with(InventoryCapabilities::IDEAL, None, policy);
+    world.payment.set(Method::Charge, Some(Fault::NotDone));
+    let order = world.place(&[1], "CARD");
+    assert_eq!(order.statuses.status, Status::Pending);
+    for _ in 0..40 {
+        world.advance(Duration::from_secs(900));
+    }
+    let version = world.order(order.id).version;
+    assert!(world.order(order.id).has_attention(AttentionReason::RetriesExhausted));
+    world.advance(Duration::from_secs(900));
+    assert_eq!(world.order(order.id).version, version, "retries move no version");
+    world.payment.clear();
+    world.advance(Duration::from_secs(900));
+    let order = world.order(order.id);
+    assert_eq!((order.statuses.status, order.statuses.payment), (Status::Confirmed, PaymentStatus::Paid));
+    assert!(order.attention.is_empty());
+    assert_eq!(world.books(), (2490, 2));
+}
+
+#[test]
+fn a_service_that_stays_down_lets_the_order_expire_and_give_its_stock_back() {
+    let world = World::new();
+    world.payment.set(Method::Charge, Some(Fault::NotDone));
+    let order = world.place(&[1], "CARD");
+    for _ in 0..5 {
+        world.advance(Duration::from_secs(900));
+    }
+    assert_eq!(world.order(order.id).statuses.status, Status::Expired);
+    assert_eq!(world.books(), (0, 0));
+}
+
+#[test]
+fn a_cancel_while_the_charge_is_unknown_finds_out_and_refunds() {
+    let world = World::new();
+    world.payment.set(Method::Charge, Some(Fault::UnknownAfter));
+    world.payment.set(Method::LookUp, Some(Fault::NotDone));
+    let order = world.place(&[1], "CARD");
+    assert_eq!((order.statuses.status, order.statuses.payment), (Status::Pending, PaymentStatus::Unknown));
+    world.cancel(order.id);
+    world.payment.clear();
+    world.advance(Duration::from_secs(3600));
+    let order = world.order(order.id);
+    assert_eq!((order.statuses.status, order.statuses.payment), (Status::Cancelled, PaymentStatus::Refunded));
+    assert_eq!(world.books(), (0, 0));
+}
+
+#[test]
+fn a_malformed_answer_is_not_believed_and_shown_until_the_outcome_is_known() {
+    let world = World::new();
+    world.inventory.push(Method::Reserve, Fault::Malformed);
+    let order = world.place(&[1], "CARD");
+    world.work();
+    assert_eq!(order.statuses.status, Status::Confirmed);
+    assert!(world.events(order.id).contains(&"ATTENTION_RAISED"));
+    assert!(world.order(order.id).attention.is_empty());
+    assert_eq!(world.books(), (2490, 2));
+}
+
+#[test]
+fn a_hold_about_to_lapse_is_replaced_and_the_old_one_released() {
+    let lifetime = Duration::from_secs(3600);
+    let world = World::with(InventoryCapabilities::IDEAL, Some(lifetime), Default::default());
+    let order = world.place(&[1], "CARD");
+    assert_eq!(order.statuses.status, Status::Confirmed);
+    world.advance(lifetime - Duration::from_secs(60));
+    let order = world.order(order.id);
+    assert_eq!(order.reservations.len(), 2, "{:?}", world.events(order.id));
+    assert_eq!(order.statuses.status, Status::Confirmed);
+    assert_eq!(world.books(), (2490, 2));
+}

@@ -1,0 +1,307 @@
+//! What the shop's owner can see, and the ledgers that orders are checked against.
+
+use std::fmt;
+use std::str::FromStr;
+
+use order_core::ids::{OrderId, ProductId, Sku, UserId, VariantId};
+use order_core::money::Money;
+use order_core::number::OrderNumber;
+use order_core::order::{NoticeKind, OperationKind, OperationState};
+use order_core::pricing::{CouponRule, Discount, PaymentMethodRule, PriceBook, ShippingRule, TaxRule};
+use order_core::time::Timestamp;
+use rusqlite::{Connection, Row};
+use serde::Serialize;
+use uuid::Uuid;
+
+use super::desk::{COLUMNS, Operation};
+use super::error::{Failure, ShopError};
+use super::inventory::hold_reference;
+use super::rows::{all, count, currency, execute, find, optional_text, optional_time, order_id, product_id, text, user_id, uuid};
+use super::{STOCK_MAX, Shop};
+
+/// How much there is of a SKU. `stocked` = `on_hand` + `committed`, and `available` = `on_hand` − `reserved`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct StockRow {
+    /// What.
+    pub sku: Sku,
+    /// Units in the shop, held ones included.
+    pub on_hand: u64,
+    /// Units of these that are held for orders.
+    pub reserved: u64,
+    /// Units of these that are not.
+    pub available: u64,
+    /// Units that left the shop with orders.
+    pub committed: u64,
+    /// Units that ever came into the shop.
+    pub stocked: u64,
+}
+
+/// An operation at the payment desk.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DeskPayment {
+    /// The order it is for.
+    pub order: OrderId,
+    /// The key it was asked under.
+    pub key: Uuid,
+    /// What was asked.
+    pub kind: OperationKind,
+    /// For a capture, void or refund: the key of what it acts on.
+    pub parent: Option<Uuid>,
+    /// How much was asked.
+    pub amount: Money,
+    /// What became of it; `FAILED` if it was refused.
+    pub status: OperationState,
+    /// The desk's name for it.
+    pub reference: String,
+    /// Why it was declined or refused.
+    pub code: Option<String>,
+    /// Of an authorization, how much was captured, in minor units.
+    pub captured: i64,
+    /// Of a charge or capture, how much went back, in minor units.
+    pub refunded: i64,
+    /// When the desk was asked.
+    pub created_at: Timestamp,
+}
+
+impl From<Operation> for DeskPayment {
+    fn from(op: Operation) -> Self {
+        let reference = op.reference();
+        let Operation { key, order, kind, parent, method: _, amount, status, code, captured, refunded, created_at } = op;
+        DeskPayment { order, key, kind, parent, amount, status, reference, code, captured, refunded, created_at }
+    }
+}
+
+/// What became of a request to hold stock.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum HoldState {
+    /// Its units are held.
+    Held,
+    /// Its units left the shop.
+    Committed,
+    /// Its units were given back.
+    Released,
+    /// There were not enough.
+    Refused,
+}
+
+impl HoldState {
+    /// Every state.
+    pub const ALL: [HoldState; 4] = [HoldState::Held, HoldState::Committed, HoldState::Released, HoldState::Refused];
+
+    /// The spelling used in the shop's file.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            HoldState::Held => "HELD",
+            HoldState::Committed => "COMMITTED",
+            HoldState::Released => "RELEASED",
+            HoldState::Refused => "REFUSED",
+        }
+    }
+}
+
+impl fmt::Display for HoldState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+impl FromStr for HoldState {
+    type Err = String;
+    fn from_str(s: &str) -> Result<Self, String> {
+        let state = HoldState::ALL.into_iter().find(|state| state.as_str() == s);
+        state.ok_or_else(|| format!("{s:?} is not the state of a hold"))
+    }
+}
+
+/// A request to hold stock.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HoldRow {
+    /// The order it is for.
+    pub order: OrderId,
+    /// The key it was asked under.
+    pub key: Uuid,
+    /// What.
+    pub sku: Sku,
+    /// How many units.
+    pub quantity: u32,
+    /// What became of it.
+    pub state: HoldState,
+    /// The shop's name for it.
+    pub reference: String,
+    /// When it was asked for.
+    pub created_at: Timestamp,
+    /// When its state last changed.
+    pub updated_at: Timestamp,
+}
+
+/// Something a customer was told.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LoggedNotice {
+    /// What every repeat of it carries.
+    pub event_id: Uuid,
+    /// The order.
+    pub order: OrderId,
+    /// Its number.
+    pub number: OrderNumber,
+    /// Who was told.
+    pub user: UserId,
+    /// The journal row it tells of.
+    pub seq: u64,
+    /// What was told.
+    pub kind: NoticeKind,
+    /// When.
+    pub told_at: Timestamp,
+}
+
+impl Shop {
+    /// Shipping, tax, coupons and payment terms, as last loaded. [`ShopError::NoCatalogue`] before that.
+    pub async fn price_book(&self) -> Result<PriceBook, ShopError> {
+        let path = self.inner.path.clone();
+        self.read(move |db| price_book(db)?.ok_or_else(|| ShopError::NoCatalogue { path: path.clone() }.into())).await
+    }
+
+    /// The product, and the variant if it is a variant's, that `sku` stands for.
+    ///
+    /// A product's own SKU gives the product without a variant, also where it has several: whether one must be chosen is
+    /// the engine's to say.
+    pub async fn resolve_sku(&self, sku: &Sku) -> Result<Option<(ProductId, Option<VariantId>)>, ShopError> {
+        let sku = sku.clone();
+        let sql = "SELECT product_id, variant_id FROM skus WHERE sku = ?1";
+        let found = move |db: &Connection| {
+            find(db, sql, [sku.as_str()], |r| {
+                Ok((product_id(r, 0)?, r.get::<_, Option<[u8; 16]>>(1)?.map(VariantId::from_bytes)))
+            })
+        };
+        self.read(move |db| Ok(found(db)?)).await
+    }
+
+    /// The stock of one SKU, or of all in order. [`ShopError::UnknownSku`] for one that was never loaded.
+    pub async fn stock(&self, sku: Option<&Sku>) -> Result<Vec<StockRow>, ShopError> {
+        let sku = sku.cloned();
+        self.read(move |db| match &sku {
+            Some(sku) => Ok(vec![stock_of(db, sku)?.ok_or_else(|| ShopError::UnknownSku(sku.clone()))?]),
+            None => Ok(all(db, "SELECT sku, on_hand, reserved, committed, stocked FROM stock ORDER BY sku", [], stock_row)?),
+        })
+        .await
+    }
+
+    /// Adds `units` ≥ 1 to what is on hand, and tells what there is now. At most [`STOCK_MAX`] can be on hand.
+    pub async fn restock(&self, sku: &Sku, units: u32) -> Result<StockRow, ShopError> {
+        if units == 0 {
+            return Err(ShopError::Invalid { field: "units", problem: "0 adds nothing: expected 1 or more".into() });
+        }
+        let sku = sku.clone();
+        self.write(move |db| restock(db, &sku, units)).await
+    }
+
+    /// Every operation at the payment desk, in the order they were asked for.
+    pub async fn payments(&self) -> Result<Vec<DeskPayment>, ShopError> {
+        let sql = format!("SELECT {COLUMNS} FROM payments ORDER BY seq");
+        self.read(move |db| Ok(all(db, &sql, [], |r| Operation::read(r).map(Into::into))?)).await
+    }
+
+    /// The operations of one order, in the order they were asked for.
+    pub async fn payments_of(&self, order: OrderId) -> Result<Vec<DeskPayment>, ShopError> {
+        let sql = format!("SELECT {COLUMNS} FROM payments WHERE order_id = ?1 ORDER BY seq");
+        self.read(move |db| Ok(all(db, &sql, [order.as_bytes()], |r| Operation::read(r).map(Into::into))?)).await
+    }
+
+    /// Every request to hold stock, by order.
+    pub async fn holds(&self) -> Result<Vec<HoldRow>, ShopError> {
+        let sql = "SELECT order_id, key, sku, quantity, state, created_at, updated_at FROM holds ORDER BY order_id, sku, key";
+        self.read(move |db| Ok(all(db, sql, [], hold_row)?)).await
+    }
+
+    /// The requests to hold stock for one order.
+    pub async fn holds_of(&self, order: OrderId) -> Result<Vec<HoldRow>, ShopError> {
+        let sql = "SELECT order_id, key, sku, quantity, state, created_at, updated_at FROM holds
+                   WHERE order_id = ?1 ORDER BY sku, key";
+        self.read(move |db| Ok(all(db, sql, [order.as_bytes()], hold_row)?)).await
+    }
+
+    /// Everything customers were told, in order of telling.
+    pub async fn notifications(&self) -> Result<Vec<LoggedNotice>, ShopError> {
+        let sql = "SELECT event_id, order_id, number, user_id, seq, kind, told_at FROM notifications ORDER BY n";
+        let notice = |r: &Row<'_>| {
+            Ok(LoggedNotice {
+                event_id: uuid(r, 0)?,
+                order: order_id(r, 1)?,
+                number: text(r, 2)?,
+                user: user_id(r, 3)?,
+                seq: count(r, 4)?,
+                kind: text(r, 5)?,
+                told_at: Timestamp::from_micros(r.get(6)?),
+            })
+        };
+        self.read(move |db| Ok(all(db, sql, [], notice)?)).await
+    }
+}
+
+fn stock_row(r: &Row<'_>) -> rusqlite::Result<StockRow> {
+    let (on_hand, reserved) = (count(r, 1)?, count(r, 2)?);
+    let available = on_hand.saturating_sub(reserved);
+    Ok(StockRow { sku: text(r, 0)?, on_hand, reserved, available, committed: count(r, 3)?, stocked: count(r, 4)? })
+}
+
+fn stock_of(db: &Connection, sku: &Sku) -> rusqlite::Result<Option<StockRow>> {
+    let sql = "SELECT sku, on_hand, reserved, committed, stocked FROM stock WHERE sku = ?1";
+    find(db, sql, [sku.as_str()], stock_row)
+}
+
+fn restock(db: &Connection, sku: &Sku, units: u32) -> Result<StockRow, Failure> {
+    let sql = "UPDATE stock SET on_hand = on_hand + ?2, stocked = stocked + ?2 WHERE sku = ?1 AND on_hand + ?2 <= ?3";
+    let added = execute(db, sql, rusqlite::params![sku.as_str(), units, STOCK_MAX])? == 1;
+    let row = stock_of(db, sku)?.ok_or_else(|| ShopError::UnknownSku(sku.clone()))?;
+    if !added {
+        let (has, most) = (row.on_hand, u64::from(STOCK_MAX).saturating_sub(row.on_hand));
+        let problem = format!("{units} is out of range: {sku} has {has} on hand, expected at most {most} more");
+        return Err(ShopError::Invalid { field: "units", problem }.into());
+    }
+    Ok(row)
+}
+
+fn hold_row(r: &Row<'_>) -> rusqlite::Result<HoldRow> {
+    let key = uuid(r, 1)?;
+    Ok(HoldRow {
+        order: order_id(r, 0)?,
+        key,
+        sku: text(r, 2)?,
+        quantity: r.get(3)?,
+        state: text(r, 4)?,
+        reference: hold_reference(key),
+        created_at: Timestamp::from_micros(r.get(5)?),
+        updated_at: Timestamp::from_micros(r.get(6)?),
+    })
+}
+
+fn price_book(db: &Connection) -> Result<Option<PriceBook>, Failure> {
+    let Some(currency) = currency(db)? else { return Ok(None) };
+    let shipping = all(db, "SELECT method, price, free_from FROM shipping_methods ORDER BY n", [], |r| {
+        Ok(ShippingRule { method: text(r, 0)?, price: r.get(1)?, free_from: r.get(2)? })
+    })?;
+    let tax = all(db, "SELECT country, state, rate, inclusive, taxes_shipping FROM tax_rates ORDER BY n", [], |r| {
+        let (country, state) = (r.get(0)?, r.get(1)?);
+        Ok(TaxRule { country, state, rate: text(r, 2)?, inclusive: r.get(3)?, taxes_shipping: r.get(4)? })
+    })?;
+    let sql = "SELECT code, percent, amount, minimum, valid_from, valid_until, uses, uses_per_customer FROM coupons ORDER BY n";
+    let coupons = all(db, sql, [], |r| {
+        Ok(CouponRule {
+            code: text(r, 0)?,
+            discount: match optional_text(r, 1)? {
+                Some(percent) => Discount::Percent(percent),
+                None => Discount::Amount(r.get(2)?),
+            },
+            minimum: r.get(3)?,
+            from: optional_time(r, 4)?,
+            until: optional_time(r, 5)?,
+            uses: r.get(6)?,
+            uses_per_customer: r.get(7)?,
+        })
+    })?;
+    let methods = all(db, "SELECT method, due FROM payment_methods ORDER BY n", [], |r| {
+        Ok(PaymentMethodRule { method: text(r, 0)?, due: text(r, 1)? })
+    })?;
+    let book = PriceBook::new(currency, shipping, tax, coupons, methods);
+    let book = book.map_err(|e| ShopError::Conflict(format!("its price book is damaged, {e}")))?;
+    Ok(Some(book))
+}
