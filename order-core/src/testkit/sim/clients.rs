@@ -9,7 +9,7 @@ use uuid::Uuid;
 use super::dice::Table;
 use super::faults::ServiceFault;
 use super::provider::provider;
-use super::world::World;
+use super::world::{World, short};
 use crate::ids::{OrderId, ProductId, Sku, UserId};
 use crate::machine::Purpose;
 use crate::order::{OperationKind, OperationState};
@@ -59,6 +59,7 @@ impl SimClients {
 impl Site {
     async fn call<R: Send>(&self, plan: Plan<'_, R>) -> Result<R, CallError> {
         let world = &self.world;
+        world.count_call().await;
         if let Some(key) = plan.key
             && lock(&world.oracle).refused.contains(&key)
         {
@@ -162,7 +163,7 @@ impl Site {
     }
 
     fn intends(&self, order: OrderId, purpose: Purpose, key: Uuid, request: String) {
-        self.world.trace(|| format!("p{} calls for {order}: {request}", self.index));
+        self.world.trace(|| format!("p{} calls for {}: {request}", self.index, short(order)));
         lock(&self.world.oracle).called(&self.world, self.index, order, purpose, key, request);
     }
 
@@ -240,9 +241,11 @@ impl Site {
     /// Something that changes nothing.
     async fn ask<R: Send>(
         &self,
+        question: impl FnOnce() -> String,
         apply: &(dyn Fn() -> Result<R, CallError> + Sync),
         garble: fn(R) -> Result<R, CallError>,
     ) -> Result<R, CallError> {
+        self.world.trace(|| format!("p{} asks {}", self.index, question()));
         let table = &self.world.config.lookups;
         self.call(Plan { table, key: None, apply, later: NEVER, garble, refusable: None }).await
     }
@@ -267,7 +270,7 @@ impl InventoryService for SimClients {
 
     async fn check(&self, skus: &[Sku]) -> Result<Vec<Availability>, CallError> {
         let world = &self.site.world;
-        self.site.ask(&|| Ok(world.inventory.check_now(skus)), nonsense).await
+        self.site.ask(|| format!("for stock of {skus:?}"), &|| Ok(world.inventory.check_now(skus)), nonsense).await
     }
 
     async fn reserve(&self, request: &ReserveRequest) -> Result<HoldAnswer, CallError> {
@@ -304,7 +307,16 @@ impl InventoryService for SimClients {
             HoldLookup::Held(hold) => Ok(HoldLookup::Held(HoldAnswer { quantity: hold.quantity + 1, ..hold })),
             other => nonsense(other),
         };
-        self.site.ask(&|| Ok(world.inventory.look_up_now(request)), garble).await
+        let question = || {
+            format!(
+                "what became of {} of {} for {}: {:?}",
+                request.quantity,
+                request.sku,
+                short(request.order),
+                world.inventory.look_up_now(request)
+            )
+        };
+        self.site.ask(question, &|| Ok(world.inventory.look_up_now(request)), garble).await
     }
 }
 
@@ -331,7 +343,15 @@ impl PaymentService for SimClients {
     async fn look_up(&self, request: &PaymentLookup) -> Result<Option<PaymentAnswer>, CallError> {
         let world = &self.site.world;
         let garble = |answer: Option<PaymentAnswer>| answer.map(unnamed).transpose();
-        self.site.ask(&|| Ok(world.payments.look_up_now(request)), garble).await
+        let question = || {
+            format!(
+                "what became of {} for {}: {:?}",
+                request.key,
+                short(request.order),
+                world.payments.look_up_now(request).map(|a| a.status)
+            )
+        };
+        self.site.ask(question, &|| Ok(world.payments.look_up_now(request)), garble).await
     }
 }
 
@@ -339,7 +359,7 @@ impl PaymentService for SimClients {
 impl ProductService for SimClients {
     async fn get(&self, id: ProductId) -> Result<Option<Product>, CallError> {
         let catalogue = &self.site.world.fixture.catalogue;
-        self.site.ask(&|| Ok(catalogue.product(id)), nonsense).await
+        self.site.ask(|| "for a product".into(), &|| Ok(catalogue.product(id)), nonsense).await
     }
 }
 
@@ -347,7 +367,7 @@ impl ProductService for SimClients {
 impl UserService for SimClients {
     async fn get(&self, id: UserId) -> Result<Option<User>, CallError> {
         let catalogue = &self.site.world.fixture.catalogue;
-        self.site.ask(&|| Ok(catalogue.user(id)), nonsense).await
+        self.site.ask(|| "for a user".into(), &|| Ok(catalogue.user(id)), nonsense).await
     }
 }
 

@@ -145,3 +145,20 @@ impl Config {
         }
     }
 }
+
+impl std::fmt::Display for Config {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Config { processes, clients, actions_max, stock, inventory, hold_lifetime, lost_races, payment, notify, .. } = self;
+        let Policy { lost_stock, suspects_allowed, tries_before_attention, runs_before_stuck, .. } = &self.policy;
+        writeln!(f, "{processes} processes, {clients} customers of at most {actions_max} actions, {stock} units of each SKU")?;
+        writeln!(f, "  {inventory:?}, holds live {hold_lifetime:?}, lost races: {lost_races}")?;
+        writeln!(f, "  {payment:?}, notifications: {notify}")?;
+        writeln!(
+            f,
+            "  lost stock: {lost_stock:?}, suspects allowed: {suspects_allowed}, tries before attention: {tries_before_attention}, runs before stuck: {runs_before_stuck}"
+        )?;
+        let store = self.commits.outcomes().filter(|f| *f != StoreFault::None);
+        let services = self.money.outcomes().filter(|f| *f != ServiceFault::None);
+        write!(f, "  store faults: {:?}, service faults: {:?}", store.collect::<Vec<_>>(), services.collect::<Vec<_>>())
+    }
+}

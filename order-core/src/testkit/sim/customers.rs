@@ -8,7 +8,7 @@ use tokio::sync::oneshot;
 
 use super::fixture::METHODS;
 use super::provider::confuse;
-use super::world::{Manager, World};
+use super::world::{Manager, World, short};
 use crate::error::{Error, ErrorKind};
 use crate::ids::OrderId;
 use crate::manager::{CommandOptions, PlaceOptions, Principal, RetryPayment};
@@ -119,7 +119,9 @@ async fn place(world: &Arc<World>, n: usize) -> Option<OrderId> {
         let (principal, request) = (Principal::Customer(user), request.clone());
         let answer = world.ask(|m| Box::pin(async move { m.place(&principal, request, options).await })).await;
         world.trace(|| match &answer {
-            Some(Ok(p)) => format!("customer {n} placed {} (replayed: {}): {}", p.order.id, p.replayed, p.order.statuses.status),
+            Some(Ok(p)) => {
+                format!("customer {n} placed {} (replayed: {}): {}", short(p.order.id), p.replayed, p.order.statuses.status)
+            }
             Some(Err(e)) => format!("customer {n} could not place: {e}"),
             None => format!("customer {n} got no answer to placing"),
         });
@@ -162,7 +164,7 @@ async fn cancel(world: &Arc<World>, order: OrderId) {
     };
     match world.ask(request).await {
         Some(Ok(after)) => {
-            world.trace(|| format!("{order} was cancelled: {}", after.statuses.status));
+            world.trace(|| format!("{} was cancelled: {}", short(order), after.statuses.status));
             world.seen(&after);
             if !matches!(after.lifecycle, Lifecycle::Cancelling | Lifecycle::Cancelled) {
                 world.breach("I25", format!("cancelling {order} was answered with {}", after.lifecycle));
@@ -183,7 +185,7 @@ async fn retry(world: &Arc<World>, order: OrderId) {
         |m: Manager| -> BoxFuture<_> { Box::pin(async move { m.retry_payment(&operator, order.into(), options, retry).await }) };
     match world.ask(request).await {
         Some(Ok(after)) => {
-            world.trace(|| format!("{order} is paid again by {method}: {}", after.statuses.status));
+            world.trace(|| format!("{} is paid again by {method}: {}", short(order), after.statuses.status));
             world.seen(&after);
         }
         Some(Err(e)) => expect(world, &e, &[ErrorKind::Rejected]),

@@ -21,6 +21,11 @@ impl<T: Copy> Table<T> {
             .collect();
         Table { total, rows }
     }
+
+    /// What may come out.
+    pub(super) fn outcomes(&self) -> impl Iterator<Item = T> {
+        self.rows.iter().map(|(_, outcome)| *outcome)
+    }
 }
 
 /// The dice of one seed.

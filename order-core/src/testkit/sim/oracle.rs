@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use uuid::Uuid;
 
-use super::world::World;
+use super::world::{World, short};
 use crate::audit::{Replay, check_records};
 use crate::ids::{Fence, OrderId, UserId};
 use crate::machine::{PaymentReport, Purpose, key, next};
@@ -87,7 +87,7 @@ impl Oracle {
             if let Some(work) = work {
                 world.trace(|| {
                     let events: Vec<&str> = rows.iter().map(|r| r.event.name()).collect();
-                    format!("p{host} commits {id} version {} {events:?} {work}", order.version)
+                    format!("p{host} commits {} version {} {} {work}", short(id), order.version, events.join(", "))
                 });
             }
             let mut coverage = lock(&world.coverage);

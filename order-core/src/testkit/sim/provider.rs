@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use uuid::Uuid;
 
-use super::world::World;
+use super::world::{World, short};
 use crate::ids::OrderId;
 use crate::machine::PaymentReport;
 use crate::manager::Principal;
@@ -57,7 +57,7 @@ const MINUTE: Duration = Duration::from_secs(60);
 /// Decides a pending attempt, and reports it never, once or twice.
 async fn settle(world: &Arc<World>, order: OrderId, attempt: Uuid, success: bool) {
     let Some(report) = world.payments.settle(attempt, success) else { return };
-    world.trace(|| format!("the provider settles {attempt} of {order}: {}", report.status));
+    world.trace(|| format!("the provider settles {} of {}: {}", report.reference, short(order), report.status));
     lock(&world.oracle).reports.push((order, report.clone()));
     for _ in 0..world.pick(&[0, 1, 1, 2]) {
         deliver(world, order, report.clone()).await;
@@ -79,7 +79,9 @@ pub(super) async fn settle_everything(world: &Arc<World>) {
 
 /// Calls back some process. Whether it was heard.
 pub(super) async fn deliver(world: &Arc<World>, order: OrderId, report: PaymentReport) -> bool {
-    world.trace(|| format!("the provider reports {} {} of {:?} for {order}", report.status, report.amount, report.key));
+    world.trace(|| {
+        format!("the provider reports {} {} of {} for {}", report.status, report.amount, report.reference, short(order))
+    });
     let principal = Principal::Service("payments".into());
     let heard = world.ask(|m| Box::pin(async move { m.record_payment(&principal, order.into(), report).await })).await;
     match heard {

@@ -6,16 +6,17 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 use super::faults::StoreFault;
-use super::world::World;
+use super::world::{World, short};
 use crate::ids::{IdempotencyKey, OrderId, UserId};
 use crate::order::JournalRow;
 use crate::planted::{Bug, planted};
 use crate::runtime::Runtime;
 use crate::store::{
     Changeset, ClaimRequest, Claimed, CommitError, Committed, JournalQuery, KeyMethod, KeyRecord, ListQuery, Loaded, OrderPage,
-    OrderRef, OrderStore, Peek, StoreError, StoreErrorKind, WorkChange, WorkSummary,
+    OrderRef, OrderStore, Peek, StoreError, StoreErrorKind, Tries, WorkChange, WorkSummary,
 };
 use crate::testkit::executor::{ProcessRuntime, lock};
+use crate::time::Timestamp;
 
 pub(super) struct SimStore {
     pub world: Arc<World>,
@@ -41,6 +42,7 @@ impl SimStore {
     /// What the fault does before the call reaches the store.
     async fn before(&self, fault: StoreFault, order: Option<OrderId>) -> Result<(), StoreError> {
         let world = &self.world;
+        world.count_call().await;
         match fault {
             StoreFault::Unavailable => return Err(StoreError::new(StoreErrorKind::Unavailable, "simulated: busy")),
             StoreFault::Slow => {
@@ -116,6 +118,27 @@ impl SimStore {
     }
 }
 
+/// A change of a work item, for traces.
+fn describe(work: &WorkChange, now: Timestamp) -> String {
+    let tried = |tries: &Tries| {
+        let list: Vec<String> = (tries.0.iter())
+            .map(|(op, t)| format!("{op} failed {} times{}", t.count, if t.clear { ", clear" } else { "" }))
+            .collect();
+        list.join("; ")
+    };
+    match work {
+        WorkChange::Keep => "and keeps the work item".into(),
+        WorkChange::Lease { .. } => "and takes a lease".into(),
+        WorkChange::Wake { .. } => "and wakes the order".into(),
+        WorkChange::Extend { tries, .. } => format!("and extends its lease [{}]", tried(tries)),
+        WorkChange::Release { due: None, tries, .. } => format!("and leaves it stuck [{}]", tried(tries)),
+        WorkChange::Release { due: Some(due), tries, .. } => {
+            format!("and releases it until in {:.3} s [{}]", due.since(now).as_secs_f64(), tried(tries))
+        }
+        WorkChange::Done { .. } => "and is done".into(),
+    }
+}
+
 #[async_trait]
 impl OrderStore for SimStore {
     async fn commit(&self, mut changeset: Changeset) -> Result<Committed, CommitError> {
@@ -133,7 +156,7 @@ impl OrderStore for SimStore {
             _ => None,
         };
         let wakes = matches!(changeset.work, WorkChange::Wake { .. } | WorkChange::Release { .. } | WorkChange::Lease { .. });
-        let work = world.is_traced().then(|| format!("{:?}", changeset.work));
+        let work = world.is_traced().then(|| describe(&changeset.work, world.runtime.true_now()));
         let result = world.store.commit(changeset).await;
         world.note(result.is_ok().into());
         match &result {
@@ -144,8 +167,8 @@ impl OrderStore for SimStore {
                     world.work.notify_waiters();
                 }
             }
-            Ok(_) => world.trace(|| format!("p{} commit {order} was applied before", self.index)),
-            Err(e) => world.trace(|| format!("p{} commit {order} on version {expected}: {e}", self.index)),
+            Ok(_) => world.trace(|| format!("p{} commit {} was applied before", self.index, short(order))),
+            Err(e) => world.trace(|| format!("p{} commit {} on version {expected}: {e}", self.index, short(order))),
         }
         self.after(fault, Some(order)).await;
         if fault == StoreFault::AnswerLost && result.is_ok() {
@@ -180,7 +203,7 @@ impl OrderStore for SimStore {
         self.before(fault, None).await?;
         let claimed = self.world.store.claim(request).await?;
         for c in &claimed {
-            self.world.trace(|| format!("p{} claims {} under {}", self.index, c.order.id, request.fence));
+            self.world.trace(|| format!("p{} claims {}", self.index, short(c.order.id)));
             lock(&self.world.oracle).claimed(self.index, c.order.id, request.fence, since + request.ttl);
         }
         self.world.note(claimed.len() as u64);

@@ -53,6 +53,7 @@ pub(super) struct World {
     hosts: Mutex<Vec<Host>>,
     /// Tasks outside of all processes that are still under way.
     pub outstanding: AtomicUsize,
+    calls: AtomicUsize,
     /// Woken when work may have become due.
     pub work: tokio::sync::Notify,
     /// No more faults.
@@ -102,6 +103,7 @@ impl World {
                 coverage: Mutex::default(),
                 hosts: Mutex::default(),
                 outstanding: AtomicUsize::new(0),
+                calls: AtomicUsize::new(0),
                 work: tokio::sync::Notify::new(),
                 calm: AtomicBool::new(false),
                 breaches: Mutex::default(),
@@ -115,7 +117,7 @@ impl World {
                 executor,
             }
         });
-        world.trace(|| format!("{:#?}", world.config));
+        world.trace(|| world.config.to_string());
         let hosts = (0..world.config.processes).map(|i| world.start(i)).collect();
         *lock(&world.hosts) = hosts;
         world
@@ -324,7 +326,7 @@ impl World {
         let stolen = self.store.claim(&request).now_or_never().is_some_and(|r| r.is_ok_and(|c| !c.is_empty()));
         self.store_clock.skew.fetch_sub(ahead, Ordering::Relaxed);
         if stolen {
-            self.trace(|| format!("the lease on {order} is STOLEN"));
+            self.trace(|| format!("the lease on {} is STOLEN", short(order)));
             lock(&self.oracle).leases_may_be_taken_early = true;
         }
     }
@@ -356,6 +358,14 @@ impl World {
 
     // Calls.
 
+    /// Counts a call; ends the seed when there are more than any needs that comes to rest.
+    pub(super) async fn count_call(&self) {
+        if self.calls.fetch_add(1, Ordering::Relaxed) > CALLS_MAX {
+            self.breach("I12", format!("no rest after {CALLS_MAX} calls"));
+            std::future::pending::<()>().await;
+        }
+    }
+
     /// Lets a call take its time.
     pub(super) async fn take_time(&self, runtime: &ProcessRuntime) {
         if self.is_calm() {
@@ -370,7 +380,13 @@ impl World {
     }
 }
 
+const CALLS_MAX: usize = 10_000;
 const HOUR_US: i64 = 3_600_000_000;
+
+/// Enough of an order's id to tell it from the seed's others in a trace.
+pub(super) fn short(order: OrderId) -> String {
+    order.to_string().split_off(32)
+}
 
 /// Lets others run first.
 pub(super) async fn yield_now() {
