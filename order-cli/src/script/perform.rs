@@ -191,7 +191,8 @@ fn act(stage: &mut Stage, source: Source<'_>, step: &Step<'_>, about: Option<Ord
         Act::Work(lasting) => {
             let worked = stage.work(*lasting)?;
             let when = if lasting.is_zero() { String::new() } else { format!("; it is {}", stage.world.now()) };
-            seen.said.push(format!("worked {worked} times on orders that were due{when}"));
+            let orders = if worked == 1 { "1 order that was".to_owned() } else { format!("{worked} orders that were") };
+            seen.said.push(format!("worked {orders} due{when}"));
         }
         Act::Restart => {
             stage.restart()?;

@@ -116,7 +116,7 @@ impl Report {
 }
 
 fn orders_table(orders: &[(Option<String>, Arc<Order>)]) -> Table {
-    let mut table = Table::new(&["ORDER", "NUMBER", "STATUS", "PAYMENT", "FULFILMENT", ">TOTAL", "", ">PAID", ">REFUNDED"]);
+    let mut table = Table::new(&["ORDER", "NUMBER", "STATUS", "PAYMENT", "FULFILMENT", ">TOTAL", ">PAID", ">REFUNDED"]);
     for (alias, order) in orders {
         let money = order.money();
         table.row([
@@ -125,8 +125,7 @@ fn orders_table(orders: &[(Option<String>, Arc<Order>)]) -> Table {
             flagged(order),
             order.statuses.payment.to_string(),
             order.statuses.fulfilment.to_string(),
-            amount(order.amounts.total, order.currency),
-            order.currency.to_string(),
+            order.in_currency(order.amounts.total).to_string(),
             amount(money.captured, order.currency),
             amount(money.refunded, order.currency),
         ]);
