@@ -2,7 +2,7 @@
 
 use super::payments::{attempt_outstanding, deadline, is_wanted as money_wanted};
 use super::record::never_happened;
-use super::stock::{SkuStock, backorder_retry, is_wanted as hold_wanted, sku_stock};
+use super::stock::{SkuStock, backorder_retry, is_short, is_wanted as hold_wanted, sku_stock};
 use super::{Env, pause_after};
 use crate::money::Minor;
 use crate::order::{
@@ -92,7 +92,7 @@ pub struct Stuck {
 pub fn next(order: &Order, tries: &Tries, env: &Env<'_>) -> Next {
     let mut plan = Planner { order, tries, env, out: Next::default() };
     let stock = sku_stock(order, env);
-    let refused = stock.iter().any(|(_, _, s)| matches!(s, SkuStock::Refused { .. } | SkuStock::Suspect));
+    let refused = is_short(order, env, &stock);
     plan.missing_stock(&stock, refused);
     plan.reservations(refused);
     plan.attempts(&stock, refused);

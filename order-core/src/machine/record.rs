@@ -3,7 +3,7 @@
 use uuid::Uuid;
 
 use super::payments::is_wanted;
-use super::stock::{SkuStock, sku_stock};
+use super::stock::{is_short, sku_stock};
 use super::{Env, Purpose, key};
 use crate::ids::Reference;
 use crate::money::{Minor, Money};
@@ -285,7 +285,7 @@ fn absent(order: &Order, p: &PaymentOperation, env: &Env<'_>) -> Vec<Event> {
     if !matches!(p.state, OperationState::Armed | OperationState::Unknown) {
         return Vec::new();
     }
-    let stock_refused = sku_stock(order, env).iter().any(|(_, _, s)| matches!(s, SkuStock::Refused { .. } | SkuStock::Suspect));
+    let stock_refused = is_short(order, env, &sku_stock(order, env));
     let mut events = vec![Event::PaymentSettled {
         n: p.n,
         state: OperationState::Failed,

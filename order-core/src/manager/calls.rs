@@ -7,7 +7,7 @@ use futures_util::future::{Either, select};
 
 use super::OrderManager;
 use crate::ids::Reference;
-use crate::machine::{Call, ClosingOutcome, Fact, HoldOutcome, PaymentOutcome, Purpose, Verb, event_id, key};
+use crate::machine::{Call, ClosingOutcome, Fact, HoldOutcome, PaymentOutcome, Purpose, Verb, closing_key, event_id, key};
 use crate::order::{ClosingKind, Op, OperationKind, OperationState, Order, PaymentOperation, Reservation};
 use crate::services::{
     AttemptRequest, CallError, Clients, FollowUpRequest, HoldAnswer, HoldLookup, HoldRequest, InventoryService, Notification,
@@ -76,7 +76,7 @@ impl<S: OrderStore, C: Clients> OrderManager<S, C> {
             lifetime: self.inner.policy.hold_lifetime,
         };
         let closing = |purpose| HoldRequest {
-            key: key(order.id, purpose, n),
+            key: closing_key(order.id, purpose, n, r.refusals),
             reserve_key: key(order.id, Purpose::Reserve, n),
             order: order.id,
             sku: r.sku.clone(),
