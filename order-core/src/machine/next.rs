@@ -6,7 +6,8 @@ use super::stock::{SkuStock, backorder_retry, is_wanted as hold_wanted, sku_stoc
 use super::{Env, pause_after};
 use crate::money::Minor;
 use crate::order::{
-    Blocks, ClosingKind, Event, HoldState, Lifecycle, Op, OperationKind, OperationState, Order, PaymentOperation, Reservation,
+    AttentionReason, Blocks, ClosingKind, Event, HoldState, Lifecycle, Op, OperationKind, OperationState, Order,
+    PaymentOperation, Reservation,
 };
 use crate::store::Tries;
 use crate::text::Private;
@@ -351,6 +352,11 @@ impl Planner<'_, '_> {
         } else {
             let why = "its outcome is not known, and the payment service can neither repeat it nor look it up".into();
             self.out.stuck.push(Stuck { op, why });
+            // Nothing is stuck in silence.
+            let told = self.order.attention.iter().any(|a| a.reason == AttentionReason::Undecidable && a.about == Some(op));
+            if !told {
+                self.out.events.push(Event::AttentionRaised { reason: AttentionReason::Undecidable, about: Some(op) });
+            }
         }
     }
 
