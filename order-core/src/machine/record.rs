@@ -355,7 +355,12 @@ fn told_of(order: &Order, p: &PaymentOperation, told: Told) -> Vec<Event> {
     let op = Op::Payment(n);
     let moves_money = matches!(told.status, OperationState::Authorized | OperationState::Captured | OperationState::Refunded);
     let same_currency = told.amount.currency == order.currency;
-    let same = told.status == p.state && (!moves_money || told.amount == order.in_currency(p.settled));
+    // A void, refund or capture that was declined simply did not happen.
+    let state = match told.status {
+        OperationState::Declined if !p.is_attempt() => OperationState::Failed,
+        status => status,
+    };
+    let same = state == p.state && (!moves_money || told.amount == order.in_currency(p.settled));
     if same && !matches!(p.state, OperationState::Planned | OperationState::Armed | OperationState::Unknown) {
         return Vec::new();
     }
@@ -363,7 +368,7 @@ fn told_of(order: &Order, p: &PaymentOperation, told: Told) -> Vec<Event> {
         return contradiction(order, p, &told, same_currency);
     }
     let mut events = Vec::new();
-    match told.status {
+    match state {
         OperationState::Pending | OperationState::ActionRequired => {
             events.push(Event::PaymentWaiting {
                 n,
@@ -376,11 +381,7 @@ fn told_of(order: &Order, p: &PaymentOperation, told: Told) -> Vec<Event> {
         state => {
             events.push(Event::PaymentSettled {
                 n,
-                // A void, refund or capture that was declined simply did not happen.
-                state: match state {
-                    OperationState::Declined if !p.is_attempt() => OperationState::Failed,
-                    state => state,
-                },
+                state,
                 amount: if moves_money { told.amount.minor } else { 0 },
                 reference: told.reference,
                 code: told.code,
