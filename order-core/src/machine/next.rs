@@ -402,13 +402,17 @@ impl Planner<'_, '_> {
         for p in order.payments.iter().filter(|p| !p.is_attempt()) {
             let op = Op::Payment(p.n);
             let parent = p.parent.and_then(|n| order.payment(n));
-            let moot = p.kind == OperationKind::Void
-                && parent.is_some_and(|q| {
-                    matches!(
-                        q.state,
-                        OperationState::Voided | OperationState::Declined | OperationState::Failed | OperationState::Captured
-                    )
-                });
+            let moot = parent.is_some_and(|q| match p.kind {
+                OperationKind::Void => matches!(
+                    q.state,
+                    OperationState::Voided | OperationState::Declined | OperationState::Failed | OperationState::Captured
+                ),
+                // An earlier refund that had been given up for failed went through after all.
+                OperationKind::Refund => {
+                    order.children(q.n).map(PaymentOperation::refunded).sum::<Minor>() + p.amount > q.captured()
+                }
+                _ => false,
+            });
             match p.state {
                 OperationState::Planned if moot => self.out.events.push(Event::PaymentDropped { n: p.n }),
                 OperationState::Planned => {

@@ -393,6 +393,12 @@ fn told_of(order: &Order, p: &PaymentOperation, told: Told) -> Vec<Event> {
             if moves_money && p.is_attempt() && is_dead(order.lifecycle) {
                 events.extend(raise(order, AttentionReason::MoneyOnDeadOrder, Some(op)));
             }
+            // Given up for failed, and perhaps asked for again: more may have gone back than came in.
+            let money = order.money();
+            let late_refund = p.kind == OperationKind::Refund && p.state == OperationState::Failed && moves_money;
+            if late_refund && money.refunded + told.amount.minor > money.captured {
+                events.extend(raise(order, AttentionReason::UnexpectedReport, Some(op)));
+            }
             let failed = matches!(state, OperationState::Declined | OperationState::Failed);
             match p.kind {
                 OperationKind::Refund if failed => events.extend(raise(order, AttentionReason::RefundFailed, Some(op))),
