@@ -453,6 +453,11 @@ impl Planner<'_, '_> {
             if amount <= 0 {
                 continue;
             }
+            // A void under way may yet give it back.
+            if order.children(p.n).any(|c| c.kind == OperationKind::Void && c.state.is_open()) {
+                excess -= amount;
+                continue;
+            }
             let refused = refunds().filter(|c| c.state == OperationState::Failed && !never_happened(c)).count() as u32;
             if let Some(last) = refunds().filter(|c| c.state == OperationState::Failed).last() {
                 if refused >= self.env.policy.refusals_before_stuck {
