@@ -393,6 +393,10 @@ fn told_of(order: &Order, p: &PaymentOperation, told: Told) -> Vec<Event> {
             if moves_money && p.is_attempt() && is_dead(order.lifecycle) {
                 events.extend(raise(order, AttentionReason::MoneyOnDeadOrder, Some(op)));
             }
+            let captured = |n| order.payment(n).is_some_and(|q| q.state == OperationState::Captured);
+            if state == OperationState::Voided && p.parent.is_some_and(captured) {
+                events.extend(raise(order, AttentionReason::UnexpectedReport, Some(op)));
+            }
             // Given up for failed, and perhaps asked for again: more may have gone back than came in.
             let money = order.money();
             let late_refund = p.kind == OperationKind::Refund && p.state == OperationState::Failed && moves_money;
