@@ -106,22 +106,28 @@ pub fn decide(order: &Order, command: &Command, env: &Env<'_>) -> Result<Vec<Eve
 }
 
 fn cancel(order: &Order) -> Result<Vec<Event>, Rejection> {
+    if can_cancel(order) {
+        return Ok(vec![Event::CancelRequested { cause: CancelCause::Requested }]);
+    }
     match order.lifecycle {
         Lifecycle::Cancelling | Lifecycle::Cancelled => Ok(Vec::new()),
-        Lifecycle::Pending | Lifecycle::PaymentFailed => Ok(vec![Event::CancelRequested { cause: CancelCause::Requested }]),
-        Lifecycle::Confirmed if order.lines.iter().all(|l| l.counters.shipped == 0) => {
-            Ok(vec![Event::CancelRequested { cause: CancelCause::Requested }])
-        }
-        Lifecycle::Confirmed | Lifecycle::Completed | Lifecycle::Rejected | Lifecycle::Expired => {
-            Err(illegal(order, &Command::Cancel))
-        }
+        _ => Err(illegal(order, &Command::Cancel)),
+    }
+}
+
+/// Whether cancelling would change something. Refusals ask this too, so it must not itself refuse.
+fn can_cancel(order: &Order) -> bool {
+    match order.lifecycle {
+        Lifecycle::Pending | Lifecycle::PaymentFailed => true,
+        Lifecycle::Confirmed => order.lines.iter().all(|l| l.counters.shipped == 0),
+        Lifecycle::Completed | Lifecycle::Cancelling | Lifecycle::Cancelled | Lifecycle::Rejected | Lifecycle::Expired => false,
     }
 }
 
 /// The commands that could be tried on the order as it is, for refusals and explanations.
 pub fn possible(order: &Order, now: Timestamp) -> Vec<&'static str> {
     let mut names = Vec::new();
-    if cancel(order).is_ok_and(|events| !events.is_empty()) {
+    if can_cancel(order) {
         names.push("cancel");
     }
     if order.lifecycle == Lifecycle::PaymentFailed && order.retry_until.is_none_or(|t| now < t) {

@@ -92,7 +92,7 @@ impl<S: OrderStore, C: Clients> OrderManager<S, C> {
     }
 
     /// A session on a claimed order. Whatever an earlier worker armed and did not answer for may have been called.
-    fn session(
+    pub(super) fn session(
         &self,
         claimed: Claimed,
         fence: Fence,
