@@ -11,6 +11,9 @@ fn a_business_rule_that_refuses_is_1() {
     let bench = Bench::with_shop();
     let rejected = bench.place("LAMP-01=3", "CREDIT_CARD", &[], 1);
     assert_eq!(rejected["status"], "REJECTED");
+    let rejected = rejected["id"].as_str().unwrap();
+    bench.run(&["cancel", rejected, "--reason", "x"]).must(1).says("its status is REJECTED");
+    bench.run(&["explain", rejected]).must(0);
     let failed = bench.place("LAMP-01", "EXPIRED_CARD", &[], 1);
     assert_eq!(failed["status"], "PAYMENT_FAILED");
     let number = failed["order_number"].as_str().unwrap();

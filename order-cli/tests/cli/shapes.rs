@@ -85,7 +85,8 @@ fn lists_are_paged_and_jsonl_is_one_order_per_line() {
     }
     assert_eq!(seen, ["LAMP-01", "MUG-01", "TEA-01"]);
     let lines = bench.run(&["--format", "jsonl", "list"]).must(0).out;
-    assert_eq!(lines.lines().map(|l| serde_json::from_str::<Value>(l).unwrap()).count(), 3);
+    let orders: Vec<Value> = lines.lines().map(|l| serde_json::from_str(l).unwrap()).collect();
+    assert_eq!(orders.len(), 3);
     assert_eq!(bench.json(&["list", "--status", "CANCELLED"], 0)["orders"], Value::Array(vec![]));
 }
 
