@@ -102,12 +102,11 @@ fn payments(out: &Out, payments: &[DeskPayment]) -> Outcome {
         })
         .collect();
     out.many(&views, &views, || {
-        let mut table = Table::new(&["KIND", ">AMOUNT", "", "STATUS", "KEY", "REFERENCE", "ORDER"]);
+        let mut table = Table::new(&["KIND", ">AMOUNT", "STATUS", "KEY", "REFERENCE", "ORDER"]);
         for p in payments {
             table.row([
                 p.kind.as_str().to_lowercase(),
-                p.amount.amount().to_string(),
-                p.amount.currency.to_string(),
+                p.amount.to_string(),
                 p.status.to_string(),
                 p.key.to_string(),
                 p.reference.clone(),

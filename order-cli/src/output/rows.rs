@@ -6,7 +6,7 @@ use order_core::order::{JournalRow, Order};
 use order_core::store::OrderPage;
 use serde::Serialize;
 
-use super::order::{OrderView, amount};
+use super::order::OrderView;
 use super::table::Table;
 
 /// A page of orders.
@@ -30,15 +30,14 @@ impl PageView {
 
 /// Orders, one per row.
 pub fn orders_table(orders: &[Arc<Order>]) -> Table {
-    let mut table = Table::new(&["NUMBER", "STATUS", "PAYMENT", "FULFILMENT", ">TOTAL", "", "PLACED", "ID"]);
+    let mut table = Table::new(&["NUMBER", "STATUS", "PAYMENT", "FULFILMENT", ">TOTAL", "PLACED", "ID"]);
     for order in orders {
         table.row([
             order.number.to_string(),
             flagged(order),
             order.statuses.payment.to_string(),
             order.statuses.fulfilment.to_string(),
-            amount(order.amounts.total, order.currency),
-            order.currency.to_string(),
+            order.in_currency(order.amounts.total).to_string(),
             order.created_at.to_string(),
             order.id.to_string(),
         ]);

@@ -69,6 +69,9 @@ impl Stage {
         let world = World::new(start);
         let clock: Arc<dyn Clock> = Arc::new(world.clone());
         let catalogue = script.catalogue.as_ref().map(|c| read_catalogue(source, c)).transpose()?;
+        if catalogue.is_none() && settings.shop.is_none() {
+            return Err(source.problem(&(0..0), "a script needs the field catalogue, unless --shop names a shop that has one"));
+        }
         let shop = open_shop(settings, clock.clone())?;
         if let Some(catalogue) = catalogue {
             world.run(world.outside(shop.load(&catalogue)))?;

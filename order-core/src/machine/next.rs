@@ -6,7 +6,8 @@ use super::stock::{SkuStock, backorder_retry, is_short, is_wanted as hold_wanted
 use super::{Env, pause_after};
 use crate::money::Minor;
 use crate::order::{
-    Blocks, ClosingKind, Event, HoldState, Lifecycle, Op, OperationKind, OperationState, Order, PaymentOperation, Reservation,
+    AttentionReason, Blocks, ClosingKind, Event, HoldState, Lifecycle, Op, OperationKind, OperationState, Order,
+    PaymentOperation, Reservation,
 };
 use crate::store::Tries;
 use crate::text::Private;
@@ -348,6 +349,11 @@ impl Planner<'_, '_> {
         } else {
             let why = "its outcome is not known, and the payment service can neither repeat it nor look it up".into();
             self.out.stuck.push(Stuck { op, why });
+            // Nothing is stuck in silence.
+            let told = self.order.attention.iter().any(|a| a.reason == AttentionReason::Undecidable && a.about == Some(op));
+            if !told {
+                self.out.events.push(Event::AttentionRaised { reason: AttentionReason::Undecidable, about: Some(op) });
+            }
         }
     }
 
@@ -393,13 +399,17 @@ impl Planner<'_, '_> {
         for p in order.payments.iter().filter(|p| !p.is_attempt()) {
             let op = Op::Payment(p.n);
             let parent = p.parent.and_then(|n| order.payment(n));
-            let moot = p.kind == OperationKind::Void
-                && parent.is_some_and(|q| {
-                    matches!(
-                        q.state,
-                        OperationState::Voided | OperationState::Declined | OperationState::Failed | OperationState::Captured
-                    )
-                });
+            let moot = parent.is_some_and(|q| match p.kind {
+                OperationKind::Void => matches!(
+                    q.state,
+                    OperationState::Voided | OperationState::Declined | OperationState::Failed | OperationState::Captured
+                ),
+                // An earlier refund that had been given up for failed went through after all.
+                OperationKind::Refund => {
+                    order.children(q.n).map(PaymentOperation::refunded).sum::<Minor>() + p.amount > q.captured()
+                }
+                _ => false,
+            });
             match p.state {
                 OperationState::Planned if moot => self.out.events.push(Event::PaymentDropped { n: p.n }),
                 OperationState::Planned => {
@@ -438,6 +448,11 @@ impl Planner<'_, '_> {
             let gone: Minor = refunds().map(|c| c.refunded() + c.refunding()).sum();
             let amount = excess.min(p.captured() - gone);
             if amount <= 0 {
+                continue;
+            }
+            // A void under way may yet give it back.
+            if order.children(p.n).any(|c| c.kind == OperationKind::Void && c.state.is_open()) {
+                excess -= amount;
                 continue;
             }
             let refused = refunds().filter(|c| c.state == OperationState::Failed && !never_happened(c)).count() as u32;

@@ -355,7 +355,12 @@ fn told_of(order: &Order, p: &PaymentOperation, told: Told) -> Vec<Event> {
     let op = Op::Payment(n);
     let moves_money = matches!(told.status, OperationState::Authorized | OperationState::Captured | OperationState::Refunded);
     let same_currency = told.amount.currency == order.currency;
-    let same = told.status == p.state && (!moves_money || told.amount == order.in_currency(p.settled));
+    // A void, refund or capture that was declined simply did not happen.
+    let state = match told.status {
+        OperationState::Declined if !p.is_attempt() => OperationState::Failed,
+        status => status,
+    };
+    let same = state == p.state && (!moves_money || told.amount == order.in_currency(p.settled));
     if same && !matches!(p.state, OperationState::Planned | OperationState::Armed | OperationState::Unknown) {
         return Vec::new();
     }
@@ -363,7 +368,7 @@ fn told_of(order: &Order, p: &PaymentOperation, told: Told) -> Vec<Event> {
         return contradiction(order, p, &told, same_currency);
     }
     let mut events = Vec::new();
-    match told.status {
+    match state {
         OperationState::Pending | OperationState::ActionRequired => {
             events.push(Event::PaymentWaiting {
                 n,
@@ -376,11 +381,7 @@ fn told_of(order: &Order, p: &PaymentOperation, told: Told) -> Vec<Event> {
         state => {
             events.push(Event::PaymentSettled {
                 n,
-                // A void, refund or capture that was declined simply did not happen.
-                state: match state {
-                    OperationState::Declined if !p.is_attempt() => OperationState::Failed,
-                    state => state,
-                },
+                state,
                 amount: if moves_money { told.amount.minor } else { 0 },
                 reference: told.reference,
                 code: told.code,
@@ -391,6 +392,16 @@ fn told_of(order: &Order, p: &PaymentOperation, told: Told) -> Vec<Event> {
             }
             if moves_money && p.is_attempt() && is_dead(order.lifecycle) {
                 events.extend(raise(order, AttentionReason::MoneyOnDeadOrder, Some(op)));
+            }
+            let captured = |n| order.payment(n).is_some_and(|q| q.state == OperationState::Captured);
+            if state == OperationState::Voided && p.parent.is_some_and(captured) {
+                events.extend(raise(order, AttentionReason::UnexpectedReport, Some(op)));
+            }
+            // Given up for failed, and perhaps asked for again: more may have gone back than came in.
+            let money = order.money();
+            let late_refund = p.kind == OperationKind::Refund && p.state == OperationState::Failed && moves_money;
+            if late_refund && money.refunded + told.amount.minor > money.captured {
+                events.extend(raise(order, AttentionReason::UnexpectedReport, Some(op)));
             }
             let failed = matches!(state, OperationState::Declined | OperationState::Failed);
             match p.kind {
