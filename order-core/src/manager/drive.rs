@@ -214,9 +214,7 @@ impl<S: OrderStore, C: Clients> OrderManager<S, C> {
         let called: Vec<Op> = plan.calls.iter().filter(|c| c.verb.has_effect()).map(|c| c.op).collect();
         let saved_as_unsent = called.iter().any(|op| session.saved.get(*op).is_some_and(|t| t.clear));
         let needs_intent = !to_arm.is_empty() || saved_as_unsent || has_unsaved_intent(session, &draft.order, &plan);
-        let lease_left = self.inner.policy.lease.saturating_sub(self.inner.runtime.monotonic().saturating_sub(session.leased_at));
-        let lease_short = lease_left < self.inner.policy.call_deadline + LEASE_RESERVE;
-        if needs_intent || lease_short {
+        if needs_intent || self.is_lease_short(session) {
             if !to_arm.is_empty() {
                 draft.push(Event::Armed { ops: to_arm.clone() }, &worker);
             }
@@ -230,6 +228,10 @@ impl<S: OrderStore, C: Clients> OrderManager<S, C> {
             if peek.is_none_or(|p| p.version != session.order.version || p.fence != Some(session.fence)) {
                 return Err(CommitError::Conflict);
             }
+            if self.is_lease_short(session) {
+                // Looking took too long: the lease is extended first, if it still can be.
+                return Ok(Round::Continue);
+            }
             self.make_calls(session, facts, draft.order, plan.calls).await;
             return Ok(Round::Continue);
         } else {
@@ -238,6 +240,13 @@ impl<S: OrderStore, C: Clients> OrderManager<S, C> {
         }
         // Planned again on what was committed: the same calls, now armed.
         Ok(Round::Continue)
+    }
+
+    /// Whether too little of the lease is left to start a call.
+    fn is_lease_short(&self, session: &Session) -> bool {
+        let policy = &self.inner.policy;
+        let held = self.inner.runtime.monotonic().saturating_sub(session.leased_at);
+        policy.lease.saturating_sub(held) < policy.call_deadline + LEASE_RESERVE
     }
 
     /// Puts an order aside on which workers die again and again: a person must look, and nothing else suffers.
