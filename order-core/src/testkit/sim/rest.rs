@@ -113,7 +113,11 @@ fn only_renewals(world: &World) -> bool {
         let tries = world.store.inspect(order.id, |_, _, work| work.map(|w| w.tries.clone())).flatten();
         tries.is_none_or(|tries| {
             let left = next(order, &tries, &env);
-            order.lifecycle == Lifecycle::Confirmed && left.events.is_empty() && left.calls.is_empty() && left.stuck.is_empty()
+            let under_way = order.reservations.iter().any(|r| r.state.is_open() || r.closing.is_some())
+                || order.payments.iter().any(|p| p.state.is_open())
+                || order.notices.iter().any(|n| n.seq > order.notified);
+            let due = !left.events.is_empty() || !left.calls.is_empty() || !left.stuck.is_empty();
+            order.lifecycle == Lifecycle::Confirmed && !under_way && !due
         })
     })
 }
