@@ -74,7 +74,7 @@ impl Oracle {
         world: &World,
         host: usize,
         id: OrderId,
-        expected: u64,
+        rows: std::ops::Range<usize>,
         lease: Option<(Fence, Duration)>,
         now: Timestamp,
         work: Option<&str>,
@@ -86,7 +86,7 @@ impl Oracle {
         let Oracle { orders, numbers, .. } = self;
         let watched = orders.entry(id).or_default();
         world.store.inspect(id, |order, journal, item| {
-            let rows = &journal[expected as usize..];
+            let rows = journal.get(rows).unwrap_or_default();
             if let Some(work) = work {
                 world.trace(|| {
                     let events: Vec<&str> = rows.iter().map(|r| r.event.name()).collect();
