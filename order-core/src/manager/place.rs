@@ -272,6 +272,7 @@ impl<S: OrderStore, C: Clients> OrderManager<S, C> {
                         fence,
                         revision: committed.revision.max(1),
                         leased_at,
+                        claimed_at: None,
                         tries: Tries::default(),
                         saved: Tries::default(),
                         unsent: std::collections::BTreeSet::new(),
