@@ -248,7 +248,7 @@ fn record_closing(order: &Order, n: u32, kind: ClosingKind, outcome: &ClosingOut
         }
         ClosingOutcome::Unknown { malformed } => {
             let unknown = under_way.filter(|c| !c.unknown).map(|_| Event::StockClosingUnknown { n });
-            let look = malformed.then(|| raise(order, AttentionReason::Malformed, Some(op))).flatten();
+            let look = (*malformed && under_way.is_some()).then(|| raise(order, AttentionReason::Malformed, Some(op))).flatten();
             unknown.into_iter().chain(look).collect()
         }
     }
