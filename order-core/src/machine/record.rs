@@ -393,6 +393,12 @@ fn told_of(order: &Order, p: &PaymentOperation, told: Told) -> Vec<Event> {
             if moves_money && p.is_attempt() && is_dead(order.lifecycle) {
                 events.extend(raise(order, AttentionReason::MoneyOnDeadOrder, Some(op)));
             }
+            // An order that counts on the money cannot be undone by its loss: a person must ask for it again.
+            let voiding = || order.children(n).any(|c| c.kind == OperationKind::Void && c.state.is_open());
+            let given_up = p.state == OperationState::Authorized && state == OperationState::Voided && !voiding();
+            if given_up && order.lifecycle != Lifecycle::Pending && is_wanted(order, p, false) {
+                events.extend(raise(order, AttentionReason::UnexpectedReport, Some(op)));
+            }
             let captured = |n| order.payment(n).is_some_and(|q| q.state == OperationState::Captured);
             if state == OperationState::Voided && p.parent.is_some_and(captured) {
                 events.extend(raise(order, AttentionReason::UnexpectedReport, Some(op)));
