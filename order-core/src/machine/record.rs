@@ -252,7 +252,7 @@ fn record_closing(order: &Order, n: u32, kind: ClosingKind, outcome: &ClosingOut
         }
         ClosingOutcome::Unknown { malformed } => {
             let unknown = under_way.filter(|c| !c.unknown).map(|_| Event::StockClosingUnknown { n });
-            let look = malformed.then(|| raise(order, AttentionReason::Malformed, Some(op))).flatten();
+            let look = (*malformed && under_way.is_some()).then(|| raise(order, AttentionReason::Malformed, Some(op))).flatten();
             unknown.into_iter().chain(look).collect()
         }
     }
@@ -396,6 +396,12 @@ fn told_of(order: &Order, p: &PaymentOperation, told: Told) -> Vec<Event> {
             }
             if moves_money && p.is_attempt() && is_dead(order.lifecycle) {
                 events.extend(raise(order, AttentionReason::MoneyOnDeadOrder, Some(op)));
+            }
+            // An order that counts on the money cannot be undone by its loss: a person must ask for it again.
+            let voiding = || order.children(n).any(|c| c.kind == OperationKind::Void && c.state.is_open());
+            let given_up = p.state == OperationState::Authorized && state == OperationState::Voided && !voiding();
+            if given_up && order.lifecycle != Lifecycle::Pending && is_wanted(order, p, false) {
+                events.extend(raise(order, AttentionReason::UnexpectedReport, Some(op)));
             }
             let captured = |n| order.payment(n).is_some_and(|q| q.state == OperationState::Captured);
             if state == OperationState::Voided && p.parent.is_some_and(captured) {
