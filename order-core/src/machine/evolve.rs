@@ -307,13 +307,17 @@ fn with_payment(order: &mut Order, n: u32, at: Timestamp, change: impl FnOnce(&m
     }
 }
 
-/// What was voided is voided: the attempt takes the state of the void that ended it.
+/// What was voided is voided: the attempt takes the state of the void that ended it. But captured money stays in sight
+/// until a refund takes it back: a void of it is to be refused, and one that is not proves nothing.
 fn settle_parent(order: &mut Order, n: u32, at: Timestamp) {
     let Some(PaymentOperation { kind: OperationKind::Void, state: OperationState::Voided, parent: Some(parent), .. }) =
         order.payment(n)
     else {
         return;
     };
+    if order.payment(*parent).is_some_and(|p| p.state == OperationState::Captured) {
+        return;
+    }
     with_payment(order, *parent, at, |p| {
         p.state = OperationState::Voided;
         p.deadline = None;

@@ -17,7 +17,7 @@ mod stock;
 
 pub use decide::{Command, decide, possible};
 pub use evolve::{begin, evolve};
-pub use keys::{Purpose, event_id, key};
+pub use keys::{Purpose, closing_key, event_id, key};
 pub use next::{Call, Next, Stuck, Verb, next};
 pub use record::{ClosingOutcome, Fact, HoldOutcome, PaymentOutcome, PaymentReport, record};
 pub use settle::{covered, settle};

@@ -2,11 +2,12 @@
 
 use super::payments::{attempt_outstanding, deadline, is_wanted as money_wanted};
 use super::record::never_happened;
-use super::stock::{SkuStock, backorder_retry, is_wanted as hold_wanted, sku_stock};
+use super::stock::{SkuStock, backorder_retry, is_short, is_wanted as hold_wanted, sku_stock};
 use super::{Env, pause_after};
 use crate::money::Minor;
 use crate::order::{
-    Blocks, ClosingKind, Event, HoldState, Lifecycle, Op, OperationKind, OperationState, Order, PaymentOperation, Reservation,
+    AttentionReason, Blocks, ClosingKind, Event, HoldState, Lifecycle, Op, OperationKind, OperationState, Order,
+    PaymentOperation, Reservation,
 };
 use crate::store::Tries;
 use crate::text::Private;
@@ -92,7 +93,7 @@ pub struct Stuck {
 pub fn next(order: &Order, tries: &Tries, env: &Env<'_>) -> Next {
     let mut plan = Planner { order, tries, env, out: Next::default() };
     let stock = sku_stock(order, env);
-    let refused = stock.iter().any(|(_, _, s)| matches!(s, SkuStock::Refused { .. } | SkuStock::Suspect));
+    let refused = is_short(order, env, &stock);
     plan.missing_stock(&stock, refused);
     plan.reservations(refused);
     plan.attempts(&stock, refused);
@@ -215,8 +216,11 @@ impl Planner<'_, '_> {
             self.call(op, verb, false);
             return;
         }
+        // A hold whose time is over is given back like any other: our clock may be wrong about it, and some inventories keep
+        // the units until they are told.
+        let over = r.expires_at.is_some_and(|t| t <= self.env.now);
         let kind = match r.state {
-            HoldState::Held if !wanted => ClosingKind::Release,
+            HoldState::Held if !wanted || over => ClosingKind::Release,
             HoldState::Held if self.commits_at_confirmation(r) => ClosingKind::Commit,
             HoldState::Committed if !self.order.lifecycle.is_live() && self.env.inventory.release_committed => {
                 ClosingKind::Release
@@ -348,6 +352,11 @@ impl Planner<'_, '_> {
         } else {
             let why = "its outcome is not known, and the payment service can neither repeat it nor look it up".into();
             self.out.stuck.push(Stuck { op, why });
+            // Nothing is stuck in silence.
+            let told = self.order.attention.iter().any(|a| a.reason == AttentionReason::Undecidable && a.about == Some(op));
+            if !told {
+                self.out.events.push(Event::AttentionRaised { reason: AttentionReason::Undecidable, about: Some(op) });
+            }
         }
     }
 
@@ -393,13 +402,17 @@ impl Planner<'_, '_> {
         for p in order.payments.iter().filter(|p| !p.is_attempt()) {
             let op = Op::Payment(p.n);
             let parent = p.parent.and_then(|n| order.payment(n));
-            let moot = p.kind == OperationKind::Void
-                && parent.is_some_and(|q| {
-                    matches!(
-                        q.state,
-                        OperationState::Voided | OperationState::Declined | OperationState::Failed | OperationState::Captured
-                    )
-                });
+            let moot = parent.is_some_and(|q| match p.kind {
+                OperationKind::Void => matches!(
+                    q.state,
+                    OperationState::Voided | OperationState::Declined | OperationState::Failed | OperationState::Captured
+                ),
+                // An earlier refund that had been given up for failed went through after all.
+                OperationKind::Refund => {
+                    order.children(q.n).map(PaymentOperation::refunded).sum::<Minor>() + p.amount > q.captured()
+                }
+                _ => false,
+            });
             match p.state {
                 OperationState::Planned if moot => self.out.events.push(Event::PaymentDropped { n: p.n }),
                 OperationState::Planned => {
@@ -438,6 +451,11 @@ impl Planner<'_, '_> {
             let gone: Minor = refunds().map(|c| c.refunded() + c.refunding()).sum();
             let amount = excess.min(p.captured() - gone);
             if amount <= 0 {
+                continue;
+            }
+            // A void under way may yet give it back.
+            if order.children(p.n).any(|c| c.kind == OperationKind::Void && c.state.is_open()) {
+                excess -= amount;
                 continue;
             }
             let refused = refunds().filter(|c| c.state == OperationState::Failed && !never_happened(c)).count() as u32;

@@ -94,7 +94,9 @@ impl Config {
             0 | 1 => PaymentCapabilities::IDEAL,
             _ => PaymentCapabilities { repeat: false, ..PaymentCapabilities::IDEAL },
         };
-        let hold_lifetime = dice.pick(&[None, None, None, Some(20 * MINUTE), Some(5 * MINUTE)]);
+        // The platform's holds do not lapse by themselves; and who has a wrong clock cannot know when others do.
+        let lapsing = !platform && !wrong_clocks && dice.chance(400);
+        let hold_lifetime = if lapsing { dice.pick(&[Some(20 * MINUTE), Some(5 * MINUTE)]) } else { None };
         let policy = Policy {
             lost_stock: if dice.chance(250) { LostStock::Backorder } else { LostStock::Cancel },
             suspects_allowed: dice.pick(&[0, 1, 2]),

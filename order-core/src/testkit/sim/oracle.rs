@@ -8,7 +8,7 @@ use uuid::Uuid;
 use super::world::{World, short};
 use crate::audit::{Replay, check_records};
 use crate::ids::{Fence, OrderId, UserId};
-use crate::machine::{PaymentReport, Purpose, key, next};
+use crate::machine::{PaymentReport, Purpose, closing_key, key, next};
 use crate::number::OrderNumber;
 use crate::order::{Event, Op};
 use crate::runtime::Runtime;
@@ -51,6 +51,9 @@ struct Watched {
     keys: HashMap<Uuid, Intent>,
 }
 
+/// More refusals than any closing gets.
+const REFUSALS_MAX: u32 = 8;
+
 /// What a derived key stands for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Intent {
@@ -71,7 +74,7 @@ impl Oracle {
         world: &World,
         host: usize,
         id: OrderId,
-        expected: u64,
+        rows: std::ops::Range<usize>,
         lease: Option<(Fence, Duration)>,
         now: Timestamp,
         work: Option<&str>,
@@ -83,7 +86,7 @@ impl Oracle {
         let Oracle { orders, numbers, .. } = self;
         let watched = orders.entry(id).or_default();
         world.store.inspect(id, |order, journal, item| {
-            let rows = &journal[expected as usize..];
+            let rows = journal.get(rows).unwrap_or_default();
             if let Some(work) = work {
                 world.trace(|| {
                     let events: Vec<&str> = rows.iter().map(|r| r.event.name()).collect();
@@ -134,13 +137,15 @@ impl Oracle {
             .inspect(order, |o, _, work| (o.reservations.len() as u32, o.payments.len() as u32, work.and_then(|w| w.fence)));
         let (reservations, payments, fence) = stored.unwrap_or_default();
         let intent = watched.keys.get(&call).copied().or_else(|| {
-            let count = if purpose == Purpose::Payment { payments } else { reservations };
-            let n = (1..=count).find(|n| key(order, purpose, *n) == call)?;
             let intent = match purpose {
-                Purpose::Payment => Intent::Op(Op::Payment(n)),
-                Purpose::Reserve => Intent::Op(Op::Reservation(n)),
-                Purpose::Release | Purpose::Commit => Intent::Closing(n),
-            };
+                Purpose::Payment => (1..=payments).find(|n| key(order, purpose, *n) == call).map(Op::Payment).map(Intent::Op),
+                Purpose::Reserve => {
+                    (1..=reservations).find(|n| key(order, purpose, *n) == call).map(Op::Reservation).map(Intent::Op)
+                }
+                Purpose::Release | Purpose::Commit => (1..=reservations)
+                    .find(|n| (0..REFUSALS_MAX).any(|refusals| closing_key(order, purpose, *n, refusals) == call))
+                    .map(Intent::Closing),
+            }?;
             watched.keys.insert(call, intent);
             Some(intent)
         });

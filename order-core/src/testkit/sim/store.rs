@@ -151,6 +151,7 @@ impl OrderStore for SimStore {
             self.without_fence(&mut changeset);
         }
         let expected = changeset.expected();
+        let rows = expected as usize..expected as usize + changeset.journal.len();
         let lease = match &changeset.work {
             WorkChange::Lease { fence, ttl, .. } | WorkChange::Extend { fence, ttl, .. } => Some((*fence, since + *ttl)),
             _ => None,
@@ -162,7 +163,7 @@ impl OrderStore for SimStore {
         match &result {
             Ok(committed) if !committed.replayed => {
                 let now = crate::runtime::Clock::now(&self.runtime);
-                lock(&world.oracle).committed(world, self.index, order, expected, lease, now, work.as_deref());
+                lock(&world.oracle).committed(world, self.index, order, rows, lease, now, work.as_deref());
                 if wakes {
                     world.work.notify_waiters();
                 }
