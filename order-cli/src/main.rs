@@ -1,1 +1,24 @@
-fn main() {}
+//! The `order` command: operations on orders, an embedded shop, and scripted fixtures.
+
+mod args;
+mod auditing;
+mod commands;
+mod engine;
+mod exit;
+mod input;
+mod output;
+mod script;
+mod settings;
+mod toml_doc;
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+
+fn main() -> ExitCode {
+    let cli = args::Cli::parse();
+    match commands::run(cli) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => failure.report(),
+    }
+}

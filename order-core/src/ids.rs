@@ -10,7 +10,7 @@ use crate::text::{self, TextError};
 
 /// A text that is not the identifier it should be.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{value:?} is not a {what}: {remedy}")]
+#[error("{value:?} is not {article} {what}: {remedy}", article = article(.what))]
 pub struct ParseIdError {
     /// What was expected, such as `order id`.
     pub what: &'static str,
@@ -24,6 +24,10 @@ impl ParseIdError {
     pub(crate) fn new(what: &'static str, value: &str, remedy: &'static str) -> Self {
         ParseIdError { what, value: value.chars().take(64).collect(), remedy }
     }
+}
+
+fn article(noun: &str) -> &'static str {
+    if noun.starts_with(['a', 'e', 'i', 'o']) { "an" } else { "a" }
 }
 
 macro_rules! uuid_ids {

@@ -1,5 +1,12 @@
-//! SQLite for `order-core`: `SqliteStore` keeps orders in one file, `Shop` is an embedded catalogue, stock and payment desk.
+//! SQLite for `order-core`: [`SqliteStore`] keeps orders in one file, [`Shop`](shop::Shop) is an embedded catalogue, stock and payment desk.
 #![warn(missing_docs)]
 
 pub mod shop;
 mod store;
+
+pub use store::{SqliteOptions, SqliteStore, WriterStats};
+
+/// The README's example, compiled and run.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+struct Readme;

@@ -106,16 +106,16 @@ pub fn decide(order: &Order, command: &Command, env: &Env<'_>) -> Result<Vec<Eve
 }
 
 fn cancel(order: &Order) -> Result<Vec<Event>, Rejection> {
-    if matches!(order.lifecycle, Lifecycle::Cancelling | Lifecycle::Cancelled) {
-        return Ok(Vec::new());
-    }
     if can_cancel(order) {
-        Ok(vec![Event::CancelRequested { cause: CancelCause::Requested }])
-    } else {
-        Err(illegal(order, &Command::Cancel))
+        return Ok(vec![Event::CancelRequested { cause: CancelCause::Requested }]);
+    }
+    match order.lifecycle {
+        Lifecycle::Cancelling | Lifecycle::Cancelled => Ok(Vec::new()),
+        _ => Err(illegal(order, &Command::Cancel)),
     }
 }
 
+/// Whether cancelling would change something. Refusals ask this too, so it must not itself refuse.
 fn can_cancel(order: &Order) -> bool {
     match order.lifecycle {
         Lifecycle::Pending | Lifecycle::PaymentFailed => true,

@@ -28,6 +28,16 @@ pub fn key(order: OrderId, purpose: Purpose, n: u32) -> Uuid {
     derive(order, purpose, u64::from(n))
 }
 
+/// The key of giving back or committing reservation number `n`, which was refused so often before: asked again under the
+/// same key, a service would refuse again.
+pub fn closing_key(order: OrderId, purpose: Purpose, n: u32, refusals: u32) -> Uuid {
+    let what = match purpose {
+        Purpose::Commit => "commit",
+        _ => "release",
+    };
+    derive(order, what, u64::from(refusals) << 32 | u64::from(n))
+}
+
 /// The id of the event that journal row `seq` of an order is to the outside.
 pub fn event_id(order: OrderId, seq: u64) -> Uuid {
     derive(order, "event", seq)

@@ -19,7 +19,7 @@ mod table;
 
 pub use decide::{Command, decide, possible};
 pub use evolve::{begin, evolve};
-pub use keys::{Purpose, event_id, key};
+pub use keys::{Purpose, closing_key, event_id, key};
 pub use next::{Call, Next, Stuck, Verb, next};
 pub use record::{ClosingOutcome, Fact, HoldOutcome, PaymentOutcome, PaymentReport, record};
 pub use settle::{covered, settle};
@@ -55,7 +55,7 @@ pub fn backoff(policy: &Policy, tries: u32, random: u64) -> Duration {
     }
     let bound = pause_after(policy, tries);
     let micros = u64::try_from(bound.as_micros()).unwrap_or(u64::MAX);
-    Duration::from_micros((u128::from(random) * u128::from(micros) >> 64) as u64)
+    Duration::from_micros(((u128::from(random) * u128::from(micros)) >> 64) as u64)
 }
 
 /// The longest pause after `tries` failures.

@@ -2,7 +2,7 @@
 
 use super::payments::{attempt_outstanding, deadline, is_wanted as money_wanted};
 use super::record::never_happened;
-use super::stock::{SkuStock, backorder_retry, is_wanted as hold_wanted, sku_stock};
+use super::stock::{SkuStock, backorder_retry, is_short, is_wanted as hold_wanted, sku_stock};
 use super::{Env, pause_after};
 use crate::money::Minor;
 use crate::order::{
@@ -93,7 +93,7 @@ pub struct Stuck {
 pub fn next(order: &Order, tries: &Tries, env: &Env<'_>) -> Next {
     let mut plan = Planner { order, tries, env, out: Next::default() };
     let stock = sku_stock(order, env);
-    let refused = stock.iter().any(|(_, _, s)| matches!(s, SkuStock::Refused { .. } | SkuStock::Suspect));
+    let refused = is_short(order, env, &stock);
     plan.missing_stock(&stock, refused);
     plan.reservations(refused);
     plan.attempts(&stock, refused);
@@ -164,12 +164,9 @@ impl Planner<'_, '_> {
     fn reservations(&mut self, refused: bool) {
         // A service that cannot repeat a reserve is asked for one hold at a time, so that a crash leaves at most one unknown.
         let one_by_one = !self.env.inventory.repeat_reserve;
-        let mut may_ask =
-            !refused
-                && !(one_by_one
-                    && self.order.reservations.iter().any(|r| {
-                        matches!(r.state, HoldState::Armed | HoldState::Unknown) && !self.is_clear(Op::Reservation(r.n))
-                    }));
+        let asked = |r: &&Reservation| matches!(r.state, HoldState::Armed | HoldState::Unknown);
+        let under_way = self.order.reservations.iter().filter(asked).any(|r| !self.is_clear(Op::Reservation(r.n)));
+        let mut may_ask = !(refused || one_by_one && under_way);
         let order = self.order;
         for r in &order.reservations {
             let op = Op::Reservation(r.n);
@@ -219,8 +216,11 @@ impl Planner<'_, '_> {
             self.call(op, verb, false);
             return;
         }
+        // A hold whose time is over is given back like any other: our clock may be wrong about it, and some inventories keep
+        // the units until they are told.
+        let over = r.expires_at.is_some_and(|t| t <= self.env.now);
         let kind = match r.state {
-            HoldState::Held if !wanted => ClosingKind::Release,
+            HoldState::Held if !wanted || over => ClosingKind::Release,
             HoldState::Held if self.commits_at_confirmation(r) => ClosingKind::Commit,
             HoldState::Committed if !self.order.lifecycle.is_live() && self.env.inventory.release_committed => {
                 ClosingKind::Release

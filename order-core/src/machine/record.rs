@@ -3,7 +3,7 @@
 use uuid::Uuid;
 
 use super::payments::is_wanted;
-use super::stock::{SkuStock, sku_stock};
+use super::stock::{is_short, sku_stock};
 use super::{Env, Purpose, key};
 use crate::ids::Reference;
 use crate::money::{Minor, Money};
@@ -158,7 +158,7 @@ const NEVER_HAPPENED: &str = "NEVER_HAPPENED";
 pub fn record(order: &Order, fact: &Fact, env: &Env<'_>) -> Vec<Event> {
     match fact {
         Fact::Hold { n, outcome } => record_hold(order, *n, outcome),
-        Fact::Closing { n, kind, outcome } => record_closing(order, *n, *kind, outcome),
+        Fact::Closing { n, kind, outcome } => record_closing(order, *n, *kind, outcome, env),
         Fact::Payment { n, outcome } => match order.payment(*n) {
             Some(p) => record_payment(order, p, outcome, env),
             None => Vec::new(),
@@ -223,7 +223,7 @@ fn record_hold(order: &Order, n: u32, outcome: &HoldOutcome) -> Vec<Event> {
     events
 }
 
-fn record_closing(order: &Order, n: u32, kind: ClosingKind, outcome: &ClosingOutcome) -> Vec<Event> {
+fn record_closing(order: &Order, n: u32, kind: ClosingKind, outcome: &ClosingOutcome, env: &Env<'_>) -> Vec<Event> {
     let Some(r) = order.reservation(n) else { return Vec::new() };
     let op = Op::Reservation(n);
     let under_way = r.closing.filter(|c| c.kind == kind);
@@ -242,6 +242,10 @@ fn record_closing(order: &Order, n: u32, kind: ClosingKind, outcome: &ClosingOut
         ClosingOutcome::Refused { code } => {
             if under_way.is_none() {
                 return Vec::new();
+            }
+            // Of a hold whose time is over it means that there is nothing left to give back.
+            if kind == ClosingKind::Release && r.expires_at.is_some_and(|t| t <= env.now) {
+                return std::iter::once(Event::StockExpired { n }).chain(outcome_known(order, op)).collect();
             }
             let look = raise(order, AttentionReason::ReleaseRefused, Some(op));
             std::iter::once(Event::StockClosingRefused { n, kind, code: code.clone() }).chain(look).collect()
@@ -285,7 +289,7 @@ fn absent(order: &Order, p: &PaymentOperation, env: &Env<'_>) -> Vec<Event> {
     if !matches!(p.state, OperationState::Armed | OperationState::Unknown) {
         return Vec::new();
     }
-    let stock_refused = sku_stock(order, env).iter().any(|(_, _, s)| matches!(s, SkuStock::Refused { .. } | SkuStock::Suspect));
+    let stock_refused = is_short(order, env, &sku_stock(order, env));
     let mut events = vec![Event::PaymentSettled {
         n: p.n,
         state: OperationState::Failed,

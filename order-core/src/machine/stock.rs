@@ -1,6 +1,7 @@
 //! How an order stands with the stock it wants, SKU by SKU.
 
 use super::Env;
+use super::payments::money_moved;
 use crate::ids::Sku;
 use crate::order::{ClosingKind, HoldState, Lifecycle, Order, Reservation};
 use crate::policy::LostStock;
@@ -56,15 +57,26 @@ fn stand(order: &Order, env: &Env<'_>, sku: &Sku, wanted: u32) -> SkuStock {
     }
 }
 
-/// A confirmed order on backorder asks again from time to time.
+/// An order on backorder asks again from time to time.
 fn is_retried(order: &Order, env: &Env<'_>, refused: &Reservation) -> bool {
     backorder_retry(order, env, refused).is_some_and(|t| t <= env.now)
 }
 
-/// When a confirmed order on backorder asks again for what was refused.
+/// When an order on backorder asks again for what was refused.
 pub(super) fn backorder_retry(order: &Order, env: &Env<'_>, refused: &Reservation) -> Option<Timestamp> {
-    let waits = order.lifecycle == Lifecycle::Confirmed && env.policy.lost_stock == LostStock::Backorder;
-    waits.then(|| refused.updated_at.after(env.policy.backoff_longest))
+    on_backorder(order, env).then(|| refused.updated_at.after(env.policy.backoff_longest))
+}
+
+/// Whether the order is kept although stock it was paid for is missing.
+fn on_backorder(order: &Order, env: &Env<'_>) -> bool {
+    let paid = order.lifecycle == Lifecycle::Confirmed || (order.lifecycle == Lifecycle::Pending && money_moved(order));
+    paid && env.policy.lost_stock == LostStock::Backorder
+}
+
+/// Whether a shortage ends the placing, so that nothing more is wanted of stock and money.
+pub(super) fn is_short(order: &Order, env: &Env<'_>, stock: &[(&Sku, u32, SkuStock)]) -> bool {
+    let short = |s: &SkuStock| matches!(s, SkuStock::Refused { .. } | SkuStock::Suspect);
+    stock.iter().any(|(_, _, s)| short(s)) && !on_backorder(order, env)
 }
 
 /// Reservations of the attempt at placing that is under way.

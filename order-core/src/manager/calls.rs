@@ -7,7 +7,7 @@ use futures_util::future::{Either, select};
 
 use super::OrderManager;
 use crate::ids::Reference;
-use crate::machine::{Call, ClosingOutcome, Fact, HoldOutcome, PaymentOutcome, Purpose, Verb, event_id, key};
+use crate::machine::{Call, ClosingOutcome, Fact, HoldOutcome, PaymentOutcome, Purpose, Verb, closing_key, event_id, key};
 use crate::order::{ClosingKind, Op, OperationKind, OperationState, Order, PaymentOperation, Reservation};
 use crate::services::{
     AttemptRequest, CallError, Clients, FollowUpRequest, HoldAnswer, HoldLookup, HoldRequest, InventoryService, Notification,
@@ -76,7 +76,7 @@ impl<S: OrderStore, C: Clients> OrderManager<S, C> {
             lifetime: self.inner.policy.hold_lifetime,
         };
         let closing = |purpose| HoldRequest {
-            key: key(order.id, purpose, n),
+            key: closing_key(order.id, purpose, n, r.refusals),
             reserve_key: key(order.id, Purpose::Reserve, n),
             order: order.id,
             sku: r.sku.clone(),
@@ -85,11 +85,13 @@ impl<S: OrderStore, C: Clients> OrderManager<S, C> {
             repeat,
         };
         let fact = |outcome| Fact::Hold { n, outcome };
+        // An earlier call may have made the hold: then it lives since then at the earliest, however late we hear of it.
+        let since = if repeat || verb == Verb::LookUpHold { r.created_at } else { started };
         match verb {
             Verb::Reserve => {
                 let request = reserve();
                 match self.within(ServiceName::Inventory, inventory.reserve(&request)).await {
-                    Ok(answer) => match held(answer, r.quantity, started) {
+                    Ok(answer) => match held(answer, r.quantity, since) {
                         Ok(outcome) => Outcome::Known(fact(outcome)),
                         Err(message) => Outcome::Unknown { fact: Some(fact(HoldOutcome::Unknown { malformed: true })), message },
                     },
@@ -109,7 +111,7 @@ impl<S: OrderStore, C: Clients> OrderManager<S, C> {
             Verb::LookUpHold => {
                 let request = reserve();
                 match self.within(ServiceName::Inventory, inventory.look_up(&request)).await {
-                    Ok(HoldLookup::Held(answer)) => match held(answer, r.quantity, started) {
+                    Ok(HoldLookup::Held(answer)) => match held(answer, r.quantity, since) {
                         Ok(outcome) => Outcome::Known(fact(outcome)),
                         Err(message) => Outcome::Unknown { fact: Some(fact(HoldOutcome::Unknown { malformed: true })), message },
                     },
@@ -288,13 +290,13 @@ impl<S: OrderStore, C: Clients> OrderManager<S, C> {
 }
 
 /// A hold as answered, or why the answer makes no sense.
-fn held(answer: HoldAnswer, wanted: u32, started: Timestamp) -> Result<HoldOutcome, String> {
+fn held(answer: HoldAnswer, wanted: u32, since: Timestamp) -> Result<HoldOutcome, String> {
     let HoldAnswer { reference, quantity, lifetime } = answer;
     if quantity != wanted {
         return Err(format!("the inventory answered a hold of {quantity} units, not {wanted}"));
     }
     let reference = reference.parse().map_err(|_| "the inventory answered a hold without a usable reference".to_owned())?;
-    Ok(HoldOutcome::Held { reference: Some(reference), expires_at: lifetime.map(|l| started.after(l)) })
+    Ok(HoldOutcome::Held { reference: Some(reference), expires_at: lifetime.map(|l| since.after(l)) })
 }
 
 /// A call that `next` cannot have planned: nothing is sent.

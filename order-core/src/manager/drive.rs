@@ -33,6 +33,8 @@ pub(super) struct Session {
     pub revision: u64,
     /// Monotonic time from which the lease counts: taken before it was asked for.
     pub leased_at: Duration,
+    /// What the store's clock said when it gave the order out because it was due; none for who has just placed it.
+    pub claimed_at: Option<Timestamp>,
     /// What was tried, as the worker knows it.
     pub tries: Tries,
     /// What was tried, as the store knows it.
@@ -92,7 +94,7 @@ impl<S: OrderStore, C: Clients> OrderManager<S, C> {
     }
 
     /// A session on a claimed order. Whatever an earlier worker armed and did not answer for may have been called.
-    fn session(
+    pub(super) fn session(
         &self,
         claimed: Claimed,
         fence: Fence,
@@ -113,6 +115,7 @@ impl<S: OrderStore, C: Clients> OrderManager<S, C> {
             fence,
             revision: work.revision,
             leased_at,
+            claimed_at: work.leased_until.map(|t| t.before(self.inner.policy.lease)),
             saved: work.tries,
             tries,
             unsent: BTreeSet::new(),
@@ -198,7 +201,8 @@ impl<S: OrderStore, C: Clients> OrderManager<S, C> {
                 WorkChange::Done { fence, revision }
             } else {
                 let tries = session.tries_to_hand_over(&draft.order);
-                WorkChange::Release { fence, revision, due: plan.wake, tries }
+                let due = plan.wake.map(|wake| session.due_again(wake, env.now));
+                WorkChange::Release { fence, revision, due, tries }
             };
             let (order, _) = self.commit(draft.into_changeset(None, work)).await?;
             session.order = order;
@@ -210,9 +214,7 @@ impl<S: OrderStore, C: Clients> OrderManager<S, C> {
         let called: Vec<Op> = plan.calls.iter().filter(|c| c.verb.has_effect()).map(|c| c.op).collect();
         let saved_as_unsent = called.iter().any(|op| session.saved.get(*op).is_some_and(|t| t.clear));
         let needs_intent = !to_arm.is_empty() || saved_as_unsent || has_unsaved_intent(session, &draft.order, &plan);
-        let lease_left = self.inner.policy.lease.saturating_sub(self.inner.runtime.monotonic().saturating_sub(session.leased_at));
-        let lease_short = lease_left < self.inner.policy.call_deadline + LEASE_RESERVE;
-        if needs_intent || lease_short {
+        if needs_intent || self.is_lease_short(session) {
             if !to_arm.is_empty() {
                 draft.push(Event::Armed { ops: to_arm.clone() }, &worker);
             }
@@ -226,6 +228,10 @@ impl<S: OrderStore, C: Clients> OrderManager<S, C> {
             if peek.is_none_or(|p| p.version != session.order.version || p.fence != Some(session.fence)) {
                 return Err(CommitError::Conflict);
             }
+            if self.is_lease_short(session) {
+                // Looking took too long: the lease is extended first, if it still can be.
+                return Ok(Round::Continue);
+            }
             self.make_calls(session, facts, draft.order, plan.calls).await;
             return Ok(Round::Continue);
         } else {
@@ -234,6 +240,13 @@ impl<S: OrderStore, C: Clients> OrderManager<S, C> {
         }
         // Planned again on what was committed: the same calls, now armed.
         Ok(Round::Continue)
+    }
+
+    /// Whether too little of the lease is left to start a call.
+    fn is_lease_short(&self, session: &Session) -> bool {
+        let policy = &self.inner.policy;
+        let held = self.inner.runtime.monotonic().saturating_sub(session.leased_at);
+        policy.lease.saturating_sub(held) < policy.call_deadline + LEASE_RESERVE
     }
 
     /// Puts an order aside on which workers die again and again: a person must look, and nothing else suffers.
@@ -369,6 +382,9 @@ impl<S: OrderStore, C: Clients> OrderManager<S, C> {
     }
 }
 
+/// How long an order waits at the most because a worker with a slow clock took it; others may be right.
+const SLOW_CLOCK_PAUSE_LONGEST: Duration = Duration::from_secs(30);
+
 /// How often facts are decided again after a conflict before they are left to recovery.
 pub(super) const CONFLICTS_MAX: u32 = 32;
 
@@ -404,6 +420,17 @@ fn has_unsaved_intent(session: &Session, order: &Order, plan: &Next) -> bool {
 }
 
 impl Session {
+    /// When the order is due again, by the store's clock. Whoever's own clock is slow finds that nothing is due yet for an
+    /// order that was given out because it was: given back as it is, it would be given out again at once, and again.
+    fn due_again(&self, wake: Timestamp, now: Timestamp) -> Timestamp {
+        match self.claimed_at {
+            Some(claimed_at) if wake > now && wake <= claimed_at => {
+                claimed_at.after(wake.since(now).min(SLOW_CLOCK_PAUSE_LONGEST))
+            }
+            _ => wake,
+        }
+    }
+
     /// Tells who waits, once the order is decided.
     fn answer_if_decided(&mut self) {
         if super::attend::is_decided(&self.order)

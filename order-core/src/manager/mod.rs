@@ -10,6 +10,7 @@ mod explain;
 mod place;
 mod principal;
 mod queries;
+mod worker;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,6 +20,7 @@ pub use drive::WorkDone;
 pub use explain::Explanation;
 pub use place::{PlaceOptions, Placement, Quote};
 pub use principal::{Action, Principal, authorize};
+pub use worker::WorkerOptions;
 
 use crate::machine::Env;
 use crate::order::Order;

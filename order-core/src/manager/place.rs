@@ -230,7 +230,7 @@ impl<S: OrderStore, C: Clients> OrderManager<S, C> {
             claims: priced.claims,
             placing_deadline: now.after(self.inner.policy.placing_deadline),
             addresses: Some(valid.addresses.clone()).into(),
-            notes: valid.notes.clone().into(),
+            notes: valid.notes.clone(),
             token: valid.token.clone(),
             return_url: valid.return_url.clone(),
         })
@@ -272,6 +272,7 @@ impl<S: OrderStore, C: Clients> OrderManager<S, C> {
                         fence,
                         revision: committed.revision.max(1),
                         leased_at,
+                        claimed_at: None,
                         tries: Tries::default(),
                         saved: Tries::default(),
                         unsent: std::collections::BTreeSet::new(),

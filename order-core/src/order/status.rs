@@ -261,7 +261,7 @@ fn payment(order: &Order) -> PaymentStatus {
     if attempt_in(&[OperationState::Planned, OperationState::Armed, OperationState::Pending]) {
         return PaymentStatus::Pending;
     }
-    match attempts().last().map(|p| (p.kind, p.state)) {
+    match attempts().next_back().map(|p| (p.kind, p.state)) {
         Some((OperationKind::Authorize | OperationKind::Charge, OperationState::Voided)) => PaymentStatus::Voided,
         Some((_, OperationState::Declined | OperationState::Failed)) => PaymentStatus::Failed,
         _ if order.lifecycle.is_live() && money.owed == 0 => PaymentStatus::Paid,

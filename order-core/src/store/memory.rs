@@ -328,7 +328,7 @@ fn forget_private(event: &mut Event) {
             placed.token = Private(None);
             placed.return_url = Private(None);
         }
-        Event::PaymentPlanned { token, return_url, .. } => {
+        Event::PaymentPlanned { token, return_url, .. } | Event::PaymentRetried { token, return_url, .. } => {
             *token = Private(None);
             *return_url = Private(None);
         }

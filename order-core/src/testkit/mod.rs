@@ -1,5 +1,5 @@
-//! What proves that the engine is right, and what its users test their own parts with: the conformance suite for stores,
-//! services with faults and ledgers, a deterministic executor, the simulator.
+//! For whoever tests the engine, or a store or service of their own: the conformance suite, sample orders, a clock set by
+//! hand, an executor with virtual time, services with faults, and the simulator.
 
 mod block_on;
 mod clock;
@@ -7,6 +7,12 @@ pub mod conformance;
 pub mod executor;
 pub mod orders;
 pub mod services;
+pub mod sim;
 
 pub use block_on::block_on;
 pub use clock::ManualClock;
+
+/// Bugs on purpose, to see whether the simulator notices.
+pub mod planted {
+    pub use crate::planted::{Bug, set};
+}

@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
+use order_core::manager::WorkerOptions;
 use order_core::order::{AttentionReason, PaymentStatus, Status};
+use order_core::runtime::Runtime;
 use order_core::services::InventoryCapabilities;
 use order_core::testkit::services::{Fault, Method};
 
@@ -52,8 +54,8 @@ fn a_hold_that_cannot_be_proven_is_a_suspect_and_one_more_is_asked_for() {
 
 #[test]
 fn a_payment_service_that_is_down_for_a_night_heals_by_itself() {
-    let mut policy = order_core::policy::Policy::default();
-    policy.placing_deadline = Duration::from_secs(24 * 3600);
+    let policy =
+        order_core::policy::Policy { placing_deadline: Duration::from_secs(24 * 3600), ..order_core::policy::Policy::default() };
     let world = World::with(InventoryCapabilities::IDEAL, None, policy);
     world.payment.set(Method::Charge, Some(Fault::NotDone));
     let order = world.place(&[1], "CARD");
@@ -122,5 +124,18 @@ fn a_hold_about_to_lapse_is_replaced_and_the_old_one_released() {
     let order = world.order(order.id);
     assert_eq!(order.reservations.len(), 2, "{:?}", world.events(order.id));
     assert_eq!(order.statuses.status, Status::Confirmed);
+    assert_eq!(world.books(), (2490, 2));
+}
+
+#[test]
+fn a_worker_takes_up_what_was_left_undone_and_stops_when_told() {
+    let world = World::new();
+    world.payment.set(Method::Charge, Some(Fault::NotDone));
+    let order = world.place(&[1], "CARD");
+    assert_eq!((order.statuses.status, order.statuses.payment), (Status::Pending, PaymentStatus::Pending));
+    world.payment.clear();
+    let stop = world.runtime.sleep(Duration::from_secs(60));
+    world.runtime.block_on(world.manager.run_worker(WorkerOptions::default(), stop));
+    assert_eq!(world.order(order.id).statuses.status, Status::Confirmed);
     assert_eq!(world.books(), (2490, 2));
 }

@@ -133,9 +133,7 @@ impl World {
     /// Lets everything that is due happen, without letting time go on.
     pub fn work(&self) {
         self.runtime.run_until_idle();
-        self.runtime.block_on(async {
-            while self.manager.work_due(100).await.unwrap().orders > 0 {}
-        });
+        self.runtime.block_on(async { while self.manager.work_due(100).await.unwrap().orders > 0 {} });
     }
 
     /// Lets time go on, and everything that falls due happen.

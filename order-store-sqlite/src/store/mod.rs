@@ -1,1 +1,180 @@
-//! The store.
+//! [`SqliteStore`]: the storage contract on one SQLite file.
+//!
+//! One thread writes, in groups; reads have connections of their own and never wait for it. What stands in the file is
+//! described in `migrations/0001_orders.sql`.
+
+mod apply;
+mod encode;
+mod errors;
+mod list;
+mod read;
+mod rows;
+mod schema;
+mod sql;
+mod work;
+mod writer;
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use order_core::ids::{IdempotencyKey, OrderId, UserId};
+use order_core::order::JournalRow;
+use order_core::runtime::Clock;
+use order_core::store::{
+    Changeset, ClaimRequest, Claimed, CommitError, Committed, JournalQuery, KeyMethod, KeyRecord, ListQuery, Loaded, OrderPage,
+    OrderRef, OrderStore, Peek, StoreError, StoreErrorKind, WorkSummary,
+};
+use rusqlite::Connection;
+use tokio::sync::oneshot;
+
+use encode::Prepared;
+use errors::store_error;
+use read::Readers;
+use writer::{Job, Write, Writer};
+
+pub use writer::WriterStats;
+
+/// How a [`SqliteStore`] is opened.
+#[derive(Clone)]
+pub struct SqliteOptions {
+    /// Judges due and lease times.
+    pub clock: Arc<dyn Clock>,
+    /// How many connections read at a time, at least 1; each is opened when first needed. 4.
+    pub readers: usize,
+    /// How long another process's write is waited for. 5 s.
+    pub busy_timeout: Duration,
+}
+
+impl SqliteOptions {
+    /// The defaults, with `clock`.
+    pub fn new(clock: Arc<dyn Clock>) -> Self {
+        SqliteOptions { clock, readers: 4, busy_timeout: Duration::from_secs(5) }
+    }
+}
+
+/// An [`OrderStore`] on one SQLite file.
+///
+/// A commit is durable when it is answered, also after power loss. Concurrent commits share a durable transaction; each
+/// still applies or fails by itself. Several processes may use one file: one writes at a time.
+///
+/// Dropping the store waits until what was queued is written.
+pub struct SqliteStore {
+    clock: Arc<dyn Clock>,
+    /// None in memory, where the writer's connection is the only one.
+    readers: Option<Arc<Readers>>,
+    writer: Writer,
+}
+
+impl SqliteStore {
+    /// Opens the file, makes it if there is none, and brings its schema up to date; `:memory:` lives only as long as the
+    /// store. Blocks while doing so.
+    ///
+    /// Fails with [`StoreErrorKind::Misconfigured`] if the file is another program's, was migrated by a newer version, or
+    /// cannot be written durably; with [`StoreErrorKind::Corrupt`] if it is no database.
+    pub fn open(path: impl AsRef<Path>, options: SqliteOptions) -> Result<Self, StoreError> {
+        let SqliteOptions { clock, readers, busy_timeout } = options;
+        let path = path.as_ref().to_owned();
+        let db = schema::open_writer(&path, busy_timeout, clock.now())?;
+        let readers = (!schema::is_memory(&path)).then(|| Arc::new(Readers::new(path.clone(), busy_timeout, readers)));
+        let writer = Writer::start(db, path, busy_timeout, Arc::clone(&clock))
+            .map_err(|e| StoreError::caused(StoreErrorKind::Unavailable, "cannot start the thread that writes", e))?;
+        Ok(SqliteStore { clock, readers, writer })
+    }
+
+    /// What was written since the store was opened.
+    pub fn stats(&self) -> WriterStats {
+        self.writer.stats()
+    }
+
+    /// A read that touches one order.
+    async fn read<T: Send + 'static>(
+        &self,
+        read: impl FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        match &self.readers {
+            Some(readers) => readers.run(read).await,
+            None => self.read_on_writer(read).await,
+        }
+    }
+
+    /// A read that may take long.
+    async fn read_long<T: Send + 'static>(
+        &self,
+        read: impl FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        match &self.readers {
+            Some(readers) => readers.run_long(read).await,
+            None => self.read_on_writer(read).await,
+        }
+    }
+
+    async fn read_on_writer<T: Send + 'static>(
+        &self,
+        read: impl FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let (answer, waiting) = oneshot::channel();
+        self.writer.send(Job::Read(Box::new(move |db| drop(answer.send(read(db))))));
+        waiting.await.map_err(|_| read::closed())?
+    }
+}
+
+/// The answer of a writer that died while at it.
+fn lost() -> StoreError {
+    StoreError::new(StoreErrorKind::Unknown, "the thread that writes has ended: whether it wrote is not known")
+}
+
+#[async_trait]
+impl OrderStore for SqliteStore {
+    async fn commit(&self, changeset: Changeset) -> Result<Committed, CommitError> {
+        // Kept here until the answer is in, so that freeing it is no work of the writer's.
+        let prepared = Arc::new(Prepared::new(changeset)?);
+        let (answer, waiting) = oneshot::channel();
+        self.writer.send(Job::Write(Write::Commit(Arc::clone(&prepared), answer)));
+        waiting.await.unwrap_or_else(|_| Err(CommitError::Store(lost())))
+    }
+
+    async fn load(&self, order: OrderRef, owner: Option<UserId>) -> Result<Option<Loaded>, StoreError> {
+        self.read(move |db| read::load(db, order, owner).map_err(store_error)).await
+    }
+
+    async fn peek(&self, order: OrderId) -> Result<Option<Peek>, StoreError> {
+        self.read(move |db| read::peek(db, order).map_err(store_error)).await
+    }
+
+    async fn find_key(&self, user: UserId, method: KeyMethod, key: &IdempotencyKey) -> Result<Option<KeyRecord>, StoreError> {
+        let key = key.clone();
+        self.read(move |db| read::find_key(db, user, method, &key).map_err(store_error)).await
+    }
+
+    async fn list(&self, query: &ListQuery) -> Result<OrderPage, StoreError> {
+        let query = query.clone();
+        self.read_long(move |db| list::list(db, &query)).await
+    }
+
+    async fn journal(&self, query: &JournalQuery) -> Result<Vec<JournalRow>, StoreError> {
+        let query = *query;
+        self.read(move |db| read::journal(db, &query).map_err(store_error)).await
+    }
+
+    /// Leases are taken by the writer, orders are read afterwards: an item that is no longer ours by then is left out.
+    async fn claim(&self, request: &ClaimRequest) -> Result<Vec<Claimed>, StoreError> {
+        let (answer, waiting) = oneshot::channel();
+        self.writer.send(Job::Write(Write::Claim(request.clone(), answer)));
+        let ids = waiting.await.unwrap_or_else(|_| Err(lost()))?;
+        let fence = request.fence;
+        let mut claimed = Vec::with_capacity(ids.len());
+        for id in ids {
+            let loaded = self.load(OrderRef::Id(id), None).await?;
+            let ours = loaded.and_then(|Loaded { order, work }| Some((order, work.filter(|w| w.fence == Some(fence))?)));
+            claimed.extend(ours.map(|(order, work)| Claimed { order, work }));
+        }
+        Ok(claimed)
+    }
+
+    async fn work_summary(&self) -> Result<WorkSummary, StoreError> {
+        let now = self.clock.now();
+        self.read_long(move |db| work::summary(db, now).map_err(store_error)).await
+    }
+}

@@ -99,6 +99,18 @@ impl MemoryPayments {
         Some(report_of(entry))
     }
 
+    /// Captures an attempt that was declined after all, and says what the provider reports of it. None unless it was declined.
+    pub fn capture_late(&self, key: Uuid) -> Option<PaymentReport> {
+        let mut state = lock(&self.state);
+        let i = *state.by_key.get(&key)?;
+        let entry = &mut state.ledger[i];
+        if entry.status != OperationState::Declined {
+            return None;
+        }
+        entry.status = OperationState::Captured;
+        Some(report_of(entry))
+    }
+
     /// [`PaymentService::authorize`] or [`PaymentService::charge`], at once.
     pub fn attempt_now(&self, request: &AttemptRequest, kind: OperationKind) -> Result<PaymentAnswer, CallError> {
         let mut state = lock(&self.state);

@@ -1,0 +1,322 @@
+//! The command line. What each option means stands here, and nowhere else; secrets are never among them.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use order_core::ids::{IdempotencyKey, Reference, Sku, UserId};
+use order_core::order::{OperationState, Status};
+use order_core::store::{Cursor, OrderRef, SortKey};
+use uuid::Uuid;
+
+use crate::output::Format;
+
+/// Takes orders through placing, stock, payment, confirmation and cancellation.
+///
+/// Options may also come from the environment or from a file `order.toml` in the working directory, in that order.
+///
+/// Exit codes: 0 done, 1 refused by a business rule, 2 usage or bad input, 3 not found, 4 a service or the store is
+/// unavailable.
+#[derive(Debug, Parser)]
+#[command(name = "order", version, subcommand_required = true, arg_required_else_help = true)]
+pub struct Cli {
+    /// Where, and how.
+    #[command(flatten)]
+    pub global: Global,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// Options of every command.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Where and how")]
+pub struct Global {
+    /// Where the orders are: `sqlite:FILE` or `sqlite::memory:` [env: ORDER_STORE] [default: sqlite:orders.db]
+    #[arg(long, global = true, value_name = "URL")]
+    pub store: Option<String>,
+    /// Where the embedded shop is, with its catalogue, stock, customers and payment desk [env: ORDER_SHOP] [default: shop.db]
+    #[arg(long, global = true, value_name = "FILE")]
+    pub shop: Option<String>,
+    /// How results are printed [env: ORDER_FORMAT] [default: table]
+    #[arg(long, global = true, value_enum, value_name = "FORMAT")]
+    pub format: Option<Format>,
+}
+
+/// What can be done.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// The embedded shop: catalogue, stock, customers, payment desk
+    #[command(subcommand, arg_required_else_help = true)]
+    Shop(ShopCommand),
+    /// Place an order and work on it until nothing is due now
+    Place(Place),
+    /// Say what an order would cost, without placing it
+    Quote(Request),
+    /// Show an order
+    Get(ById),
+    /// List orders
+    List(List),
+    /// Show what happened to an order
+    History(ById),
+    /// Say what an order waits for, and what will happen next
+    Explain(ById),
+    /// Cancel an order: stock and money go back
+    Cancel(Cancel),
+    /// Pay an order whose payment failed, perhaps in another way
+    RetryPayment(RetryPayment),
+    /// Record what a payment provider said, as its callback would
+    RecordPayment(RecordPayment),
+    /// Write something down about an order
+    Note(Note),
+    /// Do what is due now
+    Work(Work),
+    /// List the orders a person must look at
+    Stuck,
+    /// Test the invariants over the whole store, and against the shop; exit 1 on any breach
+    Check,
+    /// Print the transition table
+    States,
+    /// Run a scripted fixture; in memory, unless --store is given here
+    Run(Run),
+}
+
+/// Commands of the embedded shop.
+#[derive(Debug, Subcommand)]
+pub enum ShopCommand {
+    /// Load a catalogue; loading again updates it and never changes the stock of a SKU that exists
+    Load {
+        /// The catalogue, in TOML
+        file: PathBuf,
+    },
+    /// Show stock: on hand, reserved, available, committed
+    Stock {
+        /// Only this SKU
+        sku: Option<Sku>,
+    },
+    /// Add units to the stock
+    Restock {
+        /// Of what
+        sku: Sku,
+        /// How many, at least 1
+        #[arg(value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+        units: u32,
+    },
+    /// End a payment that waits at the desk, and report it as a provider's callback would
+    Settle {
+        /// The payment's key, as `order shop payments` shows it
+        key: Uuid,
+        /// How it ends
+        #[arg(value_enum)]
+        outcome: Settlement,
+    },
+    /// Show every payment operation the desk knows
+    Payments,
+}
+
+/// How a waiting payment ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Settlement {
+    /// The money is there.
+    Captured,
+    /// It is not, and will not be.
+    Declined,
+}
+
+/// An order named by id or number.
+#[derive(Debug, Args)]
+pub struct ById {
+    /// The order's id or number
+    #[arg(value_name = "ID|NUMBER")]
+    pub order: OrderRef,
+}
+
+/// What is to be ordered.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "What to order")]
+pub struct Request {
+    /// Read a CreateOrderRequest in proto3 JSON from FILE, or from standard input if it is `-`
+    #[arg(long, value_name = "FILE|-")]
+    pub file: Option<PathBuf>,
+    /// Who orders
+    #[arg(long, value_name = "UUID", required_unless_present = "file", conflicts_with = "file")]
+    pub user: Option<String>,
+    /// What, and how many: `SKU[=QTY]` or `PRODUCT[/VARIANT][=QTY]`; may be repeated
+    #[arg(long = "item", value_name = "ITEM", required_unless_present = "file", conflicts_with = "file")]
+    pub items: Vec<String>,
+    /// Where it goes: an address in JSON, or a file with one
+    #[arg(long, value_name = "FILE|JSON", required_unless_present = "file", conflicts_with = "file")]
+    pub ship_to: Option<String>,
+    /// Who is billed, if not the same: an address in JSON, or a file with one
+    #[arg(long, value_name = "FILE|JSON", conflicts_with = "file")]
+    pub bill_to: Option<String>,
+    /// How it is paid
+    #[arg(long, value_name = "METHOD", required_unless_present = "file", conflicts_with = "file")]
+    pub payment_method: Option<String>,
+    /// How it is sent; needed unless nothing needs shipping
+    #[arg(long, value_name = "METHOD", conflicts_with = "file")]
+    pub shipping_method: Option<String>,
+    /// A coupon's code
+    #[arg(long, value_name = "CODE", conflicts_with = "file")]
+    pub coupon: Option<String>,
+    /// What the customer wants to say
+    #[arg(long, value_name = "TEXT", conflicts_with = "file")]
+    pub notes: Option<String>,
+    /// A file with the client's opaque payment token
+    #[arg(long, value_name = "FILE")]
+    pub payment_token_file: Option<PathBuf>,
+    /// Where a payment provider sends the customer back to
+    #[arg(long, value_name = "URL")]
+    pub return_url: Option<String>,
+}
+
+/// Options of `place`.
+#[derive(Debug, Args)]
+pub struct Place {
+    /// What.
+    #[command(flatten)]
+    pub request: Request,
+    /// Makes it safe to repeat: the same key names the same order
+    #[arg(long, value_name = "KEY")]
+    pub key: Option<IdempotencyKey>,
+    /// Refuse if the total is not this
+    #[arg(long, value_name = "AMOUNT")]
+    pub expect_total: Option<String>,
+}
+
+/// Options of every command that changes an order.
+#[derive(Debug, Args)]
+pub struct Change {
+    /// Makes it safe to repeat: the same key is applied once per order
+    #[arg(long, value_name = "KEY")]
+    pub key: Option<IdempotencyKey>,
+    /// Refuse if the order has changed since this version
+    #[arg(long, value_name = "N")]
+    pub expect_version: Option<u64>,
+}
+
+/// Options of `list`.
+#[derive(Debug, Args)]
+pub struct List {
+    /// Only this user's
+    #[arg(long, value_name = "UUID")]
+    pub user: Option<UserId>,
+    /// Only with this status, such as CONFIRMED
+    #[arg(long)]
+    pub status: Option<Status>,
+    /// How many at the most, 1 to 1000
+    #[arg(long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    pub limit: u32,
+    /// Go on after this place: the `next` of the page before
+    #[arg(long, value_name = "CURSOR")]
+    pub after: Option<Cursor>,
+    /// By what: created_at, updated_at, total_amount, order_number
+    #[arg(long, value_name = "KEY", default_value = "created_at")]
+    pub sort: SortKey,
+    /// Largest, or latest, first
+    #[arg(long)]
+    pub desc: bool,
+}
+
+/// Options of `cancel`.
+#[derive(Debug, Args)]
+pub struct Cancel {
+    /// Which.
+    #[command(flatten)]
+    pub order: ById,
+    /// Why, for the journal
+    #[arg(long, value_name = "TEXT")]
+    pub reason: String,
+    /// How.
+    #[command(flatten)]
+    pub change: Change,
+}
+
+/// Options of `retry-payment`.
+#[derive(Debug, Args)]
+pub struct RetryPayment {
+    /// Which.
+    #[command(flatten)]
+    pub order: ById,
+    /// How it is paid now
+    #[arg(long)]
+    pub method: String,
+    /// A file with the client's opaque payment token
+    #[arg(long, value_name = "FILE")]
+    pub payment_token_file: Option<PathBuf>,
+    /// Where a payment provider sends the customer back to
+    #[arg(long, value_name = "URL")]
+    pub return_url: Option<String>,
+    /// How.
+    #[command(flatten)]
+    pub change: Change,
+}
+
+/// Options of `record-payment`.
+#[derive(Debug, Args)]
+pub struct RecordPayment {
+    /// Which.
+    #[command(flatten)]
+    pub order: ById,
+    /// The key we gave the provider with the operation, if it says so
+    #[arg(long, value_name = "UUID")]
+    pub key: Option<Uuid>,
+    /// The provider's name for the operation
+    #[arg(long)]
+    pub reference: Reference,
+    /// What became of it: authorized, captured, declined, voided, refunded, failed, pending, action_required
+    #[arg(long, value_parser = reported_state)]
+    pub status: OperationState,
+    /// How much, in the order's currency, such as 12.50
+    #[arg(long)]
+    pub amount: String,
+}
+
+/// What a provider can say of an operation, in either case.
+fn reported_state(text: &str) -> Result<OperationState, String> {
+    use OperationState as S;
+    let reportable = [S::Authorized, S::Captured, S::Declined, S::Voided, S::Refunded, S::Failed, S::Pending, S::ActionRequired];
+    reportable.into_iter().find(|s| s.as_str().eq_ignore_ascii_case(text)).ok_or_else(|| {
+        let names: Vec<String> = reportable.iter().map(|s| s.as_str().to_lowercase()).collect();
+        format!("expected one of {}", names.join(", "))
+    })
+}
+
+/// Options of `note`.
+#[derive(Debug, Args)]
+pub struct Note {
+    /// Which.
+    #[command(flatten)]
+    pub order: ById,
+    /// What to write down, at most 2000 characters
+    pub text: String,
+    /// How.
+    #[command(flatten)]
+    pub change: Change,
+}
+
+/// Options of `work`.
+#[derive(Debug, Args)]
+pub struct Work {
+    /// Go on for ever: do what falls due, until interrupted
+    #[arg(long)]
+    pub watch: bool,
+}
+
+/// Options of `run`.
+#[derive(Debug, Args)]
+pub struct Run {
+    /// The script, in TOML; `examples/README.md` documents the format
+    pub script: PathBuf,
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_well_formed() {
+        Cli::command().debug_assert();
+    }
+}

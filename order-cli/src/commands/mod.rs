@@ -1,0 +1,50 @@
+//! One file for each group of commands.
+
+mod change;
+mod check;
+pub mod place;
+pub mod read;
+pub mod shop;
+mod states;
+mod work;
+
+use crate::args::{Cli, Command};
+use crate::exit::{Code, Failure, Outcome};
+use crate::output::Out;
+use crate::settings::Settings;
+
+/// Does what the command line says.
+pub fn run(cli: Cli) -> Outcome {
+    if let Command::Run(run) = &cli.command {
+        let settings = Settings::for_script(&cli.global)?;
+        return crate::script::run(&run.script, &settings);
+    }
+    let settings = Settings::resolve(&cli.global)?;
+    let out = Out::new(settings.format);
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_time()
+        .enable_io()
+        .build()
+        .map_err(|e| Failure::caused(Code::Unavailable, &e).context("cannot start"))?;
+    runtime.block_on(async {
+        match cli.command {
+            Command::Shop(command) => shop::run(&settings, &out, command).await,
+            Command::Place(args) => place::place(&settings, &out, args).await,
+            Command::Quote(args) => place::quote(&settings, &out, args).await,
+            Command::Get(args) => read::get(&settings, &out, args).await,
+            Command::List(args) => read::list(&settings, &out, args).await,
+            Command::History(args) => read::history(&settings, &out, args).await,
+            Command::Explain(args) => read::explain(&settings, &out, args).await,
+            Command::Cancel(args) => change::cancel(&settings, &out, args).await,
+            Command::RetryPayment(args) => change::retry_payment(&settings, &out, args).await,
+            Command::RecordPayment(args) => change::record_payment(&settings, &out, args).await,
+            Command::Note(args) => change::note(&settings, &out, args).await,
+            Command::Work(args) => work::work(&settings, &out, args).await,
+            Command::Stuck => read::stuck(&settings, &out).await,
+            Command::Check => check::check(&settings, &out).await,
+            Command::States => states::states(&out),
+            Command::Run(_) => Ok(()),
+        }
+    })
+}

@@ -1,0 +1,195 @@
+//! `order place` and `order quote`.
+
+use std::path::Path;
+
+use order_core::error::Error;
+use order_core::manager::{PlaceOptions, Quote};
+use order_core::money::Money;
+use order_core::order::Order;
+use order_core::request::{AddressInput, ItemInput, PlaceRequest};
+use order_store_sqlite::shop::Shop;
+use serde::Serialize;
+
+use crate::args::{Place, Request};
+use crate::engine::Engine;
+use crate::exit::{Failure, Outcome, dead_order};
+use crate::input::items::{self, Named};
+use crate::input::{create_order, read};
+use crate::output::order::{OrderView, amount, text};
+use crate::output::table::Table;
+use crate::output::{Out, note};
+use crate::settings::Settings;
+
+/// Places an order and works it until nothing is due now.
+pub async fn place(settings: &Settings, out: &Out, args: Place) -> Outcome {
+    let request = Draft::read(args.request)?;
+    let engine = Engine::open(settings).await?;
+    let request = request.resolve(&engine.shop).await?;
+    let expected_total = args.expect_total.map(|t| expected_total(&t, &engine)).transpose()?;
+    let options = PlaceOptions { key: args.key, expected_total, wait: None };
+    let placement = engine.manager.place(&engine.principal, request, options).await?;
+    let order = engine.drive(placement.order.id).await?;
+    if placement.replayed {
+        note(format_args!("the key already named order {}, placed at {}", order.number, order.created_at));
+    }
+    show_result(out, &order)
+}
+
+/// Shows an order that was placed or paid again; a failure if it came to nothing.
+pub fn show_result(out: &Out, order: &Order) -> Outcome {
+    out.one(&OrderView::of(order), || text(order))?;
+    dead_order(order).map_or(Ok(()), Err)
+}
+
+fn expected_total(text: &str, engine: &Engine) -> Outcome<Money> {
+    let amount = text.strip_suffix(engine.currency.code()).unwrap_or(text).trim();
+    Money::parse(amount, engine.currency).map_err(|e| Failure::from(e).context("--expect-total"))
+}
+
+/// Says what an order would cost.
+pub async fn quote(settings: &Settings, out: &Out, args: Request) -> Outcome {
+    let request = Draft::read(args)?;
+    let engine = Engine::open(settings).await?;
+    let request = request.resolve(&engine.shop).await?;
+    let quote = engine.manager.quote(&engine.principal, &request).await?;
+    out.one(&QuoteView::of(&quote), || quote_text(&quote))
+}
+
+/// A request whose items may still be named by SKU.
+pub struct Draft {
+    request: PlaceRequest,
+    items: Vec<items::Item>,
+}
+
+impl Draft {
+    /// Reads a request from a file or from options.
+    fn read(args: Request) -> Outcome<Self> {
+        let mut draft = match &args.file {
+            Some(file) => {
+                let json = read::text(file, read::REQUEST_MAX)?;
+                Draft { request: create_order::request(&read::name(file), &json)?, items: Vec::new() }
+            }
+            None => Draft::from_options(&args)?,
+        };
+        draft.request.payment_token = read::token(args.payment_token_file.as_deref())?;
+        draft.request.return_url = args.return_url;
+        Ok(draft)
+    }
+
+    fn from_options(args: &Request) -> Outcome<Self> {
+        let items = args.items.iter().map(|i| items::parse(i).map_err(|e| Failure::bad_input(format!("--item: {e}"))));
+        let request = PlaceRequest {
+            user_id: args.user.clone().unwrap_or_default(),
+            shipping_address: address("--ship-to", args.ship_to.as_deref())?,
+            billing_address: address("--bill-to", args.bill_to.as_deref())?,
+            payment_method: args.payment_method.clone().unwrap_or_default(),
+            shipping_method: args.shipping_method.clone().unwrap_or_default(),
+            notes: args.notes.clone(),
+            coupon_code: args.coupon.clone(),
+            ..PlaceRequest::default()
+        };
+        Ok(Draft { items: items.collect::<Outcome<_>>()?, request })
+    }
+
+    async fn resolve(mut self, shop: &Shop) -> Outcome<PlaceRequest> {
+        for item in self.items {
+            self.request.items.push(resolve_item(&item, shop).await?);
+        }
+        Ok(self.request)
+    }
+}
+
+/// The item by product and variant.
+pub async fn resolve_item(item: &items::Item, shop: &Shop) -> Outcome<ItemInput> {
+    let (product, variant) = match &item.named {
+        Named::Product(product, variant) => (*product, *variant),
+        Named::Sku(sku) => {
+            let found = shop.resolve_sku(sku).await?;
+            found.ok_or_else(|| Failure::from(Error::NotFound { what: "product", id: sku.to_string() }))?
+        }
+    };
+    Ok(ItemInput { product_id: product.to_string(), variant_id: variant.map(|v| v.to_string()), quantity: item.quantity })
+}
+
+/// An address in JSON, or in a file.
+fn address(option: &str, text: Option<&str>) -> Outcome<Option<AddressInput>> {
+    let Some(text) = text else { return Ok(None) };
+    if text.trim_start().starts_with('{') {
+        return create_order::address(option, text).map(Some);
+    }
+    let json = read::text(Path::new(text), read::REQUEST_MAX)?;
+    create_order::address(&read::name(Path::new(text)), &json).map(Some)
+}
+
+/// What an order would cost, as JSON: amounts named as on an order.
+#[derive(Debug, Serialize)]
+struct QuoteView {
+    currency: String,
+    subtotal: String,
+    tax_amount: String,
+    tax_included: String,
+    shipping_amount: String,
+    discount_amount: String,
+    total_amount: String,
+    payment_terms: &'static str,
+    items: Vec<QuoteItemView>,
+}
+
+#[derive(Debug, Serialize)]
+struct QuoteItemView {
+    product_id: String,
+    variant_id: Option<String>,
+    sku: String,
+    name: String,
+    quantity: u32,
+    unit_price: String,
+    discount_amount: String,
+    subtotal: String,
+}
+
+impl QuoteView {
+    fn of(quote: &Quote) -> Self {
+        let amount = |minor| amount(minor, quote.currency);
+        let a = &quote.amounts;
+        QuoteView {
+            currency: quote.currency.to_string(),
+            subtotal: amount(a.subtotal),
+            tax_amount: amount(a.tax),
+            tax_included: amount(a.tax_included),
+            shipping_amount: amount(a.shipping),
+            discount_amount: amount(a.discount),
+            total_amount: amount(a.total),
+            payment_terms: quote.terms.as_str(),
+            items: quote
+                .lines
+                .iter()
+                .map(|l| QuoteItemView {
+                    product_id: l.product.to_string(),
+                    variant_id: l.variant.map(|v| v.to_string()),
+                    sku: l.sku.to_string(),
+                    name: l.name.clone(),
+                    quantity: l.lot.units,
+                    unit_price: amount(l.unit_price),
+                    discount_amount: amount(l.discount),
+                    subtotal: amount(l.lot.subtotal),
+                })
+                .collect(),
+        }
+    }
+}
+
+fn quote_text(quote: &Quote) -> String {
+    let money = |minor| amount(minor, quote.currency);
+    let mut items = Table::new(&["SKU", "NAME", ">QTY", ">PRICE", ">DISCOUNT", ">SUBTOTAL"]);
+    for l in &quote.lines {
+        items.row([
+            l.sku.to_string(),
+            l.name.clone(),
+            l.lot.units.to_string(),
+            money(l.unit_price),
+            money(l.discount),
+            money(l.lot.subtotal),
+        ]);
+    }
+    format!("{}\n{}", items.render(), crate::output::order::sums(&quote.amounts, quote.currency))
+}

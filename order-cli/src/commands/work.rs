@@ -1,0 +1,115 @@
+//! `order work`: doing what is due.
+
+use std::time::Duration;
+
+use order_core::runtime::{Clock, SystemClock};
+use order_core::store::WorkSummary;
+use serde::Serialize;
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::args::Work;
+use crate::engine::Engine;
+use crate::exit::{Code, Failure, Outcome};
+use crate::output::{Out, counted, note};
+use crate::settings::Settings;
+
+/// How many orders are worked on side by side.
+const BATCH: u32 = 32;
+/// How long a lease held by another worker is left before it is looked at again.
+const POLL: Duration = Duration::from_millis(200);
+/// How long a watching worker sleeps at the most, since others may make work due.
+const WATCH_POLL: Duration = Duration::from_millis(500);
+
+#[derive(Debug, Serialize)]
+struct WorkView {
+    worked: u64,
+    waiting: u64,
+    stuck: u64,
+    next_due: Option<String>,
+}
+
+/// Does what is due, once or for ever.
+pub async fn work(settings: &Settings, out: &Out, args: Work) -> Outcome {
+    let engine = Engine::open(settings).await?;
+    if args.watch {
+        return watch(&engine).await;
+    }
+    let (worked, summary) = until_nothing_is_due(&engine).await?;
+    let view = WorkView {
+        worked,
+        waiting: summary.total - summary.stuck,
+        stuck: summary.stuck,
+        next_due: summary.next_due.map(|t| t.to_string()),
+    };
+    out.one(&view, || report(&view))
+}
+
+fn report(view: &WorkView) -> String {
+    let mut text = format!("worked {}; nothing is due now\n", counted(view.worked, "order"));
+    if let Some(next) = &view.next_due {
+        text.push_str(&format!("{} to be looked at later, next at {next}\n", counted(view.waiting, "order")));
+    }
+    if view.stuck > 0 {
+        text.push_str(&format!("{} stuck: `order stuck` shows why\n", counted(view.stuck, "order")));
+    }
+    text
+}
+
+/// Works until nothing is due. Leases that are held now are waited for, at most as long as a lease can last: whoever has
+/// them may have died.
+async fn until_nothing_is_due(engine: &Engine) -> Outcome<(u64, WorkSummary)> {
+    let patience = SystemClock.now().after(engine.manager.policy().lease);
+    let mut worked = 0;
+    loop {
+        let done = engine.manager.work_due(BATCH).await?;
+        worked += done.orders as u64;
+        if done.orders > 0 {
+            continue;
+        }
+        let summary = engine.manager.work_summary().await?;
+        let now = SystemClock.now();
+        let due = summary.next_due.is_some_and(|t| t <= now);
+        match summary.leased_until.filter(|until| *until > now && now < patience) {
+            // A millisecond more than the lease: it must have run out by the store's clock.
+            Some(until) => tokio::time::sleep(until.since(now).saturating_add(Duration::from_millis(1)).min(POLL)).await,
+            None if due => {}
+            None => return Ok((worked, summary)),
+        }
+    }
+}
+
+/// Works for ever. An interrupt ends it between two rounds, so that no lease is left behind.
+async fn watch(engine: &Engine) -> Outcome {
+    let cannot = |e: std::io::Error| Failure::caused(Code::Unavailable, &e).context("cannot listen for signals");
+    let mut interrupt = signal(SignalKind::interrupt()).map_err(cannot)?;
+    let mut terminate = signal(SignalKind::terminate()).map_err(cannot)?;
+    note("working; interrupt to stop");
+    let mut pause = Duration::ZERO;
+    loop {
+        tokio::select! {
+            biased;
+            _ = interrupt.recv() => return Ok(()),
+            _ = terminate.recv() => return Ok(()),
+            () = tokio::time::sleep(pause) => {}
+        }
+        pause = match round(engine).await {
+            Ok(pause) => pause,
+            Err(failure) => {
+                note(format_args!("error: {}", crate::exit::one_line(failure.message())));
+                2 * WATCH_POLL
+            }
+        };
+    }
+}
+
+/// Does what is due, and says when to look again.
+async fn round(engine: &Engine) -> Outcome<Duration> {
+    let done = engine.manager.work_due(BATCH).await?;
+    if done.orders > 0 {
+        note(format_args!("{} worked {}", SystemClock.now(), counted(done.orders as u64, "order")));
+        return Ok(Duration::ZERO);
+    }
+    let summary = engine.manager.work_summary().await?;
+    let wait = summary.next_due.map_or(WATCH_POLL, |due| due.since(SystemClock.now()));
+    Ok(wait.clamp(Duration::from_millis(5), WATCH_POLL))
+}

@@ -1,0 +1,140 @@
+//! The engine as commands use it: a store, the embedded shop and the manager over both.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use order_core::error::Error;
+use order_core::ids::OrderId;
+use order_core::manager::{OrderManager, Principal};
+use order_core::money::Currency;
+use order_core::order::Order;
+use order_core::pricing::PriceBook;
+use order_core::runtime::{Clock, Runtime, SystemClock, TokioRuntime};
+use order_core::services::Clients;
+use order_core::store::OrderStore;
+use order_store_sqlite::shop::{Shop, ShopError};
+use order_store_sqlite::{SqliteOptions, SqliteStore};
+
+use crate::exit::{Code, Failure, Outcome};
+use crate::settings::{Settings, StoreUrl};
+
+/// A manager over any store and the embedded shop.
+pub type Manager = OrderManager<Arc<dyn OrderStore>, Shop>;
+
+/// Everything a command needs.
+pub struct Engine {
+    /// The one door to orders.
+    pub manager: Manager,
+    /// The embedded shop.
+    pub shop: Shop,
+    /// Who gives the commands.
+    pub principal: Principal,
+    /// The currency of the shop's prices.
+    pub currency: Currency,
+}
+
+/// Who types commands.
+pub fn operator() -> Principal {
+    Principal::operator("cli")
+}
+
+impl Engine {
+    /// The engine over the store and the shop of `settings`.
+    pub async fn open(settings: &Settings) -> Outcome<Self> {
+        let shop = open_shop(settings, Arc::new(SystemClock))?;
+        let prices = shop.price_book().await?;
+        let currency = order_core::pricing::Pricing::currency(&prices);
+        Engine::over(settings, shop, prices, currency)
+    }
+
+    /// The engine for commands that call no service: the shop's file is neither made nor touched.
+    pub fn open_for_reading(settings: &Settings) -> Outcome<Self> {
+        let shop = Shop::in_memory(Arc::new(SystemClock))?;
+        let prices =
+            PriceBook::new(Currency::USD, vec![], vec![], vec![], vec![]).map_err(|e| Failure::caused(Code::Unavailable, &e))?;
+        Engine::over(settings, shop, prices, Currency::USD)
+    }
+
+    fn over(settings: &Settings, shop: Shop, prices: PriceBook, currency: Currency) -> Outcome<Self> {
+        let store = open_store(settings, Arc::new(SystemClock))?;
+        let store: Arc<dyn OrderStore> = Arc::new(store);
+        let manager = OrderManager::builder(store, shop.clone())
+            .pricing(Arc::new(prices))
+            .build()
+            .map_err(|e| Failure::caused(Code::BadInput, &e))?;
+        Ok(Engine { manager, shop, principal: operator(), currency })
+    }
+
+    /// Works the order until nothing is due for it now, waiting for whoever is at it; the order as it is then.
+    pub async fn drive(&self, id: OrderId) -> Outcome<Arc<Order>> {
+        drive(&self.manager, id, &TokioRuntime::default()).await
+    }
+}
+
+/// The store of `settings`, judging times by `clock`.
+pub fn open_store(settings: &Settings, clock: Arc<dyn Clock>) -> Outcome<SqliteStore> {
+    let options = SqliteOptions::new(clock);
+    Ok(match &settings.store {
+        StoreUrl::Memory => SqliteStore::open(":memory:", options)?,
+        StoreUrl::Sqlite(path) => SqliteStore::open(path, options)?,
+    })
+}
+
+/// The shop of `settings`, telling time by `clock`.
+pub fn open_shop(settings: &Settings, clock: Arc<dyn Clock>) -> Outcome<Shop> {
+    Ok(match &settings.shop {
+        None => Shop::in_memory(clock)?,
+        Some(path) => Shop::open(path, clock)?,
+    })
+}
+
+/// Works an order until nothing is due for it now; the order as it is then. A worker that has it is waited for, at most
+/// for the length of a lease.
+pub async fn drive<S: OrderStore, C: Clients>(
+    manager: &OrderManager<S, C>,
+    id: OrderId,
+    runtime: &impl Runtime,
+) -> Outcome<Arc<Order>> {
+    let mut pause = Duration::from_millis(1);
+    let patience = runtime.now().after(manager.policy().lease);
+    loop {
+        let loaded = manager.store().load(id.into(), None).await?;
+        let loaded = loaded.ok_or_else(|| Error::NotFound { what: "order", id: id.to_string() })?;
+        let now = runtime.now();
+        let Some(work) = loaded.work else { return Ok(loaded.order) };
+        let taken = work.fence.is_some() && work.leased_until.is_some_and(|until| until > now);
+        let due = work.due.is_some_and(|due| due <= now);
+        if taken && now < patience {
+            runtime.sleep(pause).await;
+            pause = (pause * 2).min(Duration::from_millis(50));
+        } else if due && !taken {
+            manager.work(id).await?;
+        } else {
+            return Ok(loaded.order);
+        }
+    }
+}
+
+impl From<ShopError> for Failure {
+    fn from(error: ShopError) -> Self {
+        let (code, hint) = match &error {
+            ShopError::Unavailable { maybe_done: true, .. } => {
+                (Code::Unavailable, Some("it may have happened; look before you repeat it"))
+            }
+            ShopError::Unavailable { .. } => (Code::Unavailable, Some("nothing was changed; try again later")),
+            ShopError::Foreign { .. } => (Code::Unavailable, Some("check --shop")),
+            ShopError::NoCatalogue { .. } => {
+                (Code::Unavailable, Some("`order shop load FILE` loads one, such as examples/catalogue.toml"))
+            }
+            ShopError::UnknownSku(_) => (Code::NotFound, Some("`order shop stock` shows every SKU")),
+            ShopError::UnknownPayment(_) => (Code::NotFound, Some("`order shop payments` shows every payment with its key")),
+            ShopError::AlreadySettled { .. } | ShopError::OtherCurrency { .. } | ShopError::Conflict(_) => (Code::Refused, None),
+            ShopError::Invalid { .. } => (Code::BadInput, None),
+        };
+        let failure = Failure::caused(code, &error);
+        match hint {
+            Some(hint) => failure.hint(hint),
+            None => failure,
+        }
+    }
+}

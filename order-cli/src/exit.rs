@@ -1,0 +1,237 @@
+//! How a command ends: an exit code, one readable line, and what to do about it.
+
+use std::error::Error as StdError;
+use std::fmt::{self, Write as _};
+use std::process::ExitCode;
+
+use order_core::error::{Error, ErrorKind};
+use order_core::ids::ParseIdError;
+use order_core::money::MoneyError;
+use order_core::order::{HoldState, Order, Status};
+use order_core::store::{StoreError, StoreErrorKind};
+
+/// What a script that calls `order` can tell from its exit code. 0 is success.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Code {
+    /// A business rule said no: change the situation, not the request.
+    Refused = 1,
+    /// The command line or a file could never be right: change it.
+    BadInput = 2,
+    /// There is no such thing.
+    NotFound = 3,
+    /// A service or the store could not be used: try again later.
+    Unavailable = 4,
+}
+
+/// Why a command did not do what it was asked.
+#[derive(Debug)]
+pub struct Failure {
+    /// The exit code.
+    pub code: Code,
+    message: String,
+    hint: Option<String>,
+}
+
+/// What a command comes to.
+pub type Outcome<T = ()> = Result<T, Failure>;
+
+impl Failure {
+    /// A failure without a hint.
+    pub fn new(code: Code, message: impl Into<String>) -> Self {
+        Failure { code, message: message.into(), hint: None }
+    }
+
+    /// Input that could never be right.
+    pub fn bad_input(message: impl Into<String>) -> Self {
+        Failure::new(Code::BadInput, message)
+    }
+
+    /// `error` and its causes, joined by `: `.
+    pub fn caused(code: Code, error: &dyn StdError) -> Self {
+        Failure::new(code, chain(error))
+    }
+
+    /// The same with `context` in front.
+    pub fn context(mut self, context: impl fmt::Display) -> Self {
+        self.message = format!("{context}: {}", self.message);
+        self
+    }
+
+    /// The same with a line that says what to do about it.
+    pub fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+
+    /// What went wrong, on one line.
+    pub fn message(&self) -> &str {
+        &self.message
+    }
+
+    /// Says it on stderr and gives the exit code.
+    pub fn report(&self) -> ExitCode {
+        let mut text = format!("error: {}\n", one_line(&self.message));
+        if let Some(hint) = &self.hint {
+            let _ = writeln!(text, "hint: {}", one_line(hint));
+        }
+        crate::output::to_stderr(&text);
+        ExitCode::from(self.code as u8)
+    }
+}
+
+/// What a place, or a retried payment, that ended badly exits with; `None` if it did not.
+pub fn dead_order(order: &Order) -> Option<Failure> {
+    let why = match order.statuses.status {
+        Status::Rejected => {
+            let missing: Vec<String> = order
+                .reservations
+                .iter()
+                .filter(|r| r.attempt == order.attempt && r.state == HoldState::Refused)
+                .map(|r| match r.available {
+                    Some(available) => format!("{} requested {}, available {available}", r.sku, r.quantity),
+                    None => format!("{} requested {}", r.sku, r.quantity),
+                })
+                .collect();
+            format!("was rejected: out of stock ({})", missing.join("; "))
+        }
+        Status::PaymentFailed => {
+            let code = order.payments.iter().rev().find(|p| p.is_attempt()).and_then(|p| p.code.as_deref());
+            format!("is not paid: payment by {} was declined ({})", order.payment_method, code.unwrap_or("no reason given"))
+        }
+        Status::Expired => "expired: nobody paid in time".to_owned(),
+        _ => return None,
+    };
+    let failure = Failure::new(Code::Refused, format!("order {} {why}", order.number));
+    Some(match order.statuses.status {
+        Status::PaymentFailed => failure.hint(format!(
+            "`order retry-payment {} --method METHOD` pays it in another way, `order cancel` gives up",
+            order.number
+        )),
+        Status::Rejected => failure.hint("`order shop stock` shows what there is"),
+        _ => failure,
+    })
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        let code = match error.kind() {
+            ErrorKind::Rejected | ErrorKind::Conflict | ErrorKind::KeyReused => Code::Refused,
+            ErrorKind::Invalid => Code::BadInput,
+            ErrorKind::NotFound => Code::NotFound,
+            ErrorKind::Forbidden | ErrorKind::Service => Code::Unavailable,
+            ErrorKind::Store => {
+                return match error {
+                    Error::Store(store) => store.into(),
+                    other => Failure::caused(Code::Unavailable, &other),
+                };
+            }
+        };
+        let failure = Failure::caused(code, &error);
+        match hint_for(&error) {
+            Some(hint) => failure.hint(hint),
+            None => failure,
+        }
+    }
+}
+
+fn hint_for(error: &Error) -> Option<String> {
+    match error {
+        Error::NotFound { what: "order", .. } => Some("`order list` shows the orders of this store".into()),
+        Error::NotFound { what: "product" | "variant", .. } => Some("`order shop stock` shows what this shop has".into()),
+        Error::NotFound { what: "user", .. } => Some("customers come from the catalogue: `order shop load FILE`".into()),
+        Error::Rejected(rejection) if !rejection.possible.is_empty() => {
+            Some(format!("possible now: {}", rejection.possible.join(", ")))
+        }
+        Error::Conflict { actual, .. } => Some(format!("read it with `order get`, then repeat with --expect-version {actual}")),
+        Error::KeyReused { .. } => Some("use another --key, or repeat the very same request".into()),
+        Error::Service { .. } => Some("nothing was accepted; try again later".into()),
+        _ => None,
+    }
+}
+
+impl From<StoreError> for Failure {
+    fn from(error: StoreError) -> Self {
+        let (code, hint) = match error.kind {
+            StoreErrorKind::InvalidQuery => (Code::BadInput, None),
+            StoreErrorKind::Unavailable => (Code::Unavailable, Some("nothing was changed; try again later")),
+            StoreErrorKind::Unknown => (
+                Code::Unavailable,
+                Some("it may have happened; repeat the command with the same --key, or look with `order get`"),
+            ),
+            StoreErrorKind::Full => (Code::Unavailable, Some("make room on the disk; nothing was lost")),
+            StoreErrorKind::Corrupt => (Code::Unavailable, Some("stop using the file and restore it from a copy")),
+            StoreErrorKind::Misconfigured => (Code::Unavailable, Some("check --store; a newer file needs a newer program")),
+        };
+        let failure = Failure::caused(code, &error);
+        match hint {
+            Some(hint) => failure.hint(hint),
+            None => failure,
+        }
+    }
+}
+
+impl From<ParseIdError> for Failure {
+    fn from(error: ParseIdError) -> Self {
+        Failure::caused(Code::BadInput, &error)
+    }
+}
+
+impl From<MoneyError> for Failure {
+    fn from(error: MoneyError) -> Self {
+        Failure::caused(Code::BadInput, &error)
+    }
+}
+
+/// `error: cause: its cause …`, leaving out a cause that its effect already quotes.
+pub fn chain(error: &dyn StdError) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        let said = cause.to_string();
+        if !text.ends_with(&said) {
+            let _ = write!(text, ": {said}");
+        }
+        source = cause.source();
+    }
+    text
+}
+
+/// Without line breaks and control characters, so that nothing in a message can disturb a terminal or a log.
+pub fn one_line(text: &str) -> String {
+    let mut line = String::with_capacity(text.len());
+    for c in text.trim_end().chars() {
+        if c.is_control() {
+            if !line.ends_with(' ') {
+                line.push(' ');
+            }
+        } else {
+            line.push(c);
+        }
+    }
+    line
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_kind_of_error_has_its_code() {
+        let cases: [(Error, Code); 4] = [
+            (Error::NotFound { what: "order", id: "x".into() }, Code::NotFound),
+            (Error::invalid("items", "is empty"), Code::BadInput),
+            (StoreError::new(StoreErrorKind::InvalidQuery, "foreign cursor").into(), Code::BadInput),
+            (StoreError::new(StoreErrorKind::Full, "disk full").into(), Code::Unavailable),
+        ];
+        for (error, code) in cases {
+            assert_eq!(Failure::from(error).code, code);
+        }
+    }
+
+    #[test]
+    fn a_message_is_one_line_with_its_causes() {
+        let io = std::io::Error::other("no\nsuch\u{1b}disk");
+        let error = StoreError::caused(StoreErrorKind::Unavailable, "cannot open orders.db", io);
+        assert_eq!(one_line(Failure::from(error).message()), "cannot open orders.db: no such disk");
+    }
+}

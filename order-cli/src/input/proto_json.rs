@@ -1,0 +1,223 @@
+//! Strict proto3 JSON: a message described as data, read without ever guessing.
+//!
+//! Both spellings of a field's name are accepted (`userId`, `user_id`); unknown fields, and a field given twice in
+//! whatever spelling, are refused. `null` is unset, wrappers are bare, an int32 may also be a text. Every mistake is
+//! shown with its path, line and column.
+
+use std::fmt;
+
+use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
+
+use crate::exit::{Failure, Outcome};
+
+/// A message type.
+#[derive(Debug)]
+pub struct Message {
+    /// Its name in the proto.
+    pub name: &'static str,
+    /// Its fields.
+    pub fields: &'static [Field],
+}
+
+/// A field of a message.
+#[derive(Debug)]
+pub struct Field {
+    /// Its name in the proto.
+    pub name: &'static str,
+    /// Its name in JSON.
+    pub json: &'static str,
+    /// What it holds.
+    pub kind: Kind,
+}
+
+/// What a field holds.
+#[derive(Debug, Clone, Copy)]
+pub enum Kind {
+    /// `string`, or a `StringValue`.
+    Text,
+    /// `int32`.
+    Int32,
+    /// A message.
+    Message(&'static Message),
+    /// A repeated message.
+    List(&'static Message),
+}
+
+/// What a field held.
+#[derive(Debug, Clone, PartialEq)]
+enum Value {
+    Unset,
+    Text(String),
+    Int(i64),
+    Message(Values),
+    List(Vec<Values>),
+}
+
+/// The fields of a message that were set.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Values(Vec<(&'static str, Value)>);
+
+impl Values {
+    fn take(&mut self, name: &str) -> Option<Value> {
+        let at = self.0.iter().position(|(n, _)| *n == name)?;
+        Some(self.0.swap_remove(at).1)
+    }
+
+    /// A text, if it was set.
+    pub fn text(&mut self, name: &str) -> Option<String> {
+        match self.take(name) {
+            Some(Value::Text(text)) => Some(text),
+            _ => None,
+        }
+    }
+
+    /// A number; 0 if it was not set, as in proto3.
+    pub fn int(&mut self, name: &str) -> i64 {
+        match self.take(name) {
+            Some(Value::Int(n)) => n,
+            _ => 0,
+        }
+    }
+
+    /// A message, if it was set.
+    pub fn message(&mut self, name: &str) -> Option<Values> {
+        match self.take(name) {
+            Some(Value::Message(values)) => Some(values),
+            _ => None,
+        }
+    }
+
+    /// A list; empty if it was not set.
+    pub fn list(&mut self, name: &str) -> Vec<Values> {
+        match self.take(name) {
+            Some(Value::List(list)) => list,
+            _ => Vec::new(),
+        }
+    }
+}
+
+/// Reads `text`, which came from `source`, as a `message`.
+pub fn parse(source: &str, text: &str, message: &'static Message) -> Outcome<Values> {
+    let mut json = serde_json::Deserializer::from_str(text);
+    let values = Seed { kind: Kind::Message(message), path: String::new(), null: false }.deserialize(&mut json);
+    let values = values.and_then(|v| json.end().map(|()| v)).map_err(|e| problem(source, &e))?;
+    match values {
+        Value::Message(values) => Ok(values),
+        _ => Ok(Values::default()),
+    }
+}
+
+fn problem(source: &str, error: &serde_json::Error) -> Failure {
+    let said = error.to_string();
+    let place = format!(" at line {} column {}", error.line(), error.column());
+    let message = said.strip_suffix(&place).unwrap_or(&said);
+    Failure::bad_input(format!("{source}:{}:{}: {message}", error.line(), error.column()))
+}
+
+/// A place where a value of a kind is expected.
+struct Seed {
+    kind: Kind,
+    path: String,
+    /// Whether `null` may stand here.
+    null: bool,
+}
+
+impl<'de> DeserializeSeed<'de> for Seed {
+    type Value = Value;
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Value, D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Seed {
+    type Value = Value;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.kind {
+            Kind::Text => write!(f, "a text in {}", self.path),
+            Kind::Int32 => write!(f, "a whole number in {}", self.path),
+            Kind::Message(m) if self.path.is_empty() => write!(f, "an object: a {}", m.name),
+            Kind::Message(m) => write!(f, "an object in {}: a {}", self.path, m.name),
+            Kind::List(m) => write!(f, "a list in {}: each a {}", self.path, m.name),
+        }
+    }
+
+    fn visit_unit<E: Error>(self) -> Result<Value, E> {
+        if self.null { Ok(Value::Unset) } else { Err(E::invalid_type(serde::de::Unexpected::Unit, &self)) }
+    }
+
+    fn visit_str<E: Error>(self, text: &str) -> Result<Value, E> {
+        match self.kind {
+            Kind::Text => Ok(Value::Text(text.to_owned())),
+            Kind::Int32 => match text.parse::<i64>() {
+                Ok(n) if !text.starts_with('+') => self.visit_i64(n),
+                _ => Err(E::custom(format_args!("{}: {:?} is not a whole number", self.path, shortened(text)))),
+            },
+            Kind::Message(_) | Kind::List(_) => Err(E::invalid_type(serde::de::Unexpected::Str(&shortened(text)), &self)),
+        }
+    }
+
+    fn visit_i64<E: Error>(self, n: i64) -> Result<Value, E> {
+        match self.kind {
+            Kind::Int32 if i32::try_from(n).is_ok() => Ok(Value::Int(n)),
+            Kind::Int32 => Err(E::custom(format_args!("{}: {n} is out of the range of int32", self.path))),
+            _ => Err(E::invalid_type(serde::de::Unexpected::Signed(n), &self)),
+        }
+    }
+
+    fn visit_u64<E: Error>(self, n: u64) -> Result<Value, E> {
+        self.visit_i64(i64::try_from(n).unwrap_or(i64::MAX))
+    }
+
+    /// proto3 JSON allows `2.0` and `2e0` for 2.
+    fn visit_f64<E: Error>(self, n: f64) -> Result<Value, E> {
+        match self.kind {
+            Kind::Int32 if n.fract() == 0.0 && n.abs() <= f64::from(i32::MAX) + 1.0 => self.visit_i64(n as i64),
+            Kind::Int32 => Err(E::custom(format_args!("{}: {n} is not a whole number of int32", self.path))),
+            _ => Err(E::invalid_type(serde::de::Unexpected::Float(n), &self)),
+        }
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Value, A::Error> {
+        let Kind::List(message) = self.kind else {
+            return Err(A::Error::invalid_type(serde::de::Unexpected::Seq, &self));
+        };
+        let mut items = Vec::new();
+        loop {
+            let path = format!("{}[{}]", self.path, items.len());
+            match list.next_element_seed(Seed { kind: Kind::Message(message), path, null: false })? {
+                Some(Value::Message(values)) => items.push(values),
+                Some(_) => {}
+                None => return Ok(Value::List(items)),
+            }
+        }
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Value, A::Error> {
+        let Kind::Message(message) = self.kind else {
+            return Err(A::Error::invalid_type(serde::de::Unexpected::Map, &self));
+        };
+        let mut values: Vec<(&'static str, Value)> = Vec::new();
+        while let Some(key) = map.next_key::<String>()? {
+            let path = if self.path.is_empty() { key.clone() } else { format!("{}.{key}", self.path) };
+            let Some(field) = message.fields.iter().find(|f| f.json == key || f.name == key) else {
+                let known: Vec<&str> = message.fields.iter().map(|f| f.json).collect();
+                return Err(A::Error::custom(format_args!(
+                    "{}: unknown field of {}: expected one of {}",
+                    shortened(&path),
+                    message.name,
+                    known.join(", ")
+                )));
+            };
+            if values.iter().any(|(name, _)| *name == field.name) {
+                return Err(A::Error::custom(format_args!("{path}: {} is given twice", field.name)));
+            }
+            values.push((field.name, map.next_value_seed(Seed { kind: field.kind, path, null: true })?));
+        }
+        Ok(Value::Message(Values(values)))
+    }
+}
+
+fn shortened(text: &str) -> String {
+    if text.chars().count() <= 80 { text.to_owned() } else { text.chars().take(80).chain(['…']).collect() }
+}

@@ -1,0 +1,115 @@
+//! What commands print: results on stdout in one of three formats, everything else on stderr.
+
+pub mod order;
+pub mod rows;
+pub mod table;
+
+use std::fmt;
+use std::io::{self, Write};
+use std::str::FromStr;
+
+use serde::Serialize;
+
+use crate::exit::{Code, Failure, Outcome};
+
+/// How results are printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
+pub enum Format {
+    /// Aligned columns, for people.
+    #[default]
+    Table,
+    /// One JSON document.
+    Json,
+    /// One JSON value per line.
+    Jsonl,
+}
+
+impl FromStr for Format {
+    type Err = String;
+    fn from_str(s: &str) -> Result<Self, String> {
+        match s {
+            "table" => Ok(Format::Table),
+            "json" => Ok(Format::Json),
+            "jsonl" => Ok(Format::Jsonl),
+            _ => Err(format!("{s:?} is not a format: expected table, json or jsonl")),
+        }
+    }
+}
+
+/// Where a command's results go.
+#[derive(Debug, Clone, Copy)]
+pub struct Out {
+    format: Format,
+}
+
+impl Out {
+    /// Prints in `format`.
+    pub fn new(format: Format) -> Self {
+        Out { format }
+    }
+
+    /// Whether results are one JSON document.
+    pub fn is_json(&self) -> bool {
+        self.format == Format::Json
+    }
+
+    /// Whether results are for people.
+    pub fn is_for_people(&self) -> bool {
+        self.format == Format::Table
+    }
+
+    /// One thing: `table` for people, `value` as one document or one line.
+    pub fn one(&self, value: &impl Serialize, table: impl FnOnce() -> String) -> Outcome {
+        match self.format {
+            Format::Table => to_stdout(&table()),
+            Format::Json => to_stdout(&json(value, true)?),
+            Format::Jsonl => to_stdout(&json(value, false)?),
+        }
+    }
+
+    /// Many things: `document` as one document, or each of `rows` on a line of its own.
+    pub fn many<R: Serialize>(&self, document: &impl Serialize, rows: &[R], table: impl FnOnce() -> String) -> Outcome {
+        match self.format {
+            Format::Table => to_stdout(&table()),
+            Format::Json => to_stdout(&json(document, true)?),
+            Format::Jsonl => {
+                let mut lines = String::new();
+                for row in rows {
+                    lines.push_str(&json(row, false)?);
+                }
+                to_stdout(&lines)
+            }
+        }
+    }
+}
+
+fn json(value: &impl Serialize, pretty: bool) -> Outcome<String> {
+    let text = if pretty { serde_json::to_string_pretty(value) } else { serde_json::to_string(value) };
+    text.map(|t| t + "\n").map_err(|e| Failure::caused(Code::Unavailable, &e).context("cannot print the result"))
+}
+
+/// Prints on stdout. A reader that has gone away is no error: it has seen enough.
+pub fn to_stdout(text: &str) -> Outcome {
+    let mut stdout = io::stdout().lock();
+    match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
+        Err(e) if e.kind() != io::ErrorKind::BrokenPipe => {
+            Err(Failure::caused(Code::Unavailable, &e).context("cannot write to standard output"))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Prints on stderr, if anybody is there.
+pub fn to_stderr(text: &str) {
+    let _ = io::stderr().lock().write_all(text.as_bytes());
+}
+
+/// A message for people, beside the result.
+pub fn note(message: impl fmt::Display) {
+    to_stderr(&format!("{message}\n"));
+}
+
+/// `1 order`, `2 orders`.
+pub fn counted(n: u64, what: &str) -> String {
+    if n == 1 { format!("1 {what}") } else { format!("{n} {what}s") }
+}

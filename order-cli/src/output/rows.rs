@@ -1,0 +1,129 @@
+//! Lists of orders and journals, as JSON rows and as tables.
+
+use std::sync::Arc;
+
+use order_core::order::{JournalRow, Order};
+use order_core::store::OrderPage;
+use serde::Serialize;
+
+use super::order::OrderView;
+use super::table::Table;
+
+/// A page of orders.
+#[derive(Debug, Serialize)]
+pub struct PageView {
+    /// The orders.
+    pub orders: Vec<OrderView>,
+    /// What to pass to `--after` for the next page.
+    pub next: Option<String>,
+}
+
+impl PageView {
+    /// The view of `page`.
+    pub fn of(page: &OrderPage) -> Self {
+        PageView {
+            orders: page.orders.iter().map(|o| OrderView::of(o)).collect(),
+            next: page.next.as_ref().map(ToString::to_string),
+        }
+    }
+}
+
+/// Orders, one per row.
+pub fn orders_table(orders: &[Arc<Order>]) -> Table {
+    let mut table = Table::new(&["NUMBER", "STATUS", "PAYMENT", "FULFILMENT", ">TOTAL", "PLACED", "ID"]);
+    for order in orders {
+        table.row([
+            order.number.to_string(),
+            flagged(order),
+            order.statuses.payment.to_string(),
+            order.statuses.fulfilment.to_string(),
+            order.in_currency(order.amounts.total).to_string(),
+            order.created_at.to_string(),
+            order.id.to_string(),
+        ]);
+    }
+    table
+}
+
+/// The status; with `!` where a person must look, `#` where a hold is placed.
+pub fn flagged(order: &Order) -> String {
+    let mut text = order.statuses.status.to_string();
+    if !order.attention.is_empty() {
+        text.push_str(" !");
+    }
+    if !order.holds.is_empty() {
+        text.push_str(" #");
+    }
+    text
+}
+
+/// Orders a person must look at, and why.
+pub fn attention_table(orders: &[Arc<Order>]) -> Table {
+    let mut table = Table::new(&["NUMBER", "STATUS", "PAYMENT", "SINCE", "WHY"]);
+    for order in orders {
+        let why: Vec<String> = order
+            .attention
+            .iter()
+            .map(|a| a.about.map_or_else(|| a.reason.to_string(), |op| format!("{} ({op})", a.reason)))
+            .collect();
+        let why = if why.is_empty() { "stuck: `order explain` says why".to_owned() } else { why.join(", ") };
+        table.row([
+            order.number.to_string(),
+            order.statuses.status.to_string(),
+            order.statuses.payment.to_string(),
+            order.attention.iter().map(|a| a.since).min().map(|t| t.to_string()).unwrap_or_default(),
+            why,
+        ]);
+    }
+    table
+}
+
+/// A row of an order's journal.
+#[derive(Debug, Serialize)]
+pub struct HistoryView {
+    seq: u64,
+    event: &'static str,
+    from: Option<&'static str>,
+    to: &'static str,
+    actor: String,
+    cause: String,
+    notes: Option<String>,
+    at: String,
+}
+
+impl HistoryView {
+    /// The view of `row`.
+    pub fn of(row: &JournalRow) -> Self {
+        HistoryView {
+            seq: row.seq,
+            event: row.event.name(),
+            from: row.from.map(|s| s.as_str()),
+            to: row.to.as_str(),
+            actor: row.actor.to_string(),
+            cause: row.cause.clone(),
+            notes: row.notes.clone(),
+            at: row.at.to_string(),
+        }
+    }
+}
+
+/// A journal, one event per row.
+pub fn history_table(rows: &[JournalRow]) -> Table {
+    let mut table = Table::new(&[">SEQ", "EVENT", "STATUS", "ACTOR", "CAUSE", "AT", "NOTES"]);
+    for row in rows {
+        let status = match row.from {
+            Some(from) if from != row.to => format!("{from} -> {}", row.to),
+            _ => row.to.to_string(),
+        };
+        table.row([
+            row.seq.to_string(),
+            row.event.name().to_owned(),
+            status,
+            row.actor.to_string(),
+            row.cause.clone(),
+            row.at.to_string(),
+            row.notes.clone().unwrap_or_default(),
+        ]);
+    }
+    table
+}

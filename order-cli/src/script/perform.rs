@@ -1,0 +1,310 @@
+//! Doing what a step says.
+
+use std::sync::Arc;
+
+use order_core::error::{Error, RejectionReason};
+use order_core::ids::OrderId;
+use order_core::machine::{PaymentReport, Purpose, key};
+use order_core::manager::{CommandOptions, PlaceOptions, RetryPayment};
+use order_core::money::{Currency, Money};
+use order_core::order::{Amounts, OperationState, Order, Status};
+use order_core::request::PlaceRequest;
+use order_core::runtime::Clock;
+
+use super::duration;
+use super::expect::kind_name;
+use super::model::{Act, Answer, Cart, Fault, How, Place, Step};
+use super::stage::{Stage, read_catalogue};
+use crate::auditing;
+use crate::commands::place::resolve_item;
+use crate::commands::read::sentences;
+use crate::commands::shop::report_of;
+use crate::exit::{Code, Failure, Outcome, chain, dead_order};
+use crate::output::counted;
+use crate::output::order::status_line;
+use crate::output::rows::history_table;
+use crate::toml_doc::Source;
+
+/// What came of a step.
+#[derive(Default)]
+pub struct Seen {
+    /// The order it was about, as it is afterwards.
+    pub order: Option<Arc<Order>>,
+    /// The sums of a quote.
+    pub quote: Option<(Amounts, Currency)>,
+    /// Why it was refused, if it was.
+    pub error: Option<StepError>,
+    /// Whether a key named an order that existed.
+    pub replayed: Option<bool>,
+    /// What to tell people.
+    pub said: Vec<String>,
+}
+
+/// Why a step was refused.
+#[derive(Debug, Clone)]
+pub struct StepError {
+    /// The kind, such as `NOT_FOUND`.
+    pub kind: &'static str,
+    /// The stable reason of a rejection.
+    pub reason: Option<RejectionReason>,
+    /// What was said.
+    pub message: String,
+    /// Whether the step did what it was asked and the order came to nothing: no surprise if nobody expects otherwise.
+    pub dead_order: bool,
+}
+
+impl From<Error> for StepError {
+    fn from(error: Error) -> Self {
+        let reason = if let Error::Rejected(rejection) = &error { Some(rejection.reason) } else { None };
+        StepError { kind: kind_name(error.kind()), reason, message: chain(&error), dead_order: false }
+    }
+}
+
+impl From<Failure> for StepError {
+    fn from(failure: Failure) -> Self {
+        let kind = match failure.code {
+            Code::Refused => "REJECTED",
+            Code::BadInput => "INVALID",
+            Code::NotFound => "NOT_FOUND",
+            Code::Unavailable => "STORE",
+        };
+        StepError { kind, reason: None, message: failure.message().to_owned(), dead_order: false }
+    }
+}
+
+type Done<T = ()> = Result<T, StepError>;
+
+/// Does a step and says what came of it. Only what ends the whole script is a failure.
+pub fn perform(stage: &mut Stage, source: Source<'_>, step: &Step<'_>) -> Outcome<Seen> {
+    let mut seen = Seen::default();
+    let about = stage.find(step.order.as_deref());
+    if let Err(error) = act(stage, source, step, about, &mut seen) {
+        seen.error = Some(error);
+    }
+    stage.world.settle();
+    let id = seen.order.as_ref().map(|o| o.id).or(about);
+    if let Some(id) = id {
+        // What other tasks did meanwhile belongs to what is seen.
+        let order = stage.world.run(stage.manager.get(&stage.principal, id.into()))?;
+        if seen.order.is_some() {
+            seen.said.push(describe(&order));
+        }
+        seen.order = Some(order);
+    }
+    Ok(seen)
+}
+
+fn describe(order: &Order) -> String {
+    format!("{}  {}  {}", order.number, status_line(order), order.in_currency(order.amounts.total))
+}
+
+fn act(stage: &mut Stage, source: Source<'_>, step: &Step<'_>, about: Option<OrderId>, seen: &mut Seen) -> Done {
+    let order = || about.ok_or_else(|| StepError::from(Failure::new(Code::NotFound, "there is no order")));
+    match &step.act {
+        Act::Place(place) => return placed(stage, place, seen),
+        Act::Quote(cart) => {
+            let request = request(stage, cart)?;
+            let quote = stage.world.run(stage.manager.quote(&stage.principal, &request))?;
+            seen.said.push(format!("would cost {}", Money::new(quote.amounts.total, quote.currency)));
+            seen.quote = Some((quote.amounts, quote.currency));
+        }
+        Act::Cancel { reason, how } => {
+            let id = order()?;
+            let done = stage.world.run(stage.manager.cancel(&stage.principal, id.into(), options(how), reason.clone()))?;
+            settle_down(stage, how, done, seen)?;
+        }
+        Act::RetryPayment { method, token, return_url, how } => {
+            let id = order()?;
+            let retry = RetryPayment { method: method.clone(), token: token.clone(), return_url: return_url.clone() };
+            let done = stage.world.run(stage.manager.retry_payment(&stage.principal, id.into(), options(how), retry))?;
+            settle_down(stage, how, done, seen)?;
+            note_dead(seen);
+        }
+        Act::RecordPayment { payment, reference, status, amount } => {
+            let before = stage.world.run(stage.manager.get(&stage.principal, order()?.into()))?;
+            let operation = payment
+                .map(|n| before.payment(n).ok_or_else(|| Failure::new(Code::NotFound, format!("the order has no payment {n}"))));
+            let operation = operation.transpose()?;
+            let money = match (amount, operation) {
+                (Some(text), _) => Money::parse(text, before.currency).map_err(Failure::from)?,
+                (None, Some(p)) => before.in_currency(p.amount),
+                (None, None) => before.in_currency(0),
+            };
+            let reference = match (reference, operation) {
+                (Some(reference), _) => reference.clone(),
+                (None, Some(p)) => match &p.reference {
+                    Some(reference) => reference.clone(),
+                    None => format!("scripted-{}", p.n).parse().map_err(Failure::from)?,
+                },
+                (None, None) => return Err(Failure::bad_input("a report needs a reference").into()),
+            };
+            let key = operation.map(|p| key(before.id, Purpose::Payment, p.n));
+            let report = PaymentReport { key, reference, status: *status, amount: money };
+            let done = stage.world.run(stage.manager.record_payment(&stage.principal, before.id.into(), report))?;
+            settle_down(stage, &How::default(), done, seen)?;
+        }
+        Act::Note { text, how } => {
+            let id = order()?;
+            seen.order = Some(stage.world.run(stage.manager.note(&stage.principal, id.into(), options(how), text.clone()))?);
+        }
+        Act::Hold { kind, blocks, lasts, how } => {
+            let until = lasts.map(|d| stage.world.now().after(d));
+            let (id, kind) = (order()?, kind.clone());
+            let done =
+                stage.world.run(stage.manager.place_hold(&stage.principal, id.into(), options(how), kind, *blocks, until))?;
+            settle_down(stage, how, done, seen)?;
+        }
+        Act::ReleaseHold { kind, how } => {
+            let id = order()?;
+            let done = stage.world.run(stage.manager.release_hold(&stage.principal, id.into(), options(how), kind.clone()))?;
+            settle_down(stage, how, done, seen)?;
+        }
+        Act::Settle { payment, outcome, report } => {
+            let before = stage.world.run(stage.manager.get(&stage.principal, order()?.into()))?;
+            let waits = |s| matches!(s, OperationState::Pending | OperationState::ActionRequired);
+            let n = payment.or_else(|| before.payments.iter().rev().find(|p| waits(p.state)).map(|p| p.n));
+            let n = n.ok_or_else(|| Failure::new(Code::Refused, "no payment of the order waits for anything"))?;
+            let key = key(before.id, Purpose::Payment, n);
+            let settled = stage.outside(stage.shop.settle(key, (*outcome).into())).map_err(Failure::from)?;
+            seen.said.push(format!("payment {n} is {} at the desk", settled.status));
+            if *report {
+                let told = report_of(&settled)?;
+                let done = stage.world.run(stage.manager.record_payment(&stage.principal, before.id.into(), told))?;
+                settle_down(stage, &How::default(), done, seen)?;
+            }
+        }
+        Act::Restock { sku, units } => {
+            let row = stage.outside(stage.shop.restock(sku, *units)).map_err(Failure::from)?;
+            seen.said.push(format!("{sku}: {} on hand, {} available", row.on_hand, row.available));
+        }
+        Act::Load(catalogue) => {
+            stage.load(&read_catalogue(source, catalogue)?)?;
+            seen.said.push("the catalogue is loaded".into());
+        }
+        Act::Advance(by) => {
+            stage.world.advance(*by);
+            seen.said.push(format!("it is {}", stage.world.now()));
+        }
+        Act::Service(fault) => {
+            seen.said.push(announce(fault));
+            stage.services.set(fault.clone());
+        }
+        Act::Work(lasting) => {
+            let worked = stage.work(*lasting)?;
+            let when = if lasting.is_zero() { String::new() } else { format!("; it is {}", stage.world.now()) };
+            // An order that falls due several times counts each time.
+            seen.said.push(format!("found {} due{when}", counted(worked as u64, "order")));
+        }
+        Act::Restart => {
+            stage.restart()?;
+            seen.said.push("the process died, and another one runs".into());
+        }
+        Act::History => {
+            let rows = stage.world.run(stage.manager.history(&stage.principal, order()?.into()))?;
+            seen.said.extend(history_table(&rows).render().lines().map(str::to_owned));
+        }
+        Act::Explain => {
+            let explanation = stage.world.run(stage.manager.explain(&stage.principal, order()?.into()))?;
+            seen.said.extend(sentences(&explanation).lines().map(str::to_owned));
+        }
+        Act::Check => {
+            let findings = stage.outside(auditing::audit(&stage.manager, Some(&stage.shop))).map_err(Failure::from)?;
+            seen.said.push(findings.summary());
+            if findings.is_breached() {
+                return Err(Failure::new(Code::Refused, findings.first_breach()).into());
+            }
+        }
+        Act::Expect => {}
+    }
+    Ok(())
+}
+
+/// An order after a command: worked until nothing is due now, unless the caller waits only so long.
+fn settle_down(stage: &Stage, how: &How, order: Arc<Order>, seen: &mut Seen) -> Done {
+    seen.order = Some(if how.wait.is_some() { order } else { stage.drive(order.id)? });
+    Ok(())
+}
+
+fn placed(stage: &mut Stage, place: &Place, seen: &mut Seen) -> Done {
+    let mut request = request(stage, &place.cart)?;
+    request.payment_token = place.token.clone();
+    request.return_url = place.return_url.clone();
+    let currency = stage.currency();
+    let expected_total = place.expect_total.as_ref().map(|t| Money::parse(t, currency).map_err(Failure::from)).transpose()?;
+    let options = PlaceOptions { key: place.key.clone(), expected_total, wait: place.wait };
+    let placement = stage.world.run(stage.manager.place(&stage.principal, request, options))?;
+    let id = placement.order.id;
+    match &place.alias {
+        Some(alias) => stage.orders.push((Some(alias.clone()), id)),
+        None if stage.orders.iter().all(|(_, o)| *o != id) => stage.orders.push((None, id)),
+        None => {}
+    }
+    seen.replayed = Some(placement.replayed);
+    seen.order = Some(if place.wait.is_some() { placement.order } else { stage.drive(id)? });
+    note_dead(seen);
+    Ok(())
+}
+
+fn note_dead(seen: &mut Seen) {
+    let Some(order) = &seen.order else { return };
+    let reason = match order.statuses.status {
+        Status::Rejected => RejectionReason::OutOfStock,
+        Status::PaymentFailed => RejectionReason::PaymentDeclined,
+        Status::Expired => RejectionReason::OrderExpired,
+        _ => return,
+    };
+    let message = dead_order(order).map(|f| f.message().to_owned()).unwrap_or_default();
+    seen.error = Some(StepError { kind: "REJECTED", reason: Some(reason), message, dead_order: true });
+}
+
+fn request(stage: &Stage, cart: &Cart) -> Done<PlaceRequest> {
+    let mut items = Vec::new();
+    for item in &cart.items {
+        items.push(stage.outside(resolve_item(item, &stage.shop))?);
+    }
+    Ok(PlaceRequest {
+        user_id: cart.user.clone(),
+        items,
+        shipping_address: cart.ship_to.clone(),
+        billing_address: cart.bill_to.clone(),
+        payment_method: cart.payment_method.clone(),
+        shipping_method: cart.shipping_method.clone(),
+        notes: cart.notes.clone(),
+        coupon_code: cart.coupon.clone(),
+        payment_token: None,
+        return_url: None,
+    })
+}
+
+fn options(how: &How) -> CommandOptions {
+    CommandOptions { key: how.key.clone(), expected_version: how.expected_version, wait: how.wait }
+}
+
+fn announce(fault: &Fault) -> String {
+    let what = match fault.call {
+        Some(call) => format!("{}.{call}", fault.service),
+        None => format!("the {} service", fault.service),
+    };
+    let how = match &fault.answer {
+        Answer::Normal => "answers as it should".to_owned(),
+        Answer::Decline(code) => format!("declines ({code})"),
+        Answer::Fail => "fails, and nothing happens".into(),
+        Answer::TimeoutBefore => "does not answer, and nothing happens".into(),
+        Answer::TimeoutAfter => "does not answer, but it happens".into(),
+        Answer::TimeoutThenLate(by) => format!("does not answer, and it happens {} later", duration::show(*by)),
+        Answer::Malformed => "answers nonsense".into(),
+        Answer::Late(by) => format!("answers {} late", duration::show(*by)),
+    };
+    let times = fault.times.map(|n| format!(", for {}", counted(n.into(), "call"))).unwrap_or_default();
+    format!("{what} {how}{times}")
+}
+
+impl Stage {
+    /// The order of that name; the last one placed if none.
+    fn find(&self, alias: Option<&str>) -> Option<OrderId> {
+        match alias {
+            Some(alias) => self.orders.iter().find(|(name, _)| name.as_deref() == Some(alias)).map(|(_, id)| *id),
+            None => self.orders.last().map(|(_, id)| *id),
+        }
+    }
+}

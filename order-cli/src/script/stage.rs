@@ -1,0 +1,248 @@
+//! Everything a script plays with: a clock, a store, a shop, services that misbehave, and the engine over them.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use order_core::error::Error;
+use order_core::ids::{IdempotencyKey, Name, OrderId, UserId};
+use order_core::manager::{OrderManager, Principal};
+use order_core::money::Currency;
+use order_core::order::{JournalRow, Order, PaymentTerms};
+use order_core::policy::Policy;
+use order_core::pricing::{Priced, Pricing, PricingRequest};
+use order_core::runtime::{Clock, Ids, RandomIds, SystemClock};
+use order_core::services::{CallError, DynClients, ServiceName};
+use order_core::store::{
+    Changeset, ClaimRequest, Claimed, CommitError, Committed, JournalQuery, KeyMethod, KeyRecord, ListQuery, Loaded, OrderPage,
+    OrderRef, OrderStore, Peek, StoreError, WorkSummary,
+};
+use order_core::testkit::executor::{EPOCH, SeededIds};
+use order_store_sqlite::SqliteStore;
+use order_store_sqlite::shop::{Catalogue, LoadReport, RawCatalogue, Shop};
+use serde::Deserialize as _;
+use toml::de::ValueDeserializer;
+
+use super::clock::World;
+use super::faults::FaultyServices;
+use super::model::{CatalogueSource, Script};
+use crate::engine::{self, drive, open_shop, open_store};
+use crate::exit::{Code, Failure, Outcome};
+use crate::input::read;
+use crate::settings::{Settings, StoreUrl};
+use crate::toml_doc::Source;
+
+/// The engine of a script.
+pub type Manager = OrderManager<Arc<Outside<SqliteStore>>, FaultyServices>;
+
+/// Everything a script plays with.
+pub struct Stage {
+    /// The clock.
+    pub world: World,
+    /// The shop, as its owner sees it.
+    pub shop: Shop,
+    /// The shop, as the engine sees it.
+    pub services: FaultyServices,
+    /// The engine.
+    pub manager: Manager,
+    /// Who gives the commands.
+    pub principal: Principal,
+    /// Orders that were placed, in order, each with its name if it has one.
+    pub orders: Vec<(Option<String>, OrderId)>,
+    parts: Parts,
+}
+
+/// What outlives the process.
+struct Parts {
+    store: Arc<Outside<SqliteStore>>,
+    prices: Arc<ShopPrices>,
+    ids: Arc<dyn Ids>,
+    policy: Policy,
+}
+
+impl Stage {
+    /// The stage of `script`, with its catalogue loaded.
+    pub fn set(source: Source<'_>, script: &Script<'_>, settings: &Settings) -> Outcome<Self> {
+        let in_memory = settings.store == StoreUrl::Memory;
+        let start = script.start.unwrap_or_else(|| if in_memory { EPOCH } else { SystemClock.now() });
+        let world = World::new(start);
+        let clock: Arc<dyn Clock> = Arc::new(world.clone());
+        let catalogue = script.catalogue.as_ref().map(|c| read_catalogue(source, c)).transpose()?;
+        if catalogue.is_none() && settings.shop.is_none() {
+            return Err(source.problem(&(0..0), "a script needs the field catalogue, unless --shop names a shop that has one"));
+        }
+        let shop = open_shop(settings, clock.clone())?;
+        if let Some(catalogue) = catalogue {
+            world.run(world.outside(shop.load(&catalogue)))?;
+        }
+        let currency = world.run(world.outside(shop.price_book()))?.currency();
+        let store = Arc::new(Outside { inner: open_store(settings, clock)?, world: world.clone() });
+        // Where orders stay, the next run must not draw the same ids again.
+        let ids: Arc<dyn Ids> = if in_memory { Arc::new(SeededIds::new(script.seed)) } else { Arc::new(RandomIds) };
+        let service = Arc::new(shop.clone());
+        let clients = DynClients {
+            inventory: service.clone(),
+            product: service.clone(),
+            user: service.clone(),
+            payment: service.clone(),
+            notification: service,
+        };
+        let services = FaultyServices::new(clients, world.clone());
+        let policy = script.policy.clone();
+        let prices = Arc::new(ShopPrices { shop: shop.clone(), world: world.clone(), currency });
+        let principal = engine::operator();
+        let parts = Parts { store, prices, ids, policy };
+        let manager = parts.manager(&world, &services)?;
+        Ok(Stage { world, shop, services, manager, principal, orders: Vec::new(), parts })
+    }
+
+    /// Loads a catalogue over the present one.
+    pub fn load(&self, catalogue: &Catalogue) -> Outcome<LoadReport> {
+        Ok(self.outside(self.shop.load(catalogue))?)
+    }
+
+    /// The currency of the shop's prices.
+    pub fn currency(&self) -> Currency {
+        self.parts.prices.currency
+    }
+
+    /// Does something at the shop that is no call of the engine's.
+    pub fn outside<T>(&self, call: impl Future<Output = T>) -> T {
+        self.world.run(self.world.outside(call))
+    }
+
+    /// The process dies and starts again.
+    pub fn restart(&mut self) -> Outcome {
+        self.world.end_tasks();
+        self.manager = self.parts.manager(&self.world, &self.services)?;
+        Ok(())
+    }
+
+    /// Works an order until nothing is due for it now.
+    pub fn drive(&self, id: OrderId) -> Outcome<Arc<Order>> {
+        // What needs no time is done first, so that waiting for it takes none.
+        self.world.settle();
+        self.world.run(drive(&self.manager, id, &self.world))
+    }
+
+    /// Lets a worker do what is due, now and for `lasting`.
+    pub fn work(&self, lasting: Duration) -> Outcome<usize> {
+        let until = self.world.now().after(lasting);
+        let mut worked = 0;
+        loop {
+            let done = self.world.run(self.manager.work_due(WORK_BATCH))?;
+            worked += done.orders;
+            if done.orders > 0 {
+                continue;
+            }
+            let summary = self.world.run(self.manager.work_summary())?;
+            let now = self.world.now();
+            let next = [summary.next_due, summary.leased_until].into_iter().flatten().filter(|at| *at > now).min();
+            match next {
+                Some(at) if at <= until => self.world.advance(at.since(now)),
+                _ => {
+                    self.world.advance(until.since(now));
+                    return Ok(worked);
+                }
+            }
+        }
+    }
+}
+
+const WORK_BATCH: u32 = 64;
+
+impl Parts {
+    fn manager(&self, world: &World, services: &FaultyServices) -> Outcome<Manager> {
+        OrderManager::builder(self.store.clone(), services.clone())
+            .pricing(self.prices.clone())
+            .runtime(Arc::new(world.clone()))
+            .ids(self.ids.clone())
+            .policy(self.policy.clone())
+            .build()
+            .map_err(|e| Failure::caused(Code::BadInput, &e))
+    }
+}
+
+/// Reads a script's catalogue, from its own text or from a file beside it.
+pub fn read_catalogue(source: Source<'_>, catalogue: &CatalogueSource<'_>) -> Outcome<Catalogue> {
+    match catalogue {
+        CatalogueSource::File(file, span) => {
+            let path = Path::new(source.name).parent().unwrap_or(Path::new("")).join(file);
+            let text = read::text(&path, read::DOCUMENT_MAX).map_err(|e| source.problem(span, e.message()))?;
+            Ok(Catalogue::parse(&text, &read::name(&path))?)
+        }
+        CatalogueSource::Inline(value) => {
+            let raw = RawCatalogue::deserialize(ValueDeserializer::from(value.clone()));
+            let raw = raw.map_err(|mut e| {
+                // Some errors know no place of their own: then it is the catalogue's.
+                e.set_input(None);
+                let span = e.span().unwrap_or_else(|| value.span());
+                source.problem(&span, format!("catalogue: {}", e.message()))
+            })?;
+            Ok(raw.check(source.name, source.text)?)
+        }
+    }
+}
+
+/// Prices as the shop has them now, so that a catalogue can be loaded while orders are placed.
+struct ShopPrices {
+    shop: Shop,
+    world: World,
+    /// A shop has one currency for its whole life.
+    currency: Currency,
+}
+
+impl ShopPrices {
+    async fn book(&self) -> Result<order_core::pricing::PriceBook, Error> {
+        let book = self.world.outside(self.shop.price_book()).await;
+        book.map_err(|e| Error::Service { service: ServiceName::Product, source: CallError::from(e) })
+    }
+}
+
+#[async_trait]
+impl Pricing for ShopPrices {
+    async fn price(&self, request: &PricingRequest) -> Result<Priced, Error> {
+        self.book().await?.price(request).await
+    }
+    async fn terms(&self, method: &Name) -> Result<Option<PaymentTerms>, Error> {
+        self.book().await?.terms(method).await
+    }
+    fn currency(&self) -> Currency {
+        self.currency
+    }
+}
+
+/// A store whose threads the clock waits for.
+pub struct Outside<S> {
+    inner: S,
+    world: World,
+}
+
+#[async_trait]
+impl<S: OrderStore> OrderStore for Outside<S> {
+    async fn commit(&self, changeset: Changeset) -> Result<Committed, CommitError> {
+        self.world.outside(self.inner.commit(changeset)).await
+    }
+    async fn load(&self, order: OrderRef, owner: Option<UserId>) -> Result<Option<Loaded>, StoreError> {
+        self.world.outside(self.inner.load(order, owner)).await
+    }
+    async fn peek(&self, order: OrderId) -> Result<Option<Peek>, StoreError> {
+        self.world.outside(self.inner.peek(order)).await
+    }
+    async fn find_key(&self, user: UserId, method: KeyMethod, key: &IdempotencyKey) -> Result<Option<KeyRecord>, StoreError> {
+        self.world.outside(self.inner.find_key(user, method, key)).await
+    }
+    async fn list(&self, query: &ListQuery) -> Result<OrderPage, StoreError> {
+        self.world.outside(self.inner.list(query)).await
+    }
+    async fn journal(&self, query: &JournalQuery) -> Result<Vec<JournalRow>, StoreError> {
+        self.world.outside(self.inner.journal(query)).await
+    }
+    async fn claim(&self, request: &ClaimRequest) -> Result<Vec<Claimed>, StoreError> {
+        self.world.outside(self.inner.claim(request)).await
+    }
+    async fn work_summary(&self) -> Result<WorkSummary, StoreError> {
+        self.world.outside(self.inner.work_summary()).await
+    }
+}

@@ -1,0 +1,116 @@
+//! What commands do to orders, stock and payments, from one run of the program to the next.
+
+use crate::bench::{Bench, USER, examples};
+
+#[test]
+fn orders_and_stock_survive_the_program() {
+    let bench = Bench::with_shop();
+    let order = bench.place("MUG-01=2", "CREDIT_CARD", &["--coupon", "SUMMER10", "--notes", "Ring twice"], 0);
+    assert_eq!(order["status"], "CONFIRMED");
+    let id = order["id"].as_str().unwrap();
+    assert_eq!(bench.json(&["get", id], 0), order);
+    assert_eq!(bench.json(&["get", order["order_number"].as_str().unwrap()], 0), order);
+    assert_eq!(bench.stock("MUG-01", "reserved"), 2);
+
+    let cancelled = bench.json(&["cancel", id, "--reason", "changed my mind"], 0);
+    assert_eq!((&cancelled["status"], &cancelled["payment_status"]), (&"CANCELLED".into(), &"REFUNDED".into()));
+    assert_eq!(bench.stock("MUG-01", "available"), 40);
+    let again = bench.json(&["cancel", id, "--reason", "really"], 0);
+    assert_eq!(again["payments"].as_array().unwrap().len(), 2, "one refund, not two");
+    bench.run(&["check"]).must(0);
+}
+
+#[test]
+fn one_key_names_one_order() {
+    let bench = Bench::with_shop();
+    let file = examples().join("order.json");
+    let args = ["--format", "json", "place", "--file", file.to_str().unwrap(), "--key", "checkout-1"];
+    let first = bench.run(&args).must(0);
+    let second = bench.run(&args).must(0).says("the key already named order");
+    assert_eq!(first.out, second.out);
+    let piped = bench.run_with(
+        &["--format", "json", "place", "--file", "-", "--key", "checkout-1"],
+        &[],
+        &std::fs::read_to_string(&file).unwrap(),
+    );
+    assert_eq!(piped.must(0).out, first.out);
+    assert_eq!(bench.stock("MUG-01", "reserved"), 2);
+}
+
+#[test]
+fn a_payment_that_waits_is_settled_at_the_desk() {
+    let bench = Bench::with_shop();
+    let order = bench.place("LAMP-01", "BANK_TRANSFER", &[], 0);
+    assert_eq!((&order["status"], &order["payment_status"]), (&"PENDING".into(), &"PENDING".into()));
+    let payments = bench.json(&["shop", "payments"], 0);
+    let key = payments[0]["key"].as_str().unwrap();
+    assert_eq!(order["payments"][0]["key"], key);
+    assert_eq!(bench.json(&["shop", "settle", key, "captured"], 0)["status"], "CONFIRMED");
+    bench.run(&["shop", "settle", key, "declined"]).must(1).says("CAPTURED already");
+}
+
+#[test]
+fn a_providers_report_is_recorded() {
+    let bench = Bench::with_shop();
+    let order = bench.place("LAMP-01", "CARD_3DS", &[], 0);
+    assert_eq!(order["payment_status"], "ACTION_REQUIRED");
+    assert!(order["payments"][0]["action"]["url"].is_string());
+    let (id, total) = (order["id"].as_str().unwrap(), order["total_amount"].as_str().unwrap());
+    let key = order["payments"][0]["key"].as_str().unwrap();
+    let report = ["record-payment", id, "--key", key, "--reference", "bank-1", "--status", "captured", "--amount", total];
+    let recorded = bench.json(&report, 0);
+    assert_eq!((&recorded["status"], &recorded["payment_status"]), (&"CONFIRMED".into(), &"PAID".into()));
+    assert_eq!(bench.json(&report, 0)["version"], recorded["version"], "the same report again changes nothing");
+}
+
+#[test]
+fn notes_are_kept_and_keys_make_them_safe_to_repeat() {
+    let bench = Bench::with_shop();
+    let order = bench.place("TEA-01", "INVOICE", &[], 0);
+    let id = order["id"].as_str().unwrap();
+    bench.run(&["note", id, "called the customer", "--key", "n1"]).must(0);
+    bench.run(&["note", id, "called the customer", "--key", "n1"]).must(0);
+    let history = bench.json(&["history", id], 0);
+    let notes: Vec<_> = history.as_array().unwrap().iter().filter(|r| r["event"] == "NOTED").collect();
+    assert_eq!(notes.len(), 1);
+    assert_eq!(notes[0]["notes"], "called the customer");
+    bench.run(&["note", id, "4111 1111 1111 1111"]).must(2).says("card number");
+}
+
+#[test]
+fn items_can_be_named_by_product_and_variant() {
+    let bench = Bench::with_shop();
+    let shirt = "3f2c8f0e-6b1d-4c58-9a0e-3b6a2f0c1d13/6a0e1a52-2b0b-4d0c-8d43-0a1f7f1f2b22=2";
+    let order = bench.place(shirt, "CREDIT_CARD", &["--item", "SHIRT-01-M", "--item", "GIFT-25"], 0);
+    let skus: Vec<_> = order["items"].as_array().unwrap().iter().map(|i| i["sku"].as_str().unwrap()).collect();
+    assert_eq!(skus, ["SHIRT-01-L", "SHIRT-01-M", "GIFT-25"]);
+    let address = std::fs::read_to_string(examples().join("address.json")).unwrap();
+    let args = ["quote", "--user", USER, "--item", "SHIRT-01", "--ship-to", &address, "--payment-method", "CREDIT_CARD"];
+    bench.run(&[&args[..], &["--shipping-method", "STANDARD"]].concat()).must(2).says("variant");
+}
+
+#[test]
+fn work_says_when_nothing_is_due() {
+    let bench = Bench::with_shop();
+    bench.place("MUG-01", "BANK_TRANSFER", &[], 0);
+    let work = bench.json(&["work"], 0);
+    assert_eq!((&work["worked"], &work["waiting"]), (&0.into(), &1.into()));
+    assert!(work["next_due"].is_string());
+}
+
+#[test]
+fn the_first_of_option_environment_and_file_counts() {
+    let bench = Bench::with_shop();
+    bench.write("order.toml", "store = \"sqlite:from-file.db\"\nformat = \"json\"\n");
+    assert!(bench.run(&["list"]).must(0).out.starts_with('{'));
+    assert!(bench.dir().join("from-file.db").exists());
+    let env = [("ORDER_STORE", "sqlite:from-env.db"), ("ORDER_FORMAT", "jsonl")];
+    assert_eq!(bench.run_with(&["list"], &env, "").must(0).out, "");
+    assert!(bench.dir().join("from-env.db").exists());
+    let ran = bench.run_with(&["--store", "sqlite:from-option.db", "--format", "table", "list"], &env, "");
+    assert!(ran.must(0).out.starts_with("NUMBER"));
+    assert!(bench.dir().join("from-option.db").exists());
+    bench.run_with(&["list"], &[("ORDER_FORMAT", "xml")], "").must(2).says("ORDER_FORMAT");
+    bench.write("order.toml", "colour = true\n");
+    bench.run(&["list"]).must(2).says("order.toml:1:1: order.toml has no field \"colour\"");
+}

@@ -1,0 +1,8 @@
+//! The built `order` binary, as people and programs use it.
+
+mod bench;
+mod codes;
+mod commands;
+mod malformed;
+mod scripts;
+mod shapes;

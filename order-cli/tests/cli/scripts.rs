@@ -1,0 +1,89 @@
+//! Scripted fixtures: every one of the examples runs as it says, and what is not as expected is told.
+
+use serde_json::Value;
+
+use crate::bench::{Bench, examples};
+
+#[test]
+fn every_example_runs_as_it_says() {
+    let mut count = 0;
+    for entry in std::fs::read_dir(examples()).unwrap() {
+        let path = entry.unwrap().path();
+        let name = path.file_name().unwrap().to_str().unwrap();
+        if !name.ends_with(".toml") || name == "catalogue.toml" {
+            continue;
+        }
+        let bench = Bench::empty();
+        let ran = bench.run(&["run", path.to_str().unwrap()]).must(0);
+        assert_eq!(ran.err, "", "{name}");
+        assert!(ran.out.contains("as expected"), "{name}");
+        let again = bench.run(&["run", path.to_str().unwrap()]).must(0);
+        assert_eq!(again.out, ran.out, "{name} is not the same twice");
+        assert_eq!(std::fs::read_dir(bench.dir()).unwrap().count(), 0, "{name} wrote a file");
+        count += 1;
+    }
+    assert!(count >= 7, "{count} scripts");
+}
+
+fn script(steps: &str) -> (Bench, String) {
+    let bench = Bench::empty();
+    std::fs::copy(examples().join("catalogue.toml"), bench.dir().join("catalogue.toml")).unwrap();
+    let home = std::fs::read_to_string(examples().join("coupons.toml")).unwrap();
+    let head = home.split("[[step]]").next().unwrap().to_owned();
+    let text = bench.write("script.toml", format!("{head}{steps}"));
+    (bench, text)
+}
+
+const PLACE: &str = "[[step]]\ndo = \"place\"\nas = \"a\"\nitems = [\"TEA-01\"]\n";
+
+#[test]
+fn what_is_not_as_expected_is_told_with_its_place() {
+    let (bench, file) = script(&format!("{PLACE}[step.expect]\nstatus = \"PENDING\"\ntotal = \"1.00\"\n"));
+    let lines = std::fs::read_to_string(&file).unwrap();
+    let line = lines.lines().position(|l| l.starts_with("status")).unwrap() + 1;
+    let ran = bench.run(&["run", "script.toml"]).must(1);
+    let ran = ran.says(&format!("script.toml:{line}:10: step 1 (place): status is CONFIRMED, not PENDING; total is 13.91 USD"));
+    assert!(ran.out.contains("NOT AS EXPECTED: status is CONFIRMED, not PENDING"), "{}", ran.out);
+    assert!(ran.out.lines().last().unwrap().contains("CONFIRMED"), "the orders are shown all the same");
+}
+
+#[test]
+fn an_error_nobody_expects_ends_a_script() {
+    let (bench, _) = script("[[step]]\ndo = \"place\"\nitems = [\"NOPE\"]\n");
+    bench.run(&["run", "script.toml"]).must(1).says("step 1 (place): it was refused: product NOPE not found");
+    let (bench, _) = script(&format!("{PLACE}[[step]]\ndo = \"note\"\ntext = \"x\"\nexpect = {{ error = \"INVALID\" }}\n"));
+    bench.run(&["run", "script.toml"]).must(1).says("there is no error, but INVALID was expected");
+}
+
+#[test]
+fn a_run_is_one_json_document() {
+    let (bench, _) = script(PLACE);
+    let run = bench.json(&["run", "script.toml"], 0);
+    assert_eq!((&run["ok"], &run["steps"][0]["do"]), (&Value::Bool(true), &"place".into()));
+    assert_eq!(run["orders"][0]["status"], "CONFIRMED");
+}
+
+#[test]
+fn a_script_writes_only_where_the_command_line_says() {
+    let (bench, _) = script(PLACE);
+    bench.write("order.toml", "store = \"sqlite:from-file.db\"\n");
+    let env = [("ORDER_STORE", "sqlite:from-env.db"), ("ORDER_SHOP", "shop-from-env.db"), ("ORDER_FORMAT", "json")];
+    let ran = bench.run_with(&["run", "script.toml"], &env, "").must(0);
+    assert!(ran.out.contains("  1. place"), "{}", ran.out);
+    for file in ["from-file.db", "from-env.db", "shop-from-env.db", "orders.db", "shop.db"] {
+        assert!(!bench.dir().join(file).exists(), "{file}");
+    }
+    bench.run(&["--store", "sqlite:kept.db", "--shop", "kept-shop.db", "run", "script.toml"]).must(0);
+    bench.run(&["--store", "sqlite:kept.db", "--shop", "kept-shop.db", "run", "script.toml"]).must(0);
+    let list = bench.json(&["--store", "sqlite:kept.db", "list"], 0);
+    assert_eq!(list["orders"].as_array().unwrap().len(), 2);
+    bench.run(&["--store", "sqlite:kept.db", "--shop", "kept-shop.db", "check"]).must(0);
+}
+
+#[test]
+fn a_late_effect_is_found_out_and_nothing_is_charged_twice() {
+    let fault = "[[step]]\ndo = \"service\"\nservice = \"payment\"\nanswer = \"timeout_then_late\"\nby = \"3s\"\ntimes = 1\n";
+    let look = "[[step]]\ndo = \"work\"\nfor = \"1m\"\nexpect = { status = \"CONFIRMED\", desk = [\"charge CAPTURED\"] }\n";
+    let (bench, _) = script(&format!("{fault}{PLACE}{look}[[step]]\ndo = \"check\"\n"));
+    bench.run(&["run", "script.toml"]).must(0);
+}

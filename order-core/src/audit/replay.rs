@@ -1,0 +1,171 @@
+//! Replaying a journal row by row, and comparing what comes out with what is stored.
+
+use super::{Breach, Findings, confirmed_rightly};
+use crate::machine::{begin, evolve};
+use crate::order::{Event, JournalRow, Lifecycle, Order, PaymentOperation, Status};
+use crate::time::Timestamp;
+
+/// A journal being replayed: every row is checked against the one before, and changes the order it describes.
+#[derive(Debug, Default)]
+pub struct Replay {
+    order: Option<Order>,
+    last: Option<(Status, Timestamp)>,
+}
+
+impl Replay {
+    /// Takes in the next row, and adds what is wrong with it.
+    pub fn apply(&mut self, row: &JournalRow, breaches: &mut Vec<Breach>) {
+        let mut found = Findings { breaches };
+        let seq = self.order.as_ref().map_or(1, |o| o.version + 1);
+        found.expect("I10", row.seq == seq, || format!("journal row {} where {seq} should be", row.seq));
+        let (from, since) = self.last.map_or((None, row.at), |(status, at)| (Some(status), at));
+        found.expect("I10", row.from == from, || format!("row {seq} says from {:?}, the row before to {from:?}", row.from));
+        found.expect("I13", row.at >= since, || format!("row {seq} is of {}, the row before of {since}", row.at));
+        let edge = edge_of(&row.event, from.map(lifecycle_of));
+        let after = lifecycle_of(row.to);
+        found.expect("I9", edge == Some(after), || {
+            let from = from.map_or_else(|| "nothing".to_owned(), |s| s.to_string());
+            format!("row {seq}: {} led from {from} to {}", row.event.name(), row.to)
+        });
+        match (&mut self.order, &row.event) {
+            (None, Event::Placed(placed)) => self.order = Some(begin(placed, row.at)),
+            (Some(order), event) => evolve(order, event, &row.actor, row.at),
+            (None, event) => found.expect("I10", false, || format!("the journal begins with {}", event.name())),
+        }
+        self.last = Some((row.to, row.at));
+        if let Some(order) = &self.order {
+            found.expect("I10", order.statuses.status == row.to, || {
+                format!("row {seq} says to {}, replaying it gives {}", row.to, order.statuses.status)
+            });
+            if row.event == Event::Confirmed {
+                confirmed_rightly(order, &mut found);
+            }
+        }
+    }
+
+    /// The order as replayed so far.
+    pub fn order(&self) -> Option<&Order> {
+        self.order.as_ref()
+    }
+
+    /// Compares what was replayed with the stored order, personal data and what the customer was told aside.
+    pub fn compare(&self, stored: &Order, breaches: &mut Vec<Breach>) {
+        let mut found = Findings { breaches };
+        let Some(replayed) = &self.order else {
+            return found.expect("I10", false, || "the journal is empty".into());
+        };
+        let differs = difference(replayed, stored);
+        found.expect("I10", differs.is_none(), || {
+            format!(
+                "replaying the journal gives another {}: {}",
+                differs.unwrap_or_default(),
+                contrast(replayed, stored, differs)
+            )
+        });
+        found.expect("I14", replayed.number == stored.number, || format!("the number was {}", replayed.number));
+    }
+}
+
+fn contrast(replayed: &Order, stored: &Order, field: Option<&str>) -> String {
+    match field {
+        Some("reservations") => format!("{:?}, stored {:?}", replayed.reservations, stored.reservations),
+        Some("payments") => format!("{:?}, stored {:?}", replayed.payments, stored.payments),
+        Some("version") => format!("{}, stored {}", replayed.version, stored.version),
+        Some("attention") => format!("{:?}, stored {:?}", replayed.attention, stored.attention),
+        _ => format!("status {}, stored {}", replayed.statuses.status, stored.statuses.status),
+    }
+}
+
+/// A confirmed order shows its fulfilment as its status.
+const fn lifecycle_of(status: Status) -> Lifecycle {
+    match status {
+        Status::Pending => Lifecycle::Pending,
+        Status::Confirmed
+        | Status::Processing
+        | Status::PartiallyShipped
+        | Status::Shipped
+        | Status::PartiallyDelivered
+        | Status::Delivered => Lifecycle::Confirmed,
+        Status::Completed => Lifecycle::Completed,
+        Status::Cancelling => Lifecycle::Cancelling,
+        Status::Cancelled => Lifecycle::Cancelled,
+        Status::PaymentFailed => Lifecycle::PaymentFailed,
+        Status::Rejected => Lifecycle::Rejected,
+        Status::Expired => Lifecycle::Expired,
+    }
+}
+
+/// Where an event leads from `from`, by the transition table; `None` if it cannot happen there.
+fn edge_of(event: &Event, from: Option<Lifecycle>) -> Option<Lifecycle> {
+    use Lifecycle as L;
+    match (from, event) {
+        (None, Event::Placed(_)) => Some(L::Pending),
+        (None, _) | (Some(_), Event::Placed(_)) => None,
+        (Some(from), event) => match (from, event) {
+            (L::Pending, Event::Confirmed) => Some(L::Confirmed),
+            (L::Pending, Event::Rejected { .. }) => Some(L::Rejected),
+            (L::Pending, Event::PaymentFailed { .. }) => Some(L::PaymentFailed),
+            (L::Pending, Event::Expired) => Some(L::Expired),
+            (L::PaymentFailed, Event::PaymentRetried { .. }) => Some(L::Pending),
+            (L::Pending | L::Confirmed | L::PaymentFailed, Event::CancelRequested { .. }) => Some(L::Cancelling),
+            (L::Cancelling, Event::Cancelled) => Some(L::Cancelled),
+            (
+                _,
+                Event::Confirmed
+                | Event::Rejected { .. }
+                | Event::PaymentFailed { .. }
+                | Event::Expired
+                | Event::PaymentRetried { .. }
+                | Event::CancelRequested { .. }
+                | Event::Cancelled,
+            ) => None,
+            (L::Pending | L::Confirmed, Event::HoldPlaced { .. }) => Some(from),
+            (_, Event::HoldPlaced { .. }) => None,
+            (from, _) => Some(from),
+        },
+    }
+}
+
+/// The first field in which two orders differ. Every field is named, so that a new one does not go unnoticed.
+fn difference(a: &Order, b: &Order) -> Option<&'static str> {
+    macro_rules! compare {
+        ($($field:ident),*; $($other:ident: $same:expr),*; $($ignored:ident),*) => {{
+            let Order { $($field: _,)* $($other: _,)* $($ignored: _,)* } = a;
+            $(if a.$field != b.$field { return Some(stringify!($field)); })*
+            $(if !$same { return Some(stringify!($other)); })*
+            None
+        }};
+    }
+    compare!(
+        version, id, number, user, lifecycle, statuses, currency, lines, amounts, shipping_method, payment_method, terms,
+        coupon, claims, attempt, reservations, unmatched, holds, attention, placing_deadline, retry_until, created_at,
+        updated_at, completed_at, cancelled_at;
+        payments: a.payments.len() == b.payments.len() && a.payments.iter().zip(&b.payments).all(|(a, b)| same_payment(a, b));
+        notices, notified, addresses, notes
+    )
+}
+
+fn same_payment(a: &PaymentOperation, b: &PaymentOperation) -> bool {
+    let PaymentOperation {
+        n,
+        parent,
+        kind,
+        method,
+        amount,
+        settled,
+        state,
+        reference,
+        code,
+        capture_before,
+        deadline,
+        created_at,
+        updated_at,
+        token: _,
+        return_url: _,
+        action: _,
+    } = a;
+    (*n, *parent, *kind, *amount, *settled, *state) == (b.n, b.parent, b.kind, b.amount, b.settled, b.state)
+        && *method == b.method
+        && (reference, code) == (&b.reference, &b.code)
+        && (*capture_before, *deadline, *created_at, *updated_at) == (b.capture_before, b.deadline, b.created_at, b.updated_at)
+}

@@ -1,0 +1,75 @@
+//! Bugs on purpose, behind a switch of their own: they prove that the simulator notices. Without the feature `testkit` there
+//! is no switch and no bug.
+
+/// A bug that can be switched on for the running thread.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Bug {
+    /// The store lets a worker change an order's work whose lease somebody else has taken.
+    NoFence,
+    /// A repeated payment call gets a new key.
+    NewKeyOnRetry,
+    /// Money is taken before the stock is held.
+    ChargeBeforeReserve,
+    /// Calls are made before the commit that says they may be.
+    IntentAfterCall,
+    /// What a worker learnt is forgotten when its lease is gone.
+    FencedFactsDropped,
+    /// A dead order keeps its coupon.
+    CouponKept,
+    /// A capture reported on a dead order is ignored.
+    LateCaptureIgnored,
+    /// A look-up that finds nothing is believed at once, however late the call may still take effect.
+    EarlyAbsenceBelieved,
+    /// The stock of a declined order is kept.
+    DeclinedKeepsStock,
+}
+
+impl Bug {
+    /// Every bug there is.
+    pub const ALL: &'static [Bug] = &[
+        Bug::NoFence,
+        Bug::NewKeyOnRetry,
+        Bug::ChargeBeforeReserve,
+        Bug::IntentAfterCall,
+        Bug::FencedFactsDropped,
+        Bug::CouponKept,
+        Bug::LateCaptureIgnored,
+        Bug::EarlyAbsenceBelieved,
+        Bug::DeclinedKeepsStock,
+    ];
+}
+
+#[cfg(feature = "testkit")]
+mod switch {
+    use std::cell::Cell;
+
+    use super::Bug;
+
+    thread_local! {
+        // Of a thread, so that tests side by side do not get each other's bugs.
+        static PLANTED: Cell<Option<Bug>> = const { Cell::new(None) };
+    }
+
+    /// Switches a bug on for this thread, or all off.
+    pub fn set(bug: Option<Bug>) {
+        PLANTED.set(bug);
+    }
+
+    /// Whether a bug is on.
+    #[inline]
+    pub(crate) fn planted(bug: Bug) -> bool {
+        PLANTED.get() == Some(bug)
+    }
+}
+
+#[cfg(feature = "testkit")]
+pub(crate) use switch::planted;
+#[cfg(feature = "testkit")]
+pub use switch::set;
+
+/// Whether a bug is on: never, here.
+#[cfg(not(feature = "testkit"))]
+#[inline(always)]
+pub(crate) const fn planted(_: Bug) -> bool {
+    false
+}

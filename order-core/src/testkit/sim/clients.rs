@@ -1,0 +1,420 @@
+//! The five services as one process reaches them: every call may fail in every way, and the real thing keeps its own ledger.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use uuid::Uuid;
+
+use super::dice::Table;
+use super::faults::ServiceFault;
+use super::provider::provider;
+use super::world::{World, short};
+use crate::ids::{OrderId, ProductId, Sku, UserId};
+use crate::machine::Purpose;
+use crate::order::{OperationKind, OperationState};
+use crate::services::{
+    AttemptRequest, Availability, CallError, Clients, FollowUpRequest, HoldAnswer, HoldLookup, HoldRequest,
+    InventoryCapabilities, InventoryService, Notification, NotificationService, PaymentAnswer, PaymentCapabilities,
+    PaymentLookup, PaymentService, Product, ProductService, ReserveRequest, User, UserService,
+};
+use crate::testkit::executor::{ProcessRuntime, lock};
+use crate::testkit::services::LedgerHoldState;
+
+/// The services of one process. One type plays all five: what differs is the trait.
+pub(super) struct SimClients {
+    site: Site,
+}
+
+/// Where calls come from.
+pub(super) struct Site {
+    world: Arc<World>,
+    index: usize,
+    runtime: ProcessRuntime,
+}
+
+/// A call as the fault injection sees it.
+struct Plan<'a, R> {
+    table: &'a Table<ServiceFault>,
+    /// The key it is made under, and its order; none for what has no effect.
+    key: Option<Uuid>,
+    /// What it really does.
+    apply: &'a (dyn Fn() -> Result<R, CallError> + Sync),
+    /// The same, to be done later or once more.
+    later: &'a (dyn Fn() -> Box<dyn FnOnce(&World) + Send> + Sync),
+    /// Makes nonsense of a good answer.
+    garble: fn(R) -> Result<R, CallError>,
+    /// What counts the definite refusals of the same thing, if it may be refused now.
+    refusable: Option<Uuid>,
+}
+
+const NEVER: &(dyn Fn() -> Box<dyn FnOnce(&World) + Send> + Sync) = &|| Box::new(|_| {});
+
+impl SimClients {
+    pub(super) fn new(world: Arc<World>, index: usize, runtime: ProcessRuntime) -> Self {
+        SimClients { site: Site { world, index, runtime } }
+    }
+}
+
+impl Site {
+    async fn call<R: Send>(&self, plan: Plan<'_, R>) -> Result<R, CallError> {
+        let world = &self.world;
+        world.count_call().await;
+        if let Some(key) = plan.key
+            && lock(&world.oracle).refused.contains(&key)
+        {
+            return Err(CallError::refused("REFUSED_BEFORE"));
+        }
+        if world.is_calm() {
+            return (plan.apply)();
+        }
+        let mut fault = world.weighted(plan.table);
+        if fault == ServiceFault::Refused && !self.may_refuse(&plan) {
+            fault = ServiceFault::None;
+        }
+        if fault != ServiceFault::None {
+            lock(&world.coverage).service(fault);
+            world.trace(|| format!("p{} service fault {fault:?}", self.index));
+        }
+        match fault {
+            ServiceFault::CrashBefore => self.die().await,
+            ServiceFault::PauseBefore => world.pause(&self.runtime).await,
+            ServiceFault::NotDone => {
+                world.take_time(&self.runtime).await;
+                return Err(CallError::not_done("simulated: cannot connect"));
+            }
+            ServiceFault::UnknownBefore => {
+                world.take_time(&self.runtime).await;
+                return Err(CallError::unknown("simulated: connection reset"));
+            }
+            ServiceFault::Refused => {
+                if let Some(key) = plan.key {
+                    lock(&world.oracle).refused.insert(key);
+                }
+                return Err(CallError::refused("SIMULATED"));
+            }
+            ServiceFault::LateEffect => {
+                let policy = &world.config.policy;
+                let limit = policy.call_deadline + policy.settle_margin;
+                let after = world.pick(&[1, 30, 55, 80, 99]);
+                self.later(&plan, limit * after / 100);
+                if world.chance(500) {
+                    std::future::pending::<()>().await;
+                }
+                world.take_time(&self.runtime).await;
+                return Err(CallError::unknown("simulated: connection reset"));
+            }
+            ServiceFault::Hang => {
+                if world.chance(500) {
+                    let _ = (plan.apply)();
+                }
+                std::future::pending::<()>().await;
+            }
+            _ => world.take_time(&self.runtime).await,
+        }
+        let answer = (plan.apply)();
+        match fault {
+            ServiceFault::UnknownAfter => return Err(CallError::unknown("simulated: the answer was lost")),
+            ServiceFault::Slow => {
+                let slow = world.pick(&[Duration::from_millis(900), Duration::from_secs(4), Duration::from_secs(9)]);
+                self.runtime.timer(slow).await;
+            }
+            ServiceFault::Twice => self.later(&plan, world.pick(&[Duration::from_millis(1), Duration::from_secs(5)])),
+            ServiceFault::Malformed => return answer.and_then(plan.garble),
+            ServiceFault::CrashAfter => self.die().await,
+            ServiceFault::PauseAfter => world.pause(&self.runtime).await,
+            _ => {}
+        }
+        answer
+    }
+
+    /// A service refuses for good only what it has not done, will not do, and has not refused too often.
+    fn may_refuse<R>(&self, plan: &Plan<'_, R>) -> bool {
+        let (Some(key), Some(about)) = (plan.key, plan.refusable) else { return false };
+        let mut oracle = lock(&self.world.oracle);
+        if oracle.late.contains(&key) {
+            return false;
+        }
+        let count = oracle.refusals.entry(about).or_default();
+        *count += 1;
+        *count < self.world.config.policy.refusals_before_stuck
+    }
+
+    fn later<R>(&self, plan: &Plan<'_, R>, after: Duration) {
+        let Some(key) = plan.key else { return };
+        let world = Arc::clone(&self.world);
+        let effect = (plan.later)();
+        let timer = world.runtime.timer(after);
+        lock(&world.oracle).late.insert(key);
+        self.world.executor.spawn(
+            self.world.outside,
+            Box::pin(async move {
+                timer.await;
+                world.trace(|| format!("a call under {key} takes effect now"));
+                effect(&world);
+                lock(&world.oracle).late.remove(&key);
+            }),
+        );
+    }
+
+    async fn die(&self) {
+        self.world.crash(self.index);
+        std::future::pending::<()>().await;
+    }
+
+    fn intends(&self, order: OrderId, purpose: Purpose, key: Uuid, request: String) {
+        self.world.trace(|| format!("p{} calls for {}: {request}", self.index, short(order)));
+        lock(&self.world.oracle).called(&self.world, self.index, order, purpose, key, request);
+    }
+
+    /// An attempt: an authorization or a charge.
+    async fn attempt(&self, request: &AttemptRequest, kind: OperationKind) -> Result<PaymentAnswer, CallError> {
+        let world = &self.world;
+        let token = request.token.get().map_or("none", String::as_str);
+        let text = format!("{kind} {} by {} with token {token}", request.amount, request.method);
+        self.intends(request.order, Purpose::Payment, request.key, text);
+        let unseen = world.payments.report(request.key).is_none();
+        let (key, order) = (request.key, request.order);
+        let apply = || {
+            let answer = world.payments.attempt_now(request, kind);
+            provider(world, order, key);
+            answer
+        };
+        let request2 = request.clone();
+        let weak = Arc::downgrade(world);
+        let later = move || -> Box<dyn FnOnce(&World) + Send> {
+            let (request, world) = (request2.clone(), weak.clone());
+            Box::new(move |w| {
+                // Whatever it answers is lost.
+                let _ = w.payments.attempt_now(&request, kind);
+                if let Some(world) = world.upgrade() {
+                    provider(&world, request.order, request.key);
+                }
+            })
+        };
+        let refusable = unseen.then_some(request.key);
+        let table = &world.config.money;
+        self.call(Plan { table, key: Some(request.key), apply: &apply, later: &later, garble: unnamed, refusable }).await
+    }
+
+    /// A void, a capture or a refund.
+    async fn follow_up(&self, request: &FollowUpRequest, kind: OperationKind) -> Result<PaymentAnswer, CallError> {
+        let world = &self.world;
+        let text = format!("{kind} {} of {}", request.amount, request.parent_key);
+        self.intends(request.order, Purpose::Payment, request.key, text);
+        let unseen = world.payments.report(request.key).is_none();
+        let apply = || world.payments.follow_up_now(request, kind);
+        let request2 = request.clone();
+        let later = move || -> Box<dyn FnOnce(&World) + Send> {
+            let request = request2.clone();
+            Box::new(move |w| drop(w.payments.follow_up_now(&request, kind)))
+        };
+        let refusable = unseen.then_some(request.parent_key);
+        let table = &world.config.money;
+        self.call(Plan { table, key: Some(request.key), apply: &apply, later: &later, garble: unnamed, refusable }).await
+    }
+
+    async fn closing(&self, request: &HoldRequest, purpose: Purpose) -> Result<(), CallError> {
+        let world = &self.world;
+        let what = if purpose == Purpose::Release { "RELEASE" } else { "COMMIT" };
+        let text = format!("{what} {} of {} under {}", request.quantity, request.sku, request.reserve_key);
+        self.intends(request.order, purpose, request.key, text);
+        let close = move |w: &World, request: &HoldRequest| match purpose {
+            Purpose::Release => w.inventory.release_now(request),
+            _ => w.inventory.commit_now(request),
+        };
+        let apply = || close(world, request);
+        let request2 = request.clone();
+        let later = move || -> Box<dyn FnOnce(&World) + Send> {
+            let request = request2.clone();
+            Box::new(move |w| drop(close(w, &request)))
+        };
+        let held = world.inventory.with_ledger(|holds| {
+            let hold = holds.iter().find(|h| request.reference.as_ref().is_some_and(|r| r.as_str() == h.reference));
+            hold.is_some_and(|h| h.state == LedgerHoldState::Held)
+        });
+        let refusable = held.then_some(request.reserve_key);
+        let table = &world.config.closings;
+        self.call(Plan { table, key: Some(request.key), apply: &apply, later: &later, garble: nonsense, refusable }).await
+    }
+
+    /// Something that changes nothing.
+    async fn ask<R: Send>(
+        &self,
+        question: impl FnOnce() -> String,
+        apply: &(dyn Fn() -> Result<R, CallError> + Sync),
+        garble: fn(R) -> Result<R, CallError>,
+    ) -> Result<R, CallError> {
+        self.world.trace(|| format!("p{} asks {}", self.index, question()));
+        let table = &self.world.config.lookups;
+        self.call(Plan { table, key: None, apply, later: NEVER, garble, refusable: None }).await
+    }
+}
+
+fn nonsense<R>(_: R) -> Result<R, CallError> {
+    Err(CallError::malformed("simulated: nonsense"))
+}
+
+fn unnamed(answer: PaymentAnswer) -> Result<PaymentAnswer, CallError> {
+    // What moved no money needs no name: there the status makes no sense.
+    let moved = matches!(answer.status, OperationState::Authorized | OperationState::Captured | OperationState::Refunded);
+    let status = if moved { answer.status } else { OperationState::Planned };
+    Ok(PaymentAnswer { reference: String::new(), status, ..answer })
+}
+
+#[async_trait]
+impl InventoryService for SimClients {
+    fn capabilities(&self) -> InventoryCapabilities {
+        self.site.world.config.inventory
+    }
+
+    async fn check(&self, skus: &[Sku]) -> Result<Vec<Availability>, CallError> {
+        let world = &self.site.world;
+        self.site.ask(|| format!("for stock of {skus:?}"), &|| Ok(world.inventory.check_now(skus)), nonsense).await
+    }
+
+    async fn reserve(&self, request: &ReserveRequest) -> Result<HoldAnswer, CallError> {
+        let world = &self.site.world;
+        let text = format!("RESERVE {} of {}", request.quantity, request.sku);
+        self.site.intends(request.order, Purpose::Reserve, request.key, text);
+        let apply = || match world.inventory.reserve_now(request) {
+            Err(CallError::Refused { .. }) if world.config.lost_races && !world.is_calm() && world.chance(500) => {
+                Err(CallError::unknown("simulated: internal server error"))
+            }
+            answer => answer,
+        };
+        let request2 = request.clone();
+        let later = move || -> Box<dyn FnOnce(&World) + Send> {
+            let request = request2.clone();
+            Box::new(move |w| drop(w.inventory.reserve_now(&request)))
+        };
+        let garble = |answer| Ok(HoldAnswer { reference: String::new(), ..answer });
+        let table = &world.config.reserves;
+        self.site.call(Plan { table, key: Some(request.key), apply: &apply, later: &later, garble, refusable: None }).await
+    }
+
+    async fn commit(&self, request: &HoldRequest) -> Result<(), CallError> {
+        self.site.closing(request, Purpose::Commit).await
+    }
+
+    async fn release(&self, request: &HoldRequest) -> Result<(), CallError> {
+        self.site.closing(request, Purpose::Release).await
+    }
+
+    async fn look_up(&self, request: &ReserveRequest) -> Result<HoldLookup, CallError> {
+        let world = &self.site.world;
+        let garble = |answer| match answer {
+            HoldLookup::Held(hold) => Ok(HoldLookup::Held(HoldAnswer { quantity: hold.quantity + 1, ..hold })),
+            other => nonsense(other),
+        };
+        let question = || {
+            format!(
+                "what became of {} of {} for {}: {:?}",
+                request.quantity,
+                request.sku,
+                short(request.order),
+                world.inventory.look_up_now(request)
+            )
+        };
+        self.site.ask(question, &|| Ok(world.inventory.look_up_now(request)), garble).await
+    }
+}
+
+#[async_trait]
+impl PaymentService for SimClients {
+    fn capabilities(&self) -> PaymentCapabilities {
+        self.site.world.config.payment
+    }
+    async fn authorize(&self, request: &AttemptRequest) -> Result<PaymentAnswer, CallError> {
+        self.site.attempt(request, OperationKind::Authorize).await
+    }
+    async fn charge(&self, request: &AttemptRequest) -> Result<PaymentAnswer, CallError> {
+        self.site.attempt(request, OperationKind::Charge).await
+    }
+    async fn capture(&self, request: &FollowUpRequest) -> Result<PaymentAnswer, CallError> {
+        self.site.follow_up(request, OperationKind::Capture).await
+    }
+    async fn void(&self, request: &FollowUpRequest) -> Result<PaymentAnswer, CallError> {
+        self.site.follow_up(request, OperationKind::Void).await
+    }
+    async fn refund(&self, request: &FollowUpRequest) -> Result<PaymentAnswer, CallError> {
+        self.site.follow_up(request, OperationKind::Refund).await
+    }
+    async fn look_up(&self, request: &PaymentLookup) -> Result<Option<PaymentAnswer>, CallError> {
+        let world = &self.site.world;
+        let garble = |answer: Option<PaymentAnswer>| answer.map(unnamed).transpose();
+        let question = || {
+            format!(
+                "what became of {} for {}: {:?}",
+                request.key,
+                short(request.order),
+                world.payments.look_up_now(request).map(|a| a.status)
+            )
+        };
+        self.site.ask(question, &|| Ok(world.payments.look_up_now(request)), garble).await
+    }
+}
+
+#[async_trait]
+impl ProductService for SimClients {
+    async fn get(&self, id: ProductId) -> Result<Option<Product>, CallError> {
+        let catalogue = &self.site.world.fixture.catalogue;
+        self.site.ask(|| "for a product".into(), &|| Ok(catalogue.product(id)), nonsense).await
+    }
+}
+
+#[async_trait]
+impl UserService for SimClients {
+    async fn get(&self, id: UserId) -> Result<Option<User>, CallError> {
+        let catalogue = &self.site.world.fixture.catalogue;
+        self.site.ask(|| "for a user".into(), &|| Ok(catalogue.user(id)), nonsense).await
+    }
+}
+
+#[async_trait]
+impl NotificationService for SimClients {
+    fn enabled(&self) -> bool {
+        self.site.world.config.notify
+    }
+    async fn notify(&self, notification: &Notification) -> Result<(), CallError> {
+        let world = &self.site.world;
+        let told = world.store.inspect(notification.order, |_, journal, _| {
+            let row = journal.get(notification.seq as usize - 1);
+            row.and_then(|r| r.event.notice()) == Some(notification.kind)
+        });
+        if told != Some(true) {
+            world.breach("I21", format!("a customer is told of row {} of {}", notification.seq, notification.order));
+        }
+        let apply = || {
+            world.notifications.notify_now(notification);
+            Ok(())
+        };
+        let table = &world.config.lookups;
+        let plan = Plan { table, key: None, apply: &apply, later: NEVER, garble: nonsense, refusable: None };
+        self.site.call(plan).await
+    }
+}
+
+impl Clients for SimClients {
+    type Inventory = SimClients;
+    type Product = SimClients;
+    type User = SimClients;
+    type Payment = SimClients;
+    type Notification = SimClients;
+
+    fn inventory(&self) -> &SimClients {
+        self
+    }
+    fn product(&self) -> &SimClients {
+        self
+    }
+    fn user(&self) -> &SimClients {
+        self
+    }
+    fn payment(&self) -> &SimClients {
+        self
+    }
+    fn notification(&self) -> &SimClients {
+        self
+    }
+}

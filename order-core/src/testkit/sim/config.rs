@@ -1,0 +1,166 @@
+//! What a seed's world is like. Each seed enables some faults and not others (swarm testing: Groce et al., ISSTA 2012), since
+//! some bugs only show when a common fault does not hide them.
+
+use std::time::Duration;
+
+use super::dice::{Dice, Table};
+use super::faults::{Latency, ServiceFault, StoreFault};
+use crate::policy::{LostStock, Policy};
+use crate::services::{InventoryCapabilities, PaymentCapabilities};
+use crate::testkit::services::Outcome;
+
+/// One seed's world.
+#[derive(Debug, Clone)]
+pub(super) struct Config {
+    pub processes: usize,
+    pub clients: usize,
+    pub actions_max: usize,
+    /// Units of each of the world's SKUs at the start.
+    pub stock: u32,
+    pub inventory: InventoryCapabilities,
+    pub hold_lifetime: Option<Duration>,
+    pub lost_races: bool,
+    pub payment: PaymentCapabilities,
+    pub notify: bool,
+    pub policy: Policy,
+    pub think: Table<Duration>,
+    pub latency: Table<Latency>,
+    pub reads: Table<StoreFault>,
+    pub commits: Table<StoreFault>,
+    pub reserves: Table<ServiceFault>,
+    pub money: Table<ServiceFault>,
+    pub closings: Table<ServiceFault>,
+    pub lookups: Table<ServiceFault>,
+    pub outcomes: Table<Outcome>,
+    pub wrong_clocks: bool,
+}
+
+const MINUTE: Duration = Duration::from_secs(60);
+
+impl Config {
+    pub(super) fn draw(dice: &mut Dice) -> Self {
+        // The fault rate of the whole seed: none at all in some, so that plain runs are covered too.
+        let rate = dice.pick(&[0, 10, 25, 60, 120]);
+        let crashes = dice.chance(400);
+        let pauses = dice.chance(350);
+        let wrong_clocks = dice.chance(250);
+        let steals = dice.chance(250);
+        let lies = dice.chance(500);
+        let silence = dice.chance(650);
+        let refusals = dice.chance(400);
+        let busy = dice.chance(500);
+        let on = |enabled: bool, weight: u32| if enabled && rate > 0 { weight } else { 0 };
+        // Weights of single faults are relative to 1,000 calls that go well.
+        let some = |enabled: bool, share: u32| on(enabled, (rate * share).div_ceil(10));
+
+        let store = |commit: bool| {
+            Table::new(&[
+                (1000, StoreFault::None),
+                (some(busy, 4), StoreFault::Unavailable),
+                (some(busy, 2), StoreFault::Slow),
+                (if commit { some(silence, 5) } else { 0 }, StoreFault::AnswerLost),
+                (if commit { some(silence, 2) } else { 0 }, StoreFault::UnknownNotDone),
+                (some(crashes, 3), StoreFault::CrashBefore),
+                (some(crashes, 3), StoreFault::CrashAfter),
+                (some(pauses, 2), StoreFault::PauseBefore),
+                (some(pauses, 2), StoreFault::PauseAfter),
+                (if commit { some(steals, 3) } else { 0 }, StoreFault::StealBefore),
+                (if commit { some(steals, 3) } else { 0 }, StoreFault::StealAfter),
+                (some(wrong_clocks, 2), StoreFault::ClockJump),
+            ])
+        };
+        let service = |effect: bool, refusable: bool, twice: bool| {
+            Table::new(&[
+                (1000, ServiceFault::None),
+                (some(busy, 4), ServiceFault::NotDone),
+                (some(busy, 2), ServiceFault::Slow),
+                (some(silence, 4), ServiceFault::UnknownBefore),
+                (if effect { some(silence, 5) } else { 0 }, ServiceFault::UnknownAfter),
+                (if effect { some(silence, 4) } else { 0 }, ServiceFault::LateEffect),
+                (some(silence, 3), ServiceFault::Hang),
+                (if effect && twice { some(silence, 3) } else { 0 }, ServiceFault::Twice),
+                (some(lies, 3), ServiceFault::Malformed),
+                (if refusable { some(refusals, 5) } else { 0 }, ServiceFault::Refused),
+                (some(crashes, 3), ServiceFault::CrashBefore),
+                (if effect { some(crashes, 4) } else { 0 }, ServiceFault::CrashAfter),
+                (some(pauses, 3), ServiceFault::PauseBefore),
+                (some(pauses, 3), ServiceFault::PauseAfter),
+            ])
+        };
+
+        let platform = dice.chance(450);
+        let inventory = if platform { InventoryCapabilities::PLATFORM } else { InventoryCapabilities::IDEAL };
+        let payment = match dice.choose(3) {
+            0 | 1 => PaymentCapabilities::IDEAL,
+            _ => PaymentCapabilities { repeat: false, ..PaymentCapabilities::IDEAL },
+        };
+        // The platform's holds do not lapse by themselves; and who has a wrong clock cannot know when others do.
+        let lapsing = !platform && !wrong_clocks && dice.chance(400);
+        let hold_lifetime = if lapsing { dice.pick(&[Some(20 * MINUTE), Some(5 * MINUTE)]) } else { None };
+        let policy = Policy {
+            lost_stock: if dice.chance(250) { LostStock::Backorder } else { LostStock::Cancel },
+            suspects_allowed: dice.pick(&[0, 1, 2]),
+            tries_before_attention: dice.pick(&[2, 4, 10]),
+            runs_before_stuck: dice.pick(&[2, 5]),
+            retry_window: dice.pick(&[30 * MINUTE, 7 * 24 * 60 * MINUTE]),
+            breaker_failures: dice.pick(&[3, 20]),
+            ..Policy::default()
+        };
+        let slow = dice.chance(400);
+        Config {
+            processes: 1 + dice.choose(3),
+            clients: 1 + dice.pick(&[0, 1, 1, 2, 2, 3, 5, 7]),
+            actions_max: dice.pick(&[1, 2, 3]),
+            stock: dice.pick(&[1, 2, 3, 100]),
+            inventory,
+            hold_lifetime,
+            lost_races: platform && dice.chance(500),
+            payment,
+            notify: dice.chance(700),
+            policy,
+            think: Table::new(&[
+                (40, Duration::ZERO),
+                (20, Duration::from_millis(3)),
+                (15, Duration::from_secs(1)),
+                (10, Duration::from_secs(12)),
+                (5, 4 * MINUTE),
+                (3, 35 * MINUTE),
+            ]),
+            latency: Table::new(&[
+                (500, Latency::None),
+                (300, Latency::Yield),
+                (150, Latency::Short),
+                (on(slow, 30), Latency::Long),
+            ]),
+            reads: store(false),
+            commits: store(true),
+            reserves: service(true, false, !platform),
+            money: service(true, true, payment.repeat),
+            closings: service(true, true, true),
+            lookups: service(false, false, false),
+            outcomes: Table::new(&match dice.choose(3) {
+                0 => [(1, Outcome::Approve), (0, Outcome::Decline), (0, Outcome::Pending), (0, Outcome::ActionRequired)],
+                1 => [(70, Outcome::Approve), (20, Outcome::Decline), (5, Outcome::Pending), (5, Outcome::ActionRequired)],
+                _ => [(30, Outcome::Approve), (20, Outcome::Decline), (25, Outcome::Pending), (25, Outcome::ActionRequired)],
+            }),
+            wrong_clocks,
+        }
+    }
+}
+
+impl std::fmt::Display for Config {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Config { processes, clients, actions_max, stock, inventory, hold_lifetime, lost_races, payment, notify, .. } = self;
+        let Policy { lost_stock, suspects_allowed, tries_before_attention, runs_before_stuck, .. } = &self.policy;
+        writeln!(f, "{processes} processes, {clients} customers of at most {actions_max} actions, {stock} units of each SKU")?;
+        writeln!(f, "  {inventory:?}, holds live {hold_lifetime:?}, lost races: {lost_races}")?;
+        writeln!(f, "  {payment:?}, notifications: {notify}")?;
+        writeln!(
+            f,
+            "  lost stock: {lost_stock:?}, suspects allowed: {suspects_allowed}, tries before attention: {tries_before_attention}, runs before stuck: {runs_before_stuck}"
+        )?;
+        let store = self.commits.outcomes().filter(|f| *f != StoreFault::None);
+        let services = self.money.outcomes().filter(|f| *f != ServiceFault::None);
+        write!(f, "  store faults: {:?}, service faults: {:?}", store.collect::<Vec<_>>(), services.collect::<Vec<_>>())
+    }
+}

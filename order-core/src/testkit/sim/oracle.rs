@@ -1,0 +1,187 @@
+//! What the simulator checks while a seed runs: every commit, every call.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::time::Duration;
+
+use uuid::Uuid;
+
+use super::world::{World, short};
+use crate::audit::{Replay, check_records};
+use crate::ids::{Fence, OrderId, UserId};
+use crate::machine::{PaymentReport, Purpose, closing_key, key, next};
+use crate::number::OrderNumber;
+use crate::order::{Event, Op};
+use crate::runtime::Runtime;
+use crate::store::Tries;
+use crate::testkit::executor::lock;
+use crate::time::Timestamp;
+
+/// What is known of the past of a seed's world.
+#[derive(Default)]
+pub(super) struct Oracle {
+    orders: BTreeMap<OrderId, Watched>,
+    numbers: HashMap<OrderNumber, OrderId>,
+    /// By host and order: the lease it took last, and until when (true monotonic time) it may think it has it.
+    leases: HashMap<(usize, OrderId), (Fence, Duration)>,
+    /// What was asked under each derived key first.
+    requests: HashMap<Uuid, String>,
+    /// Whether a fault took a lease from somebody who could not know.
+    pub leases_may_be_taken_early: bool,
+    /// Keys that a service refused for good: it keeps to it.
+    pub refused: HashSet<Uuid>,
+    /// Keys of calls that will take effect later.
+    pub late: HashSet<Uuid>,
+    /// How often each hold or payment was refused a closing, void or refund by a fault.
+    pub refusals: HashMap<Uuid, u32>,
+    /// What providers could report, oldest first.
+    pub reports: Vec<(OrderId, PaymentReport)>,
+    /// The order each idempotency key was answered with.
+    pub keys: HashMap<(UserId, String), OrderId>,
+    /// Versions that clients were answered with.
+    pub answered: BTreeMap<OrderId, u64>,
+    /// Orders whose cancellation was answered.
+    pub cancelled: HashSet<OrderId>,
+}
+
+#[derive(Default)]
+struct Watched {
+    replay: Replay,
+    /// Operations that were ever armed, and reservations whose closing was ever written down.
+    intents: Vec<Intent>,
+    keys: HashMap<Uuid, Intent>,
+}
+
+/// More refusals than any closing gets.
+const REFUSALS_MAX: u32 = 8;
+
+/// What a derived key stands for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Intent {
+    Op(Op),
+    Closing(u32),
+}
+
+impl Oracle {
+    /// A host got a lease.
+    pub(super) fn claimed(&mut self, host: usize, order: OrderId, fence: Fence, until: Duration) {
+        self.leases.insert((host, order), (fence, until));
+    }
+
+    /// A changeset was applied: everything it changed is checked.
+    #[allow(clippy::too_many_arguments, reason = "what a commit is, part by part")]
+    pub(super) fn committed(
+        &mut self,
+        world: &World,
+        host: usize,
+        id: OrderId,
+        rows: std::ops::Range<usize>,
+        lease: Option<(Fence, Duration)>,
+        now: Timestamp,
+        work: Option<&str>,
+    ) {
+        if let Some((fence, until)) = lease {
+            self.claimed(host, id, fence, until);
+        }
+        let mut breaches = Vec::new();
+        let Oracle { orders, numbers, .. } = self;
+        let watched = orders.entry(id).or_default();
+        world.store.inspect(id, |order, journal, item| {
+            let rows = journal.get(rows).unwrap_or_default();
+            if let Some(work) = work {
+                world.trace(|| {
+                    let events: Vec<&str> = rows.iter().map(|r| r.event.name()).collect();
+                    format!("p{host} commits {} version {} {} {work}", short(id), order.version, events.join(", "))
+                });
+            }
+            let mut coverage = lock(&world.coverage);
+            for row in rows {
+                watched.replay.apply(row, &mut breaches);
+                coverage.event(row.event.name());
+                match &row.event {
+                    Event::Armed { ops } => watched.intents.extend(ops.iter().map(|op| Intent::Op(*op))),
+                    Event::StockClosing { n, .. } => watched.intents.push(Intent::Closing(*n)),
+                    _ => {}
+                }
+            }
+            if !rows.is_empty() {
+                watched.replay.compare(order, &mut breaches);
+                check_records(order, &mut breaches);
+                coverage.state(order);
+            }
+            world.note(order.version << 8 | order.lifecycle as u64);
+            if item.is_none() {
+                let left = next(order, &Tries::default(), &world.env(now));
+                if !left.is_done() {
+                    let detail = format!("order {id} has no work item, but is not done: {left:?}");
+                    breaches.push(crate::audit::Breach { invariant: "I12", detail });
+                }
+            }
+            let owner = *numbers.entry(order.number).or_insert(id);
+            if owner != id {
+                let detail = format!("number {} is of {owner} and of {id}", order.number);
+                breaches.push(crate::audit::Breach { invariant: "I14", detail });
+            }
+        });
+        world.breaches(breaches);
+    }
+
+    /// A host starts a call that has an effect: it must hold the lease, the intent must be durable, and the key must have
+    /// stood for the same request ever since.
+    pub(super) fn called(&mut self, world: &World, host: usize, order: OrderId, purpose: Purpose, call: Uuid, request: String) {
+        let now = world.runtime.monotonic();
+        let Some(watched) = self.orders.get_mut(&order) else {
+            return world.breach("I21", format!("a call for order {order}, which was never committed"));
+        };
+        let stored = world
+            .store
+            .inspect(order, |o, _, work| (o.reservations.len() as u32, o.payments.len() as u32, work.and_then(|w| w.fence)));
+        let (reservations, payments, fence) = stored.unwrap_or_default();
+        let intent = watched.keys.get(&call).copied().or_else(|| {
+            let intent = match purpose {
+                Purpose::Payment => (1..=payments).find(|n| key(order, purpose, *n) == call).map(Op::Payment).map(Intent::Op),
+                Purpose::Reserve => {
+                    (1..=reservations).find(|n| key(order, purpose, *n) == call).map(Op::Reservation).map(Intent::Op)
+                }
+                Purpose::Release | Purpose::Commit => (1..=reservations)
+                    .find(|n| (0..REFUSALS_MAX).any(|refusals| closing_key(order, purpose, *n, refusals) == call))
+                    .map(Intent::Closing),
+            }?;
+            watched.keys.insert(call, intent);
+            Some(intent)
+        });
+        match intent {
+            None => world.breach("I20", format!("order {order}: {request} under a key that none of its operations derives")),
+            Some(intent) if !watched.intents.contains(&intent) => {
+                world.breach("I21", format!("order {order}: {intent:?} called before its intent was durable: {request}"));
+            }
+            Some(_) => {}
+        }
+        match self.requests.get(&call) {
+            Some(first) if *first != request => {
+                world.breach("I20", format!("order {order}: one key for {first} and for {request}"));
+            }
+            Some(_) => {}
+            None => drop(self.requests.insert(call, request)),
+        }
+        self.check_lease(world, host, order, fence, now);
+    }
+
+    fn check_lease(&self, world: &World, host: usize, order: OrderId, fence: Option<Fence>, now: Duration) {
+        let Some((own, until)) = self.leases.get(&(host, order)) else {
+            return world.breach("I22", format!("p{host} calls for order {order} without ever having had its lease"));
+        };
+        if now >= *until {
+            let ago = now.saturating_sub(*until);
+            return world.breach("I22", format!("p{host} starts a call for order {order} {ago:?} after its lease ran out"));
+        }
+        if fence != Some(*own) && !self.leases_may_be_taken_early {
+            world.breach("I22", format!("p{host} starts a call for order {order}, whose lease somebody else has"));
+        }
+    }
+
+    /// A client was answered with an order: it must exist, and never be older than what was answered before.
+    pub(super) fn answered(&mut self, order: OrderId, version: u64) {
+        let seen = self.answered.entry(order).or_default();
+        *seen = version.max(*seen);
+    }
+}

@@ -1,0 +1,48 @@
+//! The store, with a look at its tables after each commit.
+
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
+
+use async_trait::async_trait;
+use order_core::ids::{IdempotencyKey, OrderId, UserId};
+use order_core::order::JournalRow;
+use order_core::store::*;
+use order_store_sqlite::SqliteStore;
+
+use super::twin::Snapshot;
+
+pub struct Watched {
+    pub store: Arc<SqliteStore>,
+    pub path: PathBuf,
+    pub snapshots: Mutex<Vec<Snapshot>>,
+}
+
+#[async_trait]
+impl OrderStore for Watched {
+    async fn commit(&self, changeset: Changeset) -> Result<Committed, CommitError> {
+        let committed = self.store.commit(changeset).await?;
+        self.snapshots.lock().expect("nobody panicked").push(Snapshot::of(&self.path));
+        Ok(committed)
+    }
+    async fn load(&self, order: OrderRef, owner: Option<UserId>) -> Result<Option<Loaded>, StoreError> {
+        self.store.load(order, owner).await
+    }
+    async fn peek(&self, order: OrderId) -> Result<Option<Peek>, StoreError> {
+        self.store.peek(order).await
+    }
+    async fn find_key(&self, user: UserId, method: KeyMethod, key: &IdempotencyKey) -> Result<Option<KeyRecord>, StoreError> {
+        self.store.find_key(user, method, key).await
+    }
+    async fn list(&self, query: &ListQuery) -> Result<OrderPage, StoreError> {
+        self.store.list(query).await
+    }
+    async fn journal(&self, query: &JournalQuery) -> Result<Vec<JournalRow>, StoreError> {
+        self.store.journal(query).await
+    }
+    async fn claim(&self, request: &ClaimRequest) -> Result<Vec<Claimed>, StoreError> {
+        self.store.claim(request).await
+    }
+    async fn work_summary(&self) -> Result<WorkSummary, StoreError> {
+        self.store.work_summary().await
+    }
+}

@@ -1,0 +1,127 @@
+//! Reads: who runs them, and each of them inside one snapshot.
+
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use order_core::ids::{IdempotencyKey, OrderId, UserId};
+use order_core::order::JournalRow;
+use order_core::store::{JournalQuery, KeyMethod, KeyRecord, Loaded, OrderRef, Peek, StoreError, StoreErrorKind};
+use rusqlite::{Connection, OptionalExtension, Params, Row, params};
+use tokio::sync::Semaphore;
+
+use super::errors::store_error;
+use super::{rows, schema, sql};
+
+/// Connections that only read, opened when first needed.
+///
+/// A read of one order runs on its caller's thread: it touches a few pages that are nearly always in memory and waits for no
+/// lock, and handing it to another thread would cost as much as it takes. Lists and sums go to tokio's blocking threads.
+pub(super) struct Readers {
+    path: PathBuf,
+    busy_timeout: Duration,
+    idle: Mutex<Vec<Connection>>,
+    permits: Semaphore,
+}
+
+impl Readers {
+    pub(super) fn new(path: PathBuf, busy_timeout: Duration, connections: usize) -> Self {
+        Readers { path, busy_timeout, idle: Mutex::default(), permits: Semaphore::new(connections.max(1)) }
+    }
+
+    /// Runs `read` here and now.
+    pub(super) async fn run<T>(&self, read: impl FnOnce(&Connection) -> Result<T, StoreError>) -> Result<T, StoreError> {
+        let _permit = self.permits.acquire().await.map_err(|_| closed())?;
+        self.with_connection(read)
+    }
+
+    /// Runs `read` where it may take its time.
+    pub(super) async fn run_long<T: Send + 'static>(
+        self: &Arc<Self>,
+        read: impl FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let _permit = self.permits.acquire().await.map_err(|_| closed())?;
+        match tokio::runtime::Handle::try_current() {
+            Err(_) => self.with_connection(read),
+            Ok(tokio) => {
+                let readers = Arc::clone(self);
+                tokio.spawn_blocking(move || readers.with_connection(read)).await.map_err(|_| closed())?
+            }
+        }
+    }
+
+    fn with_connection<T>(&self, read: impl FnOnce(&Connection) -> Result<T, StoreError>) -> Result<T, StoreError> {
+        let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        let db = match idle {
+            Some(db) => db,
+            None => schema::open_reader(&self.path, self.busy_timeout).map_err(store_error)?,
+        };
+        let result = read(&db);
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(db);
+        result
+    }
+}
+
+/// The error of a read whose answer was dropped.
+pub(super) fn closed() -> StoreError {
+    StoreError::new(StoreErrorKind::Unavailable, "the store is closing, or the read panicked")
+}
+
+pub(super) fn load(db: &Connection, order: OrderRef, owner: Option<UserId>) -> rusqlite::Result<Option<Loaded>> {
+    match order {
+        OrderRef::Id(id) => load_where(db, sql::LOAD_BY_ID, [id.as_bytes()], owner),
+        OrderRef::Number(number) => load_where(db, sql::LOAD_BY_NUMBER, [number.to_string()], owner),
+    }
+}
+
+/// The first statement stays open until the last is done, which keeps all of them in one snapshot without `BEGIN`.
+fn load_where(db: &Connection, sql: &str, key: impl Params, owner: Option<UserId>) -> rusqlite::Result<Option<Loaded>> {
+    let mut statement = db.prepare_cached(sql)?;
+    let mut found = statement.query(key)?;
+    let Some(row) = found.next()? else { return Ok(None) };
+    let columns = &mut rows::Columns::of(row);
+    let mut order = rows::order(columns)?;
+    if owner.is_some_and(|owner| owner != order.user) {
+        return Ok(None);
+    }
+    let work = rows::work(columns)?;
+    let id = order.id;
+    order.lines = children(db, sql::SELECT_ITEMS, id, rows::line)?;
+    order.reservations = children(db, sql::SELECT_RESERVATIONS, id, rows::reservation)?;
+    order.payments = children(db, sql::SELECT_PAYMENTS, id, rows::payment)?;
+    order.addresses = {
+        let mut statement = db.prepare_cached(sql::SELECT_ADDRESSES)?;
+        rows::addresses(statement.query_map([id.as_bytes()], rows::address)?)?
+    };
+    Ok(Some(Loaded { order: Arc::new(order), work }))
+}
+
+fn children<T>(
+    db: &Connection,
+    sql: &str,
+    order: OrderId,
+    read: impl FnMut(&Row<'_>) -> rusqlite::Result<T>,
+) -> rusqlite::Result<Vec<T>> {
+    db.prepare_cached(sql)?.query_map([order.as_bytes()], read)?.collect()
+}
+
+pub(super) fn find_key(
+    db: &Connection,
+    user: UserId,
+    method: KeyMethod,
+    key: &IdempotencyKey,
+) -> rusqlite::Result<Option<KeyRecord>> {
+    let mut statement = db.prepare_cached(sql::SELECT_KEY)?;
+    statement.query_row(params![user.as_bytes(), method.as_str(), key.as_str()], rows::key).optional()
+}
+
+pub(super) fn journal(db: &Connection, query: &JournalQuery) -> rusqlite::Result<Vec<JournalRow>> {
+    let JournalQuery { order, after, limit } = query;
+    let mut statement = db.prepare_cached(sql::SELECT_JOURNAL)?;
+    let after = i64::try_from(*after).unwrap_or(i64::MAX);
+    statement.query_map(params![order.as_bytes(), after, limit], rows::journal)?.collect()
+}
+
+pub(super) fn peek(db: &Connection, order: OrderId) -> rusqlite::Result<Option<Peek>> {
+    db.prepare_cached(sql::PEEK)?.query_row([order.as_bytes()], rows::peek).optional()
+}

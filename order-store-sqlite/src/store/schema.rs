@@ -1,0 +1,158 @@
+//! Opening the file: settings, whose file it is, and the migrations it still needs.
+
+use std::path::Path;
+use std::time::Duration;
+
+use order_core::store::{StoreError, StoreErrorKind};
+use order_core::time::Timestamp;
+use rusqlite::{Connection, OpenFlags, TransactionBehavior};
+use uuid::Uuid;
+
+use super::errors::store_error;
+
+/// Marks a SQLite file as an order store (`OrdE`), so that no other program's file is altered.
+const APPLICATION_ID: i32 = 0x4F72_6445;
+
+/// More statements than the store has, so that each is compiled once per connection.
+const STATEMENTS_CACHED: usize = 128;
+
+struct Migration {
+    name: &'static str,
+    sql: &'static str,
+}
+
+/// Numbered from 1, and never edited after release.
+const MIGRATIONS: &[Migration] = &[Migration { name: "orders", sql: include_str!("../../migrations/0001_orders.sql") }];
+
+const CREATE_MIGRATIONS: &str = "CREATE TABLE IF NOT EXISTS order_migrations (
+    version INTEGER NOT NULL PRIMARY KEY, name TEXT NOT NULL, checksum TEXT NOT NULL, applied_at INTEGER NOT NULL) STRICT";
+const INSERT_MIGRATION: &str = "INSERT INTO order_migrations (version, name, checksum, applied_at) VALUES (?1, ?2, ?3, ?4)";
+const SELECT_MIGRATIONS: &str = "SELECT version, checksum FROM order_migrations ORDER BY version";
+const COUNT_SCHEMA: &str = "SELECT count(*) FROM sqlite_schema";
+
+/// A connection that may write, to a file that is ours and up to date.
+pub(super) fn open_writer(path: &Path, busy_timeout: Duration, now: Timestamp) -> Result<Connection, StoreError> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let mut db = Connection::open_with_flags(path, flags).map_err(|e| at_path(path, store_error(e)))?;
+    prepare(&mut db, path, busy_timeout, now).map_err(|e| at_path(path, e))?;
+    Ok(db)
+}
+
+/// A connection for reading. The file must have been opened by [`open_writer`] before.
+pub(super) fn open_reader(path: &Path, busy_timeout: Duration) -> rusqlite::Result<Connection> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let db = Connection::open_with_flags(path, flags)?;
+    db.busy_timeout(busy_timeout)?;
+    db.set_prepared_statement_cache_capacity(STATEMENTS_CACHED);
+    db.pragma_update(None, "query_only", true)?;
+    db.pragma_update(None, "cache_size", -8_192)?;
+    Ok(db)
+}
+
+fn prepare(db: &mut Connection, path: &Path, busy_timeout: Duration, now: Timestamp) -> Result<(), StoreError> {
+    db.busy_timeout(busy_timeout).map_err(store_error)?;
+    db.set_prepared_statement_cache_capacity(STATEMENTS_CACHED);
+    // Before any setting: switching to write-ahead logging would alter a foreign file.
+    let applied = applied_migrations(db)?;
+    settings(db, path)?;
+    if applied < MIGRATIONS.len() { migrate(db, now) } else { check_checksums(db) }
+}
+
+/// Sets what durability depends on and reads it back: a store that may lose commits is refused.
+fn settings(db: &Connection, path: &Path) -> Result<(), StoreError> {
+    let set = |name: &str, value: &str| db.pragma_update(None, name, value).map_err(store_error);
+    let journal_mode: String = db.pragma_update_and_check(None, "journal_mode", "WAL", |row| row.get(0)).map_err(store_error)?;
+    set("synchronous", "FULL")?;
+    set("fullfsync", "ON")?;
+    set("checkpoint_fullfsync", "ON")?;
+    set("foreign_keys", "ON")?;
+    set("trusted_schema", "OFF")?;
+    set("temp_store", "MEMORY")?;
+    // Pages are KiB when negative. A checkpoint syncs twice, so it is worth putting off; the log is cut back after it.
+    set("cache_size", "-32768")?;
+    set("wal_autocheckpoint", "4000")?;
+    set("journal_size_limit", "67108864")?;
+    let number = |name: &str| db.pragma_query_value(None, name, |row| row.get::<_, i64>(0)).map_err(store_error);
+    let (synchronous, foreign_keys) = (number("synchronous")?, number("foreign_keys")?);
+    let expected_mode = if is_memory(path) { "memory" } else { "wal" };
+    if !journal_mode.eq_ignore_ascii_case(expected_mode) {
+        return Err(misconfigured(format!(
+            "journal_mode is {journal_mode:?} and cannot be set to {expected_mode:?}: the file system may lack shared memory"
+        )));
+    }
+    if synchronous < 2 {
+        return Err(misconfigured(format!("synchronous is {synchronous} and cannot be set to 2 (FULL): commits could be lost")));
+    }
+    if foreign_keys != 1 {
+        return Err(misconfigured("foreign_keys cannot be switched on".into()));
+    }
+    Ok(())
+}
+
+/// Whether the store is to live in memory only.
+pub(super) fn is_memory(path: &Path) -> bool {
+    path.as_os_str() == ":memory:"
+}
+
+/// How many migrations the file has seen; refused if it is another program's or a newer schema.
+fn applied_migrations(db: &Connection) -> Result<usize, StoreError> {
+    let number = |name: &str| db.pragma_query_value(None, name, |row| row.get::<_, i64>(0)).map_err(store_error);
+    let (application, version) = (number("application_id")?, number("user_version")?);
+    if application == i64::from(APPLICATION_ID) {
+        return match usize::try_from(version) {
+            Ok(version) if version <= MIGRATIONS.len() => Ok(version),
+            _ => Err(misconfigured(format!(
+                "its schema has version {version}, and this program knows versions up to {}: upgrade the program",
+                MIGRATIONS.len()
+            ))),
+        };
+    }
+    let objects: i64 = db.query_row(COUNT_SCHEMA, [], |row| row.get(0)).map_err(store_error)?;
+    if application != 0 || version != 0 || objects != 0 {
+        return Err(misconfigured("it is another program's SQLite file: orders need a file of their own".into()));
+    }
+    Ok(0)
+}
+
+/// One process at a time: whoever waited for the lock finds the work done.
+fn migrate(db: &mut Connection, now: Timestamp) -> Result<(), StoreError> {
+    let transaction = db.transaction_with_behavior(TransactionBehavior::Immediate).map_err(store_error)?;
+    let applied = applied_migrations(&transaction)?;
+    for (version, migration) in (1i64..).zip(MIGRATIONS).skip(applied) {
+        let run = || -> rusqlite::Result<()> {
+            transaction.execute_batch(CREATE_MIGRATIONS)?;
+            transaction.execute_batch(migration.sql)?;
+            transaction.execute(INSERT_MIGRATION, (version, migration.name, checksum(migration), now.as_micros()))?;
+            transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
+            transaction.pragma_update(None, "user_version", version)
+        };
+        run().map_err(store_error)?;
+    }
+    transaction.commit().map_err(store_error)?;
+    check_checksums(db)
+}
+
+/// A migration that was edited after it ran means that the schema is not the one this program was tested with.
+fn check_checksums(db: &Connection) -> Result<(), StoreError> {
+    let mut statement = db.prepare(SELECT_MIGRATIONS).map_err(store_error)?;
+    let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?))).map_err(store_error)?;
+    let recorded: Vec<(i64, String)> = rows.collect::<Result<_, _>>().map_err(store_error)?;
+    let known: Vec<(i64, String)> = (1i64..).zip(MIGRATIONS.iter().map(checksum)).collect();
+    if recorded == known {
+        return Ok(());
+    }
+    Err(misconfigured("its migrations are not those of this program: it was made by another build".into()))
+}
+
+/// A name-based UUID (RFC 9562, 5.5) of the statements.
+fn checksum(migration: &Migration) -> String {
+    Uuid::new_v5(&Uuid::nil(), migration.sql.as_bytes()).to_string()
+}
+
+fn misconfigured(message: String) -> StoreError {
+    StoreError::new(StoreErrorKind::Misconfigured, message)
+}
+
+fn at_path(path: &Path, error: StoreError) -> StoreError {
+    StoreError { message: format!("cannot open {}: {}", path.display(), error.message), ..error }
+}

@@ -1,0 +1,208 @@
+//! Every statement, but for the pages of a list, which [`super::list`] puts together from enums.
+
+/// Notices of the JSON `$notices` above row `$notified`.
+macro_rules! notices_above {
+    ($notices:literal, $notified:literal) => {
+        concat!(
+            "(SELECT json_group_array(json(value)) FROM json_each(",
+            $notices,
+            ") WHERE value ->> 'seq' > ",
+            $notified,
+            " HAVING count(*) > 0)"
+        )
+    };
+}
+
+/// What every change of an order writes. Neither of the two has a column of an index but `updated_at`.
+macro_rules! update_order {
+    ($keeps_notified:literal) => {
+        concat!(
+            "UPDATE orders SET version = ?2, lifecycle = ?3, payment_status = ?4, fulfilment_status = ?5, return_status = ?6, \
+             payment_method = ?7, payment_terms = ?8, shipping_method = ?9, coupon_code = ?10, notes = ?11, attempt = ?12, \
+             claims = ?13, unmatched = ?14, holds = ?15, attention = ?16, placing_deadline = ?18, retry_until = ?19, \
+             updated_at = ?20, completed_at = ?21, cancelled_at = ?22, \
+             notified = CASE WHEN ",
+            $keeps_notified,
+            " THEN notified ELSE ?23 END, notices = CASE WHEN ",
+            $keeps_notified,
+            " AND notified <> ?23 THEN ",
+            notices_above!("?17", "notified"),
+            " ELSE ?17 END"
+        )
+    };
+}
+
+macro_rules! order_columns {
+    () => {
+        "o.id, o.order_number, o.user_id, o.version, o.lifecycle, o.status, o.payment_status, o.fulfilment_status, \
+         o.return_status, o.currency, o.subtotal, o.discount_amount, o.tax_amount, o.tax_included_amount, o.shipping_amount, \
+         o.shipping_tax_amount, o.total_amount, o.shipping_method, o.payment_method, o.payment_terms, o.coupon_code, o.claims, \
+         o.attempt, o.unmatched, o.holds, o.attention, o.notices, o.notified, o.placing_deadline, o.retry_until, \
+         o.created_at, o.updated_at, o.completed_at, o.cancelled_at, o.notes"
+    };
+}
+
+macro_rules! load_order {
+    ($condition:literal) => {
+        concat!(
+            "SELECT ",
+            order_columns!(),
+            ", w.revision, w.due_at, w.fence, w.leased_until, w.runs, w.tries \
+             FROM orders o LEFT JOIN order_work w ON w.order_id = o.id WHERE ",
+            $condition
+        )
+    };
+}
+
+// --- commit: checks, clauses 2 to 9 ---
+
+/// Clause 2: whether the changeset was applied before.
+pub(super) const REPLAYED: &str = "SELECT 1 FROM order_status_history WHERE order_id = ?1 AND seq = ?2 AND changeset_id = ?3";
+
+/// Clauses 3 and 6, and `find_key`.
+pub(super) const SELECT_KEY: &str = "SELECT user_id, method, key, request_hash, order_id FROM order_idempotency_keys \
+     WHERE user_id = ?1 AND method = ?2 AND key = ?3";
+
+/// Clause 7. Says what the index does, so that it is used.
+pub(super) const COMMAND_KEY_TAKEN: &str =
+    "SELECT 1 FROM order_status_history WHERE order_id = ?1 AND command_key = ?2 AND command_key IS NOT NULL";
+
+/// Clause 11.
+pub(super) const SELECT_LEASE: &str = "SELECT fence, revision FROM order_work WHERE order_id = ?1";
+
+/// Clause 8: whether the order holds the name, and how many uses are taken.
+pub(super) const SELECT_CLAIM: &str = "SELECT EXISTS (SELECT 1 FROM order_claims WHERE order_id = ?1 AND name = ?2), \
+     coalesce((SELECT in_use FROM order_claim_counts WHERE name = ?2), 0)";
+
+/// Clauses 4 and 5.
+pub(super) const ORDER_EXISTS: &str = "SELECT 1 FROM orders WHERE id = ?1";
+
+// --- commit: writes ---
+
+/// Clauses 4 and 9: no change means that the id or the number is taken.
+pub(super) const INSERT_ORDER: &str = "INSERT INTO orders (id, version, lifecycle, payment_status, fulfilment_status, return_status, \
+     payment_method, payment_terms, shipping_method, coupon_code, notes, attempt, claims, unmatched, holds, attention, notices, \
+     placing_deadline, retry_until, updated_at, completed_at, cancelled_at, notified, status, total_amount, subtotal, tax_amount, \
+     tax_included_amount, shipping_amount, shipping_tax_amount, discount_amount, currency, user_id, order_number, created_at) \
+     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23, ?24, ?25, \
+     ?26, ?27, ?28, ?29, ?30, ?31, ?32, ?33, ?34, ?35) ON CONFLICT DO NOTHING";
+
+/// Clause 4: no change means a conflict. Leaves alone what lists are sorted and filtered by.
+pub(super) const UPDATE_ORDER: &str = concat!(update_order!("?25"), " WHERE id = ?1 AND version = ?24");
+
+/// Clause 4: as [`UPDATE_ORDER`], when the status or an amount changes with it.
+pub(super) const UPDATE_ORDER_LISTED: &str = concat!(
+    update_order!("?34"),
+    ", status = ?24, total_amount = ?25, subtotal = ?26, tax_amount = ?27, tax_included_amount = ?28, shipping_amount = ?29, \
+     shipping_tax_amount = ?30, discount_amount = ?31, currency = ?32 WHERE id = ?1 AND version = ?33"
+);
+
+/// Clause 5.
+pub(super) const UPDATE_NOTIFIED: &str =
+    concat!("UPDATE orders SET notified = ?2, notices = ", notices_above!("notices", "?2"), " WHERE id = ?1 AND notified <> ?2");
+
+pub(super) const PUT_ITEM: &str = "INSERT OR REPLACE INTO order_items (order_id, n, id, product_id, variant_id, sku, name, quantity, \
+     unit_price, discount_amount, subtotal, requires_shipping, cancelled, planned, shipped, delivered, returned, lots, created_at, \
+     updated_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20)";
+
+pub(super) const PUT_ADDRESS: &str = "INSERT OR REPLACE INTO order_addresses (order_id, address_type, id, first_name, last_name, \
+     address_line1, address_line2, city, state, postal_code, country, phone, email, created_at, updated_at) \
+     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)";
+
+pub(super) const PUT_RESERVATION: &str = "INSERT OR REPLACE INTO order_reservations (order_id, n, id, sku, quantity, attempt, status, \
+     closing, closing_unknown, reference, expires_at, available, refusals, created_at, updated_at) \
+     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)";
+
+pub(super) const PUT_PAYMENT: &str = "INSERT OR REPLACE INTO order_payment_transactions (order_id, n, id, parent, kind, payment_method, \
+     amount, settled_amount, currency, status, transaction_id, gateway_response, capture_before, deadline, token, return_url, \
+     action_url, action_data, created_at, updated_at) \
+     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20)";
+
+pub(super) const DELETE_ITEM: &str = "DELETE FROM order_items WHERE order_id = ?1 AND n = ?2";
+pub(super) const DELETE_RESERVATION: &str = "DELETE FROM order_reservations WHERE order_id = ?1 AND n = ?2";
+pub(super) const DELETE_PAYMENT: &str = "DELETE FROM order_payment_transactions WHERE order_id = ?1 AND n = ?2";
+pub(super) const DELETE_ADDRESSES: &str = "DELETE FROM order_addresses WHERE order_id = ?1";
+
+pub(super) const INSERT_JOURNAL: &str = "INSERT INTO order_status_history (order_id, seq, id, event, from_status, status, payload, notes, \
+     created_by, cause, command_key, changeset_id, created_at) \
+     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)";
+
+/// Clause 6.
+pub(super) const INSERT_KEY: &str =
+    "INSERT INTO order_idempotency_keys (user_id, method, key, request_hash, order_id) VALUES (?1, ?2, ?3, ?4, ?5)";
+
+/// Clause 8.
+pub(super) const INSERT_CLAIM: &str = "INSERT INTO order_claims (order_id, name) VALUES (?1, ?2)";
+/// Clause 8.
+pub(super) const DELETE_CLAIM: &str = "DELETE FROM order_claims WHERE order_id = ?1 AND name = ?2";
+/// Clause 8.
+pub(super) const PUT_CLAIM_COUNT: &str = "INSERT INTO order_claim_counts (name, in_use) VALUES (?1, ?2) \
+     ON CONFLICT (name) DO UPDATE SET in_use = excluded.in_use";
+
+// --- work, clauses 11 to 15 ---
+
+/// Clauses 11 and 13: a lease for the placer.
+pub(super) const LEASE_WORK: &str = "INSERT INTO order_work (order_id, due_at, fence, leased_until, revision, runs) \
+     VALUES (?1, ?2, ?3, ?4, 1, 0) ON CONFLICT (order_id) DO UPDATE SET due_at = excluded.due_at, fence = excluded.fence, \
+     leased_until = excluded.leased_until, revision = revision + 1 RETURNING revision";
+
+/// Clauses 12 and 13: forward, never back; the revision rises even then, so that nobody puts the item off unaware.
+pub(super) const WAKE_WORK: &str = "INSERT INTO order_work (order_id, due_at, revision, runs) VALUES (?1, ?2, 1, 0) \
+     ON CONFLICT (order_id) DO UPDATE SET due_at = min(coalesce(due_at, excluded.due_at), excluded.due_at), \
+     revision = revision + 1 RETURNING revision";
+
+/// Clause 13.
+pub(super) const EXTEND_WORK: &str =
+    "UPDATE order_work SET leased_until = ?2, tries = ?3, revision = revision + 1 WHERE order_id = ?1";
+
+/// Clauses 13 and 15.
+pub(super) const RELEASE_WORK: &str = "UPDATE order_work SET fence = NULL, leased_until = NULL, runs = 0, due_at = ?2, tries = ?3, \
+     revision = revision + 1 WHERE order_id = ?1";
+
+/// Clause 15.
+pub(super) const DELETE_WORK: &str = "DELETE FROM order_work WHERE order_id = ?1";
+
+/// Clause 14: due items that nobody is at, soonest due first.
+pub(super) const CLAIM_DUE: &str = "UPDATE order_work SET fence = ?2, leased_until = ?3, runs = runs + 1, revision = revision + 1 \
+     WHERE order_id IN (SELECT order_id FROM order_work INDEXED BY order_work_due \
+     WHERE due_at <= ?1 AND (leased_until IS NULL OR leased_until <= ?1) ORDER BY due_at, order_id LIMIT ?4) \
+     RETURNING order_id, due_at";
+
+/// Clause 14: one order's item, due or not, unless it is stuck.
+pub(super) const CLAIM_ORDER: &str = "UPDATE order_work SET fence = ?2, leased_until = ?3, runs = runs + 1, revision = revision + 1 \
+     WHERE order_id = ?4 AND due_at IS NOT NULL AND (leased_until IS NULL OR leased_until <= ?1) \
+     RETURNING order_id, due_at";
+
+/// `work_summary`. Only orders that are not done have a row, so all of them are looked at.
+pub(super) const WORK_SUMMARY: &str = "SELECT count(*), count(*) FILTER (WHERE due_at IS NULL), \
+     min(due_at) FILTER (WHERE leased_until IS NULL OR leased_until <= ?1), \
+     max(leased_until) FILTER (WHERE leased_until > ?1) FROM order_work";
+
+// --- reading, clauses 16 to 19 ---
+
+/// Clause 16.
+pub(super) const LOAD_BY_ID: &str = load_order!("o.id = ?1");
+/// Clause 16.
+pub(super) const LOAD_BY_NUMBER: &str = load_order!("o.order_number = ?1");
+
+pub(super) const SELECT_ITEMS: &str = "SELECT n, id, product_id, variant_id, sku, name, quantity, unit_price, discount_amount, subtotal, \
+     requires_shipping, cancelled, planned, shipped, delivered, returned, lots, created_at, updated_at \
+     FROM order_items WHERE order_id = ?1 ORDER BY n";
+
+pub(super) const SELECT_ADDRESSES: &str = "SELECT address_type = 'SHIPPING', first_name, last_name, address_line1, address_line2, city, \
+     state, postal_code, country, phone, email FROM order_addresses WHERE order_id = ?1";
+
+pub(super) const SELECT_RESERVATIONS: &str = "SELECT n, sku, quantity, attempt, status, closing, closing_unknown, reference, expires_at, \
+     available, refusals, created_at, updated_at FROM order_reservations WHERE order_id = ?1 ORDER BY n";
+
+pub(super) const SELECT_PAYMENTS: &str = "SELECT n, parent, kind, payment_method, amount, settled_amount, status, transaction_id, \
+     gateway_response, capture_before, deadline, token, return_url, action_url, action_data, created_at, updated_at \
+     FROM order_payment_transactions WHERE order_id = ?1 ORDER BY n";
+
+/// Clause 18.
+pub(super) const SELECT_JOURNAL: &str = "SELECT order_id, seq, payload, from_status, status, created_by, cause, notes, command_key, \
+     changeset_id, created_at FROM order_status_history WHERE order_id = ?1 AND seq > ?2 ORDER BY seq LIMIT ?3";
+
+/// `peek`.
+pub(super) const PEEK: &str =
+    "SELECT o.version, w.fence FROM orders o LEFT JOIN order_work w ON w.order_id = o.id WHERE o.id = ?1";

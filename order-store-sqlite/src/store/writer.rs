@@ -1,0 +1,285 @@
+//! The one thread that writes. Whatever has queued up while it was committing becomes the next transaction.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use order_core::ids::OrderId;
+use order_core::runtime::Clock;
+use order_core::store::{ClaimRequest, CommitError, Committed, StoreError, StoreErrorKind};
+use rusqlite::Connection;
+use tokio::sync::oneshot;
+
+use super::apply::apply;
+use super::encode::Prepared;
+use super::errors::{commit_error, store_error};
+use super::{schema, work};
+
+/// The most changesets in one transaction: bounds how long the first of them waits for the last.
+const GROUP_MAX: usize = 256;
+
+const BEGIN: &str = "BEGIN IMMEDIATE";
+const COMMIT: &str = "COMMIT";
+const ROLLBACK: &str = "ROLLBACK";
+
+/// Something for the thread to do.
+pub(super) enum Job {
+    Write(Write),
+    /// A read of a store in memory, which has no other connection.
+    Read(Box<dyn FnOnce(&Connection) + Send>),
+}
+
+/// Something to write, and who waits for it. The waiting side keeps the changeset too, and frees it.
+pub(super) enum Write {
+    Commit(Arc<Prepared>, oneshot::Sender<Result<Committed, CommitError>>),
+    Claim(ClaimRequest, oneshot::Sender<Result<Vec<OrderId>, StoreError>>),
+}
+
+/// What one write came to.
+enum Done {
+    Commit(Result<Committed, CommitError>),
+    Claim(Vec<OrderId>),
+}
+
+/// Why a group was not committed. Nothing of it happened, unless the kind is [`StoreErrorKind::Unknown`].
+struct Failure {
+    step: Step,
+    error: StoreError,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Step {
+    Begin,
+    Apply,
+    Commit,
+}
+
+/// What a [`super::SqliteStore`] has written since it was opened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct WriterStats {
+    /// Durable transactions: each is one wait for the disk, however many changesets share it.
+    pub transactions: u64,
+    /// Changesets and claims that were answered.
+    pub writes: u64,
+    /// Rows inserted, updated or deleted.
+    pub rows: u64,
+}
+
+#[derive(Default)]
+struct Counters {
+    transactions: AtomicU64,
+    writes: AtomicU64,
+    rows: AtomicU64,
+}
+
+/// The thread's owner: dropping it waits until everything queued is written.
+pub(super) struct Writer {
+    jobs: Option<Sender<Job>>,
+    thread: Option<JoinHandle<()>>,
+    counters: Arc<Counters>,
+}
+
+impl Writer {
+    pub(super) fn start(db: Connection, path: PathBuf, busy_timeout: Duration, clock: Arc<dyn Clock>) -> std::io::Result<Self> {
+        let (jobs, queue) = channel();
+        let counters = Arc::new(Counters::default());
+        let state = Thread { db: Some(db), path, busy_timeout, clock, queue, counters: Arc::clone(&counters) };
+        let thread = std::thread::Builder::new().name("order-store-writer".into()).spawn(move || state.run())?;
+        Ok(Writer { jobs: Some(jobs), thread: Some(thread), counters })
+    }
+
+    pub(super) fn stats(&self) -> WriterStats {
+        let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        let Counters { transactions, writes, rows } = &*self.counters;
+        WriterStats { transactions: read(transactions), writes: read(writes), rows: read(rows) }
+    }
+
+    /// Queues a job. If the thread is gone the job is dropped, which whoever waits for it notices.
+    pub(super) fn send(&self, job: Job) {
+        if let Some(jobs) = &self.jobs {
+            let _ = jobs.send(job);
+        }
+    }
+}
+
+impl Drop for Writer {
+    fn drop(&mut self) {
+        self.jobs = None;
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+struct Thread {
+    /// None after a failed commit, until it could be opened again.
+    db: Option<Connection>,
+    path: PathBuf,
+    busy_timeout: Duration,
+    clock: Arc<dyn Clock>,
+    queue: Receiver<Job>,
+    counters: Arc<Counters>,
+}
+
+impl Thread {
+    fn run(mut self) {
+        let mut group = Vec::with_capacity(GROUP_MAX);
+        while let Ok(job) = self.queue.recv() {
+            let mut read = None;
+            let mut next = Some(job);
+            while let Some(job) = next.take() {
+                match job {
+                    Job::Write(write) => group.push(write),
+                    Job::Read(job) => read = Some(job),
+                }
+                if read.is_none() && group.len() < GROUP_MAX {
+                    next = self.queue.try_recv().ok();
+                }
+            }
+            self.write(&mut group);
+            if let (Some(read), Some(db)) = (read, &self.db) {
+                // Whoever waits for it notices that its answer was dropped.
+                let _ = catch_unwind(AssertUnwindSafe(|| read(db)));
+            }
+        }
+    }
+
+    /// Commits the group as one, or if that fails one by one, and answers everybody.
+    fn write(&mut self, group: &mut Vec<Write>) {
+        let failure = match self.attempt(group) {
+            Ok(done) => return group.drain(..).zip(done).for_each(|(write, done)| answer(write, done)),
+            Err(failure) => failure,
+        };
+        let unknown = failure.error.kind == StoreErrorKind::Unknown;
+        if unknown {
+            // The connection's view of the log may be ahead of the disk's.
+            self.db = None;
+        }
+        if group.len() == 1 || unknown || failure.step == Step::Begin {
+            return group.drain(..).for_each(|write| refuse(write, &failure.error));
+        }
+        // What fails alone is its own fault; what cannot even begin or commit is nobody's, and need not be waited for again.
+        let mut unusable = None;
+        for write in group.drain(..) {
+            let mut alone = vec![write];
+            match &unusable {
+                Some(error) => alone.drain(..).for_each(|write| refuse(write, error)),
+                None => unusable = self.write_alone(&mut alone),
+            }
+        }
+    }
+
+    /// Answers whoever waits; returns why the others of its group need not be tried, if so.
+    fn write_alone(&mut self, alone: &mut Vec<Write>) -> Option<StoreError> {
+        match self.attempt(alone) {
+            Ok(done) => {
+                alone.drain(..).zip(done).for_each(|(write, done)| answer(write, done));
+                None
+            }
+            Err(Failure { step, error }) => {
+                if error.kind == StoreErrorKind::Unknown {
+                    self.db = None;
+                }
+                alone.drain(..).for_each(|write| refuse(write, &error));
+                // Of the others nothing was even tried.
+                (step != Step::Apply).then(|| match error.kind {
+                    StoreErrorKind::Unknown => StoreError { kind: StoreErrorKind::Unavailable, ..error },
+                    _ => error,
+                })
+            }
+        }
+    }
+
+    /// One transaction with all of `writes`.
+    fn attempt(&mut self, writes: &[Write]) -> Result<Vec<Done>, Failure> {
+        let failed = |step| move |error| Failure { step, error };
+        if writes.is_empty() {
+            return Ok(Vec::new());
+        }
+        let clock = Arc::clone(&self.clock);
+        let counters = Arc::clone(&self.counters);
+        let db = self.connection().map_err(failed(Step::Begin))?;
+        let rows_before = db.total_changes();
+        run(db, BEGIN).map_err(store_error).map_err(failed(Step::Begin))?;
+        let mut done = Vec::with_capacity(writes.len());
+        for write in writes {
+            let one = catch_unwind(AssertUnwindSafe(|| match write {
+                Write::Commit(prepared, _) => apply(db, prepared, clock.now()).map(Done::Commit),
+                Write::Claim(request, _) => work::claim(db, request, clock.now()).map(Done::Claim),
+            }));
+            let error = match one {
+                Ok(Ok(one)) => {
+                    done.push(one);
+                    continue;
+                }
+                Ok(Err(error)) => store_error(error),
+                Err(_) => StoreError::new(StoreErrorKind::Unavailable, "writing panicked: nothing of it was stored"),
+            };
+            rollback(db);
+            return Err(Failure { step: Step::Apply, error });
+        }
+        if let Err(error) = run(db, COMMIT) {
+            rollback(db);
+            return Err(Failure { step: Step::Commit, error: commit_error(error) });
+        }
+        counters.transactions.fetch_add(1, Ordering::Relaxed);
+        counters.writes.fetch_add(done.len() as u64, Ordering::Relaxed);
+        counters.rows.fetch_add(db.total_changes() - rows_before, Ordering::Relaxed);
+        Ok(done)
+    }
+
+    fn connection(&mut self) -> Result<&Connection, StoreError> {
+        if self.db.is_none() {
+            self.db = Some(schema::open_writer(&self.path, self.busy_timeout, self.clock.now())?);
+        }
+        // Just filled.
+        self.db.as_ref().ok_or_else(|| StoreError::new(StoreErrorKind::Unavailable, "the database is not open"))
+    }
+}
+
+fn run(db: &Connection, sql: &str) -> rusqlite::Result<()> {
+    db.prepare_cached(sql)?.execute([]).map(drop)
+}
+
+/// SQLite has rolled back by itself after some errors.
+fn rollback(db: &Connection) {
+    if !db.is_autocommit() {
+        let _ = run(db, ROLLBACK);
+    }
+}
+
+fn answer(write: Write, done: Done) {
+    match (write, done) {
+        (Write::Commit(prepared, waiting), Done::Commit(result)) => {
+            // First, so that the waiting side is the one to free it.
+            drop(prepared);
+            let _ = waiting.send(result);
+        }
+        (Write::Claim(_, waiting), Done::Claim(orders)) => drop(waiting.send(Ok(orders))),
+        (Write::Commit(..), Done::Claim(_)) | (Write::Claim(..), Done::Commit(_)) => {}
+    }
+}
+
+fn refuse(write: Write, error: &StoreError) {
+    match write {
+        Write::Commit(_, waiting) => drop(waiting.send(Err(CommitError::Store(copy(error))))),
+        Write::Claim(_, waiting) => drop(waiting.send(Err(copy(error)))),
+    }
+}
+
+/// The same error for another of the group; the cause goes as text.
+fn copy(error: &StoreError) -> StoreError {
+    let StoreError { kind, message, source } = error;
+    match source {
+        None => StoreError::new(*kind, message.clone()),
+        Some(source) => StoreError::caused(*kind, message.clone(), Cause(source.to_string())),
+    }
+}
+
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+struct Cause(String);
