@@ -17,7 +17,7 @@ use crate::output::Format;
 /// Exit codes: 0 done, 1 refused by a business rule, 2 usage or bad input, 3 not found, 4 a service or the store is
 /// unavailable.
 #[derive(Debug, Parser)]
-#[command(name = "order", version, propagate_version = true, subcommand_required = true, arg_required_else_help = true)]
+#[command(name = "order", version, subcommand_required = true, arg_required_else_help = true)]
 pub struct Cli {
     /// Where, and how.
     #[command(flatten)]

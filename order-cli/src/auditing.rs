@@ -4,6 +4,7 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
+use crate::output::counted;
 use order_core::audit::{Breach, CHECKED_ALWAYS, CHECKED_AT_REST, INVARIANTS, check_at_rest, check_order};
 use order_core::error::Error;
 use order_core::ids::OrderId;
@@ -67,7 +68,11 @@ impl Findings {
     /// What was found, in a sentence.
     pub fn summary(&self) -> String {
         let checked: u64 = self.checked.values().sum();
-        format!("{} orders, {checked} checks, {} breaches", self.orders, self.breaches.len())
+        let breaches = match self.breaches.len() {
+            1 => "1 breach".to_owned(),
+            n => format!("{n} breaches"),
+        };
+        format!("{}, {}, {breaches}", counted(self.orders, "order"), counted(checked, "check"))
     }
 
     /// What does not hold, the first of it.

@@ -10,7 +10,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use crate::args::Work;
 use crate::engine::Engine;
 use crate::exit::{Code, Failure, Outcome};
-use crate::output::{Out, note};
+use crate::output::{Out, counted, note};
 use crate::settings::Settings;
 
 /// How many orders are worked on side by side.
@@ -45,12 +45,12 @@ pub async fn work(settings: &Settings, out: &Out, args: Work) -> Outcome {
 }
 
 fn report(view: &WorkView) -> String {
-    let mut text = format!("worked {} orders; nothing is due now\n", view.worked);
+    let mut text = format!("worked {}; nothing is due now\n", counted(view.worked, "order"));
     if let Some(next) = &view.next_due {
-        text.push_str(&format!("{} orders wait, the next is due at {next}\n", view.waiting));
+        text.push_str(&format!("{} to be looked at later, next at {next}\n", counted(view.waiting, "order")));
     }
     if view.stuck > 0 {
-        text.push_str(&format!("{} orders are stuck: `order stuck` shows them\n", view.stuck));
+        text.push_str(&format!("{} stuck: `order stuck` shows why\n", counted(view.stuck, "order")));
     }
     text
 }
@@ -106,7 +106,7 @@ async fn watch(engine: &Engine) -> Outcome {
 async fn round(engine: &Engine) -> Outcome<Duration> {
     let done = engine.manager.work_due(BATCH).await?;
     if done.orders > 0 {
-        note(format_args!("{} worked {} orders", SystemClock.now(), done.orders));
+        note(format_args!("{} worked {}", SystemClock.now(), counted(done.orders as u64, "order")));
         return Ok(Duration::ZERO);
     }
     let summary = engine.manager.work_summary().await?;

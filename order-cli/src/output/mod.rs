@@ -108,3 +108,8 @@ pub fn to_stderr(text: &str) {
 pub fn note(message: impl fmt::Display) {
     to_stderr(&format!("{message}\n"));
 }
+
+/// `1 order`, `2 orders`.
+pub fn counted(n: u64, what: &str) -> String {
+    if n == 1 { format!("1 {what}") } else { format!("{n} {what}s") }
+}

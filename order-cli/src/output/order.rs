@@ -8,6 +8,7 @@ use order_core::money::{Currency, Minor, Money};
 use order_core::order::{Address, AddressType, Amounts, Line, Order, OrderHold, PaymentOperation, Reservation};
 use order_core::time::Timestamp;
 use serde::Serialize;
+use uuid::Uuid;
 
 use super::table::{Table, printable};
 
@@ -65,6 +66,7 @@ struct ItemView {
 
 #[derive(Debug, Serialize)]
 struct AddressView {
+    id: String,
     order_id: String,
     address_type: &'static str,
     first_name: String,
@@ -213,6 +215,8 @@ impl AddressView {
         let Address { first_name, last_name, address_line1, address_line2, city, state, postal_code, country, phone, email } =
             address.clone();
         AddressView {
+            // As stores derive it: an order has at most one address of a type.
+            id: Uuid::new_v5(&order.id.uuid(), format!("address/{kind}").as_bytes()).to_string(),
             order_id: order.id.to_string(),
             address_type: kind.as_str(),
             first_name,

@@ -43,7 +43,8 @@ impl FaultyServices {
     pub fn set(&self, fault: Fault) {
         let mut state = self.state();
         state.faults.retain(|f| f.service != fault.service || (fault.call.is_some() && f.call != fault.call));
-        if fault.answer != Answer::Normal {
+        // One call can behave while the rest of its service does not.
+        if fault.answer != Answer::Normal || state.faults.iter().any(|f| f.service == fault.service && f.call.is_none()) {
             state.faults.insert(0, fault);
         }
     }

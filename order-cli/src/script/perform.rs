@@ -20,6 +20,7 @@ use crate::commands::place::resolve_item;
 use crate::commands::read::sentences;
 use crate::commands::shop::report_of;
 use crate::exit::{Code, Failure, Outcome, chain, dead_order};
+use crate::output::counted;
 use crate::output::order::status_line;
 use crate::output::rows::history_table;
 use crate::toml_doc::Source;
@@ -191,8 +192,8 @@ fn act(stage: &mut Stage, source: Source<'_>, step: &Step<'_>, about: Option<Ord
         Act::Work(lasting) => {
             let worked = stage.work(*lasting)?;
             let when = if lasting.is_zero() { String::new() } else { format!("; it is {}", stage.world.now()) };
-            let orders = if worked == 1 { "1 order that was".to_owned() } else { format!("{worked} orders that were") };
-            seen.said.push(format!("worked {orders} due{when}"));
+            // An order that falls due several times counts each time.
+            seen.said.push(format!("found {} due{when}", counted(worked as u64, "order")));
         }
         Act::Restart => {
             stage.restart()?;
@@ -294,7 +295,7 @@ fn announce(fault: &Fault) -> String {
         Answer::Malformed => "answers nonsense".into(),
         Answer::Late(by) => format!("answers {} late", duration::show(*by)),
     };
-    let times = fault.times.map(|n| format!(", {n} times")).unwrap_or_default();
+    let times = fault.times.map(|n| format!(", for {}", counted(n.into(), "call"))).unwrap_or_default();
     format!("{what} {how}{times}")
 }
 

@@ -35,7 +35,7 @@ fn an_order_has_the_protos_fields_and_the_engines() {
     );
     has(
         &order["addresses"][0],
-        "order_id address_type first_name last_name address_line1 address_line2 city state postal_code country phone email",
+        "id order_id address_type first_name last_name address_line1 address_line2 city state postal_code country phone email",
     );
     assert_eq!(order["total_amount"], "28.50");
     assert_eq!(order["items"][0]["unit_price"], "12.50");

@@ -5,6 +5,7 @@
 //! - [`evolve()`]: what does the order look like after this event?
 //! - [`settle()`]: which transitions hold now, whichever fact came last?
 //! - [`next()`]: what must happen next, and when must somebody look again?
+//! - [`transitions()`]: the lifecycle's rules as a table.
 
 mod decide;
 mod evolve;
@@ -14,6 +15,7 @@ mod payments;
 mod record;
 mod settle;
 mod stock;
+mod table;
 
 pub use decide::{Command, decide, possible};
 pub use evolve::{begin, evolve};
@@ -22,6 +24,7 @@ pub use next::{Call, Next, Stuck, Verb, next};
 pub use record::{ClosingOutcome, Fact, HoldOutcome, PaymentOutcome, PaymentReport, record};
 pub use settle::{covered, settle};
 pub use stock::{SkuStock, sku_stock};
+pub use table::{Transition, transitions};
 
 use std::time::Duration;
 

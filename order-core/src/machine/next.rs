@@ -216,8 +216,11 @@ impl Planner<'_, '_> {
             self.call(op, verb, false);
             return;
         }
+        // A hold whose time is over is given back like any other: our clock may be wrong about it, and some inventories keep
+        // the units until they are told.
+        let over = r.expires_at.is_some_and(|t| t <= self.env.now);
         let kind = match r.state {
-            HoldState::Held if !wanted => ClosingKind::Release,
+            HoldState::Held if !wanted || over => ClosingKind::Release,
             HoldState::Held if self.commits_at_confirmation(r) => ClosingKind::Commit,
             HoldState::Committed if !self.order.lifecycle.is_live() && self.env.inventory.release_committed => {
                 ClosingKind::Release

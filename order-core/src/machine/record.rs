@@ -158,7 +158,7 @@ const NEVER_HAPPENED: &str = "NEVER_HAPPENED";
 pub fn record(order: &Order, fact: &Fact, env: &Env<'_>) -> Vec<Event> {
     match fact {
         Fact::Hold { n, outcome } => record_hold(order, *n, outcome),
-        Fact::Closing { n, kind, outcome } => record_closing(order, *n, *kind, outcome),
+        Fact::Closing { n, kind, outcome } => record_closing(order, *n, *kind, outcome, env),
         Fact::Payment { n, outcome } => match order.payment(*n) {
             Some(p) => record_payment(order, p, outcome, env),
             None => Vec::new(),
@@ -223,7 +223,7 @@ fn record_hold(order: &Order, n: u32, outcome: &HoldOutcome) -> Vec<Event> {
     events
 }
 
-fn record_closing(order: &Order, n: u32, kind: ClosingKind, outcome: &ClosingOutcome) -> Vec<Event> {
+fn record_closing(order: &Order, n: u32, kind: ClosingKind, outcome: &ClosingOutcome, env: &Env<'_>) -> Vec<Event> {
     let Some(r) = order.reservation(n) else { return Vec::new() };
     let op = Op::Reservation(n);
     let under_way = r.closing.filter(|c| c.kind == kind);
@@ -249,12 +249,16 @@ fn record_closing(order: &Order, n: u32, kind: ClosingKind, outcome: &ClosingOut
             if under_way.is_none() {
                 return Vec::new();
             }
+            // Of a hold whose time is over it means that there is nothing left to give back.
+            if kind == ClosingKind::Release && r.expires_at.is_some_and(|t| t <= env.now) {
+                return std::iter::once(Event::StockExpired { n }).chain(outcome_known(order, op)).collect();
+            }
             let look = raise(order, AttentionReason::ReleaseRefused, Some(op));
             std::iter::once(Event::StockClosingRefused { n, kind, code: code.clone() }).chain(look).collect()
         }
         ClosingOutcome::Unknown { malformed } => {
             let unknown = under_way.filter(|c| !c.unknown).map(|_| Event::StockClosingUnknown { n });
-            let look = malformed.then(|| raise(order, AttentionReason::Malformed, Some(op))).flatten();
+            let look = (*malformed && under_way.is_some()).then(|| raise(order, AttentionReason::Malformed, Some(op))).flatten();
             unknown.into_iter().chain(look).collect()
         }
     }
@@ -398,6 +402,12 @@ fn told_of(order: &Order, p: &PaymentOperation, told: Told) -> Vec<Event> {
             }
             if moves_money && p.is_attempt() && is_dead(order.lifecycle) {
                 events.extend(raise(order, AttentionReason::MoneyOnDeadOrder, Some(op)));
+            }
+            // An order that counts on the money cannot be undone by its loss: a person must ask for it again.
+            let voiding = || order.children(n).any(|c| c.kind == OperationKind::Void && c.state.is_open());
+            let given_up = p.state == OperationState::Authorized && state == OperationState::Voided && !voiding();
+            if given_up && order.lifecycle != Lifecycle::Pending && is_wanted(order, p, false) {
+                events.extend(raise(order, AttentionReason::UnexpectedReport, Some(op)));
             }
             let captured = |n| order.payment(n).is_some_and(|q| q.state == OperationState::Captured);
             if state == OperationState::Voided && p.parent.is_some_and(captured) {

@@ -20,17 +20,11 @@ pub fn settle(order: &Order, env: &Env<'_>) -> Option<Event> {
 
 /// Holds whose time is over.
 fn lapse(order: &Order, env: &Env<'_>) -> Option<Event> {
-    let over = |until: Option<crate::time::Timestamp>| until.is_some_and(|t| t <= env.now);
-    if !order.lifecycle.is_terminal()
-        && let Some(hold) = order.holds.iter().find(|h| over(h.until))
-    {
-        return Some(Event::HoldReleased { kind: hold.kind.clone(), lapsed: true });
+    if order.lifecycle.is_terminal() {
+        return None;
     }
-    order
-        .reservations
-        .iter()
-        .find(|r| r.state == HoldState::Held && r.closing.is_none() && over(r.expires_at))
-        .map(|r| Event::StockExpired { n: r.n })
+    let over = order.holds.iter().find(|h| h.until.is_some_and(|t| t <= env.now))?;
+    Some(Event::HoldReleased { kind: over.kind.clone(), lapsed: true })
 }
 
 fn settle_pending(order: &Order, env: &Env<'_>) -> Option<Event> {

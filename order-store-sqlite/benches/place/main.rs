@@ -1,10 +1,11 @@
 //! How fast orders are placed and read, against the bare driver doing the same in the same run.
 //!
 //! `cargo bench -p order-store-sqlite --bench place` prints the whole comparison; with `-- --million` it then goes on to place
-//! a million orders and prints the process's memory on the way.
+//! a million orders and prints the process's memory on the way; with `-- --keep` it leaves its databases behind.
 
 mod reads;
 mod shop;
+mod through_shop;
 mod twin;
 mod watched;
 
@@ -37,11 +38,18 @@ fn main() {
             place(&folder, tells).await;
         }
         read(&folder).await;
+        let rates = through_shop::place(&folder).await;
+        let (first, last) = (rates[0], rates[rates.len() - 1]);
+        println!("20,000 orders on three SKUs through the shop: first thousand {first:.0}/s, last {last:.0}/s");
         if std::env::args().any(|a| a == "--million") {
             million(&folder).await;
         }
     });
-    let _ = std::fs::remove_dir_all(&folder);
+    if std::env::args().any(|a| a == "--keep") {
+        println!("the databases are in {}", folder.display());
+    } else {
+        let _ = std::fs::remove_dir_all(&folder);
+    }
 }
 
 fn open(path: &Path) -> Arc<SqliteStore> {

@@ -1,0 +1,269 @@
+//! Facts: repeated, swapped, late, and about things that do not exist.
+
+use std::time::Duration;
+
+use order_core::machine::{Command, Fact, PaymentOutcome, PaymentReport, Purpose, evolve, key, record};
+use order_core::order::{Actor, AttentionReason, Event, Lifecycle, OperationState, Order, PaymentTerms, derive};
+use order_core::testkit::orders::{at, plain, text};
+use proptest::prelude::*;
+
+use super::journal::every_event;
+use super::journey::{Journey, Reply, answer};
+use super::shop::{Shop, placed_orders, sample, shops};
+use super::steps::{facts, walks};
+use super::walks::cases;
+
+proptest! {
+    #![proptest_config(cases(400))]
+
+    #[test]
+    fn a_fact_told_twice_changes_nothing_the_second_time(
+        shop in shops(), placed in placed_orders(), steps in walks(15), fact in facts(),
+    ) {
+        let mut journey = Journey::place(shop, &placed);
+        journey.walk(&steps);
+        let fact = fact.on(&journey);
+        journey.facts(std::slice::from_ref(&fact));
+        let env = journey.shop.env(journey.now);
+        prop_assert_eq!(record(&journey.order, &fact, &env), vec![], "{:?} again", fact);
+    }
+
+    #[test]
+    fn two_facts_in_one_commit_mean_the_same_in_either_order(
+        shop in shops(), placed in placed_orders(), steps in walks(15), one in facts(), other in facts(),
+    ) {
+        let meet = |swap: bool| {
+            let mut journey = Journey::place(shop.clone(), &placed);
+            journey.walk(&steps);
+            let mut both = [one.on(&journey), other.on(&journey)];
+            let [a, b] = [subject(&journey.order, &both[0]), subject(&journey.order, &both[1])];
+            // What does not exist yet may come to by the other fact.
+            let exists = |(kind, n): (char, u32)| kind != 'p' || journey.order.payment(n).is_some();
+            if a == b || !exists(a) || !exists(b) {
+                return None;
+            }
+            if swap {
+                both.reverse();
+            }
+            journey.facts(&both);
+            journey.plan();
+            Some(journey.order)
+        };
+        if let (Some(a), Some(b)) = (meet(false), meet(true)) {
+            prop_assert_eq!(a.statuses, b.statuses, "{:?} and {:?}\n{:#?}\n{:#?}", one, other, a, b);
+        }
+    }
+
+    #[test]
+    fn a_late_failure_never_hides_a_success(
+        shop in shops(), placed in placed_orders(), steps in walks(20), n in 0u32..8, which in 0usize..6,
+    ) {
+        let mut journey = Journey::place(shop, &placed);
+        journey.walk(&steps);
+        let before = journey.order.clone();
+        let n = 1 + n % (before.payments.len() as u32).max(1);
+        let failed = |status| Fact::Payment { n, outcome: answer(&before, status, n, 0, journey.now) };
+        let reported = |status| Fact::Report(PaymentReport {
+            key: Some(key(before.id, Purpose::Payment, n)),
+            reference: text("pay-late"),
+            status,
+            amount: before.in_currency(0),
+        });
+        let fact = match which {
+            0 => failed(OperationState::Declined),
+            1 => failed(OperationState::Failed),
+            2 => reported(OperationState::Declined),
+            3 => reported(OperationState::Failed),
+            4 => Fact::Payment { n, outcome: PaymentOutcome::Unknown { malformed: true } },
+            _ => Fact::Payment { n, outcome: PaymentOutcome::Absent },
+        };
+        for event in record(&before, &fact, &journey.shop.env(journey.now)) {
+            journey.push(event, &Actor::System);
+        }
+        let (was, is) = (before.money(), journey.order.money());
+        prop_assert_eq!((was.authorized, was.captured, was.refunded), (is.authorized, is.captured, is.refunded), "{:?}", fact);
+    }
+
+    #[test]
+    fn an_event_about_what_does_not_exist_changes_nothing_but_version_and_time(n in 0usize..200, away in 1u32..u32::MAX) {
+        let events: Vec<Event> = every_event();
+        let event = events[n % events.len()].clone();
+        let mut order = plain(1);
+        let before = order.clone();
+        let about_a_record = matches!(order_core::order::encode_event(&event), e if e.contains("{\"n\":") || e.contains("\"ops\""));
+        evolve(&mut order, &renumbered(event.clone(), away), &Actor::System, at(60));
+        prop_assert_eq!(order.statuses, derive(&order));
+        prop_assert_eq!((order.version, order.updated_at), (before.version + 1, at(60)));
+        let adds = matches!(event, Event::ReservationPlanned { .. } | Event::PaymentPlanned { .. });
+        if about_a_record && !adds {
+            let same = Order { version: before.version, updated_at: before.updated_at, ..order };
+            prop_assert_eq!(same, before, "{:?}", event);
+        }
+    }
+
+    #[test]
+    fn no_sequence_of_events_whatever_breaks_evolve(
+        shop in shops(), placed in placed_orders(), steps in walks(10), picks in prop::collection::vec((0usize..200, 0u32..5), 1..20),
+    ) {
+        let mut journey = Journey::place(shop, &placed);
+        journey.walk(&steps);
+        let events = every_event();
+        let mut order = journey.order;
+        for (n, away) in picks {
+            let version = order.version;
+            evolve(&mut order, &renumbered(events[n % events.len()].clone(), away), &Actor::System, journey.now);
+            prop_assert_eq!(order.statuses, derive(&order));
+            prop_assert_eq!(order.version, version + 1);
+        }
+    }
+}
+
+/// An authorization whose void is under way, and that turns out to be captured before the void is answered.
+fn captured_while_being_voided() -> Journey {
+    let mut journey = Journey::place(Shop::ideal(), &sample(PaymentTerms::Shipment));
+    while journey.work(&mut |_, _| Reply::Yes).is_none() {}
+    journey.command(&Command::Cancel).expect("it can be cancelled");
+    journey.work(&mut |_, _| Reply::Crash);
+    let captured = answer(&journey.order, OperationState::Captured, 1, journey.order.amounts.total, journey.now);
+    journey.facts(&[Fact::Payment { n: 1, outcome: captured }]);
+    journey
+}
+
+#[test]
+fn captured_money_is_not_refunded_while_a_void_of_it_is_under_way() {
+    let mut journey = captured_while_being_voided();
+    journey.plan();
+    assert_eq!(journey.order.payments.len(), 2, "the authorization and its void");
+    // Refused, as a void of captured money is: now the refund.
+    while journey.work(&mut |_, _| Reply::Yes).is_none() {}
+    assert_eq!(journey.order.money().refunded, journey.order.amounts.total);
+    assert_eq!(journey.order.lifecycle, Lifecycle::Cancelled);
+}
+
+#[test]
+fn a_void_that_succeeds_on_captured_money_hides_none_of_it_and_a_person_is_told() {
+    let mut journey = captured_while_being_voided();
+    let voided = answer(&journey.order, OperationState::Voided, 2, journey.order.amounts.total, journey.now);
+    journey.facts(&[Fact::Payment { n: 2, outcome: voided }]);
+    assert_eq!(journey.order.money().captured, journey.order.amounts.total);
+    assert!(journey.order.has_attention(AttentionReason::UnexpectedReport));
+    while journey.work(&mut |_, _| Reply::Yes).is_none() {}
+    assert_eq!(journey.order.lifecycle, Lifecycle::Cancelled);
+}
+
+#[test]
+fn a_confirmed_order_whose_authorization_the_provider_gives_up_is_shown_to_a_person() {
+    let mut journey = Journey::place(Shop::ideal(), &sample(PaymentTerms::Shipment));
+    while journey.work(&mut |_, _| Reply::Yes).is_none() {}
+    let voided = answer(&journey.order, OperationState::Voided, 1, 0, journey.now);
+    journey.facts(&[Fact::Payment { n: 1, outcome: voided }]);
+    assert_eq!((journey.order.lifecycle, journey.order.money().authorized), (Lifecycle::Confirmed, 0));
+    assert!(journey.order.has_attention(AttentionReason::UnexpectedReport));
+}
+
+#[test]
+fn a_second_refund_is_dropped_when_the_first_went_through_after_all() {
+    let mut journey = Journey::place(Shop::ideal(), &sample(PaymentTerms::Confirm));
+    while journey.work(&mut |_, _| Reply::Yes).is_none() {}
+    journey.command(&Command::Cancel).expect("it can be cancelled");
+    journey.work(&mut |_, _| Reply::Crash);
+    journey.facts(&[Fact::Payment { n: 2, outcome: PaymentOutcome::Absent }]);
+    journey.advance(Duration::from_secs(60));
+    journey.plan();
+    let total = journey.order.amounts.total;
+    assert_eq!(journey.order.payments.len(), 3, "the charge, the refund that never happened, and the one in its place");
+    let late = Fact::Payment { n: 2, outcome: answer(&journey.order, OperationState::Refunded, 2, total, journey.now) };
+    journey.facts(&[late]);
+    while journey.work(&mut |_, _| Reply::Yes).is_none() {}
+    assert_eq!((journey.order.money().refunded, journey.order.lifecycle), (total, Lifecycle::Cancelled));
+}
+
+#[test]
+fn a_refund_that_a_provider_declines_twice_in_the_same_words_is_news_once() {
+    let mut journey = Journey::place(Shop::ideal(), &sample(PaymentTerms::Confirm));
+    while journey.work(&mut |_, _| Reply::Yes).is_none() {}
+    journey.command(&Command::Cancel).expect("it can be cancelled");
+    journey.work(&mut |_, _| Reply::Crash);
+    let refused = Fact::Payment { n: 2, outcome: answer(&journey.order, OperationState::Declined, 2, 0, journey.now) };
+    journey.facts(std::slice::from_ref(&refused));
+    assert!(journey.order.has_attention(AttentionReason::RefundFailed));
+    assert_eq!(record(&journey.order, &refused, &journey.shop.env(journey.now)), []);
+}
+
+#[test]
+fn a_refund_that_happened_after_it_was_proven_absent_is_shown_to_a_person() {
+    let mut journey = Journey::place(Shop::ideal(), &sample(PaymentTerms::Confirm));
+    while journey.work(&mut |_, _| Reply::Yes).is_none() {}
+    journey.command(&Command::Cancel).expect("it can be cancelled");
+    journey.work(&mut |_, _| Reply::Crash);
+    journey.facts(&[Fact::Payment { n: 2, outcome: PaymentOutcome::Absent }]);
+    let refunded = |n| Fact::Payment {
+        n,
+        outcome: answer(&journey.order, OperationState::Refunded, n, journey.order.amounts.total, journey.now),
+    };
+    let (first, second) = (refunded(2), refunded(3));
+    journey.advance(Duration::from_secs(60));
+    journey.plan();
+    journey.facts(&[second, first]);
+    assert_eq!(journey.order.money().refunded, 2 * journey.order.amounts.total);
+    assert!(!journey.order.attention.is_empty(), "the customer has the money twice");
+}
+
+/// What a fact is about, by which facts are independent of each other. A void and what it voids are one subject.
+fn subject(order: &Order, fact: &Fact) -> (char, u32) {
+    let root = |n: u32| order.payment(n).and_then(|p| p.parent).unwrap_or(n);
+    match fact {
+        Fact::Hold { n, .. } | Fact::Closing { n, .. } => ('r', *n),
+        Fact::Payment { n, .. } => ('p', root(*n)),
+        Fact::Report(report) => {
+            // The other fact may be what tells the reference: then the report is about that operation all the same.
+            let named = report.reference.as_str().strip_prefix("pay-").and_then(|n| n.parse().ok());
+            let keyed = order.payments.iter().find(|p| report.key == Some(key(order.id, Purpose::Payment, p.n)));
+            keyed.map(|p| p.n).or(named).map_or(('u', 0), |n| ('p', root(n)))
+        }
+        Fact::NeedsAttention { .. } | Fact::NoLongerNeedsAttention { .. } => ('a', 0),
+    }
+}
+
+/// The same event about record `n`.
+fn renumbered(event: Event, number: u32) -> Event {
+    let mut event = event;
+    match &mut event {
+        Event::Armed { ops } => *ops = vec![order_core::order::Op::Reservation(number), order_core::order::Op::Payment(number)],
+        Event::ReservationPlanned { n, .. }
+        | Event::StockHeld { n, .. }
+        | Event::StockRefused { n, .. }
+        | Event::StockUnknown { n }
+        | Event::StockAbsent { n }
+        | Event::StockSuspect { n }
+        | Event::StockDropped { n }
+        | Event::StockClosing { n, .. }
+        | Event::StockClosingUnknown { n }
+        | Event::StockClosingRefused { n, .. }
+        | Event::StockReleased { n }
+        | Event::StockCommitted { n }
+        | Event::StockExpired { n }
+        | Event::StockLost { n }
+        | Event::PaymentPlanned { n, .. }
+        | Event::PaymentSettled { n, .. }
+        | Event::PaymentWaiting { n, .. }
+        | Event::PaymentUnknown { n }
+        | Event::PaymentDropped { n }
+        | Event::PaymentReported { n, .. } => *n = number,
+        Event::Placed(_)
+        | Event::PaymentUnmatched(_)
+        | Event::Confirmed
+        | Event::Rejected { .. }
+        | Event::PaymentFailed { .. }
+        | Event::PaymentRetried { .. }
+        | Event::Expired
+        | Event::CancelRequested { .. }
+        | Event::Cancelled
+        | Event::HoldPlaced { .. }
+        | Event::HoldReleased { .. }
+        | Event::AttentionRaised { .. }
+        | Event::AttentionCleared { .. }
+        | Event::Noted => {}
+    }
+    event
+}

@@ -1,0 +1,202 @@
+//! What must always hold, checked after every event, for every plan, and at rest.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use order_core::machine::{Env, Next, SkuStock, covered, sku_stock};
+use order_core::money::Minor;
+use order_core::order::{
+    Blocks, Event, HoldState, Lifecycle, Op, OperationKind, OperationState, Order, PaymentStatus, PaymentTerms, derive,
+};
+use order_core::time::Timestamp;
+
+/// Of every order, after every event.
+pub fn always(order: &Order) {
+    assert_eq!(order.statuses, derive(order), "the stored statuses are the derived ones");
+    prices(order);
+    money(order);
+    for (r, n) in order.reservations.iter().zip(1..) {
+        assert_eq!(r.n, n);
+        assert!(r.closing.is_none() || matches!(r.state, HoldState::Held | HoldState::Committed), "{r:?}");
+    }
+    for (p, n) in order.payments.iter().zip(1..) {
+        assert_eq!(p.n, n);
+        assert_eq!(p.parent.is_none(), p.is_attempt(), "an attempt stands by itself, all else acts on one: {p:?}");
+        assert!(p.parent.is_none_or(|q| q < n));
+    }
+    let distinct: BTreeSet<_> = order.attention.iter().map(|a| (a.reason, a.about)).collect();
+    assert_eq!(distinct.len(), order.attention.len(), "attention is raised once for each reason");
+}
+
+fn prices(order: &Order) {
+    let a = &order.amounts;
+    for line in &order.lines {
+        assert_eq!(line.subtotal, Minor::from(line.quantity) * line.unit_price - line.discount);
+        assert_eq!(line.lots.iter().map(|l| l.subtotal).sum::<Minor>(), line.subtotal);
+    }
+    let lots = || order.lines.iter().flat_map(|l| &l.lots);
+    assert_eq!(a.subtotal, order.lines.iter().map(|l| l.subtotal).sum::<Minor>());
+    assert_eq!(a.discount, lots().map(|l| l.coupon).sum::<Minor>());
+    assert_eq!(a.tax, lots().map(|l| l.tax).sum::<Minor>() + a.shipping_tax);
+    assert_eq!(a.total, a.subtotal + a.tax + a.shipping - a.discount);
+    assert!([a.subtotal, a.discount, a.tax, a.tax_included, a.shipping, a.shipping_tax, a.total].iter().all(|&x| x >= 0));
+    let owed = if order.lifecycle.is_live() { a.total } else { 0 };
+    assert_eq!(order.owed(), owed, "as long as no units are cancelled or returned");
+}
+
+fn money(order: &Order) {
+    let m = order.money();
+    assert!(m.captured >= 0 && m.refunded >= 0 && m.authorized >= 0 && m.refunding >= 0, "{m:?}");
+    for p in order.payments.iter().filter(|p| p.is_attempt()) {
+        let taken: Minor =
+            p.captured() + order.children(p.n).filter(|c| c.kind == OperationKind::Capture).map(|c| c.captured()).sum::<Minor>();
+        assert!(taken <= p.amount, "at most what was attempted counts as captured");
+        assert!(order.authorized_rest(p.n) + taken <= p.amount);
+    }
+    let net = m.captured - m.refunded;
+    match order.statuses.payment {
+        PaymentStatus::Paid => assert_eq!(net, m.owed),
+        PaymentStatus::Overpaid => assert!(net > m.owed),
+        PaymentStatus::Refunded => assert!(m.refunded > 0 && net <= 0),
+        PaymentStatus::PartiallyPaid => assert!(m.captured > 0 && net < m.owed),
+        PaymentStatus::Authorized => assert!(m.captured == 0 && m.authorized >= m.owed && m.owed > 0),
+        PaymentStatus::None | PaymentStatus::Failed | PaymentStatus::Voided => assert!(m.captured == 0 && m.authorized == 0),
+        _ => {}
+    }
+}
+
+/// Of every commit.
+pub fn committed(order: &Order) {
+    let m = order.money();
+    // More can only have gone back than came in when a provider said so, and then a person is told.
+    assert!(m.refunded <= m.captured || !order.attention.is_empty(), "{m:?}\n{order:#?}");
+}
+
+/// Of every event: money that came in stays in sight, whatever is said of it later.
+pub fn no_money_vanishes(before: &Order, after: &Order) {
+    for (was, is) in before.payments.iter().zip(&after.payments) {
+        assert!(was.captured() <= is.captured() && was.refunded() <= is.refunded(), "{was:?}\n{is:?}\n{after:#?}");
+    }
+}
+
+/// Before an event is applied: what the transitions and the engine's own plans promise.
+pub fn before_event(order: &Order, event: &Event, env: &Env<'_>) {
+    let money = order.money();
+    let attempts_open =
+        order.payments.iter().any(|p| p.is_attempt() && p.state.is_open() && !matches!(p.state, OperationState::Planned));
+    let moved = money.authorized > 0 || money.captured > money.refunded;
+    match event {
+        Event::Confirmed => {
+            assert_eq!(order.lifecycle, Lifecycle::Pending);
+            assert!(covered(order) && !order.is_blocked(Blocks::Confirm));
+            assert!(sku_stock(order, env).iter().all(|(_, _, s)| *s == SkuStock::Held));
+        }
+        Event::Rejected { shortages } => {
+            assert!(!shortages.is_empty() && !moved && !attempts_open);
+        }
+        Event::PaymentFailed { retry_until } => assert!(*retry_until > env.now && !moved && !attempts_open),
+        Event::Expired => assert!(order.placing_deadline <= env.now && !moved && !attempts_open),
+        Event::Cancelled => {
+            assert!(!attempts_open && money.captured == money.refunded && money.authorized == 0);
+            assert!(order.reservations.iter().all(|r| !r.state.may_hold()), "nothing is held any more");
+        }
+        Event::PaymentPlanned { kind: kind @ (OperationKind::Void | OperationKind::Refund), parent, amount, .. } => {
+            let parent = parent.and_then(|n| order.payment(n)).expect("a void or refund acts on a payment");
+            let open = |kind| order.children(parent.n).any(|c| c.kind == kind && c.state.is_open());
+            assert!(!open(OperationKind::Void), "nothing is given back twice: a void of it is under way");
+            if *kind == OperationKind::Refund {
+                let excess = money.captured - money.refunded - money.refunding - money.owed;
+                let gone: Minor = order.children(parent.n).map(|c| c.refunded() + c.refunding()).sum();
+                assert!(0 < *amount && *amount <= excess && *amount <= parent.captured() - gone);
+            } else {
+                assert!(!open(OperationKind::Refund) && parent.captured() == 0);
+            }
+        }
+        _ => {}
+    }
+}
+
+/// Of every plan.
+pub fn of_plan(order: &Order, plan: &Next, env: &Env<'_>) {
+    for event in &plan.events {
+        let of_its_own = matches!(
+            event,
+            Event::ReservationPlanned { .. }
+                | Event::StockClosing { .. }
+                | Event::StockDropped { .. }
+                | Event::PaymentDropped { .. }
+                | Event::AttentionRaised { .. }
+                | Event::PaymentPlanned { kind: OperationKind::Void | OperationKind::Refund, .. }
+        );
+        assert!(of_its_own, "the engine takes no money that no command asked for: {event:?}");
+    }
+    assert!(plan.events.is_empty() || (plan.calls.is_empty() && plan.ahead.is_empty()), "what is recorded first comes first");
+    // A time that has come already would be looked at again and again.
+    assert!(plan.wake.is_none_or(|t| t > env.now), "wake {:?} at {}\n{order:#?}", plan.wake, env.now);
+    let ops: BTreeSet<Op> = plan.calls.iter().map(|c| c.op).chain(plan.ahead.iter().copied()).collect();
+    assert_eq!(ops.len(), plan.calls.len() + plan.ahead.len(), "one call for one operation at a time: {plan:?}");
+    for call in &plan.calls {
+        let planned = match call.op {
+            Op::Reservation(n) => order.reservation(n).expect("it exists").state == HoldState::Planned,
+            Op::Payment(n) => order.payment(n).expect("it exists").state == OperationState::Planned,
+            Op::Notice(_) => false,
+        };
+        assert_eq!(call.arm, planned, "whatever the record says was never called is armed before");
+        if call.verb.takes_money() {
+            assert!(order.lifecycle == Lifecycle::Pending && !order.is_blocked(Blocks::Capture), "{call:?}\n{order:#?}");
+            let held = sku_stock(order, env).iter().all(|(_, _, s)| *s == SkuStock::Held);
+            assert!(held, "money moves only when all stock is held");
+        }
+    }
+}
+
+/// Of an order for which nothing is due: it waits at the most for a time or a person.
+pub fn at_rest(order: &Order, plan: &Next, env: &Env<'_>) {
+    assert!(plan.events.is_empty() && plan.calls.is_empty());
+    let told = !order.attention.is_empty();
+    if !plan.stuck.is_empty() {
+        assert!(told, "nothing is stuck in silence: {:?}\n{order:#?}", plan.stuck);
+        return;
+    }
+    let money = order.money();
+    if order.lifecycle.is_live() {
+        live_at_rest(order, env, told);
+        return;
+    }
+    assert_eq!(order.owed(), 0);
+    assert!(money.captured == money.refunded || told, "{money:?}\n{order:#?}");
+    assert_eq!(money.authorized, 0, "{order:#?}");
+    assert!(order.payments.iter().all(|p| !p.state.is_open()), "{order:#?}");
+    for r in &order.reservations {
+        let kept = r.state == HoldState::Committed && !env.inventory.release_committed;
+        let gone = !r.state.may_hold() && r.state != HoldState::Planned && r.state != HoldState::Committed;
+        assert!(gone || kept, "a dead order holds nothing: {r:?}\n{order:#?}");
+    }
+}
+
+fn live_at_rest(order: &Order, env: &Env<'_>, told: bool) {
+    let money = order.money();
+    if order.lifecycle != Lifecycle::Confirmed {
+        return;
+    }
+    if order.terms == PaymentTerms::Confirm {
+        assert!(money.captured - money.refunded == money.owed || told, "{money:?}\n{order:#?}");
+    }
+    if order.terms == PaymentTerms::Shipment {
+        assert!(order.secured() >= money.owed || told, "{money:?}\n{order:#?}");
+    }
+    for (sku, wanted) in order.wanted_stock() {
+        let units = |r: &&order_core::order::Reservation| {
+            r.sku == *sku && r.attempt == order.attempt && matches!(r.state, HoldState::Held | HoldState::Committed)
+        };
+        let held: u32 = order.reservations.iter().filter(units).map(|r| r.quantity).sum();
+        assert!(held == wanted || told, "{held} of {wanted} units of {sku} held at {}\n{order:#?}", env.now);
+    }
+}
+
+/// Whether the order waits for nothing but a time that is far off, such as the renewal of a hold: pauses after failures are
+/// far shorter.
+pub fn waits_only_for_time(order: &Order, plan: &Next, now: Timestamp) -> bool {
+    let far = now.after(Duration::from_secs(24 * 60 * 60));
+    order.lifecycle == Lifecycle::Confirmed && plan.wake.is_some_and(|t| t > far)
+}

@@ -1,0 +1,13 @@
+//! The rules held against what must always be so: random walks over reachable orders, and golden tables of every answer.
+
+mod facts;
+mod golden;
+mod invariants;
+mod journal;
+mod journey;
+mod liveness;
+mod samples;
+mod shop;
+mod steps;
+mod table;
+mod walks;
