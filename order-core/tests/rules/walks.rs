@@ -14,6 +14,7 @@ use super::steps::walks;
 
 /// So many cases, or as many as `PROPTEST_CASES` says. A failing case prints how to build it; the ones worth keeping become
 /// tests with a name.
+#[allow(clippy::disallowed_methods, reason = "a test may be told by hand to try harder")]
 pub fn cases(cases: u32) -> Config {
     let cases = std::env::var("PROPTEST_CASES").ok().and_then(|n| n.parse().ok()).unwrap_or(cases);
     Config { cases, failure_persistence: None, max_shrink_iters: 4_000, ..Config::default() }
