@@ -339,6 +339,8 @@ fn gives_way(p: &PaymentOperation, to: OperationState) -> bool {
         S::Planned | S::Armed | S::Unknown | S::Dropped => true,
         S::ActionRequired | S::Pending => to != p.state,
         S::Authorized => matches!(to, S::Captured | S::Voided),
+        // It was believed that it never happened: whatever the provider says of it, it did.
+        S::Failed if never_happened(p) => true,
         S::Declined | S::Failed | S::Voided => matches!(to, S::Authorized | S::Captured | S::Refunded),
         S::Captured | S::Refunded => false,
     }
