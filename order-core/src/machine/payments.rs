@@ -1,6 +1,7 @@
 //! What the payment records of an order mean for its life.
 
-use crate::order::{OperationState, Order, PaymentOperation};
+use crate::money::Minor;
+use crate::order::{OperationKind, OperationState, Order, PaymentOperation};
 use crate::time::Timestamp;
 
 /// Whether some attempt may still bring money in: asked, not known, pending, or waiting for the customer. With
@@ -34,6 +35,9 @@ pub(super) fn is_wanted(order: &Order, p: &PaymentOperation, stock_refused: bool
     if !order.lifecycle.is_live() || stock_refused {
         return false;
     }
-    let from_p = order.authorized_rest(p.n) + p.captured();
-    order.secured() - from_p < order.owed()
+    let rest = order.authorized_rest(p.n);
+    // Of several authorizations the earliest is kept: else each would be surplus because of the others, and all be voided.
+    let kept = |q: &PaymentOperation| order.children(q.n).all(|c| c.kind != OperationKind::Void || !c.state.is_open());
+    let later = order.payments.iter().filter(|q| rest > 0 && q.n > p.n && kept(q)).map(|q| order.authorized_rest(q.n));
+    order.secured() - rest - p.captured() - later.sum::<Minor>() < order.owed()
 }

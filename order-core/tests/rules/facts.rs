@@ -2,8 +2,11 @@
 
 use std::time::Duration;
 
-use order_core::machine::{Command, Fact, PaymentOutcome, PaymentReport, Purpose, evolve, key, record};
-use order_core::order::{Actor, AttentionReason, Event, Lifecycle, OperationState, Order, PaymentTerms, derive};
+use order_core::machine::{Call, Command, Fact, HoldOutcome, PaymentOutcome, PaymentReport, Purpose, Verb, evolve, key, record};
+use order_core::order::{
+    Actor, AttentionReason, Event, HoldState, Lifecycle, OperationKind, OperationState, Order, PaymentStatus, PaymentTerms,
+    derive,
+};
 use order_core::testkit::orders::{at, plain, text};
 use proptest::prelude::*;
 
@@ -176,6 +179,64 @@ fn a_second_refund_is_dropped_when_the_first_went_through_after_all() {
     journey.facts(&[late]);
     while journey.work(&mut |_, _| Reply::Yes).is_none() {}
     assert_eq!((journey.order.money().refunded, journey.order.lifecycle), (total, Lifecycle::Cancelled));
+}
+
+/// An order whose first charge was declined, and that is being paid again.
+fn retried() -> Journey {
+    let mut journey = Journey::place(Shop::ideal(), &sample(PaymentTerms::Confirm));
+    let declined = |_: &Order, call: Call| if call.verb == Verb::Reserve { Reply::Yes } else { Reply::No };
+    while journey.order.lifecycle == Lifecycle::Pending {
+        journey.work(&mut { declined });
+    }
+    let (method, terms) = (text("wallet"), PaymentTerms::Confirm);
+    let retry = Command::RetryPayment { method, terms, token: None.into(), return_url: None.into() };
+    journey.command(&retry).expect("it is inside the window");
+    journey
+}
+
+#[test]
+fn a_declined_payment_fails_no_order_that_has_money_from_another() {
+    let mut journey = retried();
+    let less = journey.order.amounts.total - 1;
+    let late = Fact::Payment { n: 1, outcome: answer(&journey.order, OperationState::Captured, 1, less, journey.now) };
+    journey.facts(&[late]);
+    let declined = Fact::Payment { n: 2, outcome: answer(&journey.order, OperationState::Declined, 2, 0, journey.now) };
+    journey.facts(&[declined]);
+    assert_eq!((journey.order.lifecycle, journey.order.money().captured), (Lifecycle::Pending, less));
+    assert!(journey.order.has_attention(AttentionReason::AmountMismatch));
+}
+
+#[test]
+fn of_two_captures_of_one_order_the_newer_goes_back_once() {
+    let mut journey = retried();
+    let total = journey.order.amounts.total;
+    while journey.order.lifecycle == Lifecycle::Pending {
+        journey.work(&mut |_, _| Reply::Yes);
+    }
+    let late = Fact::Payment { n: 1, outcome: answer(&journey.order, OperationState::Captured, 1, total, journey.now) };
+    journey.facts(&[late]);
+    assert_eq!(journey.order.statuses.payment, PaymentStatus::Overpaid);
+    journey.plan();
+    let refunds: Vec<_> = journey.order.payments.iter().filter(|p| p.kind == OperationKind::Refund).collect();
+    assert_eq!(refunds.iter().map(|p| (p.parent, p.amount)).collect::<Vec<_>>(), [(Some(2), total)]);
+    while journey.work(&mut |_, _| Reply::Yes).is_none() {}
+    assert_eq!((journey.order.money().captured, journey.order.money().refunded), (2 * total, total));
+}
+
+#[test]
+fn a_hold_that_turns_up_when_another_has_taken_its_place_makes_one_of_them_surplus() {
+    let mut journey = Journey::place(Shop::ideal(), &sample(PaymentTerms::Confirm));
+    journey.work(&mut |_, _| Reply::Crash);
+    journey.facts(&[Fact::Hold { n: 1, outcome: HoldOutcome::Absent }]);
+    while journey.order.lifecycle == Lifecycle::Pending {
+        journey.work(&mut |_, _| Reply::Yes);
+    }
+    let late = HoldOutcome::Held { reference: Some(text("hold-late")), expires_at: None };
+    journey.facts(&[Fact::Hold { n: 1, outcome: late }]);
+    while journey.work(&mut |_, _| Reply::Yes).is_none() {}
+    let sku = journey.order.reservations[0].sku.clone();
+    let of_sku = journey.order.reservations.iter().filter(|r| r.sku == sku);
+    assert_eq!(of_sku.map(|r| r.state).collect::<Vec<_>>(), [HoldState::Held, HoldState::Released]);
 }
 
 #[test]

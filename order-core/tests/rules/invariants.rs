@@ -23,6 +23,8 @@ pub fn always(order: &Order) {
         assert_eq!(p.n, n);
         assert_eq!(p.parent.is_none(), p.is_attempt(), "an attempt stands by itself, all else acts on one: {p:?}");
         assert!(p.parent.is_none_or(|q| q < n));
+        let private = p.token.get().is_some() || p.return_url.get().is_some() || p.action.get().is_some();
+        assert!(!private || p.state.is_open(), "what only an open attempt needs is erased: {p:?}");
     }
     let distinct: BTreeSet<_> = order.attention.iter().map(|a| (a.reason, a.about)).collect();
     assert_eq!(distinct.len(), order.attention.len(), "attention is raised once for each reason");
@@ -99,6 +101,9 @@ pub fn before_event(order: &Order, event: &Event, env: &Env<'_>) {
         Event::Cancelled => {
             assert!(!attempts_open && money.captured == money.refunded && money.authorized == 0);
             assert!(order.reservations.iter().all(|r| !r.state.may_hold()), "nothing is held any more");
+        }
+        Event::PaymentPlanned { kind: OperationKind::Authorize | OperationKind::Charge, .. } => {
+            assert_eq!(order.lifecycle, Lifecycle::Pending, "an attempt is replaced only where it is wanted");
         }
         Event::PaymentPlanned { kind: kind @ (OperationKind::Void | OperationKind::Refund), parent, amount, .. } => {
             let parent = parent.and_then(|n| order.payment(n)).expect("a void or refund acts on a payment");

@@ -232,6 +232,11 @@ pub fn samples() -> Vec<Sample> {
             round(j, dies_in(Verb::Reserve));
             cancel(j);
         }),
+        lead(Confirm, "cancelled while the charge was under way", |j| {
+            round(j, |_| Reply::Yes);
+            round(j, dies_in(CHARGE));
+            cancel(j);
+        }),
         lead(Confirm, "being refunded and released", |j| {
             work(j, |_| Reply::Yes);
             cancel(j);

@@ -114,13 +114,13 @@ fn only_renewals(world: &World) -> bool {
         tries.is_none_or(|tries| {
             let left = next(order, &tries, &env);
             let over = |t: Option<crate::time::Timestamp>| t.is_some_and(|t| t <= env.now);
-            let changing = |r: &Reservation| {
-                r.state.is_open() || r.closing.is_some() || (r.state == HoldState::Held && over(r.expires_at))
-            };
+            let changing =
+                |r: &Reservation| r.state.is_open() || r.closing.is_some() || (r.state == HoldState::Held && over(r.expires_at));
             let under_way = order.reservations.iter().any(changing)
                 || order.payments.iter().any(|p| p.state.is_open())
                 || order.notices.iter().any(|n| n.seq > order.notified);
-            let due = !left.events.is_empty() || !left.calls.is_empty() || !left.stuck.is_empty() || settle(order, &env).is_some();
+            let due =
+                !left.events.is_empty() || !left.calls.is_empty() || !left.stuck.is_empty() || settle(order, &env).is_some();
             order.lifecycle == Lifecycle::Confirmed && !under_way && !due
         })
     })
