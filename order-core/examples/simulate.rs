@@ -40,6 +40,7 @@ fn arguments() -> Result<Arguments, String> {
     Ok(found)
 }
 
+#[allow(clippy::disallowed_methods, reason = "it says how fast the simulation was in real time")]
 fn main() -> ExitCode {
     let arguments = match arguments() {
         Ok(arguments) => arguments,

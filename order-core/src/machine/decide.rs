@@ -54,6 +54,19 @@ impl Command {
     }
 }
 
+impl Command {
+    /// What it does to an order, as in "cannot … order ORD-…".
+    pub(crate) const fn phrase(&self) -> &'static str {
+        match self {
+            Command::Cancel => "cancel",
+            Command::RetryPayment { .. } => "retry the payment of",
+            Command::PlaceHold { .. } => "place a hold on",
+            Command::ReleaseHold { .. } => "release a hold on",
+            Command::Note => "write a note on",
+        }
+    }
+}
+
 /// Decides a command. No events: it holds already, and is a success without effect.
 ///
 /// Checked in this order: the order's state, the command's time, the command's own arguments. From there it succeeds.
@@ -65,7 +78,7 @@ pub fn decide(order: &Order, command: &Command, env: &Env<'_>) -> Result<Vec<Eve
                 return Err(illegal(order, command));
             }
             if let Some(until) = order.retry_until.filter(|t| *t <= env.now) {
-                let message = format!("cannot retry payment of order {}: it could be retried until {until}", order.number);
+                let message = format!("cannot retry the payment of order {}: it could be retried until {until}", order.number);
                 return Err(refusal(order, RejectionReason::TooLate, message));
             }
             Ok(vec![Event::PaymentRetried {
@@ -146,7 +159,7 @@ pub fn possible(order: &Order, now: Timestamp) -> Vec<&'static str> {
 fn illegal(order: &Order, command: &Command) -> Rejection {
     let since = order.updated_at;
     let status = order.statuses.status;
-    let message = format!("cannot {} order {}: its status is {status} since {since}", command.name(), order.number);
+    let message = format!("cannot {} order {}: its status is {status} since {since}", command.phrase(), order.number);
     refusal(order, RejectionReason::IllegalTransition, message)
 }
 

@@ -233,11 +233,17 @@ fn record_closing(order: &Order, n: u32, kind: ClosingKind, outcome: &ClosingOut
                 ClosingKind::Release => Event::StockReleased { n },
                 ClosingKind::Commit => Event::StockCommitted { n },
             };
-            let news = matches!(r.state, HoldState::Held | HoldState::Committed) && under_way.is_some();
+            // Done is done, also when somebody else who asked was refused meanwhile and wrote that down first.
+            let news = match r.state {
+                HoldState::Held => true,
+                HoldState::Committed => kind == ClosingKind::Release,
+                _ => false,
+            };
             if !news {
                 return Vec::new();
             }
-            std::iter::once(done).chain(outcome_known(order, op)).collect()
+            let settled = clear(order, AttentionReason::ReleaseRefused, Some(op));
+            std::iter::once(done).chain(settled).chain(outcome_known(order, op)).collect()
         }
         ClosingOutcome::Refused { code } => {
             if under_way.is_none() {
@@ -333,6 +339,8 @@ fn gives_way(p: &PaymentOperation, to: OperationState) -> bool {
         S::Planned | S::Armed | S::Unknown | S::Dropped => true,
         S::ActionRequired | S::Pending => to != p.state,
         S::Authorized => matches!(to, S::Captured | S::Voided),
+        // It was believed that it never happened: whatever the provider says of it, it did.
+        S::Failed if never_happened(p) => true,
         S::Declined | S::Failed | S::Voided => matches!(to, S::Authorized | S::Captured | S::Refunded),
         S::Captured | S::Refunded => false,
     }

@@ -103,9 +103,11 @@ pub(super) fn is_wanted(order: &Order, env: &Env<'_>, r: &Reservation) -> bool {
     }
     // A shortage of one SKU ends the placing: what is held of the others goes back once the order is rejected.
     let wanted = order.wanted_stock().get(&r.sku).copied().unwrap_or(0);
-    // What has left the stock or is leaving it comes first, then earlier holds; what is beyond what is wanted is surplus.
-    let leaving = |r: &Reservation| r.state == HoldState::Committed || r.closing.is_some_and(|c| c.kind == ClosingKind::Commit);
-    let rank = |r: &Reservation| (!leaving(r), r.n);
+    // What has left the stock, or is leaving it, comes first, then earlier holds; what is beyond what is wanted is surplus.
+    let rank = |r: &Reservation| {
+        let leaving = r.closing.is_some_and(|c| c.kind == ClosingKind::Commit);
+        (r.state != HoldState::Committed && !leaving, r.n)
+    };
     let before: u32 = of_attempt(order)
         .filter(|o| o.sku == r.sku && rank(o) < rank(r) && (is_good(o, env) || o.state.is_open()))
         .map(|o| o.quantity)

@@ -222,7 +222,7 @@ impl<S: OrderStore, C: Clients> OrderManager<S, C> {
                 Err(CommitError::CommandKeyTaken) => return self.attend(id, until).await,
                 Err(CommitError::Conflict) => {}
                 Err(CommitError::ClaimExhausted { name }) => {
-                    let message = format!("cannot {} order {order}: all uses of {name} are taken", command.name());
+                    let message = format!("cannot {} order {order}: all uses of {name} are taken", command.phrase());
                     return Err(Rejection::new(RejectionReason::CouponExhausted, message).into());
                 }
                 Err(CommitError::Store(e)) => return Err(e.into()),

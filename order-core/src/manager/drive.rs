@@ -309,7 +309,8 @@ impl<S: OrderStore, C: Clients> OrderManager<S, C> {
         let Answer { call, started, outcome } = answer;
         let op = call.op;
         let now = self.now();
-        let quiet_at = now.after(self.inner.policy.settle_margin);
+        // Who lost the connection at once knows no more than who waited: the service may be at work for its whole time.
+        let quiet_at = now.max(started.after(self.inner.policy.call_deadline)).after(self.inner.policy.settle_margin);
         match outcome {
             Outcome::Known(fact) => {
                 if !self.is_news(order, &fact) {

@@ -28,7 +28,7 @@ use crate::policy::Policy;
 use crate::pricing::Pricing;
 use crate::runtime::{Ids, Runtime};
 use crate::services::{Clients, InventoryService, NotificationService, PaymentService};
-use crate::store::{Changeset, CommitError, Committed, OrderStore, StoreErrorKind};
+use crate::store::{Changeset, CommitError, Committed, OrderStore, StoreError, StoreErrorKind};
 use crate::time::Timestamp;
 
 /// The engine over a store and the clients of the five services. Cheap to clone; clones share everything.
@@ -188,14 +188,16 @@ impl<S: OrderStore, C: Clients> OrderManager<S, C> {
         self.inner.runtime.now()
     }
 
-    /// Applies a changeset; a lost answer, or a store that is busy, is met by sending the very same changeset again.
+    /// Applies a changeset; a lost answer, or a store that is busy, is met by sending the very same changeset again. A store
+    /// that takes its time to say that it is busy is not asked for ever.
     async fn commit(&self, changeset: Changeset) -> Result<(Arc<Order>, Committed), CommitError> {
         let after = Arc::clone(&changeset.after);
+        let give_up_at = self.inner.runtime.monotonic() + self.inner.policy.call_deadline;
         let mut pause = COMMIT_PAUSE;
         for _ in 1..COMMIT_TRIES {
             match self.inner.store.commit(changeset.clone()).await {
                 Ok(committed) => return Ok((after, committed)),
-                Err(CommitError::Store(e)) if matches!(e.kind, StoreErrorKind::Unknown | StoreErrorKind::Unavailable) => {
+                Err(CommitError::Store(e)) if self.is_worth_another_try(&e, give_up_at) => {
                     self.inner.runtime.sleep(pause).await;
                     pause *= 2;
                 }
@@ -203,6 +205,16 @@ impl<S: OrderStore, C: Clients> OrderManager<S, C> {
             }
         }
         self.inner.store.commit(changeset).await.map(|committed| (after, committed))
+    }
+
+    fn is_worth_another_try(&self, e: &StoreError, give_up_at: Duration) -> bool {
+        match e.kind {
+            StoreErrorKind::Unknown => true,
+            StoreErrorKind::Unavailable => self.inner.runtime.monotonic() < give_up_at,
+            StoreErrorKind::Full | StoreErrorKind::Corrupt | StoreErrorKind::Misconfigured | StoreErrorKind::InvalidQuery => {
+                false
+            }
+        }
     }
 }
 

@@ -5,8 +5,7 @@ mod journal;
 pub(crate) mod payment;
 mod reservation;
 mod status;
-
-use std::collections::BTreeMap;
+mod sums;
 
 use serde::{Deserialize, Serialize};
 
@@ -16,6 +15,7 @@ pub use payment::{CustomerAction, OperationKind, OperationState, PaymentOperatio
 pub use reservation::{Closing, ClosingKind, HoldState, Reservation};
 pub(crate) use status::text_enum;
 pub use status::{FulfilmentStatus, Lifecycle, PaymentStatus, ReturnStatus, Status, Statuses, derive};
+pub use sums::{OrderMoney, ShipmentTotals};
 
 use crate::ids::{LineId, Name, OrderId, ProductId, Reference, Sku, UserId, VariantId};
 use crate::money::{Currency, Minor, Money};
@@ -390,34 +390,6 @@ impl From<Op> for String {
     }
 }
 
-/// What an order's payment records add up to, in minor units.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct OrderMoney {
-    /// What the customer owes in all, before what was paid.
-    pub owed: Minor,
-    /// Authorized and neither captured nor voided.
-    pub authorized: Minor,
-    /// Captured.
-    pub captured: Minor,
-    /// Sent back.
-    pub refunded: Minor,
-    /// On its way back: planned, asked or not yet known.
-    pub refunding: Minor,
-}
-
-/// Units of lines that need shipping.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct ShipmentTotals {
-    /// Ordered and not cancelled.
-    pub wanted: u32,
-    /// In planned shipments.
-    pub planned: u32,
-    /// Left.
-    pub shipped: u32,
-    /// Arrived.
-    pub delivered: u32,
-}
-
 impl Order {
     /// `minor` units of the order's currency as money.
     pub const fn in_currency(&self, minor: Minor) -> Money {
@@ -437,71 +409,6 @@ impl Order {
     /// Operations that act on payment `n`: captures, voids, refunds.
     pub fn children(&self, n: u32) -> impl Iterator<Item = &PaymentOperation> {
         self.payments.iter().filter(move |p| p.parent == Some(n))
-    }
-
-    /// What of authorization `n` is neither captured nor given up.
-    pub fn authorized_rest(&self, n: u32) -> Minor {
-        match self.payment(n) {
-            Some(p) if p.kind == OperationKind::Authorize && p.state == OperationState::Authorized => {
-                let taken: Minor = self.children(n).map(PaymentOperation::captured).sum();
-                (p.settled.clamp(0, p.amount) - taken).max(0)
-            }
-            _ => 0,
-        }
-    }
-
-    /// What the customer owes in all: the stored shares of the units that are neither cancelled nor returned, and shipping;
-    /// nothing for an order that is dead.
-    pub fn owed(&self) -> Minor {
-        if !self.lifecycle.is_live() {
-            return 0;
-        }
-        let lines: Minor = self.lines.iter().map(Line::owed).sum();
-        lines + self.amounts.shipping + self.amounts.shipping_tax
-    }
-
-    /// What the payment records add up to.
-    pub fn money(&self) -> OrderMoney {
-        let mut money = OrderMoney { owed: self.owed(), ..OrderMoney::default() };
-        for p in &self.payments {
-            money.captured += p.captured();
-            money.refunded += p.refunded();
-            money.refunding += p.refunding();
-            money.authorized += self.authorized_rest(p.n);
-        }
-        money
-    }
-
-    /// What is authorized or captured and is not on its way back: what the order can count on, in minor units.
-    pub fn secured(&self) -> Minor {
-        let money = self.money();
-        let voiding = |p: &PaymentOperation| self.children(p.n).any(|c| c.kind == OperationKind::Void && c.state.is_open());
-        let leaving: Minor = self.payments.iter().filter(|p| voiding(p)).map(|p| self.authorized_rest(p.n)).sum();
-        money.authorized - leaving + money.captured - money.refunded - money.refunding
-    }
-
-    /// How many units of each SKU the order wants held or committed, SKUs in sorted order.
-    pub fn wanted_stock(&self) -> BTreeMap<&Sku, u32> {
-        let mut wanted = BTreeMap::new();
-        for line in &self.lines {
-            let units = line.quantity - line.counters.cancelled;
-            if units > 0 {
-                *wanted.entry(&line.sku).or_insert(0) += units;
-            }
-        }
-        wanted
-    }
-
-    /// Units of the lines that need shipping.
-    pub fn shipment_totals(&self) -> ShipmentTotals {
-        let mut t = ShipmentTotals::default();
-        for line in self.lines.iter().filter(|l| l.requires_shipping) {
-            t.wanted += line.quantity - line.counters.cancelled;
-            t.planned += line.counters.planned;
-            t.shipped += line.counters.shipped;
-            t.delivered += line.counters.delivered;
-        }
-        t
     }
 
     /// Whether a hold blocks `step`.
@@ -527,26 +434,5 @@ impl Order {
             p.action = Private(None);
         }
         order
-    }
-}
-
-impl Line {
-    /// Units that are ordered, not cancelled and in no live shipment.
-    pub const fn open(&self) -> u32 {
-        self.quantity - self.counters.cancelled - self.counters.planned - self.counters.shipped
-    }
-
-    /// The stored shares of the units that are neither cancelled nor returned. Units leave the last lot first.
-    pub fn owed(&self) -> Minor {
-        let mut gone = self.counters.cancelled + self.counters.returned;
-        let mut owed = 0;
-        for lot in self.lots.iter().rev() {
-            let left = lot.units - gone.min(lot.units);
-            gone -= gone.min(lot.units);
-            owed += crate::allocation::share_of_units(lot.subtotal, left, lot.units)
-                - crate::allocation::share_of_units(lot.coupon, left, lot.units)
-                + crate::allocation::share_of_units(lot.tax, left, lot.units);
-        }
-        owed
     }
 }

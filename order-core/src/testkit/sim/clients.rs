@@ -110,9 +110,11 @@ impl Site {
                 }
                 std::future::pending::<()>().await;
             }
-            _ => world.take_time(&self.runtime).await,
+            _ => {}
         }
+        // What is sent arrives, also if the process stands still from now on; the answer takes its time.
         let answer = (plan.apply)();
+        world.take_time(&self.runtime).await;
         match fault {
             ServiceFault::UnknownAfter => return Err(CallError::unknown("simulated: the answer was lost")),
             ServiceFault::Slow => {

@@ -76,14 +76,18 @@ impl Config {
                 (some(busy, 2), ServiceFault::Slow),
                 (some(silence, 4), ServiceFault::UnknownBefore),
                 (if effect { some(silence, 5) } else { 0 }, ServiceFault::UnknownAfter),
-                (if effect { some(silence, 4) } else { 0 }, ServiceFault::LateEffect),
+                // When a call has become quiet is a time by the clock of whoever made it: with clocks an hour apart, a late
+                // effect cannot be told from one that never comes.
+                (if effect { some(silence && !wrong_clocks, 4) } else { 0 }, ServiceFault::LateEffect),
                 (some(silence, 3), ServiceFault::Hang),
                 (if effect && twice { some(silence, 3) } else { 0 }, ServiceFault::Twice),
                 (some(lies, 3), ServiceFault::Malformed),
                 (if refusable { some(refusals, 5) } else { 0 }, ServiceFault::Refused),
                 (some(crashes, 3), ServiceFault::CrashBefore),
                 (if effect { some(crashes, 4) } else { 0 }, ServiceFault::CrashAfter),
-                (some(pauses, 3), ServiceFault::PauseBefore),
+                // Who stands still between looking at the lease and sending sends too late, and who then dies tells nobody:
+                // nothing can be done about that.
+                (some(pauses && !(effect && crashes), 3), ServiceFault::PauseBefore),
                 (some(pauses, 3), ServiceFault::PauseAfter),
             ])
         };

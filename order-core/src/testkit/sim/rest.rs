@@ -9,9 +9,9 @@ use super::provider::settle_everything;
 use super::world::{Manager, World};
 use crate::audit::{check_at_rest, check_order};
 use crate::ids::{ChangesetId, OrderId};
-use crate::machine::{Purpose, event_id, key, next};
+use crate::machine::{Purpose, event_id, key, next, settle};
 use crate::manager::{CommandOptions, Principal};
-use crate::order::{AttentionReason, HoldState, Lifecycle, OperationState, Order, decode_event, encode_event};
+use crate::order::{AttentionReason, HoldState, Lifecycle, OperationState, Order, Reservation, decode_event, encode_event};
 use crate::policy::LostStock;
 use crate::runtime::{Clock, Ids};
 use crate::store::{Changeset, OrderStore, WorkChange};
@@ -113,7 +113,15 @@ fn only_renewals(world: &World) -> bool {
         let tries = world.store.inspect(order.id, |_, _, work| work.map(|w| w.tries.clone())).flatten();
         tries.is_none_or(|tries| {
             let left = next(order, &tries, &env);
-            order.lifecycle == Lifecycle::Confirmed && left.events.is_empty() && left.calls.is_empty() && left.stuck.is_empty()
+            let over = |t: Option<crate::time::Timestamp>| t.is_some_and(|t| t <= env.now);
+            let changing =
+                |r: &Reservation| r.state.is_open() || r.closing.is_some() || (r.state == HoldState::Held && over(r.expires_at));
+            let under_way = order.reservations.iter().any(changing)
+                || order.payments.iter().any(|p| p.state.is_open())
+                || order.notices.iter().any(|n| n.seq > order.notified);
+            let due =
+                !left.events.is_empty() || !left.calls.is_empty() || !left.stuck.is_empty() || settle(order, &env).is_some();
+            order.lifecycle == Lifecycle::Confirmed && !under_way && !due
         })
     })
 }
@@ -262,10 +270,9 @@ fn check_holds(world: &World, orders: &[Arc<Order>]) {
             let fine = match (hold.state, known) {
                 (LedgerHoldState::Held, Some(r)) => match r.state {
                     HoldState::Held => true,
-                    // We count a hold's life from before we asked for it, so it is over sooner for us.
-                    HoldState::Expired => {
-                        hold.expires_at.is_some_and(|t| t <= world.runtime.now().after(Duration::from_secs(10)))
-                    }
+                    // We count a hold's life from the first call that may have made it, so it is over sooner for us. It
+                    // lapses by itself.
+                    HoldState::Expired => hold.expires_at.is_some(),
                     _ => false,
                 },
                 (LedgerHoldState::Committed, Some(r)) => r.state == HoldState::Committed,
