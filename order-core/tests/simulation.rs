@@ -1,1 +1,68 @@
 //! The simulator finds nothing wrong with the engine, and finds every bug that is planted.
+
+use order_core::testkit::planted::{Bug, set};
+use order_core::testkit::sim::{Coverage, run};
+
+/// The first seed of a range of which something does not hold, and what.
+fn first_violation(seeds: std::ops::Range<u64>) -> Option<(u64, String)> {
+    seeds.into_iter().map(run).find(|o| !o.breaches.is_empty()).map(|o| {
+        let breaches: Vec<String> = o.breaches.iter().map(ToString::to_string).collect();
+        (o.seed, breaches.join("; "))
+    })
+}
+
+#[test]
+fn thousands_of_seeds_hold_reach_every_lifecycle_and_meet_every_fault() {
+    let mut coverage = Coverage::default();
+    let (mut choices, seeds) = (0, 3000);
+    for seed in 0..seeds {
+        let outcome = run(seed);
+        assert_eq!(outcome.breaches, [], "replay with: cargo run --example simulate -- --replay {seed}");
+        choices += outcome.choices;
+        coverage.add(&outcome.coverage);
+    }
+    assert!(choices >= 60 * seeds, "{choices} choices are too few for {seeds} seeds");
+    let (met, kinds) = coverage.faults_met();
+    assert_eq!(met, kinds, "{coverage}");
+    assert!(coverage.states_reached() >= 30, "{coverage}");
+}
+
+#[test]
+fn a_seed_decides_everything() {
+    for seed in 10_000..10_050 {
+        let (one, other) = (run(seed), run(seed));
+        assert_eq!((one.hash, one.choices, one.orders), (other.hash, other.choices, other.orders), "seed {seed}");
+    }
+}
+
+/// Whether the simulator finds a planted bug within so many seeds.
+fn finds(bug: Bug, seeds: u64) {
+    set(Some(bug));
+    let found = first_violation(0..seeds);
+    set(None);
+    let (seed, what) = found.unwrap_or_else(|| panic!("{bug:?} was not found in {seeds} seeds"));
+    println!("{bug:?} was found with seed {seed}: {what}");
+}
+
+macro_rules! planted {
+    ($($name:ident: $bug:ident within $seeds:literal;)*) => {
+        $(#[test] fn $name() { finds(Bug::$bug, $seeds); })*
+
+        #[test]
+        fn every_bug_there_is_is_planted_here() {
+            assert_eq!([$(Bug::$bug),*], *Bug::ALL);
+        }
+    };
+}
+
+planted! {
+    a_store_without_a_fence_is_found: NoFence within 3000;
+    a_new_key_for_a_retry_is_found: NewKeyOnRetry within 3000;
+    money_before_stock_is_found: ChargeBeforeReserve within 3000;
+    an_intent_after_its_call_is_found: IntentAfterCall within 3000;
+    facts_lost_with_the_lease_are_found: FencedFactsDropped within 3000;
+    a_coupon_that_is_not_given_back_is_found: CouponKept within 3000;
+    a_late_capture_that_is_ignored_is_found: LateCaptureIgnored within 3000;
+    an_absence_believed_too_early_is_found: EarlyAbsenceBelieved within 3000;
+    stock_kept_by_a_declined_order_is_found: DeclinedKeepsStock within 3000;
+}

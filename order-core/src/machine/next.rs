@@ -9,6 +9,7 @@ use crate::order::{
     AttentionReason, Blocks, ClosingKind, Event, HoldState, Lifecycle, Op, OperationKind, OperationState, Order,
     PaymentOperation, Reservation,
 };
+use crate::planted::{Bug, planted};
 use crate::store::Tries;
 use crate::text::Private;
 use crate::time::Timestamp;
@@ -220,6 +221,7 @@ impl Planner<'_, '_> {
         // the units until they are told.
         let over = r.expires_at.is_some_and(|t| t <= self.env.now);
         let kind = match r.state {
+            HoldState::Held if planted(Bug::DeclinedKeepsStock) && self.order.lifecycle == Lifecycle::PaymentFailed => return,
             HoldState::Held if !wanted || over => ClosingKind::Release,
             HoldState::Held if self.commits_at_confirmation(r) => ClosingKind::Commit,
             HoldState::Committed if !wanted && self.env.inventory.release_committed => ClosingKind::Release,
@@ -261,7 +263,7 @@ impl Planner<'_, '_> {
     /// Authorizations and charges.
     fn attempts(&mut self, stock: &[(&crate::ids::Sku, u32, SkuStock)], refused: bool) {
         let order = self.order;
-        let all_held = stock.iter().all(|(_, _, s)| *s == SkuStock::Held);
+        let all_held = stock.iter().all(|(_, _, s)| *s == SkuStock::Held) || planted(Bug::ChargeBeforeReserve);
         let pending = order.lifecycle == Lifecycle::Pending;
         let allowed = pending && !order.is_blocked(Blocks::Capture);
         for p in order.payments.iter().filter(|p| p.is_attempt()) {

@@ -11,6 +11,7 @@ use crate::order::{
     AttentionReason, ClosingKind, CustomerAction, Event, HoldState, Lifecycle, Op, OperationKind, OperationState, Order,
     PaymentOperation, UnmatchedPayment,
 };
+use crate::planted::{Bug, planted};
 use crate::text::Private;
 use crate::time::Timestamp;
 
@@ -363,6 +364,9 @@ fn fits(kind: OperationKind, status: OperationState) -> bool {
 }
 
 fn told_of(order: &Order, p: &PaymentOperation, told: Told) -> Vec<Event> {
+    if is_dead(order.lifecycle) && planted(Bug::LateCaptureIgnored) {
+        return Vec::new();
+    }
     let n = p.n;
     let op = Op::Payment(n);
     let moves_money = matches!(told.status, OperationState::Authorized | OperationState::Captured | OperationState::Refunded);

@@ -9,6 +9,7 @@ use super::OrderManager;
 use crate::ids::Reference;
 use crate::machine::{Call, ClosingOutcome, Fact, HoldOutcome, PaymentOutcome, Purpose, Verb, closing_key, event_id, key};
 use crate::order::{ClosingKind, Op, OperationKind, OperationState, Order, PaymentOperation, Reservation};
+use crate::planted::{Bug, planted};
 use crate::services::{
     AttemptRequest, CallError, Clients, FollowUpRequest, HoldAnswer, HoldLookup, HoldRequest, InventoryService, Notification,
     NotificationService, PaymentAnswer, PaymentLookup, PaymentService, ReserveRequest, ServiceName,
@@ -157,7 +158,8 @@ impl<S: OrderStore, C: Clients> OrderManager<S, C> {
     async fn perform_payment(&self, order: &Order, p: &PaymentOperation, verb: Verb, repeat: bool) -> Outcome {
         let payment = self.inner.clients.payment();
         let n = p.n;
-        let own_key = key(order.id, Purpose::Payment, n);
+        let fresh_key = repeat && verb.takes_money() && planted(Bug::NewKeyOnRetry);
+        let own_key = if fresh_key { event_id(order.id, u64::from(n)) } else { key(order.id, Purpose::Payment, n) };
         let answer = match verb {
             Verb::Pay(kind @ (OperationKind::Authorize | OperationKind::Charge)) => {
                 let request = AttemptRequest {

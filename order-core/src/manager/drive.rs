@@ -14,6 +14,7 @@ use crate::error::Error;
 use crate::ids::{Fence, OrderId};
 use crate::machine::{Call, Fact, Next, backoff, next, record};
 use crate::order::{AttentionReason, Event, HoldState, Op, OperationState, Order};
+use crate::planted::{Bug, planted};
 use crate::services::Clients;
 use crate::store::{ClaimRequest, Claimed, CommitError, OrderStore, Tries, Try, WorkChange};
 use crate::time::Timestamp;
@@ -162,7 +163,7 @@ impl<S: OrderStore, C: Clients> OrderManager<S, C> {
     /// Records facts without a lease, as a callback does: they are so, whoever is at work on the order.
     pub(super) async fn record_facts(&self, order: OrderId, facts: &[Fact], source: &Source) {
         for _ in 0..CONFLICTS_MAX {
-            if facts.is_empty() {
+            if facts.is_empty() || planted(Bug::FencedFactsDropped) {
                 return;
             }
             let Ok(Some(loaded)) = self.inner.store.load(order.into(), None).await else { return };
@@ -214,7 +215,7 @@ impl<S: OrderStore, C: Clients> OrderManager<S, C> {
         let called: Vec<Op> = plan.calls.iter().filter(|c| c.verb.has_effect()).map(|c| c.op).collect();
         let saved_as_unsent = called.iter().any(|op| session.saved.get(*op).is_some_and(|t| t.clear));
         let needs_intent = !to_arm.is_empty() || saved_as_unsent || has_unsaved_intent(session, &draft.order, &plan);
-        if needs_intent || self.is_lease_short(session) {
+        if (needs_intent && !planted(Bug::IntentAfterCall)) || self.is_lease_short(session) {
             if !to_arm.is_empty() {
                 draft.push(Event::Armed { ops: to_arm.clone() }, &worker);
             }
@@ -315,7 +316,7 @@ impl<S: OrderStore, C: Clients> OrderManager<S, C> {
             Outcome::Known(fact) => self.known(session, facts, order, op, fact),
             Outcome::Nothing { proven } => {
                 let proves_from = session.tries.get(op).map_or(started, |t| t.quiet_at);
-                if started >= proves_from {
+                if started >= proves_from || planted(Bug::EarlyAbsenceBelieved) {
                     self.known(session, facts, order, op, proven);
                 } else if let Some(t) = session.tries.0.get_mut(&op) {
                     t.next_at = proves_from;

@@ -169,12 +169,33 @@ impl Site {
         lock(&self.world.oracle).called(&self.world, self.index, order, purpose, key, request);
     }
 
+    /// Before money is asked for, the inventory must hold all that the order wants.
+    fn stock_is_held(&self, id: OrderId) {
+        let world = &self.world;
+        if lock(&world.oracle).leases_may_be_taken_early {
+            return;
+        }
+        let short = world.store.inspect(id, |order, _, _| {
+            world.inventory.with_ledger(|holds| {
+                let held = |sku: &Sku| -> u32 {
+                    let there = |s| matches!(s, LedgerHoldState::Held | LedgerHoldState::Committed);
+                    holds.iter().filter(|h| h.order == id && h.sku == *sku && there(h.state)).map(|h| h.quantity).sum()
+                };
+                order.wanted_stock().into_iter().any(|(sku, wanted)| held(sku) < wanted)
+            })
+        });
+        if short == Some(true) {
+            world.breach("I16", format!("money is asked for order {id} before its stock is held"));
+        }
+    }
+
     /// An attempt: an authorization or a charge.
     async fn attempt(&self, request: &AttemptRequest, kind: OperationKind) -> Result<PaymentAnswer, CallError> {
         let world = &self.world;
         let token = request.token.get().map_or("none", String::as_str);
         let text = format!("{kind} {} by {} with token {token}", request.amount, request.method);
         self.intends(request.order, Purpose::Payment, request.key, text);
+        self.stock_is_held(request.order);
         let unseen = world.payments.report(request.key).is_none();
         let (key, order) = (request.key, request.order);
         let apply = || {
@@ -292,7 +313,14 @@ impl InventoryService for SimClients {
         };
         let garble = |answer| Ok(HoldAnswer { reference: String::new(), ..answer });
         let table = &world.config.reserves;
-        self.site.call(Plan { table, key: Some(request.key), apply: &apply, later: &later, garble, refusable: None }).await
+        let plan = Plan { table, key: Some(request.key), apply: &apply, later: &later, garble, refusable: None };
+        let answer = self.site.call(plan).await;
+        if let Ok(HoldAnswer { reference, .. }) = &answer
+            && !reference.is_empty()
+        {
+            lock(&world.oracle).told.push((self.site.runtime.process(), request.order, reference.clone()));
+        }
+        answer
     }
 
     async fn commit(&self, request: &HoldRequest) -> Result<(), CallError> {

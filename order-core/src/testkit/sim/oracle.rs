@@ -13,7 +13,7 @@ use crate::number::OrderNumber;
 use crate::order::{Event, Op};
 use crate::runtime::Runtime;
 use crate::store::Tries;
-use crate::testkit::executor::lock;
+use crate::testkit::executor::{ProcessId, lock};
 use crate::time::Timestamp;
 
 /// What is known of the past of a seed's world.
@@ -39,6 +39,8 @@ pub(super) struct Oracle {
     pub keys: HashMap<(UserId, String), OrderId>,
     /// Versions that clients were answered with.
     pub answered: BTreeMap<OrderId, u64>,
+    /// Holds of which a process was told that they exist, by the process and the inventory's name for the hold.
+    pub told: Vec<(ProcessId, OrderId, String)>,
     /// Orders whose cancellation was answered.
     pub cancelled: HashSet<OrderId>,
 }

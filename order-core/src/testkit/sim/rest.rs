@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use super::faults::StoreFault;
 use super::provider::settle_everything;
 use super::world::{Manager, World};
 use crate::audit::{check_at_rest, check_order};
@@ -136,6 +137,7 @@ fn check(world: &World) {
     check_claims(world, &orders);
     check_payments(world, &orders);
     check_holds(world, &orders);
+    check_facts(world, &orders);
     let oracle = lock(&world.oracle);
     for (id, version) in &oracle.answered {
         let stored = orders.iter().find(|o| o.id == *id).map(|o| o.version);
@@ -185,6 +187,20 @@ fn check_one(world: &World, order: &Order) {
     let suspected = order.has_attention(AttentionReason::SuspectHold) && world.config.policy.lost_stock == LostStock::Backorder;
     if !over && !suspected {
         world.breach("I12", format!("order {id} rests while it is {}", order.lifecycle));
+    }
+}
+
+/// What a process was told and lived to write down is written down, whoever has the lease. Looked at where the store always
+/// answers in the end, and where nobody could have found the hold in another way.
+fn check_facts(world: &World, orders: &[Arc<Order>]) {
+    if world.config.reads.outcomes().any(|f| f == StoreFault::Unavailable) || world.config.inventory.repeat_reserve {
+        return;
+    }
+    for (process, id, reference) in &lock(&world.oracle).told {
+        let known = |o: &Arc<Order>| o.reservations.iter().any(|r| r.reference.as_ref().is_some_and(|n| n.as_str() == reference));
+        if world.executor.is_alive(*process) && !orders.iter().any(|o| o.id == *id && known(o)) {
+            world.breach("I22", format!("order {id} does not know {reference}, of which a process that lives was told"));
+        }
     }
 }
 
