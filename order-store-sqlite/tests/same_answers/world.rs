@@ -26,11 +26,14 @@ use super::steps::{
     After, Change, KEYS, LIMITED, Lease, Listing, ORDERS, Seen, Sequence, Step, Taking, USERS, With, Work, Write,
 };
 
+/// Opens a store again, with the same clock.
+pub type Opener = Box<dyn Fn(Arc<ManualClock>) -> Arc<dyn OrderStore>>;
+
 /// The store that is compared with the one in memory.
 pub struct Other {
     pub store: Arc<dyn OrderStore>,
     /// Opens it again after it was closed, if it is one that lasts.
-    pub open: Option<Box<dyn Fn(Arc<ManualClock>) -> Arc<dyn OrderStore>>>,
+    pub open: Option<Opener>,
 }
 
 /// What a sequence met with, by name.
@@ -58,7 +61,7 @@ pub fn run(Sequence(steps): &Sequence, other: impl FnOnce(Arc<ManualClock>) -> O
 struct World {
     clock: Arc<ManualClock>,
     stores: Twin<MemoryStore, Arc<dyn OrderStore>>,
-    open: Option<Box<dyn Fn(Arc<ManualClock>) -> Arc<dyn OrderStore>>>,
+    open: Option<Opener>,
     /// Each order as it was read, the latest last.
     read: BTreeMap<u64, Vec<Arc<Order>>>,
     /// Every changeset that may be sent again.
