@@ -224,9 +224,7 @@ impl Planner<'_, '_> {
             HoldState::Held if planted(Bug::DeclinedKeepsStock) && self.order.lifecycle == Lifecycle::PaymentFailed => return,
             HoldState::Held if !wanted || over => ClosingKind::Release,
             HoldState::Held if self.commits_at_confirmation(r) => ClosingKind::Commit,
-            HoldState::Committed if !self.order.lifecycle.is_live() && self.env.inventory.release_committed => {
-                ClosingKind::Release
-            }
+            HoldState::Committed if !wanted && self.env.inventory.release_committed => ClosingKind::Release,
             _ => {
                 if let Some(expires) = r.expires_at.filter(|_| r.state == HoldState::Held) {
                     let replace_at = expires.before(self.env.policy.hold_reserve);

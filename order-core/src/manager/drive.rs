@@ -12,7 +12,7 @@ use super::draft::{Draft, Source};
 use super::{LEASE_RESERVE, OrderManager};
 use crate::error::Error;
 use crate::ids::{Fence, OrderId};
-use crate::machine::{Call, Fact, Next, backoff, next};
+use crate::machine::{Call, Fact, Next, backoff, next, record};
 use crate::order::{AttentionReason, Event, HoldState, Op, OperationState, Order};
 use crate::planted::{Bug, planted};
 use crate::services::Clients;
@@ -313,20 +313,11 @@ impl<S: OrderStore, C: Clients> OrderManager<S, C> {
         // Who lost the connection at once knows no more than who waited: the service may be at work for its whole time.
         let quiet_at = now.max(started.after(self.inner.policy.call_deadline)).after(self.inner.policy.settle_margin);
         match outcome {
-            Outcome::Known(fact) => {
-                if !self.is_news(order, &fact) {
-                    // A look-up that says what we know: ask again later.
-                    self.failed(session, facts, op, "not decided yet".into(), false, None);
-                } else {
-                    session.tries.0.remove(&op);
-                    facts.push(fact);
-                }
-            }
+            Outcome::Known(fact) => self.known(session, facts, order, op, fact),
             Outcome::Nothing { proven } => {
                 let proves_from = session.tries.get(op).map_or(started, |t| t.quiet_at);
                 if started >= proves_from || planted(Bug::EarlyAbsenceBelieved) {
-                    session.tries.0.remove(&op);
-                    facts.push(proven);
+                    self.known(session, facts, order, op, proven);
                 } else if let Some(t) = session.tries.0.get_mut(&op) {
                     t.next_at = proves_from;
                 }
@@ -348,8 +339,14 @@ impl<S: OrderStore, C: Clients> OrderManager<S, C> {
         }
     }
 
-    fn is_news(&self, order: &Order, fact: &Fact) -> bool {
-        !crate::machine::record(order, fact, &self.env()).is_empty()
+    /// Takes in what is so. What changes nothing, such as a look-up that says what we know, is asked again later.
+    fn known(&self, session: &mut Session, facts: &mut Vec<Fact>, order: &Order, op: Op, fact: Fact) {
+        if record(order, &fact, &self.env()).is_empty() {
+            self.failed(session, facts, op, "not decided yet".into(), false, None);
+        } else {
+            session.tries.0.remove(&op);
+            facts.push(fact);
+        }
     }
 
     /// Notes a call that came to nothing, and when to call again.
