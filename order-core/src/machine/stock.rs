@@ -88,10 +88,12 @@ fn of_attempt(order: &Order) -> impl Iterator<Item = &Reservation> {
 fn is_good(r: &Reservation, env: &Env<'_>) -> bool {
     match r.state {
         HoldState::Committed => r.closing.is_none(),
-        HoldState::Held => {
-            r.closing.is_none_or(|c| c.kind == ClosingKind::Commit)
-                && r.expires_at.is_none_or(|t| t > env.now.after(env.policy.hold_reserve))
-        }
+        HoldState::Held => match r.closing.map(|c| c.kind) {
+            // Its units may have left already: until that is known nothing takes their place, or twice as many would leave.
+            Some(ClosingKind::Commit) => true,
+            Some(ClosingKind::Release) => false,
+            None => r.expires_at.is_none_or(|t| t > env.now.after(env.policy.hold_reserve)),
+        },
         _ => false,
     }
 }

@@ -27,7 +27,7 @@ impl Default for VirtualRuntime {
 }
 
 impl VirtualRuntime {
-    /// A runtime at [`EPOCH`].
+    /// A runtime at [`super::EPOCH`].
     pub fn new() -> Self {
         let executor = Executor::new();
         let process = executor.start_process(0);
