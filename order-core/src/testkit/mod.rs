@@ -1,9 +1,10 @@
-//! For whoever tests the engine, or a store or service of their own: the conformance suite, sample orders, a clock set by
-//! hand, an executor with virtual time, services with faults, and the simulator.
+//! For whoever tests the engine, or a store or service of their own: the conformance suite, two stores compared, sample
+//! orders, a clock set by hand, an executor with virtual time, services with faults, and the simulator.
 
 mod block_on;
 mod clock;
 pub mod conformance;
+pub mod differential;
 pub mod executor;
 pub mod orders;
 pub mod services;

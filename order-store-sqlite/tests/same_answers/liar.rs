@@ -1,0 +1,146 @@
+//! A store that does not always do what it should, to see whether that is noticed.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use order_core::ids::{IdempotencyKey, OrderId, UserId};
+use order_core::order::{JournalRow, Order};
+use order_core::store::{
+    Changeset, ClaimRequest, Claimed, CommitError, Committed, JournalQuery, KeyMethod, KeyRecord, ListQuery, Loaded, MemoryStore,
+    OrderPage, OrderRef, OrderStore, Peek, StoreError, WorkChange, WorkSummary,
+};
+use order_core::text::Private;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Lie {
+    WakeDropped,
+    ReleaseForgotten,
+    ClaimNotGivenBack,
+    ReplayNotSaid,
+    ConflictCalledFenced,
+    KeyOfAnotherOrder,
+    PageMisSorted,
+    PageEndsTheList,
+    CountOneShort,
+    JournalRowLost,
+    ClaimedBackwards,
+    OwnerNotAsked,
+    NotesForgotten,
+}
+
+impl Lie {
+    pub const ALL: [Lie; 13] = [
+        Lie::WakeDropped,
+        Lie::ReleaseForgotten,
+        Lie::ClaimNotGivenBack,
+        Lie::ReplayNotSaid,
+        Lie::ConflictCalledFenced,
+        Lie::KeyOfAnotherOrder,
+        Lie::PageMisSorted,
+        Lie::PageEndsTheList,
+        Lie::CountOneShort,
+        Lie::JournalRowLost,
+        Lie::ClaimedBackwards,
+        Lie::OwnerNotAsked,
+        Lie::NotesForgotten,
+    ];
+}
+
+/// Lies once, as soon as there is an occasion.
+pub struct Liar {
+    pub store: MemoryStore,
+    pub lie: Lie,
+    pub told: AtomicBool,
+}
+
+impl Liar {
+    /// Whether to lie now.
+    fn lies(&self, lie: Lie, occasion: bool) -> bool {
+        self.lie == lie && occasion && !self.told.swap(true, Ordering::SeqCst)
+    }
+}
+
+#[async_trait]
+impl OrderStore for Liar {
+    async fn commit(&self, mut changeset: Changeset) -> Result<Committed, CommitError> {
+        if self.lies(Lie::WakeDropped, matches!(changeset.work, WorkChange::Wake { .. })) {
+            changeset.work = WorkChange::Keep;
+        }
+        if self.lies(Lie::ClaimNotGivenBack, changeset.claims.iter().any(|claim| !claim.take)) {
+            changeset.claims.clear();
+        }
+        if let WorkChange::Release { fence, revision, due: _, tries } = changeset.work.clone()
+            && self.lies(Lie::ReleaseForgotten, true)
+        {
+            changeset.work = WorkChange::Extend { fence, revision, ttl: Duration::ZERO, tries };
+        }
+        match self.store.commit(changeset).await {
+            Ok(Committed { replayed, revision }) if self.lies(Lie::ReplayNotSaid, replayed) => {
+                Ok(Committed { replayed: false, revision })
+            }
+            Err(CommitError::Conflict) if self.lies(Lie::ConflictCalledFenced, true) => Err(CommitError::Fenced),
+            Err(CommitError::KeyTaken(mut record)) if self.lies(Lie::KeyOfAnotherOrder, true) => {
+                record.order = OrderId::from_bytes([9; 16]);
+                Err(CommitError::KeyTaken(record))
+            }
+            answer => answer,
+        }
+    }
+
+    async fn load(&self, order: OrderRef, owner: Option<UserId>) -> Result<Option<Loaded>, StoreError> {
+        let mut loaded = self.store.load(order, owner).await?;
+        if loaded.is_none() && self.lies(Lie::OwnerNotAsked, owner.is_some()) {
+            return self.store.load(order, None).await;
+        }
+        if let Some(Loaded { order, .. }) = &mut loaded
+            && self.lies(Lie::NotesForgotten, order.notes.get().is_some())
+        {
+            *order = Arc::new(Order { notes: Private(Some("others".into())), ..Order::clone(order) });
+        }
+        Ok(loaded)
+    }
+
+    async fn peek(&self, order: OrderId) -> Result<Option<Peek>, StoreError> {
+        self.store.peek(order).await
+    }
+
+    async fn find_key(&self, user: UserId, method: KeyMethod, key: &IdempotencyKey) -> Result<Option<KeyRecord>, StoreError> {
+        self.store.find_key(user, method, key).await
+    }
+
+    async fn list(&self, query: &ListQuery) -> Result<OrderPage, StoreError> {
+        let mut page = self.store.list(query).await?;
+        if self.lies(Lie::PageMisSorted, page.orders.len() > 1) {
+            page.orders.swap(0, 1);
+        }
+        if self.lies(Lie::PageEndsTheList, page.next.is_some()) {
+            page.next = None;
+        }
+        if self.lies(Lie::CountOneShort, page.total > 1) {
+            page.total -= 1;
+        }
+        Ok(page)
+    }
+
+    async fn journal(&self, query: &JournalQuery) -> Result<Vec<JournalRow>, StoreError> {
+        let mut rows = self.store.journal(query).await?;
+        if self.lies(Lie::JournalRowLost, rows.len() > 1) {
+            rows.pop();
+        }
+        Ok(rows)
+    }
+
+    async fn claim(&self, request: &ClaimRequest) -> Result<Vec<Claimed>, StoreError> {
+        let mut claimed = self.store.claim(request).await?;
+        if self.lies(Lie::ClaimedBackwards, claimed.len() > 1) {
+            claimed.reverse();
+        }
+        Ok(claimed)
+    }
+
+    async fn work_summary(&self) -> Result<WorkSummary, StoreError> {
+        self.store.work_summary().await
+    }
+}
