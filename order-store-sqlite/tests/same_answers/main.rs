@@ -42,7 +42,7 @@ fn open(path: impl AsRef<std::path::Path>, clock: Arc<ManualClock>) -> Arc<dyn O
 }
 
 proptest! {
-    #![proptest_config(of_a_thousand(900))]
+    #![proptest_config(of_a_thousand(950))]
 
     #[test]
     fn sqlite_in_memory_answers_as_the_store_in_memory(sequence in sequences()) {
@@ -51,7 +51,7 @@ proptest! {
 }
 
 proptest! {
-    #![proptest_config(of_a_thousand(100))]
+    #![proptest_config(of_a_thousand(50))]
 
     #[test]
     fn sqlite_on_a_file_answers_as_the_store_in_memory(sequence in sequences()) {
@@ -75,8 +75,7 @@ fn a_store_that_lies_once_is_found_out_with_a_short_sequence() {
         let mut runner = TestRunner::new_with_rng(of_a_thousand(1000), TestRng::deterministic_rng(RngAlgorithm::XorShift));
         let found = runner.run(&sequences(), |sequence| run(&sequence, liar(lie)).map(drop).map_err(TestCaseError::fail));
         let Err(TestError::Fail(difference, Sequence(steps))) = found else { panic!("{lie:?} was not noticed: {found:?}") };
-        println!("{lie:?}: {:?}\n{difference}", Sequence(steps.clone()));
-        assert!(steps.len() <= 5, "{lie:?}: {difference} {:?}", Sequence(steps));
+        assert!(steps.len() <= 6, "{lie:?} is hard to see in {:?}\n{difference}", Sequence(steps));
     }
 }
 
@@ -92,5 +91,34 @@ fn sequences_meet_with_every_answer() {
             *met.entry(name).or_default() += 1;
         }
     }
-    println!("{met:#?}");
+    for name in EVERY_ANSWER {
+        let often = met.remove(name).unwrap_or_default();
+        assert!(often >= 5, "{name}: {often} of 300");
+    }
+    assert!(met.is_empty(), "not expected: {met:?}");
 }
+
+const EVERY_ANSWER: [&str; 22] = [
+    "applied",
+    "replayed",
+    "key taken",
+    "command key taken",
+    "fenced",
+    "claim exhausted",
+    "conflict",
+    "number taken",
+    "work without rows",
+    "told without rows",
+    "one order claimed",
+    "several orders claimed",
+    "claimed again",
+    "loaded by number",
+    "not loaded",
+    "key found",
+    "later journal rows",
+    "one user's orders listed",
+    "stuck orders listed",
+    "a page after a cursor",
+    "three pages",
+    "cursor refused",
+];
