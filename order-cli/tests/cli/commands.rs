@@ -114,3 +114,16 @@ fn the_first_of_option_environment_and_file_counts() {
     bench.write("order.toml", "colour = true\n");
     bench.run(&["list"]).must(2).says("order.toml:1:1: order.toml has no field \"colour\"");
 }
+
+#[test]
+fn a_bad_setting_is_looked_for_where_it_was_given() {
+    let bench = Bench::with_shop();
+    bench.run(&["--store", "nowhere", "list"]).must(2).says("error: --store: not an address");
+    bench.run_with(&["list"], &[("ORDER_STORE", "nowhere")], "").must(2).says("error: ORDER_STORE: not an address");
+    bench.write("order.toml", "store = \"nowhere\"\n");
+    bench.run(&["list"]).must(2).says("error: order.toml: store: not an address");
+    bench.write("order.toml", "shop = \"\"\n");
+    bench.run(&["list"]).must(2).says("error: order.toml: shop: expected a file");
+    bench.write("order.toml", b"store = \"caf\xe9.db\"\n");
+    bench.run(&["list"]).must(2).says("error: order.toml:1:13: not valid UTF-8");
+}

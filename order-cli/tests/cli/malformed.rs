@@ -21,7 +21,7 @@ fn malformed_requests_are_told_where_they_are_wrong() {
     refused("\u{feff}{}", "standard input:1:1: starts with a byte order mark");
     refused(&"[".repeat(300_000), "is larger than 262144 bytes");
     let file = bench.write("latin1.json", b"{\n\"notes\": \"caf\xe9\"}");
-    bench.run(&["place", "--file", &file]).must(2).says("latin1.json:2:1: not valid UTF-8");
+    bench.run(&["place", "--file", &file]).must(2).says("latin1.json:2:14: not valid UTF-8");
     bench.run(&["place", "--file", "missing.json"]).must(2).says("missing.json: there is no such file");
     bench.run(&["place", "--file", "."]).must(2);
     let bad_address = ["place", "--user", "u", "--item", "X", "--payment-method", "X", "--ship-to", "{\"firstname\": \"A\"}"];
