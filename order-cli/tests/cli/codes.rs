@@ -91,9 +91,10 @@ fn what_is_not_there_is_3() {
 fn a_store_or_shop_that_cannot_be_used_is_4() {
     let bench = Bench::with_shop();
     let text = bench.write("text.db", "this is no database, and it is long enough to be looked at as one");
-    bench.run(&["--store", &format!("sqlite:{text}"), "list"]).must(4);
-    bench.run(&["--store", "sqlite:missing/orders.db", "list"]).must(4);
-    bench.run(&["--shop", &text, "shop", "stock"]).must(4);
+    bench.run(&["--store", &format!("sqlite:{text}"), "list"]).must(4).says("hint: check --store");
+    bench.run(&["--store", "sqlite:missing/orders.db", "list"]).must(4).says("in a directory that exists");
+    bench.run(&["--shop", &text, "shop", "stock"]).must(4).says("hint: check --shop");
+    bench.run(&["--shop", "missing/shop.db", "shop", "stock"]).must(4).says("check --shop");
     let empty =
         bench.run(&["--shop", "empty.db", "quote", "--user", USER, "--item", "X", "--ship-to", "{}", "--payment-method", "X"]);
     empty.must(4).says("order shop load");
