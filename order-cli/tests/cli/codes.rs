@@ -68,6 +68,19 @@ fn a_request_that_could_never_be_right_is_2() {
 }
 
 #[test]
+fn arguments_of_the_wrong_kind_say_what_is_right() {
+    let bench = Bench::with_shop();
+    bench.run(&["get", "nonsense"]).must(2).says("expected an order's number, such as ORD-7KQ2-M4XT-9HRC, or its id, a UUID");
+    bench.run(&["shop", "settle", "nonsense", "captured"]).must(2).says("expected a UUID, as `order shop payments` shows it");
+    bench.run(&["list", "--limit", "-1"]).must(2).says("expected a whole number from 1 to 1000");
+    bench.run(&["shop", "restock", "MUG-01", "-5"]).must(2).says("expected a whole number from 1 to 4294967295");
+    let order = bench.place("MUG-01", "BANK_TRANSFER", &[], 0);
+    let id = order["id"].as_str().unwrap();
+    let report = ["record-payment", id, "--reference", "r", "--status", "captured", "--amount", "-1"];
+    bench.run(&report).must(2).says("must not be negative");
+}
+
+#[test]
 fn what_is_not_there_is_3() {
     let bench = Bench::with_shop();
     for command in [vec!["get", NOBODY], vec!["history", NOBODY], vec!["explain", NOBODY], vec!["note", NOBODY, "x"]] {
