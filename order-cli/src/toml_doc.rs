@@ -26,6 +26,11 @@ impl<'a> Source<'a> {
     /// `error` with this source's name, line and column.
     pub fn toml_error(&self, error: &toml::de::Error) -> Failure {
         match error.span() {
+            // The parser names the place and not the key.
+            Some(span) if error.message() == "duplicate key" => {
+                let key = self.text.get(span.clone()).unwrap_or_default();
+                self.problem(&span, format!("{key} is given twice"))
+            }
             Some(span) => self.problem(&span, error.message()),
             None => Failure::bad_input(format!("{}: {}", self.name, error.message())),
         }

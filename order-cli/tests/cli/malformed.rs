@@ -38,6 +38,8 @@ fn malformed_catalogues_are_told_where_they_are_wrong() {
         ("price = \"12.50\"", "price = \"12.505\"", "more decimals"),
         ("sku = \"TEA-01\"", "sku = \"MUG-01\"", "appears twice"),
         ("stock = 40", "stocks = 40", "stocks"),
+        ("stock = 40", "stock = \"40\"", "expected a whole number such as 40, without quotes"),
+        ("stock = 40", "stock = 40\nstock = 41", "stock is given twice"),
         ("outcome = \"approve\"", "outcome = \"maybe\"", "maybe"),
         ("rate = \"0.0725\"", "rate = \"7.25\"", "rate"),
         ("[[shipping]]", "[[shipping]", "catalogue.toml:"),
