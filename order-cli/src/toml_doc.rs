@@ -147,7 +147,12 @@ impl<'s, 't> Fields<'s, 't> {
         match number {
             Some(n) if range.contains(&n) => Ok(Some(n)),
             Some(n) => Err(self.problem(name, format!("{n} is out of range: {} to {}", range.start(), range.end()))),
-            None => Err(self.problem(name, format!("expected a whole number such as 3, not {}", kind_of(value.get_ref())))),
+            None => match value.get_ref() {
+                DeValue::Integer(n) => {
+                    Err(self.problem(name, format!("{} is out of range: {} to {}", n.as_str(), range.start(), range.end())))
+                }
+                other => Err(self.problem(name, format!("expected a whole number such as 3, not {}", kind_of(other)))),
+            },
         }
     }
 

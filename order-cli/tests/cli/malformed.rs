@@ -77,6 +77,14 @@ fn malformed_scripts_are_told_where_they_are_wrong() {
     refused("[[step]]\ndo = \"expect\"\n", "needs the field expect");
     refused("[[step]]\ndo = \"work\"\nexpect = { status = \"Paid\" }\n", "script.toml:6:21: status: \"Paid\" is not one of");
     refused("[[step]]\ndo = \"work\"\nexpect = { stock.MUG-01 = { left = 1 } }\n", "has no field \"left\"");
+    refused("[[step]]\ndo = \"work\"\nexpect = { total = \"x\" }\n", "script.toml:6:20: total: \"x\" is not an amount");
+    refused("[[step]]\ndo = \"work\"\nexpect = { desk = [\"charge CAPTURED all\"] }\n", "\"all\" is not an amount");
+    refused("[[step]]\ndo = \"work\"\nexpect = { notices = [\"HELLO\"] }\n", "\"HELLO\" is not one of ORDER_CONFIRMED");
+    refused("[[step]]\ndo = \"load\"\ncatalogue = \"gone.toml\"\n", "script.toml:6:13: gone.toml: there is no such file");
+    refused("[policy]\nlease = \"1s\"\n[[step]]\ndo = \"work\"\n", "script.toml:4:1: policy.lease: must be at least");
+    refused("[step]\ndo = \"work\"\n", "script.toml:4:1: a step begins with [[step]]");
+    refused("[[step]]\ndo = \"work\"\n[[step]]\ndo = \"work\"\ndo = \"work\"\n", "script.toml:8:1: do is given twice");
+    refused("[policy]\nruns_before_stuck = 99999999999999999999\n", "99999999999999999999 is out of range");
     refused("[policy]\nlease = 10\n[[step]]\ndo = \"work\"\n", "script.toml:5:9: lease");
     refused("[[step]]\ndo = \"work\n", "script.toml:5:");
     bench.run(&["run", "missing.toml"]).must(2).says("there is no such file");
