@@ -90,6 +90,15 @@ fn items_can_be_named_by_product_and_variant() {
 }
 
 #[test]
+fn an_order_that_is_not_decided_says_where_to_look() {
+    let bench = Bench::with_shop();
+    let file = examples().join("order.json");
+    let json = std::fs::read_to_string(file).unwrap().replace("CREDIT_CARD", "BANK_TRANSFER");
+    let ran = bench.run_with(&["place", "--file", "-"], &[], &json).must(0).says("is not decided yet: `order explain ORD-");
+    assert!(!ran.out.contains("explain"), "messages go to stderr: {}", ran.out);
+}
+
+#[test]
 fn work_says_when_nothing_is_due() {
     let bench = Bench::with_shop();
     bench.place("MUG-01", "BANK_TRANSFER", &[], 0);
