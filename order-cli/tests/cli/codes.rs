@@ -115,6 +115,22 @@ fn a_store_or_shop_that_cannot_be_used_is_4() {
 }
 
 #[test]
+fn who_only_looks_does_not_wait_for_who_writes() {
+    let bench = Bench::with_shop();
+    bench.place("MUG-01", "CREDIT_CARD", &[], 0);
+    let locked = |file| {
+        let db = rusqlite::Connection::open(bench.dir().join(file)).unwrap();
+        db.execute_batch("BEGIN IMMEDIATE").unwrap();
+        db
+    };
+    let (_orders, _shop) = (locked("orders.db"), locked("shop.db"));
+    assert_eq!(bench.stock("MUG-01", "reserved"), 1);
+    assert_eq!(bench.json(&["list"], 0)["orders"].as_array().unwrap().len(), 1);
+    bench.run(&["check"]).must(0);
+    bench.run(&["shop", "restock", "MUG-01", "1"]).must(4).says("keeps it locked");
+}
+
+#[test]
 fn a_reader_that_goes_away_is_no_panic() {
     let bench = Bench::with_shop();
     let mut child = bench.order().arg("states").stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
