@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use order_core::ids::{IdempotencyKey, Reference, Sku, UserId};
+use order_core::number::OrderNumber;
 use order_core::order::{OperationState, Status};
 use order_core::store::{Cursor, OrderRef, SortKey};
 use uuid::Uuid;
@@ -98,12 +99,13 @@ pub enum ShopCommand {
         /// Of what
         sku: Sku,
         /// How many, at least 1
-        #[arg(value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+        #[arg(value_name = "N", allow_negative_numbers = true, value_parser = whole::<1, { u32::MAX as i64 }>)]
         units: u32,
     },
     /// End a payment that waits at the desk, and report it as a provider's callback would
     Settle {
         /// The payment's key, as `order shop payments` shows it
+        #[arg(value_parser = payment_key)]
         key: Uuid,
         /// How it ends
         #[arg(value_enum)]
@@ -126,7 +128,7 @@ pub enum Settlement {
 #[derive(Debug, Args)]
 pub struct ById {
     /// The order's id or number
-    #[arg(value_name = "ID|NUMBER")]
+    #[arg(value_name = "ID|NUMBER", value_parser = order_ref)]
     pub order: OrderRef,
 }
 
@@ -204,7 +206,7 @@ pub struct List {
     #[arg(long)]
     pub status: Option<Status>,
     /// How many at the most, 1 to 1000
-    #[arg(long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    #[arg(long, value_name = "N", default_value_t = 20, allow_negative_numbers = true, value_parser = whole::<1, 1000>)]
     pub limit: u32,
     /// Go on after this place: the `next` of the page before
     #[arg(long, value_name = "CURSOR")]
@@ -258,7 +260,7 @@ pub struct RecordPayment {
     #[command(flatten)]
     pub order: ById,
     /// The key we gave the provider with the operation, if it says so
-    #[arg(long, value_name = "UUID")]
+    #[arg(long, value_name = "UUID", value_parser = payment_key)]
     pub key: Option<Uuid>,
     /// The provider's name for the operation
     #[arg(long)]
@@ -267,8 +269,27 @@ pub struct RecordPayment {
     #[arg(long, value_parser = reported_state)]
     pub status: OperationState,
     /// How much, in the order's currency, such as 12.50
-    #[arg(long)]
+    #[arg(long, allow_negative_numbers = true)]
     pub amount: String,
+}
+
+/// An order's id or number.
+fn order_ref(text: &str) -> Result<OrderRef, String> {
+    text.parse().map_err(|error: order_core::ids::ParseIdError| match OrderNumber::looks_like(text) {
+        true => error.to_string(),
+        false => "expected an order's number, such as ORD-7KQ2-M4XT-9HRC, or its id, a UUID".to_owned(),
+    })
+}
+
+/// A payment's key.
+fn payment_key(text: &str) -> Result<Uuid, String> {
+    text.parse().map_err(|_| "expected a UUID, as `order shop payments` shows it".to_owned())
+}
+
+/// A whole number in a range.
+fn whole<const LEAST: i64, const MOST: i64>(text: &str) -> Result<u32, String> {
+    let number = text.parse::<i64>().ok().filter(|n| (LEAST..=MOST).contains(n));
+    number.and_then(|n| u32::try_from(n).ok()).ok_or_else(|| format!("expected a whole number from {LEAST} to {MOST}"))
 }
 
 /// What a provider can say of an operation, in either case.

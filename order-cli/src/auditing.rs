@@ -4,7 +4,7 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
-use crate::output::counted;
+use crate::output::{counted, shortened};
 use order_core::audit::{Breach, CHECKED_ALWAYS, CHECKED_AT_REST, INVARIANTS, check_at_rest, check_order};
 use order_core::error::Error;
 use order_core::ids::OrderId;
@@ -14,12 +14,14 @@ use order_core::number::OrderNumber;
 use order_core::order::{HoldState, JournalRow, OperationKind, OperationState, Order};
 use order_core::services::Clients;
 use order_core::store::{JournalQuery, ListQuery, Loaded, OrderStore, StoreError, Tries};
-use order_store_sqlite::shop::{DeskPayment, HoldRow, HoldState as ShelfState, Shop, ShopError};
+use order_store_sqlite::shop::{DeskPayment, HoldRow, HoldState as ShelfState, ShelfRow, Shop, ShopError};
 
 /// How often an order that keeps changing is looked at again before it is left for the next check.
 const LOOKS_MAX: u32 = 20;
 /// How many orders, and journal rows, are read at a time.
 const PAGE: u32 = 500;
+/// How many characters of the first breach a summary quotes; some quote whole records.
+const SUMMARY_MAX: usize = 200;
 /// Invariants of an order that need more than its own records.
 const CHECKED_HERE: &[&str] = &["I12", "I14"];
 /// Invariants that compare an order with the shop's ledgers.
@@ -77,7 +79,7 @@ impl Findings {
 
     /// What does not hold, the first of it.
     pub fn first_breach(&self) -> String {
-        self.breaches.first().map_or_else(String::new, |(about, breach)| format!("{about}: {breach}"))
+        self.breaches.first().map_or_else(String::new, |(about, breach)| shortened(&format!("{about}: {breach}"), SUMMARY_MAX))
     }
 
     fn count(&mut self, invariants: &[&'static str]) {
@@ -262,6 +264,19 @@ fn check_payments(order: &Order, payments: &[DeskPayment], breaches: &mut Vec<Br
         if matches!(p.state, OperationState::Planned | OperationState::Dropped) {
             breach("I21", format!("payment {} is {}, and the desk was asked", p.n, p.state));
         }
+        let moved_on = |kind, state| -> i64 {
+            let children = payments.iter().filter(|c| c.parent == Some(desk.key) && c.kind == kind && c.status == state);
+            children.map(|c| c.amount.minor).sum()
+        };
+        for (what, counted, adds_up_to) in [
+            ("captured", desk.captured, moved_on(OperationKind::Capture, OperationState::Captured)),
+            ("refunded", desk.refunded, moved_on(OperationKind::Refund, OperationState::Refunded)),
+        ] {
+            if counted != adds_up_to {
+                let (counted, adds_up_to) = (order.in_currency(counted), order.in_currency(adds_up_to));
+                breach("I6", format!("the desk counts {counted} of payment {} as {what}, and {what} {adds_up_to}", p.n));
+            }
+        }
         // While it is open the desk may know more than the order, and a void ends the attempt it acts on.
         let settled = !p.state.is_open() && !matches!(desk.status, OperationState::Pending | OperationState::ActionRequired);
         let moved = |state| matches!(state, OperationState::Captured | OperationState::Refunded);
@@ -296,14 +311,33 @@ async fn check_shop<S: OrderStore, C: Clients>(
             findings.add(id, vec![Breach { invariant, detail }]);
         }
     }
-    for row in shop.stock(None).await? {
-        findings.count(&["I18"]);
-        if row.committed > row.stocked || row.on_hand + row.committed != row.stocked {
-            let detail = format!("{} committed and {} on hand of {} stocked", row.committed, row.on_hand, row.stocked);
-            findings.add(&row.sku, vec![Breach { invariant: "I18", detail }]);
-        }
+    for row in shop.shelf().await? {
+        findings.count(&["I17", "I18"]);
+        let mut breaches = Vec::new();
+        check_stock(&row, &mut breaches);
+        findings.add(&row.sku, breaches);
     }
     Ok(())
+}
+
+/// I17 and I18: what the stock counts is what the requests for it add up to.
+fn check_stock(row: &ShelfRow, breaches: &mut Vec<Breach>) {
+    let mut breach = |invariant, detail| breaches.push(Breach { invariant, detail });
+    let Some(stock) = &row.stock else {
+        if row.held + row.committed > 0 {
+            breach("I17", format!("{} held and {} committed of what has no stock", row.held, row.committed));
+        }
+        return;
+    };
+    if stock.reserved != row.held {
+        breach("I17", format!("{} counted as reserved, and {} held for orders", stock.reserved, row.held));
+    }
+    if stock.committed != row.committed {
+        breach("I18", format!("{} counted as committed, and {} committed for orders", stock.committed, row.committed));
+    }
+    if stock.on_hand + stock.committed != stock.stocked {
+        breach("I18", format!("{} committed and {} on hand of {} stocked", stock.committed, stock.on_hand, stock.stocked));
+    }
 }
 
 /// Every invariant: its name, what must hold, and how often it was tested; none if no database can show it.

@@ -121,7 +121,7 @@ impl From<ShopError> for Failure {
             ShopError::Unavailable { maybe_done: true, .. } => {
                 (Code::Unavailable, Some("it may have happened; look before you repeat it"))
             }
-            ShopError::Unavailable { .. } => (Code::Unavailable, Some("nothing was changed; try again later")),
+            ShopError::Unavailable { .. } => (Code::Unavailable, Some("nothing was changed; check --shop, or try again later")),
             ShopError::Foreign { .. } => (Code::Unavailable, Some("check --shop")),
             ShopError::NoCatalogue { .. } => {
                 (Code::Unavailable, Some("`order shop load FILE` loads one, such as examples/catalogue.toml"))

@@ -159,8 +159,12 @@ impl From<StoreError> for Failure {
                 Some("it may have happened; repeat the command with the same --key, or look with `order get`"),
             ),
             StoreErrorKind::Full => (Code::Unavailable, Some("make room on the disk; nothing was lost")),
-            StoreErrorKind::Corrupt => (Code::Unavailable, Some("stop using the file and restore it from a copy")),
-            StoreErrorKind::Misconfigured => (Code::Unavailable, Some("check --store; a newer file needs a newer program")),
+            StoreErrorKind::Corrupt => {
+                (Code::Unavailable, Some("check --store; if it is the right file, stop using it and restore it from a copy"))
+            }
+            StoreErrorKind::Misconfigured => {
+                (Code::Unavailable, Some("check --store: a file of orders that can be written, in a directory that exists"))
+            }
         };
         let failure = Failure::caused(code, &error);
         match hint {

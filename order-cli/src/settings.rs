@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use crate::args::Global;
 use crate::exit::{Failure, Outcome};
+use crate::input::read;
 use crate::output::Format;
 use crate::toml_doc::{Fields, Source};
 
@@ -20,15 +21,17 @@ pub enum StoreUrl {
 }
 
 impl StoreUrl {
-    /// Reads `sqlite:FILE` or `sqlite::memory:`.
-    pub fn parse(url: &str) -> Outcome<Self> {
+    /// Reads `sqlite:FILE` or `sqlite::memory:`, which `source` gave.
+    pub fn parse(source: &str, url: &str) -> Outcome<Self> {
+        const USE: &str = "use sqlite:FILE, such as sqlite:orders.db";
         match url.split_once(':') {
             Some(("sqlite", ":memory:")) => Ok(StoreUrl::Memory),
             Some(("sqlite", file)) if !file.is_empty() => Ok(StoreUrl::Sqlite(file.into())),
             // The rest of such an address may hold a password, and is not repeated.
-            Some(("postgres" | "postgresql", _)) => Err(Failure::bad_input("--store: this program is built without PostgreSQL")
-                .hint("use sqlite:FILE, such as sqlite:orders.db")),
-            _ => Err(Failure::bad_input("--store: not an address of a store").hint("use sqlite:FILE, such as sqlite:orders.db")),
+            Some(("postgres" | "postgresql", _)) => {
+                Err(Failure::bad_input(format!("{source}: this program is built without PostgreSQL")).hint(USE))
+            }
+            _ => Err(Failure::bad_input(format!("{source}: not an address of a store")).hint(USE)),
         }
     }
 }
@@ -55,31 +58,48 @@ struct FromFile {
 impl Settings {
     /// Options over the environment over `order.toml` over what is usual.
     pub fn resolve(global: &Global) -> Outcome<Self> {
-        let file = match std::fs::read_to_string(FILE) {
-            Ok(text) => read_file(&text)?,
-            Err(e) if e.kind() == std::io::ErrorKind::NotFound => FromFile::default(),
-            Err(e) => return Err(Failure::bad_input(format!("cannot read {FILE}: {e}"))),
+        let path = Path::new(FILE);
+        let file = if std::fs::symlink_metadata(path).is_ok() {
+            read_file(&read::text(path, read::DOCUMENT_MAX)?)?
+        } else {
+            FromFile::default()
         };
         let format = match (global.format, env("ORDER_FORMAT")?) {
             (Some(format), _) => format,
             (None, Some(text)) => text.parse().map_err(|e| Failure::bad_input(format!("ORDER_FORMAT: {e}")))?,
             (None, None) => file.format.unwrap_or_default(),
         };
-        let store = first(&global.store, env("ORDER_STORE")?, file.store).unwrap_or_else(|| "sqlite:orders.db".into());
-        let shop = first(&global.shop, env("ORDER_SHOP")?, file.shop).unwrap_or_else(|| "shop.db".into());
-        Ok(Settings { store: StoreUrl::parse(&store)?, shop: shop_path(&shop)?, format })
+        let (from, url) = first(
+            ("--store", global.store.clone()),
+            ("ORDER_STORE", env("ORDER_STORE")?),
+            ("order.toml: store", file.store),
+            "sqlite:orders.db",
+        );
+        let store = StoreUrl::parse(from, &url)?;
+        let (from, path) = first(
+            ("--shop", global.shop.clone()),
+            ("ORDER_SHOP", env("ORDER_SHOP")?),
+            ("order.toml: shop", file.shop),
+            "shop.db",
+        );
+        Ok(Settings { store, shop: shop_path(from, &path)?, format })
     }
 
     /// Only what was given on the command line: a script never writes where it was not told to.
     pub fn for_script(global: &Global) -> Outcome<Self> {
-        let store = global.store.as_deref().map_or(Ok(StoreUrl::Memory), StoreUrl::parse)?;
-        let shop = global.shop.as_deref().map_or(Ok(None), shop_path)?;
+        let store = global.store.as_deref().map_or(Ok(StoreUrl::Memory), |url| StoreUrl::parse("--store", url))?;
+        let shop = global.shop.as_deref().map_or(Ok(None), |path| shop_path("--shop", path))?;
         Ok(Settings { store, shop, format: global.format.unwrap_or_default() })
     }
 }
 
-fn first(option: &Option<String>, environment: Option<String>, file: Option<String>) -> Option<String> {
-    option.clone().or(environment).or(file)
+/// A value and who gave it.
+type Given = (&'static str, Option<String>);
+
+/// The first value that was given, and who gave it, so that a bad one is looked for in the right place.
+fn first(option: Given, environment: Given, file: Given, usual: &str) -> (&'static str, String) {
+    let given = [option, environment, file].into_iter().find_map(|(from, value)| Some((from, value?)));
+    given.unwrap_or_else(|| ("", usual.to_owned()))
 }
 
 fn env(name: &str) -> Outcome<Option<String>> {
@@ -90,9 +110,9 @@ fn env(name: &str) -> Outcome<Option<String>> {
     }
 }
 
-fn shop_path(text: &str) -> Outcome<Option<PathBuf>> {
+fn shop_path(source: &str, text: &str) -> Outcome<Option<PathBuf>> {
     match text.strip_prefix("sqlite:").unwrap_or(text) {
-        "" => Err(Failure::bad_input("--shop: expected a file, such as shop.db")),
+        "" => Err(Failure::bad_input(format!("{source}: expected a file, such as shop.db"))),
         ":memory:" => Ok(None),
         file => Ok(Some(Path::new(file).to_owned())),
     }
@@ -124,10 +144,10 @@ mod tests {
 
     #[test]
     fn addresses_of_stores_are_read_and_passwords_are_not_repeated() {
-        assert_eq!(StoreUrl::parse("sqlite::memory:").unwrap(), StoreUrl::Memory);
-        assert_eq!(StoreUrl::parse("sqlite:a/b.db").unwrap(), StoreUrl::Sqlite("a/b.db".into()));
+        assert_eq!(StoreUrl::parse("--store", "sqlite::memory:").unwrap(), StoreUrl::Memory);
+        assert_eq!(StoreUrl::parse("--store", "sqlite:a/b.db").unwrap(), StoreUrl::Sqlite("a/b.db".into()));
         for bad in ["", "orders.db", "sqlite:", "postgres://u:secret@host/db"] {
-            assert!(!StoreUrl::parse(bad).unwrap_err().message().contains("secret"), "{bad}");
+            assert!(!StoreUrl::parse("--store", bad).unwrap_err().message().contains("secret"), "{bad}");
         }
     }
 }

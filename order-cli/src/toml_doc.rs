@@ -26,6 +26,11 @@ impl<'a> Source<'a> {
     /// `error` with this source's name, line and column.
     pub fn toml_error(&self, error: &toml::de::Error) -> Failure {
         match error.span() {
+            // The parser names the place and not the key.
+            Some(span) if error.message() == "duplicate key" => {
+                let key = self.text.get(span.clone()).unwrap_or_default();
+                self.problem(&span, format!("{key} is given twice"))
+            }
             Some(span) => self.problem(&span, error.message()),
             None => Failure::bad_input(format!("{}: {}", self.name, error.message())),
         }
@@ -142,7 +147,12 @@ impl<'s, 't> Fields<'s, 't> {
         match number {
             Some(n) if range.contains(&n) => Ok(Some(n)),
             Some(n) => Err(self.problem(name, format!("{n} is out of range: {} to {}", range.start(), range.end()))),
-            None => Err(self.problem(name, format!("expected a whole number such as 3, not {}", kind_of(value.get_ref())))),
+            None => match value.get_ref() {
+                DeValue::Integer(n) => {
+                    Err(self.problem(name, format!("{} is out of range: {} to {}", n.as_str(), range.start(), range.end())))
+                }
+                other => Err(self.problem(name, format!("expected a whole number such as 3, not {}", kind_of(other)))),
+            },
         }
     }
 

@@ -5,7 +5,7 @@ use std::path::Path;
 use order_core::error::Error;
 use order_core::manager::{PlaceOptions, Quote};
 use order_core::money::Money;
-use order_core::order::Order;
+use order_core::order::{Order, Status};
 use order_core::request::{AddressInput, ItemInput, PlaceRequest};
 use order_store_sqlite::shop::Shop;
 use serde::Serialize;
@@ -38,6 +38,10 @@ pub async fn place(settings: &Settings, out: &Out, args: Place) -> Outcome {
 /// Shows an order that was placed or paid again; a failure if it came to nothing.
 pub fn show_result(out: &Out, order: &Order) -> Outcome {
     out.one(&OrderView::of(order), || text(order))?;
+    if order.statuses.status == Status::Pending {
+        let number = order.number;
+        note(format_args!("order {number} is not decided yet: `order explain {number}` says what it waits for"));
+    }
     dead_order(order).map_or(Ok(()), Err)
 }
 

@@ -103,12 +103,12 @@ mod tests {
     fn both_spellings_null_and_text_numbers_are_read() {
         let read = request(
             "r.json",
-            r#"{"userId": "u", "items": [{"product_id": "p", "variantId": null, "quantity": "2"}, {"quantity": 3e0}],
+            r#"{"userId": "u", "items": [{"product_id": "p", "variantId": null, "quantity": "2"}, {"quantity": 3e0}, {"quantity": "1e1"}],
                "shipping_address": {"firstName": "A"}, "billingAddress": null, "notes": "hi"}"#,
         )
         .unwrap();
         assert_eq!((read.user_id.as_str(), read.notes.as_deref(), read.coupon_code), ("u", Some("hi"), None));
-        assert_eq!(read.items.iter().map(|i| i.quantity).collect::<Vec<_>>(), [2, 3]);
+        assert_eq!(read.items.iter().map(|i| i.quantity).collect::<Vec<_>>(), [2, 3, 10]);
         assert_eq!(read.shipping_address.unwrap().first_name, "A");
         assert!(read.billing_address.is_none());
     }
@@ -122,12 +122,19 @@ mod tests {
             ("{\"user_id\": \"a\",\n \"userId\": \"b\"}", "r.json:2:9: userId: user_id is given twice"),
             (r#"{"items": [{"quantity": 1.5}]}"#, "items[0].quantity: 1.5 is not a whole number"),
             (r#"{"items": [{"quantity": "x"}]}"#, "items[0].quantity: \"x\" is not a whole number"),
+            (r#"{"items": [{"quantity": " 2"}]}"#, "items[0].quantity: \" 2\" is not a whole number"),
+            (r#"{"items": [{"quantity": "1.5"}]}"#, "items[0].quantity: 1.5 is not a whole number"),
+            (r#"{"items": [{"quantity": 99999999999999999999}]}"#, "quantity: 100000000000000000000 is out of the range"),
+            (r#"{"items": [{"quantity": true}]}"#, "items[0].quantity: expected a whole number, not true"),
+            (r#"{"notes": {"value": "a"}}"#, "notes: expected a text, not an object"),
+            (r#"{"shippingAddress": []}"#, "shippingAddress: expected an object, an OrderAddressInput, not a list"),
             (r#"{"items": [{"quantity": 2147483648}]}"#, "items[0].quantity: 2147483648 is out of the range of int32"),
-            (r#"{"items": [null]}"#, "invalid type: null, expected an object in items[0]: a OrderItemInput"),
-            (r#"{"user_id": 5}"#, "invalid type: integer `5`, expected a text in user_id"),
-            ("[]", "expected an object: a CreateOrderRequest"),
-            ("null", "expected an object: a CreateOrderRequest"),
-            ("{\n", "r.json:2:0: EOF while parsing an object"),
+            (r#"{"items": [null]}"#, "items[0]: expected an object, an OrderItemInput, not null"),
+            (r#"{"user_id": 5}"#, "user_id: expected a text, not the number 5"),
+            ("[]", "expected an object, a CreateOrderRequest, not a list"),
+            ("null", "expected an object, a CreateOrderRequest, not null"),
+            ("\u{feff}{}", "r.json:1:1: starts with a byte order mark"),
+            ("{\n", "r.json:2:1: EOF while parsing an object"),
             ("{} {}", "trailing characters"),
             ("", "EOF while parsing a value"),
         ] {

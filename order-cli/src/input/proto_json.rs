@@ -98,6 +98,9 @@ impl Values {
 
 /// Reads `text`, which came from `source`, as a `message`.
 pub fn parse(source: &str, text: &str, message: &'static Message) -> Outcome<Values> {
+    if text.starts_with('\u{feff}') {
+        return Err(Failure::bad_input(format!("{source}:1:1: starts with a byte order mark: save it as UTF-8 without one")));
+    }
     let mut json = serde_json::Deserializer::from_str(text);
     let values = Seed { kind: Kind::Message(message), path: String::new(), null: false }.deserialize(&mut json);
     let values = values.and_then(|v| json.end().map(|()| v)).map_err(|e| problem(source, &e))?;
@@ -111,7 +114,12 @@ fn problem(source: &str, error: &serde_json::Error) -> Failure {
     let said = error.to_string();
     let place = format!(" at line {} column {}", error.line(), error.column());
     let message = said.strip_suffix(&place).unwrap_or(&said);
-    Failure::bad_input(format!("{source}:{}:{}: {message}", error.line(), error.column()))
+    // At the end of a text the parser counts columns from 0.
+    Failure::bad_input(format!("{source}:{}:{}: {message}", error.line(), error.column().max(1)))
+}
+
+fn with_article(name: &str) -> String {
+    format!("{} {name}", if name.starts_with(['A', 'E', 'I', 'O', 'U']) { "an" } else { "a" })
 }
 
 /// A place where a value of a kind is expected.
@@ -120,6 +128,18 @@ struct Seed {
     path: String,
     /// Whether `null` may stand here.
     null: bool,
+}
+
+impl Seed {
+    /// Something of another type stands here.
+    fn unlike<E: Error>(&self, what: impl fmt::Display) -> E {
+        let place = if self.path.is_empty() { String::new() } else { format!("{}: ", shortened(&self.path)) };
+        E::custom(format_args!("{place}expected {}, not {what}", self as &dyn serde::de::Expected))
+    }
+
+    fn out_of_range<E: Error>(&self, n: impl fmt::Display) -> E {
+        E::custom(format_args!("{}: {n} is out of the range of int32", self.path))
+    }
 }
 
 impl<'de> DeserializeSeed<'de> for Seed {
@@ -134,53 +154,66 @@ impl<'de> Visitor<'de> for Seed {
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.kind {
-            Kind::Text => write!(f, "a text in {}", self.path),
-            Kind::Int32 => write!(f, "a whole number in {}", self.path),
-            Kind::Message(m) if self.path.is_empty() => write!(f, "an object: a {}", m.name),
-            Kind::Message(m) => write!(f, "an object in {}: a {}", self.path, m.name),
-            Kind::List(m) => write!(f, "a list in {}: each a {}", self.path, m.name),
+            Kind::Text => f.write_str("a text"),
+            Kind::Int32 => f.write_str("a whole number"),
+            Kind::Message(m) => write!(f, "an object, {}", with_article(m.name)),
+            Kind::List(m) => write!(f, "a list, each {}", with_article(m.name)),
         }
     }
 
     fn visit_unit<E: Error>(self) -> Result<Value, E> {
-        if self.null { Ok(Value::Unset) } else { Err(E::invalid_type(serde::de::Unexpected::Unit, &self)) }
+        if self.null { Ok(Value::Unset) } else { Err(self.unlike("null")) }
+    }
+
+    fn visit_bool<E: Error>(self, value: bool) -> Result<Value, E> {
+        Err(self.unlike(value))
     }
 
     fn visit_str<E: Error>(self, text: &str) -> Result<Value, E> {
         match self.kind {
             Kind::Text => Ok(Value::Text(text.to_owned())),
-            Kind::Int32 => match text.parse::<i64>() {
-                Ok(n) if !text.starts_with('+') => self.visit_i64(n),
+            // A quoted number is spelt as a bare one: `"2.0"` and `"2e0"` are 2 as well, and `"+2"` and `" 2"` are not.
+            Kind::Int32 => match serde_json::from_str::<serde_json::Number>(text) {
+                Ok(n) if !text.contains(char::is_whitespace) => match (n.as_i64(), n.as_f64()) {
+                    (Some(n), _) => self.visit_i64(n),
+                    (None, Some(n)) => self.visit_f64(n),
+                    (None, None) => Err(self.out_of_range(text)),
+                },
                 _ => Err(E::custom(format_args!("{}: {:?} is not a whole number", self.path, shortened(text)))),
             },
-            Kind::Message(_) | Kind::List(_) => Err(E::invalid_type(serde::de::Unexpected::Str(&shortened(text)), &self)),
+            Kind::Message(_) | Kind::List(_) => Err(self.unlike(format_args!("the text {:?}", shortened(text)))),
         }
     }
 
     fn visit_i64<E: Error>(self, n: i64) -> Result<Value, E> {
         match self.kind {
             Kind::Int32 if i32::try_from(n).is_ok() => Ok(Value::Int(n)),
-            Kind::Int32 => Err(E::custom(format_args!("{}: {n} is out of the range of int32", self.path))),
-            _ => Err(E::invalid_type(serde::de::Unexpected::Signed(n), &self)),
+            Kind::Int32 => Err(self.out_of_range(n)),
+            _ => Err(self.unlike(format_args!("the number {n}"))),
         }
     }
 
     fn visit_u64<E: Error>(self, n: u64) -> Result<Value, E> {
-        self.visit_i64(i64::try_from(n).unwrap_or(i64::MAX))
+        match i64::try_from(n) {
+            Ok(n) => self.visit_i64(n),
+            Err(_) if matches!(self.kind, Kind::Int32) => Err(self.out_of_range(n)),
+            Err(_) => Err(self.unlike(format_args!("the number {n}"))),
+        }
     }
 
     /// proto3 JSON allows `2.0` and `2e0` for 2.
     fn visit_f64<E: Error>(self, n: f64) -> Result<Value, E> {
         match self.kind {
             Kind::Int32 if n.fract() == 0.0 && n.abs() <= f64::from(i32::MAX) + 1.0 => self.visit_i64(n as i64),
-            Kind::Int32 => Err(E::custom(format_args!("{}: {n} is not a whole number of int32", self.path))),
-            _ => Err(E::invalid_type(serde::de::Unexpected::Float(n), &self)),
+            Kind::Int32 if n.fract() == 0.0 => Err(self.out_of_range(n)),
+            Kind::Int32 => Err(E::custom(format_args!("{}: {n} is not a whole number", self.path))),
+            _ => Err(self.unlike(format_args!("the number {n}"))),
         }
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Value, A::Error> {
         let Kind::List(message) = self.kind else {
-            return Err(A::Error::invalid_type(serde::de::Unexpected::Seq, &self));
+            return Err(self.unlike("a list"));
         };
         let mut items = Vec::new();
         loop {
@@ -195,7 +228,7 @@ impl<'de> Visitor<'de> for Seed {
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Value, A::Error> {
         let Kind::Message(message) = self.kind else {
-            return Err(A::Error::invalid_type(serde::de::Unexpected::Map, &self));
+            return Err(self.unlike("an object"));
         };
         let mut values: Vec<(&'static str, Value)> = Vec::new();
         while let Some(key) = map.next_key::<String>()? {
@@ -219,5 +252,5 @@ impl<'de> Visitor<'de> for Seed {
 }
 
 fn shortened(text: &str) -> String {
-    if text.chars().count() <= 80 { text.to_owned() } else { text.chars().take(80).chain(['…']).collect() }
+    crate::output::shortened(text, 80)
 }

@@ -28,7 +28,9 @@ pub fn text(path: &Path, max: u64) -> Outcome<String> {
     String::from_utf8(bytes).map_err(|e| {
         let good = &e.as_bytes()[..e.utf8_error().valid_up_to()];
         let line = good.iter().filter(|&&b| b == b'\n').count() + 1;
-        Failure::bad_input(format!("{name}:{line}:1: not valid UTF-8"))
+        // All of it is UTF-8, in which every character has one byte that is no continuation.
+        let column = good.iter().rev().take_while(|&&b| b != b'\n').filter(|&&b| b & 0xC0 != 0x80).count() + 1;
+        Failure::bad_input(format!("{name}:{line}:{column}: not valid UTF-8"))
     })
 }
 

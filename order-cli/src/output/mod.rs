@@ -109,6 +109,11 @@ pub fn note(message: impl fmt::Display) {
     to_stderr(&format!("{message}\n"));
 }
 
+/// At most the first `max` characters, and a sign that there are more.
+pub fn shortened(text: &str, max: usize) -> String {
+    if text.chars().count() <= max { text.to_owned() } else { text.chars().take(max).chain(['…']).collect() }
+}
+
 /// `1 order`, `2 orders`.
 pub fn counted(n: u64, what: &str) -> String {
     if n == 1 { format!("1 {what}") } else { format!("{n} {what}s") }

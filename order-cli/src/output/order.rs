@@ -303,7 +303,7 @@ pub fn text(order: &Order) -> String {
     if order.updated_at != order.created_at {
         fact("updated", format!("{} (version {})", order.updated_at, order.version));
     }
-    let pays = format!("{} ({})", order.payment_method, order.terms);
+    let pays = format!("{} (due: {})", order.payment_method, order.terms);
     fact("pays by", pays);
     if let Some(method) = &order.shipping_method {
         fact("ships by", method.to_string());

@@ -5,7 +5,8 @@ use std::ops::Range;
 use order_core::error::{ErrorKind, RejectionReason};
 use order_core::ids::Sku;
 use order_core::order::{
-    AttentionReason, FulfilmentStatus, HoldState, Lifecycle, OperationKind, OperationState, PaymentStatus, ReturnStatus, Status,
+    AttentionReason, FulfilmentStatus, HoldState, Lifecycle, NoticeKind, OperationKind, OperationState, PaymentStatus,
+    ReturnStatus, Status,
 };
 
 use crate::exit::Outcome;
@@ -140,7 +141,10 @@ impl Expect {
         expect.one_of(&mut fields, "return_status", &spellings(ReturnStatus::ALL, ReturnStatus::as_str), Wanted::Field)?;
         expect.text(&mut fields, "payment_method", |v| Wanted::Field("payment_method", v))?;
         for name in ["total", "subtotal", "tax", "tax_included", "shipping", "discount"] {
-            expect.text(&mut fields, name, |v| Wanted::Amount(name, v))?;
+            if let Some(text) = fields.text(name)? {
+                amount_shape(text.value).map_err(|e| fields.problem(name, e))?;
+                expect.add(text.span, Wanted::Amount(name, text.value.to_owned()));
+            }
         }
         expect.integer(&mut fields, "version", Wanted::Version)?;
         expect.list(&mut fields, "holds", |_| Ok(()), Wanted::Holds)?;
@@ -150,7 +154,8 @@ impl Expect {
         expect.list(&mut fields, "reservations", reservation_shape, Wanted::Reservations)?;
         expect.list(&mut fields, "desk", payment_shape, Wanted::Desk)?;
         expect.list(&mut fields, "history", |_| Ok(()), Wanted::History)?;
-        expect.list(&mut fields, "notices", |_| Ok(()), Wanted::Notices)?;
+        let notices = spellings(NoticeKind::ALL, NoticeKind::as_str);
+        expect.list(&mut fields, "notices", |t| known(t, &notices), Wanted::Notices)?;
         expect.boolean(&mut fields, "at_rest", Wanted::AtRest)?;
         expect.integer(&mut fields, "orders", Wanted::Orders)?;
         if let Some(value) = fields.take("stock") {
@@ -242,12 +247,24 @@ fn known(text: &str, values: &[&str]) -> Result<(), String> {
     if values.contains(&text) { Ok(()) } else { Err(format!("{text:?} is not one of {}", values.join(", "))) }
 }
 
+/// How an amount is written; whether it has the right decimals is for its currency to say.
+fn amount_shape(text: &str) -> Result<(), String> {
+    let digits = |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit());
+    let (whole, decimals) = text.split_once('.').unwrap_or((text, "0"));
+    if digits(whole.strip_prefix('-').unwrap_or(whole)) && digits(decimals) {
+        Ok(())
+    } else {
+        Err(format!("{text:?} is not an amount: expected a decimal number such as 12.50"))
+    }
+}
+
 fn payment_shape(text: &str) -> Result<(), String> {
     let words: Vec<&str> = text.split_whitespace().collect();
     let kind = |w: &str| OperationKind::ALL.iter().any(|k| k.as_str().eq_ignore_ascii_case(w) && w == w.to_lowercase());
     let state = |w: &str| OperationState::ALL.iter().any(|s| s.as_str() == w);
     match words[..] {
-        [k, s] | [k, s, _] if kind(k) && state(s) => Ok(()),
+        [k, s] if kind(k) && state(s) => Ok(()),
+        [k, s, amount] if kind(k) && state(s) => amount_shape(amount),
         _ => Err(format!("{text:?} is not a payment operation: expected KIND STATE [AMOUNT], such as \"charge CAPTURED 32.43\"")),
     }
 }

@@ -34,8 +34,11 @@ pub fn differs(stage: &Stage, seen: &Seen, wanted: &Wanted) -> Outcome<Option<St
             unlike(page.total.to_string(), want.to_string())
         }
         (Wanted::Stock(sku, figure, want), _) => {
-            let rows = stage.outside(stage.shop.stock(Some(sku)))?;
-            unlike(rows.first().map_or_else(String::new, |r| figure_of(r, figure).to_string()), want.to_string())
+            let rows = stage.outside(stage.shop.stock(None))?;
+            match rows.iter().find(|r| r.sku == *sku) {
+                Some(row) => unlike(figure_of(row, figure).to_string(), want.to_string()),
+                None => Some(format!("{name} cannot be looked at: the shop has no SKU {sku}")),
+            }
         }
         (Wanted::Amount(figure, want), order) => {
             let sums = seen.quote.or_else(|| order.as_ref().map(|o| (o.amounts, o.currency)));

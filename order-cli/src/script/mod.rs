@@ -24,7 +24,7 @@ use crate::input::read;
 use crate::output::Out;
 use crate::settings::Settings;
 use crate::toml_doc::Source;
-use model::Step;
+use model::{Act, Step};
 use perform::Seen;
 use report::Report;
 use stage::Stage;
@@ -34,6 +34,11 @@ pub fn run(path: &Path, settings: &Settings) -> Outcome {
     let (name, text) = (read::name(path), read::text(path, read::DOCUMENT_MAX)?);
     let source = Source { name: &name, text: &text };
     let script = parse::parse(source)?;
+    for step in &script.steps {
+        if let Act::Load(catalogue) = &step.act {
+            stage::read_catalogue(source, catalogue)?;
+        }
+    }
     let mut stage = Stage::set(source, &script, settings)?;
     let mut report = Report::begin(Out::new(settings.format), &name, script.title.as_deref())?;
     let mut failed = None;

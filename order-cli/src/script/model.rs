@@ -27,6 +27,8 @@ pub struct Script<'s> {
     pub seed: u64,
     /// The engine's settings.
     pub policy: Policy,
+    /// Where they stand.
+    pub policy_span: Range<usize>,
     /// What the shop sells.
     pub catalogue: Option<CatalogueSource<'s>>,
     /// What happens.

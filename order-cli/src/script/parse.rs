@@ -39,6 +39,7 @@ pub fn parse<'s>(source: Source<'s>) -> Outcome<Script<'s>> {
     let start = settings::time(&mut fields, "start")?;
     let seed = fields.integer("seed", 0..=i64::MAX)?.unwrap_or(1).unsigned_abs();
     let policy = settings::policy(fields.table("policy")?)?;
+    let policy_span = fields.place_of("policy");
     let catalogue = catalogue(&mut fields)?;
     if let Some(addresses) = fields.table("address")? {
         for (name, value) in addresses.entries() {
@@ -50,6 +51,9 @@ pub fn parse<'s>(source: Source<'s>) -> Outcome<Script<'s>> {
         read_defaults(defaults, &mut context)?;
     }
     let mut read = Vec::new();
+    if let Some(table) = fields.take("step").filter(|value| matches!(value.get_ref(), DeValue::Table(_))) {
+        return Err(source.problem(&table.span(), "a step begins with [[step]], in two pairs of brackets"));
+    }
     for step in fields.list("step")?.into_iter().flatten() {
         read.push(steps::read(Fields::of(source, "a step", step)?, &mut context)?);
     }
@@ -57,7 +61,7 @@ pub fn parse<'s>(source: Source<'s>) -> Outcome<Script<'s>> {
         return Err(fields.missing("[[step]]"));
     }
     fields.finish()?;
-    Ok(Script { title, start, seed, policy, catalogue, steps: read })
+    Ok(Script { title, start, seed, policy, policy_span, catalogue, steps: read })
 }
 
 /// The catalogue of a script, or of a step: a file's name or the catalogue itself.

@@ -58,7 +58,7 @@ impl Report {
         if out.is_for_people()
             && let Some(title) = title
         {
-            to_stdout(&format!("{title}\n\n"))?;
+            to_stdout(&format!("{}\n\n", one_line(title)))?;
         }
         Ok(Report { out, script: script.to_owned(), title: title.map(str::to_owned), steps: Vec::new() })
     }
@@ -70,7 +70,7 @@ impl Report {
         let number = self.steps.len() + 1;
         let expected = step.expect.as_ref().map_or(0, |e| e.wanted.len());
         if self.out.is_for_people() {
-            let title = step.name.as_deref().unwrap_or_default();
+            let title = one_line(step.name.as_deref().unwrap_or_default());
             let mut text = format!("{number:>3}. {:<15} {title}", step.act.name()).trim_end().to_owned();
             text.push_str(&format!("  [+{elapsed}]\n"));
             let mut line = |said: &str| text.push_str(&format!("     {}\n", one_line(said)));

@@ -93,7 +93,7 @@ impl Stage {
         let prices = Arc::new(ShopPrices { shop: shop.clone(), world: world.clone(), currency });
         let principal = engine::operator();
         let parts = Parts { store, prices, ids, policy };
-        let manager = parts.manager(&world, &services)?;
+        let manager = parts.manager(&world, &services).map_err(|e| source.problem(&script.policy_span, e.message()))?;
         Ok(Stage { world, shop, services, manager, principal, orders: Vec::new(), parts })
     }
 

@@ -68,6 +68,19 @@ fn a_request_that_could_never_be_right_is_2() {
 }
 
 #[test]
+fn arguments_of_the_wrong_kind_say_what_is_right() {
+    let bench = Bench::with_shop();
+    bench.run(&["get", "nonsense"]).must(2).says("expected an order's number, such as ORD-7KQ2-M4XT-9HRC, or its id, a UUID");
+    bench.run(&["shop", "settle", "nonsense", "captured"]).must(2).says("expected a UUID, as `order shop payments` shows it");
+    bench.run(&["list", "--limit", "-1"]).must(2).says("expected a whole number from 1 to 1000");
+    bench.run(&["shop", "restock", "MUG-01", "-5"]).must(2).says("expected a whole number from 1 to 4294967295");
+    let order = bench.place("MUG-01", "BANK_TRANSFER", &[], 0);
+    let id = order["id"].as_str().unwrap();
+    let report = ["record-payment", id, "--reference", "r", "--status", "captured", "--amount", "-1"];
+    bench.run(&report).must(2).says("must not be negative");
+}
+
+#[test]
 fn what_is_not_there_is_3() {
     let bench = Bench::with_shop();
     for command in [vec!["get", NOBODY], vec!["history", NOBODY], vec!["explain", NOBODY], vec!["note", NOBODY, "x"]] {
@@ -91,13 +104,30 @@ fn what_is_not_there_is_3() {
 fn a_store_or_shop_that_cannot_be_used_is_4() {
     let bench = Bench::with_shop();
     let text = bench.write("text.db", "this is no database, and it is long enough to be looked at as one");
-    bench.run(&["--store", &format!("sqlite:{text}"), "list"]).must(4);
-    bench.run(&["--store", "sqlite:missing/orders.db", "list"]).must(4);
-    bench.run(&["--shop", &text, "shop", "stock"]).must(4);
+    bench.run(&["--store", &format!("sqlite:{text}"), "list"]).must(4).says("hint: check --store");
+    bench.run(&["--store", "sqlite:missing/orders.db", "list"]).must(4).says("in a directory that exists");
+    bench.run(&["--shop", &text, "shop", "stock"]).must(4).says("hint: check --shop");
+    bench.run(&["--shop", "missing/shop.db", "shop", "stock"]).must(4).says("check --shop");
     let empty =
         bench.run(&["--shop", "empty.db", "quote", "--user", USER, "--item", "X", "--ship-to", "{}", "--payment-method", "X"]);
     empty.must(4).says("order shop load");
     assert_eq!(std::fs::read(&text).unwrap()[..4], *b"this", "a file that is not ours is left as it was");
+}
+
+#[test]
+fn who_only_looks_does_not_wait_for_who_writes() {
+    let bench = Bench::with_shop();
+    bench.place("MUG-01", "CREDIT_CARD", &[], 0);
+    let locked = |file| {
+        let db = rusqlite::Connection::open(bench.dir().join(file)).unwrap();
+        db.execute_batch("BEGIN IMMEDIATE").unwrap();
+        db
+    };
+    let (_orders, _shop) = (locked("orders.db"), locked("shop.db"));
+    assert_eq!(bench.stock("MUG-01", "reserved"), 1);
+    assert_eq!(bench.json(&["list"], 0)["orders"].as_array().unwrap().len(), 1);
+    bench.run(&["check"]).must(0);
+    bench.run(&["shop", "restock", "MUG-01", "1"]).must(4).says("keeps it locked");
 }
 
 #[test]

@@ -90,6 +90,15 @@ fn items_can_be_named_by_product_and_variant() {
 }
 
 #[test]
+fn an_order_that_is_not_decided_says_where_to_look() {
+    let bench = Bench::with_shop();
+    let file = examples().join("order.json");
+    let json = std::fs::read_to_string(file).unwrap().replace("CREDIT_CARD", "BANK_TRANSFER");
+    let ran = bench.run_with(&["place", "--file", "-"], &[], &json).must(0).says("is not decided yet: `order explain ORD-");
+    assert!(!ran.out.contains("explain"), "messages go to stderr: {}", ran.out);
+}
+
+#[test]
 fn work_says_when_nothing_is_due() {
     let bench = Bench::with_shop();
     bench.place("MUG-01", "BANK_TRANSFER", &[], 0);
@@ -113,4 +122,17 @@ fn the_first_of_option_environment_and_file_counts() {
     bench.run_with(&["list"], &[("ORDER_FORMAT", "xml")], "").must(2).says("ORDER_FORMAT");
     bench.write("order.toml", "colour = true\n");
     bench.run(&["list"]).must(2).says("order.toml:1:1: order.toml has no field \"colour\"");
+}
+
+#[test]
+fn a_bad_setting_is_looked_for_where_it_was_given() {
+    let bench = Bench::with_shop();
+    bench.run(&["--store", "nowhere", "list"]).must(2).says("error: --store: not an address");
+    bench.run_with(&["list"], &[("ORDER_STORE", "nowhere")], "").must(2).says("error: ORDER_STORE: not an address");
+    bench.write("order.toml", "store = \"nowhere\"\n");
+    bench.run(&["list"]).must(2).says("error: order.toml: store: not an address");
+    bench.write("order.toml", "shop = \"\"\n");
+    bench.run(&["list"]).must(2).says("error: order.toml: shop: expected a file");
+    bench.write("order.toml", b"store = \"caf\xe9.db\"\n");
+    bench.run(&["list"]).must(2).says("error: order.toml:1:13: not valid UTF-8");
 }

@@ -3,6 +3,7 @@
 mod bench;
 mod codes;
 mod commands;
+mod damage;
 mod malformed;
 mod scripts;
 mod shapes;

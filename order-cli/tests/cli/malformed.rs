@@ -9,18 +9,19 @@ fn malformed_requests_are_told_where_they_are_wrong() {
         let ran = bench.run_with(&["place", "--file", "-"], &[], json).must(2).says(message);
         assert_eq!(ran.out, "");
     };
-    refused("", "standard input:1:0: EOF");
+    refused("", "standard input:1:1: EOF");
     refused("{", "standard input:1:1: EOF");
     refused("{\"userId\": \"a\",\n  \"user_id\": \"b\"}", "standard input:2:11: user_id: user_id is given twice");
     refused("{\"items\": [{\"quantity\": 1, \"quantity\": 2}]}", "items[0].quantity: quantity is given twice");
     refused("{\"colour\": 1}", "colour: unknown field of CreateOrderRequest");
     refused("{\"payment_token\": \"t\"}", "payment_token: unknown field");
-    refused("{\"items\": {}}", "expected a list in items");
-    refused("{\"items\": [{\"quantity\": true}]}", "expected a whole number in items[0].quantity");
+    refused("{\"items\": {}}", "items: expected a list, each an OrderItemInput, not an object");
+    refused("{\"items\": [{\"quantity\": true}]}", "items[0].quantity: expected a whole number, not true");
     refused("{\"notes\": \"\\ud800\"}", "standard input:1:");
+    refused("\u{feff}{}", "standard input:1:1: starts with a byte order mark");
     refused(&"[".repeat(300_000), "is larger than 262144 bytes");
     let file = bench.write("latin1.json", b"{\n\"notes\": \"caf\xe9\"}");
-    bench.run(&["place", "--file", &file]).must(2).says("latin1.json:2:1: not valid UTF-8");
+    bench.run(&["place", "--file", &file]).must(2).says("latin1.json:2:14: not valid UTF-8");
     bench.run(&["place", "--file", "missing.json"]).must(2).says("missing.json: there is no such file");
     bench.run(&["place", "--file", "."]).must(2);
     let bad_address = ["place", "--user", "u", "--item", "X", "--payment-method", "X", "--ship-to", "{\"firstname\": \"A\"}"];
@@ -37,6 +38,8 @@ fn malformed_catalogues_are_told_where_they_are_wrong() {
         ("price = \"12.50\"", "price = \"12.505\"", "more decimals"),
         ("sku = \"TEA-01\"", "sku = \"MUG-01\"", "appears twice"),
         ("stock = 40", "stocks = 40", "stocks"),
+        ("stock = 40", "stock = \"40\"", "expected a whole number such as 40, without quotes"),
+        ("stock = 40", "stock = 40\nstock = 41", "stock is given twice"),
         ("outcome = \"approve\"", "outcome = \"maybe\"", "maybe"),
         ("rate = \"0.0725\"", "rate = \"7.25\"", "rate"),
         ("[[shipping]]", "[[shipping]", "catalogue.toml:"),
@@ -74,6 +77,14 @@ fn malformed_scripts_are_told_where_they_are_wrong() {
     refused("[[step]]\ndo = \"expect\"\n", "needs the field expect");
     refused("[[step]]\ndo = \"work\"\nexpect = { status = \"Paid\" }\n", "script.toml:6:21: status: \"Paid\" is not one of");
     refused("[[step]]\ndo = \"work\"\nexpect = { stock.MUG-01 = { left = 1 } }\n", "has no field \"left\"");
+    refused("[[step]]\ndo = \"work\"\nexpect = { total = \"x\" }\n", "script.toml:6:20: total: \"x\" is not an amount");
+    refused("[[step]]\ndo = \"work\"\nexpect = { desk = [\"charge CAPTURED all\"] }\n", "\"all\" is not an amount");
+    refused("[[step]]\ndo = \"work\"\nexpect = { notices = [\"HELLO\"] }\n", "\"HELLO\" is not one of ORDER_CONFIRMED");
+    refused("[[step]]\ndo = \"load\"\ncatalogue = \"gone.toml\"\n", "script.toml:6:13: gone.toml: there is no such file");
+    refused("[policy]\nlease = \"1s\"\n[[step]]\ndo = \"work\"\n", "script.toml:4:1: policy.lease: must be at least");
+    refused("[step]\ndo = \"work\"\n", "script.toml:4:1: a step begins with [[step]]");
+    refused("[[step]]\ndo = \"work\"\n[[step]]\ndo = \"work\"\ndo = \"work\"\n", "script.toml:8:1: do is given twice");
+    refused("[policy]\nruns_before_stuck = 99999999999999999999\n", "99999999999999999999 is out of range");
     refused("[policy]\nlease = 10\n[[step]]\ndo = \"work\"\n", "script.toml:5:9: lease");
     refused("[[step]]\ndo = \"work\n", "script.toml:5:");
     bench.run(&["run", "missing.toml"]).must(2).says("there is no such file");

@@ -56,6 +56,19 @@ fn an_error_nobody_expects_ends_a_script() {
 }
 
 #[test]
+fn a_sku_nobody_sells_is_not_as_expected() {
+    let (bench, _) = script(&format!("{PLACE}expect = {{ stock.NOPE = {{ on_hand = 1 }} }}\n"));
+    bench.run(&["run", "script.toml"]).must(1).says("step 1 (place): stock.NOPE.on_hand cannot be looked at");
+}
+
+#[test]
+fn nothing_in_a_script_can_disturb_a_terminal() {
+    let (bench, _) = script(&format!("{PLACE}name = \"\\u001b[2Jx\"\n"));
+    let ran = bench.run(&["run", "script.toml"]).must(0);
+    assert!(!ran.out.contains('\u{1b}'), "{:?}", ran.out);
+}
+
+#[test]
 fn a_run_is_one_json_document() {
     let (bench, _) = script(PLACE);
     let run = bench.json(&["run", "script.toml"], 0);

@@ -35,7 +35,7 @@ use rusqlite::Connection;
 pub use catalogue::{Catalogue, CatalogueError, CatalogueSource, RawCatalogue};
 pub use error::ShopError;
 pub use load::{Counts, LoadReport};
-pub use reports::{DeskPayment, HoldRow, HoldState, LoggedNotice, StockRow};
+pub use reports::{DeskPayment, HoldRow, HoldState, LoggedNotice, ShelfRow, StockRow};
 pub use settle::Settlement;
 
 use error::Failure;

@@ -36,6 +36,20 @@ pub struct StockRow {
     pub stocked: u64,
 }
 
+/// A SKU's units as the requests to hold them add up, beside what the stock counts. They agree, unless somebody changed the
+/// file by other means.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ShelfRow {
+    /// What.
+    pub sku: Sku,
+    /// What the stock counts; none if the SKU has requests and no stock.
+    pub stock: Option<StockRow>,
+    /// Units of requests that are held.
+    pub held: u64,
+    /// Units of requests that are committed.
+    pub committed: u64,
+}
+
 /// An operation at the payment desk.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DeskPayment {
@@ -183,6 +197,24 @@ impl Shop {
             None => Ok(all(db, "SELECT sku, on_hand, reserved, committed, stocked FROM stock ORDER BY sku", [], stock_row)?),
         })
         .await
+    }
+
+    /// The stock beside the requests for it, at one moment, in order of SKU.
+    pub async fn shelf(&self) -> Result<Vec<ShelfRow>, ShopError> {
+        let sql = "SELECT stock.sku, on_hand, reserved, stock.committed, stocked, asked.sku,
+                          COALESCE(asked.held, 0), COALESCE(asked.committed, 0)
+                   FROM stock FULL JOIN (
+                       SELECT sku, SUM(CASE state WHEN 'HELD' THEN quantity ELSE 0 END) AS held,
+                              SUM(CASE state WHEN 'COMMITTED' THEN quantity ELSE 0 END) AS committed
+                       FROM holds GROUP BY sku
+                   ) AS asked ON asked.sku = stock.sku
+                   ORDER BY COALESCE(stock.sku, asked.sku)";
+        let shelf_row = |r: &Row<'_>| {
+            let stock = if r.get::<_, Option<String>>(0)?.is_some() { Some(stock_row(r)?) } else { None };
+            let sku = if stock.is_some() { text(r, 0)? } else { text(r, 5)? };
+            Ok(ShelfRow { sku, stock, held: count(r, 6)?, committed: count(r, 7)? })
+        };
+        self.read(move |db| Ok(all(db, sql, [], shelf_row)?)).await
     }
 
     /// Adds `units` ≥ 1 to what is on hand, and tells what there is now. At most [`STOCK_MAX`] can be on hand.

@@ -101,11 +101,15 @@ fn recognise(db: &Connection, path: &Arc<str>) -> Result<(), ShopError> {
 
 fn migrate(db: &mut Connection, path: &Arc<str>) -> Result<(), ShopError> {
     let wrap = |source| unusable(path, source);
+    let version = |db: &Connection| db.query_row("PRAGMA user_version", [], |r| r.get::<_, i64>(0)).map_err(wrap);
+    // Versions only rise: without anything to do, nobody who only looks waits for whoever writes.
+    if version(db)? == MIGRATIONS.len() as i64 {
+        return Ok(());
+    }
     // Under the write lock, so that of two processes that open a new file one migrates and the other finds it done.
     let tx = db.transaction_with_behavior(TransactionBehavior::Immediate).map_err(wrap)?;
     recognise(&tx, path)?;
-    let version: i64 = tx.query_row("PRAGMA user_version", [], |r| r.get(0)).map_err(wrap)?;
-    let pending = MIGRATIONS.get(usize::try_from(version).unwrap_or(0)..).unwrap_or_default();
+    let pending = MIGRATIONS.get(usize::try_from(version(&tx)?).unwrap_or(0)..).unwrap_or_default();
     for migration in pending {
         tx.execute_batch(migration).map_err(wrap)?;
     }

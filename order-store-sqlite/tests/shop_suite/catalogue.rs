@@ -56,9 +56,15 @@ fn errors_of_syntax_and_shape_name_line_and_column() {
     check("name = \"Enamel mug\"", "name = \"Enamel mug", 0, 19, "string");
     check("[[customer]]", "[[customer]", 0, 12, "unclosed array table");
     check("name = \"Enamel mug\"", "nom = \"Enamel mug\"", 0, 1, "unknown field `nom`");
-    check("stock = 10", "stock = \"10\"", 0, 9, "invalid type: string");
+    check(
+        "stock = 10",
+        "stock = \"10\"",
+        0,
+        9,
+        "invalid type: string \"10\", expected a whole number such as 40, without quotes",
+    );
     check("stock = 10", "stock = 1.5", 0, 9, "invalid type: floating point");
-    check("stock = 10", "stock = 10\nstock = 11", 1, 1, "duplicate key");
+    check("stock = 10", "stock = 10\nstock = 11", 1, 1, "stock is given twice");
     check("price = \"12.50\"", "price = 12.50", 0, 9, "a decimal number in quotes such as \"12.50\"");
     check("[[coupon]]", "[[cupon]]", 0, 3, "unknown field `cupon`");
     check("outcome = \"decline\"", "outcome = \"refuse\"", 0, 11, "unknown variant `refuse`, expected one of `approve`");

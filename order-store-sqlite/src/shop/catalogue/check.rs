@@ -68,9 +68,9 @@ impl File<'_> {
     }
 
     /// A whole number in `range`.
-    fn count(&self, field: &str, value: &Spanned<i64>, range: Range<u32>) -> Result<u32, CatalogueError> {
-        u32::try_from(*value.get_ref()).ok().filter(|n| range.contains(n)).ok_or_else(|| {
-            let (n, least, most) = (value.get_ref(), range.start, range.end - 1);
+    fn count(&self, field: &str, value: &Spanned<Whole>, range: Range<u32>) -> Result<u32, CatalogueError> {
+        u32::try_from(value.get_ref().0).ok().filter(|n| range.contains(n)).ok_or_else(|| {
+            let (n, least, most) = (value.get_ref().0, range.start, range.end - 1);
             self.wrong(value.span(), format!("{field}: {n} is out of range: expected {least} to {most}"))
         })
     }
@@ -239,7 +239,7 @@ impl Checker<'_> {
     fn coupons(&self, rows: Vec<RawCoupon>) -> Result<Vec<CouponRule>, CatalogueError> {
         let file = &self.file;
         let mut codes = Unique::of("coupon.code");
-        let limit = |field, value: &Option<Spanned<i64>>| match value {
+        let limit = |field, value: &Option<Spanned<Whole>>| match value {
             Some(v) => file.count(field, v, 1..u32::MAX).map(Some),
             None => Ok(None),
         };

@@ -36,8 +36,13 @@ impl RawCatalogue {
     /// Reads a document that is a catalogue and nothing else; `name` is what errors call it.
     pub fn parse(text: &str, name: &str) -> Result<Self, CatalogueError> {
         toml::from_str(text).map_err(|error| {
-            let offset = error.span().map_or(0, |span| span.start);
-            let reason = error.message().trim().replace('\n', "; ");
+            let span = error.span().unwrap_or_default();
+            let offset = span.start;
+            let reason = match error.message().trim() {
+                // The parser names the place and not the key.
+                "duplicate key" => format!("{} is given twice", text.get(span).unwrap_or_default()),
+                said => said.replace('\n', "; "),
+            };
             CatalogueError::at(name, text, offset, reason)
         })
     }
@@ -81,7 +86,7 @@ pub(super) struct RawProduct {
     pub(super) name: Spanned<String>,
     pub(super) price: Spanned<Number>,
     pub(super) discount_price: Option<Spanned<Number>>,
-    pub(super) stock: Spanned<i64>,
+    pub(super) stock: Spanned<Whole>,
     #[serde(default = "yes")]
     pub(super) published: bool,
     #[serde(default = "yes")]
@@ -97,7 +102,7 @@ pub(super) struct RawVariant {
     pub(super) sku: Spanned<String>,
     pub(super) name: Spanned<String>,
     pub(super) price: Spanned<Number>,
-    pub(super) stock: Spanned<i64>,
+    pub(super) stock: Spanned<Whole>,
 }
 
 #[derive(Debug, Clone, Deserialize)]
@@ -139,8 +144,8 @@ pub(super) struct RawCoupon {
     pub(super) minimum: Option<Spanned<Number>>,
     pub(super) from: Option<Spanned<Time>>,
     pub(super) until: Option<Spanned<Time>>,
-    pub(super) uses: Option<Spanned<i64>>,
-    pub(super) uses_per_customer: Option<Spanned<i64>>,
+    pub(super) uses: Option<Spanned<Whole>>,
+    pub(super) uses_per_customer: Option<Spanned<Whole>>,
 }
 
 #[derive(Debug, Clone, Deserialize)]
@@ -177,6 +182,26 @@ impl<'de> Deserialize<'de> for Number {
             }
         }
         deserializer.deserialize_any(Quoted)
+    }
+}
+
+/// A whole number.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Whole(pub(super) i64);
+
+impl<'de> Deserialize<'de> for Whole {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Bare;
+        impl Visitor<'_> for Bare {
+            type Value = Whole;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a whole number such as 40, without quotes")
+            }
+            fn visit_i64<E: serde::de::Error>(self, n: i64) -> Result<Whole, E> {
+                Ok(Whole(n))
+            }
+        }
+        deserializer.deserialize_any(Bare)
     }
 }
 
