@@ -9,8 +9,7 @@ use tokio::sync::oneshot;
 use super::OrderManager;
 use crate::error::Error;
 use crate::ids::OrderId;
-use crate::machine::covered;
-use crate::order::{Blocks, Lifecycle, OperationState, Order};
+use crate::order::{Lifecycle, OperationState, Order};
 use crate::services::Clients;
 use crate::store::OrderStore;
 
@@ -20,7 +19,8 @@ pub(super) fn is_decided(order: &Order) -> bool {
     let others_turn = order.payments.iter().any(|p| matches!(p.state, OperationState::Pending | OperationState::ActionRequired));
     let ours = order.payments.iter().any(|p| in_our_hands(p.state)) || order.reservations.iter().any(|r| r.state.is_open());
     match order.lifecycle {
-        Lifecycle::Pending => !ours && (others_turn || (covered(order) && order.is_blocked(Blocks::Confirm))),
+        // What is neither asked for nor about to be waits for the customer, the provider, a person or its deadline.
+        Lifecycle::Pending => !ours,
         Lifecycle::Cancelling => !ours && others_turn && order.reservations.iter().all(|r| r.closing.is_none()),
         Lifecycle::Confirmed
         | Lifecycle::Completed

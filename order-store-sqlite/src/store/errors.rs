@@ -22,6 +22,17 @@ pub(super) fn store_error(error: rusqlite::Error) -> StoreError {
     StoreError::caused(kind, message, error)
 }
 
+/// The same, of a read of one order: what cannot be read is said to be that order's.
+pub(super) fn error_of(order: impl std::fmt::Display) -> impl FnOnce(rusqlite::Error) -> StoreError {
+    move |error| {
+        let error = store_error(error);
+        match error.kind {
+            StoreErrorKind::Corrupt => StoreError { message: format!("order {order}: {}", error.message), ..error },
+            _ => error,
+        }
+    }
+}
+
 /// An error of `COMMIT` itself: after a failed write or sync, what was committed may still be there after a restart.
 pub(super) fn commit_error(error: rusqlite::Error) -> StoreError {
     match error.sqlite_error_code() {

@@ -30,7 +30,7 @@ use rusqlite::Connection;
 use tokio::sync::oneshot;
 
 use encode::Prepared;
-use errors::store_error;
+use errors::{error_of, store_error};
 use read::Readers;
 use writer::{Job, Write, Writer};
 
@@ -136,7 +136,7 @@ impl OrderStore for SqliteStore {
     }
 
     async fn load(&self, order: OrderRef, owner: Option<UserId>) -> Result<Option<Loaded>, StoreError> {
-        self.read(move |db| read::load(db, order, owner).map_err(store_error)).await
+        self.read(move |db| read::load(db, order, owner).map_err(error_of(order))).await
     }
 
     async fn peek(&self, order: OrderId) -> Result<Option<Peek>, StoreError> {
@@ -155,7 +155,7 @@ impl OrderStore for SqliteStore {
 
     async fn journal(&self, query: &JournalQuery) -> Result<Vec<JournalRow>, StoreError> {
         let query = *query;
-        self.read(move |db| read::journal(db, &query).map_err(store_error)).await
+        self.read(move |db| read::journal(db, &query).map_err(error_of(query.order))).await
     }
 
     /// Leases are taken by the writer, orders are read afterwards: an item that is no longer ours by then is left out.
