@@ -222,25 +222,26 @@ impl<S: OrderStore, C: Clients> OrderManager<S, C> {
             for op in &to_arm {
                 session.mark_unsent(*op);
             }
+            // Planned again on what was committed: the same calls, now armed.
             self.commit_and_go_on(session, facts, draft, &called).await?;
-        } else if plan.calls.iter().any(|c| c.verb.takes_money()) && !session.just_committed {
-            // Before money moves, look once more whether the order is still wanted and still ours.
-            let peek = self.inner.store.peek(session.order.id).await?;
-            if peek.is_none_or(|p| p.version != session.order.version || p.fence != Some(session.fence)) {
-                return Err(CommitError::Conflict);
-            }
+            return Ok(Round::Continue);
+        }
+        if plan.calls.iter().any(|c| c.verb.takes_money()) && !session.just_committed {
+            self.look_once_more(session).await?;
             if self.is_lease_short(session) {
                 // Looking took too long: the lease is extended first, if it still can be.
                 return Ok(Round::Continue);
             }
-            self.make_calls(session, facts, draft.order, plan.calls).await;
-            return Ok(Round::Continue);
-        } else {
-            self.make_calls(session, facts, draft.order, plan.calls).await;
-            return Ok(Round::Continue);
         }
-        // Planned again on what was committed: the same calls, now armed.
+        self.make_calls(session, facts, draft.order, plan.calls).await;
         Ok(Round::Continue)
+    }
+
+    /// Before money moves: whether the order is still what it was and still ours. A conflict if not.
+    async fn look_once_more(&self, session: &Session) -> Result<(), CommitError> {
+        let seen = self.inner.store.peek(session.order.id).await?;
+        let same = seen.is_some_and(|p| p.version == session.order.version && p.fence == Some(session.fence));
+        if same { Ok(()) } else { Err(CommitError::Conflict) }
     }
 
     /// Whether too little of the lease is left to start a call.

@@ -1,7 +1,8 @@
 //! How fast orders are placed and read, against the bare driver doing the same in the same run.
 //!
-//! `cargo bench -p order-store-sqlite --bench place` prints the whole comparison; with `-- --million` it then goes on to place
-//! a million orders and prints the process's memory on the way; with `-- --keep` it leaves its databases behind.
+//! `cargo bench -p order-store-sqlite --bench place` prints the whole comparison, with `-- place`, `-- read` or `-- shop` that part
+//! of it; with `-- million` it places a million orders and prints the process's memory on the way; with `-- --keep` it leaves
+//! its databases behind.
 
 mod reads;
 mod shop;
@@ -33,15 +34,21 @@ fn main() {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("tokio starts");
     let folder = std::env::temp_dir().join(format!("order-bench-{}", std::process::id()));
     std::fs::create_dir_all(&folder).expect("a folder for the databases");
+    let wanted: Vec<String> = std::env::args().skip(1).filter(|a| !a.starts_with("--")).collect();
+    let wants = |part: &str| wanted.is_empty() || wanted.iter().any(|w| w == part);
     runtime.block_on(async {
-        for tells in [false, true] {
-            place(&folder, tells).await;
+        if wants("place") {
+            for tells in [false, true] {
+                place(&folder, tells).await;
+            }
         }
-        read(&folder).await;
-        let rates = through_shop::place(&folder).await;
-        let (first, last) = (rates[0], rates[rates.len() - 1]);
-        println!("20,000 orders on three SKUs through the shop: first thousand {first:.0}/s, last {last:.0}/s");
-        if std::env::args().any(|a| a == "--million") {
+        if wants("read") {
+            read(&folder).await;
+        }
+        if wants("shop") {
+            shop_stays_flat(&folder).await;
+        }
+        if wanted.iter().any(|w| w == "million") {
             million(&folder).await;
         }
     });
@@ -196,6 +203,12 @@ async fn read(folder: &Path) {
         println!("page of 20 by {what}: first {first:.0} us, middle {middle:.0} us, last {last:.0} us");
     }
     println!("resident memory: {} MiB", resident_mib());
+}
+
+async fn shop_stays_flat(folder: &Path) {
+    let rates = through_shop::place(folder).await;
+    let each: Vec<String> = rates.iter().map(|rate| format!("{rate:.0}")).collect();
+    println!("orders a second through the shop, three SKUs, each thousand of {},000: {}", rates.len(), each.join(" "));
 }
 
 async fn million(folder: &Path) {

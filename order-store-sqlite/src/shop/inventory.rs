@@ -1,7 +1,7 @@
 //! Stock: units on hand, held for orders, and committed to them.
 
 use async_trait::async_trait;
-use order_core::ids::Sku;
+use order_core::ids::{OrderId, Sku};
 use order_core::services::{
     Availability, CallError, HoldAnswer, HoldLookup, HoldRequest, InventoryCapabilities, InventoryService, ReserveRequest,
 };
@@ -19,7 +19,7 @@ type Answer<T> = Result<Result<T, CallError>, Failure>;
 
 /// What is written under a reserve key.
 struct Hold {
-    order: order_core::ids::OrderId,
+    order: OrderId,
     sku: Sku,
     quantity: u32,
     state: HoldState,
@@ -27,9 +27,10 @@ struct Hold {
     available: Option<u32>,
 }
 
-fn hold(db: &Connection, key: Uuid) -> rusqlite::Result<Option<Hold>> {
-    let sql = "SELECT order_id, sku, quantity, state, code, available FROM holds WHERE key = ?1";
-    find(db, sql, [key.as_bytes()], |r| {
+/// Keys are an order's own: looked for, and stored, beside what else it holds, so that a growing ledger costs nothing.
+fn hold(db: &Connection, order: OrderId, key: Uuid) -> rusqlite::Result<Option<Hold>> {
+    let sql = "SELECT order_id, sku, quantity, state, code, available FROM holds WHERE order_id = ?1 AND key = ?2";
+    find(db, sql, [order.as_bytes(), key.as_bytes()], |r| {
         Ok(Hold {
             order: order_id(r, 0)?,
             sku: text(r, 1)?,
@@ -49,9 +50,9 @@ fn insert(db: &Connection, key: Uuid, hold: &Hold, now: Timestamp) -> rusqlite::
     execute(db, sql, row).map(drop)
 }
 
-fn set_state(db: &Connection, key: Uuid, state: HoldState, now: Timestamp) -> rusqlite::Result<()> {
-    let sql = "UPDATE holds SET state = ?2, updated_at = ?3 WHERE key = ?1";
-    execute(db, sql, params![key.as_bytes(), state.as_str(), now.as_micros()]).map(drop)
+fn set_state(db: &Connection, order: OrderId, key: Uuid, state: HoldState, now: Timestamp) -> rusqlite::Result<()> {
+    let sql = "UPDATE holds SET state = ?3, updated_at = ?4 WHERE order_id = ?1 AND key = ?2";
+    execute(db, sql, params![order.as_bytes(), key.as_bytes(), state.as_str(), now.as_micros()]).map(drop)
 }
 
 /// Units that could be reserved now; `None` for an unknown SKU.
@@ -74,8 +75,8 @@ fn reserve(db: &Connection, request: &ReserveRequest, now: Timestamp) -> Answer<
     if *quantity == 0 {
         return Ok(Err(CallError::refused("QUANTITY_INVALID")));
     }
-    if let Some(hold) = hold(db, *key)? {
-        if hold.order != *order || hold.sku != *sku || hold.quantity != *quantity {
+    if let Some(hold) = hold(db, *order, *key)? {
+        if hold.sku != *sku || hold.quantity != *quantity {
             return Ok(Err(CallError::refused("KEY_REUSED")));
         }
         return Ok(match hold.state {
@@ -140,7 +141,7 @@ fn step(db: &Connection, step: Step, request: &HoldRequest, now: Timestamp) -> A
 /// Why the step is refused, if it is.
 fn take_step(db: &Connection, step: Step, request: &HoldRequest, now: Timestamp) -> Result<Option<&'static str>, Failure> {
     let HoldRequest { key: _, reserve_key, order, sku, quantity, reference: _, repeat: _ } = request;
-    let Some(hold) = hold(db, *reserve_key)? else {
+    let Some(hold) = hold(db, *order, *reserve_key)? else {
         if step == Step::Commit || *quantity == 0 {
             return Ok(Some("UNKNOWN_HOLD"));
         }
@@ -150,7 +151,7 @@ fn take_step(db: &Connection, step: Step, request: &HoldRequest, now: Timestamp)
         insert(db, *reserve_key, &spent, now)?;
         return Ok(None);
     };
-    if hold.order != *order || hold.sku != *sku || hold.quantity != *quantity {
+    if hold.sku != *sku || hold.quantity != *quantity {
         return Ok(Some("UNKNOWN_HOLD"));
     }
     let (sql, state) = match (step, hold.state) {
@@ -167,7 +168,7 @@ fn take_step(db: &Connection, step: Step, request: &HoldRequest, now: Timestamp)
         }
     };
     execute(db, sql, params![sku.as_str(), quantity])?;
-    set_state(db, *reserve_key, state, now)?;
+    set_state(db, *order, *reserve_key, state, now)?;
     Ok(None)
 }
 
@@ -208,8 +209,8 @@ impl InventoryService for Shop {
     }
 
     async fn look_up(&self, request: &ReserveRequest) -> Result<HoldLookup, CallError> {
-        let key = request.key;
-        let found = self.read(move |db| Ok(hold(db, key)?)).await?;
+        let (order, key) = (request.order, request.key);
+        let found = self.read(move |db| Ok(hold(db, order, key)?)).await?;
         Ok(match found.map(|h| (h.state, h.quantity)) {
             Some((HoldState::Held, quantity)) => HoldLookup::Held(held(key, quantity)),
             Some((HoldState::Committed, _)) => HoldLookup::Committed,

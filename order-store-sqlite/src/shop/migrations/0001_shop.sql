@@ -91,17 +91,17 @@ CREATE TABLE payment_methods (
 
 -- One row per reserve key, a refused one included: a late duplicate gets the answer the first one got.
 CREATE TABLE holds (
-    key        BLOB    PRIMARY KEY CHECK (length(key) = 16),
     order_id   BLOB    NOT NULL CHECK (length(order_id) = 16),
+    key        BLOB    NOT NULL CHECK (length(key) = 16),
     sku        TEXT    NOT NULL,
     quantity   INTEGER NOT NULL CHECK (quantity >= 1),
     state      TEXT    NOT NULL CHECK (state IN ('HELD', 'COMMITTED', 'RELEASED', 'REFUSED')),
     code       TEXT    CHECK ((code IS NOT NULL) = (state = 'REFUSED')),
     available  INTEGER CHECK (available >= 0),
     created_at INTEGER NOT NULL,
-    updated_at INTEGER NOT NULL
+    updated_at INTEGER NOT NULL,
+    PRIMARY KEY (order_id, key)
 ) STRICT, WITHOUT ROWID;
-CREATE INDEX holds_by_order ON holds (order_id);
 
 -- Commits and releases by their own keys, with the answer they got.
 CREATE TABLE hold_calls (
