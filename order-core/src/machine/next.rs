@@ -225,6 +225,8 @@ impl Planner<'_, '_> {
             HoldState::Held if !wanted || over => ClosingKind::Release,
             HoldState::Held if self.commits_at_confirmation(r) => ClosingKind::Commit,
             HoldState::Committed if !wanted && self.env.inventory.release_committed => ClosingKind::Release,
+            // The units are gone as far as the inventory can tell: a person may know better.
+            HoldState::Committed if !wanted => return self.tell(AttentionReason::ReleaseRefused, op),
             _ => {
                 if let Some(expires) = r.expires_at.filter(|_| r.state == HoldState::Held) {
                     let replace_at = expires.before(self.env.policy.hold_reserve);
@@ -344,6 +346,14 @@ impl Planner<'_, '_> {
         if p.state == OperationState::ActionRequired && asked { self.plan_void(p) } else { self.look_up_payment(p) }
     }
 
+    /// Nothing is stuck, or lost, in silence: raises attention unless it is open already.
+    fn tell(&mut self, reason: AttentionReason, op: Op) {
+        let told = self.order.attention.iter().any(|a| a.reason == reason && a.about == Some(op));
+        if !told {
+            self.out.events.push(Event::AttentionRaised { reason, about: Some(op) });
+        }
+    }
+
     /// Finds out what became of an operation whose outcome is not known.
     fn look_up_payment(&mut self, p: &PaymentOperation) {
         let op = Op::Payment(p.n);
@@ -352,11 +362,7 @@ impl Planner<'_, '_> {
         } else {
             let why = "its outcome is not known, and the payment service can neither repeat it nor look it up".into();
             self.out.stuck.push(Stuck { op, why });
-            // Nothing is stuck in silence.
-            let told = self.order.attention.iter().any(|a| a.reason == AttentionReason::Undecidable && a.about == Some(op));
-            if !told {
-                self.out.events.push(Event::AttentionRaised { reason: AttentionReason::Undecidable, about: Some(op) });
-            }
+            self.tell(AttentionReason::Undecidable, op);
         }
     }
 
