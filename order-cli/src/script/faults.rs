@@ -9,7 +9,7 @@ use order_core::money::Money;
 use order_core::order::OperationState;
 use order_core::runtime::Runtime;
 use order_core::services::{
-    AttemptRequest, Availability, CallError, Clients, DynClients, FollowUpRequest, HoldAnswer, HoldLookup, HoldRequest,
+    AttemptRequest, Availability, CallError, DynClients, FollowUpRequest, HoldAnswer, HoldLookup, HoldRequest,
     InventoryCapabilities, InventoryService, Notification, NotificationService, PaymentAnswer, PaymentCapabilities,
     PaymentLookup, PaymentService, Product, ProductService, ReserveRequest, ServiceName, User, UserService,
 };
@@ -298,26 +298,4 @@ impl NotificationService for FaultyServices {
     }
 }
 
-impl Clients for FaultyServices {
-    type Inventory = Self;
-    type Product = Self;
-    type User = Self;
-    type Payment = Self;
-    type Notification = Self;
-
-    fn inventory(&self) -> &Self {
-        self
-    }
-    fn product(&self) -> &Self {
-        self
-    }
-    fn user(&self) -> &Self {
-        self
-    }
-    fn payment(&self) -> &Self {
-        self
-    }
-    fn notification(&self) -> &Self {
-        self
-    }
-}
+order_core::clients_in_one!(FaultyServices);

@@ -212,6 +212,36 @@ pub trait Clients: Send + Sync + 'static {
     fn notification(&self) -> &Self::Notification;
 }
 
+/// Implements [`Clients`](crate::services::Clients) for a type that implements all five service traits itself.
+#[macro_export]
+macro_rules! clients_in_one {
+    ($type:ty) => {
+        impl $crate::services::Clients for $type {
+            type Inventory = Self;
+            type Product = Self;
+            type User = Self;
+            type Payment = Self;
+            type Notification = Self;
+
+            fn inventory(&self) -> &Self {
+                self
+            }
+            fn product(&self) -> &Self {
+                self
+            }
+            fn user(&self) -> &Self {
+                self
+            }
+            fn payment(&self) -> &Self {
+                self
+            }
+            fn notification(&self) -> &Self {
+                self
+            }
+        }
+    };
+}
+
 /// Clients chosen at run time.
 #[derive(Clone)]
 #[allow(missing_docs, reason = "named after the services")]

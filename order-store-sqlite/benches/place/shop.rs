@@ -25,28 +25,7 @@ pub struct YesShop {
     pub tells: bool,
 }
 
-impl Clients for YesShop {
-    type Inventory = Self;
-    type Product = Self;
-    type User = Self;
-    type Payment = Self;
-    type Notification = Self;
-    fn inventory(&self) -> &Self {
-        self
-    }
-    fn product(&self) -> &Self {
-        self
-    }
-    fn user(&self) -> &Self {
-        self
-    }
-    fn payment(&self) -> &Self {
-        self
-    }
-    fn notification(&self) -> &Self {
-        self
-    }
-}
+order_core::clients_in_one!(YesShop);
 
 #[async_trait]
 impl InventoryService for YesShop {

@@ -28,7 +28,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use order_core::runtime::Clock;
-use order_core::services::{CallError, Clients};
+use order_core::services::CallError;
 use order_core::time::Timestamp;
 use rusqlite::Connection;
 
@@ -146,26 +146,4 @@ impl fmt::Debug for Shop {
     }
 }
 
-impl Clients for Shop {
-    type Inventory = Shop;
-    type Product = Shop;
-    type User = Shop;
-    type Payment = Shop;
-    type Notification = Shop;
-
-    fn inventory(&self) -> &Shop {
-        self
-    }
-    fn product(&self) -> &Shop {
-        self
-    }
-    fn user(&self) -> &Shop {
-        self
-    }
-    fn payment(&self) -> &Shop {
-        self
-    }
-    fn notification(&self) -> &Shop {
-        self
-    }
-}
+order_core::clients_in_one!(Shop);

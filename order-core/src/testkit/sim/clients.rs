@@ -14,9 +14,9 @@ use crate::ids::{OrderId, ProductId, Sku, UserId};
 use crate::machine::Purpose;
 use crate::order::{OperationKind, OperationState};
 use crate::services::{
-    AttemptRequest, Availability, CallError, Clients, FollowUpRequest, HoldAnswer, HoldLookup, HoldRequest,
-    InventoryCapabilities, InventoryService, Notification, NotificationService, PaymentAnswer, PaymentCapabilities,
-    PaymentLookup, PaymentService, Product, ProductService, ReserveRequest, User, UserService,
+    AttemptRequest, Availability, CallError, FollowUpRequest, HoldAnswer, HoldLookup, HoldRequest, InventoryCapabilities,
+    InventoryService, Notification, NotificationService, PaymentAnswer, PaymentCapabilities, PaymentLookup, PaymentService,
+    Product, ProductService, ReserveRequest, User, UserService,
 };
 use crate::testkit::executor::{ProcessRuntime, lock};
 use crate::testkit::services::LedgerHoldState;
@@ -425,26 +425,4 @@ impl NotificationService for SimClients {
     }
 }
 
-impl Clients for SimClients {
-    type Inventory = SimClients;
-    type Product = SimClients;
-    type User = SimClients;
-    type Payment = SimClients;
-    type Notification = SimClients;
-
-    fn inventory(&self) -> &SimClients {
-        self
-    }
-    fn product(&self) -> &SimClients {
-        self
-    }
-    fn user(&self) -> &SimClients {
-        self
-    }
-    fn payment(&self) -> &SimClients {
-        self
-    }
-    fn notification(&self) -> &SimClients {
-        self
-    }
-}
+crate::clients_in_one!(SimClients);
