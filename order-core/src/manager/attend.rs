@@ -70,7 +70,7 @@ impl<S: OrderStore, C: Clients> OrderManager<S, C> {
 
     /// Works the order in a task of its own, so that a caller who hangs up does not stop it. The order, if it was decided
     /// within `wait`.
-    async fn work_detached(&self, id: OrderId, wait: Duration) -> Option<Arc<Order>> {
+    pub(super) async fn work_detached(&self, id: OrderId, wait: Duration) -> Option<Arc<Order>> {
         let (answer, answered) = oneshot::channel();
         let manager = self.clone();
         self.inner.runtime.spawn(Box::pin(async move {

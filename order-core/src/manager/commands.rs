@@ -173,7 +173,7 @@ impl<S: OrderStore, C: Clients> OrderManager<S, C> {
             draft.settle(&env);
             let id = draft.order.id;
             match self.commit(draft.into_changeset(None, WorkChange::Wake { due: env.now })).await {
-                Ok(_) => return self.attend(id, until).await,
+                Ok(_) => return self.settled(id, until).await,
                 Err(CommitError::Conflict) => {}
                 Err(CommitError::Store(e)) => return Err(e.into()),
                 Err(e) => return Err(unexpected(&e)),
@@ -232,10 +232,13 @@ impl<S: OrderStore, C: Clients> OrderManager<S, C> {
         Err(too_busy(order))
     }
 
-    /// Works the order until nothing is due, then waits as for any caller.
+    /// Works the order in a task of its own, as placing does, and waits as for any caller.
     async fn settled(&self, id: crate::ids::OrderId, until: Duration) -> Result<Arc<Order>, Error> {
-        self.work(id).await?;
-        self.attend(id, until).await
+        let left = until.saturating_sub(self.inner.runtime.monotonic());
+        match self.work_detached(id, left).await {
+            Some(order) => Ok(order),
+            None => self.attend(id, until).await,
+        }
     }
 
     /// The order, if it is the principal's to see.

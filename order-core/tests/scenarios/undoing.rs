@@ -3,8 +3,10 @@
 use std::time::Duration;
 
 use order_core::machine::PaymentReport;
+use order_core::manager::CommandOptions;
 use order_core::money::{Currency, Money};
 use order_core::order::{AttentionReason, OperationState, PaymentStatus, Status};
+use order_core::runtime::Runtime;
 use order_core::testkit::services::{Fault, Method};
 
 use super::world::*;
@@ -101,4 +103,21 @@ fn a_late_failure_never_hides_a_success() {
     let order = world.runtime.block_on(world.manager.record_payment(&operator(), order.id.into(), report)).unwrap();
     assert_eq!((order.statuses.status, order.statuses.payment), (Status::Confirmed, PaymentStatus::Paid));
     assert!(order.has_attention(AttentionReason::UnexpectedReport));
+}
+
+#[test]
+fn a_caller_who_hangs_up_does_not_stop_a_cancellation() {
+    let world = World::new();
+    let order = world.place(&[1], "CARD");
+    world.payment.push(Method::Refund, Fault::Late(Duration::from_secs(3)));
+    let principal = operator();
+    let cancelled = world.manager.cancel(&principal, order.id.into(), CommandOptions::default(), "changed my mind".into());
+    let hang_up = world.runtime.sleep(Duration::from_secs(1));
+    world.runtime.block_on(futures_util::future::select(Box::pin(cancelled), hang_up));
+    assert_eq!(world.order(order.id).statuses.status, Status::Cancelling);
+    // Less than a lease: nobody else could have taken it over.
+    world.runtime.advance(Duration::from_secs(3));
+    world.runtime.run_until_idle();
+    assert_eq!(world.order(order.id).statuses.status, Status::Cancelled);
+    assert_eq!(world.books(), (0, 0));
 }
