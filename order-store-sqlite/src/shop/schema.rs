@@ -33,7 +33,7 @@ pub(super) fn open_writer(file: &Path, path: &Arc<str>) -> Result<Connection, Sh
     db.busy_timeout(BUSY_TIMEOUT).map_err(wrap)?;
     recognise(&db, path)?;
     // Only now: switching the journal writes to the file, and a file of another kind must stay as it is.
-    let mode: String = db.query_row("PRAGMA journal_mode = WAL", [], |r| r.get(0)).map_err(wrap)?;
+    let mode = switch_to_wal(&db).map_err(wrap)?;
     if mode != "wal" {
         let reason = format!("its file system cannot keep a write-ahead log (journal mode {mode}); use a local disk");
         return Err(ShopError::Foreign { path: path.clone(), reason });
@@ -41,6 +41,21 @@ pub(super) fn open_writer(file: &Path, path: &Arc<str>) -> Result<Connection, Sh
     settle(&db).map_err(wrap)?;
     migrate(&mut db, path)?;
     Ok(db)
+}
+
+/// SQLite does not wait for a lock that this switch needs, so that two who open a new file at once must do it themselves.
+fn switch_to_wal(db: &Connection) -> rusqlite::Result<String> {
+    const PAUSE: std::time::Duration = std::time::Duration::from_millis(5);
+    let mut waited = std::time::Duration::ZERO;
+    loop {
+        match db.query_row("PRAGMA journal_mode = WAL", [], |r| r.get(0)) {
+            Err(e) if e.sqlite_error_code() == Some(rusqlite::ErrorCode::DatabaseBusy) && waited < BUSY_TIMEOUT => {
+                std::thread::sleep(PAUSE);
+                waited += PAUSE;
+            }
+            mode => return mode,
+        }
+    }
 }
 
 /// Opens the file that [`open_writer`] has opened, for reading.
@@ -83,9 +98,11 @@ fn unusable(path: &Arc<str>, source: rusqlite::Error) -> ShopError {
 fn recognise(db: &Connection, path: &Arc<str>) -> Result<(), ShopError> {
     let read = |sql| db.query_row(sql, [], |r| r.get::<_, i64>(0)).map_err(|source| unusable(path, source));
     let foreign = |reason| Err(ShopError::Foreign { path: path.clone(), reason });
+    // Another process may be making the file this very moment. It marks the file with the very commit that makes it, so
+    // the mark is read last: whoever saw the file made sees the mark too.
+    let version = read("PRAGMA user_version")?;
     let objects = read("SELECT count(*) FROM sqlite_schema")?;
     let id = read("PRAGMA application_id")?;
-    let version = read("PRAGMA user_version")?;
     match id {
         0 if objects == 0 && version == 0 => Ok(()),
         id if id != i64::from(APPLICATION_ID) => {

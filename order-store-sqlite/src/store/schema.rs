@@ -97,7 +97,11 @@ pub(super) fn is_memory(path: &Path) -> bool {
 /// How many migrations the file has seen; refused if it is another program's or a newer schema.
 fn applied_migrations(db: &Connection) -> Result<usize, StoreError> {
     let number = |name: &str| db.pragma_query_value(None, name, |row| row.get::<_, i64>(0)).map_err(store_error);
-    let (application, version) = (number("application_id")?, number("user_version")?);
+    // Another process may be making the file this very moment. It marks the file with the very commit that makes it, so
+    // the mark is read last: whoever saw the file made sees the mark too.
+    let version = number("user_version")?;
+    let objects: i64 = db.query_row(COUNT_SCHEMA, [], |row| row.get(0)).map_err(store_error)?;
+    let application = number("application_id")?;
     if application == i64::from(APPLICATION_ID) {
         return match usize::try_from(version) {
             Ok(version) if version <= MIGRATIONS.len() => Ok(version),
@@ -107,7 +111,6 @@ fn applied_migrations(db: &Connection) -> Result<usize, StoreError> {
             ))),
         };
     }
-    let objects: i64 = db.query_row(COUNT_SCHEMA, [], |row| row.get(0)).map_err(store_error)?;
     if application != 0 || version != 0 || objects != 0 {
         return Err(misconfigured("it is another program's SQLite file: orders need a file of their own".into()));
     }
