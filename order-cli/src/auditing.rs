@@ -208,10 +208,7 @@ fn check_holds(order: &Order, holds: &[HoldRow], breaches: &mut Vec<Breach>) {
             if hold.state == ShelfState::Held {
                 breach(
                     "I17",
-                    format!(
-                        "the inventory holds {} {} under {}, which is none of the order's",
-                        hold.quantity, hold.sku, hold.key
-                    ),
+                    format!("the inventory holds {} {} under {}, which is none of the order's", hold.held, hold.sku, hold.key),
                 );
             }
             continue;

@@ -8,7 +8,7 @@ use futures_util::future::{Either, select};
 use super::OrderManager;
 use crate::ids::Reference;
 use crate::machine::{Call, ClosingOutcome, Fact, HoldOutcome, PaymentOutcome, Purpose, Verb, closing_key, event_id, key};
-use crate::order::{ClosingKind, Op, OperationKind, OperationState, Order, PaymentOperation, Reservation};
+use crate::order::{ClosingKind, HoldState, Op, OperationKind, OperationState, Order, PaymentOperation, Reservation};
 use crate::planted::{Bug, planted};
 use crate::services::{
     AttemptRequest, CallError, Clients, FollowUpRequest, HoldAnswer, HoldLookup, HoldRequest, InventoryService, Notification,
@@ -83,6 +83,7 @@ impl<S: OrderStore, C: Clients> OrderManager<S, C> {
             sku: r.sku.clone(),
             quantity: r.quantity,
             reference: r.reference.clone(),
+            committed: purpose == Purpose::Release && r.state == HoldState::Committed,
             repeat,
         };
         let fact = |outcome| Fact::Hold { n, outcome };

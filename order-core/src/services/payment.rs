@@ -99,7 +99,7 @@ pub struct PaymentAnswer {
     pub wait: Option<Duration>,
     /// What the customer must do.
     pub action: Private<CustomerAction>,
-    /// For how long from now an authorization can be captured.
+    /// For how long from now an authorization can be captured; zero once it no longer can. Without limit if `None`.
     pub capture_within: Option<Duration>,
 }
 
@@ -112,11 +112,13 @@ pub trait PaymentService: Send + Sync {
     async fn authorize(&self, request: &AttemptRequest) -> Result<PaymentAnswer, CallError>;
     /// Authorizes and captures at once.
     async fn charge(&self, request: &AttemptRequest) -> Result<PaymentAnswer, CallError>;
-    /// Takes some of an authorization.
+    /// Takes some of an authorization: any number of times, each under a key of its own, up to its amount. More than what
+    /// is left of it is a definite refusal; after the time to capture it is over, it is declined.
     async fn capture(&self, request: &FollowUpRequest) -> Result<PaymentAnswer, CallError>;
-    /// Gives up an authorization, or an attempt that is not settled. Refused once it was captured.
+    /// Gives up an authorization, or an attempt that is not settled. Of an authorization that was captured in part, it gives
+    /// up the rest: the answer is `VOIDED` all the same, and what was captured stays so. Refused once all was captured.
     async fn void(&self, request: &FollowUpRequest) -> Result<PaymentAnswer, CallError>;
-    /// Sends captured money back.
+    /// Sends some of a charge or of one capture back, any number of times up to its amount. More is a definite refusal.
     async fn refund(&self, request: &FollowUpRequest) -> Result<PaymentAnswer, CallError>;
     /// What became of an operation; `None` if the service knows none under that key now.
     async fn look_up(&self, request: &PaymentLookup) -> Result<Option<PaymentAnswer>, CallError>;

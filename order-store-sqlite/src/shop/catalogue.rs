@@ -41,6 +41,7 @@
 //! method = "CREDIT_CARD"
 //! outcome = "approve"             # approve | decline | pending | action_required | timeout_done | timeout_lost
 //! due = "confirm"                 # optional: confirm (default) | shipment | invoice | delivery
+//! capture_within_days = 7         # optional: an authorization can be captured so long, 1 to 365; for ever without it
 //! ```
 //!
 //! Fields not marked optional are required, unknown fields and duplicates are errors, and every error names its line and
@@ -109,6 +110,8 @@ pub struct DeskMethod {
     pub rule: PaymentMethodRule,
     /// What the desk answers.
     pub outcome: Outcome,
+    /// For how many days an authorization can be captured, 1 to 365; without limit if `None`.
+    pub capture_within_days: Option<u32>,
 }
 
 impl DeskMethod {

@@ -17,10 +17,12 @@ use uuid::Uuid;
 use super::Shop;
 use super::catalogue::Outcome;
 use super::error::Failure;
-use super::rows::{execute, find, optional_text, order_id, text, uuid};
+use super::rows::{execute, find, optional_text, optional_time, order_id, text, uuid};
 
 /// For how long a customer or the desk's owner is waited for, as the answers say. The desk itself waits for ever.
 const WAIT: Duration = Duration::from_secs(30 * 60);
+
+const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// An answer of the desk, or why the transaction failed.
 type Answer = Result<Result<PaymentAnswer, CallError>, Failure>;
@@ -39,10 +41,12 @@ pub(super) struct Operation {
     pub(super) captured: i64,
     pub(super) refunded: i64,
     pub(super) created_at: Timestamp,
+    /// Of an authorization: when it can no longer be captured, if ever.
+    pub(super) capture_before: Option<Timestamp>,
 }
 
 pub(super) const COLUMNS: &str =
-    "key, order_id, kind, parent, method, amount, currency, status, code, captured, refunded, created_at";
+    "key, order_id, kind, parent, method, amount, currency, status, code, captured, refunded, created_at, capture_before";
 
 impl Operation {
     pub(super) fn read(r: &Row<'_>) -> rusqlite::Result<Self> {
@@ -58,6 +62,7 @@ impl Operation {
             captured: r.get(9)?,
             refunded: r.get(10)?,
             created_at: Timestamp::from_micros(r.get(11)?),
+            capture_before: optional_time(r, 12)?,
         })
     }
 
@@ -76,7 +81,7 @@ impl Operation {
             code: self.code.clone(),
             wait: waits.then(|| self.created_at.after(WAIT).since(now)),
             action: Private((self.status == OperationState::ActionRequired).then(action)),
-            capture_within: None,
+            capture_within: self.capture_before.filter(|_| self.status == OperationState::Authorized).map(|t| t.since(now)),
         }
     }
 
@@ -105,26 +110,46 @@ fn early_void(db: &Connection, parent: Uuid, order: OrderId) -> rusqlite::Result
 
 fn insert(db: &Connection, op: &Operation) -> rusqlite::Result<()> {
     let sql = "INSERT INTO payments
-                   (key, order_id, kind, parent, method, amount, currency, status, code, captured, refunded, created_at, updated_at)
-               VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?12)";
+                   (key, order_id, kind, parent, method, amount, currency, status, code, captured, refunded, created_at, updated_at,
+                    capture_before)
+               VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?12, ?13)";
     let (key, order, parent) = (op.key.as_bytes(), op.order.as_bytes(), op.parent.as_ref().map(Uuid::as_bytes));
     let (kind, status, method) = (op.kind.as_str(), op.status.as_str(), op.method.as_ref().map(Name::as_str));
     let (amount, currency, created) = (op.amount.minor, op.amount.currency.code(), op.created_at.as_micros());
-    let counted = (op.captured, op.refunded);
-    let row = params![key, order, kind, parent, method, amount, currency, status, op.code, counted.0, counted.1, created];
+    let (counted, until) = ((op.captured, op.refunded), op.capture_before.map(|t| t.as_micros()));
+    let row = params![key, order, kind, parent, method, amount, currency, status, op.code, counted.0, counted.1, created, until];
     execute(db, sql, row).map(drop)
 }
 
 /// Writes what became of an attempt.
-pub(super) fn set_status(
+fn set_status(db: &Connection, key: Uuid, status: OperationState, code: Option<&str>, now: Timestamp) -> rusqlite::Result<()> {
+    let sql = "UPDATE payments SET status = ?2, code = ?3, updated_at = ?4 WHERE key = ?1";
+    execute(db, sql, params![key.as_bytes(), status.as_str(), code, now.as_micros()]).map(drop)
+}
+
+/// Until when an authorization that is approved `now` can be captured, if its method limits that.
+fn capture_before(db: &Connection, method: &Name, now: Timestamp) -> rusqlite::Result<Option<Timestamp>> {
+    let sql = "SELECT capture_within_days FROM payment_methods WHERE method = ?1";
+    let days: Option<u32> = find(db, sql, [method.as_str()], |r| r.get(0))?.flatten();
+    Ok(days.map(|days| now.after(DAY * days)))
+}
+
+/// Writes down that the pending or action-required attempt `op` has ended so, and does it.
+pub(super) fn end(
     db: &Connection,
-    key: Uuid,
+    op: &mut Operation,
     status: OperationState,
     code: Option<&str>,
     now: Timestamp,
 ) -> rusqlite::Result<()> {
-    let sql = "UPDATE payments SET status = ?2, code = ?3, updated_at = ?4 WHERE key = ?1";
-    execute(db, sql, params![key.as_bytes(), status.as_str(), code, now.as_micros()]).map(drop)
+    (op.status, op.code) = (status, code.map(Into::into));
+    set_status(db, op.key, status, code, now)?;
+    if let (OperationState::Authorized, Some(method)) = (status, &op.method) {
+        op.capture_before = capture_before(db, method, now)?;
+        let sql = "UPDATE payments SET capture_before = ?2 WHERE key = ?1";
+        execute(db, sql, params![op.key.as_bytes(), op.capture_before.map(|t| t.as_micros())])?;
+    }
+    Ok(())
 }
 
 /// What an attempt of this kind becomes when it is approved.
@@ -158,6 +183,7 @@ fn attempt(db: &Connection, kind: OperationKind, request: &AttemptRequest, now: 
         captured: 0,
         refunded: 0,
         created_at: now,
+        capture_before: None,
     };
     let find_outcome = "SELECT outcome FROM payment_methods WHERE method = ?1";
     let outcome: Option<Outcome> = find(db, find_outcome, [method.as_str()], |r| text(r, 0))?;
@@ -188,6 +214,9 @@ fn attempt(db: &Connection, kind: OperationKind, request: &AttemptRequest, now: 
             approved(kind)
         }
     };
+    if op.status == OperationState::Authorized {
+        op.capture_before = capture_before(db, method, now)?;
+    }
     insert(db, &op)?;
     if answer_lost {
         return Ok(Err(CallError::unknown("the payment desk did not answer")));
@@ -221,7 +250,14 @@ fn follow_up(db: &Connection, kind: OperationKind, request: &FollowUpRequest, no
         None if kind == OperationKind::Void => None,
         None => Some("UNKNOWN_PAYMENT"),
     };
-    if let (None, Some(parent)) = (refused, &parent) {
+    let expired = kind == OperationKind::Capture && parent.as_ref().is_some_and(|p| p.capture_before.is_some_and(|t| t <= now));
+    let (status, code) = match refused {
+        Some(code) => (OperationState::Failed, Some(code)),
+        // Like a bank that no longer honours it: an answer, not a mistake of whoever asks.
+        None if expired => (OperationState::Declined, Some("AUTHORIZATION_EXPIRED")),
+        None => (approved(kind), None),
+    };
+    if let (None, Some(parent)) = (code, &parent) {
         apply(db, kind, parent, *amount, now)?;
     }
     let op = Operation {
@@ -231,11 +267,12 @@ fn follow_up(db: &Connection, kind: OperationKind, request: &FollowUpRequest, no
         parent: Some(*parent_key),
         method: None,
         amount: *amount,
-        status: if refused.is_some() { OperationState::Failed } else { approved(kind) },
-        code: refused.map(Into::into),
+        status,
+        code: code.map(Into::into),
         captured: 0,
         refunded: 0,
         created_at: now,
+        capture_before: None,
     };
     insert(db, &op)?;
     Ok(op.reply(now))
@@ -251,7 +288,8 @@ fn objection(kind: OperationKind, parent: &Operation, amount: Money) -> Option<&
         OperationKind::Refund if parent.status != OperationState::Captured => Some("NOT_CAPTURED"),
         OperationKind::Refund if amount.minor > parent.amount.minor - parent.refunded => Some("EXCEEDS_CAPTURED"),
         OperationKind::Void if !matches!(parent.kind, OperationKind::Authorize | OperationKind::Charge) => Some("NOT_VOIDABLE"),
-        OperationKind::Void if parent.status == OperationState::Captured || parent.captured > 0 => Some("ALREADY_CAPTURED"),
+        OperationKind::Void if parent.status == OperationState::Captured => Some("ALREADY_CAPTURED"),
+        OperationKind::Void if parent.captured == parent.amount.minor => Some("ALREADY_CAPTURED"),
         OperationKind::Capture | OperationKind::Refund | OperationKind::Void => None,
         // Attempts follow nothing.
         OperationKind::Authorize | OperationKind::Charge => Some("NOT_VOIDABLE"),
@@ -278,7 +316,7 @@ impl PaymentService for Shop {
         PaymentCapabilities::IDEAL
     }
 
-    /// Sets the amount aside as the method's outcome says. Authorizations do not lapse.
+    /// Sets the amount aside as the method's outcome says, for ever or until the time to capture it is over.
     async fn authorize(&self, request: &AttemptRequest) -> Result<PaymentAnswer, CallError> {
         let (request, now) = (request.clone(), self.now());
         self.call(move |db| attempt(db, OperationKind::Authorize, &request, now)).await
@@ -290,20 +328,22 @@ impl PaymentService for Shop {
         self.call(move |db| attempt(db, OperationKind::Charge, &request, now)).await
     }
 
-    /// Takes some of an authorization, any number of times up to its amount.
+    /// Takes some of an authorization, any number of times up to its amount; `EXCEEDS_AUTHORIZED` beyond that. Once the time
+    /// that its method gives is over, it is `DECLINED` with the code `AUTHORIZATION_EXPIRED`.
     async fn capture(&self, request: &FollowUpRequest) -> Result<PaymentAnswer, CallError> {
         let (request, now) = (request.clone(), self.now());
         self.call(move |db| follow_up(db, OperationKind::Capture, &request, now)).await
     }
 
-    /// Gives the attempt up. Voided again, declined, failed or never heard of, there is nothing left to give up and it
-    /// succeeds; an attempt that comes after its void is voided at once. `ALREADY_CAPTURED` if anything was captured.
+    /// Gives the attempt up, or what is left of an authorization that was captured in part: that stays captured. Voided
+    /// again, declined, failed or never heard of, there is nothing left to give up and it succeeds; an attempt that comes
+    /// after its void is voided at once. `ALREADY_CAPTURED` if all of it was captured.
     async fn void(&self, request: &FollowUpRequest) -> Result<PaymentAnswer, CallError> {
         let (request, now) = (request.clone(), self.now());
         self.call(move |db| follow_up(db, OperationKind::Void, &request, now)).await
     }
 
-    /// Sends some of a charge or capture back, any number of times up to its amount.
+    /// Sends some of a charge or of one capture back, any number of times up to its amount; `EXCEEDS_CAPTURED` beyond that.
     async fn refund(&self, request: &FollowUpRequest) -> Result<PaymentAnswer, CallError> {
         let (request, now) = (request.clone(), self.now());
         self.call(move |db| follow_up(db, OperationKind::Refund, &request, now)).await

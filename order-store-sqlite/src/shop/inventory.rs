@@ -22,37 +22,40 @@ struct Hold {
     order: OrderId,
     sku: Sku,
     quantity: u32,
-    state: HoldState,
+    held: u32,
+    committed: u32,
     code: Option<String>,
     available: Option<u32>,
 }
 
+impl Hold {
+    fn state(&self) -> HoldState {
+        HoldState::of(self.held, self.committed, self.code.is_some())
+    }
+}
+
 /// Keys are an order's own: looked for, and stored, beside what else it holds, so that a growing ledger costs nothing.
 fn hold(db: &Connection, order: OrderId, key: Uuid) -> rusqlite::Result<Option<Hold>> {
-    let sql = "SELECT order_id, sku, quantity, state, code, available FROM holds WHERE order_id = ?1 AND key = ?2";
+    let sql = "SELECT order_id, sku, quantity, held, committed, code, available FROM holds WHERE order_id = ?1 AND key = ?2";
     find(db, sql, [order.as_bytes(), key.as_bytes()], |r| {
         Ok(Hold {
             order: order_id(r, 0)?,
             sku: text(r, 1)?,
             quantity: r.get(2)?,
-            state: text(r, 3)?,
-            code: optional_text(r, 4)?,
-            available: r.get(5)?,
+            held: r.get(3)?,
+            committed: r.get(4)?,
+            code: optional_text(r, 5)?,
+            available: r.get(6)?,
         })
     })
 }
 
 fn insert(db: &Connection, key: Uuid, hold: &Hold, now: Timestamp) -> rusqlite::Result<()> {
-    let sql = "INSERT INTO holds (key, order_id, sku, quantity, state, code, available, created_at, updated_at)
-               VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?8)";
-    let Hold { order, sku, quantity, state, code, available } = hold;
-    let row = (key.as_bytes(), order.as_bytes(), sku.as_str(), quantity, state.as_str(), code, available, now.as_micros());
-    execute(db, sql, row).map(drop)
-}
-
-fn set_state(db: &Connection, order: OrderId, key: Uuid, state: HoldState, now: Timestamp) -> rusqlite::Result<()> {
-    let sql = "UPDATE holds SET state = ?3, updated_at = ?4 WHERE order_id = ?1 AND key = ?2";
-    execute(db, sql, params![order.as_bytes(), key.as_bytes(), state.as_str(), now.as_micros()]).map(drop)
+    let sql = "INSERT INTO holds (key, order_id, sku, quantity, held, committed, code, available, created_at, updated_at)
+               VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?9)";
+    let Hold { order, sku, quantity, held, committed, code, available } = hold;
+    let (key, order, now) = (key.as_bytes(), order.as_bytes(), now.as_micros());
+    execute(db, sql, params![key, order, sku.as_str(), quantity, held, committed, code, available, now]).map(drop)
 }
 
 /// Units that could be reserved now; `None` for an unknown SKU.
@@ -79,7 +82,7 @@ fn reserve(db: &Connection, request: &ReserveRequest, now: Timestamp) -> Answer<
         if hold.sku != *sku || hold.quantity != *quantity {
             return Ok(Err(CallError::refused("KEY_REUSED")));
         }
-        return Ok(match hold.state {
+        return Ok(match hold.state() {
             HoldState::Held | HoldState::Committed => Ok(held(*key, hold.quantity)),
             HoldState::Released => Err(CallError::refused("HOLD_RELEASED")),
             HoldState::Refused => Err(CallError::Refused { code: hold.code.unwrap_or_default(), available: hold.available }),
@@ -88,8 +91,9 @@ fn reserve(db: &Connection, request: &ReserveRequest, now: Timestamp) -> Answer<
     let sql = "UPDATE stock SET reserved = reserved + ?2 WHERE sku = ?1 AND on_hand - reserved >= ?2";
     let taken = execute(db, sql, params![sku.as_str(), quantity])? == 1;
     let mut row =
-        Hold { order: *order, sku: sku.clone(), quantity: *quantity, state: HoldState::Held, code: None, available: None };
+        Hold { order: *order, sku: sku.clone(), quantity: *quantity, held: 0, committed: 0, code: None, available: None };
     if taken {
+        row.held = *quantity;
         insert(db, *key, &row, now)?;
         return Ok(Ok(held(*key, *quantity)));
     }
@@ -98,77 +102,121 @@ fn reserve(db: &Connection, request: &ReserveRequest, now: Timestamp) -> Answer<
         Some(rest) => ("INSUFFICIENT_STOCK", rest),
         None => ("UNKNOWN_SKU", 0),
     };
-    row.state = HoldState::Refused;
     (row.code, row.available) = (Some(code.into()), Some(rest));
     insert(db, *key, &row, now)?;
     Ok(Err(CallError::Refused { code: code.into(), available: Some(rest) }))
 }
 
-/// What a request does to a hold that exists.
+/// Which way a request moves units of a hold.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Step {
+    /// Held ones leave the shop.
     Commit,
+    /// Held ones are available again.
     Release,
+    /// Committed ones return to the shop.
+    TakeBack,
 }
 
 impl Step {
-    const fn as_str(self) -> &'static str {
+    /// As the shop's file has it: what was called, and for units of which kind.
+    const fn columns(self) -> (&'static str, bool) {
         match self {
-            Step::Commit => "COMMIT",
-            Step::Release => "RELEASE",
+            Step::Commit => ("COMMIT", false),
+            Step::Release => ("RELEASE", false),
+            Step::TakeBack => ("RELEASE", true),
         }
+    }
+
+    const fn of_release(request: &HoldRequest) -> Step {
+        if request.committed { Step::TakeBack } else { Step::Release }
+    }
+}
+
+/// A call as it stands in the shop's file. One from before holds could be divided was about the whole of its hold.
+struct Call {
+    reserve_key: Uuid,
+    kind: String,
+    quantity: Option<u32>,
+    was_committed: Option<bool>,
+    refused: Option<String>,
+}
+
+impl Call {
+    fn is(&self, step: Step, request: &HoldRequest) -> bool {
+        let (kind, was_committed) = step.columns();
+        self.reserve_key == request.reserve_key
+            && self.kind == kind
+            && self.quantity.is_none_or(|n| n == request.quantity)
+            && self.was_committed.is_none_or(|was| was == was_committed)
     }
 }
 
 fn step(db: &Connection, step: Step, request: &HoldRequest, now: Timestamp) -> Answer<()> {
-    let sql = "SELECT reserve_key, kind, refused FROM hold_calls WHERE key = ?1";
-    let before =
-        find(db, sql, [request.key.as_bytes()], |r| Ok((uuid(r, 0)?, r.get::<_, String>(1)?, r.get::<_, Option<String>>(2)?)))?;
-    if let Some((reserve_key, kind, refused)) = before {
-        let same = reserve_key == request.reserve_key && kind == step.as_str();
-        return Ok(match refused {
-            _ if !same => Err(CallError::refused("KEY_REUSED")),
+    if request.quantity == 0 {
+        return Ok(Err(CallError::refused("QUANTITY_INVALID")));
+    }
+    let sql = "SELECT reserve_key, kind, quantity, was_committed, refused FROM hold_calls WHERE key = ?1";
+    let before = find(db, sql, [request.key.as_bytes()], |r| {
+        let (reserve_key, kind) = (uuid(r, 0)?, r.get(1)?);
+        Ok(Call { reserve_key, kind, quantity: r.get(2)?, was_committed: r.get(3)?, refused: r.get(4)? })
+    })?;
+    if let Some(call) = before {
+        return Ok(match call.refused {
+            _ if !call.is(step, request) => Err(CallError::refused("KEY_REUSED")),
             Some(code) => Err(CallError::refused(code)),
             None => Ok(()),
         });
     }
     let refused = take_step(db, step, request, now)?;
-    let sql = "INSERT INTO hold_calls (key, reserve_key, kind, refused) VALUES (?1, ?2, ?3, ?4)";
-    execute(db, sql, params![request.key.as_bytes(), request.reserve_key.as_bytes(), step.as_str(), refused])?;
+    let sql = "INSERT INTO hold_calls (key, reserve_key, kind, quantity, was_committed, refused) VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
+    let (key, reserve_key, (kind, was_committed)) = (request.key.as_bytes(), request.reserve_key.as_bytes(), step.columns());
+    execute(db, sql, params![key, reserve_key, kind, request.quantity, was_committed, refused])?;
     Ok(refused.map_or(Ok(()), |code| Err(CallError::refused(code))))
 }
 
 /// Why the step is refused, if it is.
 fn take_step(db: &Connection, step: Step, request: &HoldRequest, now: Timestamp) -> Result<Option<&'static str>, Failure> {
-    let HoldRequest { key: _, reserve_key, order, sku, quantity, reference: _, repeat: _ } = request;
+    let HoldRequest { key: _, reserve_key, order, sku, quantity, reference: _, committed: _, repeat: _ } = request;
     let Some(hold) = hold(db, *order, *reserve_key)? else {
-        if step == Step::Commit || *quantity == 0 {
+        if step != Step::Release {
             return Ok(Some("UNKNOWN_HOLD"));
         }
         // Whoever gives up a hold that never came must not be surprised by it later: its key is spent from here on.
         let (order, sku, quantity) = (*order, sku.clone(), *quantity);
-        let spent = Hold { order, sku, quantity, state: HoldState::Released, code: None, available: None };
+        let spent = Hold { order, sku, quantity, held: 0, committed: 0, code: None, available: None };
         insert(db, *reserve_key, &spent, now)?;
         return Ok(None);
     };
-    if hold.sku != *sku || hold.quantity != *quantity {
+    if hold.sku != *sku {
         return Ok(Some("UNKNOWN_HOLD"));
     }
-    let (sql, state) = match (step, hold.state) {
-        (Step::Commit, HoldState::Committed) | (Step::Release, HoldState::Released | HoldState::Refused) => return Ok(None),
-        (Step::Commit, HoldState::Released) => return Ok(Some("HOLD_RELEASED")),
-        (Step::Commit, HoldState::Refused) => return Ok(Some("UNKNOWN_HOLD")),
-        (Step::Commit, HoldState::Held) => (
-            "UPDATE stock SET on_hand = on_hand - ?2, reserved = reserved - ?2, committed = committed + ?2 WHERE sku = ?1",
-            HoldState::Committed,
-        ),
-        (Step::Release, HoldState::Held) => ("UPDATE stock SET reserved = reserved - ?2 WHERE sku = ?1", HoldState::Released),
-        (Step::Release, HoldState::Committed) => {
-            ("UPDATE stock SET on_hand = on_hand + ?2, committed = committed - ?2 WHERE sku = ?1", HoldState::Released)
-        }
+    if hold.state() == HoldState::Refused {
+        return Ok(if step == Step::Release { None } else { Some("UNKNOWN_HOLD") });
+    }
+    let (there, short) = match step {
+        Step::Commit | Step::Release => (hold.held, "EXCEEDS_HELD"),
+        Step::TakeBack => (hold.committed, "EXCEEDS_COMMITTED"),
     };
-    execute(db, sql, params![sku.as_str(), quantity])?;
-    set_state(db, *order, *reserve_key, state, now)?;
+    if *quantity > there {
+        return Ok(Some(short));
+    }
+    let (of_stock, of_hold) = match step {
+        Step::Commit => (
+            "UPDATE stock SET on_hand = on_hand - ?2, reserved = reserved - ?2, committed = committed + ?2 WHERE sku = ?1",
+            "UPDATE holds SET held = held - ?3, committed = committed + ?3, updated_at = ?4 WHERE order_id = ?1 AND key = ?2",
+        ),
+        Step::Release => (
+            "UPDATE stock SET reserved = reserved - ?2 WHERE sku = ?1",
+            "UPDATE holds SET held = held - ?3, updated_at = ?4 WHERE order_id = ?1 AND key = ?2",
+        ),
+        Step::TakeBack => (
+            "UPDATE stock SET on_hand = on_hand + ?2, committed = committed - ?2 WHERE sku = ?1",
+            "UPDATE holds SET committed = committed - ?3, updated_at = ?4 WHERE order_id = ?1 AND key = ?2",
+        ),
+    };
+    execute(db, of_stock, params![sku.as_str(), quantity])?;
+    execute(db, of_hold, params![order.as_bytes(), reserve_key.as_bytes(), quantity, now.as_micros()])?;
     Ok(None)
 }
 
@@ -194,24 +242,25 @@ impl InventoryService for Shop {
         self.call(move |db| reserve(db, &request, now)).await
     }
 
-    /// Takes the units out of the stock. A hold that is committed already stays so, whatever the key; a released one
-    /// is refused with `HOLD_RELEASED`, one that does not exist with `UNKNOWN_HOLD`.
+    /// Takes units out of the stock, all that are held or part of them, any number of times. More than are still held is
+    /// refused with `EXCEEDS_HELD`, a hold that does not exist with `UNKNOWN_HOLD`.
     async fn commit(&self, request: &HoldRequest) -> Result<(), CallError> {
         let (request, now) = (request.clone(), self.now());
         self.call(move |db| step(db, Step::Commit, &request, now)).await
     }
 
-    /// Gives the units back: to what is available, and committed ones back on hand. Releasing what is released, was
-    /// refused or was never asked for succeeds; after it, a reserve under that key is refused.
+    /// Gives units back, in one go or in parts: held ones to what is available, committed ones back on hand. More than
+    /// there are is refused with `EXCEEDS_HELD` or `EXCEEDS_COMMITTED`. Releasing what was refused or never asked for
+    /// succeeds; after it, a reserve under that key is refused.
     async fn release(&self, request: &HoldRequest) -> Result<(), CallError> {
         let (request, now) = (request.clone(), self.now());
-        self.call(move |db| step(db, Step::Release, &request, now)).await
+        self.call(move |db| step(db, Step::of_release(&request), &request, now)).await
     }
 
     async fn look_up(&self, request: &ReserveRequest) -> Result<HoldLookup, CallError> {
         let (order, key) = (request.order, request.key);
         let found = self.read(move |db| Ok(hold(db, order, key)?)).await?;
-        Ok(match found.map(|h| (h.state, h.quantity)) {
+        Ok(match found.map(|h| (h.state(), h.quantity)) {
             Some((HoldState::Held, quantity)) => HoldLookup::Held(held(key, quantity)),
             Some((HoldState::Committed, _)) => HoldLookup::Committed,
             Some((HoldState::Released, _)) => HoldLookup::Released,

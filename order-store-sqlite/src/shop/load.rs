@@ -190,8 +190,9 @@ fn replace_price_book(db: &Connection, catalogue: &Catalogue) -> rusqlite::Resul
         execute(db, sql, params![code, percent, amount, rule.minimum, from, until, limits.0, limits.1])?;
     }
     for method in &catalogue.payment_methods {
-        let sql = "INSERT INTO payment_methods (method, outcome, due) VALUES (?1, ?2, ?3)";
-        execute(db, sql, params![method.method().as_str(), method.outcome.as_str(), method.rule.due.as_str()])?;
+        let sql = "INSERT INTO payment_methods (method, outcome, due, capture_within_days) VALUES (?1, ?2, ?3, ?4)";
+        let (name, due) = (method.method().as_str(), method.rule.due.as_str());
+        execute(db, sql, params![name, method.outcome.as_str(), due, method.capture_within_days])?;
     }
     Ok(())
 }

@@ -3,12 +3,14 @@
 //!
 //! The shop honours keys without limit of time: a request repeated under its key has no second effect and gets the answer
 //! that the first one got, a refusal included; the same key with other content is refused with `KEY_REUSED`. Holds do
-//! not lapse, and authorizations do not either. Any number of processes can use one file, one writing at a time.
+//! not lapse, and authorizations only where the catalogue limits the time to capture them. Any number of processes can use
+//! one file, one writing at a time.
 //!
 //! Refusals carry these codes. Of the stock: `INSUFFICIENT_STOCK`, `UNKNOWN_SKU`, `QUANTITY_INVALID`, `UNKNOWN_HOLD`,
-//! `HOLD_RELEASED`, `KEY_REUSED`. Of the desk: `CARD_DECLINED` (as the code of a `DECLINED` answer), `UNKNOWN_METHOD`,
-//! `AMOUNT_INVALID`, `CURRENCY_MISMATCH`, `UNKNOWN_PAYMENT`, `NOT_AUTHORIZED`, `NOT_CAPTURED`, `NOT_VOIDABLE`,
-//! `ALREADY_CAPTURED`, `EXCEEDS_AUTHORIZED`, `EXCEEDS_CAPTURED`, `KEY_REUSED`.
+//! `HOLD_RELEASED`, `EXCEEDS_HELD`, `EXCEEDS_COMMITTED`, `KEY_REUSED`. Of the desk: `UNKNOWN_METHOD`, `AMOUNT_INVALID`,
+//! `CURRENCY_MISMATCH`, `UNKNOWN_PAYMENT`, `NOT_AUTHORIZED`, `NOT_CAPTURED`, `NOT_VOIDABLE`, `ALREADY_CAPTURED`,
+//! `EXCEEDS_AUTHORIZED`, `EXCEEDS_CAPTURED`, `KEY_REUSED`; and as the codes of `DECLINED` answers `CARD_DECLINED` and
+//! `AUTHORIZATION_EXPIRED`.
 
 pub mod catalogue;
 mod desk;

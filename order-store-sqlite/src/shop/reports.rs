@@ -1,7 +1,6 @@
 //! What the shop's owner can see, and the ledgers that orders are checked against.
 
 use std::fmt;
-use std::str::FromStr;
 
 use order_core::ids::{OrderId, ProductId, Sku, UserId, VariantId};
 use order_core::money::Money;
@@ -75,34 +74,55 @@ pub struct DeskPayment {
     pub refunded: i64,
     /// When the desk was asked.
     pub created_at: Timestamp,
+    /// Of an authorization: when it can no longer be captured, if its method limits that.
+    pub capture_before: Option<Timestamp>,
 }
 
 impl From<Operation> for DeskPayment {
     fn from(op: Operation) -> Self {
         let reference = op.reference();
-        let Operation { key, order, kind, parent, method: _, amount, status, code, captured, refunded, created_at } = op;
-        DeskPayment { order, key, kind, parent, amount, status, reference, code, captured, refunded, created_at }
+        let Operation {
+            key,
+            order,
+            kind,
+            parent,
+            method: _,
+            amount,
+            status,
+            code,
+            captured,
+            refunded,
+            created_at,
+            capture_before,
+        } = op;
+        DeskPayment { order, key, kind, parent, amount, status, reference, code, captured, refunded, created_at, capture_before }
     }
 }
 
-/// What became of a request to hold stock.
+/// What became of a request to hold stock: of one that was divided, the first that fits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum HoldState {
-    /// Its units are held.
+    /// Some of its units are held.
     Held,
-    /// Its units left the shop.
+    /// Some of its units left the shop, and have not come back.
     Committed,
-    /// Its units were given back.
+    /// All its units were given back.
     Released,
     /// There were not enough.
     Refused,
 }
 
 impl HoldState {
-    /// Every state.
-    pub const ALL: [HoldState; 4] = [HoldState::Held, HoldState::Committed, HoldState::Released, HoldState::Refused];
+    pub(super) const fn of(held: u32, committed: u32, refused: bool) -> HoldState {
+        match (held, committed) {
+            (0, 0) if refused => HoldState::Refused,
+            (0, 0) => HoldState::Released,
+            (0, _) => HoldState::Committed,
+            _ => HoldState::Held,
+        }
+    }
 
-    /// The spelling used in the shop's file.
+    /// Its spelling in reports.
     pub const fn as_str(self) -> &'static str {
         match self {
             HoldState::Held => "HELD",
@@ -119,14 +139,6 @@ impl fmt::Display for HoldState {
     }
 }
 
-impl FromStr for HoldState {
-    type Err = String;
-    fn from_str(s: &str) -> Result<Self, String> {
-        let state = HoldState::ALL.into_iter().find(|state| state.as_str() == s);
-        state.ok_or_else(|| format!("{s:?} is not the state of a hold"))
-    }
-}
-
 /// A request to hold stock.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HoldRow {
@@ -136,15 +148,19 @@ pub struct HoldRow {
     pub key: Uuid,
     /// What.
     pub sku: Sku,
-    /// How many units.
+    /// How many units were asked for.
     pub quantity: u32,
+    /// How many of them are still held.
+    pub held: u32,
+    /// How many of them left the shop, and have not come back.
+    pub committed: u32,
     /// What became of it.
     pub state: HoldState,
     /// The shop's name for it.
     pub reference: String,
     /// When it was asked for.
     pub created_at: Timestamp,
-    /// When its state last changed.
+    /// When its units last moved.
     pub updated_at: Timestamp,
 }
 
@@ -204,9 +220,7 @@ impl Shop {
         let sql = "SELECT stock.sku, on_hand, reserved, stock.committed, stocked, asked.sku,
                           COALESCE(asked.held, 0), COALESCE(asked.committed, 0)
                    FROM stock FULL JOIN (
-                       SELECT sku, SUM(CASE state WHEN 'HELD' THEN quantity ELSE 0 END) AS held,
-                              SUM(CASE state WHEN 'COMMITTED' THEN quantity ELSE 0 END) AS committed
-                       FROM holds GROUP BY sku
+                       SELECT sku, SUM(held) AS held, SUM(committed) AS committed FROM holds GROUP BY sku
                    ) AS asked ON asked.sku = stock.sku
                    ORDER BY COALESCE(stock.sku, asked.sku)";
         let shelf_row = |r: &Row<'_>| {
@@ -240,15 +254,14 @@ impl Shop {
 
     /// Every request to hold stock, by order.
     pub async fn holds(&self) -> Result<Vec<HoldRow>, ShopError> {
-        let sql = "SELECT order_id, key, sku, quantity, state, created_at, updated_at FROM holds ORDER BY order_id, sku, key";
-        self.read(move |db| Ok(all(db, sql, [], hold_row)?)).await
+        let sql = format!("SELECT {HOLD_COLUMNS} FROM holds ORDER BY order_id, sku, key");
+        self.read(move |db| Ok(all(db, &sql, [], hold_row)?)).await
     }
 
     /// The requests to hold stock for one order.
     pub async fn holds_of(&self, order: OrderId) -> Result<Vec<HoldRow>, ShopError> {
-        let sql = "SELECT order_id, key, sku, quantity, state, created_at, updated_at FROM holds
-                   WHERE order_id = ?1 ORDER BY sku, key";
-        self.read(move |db| Ok(all(db, sql, [order.as_bytes()], hold_row)?)).await
+        let sql = format!("SELECT {HOLD_COLUMNS} FROM holds WHERE order_id = ?1 ORDER BY sku, key");
+        self.read(move |db| Ok(all(db, &sql, [order.as_bytes()], hold_row)?)).await
     }
 
     /// Everything customers were told, in order of telling.
@@ -292,17 +305,22 @@ fn restock(db: &Connection, sku: &Sku, units: u32) -> Result<StockRow, Failure> 
     Ok(row)
 }
 
+const HOLD_COLUMNS: &str = "order_id, key, sku, quantity, held, committed, code IS NOT NULL, created_at, updated_at";
+
 fn hold_row(r: &Row<'_>) -> rusqlite::Result<HoldRow> {
     let key = uuid(r, 1)?;
+    let (held, committed) = (r.get(4)?, r.get(5)?);
     Ok(HoldRow {
         order: order_id(r, 0)?,
         key,
         sku: text(r, 2)?,
         quantity: r.get(3)?,
-        state: text(r, 4)?,
+        held,
+        committed,
+        state: HoldState::of(held, committed, r.get(6)?),
         reference: hold_reference(key),
-        created_at: Timestamp::from_micros(r.get(5)?),
-        updated_at: Timestamp::from_micros(r.get(6)?),
+        created_at: Timestamp::from_micros(r.get(7)?),
+        updated_at: Timestamp::from_micros(r.get(8)?),
     })
 }
 

@@ -124,7 +124,10 @@ mod tests {
     const CATALOGUE: &str = r#"
         currency = "USD"
         product = [{ id = "3f2c8f0e-6b1d-4c58-9a0e-3b6a2f0c1d11", sku = "A", name = "A", price = "1", stock = 9 }]
-        payment_method = [{ method = "LOST", outcome = "timeout_lost" }, { method = "BANK", outcome = "pending" }]
+        payment_method = [
+            { method = "LOST", outcome = "timeout_lost" },
+            { method = "BANK", outcome = "pending", capture_within_days = 7 },
+        ]
     "#;
 
     /// The plans are asserted where statements are prepared; a panic there stops the shop's thread, which answers so.
@@ -139,10 +142,11 @@ mod tests {
         shop.reserve(&reserve).await.unwrap();
         let hold = |n| {
             let (sku, reference) = (reserve.sku.clone(), None);
-            HoldRequest { key: key(n), reserve_key: key(1), order, sku, quantity: 1, reference, repeat: false }
+            HoldRequest { key: key(n), reserve_key: key(1), order, sku, quantity: 1, reference, committed: n == 3, repeat: false }
         };
         shop.commit(&hold(2)).await.unwrap();
         shop.release(&hold(3)).await.unwrap();
+        shop.release(&hold(11)).await.unwrap_err();
         shop.reserve(&ReserveRequest { key: key(4), quantity: 99, ..reserve.clone() }).await.unwrap_err();
         InventoryService::look_up(&shop, &reserve).await.unwrap();
         shop.check(std::slice::from_ref(&sku)).await.unwrap();

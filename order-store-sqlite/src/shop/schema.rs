@@ -12,7 +12,7 @@ use super::error::ShopError;
 const APPLICATION_ID: i32 = 0x4F52_5348;
 
 /// Numbered from 1. A released one is never edited; `user_version` says how many a file has had.
-const MIGRATIONS: &[&str] = &[include_str!("migrations/0001_shop.sql")];
+const MIGRATIONS: &[&str] = &[include_str!("migrations/0001_shop.sql"), include_str!("migrations/0002_parts.sql")];
 
 /// How long a statement waits for another process's transaction. Below the engine's call deadline of 5 s, so that a locked
 /// file is answered as "not done" and never counts as an unknown outcome.

@@ -8,7 +8,7 @@ use rusqlite::Connection;
 use uuid::Uuid;
 
 use super::Shop;
-use super::desk::{approved, operation, set_status};
+use super::desk::{approved, end, operation};
 use super::error::{Failure, ShopError};
 use super::reports::DeskPayment;
 
@@ -53,10 +53,10 @@ fn settle(db: &Connection, key: Uuid, settlement: Settlement, now: Timestamp) ->
     if !matches!(op.status, OperationState::Pending | OperationState::ActionRequired) {
         return Err(ShopError::AlreadySettled { key, status: op.status }.into());
     }
-    (op.status, op.code) = match settlement {
+    let (status, code) = match settlement {
         Settlement::Captured => (approved(op.kind), None),
-        Settlement::Declined => (OperationState::Declined, Some("CARD_DECLINED".into())),
+        Settlement::Declined => (OperationState::Declined, Some("CARD_DECLINED")),
     };
-    set_status(db, key, op.status, op.code.as_deref(), now)?;
+    end(db, &mut op, status, code, now)?;
     Ok(op.into())
 }

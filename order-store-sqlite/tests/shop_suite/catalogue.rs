@@ -42,6 +42,8 @@ fn a_catalogue_says_what_is_sold_and_how() {
     let outcomes: Vec<_> = catalogue.payment_methods().iter().map(|m| (m.outcome, m.rule.due)).collect();
     assert_eq!(outcomes[0], (Outcome::Approve, PaymentTerms::Confirm));
     assert_eq!(outcomes[2], (Outcome::Pending, PaymentTerms::Shipment));
+    let days: Vec<_> = catalogue.payment_methods().iter().map(|m| m.capture_within_days).collect();
+    assert_eq!((days[0], days[2]), (None, Some(7)));
     assert_eq!(catalogue.price_book().currency(), catalogue.currency());
 }
 
@@ -113,6 +115,9 @@ fn errors_of_meaning_name_line_and_column() {
     check("until = 2027-01-01T00:00:00Z", "until = 2027-01-01", 0, 9, "is not a time");
     check("until = 2027-01-01T00:00:00Z", "until = \"2026-01-01T00:00:00Z\"", 0, 9, "expected a time after coupon.from");
     check("uses = 100", "uses = 0", 0, 8, "coupon.uses: 0 is out of range: expected 1 to");
+    let days = "payment_method.capture_within_days";
+    check("capture_within_days = 7", "capture_within_days = 0", 0, 23, &format!("{days}: 0 is out of range: expected 1 to 365"));
+    check("capture_within_days = 7", "capture_within_days = 366", 0, 23, &format!("{days}: 366 is out of range"));
 }
 
 #[test]

@@ -3,7 +3,7 @@ use std::time::Duration;
 use order_core::order::{OperationKind, OperationState};
 use order_core::services::{AttemptRequest, CallError, FollowUpRequest, PaymentAnswer, PaymentLookup, PaymentService};
 use order_core::text::Private;
-use order_store_sqlite::shop::{Settlement, Shop, ShopError};
+use order_store_sqlite::shop::{Catalogue, Settlement, Shop, ShopError};
 
 use crate::{TestClock, key, order, refused, shop, shop_at, usd};
 
@@ -151,16 +151,22 @@ async fn captures_and_refunds_stay_within_what_there_is() {
     assert_eq!((answer.status, answer.amount), (OperationState::Captured, usd(600)));
     assert_eq!(shop.capture(&capture).await.unwrap(), answer);
     assert_eq!(refused(shop.capture(&about(4, &authorize, 401)).await), "EXCEEDS_AUTHORIZED");
-    assert_eq!(refused(shop.void(&about(5, &authorize, 1000)).await), "ALREADY_CAPTURED");
-    shop.capture(&about(6, &authorize, 400)).await.unwrap();
+    let second = about(6, &authorize, 400);
+    assert_ne!(shop.capture(&second).await.unwrap().reference, answer.reference);
+    assert_eq!(refused(shop.capture(&about(7, &authorize, 1)).await), "EXCEEDS_AUTHORIZED");
     assert_eq!(refused(shop.capture(&about(2, &authorize, 1001)).await), "EXCEEDS_AUTHORIZED");
+    assert_eq!(refused(shop.void(&about(5, &authorize, 1000)).await), "ALREADY_CAPTURED");
 
     let of_capture = |n, minor| FollowUpRequest { key: key(n), parent_key: capture.key, amount: usd(minor), ..capture.clone() };
     assert_eq!(refused(shop.refund(&of_capture(10, 601)).await), "EXCEEDS_CAPTURED");
     for _ in 0..2 {
         assert_eq!(shop.refund(&of_capture(11, 600)).await.unwrap().status, OperationState::Refunded);
     }
-    assert_eq!(refused(shop.refund(&of_capture(12, 1)).await), "EXCEEDS_CAPTURED");
+    assert_eq!(refused(shop.refund(&of_capture(12, 1)).await), "EXCEEDS_CAPTURED", "the other capture's money is not its own");
+    let of_second = |n, minor| FollowUpRequest { parent_key: second.key, ..of_capture(n, minor) };
+    shop.refund(&of_second(15, 150)).await.unwrap();
+    shop.refund(&of_second(16, 250)).await.unwrap();
+    assert_eq!(refused(shop.refund(&of_second(17, 1)).await), "EXCEEDS_CAPTURED");
     assert_eq!(refused(shop.void(&of_capture(13, 600)).await), "NOT_VOIDABLE");
     assert_eq!(refused(shop.refund(&about(14, &authorize, 1)).await), "NOT_CAPTURED");
 
@@ -171,7 +177,97 @@ async fn captures_and_refunds_stay_within_what_there_is() {
         of.map(|p| p.amount.minor).sum::<i64>()
     };
     assert_eq!(moved(OperationKind::Capture, OperationState::Captured), 1000);
-    assert_eq!(moved(OperationKind::Refund, OperationState::Refunded), 600);
+    assert_eq!(moved(OperationKind::Refund, OperationState::Refunded), 1000);
+}
+
+#[tokio::test]
+async fn a_void_gives_up_what_is_left_of_a_partly_captured_authorization() {
+    let shop = shop().await;
+    let authorize = attempt(1, "CREDIT_CARD");
+    shop.authorize(&authorize).await.unwrap();
+    let capture = about(2, &authorize, 600);
+    shop.capture(&capture).await.unwrap();
+    let void = about(3, &authorize, 1000);
+    let answer = shop.void(&void).await.unwrap();
+    assert_eq!(answer.status, OperationState::Voided);
+    assert_eq!(shop.void(&void).await.unwrap(), answer);
+    assert_eq!(status(&shop, &authorize).await, Some(OperationState::Voided));
+    assert_eq!(refused(shop.capture(&about(4, &authorize, 1)).await), "NOT_AUTHORIZED");
+    assert_eq!(shop.capture(&capture).await.unwrap().status, OperationState::Captured, "what was captured stays so");
+    let refund = FollowUpRequest { key: key(5), parent_key: capture.key, ..capture.clone() };
+    assert_eq!(shop.refund(&refund).await.unwrap().status, OperationState::Refunded);
+    let ledger = shop.payments_of(order(1)).await.unwrap();
+    assert_eq!((ledger[0].status, ledger[0].captured), (OperationState::Voided, 600));
+}
+
+#[tokio::test]
+async fn every_kind_of_operation_can_be_looked_up_by_its_key() {
+    let shop = shop().await;
+    let (authorize, charge) = (attempt(1, "CREDIT_CARD"), AttemptRequest { key: key(2), ..attempt(1, "CREDIT_CARD") });
+    let (capture, void) = (about(3, &authorize, 600), about(4, &authorize, 1000));
+    let (refund, beyond) = (about(5, &charge, 250), about(6, &charge, 751));
+    let answers = [
+        (authorize.key, OperationState::Voided, shop.authorize(&authorize).await.unwrap()),
+        (charge.key, OperationState::Captured, shop.charge(&charge).await.unwrap()),
+        (capture.key, OperationState::Captured, shop.capture(&capture).await.unwrap()),
+        (void.key, OperationState::Voided, shop.void(&void).await.unwrap()),
+        (refund.key, OperationState::Refunded, shop.refund(&refund).await.unwrap()),
+    ];
+    let found = async |key| shop.look_up(&PaymentLookup { key, order: order(1), reference: None }).await.unwrap();
+    for (key, status, answer) in answers {
+        assert_eq!(found(key).await.unwrap(), PaymentAnswer { status, ..answer });
+    }
+    assert_eq!(refused(shop.refund(&beyond).await), "EXCEEDS_CAPTURED");
+    let answer = found(beyond.key).await.unwrap();
+    assert_eq!((answer.status, answer.code.as_deref()), (OperationState::Failed, Some("EXCEEDS_CAPTURED")));
+    assert_eq!(found(key(7)).await, None);
+}
+
+#[tokio::test]
+async fn an_authorization_can_be_captured_only_while_its_method_says_so() {
+    const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+    let clock = TestClock::new();
+    let shop = shop_at(clock.clone()).await;
+    let authorize = attempt(1, "CARD_FOR_A_DAY");
+    assert_eq!(shop.authorize(&authorize).await.unwrap().capture_within, Some(DAY));
+    assert_eq!(shop.authorize(&attempt(2, "CREDIT_CARD")).await.unwrap().capture_within, None, "unless a method limits it");
+    // What is approved keeps its time, whatever is loaded later.
+    let longer = crate::CATALOGUE.replace("capture_within_days = 1", "capture_within_days = 30");
+    shop.load(&Catalogue::parse(&longer, "longer.toml").unwrap()).await.unwrap();
+    clock.advance(DAY - Duration::from_micros(1));
+    assert_eq!(look_up(&shop, &authorize).await.unwrap().capture_within, Some(Duration::from_micros(1)));
+    let capture = about(3, &authorize, 100);
+    assert_eq!(shop.capture(&capture).await.unwrap().status, OperationState::Captured);
+    clock.advance(Duration::from_micros(1));
+    let late = about(4, &authorize, 100);
+    for _ in 0..2 {
+        let answer = shop.capture(&late).await.unwrap();
+        assert_eq!((answer.status, answer.code.as_deref()), (OperationState::Declined, Some("AUTHORIZATION_EXPIRED")));
+    }
+    assert_eq!(shop.capture(&capture).await.unwrap().status, OperationState::Captured, "a repeat gets the answer it had");
+    let answer = look_up(&shop, &authorize).await.unwrap();
+    assert_eq!((answer.status, answer.capture_within), (OperationState::Authorized, Some(Duration::ZERO)));
+    assert_eq!(shop.payments_of(order(1)).await.unwrap()[0].captured, 100);
+    assert_eq!(shop.void(&about(5, &authorize, 1000)).await.unwrap().status, OperationState::Voided);
+    assert_eq!(look_up(&shop, &authorize).await.unwrap().capture_within, None);
+}
+
+#[tokio::test]
+async fn the_time_to_capture_runs_from_the_approval() {
+    let week = Duration::from_secs(7 * 24 * 60 * 60);
+    let clock = TestClock::new();
+    let shop = shop_at(clock.clone()).await;
+    let (authorize, charge) = (attempt(1, "BANK"), attempt(2, "BANK"));
+    assert_eq!(shop.authorize(&authorize).await.unwrap().capture_within, None);
+    shop.charge(&charge).await.unwrap();
+    clock.advance(week);
+    let settled = shop.settle(authorize.key, Settlement::Captured).await.unwrap();
+    let approved = settled.created_at.after(week);
+    assert_eq!(settled.capture_before, Some(approved.after(week)));
+    assert_eq!(shop.settle(charge.key, Settlement::Captured).await.unwrap().capture_before, None);
+    clock.advance(week / 2);
+    assert_eq!(look_up(&shop, &authorize).await.unwrap().capture_within, Some(week / 2));
+    assert_eq!(shop.capture(&about(3, &authorize, 1000)).await.unwrap().status, OperationState::Captured);
 }
 
 #[tokio::test]

@@ -5,18 +5,23 @@ use order_store_sqlite::shop::{HoldState, Shop, ShopError};
 
 use crate::{TempFile, TestClock, catalogue, key, order, refused, shop, sku};
 
-fn reserve(n: u64, quantity: u32) -> ReserveRequest {
+pub(crate) fn reserve(n: u64, quantity: u32) -> ReserveRequest {
     ReserveRequest { key: key(n), order: order(n), sku: sku("MUG-01"), quantity, lifetime: Duration::from_secs(60) }
 }
 
-/// A request under key `n` about the hold of `of`.
-fn about(n: u64, of: &ReserveRequest) -> HoldRequest {
+/// A request under key `n` about all units of the hold of `of`, which are still held.
+pub(crate) fn about(n: u64, of: &ReserveRequest) -> HoldRequest {
     let ReserveRequest { key: reserve_key, order, sku, quantity, .. } = of.clone();
-    HoldRequest { key: key(n), reserve_key, order, sku, quantity, reference: None, repeat: false }
+    HoldRequest { key: key(n), reserve_key, order, sku, quantity, reference: None, committed: false, repeat: false }
+}
+
+/// The same, about units that were committed.
+pub(crate) fn back(n: u64, of: &ReserveRequest) -> HoldRequest {
+    HoldRequest { committed: true, ..about(n, of) }
 }
 
 /// on hand, reserved, available, committed
-async fn mugs(shop: &Shop) -> [u64; 4] {
+pub(crate) async fn mugs(shop: &Shop) -> [u64; 4] {
     let row = shop.stock(Some(&sku("MUG-01"))).await.unwrap().remove(0);
     assert_eq!(row.stocked, row.on_hand + row.committed);
     [row.on_hand, row.reserved, row.available, row.committed]
@@ -34,7 +39,7 @@ async fn units_are_held_committed_and_given_back() {
     assert_eq!(mugs(&shop).await, [6, 3, 3, 4]);
     shop.release(&about(11, &second)).await.unwrap();
     assert_eq!(mugs(&shop).await, [6, 0, 6, 4]);
-    shop.release(&about(12, &first)).await.unwrap();
+    shop.release(&back(12, &first)).await.unwrap();
     assert_eq!(mugs(&shop).await, [10, 0, 10, 0]);
     let states: Vec<_> = shop.holds().await.unwrap().into_iter().map(|h| (h.order, h.quantity, h.state)).collect();
     assert_eq!(states, [(order(1), 4, HoldState::Released), (order(2), 3, HoldState::Released)]);
@@ -51,17 +56,17 @@ async fn a_repeated_request_changes_nothing_and_gets_the_same_answer() {
         shop.commit(&about(10, &request)).await.unwrap();
         assert_eq!(mugs(&shop).await, [6, 0, 6, 4]);
     }
-    shop.commit(&about(13, &request)).await.unwrap();
-    assert_eq!(mugs(&shop).await, [6, 0, 6, 4], "committed already, whatever the key");
+    assert_eq!(refused(shop.commit(&about(13, &request)).await), "EXCEEDS_HELD", "another key is another request");
+    assert_eq!(mugs(&shop).await, [6, 0, 6, 4]);
     assert_eq!(shop.reserve(&request).await.unwrap(), hold, "the hold it made, whatever became of it");
     for _ in 0..2 {
-        shop.release(&about(11, &request)).await.unwrap();
+        shop.release(&back(11, &request)).await.unwrap();
         assert_eq!(mugs(&shop).await, [10, 0, 10, 0]);
     }
     shop.commit(&about(10, &request)).await.unwrap();
     assert_eq!(mugs(&shop).await, [10, 0, 10, 0], "a late duplicate of the commit");
-    assert_eq!(refused(shop.commit(&about(12, &request)).await), "HOLD_RELEASED");
-    assert_eq!(refused(shop.commit(&about(12, &request)).await), "HOLD_RELEASED");
+    assert_eq!(refused(shop.commit(&about(12, &request)).await), "EXCEEDS_HELD");
+    assert_eq!(refused(shop.commit(&about(12, &request)).await), "EXCEEDS_HELD");
     assert_eq!(refused(shop.reserve(&request).await), "HOLD_RELEASED");
     assert_eq!(mugs(&shop).await, [10, 0, 10, 0]);
 }
@@ -84,10 +89,14 @@ async fn a_key_with_other_content_is_refused() {
     shop.reserve(&request).await.unwrap();
     for other in [ReserveRequest { quantity: 5, ..request.clone() }, ReserveRequest { sku: sku("CUP-RED"), ..request.clone() }] {
         assert_eq!(refused(shop.reserve(&other).await), "KEY_REUSED");
-        assert_eq!(refused(shop.commit(&about(20, &other)).await), "UNKNOWN_HOLD");
     }
+    let of_cups = ReserveRequest { sku: sku("CUP-RED"), ..request.clone() };
+    assert_eq!(refused(shop.commit(&about(20, &of_cups)).await), "UNKNOWN_HOLD");
     shop.commit(&about(10, &request)).await.unwrap();
-    assert_eq!(refused(shop.release(&about(10, &request)).await), "KEY_REUSED");
+    for other in [about(10, &request), back(10, &request)] {
+        assert_eq!(refused(shop.release(&other).await), "KEY_REUSED");
+    }
+    assert_eq!(refused(shop.commit(&HoldRequest { quantity: 3, ..about(10, &request) }).await), "KEY_REUSED");
     assert_eq!(refused(shop.commit(&about(10, &reserve(2, 4))).await), "KEY_REUSED");
     assert_eq!(mugs(&shop).await, [6, 0, 6, 4]);
 }
@@ -135,7 +144,7 @@ async fn look_up_tells_what_became_of_a_reserve() {
     assert_eq!(shop.look_up(&request).await.unwrap(), HoldLookup::Held(hold));
     shop.commit(&about(10, &request)).await.unwrap();
     assert_eq!(shop.look_up(&request).await.unwrap(), HoldLookup::Committed);
-    shop.release(&about(11, &request)).await.unwrap();
+    shop.release(&back(11, &request)).await.unwrap();
     assert_eq!(shop.look_up(&request).await.unwrap(), HoldLookup::Released);
 }
 
@@ -143,7 +152,8 @@ async fn look_up_tells_what_became_of_a_reserve() {
 async fn a_hold_that_is_given_up_before_it_comes_never_comes() {
     let shop = shop().await;
     let request = reserve(1, 2);
-    assert_eq!(refused(shop.commit(&about(9, &request)).await), "UNKNOWN_HOLD");
+    assert_eq!(refused(shop.commit(&about(8, &request)).await), "UNKNOWN_HOLD");
+    assert_eq!(refused(shop.release(&back(9, &request)).await), "UNKNOWN_HOLD");
     shop.release(&about(10, &request)).await.unwrap();
     assert_eq!(refused(shop.reserve(&request).await), "HOLD_RELEASED");
     assert_eq!(mugs(&shop).await, [10, 0, 10, 0]);

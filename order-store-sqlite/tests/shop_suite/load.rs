@@ -30,7 +30,7 @@ async fn reloading_updates_and_never_duplicates() {
     let report = shop.load(&catalogue()).await.unwrap();
     assert_eq!((report.products, report.variants), (counts(2, 0, 0), counts(2, 0, 0)));
     assert_eq!((report.customers, report.stock), (counts(2, 0, 0), counts(4, 0, 0)));
-    assert_eq!((report.shipping_methods, report.tax_rates, report.coupons, report.payment_methods), (1, 2, 2, 7));
+    assert_eq!((report.shipping_methods, report.tax_rates, report.coupons, report.payment_methods), (1, 2, 2, 8));
     let before = shop.price_book().await.unwrap();
     assert_eq!(&before, catalogue().price_book());
 

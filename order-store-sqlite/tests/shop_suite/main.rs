@@ -5,6 +5,7 @@ mod desk;
 mod directory;
 mod inventory;
 mod load;
+mod parts;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -110,6 +111,7 @@ outcome = "decline"
 method = "BANK"
 outcome = "pending"
 due = "shipment"
+capture_within_days = 7
 [[payment_method]]
 method = "ACTION"
 outcome = "action_required"
@@ -123,6 +125,11 @@ outcome = "timeout_lost"
 method = "INVOICE"
 outcome = "approve"
 due = "invoice"
+[[payment_method]]
+method = "CARD_FOR_A_DAY"
+outcome = "approve"
+due = "shipment"
+capture_within_days = 1
 "#;
 
 pub(crate) fn catalogue() -> Catalogue {

@@ -28,12 +28,12 @@ pub struct StockLevel {
     pub committed: u32,
 }
 
-/// What became of a hold.
+/// What became of a hold. Of one that was divided, the first that fits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LedgerHoldState {
-    /// It holds its units.
+    /// Some of its units are still held.
     Held,
-    /// Its units have left.
+    /// Some of its units have left, and not come back.
     Committed,
     /// Its units were given back.
     Released,
@@ -52,8 +52,12 @@ pub struct LedgerHold {
     pub order: OrderId,
     /// What.
     pub sku: Sku,
-    /// How many units.
+    /// How many units it was made for. `held + committed ≤ quantity`; the rest was given back, or lapsed.
     pub quantity: u32,
+    /// How many of them are still held.
+    pub held: u32,
+    /// How many of them have left, and not come back.
+    pub committed: u32,
     /// What became of it.
     pub state: LedgerHoldState,
     /// When it lapses.
@@ -62,8 +66,9 @@ pub struct LedgerHold {
 
 /// An inventory with a ledger of every hold it ever made.
 ///
-/// What its capabilities deny it does not do: without `repeat_reserve` every reserve makes a hold, without `look_up` a look-up
-/// only knows how many units are reserved in all, without `release_committed` what has left stays away.
+/// What its capabilities deny it does not do: without `repeat_reserve` it honours no keys, and every reserve makes a hold;
+/// without `look_up` a look-up only knows how many units are reserved in all; without `release_committed` what has left stays
+/// away; without `partial` whoever asks for part of a hold is refused.
 pub struct MemoryInventory {
     capabilities: InventoryCapabilities,
     /// How long holds live; for ever if `None`.
@@ -78,7 +83,28 @@ struct State {
     holds: Vec<LedgerHold>,
     by_key: HashMap<Uuid, usize>,
     refused: HashMap<Uuid, u32>,
+    /// Commits and releases by their keys, with the answers they got.
+    closings: HashMap<Uuid, (Closing, Result<(), CallError>)>,
     lapsing: bool,
+}
+
+/// What a commit or release asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Closing {
+    reserve_key: Uuid,
+    step: Step,
+    units: u32,
+}
+
+/// Which way units of a hold go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Step {
+    /// Held ones leave.
+    Commit,
+    /// Held ones are free again.
+    Release,
+    /// Ones that had left come back.
+    TakeBack,
 }
 
 impl MemoryInventory {
@@ -139,6 +165,8 @@ impl MemoryInventory {
             order: request.order,
             sku: request.sku.clone(),
             quantity: request.quantity,
+            held: request.quantity,
+            committed: 0,
             state: LedgerHoldState::Held,
             expires_at: self.lifetime.map(|l| now.after(l)),
         };
@@ -150,39 +178,74 @@ impl MemoryInventory {
 
     /// [`InventoryService::commit`], at once.
     pub fn commit_now(&self, request: &HoldRequest) -> Result<(), CallError> {
-        let mut state = lock(&self.state);
-        state.lapse(self.clock.now());
-        let i = self.find(&state, request)?;
-        match state.holds[i].state {
-            LedgerHoldState::Held => {
-                state.close(i, LedgerHoldState::Committed);
-                Ok(())
-            }
-            LedgerHoldState::Committed if self.capabilities.repeat_reserve => Ok(()),
-            // All the platform says is that the hold is not pending: after a first try that means it is done.
-            _ if request.repeat && !self.capabilities.repeat_reserve => Ok(()),
-            _ => Err(CallError::refused("INVALID_STATE")),
-        }
+        self.close(request, Step::Commit)
     }
 
     /// [`InventoryService::release`], at once.
     pub fn release_now(&self, request: &HoldRequest) -> Result<(), CallError> {
+        self.close(request, if request.committed { Step::TakeBack } else { Step::Release })
+    }
+
+    fn close(&self, request: &HoldRequest, step: Step) -> Result<(), CallError> {
+        let now = self.clock.now();
         let mut state = lock(&self.state);
-        state.lapse(self.clock.now());
-        let i = self.find(&state, request)?;
-        match state.holds[i].state {
-            LedgerHoldState::Held => {
-                state.close(i, LedgerHoldState::Released);
-                Ok(())
-            }
-            LedgerHoldState::Committed if self.capabilities.release_committed => {
-                state.close(i, LedgerHoldState::Released);
-                Ok(())
-            }
-            LedgerHoldState::Released | LedgerHoldState::Expired if self.capabilities.repeat_reserve => Ok(()),
-            _ if request.repeat && !self.capabilities.repeat_reserve => Ok(()),
-            _ => Err(CallError::refused("INVALID_STATE")),
+        state.lapse(now);
+        if !self.capabilities.repeat_reserve {
+            let i = self.find(&state, request)?;
+            return self.close_whole(&mut state, i, request, step);
         }
+        let closing = Closing { reserve_key: request.reserve_key, step, units: request.quantity };
+        if let Some((first, answer)) = state.closings.get(&request.key) {
+            return if *first == closing { answer.clone() } else { Err(CallError::refused("KEY_REUSED")) };
+        }
+        let answer = self.find(&state, request).and_then(|i| self.close_units(&mut state, i, closing, now));
+        state.closings.insert(request.key, (closing, answer.clone()));
+        answer
+    }
+
+    /// As a service without keys does it, which knows a hold by its state alone.
+    fn close_whole(&self, state: &mut State, i: usize, request: &HoldRequest, step: Step) -> Result<(), CallError> {
+        let can = match (step, state.holds[i].state) {
+            (Step::Commit | Step::Release, LedgerHoldState::Held) => true,
+            (Step::TakeBack, LedgerHoldState::Committed) => self.capabilities.release_committed,
+            _ => false,
+        };
+        match can {
+            true if request.quantity != state.holds[i].quantity => Err(CallError::refused("WHOLE_HOLD_ONLY")),
+            true => {
+                state.shift(i, step, request.quantity);
+                Ok(())
+            }
+            // All the platform says is that the hold is not pending: after a first try that means it is done.
+            false if request.repeat => Ok(()),
+            false => Err(CallError::refused("INVALID_STATE")),
+        }
+    }
+
+    fn close_units(&self, state: &mut State, i: usize, closing: Closing, now: Timestamp) -> Result<(), CallError> {
+        let Closing { step, units, reserve_key: _ } = closing;
+        let hold = &state.holds[i];
+        let lapsed = hold.expires_at.is_some_and(|t| t <= now);
+        let (there, code) = match step {
+            Step::Commit | Step::Release => (hold.held, "EXCEEDS_HELD"),
+            Step::TakeBack if !self.capabilities.release_committed => return Err(CallError::refused("INVALID_STATE")),
+            Step::TakeBack => (hold.committed, "EXCEEDS_COMMITTED"),
+        };
+        if units == 0 {
+            return Err(CallError::refused("QUANTITY_INVALID"));
+        }
+        // What lapsed went back by itself, which is what is asked for.
+        if step == Step::Release && lapsed {
+            return Ok(());
+        }
+        if units > there {
+            return Err(CallError::refused(code));
+        }
+        if units < there && !self.capabilities.partial {
+            return Err(CallError::refused("WHOLE_HOLD_ONLY"));
+        }
+        state.shift(i, step, units);
+        Ok(())
     }
 
     /// [`InventoryService::look_up`], at once.
@@ -238,29 +301,38 @@ impl State {
         }
         for i in 0..self.holds.len() {
             let hold = &self.holds[i];
-            if hold.state == LedgerHoldState::Held && hold.expires_at.is_some_and(|t| t <= now) {
-                self.close(i, LedgerHoldState::Expired);
+            if hold.held > 0 && hold.expires_at.is_some_and(|t| t <= now) {
+                let committed = hold.committed > 0;
+                self.shift(i, Step::Release, hold.held);
+                self.holds[i].state = if committed { LedgerHoldState::Committed } else { LedgerHoldState::Expired };
             }
         }
     }
 
-    fn close(&mut self, i: usize, to: LedgerHoldState) {
+    /// Moves units of a hold that are there to be moved.
+    fn shift(&mut self, i: usize, step: Step, units: u32) {
         let hold = &mut self.holds[i];
-        let from = std::mem::replace(&mut hold.state, to);
-        let quantity = hold.quantity;
         let Some(level) = self.stock.get_mut(&hold.sku) else { return };
-        match from {
-            LedgerHoldState::Held => level.reserved -= quantity,
-            LedgerHoldState::Committed => {
-                level.committed -= quantity;
-                level.on_hand += quantity;
+        match step {
+            Step::Commit => {
+                (hold.held, hold.committed) = (hold.held - units, hold.committed + units);
+                level.reserved -= units;
+                (level.on_hand, level.committed) = (level.on_hand - units, level.committed + units);
             }
-            LedgerHoldState::Released | LedgerHoldState::Expired => {}
+            Step::Release => {
+                hold.held -= units;
+                level.reserved -= units;
+            }
+            Step::TakeBack => {
+                hold.committed -= units;
+                (level.on_hand, level.committed) = (level.on_hand + units, level.committed - units);
+            }
         }
-        if to == LedgerHoldState::Committed {
-            level.on_hand -= quantity;
-            level.committed += quantity;
-        }
+        hold.state = match (hold.held, hold.committed) {
+            (0, 0) => LedgerHoldState::Released,
+            (0, _) => LedgerHoldState::Committed,
+            _ => LedgerHoldState::Held,
+        };
     }
 }
 
@@ -309,7 +381,20 @@ mod tests {
             sku: "MUG".parse().unwrap(),
             quantity: 2,
             reference: Some(reference.parse().unwrap()),
+            committed: false,
             repeat,
+        }
+    }
+
+    /// A request under key `key` about `units` of the first hold.
+    fn part(key: u128, units: u32) -> HoldRequest {
+        HoldRequest { key: Uuid::from_u128(key), quantity: units, ..closing("hold-0", false) }
+    }
+
+    fn code(answer: Result<(), CallError>) -> String {
+        match answer {
+            Err(CallError::Refused { code, .. }) => code,
+            other => panic!("expected a refusal, got {other:?}"),
         }
     }
 
@@ -321,6 +406,7 @@ mod tests {
         assert!(matches!(inventory.reserve_now(&request(2, 2)), Err(CallError::Refused { available: Some(1), .. })));
         inventory.release_now(&closing("hold-0", false)).unwrap();
         inventory.release_now(&closing("hold-0", false)).unwrap();
+        assert_eq!(code(inventory.release_now(&part(10, 2))), "EXCEEDS_HELD", "another key is another request");
         assert!(inventory.reserve_now(&request(2, 2)).is_err(), "asked again under the same key, the answer is the same");
         assert_eq!(inventory.look_up_now(&request(1, 2)), HoldLookup::Released);
         let level = inventory.level(&"MUG".parse().unwrap());
@@ -342,14 +428,63 @@ mod tests {
     }
 
     #[test]
+    fn a_hold_is_committed_and_given_back_in_parts() {
+        let mug: Sku = "MUG".parse().unwrap();
+        let inventory = MemoryInventory::new(InventoryCapabilities::IDEAL, None, Arc::new(VirtualRuntime::new()));
+        inventory.restock(&mug, 10);
+        inventory.reserve_now(&request(1, 6)).unwrap();
+        let held = inventory.look_up_now(&request(1, 6));
+        let back = |key, units| HoldRequest { committed: true, ..part(key, units) };
+        for _ in 0..2 {
+            inventory.commit_now(&part(10, 3)).unwrap();
+            inventory.release_now(&part(11, 2)).unwrap();
+            inventory.release_now(&back(12, 1)).unwrap();
+            assert_eq!(code(inventory.commit_now(&part(13, 2))), "EXCEEDS_HELD");
+            assert_eq!(code(inventory.release_now(&back(14, 3))), "EXCEEDS_COMMITTED");
+            assert_eq!(inventory.level(&mug), StockLevel { stocked: 10, on_hand: 8, reserved: 1, committed: 2 });
+        }
+        assert_eq!(inventory.look_up_now(&request(1, 6)), held, "while a unit is held, the hold is what it was");
+        for other in [part(10, 2), back(10, 3), HoldRequest { reserve_key: Uuid::from_u128(7), ..part(10, 3) }] {
+            assert_eq!(code(inventory.release_now(&other)), "KEY_REUSED");
+        }
+        inventory.release_now(&part(15, 1)).unwrap();
+        assert_eq!(inventory.look_up_now(&request(1, 6)), HoldLookup::Committed);
+        inventory.release_now(&back(16, 2)).unwrap();
+        assert_eq!(inventory.look_up_now(&request(1, 6)), HoldLookup::Released);
+        assert_eq!(inventory.level(&mug), StockLevel { stocked: 10, on_hand: 10, reserved: 0, committed: 0 });
+        assert_eq!(code(inventory.commit_now(&part(17, 0))), "QUANTITY_INVALID");
+    }
+
+    #[test]
+    fn who_cannot_do_parts_refuses_them() {
+        let whole = InventoryCapabilities { partial: false, ..InventoryCapabilities::IDEAL };
+        for capabilities in [whole, InventoryCapabilities::PLATFORM] {
+            let inventory = MemoryInventory::new(capabilities, None, Arc::new(VirtualRuntime::new()));
+            inventory.restock(&"MUG".parse().unwrap(), 6);
+            inventory.reserve_now(&request(1, 6)).unwrap();
+            assert_eq!(code(inventory.commit_now(&part(10, 5))), "WHOLE_HOLD_ONLY");
+            assert_eq!(code(inventory.release_now(&part(11, 5))), "WHOLE_HOLD_ONLY");
+            inventory.commit_now(&part(12, 6)).unwrap();
+            assert!(inventory.release_now(&HoldRequest { committed: true, ..part(13, 5) }).is_err());
+            assert_eq!(inventory.level(&"MUG".parse().unwrap()).committed, 6);
+        }
+    }
+
+    #[test]
     fn holds_lapse_and_free_their_units() {
         let runtime = VirtualRuntime::new();
         let hour = Duration::from_secs(3600);
         let inventory = MemoryInventory::new(InventoryCapabilities::IDEAL, Some(hour), Arc::new(runtime.clone()));
-        inventory.restock(&"MUG".parse().unwrap(), 2);
+        inventory.restock(&"MUG".parse().unwrap(), 5);
         inventory.reserve_now(&request(1, 2)).unwrap();
+        inventory.reserve_now(&request(3, 3)).unwrap();
+        inventory.commit_now(&HoldRequest { reference: Some("hold-1".parse().unwrap()), ..part(10, 1) }).unwrap();
         runtime.advance(hour);
         assert_eq!(inventory.look_up_now(&request(1, 2)), HoldLookup::Expired);
-        assert!(inventory.reserve_now(&request(2, 2)).is_ok());
+        assert_eq!(inventory.look_up_now(&request(3, 3)), HoldLookup::Committed, "what has left does not lapse");
+        inventory.release_now(&part(11, 2)).unwrap();
+        assert_eq!(code(inventory.commit_now(&part(12, 2))), "EXCEEDS_HELD");
+        assert_eq!(inventory.level(&"MUG".parse().unwrap()), StockLevel { stocked: 5, on_hand: 4, reserved: 0, committed: 1 });
+        assert!(inventory.reserve_now(&request(2, 4)).is_ok());
     }
 }

@@ -1,7 +1,7 @@
 //! A payment provider in memory.
 
 use std::collections::HashMap;
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -11,11 +11,13 @@ use crate::ids::{OrderId, Reference};
 use crate::machine::PaymentReport;
 use crate::money::{Minor, Money};
 use crate::order::{CustomerAction, OperationKind, OperationState};
+use crate::runtime::Clock;
 use crate::services::{
     AttemptRequest, CallError, FollowUpRequest, PaymentAnswer, PaymentCapabilities, PaymentLookup, PaymentService,
 };
 use crate::testkit::executor::lock;
 use crate::text::Private;
+use crate::time::Timestamp;
 
 /// What becomes of an authorization or a charge.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,6 +47,10 @@ pub struct LedgerPayment {
     pub amount: Money,
     /// What became of it.
     pub status: OperationState,
+    /// Why it was declined, if it was.
+    pub code: Option<&'static str>,
+    /// When an authorization can no longer be captured, if the provider keeps to such a time.
+    pub capture_before: Option<Timestamp>,
     /// The provider's name for it.
     pub reference: String,
     /// How often it took effect. More than once is a double charge or a double refund.
@@ -61,6 +67,8 @@ pub struct MemoryPayments {
     capabilities: PaymentCapabilities,
     /// How long a pending payment or a customer's action is waited for.
     wait: Duration,
+    /// Since when, and for how long, authorizations are captured.
+    expiry: Option<(Arc<dyn Clock>, Duration)>,
     state: Mutex<State>,
 }
 
@@ -74,7 +82,13 @@ impl MemoryPayments {
     /// A provider that lets `decide` decide and gives customers the time `wait`.
     pub fn new(capabilities: PaymentCapabilities, wait: Duration, decide: Decide) -> Self {
         let state = State { decide, ledger: Vec::new(), by_key: HashMap::new() };
-        MemoryPayments { capabilities, wait, state: Mutex::new(state) }
+        MemoryPayments { capabilities, wait, expiry: None, state: Mutex::new(state) }
+    }
+
+    /// The same, but authorizations can be captured only for `within` from their approval by `clock`: after it a capture is
+    /// declined with the code `AUTHORIZATION_EXPIRED`. Without this the provider says seven days, and does not keep to it.
+    pub fn with_expiry(self, within: Duration, clock: Arc<dyn Clock>) -> Self {
+        MemoryPayments { expiry: Some((clock, within)), ..self }
     }
 
     /// A provider that honours keys and approves everything.
@@ -96,6 +110,8 @@ impl MemoryPayments {
             return None;
         }
         entry.status = if success { success_of(entry.kind) } else { OperationState::Declined };
+        entry.code = (!success).then_some(DECLINED);
+        entry.capture_before = self.capture_before(entry.status);
         Some(report_of(entry))
     }
 
@@ -107,7 +123,7 @@ impl MemoryPayments {
         if entry.status != OperationState::Declined {
             return None;
         }
-        entry.status = OperationState::Captured;
+        (entry.status, entry.code) = (OperationState::Captured, None);
         Some(report_of(entry))
     }
 
@@ -124,7 +140,10 @@ impl MemoryPayments {
             Outcome::ActionRequired => OperationState::ActionRequired,
         };
         let i = state.enter(request.key, request.order, kind, None, request.amount, status);
-        Ok(self.answer(&state.ledger[i]))
+        let entry = &mut state.ledger[i];
+        entry.code = (status == OperationState::Declined).then_some(DECLINED);
+        entry.capture_before = self.capture_before(status);
+        Ok(self.answer(entry))
     }
 
     /// [`PaymentService::capture`], [`PaymentService::void`] or [`PaymentService::refund`], at once.
@@ -133,28 +152,40 @@ impl MemoryPayments {
         if let Some(answer) = self.repeated(&mut state, request.key, request.amount)? {
             return Ok(answer);
         }
-        let parent = state.by_key.get(&request.parent_key).copied().ok_or_else(|| CallError::refused("NO_SUCH_PAYMENT"))?;
-        let status = state.ledger[parent].status;
-        let (captured, refunded) = state.moved(request.parent_key);
-        match kind {
-            OperationKind::Void => match status {
-                OperationState::Authorized if captured > 0 => return Err(CallError::refused("ALREADY_CAPTURED")),
-                OperationState::Captured => return Err(CallError::refused("ALREADY_CAPTURED")),
-                _ => state.ledger[parent].status = OperationState::Voided,
-            },
+        let i = state.by_key.get(&request.parent_key).copied().ok_or_else(|| CallError::refused("NO_SUCH_PAYMENT"))?;
+        let parent = &state.ledger[i];
+        let (authorized, settled) = (parent.status == OperationState::Authorized, parent.status == OperationState::Captured);
+        let amount = parent.amount.minor;
+        let refused = match kind {
+            OperationKind::Void if parent.parent.is_some() => Some("NOT_VOIDABLE"),
+            OperationKind::Void if settled || state.moved(parent.key, OperationKind::Capture) == amount => {
+                Some("ALREADY_CAPTURED")
+            }
+            OperationKind::Void => None,
+            OperationKind::Capture if !authorized => Some("NOT_AUTHORIZED"),
             OperationKind::Capture => {
-                if status != OperationState::Authorized || captured + request.amount.minor > state.ledger[parent].amount.minor {
-                    return Err(CallError::refused("NOT_AUTHORIZED"));
-                }
+                let rest = amount - state.moved(parent.key, OperationKind::Capture);
+                (request.amount.minor > rest).then_some("EXCEEDS_AUTHORIZED")
             }
+            _ if !settled => Some("NOT_CAPTURED"),
             _ => {
-                if refunded + request.amount.minor > captured {
-                    return Err(CallError::refused("EXCEEDS_CAPTURED"));
-                }
+                let rest = amount - state.moved(parent.key, OperationKind::Refund);
+                (request.amount.minor > rest).then_some("EXCEEDS_CAPTURED")
             }
+        };
+        if let Some(code) = refused {
+            return Err(CallError::refused(code));
         }
-        let i = state.enter(request.key, request.order, kind, Some(request.parent_key), request.amount, success_of(kind));
-        Ok(self.answer(&state.ledger[i]))
+        let expired = kind == OperationKind::Capture && self.is_over(parent.capture_before);
+        if kind == OperationKind::Void {
+            let parent = &mut state.ledger[i];
+            (parent.status, parent.code) = (OperationState::Voided, None);
+        }
+        let status = if expired { OperationState::Declined } else { success_of(kind) };
+        let i = state.enter(request.key, request.order, kind, Some(request.parent_key), request.amount, status);
+        let entry = &mut state.ledger[i];
+        entry.code = expired.then_some("AUTHORIZATION_EXPIRED");
+        Ok(self.answer(entry))
     }
 
     /// [`PaymentService::look_up`], at once.
@@ -181,17 +212,31 @@ impl MemoryPayments {
         Ok(Some(self.answer(entry)))
     }
 
+    /// Until when what is approved now, and became `status`, can be captured.
+    fn capture_before(&self, status: OperationState) -> Option<Timestamp> {
+        let (clock, within) = self.expiry.as_ref().filter(|_| status == OperationState::Authorized)?;
+        Some(clock.now().after(*within))
+    }
+
+    fn is_over(&self, capture_before: Option<Timestamp>) -> bool {
+        self.expiry.as_ref().zip(capture_before).is_some_and(|((clock, _), until)| until <= clock.now())
+    }
+
     fn answer(&self, entry: &LedgerPayment) -> PaymentAnswer {
+        let capture_within = match (&self.expiry, entry.capture_before) {
+            (Some((clock, _)), Some(until)) => until.since(clock.now()),
+            _ => Duration::from_secs(7 * 24 * 3600),
+        };
         let waiting = matches!(entry.status, OperationState::Pending | OperationState::ActionRequired);
         let action = CustomerAction { url: format!("https://pay.example/{}", entry.reference), data: None };
         PaymentAnswer {
             status: entry.status,
             reference: entry.reference.clone(),
             amount: entry.amount,
-            code: (entry.status == OperationState::Declined).then(|| "DECLINED".into()),
+            code: entry.code.map(Into::into),
             wait: waiting.then_some(self.wait),
             action: Private((entry.status == OperationState::ActionRequired).then_some(action)),
-            capture_within: (entry.status == OperationState::Authorized).then_some(Duration::from_secs(7 * 24 * 3600)),
+            capture_within: (entry.status == OperationState::Authorized).then_some(capture_within),
         }
     }
 }
@@ -208,27 +253,20 @@ impl State {
     ) -> usize {
         let i = self.ledger.len();
         let reference = format!("pay-{i}");
-        self.ledger.push(LedgerPayment { key, order, kind, parent, amount, status, reference, effects: 1 });
+        let (code, capture_before) = (None, None);
+        self.ledger.push(LedgerPayment { key, order, kind, parent, amount, status, code, capture_before, reference, effects: 1 });
         self.by_key.insert(key, i);
         i
     }
 
-    /// What of attempt `key` was captured, and what of that went back.
-    fn moved(&self, key: Uuid) -> (Minor, Minor) {
-        let mut moved = (0, 0);
-        for entry in &self.ledger {
-            match (entry.kind, entry.status) {
-                (OperationKind::Authorize | OperationKind::Charge, OperationState::Captured) if entry.key == key => {
-                    moved.0 += entry.amount.minor;
-                }
-                (OperationKind::Capture, OperationState::Captured) if entry.parent == Some(key) => moved.0 += entry.amount.minor,
-                (OperationKind::Refund, OperationState::Refunded) if entry.parent == Some(key) => moved.1 += entry.amount.minor,
-                _ => {}
-            }
-        }
-        moved
+    /// How much of operation `key` was captured, or went back: what succeeded of what acts on it.
+    fn moved(&self, key: Uuid, kind: OperationKind) -> Minor {
+        let done = |e: &&LedgerPayment| e.parent == Some(key) && e.kind == kind && e.status == success_of(kind);
+        self.ledger.iter().filter(done).map(|e| e.amount.minor).sum()
     }
 }
+
+const DECLINED: &str = "DECLINED";
 
 fn success_of(kind: OperationKind) -> OperationState {
     match kind {
@@ -266,5 +304,92 @@ impl PaymentService for MemoryPayments {
     }
     async fn look_up(&self, request: &PaymentLookup) -> Result<Option<PaymentAnswer>, CallError> {
         Ok(self.look_up_now(request))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::money::Currency;
+    use crate::testkit::executor::VirtualRuntime;
+
+    fn usd(minor: Minor) -> Money {
+        Money::new(minor, Currency::USD)
+    }
+
+    fn attempt(key: u128) -> AttemptRequest {
+        AttemptRequest {
+            key: Uuid::from_u128(key),
+            order: OrderId::from_uuid(Uuid::nil()),
+            amount: usd(1000),
+            method: "CARD".parse().unwrap(),
+            token: None.into(),
+            return_url: None.into(),
+        }
+    }
+
+    fn about(key: u128, parent: u128, minor: Minor) -> FollowUpRequest {
+        let (key, parent_key, order) = (Uuid::from_u128(key), Uuid::from_u128(parent), OrderId::from_uuid(Uuid::nil()));
+        FollowUpRequest { key, order, parent_key, parent_reference: None, amount: usd(minor), repeat: false }
+    }
+
+    #[track_caller]
+    fn refused(answer: Result<PaymentAnswer, CallError>, code: &str) {
+        assert!(matches!(&answer, Err(CallError::Refused { code: c, .. }) if c == code), "{answer:?}, expected {code}");
+    }
+
+    #[test]
+    fn an_authorization_is_captured_in_parts_and_each_part_refunded() {
+        let payments = MemoryPayments::approving();
+        payments.attempt_now(&attempt(1), OperationKind::Authorize).unwrap();
+        let first = payments.follow_up_now(&about(2, 1, 600), OperationKind::Capture).unwrap();
+        assert_eq!(payments.follow_up_now(&about(2, 1, 600), OperationKind::Capture).unwrap(), first);
+        refused(payments.follow_up_now(&about(3, 1, 401), OperationKind::Capture), "EXCEEDS_AUTHORIZED");
+        let second = payments.follow_up_now(&about(4, 1, 400), OperationKind::Capture).unwrap();
+        assert_ne!(first.reference, second.reference);
+        refused(payments.follow_up_now(&about(5, 1, 1000), OperationKind::Void), "ALREADY_CAPTURED");
+        refused(payments.follow_up_now(&about(6, 2, 601), OperationKind::Refund), "EXCEEDS_CAPTURED");
+        payments.follow_up_now(&about(7, 2, 250), OperationKind::Refund).unwrap();
+        payments.follow_up_now(&about(8, 2, 350), OperationKind::Refund).unwrap();
+        refused(payments.follow_up_now(&about(9, 2, 1), OperationKind::Refund), "EXCEEDS_CAPTURED");
+        refused(payments.follow_up_now(&about(10, 1, 1), OperationKind::Refund), "NOT_CAPTURED");
+        refused(payments.follow_up_now(&about(11, 7, 1), OperationKind::Void), "NOT_VOIDABLE");
+        let find = |key| {
+            let request = PaymentLookup { key: Uuid::from_u128(key), order: OrderId::from_uuid(Uuid::nil()), reference: None };
+            payments.look_up_now(&request).map(|a| (a.status, a.amount))
+        };
+        assert_eq!(find(1), Some((OperationState::Authorized, usd(1000))));
+        assert_eq!(find(4), Some((OperationState::Captured, usd(400))));
+        assert_eq!(find(8), Some((OperationState::Refunded, usd(350))));
+        assert_eq!(find(9), None);
+    }
+
+    #[test]
+    fn a_void_gives_up_what_is_left_of_a_partly_captured_authorization() {
+        let payments = MemoryPayments::approving();
+        payments.attempt_now(&attempt(1), OperationKind::Authorize).unwrap();
+        payments.follow_up_now(&about(2, 1, 600), OperationKind::Capture).unwrap();
+        let void = payments.follow_up_now(&about(3, 1, 1000), OperationKind::Void).unwrap();
+        assert_eq!(void.status, OperationState::Voided);
+        refused(payments.follow_up_now(&about(4, 1, 1), OperationKind::Capture), "NOT_AUTHORIZED");
+        let refund = payments.follow_up_now(&about(5, 2, 600), OperationKind::Refund).unwrap();
+        assert_eq!(refund.status, OperationState::Refunded);
+    }
+
+    #[test]
+    fn a_capture_after_its_time_is_declined() {
+        let (runtime, day) = (VirtualRuntime::new(), Duration::from_secs(24 * 3600));
+        let payments = MemoryPayments::approving().with_expiry(day, Arc::new(runtime.clone()));
+        let answer = payments.attempt_now(&attempt(1), OperationKind::Authorize).unwrap();
+        assert_eq!(answer.capture_within, Some(day));
+        runtime.advance(day - Duration::from_secs(1));
+        let again = payments.attempt_now(&attempt(1), OperationKind::Authorize).unwrap();
+        assert_eq!(again.capture_within, Some(Duration::from_secs(1)));
+        payments.follow_up_now(&about(2, 1, 600), OperationKind::Capture).unwrap();
+        runtime.advance(Duration::from_secs(1));
+        let late = payments.follow_up_now(&about(3, 1, 400), OperationKind::Capture).unwrap();
+        assert_eq!((late.status, late.code.as_deref()), (OperationState::Declined, Some("AUTHORIZATION_EXPIRED")));
+        assert_eq!(payments.follow_up_now(&about(3, 1, 400), OperationKind::Capture).unwrap(), late);
+        payments.follow_up_now(&about(4, 1, 1000), OperationKind::Void).unwrap();
     }
 }

@@ -22,6 +22,9 @@ use crate::shop::STOCK_MAX;
 /// As long as an order's columns for names and addresses are.
 const TEXT_MAX: usize = 255;
 
+/// No bank keeps money aside for longer.
+const CAPTURE_DAYS_MAX: u32 = 365;
+
 impl RawCatalogue {
     /// Checks the values. `text` is the whole document the catalogue was read from, which places are looked up in, and
     /// `source_name` what errors call it.
@@ -299,7 +302,9 @@ impl Checker<'_> {
         let rule = |row: RawPaymentMethod| {
             let method: Name = self.file.parse("payment_method.method", &row.method)?;
             methods.add(&self.file, method.clone(), &method, row.method.span())?;
-            Ok(DeskMethod { rule: PaymentMethodRule { method, due: row.due }, outcome: row.outcome })
+            let days = |days| self.file.count("payment_method.capture_within_days", days, 1..CAPTURE_DAYS_MAX + 1);
+            let capture_within_days = row.capture_within_days.as_ref().map(days).transpose()?;
+            Ok(DeskMethod { rule: PaymentMethodRule { method, due: row.due }, outcome: row.outcome, capture_within_days })
         };
         rows.into_iter().map(rule).collect()
     }

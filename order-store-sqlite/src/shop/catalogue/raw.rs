@@ -155,6 +155,7 @@ pub(super) struct RawPaymentMethod {
     pub(super) outcome: Outcome,
     #[serde(default = "at_confirmation")]
     pub(super) due: PaymentTerms,
+    pub(super) capture_within_days: Option<Spanned<Whole>>,
 }
 
 fn yes() -> bool {
