@@ -48,7 +48,6 @@ impl<S: OrderStore, C: Clients> OrderManager<S, C> {
 ///
 /// It sees what other processes commit too, at the latest [`Policy::watch_poll`](crate::policy::Policy::watch_poll) after it is
 /// committed.
-#[derive(Debug)]
 pub struct Watch<S, C> {
     manager: OrderManager<S, C>,
     /// Behind the last row that was given.
@@ -57,6 +56,12 @@ pub struct Watch<S, C> {
     read: VecDeque<FeedRow>,
     /// Behind the last row that was read.
     read_to: Option<FeedCursor>,
+}
+
+impl<S, C> std::fmt::Debug for Watch<S, C> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Watch").field("cursor", &self.cursor).finish_non_exhaustive()
+    }
 }
 
 impl<S: OrderStore, C: Clients> Watch<S, C> {

@@ -145,11 +145,17 @@ fn page(answer: &Result<OrderPage, StoreError>) -> Result<Page<'_>, StoreErrorKi
     plain(answer).map(|OrderPage { orders, next, total }| Page { orders, next: next.as_ref(), total: *total })
 }
 
-/// The rows, and whether the next page starts after the last of them.
-fn fed(answer: &Result<FeedPage, StoreError>) -> Result<(Vec<(OrderNumber, &JournalRow)>, bool), StoreErrorKind> {
-    plain(answer).map(|FeedPage { rows, next }| {
-        let ends_well = rows.last().is_none_or(|last| last.cursor == *next);
-        (rows.iter().map(|FeedRow { cursor: _, number, row }| (*number, row)).collect(), ends_well)
+/// A page of the feed that can be compared: without cursors.
+#[derive(Debug, PartialEq)]
+struct Fed<'a> {
+    rows: Vec<(OrderNumber, &'a JournalRow)>,
+    goes_on_after_the_last: bool,
+}
+
+fn fed(answer: &Result<FeedPage, StoreError>) -> Result<Fed<'_>, StoreErrorKind> {
+    plain(answer).map(|FeedPage { rows, next }| Fed {
+        rows: rows.iter().map(|FeedRow { cursor: _, number, row }| (*number, row)).collect(),
+        goes_on_after_the_last: rows.last().is_none_or(|last| last.cursor == *next),
     })
 }
 
