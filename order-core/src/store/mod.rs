@@ -80,9 +80,10 @@ use crate::order::JournalRow;
 /// 22. *Dumping* gives each order as it was committed, with its whole journal and the idempotency keys that name it, in the
 ///     order of ids. Each page is one snapshot.
 /// 23. *Restoring*: what was dumped can be committed as it is, in another store: a changeset without `before`, with the order
-///     at version n and its n journal rows, which keep the ids of the changesets that wrote them first. It carries the id of
-///     the first of them, so that replays are recognised by clause 2: its own, and, since the other rows keep their ids, those
-///     of every changeset that the order was made by. `replayed` says that the order is there, in whatever version.
+///     at version n, its key, the claims it holds, and its n journal rows, which keep the ids of the changesets that wrote them
+///     first. Its own id is that of the first row, so that clause 2 recognises it when it is sent again, and, since the other
+///     rows keep theirs, every changeset that the order was made by. `replayed` says that the order is there, in whatever
+///     version.
 #[async_trait]
 pub trait OrderStore: Send + Sync + 'static {
     /// Applies a changeset in full or not at all.
