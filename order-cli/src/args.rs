@@ -6,7 +6,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use order_core::ids::{IdempotencyKey, Reference, Sku, UserId};
 use order_core::number::OrderNumber;
 use order_core::order::{OperationState, Status};
-use order_core::store::{Cursor, OrderRef, SortKey};
+use order_core::store::{Cursor, FeedCursor, OrderRef, SortKey};
 use uuid::Uuid;
 
 use crate::output::Format;
@@ -59,6 +59,8 @@ pub enum Command {
     List(List),
     /// Show what happened to an order
     History(ById),
+    /// Print what happens to all orders, as JSON lines, until interrupted
+    Watch(Watch),
     /// Say what an order waits for, and what will happen next
     Explain(ById),
     /// Cancel an order: stock and money go back
@@ -313,6 +315,17 @@ pub struct Note {
     /// How.
     #[command(flatten)]
     pub change: Change,
+}
+
+/// Options of `watch`.
+#[derive(Debug, Args)]
+pub struct Watch {
+    /// Go on after this place: the `cursor` of the last line that was seen; from the beginning if not given
+    #[arg(long, value_name = "CURSOR")]
+    pub after: Option<FeedCursor>,
+    /// Stop when there is nothing new
+    #[arg(long)]
+    pub until_idle: bool,
 }
 
 /// Options of `work`.

@@ -5,7 +5,7 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use crate::output::{counted, shortened};
-use order_core::audit::{Breach, CHECKED_ALWAYS, CHECKED_AT_REST, INVARIANTS, check_at_rest, check_order};
+use order_core::audit::{Breach, CHECKED_ALWAYS, CHECKED_AT_REST, FeedAudit, INVARIANTS, check_at_rest, check_order};
 use order_core::error::Error;
 use order_core::ids::OrderId;
 use order_core::machine::{Purpose, key, next};
@@ -13,7 +13,7 @@ use order_core::manager::OrderManager;
 use order_core::number::OrderNumber;
 use order_core::order::{HoldState, JournalRow, OperationKind, OperationState, Order};
 use order_core::services::Clients;
-use order_core::store::{JournalQuery, ListQuery, Loaded, OrderStore, StoreError, Tries};
+use order_core::store::{FeedQuery, JournalQuery, ListQuery, Loaded, OrderStore, StoreError, Tries};
 use order_store_sqlite::shop::{DeskPayment, HoldRow, HoldState as ShelfState, ShelfRow, Shop, ShopError};
 
 /// How often an order that keeps changing is looked at again before it is left for the next check.
@@ -99,12 +99,14 @@ pub async fn audit<S: OrderStore, C: Clients>(manager: &OrderManager<S, C>, shop
     let mut findings = Findings::default();
     let mut seen: HashSet<OrderId> = HashSet::new();
     let mut numbers: HashMap<OrderNumber, OrderId> = HashMap::new();
+    let mut versions: Vec<(OrderNumber, OrderId, u64)> = Vec::new();
     let mut after = None;
     loop {
         let query = ListQuery { limit: PAGE, after: after.take(), ..ListQuery::default() };
         let page = manager.store().list(&query).await?;
         for order in page.orders {
             seen.insert(order.id);
+            versions.push((order.number, order.id, order.version));
             if let Some(other) = numbers.insert(order.number, order.id).filter(|other| *other != order.id) {
                 let detail = format!("order {other} has the same number");
                 findings.add(order.number, vec![Breach { invariant: "I14", detail }]);
@@ -116,10 +118,36 @@ pub async fn audit<S: OrderStore, C: Clients>(manager: &OrderManager<S, C>, shop
             None => break,
         }
     }
+    check_feed(manager.store(), &versions, &mut findings).await?;
     if let Some(shop) = shop {
         check_shop(manager, shop, &seen, &mut findings).await?;
     }
     Ok(findings)
+}
+
+/// I23: the feed, read after the orders, shows at least all that they were seen to consist of.
+async fn check_feed<S: OrderStore>(
+    store: &S,
+    versions: &[(OrderNumber, OrderId, u64)],
+    findings: &mut Findings,
+) -> Result<(), AuditError> {
+    let mut feed = FeedAudit::default();
+    let mut after = None;
+    loop {
+        let page = store.feed(&FeedQuery { after, limit: PAGE }).await?;
+        after = Some(page.next);
+        for row in &page.rows {
+            findings.add(row.number, feed.row(row).into_iter().collect());
+        }
+        if page.rows.len() < PAGE as usize {
+            break;
+        }
+    }
+    for (number, id, version) in versions {
+        findings.count(&["I23"]);
+        findings.add(number, feed.order(*id, *version).into_iter().collect());
+    }
+    Ok(())
 }
 
 /// One order at one moment, with all that belongs to it.
@@ -340,7 +368,7 @@ fn check_stock(row: &ShelfRow, breaches: &mut Vec<Breach>) {
 /// Every invariant: its name, what must hold, and how often it was tested; none if no database can show it.
 pub fn coverage(findings: &Findings) -> Vec<(&'static str, &'static str, Option<u64>)> {
     let known = |id: &str| {
-        let lists = [CHECKED_ALWAYS, CHECKED_AT_REST, CHECKED_HERE, CHECKED_WITH_SHOP, &["I18"]];
+        let lists = [CHECKED_ALWAYS, CHECKED_AT_REST, CHECKED_HERE, CHECKED_WITH_SHOP, &["I18", "I23"]];
         lists.iter().any(|list| list.contains(&id))
     };
     let of = |id: &str| known(id).then(|| findings.checked.get(id).copied().unwrap_or(0));

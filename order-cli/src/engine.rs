@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use order_core::error::Error;
 use order_core::ids::OrderId;
-use order_core::manager::{OrderManager, Principal};
+use order_core::manager::{OrderManager, Principal, Watch};
 use order_core::money::Currency;
 use order_core::order::Order;
 use order_core::pricing::PriceBook;
@@ -20,6 +20,9 @@ use crate::settings::{Settings, StoreUrl};
 
 /// A manager over any store and the embedded shop.
 pub type Manager = OrderManager<Arc<dyn OrderStore>, Shop>;
+
+/// What follows the feed of such a manager.
+pub type WatchAll = Watch<Arc<dyn OrderStore>, Shop>;
 
 /// Everything a command needs.
 pub struct Engine {

@@ -3,12 +3,14 @@
 //! It recomputes sums, statuses and edges from the records in its own words rather than asking the code it checks; only
 //! replaying the journal is, by definition, done with [`begin`] and [`evolve`].
 
+mod feed;
 mod independent;
 mod replay;
 
 use std::collections::BTreeMap;
 use std::fmt;
 
+pub use feed::FeedAudit;
 pub use replay::Replay;
 
 use crate::order::{Blocks, ClosingKind, HoldState, JournalRow, Lifecycle, Order, PaymentTerms};

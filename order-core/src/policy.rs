@@ -54,6 +54,8 @@ pub struct Policy {
     pub breaker_failures: u32,
     /// How long a service that counts as down is left alone. 5 s.
     pub breaker_pause: Duration,
+    /// How often who follows the feed looks for new rows. 200 ms.
+    pub watch_poll: Duration,
 }
 
 impl Default for Policy {
@@ -81,6 +83,7 @@ impl Default for Policy {
             answer_margin: Duration::from_millis(200),
             breaker_failures: 20,
             breaker_pause: Duration::from_secs(5),
+            watch_poll: Duration::from_millis(200),
         }
     }
 }

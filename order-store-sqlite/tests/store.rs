@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use common::*;
 use order_core::order::Order;
-use order_core::store::{CommitError, OrderStore, StoreErrorKind};
+use order_core::store::{Changeset, CommitError, FeedCursor, FeedPage, FeedQuery, OrderStore, StoreErrorKind};
+use order_core::testkit::orders;
 use order_core::text::Private;
 use order_store_sqlite::{SqliteOptions, SqliteStore};
 
@@ -96,4 +97,76 @@ async fn a_file_locked_by_another_process_is_unavailable_and_then_usable() {
     assert_eq!(error.kind, StoreErrorKind::Unavailable);
     other.execute_batch("ROLLBACK").unwrap();
     assert!(!store.commit(placing).await.unwrap().replayed);
+}
+
+async fn feed(store: &SqliteStore, after: Option<FeedCursor>) -> FeedPage {
+    store.feed(&FeedQuery { after, limit: 1000 }).await.unwrap()
+}
+
+fn amend_in(before: &Arc<Order>, k: u64, seconds: i64) -> Changeset {
+    orders::amend_in(before, k, |order| order.updated_at = at(seconds))
+}
+
+#[tokio::test]
+async fn the_feed_goes_on_after_the_file_was_closed() {
+    let file = TempFile::new();
+    let store = open(&file.0);
+    let order = place(&store, plain(1)).await;
+    let before = feed(&store, None).await;
+    drop(store);
+    let store = open(&file.0);
+    assert_eq!(feed(&store, None).await, before);
+    store.commit(amend_in(&order, 2, 1)).await.unwrap();
+    let later = feed(&store, Some(before.next)).await;
+    assert!(later.rows.iter().map(|row| row.row.seq).eq(2..=3));
+    let copy = TempFile::new();
+    assert_eq!(feed(&open(&copy.0), None).await.rows, []);
+    assert!(open(&copy.0).feed(&FeedQuery { after: Some(before.next), limit: 1 }).await.is_err(), "another file, another feed");
+}
+
+#[tokio::test]
+async fn a_file_from_before_the_feed_is_fed_by_time_and_then_goes_on() {
+    let file = TempFile::new();
+    let store = open(&file.0);
+    let orders: Vec<Arc<Order>> = [plain(1), plain(2), plain(3)].map(|order| orders::place_in(order, 2)).map(|c| c.after).into();
+    for order in &orders {
+        store.commit(orders::place_in(Order::clone(order), 2)).await.unwrap();
+    }
+    // The first changes last; the clock of the second went back between two of its changes; the third never changes again.
+    let grown = amend_in(&orders[1], 3, 40);
+    let second = Arc::clone(&grown.after);
+    for changeset in [amend_in(&orders[0], 1, 60), grown, amend_in(&second, 1, 20)] {
+        store.commit(changeset).await.unwrap();
+    }
+    let committed = feed(&store, None).await.rows;
+    drop(store);
+    let db = rusqlite::Connection::open(&file.0).unwrap();
+    let undo =
+        "DROP TABLE order_feed; DROP TABLE order_store; DELETE FROM order_migrations WHERE version > 1; PRAGMA user_version = 1";
+    db.execute_batch(undo).unwrap();
+    drop(db);
+
+    let store = open(&file.0);
+    let FeedPage { rows, next } = feed(&store, None).await;
+    let expected = [(1, 1, 2), (2, 1, 2), (3, 1, 2), (2, 3, 5), (2, 6, 6), (1, 3, 3)];
+    let expected = expected.into_iter().flat_map(|(n, first, last)| (first..=last).map(move |seq| (plain(n).id, seq)));
+    assert!(rows.iter().map(|row| (row.row.order, row.row.seq)).eq(expected), "{rows:#?}");
+    assert!(committed.iter().all(|old| rows.iter().any(|new| new.row == old.row)));
+    assert_eq!(rows.last().unwrap().cursor, next);
+    place(&store, plain(4)).await;
+    let later = feed(&store, Some(next)).await.rows;
+    assert_eq!(later.len(), 1);
+    assert_eq!(later[0].row.order, plain(4).id);
+}
+
+#[tokio::test]
+async fn a_row_of_the_feed_that_cannot_be_read_is_said_to_be_its_orders() {
+    let file = TempFile::new();
+    let store = open(&file.0);
+    let placed = place(&store, plain(1)).await;
+    let damage = "UPDATE order_status_history SET payload = '{}'";
+    rusqlite::Connection::open(&file.0).unwrap().execute_batch(damage).unwrap();
+    let error = store.feed(&FeedQuery { after: None, limit: 1 }).await.unwrap_err();
+    assert_eq!(error.kind, StoreErrorKind::Corrupt);
+    assert!(error.message.contains(&placed.id.to_string()), "{error}");
 }

@@ -6,6 +6,7 @@ pub mod place;
 pub mod read;
 pub mod shop;
 mod states;
+mod watch;
 mod work;
 
 use crate::args::{Cli, Command};
@@ -40,6 +41,7 @@ pub fn run(cli: Cli) -> Outcome {
             Command::RetryPayment(args) => change::retry_payment(&settings, &out, args).await,
             Command::RecordPayment(args) => change::record_payment(&settings, &out, args).await,
             Command::Note(args) => change::note(&settings, &out, args).await,
+            Command::Watch(args) => watch::watch(&settings, args).await,
             Command::Work(args) => work::work(&settings, &out, args).await,
             Command::Stuck => read::stuck(&settings, &out).await,
             Command::Check => check::check(&settings, &out).await,

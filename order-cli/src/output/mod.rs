@@ -81,6 +81,11 @@ impl Out {
             }
         }
     }
+
+    /// One line of JSON, whatever the format. Whether anybody still reads.
+    pub fn line(value: &impl Serialize) -> Outcome<bool> {
+        to_reader(&json(value, false)?)
+    }
 }
 
 fn json(value: &impl Serialize, pretty: bool) -> Outcome<String> {
@@ -90,12 +95,16 @@ fn json(value: &impl Serialize, pretty: bool) -> Outcome<String> {
 
 /// Prints on stdout. A reader that has gone away is no error: it has seen enough.
 pub fn to_stdout(text: &str) -> Outcome {
+    to_reader(text).map(drop)
+}
+
+/// Prints on stdout. Whether anybody still reads.
+fn to_reader(text: &str) -> Outcome<bool> {
     let mut stdout = io::stdout().lock();
     match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
-        Err(e) if e.kind() != io::ErrorKind::BrokenPipe => {
-            Err(Failure::caused(Code::Unavailable, &e).context("cannot write to standard output"))
-        }
-        _ => Ok(()),
+        Ok(()) => Ok(true),
+        Err(e) if e.kind() == io::ErrorKind::BrokenPipe => Ok(false),
+        Err(e) => Err(Failure::caused(Code::Unavailable, &e).context("cannot write to standard output")),
     }
 }
 

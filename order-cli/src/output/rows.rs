@@ -3,11 +3,13 @@
 use std::sync::Arc;
 
 use order_core::order::{JournalRow, Order};
-use order_core::store::OrderPage;
+use order_core::store::{FeedRow, OrderPage};
 use serde::Serialize;
+use serde_json::Value;
 
 use super::order::OrderView;
 use super::table::Table;
+use crate::exit::{Code, Failure, Outcome};
 
 /// A page of orders.
 #[derive(Debug, Serialize)]
@@ -104,6 +106,45 @@ impl HistoryView {
             notes: row.notes.clone(),
             at: row.at.to_string(),
         }
+    }
+}
+
+/// A row of the feed.
+#[derive(Debug, Serialize)]
+pub struct FeedView {
+    cursor: String,
+    order_id: String,
+    order_number: String,
+    seq: u64,
+    event: &'static str,
+    from: Option<&'static str>,
+    to: &'static str,
+    actor: String,
+    cause: String,
+    at: String,
+    data: Value,
+}
+
+impl FeedView {
+    /// The view of `row`. It holds no personal data, so neither what a person wrote.
+    pub fn of(FeedRow { cursor, number, row }: &FeedRow) -> Outcome<Self> {
+        let event = serde_json::to_value(&row.event);
+        let event = event.map_err(|e| Failure::caused(Code::Unavailable, &e).context("cannot print an event"))?;
+        // An event is written under its name, or as no more than its name.
+        let data = event.as_object().and_then(|named| named.values().next()).cloned().unwrap_or_default();
+        Ok(FeedView {
+            cursor: cursor.to_string(),
+            order_id: row.order.to_string(),
+            order_number: number.to_string(),
+            seq: row.seq,
+            event: row.event.name(),
+            from: row.from.map(|s| s.as_str()),
+            to: row.to.as_str(),
+            actor: row.actor.to_string(),
+            cause: row.cause.clone(),
+            at: row.at.to_string(),
+            data,
+        })
     }
 }
 

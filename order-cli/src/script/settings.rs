@@ -92,6 +92,7 @@ pub fn policy(fields: Option<Fields<'_, '_>>) -> Outcome<Policy> {
         answer_margin,
         breaker_failures,
         breaker_pause,
+        watch_poll,
     } = &mut policy;
     for (name, slot) in [
         ("call_deadline", call_deadline),
@@ -107,6 +108,7 @@ pub fn policy(fields: Option<Fields<'_, '_>>) -> Outcome<Policy> {
         ("answer_within", answer_within),
         ("answer_margin", answer_margin),
         ("breaker_pause", breaker_pause),
+        ("watch_poll", watch_poll),
     ] {
         if let Some(value) = duration(&mut fields, name)? {
             *slot = value;

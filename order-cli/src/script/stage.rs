@@ -15,8 +15,8 @@ use order_core::pricing::{Priced, Pricing, PricingRequest};
 use order_core::runtime::{Clock, Ids, RandomIds, SystemClock};
 use order_core::services::{CallError, DynClients, ServiceName};
 use order_core::store::{
-    Changeset, ClaimRequest, Claimed, CommitError, Committed, JournalQuery, KeyMethod, KeyRecord, ListQuery, Loaded, OrderPage,
-    OrderRef, OrderStore, Peek, StoreError, WorkSummary,
+    Changeset, ClaimRequest, Claimed, CommitError, Committed, DumpQuery, Dumped, FeedPage, FeedQuery, JournalQuery, KeyMethod,
+    KeyRecord, ListQuery, Loaded, OrderPage, OrderRef, OrderStore, Peek, StoreError, WorkSummary,
 };
 use order_core::testkit::executor::{EPOCH, SeededIds};
 use order_store_sqlite::SqliteStore;
@@ -244,5 +244,11 @@ impl<S: OrderStore> OrderStore for Outside<S> {
     }
     async fn work_summary(&self) -> Result<WorkSummary, StoreError> {
         self.world.outside(self.inner.work_summary()).await
+    }
+    async fn feed(&self, query: &FeedQuery) -> Result<FeedPage, StoreError> {
+        self.world.outside(self.inner.feed(query)).await
+    }
+    async fn dump(&self, query: &DumpQuery) -> Result<Vec<Dumped>, StoreError> {
+        self.world.outside(self.inner.dump(query)).await
     }
 }

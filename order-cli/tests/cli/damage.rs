@@ -26,6 +26,8 @@ fn damage_to_the_orders_is_a_breach() {
         ("UPDATE orders SET status = 'CANCELLED' WHERE status = 'CONFIRMED'", "I11"),
         ("UPDATE orders SET version = 99", "I10"),
         ("DELETE FROM order_status_history WHERE seq = 3", "I10"),
+        ("DELETE FROM order_feed WHERE position = 2", "I23"),
+        ("UPDATE order_feed SET order_id = (SELECT order_id FROM order_feed WHERE position = 1)", "I23"),
         ("UPDATE order_items SET subtotal = 1", "I1"),
         ("DELETE FROM order_payment_transactions", "I6"),
         ("DELETE FROM order_reservations", "I17"),

@@ -7,3 +7,4 @@ mod damage;
 mod malformed;
 mod scripts;
 mod shapes;
+mod watch;

@@ -10,6 +10,7 @@ mod explain;
 mod place;
 mod principal;
 mod queries;
+mod watch;
 mod worker;
 
 use std::sync::Arc;
@@ -20,6 +21,7 @@ pub use drive::WorkDone;
 pub use explain::Explanation;
 pub use place::{PlaceOptions, Placement, Quote};
 pub use principal::{Action, Principal, authorize};
+pub use watch::Watch;
 pub use worker::WorkerOptions;
 
 use crate::machine::Env;
@@ -125,6 +127,9 @@ impl<S, C> ManagerBuilder<S, C> {
         }
         if p.backoff_first.is_zero() || p.backoff_longest < p.backoff_first {
             return Err(wrong("policy.backoff_longest", "must be at least policy.backoff_first, which must not be 0"));
+        }
+        if p.watch_poll.is_zero() {
+            return Err(wrong("policy.watch_poll", "must not be 0"));
         }
         let breakers = breaker::Breakers::new(p.breaker_failures, p.breaker_pause);
         let Self { store, clients, policy, .. } = self;

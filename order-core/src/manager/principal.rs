@@ -32,6 +32,8 @@ pub enum Action {
     Hold,
     /// Report what a payment provider said.
     RecordPayment,
+    /// See everything that happens to all orders.
+    Watch,
 }
 
 impl Action {
@@ -44,13 +46,14 @@ impl Action {
             Action::Note => "write a note",
             Action::Hold => "place or lift a hold",
             Action::RecordPayment => "report a payment",
+            Action::Watch => "watch all orders",
         }
     }
 
     const fn customer_may(self) -> bool {
         match self {
             Action::Place | Action::Read | Action::Cancel | Action::RetryPayment | Action::Note => true,
-            Action::Hold | Action::RecordPayment => false,
+            Action::Hold | Action::RecordPayment | Action::Watch => false,
         }
     }
 }

@@ -12,7 +12,7 @@ use crate::order::{Claim, JournalRow, Order, text_enum};
 /// Everything that changes together. See the contract of [`super::OrderStore`].
 #[derive(Debug, Clone)]
 pub struct Changeset {
-    /// Its own id, carried by its journal rows.
+    /// Its own id, carried by its journal rows; of a restored order's, by the first (clause 23 of the contract).
     pub id: ChangesetId,
     /// The order as it was read; `None` for a new one. Its version is the expected one, and a store may write only the
     /// records in which `after` differs from it.

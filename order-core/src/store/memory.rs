@@ -1,13 +1,18 @@
 //! [`MemoryStore`]: the storage contract in memory, for tests, simulations and programs that need no durability.
 
+mod feed;
+
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
+use uuid::Uuid;
 
 use super::{
-    Changeset, ClaimChange, ClaimRequest, Claimed, CommitError, Committed, Cursor, JournalQuery, KeyMethod, KeyRecord, ListQuery,
-    Loaded, OrderPage, OrderRef, OrderStore, Peek, SortKey, StoreError, StoreErrorKind, Tries, WorkChange, WorkItem, WorkSummary,
+    Changeset, ClaimChange, ClaimRequest, Claimed, CommitError, Committed, Cursor, DumpQuery, Dumped, FeedPage, FeedQuery,
+    JournalQuery, KeyMethod, KeyRecord, ListQuery, Loaded, OrderPage, OrderRef, OrderStore, Peek, SortKey, StoreError,
+    StoreErrorKind, Tries, WorkChange, WorkItem, WorkSummary,
 };
 use crate::ids::{ChangesetId, IdempotencyKey, OrderId, UserId};
 use crate::number::OrderNumber;
@@ -21,6 +26,8 @@ use crate::time::Timestamp;
 /// Everything stands behind one lock in ordered maps, so that the same calls in the same order give the same answers.
 /// Orders are shared, never copied, on the way in and out.
 pub struct MemoryStore {
+    /// What cursors of its feed name it by.
+    id: Uuid,
     clock: Arc<dyn Clock>,
     state: Mutex<State>,
 }
@@ -28,7 +35,7 @@ pub struct MemoryStore {
 impl MemoryStore {
     /// An empty store that judges due and lease times by `clock`.
     pub fn new(clock: Arc<dyn Clock>) -> Self {
-        MemoryStore { clock, state: Mutex::default() }
+        MemoryStore { id: another_id(clock.now()), clock, state: Mutex::default() }
     }
 
     /// Every order as it is now, by id.
@@ -59,12 +66,22 @@ impl MemoryStore {
     }
 }
 
+/// Unlike that of any other store: within the program by a count, and otherwise, as nothing of the store outlives the program,
+/// by the time. Derived, because the core draws nothing here.
+fn another_id(now: Timestamp) -> Uuid {
+    static MADE: AtomicU64 = AtomicU64::new(0);
+    let name = format!("memory store {} of {}", MADE.fetch_add(1, Ordering::Relaxed), now.as_micros());
+    Uuid::new_v5(&Uuid::nil(), name.as_bytes())
+}
+
 #[derive(Default)]
 struct State {
     orders: BTreeMap<OrderId, Row>,
     numbers: BTreeMap<OrderNumber, OrderId>,
     keys: BTreeMap<(UserId, KeyMethod, IdempotencyKey), KeyRecord>,
     claims: BTreeMap<String, u32>,
+    /// Every changeset that wrote journal rows, as they were applied.
+    feed: Vec<feed::Entry>,
     /// How many work items there are.
     items: u64,
     /// Work items that are not stuck, by due time.
@@ -102,8 +119,16 @@ impl State {
         let Changeset { id, before, after, mut journal, key, claims, work } = changeset;
         debug_assert_eq!(after.version, expected + journal.len() as u64, "the version counts the journal rows");
         debug_assert!(
-            (expected + 1..).zip(&journal).all(|(seq, row)| row.seq == seq && row.order == after.id && row.changeset == id),
-            "journal rows are numbered from the expected version on, and carry their order and changeset"
+            (expected + 1..).zip(&journal).all(|(seq, row)| row.seq == seq && row.order == after.id),
+            "journal rows are numbered from the expected version on, and carry their order"
+        );
+        debug_assert!(
+            journal.iter().enumerate().all(|(at, row)| row.changeset == id || at > 0 && before.is_none()),
+            "the first journal row carries its changeset's id, and so do all but those of an order that is restored"
+        );
+        debug_assert!(
+            key.as_ref().is_none_or(|key| key.order == after.id && key.user == after.user),
+            "an idempotency key names the changeset's order and its user"
         );
         // Clause 5: without journal rows there is nothing but the work item and the notified number.
         let writes_order = !journal.is_empty();
@@ -141,6 +166,9 @@ impl State {
             forget_private(&mut row.event);
         }
         let order_id = after.id;
+        if writes_order {
+            self.publish(order_id, expected + 1, journal.len());
+        }
         match self.orders.get_mut(&order_id) {
             Some(row) => {
                 debug_assert_eq!(row.order.number, after.number, "an order's number never changes");
@@ -462,5 +490,13 @@ impl OrderStore for MemoryStore {
     async fn work_summary(&self) -> Result<WorkSummary, StoreError> {
         let now = self.clock.now();
         Ok(self.state().summary(now))
+    }
+
+    async fn feed(&self, query: &FeedQuery) -> Result<FeedPage, StoreError> {
+        self.state().feed(self.id, query)
+    }
+
+    async fn dump(&self, query: &DumpQuery) -> Result<Vec<Dumped>, StoreError> {
+        self.state().dump(query)
     }
 }

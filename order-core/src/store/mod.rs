@@ -1,6 +1,7 @@
 //! The storage contract: one write, a handful of reads, no business rule.
 
 mod changeset;
+mod feed;
 mod memory;
 mod query;
 mod work;
@@ -10,6 +11,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 
 pub use changeset::{Changeset, ClaimChange, CommitError, Committed, KeyMethod, KeyRecord, StoreError, StoreErrorKind};
+pub use feed::{DumpQuery, Dumped, FeedCursor, FeedPage, FeedQuery, FeedRow};
 pub use memory::MemoryStore;
 pub use query::{Cursor, JournalQuery, ListQuery, Loaded, OrderPage, OrderRef, SortKey};
 pub use work::{ClaimRequest, Claimed, Peek, Tries, Try, WorkChange, WorkItem, WorkSummary};
@@ -27,7 +29,8 @@ use crate::order::JournalRow;
 ///    visible to every later read; after any error but [`StoreErrorKind::Unknown`], none of it ever is.
 /// 2. *Replay.* If the journal row numbered `expected + 1` of the order was written by this changeset's id, the answer is
 ///    `Ok` with `replayed`, however far the version has moved, and nothing is written: sending a changeset again after a
-///    lost answer is harmless. Checked before anything else, wherever something else would be refused.
+///    lost answer is harmless. Checked before anything else, wherever something else would be refused. So the first row of
+///    every changeset carries its id; the others do too, but for those of an order that is restored (clause 23).
 /// 3. *Order of checks.* Replay, then idempotency key ([`CommitError::KeyTaken`]), then command key
 ///    ([`CommitError::CommandKeyTaken`]), then fence ([`CommitError::Fenced`]), then claims
 ///    ([`CommitError::ClaimExhausted`]), then version or revision ([`CommitError::Conflict`]), then the order number
@@ -36,7 +39,8 @@ use crate::order::JournalRow;
 ///    not exist); the rows are `expected + 1 ..= expected + k`, and the stored version becomes `expected + k`.
 /// 5. *No rows.* With k = 0 only the work item and [`Order::notified`](crate::order::Order::notified) are written, on
 ///    condition of the work item's revision, never of the version.
-/// 6. *Idempotency keys* are unique by (user, method, key), for ever. A taken key answers with its record.
+/// 6. *Idempotency keys* are unique by (user, method, key), for ever. A taken key answers with its record. A changeset's
+///    key names its own order, and that order's user.
 /// 7. *Command keys* are unique by (order, key).
 /// 8. *Claims* are counted: a taken claim counts one of its name's uses, unless that many are in use already; a given-back
 ///    one frees it. Each order holds a name at most once, so taking or giving back twice changes nothing.
@@ -64,6 +68,22 @@ use crate::order::JournalRow;
 ///     sort key or direction is refused.
 /// 18. *The journal* of an order comes in sequence, from after a given row.
 /// 19. *Texts, times and amounts* come back bit by bit as they went in, whatever characters they hold.
+///
+/// **Reading the whole store**
+///
+/// 20. *The feed* gives every journal row of every order exactly once, each order's in sequence and without gaps, in an order
+///     that never changes. No row ever comes to stand before one that was given out: whoever goes on after a row, or after
+///     a page's `next`, misses nothing and sees nothing twice, whatever is committed meanwhile and however often the store is
+///     closed and opened.
+/// 21. *A cursor of the feed* names its store. That of another store is refused, and so is one that this store has not given
+///     out, as after it was set back to an earlier copy.
+/// 22. *Dumping* gives each order as it was committed, with its whole journal and the idempotency keys that name it, in the
+///     order of ids. Each page is one snapshot.
+/// 23. *Restoring*: what was dumped can be committed as it is, in another store: a changeset without `before`, with the order
+///     at version n, its key, the claims it holds, and its n journal rows, which keep the ids of the changesets that wrote them
+///     first. Its own id is that of the first row, so that clause 2 recognises it when it is sent again, and, since the other
+///     rows keep theirs, every changeset that the order was made by. `replayed` says that the order is there, in whatever
+///     version.
 #[async_trait]
 pub trait OrderStore: Send + Sync + 'static {
     /// Applies a changeset in full or not at all.
@@ -82,6 +102,10 @@ pub trait OrderStore: Send + Sync + 'static {
     async fn claim(&self, request: &ClaimRequest) -> Result<Vec<Claimed>, StoreError>;
     /// How much work there is, and when it is due.
     async fn work_summary(&self) -> Result<WorkSummary, StoreError>;
+    /// A page of the feed of all journal rows.
+    async fn feed(&self, query: &FeedQuery) -> Result<FeedPage, StoreError>;
+    /// A page of orders with all that belongs to them, to be taken elsewhere.
+    async fn dump(&self, query: &DumpQuery) -> Result<Vec<Dumped>, StoreError>;
 }
 
 #[async_trait]
@@ -109,5 +133,11 @@ impl<T: OrderStore + ?Sized> OrderStore for Arc<T> {
     }
     async fn work_summary(&self) -> Result<WorkSummary, StoreError> {
         (**self).work_summary().await
+    }
+    async fn feed(&self, query: &FeedQuery) -> Result<FeedPage, StoreError> {
+        (**self).feed(query).await
+    }
+    async fn dump(&self, query: &DumpQuery) -> Result<Vec<Dumped>, StoreError> {
+        (**self).dump(query).await
     }
 }

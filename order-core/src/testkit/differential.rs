@@ -1,28 +1,34 @@
 //! [`Twin`]: two stores that are asked the same, and the first question that they answer differently.
 
+use std::collections::HashMap;
 use std::fmt::{self, Debug};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
 
 use crate::ids::{IdempotencyKey, OrderId, UserId};
+use crate::number::OrderNumber;
 use crate::order::{JournalRow, Order};
 use crate::store::{
-    Changeset, ClaimRequest, Claimed, CommitError, Committed, Cursor, JournalQuery, KeyMethod, KeyRecord, ListQuery, Loaded,
-    OrderPage, OrderRef, OrderStore, Peek, StoreError, StoreErrorKind, WorkItem, WorkSummary,
+    Changeset, ClaimRequest, Claimed, CommitError, Committed, Cursor, DumpQuery, Dumped, FeedCursor, FeedPage, FeedQuery,
+    FeedRow, JournalQuery, KeyMethod, KeyRecord, ListQuery, Loaded, OrderPage, OrderRef, OrderStore, Peek, StoreError,
+    StoreErrorKind, WorkItem, WorkSummary,
 };
 
 /// An [`OrderStore`] that asks two stores and answers as the first does.
 ///
 /// Answers are compared in full, personal data included; of a [`StoreError`] only the kind is. Both stores see the same
 /// sequence only if one task asks: it may have several questions open, which both are asked in the order in which they are
-/// first polled. Both need the same clock.
+/// first polled. Both need the same clock. Cursors of the feed are each store's own: the second is asked with the one that it
+/// gave where the first gave the one it is asked with.
 pub struct Twin<A, B> {
     /// The one whose answers are given.
     pub first: A,
     /// The one that must answer alike.
     pub second: B,
     difference: Mutex<Option<Difference>>,
+    /// The second store's cursor for each of the first's.
+    cursors: Mutex<HashMap<FeedCursor, FeedCursor>>,
 }
 
 /// A question with two answers.
@@ -37,12 +43,25 @@ pub struct Difference {
 impl<A: OrderStore, B: OrderStore> Twin<A, B> {
     /// Both as they are now, which should be alike.
     pub fn new(first: A, second: B) -> Self {
-        Twin { first, second, difference: Mutex::default() }
+        Twin { first, second, difference: Mutex::default(), cursors: Mutex::default() }
     }
 
     /// The first difference there was since this was last asked.
     pub fn difference(&self) -> Option<Difference> {
         self.difference.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
+    /// The same question for the second store.
+    fn translated(&self, query: &FeedQuery) -> FeedQuery {
+        let cursors = self.cursors.lock().unwrap_or_else(PoisonError::into_inner);
+        let after = query.after.map(|cursor| cursors.get(&cursor).copied().unwrap_or(cursor));
+        FeedQuery { after, limit: query.limit }
+    }
+
+    fn learn(&self, first: &FeedPage, second: &FeedPage) {
+        let given = |page: &FeedPage| page.rows.iter().map(|row| row.cursor).chain([page.next]).collect::<Vec<_>>();
+        let mut cursors = self.cursors.lock().unwrap_or_else(PoisonError::into_inner);
+        cursors.extend(given(first).into_iter().zip(given(second)));
     }
 
     fn compare<T: PartialEq + Debug>(&self, question: impl FnOnce() -> String, first: &T, second: &T) {
@@ -126,6 +145,20 @@ fn page(answer: &Result<OrderPage, StoreError>) -> Result<Page<'_>, StoreErrorKi
     plain(answer).map(|OrderPage { orders, next, total }| Page { orders, next: next.as_ref(), total: *total })
 }
 
+/// A page of the feed that can be compared: without cursors.
+#[derive(Debug, PartialEq)]
+struct Fed<'a> {
+    rows: Vec<(OrderNumber, &'a JournalRow)>,
+    goes_on_after_the_last: bool,
+}
+
+fn fed(answer: &Result<FeedPage, StoreError>) -> Result<Fed<'_>, StoreErrorKind> {
+    plain(answer).map(|FeedPage { rows, next }| Fed {
+        rows: rows.iter().map(|FeedRow { cursor: _, number, row }| (*number, row)).collect(),
+        goes_on_after_the_last: rows.last().is_none_or(|last| last.cursor == *next),
+    })
+}
+
 #[async_trait]
 impl<A: OrderStore, B: OrderStore> OrderStore for Twin<A, B> {
     async fn commit(&self, changeset: Changeset) -> Result<Committed, CommitError> {
@@ -175,6 +208,21 @@ impl<A: OrderStore, B: OrderStore> OrderStore for Twin<A, B> {
     async fn work_summary(&self) -> Result<WorkSummary, StoreError> {
         let (first, second) = (self.first.work_summary().await, self.second.work_summary().await);
         self.compare(|| "work_summary".to_owned(), &plain(&first), &plain(&second));
+        first
+    }
+
+    async fn feed(&self, query: &FeedQuery) -> Result<FeedPage, StoreError> {
+        let (first, second) = (self.first.feed(query).await, self.second.feed(&self.translated(query)).await);
+        self.compare(|| format!("feed by {query:?}"), &fed(&first), &fed(&second));
+        if let (Ok(first), Ok(second)) = (&first, &second) {
+            self.learn(first, second);
+        }
+        first
+    }
+
+    async fn dump(&self, query: &DumpQuery) -> Result<Vec<Dumped>, StoreError> {
+        let (first, second) = (self.first.dump(query).await, self.second.dump(query).await);
+        self.compare(|| format!("dump by {query:?}"), &plain(&first), &plain(&second));
         first
     }
 }

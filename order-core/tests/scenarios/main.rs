@@ -4,4 +4,5 @@
 mod placing;
 mod undoing;
 mod unknowns;
+mod watching;
 mod world;

@@ -54,6 +54,12 @@ impl OrderStore for Counting {
     async fn work_summary(&self) -> Result<WorkSummary, StoreError> {
         self.inner.work_summary().await
     }
+    async fn feed(&self, query: &FeedQuery) -> Result<FeedPage, StoreError> {
+        self.inner.feed(query).await
+    }
+    async fn dump(&self, query: &DumpQuery) -> Result<Vec<Dumped>, StoreError> {
+        self.inner.dump(query).await
+    }
 }
 
 pub type Manager = OrderManager<Arc<Counting>, DynClients>;

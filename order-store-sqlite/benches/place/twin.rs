@@ -12,7 +12,7 @@ use rusqlite::types::Value;
 use rusqlite::{Connection, params_from_iter};
 use tokio::sync::oneshot;
 
-const TABLES: [(&str, &[&str]); 7] = [
+const TABLES: [(&str, &[&str]); 8] = [
     ("orders", &["id"]),
     ("order_items", &["order_id", "n"]),
     ("order_addresses", &["order_id", "address_type"]),
@@ -20,6 +20,7 @@ const TABLES: [(&str, &[&str]); 7] = [
     ("order_payment_transactions", &["order_id", "n"]),
     ("order_reservations", &["order_id", "n"]),
     ("order_work", &["order_id"]),
+    ("order_feed", &["position"]),
 ];
 
 /// A row of a table, by column.
@@ -98,9 +99,12 @@ fn steps(before: &Snapshot, after: &Snapshot) -> Vec<Step> {
         let (table, key) = TABLES[row.table];
         match before.0.iter().find(|r| r.table == row.table && r.key() == row.key()) {
             None => {
-                let marks: Vec<String> = (1..=row.columns.len()).map(|i| format!("?{i}")).collect();
-                let sql = format!("INSERT INTO {table} ({}) VALUES ({})", row.columns.join(", "), marks.join(", "));
-                steps.push(Step { sql, values: row.values.clone() });
+                // SQLite gives positions itself.
+                let written = row.columns.iter().zip(&row.values).filter(|(column, _)| *column != "position");
+                let (columns, values): (Vec<&str>, Vec<Value>) = written.map(|(c, v)| (c.as_str(), v.clone())).unzip();
+                let marks: Vec<String> = (1..=columns.len()).map(|i| format!("?{i}")).collect();
+                let sql = format!("INSERT INTO {table} ({}) VALUES ({})", columns.join(", "), marks.join(", "));
+                steps.push(Step { sql, values });
             }
             Some(old) if old != row => {
                 let changed = (0..row.columns.len()).filter(|i| old.values[*i] != row.values[*i]);

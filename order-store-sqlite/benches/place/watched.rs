@@ -45,4 +45,10 @@ impl OrderStore for Watched {
     async fn work_summary(&self) -> Result<WorkSummary, StoreError> {
         self.store.work_summary().await
     }
+    async fn feed(&self, query: &FeedQuery) -> Result<FeedPage, StoreError> {
+        self.store.feed(query).await
+    }
+    async fn dump(&self, query: &DumpQuery) -> Result<Vec<Dumped>, StoreError> {
+        self.store.dump(query).await
+    }
 }

@@ -208,6 +208,10 @@ fn write_records(db: &Connection, prepared: &Prepared, tallies: &[Tally<'_>]) ->
     for (row, texts) in changeset.journal.iter().zip(journal) {
         insert_journal(db, row, texts)?;
     }
+    if let Some(first) = changeset.journal.first() {
+        let (first, rows) = (first.seq.cast_signed(), changeset.journal.len() as u64);
+        db.prepare_cached(sql::INSERT_FEED)?.execute(params![id, first, rows.cast_signed()])?;
+    }
     if let (Some(key), false) = (&changeset.key, changeset.journal.is_empty()) {
         let KeyRecord { user, method, key, request_hash, order } = key;
         db.prepare_cached(sql::INSERT_KEY)?.execute(params![

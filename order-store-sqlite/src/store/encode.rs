@@ -99,18 +99,21 @@ impl Prepared {
     }
 }
 
-/// Clause 4's numbering, without which a replay could not be told from a conflict.
+/// Clauses 2, 4, 6 and 23: what tells a replay from a conflict, and finds the keys of an order.
 fn check_shape(changeset: &Changeset) -> Result<(), StoreError> {
-    let Changeset { id, before, after, journal, key: _, claims: _, work: _ } = changeset;
+    let Changeset { id, before, after, journal, key, claims: _, work: _ } = changeset;
     let expected = changeset.expected();
     let numbered = (expected + 1..).zip(journal);
+    let restores = before.is_none();
     let sound = before.as_ref().is_none_or(|before| before.id == after.id)
         && after.version == expected + journal.len() as u64
-        && numbered.into_iter().all(|(seq, row)| row.seq == seq && row.order == after.id && row.changeset == *id);
+        && numbered.into_iter().all(|(seq, row)| row.seq == seq && row.order == after.id)
+        && journal.iter().enumerate().all(|(at, row)| row.changeset == *id || at > 0 && restores)
+        && key.as_ref().is_none_or(|key| key.order == after.id && key.user == after.user);
     if sound {
         return Ok(());
     }
-    let message = format!("changeset {id} of order {} is not numbered from version {expected} on", after.id);
+    let message = format!("changeset {id} of order {} is not in itself sound: its rows or its key are not its own", after.id);
     Err(StoreError::new(StoreErrorKind::Corrupt, message))
 }
 

@@ -1,7 +1,7 @@
 //! [`SqliteStore`]: the storage contract on one SQLite file.
 //!
 //! One thread writes, in groups; reads have connections of their own and never wait for it. What stands in the file is
-//! described in `migrations/0001_orders.sql`.
+//! described in `migrations/0001_orders.sql` and `0002_feed.sql`.
 
 mod apply;
 mod encode;
@@ -11,6 +11,7 @@ mod read;
 mod rows;
 mod schema;
 mod sql;
+mod whole;
 mod work;
 mod writer;
 
@@ -23,11 +24,12 @@ use order_core::ids::{IdempotencyKey, OrderId, UserId};
 use order_core::order::JournalRow;
 use order_core::runtime::Clock;
 use order_core::store::{
-    Changeset, ClaimRequest, Claimed, CommitError, Committed, JournalQuery, KeyMethod, KeyRecord, ListQuery, Loaded, OrderPage,
-    OrderRef, OrderStore, Peek, StoreError, StoreErrorKind, WorkSummary,
+    Changeset, ClaimRequest, Claimed, CommitError, Committed, DumpQuery, Dumped, FeedPage, FeedQuery, JournalQuery, KeyMethod,
+    KeyRecord, ListQuery, Loaded, OrderPage, OrderRef, OrderStore, Peek, StoreError, StoreErrorKind, WorkSummary,
 };
 use rusqlite::Connection;
 use tokio::sync::oneshot;
+use uuid::Uuid;
 
 use encode::Prepared;
 use errors::{error_of, store_error};
@@ -61,6 +63,8 @@ impl SqliteOptions {
 ///
 /// Dropping the store waits until what was queued is written.
 pub struct SqliteStore {
+    /// What cursors of its feed name it by.
+    id: Uuid,
     clock: Arc<dyn Clock>,
     /// None in memory, where the writer's connection is the only one.
     readers: Option<Arc<Readers>>,
@@ -77,10 +81,11 @@ impl SqliteStore {
         let SqliteOptions { clock, readers, busy_timeout } = options;
         let path = path.as_ref().to_owned();
         let db = schema::open_writer(&path, busy_timeout, clock.now())?;
+        let id = whole::store_id(&db).map_err(store_error)?;
         let readers = (!schema::is_memory(&path)).then(|| Arc::new(Readers::new(path.clone(), busy_timeout, readers)));
         let writer = Writer::start(db, path, busy_timeout, Arc::clone(&clock))
             .map_err(|e| StoreError::caused(StoreErrorKind::Unavailable, "cannot start the thread that writes", e))?;
-        Ok(SqliteStore { clock, readers, writer })
+        Ok(SqliteStore { id, clock, readers, writer })
     }
 
     /// What was written since the store was opened.
@@ -176,5 +181,15 @@ impl OrderStore for SqliteStore {
     async fn work_summary(&self) -> Result<WorkSummary, StoreError> {
         let now = self.clock.now();
         self.read_long(move |db| work::summary(db, now).map_err(store_error)).await
+    }
+
+    async fn feed(&self, query: &FeedQuery) -> Result<FeedPage, StoreError> {
+        let (store, query) = (self.id, query.clone());
+        self.read_long(move |db| whole::feed(db, store, &query)).await
+    }
+
+    async fn dump(&self, query: &DumpQuery) -> Result<Vec<Dumped>, StoreError> {
+        let query = *query;
+        self.read_long(move |db| whole::dump(db, &query)).await
     }
 }

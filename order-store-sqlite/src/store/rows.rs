@@ -5,6 +5,7 @@ use std::str::FromStr;
 
 use order_core::ids::{ChangesetId, Fence, LineId, OrderId, ProductId, UserId, VariantId};
 use order_core::money::Minor;
+use order_core::number::OrderNumber;
 use order_core::order::{
     Address, Addresses, Amounts, Closing, Counters, CustomerAction, JournalRow, Line, Lot, Order, PaymentOperation, Reservation,
     Statuses, decode_event,
@@ -269,6 +270,9 @@ pub(super) fn payment(row: &Row<'_>) -> rusqlite::Result<PaymentOperation> {
     })
 }
 
+/// How many columns [`journal`] reads.
+pub(super) const JOURNAL_COLUMNS: usize = 11;
+
 pub(super) fn journal(row: &Row<'_>) -> rusqlite::Result<JournalRow> {
     let c = &mut Columns::of(row);
     Ok(JournalRow {
@@ -288,6 +292,11 @@ pub(super) fn journal(row: &Row<'_>) -> rusqlite::Result<JournalRow> {
         changeset: ChangesetId::from_bytes(c.next()?),
         at: c.time()?,
     })
+}
+
+/// The order number in column `at`.
+pub(super) fn number(row: &Row<'_>, at: usize) -> rusqlite::Result<OrderNumber> {
+    Columns { row, at }.parse()
 }
 
 pub(super) fn key(row: &Row<'_>) -> rusqlite::Result<KeyRecord> {

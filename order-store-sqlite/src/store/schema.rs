@@ -22,7 +22,10 @@ struct Migration {
 }
 
 /// Numbered from 1, and never edited after release.
-const MIGRATIONS: &[Migration] = &[Migration { name: "orders", sql: include_str!("../../migrations/0001_orders.sql") }];
+const MIGRATIONS: &[Migration] = &[
+    Migration { name: "orders", sql: include_str!("../../migrations/0001_orders.sql") },
+    Migration { name: "feed", sql: include_str!("../../migrations/0002_feed.sql") },
+];
 
 const CREATE_MIGRATIONS: &str = "CREATE TABLE IF NOT EXISTS order_migrations (
     version INTEGER NOT NULL PRIMARY KEY, name TEXT NOT NULL, checksum TEXT NOT NULL, applied_at INTEGER NOT NULL) STRICT";

@@ -127,6 +127,9 @@ pub(super) const INSERT_JOURNAL: &str = "INSERT INTO order_status_history (order
      created_by, cause, command_key, changeset_id, created_at) \
      VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)";
 
+/// Clause 20: SQLite gives the next position.
+pub(super) const INSERT_FEED: &str = "INSERT INTO order_feed (order_id, first_seq, rows) VALUES (?1, ?2, ?3)";
+
 /// Clause 6.
 pub(super) const INSERT_KEY: &str =
     "INSERT INTO order_idempotency_keys (user_id, method, key, request_hash, order_id) VALUES (?1, ?2, ?3, ?4, ?5)";
@@ -206,3 +209,26 @@ pub(super) const SELECT_JOURNAL: &str = "SELECT order_id, seq, payload, from_sta
 /// `peek`.
 pub(super) const PEEK: &str =
     "SELECT o.version, w.fence FROM orders o LEFT JOIN order_work w ON w.order_id = o.id WHERE o.id = ?1";
+
+// --- reading the whole store, clauses 20 to 22 ---
+
+/// Clause 21.
+pub(super) const SELECT_STORE: &str = "SELECT id FROM order_store";
+
+/// Clause 21: whether there is such a place.
+pub(super) const FEED_HAS: &str = "SELECT 1 FROM order_feed WHERE position = ?1 AND rows >= ?2";
+
+/// Clause 20. Parameters: position and row of the cursor, limit. The joins are crossed so that they stay in this order, which
+/// needs no sorting.
+pub(super) const SELECT_FEED: &str = "SELECT h.order_id, h.seq, h.payload, h.from_status, h.status, h.created_by, h.cause, h.notes, \
+     h.command_key, h.changeset_id, h.created_at, f.position, h.seq - f.first_seq + 1, o.order_number \
+     FROM order_feed f CROSS JOIN order_status_history h ON h.order_id = f.order_id \
+     AND h.seq >= f.first_seq AND h.seq < f.first_seq + f.rows CROSS JOIN orders o ON o.id = f.order_id \
+     WHERE f.position >= ?1 AND (f.position > ?1 OR h.seq >= f.first_seq + ?2) ORDER BY f.position, h.seq LIMIT ?3";
+
+/// Clause 22.
+pub(super) const SELECT_ORDER_IDS: &str = "SELECT id FROM orders WHERE id > ?1 ORDER BY id LIMIT ?2";
+
+/// Clause 22: a user's keys of the orders from one to another.
+pub(super) const SELECT_KEYS: &str = "SELECT user_id, method, key, request_hash, order_id FROM order_idempotency_keys \
+     WHERE user_id = ?1 AND order_id BETWEEN ?2 AND ?3 ORDER BY method, key";

@@ -8,8 +8,8 @@ use async_trait::async_trait;
 use order_core::ids::{IdempotencyKey, OrderId, UserId};
 use order_core::order::{JournalRow, Order};
 use order_core::store::{
-    Changeset, ClaimRequest, Claimed, CommitError, Committed, JournalQuery, KeyMethod, KeyRecord, ListQuery, Loaded, MemoryStore,
-    OrderPage, OrderRef, OrderStore, Peek, StoreError, WorkChange, WorkSummary,
+    Changeset, ClaimRequest, Claimed, CommitError, Committed, DumpQuery, Dumped, FeedPage, FeedQuery, JournalQuery, KeyMethod,
+    KeyRecord, ListQuery, Loaded, MemoryStore, OrderPage, OrderRef, OrderStore, Peek, StoreError, WorkChange, WorkSummary,
 };
 use order_core::text::Private;
 
@@ -28,10 +28,12 @@ pub enum Lie {
     ClaimedBackwards,
     OwnerNotAsked,
     NotesForgotten,
+    FeedRowSkipped,
+    DumpedKeyLost,
 }
 
 impl Lie {
-    pub const ALL: [Lie; 13] = [
+    pub const ALL: [Lie; 15] = [
         Lie::WakeDropped,
         Lie::ReleaseForgotten,
         Lie::ClaimNotGivenBack,
@@ -45,6 +47,8 @@ impl Lie {
         Lie::ClaimedBackwards,
         Lie::OwnerNotAsked,
         Lie::NotesForgotten,
+        Lie::FeedRowSkipped,
+        Lie::DumpedKeyLost,
     ];
 }
 
@@ -142,5 +146,23 @@ impl OrderStore for Liar {
 
     async fn work_summary(&self) -> Result<WorkSummary, StoreError> {
         self.store.work_summary().await
+    }
+
+    async fn feed(&self, query: &FeedQuery) -> Result<FeedPage, StoreError> {
+        let mut page = self.store.feed(query).await?;
+        if self.lies(Lie::FeedRowSkipped, page.rows.len() > 1) {
+            page.rows.remove(0);
+        }
+        Ok(page)
+    }
+
+    async fn dump(&self, query: &DumpQuery) -> Result<Vec<Dumped>, StoreError> {
+        let mut page = self.store.dump(query).await?;
+        if let Some(dumped) = page.iter_mut().find(|dumped| !dumped.keys.is_empty())
+            && self.lies(Lie::DumpedKeyLost, true)
+        {
+            dumped.keys.clear();
+        }
+        Ok(page)
     }
 }

@@ -50,6 +50,16 @@ pub enum Step {
         limit: u32,
     },
     List(Listing),
+    /// A page of the feed, from the start or from where the last page of it ended.
+    Feed {
+        on: bool,
+        limit: u32,
+    },
+    /// After an order's id, or from the first.
+    Dump {
+        after: Option<u64>,
+        limit: u32,
+    },
     /// So many seconds forth or back.
     Clock {
         seconds: i64,
@@ -219,6 +229,8 @@ fn steps() -> impl Strategy<Value = Step> {
         1 => (1..=USERS, 0..KEYS.len()).prop_map(|(user, key)| Step::FindKey { user, key }),
         1 => (orders(), 0..5u64, 0..4u32).prop_map(|(order, after, limit)| Step::Journal { order, after, limit }),
         5 => listings().prop_map(Step::List),
+        2 => (any::<bool>(), select(&[1000, 3, 1, 0, 1001][..])).prop_map(|(on, limit)| Step::Feed { on, limit }),
+        1 => (weighted(0.5, orders()), select(&[1000, 2, 1, 0][..])).prop_map(|(after, limit)| Step::Dump { after, limit }),
         3 => (-10..=20i64).prop_map(|seconds| Step::Clock { seconds }),
         18 => writes().prop_map(Step::Write),
         2 => vec(writes(), 2..=4).prop_map(Step::Together),

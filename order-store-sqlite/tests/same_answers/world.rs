@@ -12,8 +12,8 @@ use order_core::order::{
 };
 use order_core::runtime::Clock as _;
 use order_core::store::{
-    Changeset, ClaimRequest, CommitError, Committed, Cursor, JournalQuery, KeyMethod, ListQuery, MemoryStore, OrderRef,
-    OrderStore, StoreErrorKind, Tries, Try, WorkChange, WorkItem,
+    Changeset, ClaimRequest, CommitError, Committed, Cursor, DumpQuery, FeedCursor, FeedQuery, JournalQuery, KeyMethod,
+    ListQuery, MemoryStore, OrderRef, OrderStore, StoreErrorKind, Tries, Try, WorkChange, WorkItem,
 };
 use order_core::testkit::differential::{Difference, Twin};
 use order_core::testkit::orders::{
@@ -47,7 +47,8 @@ pub fn run(Sequence(steps): &Sequence, other: impl FnOnce(Arc<ManualClock>) -> O
     let memory = MemoryStore::new(Arc::clone(&clock) as _);
     let Other { store, open } = other(Arc::clone(&clock));
     let stores = Twin::new(memory, store);
-    let mut world = World { clock, stores, open, read: BTreeMap::new(), sent: Vec::new(), kept: None, met: Met::new() };
+    let mut world =
+        World { clock, stores, open, read: BTreeMap::new(), sent: Vec::new(), kept: None, fed: None, met: Met::new() };
     block_on(async {
         for (n, step) in (1..).zip(steps) {
             world.take(step).await;
@@ -69,6 +70,8 @@ struct World {
     sent: Vec<Changeset>,
     /// The `next` of the last page that had one.
     kept: Option<Cursor>,
+    /// Where the last page of the feed ended.
+    fed: Option<FeedCursor>,
     met: Met,
 }
 
@@ -97,6 +100,21 @@ impl World {
                 self.meet_if(!rows.is_empty() && *after > 0, "later journal rows");
             }
             Step::List(listing) => self.list(listing).await,
+            Step::Feed { on, limit } => {
+                let query = FeedQuery { after: self.fed.filter(|_| *on), limit: *limit };
+                match self.stores.feed(&query).await {
+                    Ok(page) => {
+                        self.meet_if(query.after.is_some() && !page.rows.is_empty(), "later rows fed");
+                        self.fed = page.next.to_string().parse().ok();
+                    }
+                    Err(error) => self.meet_if(error.kind == StoreErrorKind::InvalidQuery, "feed refused"),
+                }
+            }
+            Step::Dump { after, limit } => {
+                let query = DumpQuery { after: after.map(order_id), limit: *limit };
+                let dumped = self.stores.dump(&query).await.unwrap_or_default();
+                self.meet_if(dumped.iter().any(|dumped| !dumped.keys.is_empty()), "dumped with a key");
+            }
             Step::Clock { seconds } => {
                 self.clock.set(Timestamp::from_micros(self.clock.now().as_micros() + seconds * 1_000_000));
             }
@@ -244,6 +262,8 @@ impl World {
             drop(stores.find_key(user_id(user), KeyMethod::Place, &text(key)).await);
         }
         drop(stores.work_summary().await);
+        drop(stores.feed(&FeedQuery { after: None, limit: 1000 }).await);
+        drop(stores.dump(&DumpQuery { after: None, limit: 1000 }).await);
         self.try_the_claims().await;
         self.clock.set(at(1_000_000));
         let everything = ClaimRequest { fence: fence(9), ttl: Duration::from_secs(10), limit: 1000, order: None };

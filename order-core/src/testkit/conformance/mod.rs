@@ -20,6 +20,7 @@ mod reading;
 mod refusals;
 mod support;
 mod values;
+mod whole;
 mod work;
 mod writing;
 
@@ -206,6 +207,26 @@ suite! { $
         c19_times_come_back_to_the_microsecond,
         c19_amounts_and_counts_come_back_exactly,
     }
+    20 whole {
+        c20_every_row_is_fed_once_and_in_the_order_of_commits,
+        c20_the_feed_goes_on_after_every_row,
+        c20_an_end_of_the_feed_is_where_later_rows_begin,
+        c20_only_what_was_applied_with_rows_is_fed,
+        c20_who_follows_many_writers_misses_nothing,
+        c20_a_page_without_room_or_beyond_all_bounds_is_refused,
+    }
+    21 whole {
+        c21_another_stores_cursor_is_refused,
+        c21_a_cursor_that_was_never_given_out_is_refused,
+    }
+    22 whole {
+        c22_orders_are_dumped_with_their_journal_and_keys,
+        c22_pages_of_a_dump_follow_each_other_by_id,
+    }
+    23 whole {
+        c23_what_was_dumped_is_restored_as_it_is,
+        c23_a_restored_order_recognises_the_changesets_it_was_made_by,
+    }
 }
 
 #[cfg(test)]
@@ -214,7 +235,7 @@ mod tests {
 
     #[test]
     fn every_clause_has_a_case_and_every_case_its_number() {
-        for clause in 1..=19u8 {
+        for clause in 1..=23u8 {
             assert!(CASES.iter().any(|(number, _)| *number == clause), "clause {clause} has no case");
         }
         for (clause, name) in CASES {

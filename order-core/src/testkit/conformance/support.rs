@@ -86,6 +86,12 @@ pub(super) struct Seen {
     work: WorkSummary,
 }
 
+impl Seen {
+    pub(super) fn orders(&self) -> &[Arc<Order>] {
+        &self.orders
+    }
+}
+
 pub(super) async fn seen<S: OrderStore>(store: &S) -> Seen {
     let page = store.list(&ListQuery { limit: 1000, ..ListQuery::default() }).await.unwrap();
     assert_eq!(page.next, None);

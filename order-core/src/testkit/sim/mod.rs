@@ -13,6 +13,7 @@ mod customers;
 mod dice;
 mod faults;
 mod fixture;
+mod follower;
 mod oracle;
 mod provider;
 mod rest;
@@ -29,6 +30,7 @@ pub use coverage::Coverage;
 use super::executor::lock;
 use crate::audit::Breach;
 use customers::customer;
+use follower::follow;
 use rest::heal_and_rest;
 use world::World;
 
@@ -112,6 +114,7 @@ fn drive(world: &Arc<World>) {
             left
         })
         .collect();
+    world.outside_task(follow(Arc::clone(world)));
     let (main, ended) = (Arc::clone(world), Arc::clone(&done));
     world.executor.spawn(
         world.outside,

@@ -6,6 +6,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use super::faults::StoreFault;
+use super::follower::check_feed;
 use super::provider::settle_everything;
 use super::world::{Manager, World};
 use crate::audit::{check_at_rest, check_order};
@@ -138,6 +139,7 @@ fn check(world: &World) {
     check_payments(world, &orders);
     check_holds(world, &orders);
     check_facts(world, &orders);
+    check_feed(world, &orders);
     let oracle = lock(&world.oracle);
     for (id, version) in &oracle.answered {
         let stored = orders.iter().find(|o| o.id == *id).map(|o| o.version);

@@ -12,8 +12,9 @@ use crate::order::JournalRow;
 use crate::planted::{Bug, planted};
 use crate::runtime::Runtime;
 use crate::store::{
-    Changeset, ClaimRequest, Claimed, CommitError, Committed, JournalQuery, KeyMethod, KeyRecord, ListQuery, Loaded, OrderPage,
-    OrderRef, OrderStore, Peek, StoreError, StoreErrorKind, Tries, WorkChange, WorkSummary,
+    Changeset, ClaimRequest, Claimed, CommitError, Committed, DumpQuery, Dumped, FeedPage, FeedQuery, JournalQuery, KeyMethod,
+    KeyRecord, ListQuery, Loaded, OrderPage, OrderRef, OrderStore, Peek, StoreError, StoreErrorKind, Tries, WorkChange,
+    WorkSummary,
 };
 use crate::testkit::executor::{ProcessRuntime, lock};
 use crate::time::Timestamp;
@@ -214,5 +215,13 @@ impl OrderStore for SimStore {
 
     async fn work_summary(&self) -> Result<WorkSummary, StoreError> {
         self.read(self.world.store.work_summary()).await
+    }
+
+    async fn feed(&self, query: &FeedQuery) -> Result<FeedPage, StoreError> {
+        self.read(self.world.store.feed(query)).await
+    }
+
+    async fn dump(&self, query: &DumpQuery) -> Result<Vec<Dumped>, StoreError> {
+        self.read(self.world.store.dump(query)).await
     }
 }

@@ -13,6 +13,7 @@ use super::coverage::Coverage;
 use super::dice::{Dice, Table};
 use super::faults::Latency;
 use super::fixture::Fixture;
+use super::follower::Follower;
 use super::oracle::Oracle;
 use super::store::SimStore;
 use crate::audit::Breach;
@@ -49,6 +50,7 @@ pub(super) struct World {
     pub notifications: MemoryNotifications,
     pub ids: Arc<SeededIds>,
     pub oracle: Mutex<Oracle>,
+    pub follower: Mutex<Follower>,
     pub coverage: Mutex<Coverage>,
     hosts: Mutex<Vec<Host>>,
     /// Tasks outside of all processes that are still under way.
@@ -100,6 +102,7 @@ impl World {
                 notifications: MemoryNotifications::default(),
                 ids: Arc::new(SeededIds::new(seed)),
                 oracle: Mutex::default(),
+                follower: Mutex::default(),
                 coverage: Mutex::default(),
                 hosts: Mutex::default(),
                 outstanding: AtomicUsize::new(0),

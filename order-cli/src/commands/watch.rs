@@ -1,0 +1,70 @@
+//! `order watch`: everything that happens to all orders, as it happens.
+
+use std::time::Duration;
+
+use order_core::error::Error;
+use order_core::store::{FeedRow, StoreError, StoreErrorKind};
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::args::Watch;
+use crate::engine::{Engine, WatchAll};
+use crate::exit::{Code, Failure, Outcome};
+use crate::output::{Out, note};
+use crate::settings::Settings;
+
+/// How long a store that cannot be read is left alone.
+const PAUSE: Duration = Duration::from_secs(1);
+
+/// Prints the feed: what there is, or for ever.
+pub async fn watch(settings: &Settings, args: Watch) -> Outcome {
+    let engine = Engine::open_for_reading(settings)?;
+    let watch = engine.manager.watch(&engine.principal, args.after)?;
+    if args.until_idle { until_idle(watch).await } else { follow(watch).await }
+}
+
+async fn until_idle(mut watch: WatchAll) -> Outcome {
+    while let Some(row) = watch.next_now().await? {
+        if !print(&row)? {
+            break;
+        }
+    }
+    Ok(())
+}
+
+/// Ends when interrupted, or when nobody reads any more. A store that is busy is asked again: the watch loses nothing by it.
+async fn follow(mut watch: WatchAll) -> Outcome {
+    let cannot = |e: std::io::Error| Failure::caused(Code::Unavailable, &e).context("cannot listen for signals");
+    let mut interrupt = signal(SignalKind::interrupt()).map_err(cannot)?;
+    let mut terminate = signal(SignalKind::terminate()).map_err(cannot)?;
+    let mut pause = Duration::ZERO;
+    loop {
+        let next = async {
+            tokio::time::sleep(pause).await;
+            watch.next().await
+        };
+        let row = tokio::select! {
+            biased;
+            _ = interrupt.recv() => return Ok(()),
+            _ = terminate.recv() => return Ok(()),
+            row = next => row,
+        };
+        pause = Duration::ZERO;
+        match row {
+            Ok(row) => {
+                if !print(&row)? {
+                    return Ok(());
+                }
+            }
+            Err(Error::Store(error @ StoreError { kind: StoreErrorKind::Unavailable, .. })) => {
+                note(format_args!("error: {}", crate::exit::one_line(Failure::from(error).message())));
+                pause = PAUSE;
+            }
+            Err(error) => return Err(error.into()),
+        }
+    }
+}
+
+/// Whether anybody still reads.
+fn print(row: &FeedRow) -> Outcome<bool> {
+    Out::line(&crate::output::rows::FeedView::of(row)?)
+}

@@ -1,0 +1,104 @@
+//! Following what happens to all orders, from the store's feed.
+
+use std::collections::VecDeque;
+
+use super::{Action, OrderManager, Principal, authorize};
+use crate::error::Error;
+use crate::services::Clients;
+use crate::store::{FeedCursor, FeedPage, FeedQuery, FeedRow, OrderStore, StoreErrorKind};
+
+/// How many rows a [`Watch`] reads at a time.
+const WATCH_PAGE: u32 = 200;
+
+impl<S: OrderStore, C: Clients> OrderManager<S, C> {
+    /// A page of the feed: the journal rows of all orders behind `after`, or from the first on, at most `limit` of 1..=1000,
+    /// and where to go on. What the feed guarantees stands in clauses 20 and 21 of [`OrderStore`].
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Forbidden`] for all but operators; [`Error::Invalid`] for a limit out of range or a cursor of another store;
+    /// [`Error::Store`].
+    pub async fn changes(&self, principal: &Principal, after: Option<FeedCursor>, limit: u32) -> Result<FeedPage, Error> {
+        authorize(principal, Action::Watch, None)?;
+        self.feed_page(after, limit).await
+    }
+
+    /// Follows the feed from behind `after`, or from its first row, for ever. Reads nothing yet.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Forbidden`] for all but operators.
+    pub fn watch(&self, principal: &Principal, after: Option<FeedCursor>) -> Result<Watch<S, C>, Error> {
+        authorize(principal, Action::Watch, None)?;
+        Ok(Watch { manager: self.clone(), cursor: after, read: VecDeque::new(), read_to: after })
+    }
+
+    async fn feed_page(&self, after: Option<FeedCursor>, limit: u32) -> Result<FeedPage, Error> {
+        if !(1..=1000).contains(&limit) {
+            return Err(Error::invalid("limit", format!("{limit} is out of range: expected 1 to 1000")));
+        }
+        self.inner.store.feed(&FeedQuery { after, limit }).await.map_err(|e| match e.kind {
+            StoreErrorKind::InvalidQuery => Error::invalid("after", e.message),
+            _ => e.into(),
+        })
+    }
+}
+
+/// The feed from some row on, each row once. See [`OrderManager::watch`].
+///
+/// It sees what other processes commit too, at the latest [`Policy::watch_poll`](crate::policy::Policy::watch_poll) after it is
+/// committed.
+pub struct Watch<S, C> {
+    manager: OrderManager<S, C>,
+    /// Behind the last row that was given.
+    cursor: Option<FeedCursor>,
+    /// Rows that were read and not given yet.
+    read: VecDeque<FeedRow>,
+    /// Behind the last row that was read.
+    read_to: Option<FeedCursor>,
+}
+
+impl<S, C> std::fmt::Debug for Watch<S, C> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Watch").field("cursor", &self.cursor).finish_non_exhaustive()
+    }
+}
+
+impl<S: OrderStore, C: Clients> Watch<S, C> {
+    /// The next row; waits until there is one. Dropping the future loses no row.
+    ///
+    /// # Errors
+    ///
+    /// As [`OrderManager::changes`]. Asking again goes on where it was.
+    pub async fn next(&mut self) -> Result<FeedRow, Error> {
+        loop {
+            if let Some(row) = self.next_now().await? {
+                return Ok(row);
+            }
+            let inner = &self.manager.inner;
+            inner.runtime.sleep(inner.policy.watch_poll).await;
+        }
+    }
+
+    /// The next row, or none if there is none now. Dropping the future loses no row.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::next`].
+    pub async fn next_now(&mut self) -> Result<Option<FeedRow>, Error> {
+        if self.read.is_empty() {
+            let page = self.manager.feed_page(self.read_to, WATCH_PAGE).await?;
+            self.read_to = Some(page.next);
+            self.read.extend(page.rows);
+        }
+        let row = self.read.pop_front();
+        self.cursor = row.as_ref().map_or(self.read_to, |row| Some(row.cursor));
+        Ok(row)
+    }
+
+    /// Where another watch goes on without missing a row or giving one again: behind the last row given. None if it started
+    /// without a cursor and has read nothing yet.
+    pub fn cursor(&self) -> Option<FeedCursor> {
+        self.cursor
+    }
+}
