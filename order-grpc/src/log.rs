@@ -331,11 +331,39 @@ mod tests {
         assert_eq!(text.lines().count(), 1);
     }
 
+    /// Takes nothing before it is told to.
+    struct Stuck {
+        begun: std::sync::mpsc::Sender<()>,
+        go_on: std::sync::mpsc::Receiver<()>,
+        sink: Sink,
+    }
+
+    impl Write for Stuck {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            if self.begun.send(()).is_ok() {
+                let _ = self.go_on.recv();
+            }
+            self.sink.write(bytes)
+        }
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+
     #[test]
     fn lines_that_come_too_fast_are_dropped_and_counted() {
+        let (begun, has_begun) = std::sync::mpsc::channel();
+        let (go, go_on) = std::sync::mpsc::channel();
+        let sink = Sink::default();
+        let log = Log::to(LogFormat::Text, Box::new(Stuck { begun, go_on, sink: sink.clone() }));
+        log.event("INFO", "test", "first");
+        has_begun.recv().unwrap();
         let long = "x".repeat(WAITING_MAX / 4);
-        let text = said(LogFormat::Text, |log| (0..6).for_each(|_| log.event("INFO", "test", &long)));
-        assert_eq!(text.lines().filter(|l| l.contains("INFO test")).count(), 3);
-        assert!(text.contains("3 lines were dropped"));
+        (0..5).for_each(|_| log.event("INFO", "test", &long));
+        drop((go, has_begun));
+        log.flush();
+        let text = String::from_utf8(sink.0.lock().unwrap().clone()).unwrap();
+        assert_eq!(text.lines().filter(|l| l.contains("INFO test")).count(), 1 + 3);
+        assert!(text.contains("2 lines were dropped"));
     }
 }
