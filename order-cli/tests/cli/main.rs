@@ -6,4 +6,5 @@ mod commands;
 mod damage;
 mod malformed;
 mod scripts;
+mod serving;
 mod shapes;
