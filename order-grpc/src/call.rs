@@ -25,7 +25,7 @@ use tonic::body::Body;
 use tonic::codegen::Service;
 use tonic::{Code, Status};
 
-use crate::limits::{CALL_WITHIN, MESSAGE_MAX, MESSAGE_WITHIN, Places, timeout};
+use crate::limits::{CALL_WITHIN, MESSAGE_MAX, Place, Places, timeout};
 use crate::log::{CallLine, Log};
 use crate::status;
 
@@ -36,8 +36,10 @@ const PREFIX: usize = 5;
 
 /// A future on the heap.
 pub(crate) type BoxFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
+/// An answer, and the place among open calls that it keeps until it is sent.
+pub(crate) type Answered = (Response<Body>, Option<Place>);
 /// Answers requests.
-pub(crate) type Handler = Arc<dyn Fn(Request<Incoming>) -> BoxFuture<Response<Body>> + Send + Sync>;
+pub(crate) type Handler = Arc<dyn Fn(Request<Incoming>) -> BoxFuture<Answered> + Send + Sync>;
 
 /// A call, as the service sees it: an extension of its request. The default has no deadline and tells nobody.
 #[derive(Debug, Clone, Default)]
@@ -99,6 +101,8 @@ pub(crate) struct Gate<O> {
     pub(crate) orders: O,
     pub(crate) others: Handler,
     pub(crate) places: Places,
+    /// How long a message may take to arrive.
+    pub(crate) message_within: Duration,
     pub(crate) log: Log,
     pub(crate) store_failures: Arc<StoreFailures>,
     pub(crate) request_ids: RequestIds,
@@ -118,9 +122,9 @@ where
         })
     }
 
-    async fn handle(&self, request: Request<Incoming>) -> Response<Body> {
+    async fn handle(&self, request: Request<Incoming>) -> Answered {
         if let Some(refused) = not_grpc(&request) {
-            return refused;
+            return (refused, None);
         }
         match method(request.uri().path()) {
             Some(method) => self.order_call(method, request).await,
@@ -128,7 +132,7 @@ where
         }
     }
 
-    async fn order_call(&self, method: &'static str, request: Request<Incoming>) -> Response<Body> {
+    async fn order_call(&self, method: &'static str, request: Request<Incoming>) -> Answered {
         let started = Instant::now();
         let (mut parts, body) = request.into_parts();
         let id = self.request_ids.of(&parts.headers);
@@ -138,10 +142,11 @@ where
         let mut line = Line { gate: self, method, started, id: &id, notes: Arc::clone(&call.notes), code: Code::Cancelled };
         parts.extensions.insert(call);
 
+        let open = self.places.open();
         let answer = tokio::time::timeout_at(deadline, async {
-            let _open = self.places.open().ok_or_else(status::overloaded)?;
-            let message = receive(body).await?;
-            let _working = self.places.work().ok_or_else(status::overloaded)?;
+            open.as_ref().ok_or_else(status::overloaded)?;
+            let message = receive(body, self.message_within).await?;
+            let _working = self.places.work().await.ok_or_else(status::overloaded)?;
             let mut orders = self.orders.clone();
             let answer = AssertUnwindSafe(async { orders.call(Request::from_parts(parts, Full::new(message))).await });
             match answer.catch_unwind().await {
@@ -160,7 +165,7 @@ where
         if let Ok(id) = HeaderValue::from_str(&id) {
             response.headers_mut().insert(REQUEST_ID, id);
         }
-        response
+        (response, open)
     }
 }
 
@@ -225,8 +230,8 @@ fn not_grpc(request: &Request<Incoming>) -> Option<Response<Body>> {
 }
 
 /// Takes in a request's message, so that a slow sender takes up no place among the calls that are worked on.
-async fn receive(mut body: Incoming) -> Result<Bytes, Status> {
-    let received = tokio::time::timeout(MESSAGE_WITHIN, async {
+async fn receive(mut body: Incoming, within: Duration) -> Result<Bytes, Status> {
+    let received = tokio::time::timeout(within, async {
         let mut first: Option<Bytes> = None;
         let mut all = BytesMut::new();
         while let Some(frame) = body.frame().await {

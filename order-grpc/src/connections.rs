@@ -22,7 +22,7 @@ use tonic::Status;
 use tonic::body::Body;
 
 use crate::call::Handler;
-use crate::limits::{HEADERS_MAX, Limits, STREAMS_MAX};
+use crate::limits::{HEADERS_MAX, Limits, Place, STREAMS_MAX};
 use crate::log::Log;
 
 /// How often a connection is asked whether it is still of use.
@@ -31,8 +31,6 @@ const LOOK: Duration = Duration::from_secs(5);
 const LOOK_CLOSING: Duration = Duration::from_millis(20);
 /// How long a closing connection is left to say goodbye after its last call. A stream of health has no end of its own.
 const GOODBYE: Duration = Duration::from_millis(200);
-/// After how long a connection whose calls neither begin nor end is given up: its client takes no answers.
-const STUCK: Duration = Duration::from_secs(120);
 /// How often an idle connection is asked whether its other end is alive, and how long it may take to say so.
 const PING: Duration = Duration::from_secs(60);
 const PONG: Duration = Duration::from_secs(20);
@@ -85,7 +83,10 @@ async fn serve_one(stream: TcpStream, handler: Handler, limits: Limits, mut stop
     let service = service_fn(|request: Request<Incoming>| {
         let open = Open::new(&activity, request.uri().path());
         let answer = handler(request);
-        async move { Ok::<_, Infallible>(answer.await.map(|inner| Answer { inner, _open: open })) }
+        async move {
+            let (response, place) = answer.await;
+            Ok::<_, Infallible>(response.map(|inner| Answer { inner, _open: open, _place: place }))
+        }
     });
     let connection = http2::Builder::new(TokioExecutor::new())
         .timer(TokioTimer::new())
@@ -108,7 +109,7 @@ async fn serve_one(stream: TcpStream, handler: Handler, limits: Limits, mut stop
                 match closing {
                     Some(since) if activity.calls() == 0 && since.max(seen.at).elapsed() >= GOODBYE => return,
                     Some(_) => {}
-                    None if activity.calls() > 0 && seen.at.elapsed() >= STUCK => return,
+                    None if activity.calls() > 0 && seen.at.elapsed() >= limits.stuck => return,
                     None if activity.is_idle_for(seen.at.elapsed(), &limits) => {}
                     None => {
                         look.as_mut().reset(Instant::now() + LOOK);
@@ -193,6 +194,7 @@ impl Drop for Open {
 struct Answer {
     inner: Body,
     _open: Open,
+    _place: Option<Place>,
 }
 
 impl HttpBody for Answer {

@@ -11,27 +11,33 @@ pub const MESSAGE_MAX: usize = 256 * 1024;
 /// The longest header list of a request, in bytes, as HTTP/2 counts it (RFC 9113, 6.5.2).
 pub(crate) const HEADERS_MAX: u32 = 16 * 1024;
 /// How many calls one connection may have open at a time.
-pub(crate) const STREAMS_MAX: u32 = 256;
-/// How long after its headers a request message may take to arrive.
-pub(crate) const MESSAGE_WITHIN: Duration = Duration::from_secs(10);
+pub(crate) const STREAMS_MAX: u32 = 128;
 /// The longest a call may take, whatever deadline its caller gave.
 pub(crate) const CALL_WITHIN: Duration = Duration::from_secs(60);
+/// How long a call waits for a place before it is turned away. Short, since whoever waits could be asking somebody else; but not nothing:
+/// callers who ask again at once would otherwise keep the machine busy with turning them away.
+pub(crate) const PLACE_WITHIN: Duration = Duration::from_millis(30);
 /// When a caller who was turned away should try again.
 pub(crate) const RETRY_AFTER: Duration = Duration::from_millis(100);
 
 /// How much the server takes on at a time.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Limits {
-    /// How many calls it works on at a time; the next is turned away with RESOURCE_EXHAUSTED before anything is accepted. 256.
+    /// How many calls it works on at a time. The next waits 30 ms for its turn and is then turned away with RESOURCE_EXHAUSTED, before
+    /// anything is accepted. 256.
     pub in_flight: usize,
-    /// How many calls may be open at a time, those included whose message is still on its way. 1,024.
+    /// How many calls may be open at a time, those included whose message is still on its way or whose answer is not taken. 1,024.
     pub open: usize,
-    /// How many connections it has at a time; further ones wait to be accepted. 1,024.
+    /// How many connections it has at a time; further ones wait to be accepted. 512, since systems often allow a process 1,024 open files.
     pub connections: usize,
     /// After how long a connection without a call is closed. 5 min.
     pub idle: Duration,
     /// After how long a connection that never made a call is closed. 30 s.
     pub first_call: Duration,
+    /// After how long a connection whose calls neither begin nor end is given up: its client takes no answers. 2 min.
+    pub stuck: Duration,
+    /// How long after its headers a request's message may take to arrive. 10 s.
+    pub message: Duration,
 }
 
 impl Default for Limits {
@@ -39,9 +45,11 @@ impl Default for Limits {
         Limits {
             in_flight: 256,
             open: 1024,
-            connections: 1024,
+            connections: 512,
             idle: Duration::from_secs(5 * 60),
             first_call: Duration::from_secs(30),
+            stuck: Duration::from_secs(120),
+            message: Duration::from_secs(10),
         }
     }
 }
@@ -70,9 +78,13 @@ impl Places {
         take(&self.open)
     }
 
-    /// A place for a call that can be worked on; none if all are taken.
-    pub(crate) fn work(&self) -> Option<Place> {
-        take(&self.in_flight)
+    /// A place for a call that can be worked on; none if all are taken and none becomes free soon. Who waits longest is next.
+    pub(crate) async fn work(&self) -> Option<Place> {
+        if let Some(place) = take(&self.in_flight) {
+            return Some(place);
+        }
+        let freed = tokio::time::timeout(PLACE_WITHIN, Arc::clone(&self.in_flight).acquire_owned()).await;
+        freed.ok()?.ok().map(|permit| Place { _permit: permit })
     }
 }
 
@@ -124,13 +136,13 @@ mod tests {
         assert_eq!(timeout(&HeaderMap::new()), None);
     }
 
-    #[test]
-    fn a_place_is_free_again_when_it_is_dropped() {
+    #[tokio::test]
+    async fn a_place_is_free_again_when_it_is_dropped_and_goes_to_whoever_waits() {
         let places = Places::new(&Limits { in_flight: 1, ..Limits::default() });
-        let first = places.work();
+        let first = places.work().await;
         assert!(first.is_some());
-        assert!(places.work().is_none());
-        drop(first);
-        assert!(places.work().is_some());
+        assert!(places.work().await.is_none(), "none became free");
+        let (second, ()) = tokio::join!(places.work(), async { drop(first) });
+        assert!(second.is_some());
     }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use http::{Request, Response};
+use http::Request;
 use hyper::body::Incoming;
 use order_core::ids::OrderId;
 use order_core::manager::{OrderManager, WorkerOptions};
@@ -15,12 +15,11 @@ use tokio::net::{TcpListener, lookup_host};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
-use tonic::body::Body;
 use tonic::codegen::Service as _;
 use tonic_health::ServingStatus;
 use tonic_health::server::HealthReporter;
 
-use crate::call::{BoxFuture, Gate, Handler, RequestIds, StoreFailures};
+use crate::call::{Answered, BoxFuture, Gate, Handler, RequestIds, StoreFailures};
 use crate::connections;
 use crate::limits::{Limits, MESSAGE_MAX, Places};
 use crate::log::Log;
@@ -134,6 +133,7 @@ pub async fn serve<S: OrderStore, C: Clients>(
         orders: OrderServiceServer::new(OrderApi::new(manager.clone())).max_decoding_message_size(MESSAGE_MAX),
         others: others(health_service),
         places: Places::new(&limits),
+        message_within: limits.message,
         log: log.clone(),
         store_failures: Arc::clone(&store_failures),
         request_ids: RequestIds::default(),
@@ -249,19 +249,20 @@ where
         .build_v1()
         .ok()
         .map(|service| service.max_decoding_message_size(SMALL_MESSAGE));
-    Arc::new(move |request: Request<Incoming>| -> BoxFuture<Response<Body>> {
+    Arc::new(move |request: Request<Incoming>| -> BoxFuture<Answered> {
         let path = request.uri().path();
         let never = |never: std::convert::Infallible| match never {};
         if path.starts_with("/grpc.health.v1.Health/") {
             let mut health = health.clone();
-            Box::pin(async move { health.call(request).await.unwrap_or_else(never) })
+            Box::pin(async move { (health.call(request).await.unwrap_or_else(never), None) })
         } else if let Some(mut reflection) =
             reflection.clone().filter(|_| path.starts_with("/grpc.reflection.v1.ServerReflection/"))
         {
-            Box::pin(async move { reflection.call(request).await.unwrap_or_else(never) })
+            Box::pin(async move { (reflection.call(request).await.unwrap_or_else(never), None) })
         } else {
             Box::pin(async {
-                unimplemented("no such service: order.OrderService, health and reflection are offered").into_http()
+                let status = unimplemented("no such service: order.OrderService, health and reflection are offered");
+                (status.into_http(), None)
             })
         }
     })

@@ -13,7 +13,7 @@ use order_core::store::StoreErrorKind;
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, FieldViolation, PreconditionViolation, StatusExt as _};
 
-use crate::limits::{CALL_WITHIN, MESSAGE_MAX, MESSAGE_WITHIN, RETRY_AFTER};
+use crate::limits::{CALL_WITHIN, MESSAGE_MAX, RETRY_AFTER};
 
 /// The domain of every `google.rpc.ErrorInfo` that this server sends.
 pub const DOMAIN: &str = "order";
@@ -164,8 +164,7 @@ pub(crate) fn too_large() -> Status {
 
 /// A message that did not come.
 pub(crate) fn too_slow() -> Status {
-    Refusal::new(Code::DeadlineExceeded, "MESSAGE_TOO_SLOW")
-        .status(format!("the message did not arrive within {} s", MESSAGE_WITHIN.as_secs()))
+    Refusal::new(Code::DeadlineExceeded, "MESSAGE_TOO_SLOW").status("the message did not arrive in time: send it at once")
 }
 
 /// The caller's time, or the longest that any call may take, is over.

@@ -172,3 +172,8 @@ pub fn median(rates: &mut [f64]) -> f64 {
     rates.sort_by(f64::total_cmp);
     rates[rates.len() / 2]
 }
+
+/// The middle of the ratios of rounds that ran next to each other: what else the machine does meets both alike.
+pub fn median_ratio(of: &[f64], to: &[f64]) -> f64 {
+    median(&mut of.iter().zip(to).map(|(of, to)| of / to).collect::<Vec<_>>())
+}

@@ -171,3 +171,32 @@ async fn frames_that_cannot_be_decoded_are_answered_and_harm_nobody() {
     }
     place(&mut client, &[1], "CARD").await;
 }
+
+#[tokio::test]
+async fn a_message_that_does_not_come_takes_nobody_s_place() {
+    let limits = Limits { in_flight: 1, message: Duration::from_millis(300), ..Limits::default() };
+    let world = World::with(limited(limits)).await;
+    let mut client = world.client().await;
+    let mut slow = JoinSet::new();
+    for _ in 0..20 {
+        let address = world.address;
+        slow.spawn(async move {
+            let headers = [("content-type", "application/grpc"), ("te", "trailers")];
+            raw::stall(address, "/order.OrderService/GetOrder", &headers, vec![0, 0, 0]).await
+        });
+    }
+    place(&mut client, &[1], "CARD").await;
+    for answer in slow.join_all().await {
+        assert_eq!((answer.http, answer.grpc), (200, Some(Code::DeadlineExceeded)));
+    }
+}
+
+#[tokio::test]
+async fn a_client_that_takes_no_answer_is_given_up() {
+    let world = World::with(limited(Limits { stuck: Duration::from_millis(50), ..Limits::default() })).await;
+    let mut client = world.client().await;
+    let order = place(&mut client, &[1], "CARD").await;
+    let ask = raw::ask_and_take_nothing(world.address, "/order.OrderService/GetOrder", raw::framed(&by_id(&order.id)));
+    tokio::time::timeout(Duration::from_secs(30), ask).await.expect("its connection is closed");
+    place(&mut client, &[1], "CARD").await;
+}

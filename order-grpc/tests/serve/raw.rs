@@ -2,7 +2,9 @@
 
 use std::net::SocketAddr;
 
-use http_body_util::{BodyExt as _, Full};
+use futures_util::stream::{self, StreamExt as _};
+use http_body_util::{BodyExt as _, Full, StreamBody};
+use hyper::body::Frame;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use prost::Message;
 use prost::bytes::Bytes;
@@ -25,6 +27,20 @@ pub fn framed(message: &impl Message) -> Vec<u8> {
 
 /// Sends `body` as it is.
 pub async fn call(address: SocketAddr, path: &str, headers: &[(&str, &str)], body: Vec<u8>) -> Answer {
+    send(address, path, headers, Full::new(Bytes::from(body))).await
+}
+
+/// Sends `start`, and never the rest.
+pub async fn stall(address: SocketAddr, path: &str, headers: &[(&str, &str)], start: Vec<u8>) -> Answer {
+    let first = Ok::<_, std::convert::Infallible>(Frame::data(Bytes::from(start)));
+    send(address, path, headers, StreamBody::new(stream::iter([first]).chain(stream::pending()))).await
+}
+
+async fn send<B>(address: SocketAddr, path: &str, headers: &[(&str, &str)], body: B) -> Answer
+where
+    B: http_body::Body<Data = Bytes> + Send + Unpin + 'static,
+    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+{
     let stream = TcpStream::connect(address).await.unwrap();
     let (mut sender, connection) =
         hyper::client::conn::http2::handshake(TokioExecutor::new(), TokioIo::new(stream)).await.unwrap();
@@ -33,11 +49,27 @@ pub async fn call(address: SocketAddr, path: &str, headers: &[(&str, &str)], bod
     for (name, value) in headers {
         request = request.header(*name, *value);
     }
-    let request = request.body(Full::new(Bytes::from(body))).unwrap();
+    let request = request.body(body).unwrap();
     let response = sender.send_request(request).await.unwrap();
     let http = response.status().as_u16();
     let of = |headers: &http::HeaderMap| headers.get("grpc-status").map(|code| Code::from_bytes(code.as_bytes()));
     let at_once = of(response.headers());
     let trailers = response.into_body().collect().await.unwrap().trailers().cloned();
     Answer { http, grpc: at_once.or(trailers.as_ref().and_then(of)) }
+}
+
+/// Asks, and takes nothing of the answer; ends when the server has given up the connection.
+pub async fn ask_and_take_nothing(address: SocketAddr, path: &str, body: Vec<u8>) {
+    let stream = TcpStream::connect(address).await.unwrap();
+    let (mut sender, connection) = hyper::client::conn::http2::Builder::new(TokioExecutor::new())
+        .initial_stream_window_size(0)
+        .handshake(TokioIo::new(stream))
+        .await
+        .unwrap();
+    let connection = tokio::spawn(connection);
+    let request = http::Request::post(format!("http://{address}{path}")).header("content-type", "application/grpc");
+    let answer = sender.send_request(request.body(Full::new(Bytes::from(body))).unwrap()).await.unwrap();
+    // Closed or reset, as the system likes.
+    let _ = connection.await.unwrap();
+    drop(answer);
 }
