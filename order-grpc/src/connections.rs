@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use http::Request;
+use http::{HeaderValue, Request};
 use http_body::{Body as HttpBody, Frame, SizeHint};
 use hyper::body::Incoming;
 use hyper::server::conn::http2;
@@ -24,6 +24,7 @@ use tonic::body::Body;
 use crate::call::Handler;
 use crate::limits::{HEADERS_MAX, Limits, Place, STREAMS_MAX};
 use crate::log::Log;
+use crate::metadata::ORDER_EDIT_ID;
 
 /// How often a connection is asked whether it is still of use.
 const LOOK: Duration = Duration::from_secs(5);
@@ -84,8 +85,9 @@ async fn serve_one(stream: TcpStream, handler: Handler, limits: Limits, mut stop
         let open = Open::new(&activity, request.uri().path());
         let answer = handler(request);
         async move {
-            let (response, place) = answer.await;
-            Ok::<_, Infallible>(response.map(|inner| Answer { inner, _open: open, _place: place }))
+            let (mut response, place) = answer.await;
+            let trailer = response.headers_mut().remove(ORDER_EDIT_ID);
+            Ok::<_, Infallible>(response.map(|inner| Answer { inner, trailer, _open: open, _place: place }))
         }
     });
     let connection = http2::Builder::new(TokioExecutor::new())
@@ -193,6 +195,8 @@ impl Drop for Open {
 /// The body of an answer.
 struct Answer {
     inner: Body,
+    /// What becomes of an edit is known at the end, and told there; tonic has no trailers of a call that succeeds.
+    trailer: Option<HeaderValue>,
     _open: Open,
     _place: Option<Place>,
 }
@@ -202,7 +206,17 @@ impl HttpBody for Answer {
     type Error = Status;
 
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
-        Pin::new(&mut self.inner).poll_frame(cx)
+        let frame = Pin::new(&mut self.inner).poll_frame(cx);
+        match frame {
+            Poll::Ready(Some(Ok(frame))) if frame.is_trailers() => {
+                let mut trailers = frame.into_trailers().unwrap_or_default();
+                if let Some(trailer) = self.trailer.take() {
+                    trailers.insert(ORDER_EDIT_ID, trailer);
+                }
+                Poll::Ready(Some(Ok(Frame::trailers(trailers))))
+            }
+            frame => frame,
+        }
     }
     fn is_end_stream(&self) -> bool {
         self.inner.is_end_stream()
@@ -215,5 +229,32 @@ impl HttpBody for Answer {
 impl std::fmt::Debug for Answer {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Answer").finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use http_body_util::{BodyExt as _, StreamBody};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn an_edit_s_number_goes_out_with_the_trailers() {
+        let activity = Arc::new(Activity::default());
+        let trailers =
+            http::HeaderMap::from_iter([(http::HeaderName::from_static("grpc-status"), HeaderValue::from_static("0"))]);
+        let frames = [Frame::data(Bytes::from_static(b"message")), Frame::trailers(trailers)].map(Ok::<_, Status>);
+        let answer = Answer {
+            inner: Body::new(StreamBody::new(futures_util::stream::iter(frames))),
+            trailer: Some(HeaderValue::from_static("7")),
+            _open: Open::new(&activity, "/order.OrderService/AddOrderItem"),
+            _place: None,
+        };
+        assert_eq!(activity.calls(), 1);
+        let sent = answer.collect().await.unwrap();
+        let trailers = sent.trailers().unwrap();
+        assert_eq!((trailers["grpc-status"].as_bytes(), trailers[ORDER_EDIT_ID].as_bytes()), (&b"0"[..], &b"7"[..]));
+        assert_eq!(sent.to_bytes(), "message");
+        assert_eq!(activity.calls(), 0);
     }
 }

@@ -8,8 +8,7 @@ use std::fmt::{self, Write as _};
 use std::io::Write;
 use std::str::FromStr;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use order_core::ids::OrderId;
 use order_core::runtime::{Clock as _, SystemClock};
@@ -19,6 +18,9 @@ use tonic::Code;
 const WAITING_MAX: usize = 1024 * 1024;
 /// How long lines are gathered before they are written together.
 const GATHER: Duration = Duration::from_millis(10);
+
+/// How long is waited for what is left to be written. Whoever should read it may have stopped reading.
+const FLUSH_WITHIN: Duration = Duration::from_secs(1);
 
 /// How lines are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -41,14 +43,13 @@ impl FromStr for LogFormat {
     }
 }
 
-/// Where lines go. Cheap to clone; the last clone that is dropped writes what is left.
+/// Where lines go. Cheap to clone; the last clone that is dropped waits a second at the most for what is left to be written.
 #[derive(Clone, Default)]
 pub struct Log(Option<Arc<Open>>);
 
 struct Open {
     format: LogFormat,
     shared: Arc<Shared>,
-    writer: Mutex<Option<JoinHandle<()>>>,
 }
 
 #[derive(Default)]
@@ -63,6 +64,7 @@ struct Waiting {
     dropped: u64,
     writing: bool,
     closed: bool,
+    ended: bool,
 }
 
 impl fmt::Debug for Log {
@@ -98,7 +100,7 @@ impl Log {
         let theirs = Arc::clone(&shared);
         let writer = std::thread::Builder::new().name("log".into()).spawn(move || theirs.write_to(&mut *sink, format));
         // Without a thread there is no log, which is no reason to take no orders.
-        Log(writer.ok().map(|writer| Arc::new(Open { format, shared, writer: Mutex::new(Some(writer)) })))
+        Log(writer.ok().map(|_| Arc::new(Open { format, shared })))
     }
 
     /// Says that something happened that is no call, such as a worker's failure.
@@ -144,13 +146,10 @@ impl Log {
         open.shared.add(&line);
     }
 
-    /// Waits until everything said so far is written.
+    /// Waits until everything said so far is written, for a second at the most.
     pub fn flush(&self) {
         let Some(open) = &self.0 else { return };
-        let mut waiting = open.shared.lock();
-        while !waiting.closed && (waiting.writing || !waiting.lines.is_empty()) {
-            waiting = open.shared.changed.wait(waiting).unwrap_or_else(PoisonError::into_inner);
-        }
+        open.shared.wait_until(|waiting| !waiting.writing && waiting.lines.is_empty());
     }
 }
 
@@ -158,16 +157,25 @@ impl Drop for Open {
     fn drop(&mut self) {
         self.shared.lock().closed = true;
         self.shared.changed.notify_all();
-        let writer = self.writer.get_mut().unwrap_or_else(PoisonError::into_inner).take();
-        if let Some(writer) = writer {
-            let _ = writer.join();
-        }
+        self.shared.wait_until(|waiting| waiting.ended);
     }
 }
 
 impl Shared {
     fn lock(&self) -> MutexGuard<'_, Waiting> {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn wait_until(&self, done: impl Fn(&Waiting) -> bool) {
+        let until = Instant::now() + FLUSH_WITHIN;
+        let mut waiting = self.lock();
+        while !done(&waiting) {
+            let left = until.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return;
+            }
+            waiting = self.changed.wait_timeout(waiting, left).unwrap_or_else(PoisonError::into_inner).0;
+        }
     }
 
     fn add(&self, line: &str) {
@@ -218,10 +226,11 @@ impl Shared {
             lines.clear();
             let mut waiting = self.lock();
             waiting.writing = false;
-            let done = closed && waiting.lines.is_empty();
+            waiting.ended = closed && waiting.lines.is_empty();
+            let ended = waiting.ended;
             drop(waiting);
             self.changed.notify_all();
-            if done {
+            if ended {
                 return;
             }
         }
@@ -348,6 +357,20 @@ mod tests {
         fn flush(&mut self) -> std::io::Result<()> {
             Ok(())
         }
+    }
+
+    #[test]
+    fn a_reader_who_has_stopped_reading_holds_nobody_up() {
+        let (begun, has_begun) = std::sync::mpsc::channel();
+        let (go, go_on) = std::sync::mpsc::channel();
+        let log = Log::to(LogFormat::Text, Box::new(Stuck { begun, go_on, sink: Sink::default() }));
+        log.event("INFO", "test", "first");
+        has_begun.recv().unwrap();
+        let started = Instant::now();
+        log.flush();
+        drop(log);
+        assert!((FLUSH_WITHIN..10 * FLUSH_WITHIN).contains(&started.elapsed()), "{:?}", started.elapsed());
+        drop(go);
     }
 
     #[test]

@@ -58,3 +58,18 @@ fn in_words(shortage: &Shortage) -> String {
 fn is_code(text: &str) -> bool {
     (1..=64).contains(&text.len()) && text.chars().all(|c| c.is_ascii_alphanumeric() || "_-.".contains(c))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_providers_code_is_told_apart_from_its_words() {
+        for code in ["DECLINED", "insufficient_funds", "51", "card.expired-2"] {
+            assert!(is_code(code), "{code}");
+        }
+        for words in ["", "card of Jane Doe declined", "see https://bank.example", "Übertrag", &"x".repeat(65)] {
+            assert!(!is_code(words), "{words}");
+        }
+    }
+}
