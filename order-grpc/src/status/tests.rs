@@ -83,6 +83,20 @@ fn what_the_server_itself_refuses_has_a_reason_too() {
     }
 }
 
+#[test]
+fn every_reason_is_documented_for_those_who_write_clients() {
+    let text = include_str!("../../../proto/README.md");
+    for reason in RejectionReason::ALL {
+        assert!(text.contains(reason.as_str()), "{reason} is not in proto/README.md");
+    }
+    let source = include_str!("../status.rs");
+    let own: Vec<&str> = source.split("Refusal::new(Code::").skip(1).filter_map(|rest| rest.split('"').nth(1)).collect();
+    assert!(own.len() > 12, "{own:?}");
+    for reason in own.into_iter().filter(|reason| !reason.contains('{')) {
+        assert!(text.contains(reason), "{reason} is not in proto/README.md");
+    }
+}
+
 /// What status and details take in the trailers.
 fn bytes_of(status: &Status) -> usize {
     let response: http::Response<()> = tonic::Status::into_http(Status::with_details_and_metadata(
