@@ -73,6 +73,8 @@ pub enum Command {
     Note(Note),
     /// Do what is due now
     Work(Work),
+    /// Serve the orders to other programs by gRPC, and work them, until told to stop
+    Serve(Serve),
     /// List the orders a person must look at
     Stuck,
     /// Test the invariants over the whole store, and against the shop; exit 1 on any breach
@@ -334,6 +336,37 @@ pub struct Work {
     /// Go on for ever: do what falls due, until interrupted
     #[arg(long)]
     pub watch: bool,
+}
+
+/// Options of `serve`.
+#[derive(Debug, Args)]
+pub struct Serve {
+    /// Where to listen; port 0 takes a free one [env: ORDER_LISTEN] [default: 127.0.0.1:50053]
+    #[arg(long, value_name = "HOST:PORT")]
+    pub listen: Option<String>,
+    /// Listen also where other machines can reach it, although callers are not authenticated and act as operators
+    #[arg(long)]
+    pub insecure: bool,
+    /// How a line for each call is written to standard error, if at all
+    #[arg(long, value_enum, value_name = "FORMAT", default_value = "text")]
+    pub log: ServeLog,
+    /// How many seconds it lets what is under way come to an end when told to stop, 0 to 3600
+    #[arg(long, value_name = "SECONDS", default_value_t = 10, allow_negative_numbers = true, value_parser = whole::<0, 3600>)]
+    pub grace: u32,
+    /// How many calls it works on at a time before it turns further ones away, 1 to 100000
+    #[arg(long, value_name = "N", default_value_t = 256, allow_negative_numbers = true, value_parser = whole::<1, 100_000>)]
+    pub in_flight: u32,
+}
+
+/// How calls are logged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ServeLog {
+    /// `time LEVEL event key=value`, for people.
+    Text,
+    /// A JSON object a line, for machines.
+    Json,
+    /// Not at all.
+    Off,
 }
 
 /// Options of `run`.

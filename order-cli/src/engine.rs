@@ -44,10 +44,15 @@ pub fn operator() -> Principal {
 impl Engine {
     /// The engine over the store and the shop of `settings`.
     pub async fn open(settings: &Settings) -> Outcome<Self> {
+        Engine::open_on(settings, Arc::new(TokioRuntime::default())).await
+    }
+
+    /// The same, run by `runtime`.
+    pub async fn open_on(settings: &Settings, runtime: Arc<dyn Runtime>) -> Outcome<Self> {
         let shop = open_shop(settings, Arc::new(SystemClock))?;
         let prices = shop.price_book().await?;
         let currency = order_core::pricing::Pricing::currency(&prices);
-        Engine::over(settings, shop, prices, currency)
+        Engine::over(settings, shop, prices, currency, runtime)
     }
 
     /// The engine for commands that call no service: the shop's file is neither made nor touched.
@@ -55,14 +60,15 @@ impl Engine {
         let shop = Shop::in_memory(Arc::new(SystemClock))?;
         let prices =
             PriceBook::new(Currency::USD, vec![], vec![], vec![], vec![]).map_err(|e| Failure::caused(Code::Unavailable, &e))?;
-        Engine::over(settings, shop, prices, Currency::USD)
+        Engine::over(settings, shop, prices, Currency::USD, Arc::new(TokioRuntime::default()))
     }
 
-    fn over(settings: &Settings, shop: Shop, prices: PriceBook, currency: Currency) -> Outcome<Self> {
+    fn over(settings: &Settings, shop: Shop, prices: PriceBook, currency: Currency, runtime: Arc<dyn Runtime>) -> Outcome<Self> {
         let store = open_store(settings, Arc::new(SystemClock))?;
         let store: Arc<dyn OrderStore> = Arc::new(store);
         let manager = OrderManager::builder(store, shop.clone())
             .pricing(Arc::new(prices))
+            .runtime(runtime)
             .build()
             .map_err(|e| Failure::caused(Code::BadInput, &e))?;
         Ok(Engine { manager, shop, principal: operator(), currency })

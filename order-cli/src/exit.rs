@@ -4,11 +4,12 @@ use std::error::Error as StdError;
 use std::fmt::{self, Write as _};
 use std::process::ExitCode;
 
-use order_core::error::{Error, ErrorKind};
+use order_core::error::{Error, ErrorKind, RejectionReason};
 use order_core::ids::ParseIdError;
 use order_core::money::MoneyError;
-use order_core::order::{HoldState, Order, Status};
+use order_core::order::Order;
 use order_core::store::{StoreError, StoreErrorKind};
+use order_grpc::ListenError;
 
 /// What a script that calls `order` can tell from its exit code. 0 is success.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -81,33 +82,14 @@ impl Failure {
 
 /// What a place, or a retried payment, that ended badly exits with; `None` if it did not.
 pub fn dead_order(order: &Order) -> Option<Failure> {
-    let why = match order.statuses.status {
-        Status::Rejected => {
-            let missing: Vec<String> = order
-                .reservations
-                .iter()
-                .filter(|r| r.attempt == order.attempt && r.state == HoldState::Refused)
-                .map(|r| match r.available {
-                    Some(available) => format!("{} requested {}, available {available}", r.sku, r.quantity),
-                    None => format!("{} requested {}", r.sku, r.quantity),
-                })
-                .collect();
-            format!("was rejected: out of stock ({})", missing.join("; "))
-        }
-        Status::PaymentFailed => {
-            let code = order.payments.iter().rev().find(|p| p.is_attempt()).and_then(|p| p.code.as_deref());
-            format!("is not paid: payment by {} was declined ({})", order.payment_method, code.unwrap_or("no reason given"))
-        }
-        Status::Expired => "expired: nobody paid in time".to_owned(),
-        _ => return None,
-    };
-    let failure = Failure::new(Code::Refused, format!("order {} {why}", order.number));
-    Some(match order.statuses.status {
-        Status::PaymentFailed => failure.hint(format!(
+    let rejection = order_core::machine::failure(order)?;
+    let failure = Failure::new(Code::Refused, rejection.message);
+    Some(match rejection.reason {
+        RejectionReason::PaymentDeclined => failure.hint(format!(
             "`order retry-payment {} --method METHOD` pays it in another way, `order cancel` gives up",
             order.number
         )),
-        Status::Rejected => failure.hint("`order shop stock` shows what there is"),
+        RejectionReason::OutOfStock => failure.hint("`order shop stock` shows what there is"),
         _ => failure,
     })
 }
@@ -171,6 +153,21 @@ impl From<StoreError> for Failure {
             Some(hint) => failure.hint(hint),
             None => failure,
         }
+    }
+}
+
+impl From<ListenError> for Failure {
+    fn from(error: ListenError) -> Self {
+        let (code, hint) = match &error {
+            ListenError::Unknown { .. } => (Code::BadInput, "use --listen HOST:PORT, such as --listen 127.0.0.1:50053"),
+            ListenError::Exposed { .. } => {
+                (Code::BadInput, "--insecure insists on it, where only friends can reach this machine")
+            }
+            ListenError::Refused { .. } => {
+                (Code::Unavailable, "another program may listen there; --listen takes another address")
+            }
+        };
+        Failure::caused(code, &error).hint(hint)
     }
 }
 

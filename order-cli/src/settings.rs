@@ -8,6 +8,9 @@ use crate::input::read;
 use crate::output::Format;
 use crate::toml_doc::{Fields, Source};
 
+/// Where the server listens unless it is told otherwise: the platform's port for orders, on this machine only.
+const LISTEN: &str = "127.0.0.1:50053";
+
 /// The file looked for in the working directory.
 const FILE: &str = "order.toml";
 
@@ -45,6 +48,8 @@ pub struct Settings {
     pub shop: Option<PathBuf>,
     /// How results are printed.
     pub format: Format,
+    /// Where the server listens, `HOST:PORT`.
+    pub listen: String,
 }
 
 /// The settings of a file.
@@ -53,6 +58,7 @@ struct FromFile {
     store: Option<String>,
     shop: Option<String>,
     format: Option<Format>,
+    listen: Option<String>,
 }
 
 impl Settings {
@@ -82,14 +88,15 @@ impl Settings {
             ("order.toml: shop", file.shop),
             "shop.db",
         );
-        Ok(Settings { store, shop: shop_path(from, &path)?, format })
+        let (_, listen) = first(("", None), ("ORDER_LISTEN", env("ORDER_LISTEN")?), ("order.toml: listen", file.listen), LISTEN);
+        Ok(Settings { store, shop: shop_path(from, &path)?, format, listen })
     }
 
     /// Only what was given on the command line: a script never writes where it was not told to.
     pub fn for_script(global: &Global) -> Outcome<Self> {
         let store = global.store.as_deref().map_or(Ok(StoreUrl::Memory), |url| StoreUrl::parse("--store", url))?;
         let shop = global.shop.as_deref().map_or(Ok(None), |path| shop_path("--shop", path))?;
-        Ok(Settings { store, shop, format: global.format.unwrap_or_default() })
+        Ok(Settings { store, shop, format: global.format.unwrap_or_default(), listen: LISTEN.to_owned() })
     }
 }
 
@@ -126,6 +133,7 @@ fn read_file(text: &str) -> Outcome<FromFile> {
         store: fields.text("store")?.map(|t| t.value.to_owned()),
         shop: fields.text("shop")?.map(|t| t.value.to_owned()),
         format: fields.parsed("format")?,
+        listen: fields.text("listen")?.map(|t| t.value.to_owned()),
     };
     fields.finish()?;
     Ok(file)
@@ -139,7 +147,10 @@ mod tests {
     fn a_file_with_an_unknown_key_is_refused_with_its_place() {
         assert_eq!(read_file("store = \"sqlite:a.db\"\nformat = \"json\"\n").unwrap().format, Some(Format::Json));
         let error = read_file("store = \"sqlite:a.db\"\n  colour = true\n").unwrap_err();
-        assert_eq!(error.message(), "order.toml:2:3: order.toml has no field \"colour\": expected one of store, shop, format");
+        assert_eq!(
+            error.message(),
+            "order.toml:2:3: order.toml has no field \"colour\": expected one of store, shop, format, listen"
+        );
     }
 
     #[test]

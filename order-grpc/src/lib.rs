@@ -1,1 +1,35 @@
-//! gRPC front-end of `order-core`. Nothing lives here yet: the CLI is the front-end so far.
+//! The order engine as a gRPC server: the service of `proto/order.proto` for clients that exist today.
+//!
+//! Thin by design: it parses, calls [`OrderManager`](order_core::manager::OrderManager), and maps the answer; it has no
+//! business rule of its own. [`serve`] runs everything in one process: the service, the worker that works orders, health and
+//! reflection; it sheds load before accepting what it cannot do, and drains when it is told to stop.
+#![warn(missing_docs)]
+
+mod call;
+mod connections;
+mod convert;
+mod limits;
+mod log;
+mod metadata;
+mod pending;
+mod server;
+mod service;
+mod status;
+mod tasks;
+
+pub use limits::{Limits, MESSAGE_MAX};
+pub use log::{Log, LogFormat};
+pub use server::{Drained, ListenError, ServerOptions, bind, serve};
+pub use service::OrderApi;
+pub use status::{DOMAIN, status_of};
+pub use tasks::TrackedRuntime;
+
+/// Messages, client and server generated from `proto/order.proto`: for programs that call a server, and for tests.
+/// Everything else in this crate speaks the types of `order_core`.
+#[allow(missing_docs, clippy::all, reason = "generated; the proto documents it")]
+pub mod proto {
+    tonic::include_proto!("order");
+
+    /// The proto and what it imports, as a `google.protobuf.FileDescriptorSet`.
+    pub const DESCRIPTORS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/order.bin"));
+}

@@ -4,6 +4,7 @@ mod change;
 mod check;
 pub mod place;
 pub mod read;
+mod serve;
 pub mod shop;
 mod states;
 mod watch;
@@ -43,6 +44,7 @@ pub fn run(cli: Cli) -> Outcome {
             Command::Note(args) => change::note(&settings, &out, args).await,
             Command::Watch(args) => watch::watch(&settings, args).await,
             Command::Work(args) => work::work(&settings, &out, args).await,
+            Command::Serve(args) => serve::serve(&settings, args).await,
             Command::Stuck => read::stuck(&settings, &out).await,
             Command::Check => check::check(&settings, &out).await,
             Command::States => states::states(&out),

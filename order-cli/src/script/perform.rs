@@ -7,7 +7,7 @@ use order_core::ids::OrderId;
 use order_core::machine::{PaymentReport, Purpose, key};
 use order_core::manager::{CommandOptions, PlaceOptions, RetryPayment};
 use order_core::money::{Currency, Money};
-use order_core::order::{Amounts, OperationState, Order, Status};
+use order_core::order::{Amounts, OperationState, Order};
 use order_core::request::PlaceRequest;
 use order_core::runtime::Clock;
 
@@ -19,7 +19,7 @@ use crate::auditing;
 use crate::commands::place::resolve_item;
 use crate::commands::read::sentences;
 use crate::commands::shop::report_of;
-use crate::exit::{Code, Failure, Outcome, chain, dead_order};
+use crate::exit::{Code, Failure, Outcome, chain};
 use crate::output::counted;
 use crate::output::order::status_line;
 use crate::output::rows::history_table;
@@ -247,13 +247,8 @@ fn placed(stage: &mut Stage, place: &Place, seen: &mut Seen) -> Done {
 
 fn note_dead(seen: &mut Seen) {
     let Some(order) = &seen.order else { return };
-    let reason = match order.statuses.status {
-        Status::Rejected => RejectionReason::OutOfStock,
-        Status::PaymentFailed => RejectionReason::PaymentDeclined,
-        Status::Expired => RejectionReason::OrderExpired,
-        _ => return,
-    };
-    let message = dead_order(order).map(|f| f.message().to_owned()).unwrap_or_default();
+    let Some(rejection) = order_core::machine::failure(order) else { return };
+    let (reason, message) = (rejection.reason, rejection.message);
     seen.error = Some(StepError { kind: "REJECTED", reason: Some(reason), message, dead_order: true });
 }
 

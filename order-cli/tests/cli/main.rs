@@ -6,5 +6,6 @@ mod commands;
 mod damage;
 mod malformed;
 mod scripts;
+mod serving;
 mod shapes;
 mod watch;

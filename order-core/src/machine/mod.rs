@@ -5,10 +5,12 @@
 //! - [`evolve()`]: what does the order look like after this event?
 //! - [`settle()`]: which transitions hold now, whichever fact came last?
 //! - [`next()`]: what must happen next, and when must somebody look again?
+//! - [`failure()`]: what is a caller told of an order that came to nothing?
 //! - [`transitions()`]: the lifecycle's rules as a table.
 
 mod decide;
 mod evolve;
+mod failure;
 mod keys;
 mod next;
 mod payments;
@@ -19,6 +21,7 @@ mod table;
 
 pub use decide::{Command, decide, possible};
 pub use evolve::{begin, evolve};
+pub use failure::failure;
 pub use keys::{Purpose, closing_key, event_id, key};
 pub use next::{Call, Next, Stuck, Verb, next};
 pub use record::{ClosingOutcome, Fact, HoldOutcome, PaymentOutcome, PaymentReport, record};

@@ -1,0 +1,151 @@
+//! `order serve`, and the other commands beside it on the same store.
+
+use std::io::{BufRead as _, BufReader, Read as _};
+use std::process::{Child, ChildStderr, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use order_grpc::proto::order_service_client::OrderServiceClient;
+use order_grpc::proto::{CancelOrderRequest, CreateOrderRequest, Order, OrderAddressInput, OrderItemInput};
+use tonic::transport::{Channel, Endpoint};
+
+use crate::bench::{Bench, USER};
+
+/// A server that is killed with the test.
+struct Served {
+    child: Child,
+    stderr: BufReader<ChildStderr>,
+    said: String,
+    address: String,
+}
+
+impl Drop for Served {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+impl Served {
+    fn start(bench: &Bench, args: &[&str], env: &[(&str, &str)]) -> Self {
+        let mut command = bench.order();
+        command.arg("serve").args(args).envs(env.iter().copied()).stderr(Stdio::piped()).stdout(Stdio::null());
+        let mut child = command.spawn().unwrap();
+        let mut stderr = BufReader::new(child.stderr.take().unwrap());
+        let mut said = String::new();
+        stderr.read_line(&mut said).unwrap();
+        let address = said.split("listening on ").nth(1).unwrap_or_else(|| panic!("it says {said:?}"));
+        let address = address.trim_end().trim_end_matches("\"}").to_owned();
+        Served { child, stderr, said, address }
+    }
+
+    async fn client(&self) -> OrderServiceClient<Channel> {
+        let endpoint = Endpoint::from_shared(format!("http://{}", self.address)).unwrap();
+        OrderServiceClient::new(endpoint.connect().await.unwrap())
+    }
+
+    /// Sends a signal and waits for the end; the exit code, and everything it said.
+    fn end(mut self, signal: &str) -> (Option<i32>, String) {
+        let sent = Command::new("kill").args([signal, &self.child.id().to_string()]).status().unwrap();
+        assert!(sent.success());
+        let code = self.child.wait().unwrap().code();
+        let mut said = std::mem::take(&mut self.said);
+        self.stderr.read_to_string(&mut said).unwrap();
+        (code, said)
+    }
+}
+
+fn two_mugs() -> CreateOrderRequest {
+    let product_id = "3f2c8f0e-6b1d-4c58-9a0e-3b6a2f0c1d11".into();
+    CreateOrderRequest {
+        user_id: USER.into(),
+        items: vec![OrderItemInput { product_id, variant_id: None, quantity: 2 }],
+        shipping_address: Some(OrderAddressInput {
+            first_name: "Sample".into(),
+            last_name: "Customer".into(),
+            address_line1: "1 Main Street".into(),
+            city: "Springfield".into(),
+            country: "US".into(),
+            ..OrderAddressInput::default()
+        }),
+        payment_method: "CREDIT_CARD".into(),
+        shipping_method: "STANDARD".into(),
+        ..CreateOrderRequest::default()
+    }
+}
+
+async fn place(client: &mut OrderServiceClient<Channel>) -> Order {
+    client.create_order(two_mugs()).await.unwrap().into_inner()
+}
+
+#[tokio::test]
+async fn a_server_and_the_commands_share_one_store() {
+    let bench = Bench::with_shop();
+    let served = Served::start(&bench, &["--listen", "127.0.0.1:0"], &[]);
+    let mut client = served.client().await;
+    let order = place(&mut client).await;
+    assert_eq!(order.status, "CONFIRMED");
+    let got = bench.json(&["get", &order.id], 0);
+    assert_eq!((&got["order_number"], &got["status"]), (&order.order_number.as_str().into(), &"CONFIRMED".into()));
+    let address = got["addresses"][0]["id"].as_str().unwrap();
+    assert_eq!(order.addresses[0].id, address, "both name things alike");
+
+    bench.json(&["cancel", &order.id, "--reason", "by hand"], 0);
+    let by_hand = bench.place("MUG-01=1", "CREDIT_CARD", &[], 0);
+    let cancelled = CancelOrderRequest { order_id: by_hand["id"].as_str().unwrap().into(), reason: "over the wire".into() };
+    assert!(client.cancel_order(cancelled).await.unwrap().into_inner().success);
+    bench.run(&["work"]).must(0);
+    bench.run(&["check"]).must(0);
+
+    let (code, said) = served.end("-TERM");
+    assert_eq!(code, Some(0), "{said}");
+    let calls = said.lines().filter(|line| line.contains(" INFO call method=")).count();
+    assert_eq!(calls, 2, "{said}");
+    assert!(said.lines().last().unwrap().contains("everything under way has come to its end"), "{said}");
+}
+
+#[tokio::test]
+async fn what_was_answered_survives_a_kill_and_the_next_server_goes_on() {
+    let bench = Bench::with_shop();
+    let served = Served::start(&bench, &["--log", "off"], &[("ORDER_LISTEN", "127.0.0.1:0")]);
+    let mut client = served.client().await;
+    let order = place(&mut client).await;
+    let (code, said) = served.end("-KILL");
+    assert_eq!((code, said.lines().count()), (None, 1), "without a log it says only where it listens");
+
+    bench.write("order.toml", "listen = \"127.0.0.1:0\"\n");
+    let served = Served::start(&bench, &["--log", "json"], &[]);
+    assert!(served.said.starts_with(r#"{"event":"listening""#), "{}", served.said);
+    let mut client = served.client().await;
+    let read = order_grpc::proto::get_order_request::Identifier::Id(order.id.clone());
+    let read = client.get_order(order_grpc::proto::GetOrderRequest { identifier: Some(read) }).await.unwrap().into_inner();
+    assert_eq!(read, order);
+    let (code, said) = served.end("-INT");
+    assert_eq!(code, Some(0));
+    for line in said.lines() {
+        serde_json::from_str::<serde_json::Value>(line).unwrap_or_else(|e| panic!("{line:?}: {e}"));
+    }
+    bench.run(&["check"]).must(0);
+}
+
+#[test]
+fn it_is_ready_soon() {
+    let bench = Bench::with_shop();
+    let started = Instant::now();
+    let served = Served::start(&bench, &["--listen", "127.0.0.1:0"], &[]);
+    // A debug build on a busy machine; a release build takes a tenth.
+    assert!(started.elapsed() < Duration::from_secs(5));
+    drop(served);
+}
+
+#[test]
+fn it_says_why_it_cannot_listen() {
+    let bench = Bench::with_shop();
+    let serve = |address: &str| bench.run(&["serve", "--listen", address]);
+    serve("0.0.0.0:0").must(2).says("callers are not authenticated").says("hint: --insecure insists");
+    serve("here").must(2).says("is not an address");
+    let served = Served::start(&bench, &["--listen", "127.0.0.1:0"], &[]);
+    serve(&served.address).must(4).says("cannot listen on 127.0.0.1:").says("Address already in use");
+    bench.run(&["serve", "--grace", "-1"]).must(2).says("expected a whole number from 0 to 3600");
+    let empty = Bench::empty();
+    empty.run(&["serve", "--listen", "127.0.0.1:0"]).must(4).says("shop load");
+}

@@ -1,0 +1,272 @@
+//! The server: the service, its worker, health and reflection in one process, from the first connection to the last.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use http::Request;
+use hyper::body::Incoming;
+use order_core::ids::OrderId;
+use order_core::manager::{OrderManager, WorkerOptions};
+use order_core::services::Clients;
+use order_core::store::OrderStore;
+use tokio::net::{TcpListener, lookup_host};
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use tokio::time::Instant;
+use tonic::codegen::Service as _;
+use tonic_health::ServingStatus;
+use tonic_health::server::HealthReporter;
+
+use crate::call::{Answered, BoxFuture, Gate, Handler, RequestIds, StoreFailures};
+use crate::connections;
+use crate::limits::{Limits, MESSAGE_MAX, Places};
+use crate::log::Log;
+use crate::proto::DESCRIPTORS;
+use crate::proto::order_service_server::OrderServiceServer;
+use crate::service::OrderApi;
+use crate::status::unimplemented;
+use crate::tasks::TrackedRuntime;
+
+/// How a server serves.
+#[derive(Debug, Clone)]
+pub struct ServerOptions {
+    /// How much it takes on at a time.
+    pub limits: Limits,
+    /// How long, once told to stop, it lets what is under way come to an end. 10 s.
+    pub grace: Duration,
+    /// How its worker works; `grace` holds for the worker too.
+    pub worker: WorkerOptions,
+    /// Where it says what it did. Off.
+    pub log: Log,
+    /// What the manager runs on, if it is to be waited for when the server stops. None.
+    pub tasks: Option<TrackedRuntime>,
+}
+
+impl Default for ServerOptions {
+    fn default() -> Self {
+        ServerOptions {
+            limits: Limits::default(),
+            grace: Duration::from_secs(10),
+            worker: WorkerOptions::default(),
+            log: Log::off(),
+            tasks: None,
+        }
+    }
+}
+
+/// How a server ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Drained {
+    /// Everything that was under way came to its end, and every lease went back.
+    Clean,
+    /// The grace period was over first: what was under way is taken up by whoever works next, once its lease has run out.
+    CutShort,
+}
+
+/// Why a server cannot listen.
+#[derive(Debug, thiserror::Error)]
+pub enum ListenError {
+    /// Not an address.
+    #[error("listen address {address:?} is not an address: expected HOST:PORT such as 127.0.0.1:50053")]
+    Unknown {
+        /// What was given.
+        address: String,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// Reachable from other machines, and its callers are not asked who they are.
+    #[error(
+        "listen address {address} can be reached from other machines, and callers are not authenticated: listen on 127.0.0.1, or insist on it"
+    )]
+    Exposed {
+        /// What was given.
+        address: SocketAddr,
+    },
+    /// The system refuses it.
+    #[error("cannot listen on {address}")]
+    Refused {
+        /// What was given.
+        address: String,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+}
+
+/// Listens on `address`, `HOST:PORT`; port 0 takes a free one. Beyond loopback only if `insecure`: callers are not authenticated, and
+/// act as operators.
+///
+/// # Errors
+///
+/// [`ListenError`] says which of the three is wrong.
+pub async fn bind(address: &str, insecure: bool) -> Result<TcpListener, ListenError> {
+    let unknown = |source| ListenError::Unknown { address: address.to_owned(), source };
+    let found: Vec<SocketAddr> = lookup_host(address).await.map_err(unknown)?.collect();
+    if found.is_empty() {
+        return Err(unknown(std::io::Error::new(std::io::ErrorKind::NotFound, "it has no address")));
+    }
+    if let Some(address) = found.iter().find(|a| !insecure && !a.ip().to_canonical().is_loopback()) {
+        return Err(ListenError::Exposed { address: *address });
+    }
+    let refused = |source| ListenError::Refused { address: address.to_owned(), source };
+    TcpListener::bind(&found[..]).await.map_err(refused)
+}
+
+/// Serves `manager` on `listener`, works its orders, and drains when `stop` ends: health says NOT_SERVING, no connection and no work
+/// is taken on, calls and orders under way come to their end within the grace period, and leases go back.
+///
+/// What the engine has accepted needs none of that: after a kill, whoever works next takes it up.
+pub async fn serve<S: OrderStore, C: Clients>(
+    manager: OrderManager<S, C>,
+    listener: TcpListener,
+    options: ServerOptions,
+    stop: impl Future<Output = ()> + Send,
+) -> Drained {
+    let ServerOptions { limits, grace, worker, log, tasks } = options;
+    let (stopping, stopped) = watch::channel(false);
+    let (health, health_service) = tonic_health::server::health_reporter();
+    let store_failures = Arc::new(StoreFailures::default());
+    let gate = Gate {
+        orders: OrderServiceServer::new(OrderApi::new(manager.clone())).max_decoding_message_size(MESSAGE_MAX),
+        others: others(health_service),
+        places: Places::new(&limits),
+        message_within: limits.message,
+        log: log.clone(),
+        store_failures: Arc::clone(&store_failures),
+        request_ids: RequestIds::default(),
+    };
+
+    // Dropped with everything in it when this ends, however it ends.
+    let mut background = JoinSet::new();
+    say(&health, ServingStatus::Serving).await;
+    background.spawn(watch_store(manager.clone(), health.clone(), store_failures, stopped.clone()));
+    background.spawn(keep_working(manager, WorkerOptions { grace, ..worker }, log.clone(), stopped.clone()));
+    background.spawn(connections::serve(listener, gate.into_handler(), limits, log.clone(), stopped));
+
+    stop.await;
+    say(&health, ServingStatus::NotServing).await;
+    log.event("INFO", "drain", &format!("told to stop: finishing what is under way, at most {} s", grace.as_secs_f32()));
+    let _ = stopping.send(true);
+    let until = Instant::now() + grace;
+    let finished = tokio::time::timeout_at(until, async {
+        while background.join_next().await.is_some() {}
+        if let Some(tasks) = tasks {
+            tasks.idle().await;
+        }
+    });
+    let drained = if finished.await.is_ok() { Drained::Clean } else { Drained::CutShort };
+    match drained {
+        Drained::Clean => log.event("INFO", "stopped", "everything under way has come to its end"),
+        Drained::CutShort => log.event("WARN", "stopped", "the grace period is over: what was under way is taken up again later"),
+    }
+    log.flush();
+    drained
+}
+
+/// Says how all services are.
+async fn say(health: &HealthReporter, status: ServingStatus) {
+    for service in ["", "order.OrderService"] {
+        health.set_service_status(service, status).await;
+    }
+}
+
+/// How often the store is tried, how long it may take, and how long a failed call counts as its failure.
+const PROBE_EVERY: Duration = Duration::from_secs(1);
+const PROBE_WITHIN: Duration = Duration::from_secs(2);
+const FAILURE_COUNTS: Duration = Duration::from_secs(5);
+
+/// Keeps health saying whether the store can be used: asks it every second, and listens to what calls found out.
+async fn watch_store<S: OrderStore, C: Clients>(
+    manager: OrderManager<S, C>,
+    health: HealthReporter,
+    failures: Arc<StoreFailures>,
+    mut stopped: watch::Receiver<bool>,
+) {
+    let nobody = OrderId::from_bytes([0; 16]);
+    let mut failed_at: Option<Instant> = None;
+    let mut serving = true;
+    loop {
+        tokio::select! {
+            biased;
+            _ = stopped.wait_for(|stop| *stop) => return,
+            () = failures.told.notified() => {}
+            () = tokio::time::sleep(PROBE_EVERY) => {}
+        }
+        let probe = tokio::time::timeout(PROBE_WITHIN, manager.store().peek(nobody)).await;
+        if failures.failed.swap(false, Ordering::Relaxed) || !matches!(probe, Ok(Ok(_))) {
+            failed_at = Some(Instant::now());
+        }
+        let usable = failed_at.is_none_or(|at| at.elapsed() >= FAILURE_COUNTS);
+        // Once the server drains it is not for this task to say that it serves.
+        if usable != serving && !*stopped.borrow() {
+            serving = usable;
+            say(&health, if usable { ServingStatus::Serving } else { ServingStatus::NotServing }).await;
+        }
+    }
+}
+
+/// The pause before a worker that panicked is started again.
+const WORKER_PAUSE: Duration = Duration::from_secs(1);
+
+/// Runs the worker until the server stops, and again if it panics.
+async fn keep_working<S: OrderStore, C: Clients>(
+    manager: OrderManager<S, C>,
+    options: WorkerOptions,
+    log: Log,
+    mut stopped: watch::Receiver<bool>,
+) {
+    loop {
+        let (manager, options, mut until) = (manager.clone(), options.clone(), stopped.clone());
+        let mut worker = JoinSet::new();
+        worker.spawn(async move {
+            let stop = async move { drop(until.wait_for(|stop| *stop).await) };
+            manager.run_worker(options, stop).await;
+        });
+        match worker.join_next().await {
+            Some(Err(e)) if e.is_panic() => log.event("ERROR", "worker", "the worker panicked and is started again"),
+            _ => return,
+        }
+        tokio::select! {
+            _ = stopped.wait_for(|stop| *stop) => return,
+            () = tokio::time::sleep(WORKER_PAUSE) => {}
+        }
+    }
+}
+
+/// The services beside that of orders, by the first part of the path.
+fn others<H>(health: tonic_health::pb::health_server::HealthServer<H>) -> Handler
+where
+    H: tonic_health::pb::health_server::Health,
+{
+    let health = health.max_decoding_message_size(SMALL_MESSAGE);
+    // Fails only on descriptors that are none; ours are made by the build, and a test asks for them.
+    let reflection = tonic_reflection::server::Builder::configure()
+        .register_encoded_file_descriptor_set(DESCRIPTORS)
+        .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
+        .build_v1()
+        .ok()
+        .map(|service| service.max_decoding_message_size(SMALL_MESSAGE));
+    Arc::new(move |request: Request<Incoming>| -> BoxFuture<Answered> {
+        let path = request.uri().path();
+        let never = |never: std::convert::Infallible| match never {};
+        if path.starts_with("/grpc.health.v1.Health/") {
+            let mut health = health.clone();
+            Box::pin(async move { (health.call(request).await.unwrap_or_else(never), None) })
+        } else if let Some(mut reflection) =
+            reflection.clone().filter(|_| path.starts_with("/grpc.reflection.v1.ServerReflection/"))
+        {
+            Box::pin(async move { (reflection.call(request).await.unwrap_or_else(never), None) })
+        } else {
+            Box::pin(async {
+                let status = unimplemented("no such service: order.OrderService, health and reflection are offered");
+                (status.into_http(), None)
+            })
+        }
+    })
+}
+
+/// The longest message of health and reflection, in bytes.
+const SMALL_MESSAGE: usize = 16 * 1024;

@@ -1,0 +1,325 @@
+//! The eight calls of `order.OrderService`: each parses its request, calls the manager once, and maps the answer.
+
+use std::sync::Arc;
+
+use order_core::error::{Error, Violation};
+use order_core::ids::{LineId, OrderId, ParseIdError, UserId};
+use order_core::machine::failure;
+use order_core::manager::{CommandOptions, OrderManager, PlaceOptions, Principal};
+use order_core::order::{Order, Status as OrderStatus};
+use order_core::request::{ItemInput, MAX_NOTES, MAX_QUANTITY};
+use order_core::services::Clients;
+use order_core::store::{ListQuery, OrderRef, OrderStore, SortKey};
+use order_core::text::check_note;
+use tonic::metadata::{MetadataMap, MetadataValue};
+use tonic::{Request, Response, Status};
+
+use crate::call::Call;
+use crate::convert;
+use crate::metadata::{self, CommandMetadata};
+use crate::pending::{self, EditAnswer, EditRequest};
+use crate::proto::order_service_server::OrderService;
+use crate::proto::{self, get_order_request::Identifier};
+use crate::status::{invalid, status_of};
+
+/// How far into a list page numbers reach; further on, a list is paged by its filters.
+const LIST_DEPTH: u32 = 10_000;
+const PAGE_USUAL: u32 = 20;
+const PAGE_MAX: u32 = 100;
+
+/// The service over a manager. Its callers act as operators: who may call it at all is decided by who can reach it.
+pub struct OrderApi<S, C> {
+    manager: OrderManager<S, C>,
+    principal: Principal,
+}
+
+impl<S, C> std::fmt::Debug for OrderApi<S, C> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("OrderApi").field("principal", &self.principal).finish_non_exhaustive()
+    }
+}
+
+impl<S, C> OrderApi<S, C> {
+    /// The service over `manager`.
+    pub fn new(manager: OrderManager<S, C>) -> Self {
+        OrderApi { manager, principal: Principal::operator("grpc") }
+    }
+}
+
+/// A request that has been taken apart, and what is found wrong with it on the way.
+struct Parts<T> {
+    call: Call,
+    metadata: MetadataMap,
+    message: T,
+    wrong: Vec<Violation>,
+}
+
+impl<T> Parts<T> {
+    fn of(request: Request<T>) -> Self {
+        let call = request.extensions().get::<Call>().cloned().unwrap_or_default();
+        let (metadata, _, message) = request.into_parts();
+        Parts { call, metadata, message, wrong: Vec::new() }
+    }
+
+    fn options(&mut self) -> CommandOptions {
+        let CommandMetadata { key, expected_version } = metadata::of_command(&self.metadata, &mut self.wrong);
+        CommandOptions { key, expected_version, wait: self.call.wait() }
+    }
+
+    /// An id, or `None` and a violation.
+    fn id<I: std::str::FromStr<Err = ParseIdError>>(&mut self, field: &'static str, text: &str) -> Option<I> {
+        match text.parse() {
+            Ok(id) => Some(id),
+            Err(ParseIdError { what, remedy, .. }) => {
+                let problem =
+                    if text.is_empty() { format!("is missing: {remedy}") } else { format!("is not a valid {what}: {remedy}") };
+                self.wrong.push(Violation::new(field, problem));
+                None
+            }
+        }
+    }
+
+    /// The order a command is for, remembered for the log.
+    fn order(&mut self, text: &str) -> Option<OrderId> {
+        let id = self.id("order_id", text);
+        if let Some(id) = id {
+            self.call.note_order(id);
+        }
+        id
+    }
+
+    fn note(&mut self, field: &'static str, text: &str) {
+        if let Err(problem) = check_note(text, MAX_NOTES) {
+            self.wrong.push(Violation::new(field, problem.to_string()));
+        }
+    }
+
+    /// INVALID_ARGUMENT with everything that was found wrong.
+    fn refused(&self) -> Status {
+        invalid(&self.wrong)
+    }
+}
+
+impl<S: OrderStore, C: Clients> OrderApi<S, C> {
+    fn failed(call: &Call, error: &Error) -> Status {
+        call.note_error(error);
+        status_of(error)
+    }
+
+    async fn edit(
+        &self,
+        call: &Call,
+        order: OrderId,
+        options: CommandOptions,
+        edit: EditRequest,
+    ) -> Result<Response<proto::Order>, Status> {
+        let EditAnswer { order, undecided } =
+            pending::edit(&self.manager, &self.principal, OrderRef::Id(order), options, edit).await?;
+        let mut response = answer(call, &order);
+        if let Some(number) = undecided {
+            response.metadata_mut().insert(metadata::ORDER_EDIT_ID, MetadataValue::from(number));
+        }
+        Ok(response)
+    }
+}
+
+/// An order with its version.
+fn answer(call: &Call, order: &Order) -> Response<proto::Order> {
+    call.note_order(order.id);
+    let mut response = Response::new(convert::order(order));
+    metadata::describe(order, response.metadata_mut());
+    response
+}
+
+#[tonic::async_trait]
+impl<S: OrderStore, C: Clients> OrderService for OrderApi<S, C> {
+    async fn create_order(&self, request: Request<proto::CreateOrderRequest>) -> Result<Response<proto::Order>, Status> {
+        let Parts { call, metadata, message, mut wrong } = Parts::of(request);
+        let mut request = convert::place_request(message);
+        request.payment_token = metadata::one(&metadata, metadata::PAYMENT_TOKEN, &mut wrong).map(Into::into);
+        request.return_url = metadata::one(&metadata, metadata::RETURN_URL, &mut wrong).map(Into::into);
+        let key = metadata::key(&metadata, &mut wrong);
+        if !wrong.is_empty() {
+            if let Err(Error::Invalid(more)) = request.validate() {
+                wrong.splice(0..0, more);
+            }
+            return Err(invalid(&wrong));
+        }
+        let options = PlaceOptions { key, expected_total: None, wait: call.wait() };
+        let placed = self.manager.place(&self.principal, request, options).await;
+        let placed = placed.map_err(|e| Self::failed(&call, &e))?;
+        call.note_order(placed.order.id);
+        if let Some(rejection) = failure(&placed.order) {
+            return Err(status_of(&rejection.into()));
+        }
+        let mut response = answer(&call, &placed.order);
+        if placed.replayed {
+            response.metadata_mut().insert(metadata::ORDER_REPLAYED, MetadataValue::from_static("true"));
+        }
+        Ok(response)
+    }
+
+    async fn get_order(&self, request: Request<proto::GetOrderRequest>) -> Result<Response<proto::Order>, Status> {
+        let mut parts = Parts::of(request);
+        let proto::GetOrderRequest { identifier } = std::mem::take(&mut parts.message);
+        let order = match identifier {
+            Some(Identifier::Id(id)) => parts.id("id", &id).map(OrderRef::Id),
+            Some(Identifier::OrderNumber(number)) => parts.id("order_number", &number).map(OrderRef::Number),
+            None => {
+                parts.wrong.push(Violation::new("identifier", "is missing: set id or order_number"));
+                None
+            }
+        };
+        let Some(order) = order else { return Err(parts.refused()) };
+        if let OrderRef::Id(id) = order {
+            parts.call.note_order(id);
+        }
+        let order = self.manager.get(&self.principal, order).await.map_err(|e| Self::failed(&parts.call, &e))?;
+        Ok(answer(&parts.call, &order))
+    }
+
+    async fn update_order_status(
+        &self,
+        request: Request<proto::UpdateOrderStatusRequest>,
+    ) -> Result<Response<proto::Order>, Status> {
+        let mut parts = Parts::of(request);
+        let proto::UpdateOrderStatusRequest { order_id, status, notes } = std::mem::take(&mut parts.message);
+        let order = parts.order(&order_id);
+        let status = parts.id::<OrderStatus>("status", &status);
+        let notes = notes.filter(|notes| !notes.is_empty());
+        parts.note("notes", notes.as_deref().unwrap_or_default());
+        let options = parts.options();
+        let (Some(order), Some(status), true) = (order, status, parts.wrong.is_empty()) else { return Err(parts.refused()) };
+        let order = OrderRef::Id(order);
+        let order = pending::update_status(&self.manager, &self.principal, order, options, status, notes).await?;
+        Ok(answer(&parts.call, &order))
+    }
+
+    async fn cancel_order(
+        &self,
+        request: Request<proto::CancelOrderRequest>,
+    ) -> Result<Response<proto::CancelOrderResponse>, Status> {
+        let mut parts = Parts::of(request);
+        let proto::CancelOrderRequest { order_id, reason } = std::mem::take(&mut parts.message);
+        let order = parts.order(&order_id);
+        parts.note("reason", &reason);
+        let options = parts.options();
+        let (Some(order), true) = (order, parts.wrong.is_empty()) else { return Err(parts.refused()) };
+        let order = self.manager.cancel(&self.principal, OrderRef::Id(order), options, reason).await;
+        let order = order.map_err(|e| Self::failed(&parts.call, &e))?;
+        let number = order.number;
+        let message = match order.statuses.status {
+            OrderStatus::Cancelled => format!("order {number} is cancelled"),
+            status => format!("order {number} is {status}: what it held and what was paid is on its way back"),
+        };
+        let mut response = Response::new(proto::CancelOrderResponse { success: true, message });
+        metadata::describe(&order, response.metadata_mut());
+        Ok(response)
+    }
+
+    async fn list_orders(
+        &self,
+        request: Request<proto::ListOrdersRequest>,
+    ) -> Result<Response<proto::ListOrdersResponse>, Status> {
+        let mut parts = Parts::of(request);
+        let proto::ListOrdersRequest { user_id, status, page, limit, sort_by, sort_desc } = std::mem::take(&mut parts.message);
+        let user = if user_id.is_empty() { None } else { parts.id::<UserId>("user_id", &user_id) };
+        let status = status.filter(|s| !s.is_empty()).and_then(|s| parts.id::<OrderStatus>("status", &s));
+        let sort = if sort_by.is_empty() { Some(SortKey::CreatedAt) } else { parts.id("sort_by", &sort_by) };
+        let page = parts.count("page", page).map(|page| page.max(1));
+        let limit = parts.count("limit", limit).map(|limit| if limit == 0 { PAGE_USUAL } else { limit.min(PAGE_MAX) });
+        if let (Some(page), Some(limit)) = (page, limit)
+            && page.saturating_mul(limit) > LIST_DEPTH
+        {
+            let problem = format!("{page} of {limit} orders each is beyond the first 10,000: narrow the list by user or status");
+            parts.wrong.push(Violation::new("page", problem));
+        }
+        let (Some(sort), Some(page), Some(limit), true) = (sort, page, limit, parts.wrong.is_empty()) else {
+            return Err(parts.refused());
+        };
+        let query = ListQuery {
+            user,
+            status,
+            stuck: false,
+            sort,
+            descending: sort_desc,
+            after: None,
+            skip: (page - 1) * limit,
+            limit,
+            count_up_to: LIST_DEPTH,
+        };
+        let found = self.manager.list(&self.principal, query).await.map_err(|e| Self::failed(&parts.call, &e))?;
+        // All of them are at most 10,000.
+        let int = |n: u32| i32::try_from(n).unwrap_or(i32::MAX);
+        Ok(Response::new(proto::ListOrdersResponse {
+            orders: found.orders.iter().map(|order: &Arc<Order>| convert::order(order)).collect(),
+            total: int(found.total),
+            page: int(page),
+            limit: int(limit),
+        }))
+    }
+
+    async fn add_order_item(&self, request: Request<proto::AddOrderItemRequest>) -> Result<Response<proto::Order>, Status> {
+        let mut parts = Parts::of(request);
+        let proto::AddOrderItemRequest { order_id, item } = std::mem::take(&mut parts.message);
+        let order = parts.order(&order_id);
+        let item = item.map(convert::item_input);
+        parts.item(item.as_ref());
+        let options = parts.options();
+        let (Some(order), Some(item), true) = (order, item, parts.wrong.is_empty()) else { return Err(parts.refused()) };
+        self.edit(&parts.call, order, options, EditRequest::Add(item)).await
+    }
+
+    async fn update_order_item(&self, request: Request<proto::UpdateOrderItemRequest>) -> Result<Response<proto::Order>, Status> {
+        let mut parts = Parts::of(request);
+        let proto::UpdateOrderItemRequest { order_id, item_id, quantity } = std::mem::take(&mut parts.message);
+        let order = parts.order(&order_id);
+        let line = parts.id::<LineId>("item_id", &item_id);
+        let quantity = parts.quantity("quantity", quantity.into());
+        let options = parts.options();
+        let (Some(order), Some(line), Some(quantity), true) = (order, line, quantity, parts.wrong.is_empty()) else {
+            return Err(parts.refused());
+        };
+        self.edit(&parts.call, order, options, EditRequest::Change(line, quantity)).await
+    }
+
+    async fn remove_order_item(&self, request: Request<proto::RemoveOrderItemRequest>) -> Result<Response<proto::Order>, Status> {
+        let mut parts = Parts::of(request);
+        let proto::RemoveOrderItemRequest { order_id, item_id } = std::mem::take(&mut parts.message);
+        let order = parts.order(&order_id);
+        let line = parts.id::<LineId>("item_id", &item_id);
+        let options = parts.options();
+        let (Some(order), Some(line), true) = (order, line, parts.wrong.is_empty()) else { return Err(parts.refused()) };
+        self.edit(&parts.call, order, options, EditRequest::Remove(line)).await
+    }
+}
+
+impl<T> Parts<T> {
+    fn count(&mut self, field: &'static str, n: i32) -> Option<u32> {
+        let count = u32::try_from(n).ok();
+        if count.is_none() {
+            self.wrong.push(Violation::new(field, format!("{n} is negative: expected 0 or more")));
+        }
+        count
+    }
+
+    fn quantity(&mut self, field: &'static str, n: i64) -> Option<u32> {
+        let quantity = u32::try_from(n).ok().filter(|n| (1..=MAX_QUANTITY).contains(n));
+        if quantity.is_none() {
+            self.wrong.push(Violation::new(field, format!("{n} is not a quantity: expected 1 to 10,000")));
+        }
+        quantity
+    }
+
+    fn item(&mut self, item: Option<&ItemInput>) {
+        let Some(ItemInput { product_id, variant_id, quantity }) = item else {
+            self.wrong.push(Violation::new("item", "is missing: say what to add"));
+            return;
+        };
+        self.id::<order_core::ids::ProductId>("item.product_id", product_id);
+        if let Some(variant) = variant_id.as_deref().filter(|v| !v.is_empty()) {
+            self.id::<order_core::ids::VariantId>("item.variant_id", variant);
+        }
+        self.quantity("item.quantity", *quantity);
+    }
+}

@@ -1,0 +1,12 @@
+//! The server over a real socket, called by tonic's own client.
+
+mod beside;
+mod changing;
+mod crowds;
+mod draining;
+mod limits;
+mod listing;
+mod placing;
+mod raw;
+mod store;
+mod world;
