@@ -1,5 +1,8 @@
 //! The command line. What each option means stands here, and nowhere else; secrets are never among them.
 
+pub mod bulk;
+pub mod change;
+
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -11,7 +14,7 @@ use uuid::Uuid;
 
 use crate::output::Format;
 
-/// Takes orders through placing, stock, payment, confirmation and cancellation.
+/// Takes orders through placing, stock, payment, shipping, returns, edits and cancellation.
 ///
 /// Options may also come from the environment or from a file `order.toml` in the working directory, in that order.
 ///
@@ -61,10 +64,12 @@ pub enum Command {
     History(ById),
     /// Print what happens to all orders, as JSON lines, until interrupted
     Watch(Watch),
+    /// Show an order's life at a glance: events, calls, shipments and money over time
+    Timeline(ById),
     /// Say what an order waits for, and what will happen next
     Explain(ById),
-    /// Cancel an order: stock and money go back
-    Cancel(Cancel),
+    #[command(flatten)]
+    Change(change::ChangeCommand),
     /// Pay an order whose payment failed, perhaps in another way
     RetryPayment(RetryPayment),
     /// Record what a payment provider said, as its callback would
@@ -79,7 +84,9 @@ pub enum Command {
     Stuck,
     /// Test the invariants over the whole store, and against the shop; exit 1 on any breach
     Check,
-    /// Print the transition table
+    #[command(flatten)]
+    Bulk(bulk::BulkCommand),
+    /// Print the transition table; with `--format mermaid` as a state diagram
     States,
     /// Run a scripted fixture; in memory, unless --store is given here
     Run(Run),
@@ -189,17 +196,6 @@ pub struct Place {
     pub expect_total: Option<String>,
 }
 
-/// Options of every command that changes an order.
-#[derive(Debug, Args)]
-pub struct Change {
-    /// Makes it safe to repeat: the same key is applied once per order
-    #[arg(long, value_name = "KEY")]
-    pub key: Option<IdempotencyKey>,
-    /// Refuse if the order has changed since this version
-    #[arg(long, value_name = "N")]
-    pub expect_version: Option<u64>,
-}
-
 /// Options of `list`.
 #[derive(Debug, Args)]
 pub struct List {
@@ -223,20 +219,6 @@ pub struct List {
     pub desc: bool,
 }
 
-/// Options of `cancel`.
-#[derive(Debug, Args)]
-pub struct Cancel {
-    /// Which.
-    #[command(flatten)]
-    pub order: ById,
-    /// Why, for the journal
-    #[arg(long, value_name = "TEXT")]
-    pub reason: String,
-    /// How.
-    #[command(flatten)]
-    pub change: Change,
-}
-
 /// Options of `retry-payment`.
 #[derive(Debug, Args)]
 pub struct RetryPayment {
@@ -252,9 +234,12 @@ pub struct RetryPayment {
     /// Where a payment provider sends the customer back to
     #[arg(long, value_name = "URL")]
     pub return_url: Option<String>,
-    /// How.
-    #[command(flatten)]
-    pub change: Change,
+    /// Makes it safe to repeat: the same key is applied once per order
+    #[arg(long, value_name = "KEY")]
+    pub key: Option<IdempotencyKey>,
+    /// Refuse if the order has changed since this version
+    #[arg(long, value_name = "N", alias = "expected-version")]
+    pub expect_version: Option<u64>,
 }
 
 /// Options of `record-payment`.
@@ -269,6 +254,9 @@ pub struct RecordPayment {
     /// The provider's name for the operation
     #[arg(long)]
     pub reference: Reference,
+    /// The provider's name for the payment that a capture or refund acts on, if it was made outside the engine
+    #[arg(long, value_name = "REFERENCE")]
+    pub parent: Option<Reference>,
     /// What became of it: authorized, captured, declined, voided, refunded, failed, pending, action_required
     #[arg(long, value_parser = reported_state)]
     pub status: OperationState,
@@ -314,9 +302,12 @@ pub struct Note {
     pub order: ById,
     /// What to write down, at most 2000 characters
     pub text: String,
-    /// How.
-    #[command(flatten)]
-    pub change: Change,
+    /// Makes it safe to repeat: the same key is applied once per order
+    #[arg(long, value_name = "KEY")]
+    pub key: Option<IdempotencyKey>,
+    /// Refuse if the order has changed since this version
+    #[arg(long, value_name = "N", alias = "expected-version")]
+    pub expect_version: Option<u64>,
 }
 
 /// Options of `watch`.
@@ -336,6 +327,12 @@ pub struct Work {
     /// Go on for ever: do what falls due, until interrupted
     #[arg(long)]
     pub watch: bool,
+    /// First try again whatever repeating could not cure
+    #[arg(long, conflicts_with = "resync")]
+    pub retry_stuck: bool,
+    /// First look at every order anew, for when a policy or a service has changed
+    #[arg(long)]
+    pub resync: bool,
 }
 
 /// Options of `serve`.

@@ -11,7 +11,7 @@ use order_core::ids::OrderId;
 use order_core::machine::{Purpose, key, next};
 use order_core::manager::OrderManager;
 use order_core::number::OrderNumber;
-use order_core::order::{HoldState, JournalRow, OperationKind, OperationState, Order};
+use order_core::order::{HoldState, JournalRow, OperationKind, OperationOrigin, OperationState, Order, Reservation};
 use order_core::services::Clients;
 use order_core::store::{FeedQuery, JournalQuery, ListQuery, Loaded, OrderStore, StoreError, Tries};
 use order_store_sqlite::shop::{DeskPayment, HoldRow, HoldState as ShelfState, ShelfRow, Shop, ShopError};
@@ -258,15 +258,22 @@ fn check_holds(order: &Order, holds: &[HoldRow], breaches: &mut Vec<Breach>) {
             breach("I15", format!("reservation {} is {}, and the inventory still holds it", r.n, r.state));
         }
     }
-    for r in order.reservations.iter().filter(|r| matches!(r.state, HoldState::Held | HoldState::Committed)) {
-        let state = holds.iter().find(|h| h.key == key(order.id, Purpose::Reserve, r.n)).map(|h| h.state);
-        let agrees = match r.state {
-            HoldState::Committed => state == Some(ShelfState::Committed),
-            _ => state == Some(ShelfState::Held) || r.closing.is_some(),
-        };
-        if !agrees {
-            let is = state.map_or("unknown to it", ShelfState::as_str);
-            breach("I17", format!("reservation {} is {}, and for the inventory it is {is}", r.n, r.state));
+    let settled = |r: &&Reservation| matches!(r.state, HoldState::Held | HoldState::Committed) && r.closing.is_none();
+    // What came from elsewhere never was in this inventory.
+    for r in order.reservations.iter().filter(settled).filter(|r| !r.is_elsewhere()) {
+        let hold = holds.iter().find(|h| h.key == key(order.id, Purpose::Reserve, r.n));
+        let is = hold.map(|h| (h.held, h.committed));
+        if is != Some((r.held(), r.committed)) {
+            let is =
+                is.map_or("it is unknown to it".into(), |(held, committed)| format!("{held} held and {committed} committed"));
+            let detail = format!(
+                "reservation {} is {}, {} units held and {} committed, and for the inventory {is}",
+                r.n,
+                r.state,
+                r.held(),
+                r.committed
+            );
+            breach("I17", detail);
         }
     }
 }
@@ -309,7 +316,8 @@ fn check_payments(order: &Order, payments: &[DeskPayment], breaches: &mut Vec<Br
             breach("I6", format!("payment {} is {}, and for the desk it is {}", p.n, p.state, desk.status));
         }
     }
-    for p in &order.payments {
+    // What moved outside the engine passed no desk of ours.
+    for p in order.payments.iter().filter(|p| p.origin == OperationOrigin::Engine) {
         let known = payments.iter().any(|d| d.key == key(order.id, Purpose::Payment, p.n));
         if !known && matches!(p.state, OperationState::Captured | OperationState::Refunded) {
             let kind = OperationKind::as_str(p.kind).to_lowercase();

@@ -34,6 +34,8 @@ pub struct Engine {
     pub principal: Principal,
     /// The currency of the shop's prices.
     pub currency: Currency,
+    /// How orders can be paid.
+    pub payment_methods: Vec<String>,
 }
 
 /// Who types commands.
@@ -55,8 +57,21 @@ impl Engine {
         Engine::over(settings, shop, prices, currency, runtime)
     }
 
-    /// The engine for commands that call no service: the shop's file is neither made nor touched.
+    /// The engine for commands about orders that exist: a store that is not there is not made.
+    pub async fn open_existing(settings: &Settings) -> Outcome<Self> {
+        must_exist(&settings.store)?;
+        Engine::open(settings).await
+    }
+
+    /// The engine for commands that call no service: the shop's file is neither made nor touched, and neither is a store
+    /// that is not there.
     pub fn open_for_reading(settings: &Settings) -> Outcome<Self> {
+        must_exist(&settings.store)?;
+        Engine::open_without_shop(settings)
+    }
+
+    /// The same, but makes a store that is not there: for who waits for others to write.
+    pub fn open_without_shop(settings: &Settings) -> Outcome<Self> {
         let shop = Shop::in_memory(Arc::new(SystemClock))?;
         let prices =
             PriceBook::new(Currency::USD, vec![], vec![], vec![], vec![]).map_err(|e| Failure::caused(Code::Unavailable, &e))?;
@@ -66,17 +81,29 @@ impl Engine {
     fn over(settings: &Settings, shop: Shop, prices: PriceBook, currency: Currency, runtime: Arc<dyn Runtime>) -> Outcome<Self> {
         let store = open_store(settings, Arc::new(SystemClock))?;
         let store: Arc<dyn OrderStore> = Arc::new(store);
+        let payment_methods = prices.payment_methods().iter().map(|m| m.method.to_string()).collect();
         let manager = OrderManager::builder(store, shop.clone())
             .pricing(Arc::new(prices))
             .runtime(runtime)
             .build()
             .map_err(|e| Failure::caused(Code::BadInput, &e))?;
-        Ok(Engine { manager, shop, principal: operator(), currency })
+        Ok(Engine { manager, shop, principal: operator(), currency, payment_methods })
     }
 
     /// Works the order until nothing is due for it now, waiting for whoever is at it; the order as it is then.
     pub async fn drive(&self, id: OrderId) -> Outcome<Arc<Order>> {
         drive(&self.manager, id, &TokioRuntime::default()).await
+    }
+}
+
+/// Refuses a store that is not there, where only one that is can be meant.
+pub fn must_exist(store: &StoreUrl) -> Outcome {
+    match store {
+        StoreUrl::Sqlite(path) if !path.exists() => {
+            let failure = Failure::new(Code::Unavailable, format!("there is no store {}", path.display()));
+            Err(failure.hint("check --store, in a directory that exists; `order place` makes the file"))
+        }
+        StoreUrl::Sqlite(_) | StoreUrl::Memory => Ok(()),
     }
 }
 

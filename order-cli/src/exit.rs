@@ -31,6 +31,8 @@ pub struct Failure {
     pub code: Code,
     message: String,
     hint: Option<String>,
+    kind: Option<ErrorKind>,
+    reason: Option<RejectionReason>,
 }
 
 /// What a command comes to.
@@ -39,7 +41,7 @@ pub type Outcome<T = ()> = Result<T, Failure>;
 impl Failure {
     /// A failure without a hint.
     pub fn new(code: Code, message: impl Into<String>) -> Self {
-        Failure { code, message: message.into(), hint: None }
+        Failure { code, message: message.into(), hint: None, kind: None, reason: None }
     }
 
     /// Input that could never be right.
@@ -69,6 +71,16 @@ impl Failure {
         &self.message
     }
 
+    /// The engine's kind of it, if it is the engine that failed.
+    pub fn kind(&self) -> Option<ErrorKind> {
+        self.kind
+    }
+
+    /// The stable reason of a rejection.
+    pub fn reason(&self) -> Option<RejectionReason> {
+        self.reason
+    }
+
     /// Says it on stderr and gives the exit code.
     pub fn report(&self) -> ExitCode {
         let mut text = format!("error: {}\n", one_line(&self.message));
@@ -96,23 +108,29 @@ pub fn dead_order(order: &Order) -> Option<Failure> {
 
 impl From<Error> for Failure {
     fn from(error: Error) -> Self {
-        let code = match error.kind() {
-            ErrorKind::Rejected | ErrorKind::Conflict | ErrorKind::KeyReused => Code::Refused,
-            ErrorKind::Invalid => Code::BadInput,
-            ErrorKind::NotFound => Code::NotFound,
-            ErrorKind::Forbidden | ErrorKind::Service => Code::Unavailable,
-            ErrorKind::Store => {
-                return match error {
-                    Error::Store(store) => store.into(),
-                    other => Failure::caused(Code::Unavailable, &other),
-                };
-            }
-        };
-        let failure = Failure::caused(code, &error);
-        match hint_for(&error) {
-            Some(hint) => failure.hint(hint),
-            None => failure,
+        let kind = Some(error.kind());
+        let reason = if let Error::Rejected(rejection) = &error { Some(rejection.reason) } else { None };
+        Failure { kind, reason, ..unsorted(error) }
+    }
+}
+
+fn unsorted(error: Error) -> Failure {
+    let code = match error.kind() {
+        ErrorKind::Rejected | ErrorKind::Conflict | ErrorKind::KeyReused => Code::Refused,
+        ErrorKind::Invalid => Code::BadInput,
+        ErrorKind::NotFound => Code::NotFound,
+        ErrorKind::Forbidden | ErrorKind::Service => Code::Unavailable,
+        ErrorKind::Store => {
+            return match error {
+                Error::Store(store) => store.into(),
+                other => Failure::caused(Code::Unavailable, &other),
+            };
         }
+    };
+    let failure = Failure::caused(code, &error);
+    match hint_for(&error) {
+        Some(hint) => failure.hint(hint),
+        None => failure,
     }
 }
 
@@ -120,6 +138,7 @@ fn hint_for(error: &Error) -> Option<String> {
     match error {
         Error::NotFound { what: "order", .. } => Some("`order list` shows the orders of this store".into()),
         Error::NotFound { what: "product" | "variant", .. } => Some("`order shop stock` shows what this shop has".into()),
+        Error::NotFound { what: "item", .. } => Some("`order get` shows an order's lines".into()),
         Error::NotFound { what: "user", .. } => Some("customers come from the catalogue: `order shop load FILE`".into()),
         Error::Rejected(rejection) if !rejection.possible.is_empty() => {
             Some(format!("possible now: {}", rejection.possible.join(", ")))

@@ -76,7 +76,7 @@ pub struct Fields<'s, 't> {
     pub span: Range<usize>,
     what: String,
     table: &'t DeTable<'s>,
-    known: Vec<&'static str>,
+    known: Vec<String>,
 }
 
 impl<'s, 't> Fields<'s, 't> {
@@ -112,7 +112,12 @@ impl<'s, 't> Fields<'s, 't> {
 
     /// The field, whatever it is.
     pub fn take(&mut self, name: &'static str) -> Option<&'t Spanned<DeValue<'s>>> {
-        self.known.push(name);
+        self.take_any(name)
+    }
+
+    /// The field of a name that is made up as we go.
+    pub fn take_any(&mut self, name: &str) -> Option<&'t Spanned<DeValue<'s>>> {
+        self.known.push(name.to_owned());
         self.table.get(name)
     }
 
@@ -200,7 +205,7 @@ impl<'s, 't> Fields<'s, 't> {
 
     /// Refuses fields nobody took.
     pub fn finish(self) -> Outcome {
-        match self.table.iter().find(|(key, _)| !self.known.contains(&key.get_ref().as_ref())) {
+        match self.table.iter().find(|(key, _)| !self.known.iter().any(|k| k == key.get_ref())) {
             Some((key, _)) => Err(self.source.problem(
                 &key.span(),
                 format!("{} has no field {:?}: expected one of {}", self.what, key.get_ref().as_ref(), self.known.join(", ")),

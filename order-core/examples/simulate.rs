@@ -6,7 +6,8 @@
 //! ```
 //!
 //! `--start N` begins at seed N. Exits with 1 when something did not hold; the seed's trace is printed then, and `--replay`
-//! prints it again.
+//! prints it again. `--list N` goes on until N seeds have failed, and prints what did not hold in each instead of a trace.
+//! `--complete` demands that every command, event and status was come upon.
 
 use std::process::ExitCode;
 use std::time::Instant;
@@ -20,10 +21,12 @@ struct Arguments {
     start: u64,
     seeds: u64,
     replay: Option<u64>,
+    list: u64,
+    complete: bool,
 }
 
 fn arguments() -> Result<Arguments, String> {
-    let mut found = Arguments { start: 0, seeds: 2000, replay: None };
+    let mut found = Arguments { start: 0, seeds: 2000, replay: None, list: 0, complete: false };
     let mut given = std::env::args().skip(1);
     while let Some(name) = given.next() {
         let mut number = || -> Result<u64, String> {
@@ -34,7 +37,13 @@ fn arguments() -> Result<Arguments, String> {
             "--start" => found.start = number()?,
             "--seeds" => found.seeds = number()?,
             "--replay" => found.replay = Some(number()?),
-            _ => return Err(format!("unknown option {name:?}: expected --seeds N, --start N or --replay SEED")),
+            "--list" => found.list = number()?,
+            "--complete" => found.complete = true,
+            _ => {
+                return Err(format!(
+                    "unknown option {name:?}: expected --seeds N, --start N, --list N, --complete or --replay SEED"
+                ));
+            }
         }
     }
     Ok(found)
@@ -57,7 +66,7 @@ fn main() -> ExitCode {
     }
     let started = Instant::now();
     let mut coverage = Coverage::default();
-    let (mut choices, mut orders, mut virtual_seconds) = (0, 0, 0.0);
+    let (mut choices, mut orders, mut virtual_seconds, mut failed) = (0, 0, 0.0, 0);
     for seed in arguments.start..arguments.start.saturating_add(arguments.seeds) {
         let outcome = run(seed);
         let twice = seed % TWICE_EVERY == 0;
@@ -68,6 +77,11 @@ fn main() -> ExitCode {
         choices += outcome.choices * if twice { 2 } else { 1 };
         orders += outcome.orders;
         virtual_seconds += outcome.virtual_time.as_secs_f64();
+        if !outcome.breaches.is_empty() && failed < arguments.list {
+            failed += 1;
+            verdict(&outcome);
+            continue;
+        }
         if !outcome.breaches.is_empty() {
             let outcome = replay(seed);
             println!("{}", outcome.trace);
@@ -80,7 +94,8 @@ fn main() -> ExitCode {
     let n = arguments.seeds.max(1) as f64;
     let run_twice = (arguments.start..arguments.start + arguments.seeds).filter(|s| s % TWICE_EVERY == 0).count();
     let runs = n + run_twice as f64;
-    println!("{} seeds without a violation, {run_twice} of them run twice with the same trace hash", arguments.seeds);
+    let held = arguments.seeds - failed;
+    println!("{held} seeds without a violation, {run_twice} of them run twice with the same trace hash");
     println!(
         "{:.0} seeds a second, {:.0} choices a second on one core, {:.1} choices a seed, {:.1} orders a seed",
         runs / seconds,
@@ -90,6 +105,15 @@ fn main() -> ExitCode {
     );
     println!("{:.0} hours of virtual time in {seconds:.1} s", virtual_seconds / 3600.0);
     println!("{coverage}");
+    let missing = coverage.missing();
+    if arguments.complete && !missing.is_empty() {
+        println!("never came upon {}", missing.join(", "));
+        return ExitCode::FAILURE;
+    }
+    if failed > 0 {
+        println!("{failed} seeds failed");
+        return ExitCode::FAILURE;
+    }
     ExitCode::SUCCESS
 }
 

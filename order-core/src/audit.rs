@@ -13,7 +13,11 @@ use std::fmt;
 pub use feed::FeedAudit;
 pub use replay::Replay;
 
-use crate::order::{Blocks, ClosingKind, HoldState, JournalRow, Lifecycle, Order, PaymentTerms};
+use crate::money::Minor;
+use crate::order::{
+    AttentionReason, Blocks, ClosingKind, CreditKind, DisputeState, EditState, HoldState, JournalRow, Lifecycle, OperationKind,
+    OperationOrigin, Order, PaymentTerms, Reservation, ShipmentState,
+};
 use independent::Sums;
 
 #[cfg(doc)]
@@ -40,7 +44,7 @@ invariants! {
     "I2" "subtotal = Σ line totals"
     "I3" "total = subtotal + tax + shipping − order discount, all at least 0"
     "I4" "0 ≤ refunded ≤ captured, and captured ≤ authorized per attempt, unless a person has been asked to look"
-    "I5" "at rest captured − refunded = owed, or, by payment terms, not yet captured"
+    "I5" "at rest captured − refunded = what is due by the payment terms, or a person has been asked to look"
     "I6" "every charge the provider knows is exactly one attempt of one order"
     "I7" "amounts survive their way over the wire"
     "I8" "stored shares add up to the order's discount and to the tax on its lines"
@@ -63,6 +67,9 @@ invariants! {
     "I25" "an order whose cancellation was answered never ships and ends with captured = refunded"
     "I26" "nobody reads another user's order"
     "I27" "no payment or contact data is logged"
+    "I28" "every unit is in one place: cancelled, open, planned, shipped, delivered, returned, as shipments and returns say"
+    "I29" "no more is credited than was recorded, and no unit is owed less than nothing"
+    "I30" "at most one edit is open, and only on an order that is pending or confirmed"
 }
 
 /// An invariant that does not hold.
@@ -81,7 +88,7 @@ impl fmt::Display for Breach {
 }
 
 /// Which invariants [`check_order`] tests.
-pub const CHECKED_ALWAYS: &[&str] = &["I1", "I2", "I3", "I4", "I8", "I9", "I10", "I11", "I13", "I14"];
+pub const CHECKED_ALWAYS: &[&str] = &["I1", "I2", "I3", "I4", "I8", "I9", "I10", "I11", "I13", "I14", "I28", "I29", "I30"];
 /// Which invariants [`check_at_rest`] tests.
 pub const CHECKED_AT_REST: &[&str] = &["I5", "I15", "I16", "I25"];
 
@@ -101,12 +108,20 @@ pub fn check_order(order: &Order, journal: &[JournalRow]) -> Vec<Breach> {
 pub fn check_records(order: &Order, breaches: &mut Vec<Breach>) {
     let mut found = Findings { breaches };
     prices(order, &mut found);
+    units(order, &mut found);
+    credits(order, &mut found);
+    edits(order, &mut found);
     money(order, &mut found);
     let says = independent::statuses(order);
     found.expect("I11", order.statuses == says, || format!("stored {:?}, but the records say {says:?}", order.statuses));
     let later = |t: crate::time::Timestamp| t > order.updated_at;
     let record_times = (order.reservations.iter().map(|r| (r.created_at, r.updated_at)))
-        .chain(order.payments.iter().map(|p| (p.created_at, p.updated_at)));
+        .chain(order.payments.iter().map(|p| (p.created_at, p.updated_at)))
+        .chain(order.shipments.iter().map(|s| (s.created_at, s.updated_at)))
+        .chain(order.returns.iter().map(|r| (r.created_at, r.updated_at)))
+        .chain(order.edits.iter().map(|e| (e.created_at, e.updated_at)))
+        .chain(order.disputes.iter().map(|d| (d.opened_at, d.closed_at.unwrap_or(d.opened_at))))
+        .chain(order.lines.iter().map(|l| (l.created_at, l.updated_at)));
     found.expect("I13", order.created_at <= order.updated_at, || "the order changed before it was placed".into());
     for (created, updated) in record_times {
         found.expect("I13", created <= updated && !later(updated) && created >= order.created_at, || {
@@ -146,9 +161,6 @@ fn prices(order: &Order, found: &mut Findings<'_>) {
         found.expect("I8", units == line.quantity && of_lots == line.subtotal, || {
             format!("line {n}: its lots are {units} units for {of_lots}, not {} for {}", line.quantity, line.subtotal)
         });
-        let c = line.counters;
-        let sound = c.cancelled + c.planned + c.shipped <= line.quantity && c.delivered <= c.shipped && c.returned <= c.delivered;
-        found.expect("I8", sound, || format!("line {n}: {c:?} of {} units", line.quantity));
     }
     let a = order.amounts;
     found.expect("I2", a.subtotal == subtotal, || format!("{} is not {subtotal}", a.subtotal));
@@ -162,8 +174,91 @@ fn prices(order: &Order, found: &mut Findings<'_>) {
     });
 }
 
+/// Every counter is what the shipments and returns say, and no unit is in two places.
+fn units(order: &Order, found: &mut Findings<'_>) {
+    for line in &order.lines {
+        let (n, c) = (line.n, line.counters);
+        let of = |states: &[ShipmentState]| independent::in_shipments(order, n, states);
+        let planned = of(&[ShipmentState::Planned]);
+        let (shipped, delivered) = (of(&independent::LEFT), of(&[ShipmentState::Delivered]));
+        let returned = independent::came_back(order, n, true);
+        let says = (planned, shipped, delivered, returned);
+        found.expect("I28", (c.planned, c.shipped, c.delivered, c.returned) == says, || {
+            format!("line {n} counts {c:?}, but shipments and returns say {says:?}")
+        });
+        let sound = c.cancelled + c.planned + c.shipped <= line.quantity
+            && c.delivered <= c.shipped
+            && c.returned <= c.delivered
+            && c.restocked <= independent::came_back(order, n, false);
+        found.expect("I28", sound, || format!("line {n}: {c:?} of {} units", line.quantity));
+    }
+    let numbered = order.shipments.iter().map(|s| s.n).eq(1..=order.shipments.len() as u32)
+        && order.returns.iter().map(|r| r.n).eq(1..=order.returns.len() as u32)
+        && order.credits.iter().map(|c| c.n).eq(1..=order.credits.len() as u32)
+        && order.edits.iter().map(|e| e.n).eq(1..=order.edits.len() as u32)
+        && order.lines.iter().map(|l| l.n).eq(1..=order.lines.len() as u32);
+    found.expect("I10", numbered, || "lines, shipments, returns, credits or edits are not numbered 1, 2, …".into());
+    for (what, n, lines) in
+        (order.shipments.iter().map(|s| ("shipment", s.n, s.lines.iter().map(|l| (l.line, l.units)).collect())))
+            .chain(order.returns.iter().map(|r| ("return", r.n, r.lines.iter().map(|l| (l.line, l.units)).collect::<Vec<_>>())))
+    {
+        let distinct: std::collections::BTreeSet<u32> = lines.iter().map(|(line, _)| *line).collect();
+        let sound = !lines.is_empty() && distinct.len() == lines.len() && lines.iter().all(|(_, units)| *units > 0);
+        found.expect("I28", sound, || format!("{what} {n} has {lines:?} (line, units)"));
+    }
+    for r in &order.returns {
+        let sound = r.lines.iter().all(|l| l.restocked + l.scrapped <= l.units);
+        found.expect("I28", sound, || format!("more came back by return {} than was to: {:?}", r.n, r.lines));
+    }
+}
+
+/// What credits took off the lines is what was recorded, but for units that an edit has taken off since.
+fn credits(order: &Order, found: &mut Findings<'_>) {
+    for c in &order.credits {
+        let sound = c.amount > 0 && (c.kind == CreditKind::Line) == c.line.is_some();
+        found.expect("I29", sound, || format!("credit {} is {} for line {:?}", c.n, c.amount, c.line));
+    }
+    for line in &order.lines {
+        let n = line.n;
+        let recorded: Minor = order.credits.iter().filter(|c| c.line == Some(n)).map(|c| c.amount).sum();
+        let taken: Minor = line.lots.iter().map(|lot| lot.credit).sum();
+        found.expect("I29", taken <= recorded, || format!("line {n} has credits of {taken}, of {recorded} recorded"));
+        for lot in &line.lots {
+            let parts = [lot.subtotal, lot.coupon, lot.tax, lot.tax_included, lot.credit];
+            let total = lot.subtotal - lot.coupon + lot.tax - lot.credit;
+            let sound = lot.units > 0 && total >= 0 && parts.iter().all(|p| *p >= 0);
+            found.expect("I29", sound, || format!("line {n} has a lot {lot:?}, {total} in all"));
+        }
+    }
+}
+
+fn edits(order: &Order, found: &mut Findings<'_>) {
+    let open: Vec<u32> = order.edits.iter().filter(|e| e.state == EditState::Open).map(|e| e.n).collect();
+    let last = order.edits.last().map(|e| e.n);
+    found.expect("I30", open.is_empty() || (open.len() == 1 && open.last().copied() == last), || {
+        format!("edits {open:?} are open, the last is {last:?}")
+    });
+    for e in order.edits.iter().filter(|e| e.state != EditState::Open) {
+        let sound = (e.state == EditState::Discarded) == e.cause.is_some();
+        found.expect("I30", sound, || format!("edit {} is {}, with cause {:?}", e.n, e.state, e.cause));
+    }
+}
+
+/// Whether a person has been asked to look for one of these reasons; that they have seen it since changes nothing.
+fn watched(order: &Order, reasons: &[AttentionReason]) -> bool {
+    order.attention.iter().any(|a| reasons.contains(&a.reason))
+}
+
+/// Why the sums of an order's money may contradict each other: somebody outside moved it, or a provider said so.
+const MONEY_MOVED_OUTSIDE: [AttentionReason; 4] = [
+    AttentionReason::OutsideRefund,
+    AttentionReason::Chargeback,
+    AttentionReason::UnexpectedReport,
+    AttentionReason::AmountMismatch,
+];
+
 fn money(order: &Order, found: &mut Findings<'_>) {
-    let watched = !order.attention.is_empty();
+    let watched = watched(order, &MONEY_MOVED_OUTSIDE);
     let sums = Sums::of(order);
     found.expect("I4", watched || (0..=sums.captured).contains(&sums.refunded), || {
         format!("{} refunded of {} captured, and nobody was asked to look", sums.refunded, sums.captured)
@@ -171,11 +266,21 @@ fn money(order: &Order, found: &mut Findings<'_>) {
     for p in &order.payments {
         let n = p.n;
         let Some(parent) = p.parent else {
-            found.expect("I4", p.is_attempt(), || format!("payment {n} is a {} of nothing", p.kind));
+            // Somebody outside may send back what never came in as far as we know.
+            let sound = p.is_attempt() || (p.kind == OperationKind::Refund && p.origin != OperationOrigin::Engine);
+            found.expect("I4", sound, || format!("payment {n} is a {} of nothing", p.kind));
             continue;
         };
-        let fits = parent >= 1 && parent < n && order.payments[parent as usize - 1].is_attempt();
-        found.expect("I4", fits, || format!("payment {n} acts on payment {parent}, which is no earlier attempt"));
+        let earlier = (parent >= 1 && parent < n).then(|| order.payments[parent as usize - 1].kind);
+        let fits = match p.kind {
+            OperationKind::Authorize | OperationKind::Charge => false,
+            OperationKind::Capture => earlier == Some(OperationKind::Authorize),
+            OperationKind::Void => matches!(earlier, Some(OperationKind::Authorize | OperationKind::Charge)),
+            OperationKind::Refund => {
+                matches!(earlier, Some(OperationKind::Authorize | OperationKind::Charge | OperationKind::Capture))
+            }
+        };
+        found.expect("I4", fits, || format!("payment {n} is a {} of payment {parent}, which is {earlier:?}", p.kind));
     }
     for (n, amount, taken) in sums.taken_from_authorizations {
         found.expect("I4", watched || taken <= amount, || format!("{taken} captured of payment {n}, which authorized {amount}"));
@@ -198,7 +303,11 @@ pub fn check_at_rest(order: &Order) -> Vec<Breach> {
         matches!(order.lifecycle, Lifecycle::Rejected | Lifecycle::Expired | Lifecycle::Cancelled | Lifecycle::PaymentFailed);
     if dead {
         let invariant = if order.lifecycle == Lifecycle::Cancelled { "I25" } else { "I5" };
-        found.expect(invariant, net == 0 && sums.authorized == 0, || {
+        // More can have gone back than came in, if somebody outside sent it.
+        // Nothing goes back while a bank may take the same money.
+        let disputed = order.disputes.iter().any(|d| d.state == DisputeState::Open);
+        let settled = net == 0 || (net < 0 && watched(order, &MONEY_MOVED_OUTSIDE)) || (net > 0 && disputed);
+        found.expect(invariant, settled && sums.authorized == 0, || {
             format!("{} with {net} captured and not refunded, {} authorized", order.lifecycle, sums.authorized)
         });
         for p in &order.payments {
@@ -221,34 +330,66 @@ pub fn check_at_rest(order: &Order) -> Vec<Breach> {
         }
     }
     if matches!(order.lifecycle, Lifecycle::Confirmed | Lifecycle::Completed) {
-        let owed = independent::owed(order);
-        let kept = match order.terms {
-            PaymentTerms::Confirm => net == owed,
-            PaymentTerms::Shipment => net + sums.authorized >= owed && net <= owed,
-            // Nothing is taken, but an attempt from before the terms changed may have come through after all.
-            PaymentTerms::Invoice | PaymentTerms::Delivery => (0..=owed).contains(&net),
-        };
-        found.expect("I5", kept || !order.attention.is_empty(), || {
-            format!("{} owes {owed}, with {net} captured and kept, {} authorized", order.lifecycle, sums.authorized)
-        });
+        money_kept(order, &sums, &mut found);
         stock_kept(order, &mut found);
     }
     breaches
 }
 
+/// Why a live order at rest may have taken another amount than is due.
+const MONEY_WATCHED: [AttentionReason; 6] = [
+    AttentionReason::OutsideRefund,
+    AttentionReason::Chargeback,
+    AttentionReason::UnexpectedReport,
+    AttentionReason::AmountMismatch,
+    // Nothing is refunded meanwhile.
+    AttentionReason::Dispute,
+    AttentionReason::CaptureFailed,
+];
+
+/// What a live order at rest has taken is what is due by its terms.
+fn money_kept(order: &Order, sums: &Sums, found: &mut Findings<'_>) {
+    let net = sums.captured - sums.refunded;
+    let owed = independent::owed(order);
+    let kept = match order.terms {
+        PaymentTerms::Confirm => net == owed,
+        PaymentTerms::Shipment => {
+            let held_back = order.holds.iter().any(|h| h.blocks == Blocks::Capture);
+            let least = if held_back { 0 } else { independent::due_as_shipped(order) };
+            let secured = net + sums.authorized >= owed || watched(order, &[AttentionReason::AuthorizationLost]);
+            secured && (least.min(owed) <= net || watched(order, &[AttentionReason::AuthorizationLost])) && net <= owed
+        }
+        // Nothing is taken, but the customer pays by and by.
+        PaymentTerms::Invoice | PaymentTerms::Delivery => (0..=owed).contains(&net),
+    };
+    found.expect("I5", kept || watched(order, &MONEY_WATCHED), || {
+        format!("{} owes {owed}, with {net} captured and kept, {} authorized", order.lifecycle, sums.authorized)
+    });
+}
+
+/// Why a live order at rest may hold other stock than it wants.
+const STOCK_WATCHED: [AttentionReason; 4] =
+    [AttentionReason::StockLost, AttentionReason::SuspectHold, AttentionReason::HoldTooLarge, AttentionReason::ReleaseRefused];
+
 fn stock_kept(order: &Order, found: &mut Findings<'_>) {
     let mut balance: BTreeMap<&str, i64> = BTreeMap::new();
     for line in &order.lines {
-        *balance.entry(line.sku.as_str()).or_default() -= i64::from(line.quantity - line.counters.cancelled);
+        let gone = line.counters.cancelled + line.counters.restocked;
+        *balance.entry(line.sku.as_str()).or_default() -= i64::from(line.quantity - gone);
     }
-    for r in order.reservations.iter().filter(|r| matches!(r.state, HoldState::Held | HoldState::Committed)) {
-        *balance.entry(r.sku.as_str()).or_default() += i64::from(r.quantity);
+    for r in &order.reservations {
+        *balance.entry(r.sku.as_str()).or_default() += i64::from(units_of(r));
     }
     for (sku, surplus) in balance {
-        found.expect("I16", surplus == 0 || !order.attention.is_empty(), || {
+        found.expect("I16", surplus == 0 || watched(order, &STOCK_WATCHED), || {
             format!("{} with {surplus:+} units of {sku} held or committed", order.lifecycle)
         });
     }
+}
+
+/// The units that the inventory has set aside or given out because of a reservation.
+fn units_of(r: &Reservation) -> u32 {
+    if r.state == HoldState::Held { r.quantity - r.released } else { r.committed }
 }
 
 /// Whether an order that says it is confirmed was right to say so at that moment: paid as its terms ask, in stock, not blocked.
@@ -269,9 +410,8 @@ fn confirmed_rightly(order: &Order, found: &mut Findings<'_>) {
             .reservations
             .iter()
             .filter(|r| r.sku == line.sku && r.attempt == order.attempt)
-            .filter(|r| matches!(r.state, HoldState::Held | HoldState::Committed))
             .filter(|r| r.closing.is_none_or(|c| c.kind == ClosingKind::Commit))
-            .map(|r| r.quantity)
+            .map(units_of)
             .sum();
         found.expect("I16", held >= wanted, || format!("confirmed with {held} of {wanted} units of {} held", line.sku));
     }

@@ -178,6 +178,32 @@ crate::order::text_enum! {
         HoldExists = "HOLD_EXISTS",
         /// No hold of that kind is placed.
         NoSuchHold = "NO_SUCH_HOLD",
+        /// The order's status allows it, but something else is still outstanding.
+        NotReady = "NOT_READY",
+        /// The units named are not open: shipped, in a shipment, cancelled, or never ordered.
+        NotOpen = "NOT_OPEN",
+        /// The units named cannot be sent back, or are not outstanding.
+        NotReturnable = "NOT_RETURNABLE",
+        /// There is no record of that number.
+        NoSuchRecord = "NO_SUCH_RECORD",
+        /// A hold blocks it.
+        OnHold = "ON_HOLD",
+        /// The units are not held for the order.
+        StockNotHeld = "STOCK_NOT_HELD",
+        /// What must be paid or authorized is not.
+        NotCovered = "NOT_COVERED",
+        /// The credit is more than what is owed.
+        CreditTooLarge = "CREDIT_TOO_LARGE",
+        /// Nothing is left to be paid.
+        NothingToPay = "NOTHING_TO_PAY",
+        /// A payment's outcome is outstanding.
+        PaymentUnderWay = "PAYMENT_UNDER_WAY",
+        /// Another edit is under way.
+        EditUnderWay = "EDIT_UNDER_WAY",
+        /// The edit came to nothing; the order is as it was.
+        EditDiscarded = "EDIT_DISCARDED",
+        /// The address is in another country or state.
+        OtherTaxPlace = "OTHER_TAX_PLACE",
         /// The product may not be ordered.
         ProductUnpublished = "PRODUCT_UNPUBLISHED",
         /// The product's price makes no sense.

@@ -2,6 +2,7 @@
 #![warn(missing_docs)]
 
 pub mod allocation;
+pub mod archive;
 pub mod audit;
 pub mod error;
 pub mod ids;

@@ -22,6 +22,22 @@ pub enum Bug {
     EarlyAbsenceBelieved,
     /// The stock of a declined order is kept.
     DeclinedKeepsStock,
+    /// What is not paid for is shipped all the same.
+    ShipsUncovered,
+    /// What is being captured is captured once more.
+    CapturesTwice,
+    /// Money goes back while a bank may take the same money.
+    RefundsDisputed,
+    /// Units that came back are put on the shelf again and again.
+    RestocksTwice,
+    /// An edit applies before its difference is paid.
+    EditsUnpaid,
+    /// The journal of a redacted order keeps what people wrote.
+    RedactionKeepsNotes,
+    /// Every part of a hold is committed under the key of the first.
+    CommitsUnderOneKey,
+    /// Cancelled units keep their stock.
+    CancelledKeepsStock,
 }
 
 impl Bug {
@@ -36,6 +52,14 @@ impl Bug {
         Bug::LateCaptureIgnored,
         Bug::EarlyAbsenceBelieved,
         Bug::DeclinedKeepsStock,
+        Bug::ShipsUncovered,
+        Bug::CapturesTwice,
+        Bug::RefundsDisputed,
+        Bug::RestocksTwice,
+        Bug::EditsUnpaid,
+        Bug::RedactionKeepsNotes,
+        Bug::CommitsUnderOneKey,
+        Bug::CancelledKeepsStock,
     ];
 }
 

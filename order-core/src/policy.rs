@@ -11,6 +11,17 @@ pub enum LostStock {
     Backorder,
 }
 
+/// What to do with money that is authorized and needed, shortly before the authorization lapses. A person is told anyway.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum BeforeLapse {
+    /// Capture what is owed, although not all of it has shipped.
+    Capture,
+    /// Give it up and ask for a new one: for providers that authorize again without the customer.
+    Reauthorize,
+    /// Nothing: what is not covered any more cannot ship until it is paid again.
+    Nothing,
+}
+
 /// The engine's settings. [`Policy::default`] gives the documented defaults.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Policy {
@@ -44,6 +55,17 @@ pub struct Policy {
     pub suspects_allowed: u32,
     /// What to do when paid stock is lost.
     pub lost_stock: LostStock,
+    /// How long after its last delivery an order is completed by itself. 14 days.
+    pub completion_window: Duration,
+    /// How long after delivery goods may be sent back. 30 days.
+    pub return_window: Duration,
+    /// How long before an authorization lapses a person is told. 1 day.
+    pub capture_warning: Duration,
+    /// What to do then.
+    pub before_lapse: BeforeLapse,
+    /// Whether stock is committed as soon as an order is confirmed, rather than when it ships: for inventories that can give
+    /// committed units back. No.
+    pub commit_at_confirm: bool,
     /// Account statuses that may order, compared ignoring case. `active` and the empty status.
     pub user_statuses: Vec<String>,
     /// How long a caller waits for an order to be decided when it names no deadline. 10 s.
@@ -78,6 +100,11 @@ impl Default for Policy {
             runs_before_stuck: 5,
             suspects_allowed: 1,
             lost_stock: LostStock::Cancel,
+            completion_window: 14 * DAY,
+            return_window: 30 * DAY,
+            capture_warning: DAY,
+            before_lapse: BeforeLapse::Capture,
+            commit_at_confirm: false,
             user_statuses: vec!["active".into(), String::new()],
             answer_within: Duration::from_secs(10),
             answer_margin: Duration::from_millis(200),

@@ -2,11 +2,18 @@
 //!
 //! The front ends copy what they were sent; the rules of what may be sent stand here, once for all of them.
 
+mod edit;
+mod import;
+
 use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
 
 use uuid::Uuid;
+
+pub(crate) use edit::check_line_count;
+pub use edit::{EditRequest, LineRef, ValidEdit};
+pub use import::{ImportedOnce, ValidImport, imported_id};
 
 use crate::error::{Error, Violation};
 use crate::ids::{Name, ParseIdError, ProductId, UserId, VariantId};
@@ -150,13 +157,8 @@ impl PlaceRequest {
         let notes = given(&self.notes);
         check.text("notes", notes, |notes| text::check_note(notes, MAX_NOTES));
         let token = given(&self.payment_token);
-        if token.is_some_and(|token| token.len() > MAX_TOKEN || !token.chars().all(|c| c.is_ascii_graphic())) {
-            check.wrong("payment_token", "is not a payment token: expected at most 1,000 visible ASCII characters");
-        }
         let return_url = given(&self.return_url);
-        if return_url.is_some_and(|url| !is_web_address(url)) {
-            check.wrong("return_url", "is not a web address: expected http:// or https:// and a host, at most 2,000 characters");
-        }
+        check.paying(token, return_url);
         // All of them are there unless something was refused.
         match (check.0.is_empty(), user, shipping, payment_method, shipping_method, coupon) {
             (true, Some(user), Some(shipping), Some(payment_method), Some(shipping_method), Some(coupon)) => Ok(ValidPlace {
@@ -324,6 +326,15 @@ impl Check {
             phone: given(phone).map(Into::into),
             email: given(email).map(Into::into),
         })
+    }
+
+    fn paying(&mut self, token: Option<&str>, return_url: Option<&str>) {
+        if token.is_some_and(|token| token.len() > MAX_TOKEN || !token.chars().all(|c| c.is_ascii_graphic())) {
+            self.wrong("payment_token", "is not a payment token: expected at most 1,000 visible ASCII characters");
+        }
+        if return_url.is_some_and(|url| !is_web_address(url)) {
+            self.wrong("return_url", "is not a web address: expected http:// or https:// and a host, at most 2,000 characters");
+        }
     }
 
     fn phone(&mut self, field: String, phone: &str) {

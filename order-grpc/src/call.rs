@@ -14,7 +14,7 @@ use std::time::Duration;
 use futures_util::FutureExt as _;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header};
 use http_body_util::{BodyExt as _, Full};
-use hyper::body::Incoming;
+use hyper::body::{Frame, Incoming};
 use order_core::error::Error;
 use order_core::ids::OrderId;
 use order_core::text::check_customer_line;
@@ -46,6 +46,29 @@ pub(crate) type Handler = Arc<dyn Fn(Request<Incoming>) -> BoxFuture<Answered> +
 pub(crate) struct Call {
     deadline: Option<Instant>,
     notes: Arc<Notes>,
+}
+
+/// What a service wants said after its message, as an extension of its response: tonic's own trailers hold the status alone.
+#[derive(Debug, Clone)]
+pub(crate) struct Trailer {
+    pub(crate) name: &'static str,
+    pub(crate) value: HeaderValue,
+}
+
+impl Trailer {
+    /// The response, with the trailer that it asks for.
+    fn put(mut response: Response<Body>) -> Response<Body> {
+        let Some(Trailer { name, value }) = response.extensions_mut().remove::<Trailer>() else { return response };
+        response.map(|body| {
+            Body::new(body.map_frame(move |frame| match frame.into_trailers() {
+                Ok(mut trailers) => {
+                    trailers.insert(name, value.clone());
+                    Frame::trailers(trailers)
+                }
+                Err(frame) => frame,
+            }))
+        })
+    }
 }
 
 /// What the service lets the log know.
@@ -144,6 +167,9 @@ where
 
         let open = self.places.open();
         let answer = tokio::time::timeout_at(deadline, async {
+            if method == UNKNOWN {
+                return Err(status::unimplemented("order.OrderService has no such method"));
+            }
             open.as_ref().ok_or_else(status::overloaded)?;
             let message = receive(body, self.message_within).await?;
             let _working = self.places.work().await.ok_or_else(status::overloaded)?;
@@ -156,7 +182,7 @@ where
             }
         });
         let mut response = match answer.await {
-            Ok(Ok(response)) => response,
+            Ok(Ok(response)) => Trailer::put(response),
             Ok(Err(refused)) => refused.into_http(),
             Err(_elapsed) => status::too_late().into_http(),
         };
@@ -209,8 +235,11 @@ fn method(path: &str) -> Option<&'static str> {
         "RemoveOrderItem",
     ];
     let name = path.strip_prefix("/order.OrderService/")?;
-    Some(METHODS.into_iter().find(|m| *m == name).unwrap_or("unknown"))
+    Some(METHODS.into_iter().find(|m| *m == name).unwrap_or(UNKNOWN))
 }
+
+/// How the log names a method that there is not.
+const UNKNOWN: &str = "unknown";
 
 /// What is not gRPC at all is answered in HTTP, as the protocol asks.
 fn not_grpc(request: &Request<Incoming>) -> Option<Response<Body>> {

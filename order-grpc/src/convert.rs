@@ -71,7 +71,7 @@ fn address_input(address: proto::OrderAddressInput) -> AddressInput {
     }
 }
 
-/// An order as clients see it. The engine's own records (reservations, payment operations, holds, work) have no place in the
+/// An order as clients see it. The engine's own records (reservations, payment operations, shipments, returns, holds, work) have no place in the
 /// contract; the statuses say what they come to.
 pub(crate) fn order(order: &Order) -> proto::Order {
     let Order {
@@ -93,6 +93,11 @@ pub(crate) fn order(order: &Order) -> proto::Order {
         reservations: _,
         payments: _,
         unmatched: _,
+        shipments: _,
+        returns: _,
+        credits: _,
+        disputes: _,
+        edits: _,
         holds: _,
         attention: _,
         notices: _,
@@ -101,10 +106,14 @@ pub(crate) fn order(order: &Order) -> proto::Order {
         retry_until: _,
         created_at,
         updated_at,
+        confirmed_at: _,
         completed_at,
         cancelled_at,
         addresses,
         notes,
+        metadata: _,
+        redriven_at: _,
+        redacted_at: _,
     } = order;
     // What is ordered, where it stands in its life, and what is on its way back all show in `status`.
     let Statuses { status, payment, fulfilment: _, returned: _ } = statuses;
@@ -129,7 +138,8 @@ pub(crate) fn order(order: &Order) -> proto::Order {
         updated_at: Some(timestamp(*updated_at)),
         completed_at: completed_at.map(timestamp),
         cancelled_at: cancelled_at.map(timestamp),
-        items: lines.iter().map(|l| line(*id, *currency, l)).collect(),
+        // A line that was edited away is gone.
+        items: lines.iter().filter(|l| l.quantity > 0).map(|l| line(*id, *currency, l)).collect(),
         addresses: addresses.get().map(|both| both_addresses(*id, both)).unwrap_or_default(),
     }
 }

@@ -11,7 +11,6 @@ mod convert;
 mod limits;
 mod log;
 mod metadata;
-mod pending;
 mod server;
 mod service;
 mod status;

@@ -11,6 +11,8 @@ use tonic::metadata::{MetadataMap, MetadataValue};
 pub(crate) const IDEMPOTENCY_KEY: &str = "idempotency-key";
 /// The version the caller saw.
 pub(crate) const EXPECTED_VERSION: &str = "expected-version";
+/// How an edit's difference is paid.
+pub(crate) const PAYMENT_METHOD: &str = "payment-method";
 /// What the payment provider gave the client to pay with.
 pub(crate) const PAYMENT_TOKEN: &str = "payment-token";
 /// Where the payment provider sends the customer back to.
@@ -19,7 +21,7 @@ pub(crate) const RETURN_URL: &str = "return-url";
 pub(crate) const ORDER_VERSION: &str = "order-version";
 /// `true` when an earlier request under the same key made the order.
 pub(crate) const ORDER_REPLAYED: &str = "order-replayed";
-/// The number of an edit that was not decided when the caller's time was over.
+/// The number of an edit that was not decided when the caller was answered. A trailer.
 pub(crate) const ORDER_EDIT_ID: &str = "order-edit-id";
 /// Where the customer must go to pay.
 pub(crate) const PAYMENT_ACTION_URL: &str = "payment-action-url";

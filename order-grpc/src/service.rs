@@ -4,20 +4,19 @@ use std::sync::Arc;
 
 use order_core::error::{Error, Violation};
 use order_core::ids::{LineId, OrderId, ParseIdError, UserId};
-use order_core::machine::failure;
-use order_core::manager::{CommandOptions, OrderManager, PlaceOptions, Principal};
-use order_core::order::{Order, Status as OrderStatus};
-use order_core::request::{ItemInput, MAX_NOTES, MAX_QUANTITY};
+use order_core::machine::{Command, failure};
+use order_core::manager::{CommandOptions, EditAnswer, OrderManager, PlaceOptions, Principal};
+use order_core::order::{EditState, Order, Status as OrderStatus};
+use order_core::request::{EditRequest, LineRef, MAX_NOTES};
 use order_core::services::Clients;
 use order_core::store::{ListQuery, OrderRef, OrderStore, SortKey};
 use order_core::text::check_note;
 use tonic::metadata::{MetadataMap, MetadataValue};
 use tonic::{Request, Response, Status};
 
-use crate::call::Call;
+use crate::call::{Call, Trailer};
 use crate::convert;
 use crate::metadata::{self, CommandMetadata};
-use crate::pending::{self, EditAnswer, EditRequest};
 use crate::proto::order_service_server::OrderService;
 use crate::proto::{self, get_order_request::Identifier};
 use crate::status::{invalid, status_of};
@@ -106,21 +105,51 @@ impl<S: OrderStore, C: Clients> OrderApi<S, C> {
         status_of(error)
     }
 
-    async fn edit(
+    /// Edits an order as its `parts` and the rest of the request say, once both are found right.
+    async fn edit<T>(
         &self,
-        call: &Call,
-        order: OrderId,
-        options: CommandOptions,
-        edit: EditRequest,
+        mut parts: Parts<T>,
+        order: Option<OrderId>,
+        edit: Option<EditRequest>,
     ) -> Result<Response<proto::Order>, Status> {
-        let EditAnswer { order, undecided } =
-            pending::edit(&self.manager, &self.principal, OrderRef::Id(order), options, edit).await?;
-        let mut response = answer(call, &order);
-        if let Some(number) = undecided {
-            response.metadata_mut().insert(metadata::ORDER_EDIT_ID, MetadataValue::from(number));
+        let edit = edit.map(|edit| EditRequest {
+            payment_method: metadata::one(&parts.metadata, metadata::PAYMENT_METHOD, &mut parts.wrong).map(Into::into),
+            payment_token: metadata::one(&parts.metadata, metadata::PAYMENT_TOKEN, &mut parts.wrong).map(Into::into),
+            return_url: metadata::one(&parts.metadata, metadata::RETURN_URL, &mut parts.wrong).map(Into::into),
+            ..edit
+        });
+        if let Some(Err(Error::Invalid(more))) = edit.as_ref().map(EditRequest::validate) {
+            parts.wrong.extend(more.into_iter().map(of_an_item));
+        }
+        let options = parts.options();
+        let (Some(order), Some(edit), true) = (order, edit, parts.wrong.is_empty()) else { return Err(parts.refused()) };
+        let Parts { call, .. } = parts;
+        let done = self.manager.edit(&self.principal, OrderRef::Id(order), options, edit).await;
+        let EditAnswer { order, edit, state } = done.map_err(|error| match error {
+            Error::Invalid(wrong) => Self::failed(&call, &Error::Invalid(wrong.into_iter().map(of_an_item).collect())),
+            error => Self::failed(&call, &error),
+        })?;
+        let mut response = answer(&call, &order);
+        if let (EditState::Open, Some(number)) = (state, edit) {
+            response.extensions_mut().insert(Trailer { name: metadata::ORDER_EDIT_ID, value: number.into() });
         }
         Ok(response)
     }
+}
+
+/// The engine edits lists of lines, the contract one item at a time: where a client finds what is wrong.
+fn of_an_item(Violation { field, problem }: Violation) -> Violation {
+    let field = match field.split_once("].") {
+        Some(("items[0" | "add[0", rest)) => format!("item.{rest}"),
+        Some(("set[0", rest)) => rest.to_owned(),
+        _ => match field.as_str() {
+            "items" | "add" => "item".to_owned(),
+            "set" => "quantity".to_owned(),
+            "payment_method" => metadata::PAYMENT_METHOD.to_owned(),
+            _ => field,
+        },
+    };
+    Violation { field, problem }
 }
 
 /// An order with its version.
@@ -186,12 +215,13 @@ impl<S: OrderStore, C: Clients> OrderService for OrderApi<S, C> {
         let proto::UpdateOrderStatusRequest { order_id, status, notes } = std::mem::take(&mut parts.message);
         let order = parts.order(&order_id);
         let status = parts.id::<OrderStatus>("status", &status);
-        let notes = notes.filter(|notes| !notes.is_empty());
-        parts.note("notes", notes.as_deref().unwrap_or_default());
+        let notes = notes.unwrap_or_default();
+        parts.note("notes", &notes);
         let options = parts.options();
         let (Some(order), Some(status), true) = (order, status, parts.wrong.is_empty()) else { return Err(parts.refused()) };
-        let order = OrderRef::Id(order);
-        let order = pending::update_status(&self.manager, &self.principal, order, options, status, notes).await?;
+        let command = Command::SetStatus { status };
+        let order = self.manager.execute(&self.principal, OrderRef::Id(order), options, command, notes).await;
+        let order = order.map_err(|e| Self::failed(&parts.call, &e))?;
         Ok(answer(&parts.call, &order))
     }
 
@@ -263,34 +293,29 @@ impl<S: OrderStore, C: Clients> OrderService for OrderApi<S, C> {
         let mut parts = Parts::of(request);
         let proto::AddOrderItemRequest { order_id, item } = std::mem::take(&mut parts.message);
         let order = parts.order(&order_id);
-        let item = item.map(convert::item_input);
-        parts.item(item.as_ref());
-        let options = parts.options();
-        let (Some(order), Some(item), true) = (order, item, parts.wrong.is_empty()) else { return Err(parts.refused()) };
-        self.edit(&parts.call, order, options, EditRequest::Add(item)).await
+        if item.is_none() {
+            parts.wrong.push(Violation::new("item", "is missing: say what to add"));
+        }
+        let add = item.map(|item| EditRequest { add: vec![convert::item_input(item)], ..EditRequest::default() });
+        self.edit(parts, order, add).await
     }
 
     async fn update_order_item(&self, request: Request<proto::UpdateOrderItemRequest>) -> Result<Response<proto::Order>, Status> {
         let mut parts = Parts::of(request);
         let proto::UpdateOrderItemRequest { order_id, item_id, quantity } = std::mem::take(&mut parts.message);
         let order = parts.order(&order_id);
-        let line = parts.id::<LineId>("item_id", &item_id);
-        let quantity = parts.quantity("quantity", quantity.into());
-        let options = parts.options();
-        let (Some(order), Some(line), Some(quantity), true) = (order, line, quantity, parts.wrong.is_empty()) else {
-            return Err(parts.refused());
-        };
-        self.edit(&parts.call, order, options, EditRequest::Change(line, quantity)).await
+        let line = parts.line(&item_id);
+        let set = EditRequest { set: vec![(line, quantity.into())], ..EditRequest::default() };
+        self.edit(parts, order, Some(set)).await
     }
 
     async fn remove_order_item(&self, request: Request<proto::RemoveOrderItemRequest>) -> Result<Response<proto::Order>, Status> {
         let mut parts = Parts::of(request);
         let proto::RemoveOrderItemRequest { order_id, item_id } = std::mem::take(&mut parts.message);
         let order = parts.order(&order_id);
-        let line = parts.id::<LineId>("item_id", &item_id);
-        let options = parts.options();
-        let (Some(order), Some(line), true) = (order, line, parts.wrong.is_empty()) else { return Err(parts.refused()) };
-        self.edit(&parts.call, order, options, EditRequest::Remove(line)).await
+        let line = parts.line(&item_id);
+        let remove = EditRequest { remove: vec![line], ..EditRequest::default() };
+        self.edit(parts, order, Some(remove)).await
     }
 }
 
@@ -303,23 +328,8 @@ impl<T> Parts<T> {
         count
     }
 
-    fn quantity(&mut self, field: &'static str, n: i64) -> Option<u32> {
-        let quantity = u32::try_from(n).ok().filter(|n| (1..=MAX_QUANTITY).contains(n));
-        if quantity.is_none() {
-            self.wrong.push(Violation::new(field, format!("{n} is not a quantity: expected 1 to 10,000")));
-        }
-        quantity
-    }
-
-    fn item(&mut self, item: Option<&ItemInput>) {
-        let Some(ItemInput { product_id, variant_id, quantity }) = item else {
-            self.wrong.push(Violation::new("item", "is missing: say what to add"));
-            return;
-        };
-        self.id::<order_core::ids::ProductId>("item.product_id", product_id);
-        if let Some(variant) = variant_id.as_deref().filter(|v| !v.is_empty()) {
-            self.id::<order_core::ids::VariantId>("item.variant_id", variant);
-        }
-        self.quantity("item.quantity", *quantity);
+    /// The line an item call is for. What is not a line's id stands for no line, since the rest of the request is still to be checked.
+    fn line(&mut self, text: &str) -> LineRef {
+        self.id::<LineId>("item_id", text).map_or(LineRef::Number(0), LineRef::Id)
     }
 }

@@ -108,14 +108,26 @@ fn rejected(rejection: &Rejection) -> Status {
 
 const fn rejection_class(reason: RejectionReason) -> (Code, &'static str) {
     let kind = match reason {
-        RejectionReason::IllegalTransition | RejectionReason::TooLate | RejectionReason::OrderExpired => "STATE",
-        RejectionReason::HoldExists | RejectionReason::NoSuchHold => "HOLD",
+        RejectionReason::IllegalTransition
+        | RejectionReason::TooLate
+        | RejectionReason::OrderExpired
+        | RejectionReason::NotReady
+        | RejectionReason::NoSuchRecord
+        | RejectionReason::EditUnderWay
+        | RejectionReason::EditDiscarded => "STATE",
+        RejectionReason::NotOpen | RejectionReason::NotReturnable => "UNITS",
+        RejectionReason::HoldExists | RejectionReason::NoSuchHold | RejectionReason::OnHold => "HOLD",
         RejectionReason::ProductUnpublished | RejectionReason::PriceUnusable => "PRODUCT",
         RejectionReason::UserNotActive => "USER",
         RejectionReason::CouponInvalid | RejectionReason::CouponMinimum | RejectionReason::CouponExhausted => "COUPON",
         RejectionReason::TotalChanged => "PRICE",
-        RejectionReason::OutOfStock => "STOCK",
-        RejectionReason::PaymentDeclined => "PAYMENT",
+        RejectionReason::OutOfStock | RejectionReason::StockNotHeld => "STOCK",
+        RejectionReason::PaymentDeclined
+        | RejectionReason::NotCovered
+        | RejectionReason::CreditTooLarge
+        | RejectionReason::NothingToPay
+        | RejectionReason::PaymentUnderWay => "PAYMENT",
+        RejectionReason::OtherTaxPlace => "ADDRESS",
     };
     (Code::FailedPrecondition, kind)
 }

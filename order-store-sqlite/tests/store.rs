@@ -3,11 +3,12 @@
 mod common;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use common::*;
-use order_core::order::Order;
-use order_core::store::{Changeset, CommitError, FeedCursor, FeedPage, FeedQuery, OrderStore, StoreErrorKind};
+use order_core::order::{Closing, ClosingKind, Event, HoldState, Order, Reservation, Shipment};
+use order_core::store::{Changeset, CommitError, FeedCursor, FeedPage, FeedQuery, ListQuery, OrderStore, StoreErrorKind};
 use order_core::testkit::orders;
 use order_core::text::Private;
 use order_store_sqlite::{SqliteOptions, SqliteStore};
@@ -140,13 +141,9 @@ async fn a_file_from_before_the_feed_is_fed_by_time_and_then_goes_on() {
     }
     let committed = feed(&store, None).await.rows;
     drop(store);
-    let db = rusqlite::Connection::open(&file.0).unwrap();
-    let undo =
-        "DROP TABLE order_feed; DROP TABLE order_store; DELETE FROM order_migrations WHERE version > 1; PRAGMA user_version = 1";
-    db.execute_batch(undo).unwrap();
-    drop(db);
 
-    let store = open(&file.0);
+    let old = as_of_the_first_version(&file);
+    let store = open(&old.0);
     let FeedPage { rows, next } = feed(&store, None).await;
     let expected = [(1, 1, 2), (2, 1, 2), (3, 1, 2), (2, 3, 5), (2, 6, 6), (1, 3, 3)];
     let expected = expected.into_iter().flat_map(|(n, first, last)| (first..=last).map(move |seq| (plain(n).id, seq)));
@@ -169,4 +166,202 @@ async fn a_row_of_the_feed_that_cannot_be_read_is_said_to_be_its_orders() {
     let error = store.feed(&FeedQuery { after: None, limit: 1 }).await.unwrap_err();
     assert_eq!(error.kind, StoreErrorKind::Corrupt);
     assert!(error.message.contains(&placed.id.to_string()), "{error}");
+}
+
+/// An order as the first version could keep it, with a journal that says how its reservations came to be what they are.
+fn of_the_first_version() -> Changeset {
+    let held = |n, state| Reservation { state, quantity: n, ..full(1).reservations[0].clone() };
+    let reservations = [
+        Reservation { n: 1, committed: 1, closings: 1, ..held(1, HoldState::Committed) },
+        Reservation { n: 2, released: 2, closings: 2, refusals: 1, ..held(2, HoldState::Released) },
+        Reservation {
+            n: 3,
+            closing: Some(Closing { serial: 1, kind: ClosingKind::Release, units: 3, committed: false, unknown: true }),
+            closings: 2,
+            refusals: 1,
+            ..held(3, HoldState::Held)
+        },
+        Reservation { n: 4, closings: 1, closing_refused: true, refusals: 1, ..held(4, HoldState::Held) },
+        Reservation { n: 5, ..held(5, HoldState::Held) },
+        Reservation { n: 6, state: HoldState::Refused, available: Some(0), ..orders::reservation(6, HoldState::Refused) },
+    ];
+    let of_today = full(1);
+    let mut order = Order {
+        reservations: reservations.into(),
+        payments: of_today.payments,
+        lines: of_today.lines,
+        attention: of_today.attention,
+        confirmed_at: Some(at(7)),
+        amounts: of_today.amounts,
+        coupon: of_today.coupon,
+        claims: of_today.claims,
+        holds: of_today.holds,
+        notes: of_today.notes,
+        ..plain(1)
+    };
+    for line in &mut order.lines {
+        line.counters.restocked = 0;
+        line.lots.iter_mut().for_each(|lot| lot.credit = 0);
+    }
+    order.attention.iter_mut().for_each(|attention| attention.acknowledged = false);
+    let closing = |n, kind| Event::StockClosing { n, kind, units: None, committed: false };
+    let refused = |n, kind| Event::StockClosingRefused { n, kind, code: "no".into() };
+    let events = [
+        closing(1, ClosingKind::Commit),
+        Event::StockCommitted { n: 1, units: None },
+        closing(2, ClosingKind::Release),
+        refused(2, ClosingKind::Release),
+        closing(2, ClosingKind::Release),
+        Event::StockReleased { n: 2, units: None, committed: false },
+        closing(3, ClosingKind::Release),
+        refused(3, ClosingKind::Release),
+        closing(3, ClosingKind::Release),
+        closing(4, ClosingKind::Commit),
+        refused(4, ClosingKind::Commit),
+        Event::Confirmed,
+    ];
+    let mut changeset = orders::place_in(order, 1 + events.len() as u64);
+    for (row, event) in changeset.journal[1..].iter_mut().zip(events) {
+        row.at = if event == Event::Confirmed { at(7) } else { row.at };
+        row.event = event;
+    }
+    changeset
+}
+
+#[tokio::test]
+async fn orders_of_the_first_version_are_read_as_they_were_and_go_on() {
+    let file = TempFile::new();
+    let store = open(&file.0);
+    let placing = of_the_first_version();
+    let order = Arc::clone(&placing.after);
+    store.commit(placing).await.unwrap();
+    let untouched = place(&store, plain(2)).await;
+    drop(store);
+
+    let old = as_of_the_first_version(&file);
+    let store = open(&old.0);
+    assert_eq!(load(&store, order.id).await.0, order);
+    assert_eq!(load(&store, untouched.id).await.0, untouched);
+    let stuck = store.list(&ListQuery { stuck: true, ..ListQuery::default() }).await.unwrap().orders;
+    assert_eq!(stuck, [Arc::clone(&order)]);
+
+    let grown = changeset(Some(&order), full(1));
+    let order = Arc::clone(&grown.after);
+    store.commit(grown).await.unwrap();
+    let taken_off = orders::amend(&untouched, |order| {
+        let line = &mut order.lines[0];
+        (line.quantity, line.subtotal) = (0, 0);
+        (order.amounts.subtotal, order.amounts.total) = (0, 0);
+    });
+    let untouched = Arc::clone(&taken_off.after);
+    store.commit(taken_off).await.unwrap();
+    drop(store);
+    let store = open(&old.0);
+    assert_eq!(load(&store, order.id).await.0, order);
+    assert_eq!(load(&store, untouched.id).await.0, untouched);
+}
+
+#[tokio::test]
+async fn what_was_erased_is_nowhere_in_the_file() {
+    let file = TempFile::new();
+    let store = open(&file.0);
+    let secret = |what: &str| format!("Ada's secret {what}");
+    let mut order = full(1);
+    order.notes = Private(Some(secret(&"notes ".repeat(5_000))));
+    order.metadata = Private(Some([(text("key"), secret("metadata"))].into()));
+    order.payments[3].token = Private(Some(secret("token")));
+    order.addresses.0.as_mut().unwrap().billing.city = secret("city");
+    order.edits[1].address = Private(Some(orders::address(&secret("place"))));
+    let mut placing = orders::place_in(order, 40);
+    for row in &mut placing.journal {
+        row.notes = Some(secret(&"row ".repeat(row.seq as usize * 50)));
+    }
+    let placed = Arc::clone(&placing.after);
+    store.commit(placing).await.unwrap();
+    let in_file = || std::fs::read(&file.0).unwrap().windows(12).filter(|bytes| bytes == b"Ada's secret").count();
+    // Other orders around it, and changes of its own, move rows from page to page.
+    let mut order = placed;
+    for n in 2..60 {
+        place(&store, full(n)).await;
+        let noting = orders::amend(&order, |order| order.notes = Private(Some(secret(&"more ".repeat(n as usize * 100)))));
+        order = Arc::clone(&noting.after);
+        store.commit(noting).await.unwrap();
+    }
+    drop(store);
+    assert!(in_file() >= 40);
+    let store = open(&file.0);
+    let redacting = orders::amend(&order, |order| {
+        *order = Order { redacted_at: Some(at(9)), notices: order.notices.clone(), ..order.without_personal() };
+    });
+    store.commit(redacting).await.unwrap();
+    drop(store);
+    assert_eq!(in_file(), 0);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_backup_is_whole_and_of_one_moment_while_others_write() {
+    let file = TempFile::new();
+    let store = Arc::new(open(&file.0));
+    // Each changeset adds a shipment and a row: a copy of half of one would not fit together.
+    let mut order = place(&store, plain(1)).await;
+    for n in 2..300 {
+        place(&store, full(n)).await;
+    }
+    let done = Arc::new(AtomicBool::new(false));
+    let writing = {
+        let (store, done) = (Arc::clone(&store), Arc::clone(&done));
+        tokio::spawn(async move {
+            let mut written = 0u32;
+            while !done.load(Ordering::SeqCst) {
+                written += 1;
+                let sample = full(1).shipments.remove(0);
+                let next = orders::amend(&order, |order| order.shipments.push(Shipment { n: written, ..sample }));
+                order = Arc::clone(&next.after);
+                store.commit(next).await.unwrap();
+            }
+            order
+        })
+    };
+    let mut versions = Vec::new();
+    for _ in 0..5 {
+        let copy = TempFile::new();
+        store.backup(&copy.0).await.unwrap();
+        assert!(!copy.0.with_extension("db.partial").exists());
+        let copy = open(&copy.0);
+        let found = load(&copy, plain(1).id).await.0;
+        assert_eq!(found.shipments.len() as u64 + 1, found.version);
+        let rows = feed(&copy, None).await.rows;
+        assert_eq!(rows.iter().filter(|row| row.row.order == found.id).count() as u64, found.version);
+        assert_eq!(rows.len() as u64, 298 + found.version);
+        assert_eq!(load(&copy, plain(7).id).await.0, load(&store, plain(7).id).await.0);
+        place(&copy, plain(1000)).await;
+        versions.push(found.version);
+    }
+    done.store(true, Ordering::SeqCst);
+    let last = writing.await.unwrap();
+    assert!(versions.is_sorted() && versions[0] < last.version, "{versions:?} of {}", last.version);
+    assert_eq!(load(&store, last.id).await.0, last, "the original goes on undisturbed");
+    assert!(store.load(plain(1000).id.into(), None).await.unwrap().is_none());
+}
+
+#[tokio::test]
+async fn a_backup_replaces_no_file_and_leaves_none_when_it_fails() {
+    let file = TempFile::new();
+    for store in [open(&file.0), open(":memory:")] {
+        let placed = place(&store, full(1)).await;
+        let taken = TempFile::new();
+        std::fs::write(&taken.0, "somebody's").unwrap();
+        let nowhere = TempFile::new().0.join("no/such/folder.db");
+        for (path, says) in [(&taken.0, "there is a file already: name a new one"), (&nowhere, "no file can be made there")] {
+            let error = store.backup(path).await.unwrap_err();
+            assert_eq!(error.kind, StoreErrorKind::InvalidQuery);
+            assert!(error.message.contains(says) && error.message.contains(path.to_str().unwrap()), "{error}");
+        }
+        assert_eq!(std::fs::read(&taken.0).unwrap(), b"somebody's");
+        let copy = TempFile::new();
+        std::fs::write(copy.0.with_extension("db.partial"), "left by one that was interrupted").unwrap();
+        store.backup(&copy.0).await.unwrap();
+        assert_eq!(load(&open(&copy.0), placed.id).await.0, placed);
+        assert_eq!(store.backup(&copy.0).await.unwrap_err().kind, StoreErrorKind::InvalidQuery);
+    }
 }

@@ -1,14 +1,16 @@
 //! One file for each group of commands.
 
-mod change;
+pub mod bulk;
+pub mod change;
 mod check;
+mod payments;
 pub mod place;
 pub mod read;
 mod serve;
 pub mod shop;
-mod states;
+pub mod states;
 mod watch;
-mod work;
+pub mod work;
 
 use crate::args::{Cli, Command};
 use crate::exit::{Code, Failure, Outcome};
@@ -23,6 +25,9 @@ pub fn run(cli: Cli) -> Outcome {
     }
     let settings = Settings::resolve(&cli.global)?;
     let out = Out::new(settings.format);
+    if out.is_diagram() && !matches!(cli.command, Command::States) {
+        return Err(Failure::bad_input("--format mermaid is for `order states` only: use table, json or jsonl"));
+    }
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_time()
@@ -37,16 +42,18 @@ pub fn run(cli: Cli) -> Outcome {
             Command::Get(args) => read::get(&settings, &out, args).await,
             Command::List(args) => read::list(&settings, &out, args).await,
             Command::History(args) => read::history(&settings, &out, args).await,
+            Command::Timeline(args) => read::timeline(&settings, &out, args).await,
             Command::Explain(args) => read::explain(&settings, &out, args).await,
-            Command::Cancel(args) => change::cancel(&settings, &out, args).await,
-            Command::RetryPayment(args) => change::retry_payment(&settings, &out, args).await,
-            Command::RecordPayment(args) => change::record_payment(&settings, &out, args).await,
+            Command::Change(command) => change::change(&settings, &out, command).await,
+            Command::RetryPayment(args) => payments::retry_payment(&settings, &out, args).await,
+            Command::RecordPayment(args) => payments::record_payment(&settings, &out, args).await,
             Command::Note(args) => change::note(&settings, &out, args).await,
             Command::Watch(args) => watch::watch(&settings, args).await,
             Command::Work(args) => work::work(&settings, &out, args).await,
             Command::Serve(args) => serve::serve(&settings, args).await,
             Command::Stuck => read::stuck(&settings, &out).await,
             Command::Check => check::check(&settings, &out).await,
+            Command::Bulk(command) => bulk::run(&settings, &out, command).await,
             Command::States => states::states(&out),
             Command::Run(_) => Ok(()),
         }

@@ -15,7 +15,8 @@ use crate::engine::Engine;
 use crate::exit::{Failure, Outcome, dead_order};
 use crate::input::items::{self, Named};
 use crate::input::{create_order, read};
-use crate::output::order::{OrderView, amount, text};
+use crate::output::order::{OrderView, amount};
+use crate::output::order_text::text;
 use crate::output::table::Table;
 use crate::output::{Out, note};
 use crate::settings::Settings;
@@ -116,7 +117,7 @@ pub async fn resolve_item(item: &items::Item, shop: &Shop) -> Outcome<ItemInput>
 }
 
 /// An address in JSON, or in a file.
-fn address(option: &str, text: Option<&str>) -> Outcome<Option<AddressInput>> {
+pub fn address(option: &str, text: Option<&str>) -> Outcome<Option<AddressInput>> {
     let Some(text) = text else { return Ok(None) };
     if text.trim_start().starts_with('{') {
         return create_order::address(option, text).map(Some);
@@ -195,5 +196,5 @@ fn quote_text(quote: &Quote) -> String {
             money(l.lot.subtotal),
         ]);
     }
-    format!("{}\n{}", items.render(), crate::output::order::sums(&quote.amounts, quote.currency))
+    format!("{}\n{}", items.render(), crate::output::order_text::sums(&quote.amounts, quote.currency))
 }

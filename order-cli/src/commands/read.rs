@@ -1,15 +1,19 @@
 //! Commands that only look: `get`, `list`, `stuck`, `history`, `explain`.
 
-use order_core::manager::Explanation;
+use order_core::manager::{Explanation, OrderManager, Principal};
 use order_core::order::Op;
-use order_core::store::{ListQuery, OrderPage};
+use order_core::services::Clients;
+use order_core::store::{ListQuery, OrderStore};
 use serde::Serialize;
 
 use crate::args::{ById, List};
 use crate::engine::Engine;
 use crate::exit::Outcome;
-use crate::output::order::{OrderView, text};
-use crate::output::rows::{HistoryView, PageView, attention_table, history_table, orders_table};
+use crate::output::order::OrderView;
+use crate::output::order_text::text;
+use crate::output::rows::{HistoryView, PageView, history_table, orders_table};
+use crate::output::stuck::{StuckView, reasons, stuck_table};
+use crate::output::timeline::Timeline;
 use crate::output::{Out, note};
 use crate::settings::Settings;
 
@@ -41,27 +45,47 @@ pub async fn list(settings: &Settings, out: &Out, args: List) -> Outcome {
     Ok(())
 }
 
-/// Shows every order a person must look at.
+/// Shows every order a person must look at, with the reasons.
 pub async fn stuck(settings: &Settings, out: &Out) -> Outcome {
     let engine = Engine::open_for_reading(settings)?;
-    let mut orders = Vec::new();
-    let mut after = None;
-    loop {
-        let query = ListQuery { stuck: true, limit: 1000, after: after.take(), ..ListQuery::default() };
-        let page = engine.manager.list(&engine.principal, query).await?;
-        orders.extend(page.orders);
-        match page.next {
-            Some(next) => after = Some(next),
-            None => break,
-        }
-    }
-    let page = OrderPage { total: u32::try_from(orders.len()).unwrap_or(u32::MAX), orders, next: None };
-    let view = PageView::of(&page);
-    out.many(&view, &view.orders, || attention_table(&page.orders).render())?;
-    if page.orders.is_empty() {
+    let found = stuck_orders(&engine.manager, &engine.principal).await?;
+    out.many(&StuckView::document(&found), &StuckView::rows(&found), || stuck_table(&found).render())?;
+    if found.is_empty() {
         note("no order needs a person");
     }
     Ok(())
+}
+
+/// Every order with open attention or stuck work, each explained.
+pub async fn stuck_orders<S: OrderStore, C: Clients>(
+    manager: &OrderManager<S, C>,
+    principal: &Principal,
+) -> Outcome<Vec<Explanation>> {
+    let mut found = Vec::new();
+    let mut query = ListQuery { stuck: true, limit: 1000, ..ListQuery::default() };
+    loop {
+        let page = manager.list(principal, query.clone()).await?;
+        for order in page.orders {
+            let explanation = manager.explain(principal, order.id.into()).await?;
+            // Listed a moment ago, and settled since; or all that is left has been seen by a person.
+            if !reasons(&explanation).is_empty() {
+                found.push(explanation);
+            }
+        }
+        match page.next {
+            Some(next) => query.after = Some(next),
+            None => return Ok(found),
+        }
+    }
+}
+
+/// Shows an order's life at a glance.
+pub async fn timeline(settings: &Settings, out: &Out, args: ById) -> Outcome {
+    let engine = Engine::open_for_reading(settings)?;
+    let rows = engine.manager.history(&engine.principal, args.order).await?;
+    let explanation = engine.manager.explain(&engine.principal, args.order).await?;
+    let timeline = Timeline::of(&explanation, &rows);
+    out.many(&timeline, &timeline.moments, || timeline.text())
 }
 
 /// Shows what happened to an order.
@@ -92,7 +116,7 @@ struct ExplanationView {
     done: bool,
     due: Vec<CallView>,
     looked_at_again: Option<String>,
-    stuck: Vec<StuckView>,
+    stuck: Vec<StuckOperation>,
     tries: Vec<TryView>,
     possible: Vec<&'static str>,
     explanation: Vec<String>,
@@ -105,7 +129,7 @@ struct CallView {
 }
 
 #[derive(Debug, Serialize)]
-struct StuckView {
+struct StuckOperation {
     operation: String,
     why: String,
 }
@@ -133,7 +157,7 @@ impl ExplanationView {
             done: e.next.is_done(),
             due: e.next.calls.iter().map(|c| CallView { operation: c.op.to_string(), call: format!("{:?}", c.verb) }).collect(),
             looked_at_again: e.next.wake.map(|t| t.to_string()),
-            stuck: e.next.stuck.iter().map(|s| StuckView { operation: s.op.to_string(), why: s.why.clone() }).collect(),
+            stuck: e.next.stuck.iter().map(|s| StuckOperation { operation: s.op.to_string(), why: s.why.clone() }).collect(),
             tries: tries.collect(),
             possible: e.possible.clone(),
             explanation: e.sentences.clone(),

@@ -12,7 +12,8 @@ use crate::args::{Settlement, ShopCommand};
 use crate::engine::{Engine, open_shop};
 use crate::exit::{Code, Failure, Outcome};
 use crate::input::read;
-use crate::output::order::{OrderView, text};
+use crate::output::order::OrderView;
+use crate::output::order_text::text;
 use crate::output::table::Table;
 use crate::output::{Out, note};
 use crate::settings::Settings;
@@ -51,7 +52,7 @@ async fn report(out: &Out, engine: &Engine, payment: &DeskPayment) -> Outcome {
 /// What the desk reports of a payment.
 pub fn report_of(payment: &DeskPayment) -> Outcome<PaymentReport> {
     let reference: Reference = payment.reference.parse()?;
-    Ok(PaymentReport { key: Some(payment.key), reference, status: payment.status, amount: payment.amount })
+    Ok(PaymentReport { key: Some(payment.key), reference, parent: None, status: payment.status, amount: payment.amount })
 }
 
 fn stock(out: &Out, rows: Vec<StockRow>) -> Outcome {

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use order_core::manager::{Resynced, Retried};
 use order_core::runtime::{Clock, SystemClock};
 use order_core::store::WorkSummary;
 use serde::Serialize;
@@ -9,7 +10,7 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use crate::args::Work;
 use crate::engine::Engine;
-use crate::exit::{Code, Failure, Outcome};
+use crate::exit::{Code, Failure, Outcome, chain};
 use crate::output::{Out, counted, note};
 use crate::settings::Settings;
 
@@ -31,6 +32,18 @@ struct WorkView {
 /// Does what is due, once or for ever.
 pub async fn work(settings: &Settings, out: &Out, args: Work) -> Outcome {
     let engine = Engine::open(settings).await?;
+    if args.retry_stuck {
+        let retried = engine.manager.retry_stuck(&engine.principal).await?;
+        for line in said_of_retries(&retried) {
+            note(line);
+        }
+    }
+    if args.resync {
+        let resynced = engine.manager.resync(&engine.principal).await?;
+        for line in said_of_resync(&resynced) {
+            note(line);
+        }
+    }
     if args.watch {
         return watch(&engine).await;
     }
@@ -42,6 +55,29 @@ pub async fn work(settings: &Settings, out: &Out, args: Work) -> Outcome {
         next_due: summary.next_due.map(|t| t.to_string()),
     };
     out.one(&view, || report(&view))
+}
+
+/// What was tried again, an order a line.
+pub fn said_of_retries(retried: &[Retried]) -> Vec<String> {
+    let mut said: Vec<String> = retried
+        .iter()
+        .map(|Retried { before, stuck, after }| match after {
+            Ok(_) => format!("order {} is tried again: {}", before.number, stuck.join(", ")),
+            Err(error) => format!("order {} cannot be tried again: {}", before.number, chain(error)),
+        })
+        .collect();
+    if said.is_empty() {
+        said.push("nothing is stuck that trying again could cure".into());
+    }
+    said
+}
+
+/// What was woken, an order a line.
+pub fn said_of_resync(resynced: &Resynced) -> Vec<String> {
+    let Resynced { looked_at, woken } = resynced;
+    let mut said = vec![format!("looked at {}, woke {}", counted(*looked_at, "order"), counted(woken.len() as u64, "order"))];
+    said.extend(woken.iter().map(|(_, number, due)| format!("order {number} is due at {due}")));
+    said
 }
 
 fn report(view: &WorkView) -> String {

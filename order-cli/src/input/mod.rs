@@ -1,6 +1,8 @@
 //! What comes in from files and options, turned into the engine's requests.
 
 pub mod create_order;
+pub mod duration;
 pub mod items;
+pub mod lines;
 pub mod proto_json;
 pub mod read;

@@ -1,8 +1,13 @@
 //! What commands print: results on stdout in one of three formats, everything else on stderr.
 
+pub mod life;
 pub mod order;
+pub mod order_text;
+pub mod preview;
 pub mod rows;
+pub mod stuck;
 pub mod table;
+pub mod timeline;
 
 use std::fmt;
 use std::io::{self, Write};
@@ -17,20 +22,24 @@ use crate::exit::{Code, Failure, Outcome};
 pub enum Format {
     /// Aligned columns, for people.
     #[default]
+    #[value(alias = "text")]
     Table,
     /// One JSON document.
     Json,
     /// One JSON value per line.
     Jsonl,
+    /// A state diagram; only for `order states`.
+    Mermaid,
 }
 
 impl FromStr for Format {
     type Err = String;
     fn from_str(s: &str) -> Result<Self, String> {
         match s {
-            "table" => Ok(Format::Table),
+            "table" | "text" => Ok(Format::Table),
             "json" => Ok(Format::Json),
             "jsonl" => Ok(Format::Jsonl),
+            "mermaid" => Ok(Format::Mermaid),
             _ => Err(format!("{s:?} is not a format: expected table, json or jsonl")),
         }
     }
@@ -53,6 +62,11 @@ impl Out {
         self.format == Format::Json
     }
 
+    /// Whether results are a state diagram.
+    pub fn is_diagram(&self) -> bool {
+        self.format == Format::Mermaid
+    }
+
     /// Whether results are for people.
     pub fn is_for_people(&self) -> bool {
         self.format == Format::Table
@@ -61,7 +75,7 @@ impl Out {
     /// One thing: `table` for people, `value` as one document or one line.
     pub fn one(&self, value: &impl Serialize, table: impl FnOnce() -> String) -> Outcome {
         match self.format {
-            Format::Table => to_stdout(&table()),
+            Format::Table | Format::Mermaid => to_stdout(&table()),
             Format::Json => to_stdout(&json(value, true)?),
             Format::Jsonl => to_stdout(&json(value, false)?),
         }
@@ -70,7 +84,7 @@ impl Out {
     /// Many things: `document` as one document, or each of `rows` on a line of its own.
     pub fn many<R: Serialize>(&self, document: &impl Serialize, rows: &[R], table: impl FnOnce() -> String) -> Outcome {
         match self.format {
-            Format::Table => to_stdout(&table()),
+            Format::Table | Format::Mermaid => to_stdout(&table()),
             Format::Json => to_stdout(&json(document, true)?),
             Format::Jsonl => {
                 let mut lines = String::new();

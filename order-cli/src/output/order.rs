@@ -1,16 +1,17 @@
-//! An order as JSON and as text. Field names and spellings are those of the order service's proto; payment tokens are
+//! An order as JSON. Field names and spellings are those of the order service's proto; payment tokens are
 //! never among them.
 
-use std::fmt::Write as _;
+use std::collections::BTreeMap;
 
+use order_core::ids::Name;
 use order_core::machine::{Purpose, key};
 use order_core::money::{Currency, Minor, Money};
-use order_core::order::{Address, AddressType, Amounts, Line, Order, OrderHold, PaymentOperation, Reservation};
+use order_core::order::{Address, AddressType, Line, Order, OrderHold, PaymentOperation, Reservation};
 use order_core::time::Timestamp;
 use serde::Serialize;
 use uuid::Uuid;
 
-use super::table::{Table, printable};
+use super::life::{CreditView, DisputeView, EditView, ReturnView, ShipmentView, UnmatchedView};
 
 /// An order, whole.
 #[derive(Debug, Serialize)]
@@ -46,6 +47,18 @@ pub struct OrderView {
     version: u64,
     reservations: Vec<ReservationView>,
     payments: Vec<PaymentView>,
+    owed_amount: String,
+    authorized_amount: String,
+    captured_amount: String,
+    refunded_amount: String,
+    shipments: Vec<ShipmentView>,
+    returns: Vec<ReturnView>,
+    credits: Vec<CreditView>,
+    disputes: Vec<DisputeView>,
+    edits: Vec<EditView>,
+    unmatched_payments: Vec<UnmatchedView>,
+    metadata: BTreeMap<String, String>,
+    redacted_at: Option<String>,
 }
 
 #[derive(Debug, Serialize)]
@@ -62,6 +75,14 @@ struct ItemView {
     discount_amount: String,
     created_at: String,
     updated_at: String,
+    line: u32,
+    open: u32,
+    cancelled: u32,
+    planned: u32,
+    shipped: u32,
+    delivered: u32,
+    returned: u32,
+    owed_amount: String,
 }
 
 #[derive(Debug, Serialize)]
@@ -94,6 +115,7 @@ struct AttentionView {
     reason: &'static str,
     about: Option<String>,
     since: String,
+    acknowledged: bool,
 }
 
 #[derive(Debug, Serialize)]
@@ -103,6 +125,9 @@ struct ReservationView {
     quantity: u32,
     attempt: u32,
     state: &'static str,
+    held: u32,
+    committed: u32,
+    released: u32,
     closing: Option<&'static str>,
     reference: Option<String>,
     expires_at: Option<String>,
@@ -124,6 +149,7 @@ struct PaymentView {
     status: &'static str,
     reference: Option<String>,
     code: Option<String>,
+    origin: &'static str,
     capture_before: Option<String>,
     deadline: Option<String>,
     action: Option<ActionView>,
@@ -141,6 +167,7 @@ impl OrderView {
     /// The view of `order`.
     pub fn of(order: &Order) -> Self {
         let amount = |minor| amount(minor, order.currency);
+        let money = order.money();
         let addresses = order.addresses.get().map(|a| {
             vec![
                 AddressView::of(order, AddressType::Shipping, &a.shipping),
@@ -166,7 +193,7 @@ impl OrderView {
             updated_at: order.updated_at.to_string(),
             completed_at: time(order.completed_at),
             cancelled_at: time(order.cancelled_at),
-            items: order.lines.iter().map(|l| ItemView::of(order, l)).collect(),
+            items: lines(order).map(|l| ItemView::of(order, l)).collect(),
             addresses: addresses.unwrap_or_default(),
             lifecycle: order.lifecycle.as_str(),
             fulfilment_status: order.statuses.fulfilment.as_str(),
@@ -182,11 +209,24 @@ impl OrderView {
                     reason: a.reason.as_str(),
                     about: a.about.map(|op| op.to_string()),
                     since: a.since.to_string(),
+                    acknowledged: a.acknowledged,
                 })
                 .collect(),
             version: order.version,
             reservations: order.reservations.iter().map(ReservationView::of).collect(),
             payments: order.payments.iter().map(|p| PaymentView::of(order, p)).collect(),
+            owed_amount: amount(money.owed),
+            authorized_amount: amount(money.authorized),
+            captured_amount: amount(money.captured),
+            refunded_amount: amount(money.refunded),
+            shipments: order.shipments.iter().map(ShipmentView::of).collect(),
+            returns: order.returns.iter().map(ReturnView::of).collect(),
+            credits: order.credits.iter().map(|c| CreditView::of(order, c)).collect(),
+            disputes: order.disputes.iter().map(|d| DisputeView::of(order, d)).collect(),
+            edits: order.edits.iter().map(|e| EditView::of(order, e)).collect(),
+            unmatched_payments: order.unmatched.iter().map(UnmatchedView::of).collect(),
+            metadata: metadata(order).map(|(key, value)| (key.to_string(), value.clone())).collect(),
+            redacted_at: time(order.redacted_at),
         }
     }
 }
@@ -206,6 +246,14 @@ impl ItemView {
             discount_amount: amount(line.discount, order.currency),
             created_at: line.created_at.to_string(),
             updated_at: line.updated_at.to_string(),
+            line: line.n,
+            open: line.open(),
+            cancelled: line.counters.cancelled,
+            planned: line.counters.planned,
+            shipped: line.counters.shipped,
+            delivered: line.counters.delivered,
+            returned: line.counters.returned,
+            owed_amount: amount(line.owed(), order.currency),
         }
     }
 }
@@ -248,6 +296,9 @@ impl ReservationView {
             quantity: r.quantity,
             attempt: r.attempt,
             state: r.state.as_str(),
+            held: r.held(),
+            committed: r.committed,
+            released: r.released,
             closing: r.closing.map(|c| c.kind.as_str()),
             reference: r.reference.as_ref().map(ToString::to_string),
             expires_at: time(r.expires_at),
@@ -272,6 +323,7 @@ impl PaymentView {
             status: p.state.as_str(),
             reference: p.reference.as_ref().map(ToString::to_string),
             code: p.code.clone(),
+            origin: p.origin.as_str(),
             capture_before: time(p.capture_before),
             deadline: time(p.deadline),
             action: p.action.get().map(|a| ActionView { url: a.url.clone(), data: a.data.clone() }),
@@ -286,150 +338,17 @@ pub fn amount(minor: Minor, currency: Currency) -> String {
     Money::new(minor, currency).amount().to_string()
 }
 
-fn time(at: Option<Timestamp>) -> Option<String> {
+/// The time, if there is one.
+pub fn time(at: Option<Timestamp>) -> Option<String> {
     at.map(|t| t.to_string())
 }
 
-/// The order for people: who, what, how much, and what became of stock and money.
-pub fn text(order: &Order) -> String {
-    let money = |minor| amount(minor, order.currency);
-    let mut out = String::new();
-    let _ = writeln!(out, "{}  {}  {} {}", order.number, status_line(order), money(order.amounts.total), order.currency);
-    let mut facts = Table::new(&["", ""]).indented(2);
-    let mut fact = |name: &str, value: String| facts.row([name.to_owned(), value]);
-    fact("id", order.id.to_string());
-    fact("user", order.user.to_string());
-    fact("placed", order.created_at.to_string());
-    if order.updated_at != order.created_at {
-        fact("updated", format!("{} (version {})", order.updated_at, order.version));
-    }
-    let pays = format!("{} (due: {})", order.payment_method, order.terms);
-    fact("pays by", pays);
-    if let Some(method) = &order.shipping_method {
-        fact("ships by", method.to_string());
-    }
-    if let Some(addresses) = order.addresses.get() {
-        fact("ships to", address_line(&addresses.shipping));
-        if addresses.billing != addresses.shipping {
-            fact("bills", address_line(&addresses.billing));
-        }
-    }
-    if let Some(until) = order.retry_until.filter(|_| order.statuses.status == order_core::order::Status::PaymentFailed) {
-        fact("retry until", until.to_string());
-    }
-    for hold in &order.holds {
-        let until = hold.until.map(|t| format!(", until {t}")).unwrap_or_default();
-        fact("hold", format!("{} blocks {}, placed by {}{until}", hold.kind, hold.blocks, hold.placed_by));
-    }
-    for attention in &order.attention {
-        let about = attention.about.map(|op| format!(" about {op}")).unwrap_or_default();
-        fact("attention", format!("{}{about} since {}", attention.reason, attention.since));
-    }
-    if let Some(notes) = order.notes.get() {
-        fact("notes", notes.clone());
-    }
-    out.push_str(&facts.render());
-    out.push('\n');
-    out.push_str(&items(order));
-    out.push_str(&sums(&order.amounts, order.currency));
-    if !order.reservations.is_empty() {
-        out.push('\n');
-        out.push_str(&reservations(order));
-    }
-    if !order.payments.is_empty() {
-        out.push('\n');
-        out.push_str(&payments(order));
-    }
-    out
+/// The lines of which anything is left to see: an edit may have taken all of a line away.
+pub fn lines(order: &Order) -> impl Iterator<Item = &Line> {
+    order.lines.iter().filter(|l| l.quantity > 0)
 }
 
-/// The statuses on one line: `CONFIRMED, PAID, UNFULFILLED`.
-pub fn status_line(order: &Order) -> String {
-    let s = order.statuses;
-    let mut text = format!("{}, {}, {}", s.status, s.payment, s.fulfilment);
-    if s.returned != order_core::order::ReturnStatus::None {
-        let _ = write!(text, ", {}", s.returned);
-    }
-    text
-}
-
-fn address_line(a: &Address) -> String {
-    let mut parts = vec![format!("{} {}", a.first_name, a.last_name), a.address_line1.clone()];
-    parts.extend(a.address_line2.clone());
-    parts.push(format!("{} {} {}", a.postal_code, a.city, a.state).trim().to_owned());
-    parts.push(a.country.clone());
-    printable(&parts.join(", "))
-}
-
-fn items(order: &Order) -> String {
-    let mut table = Table::new(&["SKU", "NAME", ">QTY", ">PRICE", ">DISCOUNT", ">SUBTOTAL"]).indented(2);
-    for line in &order.lines {
-        table.row([
-            line.sku.to_string(),
-            line.name.clone(),
-            line.quantity.to_string(),
-            amount(line.unit_price, order.currency),
-            amount(line.discount, order.currency),
-            amount(line.subtotal, order.currency),
-        ]);
-    }
-    table.render()
-}
-
-/// What an order comes to.
-pub fn sums(a: &Amounts, currency: Currency) -> String {
-    let mut table = Table::new(&["", ">"]).indented(2);
-    let mut sum = |name: &str, minor: Minor| table.row([name.to_owned(), amount(minor, currency)]);
-    sum("subtotal", a.subtotal);
-    if a.discount != 0 {
-        sum("discount", -a.discount);
-    }
-    sum("shipping", a.shipping);
-    sum("tax", a.tax);
-    if a.tax_included != 0 {
-        sum("(tax included)", a.tax_included);
-    }
-    sum("total", a.total);
-    table.render()
-}
-
-fn reservations(order: &Order) -> String {
-    let mut table = Table::new(&["STOCK", "SKU", ">QTY", "STATE", "REFERENCE"]).indented(2);
-    for r in &order.reservations {
-        let state = match (r.closing, r.available) {
-            (Some(closing), _) => format!("{} ({})", r.state, closing.kind),
-            (None, Some(available)) => format!("{} ({available} available)", r.state),
-            (None, None) => r.state.to_string(),
-        };
-        table.row([
-            format!("r{}", r.n),
-            r.sku.to_string(),
-            r.quantity.to_string(),
-            state,
-            r.reference.as_ref().map(ToString::to_string).unwrap_or_default(),
-        ]);
-    }
-    table.render()
-}
-
-fn payments(order: &Order) -> String {
-    let mut table = Table::new(&["PAYMENT", "KIND", "METHOD", ">AMOUNT", "STATE", "REFERENCE"]).indented(2);
-    for p in &order.payments {
-        let mut state = p.state.to_string();
-        if let Some(code) = &p.code {
-            let _ = write!(state, " ({code})");
-        }
-        if let Some(action) = p.action.get() {
-            let _ = write!(state, " at {}", action.url);
-        }
-        table.row([
-            format!("p{}", p.n),
-            p.kind.as_str().to_lowercase(),
-            p.method.to_string(),
-            amount(p.amount, order.currency),
-            state,
-            p.reference.as_ref().map(ToString::to_string).unwrap_or_default(),
-        ]);
-    }
-    table.render()
+/// What programs keep with the order.
+pub fn metadata(order: &Order) -> impl Iterator<Item = (&Name, &String)> {
+    order.metadata.get().into_iter().flatten()
 }

@@ -50,34 +50,13 @@ pub fn orders_table(orders: &[Arc<Order>]) -> Table {
 /// The status; with `!` where a person must look, `#` where a hold is placed.
 pub fn flagged(order: &Order) -> String {
     let mut text = order.statuses.status.to_string();
-    if !order.attention.is_empty() {
+    if order.attention.iter().any(|a| !a.acknowledged) {
         text.push_str(" !");
     }
     if !order.holds.is_empty() {
         text.push_str(" #");
     }
     text
-}
-
-/// Orders a person must look at, and why.
-pub fn attention_table(orders: &[Arc<Order>]) -> Table {
-    let mut table = Table::new(&["NUMBER", "STATUS", "PAYMENT", "SINCE", "WHY"]);
-    for order in orders {
-        let why: Vec<String> = order
-            .attention
-            .iter()
-            .map(|a| a.about.map_or_else(|| a.reason.to_string(), |op| format!("{} ({op})", a.reason)))
-            .collect();
-        let why = if why.is_empty() { "stuck: `order explain` says why".to_owned() } else { why.join(", ") };
-        table.row([
-            order.number.to_string(),
-            order.statuses.status.to_string(),
-            order.statuses.payment.to_string(),
-            order.attention.iter().map(|a| a.since).min().map(|t| t.to_string()).unwrap_or_default(),
-            why,
-        ]);
-    }
-    table
 }
 
 /// A row of an order's journal.

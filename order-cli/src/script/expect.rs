@@ -5,8 +5,8 @@ use std::ops::Range;
 use order_core::error::{ErrorKind, RejectionReason};
 use order_core::ids::Sku;
 use order_core::order::{
-    AttentionReason, FulfilmentStatus, HoldState, Lifecycle, NoticeKind, OperationKind, OperationState, PaymentStatus,
-    ReturnStatus, Status,
+    AttentionReason, EditState, FulfilmentStatus, HoldState, Lifecycle, NoticeKind, OperationKind, OperationState, PaymentStatus,
+    ReturnState, ReturnStatus, ShipmentState, Status,
 };
 
 use crate::exit::Outcome;
@@ -32,11 +32,13 @@ pub enum Wanted {
     Field(&'static str, String),
     /// A sum of the order, or of a quote: its name and its value.
     Amount(&'static str, String),
+    /// What the order's payments and records add up to: its name and its value.
+    Money(&'static str, String),
     /// The order's version.
     Version(u64),
     /// The kinds of the holds placed on it.
     Holds(Vec<String>),
-    /// The open reasons of attention.
+    /// The reasons of attention that nobody has acknowledged.
     Attention(Vec<String>),
     /// The order's payment operations: `charge CAPTURED 32.43`.
     Payments(Vec<String>),
@@ -44,6 +46,22 @@ pub enum Wanted {
     Reservations(Vec<String>),
     /// The payment operations the desk knows for the order, spelt as payments.
     Desk(Vec<String>),
+    /// The states of its shipments.
+    Shipments(Vec<String>),
+    /// The states of its returns.
+    Returns(Vec<String>),
+    /// The states of its edits.
+    Edits(Vec<String>),
+    /// Its disputes: `REFERENCE STATE`.
+    Disputes(Vec<String>),
+    /// Its credits: amounts.
+    Credits(Vec<String>),
+    /// What programs keep with it: `KEY=VALUE`.
+    Metadata(Vec<String>),
+    /// How many orders a person must look at.
+    Stuck(u64),
+    /// Texts that are somewhere in what the step printed.
+    Said(Vec<String>),
     /// Events of the order's journal, in this order, others between them allowed.
     History(Vec<String>),
     /// What the customer was told, in order.
@@ -63,13 +81,21 @@ impl Wanted {
             Wanted::Error(_) => "error".into(),
             Wanted::Message(_) => "message".into(),
             Wanted::Replayed(_) => "replayed".into(),
-            Wanted::Field(name, _) | Wanted::Amount(name, _) => (*name).into(),
+            Wanted::Field(name, _) | Wanted::Amount(name, _) | Wanted::Money(name, _) => (*name).into(),
             Wanted::Version(_) => "version".into(),
             Wanted::Holds(_) => "holds".into(),
             Wanted::Attention(_) => "attention".into(),
             Wanted::Payments(_) => "payments".into(),
             Wanted::Reservations(_) => "reservations".into(),
             Wanted::Desk(_) => "desk".into(),
+            Wanted::Shipments(_) => "shipments".into(),
+            Wanted::Returns(_) => "returns".into(),
+            Wanted::Edits(_) => "edits".into(),
+            Wanted::Disputes(_) => "disputes".into(),
+            Wanted::Credits(_) => "credits".into(),
+            Wanted::Metadata(_) => "metadata".into(),
+            Wanted::Stuck(_) => "stuck".into(),
+            Wanted::Said(_) => "said".into(),
             Wanted::History(_) => "history".into(),
             Wanted::Notices(_) => "notices".into(),
             Wanted::AtRest(_) => "at_rest".into(),
@@ -86,6 +112,8 @@ impl Wanted {
                 | Wanted::Message(_)
                 | Wanted::Amount(..)
                 | Wanted::Orders(_)
+                | Wanted::Stuck(_)
+                | Wanted::Said(_)
                 | Wanted::Stock(..)
                 | Wanted::Replayed(_)
         )
@@ -146,7 +174,24 @@ impl Expect {
                 expect.add(text.span, Wanted::Amount(name, text.value.to_owned()));
             }
         }
+        for name in ["owed", "authorized", "captured", "refunded"] {
+            if let Some(text) = fields.text(name)? {
+                amount_shape(text.value).map_err(|e| fields.problem(name, e))?;
+                expect.add(text.span, Wanted::Money(name, text.value.to_owned()));
+            }
+        }
         expect.integer(&mut fields, "version", Wanted::Version)?;
+        let shipments = spellings(ShipmentState::ALL, ShipmentState::as_str);
+        expect.list(&mut fields, "shipments", |t| known(t, &shipments), Wanted::Shipments)?;
+        let returns = spellings(ReturnState::ALL, ReturnState::as_str);
+        expect.list(&mut fields, "returns", |t| known(t, &returns), Wanted::Returns)?;
+        let edits = spellings(EditState::ALL, EditState::as_str);
+        expect.list(&mut fields, "edits", |t| known(t, &edits), Wanted::Edits)?;
+        expect.list(&mut fields, "disputes", |_| Ok(()), Wanted::Disputes)?;
+        expect.list(&mut fields, "credits", amount_shape, Wanted::Credits)?;
+        expect.list(&mut fields, "metadata", |_| Ok(()), Wanted::Metadata)?;
+        expect.integer(&mut fields, "stuck", Wanted::Stuck)?;
+        expect.list(&mut fields, "said", |_| Ok(()), Wanted::Said)?;
         expect.list(&mut fields, "holds", |_| Ok(()), Wanted::Holds)?;
         let reasons = spellings(AttentionReason::ALL, AttentionReason::as_str);
         expect.list(&mut fields, "attention", |t| known(t, &reasons), Wanted::Attention)?;

@@ -8,6 +8,7 @@ use order_store_sqlite::shop::StockRow;
 use super::expect::Wanted;
 use super::perform::Seen;
 use super::stage::Stage;
+use crate::commands::read::stuck_orders;
 use crate::exit::Outcome;
 use crate::output::order::amount;
 
@@ -33,6 +34,14 @@ pub fn differs(stage: &Stage, seen: &Seen, wanted: &Wanted) -> Outcome<Option<St
             let page = stage.world.run(stage.manager.list(&stage.principal, query))?;
             unlike(page.total.to_string(), want.to_string())
         }
+        (Wanted::Stuck(want), _) => {
+            let found = stage.world.run(stuck_orders(&stage.manager, &stage.principal))?;
+            unlike(found.len().to_string(), want.to_string())
+        }
+        (Wanted::Said(want), _) => {
+            let missing = want.iter().find(|w| !seen.said.iter().any(|line| line.contains(*w)));
+            missing.map(|m| format!("nothing that was printed holds {m:?}"))
+        }
         (Wanted::Stock(sku, figure, want), _) => {
             let rows = stage.outside(stage.shop.stock(None))?;
             match rows.iter().find(|r| r.sku == *sku) {
@@ -50,7 +59,33 @@ pub fn differs(stage: &Stage, seen: &Seen, wanted: &Wanted) -> Outcome<Option<St
         (Wanted::Field(field, want), Some(order)) => unlike(field_of(order, field), want.clone()),
         (Wanted::Version(want), Some(order)) => unlike(order.version.to_string(), want.to_string()),
         (Wanted::Holds(want), Some(order)) => lists(order.holds.iter().map(|h| h.kind.to_string()).collect(), want),
-        (Wanted::Attention(want), Some(order)) => lists(order.attention.iter().map(|a| a.reason.to_string()).collect(), want),
+        (Wanted::Attention(want), Some(order)) => {
+            let open = order.attention.iter().filter(|a| !a.acknowledged);
+            lists(open.map(|a| a.reason.to_string()).collect(), want)
+        }
+        (Wanted::Money(sum, want), Some(order)) => {
+            let money = order.money();
+            let is = match *sum {
+                "owed" => money.owed,
+                "authorized" => money.authorized,
+                "captured" => money.captured,
+                _ => money.refunded,
+            };
+            compare_amount(&name, order.in_currency(is), want)
+        }
+        (Wanted::Shipments(want), Some(order)) => lists(order.shipments.iter().map(|s| s.state.to_string()).collect(), want),
+        (Wanted::Returns(want), Some(order)) => lists(order.returns.iter().map(|r| r.state.to_string()).collect(), want),
+        (Wanted::Edits(want), Some(order)) => lists(order.edits.iter().map(|e| e.state.to_string()).collect(), want),
+        (Wanted::Disputes(want), Some(order)) => {
+            lists(order.disputes.iter().map(|d| format!("{} {}", d.reference, d.state)).collect(), want)
+        }
+        (Wanted::Credits(want), Some(order)) => {
+            lists(order.credits.iter().map(|c| amount(c.amount, order.currency)).collect(), want)
+        }
+        (Wanted::Metadata(want), Some(order)) => {
+            let kept = order.metadata.get().into_iter().flatten();
+            lists(kept.map(|(key, value)| format!("{key}={value}")).collect(), want)
+        }
         (Wanted::Payments(want), Some(order)) => {
             let is = order.payments.iter().map(|p| spell(p.kind.as_str(), p.state.as_str(), &amount(p.amount, order.currency)));
             lists(as_precise_as(is.collect(), want), want)

@@ -1,7 +1,7 @@
 //! `order run`: scripted fixtures, in which people report bugs and try policies. `examples/README.md` documents the format.
 
 mod clock;
-mod duration;
+mod command;
 mod expect;
 mod faults;
 mod judge;

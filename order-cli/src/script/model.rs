@@ -4,8 +4,8 @@ use std::ops::Range;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use order_core::ids::{IdempotencyKey, Name, Reference, Sku};
-use order_core::order::{Blocks, OperationState};
+use order_core::ids::{IdempotencyKey, Reference, Sku};
+use order_core::order::OperationState;
 use order_core::policy::Policy;
 use order_core::services::ServiceName;
 use order_core::time::Timestamp;
@@ -14,6 +14,8 @@ use toml::de::DeValue;
 
 use super::expect::Expect;
 use crate::args::Settlement;
+use crate::args::bulk::ExportForm;
+use crate::args::change::ChangeCommand;
 use crate::input::items::Item;
 use order_core::request::AddressInput;
 
@@ -63,12 +65,14 @@ pub enum Act<'s> {
     Place(Box<Place>),
     /// Says what an order would cost.
     Quote(Box<Cart>),
-    /// Cancels.
-    Cancel {
-        /// Why.
-        reason: String,
-        /// How.
-        how: How,
+    /// A command of the command line.
+    Change {
+        /// Its name there.
+        name: String,
+        /// The command.
+        command: Box<ChangeCommand>,
+        /// How long the caller waits; until nothing is due now if none.
+        wait: Option<Duration>,
     },
     /// Pays again.
     RetryPayment {
@@ -87,6 +91,8 @@ pub enum Act<'s> {
         payment: Option<u32>,
         /// The provider's name for it; the recorded one if none.
         reference: Option<Reference>,
+        /// The provider's name for the payment it acts on, for what was made outside the engine.
+        parent: Option<Reference>,
         /// What became of it.
         status: OperationState,
         /// How much, in the order's currency; what was asked for if none.
@@ -99,30 +105,19 @@ pub enum Act<'s> {
         /// How.
         how: How,
     },
-    /// Places a hold.
-    Hold {
-        /// Its kind.
-        kind: Name,
-        /// What it blocks.
-        blocks: Blocks,
-        /// For how long; until released if none.
-        lasts: Option<Duration>,
-        /// How.
-        how: How,
-    },
-    /// Releases a hold.
-    ReleaseHold {
-        /// Its kind.
-        kind: Name,
-        /// How.
-        how: How,
-    },
     /// Moves the clock.
     Advance(Duration),
     /// Makes a service misbehave, or behave again.
     Service(Fault),
     /// Lets a worker do what is due, now or for a while.
-    Work(Duration),
+    Work {
+        /// For how long.
+        lasting: Duration,
+        /// Whether what is stuck is tried again first.
+        retry_stuck: bool,
+        /// Whether every order is looked at anew first.
+        resync: bool,
+    },
     /// Ends a payment that waits at the desk.
     Settle {
         /// The payment operation's number within the order; the one that waits if none.
@@ -141,12 +136,35 @@ pub enum Act<'s> {
     },
     /// Loads a catalogue over the present one.
     Load(CatalogueSource<'s>),
-    /// The process dies and starts again: what is only in memory is gone.
-    Restart,
+    /// The process dies and starts again, perhaps with other settings: what is only in memory is gone.
+    Restart(Option<Box<Policy>>),
+    /// Writes all orders out: kept by the script as they are, or printed as a table.
+    Export(ExportForm),
+    /// Puts what was exported last into a new store in memory, with which the script goes on.
+    Restore,
+    /// Takes in historic orders.
+    Import {
+        /// The file, named relative to the script.
+        file: PathBuf,
+        /// Whether it is only tried.
+        dry_run: bool,
+    },
+    /// Copies the store, and compares the copy.
+    Backup,
     /// Prints the order's journal.
     History,
     /// Prints what the order waits for.
     Explain,
+    /// Prints the order.
+    Get,
+    /// Prints the order's life at a glance.
+    Timeline,
+    /// Prints the orders a person must look at.
+    Stuck,
+    /// Prints what happened to all orders since the last time.
+    Watch,
+    /// Prints the lifecycle as a state diagram.
+    States,
     /// Tests the invariants.
     Check,
     /// Only looks.
@@ -155,25 +173,32 @@ pub enum Act<'s> {
 
 impl Act<'_> {
     /// What the script calls it.
-    pub fn name(&self) -> &'static str {
+    pub fn name(&self) -> &str {
         match self {
+            Act::Change { name, .. } => name,
             Act::Place(_) => "place",
             Act::Quote(_) => "quote",
-            Act::Cancel { .. } => "cancel",
             Act::RetryPayment { .. } => "retry-payment",
             Act::RecordPayment { .. } => "record-payment",
             Act::Note { .. } => "note",
-            Act::Hold { .. } => "hold",
-            Act::ReleaseHold { .. } => "release-hold",
             Act::Advance(_) => "advance",
             Act::Service(_) => "service",
-            Act::Work(_) => "work",
+            Act::Work { .. } => "work",
             Act::Settle { .. } => "settle",
             Act::Restock { .. } => "restock",
             Act::Load(_) => "load",
-            Act::Restart => "restart",
+            Act::Restart(_) => "restart",
+            Act::Export(_) => "export",
+            Act::Restore => "restore",
+            Act::Import { .. } => "import",
+            Act::Backup => "backup",
             Act::History => "history",
             Act::Explain => "explain",
+            Act::Get => "get",
+            Act::Timeline => "timeline",
+            Act::Stuck => "stuck",
+            Act::Watch => "watch",
+            Act::States => "states",
             Act::Check => "check",
             Act::Expect => "expect",
         }

@@ -1,6 +1,8 @@
 //! Doing what a step says.
 
+use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use order_core::error::{Error, RejectionReason};
 use order_core::ids::OrderId;
@@ -11,18 +13,27 @@ use order_core::order::{Amounts, OperationState, Order};
 use order_core::request::PlaceRequest;
 use order_core::runtime::Clock;
 
-use super::duration;
 use super::expect::kind_name;
 use super::model::{Act, Answer, Cart, Fault, How, Place, Step};
 use super::stage::{Stage, read_catalogue};
+use crate::args::bulk::{ExportForm, Import};
+use crate::args::change::ChangeCommand;
 use crate::auditing;
+use crate::commands::bulk::import::import_into;
+use crate::commands::change::{Changed, Desk, new_items};
 use crate::commands::place::resolve_item;
-use crate::commands::read::sentences;
+use crate::commands::read::{sentences, stuck_orders};
 use crate::commands::shop::report_of;
+use crate::commands::states::diagram;
+use crate::commands::work::{said_of_resync, said_of_retries};
 use crate::exit::{Code, Failure, Outcome, chain};
+use crate::input::duration;
 use crate::output::counted;
-use crate::output::order::status_line;
+use crate::output::order_text::{status_line, text};
+use crate::output::preview::{edit_text, preview_text};
 use crate::output::rows::history_table;
+use crate::output::stuck::stuck_table;
+use crate::output::timeline::Timeline;
 use crate::toml_doc::Source;
 
 /// What came of a step.
@@ -62,13 +73,18 @@ impl From<Error> for StepError {
 
 impl From<Failure> for StepError {
     fn from(failure: Failure) -> Self {
-        let kind = match failure.code {
-            Code::Refused => "REJECTED",
-            Code::BadInput => "INVALID",
-            Code::NotFound => "NOT_FOUND",
-            Code::Unavailable => "STORE",
-        };
-        StepError { kind, reason: None, message: failure.message().to_owned(), dead_order: false }
+        let kind = failure.kind().map_or_else(|| kind_of(failure.code), kind_name);
+        StepError { kind, reason: failure.reason(), message: failure.message().to_owned(), dead_order: false }
+    }
+}
+
+/// The kind of a failure that is not the engine's.
+const fn kind_of(code: Code) -> &'static str {
+    match code {
+        Code::Refused => "REJECTED",
+        Code::BadInput => "INVALID",
+        Code::NotFound => "NOT_FOUND",
+        Code::Unavailable => "STORE",
     }
 }
 
@@ -108,19 +124,15 @@ fn act(stage: &mut Stage, source: Source<'_>, step: &Step<'_>, about: Option<Ord
             seen.said.push(format!("would cost {}", Money::new(quote.amounts.total, quote.currency)));
             seen.quote = Some((quote.amounts, quote.currency));
         }
-        Act::Cancel { reason, how } => {
-            let id = order()?;
-            let done = stage.world.run(stage.manager.cancel(&stage.principal, id.into(), options(how), reason.clone()))?;
-            settle_down(stage, how, done, seen)?;
-        }
+        Act::Change { command, wait, .. } => changed(stage, order()?, command, *wait, seen)?,
         Act::RetryPayment { method, token, return_url, how } => {
             let id = order()?;
             let retry = RetryPayment { method: method.clone(), token: token.clone(), return_url: return_url.clone() };
             let done = stage.world.run(stage.manager.retry_payment(&stage.principal, id.into(), options(how), retry))?;
-            settle_down(stage, how, done, seen)?;
+            settle_down(stage, how.wait, done, seen)?;
             note_dead(seen);
         }
-        Act::RecordPayment { payment, reference, status, amount } => {
+        Act::RecordPayment { payment, reference, parent, status, amount } => {
             let before = stage.world.run(stage.manager.get(&stage.principal, order()?.into()))?;
             let operation = payment
                 .map(|n| before.payment(n).ok_or_else(|| Failure::new(Code::NotFound, format!("the order has no payment {n}"))));
@@ -139,25 +151,13 @@ fn act(stage: &mut Stage, source: Source<'_>, step: &Step<'_>, about: Option<Ord
                 (None, None) => return Err(Failure::bad_input("a report needs a reference").into()),
             };
             let key = operation.map(|p| key(before.id, Purpose::Payment, p.n));
-            let report = PaymentReport { key, reference, status: *status, amount: money };
+            let report = PaymentReport { key, reference, parent: parent.clone(), status: *status, amount: money };
             let done = stage.world.run(stage.manager.record_payment(&stage.principal, before.id.into(), report))?;
-            settle_down(stage, &How::default(), done, seen)?;
+            settle_down(stage, None, done, seen)?;
         }
         Act::Note { text, how } => {
             let id = order()?;
             seen.order = Some(stage.world.run(stage.manager.note(&stage.principal, id.into(), options(how), text.clone()))?);
-        }
-        Act::Hold { kind, blocks, lasts, how } => {
-            let until = lasts.map(|d| stage.world.now().after(d));
-            let (id, kind) = (order()?, kind.clone());
-            let done =
-                stage.world.run(stage.manager.place_hold(&stage.principal, id.into(), options(how), kind, *blocks, until))?;
-            settle_down(stage, how, done, seen)?;
-        }
-        Act::ReleaseHold { kind, how } => {
-            let id = order()?;
-            let done = stage.world.run(stage.manager.release_hold(&stage.principal, id.into(), options(how), kind.clone()))?;
-            settle_down(stage, how, done, seen)?;
         }
         Act::Settle { payment, outcome, report } => {
             let before = stage.world.run(stage.manager.get(&stage.principal, order()?.into()))?;
@@ -170,7 +170,7 @@ fn act(stage: &mut Stage, source: Source<'_>, step: &Step<'_>, about: Option<Ord
             if *report {
                 let told = report_of(&settled)?;
                 let done = stage.world.run(stage.manager.record_payment(&stage.principal, before.id.into(), told))?;
-                settle_down(stage, &How::default(), done, seen)?;
+                settle_down(stage, None, done, seen)?;
             }
         }
         Act::Restock { sku, units } => {
@@ -189,15 +189,44 @@ fn act(stage: &mut Stage, source: Source<'_>, step: &Step<'_>, about: Option<Ord
             seen.said.push(announce(fault));
             stage.services.set(fault.clone());
         }
-        Act::Work(lasting) => {
+        Act::Work { lasting, retry_stuck, resync } => {
+            if *retry_stuck {
+                seen.said.extend(said_of_retries(&stage.world.run(stage.manager.retry_stuck(&stage.principal))?));
+            }
+            if *resync {
+                seen.said.extend(said_of_resync(&stage.world.run(stage.manager.resync(&stage.principal))?));
+            }
             let worked = stage.work(*lasting)?;
             let when = if lasting.is_zero() { String::new() } else { format!("; it is {}", stage.world.now()) };
             // An order that falls due several times counts each time.
             seen.said.push(format!("found {} due{when}", counted(worked as u64, "order")));
         }
-        Act::Restart => {
-            stage.restart()?;
+        Act::Restart(policy) => {
+            stage.restart(policy.as_deref())?;
             seen.said.push("the process died, and another one runs".into());
+        }
+        Act::Export(form) => {
+            let (orders, text) = stage.export(*form)?;
+            seen.said.push(format!("exported {}", counted(orders, "order")));
+            match form {
+                ExportForm::Jsonl => stage.exported = text,
+                ExportForm::CsvOrders | ExportForm::CsvLines => seen.said.extend(text.lines().map(str::to_owned)),
+            }
+        }
+        Act::Restore => {
+            let restored = stage.restore()?;
+            seen.said
+                .push(format!("restored {} into a new store; exporting them again gives the same", counted(restored, "order")));
+        }
+        Act::Import { file, dry_run } => {
+            let file = Path::new(source.name).parent().unwrap_or(Path::new("")).join(file);
+            let args = Import { file, dry_run: *dry_run };
+            let imported = import_into(&stage.manager, &stage.principal, &stage.world, &args);
+            seen.said.push(stage.world.run(imported)?.text());
+        }
+        Act::Backup => {
+            let copied = stage.backup()?;
+            seen.said.push(format!("the copy has {}, the same as the store", counted(copied, "order")));
         }
         Act::History => {
             let rows = stage.world.run(stage.manager.history(&stage.principal, order()?.into()))?;
@@ -207,6 +236,25 @@ fn act(stage: &mut Stage, source: Source<'_>, step: &Step<'_>, about: Option<Ord
             let explanation = stage.world.run(stage.manager.explain(&stage.principal, order()?.into()))?;
             seen.said.extend(sentences(&explanation).lines().map(str::to_owned));
         }
+        Act::Get => {
+            let order = stage.world.run(stage.manager.get(&stage.principal, order()?.into()))?;
+            seen.said.extend(text(&order).lines().map(str::to_owned));
+        }
+        Act::Timeline => {
+            let id = order()?;
+            let rows = stage.world.run(stage.manager.history(&stage.principal, id.into()))?;
+            let explanation = stage.world.run(stage.manager.explain(&stage.principal, id.into()))?;
+            seen.said.extend(Timeline::of(&explanation, &rows).text().lines().map(str::to_owned));
+        }
+        Act::Stuck => {
+            let found = stage.world.run(stuck_orders(&stage.manager, &stage.principal))?;
+            seen.said.extend(stuck_table(&found).render().lines().map(str::to_owned));
+        }
+        Act::Watch => {
+            let rows = stage.watch()?;
+            seen.said.extend(rows.iter().map(|r| format!("{} {} {}", r.number, r.row.seq, r.row.event.name())));
+        }
+        Act::States => seen.said.extend(diagram().lines().map(str::to_owned)),
         Act::Check => {
             let findings = stage.outside(auditing::audit(&stage.manager, Some(&stage.shop))).map_err(Failure::from)?;
             seen.said.push(findings.summary());
@@ -219,9 +267,26 @@ fn act(stage: &mut Stage, source: Source<'_>, step: &Step<'_>, about: Option<Ord
     Ok(())
 }
 
+/// Does a command as the command line does it, and shows what would come of one that is only tried.
+fn changed(stage: &Stage, order: OrderId, command: &ChangeCommand, wait: Option<Duration>, seen: &mut Seen) -> Done {
+    let added = stage.outside(new_items(command, &stage.shop))?;
+    let desk = Desk { manager: &stage.manager, principal: &stage.principal, now: stage.world.now(), wait };
+    match stage.world.run(desk.perform(order.into(), command, added))? {
+        Changed::Order(done) => settle_down(stage, wait, done, seen),
+        Changed::Preview(order, rows) => {
+            seen.said.extend(preview_text(&order, &rows).lines().map(str::to_owned));
+            Ok(())
+        }
+        Changed::EditPreview(preview) => {
+            seen.said.extend(edit_text(&preview).lines().map(str::to_owned));
+            Ok(())
+        }
+    }
+}
+
 /// An order after a command: worked until nothing is due now, unless the caller waits only so long.
-fn settle_down(stage: &Stage, how: &How, order: Arc<Order>, seen: &mut Seen) -> Done {
-    seen.order = Some(if how.wait.is_some() { order } else { stage.drive(order.id)? });
+fn settle_down(stage: &Stage, wait: Option<Duration>, order: Arc<Order>, seen: &mut Seen) -> Done {
+    seen.order = Some(if wait.is_some() { order } else { stage.drive(order.id)? });
     Ok(())
 }
 

@@ -6,11 +6,11 @@ use order_core::order::Order;
 use order_core::runtime::Clock;
 use serde::Serialize;
 
-use super::duration;
 use super::model::Step;
 use super::perform::Seen;
 use super::stage::Stage;
 use crate::exit::{Outcome, one_line};
+use crate::input::duration;
 use crate::output::order::{OrderView, amount};
 use crate::output::rows::flagged;
 use crate::output::table::Table;
@@ -21,7 +21,7 @@ use crate::output::{Out, to_stdout};
 pub struct StepView {
     step: usize,
     #[serde(rename = "do")]
-    what: &'static str,
+    what: String,
     name: Option<String>,
     at: String,
     order: Option<String>,
@@ -91,7 +91,7 @@ impl Report {
         let order = seen.order.as_ref();
         self.steps.push(StepView {
             step: number,
-            what: step.act.name(),
+            what: step.act.name().to_owned(),
             name: step.name.clone(),
             at: stage.world.now().to_string(),
             order: order.map(|o| o.number.to_string()),

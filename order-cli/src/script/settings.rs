@@ -3,12 +3,12 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use order_core::policy::{LostStock, Policy};
+use order_core::policy::{BeforeLapse, LostStock, Policy};
 use order_core::time::Timestamp;
 use toml::de::DeValue;
 
-use super::duration;
 use crate::exit::Outcome;
+use crate::input::duration;
 use crate::toml_doc::{Fields, kind_of};
 use order_core::request::AddressInput;
 
@@ -87,6 +87,11 @@ pub fn policy(fields: Option<Fields<'_, '_>>) -> Outcome<Policy> {
         runs_before_stuck,
         suspects_allowed,
         lost_stock,
+        completion_window,
+        return_window,
+        capture_warning,
+        before_lapse,
+        commit_at_confirm,
         user_statuses,
         answer_within,
         answer_margin,
@@ -105,6 +110,9 @@ pub fn policy(fields: Option<Fields<'_, '_>>) -> Outcome<Policy> {
         ("hold_reserve", hold_reserve),
         ("backoff_first", backoff_first),
         ("backoff_longest", backoff_longest),
+        ("completion_window", completion_window),
+        ("return_window", return_window),
+        ("capture_warning", capture_warning),
         ("answer_within", answer_within),
         ("answer_margin", answer_margin),
         ("breaker_pause", breaker_pause),
@@ -130,6 +138,18 @@ pub fn policy(fields: Option<Fields<'_, '_>>) -> Outcome<Policy> {
         Some("cancel") => *lost_stock = LostStock::Cancel,
         Some("backorder") => *lost_stock = LostStock::Backorder,
         Some(other) => return Err(fields.problem("lost_stock", format!("{other:?} is neither cancel nor backorder"))),
+    }
+    match fields.text("before_lapse")?.map(|t| t.value) {
+        None => {}
+        Some("capture") => *before_lapse = BeforeLapse::Capture,
+        Some("reauthorize") => *before_lapse = BeforeLapse::Reauthorize,
+        Some("nothing") => *before_lapse = BeforeLapse::Nothing,
+        Some(other) => {
+            return Err(fields.problem("before_lapse", format!("{other:?} is not one of capture, reauthorize, nothing")));
+        }
+    }
+    if let Some(at_confirm) = fields.boolean("commit_at_confirm")? {
+        *commit_at_confirm = at_confirm;
     }
     if let Some(statuses) = fields.texts("user_statuses")? {
         *user_statuses = statuses.into_iter().map(|t| t.value.to_owned()).collect();

@@ -2,9 +2,11 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use order_core::archive;
 use order_core::error::Error;
 use order_core::ids::{IdempotencyKey, Name, OrderId, UserId};
 use order_core::manager::{OrderManager, Principal};
@@ -15,8 +17,8 @@ use order_core::pricing::{Priced, Pricing, PricingRequest};
 use order_core::runtime::{Clock, Ids, RandomIds, SystemClock};
 use order_core::services::{CallError, DynClients, ServiceName};
 use order_core::store::{
-    Changeset, ClaimRequest, Claimed, CommitError, Committed, DumpQuery, Dumped, FeedPage, FeedQuery, JournalQuery, KeyMethod,
-    KeyRecord, ListQuery, Loaded, OrderPage, OrderRef, OrderStore, Peek, StoreError, WorkSummary,
+    Changeset, ClaimRequest, Claimed, CommitError, Committed, DumpQuery, Dumped, FeedCursor, FeedPage, FeedQuery, FeedRow,
+    JournalQuery, KeyMethod, KeyRecord, ListQuery, Loaded, OrderPage, OrderRef, OrderStore, Peek, StoreError, WorkSummary,
 };
 use order_core::testkit::executor::{EPOCH, SeededIds};
 use order_store_sqlite::SqliteStore;
@@ -27,6 +29,8 @@ use toml::de::ValueDeserializer;
 use super::clock::World;
 use super::faults::FaultyServices;
 use super::model::{CatalogueSource, Script};
+use crate::args::bulk::ExportForm;
+use crate::commands::bulk::export;
 use crate::engine::{self, drive, open_shop, open_store};
 use crate::exit::{Code, Failure, Outcome};
 use crate::input::read;
@@ -50,11 +54,17 @@ pub struct Stage {
     pub principal: Principal,
     /// Orders that were placed, in order, each with its name if it has one.
     pub orders: Vec<(Option<String>, OrderId)>,
+    /// Up to where the feed was printed.
+    watched: Option<FeedCursor>,
+    /// What was exported last, a line for each order.
+    pub exported: String,
     parts: Parts,
 }
 
 /// What outlives the process.
+#[derive(Clone)]
 struct Parts {
+    settings: Settings,
     store: Arc<Outside<SqliteStore>>,
     prices: Arc<ShopPrices>,
     ids: Arc<dyn Ids>,
@@ -92,9 +102,9 @@ impl Stage {
         let policy = script.policy.clone();
         let prices = Arc::new(ShopPrices { shop: shop.clone(), world: world.clone(), currency });
         let principal = engine::operator();
-        let parts = Parts { store, prices, ids, policy };
+        let parts = Parts { settings: settings.clone(), store, prices, ids, policy };
         let manager = parts.manager(&world, &services).map_err(|e| source.problem(&script.policy_span, e.message()))?;
-        Ok(Stage { world, shop, services, manager, principal, orders: Vec::new(), parts })
+        Ok(Stage { world, shop, services, manager, principal, orders: Vec::new(), watched: None, exported: String::new(), parts })
     }
 
     /// Loads a catalogue over the present one.
@@ -112,11 +122,82 @@ impl Stage {
         self.world.run(self.world.outside(call))
     }
 
-    /// The process dies and starts again.
-    pub fn restart(&mut self) -> Outcome {
+    /// The process dies and starts again, with other settings if there are any.
+    pub fn restart(&mut self, policy: Option<&Policy>) -> Outcome {
         self.world.end_tasks();
+        if let Some(policy) = policy {
+            self.parts.policy = policy.clone();
+        }
         self.manager = self.parts.manager(&self.world, &self.services)?;
         Ok(())
+    }
+
+    /// What happened to all orders since the last time this was asked.
+    pub fn watch(&mut self) -> Outcome<Vec<FeedRow>> {
+        let mut rows = Vec::new();
+        let mut watch = self.manager.watch(&self.principal, self.watched)?;
+        while let Some(row) = self.world.run(watch.next_now())? {
+            rows.push(row);
+        }
+        self.watched = watch.cursor();
+        Ok(rows)
+    }
+
+    /// All orders, as the command line writes them out, and how many there are.
+    pub fn export(&self, form: ExportForm) -> Outcome<(u64, String)> {
+        export_of(&self.world, &self.manager, form)
+    }
+
+    /// Puts what was exported last into a new store in memory, and goes on with that. A failure if exporting again gives
+    /// anything else.
+    pub fn restore(&mut self) -> Outcome<u64> {
+        if self.exported.is_empty() {
+            return Err(Failure::bad_input("nothing was exported"));
+        }
+        let settings = Settings { store: StoreUrl::Memory, ..self.parts.settings.clone() };
+        let inner = open_store(&settings, Arc::new(self.world.clone()))?;
+        self.parts.store = Arc::new(Outside { inner, world: self.world.clone() });
+        self.world.end_tasks();
+        self.manager = self.parts.manager(&self.world, &self.services)?;
+        self.watched = None;
+        let orders = self.exported.lines().map(|l| archive::read(l).map_err(|e| Failure::caused(Code::BadInput, &e)));
+        let restored = self.world.run(self.manager.restore(&self.principal, orders, || ()))?;
+        let (_, again) = self.export(ExportForm::Jsonl)?;
+        self.must_be_exported(&again, "the restored orders")?;
+        Ok(restored)
+    }
+
+    /// Copies the store into a file that is removed again; how many orders the copy has. A failure if they are others.
+    pub fn backup(&mut self) -> Outcome<u64> {
+        static NEXT: AtomicU32 = AtomicU32::new(0);
+        let name = format!("order-backup-{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
+        let dir = std::env::temp_dir().join(name);
+        let cannot = |e: std::io::Error| Failure::caused(Code::Unavailable, &e).context(format!("cannot use {}", dir.display()));
+        std::fs::create_dir_all(&dir).map_err(cannot)?;
+        let compared = self.compare_copy(&dir.join("copy.db"));
+        std::fs::remove_dir_all(&dir).map_err(cannot)?;
+        compared
+    }
+
+    fn compare_copy(&mut self, path: &Path) -> Outcome<u64> {
+        self.exported = self.export(ExportForm::Jsonl)?.1;
+        self.outside(self.parts.store.inner.backup(path))?;
+        let settings = Settings { store: StoreUrl::Sqlite(path.into()), ..self.parts.settings.clone() };
+        let inner = open_store(&settings, Arc::new(self.world.clone()))?;
+        let store = Arc::new(Outside { inner, world: self.world.clone() });
+        let copy = Parts { store, ..self.parts.clone() }.manager(&self.world, &self.services)?;
+        let (orders, text) = export_of(&self.world, &copy, ExportForm::Jsonl)?;
+        self.must_be_exported(&text, "the copied orders")?;
+        Ok(orders)
+    }
+
+    fn must_be_exported(&self, text: &str, what: &str) -> Outcome {
+        let differs = self.exported.lines().zip(text.lines()).position(|(a, b)| a != b);
+        match differs {
+            _ if self.exported == text => Ok(()),
+            Some(at) => Err(Failure::new(Code::Refused, format!("{what} differ from the exported ones in line {}", at + 1))),
+            None => Err(Failure::new(Code::Refused, format!("{what} are not as many as the exported ones"))),
+        }
     }
 
     /// Works an order until nothing is due for it now.
@@ -151,6 +232,20 @@ impl Stage {
 }
 
 const WORK_BATCH: u32 = 64;
+
+fn export_of(world: &World, manager: &Manager, form: ExportForm) -> Outcome<(u64, String)> {
+    let principal = engine::operator();
+    let (mut orders, mut text, mut after) = (0, export::head(form).to_owned(), None);
+    loop {
+        let page = world.run(manager.export(&principal, after))?;
+        let Some(last) = page.last() else { return Ok((orders, text)) };
+        after = Some(last.order.id);
+        for dumped in &page {
+            text.push_str(&export::text(dumped, form));
+            orders += 1;
+        }
+    }
+}
 
 impl Parts {
     fn manager(&self, world: &World, services: &FaultyServices) -> Outcome<Manager> {

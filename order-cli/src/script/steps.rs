@@ -2,20 +2,24 @@
 
 use std::time::Duration;
 
-use order_core::order::{Blocks, OperationState};
+use order_core::order::OperationState;
 use order_core::services::ServiceName;
 
+use super::command;
 use super::expect::Expect;
 use super::model::{Act, Answer, Cart, Fault, How, Place, Step};
 use super::parse::{Context, catalogue};
-use super::settings::{address_field, duration};
+use super::settings::{address_field, duration, policy};
+use clap::ValueEnum as _;
+
 use crate::args::Settlement;
+use crate::args::bulk::ExportForm;
 use crate::exit::Outcome;
 use crate::input::items;
 use crate::toml_doc::Fields;
 
-const KINDS: &str = "place, quote, cancel, retry-payment, record-payment, note, hold, release-hold, advance, service, work, \
-    settle, restock, load, restart, history, explain, check, expect";
+const KINDS: &str = "place, quote, retry-payment, record-payment, note, advance, service, work, settle, restock, load, restart, \
+    export, restore, import, backup, get, history, timeline, explain, stuck, watch, states, check, expect";
 
 /// Reads a step.
 pub fn read<'s>(mut fields: Fields<'s, '_>, context: &mut Context) -> Outcome<Step<'s>> {
@@ -49,23 +53,30 @@ impl Act<'_> {
     /// Whether it does something to, or reads, one order that exists.
     pub fn is_about_an_order(&self) -> bool {
         match self {
-            Act::Cancel { .. }
+            Act::Change { .. }
             | Act::RetryPayment { .. }
             | Act::RecordPayment { .. }
             | Act::Note { .. }
-            | Act::Hold { .. }
-            | Act::ReleaseHold { .. }
             | Act::Settle { .. }
+            | Act::Get
             | Act::History
+            | Act::Timeline
             | Act::Explain => true,
             Act::Place(_)
             | Act::Quote(_)
             | Act::Advance(_)
             | Act::Service(_)
-            | Act::Work(_)
+            | Act::Work { .. }
             | Act::Restock { .. }
             | Act::Load(_)
-            | Act::Restart
+            | Act::Restart(_)
+            | Act::Export(_)
+            | Act::Restore
+            | Act::Import { .. }
+            | Act::Backup
+            | Act::Stuck
+            | Act::Watch
+            | Act::States
             | Act::Check
             | Act::Expect => false,
         }
@@ -73,7 +84,10 @@ impl Act<'_> {
 
     /// Whether it is about no order, but may well be expected to change one.
     fn changes_the_world(&self) -> bool {
-        matches!(self, Act::Advance(_) | Act::Work(_) | Act::Service(_) | Act::Restock { .. } | Act::Load(_) | Act::Restart)
+        matches!(
+            self,
+            Act::Advance(_) | Act::Work { .. } | Act::Service(_) | Act::Restock { .. } | Act::Load(_) | Act::Restart(_)
+        )
     }
 }
 
@@ -81,7 +95,6 @@ fn act<'s>(kind: &str, fields: &mut Fields<'s, '_>, context: &Context) -> Outcom
     Ok(match kind {
         "place" => Act::Place(Box::new(place(fields, context)?)),
         "quote" => Act::Quote(Box::new(cart(fields, context)?)),
-        "cancel" => Act::Cancel { reason: owned(fields, "reason")?.unwrap_or_default(), how: how(fields)? },
         "retry-payment" => Act::RetryPayment {
             method: fields.required_text("method")?.value.to_owned(),
             token: owned(fields, "payment_token")?,
@@ -90,30 +103,50 @@ fn act<'s>(kind: &str, fields: &mut Fields<'s, '_>, context: &Context) -> Outcom
         },
         "record-payment" => record_payment(fields)?,
         "note" => Act::Note { text: fields.required_text("text")?.value.to_owned(), how: how(fields)? },
-        "hold" => Act::Hold {
-            kind: fields.parsed("kind")?.ok_or_else(|| fields.missing("kind"))?,
-            blocks: fields.parsed("blocks")?.unwrap_or(Blocks::Confirm),
-            lasts: duration(fields, "lasts")?,
-            how: how(fields)?,
-        },
-        "release-hold" => {
-            Act::ReleaseHold { kind: fields.parsed("kind")?.ok_or_else(|| fields.missing("kind"))?, how: how(fields)? }
-        }
         "advance" => Act::Advance(duration(fields, "by")?.ok_or_else(|| fields.missing("by"))?),
         "service" => Act::Service(fault(fields)?),
-        "work" => Act::Work(duration(fields, "for")?.unwrap_or(Duration::ZERO)),
+        "work" => Act::Work {
+            lasting: duration(fields, "for")?.unwrap_or(Duration::ZERO),
+            retry_stuck: fields.boolean("retry_stuck")?.unwrap_or(false),
+            resync: fields.boolean("resync")?.unwrap_or(false),
+        },
         "settle" => settle(fields)?,
         "restock" => Act::Restock {
             sku: fields.parsed("sku")?.ok_or_else(|| fields.missing("sku"))?,
             units: number(fields, "units", 1)?.ok_or_else(|| fields.missing("units"))?,
         },
         "load" => Act::Load(catalogue(fields)?.ok_or_else(|| fields.missing("catalogue"))?),
-        "restart" => Act::Restart,
+        "restart" => Act::Restart(fields.table("policy")?.map(|p| policy(Some(p)).map(Box::new)).transpose()?),
         "history" => Act::History,
+        "export" => match fields.text("form")? {
+            None => Act::Export(ExportForm::default()),
+            Some(form) => {
+                let known = ExportForm::from_str(form.value, false).map_err(|_| {
+                    fields.problem("form", format!("{:?} is not one of jsonl, csv-orders, csv-lines", form.value))
+                })?;
+                Act::Export(known)
+            }
+        },
+        "restore" => Act::Restore,
+        "import" => {
+            Act::Import { file: fields.required_text("file")?.value.into(), dry_run: fields.boolean("dry_run")?.unwrap_or(false) }
+        }
+        "backup" => Act::Backup,
         "explain" => Act::Explain,
+        "get" => Act::Get,
+        "timeline" => Act::Timeline,
+        "stuck" => Act::Stuck,
+        "watch" => Act::Watch,
+        "states" => Act::States,
         "check" => Act::Check,
         "expect" => Act::Expect,
-        other => return Err(fields.problem("do", format!("{other:?} is not a step: expected one of {KINDS}"))),
+        other => match command::read(other, fields, &context.addresses)? {
+            Some(command) => Act::Change { name: other.to_owned(), command: Box::new(command), wait: duration(fields, "wait")? },
+            None => {
+                let known = format!("{KINDS}, {}", command::names().join(", "));
+                return Err(fields.problem("do", format!("{other:?} is not a step: expected one of {known}")));
+            }
+        },
     })
 }
 
@@ -169,13 +202,14 @@ fn record_payment(fields: &mut Fields<'_, '_>) -> Outcome<Act<'static>> {
     let payment = number(fields, "payment", 1)?;
     let reference = fields.parsed("reference")?;
     let amount = owned(fields, "amount")?;
+    let parent = fields.parsed("parent")?;
     if payment.is_none() && (reference.is_none() || amount.is_none()) {
         return Err(fields.source.problem(
             &fields.span,
             "record-payment needs either the field payment (the operation's number), or both reference and amount",
         ));
     }
-    Ok(Act::RecordPayment { payment, reference, status, amount })
+    Ok(Act::RecordPayment { payment, reference, parent, status, amount })
 }
 
 fn settle(fields: &mut Fields<'_, '_>) -> Outcome<Act<'static>> {

@@ -83,6 +83,7 @@ fn arguments_of_the_wrong_kind_say_what_is_right() {
 #[test]
 fn what_is_not_there_is_3() {
     let bench = Bench::with_shop();
+    bench.place("MUG-01", "CREDIT_CARD", &[], 0);
     for command in [vec!["get", NOBODY], vec!["history", NOBODY], vec!["explain", NOBODY], vec!["note", NOBODY, "x"]] {
         bench.run(&command).must(3).says("not found");
     }

@@ -111,17 +111,29 @@ fn work_says_when_nothing_is_due() {
 fn the_first_of_option_environment_and_file_counts() {
     let bench = Bench::with_shop();
     bench.write("order.toml", "store = \"sqlite:from-file.db\"\nformat = \"json\"\n");
-    assert!(bench.run(&["list"]).must(0).out.starts_with('{'));
+    assert!(bench.run(&["work"]).must(0).out.starts_with('{'));
     assert!(bench.dir().join("from-file.db").exists());
     let env = [("ORDER_STORE", "sqlite:from-env.db"), ("ORDER_FORMAT", "jsonl")];
-    assert_eq!(bench.run_with(&["list"], &env, "").must(0).out, "");
+    assert_eq!(bench.run_with(&["work"], &env, "").must(0).out.lines().count(), 1);
     assert!(bench.dir().join("from-env.db").exists());
-    let ran = bench.run_with(&["--store", "sqlite:from-option.db", "--format", "table", "list"], &env, "");
-    assert!(ran.must(0).out.starts_with("NUMBER"));
+    let ran = bench.run_with(&["--store", "sqlite:from-option.db", "--format", "table", "work"], &env, "");
+    assert!(ran.must(0).out.starts_with("worked 0 orders"));
     assert!(bench.dir().join("from-option.db").exists());
     bench.run_with(&["list"], &[("ORDER_FORMAT", "xml")], "").must(2).says("ORDER_FORMAT");
     bench.write("order.toml", "colour = true\n");
     bench.run(&["list"]).must(2).says("order.toml:1:1: order.toml has no field \"colour\"");
+}
+
+#[test]
+fn who_looks_at_a_store_that_is_not_there_is_told_so_and_makes_none() {
+    let bench = Bench::with_shop();
+    let id = "01900000-0000-7000-8000-000000000000";
+    for command in [&["list"][..], &["get", id], &["stuck"], &["check"], &["timeline", id], &["ship", id], &["note", id, "x"]] {
+        let mut args = vec!["--store", "sqlite:gone.db"];
+        args.extend(command);
+        bench.run(&args).must(4).says("there is no store gone.db").says("check --store");
+        assert!(!bench.dir().join("gone.db").exists(), "{command:?}");
+    }
 }
 
 #[test]

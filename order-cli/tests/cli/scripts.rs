@@ -100,3 +100,35 @@ fn a_late_effect_is_found_out_and_nothing_is_charged_twice() {
     let (bench, _) = script(&format!("{fault}{PLACE}{look}[[step]]\ndo = \"check\"\n"));
     bench.run(&["run", "script.toml"]).must(0);
 }
+
+#[test]
+fn every_command_is_in_a_script() {
+    let bench = Bench::empty();
+    let mut scripts = String::new();
+    for entry in std::fs::read_dir(examples()).unwrap() {
+        let path = entry.unwrap().path();
+        if path.extension().is_some_and(|e| e == "toml") {
+            scripts.push_str(&std::fs::read_to_string(path).unwrap());
+        }
+    }
+    // Scripts have the clock, the shop and its faults as steps of their own, and no sockets.
+    let elsewhere = ["shop", "list", "run", "serve", "help"];
+    let commands = |args: &[&str]| -> Vec<String> {
+        let help = bench.run(args).must(0).out;
+        let listed = help.lines().skip_while(|l| *l != "Commands:").skip(1).take_while(|l| !l.trim().is_empty());
+        let names = listed.filter(|l| l.starts_with("  ") && !l.starts_with("   "));
+        names.filter_map(|l| l.split_whitespace().next()).map(str::to_owned).collect()
+    };
+    let mut seen = 0;
+    for command in commands(&["--help"]).iter().filter(|c| !elsewhere.contains(&c.as_str())) {
+        let names = match command.as_str() {
+            "return" => commands(&["return", "--help"]).iter().filter(|c| *c != "help").map(|c| format!("return {c}")).collect(),
+            name => vec![name.to_owned()],
+        };
+        for name in names {
+            seen += 1;
+            assert!(scripts.contains(&format!("do = \"{name}\"")), "no script under examples/ has a step {name}");
+        }
+    }
+    assert!(seen > 35, "{seen} commands");
+}

@@ -1,80 +1,16 @@
 //! `order serve`, and the other commands beside it on the same store.
 
-use std::io::{BufRead as _, BufReader, Read as _};
-use std::process::{Child, ChildStderr, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use order_grpc::proto::order_service_client::OrderServiceClient;
-use order_grpc::proto::{CancelOrderRequest, CreateOrderRequest, Order, OrderAddressInput, OrderItemInput};
-use tonic::transport::{Channel, Endpoint};
+use order_grpc::proto::{CancelOrderRequest, Order};
+use tonic::transport::Channel;
 
-use crate::bench::{Bench, USER};
-
-/// A server that is killed with the test.
-struct Served {
-    child: Child,
-    stderr: BufReader<ChildStderr>,
-    said: String,
-    address: String,
-}
-
-impl Drop for Served {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-impl Served {
-    fn start(bench: &Bench, args: &[&str], env: &[(&str, &str)]) -> Self {
-        let mut command = bench.order();
-        command.arg("serve").args(args).envs(env.iter().copied()).stderr(Stdio::piped()).stdout(Stdio::null());
-        let mut child = command.spawn().unwrap();
-        let mut stderr = BufReader::new(child.stderr.take().unwrap());
-        let mut said = String::new();
-        stderr.read_line(&mut said).unwrap();
-        let address = said.split("listening on ").nth(1).unwrap_or_else(|| panic!("it says {said:?}"));
-        let address = address.trim_end().trim_end_matches("\"}").to_owned();
-        Served { child, stderr, said, address }
-    }
-
-    async fn client(&self) -> OrderServiceClient<Channel> {
-        let endpoint = Endpoint::from_shared(format!("http://{}", self.address)).unwrap();
-        OrderServiceClient::new(endpoint.connect().await.unwrap())
-    }
-
-    /// Sends a signal and waits for the end; the exit code, and everything it said.
-    fn end(mut self, signal: &str) -> (Option<i32>, String) {
-        let sent = Command::new("kill").args([signal, &self.child.id().to_string()]).status().unwrap();
-        assert!(sent.success());
-        let code = self.child.wait().unwrap().code();
-        let mut said = std::mem::take(&mut self.said);
-        self.stderr.read_to_string(&mut said).unwrap();
-        (code, said)
-    }
-}
-
-fn two_mugs() -> CreateOrderRequest {
-    let product_id = "3f2c8f0e-6b1d-4c58-9a0e-3b6a2f0c1d11".into();
-    CreateOrderRequest {
-        user_id: USER.into(),
-        items: vec![OrderItemInput { product_id, variant_id: None, quantity: 2 }],
-        shipping_address: Some(OrderAddressInput {
-            first_name: "Sample".into(),
-            last_name: "Customer".into(),
-            address_line1: "1 Main Street".into(),
-            city: "Springfield".into(),
-            country: "US".into(),
-            ..OrderAddressInput::default()
-        }),
-        payment_method: "CREDIT_CARD".into(),
-        shipping_method: "STANDARD".into(),
-        ..CreateOrderRequest::default()
-    }
-}
+use crate::bench::Bench;
+use crate::served::{Served, by_id, mugs};
 
 async fn place(client: &mut OrderServiceClient<Channel>) -> Order {
-    client.create_order(two_mugs()).await.unwrap().into_inner()
+    client.create_order(mugs(2)).await.unwrap().into_inner()
 }
 
 #[tokio::test]
@@ -116,8 +52,7 @@ async fn what_was_answered_survives_a_kill_and_the_next_server_goes_on() {
     let served = Served::start(&bench, &["--log", "json"], &[]);
     assert!(served.said.starts_with(r#"{"event":"listening""#), "{}", served.said);
     let mut client = served.client().await;
-    let read = order_grpc::proto::get_order_request::Identifier::Id(order.id.clone());
-    let read = client.get_order(order_grpc::proto::GetOrderRequest { identifier: Some(read) }).await.unwrap().into_inner();
+    let read = client.get_order(by_id(&order.id)).await.unwrap().into_inner();
     assert_eq!(read, order);
     let (code, said) = served.end("-INT");
     assert_eq!(code, Some(0));

@@ -2,7 +2,8 @@
 
 use crate::money::Minor;
 use crate::order::{
-    FulfilmentStatus, Lifecycle, Line, OperationKind, OperationState, Order, PaymentStatus, ReturnStatus, Status, Statuses,
+    CreditKind, DisputeState, FulfilmentStatus, Lifecycle, Line, OperationKind, OperationState, Order, PaymentStatus,
+    ReturnState, ReturnStatus, ShipmentState, Status, Statuses,
 };
 
 /// What an order's payment records add up to.
@@ -18,24 +19,24 @@ pub(super) struct Sums {
 impl Sums {
     pub(super) fn of(order: &Order) -> Self {
         let mut sums = Sums::default();
+        let taken = |n| -> Minor {
+            let captures = order.payments.iter().filter(|c| c.parent == Some(n) && c.kind == OperationKind::Capture);
+            captures.filter(|c| c.state == OperationState::Captured).map(|c| c.settled.min(c.amount).max(0)).sum()
+        };
         for p in &order.payments {
             // In the sums an operation counts at most what it asked for.
             let counts = p.settled.min(p.amount).max(0);
             match (p.kind, p.state) {
                 (OperationKind::Refund, OperationState::Refunded) => sums.refunded += counts,
-                (OperationKind::Charge | OperationKind::Capture | OperationKind::Authorize, OperationState::Captured) => {
-                    sums.captured += counts;
+                (OperationKind::Charge | OperationKind::Capture, OperationState::Captured) => sums.captured += counts,
+                (OperationKind::Authorize, OperationState::Captured) => {
+                    // What its provider says of it as a whole includes what was captured from it.
+                    sums.captured += (counts - taken(p.n)).max(0);
+                    sums.taken_from_authorizations.push((p.n, counts, taken(p.n)));
                 }
                 (OperationKind::Authorize, OperationState::Authorized) => {
-                    let taken: Minor = order
-                        .payments
-                        .iter()
-                        .filter(|c| c.parent == Some(p.n) && c.kind == OperationKind::Capture)
-                        .filter(|c| c.state == OperationState::Captured)
-                        .map(|c| c.settled.min(c.amount).max(0))
-                        .sum();
-                    sums.authorized += (counts - taken).max(0);
-                    sums.taken_from_authorizations.push((p.n, counts, taken));
+                    sums.authorized += (counts - taken(p.n)).max(0);
+                    sums.taken_from_authorizations.push((p.n, counts, taken(p.n)));
                 }
                 _ => {}
             }
@@ -59,22 +60,60 @@ pub(super) fn owed(order: &Order) -> Minor {
     if is_dead(order.lifecycle) {
         return 0;
     }
-    order.lines.iter().map(line_owed).sum::<Minor>() + order.amounts.shipping + order.amounts.shipping_tax
+    let lines: Minor = order.lines.iter().map(|l| first_units(l, kept(l))).sum();
+    (lines + order.amounts.shipping + order.amounts.shipping_tax - taken_off(order)).max(0)
 }
 
-/// The first k of a lot's n units carry ⌊T·k/n⌋ of each amount; units leave the last lot first.
-fn line_owed(line: &Line) -> Minor {
-    let mut kept = line.quantity - line.counters.cancelled - line.counters.returned;
-    let mut owed = 0;
-    for lot in &line.lots {
-        let k = kept.min(lot.units);
-        kept -= k;
-        let part = |total: Minor| {
-            if k == lot.units { total } else { (i128::from(total) * i128::from(k) / i128::from(lot.units)) as Minor }
-        };
-        owed += part(lot.subtotal) - part(lot.coupon) + part(lot.tax);
+/// What of it is to be captured by now where money is captured as goods leave: the shares of what has left or needs no
+/// shipping, shipping from the first parcel on, and all once nothing is left to be sent.
+pub(super) fn due_as_shipped(order: &Order) -> Minor {
+    let gone = |l: &Line| {
+        let left = if l.requires_shipping { in_shipments(order, l.n, &LEFT) - l.counters.returned } else { l.quantity };
+        left.min(kept(l))
+    };
+    if order.lines.iter().all(|l| gone(l) == kept(l)) {
+        return owed(order);
     }
-    owed
+    let lines: Minor = order.lines.iter().map(|l| first_units(l, gone(l))).sum();
+    let begun = order.lines.iter().any(|l| l.requires_shipping && in_shipments(order, l.n, &LEFT) > 0);
+    let shipping = if begun { order.amounts.shipping + order.amounts.shipping_tax } else { 0 };
+    (lines + shipping - taken_off(order)).max(0).min(owed(order))
+}
+
+/// Credits for the order as a whole; those for lines are in the lines' lots.
+fn taken_off(order: &Order) -> Minor {
+    order.credits.iter().filter(|c| matches!(c.kind, CreditKind::Goodwill | CreditKind::Outside)).map(|c| c.amount).sum()
+}
+
+fn kept(line: &Line) -> u32 {
+    line.quantity - line.counters.cancelled - line.counters.returned
+}
+
+/// The first k of a lot's n units carry ⌊T·k/n⌋ of what it costs; units leave the last lot first.
+fn first_units(line: &Line, mut units: u32) -> Minor {
+    let mut sum = 0;
+    for lot in &line.lots {
+        let k = units.min(lot.units);
+        units -= k;
+        let total = i128::from(lot.subtotal - lot.coupon + lot.tax - lot.credit);
+        sum += (total * i128::from(k)).div_euclid(i128::from(lot.units.max(1))) as Minor;
+    }
+    sum
+}
+
+/// The states of shipments whose goods have left and did not come back.
+pub(super) const LEFT: [ShipmentState; 2] = [ShipmentState::Shipped, ShipmentState::Delivered];
+
+/// How many units of a line are in shipments in one of these states.
+pub(super) fn in_shipments(order: &Order, line: u32, states: &[ShipmentState]) -> u32 {
+    let shipments = order.shipments.iter().filter(|s| states.contains(&s.state));
+    shipments.flat_map(|s| &s.lines).filter(|l| l.line == line).map(|l| l.units).sum()
+}
+
+/// How many units of a line came back, by closed returns or by any.
+pub(super) fn came_back(order: &Order, line: u32, closed: bool) -> u32 {
+    let returns = order.returns.iter().filter(|r| !closed || r.state == ReturnState::Closed);
+    returns.flat_map(|r| &r.lines).filter(|l| l.line == line).map(|l| l.restocked + l.scrapped).sum()
 }
 
 /// The statuses that the records say.
@@ -112,6 +151,7 @@ fn payment(order: &Order) -> PaymentStatus {
     // First match wins, in the order of the rules.
     let rules = [
         (any(S::Unknown), PaymentStatus::Unknown),
+        (order.disputes.iter().any(|d| d.state == DisputeState::Open), PaymentStatus::Disputed),
         (attempts.contains(&S::ActionRequired) && authorized + net < owed, PaymentStatus::ActionRequired),
         (captured > 0 && refunded > 0 && net <= 0, PaymentStatus::Refunded),
         (captured > 0 && net > owed, PaymentStatus::Overpaid),
@@ -132,9 +172,9 @@ fn fulfilment(order: &Order) -> FulfilmentStatus {
     let (mut n, mut planned, mut shipped, mut delivered) = (0, 0, 0, 0);
     for line in order.lines.iter().filter(|l| l.requires_shipping) {
         n += line.quantity - line.counters.cancelled;
-        planned += line.counters.planned;
-        shipped += line.counters.shipped;
-        delivered += line.counters.delivered;
+        planned += in_shipments(order, line.n, &[ShipmentState::Planned]);
+        shipped += in_shipments(order, line.n, &LEFT);
+        delivered += in_shipments(order, line.n, &[ShipmentState::Delivered]);
     }
     let rules = [
         (n == 0, FulfilmentStatus::NotRequired),
@@ -150,10 +190,13 @@ fn fulfilment(order: &Order) -> FulfilmentStatus {
 fn returned(order: &Order) -> ReturnStatus {
     let (mut back, mut arrived) = (0, 0);
     for line in &order.lines {
-        back += line.counters.returned;
-        arrived += line.counters.delivered;
+        back += came_back(order, line.n, true);
+        arrived += in_shipments(order, line.n, &[ShipmentState::Delivered]);
     }
     match back {
+        0 if order.returns.iter().any(|r| matches!(r.state, ReturnState::Requested | ReturnState::Approved)) => {
+            ReturnStatus::Requested
+        }
         0 => ReturnStatus::None,
         n if n < arrived => ReturnStatus::PartiallyReturned,
         _ => ReturnStatus::Returned,

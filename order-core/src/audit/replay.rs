@@ -1,8 +1,8 @@
 //! Replaying a journal row by row, and comparing what comes out with what is stored.
 
 use super::{Breach, Findings, confirmed_rightly};
-use crate::machine::{begin, evolve};
-use crate::order::{Event, JournalRow, Lifecycle, Order, PaymentOperation, Status};
+use crate::machine::{begin, begin_imported, evolve};
+use crate::order::{Edit, Event, JournalRow, Lifecycle, Order, PaymentOperation, Status};
 use crate::time::Timestamp;
 
 /// A journal being replayed: every row is checked against the one before, and changes the order it describes.
@@ -29,6 +29,7 @@ impl Replay {
         });
         match (&mut self.order, &row.event) {
             (None, Event::Placed(placed)) => self.order = Some(begin(placed, row.at)),
+            (None, Event::Imported(imported)) => self.order = Some(begin_imported(imported, row.at)),
             (Some(order), event) => evolve(order, event, &row.actor, row.at),
             (None, event) => found.expect("I10", false, || format!("the journal begins with {}", event.name())),
         }
@@ -100,7 +101,8 @@ fn edge_of(event: &Event, from: Option<Lifecycle>) -> Option<Lifecycle> {
     use Lifecycle as L;
     match (from, event) {
         (None, Event::Placed(_)) => Some(L::Pending),
-        (None, _) | (Some(_), Event::Placed(_)) => None,
+        (None, Event::Imported(imported)) => imports_as(imported.lifecycle),
+        (None, _) | (Some(_), Event::Placed(_) | Event::Imported(_)) => None,
         (Some(from), event) => match (from, event) {
             (L::Pending, Event::Confirmed) => Some(L::Confirmed),
             (L::Pending, Event::Rejected { .. }) => Some(L::Rejected),
@@ -109,6 +111,7 @@ fn edge_of(event: &Event, from: Option<Lifecycle>) -> Option<Lifecycle> {
             (L::PaymentFailed, Event::PaymentRetried { .. }) => Some(L::Pending),
             (L::Pending | L::Confirmed | L::PaymentFailed, Event::CancelRequested { .. }) => Some(L::Cancelling),
             (L::Cancelling, Event::Cancelled) => Some(L::Cancelled),
+            (L::Confirmed, Event::Completed) => Some(L::Completed),
             (
                 _,
                 Event::Confirmed
@@ -117,12 +120,34 @@ fn edge_of(event: &Event, from: Option<Lifecycle>) -> Option<Lifecycle> {
                 | Event::Expired
                 | Event::PaymentRetried { .. }
                 | Event::CancelRequested { .. }
-                | Event::Cancelled,
+                | Event::Cancelled
+                | Event::Completed,
             ) => None,
-            (L::Pending | L::Confirmed, Event::HoldPlaced { .. }) => Some(from),
-            (_, Event::HoldPlaced { .. }) => None,
+            (L::Pending | L::Confirmed, Event::HoldPlaced { .. } | Event::EditStarted { .. } | Event::EditApplied { .. }) => {
+                Some(from)
+            }
+            (_, Event::HoldPlaced { .. } | Event::EditStarted { .. } | Event::EditApplied { .. }) => None,
+            (L::Confirmed, Event::LinesCancelled { .. } | Event::ShipmentPlanned { .. } | Event::ShipmentShipped { .. }) => {
+                Some(from)
+            }
+            (_, Event::LinesCancelled { .. } | Event::ShipmentPlanned { .. } | Event::ShipmentShipped { .. }) => None,
+            (L::Confirmed | L::Completed, Event::ReturnRequested { .. }) => Some(from),
+            (_, Event::ReturnRequested { .. }) => None,
             (from, _) => Some(from),
         },
+    }
+}
+
+/// An order is imported at rest only.
+const fn imports_as(lifecycle: Lifecycle) -> Option<Lifecycle> {
+    match lifecycle {
+        Lifecycle::Pending | Lifecycle::Cancelling => None,
+        Lifecycle::Confirmed
+        | Lifecycle::Completed
+        | Lifecycle::Cancelled
+        | Lifecycle::PaymentFailed
+        | Lifecycle::Rejected
+        | Lifecycle::Expired => Some(lifecycle),
     }
 }
 
@@ -139,9 +164,10 @@ fn difference(a: &Order, b: &Order) -> Option<&'static str> {
     compare!(
         version, id, number, user, lifecycle, statuses, currency, lines, amounts, shipping_method, payment_method, terms,
         coupon, claims, attempt, reservations, unmatched, holds, attention, placing_deadline, retry_until, created_at,
-        updated_at, completed_at, cancelled_at;
+        updated_at, confirmed_at, completed_at, cancelled_at, shipments, returns, credits, disputes, redriven_at, redacted_at;
+        edits: a.edits.len() == b.edits.len() && a.edits.iter().zip(&b.edits).all(|(a, b)| same_edit(a, b)),
         payments: a.payments.len() == b.payments.len() && a.payments.iter().zip(&b.payments).all(|(a, b)| same_payment(a, b));
-        notices, notified, addresses, notes
+        notices, notified, addresses, notes, metadata
     )
 }
 
@@ -150,6 +176,7 @@ fn same_payment(a: &PaymentOperation, b: &PaymentOperation) -> bool {
         n,
         parent,
         kind,
+        origin,
         method,
         amount,
         settled,
@@ -164,8 +191,18 @@ fn same_payment(a: &PaymentOperation, b: &PaymentOperation) -> bool {
         return_url: _,
         action: _,
     } = a;
-    (*n, *parent, *kind, *amount, *settled, *state) == (b.n, b.parent, b.kind, b.amount, b.settled, b.state)
+    (*n, *parent, *kind, *origin) == (b.n, b.parent, b.kind, b.origin)
+        && (*amount, *settled, *state) == (b.amount, b.settled, b.state)
         && *method == b.method
         && (reference, code) == (&b.reference, &b.code)
         && (*capture_before, *deadline, *created_at, *updated_at) == (b.capture_before, b.deadline, b.created_at, b.updated_at)
+}
+
+fn same_edit(a: &Edit, b: &Edit) -> bool {
+    let Edit { n, plan, state, cause, due, payment, reservation, reservation_end, deadline, created_at, updated_at, address: _ } =
+        a;
+    (*n, plan, *state, *cause) == (b.n, &b.plan, b.state, b.cause)
+        && (*due, *payment, *deadline) == (b.due, b.payment, b.deadline)
+        && (*reservation, *reservation_end) == (b.reservation, b.reservation_end)
+        && (*created_at, *updated_at) == (b.created_at, b.updated_at)
 }

@@ -1,10 +1,13 @@
 //! What an order looks like after an event. The only code that changes an [`Order`], live and on replay.
 
+use super::fulfil;
 use crate::order::{Actor, Op};
 use crate::order::{
-    Attention, Closing, Counters, Event, HoldState, Lifecycle, Line, Notice, OperationKind, OperationState, Order, OrderHold,
-    PaymentOperation, PaymentTerms, Placed, Reservation, Statuses, derive,
+    AddressType, Attention, Closing, Dispute, DisputeState, Edit, EditState, Event, HoldState, Lifecycle, Line, Notice,
+    OperationKind, OperationOrigin, OperationState, Order, OrderHold, PaymentOperation, PaymentTerms, Placed, Reservation,
+    ShipmentState, Statuses, derive,
 };
+use crate::planted::{Bug, planted};
 use crate::text::Private;
 use crate::time::Timestamp;
 
@@ -28,27 +31,7 @@ pub fn begin(placed: &Placed, at: Timestamp) -> Order {
         token,
         return_url,
     } = placed;
-    let lines = lines
-        .iter()
-        .zip(1..)
-        .map(|(l, n)| Line {
-            n,
-            id: l.id,
-            product: l.product,
-            variant: l.variant,
-            sku: l.sku.clone(),
-            name: l.name.clone(),
-            quantity: l.lot.units,
-            unit_price: l.unit_price,
-            discount: l.discount,
-            subtotal: l.lot.subtotal,
-            requires_shipping: l.requires_shipping,
-            counters: Counters::default(),
-            lots: vec![l.lot],
-            created_at: at,
-            updated_at: at,
-        })
-        .collect();
+    let lines = lines.iter().zip(1..).map(|(l, n)| Line::placed(l, n, at)).collect();
     let mut order = Order {
         id: *id,
         number: *number,
@@ -68,6 +51,11 @@ pub fn begin(placed: &Placed, at: Timestamp) -> Order {
         reservations: Vec::new(),
         payments: Vec::new(),
         unmatched: Vec::new(),
+        shipments: Vec::new(),
+        returns: Vec::new(),
+        credits: Vec::new(),
+        disputes: Vec::new(),
+        edits: Vec::new(),
         holds: Vec::new(),
         attention: Vec::new(),
         notices: Vec::new(),
@@ -76,10 +64,14 @@ pub fn begin(placed: &Placed, at: Timestamp) -> Order {
         retry_until: None,
         created_at: at,
         updated_at: at,
+        confirmed_at: None,
         completed_at: None,
         cancelled_at: None,
         addresses: addresses.clone(),
         notes: notes.clone(),
+        metadata: Private(None),
+        redriven_at: None,
+        redacted_at: None,
     };
     plan_attempt(&mut order, token, return_url, at);
     order.statuses = derive(&order);
@@ -104,13 +96,9 @@ fn plan_attempt(order: &mut Order, token: &Private<String>, return_url: &Private
     let wanted: Vec<_> = order.wanted_stock().into_iter().map(|(sku, units)| (sku.clone(), units)).collect();
     for (sku, quantity) in wanted {
         let n = order.reservations.len() as u32 + 1;
-        order.reservations.push(reservation(n, sku, quantity, order.attempt, at));
+        order.reservations.push(Reservation::planned(n, sku, quantity, order.attempt, at));
     }
-    let kind = match order.terms {
-        PaymentTerms::Confirm => OperationKind::Charge,
-        PaymentTerms::Shipment => OperationKind::Authorize,
-        PaymentTerms::Invoice | PaymentTerms::Delivery => return,
-    };
+    let Some(kind) = attempt_kind(order.terms) else { return };
     let due = order.owed() - order.secured();
     if due > 0 {
         let mut op = operation(order.payments.len() as u32 + 1, kind, None, order.payment_method.clone(), due, at);
@@ -120,24 +108,7 @@ fn plan_attempt(order: &mut Order, token: &Private<String>, return_url: &Private
     }
 }
 
-fn reservation(n: u32, sku: crate::ids::Sku, quantity: u32, attempt: u32, at: Timestamp) -> Reservation {
-    Reservation {
-        n,
-        sku,
-        quantity,
-        attempt,
-        state: HoldState::Planned,
-        closing: None,
-        reference: None,
-        expires_at: None,
-        refusals: 0,
-        available: None,
-        created_at: at,
-        updated_at: at,
-    }
-}
-
-fn operation(
+pub(super) fn operation(
     n: u32,
     kind: OperationKind,
     parent: Option<u32>,
@@ -149,6 +120,7 @@ fn operation(
         n,
         parent,
         kind,
+        origin: OperationOrigin::Engine,
         method,
         amount,
         settled: 0,
@@ -167,15 +139,16 @@ fn operation(
 
 fn apply(order: &mut Order, event: &Event, actor: &Actor, at: Timestamp) {
     match event {
-        Event::Placed(_) => {}
+        Event::Placed(_) | Event::Imported(_) => {}
         Event::Armed { ops } => {
             for op in ops {
                 arm(order, *op, at);
             }
         }
 
-        Event::ReservationPlanned { n, sku, quantity } => {
-            order.reservations.push(reservation(*n, sku.clone(), *quantity, order.attempt, at));
+        Event::ReservationPlanned { n, sku, quantity, replaces } => {
+            let planned = Reservation::planned(*n, sku.clone(), *quantity, order.attempt, at);
+            order.reservations.push(Reservation { replaces: *replaces, ..planned });
         }
         Event::StockHeld { n, reference, expires_at } => with_hold(order, *n, at, |r| {
             r.state = HoldState::Held;
@@ -189,9 +162,13 @@ fn apply(order: &mut Order, event: &Event, actor: &Actor, at: Timestamp) {
         Event::StockUnknown { n } => with_hold(order, *n, at, |r| r.state = HoldState::Unknown),
         Event::StockAbsent { n } | Event::StockDropped { n } => with_hold(order, *n, at, |r| r.state = HoldState::Dropped),
         Event::StockSuspect { n } => with_hold(order, *n, at, |r| r.state = HoldState::Suspect),
-        Event::StockClosing { n, kind } => {
-            with_hold(order, *n, at, |r| r.closing = Some(Closing { kind: *kind, unknown: false }));
-        }
+        Event::StockClosing { n, kind, units, committed } => with_hold(order, *n, at, |r| {
+            let units = units.unwrap_or(if *committed || r.state == HoldState::Committed { r.committed } else { r.held() });
+            let committed = *committed || r.state == HoldState::Committed;
+            r.closing = Some(Closing { serial: r.closings, kind: *kind, units, committed, unknown: false });
+            r.closings += 1;
+            r.closing_refused = false;
+        }),
         Event::StockClosingUnknown { n } => with_hold(order, *n, at, |r| {
             if let Some(closing) = &mut r.closing {
                 closing.unknown = true;
@@ -199,10 +176,24 @@ fn apply(order: &mut Order, event: &Event, actor: &Actor, at: Timestamp) {
         }),
         Event::StockClosingRefused { n, .. } => with_hold(order, *n, at, |r| {
             r.closing = None;
+            r.closing_refused = true;
             r.refusals += 1;
         }),
-        Event::StockReleased { n } => end_hold(order, *n, HoldState::Released, at),
-        Event::StockCommitted { n } => end_hold(order, *n, HoldState::Committed, at),
+        Event::StockReleased { n, units, committed } => with_hold(order, *n, at, |r| {
+            let committed = *committed || r.state == HoldState::Committed;
+            let there = if committed { r.committed } else { r.quantity.saturating_sub(r.committed + r.released) };
+            let units = units.unwrap_or(there).min(there);
+            r.released += units;
+            if committed && !planted(Bug::RestocksTwice) {
+                r.committed -= units;
+            }
+            after_closing(r, HoldState::Released);
+        }),
+        Event::StockCommitted { n, units } => with_hold(order, *n, at, |r| {
+            let there = r.quantity.saturating_sub(r.committed + r.released);
+            r.committed += units.unwrap_or(there).min(there);
+            after_closing(r, HoldState::Committed);
+        }),
         Event::StockExpired { n } => end_hold(order, *n, HoldState::Expired, at),
         Event::StockLost { n } => end_hold(order, *n, HoldState::Lost, at),
 
@@ -224,6 +215,7 @@ fn apply(order: &mut Order, event: &Event, actor: &Actor, at: Timestamp) {
                 p.deadline = None;
                 erase_private(p);
             });
+            order.unmatched.retain(|u| Some(&u.reference) != reference.as_ref() || u.status != *state);
             settle_parent(order, *n, at);
         }
         Event::PaymentWaiting { n, state, reference, deadline, action } => with_payment(order, *n, at, |p| {
@@ -241,8 +233,38 @@ fn apply(order: &mut Order, event: &Event, actor: &Actor, at: Timestamp) {
         }),
         Event::PaymentReported { .. } => {}
         Event::PaymentUnmatched(report) => order.unmatched.push(report.clone()),
+        Event::PaymentFound { n, kind, origin, parent, method, amount, reference } => {
+            let mut op = operation(*n, *kind, *parent, method.clone(), *amount, at);
+            op.origin = *origin;
+            op.reference.clone_from(reference);
+            op.settled = *amount;
+            op.state = match kind {
+                OperationKind::Refund => OperationState::Refunded,
+                _ => OperationState::Captured,
+            };
+            order.unmatched.retain(|u| Some(&u.reference) != reference.as_ref());
+            order.payments.push(op);
+        }
+        Event::UnmatchedDismissed { reference } => order.unmatched.retain(|u| u.reference != *reference),
+        Event::DisputeOpened { reference, payment, amount } => order.disputes.push(Dispute {
+            reference: reference.clone(),
+            payment: *payment,
+            amount: *amount,
+            state: DisputeState::Open,
+            opened_at: at,
+            closed_at: None,
+        }),
+        Event::DisputeClosed { reference, won } => {
+            for d in order.disputes.iter_mut().filter(|d| d.reference == *reference) {
+                d.state = if *won { DisputeState::Won } else { DisputeState::Lost };
+                d.closed_at = Some(at);
+            }
+        }
 
-        Event::Confirmed => order.lifecycle = Lifecycle::Confirmed,
+        Event::Confirmed => {
+            order.lifecycle = Lifecycle::Confirmed;
+            order.confirmed_at = Some(at);
+        }
         Event::Rejected { .. } => order.lifecycle = Lifecycle::Rejected,
         Event::PaymentFailed { retry_until } => {
             order.lifecycle = Lifecycle::PaymentFailed;
@@ -258,10 +280,100 @@ fn apply(order: &mut Order, event: &Event, actor: &Actor, at: Timestamp) {
             plan_attempt(order, token, return_url, at);
         }
         Event::Expired => order.lifecycle = Lifecycle::Expired,
-        Event::CancelRequested { .. } => order.lifecycle = Lifecycle::Cancelling,
+        Event::CancelRequested { .. } => {
+            order.lifecycle = Lifecycle::Cancelling;
+            let planned: Vec<u32> = order.shipments.iter().filter(|s| s.state == ShipmentState::Planned).map(|s| s.n).collect();
+            for n in planned {
+                fulfil::end(order, n, ShipmentState::Cancelled, at);
+            }
+        }
         Event::Cancelled => {
             order.lifecycle = Lifecycle::Cancelled;
             order.cancelled_at = Some(at);
+        }
+        Event::Completed => {
+            order.lifecycle = Lifecycle::Completed;
+            order.completed_at = Some(at);
+        }
+
+        Event::LinesCancelled { .. }
+        | Event::ShipmentPlanned { .. }
+        | Event::ShipmentShipped { .. }
+        | Event::ShipmentDelivered { .. }
+        | Event::ShipmentFailed { .. }
+        | Event::ShipmentReturned { .. }
+        | Event::ShipmentCancelled { .. }
+        | Event::ReturnRequested { .. }
+        | Event::ReturnApproved { .. }
+        | Event::ReturnRejected { .. }
+        | Event::ReturnReceived { .. }
+        | Event::ReturnClosed { .. }
+        | Event::Credited { .. } => fulfil::apply(order, event, at),
+
+        Event::EditStarted { n, plan, due, method, deadline, token, return_url, address } => {
+            let payment = (*due > 0).then(|| order.payments.len() as u32 + 1);
+            let reservation = next_reservation(order);
+            order.edits.push(Edit {
+                n: *n,
+                plan: (**plan).clone(),
+                state: EditState::Open,
+                cause: None,
+                due: *due,
+                payment: None,
+                reservation,
+                reservation_end: None,
+                deadline: *deadline,
+                created_at: at,
+                updated_at: at,
+                address: address.clone(),
+            });
+            if let (Some(first), Some(kind)) = (payment, attempt_kind(order.terms)) {
+                let mut op = operation(first, kind, None, method.clone(), *due, at);
+                op.token = token.clone();
+                op.return_url = return_url.clone();
+                order.payments.push(op);
+                if let Some(edit) = order.edits.last_mut() {
+                    edit.payment = Some(first);
+                }
+            }
+        }
+        Event::EditApplied { n } => {
+            if let Some(mut edit) = order.edits.pop_if(|e| e.n == *n) {
+                edit.plan.apply(order, at);
+                edit.state = EditState::Applied;
+                edit.reservation_end = Some(next_reservation(order));
+                edit.updated_at = at;
+                if let (Some(address), Some(addresses)) = (edit.address.0.take(), &mut order.addresses.0) {
+                    addresses.shipping = address;
+                }
+                order.edits.push(edit);
+            }
+        }
+        Event::EditDiscarded { n, cause } => {
+            let reservation_end = Some(next_reservation(order));
+            if let Some(edit) = order.edits.last_mut().filter(|e| e.n == *n) {
+                edit.state = EditState::Discarded;
+                edit.reservation_end = reservation_end;
+                edit.cause = Some(*cause);
+                edit.updated_at = at;
+                edit.address = Private(None);
+            }
+        }
+        Event::AddressChanged { which, address } => {
+            if let (Some(address), Some(addresses)) = (&address.0, &mut order.addresses.0) {
+                match which {
+                    AddressType::Shipping => addresses.shipping = address.clone(),
+                    AddressType::Billing => addresses.billing = address.clone(),
+                }
+            }
+        }
+        Event::MetadataChanged { key, removed, value } => {
+            let mut metadata = order.metadata.0.take().unwrap_or_default();
+            match (&value.0, removed) {
+                (Some(value), false) => drop(metadata.insert(key.clone(), value.clone())),
+                _ => drop(metadata.remove(key)),
+            }
+            order.metadata = Private((!metadata.is_empty()).then_some(metadata));
         }
 
         Event::HoldPlaced { kind, blocks, until } => {
@@ -269,13 +381,45 @@ fn apply(order: &mut Order, event: &Event, actor: &Actor, at: Timestamp) {
         }
         Event::HoldReleased { kind, lapsed: _ } => order.holds.retain(|h| h.kind != *kind),
         Event::AttentionRaised { reason, about } => {
-            order.attention.push(Attention { reason: *reason, about: *about, since: at });
+            order.attention.push(Attention { reason: *reason, about: *about, since: at, acknowledged: false });
         }
         Event::AttentionCleared { reason, about } => {
             order.attention.retain(|a| a.reason != *reason || a.about != *about);
         }
-        Event::Noted => {}
+        Event::AttentionAcknowledged { reason, about } => {
+            for a in order.attention.iter_mut().filter(|a| a.reason == *reason && a.about == *about) {
+                a.acknowledged = true;
+            }
+        }
+        Event::Noted | Event::Resolved { .. } => {}
+        Event::Redriven => {
+            order.redriven_at = Some(at);
+            for r in &mut order.reservations {
+                r.refusals = 0;
+            }
+        }
+        Event::Redacted => {
+            order.redacted_at = Some(at);
+            order.addresses = Private(None);
+            order.notes = Private(None);
+            order.metadata = Private(None);
+            order.payments.iter_mut().for_each(erase_private);
+        }
     }
+}
+
+/// What an attempt is under these terms, where one is charged at all.
+pub(super) const fn attempt_kind(terms: PaymentTerms) -> Option<OperationKind> {
+    match terms {
+        PaymentTerms::Confirm => Some(OperationKind::Charge),
+        PaymentTerms::Shipment => Some(OperationKind::Authorize),
+        PaymentTerms::Invoice | PaymentTerms::Delivery => None,
+    }
+}
+
+/// The number of the reservation that is planned next.
+fn next_reservation(order: &Order) -> u32 {
+    order.reservations.len() as u32 + 1
 }
 
 fn arm(order: &mut Order, op: Op, at: Timestamp) {
@@ -290,6 +434,20 @@ fn with_hold(order: &mut Order, n: u32, at: Timestamp, change: impl FnOnce(&mut 
     if let Some(r) = n.checked_sub(1).and_then(|i| order.reservations.get_mut(i as usize)) {
         r.updated_at = at;
         change(r);
+    }
+}
+
+/// What a hold is once a closing is done: held while units are left, then what its units have become.
+fn after_closing(r: &mut Reservation, done: HoldState) {
+    r.closing = None;
+    r.closing_refused = false;
+    r.refusals = 0;
+    let rest = r.quantity.saturating_sub(r.committed + r.released);
+    let ended = matches!(r.state, HoldState::Expired | HoldState::Lost);
+    if rest == 0 {
+        r.state = if r.committed > 0 { HoldState::Committed } else { HoldState::Released };
+    } else if !ended {
+        r.state = if r.state.is_open() || r.state == HoldState::Suspect { done } else { HoldState::Held };
     }
 }
 

@@ -3,6 +3,7 @@
 use uuid::Uuid;
 
 use crate::ids::OrderId;
+use crate::planted::{Bug, planted};
 
 /// What a key is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,14 +29,16 @@ pub fn key(order: OrderId, purpose: Purpose, n: u32) -> Uuid {
     derive(order, purpose, u64::from(n))
 }
 
-/// The key of giving back or committing reservation number `n`, which was refused so often before: asked again under the
-/// same key, a service would refuse again.
-pub fn closing_key(order: OrderId, purpose: Purpose, n: u32, refusals: u32) -> Uuid {
+/// The key of giving back or committing units of reservation number `n`: of its closing number `serial`, 0, 1, …. Each closing
+/// has its own, because parts are closed one by one, and a service that refused under a key would refuse again.
+pub fn closing_key(order: OrderId, purpose: Purpose, n: u32, serial: u32) -> Uuid {
     let what = match purpose {
         Purpose::Commit => "commit",
         _ => "release",
     };
-    derive(order, what, u64::from(refusals) << 32 | u64::from(n))
+    let one_key = purpose == Purpose::Commit && planted(Bug::CommitsUnderOneKey);
+    let serial = if one_key { 0 } else { serial };
+    derive(order, what, u64::from(serial) << 32 | u64::from(n))
 }
 
 /// The id of the event that journal row `seq` of an order is to the outside.

@@ -2,14 +2,15 @@
 
 use uuid::Uuid;
 
-use super::payments::is_wanted;
+use super::outside;
+use super::payments::{is_wanted, may_collect};
 use super::stock::{is_short, sku_stock};
 use super::{Env, Purpose, key};
 use crate::ids::Reference;
 use crate::money::{Minor, Money};
 use crate::order::{
-    AttentionReason, ClosingKind, CustomerAction, Event, HoldState, Lifecycle, Op, OperationKind, OperationState, Order,
-    PaymentOperation, UnmatchedPayment,
+    AttentionReason, ClosingKind, CustomerAction, DisputeState, Event, HoldState, Lifecycle, Op, OperationKind, OperationState,
+    Order, PaymentOperation, UnmatchedPayment,
 };
 use crate::planted::{Bug, planted};
 use crate::text::Private;
@@ -29,8 +30,14 @@ pub enum Fact {
     Closing {
         /// The reservation.
         n: u32,
+        /// Which of the reservation's closings: [`crate::order::Closing::serial`].
+        serial: u32,
         /// Which of the two.
         kind: ClosingKind,
+        /// How many units it was about.
+        units: u32,
+        /// Whether units were to be given back that had been committed.
+        committed: bool,
         /// What became of it.
         outcome: ClosingOutcome,
     },
@@ -43,6 +50,8 @@ pub enum Fact {
     },
     /// What a provider told us unasked.
     Report(PaymentReport),
+    /// What a provider told us of a dispute.
+    Dispute(DisputeReport),
     /// A call keeps failing, or cannot be decided: a person must look.
     NeedsAttention {
         /// Why.
@@ -91,6 +100,8 @@ pub enum HoldOutcome {
     Released,
     /// It lapsed.
     Expired,
+    /// The inventory knew it and no longer does.
+    Lost,
 }
 
 /// What became of giving back or committing a hold.
@@ -146,9 +157,24 @@ pub struct PaymentReport {
     pub key: Option<Uuid>,
     /// The provider's reference of the operation.
     pub reference: Reference,
+    /// The provider's reference of the payment that it acts on, for a capture or refund that the engine may not know of.
+    pub parent: Option<Reference>,
     /// What it says.
     pub status: OperationState,
     /// How much.
+    pub amount: Money,
+}
+
+/// What a provider tells us of a dispute.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DisputeReport {
+    /// The provider's name for the dispute.
+    pub reference: Reference,
+    /// The provider's reference of the payment it is about, if it says so.
+    pub payment: Option<Reference>,
+    /// How it stands.
+    pub state: DisputeState,
+    /// How much is disputed.
     pub amount: Money,
 }
 
@@ -159,24 +185,28 @@ const NEVER_HAPPENED: &str = "NEVER_HAPPENED";
 pub fn record(order: &Order, fact: &Fact, env: &Env<'_>) -> Vec<Event> {
     match fact {
         Fact::Hold { n, outcome } => record_hold(order, *n, outcome),
-        Fact::Closing { n, kind, outcome } => record_closing(order, *n, *kind, outcome, env),
+        Fact::Closing { n, serial, kind, units, committed, outcome } => {
+            let about = About { n: *n, serial: *serial, kind: *kind, units: *units, committed: *committed };
+            record_closing(order, &about, outcome, env)
+        }
         Fact::Payment { n, outcome } => match order.payment(*n) {
             Some(p) => record_payment(order, p, outcome, env),
             None => Vec::new(),
         },
         Fact::Report(report) => record_report(order, report, env),
+        Fact::Dispute(report) => outside::dispute(order, report),
         Fact::NeedsAttention { reason, about } => raise(order, *reason, *about).into_iter().collect(),
         Fact::NoLongerNeedsAttention { reason, about } => clear(order, *reason, *about).into_iter().collect(),
     }
 }
 
 /// Raises attention, unless it is open already.
-fn raise(order: &Order, reason: AttentionReason, about: Option<Op>) -> Option<Event> {
+pub(super) fn raise(order: &Order, reason: AttentionReason, about: Option<Op>) -> Option<Event> {
     let open = order.attention.iter().any(|a| a.reason == reason && a.about == about);
     (!open).then_some(Event::AttentionRaised { reason, about })
 }
 
-fn clear(order: &Order, reason: AttentionReason, about: Option<Op>) -> Option<Event> {
+pub(super) fn clear(order: &Order, reason: AttentionReason, about: Option<Op>) -> Option<Event> {
     let open = order.attention.iter().any(|a| a.reason == reason && a.about == about);
     open.then_some(Event::AttentionCleared { reason, about })
 }
@@ -212,9 +242,10 @@ fn record_hold(order: &Order, n: u32, outcome: &HoldOutcome) -> Vec<Event> {
             let look = raise(order, AttentionReason::SuspectHold, Some(op));
             std::iter::once(Event::StockSuspect { n }).chain(look).collect()
         }
-        HoldOutcome::Committed if open => vec![Event::StockCommitted { n }],
-        HoldOutcome::Released if open => vec![Event::StockReleased { n }],
+        HoldOutcome::Committed if open => vec![Event::StockCommitted { n, units: None }],
+        HoldOutcome::Released if open => vec![Event::StockReleased { n, units: None, committed: false }],
         HoldOutcome::Expired if open => vec![Event::StockExpired { n }],
+        HoldOutcome::Lost if open || r.state == HoldState::Held => vec![Event::StockLost { n }],
         _ => return Vec::new(),
     };
     if !matches!(outcome, HoldOutcome::Undecidable) {
@@ -224,25 +255,32 @@ fn record_hold(order: &Order, n: u32, outcome: &HoldOutcome) -> Vec<Event> {
     events
 }
 
-fn record_closing(order: &Order, n: u32, kind: ClosingKind, outcome: &ClosingOutcome, env: &Env<'_>) -> Vec<Event> {
+/// Which closing of which reservation an answer is about.
+struct About {
+    n: u32,
+    serial: u32,
+    kind: ClosingKind,
+    units: u32,
+    committed: bool,
+}
+
+fn record_closing(order: &Order, about: &About, outcome: &ClosingOutcome, env: &Env<'_>) -> Vec<Event> {
+    let &About { n, serial, kind, units, committed } = about;
     let Some(r) = order.reservation(n) else { return Vec::new() };
     let op = Op::Reservation(n);
-    let under_way = r.closing.filter(|c| c.kind == kind);
+    let under_way = r.closing.filter(|c| c.serial == serial);
     match outcome {
         ClosingOutcome::Done => {
-            let done = match kind {
-                ClosingKind::Release => Event::StockReleased { n },
-                ClosingKind::Commit => Event::StockCommitted { n },
-            };
             // Done is done, also when somebody else who asked was refused meanwhile and wrote that down first.
-            let news = match r.state {
-                HoldState::Held => true,
-                HoldState::Committed => kind == ClosingKind::Release,
-                _ => false,
-            };
-            if !news {
+            let refused = r.closing.is_none() && r.closing_refused && serial + 1 == r.closings;
+            if under_way.is_none() && !refused {
                 return Vec::new();
             }
+            let units = Some(units);
+            let done = match kind {
+                ClosingKind::Release => Event::StockReleased { n, units, committed },
+                ClosingKind::Commit => Event::StockCommitted { n, units },
+            };
             let settled = clear(order, AttentionReason::ReleaseRefused, Some(op));
             std::iter::once(done).chain(settled).chain(outcome_known(order, op)).collect()
         }
@@ -251,7 +289,7 @@ fn record_closing(order: &Order, n: u32, kind: ClosingKind, outcome: &ClosingOut
                 return Vec::new();
             }
             // Of a hold whose time is over it means that there is nothing left to give back.
-            if kind == ClosingKind::Release && r.expires_at.is_some_and(|t| t <= env.now) {
+            if kind == ClosingKind::Release && !committed && r.expires_at.is_some_and(|t| t <= env.now) {
                 return std::iter::once(Event::StockExpired { n }).chain(outcome_known(order, op)).collect();
             }
             let look = raise(order, AttentionReason::ReleaseRefused, Some(op));
@@ -305,7 +343,7 @@ fn absent(order: &Order, p: &PaymentOperation, env: &Env<'_>) -> Vec<Event> {
         code: Some(NEVER_HAPPENED.into()),
         capture_before: None,
     }];
-    if p.is_attempt() && order.lifecycle == Lifecycle::Pending && is_wanted(order, p, stock_refused) {
+    if p.is_attempt() && may_collect(order) && is_wanted(order, p, stock_refused) {
         events.push(Event::PaymentPlanned {
             n: order.payments.len() as u32 + 1,
             kind: p.kind,
@@ -342,7 +380,9 @@ fn gives_way(p: &PaymentOperation, to: OperationState) -> bool {
         S::Authorized => matches!(to, S::Captured | S::Voided),
         // It was believed that it never happened: whatever the provider says of it, it did.
         S::Failed if never_happened(p) => true,
-        S::Declined | S::Failed | S::Voided => matches!(to, S::Authorized | S::Captured | S::Refunded),
+        S::Declined | S::Failed => matches!(to, S::Authorized | S::Captured | S::Refunded),
+        // What was given up is not authorized again under its number: that was said before, and is heard late.
+        S::Voided => matches!(to, S::Captured | S::Refunded),
         S::Captured | S::Refunded => false,
     }
 }
@@ -419,16 +459,28 @@ fn told_of(order: &Order, p: &PaymentOperation, told: Told) -> Vec<Event> {
             if state == OperationState::Voided && p.parent.is_some_and(captured) {
                 events.extend(raise(order, AttentionReason::UnexpectedReport, Some(op)));
             }
-            // Given up for failed, and perhaps asked for again: more may have gone back than came in.
+            // A refund that was given up for failed, and asked for again, may have happened: more has gone back than came in.
             let money = order.money();
-            let late_refund = p.kind == OperationKind::Refund && p.state == OperationState::Failed && moves_money;
-            if late_refund && money.refunded + told.amount.minor > money.captured {
+            // So may a capture: more has been taken than was authorized.
+            if p.kind == OperationKind::Capture
+                && moves_money
+                && p.parent.is_some_and(|n| told.amount.minor > order.authorized_rest(n))
+            {
                 events.extend(raise(order, AttentionReason::UnexpectedReport, Some(op)));
+            }
+            if p.kind == OperationKind::Refund && moves_money {
+                let too_much = money.refunded + told.amount.minor > money.captured;
+                let counted_on = p.state == OperationState::Failed && order.kept() - told.amount.minor < money.owed;
+                if too_much || counted_on {
+                    events.extend(raise(order, AttentionReason::UnexpectedReport, Some(op)));
+                }
+                events.extend(clear(order, AttentionReason::RefundFailed, Some(op)));
             }
             let failed = matches!(state, OperationState::Declined | OperationState::Failed);
             match p.kind {
                 OperationKind::Refund if failed => events.extend(raise(order, AttentionReason::RefundFailed, Some(op))),
                 OperationKind::Void if failed => events.extend(raise(order, AttentionReason::VoidFailed, Some(op))),
+                OperationKind::Capture if failed => events.extend(raise(order, AttentionReason::CaptureFailed, Some(op))),
                 _ => {}
             }
         }
@@ -482,6 +534,9 @@ fn record_report(order: &Order, report: &PaymentReport, env: &Env<'_>) -> Vec<Ev
             capture_before: None,
         };
         return told_of(order, p, told);
+    }
+    if let Some(events) = outside::payment(order, report) {
+        return events;
     }
     let amount: Minor = report.amount.minor;
     let unmatched =

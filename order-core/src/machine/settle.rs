@@ -1,21 +1,195 @@
 //! The transitions that hold by themselves: appended after every command, fact or timer.
 
 use super::Env;
-use super::payments::{attempt_outstanding, deadline, money_moved};
+use super::payments::{attempt_outstanding, capturable, deadline, is_for_edit, money_moved, refused};
 use super::stock::{SkuStock, sku_stock};
+use crate::ids::Sku;
+use crate::money::Minor;
 use crate::order::{
-    AttentionReason, Blocks, CancelCause, Event, HoldState, Lifecycle, OperationState, Order, PaymentTerms, Shortage,
+    Attention, AttentionReason, Blocks, CancelCause, DiscardCause, DisputeState, Event, FulfilmentStatus, HoldState, Lifecycle,
+    LineUnits, Op, OperationKind, OperationState, Order, PaymentOperation, PaymentTerms, Shipment, ShipmentState, Shortage,
 };
-use crate::policy::LostStock;
+use crate::planted::{Bug, planted};
+use crate::policy::{BeforeLapse, LostStock};
+use crate::text::Private;
+use crate::time::Timestamp;
 
 /// The next transition that holds now, if any. Apply it and ask again until there is none.
 pub fn settle(order: &Order, env: &Env<'_>) -> Option<Event> {
-    lapse(order, env).or_else(|| match order.lifecycle {
+    lapse(order, env).or_else(|| settle_edit(order, env)).or_else(|| match order.lifecycle {
         Lifecycle::Pending => settle_pending(order, env),
-        Lifecycle::Confirmed => settle_lost_stock(order, env),
+        Lifecycle::Confirmed => settle_lost_stock(order, env)
+            .or_else(|| capture(order, env))
+            .or_else(|| completes_at(order, env).filter(|t| *t <= env.now).map(|_| Event::Completed)),
         Lifecycle::Cancelling => is_undone(order).then_some(Event::Cancelled),
-        Lifecycle::Completed | Lifecycle::Cancelled | Lifecycle::PaymentFailed | Lifecycle::Rejected | Lifecycle::Expired => None,
+        // Nothing is cancelled any more, but a person is told.
+        Lifecycle::Completed => settle_lost_stock(order, env).filter(|event| matches!(event, Event::AttentionRaised { .. })),
+        Lifecycle::Cancelled | Lifecycle::PaymentFailed | Lifecycle::Rejected | Lifecycle::Expired => None,
     })
+}
+
+/// An edit applies as soon as the difference in stock and money is secured, and comes to nothing if it cannot be.
+fn settle_edit(order: &Order, env: &Env<'_>) -> Option<Event> {
+    let edit = order.open_edit()?;
+    let n = edit.n;
+    let discard = |cause| Some(Event::EditDiscarded { n, cause });
+    if !matches!(order.lifecycle, Lifecycle::Pending | Lifecycle::Confirmed) {
+        return discard(DiscardCause::OrderOver);
+    }
+    if !edit.plan.fits(order) {
+        return discard(DiscardCause::OutOfDate);
+    }
+    let stock = sku_stock(order, env);
+    if stock.iter().any(|(_, _, s)| matches!(s, SkuStock::Refused { .. } | SkuStock::Suspect)) {
+        return discard(DiscardCause::StockRefused);
+    }
+    // Only what the edit adds must be paid for now; what is due for the rest follows its own terms.
+    let paid = edit.due == 0 || planted(Bug::EditsUnpaid) || {
+        let secured = match order.terms {
+            PaymentTerms::Confirm => order.kept(),
+            PaymentTerms::Shipment => order.secured(),
+            PaymentTerms::Invoice | PaymentTerms::Delivery => Minor::MAX,
+        };
+        secured >= order.owed_after(&edit.plan)
+    };
+    let held = stock.iter().all(|(_, _, s)| *s == SkuStock::Held);
+    if paid && held {
+        return Some(Event::EditApplied { n });
+    }
+    let mut attempts = order.payments.iter().filter(|p| is_for_edit(order, p));
+    if !paid && edit.payment.is_some() && !attempts.any(|p| p.state.is_open()) {
+        return discard(DiscardCause::PaymentFailed);
+    }
+    if edit.deadline <= env.now { discard(DiscardCause::Expired) } else { None }
+}
+
+/// What is due and authorized is captured: what has shipped, what needed no shipping, and, where the shop wants that, what
+/// would lapse otherwise. A capture that was refused is not asked for again until a person says so.
+fn capture(order: &Order, env: &Env<'_>) -> Option<Event> {
+    if order.terms != PaymentTerms::Shipment {
+        return None;
+    }
+    if let Some(event) = keep_secured(order, env) {
+        return Some(event);
+    }
+    if order.is_blocked(Blocks::Capture) {
+        return None;
+    }
+    let money = order.money();
+    let capturing = if planted(Bug::CapturesTwice) { 0 } else { money.capturing };
+    let taken = order.kept() + capturing;
+    let about_to_lapse = |p: &PaymentOperation| lapses_soon(p, env) && env.policy.before_lapse == BeforeLapse::Capture;
+    for p in order.payments.iter().filter(|p| p.kind == OperationKind::Authorize && p.state == OperationState::Authorized) {
+        let due = if about_to_lapse(p) { order.owed() } else { order.due() };
+        let amount = (due - taken).min(capturable(order, p.n));
+        if amount > 0 && refused(order, p.n, OperationKind::Capture).0 == 0 {
+            return Some(Event::PaymentPlanned {
+                n: order.payments.len() as u32 + 1,
+                kind: OperationKind::Capture,
+                parent: Some(p.n),
+                method: p.method.clone(),
+                amount,
+                token: Private(None),
+                return_url: Private(None),
+            });
+        }
+    }
+    None
+}
+
+/// A person is told when an authorization that is needed is about to lapse, and when what is owed is no longer secured; where
+/// the shop wants that, a new authorization is asked for in place of one that lapsed.
+fn keep_secured(order: &Order, env: &Env<'_>) -> Option<Event> {
+    let told = |reason, about| order.attention.iter().any(|a| a.reason == reason && a.about == about);
+    let soon = order.payments.iter().filter(|p| order.authorized_rest(p.n) > 0 && lapses_soon(p, env));
+    for about in soon.map(|p| Some(Op::Payment(p.n))) {
+        if !told(AttentionReason::CaptureSoon, about) {
+            return Some(Event::AttentionRaised { reason: AttentionReason::CaptureSoon, about });
+        }
+    }
+    let over = |a: &&Attention| {
+        a.reason == AttentionReason::CaptureSoon
+            && !order.payments.iter().any(|p| a.about == Some(Op::Payment(p.n)) && order.authorized_rest(p.n) > 0)
+    };
+    if let Some(a) = order.attention.iter().find(over) {
+        return Some(Event::AttentionCleared { reason: a.reason, about: a.about });
+    }
+    let missing = order.owed() - order.secured();
+    if missing <= 0 && told(AttentionReason::AuthorizationLost, None) {
+        return Some(Event::AttentionCleared { reason: AttentionReason::AuthorizationLost, about: None });
+    }
+    if missing <= 0 || order.lifecycle != Lifecycle::Confirmed || attempt_outstanding(order, true) {
+        return None;
+    }
+    let last = order.payments.iter().rev().find(|p| p.is_attempt() && p.state != OperationState::Dropped)?;
+    let lapsed = last.state == OperationState::Voided && lapses_soon(last, env);
+    if lapsed && env.policy.before_lapse == BeforeLapse::Reauthorize {
+        return Some(Event::PaymentPlanned {
+            n: order.payments.len() as u32 + 1,
+            kind: OperationKind::Authorize,
+            parent: None,
+            method: last.method.clone(),
+            amount: missing,
+            token: Private(None),
+            return_url: Private(None),
+        });
+    }
+    let reason = AttentionReason::AuthorizationLost;
+    (!told(reason, None)).then_some(Event::AttentionRaised { reason, about: None })
+}
+
+/// Whether an authorization is to be given up because it has lapsed, or is about to and a new one is wanted.
+pub(super) fn is_lapsing(p: &PaymentOperation, env: &Env<'_>) -> bool {
+    let lapsed = p.capture_before.is_some_and(|t| t <= env.now);
+    lapsed || (env.policy.before_lapse == BeforeLapse::Reauthorize && lapses_soon(p, env))
+}
+
+/// Whether an authorization is about to lapse, so that a person is told.
+fn lapses_soon(p: &PaymentOperation, env: &Env<'_>) -> bool {
+    p.capture_before.is_some_and(|t| t.before(env.policy.capture_warning) <= env.now)
+}
+
+/// When the next authorization is about to lapse, or lapses.
+pub(super) fn warns_at(order: &Order, env: &Env<'_>) -> Option<Timestamp> {
+    let needed = order.payments.iter().filter(|p| order.authorized_rest(p.n) > 0);
+    let times = needed.filter_map(|p| p.capture_before).flat_map(|t| [t.before(env.policy.capture_warning), t]);
+    times.filter(|t| *t > env.now).min()
+}
+
+/// When the order completes by itself if nothing else happens; `None` while something keeps it from that.
+pub(crate) fn completes_at(order: &Order, env: &Env<'_>) -> Option<Timestamp> {
+    keeps_from_completing(order).is_none().then(|| fulfilled_at(order).after(env.policy.completion_window))
+}
+
+/// When the last of it arrived; for an order of which nothing needs shipping, when it was confirmed.
+fn fulfilled_at(order: &Order) -> Timestamp {
+    let delivered = order.shipments.iter().filter_map(|s| s.delivered_at).max();
+    delivered.or(order.confirmed_at).unwrap_or(order.updated_at)
+}
+
+/// What keeps a confirmed order from being completed, in words; `None` if nothing does.
+pub(crate) fn keeps_from_completing(order: &Order) -> Option<&'static str> {
+    let money = order.money();
+    let fulfilled = matches!(order.statuses.fulfilment, FulfilmentStatus::Delivered | FulfilmentStatus::NotRequired);
+    if order.lifecycle != Lifecycle::Confirmed {
+        Some("it is not confirmed")
+    } else if !fulfilled {
+        Some("not everything is delivered")
+    } else if !order.holds.is_empty() {
+        Some("a hold is placed")
+    } else if order.open_edit().is_some() {
+        Some("an edit is under way")
+    } else if order.returns.iter().any(|r| r.state.is_open()) {
+        Some("a return is open")
+    } else if order.disputes.iter().any(|d| d.state == DisputeState::Open) {
+        Some("a dispute is open")
+    } else if order.payments.iter().any(|p| p.state.is_open()) {
+        Some("a payment is under way")
+    } else if money.captured - money.refunded != money.owed {
+        Some("what is paid is not what is owed")
+    } else {
+        None
+    }
 }
 
 /// Holds whose time is over.
@@ -28,6 +202,10 @@ fn lapse(order: &Order, env: &Env<'_>) -> Option<Event> {
 }
 
 fn settle_pending(order: &Order, env: &Env<'_>) -> Option<Event> {
+    // What is to be confirmed is about to change.
+    if order.open_edit().is_some() {
+        return None;
+    }
     let stock = sku_stock(order, env);
     if let Some(event) = stock_refused(order, env, &stock) {
         return event;
@@ -71,8 +249,26 @@ fn stock_refused(order: &Order, env: &Env<'_>, stock: &[(&crate::ids::Sku, u32, 
 
 /// Stock that was already paid for is gone.
 fn settle_lost_stock(order: &Order, env: &Env<'_>) -> Option<Event> {
+    let stock = sku_stock(order, env);
     let gone = |s: &SkuStock| matches!(s, SkuStock::Refused { .. } | SkuStock::Suspect);
-    if sku_stock(order, env).iter().any(|(_, _, s)| gone(s)) { lost(order, env) } else { None }
+    if !stock.iter().any(|(_, _, s)| gone(s)) {
+        return None;
+    }
+    if order.lines.iter().all(|l| l.counters.shipped == 0) {
+        return lost(order, env);
+    }
+    // Some of it has left: only what is missing is cancelled, and what was to leave with it is open again.
+    let missing = |sku: &Sku| stock.iter().any(|(s, _, state)| *s == sku && gone(state));
+    let of_missing = order.lines.iter().filter(|l| l.open() > 0 && missing(&l.sku));
+    let lines: Vec<LineUnits> = of_missing.map(|l| LineUnits { line: l.n, units: l.open() }).collect();
+    let of_missing = |s: &Shipment| s.lines.iter().any(|l| order.line(l.line).is_some_and(|l| missing(&l.sku)));
+    let planned = order.shipments.iter().find(|s| s.state == ShipmentState::Planned && of_missing(s));
+    match (lost(order, env)?, planned) {
+        (Event::CancelRequested { .. }, Some(s)) => Some(Event::ShipmentCancelled { n: s.n }),
+        (Event::CancelRequested { cause }, None) if !lines.is_empty() => Some(Event::LinesCancelled { lines, cause }),
+        (Event::CancelRequested { .. }, None) => None,
+        (event, _) => Some(event),
+    }
 }
 
 fn lost(order: &Order, env: &Env<'_>) -> Option<Event> {
@@ -88,10 +284,7 @@ fn lost(order: &Order, env: &Env<'_>) -> Option<Event> {
 /// Whether what is due at confirmation is covered. Nothing due counts as covered.
 pub fn covered(order: &Order) -> bool {
     match order.terms {
-        PaymentTerms::Confirm => {
-            let money = order.money();
-            money.captured - money.refunded - money.refunding >= money.owed
-        }
+        PaymentTerms::Confirm => order.kept() >= order.owed(),
         PaymentTerms::Shipment => order.secured() >= order.owed(),
         PaymentTerms::Invoice | PaymentTerms::Delivery => true,
     }

@@ -38,9 +38,12 @@ fn stand(order: &Order, env: &Env<'_>, sku: &Sku, wanted: u32) -> SkuStock {
     let mut suspects = 0;
     let mut last = None;
     for r in of_attempt(order).filter(|r| r.sku == *sku) {
-        if is_good(r, env) {
-            good += r.quantity;
-        } else if r.state.is_open() {
+        good += good_units(r, env);
+        // A smaller hold in place of a larger one takes nothing away, asked for or refused.
+        if r.replaces.is_some() && (r.state.is_open() || r.state == HoldState::Refused) {
+            continue;
+        }
+        if r.state.is_open() {
             return SkuStock::Open;
         } else if r.state == HoldState::Suspect {
             suspects += 1;
@@ -51,10 +54,33 @@ fn stand(order: &Order, env: &Env<'_>, sku: &Sku, wanted: u32) -> SkuStock {
         return SkuStock::Held;
     }
     match last {
-        Some(r) if r.state == HoldState::Refused && !is_retried(order, env, r) => SkuStock::Refused { available: r.available },
+        Some(r) if r.state == HoldState::Refused && !is_retried(order, env, r) && !is_stale(order, env, r) => {
+            SkuStock::Refused { available: r.available }
+        }
         _ if suspects > env.policy.suspects_allowed => SkuStock::Suspect,
         _ => SkuStock::Missing { units: wanted - good },
     }
+}
+
+/// How many units of `sku` are held, for long enough, or committed for the order.
+pub(super) fn secured_units(order: &Order, env: &Env<'_>, sku: &Sku) -> u32 {
+    of_attempt(order).filter(|r| r.sku == *sku).map(|r| good_units(r, env)).sum()
+}
+
+/// Whether a refusal answered another question than the one that stands now: what an edit wanted that is over, or that had
+/// not begun yet, or what was wanted before a hold was lost.
+fn is_stale(order: &Order, env: &Env<'_>, refused: &Reservation) -> bool {
+    // Told by numbers: much can happen to an order in the same instant.
+    let other_edit = order.edits.iter().any(|e| match e.reservation_end {
+        None => refused.n < e.reservation,
+        Some(end) => (e.reservation..end).contains(&refused.n),
+    });
+    let lost_at = |r: &Reservation| match r.state {
+        HoldState::Lost => Some(r.updated_at),
+        _ => r.expires_at.map(|t| t.before(env.policy.hold_reserve)).filter(|t| *t <= env.now),
+    };
+    let others = of_attempt(order).filter(|r| r.n != refused.n && r.sku == refused.sku);
+    other_edit || others.filter_map(lost_at).any(|t| t > refused.updated_at)
 }
 
 /// An order on backorder asks again from time to time.
@@ -73,10 +99,11 @@ fn on_backorder(order: &Order, env: &Env<'_>) -> bool {
     paid && env.policy.lost_stock == LostStock::Backorder
 }
 
-/// Whether a shortage ends the placing, so that nothing more is wanted of stock and money.
+/// Whether a shortage ends the placing, so that nothing more is wanted of stock and money. What it means for a confirmed order
+/// is settled before anything is planned: what is kept of it then is wanted.
 pub(super) fn is_short(order: &Order, env: &Env<'_>, stock: &[(&Sku, u32, SkuStock)]) -> bool {
     let short = |s: &SkuStock| matches!(s, SkuStock::Refused { .. } | SkuStock::Suspect);
-    stock.iter().any(|(_, _, s)| short(s)) && !on_backorder(order, env)
+    order.lifecycle == Lifecycle::Pending && stock.iter().any(|(_, _, s)| short(s)) && !on_backorder(order, env)
 }
 
 /// Reservations of the attempt at placing that is under way.
@@ -84,39 +111,87 @@ fn of_attempt(order: &Order) -> impl Iterator<Item = &Reservation> {
     order.reservations.iter().filter(|r| r.attempt == order.attempt)
 }
 
-/// Whether the hold counts: it is there, is not being given back, and does not lapse too soon.
-fn is_good(r: &Reservation, env: &Env<'_>) -> bool {
-    match r.state {
-        HoldState::Committed => r.closing.is_none(),
-        HoldState::Held => match r.closing.map(|c| c.kind) {
-            // Its units may have left already: until that is known nothing takes their place, or twice as many would leave.
-            Some(ClosingKind::Commit) => true,
-            Some(ClosingKind::Release) => false,
-            None => r.expires_at.is_none_or(|t| t > env.now.after(env.policy.hold_reserve)),
-        },
-        _ => false,
+/// How many units of a hold count: there, not being given back, and not about to lapse.
+fn good_units(r: &Reservation, env: &Env<'_>) -> u32 {
+    let giving_back = r.closing.filter(|c| c.kind == ClosingKind::Release && c.committed).map_or(0, |c| c.units);
+    // Units being committed may have left already: until that is known nothing takes their place, or twice as many would.
+    let committing = r.closing.filter(|c| c.kind == ClosingKind::Commit).map_or(0, |c| c.units.min(r.held()));
+    r.committed.saturating_sub(giving_back) + committing + free_units(r, env)
+}
+
+/// How many held units lie there as they are: not about to lapse, and not on their way out or back.
+fn free_units(r: &Reservation, env: &Env<'_>) -> u32 {
+    let closing = r.closing.filter(|c| !c.committed).map_or(0, |c| c.units);
+    let lasts = r.expires_at.is_none_or(|t| t > env.now.after(env.policy.hold_reserve));
+    if lasts { r.held().saturating_sub(closing) } else { 0 }
+}
+
+/// How many units of `sku` have left the stock for an attempt at placing, or are leaving it, and are not on their way back.
+pub(super) fn committed_for_good(order: &Order, sku: &Sku, attempt: u32) -> u32 {
+    let of = |r: &Reservation| match r.closing {
+        Some(c) if c.kind == ClosingKind::Commit => r.committed + c.units,
+        Some(c) if c.committed => r.committed.saturating_sub(c.units),
+        _ => r.committed,
+    };
+    order.reservations.iter().filter(|r| r.attempt == attempt && r.sku == *sku).map(of).sum()
+}
+
+/// Whether a smaller hold is being asked for in place of this one.
+pub(super) fn is_being_replaced(order: &Order, r: &Reservation) -> bool {
+    order.reservations.iter().any(|q| q.replaces == Some(r.n) && q.state.is_open())
+}
+
+/// Whether a smaller hold has taken the place of this one.
+fn is_replaced(order: &Order, r: &Reservation) -> bool {
+    let there = |q: &Reservation| matches!(q.state, HoldState::Held | HoldState::Committed);
+    order.reservations.iter().any(|q| q.replaces == Some(r.n) && there(q))
+}
+
+/// How many of the units that reservation `r` holds the order wants to keep.
+pub(super) fn kept_units(order: &Order, env: &Env<'_>, r: &Reservation) -> u32 {
+    let wanted = wanted_of(order, r);
+    if wanted == 0 {
+        return 0;
+    }
+    if free_units(r, env) > 0 {
+        return allotted(order, env, r, wanted);
+    }
+    // A hold about to lapse is kept until its replacement is there.
+    let there = r.held() - r.closing.filter(|c| !c.committed).map_or(0, |c| c.units.min(r.held()));
+    if stand(order, env, &r.sku, wanted) == SkuStock::Held { 0 } else { there }
+}
+
+/// Whether the order still wants the hold that reservation `r` asks for.
+pub(super) fn is_wanted(order: &Order, env: &Env<'_>, r: &Reservation) -> bool {
+    let wanted = wanted_of(order, r);
+    match r.replaces {
+        // The smaller hold is wanted as long as it is just what is wanted of the larger one.
+        Some(n) => order
+            .reservation(n)
+            .is_some_and(|larger| !is_replaced(order, larger) && kept_units(order, env, larger) == r.quantity && wanted > 0),
+        None => allotted(order, env, r, wanted) > 0,
     }
 }
 
-/// Whether the order still wants what reservation `r` holds or asks for.
-pub(super) fn is_wanted(order: &Order, env: &Env<'_>, r: &Reservation) -> bool {
+/// How many units of the reservation's SKU the order wants.
+fn wanted_of(order: &Order, r: &Reservation) -> u32 {
     if !order.lifecycle.is_live() || r.attempt != order.attempt {
-        return false;
+        return 0;
     }
-    // A shortage of one SKU ends the placing: what is held of the others goes back once the order is rejected.
-    let wanted = order.wanted_stock().get(&r.sku).copied().unwrap_or(0);
-    // What has left the stock, or is leaving it, comes first, then earlier holds; what is beyond what is wanted is surplus.
-    let rank = |r: &Reservation| {
-        let leaving = r.closing.is_some_and(|c| c.kind == ClosingKind::Commit);
-        (r.state != HoldState::Committed && !leaving, r.n)
-    };
-    let before: u32 = of_attempt(order)
-        .filter(|o| o.sku == r.sku && rank(o) < rank(r) && (is_good(o, env) || o.state.is_open()))
-        .map(|o| o.quantity)
-        .sum();
-    if is_good(r, env) || r.state.is_open() {
-        return before < wanted;
+    order.wanted_stock().get(&r.sku).copied().unwrap_or(0)
+}
+
+/// What of the wanted units falls to reservation `r`: what has left the stock comes first, then earlier holds; what is beyond
+/// what is wanted is surplus.
+fn allotted(order: &Order, env: &Env<'_>, r: &Reservation, wanted: u32) -> u32 {
+    let mut left = wanted.saturating_sub(committed_for_good(order, &r.sku, order.attempt));
+    for o in of_attempt(order).filter(|o| o.sku == r.sku && !is_replaced(order, o)) {
+        let units = if o.state.is_open() { if o.replaces.is_some() { 0 } else { o.quantity } } else { free_units(o, env) };
+        let taken = units.min(left);
+        if o.n == r.n {
+            return taken;
+        }
+        left -= taken;
     }
-    // A hold about to lapse is kept until its replacement is there.
-    r.state == HoldState::Held && stand(order, env, &r.sku, wanted) != SkuStock::Held
+    0
 }

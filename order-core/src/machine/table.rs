@@ -7,7 +7,7 @@ use crate::order::Lifecycle;
 pub struct Transition {
     /// Where the order is; `None` for one that does not exist yet.
     pub from: Option<Lifecycle>,
-    /// What triggers it: the name of a command or a fact, or `settles` for what happens by itself once it holds.
+    /// What triggers it: names of commands or facts, or `settles` for what happens by itself once it holds.
     pub trigger: &'static str,
     /// Where it is after.
     pub to: Lifecycle,
@@ -114,6 +114,110 @@ const RULES: &[Rule] = &[
         then: "tell the customer",
     },
     Rule {
+        from: &[Confirmed],
+        trigger: "plan shipment, ship, cancel shipment",
+        to: None,
+        events: &["SHIPMENT_PLANNED", "SHIPMENT_SHIPPED", "SHIPMENT_CANCELLED"],
+        guard: "the units are open and held, what they cost is covered, no hold blocks ship",
+        then: "shipped: commit its stock, capture its share by the terms, tell the customer",
+    },
+    Rule {
+        from: &[Confirmed],
+        trigger: "deliver, fail shipment, return to sender",
+        to: None,
+        events: &["SHIPMENT_DELIVERED", "SHIPMENT_FAILED", "SHIPMENT_RETURNED_TO_SENDER"],
+        guard: "it has shipped",
+        then: "tell the customer; what did not arrive is open again",
+    },
+    Rule {
+        from: &[Confirmed],
+        trigger: "cancel lines",
+        to: None,
+        events: &["LINES_CANCELLED"],
+        guard: "at most what is open",
+        then: "release, void or refund its share, tell the customer",
+    },
+    Rule {
+        from: &[Confirmed],
+        trigger: "cancel lines",
+        to: Some(Cancelling),
+        events: &["CANCEL_REQUESTED"],
+        guard: "nothing would be left",
+        then: "as cancel",
+    },
+    Rule {
+        from: &[Confirmed],
+        trigger: "stock refused",
+        to: None,
+        events: &["SHIPMENT_CANCELLED", "LINES_CANCELLED"],
+        guard: "something has shipped; the policy for lost stock is to cancel",
+        then: "attention; what is open of the missing is cancelled",
+    },
+    Rule {
+        from: &[Confirmed],
+        trigger: "retry payment",
+        to: None,
+        events: &["CHARGE_PLANNED", "AUTHORIZATION_PLANNED"],
+        guard: "something owed is neither paid nor authorized, no attempt under way",
+        then: "a new attempt under a new key",
+    },
+    Rule {
+        from: &[Confirmed],
+        trigger: "settles",
+        to: None,
+        events: &["CAPTURE_PLANNED"],
+        guard: "what is due is authorized and not captured, no hold blocks capture, no capture of it was refused",
+        then: "capture",
+    },
+    Rule {
+        from: &[Confirmed],
+        trigger: "complete",
+        to: Some(Completed),
+        events: &["COMPLETED"],
+        guard: "delivered or not to be shipped, paid what is owed, no hold, edit, return or dispute open",
+        then: "tell the customer",
+    },
+    Rule {
+        from: &[Confirmed],
+        trigger: "settles",
+        to: Some(Completed),
+        events: &["COMPLETED"],
+        guard: "it could be completed for as long as the policy says",
+        then: "tell the customer",
+    },
+    Rule {
+        from: &[Confirmed, Completed],
+        trigger: "credit",
+        to: None,
+        events: &["CREDITED"],
+        guard: "at most what is still owed",
+        then: "refund what is paid beyond",
+    },
+    Rule {
+        from: &[Confirmed, Completed],
+        trigger: "request return, approve return, reject return, receive return, close return",
+        to: None,
+        events: &["RETURN_REQUESTED", "RETURN_APPROVED", "RETURN_REJECTED", "RETURN_RECEIVED", "RETURN_CLOSED"],
+        guard: "at most what is delivered and not back; asked for inside the window",
+        then: "restock what can be sold again; closed: refund its share",
+    },
+    Rule {
+        from: &[Pending, Confirmed],
+        trigger: "edit, discard edit",
+        to: None,
+        events: &["EDIT_STARTED", "EDIT_DISCARDED"],
+        guard: "open units, not the last; one at a time; no payment under way",
+        then: "secure the difference in stock and money, or give it back",
+    },
+    Rule {
+        from: &[Pending, Confirmed],
+        trigger: "settles",
+        to: None,
+        events: &["EDIT_APPLIED", "EDIT_DISCARDED"],
+        guard: "its difference is secured; or cannot be, or not in time",
+        then: "release and refund what is not owed, tell the customer",
+    },
+    Rule {
         from: &[Pending, Confirmed],
         trigger: "place hold",
         to: None,
@@ -145,8 +249,54 @@ const RULES: &[Rule] = &[
         guard: "",
         then: "recorded; what is not owed is released, voided, refunded; attention if money moved on a dead order",
     },
-    Rule { from: Lifecycle::ALL, trigger: "note", to: None, events: &["NOTED"], guard: "", then: "" },
+    Rule {
+        from: Lifecycle::ALL,
+        trigger: "money moved outside",
+        to: None,
+        events: &["REFUNDED_OUTSIDE", "CHARGED_BACK", "DISPUTE_OPENED", "DISPUTE_WON", "DISPUTE_LOST"],
+        guard: "",
+        then: "recorded, credited beyond what was to go back; attention; no refund while a dispute is open",
+    },
+    Rule {
+        from: &[Pending, Confirmed, Cancelling, PaymentFailed],
+        trigger: "change address",
+        to: None,
+        events: &["ADDRESS_CHANGED"],
+        guard: "the same country and state; nothing shipped to it",
+        then: "",
+    },
+    Rule {
+        from: Lifecycle::ALL,
+        trigger: "resolve, retry stuck, acknowledge",
+        to: None,
+        events: &["RESOLVED", "REDRIVEN", "ATTENTION_ACKNOWLEDGED"],
+        guard: "",
+        then: "as the fact that was found out; or what was refused is asked for again",
+    },
+    Rule {
+        from: &[Completed, Cancelled, Rejected, Expired],
+        trigger: "redact",
+        to: None,
+        events: &["REDACTED"],
+        guard: "no payment or return under way",
+        then: "",
+    },
+    Rule {
+        from: Lifecycle::ALL,
+        trigger: "note, set metadata",
+        to: None,
+        events: &["NOTED", "METADATA_CHANGED"],
+        guard: "",
+        then: "",
+    },
 ];
+
+impl Transition {
+    /// Whether the command, fact or condition of that name triggers it.
+    pub fn is_triggered_by(&self, name: &str) -> bool {
+        self.trigger.split(", ").any(|t| t == name)
+    }
+}
 
 /// Every transition of the lifecycle, row by row. What is not here is refused.
 pub fn transitions() -> Vec<Transition> {
@@ -158,9 +308,18 @@ pub fn transitions() -> Vec<Transition> {
         guard: "a valid request; the total as expected, if a total was expected",
         then: "reserve, then authorize or charge",
     };
+    let import = |to| Transition {
+        from: None,
+        trigger: "import",
+        to,
+        events: &["IMPORTED"],
+        guard: "a historic order at rest, whose sums, ledger, units and times agree",
+        then: if to == Confirmed { "reserve what is yet to be sent" } else { "" },
+    };
+    let imports = [Confirmed, Completed, Cancelled, PaymentFailed, Rejected, Expired].into_iter().map(import);
     let rows = RULES.iter().flat_map(|rule| {
         let &Rule { from, trigger, to, events, guard, then } = rule;
         from.iter().map(move |&from| Transition { from: Some(from), trigger, to: to.unwrap_or(from), events, guard, then })
     });
-    std::iter::once(place).chain(rows).collect()
+    std::iter::once(place).chain(imports).chain(rows).collect()
 }

@@ -7,14 +7,42 @@ use futures_util::future::{Either, select};
 use tokio::sync::oneshot;
 
 use super::OrderManager;
+use super::draft::Draft;
+use super::drive::settle_and_plan;
 use crate::error::Error;
 use crate::ids::OrderId;
+use crate::machine::Verb;
 use crate::order::{Lifecycle, OperationState, Order};
 use crate::services::Clients;
-use crate::store::OrderStore;
+use crate::store::{OrderStore, Tries};
+
+/// What a caller waits for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Wait {
+    /// Until the order is decided: what whoever places, pays or cancels wants to know.
+    Decided,
+    /// Until nothing is left for the engine to do at once, such as capturing what has just shipped.
+    Quiet,
+}
+
+impl Wait {
+    pub(super) fn is_over(self, order: &Order) -> bool {
+        match self {
+            Wait::Decided => is_decided(order),
+            Wait::Quiet => is_decided(order) && is_quiet(order),
+        }
+    }
+}
+
+/// Whether no operation of the order is in the engine's hands.
+fn is_quiet(order: &Order) -> bool {
+    let in_our_hands = |state| matches!(state, OperationState::Planned | OperationState::Armed | OperationState::Unknown);
+    order.payments.iter().all(|p| !in_our_hands(p.state))
+        && order.reservations.iter().all(|r| !r.state.is_open() && r.closing.is_none())
+}
 
 /// Whether waiting is of no use to a caller: the order is decided, or only a person or a provider can move it.
-pub(super) fn is_decided(order: &Order) -> bool {
+fn is_decided(order: &Order) -> bool {
     let in_our_hands = |state| matches!(state, OperationState::Planned | OperationState::Armed | OperationState::Unknown);
     let others_turn = order.payments.iter().any(|p| matches!(p.state, OperationState::Pending | OperationState::ActionRequired));
     let ours = order.payments.iter().any(|p| in_our_hands(p.state)) || order.reservations.iter().any(|r| r.state.is_open());
@@ -36,20 +64,23 @@ const POLL_LONGEST: Duration = Duration::from_millis(200);
 
 impl<S: OrderStore, C: Clients> OrderManager<S, C> {
     /// Waits until the order is decided, or `until` (monotonic); works it where nobody else is at it.
-    pub(super) async fn attend(&self, id: OrderId, until: Duration) -> Result<Arc<Order>, Error> {
+    pub(super) async fn attend(&self, id: OrderId, until: Duration, wait: Wait) -> Result<Arc<Order>, Error> {
         let mut poll = POLL_FIRST;
         loop {
             let loaded = self.inner.store.load(id.into(), None).await?;
             let loaded = loaded.ok_or_else(|| Error::order_not_found(id))?;
             let left = until.saturating_sub(self.inner.runtime.monotonic());
-            let Some(work) = loaded.work.filter(|_| !is_decided(&loaded.order) && !left.is_zero()) else {
-                return Ok(loaded.order);
-            };
             let now = self.now();
+            let Some(work) = loaded.work.filter(|_| !left.is_zero()) else { return Ok(loaded.order) };
             let free = work.fence.is_none() || work.leased_until.is_none_or(|t| t <= now);
+            // What is to be done may not be planned yet, and then does not show.
+            let busy = wait == Wait::Quiet && self.is_left_to_do(&loaded.order, &work.tries);
+            if wait.is_over(&loaded.order) && !busy {
+                return Ok(loaded.order);
+            }
             match work.due {
                 Some(due) if free && due <= now => {
-                    if let Some(order) = self.work_detached(id, left).await {
+                    if let Some(order) = self.work_detached(id, left, wait).await {
                         return Ok(order);
                     }
                 }
@@ -68,16 +99,24 @@ impl<S: OrderStore, C: Clients> OrderManager<S, C> {
         }
     }
 
+    /// Whether there is a call to be made now, other than to tell the customer.
+    fn is_left_to_do(&self, order: &Arc<Order>, tries: &Tries) -> bool {
+        let env = self.env();
+        let mut draft = Draft::of(Arc::clone(order), self.inner.ids.changeset_id(env.now), env.now);
+        let plan = settle_and_plan(&mut draft, tries, &env);
+        plan.calls.iter().any(|c| c.verb != Verb::Notify)
+    }
+
     /// Works the order in a task of its own, so that a caller who hangs up does not stop it. The order, if it was decided
-    /// within `wait`.
-    pub(super) async fn work_detached(&self, id: OrderId, wait: Duration) -> Option<Arc<Order>> {
+    /// within `left`.
+    pub(super) async fn work_detached(&self, id: OrderId, left: Duration, wait: Wait) -> Option<Arc<Order>> {
         let (answer, answered) = oneshot::channel();
         let manager = self.clone();
         self.inner.runtime.spawn(Box::pin(async move {
             // What went wrong shows in the store, where the caller looks next.
-            let _ = manager.claim_and_drive(1, Some(id), Some(answer)).await;
+            let _ = manager.claim_and_drive(1, Some(id), Some((answer, wait))).await;
         }));
-        match select(answered, self.inner.runtime.sleep(wait)).await {
+        match select(answered, self.inner.runtime.sleep(left)).await {
             Either::Left((order, _)) => order.ok(),
             Either::Right(_) => None,
         }

@@ -8,7 +8,7 @@ use futures_util::future::{Either, select};
 use super::OrderManager;
 use crate::ids::Reference;
 use crate::machine::{Call, ClosingOutcome, Fact, HoldOutcome, PaymentOutcome, Purpose, Verb, closing_key, event_id, key};
-use crate::order::{ClosingKind, HoldState, Op, OperationKind, OperationState, Order, PaymentOperation, Reservation};
+use crate::order::{Closing, ClosingKind, Op, OperationKind, OperationState, Order, PaymentOperation, Reservation};
 use crate::planted::{Bug, planted};
 use crate::services::{
     AttemptRequest, CallError, Clients, FollowUpRequest, HoldAnswer, HoldLookup, HoldRequest, InventoryService, Notification,
@@ -76,16 +76,6 @@ impl<S: OrderStore, C: Clients> OrderManager<S, C> {
             quantity: r.quantity,
             lifetime: self.inner.policy.hold_lifetime,
         };
-        let closing = |purpose| HoldRequest {
-            key: closing_key(order.id, purpose, n, r.refusals),
-            reserve_key: key(order.id, Purpose::Reserve, n),
-            order: order.id,
-            sku: r.sku.clone(),
-            quantity: r.quantity,
-            reference: r.reference.clone(),
-            committed: purpose == Purpose::Release && r.state == HoldState::Committed,
-            repeat,
-        };
         let fact = |outcome| Fact::Hold { n, outcome };
         // An earlier call may have made the hold: then it lives since then at the earliest, however late we hear of it.
         let since = if repeat || verb == Verb::LookUpHold { r.created_at } else { started };
@@ -126,16 +116,26 @@ impl<S: OrderStore, C: Clients> OrderManager<S, C> {
                 }
             }
             Verb::Release | Verb::Commit => {
-                let (kind, purpose) = match verb {
-                    Verb::Release => (ClosingKind::Release, Purpose::Release),
-                    _ => (ClosingKind::Commit, Purpose::Commit),
+                let Some(Closing { serial, kind, units, committed, unknown: _ }) = r.closing else { return nonsense() };
+                let purpose = match kind {
+                    ClosingKind::Release => Purpose::Release,
+                    ClosingKind::Commit => Purpose::Commit,
                 };
-                let request = closing(purpose);
+                let request = HoldRequest {
+                    key: closing_key(order.id, purpose, n, serial),
+                    reserve_key: key(order.id, Purpose::Reserve, n),
+                    order: order.id,
+                    sku: r.sku.clone(),
+                    quantity: units,
+                    reference: r.reference.clone(),
+                    committed,
+                    repeat,
+                };
                 let answer = match kind {
                     ClosingKind::Release => self.within(ServiceName::Inventory, inventory.release(&request)).await,
                     ClosingKind::Commit => self.within(ServiceName::Inventory, inventory.commit(&request)).await,
                 };
-                let fact = |outcome| Fact::Closing { n, kind, outcome };
+                let fact = |outcome| Fact::Closing { n, serial, kind, units, committed, outcome };
                 match answer {
                     Ok(()) => Outcome::Known(fact(ClosingOutcome::Done)),
                     Err(CallError::Refused { code, .. }) => Outcome::Known(fact(ClosingOutcome::Refused { code })),

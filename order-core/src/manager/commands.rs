@@ -3,16 +3,17 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::attend::Wait;
 use super::draft::{Draft, Source};
 use super::drive::CONFLICTS_MAX;
 use super::{Action, OrderManager, Principal, authorize};
 use crate::error::{Error, Rejection, RejectionReason, Violation};
-use crate::ids::{IdempotencyKey, Name};
-use crate::machine::{Command, Fact, PaymentReport, decide};
-use crate::order::{Blocks, OperationState, Order};
+use crate::ids::{IdempotencyKey, Name, OrderId};
+use crate::machine::{Command, DisputeReport, Fact, PaymentReport, decide};
+use crate::order::{Blocks, JournalRow, OperationState, Order};
 use crate::services::Clients;
-use crate::store::{CommitError, Loaded, OrderRef, OrderStore, StoreError, StoreErrorKind, WorkChange};
-use crate::text::{Private, check_note};
+use crate::store::{CommitError, JournalQuery, Loaded, OrderRef, OrderStore, StoreError, StoreErrorKind, WorkChange};
+use crate::text::{Private, check_line, check_note};
 use crate::time::Timestamp;
 
 /// How a command is to be carried out.
@@ -57,7 +58,7 @@ impl<S: OrderStore, C: Clients> OrderManager<S, C> {
         reason: String,
     ) -> Result<Arc<Order>, Error> {
         let reason = note("reason", reason, true)?;
-        self.command(principal, order, options, Action::Cancel, &Command::Cancel, reason).await
+        self.command(principal, order, options, &Command::Cancel, reason).await
     }
 
     /// Pays a declined order again, by this or another method, and waits as placing does.
@@ -79,7 +80,7 @@ impl<S: OrderStore, C: Clients> OrderManager<S, C> {
         let terms = self.inner.pricing.terms(&method).await?;
         let terms = terms.ok_or_else(|| invalid(format!("{:?} is not offered", method.as_str())))?;
         let command = Command::RetryPayment { method, terms, token: Private(token), return_url: Private(return_url) };
-        self.command(principal, order, options, Action::RetryPayment, &command, None).await
+        self.command(principal, order, options, &command, None).await
     }
 
     /// Keeps an order from going on until the hold is released or lapses.
@@ -97,7 +98,7 @@ impl<S: OrderStore, C: Clients> OrderManager<S, C> {
         until: Option<Timestamp>,
     ) -> Result<Arc<Order>, Error> {
         let command = Command::PlaceHold { kind, blocks, until };
-        self.command(principal, order, options, Action::Hold, &command, None).await
+        self.command(principal, order, options, &command, None).await
     }
 
     /// Lifts a hold; what it kept waiting goes on.
@@ -112,7 +113,7 @@ impl<S: OrderStore, C: Clients> OrderManager<S, C> {
         options: CommandOptions,
         kind: Name,
     ) -> Result<Arc<Order>, Error> {
-        self.command(principal, order, options, Action::Hold, &Command::ReleaseHold { kind }, None).await
+        self.command(principal, order, options, &Command::ReleaseHold { kind }, None).await
     }
 
     /// Writes a note into the order's history.
@@ -128,7 +129,55 @@ impl<S: OrderStore, C: Clients> OrderManager<S, C> {
         text: String,
     ) -> Result<Arc<Order>, Error> {
         let text = note("notes", text, false)?;
-        self.command(principal, order, options, Action::Note, &Command::Note, text).await
+        self.command(principal, order, options, &Command::Note, text).await
+    }
+
+    /// Carries out any command, with what a person wrote about it, and waits until nothing is left for the engine to do at
+    /// once. [`Self::edit`](Self::edit) prices an edit first.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Invalid`] with every violation; [`Error::NotFound`]; [`Error::Forbidden`]; [`Error::Conflict`];
+    /// [`Error::Rejected`] when it may not be done, or not now, with what could be.
+    pub async fn execute(
+        &self,
+        principal: &Principal,
+        order: OrderRef,
+        options: CommandOptions,
+        command: Command,
+        notes: String,
+    ) -> Result<Arc<Order>, Error> {
+        let violations = check_texts(&command);
+        if !violations.is_empty() {
+            return Err(Error::Invalid(violations));
+        }
+        let notes = note("notes", notes, true)?;
+        self.command(principal, order, options, &command, notes).await
+    }
+
+    /// What a command would make of an order, without doing it: the order as it would be before any service is called, and
+    /// the events that lead there.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::execute`].
+    pub async fn preview(
+        &self,
+        principal: &Principal,
+        order: OrderRef,
+        command: &Command,
+    ) -> Result<(Order, Vec<JournalRow>), Error> {
+        let loaded = self.load(principal, order).await?;
+        authorize(principal, Action::from(command), Some(loaded.order.user))?;
+        let env = self.env();
+        let source = Source { actor: principal.actor(), cause: command.name() };
+        let events = decide(&loaded.order, command, &env)?;
+        let mut draft = Draft::of(loaded.order, self.inner.ids.changeset_id(env.now), env.now);
+        for event in events {
+            draft.push(event, &source);
+        }
+        draft.settle(&env);
+        Ok(draft.into_parts())
     }
 
     /// Records what a payment provider reports, as its callback does, and works the order if that moved it. Never refused,
@@ -143,7 +192,6 @@ impl<S: OrderStore, C: Clients> OrderManager<S, C> {
         order: OrderRef,
         report: PaymentReport,
     ) -> Result<Arc<Order>, Error> {
-        authorize(principal, Action::RecordPayment, None)?;
         use OperationState as State;
         let problem = match report.status {
             State::Planned | State::Armed | State::Unknown | State::Dropped => Some(Violation::new(
@@ -159,21 +207,42 @@ impl<S: OrderStore, C: Clients> OrderManager<S, C> {
         if let Some(violation) = problem {
             return Err(Error::Invalid(vec![violation]));
         }
+        self.record(principal, order, &Fact::Report(report)).await
+    }
+
+    /// Records what a payment provider reports of a dispute. Never refused; a lost one is a refund that the bank made.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NotFound`]; [`Error::Invalid`] for a negative amount.
+    pub async fn record_dispute(
+        &self,
+        principal: &Principal,
+        order: OrderRef,
+        report: DisputeReport,
+    ) -> Result<Arc<Order>, Error> {
+        if report.amount.minor < 0 {
+            return Err(Error::invalid("amount", "must not be negative"));
+        }
+        self.record(principal, order, &Fact::Dispute(report)).await
+    }
+
+    async fn record(&self, principal: &Principal, order: OrderRef, fact: &Fact) -> Result<Arc<Order>, Error> {
+        authorize(principal, Action::RecordPayment, None)?;
         let until = self.answer_by(None);
         let source = Source { actor: principal.actor(), cause: "callback" };
-        let fact = Fact::Report(report);
         for _ in 0..CONFLICTS_MAX {
             let loaded = self.load(principal, order).await?;
             let env = self.env();
             let mut draft = Draft::of(loaded.order, self.inner.ids.changeset_id(env.now), env.now);
-            draft.record(&fact, &source, &env);
+            draft.record(fact, &source, &env);
             if draft.is_unchanged() {
                 return Ok(Arc::new(draft.order));
             }
             draft.settle(&env);
             let id = draft.order.id;
             match self.commit(draft.into_changeset(None, WorkChange::Wake { due: env.now })).await {
-                Ok(_) => return self.settled(id, until).await,
+                Ok(_) => return self.settled(id, until, Wait::Decided).await,
                 Err(CommitError::Conflict) => {}
                 Err(CommitError::Store(e)) => return Err(e.into()),
                 Err(e) => return Err(unexpected(&e)),
@@ -183,30 +252,48 @@ impl<S: OrderStore, C: Clients> OrderManager<S, C> {
     }
 
     /// Decides a command on the order as it is now, commits it, and works what it makes due.
-    async fn command(
+    pub(super) async fn command(
         &self,
         principal: &Principal,
         order: OrderRef,
         options: CommandOptions,
-        action: Action,
         command: &Command,
         notes: Option<String>,
     ) -> Result<Arc<Order>, Error> {
+        let wait = match command {
+            Command::Cancel | Command::RetryPayment { .. } | Command::PlaceHold { .. } | Command::ReleaseHold { .. } => {
+                Wait::Decided
+            }
+            _ => Wait::Quiet,
+        };
         let until = self.answer_by(options.wait);
         let source = Source { actor: principal.actor(), cause: command.name() };
         for _ in 0..CONFLICTS_MAX {
             let loaded = self.load(principal, order).await?;
-            authorize(principal, action, Some(loaded.order.user))?;
+            authorize(principal, Action::from(command), Some(loaded.order.user))?;
             let id = loaded.order.id;
             if let Some(expected) = options.expected_version
                 && expected != loaded.order.version
             {
+                // A repeat of what was done before expects the version of before.
+                if let Some(key) = &options.key
+                    && self.row_of_key(id, key).await?.is_some()
+                {
+                    return self.attend(id, until, wait).await;
+                }
                 return Err(Error::Conflict { order: id, expected, actual: loaded.order.version });
             }
             let env = self.env();
-            let events = decide(&loaded.order, command, &env)?;
+            let events = match decide(&loaded.order, command, &env) {
+                Ok(events) => events,
+                // What was done before under this key may not be possible again, and need not be.
+                Err(rejection) => match &options.key {
+                    Some(key) if self.row_of_key(id, key).await?.is_some() => return self.attend(id, until, wait).await,
+                    _ => return Err(rejection.into()),
+                },
+            };
             if events.is_empty() {
-                return self.attend(id, until).await;
+                return self.attend(id, until, wait).await;
             }
             let mut draft = Draft::of(loaded.order, self.inner.ids.changeset_id(env.now), env.now);
             for event in events {
@@ -214,12 +301,12 @@ impl<S: OrderStore, C: Clients> OrderManager<S, C> {
             }
             draft.sign(notes.clone(), options.key.clone());
             draft.settle(&env);
-            // A note changes nothing that anybody would have to act on.
-            let work = if *command == Command::Note { WorkChange::Keep } else { WorkChange::Wake { due: env.now } };
+            let idle = command.changes_nothing_due();
+            let work = if idle { WorkChange::Keep } else { WorkChange::Wake { due: env.now } };
             match self.commit(draft.into_changeset(None, work)).await {
-                Ok((committed, _)) if *command == Command::Note => return Ok(committed),
-                Ok(_) => return self.settled(id, until).await,
-                Err(CommitError::CommandKeyTaken) => return self.attend(id, until).await,
+                Ok((committed, _)) if idle => return Ok(committed),
+                Ok(_) => return self.settled(id, until, wait).await,
+                Err(CommitError::CommandKeyTaken) => return self.attend(id, until, wait).await,
                 Err(CommitError::Conflict) => {}
                 Err(CommitError::ClaimExhausted { name }) => {
                     let message = format!("cannot {} order {order}: all uses of {name} are taken", command.phrase());
@@ -233,11 +320,27 @@ impl<S: OrderStore, C: Clients> OrderManager<S, C> {
     }
 
     /// Works the order in a task of its own, as placing does, and waits as for any caller.
-    async fn settled(&self, id: crate::ids::OrderId, until: Duration) -> Result<Arc<Order>, Error> {
+    async fn settled(&self, id: crate::ids::OrderId, until: Duration, wait: Wait) -> Result<Arc<Order>, Error> {
         let left = until.saturating_sub(self.inner.runtime.monotonic());
-        match self.work_detached(id, left).await {
+        match self.work_detached(id, left, wait).await {
             Some(order) => Ok(order),
-            None => self.attend(id, until).await,
+            None => self.attend(id, until, wait).await,
+        }
+    }
+
+    /// The journal row of an order that carries a command's key, if the command was applied before.
+    pub(super) async fn row_of_key(&self, order: OrderId, key: &IdempotencyKey) -> Result<Option<JournalRow>, Error> {
+        let mut after = 0;
+        loop {
+            let rows = self.inner.store.journal(&JournalQuery { order, after, limit: JOURNAL_PAGE }).await?;
+            let more = rows.len() == JOURNAL_PAGE as usize;
+            after = rows.last().map_or(after, |r| r.seq);
+            if let Some(row) = rows.into_iter().find(|r| r.command_key.as_ref() == Some(key)) {
+                return Ok(Some(row));
+            }
+            if !more {
+                return Ok(None);
+            }
         }
     }
 
@@ -260,12 +363,37 @@ fn note(field: &'static str, text: String, may_be_empty: bool) -> Result<Option<
     Ok(Some(text))
 }
 
+/// What is wrong with the texts of a command.
+fn check_texts(command: &Command) -> Vec<Violation> {
+    let mut violations = Vec::new();
+    let mut check = |field: &str, text: Option<&String>, max: usize| {
+        if let Some(text) = text {
+            if text.trim().is_empty() {
+                violations.push(Violation::new(field, format!("is empty: expected 1 to {max} characters")));
+            } else if let Err(e) = check_line(text, max) {
+                violations.push(Violation::new(field, e.to_string()));
+            }
+        }
+    };
+    match command {
+        Command::Ship { carrier, tracking, .. } => {
+            check("carrier", carrier.as_ref(), NAME_MAX);
+            check("tracking", tracking.as_ref(), NAME_MAX);
+        }
+        Command::SetMetadata { value, .. } => check("value", value.0.as_ref(), NOTE_MAX),
+        _ => {}
+    }
+    violations
+}
+
+const JOURNAL_PAGE: u32 = 500;
+const NAME_MAX: usize = 100;
 const NOTE_MAX: usize = 2000;
 
-fn too_busy(order: OrderRef) -> Error {
+pub(super) fn too_busy(order: OrderRef) -> Error {
     StoreError::new(StoreErrorKind::Unavailable, format!("order {order} changes too often to be changed now")).into()
 }
 
-fn unexpected(e: &CommitError) -> Error {
+pub(super) fn unexpected(e: &CommitError) -> Error {
     StoreError::new(StoreErrorKind::Corrupt, format!("the store refused a change it should not refuse: {e}")).into()
 }

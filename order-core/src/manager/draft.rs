@@ -103,6 +103,11 @@ impl Draft {
         }
     }
 
+    /// The order and the rows, for who only wants to see them.
+    pub(super) fn into_parts(self) -> (Order, Vec<JournalRow>) {
+        (self.order, self.rows)
+    }
+
     pub(super) fn into_changeset(self, key: Option<KeyRecord>, work: WorkChange) -> Changeset {
         let claims = claim_changes(self.before.as_deref(), &self.order);
         Changeset { id: self.changeset, before: self.before, after: Arc::new(self.order), journal: self.rows, key, claims, work }

@@ -7,12 +7,13 @@ use std::time::Duration;
 use futures_util::future::join_all;
 use tokio::sync::oneshot;
 
+use super::attend::Wait;
 use super::calls::{Answer, Outcome};
 use super::draft::{Draft, Source};
 use super::{LEASE_RESERVE, OrderManager};
 use crate::error::Error;
 use crate::ids::{Fence, OrderId};
-use crate::machine::{Call, Fact, Next, backoff, next, record};
+use crate::machine::{Call, Fact, Next, Verb, backoff, next, record};
 use crate::order::{AttentionReason, Event, HoldState, Op, OperationState, Order};
 use crate::planted::{Bug, planted};
 use crate::services::Clients;
@@ -48,9 +49,12 @@ pub(super) struct Session {
     pub told: u64,
     /// How often the order was claimed since a worker last came to an end with it.
     pub runs: u32,
-    /// Told as soon as the order is decided.
-    pub answer: Option<oneshot::Sender<Arc<Order>>>,
+    /// Who waits for it.
+    pub answer: Option<Waiting>,
 }
+
+/// Who is told as soon as what they wait for has come.
+pub(super) type Waiting = (oneshot::Sender<Arc<Order>>, Wait);
 
 /// How one round ended.
 enum Round {
@@ -81,7 +85,7 @@ impl<S: OrderStore, C: Clients> OrderManager<S, C> {
         &self,
         limit: u32,
         order: Option<OrderId>,
-        answer: Option<oneshot::Sender<Arc<Order>>>,
+        answer: Option<Waiting>,
     ) -> Result<WorkDone, Error> {
         let leased_at = self.inner.runtime.monotonic();
         let fence = self.inner.ids.fence(self.now());
@@ -95,13 +99,7 @@ impl<S: OrderStore, C: Clients> OrderManager<S, C> {
     }
 
     /// A session on a claimed order. Whatever an earlier worker armed and did not answer for may have been called.
-    pub(super) fn session(
-        &self,
-        claimed: Claimed,
-        fence: Fence,
-        leased_at: Duration,
-        answer: Option<oneshot::Sender<Arc<Order>>>,
-    ) -> Session {
+    pub(super) fn session(&self, claimed: Claimed, fence: Fence, leased_at: Duration, answer: Option<Waiting>) -> Session {
         let Claimed { order, work } = claimed;
         let mut tries = work.tries.clone();
         let quiet_at = self.now().after(self.inner.policy.call_deadline + self.inner.policy.settle_margin);
@@ -130,7 +128,10 @@ impl<S: OrderStore, C: Clients> OrderManager<S, C> {
     /// Works an order until nothing is due for it now.
     pub(super) async fn drive(&self, mut session: Session) {
         let mut facts: Vec<Fact> = Vec::new();
-        session.answer_if_decided();
+        // Whether nothing is left to do is known only once it is planned.
+        if session.answer.as_ref().is_some_and(|(_, wait)| *wait == Wait::Decided) {
+            session.answer_if_decided();
+        }
         loop {
             let poisoned = session.runs > self.inner.policy.runs_before_stuck;
             let round = if poisoned { self.park(&mut session).await } else { self.round(&mut session, &mut facts).await };
@@ -192,7 +193,7 @@ impl<S: OrderStore, C: Clients> OrderManager<S, C> {
             draft.record(fact, &worker, &env);
         }
         draft.order.notified = draft.order.notified.max(session.told);
-        let plan = settle_and_plan(&mut draft, &session.tries, &env);
+        let mut plan = settle_and_plan(&mut draft, &session.tries, &env);
         if !env.notify {
             draft.order.notified = draft.order.version;
         }
@@ -230,6 +231,18 @@ impl<S: OrderStore, C: Clients> OrderManager<S, C> {
             self.look_once_more(session).await?;
             if self.is_lease_short(session) {
                 // Looking took too long: the lease is extended first, if it still can be.
+                return Ok(Round::Continue);
+            }
+        }
+        // Whoever waits for the order does not wait until the customer has been told.
+        let tells = |c: &Call| c.verb == Verb::Notify;
+        if session.answer.is_some() && plan.calls.iter().any(tells) {
+            if !plan.calls.iter().all(tells) {
+                plan.calls.retain(|c| !tells(c));
+            } else if draft.is_unchanged() {
+                session.answer_if_decided();
+            } else {
+                self.commit_and_go_on(session, facts, draft, &called).await?;
                 return Ok(Round::Continue);
             }
         }
@@ -411,7 +424,7 @@ pub(super) fn settle_and_plan(draft: &mut Draft, tries: &Tries, env: &crate::mac
 fn has_unsaved_intent(session: &Session, order: &Order, plan: &Next) -> bool {
     plan.calls.iter().any(|c| match c.op {
         Op::Reservation(n) => {
-            let closing = |o: &Order| o.reservation(n).and_then(|r| r.closing.map(|c| c.kind));
+            let closing = |o: &Order| o.reservation(n).and_then(|r| r.closing.map(|c| c.serial));
             closing(order) != closing(&session.order)
         }
         Op::Payment(n) => session.order.payment(n).is_none(),
@@ -431,11 +444,9 @@ impl Session {
         }
     }
 
-    /// Tells who waits, once the order is decided.
+    /// Tells who waits, once what they wait for has come.
     fn answer_if_decided(&mut self) {
-        if super::attend::is_decided(&self.order)
-            && let Some(answer) = self.answer.take()
-        {
+        if let Some((answer, _)) = self.answer.take_if(|(_, wait)| wait.is_over(&self.order)) {
             // Nobody may be waiting any more.
             let _ = answer.send(Arc::clone(&self.order));
         }

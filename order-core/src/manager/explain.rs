@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
-use crate::machine::{Next, Verb};
-use crate::order::{Blocks, Op, OperationState, Order};
+use crate::machine::{Env, Next, Verb, completes_at, keeps_from_completing};
+use crate::order::{
+    Blocks, DisputeState, FulfilmentStatus, Lifecycle, Op, OperationState, Order, PaymentTerms, ReturnState, ShipmentState,
+};
 use crate::store::WorkItem;
-use crate::time::Timestamp;
 
 /// Why an order is where it is.
 #[derive(Debug, Clone)]
@@ -23,25 +24,19 @@ pub struct Explanation {
 }
 
 impl Explanation {
-    pub(super) fn new(
-        order: Arc<Order>,
-        work: Option<WorkItem>,
-        next: Next,
-        possible: Vec<&'static str>,
-        now: Timestamp,
-    ) -> Self {
-        let sentences = sentences(&order, work.as_ref(), &next, &possible, now);
+    pub(super) fn new(order: Arc<Order>, work: Option<WorkItem>, next: Next, possible: Vec<&'static str>, env: &Env<'_>) -> Self {
+        let sentences = sentences(&order, work.as_ref(), &next, &possible, env);
         Explanation { order, work, next, possible, sentences }
     }
 }
 
-fn sentences(order: &Order, work: Option<&WorkItem>, next: &Next, possible: &[&str], now: Timestamp) -> Vec<String> {
+fn sentences(order: &Order, work: Option<&WorkItem>, next: &Next, possible: &[&str], env: &Env<'_>) -> Vec<String> {
     let mut out = vec![format!("order {} is {}, payment {}", order.number, order.statuses.status, order.statuses.payment)];
     for hold in &order.holds {
         let until = hold.until.map_or_else(|| "until it is released".to_owned(), |t| format!("until {t}"));
         out.push(format!("hold {} blocks {} {until}", hold.kind, what_waits(hold.blocks)));
     }
-    for attention in &order.attention {
+    for attention in order.attention.iter().filter(|a| !a.acknowledged) {
         let about = attention.about.map_or_else(String::new, |op| format!(" about {}", describe(order, op)));
         out.push(format!("a person must look{about}: {} since {}", attention.reason, attention.since));
     }
@@ -58,7 +53,18 @@ fn sentences(order: &Order, work: Option<&WorkItem>, next: &Next, possible: &[&s
             }
             _ => {}
         }
+        if let Some(until) = p.capture_before.filter(|_| order.authorized_rest(p.n) > 0) {
+            out.push(format!(
+                "{} of payment {} can be captured until {until}",
+                order.in_currency(order.authorized_rest(p.n)),
+                p.n
+            ));
+        }
     }
+    let waits = [goods(order), money(order)].concat();
+    let others_turn = !waits.is_empty();
+    out.extend(waits);
+    out.extend(completion(order, env));
     for call in &next.calls {
         out.push(format!("due now: {} {}", verb(call.verb), describe(order, call.op)));
     }
@@ -76,17 +82,86 @@ fn sentences(order: &Order, work: Option<&WorkItem>, next: &Next, possible: &[&s
                 tried.next_at
             ));
         }
-        if let Some(until) = work.leased_until.filter(|t| work.fence.is_some() && *t > now) {
+        if let Some(until) = work.leased_until.filter(|t| work.fence.is_some() && *t > env.now) {
             out.push(format!("a worker is at it until {until} at the latest"));
         }
     }
     match next.wake {
         Some(at) => out.push(format!("looked at again at {at}")),
+        None if next.is_done() && others_turn => out.push("nothing is left for the engine to do".into()),
         None if next.is_done() => out.push("nothing is left to do".into()),
         None => {}
     }
     out.push(format!("possible now: {}", possible.join(", ")));
     out
+}
+
+/// What the goods wait for: to be shipped, to arrive, to come back.
+fn goods(order: &Order) -> Vec<String> {
+    let mut out = Vec::new();
+    let named = |lines: &mut dyn Iterator<Item = (u32, u32)>| {
+        let one = |(line, units): (u32, u32)| match order.line(line) {
+            Some(l) => format!("{units} × {}", l.sku),
+            None => format!("{units} × line {line}"),
+        };
+        lines.filter(|(_, units)| *units > 0).map(one).collect::<Vec<_>>().join(", ")
+    };
+    if order.lifecycle == Lifecycle::Confirmed {
+        let open = named(&mut order.lines.iter().filter(|l| l.requires_shipping).map(|l| (l.n, l.open())));
+        if !open.is_empty() {
+            out.push(format!("waits to be shipped: {open}"));
+        }
+    }
+    for s in &order.shipments {
+        let what = named(&mut s.lines.iter().map(|l| (l.line, l.units)));
+        match s.state {
+            ShipmentState::Planned => out.push(format!("shipment {} is planned and has not left: {what}", s.n)),
+            ShipmentState::Shipped => out.push(format!("shipment {} is on its way since {}: {what}", s.n, s.updated_at)),
+            ShipmentState::Delivered | ShipmentState::Failed | ShipmentState::Returned | ShipmentState::Cancelled => {}
+        }
+    }
+    for r in &order.returns {
+        match r.state {
+            ReturnState::Requested => out.push(format!("return {} waits to be approved or rejected", r.n)),
+            ReturnState::Approved => {
+                let outstanding = named(&mut r.lines.iter().map(|l| (l.line, r.outstanding(l.line))));
+                let what = if outstanding.is_empty() { "to be closed".into() } else { format!("for goods: {outstanding}") };
+                out.push(format!("return {} waits {what}", r.n));
+            }
+            ReturnState::Rejected | ReturnState::Closed => {}
+        }
+    }
+    out
+}
+
+/// What the money waits for, beyond operations under way.
+fn money(order: &Order) -> Vec<String> {
+    let mut out = Vec::new();
+    for d in order.disputes.iter().filter(|d| d.state == DisputeState::Open) {
+        let amount = order.in_currency(d.amount);
+        out.push(format!("dispute {} of {amount} is open: nothing is refunded until it is decided", d.reference));
+    }
+    if let Some(edit) = order.open_edit() {
+        let due = order.in_currency(edit.due);
+        out.push(format!("edit {} applies once the difference is secured ({due} to pay), until {}", edit.n, edit.deadline));
+    }
+    let m = order.money();
+    let missing = m.owed - (m.captured - m.refunded);
+    let later = matches!(order.terms, PaymentTerms::Invoice | PaymentTerms::Delivery);
+    if later && missing > 0 && matches!(order.lifecycle, Lifecycle::Confirmed | Lifecycle::Completed) {
+        out.push(format!("{} are owed, and due by {}", order.in_currency(missing), order.terms));
+    }
+    out
+}
+
+/// When the order completes by itself, or what keeps it from that once all of it has arrived.
+fn completion(order: &Order, env: &Env<'_>) -> Option<String> {
+    if let Some(at) = completes_at(order, env) {
+        return Some(format!("completes by itself at {at}"));
+    }
+    let arrived = matches!(order.statuses.fulfilment, FulfilmentStatus::Delivered | FulfilmentStatus::NotRequired);
+    let why = keeps_from_completing(order).filter(|_| arrived && order.lifecycle == Lifecycle::Confirmed)?;
+    Some(format!("cannot be completed: {why}"))
 }
 
 const fn what_waits(blocks: Blocks) -> &'static str {

@@ -2,25 +2,31 @@
 
 mod attend;
 mod breaker;
+mod bulk;
 mod calls;
 mod commands;
 mod draft;
 mod drive;
+mod edit;
 mod explain;
 mod place;
 mod principal;
 mod queries;
+mod repair;
 mod watch;
 mod worker;
 
 use std::sync::Arc;
 use std::time::Duration;
 
+pub use bulk::ImportState;
 pub use commands::{CommandOptions, RetryPayment};
 pub use drive::WorkDone;
+pub use edit::{EditAnswer, EditPreview};
 pub use explain::Explanation;
 pub use place::{PlaceOptions, Placement, Quote};
 pub use principal::{Action, Principal, authorize};
+pub use repair::{Resynced, Retried};
 pub use watch::Watch;
 pub use worker::WorkerOptions;
 

@@ -7,6 +7,7 @@ use std::time::Duration;
 use futures_util::future::{Either, join, join_all, select};
 use tokio::sync::oneshot;
 
+use super::attend::Wait;
 use super::draft::{Draft, Source};
 use super::drive::{Session, settle_and_plan};
 use super::{Action, OrderManager, Principal, authorize};
@@ -112,7 +113,7 @@ impl<S: OrderStore, C: Clients> OrderManager<S, C> {
         self.inner.runtime.spawn(Box::pin(async move {
             match manager.accept(placed, key, &source).await {
                 Ok(Accepted::New(mut session)) => {
-                    session.answer = Some(answer);
+                    session.answer = Some((answer, Wait::Decided));
                     // The caller may have gone.
                     let _ = accepted_tx.send(Ok((session.order.id, None)));
                     manager.drive(*session).await;
@@ -128,7 +129,7 @@ impl<S: OrderStore, C: Clients> OrderManager<S, C> {
                 let left = until.saturating_sub(self.inner.runtime.monotonic());
                 let order = match select(answered, self.inner.runtime.sleep(left)).await {
                     Either::Left((Ok(order), _)) => order,
-                    Either::Left((Err(_), _)) | Either::Right(_) => self.attend(id, until).await?,
+                    Either::Left((Err(_), _)) | Either::Right(_) => self.attend(id, until, Wait::Decided).await?,
                 };
                 Ok(Placement { order, replayed: false })
             }
@@ -140,7 +141,7 @@ impl<S: OrderStore, C: Clients> OrderManager<S, C> {
         if record.request_hash != request_hash {
             return Err(Error::KeyReused { key: record.key });
         }
-        let order = self.attend(record.order, until).await?;
+        let order = self.attend(record.order, until, Wait::Decided).await?;
         Ok(Placement { order, replayed: true })
     }
 
@@ -170,7 +171,7 @@ impl<S: OrderStore, C: Clients> OrderManager<S, C> {
         let mut lines = Vec::with_capacity(valid.items.len());
         for (i, item) in valid.items.iter().enumerate() {
             if let Some(product) = by_id.get(&item.product) {
-                lines.push(line(i, item, product, currency, self.inner.ids.line_id(now))?);
+                lines.push(line(&format!("items[{i}]"), item, product, currency, self.inner.ids.line_id(now))?);
             }
         }
         self.price(valid, lines, currency).await
@@ -314,9 +315,9 @@ fn check_total(placed: &Placed, expected: Option<Money>) -> Result<(), Error> {
     }
 }
 
-/// A line at the price its product has now.
-fn line(
-    index: usize,
+/// A line at the price its product has now; `field` is where the request names it.
+pub(super) fn line(
+    field: &str,
     item: &ValidItem,
     product: &Product,
     currency: Currency,
@@ -330,7 +331,7 @@ fn line(
         None if product.variants.len() > 1 => {
             let choice: Vec<String> = product.variants.iter().map(|v| format!("{} ({})", v.id, v.sku)).collect();
             let problem = format!("is required, product {} has several: {}", product.sku, choice.join(", "));
-            return Err(Error::Invalid(vec![Violation::new(format!("items[{index}].variant_id"), problem)]));
+            return Err(Error::Invalid(vec![Violation::new(format!("{field}.variant_id"), problem)]));
         }
         None => None,
     };
@@ -359,6 +360,13 @@ fn line(
         unit_price: price.minor,
         discount,
         requires_shipping: product.requires_shipping,
-        lot: Lot { units: item.quantity, subtotal: price.minor * units - discount, coupon: 0, tax: 0, tax_included: 0 },
+        lot: Lot {
+            units: item.quantity,
+            subtotal: price.minor * units - discount,
+            coupon: 0,
+            tax: 0,
+            tax_included: 0,
+            credit: 0,
+        },
     })
 }

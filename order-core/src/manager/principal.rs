@@ -2,6 +2,7 @@
 
 use crate::error::Error;
 use crate::ids::UserId;
+use crate::machine::Command;
 use crate::order::Actor;
 
 /// Who asks.
@@ -32,8 +33,26 @@ pub enum Action {
     Hold,
     /// Report what a payment provider said.
     RecordPayment,
+    /// Change what was ordered or where it goes.
+    Edit,
+    /// Ask to send goods back.
+    RequestReturn,
+    /// Plan, ship and deliver; complete; set a status.
+    Fulfil,
+    /// Take something off what is owed.
+    Credit,
+    /// Approve, reject, receive and close returns.
+    HandleReturn,
+    /// Keep something with an order for programs.
+    SetMetadata,
+    /// Acknowledge attention, retry what is stuck, put down findings.
+    Repair,
+    /// Erase personal data.
+    Redact,
     /// See everything that happens to all orders.
     Watch,
+    /// Export all orders, restore them, or import others.
+    Move,
 }
 
 impl Action {
@@ -46,14 +65,67 @@ impl Action {
             Action::Note => "write a note",
             Action::Hold => "place or lift a hold",
             Action::RecordPayment => "report a payment",
+            Action::Edit => "edit an order",
+            Action::RequestReturn => "request a return",
+            Action::Fulfil => "fulfil an order",
+            Action::Credit => "give a credit",
+            Action::HandleReturn => "handle a return",
+            Action::SetMetadata => "set metadata",
+            Action::Repair => "repair an order",
+            Action::Redact => "erase personal data",
             Action::Watch => "watch all orders",
+            Action::Move => "export or import orders",
         }
     }
 
     const fn customer_may(self) -> bool {
         match self {
-            Action::Place | Action::Read | Action::Cancel | Action::RetryPayment | Action::Note => true,
-            Action::Hold | Action::RecordPayment | Action::Watch => false,
+            Action::Place
+            | Action::Read
+            | Action::Cancel
+            | Action::RetryPayment
+            | Action::Note
+            | Action::Edit
+            | Action::RequestReturn => true,
+            Action::Hold
+            | Action::RecordPayment
+            | Action::Fulfil
+            | Action::Credit
+            | Action::HandleReturn
+            | Action::SetMetadata
+            | Action::Repair
+            | Action::Redact
+            | Action::Watch
+            | Action::Move => false,
+        }
+    }
+}
+
+impl From<&Command> for Action {
+    fn from(command: &Command) -> Action {
+        match command {
+            Command::Cancel | Command::CancelLines { .. } | Command::CancelRest => Action::Cancel,
+            Command::RetryPayment { .. } => Action::RetryPayment,
+            Command::PlaceHold { .. } | Command::ReleaseHold { .. } => Action::Hold,
+            Command::PlanShipment { .. }
+            | Command::Ship { .. }
+            | Command::Deliver { .. }
+            | Command::FailShipment { .. }
+            | Command::ReturnToSender { .. }
+            | Command::CancelShipment { .. }
+            | Command::Complete
+            | Command::SetStatus { .. } => Action::Fulfil,
+            Command::Credit { .. } | Command::CreditLines { .. } => Action::Credit,
+            Command::RequestReturn { .. } => Action::RequestReturn,
+            Command::ApproveReturn { .. }
+            | Command::RejectReturn { .. }
+            | Command::ReceiveReturn { .. }
+            | Command::CloseReturn { .. } => Action::HandleReturn,
+            Command::Edit { .. } | Command::DiscardEdit | Command::ChangeAddress { .. } => Action::Edit,
+            Command::SetMetadata { .. } => Action::SetMetadata,
+            Command::Acknowledge { .. } | Command::Redrive | Command::Resolve { .. } => Action::Repair,
+            Command::Redact => Action::Redact,
+            Command::Note => Action::Note,
         }
     }
 }

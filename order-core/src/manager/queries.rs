@@ -70,7 +70,7 @@ impl<S: OrderStore, C: Clients> OrderManager<S, C> {
         let tries = loaded.work.as_ref().map_or_else(Tries::default, |w| w.tries.clone());
         let plan = next(&loaded.order, &tries, &env);
         let possible = possible(&loaded.order, env.now);
-        Ok(Explanation::new(loaded.order, loaded.work, plan, possible, env.now))
+        Ok(Explanation::new(loaded.order, loaded.work, plan, possible, &env))
     }
 
     /// How much work there is, and when it is due.

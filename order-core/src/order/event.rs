@@ -3,8 +3,9 @@
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Addresses, Amounts, AttentionReason, Blocks, Claim, ClosingKind, CustomerAction, Lot, NoticeKind, Op, OperationKind,
-    OperationState, PaymentTerms, UnmatchedPayment,
+    Address, AddressType, Addresses, Amounts, AttentionReason, Blocks, Claim, ClosingKind, CreditKind, CustomerAction,
+    DiscardCause, EditPlan, Imported, LineUnits, Lot, NoticeKind, Op, OperationKind, OperationOrigin, OperationState,
+    PaymentTerms, ReceivedUnits, UnmatchedPayment,
 };
 use crate::ids::{LineId, Name, OrderId, ProductId, Reference, Sku, UserId, VariantId};
 use crate::money::{Currency, Minor};
@@ -22,11 +23,20 @@ use crate::time::Timestamp;
 pub enum Event {
     /// The order exists.
     Placed(Box<Placed>),
+    /// The order comes from elsewhere, with its past.
+    Imported(Box<Imported>),
     /// Operations were handed to the workers: from now on each may have been called.
     Armed { ops: Vec<Op> },
 
     /// A hold is wanted.
-    ReservationPlanned { n: u32, sku: Sku, quantity: u32 },
+    ReservationPlanned {
+        n: u32,
+        sku: Sku,
+        quantity: u32,
+        /// The larger hold it takes the place of.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        replaces: Option<u32>,
+    },
     /// The inventory holds the units.
     StockHeld {
         n: u32,
@@ -49,16 +59,35 @@ pub enum Event {
     StockSuspect { n: u32 },
     /// The hold was never asked for, and is no longer wanted.
     StockDropped { n: u32 },
-    /// A held reservation is being given back or committed.
-    StockClosing { n: u32, kind: ClosingKind },
+    /// Units of a reservation are being given back or committed; all that are held if it does not say how many.
+    StockClosing {
+        n: u32,
+        kind: ClosingKind,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        units: Option<u32>,
+        /// Whether units are given back that had been committed.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        committed: bool,
+    },
     /// It is not known whether giving back or committing happened.
     StockClosingUnknown { n: u32 },
     /// Giving back or committing was refused: the hold stays.
     StockClosingRefused { n: u32, kind: ClosingKind, code: String },
-    /// The units were given back.
-    StockReleased { n: u32 },
-    /// The units left the stock.
-    StockCommitted { n: u32 },
+    /// The units were given back; all that were held, or else committed, if it does not say how many.
+    StockReleased {
+        n: u32,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        units: Option<u32>,
+        /// Whether they had been committed.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        committed: bool,
+    },
+    /// The units left the stock; all that were held if it does not say how many.
+    StockCommitted {
+        n: u32,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        units: Option<u32>,
+    },
     /// The hold's lifetime is over.
     StockExpired { n: u32 },
     /// The inventory no longer knows the hold.
@@ -112,6 +141,31 @@ pub enum Event {
     /// A provider reported something that fits no operation.
     PaymentUnmatched(UnmatchedPayment),
 
+    /// Money moved outside the engine, or a bank took it back: an operation that nobody here asked for.
+    PaymentFound {
+        n: u32,
+        /// `CHARGE` for money that came in, `REFUND` for money that went back.
+        kind: OperationKind,
+        origin: OperationOrigin,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        parent: Option<u32>,
+        method: Name,
+        amount: Minor,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        reference: Option<Reference>,
+    },
+    /// Somebody found out that a report that fits no operation needs nothing to be done.
+    UnmatchedDismissed { reference: Reference },
+    /// A bank questions a payment.
+    DisputeOpened {
+        reference: Reference,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        payment: Option<u32>,
+        amount: Minor,
+    },
+    /// It has decided.
+    DisputeClosed { reference: Reference, won: bool },
+
     /// Stock is held and what is due is covered.
     Confirmed,
     /// Stock was refused.
@@ -134,6 +188,85 @@ pub enum Event {
     CancelRequested { cause: CancelCause },
     /// Nothing is left to give back.
     Cancelled,
+    /// Fulfilled, paid and closed.
+    Completed,
+
+    /// Units are no longer wanted; the rest of the order stays.
+    LinesCancelled { lines: Vec<LineUnits>, cause: CancelCause },
+    /// Units are to leave together.
+    ShipmentPlanned { n: u32, lines: Vec<LineUnits> },
+    /// They left.
+    ShipmentShipped {
+        n: u32,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        carrier: Option<String>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        tracking: Option<String>,
+    },
+    /// They arrived.
+    ShipmentDelivered { n: u32 },
+    /// They could not be delivered.
+    ShipmentFailed { n: u32 },
+    /// They came back undelivered.
+    ShipmentReturned { n: u32 },
+    /// They never left.
+    ShipmentCancelled { n: u32 },
+
+    /// Something is taken off what is owed: of the whole order, or of lines.
+    Credited {
+        kind: CreditKind,
+        /// In all, in minor units.
+        amount: Minor,
+        /// What of it is for which line, if it is for lines.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        lines: Vec<LineCredit>,
+    },
+
+    /// The customer wants to send units back.
+    ReturnRequested { n: u32, lines: Vec<LineUnits> },
+    /// They may.
+    ReturnApproved { n: u32 },
+    /// They may not.
+    ReturnRejected { n: u32 },
+    /// Some came back.
+    ReturnReceived { n: u32, lines: Vec<ReceivedUnits> },
+    /// No more will come; what came is no longer owed.
+    ReturnClosed { n: u32 },
+
+    /// What was ordered is to change, once the difference is secured.
+    EditStarted {
+        n: u32,
+        plan: Box<EditPlan>,
+        /// How much more is to be paid, in minor units.
+        due: Minor,
+        /// How.
+        method: Name,
+        deadline: Timestamp,
+        #[serde(skip)]
+        token: Private<String>,
+        #[serde(skip)]
+        return_url: Private<String>,
+        /// Where the goods go then, if that changes.
+        #[serde(skip)]
+        address: Private<Address>,
+    },
+    /// It has changed.
+    EditApplied { n: u32 },
+    /// It stays as it was.
+    EditDiscarded { n: u32, cause: DiscardCause },
+    /// An address was corrected.
+    AddressChanged {
+        which: AddressType,
+        #[serde(skip)]
+        address: Private<Address>,
+    },
+    /// Something that programs keep with the order was set or removed.
+    MetadataChanged {
+        key: Name,
+        removed: bool,
+        #[serde(skip)]
+        value: Private<String>,
+    },
 
     /// Something keeps the order from going on.
     HoldPlaced { kind: Name, blocks: Blocks, until: Option<Timestamp> },
@@ -155,8 +288,24 @@ pub enum Event {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         about: Option<Op>,
     },
+    /// A person has seen it.
+    AttentionAcknowledged {
+        reason: AttentionReason,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        about: Option<Op>,
+    },
     /// Somebody wrote something down; the text is in the row's notes.
     Noted,
+    /// An operator found out what a service could not tell; what follows from it is in the rows after, the evidence in the
+    /// row's notes.
+    Resolved {
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        about: Option<Op>,
+    },
+    /// What repeating could not cure is to be tried again.
+    Redriven,
+    /// Personal data was erased.
+    Redacted,
 }
 
 fn is_zero(minor: &Minor) -> bool {
@@ -229,11 +378,21 @@ pub enum CancelCause {
     StockLost,
 }
 
+/// What of a credit is for which line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LineCredit {
+    /// The line's number.
+    pub line: u32,
+    /// In minor units.
+    pub amount: Minor,
+}
+
 impl Event {
     /// The event's name in the journal, such as `STOCK_HELD`.
     pub fn name(&self) -> &'static str {
         match self {
             Event::Placed(_) => "PLACED",
+            Event::Imported(_) => "IMPORTED",
             Event::Armed { .. } => "ARMED",
             Event::ReservationPlanned { .. } => "RESERVATION_PLANNED",
             Event::StockHeld { .. } => "STOCK_HELD",
@@ -282,7 +441,39 @@ impl Event {
             Event::HoldReleased { .. } => "HOLD_RELEASED",
             Event::AttentionRaised { .. } => "ATTENTION_RAISED",
             Event::AttentionCleared { .. } => "ATTENTION_CLEARED",
+            Event::AttentionAcknowledged { .. } => "ATTENTION_ACKNOWLEDGED",
             Event::Noted => "NOTED",
+            Event::PaymentFound { kind, origin, .. } => match (kind, origin) {
+                (_, OperationOrigin::Chargeback) => "CHARGED_BACK",
+                (OperationKind::Refund, _) => "REFUNDED_OUTSIDE",
+                _ => "PAID_OUTSIDE",
+            },
+            Event::UnmatchedDismissed { .. } => "UNMATCHED_DISMISSED",
+            Event::DisputeOpened { .. } => "DISPUTE_OPENED",
+            Event::DisputeClosed { won: true, .. } => "DISPUTE_WON",
+            Event::DisputeClosed { won: false, .. } => "DISPUTE_LOST",
+            Event::Completed => "COMPLETED",
+            Event::LinesCancelled { .. } => "LINES_CANCELLED",
+            Event::ShipmentPlanned { .. } => "SHIPMENT_PLANNED",
+            Event::ShipmentShipped { .. } => "SHIPMENT_SHIPPED",
+            Event::ShipmentDelivered { .. } => "SHIPMENT_DELIVERED",
+            Event::ShipmentFailed { .. } => "SHIPMENT_FAILED",
+            Event::ShipmentReturned { .. } => "SHIPMENT_RETURNED_TO_SENDER",
+            Event::ShipmentCancelled { .. } => "SHIPMENT_CANCELLED",
+            Event::Credited { .. } => "CREDITED",
+            Event::ReturnRequested { .. } => "RETURN_REQUESTED",
+            Event::ReturnApproved { .. } => "RETURN_APPROVED",
+            Event::ReturnRejected { .. } => "RETURN_REJECTED",
+            Event::ReturnReceived { .. } => "RETURN_RECEIVED",
+            Event::ReturnClosed { .. } => "RETURN_CLOSED",
+            Event::EditStarted { .. } => "EDIT_STARTED",
+            Event::EditApplied { .. } => "EDIT_APPLIED",
+            Event::EditDiscarded { .. } => "EDIT_DISCARDED",
+            Event::AddressChanged { .. } => "ADDRESS_CHANGED",
+            Event::MetadataChanged { .. } => "METADATA_CHANGED",
+            Event::Resolved { .. } => "RESOLVED",
+            Event::Redriven => "REDRIVEN",
+            Event::Redacted => "REDACTED",
         }
     }
 
@@ -294,6 +485,22 @@ impl Event {
             Event::PaymentFailed { .. } => Some(NoticeKind::PaymentFailed),
             Event::Expired => Some(NoticeKind::Expired),
             Event::Cancelled => Some(NoticeKind::Cancelled),
+            Event::Completed => Some(NoticeKind::Completed),
+            Event::LinesCancelled { .. } => Some(NoticeKind::PartlyCancelled),
+            Event::EditApplied { .. } => Some(NoticeKind::Edited),
+            Event::EditDiscarded { cause, .. } => match cause {
+                DiscardCause::OrderOver | DiscardCause::Requested => None,
+                DiscardCause::StockRefused | DiscardCause::PaymentFailed | DiscardCause::Expired | DiscardCause::OutOfDate => {
+                    Some(NoticeKind::EditFailed)
+                }
+            },
+            Event::ShipmentShipped { .. } => Some(NoticeKind::Shipped),
+            Event::ShipmentDelivered { .. } => Some(NoticeKind::Delivered),
+            Event::ShipmentFailed { .. } | Event::ShipmentReturned { .. } => Some(NoticeKind::ShipmentFailed),
+            Event::PaymentSettled { state: OperationState::Refunded, .. } => Some(NoticeKind::Refunded),
+            Event::ReturnApproved { .. } => Some(NoticeKind::ReturnApproved),
+            Event::ReturnRejected { .. } => Some(NoticeKind::ReturnRejected),
+            Event::ReturnClosed { .. } => Some(NoticeKind::ReturnClosed),
             _ => None,
         }
     }

@@ -1,18 +1,31 @@
 //! The order and its records. Data and what can be read off it; what may happen to it stands in [`crate::machine`].
 
+mod credit;
+mod edit;
 mod event;
+mod imported;
 mod journal;
+mod lots;
 pub(crate) mod payment;
 mod reservation;
+mod returns;
+mod shipment;
 mod status;
 mod sums;
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
-pub use event::{CancelCause, Event, Placed, PlacedLine, Shortage};
+pub use credit::{Credit, CreditKind, Dispute, DisputeState};
+pub use edit::{DiscardCause, Edit, EditPlan, EditState, RaisedLine, RetaxedLine, ShippingPrice};
+pub use event::{CancelCause, Event, LineCredit, Placed, PlacedLine, Shortage};
+pub use imported::{Imported, ImportedLine, ImportedPayment, ImportedReturn, ImportedShipment};
 pub use journal::{Actor, DecodeError, JOURNAL_FORMAT, JournalRow, decode_event, encode_event};
-pub use payment::{CustomerAction, OperationKind, OperationState, PaymentOperation, PaymentTerms};
+pub use payment::{CustomerAction, OperationKind, OperationOrigin, OperationState, PaymentOperation, PaymentTerms};
 pub use reservation::{Closing, ClosingKind, HoldState, Reservation};
+pub use returns::{ReceivedUnits, Return, ReturnLine, ReturnState};
+pub use shipment::{LineUnits, Shipment, ShipmentState};
 pub(crate) use status::text_enum;
 pub use status::{FulfilmentStatus, Lifecycle, PaymentStatus, ReturnStatus, Status, Statuses, derive};
 pub use sums::{OrderMoney, ShipmentTotals};
@@ -64,6 +77,16 @@ pub struct Order {
     pub payments: Vec<PaymentOperation>,
     /// What a provider reported that fits no operation.
     pub unmatched: Vec<UnmatchedPayment>,
+    /// What left together, or is to.
+    pub shipments: Vec<Shipment>,
+    /// What came back, or is to.
+    pub returns: Vec<Return>,
+    /// What was taken off what is owed.
+    pub credits: Vec<Credit>,
+    /// Payments that a bank questions, or did.
+    pub disputes: Vec<Dispute>,
+    /// Changes to what was ordered: at most the last is open.
+    pub edits: Vec<Edit>,
     /// What keeps it from going on until someone lifts it.
     pub holds: Vec<OrderHold>,
     /// What a person must look at.
@@ -80,6 +103,8 @@ pub struct Order {
     pub created_at: Timestamp,
     /// The time of its last journal row.
     pub updated_at: Timestamp,
+    /// When it was confirmed.
+    pub confirmed_at: Option<Timestamp>,
     /// When it was completed.
     pub completed_at: Option<Timestamp>,
     /// When it was cancelled for good.
@@ -88,6 +113,12 @@ pub struct Order {
     pub addresses: Private<Addresses>,
     /// What the customer wrote: not in the journal.
     pub notes: Private<String>,
+    /// What programs keep with the order, by name: not in the journal. `None` if there is nothing.
+    pub metadata: Private<BTreeMap<Name, String>>,
+    /// When what repeating could not cure was last asked for again: refusals before it no longer count.
+    pub redriven_at: Option<Timestamp>,
+    /// When its personal data was erased.
+    pub redacted_at: Option<Timestamp>,
 }
 
 /// A line: one product, or variant, at one snapshotted price.
@@ -138,11 +169,14 @@ pub struct Counters {
     pub delivered: u32,
     /// Came back, and their return is closed.
     pub returned: u32,
+    /// Came back and went into the stock again.
+    #[serde(default)]
+    pub restocked: u32,
 }
 
 /// `units` equal units and what of the order's price belongs to them, fixed when they were ordered.
 ///
-/// A part of a lot carries [`crate::allocation::share_of_units`] of each amount, so that any sequence of parts adds up.
+/// A part of a lot carries [`crate::allocation::share_of_units`] of its total, so that any sequence of parts adds up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Lot {
     /// How many.
@@ -155,13 +189,13 @@ pub struct Lot {
     pub tax: Minor,
     /// Tax contained in their price: shown, and adds nothing.
     pub tax_included: Minor,
+    /// Taken off what they cost, by credits for the line.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub credit: Minor,
 }
 
-impl Lot {
-    /// What the units cost with everything: subtotal − coupon + added tax.
-    pub const fn total(&self) -> Minor {
-        self.subtotal - self.coupon + self.tax
-    }
+fn is_zero(minor: &Minor) -> bool {
+    *minor == 0
 }
 
 /// The sums of an order, as in the plan: `total = subtotal + tax + shipping − discount`.
@@ -294,6 +328,22 @@ text_enum! {
         Malformed = "MALFORMED",
         /// Working on the order panicked again and again.
         Poison = "POISON",
+        /// A capture was refused.
+        CaptureFailed = "CAPTURE_FAILED",
+        /// An authorization is about to lapse.
+        CaptureSoon = "CAPTURE_SOON",
+        /// An authorization has lapsed, or was given up by the provider, and is still needed.
+        AuthorizationLost = "AUTHORIZATION_LOST",
+        /// Money that came in outside the engine must be sent back by hand.
+        RefundByHand = "REFUND_BY_HAND",
+        /// Money was sent back outside the engine.
+        OutsideRefund = "OUTSIDE_REFUND",
+        /// A bank took money back.
+        Chargeback = "CHARGEBACK",
+        /// A bank questions a payment.
+        Dispute = "DISPUTE",
+        /// A hold is larger than what is wanted of it, and cannot be made smaller.
+        HoldTooLarge = "HOLD_TOO_LARGE",
     }
 }
 
@@ -306,6 +356,9 @@ pub struct Attention {
     pub about: Option<Op>,
     /// Since when.
     pub since: Timestamp,
+    /// Whether a person has seen it: then it is no longer listed, and is not raised again.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub acknowledged: bool,
 }
 
 /// A journal row the customer is to be told of.
@@ -330,6 +383,28 @@ text_enum! {
         Expired = "ORDER_EXPIRED",
         /// The order is cancelled, and nothing is left to give back.
         Cancelled = "ORDER_CANCELLED",
+        /// Part of the order is cancelled.
+        PartlyCancelled = "ORDER_PARTLY_CANCELLED",
+        /// What was ordered has changed.
+        Edited = "ORDER_EDITED",
+        /// What was ordered could not be changed.
+        EditFailed = "ORDER_EDIT_FAILED",
+        /// A shipment has left.
+        Shipped = "SHIPMENT_SHIPPED",
+        /// A shipment has arrived.
+        Delivered = "SHIPMENT_DELIVERED",
+        /// A shipment could not be delivered, or came back.
+        ShipmentFailed = "SHIPMENT_FAILED",
+        /// Money went back.
+        Refunded = "PAYMENT_REFUNDED",
+        /// Goods may be sent back.
+        ReturnApproved = "RETURN_APPROVED",
+        /// Goods may not be sent back.
+        ReturnRejected = "RETURN_REJECTED",
+        /// A return is over.
+        ReturnClosed = "RETURN_CLOSED",
+        /// The order is fulfilled, paid and closed.
+        Completed = "ORDER_COMPLETED",
     }
 }
 
@@ -411,12 +486,39 @@ impl Order {
         self.payments.iter().filter(move |p| p.parent == Some(n))
     }
 
+    /// The line numbered `n`.
+    pub fn line(&self, n: u32) -> Option<&Line> {
+        n.checked_sub(1).and_then(|i| self.lines.get(i as usize))
+    }
+
+    /// The shipment numbered `n`.
+    pub fn shipment(&self, n: u32) -> Option<&Shipment> {
+        n.checked_sub(1).and_then(|i| self.shipments.get(i as usize))
+    }
+
+    /// The return numbered `n`.
+    pub fn return_numbered(&self, n: u32) -> Option<&Return> {
+        n.checked_sub(1).and_then(|i| self.returns.get(i as usize))
+    }
+
+    /// The edit that is under way.
+    pub fn open_edit(&self) -> Option<&Edit> {
+        self.edits.last().filter(|e| e.state == EditState::Open)
+    }
+
+    pub(crate) fn with_line(&mut self, n: u32, at: Timestamp, change: impl FnOnce(&mut Line)) {
+        if let Some(line) = n.checked_sub(1).and_then(|i| self.lines.get_mut(i as usize)) {
+            line.updated_at = at;
+            change(line);
+        }
+    }
+
     /// Whether a hold blocks `step`.
     pub fn is_blocked(&self, step: Blocks) -> bool {
         self.holds.iter().any(|h| h.blocks == step)
     }
 
-    /// Whether `reason` is open.
+    /// Whether a person must look, or has looked, because of `reason`.
     pub fn has_attention(&self, reason: AttentionReason) -> bool {
         self.attention.iter().any(|a| a.reason == reason)
     }
@@ -426,12 +528,16 @@ impl Order {
         let mut order = self.clone();
         order.addresses = Private(None);
         order.notes = Private(None);
+        order.metadata = Private(None);
         order.notified = 0;
         order.notices.clear();
         for p in &mut order.payments {
             p.token = Private(None);
             p.return_url = Private(None);
             p.action = Private(None);
+        }
+        for edit in &mut order.edits {
+            edit.address = Private(None);
         }
         order
     }

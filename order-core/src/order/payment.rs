@@ -73,6 +73,18 @@ impl OperationState {
 }
 
 text_enum! {
+    /// How a payment operation came about.
+    OperationOrigin, "origin" {
+        /// The engine asked for it.
+        Engine = "ENGINE",
+        /// Somebody made it outside the engine, and reported it.
+        Outside = "OUTSIDE",
+        /// A bank took the money back.
+        Chargeback = "CHARGEBACK",
+    }
+}
+
+text_enum! {
     /// When an order's money is due.
     PaymentTerms, "payment terms" {
         /// Captured before the order is confirmed.
@@ -104,6 +116,8 @@ pub struct PaymentOperation {
     pub parent: Option<u32>,
     /// What is asked.
     pub kind: OperationKind,
+    /// How it came about.
+    pub origin: OperationOrigin,
     /// How the customer pays.
     pub method: Name,
     /// How much is asked, in minor units of the order's currency.
@@ -138,7 +152,8 @@ impl PaymentOperation {
         matches!(self.kind, OperationKind::Authorize | OperationKind::Charge)
     }
 
-    /// What of it was captured and counts, whatever more the provider reports.
+    /// What of it was captured, whatever more the provider reports: of an authorization, with what was captured from it, so
+    /// that sums use [`crate::order::Order::captured_of`].
     pub fn captured(&self) -> Minor {
         match (self.kind, self.state) {
             (OperationKind::Authorize | OperationKind::Charge | OperationKind::Capture, OperationState::Captured) => {
@@ -152,6 +167,14 @@ impl PaymentOperation {
     pub fn refunded(&self) -> Minor {
         match (self.kind, self.state) {
             (OperationKind::Refund, OperationState::Refunded) => self.settled.clamp(0, self.amount),
+            _ => 0,
+        }
+    }
+
+    /// What of it may be coming in on top of what its authorization has brought: a capture that is asked, or about to be.
+    pub fn capturing(&self) -> Minor {
+        match self.kind {
+            OperationKind::Capture if self.state.is_open() => self.amount,
             _ => 0,
         }
     }

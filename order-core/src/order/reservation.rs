@@ -56,35 +56,57 @@ text_enum! {
     }
 }
 
-/// An operation under way on a held reservation. The reservation stays `HELD` until it is settled.
+/// An operation under way on a reservation. The reservation keeps its state until it is settled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Closing {
+    /// 0, 1, … within the reservation; its key is derived from it.
+    pub serial: u32,
     /// What is being done.
     pub kind: ClosingKind,
+    /// To how many units.
+    pub units: u32,
+    /// Whether units are given back that had been committed: they return to the stock.
+    pub committed: bool,
     /// Whether a call was made whose outcome is not known.
     pub unknown: bool,
 }
 
-/// One hold of one SKU. An order may have any number over its life; at most one per SKU is wanted at a time.
+/// The name of what was committed before its order was imported.
+const ELSEWHERE: &str = "imported";
+
+/// One hold of one SKU. An order may have any number over its life.
+///
+/// Its units are committed and given back in parts, where the inventory can do that: `quantity` = units still held, or no
+/// longer because the hold is expired or lost, + `committed` + `released`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Reservation {
     /// 1, 2, … within the order; also the number its keys are derived from.
     pub n: u32,
     /// What is held.
     pub sku: Sku,
-    /// How many units; lines of one SKU share a hold.
+    /// How many units were asked for; lines of one SKU share a hold.
     pub quantity: u32,
     /// Which attempt at placing it belongs to: 1, and one more for each retried payment.
     pub attempt: u32,
     /// What is known of it.
     pub state: HoldState,
-    /// What is being done to it, while it is held.
+    /// How many of its units have left the stock.
+    pub committed: u32,
+    /// How many of its units were given back.
+    pub released: u32,
+    /// The larger hold it takes the place of.
+    pub replaces: Option<u32>,
+    /// What is being done to it.
     pub closing: Option<Closing>,
+    /// How many closings were begun.
+    pub closings: u32,
+    /// Whether the last of them was refused.
+    pub closing_refused: bool,
     /// The inventory's name for it, once known.
     pub reference: Option<Reference>,
     /// When it lapses by itself, counted from the start of our call; `None` if it does not.
     pub expires_at: Option<Timestamp>,
-    /// How often giving it back or committing it was refused.
+    /// How often giving back or committing was refused since somebody last asked for it anew.
     pub refusals: u32,
     /// After a refusal: how many units the inventory had, if it said so.
     pub available: Option<u32>,
@@ -92,4 +114,52 @@ pub struct Reservation {
     pub created_at: Timestamp,
     /// When it last changed.
     pub updated_at: Timestamp,
+}
+
+impl Reservation {
+    /// A hold that is wanted, and not asked for yet.
+    pub const fn planned(n: u32, sku: Sku, quantity: u32, attempt: u32, at: Timestamp) -> Reservation {
+        Reservation {
+            n,
+            sku,
+            quantity,
+            attempt,
+            state: HoldState::Planned,
+            committed: 0,
+            released: 0,
+            replaces: None,
+            closing: None,
+            closings: 0,
+            closing_refused: false,
+            reference: None,
+            expires_at: None,
+            refusals: 0,
+            available: None,
+            created_at: at,
+            updated_at: at,
+        }
+    }
+
+    /// Units that had left the stock for an order before it was imported.
+    pub(crate) fn elsewhere(n: u32, sku: Sku, units: u32, at: Timestamp) -> Reservation {
+        let reference = ELSEWHERE.parse().ok();
+        let planned = Reservation::planned(n, sku, units, 1, at);
+        Reservation { state: HoldState::Committed, committed: units, reference, ..planned }
+    }
+
+    /// Whether its units left the stock before the order was imported: no inventory knows it by a key of ours, so it can
+    /// neither be looked up nor given back. Any other reservation with a name is held first and committed by a closing.
+    pub fn is_elsewhere(&self) -> bool {
+        self.closings == 0
+            && self.state == HoldState::Committed
+            && self.reference.as_ref().is_some_and(|r| r.as_str() == ELSEWHERE)
+    }
+
+    /// Units that the inventory holds for us.
+    pub const fn held(&self) -> u32 {
+        match self.state {
+            HoldState::Held => self.quantity.saturating_sub(self.committed + self.released),
+            _ => 0,
+        }
+    }
 }

@@ -4,7 +4,7 @@
 //! records it came from, so that nobody can set it to something the records do not say.
 
 use super::payment::{OperationKind, OperationState};
-use super::{Order, ShipmentTotals};
+use super::{DisputeState, Order, ShipmentTotals};
 
 /// Declares enums whose values have one spelling everywhere: on the wire, in the database, in JSON.
 macro_rules! text_enum {
@@ -25,9 +25,10 @@ macro_rules! text_enum {
         impl std::str::FromStr for $name {
             type Err = $crate::ids::ParseIdError;
             fn from_str(s: &str) -> Result<Self, Self::Err> {
+                const ALL: &str = concat!("expected one of", $(" ", $text, ","),*);
                 match s {
                     $($text => Ok($name::$variant),)*
-                    _ => Err($crate::ids::ParseIdError::new($what, s, concat!("expected one of", $(" ", $text),*))),
+                    _ => Err($crate::ids::ParseIdError::new($what, s, ALL.split_at(ALL.len() - 1).0)),
                 }
             }
         }
@@ -233,6 +234,9 @@ fn payment(order: &Order) -> PaymentStatus {
     if live(OperationState::Unknown) {
         return PaymentStatus::Unknown;
     }
+    if order.disputes.iter().any(|d| d.state == DisputeState::Open) {
+        return PaymentStatus::Disputed;
+    }
     let net = money.captured - money.refunded;
     let attempts = || order.payments.iter().filter(|p| p.is_attempt() && p.state != OperationState::Dropped);
     let attempt_in = |states: &[OperationState]| attempts().any(|p| states.contains(&p.state));
@@ -291,7 +295,8 @@ fn returned(order: &Order) -> ReturnStatus {
     let delivered: u32 = order.lines.iter().map(|l| l.counters.delivered).sum();
     let returned: u32 = order.lines.iter().map(|l| l.counters.returned).sum();
     if returned == 0 {
-        ReturnStatus::None
+        let asked = order.returns.iter().any(|r| r.state.is_open());
+        if asked { ReturnStatus::Requested } else { ReturnStatus::None }
     } else if returned < delivered {
         ReturnStatus::PartiallyReturned
     } else {

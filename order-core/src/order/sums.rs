@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use super::{Line, OperationKind, OperationState, Order, PaymentOperation};
-use crate::allocation::share_of_units;
+use super::{CreditKind, EditPlan, Lifecycle, Line, OperationKind, OperationState, Order, PaymentOperation, PaymentTerms};
 use crate::ids::Sku;
 use crate::money::Minor;
+use crate::planted::{Bug, planted};
 
 /// What an order's payment records add up to, in minor units.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -16,6 +16,8 @@ pub struct OrderMoney {
     pub authorized: Minor,
     /// Captured.
     pub captured: Minor,
+    /// On its way in from what is authorized: captures planned, asked or not yet known.
+    pub capturing: Minor,
     /// Sent back.
     pub refunded: Minor,
     /// On its way back: planned, asked or not yet known.
@@ -36,6 +38,18 @@ pub struct ShipmentTotals {
 }
 
 impl Order {
+    /// What of operation `p` was captured and counts. What a provider says of an authorization as a whole includes what was
+    /// captured from it.
+    pub fn captured_of(&self, p: &PaymentOperation) -> Minor {
+        match p.kind {
+            OperationKind::Authorize => {
+                let by_captures: Minor = self.children(p.n).map(PaymentOperation::captured).sum();
+                (p.captured() - by_captures).max(0)
+            }
+            _ => p.captured(),
+        }
+    }
+
     /// What of authorization `n` is neither captured nor given up.
     pub fn authorized_rest(&self, n: u32) -> Minor {
         match self.payment(n) {
@@ -47,77 +61,150 @@ impl Order {
         }
     }
 
-    /// What the customer owes in all: the stored shares of the units that are neither cancelled nor returned, and shipping;
-    /// nothing for an order that is dead.
+    /// What the customer owes in all: the stored shares of the units that are neither cancelled nor returned, and shipping,
+    /// less credits, never below 0; nothing for an order that is dead.
     pub fn owed(&self) -> Minor {
         if !self.lifecycle.is_live() {
             return 0;
         }
         let lines: Minor = self.lines.iter().map(Line::owed).sum();
-        lines + self.amounts.shipping + self.amounts.shipping_tax
+        (lines + self.amounts.shipping + self.amounts.shipping_tax - self.goodwill()).max(0)
+    }
+
+    /// Credits for the order as a whole.
+    fn goodwill(&self) -> Minor {
+        self.credits.iter().filter(|c| c.kind != CreditKind::Line).map(|c| c.amount).sum()
+    }
+
+    /// What is owed, and what an edit under way would make owed on top.
+    pub fn claimed(&self) -> Minor {
+        let owed = self.owed();
+        match self.open_edit() {
+            Some(edit) if self.lifecycle.is_live() => owed.max(self.owed_after(&edit.plan)),
+            _ => owed,
+        }
+    }
+
+    /// What would be owed if `plan` were applied now.
+    pub(crate) fn owed_after(&self, plan: &EditPlan) -> Minor {
+        let mut edited = self.clone();
+        plan.apply(&mut edited, self.updated_at);
+        edited.owed()
+    }
+
+    /// What of it is due by now, as the payment terms say: all from the start; or the shares of what has left, with shipping
+    /// as soon as anything has, and of what needs no shipping from confirmation on. Nothing where nothing is charged.
+    pub fn due(&self) -> Minor {
+        match self.terms {
+            PaymentTerms::Confirm => self.owed(),
+            PaymentTerms::Shipment => self.due_when_shipped(|l| l.counters.shipped),
+            PaymentTerms::Invoice | PaymentTerms::Delivery => 0,
+        }
+    }
+
+    /// What is due once so many units of each line have left.
+    pub(crate) fn due_when_shipped(&self, shipped: impl Fn(&Line) -> u32) -> Minor {
+        if !matches!(self.lifecycle, Lifecycle::Confirmed | Lifecycle::Completed) {
+            return 0;
+        }
+        let left = |l: &Line| match l.requires_shipping {
+            true => shipped(l).saturating_sub(l.counters.returned),
+            false => l.kept(),
+        };
+        let lines: Minor = self.lines.iter().map(|l| l.total_of_first(left(l).min(l.kept()))).sum();
+        // Nothing is left to be shipped: all that is owed is due.
+        if self.lines.iter().all(|l| left(l) >= l.kept()) {
+            return self.owed();
+        }
+        let begun = self.lines.iter().any(|l| l.requires_shipping && shipped(l) > 0);
+        let shipping = if begun { self.amounts.shipping + self.amounts.shipping_tax } else { 0 };
+        (lines + shipping - self.goodwill()).clamp(0, self.owed())
     }
 
     /// What the payment records add up to.
     pub fn money(&self) -> OrderMoney {
         let mut money = OrderMoney { owed: self.owed(), ..OrderMoney::default() };
         for p in &self.payments {
-            money.captured += p.captured();
+            money.captured += self.captured_of(p);
             money.refunded += p.refunded();
             money.refunding += p.refunding();
+            money.capturing += p.capturing();
             money.authorized += self.authorized_rest(p.n);
         }
         money
     }
 
-    /// What is authorized or captured and is not on its way back: what the order can count on, in minor units.
+    /// What is captured and not on its way back, in minor units: captured − refunded − refunding, unless more is said to have
+    /// gone back than came in. Such a refund takes back what came in before it, and nothing of what comes in later: else the
+    /// engine would charge the customer to make up for it.
+    pub fn kept(&self) -> Minor {
+        let mut kept: Vec<Minor> = self.payments.iter().map(|p| self.captured_of(p)).collect();
+        for refund in self.payments.iter().filter(|p| p.kind == OperationKind::Refund) {
+            let mut gone = refund.refunded() + refund.refunding();
+            let earlier = (1..refund.n).rev();
+            for n in refund.parent.into_iter().chain(earlier) {
+                if let Some(of) = n.checked_sub(1).and_then(|i| kept.get_mut(i as usize)) {
+                    let taken = gone.min(*of);
+                    *of -= taken;
+                    gone -= taken;
+                }
+            }
+        }
+        kept.into_iter().sum()
+    }
+
+    /// What is authorized, or captured, and not on its way back: what the order can count on, in minor units.
     pub fn secured(&self) -> Minor {
         let money = self.money();
         let voiding = |p: &PaymentOperation| self.children(p.n).any(|c| c.kind == OperationKind::Void && c.state.is_open());
         let leaving: Minor = self.payments.iter().filter(|p| voiding(p)).map(|p| self.authorized_rest(p.n)).sum();
-        money.authorized - leaving + money.captured - money.refunded - money.refunding
+        money.authorized - leaving + self.kept()
     }
 
-    /// How many units of each SKU the order wants held or committed, SKUs in sorted order.
+    /// How many units of each SKU the order wants held or committed, SKUs in sorted order: those ordered, neither cancelled
+    /// nor back in the stock, and those that an edit under way would add.
     pub fn wanted_stock(&self) -> BTreeMap<&Sku, u32> {
         let mut wanted = BTreeMap::new();
-        for line in &self.lines {
-            let units = line.quantity - line.counters.cancelled;
+        let mut add = |sku, units| {
             if units > 0 {
-                *wanted.entry(&line.sku).or_insert(0) += units;
+                *wanted.entry(sku).or_insert(0) += units;
+            }
+        };
+        for line in &self.lines {
+            let cancelled = if planted(Bug::CancelledKeepsStock) { 0 } else { line.counters.cancelled };
+            add(&line.sku, line.quantity.saturating_sub(cancelled + line.counters.restocked));
+        }
+        if let Some(edit) = self.open_edit() {
+            for (sku, units) in edit.plan.further_units(&self.lines) {
+                add(sku, units);
             }
         }
         wanted
+    }
+
+    /// How many units of each SKU have left for good, or need no shipping and are confirmed: what is to be committed. With
+    /// `at_confirm`, all that is wanted, from confirmation on.
+    pub fn stock_to_commit(&self, at_confirm: bool) -> BTreeMap<&Sku, u32> {
+        let mut units = BTreeMap::new();
+        if matches!(self.lifecycle, Lifecycle::Confirmed | Lifecycle::Completed) {
+            for line in &self.lines {
+                let all = line.quantity.saturating_sub(line.counters.cancelled);
+                let left = if line.requires_shipping && !at_confirm { line.counters.shipped } else { all };
+                *units.entry(&line.sku).or_insert(0) += left.saturating_sub(line.counters.restocked);
+            }
+        }
+        units
     }
 
     /// Units of the lines that need shipping.
     pub fn shipment_totals(&self) -> ShipmentTotals {
         let mut t = ShipmentTotals::default();
         for line in self.lines.iter().filter(|l| l.requires_shipping) {
-            t.wanted += line.quantity - line.counters.cancelled;
+            t.wanted += line.quantity.saturating_sub(line.counters.cancelled);
             t.planned += line.counters.planned;
             t.shipped += line.counters.shipped;
             t.delivered += line.counters.delivered;
         }
         t
-    }
-}
-
-impl Line {
-    /// Units that are ordered, not cancelled and in no live shipment.
-    pub const fn open(&self) -> u32 {
-        self.quantity - self.counters.cancelled - self.counters.planned - self.counters.shipped
-    }
-
-    /// The stored shares of the units that are neither cancelled nor returned. Units leave the last lot first.
-    pub fn owed(&self) -> Minor {
-        let mut gone = self.counters.cancelled + self.counters.returned;
-        let mut owed = 0;
-        for lot in self.lots.iter().rev() {
-            let left = lot.units - gone.min(lot.units);
-            gone -= gone.min(lot.units);
-            owed += share_of_units(lot.subtotal, left, lot.units) - share_of_units(lot.coupon, left, lot.units)
-                + share_of_units(lot.tax, left, lot.units);
-        }
-        owed
     }
 }

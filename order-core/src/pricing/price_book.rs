@@ -163,6 +163,11 @@ impl PriceBook {
     }
 
     /// The row for the country and state, else for the country.
+    /// How orders can be paid.
+    pub fn payment_methods(&self) -> &[PaymentMethodRule] {
+        &self.payment_methods
+    }
+
     fn tax_for(&self, country: &str, state: &str) -> Option<&TaxRule> {
         let in_country = || self.tax.iter().filter(|r| same_place(&r.country, country));
         in_country()

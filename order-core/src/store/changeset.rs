@@ -50,6 +50,8 @@ text_enum! {
     KeyMethod, "method" {
         /// Placing an order.
         Place = "place",
+        /// Importing an order; the key is what the order was called where it comes from.
+        Import = "import",
     }
 }
 

@@ -17,6 +17,7 @@ use super::{
 use crate::ids::{ChangesetId, IdempotencyKey, OrderId, UserId};
 use crate::number::OrderNumber;
 use crate::order::{Event, JournalRow, Order};
+use crate::planted::{Bug, planted};
 use crate::runtime::Clock;
 use crate::text::Private;
 use crate::time::Timestamp;
@@ -177,6 +178,12 @@ impl State {
                     _ => after.notified,
                 };
                 if writes_order {
+                    if after.redacted_at.is_some()
+                        && before.is_some_and(|before| before.redacted_at.is_none())
+                        && !planted(Bug::RedactionKeepsNotes)
+                    {
+                        row.journal.iter_mut().for_each(|row| row.notes = None);
+                    }
                     row.order = after;
                     row.journal.append(&mut journal);
                 }
@@ -356,10 +363,22 @@ fn forget_private(event: &mut Event) {
             placed.token = Private(None);
             placed.return_url = Private(None);
         }
+        Event::Imported(imported) => {
+            imported.addresses = Private(None);
+            imported.notes = Private(None);
+            imported.metadata = Private(None);
+        }
         Event::PaymentPlanned { token, return_url, .. } | Event::PaymentRetried { token, return_url, .. } => {
             *token = Private(None);
             *return_url = Private(None);
         }
+        Event::EditStarted { token, return_url, address, .. } => {
+            *token = Private(None);
+            *return_url = Private(None);
+            *address = Private(None);
+        }
+        Event::AddressChanged { address, .. } => *address = Private(None),
+        Event::MetadataChanged { value, .. } => *value = Private(None),
         Event::PaymentWaiting { action, .. } => *action = Private(None),
         _ => {}
     }
@@ -413,7 +432,9 @@ fn matches(row: &Row, query: &ListQuery) -> bool {
     let order = &row.order;
     query.user.is_none_or(|user| order.user == user)
         && query.status.is_none_or(|status| order.statuses.status == status)
-        && (!query.stuck || !order.attention.is_empty() || row.work.as_ref().is_some_and(|item| item.due.is_none()))
+        && (!query.stuck
+            || order.attention.iter().any(|a| !a.acknowledged)
+            || row.work.as_ref().is_some_and(|item| item.due.is_none()))
 }
 
 /// A place in a sorted list.

@@ -84,6 +84,13 @@ use crate::order::JournalRow;
 ///     first. Its own id is that of the first row, so that clause 2 recognises it when it is sent again, and, since the other
 ///     rows keep theirs, every changeset that the order was made by. `replayed` says that the order is there, in whatever
 ///     version.
+///
+/// **Erasing**
+///
+/// 24. *Redaction.* A changeset with journal rows that sets [`Order::redacted_at`](crate::order::Order::redacted_at), where its
+///     `before` had none, also erases the notes of every row that the order's journal has already; its own rows keep theirs,
+///     and nothing else of a row changes. No read gives out again what was erased, nor what `after` no longer has of addresses,
+///     notes, metadata, tokens and URLs, and sending an earlier changeset again brings nothing of it back.
 #[async_trait]
 pub trait OrderStore: Send + Sync + 'static {
     /// Applies a changeset in full or not at all.

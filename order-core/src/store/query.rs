@@ -71,7 +71,7 @@ pub struct ListQuery {
     pub user: Option<UserId>,
     /// Only those with this status.
     pub status: Option<Status>,
-    /// Only those with open attention or stuck work.
+    /// Only those with attention that nobody has acknowledged, or stuck work.
     pub stuck: bool,
     /// What they are sorted by.
     pub sort: SortKey,

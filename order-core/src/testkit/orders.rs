@@ -13,9 +13,11 @@ use crate::ids::{ChangesetId, Fence, IdempotencyKey, LineId, Name, OrderId, Prod
 use crate::money::{Currency, Minor};
 use crate::number::OrderNumber;
 use crate::order::{
-    Actor, Address, Addresses, Amounts, Attention, AttentionReason, Blocks, Claim, Closing, ClosingKind, Counters,
-    CustomerAction, Event, HoldState, JournalRow, Lifecycle, Line, Lot, Notice, NoticeKind, Op, OperationKind, OperationState,
-    Order, OrderHold, PaymentOperation, PaymentTerms, Placed, PlacedLine, Reservation, Statuses, UnmatchedPayment, derive,
+    Actor, Address, Addresses, Amounts, Attention, AttentionReason, Blocks, Claim, Closing, ClosingKind, Counters, Credit,
+    CreditKind, CustomerAction, DiscardCause, Dispute, DisputeState, Edit, EditPlan, EditState, Event, HoldState, JournalRow,
+    Lifecycle, Line, LineUnits, Lot, Notice, NoticeKind, Op, OperationKind, OperationOrigin, OperationState, Order, OrderHold,
+    PaymentOperation, PaymentTerms, Placed, PlacedLine, RaisedLine, Reservation, RetaxedLine, Return, ReturnLine, ReturnState,
+    Shipment, ShipmentState, ShippingPrice, Statuses, UnmatchedPayment, derive,
 };
 use crate::store::{Changeset, ClaimChange, KeyMethod, KeyRecord, WorkChange};
 use crate::text::Private;
@@ -80,7 +82,7 @@ fn line(order: u64, n: u32, quantity: u32, unit_price: Minor) -> Line {
         subtotal,
         requires_shipping: true,
         counters: Counters::default(),
-        lots: vec![Lot { units: quantity, subtotal, coupon: 0, tax: 0, tax_included: 0 }],
+        lots: vec![Lot { units: quantity, subtotal, coupon: 0, tax: 0, tax_included: 0, credit: 0 }],
         created_at: at(0),
         updated_at: at(0),
     }
@@ -126,6 +128,11 @@ pub fn plain(n: u64) -> Order {
         reservations: Vec::new(),
         payments: Vec::new(),
         unmatched: Vec::new(),
+        shipments: Vec::new(),
+        returns: Vec::new(),
+        credits: Vec::new(),
+        disputes: Vec::new(),
+        edits: Vec::new(),
         holds: Vec::new(),
         attention: Vec::new(),
         notices: Vec::new(),
@@ -134,10 +141,14 @@ pub fn plain(n: u64) -> Order {
         retry_until: None,
         created_at: at(0),
         updated_at: at(0),
+        confirmed_at: None,
         completed_at: None,
         cancelled_at: None,
         addresses: Private(Some(addresses)),
         notes: Private(None),
+        metadata: Private(None),
+        redriven_at: None,
+        redacted_at: None,
     };
     order.statuses = derive(&order);
     order
@@ -165,8 +176,8 @@ pub fn full(n: u64) -> Order {
         OrderHold { kind: text("address"), blocks: Blocks::Capture, placed_by: Actor::System, until: None },
     ];
     order.attention = vec![
-        Attention { reason: AttentionReason::SuspectHold, about: Some(Op::Reservation(4)), since: at(30) },
-        Attention { reason: AttentionReason::UnexpectedReport, about: None, since: at(31) },
+        Attention { reason: AttentionReason::SuspectHold, about: Some(Op::Reservation(4)), since: at(30), acknowledged: true },
+        Attention { reason: AttentionReason::UnexpectedReport, about: None, since: at(31), acknowledged: false },
     ];
     order.notices = vec![Notice { seq: 1, kind: NoticeKind::PaymentFailed }, Notice { seq: 2, kind: NoticeKind::Confirmed }];
     order.retry_until = Some(at(600_000));
@@ -177,16 +188,34 @@ pub fn full(n: u64) -> Order {
     billing.email = None;
     order.addresses = Private(Some(Addresses { shipping: address(""), billing }));
     order.notes = Private(Some("Please ring twice.".into()));
+    order.metadata = Private(Some([(text("channel"), "web ✓".into()), (text("basket"), "42".into())].into()));
+    order.shipments = full_shipments();
+    order.returns = full_returns();
+    order.credits = vec![
+        Credit { n: 1, kind: CreditKind::Goodwill, line: None, amount: 100, at: at(40) },
+        Credit { n: 2, kind: CreditKind::Line, line: Some(1), amount: 9, at: at(41) },
+    ];
+    order.disputes = vec![Dispute {
+        reference: text("dp_1"),
+        payment: Some(1),
+        amount: 4800,
+        state: DisputeState::Won,
+        opened_at: at(42),
+        closed_at: Some(at(43)),
+    }];
+    order.edits = full_edits(n);
+    order.confirmed_at = Some(at(6));
+    order.redriven_at = Some(at(44));
     order.statuses = derive(&order);
     order
 }
 
 fn full_lines(n: u64) -> Vec<Line> {
-    let lot = |units, subtotal, coupon, tax| Lot { units, subtotal, coupon, tax, tax_included: 4 };
+    let lot = |units, subtotal, coupon, tax| Lot { units, subtotal, coupon, tax, tax_included: 4, credit: 3 };
     let mut lines = vec![line(n, 1, 3, 1000), line(n, 2, 3, 500), line(n, 3, 1, 0)];
     lines[0].discount = 100;
     lines[0].subtotal = 2900;
-    lines[0].counters = Counters { cancelled: 1, planned: 1, shipped: 1, delivered: 1, returned: 1 };
+    lines[0].counters = Counters { cancelled: 1, planned: 1, shipped: 1, delivered: 1, returned: 1, restocked: 1 };
     lines[0].lots = vec![lot(3, 2900, 290, 200)];
     lines[1].variant = Some(VariantId::from_uuid(uuid(7, 1)));
     lines[1].lots = vec![lot(2, 1000, 100, 70), lot(1, 500, 50, 35)];
@@ -198,20 +227,91 @@ fn full_lines(n: u64) -> Vec<Line> {
 
 /// The n-th reservation of an order, in `state`, with nothing else said.
 pub fn reservation(n: u32, state: HoldState) -> Reservation {
-    Reservation {
-        n,
-        sku: text(&format!("SKU-{n}")),
-        quantity: 2,
-        attempt: 1,
-        state,
-        closing: None,
-        reference: None,
-        expires_at: None,
-        refusals: 0,
-        available: None,
-        created_at: at(1),
-        updated_at: at(2),
-    }
+    Reservation { state, updated_at: at(2), ..Reservation::planned(n, text(&format!("SKU-{n}")), 2, 1, at(1)) }
+}
+
+fn full_shipments() -> Vec<Shipment> {
+    let planned = Shipment {
+        n: 1,
+        lines: vec![LineUnits { line: 1, units: 1 }, LineUnits { line: 2, units: 2 }],
+        state: ShipmentState::Planned,
+        carrier: None,
+        tracking: None,
+        shipped_at: None,
+        delivered_at: None,
+        created_at: at(7),
+        updated_at: at(7),
+    };
+    let delivered = Shipment {
+        n: 2,
+        lines: vec![LineUnits { line: 1, units: 1 }],
+        state: ShipmentState::Delivered,
+        carrier: Some("Post & Co".into()),
+        tracking: Some("RR 123 456 785 GB".into()),
+        shipped_at: Some(at(8)),
+        delivered_at: Some(at(9)),
+        created_at: at(7),
+        updated_at: at(9),
+    };
+    vec![planned, delivered]
+}
+
+fn full_returns() -> Vec<Return> {
+    let line = |line, units, restocked, scrapped| ReturnLine { line, units, restocked, scrapped };
+    let closed =
+        Return { n: 1, lines: vec![line(1, 1, 1, 0)], state: ReturnState::Closed, created_at: at(10), updated_at: at(12) };
+    let open =
+        Return { n: 2, lines: vec![line(1, 2, 0, 1)], state: ReturnState::Approved, created_at: at(13), updated_at: at(13) };
+    vec![closed, open]
+}
+
+fn full_edits(order: u64) -> Vec<Edit> {
+    let new = line(order, 4, 2, 700);
+    let added = PlacedLine {
+        id: new.id,
+        product: new.product,
+        variant: new.variant,
+        sku: new.sku,
+        name: new.name,
+        unit_price: new.unit_price,
+        discount: new.discount,
+        requires_shipping: new.requires_shipping,
+        lot: new.lots[0],
+    };
+    let plan = EditPlan {
+        added: vec![added],
+        raised: vec![RaisedLine { line: 1, lot: new.lots[0] }],
+        lowered: vec![LineUnits { line: 2, units: 1 }],
+        retaxed: vec![RetaxedLine { line: 1, tax: 20, tax_included: 0 }],
+        shipping: Some(ShippingPrice { shipping: 600, tax: 40, tax_included: 0 }),
+    };
+    let discarded = Edit {
+        n: 1,
+        plan: plan.clone(),
+        state: EditState::Discarded,
+        cause: Some(DiscardCause::StockRefused),
+        due: 0,
+        payment: None,
+        reservation: 1,
+        reservation_end: Some(2),
+        deadline: at(1800),
+        created_at: at(20),
+        updated_at: at(21),
+        address: Private(None),
+    };
+    let open = Edit {
+        n: 2,
+        state: EditState::Open,
+        cause: None,
+        due: 2800,
+        payment: Some(3),
+        reservation: 3,
+        reservation_end: None,
+        address: Private(Some(address(" (edit)"))),
+        plan,
+        ..discarded.clone()
+    };
+    vec![discarded, open]
 }
 
 fn full_reservations() -> Vec<Reservation> {
@@ -221,11 +321,14 @@ fn full_reservations() -> Vec<Reservation> {
         ..reservation(1, HoldState::Held)
     };
     let closing = Reservation {
-        closing: Some(Closing { kind: ClosingKind::Release, unknown: true }),
+        closing: Some(Closing { serial: 3, kind: ClosingKind::Release, units: 1, committed: true, unknown: true }),
+        closings: 4,
+        committed: 1,
+        replaces: Some(1),
         attempt: 2,
         ..reservation(2, HoldState::Held)
     };
-    let refused = Reservation { available: Some(0), ..reservation(3, HoldState::Refused) };
+    let refused = Reservation { available: Some(0), closing_refused: true, released: 2, ..reservation(3, HoldState::Refused) };
     vec![held, closing, refused, reservation(4, HoldState::Suspect)]
 }
 
@@ -238,6 +341,7 @@ pub fn payment(n: u32, kind: OperationKind, state: OperationState) -> PaymentOpe
             OperationKind::Capture | OperationKind::Void | OperationKind::Refund => Some(1),
         },
         kind,
+        origin: OperationOrigin::Engine,
         method: text("card"),
         amount: 4800,
         settled: 0,

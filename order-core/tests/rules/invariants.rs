@@ -3,25 +3,28 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use order_core::machine::{Env, Next, SkuStock, covered, sku_stock};
+use order_core::machine::{Env, Next, SkuStock, Verb, covered, sku_stock};
 use order_core::money::Minor;
-use order_core::order::{
-    Blocks, Event, HoldState, Lifecycle, Op, OperationKind, OperationState, Order, PaymentStatus, PaymentTerms, derive,
-};
+use order_core::order::{Blocks, Event, HoldState, Lifecycle, Op, OperationKind, OperationState, Order, PaymentStatus, derive};
 use order_core::time::Timestamp;
 
 /// Of every order, after every event.
 pub fn always(order: &Order) {
     assert_eq!(order.statuses, derive(order), "the stored statuses are the derived ones");
-    prices(order);
+    let mut breaches = Vec::new();
+    order_core::audit::check_records(order, &mut breaches);
+    // Money that contradicts itself is shown to a person by the end of the commit.
+    breaches.retain(|b| b.invariant != "I4");
+    assert!(breaches.is_empty(), "{breaches:?}\n{order:#?}");
     money(order);
     for (r, n) in order.reservations.iter().zip(1..) {
         assert_eq!(r.n, n);
-        assert!(r.closing.is_none() || matches!(r.state, HoldState::Held | HoldState::Committed), "{r:?}");
+        assert!(r.closing.is_none() || r.held() > 0 || r.committed > 0, "{r:?}");
+        let parts = r.committed + r.released;
+        assert!(parts <= r.quantity && (r.state != HoldState::Held || parts < r.quantity), "{r:?}");
     }
     for (p, n) in order.payments.iter().zip(1..) {
         assert_eq!(p.n, n);
-        assert_eq!(p.parent.is_none(), p.is_attempt(), "an attempt stands by itself, all else acts on one: {p:?}");
         assert!(p.parent.is_none_or(|q| q < n));
         let private = p.token.get().is_some() || p.return_url.get().is_some() || p.action.get().is_some();
         assert!(!private || p.state.is_open(), "what only an open attempt needs is erased: {p:?}");
@@ -30,34 +33,13 @@ pub fn always(order: &Order) {
     assert_eq!(distinct.len(), order.attention.len(), "attention is raised once for each reason");
 }
 
-fn prices(order: &Order) {
-    let a = &order.amounts;
-    for line in &order.lines {
-        assert_eq!(line.subtotal, Minor::from(line.quantity) * line.unit_price - line.discount);
-        assert_eq!(line.lots.iter().map(|l| l.subtotal).sum::<Minor>(), line.subtotal);
-    }
-    let lots = || order.lines.iter().flat_map(|l| &l.lots);
-    assert_eq!(a.subtotal, order.lines.iter().map(|l| l.subtotal).sum::<Minor>());
-    assert_eq!(a.discount, lots().map(|l| l.coupon).sum::<Minor>());
-    assert_eq!(a.tax, lots().map(|l| l.tax).sum::<Minor>() + a.shipping_tax);
-    assert_eq!(a.total, a.subtotal + a.tax + a.shipping - a.discount);
-    assert!([a.subtotal, a.discount, a.tax, a.tax_included, a.shipping, a.shipping_tax, a.total].iter().all(|&x| x >= 0));
-    let owed = if order.lifecycle.is_live() { a.total } else { 0 };
-    assert_eq!(order.owed(), owed, "as long as no units are cancelled or returned");
-}
-
 fn money(order: &Order) {
     let m = order.money();
+    assert!(0 <= m.owed && m.owed <= order.claimed() && (0..=m.owed).contains(&order.due()), "{m:?}, due {}", order.due());
     assert!(m.captured >= 0 && m.refunded >= 0 && m.authorized >= 0 && m.refunding >= 0, "{m:?}");
-    for p in order.payments.iter().filter(|p| p.is_attempt()) {
-        let taken: Minor =
-            p.captured() + order.children(p.n).filter(|c| c.kind == OperationKind::Capture).map(|c| c.captured()).sum::<Minor>();
-        assert!(taken <= p.amount, "at most what was attempted counts as captured");
-        assert!(order.authorized_rest(p.n) + taken <= p.amount);
-    }
     let net = m.captured - m.refunded;
     match order.statuses.payment {
-        PaymentStatus::Paid => assert_eq!(net, m.owed),
+        PaymentStatus::Paid => assert!(net == m.owed || (m.captured == 0 && m.owed == 0)),
         PaymentStatus::Overpaid => assert!(net > m.owed),
         PaymentStatus::Refunded => assert!(m.refunded > 0 && net <= 0),
         PaymentStatus::PartiallyPaid => assert!(m.captured > 0 && net < m.owed),
@@ -72,6 +54,9 @@ pub fn committed(order: &Order) {
     let m = order.money();
     // More can only have gone back than came in when a provider said so, and then a person is told.
     assert!(m.refunded <= m.captured || !order.attention.is_empty(), "{m:?}\n{order:#?}");
+    let mut breaches = Vec::new();
+    order_core::audit::check_records(order, &mut breaches);
+    assert!(breaches.is_empty(), "{breaches:?}\n{order:#?}");
 }
 
 /// Of every event: money that came in stays in sight, whatever is said of it later.
@@ -103,19 +88,35 @@ pub fn before_event(order: &Order, event: &Event, env: &Env<'_>) {
             assert!(order.reservations.iter().all(|r| !r.state.may_hold()), "nothing is held any more");
         }
         Event::PaymentPlanned { kind: OperationKind::Authorize | OperationKind::Charge, .. } => {
-            assert_eq!(order.lifecycle, Lifecycle::Pending, "an attempt is replaced only where it is wanted");
+            assert!(order.lifecycle.is_live(), "an attempt is replaced only where it is wanted");
+            assert!(order.secured() < order.claimed(), "nothing is asked for that is there: {order:#?}");
         }
         Event::PaymentPlanned { kind: kind @ (OperationKind::Void | OperationKind::Refund), parent, amount, .. } => {
             let parent = parent.and_then(|n| order.payment(n)).expect("a void or refund acts on a payment");
             let open = |kind| order.children(parent.n).any(|c| c.kind == kind && c.state.is_open());
             assert!(!open(OperationKind::Void), "nothing is given back twice: a void of it is under way");
             if *kind == OperationKind::Refund {
-                let excess = money.captured - money.refunded - money.refunding - money.owed;
+                let excess = money.captured - money.refunded - money.refunding - order.claimed();
                 let gone: Minor = order.children(parent.n).map(|c| c.refunded() + c.refunding()).sum();
-                assert!(0 < *amount && *amount <= excess && *amount <= parent.captured() - gone);
+                assert!(0 < *amount && *amount <= excess && *amount <= order.captured_of(parent) - gone);
             } else {
-                assert!(!open(OperationKind::Refund) && parent.captured() == 0);
+                assert!(!open(OperationKind::Refund) && order.captured_of(parent) == 0);
             }
+        }
+        Event::PaymentPlanned { kind: OperationKind::Capture, parent, amount, .. } => {
+            let parent = parent.expect("a capture takes from an authorization");
+            let under_way: Minor = order.children(parent).map(|c| c.capturing()).sum();
+            assert!(*amount > 0 && *amount + under_way <= order.authorized_rest(parent));
+            let kept = order.kept() + money.capturing;
+            assert!(kept + *amount <= money.owed, "nothing is captured that is not owed");
+            assert!(!order.is_blocked(Blocks::Capture));
+        }
+        Event::Completed => {
+            assert_eq!(money.captured - money.refunded, money.owed);
+            assert!(order.holds.is_empty() && order.open_edit().is_none());
+        }
+        Event::EditApplied { .. } => {
+            assert!(sku_stock(order, env).iter().all(|(_, _, s)| *s == SkuStock::Held), "what it adds is held");
         }
         _ => {}
     }
@@ -148,9 +149,10 @@ pub fn of_plan(order: &Order, plan: &Next, env: &Env<'_>) {
         };
         assert_eq!(call.arm, planned, "whatever the record says was never called is armed before");
         if call.verb.takes_money() {
-            assert!(order.lifecycle == Lifecycle::Pending && !order.is_blocked(Blocks::Capture), "{call:?}\n{order:#?}");
+            assert!(order.lifecycle.is_live() && !order.is_blocked(Blocks::Capture), "{call:?}\n{order:#?}");
             let held = sku_stock(order, env).iter().all(|(_, _, s)| *s == SkuStock::Held);
-            assert!(held, "money moves only when all stock is held");
+            let capture = call.verb == Verb::Pay(OperationKind::Capture);
+            assert!(held || capture, "money moves only when all stock is held");
         }
     }
 }
@@ -159,13 +161,16 @@ pub fn of_plan(order: &Order, plan: &Next, env: &Env<'_>) {
 pub fn at_rest(order: &Order, plan: &Next, env: &Env<'_>) {
     assert!(plan.events.is_empty() && plan.calls.is_empty());
     let told = !order.attention.is_empty();
+    if plan.stuck.is_empty() {
+        let breaches = order_core::audit::check_at_rest(order);
+        assert!(breaches.is_empty(), "{breaches:?}\n{order:#?}");
+    }
     if !plan.stuck.is_empty() {
         assert!(told, "nothing is stuck in silence: {:?}\n{order:#?}", plan.stuck);
         return;
     }
     let money = order.money();
     if order.lifecycle.is_live() {
-        live_at_rest(order, env, told);
         return;
     }
     assert_eq!(order.owed(), 0);
@@ -179,31 +184,9 @@ pub fn at_rest(order: &Order, plan: &Next, env: &Env<'_>) {
     }
 }
 
-fn live_at_rest(order: &Order, env: &Env<'_>, told: bool) {
-    let money = order.money();
-    if order.lifecycle != Lifecycle::Confirmed {
-        return;
-    }
-    if order.terms == PaymentTerms::Confirm {
-        assert!(money.captured - money.refunded == money.owed || told, "{money:?}\n{order:#?}");
-    }
-    if order.terms == PaymentTerms::Shipment {
-        assert!(order.secured() >= money.owed || told, "{money:?}\n{order:#?}");
-    }
-    for (sku, wanted) in order.wanted_stock() {
-        let units = |r: &&order_core::order::Reservation| {
-            r.sku == *sku && r.attempt == order.attempt && matches!(r.state, HoldState::Held | HoldState::Committed)
-        };
-        let held: u32 = order.reservations.iter().filter(units).map(|r| r.quantity).sum();
-        // Units that have left the stock cannot be given back everywhere.
-        let surplus = held > wanted && !env.inventory.release_committed;
-        assert!(held == wanted || surplus || told, "{held} of {wanted} units of {sku} held at {}\n{order:#?}", env.now);
-    }
-}
-
 /// Whether the order waits for nothing but a time that is far off, such as the renewal of a hold: pauses after failures are
 /// far shorter.
 pub fn waits_only_for_time(order: &Order, plan: &Next, now: Timestamp) -> bool {
     let far = now.after(Duration::from_secs(24 * 60 * 60));
-    order.lifecycle == Lifecycle::Confirmed && plan.wake.is_some_and(|t| t > far)
+    matches!(order.lifecycle, Lifecycle::Confirmed | Lifecycle::Completed) && plan.wake.is_some_and(|t| t > far)
 }

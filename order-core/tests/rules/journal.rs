@@ -1,8 +1,10 @@
 //! The journal's payloads: what was once written is read for ever, and means the same.
 
 use order_core::order::{
-    AttentionReason, Blocks, CancelCause, ClosingKind, Event, JOURNAL_FORMAT, Op, OperationKind, OperationState, PaymentTerms,
-    Placed, Shortage, UnmatchedPayment, decode_event, encode_event,
+    AddressType, AttentionReason, Blocks, CancelCause, ClosingKind, Credit, CreditKind, DiscardCause, EditPlan, Event, Imported,
+    ImportedLine, ImportedPayment, ImportedReturn, ImportedShipment, JOURNAL_FORMAT, Lifecycle, LineCredit, LineUnits, Lot, Op,
+    OperationKind, OperationOrigin, OperationState, PaymentTerms, Placed, PlacedLine, RaisedLine, ReceivedUnits, RetaxedLine,
+    ReturnLine, ShipmentState, ShippingPrice, Shortage, UnmatchedPayment, decode_event, encode_event,
 };
 use order_core::testkit::orders::{at, full, placed_event, text};
 use order_core::text::Private;
@@ -26,6 +28,11 @@ variants! {
     PaymentPlanned PaymentSettled PaymentWaiting PaymentUnknown PaymentDropped PaymentReported PaymentUnmatched
     Confirmed Rejected PaymentFailed PaymentRetried Expired CancelRequested Cancelled
     HoldPlaced HoldReleased AttentionRaised AttentionCleared Noted
+    PaymentFound UnmatchedDismissed DisputeOpened DisputeClosed Completed LinesCancelled
+    ShipmentPlanned ShipmentShipped ShipmentDelivered ShipmentFailed ShipmentReturned ShipmentCancelled
+    Credited ReturnRequested ReturnApproved ReturnRejected ReturnReceived ReturnClosed
+    EditStarted EditApplied EditDiscarded AddressChanged MetadataChanged AttentionAcknowledged Resolved Redriven Redacted
+    Imported
 }
 
 /// One event of every variant, and a second one where fields may be absent. The golden file has them in this order: new ones
@@ -36,17 +43,26 @@ pub fn every_event() -> Vec<Event> {
     events.extend(stock_events());
     events.extend(payment_events());
     events.extend(order_events());
+    events.extend(money_from_outside());
+    events.extend(events_of_parts());
+    events.extend(fulfilment_events());
+    events.extend(return_and_credit_events());
+    events.extend(edit_events());
+    events.extend(operator_events());
+    events.extend(imports());
     events
 }
 
 fn placed_with_everything() -> Event {
-    let Event::Placed(placed) = placed_event(&full(1)) else { unreachable!("it is a placing") };
+    let Event::Placed(mut placed) = placed_event(&full(1)) else { unreachable!("it is a placing") };
+    // Nothing is credited before there is an order.
+    placed.lines.iter_mut().for_each(|l| l.lot.credit = 0);
     Event::Placed(placed)
 }
 
 fn stock_events() -> Vec<Event> {
     vec![
-        Event::ReservationPlanned { n: 1, sku: text("SKU-1"), quantity: 3 },
+        Event::ReservationPlanned { n: 1, sku: text("SKU-1"), quantity: 3, replaces: None },
         Event::StockHeld { n: 1, reference: Some(text("hold-1")), expires_at: Some(at(86_400)) },
         Event::StockHeld { n: 2, reference: None, expires_at: None },
         Event::StockRefused { n: 1, available: Some(2), code: "OUT_OF_STOCK".into() },
@@ -55,12 +71,12 @@ fn stock_events() -> Vec<Event> {
         Event::StockAbsent { n: 1 },
         Event::StockSuspect { n: 1 },
         Event::StockDropped { n: 1 },
-        Event::StockClosing { n: 1, kind: ClosingKind::Release },
-        Event::StockClosing { n: 1, kind: ClosingKind::Commit },
+        Event::StockClosing { n: 1, kind: ClosingKind::Release, units: None, committed: false },
+        Event::StockClosing { n: 1, kind: ClosingKind::Commit, units: None, committed: false },
         Event::StockClosingUnknown { n: 1 },
         Event::StockClosingRefused { n: 1, kind: ClosingKind::Release, code: "NOT_NOW".into() },
-        Event::StockReleased { n: 1 },
-        Event::StockCommitted { n: 1 },
+        Event::StockReleased { n: 1, units: None, committed: false },
+        Event::StockCommitted { n: 1, units: None },
         Event::StockExpired { n: 1 },
         Event::StockLost { n: 1 },
     ]
@@ -144,6 +160,173 @@ fn order_events() -> Vec<Event> {
         Event::AttentionCleared { reason: AttentionReason::SuspectHold, about: Some(Op::Reservation(1)) },
         Event::Noted,
     ]
+}
+
+fn money_from_outside() -> Vec<Event> {
+    let found = |kind, origin, parent| Event::PaymentFound {
+        n: 3,
+        kind,
+        origin,
+        parent,
+        method: text("card"),
+        amount: 700,
+        reference: parent.map(|_| text("re_1")),
+    };
+    vec![
+        found(OperationKind::Charge, OperationOrigin::Outside, None),
+        found(OperationKind::Refund, OperationOrigin::Outside, Some(1)),
+        found(OperationKind::Refund, OperationOrigin::Chargeback, Some(1)),
+        Event::UnmatchedDismissed { reference: text("pay_elsewhere") },
+        Event::DisputeOpened { reference: text("dp_1"), payment: Some(1), amount: 4_800 },
+        Event::DisputeOpened { reference: text("dp_2"), payment: None, amount: 4_800 },
+        Event::DisputeClosed { reference: text("dp_1"), won: true },
+        Event::DisputeClosed { reference: text("dp_2"), won: false },
+    ]
+}
+
+/// Holds that are committed and given back in parts, or replaced by smaller ones.
+fn events_of_parts() -> Vec<Event> {
+    vec![
+        Event::ReservationPlanned { n: 2, sku: text("SKU-1"), quantity: 2, replaces: Some(1) },
+        Event::StockClosing { n: 1, kind: ClosingKind::Commit, units: Some(2), committed: false },
+        Event::StockClosing { n: 1, kind: ClosingKind::Release, units: Some(1), committed: true },
+        Event::StockReleased { n: 1, units: Some(1), committed: true },
+        Event::StockCommitted { n: 1, units: Some(2) },
+    ]
+}
+
+fn fulfilment_events() -> Vec<Event> {
+    vec![
+        Event::Completed,
+        Event::LinesCancelled { lines: vec![LineUnits { line: 1, units: 2 }], cause: CancelCause::StockLost },
+        Event::ShipmentPlanned { n: 1, lines: vec![LineUnits { line: 1, units: 2 }, LineUnits { line: 2, units: 1 }] },
+        Event::ShipmentShipped { n: 1, carrier: Some("DHL".into()), tracking: Some("00340434161094042557".into()) },
+        Event::ShipmentShipped { n: 1, carrier: None, tracking: None },
+        Event::ShipmentDelivered { n: 1 },
+        Event::ShipmentFailed { n: 1 },
+        Event::ShipmentReturned { n: 1 },
+        Event::ShipmentCancelled { n: 1 },
+    ]
+}
+
+fn return_and_credit_events() -> Vec<Event> {
+    let line = |amount| LineCredit { line: 1, amount };
+    vec![
+        Event::Credited { kind: CreditKind::Goodwill, amount: 500, lines: Vec::new() },
+        Event::Credited { kind: CreditKind::Line, amount: 300, lines: vec![line(300)] },
+        Event::Credited { kind: CreditKind::Outside, amount: 700, lines: Vec::new() },
+        Event::ReturnRequested { n: 1, lines: vec![LineUnits { line: 1, units: 2 }] },
+        Event::ReturnApproved { n: 1 },
+        Event::ReturnRejected { n: 1 },
+        Event::ReturnReceived {
+            n: 1,
+            lines: vec![ReceivedUnits { line: 1, restock: 1, scrap: 0 }, ReceivedUnits { line: 2, restock: 0, scrap: 1 }],
+        },
+        Event::ReturnClosed { n: 1 },
+    ]
+}
+
+fn edit_events() -> Vec<Event> {
+    let Event::Placed(placed) = placed_event(&full(1)) else { unreachable!("it is a placing") };
+    let lot = Lot { units: 1, subtotal: 1_000, coupon: 100, tax: 72, tax_included: 0, credit: 0 };
+    let added = PlacedLine { unit_price: 1_000, discount: 0, lot, ..placed.lines[0].clone() };
+    let everything = EditPlan {
+        added: vec![added],
+        raised: vec![RaisedLine { line: 1, lot }],
+        lowered: vec![LineUnits { line: 2, units: 1 }],
+        retaxed: vec![RetaxedLine { line: 1, tax: 80, tax_included: 9 }],
+        shipping: Some(ShippingPrice { shipping: 600, tax: 48, tax_included: 0 }),
+    };
+    let lowered = EditPlan { lowered: vec![LineUnits { line: 1, units: 1 }], ..EditPlan::default() };
+    let started = |plan, due| Event::EditStarted {
+        n: 1,
+        plan: Box::new(plan),
+        due,
+        method: text("card"),
+        deadline: at(1_800),
+        token: Private(None),
+        return_url: Private(None),
+        address: Private(None),
+    };
+    vec![
+        started(everything, 1_700),
+        started(lowered, 0),
+        Event::EditApplied { n: 1 },
+        Event::EditDiscarded { n: 1, cause: DiscardCause::OutOfDate },
+        Event::AddressChanged { which: AddressType::Shipping, address: Private(None) },
+        Event::MetadataChanged { key: text("erp"), removed: false, value: Private(None) },
+        Event::MetadataChanged { key: text("erp"), removed: true, value: Private(None) },
+    ]
+}
+
+fn operator_events() -> Vec<Event> {
+    vec![
+        Event::AttentionAcknowledged { reason: AttentionReason::RefundFailed, about: Some(Op::Payment(2)) },
+        Event::AttentionAcknowledged { reason: AttentionReason::OutsideRefund, about: None },
+        Event::Resolved { about: Some(Op::Payment(2)) },
+        Event::Resolved { about: None },
+        Event::Redriven,
+        Event::Redacted,
+    ]
+}
+
+fn imports() -> Vec<Event> {
+    let Event::Placed(placed) = placed_with_everything() else { unreachable!("it is a placing") };
+    let Placed { id, number, user, currency, lines, amounts, shipping_method, payment_method, coupon, .. } = *placed;
+    let with_cancelled = |(line, cancelled)| ImportedLine { line, cancelled };
+    let payment = |refunds, reference, n| ImportedPayment {
+        refunds,
+        method: text("card"),
+        amount: 4_800,
+        reference: text(reference),
+        at: at(n),
+    };
+    let back = vec![ReturnLine { line: 1, units: 1, restocked: 1, scrapped: 0 }];
+    let shipment = ImportedShipment {
+        lines: vec![LineUnits { line: 1, units: 2 }],
+        state: ShipmentState::Delivered,
+        carrier: Some("Post".into()),
+        tracking: Some("RR 1".into()),
+        shipped_at: Some(at(60)),
+        delivered_at: Some(at(90)),
+    };
+    let everything = Imported {
+        id,
+        number,
+        user,
+        external_ref: text("old-shop/1001"),
+        currency,
+        lifecycle: Lifecycle::Completed,
+        lines: lines.into_iter().zip([1, 0, 0]).map(with_cancelled).collect(),
+        amounts,
+        shipping_method,
+        payment_method,
+        terms: PaymentTerms::Confirm,
+        coupon,
+        payments: vec![payment(None, "pay_1", 5), payment(Some(1), "re_1", 120)],
+        shipments: vec![shipment],
+        returns: vec![ImportedReturn { lines: back, requested_at: at(100), closed_at: at(110) }],
+        credits: vec![Credit { n: 1, kind: CreditKind::Goodwill, line: None, amount: 100, at: at(115) }],
+        placed_at: at(0),
+        confirmed_at: Some(at(6)),
+        ended_at: Some(at(200)),
+        addresses: Private(None),
+        notes: Private(None),
+        metadata: Private(None),
+    };
+    let bare = Imported {
+        lifecycle: Lifecycle::Expired,
+        shipping_method: None,
+        coupon: None,
+        payments: Vec::new(),
+        shipments: Vec::new(),
+        returns: Vec::new(),
+        credits: Vec::new(),
+        confirmed_at: None,
+        ended_at: None,
+        ..everything.clone()
+    };
+    vec![Event::Imported(Box::new(everything)), Event::Imported(Box::new(bare))]
 }
 
 /// As the journal keeps it.

@@ -12,8 +12,8 @@ use order_core::machine::{
     settle,
 };
 use order_core::order::{
-    Actor, AttentionReason, ClosingKind, Event, HoldState, Lifecycle, Op, OperationKind, OperationState, Order, PaymentOperation,
-    Placed, Reservation, decode_event, encode_event,
+    Actor, AttentionReason, Closing, Event, HoldState, Lifecycle, Op, OperationKind, OperationOrigin, OperationState, Order,
+    PaymentOperation, Placed, Reservation, decode_event, encode_event,
 };
 use order_core::store::{Tries, Try};
 use order_core::testkit::orders::{at, text};
@@ -46,6 +46,7 @@ pub enum Reply {
     Crash,
 }
 
+#[derive(Clone)]
 pub struct Journey {
     pub shop: Shop,
     pub order: Order,
@@ -95,7 +96,8 @@ impl Journey {
         assert_eq!(self.order.version, version + 1);
         assert_eq!(self.order.updated_at, at);
         match &event {
-            Event::PaymentRetried { .. } => self.planned_by_command += self.attempts() - attempts,
+            Event::PaymentRetried { .. } | Event::EditStarted { .. } => self.planned_by_command += self.attempts() - attempts,
+            Event::PaymentPlanned { parent: None, .. } if matches!(actor, Actor::Operator(_)) => self.planned_by_command += 1,
             Event::PaymentSettled { code: Some(code), .. } if code == "NEVER_HAPPENED" => self.proven_absent += 1,
             _ => {}
         }
@@ -107,7 +109,7 @@ impl Journey {
     }
 
     fn attempts(&self) -> usize {
-        self.order.payments.iter().filter(|p| p.is_attempt()).count()
+        self.order.payments.iter().filter(|p| p.is_attempt() && p.origin == OperationOrigin::Engine).count()
     }
 
     /// Appends the transitions that hold now; few, and none twice.
@@ -233,8 +235,8 @@ impl Journey {
                 let malformed = reply == Reply::Malformed;
                 match (op, call.verb) {
                     (Op::Reservation(n), Verb::Release | Verb::Commit) => {
-                        let kind = if call.verb == Verb::Release { ClosingKind::Release } else { ClosingKind::Commit };
-                        facts.push(Fact::Closing { n, kind, outcome: ClosingOutcome::Unknown { malformed } });
+                        let r = self.order.reservation(n).expect("it exists");
+                        facts.push(closing_fact(r, ClosingOutcome::Unknown { malformed }));
                     }
                     (Op::Reservation(n), _) => facts.push(Fact::Hold { n, outcome: HoldOutcome::Unknown { malformed } }),
                     (Op::Payment(n), _) => facts.push(Fact::Payment { n, outcome: PaymentOutcome::Unknown { malformed } }),
@@ -306,11 +308,9 @@ impl Journey {
         let n = r.n;
         let no = matches!(reply, Reply::No);
         match verb {
-            Verb::Release | Verb::Commit => Fact::Closing {
-                n,
-                kind: if verb == Verb::Release { ClosingKind::Release } else { ClosingKind::Commit },
-                outcome: if no { ClosingOutcome::Refused { code: "NOT_NOW".into() } } else { ClosingOutcome::Done },
-            },
+            Verb::Release | Verb::Commit => {
+                closing_fact(r, if no { ClosingOutcome::Refused { code: "NOT_NOW".into() } } else { ClosingOutcome::Done })
+            }
             Verb::LookUpHold if !self.shop.inventory.look_up => Fact::Hold { n, outcome: HoldOutcome::Undecidable },
             _ if no => Fact::Hold { n, outcome: HoldOutcome::Refused { available: Some(0), code: "OUT_OF_STOCK".into() } },
             _ => {
@@ -343,6 +343,12 @@ impl Journey {
         }
         order
     }
+}
+
+/// What became of the closing that is under way on `r`.
+pub fn closing_fact(r: &Reservation, outcome: ClosingOutcome) -> Fact {
+    let Closing { serial, kind, units, committed, unknown: _ } = r.closing.expect("a closing is under way");
+    Fact::Closing { n: r.n, serial, kind, units, committed, outcome }
 }
 
 fn untried(clear: bool, quiet_at: Timestamp) -> Try {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use order_core::machine::{Call, Command, Next, Verb};
-use order_core::order::{Blocks, Lifecycle, Op, OperationState, Order};
+use order_core::order::{Blocks, DisputeState, Lifecycle, Op, OperationState, Order};
 use proptest::prelude::*;
 
 use super::invariants;
@@ -165,7 +165,9 @@ fn decided(journey: &Journey, plan: &Next) {
     assert!(at_its_end || !order.attention.is_empty(), "{plan:?}\n{order:#?}");
     if !at_its_end {
         // What is left to a person is told to one; it does not look finished to the work queue while it is not.
-        assert!(!plan.stuck.is_empty() || order.lifecycle == Lifecycle::Pending || over_refunded(order), "{plan:?}\n{order:#?}");
+        let disputed = order.disputes.iter().any(|d| d.state == DisputeState::Open);
+        let waits = order.lifecycle == Lifecycle::Pending || over_refunded(order) || disputed;
+        assert!(!plan.stuck.is_empty() || waits, "{plan:?}\n{order:#?}");
     }
 }
 

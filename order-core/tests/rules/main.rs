@@ -1,5 +1,7 @@
 //! The rules held against what must always be so: random walks over reachable orders, and golden tables of every answer.
 
+mod endless;
+mod exactness;
 mod facts;
 mod golden;
 mod invariants;
@@ -10,4 +12,5 @@ mod samples;
 mod shop;
 mod steps;
 mod table;
+mod walk;
 mod walks;

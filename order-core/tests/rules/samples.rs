@@ -2,50 +2,212 @@
 
 use std::time::Duration;
 
-use order_core::machine::{Call, ClosingOutcome, Command, Fact, HoldOutcome, PaymentOutcome, PaymentReport, Purpose, Verb, key};
+use order_core::machine::{
+    Call, ClosingOutcome, Command, DisputeReport, Fact, Finding, HoldOutcome, PaymentOutcome, PaymentReport, Purpose, Verb, key,
+};
+use order_core::money::Minor;
 use order_core::order::{
-    AttentionReason, Blocks, ClosingKind, Lifecycle, Op, OperationKind, OperationState, Order, PaymentTerms,
+    AddressType, AttentionReason, Blocks, ClosingKind, DisputeState, EditPlan, Lifecycle, LineCredit, LineUnits, Op,
+    OperationKind, OperationState, Order, PaymentTerms, ReceivedUnits, Status,
 };
 use order_core::testkit::orders::text;
 use order_core::text::Private;
 use order_core::time::Timestamp;
 
-use super::journey::{Journey, Reply, answer};
-use super::shop::{Shop, sample};
+use super::journey::{Journey, Reply, answer, success};
+use super::shop::{Shop, address, lowered, raised, sample};
 use super::steps::PROVIDER_STATES;
 
 /// Every command, with every answer it can get.
-pub fn commands(now: Timestamp) -> Vec<Command> {
+pub fn commands(order: &Order, now: Timestamp) -> Vec<Command> {
     let hold = |kind, blocks, until| Command::PlaceHold { kind: text(kind), blocks, until };
-    vec![
+    let one = |line| vec![LineUnits { line, units: 1 }];
+    let retry = |terms| Command::RetryPayment { method: text("wallet"), terms, token: Private(None), return_url: Private(None) };
+    let line_credit = |amount| Command::CreditLines { lines: vec![LineCredit { line: 1, amount }] };
+    let mut commands = vec![
         Command::Cancel,
-        Command::RetryPayment {
-            method: text("wallet"),
-            terms: PaymentTerms::Confirm,
-            token: Private(None),
-            return_url: Private(None),
-        },
+        Command::CancelLines { lines: one(1) },
+        Command::CancelLines { lines: order.lines.iter().map(|l| LineUnits { line: l.n, units: l.quantity }).collect() },
+        Command::CancelRest,
+        retry(PaymentTerms::Confirm),
+        retry(PaymentTerms::Invoice),
         hold("review", Blocks::Confirm, None),
         hold("review", Blocks::Confirm, Some(now.before(Duration::from_secs(1)))),
         hold("fraud", Blocks::Capture, None),
         hold("fraud", Blocks::Ship, None),
         Command::ReleaseHold { kind: text("fraud") },
         Command::ReleaseHold { kind: text("review") },
+        Command::PlanShipment { lines: one(1) },
+        Command::PlanShipment { lines: one(2) },
+        Command::Ship { shipment: None, lines: one(1), carrier: None, tracking: None },
+        Command::Ship { shipment: Some(1), lines: Vec::new(), carrier: Some("DHL".into()), tracking: None },
+        Command::Deliver { shipment: Some(1) },
+        Command::Deliver { shipment: None },
+        Command::FailShipment { shipment: 1 },
+        Command::ReturnToSender { shipment: 1 },
+        Command::CancelShipment { shipment: 1 },
+        Command::Complete,
+        Command::Credit { amount: 100 },
+        Command::Credit { amount: order.amounts.total + 1 },
+        line_credit(100),
+        line_credit(order.amounts.total + 1),
+        Command::RequestReturn { lines: one(1) },
+        Command::RequestReturn { lines: one(2) },
+        Command::ApproveReturn { number: 1 },
+        Command::RejectReturn { number: 1 },
+        Command::ReceiveReturn { number: 1, lines: vec![ReceivedUnits { line: 1, restock: 1, scrap: 0 }] },
+        Command::ReceiveReturn { number: 1, lines: Vec::new() },
+        Command::CloseReturn { number: 1 },
+        edit(raised(order, 1, 1)),
+        edit(lowered(1, 1)),
+        edit(lowered(1, 9)),
+        Command::DiscardEdit,
+        Command::ChangeAddress { which: AddressType::Shipping, address: Private(Some(address("2 Main Street", "US"))) },
+        Command::ChangeAddress { which: AddressType::Shipping, address: Private(Some(address("2 Main Street", "DE"))) },
+        Command::SetMetadata { key: text("erp"), value: Private(Some("4711".into())) },
+        Command::SetMetadata { key: text("erp"), value: Private(None) },
+        Command::Acknowledge { reason: AttentionReason::RefundFailed, about: None },
+        Command::Redrive,
+        Command::Redact,
         Command::Note,
-    ]
+    ];
+    commands.extend(findings(order).into_iter().map(|finding| Command::Resolve { finding }));
+    commands.extend(Status::ALL.iter().map(|status| Command::SetStatus { status: *status }));
+    commands
+}
+
+/// What most orders go through after they are confirmed.
+pub fn life(order: &Order) -> Vec<Command> {
+    let one = |line| vec![LineUnits { line, units: 1 }];
+    let all = Vec::new;
+    let ship = |shipment, lines| Command::Ship { shipment, lines, carrier: None, tracking: None };
+    let received = |line, restock, scrap| vec![ReceivedUnits { line, restock, scrap }];
+    let mut commands = vec![
+        ship(None, all()),
+        Command::Deliver { shipment: None },
+        Command::Complete,
+        Command::Credit { amount: 1 + order.owed() / 3 },
+        Command::CancelRest,
+    ];
+    for l in &order.lines {
+        commands.extend([
+            ship(None, one(l.n)),
+            Command::PlanShipment { lines: one(l.n) },
+            Command::CancelLines { lines: one(l.n) },
+            Command::RequestReturn { lines: one(l.n) },
+            Command::CreditLines { lines: vec![LineCredit { line: l.n, amount: 1 + l.owed() / 3 }] },
+        ]);
+    }
+    for s in &order.shipments {
+        commands.extend([
+            ship(Some(s.n), all()),
+            Command::Deliver { shipment: Some(s.n) },
+            Command::FailShipment { shipment: s.n },
+            Command::ReturnToSender { shipment: s.n },
+            Command::CancelShipment { shipment: s.n },
+        ]);
+    }
+    for r in &order.returns {
+        commands.extend([
+            Command::ApproveReturn { number: r.n },
+            Command::RejectReturn { number: r.n },
+            Command::ReceiveReturn { number: r.n, lines: Vec::new() },
+            Command::ReceiveReturn { number: r.n, lines: received(r.lines[0].line, 1, 0) },
+            Command::ReceiveReturn { number: r.n, lines: received(r.lines[0].line, 0, 1) },
+            Command::CloseReturn { number: r.n },
+        ]);
+    }
+    commands
+}
+
+/// What an operator may have found out.
+fn findings(order: &Order) -> Vec<Finding> {
+    let moved = |status| Finding::Moved { status, amount: 100, reference: text("bank-1") };
+    let mut findings = vec![
+        Finding::Hold { n: 1, outcome: HoldOutcome::Absent },
+        Finding::Closing { n: 1, done: true },
+        moved(OperationState::Captured),
+        moved(OperationState::Refunded),
+        Finding::Unmatched { reference: text("pay-elsewhere") },
+    ];
+    let last = order.payments.last();
+    findings.extend(last.map(|p| Finding::Payment { n: p.n, status: success(p.kind), amount: p.amount, reference: None }));
+    findings
+}
+
+pub fn edit(plan: EditPlan) -> Command {
+    Command::Edit {
+        plan: Box::new(plan),
+        method: text("card"),
+        token: Private(None),
+        return_url: Private(None),
+        address: Private(None),
+    }
 }
 
 /// What a command is called in the golden table. Exhaustive, so that a new command is thought of here.
 pub fn command_name(command: &Command, order: &Order, now: Timestamp) -> String {
+    let name = command.name();
+    let units = |lines: &[LineUnits]| match lines {
+        [] => "all".to_owned(),
+        some => some.iter().map(|l| format!("{} of line {}", l.units, l.line)).collect::<Vec<_>>().join(", "),
+    };
     match command {
-        Command::Cancel | Command::RetryPayment { .. } | Command::Note => command.name().into(),
+        Command::Cancel | Command::Complete | Command::DiscardEdit | Command::Redrive | Command::Redact | Command::Note => {
+            name.into()
+        }
+        Command::CancelLines { lines } => format!("{name} ({})", units(lines)),
+        Command::CancelRest => format!("{name} (the rest)"),
+        Command::RetryPayment { terms, .. } => format!("{name} ({terms})"),
         Command::PlaceHold { kind, blocks, until } => {
             let placed = if order.holds.iter().any(|h| h.kind == *kind) { " again" } else { "" };
             let over = if until.is_some_and(|t| t <= now) { ", until the past" } else { "" };
-            format!("{}{placed} ({kind}, blocks {blocks}{over})", command.name())
+            format!("{name}{placed} ({kind}, blocks {blocks}{over})")
         }
-        Command::ReleaseHold { kind } => format!("{} ({kind})", command.name()),
+        Command::ReleaseHold { kind } => format!("{name} ({kind})"),
+        Command::PlanShipment { lines } => format!("{name} ({})", units(lines)),
+        Command::Ship { shipment: Some(n), .. } => format!("{name} (shipment {n})"),
+        Command::Ship { shipment: None, lines, .. } => format!("{name} ({})", units(lines)),
+        Command::Deliver { shipment: Some(shipment) }
+        | Command::FailShipment { shipment }
+        | Command::ReturnToSender { shipment }
+        | Command::CancelShipment { shipment } => format!("{name} (shipment {shipment})"),
+        Command::Deliver { shipment: None } => format!("{name} (all on their way)"),
+        Command::Credit { amount } => format!("{name} ({})", size(*amount, order)),
+        Command::CreditLines { lines } => format!("{name} (line {}, {})", lines[0].line, size(lines[0].amount, order)),
+        Command::RequestReturn { lines } => format!("{name} ({})", units(lines)),
+        Command::ApproveReturn { number } | Command::RejectReturn { number } | Command::CloseReturn { number } => {
+            format!("{name} {number}")
+        }
+        Command::ReceiveReturn { number, lines } => {
+            format!("{name} {number} ({})", if lines.is_empty() { "all" } else { "one unit" })
+        }
+        Command::Edit { plan, .. } => match plan.lowered.first() {
+            Some(l) => format!("{name} ({} less of line {})", l.units, l.line),
+            None => format!("{name} (1 more of line 1)"),
+        },
+        Command::ChangeAddress { address, .. } => {
+            let there = address.get().is_some_and(|a| a.country == "US");
+            format!("{name} ({})", if there { "same country" } else { "another country" })
+        }
+        Command::SetMetadata { value, .. } => format!("{name} ({})", if value.get().is_some() { "set" } else { "remove" }),
+        Command::Acknowledge { reason, .. } => format!("{name} ({reason})"),
+        Command::SetStatus { status } => format!("{name} ({status})"),
+        Command::Resolve { finding } => {
+            let what = match finding {
+                Finding::Hold { n, outcome: _ } => format!("r{n} absent"),
+                Finding::Closing { n, done: _ } => format!("r{n} closed"),
+                Finding::Payment { n, status, .. } => format!("p{n} {status}"),
+                Finding::Moved { status, .. } => format!("{status} elsewhere"),
+                Finding::Unmatched { .. } => "unmatched report".into(),
+            };
+            format!("{name} ({what})")
+        }
     }
+}
+
+fn size(amount: Minor, order: &Order) -> &'static str {
+    if amount > order.amounts.total { "too much" } else { "some" }
 }
 
 pub fn hold_outcomes() -> Vec<HoldOutcome> {
@@ -59,6 +221,7 @@ pub fn hold_outcomes() -> Vec<HoldOutcome> {
         HoldOutcome::Committed,
         HoldOutcome::Released,
         HoldOutcome::Expired,
+        HoldOutcome::Lost,
     ]
 }
 
@@ -75,26 +238,42 @@ pub fn closing_outcomes() -> Vec<ClosingOutcome> {
 pub fn facts(order: &Order, now: Timestamp) -> Vec<Fact> {
     let mut facts: Vec<Fact> = hold_outcomes().into_iter().map(|outcome| Fact::Hold { n: 1, outcome }).collect();
     for kind in ClosingKind::ALL {
-        facts.extend(closing_outcomes().into_iter().map(|outcome| Fact::Closing { n: 1, kind: *kind, outcome }));
+        let about = |outcome| match order.reservation(1).and_then(|r| r.closing).filter(|c| c.kind == *kind) {
+            Some(c) => Fact::Closing { n: 1, serial: c.serial, kind: c.kind, units: c.units, committed: c.committed, outcome },
+            None => Fact::Closing { n: 1, serial: 0, kind: *kind, units: 2, committed: false, outcome },
+        };
+        facts.extend(closing_outcomes().into_iter().map(about));
     }
     let last = order.payments.len() as u32;
-    for n in if last > 1 { vec![1, last] } else { vec![1] } {
-        let p = order.payment(n).expect("every sample has a payment");
+    for n in [1, last].into_iter().take(last.min(2) as usize) {
+        let p = order.payment(n).expect("it exists");
         let told = |status, amount| Fact::Payment { n, outcome: answer(order, status, n, amount, later(now)) };
         facts.extend(PROVIDER_STATES.iter().map(|status| told(*status, p.amount)));
-        facts.push(told(super::journey::success(p.kind), p.amount - 1));
+        facts.push(told(success(p.kind), p.amount - 1));
         facts.push(Fact::Payment { n, outcome: PaymentOutcome::Unknown { malformed: false } });
         facts.push(Fact::Payment { n, outcome: PaymentOutcome::Unknown { malformed: true } });
         facts.push(Fact::Payment { n, outcome: PaymentOutcome::Absent });
     }
-    let asked = order.payments[0].amount;
+    let first = order.payments.first();
+    let asked = first.map_or(order.amounts.total, |p| p.amount);
     let report = |key, reference: &str, amount| {
-        let status = super::journey::success(order.payments[0].kind);
-        Fact::Report(PaymentReport { key, reference: text(reference), status, amount: order.in_currency(amount) })
+        let status = first.map_or(OperationState::Captured, |p| success(p.kind));
+        Fact::Report(PaymentReport { key, reference: text(reference), parent: None, status, amount: order.in_currency(amount) })
     };
     facts.push(report(Some(key(order.id, Purpose::Payment, 1)), "pay-1", asked));
     facts.push(report(None, "pay-1", asked));
     facts.push(report(None, "pay-elsewhere", asked));
+    let outside = |status, amount| {
+        let parent = first.and_then(|p| p.reference.clone());
+        Fact::Report(PaymentReport { key: None, reference: text("outside-1"), parent, status, amount: order.in_currency(amount) })
+    };
+    facts.push(outside(OperationState::Refunded, 100));
+    facts.push(outside(OperationState::Captured, 100));
+    facts.extend(DisputeState::ALL.iter().map(|state| {
+        let amount = order.in_currency(asked);
+        let payment = first.and_then(|p| p.reference.clone());
+        Fact::Dispute(DisputeReport { reference: text("dispute-1"), payment, state: *state, amount })
+    }));
     let about = Some(Op::Payment(1));
     facts.push(Fact::NeedsAttention { reason: AttentionReason::RetriesExhausted, about });
     facts.push(Fact::NoLongerNeedsAttention { reason: AttentionReason::RetriesExhausted, about });
@@ -119,10 +298,11 @@ pub fn fact_name(fact: &Fact, order: &Order) -> String {
                 HoldOutcome::Committed => "COMMITTED",
                 HoldOutcome::Released => "RELEASED",
                 HoldOutcome::Expired => "EXPIRED",
+                HoldOutcome::Lost => "LOST",
             };
             format!("hold r{n}: {outcome}")
         }
-        Fact::Closing { n, kind, outcome } => {
+        Fact::Closing { n, kind, outcome, .. } => {
             let outcome = match outcome {
                 ClosingOutcome::Done => "DONE",
                 ClosingOutcome::Refused { .. } => "REFUSED",
@@ -144,10 +324,12 @@ pub fn fact_name(fact: &Fact, order: &Order) -> String {
             let by = match (report.key, report.reference.as_str()) {
                 (Some(_), _) => "our key",
                 (None, "pay-elsewhere") => "an unheard-of reference",
+                (None, "outside-1") => "its parent",
                 (None, _) => "its reference",
             };
             format!("report by {by}: {}", report.status)
         }
+        Fact::Dispute(report) => format!("dispute: {}", report.state),
         Fact::NeedsAttention { reason, .. } => format!("needs attention: {reason}"),
         Fact::NoLongerNeedsAttention { reason, .. } => format!("no longer needs attention: {reason}"),
     }
@@ -168,7 +350,12 @@ fn lead(terms: PaymentTerms, name: &'static str, way: impl FnOnce(&mut Journey))
 }
 
 fn work(journey: &mut Journey, reply: impl Fn(Call) -> Reply) {
-    while journey.work(&mut |_, call| reply(call)).is_none() {}
+    for _ in 0..100 {
+        if journey.work(&mut |_, call| reply(call)).is_some() {
+            return;
+        }
+    }
+    panic!("it does not come to an end: {:#?}", journey.order);
 }
 
 /// Works round by round while `goes_on`, with every call answered yes.
@@ -187,11 +374,33 @@ fn round(journey: &mut Journey, reply: impl Fn(Call) -> Reply) {
 
 const CHARGE: Verb = Verb::Pay(OperationKind::Charge);
 const AUTHORIZE: Verb = Verb::Pay(OperationKind::Authorize);
+const CAPTURE: Verb = Verb::Pay(OperationKind::Capture);
 const REFUND: Verb = Verb::Pay(OperationKind::Refund);
 const VOID: Verb = Verb::Pay(OperationKind::Void);
 
+fn ship_one(j: &mut Journey) {
+    let lines = vec![LineUnits { line: 1, units: 1 }];
+    j.command(&Command::Ship { shipment: None, lines, carrier: None, tracking: None }).expect("it is open and covered");
+}
+
+fn ship_all(j: &mut Journey) {
+    j.command(&Command::Ship { shipment: None, lines: Vec::new(), carrier: None, tracking: None }).expect("all is covered");
+    work(j, |_| Reply::Yes);
+}
+
+fn delivered(j: &mut Journey) {
+    work(j, |_| Reply::Yes);
+    ship_all(j);
+    j.command(&Command::Deliver { shipment: Some(1) }).expect("it is on its way");
+    work(j, |_| Reply::Yes);
+}
+
+fn request_return(j: &mut Journey) {
+    j.command(&Command::RequestReturn { lines: vec![LineUnits { line: 1, units: 1 }] }).expect("it is delivered");
+}
+
 pub fn samples() -> Vec<Sample> {
-    use PaymentTerms::{Confirm, Shipment};
+    use PaymentTerms::{Confirm, Invoice, Shipment};
     let pending = |order: &Order| order.lifecycle == Lifecycle::Pending;
     let cancel = |j: &mut Journey| j.command(&Command::Cancel).expect("it can be cancelled");
     vec![
@@ -213,6 +422,13 @@ pub fn samples() -> Vec<Sample> {
             j.command(&hold).expect("a hold can be placed");
             work(j, |_| Reply::Yes);
         }),
+        lead(Confirm, "paid, a hold blocks confirming, an edit waits for its stock and payment", |j| {
+            let hold = Command::PlaceHold { kind: text("fraud"), blocks: Blocks::Confirm, until: None };
+            j.command(&hold).expect("a hold can be placed");
+            work(j, |_| Reply::Yes);
+            let more = edit(raised(&j.order, 1, 1));
+            j.command(&more).expect("nothing is in its way");
+        }),
         lead(Confirm, "paid", |j| {
             work_while(j, pending);
             work(j, |_| Reply::Yes);
@@ -224,9 +440,93 @@ pub fn samples() -> Vec<Sample> {
         }),
         lead(Confirm, "paid and fulfilled", |j| {
             work(j, |_| Reply::Yes);
-            // No rule leads here yet; what it answers is settled all the same.
-            j.order.lifecycle = Lifecycle::Completed;
-            j.order.statuses = order_core::order::derive(&j.order);
+            ship_all(j);
+            j.command(&Command::Deliver { shipment: None }).expect("it is on its way");
+            work(j, |_| Reply::Yes);
+            j.command(&Command::Complete).expect("all is delivered and paid");
+        }),
+        lead(Confirm, "paid, one unit planned to ship", |j| {
+            work(j, |_| Reply::Yes);
+            let lines = vec![LineUnits { line: 1, units: 1 }];
+            j.command(&Command::PlanShipment { lines }).expect("it is open");
+        }),
+        lead(Confirm, "paid, one unit shipped", |j| {
+            work(j, |_| Reply::Yes);
+            ship_one(j);
+            work(j, |_| Reply::Yes);
+        }),
+        lead(Confirm, "paid, one unit shipped, one planned to ship", |j| {
+            work(j, |_| Reply::Yes);
+            ship_one(j);
+            j.command(&Command::PlanShipment { lines: Vec::new() }).expect("it is open");
+            work(j, |_| Reply::Yes);
+        }),
+        lead(Shipment, "one unit shipped, its capture under way", |j| {
+            work(j, |_| Reply::Yes);
+            ship_one(j);
+            round(j, dies_in(CAPTURE));
+        }),
+        lead(Shipment, "one unit shipped, its capture refused", |j| {
+            work(j, |_| Reply::Yes);
+            ship_one(j);
+            work(j, |call| if call.verb == CAPTURE { Reply::No } else { Reply::Yes });
+        }),
+        lead(Confirm, "paid, the shipment failed", |j| {
+            work(j, |_| Reply::Yes);
+            ship_all(j);
+            j.command(&Command::FailShipment { shipment: 1 }).expect("it is on its way");
+            work(j, |_| Reply::Yes);
+        }),
+        lead(Shipment, "authorized, and given up by the provider", |j| {
+            work(j, |_| Reply::Yes);
+            let voided = answer(&j.order, OperationState::Voided, 1, 0, j.now);
+            j.facts(&[Fact::Payment { n: 1, outcome: voided }]);
+        }),
+        lead(Invoice, "to be paid by invoice", |j| work(j, |_| Reply::Yes)),
+        lead(Confirm, "delivered, a return requested", |j| {
+            delivered(j);
+            request_return(j);
+        }),
+        lead(Confirm, "delivered, a return approved", |j| {
+            delivered(j);
+            request_return(j);
+            j.command(&Command::ApproveReturn { number: 1 }).expect("it is requested");
+        }),
+        lead(Confirm, "one unit came back and is refunded", |j| {
+            delivered(j);
+            request_return(j);
+            j.command(&Command::ApproveReturn { number: 1 }).expect("it is requested");
+            j.command(&Command::ReceiveReturn { number: 1, lines: Vec::new() }).expect("it is approved");
+            j.command(&Command::CloseReturn { number: 1 }).expect("it is approved");
+            work(j, |_| Reply::Yes);
+        }),
+        lead(Confirm, "one unit cancelled, its refund refused", |j| {
+            work(j, |_| Reply::Yes);
+            let lines = vec![LineUnits { line: 1, units: 1 }];
+            j.command(&Command::CancelLines { lines }).expect("it is open");
+            work(j, |call| if call.verb == REFUND { Reply::No } else { Reply::Yes });
+        }),
+        lead(Confirm, "paid, an edit waits for its stock and payment", |j| {
+            work(j, |_| Reply::Yes);
+            let more = edit(raised(&j.order, 1, 1));
+            j.command(&more).expect("nothing is in its way");
+        }),
+        lead(Confirm, "paid, a bank questions it", |j| {
+            work(j, |_| Reply::Yes);
+            let amount = j.order.in_currency(j.order.amounts.total);
+            let (reference, payment) = (text("dispute-1"), Some(text("pay-1")));
+            j.facts(&[Fact::Dispute(DisputeReport { reference, payment, state: DisputeState::Open, amount })]);
+        }),
+        lead(Confirm, "completed, a return requested", |j| {
+            delivered(j);
+            j.command(&Command::Complete).expect("all is delivered and paid");
+            request_return(j);
+        }),
+        lead(Confirm, "completed, a return approved", |j| {
+            delivered(j);
+            j.command(&Command::Complete).expect("all is delivered and paid");
+            request_return(j);
+            j.command(&Command::ApproveReturn { number: 1 }).expect("it is requested");
         }),
         lead(Confirm, "cancelled before anything was asked", |j| {
             round(j, dies_in(Verb::Reserve));
@@ -274,7 +574,13 @@ pub fn records(order: &Order) -> String {
     });
     let payments = order.payments.iter().map(|p| format!("p{} {} {}", p.n, p.kind, p.state));
     let lifts = order.holds.iter().map(|h| format!("hold {} blocks {}", h.kind, h.blocks));
-    holds.chain(payments).chain(lifts).collect::<Vec<_>>().join(", ")
+    let shipments = order.shipments.iter().map(|s| format!("shipment {} {}", s.n, s.state));
+    let returns = order.returns.iter().map(|r| format!("return {} {}", r.n, r.state));
+    let edits = order.edits.iter().map(|e| format!("edit {} {}", e.n, e.state));
+    let disputes = order.disputes.iter().map(|d| format!("{} {}", d.reference, d.state));
+    let attention = order.attention.iter().map(|a| format!("attention {}", a.reason));
+    let rest = shipments.chain(returns).chain(edits).chain(disputes).chain(attention);
+    holds.chain(payments).chain(lifts).chain(rest).collect::<Vec<_>>().join(", ")
 }
 
 /// The states that no provider reports: they are ours alone.

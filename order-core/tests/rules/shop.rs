@@ -6,7 +6,9 @@ use order_core::allocation::largest_remainder;
 use order_core::ids::{LineId, ProductId, Sku};
 use order_core::machine::Env;
 use order_core::money::{Currency, Minor};
-use order_core::order::{Amounts, Lot, PaymentTerms, Placed, PlacedLine};
+use order_core::order::{
+    Address, Addresses, Amounts, EditPlan, Line, LineUnits, Lot, Order, PaymentTerms, Placed, PlacedLine, RaisedLine,
+};
 use order_core::policy::{LostStock, Policy};
 use order_core::services::{InventoryCapabilities, PaymentCapabilities};
 use order_core::testkit::orders::{at, number, order_id, text, user_id};
@@ -167,7 +169,7 @@ fn place(
             unit_price: d.unit_price,
             discount: discount(d),
             requires_shipping: d.requires_shipping,
-            lot: Lot { units: d.units, subtotal, coupon, tax: d.tax, tax_included: d.tax_included },
+            lot: Lot { units: d.units, subtotal, coupon, tax: d.tax, tax_included: d.tax_included, credit: 0 },
         })
         .collect();
     let tax = lines.iter().map(|l| l.lot.tax).sum::<Minor>() + shipping_tax;
@@ -193,7 +195,7 @@ fn place(
         coupon: (coupon > 0).then(|| text("SPRING10")),
         claims: Vec::new(),
         placing_deadline: at(1800),
-        addresses: Private(None),
+        addresses: Private(Some(Addresses { shipping: address("1 Main Street", "US"), billing: address("1 Main Street", "US") })),
         notes: Private(Some("Please ring twice.".into())),
         token: Private(Some("tok_visa".into())),
         return_url: Private(Some("https://shop.example/back".into())),
@@ -212,4 +214,69 @@ pub fn sample(terms: PaymentTerms) -> Box<Placed> {
         requires_shipping,
     };
     Box::new(place(Currency::USD, terms, &[draw(1, 1250, true), draw(2, 750, false)], 0, (500, 0)))
+}
+
+/// A small order: two units that are sent, and one that need not be; 36.67 USD in all, so that few shares divide evenly.
+pub fn small(terms: PaymentTerms) -> Box<Placed> {
+    let draw = |sku, units, unit_price, tax, requires_shipping| Draw {
+        sku,
+        units,
+        unit_price,
+        discount_per_mille: 0,
+        tax,
+        tax_included: 0,
+        requires_shipping,
+    };
+    let lines = [draw(1, 2, 1250, 67, true), draw(2, 1, 750, 0, false)];
+    Box::new(place(Currency::USD, terms, &lines, 50, (500, 13)))
+}
+
+pub fn address(street: &str, country: &str) -> Address {
+    Address {
+        first_name: "Sample".into(),
+        last_name: "Customer".into(),
+        address_line1: street.into(),
+        address_line2: None,
+        city: "Springfield".into(),
+        state: "IL".into(),
+        postal_code: "62701".into(),
+        country: country.into(),
+        phone: None,
+        email: None,
+    }
+}
+
+/// A lot of further units at a line's list price, taxed as the units it has.
+fn further(line: &Line, units: u32) -> Lot {
+    let subtotal = Minor::from(units) * line.unit_price;
+    let tax = line.lots.first().map_or(0, |lot| lot.tax / Minor::from(lot.units) * Minor::from(units));
+    Lot { units, subtotal, coupon: 0, tax, tax_included: 0, credit: 0 }
+}
+
+/// The edit that adds `units` to a line.
+pub fn raised(order: &Order, line: u32, units: u32) -> EditPlan {
+    let lot = further(order.line(line).expect("it exists"), units);
+    EditPlan { raised: vec![RaisedLine { line, lot }], ..EditPlan::default() }
+}
+
+/// The edit that takes `units` off a line.
+pub fn lowered(line: u32, units: u32) -> EditPlan {
+    EditPlan { lowered: vec![LineUnits { line, units }], ..EditPlan::default() }
+}
+
+/// The edit that adds a line of `units` of another SKU.
+pub fn added(order: &Order, sku: u32, units: u32) -> EditPlan {
+    let like = order.lines.last().expect("an order has a line");
+    let line = PlacedLine {
+        id: LineId::from_uuid(uuid::Uuid::from_u128(1_000 + order.lines.len() as u128)),
+        product: ProductId::from_uuid(uuid::Uuid::from_u128(sku.into())),
+        variant: None,
+        sku: text::<Sku>(&format!("SKU-{sku}")),
+        name: format!("Thing {sku}"),
+        unit_price: like.unit_price,
+        discount: 0,
+        requires_shipping: true,
+        lot: further(like, units),
+    };
+    EditPlan { added: vec![line], ..EditPlan::default() }
 }

@@ -3,14 +3,19 @@
 
 use std::time::Duration;
 
-use order_core::machine::{ClosingOutcome, Command, Fact, HoldOutcome, PaymentOutcome, PaymentReport, Purpose, key};
+use order_core::machine::{
+    ClosingOutcome, Command, DisputeReport, Fact, HoldOutcome, PaymentOutcome, PaymentReport, Purpose, key,
+};
 use order_core::money::Money;
-use order_core::order::{AttentionReason, Blocks, ClosingKind, CustomerAction, Op, OperationState, Order, PaymentTerms};
+use order_core::order::{
+    AttentionReason, Blocks, Closing, ClosingKind, CustomerAction, DisputeState, Op, OperationState, Order, PaymentTerms,
+};
 use order_core::testkit::orders::text;
 use order_core::text::Private;
 use proptest::prelude::*;
 
 use super::journey::{Journey, Reply};
+use super::shop::{added, lowered, raised};
 
 /// Every status a provider can report.
 pub const PROVIDER_STATES: [OperationState; 8] = [
@@ -40,21 +45,75 @@ pub enum Step {
 pub enum CommandSeed {
     Cancel,
     Retry(PaymentTerms),
-    Hold { kind: u8, blocks: Blocks, seconds: Option<u64> },
-    Release { kind: u8 },
+    Hold {
+        kind: u8,
+        blocks: Blocks,
+        seconds: Option<u64>,
+    },
+    Release {
+        kind: u8,
+    },
     Note,
+    /// One of [`commands`](super::samples::commands) that there are, by place.
+    Any(usize),
+    /// What most orders go through, by place.
+    Life(usize),
+    /// A change of what was ordered, by place and size.
+    Edit {
+        which: u8,
+        line: u32,
+        units: u32,
+    },
 }
 
 #[derive(Debug, Clone)]
 pub enum FactSeed {
-    Hold { n: u32, outcome: HoldOutcome, lives: Option<u64> },
-    Closing { n: u32, kind: ClosingKind, outcome: ClosingOutcome },
-    Payment { n: u32, told: ToldSeed },
-    PaymentUnknown { n: u32, malformed: bool },
-    PaymentAbsent { n: u32 },
-    Report { by: ReportBy, n: u32, told: ToldSeed },
-    Exhausted { n: u32 },
-    NotExhausted { n: u32 },
+    /// Money that moved without the engine asking, in thousandths of what was ordered.
+    Outside {
+        status: OperationState,
+        per_mille: i64,
+        of: Option<u32>,
+        reference: u8,
+    },
+    Dispute {
+        state: DisputeState,
+        per_mille: i64,
+        of: Option<u32>,
+        reference: u8,
+    },
+    Hold {
+        n: u32,
+        outcome: HoldOutcome,
+        lives: Option<u64>,
+    },
+    /// About the closing under way, if it is of that kind; else about one that never was, or is over.
+    Closing {
+        n: u32,
+        kind: ClosingKind,
+        outcome: ClosingOutcome,
+    },
+    Payment {
+        n: u32,
+        told: ToldSeed,
+    },
+    PaymentUnknown {
+        n: u32,
+        malformed: bool,
+    },
+    PaymentAbsent {
+        n: u32,
+    },
+    Report {
+        by: ReportBy,
+        n: u32,
+        told: ToldSeed,
+    },
+    Exhausted {
+        n: u32,
+    },
+    NotExhausted {
+        n: u32,
+    },
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -125,6 +184,12 @@ pub fn facts() -> impl Strategy<Value = FactSeed> {
         1 => (n(), any::<bool>()).prop_map(|(n, malformed)| FactSeed::PaymentUnknown { n, malformed }),
         2 => n().prop_map(|n| FactSeed::PaymentAbsent { n }),
         3 => (by, n(), tolds()).prop_map(|(by, n, told)| FactSeed::Report { by, n, told }),
+        1 => (prop::bool::ANY, 0..1_500i64, prop::option::of(n()), 0..4u8).prop_map(|(back, per_mille, of, reference)| {
+            let status = if back { OperationState::Refunded } else { OperationState::Captured };
+            FactSeed::Outside { status, per_mille, of, reference }
+        }),
+        1 => (prop::sample::select(DisputeState::ALL), 0..1_500i64, prop::option::of(n()), 0..3u8)
+            .prop_map(|(state, per_mille, of, reference)| FactSeed::Dispute { state, per_mille, of, reference }),
         1 => n().prop_map(|n| FactSeed::Exhausted { n }),
         1 => n().prop_map(|n| FactSeed::NotExhausted { n }),
     ]
@@ -145,6 +210,9 @@ fn commands() -> impl Strategy<Value = CommandSeed> {
         2 => (0..3u8, blocks, seconds).prop_map(|(kind, blocks, seconds)| CommandSeed::Hold { kind, blocks, seconds }),
         2 => (0..3u8).prop_map(|kind| CommandSeed::Release { kind }),
         1 => Just(CommandSeed::Note),
+        4 => (0..200usize).prop_map(CommandSeed::Any),
+        12 => (0..200usize).prop_map(CommandSeed::Life),
+        2 => (0..3u8, 0..4u32, 1..3u32).prop_map(|(which, line, units)| CommandSeed::Edit { which, line, units }),
     ]
 }
 
@@ -198,6 +266,23 @@ impl CommandSeed {
             },
             CommandSeed::Release { kind: n } => Command::ReleaseHold { kind: kind(n) },
             CommandSeed::Note => Command::Note,
+            CommandSeed::Any(place) => {
+                let mut all = super::samples::commands(&journey.order, journey.now);
+                all.swap_remove(place % all.len())
+            }
+            CommandSeed::Life(place) => {
+                let mut all = super::samples::life(&journey.order);
+                all.swap_remove(place % all.len())
+            }
+            CommandSeed::Edit { which, line, units } => {
+                let order = &journey.order;
+                let line = 1 + line % order.lines.len() as u32;
+                super::samples::edit(match which {
+                    0 => raised(order, line, *units),
+                    1 => lowered(line, *units),
+                    _ => added(order, 1 + line, *units),
+                })
+            }
         }
     }
 }
@@ -208,7 +293,22 @@ impl FactSeed {
         let order = &journey.order;
         let reservation = |n: u32| 1 + n % (order.reservations.len() as u32 + u32::from(n == 7)).max(1);
         let payment = |n: u32| 1 + n % (order.payments.len() as u32 + u32::from(n == 7)).max(1);
+        let part = |per_mille: &i64| order.in_currency((order.amounts.total / 1000 * per_mille).max(1));
+        let named = |n: &Option<u32>| n.map(|n| text(&format!("pay-{}", payment(n))));
         match self {
+            FactSeed::Outside { status, per_mille, of, reference } => Fact::Report(PaymentReport {
+                key: None,
+                reference: text(&format!("outside-{reference}")),
+                parent: named(of),
+                status: *status,
+                amount: part(per_mille),
+            }),
+            FactSeed::Dispute { state, per_mille, of, reference } => Fact::Dispute(DisputeReport {
+                reference: text(&format!("dispute-{reference}")),
+                payment: named(of),
+                state: *state,
+                amount: part(per_mille),
+            }),
             FactSeed::Hold { n, outcome, lives } => {
                 let n = reservation(*n);
                 let outcome = match outcome {
@@ -220,7 +320,20 @@ impl FactSeed {
                 };
                 Fact::Hold { n, outcome }
             }
-            FactSeed::Closing { n, kind, outcome } => Fact::Closing { n: reservation(*n), kind: *kind, outcome: outcome.clone() },
+            FactSeed::Closing { n, kind, outcome } => {
+                let n = reservation(*n);
+                let r = order.reservation(n);
+                match r.and_then(|r| r.closing).filter(|c| c.kind == *kind) {
+                    Some(Closing { serial, kind, units, committed, unknown: _ }) => {
+                        Fact::Closing { n, serial, kind, units, committed, outcome: outcome.clone() }
+                    }
+                    None => {
+                        let serial = r.map_or(0, |r| r.closings.saturating_sub(1));
+                        let units = r.map_or(1, |r| r.quantity);
+                        Fact::Closing { n, serial, kind: *kind, units, committed: false, outcome: outcome.clone() }
+                    }
+                }
+            }
             FactSeed::Payment { n, told } => {
                 let n = payment(*n);
                 let deadline = match told.deadline {
@@ -247,6 +360,7 @@ impl FactSeed {
                 Fact::Report(PaymentReport {
                     key: matches!(by, ReportBy::Key).then(|| key(order.id, Purpose::Payment, n)),
                     reference: if matches!(by, ReportBy::Nothing) { text("pay-elsewhere") } else { text(&format!("pay-{n}")) },
+                    parent: None,
                     status: told.status,
                     amount: told.amount.of(order, n),
                 })

@@ -2,7 +2,6 @@
 
 use order_core::error::RejectionReason;
 use order_core::machine::{backoff, decide, next, possible, settle, transitions};
-use order_core::order::Lifecycle;
 use order_core::policy::Policy;
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
@@ -65,13 +64,16 @@ proptest! {
         journey.walk(&steps);
         let env = journey.shop.env(journey.now);
         let names = possible(&journey.order, journey.now);
-        for command in super::samples::commands(journey.now) {
+        // What an operator may always do is not listed; nor is what is only another name for one of the others.
+        let unlisted = ["set metadata", "acknowledge", "set status", "retry stuck", "resolve"];
+        for command in super::samples::commands(&journey.order, journey.now) {
             match decide(&journey.order, &command, &env) {
-                Err(r) if r.reason == RejectionReason::IllegalTransition => {
+                // What a shipment or return does not allow is another matter than what the order does not.
+                Err(r) if r.reason == RejectionReason::IllegalTransition && r.message.contains("its status is") => {
                     prop_assert!(!names.contains(&command.name()), "{} is refused on {}", command.name(), journey.order.lifecycle);
                     prop_assert!(!r.possible.contains(&command.name()));
                 }
-                Ok(events) if !events.is_empty() => prop_assert!(names.contains(&command.name()), "{}", command.name()),
+                Ok(events) if !events.is_empty() && !unlisted.contains(&command.name()) => prop_assert!(names.contains(&command.name()), "{}", command.name()),
                 _ => {}
             }
         }
@@ -110,5 +112,4 @@ fn random_walks_reach_every_lifecycle_that_rules_lead_to() {
     let listed: std::collections::BTreeSet<_> =
         transitions().iter().filter_map(|t| Some((t.from?, t.to))).filter(|(from, to)| from != to).collect();
     assert_eq!(edges, listed, "walks take every edge of the table and no other");
-    assert!(!edges.iter().any(|(_, to)| *to == Lifecycle::Completed), "no rule completes an order yet");
 }

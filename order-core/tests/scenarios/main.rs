@@ -2,7 +2,9 @@
 //! services' own books. Time is virtual.
 
 mod placing;
+mod repairing;
 mod undoing;
 mod unknowns;
+mod waiting;
 mod watching;
 mod world;

@@ -83,6 +83,7 @@ fn a_report_that_fits_nothing_is_kept_and_a_repeat_of_it_is_not_news() {
     let report = PaymentReport {
         key: None,
         reference: "someone-elses".parse().unwrap(),
+        parent: None,
         status: OperationState::Captured,
         amount: Money::new(5, Currency::USD),
     };
@@ -99,7 +100,7 @@ fn a_late_failure_never_hides_a_success() {
     let order = world.place(&[1], "CARD");
     let reference = order.payments[0].reference.clone().unwrap();
     let amount = order.in_currency(order.amounts.total);
-    let report = PaymentReport { key: None, reference, status: OperationState::Declined, amount };
+    let report = PaymentReport { key: None, reference, parent: None, status: OperationState::Declined, amount };
     let order = world.runtime.block_on(world.manager.record_payment(&operator(), order.id.into(), report)).unwrap();
     assert_eq!((order.statuses.status, order.statuses.payment), (Status::Confirmed, PaymentStatus::Paid));
     assert!(order.has_attention(AttentionReason::UnexpectedReport));

@@ -127,6 +127,18 @@ impl World {
         World { runtime, store, inventory, payment, notification, manager }
     }
 
+    /// The same shop after its process was started again with other settings.
+    pub fn with_policy(self, policy: Policy) -> Self {
+        let manager = OrderManager::builder(self.store.clone(), self.manager.clients().clone())
+            .pricing(Arc::new(price_book()))
+            .runtime(self.runtime.clone())
+            .ids(Arc::new(SeededIds::new(2)))
+            .policy(policy)
+            .build()
+            .unwrap();
+        World { manager, ..self }
+    }
+
     /// Places `quantity` units of each of the given products.
     pub fn try_place(&self, request: PlaceRequest, options: PlaceOptions) -> Result<Placement, order_core::error::Error> {
         self.runtime.block_on(self.manager.place(&operator(), request, options))

@@ -76,7 +76,7 @@ async fn an_unknown_service_or_method_is_not_implemented() {
         grpc.ready().await.unwrap();
         let codec = tonic_prost::ProstCodec::<order_grpc::proto::GetOrderRequest, order_grpc::proto::Order>::default();
         let answer = grpc.unary(tonic::Request::new(by_id(USER)), path.parse().unwrap(), codec).await;
-        assert_eq!(answer.unwrap_err().code(), Code::Unimplemented, "{path}");
+        Refused::of(answer).is(Code::Unimplemented, "UNIMPLEMENTED");
     }
 }
 

@@ -1,7 +1,7 @@
-//! CancelOrder, and the commands that are checked but not offered yet.
+//! CancelOrder and UpdateOrderStatus.
 
 use order_core::testkit::services::{Fault, Method};
-use order_grpc::proto::{self, CancelOrderRequest};
+use order_grpc::proto::{CancelOrderRequest, UpdateOrderStatusRequest};
 use tonic::Code;
 
 use crate::world::*;
@@ -54,7 +54,7 @@ async fn a_dead_order_is_not_cancelled_and_what_is_possible_is_told() {
     let refused = Refused::of(client.cancel_order(cancel(id)).await);
     refused.is(Code::FailedPrecondition, "ILLEGAL_TRANSITION");
     assert_eq!(refused.info("order_id"), Some(id));
-    assert_eq!(refused.info("possible"), Some("note"));
+    assert_eq!(refused.info("possible"), Some("redact, note"));
 }
 
 #[tokio::test]
@@ -84,57 +84,92 @@ async fn everything_wrong_with_a_cancellation_is_told_at_once() {
     refused.is(Code::NotFound, "ORDER_NOT_FOUND");
 }
 
-#[tokio::test]
-async fn a_status_must_be_one_and_setting_it_is_not_offered_yet() {
-    let world = World::new().await;
-    let mut client = world.client().await;
-    let set = |order_id: &str, status: &str, notes: Option<&str>| proto::UpdateOrderStatusRequest {
-        order_id: order_id.into(),
-        status: status.into(),
-        notes: notes.map(Into::into),
-    };
-    let refused = Refused::of(client.update_order_status(set("x", "shipped", Some("\u{7}"))).await);
-    assert_eq!(refused.is(Code::InvalidArgument, "INVALID_REQUEST").fields(), ["order_id", "status", "notes"]);
-    let order = place(&mut client, &[1], "CARD").await;
-    let answer = client.update_order_status(set(&order.id, "SHIPPED", None)).await;
-    Refused::of(answer).is(Code::Unimplemented, "UNIMPLEMENTED");
+fn set(order_id: &str, status: &str, notes: Option<&str>) -> UpdateOrderStatusRequest {
+    UpdateOrderStatusRequest { order_id: order_id.into(), status: status.into(), notes: notes.map(Into::into) }
 }
 
 #[tokio::test]
-async fn edits_of_items_are_checked_in_full_and_not_offered_yet() {
+async fn an_order_goes_its_way_by_statuses() {
     let world = World::new().await;
     let mut client = world.client().await;
     let order = place(&mut client, &[1], "CARD").await;
-    let (id, line) = (order.id.clone(), order.items[0].id.clone());
-    let add = |order_id: &str, item: Option<(&str, i32)>| proto::AddOrderItemRequest {
-        order_id: order_id.into(),
-        item: item.map(|(product, quantity)| proto::OrderItemInput {
-            product_id: product.into(),
-            variant_id: Some("red".into()).filter(|_| quantity < 1),
-            quantity,
-        }),
-    };
-    let change = |order_id: &str, item_id: &str, quantity| proto::UpdateOrderItemRequest {
-        order_id: order_id.into(),
-        item_id: item_id.into(),
-        quantity,
-    };
-    let remove =
-        |order_id: &str, item_id: &str| proto::RemoveOrderItemRequest { order_id: order_id.into(), item_id: item_id.into() };
-
-    let refused = Refused::of(client.add_order_item(add("x", None)).await);
-    assert_eq!(refused.is(Code::InvalidArgument, "INVALID_REQUEST").fields(), ["order_id", "item"]);
-    let refused = Refused::of(client.add_order_item(add(&id, Some(("mug", 0)))).await);
-    assert_eq!(refused.fields(), ["item.product_id", "item.variant_id", "item.quantity"]);
-    for quantity in [0, -1, 10_001] {
-        let refused = Refused::of(client.update_order_item(change(&id, "line", quantity)).await);
-        assert_eq!(refused.is(Code::InvalidArgument, "INVALID_REQUEST").fields(), ["item_id", "quantity"]);
+    let mut version = 0;
+    for status in ["CONFIRMED", "PROCESSING", "SHIPPED", "DELIVERED", "COMPLETED"] {
+        for again in [false, true] {
+            let answer = client.update_order_status(set(&order.id, status, Some("by hand"))).await.unwrap();
+            let now: u64 = said(answer.metadata(), "order-version").unwrap().parse().unwrap();
+            assert_eq!(now == version, again || status == "CONFIRMED" && version > 0, "{status}: once is enough");
+            version = now;
+            assert_eq!(answer.into_inner().status, status);
+        }
     }
-    let refused = Refused::of(client.remove_order_item(with(remove("x", ""), &[("expected-version", "new")])).await);
-    assert_eq!(refused.fields(), ["order_id", "item_id", "expected-version"]);
+    let read = client.get_order(by_id(&order.id)).await.unwrap().into_inner();
+    assert_eq!((read.status.as_str(), read.payment_status.as_str()), ("COMPLETED", "PAID"));
+    assert!(read.completed_at.is_some());
+    assert_eq!(world.inventory.inner().level(&sku(1)).reserved, 0, "what has left is not held any more");
+}
 
-    let product = product_id(2);
-    Refused::of(client.add_order_item(add(&id, Some((&product, 1)))).await).is(Code::Unimplemented, "UNIMPLEMENTED");
-    Refused::of(client.update_order_item(change(&id, &line, 3)).await).is(Code::Unimplemented, "UNIMPLEMENTED");
-    Refused::of(client.remove_order_item(remove(&id, &line)).await).is(Code::Unimplemented, "UNIMPLEMENTED");
+#[tokio::test]
+async fn setting_cancelled_waits_for_the_refund() {
+    let world = World::new().await;
+    let mut client = world.client().await;
+    let order = place(&mut client, &[1], "CARD").await;
+    let order = client.update_order_status(set(&order.id, "CANCELLED", None)).await.unwrap().into_inner();
+    assert_eq!((order.status.as_str(), order.payment_status.as_str()), ("CANCELLED", "REFUNDED"));
+}
+
+#[tokio::test]
+async fn a_status_must_be_one_as_it_is_written() {
+    let world = World::new().await;
+    let mut client = world.client().await;
+    let refused = Refused::of(client.update_order_status(set("x", "shipped", Some("\u{7}"))).await);
+    assert_eq!(refused.is(Code::InvalidArgument, "INVALID_REQUEST").fields(), ["order_id", "status", "notes"]);
+    let order = place(&mut client, &[1], "CARD").await;
+    for unknown in ["", "shipped", "SOLD", "REFUNDED"] {
+        let refused = Refused::of(client.update_order_status(set(&order.id, unknown, None)).await);
+        assert_eq!(refused.is(Code::InvalidArgument, "INVALID_REQUEST").fields(), ["status"], "{unknown:?}");
+    }
+    let refused = Refused::of(client.update_order_status(set(NOBODY, "SHIPPED", None)).await);
+    refused.is(Code::NotFound, "ORDER_NOT_FOUND");
+}
+
+#[tokio::test]
+async fn a_status_that_cannot_be_set_now_is_refused_with_the_state_and_what_is_possible() {
+    let world = World::new().await;
+    let mut client = world.client().await;
+    let pending = place(&mut client, &[1], "PENDING").await;
+    assert_eq!(pending.status, "PENDING");
+    let confirmed = place(&mut client, &[2], "CARD").await;
+    let cases = [(&pending, "SHIPPED"), (&pending, "CONFIRMED"), (&confirmed, "PENDING"), (&confirmed, "EXPIRED")];
+    for (order, status) in cases {
+        let refused = Refused::of(client.update_order_status(set(&order.id, status, None)).await);
+        refused.is(Code::FailedPrecondition, "ILLEGAL_TRANSITION");
+        let state = format!("cannot set order {} to {status}: its status is {} since", order.order_number, order.status);
+        assert!(refused.status.message().starts_with(&state), "{:?}", refused.status);
+        let possible: Vec<&str> = refused.info("possible").unwrap().split(", ").collect();
+        assert!(possible.contains(&"cancel"), "{possible:?}");
+        assert_eq!(possible.contains(&"ship"), order.status == "CONFIRMED", "{possible:?}");
+        assert_eq!(refused.info("order_id"), Some(order.id.as_str()));
+    }
+    let refused = Refused::of(client.update_order_status(set(&confirmed.id, "COMPLETED", None)).await);
+    refused.is(Code::FailedPrecondition, "NOT_READY");
+}
+
+#[tokio::test]
+async fn a_change_repeated_under_its_key_changes_nothing_whatever_version_it_expects() {
+    let world = World::new().await;
+    let mut client = world.client().await;
+    let order = client.create_order(request(&[1], 2, "CARD")).await.unwrap();
+    let version = said(order.metadata(), "order-version").unwrap().to_owned();
+    let id = order.into_inner().id;
+    let metadata = [("expected-version", version.as_str()), ("idempotency-key", "ship-1")];
+    let first = client.update_order_status(with(set(&id, "SHIPPED", None), &metadata)).await.unwrap();
+    let again = client.update_order_status(with(set(&id, "SHIPPED", None), &metadata)).await.unwrap();
+    assert_eq!(said(first.metadata(), "order-version"), said(again.metadata(), "order-version"));
+    client.update_order_status(set(&id, "DELIVERED", None)).await.unwrap();
+    let late = client.update_order_status(with(set(&id, "SHIPPED", None), &metadata)).await.unwrap().into_inner();
+    assert_eq!(late.status, "DELIVERED", "the order as it is now");
+    let stale = [("expected-version", version.as_str())];
+    let refused = Refused::of(client.update_order_status(with(set(&id, "COMPLETED", None), &stale)).await);
+    refused.is(Code::Aborted, "VERSION_CONFLICT");
 }

@@ -2,8 +2,10 @@
 
 mod beside;
 mod changing;
+mod codes;
 mod crowds;
 mod draining;
+mod items;
 mod limits;
 mod listing;
 mod placing;

@@ -193,7 +193,7 @@ async fn a_declined_payment_names_the_order_and_what_can_be_done() {
     let mut client = world.client().await;
     let refused = Refused::of(client.create_order(request(&[1], 1, "DECLINED")).await);
     refused.is(Code::FailedPrecondition, "PAYMENT_DECLINED");
-    assert_eq!(refused.info("possible"), Some("cancel, retry payment, note"));
+    assert_eq!(refused.info("possible"), Some("cancel, retry payment, change address, note"));
     let read = client.get_order(by_id(refused.info("order_id").unwrap())).await.unwrap().into_inner();
     assert_eq!((read.status.as_str(), read.payment_status.as_str()), ("PAYMENT_FAILED", "FAILED"));
 }

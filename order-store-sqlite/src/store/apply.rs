@@ -116,12 +116,13 @@ fn tally<'a>(
 
 /// Writes the order's own row on condition of its version.
 fn put_order(db: &Connection, prepared: &Prepared) -> rusqlite::Result<Result<(), CommitError>> {
-    let Prepared { changeset, listed, number, claims, unmatched, holds, attention, notices, .. } = prepared;
+    let Prepared { changeset, listed, number, claims, unmatched, holds, attention, attention_open, notices, life, .. } = prepared;
     #[rustfmt::skip]
     let Order {
         id, number: _, user, version, lifecycle, statuses, currency, lines: _, amounts, shipping_method, payment_method, terms,
-        coupon, claims: _, attempt, reservations: _, payments: _, unmatched: _, holds: _, attention: _, notices: _, notified,
-        placing_deadline, retry_until, created_at, updated_at, completed_at, cancelled_at, addresses: _, notes,
+        coupon, claims: _, attempt, reservations: _, payments: _, unmatched: _, shipments: _, returns: _, credits: _, disputes: _,
+        edits: _, holds: _, attention: _, notices: _, notified, placing_deadline, retry_until, created_at, updated_at,
+        confirmed_at, completed_at, cancelled_at, addresses: _, notes, metadata: _, redriven_at, redacted_at,
     } = &*changeset.after;
     let Statuses { status, payment, fulfilment, returned } = statuses;
     let Amounts { subtotal, discount, tax, tax_included, shipping, shipping_tax, total } = amounts;
@@ -132,6 +133,8 @@ fn put_order(db: &Connection, prepared: &Prepared) -> rusqlite::Result<Result<()
         terms.as_str(), shipping_method.as_ref().map(|n| n.as_str()), coupon.as_ref().map(|n| n.as_str()), notes.0, attempt,
         claims, unmatched, holds, attention, notices, placing_deadline.as_micros(), retry_until.map(Timestamp::as_micros),
         updated_at.as_micros(), completed_at.map(Timestamp::as_micros), cancelled_at.map(Timestamp::as_micros), notified.cast_signed(),
+        confirmed_at.map(Timestamp::as_micros), redriven_at.map(Timestamp::as_micros), redacted_at.map(Timestamp::as_micros),
+        life.records, attention_open,
     ];
     #[rustfmt::skip]
     let listing = params![
@@ -205,6 +208,10 @@ fn write_records(db: &Connection, prepared: &Prepared, tallies: &[Tally<'_>]) ->
     if prepared.addresses_gone {
         db.prepare_cached(sql::DELETE_ADDRESSES)?.execute([id])?;
     }
+    prepared.life.write(db, order)?;
+    if prepared.redacts {
+        db.prepare_cached(sql::ERASE_NOTES)?.execute(params![id, changeset.expected().cast_signed()])?;
+    }
     for (row, texts) in changeset.journal.iter().zip(journal) {
         insert_journal(db, row, texts)?;
     }
@@ -237,12 +244,12 @@ fn put_line(db: &Connection, order: &Order, line: &Line, lots_json: &str) -> rus
         n, id, product, variant, sku, name, quantity, unit_price, discount, subtotal, requires_shipping, counters, lots: _,
         created_at, updated_at,
     } = line;
-    let Counters { cancelled, planned, shipped, delivered, returned } = counters;
+    let Counters { cancelled, planned, shipped, delivered, returned, restocked } = counters;
     #[rustfmt::skip]
     let row = params![
         order.id.as_bytes(), n, id.as_bytes(), product.as_bytes(), variant.as_ref().map(|v| v.as_bytes()), sku.as_str(), name,
-        quantity, unit_price, discount, subtotal, requires_shipping, cancelled, planned, shipped, delivered, returned, lots_json,
-        created_at.as_micros(), updated_at.as_micros(),
+        quantity, unit_price, discount, subtotal, requires_shipping, cancelled, planned, shipped, delivered, returned, restocked,
+        lots_json, created_at.as_micros(), updated_at.as_micros(),
     ];
     db.prepare_cached(sql::PUT_ITEM)?.execute(row)
 }
@@ -250,15 +257,17 @@ fn put_line(db: &Connection, order: &Order, line: &Line, lots_json: &str) -> rus
 fn put_reservation(db: &Connection, order: &Order, reservation: &Reservation, row_id: &Uuid) -> rusqlite::Result<usize> {
     #[rustfmt::skip]
     let Reservation {
-        n, sku, quantity, attempt, state, closing, reference, expires_at, available, refusals, created_at,
-        updated_at,
+        n, sku, quantity, attempt, state, committed, released, replaces, closing, closings, closing_refused, reference, expires_at,
+        refusals, available, created_at, updated_at,
     } = reservation;
-    let closing = closing.map(|Closing { kind, unknown }| (kind.as_str(), unknown));
+    let closing =
+        closing.map(|Closing { serial, kind, units, committed, unknown }| (kind.as_str(), unknown, serial, units, committed));
     #[rustfmt::skip]
     let row = params![
-        order.id.as_bytes(), n, row_id.as_bytes(), sku.as_str(), quantity, attempt, state.as_str(), closing.map(|c| c.0),
-        closing.map(|c| c.1), reference.as_ref().map(|r| r.as_str()), expires_at.map(Timestamp::as_micros), available,
-        refusals, created_at.as_micros(), updated_at.as_micros(),
+        order.id.as_bytes(), n, row_id.as_bytes(), sku.as_str(), quantity, attempt, state.as_str(), committed, released, replaces,
+        closing.map(|c| c.0), closing.map(|c| c.1), closing.map(|c| c.2), closing.map(|c| c.3), closing.map(|c| c.4), closings,
+        closing_refused, reference.as_ref().map(|r| r.as_str()), expires_at.map(Timestamp::as_micros), available, refusals,
+        created_at.as_micros(), updated_at.as_micros(),
     ];
     db.prepare_cached(sql::PUT_RESERVATION)?.execute(row)
 }
@@ -266,8 +275,8 @@ fn put_reservation(db: &Connection, order: &Order, reservation: &Reservation, ro
 fn put_payment(db: &Connection, order: &Order, payment: &PaymentOperation, row_id: &Uuid) -> rusqlite::Result<usize> {
     #[rustfmt::skip]
     let PaymentOperation {
-        n, parent, kind, method, amount, settled, state, reference, code, capture_before, deadline, token, return_url, action,
-        created_at, updated_at,
+        n, parent, kind, origin, method, amount, settled, state, reference, code, capture_before, deadline, token, return_url,
+        action, created_at, updated_at,
     } = payment;
     let (url, data) = match action.get() {
         Some(CustomerAction { url, data }) => (Some(url), data.as_ref()),
@@ -275,8 +284,8 @@ fn put_payment(db: &Connection, order: &Order, payment: &PaymentOperation, row_i
     };
     #[rustfmt::skip]
     let row = params![
-        order.id.as_bytes(), n, row_id.as_bytes(), parent, kind.as_str(), method.as_str(), amount, settled, order.currency.code(),
-        state.as_str(), reference.as_ref().map(|r| r.as_str()), code, capture_before.map(Timestamp::as_micros),
+        order.id.as_bytes(), n, row_id.as_bytes(), parent, kind.as_str(), origin.as_str(), method.as_str(), amount, settled,
+        order.currency.code(), state.as_str(), reference.as_ref().map(|r| r.as_str()), code, capture_before.map(Timestamp::as_micros),
         deadline.map(Timestamp::as_micros), token.0, return_url.0, url, data, created_at.as_micros(), updated_at.as_micros(),
     ];
     db.prepare_cached(sql::PUT_PAYMENT)?.execute(row)

@@ -6,6 +6,7 @@ use order_core::store::{Changeset, StoreError, StoreErrorKind, WorkChange};
 use serde::Serialize;
 use uuid::Uuid;
 
+use super::life::Life;
 use super::rows::{lots_to_json, to_json};
 
 /// A changeset with everything computed that the writer needs.
@@ -20,6 +21,8 @@ pub(super) struct Prepared {
     pub(super) unmatched: Option<String>,
     pub(super) holds: Option<String>,
     pub(super) attention: Option<String>,
+    /// Whether nobody has seen one of the reasons to look.
+    pub(super) attention_open: bool,
     pub(super) notices: Option<String>,
     /// Positions of the lines to write, with their lots.
     pub(super) lines: Vec<(usize, String)>,
@@ -33,6 +36,9 @@ pub(super) struct Prepared {
     pub(super) reservations_gone: Vec<u32>,
     pub(super) payments_gone: Vec<u32>,
     pub(super) addresses_gone: bool,
+    pub(super) life: Life,
+    /// Whether the notes of the journal rows before are to be erased.
+    pub(super) redacts: bool,
     pub(super) journal: Vec<JournalTexts>,
     pub(super) tries: Option<String>,
 }
@@ -78,6 +84,7 @@ impl Prepared {
             unmatched: json_of(&after.unmatched),
             holds: json_of(&after.holds),
             attention: json_of(&after.attention),
+            attention_open: after.attention.iter().any(|a| !a.acknowledged),
             notices: json_of(&after.notices),
             lines: lines.into_iter().map(|at| (at, lots_to_json(&after.lines[at].lots))).collect(),
             reservations: reservations.into_iter().map(|at| (at, reservation_id(after.reservations[at].n))).collect(),
@@ -87,6 +94,8 @@ impl Prepared {
             reservations_gone,
             payments_gone,
             addresses_gone: addresses_change && !has_addresses && before.is_some(),
+            life: Life::new(before_or_same, after),
+            redacts: after.redacted_at.is_some() && before_or_same.is_some_and(|before| before.redacted_at.is_none()),
             journal: changeset.journal.iter().map(journal_texts).collect(),
             tries: match &changeset.work {
                 WorkChange::Extend { tries, .. } | WorkChange::Release { tries, .. } if !tries.0.is_empty() => {
@@ -118,7 +127,7 @@ fn check_shape(changeset: &Changeset) -> Result<(), StoreError> {
 }
 
 /// Positions in `after` of what `before` does not have there, and numbers that only `before` has.
-fn diff<T: PartialEq>(before: Option<&[T]>, after: &[T], n: impl Fn(&T) -> u32) -> (Vec<usize>, Vec<u32>) {
+pub(super) fn diff<T: PartialEq>(before: Option<&[T]>, after: &[T], n: impl Fn(&T) -> u32) -> (Vec<usize>, Vec<u32>) {
     let before = before.unwrap_or_default();
     let changed = (0..after.len()).filter(|&at| before.get(at) != Some(&after[at])).collect();
     let gone = before.iter().map(&n).filter(|&old| !after.iter().any(|new| n(new) == old)).collect();
@@ -144,7 +153,7 @@ fn journal_texts(row: &JournalRow) -> JournalTexts {
 }
 
 /// The id of a row that has none of its own: a name-based UUID (RFC 9562, 5.5) within its order.
-fn row_id(order: OrderId, name: std::fmt::Arguments<'_>) -> Uuid {
+pub(super) fn row_id(order: OrderId, name: std::fmt::Arguments<'_>) -> Uuid {
     Uuid::new_v5(&order.uuid(), name.to_string().as_bytes())
 }
 

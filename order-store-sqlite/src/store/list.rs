@@ -63,7 +63,7 @@ fn invalid(message: impl Into<String>) -> StoreError {
     StoreError::new(StoreErrorKind::InvalidQuery, message)
 }
 
-const STUCK: &str = "id IN (SELECT id FROM orders WHERE attention IS NOT NULL \
+const STUCK: &str = "id IN (SELECT id FROM orders WHERE attention_open = 1 \
      UNION ALL SELECT order_id FROM order_work WHERE due_at IS NULL)";
 
 /// Where the rows of a page come from.

@@ -1,11 +1,13 @@
 //! [`SqliteStore`]: the storage contract on one SQLite file.
 //!
 //! One thread writes, in groups; reads have connections of their own and never wait for it. What stands in the file is
-//! described in `migrations/0001_orders.sql` and `0002_feed.sql`.
+//! described in the files of `migrations`.
 
 mod apply;
+mod backup;
 mod encode;
 mod errors;
+mod life;
 mod list;
 mod read;
 mod rows;
@@ -91,6 +93,25 @@ impl SqliteStore {
     /// What was written since the store was opened.
     pub fn stats(&self) -> WriterStats {
         self.writer.stats()
+    }
+
+    /// Copies the whole store into a new file, as it is at one moment between two commits; reading and writing go on
+    /// meanwhile. The copy is on disk when this returns, and is opened like any other store. It is one in every respect: where
+    /// the original ends, its feed ends, and cursors of both fit either as far as they agree.
+    ///
+    /// What is committed while it runs stays in the write-ahead log until it is done, so that the log grows by as much. Beside the
+    /// copy stands `<path>.partial` until it is whole, and remains if the program dies.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreErrorKind::InvalidQuery`] if there is a file at `path` already, or none can be made there: it is left alone.
+    /// [`StoreErrorKind::Full`] if the disk has no room for the copy.
+    pub async fn backup(&self, path: impl AsRef<Path>) -> Result<(), StoreError> {
+        let path = path.as_ref().to_owned();
+        match &self.readers {
+            Some(readers) => readers.run_copy(move |db| backup::copy(db, &path)).await,
+            None => self.read_on_writer(move |db| backup::copy(db, &path)).await,
+        }
     }
 
     /// A read that touches one order.

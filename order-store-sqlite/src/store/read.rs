@@ -11,7 +11,7 @@ use rusqlite::{Connection, OptionalExtension, Params, Row, params};
 use tokio::sync::Semaphore;
 
 use super::errors::store_error;
-use super::{rows, schema, sql};
+use super::{life, rows, schema, sql};
 
 /// Connections that only read, opened when first needed.
 ///
@@ -41,13 +41,17 @@ impl Readers {
         read: impl FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
         let _permit = self.permits.acquire().await.map_err(|_| closed())?;
-        match tokio::runtime::Handle::try_current() {
-            Err(_) => self.with_connection(read),
-            Ok(tokio) => {
-                let readers = Arc::clone(self);
-                tokio.spawn_blocking(move || readers.with_connection(read)).await.map_err(|_| closed())?
-            }
-        }
+        let readers = Arc::clone(self);
+        apart(move || readers.with_connection(read)).await
+    }
+
+    /// Copies the file with a connection of its own.
+    pub(super) async fn run_copy(
+        self: &Arc<Self>,
+        copy: impl FnOnce(&Connection) -> Result<(), StoreError> + Send + 'static,
+    ) -> Result<(), StoreError> {
+        let readers = Arc::clone(self);
+        apart(move || copy(&schema::open_copier(&readers.path, readers.busy_timeout).map_err(store_error)?)).await
     }
 
     fn with_connection<T>(&self, read: impl FnOnce(&Connection) -> Result<T, StoreError>) -> Result<T, StoreError> {
@@ -59,6 +63,14 @@ impl Readers {
         let result = read(&db);
         self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(db);
         result
+    }
+}
+
+/// Off the threads that must not be kept waiting, where there are others.
+async fn apart<T: Send + 'static>(work: impl FnOnce() -> Result<T, StoreError> + Send + 'static) -> Result<T, StoreError> {
+    match tokio::runtime::Handle::try_current() {
+        Err(_) => work(),
+        Ok(tokio) => tokio.spawn_blocking(work).await.map_err(|_| closed())?,
     }
 }
 
@@ -84,6 +96,7 @@ fn load_where(db: &Connection, sql: &str, key: impl Params, owner: Option<UserId
     if owner.is_some_and(|owner| owner != order.user) {
         return Ok(None);
     }
+    let records = columns.next()?;
     let work = rows::work(columns)?;
     let id = order.id;
     order.lines = children(db, sql::SELECT_ITEMS, id, rows::line)?;
@@ -93,10 +106,11 @@ fn load_where(db: &Connection, sql: &str, key: impl Params, owner: Option<UserId
         let mut statement = db.prepare_cached(sql::SELECT_ADDRESSES)?;
         rows::addresses(statement.query_map([id.as_bytes()], rows::address)?)?
     };
+    life::load(db, records, &mut order)?;
     Ok(Some(Loaded { order: Arc::new(order), work }))
 }
 
-fn children<T>(
+pub(super) fn children<T>(
     db: &Connection,
     sql: &str,
     order: OrderId,

@@ -3,12 +3,12 @@
 use std::error::Error as StdError;
 use std::str::FromStr;
 
-use order_core::ids::{ChangesetId, Fence, LineId, OrderId, ProductId, UserId, VariantId};
+use order_core::ids::{ChangesetId, Fence, LineId, Name, OrderId, ProductId, UserId, VariantId};
 use order_core::money::Minor;
 use order_core::number::OrderNumber;
 use order_core::order::{
-    Address, Addresses, Amounts, Closing, Counters, CustomerAction, JournalRow, Line, Lot, Order, PaymentOperation, Reservation,
-    Statuses, decode_event,
+    Address, Addresses, Amounts, Closing, Counters, Credit, CustomerAction, Dispute, Edit, JournalRow, Line, Lot, Order,
+    PaymentOperation, Reservation, Return, Shipment, Statuses, decode_event,
 };
 use order_core::store::{KeyRecord, Peek, WorkItem};
 use order_core::text::Private;
@@ -16,6 +16,7 @@ use order_core::time::Timestamp;
 use rusqlite::Row;
 use rusqlite::types::{FromSql, Type};
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 /// Why a stored value cannot be read.
@@ -41,6 +42,10 @@ impl<'a, 'stmt> Columns<'a, 'stmt> {
         let at = self.at;
         self.at += 1;
         self.row.get(at)
+    }
+
+    fn skip(&mut self, columns: usize) {
+        self.at += columns;
     }
 
     fn text(&mut self) -> rusqlite::Result<Option<&'a str>> {
@@ -119,6 +124,11 @@ pub(super) fn order(c: &mut Columns<'_, '_>) -> rusqlite::Result<Order> {
         reservations: Vec::new(),
         payments: Vec::new(),
         unmatched: c.json()?,
+        shipments: Vec::new(),
+        returns: Vec::new(),
+        credits: Vec::new(),
+        disputes: Vec::new(),
+        edits: Vec::new(),
         holds: c.json()?,
         attention: c.json()?,
         notices: c.json()?,
@@ -127,10 +137,14 @@ pub(super) fn order(c: &mut Columns<'_, '_>) -> rusqlite::Result<Order> {
         retry_until: c.time_some()?,
         created_at: c.time()?,
         updated_at: c.time()?,
+        confirmed_at: c.time_some()?,
         completed_at: c.time_some()?,
         cancelled_at: c.time_some()?,
         addresses: Private(None),
         notes: c.private()?,
+        metadata: Private(None),
+        redriven_at: c.time_some()?,
+        redacted_at: c.time_some()?,
     })
 }
 
@@ -147,17 +161,24 @@ pub(super) fn work(c: &mut Columns<'_, '_>) -> rusqlite::Result<Option<WorkItem>
     }))
 }
 
-type LotRow = (u32, Minor, Minor, Minor, Minor);
+/// A lot as it is stored. Few have a credit, and none did before there were any.
+#[derive(Serialize, Deserialize)]
+struct LotRow(u32, Minor, Minor, Minor, Minor, #[serde(default, skip_serializing_if = "is_zero")] Minor);
+
+fn is_zero(minor: &Minor) -> bool {
+    *minor == 0
+}
 
 /// How a line's lots are stored.
 pub(super) fn lots_to_json(lots: &[Lot]) -> String {
-    let row =
-        |&Lot { units, subtotal, coupon, tax, tax_included }: &Lot| -> LotRow { (units, subtotal, coupon, tax, tax_included) };
+    let row = |&Lot { units, subtotal, coupon, tax, tax_included, credit }: &Lot| {
+        LotRow(units, subtotal, coupon, tax, tax_included, credit)
+    };
     to_json(&lots.iter().map(row).collect::<Vec<_>>())
 }
 
 /// JSON of what holds nothing that could fail: no map with other than text keys.
-pub(super) fn to_json<T: serde::Serialize>(value: &T) -> String {
+pub(super) fn to_json<T: Serialize>(value: &T) -> String {
     serde_json::to_string(value).unwrap_or_default()
 }
 
@@ -181,10 +202,18 @@ pub(super) fn line(row: &Row<'_>) -> rusqlite::Result<Line> {
             shipped: c.next()?,
             delivered: c.next()?,
             returned: c.next()?,
+            restocked: c.next()?,
         },
         lots: {
             let rows: Vec<LotRow> = c.json()?;
-            let lot = |(units, subtotal, coupon, tax, tax_included)| Lot { units, subtotal, coupon, tax, tax_included };
+            let lot = |LotRow(units, subtotal, coupon, tax, tax_included, credit)| Lot {
+                units,
+                subtotal,
+                coupon,
+                tax,
+                tax_included,
+                credit,
+            };
             rows.into_iter().map(lot).collect()
         },
         created_at: c.time()?,
@@ -192,24 +221,27 @@ pub(super) fn line(row: &Row<'_>) -> rusqlite::Result<Line> {
     })
 }
 
+/// The rest of an address after its first name.
+fn address_of(first_name: String, c: &mut Columns<'_, '_>) -> rusqlite::Result<Address> {
+    Ok(Address {
+        first_name,
+        last_name: c.next()?,
+        address_line1: c.next()?,
+        address_line2: c.next()?,
+        city: c.next()?,
+        state: c.next()?,
+        postal_code: c.next()?,
+        country: c.next()?,
+        phone: c.next()?,
+        email: c.next()?,
+    })
+}
+
 /// An address, and whether it is the shipping address.
 pub(super) fn address(row: &Row<'_>) -> rusqlite::Result<(bool, Address)> {
     let c = &mut Columns::of(row);
-    Ok((
-        c.next()?,
-        Address {
-            first_name: c.next()?,
-            last_name: c.next()?,
-            address_line1: c.next()?,
-            address_line2: c.next()?,
-            city: c.next()?,
-            state: c.next()?,
-            postal_code: c.next()?,
-            country: c.next()?,
-            phone: c.next()?,
-            email: c.next()?,
-        },
-    ))
+    let (is_shipping, first_name) = (c.next()?, c.next()?);
+    Ok((is_shipping, address_of(first_name, c)?))
 }
 
 /// Both addresses, if both are there.
@@ -232,10 +264,12 @@ pub(super) fn reservation(row: &Row<'_>) -> rusqlite::Result<Reservation> {
         quantity: c.next()?,
         attempt: c.next()?,
         state: c.parse()?,
-        closing: {
-            let (kind, unknown) = (c.parse_some()?, c.next::<Option<bool>>()?);
-            kind.map(|kind| Closing { kind, unknown: unknown.unwrap_or_default() })
-        },
+        committed: c.next()?,
+        released: c.next()?,
+        replaces: c.next()?,
+        closing: closing(c)?,
+        closings: c.next()?,
+        closing_refused: c.next()?,
         reference: c.parse_some()?,
         expires_at: c.time_some()?,
         available: c.next()?,
@@ -245,12 +279,21 @@ pub(super) fn reservation(row: &Row<'_>) -> rusqlite::Result<Reservation> {
     })
 }
 
+fn closing(c: &mut Columns<'_, '_>) -> rusqlite::Result<Option<Closing>> {
+    let Some(kind) = c.parse_some()? else {
+        c.skip(4);
+        return Ok(None);
+    };
+    Ok(Some(Closing { kind, unknown: c.next()?, serial: c.next()?, units: c.next()?, committed: c.next()? }))
+}
+
 pub(super) fn payment(row: &Row<'_>) -> rusqlite::Result<PaymentOperation> {
     let c = &mut Columns::of(row);
     Ok(PaymentOperation {
         n: c.next()?,
         parent: c.next()?,
         kind: c.parse()?,
+        origin: c.parse()?,
         method: c.parse()?,
         amount: c.next()?,
         settled: c.next()?,
@@ -268,6 +311,69 @@ pub(super) fn payment(row: &Row<'_>) -> rusqlite::Result<PaymentOperation> {
         created_at: c.time()?,
         updated_at: c.time()?,
     })
+}
+
+pub(super) fn shipment(row: &Row<'_>) -> rusqlite::Result<Shipment> {
+    let c = &mut Columns::of(row);
+    Ok(Shipment {
+        n: c.next()?,
+        lines: c.json()?,
+        state: c.parse()?,
+        carrier: c.next()?,
+        tracking: c.next()?,
+        shipped_at: c.time_some()?,
+        delivered_at: c.time_some()?,
+        created_at: c.time()?,
+        updated_at: c.time()?,
+    })
+}
+
+pub(super) fn returned(row: &Row<'_>) -> rusqlite::Result<Return> {
+    let c = &mut Columns::of(row);
+    Ok(Return { n: c.next()?, lines: c.json()?, state: c.parse()?, created_at: c.time()?, updated_at: c.time()? })
+}
+
+pub(super) fn credit(row: &Row<'_>) -> rusqlite::Result<Credit> {
+    let c = &mut Columns::of(row);
+    Ok(Credit { n: c.next()?, kind: c.parse()?, line: c.next()?, amount: c.next()?, at: c.time()? })
+}
+
+pub(super) fn dispute(row: &Row<'_>) -> rusqlite::Result<Dispute> {
+    let c = &mut Columns::of(row);
+    Ok(Dispute {
+        reference: c.parse()?,
+        payment: c.next()?,
+        amount: c.next()?,
+        state: c.parse()?,
+        opened_at: c.time()?,
+        closed_at: c.time_some()?,
+    })
+}
+
+pub(super) fn edit(row: &Row<'_>) -> rusqlite::Result<Edit> {
+    let c = &mut Columns::of(row);
+    Ok(Edit {
+        n: c.next()?,
+        plan: c.json()?,
+        state: c.parse()?,
+        cause: c.parse_some()?,
+        due: c.next()?,
+        payment: c.next()?,
+        reservation: c.next()?,
+        reservation_end: c.next()?,
+        deadline: c.time()?,
+        created_at: c.time()?,
+        updated_at: c.time()?,
+        address: {
+            let first_name: Option<String> = c.next()?;
+            Private(first_name.map(|first_name| address_of(first_name, c)).transpose()?)
+        },
+    })
+}
+
+pub(super) fn metadata(row: &Row<'_>) -> rusqlite::Result<(Name, String)> {
+    let c = &mut Columns::of(row);
+    Ok((c.parse()?, c.next()?))
 }
 
 /// How many columns [`journal`] reads.

@@ -25,6 +25,7 @@ struct Migration {
 const MIGRATIONS: &[Migration] = &[
     Migration { name: "orders", sql: include_str!("../../migrations/0001_orders.sql") },
     Migration { name: "feed", sql: include_str!("../../migrations/0002_feed.sql") },
+    Migration { name: "life", sql: include_str!("../../migrations/0003_life.sql") },
 ];
 
 const CREATE_MIGRATIONS: &str = "CREATE TABLE IF NOT EXISTS order_migrations (
@@ -43,12 +44,18 @@ pub(super) fn open_writer(path: &Path, busy_timeout: Duration, now: Timestamp) -
 
 /// A connection for reading. The file must have been opened by [`open_writer`] before.
 pub(super) fn open_reader(path: &Path, busy_timeout: Duration) -> rusqlite::Result<Connection> {
-    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let db = Connection::open_with_flags(path, flags)?;
-    db.busy_timeout(busy_timeout)?;
+    let db = open_copier(path, busy_timeout)?;
     db.set_prepared_statement_cache_capacity(STATEMENTS_CACHED);
     db.pragma_update(None, "query_only", true)?;
     db.pragma_update(None, "cache_size", -8_192)?;
+    Ok(db)
+}
+
+/// A connection for copying the file, as for [`open_reader`]: one that only reads may not write the copy either.
+pub(super) fn open_copier(path: &Path, busy_timeout: Duration) -> rusqlite::Result<Connection> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let db = Connection::open_with_flags(path, flags)?;
+    db.busy_timeout(busy_timeout)?;
     Ok(db)
 }
 
@@ -71,6 +78,8 @@ fn settings(db: &Connection, path: &Path) -> Result<(), StoreError> {
     set("foreign_keys", "ON")?;
     set("trusted_schema", "OFF")?;
     set("temp_store", "MEMORY")?;
+    // What is deleted or replaced is overwritten, so that erased personal data and tokens do not stay in unused bytes.
+    set("secure_delete", "ON")?;
     // Pages are KiB when negative. A checkpoint syncs twice, so it is worth putting off; the log is cut back after it.
     set("cache_size", "-32768")?;
     set("wal_autocheckpoint", "4000")?;

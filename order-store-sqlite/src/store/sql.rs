@@ -20,8 +20,8 @@ macro_rules! update_order {
             "UPDATE orders SET version = ?2, lifecycle = ?3, payment_status = ?4, fulfilment_status = ?5, return_status = ?6, \
              payment_method = ?7, payment_terms = ?8, shipping_method = ?9, coupon_code = ?10, notes = ?11, attempt = ?12, \
              claims = ?13, unmatched = ?14, holds = ?15, attention = ?16, placing_deadline = ?18, retry_until = ?19, \
-             updated_at = ?20, completed_at = ?21, cancelled_at = ?22, \
-             notified = CASE WHEN ",
+             updated_at = ?20, completed_at = ?21, cancelled_at = ?22, confirmed_at = ?24, redriven_at = ?25, redacted_at = ?26, \
+             records = ?27, attention_open = ?28, notified = CASE WHEN ",
             $keeps_notified,
             " THEN notified ELSE ?23 END, notices = CASE WHEN ",
             $keeps_notified,
@@ -38,7 +38,8 @@ macro_rules! order_columns {
          o.return_status, o.currency, o.subtotal, o.discount_amount, o.tax_amount, o.tax_included_amount, o.shipping_amount, \
          o.shipping_tax_amount, o.total_amount, o.shipping_method, o.payment_method, o.payment_terms, o.coupon_code, o.claims, \
          o.attempt, o.unmatched, o.holds, o.attention, o.notices, o.notified, o.placing_deadline, o.retry_until, \
-         o.created_at, o.updated_at, o.completed_at, o.cancelled_at, o.notes"
+         o.created_at, o.updated_at, o.confirmed_at, o.completed_at, o.cancelled_at, o.notes, o.redriven_at, o.redacted_at, \
+         o.records"
     };
 }
 
@@ -82,19 +83,20 @@ pub(super) const ORDER_EXISTS: &str = "SELECT 1 FROM orders WHERE id = ?1";
 /// Clauses 4 and 9: no change means that the id or the number is taken.
 pub(super) const INSERT_ORDER: &str = "INSERT INTO orders (id, version, lifecycle, payment_status, fulfilment_status, return_status, \
      payment_method, payment_terms, shipping_method, coupon_code, notes, attempt, claims, unmatched, holds, attention, notices, \
-     placing_deadline, retry_until, updated_at, completed_at, cancelled_at, notified, status, total_amount, subtotal, tax_amount, \
-     tax_included_amount, shipping_amount, shipping_tax_amount, discount_amount, currency, user_id, order_number, created_at) \
+     placing_deadline, retry_until, updated_at, completed_at, cancelled_at, notified, confirmed_at, redriven_at, redacted_at, \
+     records, attention_open, status, total_amount, subtotal, tax_amount, tax_included_amount, shipping_amount, \
+     shipping_tax_amount, discount_amount, currency, user_id, order_number, created_at) \
      VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23, ?24, ?25, \
-     ?26, ?27, ?28, ?29, ?30, ?31, ?32, ?33, ?34, ?35) ON CONFLICT DO NOTHING";
+     ?26, ?27, ?28, ?29, ?30, ?31, ?32, ?33, ?34, ?35, ?36, ?37, ?38, ?39, ?40) ON CONFLICT DO NOTHING";
 
 /// Clause 4: no change means a conflict. Leaves alone what lists are sorted and filtered by.
-pub(super) const UPDATE_ORDER: &str = concat!(update_order!("?25"), " WHERE id = ?1 AND version = ?24");
+pub(super) const UPDATE_ORDER: &str = concat!(update_order!("?30"), " WHERE id = ?1 AND version = ?29");
 
 /// Clause 4: as [`UPDATE_ORDER`], when the status or an amount changes with it.
 pub(super) const UPDATE_ORDER_LISTED: &str = concat!(
-    update_order!("?34"),
-    ", status = ?24, total_amount = ?25, subtotal = ?26, tax_amount = ?27, tax_included_amount = ?28, shipping_amount = ?29, \
-     shipping_tax_amount = ?30, discount_amount = ?31, currency = ?32 WHERE id = ?1 AND version = ?33"
+    update_order!("?39"),
+    ", status = ?29, total_amount = ?30, subtotal = ?31, tax_amount = ?32, tax_included_amount = ?33, shipping_amount = ?34, \
+     shipping_tax_amount = ?35, discount_amount = ?36, currency = ?37 WHERE id = ?1 AND version = ?38"
 );
 
 /// Clause 5.
@@ -102,26 +104,57 @@ pub(super) const UPDATE_NOTIFIED: &str =
     concat!("UPDATE orders SET notified = ?2, notices = ", notices_above!("notices", "?2"), " WHERE id = ?1 AND notified <> ?2");
 
 pub(super) const PUT_ITEM: &str = "INSERT OR REPLACE INTO order_items (order_id, n, id, product_id, variant_id, sku, name, quantity, \
-     unit_price, discount_amount, subtotal, requires_shipping, cancelled, planned, shipped, delivered, returned, lots, created_at, \
-     updated_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20)";
+     unit_price, discount_amount, subtotal, requires_shipping, cancelled, planned, shipped, delivered, returned, restocked, lots, \
+     created_at, updated_at) \
+     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21)";
 
 pub(super) const PUT_ADDRESS: &str = "INSERT OR REPLACE INTO order_addresses (order_id, address_type, id, first_name, last_name, \
      address_line1, address_line2, city, state, postal_code, country, phone, email, created_at, updated_at) \
      VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)";
 
 pub(super) const PUT_RESERVATION: &str = "INSERT OR REPLACE INTO order_reservations (order_id, n, id, sku, quantity, attempt, status, \
-     closing, closing_unknown, reference, expires_at, available, refusals, created_at, updated_at) \
-     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)";
+     committed, released, replaces, closing, closing_unknown, closing_serial, closing_units, closing_committed, closings, \
+     closing_refused, reference, expires_at, available, refusals, created_at, updated_at) \
+     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23)";
 
-pub(super) const PUT_PAYMENT: &str = "INSERT OR REPLACE INTO order_payment_transactions (order_id, n, id, parent, kind, payment_method, \
-     amount, settled_amount, currency, status, transaction_id, gateway_response, capture_before, deadline, token, return_url, \
+pub(super) const PUT_PAYMENT: &str = "INSERT OR REPLACE INTO order_payment_transactions (order_id, n, id, parent, kind, origin, \
+     payment_method, amount, settled_amount, currency, status, transaction_id, gateway_response, capture_before, deadline, token, return_url, \
      action_url, action_data, created_at, updated_at) \
-     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20)";
+     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21)";
+
+pub(super) const PUT_SHIPMENT: &str = "INSERT OR REPLACE INTO order_shipments (order_id, n, id, status, carrier, tracking_number, lines, \
+     shipped_at, delivered_at, created_at, updated_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)";
+
+pub(super) const PUT_RETURN: &str = "INSERT OR REPLACE INTO order_returns (order_id, n, id, status, lines, created_at, updated_at) \
+     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
+
+pub(super) const PUT_CREDIT: &str = "INSERT OR REPLACE INTO order_credits (order_id, n, id, kind, line, amount, created_at) \
+     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
+
+pub(super) const PUT_DISPUTE: &str = "INSERT OR REPLACE INTO order_disputes (order_id, n, id, reference, payment, amount, status, \
+     created_at, closed_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)";
+
+pub(super) const PUT_EDIT: &str = "INSERT OR REPLACE INTO order_edits (order_id, n, id, status, cause, due_amount, payment, deadline, \
+     plan, first_name, last_name, address_line1, address_line2, city, state, postal_code, country, phone, email, created_at, \
+     updated_at, reservation, reservation_end) \
+     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23)";
+
+pub(super) const PUT_METADATA: &str = "INSERT OR REPLACE INTO order_metadata (order_id, key, value) VALUES (?1, ?2, ?3)";
 
 pub(super) const DELETE_ITEM: &str = "DELETE FROM order_items WHERE order_id = ?1 AND n = ?2";
 pub(super) const DELETE_RESERVATION: &str = "DELETE FROM order_reservations WHERE order_id = ?1 AND n = ?2";
 pub(super) const DELETE_PAYMENT: &str = "DELETE FROM order_payment_transactions WHERE order_id = ?1 AND n = ?2";
 pub(super) const DELETE_ADDRESSES: &str = "DELETE FROM order_addresses WHERE order_id = ?1";
+pub(super) const DELETE_SHIPMENT: &str = "DELETE FROM order_shipments WHERE order_id = ?1 AND n = ?2";
+pub(super) const DELETE_RETURN: &str = "DELETE FROM order_returns WHERE order_id = ?1 AND n = ?2";
+pub(super) const DELETE_CREDIT: &str = "DELETE FROM order_credits WHERE order_id = ?1 AND n = ?2";
+pub(super) const DELETE_DISPUTE: &str = "DELETE FROM order_disputes WHERE order_id = ?1 AND n = ?2";
+pub(super) const DELETE_EDIT: &str = "DELETE FROM order_edits WHERE order_id = ?1 AND n = ?2";
+pub(super) const DELETE_METADATA: &str = "DELETE FROM order_metadata WHERE order_id = ?1 AND key = ?2";
+
+/// Redaction: what people wrote in rows that are there already.
+pub(super) const ERASE_NOTES: &str =
+    "UPDATE order_status_history SET notes = NULL WHERE order_id = ?1 AND seq <= ?2 AND notes IS NOT NULL";
 
 pub(super) const INSERT_JOURNAL: &str = "INSERT INTO order_status_history (order_id, seq, id, event, from_status, status, payload, notes, \
      created_by, cause, command_key, changeset_id, created_at) \
@@ -181,6 +214,9 @@ pub(super) const WORK_SUMMARY: &str = "SELECT count(*), count(*) FILTER (WHERE d
      min(due_at) FILTER (WHERE leased_until IS NULL OR leased_until <= ?1), \
      max(leased_until) FILTER (WHERE leased_until > ?1) FROM order_work";
 
+/// `SqliteStore::backup`: in one read transaction, without what is no longer in use.
+pub(super) const BACK_UP: &str = "VACUUM INTO ?1";
+
 // --- reading, clauses 16 to 19 ---
 
 /// Clause 16.
@@ -189,18 +225,37 @@ pub(super) const LOAD_BY_ID: &str = load_order!("o.id = ?1");
 pub(super) const LOAD_BY_NUMBER: &str = load_order!("o.order_number = ?1");
 
 pub(super) const SELECT_ITEMS: &str = "SELECT n, id, product_id, variant_id, sku, name, quantity, unit_price, discount_amount, subtotal, \
-     requires_shipping, cancelled, planned, shipped, delivered, returned, lots, created_at, updated_at \
+     requires_shipping, cancelled, planned, shipped, delivered, returned, restocked, lots, created_at, updated_at \
      FROM order_items WHERE order_id = ?1 ORDER BY n";
 
 pub(super) const SELECT_ADDRESSES: &str = "SELECT address_type = 'SHIPPING', first_name, last_name, address_line1, address_line2, city, \
      state, postal_code, country, phone, email FROM order_addresses WHERE order_id = ?1";
 
-pub(super) const SELECT_RESERVATIONS: &str = "SELECT n, sku, quantity, attempt, status, closing, closing_unknown, reference, expires_at, \
+pub(super) const SELECT_RESERVATIONS: &str = "SELECT n, sku, quantity, attempt, status, committed, released, replaces, closing, \
+     closing_unknown, closing_serial, closing_units, closing_committed, closings, closing_refused, reference, expires_at, \
      available, refusals, created_at, updated_at FROM order_reservations WHERE order_id = ?1 ORDER BY n";
 
-pub(super) const SELECT_PAYMENTS: &str = "SELECT n, parent, kind, payment_method, amount, settled_amount, status, transaction_id, \
+pub(super) const SELECT_PAYMENTS: &str = "SELECT n, parent, kind, origin, payment_method, amount, settled_amount, status, transaction_id, \
      gateway_response, capture_before, deadline, token, return_url, action_url, action_data, created_at, updated_at \
      FROM order_payment_transactions WHERE order_id = ?1 ORDER BY n";
+
+pub(super) const SELECT_SHIPMENTS: &str = "SELECT n, lines, status, carrier, tracking_number, shipped_at, delivered_at, created_at, \
+     updated_at FROM order_shipments WHERE order_id = ?1 ORDER BY n";
+
+pub(super) const SELECT_RETURNS: &str =
+    "SELECT n, lines, status, created_at, updated_at FROM order_returns WHERE order_id = ?1 ORDER BY n";
+
+pub(super) const SELECT_CREDITS: &str =
+    "SELECT n, kind, line, amount, created_at FROM order_credits WHERE order_id = ?1 ORDER BY n";
+
+pub(super) const SELECT_DISPUTES: &str =
+    "SELECT reference, payment, amount, status, created_at, closed_at FROM order_disputes WHERE order_id = ?1 ORDER BY n";
+
+pub(super) const SELECT_EDITS: &str = "SELECT n, plan, status, cause, due_amount, payment, reservation, reservation_end, deadline, created_at, updated_at, first_name, \
+     last_name, address_line1, address_line2, city, state, postal_code, country, phone, email \
+     FROM order_edits WHERE order_id = ?1 ORDER BY n";
+
+pub(super) const SELECT_METADATA: &str = "SELECT key, value FROM order_metadata WHERE order_id = ?1";
 
 /// Clause 18.
 pub(super) const SELECT_JOURNAL: &str = "SELECT order_id, seq, payload, from_status, status, created_by, cause, notes, command_key, \

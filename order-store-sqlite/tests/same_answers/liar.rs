@@ -13,6 +13,8 @@ use order_core::store::{
 };
 use order_core::text::Private;
 
+use super::world::redacts;
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Lie {
     WakeDropped,
@@ -28,12 +30,14 @@ pub enum Lie {
     ClaimedBackwards,
     OwnerNotAsked,
     NotesForgotten,
+    RedactionForgotten,
+    ShipmentForgotten,
     FeedRowSkipped,
     DumpedKeyLost,
 }
 
 impl Lie {
-    pub const ALL: [Lie; 15] = [
+    pub const ALL: [Lie; 17] = [
         Lie::WakeDropped,
         Lie::ReleaseForgotten,
         Lie::ClaimNotGivenBack,
@@ -47,6 +51,8 @@ impl Lie {
         Lie::ClaimedBackwards,
         Lie::OwnerNotAsked,
         Lie::NotesForgotten,
+        Lie::RedactionForgotten,
+        Lie::ShipmentForgotten,
         Lie::FeedRowSkipped,
         Lie::DumpedKeyLost,
     ];
@@ -75,6 +81,12 @@ impl OrderStore for Liar {
         if self.lies(Lie::ClaimNotGivenBack, changeset.claims.iter().any(|claim| !claim.take)) {
             changeset.claims.clear();
         }
+        if let Some(before) = changeset.before.clone()
+            && self.lies(Lie::RedactionForgotten, redacts(&changeset))
+        {
+            let redacted_at = changeset.after.redacted_at;
+            changeset.before = Some(Arc::new(Order { redacted_at, ..Order::clone(&before) }));
+        }
         if let WorkChange::Release { fence, revision, due: _, tries } = changeset.work.clone()
             && self.lies(Lie::ReleaseForgotten, true)
         {
@@ -102,6 +114,11 @@ impl OrderStore for Liar {
             && self.lies(Lie::NotesForgotten, order.notes.get().is_some())
         {
             *order = Arc::new(Order { notes: Private(Some("others".into())), ..Order::clone(order) });
+        }
+        if let Some(Loaded { order, .. }) = &mut loaded
+            && self.lies(Lie::ShipmentForgotten, order.shipments.len() > 1)
+        {
+            Arc::make_mut(order).shipments.pop();
         }
         Ok(loaded)
     }

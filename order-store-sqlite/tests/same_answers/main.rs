@@ -98,7 +98,7 @@ fn sequences_meet_with_every_answer() {
     assert!(met.is_empty(), "not expected: {met:?}");
 }
 
-const EVERY_ANSWER: [&str; 25] = [
+const EVERY_ANSWER: [&str; 26] = [
     "applied",
     "replayed",
     "key taken",
@@ -109,6 +109,7 @@ const EVERY_ANSWER: [&str; 25] = [
     "number taken",
     "work without rows",
     "told without rows",
+    "redacted",
     "one order claimed",
     "several orders claimed",
     "claimed again",

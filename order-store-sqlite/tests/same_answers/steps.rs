@@ -156,15 +156,49 @@ pub enum Change {
     Attempt(u32),
     Lifecycle(usize),
     Shipping(i64),
-    Attention(bool),
-    Reservations { from: u32, to: u32 },
-    Payments { from: u32, to: u32 },
+    /// One reason, seen or not; or none.
+    Attention(Option<bool>),
+    Reservations {
+        from: u32,
+        to: u32,
+    },
+    Payments {
+        from: u32,
+        to: u32,
+    },
     Lines(u32),
     Addresses(Option<u8>),
     Notes(bool),
     Notice,
     Told(u64),
     Older(i64),
+    Shipments {
+        from: u32,
+        to: u32,
+    },
+    Returns {
+        from: u32,
+        to: u32,
+    },
+    Credits {
+        from: u32,
+        to: u32,
+    },
+    Disputes {
+        from: u32,
+        to: u32,
+    },
+    Edits {
+        from: u32,
+        to: u32,
+    },
+    Metadata {
+        from: u32,
+        to: u32,
+        value: u8,
+    },
+    Redriven,
+    Redacted,
     Everything,
 }
 
@@ -301,7 +335,7 @@ fn changes() -> impl Strategy<Value = Change> {
         1 => (1..4u32).prop_map(Change::Attempt),
         3 => (0..8usize).prop_map(Change::Lifecycle),
         2 => (0..3i64).prop_map(Change::Shipping),
-        2 => any::<bool>().prop_map(Change::Attention),
+        2 => proptest::option::of(any::<bool>()).prop_map(Change::Attention),
         2 => (1..3u32, 0..4u32).prop_map(|(from, to)| Change::Reservations { from, to }),
         2 => (1..3u32, 0..4u32).prop_map(|(from, to)| Change::Payments { from, to }),
         1 => (1..4u32).prop_map(Change::Lines),
@@ -310,6 +344,14 @@ fn changes() -> impl Strategy<Value = Change> {
         3 => Just(Change::Notice),
         3 => (0..5u64).prop_map(Change::Told),
         1 => (1..3i64).prop_map(Change::Older),
+        1 => (1..3u32, 0..4u32).prop_map(|(from, to)| Change::Shipments { from, to }),
+        1 => (1..3u32, 0..4u32).prop_map(|(from, to)| Change::Returns { from, to }),
+        1 => (1..3u32, 0..4u32).prop_map(|(from, to)| Change::Credits { from, to }),
+        1 => (1..3u32, 0..4u32).prop_map(|(from, to)| Change::Disputes { from, to }),
+        1 => (1..3u32, 0..4u32).prop_map(|(from, to)| Change::Edits { from, to }),
+        1 => (1..3u32, 0..4u32, 0..2u8).prop_map(|(from, to, value)| Change::Metadata { from, to, value }),
+        1 => Just(Change::Redriven),
+        2 => Just(Change::Redacted),
         2 => Just(Change::Everything),
     ]
 }

@@ -7,8 +7,8 @@ use std::time::Duration;
 use futures_util::future::join_all;
 use order_core::money::Minor;
 use order_core::order::{
-    Actor, Addresses, Attention, AttentionReason, Event, HoldState, Lifecycle, Notice, NoticeKind, Op, OperationKind,
-    OperationState, Order, Status, derive,
+    Actor, Addresses, Attention, AttentionReason, Credit, Dispute, DisputeState, Edit, Event, HoldState, Lifecycle, Notice,
+    NoticeKind, Op, OperationKind, OperationState, Order, Return, ReturnState, Shipment, ShipmentState, Status, derive,
 };
 use order_core::runtime::Clock as _;
 use order_core::store::{
@@ -156,6 +156,8 @@ impl World {
             self.meet_if(answer.is_ok() && !rows && changeset.work.fence().is_some(), "work without rows");
             let told = changeset.before.as_ref().is_some_and(|before| before.notified != changeset.after.notified);
             self.meet_if(answer.is_ok() && !rows && told, "told without rows");
+            let applied = matches!(answer, Ok(Committed { replayed: false, .. }));
+            self.meet_if(applied && redacts(changeset), "redacted");
         }
     }
 
@@ -293,6 +295,12 @@ impl World {
     }
 }
 
+/// Whether it erases the notes of the journal rows before it.
+pub fn redacts(changeset: &Changeset) -> bool {
+    let redacted = |order: &Order| order.redacted_at.is_some();
+    !changeset.journal.is_empty() && redacted(&changeset.after) && changeset.before.as_ref().is_some_and(|b| !redacted(b))
+}
+
 fn name_of(answer: &Result<Committed, CommitError>) -> &'static str {
     match answer {
         Ok(Committed { replayed: true, .. }) => "replayed",
@@ -401,9 +409,10 @@ fn make(order: &mut Order, change: &Change) {
             order.statuses = derive(order);
         }
         Change::Shipping(hundreds) => ship_for(order, *hundreds),
-        Change::Attention(open) => {
-            let stuck = Attention { reason: AttentionReason::StockLost, about: None, since: order.updated_at };
-            order.attention = if *open { vec![stuck] } else { Vec::new() };
+        Change::Attention(seen) => {
+            let (reason, since) = (AttentionReason::StockLost, order.updated_at);
+            let one = |acknowledged| Attention { reason, about: None, since, acknowledged };
+            order.attention = seen.map(one).into_iter().collect();
         }
         Change::Reservations { from, to } => {
             let state = |n| if n == *to { HoldState::Suspect } else { HoldState::Held };
@@ -435,6 +444,41 @@ fn make(order: &mut Order, change: &Change) {
             order.notices.retain(|notice| notice.seq > *seq);
         }
         Change::Older(seconds) => order.updated_at = at(*seconds),
+        Change::Shipments { from, to } => {
+            let state = |n| if n == *to { ShipmentState::Planned } else { ShipmentState::Delivered };
+            let sample = full(7).shipments.remove(1);
+            order.shipments = (*from..=*to).map(|n| Shipment { n, state: state(n), ..sample.clone() }).collect();
+        }
+        Change::Returns { from, to } => {
+            let state = |n| if n == *to { ReturnState::Requested } else { ReturnState::Closed };
+            let sample = full(7).returns.remove(1);
+            order.returns = (*from..=*to).map(|n| Return { n, state: state(n), ..sample.clone() }).collect();
+        }
+        Change::Credits { from, to } => {
+            let line = |n| (n == *to).then_some(n);
+            let sample = full(7).credits.remove(1);
+            order.credits = (*from..=*to).map(|n| Credit { n, line: line(n), ..sample.clone() }).collect();
+        }
+        Change::Disputes { from, to } => {
+            let state = |n| if n == *to { DisputeState::Open } else { DisputeState::Lost };
+            let sample = full(7).disputes.remove(0);
+            let dispute = |n| Dispute { reference: text(&format!("dp_{n}")), state: state(n), ..sample.clone() };
+            order.disputes = (*from..=*to).map(dispute).collect();
+        }
+        Change::Edits { from, to } => {
+            let [over, open] = [0, 1].map(|at| full(7).edits.remove(at));
+            let edit = |n| Edit { n, ..if n == *to { open.clone() } else { over.clone() } };
+            order.edits = (*from..=*to).map(edit).collect();
+        }
+        Change::Metadata { from, to, value } => {
+            let kept: BTreeMap<_, _> = (*from..=*to).map(|n| (text(&format!("key {n}")), value.to_string())).collect();
+            order.metadata = Private((!kept.is_empty()).then_some(kept));
+        }
+        Change::Redriven => order.redriven_at = Some(order.updated_at),
+        Change::Redacted => {
+            let (notices, notified) = (order.notices.clone(), order.notified);
+            *order = Order { notices, notified, redacted_at: Some(order.updated_at), ..order.without_personal() };
+        }
         Change::Everything => {
             let Order { id, number, user, version, notified, created_at, updated_at, .. } = *order;
             *order = Order { id, number, user, version, notified, created_at, updated_at, ..full(7) };

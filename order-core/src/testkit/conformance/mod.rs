@@ -14,6 +14,7 @@
 mod claiming;
 mod claims;
 mod concurrency;
+mod erasing;
 mod keys;
 mod listing;
 mod reading;
@@ -182,6 +183,7 @@ suite! { $
     16 reading {
         c16_an_order_is_loaded_as_it_was_committed,
         c16_every_record_can_change_come_and_go,
+        c16_what_an_order_comes_to_have_changes_record_by_record,
         c16_every_state_there_is_can_be_stored,
         c16_an_order_is_found_by_id_and_by_number,
         c16_only_its_owner_sees_an_order,
@@ -190,6 +192,7 @@ suite! { $
     17 listing {
         c17_pages_show_every_order_once_in_order,
         c17_filters_are_applied_by_the_store,
+        c17_what_somebody_has_seen_is_not_stuck,
         c17_some_orders_may_be_passed_over,
         c17_matches_are_counted_up_to_what_was_asked,
         c17_a_foreign_cursor_is_refused,
@@ -227,6 +230,13 @@ suite! { $
         c23_what_was_dumped_is_restored_as_it_is,
         c23_a_restored_order_recognises_the_changesets_it_was_made_by,
     }
+    24 erasing {
+        c24_redaction_erases_the_notes_of_all_rows_before_it,
+        c24_redaction_takes_what_is_personal_off_the_order,
+        c24_only_the_changeset_that_redacts_erases,
+        c24_nothing_brings_back_what_was_erased,
+        c24_a_refused_redaction_erases_nothing,
+    }
 }
 
 #[cfg(test)]
@@ -235,7 +245,7 @@ mod tests {
 
     #[test]
     fn every_clause_has_a_case_and_every_case_its_number() {
-        for clause in 1..=23u8 {
+        for clause in 1..=24u8 {
             assert!(CASES.iter().any(|(number, _)| *number == clause), "clause {clause} has no case");
         }
         for (clause, name) in CASES {

@@ -3,9 +3,10 @@
 use super::StoreFactory;
 use super::support::*;
 use crate::order::{
-    Actor, Attention, AttentionReason, Blocks, Closing, ClosingKind, Event, FulfilmentStatus, HoldState, JournalRow, Lifecycle,
-    Notice, NoticeKind, OperationKind, OperationState, Order, OrderHold, PaymentOperation, PaymentStatus, PaymentTerms,
-    Reservation, ReturnStatus, Status, UnmatchedPayment, decode_event, derive, encode_event,
+    Actor, AddressType, Attention, AttentionReason, Blocks, Closing, ClosingKind, Credit, CreditKind, DiscardCause, Dispute,
+    DisputeState, Edit, EditState, Event, FulfilmentStatus, HoldState, JournalRow, Lifecycle, Notice, NoticeKind, OperationKind,
+    OperationOrigin, OperationState, Order, OrderHold, PaymentOperation, PaymentStatus, PaymentTerms, Reservation, Return,
+    ReturnState, ReturnStatus, Shipment, ShipmentState, Status, UnmatchedPayment, decode_event, derive, encode_event,
 };
 use crate::store::{JournalQuery, OrderRef, OrderStore};
 use crate::testkit::orders::*;
@@ -48,6 +49,18 @@ pub(super) async fn c16_every_record_can_change_come_and_go<F: StoreFactory>(f: 
         order.notices.remove(0);
         order.claims.remove(0);
         order.retry_until = None;
+        order.shipments.remove(0);
+        order.returns[1].lines[0].restocked = 1;
+        order.credits.pop();
+        order.disputes[0].state = DisputeState::Lost;
+        order.edits[1].state = EditState::Applied;
+        order.edits[1].address = Private(None);
+        let metadata = order.metadata.0.get_or_insert_default();
+        metadata.remove(&text("basket"));
+        metadata.insert(text("channel"), "shop".into());
+        metadata.insert(text("basket 2"), String::new());
+        order.confirmed_at = Some(at(9));
+        order.redriven_at = None;
         order.statuses = derive(order);
     });
     let changed = round_trips(&store, changed).await;
@@ -58,8 +71,53 @@ pub(super) async fn c16_every_record_can_change_come_and_go<F: StoreFactory>(f: 
         order.attention.reverse();
         order.unmatched.reverse();
         order.claims.reverse();
+        order.disputes.push(Dispute { reference: text("dp_2"), ..order.disputes[0].clone() });
+        order.disputes.reverse();
     });
     round_trips(&store, swapped).await;
+}
+
+pub(super) async fn c16_what_an_order_comes_to_have_changes_record_by_record<F: StoreFactory>(f: &F) {
+    type Step = fn(&mut Order, Order);
+    // One kind at a time comes, grows, changes and goes, beside others that stay.
+    let steps: [Step; 21] = [
+        |order, full| order.shipments.extend(full.shipments.into_iter().take(1)),
+        |order, full| order.shipments = full.shipments,
+        |order, _| order.shipments[0].state = ShipmentState::Cancelled,
+        |order, full| order.returns = full.returns,
+        |order, _| drop(order.returns.remove(0)),
+        |order, full| order.credits = full.credits,
+        |order, _| order.credits[1].amount += 1,
+        |order, _| order.credits.clear(),
+        |order, full| order.disputes = full.disputes,
+        |order, _| order.disputes.insert(0, Dispute { reference: text("dp_0"), payment: None, ..order.disputes[0].clone() }),
+        |order, _| drop(order.disputes.remove(1)),
+        |order, full| order.edits.extend(full.edits.into_iter().take(1)),
+        |order, full| order.edits = full.edits,
+        |order, _| order.edits[1].address = Private(Some(address(" (corrected)"))),
+        |order, _| (order.edits[1].state, order.edits[1].address) = (EditState::Applied, Private(None)),
+        |order, full| order.metadata = full.metadata,
+        |order, _| drop(order.metadata.0.get_or_insert_default().remove(&text("basket"))),
+        |order, _| drop(order.metadata.0.get_or_insert_default().insert(text("channel"), "shop".into())),
+        |order, _| order.metadata = Private(None),
+        |order, _| (order.shipments.clear(), order.returns.clear()).0,
+        |order, _| (order.disputes.clear(), order.edits.clear()).0,
+    ];
+    let store = fresh(f).await;
+    let mut orders = [applied(&store, place(plain(1))).await, applied(&store, place(plain(2))).await];
+    for step in steps {
+        for order in &mut orders {
+            *order = round_trips(&store, amend(order, |order| step(order, full(1)))).await;
+        }
+    }
+    // A line that an edit took off is still there.
+    let taken_off = amend(&orders[0], |order| {
+        let line = &mut order.lines[0];
+        (line.quantity, line.subtotal) = (0, 0);
+        line.lots.clear();
+        (order.amounts.subtotal, order.amounts.total) = (0, 0);
+    });
+    round_trips(&store, taken_off).await;
 }
 
 pub(super) async fn c16_every_state_there_is_can_be_stored<F: StoreFactory>(f: &F) {
@@ -104,6 +162,10 @@ pub(super) async fn c16_every_state_there_is_can_be_stored<F: StoreFactory>(f: &
         order.statuses.returned = returned;
         round_trips(&store, place(order)).await;
     }
+    for acknowledged in [false, true] {
+        let attention = vec![Attention { reason: AttentionReason::Dispute, about: None, since: at(0), acknowledged }];
+        round_trips(&store, place(Order { attention, ..next() })).await;
+    }
     for &terms in PaymentTerms::ALL {
         round_trips(&store, place(Order { terms, ..next() })).await;
     }
@@ -114,16 +176,38 @@ pub(super) async fn c16_every_state_there_is_can_be_stored<F: StoreFactory>(f: &
 fn with_every_state(mut order: Order) -> Order {
     order.reservations = (1..).zip(HoldState::ALL).map(|(n, &state)| reservation(n, state)).collect();
     for kind in ClosingKind::ALL {
-        for unknown in [false, true] {
+        for (committed, unknown) in [(false, false), (false, true), (true, false), (true, true)] {
             let n = order.reservations.len() as u32 + 1;
-            let closing = Some(Closing { kind: *kind, unknown });
-            order.reservations.push(Reservation { closing, ..reservation(n, HoldState::Held) });
+            let closing = Some(Closing { serial: n, kind: *kind, units: 2, committed, unknown });
+            order.reservations.push(Reservation { closing, closings: n + 1, ..reservation(n, HoldState::Held) });
         }
     }
     for &kind in OperationKind::ALL {
         for &state in OperationState::ALL {
             order.payments.push(payment(order.payments.len() as u32 + 1, kind, state));
         }
+    }
+    for &origin in OperationOrigin::ALL {
+        let n = order.payments.len() as u32 + 1;
+        order.payments.push(PaymentOperation { origin, ..payment(n, OperationKind::Refund, OperationState::Refunded) });
+    }
+    let sample = full(1);
+    for (n, &state) in (1..).zip(ShipmentState::ALL) {
+        order.shipments.push(Shipment { n, state, ..sample.shipments[0].clone() });
+    }
+    for (n, &state) in (1..).zip(ReturnState::ALL) {
+        order.returns.push(Return { n, state, ..sample.returns[0].clone() });
+    }
+    for (n, &kind) in (1..).zip(CreditKind::ALL) {
+        order.credits.push(Credit { n, kind, ..sample.credits[0].clone() });
+    }
+    for &state in DisputeState::ALL {
+        order.disputes.push(Dispute { reference: text(state.as_str()), state, ..sample.disputes[0].clone() });
+    }
+    let states = EditState::ALL.iter().map(|&state| (state, None));
+    let causes = DiscardCause::ALL.iter().map(|&cause| (EditState::Discarded, Some(cause)));
+    for (n, (state, cause)) in (1..).zip(states.chain(causes)) {
+        order.edits.push(Edit { n, state, cause, ..sample.edits[0].clone() });
     }
     for &status in OperationState::ALL {
         let reference = text(&format!("pay_{status}"));
@@ -134,7 +218,7 @@ fn with_every_state(mut order: Order) -> Order {
         order.holds.push(OrderHold { kind, blocks, placed_by: Actor::System, until: None });
     }
     for &reason in AttentionReason::ALL {
-        order.attention.push(Attention { reason, about: None, since: at(0) });
+        order.attention.push(Attention { reason, about: None, since: at(0), acknowledged: false });
     }
     for &kind in NoticeKind::ALL {
         order.notices.push(Notice { seq: 1, kind });
@@ -223,7 +307,7 @@ pub(super) async fn c18_the_journal_keeps_every_part_of_a_row<F: StoreFactory>(f
 pub(super) async fn c18_the_journal_keeps_no_personal_data_of_events<F: StoreFactory>(f: &F) {
     let store = fresh(f).await;
     let order = applied(&store, place_in(full(1), 2)).await;
-    let mut changeset = amend_in(&order, 2, |_| {});
+    let mut changeset = amend_in(&order, 6, |_| {});
     changeset.journal[0].event = Event::PaymentPlanned {
         n: 6,
         kind: OperationKind::Charge,
@@ -236,10 +320,29 @@ pub(super) async fn c18_the_journal_keeps_no_personal_data_of_events<F: StoreFac
     let action = order.payments[3].action.clone();
     changeset.journal[1].event =
         Event::PaymentWaiting { n: 6, state: OperationState::ActionRequired, reference: None, deadline: at(60), action };
-    let sent = [placed_event(&order), changeset.journal[0].event.clone(), changeset.journal[1].event.clone()];
+    changeset.journal[2].event = Event::EditStarted {
+        n: 3,
+        plan: Box::default(),
+        due: 0,
+        method: text("card"),
+        deadline: at(60),
+        token: Private(Some("tok_visa".into())),
+        return_url: Private(Some("https://shop.example/back".into())),
+        address: Private(Some(address(""))),
+    };
+    changeset.journal[3].event = Event::AddressChanged { which: AddressType::Billing, address: Private(Some(address(""))) };
+    let value = Private(Some("gift for Charles".into()));
+    changeset.journal[4].event = Event::MetadataChanged { key: text("label"), removed: false, value };
+    let token = Private(Some("tok_visa".into()));
+    let return_url = Private(Some("https://shop.example/back".into()));
+    let (method, terms) = (text("card"), PaymentTerms::Confirm);
+    changeset.journal[5].event = Event::PaymentRetried { method, terms, placing_deadline: at(60), token, return_url };
+    let sent = [placed_event(&order)].into_iter().chain(changeset.journal.iter().map(|row| row.event.clone()));
+    let sent: Vec<Event> = sent.collect();
     applied(&store, changeset).await;
     let rows = journal(&store, order.id).await;
-    for (row, sent) in [&rows[0], &rows[2], &rows[3]].into_iter().zip(&sent) {
+    assert_eq!(rows.len(), 1 + sent.len());
+    for (row, sent) in [&rows[0]].into_iter().chain(&rows[2..]).zip(&sent) {
         assert!(row.event != *sent);
         assert!(row.event == decode_event(&encode_event(sent)).unwrap(), "{row:?}");
     }

@@ -69,6 +69,8 @@ pub(super) async fn round_trips<S: OrderStore>(store: &S, changeset: Changeset) 
     assert_eq!(loaded, order);
     // Debug output, and so the message of a failed assertion, hides personal data: compare where it shows.
     assert!(loaded.addresses == order.addresses && loaded.notes == order.notes, "personal data differs");
+    assert!(loaded.metadata == order.metadata, "metadata differs");
+    assert!(loaded.edits.iter().map(|e| &e.address).eq(order.edits.iter().map(|e| &e.address)), "an edit's address differs");
     let stored = store.journal(&JournalQuery { order: order.id, after: first, limit: 1000 }).await.unwrap();
     for (stored, sent) in stored.iter().zip(&rows).skip(usize::from(first == 0)) {
         assert_eq!(stored, sent);

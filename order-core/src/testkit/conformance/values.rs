@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use super::StoreFactory;
 use super::support::*;
 use crate::order::{
-    Actor, Address, Addresses, CustomerAction, Event, Op, OperationKind, OperationState, Order, PaymentOperation,
-    UnmatchedPayment,
+    Actor, Address, Addresses, Closing, ClosingKind, CustomerAction, Event, Op, OperationKind, OperationState, Order,
+    PaymentOperation, Reservation, UnmatchedPayment,
 };
 use crate::store::{OrderRef, OrderStore, Tries, Try, WorkChange};
 use crate::testkit::orders::*;
@@ -57,11 +57,16 @@ pub(super) async fn c19_texts_come_back_as_they_went_in<F: StoreFactory>(f: &F) 
             email: Some(written()),
         };
         let mut order = full(n);
-        order.addresses = Private(Some(Addresses { shipping: address.clone(), billing: address }));
+        order.addresses = Private(Some(Addresses { shipping: address.clone(), billing: address.clone() }));
         order.notes = Private(Some(written()));
         order.lines[0].name = written();
         order.holds[0].placed_by = Actor::Operator(written());
         order.claims[0].name = written();
+        order.shipments[1].carrier = Some(written());
+        order.shipments[1].tracking = Some(written());
+        order.edits[1].plan.added[0].name = written();
+        order.edits[1].address = Private(Some(address.clone()));
+        order.metadata.0.get_or_insert_default().insert(crate::testkit::orders::text("written"), written());
         let payment = &mut order.payments[3];
         payment.code = Some(written());
         payment.token = Private(Some(written()));
@@ -108,6 +113,9 @@ pub(super) async fn c19_keys_and_names_come_back_as_they_went_in<F: StoreFactory
         order.payments[0].reference = Some(text(&name));
         order.unmatched[0].reference = text(&name);
         order.holds[0].kind = text(&name);
+        order.disputes[0].reference = text(&name);
+        order.edits[1].plan.added[0].sku = text(&name);
+        order.metadata = Private(Some([(text(&name), "named".into()), (text("x"), String::new())].into()));
         round_trips(&store, place_in(order, 2)).await;
     }
 }
@@ -124,6 +132,9 @@ pub(super) async fn c19_times_come_back_to_the_microsecond<F: StoreFactory>(f: &
         order.updated_at = time;
         order.completed_at = Some(time);
         order.cancelled_at = Some(time);
+        order.confirmed_at = Some(time);
+        order.redriven_at = Some(time);
+        order.redacted_at = Some(time);
         order.holds[0].until = Some(time);
         order.attention[0].since = time;
         for line in &mut order.lines {
@@ -135,6 +146,18 @@ pub(super) async fn c19_times_come_back_to_the_microsecond<F: StoreFactory>(f: &
         for payment in &mut order.payments {
             (payment.created_at, payment.updated_at) = (time, time);
             (payment.capture_before, payment.deadline) = (Some(time), Some(time));
+        }
+        for shipment in &mut order.shipments {
+            (shipment.created_at, shipment.updated_at) = (time, time);
+            (shipment.shipped_at, shipment.delivered_at) = (Some(time), Some(time));
+        }
+        for returned in &mut order.returns {
+            (returned.created_at, returned.updated_at) = (time, time);
+        }
+        order.credits[0].at = time;
+        (order.disputes[0].opened_at, order.disputes[0].closed_at) = (time, Some(time));
+        for edit in &mut order.edits {
+            (edit.created_at, edit.updated_at, edit.deadline) = (time, time, time);
         }
         let order = round_trips(&store, place_in(order, 2).working(wake(time))).await;
         assert!(journal(&store, order.id).await.iter().all(|row| row.at == time));
@@ -168,6 +191,25 @@ pub(super) async fn c19_amounts_and_counts_come_back_exactly<F: StoreFactory>(f:
     order.claims[0].limit = u32::MAX;
     order.attempt = u32::MAX;
     order.reservations[2].available = Some(u32::MAX);
+    let closing = Closing { serial: u32::MAX, kind: ClosingKind::Commit, units: u32::MAX, committed: false, unknown: false };
+    order.reservations[1] = Reservation {
+        quantity: u32::MAX,
+        committed: u32::MAX,
+        released: u32::MAX,
+        replaces: Some(u32::MAX),
+        closing: Some(closing),
+        closings: u32::MAX,
+        ..order.reservations[1].clone()
+    };
+    order.lines[0].counters.restocked = u32::MAX;
+    order.lines[0].lots[0].credit = 9_007_199_254_740_993;
+    order.shipments[0].lines[0].units = u32::MAX;
+    order.returns[0].lines[0].scrapped = u32::MAX;
+    order.credits[0].amount = i64::MAX;
+    order.credits[1].line = Some(u32::MAX);
+    (order.disputes[0].amount, order.disputes[0].payment) = (i64::MAX, Some(u32::MAX));
+    (order.edits[1].due, order.edits[1].payment) = (i64::MAX, Some(u32::MAX));
+    order.edits[1].plan.raised[0].lot.subtotal = 9_007_199_254_740_993;
     for (i, amount) in [i64::MAX, i64::MIN, 0, -1, 9_007_199_254_740_993].into_iter().enumerate() {
         let reference = text(&format!("pay_{i}"));
         let status = OperationState::Captured;

@@ -122,6 +122,21 @@ impl MemoryInventory {
         level.on_hand += units;
     }
 
+    /// Forgets what is still held under `reference`, as after a restored backup: the units are free. Whether anything was.
+    pub fn lose(&self, reference: &str) -> bool {
+        let mut state = lock(&self.state);
+        state.lapse(self.clock.now());
+        let Some(i) = state.holds.iter().position(|h| h.reference == reference && h.held > 0) else { return false };
+        let held = state.holds[i].held;
+        state.shift(i, Step::Release, held);
+        true
+    }
+
+    /// Whether a commit or release under `key` was answered before; only known of keys that are honoured.
+    pub fn has_closed(&self, key: Uuid) -> bool {
+        lock(&self.state).closings.contains_key(&key)
+    }
+
     /// How much there is of `sku`.
     pub fn level(&self, sku: &Sku) -> StockLevel {
         let mut state = lock(&self.state);

@@ -55,6 +55,8 @@ pub struct LedgerPayment {
     pub reference: String,
     /// How often it took effect. More than once is a double charge or a double refund.
     pub effects: u32,
+    /// Whether somebody else than the engine made it: then nobody knows its key.
+    pub outside: bool,
 }
 
 /// Decides what becomes of an attempt.
@@ -127,6 +129,44 @@ impl MemoryPayments {
         Some(report_of(entry))
     }
 
+    /// Moves money without the engine asking: a charge, or a capture or refund of operation `parent`, by the name `reference`
+    /// or a new one. Says what the provider reports of it. None if there is not so much to move.
+    pub fn move_outside(
+        &self,
+        order: OrderId,
+        kind: OperationKind,
+        parent: Option<Uuid>,
+        amount: Money,
+        reference: Option<&str>,
+    ) -> Option<PaymentReport> {
+        let mut state = lock(&self.state);
+        let about = match parent {
+            None if kind == OperationKind::Charge => None,
+            None => return None,
+            Some(key) => Some(&state.ledger[*state.by_key.get(&key)?]),
+        };
+        let needed = if kind == OperationKind::Capture { OperationState::Authorized } else { OperationState::Captured };
+        if about.is_some_and(|p| p.status != needed || amount.minor > p.amount.minor - state.moved(p.key, kind)) {
+            return None;
+        }
+        let of: Option<Reference> = about.and_then(|p| p.reference.parse().ok());
+        // A key of its own, which no operation of an order derives: they are UUIDs of version 5.
+        let key = Uuid::from_u128(0x0075_0000 + state.ledger.len() as u128);
+        let i = state.enter(key, order, kind, parent, amount, success_of(kind));
+        let entry = &mut state.ledger[i];
+        entry.outside = true;
+        if let Some(reference) = reference {
+            entry.reference = reference.into();
+        }
+        Some(PaymentReport { key: None, parent: of, ..report_of(entry) })
+    }
+
+    /// How much of operation `key` could still be moved by operations of that kind.
+    pub fn rest(&self, key: Uuid, kind: OperationKind) -> Minor {
+        let state = lock(&self.state);
+        state.by_key.get(&key).map_or(0, |&i| state.ledger[i].amount.minor - state.moved(key, kind))
+    }
+
     /// [`PaymentService::authorize`] or [`PaymentService::charge`], at once.
     pub fn attempt_now(&self, request: &AttemptRequest, kind: OperationKind) -> Result<PaymentAnswer, CallError> {
         let mut state = lock(&self.state);
@@ -152,7 +192,13 @@ impl MemoryPayments {
         if let Some(answer) = self.repeated(&mut state, request.key, request.amount)? {
             return Ok(answer);
         }
-        let i = state.by_key.get(&request.parent_key).copied().ok_or_else(|| CallError::refused("NO_SUCH_PAYMENT"))?;
+        // What somebody else made, the engine knows by its name alone.
+        let by_name = || {
+            let name = request.parent_reference.as_ref()?;
+            state.ledger.iter().position(|e| e.outside && e.reference == name.as_str())
+        };
+        let i = state.by_key.get(&request.parent_key).copied().or_else(by_name);
+        let i = i.ok_or_else(|| CallError::refused("NO_SUCH_PAYMENT"))?;
         let parent = &state.ledger[i];
         let (authorized, settled) = (parent.status == OperationState::Authorized, parent.status == OperationState::Captured);
         let amount = parent.amount.minor;
@@ -182,7 +228,8 @@ impl MemoryPayments {
             (parent.status, parent.code) = (OperationState::Voided, None);
         }
         let status = if expired { OperationState::Declined } else { success_of(kind) };
-        let i = state.enter(request.key, request.order, kind, Some(request.parent_key), request.amount, status);
+        let parent = state.ledger[i].key;
+        let i = state.enter(request.key, request.order, kind, Some(parent), request.amount, status);
         let entry = &mut state.ledger[i];
         entry.code = expired.then_some("AUTHORIZATION_EXPIRED");
         Ok(self.answer(entry))
@@ -254,7 +301,9 @@ impl State {
         let i = self.ledger.len();
         let reference = format!("pay-{i}");
         let (code, capture_before) = (None, None);
-        self.ledger.push(LedgerPayment { key, order, kind, parent, amount, status, code, capture_before, reference, effects: 1 });
+        let (effects, outside) = (1, false);
+        let entry = LedgerPayment { key, order, kind, parent, amount, status, code, capture_before, reference, effects, outside };
+        self.ledger.push(entry);
         self.by_key.insert(key, i);
         i
     }
@@ -279,7 +328,7 @@ fn success_of(kind: OperationKind) -> OperationState {
 
 fn report_of(entry: &LedgerPayment) -> PaymentReport {
     let reference: Reference = entry.reference.parse().expect("references made here are valid");
-    PaymentReport { key: Some(entry.key), reference, status: entry.status, amount: entry.amount }
+    PaymentReport { key: Some(entry.key), reference, parent: None, status: entry.status, amount: entry.amount }
 }
 
 #[async_trait]

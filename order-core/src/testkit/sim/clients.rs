@@ -8,10 +8,10 @@ use uuid::Uuid;
 
 use super::dice::Table;
 use super::faults::ServiceFault;
-use super::provider::provider;
+use super::provider::{provider, said};
 use super::world::{World, short};
 use crate::ids::{OrderId, ProductId, Sku, UserId};
-use crate::machine::Purpose;
+use crate::machine::{Purpose, event_id};
 use crate::order::{OperationKind, OperationState};
 use crate::services::{
     AttemptRequest, Availability, CallError, FollowUpRequest, HoldAnswer, HoldLookup, HoldRequest, InventoryCapabilities,
@@ -19,7 +19,7 @@ use crate::services::{
     Product, ProductService, ReserveRequest, User, UserService,
 };
 use crate::testkit::executor::{ProcessRuntime, lock};
-use crate::testkit::services::LedgerHoldState;
+use crate::testkit::services::LedgerHold;
 
 /// The services of one process. One type plays all five: what differs is the trait.
 pub(super) struct SimClients {
@@ -66,7 +66,7 @@ impl Site {
             return Err(CallError::refused("REFUSED_BEFORE"));
         }
         if world.is_calm() {
-            return (plan.apply)();
+            return self.heard((plan.apply)());
         }
         let mut fault = world.weighted(plan.table);
         if fault == ServiceFault::Refused && !self.may_refuse(&plan) {
@@ -127,6 +127,16 @@ impl Site {
             ServiceFault::PauseAfter => world.pause(&self.runtime).await,
             _ => {}
         }
+        self.heard(answer)
+    }
+
+    /// Notes that an answer was given.
+    fn heard<R>(&self, answer: Result<R, CallError>) -> Result<R, CallError> {
+        lock(&self.world.coverage).fact(match &answer {
+            Ok(_) => "answer",
+            Err(CallError::Refused { .. }) => "refusal",
+            Err(CallError::NotDone { .. } | CallError::Unknown { .. }) => "failure",
+        });
         answer
     }
 
@@ -172,16 +182,23 @@ impl Site {
     /// Before money is asked for, the inventory must hold all that the order wants.
     fn stock_is_held(&self, id: OrderId) {
         let world = &self.world;
-        if lock(&world.oracle).leases_may_be_taken_early {
-            return;
+        {
+            let oracle = lock(&world.oracle);
+            if oracle.leases_may_be_taken_early || oracle.lost.values().any(|o| *o == id) {
+                return;
+            }
         }
         let short = world.store.inspect(id, |order, _, _| {
             world.inventory.with_ledger(|holds| {
                 let held = |sku: &Sku| -> u32 {
-                    let there = |s| matches!(s, LedgerHoldState::Held | LedgerHoldState::Committed);
-                    holds.iter().filter(|h| h.order == id && h.sku == *sku && there(h.state)).map(|h| h.quantity).sum()
+                    holds.iter().filter(|h| h.order == id && h.sku == *sku).map(|h| h.held + h.committed).sum()
                 };
-                order.wanted_stock().into_iter().any(|(sku, wanted)| held(sku) < wanted)
+                // What an edit wants besides may have been refused, and that not be written down yet.
+                let wanted = |sku: &Sku| -> u32 {
+                    let of_sku = order.lines.iter().filter(|l| l.sku == *sku);
+                    of_sku.map(|l| l.quantity.saturating_sub(l.counters.cancelled + l.counters.restocked)).sum()
+                };
+                order.lines.iter().any(|l| held(&l.sku) < wanted(&l.sku))
             })
         });
         if short == Some(true) {
@@ -226,7 +243,11 @@ impl Site {
         let text = format!("{kind} {} of {}", request.amount, request.parent_key);
         self.intends(request.order, Purpose::Payment, request.key, text);
         let unseen = world.payments.report(request.key).is_none();
-        let apply = || world.payments.follow_up_now(request, kind);
+        let apply = || {
+            let answer = world.payments.follow_up_now(request, kind);
+            said(world, request.order, request.key);
+            answer
+        };
         let request2 = request.clone();
         let later = move || -> Box<dyn FnOnce(&World) + Send> {
             let request = request2.clone();
@@ -239,7 +260,11 @@ impl Site {
 
     async fn closing(&self, request: &HoldRequest, purpose: Purpose) -> Result<(), CallError> {
         let world = &self.world;
-        let what = if purpose == Purpose::Release { "RELEASE" } else { "COMMIT" };
+        let what = match (purpose, request.committed) {
+            (Purpose::Commit, _) => "COMMIT",
+            (_, true) => "TAKE BACK",
+            _ => "RELEASE",
+        };
         let text = format!("{what} {} of {} under {}", request.quantity, request.sku, request.reserve_key);
         self.intends(request.order, purpose, request.key, text);
         let close = move |w: &World, request: &HoldRequest| match purpose {
@@ -254,9 +279,10 @@ impl Site {
         };
         let held = world.inventory.with_ledger(|holds| {
             let hold = holds.iter().find(|h| request.reference.as_ref().is_some_and(|r| r.as_str() == h.reference));
-            hold.is_some_and(|h| h.state == LedgerHoldState::Held)
+            let there = |h: &LedgerHold| if request.committed { h.committed } else { h.held };
+            hold.is_some_and(|h| there(h) >= request.quantity)
         });
-        let refusable = held.then_some(request.reserve_key);
+        let refusable = (held && !world.inventory.has_closed(request.key)).then_some(request.reserve_key);
         let table = &world.config.closings;
         self.call(Plan { table, key: Some(request.key), apply: &apply, later: &later, garble: nonsense, refusable }).await
     }
@@ -408,12 +434,18 @@ impl NotificationService for SimClients {
     }
     async fn notify(&self, notification: &Notification) -> Result<(), CallError> {
         let world = &self.site.world;
-        let told = world.store.inspect(notification.order, |_, journal, _| {
-            let row = journal.get(notification.seq as usize - 1);
-            row.and_then(|r| r.event.notice()) == Some(notification.kind)
+        let (order, seq) = (notification.order, notification.seq);
+        let told = world.store.inspect(order, |_, journal, _| {
+            let row = journal.get(seq as usize - 1);
+            let earlier = journal.iter().take(seq as usize - 1).filter(|r| r.event.notice().is_some());
+            let in_order = world.notifications.with_log(|log| {
+                let mut earlier = earlier;
+                earlier.all(|r| log.contains_key(&event_id(order, r.seq)))
+            });
+            in_order && row.and_then(|r| r.event.notice()) == Some(notification.kind)
         });
         if told != Some(true) {
-            world.breach("I21", format!("a customer is told of row {} of {}", notification.seq, notification.order));
+            world.breach("I21", format!("a customer is told of row {seq} of {order}, out of order or without cause"));
         }
         let apply = || {
             world.notifications.notify_now(notification);

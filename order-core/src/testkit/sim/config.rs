@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::dice::{Dice, Table};
 use super::faults::{Latency, ServiceFault, StoreFault};
-use crate::policy::{LostStock, Policy};
+use crate::policy::{BeforeLapse, LostStock, Policy};
 use crate::services::{InventoryCapabilities, PaymentCapabilities};
 use crate::testkit::services::Outcome;
 
@@ -21,6 +21,10 @@ pub(super) struct Config {
     pub hold_lifetime: Option<Duration>,
     pub lost_races: bool,
     pub payment: PaymentCapabilities,
+    /// For how long authorizations can be captured; the provider does not keep to a time if `None`.
+    pub capture_window: Option<Duration>,
+    /// What customers and operators do besides placing orders: share of actions in 1,000.
+    pub life: u32,
     pub notify: bool,
     pub policy: Policy,
     pub think: Table<Duration>,
@@ -36,6 +40,7 @@ pub(super) struct Config {
 }
 
 const MINUTE: Duration = Duration::from_secs(60);
+const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
 impl Config {
     pub(super) fn draw(dice: &mut Dice) -> Self {
@@ -99,26 +104,37 @@ impl Config {
         };
         // The platform's holds do not lapse by themselves; and who has a wrong clock cannot know when others do.
         let lapsing = !platform && !wrong_clocks && dice.chance(400);
-        let hold_lifetime = if lapsing { dice.pick(&[Some(20 * MINUTE), Some(5 * MINUTE)]) } else { None };
+        let hold_lifetime = if lapsing { dice.pick(&[Some(20 * MINUTE), Some(5 * MINUTE), Some(2 * MINUTE)]) } else { None };
+        let hold_reserve = if hold_lifetime == Some(2 * MINUTE) { MINUTE / 3 } else { 2 * MINUTE };
+        let (capture_window, capture_warning) =
+            dice.pick(&[(None, DAY), (None, DAY), (Some(3 * DAY), DAY), (Some(20 * MINUTE), 2 * MINUTE)]);
         let policy = Policy {
+            capture_warning,
+            hold_reserve,
+            before_lapse: dice.pick(&[BeforeLapse::Capture, BeforeLapse::Reauthorize, BeforeLapse::Nothing]),
+            commit_at_confirm: inventory.release_committed && dice.chance(150),
+            completion_window: dice.pick(&[14 * DAY, 20 * MINUTE]),
+            return_window: dice.pick(&[30 * DAY, 30 * DAY, 20 * MINUTE]),
             lost_stock: if dice.chance(250) { LostStock::Backorder } else { LostStock::Cancel },
             suspects_allowed: dice.pick(&[0, 1, 2]),
             tries_before_attention: dice.pick(&[2, 4, 10]),
             runs_before_stuck: dice.pick(&[2, 5]),
-            retry_window: dice.pick(&[30 * MINUTE, 7 * 24 * 60 * MINUTE]),
+            retry_window: dice.pick(&[30 * MINUTE, 7 * DAY]),
             breaker_failures: dice.pick(&[3, 20]),
             ..Policy::default()
         };
         let slow = dice.chance(400);
         Config {
             processes: 1 + dice.choose(3),
-            clients: 1 + dice.pick(&[0, 1, 1, 2, 2, 3, 5, 7]),
-            actions_max: dice.pick(&[1, 2, 3]),
-            stock: dice.pick(&[1, 2, 3, 100]),
+            clients: 1 + dice.pick(&[0, 0, 0, 1, 1, 2, 3, 5]),
+            actions_max: dice.pick(&[1, 4, 12, 24]),
+            life: dice.pick(&[200, 700, 950]),
+            stock: dice.pick(&[1, 4, 9, 100]),
             inventory,
             hold_lifetime,
             lost_races: platform && dice.chance(500),
             payment,
+            capture_window,
             notify: dice.chance(700),
             policy,
             think: Table::new(&[
@@ -155,9 +171,14 @@ impl std::fmt::Display for Config {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let Config { processes, clients, actions_max, stock, inventory, hold_lifetime, lost_races, payment, notify, .. } = self;
         let Policy { lost_stock, suspects_allowed, tries_before_attention, runs_before_stuck, .. } = &self.policy;
+        let Policy { before_lapse, commit_at_confirm, completion_window, .. } = &self.policy;
         writeln!(f, "{processes} processes, {clients} customers of at most {actions_max} actions, {stock} units of each SKU")?;
         writeln!(f, "  {inventory:?}, holds live {hold_lifetime:?}, lost races: {lost_races}")?;
-        writeln!(f, "  {payment:?}, notifications: {notify}")?;
+        writeln!(f, "  {payment:?}, captured within {:?}, notifications: {notify}", self.capture_window)?;
+        writeln!(
+            f,
+            "  before a lapse: {before_lapse:?}, commit at confirmation: {commit_at_confirm}, completion after {completion_window:?}"
+        )?;
         writeln!(
             f,
             "  lost stock: {lost_stock:?}, suspects allowed: {suspects_allowed}, tries before attention: {tries_before_attention}, runs before stuck: {runs_before_stuck}"

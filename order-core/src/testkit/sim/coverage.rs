@@ -4,18 +4,26 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use super::faults::{ServiceFault, StoreFault};
-use crate::order::{Lifecycle, Order, PaymentStatus};
+use crate::machine::Command;
+use crate::order::{Lifecycle, Order, PaymentStatus, Status};
 
 const LIFECYCLES: usize = Lifecycle::ALL.len();
 const PAYMENTS: usize = PaymentStatus::ALL.len();
 
-/// How often each state was reached and each fault met.
+/// How often something was seen, by its name.
+type Tally = BTreeMap<&'static str, u64>;
+
+/// How often each state was reached, each fault met, and everything else seen.
 #[derive(Debug, Clone)]
 pub struct Coverage {
     states: [[u64; PAYMENTS]; LIFECYCLES],
     store: [u64; StoreFault::NAMES.len()],
     service: [u64; ServiceFault::NAMES.len()],
-    events: BTreeMap<&'static str, u64>,
+    commands: Tally,
+    refused: Tally,
+    facts: Tally,
+    events: Tally,
+    statuses: Tally,
 }
 
 impl Default for Coverage {
@@ -24,18 +32,156 @@ impl Default for Coverage {
             states: [[0; PAYMENTS]; LIFECYCLES],
             store: [0; StoreFault::NAMES.len()],
             service: [0; ServiceFault::NAMES.len()],
-            events: BTreeMap::new(),
+            commands: Tally::new(),
+            refused: Tally::new(),
+            facts: Tally::new(),
+            events: Tally::new(),
+            statuses: Tally::new(),
         }
     }
 }
 
+macro_rules! commands {
+    ($($pattern:pat => $name:literal,)*) => {
+        /// The name of a command's variant.
+        pub(super) const fn name_of(command: &Command) -> &'static str {
+            match command { $($pattern => $name,)* }
+        }
+        const COMMANDS: &[&str] = &[$($name,)*];
+    };
+}
+
+commands! {
+    Command::Cancel => "Cancel",
+    Command::CancelLines { .. } => "CancelLines",
+    Command::CancelRest => "CancelRest",
+    Command::RetryPayment { .. } => "RetryPayment",
+    Command::PlaceHold { .. } => "PlaceHold",
+    Command::ReleaseHold { .. } => "ReleaseHold",
+    Command::PlanShipment { .. } => "PlanShipment",
+    Command::Ship { .. } => "Ship",
+    Command::Deliver { .. } => "Deliver",
+    Command::FailShipment { .. } => "FailShipment",
+    Command::ReturnToSender { .. } => "ReturnToSender",
+    Command::CancelShipment { .. } => "CancelShipment",
+    Command::Complete => "Complete",
+    Command::Credit { .. } => "Credit",
+    Command::CreditLines { .. } => "CreditLines",
+    Command::RequestReturn { .. } => "RequestReturn",
+    Command::ApproveReturn { .. } => "ApproveReturn",
+    Command::RejectReturn { .. } => "RejectReturn",
+    Command::ReceiveReturn { .. } => "ReceiveReturn",
+    Command::CloseReturn { .. } => "CloseReturn",
+    Command::Edit { .. } => "Edit",
+    Command::DiscardEdit => "DiscardEdit",
+    Command::ChangeAddress { .. } => "ChangeAddress",
+    Command::SetMetadata { .. } => "SetMetadata",
+    Command::Acknowledge { .. } => "Acknowledge",
+    Command::SetStatus { .. } => "SetStatus",
+    Command::Redrive => "Redrive",
+    Command::Resolve { .. } => "Resolve",
+    Command::Redact => "Redact",
+    Command::Note => "Note",
+}
+
+/// Every name an event has in the journal.
+const EVENTS: &[&str] = &[
+    "PLACED",
+    "ARMED",
+    "RESERVATION_PLANNED",
+    "STOCK_HELD",
+    "STOCK_REFUSED",
+    "STOCK_UNKNOWN",
+    "STOCK_ABSENT",
+    "STOCK_SUSPECT",
+    "STOCK_DROPPED",
+    "STOCK_RELEASING",
+    "STOCK_COMMITTING",
+    "STOCK_CLOSING_UNKNOWN",
+    "STOCK_CLOSING_REFUSED",
+    "STOCK_RELEASED",
+    "STOCK_COMMITTED",
+    "STOCK_EXPIRED",
+    "STOCK_LOST",
+    "AUTHORIZATION_PLANNED",
+    "CHARGE_PLANNED",
+    "CAPTURE_PLANNED",
+    "VOID_PLANNED",
+    "REFUND_PLANNED",
+    "PAYMENT_AUTHORIZED",
+    "PAYMENT_CAPTURED",
+    "PAYMENT_DECLINED",
+    "PAYMENT_VOIDED",
+    "PAYMENT_REFUNDED",
+    "PAYMENT_OPERATION_FAILED",
+    "PAYMENT_ACTION_REQUIRED",
+    "PAYMENT_PENDING",
+    "PAYMENT_UNKNOWN",
+    "PAYMENT_DROPPED",
+    "PAYMENT_REPORTED",
+    "PAYMENT_UNMATCHED",
+    "CONFIRMED",
+    "REJECTED",
+    "PAYMENT_FAILED",
+    "PAYMENT_RETRIED",
+    "EXPIRED",
+    "CANCEL_REQUESTED",
+    "CANCELLED",
+    "HOLD_PLACED",
+    "HOLD_RELEASED",
+    "ATTENTION_RAISED",
+    "ATTENTION_CLEARED",
+    "ATTENTION_ACKNOWLEDGED",
+    "NOTED",
+    "CHARGED_BACK",
+    "REFUNDED_OUTSIDE",
+    "PAID_OUTSIDE",
+    "UNMATCHED_DISMISSED",
+    "DISPUTE_OPENED",
+    "DISPUTE_WON",
+    "DISPUTE_LOST",
+    "COMPLETED",
+    "LINES_CANCELLED",
+    "SHIPMENT_PLANNED",
+    "SHIPMENT_SHIPPED",
+    "SHIPMENT_DELIVERED",
+    "SHIPMENT_FAILED",
+    "SHIPMENT_RETURNED_TO_SENDER",
+    "SHIPMENT_CANCELLED",
+    "CREDITED",
+    "RETURN_REQUESTED",
+    "RETURN_APPROVED",
+    "RETURN_REJECTED",
+    "RETURN_RECEIVED",
+    "RETURN_CLOSED",
+    "EDIT_STARTED",
+    "EDIT_APPLIED",
+    "EDIT_DISCARDED",
+    "ADDRESS_CHANGED",
+    "METADATA_CHANGED",
+    "RESOLVED",
+    "REDRIVEN",
+    "REDACTED",
+];
+
 impl Coverage {
     pub(super) fn state(&mut self, order: &Order) {
         self.states[order.lifecycle as usize][order.statuses.payment as usize] += 1;
+        *self.statuses.entry(order.statuses.status.as_str()).or_default() += 1;
     }
 
     pub(super) fn event(&mut self, name: &'static str) {
         *self.events.entry(name).or_default() += 1;
+    }
+
+    /// A command was answered, by doing it or by refusing it.
+    pub(super) fn command(&mut self, name: &'static str, done: bool) {
+        *if done { &mut self.commands } else { &mut self.refused }.entry(name).or_default() += 1;
+    }
+
+    /// A fact was told, by a service that was asked or by one that was not.
+    pub(super) fn fact(&mut self, name: &'static str) {
+        *self.facts.entry(name).or_default() += 1;
     }
 
     pub(super) fn store(&mut self, fault: StoreFault) {
@@ -54,8 +200,17 @@ impl Coverage {
         for (mine, theirs) in self.store.iter_mut().zip(&other.store).chain(self.service.iter_mut().zip(&other.service)) {
             *mine += theirs;
         }
-        for (name, n) in &other.events {
-            *self.events.entry(name).or_default() += n;
+        let Coverage { states: _, store: _, service: _, commands, refused, facts, events, statuses } = other;
+        for (mine, theirs) in [
+            (&mut self.commands, commands),
+            (&mut self.refused, refused),
+            (&mut self.facts, facts),
+            (&mut self.events, events),
+            (&mut self.statuses, statuses),
+        ] {
+            for (name, n) in theirs {
+                *mine.entry(name).or_default() += n;
+            }
         }
     }
 
@@ -68,6 +223,19 @@ impl Coverage {
     pub fn faults_met(&self) -> (usize, usize) {
         let met = self.store[1..].iter().chain(&self.service[1..]).filter(|n| **n > 0).count();
         (met, self.store.len() + self.service.len() - 2)
+    }
+
+    /// What was never seen: commands that were never done, events and statuses that never came about.
+    pub fn missing(&self) -> Vec<String> {
+        let never = |what: &str, names: &mut dyn Iterator<Item = &'static str>, seen: &Tally| -> Vec<String> {
+            names.filter(|name| !seen.contains_key(name)).map(|name| format!("{what} {name}")).collect()
+        };
+        let mut missing = never("command", &mut COMMANDS.iter().copied(), &self.commands);
+        missing.extend(never("event", &mut EVENTS.iter().copied(), &self.events));
+        missing.extend(never("status", &mut Status::ALL.iter().map(|s| s.as_str()), &self.statuses));
+        let unlisted = self.events.keys().filter(|name| !EVENTS.contains(name));
+        missing.extend(unlisted.map(|name| format!("event {name} in the list of events")));
+        missing
     }
 }
 
@@ -87,7 +255,18 @@ impl fmt::Display for Coverage {
         writeln!(f, "fault kinds met: {met} of {all}")?;
         writeln!(f, "  store:    {}", list(StoreFault::NAMES, &self.store))?;
         writeln!(f, "  services: {}", list(ServiceFault::NAMES, &self.service))?;
-        let events: Vec<String> = self.events.iter().map(|(name, n)| format!("{name} {n}")).collect();
-        write!(f, "kinds of events: {}\n  {}", self.events.len(), events.join(", "))
+        let tallies = [
+            ("statuses", &self.statuses),
+            ("commands done", &self.commands),
+            ("commands refused", &self.refused),
+            ("facts told", &self.facts),
+            ("events", &self.events),
+        ];
+        for (what, tally) in tallies {
+            let seen: Vec<String> = tally.iter().map(|(name, n)| format!("{name} {n}")).collect();
+            writeln!(f, "{what}: {} kinds\n  {}", tally.len(), seen.join(", "))?;
+        }
+        let missing = self.missing();
+        write!(f, "never seen: {}", if missing.is_empty() { "nothing".to_owned() } else { missing.join(", ") })
     }
 }

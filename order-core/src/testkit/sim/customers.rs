@@ -7,13 +7,14 @@ use futures_util::future::{Either, select};
 use tokio::sync::oneshot;
 
 use super::fixture::METHODS;
-use super::provider::confuse;
+use super::operators::operate;
+use super::provider::{confuse, dispute, move_outside};
 use super::world::{Manager, World, short};
 use crate::error::{Error, ErrorKind};
 use crate::ids::OrderId;
 use crate::manager::{CommandOptions, PlaceOptions, Principal, RetryPayment};
-use crate::order::{Blocks, Lifecycle, Order};
-use crate::runtime::{BoxFuture, Clock};
+use crate::order::{Lifecycle, Order};
+use crate::runtime::BoxFuture;
 use crate::store::ListQuery;
 use crate::testkit::executor::lock;
 
@@ -56,7 +57,7 @@ impl World {
     }
 
     /// What was answered must be readable, and stays so.
-    fn seen(&self, order: &Order) {
+    pub(super) fn seen(&self, order: &Order) {
         let stored = self.store.inspect(order.id, |o, _, _| o.version);
         if stored.is_none_or(|v| v < order.version) {
             self.breach("I24", format!("order {} was answered at version {}, stored is {stored:?}", order.id, order.version));
@@ -82,13 +83,22 @@ pub(super) async fn customer(world: Arc<World>, n: usize) {
             continue;
         }
         let order = own[own.len() - 1];
+        let over = world.store.inspect(order, |o, _, _| o.lifecycle.is_terminal()) == Some(true);
+        if over && world.chance(700) {
+            own.extend(place(&world, n).await);
+            continue;
+        }
+        if world.chance(world.config.life) {
+            operate(&world, order).await;
+            continue;
+        }
         match world.choose(16) {
             0..5 => own.extend(place(&world, n).await),
-            5..8 => cancel(&world, order).await,
-            8..10 => retry(&world, order).await,
-            10..12 => hold(&world, order).await,
-            12 => note(&world, order).await,
-            13 => look(&world, order).await,
+            5..7 => cancel(&world, order).await,
+            7..10 => retry(&world, order).await,
+            10 => look(&world, order).await,
+            11 => dispute(&world, order),
+            12..14 => move_outside(&world, order).await,
             _ => confuse(&world).await,
         }
     }
@@ -103,14 +113,15 @@ async fn place(world: &Arc<World>, n: usize) -> Option<OrderId> {
         Some(k) if !world.chance(30) => k % n,
         _ => world.choose(n),
     };
-    let items: &[(usize, i64)] = match draw(6) {
+    let items: &[(usize, i64)] = match draw(7) {
         0 | 1 => &[(0, 1)],
         2 => &[(0, 1), (1, 2)],
         3 => &[(2, 1)],
         4 => &[(1, 1), (0, 2), (1, 1)],
+        5 => &[(0, 3), (1, 1)],
         _ => &[(2, 1), (0, 1)],
     };
-    let method = METHODS[[0, 0, 0, 1, 1, 2][draw(6)]];
+    let method = METHODS[[0, 0, 1, 1, 1, 2, 3][draw(7)]];
     let coupon = [None, None, Some("FIRST"), Some("ONCE")][draw(4)];
     let request = fixture.request(user, items, method, coupon);
     let key_text = key.map(|k| format!("key-{k}"));
@@ -151,7 +162,7 @@ async fn place(world: &Arc<World>, n: usize) -> Option<OrderId> {
 }
 
 /// An error that such a request can never rightly get is a bug.
-fn expect(world: &World, error: &Error, kinds: &[ErrorKind]) {
+pub(super) fn expect(world: &World, error: &Error, kinds: &[ErrorKind]) {
     if !error.is_retryable() && !kinds.contains(&error.kind()) {
         world.breach("I24", format!("an error that cannot be: {error}"));
     }
@@ -170,16 +181,18 @@ async fn cancel(world: &Arc<World>, order: OrderId) {
                 world.breach("I25", format!("cancelling {order} was answered with {}", after.lifecycle));
             }
             lock(&world.oracle).cancelled.insert(order);
+            lock(&world.coverage).command("Cancel", true);
         }
         Some(Err(e)) => expect(world, &e, &[ErrorKind::Rejected]),
         None => {}
     }
 }
 
-async fn retry(world: &Arc<World>, order: OrderId) {
+pub(super) async fn retry(world: &Arc<World>, order: OrderId) {
     let operator = Principal::operator("simulated");
     let method = METHODS[world.choose(METHODS.len())];
-    let options = CommandOptions { key: Some("retry".parse().expect("a valid key")), ..CommandOptions::default() };
+    let key = world.pick(&["retry", "retry-2"]);
+    let options = CommandOptions { key: Some(key.parse().expect("a valid key")), ..CommandOptions::default() };
     let retry = RetryPayment { method: method.into(), token: Some("tok_other".into()), return_url: None };
     let request =
         |m: Manager| -> BoxFuture<_> { Box::pin(async move { m.retry_payment(&operator, order.into(), options, retry).await }) };
@@ -187,45 +200,10 @@ async fn retry(world: &Arc<World>, order: OrderId) {
         Some(Ok(after)) => {
             world.trace(|| format!("{} is paid again by {method}: {}", short(order), after.statuses.status));
             world.seen(&after);
+            lock(&world.coverage).command("RetryPayment", true);
         }
         Some(Err(e)) => expect(world, &e, &[ErrorKind::Rejected]),
         None => {}
-    }
-}
-
-async fn hold(world: &Arc<World>, order: OrderId) {
-    let operator = Principal::operator("simulated");
-    let kind: crate::ids::Name = "review".parse().expect("a valid name");
-    let blocks = world.pick(&[Blocks::Confirm, Blocks::Capture]);
-    let until = world.pick(&[None, Some(Duration::from_secs(2)), Some(Duration::from_secs(900))]);
-    let until = until.map(|d| world.runtime.now().after(d));
-    let lift = world.chance(300);
-    let options = CommandOptions::default();
-    let answer = world
-        .ask(|m| {
-            Box::pin(async move {
-                if lift {
-                    m.release_hold(&operator, order.into(), options, kind).await
-                } else {
-                    m.place_hold(&operator, order.into(), options, kind, blocks, until).await
-                }
-            })
-        })
-        .await;
-    match answer {
-        Some(Ok(after)) => world.seen(&after),
-        Some(Err(e)) => expect(world, &e, &[ErrorKind::Rejected]),
-        None => {}
-    }
-}
-
-async fn note(world: &Arc<World>, order: OrderId) {
-    let operator = Principal::operator("simulated");
-    let request = |m: Manager| -> BoxFuture<_> {
-        Box::pin(async move { m.note(&operator, order.into(), CommandOptions::default(), "called".into()).await })
-    };
-    if let Some(Ok(after)) = world.ask(request).await {
-        world.seen(&after);
     }
 }
 

@@ -21,8 +21,8 @@ pub(super) struct Fixture {
     template: PlaceRequest,
 }
 
-/// Payment methods: charged at placing, authorized at placing, invoiced.
-pub(super) const METHODS: [&str; 3] = ["CARD", "LATER", "INVOICE"];
+/// Payment methods: charged at placing, authorized at placing, invoiced, paid on delivery.
+pub(super) const METHODS: [&str; 4] = ["CARD", "LATER", "INVOICE", "COD"];
 
 impl Fixture {
     pub(super) fn new() -> Self {
@@ -49,13 +49,14 @@ impl Fixture {
             catalogue.put_user(User { id: *id, email: "customer@example.com".into(), account_status: "active".into() });
         }
         let shipping = vec![ShippingRule { method: name("STANDARD"), price: 490, free_from: Some(5000) }];
-        let tax = vec![TaxRule {
-            country: "US".into(),
+        let tax_of = |country: &str, rate, inclusive| TaxRule {
+            country: country.into(),
             state: None,
-            rate: rust_decimal::Decimal::new(725, 4),
-            inclusive: false,
+            rate: rust_decimal::Decimal::new(rate, 4),
+            inclusive,
             taxes_shipping: true,
-        }];
+        };
+        let tax = vec![tax_of("US", 725, false), tax_of("DE", 1900, true), tax_of("CA", 500, false)];
         let coupon = |code, uses, uses_per_customer| CouponRule {
             code: name(code),
             discount: Discount::Percent(rust_decimal::Decimal::new(15, 0)),
@@ -66,7 +67,7 @@ impl Fixture {
             uses_per_customer,
         };
         let coupons = vec![coupon("FIRST", Some(1), None), coupon("ONCE", Some(3), Some(1))];
-        let terms = [PaymentTerms::Confirm, PaymentTerms::Shipment, PaymentTerms::Invoice];
+        let terms = [PaymentTerms::Confirm, PaymentTerms::Shipment, PaymentTerms::Invoice, PaymentTerms::Delivery];
         let methods = METHODS.iter().zip(terms).map(|(method, due)| PaymentMethodRule { method: name(method), due }).collect();
         let pricing = PriceBook::new(Currency::USD, shipping, tax, coupons, methods).expect("a valid price book");
         let template = PlaceRequest {
@@ -91,6 +92,12 @@ impl Fixture {
         Arc::clone(&self.pricing) as Arc<dyn Pricing>
     }
 
+    /// An address in that country.
+    pub(super) fn address(&self, country: &str, city: &str) -> AddressInput {
+        let address = self.template.shipping_address.clone().unwrap_or_default();
+        AddressInput { country: country.into(), city: city.into(), ..address }
+    }
+
     /// A request of `user` for so many of each product (by place), paid by `method`.
     pub(super) fn request(&self, user: UserId, items: &[(usize, i64)], method: &str, coupon: Option<&str>) -> PlaceRequest {
         PlaceRequest {
@@ -104,6 +111,7 @@ impl Fixture {
                 })
                 .collect(),
             payment_method: method.into(),
+            notes: Some("ring twice".into()),
             coupon_code: coupon.map(Into::into),
             ..self.template.clone()
         }

@@ -5,10 +5,11 @@ use std::time::Duration;
 
 use uuid::Uuid;
 
+use super::moments::{Past, check_row};
 use super::world::{World, short};
 use crate::audit::{Replay, check_records};
-use crate::ids::{Fence, OrderId, UserId};
-use crate::machine::{PaymentReport, Purpose, closing_key, key, next};
+use crate::ids::{Fence, IdempotencyKey, OrderId, UserId};
+use crate::machine::{Command, PaymentReport, Purpose, closing_key, key, next};
 use crate::number::OrderNumber;
 use crate::order::{Event, Op};
 use crate::runtime::Runtime;
@@ -41,6 +42,12 @@ pub(super) struct Oracle {
     pub answered: BTreeMap<OrderId, u64>,
     /// Holds of which a process was told that they exist, by the process and the inventory's name for the hold.
     pub told: Vec<(ProcessId, OrderId, String)>,
+    /// Commands that were asked for under a key, to be asked for again.
+    pub asked: Vec<(OrderId, Command, IdempotencyKey)>,
+    /// Holds that the inventory lost, by its names for them.
+    pub lost: HashMap<String, OrderId>,
+    /// How many disputes there were.
+    pub disputes: usize,
     /// Orders whose cancellation was answered.
     pub cancelled: HashSet<OrderId>,
 }
@@ -53,14 +60,12 @@ struct Watched {
     keys: HashMap<Uuid, Intent>,
 }
 
-/// More refusals than any closing gets.
-const REFUSALS_MAX: u32 = 8;
-
 /// What a derived key stands for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Intent {
     Op(Op),
-    Closing(u32),
+    /// The reservation, and which of its closings.
+    Closing(u32, u32),
 }
 
 impl Oracle {
@@ -85,7 +90,8 @@ impl Oracle {
             self.claimed(host, id, fence, until);
         }
         let mut breaches = Vec::new();
-        let Oracle { orders, numbers, .. } = self;
+        let Oracle { orders, numbers, cancelled, lost, .. } = self;
+        let past = Past { cancelled: cancelled.contains(&id), lost: lost.values().any(|o| *o == id) };
         let watched = orders.entry(id).or_default();
         world.store.inspect(id, |order, journal, item| {
             let rows = journal.get(rows).unwrap_or_default();
@@ -101,8 +107,14 @@ impl Oracle {
                 coverage.event(row.event.name());
                 match &row.event {
                     Event::Armed { ops } => watched.intents.extend(ops.iter().map(|op| Intent::Op(*op))),
-                    Event::StockClosing { n, .. } => watched.intents.push(Intent::Closing(*n)),
+                    Event::StockClosing { n, .. } => {
+                        let closing = watched.replay.order().and_then(|o| o.reservation(*n)?.closing);
+                        watched.intents.extend(closing.map(|c| Intent::Closing(*n, c.serial)));
+                    }
                     _ => {}
+                }
+                if let Some(order) = watched.replay.order() {
+                    check_row(world, order, row, past, &mut breaches);
                 }
             }
             if !rows.is_empty() {
@@ -134,23 +146,23 @@ impl Oracle {
         let Some(watched) = self.orders.get_mut(&order) else {
             return world.breach("I21", format!("a call for order {order}, which was never committed"));
         };
-        let stored = world
-            .store
-            .inspect(order, |o, _, work| (o.reservations.len() as u32, o.payments.len() as u32, work.and_then(|w| w.fence)));
-        let (reservations, payments, fence) = stored.unwrap_or_default();
-        let intent = watched.keys.get(&call).copied().or_else(|| {
-            let intent = match purpose {
-                Purpose::Payment => (1..=payments).find(|n| key(order, purpose, *n) == call).map(Op::Payment).map(Intent::Op),
-                Purpose::Reserve => {
-                    (1..=reservations).find(|n| key(order, purpose, *n) == call).map(Op::Reservation).map(Intent::Op)
-                }
-                Purpose::Release | Purpose::Commit => (1..=reservations)
-                    .find(|n| (0..REFUSALS_MAX).any(|refusals| closing_key(order, purpose, *n, refusals) == call))
-                    .map(Intent::Closing),
-            }?;
-            watched.keys.insert(call, intent);
-            Some(intent)
+        let known = watched.keys.get(&call).copied();
+        let stored = world.store.inspect(order, |o, _, work| {
+            let named = |n: &u32| key(order, purpose, *n) == call;
+            let intent = known.or_else(|| match purpose {
+                Purpose::Payment => (1..=o.payments.len() as u32).find(named).map(Op::Payment).map(Intent::Op),
+                Purpose::Reserve => (1..=o.reservations.len() as u32).find(named).map(Op::Reservation).map(Intent::Op),
+                Purpose::Release | Purpose::Commit => o.reservations.iter().find_map(|r| {
+                    let serial = (0..=r.closings).find(|serial| closing_key(order, purpose, r.n, *serial) == call)?;
+                    Some(Intent::Closing(r.n, serial))
+                }),
+            });
+            (intent, work.and_then(|w| w.fence))
         });
+        let (intent, fence) = stored.unwrap_or_default();
+        if let Some(intent) = intent {
+            watched.keys.insert(call, intent);
+        }
         match intent {
             None => world.breach("I20", format!("order {order}: {request} under a key that none of its operations derives")),
             Some(intent) if !watched.intents.contains(&intent) => {

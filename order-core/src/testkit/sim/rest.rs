@@ -5,23 +5,25 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use super::config::Config;
 use super::faults::StoreFault;
 use super::follower::check_feed;
-use super::provider::settle_everything;
+use super::ledgers::{check_holds, check_payments};
+use super::operators::{execute, resolve};
+use super::provider::{refund_by_hand, settle_everything};
 use super::world::{Manager, World};
-use crate::audit::{check_at_rest, check_order};
-use crate::ids::{ChangesetId, OrderId};
-use crate::machine::{Purpose, event_id, key, next, settle};
+use crate::archive;
+use crate::audit::{Breach, check_at_rest, check_order};
+use crate::machine::{Command, event_id, next, settle};
 use crate::manager::{CommandOptions, Principal};
-use crate::order::{AttentionReason, HoldState, Lifecycle, OperationState, Order, Reservation, decode_event, encode_event};
-use crate::policy::LostStock;
-use crate::runtime::{Clock, Ids};
-use crate::store::{Changeset, OrderStore, WorkChange};
+use crate::order::{AttentionReason, DisputeState, Event, HoldState, JournalRow, Lifecycle, Order, Reservation};
+use crate::policy::{BeforeLapse, LostStock};
+use crate::runtime::Clock;
+use crate::store::{Dumped, WorkItem};
 use crate::testkit::executor::lock;
-use crate::testkit::services::{LedgerHoldState, LedgerPayment};
 
 /// How often orders are worked after healing before that counts as never coming to rest.
-const ROUNDS_MAX: u32 = 400;
+const ROUNDS_MAX: u32 = 1000;
 
 /// How often operators take up again what is stuck. What is stuck then, although nothing is wrong any more, stays stuck.
 const WAKINGS_MAX: u32 = 4;
@@ -50,15 +52,17 @@ pub(super) async fn heal_and_rest(world: Arc<World>) {
             return world.breach("I12", format!("working failed though nothing is wrong: {e}"));
         }
         // What was put aside during the chaos is looked at by a person, and taken up again.
-        if wakings < WAKINGS_MAX && wake_stuck(&world).await {
+        // Not before everything has been heard: what a provider did by itself may be why it refuses.
+        let heard = world.outstanding.load(Ordering::Relaxed) == 0;
+        if heard && wakings < WAKINGS_MAX && mend(&world, wakings).await {
             wakings += 1;
             continue;
         }
         match world.next_due() {
             None if world.outstanding.load(Ordering::Relaxed) == 0 => return check(&world),
             None => world.runtime.timer(Duration::from_secs(60)).await,
-            // Confirmed orders renew their holds for ever.
-            Some(_) if world.config.hold_lifetime.is_some() && only_renewals(&world) => return check(&world),
+            // Confirmed orders renew their holds and authorizations for ever.
+            Some(_) if renews(&world) && only_renewals(&world) => return check(&world),
             Some(wait) => world.runtime.timer(wait.max(Duration::from_millis(1))).await,
         }
     }
@@ -86,24 +90,55 @@ async fn lift_holds(world: &Arc<World>, manager: &Manager) {
     }
 }
 
-/// As an operator does who has seen to what was stuck. Whether anything was.
-async fn wake_stuck(world: &World) -> bool {
+/// As operators do who see to whatever is stuck, or waits for them. Whether there was anything to do.
+async fn mend(world: &Arc<World>, wakings: u32) -> bool {
     let mut any = false;
     for order in world.store.orders() {
-        let stuck = world.store.inspect(order.id, |_, _, work| work.is_some_and(|w| w.due.is_none()));
-        if stuck == Some(true) {
+        // What is stuck may be hidden behind what is due again and again, such as renewing a hold.
+        let env = world.env(world.runtime.now());
+        let is_stuck = |o: &Order, w: &WorkItem| w.due.is_none() || !next(o, &w.tries, &env).stuck.is_empty();
+        let stuck = world.store.inspect(order.id, |o, _, work| work.is_some_and(|w| is_stuck(o, w))) == Some(true);
+        let refused = order.attention.iter().any(|a| a.reason == AttentionReason::CaptureFailed && !a.acknowledged);
+        // Asked again and refused again: the provider took what went back outside from another payment than the order did.
+        let in_vain = stuck && wakings > 1 && order.has_attention(AttentionReason::RefundFailed);
+        if in_vain || order.has_attention(AttentionReason::RefundByHand) {
+            any |= refund_by_hand(world, &order);
+        }
+        if let Some(command) = resolve(world, &order) {
             any = true;
-            let now = world.runtime.now();
-            let id: ChangesetId = world.ids.changeset_id(now);
-            let work = WorkChange::Wake { due: now };
-            let before = Some(Arc::clone(&order));
-            let changeset = Changeset { id, before, after: order, journal: Vec::new(), key: None, claims: Vec::new(), work };
-            if let Err(e) = world.store.commit(changeset).await {
-                world.breach("I12", format!("a stuck order cannot be woken: {e}"));
-            }
+            must(world, &order, &command).await;
+        }
+        if refused {
+            let about = None;
+            must(world, &order, &Command::Acknowledge { reason: AttentionReason::CaptureFailed, about }).await;
+        }
+        if stuck || refused {
+            any = true;
+            must(world, &order, &Command::Redrive).await;
         }
     }
     any
+}
+
+/// Now that nothing is wrong, repairs work; unless the order has changed since it was looked at.
+async fn must(world: &Arc<World>, order: &Order, command: &Command) {
+    if let Some(Err(e)) = execute(world, order, command, None, None).await
+        && world.store.inspect(order.id, |o, _, _| o.version) == Some(order.version)
+    {
+        world.breach("I12", format!("{command:?} of order {} failed though nothing is wrong: {e}", order.id));
+    }
+}
+
+/// Whether money is to go back that is not on its way yet.
+fn pauses(order: &Order) -> bool {
+    let money = order.money();
+    let disputed = order.disputes.iter().any(|d| d.state == DisputeState::Open);
+    !disputed && money.captured - money.refunded > money.owed
+}
+
+fn renews(world: &World) -> bool {
+    let Config { hold_lifetime, policy, .. } = &world.config;
+    hold_lifetime.is_some() || policy.before_lapse == BeforeLapse::Reauthorize
 }
 
 fn only_renewals(world: &World) -> bool {
@@ -118,8 +153,12 @@ fn only_renewals(world: &World) -> bool {
             let over = |t: Option<crate::time::Timestamp>| t.is_some_and(|t| t <= env.now);
             let changing =
                 |r: &Reservation| r.state.is_open() || r.closing.is_some() || (r.state == HoldState::Held && over(r.expires_at));
+            let there = |r: &Reservation| matches!(r.state, HoldState::Held | HoldState::Committed);
+            let asked_again = |r: &Reservation| r.closing_refused && there(r);
             let under_way = order.reservations.iter().any(changing)
                 || order.payments.iter().any(|p| p.state.is_open())
+                || order.open_edit().is_some()
+                || (left.stuck.is_empty() && (pauses(order) || order.reservations.iter().any(asked_again)))
                 || order.notices.iter().any(|n| n.seq > order.notified);
             let due =
                 !left.events.is_empty() || !left.calls.is_empty() || !left.stuck.is_empty() || settle(order, &env).is_some();
@@ -161,35 +200,76 @@ fn check_one(world: &World, order: &Order) {
     let found = world.store.inspect(id, |order, journal, work| {
         let mut found = check_order(order, journal);
         found.extend(check_at_rest(order));
+        found.extend(check_archive(order, journal));
         for row in journal {
-            let again = decode_event(&encode_event(&row.event));
-            if again.as_ref().ok() != Some(&row.event) {
-                let detail = format!("order {id}: row {} is read as {again:?}, written as {:?}", row.seq, row.event);
-                found.push(crate::audit::Breach { invariant: "I10", detail });
-            }
             let notice = row.event.notice().filter(|_| world.config.notify);
             let told = |log: &std::collections::BTreeMap<_, _>| log.contains_key(&event_id(id, row.seq));
             if notice.is_some() && !world.notifications.with_log(told) {
                 let detail = format!("order {id}: the customer was never told of row {}", row.seq);
-                found.push(crate::audit::Breach { invariant: "I12", detail });
+                found.push(Breach { invariant: "I12", detail });
             }
+        }
+        let mut keys: Vec<_> = journal.iter().filter_map(|r| r.command_key.as_ref()).collect();
+        let all = keys.len();
+        keys.sort_unstable();
+        keys.dedup();
+        if keys.len() != all {
+            let detail = format!("order {id}: two rows of its journal carry one key");
+            found.push(Breach { invariant: "I19", detail });
+        }
+        let erased = |o: &Order| {
+            let payments = o.payments.iter().all(|p| p.token.0.is_none() && p.return_url.0.is_none() && p.action.0.is_none());
+            let edits = o.edits.iter().all(|e| e.address.0.is_none());
+            payments && edits && o.addresses.0.is_none() && o.notes.0.is_none()
+        };
+        let redacted = journal.iter().position(|r| r.event == Event::Redacted);
+        if let Some(i) = redacted
+            && (!erased(order) || journal[..i].iter().any(|r| r.notes.is_some()))
+        {
+            let detail = format!("order {id} was redacted, and still has personal data");
+            found.push(Breach { invariant: "I27", detail });
         }
         if work.is_some_and(|w| w.due.is_none()) {
             let detail = format!("order {id} is stuck though nothing is wrong: {work:?}");
-            found.push(crate::audit::Breach { invariant: "I12", detail });
+            found.push(Breach { invariant: "I12", detail });
         }
         found
     });
     world.breaches(found.unwrap_or_default());
     let over = matches!(
         order.lifecycle,
-        Lifecycle::Confirmed | Lifecycle::Cancelled | Lifecycle::Rejected | Lifecycle::Expired | Lifecycle::PaymentFailed
+        Lifecycle::Confirmed
+            | Lifecycle::Completed
+            | Lifecycle::Cancelled
+            | Lifecycle::Rejected
+            | Lifecycle::Expired
+            | Lifecycle::PaymentFailed
     );
     // Paid, kept on backorder, and too many holds of it may exist without proof: that is for a person to see to.
     let suspected = order.has_attention(AttentionReason::SuspectHold) && world.config.policy.lost_stock == LostStock::Backorder;
-    if !over && !suspected {
+    // More is said to have gone back than came in by then: what is missing is neither owed nor paid until a person says so.
+    let took_back = [AttentionReason::Chargeback, AttentionReason::OutsideRefund].iter().any(|r| order.has_attention(*r));
+    let waits = order.lifecycle == Lifecycle::Pending && took_back;
+    if !over && !suspected && !waits {
         world.breach("I12", format!("order {id} rests while it is {}", order.lifecycle));
     }
+}
+
+/// An order that is taken elsewhere comes out as it went in.
+fn check_archive(order: &Arc<Order>, journal: &[JournalRow]) -> Option<Breach> {
+    let breach = |detail| Some(Breach { invariant: "I10", detail: format!("order {}: {detail}", order.id) });
+    let line = archive::write(&Dumped { order: Arc::clone(order), journal: journal.to_vec(), keys: Vec::new() });
+    let again = match archive::read(&line) {
+        Ok(again) => again,
+        Err(e) => return breach(format!("its archive cannot be read: {e}: {line}")),
+    };
+    // A store may keep notices that were given.
+    let mut kept = Order::clone(order);
+    kept.notices.retain(|n| n.seq > kept.notified);
+    if let Some((read, written)) = again.journal.iter().zip(journal).find(|(read, written)| read != written) {
+        return breach(format!("row {} is read as {read:?}, written as {written:?}", written.seq));
+    }
+    if *again.order == kept { None } else { breach(format!("read as {:?}, written as {kept:?}", again.order)) }
 }
 
 /// What a process was told and lived to write down is written down, whoever has the lease. Looked at where the store always
@@ -223,115 +303,6 @@ fn check_claims(world: &World, orders: &[Arc<Order>]) {
     for (name, counted) in &in_use {
         if !held.contains_key(name.as_str()) {
             world.breach("I15", format!("{name}: {counted} are counted, and no live order holds it"));
-        }
-    }
-}
-
-/// The provider's ledger and the orders' records say the same.
-fn check_payments(world: &World, orders: &[Arc<Order>]) {
-    let mut seen: HashMap<uuid::Uuid, LedgerPayment> =
-        world.payments.with_ledger(|l| l.iter().map(|p| (p.key, p.clone())).collect());
-    if seen.len() != world.payments.with_ledger(<[_]>::len) {
-        world.breach("I6", "the provider has two operations under one key".into());
-    }
-    for order in orders {
-        for p in &order.payments {
-            let entry = seen.remove(&key(order.id, Purpose::Payment, p.n));
-            let mismatch = |what: &str| {
-                let ledger = entry.as_ref().map(|e| (e.status, e.amount, e.effects));
-                world.breach("I6", format!("order {} payment {} {} {}: {what}: {ledger:?}", order.id, p.n, p.kind, p.state));
-            };
-            let Some(e) = &entry else {
-                if matches!(p.state, OperationState::Authorized | OperationState::Captured | OperationState::Refunded) {
-                    mismatch("the provider has never heard of it");
-                }
-                continue;
-            };
-            if e.effects != 1 {
-                mismatch("it took effect more than once");
-            }
-            if (e.order, e.kind, e.amount) != (order.id, p.kind, order.in_currency(p.amount)) {
-                mismatch("the provider knows another request");
-            }
-            let agree = match e.status {
-                OperationState::Declined => matches!(p.state, OperationState::Declined | OperationState::Failed),
-                status => p.state == status,
-            };
-            if !agree {
-                mismatch("the provider says otherwise");
-            }
-        }
-    }
-    for stray in seen.values() {
-        world.breach(
-            "I6",
-            format!("the provider knows a {} of {} for order {}, which does not", stray.kind, stray.amount, stray.order),
-        );
-    }
-}
-
-/// The inventory's ledger holds and committed what the orders know, or suspect.
-fn check_holds(world: &World, orders: &[Arc<Order>]) {
-    let by_id: HashMap<OrderId, &Arc<Order>> = orders.iter().map(|o| (o.id, o)).collect();
-    // Suspects not yet matched with a hold that nobody knows.
-    let mut suspects: Vec<(OrderId, &str, u32)> = orders
-        .iter()
-        .flat_map(|o| o.reservations.iter().map(move |r| (o, r)))
-        .filter(|(_, r)| r.state == HoldState::Suspect)
-        .map(|(o, r)| (o.id, r.sku.as_str(), r.quantity))
-        .collect();
-    world.inventory.with_ledger(|holds| {
-        for hold in holds {
-            let known = by_id
-                .get(&hold.order)
-                .and_then(|o| o.reservations.iter().find(|r| r.reference.as_ref().is_some_and(|n| n.as_str() == hold.reference)));
-            let fine = match (hold.state, known) {
-                (LedgerHoldState::Held, Some(r)) => match r.state {
-                    HoldState::Held => true,
-                    // We count a hold's life from the first call that may have made it, so it is over sooner for us. It
-                    // lapses by itself.
-                    HoldState::Expired => hold.expires_at.is_some(),
-                    _ => false,
-                },
-                (LedgerHoldState::Committed, Some(r)) => r.state == HoldState::Committed,
-                (LedgerHoldState::Committed, None) => false,
-                (LedgerHoldState::Released | LedgerHoldState::Expired, Some(r)) => {
-                    !matches!(r.state, HoldState::Held | HoldState::Committed)
-                }
-                (LedgerHoldState::Released | LedgerHoldState::Expired, None) => true,
-                (LedgerHoldState::Held, None) => {
-                    let wanted = (hold.order, hold.sku.as_str(), hold.quantity);
-                    suspects.iter().position(|s| *s == wanted).map(|i| suspects.swap_remove(i)).is_some()
-                }
-            };
-            if !fine {
-                let known = known.map(|r| (r.n, r.state));
-                world.breach(
-                    "I17",
-                    format!(
-                        "order {}: the inventory has {} of {} as {:?} under {}, the order {known:?}",
-                        hold.order, hold.quantity, hold.sku, hold.state, hold.reference
-                    ),
-                );
-            }
-        }
-    });
-    for order in orders {
-        for r in order.reservations.iter().filter(|r| matches!(r.state, HoldState::Held | HoldState::Committed)) {
-            let name = r.reference.as_ref().map(|n| n.as_str());
-            let exists = world.inventory.with_ledger(|holds| holds.iter().any(|h| Some(h.reference.as_str()) == name));
-            if !exists {
-                world.breach(
-                    "I17",
-                    format!("order {} counts on reservation {} {}, which the inventory has not", order.id, r.n, r.state),
-                );
-            }
-        }
-    }
-    for sku in &world.fixture.skus {
-        let level = world.inventory.level(sku);
-        if level.committed > level.stocked || level.reserved > level.on_hand {
-            world.breach("I18", format!("{sku}: {level:?}"));
         }
     }
 }

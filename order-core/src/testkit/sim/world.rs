@@ -94,11 +94,16 @@ impl World {
             for sku in &fixture.skus {
                 inventory.restock(sku, config.stock);
             }
+            let payments = MemoryPayments::new(config.payment, Duration::from_secs(15 * 60), decide);
+            let payments = match config.capture_window {
+                Some(window) => payments.with_expiry(window, Arc::new(runtime.clone())),
+                None => payments,
+            };
             World {
                 store: MemoryStore::new(Arc::clone(&store_clock) as Arc<dyn Clock>),
                 store_clock,
                 inventory,
-                payments: MemoryPayments::new(config.payment, Duration::from_secs(15 * 60), decide),
+                payments,
                 notifications: MemoryNotifications::default(),
                 ids: Arc::new(SeededIds::new(seed)),
                 oracle: Mutex::default(),

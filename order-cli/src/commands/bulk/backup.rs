@@ -1,0 +1,26 @@
+//! `order backup`: a copy of the store while it is in use.
+
+use std::sync::Arc;
+
+use order_core::runtime::SystemClock;
+use serde::Serialize;
+
+use crate::args::bulk::Backup;
+use crate::engine::{must_exist, open_store};
+use crate::exit::Outcome;
+use crate::output::Out;
+use crate::settings::Settings;
+
+#[derive(Debug, Serialize)]
+struct BackupView {
+    file: String,
+}
+
+/// Copies the store.
+pub async fn backup(settings: &Settings, out: &Out, args: &Backup) -> Outcome {
+    must_exist(&settings.store)?;
+    let store = open_store(settings, Arc::new(SystemClock))?;
+    store.backup(&args.file).await?;
+    let view = BackupView { file: args.file.display().to_string() };
+    out.one(&view, || format!("backed up to {}\n", view.file))
+}

@@ -1,0 +1,147 @@
+//! Orders a person must look at, and why.
+
+use order_core::manager::Explanation;
+use order_core::order::{AttentionReason, Op, Order};
+use order_core::time::Timestamp;
+use serde::Serialize;
+
+use super::order::{OrderView, amount};
+use super::table::Table;
+
+/// One reason why a person must look at an order.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reason {
+    /// Its stable name; `STUCK` for what repeating cannot cure.
+    pub name: &'static str,
+    /// What it is about.
+    pub about: Option<Op>,
+    /// Since when, if that is known.
+    pub since: Option<Timestamp>,
+    /// The same in words.
+    pub text: String,
+}
+
+/// The reasons that nobody has acknowledged, and what is stuck.
+pub fn reasons(e: &Explanation) -> Vec<Reason> {
+    let order = &e.order;
+    let open = order.attention.iter().filter(|a| !a.acknowledged);
+    let mut reasons: Vec<Reason> = open
+        .map(|a| Reason {
+            name: a.reason.as_str(),
+            about: a.about,
+            since: Some(a.since),
+            text: with(order, a.about, words(a.reason)),
+        })
+        .collect();
+    reasons.extend(e.next.stuck.iter().map(|s| Reason {
+        name: "STUCK",
+        about: Some(s.op),
+        since: None,
+        text: with(order, Some(s.op), &format!("is stuck: {}", s.why)),
+    }));
+    let parked = e.work.as_ref().is_some_and(|w| w.due.is_none() && w.fence.is_none());
+    if parked && reasons.is_empty() {
+        reasons.push(Reason { name: "STUCK", about: None, since: None, text: "its work was put aside".into() });
+    }
+    reasons
+}
+
+fn with(order: &Order, about: Option<Op>, text: &str) -> String {
+    let what = match about {
+        Some(Op::Payment(n)) => order
+            .payment(n)
+            .map(|p| format!("p{n}, {} {} {}", p.kind.as_str().to_lowercase(), amount(p.amount, order.currency), p.state)),
+        Some(Op::Reservation(n)) => order.reservation(n).map(|r| format!("r{n}, {} {} {}", r.quantity, r.sku, r.state)),
+        Some(op @ Op::Notice(_)) => Some(op.to_string()),
+        None => None,
+    };
+    what.map_or_else(|| text.to_owned(), |what| format!("{text} ({what})"))
+}
+
+/// What a reason means to the person who must look.
+const fn words(reason: AttentionReason) -> &'static str {
+    match reason {
+        AttentionReason::RetriesExhausted => "a call keeps failing; it is still tried",
+        AttentionReason::SuspectHold => "a hold may exist that cannot be proven",
+        AttentionReason::StockLost => "stock was lost and cannot be replaced",
+        AttentionReason::ReleaseRefused => "stock could not be given back or committed",
+        AttentionReason::MoneyOnDeadOrder => "money moved on an order that was over",
+        AttentionReason::AmountMismatch => "a provider reported another amount than was asked",
+        AttentionReason::UnexpectedReport => "a provider reported what contradicts the records",
+        AttentionReason::RefundFailed => "a refund was refused",
+        AttentionReason::VoidFailed => "an authorization could not be given up",
+        AttentionReason::Undecidable => "an outcome cannot be found out",
+        AttentionReason::Malformed => "a service's answer made no sense",
+        AttentionReason::Poison => "workers died on it again and again",
+        AttentionReason::CaptureFailed => "a capture was refused",
+        AttentionReason::CaptureSoon => "an authorization is about to lapse",
+        AttentionReason::AuthorizationLost => "what is owed is no longer authorized",
+        AttentionReason::RefundByHand => "money must be sent back by hand",
+        AttentionReason::OutsideRefund => "money was sent back outside the engine",
+        AttentionReason::Chargeback => "a bank took money back",
+        AttentionReason::Dispute => "a bank questions a payment",
+        AttentionReason::HoldTooLarge => "a hold is too large and cannot be made smaller",
+    }
+}
+
+/// The orders, each with its reasons.
+#[derive(Debug, Serialize)]
+pub struct StuckView {
+    orders: Vec<StuckOrderView>,
+}
+
+/// An order and its reasons.
+#[derive(Debug, Serialize)]
+pub struct StuckOrderView {
+    #[serde(flatten)]
+    order: OrderView,
+    reasons: Vec<ReasonView>,
+}
+
+#[derive(Debug, Serialize)]
+struct ReasonView {
+    reason: &'static str,
+    about: Option<String>,
+    since: Option<String>,
+    text: String,
+}
+
+impl StuckView {
+    /// All of them as one document.
+    pub fn document(found: &[Explanation]) -> Self {
+        StuckView { orders: StuckView::rows(found) }
+    }
+
+    /// One for each order.
+    pub fn rows(found: &[Explanation]) -> Vec<StuckOrderView> {
+        let reason = |r: Reason| ReasonView {
+            reason: r.name,
+            about: r.about.map(|op| op.to_string()),
+            since: r.since.map(|t| t.to_string()),
+            text: r.text,
+        };
+        found
+            .iter()
+            .map(|e| StuckOrderView { order: OrderView::of(&e.order), reasons: reasons(e).into_iter().map(reason).collect() })
+            .collect()
+    }
+}
+
+/// One reason a row, the order named on its first.
+pub fn stuck_table(found: &[Explanation]) -> Table {
+    let mut table = Table::new(&["NUMBER", "STATUS", "PAYMENT", "SINCE", "REASON", "WHAT IT IS"]);
+    for e in found {
+        for (i, reason) in reasons(e).into_iter().enumerate() {
+            let first = |text: String| if i == 0 { text } else { String::new() };
+            table.row([
+                first(e.order.number.to_string()),
+                first(e.order.statuses.status.to_string()),
+                first(e.order.statuses.payment.to_string()),
+                reason.since.map(|t| t.to_string()).unwrap_or_default(),
+                reason.name.to_owned(),
+                reason.text,
+            ]);
+        }
+    }
+    table
+}

@@ -1,0 +1,59 @@
+//! Walks every state that a small order can reach, every pair of axes to its end, and says how many there are.
+//!
+//! ```sh
+//! cargo run --release -p order-core --features testkit --example walk
+//! cargo run --release -p order-core --features testkit --example walk -- --verbose
+//! ```
+//!
+//! `--verbose` prints every pair. What may happen, what is checked and what bounds the states: `tests/rules/walk`.
+
+#![allow(missing_docs, dead_code, reason = "shared with tests/rules, which uses all of it")]
+
+#[path = "../tests/rules/invariants.rs"]
+mod invariants;
+#[path = "../tests/rules/journey.rs"]
+mod journey;
+#[path = "../tests/rules/samples.rs"]
+mod samples;
+#[path = "../tests/rules/shop.rs"]
+mod shop;
+#[path = "../tests/rules/steps.rs"]
+mod steps;
+#[path = "../tests/rules/walk/mod.rs"]
+mod walk;
+
+use std::time::Instant;
+
+#[allow(clippy::disallowed_methods, reason = "it measures real time")]
+fn main() {
+    let verbose = std::env::args().any(|a| a == "--verbose");
+    let began = Instant::now();
+    let (mut all_states, mut all_pairs, mut all_ended) = (0, 0, 0);
+    for setting in walk::SETTINGS {
+        let since = Instant::now();
+        let (mut pairs, mut ended, mut states, mut steps, mut resting, mut longest) = (0, 0, 0, 0, 0, 0);
+        walk::every_pair(setting, usize::MAX, |pair, found| {
+            if verbose {
+                println!("  {pair}: {} states, {} steps", found.states, found.steps);
+            }
+            pairs += 1;
+            ended += usize::from(!found.cut);
+            states += found.states;
+            steps += found.steps;
+            resting += found.resting;
+            longest = longest.max(found.longest);
+        });
+        println!(
+            "{}: {states} states, {steps} steps between them, {resting} at rest, at most {longest} steps to rest; \
+             {ended} of {pairs} pairs of axes walked to their end, {:.1} s",
+            setting.0,
+            since.elapsed().as_secs_f64()
+        );
+        all_states += states;
+        all_pairs += pairs;
+        all_ended += ended;
+    }
+    let seconds = began.elapsed().as_secs_f64();
+    println!("{all_states} states in all; {all_ended} of {all_pairs} pairs of axes walked to their end, {seconds:.1} s");
+    assert_eq!(all_ended, all_pairs, "a pair of axes was cut short");
+}

@@ -1,0 +1,141 @@
+//! What shipments, cancelled units, returns and credits do to an order: the part of [`super::evolve()`] that moves units.
+
+use crate::order::{
+    Credit, CreditKind, Event, Line, LineCredit, LineUnits, Order, ReceivedUnits, Return, ReturnLine, ReturnState, Shipment,
+    ShipmentState,
+};
+use crate::time::Timestamp;
+
+/// Applies one of the events that move units or give credit; any other changes nothing.
+pub(super) fn apply(order: &mut Order, event: &Event, at: Timestamp) {
+    match event {
+        Event::LinesCancelled { lines, cause: _ } => move_units(order, lines, at, |l, units| l.counters.cancelled += units),
+
+        Event::ShipmentPlanned { n, lines } => {
+            move_units(order, lines, at, |l, units| l.counters.planned += units);
+            order.shipments.push(Shipment {
+                n: *n,
+                lines: lines.clone(),
+                state: ShipmentState::Planned,
+                carrier: None,
+                tracking: None,
+                shipped_at: None,
+                delivered_at: None,
+                created_at: at,
+                updated_at: at,
+            });
+        }
+        Event::ShipmentShipped { n, carrier, tracking } => {
+            let lines = with_shipment(order, *n, at, |s| {
+                s.state = ShipmentState::Shipped;
+                s.carrier.clone_from(carrier);
+                s.tracking.clone_from(tracking);
+                s.shipped_at = Some(at);
+            });
+            move_units(order, &lines, at, |l, units| {
+                l.counters.planned = l.counters.planned.saturating_sub(units);
+                l.counters.shipped += units;
+            });
+        }
+        Event::ShipmentDelivered { n } => {
+            // It may have been taken for lost before.
+            let again = order.shipment(*n).is_some_and(|s| !s.state.is_live());
+            let lines = with_shipment(order, *n, at, |s| {
+                s.state = ShipmentState::Delivered;
+                s.delivered_at = Some(at);
+            });
+            move_units(order, &lines, at, |l, units| {
+                l.counters.delivered += units;
+                if again {
+                    l.counters.shipped += units;
+                }
+            });
+        }
+        Event::ShipmentFailed { n } => end(order, *n, ShipmentState::Failed, at),
+        Event::ShipmentReturned { n } => end(order, *n, ShipmentState::Returned, at),
+        Event::ShipmentCancelled { n } => end(order, *n, ShipmentState::Cancelled, at),
+
+        Event::Credited { kind, amount, lines } => {
+            if *kind != CreditKind::Line {
+                credit(order, *kind, None, *amount, at);
+            }
+            for LineCredit { line, amount } in lines {
+                order.with_line(*line, at, |l| l.credit(*amount));
+                credit(order, *kind, Some(*line), *amount, at);
+            }
+        }
+
+        Event::ReturnRequested { n, lines } => {
+            let asked = |l: &LineUnits| ReturnLine { line: l.line, units: l.units, restocked: 0, scrapped: 0 };
+            order.returns.push(Return {
+                n: *n,
+                lines: lines.iter().map(asked).collect(),
+                state: ReturnState::Requested,
+                created_at: at,
+                updated_at: at,
+            });
+        }
+        Event::ReturnApproved { n } => with_return(order, *n, at, |r| r.state = ReturnState::Approved),
+        Event::ReturnRejected { n } => with_return(order, *n, at, |r| r.state = ReturnState::Rejected),
+        Event::ReturnReceived { n, lines } if order.return_numbered(*n).is_some() => {
+            for ReceivedUnits { line, restock, scrap } in lines {
+                with_return(order, *n, at, |r| {
+                    for l in r.lines.iter_mut().filter(|l| l.line == *line) {
+                        l.restocked += restock;
+                        l.scrapped += scrap;
+                    }
+                });
+                order.with_line(*line, at, |l| l.counters.restocked += restock);
+            }
+        }
+        Event::ReturnClosed { n } => {
+            let received = order.return_numbered(*n).map_or_else(Vec::new, |r| r.lines.clone());
+            with_return(order, *n, at, |r| r.state = ReturnState::Closed);
+            for l in received {
+                order.with_line(l.line, at, |line| line.counters.returned += l.received());
+            }
+        }
+        _ => {}
+    }
+}
+
+/// Ends a shipment that did not arrive: its units are open again.
+pub(super) fn end(order: &mut Order, n: u32, state: ShipmentState, at: Timestamp) {
+    let before = order.shipment(n).map(|s| s.state);
+    let lines = with_shipment(order, n, at, |s| s.state = state);
+    move_units(order, &lines, at, |l, units| match before {
+        Some(ShipmentState::Planned) => l.counters.planned = l.counters.planned.saturating_sub(units),
+        Some(ShipmentState::Shipped) => l.counters.shipped = l.counters.shipped.saturating_sub(units),
+        Some(ShipmentState::Delivered) => {
+            l.counters.shipped = l.counters.shipped.saturating_sub(units);
+            l.counters.delivered = l.counters.delivered.saturating_sub(units);
+        }
+        _ => {}
+    });
+}
+
+fn move_units(order: &mut Order, lines: &[LineUnits], at: Timestamp, change: impl Fn(&mut Line, u32)) {
+    for LineUnits { line, units } in lines {
+        order.with_line(*line, at, |l| change(l, *units));
+    }
+}
+
+/// Changes a shipment and says what is in it.
+fn with_shipment(order: &mut Order, n: u32, at: Timestamp, change: impl FnOnce(&mut Shipment)) -> Vec<LineUnits> {
+    let Some(shipment) = n.checked_sub(1).and_then(|i| order.shipments.get_mut(i as usize)) else { return Vec::new() };
+    shipment.updated_at = at;
+    change(shipment);
+    shipment.lines.clone()
+}
+
+fn with_return(order: &mut Order, n: u32, at: Timestamp, change: impl FnOnce(&mut Return)) {
+    if let Some(r) = n.checked_sub(1).and_then(|i| order.returns.get_mut(i as usize)) {
+        r.updated_at = at;
+        change(r);
+    }
+}
+
+fn credit(order: &mut Order, kind: CreditKind, line: Option<u32>, amount: crate::money::Minor, at: Timestamp) {
+    let n = order.credits.len() as u32 + 1;
+    order.credits.push(Credit { n, kind, line, amount, at });
+}

@@ -1,0 +1,262 @@
+//! Many orders at once: taking all of them elsewhere, putting them back, and taking in those of another system.
+//!
+//! Orders come and go one by one, so that a store of any size needs the memory of a few.
+
+use std::sync::Arc;
+
+use futures_util::StreamExt as _;
+use futures_util::stream::FuturesUnordered;
+
+use super::draft::Source;
+use super::{Action, OrderManager, Principal, authorize};
+use crate::archive::restoring;
+use crate::error::{Error, Violation};
+use crate::ids::OrderId;
+use crate::machine::{begin_imported, next, settle};
+use crate::order::{Event, JournalRow, Order};
+use crate::request::ValidImport;
+use crate::services::Clients;
+use crate::store::{
+    Changeset, CommitError, DumpQuery, Dumped, KeyMethod, KeyRecord, OrderRef, OrderStore, StoreError, StoreErrorKind, Tries,
+    WorkChange,
+};
+
+/// How many orders are exported at a time.
+const PAGE: u32 = 100;
+/// How many commits are under way at once, so that a store can make many of them durable together.
+const IN_FLIGHT: usize = 64;
+
+/// What importing an order comes to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum ImportState {
+    /// It is new here.
+    New,
+    /// It was imported before, with the same content.
+    Known,
+}
+
+impl<S: OrderStore, C: Clients> OrderManager<S, C> {
+    /// The next orders after `after`, in the order of ids, whole: to be kept as [`crate::archive`] writes them, or looked
+    /// through. Empty at the end. Each page is as the store was at one moment; an order that changes between two pages is as
+    /// it was when it was read.
+    ///
+    /// They hold personal data and payment tokens.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Forbidden`] but for operators; [`Error::Store`].
+    pub async fn export(&self, principal: &Principal, after: Option<OrderId>) -> Result<Vec<Dumped>, Error> {
+        authorize(principal, Action::Move, None)?;
+        Ok(self.inner.store.dump(&DumpQuery { after, limit: PAGE }).await?)
+    }
+
+    /// Puts exported orders into a store that is empty, verbatim: exporting them again gives the same. Work that is left to
+    /// do for an order is taken up here from then on; nobody may go on with it where the order comes from. `told` is called
+    /// for each order that is durable. Says how many there are.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Forbidden`] but for operators; [`Error::Invalid`] when the store is not empty, for an order that stands among
+    /// `orders` twice, and for one that cannot be restored; [`Error::Store`]; and whatever `orders` gives. What was restored
+    /// before then stays.
+    pub async fn restore<E: From<Error>>(
+        &self,
+        principal: &Principal,
+        orders: impl IntoIterator<Item = Result<Dumped, E>>,
+        mut told: impl FnMut(),
+    ) -> Result<u64, E> {
+        authorize(principal, Action::Move, None)?;
+        self.check_empty().await?;
+        let mut restored = 0;
+        let done = |()| {
+            restored += 1;
+            told();
+        };
+        side_by_side(orders, |dumped| async move { Ok(self.restore_one(dumped).await?) }, done).await?;
+        Ok(restored)
+    }
+
+    /// Whether orders can be restored into the store.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Invalid`] when it is not empty; [`Error::Store`].
+    pub async fn check_empty(&self) -> Result<(), Error> {
+        match self.inner.store.dump(&DumpQuery { after: None, limit: 1 }).await?.first() {
+            None => Ok(()),
+            Some(first) => {
+                let problem = format!("is not empty, it has order {}: restore into a new one", first.order.number);
+                Err(Error::invalid("store", problem))
+            }
+        }
+    }
+
+    async fn restore_one(&self, dumped: Dumped) -> Result<(), Error> {
+        let number = dumped.order.number;
+        let broken = |problem: String| Error::invalid(format!("order {number}"), problem);
+        let work = self.work_left(&dumped.order);
+        let changeset = restoring(dumped, work).map_err(|e| broken(e.to_string()))?;
+        match self.commit(changeset).await {
+            Ok((_, committed)) if committed.replayed => Err(broken("is there already: restore each order once".into())),
+            Ok(_) => Ok(()),
+            Err(CommitError::Store(e)) => Err(e.into()),
+            Err(e) => Err(broken(e.to_string())),
+        }
+    }
+
+    /// An order that something is left to do for is looked at now; another has no work item.
+    fn work_left(&self, order: &Order) -> WorkChange {
+        let env = self.env();
+        match next(order, &Tries::default(), &env) {
+            plan if plan.is_done() => WorkChange::Keep,
+            _ => WorkChange::Wake { due: env.now },
+        }
+    }
+
+    /// What importing `order` would come to.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Forbidden`] but for operators; [`Error::Invalid`] when its external reference was imported with other
+    /// content, or for another customer, when its order number is another order's, and when by the policy it would have been
+    /// completed by now; [`Error::Store`].
+    pub async fn examine_import(&self, principal: &Principal, order: &ValidImport) -> Result<ImportState, Error> {
+        authorize(principal, Action::Move, None)?;
+        let imported = &order.imported;
+        if let Some(record) = self.inner.store.find_key(imported.user, KeyMethod::Import, order.external_ref()).await? {
+            return known(order, &record);
+        }
+        if self.inner.store.load(imported.id.into(), None).await?.is_some() {
+            return Err(of_another_customer(order));
+        }
+        let env = self.env();
+        // What would happen by itself at once, and be told to the customer, happened long ago.
+        if let Some(event) = settle(&begin_imported(imported, env.now), &env) {
+            let problem = format!("is out of date: {} follows at once by the settings of this shop, so state that", event.name());
+            return Err(Error::invalid("status", problem));
+        }
+        if order.own_number && self.inner.store.load(OrderRef::Number(imported.number), None).await?.is_some() {
+            return Err(number_taken(order));
+        }
+        Ok(ImportState::New)
+    }
+
+    /// Takes in historic orders, each with one journal row; those that were imported before are left as they have become.
+    /// Nobody is told of anything that is past. `told` is called for each order that is durable.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Self::examine_import`], and whatever `orders` gives. What was imported before then stays; importing all of
+    /// them again goes on.
+    pub async fn import<E: From<Error>>(
+        &self,
+        principal: &Principal,
+        orders: impl IntoIterator<Item = Result<ValidImport, E>>,
+        told: impl FnMut(ImportState),
+    ) -> Result<(), E> {
+        authorize(principal, Action::Move, None)?;
+        let source = Source { actor: principal.actor(), cause: "import" };
+        let source = &source;
+        side_by_side(orders, |order| async move { Ok(self.import_one(order, source).await?) }, told).await
+    }
+
+    async fn import_one(&self, mut order: ValidImport, source: &Source) -> Result<ImportState, Error> {
+        let request_hash = order.request_hash();
+        loop {
+            match self.commit(self.importing(&order, request_hash, source)).await {
+                Ok(_) => return Ok(ImportState::New),
+                Err(CommitError::KeyTaken(record)) => return known(&order, &record),
+                Err(CommitError::NumberTaken) if order.own_number => return Err(number_taken(&order)),
+                Err(CommitError::NumberTaken) => order.imported.number = self.inner.ids.order_number(),
+                Err(CommitError::Conflict) => return Err(of_another_customer(&order)),
+                Err(CommitError::Store(e)) => return Err(e.into()),
+                Err(e @ (CommitError::CommandKeyTaken | CommitError::Fenced | CommitError::ClaimExhausted { .. })) => {
+                    // It has neither command key nor lease nor claims.
+                    return Err(StoreError::caused(StoreErrorKind::Corrupt, "the store refuses an imported order", e).into());
+                }
+            }
+        }
+    }
+
+    fn importing(&self, order: &ValidImport, request_hash: uuid::Uuid, source: &Source) -> Changeset {
+        let now = self.now();
+        let imported = &order.imported;
+        let id = self.inner.ids.changeset_id(now);
+        let mut after = begin_imported(imported, now);
+        after.notified = after.version;
+        let row = JournalRow {
+            order: after.id,
+            seq: 1,
+            event: Event::Imported(imported.clone()),
+            from: None,
+            to: after.statuses.status,
+            actor: source.actor.clone(),
+            cause: source.cause.into(),
+            notes: None,
+            command_key: None,
+            changeset: id,
+            at: now,
+        };
+        let key = order.external_ref().clone();
+        let key = KeyRecord { user: after.user, method: KeyMethod::Import, key, request_hash, order: after.id };
+        let work = self.work_left(&after);
+        Changeset { id, before: None, after: Arc::new(after), journal: vec![row], key: Some(key), claims: Vec::new(), work }
+    }
+}
+
+/// Whether what was imported under the reference is the same.
+fn known(order: &ValidImport, record: &KeyRecord) -> Result<ImportState, Error> {
+    if record.request_hash == order.request_hash() {
+        return Ok(ImportState::Known);
+    }
+    let problem = format!("{} was imported before with other content, as order {}", order.external_ref(), record.order);
+    Err(Error::Invalid(vec![Violation::new("external_ref", problem)]))
+}
+
+fn of_another_customer(order: &ValidImport) -> Error {
+    Error::invalid("external_ref", format!("{} was imported before for another customer", order.external_ref()))
+}
+
+fn number_taken(order: &ValidImport) -> Error {
+    Error::invalid("order_number", format!("{} is the number of another order", order.imported.number))
+}
+
+/// Does `work` for each of `items`, some of them at a time. After the first error nothing more is begun; what is under way is
+/// waited for, so that nothing happens after the answer.
+async fn side_by_side<T, R, E, F: Future<Output = Result<R, E>>>(
+    items: impl IntoIterator<Item = Result<T, E>>,
+    work: impl Fn(T) -> F,
+    mut done: impl FnMut(R),
+) -> Result<(), E> {
+    let mut items = items.into_iter();
+    let mut under_way = FuturesUnordered::new();
+    let mut failed = None;
+    loop {
+        while failed.is_none() && under_way.len() < IN_FLIGHT {
+            match items.next() {
+                Some(Ok(item)) => under_way.push(work(item)),
+                Some(Err(error)) => failed = Some(error),
+                None => break,
+            }
+        }
+        match under_way.next().await {
+            Some(Ok(answer)) => done(answer),
+            Some(Err(error)) => failed = failed.or(Some(error)),
+            None => return failed.map_or(Ok(()), Err),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Orders can be moved by a task of their own.
+    #[allow(dead_code, reason = "it need only compile")]
+    fn can_be_tasks<S: OrderStore, C: Clients>(manager: &OrderManager<S, C>, principal: &Principal) {
+        fn task(_: impl Future + Send) {}
+        task(manager.export(principal, None));
+        task(manager.restore::<Error>(principal, Vec::new(), || ()));
+        task(manager.import::<Error>(principal, Vec::new(), |_| ()));
+    }
+}

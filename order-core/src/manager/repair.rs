@@ -1,0 +1,158 @@
+//! Repairs in bulk: trying again what is stuck, and looking at every order anew.
+
+use std::sync::Arc;
+
+use super::draft::Draft;
+use super::drive::settle_and_plan;
+use super::{Action, CommandOptions, OrderManager, Principal, authorize};
+use crate::error::Error;
+use crate::ids::OrderId;
+use crate::machine::{Command, Next, next};
+use crate::number::OrderNumber;
+use crate::order::{AttentionReason, Order};
+use crate::services::Clients;
+use crate::store::{CommitError, ListQuery, Loaded, OrderStore, Tries, WorkChange};
+use crate::time::Timestamp;
+
+/// What trying again came to for one order.
+#[derive(Debug)]
+pub struct Retried {
+    /// The order, as it was found.
+    pub before: Arc<Order>,
+    /// What was stuck, in words.
+    pub stuck: Vec<String>,
+    /// The order afterwards, or why it could not be tried again.
+    pub after: Result<Arc<Order>, Error>,
+}
+
+/// What looking at every order anew came to.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Resynced {
+    /// How many orders were looked at.
+    pub looked_at: u64,
+    /// The orders that had something to do and were not, or too late, to be worked; each with the time it is due now.
+    pub woken: Vec<(OrderId, OrderNumber, Timestamp)>,
+}
+
+/// How many orders are read at a time.
+const PAGE: u32 = 500;
+/// How often an order that changes meanwhile is looked at again: who changes an order wakes it.
+const LOOKS_MAX: u32 = 8;
+
+impl<S: OrderStore, C: Clients> OrderManager<S, C> {
+    /// Tries again whatever repeating could not cure, on every order that has such a thing: refused refunds, voids, captures
+    /// and releases, calls that failed too often, orders on which workers died. Each is one command in the order's journal.
+    ///
+    /// One order that cannot be tried again does not keep the others from it.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Forbidden`]; [`Error::Store`] when the orders cannot be listed.
+    pub async fn retry_stuck(&self, principal: &Principal) -> Result<Vec<Retried>, Error> {
+        authorize(principal, Action::Repair, None)?;
+        // All of them first: trying again takes them off the list that is paged through.
+        let mut found = Vec::new();
+        let mut query = ListQuery { stuck: true, limit: PAGE, ..ListQuery::default() };
+        loop {
+            let page = self.list(principal, query.clone()).await?;
+            found.extend(page.orders);
+            match page.next {
+                Some(next) => query.after = Some(next),
+                None => break,
+            }
+        }
+        let mut retried = Vec::new();
+        for order in found {
+            let Loaded { order: before, work } = self.load(principal, order.id.into()).await?;
+            let tries = work.as_ref().map_or_else(Tries::default, |w| w.tries.clone());
+            let parked = work.as_ref().is_some_and(|w| w.due.is_none());
+            let stuck = what_is_stuck(&before, &next(&before, &tries, &self.env()), parked);
+            if stuck.is_empty() {
+                continue;
+            }
+            let id = before.id.into();
+            let after = self.execute(principal, id, CommandOptions::default(), Command::Redrive, String::new()).await;
+            retried.push(Retried { before, stuck, after });
+        }
+        Ok(retried)
+    }
+
+    /// Looks at every order anew, and wakes those that have something to do of which the workers do not know, or know too
+    /// late: after a change of policy, of what services can do, or of the clock. Journals nothing.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Forbidden`]; [`Error::Store`].
+    pub async fn resync(&self, principal: &Principal) -> Result<Resynced, Error> {
+        authorize(principal, Action::Repair, None)?;
+        let mut done = Resynced::default();
+        let mut query = ListQuery { limit: PAGE, ..ListQuery::default() };
+        loop {
+            let page = self.list(principal, query.clone()).await?;
+            for order in page.orders {
+                done.looked_at += 1;
+                if let Some(due) = self.wake_if_late(principal, order.id).await? {
+                    done.woken.push((order.id, order.number, due));
+                }
+            }
+            match page.next {
+                Some(next) => query.after = Some(next),
+                None => return Ok(done),
+            }
+        }
+    }
+
+    /// Wakes an order whose work item is missing or due too late; when it is due then.
+    async fn wake_if_late(&self, principal: &Principal, id: OrderId) -> Result<Option<Timestamp>, Error> {
+        for _ in 0..LOOKS_MAX {
+            let Loaded { order, work } = self.load(principal, id.into()).await?;
+            let env = self.env();
+            let draft = || Draft::of(Arc::clone(&order), self.inner.ids.changeset_id(env.now), env.now);
+            let tries = work.as_ref().map_or_else(Tries::default, |w| w.tries.clone());
+            let mut tried = draft();
+            let plan = settle_and_plan(&mut tried, &tries, &env);
+            let at_once = !tried.is_unchanged() || !plan.calls.is_empty() || (plan.is_done() && work.is_some());
+            let due = if at_once { Some(env.now) } else { plan.wake };
+            let Some(due) = due else { return Ok(None) };
+            let known = match &work {
+                // Whoever is at it finds out.
+                Some(w) if w.fence.is_some() && w.leased_until.is_some_and(|t| t > env.now) => true,
+                Some(w) => w.due.is_some_and(|t| t <= due),
+                None => false,
+            };
+            if known {
+                return Ok(None);
+            }
+            match self.commit(draft().into_changeset(None, WorkChange::Wake { due })).await {
+                Ok(_) => return Ok(Some(due)),
+                Err(CommitError::Conflict) => {}
+                Err(CommitError::Store(e)) => return Err(e.into()),
+                Err(e) => return Err(super::commands::unexpected(&e)),
+            }
+        }
+        Ok(None)
+    }
+}
+
+/// What of an order trying again may cure, in words.
+fn what_is_stuck(order: &Order, plan: &Next, parked: bool) -> Vec<String> {
+    use AttentionReason as Why;
+    let mut stuck: Vec<String> = plan.stuck.iter().map(|s| format!("{}: {}", s.op, s.why)).collect();
+    let curable = |why: Why| {
+        matches!(
+            why,
+            Why::RetriesExhausted | Why::ReleaseRefused | Why::RefundFailed | Why::VoidFailed | Why::CaptureFailed | Why::Poison
+        )
+    };
+    // What was raised before the last time is either cured by now, or raised, or stuck, anew.
+    let is_news = |since: Timestamp| order.redriven_at.is_none_or(|t| since > t);
+    for a in order.attention.iter().filter(|a| !a.acknowledged && curable(a.reason) && is_news(a.since)) {
+        if a.about.is_none_or(|op| plan.stuck.iter().all(|s| s.op != op)) {
+            stuck.push(a.about.map_or_else(|| a.reason.to_string(), |op| format!("{op}: {}", a.reason)));
+        }
+    }
+    if stuck.is_empty() && parked {
+        stuck.push("its work was put aside".into());
+    }
+    stuck
+}

@@ -1,0 +1,189 @@
+//! Edits: changes to what was ordered, prepared beside the order and applied whole or not at all.
+
+use serde::{Deserialize, Serialize};
+
+use super::status::text_enum;
+use super::{Address, Line, LineUnits, Lot, Order, PlacedLine};
+use crate::ids::Sku;
+use crate::money::Minor;
+use crate::text::Private;
+use crate::time::Timestamp;
+
+text_enum! {
+    /// How an edit stands.
+    EditState, "edit state" {
+        /// The difference in stock and money is being secured.
+        Open = "OPEN",
+        /// The order has become what the edit says.
+        Applied = "APPLIED",
+        /// The order stays as it was; what was secured for the edit goes back.
+        Discarded = "DISCARDED",
+    }
+}
+
+text_enum! {
+    /// Why an edit came to nothing.
+    DiscardCause, "discard cause" {
+        /// The inventory has too little of something.
+        StockRefused = "STOCK_REFUSED",
+        /// The difference was not paid.
+        PaymentFailed = "PAYMENT_FAILED",
+        /// It took too long.
+        Expired = "EXPIRED",
+        /// What it was to change has shipped, or is gone, meanwhile.
+        OutOfDate = "OUT_OF_DATE",
+        /// The order is over.
+        OrderOver = "ORDER_OVER",
+        /// Somebody called it off.
+        Requested = "REQUESTED",
+    }
+}
+
+/// More units of a line: a lot of their own, so that the units ordered before keep their price and shares.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RaisedLine {
+    /// The line's number.
+    pub line: u32,
+    /// The further units, at the line's unit price.
+    pub lot: Lot,
+}
+
+/// A line whose shares change because the goods go to another country or state.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RetaxedLine {
+    /// The line's number.
+    pub line: u32,
+    /// Tax added for the units that are kept.
+    pub tax: Minor,
+    /// Tax contained in the price of the units that are kept.
+    pub tax_included: Minor,
+}
+
+/// What shipping costs after the edit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ShippingPrice {
+    /// Without the tax added to it.
+    pub shipping: Minor,
+    /// Tax added to it.
+    pub tax: Minor,
+    /// Tax contained in it.
+    pub tax_included: Minor,
+}
+
+/// What an edit changes, priced. Amounts are minor units of the order's currency.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct EditPlan {
+    /// New lines.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub added: Vec<PlacedLine>,
+    /// More units of lines.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub raised: Vec<RaisedLine>,
+    /// Fewer units of lines: open ones.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub lowered: Vec<LineUnits>,
+    /// Shares that change with the place the goods go to.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub retaxed: Vec<RetaxedLine>,
+    /// The price of shipping, if it changes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shipping: Option<ShippingPrice>,
+}
+
+/// A change to what was ordered.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Edit {
+    /// 1, 2, … within the order.
+    pub n: u32,
+    /// What changes.
+    pub plan: EditPlan,
+    /// How it stands.
+    pub state: EditState,
+    /// Why it came to nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cause: Option<DiscardCause>,
+    /// What must be paid before it applies, in minor units: what is owed rises by so much.
+    #[serde(default)]
+    pub due: Minor,
+    /// The first payment operation that may be for it; `None` if nothing is to be paid.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub payment: Option<u32>,
+    /// The first reservation that may be for it.
+    #[serde(default)]
+    pub reservation: u32,
+    /// Once it is over, the first reservation that cannot be for it any more.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reservation_end: Option<u32>,
+    /// Until when it may take.
+    pub deadline: Timestamp,
+    /// When it was asked for.
+    pub created_at: Timestamp,
+    /// When it last changed.
+    pub updated_at: Timestamp,
+    /// Where the goods go then, if that changes: not in the journal, and erased once the edit is over.
+    #[serde(skip)]
+    pub address: Private<Address>,
+}
+
+impl EditPlan {
+    /// Whether it changes nothing.
+    pub fn is_empty(&self) -> bool {
+        let EditPlan { added, raised, lowered, retaxed, shipping } = self;
+        added.is_empty() && raised.is_empty() && lowered.is_empty() && retaxed.is_empty() && shipping.is_none()
+    }
+
+    /// The units it needs besides those the order has, line by line.
+    pub(crate) fn further_units<'a>(&'a self, lines: &'a [Line]) -> impl Iterator<Item = (&'a Sku, u32)> {
+        let raised = self.raised.iter().filter_map(|r| {
+            let line = r.line.checked_sub(1).and_then(|i| lines.get(i as usize))?;
+            Some((&line.sku, r.lot.units))
+        });
+        self.added.iter().map(|l| (&l.sku, l.lot.units)).chain(raised)
+    }
+
+    /// Whether the order still has what the edit is to change.
+    pub(crate) fn fits(&self, order: &Order) -> bool {
+        let kept = |n: u32| order.line(n).map_or(0, Line::kept);
+        let open = |n: u32| order.line(n).map_or(0, Line::open);
+        self.lowered.iter().all(|l| l.units <= open(l.line))
+            && self.raised.iter().all(|r| kept(r.line) > 0)
+            && self.retaxed.iter().all(|r| kept(r.line) > 0)
+            // Not the last unit: an order without any is to be cancelled.
+            && (!self.added.is_empty() || !self.raised.is_empty() || {
+                let kept: u32 = order.lines.iter().map(Line::kept).sum();
+                kept > self.lowered.iter().map(|l| l.units).sum()
+            })
+    }
+
+    /// Changes the order's lines and sums.
+    pub(crate) fn apply(&self, order: &mut Order, at: Timestamp) {
+        let EditPlan { added, raised, lowered, retaxed, shipping } = self;
+        let included_before: Minor = order.lines.iter().map(Line::tax_included).sum();
+        let shipping_included = order.amounts.tax_included - included_before;
+        for LineUnits { line, units } in lowered {
+            order.with_line(*line, at, |l| l.take_off(*units));
+        }
+        for RetaxedLine { line, tax, tax_included } in retaxed {
+            order.with_line(*line, at, |l| l.retax(*tax, *tax_included));
+        }
+        for RaisedLine { line, lot } in raised {
+            order.with_line(*line, at, |l| l.add_lot(*lot));
+        }
+        for placed in added {
+            let n = order.lines.len() as u32 + 1;
+            order.lines.push(Line::placed(placed, n, at));
+        }
+        let amounts = &mut order.amounts;
+        amounts.subtotal = order.lines.iter().map(|l| l.subtotal).sum();
+        amounts.discount = order.lines.iter().flat_map(|l| &l.lots).map(|lot| lot.coupon).sum();
+        amounts.tax_included = order.lines.iter().map(Line::tax_included).sum::<Minor>() + shipping_included;
+        if let Some(ShippingPrice { shipping, tax, tax_included }) = *shipping {
+            amounts.shipping = shipping;
+            amounts.shipping_tax = tax;
+            amounts.tax_included += tax_included - shipping_included;
+        }
+        let lines_tax: Minor = order.lines.iter().flat_map(|l| &l.lots).map(|lot| lot.tax).sum();
+        amounts.tax = lines_tax + amounts.shipping_tax;
+        amounts.total = amounts.subtotal + amounts.tax + amounts.shipping - amounts.discount;
+    }
+}

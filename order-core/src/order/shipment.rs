@@ -1,0 +1,66 @@
+//! Shipments: units of an order's lines that leave together.
+
+use serde::{Deserialize, Serialize};
+
+use super::status::text_enum;
+use crate::time::Timestamp;
+
+/// Units of one line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LineUnits {
+    /// The line's number.
+    pub line: u32,
+    /// How many of its units, at least 1.
+    pub units: u32,
+}
+
+text_enum! {
+    /// How far a shipment is.
+    ShipmentState, "shipment state" {
+        /// It is being got ready.
+        Planned = "PLANNED",
+        /// It has left.
+        Shipped = "SHIPPED",
+        /// It has arrived.
+        Delivered = "DELIVERED",
+        /// It could not be delivered; its units are open again.
+        Failed = "FAILED",
+        /// It came back undelivered; its units are open again.
+        Returned = "RETURNED_TO_SENDER",
+        /// It never left; its units are open again.
+        Cancelled = "CANCELLED",
+    }
+}
+
+impl ShipmentState {
+    /// Whether its units are spoken for: planned, on their way or there.
+    pub const fn is_live(self) -> bool {
+        match self {
+            ShipmentState::Planned | ShipmentState::Shipped | ShipmentState::Delivered => true,
+            ShipmentState::Failed | ShipmentState::Returned | ShipmentState::Cancelled => false,
+        }
+    }
+}
+
+/// Units that leave together. An order may have any number.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Shipment {
+    /// 1, 2, … within the order.
+    pub n: u32,
+    /// What is in it: each line once.
+    pub lines: Vec<LineUnits>,
+    /// How far it is.
+    pub state: ShipmentState,
+    /// Who carries it.
+    pub carrier: Option<String>,
+    /// The carrier's number for it.
+    pub tracking: Option<String>,
+    /// When it left.
+    pub shipped_at: Option<Timestamp>,
+    /// When it arrived.
+    pub delivered_at: Option<Timestamp>,
+    /// When it was planned.
+    pub created_at: Timestamp,
+    /// When it last changed.
+    pub updated_at: Timestamp,
+}
