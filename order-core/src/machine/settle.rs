@@ -83,15 +83,7 @@ fn capture(order: &Order, env: &Env<'_>) -> Option<Event> {
         let due = if about_to_lapse(p) { order.owed() } else { order.due() };
         let amount = (due - taken).min(capturable(order, p.n));
         if amount > 0 && refused(order, p.n, OperationKind::Capture).0 == 0 {
-            return Some(Event::PaymentPlanned {
-                n: order.payments.len() as u32 + 1,
-                kind: OperationKind::Capture,
-                parent: Some(p.n),
-                method: p.method.clone(),
-                amount,
-                token: Private(None),
-                return_url: Private(None),
-            });
+            return Some(planned(order, OperationKind::Capture, Some(p.n), p, amount));
         }
     }
     None
@@ -124,18 +116,23 @@ fn keep_secured(order: &Order, env: &Env<'_>) -> Option<Event> {
     let last = order.payments.iter().rev().find(|p| p.is_attempt() && p.state != OperationState::Dropped)?;
     let lapsed = last.state == OperationState::Voided && lapses_soon(last, env);
     if lapsed && env.policy.before_lapse == BeforeLapse::Reauthorize {
-        return Some(Event::PaymentPlanned {
-            n: order.payments.len() as u32 + 1,
-            kind: OperationKind::Authorize,
-            parent: None,
-            method: last.method.clone(),
-            amount: missing,
-            token: Private(None),
-            return_url: Private(None),
-        });
+        return Some(planned(order, OperationKind::Authorize, None, last, missing));
     }
     let reason = AttentionReason::AuthorizationLost;
     (!told(reason, None)).then_some(Event::AttentionRaised { reason, about: None })
+}
+
+/// An operation that goes on with what `like` began, paid the same way.
+fn planned(order: &Order, kind: OperationKind, parent: Option<u32>, like: &PaymentOperation, amount: Minor) -> Event {
+    Event::PaymentPlanned {
+        n: order.payments.len() as u32 + 1,
+        kind,
+        parent,
+        method: like.method.clone(),
+        amount,
+        token: Private(None),
+        return_url: Private(None),
+    }
 }
 
 /// Whether an authorization is to be given up because it has lapsed, or is about to and a new one is wanted.

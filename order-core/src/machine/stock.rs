@@ -119,11 +119,15 @@ fn good_units(r: &Reservation, env: &Env<'_>) -> u32 {
     r.committed.saturating_sub(giving_back) + committing + free_units(r, env)
 }
 
-/// How many held units lie there as they are: not about to lapse, and not on their way out or back.
+/// How many held units lie there as they are and will for long enough.
 fn free_units(r: &Reservation, env: &Env<'_>) -> u32 {
-    let closing = r.closing.filter(|c| !c.committed).map_or(0, |c| c.units);
     let lasts = r.expires_at.is_none_or(|t| t > env.now.after(env.policy.hold_reserve));
-    if lasts { r.held().saturating_sub(closing) } else { 0 }
+    if lasts { untouched_units(r) } else { 0 }
+}
+
+/// How many held units are not on their way out or back.
+fn untouched_units(r: &Reservation) -> u32 {
+    r.held().saturating_sub(r.closing.filter(|c| !c.committed).map_or(0, |c| c.units))
 }
 
 /// How many units of `sku` have left the stock for an attempt at placing, or are leaving it, and are not on their way back.
@@ -157,8 +161,7 @@ pub(super) fn kept_units(order: &Order, env: &Env<'_>, r: &Reservation) -> u32 {
         return allotted(order, env, r, wanted);
     }
     // A hold about to lapse is kept until its replacement is there.
-    let there = r.held() - r.closing.filter(|c| !c.committed).map_or(0, |c| c.units.min(r.held()));
-    if stand(order, env, &r.sku, wanted) == SkuStock::Held { 0 } else { there }
+    if stand(order, env, &r.sku, wanted) == SkuStock::Held { 0 } else { untouched_units(r) }
 }
 
 /// Whether the order still wants the hold that reservation `r` asks for.

@@ -36,16 +36,19 @@ impl Wait {
 
 /// Whether no operation of the order is in the engine's hands.
 fn is_quiet(order: &Order) -> bool {
+    !is_asking(order) && order.reservations.iter().all(|r| r.closing.is_none())
+}
+
+/// Whether the engine is asking, or about to ask, for money or stock.
+fn is_asking(order: &Order) -> bool {
     let in_our_hands = |state| matches!(state, OperationState::Planned | OperationState::Armed | OperationState::Unknown);
-    order.payments.iter().all(|p| !in_our_hands(p.state))
-        && order.reservations.iter().all(|r| !r.state.is_open() && r.closing.is_none())
+    order.payments.iter().any(|p| in_our_hands(p.state)) || order.reservations.iter().any(|r| r.state.is_open())
 }
 
 /// Whether waiting is of no use to a caller: the order is decided, or only a person or a provider can move it.
 fn is_decided(order: &Order) -> bool {
-    let in_our_hands = |state| matches!(state, OperationState::Planned | OperationState::Armed | OperationState::Unknown);
     let others_turn = order.payments.iter().any(|p| matches!(p.state, OperationState::Pending | OperationState::ActionRequired));
-    let ours = order.payments.iter().any(|p| in_our_hands(p.state)) || order.reservations.iter().any(|r| r.state.is_open());
+    let ours = is_asking(order);
     match order.lifecycle {
         // What is neither asked for nor about to be waits for the customer, the provider, a person or its deadline.
         Lifecycle::Pending => !ours,

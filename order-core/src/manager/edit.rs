@@ -64,14 +64,14 @@ impl<S: OrderStore, C: Clients> OrderManager<S, C> {
         let before = self.load(principal, order).await?.order;
         authorize(principal, Action::Edit, Some(before.user))?;
         let command = self.edit_command(&before, &valid).await?;
-        let Command::Edit { plan, .. } = &command else { return Err(nothing_changes(&before)) };
-        decide(&before, &command, &self.env())?;
+        let events = decide(&before, &command, &self.env())?;
+        let Some(Event::EditStarted { plan, due, .. }) = events.into_iter().next() else { return Err(nothing_changes(&before)) };
         let mut after = Box::new((*before).clone());
         plan.apply(&mut after, before.updated_at);
         let money = before.money();
         let paid = money.captured - money.refunded - money.refunding;
         let back = (paid - after.owed()).max(0) - (paid - before.owed()).max(0);
-        Ok(EditPreview { due: (after.owed() - before.owed()).max(0), back, before, after })
+        Ok(EditPreview { due, back, before, after })
     }
 
     /// Changes what was ordered: prices it, secures the difference in stock and money, and applies it whole, or not at all.
@@ -140,7 +140,7 @@ impl<S: OrderStore, C: Clients> OrderManager<S, C> {
     /// The command that a request means for the order as it is.
     async fn edit_command(&self, order: &Order, valid: &ValidEdit) -> Result<Command, Error> {
         let ValidEdit { add, set, shipping_address, payment_method, token, return_url } = valid;
-        let changes = self.changes_of(order, set)?;
+        let changes = changes_of(order, set)?;
         let added = self.new_lines(order, valid, &changes).await?;
         let method = payment_method.clone().unwrap_or_else(|| order.payment_method.clone());
         let place = shipping_address.as_ref().filter(|to| is_elsewhere(order, to));
@@ -153,40 +153,6 @@ impl<S: OrderStore, C: Clients> OrderManager<S, C> {
             return_url: return_url.clone(),
             address: Private(shipping_address.clone()),
         })
-    }
-
-    /// What happens to the lines that are there, not priced yet.
-    fn changes_of(&self, order: &Order, set: &[(LineRef, u32)]) -> Result<Changes, Error> {
-        let mut changes = Changes::default();
-        for &(line, quantity) in set {
-            let n = order.line_number(line).ok_or_else(|| Error::NotFound { what: "item", id: line.to_string() })?;
-            let Some(line) = order.line(n) else { continue };
-            if quantity > line.quantity {
-                changes.raised.push((n, quantity - line.quantity));
-            } else if quantity < line.quantity {
-                let units = line.quantity - quantity;
-                if units > line.open() {
-                    return Err(self.not_open(order, line, quantity));
-                }
-                changes.lowered.push(LineUnits { line: n, units });
-            }
-        }
-        Ok(changes)
-    }
-
-    fn not_open(&self, order: &Order, line: &Line, quantity: u32) -> Error {
-        let Line { n, sku, .. } = line;
-        let left = line.quantity - line.open();
-        let number = order.number;
-        let message = format!(
-            "cannot edit order {number}: {quantity} is too few for line {n} ({sku}), {left} units are shipped, in a shipment or cancelled"
-        );
-        let rejection = Rejection {
-            order: Some((order.id, number)),
-            possible: possible(order, self.now()),
-            ..Rejection::new(RejectionReason::NotOpen, message)
-        };
-        rejection.into()
     }
 
     /// The new lines at today's prices; also checks that what is raised may still be ordered.
@@ -304,6 +270,21 @@ struct Changes {
     lowered: Vec<LineUnits>,
 }
 
+/// What happens to the lines that are there, not priced yet.
+fn changes_of(order: &Order, set: &[(LineRef, u32)]) -> Result<Changes, Error> {
+    let mut changes = Changes::default();
+    for &(line, quantity) in set {
+        let n = order.line_number(line).ok_or_else(|| Error::NotFound { what: "item", id: line.to_string() })?;
+        let Some(line) = order.line(n) else { continue };
+        if quantity > line.quantity {
+            changes.raised.push((n, quantity - line.quantity));
+        } else if quantity < line.quantity {
+            changes.lowered.push(LineUnits { line: n, units: line.quantity - quantity });
+        }
+    }
+    Ok(changes)
+}
+
 /// Lots of further units, at the price that the line's units have.
 fn lots_of(order: &Order, raised: &[(u32, u32)]) -> Result<Vec<RaisedLine>, Error> {
     let of_sku = |sku: &crate::ids::Sku| order.lines.iter().filter(|l| l.sku == *sku).map(|l| l.quantity).sum::<u32>();
@@ -327,8 +308,7 @@ fn pricing_line(sku: &crate::ids::Sku, lot: &Lot, requires_shipping: bool) -> Pr
 
 /// Whether an address is in another country or state than the order's, so that tax and shipping may differ.
 fn is_elsewhere(order: &Order, to: &Address) -> bool {
-    let same = |a: &str, b: &str| a.trim().eq_ignore_ascii_case(b.trim());
-    order.addresses.0.as_ref().is_none_or(|a| !same(&a.shipping.country, &to.country) || !same(&a.shipping.state, &to.state))
+    order.addresses.0.as_ref().is_none_or(|a| !a.shipping.is_in_same_place(to))
 }
 
 fn nothing_changes(order: &Order) -> Error {
@@ -365,7 +345,8 @@ fn answer(order: Arc<Order>, n: Option<u32>) -> Result<EditAnswer, Error> {
 
 /// What the inventory refused while the edit was under way.
 fn missing(order: &Order, edit: &Edit) -> Vec<Shortage> {
-    let its = |r: &&Reservation| r.state == HoldState::Refused && (edit.created_at..=edit.updated_at).contains(&r.created_at);
+    let end = edit.reservation_end.unwrap_or(u32::MAX);
+    let its = |r: &&Reservation| r.state == HoldState::Refused && (edit.reservation..end).contains(&r.n);
     let refused = order.reservations.iter().filter(its);
     refused.map(|r| Shortage { sku: r.sku.clone(), requested: r.quantity, available: r.available }).collect()
 }

@@ -252,6 +252,18 @@ pub struct Address {
     pub email: Option<String>,
 }
 
+impl Address {
+    /// Whether tax and shipping are the same there: the same country and state, ignoring case and outer blanks.
+    pub fn is_in_same_place(&self, other: &Address) -> bool {
+        same_place(&self.country, &other.country) && same_place(&self.state, &other.state)
+    }
+}
+
+/// Whether two names of a country or state mean the same.
+pub(crate) fn same_place(a: &str, b: &str) -> bool {
+    a.trim().to_lowercase() == b.trim().to_lowercase()
+}
+
 impl std::fmt::Debug for Address {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("Address([redacted])")

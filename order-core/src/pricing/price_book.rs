@@ -8,7 +8,7 @@ use crate::allocation::largest_remainder;
 use crate::error::{Error, Rejection, RejectionReason, Violation};
 use crate::ids::Name;
 use crate::money::{Currency, Minor, Money, rate_of, round_half_up};
-use crate::order::{Claim, PaymentTerms};
+use crate::order::{Claim, PaymentTerms, same_place};
 use crate::time::Timestamp;
 
 /// Shipping methods, tax rates, coupons and payment methods, all in one currency.
@@ -195,10 +195,6 @@ impl PriceBook {
         let per_customer = rule.uses_per_customer.map(|limit| Claim { name: format!("coupon/{code}/{}", request.user), limit });
         Ok((discount, in_all.into_iter().chain(per_customer).collect()))
     }
-}
-
-fn same_place(a: &str, b: &str) -> bool {
-    a.trim().to_lowercase() == b.trim().to_lowercase()
 }
 
 fn too_large() -> Error {

@@ -4,6 +4,7 @@ mod endless;
 mod exactness;
 mod facts;
 mod golden;
+mod holding;
 mod invariants;
 mod journal;
 mod journey;

@@ -5,7 +5,7 @@ use crate::error::{Rejection, RejectionReason};
 use crate::ids::Name;
 use crate::machine::payments::attempt_outstanding;
 use crate::machine::{Command, Env, covered};
-use crate::order::{Address, AddressType, DiscardCause, EditPlan, Event, Lifecycle, Order};
+use crate::order::{Address, AddressType, DiscardCause, EditPlan, Event, Lifecycle, LineUnits, Order};
 use crate::text::Private;
 
 type Paying<'a> = (&'a Name, &'a Private<String>, &'a Private<String>, &'a Private<Address>);
@@ -35,6 +35,16 @@ pub(super) fn start(
     }
     if address.0.is_some() && has_shipped(order) {
         return Err(not_now(order, command, RejectionReason::NotOpen, "something has shipped to its address already"));
+    }
+    for LineUnits { line: n, units } in &plan.lowered {
+        if let Some(line) = order.line(*n).filter(|l| *units > l.open()) {
+            let (quantity, left) = (line.quantity.saturating_sub(*units), line.quantity - line.open());
+            let why = format!(
+                "{quantity} is too few for line {n} ({}), {left} units are shipped, in a shipment or cancelled",
+                line.sku
+            );
+            return Err(not_now(order, command, RejectionReason::NotOpen, why));
+        }
     }
     if !plan.fits(order) {
         let why = "only open units can be changed, and at least one unit must be left: cancel the order to be rid of all";
@@ -90,8 +100,7 @@ pub(super) fn change_address(
     if before == after {
         return Ok(Vec::new());
     }
-    let same = |a: &str, b: &str| a.eq_ignore_ascii_case(b);
-    if which == AddressType::Shipping && !(same(&before.country, &after.country) && same(&before.state, &after.state)) {
+    if which == AddressType::Shipping && !before.is_in_same_place(after) {
         let why = "tax and shipping depend on country and state: edit the order instead";
         return Err(not_now(order, command, RejectionReason::OtherTaxPlace, why));
     }

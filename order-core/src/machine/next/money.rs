@@ -188,6 +188,8 @@ impl Planner<'_, '_> {
                 OperationState::Armed | OperationState::Unknown if self.is_clear(op) && moot => {
                     self.out.events.push(Event::PaymentDropped { n: p.n });
                 }
+                // Armed, and provably never sent: it waits like one that is only planned.
+                OperationState::Armed | OperationState::Unknown if self.is_clear(op) && held_back => {}
                 // It may be asked for again only when it may be asked for at all; what became of it can be found out.
                 OperationState::Armed | OperationState::Unknown if held_back && !moot && !self.env.payment.look_up => {}
                 OperationState::Armed | OperationState::Unknown => {
