@@ -5,15 +5,12 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 use order_core::ids::{ProductId, Sku, UserId};
-use order_core::money::Money;
-use order_core::order::OperationState;
 use order_core::runtime::Runtime;
 use order_core::services::{
     AttemptRequest, Availability, CallError, DynClients, FollowUpRequest, HoldAnswer, HoldLookup, HoldRequest,
     InventoryCapabilities, InventoryService, Notification, NotificationService, PaymentAnswer, PaymentCapabilities,
     PaymentLookup, PaymentService, Product, ProductService, ReserveRequest, ServiceName, User, UserService,
 };
-use order_core::text::Private;
 
 use super::clock::World;
 use super::model::{Answer, Fault};
@@ -155,7 +152,7 @@ impl ServiceAnswer for PaymentAnswer {
         self.status.to_string()
     }
     fn garbled(self) -> Result<Self, CallError> {
-        Ok(PaymentAnswer { reference: String::new(), ..self })
+        Ok(self.reference(""))
     }
 }
 
@@ -164,7 +161,7 @@ impl ServiceAnswer for HoldAnswer {
         format!("held {}", self.quantity)
     }
     fn garbled(self) -> Result<Self, CallError> {
-        Ok(HoldAnswer { reference: String::new(), ..self })
+        Ok(self.reference(""))
     }
 }
 
@@ -203,16 +200,8 @@ fn refused<T>(code: String) -> Result<T, CallError> {
     Err(CallError::refused(code))
 }
 
-fn declined_payment(code: String, amount: Money) -> Result<PaymentAnswer, CallError> {
-    Ok(PaymentAnswer {
-        status: OperationState::Declined,
-        reference: String::new(),
-        amount: Money::new(0, amount.currency),
-        code: Some(code),
-        wait: None,
-        action: Private(None),
-        capture_within: None,
-    })
+fn declined_payment(code: String) -> Result<PaymentAnswer, CallError> {
+    Ok(PaymentAnswer::declined(code))
 }
 
 /// Passes a call on to the same method of an inner service.
@@ -252,10 +241,10 @@ impl PaymentService for FaultyServices {
         self.inner.payment.capabilities()
     }
     async fn authorize(&self, r: &AttemptRequest) -> Result<PaymentAnswer, CallError> {
-        pass!(self, payment.authorize(r), ServiceName::Payment, |code| declined_payment(code, r.amount))
+        pass!(self, payment.authorize(r), ServiceName::Payment, declined_payment)
     }
     async fn charge(&self, r: &AttemptRequest) -> Result<PaymentAnswer, CallError> {
-        pass!(self, payment.charge(r), ServiceName::Payment, |code| declined_payment(code, r.amount))
+        pass!(self, payment.charge(r), ServiceName::Payment, declined_payment)
     }
     async fn capture(&self, r: &FollowUpRequest) -> Result<PaymentAnswer, CallError> {
         pass!(self, payment.capture(r), ServiceName::Payment, refused)

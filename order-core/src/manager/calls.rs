@@ -8,13 +8,14 @@ use futures_util::future::{Either, select};
 use super::OrderManager;
 use crate::ids::Reference;
 use crate::machine::{Call, ClosingOutcome, Fact, HoldOutcome, PaymentOutcome, Purpose, Verb, closing_key, event_id, key};
-use crate::order::{Closing, ClosingKind, Op, OperationKind, OperationState, Order, PaymentOperation, Reservation};
+use crate::order::{Address, Closing, ClosingKind, Op, OperationKind, OperationState, Order, PaymentOperation, Reservation};
 use crate::planted::{Bug, planted};
 use crate::services::{
     AttemptRequest, CallError, Clients, FollowUpRequest, HoldAnswer, HoldLookup, HoldRequest, InventoryService, Notification,
     NotificationService, PaymentAnswer, PaymentLookup, PaymentService, ReserveRequest, ServiceName,
 };
 use crate::store::OrderStore;
+use crate::text::Private;
 use crate::time::Timestamp;
 
 /// What a call came to.
@@ -72,9 +73,12 @@ impl<S: OrderStore, C: Clients> OrderManager<S, C> {
         let reserve = || ReserveRequest {
             key: key(order.id, Purpose::Reserve, n),
             order: order.id,
+            number: order.number,
+            user: order.user,
             sku: r.sku.clone(),
             quantity: r.quantity,
             lifetime: self.inner.policy.hold_lifetime,
+            destination: shipping_address(order),
         };
         let fact = |outcome| Fact::Hold { n, outcome };
         // An earlier call may have made the hold: then it lives since then at the earliest, however late we hear of it.
@@ -125,11 +129,16 @@ impl<S: OrderStore, C: Clients> OrderManager<S, C> {
                     key: closing_key(order.id, purpose, n, serial),
                     reserve_key: key(order.id, Purpose::Reserve, n),
                     order: order.id,
+                    number: order.number,
                     sku: r.sku.clone(),
                     quantity: units,
                     reference: r.reference.clone(),
                     committed,
                     repeat,
+                    destination: match kind {
+                        ClosingKind::Commit => shipping_address(order),
+                        ClosingKind::Release => Private(None),
+                    },
                 };
                 let answer = match kind {
                     ClosingKind::Release => self.within(ServiceName::Inventory, inventory.release(&request)).await,
@@ -166,10 +175,14 @@ impl<S: OrderStore, C: Clients> OrderManager<S, C> {
                 let request = AttemptRequest {
                     key: own_key,
                     order: order.id,
+                    number: order.number,
+                    user: order.user,
                     amount: order.in_currency(p.amount),
                     method: p.method.clone(),
                     token: p.token.clone(),
                     return_url: p.return_url.clone(),
+                    shipping: shipping_address(order),
+                    billing: Private(order.addresses.get().map(|a| a.billing.clone())),
                 };
                 match kind {
                     OperationKind::Authorize => self.within(ServiceName::Payment, payment.authorize(&request)).await,
@@ -181,6 +194,7 @@ impl<S: OrderStore, C: Clients> OrderManager<S, C> {
                 let request = FollowUpRequest {
                     key: own_key,
                     order: order.id,
+                    number: order.number,
                     parent_key: key(order.id, Purpose::Payment, parent.n),
                     parent_reference: parent.reference.clone(),
                     amount: order.in_currency(p.amount),
@@ -195,7 +209,7 @@ impl<S: OrderStore, C: Clients> OrderManager<S, C> {
             Verb::LookUpPayment => {
                 let request = PaymentLookup { key: own_key, order: order.id, reference: p.reference.clone() };
                 return match self.within(ServiceName::Payment, payment.look_up(&request)).await {
-                    Ok(Some(answer)) => self.told(p, answer),
+                    Ok(Some(answer)) => self.told(order, p, answer),
                     Ok(None) => Outcome::Nothing { proven: Fact::Payment { n, outcome: PaymentOutcome::Absent } },
                     Err(e) => Outcome::NotDone(e.to_string()),
                 };
@@ -203,7 +217,7 @@ impl<S: OrderStore, C: Clients> OrderManager<S, C> {
             Verb::Reserve | Verb::Release | Verb::Commit | Verb::LookUpHold | Verb::Notify => return nonsense(),
         };
         match answer {
-            Ok(answer) => self.told(p, answer),
+            Ok(answer) => self.told(order, p, answer),
             Err(CallError::Refused { code, .. }) => {
                 let answer = PaymentOutcome::Answer {
                     status: OperationState::Declined,
@@ -224,7 +238,7 @@ impl<S: OrderStore, C: Clients> OrderManager<S, C> {
     }
 
     /// A provider's answer as a fact; what makes no sense is as good as no answer, and a person is told.
-    fn told(&self, p: &PaymentOperation, answer: PaymentAnswer) -> Outcome {
+    fn told(&self, order: &Order, p: &PaymentOperation, answer: PaymentAnswer) -> Outcome {
         let n = p.n;
         let malformed = |message: &str| Outcome::Unknown {
             fact: Some(Fact::Payment { n, outcome: PaymentOutcome::Unknown { malformed: true } }),
@@ -247,7 +261,8 @@ impl<S: OrderStore, C: Clients> OrderManager<S, C> {
         let outcome = PaymentOutcome::Answer {
             status,
             reference,
-            amount,
+            // Where nothing moved, whatever stands there says nothing: not even in which currency.
+            amount: if moves_money { amount } else { order.in_currency(0) },
             code,
             deadline: now.after(wait.unwrap_or(self.inner.policy.action_deadline)),
             action,
@@ -290,6 +305,11 @@ impl<S: OrderStore, C: Clients> OrderManager<S, C> {
         self.inner.breakers.note(service, answered, self.inner.runtime.monotonic());
         result
     }
+}
+
+/// Where the order's goods go, as far as it is still known.
+fn shipping_address(order: &Order) -> Private<Address> {
+    Private(order.addresses.get().map(|a| a.shipping.clone()))
 }
 
 /// A hold as answered, or why the answer makes no sense.

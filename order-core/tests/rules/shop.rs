@@ -77,15 +77,15 @@ pub fn shops() -> impl Strategy<Value = Shop> {
     let inventory = prop_oneof![
         4 => Just(InventoryCapabilities::IDEAL),
         4 => Just(InventoryCapabilities::PLATFORM),
-        1 => Just(InventoryCapabilities { key_lifetime: Some(day), ..InventoryCapabilities::IDEAL }),
-        1 => Just(InventoryCapabilities { look_up: false, ..InventoryCapabilities::IDEAL }),
+        1 => Just(InventoryCapabilities::IDEAL.with_key_lifetime(Some(day))),
+        1 => Just(InventoryCapabilities::IDEAL.with_look_up(false)),
     ];
     let payment = prop_oneof![
         6 => Just(PaymentCapabilities::IDEAL),
-        2 => Just(PaymentCapabilities { repeat: false, ..PaymentCapabilities::IDEAL }),
-        1 => Just(PaymentCapabilities { key_lifetime: Some(day), ..PaymentCapabilities::IDEAL }),
-        1 => Just(PaymentCapabilities { look_up: false, ..PaymentCapabilities::IDEAL }),
-        1 => Just(PaymentCapabilities { repeat: false, look_up: false, key_lifetime: None }),
+        2 => Just(PaymentCapabilities::LOOK_UP_ONLY),
+        1 => Just(PaymentCapabilities::IDEAL.with_key_lifetime(Some(day))),
+        1 => Just(PaymentCapabilities::IDEAL.with_look_up(false)),
+        1 => Just(PaymentCapabilities::NONE),
     ];
     let lost_stock = prop_oneof![Just(LostStock::Cancel), Just(LostStock::Backorder)];
     (inventory, payment, lost_stock, 0..2u32, any::<bool>()).prop_map(

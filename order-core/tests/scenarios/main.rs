@@ -3,6 +3,7 @@
 
 mod placing;
 mod repairing;
+mod requests;
 mod undoing;
 mod unknowns;
 mod waiting;

@@ -139,6 +139,18 @@ impl World {
         World { manager, ..self }
     }
 
+    /// The same shop with other clients in the place of some of its own.
+    pub fn with_clients(self, replace: impl FnOnce(DynClients) -> DynClients) -> Self {
+        let manager = OrderManager::builder(self.store.clone(), replace(self.manager.clients().clone()))
+            .pricing(Arc::new(price_book()))
+            .runtime(self.runtime.clone())
+            .ids(Arc::new(SeededIds::new(3)))
+            .policy(self.manager.policy().clone())
+            .build()
+            .unwrap();
+        World { manager, ..self }
+    }
+
     /// Places `quantity` units of each of the given products.
     pub fn try_place(&self, request: PlaceRequest, options: PlaceOptions) -> Result<Placement, order_core::error::Error> {
         self.runtime.block_on(self.manager.place(&operator(), request, options))

@@ -359,7 +359,9 @@ impl PaymentService for MemoryPayments {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ids::UserId;
     use crate::money::Currency;
+    use crate::number::OrderNumber;
     use crate::testkit::executor::VirtualRuntime;
 
     fn usd(minor: Minor) -> Money {
@@ -367,19 +369,14 @@ mod tests {
     }
 
     fn attempt(key: u128) -> AttemptRequest {
-        AttemptRequest {
-            key: Uuid::from_u128(key),
-            order: OrderId::from_uuid(Uuid::nil()),
-            amount: usd(1000),
-            method: "CARD".parse().unwrap(),
-            token: None.into(),
-            return_url: None.into(),
-        }
+        let (order, user) = (OrderId::from_uuid(Uuid::nil()), UserId::from_uuid(Uuid::nil()));
+        let (number, method) = (OrderNumber::from_random(1), "CARD".parse().unwrap());
+        AttemptRequest::new(Uuid::from_u128(key), order, number, user, usd(1000), method)
     }
 
     fn about(key: u128, parent: u128, minor: Minor) -> FollowUpRequest {
         let (key, parent_key, order) = (Uuid::from_u128(key), Uuid::from_u128(parent), OrderId::from_uuid(Uuid::nil()));
-        FollowUpRequest { key, order, parent_key, parent_reference: None, amount: usd(minor), repeat: false }
+        FollowUpRequest::new(key, order, OrderNumber::from_random(1), parent_key, usd(minor))
     }
 
     #[track_caller]
