@@ -80,6 +80,7 @@ const fn words(reason: AttentionReason) -> &'static str {
         AttentionReason::OutsideRefund => "money was sent back outside the engine",
         AttentionReason::Chargeback => "a bank took money back",
         AttentionReason::Dispute => "a bank questions a payment",
+        AttentionReason::CapabilityBroken => "a service contradicts what its client claims",
         AttentionReason::HoldTooLarge => "a hold is too large and cannot be made smaller",
     }
 }

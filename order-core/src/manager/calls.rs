@@ -47,6 +47,8 @@ pub(super) struct Answer {
     pub call: Call,
     pub started: Timestamp,
     pub outcome: Outcome,
+    /// Whether it contradicts what the service's client claims.
+    pub broken: bool,
 }
 
 impl<S: OrderStore, C: Clients> OrderManager<S, C> {
@@ -64,7 +66,8 @@ impl<S: OrderStore, C: Clients> OrderManager<S, C> {
             },
             (Op::Notice(seq), _) => self.perform_notice(order, seq).await,
         };
-        Answer { call, started, outcome }
+        let broken = contradicts(order, &outcome);
+        Answer { call, started, outcome, broken }
     }
 
     async fn perform_hold(&self, order: &Order, r: &Reservation, verb: Verb, repeat: bool, started: Timestamp) -> Outcome {
@@ -305,6 +308,18 @@ impl<S: OrderStore, C: Clients> OrderManager<S, C> {
         self.inner.breakers.note(service, answered, self.inner.runtime.monotonic());
         result
     }
+}
+
+/// Whether an answer contradicts an earlier one of the same service: an operation that was answered under a name is found no
+/// more, or under another name. Whoever forgets or renames operations charges twice when an answer is lost.
+fn contradicts(order: &Order, outcome: &Outcome) -> bool {
+    let (n, name) = match outcome {
+        Outcome::Known(Fact::Payment { n, outcome: PaymentOutcome::Answer { reference: Some(name), .. } }) => (*n, Some(name)),
+        Outcome::Nothing { proven: Fact::Payment { n, .. } } => (*n, None),
+        _ => return false,
+    };
+    let known = order.payment(n).and_then(|p| p.reference.as_ref());
+    known.is_some_and(|known| name != Some(known))
 }
 
 /// Where the order's goods go, as far as it is still known.

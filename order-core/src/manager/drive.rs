@@ -321,8 +321,11 @@ impl<S: OrderStore, C: Clients> OrderManager<S, C> {
     }
 
     fn take_in(&self, session: &mut Session, facts: &mut Vec<Fact>, order: &Order, answer: Answer, clear_before: &BTreeSet<Op>) {
-        let Answer { call, started, outcome } = answer;
+        let Answer { call, started, outcome, broken } = answer;
         let op = call.op;
+        if broken {
+            facts.push(Fact::NeedsAttention { reason: AttentionReason::CapabilityBroken, about: Some(op) });
+        }
         let now = self.now();
         // Who lost the connection at once knows no more than who waited: the service may be at work for its whole time.
         let quiet_at = now.max(started.after(self.inner.policy.call_deadline)).after(self.inner.policy.settle_margin);

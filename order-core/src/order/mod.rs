@@ -356,6 +356,8 @@ text_enum! {
         Dispute = "DISPUTE",
         /// A hold is larger than what is wanted of it, and cannot be made smaller.
         HoldTooLarge = "HOLD_TOO_LARGE",
+        /// A service contradicts what its client claims it can do, such as a look-up that no longer finds what was answered.
+        CapabilityBroken = "CAPABILITY_BROKEN",
     }
 }
 

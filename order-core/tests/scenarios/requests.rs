@@ -1,11 +1,12 @@
 //! Requests to the services tell all that an adapter needs to know of the order.
 
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use order_core::ids::Sku;
 use order_core::money::{Currency, Money};
-use order_core::order::{PaymentStatus, Status};
+use order_core::order::{AttentionReason, OperationState, PaymentStatus, Status};
 use order_core::policy::Policy;
 use order_core::services::*;
 
@@ -14,8 +15,10 @@ use super::world::*;
 /// An inventory and a payment service that pass every request on, and remember it.
 struct Recording {
     inner: DynClients,
-    /// What attempts are answered instead, if anything.
+    /// What charges are answered instead, if anything.
     says: Option<PaymentAnswer>,
+    /// What look-ups of payments find instead, if anything.
+    finds: Option<Option<PaymentAnswer>>,
     reserves: Mutex<Vec<ReserveRequest>>,
     commits: Mutex<Vec<HoldRequest>>,
     releases: Mutex<Vec<HoldRequest>>,
@@ -79,14 +82,18 @@ impl PaymentService for Recording {
         self.inner.payment.refund(request).await
     }
     async fn look_up(&self, request: &PaymentLookup) -> Result<Option<PaymentAnswer>, CallError> {
-        self.inner.payment.look_up(request).await
+        match &self.finds {
+            Some(found) => Ok(found.clone()),
+            None => self.inner.payment.look_up(request).await,
+        }
     }
 }
 
-fn recorded(world: World, says: Option<PaymentAnswer>) -> (World, Arc<Recording>) {
+fn recorded(world: World, says: Option<PaymentAnswer>, finds: Option<Option<PaymentAnswer>>) -> (World, Arc<Recording>) {
     let recording = Arc::new(Recording {
         inner: world.manager.clients().clone(),
         says,
+        finds,
         reserves: Mutex::default(),
         commits: Mutex::default(),
         releases: Mutex::default(),
@@ -100,7 +107,7 @@ fn recorded(world: World, says: Option<PaymentAnswer>) -> (World, Arc<Recording>
 #[test]
 fn requests_name_the_order_its_customer_and_where_the_goods_go() {
     let policy = Policy { commit_at_confirm: true, ..Policy::default() };
-    let (world, recording) = recorded(World::with(InventoryCapabilities::IDEAL, None, policy), None);
+    let (world, recording) = recorded(World::with(InventoryCapabilities::IDEAL, None, policy), None, None);
     let order = world.place(&[1], "CARD");
     assert_eq!(order.statuses.status, Status::Confirmed);
     let order = world.cancel(order.id);
@@ -129,10 +136,32 @@ fn requests_name_the_order_its_customer_and_where_the_goods_go() {
 fn an_amount_says_nothing_where_no_money_moved() {
     // The constructors of such answers give none, and have no idea of the order's currency.
     for amount in [Money::new(0, Currency::USD), Money::new(700, "JPY".parse().unwrap())] {
-        let (world, _) = recorded(World::new(), Some(PaymentAnswer::declined("NO_FUNDS").amount(amount)));
+        let (world, _) = recorded(World::new(), Some(PaymentAnswer::declined("NO_FUNDS").amount(amount)), None);
         let order = world.place(&[1], "CARD");
         assert_eq!((order.statuses.status, order.statuses.payment), (Status::PaymentFailed, PaymentStatus::Failed));
         assert!(order.attention.is_empty(), "{:?}", order.attention);
         assert_eq!(order.payments[0].code.as_deref(), Some("NO_FUNDS"));
+    }
+}
+
+#[test]
+fn a_look_up_that_contradicts_an_earlier_answer_is_shown_to_a_person() {
+    let half_an_hour = Duration::from_secs(1800);
+    let pending = |name: &str| PaymentAnswer::pending(name).wait(half_an_hour);
+    let captured = PaymentAnswer::captured("pay-2", Money::new(2490, Currency::USD));
+    let found = [
+        (Some(pending("pay-1")), OperationState::Pending, false),
+        (None, OperationState::Pending, true),
+        (Some(pending("pay-2")), OperationState::Pending, true),
+        (Some(captured), OperationState::Captured, true),
+    ];
+    for (finds, state, broken) in found {
+        let (world, _) = recorded(World::new(), Some(pending("pay-1")), Some(finds));
+        let id = world.place(&[1], "CARD").id;
+        assert!(world.order(id).attention.is_empty());
+        world.advance(half_an_hour);
+        let order = world.order(id);
+        assert_eq!(order.has_attention(AttentionReason::CapabilityBroken), broken, "{:?}", order.attention);
+        assert_eq!(order.payments[0].state, state, "what the service says now is believed all the same");
     }
 }
