@@ -7,12 +7,16 @@ pub mod conformance;
 pub mod differential;
 pub mod executor;
 pub mod orders;
+#[cfg(feature = "tokio-runtime")]
+mod paused_tokio;
 pub mod service_conformance;
 pub mod services;
 pub mod sim;
 
 pub use block_on::block_on;
 pub use clock::ManualClock;
+#[cfg(feature = "tokio-runtime")]
+pub use paused_tokio::PausedTokio;
 
 /// Bugs on purpose, to see whether the simulator notices.
 pub mod planted {
