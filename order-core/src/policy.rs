@@ -72,9 +72,10 @@ pub struct Policy {
     pub answer_within: Duration,
     /// How much before its deadline a caller is answered. 200 ms.
     pub answer_margin: Duration,
-    /// After how many failed calls in a row a service counts as down, and new orders are refused. 20.
+    /// How many failed calls to a service, among the last twice as many, make it count as down, so that new orders are
+    /// refused; 1 to 10,000. 20.
     pub breaker_failures: u32,
-    /// How long a service that counts as down is left alone. 5 s.
+    /// How long a service that counts as down is left alone. Then one order at a time tries it out, and an answer ends it. 5 s.
     pub breaker_pause: Duration,
     /// How often who follows the feed looks for new rows. 200 ms.
     pub watch_poll: Duration,

@@ -148,10 +148,7 @@ impl PlaceRequest {
             None => check.refuse("shipping_address", "is missing: say where the order goes"),
         };
         let billing = self.billing_address.as_ref().map(|address| check.address(AddressType::Billing, address));
-        let payment_method = match check.name("payment_method", &self.payment_method) {
-            Some(None) => check.refuse("payment_method", "is missing: name a payment method, such as card"),
-            method => method.flatten(),
-        };
+        let payment_method = check.payment_method(&self.payment_method);
         let shipping_method = check.name("shipping_method", &self.shipping_method);
         let coupon = check.name("coupon_code", self.coupon_code.as_deref().unwrap_or_default());
         let notes = given(&self.notes);
@@ -174,6 +171,22 @@ impl PlaceRequest {
             }),
             _ => Err(Error::Invalid(check.0)),
         }
+    }
+}
+
+/// How something is to be paid that was ordered before, or [`Error::Invalid`] with everything that is wrong with it.
+pub(crate) fn check_paying(
+    method: &str,
+    token: Option<String>,
+    return_url: Option<String>,
+) -> Result<(Name, Private<String>, Private<String>), Error> {
+    let mut check = Check::default();
+    let method = check.payment_method(method);
+    let (token, return_url) = (token.filter(|t| !t.is_empty()), return_url.filter(|url| !url.is_empty()));
+    check.paying(token.as_deref(), return_url.as_deref());
+    match (check.0.is_empty(), method) {
+        (true, Some(method)) => Ok((method, Private(token), Private(return_url))),
+        _ => Err(Error::Invalid(check.0)),
     }
 }
 
@@ -226,6 +239,13 @@ impl Check {
         let found = self.0.len();
         self.text(field, Some(text), |text| text::check_customer_line(text, usize::MAX));
         if self.0.len() > found { None } else { self.id(field, text).map(Some) }
+    }
+
+    fn payment_method(&mut self, text: &str) -> Option<Name> {
+        match self.name("payment_method", text) {
+            Some(None) => self.refuse("payment_method", "is missing: name a payment method, such as card"),
+            method => method.flatten(),
+        }
     }
 
     fn items(&mut self, items: &[ItemInput]) -> Vec<ValidItem> {

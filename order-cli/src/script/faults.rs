@@ -4,9 +4,10 @@ use std::future::Future;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
-use order_core::ids::{ProductId, Sku, UserId};
-use order_core::money::Money;
-use order_core::order::OperationState;
+use order_core::ids::{Name, ProductId, Sku, UserId};
+use order_core::money::{Currency, Money};
+use order_core::order::{OperationState, PaymentTerms};
+use order_core::pricing::{Priced, Pricing, PricingError, PricingRequest};
 use order_core::runtime::Runtime;
 use order_core::services::{
     AttemptRequest, Availability, CallError, DynClients, FollowUpRequest, HoldAnswer, HoldLookup, HoldRequest,
@@ -120,7 +121,7 @@ impl FaultyServices {
             Err(CallError::Unknown { malformed: true, .. }) => "answered nonsense".into(),
             Err(CallError::Unknown { .. }) => "no answer".into(),
         };
-        let dull = matches!(service, ServiceName::Product | ServiceName::User) || call == "check";
+        let dull = matches!(service, ServiceName::Product | ServiceName::User | ServiceName::Pricing) || call == "check";
         if !(dull && result.is_ok()) {
             self.state().trace.push(format!("{service}.{call} {said}{how}"));
         }
@@ -299,3 +300,32 @@ impl NotificationService for FaultyServices {
 }
 
 order_core::clients_in_one!(FaultyServices);
+
+/// Prices that cannot be asked for when a script says so.
+pub struct FaultyPrices {
+    /// What is asked otherwise.
+    pub inner: Arc<dyn Pricing>,
+    /// Where faults are set.
+    pub services: FaultyServices,
+}
+
+impl FaultyPrices {
+    async fn ask(&self, call: &'static str) -> Result<(), CallError> {
+        self.services.call((ServiceName::Pricing, call), refused, async { Ok(()) }).await
+    }
+}
+
+#[async_trait]
+impl Pricing for FaultyPrices {
+    async fn price(&self, request: &PricingRequest) -> Result<Priced, PricingError> {
+        self.ask("price").await?;
+        self.inner.price(request).await
+    }
+    async fn terms(&self, method: &Name) -> Result<Option<PaymentTerms>, PricingError> {
+        self.ask("terms").await?;
+        self.inner.terms(method).await
+    }
+    fn currency(&self) -> Currency {
+        self.inner.currency()
+    }
+}

@@ -229,8 +229,9 @@ fn fault(fields: &mut Fields<'_, '_>) -> Outcome<Fault> {
         "user" => (ServiceName::User, &["get"]),
         "payment" => (ServiceName::Payment, &["authorize", "charge", "capture", "void", "refund", "look_up"]),
         "notification" => (ServiceName::Notification, &["notify"]),
+        "pricing" => (ServiceName::Pricing, &["price", "terms"]),
         other => {
-            let known = "inventory, product, user, payment, notification";
+            let known = "inventory, product, user, payment, notification, pricing";
             return Err(fields.problem("service", format!("{other:?} is not a service: expected one of {known}")));
         }
     };

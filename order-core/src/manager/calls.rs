@@ -1,8 +1,11 @@
 //! Carrying out one call: the request from the order's records, and the answer as a fact.
 
+use std::any::Any;
 use std::future::Future;
+use std::panic::AssertUnwindSafe;
 use std::time::Duration;
 
+use futures_util::FutureExt;
 use futures_util::future::{Either, select};
 
 use super::OrderManager;
@@ -274,7 +277,8 @@ impl<S: OrderStore, C: Clients> OrderManager<S, C> {
         }
     }
 
-    /// Waits for a call at most for the call deadline, and notes for the breaker how it went.
+    /// Waits for a call at most for the call deadline, and notes for the breaker how it went. A client that panics spoils
+    /// its own call, and nothing beside it.
     pub(super) async fn within<T>(
         &self,
         service: ServiceName,
@@ -282,14 +286,23 @@ impl<S: OrderStore, C: Clients> OrderManager<S, C> {
     ) -> Result<T, CallError> {
         let deadline: Duration = self.inner.policy.call_deadline;
         let timer = self.inner.runtime.sleep(deadline);
+        // A client that was given up by its own panic is not used again by this call, whatever state it is in.
+        let call = AssertUnwindSafe(call).catch_unwind();
         let result = match select(Box::pin(call), timer).await {
-            Either::Left((result, _)) => result,
+            Either::Left((Ok(result), _)) => result,
+            Either::Left((Err(panic), _)) => Err(CallError::unknown(format!("the client panicked: {}", said(&*panic)))),
             Either::Right(((), _)) => Err(CallError::unknown(format!("no answer within {} ms", deadline.as_millis()))),
         };
         let answered = matches!(result, Ok(_) | Err(CallError::Refused { .. }));
         self.inner.breakers.note(service, answered, self.inner.runtime.monotonic());
         result
     }
+}
+
+/// What a panic says.
+fn said(panic: &(dyn Any + Send)) -> &str {
+    let text = panic.downcast_ref::<&str>().copied();
+    text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("without a word")
 }
 
 /// A hold as answered, or why the answer makes no sense.

@@ -11,9 +11,10 @@ use crate::error::{Error, Rejection, RejectionReason, Violation};
 use crate::ids::{IdempotencyKey, Name, OrderId};
 use crate::machine::{Command, DisputeReport, Fact, PaymentReport, decide};
 use crate::order::{Blocks, JournalRow, OperationState, Order};
+use crate::request::check_paying;
 use crate::services::Clients;
 use crate::store::{CommitError, JournalQuery, Loaded, OrderRef, OrderStore, StoreError, StoreErrorKind, WorkChange};
-use crate::text::{Private, check_line, check_note};
+use crate::text::{check_line, check_note};
 use crate::time::Timestamp;
 
 /// How a command is to be carried out.
@@ -65,8 +66,9 @@ impl<S: OrderStore, C: Clients> OrderManager<S, C> {
     ///
     /// # Errors
     ///
-    /// As [`Self::cancel`]; [`Error::Rejected`] unless the order's payment failed and the time for it is not over, or when
-    /// the coupon it used has been used up meanwhile.
+    /// As [`Self::cancel`]; [`Error::Invalid`] with every violation; [`Error::Service`]; [`Error::Rejected`] unless the
+    /// order's payment failed and the time for it is not over, when the customer's account may not order, or when the coupon
+    /// it used has been used up meanwhile.
     pub async fn retry_payment(
         &self,
         principal: &Principal,
@@ -75,11 +77,12 @@ impl<S: OrderStore, C: Clients> OrderManager<S, C> {
         retry: RetryPayment,
     ) -> Result<Arc<Order>, Error> {
         let RetryPayment { method, token, return_url } = retry;
-        let invalid = |problem: String| Error::Invalid(vec![Violation::new("payment_method", problem)]);
-        let method: Name = method.parse().map_err(|e: crate::ids::ParseIdError| invalid(e.to_string()))?;
-        let terms = self.inner.pricing.terms(&method).await?;
-        let terms = terms.ok_or_else(|| invalid(format!("{:?} is not offered", method.as_str())))?;
-        let command = Command::RetryPayment { method, terms, token: Private(token), return_url: Private(return_url) };
+        let (method, token, return_url) = check_paying(&method, token, return_url)?;
+        let user = self.load(principal, order).await?.order.user;
+        authorize(principal, Action::RetryPayment, Some(user))?;
+        self.check_may_order(user).await?;
+        let terms = self.terms(&method).await?;
+        let command = Command::RetryPayment { method, terms, token, return_url };
         self.command(principal, order, options, &command, None).await
     }
 

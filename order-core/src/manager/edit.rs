@@ -145,7 +145,7 @@ impl<S: OrderStore, C: Clients> OrderManager<S, C> {
         let method = payment_method.clone().unwrap_or_else(|| order.payment_method.clone());
         let place = shipping_address.as_ref().filter(|to| is_elsewhere(order, to));
         check_line_count(order.lines.iter().filter(|l| l.quantity > 0).count() + add.len())?;
-        let plan = self.priced(order, changes, added, place, &method).await?;
+        let plan = self.priced_edit(order, changes, added, place, &method).await?;
         Ok(Command::Edit {
             plan: Box::new(plan),
             method,
@@ -184,7 +184,7 @@ impl<S: OrderStore, C: Clients> OrderManager<S, C> {
     }
 
     /// The plan with tax, and with the price of shipping where the goods go elsewhere or had not to be shipped before.
-    async fn priced(
+    async fn priced_edit(
         &self,
         order: &Order,
         changes: Changes,
@@ -199,8 +199,25 @@ impl<S: OrderStore, C: Clients> OrderManager<S, C> {
         let mut raised = lots_of(order, &raised)?;
         let kept: Vec<&Line> = left.lines.iter().filter(|l| l.kept() > 0).collect();
 
-        let new = added.iter().map(|l| pricing_line(&l.sku, &l.lot, l.requires_shipping));
-        let more = raised.iter().filter_map(|r| order.line(r.line).map(|l| pricing_line(&l.sku, &r.lot, l.requires_shipping)));
+        let new = added.iter().map(|l| PricingLine {
+            product: l.product,
+            variant: l.variant,
+            sku: l.sku.clone(),
+            quantity: l.lot.units,
+            subtotal: l.lot.subtotal,
+            requires_shipping: l.requires_shipping,
+        });
+        let further = |r: &RaisedLine| {
+            order.line(r.line).map(|l| PricingLine {
+                product: l.product,
+                variant: l.variant,
+                sku: l.sku.clone(),
+                quantity: r.lot.units,
+                subtotal: r.lot.subtotal,
+                requires_shipping: l.requires_shipping,
+            })
+        };
+        let more = raised.iter().filter_map(further);
         let mut lines: Vec<PricingLine> = new.chain(more).collect();
         let ships = |lines: &[PricingLine]| lines.iter().any(|l| l.requires_shipping);
         let first_to_ship = ships(&lines) && !order.lines.iter().any(|l| l.requires_shipping && l.kept() > 0);
@@ -209,6 +226,8 @@ impl<S: OrderStore, C: Clients> OrderManager<S, C> {
             lines.splice(
                 0..0,
                 kept.iter().map(|l| PricingLine {
+                    product: l.product,
+                    variant: l.variant,
                     sku: l.sku.clone(),
                     quantity: l.kept(),
                     subtotal: l.net_of_kept(),
@@ -247,19 +266,18 @@ impl<S: OrderStore, C: Clients> OrderManager<S, C> {
         place: Option<&Address>,
         method: &crate::ids::Name,
     ) -> Result<Priced, Error> {
-        let to = place.or_else(|| order.addresses.0.as_ref().map(|Addresses { shipping, .. }| shipping));
+        let to = place.or_else(|| order.addresses.0.as_ref().map(|Addresses { shipping, .. }| shipping)).cloned().into();
         let request = PricingRequest {
             user: order.user,
             currency: order.currency,
             lines,
-            country: to.map_or_else(String::new, |a| a.country.clone()),
-            state: to.map_or_else(String::new, |a| a.state.clone()),
+            to,
             shipping_method: order.shipping_method.clone(),
             payment_method: method.clone(),
             coupon: None,
             now: self.now(),
         };
-        self.inner.pricing.price(&request).await
+        self.price(&request).await
     }
 }
 
@@ -300,10 +318,6 @@ fn lots_of(order: &Order, raised: &[(u32, u32)]) -> Result<Vec<RaisedLine>, Erro
         lots.push(RaisedLine { line: n, lot });
     }
     Ok(lots)
-}
-
-fn pricing_line(sku: &crate::ids::Sku, lot: &Lot, requires_shipping: bool) -> PricingLine {
-    PricingLine { sku: sku.clone(), quantity: lot.units, subtotal: lot.subtotal, requires_shipping }
 }
 
 /// Whether an address is in another country or state than the order's, so that tax and shipping may differ.

@@ -10,6 +10,7 @@ mod drive;
 mod edit;
 mod explain;
 mod place;
+mod price;
 mod principal;
 mod queries;
 mod repair;
@@ -137,11 +138,18 @@ impl<S, C> ManagerBuilder<S, C> {
         if p.watch_poll.is_zero() {
             return Err(wrong("policy.watch_poll", "must not be 0"));
         }
-        let breakers = breaker::Breakers::new(p.breaker_failures, p.breaker_pause);
+        if !(1..=BREAKER_FAILURES_MAX).contains(&p.breaker_failures) {
+            return Err(wrong("policy.breaker_failures", "must be 1 to 10,000"));
+        }
+        // Who tries a service out is waited for before anybody else does.
+        let breakers = breaker::Breakers::new(p.breaker_failures, p.breaker_pause, p.breaker_pause.max(p.call_deadline));
         let Self { store, clients, policy, .. } = self;
         Ok(OrderManager { inner: Arc::new(Inner { store, clients, pricing, runtime, ids, policy, breakers }) })
     }
 }
+
+/// The breaker remembers twice as many calls.
+const BREAKER_FAILURES_MAX: u32 = 10_000;
 
 /// No call is started with less of the lease left than its deadline and this.
 const LEASE_RESERVE: Duration = Duration::from_secs(1);

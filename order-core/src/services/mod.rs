@@ -2,7 +2,8 @@
 //!
 //! An adapter says what its service can do (capabilities), and of every failed call whether it happened ([`CallError`]).
 //! [`crate::machine::next`] plans with both. Adapters keep deadlines of their own or rely on the manager's: a call that
-//! is not answered within [`crate::policy::Policy::call_deadline`] counts as [`CallError::Unknown`].
+//! is not answered within [`crate::policy::Policy::call_deadline`] is dropped and counts as [`CallError::Unknown`], and so does
+//! one that panics.
 
 mod forward;
 mod inventory;
@@ -22,7 +23,7 @@ use crate::money::Money;
 use crate::number::OrderNumber;
 use crate::order::NoticeKind;
 
-/// Which service.
+/// Which service: one of the five, or [`Pricing`](crate::pricing::Pricing), which is asked in the same way.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[allow(missing_docs, reason = "named after the services")]
 pub enum ServiceName {
@@ -31,6 +32,7 @@ pub enum ServiceName {
     User,
     Payment,
     Notification,
+    Pricing,
 }
 
 impl fmt::Display for ServiceName {
@@ -41,6 +43,7 @@ impl fmt::Display for ServiceName {
             ServiceName::User => "user",
             ServiceName::Payment => "payment",
             ServiceName::Notification => "notification",
+            ServiceName::Pricing => "pricing",
         })
     }
 }

@@ -10,7 +10,7 @@ use order_core::manager::{CommandOptions, OrderManager, PlaceOptions, Placement,
 use order_core::money::Currency;
 use order_core::order::{JournalRow, Order, PaymentTerms};
 use order_core::policy::Policy;
-use order_core::pricing::{CouponRule, Discount, PaymentMethodRule, PriceBook, ShippingRule};
+use order_core::pricing::{CouponRule, Discount, PaymentMethodRule, PriceBook, Pricing, ShippingRule};
 use order_core::request::{AddressInput, ItemInput, PlaceRequest};
 use order_core::runtime::{Clock, Runtime};
 use order_core::services::{DynClients, InventoryCapabilities, PaymentCapabilities, Product, User};
@@ -70,6 +70,7 @@ pub struct World {
     pub inventory: Arc<Scripted<MemoryInventory>>,
     pub payment: Arc<Scripted<MemoryPayments>>,
     pub notification: Arc<Scripted<MemoryNotifications>>,
+    pub catalogue: Arc<MemoryCatalogue>,
     pub manager: Manager,
 }
 
@@ -108,12 +109,11 @@ impl World {
         for i in 1..=3u8 {
             catalogue.put_product(product(i));
         }
-        let user = User { id: USER.parse().unwrap(), email: "c@example.com".into(), account_status: "active".into() };
-        catalogue.put_user(user);
+        catalogue.put_user(user("active"));
         let clients = DynClients {
             inventory: inventory.clone(),
             product: catalogue.clone(),
-            user: catalogue,
+            user: catalogue.clone(),
             payment: payment.clone(),
             notification: notification.clone(),
         };
@@ -124,7 +124,7 @@ impl World {
             .policy(policy)
             .build()
             .unwrap();
-        World { runtime, store, inventory, payment, notification, manager }
+        World { runtime, store, inventory, payment, notification, catalogue, manager }
     }
 
     /// The same shop after its process was started again with other settings.
@@ -134,6 +134,25 @@ impl World {
             .runtime(self.runtime.clone())
             .ids(Arc::new(SeededIds::new(2)))
             .policy(policy)
+            .build()
+            .unwrap();
+        World { manager, ..self }
+    }
+
+    /// From now on the customer's account has this status.
+    pub fn suspend(&self, status: &str) {
+        self.catalogue.put_user(user(status));
+    }
+
+    /// The same shop with other clients, or priced by somebody else.
+    pub fn changed(self, clients: impl FnOnce(&mut DynClients), pricing: Option<Arc<dyn Pricing>>) -> Self {
+        let mut changed = self.manager.clients().clone();
+        clients(&mut changed);
+        let manager = OrderManager::builder(self.store.clone(), changed)
+            .pricing(pricing.unwrap_or_else(|| Arc::new(price_book())))
+            .runtime(self.runtime.clone())
+            .ids(Arc::new(SeededIds::new(3)))
+            .policy(self.manager.policy().clone())
             .build()
             .unwrap();
         World { manager, ..self }
@@ -196,6 +215,10 @@ pub fn sku(i: u8) -> order_core::ids::Sku {
     format!("SKU-{i}").parse().unwrap()
 }
 
+fn user(status: &str) -> User {
+    User { id: USER.parse().unwrap(), email: "c@example.com".into(), account_status: status.into() }
+}
+
 fn product(i: u8) -> Product {
     Product {
         id: product_id(i).parse().unwrap(),
@@ -213,7 +236,7 @@ pub fn product_id(i: u8) -> String {
     format!("3f2c8f0e-6b1d-4c58-9a0e-3b6a2f0c1d{i:02}")
 }
 
-fn price_book() -> PriceBook {
+pub fn price_book() -> PriceBook {
     let shipping = vec![ShippingRule { method: "STANDARD".parse().unwrap(), price: 490, free_from: Some(5000) }];
     let coupon = CouponRule {
         code: "ONCE".parse().unwrap(),
