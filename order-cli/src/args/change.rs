@@ -129,7 +129,7 @@ pub struct Edit {
     /// A new line, at today's price: `SKU[=QTY]` or `PRODUCT[/VARIANT][=QTY]`; may be repeated
     #[arg(long, value_name = "ITEM")]
     pub add: Vec<String>,
-    /// The quantity a line is to have now; may be repeated
+    /// How many units of a line the customer is to have, cancelled and returned ones not counted; may be repeated
     #[arg(long, value_name = "LINE:QTY")]
     pub set: Vec<LineUnits>,
     /// A line that is to go; may be repeated
@@ -138,6 +138,9 @@ pub struct Edit {
     /// Where it goes now: an address in JSON, or a file with one
     #[arg(long, value_name = "FILE|JSON")]
     pub ship_to: Option<String>,
+    /// How it is sent from now on; as it was if not given
+    #[arg(long, value_name = "METHOD")]
+    pub shipping_method: Option<String>,
     /// How a difference is paid; as the order was if not given
     #[arg(long, value_name = "METHOD")]
     pub payment_method: Option<String>,
@@ -148,7 +151,7 @@ pub struct Edit {
     #[arg(long, value_name = "URL")]
     pub return_url: Option<String>,
     /// Call off the edit that is under way
-    #[arg(long, conflicts_with_all = ["add", "set", "remove", "ship_to", "payment_method", "dry_run"])]
+    #[arg(long, conflicts_with_all = ["add", "set", "remove", "ship_to", "shipping_method", "payment_method", "dry_run"])]
     pub discard: bool,
     /// Show what it would cost and change, and do nothing
     #[arg(long)]

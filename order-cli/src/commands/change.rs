@@ -205,6 +205,7 @@ impl<S: OrderStore, C: Clients> Desk<'_, S, C> {
             set: edit.set.iter().map(|l| Ok((line(&l.line)?, i64::from(l.units)))).collect::<Outcome<_>>()?,
             remove: edit.remove.iter().map(|l| line(l)).collect::<Outcome<_>>()?,
             shipping_address: address("--ship-to", edit.ship_to.as_deref())?,
+            shipping_method: edit.shipping_method.clone(),
             payment_method: edit.payment_method.clone(),
             payment_token: read::token(edit.payment_token_file.as_deref())?,
             return_url: edit.return_url.clone(),

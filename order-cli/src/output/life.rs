@@ -75,6 +75,8 @@ pub struct EditView {
     added: Vec<AddedView>,
     raised: Vec<UnitsView>,
     lowered: Vec<UnitsView>,
+    coupon_ends: bool,
+    shipping_method: Option<String>,
     deadline: String,
     created_at: String,
     updated_at: String,
@@ -186,6 +188,8 @@ impl EditView {
             added: plan.added.iter().map(|l| AddedView { sku: l.sku.to_string(), quantity: l.lot.units }).collect(),
             raised: plan.raised.iter().map(|r| UnitsView { line: r.line, quantity: r.lot.units }).collect(),
             lowered: plan.lowered.iter().map(UnitsView::of).collect(),
+            coupon_ends: plan.coupon_ends,
+            shipping_method: plan.shipping_method.as_ref().map(ToString::to_string),
             deadline: deadline.to_string(),
             created_at: created_at.to_string(),
             updated_at: updated_at.to_string(),
@@ -296,9 +300,12 @@ fn edits(order: &Order) -> Table {
         let sku = |n: u32| order.line(n).map_or_else(|| format!("line {n}"), |l| l.sku.to_string());
         changes.extend(e.plan.raised.iter().map(|r| format!("+{} {}", r.lot.units, sku(r.line))));
         changes.extend(e.plan.lowered.iter().map(|l| format!("-{} {}", l.units, sku(l.line))));
-        if !e.plan.retaxed.is_empty() {
+        if e.plan.coupon_ends {
+            changes.push("without the coupon".into());
+        } else if !e.plan.retaxed.is_empty() {
             changes.push("another place".into());
         }
+        changes.extend(e.plan.shipping_method.iter().map(|method| format!("sent by {method}")));
         let state = e.cause.map_or_else(|| e.state.to_string(), |cause| format!("{} ({cause})", e.state));
         table.row([e.n.to_string(), changes.join(", "), amount(e.due, order.currency), state, e.updated_at.to_string()]);
     }

@@ -8,6 +8,7 @@ mod commands;
 mod draft;
 mod drive;
 mod edit;
+mod edit_plan;
 mod explain;
 mod place;
 mod price;

@@ -33,6 +33,14 @@ text_enum! {
 }
 
 impl ShipmentState {
+    /// Whether it has left, whatever became of it then.
+    pub const fn has_left(self) -> bool {
+        match self {
+            ShipmentState::Shipped | ShipmentState::Delivered | ShipmentState::Failed | ShipmentState::Returned => true,
+            ShipmentState::Planned | ShipmentState::Cancelled => false,
+        }
+    }
+
     /// Whether its units are spoken for: planned, on their way or there.
     pub const fn is_live(self) -> bool {
         match self {

@@ -196,6 +196,11 @@ impl Order {
         units
     }
 
+    /// Whether anything was ever sent, so that shipping has been used.
+    pub(crate) fn has_left(&self) -> bool {
+        self.shipments.iter().any(|s| s.state.has_left())
+    }
+
     /// Units of the lines that need shipping.
     pub fn shipment_totals(&self) -> ShipmentTotals {
         let mut t = ShipmentTotals::default();

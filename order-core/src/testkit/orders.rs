@@ -282,8 +282,10 @@ fn full_edits(order: u64) -> Vec<Edit> {
         added: vec![added],
         raised: vec![RaisedLine { line: 1, lot: new.lots[0] }],
         lowered: vec![LineUnits { line: 2, units: 1 }],
-        retaxed: vec![RetaxedLine { line: 1, tax: 20, tax_included: 0 }],
+        coupon_ends: true,
+        retaxed: vec![RetaxedLine { line: 1, units: 2, tax: 20, tax_included: 0 }],
         shipping: Some(ShippingPrice { shipping: 600, tax: 40, tax_included: 0 }),
+        shipping_method: Some(text("courier")),
     };
     let discarded = Edit {
         n: 1,

@@ -234,8 +234,10 @@ fn edit_events() -> Vec<Event> {
         added: vec![added],
         raised: vec![RaisedLine { line: 1, lot }],
         lowered: vec![LineUnits { line: 2, units: 1 }],
-        retaxed: vec![RetaxedLine { line: 1, tax: 80, tax_included: 9 }],
+        coupon_ends: true,
+        retaxed: vec![RetaxedLine { line: 1, units: 2, tax: 80, tax_included: 9 }],
         shipping: Some(ShippingPrice { shipping: 600, tax: 48, tax_included: 0 }),
+        shipping_method: Some(text("courier")),
     };
     let lowered = EditPlan { lowered: vec![LineUnits { line: 1, units: 1 }], ..EditPlan::default() };
     let started = |plan, due| Event::EditStarted {

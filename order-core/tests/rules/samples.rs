@@ -139,6 +139,7 @@ pub fn edit(plan: EditPlan) -> Command {
     Command::Edit {
         plan: Box::new(plan),
         method: text("card"),
+        terms: PaymentTerms::Confirm,
         token: Private(None),
         return_url: Private(None),
         address: Private(None),

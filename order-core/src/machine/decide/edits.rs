@@ -5,16 +5,16 @@ use crate::error::{Rejection, RejectionReason};
 use crate::ids::Name;
 use crate::machine::payments::attempt_outstanding;
 use crate::machine::{Command, Env, covered};
-use crate::order::{Address, AddressType, DiscardCause, EditPlan, Event, Lifecycle, LineUnits, Order};
+use crate::order::{Address, AddressType, DiscardCause, EditPlan, Event, Lifecycle, LineUnits, Order, PaymentTerms};
 use crate::text::Private;
 
-type Paying<'a> = (&'a Name, &'a Private<String>, &'a Private<String>, &'a Private<Address>);
+type Paying<'a> = (&'a Name, PaymentTerms, &'a Private<String>, &'a Private<String>, &'a Private<Address>);
 
 pub(super) fn start(
     order: &Order,
     command: &Command,
     plan: &EditPlan,
-    (method, token, return_url, address): Paying<'_>,
+    (method, terms, token, return_url, address): Paying<'_>,
     env: &Env<'_>,
 ) -> Result<Vec<Event>, Rejection> {
     if !matches!(order.lifecycle, Lifecycle::Pending | Lifecycle::Confirmed) {
@@ -38,11 +38,8 @@ pub(super) fn start(
     }
     for LineUnits { line: n, units } in &plan.lowered {
         if let Some(line) = order.line(*n).filter(|l| *units > l.open()) {
-            let (quantity, left) = (line.quantity.saturating_sub(*units), line.quantity - line.open());
-            let why = format!(
-                "{quantity} is too few for line {n} ({}), {left} units are shipped, in a shipment or cancelled",
-                line.sku
-            );
+            let (quantity, bound) = (line.kept().saturating_sub(*units), line.kept().saturating_sub(line.open()));
+            let why = format!("{quantity} is too few for line {n} ({}), {bound} units are shipped or in a shipment", line.sku);
             return Err(not_now(order, command, RejectionReason::NotOpen, why));
         }
     }
@@ -50,10 +47,15 @@ pub(super) fn start(
         let why = "only open units can be changed, and at least one unit must be left: cancel the order to be rid of all";
         return Err(not_now(order, command, RejectionReason::NotOpen, why));
     }
+    let due = (order.owed_after(plan) - order.owed()).max(0);
+    let is_charged = |terms| matches!(terms, PaymentTerms::Confirm | PaymentTerms::Shipment);
+    if due > 0 && is_charged(order.terms) && !is_charged(terms) {
+        return Err(not_now(order, command, RejectionReason::NothingToPay, format!("nothing is charged by {method}")));
+    }
     Ok(vec![Event::EditStarted {
         n: order.edits.len() as u32 + 1,
         plan: Box::new(plan.clone()),
-        due: (order.owed_after(plan) - order.owed()).max(0),
+        due,
         method: method.clone(),
         deadline: env.now.after(env.policy.placing_deadline),
         token: token.clone(),

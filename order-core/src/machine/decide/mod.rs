@@ -135,6 +135,8 @@ pub enum Command {
         plan: Box<EditPlan>,
         /// How a difference is paid.
         method: Name,
+        /// When money paid that way is due.
+        terms: PaymentTerms,
         /// The client's payment token.
         token: Private<String>,
         /// Where the provider sends the customer back to.
@@ -272,8 +274,8 @@ pub fn decide(order: &Order, command: &Command, env: &Env<'_>) -> Result<Vec<Eve
         Command::RejectReturn { number } => returns::reject(order, command, *number),
         Command::ReceiveReturn { number, lines } => returns::receive(order, command, *number, lines),
         Command::CloseReturn { number } => returns::close(order, command, *number),
-        Command::Edit { plan, method, token, return_url, address } => {
-            edits::start(order, command, plan, (method, token, return_url, address), env)
+        Command::Edit { plan, method, terms, token, return_url, address } => {
+            edits::start(order, command, plan, (method, *terms, token, return_url, address), env)
         }
         Command::DiscardEdit => edits::discard(order, command),
         Command::ChangeAddress { which, address } => edits::change_address(order, command, *which, address),
