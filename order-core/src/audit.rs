@@ -16,9 +16,9 @@ pub use replay::Replay;
 use crate::money::Minor;
 use crate::order::{
     AttentionReason, Blocks, ClosingKind, CreditKind, DisputeState, EditState, HoldState, JournalRow, Lifecycle, OperationKind,
-    OperationOrigin, Order, PaymentTerms, Reservation, ShipmentState,
+    OperationOrigin, Order, PaymentTerms, Reservation,
 };
-use independent::Sums;
+use independent::{Sums, Whereabouts};
 
 #[cfg(doc)]
 use crate::machine::{begin, evolve};
@@ -57,7 +57,7 @@ invariants! {
     "I15" "a dead order holds no stock but listed suspects"
     "I16" "a confirmed order has all its stock held or committed, or a person has been asked to look"
     "I17" "the inventory holds nothing for an order that the order does not know or suspect"
-    "I18" "no more units are committed than were ever stocked"
+    "I18" "no more units are committed than were ever stocked, and units lost on the way are not on the shelf"
     "I19" "one idempotency key of a user names at most one order"
     "I20" "one derived key is one request"
     "I21" "an intent was durable before its effect"
@@ -67,7 +67,7 @@ invariants! {
     "I25" "an order whose cancellation was answered never ships and ends with captured = refunded"
     "I26" "nobody reads another user's order"
     "I27" "no payment or contact data is logged"
-    "I28" "every unit is in one place: cancelled, open, planned, shipped, delivered, returned, as shipments and returns say"
+    "I28" "every unit is in one place: cancelled, open, planned, shipped, delivered, returned, as far as shipments and returns say"
     "I29" "no more is credited than was recorded, and no unit is owed less than nothing"
     "I30" "at most one edit is open, and only on an order that is pending or confirmed"
 }
@@ -90,7 +90,7 @@ impl fmt::Display for Breach {
 /// Which invariants [`check_order`] tests.
 pub const CHECKED_ALWAYS: &[&str] = &["I1", "I2", "I3", "I4", "I8", "I9", "I10", "I11", "I13", "I14", "I28", "I29", "I30"];
 /// Which invariants [`check_at_rest`] tests.
-pub const CHECKED_AT_REST: &[&str] = &["I5", "I15", "I16", "I25"];
+pub const CHECKED_AT_REST: &[&str] = &["I5", "I15", "I16", "I18", "I25"];
 
 /// What is wrong with an order and its whole journal, whatever is under way.
 pub fn check_order(order: &Order, journal: &[JournalRow]) -> Vec<Breach> {
@@ -178,13 +178,10 @@ fn prices(order: &Order, found: &mut Findings<'_>) {
 fn units(order: &Order, found: &mut Findings<'_>) {
     for line in &order.lines {
         let (n, c) = (line.n, line.counters);
-        let of = |states: &[ShipmentState]| independent::in_shipments(order, n, states);
-        let planned = of(&[ShipmentState::Planned]);
-        let (shipped, delivered) = (of(&independent::LEFT), of(&[ShipmentState::Delivered]));
-        let returned = independent::came_back(order, n, true);
-        let says = (planned, shipped, delivered, returned);
-        found.expect("I28", (c.planned, c.shipped, c.delivered, c.returned) == says, || {
-            format!("line {n} counts {c:?}, but shipments and returns say {says:?}")
+        let (says, returned) = (independent::whereabouts(order, line), independent::came_back(order, n, true));
+        let counts = Whereabouts { planned: c.planned, left: c.shipped, there: c.delivered, lost: c.lost };
+        found.expect("I28", (counts, c.returned) == (says, returned), || {
+            format!("line {n} counts {c:?}, but shipments and returns say {says:?} and {returned} returned")
         });
         let sound = c.cancelled + c.planned + c.shipped <= line.quantity
             && c.delivered <= c.shipped
@@ -328,6 +325,7 @@ pub fn check_at_rest(order: &Order) -> Vec<Breach> {
             };
             found.expect("I15", gone, || format!("{} with reservation {} {}", order.lifecycle, r.n, r.state));
         }
+        lost_is_gone(order, &mut found);
     }
     if matches!(order.lifecycle, Lifecycle::Confirmed | Lifecycle::Completed) {
         money_kept(order, &sums, &mut found);
@@ -371,11 +369,16 @@ fn money_kept(order: &Order, sums: &Sums, found: &mut Findings<'_>) {
 const STOCK_WATCHED: [AttentionReason; 4] =
     [AttentionReason::StockLost, AttentionReason::SuspectHold, AttentionReason::HoldTooLarge, AttentionReason::ReleaseRefused];
 
+/// An order has what was not cancelled and did not come back; one that is completed, what was sent. Either has besides what was
+/// lost on the way: nobody puts that back on the shelf.
 fn stock_kept(order: &Order, found: &mut Findings<'_>) {
     let mut balance: BTreeMap<&str, i64> = BTreeMap::new();
     for line in &order.lines {
-        let gone = line.counters.cancelled + line.counters.restocked;
-        *balance.entry(line.sku.as_str()).or_default() -= i64::from(line.quantity - gone);
+        let units = independent::whereabouts(order, line);
+        let completed = order.lifecycle == Lifecycle::Completed;
+        let wanted = if completed { units.left } else { line.quantity - line.counters.cancelled };
+        *balance.entry(line.sku.as_str()).or_default() +=
+            i64::from(line.counters.restocked) - i64::from(wanted) - i64::from(units.lost);
     }
     for r in &order.reservations {
         *balance.entry(r.sku.as_str()).or_default() += i64::from(units_of(r));
@@ -383,6 +386,21 @@ fn stock_kept(order: &Order, found: &mut Findings<'_>) {
     for (sku, surplus) in balance {
         found.expect("I16", surplus == 0 || watched(order, &STOCK_WATCHED), || {
             format!("{} with {surplus:+} units of {sku} held or committed", order.lifecycle)
+        });
+    }
+}
+
+/// What a dead order lost on the way has left the stock, or a person has been asked to look.
+fn lost_is_gone(order: &Order, found: &mut Findings<'_>) {
+    let mut lost: BTreeMap<&str, u32> = BTreeMap::new();
+    for line in &order.lines {
+        *lost.entry(line.sku.as_str()).or_default() += independent::whereabouts(order, line).lost;
+    }
+    for (sku, lost) in lost {
+        let of_sku = order.reservations.iter().filter(|r| r.sku.as_str() == sku);
+        let committed: u32 = of_sku.map(|r| r.committed).sum();
+        found.expect("I18", committed >= lost || watched(order, &STOCK_WATCHED), || {
+            format!("{} with {lost} units of {sku} lost on the way, {committed} committed", order.lifecycle)
         });
     }
 }

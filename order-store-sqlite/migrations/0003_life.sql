@@ -40,6 +40,7 @@ CREATE TABLE order_items_with_life (
     delivered INTEGER NOT NULL CHECK (delivered >= 0),
     returned INTEGER NOT NULL CHECK (returned >= 0),
     restocked INTEGER NOT NULL CHECK (restocked >= 0),
+    lost INTEGER NOT NULL CHECK (lost >= 0),
     -- JSON: of each group of equal units [units, subtotal, coupon, tax, tax included], and its credit if there is one.
     lots TEXT NOT NULL,
     created_at INTEGER NOT NULL,
@@ -49,9 +50,10 @@ CREATE TABLE order_items_with_life (
 ) STRICT, WITHOUT ROWID;
 
 INSERT INTO order_items_with_life (order_id, n, id, product_id, variant_id, sku, name, quantity, unit_price, subtotal,
-    discount_amount, requires_shipping, cancelled, planned, shipped, delivered, returned, restocked, lots, created_at, updated_at)
+    discount_amount, requires_shipping, cancelled, planned, shipped, delivered, returned, restocked, lost, lots, created_at,
+    updated_at)
 SELECT order_id, n, id, product_id, variant_id, sku, name, quantity, unit_price, subtotal,
-    discount_amount, requires_shipping, cancelled, planned, shipped, delivered, returned, 0, lots, created_at, updated_at
+    discount_amount, requires_shipping, cancelled, planned, shipped, delivered, returned, 0, 0, lots, created_at, updated_at
 FROM order_items;
 
 DROP TABLE order_items;

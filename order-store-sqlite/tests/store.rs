@@ -200,7 +200,7 @@ fn of_the_first_version() -> Changeset {
         ..plain(1)
     };
     for line in &mut order.lines {
-        line.counters.restocked = 0;
+        (line.counters.restocked, line.counters.lost) = (0, 0);
         line.lots.iter_mut().for_each(|lot| lot.credit = 0);
     }
     order.attention.iter_mut().for_each(|attention| attention.acknowledged = false);

@@ -228,6 +228,9 @@ pub struct FailShipment {
     /// It came back to us
     #[arg(long)]
     pub returned: bool,
+    /// It was lost on the way: its units are gone from the stock
+    #[arg(long, conflicts_with = "returned")]
+    pub lost: bool,
     #[command(flatten)]
     pub how: How,
 }

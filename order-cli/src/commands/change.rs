@@ -159,6 +159,7 @@ impl<S: OrderStore, C: Clients> Desk<'_, S, C> {
             ChangeCommand::CancelShipment(a) => (Command::CancelShipment { shipment: a.shipment }, &a.how),
             ChangeCommand::Deliver(a) => (Command::Deliver { shipment: a.shipment }, &a.how),
             ChangeCommand::FailShipment(a) if a.returned => (Command::ReturnToSender { shipment: a.shipment }, &a.how),
+            ChangeCommand::FailShipment(a) if a.lost => (Command::LoseShipment { shipment: a.shipment }, &a.how),
             ChangeCommand::FailShipment(a) => (Command::FailShipment { shipment: a.shipment }, &a.how),
             ChangeCommand::Complete(a) => (Command::Complete, &a.how),
             ChangeCommand::Status(a) => (Command::SetStatus { status: a.set }, &a.how),

@@ -82,6 +82,7 @@ struct ItemView {
     shipped: u32,
     delivered: u32,
     returned: u32,
+    lost: u32,
     owed_amount: String,
 }
 
@@ -253,6 +254,7 @@ impl ItemView {
             shipped: line.counters.shipped,
             delivered: line.counters.delivered,
             returned: line.counters.returned,
+            lost: line.counters.lost,
             owed_amount: amount(line.owed(), order.currency),
         }
     }

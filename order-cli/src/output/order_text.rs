@@ -126,10 +126,10 @@ pub fn items(order: &Order) -> String {
 
 /// What became of a line's units: `1 open, 2 shipped`; nothing while all of them wait.
 fn units(line: &Line) -> String {
-    if line.open() == line.quantity {
+    if line.open() == line.quantity && line.counters.lost == 0 {
         return String::new();
     }
-    let Counters { cancelled, planned, shipped, delivered, returned, restocked: _ } = line.counters;
+    let Counters { cancelled, planned, shipped, delivered, returned, restocked: _, lost } = line.counters;
     let on_its_way = shipped.saturating_sub(delivered);
     let there = delivered.saturating_sub(returned);
     let parts = [
@@ -137,8 +137,9 @@ fn units(line: &Line) -> String {
         (cancelled, "cancelled"),
         (planned, "planned"),
         (on_its_way, "shipped"),
-        (there, "delivered"),
+        (there, if line.requires_shipping { "delivered" } else { "given out" }),
         (returned, "returned"),
+        (lost, "lost"),
     ];
     let parts: Vec<String> = parts.iter().filter(|(n, _)| *n > 0).map(|(n, what)| format!("{n} {what}")).collect();
     parts.join(", ")

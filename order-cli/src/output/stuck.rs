@@ -81,6 +81,10 @@ const fn words(reason: AttentionReason) -> &'static str {
         AttentionReason::Chargeback => "a bank took money back",
         AttentionReason::Dispute => "a bank questions a payment",
         AttentionReason::HoldTooLarge => "a hold is too large and cannot be made smaller",
+        AttentionReason::UnexpectedDelivery => {
+            "a shipment turned out otherwise, and its units were cancelled, sent again or returned meanwhile, or the order is \
+             completed: credit what is missing, or settle by hand what is too much"
+        }
     }
 }
 

@@ -228,6 +228,7 @@ fn describe(order: &Order, event: &Event) -> String {
         }
         Event::ShipmentDelivered { n } => format!("shipment {n} delivered"),
         Event::ShipmentFailed { n } => format!("shipment {n} failed"),
+        Event::ShipmentLost { n } => format!("shipment {n} lost on the way"),
         Event::ShipmentReturned { n } => format!("shipment {n} returned to sender"),
         Event::ShipmentCancelled { n } => format!("shipment {n} cancelled"),
         Event::Credited { kind, amount, lines } => {

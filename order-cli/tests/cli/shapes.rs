@@ -33,7 +33,7 @@ fn an_order_has_the_protos_fields_and_the_engines() {
     has(
         &order["items"][0],
         "id order_id product_id variant_id sku name quantity unit_price subtotal discount_amount created_at updated_at line \
-         open cancelled planned shipped delivered returned owed_amount",
+         open cancelled planned shipped delivered returned lost owed_amount",
     );
     has(
         &order["addresses"][0],

@@ -61,22 +61,32 @@ pub(super) fn owed(order: &Order) -> Minor {
         return 0;
     }
     let lines: Minor = order.lines.iter().map(|l| first_units(l, kept(l))).sum();
-    (lines + order.amounts.shipping + order.amounts.shipping_tax - taken_off(order)).max(0)
+    (lines + for_shipping(order) - taken_off(order)).max(0)
+}
+
+/// Shipping is owed while goods that ship are kept, and once a parcel was sent that was not lost.
+fn for_shipping(order: &Order) -> Minor {
+    let goods_kept = order.lines.iter().filter(|l| l.requires_shipping).any(|l| kept(l) > 0);
+    if goods_kept || was_sent(order) { order.amounts.shipping + order.amounts.shipping_tax } else { 0 }
+}
+
+fn was_sent(order: &Order) -> bool {
+    use ShipmentState as S;
+    order.shipments.iter().any(|s| matches!(s.state, S::Shipped | S::Delivered | S::Failed | S::Returned))
 }
 
 /// What of it is to be captured by now where money is captured as goods leave: the shares of what has left or needs no
 /// shipping, shipping from the first parcel on, and all once nothing is left to be sent.
 pub(super) fn due_as_shipped(order: &Order) -> Minor {
     let gone = |l: &Line| {
-        let left = if l.requires_shipping { in_shipments(order, l.n, &LEFT) - l.counters.returned } else { l.quantity };
+        let left = if l.requires_shipping { whereabouts(order, l).left - came_back(order, l.n, true) } else { l.quantity };
         left.min(kept(l))
     };
     if order.lines.iter().all(|l| gone(l) == kept(l)) {
         return owed(order);
     }
     let lines: Minor = order.lines.iter().map(|l| first_units(l, gone(l))).sum();
-    let begun = order.lines.iter().any(|l| l.requires_shipping && in_shipments(order, l.n, &LEFT) > 0);
-    let shipping = if begun { order.amounts.shipping + order.amounts.shipping_tax } else { 0 };
+    let shipping = if was_sent(order) { for_shipping(order) } else { 0 };
     (lines + shipping - taken_off(order)).max(0).min(owed(order))
 }
 
@@ -101,13 +111,44 @@ fn first_units(line: &Line, mut units: u32) -> Minor {
     sum
 }
 
-/// The states of shipments whose goods have left and did not come back.
-pub(super) const LEFT: [ShipmentState; 2] = [ShipmentState::Shipped, ShipmentState::Delivered];
+/// Where the units of a line are that are not open.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Whereabouts {
+    pub planned: u32,
+    /// On their way or there; given out, where nothing is to be sent.
+    pub left: u32,
+    pub there: u32,
+    /// Out of the stock without being on their way or there, as far as the order has room for them.
+    pub lost: u32,
+}
 
-/// How many units of a line are in shipments in one of these states.
-pub(super) fn in_shipments(order: &Order, line: u32, states: &[ShipmentState]) -> u32 {
-    let shipments = order.shipments.iter().filter(|s| states.contains(&s.state));
-    shipments.flat_map(|s| &s.lines).filter(|l| l.line == line).map(|l| l.units).sum()
+/// Where the parcels and returns say that the units of a line are. A line has room for what was ordered and not cancelled, a
+/// dead order for nothing: parcels being packed take theirs first, then what has arrived, then what is on its way. Nothing can
+/// come back that was not there.
+pub(super) fn whereabouts(order: &Order, line: &Line) -> Whereabouts {
+    let ordered = line.quantity - line.counters.cancelled;
+    if !line.requires_shipping {
+        let out = if matches!(order.lifecycle, Lifecycle::Confirmed | Lifecycle::Completed) { ordered } else { 0 };
+        return Whereabouts { planned: 0, left: out, there: out, lost: 0 };
+    }
+    let parcels = |state| -> u32 {
+        let units = order.shipments.iter().filter(|s| s.state == state).flat_map(|s| &s.lines);
+        units.filter(|l| l.line == line.n).map(|l| l.units).sum()
+    };
+    let awaited: u32 = (order.returns.iter())
+        .filter(|r| matches!(r.state, ReturnState::Requested | ReturnState::Approved))
+        .flat_map(|r| &r.lines)
+        .filter(|l| l.line == line.n)
+        .map(|l| l.units)
+        .sum();
+    let planned = parcels(ShipmentState::Planned);
+    let (arrived, underway, lost) =
+        (parcels(ShipmentState::Delivered), parcels(ShipmentState::Shipped), parcels(ShipmentState::Lost));
+    let mut room = if is_dead(order.lifecycle) { 0 } else { ordered.saturating_sub(planned) };
+    let there = room.min(arrived.max(came_back(order, line.n, true) + awaited));
+    room -= there;
+    let left = there + room.min(underway);
+    Whereabouts { planned, left, there, lost: lost + (arrived + underway).saturating_sub(left) }
 }
 
 /// How many units of a line came back, by closed returns or by any.
@@ -171,10 +212,11 @@ fn payment(order: &Order) -> PaymentStatus {
 fn fulfilment(order: &Order) -> FulfilmentStatus {
     let (mut n, mut planned, mut shipped, mut delivered) = (0, 0, 0, 0);
     for line in order.lines.iter().filter(|l| l.requires_shipping) {
+        let units = whereabouts(order, line);
         n += line.quantity - line.counters.cancelled;
-        planned += in_shipments(order, line.n, &[ShipmentState::Planned]);
-        shipped += in_shipments(order, line.n, &LEFT);
-        delivered += in_shipments(order, line.n, &[ShipmentState::Delivered]);
+        planned += units.planned;
+        shipped += units.left;
+        delivered += units.there;
     }
     let rules = [
         (n == 0, FulfilmentStatus::NotRequired),
@@ -188,17 +230,17 @@ fn fulfilment(order: &Order) -> FulfilmentStatus {
 }
 
 fn returned(order: &Order) -> ReturnStatus {
-    let (mut back, mut arrived) = (0, 0);
+    let (mut back, mut wanted) = (0, 0);
     for line in &order.lines {
         back += came_back(order, line.n, true);
-        arrived += in_shipments(order, line.n, &[ShipmentState::Delivered]);
+        wanted += line.quantity - line.counters.cancelled;
     }
     match back {
         0 if order.returns.iter().any(|r| matches!(r.state, ReturnState::Requested | ReturnState::Approved)) => {
             ReturnStatus::Requested
         }
         0 => ReturnStatus::None,
-        n if n < arrived => ReturnStatus::PartiallyReturned,
+        n if n < wanted => ReturnStatus::PartiallyReturned,
         _ => ReturnStatus::Returned,
     }
 }

@@ -85,6 +85,7 @@ pub fn evolve(order: &mut Order, event: &Event, actor: &Actor, at: Timestamp) {
     order.version += 1;
     order.updated_at = at;
     apply(order, event, actor, at);
+    order.place_units(at);
     if let Some(kind) = event.notice() {
         order.notices.push(Notice { seq: order.version, kind });
     }
@@ -301,6 +302,7 @@ fn apply(order: &mut Order, event: &Event, actor: &Actor, at: Timestamp) {
         | Event::ShipmentShipped { .. }
         | Event::ShipmentDelivered { .. }
         | Event::ShipmentFailed { .. }
+        | Event::ShipmentLost { .. }
         | Event::ShipmentReturned { .. }
         | Event::ShipmentCancelled { .. }
         | Event::ReturnRequested { .. }

@@ -6,8 +6,7 @@ use super::evolve::operation;
 use crate::ids::Sku;
 use crate::order::{
     Addresses, Counters, Imported, ImportedLine, ImportedPayment, ImportedReturn, ImportedShipment, Lifecycle, Line,
-    OperationKind, OperationOrigin, OperationState, Order, Reservation, Return, ReturnState, Shipment, ShipmentState, Statuses,
-    derive,
+    OperationKind, OperationOrigin, OperationState, Order, Reservation, Return, ReturnState, Shipment, Statuses, derive,
 };
 use crate::text::Private;
 use crate::time::Timestamp;
@@ -85,10 +84,9 @@ pub fn begin_imported(imported: &Imported, at: Timestamp) -> Order {
         redriven_at: None,
         redacted_at: None,
     };
-    count_units(&mut order);
-    if lifecycle.is_live() {
-        order.reservations = committed_elsewhere(&order);
-    }
+    count_returned(&mut order);
+    order.place_units(placed_at);
+    order.reservations = committed_elsewhere(&order);
     order.statuses = derive(&order);
     order
 }
@@ -133,32 +131,14 @@ fn closed_return(imported: &ImportedReturn, n: u32) -> Return {
     Return { n, lines: lines.clone(), state: ReturnState::Closed, created_at: *requested_at, updated_at: *closed_at }
 }
 
-/// Counts on each line what its shipments and returns say of it.
-fn count_units(order: &mut Order) {
-    let Order { lines, shipments, returns, .. } = order;
-    let mut count = |n: u32, change: &dyn Fn(&mut Counters)| {
-        if let Some(line) = lines.iter_mut().find(|l| l.n == n) {
-            change(&mut line.counters);
-        }
-    };
-    for s in shipments {
-        for l in &s.lines {
-            count(l.line, &|c| match s.state {
-                ShipmentState::Planned => c.planned += l.units,
-                ShipmentState::Shipped => c.shipped += l.units,
-                ShipmentState::Delivered => {
-                    c.shipped += l.units;
-                    c.delivered += l.units;
-                }
-                ShipmentState::Failed | ShipmentState::Returned | ShipmentState::Cancelled => {}
-            });
-        }
-    }
+/// Counts on each line what came back of it.
+fn count_returned(order: &mut Order) {
+    let Order { lines, returns, .. } = order;
     for l in returns.iter().flat_map(|r| &r.lines) {
-        count(l.line, &|c| {
-            c.returned += l.received();
-            c.restocked += l.restocked;
-        });
+        if let Some(line) = lines.iter_mut().find(|line| line.n == l.line) {
+            line.counters.returned += l.received();
+            line.counters.restocked += l.restocked;
+        }
     }
 }
 

@@ -2,12 +2,13 @@
 
 use super::Env;
 use super::payments::{attempt_outstanding, capturable, deadline, is_for_edit, money_moved, refused};
-use super::stock::{SkuStock, sku_stock};
+use super::stock::{SkuStock, committed_for_good, missing_units, sku_stock};
 use crate::ids::Sku;
 use crate::money::Minor;
 use crate::order::{
     Attention, AttentionReason, Blocks, CancelCause, DiscardCause, DisputeState, Event, FulfilmentStatus, HoldState, Lifecycle,
-    LineUnits, Op, OperationKind, OperationState, Order, PaymentOperation, PaymentTerms, Shipment, ShipmentState, Shortage,
+    Line, LineUnits, Op, OperationKind, OperationState, Order, PaymentOperation, PaymentTerms, Reservation, Shipment,
+    ShipmentState, Shortage,
 };
 use crate::planted::{Bug, planted};
 use crate::policy::{BeforeLapse, LostStock};
@@ -16,7 +17,8 @@ use crate::time::Timestamp;
 
 /// The next transition that holds now, if any. Apply it and ask again until there is none.
 pub fn settle(order: &Order, env: &Env<'_>) -> Option<Event> {
-    lapse(order, env).or_else(|| settle_edit(order, env)).or_else(|| match order.lifecycle {
+    let goods = || placed_again(order).or_else(|| stock_gone(order));
+    lapse(order, env).or_else(goods).or_else(|| settle_edit(order, env)).or_else(|| match order.lifecycle {
         Lifecycle::Pending => settle_pending(order, env),
         Lifecycle::Confirmed => settle_lost_stock(order, env)
             .or_else(|| capture(order, env))
@@ -248,24 +250,62 @@ fn stock_refused(order: &Order, env: &Env<'_>, stock: &[(&crate::ids::Sku, u32, 
 fn settle_lost_stock(order: &Order, env: &Env<'_>) -> Option<Event> {
     let stock = sku_stock(order, env);
     let gone = |s: &SkuStock| matches!(s, SkuStock::Refused { .. } | SkuStock::Suspect);
-    if !stock.iter().any(|(_, _, s)| gone(s)) {
+    let missing: Vec<(&Sku, u32)> = (stock.iter().filter(|(_, _, s)| gone(s)))
+        .map(|(sku, wanted, _)| (*sku, missing_units(order, env, sku, *wanted)))
+        .collect();
+    if missing.is_empty() {
         return None;
     }
-    if order.lines.iter().all(|l| l.counters.shipped == 0) {
+    if order.lines.iter().all(|l| l.counters.shipped + l.counters.lost == 0) {
         return lost(order, env);
     }
-    // Some of it has left: only what is missing is cancelled, and what was to leave with it is open again.
-    let missing = |sku: &Sku| stock.iter().any(|(s, _, state)| *s == sku && gone(state));
-    let of_missing = order.lines.iter().filter(|l| l.open() > 0 && missing(&l.sku));
-    let lines: Vec<LineUnits> = of_missing.map(|l| LineUnits { line: l.n, units: l.open() }).collect();
-    let of_missing = |s: &Shipment| s.lines.iter().any(|l| order.line(l.line).is_some_and(|l| missing(&l.sku)));
-    let planned = order.shipments.iter().find(|s| s.state == ShipmentState::Planned && of_missing(s));
+    // Some of it has left or was given out: only what is missing is cancelled. What was to leave with it is open again, if
+    // that is needed for it.
+    let lines: Vec<LineUnits> = missing.iter().flat_map(|(sku, units)| last_open(order, sku, *units)).collect();
+    let short = |sku: &Sku| {
+        let open: u32 = order.lines.iter().filter(|l| l.sku == *sku).map(Line::open).sum();
+        missing.iter().any(|(s, units)| *s == sku && *units > open)
+    };
+    let of_short = |s: &Shipment| s.lines.iter().any(|l| order.line(l.line).is_some_and(|l| short(&l.sku)));
+    let planned = order.shipments.iter().find(|s| s.state == ShipmentState::Planned && of_short(s));
+    let kept: u32 = order.lines.iter().map(|l| l.quantity.saturating_sub(l.counters.cancelled)).sum();
+    let all = lines.iter().map(|l| l.units).sum::<u32>() == kept;
     match (lost(order, env)?, planned) {
         (Event::CancelRequested { .. }, Some(s)) => Some(Event::ShipmentCancelled { n: s.n }),
-        (Event::CancelRequested { cause }, None) if !lines.is_empty() => Some(Event::LinesCancelled { lines, cause }),
-        (Event::CancelRequested { .. }, None) => None,
+        (Event::CancelRequested { .. }, None) if lines.is_empty() => None,
+        (Event::CancelRequested { cause }, None) if !all => Some(Event::LinesCancelled { lines, cause }),
         (event, _) => Some(event),
     }
+}
+
+/// At most `units` open units of a SKU, from its last line on.
+fn last_open(order: &Order, sku: &Sku, mut units: u32) -> Vec<LineUnits> {
+    let mut lines = Vec::new();
+    for line in order.lines.iter().rev().filter(|l| l.sku == *sku) {
+        let k = line.open().min(units);
+        units -= k;
+        if k > 0 {
+            lines.push(LineUnits { line: line.n, units: k });
+        }
+    }
+    lines
+}
+
+/// Nobody needs to look any more at shipments that turned out otherwise: every unit has its place.
+fn placed_again(order: &Order) -> Option<Event> {
+    let told = order.attention.iter().find(|a| a.reason == AttentionReason::UnexpectedDelivery)?;
+    (order.misplaced_units() == 0).then_some(Event::AttentionCleared { reason: told.reason, about: told.about })
+}
+
+/// A person is told of what a dead order lost on the way and no hold accounts for: the shelf has less than the inventory says.
+fn stock_gone(order: &Order) -> Option<Event> {
+    if order.lifecycle.is_live() || order.has_attention(AttentionReason::StockLost) {
+        return None;
+    }
+    let held = |sku: &Sku| -> u32 { order.reservations.iter().filter(|r| r.sku == *sku).map(Reservation::held).sum() };
+    let accounted = |sku: &Sku| committed_for_good(order, sku, order.attempt) + held(sku);
+    let gone = order.lines.iter().any(|l| l.counters.lost > 0 && order.gone_from_stock(&l.sku) > accounted(&l.sku));
+    gone.then_some(Event::AttentionRaised { reason: AttentionReason::StockLost, about: None })
 }
 
 fn lost(order: &Order, env: &Env<'_>) -> Option<Event> {

@@ -46,7 +46,7 @@ const RULES: &[Rule] = &[
         to: Some(Confirmed),
         events: &["CONFIRMED"],
         guard: "all stock is held, what is due is covered, no hold blocks confirm",
-        then: "tell the customer; commit what needs no shipping",
+        then: "tell the customer; give out what needs no shipping, and commit it",
     },
     Rule {
         from: &[Pending],
@@ -94,7 +94,7 @@ const RULES: &[Rule] = &[
         trigger: "cancel",
         to: Some(Cancelling),
         events: &["CANCEL_REQUESTED"],
-        guard: "nothing shipped",
+        guard: "nothing shipped, nothing given out that needs no shipping",
         then: "find out unknown outcomes, void, refund, release",
     },
     Rule {
@@ -122,12 +122,12 @@ const RULES: &[Rule] = &[
         then: "shipped: commit its stock, capture its share by the terms, tell the customer",
     },
     Rule {
-        from: &[Confirmed],
-        trigger: "deliver, fail shipment, return to sender",
+        from: &[Confirmed, Completed, Cancelling, Cancelled],
+        trigger: "deliver, fail shipment, lose shipment, return to sender",
         to: None,
-        events: &["SHIPMENT_DELIVERED", "SHIPMENT_FAILED", "SHIPMENT_RETURNED_TO_SENDER"],
-        guard: "it has shipped",
-        then: "tell the customer; what did not arrive is open again",
+        events: &["SHIPMENT_DELIVERED", "SHIPMENT_FAILED", "SHIPMENT_LOST", "SHIPMENT_RETURNED_TO_SENDER"],
+        guard: "it has left, whatever it was taken for since",
+        then: "tell the customer; what did not arrive is open again; attention if units have no place any more",
     },
     Rule {
         from: &[Confirmed],
@@ -150,8 +150,8 @@ const RULES: &[Rule] = &[
         trigger: "stock refused",
         to: None,
         events: &["SHIPMENT_CANCELLED", "LINES_CANCELLED"],
-        guard: "something has shipped; the policy for lost stock is to cancel",
-        then: "attention; what is open of the missing is cancelled",
+        guard: "something has shipped or was given out; the policy for lost stock is to cancel",
+        then: "attention; what is missing of what is open is cancelled",
     },
     Rule {
         from: &[Confirmed],
@@ -198,7 +198,7 @@ const RULES: &[Rule] = &[
         trigger: "request return, approve return, reject return, receive return, close return",
         to: None,
         events: &["RETURN_REQUESTED", "RETURN_APPROVED", "RETURN_REJECTED", "RETURN_RECEIVED", "RETURN_CLOSED"],
-        guard: "at most what is delivered and not back; asked for inside the window",
+        guard: "at most what is delivered, or given out, and not back; asked for inside the window",
         then: "restock what can be sold again; closed: refund its share",
     },
     Rule {
@@ -262,7 +262,7 @@ const RULES: &[Rule] = &[
         trigger: "change address",
         to: None,
         events: &["ADDRESS_CHANGED"],
-        guard: "the same country and state; nothing shipped to it",
+        guard: "the same country and state; nothing on its way to it, and not all there",
         then: "",
     },
     Rule {
@@ -278,7 +278,7 @@ const RULES: &[Rule] = &[
         trigger: "redact",
         to: None,
         events: &["REDACTED"],
-        guard: "no payment or return under way",
+        guard: "no payment or return under way, no dispute open",
         then: "",
     },
     Rule {

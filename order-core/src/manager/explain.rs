@@ -117,7 +117,11 @@ fn goods(order: &Order) -> Vec<String> {
         match s.state {
             ShipmentState::Planned => out.push(format!("shipment {} is planned and has not left: {what}", s.n)),
             ShipmentState::Shipped => out.push(format!("shipment {} is on its way since {}: {what}", s.n, s.updated_at)),
-            ShipmentState::Delivered | ShipmentState::Failed | ShipmentState::Returned | ShipmentState::Cancelled => {}
+            ShipmentState::Delivered
+            | ShipmentState::Failed
+            | ShipmentState::Lost
+            | ShipmentState::Returned
+            | ShipmentState::Cancelled => {}
         }
     }
     for r in &order.returns {

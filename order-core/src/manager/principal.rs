@@ -111,6 +111,7 @@ impl From<&Command> for Action {
             | Command::Ship { .. }
             | Command::Deliver { .. }
             | Command::FailShipment { .. }
+            | Command::LoseShipment { .. }
             | Command::ReturnToSender { .. }
             | Command::CancelShipment { .. }
             | Command::Complete

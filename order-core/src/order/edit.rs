@@ -1,5 +1,7 @@
 //! Edits: changes to what was ordered, prepared beside the order and applied whole or not at all.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use super::status::text_enum;
@@ -132,13 +134,20 @@ impl EditPlan {
         added.is_empty() && raised.is_empty() && lowered.is_empty() && retaxed.is_empty() && shipping.is_none()
     }
 
-    /// The units it needs besides those the order has, line by line.
-    pub(crate) fn further_units<'a>(&'a self, lines: &'a [Line]) -> impl Iterator<Item = (&'a Sku, u32)> {
-        let raised = self.raised.iter().filter_map(|r| {
-            let line = r.line.checked_sub(1).and_then(|i| lines.get(i as usize))?;
-            Some((&line.sku, r.lot.units))
-        });
-        self.added.iter().map(|l| (&l.sku, l.lot.units)).chain(raised)
+    /// The units of each SKU it needs besides those the order has: what it takes off one line serves another of that SKU.
+    pub(crate) fn further_units<'a>(&'a self, lines: &'a [Line]) -> BTreeMap<&'a Sku, u32> {
+        let sku = |n: u32| n.checked_sub(1).and_then(|i| lines.get(i as usize)).map(|line| &line.sku);
+        let raised = self.raised.iter().filter_map(|r| Some((sku(r.line)?, r.lot.units)));
+        let mut further = BTreeMap::new();
+        for (sku, units) in self.added.iter().map(|l| (&l.sku, l.lot.units)).chain(raised) {
+            *further.entry(sku).or_insert(0) += units;
+        }
+        for (sku, units) in self.lowered.iter().filter_map(|l| Some((sku(l.line)?, l.units))) {
+            if let Some(more) = further.get_mut(sku) {
+                *more = more.saturating_sub(units);
+            }
+        }
+        further
     }
 
     /// Whether the order still has what the edit is to change.

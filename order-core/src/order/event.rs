@@ -207,6 +207,8 @@ pub enum Event {
     ShipmentDelivered { n: u32 },
     /// They could not be delivered.
     ShipmentFailed { n: u32 },
+    /// They were lost on the way.
+    ShipmentLost { n: u32 },
     /// They came back undelivered.
     ShipmentReturned { n: u32 },
     /// They never left.
@@ -458,6 +460,7 @@ impl Event {
             Event::ShipmentShipped { .. } => "SHIPMENT_SHIPPED",
             Event::ShipmentDelivered { .. } => "SHIPMENT_DELIVERED",
             Event::ShipmentFailed { .. } => "SHIPMENT_FAILED",
+            Event::ShipmentLost { .. } => "SHIPMENT_LOST",
             Event::ShipmentReturned { .. } => "SHIPMENT_RETURNED_TO_SENDER",
             Event::ShipmentCancelled { .. } => "SHIPMENT_CANCELLED",
             Event::Credited { .. } => "CREDITED",
@@ -496,7 +499,9 @@ impl Event {
             },
             Event::ShipmentShipped { .. } => Some(NoticeKind::Shipped),
             Event::ShipmentDelivered { .. } => Some(NoticeKind::Delivered),
-            Event::ShipmentFailed { .. } | Event::ShipmentReturned { .. } => Some(NoticeKind::ShipmentFailed),
+            Event::ShipmentFailed { .. } | Event::ShipmentLost { .. } | Event::ShipmentReturned { .. } => {
+                Some(NoticeKind::ShipmentFailed)
+            }
             Event::PaymentSettled { state: OperationState::Refunded, .. } => Some(NoticeKind::Refunded),
             Event::ReturnApproved { .. } => Some(NoticeKind::ReturnApproved),
             Event::ReturnRejected { .. } => Some(NoticeKind::ReturnRejected),

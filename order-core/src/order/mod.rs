@@ -12,6 +12,7 @@ mod returns;
 mod shipment;
 mod status;
 mod sums;
+mod units;
 
 use std::collections::BTreeMap;
 
@@ -156,7 +157,9 @@ pub struct Line {
     pub updated_at: Timestamp,
 }
 
-/// What became of a line's units. Each is at most the quantity ordered.
+/// What became of a line's units. Each but `lost` is at most the quantity ordered.
+///
+/// What needs no shipping is given out as soon as the order is confirmed: it counts as shipped and delivered from then on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Counters {
     /// Cancelled before they shipped.
@@ -172,6 +175,10 @@ pub struct Counters {
     /// Came back and went into the stock again.
     #[serde(default)]
     pub restocked: u32,
+    /// Gone from the stock beyond `shipped`: lost on the way, or arrived when their place was taken already. They are open
+    /// as far as they were ordered, and sending them again takes further stock.
+    #[serde(default)]
+    pub lost: u32,
 }
 
 /// `units` equal units and what of the order's price belongs to them, fixed when they were ordered.
@@ -356,6 +363,9 @@ text_enum! {
         Dispute = "DISPUTE",
         /// A hold is larger than what is wanted of it, and cannot be made smaller.
         HoldTooLarge = "HOLD_TOO_LARGE",
+        /// A shipment turned out otherwise than its units could follow: they were cancelled or sent again meanwhile, are in a
+        /// return, or the order is completed.
+        UnexpectedDelivery = "UNEXPECTED_DELIVERY",
     }
 }
 
@@ -405,7 +415,7 @@ text_enum! {
         Shipped = "SHIPMENT_SHIPPED",
         /// A shipment has arrived.
         Delivered = "SHIPMENT_DELIVERED",
-        /// A shipment could not be delivered, or came back.
+        /// A shipment could not be delivered, was lost, or came back.
         ShipmentFailed = "SHIPMENT_FAILED",
         /// Money went back.
         Refunded = "PAYMENT_REFUNDED",

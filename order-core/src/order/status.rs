@@ -172,7 +172,7 @@ text_enum! {
         Requested = "REQUESTED",
         /// Some units came back.
         PartiallyReturned = "PARTIALLY_RETURNED",
-        /// All units came back.
+        /// All units that were not cancelled came back.
         Returned = "RETURNED",
     }
 }
@@ -292,12 +292,12 @@ fn fulfilment(t: &ShipmentTotals) -> FulfilmentStatus {
 }
 
 fn returned(order: &Order) -> ReturnStatus {
-    let delivered: u32 = order.lines.iter().map(|l| l.counters.delivered).sum();
+    let wanted: u32 = order.lines.iter().map(|l| l.quantity.saturating_sub(l.counters.cancelled)).sum();
     let returned: u32 = order.lines.iter().map(|l| l.counters.returned).sum();
     if returned == 0 {
         let asked = order.returns.iter().any(|r| r.state.is_open());
         if asked { ReturnStatus::Requested } else { ReturnStatus::None }
-    } else if returned < delivered {
+    } else if returned < wanted {
         ReturnStatus::PartiallyReturned
     } else {
         ReturnStatus::Returned

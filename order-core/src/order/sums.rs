@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use super::{CreditKind, EditPlan, Lifecycle, Line, OperationKind, OperationState, Order, PaymentOperation, PaymentTerms};
+use super::{
+    CreditKind, EditPlan, Lifecycle, Line, OperationKind, OperationState, Order, PaymentOperation, PaymentTerms, ShipmentState,
+};
 use crate::ids::Sku;
 use crate::money::Minor;
 use crate::planted::{Bug, planted};
@@ -61,14 +63,25 @@ impl Order {
         }
     }
 
-    /// What the customer owes in all: the stored shares of the units that are neither cancelled nor returned, and shipping,
-    /// less credits, never below 0; nothing for an order that is dead.
+    /// What the customer owes in all: the stored shares of the units that are neither cancelled nor returned, and shipping
+    /// while something ships or has, less credits, never below 0; nothing for an order that is dead.
     pub fn owed(&self) -> Minor {
         if !self.lifecycle.is_live() {
             return 0;
         }
         let lines: Minor = self.lines.iter().map(Line::owed).sum();
-        (lines + self.amounts.shipping + self.amounts.shipping_tax - self.goodwill()).max(0)
+        (lines + self.shipping_owed() - self.goodwill()).max(0)
+    }
+
+    /// What shipping costs, with the tax on it, as long as there is something to be sent or something was.
+    fn shipping_owed(&self) -> Minor {
+        let ships = self.lines.iter().any(|l| l.requires_shipping && l.kept() > 0);
+        if ships || self.has_sent() { self.amounts.shipping + self.amounts.shipping_tax } else { 0 }
+    }
+
+    /// Whether a shipment has left for good: one that came back was sent all the same, one that was lost never arrived anywhere.
+    fn has_sent(&self) -> bool {
+        self.shipments.iter().any(|s| s.state.has_left() && s.state != ShipmentState::Lost)
     }
 
     /// Credits for the order as a whole.
@@ -116,8 +129,8 @@ impl Order {
         if self.lines.iter().all(|l| left(l) >= l.kept()) {
             return self.owed();
         }
-        let begun = self.lines.iter().any(|l| l.requires_shipping && shipped(l) > 0);
-        let shipping = if begun { self.amounts.shipping + self.amounts.shipping_tax } else { 0 };
+        let begun = self.has_sent() || self.lines.iter().any(|l| l.requires_shipping && shipped(l) > 0);
+        let shipping = if begun { self.shipping_owed() } else { 0 };
         (lines + shipping - self.goodwill()).clamp(0, self.owed())
     }
 
@@ -162,7 +175,8 @@ impl Order {
     }
 
     /// How many units of each SKU the order wants held or committed, SKUs in sorted order: those ordered, neither cancelled
-    /// nor back in the stock, and those that an edit under way would add.
+    /// nor back in the stock; those lost, which others take the place of; and those that an edit under way would add. Of one
+    /// that is completed, what has left; of one that is dead, what was lost.
     pub fn wanted_stock(&self) -> BTreeMap<&Sku, u32> {
         let mut wanted = BTreeMap::new();
         let mut add = |sku, units| {
@@ -171,8 +185,18 @@ impl Order {
             }
         };
         for line in &self.lines {
-            let cancelled = if planted(Bug::CancelledKeepsStock) { 0 } else { line.counters.cancelled };
-            add(&line.sku, line.quantity.saturating_sub(cancelled + line.counters.restocked));
+            let c = line.counters;
+            let cancelled = if planted(Bug::CancelledKeepsStock) { 0 } else { c.cancelled };
+            let units = match self.lifecycle {
+                Lifecycle::Pending | Lifecycle::Confirmed => line.quantity.saturating_sub(cancelled),
+                Lifecycle::Completed => c.shipped,
+                Lifecycle::Cancelling
+                | Lifecycle::Cancelled
+                | Lifecycle::PaymentFailed
+                | Lifecycle::Rejected
+                | Lifecycle::Expired => 0,
+            };
+            add(&line.sku, (units + c.lost).saturating_sub(c.restocked));
         }
         if let Some(edit) = self.open_edit() {
             for (sku, units) in edit.plan.further_units(&self.lines) {
@@ -182,18 +206,23 @@ impl Order {
         wanted
     }
 
-    /// How many units of each SKU have left for good, or need no shipping and are confirmed: what is to be committed. With
+    /// How many units of each SKU have left for good, lost ones among them, or were given out: what is to be committed. With
     /// `at_confirm`, all that is wanted, from confirmation on.
     pub fn stock_to_commit(&self, at_confirm: bool) -> BTreeMap<&Sku, u32> {
         let mut units = BTreeMap::new();
-        if matches!(self.lifecycle, Lifecycle::Confirmed | Lifecycle::Completed) {
-            for line in &self.lines {
-                let all = line.quantity.saturating_sub(line.counters.cancelled);
-                let left = if line.requires_shipping && !at_confirm { line.counters.shipped } else { all };
-                *units.entry(&line.sku).or_insert(0) += left.saturating_sub(line.counters.restocked);
-            }
+        for line in &self.lines {
+            let c = line.counters;
+            let all = at_confirm && self.lifecycle == Lifecycle::Confirmed;
+            let left = if all { line.quantity.saturating_sub(c.cancelled) } else { c.shipped };
+            *units.entry(&line.sku).or_insert(0) += (left + c.lost).saturating_sub(c.restocked);
         }
         units
+    }
+
+    /// How many units of a SKU have left, or were given out, and are not back in the stock.
+    pub(crate) fn gone_from_stock(&self, sku: &Sku) -> u32 {
+        let of_sku = self.lines.iter().filter(|l| l.sku == *sku);
+        of_sku.map(|l| (l.counters.shipped + l.counters.lost).saturating_sub(l.counters.restocked)).sum()
     }
 
     /// Units of the lines that need shipping.

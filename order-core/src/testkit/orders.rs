@@ -215,7 +215,7 @@ fn full_lines(n: u64) -> Vec<Line> {
     let mut lines = vec![line(n, 1, 3, 1000), line(n, 2, 3, 500), line(n, 3, 1, 0)];
     lines[0].discount = 100;
     lines[0].subtotal = 2900;
-    lines[0].counters = Counters { cancelled: 1, planned: 1, shipped: 1, delivered: 1, returned: 1, restocked: 1 };
+    lines[0].counters = Counters { cancelled: 1, planned: 1, shipped: 1, delivered: 1, returned: 1, restocked: 1, lost: 2 };
     lines[0].lots = vec![lot(3, 2900, 290, 200)];
     lines[1].variant = Some(VariantId::from_uuid(uuid(7, 1)));
     lines[1].lots = vec![lot(2, 1000, 100, 70), lot(1, 500, 50, 35)];

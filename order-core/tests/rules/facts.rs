@@ -12,7 +12,7 @@ use proptest::prelude::*;
 
 use super::journal::every_event;
 use super::journey::{Journey, Reply, answer};
-use super::shop::{Shop, placed_orders, sample, shops};
+use super::shop::{Shop, placed_orders, sample, sample_given_out, shops};
 use super::steps::{facts, walks};
 use super::walks::cases;
 
@@ -221,7 +221,7 @@ fn a_declined_payment_fails_no_order_that_has_money_from_another() {
 
 #[test]
 fn of_two_authorizations_of_one_order_only_the_newer_is_voided() {
-    let mut journey = Journey::place(Shop::ideal(), &sample(PaymentTerms::Shipment));
+    let mut journey = Journey::place(Shop::ideal(), &sample_given_out(PaymentTerms::Shipment));
     journey.work(&mut |_, _| Reply::Yes);
     journey.work(&mut |_, _| Reply::Crash);
     let total = journey.order.amounts.total;
@@ -257,7 +257,7 @@ fn of_two_captures_of_one_order_the_newer_goes_back_once() {
 
 /// An order whose first hold could not be proven, and whose second, asked for in its place, has left the stock.
 fn committed_in_place_of_a_suspect() -> Journey {
-    let mut journey = Journey::place(Shop::ideal(), &sample(PaymentTerms::Invoice));
+    let mut journey = Journey::place(Shop::ideal(), &sample_given_out(PaymentTerms::Invoice));
     // The one that needs no shipping, and so is committed at once.
     journey.facts(&[Fact::Hold { n: 2, outcome: HoldOutcome::Undecidable }]);
     while journey.work(&mut |_, _| Reply::Yes).is_none() {}
@@ -380,6 +380,7 @@ fn renumbered(event: Event, number: u32) -> Event {
         | Event::ShipmentShipped { n, .. }
         | Event::ShipmentDelivered { n }
         | Event::ShipmentFailed { n }
+        | Event::ShipmentLost { n }
         | Event::ShipmentReturned { n }
         | Event::ShipmentCancelled { n }
         | Event::ReturnRequested { n, .. }

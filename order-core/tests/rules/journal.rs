@@ -29,7 +29,7 @@ variants! {
     Confirmed Rejected PaymentFailed PaymentRetried Expired CancelRequested Cancelled
     HoldPlaced HoldReleased AttentionRaised AttentionCleared Noted
     PaymentFound UnmatchedDismissed DisputeOpened DisputeClosed Completed LinesCancelled
-    ShipmentPlanned ShipmentShipped ShipmentDelivered ShipmentFailed ShipmentReturned ShipmentCancelled
+    ShipmentPlanned ShipmentShipped ShipmentDelivered ShipmentFailed ShipmentLost ShipmentReturned ShipmentCancelled
     Credited ReturnRequested ReturnApproved ReturnRejected ReturnReceived ReturnClosed
     EditStarted EditApplied EditDiscarded AddressChanged MetadataChanged AttentionAcknowledged Resolved Redriven Redacted
     Imported
@@ -50,6 +50,7 @@ pub fn every_event() -> Vec<Event> {
     events.extend(edit_events());
     events.extend(operator_events());
     events.extend(imports());
+    events.push(Event::ShipmentLost { n: 1 });
     events
 }
 

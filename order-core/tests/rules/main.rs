@@ -3,12 +3,14 @@
 mod endless;
 mod exactness;
 mod facts;
+mod given_out;
 mod golden;
 mod holding;
 mod invariants;
 mod journal;
 mod journey;
 mod liveness;
+mod parcels;
 mod samples;
 mod shop;
 mod steps;

@@ -8,14 +8,14 @@ use order_core::machine::{
 use order_core::money::Minor;
 use order_core::order::{
     AddressType, AttentionReason, Blocks, ClosingKind, DisputeState, EditPlan, Lifecycle, LineCredit, LineUnits, Op,
-    OperationKind, OperationState, Order, PaymentTerms, ReceivedUnits, Status,
+    OperationKind, OperationState, Order, PaymentTerms, Placed, ReceivedUnits, Status,
 };
 use order_core::testkit::orders::text;
 use order_core::text::Private;
 use order_core::time::Timestamp;
 
 use super::journey::{Journey, Reply, answer, success};
-use super::shop::{Shop, address, lowered, raised, sample};
+use super::shop::{Shop, address, lowered, raised, sample, sample_given_out};
 use super::steps::PROVIDER_STATES;
 
 /// Every command, with every answer it can get.
@@ -44,6 +44,7 @@ pub fn commands(order: &Order, now: Timestamp) -> Vec<Command> {
         Command::Deliver { shipment: Some(1) },
         Command::Deliver { shipment: None },
         Command::FailShipment { shipment: 1 },
+        Command::LoseShipment { shipment: 1 },
         Command::ReturnToSender { shipment: 1 },
         Command::CancelShipment { shipment: 1 },
         Command::Complete,
@@ -103,6 +104,7 @@ pub fn life(order: &Order) -> Vec<Command> {
             ship(Some(s.n), all()),
             Command::Deliver { shipment: Some(s.n) },
             Command::FailShipment { shipment: s.n },
+            Command::LoseShipment { shipment: s.n },
             Command::ReturnToSender { shipment: s.n },
             Command::CancelShipment { shipment: s.n },
         ]);
@@ -170,6 +172,7 @@ pub fn command_name(command: &Command, order: &Order, now: Timestamp) -> String 
         Command::Ship { shipment: None, lines, .. } => format!("{name} ({})", units(lines)),
         Command::Deliver { shipment: Some(shipment) }
         | Command::FailShipment { shipment }
+        | Command::LoseShipment { shipment }
         | Command::ReturnToSender { shipment }
         | Command::CancelShipment { shipment } => format!("{name} (shipment {shipment})"),
         Command::Deliver { shipment: None } => format!("{name} (all on their way)"),
@@ -342,7 +345,11 @@ pub struct Sample {
 }
 
 fn lead(terms: PaymentTerms, name: &'static str, way: impl FnOnce(&mut Journey)) -> Sample {
-    let mut journey = Journey::place(Shop::ideal(), &sample(terms));
+    lead_of(&sample(terms), name, way)
+}
+
+fn lead_of(placed: &Placed, name: &'static str, way: impl FnOnce(&mut Journey)) -> Sample {
+    let mut journey = Journey::place(Shop::ideal(), placed);
     journey.advance(Duration::from_secs(1));
     way(&mut journey);
     journey.plan();
@@ -477,6 +484,44 @@ pub fn samples() -> Vec<Sample> {
             j.command(&Command::FailShipment { shipment: 1 }).expect("it is on its way");
             work(j, |_| Reply::Yes);
         }),
+        lead(Confirm, "paid, the shipment lost, its units reserved anew", |j| {
+            work(j, |_| Reply::Yes);
+            ship_all(j);
+            j.command(&Command::LoseShipment { shipment: 1 }).expect("it is on its way");
+            work(j, |_| Reply::Yes);
+        }),
+        lead(Confirm, "lost, sent again, and both arrived", |j| {
+            work(j, |_| Reply::Yes);
+            ship_all(j);
+            j.command(&Command::LoseShipment { shipment: 1 }).expect("it is on its way");
+            work(j, |_| Reply::Yes);
+            ship_all(j);
+            for n in [2, 1] {
+                j.command(&Command::Deliver { shipment: Some(n) }).expect("it has left");
+            }
+            work(j, |_| Reply::Yes);
+        }),
+        lead(Confirm, "the shipment failed, then the order was cancelled", |j| {
+            work(j, |_| Reply::Yes);
+            ship_all(j);
+            j.command(&Command::FailShipment { shipment: 1 }).expect("it is on its way");
+            cancel(j);
+            work(j, |_| Reply::Yes);
+        }),
+        lead(Confirm, "the shipment failed, and the order is being cancelled", |j| {
+            work(j, |_| Reply::Yes);
+            ship_all(j);
+            j.command(&Command::FailShipment { shipment: 1 }).expect("it is on its way");
+            cancel(j);
+            round(j, |call| if call.verb == REFUND { Reply::Crash } else { Reply::Yes });
+        }),
+        lead(Confirm, "completed, then found to be lost", |j| {
+            delivered(j);
+            j.command(&Command::Complete).expect("all is delivered and paid");
+            j.command(&Command::LoseShipment { shipment: 1 }).expect("it has left");
+            work(j, |_| Reply::Yes);
+        }),
+        lead_of(&sample_given_out(Confirm), "paid, one line was given out", |j| work(j, |_| Reply::Yes)),
         lead(Shipment, "authorized, and given up by the provider", |j| {
             work(j, |_| Reply::Yes);
             let voided = answer(&j.order, OperationState::Voided, 1, 0, j.now);

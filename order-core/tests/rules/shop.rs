@@ -202,8 +202,17 @@ fn place(
     }
 }
 
-/// An order of two units each of two SKUs, 45.00 USD in all, of which the second needs no shipping.
+/// An order of two units each of two SKUs, 45.00 USD in all.
 pub fn sample(terms: PaymentTerms) -> Box<Placed> {
+    two_of_two(terms, true)
+}
+
+/// The same, but that the second SKU needs no shipping.
+pub fn sample_given_out(terms: PaymentTerms) -> Box<Placed> {
+    two_of_two(terms, false)
+}
+
+fn two_of_two(terms: PaymentTerms, second_ships: bool) -> Box<Placed> {
     let draw = |sku, unit_price, requires_shipping| Draw {
         sku,
         units: 2,
@@ -213,11 +222,20 @@ pub fn sample(terms: PaymentTerms) -> Box<Placed> {
         tax_included: 0,
         requires_shipping,
     };
-    Box::new(place(Currency::USD, terms, &[draw(1, 1250, true), draw(2, 750, false)], 0, (500, 0)))
+    Box::new(place(Currency::USD, terms, &[draw(1, 1250, true), draw(2, 750, second_ships)], 0, (500, 0)))
 }
 
 /// A small order: two units that are sent, and one that need not be; 36.67 USD in all, so that few shares divide evenly.
 pub fn small(terms: PaymentTerms) -> Box<Placed> {
+    two_and_one(terms, false)
+}
+
+/// The same, but that all of it is sent.
+pub fn small_sent(terms: PaymentTerms) -> Box<Placed> {
+    two_and_one(terms, true)
+}
+
+fn two_and_one(terms: PaymentTerms, all_ships: bool) -> Box<Placed> {
     let draw = |sku, units, unit_price, tax, requires_shipping| Draw {
         sku,
         units,
@@ -227,7 +245,7 @@ pub fn small(terms: PaymentTerms) -> Box<Placed> {
         tax_included: 0,
         requires_shipping,
     };
-    let lines = [draw(1, 2, 1250, 67, true), draw(2, 1, 750, 0, false)];
+    let lines = [draw(1, 2, 1250, 67, true), draw(2, 1, 750, 0, all_ships)];
     Box::new(place(Currency::USD, terms, &lines, 50, (500, 13)))
 }
 

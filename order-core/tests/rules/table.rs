@@ -164,8 +164,10 @@ fn happens(row: &Transition) -> bool {
             };
             match (row.events, commands) {
                 ([], _) => any(&|j| of(&j, None)),
-                // What there is to be resolved or acknowledged depends on the records, not on the lifecycle.
-                (events, "resolve, retry stuck, acknowledge") => events.iter().any(|event| any(&|j| of(&j, Some(event)))),
+                // What there is to be resolved or acknowledged, or has left, depends on the records, not on the lifecycle.
+                (events, "resolve, retry stuck, acknowledge" | "deliver, fail shipment, lose shipment, return to sender") => {
+                    events.iter().any(|event| any(&|j| of(&j, Some(event))))
+                }
                 _ => each(&|j, event| of(&j, Some(event))),
             }
         }

@@ -244,12 +244,12 @@ fn put_line(db: &Connection, order: &Order, line: &Line, lots_json: &str) -> rus
         n, id, product, variant, sku, name, quantity, unit_price, discount, subtotal, requires_shipping, counters, lots: _,
         created_at, updated_at,
     } = line;
-    let Counters { cancelled, planned, shipped, delivered, returned, restocked } = counters;
+    let Counters { cancelled, planned, shipped, delivered, returned, restocked, lost } = counters;
     #[rustfmt::skip]
     let row = params![
         order.id.as_bytes(), n, id.as_bytes(), product.as_bytes(), variant.as_ref().map(|v| v.as_bytes()), sku.as_str(), name,
         quantity, unit_price, discount, subtotal, requires_shipping, cancelled, planned, shipped, delivered, returned, restocked,
-        lots_json, created_at.as_micros(), updated_at.as_micros(),
+        lost, lots_json, created_at.as_micros(), updated_at.as_micros(),
     ];
     db.prepare_cached(sql::PUT_ITEM)?.execute(row)
 }

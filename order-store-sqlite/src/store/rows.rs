@@ -203,6 +203,7 @@ pub(super) fn line(row: &Row<'_>) -> rusqlite::Result<Line> {
             delivered: c.next()?,
             returned: c.next()?,
             restocked: c.next()?,
+            lost: c.next()?,
         },
         lots: {
             let rows: Vec<LotRow> = c.json()?;

@@ -104,9 +104,9 @@ pub(super) const UPDATE_NOTIFIED: &str =
     concat!("UPDATE orders SET notified = ?2, notices = ", notices_above!("notices", "?2"), " WHERE id = ?1 AND notified <> ?2");
 
 pub(super) const PUT_ITEM: &str = "INSERT OR REPLACE INTO order_items (order_id, n, id, product_id, variant_id, sku, name, quantity, \
-     unit_price, discount_amount, subtotal, requires_shipping, cancelled, planned, shipped, delivered, returned, restocked, lots, \
-     created_at, updated_at) \
-     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21)";
+     unit_price, discount_amount, subtotal, requires_shipping, cancelled, planned, shipped, delivered, returned, restocked, lost, \
+     lots, created_at, updated_at) \
+     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22)";
 
 pub(super) const PUT_ADDRESS: &str = "INSERT OR REPLACE INTO order_addresses (order_id, address_type, id, first_name, last_name, \
      address_line1, address_line2, city, state, postal_code, country, phone, email, created_at, updated_at) \
@@ -225,7 +225,7 @@ pub(super) const LOAD_BY_ID: &str = load_order!("o.id = ?1");
 pub(super) const LOAD_BY_NUMBER: &str = load_order!("o.order_number = ?1");
 
 pub(super) const SELECT_ITEMS: &str = "SELECT n, id, product_id, variant_id, sku, name, quantity, unit_price, discount_amount, subtotal, \
-     requires_shipping, cancelled, planned, shipped, delivered, returned, restocked, lots, created_at, updated_at \
+     requires_shipping, cancelled, planned, shipped, delivered, returned, restocked, lost, lots, created_at, updated_at \
      FROM order_items WHERE order_id = ?1 ORDER BY n";
 
 pub(super) const SELECT_ADDRESSES: &str = "SELECT address_type = 'SHIPPING', first_name, last_name, address_line1, address_line2, city, \

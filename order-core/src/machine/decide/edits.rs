@@ -5,7 +5,7 @@ use crate::error::{Rejection, RejectionReason};
 use crate::ids::Name;
 use crate::machine::payments::attempt_outstanding;
 use crate::machine::{Command, Env, covered};
-use crate::order::{Address, AddressType, DiscardCause, EditPlan, Event, Lifecycle, LineUnits, Order};
+use crate::order::{Address, AddressType, DiscardCause, EditPlan, Event, Lifecycle, LineUnits, Order, ShipmentState};
 use crate::text::Private;
 
 type Paying<'a> = (&'a Name, &'a Private<String>, &'a Private<String>, &'a Private<Address>);
@@ -40,7 +40,7 @@ pub(super) fn start(
         if let Some(line) = order.line(*n).filter(|l| *units > l.open()) {
             let (quantity, left) = (line.quantity.saturating_sub(*units), line.quantity - line.open());
             let why = format!(
-                "{quantity} is too few for line {n} ({}), {left} units are shipped, in a shipment or cancelled",
+                "{quantity} is too few for line {n} ({}), {left} units are shipped, in a shipment, given out or cancelled",
                 line.sku
             );
             return Err(not_now(order, command, RejectionReason::NotOpen, why));
@@ -69,14 +69,28 @@ pub(super) fn discard(order: &Order, command: &Command) -> Result<Vec<Event>, Re
     }
 }
 
-/// Whether an address may still be corrected: nothing has shipped, and the order is not over.
+/// Whether an address may still be corrected: the order is not over, and its goods are yet to be sent there.
 pub(super) fn may_change_address(order: &Order) -> bool {
     let over = order.lifecycle.is_terminal() || order.lifecycle == Lifecycle::Completed;
-    !over && !has_shipped(order) && order.redacted_at.is_none()
+    !over && keeps_address(order).is_none() && order.redacted_at.is_none()
 }
 
+/// Whether something is, or has arrived, at the address: then it cannot become one of another tax place.
 fn has_shipped(order: &Order) -> bool {
-    order.lines.iter().any(|l| l.counters.shipped > 0)
+    order.lines.iter().any(|l| l.requires_shipping && l.counters.shipped > 0)
+}
+
+/// Why the address the goods go to cannot be corrected any more, if so. What has arrived has; what is yet to be sent may go
+/// elsewhere, as long as nothing is on its way.
+fn keeps_address(order: &Order) -> Option<&'static str> {
+    let to_send = order.lines.iter().any(|l| l.requires_shipping && l.open() + l.counters.planned > 0);
+    if order.shipments.iter().any(|s| s.state == ShipmentState::Shipped) {
+        Some("a shipment is on its way to its address")
+    } else if has_shipped(order) && !to_send {
+        Some("all of it has shipped to its address already")
+    } else {
+        None
+    }
 }
 
 pub(super) fn change_address(
@@ -89,8 +103,8 @@ pub(super) fn change_address(
     if over {
         return Err(illegal(order, command));
     }
-    if which == AddressType::Shipping && has_shipped(order) {
-        return Err(not_now(order, command, RejectionReason::NotOpen, "something has shipped to its address already"));
+    if let Some(why) = keeps_address(order).filter(|_| which == AddressType::Shipping) {
+        return Err(not_now(order, command, RejectionReason::NotOpen, why));
     }
     let before = order.addresses.0.as_ref().map(|a| match which {
         AddressType::Shipping => &a.shipping,

@@ -11,8 +11,8 @@ use crate::error::{Rejection, RejectionReason};
 use crate::ids::Name;
 use crate::money::Minor;
 use crate::order::{
-    Address, AddressType, AttentionReason, Blocks, CancelCause, EditPlan, Event, Lifecycle, LineCredit, LineUnits, Op, Order,
-    PaymentTerms, ReceivedUnits, Status,
+    Address, AddressType, AttentionReason, Blocks, CancelCause, DisputeState, EditPlan, Event, Lifecycle, Line, LineCredit,
+    LineUnits, Op, Order, PaymentTerms, ReceivedUnits, ShipmentState, Status,
 };
 use crate::text::Private;
 use crate::time::Timestamp;
@@ -77,6 +77,11 @@ pub enum Command {
     },
     /// Say that a shipment could not be delivered: its units are open again.
     FailShipment {
+        /// The shipment.
+        shipment: u32,
+    },
+    /// Say that a shipment was lost on the way: its units are open again, and gone from the stock.
+    LoseShipment {
         /// The shipment.
         shipment: u32,
     },
@@ -205,6 +210,7 @@ impl Command {
             Command::Ship { .. } => ("ship", "ship"),
             Command::Deliver { .. } => ("deliver", "deliver"),
             Command::FailShipment { .. } => ("fail shipment", "report a failed shipment of"),
+            Command::LoseShipment { .. } => ("lose shipment", "report a lost shipment of"),
             Command::ReturnToSender { .. } => ("return to sender", "report a shipment as returned to sender of"),
             Command::CancelShipment { .. } => ("cancel shipment", "cancel a shipment of"),
             Command::Complete => ("complete", "complete"),
@@ -257,11 +263,18 @@ pub fn decide(order: &Order, command: &Command, env: &Env<'_>) -> Result<Vec<Eve
         Command::Ship { shipment, lines, carrier, tracking } => {
             shipping::ship(order, command, *shipment, lines, (carrier, tracking), env)
         }
-        Command::Deliver { shipment: Some(n) } => shipping::deliver(order, command, *n),
-        Command::Deliver { shipment: None } => shipping::deliver_all(order, command),
-        Command::FailShipment { shipment } => shipping::fail(order, command, *shipment, Event::ShipmentFailed { n: *shipment }),
-        Command::ReturnToSender { shipment } => {
-            shipping::fail(order, command, *shipment, Event::ShipmentReturned { n: *shipment })
+        Command::Deliver { shipment: Some(n) } => {
+            shipping::found(order, command, *n, (ShipmentState::Delivered, Event::ShipmentDelivered { n: *n }), env)
+        }
+        Command::Deliver { shipment: None } => shipping::deliver_all(order, command, env),
+        Command::FailShipment { shipment: n } => {
+            shipping::found(order, command, *n, (ShipmentState::Failed, Event::ShipmentFailed { n: *n }), env)
+        }
+        Command::LoseShipment { shipment: n } => {
+            shipping::found(order, command, *n, (ShipmentState::Lost, Event::ShipmentLost { n: *n }), env)
+        }
+        Command::ReturnToSender { shipment: n } => {
+            shipping::found(order, command, *n, (ShipmentState::Returned, Event::ShipmentReturned { n: *n }), env)
         }
         Command::CancelShipment { shipment } => shipping::cancel(order, command, *shipment),
         Command::Complete => complete(order, command),
@@ -325,8 +338,23 @@ fn cancel(order: &Order) -> Result<Vec<Event>, Rejection> {
     }
     match order.lifecycle {
         Lifecycle::Cancelling | Lifecycle::Cancelled => Ok(Vec::new()),
+        Lifecycle::Confirmed if let Some(line) = given_out(order) => {
+            let why = format!(
+                "line {} ({}) needs no shipping and was given out: it can be returned or credited, and what is yet to be sent \
+                 can be cancelled without it",
+                line.n, line.sku
+            );
+            Err(not_now(order, &Command::Cancel, RejectionReason::IllegalTransition, why))
+        }
         _ => Err(illegal(order, &Command::Cancel)),
     }
+}
+
+/// A line that was given out, if nothing else has left.
+fn given_out(order: &Order) -> Option<&Line> {
+    let gone = |l: &&Line| l.counters.shipped > 0;
+    let first = order.lines.iter().find(gone)?;
+    order.lines.iter().filter(gone).all(|l| !l.requires_shipping).then_some(first)
 }
 
 /// Whether cancelling would change something. Refusals ask this too, so it must not itself refuse.
@@ -381,7 +409,7 @@ fn set_status(order: &Order, command: &Command, status: Status, env: &Env<'_>) -
         }
         Status::Processing => shipping::plan(order, command, &none, env).map(|(_, events)| events),
         Status::Shipped => shipping::ship_all(order, command, env),
-        Status::Delivered => shipping::deliver_all(order, command),
+        Status::Delivered => shipping::deliver_all(order, command, env),
         Status::Cancelled => cancel(order),
         Status::Completed => complete(order, command),
         Status::Pending
@@ -406,6 +434,10 @@ fn redact(order: &Order, command: &Command) -> Result<Vec<Event>, Rejection> {
     if under_way {
         return Err(not_now(order, command, RejectionReason::NotReady, "a payment or return is under way"));
     }
+    // The addresses are the shop's evidence.
+    if order.disputes.iter().any(|d| d.state == DisputeState::Open) {
+        return Err(not_now(order, command, RejectionReason::NotReady, "a dispute is open"));
+    }
     Ok(vec![Event::Redacted])
 }
 
@@ -415,25 +447,23 @@ pub fn possible(order: &Order, now: Timestamp) -> Vec<&'static str> {
     let is = |of: &[Lifecycle]| of.contains(&order.lifecycle);
     let open: u32 = order.lines.iter().map(|l| l.open()).sum();
     let to_ship = order.lines.iter().any(|l| l.requires_shipping && l.open() > 0);
-    let shipment = |state| order.shipments.iter().any(|s| s.state == state);
+    let planned = order.shipments.iter().any(|s| s.state == ShipmentState::Planned);
+    // Whatever was taken for true of it before.
+    let may_turn_out = |state| order.shipments.iter().any(|s| s.state.has_left() && s.state != state);
     let returned = |state| order.returns.iter().any(|r| r.state == state);
-    use crate::order::{ReturnState, ShipmentState};
+    use crate::order::ReturnState;
     let unpaid = money::unsecured(order) > 0;
     let names = [
         ("cancel", can_cancel(order)),
         ("cancel lines", is(&[Confirmed]) && open > 0),
         ("retry payment", is(&[PaymentFailed]) && order.retry_until.is_none_or(|t| now < t) || is(&[Confirmed]) && unpaid),
         ("plan shipment", is(&[Confirmed]) && to_ship),
-        ("ship", is(&[Confirmed]) && (to_ship || shipment(ShipmentState::Planned))),
-        ("cancel shipment", shipment(ShipmentState::Planned)),
-        // Also one that was taken for lost: it may turn up.
-        (
-            "deliver",
-            shipment(ShipmentState::Shipped)
-                || is(&[Confirmed]) && (shipment(ShipmentState::Failed) || shipment(ShipmentState::Returned)),
-        ),
-        ("fail shipment", shipment(ShipmentState::Shipped)),
-        ("return to sender", shipment(ShipmentState::Shipped)),
+        ("ship", is(&[Confirmed]) && (to_ship || planned)),
+        ("cancel shipment", planned),
+        ("deliver", may_turn_out(ShipmentState::Delivered)),
+        ("fail shipment", may_turn_out(ShipmentState::Failed)),
+        ("lose shipment", may_turn_out(ShipmentState::Lost)),
+        ("return to sender", may_turn_out(ShipmentState::Returned)),
         ("complete", keeps_from_completing(order).is_none()),
         ("credit", is(&[Confirmed, Completed]) && order.owed() > 0),
         ("request return", is(&[Confirmed, Completed]) && order.lines.iter().any(|l| returns::returnable(order, l) > 0)),

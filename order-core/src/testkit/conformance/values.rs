@@ -202,6 +202,7 @@ pub(super) async fn c19_amounts_and_counts_come_back_exactly<F: StoreFactory>(f:
         ..order.reservations[1].clone()
     };
     order.lines[0].counters.restocked = u32::MAX;
+    order.lines[0].counters.lost = u32::MAX;
     order.lines[0].lots[0].credit = 9_007_199_254_740_993;
     order.shipments[0].lines[0].units = u32::MAX;
     order.returns[0].lines[0].scrapped = u32::MAX;

@@ -196,7 +196,8 @@ impl Site {
                 // What an edit wants besides may have been refused, and that not be written down yet.
                 let wanted = |sku: &Sku| -> u32 {
                     let of_sku = order.lines.iter().filter(|l| l.sku == *sku);
-                    of_sku.map(|l| l.quantity.saturating_sub(l.counters.cancelled + l.counters.restocked)).sum()
+                    let wanted = |l: &crate::order::Line| l.quantity + l.counters.lost;
+                    of_sku.map(|l| wanted(l).saturating_sub(l.counters.cancelled + l.counters.restocked)).sum()
                 };
                 order.lines.iter().any(|l| held(&l.sku) < wanted(&l.sku))
             })

@@ -140,10 +140,10 @@ fn check_shelves(world: &World, order: &Order, holds: &[LedgerHold]) {
     let mut units: BTreeMap<&str, (u32, u32)> = BTreeMap::new();
     for line in &order.lines {
         let (least, most) = units.entry(line.sku.as_str()).or_default();
-        let kept = line.quantity - line.counters.cancelled;
-        let left = if line.requires_shipping { line.counters.shipped } else { kept };
-        *least += left.saturating_sub(line.counters.restocked);
-        *most += kept.saturating_sub(line.counters.restocked);
+        let c = line.counters;
+        let kept = if order.lifecycle == Lifecycle::Completed { c.shipped } else { line.quantity - c.cancelled };
+        *least += (c.shipped + c.lost).saturating_sub(c.restocked);
+        *most += (kept + c.lost).saturating_sub(c.restocked);
     }
     let live = matches!(order.lifecycle, Lifecycle::Confirmed | Lifecycle::Completed);
     let stuck = |reason| order.has_attention(reason);
@@ -152,7 +152,8 @@ fn check_shelves(world: &World, order: &Order, holds: &[LedgerHold]) {
         stuck(AttentionReason::ReleaseRefused) || stuck(AttentionReason::StockLost) || stuck(AttentionReason::SuspectHold);
     let excused = excused || lock(&world.oracle).lost.values().any(|o| *o == order.id);
     for (sku, (least, most)) in units {
-        let (least, most) = if live { (least, most) } else { (0, 0) };
+        // What was lost on the way is gone, whatever became of the order.
+        let (least, most) = if live { (least, most) } else { (least, least) };
         let committed: u32 = holds.iter().filter(|h| h.order == order.id && h.sku.as_str() == sku).map(|h| h.committed).sum();
         if !(least..=most).contains(&committed) && !excused {
             world.breach(

@@ -44,7 +44,7 @@ pub(super) fn check_row(world: &World, order: &Order, row: &JournalRow, past: Pa
             }
             for LineUnits { line, .. } in order.shipment(*n).map_or(&[][..], |s: &Shipment| &s.lines) {
                 let Some(sku) = order.line(*line).map(|l| &l.sku) else { continue };
-                let left = |l: &crate::order::Line| l.counters.shipped.saturating_sub(l.counters.restocked);
+                let left = |l: &crate::order::Line| (l.counters.shipped + l.counters.lost).saturating_sub(l.counters.restocked);
                 let needed: u32 = order.lines.iter().filter(|l| l.sku == *sku).map(left).sum();
                 let there: u32 = world.inventory.with_ledger(|holds| {
                     holds.iter().filter(|h| h.order == order.id && h.sku == *sku).map(|h| h.held + h.committed).sum()

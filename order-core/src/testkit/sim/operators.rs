@@ -77,6 +77,7 @@ fn doings(order: &Order, wild: bool) -> Table<Doing> {
     let when = |possible: bool, weight: u32| if possible || wild { weight } else { 0 };
     let is = |of: &[Lifecycle]| of.contains(&order.lifecycle);
     let shipment = |state| order.shipments.iter().any(|s| s.state == state);
+    let left = order.shipments.iter().any(|s| s.state.has_left() && s.state != ShipmentState::Shipped);
     let returned = |state| order.returns.iter().any(|r| r.state == state);
     let confirmed = is(&[L::Confirmed]);
     let to_ship = confirmed && order.lines.iter().any(|l| l.requires_shipping && l.open() > 0);
@@ -93,7 +94,12 @@ fn doings(order: &Order, wild: bool) -> Table<Doing> {
         (when(shipment(ShipmentState::Shipped), 24), c(deliver)),
         (when(shipment(ShipmentState::Shipped), 5), c(fail)),
         (when(shipment(ShipmentState::Shipped), 5), c(send_back)),
-        (when(shipment(ShipmentState::Failed) || shipment(ShipmentState::Returned), 3), c(deliver)),
+        (when(shipment(ShipmentState::Shipped), 5), c(lose)),
+        // What was taken for true of a shipment turns out otherwise.
+        (when(left, 3), c(deliver)),
+        (when(left, 1), c(fail)),
+        (when(left, 1), c(send_back)),
+        (when(left, 1), c(lose)),
         (when(confirmed, 4), c(cancel_lines)),
         (when(to_ship, 3), c(|_, _| Some(Command::CancelRest))),
         (when(confirmed, 1), c(|_, _| Some(Command::Cancel))),
@@ -233,18 +239,29 @@ fn ship_planned(world: &World, order: &Order) -> Option<Command> {
     Some(Command::Ship { shipment, lines: Vec::new(), carrier: Some("Carrier".into()), tracking: None })
 }
 
+/// One of the order's shipments that have left: mostly one that is on its way, now and then one of which something else was
+/// taken for true.
+fn sent(world: &World, order: &Order) -> Option<u32> {
+    const LEFT: [ShipmentState; 5] =
+        [ShipmentState::Shipped, ShipmentState::Delivered, ShipmentState::Failed, ShipmentState::Lost, ShipmentState::Returned];
+    let on_its_way = order.shipments.iter().any(|s| s.state == ShipmentState::Shipped) && !world.chance(100);
+    shipment_in(world, order, if on_its_way { &LEFT[..1] } else { &LEFT })
+}
+
 fn deliver(world: &World, order: &Order) -> Option<Command> {
-    let late = [ShipmentState::Shipped, ShipmentState::Failed, ShipmentState::Returned];
-    let states = if world.chance(100) { &late[..] } else { &late[..1] };
-    Some(Command::Deliver { shipment: shipment_in(world, order, states).filter(|_| world.chance(700)) })
+    Some(Command::Deliver { shipment: sent(world, order).filter(|_| world.chance(700)) })
 }
 
 fn fail(world: &World, order: &Order) -> Option<Command> {
-    shipment_in(world, order, &[ShipmentState::Shipped]).map(|shipment| Command::FailShipment { shipment })
+    sent(world, order).map(|shipment| Command::FailShipment { shipment })
+}
+
+fn lose(world: &World, order: &Order) -> Option<Command> {
+    sent(world, order).map(|shipment| Command::LoseShipment { shipment })
 }
 
 fn send_back(world: &World, order: &Order) -> Option<Command> {
-    shipment_in(world, order, &[ShipmentState::Shipped]).map(|shipment| Command::ReturnToSender { shipment })
+    sent(world, order).map(|shipment| Command::ReturnToSender { shipment })
 }
 
 fn cancel_shipment(world: &World, order: &Order) -> Option<Command> {

@@ -2,7 +2,7 @@
 //!
 //! Commands are bounded by what there is to do: two shipments, one return, two credits, one edit (two in a row where they are
 //! refused for want of stock), two attempts at paying.
-//! Facts would never end, since a service can contradict itself for ever. So those are counted that do not answer what was
+//! Facts would never end, since a service, or a carrier, can contradict itself for ever. So those are counted that do not answer what was
 //! asked as work hopes for (a no, a late answer that is news, a report out of the blue), and a path has at most
 //! [`SURPRISES_MAX`] of them, of either axis. An answer that is no news costs nothing, however late and often it comes.
 
@@ -54,6 +54,13 @@ impl Input {
     /// Whether it is not what work hopes for.
     pub fn surprises(&self, order: &Order) -> bool {
         match self {
+            // Of what has become of a shipment, the first word is none.
+            Input::Command(
+                Command::Deliver { shipment: Some(n) }
+                | Command::FailShipment { shipment: n }
+                | Command::LoseShipment { shipment: n }
+                | Command::ReturnToSender { shipment: n },
+            ) => order.shipment(*n).is_some_and(|s| s.state.has_left() && s.state != ShipmentState::Shipped),
             Input::Command(_) => false,
             Input::Fact(Fact::Payment { n, outcome }) => order.payment(*n).is_some_and(|p| match outcome {
                 PaymentOutcome::Answer { status, .. } => !p.state.is_open() || *status != success(p.kind),
@@ -85,7 +92,7 @@ impl Axis {
             Axis::Payment => payment(state, out),
             Axis::Stock => stock(state, out),
             Axis::Outside => outside(order, out),
-            Axis::Shipment => out.extend(shipment(order).into_iter().map(Input::Command)),
+            Axis::Shipment => out.extend(shipment(state).into_iter().map(Input::Command)),
             Axis::Cancel => out.extend(cancel().into_iter().map(Input::Command)),
             Axis::Return => out.extend(returns(order).into_iter().map(Input::Command)),
             Axis::Credit => out.extend(credit(order).into_iter().map(Input::Command)),
@@ -150,7 +157,8 @@ fn one(line: u32) -> Vec<LineUnits> {
     vec![LineUnits { line, units: 1 }]
 }
 
-fn shipment(order: &Order) -> Vec<Command> {
+fn shipment(state: &State) -> Vec<Command> {
+    let order = &state.order;
     let ship = |shipment, lines| Command::Ship { shipment, lines, carrier: None, tracking: None };
     let mut commands = vec![Command::Complete];
     if order.shipments.len() < 2 {
@@ -160,12 +168,13 @@ fn shipment(order: &Order) -> Vec<Command> {
         let n = s.n;
         commands.extend(match s.state {
             ShipmentState::Planned => vec![ship(Some(n), Vec::new()), Command::CancelShipment { shipment: n }],
-            ShipmentState::Shipped => vec![
+            left if left == ShipmentState::Shipped || left.has_left() && state.may_surprise() => vec![
                 Command::Deliver { shipment: Some(n) },
                 Command::FailShipment { shipment: n },
+                Command::LoseShipment { shipment: n },
                 Command::ReturnToSender { shipment: n },
             ],
-            _ => vec![Command::Deliver { shipment: Some(n) }],
+            _ => Vec::new(),
         });
     }
     commands
