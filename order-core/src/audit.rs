@@ -16,7 +16,7 @@ pub use replay::Replay;
 use crate::money::Minor;
 use crate::order::{
     AttentionReason, Blocks, ClosingKind, CreditKind, DisputeState, EditState, HoldState, JournalRow, Lifecycle, OperationKind,
-    OperationOrigin, Order, PaymentTerms, Reservation,
+    OperationOrigin, Order, PaymentTerms, Reservation, ShipmentState,
 };
 use independent::{Sums, Whereabouts};
 
@@ -202,6 +202,10 @@ fn units(order: &Order, found: &mut Findings<'_>) {
         let distinct: std::collections::BTreeSet<u32> = lines.iter().map(|(line, _)| *line).collect();
         let sound = !lines.is_empty() && distinct.len() == lines.len() && lines.iter().all(|(_, units)| *units > 0);
         found.expect("I28", sound, || format!("{what} {n} has {lines:?} (line, units)"));
+    }
+    for s in &order.shipments {
+        let sound = s.lost_at.is_some() || s.state != ShipmentState::Lost;
+        found.expect("I28", sound, || format!("shipment {} is lost, but never was", s.n));
     }
     for r in &order.returns {
         let sound = r.lines.iter().all(|l| l.restocked + l.scrapped <= l.units);

@@ -105,6 +105,8 @@ CREATE TABLE order_shipments (
     lines TEXT NOT NULL,
     shipped_at INTEGER,
     delivered_at INTEGER,
+    -- When it was last taken for lost, whatever it is now.
+    lost_at INTEGER,
     created_at INTEGER NOT NULL,
     updated_at INTEGER NOT NULL,
     PRIMARY KEY (order_id, n)

@@ -16,6 +16,7 @@ pub struct ShipmentView {
     tracking: Option<String>,
     shipped_at: Option<String>,
     delivered_at: Option<String>,
+    lost_at: Option<String>,
     created_at: String,
     updated_at: String,
 }
@@ -104,7 +105,7 @@ impl UnitsView {
 impl ShipmentView {
     /// The view of `s`.
     pub fn of(s: &Shipment) -> Self {
-        let Shipment { n, lines, state, carrier, tracking, shipped_at, delivered_at, created_at, updated_at } = s;
+        let Shipment { n, lines, state, carrier, tracking, shipped_at, delivered_at, lost_at, created_at, updated_at } = s;
         ShipmentView {
             n: *n,
             state: state.as_str(),
@@ -113,6 +114,7 @@ impl ShipmentView {
             tracking: tracking.clone(),
             shipped_at: time(*shipped_at),
             delivered_at: time(*delivered_at),
+            lost_at: time(*lost_at),
             created_at: created_at.to_string(),
             updated_at: updated_at.to_string(),
         }

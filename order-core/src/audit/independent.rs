@@ -3,7 +3,7 @@
 use crate::money::Minor;
 use crate::order::{
     CreditKind, DisputeState, FulfilmentStatus, Lifecycle, Line, OperationKind, OperationState, Order, PaymentStatus,
-    ReturnState, ReturnStatus, ShipmentState, Status, Statuses,
+    ReturnState, ReturnStatus, Shipment, ShipmentState, Status, Statuses,
 };
 
 /// What an order's payment records add up to.
@@ -64,15 +64,17 @@ pub(super) fn owed(order: &Order) -> Minor {
     (lines + for_shipping(order) - taken_off(order)).max(0)
 }
 
-/// Shipping is owed while goods that ship are kept, and once a parcel was sent that was not lost.
+/// Shipping is owed while goods that ship are kept, and once goods came back by a return or a parcel was sent that nobody ever
+/// took for lost.
 fn for_shipping(order: &Order) -> Minor {
     let goods_kept = order.lines.iter().filter(|l| l.requires_shipping).any(|l| kept(l) > 0);
     if goods_kept || was_sent(order) { order.amounts.shipping + order.amounts.shipping_tax } else { 0 }
 }
 
 fn was_sent(order: &Order) -> bool {
-    use ShipmentState as S;
-    order.shipments.iter().any(|s| matches!(s.state, S::Shipped | S::Delivered | S::Failed | S::Returned))
+    let out = |s: &Shipment| !matches!(s.state, ShipmentState::Planned | ShipmentState::Cancelled);
+    order.shipments.iter().any(|s| out(s) && s.lost_at.is_none())
+        || order.lines.iter().any(|l| l.requires_shipping && came_back(order, l.n, true) > 0)
 }
 
 /// What of it is to be captured by now where money is captured as goods leave: the shares of what has left or needs no
@@ -86,7 +88,8 @@ pub(super) fn due_as_shipped(order: &Order) -> Minor {
         return owed(order);
     }
     let lines: Minor = order.lines.iter().map(|l| first_units(l, gone(l))).sum();
-    let shipping = if was_sent(order) { for_shipping(order) } else { 0 };
+    let begun = was_sent(order) || order.lines.iter().any(|l| l.requires_shipping && whereabouts(order, l).left > 0);
+    let shipping = if begun { for_shipping(order) } else { 0 };
     (lines + shipping - taken_off(order)).max(0).min(owed(order))
 }
 

@@ -24,6 +24,7 @@ pub(super) fn apply(order: &mut Order, event: &Event, at: Timestamp) {
             tracking: None,
             shipped_at: None,
             delivered_at: None,
+            lost_at: None,
             created_at: at,
             updated_at: at,
         }),
@@ -92,6 +93,9 @@ pub(super) fn end(order: &mut Order, n: u32, state: ShipmentState, at: Timestamp
         s.state = state;
         // It may have been taken for delivered before.
         s.delivered_at = None;
+        if state == ShipmentState::Lost {
+            s.lost_at = Some(at);
+        }
     });
 }
 

@@ -6,7 +6,8 @@ use super::evolve::operation;
 use crate::ids::Sku;
 use crate::order::{
     Addresses, Counters, Imported, ImportedLine, ImportedPayment, ImportedReturn, ImportedShipment, Lifecycle, Line,
-    OperationKind, OperationOrigin, OperationState, Order, Reservation, Return, ReturnState, Shipment, Statuses, derive,
+    OperationKind, OperationOrigin, OperationState, Order, Reservation, Return, ReturnState, Shipment, ShipmentState, Statuses,
+    derive,
 };
 use crate::text::Private;
 use crate::time::Timestamp;
@@ -121,6 +122,8 @@ fn shipment(imported: &ImportedShipment, n: u32, placed_at: Timestamp) -> Shipme
         tracking: tracking.clone(),
         shipped_at: *shipped_at,
         delivered_at: *delivered_at,
+        // When is not said of it.
+        lost_at: shipped_at.filter(|_| *state == ShipmentState::Lost),
         created_at: shipped_at.unwrap_or(placed_at),
         updated_at: delivered_at.or(*shipped_at).unwrap_or(placed_at),
     }

@@ -73,6 +73,8 @@ pub struct Shipment {
     pub shipped_at: Option<Timestamp>,
     /// When it arrived.
     pub delivered_at: Option<Timestamp>,
+    /// When it was last taken for lost, whatever it was found to be since.
+    pub lost_at: Option<Timestamp>,
     /// When it was planned.
     pub created_at: Timestamp,
     /// When it last changed.

@@ -2,9 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{
-    CreditKind, EditPlan, Lifecycle, Line, OperationKind, OperationState, Order, PaymentOperation, PaymentTerms, ShipmentState,
-};
+use super::{CreditKind, EditPlan, Lifecycle, Line, OperationKind, OperationState, Order, PaymentOperation, PaymentTerms};
 use crate::ids::Sku;
 use crate::money::Minor;
 use crate::planted::{Bug, planted};
@@ -79,9 +77,11 @@ impl Order {
         if ships || self.has_sent() { self.amounts.shipping + self.amounts.shipping_tax } else { 0 }
     }
 
-    /// Whether a shipment has left for good: one that came back was sent all the same, one that was lost never arrived anywhere.
+    /// Whether something was sent that counts whatever becomes of it: it was returned, or is in a shipment that was never
+    /// taken for lost, and may have come back. One that was lost and turns up makes nobody owe again what they no longer did.
     fn has_sent(&self) -> bool {
-        self.shipments.iter().any(|s| s.state.has_left() && s.state != ShipmentState::Lost)
+        self.lines.iter().any(|l| l.requires_shipping && l.counters.returned > 0)
+            || self.shipments.iter().any(|s| s.state.has_left() && s.lost_at.is_none())
     }
 
     /// Credits for the order as a whole.

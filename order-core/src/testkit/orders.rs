@@ -239,6 +239,7 @@ fn full_shipments() -> Vec<Shipment> {
         tracking: None,
         shipped_at: None,
         delivered_at: None,
+        lost_at: None,
         created_at: at(7),
         updated_at: at(7),
     };
@@ -250,6 +251,7 @@ fn full_shipments() -> Vec<Shipment> {
         tracking: Some("RR 123 456 785 GB".into()),
         shipped_at: Some(at(8)),
         delivered_at: Some(at(9)),
+        lost_at: Some(at(9)),
         created_at: at(7),
         updated_at: at(9),
     };

@@ -324,6 +324,7 @@ pub(super) fn shipment(row: &Row<'_>) -> rusqlite::Result<Shipment> {
         tracking: c.next()?,
         shipped_at: c.time_some()?,
         delivered_at: c.time_some()?,
+        lost_at: c.time_some()?,
         created_at: c.time()?,
         updated_at: c.time()?,
     })

@@ -123,7 +123,7 @@ pub(super) const PUT_PAYMENT: &str = "INSERT OR REPLACE INTO order_payment_trans
      VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21)";
 
 pub(super) const PUT_SHIPMENT: &str = "INSERT OR REPLACE INTO order_shipments (order_id, n, id, status, carrier, tracking_number, lines, \
-     shipped_at, delivered_at, created_at, updated_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)";
+     shipped_at, delivered_at, lost_at, created_at, updated_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)";
 
 pub(super) const PUT_RETURN: &str = "INSERT OR REPLACE INTO order_returns (order_id, n, id, status, lines, created_at, updated_at) \
      VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
@@ -239,8 +239,8 @@ pub(super) const SELECT_PAYMENTS: &str = "SELECT n, parent, kind, origin, paymen
      gateway_response, capture_before, deadline, token, return_url, action_url, action_data, created_at, updated_at \
      FROM order_payment_transactions WHERE order_id = ?1 ORDER BY n";
 
-pub(super) const SELECT_SHIPMENTS: &str = "SELECT n, lines, status, carrier, tracking_number, shipped_at, delivered_at, created_at, \
-     updated_at FROM order_shipments WHERE order_id = ?1 ORDER BY n";
+pub(super) const SELECT_SHIPMENTS: &str = "SELECT n, lines, status, carrier, tracking_number, shipped_at, delivered_at, lost_at, \
+     created_at, updated_at FROM order_shipments WHERE order_id = ?1 ORDER BY n";
 
 pub(super) const SELECT_RETURNS: &str =
     "SELECT n, lines, status, created_at, updated_at FROM order_returns WHERE order_id = ?1 ORDER BY n";

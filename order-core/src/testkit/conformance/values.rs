@@ -150,6 +150,7 @@ pub(super) async fn c19_times_come_back_to_the_microsecond<F: StoreFactory>(f: &
         for shipment in &mut order.shipments {
             (shipment.created_at, shipment.updated_at) = (time, time);
             (shipment.shipped_at, shipment.delivered_at) = (Some(time), Some(time));
+            shipment.lost_at = Some(time);
         }
         for returned in &mut order.returns {
             (returned.created_at, returned.updated_at) = (time, time);
