@@ -92,7 +92,7 @@ impl Axis {
             Axis::Payment => payment(state, out),
             Axis::Stock => stock(state, out),
             Axis::Outside => outside(order, out),
-            Axis::Shipment => out.extend(shipment(order).into_iter().map(Input::Command)),
+            Axis::Shipment => out.extend(shipment(state).into_iter().map(Input::Command)),
             Axis::Cancel => out.extend(cancel().into_iter().map(Input::Command)),
             Axis::Return => out.extend(returns(order).into_iter().map(Input::Command)),
             Axis::Credit => out.extend(credit(order).into_iter().map(Input::Command)),
@@ -157,7 +157,8 @@ fn one(line: u32) -> Vec<LineUnits> {
     vec![LineUnits { line, units: 1 }]
 }
 
-fn shipment(order: &Order) -> Vec<Command> {
+fn shipment(state: &State) -> Vec<Command> {
+    let order = &state.order;
     let ship = |shipment, lines| Command::Ship { shipment, lines, carrier: None, tracking: None };
     let mut commands = vec![Command::Complete];
     if order.shipments.len() < 2 {
@@ -172,11 +173,12 @@ fn shipment(order: &Order) -> Vec<Command> {
         commands.extend(match s.state {
             ShipmentState::Planned => vec![ship(Some(n), Vec::new()), Command::CancelShipment { shipment: n }],
             ShipmentState::Shipped if n == 1 => vec![deliver, fail, send_back, lose],
-            ShipmentState::Shipped => vec![deliver, fail, lose],
-            // Something else is found out later of the first: each of the three places its units can be in leads to the others.
-            ShipmentState::Delivered if n == 1 => vec![fail, lose],
-            ShipmentState::Failed | ShipmentState::Returned if n == 1 => vec![deliver, lose],
-            ShipmentState::Lost if n == 1 => vec![deliver, fail],
+            ShipmentState::Shipped => vec![deliver, fail],
+            // Something else is found out later of the first: each of the three places its units can be in leads to the others,
+            // once, and with no other surprise before; else there are millions of ways.
+            ShipmentState::Delivered if n == 1 && state.surprises == 0 => vec![fail, lose],
+            ShipmentState::Failed | ShipmentState::Returned if n == 1 && state.surprises == 0 => vec![deliver, lose],
+            ShipmentState::Lost if n == 1 && state.surprises == 0 => vec![deliver, fail],
             ShipmentState::Delivered
             | ShipmentState::Failed
             | ShipmentState::Returned

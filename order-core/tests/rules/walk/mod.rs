@@ -31,12 +31,9 @@ pub fn every_pair(
     mut each: impl FnMut(String, &Found),
 ) {
     let shop = Shop { inventory, notify: false, ..Shop::ideal() };
-    // What was given out cannot be cancelled, so half of the orders have nothing of that kind.
-    let placed = if inventory == InventoryCapabilities::IDEAL && terms != PaymentTerms::Confirm {
-        small(terms)
-    } else {
-        small_sent(terms)
-    };
+    // What was given out cannot be cancelled: one of the orders has nothing of that kind.
+    let all_sent = terms == PaymentTerms::Confirm && inventory == InventoryCapabilities::IDEAL;
+    let placed = if all_sent { small_sent(terms) } else { small(terms) };
     for (i, first) in AXES.into_iter().enumerate() {
         for second in AXES.into_iter().skip(i) {
             let found = Walk { shop: shop.clone(), axes: [first, second], states_max }.explore(&placed);
