@@ -234,7 +234,7 @@ pub struct RetryPayment {
     /// Where a payment provider sends the customer back to
     #[arg(long, value_name = "URL")]
     pub return_url: Option<String>,
-    /// Makes it safe to repeat: the same key is applied once per order
+    /// Makes it safe to repeat: under the same key it is done once per order, and another command is refused
     #[arg(long, value_name = "KEY")]
     pub key: Option<IdempotencyKey>,
     /// Refuse if the order has changed since this version
@@ -302,7 +302,7 @@ pub struct Note {
     pub order: ById,
     /// What to write down, at most 2000 characters
     pub text: String,
-    /// Makes it safe to repeat: the same key is applied once per order
+    /// Makes it safe to repeat: under the same key it is done once per order, and another command is refused
     #[arg(long, value_name = "KEY")]
     pub key: Option<IdempotencyKey>,
     /// Refuse if the order has changed since this version

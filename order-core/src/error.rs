@@ -7,6 +7,7 @@ use crate::number::OrderNumber;
 use crate::order::Shortage;
 use crate::services::{CallError, ServiceName};
 use crate::store::StoreError;
+use crate::time::Timestamp;
 
 /// Why a request was not carried out.
 #[derive(Debug, thiserror::Error)]
@@ -36,10 +37,12 @@ pub enum Error {
         actual: u64,
     },
     /// The idempotency key was used before for a different request. Use another key.
-    #[error("idempotency key {key} was used for a different request")]
+    #[error("idempotency key {key} was used for a different request{}", Used(.used.as_ref()))]
     KeyReused {
         /// The key.
         key: IdempotencyKey,
+        /// Of an order's command: the one that it was used for. `None` for placing.
+        used: Option<UsedFor>,
     },
     /// The caller may not do this.
     #[error("not allowed to {action}")]
@@ -59,6 +62,28 @@ pub enum Error {
     /// The store could not be used. Try again later.
     #[error(transparent)]
     Store(#[from] StoreError),
+}
+
+/// The command that a key was used for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UsedFor {
+    /// Its name, as in the journal.
+    pub command: String,
+    /// The journal row it wrote.
+    pub seq: u64,
+    /// When.
+    pub at: Timestamp,
+}
+
+struct Used<'a>(Option<&'a UsedFor>);
+
+impl fmt::Display for Used<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Some(UsedFor { command, seq, at }) => write!(f, ": {command}, journal row {seq}, at {at}"),
+            None => Ok(()),
+        }
+    }
 }
 
 /// What kind of [`Error`] it is, for status codes and exit codes.

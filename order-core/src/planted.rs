@@ -6,6 +6,8 @@
 pub enum Bug {
     /// The store lets a worker change an order's work whose lease somebody else has taken.
     NoFence,
+    /// Another command under a key is taken for a repeat of the first.
+    AnyUseIsARepeat,
     /// A repeated payment call gets a new key.
     NewKeyOnRetry,
     /// Money is taken before the stock is held.
@@ -44,6 +46,7 @@ impl Bug {
     /// Every bug there is.
     pub const ALL: &'static [Bug] = &[
         Bug::NoFence,
+        Bug::AnyUseIsARepeat,
         Bug::NewKeyOnRetry,
         Bug::ChargeBeforeReserve,
         Bug::IntentAfterCall,

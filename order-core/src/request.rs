@@ -3,16 +3,17 @@
 //! The front ends copy what they were sent; the rules of what may be sent stand here, once for all of them.
 
 mod edit;
+mod hash;
 mod import;
 
 use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
 
-use uuid::Uuid;
-
 pub(crate) use edit::check_line_count;
 pub use edit::{EditRequest, LineRef, ValidEdit};
+use hash::Encoder;
+pub(crate) use hash::command_hash;
 pub use import::{ImportedOnce, ValidImport, imported_id};
 
 use crate::error::{Error, Violation};
@@ -377,68 +378,6 @@ fn is_web_address(url: &str) -> bool {
         && rest.chars().all(|c| c.is_ascii_graphic() && !"\"<>\\^`{|}".contains(c))
         && (is_name || in_brackets.is_some_and(|address| address.parse::<std::net::Ipv6Addr>().is_ok()))
         && (port.is_empty() || port.parse::<u16>().is_ok())
-}
-
-/// The name space of request hashes; any fixed UUID.
-const REQUESTS: Uuid = Uuid::from_u128(0x9b1d_6b3e_52a4_4d0e_8f57_1c3a_7e60_d2c4);
-
-impl ValidPlace {
-    /// The same for requests that ask for the same order, by which another one under the same idempotency key is noticed.
-    ///
-    /// Stored with the key for ever: what is hashed and how never changes without a new version number. Token and return
-    /// URL are left out. They say how to reach the payment provider this time, not what is ordered, and a client that
-    /// tries again often must draw new ones, because a token may be used once and a return URL may name a session.
-    pub fn request_hash(&self) -> Uuid {
-        let ValidPlace { user, items, addresses, payment_method, shipping_method, notes, coupon, token: _, return_url: _ } = self;
-        let mut hashed = Encoder(b"place/1".to_vec());
-        hashed.bytes(user.as_bytes());
-        hashed.count(items.len());
-        for ValidItem { product, variant, quantity } in items {
-            hashed.bytes(product.as_bytes());
-            hashed.option(variant.as_ref().map(VariantId::as_bytes));
-            hashed.bytes(&quantity.to_be_bytes());
-        }
-        for address in [&addresses.shipping, &addresses.billing] {
-            hashed.address(address);
-        }
-        hashed.bytes(payment_method.as_str().as_bytes());
-        hashed.option(shipping_method.as_ref().map(Name::as_str));
-        hashed.option(notes.get());
-        hashed.option(coupon.as_ref().map(Name::as_str));
-        Uuid::new_v5(&REQUESTS, &hashed.0)
-    }
-}
-
-/// Writes fields so that no two lists of fields give the same bytes: each with its length before it.
-struct Encoder(Vec<u8>);
-
-impl Encoder {
-    fn count(&mut self, n: usize) {
-        self.0.extend((n as u64).to_be_bytes());
-    }
-
-    fn bytes(&mut self, bytes: &[u8]) {
-        self.count(bytes.len());
-        self.0.extend(bytes);
-    }
-
-    fn option(&mut self, value: Option<impl AsRef<[u8]>>) {
-        self.0.push(value.is_some().into());
-        if let Some(value) = value {
-            self.bytes(value.as_ref());
-        }
-    }
-
-    fn address(&mut self, address: &Address) {
-        let Address { first_name, last_name, address_line1, address_line2, city, state, postal_code, country, phone, email } =
-            address;
-        for text in [first_name, last_name, address_line1, city, state, postal_code, country] {
-            self.bytes(text.as_bytes());
-        }
-        for text in [address_line2, phone, email] {
-            self.option(text.as_deref());
-        }
-    }
 }
 
 #[cfg(test)]

@@ -132,7 +132,7 @@ fn dumped(order: u64, happened: &[Event], notified: u64, keyed: bool) -> Dumped 
         actor: if seq.is_multiple_of(2) { Actor::System } else { Actor::Operator("éva".into()) },
         cause: "test".into(),
         notes: seq.is_multiple_of(3).then(|| "said \u{2028} so".into()),
-        command_key: seq.is_multiple_of(4).then(|| text(&format!("command-{seq}"))),
+        command_key: seq.is_multiple_of(4).then(|| command_key(&format!("command-{seq}"))),
         changeset: changeset_id(),
         at: at(seq as i64),
     };

@@ -57,6 +57,7 @@ macro_rules! planted {
 
 planted! {
     a_store_without_a_fence_is_found: NoFence within 3000;
+    a_command_answered_as_another_is_found: AnyUseIsARepeat within 3000;
     a_new_key_for_a_retry_is_found: NewKeyOnRetry within 3000;
     money_before_stock_is_found: ChargeBeforeReserve within 3000;
     an_intent_after_its_call_is_found: IntentAfterCall within 3000;

@@ -122,10 +122,13 @@ CREATE TABLE order_status_history (
     -- user:<uuid>, operator:<name>, service:<name> or system.
     created_by TEXT NOT NULL,
     cause TEXT NOT NULL,
+    -- The key that the command was given under, and a hash of the command.
     command_key TEXT,
+    command_hash BLOB CHECK (length(command_hash) = 16),
     changeset_id BLOB NOT NULL CHECK (length(changeset_id) = 16),
     created_at INTEGER NOT NULL,
-    PRIMARY KEY (order_id, seq)
+    PRIMARY KEY (order_id, seq),
+    CHECK ((command_key IS NULL) = (command_hash IS NULL))
 ) STRICT;
 
 CREATE UNIQUE INDEX order_command_keys ON order_status_history (order_id, command_key) WHERE command_key IS NOT NULL;

@@ -79,7 +79,7 @@ pub struct How {
     /// Why, for the journal
     #[arg(long, value_name = "TEXT", default_value = "", hide_default_value = true)]
     pub reason: String,
-    /// Makes it safe to repeat: the same key is applied once per order
+    /// Makes it safe to repeat: under the same key it is done once per order, and another command is refused
     #[arg(long, value_name = "KEY")]
     pub key: Option<IdempotencyKey>,
     /// Refuse if the order has changed since this version
@@ -478,7 +478,7 @@ pub struct Resolve {
     /// Show the events and the order after them, and do nothing
     #[arg(long)]
     pub dry_run: bool,
-    /// Makes it safe to repeat: the same key is applied once per order
+    /// Makes it safe to repeat: under the same key it is done once per order, and another command is refused
     #[arg(long, value_name = "KEY")]
     pub key: Option<IdempotencyKey>,
     /// Refuse if the order has changed since this version

@@ -33,12 +33,12 @@ pub async fn place(settings: &Settings, out: &Out, args: Place) -> Outcome {
     if placement.replayed {
         note(format_args!("the key already named order {}, placed at {}", order.number, order.created_at));
     }
-    show_result(out, &order)
+    show_result(out, &order, placement.replayed)
 }
 
 /// Shows an order that was placed or paid again; a failure if it came to nothing.
-pub fn show_result(out: &Out, order: &Order) -> Outcome {
-    out.one(&OrderView::of(order), || text(order))?;
+pub fn show_result(out: &Out, order: &Order, replayed: bool) -> Outcome {
+    out.one(&OrderView::of(order).replayed(replayed), || text(order))?;
     if order.statuses.status == Status::Pending {
         let number = order.number;
         note(format_args!("order {number} is not decided yet: `order explain {number}` says what it waits for"));

@@ -59,6 +59,9 @@ pub struct OrderView {
     unmatched_payments: Vec<UnmatchedView>,
     metadata: BTreeMap<String, String>,
     redacted_at: Option<String>,
+    /// On the answer to a request that was carried out before under the same key.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    replayed: bool,
 }
 
 #[derive(Debug, Serialize)]
@@ -227,7 +230,13 @@ impl OrderView {
             unmatched_payments: order.unmatched.iter().map(UnmatchedView::of).collect(),
             metadata: metadata(order).map(|(key, value)| (key.to_string(), value.clone())).collect(),
             redacted_at: time(order.redacted_at),
+            replayed: false,
         }
+    }
+
+    /// The view on the answer to a request that may be a repeat.
+    pub fn replayed(self, replayed: bool) -> Self {
+        OrderView { replayed, ..self }
     }
 }
 

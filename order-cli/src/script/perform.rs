@@ -7,7 +7,7 @@ use std::time::Duration;
 use order_core::error::{Error, RejectionReason};
 use order_core::ids::OrderId;
 use order_core::machine::{PaymentReport, Purpose, key};
-use order_core::manager::{CommandOptions, PlaceOptions, RetryPayment};
+use order_core::manager::{Answered, CommandOptions, PlaceOptions, RetryPayment};
 use order_core::money::{Currency, Money};
 use order_core::order::{Amounts, OperationState, Order};
 use order_core::request::PlaceRequest;
@@ -20,7 +20,7 @@ use crate::args::bulk::{ExportForm, Import};
 use crate::args::change::ChangeCommand;
 use crate::auditing;
 use crate::commands::bulk::import::import_into;
-use crate::commands::change::{Changed, Desk, new_items};
+use crate::commands::change::{Changed, Desk, new_items, said_of_repeat};
 use crate::commands::place::resolve_item;
 use crate::commands::read::{sentences, stuck_orders};
 use crate::commands::shop::report_of;
@@ -45,7 +45,7 @@ pub struct Seen {
     pub quote: Option<(Amounts, Currency)>,
     /// Why it was refused, if it was.
     pub error: Option<StepError>,
-    /// Whether a key named an order that existed.
+    /// Whether a key named an order that existed, or a command that had been carried out.
     pub replayed: Option<bool>,
     /// What to tell people.
     pub said: Vec<String>,
@@ -129,7 +129,7 @@ fn act(stage: &mut Stage, source: Source<'_>, step: &Step<'_>, about: Option<Ord
             let id = order()?;
             let retry = RetryPayment { method: method.clone(), token: token.clone(), return_url: return_url.clone() };
             let done = stage.world.run(stage.manager.retry_payment(&stage.principal, id.into(), options(how), retry))?;
-            settle_down(stage, how.wait, done, seen)?;
+            settle_down(stage, how.wait, repeated(done, how, seen), seen)?;
             note_dead(seen);
         }
         Act::RecordPayment { payment, reference, parent, status, amount } => {
@@ -157,7 +157,8 @@ fn act(stage: &mut Stage, source: Source<'_>, step: &Step<'_>, about: Option<Ord
         }
         Act::Note { text, how } => {
             let id = order()?;
-            seen.order = Some(stage.world.run(stage.manager.note(&stage.principal, id.into(), options(how), text.clone()))?);
+            let done = stage.world.run(stage.manager.note(&stage.principal, id.into(), options(how), text.clone()))?;
+            seen.order = Some(repeated(done, how, seen));
         }
         Act::Settle { payment, outcome, report } => {
             let before = stage.world.run(stage.manager.get(&stage.principal, order()?.into()))?;
@@ -272,7 +273,11 @@ fn changed(stage: &Stage, order: OrderId, command: &ChangeCommand, wait: Option<
     let added = stage.outside(new_items(command, &stage.shop))?;
     let desk = Desk { manager: &stage.manager, principal: &stage.principal, now: stage.world.now(), wait };
     match stage.world.run(desk.perform(order.into(), command, added))? {
-        Changed::Order(done) => settle_down(stage, wait, done, seen),
+        Changed::Order(done, repeated) => {
+            seen.replayed = Some(repeated.is_some());
+            seen.said.extend(repeated);
+            settle_down(stage, wait, done, seen)
+        }
         Changed::Preview(order, rows) => {
             seen.said.extend(preview_text(&order, &rows).lines().map(str::to_owned));
             Ok(())
@@ -282,6 +287,13 @@ fn changed(stage: &Stage, order: OrderId, command: &ChangeCommand, wait: Option<
             Ok(())
         }
     }
+}
+
+/// The order of an answer; notes whether it was a repeat.
+fn repeated(answered: Answered, how: &How, seen: &mut Seen) -> Arc<Order> {
+    seen.replayed = Some(answered.repeats.is_some());
+    seen.said.extend(said_of_repeat(how.key.as_ref(), &answered));
+    answered.order
 }
 
 /// An order after a command: worked until nothing is due now, unless the caller waits only so long.

@@ -27,14 +27,56 @@ fn one_key_names_one_order() {
     let args = ["--format", "json", "place", "--file", file.to_str().unwrap(), "--key", "checkout-1"];
     let first = bench.run(&args).must(0);
     let second = bench.run(&args).must(0).says("the key already named order");
-    assert_eq!(first.out, second.out);
+    assert_ne!(first.out, second.out);
+    let without = second.out.replace(",\n  \"replayed\": true\n}", "\n}");
+    assert_eq!(first.out, without, "a repeat says that it is one, and is the same otherwise");
     let piped = bench.run_with(
         &["--format", "json", "place", "--file", "-", "--key", "checkout-1"],
         &[],
         &std::fs::read_to_string(&file).unwrap(),
     );
-    assert_eq!(piped.must(0).out, first.out);
+    assert_eq!(piped.must(0).out, second.out);
     assert_eq!(bench.stock("MUG-01", "reserved"), 2);
+}
+
+#[test]
+fn a_repeated_command_says_so_and_another_one_under_its_key_is_refused() {
+    let bench = Bench::with_shop();
+    let order = bench.place("LAMP-01", "CREDIT_CARD", &[], 0);
+    let id = order["order_number"].as_str().unwrap();
+    let noted = bench.json(&["note", id, "first note", "--key", "abc"], 0);
+    assert!(noted.get("replayed").is_none());
+    let row = bench.json(&["history", id], 0).as_array().unwrap().last().unwrap()["seq"].clone();
+    let repeated = bench.run(&["--format", "json", "note", id, "first note", "--key", "abc"]).must(0);
+    assert_eq!(repeated.err, format!("repeated: key abc was used for this at journal row {row}\n"));
+    assert!(repeated.out.contains("\"replayed\": true"));
+
+    let used = format!("key abc was used for a different request: note, journal row {row}, at ");
+    for other in [
+        &["note", id, "SECOND, different note", "--key", "abc"][..],
+        &["metadata", id, "--set", "po=123", "--key", "abc"],
+        &["credit", id, "--amount", "1.00", "--key", "abc"],
+        &["edit", id, "--set", "1:2", "--key", "abc"],
+        &["retry-payment", id, "--method", "CREDIT_CARD", "--key", "abc"],
+        &["cancel", id, "--key", "abc"],
+    ] {
+        let refused = bench.run(other).must(1).says(&used).says("use another --key");
+        assert_eq!(refused.out, "");
+    }
+    let after = bench.json(&["get", id], 0);
+    assert_eq!((&after["status"], &after["version"]), (&"CONFIRMED".into(), &noted["version"]));
+
+    let credit = |amount, key| bench.run(&["credit", id, "--amount", amount, "--key", key]);
+    credit("1.00", "k").must(0);
+    credit("1.00", "k").must(0).says("repeated: key k");
+    credit("5.00", "k").must(1).says("credit, journal row");
+    assert_eq!(bench.json(&["get", id], 0)["credits"].as_array().unwrap().len(), 1);
+    let edit = |quantity| bench.run(&["edit", id, "--set", &format!("1:{quantity}"), "--key", "e"]);
+    edit(2).must(0);
+    edit(2).must(0).says("repeated: key e");
+    edit(3).must(1).says("edit, journal row");
+    bench.run(&["cancel", id, "--key", "c"]).must(0);
+    bench.run(&["cancel", id, "--key", "c"]).must(0).says("repeated: key c");
 }
 
 #[test]

@@ -170,7 +170,7 @@ impl<S: OrderStore, C: Clients> OrderManager<S, C> {
                 Err(CommitError::NumberTaken) => order.imported.number = self.inner.ids.order_number(),
                 Err(CommitError::Conflict) => return Err(of_another_customer(&order)),
                 Err(CommitError::Store(e)) => return Err(e.into()),
-                Err(e @ (CommitError::CommandKeyTaken | CommitError::Fenced | CommitError::ClaimExhausted { .. })) => {
+                Err(e @ (CommitError::CommandKeyTaken(_) | CommitError::Fenced | CommitError::ClaimExhausted { .. })) => {
                     // It has neither command key nor lease nor claims.
                     return Err(StoreError::caused(StoreErrorKind::Corrupt, "the store refuses an imported order", e).into());
                 }

@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use crate::ids::{ChangesetId, IdempotencyKey};
+use crate::ids::ChangesetId;
 use crate::machine::{Env, Fact, begin, evolve, record, settle};
-use crate::order::{Actor, Claim, Event, JournalRow, Order, Placed};
+use crate::order::{Actor, Claim, CommandKey, Event, JournalRow, Order, Placed};
 use crate::planted::{Bug, planted};
 use crate::store::{Changeset, ClaimChange, KeyRecord, WorkChange};
 use crate::time::Timestamp;
@@ -96,7 +96,7 @@ impl Draft {
     }
 
     /// Puts what a person wrote, and the key that makes their command safe to repeat, on the first row.
-    pub(super) fn sign(&mut self, notes: Option<String>, command_key: Option<IdempotencyKey>) {
+    pub(super) fn sign(&mut self, notes: Option<String>, command_key: Option<CommandKey>) {
         if let Some(row) = self.rows.first_mut() {
             row.notes = notes;
             row.command_key = command_key;

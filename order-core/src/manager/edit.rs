@@ -5,16 +5,17 @@ use std::sync::Arc;
 use futures_util::future::join_all;
 
 use super::attend::Wait;
+use super::commands::Asked;
 use super::drive::CONFLICTS_MAX;
 use super::place::line;
-use super::{CommandOptions, OrderManager, Principal, authorize};
+use super::{Answered, CommandOptions, OrderManager, Principal, authorize};
 use crate::error::{Error, Rejection, RejectionReason, Violation};
 use crate::ids::ProductId;
 use crate::machine::{Command, decide, possible};
 use crate::money::Minor;
 use crate::order::{
-    Address, AddressType, Addresses, DiscardCause, Edit, EditPlan, EditState, Event, HoldState, Line, LineUnits, Lot, Order,
-    PlacedLine, RaisedLine, Reservation, RetaxedLine, ShippingPrice, Shortage,
+    Address, AddressType, Addresses, CommandKey, DiscardCause, Edit, EditPlan, EditState, Event, HoldState, Line, LineUnits, Lot,
+    Order, PlacedLine, RaisedLine, Reservation, RetaxedLine, ShippingPrice, Shortage,
 };
 use crate::pricing::{LineShares, Priced, PricingLine, PricingRequest};
 use crate::request::{AddressInput, EditRequest, LineRef, MAX_QUANTITY, ValidEdit, check_line_count};
@@ -46,6 +47,8 @@ pub struct EditAnswer {
     pub edit: Option<u32>,
     /// How it stands: [`EditState::Open`] if it is not decided within the caller's time, or waits for the customer.
     pub state: EditState,
+    /// The journal row of the same request that was made before under the same key: nothing was done now.
+    pub repeats: Option<u64>,
 }
 
 impl<S: OrderStore, C: Clients> OrderManager<S, C> {
@@ -79,8 +82,8 @@ impl<S: OrderStore, C: Clients> OrderManager<S, C> {
     ///
     /// # Errors
     ///
-    /// [`Error::Invalid`] with every violation; [`Error::NotFound`]; [`Error::Conflict`]; [`Error::Service`];
-    /// [`Error::Rejected`] when the order, a product or a line may not be changed now, and when the edit came to nothing
+    /// [`Error::Invalid`] with every violation; [`Error::NotFound`]; [`Error::KeyReused`]; [`Error::Conflict`];
+    /// [`Error::Service`]; [`Error::Rejected`] when the order, a product or a line may not be changed now, and when the edit came to nothing
     /// ([`RejectionReason::OutOfStock`], [`RejectionReason::PaymentDeclined`], [`RejectionReason::EditDiscarded`]): the order is
     /// as it was then.
     pub async fn edit(
@@ -91,15 +94,17 @@ impl<S: OrderStore, C: Clients> OrderManager<S, C> {
         request: EditRequest,
     ) -> Result<EditAnswer, Error> {
         let valid = request.validate()?;
+        let hash = valid.request_hash();
         let (started, until) = (self.inner.runtime.monotonic(), self.answer_by(options.wait));
         for _ in 0..CONFLICTS_MAX {
             let loaded = self.load(principal, order).await?.order;
             authorize(principal, Action::Edit, Some(loaded.user))?;
             if let Some(key) = &options.key
-                && let Some(row) = self.row_of_key(loaded.id, key).await?
+                && let Some(row) = self.repeated_row(loaded.id, &CommandKey { key: key.clone(), hash }).await?
             {
                 let n = if let Event::EditStarted { n, .. } = row.event { Some(n) } else { None };
-                return answer(self.attend(loaded.id, until, Wait::Quiet).await?, n);
+                let order = self.attend(loaded.id, until, Wait::Quiet).await?;
+                return answer(Answered { order, repeats: Some(row.seq) }, n);
             }
             let command = self.edit_command(&loaded, &valid).await?;
             let next = loaded.edits.len() as u32 + 1;
@@ -110,8 +115,10 @@ impl<S: OrderStore, C: Clients> OrderManager<S, C> {
                 expected_version: options.expected_version.or(Some(loaded.version)),
                 wait: options.wait.map(|wait| wait.saturating_sub(spent)),
             };
-            match self.command(principal, order, pinned, &command, None).await {
-                Ok(order) => return answer(order, Some(next)),
+            match self.command(principal, order, pinned, Asked { command: &command, notes: None, hash }).await {
+                // Asked for twice at once: which edit it is stands in the journal.
+                Ok(Answered { repeats: Some(_), .. }) => {}
+                Ok(answered) => return answer(answered, Some(next)),
                 Err(Error::Conflict { .. }) if options.expected_version.is_none() => {}
                 Err(e) => return Err(e),
             }
@@ -132,9 +139,9 @@ impl<S: OrderStore, C: Clients> OrderManager<S, C> {
         options: CommandOptions,
         which: AddressType,
         address: &AddressInput,
-    ) -> Result<Arc<Order>, Error> {
+    ) -> Result<Answered, Error> {
         let address = Private(Some(address.validate(which)?));
-        self.command(principal, order, options, &Command::ChangeAddress { which, address }, None).await
+        self.command(principal, order, options, Asked::new(&Command::ChangeAddress { which, address }, None)).await
     }
 
     /// The command that a request means for the order as it is.
@@ -316,14 +323,15 @@ fn nothing_changes(order: &Order) -> Error {
 }
 
 /// The answer for edit `n` of the order as it is now; a refusal if it came to nothing.
-fn answer(order: Arc<Order>, n: Option<u32>) -> Result<EditAnswer, Error> {
+fn answer(answered: Answered, n: Option<u32>) -> Result<EditAnswer, Error> {
+    let Answered { order, repeats } = answered;
     let edit = n.and_then(|n| order.edits.iter().find(|e| e.n == n));
     let Some(edit) = edit else {
-        return Ok(EditAnswer { order, edit: None, state: EditState::Applied });
+        return Ok(EditAnswer { order, edit: None, state: EditState::Applied, repeats });
     };
     let (n, state) = (edit.n, edit.state);
     if state != EditState::Discarded {
-        return Ok(EditAnswer { order, edit: Some(n), state });
+        return Ok(EditAnswer { order, edit: Some(n), state, repeats });
     }
     let (reason, why) = match edit.cause {
         Some(DiscardCause::StockRefused) => (RejectionReason::OutOfStock, "the inventory has too little"),

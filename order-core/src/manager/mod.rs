@@ -20,7 +20,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub use bulk::ImportState;
-pub use commands::{CommandOptions, RetryPayment};
+pub use commands::{Answered, CommandOptions, RetryPayment};
 pub use drive::WorkDone;
 pub use edit::{EditAnswer, EditPreview};
 pub use explain::Explanation;

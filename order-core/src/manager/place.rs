@@ -139,7 +139,7 @@ impl<S: OrderStore, C: Clients> OrderManager<S, C> {
     /// Answers with the order that an earlier request under the key made.
     async fn replay(&self, record: KeyRecord, request_hash: uuid::Uuid, until: Duration) -> Result<Placement, Error> {
         if record.request_hash != request_hash {
-            return Err(Error::KeyReused { key: record.key });
+            return Err(Error::KeyReused { key: record.key, used: None });
         }
         let order = self.attend(record.order, until, Wait::Decided).await?;
         Ok(Placement { order, replayed: true })
@@ -295,7 +295,7 @@ impl<S: OrderStore, C: Clients> OrderManager<S, C> {
                     return Err(Rejection::new(RejectionReason::CouponExhausted, message).into());
                 }
                 Err(CommitError::Store(e)) => return Err(e.into()),
-                Err(CommitError::Conflict | CommitError::Fenced | CommitError::CommandKeyTaken) => {
+                Err(CommitError::Conflict | CommitError::Fenced | CommitError::CommandKeyTaken(_)) => {
                     let message = format!("order id {} is in use", placed.id);
                     return Err(StoreError::new(StoreErrorKind::Corrupt, message).into());
                 }

@@ -72,7 +72,7 @@ impl<S: OrderStore, C: Clients> OrderManager<S, C> {
             }
             let id = before.id.into();
             let after = self.execute(principal, id, CommandOptions::default(), Command::Redrive, String::new()).await;
-            retried.push(Retried { before, stuck, after });
+            retried.push(Retried { before, stuck, after: after.map(|answered| answered.order) });
         }
         Ok(retried)
     }

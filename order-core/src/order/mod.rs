@@ -21,7 +21,7 @@ pub use credit::{Credit, CreditKind, Dispute, DisputeState};
 pub use edit::{DiscardCause, Edit, EditPlan, EditState, RaisedLine, RetaxedLine, ShippingPrice};
 pub use event::{CancelCause, Event, LineCredit, Placed, PlacedLine, Shortage};
 pub use imported::{Imported, ImportedLine, ImportedPayment, ImportedReturn, ImportedShipment};
-pub use journal::{Actor, DecodeError, JOURNAL_FORMAT, JournalRow, decode_event, encode_event};
+pub use journal::{Actor, CommandKey, DecodeError, JOURNAL_FORMAT, JournalRow, decode_event, encode_event};
 pub use payment::{CustomerAction, OperationKind, OperationOrigin, OperationState, PaymentOperation, PaymentTerms};
 pub use reservation::{Closing, ClosingKind, HoldState, Reservation};
 pub use returns::{ReceivedUnits, Return, ReturnLine, ReturnState};

@@ -249,6 +249,6 @@ fn requests_for_different_orders_have_different_hashes() {
         |r| shipping(|a| a.address_line2 = Some("1".into()))(r),
         |r| r.billing_address = Some(AddressInput { address_type: String::new(), city: "Paris".into(), ..address() }),
     ];
-    let hashes: std::collections::BTreeSet<Uuid> = different.iter().map(|change| valid(change).request_hash()).collect();
+    let hashes: std::collections::BTreeSet<uuid::Uuid> = different.iter().map(|change| valid(change).request_hash()).collect();
     assert_eq!(hashes.len(), different.len());
 }

@@ -11,12 +11,12 @@ use uuid::Uuid;
 
 use super::{
     Changeset, ClaimChange, ClaimRequest, Claimed, CommitError, Committed, Cursor, DumpQuery, Dumped, FeedPage, FeedQuery,
-    JournalQuery, KeyMethod, KeyRecord, ListQuery, Loaded, OrderPage, OrderRef, OrderStore, Peek, SortKey, StoreError,
+    JournalQuery, KeyMethod, KeyRecord, KeyUse, ListQuery, Loaded, OrderPage, OrderRef, OrderStore, Peek, SortKey, StoreError,
     StoreErrorKind, Tries, WorkChange, WorkItem, WorkSummary,
 };
 use crate::ids::{ChangesetId, IdempotencyKey, OrderId, UserId};
 use crate::number::OrderNumber;
-use crate::order::{Event, JournalRow, Order};
+use crate::order::{CommandKey, Event, JournalRow, Order};
 use crate::planted::{Bug, planted};
 use crate::runtime::Clock;
 use crate::text::Private;
@@ -143,8 +143,8 @@ impl State {
         if let Some(record) = key.as_ref().and_then(|key| self.keys.get(&(key.user, key.method, key.key.clone()))) {
             return Err(CommitError::KeyTaken(Box::new(record.clone())));
         }
-        if command_key_taken(row, &journal) {
-            return Err(CommitError::CommandKeyTaken);
+        if let Some(used) = command_key_use(row, &journal) {
+            return Err(CommitError::CommandKeyTaken(used));
         }
         let item = row.and_then(|row| row.work.as_ref());
         let lease = work.fence();
@@ -346,11 +346,14 @@ fn unindex(index: &mut TimeIndex, time: Option<Timestamp>, order: OrderId) {
     }
 }
 
-fn command_key_taken(row: Option<&Row>, journal: &[JournalRow]) -> bool {
+/// Where the first key of the new rows that is taken was used.
+fn command_key_use(row: Option<&Row>, journal: &[JournalRow]) -> Option<KeyUse> {
     let stored = row.map_or(&[][..], |row| &row.journal);
-    journal.iter().enumerate().any(|(i, new)| {
-        let mut others = stored.iter().chain(&journal[..i]);
-        new.command_key.is_some() && others.any(|old| old.command_key == new.command_key)
+    journal.iter().enumerate().find_map(|(i, new)| {
+        let CommandKey { key, hash: _ } = new.command_key.as_ref()?;
+        let of_key = |old: &&JournalRow| old.command_key.as_ref().is_some_and(|old| old.key == *key);
+        let used = stored.iter().chain(&journal[..i]).find(of_key)?;
+        used.command_key.as_ref().map(|CommandKey { key: _, hash }| KeyUse { seq: used.seq, hash: *hash })
     })
 }
 
@@ -498,9 +501,12 @@ impl OrderStore for MemoryStore {
 
     async fn journal(&self, query: &JournalQuery) -> Result<Vec<JournalRow>, StoreError> {
         let state = self.state();
-        let rows = state.orders.get(&query.order).map_or(&[][..], |row| &row.journal);
-        let after = usize::try_from(query.after).unwrap_or(usize::MAX);
-        Ok(rows.iter().skip(after).take(query.limit as usize).cloned().collect())
+        let JournalQuery { order, after, limit, command_key } = query;
+        let rows = state.orders.get(order).map_or(&[][..], |row| &row.journal);
+        let after = usize::try_from(*after).unwrap_or(usize::MAX);
+        let has_key =
+            |row: &&JournalRow| command_key.is_none() || row.command_key.as_ref().map(|k| &k.key) == command_key.as_ref();
+        Ok(rows.iter().skip(after).filter(has_key).take(*limit as usize).cloned().collect())
     }
 
     async fn claim(&self, request: &ClaimRequest) -> Result<Vec<Claimed>, StoreError> {

@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
-pub use changeset::{Changeset, ClaimChange, CommitError, Committed, KeyMethod, KeyRecord, StoreError, StoreErrorKind};
+pub use changeset::{Changeset, ClaimChange, CommitError, Committed, KeyMethod, KeyRecord, KeyUse, StoreError, StoreErrorKind};
 pub use feed::{DumpQuery, Dumped, FeedCursor, FeedPage, FeedQuery, FeedRow};
 pub use memory::MemoryStore;
 pub use query::{Cursor, JournalQuery, ListQuery, Loaded, OrderPage, OrderRef, SortKey};
@@ -41,7 +41,8 @@ use crate::order::JournalRow;
 ///    condition of the work item's revision, never of the version.
 /// 6. *Idempotency keys* are unique by (user, method, key), for ever. A taken key answers with its record. A changeset's
 ///    key names its own order, and that order's user.
-/// 7. *Command keys* are unique by (order, key).
+/// 7. *Command keys* are unique by (order, key), for ever. A taken key answers with the number and the hash of the row that
+///    has it; where a changeset has one key twice, with those of the earlier row.
 /// 8. *Claims* are counted: a taken claim counts one of its name's uses, unless that many are in use already; a given-back
 ///    one frees it. Each order holds a name at most once, so taking or giving back twice changes nothing.
 /// 9. *Order numbers* are unique and never change, nor do an order's user and the time it was placed.
@@ -66,7 +67,8 @@ use crate::order::JournalRow;
 /// 17. *Listing* is keyset-paged by (sort key, id): no order is shown twice or skipped while none changes, the order of
 ///     equal sort keys is that of ids, and an owner, user or status filter is applied by the store. A cursor of another
 ///     sort key or direction is refused.
-/// 18. *The journal* of an order comes in sequence, from after a given row.
+/// 18. *The journal* of an order comes in sequence, from after a given row; asked for a command key, only the row that has it,
+///     without reading the others.
 /// 19. *Texts, times and amounts* come back bit by bit as they went in, whatever characters they hold.
 ///
 /// **Reading the whole store**

@@ -13,11 +13,11 @@ use crate::ids::{ChangesetId, Fence, IdempotencyKey, LineId, Name, OrderId, Prod
 use crate::money::{Currency, Minor};
 use crate::number::OrderNumber;
 use crate::order::{
-    Actor, Address, Addresses, Amounts, Attention, AttentionReason, Blocks, Claim, Closing, ClosingKind, Counters, Credit,
-    CreditKind, CustomerAction, DiscardCause, Dispute, DisputeState, Edit, EditPlan, EditState, Event, HoldState, JournalRow,
-    Lifecycle, Line, LineUnits, Lot, Notice, NoticeKind, Op, OperationKind, OperationOrigin, OperationState, Order, OrderHold,
-    PaymentOperation, PaymentTerms, Placed, PlacedLine, RaisedLine, Reservation, RetaxedLine, Return, ReturnLine, ReturnState,
-    Shipment, ShipmentState, ShippingPrice, Statuses, UnmatchedPayment, derive,
+    Actor, Address, Addresses, Amounts, Attention, AttentionReason, Blocks, Claim, Closing, ClosingKind, CommandKey, Counters,
+    Credit, CreditKind, CustomerAction, DiscardCause, Dispute, DisputeState, Edit, EditPlan, EditState, Event, HoldState,
+    JournalRow, Lifecycle, Line, LineUnits, Lot, Notice, NoticeKind, Op, OperationKind, OperationOrigin, OperationState, Order,
+    OrderHold, PaymentOperation, PaymentTerms, Placed, PlacedLine, RaisedLine, Reservation, RetaxedLine, Return, ReturnLine,
+    ReturnState, Shipment, ShipmentState, ShippingPrice, Statuses, UnmatchedPayment, derive,
 };
 use crate::store::{Changeset, ClaimChange, KeyMethod, KeyRecord, WorkChange};
 use crate::text::Private;
@@ -498,6 +498,11 @@ pub fn key_record(order: &Order, key: &str) -> KeyRecord {
     }
 }
 
+/// `key` as it stands on a journal row, for the command it always stands for.
+pub fn command_key(key: &str) -> CommandKey {
+    CommandKey { key: text(key), hash: Uuid::new_v5(&Uuid::nil(), key.as_bytes()) }
+}
+
 /// More parts for a changeset, one after the other.
 pub trait With: Sized {
     /// With the idempotency key `key` of the order's user.
@@ -520,7 +525,7 @@ impl With for Changeset {
 
     fn commanded(mut self, key: &str) -> Self {
         if let Some(row) = self.journal.first_mut() {
-            row.command_key = Some(text(key));
+            row.command_key = Some(command_key(key));
         }
         self
     }

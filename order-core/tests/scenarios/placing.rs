@@ -69,7 +69,7 @@ fn a_declined_payment_can_be_retried_with_another_method() {
     let retry = RetryPayment { method: "CARD".into(), ..RetryPayment::default() };
     let operator = operator();
     let retried = world.manager.retry_payment(&operator, order.id.into(), CommandOptions::default(), retry);
-    let order = world.runtime.block_on(retried).unwrap();
+    let order = world.runtime.block_on(retried).unwrap().order;
     assert_eq!((order.statuses.status, order.statuses.payment), (Status::Confirmed, PaymentStatus::Paid));
     assert_eq!(world.books(), (2490, 2));
 }

@@ -171,7 +171,7 @@ impl World {
     pub fn cancel(&self, id: OrderId) -> Arc<Order> {
         let operator = operator();
         let cancelled = self.manager.cancel(&operator, id.into(), CommandOptions::default(), "changed my mind".into());
-        self.runtime.block_on(cancelled).unwrap()
+        self.runtime.block_on(cancelled).unwrap().order
     }
 
     /// Net money taken, and units held or gone, by the services' own books.

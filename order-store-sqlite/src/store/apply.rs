@@ -3,12 +3,12 @@
 
 use order_core::ids::{Fence, OrderId};
 use order_core::order::{
-    Address, AddressType, Addresses, Amounts, Closing, Counters, CustomerAction, JournalRow, Line, Order, PaymentOperation,
-    Reservation, Statuses,
+    Address, AddressType, Addresses, Amounts, Closing, CommandKey, Counters, CustomerAction, JournalRow, Line, Order,
+    PaymentOperation, Reservation, Statuses,
 };
-use order_core::store::{ClaimChange, CommitError, Committed, KeyRecord, WorkChange};
+use order_core::store::{Changeset, ClaimChange, CommitError, Committed, KeyRecord, KeyUse, WorkChange};
 use order_core::time::Timestamp;
-use rusqlite::{Connection, OptionalExtension, ToSql, params, params_from_iter};
+use rusqlite::{Connection, OptionalExtension, Row, ToSql, params, params_from_iter};
 use uuid::Uuid;
 
 use super::encode::{JournalTexts, Prepared};
@@ -51,10 +51,8 @@ fn decide<'a>(db: &Connection, prepared: &'a Prepared) -> rusqlite::Result<Resul
     {
         return Ok(Err(CommitError::KeyTaken(Box::new(taken))));
     }
-    for key in changeset.journal.iter().filter_map(|row| row.command_key.as_ref()) {
-        if prepared.repeats_command_key || db.prepare_cached(sql::COMMAND_KEY_TAKEN)?.exists(params![id, key.as_str()])? {
-            return Ok(Err(CommitError::CommandKeyTaken));
-        }
+    if let Some(used) = command_key_use(db, changeset)? {
+        return Ok(Err(CommitError::CommandKeyTaken(used)));
     }
     let mut revision_holds = true;
     if let Some((fence, revision)) = changeset.work.fence() {
@@ -80,6 +78,23 @@ fn find_key(db: &Connection, key: &KeyRecord) -> rusqlite::Result<Option<KeyReco
     let KeyRecord { user, method, key, request_hash: _, order: _ } = key;
     let mut statement = db.prepare_cached(sql::SELECT_KEY)?;
     statement.query_row(params![user.as_bytes(), method.as_str(), key.as_str()], rows::key).optional()
+}
+
+/// Where the first command key of the new rows that is taken was used: in a row that is there, or in an earlier new one.
+fn command_key_use(db: &Connection, changeset: &Changeset) -> rusqlite::Result<Option<KeyUse>> {
+    let mut keys: Vec<(&CommandKey, u64)> = Vec::new();
+    for (command_key, seq) in changeset.journal.iter().filter_map(|row| Some((row.command_key.as_ref()?, row.seq))) {
+        let row = params![changeset.after.id.as_bytes(), command_key.key.as_str()];
+        let used =
+            |row: &Row<'_>| Ok(KeyUse { seq: row.get(0).map(i64::cast_unsigned)?, hash: row.get(1).map(Uuid::from_bytes)? });
+        let stored = db.prepare_cached(sql::COMMAND_KEY_USE)?.query_row(row, used).optional()?;
+        let earlier = || keys.iter().find(|(earlier, _)| earlier.key == command_key.key);
+        if let Some(used) = stored.or_else(|| earlier().map(|(earlier, seq)| KeyUse { seq: *seq, hash: earlier.hash })) {
+            return Ok(Some(used));
+        }
+        keys.push((command_key, seq));
+    }
+    Ok(None)
 }
 
 /// What the claims become, in the order of the changes.
@@ -314,7 +329,7 @@ fn insert_journal(db: &Connection, row: &JournalRow, texts: &JournalTexts) -> ru
     #[rustfmt::skip]
     let row = params![
         order.as_bytes(), seq.cast_signed(), id.as_bytes(), event.name(), from.map(|s| s.as_str()), to.as_str(), payload, notes, actor, cause,
-        command_key.as_ref().map(|k| k.as_str()), changeset.as_bytes(), at.as_micros(),
+        command_key.as_ref().map(|k| k.key.as_str()), command_key.as_ref().map(|k| k.hash.into_bytes()), changeset.as_bytes(), at.as_micros(),
     ];
     db.prepare_cached(sql::INSERT_JOURNAL)?.execute(row)
 }

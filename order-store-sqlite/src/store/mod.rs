@@ -180,7 +180,7 @@ impl OrderStore for SqliteStore {
     }
 
     async fn journal(&self, query: &JournalQuery) -> Result<Vec<JournalRow>, StoreError> {
-        let query = *query;
+        let query = query.clone();
         self.read(move |db| read::journal(db, &query).map_err(error_of(query.order))).await
     }
 

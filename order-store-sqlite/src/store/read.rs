@@ -130,12 +130,40 @@ pub(super) fn find_key(
 }
 
 pub(super) fn journal(db: &Connection, query: &JournalQuery) -> rusqlite::Result<Vec<JournalRow>> {
-    let JournalQuery { order, after, limit } = query;
-    let mut statement = db.prepare_cached(sql::SELECT_JOURNAL)?;
+    let JournalQuery { order, after, limit, command_key } = query;
     let after = i64::try_from(*after).unwrap_or(i64::MAX);
-    statement.query_map(params![order.as_bytes(), after, limit], rows::journal)?.collect()
+    match command_key {
+        None => {
+            let mut statement = db.prepare_cached(sql::SELECT_JOURNAL)?;
+            statement.query_map(params![order.as_bytes(), after, limit], rows::journal)?.collect()
+        }
+        Some(key) => {
+            let mut statement = db.prepare_cached(sql::SELECT_JOURNAL_OF_KEY)?;
+            statement.query_map(params![order.as_bytes(), after, limit, key.as_str()], rows::journal)?.collect()
+        }
+    }
 }
 
 pub(super) fn peek(db: &Connection, order: OrderId) -> rusqlite::Result<Option<Peek>> {
     db.prepare_cached(sql::PEEK)?.query_row([order.as_bytes()], rows::peek).optional()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+
+    #[test]
+    fn the_row_of_a_command_key_is_found_by_the_index_of_keys() {
+        let db = schema::open_writer(Path::new(":memory:"), Duration::ZERO, order_core::time::Timestamp::default()).unwrap();
+        for sql in [sql::SELECT_JOURNAL_OF_KEY, sql::COMMAND_KEY_USE] {
+            let mut statement = db.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();
+            let parameters = vec![1; statement.parameter_count()];
+            let lines = statement.query_map(rusqlite::params_from_iter(parameters), |row| row.get::<_, String>(3)).unwrap();
+            let plan: Vec<String> = lines.collect::<Result<_, _>>().unwrap();
+            let by_index = "SEARCH order_status_history USING INDEX order_command_keys (order_id=? AND command_key=?)";
+            assert_eq!(plan, [by_index], "{sql}");
+        }
+    }
 }

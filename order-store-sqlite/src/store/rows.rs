@@ -3,12 +3,12 @@
 use std::error::Error as StdError;
 use std::str::FromStr;
 
-use order_core::ids::{ChangesetId, Fence, LineId, Name, OrderId, ProductId, UserId, VariantId};
+use order_core::ids::{ChangesetId, Fence, IdempotencyKey, LineId, Name, OrderId, ProductId, UserId, VariantId};
 use order_core::money::Minor;
 use order_core::number::OrderNumber;
 use order_core::order::{
-    Address, Addresses, Amounts, Closing, Counters, Credit, CustomerAction, Dispute, Edit, JournalRow, Line, Lot, Order,
-    PaymentOperation, Reservation, Return, Shipment, Statuses, decode_event,
+    Address, Addresses, Amounts, Closing, CommandKey, Counters, Credit, CustomerAction, Dispute, Edit, JournalRow, Line, Lot,
+    Order, PaymentOperation, Reservation, Return, Shipment, Statuses, decode_event,
 };
 use order_core::store::{KeyRecord, Peek, WorkItem};
 use order_core::text::Private;
@@ -377,7 +377,7 @@ pub(super) fn metadata(row: &Row<'_>) -> rusqlite::Result<(Name, String)> {
 }
 
 /// How many columns [`journal`] reads.
-pub(super) const JOURNAL_COLUMNS: usize = 11;
+pub(super) const JOURNAL_COLUMNS: usize = 12;
 
 pub(super) fn journal(row: &Row<'_>) -> rusqlite::Result<JournalRow> {
     let c = &mut Columns::of(row);
@@ -394,10 +394,17 @@ pub(super) fn journal(row: &Row<'_>) -> rusqlite::Result<JournalRow> {
         actor: c.parse()?,
         cause: c.next()?,
         notes: c.next()?,
-        command_key: c.parse_some()?,
+        command_key: command_key(c)?,
         changeset: ChangesetId::from_bytes(c.next()?),
         at: c.time()?,
     })
+}
+
+fn command_key(c: &mut Columns<'_, '_>) -> rusqlite::Result<Option<CommandKey>> {
+    let key: Option<IdempotencyKey> = c.parse_some()?;
+    let hash: Option<[u8; 16]> = c.next()?;
+    // The schema sees to it that both are there or neither.
+    Ok(key.zip(hash).map(|(key, hash)| CommandKey { key, hash: Uuid::from_bytes(hash) }))
 }
 
 /// The order number in column `at`.

@@ -65,8 +65,8 @@ pub(super) const SELECT_KEY: &str = "SELECT user_id, method, key, request_hash, 
      WHERE user_id = ?1 AND method = ?2 AND key = ?3";
 
 /// Clause 7. Says what the index does, so that it is used.
-pub(super) const COMMAND_KEY_TAKEN: &str =
-    "SELECT 1 FROM order_status_history WHERE order_id = ?1 AND command_key = ?2 AND command_key IS NOT NULL";
+pub(super) const COMMAND_KEY_USE: &str =
+    "SELECT seq, command_hash FROM order_status_history WHERE order_id = ?1 AND command_key = ?2 AND command_key IS NOT NULL";
 
 /// Clause 11.
 pub(super) const SELECT_LEASE: &str = "SELECT fence, revision FROM order_work WHERE order_id = ?1";
@@ -157,8 +157,8 @@ pub(super) const ERASE_NOTES: &str =
     "UPDATE order_status_history SET notes = NULL WHERE order_id = ?1 AND seq <= ?2 AND notes IS NOT NULL";
 
 pub(super) const INSERT_JOURNAL: &str = "INSERT INTO order_status_history (order_id, seq, id, event, from_status, status, payload, notes, \
-     created_by, cause, command_key, changeset_id, created_at) \
-     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)";
+     created_by, cause, command_key, command_hash, changeset_id, created_at) \
+     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)";
 
 /// Clause 20: SQLite gives the next position.
 pub(super) const INSERT_FEED: &str = "INSERT INTO order_feed (order_id, first_seq, rows) VALUES (?1, ?2, ?3)";
@@ -259,7 +259,12 @@ pub(super) const SELECT_METADATA: &str = "SELECT key, value FROM order_metadata 
 
 /// Clause 18.
 pub(super) const SELECT_JOURNAL: &str = "SELECT order_id, seq, payload, from_status, status, created_by, cause, notes, command_key, \
-     changeset_id, created_at FROM order_status_history WHERE order_id = ?1 AND seq > ?2 ORDER BY seq LIMIT ?3";
+     command_hash, changeset_id, created_at FROM order_status_history WHERE order_id = ?1 AND seq > ?2 ORDER BY seq LIMIT ?3";
+
+/// Clause 18: the row of a command key, by the index of clause 7.
+pub(super) const SELECT_JOURNAL_OF_KEY: &str = "SELECT order_id, seq, payload, from_status, status, created_by, cause, notes, \
+     command_key, command_hash, changeset_id, created_at FROM order_status_history \
+     WHERE order_id = ?1 AND seq > ?2 AND command_key = ?4 AND command_key IS NOT NULL LIMIT ?3";
 
 /// `peek`.
 pub(super) const PEEK: &str =
@@ -276,7 +281,7 @@ pub(super) const FEED_HAS: &str = "SELECT 1 FROM order_feed WHERE position = ?1 
 /// Clause 20. Parameters: position and row of the cursor, limit. The joins are crossed so that they stay in this order, which
 /// needs no sorting.
 pub(super) const SELECT_FEED: &str = "SELECT h.order_id, h.seq, h.payload, h.from_status, h.status, h.created_by, h.cause, h.notes, \
-     h.command_key, h.changeset_id, h.created_at, f.position, h.seq - f.first_seq + 1, o.order_number \
+     h.command_key, h.command_hash, h.changeset_id, h.created_at, f.position, h.seq - f.first_seq + 1, o.order_number \
      FROM order_feed f CROSS JOIN order_status_history h ON h.order_id = f.order_id \
      AND h.seq >= f.first_seq AND h.seq < f.first_seq + f.rows CROSS JOIN orders o ON o.id = f.order_id \
      WHERE f.position >= ?1 AND (f.position > ?1 OR h.seq >= f.first_seq + ?2) ORDER BY f.position, h.seq LIMIT ?3";

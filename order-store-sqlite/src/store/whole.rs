@@ -81,7 +81,7 @@ fn ids(db: &Connection, query: &DumpQuery) -> rusqlite::Result<Vec<OrderId>> {
 
 fn read_one(db: &Connection, id: OrderId) -> rusqlite::Result<Option<Dumped>> {
     let Some(loaded) = read::load(db, OrderRef::Id(id), None)? else { return Ok(None) };
-    let journal = read::journal(db, &JournalQuery { order: id, after: 0, limit: u32::MAX })?;
+    let journal = read::journal(db, &JournalQuery::of(id, 0, u32::MAX))?;
     Ok(Some(Dumped { order: loaded.order, journal, keys: Vec::new() }))
 }
 

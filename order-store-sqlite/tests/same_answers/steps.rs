@@ -48,6 +48,7 @@ pub enum Step {
         order: u64,
         after: u64,
         limit: u32,
+        key: Option<usize>,
     },
     List(Listing),
     /// A page of the feed, from the start or from where the last page of it ended.
@@ -261,8 +262,10 @@ fn steps() -> impl Strategy<Value = Step> {
         2 => (orders(), any::<bool>(), weighted(0.5, 1..=USERS + 1))
             .prop_map(|(order, by_number, owner)| Step::Load { order, by_number, owner }),
         1 => (1..=USERS, 0..KEYS.len()).prop_map(|(user, key)| Step::FindKey { user, key }),
-        1 => (orders(), 0..5u64, 0..4u32).prop_map(|(order, after, limit)| Step::Journal { order, after, limit }),
-        5 => listings().prop_map(Step::List),
+        1 => (orders(), 0..5u64, 0..4u32).prop_map(|(order, after, limit)| Step::Journal { order, after, limit, key: None }),
+        1 => (orders(), 0..2u64, 0..3u32, 0..KEYS.len())
+            .prop_map(|(order, after, limit, key)| Step::Journal { order, after, limit, key: Some(key) }),
+        6 => listings().prop_map(Step::List),
         2 => (any::<bool>(), select(&[1000, 3, 1, 0, 1001][..])).prop_map(|(on, limit)| Step::Feed { on, limit }),
         1 => (weighted(0.5, orders()), select(&[1000, 2, 1, 0][..])).prop_map(|(after, limit)| Step::Dump { after, limit }),
         3 => (-10..=20i64).prop_map(|seconds| Step::Clock { seconds }),

@@ -127,6 +127,7 @@ suite! { $
     }
     7 keys {
         c07_command_keys_are_unique_within_an_order,
+        c07_the_first_key_that_is_taken_is_the_one_told_of,
         c07_command_keys_of_other_orders_are_free,
     }
     8 claims {
@@ -200,6 +201,7 @@ suite! { $
     }
     18 reading {
         c18_the_journal_comes_in_sequence,
+        c18_the_row_of_a_command_key_is_found,
         c18_the_journal_keeps_every_part_of_a_row,
         c18_the_journal_keeps_no_personal_data_of_events,
     }

@@ -7,16 +7,20 @@ use futures_util::future::{Either, select};
 use tokio::sync::oneshot;
 
 use super::fixture::METHODS;
+use super::keys::KeyWatch;
 use super::operators::operate;
 use super::provider::{confuse, dispute, move_outside};
 use super::world::{Manager, World, short};
 use crate::error::{Error, ErrorKind};
 use crate::ids::OrderId;
-use crate::manager::{CommandOptions, PlaceOptions, Principal, RetryPayment};
-use crate::order::{Lifecycle, Order};
+use crate::machine::Command;
+use crate::manager::{Answered, CommandOptions, PlaceOptions, Principal, RetryPayment};
+use crate::order::{Lifecycle, Order, PaymentTerms};
+use crate::request::command_hash;
 use crate::runtime::BoxFuture;
 use crate::store::ListQuery;
 use crate::testkit::executor::lock;
+use crate::text::Private;
 
 impl World {
     /// Starts a task outside of all processes.
@@ -175,6 +179,7 @@ async fn cancel(world: &Arc<World>, order: OrderId) {
     };
     match world.ask(request).await {
         Some(Ok(after)) => {
+            let after = after.order;
             world.trace(|| format!("{} was cancelled: {}", short(order), after.statuses.status));
             world.seen(&after);
             if !matches!(after.lifecycle, Lifecycle::Cancelling | Lifecycle::Cancelled) {
@@ -193,16 +198,28 @@ pub(super) async fn retry(world: &Arc<World>, order: OrderId) {
     let method = METHODS[world.choose(METHODS.len())];
     let key = world.pick(&["retry", "retry-2"]);
     let options = CommandOptions { key: Some(key.parse().expect("a valid key")), ..CommandOptions::default() };
-    let retry = RetryPayment { method: method.into(), token: Some("tok_other".into()), return_url: None };
+    let token = Some("tok_other".to_owned());
+    let same = Command::RetryPayment {
+        method: method.parse().expect("a valid name"),
+        terms: PaymentTerms::Confirm,
+        token: Private(token.clone()),
+        return_url: Private(None),
+    };
+    let watch = KeyWatch::new(world, order, options.key.as_ref(), || command_hash(&same, None));
+    let retry = RetryPayment { method: method.into(), token, return_url: None };
     let request =
         |m: Manager| -> BoxFuture<_> { Box::pin(async move { m.retry_payment(&operator, order.into(), options, retry).await }) };
-    match world.ask(request).await {
-        Some(Ok(after)) => {
+    let answer = world.ask(request).await;
+    if let (Some(watch), Some(answer)) = (watch, &answer) {
+        watch.judge(world, answer.as_ref().map(|a| a.repeats));
+    }
+    match &answer {
+        Some(Ok(Answered { order: after, .. })) => {
             world.trace(|| format!("{} is paid again by {method}: {}", short(order), after.statuses.status));
-            world.seen(&after);
+            world.seen(after);
             lock(&world.coverage).command("RetryPayment", true);
         }
-        Some(Err(e)) => expect(world, &e, &[ErrorKind::Rejected]),
+        Some(Err(e)) => expect(world, e, &[ErrorKind::Rejected, ErrorKind::KeyReused]),
         None => {}
     }
 }

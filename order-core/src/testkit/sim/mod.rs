@@ -14,6 +14,7 @@ mod dice;
 mod faults;
 mod fixture;
 mod follower;
+mod keys;
 mod ledgers;
 mod moments;
 mod operators;

@@ -11,17 +11,18 @@ use super::coverage::name_of;
 use super::customers::{expect, retry};
 use super::dice::Table;
 use super::fixture::METHODS;
+use super::keys::KeyWatch;
 use super::provider::refund_by_hand;
 use super::world::{Manager, World, short};
 use crate::error::{Error, ErrorKind};
 use crate::ids::{IdempotencyKey, Name, OrderId};
 use crate::machine::{Command, Finding, HoldOutcome, Purpose, closing_key, key};
-use crate::manager::{CommandOptions, Principal};
+use crate::manager::{Answered, CommandOptions, Principal};
 use crate::order::{
     AddressType, Blocks, ClosingKind, EditState, HoldState, Lifecycle, LineCredit, LineUnits, OperationKind, OperationState,
     Order, ReceivedUnits, ReturnState, ShipmentState, Status,
 };
-use crate::request::{EditRequest, ItemInput, LineRef};
+use crate::request::{EditRequest, ItemInput, LineRef, command_hash};
 use crate::runtime::{BoxFuture, Clock};
 use crate::testkit::executor::lock;
 use crate::testkit::services::LedgerHold;
@@ -36,7 +37,7 @@ pub(super) async fn operate(world: &Arc<World>, id: OrderId) {
     match world.weighted(&doings(&order, world.chance(60))) {
         Doing::Command(make) => {
             let Some(command) = make(world, &order) else { return };
-            let key = world.chance(300).then(|| key_of(world, &command));
+            let key = world.chance(300).then(|| Keyed { key: key_of(world, &command), notes: notes_of(world, &command) });
             let expected = world.chance(100).then_some(order.version);
             if let Some(key) = &key {
                 lock(&world.oracle).asked.push((id, command.clone(), key.clone()));
@@ -123,9 +124,21 @@ fn doings(order: &Order, wild: bool) -> Table<Doing> {
     ])
 }
 
-/// One of few keys, so that some come back.
+/// A key, and what is written under it.
+#[derive(Clone)]
+pub(super) struct Keyed {
+    key: IdempotencyKey,
+    notes: &'static str,
+}
+
+/// One of few keys, so that some come back, and now and then for another command.
 fn key_of(world: &World, command: &Command) -> IdempotencyKey {
-    format!("{}-{}", name_of(command), world.choose(4)).parse().expect("a valid key")
+    let name = if world.chance(100) { "any" } else { name_of(command) };
+    format!("{name}-{}", world.choose(4)).parse().expect("a valid key")
+}
+
+fn notes_of(world: &World, command: &Command) -> &'static str {
+    if *command == Command::Note || world.chance(100) { "as told on the telephone" } else { "" }
 }
 
 /// Asks for something again that was asked for under a key, whatever has happened since.
@@ -136,14 +149,8 @@ async fn repeat(world: &Arc<World>) {
         (n > 0).then(|| oracle.asked[world.choose(n)].clone())
     };
     let Some((id, command, key)) = asked else { return };
-    let done = |world: &World| {
-        world.store.inspect(id, |o, journal, _| (Arc::clone(o), journal.iter().any(|r| r.command_key.as_ref() == Some(&key))))
-    };
-    let Some((order, done)) = done(world) else { return };
-    let answer = execute(world, &order, &command, Some(key.clone()), None).await;
-    if let (true, Some(Err(Error::Rejected(no)))) = (done, answer) {
-        world.breach("I24", format!("order {id}: {key} was done before, and is refused now: {no}"));
-    }
+    let Some(order) = world.store.inspect(id, |o, _, _| Arc::clone(o)) else { return };
+    execute(world, &order, &command, Some(key), None).await;
 }
 
 /// Carries a command out at some process, and checks the answer.
@@ -151,16 +158,18 @@ pub(super) async fn execute(
     world: &Arc<World>,
     order: &Order,
     command: &Command,
-    key: Option<IdempotencyKey>,
+    keyed: Option<Keyed>,
     expected_version: Option<u64>,
-) -> Option<Result<Arc<Order>, Error>> {
+) -> Option<Result<Answered, Error>> {
     let id = order.id;
     let by_customer = matches!(command, Command::Cancel | Command::CancelLines { .. } | Command::RequestReturn { .. });
     let principal = match by_customer && world.chance(500) {
         true => Principal::Customer(order.user),
         false => Principal::operator("simulated"),
     };
-    let notes = if *command == Command::Note || world.chance(100) { "as told on the telephone" } else { "" };
+    let notes = keyed.as_ref().map_or_else(|| notes_of(world, command), |k| k.notes);
+    let key = keyed.map(|k| k.key);
+    let watch = KeyWatch::new(world, id, key.as_ref(), || command_hash(command, Some(notes).filter(|n| !n.is_empty())));
     let options = CommandOptions { key, expected_version, ..CommandOptions::default() };
     let (text, sent) = (format!("{command:?}"), command.clone());
     let request = |m: Manager| -> BoxFuture<_> {
@@ -168,20 +177,28 @@ pub(super) async fn execute(
     };
     let answer = world.ask(request).await;
     world.trace(|| match &answer {
-        Some(Ok(after)) => format!("{} {text}: {} at version {}", short(id), after.statuses.status, after.version),
+        Some(Ok(Answered { order, .. })) => {
+            format!("{} {text}: {} at version {}", short(id), order.statuses.status, order.version)
+        }
         Some(Err(e)) => format!("{} {text}: {e}", short(id)),
         None => format!("{} {text}: no answer", short(id)),
     });
+    if let (Some(watch), Some(answer)) = (watch, &answer) {
+        watch.judge(world, answer.as_ref().map(|a| a.repeats));
+    }
     match &answer {
-        Some(Ok(after)) => {
+        Some(Ok(Answered { order: after, .. })) => {
             world.seen(after);
+            if *command == Command::Cancel && !matches!(after.lifecycle, Lifecycle::Cancelling | Lifecycle::Cancelled) {
+                world.breach("I25", format!("cancelling {id} was answered with {}", after.lifecycle));
+            }
             lock(&world.coverage).command(name_of(command), true);
             if matches!(command, Command::Cancel | Command::SetStatus { status: Status::Cancelled }) {
                 lock(&world.oracle).cancelled.insert(id);
             }
         }
         Some(Err(e)) => {
-            expect(world, e, &[ErrorKind::Rejected, ErrorKind::Conflict]);
+            expect(world, e, &[ErrorKind::Rejected, ErrorKind::Conflict, ErrorKind::KeyReused]);
             lock(&world.coverage).command(name_of(command), false);
         }
         None => {}
@@ -334,7 +351,7 @@ async fn readdress(world: &Arc<World>, order: &Order) {
     };
     match world.ask(request).await {
         Some(Ok(after)) => {
-            world.seen(&after);
+            world.seen(&after.order);
             lock(&world.coverage).command("ChangeAddress", true);
         }
         Some(Err(e)) => expect(world, &e, &[ErrorKind::Rejected]),
@@ -366,34 +383,42 @@ async fn edit(world: &Arc<World>, order: &Order) {
         request.payment_method = Some(METHODS[world.choose(METHODS.len())].into());
     }
     request.payment_token = Some("tok_edit".into());
-    let key = world.chance(300).then(|| format!("edit-{}", world.choose(2)).parse().expect("a valid key"));
+    let key = world.chance(300).then(|| format!("edit-{}", world.choose(4)).parse().expect("a valid key"));
     let options = CommandOptions { key, expected_version: world.chance(100).then_some(order.version), ..Default::default() };
     let principal = Principal::Customer(order.user);
     let dry = world.chance(150);
+    let watch = match request.validate() {
+        Ok(valid) if !dry => KeyWatch::new(world, id, options.key.as_ref(), || valid.request_hash()),
+        _ => None,
+    };
     let asked = request.clone();
     let sent = |m: Manager| -> BoxFuture<_> {
         Box::pin(async move {
             if dry {
-                return m.preview_edit(&principal, id.into(), &asked).await.map(|p| (p.before, None));
+                return m.preview_edit(&principal, id.into(), &asked).await.map(|p| (p.before, None, None));
             }
-            m.edit(&principal, id.into(), options, asked).await.map(|a| (a.order, Some(a.state)))
+            m.edit(&principal, id.into(), options, asked).await.map(|a| (a.order, Some(a.state), a.repeats))
         })
     };
     let answer = world.ask(sent).await;
     world.trace(|| match &answer {
-        Some(Ok((after, state))) => format!("{} {request:?}: {state:?} at version {}", short(id), after.version),
+        Some(Ok((after, state, _))) => format!("{} {request:?}: {state:?} at version {}", short(id), after.version),
         Some(Err(e)) => format!("{} {request:?}: {e}", short(id)),
         None => format!("{} {request:?}: no answer", short(id)),
     });
+    if let (Some(watch), Some(answer)) = (watch, &answer) {
+        watch.judge_edit(world, answer.as_ref().map(|(.., repeats)| *repeats));
+    }
     match answer {
-        Some(Ok((after, state))) => {
+        Some(Ok((after, state, _))) => {
             world.seen(&after);
             if state.is_some_and(|s| s != EditState::Discarded) {
                 lock(&world.coverage).command("Edit", true);
             }
         }
         Some(Err(e)) => {
-            expect(world, &e, &[ErrorKind::Rejected, ErrorKind::Conflict, ErrorKind::Invalid, ErrorKind::NotFound]);
+            let kinds = [ErrorKind::Rejected, ErrorKind::Conflict, ErrorKind::Invalid, ErrorKind::NotFound, ErrorKind::KeyReused];
+            expect(world, &e, &kinds);
             lock(&world.coverage).command("Edit", false);
         }
         None => {}

@@ -6,9 +6,10 @@ use std::time::Duration;
 use uuid::Uuid;
 
 use super::moments::{Past, check_row};
+use super::operators::Keyed;
 use super::world::{World, short};
 use crate::audit::{Replay, check_records};
-use crate::ids::{Fence, IdempotencyKey, OrderId, UserId};
+use crate::ids::{Fence, OrderId, UserId};
 use crate::machine::{Command, PaymentReport, Purpose, closing_key, key, next};
 use crate::number::OrderNumber;
 use crate::order::{Event, Op};
@@ -43,7 +44,7 @@ pub(super) struct Oracle {
     /// Holds of which a process was told that they exist, by the process and the inventory's name for the hold.
     pub told: Vec<(ProcessId, OrderId, String)>,
     /// Commands that were asked for under a key, to be asked for again.
-    pub asked: Vec<(OrderId, Command, IdempotencyKey)>,
+    pub asked: Vec<(OrderId, Command, Keyed)>,
     /// Holds that the inventory lost, by its names for them.
     pub lost: HashMap<String, OrderId>,
     /// How many disputes there were.

@@ -209,7 +209,7 @@ fn check_one(world: &World, order: &Order) {
                 found.push(Breach { invariant: "I12", detail });
             }
         }
-        let mut keys: Vec<_> = journal.iter().filter_map(|r| r.command_key.as_ref()).collect();
+        let mut keys: Vec<_> = journal.iter().filter_map(|r| r.command_key.as_ref().map(|k| &k.key)).collect();
         let all = keys.len();
         keys.sort_unstable();
         keys.dedup();
