@@ -49,7 +49,8 @@ pub struct Policy {
     pub tries_before_attention: u32,
     /// After how many definite refusals a refund, void or release is not tried again by itself. 3.
     pub refusals_before_stuck: u32,
-    /// How often working on an order may die before it is left alone. 5.
+    /// How many workers in a row may be lost over an order before it is set aside: they took it over from each other, and none
+    /// gave it back. What fails at the store counts for none of them. 5.
     pub runs_before_stuck: u32,
     /// How many further reserves a suspect hold allows. 1.
     pub suspects_allowed: u32,

@@ -211,7 +211,9 @@ CREATE TABLE order_work (
     fence BLOB CHECK (length(fence) = 16),
     leased_until INTEGER,
     revision INTEGER NOT NULL CHECK (revision >= 1),
-    runs INTEGER NOT NULL CHECK (runs >= 0),
+    -- Whether the lease was taken over from a worker that never gave it back, and how many in a row began on it after that.
+    taken_over INTEGER NOT NULL DEFAULT 0,
+    runs INTEGER NOT NULL DEFAULT 0 CHECK (runs >= 0),
     -- JSON: what was tried, per operation.
     tries TEXT
 ) STRICT, WITHOUT ROWID;

@@ -52,7 +52,7 @@ pub async fn change(settings: &Settings, out: &Out, command: ChangeCommand) -> O
     let added = new_items(&command, &engine.shop).await?;
     let now = order_core::runtime::Clock::now(&order_core::runtime::SystemClock);
     let desk = Desk { manager: &engine.manager, principal: &engine.principal, now, wait: None };
-    match desk.perform(command.order(), &command, added).await? {
+    match engine.finished(desk.perform(command.order(), &command, added).await).await? {
         Changed::Order(order, repeated) => {
             let order = engine.drive(order.id).await?;
             repeated.iter().for_each(say);

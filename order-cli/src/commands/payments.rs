@@ -23,7 +23,7 @@ pub async fn retry_payment(settings: &Settings, out: &Out, args: args::RetryPaym
     let retry = RetryPayment { method: args.method, token, return_url: args.return_url };
     let options = CommandOptions { key: args.key.clone(), expected_version: args.expect_version, wait: None };
     let paid = engine.manager.retry_payment(&engine.principal, args.order.order, options, retry).await;
-    let done = match paid {
+    let done = match engine.finished(paid).await {
         Err(Error::Invalid(violations)) if violations.iter().any(|v| v.field == "payment_method") => {
             let offered = engine.payment_methods.join(", ");
             return Err(Failure::from(Error::Invalid(violations)).hint(format!("offered: {offered}")));
@@ -41,7 +41,7 @@ pub async fn record_payment(settings: &Settings, out: &Out, args: args::RecordPa
     let order = engine.manager.get(&engine.principal, args.order.order).await?;
     let amount = Money::parse(&args.amount, order.currency).map_err(|e| Failure::from(e).context("--amount"))?;
     let report = PaymentReport { key: args.key, reference: args.reference, parent: args.parent, status: args.status, amount };
-    let order = engine.manager.record_payment(&engine.principal, args.order.order, report).await?;
+    let order = engine.finished(engine.manager.record_payment(&engine.principal, args.order.order, report).await).await?;
     let order = engine.drive(order.id).await?;
     out.one(&OrderView::of(&order), || text(&order))
 }

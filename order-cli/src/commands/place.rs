@@ -28,7 +28,7 @@ pub async fn place(settings: &Settings, out: &Out, args: Place) -> Outcome {
     let request = request.resolve(&engine.shop).await?;
     let expected_total = args.expect_total.map(|t| expected_total(&t, &engine)).transpose()?;
     let options = PlaceOptions { key: args.key, expected_total, wait: None };
-    let placement = engine.manager.place(&engine.principal, request, options).await?;
+    let placement = engine.finished(engine.manager.place(&engine.principal, request, options).await).await?;
     let order = engine.drive(placement.order.id).await?;
     if placement.replayed {
         note(format_args!("the key already named order {}, placed at {}", order.number, order.created_at));

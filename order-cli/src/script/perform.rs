@@ -25,7 +25,7 @@ use crate::commands::place::resolve_item;
 use crate::commands::read::{sentences, stuck_orders};
 use crate::commands::shop::report_of;
 use crate::commands::states::diagram;
-use crate::commands::work::{said_of_resync, said_of_retries};
+use crate::commands::work::{NOTHING_STUCK, said_of_resync, said_of_retry};
 use crate::exit::{Code, Failure, Outcome, chain};
 use crate::input::duration;
 use crate::output::counted;
@@ -192,7 +192,12 @@ fn act(stage: &mut Stage, source: Source<'_>, step: &Step<'_>, about: Option<Ord
         }
         Act::Work { lasting, retry_stuck, resync } => {
             if *retry_stuck {
-                seen.said.extend(said_of_retries(&stage.world.run(stage.manager.retry_stuck(&stage.principal))?));
+                let mut retried = Vec::new();
+                stage.world.run(stage.manager.retry_stuck(&stage.principal, |one| retried.push(said_of_retry(&one))))?;
+                if retried.is_empty() {
+                    retried.push(NOTHING_STUCK.into());
+                }
+                seen.said.append(&mut retried);
             }
             if *resync {
                 seen.said.extend(said_of_resync(&stage.world.run(stage.manager.resync(&stage.principal))?));

@@ -31,7 +31,7 @@ use super::faults::FaultyServices;
 use super::model::{CatalogueSource, Script};
 use crate::args::bulk::ExportForm;
 use crate::commands::bulk::export;
-use crate::engine::{self, drive, open_shop, open_store};
+use crate::engine::{self, open_shop, open_store};
 use crate::exit::{Code, Failure, Outcome};
 use crate::input::read;
 use crate::settings::{Settings, StoreUrl};
@@ -204,7 +204,7 @@ impl Stage {
     pub fn drive(&self, id: OrderId) -> Outcome<Arc<Order>> {
         // What needs no time is done first, so that waiting for it takes none.
         self.world.settle();
-        self.world.run(drive(&self.manager, id, &self.world))
+        Ok(self.world.run(self.manager.work_to_rest(id))?)
     }
 
     /// Lets a worker do what is due, now and for `lasting`.

@@ -80,6 +80,35 @@ fn a_repeated_command_says_so_and_another_one_under_its_key_is_refused() {
 }
 
 #[test]
+fn a_refused_edit_leaves_no_lease_behind() {
+    let bench = Bench::with_shop();
+    let order = bench.place("MUG-01", "CREDIT_CARD", &[], 0);
+    let id = order["order_number"].as_str().unwrap();
+    for refused in [&["edit", id, "--set", "1:9999"][..], &["edit", id, "--set", "1:2", "--payment-method", "EXPIRED_CARD"]] {
+        bench.run(refused).must(1);
+        let said = bench.run(&["explain", id]).must(0).out;
+        assert!(!said.contains("a worker is at it") && !said.contains("due now"), "{said}");
+    }
+}
+
+#[test]
+fn who_waits_for_another_process_says_so() {
+    let bench = Bench::with_shop();
+    let order = bench.place("MUG-01", "CREDIT_CARD", &[], 0);
+    let number = order["order_number"].as_str().unwrap();
+    // What a process leaves behind that is killed in the middle of its work.
+    let db = rusqlite::Connection::open(bench.dir().join("orders.db")).unwrap();
+    let until = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_micros() as i64 + 3_000_000;
+    let leave = "INSERT INTO order_work (order_id, due_at, fence, leased_until, revision) \
+         SELECT id, 0, zeroblob(16), ?1, 1 FROM orders";
+    db.execute(leave, [until]).unwrap();
+    let cancelled = bench.run(&["cancel", number]).must(0);
+    let said = format!("waiting for another worker's lease on {number} (until ");
+    assert!(cancelled.err.contains(&said) && cancelled.err.contains(" UTC)"), "{}", cancelled.err);
+    assert_eq!(cancelled.err.matches("waiting for").count(), 1, "{}", cancelled.err);
+}
+
+#[test]
 fn a_payment_that_waits_is_settled_at_the_desk() {
     let bench = Bench::with_shop();
     let order = bench.place("LAMP-01", "BANK_TRANSFER", &[], 0);

@@ -48,6 +48,8 @@ pub(super) struct Asked<'a> {
     pub command: &'a Command,
     pub notes: Option<String>,
     pub hash: Uuid,
+    /// Whether whoever works next is left to work what it makes due.
+    pub only_wakes: bool,
 }
 
 /// How a declined order is to be paid now.
@@ -282,7 +284,7 @@ impl<S: OrderStore, C: Clients> OrderManager<S, C> {
         options: CommandOptions,
         asked: Asked<'_>,
     ) -> Result<Answered, Error> {
-        let Asked { command, notes, hash } = asked;
+        let Asked { command, notes, hash, only_wakes } = asked;
         let wait = match command {
             Command::Cancel | Command::RetryPayment { .. } | Command::PlaceHold { .. } | Command::ReleaseHold { .. } => {
                 Wait::Decided
@@ -322,7 +324,7 @@ impl<S: OrderStore, C: Clients> OrderManager<S, C> {
             let idle = command.changes_nothing_due();
             let work = if idle { WorkChange::Keep } else { WorkChange::Wake { due: env.now } };
             match self.commit(draft.into_changeset(None, work)).await {
-                Ok((committed, _)) if idle => return done(committed),
+                Ok((committed, _)) if idle || only_wakes => return done(committed),
                 Ok(_) => return self.settled(id, until, wait).await.and_then(done),
                 // Somebody was faster: the row is there now.
                 Err(CommitError::CommandKeyTaken(_) | CommitError::Conflict) => {}
@@ -367,7 +369,7 @@ impl<S: OrderStore, C: Clients> OrderManager<S, C> {
 
 impl<'a> Asked<'a> {
     pub(super) fn new(command: &'a Command, notes: Option<String>) -> Self {
-        Asked { command, hash: command_hash(command, notes.as_deref()), notes }
+        Asked { command, hash: command_hash(command, notes.as_deref()), notes, only_wakes: false }
     }
 }
 

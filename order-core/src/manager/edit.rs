@@ -115,7 +115,7 @@ impl<S: OrderStore, C: Clients> OrderManager<S, C> {
                 expected_version: options.expected_version.or(Some(loaded.version)),
                 wait: options.wait.map(|wait| wait.saturating_sub(spent)),
             };
-            match self.command(principal, order, pinned, Asked { command: &command, notes: None, hash }).await {
+            match self.command(principal, order, pinned, Asked { hash, ..Asked::new(&command, None) }).await {
                 // Asked for twice at once: which edit it is stands in the journal.
                 Ok(Answered { repeats: Some(_), .. }) => {}
                 Ok(answered) => return answer(answered, Some(next)),

@@ -13,6 +13,7 @@ mod place;
 mod principal;
 mod queries;
 mod repair;
+mod sessions;
 mod watch;
 mod worker;
 
@@ -27,6 +28,7 @@ pub use explain::Explanation;
 pub use place::{PlaceOptions, Placement, Quote};
 pub use principal::{Action, Principal, authorize};
 pub use repair::{Resynced, Retried};
+pub use sessions::LeaseWait;
 pub use watch::Watch;
 pub use worker::WorkerOptions;
 
@@ -52,6 +54,7 @@ struct Inner<S, C> {
     ids: Arc<dyn Ids>,
     policy: Policy,
     breakers: breaker::Breakers,
+    sessions: Arc<sessions::Sessions>,
 }
 
 impl<S, C> Clone for OrderManager<S, C> {
@@ -84,6 +87,7 @@ pub struct ManagerBuilder<S, C> {
     runtime: Option<Arc<dyn Runtime>>,
     ids: Option<Arc<dyn Ids>>,
     policy: Policy,
+    on_wait: Option<sessions::OnWait>,
 }
 
 impl<S, C> ManagerBuilder<S, C> {
@@ -115,6 +119,14 @@ impl<S, C> ManagerBuilder<S, C> {
         self
     }
 
+    /// What is called when somebody has waited a second for a lease that another worker has, once for each lease: a program
+    /// can say then why it does not answer. Nothing unless set.
+    #[must_use]
+    pub fn on_wait(mut self, on_wait: impl Fn(&LeaseWait) + Send + Sync + 'static) -> Self {
+        self.on_wait = Some(Arc::new(on_wait));
+        self
+    }
+
     /// The manager.
     ///
     /// # Errors
@@ -138,8 +150,9 @@ impl<S, C> ManagerBuilder<S, C> {
             return Err(wrong("policy.watch_poll", "must not be 0"));
         }
         let breakers = breaker::Breakers::new(p.breaker_failures, p.breaker_pause);
-        let Self { store, clients, policy, .. } = self;
-        Ok(OrderManager { inner: Arc::new(Inner { store, clients, pricing, runtime, ids, policy, breakers }) })
+        let Self { store, clients, policy, on_wait, .. } = self;
+        let sessions = sessions::Sessions::telling(on_wait);
+        Ok(OrderManager { inner: Arc::new(Inner { store, clients, pricing, runtime, ids, policy, breakers, sessions }) })
     }
 }
 
@@ -166,7 +179,7 @@ fn default_ids() -> Option<Arc<dyn Ids>> {
 impl<S: OrderStore, C: Clients> OrderManager<S, C> {
     /// Starts putting a manager together.
     pub fn builder(store: S, clients: C) -> ManagerBuilder<S, C> {
-        ManagerBuilder { store, clients, pricing: None, runtime: None, ids: None, policy: Policy::default() }
+        ManagerBuilder { store, clients, pricing: None, runtime: None, ids: None, policy: Policy::default(), on_wait: None }
     }
 
     /// The store.

@@ -110,7 +110,9 @@ impl<S: OrderStore, C: Clients> OrderManager<S, C> {
         let manager = self.clone();
         let source = Source { actor: principal.actor(), cause: "place" };
         let hash = key.as_ref().map(|(_, hash)| *hash);
+        let task = self.inner.sessions.task();
         self.inner.runtime.spawn(Box::pin(async move {
+            let _task = task;
             match manager.accept(placed, key, &source).await {
                 Ok(Accepted::New(mut session)) => {
                     session.answer = Some((answer, Wait::Decided));
@@ -279,7 +281,9 @@ impl<S: OrderStore, C: Clients> OrderManager<S, C> {
                         unsent: std::collections::BTreeSet::new(),
                         just_committed: true,
                         told: 0,
+                        taken_over: false,
                         runs: 0,
+                        _held: self.inner.sessions.lease(fence),
                         answer: None,
                     };
                     for op in armed {

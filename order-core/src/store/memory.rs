@@ -277,9 +277,9 @@ impl State {
             let Some(Row { order, work: Some(item), .. }) = self.orders.get_mut(&id) else { continue };
             unindex(&mut self.leases, item.leased_until, id);
             self.leases.insert((until, id));
-            item.fence = Some(request.fence);
+            let taken_over = item.fence.replace(request.fence).is_some();
             item.leased_until = Some(until);
-            item.runs = item.runs.saturating_add(1);
+            item.taken_over = taken_over;
             item.revision += 1;
             claimed.push(Claimed { order: Arc::clone(order), work: item.clone() });
         }
@@ -400,8 +400,15 @@ fn told_up_to(order: &mut Arc<Order>, notified: u64) {
 /// Every change raises the revision, even a waking that finds the item due sooner: what the holder of the lease read
 /// before it is out of date.
 fn work_after(change: WorkChange, item: Option<WorkItem>, now: Timestamp) -> Option<WorkItem> {
-    let mut item =
-        item.unwrap_or(WorkItem { due: None, fence: None, leased_until: None, revision: 0, runs: 0, tries: Tries::default() });
+    let mut item = item.unwrap_or(WorkItem {
+        due: None,
+        fence: None,
+        leased_until: None,
+        revision: 0,
+        taken_over: false,
+        runs: 0,
+        tries: Tries::default(),
+    });
     item.revision += 1;
     match change {
         WorkChange::Keep => item.revision -= 1,
@@ -409,8 +416,13 @@ fn work_after(change: WorkChange, item: Option<WorkItem>, now: Timestamp) -> Opt
             item.due = Some(due);
             item.fence = Some(fence);
             item.leased_until = Some(now.after(ttl));
+            item.taken_over = false;
         }
         WorkChange::Wake { due } => item.due = Some(item.due.map_or(due, |before| before.min(due))),
+        WorkChange::Begin { ttl, fence: _, revision: _ } => {
+            item.leased_until = Some(now.after(ttl));
+            item.runs = item.runs.saturating_add(1);
+        }
         WorkChange::Extend { ttl, tries, fence: _, revision: _ } => {
             item.leased_until = Some(now.after(ttl));
             item.tries = tries;
@@ -419,6 +431,7 @@ fn work_after(change: WorkChange, item: Option<WorkItem>, now: Timestamp) -> Opt
             item.due = due;
             item.fence = None;
             item.leased_until = None;
+            item.taken_over = false;
             item.runs = 0;
             item.tries = tries;
         }

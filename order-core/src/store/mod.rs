@@ -56,8 +56,9 @@ use crate::order::JournalRow;
 /// 12. *Waking* creates the work item, or pulls its due time forward, never back; it needs no fence, keeps a lease that is
 ///     held, and makes a stuck item due again.
 /// 13. *Every change* of a work item raises its revision by one; claiming does too.
-/// 14. *Claiming* gives due items whose lease is free or has run out, soonest due first, each to one claimer only, and
-///     counts one more run. Due and lease times are judged by the store's own clock.
+/// 14. *Claiming* gives due items whose lease is free or has run out, soonest due first, each to one claimer only, and says
+///     whether the lease was taken over from somebody who never gave it back. Beginning on one counts one more run, and giving
+///     it back forgets all runs. Due and lease times are judged by the store's own clock.
 /// 15. *Done* removes the item. An item without a due time is stuck: never claimed until woken.
 ///
 /// **Reading**

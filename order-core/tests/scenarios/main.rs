@@ -2,6 +2,7 @@
 //! services' own books. Time is virtual.
 
 mod keys;
+mod leases;
 mod placing;
 mod repairing;
 mod undoing;

@@ -344,6 +344,7 @@ fn change_work(db: &Connection, prepared: &Prepared, now: Timestamp) -> rusqlite
         WorkChange::Keep => work::revision(db, order),
         WorkChange::Lease { fence, ttl, due } => work::lease(db, order, *due, *fence, now.after(*ttl)),
         WorkChange::Wake { due } => work::wake(db, order, *due),
+        WorkChange::Begin { fence: _, revision, ttl } => work::begin(db, order, now.after(*ttl)).map(|()| revision + 1),
         WorkChange::Extend { fence: _, revision, ttl, tries: _ } => {
             work::extend(db, order, now.after(*ttl), tries.as_deref())?;
             Ok(revision + 1)

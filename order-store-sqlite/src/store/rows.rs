@@ -156,6 +156,7 @@ pub(super) fn work(c: &mut Columns<'_, '_>) -> rusqlite::Result<Option<WorkItem>
         due: c.time_some()?,
         fence: c.next::<Option<[u8; 16]>>()?.map(Fence::from_bytes),
         leased_until: c.time_some()?,
+        taken_over: c.next()?,
         runs: c.next()?,
         tries: c.json()?,
     }))

@@ -48,7 +48,7 @@ macro_rules! load_order {
         concat!(
             "SELECT ",
             order_columns!(),
-            ", w.revision, w.due_at, w.fence, w.leased_until, w.runs, w.tries \
+            ", w.revision, w.due_at, w.fence, w.leased_until, w.taken_over, w.runs, w.tries \
              FROM orders o LEFT JOIN order_work w ON w.order_id = o.id WHERE ",
             $condition
         )
@@ -178,34 +178,38 @@ pub(super) const PUT_CLAIM_COUNT: &str = "INSERT INTO order_claim_counts (name, 
 // --- work, clauses 11 to 15 ---
 
 /// Clauses 11 and 13: a lease for the placer.
-pub(super) const LEASE_WORK: &str = "INSERT INTO order_work (order_id, due_at, fence, leased_until, revision, runs) \
-     VALUES (?1, ?2, ?3, ?4, 1, 0) ON CONFLICT (order_id) DO UPDATE SET due_at = excluded.due_at, fence = excluded.fence, \
-     leased_until = excluded.leased_until, revision = revision + 1 RETURNING revision";
+pub(super) const LEASE_WORK: &str = "INSERT INTO order_work (order_id, due_at, fence, leased_until, revision) \
+     VALUES (?1, ?2, ?3, ?4, 1) ON CONFLICT (order_id) DO UPDATE SET due_at = excluded.due_at, fence = excluded.fence, \
+     leased_until = excluded.leased_until, taken_over = 0, revision = revision + 1 RETURNING revision";
 
 /// Clauses 12 and 13: forward, never back; the revision rises even then, so that nobody puts the item off unaware.
-pub(super) const WAKE_WORK: &str = "INSERT INTO order_work (order_id, due_at, revision, runs) VALUES (?1, ?2, 1, 0) \
+pub(super) const WAKE_WORK: &str = "INSERT INTO order_work (order_id, due_at, revision) VALUES (?1, ?2, 1) \
      ON CONFLICT (order_id) DO UPDATE SET due_at = min(coalesce(due_at, excluded.due_at), excluded.due_at), \
      revision = revision + 1 RETURNING revision";
+
+/// Clauses 13 and 14.
+pub(super) const BEGIN_WORK: &str =
+    "UPDATE order_work SET leased_until = ?2, runs = runs + 1, revision = revision + 1 WHERE order_id = ?1";
 
 /// Clause 13.
 pub(super) const EXTEND_WORK: &str =
     "UPDATE order_work SET leased_until = ?2, tries = ?3, revision = revision + 1 WHERE order_id = ?1";
 
 /// Clauses 13 and 15.
-pub(super) const RELEASE_WORK: &str = "UPDATE order_work SET fence = NULL, leased_until = NULL, runs = 0, due_at = ?2, tries = ?3, \
+pub(super) const RELEASE_WORK: &str = "UPDATE order_work SET fence = NULL, leased_until = NULL, taken_over = 0, runs = 0, due_at = ?2, tries = ?3, \
      revision = revision + 1 WHERE order_id = ?1";
 
 /// Clause 15.
 pub(super) const DELETE_WORK: &str = "DELETE FROM order_work WHERE order_id = ?1";
 
 /// Clause 14: due items that nobody is at, soonest due first.
-pub(super) const CLAIM_DUE: &str = "UPDATE order_work SET fence = ?2, leased_until = ?3, runs = runs + 1, revision = revision + 1 \
+pub(super) const CLAIM_DUE: &str = "UPDATE order_work SET taken_over = fence IS NOT NULL, fence = ?2, leased_until = ?3, revision = revision + 1 \
      WHERE order_id IN (SELECT order_id FROM order_work INDEXED BY order_work_due \
      WHERE due_at <= ?1 AND (leased_until IS NULL OR leased_until <= ?1) ORDER BY due_at, order_id LIMIT ?4) \
      RETURNING order_id, due_at";
 
 /// Clause 14: one order's item, due or not, unless it is stuck.
-pub(super) const CLAIM_ORDER: &str = "UPDATE order_work SET fence = ?2, leased_until = ?3, runs = runs + 1, revision = revision + 1 \
+pub(super) const CLAIM_ORDER: &str = "UPDATE order_work SET taken_over = fence IS NOT NULL, fence = ?2, leased_until = ?3, revision = revision + 1 \
      WHERE order_id = ?4 AND due_at IS NOT NULL AND (leased_until IS NULL OR leased_until <= ?1) \
      RETURNING order_id, due_at";
 

@@ -375,6 +375,10 @@ fn work_change(work: &Work, item: Option<&WorkItem>) -> WorkChange {
         Work::Keep => WorkChange::Keep,
         Work::Wake { due } => WorkChange::Wake { due: at(*due) },
         Work::Lease { fence: holder, ttl, due } => WorkChange::Lease { fence: fence(*holder), ttl: seconds(*ttl), due: at(*due) },
+        Work::Begin { lease, ttl } => {
+            let (fence, revision) = resolve(lease);
+            WorkChange::Begin { fence, revision, ttl: seconds(*ttl) }
+        }
         Work::Extend { lease, ttl, tries } => {
             let (fence, revision) = resolve(lease);
             WorkChange::Extend { fence, revision, ttl: seconds(*ttl), tries: tried(*tries) }

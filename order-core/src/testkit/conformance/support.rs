@@ -143,6 +143,10 @@ pub(super) fn wake(due: Timestamp) -> WorkChange {
     WorkChange::Wake { due }
 }
 
+pub(super) fn begin(fence: Fence, revision: u64, ttl: u64) -> WorkChange {
+    WorkChange::Begin { fence, revision, ttl: seconds(ttl) }
+}
+
 pub(super) fn extend(fence: Fence, revision: u64, ttl: u64) -> WorkChange {
     WorkChange::Extend { fence, revision, ttl: seconds(ttl), tries: Tries::default() }
 }

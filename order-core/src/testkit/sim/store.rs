@@ -106,12 +106,19 @@ impl SimStore {
         let current = work.and_then(|w| w.fence.map(|f| (f, w.revision)));
         match (&mut changeset.work, current) {
             (
-                WorkChange::Extend { fence, revision, .. }
+                WorkChange::Begin { fence, revision, .. }
+                | WorkChange::Extend { fence, revision, .. }
                 | WorkChange::Release { fence, revision, .. }
                 | WorkChange::Done { fence, revision },
                 Some((f, r)),
             ) => (*fence, *revision) = (f, r),
-            (work @ (WorkChange::Extend { .. } | WorkChange::Release { .. } | WorkChange::Done { .. }), None) => {
+            (
+                work @ (WorkChange::Begin { .. }
+                | WorkChange::Extend { .. }
+                | WorkChange::Release { .. }
+                | WorkChange::Done { .. }),
+                None,
+            ) => {
                 *work = WorkChange::Keep;
             }
             _ => {}
@@ -131,6 +138,7 @@ fn describe(work: &WorkChange, now: Timestamp) -> String {
         WorkChange::Keep => "and keeps the work item".into(),
         WorkChange::Lease { .. } => "and takes a lease".into(),
         WorkChange::Wake { .. } => "and wakes the order".into(),
+        WorkChange::Begin { .. } => "and begins on what it took over".into(),
         WorkChange::Extend { tries, .. } => format!("and extends its lease [{}]", tried(tries)),
         WorkChange::Release { due: None, tries, .. } => format!("and leaves it stuck [{}]", tried(tries)),
         WorkChange::Release { due: Some(due), tries, .. } => {
@@ -154,7 +162,9 @@ impl OrderStore for SimStore {
         let expected = changeset.expected();
         let rows = expected as usize..expected as usize + changeset.journal.len();
         let lease = match &changeset.work {
-            WorkChange::Lease { fence, ttl, .. } | WorkChange::Extend { fence, ttl, .. } => Some((*fence, since + *ttl)),
+            WorkChange::Lease { fence, ttl, .. }
+            | WorkChange::Begin { fence, ttl, .. }
+            | WorkChange::Extend { fence, ttl, .. } => Some((*fence, since + *ttl)),
             _ => None,
         };
         let wakes = matches!(changeset.work, WorkChange::Wake { .. } | WorkChange::Release { .. } | WorkChange::Lease { .. });
@@ -204,6 +214,11 @@ impl OrderStore for SimStore {
         let fault = self.draw(false);
         self.before(fault, None).await?;
         let claimed = self.world.store.claim(request).await?;
+        if fault == StoreFault::AnswerLost {
+            // They have leases now of which nobody knows.
+            self.world.note(claimed.len() as u64);
+            return Err(StoreError::new(StoreErrorKind::Unknown, "simulated: the answer was lost"));
+        }
         for c in &claimed {
             self.world.trace(|| format!("p{} claims {}", self.index, short(c.order.id)));
             lock(&self.world.oracle).claimed(self.index, c.order.id, request.fence, since + request.ttl);
