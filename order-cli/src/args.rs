@@ -9,9 +9,11 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use order_core::ids::{IdempotencyKey, Reference, Sku, UserId};
 use order_core::number::OrderNumber;
 use order_core::order::{OperationState, Status};
+use order_core::request::HoldInput;
 use order_core::store::{Cursor, FeedCursor, OrderRef, SortKey};
 use uuid::Uuid;
 
+use crate::input::holds;
 use crate::output::Format;
 
 /// Takes orders through placing, stock, payment, shipping, returns, edits and cancellation.
@@ -194,6 +196,15 @@ pub struct Place {
     /// Refuse if the total is not this
     #[arg(long, value_name = "AMOUNT")]
     pub expect_total: Option<String>,
+    /// Hold it from the moment it is accepted: KIND[:BLOCKS][:DURATION], such as fraud-review:ship:2d; repeatable
+    #[arg(long = "hold", value_name = "HOLD", value_parser = holds::parse)]
+    pub holds: Vec<HoldInput>,
+    /// Keep VALUE with it under KEY; repeatable
+    #[arg(long = "metadata", value_name = "KEY=VALUE", value_parser = holds::entry)]
+    pub metadata: Vec<(String, String)>,
+    /// What it is called elsewhere, such as by the channel it was sold in
+    #[arg(long, value_name = "REF")]
+    pub external_ref: Option<String>,
 }
 
 /// Options of `list`.

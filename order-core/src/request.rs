@@ -5,6 +5,7 @@
 mod edit;
 mod hash;
 mod import;
+mod kept;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -17,8 +18,8 @@ pub(crate) use hash::command_hash;
 pub use import::{ImportedOnce, ValidImport, imported_id};
 
 use crate::error::{Error, Violation};
-use crate::ids::{Name, ParseIdError, ProductId, UserId, VariantId};
-use crate::order::{Address, AddressType, Addresses};
+use crate::ids::{ExternalRef, Name, ParseIdError, ProductId, UserId, VariantId};
+use crate::order::{Address, AddressType, Addresses, Blocks, HoldEnd};
 use crate::text::{self, Private, TextError};
 
 /// The most lines an order may have.
@@ -27,6 +28,10 @@ pub const MAX_LINES: usize = 100;
 pub const MAX_QUANTITY: u32 = 10_000;
 /// The longest notes, in characters.
 pub const MAX_NOTES: usize = 2_000;
+/// The most holds an order may be placed with.
+pub const MAX_HOLDS: usize = 10;
+/// The most entries of metadata an order may be placed with.
+pub const MAX_METADATA: usize = 50;
 const MAX_RETURN_URL: usize = 2_000;
 const MAX_TOKEN: usize = 1_000;
 
@@ -53,6 +58,25 @@ pub struct PlaceRequest {
     pub payment_token: Option<String>,
     /// Where the payment provider sends the customer back to.
     pub return_url: Option<String>,
+    /// What keeps it from going on from the moment it is accepted, such as a review: nothing can be faster than these. Not for
+    /// customers.
+    pub holds: Vec<HoldInput>,
+    /// What programs keep with it, by name. Not for customers.
+    pub metadata: BTreeMap<String, String>,
+    /// What it is called elsewhere, such as by the channel it was sold in: 1 to 255 visible ASCII characters. Need not be unique.
+    /// Not for customers.
+    pub external_ref: Option<String>,
+}
+
+/// A hold of a [`PlaceRequest`].
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct HoldInput {
+    /// Its kind; at most one of each.
+    pub kind: String,
+    /// What it blocks: `confirm`, `capture` or `ship`; confirming if empty.
+    pub blocks: String,
+    /// When it lapses by itself; only when it is lifted if none.
+    pub until: Option<HoldEnd>,
 }
 
 /// One line of a [`PlaceRequest`].
@@ -98,6 +122,8 @@ impl fmt::Debug for PlaceRequest {
             .field("payment_method", &self.payment_method)
             .field("shipping_method", &self.shipping_method)
             .field("coupon_code", &self.coupon_code)
+            .field("holds", &self.holds)
+            .field("external_ref", &self.external_ref)
             .finish_non_exhaustive()
     }
 }
@@ -123,6 +149,23 @@ pub struct ValidPlace {
     pub token: Private<String>,
     /// Where the payment provider sends the customer back to.
     pub return_url: Private<String>,
+    /// What keeps it from going on from the moment it is accepted.
+    pub holds: Vec<ValidHold>,
+    /// What programs keep with it; none if there is nothing.
+    pub metadata: Private<BTreeMap<Name, String>>,
+    /// What it is called elsewhere.
+    pub external_ref: Option<ExternalRef>,
+}
+
+/// A hold of a [`ValidPlace`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ValidHold {
+    /// Its kind.
+    pub kind: Name,
+    /// What it blocks.
+    pub blocks: Blocks,
+    /// When it lapses by itself.
+    pub until: Option<HoldEnd>,
 }
 
 /// One line of a [`ValidPlace`].
@@ -160,6 +203,9 @@ impl PlaceRequest {
         let token = given(&self.payment_token);
         let return_url = given(&self.return_url);
         check.paying(token, return_url);
+        let holds = check.holds(&self.holds);
+        let metadata = check.metadata(&self.metadata);
+        let external_ref = check.external_ref(given(&self.external_ref));
         // All of them are there unless something was refused.
         match (check.0.is_empty(), user, shipping, payment_method, shipping_method, coupon) {
             (true, Some(user), Some(shipping), Some(payment_method), Some(shipping_method), Some(coupon)) => Ok(ValidPlace {
@@ -172,6 +218,9 @@ impl PlaceRequest {
                 coupon,
                 token: Private(token.map(Into::into)),
                 return_url: Private(return_url.map(Into::into)),
+                holds,
+                metadata: Private(Some(metadata).filter(|m| !m.is_empty())),
+                external_ref,
             }),
             _ => Err(Error::Invalid(check.0)),
         }

@@ -35,6 +35,8 @@ CREATE TABLE orders (
     payment_terms TEXT NOT NULL,
     shipping_method TEXT,
     coupon_code TEXT,
+    -- What it is called elsewhere.
+    external_ref TEXT,
     notes TEXT,
     attempt INTEGER NOT NULL CHECK (attempt >= 0),
     -- JSON: the limited things it took; provider reports that fit no operation; holds; open reasons to look; what the

@@ -313,9 +313,9 @@ pub struct Hold {
     /// Its kind, such as fraud-review; at most one of each at a time
     #[arg(long)]
     pub kind: Name,
-    /// What it blocks: confirm, capture or ship
-    #[arg(long, value_name = "STEP", default_value = "confirm")]
-    pub blocks: Blocks,
+    /// What it blocks: confirm, capture or ship; what comes next if not given
+    #[arg(long, value_name = "STEP")]
+    pub blocks: Option<Blocks>,
     /// When it lapses by itself, such as 2026-03-01T10:00:00Z
     #[arg(long, value_name = "TIME", conflicts_with = "lasts")]
     pub until: Option<Timestamp>,

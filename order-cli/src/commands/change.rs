@@ -7,12 +7,11 @@ use order_core::ids::{IdempotencyKey, Name};
 use order_core::machine::{Command, DisputeReport, Finding, HoldOutcome};
 use order_core::manager::{Answered, CommandOptions, EditPreview, OrderManager, Principal};
 use order_core::money::{Minor, Money};
-use order_core::order::{EditState, JournalRow, OperationState, Order};
+use order_core::order::{EditState, HoldEnd, JournalRow, OperationState, Order};
 use order_core::request::{EditRequest, ItemInput, LineRef};
 use order_core::services::Clients;
 use order_core::store::{OrderRef, OrderStore};
 use order_core::text::Private;
-use order_core::time::Timestamp;
 use order_store_sqlite::shop::Shop;
 
 use super::place::{address, resolve_item};
@@ -50,8 +49,7 @@ pub async fn change(settings: &Settings, out: &Out, command: ChangeCommand) -> O
     let engine =
         if calls_services(&command) { Engine::open_existing(settings).await? } else { Engine::open_for_reading(settings)? };
     let added = new_items(&command, &engine.shop).await?;
-    let now = order_core::runtime::Clock::now(&order_core::runtime::SystemClock);
-    let desk = Desk { manager: &engine.manager, principal: &engine.principal, now, wait: None };
+    let desk = Desk { manager: &engine.manager, principal: &engine.principal, wait: None };
     match engine.finished(desk.perform(command.order(), &command, added).await).await? {
         Changed::Order(order, repeated) => {
             let order = engine.drive(order.id).await?;
@@ -115,14 +113,12 @@ pub async fn new_items(command: &ChangeCommand, shop: &Shop) -> Outcome<Vec<Item
     Ok(added)
 }
 
-/// Who gives a command, where, and when.
+/// Who gives a command, and where.
 pub struct Desk<'a, S, C> {
     /// The engine.
     pub manager: &'a OrderManager<S, C>,
     /// Who.
     pub principal: &'a Principal,
-    /// When.
-    pub now: Timestamp,
     /// How long they wait; as long as the engine's policy says if they do not say.
     pub wait: Option<Duration>,
 }
@@ -192,7 +188,7 @@ impl<S: OrderStore, C: Clients> Desk<'_, S, C> {
                 (Command::ReceiveReturn { number: a.number, lines: lines::received(order, &a.items)? }, &a.how)
             }
             ChangeCommand::Hold(a) => {
-                let until = a.until.or_else(|| a.lasts.map(|d| self.now.after(d)));
+                let until = a.until.map(HoldEnd::At).or_else(|| a.lasts.map(HoldEnd::After));
                 (Command::PlaceHold { kind: a.kind.clone(), blocks: a.blocks, until }, &a.how)
             }
             ChangeCommand::Release(a) => (Command::ReleaseHold { kind: a.kind.clone() }, &a.how),

@@ -25,7 +25,14 @@ use crate::settings::Settings;
 pub async fn place(settings: &Settings, out: &Out, args: Place) -> Outcome {
     let request = Draft::read(args.request)?;
     let engine = Engine::open(settings).await?;
-    let request = request.resolve(&engine.shop).await?;
+    let mut request = request.resolve(&engine.shop).await?;
+    request.holds = args.holds;
+    for (key, value) in args.metadata {
+        if request.metadata.insert(key.clone(), value).is_some() {
+            return Err(Failure::bad_input(format!("--metadata: {key} is given twice")));
+        }
+    }
+    request.external_ref = args.external_ref;
     let expected_total = args.expect_total.map(|t| expected_total(&t, &engine)).transpose()?;
     let options = PlaceOptions { key: args.key, expected_total, wait: None };
     let placement = engine.finished(engine.manager.place(&engine.principal, request, options).await).await?;

@@ -42,6 +42,7 @@ pub struct OrderView {
     payment_terms: &'static str,
     tax_included: String,
     coupon_code: Option<String>,
+    external_ref: Option<String>,
     holds: Vec<HoldView>,
     attention: Vec<AttentionView>,
     version: u64,
@@ -204,6 +205,7 @@ impl OrderView {
             payment_terms: order.terms.as_str(),
             tax_included: amount(order.amounts.tax_included),
             coupon_code: order.coupon.as_ref().map(ToString::to_string),
+            external_ref: order.external_ref.as_ref().map(ToString::to_string),
             holds: order.holds.iter().map(HoldView::of).collect(),
             attention: order
                 .attention

@@ -18,6 +18,9 @@ pub fn text(order: &Order) -> String {
     fact("id", order.id.to_string());
     fact("user", order.user.to_string());
     fact("placed", order.created_at.to_string());
+    if let Some(reference) = &order.external_ref {
+        fact("called", format!("{reference} elsewhere"));
+    }
     if order.updated_at != order.created_at {
         fact("updated", format!("{} (version {})", order.updated_at, order.version));
     }

@@ -276,7 +276,7 @@ fn act(stage: &mut Stage, source: Source<'_>, step: &Step<'_>, about: Option<Ord
 /// Does a command as the command line does it, and shows what would come of one that is only tried.
 fn changed(stage: &Stage, order: OrderId, command: &ChangeCommand, wait: Option<Duration>, seen: &mut Seen) -> Done {
     let added = stage.outside(new_items(command, &stage.shop))?;
-    let desk = Desk { manager: &stage.manager, principal: &stage.principal, now: stage.world.now(), wait };
+    let desk = Desk { manager: &stage.manager, principal: &stage.principal, wait };
     match stage.world.run(desk.perform(order.into(), command, added))? {
         Changed::Order(done, repeated) => {
             seen.replayed = Some(repeated.is_some());
@@ -311,6 +311,9 @@ fn placed(stage: &mut Stage, place: &Place, seen: &mut Seen) -> Done {
     let mut request = request(stage, &place.cart)?;
     request.payment_token = place.token.clone();
     request.return_url = place.return_url.clone();
+    request.holds = place.holds.clone();
+    request.metadata = place.metadata.clone();
+    request.external_ref = place.external_ref.clone();
     let currency = stage.currency();
     let expected_total = place.expect_total.as_ref().map(|t| Money::parse(t, currency).map_err(Failure::from)).transpose()?;
     let options = PlaceOptions { key: place.key.clone(), expected_total, wait: place.wait };
@@ -348,8 +351,7 @@ fn request(stage: &Stage, cart: &Cart) -> Done<PlaceRequest> {
         shipping_method: cart.shipping_method.clone(),
         notes: cart.notes.clone(),
         coupon_code: cart.coupon.clone(),
-        payment_token: None,
-        return_url: None,
+        ..PlaceRequest::default()
     })
 }
 

@@ -109,6 +109,52 @@ fn who_waits_for_another_process_says_so() {
 }
 
 #[test]
+fn an_order_is_held_and_named_from_the_start() {
+    let bench = Bench::with_shop();
+    let kept = ["--hold", "fraud-review", "--hold", "address:ship:2d", "--metadata", "po=123", "--external-ref", "web/77"];
+    let order = bench.place("MUG-01", "CREDIT_CARD", &kept, 0);
+    assert_eq!((&order["status"], &order["payment_status"]), (&"PENDING".into(), &"PAID".into()));
+    assert_eq!((&order["external_ref"], &order["metadata"]["po"]), (&"web/77".into(), &"123".into()));
+    let holds = order["holds"].as_array().unwrap();
+    assert_eq!(holds.iter().map(|h| h["blocks"].as_str().unwrap()).collect::<Vec<_>>(), ["confirm", "ship"]);
+    assert!(holds[0]["until"].is_null() && holds[1]["until"].is_string());
+    let number = order["order_number"].as_str().unwrap();
+    assert!(bench.run(&["get", number]).must(0).out.contains("web/77 elsewhere"));
+    let lifted = bench.json(&["release", number, "--kind", "fraud-review"], 0);
+    assert_eq!(lifted["status"], "CONFIRMED");
+    bench.run(&["ship", number]).must(1).says("hold address blocks it");
+
+    let address = examples().join("address.json");
+    let mut args = vec!["place", "--user", USER, "--item", "MUG-01", "--ship-to", address.to_str().unwrap()];
+    args.extend(["--payment-method", "CREDIT_CARD", "--shipping-method", "STANDARD"]);
+    for (wrong, said) in [
+        (&["--hold", "fraud:later"][..], "is not a hold: expected KIND[:BLOCKS][:DURATION]"),
+        (&["--metadata", "po"], "is not KEY=VALUE"),
+        (&["--metadata", "po=1", "--metadata", "po=2"], "po is given twice"),
+        (&["--external-ref", "a b"], "external_ref: \"a b\" is not a reference"),
+        (&["--hold", "fraud", "--hold", "fraud:ship"], "holds[1].kind: fraud is named twice"),
+    ] {
+        let all: Vec<&str> = args.iter().chain(wrong).copied().collect();
+        bench.run(&all).must(2).says(said);
+    }
+}
+
+#[test]
+fn a_hold_blocks_what_comes_next_and_one_that_comes_too_late_is_refused() {
+    let bench = Bench::with_shop();
+    let order = bench.place("MUG-01", "CREDIT_CARD", &[], 0);
+    let number = order["order_number"].as_str().unwrap();
+    let late = bench.run(&["hold", number, "--kind", "fraud", "--blocks", "confirm"]).must(1);
+    late.says("it is confirmed already: ship can still be held");
+    let held = bench.json(&["hold", number, "--kind", "fraud"], 0);
+    assert_eq!(held["holds"][0]["blocks"], "ship");
+    bench.run(&["ship", number]).must(1).says("hold fraud blocks it");
+    let for_a_day = ["hold", number, "--kind", "brief", "--lasts", "1d", "--key", "h"];
+    bench.run(&for_a_day).must(0);
+    bench.run(&for_a_day).must(0).says("repeated: key h was used for this");
+}
+
+#[test]
 fn a_payment_that_waits_is_settled_at_the_desk() {
     let bench = Bench::with_shop();
     let order = bench.place("LAMP-01", "BANK_TRANSFER", &[], 0);

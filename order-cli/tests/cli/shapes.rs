@@ -26,7 +26,7 @@ fn an_order_has_the_protos_fields_and_the_engines() {
         &order,
         "id user_id order_number status total_amount subtotal tax_amount shipping_amount discount_amount currency \
          payment_method payment_status shipping_method notes created_at updated_at completed_at cancelled_at items addresses \
-         lifecycle fulfilment_status return_status payment_terms tax_included coupon_code holds attention version \
+         lifecycle fulfilment_status return_status payment_terms tax_included coupon_code external_ref holds attention version \
          reservations payments owed_amount authorized_amount captured_amount refunded_amount shipments returns credits \
          disputes edits unmatched_payments metadata redacted_at",
     );

@@ -26,10 +26,13 @@ pub fn begin(placed: &Placed, at: Timestamp) -> Order {
         coupon,
         claims,
         placing_deadline,
+        holds,
+        external_ref,
         addresses,
         notes,
         token,
         return_url,
+        metadata,
     } = placed;
     let lines = lines.iter().zip(1..).map(|(l, n)| Line::placed(l, n, at)).collect();
     let mut order = Order {
@@ -45,6 +48,7 @@ pub fn begin(placed: &Placed, at: Timestamp) -> Order {
         shipping_method: shipping_method.clone(),
         payment_method: payment_method.clone(),
         terms: *terms,
+        external_ref: external_ref.clone(),
         coupon: coupon.clone(),
         claims: claims.clone(),
         attempt: 1,
@@ -56,7 +60,7 @@ pub fn begin(placed: &Placed, at: Timestamp) -> Order {
         credits: Vec::new(),
         disputes: Vec::new(),
         edits: Vec::new(),
-        holds: Vec::new(),
+        holds: holds.clone(),
         attention: Vec::new(),
         notices: Vec::new(),
         notified: 0,
@@ -69,7 +73,7 @@ pub fn begin(placed: &Placed, at: Timestamp) -> Order {
         cancelled_at: None,
         addresses: addresses.clone(),
         notes: notes.clone(),
-        metadata: Private(None),
+        metadata: metadata.clone(),
         redriven_at: None,
         redacted_at: None,
     };

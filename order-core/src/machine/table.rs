@@ -222,7 +222,7 @@ const RULES: &[Rule] = &[
         trigger: "place hold",
         to: None,
         events: &["HOLD_PLACED"],
-        guard: "no other hold of its kind; its end, if any, is to come",
+        guard: "no other hold of its kind; its end, if any, and what it blocks are to come",
         then: "what it blocks waits",
     },
     Rule {

@@ -13,7 +13,7 @@ use super::sessions::Waiter;
 use crate::error::Error;
 use crate::ids::OrderId;
 use crate::machine::Verb;
-use crate::order::{Lifecycle, OperationState, Order};
+use crate::order::{Blocks, Lifecycle, OperationKind, OperationState, Order, PaymentOperation};
 use crate::services::Clients;
 use crate::store::{OrderStore, Tries};
 
@@ -43,7 +43,12 @@ fn is_quiet(order: &Order) -> bool {
 /// Whether the engine is asking, or about to ask, for money or stock.
 fn is_asking(order: &Order) -> bool {
     let in_our_hands = |state| matches!(state, OperationState::Planned | OperationState::Armed | OperationState::Unknown);
-    order.payments.iter().any(|p| in_our_hands(p.state)) || order.reservations.iter().any(|r| r.state.is_open())
+    // What a hold keeps back is asked for when a person lifts it.
+    let held_back = |p: &PaymentOperation| {
+        let takes_money = p.is_attempt() || p.kind == OperationKind::Capture;
+        p.state == OperationState::Planned && takes_money && order.is_blocked(Blocks::Capture)
+    };
+    order.payments.iter().any(|p| in_our_hands(p.state) && !held_back(p)) || order.reservations.iter().any(|r| r.state.is_open())
 }
 
 /// Whether waiting is of no use to a caller: the order is decided, or only a person or a provider can move it.

@@ -12,13 +12,12 @@ use super::{Action, OrderManager, Principal, authorize};
 use crate::error::{Error, Rejection, RejectionReason, UsedFor, Violation};
 use crate::ids::{IdempotencyKey, Name, OrderId};
 use crate::machine::{Command, DisputeReport, Fact, PaymentReport, decide};
-use crate::order::{Blocks, CommandKey, JournalRow, OperationState, Order};
+use crate::order::{Blocks, CommandKey, HoldEnd, JournalRow, OperationState, Order};
 use crate::planted::{Bug, planted};
 use crate::request::command_hash;
 use crate::services::Clients;
 use crate::store::{CommitError, JournalQuery, Loaded, OrderRef, OrderStore, StoreError, StoreErrorKind, WorkChange};
 use crate::text::{Private, check_line, check_note};
-use crate::time::Timestamp;
 
 /// How a command is to be carried out.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -108,19 +107,21 @@ impl<S: OrderStore, C: Clients> OrderManager<S, C> {
         self.command(principal, order, options, Asked::new(&command, None)).await
     }
 
-    /// Keeps an order from going on until the hold is released or lapses.
+    /// Keeps an order from going on until the hold is released or lapses. Without `blocks`, what comes next is blocked: confirming
+    /// while the order is not confirmed, then shipping.
     ///
     /// # Errors
     ///
-    /// As [`Self::cancel`]; [`Error::Rejected`] when the order is over, or another hold of that kind is placed.
+    /// As [`Self::cancel`]; [`Error::Rejected`] when the order is over, another hold of that kind is placed, or the
+    /// step has passed, with those that can still be held.
     pub async fn place_hold(
         &self,
         principal: &Principal,
         order: OrderRef,
         options: CommandOptions,
         kind: Name,
-        blocks: Blocks,
-        until: Option<Timestamp>,
+        blocks: Option<Blocks>,
+        until: Option<HoldEnd>,
     ) -> Result<Answered, Error> {
         let command = Command::PlaceHold { kind, blocks, until };
         self.command(principal, order, options, Asked::new(&command, None)).await

@@ -15,11 +15,12 @@ use crate::error::{Error, Rejection, RejectionReason, Violation};
 use crate::ids::{IdempotencyKey, ProductId};
 use crate::machine::Call;
 use crate::money::{Currency, Minor, Money};
-use crate::order::{Amounts, Event, Lot, Op, Order, PaymentTerms, Placed, PlacedLine};
+use crate::order::{Actor, Amounts, Event, Lot, Op, Order, OrderHold, PaymentTerms, Placed, PlacedLine};
 use crate::pricing::{PricingLine, PricingRequest};
-use crate::request::{PlaceRequest, ValidItem, ValidPlace};
+use crate::request::{PlaceRequest, ValidHold, ValidItem, ValidPlace};
 use crate::services::{CallError, Clients, Product, ProductService, ServiceName, UserService};
 use crate::store::{CommitError, KeyMethod, KeyRecord, OrderStore, StoreError, StoreErrorKind, Tries, WorkChange};
+use crate::time::Timestamp;
 
 /// How an order is to be placed.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -74,7 +75,7 @@ impl<S: OrderStore, C: Clients> OrderManager<S, C> {
         Ok(Quote { currency, lines, amounts, terms })
     }
 
-    /// Places an order and waits until it is decided, only the customer or a provider can move it, or the caller's time is
+    /// Places an order, with the holds that it is to have from the very start, and waits until it is decided, only the customer or a provider can move it, or the caller's time is
     /// over; then answers the order as it is. Once accepted it is worked to its end, whether or not anybody waits.
     ///
     /// Without a key, asking again makes a second order.
@@ -89,6 +90,12 @@ impl<S: OrderStore, C: Clients> OrderManager<S, C> {
         let until = self.answer_by(options.wait);
         let valid = request.validate()?;
         authorize(principal, Action::Place, Some(valid.user))?;
+        if !valid.holds.is_empty() {
+            authorize(principal, Action::Hold, Some(valid.user))?;
+        }
+        if valid.metadata.get().is_some() || valid.external_ref.is_some() {
+            authorize(principal, Action::SetMetadata, Some(valid.user))?;
+        }
         let key = match options.key {
             Some(key) => {
                 let request_hash = valid.request_hash();
@@ -102,8 +109,9 @@ impl<S: OrderStore, C: Clients> OrderManager<S, C> {
         if let Some(service) = self.inner.breakers.open(self.inner.runtime.monotonic()) {
             return Err(Error::Service { service, source: CallError::not_done("it has not answered for a while") });
         }
-        let placed = self.prepare(&valid).await?;
+        let mut placed = self.prepare(&valid).await?;
         check_total(&placed, options.expected_total)?;
+        placed.holds = holds(&valid, &principal.actor(), self.now())?;
 
         let (accepted_tx, accepted) = oneshot::channel();
         let (answer, answered) = oneshot::channel();
@@ -232,10 +240,13 @@ impl<S: OrderStore, C: Clients> OrderManager<S, C> {
             coupon: valid.coupon.clone(),
             claims: priced.claims,
             placing_deadline: now.after(self.inner.policy.placing_deadline),
+            holds: Vec::new(),
+            external_ref: valid.external_ref.clone(),
             addresses: Some(valid.addresses.clone()).into(),
             notes: valid.notes.clone(),
             token: valid.token.clone(),
             return_url: valid.return_url.clone(),
+            metadata: valid.metadata.clone(),
         })
     }
 
@@ -306,6 +317,19 @@ impl<S: OrderStore, C: Clients> OrderManager<S, C> {
             }
         }
     }
+}
+
+/// The holds that an order is accepted with.
+fn holds(valid: &ValidPlace, placed_by: &Actor, now: Timestamp) -> Result<Vec<OrderHold>, Error> {
+    let mut holds = Vec::with_capacity(valid.holds.len());
+    for (i, ValidHold { kind, blocks, until }) in valid.holds.iter().enumerate() {
+        let until = until.map(|end| end.for_one_placed(now));
+        if let Some(until) = until.filter(|t| *t <= now) {
+            return Err(Error::invalid(format!("holds[{i}].until"), format!("{until} is in the past: expected a later time")));
+        }
+        holds.push(OrderHold { kind: kind.clone(), blocks: *blocks, placed_by: placed_by.clone(), until });
+    }
+    Ok(holds)
 }
 
 fn check_total(placed: &Placed, expected: Option<Money>) -> Result<(), Error> {

@@ -4,10 +4,10 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     Address, AddressType, Addresses, Amounts, AttentionReason, Blocks, Claim, ClosingKind, CreditKind, CustomerAction,
-    DiscardCause, EditPlan, Imported, LineUnits, Lot, NoticeKind, Op, OperationKind, OperationOrigin, OperationState,
+    DiscardCause, EditPlan, Imported, LineUnits, Lot, NoticeKind, Op, OperationKind, OperationOrigin, OperationState, OrderHold,
     PaymentTerms, ReceivedUnits, UnmatchedPayment,
 };
-use crate::ids::{LineId, Name, OrderId, ProductId, Reference, Sku, UserId, VariantId};
+use crate::ids::{ExternalRef, LineId, Name, OrderId, ProductId, Reference, Sku, UserId, VariantId};
 use crate::money::{Currency, Minor};
 use crate::number::OrderNumber;
 use crate::text::Private;
@@ -331,6 +331,10 @@ pub struct Placed {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub claims: Vec<Claim>,
     pub placing_deadline: Timestamp,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub holds: Vec<OrderHold>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub external_ref: Option<ExternalRef>,
     #[serde(skip)]
     pub addresses: Private<Addresses>,
     #[serde(skip)]
@@ -339,6 +343,8 @@ pub struct Placed {
     pub token: Private<String>,
     #[serde(skip)]
     pub return_url: Private<String>,
+    #[serde(skip)]
+    pub metadata: Private<std::collections::BTreeMap<Name, String>>,
 }
 
 /// A line when it was placed: one lot.

@@ -14,6 +14,7 @@ mod status;
 mod sums;
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
@@ -30,7 +31,7 @@ pub(crate) use status::text_enum;
 pub use status::{FulfilmentStatus, Lifecycle, PaymentStatus, ReturnStatus, Status, Statuses, derive};
 pub use sums::{OrderMoney, ShipmentTotals};
 
-use crate::ids::{LineId, Name, OrderId, ProductId, Reference, Sku, UserId, VariantId};
+use crate::ids::{ExternalRef, LineId, Name, OrderId, ProductId, Reference, Sku, UserId, VariantId};
 use crate::money::{Currency, Minor, Money};
 use crate::number::OrderNumber;
 use crate::text::Private;
@@ -65,6 +66,8 @@ pub struct Order {
     pub payment_method: Name,
     /// When its money is due.
     pub terms: PaymentTerms,
+    /// What it is called elsewhere.
+    pub external_ref: Option<ExternalRef>,
     /// The coupon it used.
     pub coupon: Option<Name>,
     /// The limited things it took: given back when it dies.
@@ -297,6 +300,31 @@ text_enum! {
         Capture = "capture",
         /// Shipping.
         Ship = "ship",
+    }
+}
+
+/// When a hold lapses by itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum HoldEnd {
+    /// Then.
+    At(Timestamp),
+    /// So long after it is placed.
+    After(Duration),
+}
+
+impl HoldEnd {
+    /// The moment, for a hold that is placed `now`.
+    pub fn for_one_placed(self, now: Timestamp) -> Timestamp {
+        match self {
+            HoldEnd::At(at) => at,
+            HoldEnd::After(lasts) => now.after(lasts),
+        }
+    }
+}
+
+impl From<Timestamp> for HoldEnd {
+    fn from(at: Timestamp) -> Self {
+        HoldEnd::At(at)
     }
 }
 

@@ -5,10 +5,10 @@
 
 use uuid::Uuid;
 
-use super::{LineRef, ValidEdit, ValidItem, ValidPlace};
-use crate::ids::{Name, VariantId};
+use super::{LineRef, ValidEdit, ValidHold, ValidItem, ValidPlace};
+use crate::ids::{ExternalRef, Name, VariantId};
 use crate::machine::{Command, Finding, HoldOutcome};
-use crate::order::{Address, LineUnits};
+use crate::order::{Address, Blocks, HoldEnd, LineUnits};
 use crate::time::Timestamp;
 
 /// The name space of request hashes; any fixed UUID.
@@ -22,8 +22,12 @@ impl ValidPlace {
     /// Token and return URL are left out. They say how to reach the payment provider this time, not what is ordered, and a
     /// client that tries again often must draw new ones, because a token may be used once and a return URL may name a session.
     pub fn request_hash(&self) -> Uuid {
-        let ValidPlace { user, items, addresses, payment_method, shipping_method, notes, coupon, token: _, return_url: _ } = self;
-        let mut hashed = Encoder(b"place/1".to_vec());
+        #[rustfmt::skip]
+        let ValidPlace {
+            user, items, addresses, payment_method, shipping_method, notes, coupon, token: _, return_url: _, holds, metadata,
+            external_ref,
+        } = self;
+        let mut hashed = Encoder(b"place/2".to_vec());
         hashed.bytes(user.as_bytes());
         hashed.items(items);
         for address in [&addresses.shipping, &addresses.billing] {
@@ -33,6 +37,19 @@ impl ValidPlace {
         hashed.option(shipping_method.as_ref().map(Name::as_str));
         hashed.option(notes.get());
         hashed.option(coupon.as_ref().map(Name::as_str));
+        hashed.count(holds.len());
+        for ValidHold { kind, blocks, until } in holds {
+            hashed.text(kind.as_str());
+            hashed.text(blocks.as_str());
+            hashed.hold_end(*until);
+        }
+        let metadata = metadata.get();
+        hashed.count(metadata.map_or(0, |m| m.len()));
+        for (name, value) in metadata.into_iter().flatten() {
+            hashed.text(name.as_str());
+            hashed.text(value);
+        }
+        hashed.option(external_ref.as_ref().map(ExternalRef::as_str));
         Uuid::new_v5(&REQUESTS, &hashed.0)
     }
 }
@@ -83,8 +100,8 @@ pub(crate) fn command_hash(command: &Command, notes: Option<&str>) -> Uuid {
         }
         Command::PlaceHold { kind, blocks, until } => {
             hashed.text(kind.as_str());
-            hashed.text(blocks.as_str());
-            hashed.time(*until);
+            hashed.option(blocks.map(Blocks::as_str));
+            hashed.hold_end(*until);
         }
         Command::ReleaseHold { kind } => hashed.text(kind.as_str()),
         Command::Ship { shipment, lines, carrier, tracking } => {
@@ -273,6 +290,21 @@ impl Encoder {
             HoldOutcome::Released => self.text("released"),
             HoldOutcome::Expired => self.text("expired"),
             HoldOutcome::Lost => self.text("lost"),
+        }
+    }
+
+    /// As it was asked for: a hold that lasts two days is the same hold when it is asked for again a minute later.
+    fn hold_end(&mut self, end: Option<HoldEnd>) {
+        match end {
+            None => self.text(""),
+            Some(HoldEnd::At(at)) => {
+                self.text("at");
+                self.time(Some(at));
+            }
+            Some(HoldEnd::After(lasts)) => {
+                self.text("after");
+                self.bytes(&lasts.as_micros().to_be_bytes());
+            }
         }
     }
 

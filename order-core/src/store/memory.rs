@@ -365,6 +365,7 @@ fn forget_private(event: &mut Event) {
             placed.notes = Private(None);
             placed.token = Private(None);
             placed.return_url = Private(None);
+            placed.metadata = Private(None);
         }
         Event::Imported(imported) => {
             imported.addresses = Private(None);

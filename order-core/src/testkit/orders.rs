@@ -122,6 +122,7 @@ pub fn plain(n: u64) -> Order {
         shipping_method: None,
         payment_method: text::<Name>("card"),
         terms: PaymentTerms::Confirm,
+        external_ref: None,
         coupon: None,
         claims: Vec::new(),
         attempt: 1,
@@ -164,6 +165,7 @@ pub fn full(n: u64) -> Order {
     order.lifecycle = Lifecycle::Confirmed;
     order.shipping_method = Some(text("express ✈"));
     order.terms = PaymentTerms::Shipment;
+    order.external_ref = Some(text("channel/1001"));
     order.coupon = Some(text("SPRING10"));
     order.claims = vec![limited("coupon/SPRING10", 500), limited(&format!("coupon/SPRING10/{}", order.user), 1)];
     order.attempt = 2;
@@ -423,10 +425,13 @@ pub fn placed_event(order: &Order) -> Event {
         coupon: order.coupon.clone(),
         claims: order.claims.clone(),
         placing_deadline: order.placing_deadline,
+        holds: order.holds.clone(),
+        external_ref: order.external_ref.clone(),
         addresses: order.addresses.clone(),
         notes: order.notes.clone(),
         token: Private(Some("tok_visa".into())),
         return_url: Private(Some("https://shop.example/back".into())),
+        metadata: order.metadata.clone(),
     }))
 }
 

@@ -50,6 +50,7 @@ pub fn every_event() -> Vec<Event> {
     events.extend(edit_events());
     events.extend(operator_events());
     events.extend(imports());
+    events.push(placed_with_holds());
     events
 }
 
@@ -57,6 +58,15 @@ fn placed_with_everything() -> Event {
     let Event::Placed(mut placed) = placed_event(&full(1)) else { unreachable!("it is a placing") };
     // Nothing is credited before there is an order.
     placed.lines.iter_mut().for_each(|l| l.lot.credit = 0);
+    (placed.holds, placed.external_ref) = (Vec::new(), None);
+    Event::Placed(placed)
+}
+
+/// With what an order may have from the start beside what is ordered.
+fn placed_with_holds() -> Event {
+    let Event::Placed(mut placed) = placed_with_everything() else { unreachable!("it is a placing") };
+    placed.holds = full(1).holds;
+    placed.external_ref = Some(text("channel/1001"));
     Event::Placed(placed)
 }
 
@@ -337,6 +347,7 @@ fn without_personal(event: Event) -> Event {
             notes: Private(None),
             token: Private(None),
             return_url: Private(None),
+            metadata: Private(None),
             ..*placed
         })),
         other => other,

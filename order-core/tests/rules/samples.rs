@@ -7,7 +7,7 @@ use order_core::machine::{
 };
 use order_core::money::Minor;
 use order_core::order::{
-    AddressType, AttentionReason, Blocks, ClosingKind, DisputeState, EditPlan, Lifecycle, LineCredit, LineUnits, Op,
+    AddressType, AttentionReason, Blocks, ClosingKind, DisputeState, EditPlan, HoldEnd, Lifecycle, LineCredit, LineUnits, Op,
     OperationKind, OperationState, Order, PaymentTerms, ReceivedUnits, Status,
 };
 use order_core::testkit::orders::text;
@@ -20,7 +20,11 @@ use super::steps::PROVIDER_STATES;
 
 /// Every command, with every answer it can get.
 pub fn commands(order: &Order, now: Timestamp) -> Vec<Command> {
-    let hold = |kind, blocks, until| Command::PlaceHold { kind: text(kind), blocks, until };
+    let hold = |kind, blocks, until: Option<Timestamp>| Command::PlaceHold {
+        kind: text(kind),
+        blocks: Some(blocks),
+        until: until.map(HoldEnd::At),
+    };
     let one = |line| vec![LineUnits { line, units: 1 }];
     let retry = |terms| Command::RetryPayment { method: text("wallet"), terms, token: Private(None), return_url: Private(None) };
     let line_credit = |amount| Command::CreditLines { lines: vec![LineCredit { line: 1, amount }] };
@@ -161,7 +165,8 @@ pub fn command_name(command: &Command, order: &Order, now: Timestamp) -> String 
         Command::RetryPayment { terms, .. } => format!("{name} ({terms})"),
         Command::PlaceHold { kind, blocks, until } => {
             let placed = if order.holds.iter().any(|h| h.kind == *kind) { " again" } else { "" };
-            let over = if until.is_some_and(|t| t <= now) { ", until the past" } else { "" };
+            let over = if until.is_some_and(|end| end.for_one_placed(now) <= now) { ", until the past" } else { "" };
+            let blocks = blocks.map_or("what comes next", |b| b.as_str());
             format!("{name}{placed} ({kind}, blocks {blocks}{over})")
         }
         Command::ReleaseHold { kind } => format!("{name} ({kind})"),
@@ -418,12 +423,12 @@ pub fn samples() -> Vec<Sample> {
             work(j, |call| if call.verb == CHARGE { Reply::Action } else { Reply::Yes });
         }),
         lead(Confirm, "paid, a hold blocks confirming", |j| {
-            let hold = Command::PlaceHold { kind: text("fraud"), blocks: Blocks::Confirm, until: None };
+            let hold = Command::PlaceHold { kind: text("fraud"), blocks: Some(Blocks::Confirm), until: None };
             j.command(&hold).expect("a hold can be placed");
             work(j, |_| Reply::Yes);
         }),
         lead(Confirm, "paid, a hold blocks confirming, an edit waits for its stock and payment", |j| {
-            let hold = Command::PlaceHold { kind: text("fraud"), blocks: Blocks::Confirm, until: None };
+            let hold = Command::PlaceHold { kind: text("fraud"), blocks: Some(Blocks::Confirm), until: None };
             j.command(&hold).expect("a hold can be placed");
             work(j, |_| Reply::Yes);
             let more = edit(raised(&j.order, 1, 1));
@@ -435,7 +440,7 @@ pub fn samples() -> Vec<Sample> {
         }),
         lead(Shipment, "authorized, with a hold that blocks shipping", |j| {
             work(j, |_| Reply::Yes);
-            let hold = Command::PlaceHold { kind: text("fraud"), blocks: Blocks::Ship, until: None };
+            let hold = Command::PlaceHold { kind: text("fraud"), blocks: Some(Blocks::Ship), until: None };
             j.command(&hold).expect("a hold can be placed");
         }),
         lead(Confirm, "paid and fulfilled", |j| {

@@ -195,10 +195,13 @@ fn place(
         coupon: (coupon > 0).then(|| text("SPRING10")),
         claims: Vec::new(),
         placing_deadline: at(1800),
+        holds: Vec::new(),
+        external_ref: None,
         addresses: Private(Some(Addresses { shipping: address("1 Main Street", "US"), billing: address("1 Main Street", "US") })),
         notes: Private(Some("Please ring twice.".into())),
         token: Private(Some("tok_visa".into())),
         return_url: Private(Some("https://shop.example/back".into())),
+        metadata: Private(None),
     }
 }
 

@@ -8,7 +8,7 @@ use order_core::machine::{
 };
 use order_core::money::Money;
 use order_core::order::{
-    AttentionReason, Blocks, Closing, ClosingKind, CustomerAction, DisputeState, Op, OperationState, Order, PaymentTerms,
+    AttentionReason, Blocks, Closing, ClosingKind, CustomerAction, DisputeState, HoldEnd, Op, OperationState, Order, PaymentTerms,
 };
 use order_core::testkit::orders::text;
 use order_core::text::Private;
@@ -261,8 +261,8 @@ impl CommandSeed {
             },
             CommandSeed::Hold { kind: n, blocks, seconds } => Command::PlaceHold {
                 kind: kind(n),
-                blocks: *blocks,
-                until: seconds.map(|s| journey.now.after(Duration::from_secs(s))),
+                blocks: Some(*blocks),
+                until: seconds.map(|s| HoldEnd::After(Duration::from_secs(s))),
             },
             CommandSeed::Release { kind: n } => Command::ReleaseHold { kind: kind(n) },
             CommandSeed::Note => Command::Note,

@@ -213,7 +213,7 @@ fn an_address_and_a_hold_are_repeated_under_their_keys() {
     assert!(correct("2 Main Street").unwrap().repeats.is_some());
     assert_eq!(used(correct("3 Main Street")).command, "change address");
 
-    let hold = |blocks| Command::PlaceHold { kind: "review".parse().unwrap(), blocks, until: None };
+    let hold = |blocks| Command::PlaceHold { kind: "review".parse().unwrap(), blocks: Some(blocks), until: None };
     assert_eq!(world.under(&order, "h", hold(Blocks::Confirm), "").unwrap().repeats, None);
     assert!(world.under(&order, "h", hold(Blocks::Confirm), "").unwrap().repeats.is_some());
     assert_eq!(used(world.under(&order, "h", hold(Blocks::Ship), "")).command, "place hold");

@@ -173,7 +173,7 @@ fn a_hold_keeps_a_paid_order_from_being_confirmed_until_it_is_lifted_or_lapses()
     let kind = || "FRAUD_REVIEW".parse().unwrap();
     let none = CommandOptions::default;
     let principal = operator();
-    let held = world.manager.place_hold(&principal, order.id.into(), none(), kind(), Blocks::Confirm, None);
+    let held = world.manager.place_hold(&principal, order.id.into(), none(), kind(), Some(Blocks::Confirm), None);
     world.runtime.block_on(held).unwrap();
     let key = world.payment.inner().with_ledger(|l| l[0].key);
     let report = world.payment.inner().settle(key, true).unwrap();

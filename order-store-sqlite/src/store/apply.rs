@@ -135,7 +135,7 @@ fn put_order(db: &Connection, prepared: &Prepared) -> rusqlite::Result<Result<()
     #[rustfmt::skip]
     let Order {
         id, number: _, user, version, lifecycle, statuses, currency, lines: _, amounts, shipping_method, payment_method, terms,
-        coupon, claims: _, attempt, reservations: _, payments: _, unmatched: _, shipments: _, returns: _, credits: _, disputes: _,
+        external_ref, coupon, claims: _, attempt, reservations: _, payments: _, unmatched: _, shipments: _, returns: _, credits: _, disputes: _,
         edits: _, holds: _, attention: _, notices: _, notified, placing_deadline, retry_until, created_at, updated_at,
         confirmed_at, completed_at, cancelled_at, addresses: _, notes, metadata: _, redriven_at, redacted_at,
     } = &*changeset.after;
@@ -156,7 +156,7 @@ fn put_order(db: &Connection, prepared: &Prepared) -> rusqlite::Result<Result<()
         status.as_str(), total, subtotal, tax, tax_included, shipping, shipping_tax, discount, currency.code(),
     ];
     let Some(before) = &changeset.before else {
-        let fixed = params![user.as_bytes(), number, created_at.as_micros()];
+        let fixed = params![user.as_bytes(), number, created_at.as_micros(), external_ref.as_ref().map(|r| r.as_str())];
         let inserted = execute(db, sql::INSERT_ORDER, &[always, listing, fixed])?;
         if inserted == 1 {
             return Ok(Ok(()));

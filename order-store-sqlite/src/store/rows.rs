@@ -118,6 +118,7 @@ pub(super) fn order(c: &mut Columns<'_, '_>) -> rusqlite::Result<Order> {
         shipping_method: c.parse_some()?,
         payment_method: c.parse()?,
         terms: c.parse()?,
+        external_ref: c.parse_some()?,
         coupon: c.parse_some()?,
         claims: c.json()?,
         attempt: c.next()?,

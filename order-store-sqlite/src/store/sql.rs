@@ -36,7 +36,7 @@ macro_rules! order_columns {
     () => {
         "o.id, o.order_number, o.user_id, o.version, o.lifecycle, o.status, o.payment_status, o.fulfilment_status, \
          o.return_status, o.currency, o.subtotal, o.discount_amount, o.tax_amount, o.tax_included_amount, o.shipping_amount, \
-         o.shipping_tax_amount, o.total_amount, o.shipping_method, o.payment_method, o.payment_terms, o.coupon_code, o.claims, \
+         o.shipping_tax_amount, o.total_amount, o.shipping_method, o.payment_method, o.payment_terms, o.external_ref, o.coupon_code, o.claims, \
          o.attempt, o.unmatched, o.holds, o.attention, o.notices, o.notified, o.placing_deadline, o.retry_until, \
          o.created_at, o.updated_at, o.confirmed_at, o.completed_at, o.cancelled_at, o.notes, o.redriven_at, o.redacted_at, \
          o.records"
@@ -85,9 +85,9 @@ pub(super) const INSERT_ORDER: &str = "INSERT INTO orders (id, version, lifecycl
      payment_method, payment_terms, shipping_method, coupon_code, notes, attempt, claims, unmatched, holds, attention, notices, \
      placing_deadline, retry_until, updated_at, completed_at, cancelled_at, notified, confirmed_at, redriven_at, redacted_at, \
      records, attention_open, status, total_amount, subtotal, tax_amount, tax_included_amount, shipping_amount, \
-     shipping_tax_amount, discount_amount, currency, user_id, order_number, created_at) \
+     shipping_tax_amount, discount_amount, currency, user_id, order_number, created_at, external_ref) \
      VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23, ?24, ?25, \
-     ?26, ?27, ?28, ?29, ?30, ?31, ?32, ?33, ?34, ?35, ?36, ?37, ?38, ?39, ?40) ON CONFLICT DO NOTHING";
+     ?26, ?27, ?28, ?29, ?30, ?31, ?32, ?33, ?34, ?35, ?36, ?37, ?38, ?39, ?40, ?41) ON CONFLICT DO NOTHING";
 
 /// Clause 4: no change means a conflict. Leaves alone what lists are sorted and filtered by.
 pub(super) const UPDATE_ORDER: &str = concat!(update_order!("?30"), " WHERE id = ?1 AND version = ?29");

@@ -11,8 +11,8 @@ use crate::error::{Rejection, RejectionReason};
 use crate::ids::Name;
 use crate::money::Minor;
 use crate::order::{
-    Address, AddressType, AttentionReason, Blocks, CancelCause, EditPlan, Event, Lifecycle, LineCredit, LineUnits, Op, Order,
-    PaymentTerms, ReceivedUnits, Status,
+    Address, AddressType, AttentionReason, Blocks, CancelCause, EditPlan, Event, HoldEnd, Lifecycle, LineCredit, LineUnits, Op,
+    Order, PaymentTerms, ReceivedUnits, Status,
 };
 use crate::text::Private;
 use crate::time::Timestamp;
@@ -44,10 +44,11 @@ pub enum Command {
     PlaceHold {
         /// Its kind.
         kind: Name,
-        /// What it blocks.
-        blocks: Blocks,
+        /// What it blocks; `None` for what comes next: confirming while the order is not confirmed, then shipping, and where
+        /// nothing is left to be shipped, capturing.
+        blocks: Option<Blocks>,
         /// When it lapses by itself.
-        until: Option<Timestamp>,
+        until: Option<HoldEnd>,
     },
     /// Let the order go on.
     ReleaseHold {
@@ -290,24 +291,60 @@ pub fn decide(order: &Order, command: &Command, env: &Env<'_>) -> Result<Vec<Eve
 fn place_hold(
     order: &Order,
     command: &Command,
-    (kind, blocks, until): (&Name, Blocks, Option<Timestamp>),
+    (kind, blocks, until): (&Name, Option<Blocks>, Option<HoldEnd>),
     env: &Env<'_>,
 ) -> Result<Vec<Event>, Rejection> {
     if !matches!(order.lifecycle, Lifecycle::Pending | Lifecycle::Confirmed) {
         return Err(illegal(order, command));
     }
+    let asked = blocks;
+    let until = until.map(|end| end.for_one_placed(env.now));
     if until.is_some_and(|t| t <= env.now) {
         let message = format!("cannot place hold {kind} on order {}: its end is in the past", order.number);
         return Err(refusal(order, RejectionReason::TooLate, message));
     }
     match order.holds.iter().find(|h| h.kind == *kind) {
-        Some(hold) if hold.blocks == blocks && hold.until == until => Ok(Vec::new()),
+        Some(hold) if blocks.is_none_or(|b| b == hold.blocks) && hold.until == until => Ok(Vec::new()),
         Some(hold) => {
             let message = format!("order {} has a hold {kind} already, which blocks {}", order.number, hold.blocks);
             Err(refusal(order, RejectionReason::HoldExists, message))
         }
-        None => Ok(vec![Event::HoldPlaced { kind: kind.clone(), blocks, until }]),
+        None => {
+            let to_come = steps_to_come(order);
+            let blocks = match blocks {
+                None => to_come.first().copied(),
+                Some(blocks) => Some(blocks).filter(|b| to_come.contains(b)),
+            };
+            let Some(blocks) = blocks else { return Err(nothing_to_hold(order, kind, asked, &to_come)) };
+            Ok(vec![Event::HoldPlaced { kind: kind.clone(), blocks, until }])
+        }
     }
+}
+
+/// What a hold can still keep from happening, in the order in which it is chosen.
+fn steps_to_come(order: &Order) -> Vec<Blocks> {
+    let charged = matches!(order.terms, PaymentTerms::Confirm | PaymentTerms::Shipment);
+    let steps = [
+        (Blocks::Confirm, order.lifecycle == Lifecycle::Pending),
+        (Blocks::Ship, order.lines.iter().any(|l| l.requires_shipping && l.open() + l.counters.planned > 0)),
+        (Blocks::Capture, charged && order.kept() < order.owed()),
+    ];
+    steps.into_iter().filter(|(_, to_come)| *to_come).map(|(step, _)| step).collect()
+}
+
+/// The step that a hold is to block has passed, or there is none left.
+fn nothing_to_hold(order: &Order, kind: &Name, blocks: Option<Blocks>, to_come: &[Blocks]) -> Rejection {
+    let why = match blocks {
+        Some(Blocks::Confirm) => "it is confirmed already",
+        Some(Blocks::Capture) => "nothing is left to be captured",
+        Some(Blocks::Ship) => "nothing is left to be shipped",
+        None => "it is confirmed, and nothing is left to be captured or shipped",
+    };
+    let left: Vec<&str> = to_come.iter().map(|b| b.as_str()).collect();
+    let left =
+        if left.is_empty() { "nothing can be held any more".into() } else { format!("{} can still be held", left.join(" and ")) };
+    let message = format!("cannot place hold {kind} on order {}: {why}: {left}", order.number);
+    refusal(order, RejectionReason::TooLate, message)
 }
 
 fn release_hold(order: &Order, kind: &Name) -> Result<Vec<Event>, Rejection> {
@@ -444,7 +481,7 @@ pub fn possible(order: &Order, now: Timestamp) -> Vec<&'static str> {
         ("edit", is(&[Pending, Confirmed]) && order.open_edit().is_none()),
         ("discard edit", order.open_edit().is_some()),
         ("change address", edits::may_change_address(order)),
-        ("place hold", is(&[Pending, Confirmed])),
+        ("place hold", is(&[Pending, Confirmed]) && !steps_to_come(order).is_empty()),
         ("release hold", !order.holds.is_empty()),
         ("redact", order.redacted_at.is_none() && (order.lifecycle.is_terminal() || is(&[Completed]))),
         ("note", true),

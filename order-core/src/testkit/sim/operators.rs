@@ -19,11 +19,11 @@ use crate::ids::{IdempotencyKey, Name, OrderId};
 use crate::machine::{Command, Finding, HoldOutcome, Purpose, closing_key, key};
 use crate::manager::{Answered, CommandOptions, Principal};
 use crate::order::{
-    AddressType, Blocks, ClosingKind, EditState, HoldState, Lifecycle, LineCredit, LineUnits, OperationKind, OperationState,
-    Order, ReceivedUnits, ReturnState, ShipmentState, Status,
+    AddressType, Blocks, ClosingKind, EditState, HoldEnd, HoldState, Lifecycle, LineCredit, LineUnits, OperationKind,
+    OperationState, Order, ReceivedUnits, ReturnState, ShipmentState, Status,
 };
 use crate::request::{EditRequest, ItemInput, LineRef, command_hash};
-use crate::runtime::{BoxFuture, Clock};
+use crate::runtime::BoxFuture;
 use crate::testkit::executor::lock;
 use crate::testkit::services::LedgerHold;
 use crate::text::Private;
@@ -316,8 +316,8 @@ fn place_hold(world: &World, _: &Order) -> Option<Command> {
     let until = world.pick(&[None, Some(Duration::from_secs(2)), Some(Duration::from_secs(900))]);
     Some(Command::PlaceHold {
         kind: world.pick(&HOLDS).parse().expect("a valid name"),
-        blocks: world.pick(&[Blocks::Confirm, Blocks::Capture, Blocks::Ship]),
-        until: until.map(|d| world.runtime.now().after(d)),
+        blocks: world.pick(&[None, Some(Blocks::Confirm), Some(Blocks::Capture), Some(Blocks::Ship)]),
+        until: until.map(HoldEnd::After),
     })
 }
 

@@ -222,7 +222,7 @@ fn edits(order: &Order, twice: bool) -> Vec<Command> {
 }
 
 fn holds() -> Vec<Command> {
-    let place = |kind, blocks| Command::PlaceHold { kind: text(kind), blocks, until: None };
+    let place = |kind, blocks| Command::PlaceHold { kind: text(kind), blocks: Some(blocks), until: None };
     vec![
         place("confirm", Blocks::Confirm),
         place("capture", Blocks::Capture),
