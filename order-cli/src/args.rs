@@ -196,8 +196,8 @@ pub struct Place {
     /// Refuse if the total is not this
     #[arg(long, value_name = "AMOUNT")]
     pub expect_total: Option<String>,
-    /// Hold it from the moment it is accepted: KIND[:BLOCKS][:DURATION], such as fraud-review:ship:2d; repeatable
-    #[arg(long = "hold", value_name = "HOLD", value_parser = holds::parse)]
+    /// Hold it from the moment it is accepted, such as fraud-review:ship:2d; repeatable
+    #[arg(long = "hold", value_name = "KIND[:BLOCKS][:DURATION]", value_parser = holds::parse)]
     pub holds: Vec<HoldInput>,
     /// Keep VALUE with it under KEY; repeatable
     #[arg(long = "metadata", value_name = "KEY=VALUE", value_parser = holds::entry)]

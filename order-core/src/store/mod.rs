@@ -45,7 +45,8 @@ use crate::order::JournalRow;
 ///    has it; where a changeset has one key twice, with those of the earlier row.
 /// 8. *Claims* are counted: a taken claim counts one of its name's uses, unless that many are in use already; a given-back
 ///    one frees it. Each order holds a name at most once, so taking or giving back twice changes nothing.
-/// 9. *Order numbers* are unique and never change, nor do an order's user and the time it was placed.
+/// 9. *Order numbers* are unique and never change, nor do an order's user, the time it was placed, and what it is called
+///    elsewhere.
 /// 10. *Independence.* Concurrent changesets may share a durable transaction; each still applies or fails by itself, and
 ///     none sees another's half.
 ///

@@ -165,7 +165,6 @@ pub fn full(n: u64) -> Order {
     order.lifecycle = Lifecycle::Confirmed;
     order.shipping_method = Some(text("express ✈"));
     order.terms = PaymentTerms::Shipment;
-    order.external_ref = Some(text("channel/1001"));
     order.coupon = Some(text("SPRING10"));
     order.claims = vec![limited("coupon/SPRING10", 500), limited(&format!("coupon/SPRING10/{}", order.user), 1)];
     order.attempt = 2;

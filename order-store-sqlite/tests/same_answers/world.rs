@@ -130,7 +130,7 @@ impl World {
                 let claimed = self.stores.claim(&request).await.unwrap_or_default();
                 self.meet_if(claimed.len() == 1 && order.is_some(), "one order claimed");
                 self.meet_if(claimed.len() > 1, "several orders claimed");
-                self.meet_if(claimed.iter().any(|claimed| claimed.work.runs > 1), "claimed again");
+                self.meet_if(claimed.iter().any(|claimed| claimed.work.taken_over), "claimed again");
             }
             Step::Reopen => {
                 if let Some(open) = &self.open {

@@ -18,6 +18,8 @@ pub(super) async fn c16_an_order_is_loaded_as_it_was_committed<F: StoreFactory>(
     round_trips(&store, place_in(full(2), 2)).await;
     let bare = Order { addresses: Private(None), notes: Private(Some(String::new())), ..plain(3) };
     round_trips(&store, place(bare)).await;
+    let named = applied(&store, place(Order { external_ref: Some(text("channel/'1001'")), ..full(4) })).await;
+    round_trips(&store, amend(&named, |order| order.attempt += 1)).await;
     assert_eq!(*load(&store, order_id(1)).await.order, Order { version: 1, ..plain(1) });
 }
 
