@@ -10,6 +10,7 @@ mod errors;
 mod life;
 mod list;
 mod read;
+mod readers;
 mod rows;
 mod schema;
 mod sql;
@@ -35,7 +36,7 @@ use uuid::Uuid;
 
 use encode::Prepared;
 use errors::{error_of, store_error};
-use read::Readers;
+use readers::{Bounds, Readers};
 use writer::{Job, Write, Writer};
 
 pub use writer::WriterStats;
@@ -45,8 +46,15 @@ pub use writer::WriterStats;
 pub struct SqliteOptions {
     /// Judges due and lease times.
     pub clock: Arc<dyn Clock>,
-    /// How many connections read at a time, at least 1; each is opened when first needed. 4.
+    /// How many reads of one order run at a time, at least 1; each has a connection, opened when first needed. 4.
     pub readers: usize,
+    /// How many lists, sums and pages of the feed or of a dump are read at a time, at least 1: beside those of `readers`, which
+    /// never wait for them. Half the processors, 4 at the most, so that the other half is there for short reads.
+    pub long_readers: usize,
+    /// How many of these wait for their turn; one more is refused with [`StoreErrorKind::Unavailable`]. 64.
+    pub long_queue: usize,
+    /// The longest that a read may take before it is ended with [`StoreErrorKind::Unavailable`]; a backup may take its time. 30 s.
+    pub read_limit: Duration,
     /// How long another process's write is waited for. 5 s.
     pub busy_timeout: Duration,
 }
@@ -54,7 +62,14 @@ pub struct SqliteOptions {
 impl SqliteOptions {
     /// The defaults, with `clock`.
     pub fn new(clock: Arc<dyn Clock>) -> Self {
-        SqliteOptions { clock, readers: 4, busy_timeout: Duration::from_secs(5) }
+        SqliteOptions {
+            clock,
+            readers: 4,
+            long_readers: std::thread::available_parallelism().map_or(1, |n| (n.get() / 2).clamp(1, 4)),
+            long_queue: 64,
+            read_limit: Duration::from_secs(30),
+            busy_timeout: Duration::from_secs(5),
+        }
     }
 }
 
@@ -80,11 +95,12 @@ impl SqliteStore {
     /// Fails with [`StoreErrorKind::Misconfigured`] if the file is another program's, was migrated by a newer version, or
     /// cannot be written durably; with [`StoreErrorKind::Corrupt`] if it is no database.
     pub fn open(path: impl AsRef<Path>, options: SqliteOptions) -> Result<Self, StoreError> {
-        let SqliteOptions { clock, readers, busy_timeout } = options;
+        let SqliteOptions { clock, readers, long_readers, long_queue, read_limit, busy_timeout } = options;
+        let bounds = Bounds { short: readers, long: long_readers, long_queue, limit: read_limit };
         let path = path.as_ref().to_owned();
         let db = schema::open_writer(&path, busy_timeout, clock.now())?;
         let id = whole::store_id(&db).map_err(store_error)?;
-        let readers = (!schema::is_memory(&path)).then(|| Arc::new(Readers::new(path.clone(), busy_timeout, readers)));
+        let readers = (!schema::is_memory(&path)).then(|| Arc::new(Readers::new(path.clone(), busy_timeout, bounds)));
         let writer = Writer::start(db, path, busy_timeout, Arc::clone(&clock))
             .map_err(|e| StoreError::caused(StoreErrorKind::Unavailable, "cannot start the thread that writes", e))?;
         Ok(SqliteStore { id, clock, readers, writer })
@@ -142,7 +158,7 @@ impl SqliteStore {
     ) -> Result<T, StoreError> {
         let (answer, waiting) = oneshot::channel();
         self.writer.send(Job::Read(Box::new(move |db| drop(answer.send(read(db))))));
-        waiting.await.map_err(|_| read::closed())?
+        waiting.await.map_err(|_| readers::closed())?
     }
 }
 

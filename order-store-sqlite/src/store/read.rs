@@ -1,83 +1,13 @@
-//! Reads: who runs them, and each of them inside one snapshot.
+//! Reads of one order, each inside one snapshot.
 
-use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::sync::Arc;
 
 use order_core::ids::{IdempotencyKey, OrderId, UserId};
 use order_core::order::JournalRow;
-use order_core::store::{JournalQuery, KeyMethod, KeyRecord, Loaded, OrderRef, Peek, StoreError, StoreErrorKind};
+use order_core::store::{JournalQuery, KeyMethod, KeyRecord, Loaded, OrderRef, Peek};
 use rusqlite::{Connection, OptionalExtension, Params, Row, params};
-use tokio::sync::Semaphore;
 
-use super::errors::store_error;
-use super::{life, rows, schema, sql};
-
-/// Connections that only read, opened when first needed.
-///
-/// A read of one order runs on its caller's thread: it touches a few pages that are nearly always in memory and waits for no
-/// lock, and handing it to another thread would cost as much as it takes. Lists and sums go to tokio's blocking threads.
-pub(super) struct Readers {
-    path: PathBuf,
-    busy_timeout: Duration,
-    idle: Mutex<Vec<Connection>>,
-    permits: Semaphore,
-}
-
-impl Readers {
-    pub(super) fn new(path: PathBuf, busy_timeout: Duration, connections: usize) -> Self {
-        Readers { path, busy_timeout, idle: Mutex::default(), permits: Semaphore::new(connections.max(1)) }
-    }
-
-    /// Runs `read` here and now.
-    pub(super) async fn run<T>(&self, read: impl FnOnce(&Connection) -> Result<T, StoreError>) -> Result<T, StoreError> {
-        let _permit = self.permits.acquire().await.map_err(|_| closed())?;
-        self.with_connection(read)
-    }
-
-    /// Runs `read` where it may take its time.
-    pub(super) async fn run_long<T: Send + 'static>(
-        self: &Arc<Self>,
-        read: impl FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
-    ) -> Result<T, StoreError> {
-        let _permit = self.permits.acquire().await.map_err(|_| closed())?;
-        let readers = Arc::clone(self);
-        apart(move || readers.with_connection(read)).await
-    }
-
-    /// Copies the file with a connection of its own.
-    pub(super) async fn run_copy(
-        self: &Arc<Self>,
-        copy: impl FnOnce(&Connection) -> Result<(), StoreError> + Send + 'static,
-    ) -> Result<(), StoreError> {
-        let readers = Arc::clone(self);
-        apart(move || copy(&schema::open_copier(&readers.path, readers.busy_timeout).map_err(store_error)?)).await
-    }
-
-    fn with_connection<T>(&self, read: impl FnOnce(&Connection) -> Result<T, StoreError>) -> Result<T, StoreError> {
-        let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
-        let db = match idle {
-            Some(db) => db,
-            None => schema::open_reader(&self.path, self.busy_timeout).map_err(store_error)?,
-        };
-        let result = read(&db);
-        self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(db);
-        result
-    }
-}
-
-/// Off the threads that must not be kept waiting, where there are others.
-async fn apart<T: Send + 'static>(work: impl FnOnce() -> Result<T, StoreError> + Send + 'static) -> Result<T, StoreError> {
-    match tokio::runtime::Handle::try_current() {
-        Err(_) => work(),
-        Ok(tokio) => tokio.spawn_blocking(work).await.map_err(|_| closed())?,
-    }
-}
-
-/// The error of a read whose answer was dropped.
-pub(super) fn closed() -> StoreError {
-    StoreError::new(StoreErrorKind::Unavailable, "the store is closing, or the read panicked")
-}
+use super::{life, rows, sql};
 
 pub(super) fn load(db: &Connection, order: OrderRef, owner: Option<UserId>) -> rusqlite::Result<Option<Loaded>> {
     match order {

@@ -1,0 +1,314 @@
+//! Who runs reads: places for short ones, places of their own for long ones, and a bound on the time of each.
+
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::time::{Duration, Instant};
+
+use order_core::store::{StoreError, StoreErrorKind};
+use rusqlite::Connection;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use super::errors::store_error;
+use super::schema;
+
+/// How many steps of SQLite's machine go by between two looks at whether a read is to end: about a millisecond's.
+const STEPS_BETWEEN_LOOKS: i32 = 10_000;
+
+/// What bounds the reads of a store.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Bounds {
+    /// Short reads at a time.
+    pub short: usize,
+    /// Long reads at a time.
+    pub long: usize,
+    /// Long reads that wait for a place.
+    pub long_queue: usize,
+    /// The longest that a read may take.
+    pub limit: Duration,
+}
+
+/// Connections that only read, opened when first needed.
+///
+/// A read of one order runs on its caller's thread: it touches a few pages that are nearly always in memory and waits for no
+/// lock, and handing it to another thread would cost as much as it takes. Lists and sums go to tokio's blocking threads, and
+/// have places of their own, so that however many of them are asked for, an order is found at once.
+pub(super) struct Readers {
+    path: PathBuf,
+    busy_timeout: Duration,
+    bounds: Bounds,
+    short: Places,
+    long: Places,
+    /// Long reads without a place yet.
+    waiting: AtomicUsize,
+}
+
+/// A number of reads at a time, and the connections they use.
+struct Places {
+    free: Arc<Semaphore>,
+    idle: Mutex<Vec<Connection>>,
+}
+
+impl Places {
+    fn new(places: usize) -> Self {
+        Places { free: Arc::new(Semaphore::new(places)), idle: Mutex::default() }
+    }
+}
+
+/// Why a read was ended before it was done.
+#[derive(Debug, Clone, Copy)]
+enum Ended {
+    TookTooLong,
+    NobodyWaits,
+}
+
+/// A read under way.
+struct Run {
+    ends_at: Instant,
+    /// The one who asked has gone.
+    unwanted: AtomicBool,
+    ended: OnceLock<Ended>,
+}
+
+impl Run {
+    fn new(limit: Duration) -> Arc<Self> {
+        Arc::new(Run { ends_at: Instant::now() + limit, unwanted: AtomicBool::new(false), ended: OnceLock::new() })
+    }
+
+    /// Whether to end it, asked by SQLite now and then.
+    fn is_over(&self) -> bool {
+        let why = if self.unwanted.load(Ordering::Relaxed) {
+            Ended::NobodyWaits
+        } else if Instant::now() >= self.ends_at {
+            Ended::TookTooLong
+        } else {
+            return false;
+        };
+        let _ = self.ended.set(why);
+        true
+    }
+}
+
+/// Marks a read as unwanted when whoever asked for it goes.
+struct Wanted(Arc<Run>);
+
+impl Drop for Wanted {
+    fn drop(&mut self) {
+        self.0.unwanted.store(true, Ordering::Relaxed);
+    }
+}
+
+/// One of those who wait for a place.
+struct Waiting<'a>(&'a AtomicUsize);
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+impl Readers {
+    pub(super) fn new(path: PathBuf, busy_timeout: Duration, bounds: Bounds) -> Self {
+        let bounds = Bounds { short: bounds.short.max(1), long: bounds.long.max(1), ..bounds };
+        let (short, long) = (Places::new(bounds.short), Places::new(bounds.long));
+        Readers { path, busy_timeout, bounds, short, long, waiting: AtomicUsize::new(0) }
+    }
+
+    /// Runs `read` here and now.
+    pub(super) async fn run<T>(&self, read: impl FnOnce(&Connection) -> Result<T, StoreError>) -> Result<T, StoreError> {
+        let _place = self.short.free.acquire().await.map_err(|_| closed())?;
+        self.with_connection(&self.short, &Run::new(self.bounds.limit), read)
+    }
+
+    /// Runs `read` where it may take its time. It ends when nobody waits for it any more.
+    pub(super) async fn run_long<T: Send + 'static>(
+        self: &Arc<Self>,
+        read: impl FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let place = self.long_place().await?;
+        let run = Run::new(self.bounds.limit);
+        let _wanted = Wanted(Arc::clone(&run));
+        let readers = Arc::clone(self);
+        apart(move || {
+            // The place is free when the read is over, which may be later than its caller's end.
+            let _place = place;
+            readers.with_connection(&readers.long, &run, read)
+        })
+        .await
+    }
+
+    async fn long_place(&self) -> Result<OwnedSemaphorePermit, StoreError> {
+        if let Ok(place) = Arc::clone(&self.long.free).try_acquire_owned() {
+            return Ok(place);
+        }
+        let before = self.waiting.fetch_add(1, Ordering::Relaxed);
+        let _waiting = Waiting(&self.waiting);
+        if before >= self.bounds.long_queue {
+            return Err(StoreError::new(
+                StoreErrorKind::Unavailable,
+                format!("{before} lists and the like wait to be read already: try again later"),
+            ));
+        }
+        Arc::clone(&self.long.free).acquire_owned().await.map_err(|_| closed())
+    }
+
+    /// Copies the file with a connection of its own.
+    pub(super) async fn run_copy(
+        self: &Arc<Self>,
+        copy: impl FnOnce(&Connection) -> Result<(), StoreError> + Send + 'static,
+    ) -> Result<(), StoreError> {
+        let readers = Arc::clone(self);
+        apart(move || copy(&schema::open_copier(&readers.path, readers.busy_timeout).map_err(store_error)?)).await
+    }
+
+    fn with_connection<T>(
+        &self,
+        places: &Places,
+        run: &Arc<Run>,
+        read: impl FnOnce(&Connection) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        let idle = places.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        let db = match idle {
+            Some(db) => db,
+            None => schema::open_reader(&self.path, self.busy_timeout).map_err(store_error)?,
+        };
+        let looked_after = Arc::clone(run);
+        db.progress_handler(STEPS_BETWEEN_LOOKS, Some(move || looked_after.is_over())).map_err(store_error)?;
+        let result = read(&db);
+        places.idle.lock().unwrap_or_else(PoisonError::into_inner).push(db);
+        result.map_err(|error| self.said_why(error, run.ended.get()))
+    }
+
+    fn said_why(&self, error: StoreError, ended: Option<&Ended>) -> StoreError {
+        let message = match ended {
+            None => return error,
+            Some(Ended::TookTooLong) => format!("the read took longer than {:?}: ask for less", self.bounds.limit),
+            Some(Ended::NobodyWaits) => "nobody waits for the read any more".to_owned(),
+        };
+        StoreError { kind: StoreErrorKind::Unavailable, message, ..error }
+    }
+}
+
+/// Off the threads that must not be kept waiting, where there are others.
+async fn apart<T: Send + 'static>(work: impl FnOnce() -> Result<T, StoreError> + Send + 'static) -> Result<T, StoreError> {
+    match tokio::runtime::Handle::try_current() {
+        Err(_) => work(),
+        Ok(tokio) => tokio.spawn_blocking(work).await.map_err(|_| closed())?,
+    }
+}
+
+/// The error of a read whose answer was dropped.
+pub(super) fn closed() -> StoreError {
+    StoreError::new(StoreErrorKind::Unavailable, "the store is closing, or the read panicked")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::task::Poll;
+
+    use order_core::time::Timestamp;
+    use tokio::sync::oneshot;
+
+    use super::*;
+
+    const FOR_EVER: &str = "WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n) SELECT count(*) FROM n";
+
+    fn for_ever(db: &Connection) -> Result<i64, StoreError> {
+        db.query_row(FOR_EVER, [], |row| row.get(0)).map_err(store_error)
+    }
+
+    /// Readers of a new store, whose folder goes with the test.
+    fn readers(name: &str, bounds: Bounds) -> (Arc<Readers>, Folder) {
+        let folder = Folder(std::env::temp_dir().join(format!("order-readers-{name}-{}", std::process::id())));
+        std::fs::create_dir_all(&folder.0).unwrap();
+        let path = folder.0.join("orders.db");
+        schema::open_writer(&path, Duration::ZERO, Timestamp::default()).unwrap();
+        (Arc::new(Readers::new(path, Duration::ZERO, bounds)), folder)
+    }
+
+    struct Folder(PathBuf);
+
+    impl Drop for Folder {
+        fn drop(&mut self) {
+            let _ = std::fs::remove_dir_all(&self.0);
+        }
+    }
+
+    const BOUNDS: Bounds = Bounds { short: 2, long: 1, long_queue: 2, limit: Duration::from_secs(3600) };
+
+    /// Takes the only long place until the sender is dropped; done once it has it.
+    async fn occupied(readers: &Arc<Readers>) -> (std::sync::mpsc::Sender<()>, tokio::task::JoinHandle<Result<(), StoreError>>) {
+        let (open, gate) = std::sync::mpsc::channel();
+        let (begun, begins) = oneshot::channel();
+        let readers = Arc::clone(readers);
+        let reading = tokio::spawn(async move {
+            let read = move |_: &Connection| {
+                begun.send(()).unwrap();
+                // Ends when the sender is dropped.
+                let _ = gate.recv();
+                Ok(())
+            };
+            readers.run_long(read).await
+        });
+        begins.await.unwrap();
+        (open, reading)
+    }
+
+    #[tokio::test]
+    async fn short_reads_do_not_wait_for_long_ones_and_the_queue_of_these_is_bounded() {
+        let (readers, _folder) = readers("places", BOUNDS);
+        let (open, reading) = occupied(&readers).await;
+        let one = |db: &Connection| db.query_row("SELECT 1", [], |row| row.get::<_, i64>(0)).map_err(store_error);
+        for _ in 0..10 {
+            assert_eq!(readers.run(one).await.unwrap(), 1);
+        }
+        let mut queued: Vec<_> = (0..2).map(|_| Box::pin(readers.run_long(one))).collect();
+        for read in &mut queued {
+            assert!(std::future::poll_fn(|cx| Poll::Ready(read.as_mut().poll(cx).is_pending())).await);
+        }
+        let refused = readers.run_long(one).await.unwrap_err();
+        assert_eq!(refused.kind, StoreErrorKind::Unavailable);
+        assert_eq!(refused.message, "2 lists and the like wait to be read already: try again later");
+        // One that gives up leaves its turn to others.
+        drop(queued.pop());
+        queued.push(Box::pin(readers.run_long(one)));
+        assert!(std::future::poll_fn(|cx| Poll::Ready(queued[1].as_mut().poll(cx).is_pending())).await);
+        drop(open);
+        reading.await.unwrap().unwrap();
+        for read in queued {
+            assert_eq!(read.await.unwrap(), 1);
+        }
+        assert_eq!(readers.waiting.load(Ordering::Relaxed), 0);
+    }
+
+    #[tokio::test]
+    async fn a_read_that_does_not_end_is_ended() {
+        let (readers, _folder) = readers("limit", Bounds { limit: Duration::from_millis(50), ..BOUNDS });
+        for error in [readers.run_long(for_ever).await.unwrap_err(), readers.run(for_ever).await.unwrap_err()] {
+            assert_eq!(error.kind, StoreErrorKind::Unavailable);
+            assert_eq!(error.message, "the read took longer than 50ms: ask for less");
+        }
+        // Its connection is as good as new.
+        assert_eq!(readers.run_long(|_| Ok(7)).await.unwrap(), 7);
+    }
+
+    #[tokio::test]
+    async fn a_read_that_nobody_waits_for_ends_and_gives_its_place_back_only_then() {
+        let (readers, _folder) = readers("unwanted", BOUNDS);
+        let (ended, ends) = oneshot::channel();
+        let mut read = Box::pin(readers.run_long(move |db| {
+            let result = for_ever(db);
+            ended.send(()).unwrap();
+            result
+        }));
+        assert!(std::future::poll_fn(|cx| Poll::Ready(read.as_mut().poll(cx).is_pending())).await);
+        drop(read);
+        ends.await.unwrap();
+        let (open, reading) = occupied(&readers).await;
+        reading.abort();
+        assert!(reading.await.unwrap_err().is_cancelled());
+        assert_eq!(readers.long.free.available_permits(), 0, "the thread still reads");
+        drop(open);
+        assert_eq!(readers.run_long(|_| Ok(7)).await.unwrap(), 7);
+    }
+}
