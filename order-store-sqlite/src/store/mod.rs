@@ -9,6 +9,7 @@ mod encode;
 mod errors;
 mod life;
 mod list;
+mod log;
 mod read;
 mod readers;
 mod rows;
@@ -36,7 +37,9 @@ use uuid::Uuid;
 
 use encode::Prepared;
 use errors::{error_of, store_error};
+use log::LogKeeper;
 use readers::{Bounds, Readers};
+use schema::StoreFile;
 use writer::{Job, Write, Writer};
 
 pub use writer::WriterStats;
@@ -55,6 +58,11 @@ pub struct SqliteOptions {
     pub long_queue: usize,
     /// The longest that a read may take before it is ended with [`StoreErrorKind::Unavailable`]; a backup may take its time. 30 s.
     pub read_limit: Duration,
+    /// How many bytes the write-ahead log (`<path>-wal`) is let grow to while reads overlap without a pause; then those that have not
+    /// begun wait until it is cut back. At twice as much, writing waits too, and long reads that take longer than a second are ended
+    /// with [`StoreErrorKind::Unavailable`]. What can make it longer still: a transaction, a backup while it runs, and reads of
+    /// other processes. 32 MiB.
+    pub log_limit: u64,
     /// How long another process's write is waited for. 5 s.
     pub busy_timeout: Duration,
 }
@@ -68,6 +76,7 @@ impl SqliteOptions {
             long_readers: std::thread::available_parallelism().map_or(1, |n| (n.get() / 2).clamp(1, 4)),
             long_queue: 64,
             read_limit: Duration::from_secs(30),
+            log_limit: 32 << 20,
             busy_timeout: Duration::from_secs(5),
         }
     }
@@ -95,13 +104,14 @@ impl SqliteStore {
     /// Fails with [`StoreErrorKind::Misconfigured`] if the file is another program's, was migrated by a newer version, or
     /// cannot be written durably; with [`StoreErrorKind::Corrupt`] if it is no database.
     pub fn open(path: impl AsRef<Path>, options: SqliteOptions) -> Result<Self, StoreError> {
-        let SqliteOptions { clock, readers, long_readers, long_queue, read_limit, busy_timeout } = options;
+        let SqliteOptions { clock, readers, long_readers, long_queue, read_limit, log_limit, busy_timeout } = options;
         let bounds = Bounds { short: readers, long: long_readers, long_queue, limit: read_limit };
-        let path = path.as_ref().to_owned();
-        let db = schema::open_writer(&path, busy_timeout, clock.now())?;
+        let file = StoreFile { path: path.as_ref().to_owned(), busy_timeout, log_limit };
+        let db = schema::open_writer(&file, clock.now())?;
         let id = whole::store_id(&db).map_err(store_error)?;
-        let readers = (!schema::is_memory(&path)).then(|| Arc::new(Readers::new(path.clone(), busy_timeout, bounds)));
-        let writer = Writer::start(db, path, busy_timeout, Arc::clone(&clock))
+        let readers = (!schema::is_memory(&file.path)).then(|| Arc::new(Readers::new(file.clone(), bounds)));
+        let log = readers.as_ref().map(|readers| LogKeeper::new(file.clone(), Arc::clone(readers)));
+        let writer = Writer::start(db, file, Arc::clone(&clock), log)
             .map_err(|e| StoreError::caused(StoreErrorKind::Unavailable, "cannot start the thread that writes", e))?;
         Ok(SqliteStore { id, clock, readers, writer })
     }

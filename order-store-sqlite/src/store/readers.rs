@@ -1,6 +1,5 @@
 //! Who runs reads: places for short ones, places of their own for long ones, and a bound on the time of each.
 
-use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
@@ -10,7 +9,7 @@ use rusqlite::Connection;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::errors::store_error;
-use super::schema;
+use super::schema::{self, StoreFile};
 
 /// How many steps of SQLite's machine go by between two looks at whether a read is to end: about a millisecond's.
 const STEPS_BETWEEN_LOOKS: i32 = 10_000;
@@ -34,24 +33,46 @@ pub(super) struct Bounds {
 /// lock, and handing it to another thread would cost as much as it takes. Lists and sums go to tokio's blocking threads, and
 /// have places of their own, so that however many of them are asked for, an order is found at once.
 pub(super) struct Readers {
-    path: PathBuf,
-    busy_timeout: Duration,
+    file: StoreFile,
     bounds: Bounds,
     short: Places,
     long: Places,
     /// Long reads without a place yet.
     waiting: AtomicUsize,
+    /// Copies of the file under way.
+    copies: AtomicUsize,
+}
+
+/// While it lives, no read of a kind is under way and none begins.
+pub(super) struct Closed(#[expect(dead_code, reason = "held")] OwnedSemaphorePermit);
+
+/// While it lives, long reads are ended.
+pub(super) struct Halted<'a>(&'a AtomicBool);
+
+impl Drop for Halted<'_> {
+    fn drop(&mut self) {
+        self.0.store(false, Ordering::Relaxed);
+    }
 }
 
 /// A number of reads at a time, and the connections they use.
 struct Places {
+    number: u32,
     free: Arc<Semaphore>,
     idle: Mutex<Vec<Connection>>,
+    /// Those who read are to end.
+    halted: Arc<AtomicBool>,
 }
 
 impl Places {
     fn new(places: usize) -> Self {
-        Places { free: Arc::new(Semaphore::new(places)), idle: Mutex::default() }
+        let number = u32::try_from(places).unwrap_or(u32::MAX).clamp(1, 1024);
+        Places { number, free: Arc::new(Semaphore::new(number as usize)), idle: Mutex::default(), halted: Arc::default() }
+    }
+
+    /// Takes all places: those who want one from now on come after.
+    async fn close(&self) -> Option<Closed> {
+        Arc::clone(&self.free).acquire_many_owned(self.number).await.ok().map(Closed)
     }
 }
 
@@ -60,6 +81,7 @@ impl Places {
 enum Ended {
     TookTooLong,
     NobodyWaits,
+    HeldUpTheLog,
 }
 
 /// A read under way.
@@ -67,18 +89,22 @@ struct Run {
     ends_at: Instant,
     /// The one who asked has gone.
     unwanted: AtomicBool,
+    halted: Arc<AtomicBool>,
     ended: OnceLock<Ended>,
 }
 
 impl Run {
-    fn new(limit: Duration) -> Arc<Self> {
-        Arc::new(Run { ends_at: Instant::now() + limit, unwanted: AtomicBool::new(false), ended: OnceLock::new() })
+    fn new(limit: Duration, places: &Places) -> Arc<Self> {
+        let halted = Arc::clone(&places.halted);
+        Arc::new(Run { ends_at: Instant::now() + limit, unwanted: AtomicBool::new(false), halted, ended: OnceLock::new() })
     }
 
     /// Whether to end it, asked by SQLite now and then.
     fn is_over(&self) -> bool {
         let why = if self.unwanted.load(Ordering::Relaxed) {
             Ended::NobodyWaits
+        } else if self.halted.load(Ordering::Relaxed) {
+            Ended::HeldUpTheLog
         } else if Instant::now() >= self.ends_at {
             Ended::TookTooLong
         } else {
@@ -98,26 +124,53 @@ impl Drop for Wanted {
     }
 }
 
-/// One of those who wait for a place.
-struct Waiting<'a>(&'a AtomicUsize);
+/// One more, as long as it lives.
+struct Counted<'a>(&'a AtomicUsize);
 
-impl Drop for Waiting<'_> {
+impl<'a> Counted<'a> {
+    /// With how many there were before.
+    fn in_(count: &'a AtomicUsize) -> (usize, Self) {
+        (count.fetch_add(1, Ordering::Relaxed), Counted(count))
+    }
+}
+
+impl Drop for Counted<'_> {
     fn drop(&mut self) {
         self.0.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
 impl Readers {
-    pub(super) fn new(path: PathBuf, busy_timeout: Duration, bounds: Bounds) -> Self {
-        let bounds = Bounds { short: bounds.short.max(1), long: bounds.long.max(1), ..bounds };
+    pub(super) fn new(file: StoreFile, bounds: Bounds) -> Self {
         let (short, long) = (Places::new(bounds.short), Places::new(bounds.long));
-        Readers { path, busy_timeout, bounds, short, long, waiting: AtomicUsize::new(0) }
+        Readers { file, bounds, short, long, waiting: AtomicUsize::new(0), copies: AtomicUsize::new(0) }
+    }
+
+    /// Ready when no long read is under way; none begins as long as what it gives lives.
+    pub(super) async fn close_long(self: Arc<Self>) -> Option<Closed> {
+        self.long.close().await
+    }
+
+    /// The same, of short reads.
+    pub(super) async fn close_short(self: Arc<Self>) -> Option<Closed> {
+        self.short.close().await
+    }
+
+    /// Ends the long reads under way, within a millisecond or so.
+    pub(super) fn halt_long(&self) -> Halted<'_> {
+        self.long.halted.store(true, Ordering::Relaxed);
+        Halted(&self.long.halted)
+    }
+
+    /// Whether somebody copies the file, who cannot do without the log until the copy is whole.
+    pub(super) fn is_copying(&self) -> bool {
+        self.copies.load(Ordering::Relaxed) > 0
     }
 
     /// Runs `read` here and now.
     pub(super) async fn run<T>(&self, read: impl FnOnce(&Connection) -> Result<T, StoreError>) -> Result<T, StoreError> {
         let _place = self.short.free.acquire().await.map_err(|_| closed())?;
-        self.with_connection(&self.short, &Run::new(self.bounds.limit), read)
+        self.with_connection(&self.short, &Run::new(self.bounds.limit, &self.short), read)
     }
 
     /// Runs `read` where it may take its time. It ends when nobody waits for it any more.
@@ -126,7 +179,7 @@ impl Readers {
         read: impl FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
         let place = self.long_place().await?;
-        let run = Run::new(self.bounds.limit);
+        let run = Run::new(self.bounds.limit, &self.long);
         let _wanted = Wanted(Arc::clone(&run));
         let readers = Arc::clone(self);
         apart(move || {
@@ -141,8 +194,7 @@ impl Readers {
         if let Ok(place) = Arc::clone(&self.long.free).try_acquire_owned() {
             return Ok(place);
         }
-        let before = self.waiting.fetch_add(1, Ordering::Relaxed);
-        let _waiting = Waiting(&self.waiting);
+        let (before, _waiting) = Counted::in_(&self.waiting);
         if before >= self.bounds.long_queue {
             return Err(StoreError::new(
                 StoreErrorKind::Unavailable,
@@ -158,7 +210,11 @@ impl Readers {
         copy: impl FnOnce(&Connection) -> Result<(), StoreError> + Send + 'static,
     ) -> Result<(), StoreError> {
         let readers = Arc::clone(self);
-        apart(move || copy(&schema::open_copier(&readers.path, readers.busy_timeout).map_err(store_error)?)).await
+        apart(move || {
+            let _copying = Counted::in_(&readers.copies);
+            copy(&schema::open_copier(&readers.file).map_err(store_error)?)
+        })
+        .await
     }
 
     fn with_connection<T>(
@@ -170,7 +226,7 @@ impl Readers {
         let idle = places.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
         let db = match idle {
             Some(db) => db,
-            None => schema::open_reader(&self.path, self.busy_timeout).map_err(store_error)?,
+            None => schema::open_reader(&self.file).map_err(store_error)?,
         };
         let looked_after = Arc::clone(run);
         db.progress_handler(STEPS_BETWEEN_LOOKS, Some(move || looked_after.is_over())).map_err(store_error)?;
@@ -183,6 +239,9 @@ impl Readers {
         let message = match ended {
             None => return error,
             Some(Ended::TookTooLong) => format!("the read took longer than {:?}: ask for less", self.bounds.limit),
+            Some(Ended::HeldUpTheLog) => {
+                "the read was ended, as the write-ahead log got too long meanwhile: try again".to_owned()
+            }
             Some(Ended::NobodyWaits) => "nobody waits for the read any more".to_owned(),
         };
         StoreError { kind: StoreErrorKind::Unavailable, message, ..error }
@@ -210,6 +269,7 @@ mod tests {
     use tokio::sync::oneshot;
 
     use super::*;
+    use crate::store::schema::Folder;
 
     const FOR_EVER: &str = "WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n) SELECT count(*) FROM n";
 
@@ -219,19 +279,9 @@ mod tests {
 
     /// Readers of a new store, whose folder goes with the test.
     fn readers(name: &str, bounds: Bounds) -> (Arc<Readers>, Folder) {
-        let folder = Folder(std::env::temp_dir().join(format!("order-readers-{name}-{}", std::process::id())));
-        std::fs::create_dir_all(&folder.0).unwrap();
-        let path = folder.0.join("orders.db");
-        schema::open_writer(&path, Duration::ZERO, Timestamp::default()).unwrap();
-        (Arc::new(Readers::new(path, Duration::ZERO, bounds)), folder)
-    }
-
-    struct Folder(PathBuf);
-
-    impl Drop for Folder {
-        fn drop(&mut self) {
-            let _ = std::fs::remove_dir_all(&self.0);
-        }
+        let folder = Folder::new(name);
+        schema::open_writer(&folder.store(), Timestamp::default()).unwrap();
+        (Arc::new(Readers::new(folder.store(), bounds)), folder)
     }
 
     const BOUNDS: Bounds = Bounds { short: 2, long: 1, long_queue: 2, limit: Duration::from_secs(3600) };

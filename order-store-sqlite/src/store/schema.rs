@@ -1,6 +1,6 @@
 //! Opening the file: settings, whose file it is, and the migrations it still needs.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use order_core::store::{StoreError, StoreErrorKind};
@@ -12,6 +12,9 @@ use super::errors::store_error;
 
 /// Marks a SQLite file as an order store (`OrdE`), so that no other program's file is altered.
 const APPLICATION_ID: i32 = 0x4F72_6445;
+
+/// Of SQLite's default.
+const PAGE_BYTES: u64 = 4096;
 
 /// More statements than the store has, so that each is compiled once per connection.
 const STATEMENTS_CACHED: usize = 128;
@@ -34,17 +37,27 @@ const INSERT_MIGRATION: &str = "INSERT INTO order_migrations (version, name, che
 const SELECT_MIGRATIONS: &str = "SELECT version, checksum FROM order_migrations ORDER BY version";
 const COUNT_SCHEMA: &str = "SELECT count(*) FROM sqlite_schema";
 
+/// A store's file, and what its connections are opened with.
+#[derive(Debug, Clone)]
+pub(super) struct StoreFile {
+    pub path: PathBuf,
+    pub busy_timeout: Duration,
+    /// Bytes of the write-ahead log.
+    pub log_limit: u64,
+}
+
 /// A connection that may write, to a file that is ours and up to date.
-pub(super) fn open_writer(path: &Path, busy_timeout: Duration, now: Timestamp) -> Result<Connection, StoreError> {
+pub(super) fn open_writer(file: &StoreFile, now: Timestamp) -> Result<Connection, StoreError> {
+    let path = &file.path;
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let mut db = Connection::open_with_flags(path, flags).map_err(|e| at_path(path, store_error(e)))?;
-    prepare(&mut db, path, busy_timeout, now).map_err(|e| at_path(path, e))?;
+    prepare(&mut db, file, now).map_err(|e| at_path(path, e))?;
     Ok(db)
 }
 
 /// A connection for reading. The file must have been opened by [`open_writer`] before.
-pub(super) fn open_reader(path: &Path, busy_timeout: Duration) -> rusqlite::Result<Connection> {
-    let db = open_copier(path, busy_timeout)?;
+pub(super) fn open_reader(file: &StoreFile) -> rusqlite::Result<Connection> {
+    let db = open_copier(file)?;
     db.set_prepared_statement_cache_capacity(STATEMENTS_CACHED);
     db.pragma_update(None, "query_only", true)?;
     db.pragma_update(None, "cache_size", -8_192)?;
@@ -52,24 +65,24 @@ pub(super) fn open_reader(path: &Path, busy_timeout: Duration) -> rusqlite::Resu
 }
 
 /// A connection for copying the file, as for [`open_reader`]: one that only reads may not write the copy either.
-pub(super) fn open_copier(path: &Path, busy_timeout: Duration) -> rusqlite::Result<Connection> {
+pub(super) fn open_copier(file: &StoreFile) -> rusqlite::Result<Connection> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let db = Connection::open_with_flags(path, flags)?;
-    db.busy_timeout(busy_timeout)?;
+    let db = Connection::open_with_flags(&file.path, flags)?;
+    db.busy_timeout(file.busy_timeout)?;
     Ok(db)
 }
 
-fn prepare(db: &mut Connection, path: &Path, busy_timeout: Duration, now: Timestamp) -> Result<(), StoreError> {
-    db.busy_timeout(busy_timeout).map_err(store_error)?;
+fn prepare(db: &mut Connection, file: &StoreFile, now: Timestamp) -> Result<(), StoreError> {
+    db.busy_timeout(file.busy_timeout).map_err(store_error)?;
     db.set_prepared_statement_cache_capacity(STATEMENTS_CACHED);
     // Before any setting: switching to write-ahead logging would alter a foreign file.
     let applied = applied_migrations(db)?;
-    settings(db, path)?;
+    settings(db, file)?;
     if applied < MIGRATIONS.len() { migrate(db, now) } else { check_checksums(db) }
 }
 
 /// Sets what durability depends on and reads it back: a store that may lose commits is refused.
-fn settings(db: &Connection, path: &Path) -> Result<(), StoreError> {
+fn settings(db: &Connection, file: &StoreFile) -> Result<(), StoreError> {
     let set = |name: &str, value: &str| db.pragma_update(None, name, value).map_err(store_error);
     let journal_mode: String = db.pragma_update_and_check(None, "journal_mode", "WAL", |row| row.get(0)).map_err(store_error)?;
     set("synchronous", "FULL")?;
@@ -80,13 +93,14 @@ fn settings(db: &Connection, path: &Path) -> Result<(), StoreError> {
     set("temp_store", "MEMORY")?;
     // What is deleted or replaced is overwritten, so that erased personal data and tokens do not stay in unused bytes.
     set("secure_delete", "ON")?;
-    // Pages are KiB when negative. A checkpoint syncs twice, so it is worth putting off; the log is cut back after it.
+    // Pages are KiB when negative.
     set("cache_size", "-32768")?;
-    set("wal_autocheckpoint", "4000")?;
-    set("journal_size_limit", "67108864")?;
+    // A checkpoint syncs twice, so it is worth putting off; the log starts over after it, as long as no read is in the way.
+    set("wal_autocheckpoint", &(file.log_limit / 2 / PAGE_BYTES).clamp(64, 1 << 20).to_string())?;
+    set("journal_size_limit", &file.log_limit.min(i64::MAX.cast_unsigned()).to_string())?;
     let number = |name: &str| db.pragma_query_value(None, name, |row| row.get::<_, i64>(0)).map_err(store_error);
     let (synchronous, foreign_keys) = (number("synchronous")?, number("foreign_keys")?);
-    let expected_mode = if is_memory(path) { "memory" } else { "wal" };
+    let expected_mode = if is_memory(&file.path) { "memory" } else { "wal" };
     if !journal_mode.eq_ignore_ascii_case(expected_mode) {
         return Err(misconfigured(format!(
             "journal_mode is {journal_mode:?} and cannot be set to {expected_mode:?}: the file system may lack shared memory"
@@ -170,4 +184,36 @@ fn misconfigured(message: String) -> StoreError {
 
 fn at_path(path: &Path, error: StoreError) -> StoreError {
     StoreError { message: format!("cannot open {}: {}", path.display(), error.message), ..error }
+}
+
+/// A store of its own for a test that needs no file.
+#[cfg(test)]
+pub(super) fn open_in_memory() -> Connection {
+    let file = StoreFile { path: ":memory:".into(), busy_timeout: Duration::ZERO, log_limit: 0 };
+    open_writer(&file, Timestamp::default()).unwrap()
+}
+
+/// A folder that goes with the test.
+#[cfg(test)]
+pub(super) struct Folder(pub PathBuf);
+
+#[cfg(test)]
+impl Folder {
+    pub(super) fn new(name: &str) -> Self {
+        let folder = std::env::temp_dir().join(format!("order-store-{name}-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).unwrap();
+        Folder(folder)
+    }
+
+    /// A store in it.
+    pub(super) fn store(&self) -> StoreFile {
+        StoreFile { path: self.0.join("orders.db"), busy_timeout: Duration::ZERO, log_limit: 1 << 20 }
+    }
+}
+
+#[cfg(test)]
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
 }

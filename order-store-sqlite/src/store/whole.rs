@@ -104,16 +104,11 @@ fn keys(db: &Connection, page: &[Dumped]) -> rusqlite::Result<BTreeMap<OrderId, 
 
 #[cfg(test)]
 mod tests {
-    use std::path::Path;
-    use std::time::Duration;
-
-    use order_core::time::Timestamp;
-
     use super::*;
     use crate::store::schema;
 
     fn plan(sql: &str) -> Vec<String> {
-        let db = schema::open_writer(Path::new(":memory:"), Duration::ZERO, Timestamp::default()).unwrap();
+        let db = schema::open_in_memory();
         let mut statement = db.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();
         let lines = statement.query_map(params![1, 1, 1], |row| row.get::<_, String>(3)).unwrap();
         lines.collect::<Result<_, _>>().unwrap()

@@ -1,10 +1,9 @@
 //! The one thread that writes. Whatever has queued up while it was committing becomes the next transaction.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -17,10 +16,15 @@ use tokio::sync::oneshot;
 use super::apply::apply;
 use super::encode::Prepared;
 use super::errors::{commit_error, store_error};
-use super::{schema, work};
+use super::log::LogKeeper;
+use super::schema::{self, StoreFile};
+use super::work;
 
 /// The most changesets in one transaction: bounds how long the first of them waits for the last.
 const GROUP_MAX: usize = 256;
+
+/// How often it is looked whether the log can be cut back, when there is nothing else to do.
+const CLOSING_LOOK: Duration = Duration::from_millis(1);
 
 const BEGIN: &str = "BEGIN IMMEDIATE";
 const COMMIT: &str = "COMMIT";
@@ -84,10 +88,10 @@ pub(super) struct Writer {
 }
 
 impl Writer {
-    pub(super) fn start(db: Connection, path: PathBuf, busy_timeout: Duration, clock: Arc<dyn Clock>) -> std::io::Result<Self> {
+    pub(super) fn start(db: Connection, file: StoreFile, clock: Arc<dyn Clock>, log: Option<LogKeeper>) -> std::io::Result<Self> {
         let (jobs, queue) = channel();
         let counters = Arc::new(Counters::default());
-        let state = Thread { db: Some(db), path, busy_timeout, clock, queue, counters: Arc::clone(&counters) };
+        let state = Thread { log, db: Some(db), file, clock, queue, counters: Arc::clone(&counters) };
         let thread = std::thread::Builder::new().name("order-store-writer".into()).spawn(move || state.run())?;
         Ok(Writer { jobs: Some(jobs), thread: Some(thread), counters })
     }
@@ -116,10 +120,11 @@ impl Drop for Writer {
 }
 
 struct Thread {
+    /// First, so that connections that read are closed before the one that writes, which then takes the log along. None in memory.
+    log: Option<LogKeeper>,
     /// None after a failed commit, until it could be opened again.
     db: Option<Connection>,
-    path: PathBuf,
-    busy_timeout: Duration,
+    file: StoreFile,
     clock: Arc<dyn Clock>,
     queue: Receiver<Job>,
     counters: Arc<Counters>,
@@ -128,7 +133,7 @@ struct Thread {
 impl Thread {
     fn run(mut self) {
         let mut group = Vec::with_capacity(GROUP_MAX);
-        while let Ok(job) = self.queue.recv() {
+        while let Some(job) = self.next_job() {
             let mut read = None;
             let mut next = Some(job);
             while let Some(job) = next.take() {
@@ -141,10 +146,32 @@ impl Thread {
                 }
             }
             self.write(&mut group);
+            self.keep_log();
             if let (Some(read), Some(db)) = (read, &self.db) {
                 // Whoever waits for it notices that its answer was dropped.
                 let _ = catch_unwind(AssertUnwindSafe(|| read(db)));
             }
+        }
+    }
+
+    /// None when nobody can hand in any more.
+    fn next_job(&mut self) -> Option<Job> {
+        loop {
+            if !self.log.as_ref().is_some_and(LogKeeper::is_closing) {
+                return self.queue.recv().ok();
+            }
+            // Reads wait for the log to be cut back, whether or not anything else is committed.
+            match self.queue.recv_timeout(CLOSING_LOOK) {
+                Ok(job) => return Some(job),
+                Err(RecvTimeoutError::Timeout) => self.keep_log(),
+                Err(RecvTimeoutError::Disconnected) => return None,
+            }
+        }
+    }
+
+    fn keep_log(&mut self) {
+        if let (Some(log), Some(db)) = (&mut self.log, &self.db) {
+            log.keep(db);
         }
     }
 
@@ -234,7 +261,7 @@ impl Thread {
 
     fn connection(&mut self) -> Result<&Connection, StoreError> {
         if self.db.is_none() {
-            self.db = Some(schema::open_writer(&self.path, self.busy_timeout, self.clock.now())?);
+            self.db = Some(schema::open_writer(&self.file, self.clock.now())?);
         }
         // Just filled.
         self.db.as_ref().ok_or_else(|| StoreError::new(StoreErrorKind::Unavailable, "the database is not open"))
