@@ -136,11 +136,11 @@ fn count_sql(query: &ListQuery) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::store::schema;
+    use crate::store::open;
     use order_core::ids::UserId;
 
     fn plan(query: &ListQuery) -> String {
-        let db = schema::open_in_memory();
+        let db = open::open_in_memory();
         let sql = format!("EXPLAIN QUERY PLAN {}", page_sql(query));
         let mut statement = db.prepare(&sql).unwrap();
         let nothing = params![None::<i64>, None::<i64>, None::<i64>, None::<i64>, 1, 0];

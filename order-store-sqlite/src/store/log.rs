@@ -14,8 +14,8 @@ use std::time::{Duration, Instant};
 
 use rusqlite::Connection;
 
+use super::open::StoreFile;
 use super::readers::{Closed, Readers};
-use super::schema::StoreFile;
 
 /// How long long reads are waited for before they are ended, where writing waits too.
 const LONG_READS_WAITED_FOR: Duration = Duration::from_secs(1);
@@ -45,9 +45,7 @@ struct Closing {
 
 impl LogKeeper {
     pub(super) fn new(file: StoreFile, readers: Arc<Readers>) -> Self {
-        let mut log = file.path.as_os_str().to_owned();
-        log.push("-wal");
-        LogKeeper { log: log.into(), file, readers, closing: None, not_before: None }
+        LogKeeper { log: file.log(), file, readers, closing: None, not_before: None }
     }
 
     /// Whether reads wait for the log to be cut back, so that [`LogKeeper::keep`] must be called again soon.
@@ -57,7 +55,7 @@ impl LogKeeper {
 
     /// Looks after the log; called after commits, on the thread that writes.
     pub(super) fn keep(&mut self, db: &Connection) {
-        let limit = self.file.log_limit;
+        let limit = self.file.log_limit();
         let size = std::fs::metadata(&self.log).map_or(0, |file| file.len());
         let mut closing = match self.closing.take() {
             Some(closing) => closing,
@@ -80,7 +78,7 @@ impl LogKeeper {
         let short = wait_until(Instant::now() + REST_WAITED_FOR, pin!(Arc::clone(&self.readers).close_short()));
         let _ = db.busy_timeout(OTHERS_WAITED_FOR);
         let cut = checkpoint(db, "TRUNCATE");
-        let _ = db.busy_timeout(self.file.busy_timeout);
+        let _ = db.busy_timeout(self.file.busy_timeout());
         self.not_before = (!matches!(cut, Ok(true))).then(|| Instant::now() + PAUSE);
         drop((short, closed));
     }
@@ -108,12 +106,11 @@ fn wait_until<T>(deadline: Instant, mut future: Pin<&mut (impl Future<Output = T
 #[cfg(test)]
 mod tests {
     use order_core::store::{StoreError, StoreErrorKind};
-    use order_core::time::Timestamp;
 
     use super::*;
     use crate::store::errors::store_error;
+    use crate::store::open::Folder;
     use crate::store::readers::Bounds;
-    use crate::store::schema::{self, Folder};
 
     const BOUNDS: Bounds = Bounds { short: 2, long: 2, long_queue: 9, limit: Duration::from_secs(3600) };
 
@@ -126,10 +123,10 @@ mod tests {
 
     fn bench(name: &str) -> Bench {
         let folder = Folder::new(name);
-        let db = schema::open_writer(&folder.store(), Timestamp::default()).unwrap();
+        let (file, db) = folder.store();
         db.execute_batch("CREATE TABLE filler (x); PRAGMA wal_autocheckpoint = 0").unwrap();
-        let readers = Arc::new(Readers::new(folder.store(), BOUNDS));
-        let keeper = LogKeeper::new(folder.store(), Arc::clone(&readers));
+        let readers = Arc::new(Readers::new(file.clone(), BOUNDS));
+        let keeper = LogKeeper::new(file, Arc::clone(&readers));
         Bench { db, keeper, readers, _folder: folder }
     }
 
@@ -221,7 +218,7 @@ mod tests {
     #[tokio::test]
     async fn reads_of_others_are_not_waited_for_for_long() {
         let mut bench = bench("log-others");
-        let other = schema::open_reader(&bench.keeper.file).unwrap();
+        let other = bench.keeper.file.open_reader().unwrap();
         let snapshot = other.unchecked_transaction().unwrap();
         snapshot.query_row("SELECT count(*) FROM filler", [], |_| Ok(())).unwrap();
         bench.write_until(3 * MIB);

@@ -9,10 +9,14 @@ use rusqlite::Connection;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::errors::store_error;
-use super::schema::{self, StoreFile};
+use super::open::StoreFile;
+use super::schema;
 
 /// How many steps of SQLite's machine go by between two looks at whether a read is to end: about a millisecond's.
 const STEPS_BETWEEN_LOOKS: i32 = 10_000;
+
+/// How long short reads go on before it is looked again whether file and schema are still what they were.
+const LOOKS_APART: Duration = Duration::from_secs(1);
 
 /// What bounds the reads of a store.
 #[derive(Debug, Clone, Copy)]
@@ -59,7 +63,7 @@ impl Drop for Halted<'_> {
 struct Places {
     number: u32,
     free: Arc<Semaphore>,
-    idle: Mutex<Vec<Connection>>,
+    idle: Mutex<Vec<Reader>>,
     /// Those who read are to end.
     halted: Arc<AtomicBool>,
 }
@@ -74,6 +78,13 @@ impl Places {
     async fn close(&self) -> Option<Closed> {
         Arc::clone(&self.free).acquire_many_owned(self.number).await.ok().map(Closed)
     }
+}
+
+/// A connection that is used again and again.
+struct Reader {
+    db: Connection,
+    /// When it was last looked whether file and schema are still what they were.
+    looked: Option<Instant>,
 }
 
 /// Why a read was ended before it was done.
@@ -170,7 +181,7 @@ impl Readers {
     /// Runs `read` here and now.
     pub(super) async fn run<T>(&self, read: impl FnOnce(&Connection) -> Result<T, StoreError>) -> Result<T, StoreError> {
         let _place = self.short.free.acquire().await.map_err(|_| closed())?;
-        self.with_connection(&self.short, &Run::new(self.bounds.limit, &self.short), read)
+        self.with_connection(&self.short, LOOKS_APART, &Run::new(self.bounds.limit, &self.short), read)
     }
 
     /// Runs `read` where it may take its time. It ends when nobody waits for it any more.
@@ -185,7 +196,7 @@ impl Readers {
         apart(move || {
             // The place is free when the read is over, which may be later than its caller's end.
             let _place = place;
-            readers.with_connection(&readers.long, &run, read)
+            readers.with_connection(&readers.long, Duration::ZERO, &run, read)
         })
         .await
     }
@@ -212,7 +223,8 @@ impl Readers {
         let readers = Arc::clone(self);
         apart(move || {
             let _copying = Counted::in_(&readers.copies);
-            copy(&schema::open_copier(&readers.file).map_err(store_error)?)
+            readers.file.must_be_the_same()?;
+            copy(&readers.file.open_copier().map_err(store_error)?)
         })
         .await
     }
@@ -220,18 +232,28 @@ impl Readers {
     fn with_connection<T>(
         &self,
         places: &Places,
+        looks_apart: Duration,
         run: &Arc<Run>,
         read: impl FnOnce(&Connection) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
         let idle = places.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
-        let db = match idle {
-            Some(db) => db,
-            None => schema::open_reader(&self.file).map_err(store_error)?,
+        let mut reader = match idle {
+            Some(reader) => reader,
+            None => {
+                self.file.must_be_the_same()?;
+                Reader { db: self.file.open_reader().map_err(store_error)?, looked: None }
+            }
         };
+        // Before anything is read: what looked after the read before would end this one.
         let looked_after = Arc::clone(run);
-        db.progress_handler(STEPS_BETWEEN_LOOKS, Some(move || looked_after.is_over())).map_err(store_error)?;
-        let result = read(&db);
-        places.idle.lock().unwrap_or_else(PoisonError::into_inner).push(db);
+        reader.db.progress_handler(STEPS_BETWEEN_LOOKS, Some(move || looked_after.is_over())).map_err(store_error)?;
+        if reader.looked.is_none_or(|looked| looked.elapsed() >= looks_apart) {
+            self.file.must_be_the_same()?;
+            schema::must_still_fit(&reader.db)?;
+            reader.looked = Some(Instant::now());
+        }
+        let result = read(&reader.db);
+        places.idle.lock().unwrap_or_else(PoisonError::into_inner).push(reader);
         result.map_err(|error| self.said_why(error, run.ended.get()))
     }
 
@@ -265,11 +287,10 @@ pub(super) fn closed() -> StoreError {
 mod tests {
     use std::task::Poll;
 
-    use order_core::time::Timestamp;
     use tokio::sync::oneshot;
 
     use super::*;
-    use crate::store::schema::Folder;
+    use crate::store::open::Folder;
 
     const FOR_EVER: &str = "WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n) SELECT count(*) FROM n";
 
@@ -280,8 +301,7 @@ mod tests {
     /// Readers of a new store, whose folder goes with the test.
     fn readers(name: &str, bounds: Bounds) -> (Arc<Readers>, Folder) {
         let folder = Folder::new(name);
-        schema::open_writer(&folder.store(), Timestamp::default()).unwrap();
-        (Arc::new(Readers::new(folder.store(), bounds)), folder)
+        (Arc::new(Readers::new(folder.store().0, bounds)), folder)
     }
 
     const BOUNDS: Bounds = Bounds { short: 2, long: 1, long_queue: 2, limit: Duration::from_secs(3600) };
@@ -333,13 +353,20 @@ mod tests {
 
     #[tokio::test]
     async fn a_read_that_does_not_end_is_ended() {
-        let (readers, _folder) = readers("limit", Bounds { limit: Duration::from_millis(50), ..BOUNDS });
+        let (readers, _folder) = readers("limit", Bounds { limit: Duration::from_millis(900), ..BOUNDS });
         for error in [readers.run_long(for_ever).await.unwrap_err(), readers.run(for_ever).await.unwrap_err()] {
             assert_eq!(error.kind, StoreErrorKind::Unavailable);
-            assert_eq!(error.message, "the read took longer than 50ms: ask for less");
+            assert_eq!(error.message, "the read took longer than 900ms: ask for less");
         }
-        // Its connection is as good as new.
-        assert_eq!(readers.run_long(|_| Ok(7)).await.unwrap(), 7);
+        // Its connection is as good as new, however long it is used.
+        let many = |db: &Connection| {
+            let sql = "WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n WHERE x < 5000) SELECT max(x) FROM n";
+            db.prepare_cached(sql).and_then(|mut s| s.query_row([], |row| row.get::<_, i64>(0))).map_err(store_error)
+        };
+        for _ in 0..50 {
+            assert_eq!(readers.run_long(many).await.unwrap(), 5000);
+            assert_eq!(readers.run(many).await.unwrap(), 5000);
+        }
     }
 
     #[tokio::test]

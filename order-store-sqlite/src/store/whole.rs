@@ -105,10 +105,10 @@ fn keys(db: &Connection, page: &[Dumped]) -> rusqlite::Result<BTreeMap<OrderId, 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::store::schema;
+    use crate::store::open;
 
     fn plan(sql: &str) -> Vec<String> {
-        let db = schema::open_in_memory();
+        let db = open::open_in_memory();
         let mut statement = db.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();
         let lines = statement.query_map(params![1, 1, 1], |row| row.get::<_, String>(3)).unwrap();
         lines.collect::<Result<_, _>>().unwrap()

@@ -3,7 +3,7 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -12,13 +12,15 @@ use order_core::runtime::Clock;
 use order_core::store::{ClaimRequest, CommitError, Committed, StoreError, StoreErrorKind};
 use rusqlite::Connection;
 use tokio::sync::oneshot;
+use uuid::Uuid;
 
 use super::apply::apply;
 use super::encode::Prepared;
 use super::errors::{commit_error, store_error};
 use super::log::LogKeeper;
-use super::schema::{self, StoreFile};
-use super::work;
+use super::open::{Access, StoreFile};
+use super::{schema, whole, work};
+use crate::turn::Turns;
 
 /// The most changesets in one transaction: bounds how long the first of them waits for the last.
 const GROUP_MAX: usize = 256;
@@ -26,7 +28,6 @@ const GROUP_MAX: usize = 256;
 /// How often it is looked whether the log can be cut back, when there is nothing else to do.
 const CLOSING_LOOK: Duration = Duration::from_millis(1);
 
-const BEGIN: &str = "BEGIN IMMEDIATE";
 const COMMIT: &str = "COMMIT";
 const ROLLBACK: &str = "ROLLBACK";
 
@@ -82,16 +83,24 @@ struct Counters {
 
 /// The thread's owner: dropping it waits until everything queued is written.
 pub(super) struct Writer {
-    jobs: Option<Sender<Job>>,
+    jobs: Option<SyncSender<Job>>,
     thread: Option<JoinHandle<()>>,
     counters: Arc<Counters>,
 }
 
 impl Writer {
-    pub(super) fn start(db: Connection, file: StoreFile, clock: Arc<dyn Clock>, log: Option<LogKeeper>) -> std::io::Result<Self> {
-        let (jobs, queue) = channel();
+    pub(super) fn start(
+        db: Connection,
+        file: StoreFile,
+        store: Uuid,
+        clock: Arc<dyn Clock>,
+        log: Option<LogKeeper>,
+        queued: usize,
+    ) -> std::io::Result<Self> {
+        let (jobs, queue) = sync_channel(queued.max(1));
         let counters = Arc::new(Counters::default());
-        let state = Thread { log, db: Some(db), file, clock, queue, counters: Arc::clone(&counters) };
+        let state =
+            Thread { log, db: Some(db), file, store, clock, turns: Turns::default(), queue, counters: Arc::clone(&counters) };
         let thread = std::thread::Builder::new().name("order-store-writer".into()).spawn(move || state.run())?;
         Ok(Writer { jobs: Some(jobs), thread: Some(thread), counters })
     }
@@ -102,10 +111,14 @@ impl Writer {
         WriterStats { transactions: read(transactions), writes: read(writes), rows: read(rows) }
     }
 
-    /// Queues a job. If the thread is gone the job is dropped, which whoever waits for it notices.
-    pub(super) fn send(&self, job: Job) {
-        if let Some(jobs) = &self.jobs {
-            let _ = jobs.send(job);
+    /// Queues a job, or refuses it: then nothing of it happens. If the thread is gone the job is dropped, which whoever waits for
+    /// it notices.
+    pub(super) fn send(&self, job: Job) -> Result<(), StoreError> {
+        match self.jobs.as_ref().map(|jobs| jobs.try_send(job)) {
+            Some(Err(TrySendError::Full(_))) => {
+                Err(StoreError::new(StoreErrorKind::Unavailable, "too much waits to be written already: try again later"))
+            }
+            Some(Ok(()) | Err(TrySendError::Disconnected(_))) | None => Ok(()),
         }
     }
 }
@@ -125,7 +138,10 @@ struct Thread {
     /// None after a failed commit, until it could be opened again.
     db: Option<Connection>,
     file: StoreFile,
+    /// The id of what is in the file.
+    store: Uuid,
     clock: Arc<dyn Clock>,
+    turns: Turns,
     queue: Receiver<Job>,
     counters: Arc<Counters>,
 }
@@ -229,9 +245,18 @@ impl Thread {
         }
         let clock = Arc::clone(&self.clock);
         let counters = Arc::clone(&self.counters);
-        let db = self.connection().map_err(failed(Step::Begin))?;
+        let busy_timeout = self.file.busy_timeout();
+        self.connect().map_err(failed(Step::Begin))?;
+        let Thread { db: Some(db), turns, .. } = self else {
+            return Err(failed(Step::Begin)(StoreError::new(StoreErrorKind::Unavailable, "the database is not open")));
+        };
+        let db = &*db;
         let rows_before = db.total_changes();
-        run(db, BEGIN).map_err(store_error).map_err(failed(Step::Begin))?;
+        turns.begin(db, busy_timeout).map_err(store_error).map_err(failed(Step::Begin))?;
+        if let Err(error) = schema::must_still_fit(db) {
+            rollback(db);
+            return Err(Failure { step: Step::Begin, error });
+        }
         let mut done = Vec::with_capacity(writes.len());
         for write in writes {
             let one = catch_unwind(AssertUnwindSafe(|| match write {
@@ -253,18 +278,26 @@ impl Thread {
             rollback(db);
             return Err(Failure { step: Step::Commit, error: commit_error(error) });
         }
+        turns.end();
         counters.transactions.fetch_add(1, Ordering::Relaxed);
         counters.writes.fetch_add(done.len() as u64, Ordering::Relaxed);
         counters.rows.fetch_add(db.total_changes() - rows_before, Ordering::Relaxed);
         Ok(done)
     }
 
-    fn connection(&mut self) -> Result<&Connection, StoreError> {
-        if self.db.is_none() {
-            self.db = Some(schema::open_writer(&self.file, self.clock.now())?);
+    /// Sees to a connection to the file that was opened in the beginning: after a failure it is opened again, and must have the same store.
+    fn connect(&mut self) -> Result<(), StoreError> {
+        self.file.must_be_the_same()?;
+        if self.db.is_some() {
+            return Ok(());
         }
-        // Just filled.
-        self.db.as_ref().ok_or_else(|| StoreError::new(StoreErrorKind::Unavailable, "the database is not open"))
+        let db = self.file.open_writer(Access::Existing, self.clock.now())?;
+        if whole::store_id(&db).map_err(store_error)? != self.store {
+            let message = "another store stands in the file by now: start anew";
+            return Err(StoreError::new(StoreErrorKind::Misconfigured, message));
+        }
+        self.db = Some(db);
+        Ok(())
     }
 }
 

@@ -5,6 +5,7 @@ mod desk;
 mod directory;
 mod inventory;
 mod load;
+mod opening;
 mod parts;
 
 use std::path::PathBuf;
