@@ -13,7 +13,7 @@ use order_core::runtime::{Clock, Runtime, SystemClock, TokioRuntime};
 use order_core::services::Clients;
 use order_core::store::OrderStore;
 use order_store_sqlite::shop::{Shop, ShopError};
-use order_store_sqlite::{SqliteOptions, SqliteStore};
+use order_store_sqlite::{Access, SqliteOptions, SqliteStore};
 
 use crate::exit::{Code, Failure, Outcome};
 use crate::settings::{Settings, StoreUrl};
@@ -44,42 +44,79 @@ pub fn operator() -> Principal {
 }
 
 impl Engine {
-    /// The engine over the store and the shop of `settings`.
+    /// The engine over the store and the shop of `settings`; makes a store that is not there.
     pub async fn open(settings: &Settings) -> Outcome<Self> {
         Engine::open_on(settings, Arc::new(TokioRuntime::default())).await
     }
 
     /// The same, run by `runtime`.
     pub async fn open_on(settings: &Settings, runtime: Arc<dyn Runtime>) -> Outcome<Self> {
-        let shop = open_shop(settings, Arc::new(SystemClock))?;
-        let prices = shop.price_book().await?;
-        let currency = order_core::pricing::Pricing::currency(&prices);
-        Engine::over(settings, shop, prices, currency, runtime)
+        Engine::with_shop(settings, Access::Create, runtime).await
     }
 
     /// The engine for commands about orders that exist: a store that is not there is not made.
     pub async fn open_existing(settings: &Settings) -> Outcome<Self> {
         must_exist(&settings.store)?;
-        Engine::open(settings).await
+        Engine::with_shop(settings, Access::Existing, Arc::new(TokioRuntime::default())).await
     }
 
-    /// The engine for commands that call no service: the shop's file is neither made nor touched, and neither is a store
-    /// that is not there.
+    /// The engine for commands that read orders and the shop.
+    pub async fn open_to_look(settings: &Settings) -> Outcome<Self> {
+        must_exist(&settings.store)?;
+        Engine::with_shop(settings, Access::ReadOnly, Arc::new(TokioRuntime::default())).await
+    }
+
+    /// The same for what an order would cost: a store that is not there has no orders, and is not made to find that out.
+    pub async fn open_to_quote(settings: &Settings) -> Outcome<Self> {
+        match &settings.store {
+            StoreUrl::Sqlite(path) if !path.exists() => {
+                Engine::open(&Settings { store: StoreUrl::Memory, ..settings.clone() }).await
+            }
+            _ => Engine::open_to_look(settings).await,
+        }
+    }
+
+    /// The engine for commands that only read, and call no service: neither the store nor the shop is made or brought up to
+    /// date.
     pub fn open_for_reading(settings: &Settings) -> Outcome<Self> {
         must_exist(&settings.store)?;
-        Engine::open_without_shop(settings)
+        Engine::without_shop(settings, Access::ReadOnly)
     }
 
-    /// The same, but makes a store that is not there: for who waits for others to write.
+    /// The engine for commands that write to orders that exist, and call no service.
+    pub fn open_existing_without_shop(settings: &Settings) -> Outcome<Self> {
+        must_exist(&settings.store)?;
+        Engine::without_shop(settings, Access::Existing)
+    }
+
+    /// The same, but makes a store that is not there.
     pub fn open_without_shop(settings: &Settings) -> Outcome<Self> {
+        Engine::without_shop(settings, Access::Create)
+    }
+
+    async fn with_shop(settings: &Settings, access: Access, runtime: Arc<dyn Runtime>) -> Outcome<Self> {
+        let shop = existing_shop(settings)?;
+        let prices = shop.price_book().await?;
+        let currency = order_core::pricing::Pricing::currency(&prices);
+        Engine::over(settings, access, shop, prices, currency, runtime)
+    }
+
+    fn without_shop(settings: &Settings, access: Access) -> Outcome<Self> {
         let shop = Shop::in_memory(Arc::new(SystemClock))?;
         let prices =
             PriceBook::new(Currency::USD, vec![], vec![], vec![], vec![]).map_err(|e| Failure::caused(Code::Unavailable, &e))?;
-        Engine::over(settings, shop, prices, Currency::USD, Arc::new(TokioRuntime::default()))
+        Engine::over(settings, access, shop, prices, Currency::USD, Arc::new(TokioRuntime::default()))
     }
 
-    fn over(settings: &Settings, shop: Shop, prices: PriceBook, currency: Currency, runtime: Arc<dyn Runtime>) -> Outcome<Self> {
-        let store = open_store(settings, Arc::new(SystemClock))?;
+    fn over(
+        settings: &Settings,
+        access: Access,
+        shop: Shop,
+        prices: PriceBook,
+        currency: Currency,
+        runtime: Arc<dyn Runtime>,
+    ) -> Outcome<Self> {
+        let store = open_store_as(access, settings, Arc::new(SystemClock))?;
         let store: Arc<dyn OrderStore> = Arc::new(store);
         let payment_methods = prices.payment_methods().iter().map(|m| m.method.to_string()).collect();
         let manager = OrderManager::builder(store, shop.clone())
@@ -107,16 +144,33 @@ pub fn must_exist(store: &StoreUrl) -> Outcome {
     }
 }
 
-/// The store of `settings`, judging times by `clock`.
+/// The store of `settings`, judging times by `clock`; made if it is not there.
 pub fn open_store(settings: &Settings, clock: Arc<dyn Clock>) -> Outcome<SqliteStore> {
-    let options = SqliteOptions::new(clock);
+    open_store_as(Access::Create, settings, clock)
+}
+
+/// The store of `settings`, judging times by `clock`.
+pub fn open_store_as(access: Access, settings: &Settings, clock: Arc<dyn Clock>) -> Outcome<SqliteStore> {
+    let options = SqliteOptions { access, ..SqliteOptions::new(clock) };
     Ok(match &settings.store {
         StoreUrl::Memory => SqliteStore::open(":memory:", options)?,
         StoreUrl::Sqlite(path) => SqliteStore::open(path, options)?,
     })
 }
 
-/// The shop of `settings`, telling time by `clock`.
+/// The shop of `settings`, which must be there.
+pub fn existing_shop(settings: &Settings) -> Outcome<Shop> {
+    match &settings.shop {
+        Some(path) if !path.exists() => {
+            let failure = Failure::new(Code::Unavailable, format!("there is no shop {}", path.display()));
+            Err(failure.hint("check --shop; `order shop load FILE` makes one from a catalogue, such as examples/catalogue.toml"))
+        }
+        Some(path) => Ok(Shop::open_existing(path, Arc::new(SystemClock))?),
+        None => open_shop(settings, Arc::new(SystemClock)),
+    }
+}
+
+/// The shop of `settings`, telling time by `clock`; made if it is not there.
 pub fn open_shop(settings: &Settings, clock: Arc<dyn Clock>) -> Outcome<Shop> {
     Ok(match &settings.shop {
         None => Shop::in_memory(clock)?,

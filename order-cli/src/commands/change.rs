@@ -40,8 +40,11 @@ pub enum Changed {
 
 /// Does what the command says, and works the order until nothing is due now.
 pub async fn change(settings: &Settings, out: &Out, command: ChangeCommand) -> Outcome {
-    let engine =
-        if calls_services(&command) { Engine::open_existing(settings).await? } else { Engine::open_for_reading(settings)? };
+    let engine = if calls_services(&command) {
+        Engine::open_existing(settings).await?
+    } else {
+        Engine::open_existing_without_shop(settings)?
+    };
     let added = new_items(&command, &engine.shop).await?;
     let now = order_core::runtime::Clock::now(&order_core::runtime::SystemClock);
     let desk = Desk { manager: &engine.manager, principal: &engine.principal, now, wait: None };
@@ -61,7 +64,7 @@ pub async fn change(settings: &Settings, out: &Out, command: ChangeCommand) -> O
 
 /// Writes something down.
 pub async fn note(settings: &Settings, out: &Out, args: Note) -> Outcome {
-    let engine = Engine::open_for_reading(settings)?;
+    let engine = Engine::open_existing_without_shop(settings)?;
     let options = CommandOptions { key: args.key, expected_version: args.expect_version, wait: None };
     let order = engine.manager.note(&engine.principal, args.order.order, options, args.text).await?;
     out.one(&OrderView::of(&order), || text(&order))

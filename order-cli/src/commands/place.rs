@@ -54,7 +54,7 @@ fn expected_total(text: &str, engine: &Engine) -> Outcome<Money> {
 /// Says what an order would cost.
 pub async fn quote(settings: &Settings, out: &Out, args: Request) -> Outcome {
     let request = Draft::read(args)?;
-    let engine = Engine::open(settings).await?;
+    let engine = Engine::open_to_quote(settings).await?;
     let request = request.resolve(&engine.shop).await?;
     let quote = engine.manager.quote(&engine.principal, &request).await?;
     out.one(&QuoteView::of(&quote), || quote_text(&quote))

@@ -31,7 +31,7 @@ struct WorkView {
 
 /// Does what is due, once or for ever.
 pub async fn work(settings: &Settings, out: &Out, args: Work) -> Outcome {
-    let engine = Engine::open(settings).await?;
+    let engine = Engine::open_existing(settings).await?;
     if args.retry_stuck {
         let retried = engine.manager.retry_stuck(&engine.principal).await?;
         for line in said_of_retries(&retried) {

@@ -111,13 +111,16 @@ fn work_says_when_nothing_is_due() {
 fn the_first_of_option_environment_and_file_counts() {
     let bench = Bench::with_shop();
     bench.write("order.toml", "store = \"sqlite:from-file.db\"\nformat = \"json\"\n");
-    assert!(bench.run(&["work"]).must(0).out.starts_with('{'));
+    // Makes a store without orders.
+    let nothing = bench.write("nothing.jsonl", "");
+    let restore = ["restore", nothing.as_str()];
+    assert!(bench.run(&restore).must(0).out.starts_with('{'));
     assert!(bench.dir().join("from-file.db").exists());
     let env = [("ORDER_STORE", "sqlite:from-env.db"), ("ORDER_FORMAT", "jsonl")];
-    assert_eq!(bench.run_with(&["work"], &env, "").must(0).out.lines().count(), 1);
+    assert_eq!(bench.run_with(&restore, &env, "").must(0).out.lines().count(), 1);
     assert!(bench.dir().join("from-env.db").exists());
-    let ran = bench.run_with(&["--store", "sqlite:from-option.db", "--format", "table", "work"], &env, "");
-    assert!(ran.must(0).out.starts_with("worked 0 orders"));
+    let ran = bench.run_with(&["--store", "sqlite:from-option.db", "--format", "table", "restore", &nothing], &env, "");
+    assert!(ran.must(0).out.starts_with("restored 0 orders"));
     assert!(bench.dir().join("from-option.db").exists());
     bench.run_with(&["list"], &[("ORDER_FORMAT", "xml")], "").must(2).says("ORDER_FORMAT");
     bench.write("order.toml", "colour = true\n");
@@ -128,12 +131,52 @@ fn the_first_of_option_environment_and_file_counts() {
 fn who_looks_at_a_store_that_is_not_there_is_told_so_and_makes_none() {
     let bench = Bench::with_shop();
     let id = "01900000-0000-7000-8000-000000000000";
-    for command in [&["list"][..], &["get", id], &["stuck"], &["check"], &["timeline", id], &["ship", id], &["note", id, "x"]] {
+    for command in [
+        &["list"][..],
+        &["get", id],
+        &["stuck"],
+        &["check"],
+        &["timeline", id],
+        &["ship", id],
+        &["note", id, "x"],
+        &["work"],
+        &["export"],
+        &["watch", "--until-idle"],
+    ] {
         let mut args = vec!["--store", "sqlite:gone.db"];
         args.extend(command);
         bench.run(&args).must(4).says("there is no store gone.db").says("check --store");
         assert!(!bench.dir().join("gone.db").exists(), "{command:?}");
     }
+    bench.write("gone.db", "");
+    for command in [&["list"][..], &["work"], &["note", id, "x"]] {
+        let mut args = vec!["--store", "sqlite:gone.db"];
+        args.extend(command);
+        bench.run(&args).must(4).says("cannot open gone.db: it is empty: there never was a store in it, or all of it was lost");
+    }
+}
+
+#[test]
+fn who_needs_a_shop_that_is_not_there_is_told_so_and_makes_none() {
+    let bench = Bench::empty();
+    let address = examples().join("address.json");
+    let to = ["--ship-to", address.to_str().unwrap(), "--shipping-method", "STANDARD"];
+    let ordered = [&["--user", USER, "--item", "MUG-01", "--payment-method", "CREDIT_CARD"], &to[..]].concat();
+    let with = |command| [&[command], &ordered[..]].concat();
+    for command in [
+        &["shop", "stock"][..],
+        &["shop", "payments"],
+        &["shop", "restock", "MUG-01", "1"],
+        &["serve", "--listen", "127.0.0.1:0"],
+        &with("place"),
+        &with("quote"),
+    ] {
+        bench.run(command).must(4).says("there is no shop shop.db").says("`order shop load FILE` makes one");
+    }
+    assert_eq!(std::fs::read_dir(bench.dir()).unwrap().count(), 0);
+    let bench = Bench::with_shop();
+    bench.run(&with("quote")).must(0);
+    assert!(!bench.dir().join("orders.db").exists(), "an order that is not placed needs no store");
 }
 
 #[test]
