@@ -14,7 +14,7 @@ use common::{TempFile, clock, full, place, plain};
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_log_stays_bounded_while_lists_overlap_without_a_pause() {
     const LIMIT: u64 = 1 << 20;
-    const COMMITS: u32 = 2_000;
+    const COMMITS: u32 = 500;
     let file = TempFile::new();
     let options = SqliteOptions { long_readers: 2, log_limit: LIMIT, ..SqliteOptions::new(clock()) };
     let store = Arc::new(SqliteStore::open(&file.0, options).unwrap());

@@ -130,7 +130,7 @@ fn histories_checks_stock_and_payments_have_their_fields() {
 
 #[test]
 fn a_quote_places_nothing() {
-    let bench = Bench::with_shop();
+    let bench = Bench::with_shop_and_store();
     let file = crate::bench::examples().join("order.json");
     let quote = bench.json(&["quote", "--file", file.to_str().unwrap()], 0);
     for (field, value) in

@@ -1,9 +1,10 @@
 //! How fast orders are placed and read, against the bare driver doing the same in the same run.
 //!
-//! `cargo bench -p order-store-sqlite --bench place` prints the whole comparison, with `-- place`, `-- read` or `-- shop` that part
-//! of it; with `-- million` it places a million orders and prints the process's memory on the way; with `-- --keep` it leaves
+//! `cargo bench -p order-store-sqlite --bench place` prints the whole comparison, with `-- place`, `-- footprint`, `-- read` or
+//! `-- shop` that part of it; with `-- million` it places a million orders and prints the process's memory on the way; with `-- --keep` it leaves
 //! its databases behind.
 
+mod footprint;
 mod reads;
 mod shop;
 mod through_shop;
@@ -40,6 +41,11 @@ fn main() {
         if wants("place") {
             for tells in [false, true] {
                 place(&folder, tells).await;
+            }
+        }
+        if wants("footprint") {
+            for tells in [false, true] {
+                footprint::print(&folder, tells).await;
             }
         }
         if wants("read") {

@@ -233,7 +233,10 @@ fn write_records(db: &Connection, prepared: &Prepared, tallies: &[Tally<'_>]) ->
         debug_assert_ne!(held_before, held);
         let change = if held { sql::INSERT_CLAIM } else { sql::DELETE_CLAIM };
         db.prepare_cached(change)?.execute(params![id, name])?;
-        db.prepare_cached(sql::PUT_CLAIM_COUNT)?.execute(params![name, in_use])?;
+        match in_use {
+            0 => db.prepare_cached(sql::DELETE_CLAIM_COUNT)?.execute([name])?,
+            in_use => db.prepare_cached(sql::PUT_CLAIM_COUNT)?.execute(params![name, in_use])?,
+        };
     }
     Ok(())
 }

@@ -5,6 +5,8 @@
 //! begun wait until those under way are done, while writing and short reads go on; then short ones wait too, for as long as it
 //! takes to cut the log back. If it has grown to twice that size meanwhile, writing waits, and long reads that are still not done
 //! are ended. Reads of other processes are only waited for, and not for long.
+//!
+//! The same is done after a redaction, whatever the size: the log still has what was erased.
 
 use std::path::PathBuf;
 use std::pin::{Pin, pin};
@@ -25,7 +27,11 @@ const REST_WAITED_FOR: Duration = Duration::from_millis(250);
 const OTHERS_WAITED_FOR: Duration = Duration::from_millis(100);
 /// How long the log is left alone after it could not be cut back.
 const PAUSE: Duration = Duration::from_secs(1);
-/// Between two looks.
+/// Between two looks at reads of our own, when there is nothing else to do.
+const LOOK_AT_OURS: Duration = Duration::from_millis(1);
+/// The same, where a copy or another process keeps what is to be gone.
+const LOOK_AT_OTHERS: Duration = Duration::from_millis(100);
+/// Between two looks, when there is.
 const STEP: Duration = Duration::from_micros(200);
 
 /// Cuts the log of one store back when it gets too long.
@@ -35,6 +41,8 @@ pub(super) struct LogKeeper {
     readers: Arc<Readers>,
     closing: Option<Closing>,
     not_before: Option<Instant>,
+    /// Something in it is to be gone, however short it is.
+    to_be_wiped: bool,
 }
 
 /// The wait for long reads under way.
@@ -45,12 +53,21 @@ struct Closing {
 
 impl LogKeeper {
     pub(super) fn new(file: StoreFile, readers: Arc<Readers>) -> Self {
-        LogKeeper { log: file.log(), file, readers, closing: None, not_before: None }
+        LogKeeper { log: file.log(), file, readers, closing: None, not_before: None, to_be_wiped: false }
     }
 
-    /// Whether reads wait for the log to be cut back, so that [`LogKeeper::keep`] must be called again soon.
-    pub(super) fn is_closing(&self) -> bool {
-        self.closing.is_some()
+    /// Says that something was erased from the file that the log still has: it is cut back as soon as reads let it.
+    pub(super) fn wipe(&mut self) {
+        self.to_be_wiped = true;
+    }
+
+    /// When [`LogKeeper::keep`] must be called again, though nothing was committed.
+    pub(super) fn next_look(&self) -> Option<Duration> {
+        match (&self.closing, self.to_be_wiped) {
+            (Some(_), _) => Some(LOOK_AT_OURS),
+            (None, true) => Some(LOOK_AT_OTHERS),
+            (None, false) => None,
+        }
     }
 
     /// Looks after the log; called after commits, on the thread that writes.
@@ -59,7 +76,8 @@ impl LogKeeper {
         let size = std::fs::metadata(&self.log).map_or(0, |file| file.len());
         let mut closing = match self.closing.take() {
             Some(closing) => closing,
-            None if size <= limit || self.not_before.is_some_and(|t| Instant::now() < t) || self.readers.is_copying() => return,
+            None if size <= limit && !self.to_be_wiped => return,
+            None if self.not_before.is_some_and(|t| Instant::now() < t) || self.readers.is_copying() => return,
             None => Closing { since: Instant::now(), closed: Box::pin(Arc::clone(&self.readers).close_long()) },
         };
         let closed = match poll_once(closing.closed.as_mut()) {
@@ -79,7 +97,9 @@ impl LogKeeper {
         let _ = db.busy_timeout(OTHERS_WAITED_FOR);
         let cut = checkpoint(db, "TRUNCATE");
         let _ = db.busy_timeout(self.file.busy_timeout());
-        self.not_before = (!matches!(cut, Ok(true))).then(|| Instant::now() + PAUSE);
+        let cut = matches!(cut, Ok(true));
+        self.to_be_wiped &= !cut;
+        self.not_before = (!cut).then(|| Instant::now() + PAUSE);
         drop((short, closed));
     }
 }
@@ -187,17 +207,17 @@ mod tests {
         let (open, first) = bench.read(Endless::UntilTold).await;
         bench.write_until(MIB + 200_000);
         bench.keeper.keep(&bench.db);
-        assert!(bench.keeper.is_closing());
+        assert!(bench.keeper.closing.is_some());
         let readers = Arc::clone(&bench.readers);
         let mut next = Box::pin(readers.run_long(|_| Ok(7)));
         assert!(poll_once(next.as_mut()).is_pending(), "there is a place, which it may not have");
         assert_eq!(bench.readers.run(|_| Ok(8)).await.unwrap(), 8);
         bench.keeper.keep(&bench.db);
-        assert!(bench.keeper.is_closing() && bench.log() > MIB);
+        assert!(bench.keeper.closing.is_some() && bench.log() > MIB);
         drop(open);
         first.await.unwrap().unwrap();
         bench.keeper.keep(&bench.db);
-        assert!(!bench.keeper.is_closing());
+        assert!(bench.keeper.closing.is_none());
         assert_eq!(bench.log(), 0);
         assert_eq!(next.await.unwrap(), 7);
     }
@@ -223,7 +243,7 @@ mod tests {
         snapshot.query_row("SELECT count(*) FROM filler", [], |_| Ok(())).unwrap();
         bench.write_until(3 * MIB);
         bench.keeper.keep(&bench.db);
-        assert!(!bench.keeper.is_closing() && bench.log() >= 3 * MIB);
+        assert!(bench.keeper.closing.is_none() && bench.log() >= 3 * MIB);
         let started = Instant::now();
         bench.keeper.keep(&bench.db);
         assert!(started.elapsed() < OTHERS_WAITED_FOR, "it is left alone for a while");
@@ -251,7 +271,7 @@ mod tests {
         begins.await.unwrap();
         bench.write_until(MIB + 200_000);
         bench.keeper.keep(&bench.db);
-        assert!(!bench.keeper.is_closing() && bench.log() > MIB);
+        assert!(bench.keeper.closing.is_none() && bench.log() > MIB);
         drop(open);
         copying.await.unwrap().unwrap();
         bench.keeper.keep(&bench.db);

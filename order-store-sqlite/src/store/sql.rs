@@ -174,6 +174,8 @@ pub(super) const DELETE_CLAIM: &str = "DELETE FROM order_claims WHERE order_id =
 /// Clause 8.
 pub(super) const PUT_CLAIM_COUNT: &str = "INSERT INTO order_claim_counts (name, in_use) VALUES (?1, ?2) \
      ON CONFLICT (name) DO UPDATE SET in_use = excluded.in_use";
+/// Clause 8: one that nobody uses needs no row.
+pub(super) const DELETE_CLAIM_COUNT: &str = "DELETE FROM order_claim_counts WHERE name = ?1";
 
 // --- work, clauses 11 to 15 ---
 

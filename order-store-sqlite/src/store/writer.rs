@@ -5,11 +5,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
 use std::thread::JoinHandle;
-use std::time::Duration;
 
 use order_core::ids::OrderId;
 use order_core::runtime::Clock;
-use order_core::store::{ClaimRequest, CommitError, Committed, StoreError, StoreErrorKind};
+use order_core::store::{Changeset, ClaimRequest, CommitError, Committed, StoreError, StoreErrorKind};
 use rusqlite::Connection;
 use tokio::sync::oneshot;
 use uuid::Uuid;
@@ -25,9 +24,6 @@ use crate::turn::Turns;
 /// The most changesets in one transaction: bounds how long the first of them waits for the last.
 const GROUP_MAX: usize = 256;
 
-/// How often it is looked whether the log can be cut back, when there is nothing else to do.
-const CLOSING_LOOK: Duration = Duration::from_millis(1);
-
 const COMMIT: &str = "COMMIT";
 const ROLLBACK: &str = "ROLLBACK";
 
@@ -42,6 +38,15 @@ pub(super) enum Job {
 pub(super) enum Write {
     Commit(Arc<Prepared>, oneshot::Sender<Result<Committed, CommitError>>),
     Claim(ClaimRequest, oneshot::Sender<Result<Vec<OrderId>, StoreError>>),
+}
+
+impl Write {
+    /// Whether something is erased that the write-ahead log still has.
+    fn erases(&self) -> bool {
+        let Write::Commit(prepared, _) = self else { return false };
+        let Changeset { before, after, .. } = &prepared.changeset;
+        after.redacted_at.is_some() && before.as_ref().is_some_and(|before| before.redacted_at.is_none())
+    }
 }
 
 /// What one write came to.
@@ -173,11 +178,9 @@ impl Thread {
     /// None when nobody can hand in any more.
     fn next_job(&mut self) -> Option<Job> {
         loop {
-            if !self.log.as_ref().is_some_and(LogKeeper::is_closing) {
-                return self.queue.recv().ok();
-            }
-            // Reads wait for the log to be cut back, whether or not anything else is committed.
-            match self.queue.recv_timeout(CLOSING_LOOK) {
+            let Some(look) = self.log.as_ref().and_then(LogKeeper::next_look) else { return self.queue.recv().ok() };
+            // The log waits to be cut back, and reads for that, whether or not anything else is committed.
+            match self.queue.recv_timeout(look) {
                 Ok(job) => return Some(job),
                 Err(RecvTimeoutError::Timeout) => self.keep_log(),
                 Err(RecvTimeoutError::Disconnected) => return None,
@@ -247,7 +250,7 @@ impl Thread {
         let counters = Arc::clone(&self.counters);
         let busy_timeout = self.file.busy_timeout();
         self.connect().map_err(failed(Step::Begin))?;
-        let Thread { db: Some(db), turns, .. } = self else {
+        let Thread { db: Some(db), turns, log, .. } = self else {
             return Err(failed(Step::Begin)(StoreError::new(StoreErrorKind::Unavailable, "the database is not open")));
         };
         let db = &*db;
@@ -279,6 +282,9 @@ impl Thread {
             return Err(Failure { step: Step::Commit, error: commit_error(error) });
         }
         turns.end();
+        if let Some(log) = log.as_mut().filter(|_| writes.iter().any(Write::erases)) {
+            log.wipe();
+        }
         counters.transactions.fetch_add(1, Ordering::Relaxed);
         counters.writes.fetch_add(done.len() as u64, Ordering::Relaxed);
         counters.rows.fetch_add(db.total_changes() - rows_before, Ordering::Relaxed);
