@@ -69,6 +69,8 @@ async fn a_store_that_is_only_read_is_not_written_to() {
     assert_eq!((error.kind, error.message.as_str()), (StoreErrorKind::Misconfigured, "the store was opened for reading only"));
     let claim = ClaimRequest { fence: fence(1), ttl: std::time::Duration::from_secs(1), limit: 1, order: None };
     assert_eq!(reading.claim(&claim).await.unwrap_err().kind, StoreErrorKind::Misconfigured);
+    let apart = SqliteOptions { access: Access::ReadOnly, reads_apart: true, ..SqliteOptions::new(clock()) };
+    assert_eq!(load(&SqliteStore::open(&file.0, apart).unwrap(), order.id).await.0, order);
     // It sees what others write.
     let later = place(&store, plain(3)).await;
     assert_eq!(load(&reading, later.id).await.0, later);

@@ -55,6 +55,10 @@ pub struct SqliteOptions {
     pub clock: Arc<dyn Clock>,
     /// How many reads of one order run at a time, at least 1; each has a connection, opened when first needed. 4.
     pub readers: usize,
+    /// Whether these run on threads of their own rather than on the thread that asks. That costs more than the read itself as long as
+    /// the system keeps the file in memory; set it where the file is larger, so that no thread of the async runtime waits for a
+    /// disk. False.
+    pub reads_apart: bool,
     /// How many lists, sums and pages of the feed or of a dump are read at a time, at least 1: beside those of `readers`, which
     /// never wait for them. Half the processors, 4 at the most, so that the other half is there for short reads.
     pub long_readers: usize,
@@ -81,6 +85,7 @@ impl SqliteOptions {
             access: Access::Create,
             clock,
             readers: 4,
+            reads_apart: false,
             long_readers: std::thread::available_parallelism().map_or(1, |n| (n.get() / 2).clamp(1, 4)),
             long_queue: 64,
             read_limit: Duration::from_secs(30),
@@ -105,6 +110,7 @@ pub struct SqliteStore {
     readers: Option<Arc<Readers>>,
     /// None of a store that is only read.
     writer: Option<Writer>,
+    reads_apart: bool,
 }
 
 impl SqliteStore {
@@ -116,13 +122,23 @@ impl SqliteStore {
     /// database. While it is open, the same is said of every write, and sooner or later of every read, if a newer program migrates
     /// the file or somebody replaces it.
     pub fn open(path: impl AsRef<Path>, options: SqliteOptions) -> Result<Self, StoreError> {
-        let SqliteOptions { access, clock, readers, long_readers, long_queue, read_limit, write_queue, log_limit, busy_timeout } =
-            options;
+        let SqliteOptions {
+            access,
+            clock,
+            readers,
+            reads_apart,
+            long_readers,
+            long_queue,
+            read_limit,
+            write_queue,
+            log_limit,
+            busy_timeout,
+        } = options;
         let bounds = Bounds { short: readers, long: long_readers, long_queue, limit: read_limit };
         let mut file = StoreFile::new(path.as_ref().to_owned(), busy_timeout, log_limit);
         if access == Access::ReadOnly && !file.is_memory() {
             let id = whole::store_id(&file.open_for_reading()?).map_err(store_error)?;
-            return Ok(SqliteStore { id, clock, readers: Some(Arc::new(Readers::new(file, bounds))), writer: None });
+            return Ok(SqliteStore { id, clock, readers: Some(Arc::new(Readers::new(file, bounds))), writer: None, reads_apart });
         }
         let db = file.open_writer(access, clock.now())?;
         let id = whole::store_id(&db).map_err(store_error)?;
@@ -130,7 +146,7 @@ impl SqliteStore {
         let log = readers.as_ref().map(|readers| LogKeeper::new(file.clone(), Arc::clone(readers)));
         let writer = Writer::start(db, file, id, Arc::clone(&clock), log, write_queue)
             .map_err(|e| StoreError::caused(StoreErrorKind::Unavailable, "cannot start the thread that writes", e))?;
-        Ok(SqliteStore { id, clock, readers, writer: Some(writer) })
+        Ok(SqliteStore { id, clock, readers, writer: Some(writer), reads_apart })
     }
 
     /// What was written since the store was opened.
@@ -169,6 +185,7 @@ impl SqliteStore {
         read: impl FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
         match &self.readers {
+            Some(readers) if self.reads_apart => readers.run_apart(read).await,
             Some(readers) => readers.run(read).await,
             None => self.read_on_writer(read).await,
         }

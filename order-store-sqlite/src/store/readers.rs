@@ -34,7 +34,8 @@ pub(super) struct Bounds {
 /// Connections that only read, opened when first needed.
 ///
 /// A read of one order runs on its caller's thread: it touches a few pages that are nearly always in memory and waits for no
-/// lock, and handing it to another thread would cost as much as it takes. Lists and sums go to tokio's blocking threads, and
+/// lock, and handing it to another thread would cost as much as it takes; who has a file larger than memory can have it done all
+/// the same. Lists and sums go to tokio's blocking threads, and
 /// have places of their own, so that however many of them are asked for, an order is found at once.
 pub(super) struct Readers {
     file: StoreFile,
@@ -184,6 +185,23 @@ impl Readers {
         self.with_connection(&self.short, LOOKS_APART, &Run::new(self.bounds.limit, &self.short), read)
     }
 
+    /// The same on another thread, where pages are likely to be read from a disk.
+    pub(super) async fn run_apart<T: Send + 'static>(
+        self: &Arc<Self>,
+        read: impl FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let place = Arc::clone(&self.short.free).acquire_owned().await.map_err(|_| closed())?;
+        let run = Run::new(self.bounds.limit, &self.short);
+        let _wanted = Wanted(Arc::clone(&run));
+        let readers = Arc::clone(self);
+        apart(move || {
+            // The place is free when the read is over, which may be later than its caller's end.
+            let _place = place;
+            readers.with_connection(&readers.short, LOOKS_APART, &run, read)
+        })
+        .await
+    }
+
     /// Runs `read` where it may take its time. It ends when nobody waits for it any more.
     pub(super) async fn run_long<T: Send + 'static>(
         self: &Arc<Self>,
@@ -194,7 +212,6 @@ impl Readers {
         let _wanted = Wanted(Arc::clone(&run));
         let readers = Arc::clone(self);
         apart(move || {
-            // The place is free when the read is over, which may be later than its caller's end.
             let _place = place;
             readers.with_connection(&readers.long, Duration::ZERO, &run, read)
         })
@@ -354,7 +371,9 @@ mod tests {
     #[tokio::test]
     async fn a_read_that_does_not_end_is_ended() {
         let (readers, _folder) = readers("limit", Bounds { limit: Duration::from_millis(900), ..BOUNDS });
-        for error in [readers.run_long(for_ever).await.unwrap_err(), readers.run(for_ever).await.unwrap_err()] {
+        let long = readers.run_long(for_ever).await;
+        let (short, apart) = (readers.run(for_ever).await, readers.run_apart(for_ever).await);
+        for error in [long.unwrap_err(), short.unwrap_err(), apart.unwrap_err()] {
             assert_eq!(error.kind, StoreErrorKind::Unavailable);
             assert_eq!(error.message, "the read took longer than 900ms: ask for less");
         }
@@ -366,6 +385,7 @@ mod tests {
         for _ in 0..50 {
             assert_eq!(readers.run_long(many).await.unwrap(), 5000);
             assert_eq!(readers.run(many).await.unwrap(), 5000);
+            assert_eq!(readers.run_apart(many).await.unwrap(), 5000);
         }
     }
 
