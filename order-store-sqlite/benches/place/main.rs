@@ -77,6 +77,10 @@ async fn learn(folder: &Path, tells: bool) -> Template {
     let manager = manager(Arc::clone(&watched), tells);
     place_one(&manager).await;
     at_rest(&manager).await;
+    // A snapshot is taken after its commit, which at_rest may have seen already.
+    while (watched.snapshots.lock().expect("nobody panicked").len() as u64) < store.stats().transactions {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
     let template = Template::of(&watched.snapshots.lock().expect("nobody panicked"));
     let stats = store.stats();
     assert_eq!(stats.transactions, template.transactions() as u64, "every commit was seen");
