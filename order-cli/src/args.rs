@@ -9,9 +9,11 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use order_core::ids::{IdempotencyKey, Reference, Sku, UserId};
 use order_core::number::OrderNumber;
 use order_core::order::{OperationState, Status};
+use order_core::request::HoldInput;
 use order_core::store::{Cursor, FeedCursor, OrderRef, SortKey};
 use uuid::Uuid;
 
+use crate::input::holds;
 use crate::output::Format;
 
 /// Takes orders through placing, stock, payment, shipping, returns, edits and cancellation.
@@ -194,6 +196,15 @@ pub struct Place {
     /// Refuse if the total is not this
     #[arg(long, value_name = "AMOUNT")]
     pub expect_total: Option<String>,
+    /// Hold it from the moment it is accepted, such as fraud-review:ship:2d; repeatable
+    #[arg(long = "hold", value_name = "KIND[:BLOCKS][:DURATION]", value_parser = holds::parse)]
+    pub holds: Vec<HoldInput>,
+    /// Keep VALUE with it under KEY; repeatable
+    #[arg(long = "metadata", value_name = "KEY=VALUE", value_parser = holds::entry)]
+    pub metadata: Vec<(String, String)>,
+    /// What it is called elsewhere, such as by the channel it was sold in
+    #[arg(long, value_name = "REF")]
+    pub external_ref: Option<String>,
 }
 
 /// Options of `list`.
@@ -228,13 +239,16 @@ pub struct RetryPayment {
     /// How it is paid now
     #[arg(long)]
     pub method: String,
+    /// How much of what an order is short, in its currency; all of it if not said
+    #[arg(long, value_name = "AMOUNT")]
+    pub amount: Option<String>,
     /// A file with the client's opaque payment token
     #[arg(long, value_name = "FILE")]
     pub payment_token_file: Option<PathBuf>,
     /// Where a payment provider sends the customer back to
     #[arg(long, value_name = "URL")]
     pub return_url: Option<String>,
-    /// Makes it safe to repeat: the same key is applied once per order
+    /// Makes it safe to repeat: under the same key it is done once per order, and another command is refused
     #[arg(long, value_name = "KEY")]
     pub key: Option<IdempotencyKey>,
     /// Refuse if the order has changed since this version
@@ -302,7 +316,7 @@ pub struct Note {
     pub order: ById,
     /// What to write down, at most 2000 characters
     pub text: String,
-    /// Makes it safe to repeat: the same key is applied once per order
+    /// Makes it safe to repeat: under the same key it is done once per order, and another command is refused
     #[arg(long, value_name = "KEY")]
     pub key: Option<IdempotencyKey>,
     /// Refuse if the order has changed since this version

@@ -193,7 +193,7 @@ async fn take_picture<S: OrderStore>(store: &S, shop: Option<&Shop>, id: OrderId
     let mut journal: Vec<JournalRow> = Vec::new();
     loop {
         let after = journal.last().map_or(0, |r| r.seq);
-        let rows = store.journal(&JournalQuery { order: id, after, limit: PAGE }).await?;
+        let rows = store.journal(&JournalQuery::of(id, after, PAGE)).await?;
         let last = rows.len() < PAGE as usize;
         journal.extend(rows);
         if last {

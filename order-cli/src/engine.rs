@@ -1,21 +1,20 @@
 //! The engine as commands use it: a store, the embedded shop and the manager over both.
 
 use std::sync::Arc;
-use std::time::Duration;
 
-use order_core::error::Error;
 use order_core::ids::OrderId;
-use order_core::manager::{OrderManager, Principal, Watch};
+use order_core::manager::{LeaseWait, OrderManager, Principal, Watch};
 use order_core::money::Currency;
 use order_core::order::Order;
 use order_core::pricing::PriceBook;
 use order_core::runtime::{Clock, Runtime, SystemClock, TokioRuntime};
-use order_core::services::Clients;
 use order_core::store::OrderStore;
+use order_core::time::Timestamp;
 use order_store_sqlite::shop::{Shop, ShopError};
-use order_store_sqlite::{SqliteOptions, SqliteStore};
+use order_store_sqlite::{Access, SqliteOptions, SqliteStore};
 
 use crate::exit::{Code, Failure, Outcome};
+use crate::output::note;
 use crate::settings::{Settings, StoreUrl};
 
 /// A manager over any store and the embedded shop.
@@ -43,48 +42,94 @@ pub fn operator() -> Principal {
     Principal::operator("cli")
 }
 
+/// What an engine runs on, and who is told of leases that are waited for.
+type Running = (Arc<dyn Runtime>, fn(&LeaseWait));
+
+/// For a person at a terminal.
+fn told() -> Running {
+    (Arc::new(TokioRuntime::default()), say_wait)
+}
+
 impl Engine {
-    /// The engine over the store and the shop of `settings`.
+    /// The engine over the store and the shop of `settings`; makes a store that is not there.
     pub async fn open(settings: &Settings) -> Outcome<Self> {
-        Engine::open_on(settings, Arc::new(TokioRuntime::default())).await
+        Engine::with_shop(settings, Access::Create, told()).await
     }
 
-    /// The same, run by `runtime`.
+    /// The same, run by `runtime`, and without a word about leases that are waited for: for a server, which nobody watches.
     pub async fn open_on(settings: &Settings, runtime: Arc<dyn Runtime>) -> Outcome<Self> {
-        let shop = open_shop(settings, Arc::new(SystemClock))?;
-        let prices = shop.price_book().await?;
-        let currency = order_core::pricing::Pricing::currency(&prices);
-        Engine::over(settings, shop, prices, currency, runtime)
+        Engine::with_shop(settings, Access::Create, (runtime, |_| {})).await
     }
 
     /// The engine for commands about orders that exist: a store that is not there is not made.
     pub async fn open_existing(settings: &Settings) -> Outcome<Self> {
         must_exist(&settings.store)?;
-        Engine::open(settings).await
+        Engine::with_shop(settings, Access::Existing, told()).await
     }
 
-    /// The engine for commands that call no service: the shop's file is neither made nor touched, and neither is a store
-    /// that is not there.
+    /// The engine for commands that read orders and the shop.
+    pub async fn open_to_look(settings: &Settings) -> Outcome<Self> {
+        must_exist(&settings.store)?;
+        Engine::with_shop(settings, Access::ReadOnly, told()).await
+    }
+
+    /// The same for what an order would cost: a store that is not there has no orders, and is not made to find that out.
+    pub async fn open_to_quote(settings: &Settings) -> Outcome<Self> {
+        match &settings.store {
+            StoreUrl::Sqlite(path) if !path.exists() => {
+                Engine::open(&Settings { store: StoreUrl::Memory, ..settings.clone() }).await
+            }
+            _ => Engine::open_to_look(settings).await,
+        }
+    }
+
+    /// The engine for commands that only read, and call no service: neither the store nor the shop is made or brought up to
+    /// date.
     pub fn open_for_reading(settings: &Settings) -> Outcome<Self> {
         must_exist(&settings.store)?;
-        Engine::open_without_shop(settings)
+        Engine::without_shop(settings, Access::ReadOnly)
     }
 
-    /// The same, but makes a store that is not there: for who waits for others to write.
+    /// The engine for commands that write to orders that exist, and call no service.
+    pub fn open_existing_without_shop(settings: &Settings) -> Outcome<Self> {
+        must_exist(&settings.store)?;
+        Engine::without_shop(settings, Access::Existing)
+    }
+
+    /// The same, but makes a store that is not there.
     pub fn open_without_shop(settings: &Settings) -> Outcome<Self> {
+        Engine::without_shop(settings, Access::Create)
+    }
+
+    async fn with_shop(settings: &Settings, access: Access, running: Running) -> Outcome<Self> {
+        let shop = existing_shop(settings)?;
+        let prices = shop.price_book().await?;
+        let currency = order_core::pricing::Pricing::currency(&prices);
+        Engine::over(settings, access, shop, prices, currency, running)
+    }
+
+    fn without_shop(settings: &Settings, access: Access) -> Outcome<Self> {
         let shop = Shop::in_memory(Arc::new(SystemClock))?;
         let prices =
             PriceBook::new(Currency::USD, vec![], vec![], vec![], vec![]).map_err(|e| Failure::caused(Code::Unavailable, &e))?;
-        Engine::over(settings, shop, prices, Currency::USD, Arc::new(TokioRuntime::default()))
+        Engine::over(settings, access, shop, prices, Currency::USD, told())
     }
 
-    fn over(settings: &Settings, shop: Shop, prices: PriceBook, currency: Currency, runtime: Arc<dyn Runtime>) -> Outcome<Self> {
-        let store = open_store(settings, Arc::new(SystemClock))?;
+    fn over(
+        settings: &Settings,
+        access: Access,
+        shop: Shop,
+        prices: PriceBook,
+        currency: Currency,
+        (runtime, on_wait): Running,
+    ) -> Outcome<Self> {
+        let store = open_store_as(access, settings, Arc::new(SystemClock))?;
         let store: Arc<dyn OrderStore> = Arc::new(store);
         let payment_methods = prices.payment_methods().iter().map(|m| m.method.to_string()).collect();
         let manager = OrderManager::builder(store, shop.clone())
             .pricing(Arc::new(prices))
             .runtime(runtime)
+            .on_wait(on_wait)
             .build()
             .map_err(|e| Failure::caused(Code::BadInput, &e))?;
         Ok(Engine { manager, shop, principal: operator(), currency, payment_methods })
@@ -92,7 +137,14 @@ impl Engine {
 
     /// Works the order until nothing is due for it now, waiting for whoever is at it; the order as it is then.
     pub async fn drive(&self, id: OrderId) -> Outcome<Arc<Order>> {
-        drive(&self.manager, id, &TokioRuntime::default()).await
+        Ok(self.manager.work_to_rest(id).await?)
+    }
+
+    /// The outcome, once all that goes on behind it has come to its end: a program that ends with a lease in its hands keeps
+    /// whoever wants something of the order next waiting until the lease runs out.
+    pub async fn finished<T, E>(&self, outcome: Result<T, E>) -> Result<T, E> {
+        self.manager.idle().await;
+        outcome
     }
 }
 
@@ -107,16 +159,33 @@ pub fn must_exist(store: &StoreUrl) -> Outcome {
     }
 }
 
-/// The store of `settings`, judging times by `clock`.
+/// The store of `settings`, judging times by `clock`; made if it is not there.
 pub fn open_store(settings: &Settings, clock: Arc<dyn Clock>) -> Outcome<SqliteStore> {
-    let options = SqliteOptions::new(clock);
+    open_store_as(Access::Create, settings, clock)
+}
+
+/// The store of `settings`, judging times by `clock`.
+pub fn open_store_as(access: Access, settings: &Settings, clock: Arc<dyn Clock>) -> Outcome<SqliteStore> {
+    let options = SqliteOptions { access, ..SqliteOptions::new(clock) };
     Ok(match &settings.store {
         StoreUrl::Memory => SqliteStore::open(":memory:", options)?,
         StoreUrl::Sqlite(path) => SqliteStore::open(path, options)?,
     })
 }
 
-/// The shop of `settings`, telling time by `clock`.
+/// The shop of `settings`, which must be there.
+pub fn existing_shop(settings: &Settings) -> Outcome<Shop> {
+    match &settings.shop {
+        Some(path) if !path.exists() => {
+            let failure = Failure::new(Code::Unavailable, format!("there is no shop {}", path.display()));
+            Err(failure.hint("check --shop; `order shop load FILE` makes one from a catalogue, such as examples/catalogue.toml"))
+        }
+        Some(path) => Ok(Shop::open_existing(path, Arc::new(SystemClock))?),
+        None => open_shop(settings, Arc::new(SystemClock)),
+    }
+}
+
+/// The shop of `settings`, telling time by `clock`; made if it is not there.
 pub fn open_shop(settings: &Settings, clock: Arc<dyn Clock>) -> Outcome<Shop> {
     Ok(match &settings.shop {
         None => Shop::in_memory(clock)?,
@@ -124,31 +193,16 @@ pub fn open_shop(settings: &Settings, clock: Arc<dyn Clock>) -> Outcome<Shop> {
     })
 }
 
-/// Works an order until nothing is due for it now; the order as it is then. A worker that has it is waited for, at most
-/// for the length of a lease.
-pub async fn drive<S: OrderStore, C: Clients>(
-    manager: &OrderManager<S, C>,
-    id: OrderId,
-    runtime: &impl Runtime,
-) -> Outcome<Arc<Order>> {
-    let mut pause = Duration::from_millis(1);
-    let patience = runtime.now().after(manager.policy().lease);
-    loop {
-        let loaded = manager.store().load(id.into(), None).await?;
-        let loaded = loaded.ok_or_else(|| Error::NotFound { what: "order", id: id.to_string() })?;
-        let now = runtime.now();
-        let Some(work) = loaded.work else { return Ok(loaded.order) };
-        let taken = work.fence.is_some() && work.leased_until.is_some_and(|until| until > now);
-        let due = work.due.is_some_and(|due| due <= now);
-        if taken && now < patience {
-            runtime.sleep(pause).await;
-            pause = (pause * 2).min(Duration::from_millis(50));
-        } else if due && !taken {
-            manager.work(id).await?;
-        } else {
-            return Ok(loaded.order);
-        }
-    }
+/// Says that another process's lease is waited for.
+fn say_wait(wait: &LeaseWait) {
+    note(format_args!("waiting for another worker's lease on {} (until {})", wait.number, time_of_day(wait.until)));
+}
+
+/// A moment within a day, as in `22:23:00 UTC`.
+pub fn time_of_day(at: Timestamp) -> String {
+    let text = at.to_string();
+    let time = text.split_once('T').map_or(&*text, |(_, time)| time.get(..8).unwrap_or(time));
+    format!("{time} UTC")
 }
 
 impl From<ShopError> for Failure {

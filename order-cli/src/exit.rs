@@ -164,7 +164,7 @@ impl From<StoreError> for Failure {
                 (Code::Unavailable, Some("check --store; if it is the right file, stop using it and restore it from a copy"))
             }
             StoreErrorKind::Misconfigured => {
-                (Code::Unavailable, Some("check --store: a file of orders that can be written, in a directory that exists"))
+                (Code::Unavailable, Some("check --store, and whether you may read its file, or write to it and its directory"))
             }
         };
         let failure = Failure::caused(code, &error);

@@ -5,10 +5,13 @@
 //! cargo run --release -p order-core --features testkit --example walk -- --verbose
 //! ```
 //!
-//! `--verbose` prints every pair. What may happen, what is checked and what bounds the states: `tests/rules/walk`.
+//! `--verbose` prints every pair. What may happen, what is checked and what bounds the states: `tests/rules/walk`; which facts are
+//! heard in either order in those states: `tests/rules/commuting.rs`.
 
 #![allow(missing_docs, dead_code, reason = "shared with tests/rules, which uses all of it")]
 
+#[path = "../tests/rules/commuting.rs"]
+mod commuting;
 #[path = "../tests/rules/invariants.rs"]
 mod invariants;
 #[path = "../tests/rules/journey.rs"]
@@ -23,6 +26,11 @@ mod steps;
 mod walk;
 
 use std::time::Instant;
+
+/// States of each pair of axes among which facts are heard in either order, and in each how manieth: hundreds of pairs in each of
+/// them, each four times.
+const FACTS_IN: usize = 20_000;
+const EVERY_NTH: usize = 101;
 
 #[allow(clippy::disallowed_methods, reason = "it measures real time")]
 fn main() {
@@ -56,4 +64,15 @@ fn main() {
     let seconds = began.elapsed().as_secs_f64();
     println!("{all_states} states in all; {all_ended} of {all_pairs} pairs of axes walked to their end, {seconds:.1} s");
     assert_eq!(all_ended, all_pairs, "a pair of axes was cut short");
+    for setting in walk::SETTINGS {
+        let since = Instant::now();
+        let pairs = commuting::everywhere(setting, FACTS_IN, EVERY_NTH);
+        println!(
+            "{}: {} pairs of facts in either order come to the same; in {} of them one ends or decides something, {:.1} s",
+            setting.0,
+            pairs.all,
+            pairs.decided,
+            since.elapsed().as_secs_f64()
+        );
+    }
 }

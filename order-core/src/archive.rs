@@ -15,8 +15,8 @@ use crate::ids::{ChangesetId, IdempotencyKey, Name, OrderId};
 use crate::machine::{begin, begin_imported, evolve};
 use crate::number::OrderNumber;
 use crate::order::{
-    Actor, Address, Addresses, Claim, CustomerAction, Event, JournalRow, Order, PaymentOperation, Status, decode_event,
-    encode_event,
+    Actor, Address, Addresses, Claim, CommandKey, CustomerAction, Event, JournalRow, Order, PaymentOperation, Status,
+    decode_event, encode_event,
 };
 use crate::store::{Changeset, ClaimChange, Dumped, KeyMethod, KeyRecord, WorkChange};
 use crate::text::Private;
@@ -89,6 +89,9 @@ struct Row {
     notes: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     command_key: Option<IdempotencyKey>,
+    /// There exactly if the key is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    command_hash: Option<Uuid>,
     changeset: ChangesetId,
     at: Timestamp,
 }
@@ -205,7 +208,8 @@ fn row_of(row: &JournalRow) -> Option<Row> {
         actor: actor.clone(),
         cause: cause.clone(),
         notes: notes.clone(),
-        command_key: command_key.clone(),
+        command_key: command_key.as_ref().map(|k| k.key.clone()),
+        command_hash: command_key.as_ref().map(|k| k.hash),
         changeset: *changeset,
         at: *at,
     })
@@ -284,7 +288,13 @@ fn unreadable(error: &serde_json::Error) -> ArchiveError {
 }
 
 fn journal_row(order: OrderId, row: Row, i: usize) -> Result<JournalRow, ArchiveError> {
-    let Row { seq, event, from, to, actor, cause, notes, command_key, changeset, at } = row;
+    let Row { seq, event, from, to, actor, cause, notes, command_key, command_hash, changeset, at } = row;
+    let command_key = match (command_key, command_hash) {
+        (Some(key), Some(hash)) => Some(CommandKey { key, hash }),
+        (None, None) => None,
+        (Some(_), None) => return Err(damaged(format!("journal[{i}].command_hash"), "is missing, and a command key is there")),
+        (None, Some(_)) => return Err(damaged(format!("journal[{i}].command_key"), "is missing, and a command's hash is there")),
+    };
     let event = decode_event(event.get()).map_err(|e| damaged(format!("journal[{i}].event"), e.to_string()))?;
     Ok(JournalRow { order, seq, event, from, to, actor, cause, notes, command_key, changeset, at })
 }

@@ -3,10 +3,12 @@
 use std::fmt;
 
 use crate::ids::{IdempotencyKey, OrderId};
+use crate::money::Money;
 use crate::number::OrderNumber;
 use crate::order::Shortage;
 use crate::services::{CallError, ServiceName};
 use crate::store::StoreError;
+use crate::time::Timestamp;
 
 /// Why a request was not carried out.
 #[derive(Debug, thiserror::Error)]
@@ -36,10 +38,12 @@ pub enum Error {
         actual: u64,
     },
     /// The idempotency key was used before for a different request. Use another key.
-    #[error("idempotency key {key} was used for a different request")]
+    #[error("idempotency key {key} was used for a different request{}", Used(.used.as_ref()))]
     KeyReused {
         /// The key.
         key: IdempotencyKey,
+        /// Of an order's command: the one that it was used for. `None` for placing.
+        used: Option<UsedFor>,
     },
     /// The caller may not do this.
     #[error("not allowed to {action}")]
@@ -59,6 +63,28 @@ pub enum Error {
     /// The store could not be used. Try again later.
     #[error(transparent)]
     Store(#[from] StoreError),
+}
+
+/// The command that a key was used for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UsedFor {
+    /// Its name, as in the journal.
+    pub command: String,
+    /// The journal row it wrote.
+    pub seq: u64,
+    /// When.
+    pub at: Timestamp,
+}
+
+struct Used<'a>(Option<&'a UsedFor>);
+
+impl fmt::Display for Used<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Some(UsedFor { command, seq, at }) => write!(f, ": {command}, journal row {seq}, at {at}"),
+            None => Ok(()),
+        }
+    }
 }
 
 /// What kind of [`Error`] it is, for status codes and exit codes.
@@ -150,6 +176,8 @@ pub struct Rejection {
     pub order: Option<(OrderId, OrderNumber)>,
     /// What was missing, for a shortage.
     pub shortages: Vec<Shortage>,
+    /// How much the order is short, if less is paid, or can still be captured, than it owes.
+    pub short: Option<Box<Money>>,
     /// What could be done instead, now.
     pub possible: Vec<&'static str>,
 }
@@ -157,7 +185,7 @@ pub struct Rejection {
 impl Rejection {
     /// A refusal that concerns no order.
     pub fn new(reason: RejectionReason, message: impl Into<String>) -> Self {
-        Rejection { reason, message: message.into(), order: None, shortages: Vec::new(), possible: Vec::new() }
+        Rejection { reason, message: message.into(), order: None, shortages: Vec::new(), short: None, possible: Vec::new() }
     }
 }
 

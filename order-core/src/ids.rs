@@ -136,8 +136,17 @@ texts! {
     Name, "name", 50, text::check_line, "expected 1 to 50 printable characters";
     /// A key by which a caller makes a request safe to repeat.
     IdempotencyKey, "idempotency key", 255, check_visible_ascii, "expected 1 to 255 visible ASCII characters";
+    /// What an order is called elsewhere: by the channel it was sold in, or the system it comes from.
+    ExternalRef, "external reference", 255, check_visible_ascii, "expected 1 to 255 visible ASCII characters";
     /// What another service calls a thing of its own: a hold, a payment.
     Reference, "reference", 255, text::check_line, "expected 1 to 255 printable characters";
+}
+
+/// An imported order is called what its key is.
+impl From<&IdempotencyKey> for ExternalRef {
+    fn from(key: &IdempotencyKey) -> Self {
+        ExternalRef(key.0.clone())
+    }
 }
 
 fn check_visible_ascii(s: &str, max: usize) -> Result<(), TextError> {

@@ -6,6 +6,8 @@
 pub enum Bug {
     /// The store lets a worker change an order's work whose lease somebody else has taken.
     NoFence,
+    /// Another command under a key is taken for a repeat of the first.
+    AnyUseIsARepeat,
     /// A repeated payment call gets a new key.
     NewKeyOnRetry,
     /// Money is taken before the stock is held.
@@ -38,12 +40,33 @@ pub enum Bug {
     CommitsUnderOneKey,
     /// Cancelled units keep their stock.
     CancelledKeepsStock,
+    /// An attempt that a refund or a dispute proves to be captured is looked up only when its time is over.
+    NamedAttemptsWait,
+    /// Nobody is told that an order is short, and goods leave all the same.
+    ShortInSilence,
+    /// What went back outside the engine makes less owed, so that it is never missed.
+    OutsideRefundsForgive,
+    /// A report that contradicts what is settled is dropped.
+    LaterReportsDropped,
+    /// An authorization that has lapsed still covers.
+    LapsedCovers,
+    /// What went back outside the engine is not taken off what is paid, and goes back once more.
+    OutsideRefundsIgnored,
+    /// A report that fitted nothing is never matched.
+    UnmatchedForgotten,
+    /// What a look-up says of a contradiction does not count.
+    LookUpsIgnored,
+    /// A dispute that has ended is not heard of again.
+    DisputesEndOnce,
+    /// An order with too little paid stays pending.
+    ShortStaysPending,
 }
 
 impl Bug {
     /// Every bug there is.
     pub const ALL: &'static [Bug] = &[
         Bug::NoFence,
+        Bug::AnyUseIsARepeat,
         Bug::NewKeyOnRetry,
         Bug::ChargeBeforeReserve,
         Bug::IntentAfterCall,
@@ -60,6 +83,16 @@ impl Bug {
         Bug::RedactionKeepsNotes,
         Bug::CommitsUnderOneKey,
         Bug::CancelledKeepsStock,
+        Bug::NamedAttemptsWait,
+        Bug::ShortInSilence,
+        Bug::OutsideRefundsForgive,
+        Bug::LaterReportsDropped,
+        Bug::LapsedCovers,
+        Bug::OutsideRefundsIgnored,
+        Bug::UnmatchedForgotten,
+        Bug::LookUpsIgnored,
+        Bug::DisputesEndOnce,
+        Bug::ShortStaysPending,
     ];
 }
 

@@ -16,7 +16,7 @@ pub enum LostStock {
 pub enum BeforeLapse {
     /// Capture what is owed, although not all of it has shipped.
     Capture,
-    /// Give it up and ask for a new one: for providers that authorize again without the customer.
+    /// Ask for a new one, and give it up once that is there: for providers that authorize again without the customer.
     Reauthorize,
     /// Nothing: what is not covered any more cannot ship until it is paid again.
     Nothing,
@@ -49,7 +49,8 @@ pub struct Policy {
     pub tries_before_attention: u32,
     /// After how many definite refusals a refund, void or release is not tried again by itself. 3.
     pub refusals_before_stuck: u32,
-    /// How often working on an order may die before it is left alone. 5.
+    /// How many workers in a row may be lost over an order before it is set aside: they took it over from each other, and none
+    /// gave it back. What fails at the store counts for none of them. 5.
     pub runs_before_stuck: u32,
     /// How many further reserves a suspect hold allows. 1.
     pub suspects_allowed: u32,
@@ -66,15 +67,22 @@ pub struct Policy {
     /// Whether stock is committed as soon as an order is confirmed, rather than when it ships: for inventories that can give
     /// committed units back. No.
     pub commit_at_confirm: bool,
+    /// How long a provider or a customer is waited for at the most, whatever the provider says. 30 days.
+    pub longest_wait: Duration,
+    /// Up to how much an order that is short is written off by itself, in minor units. 0: never.
+    pub write_off_up_to: i64,
+    /// Whether what goes back outside the engine after everything has arrived is written off by itself. No.
+    pub write_off_after_delivery: bool,
     /// Account statuses that may order, compared ignoring case. `active` and the empty status.
     pub user_statuses: Vec<String>,
     /// How long a caller waits for an order to be decided when it names no deadline. 10 s.
     pub answer_within: Duration,
     /// How much before its deadline a caller is answered. 200 ms.
     pub answer_margin: Duration,
-    /// After how many failed calls in a row a service counts as down, and new orders are refused. 20.
+    /// How many failed calls to a service, among the last twice as many, make it count as down, so that new orders are
+    /// refused; 1 to 10,000. 20.
     pub breaker_failures: u32,
-    /// How long a service that counts as down is left alone. 5 s.
+    /// How long a service that counts as down is left alone. Then one order at a time tries it out, and an answer ends it. 5 s.
     pub breaker_pause: Duration,
     /// How often who follows the feed looks for new rows. 200 ms.
     pub watch_poll: Duration,
@@ -105,6 +113,9 @@ impl Default for Policy {
             capture_warning: DAY,
             before_lapse: BeforeLapse::Capture,
             commit_at_confirm: false,
+            longest_wait: 30 * DAY,
+            write_off_up_to: 0,
+            write_off_after_delivery: false,
             user_statuses: vec!["active".into(), String::new()],
             answer_within: Duration::from_secs(10),
             answer_margin: Duration::from_millis(200),

@@ -6,10 +6,12 @@ use async_trait::async_trait;
 
 pub use price_book::{CouponRule, Discount, PaymentMethodRule, PriceBook, PriceBookError, ShippingRule, TaxRule};
 
-use crate::error::Error;
-use crate::ids::{Name, Sku, UserId};
+use crate::error::{Rejection, Violation};
+use crate::ids::{Name, ProductId, Sku, UserId, VariantId};
 use crate::money::{Currency, Minor};
-use crate::order::{Claim, PaymentTerms};
+use crate::order::{Address, Claim, PaymentTerms};
+use crate::services::CallError;
+use crate::text::Private;
 use crate::time::Timestamp;
 
 /// What is to be priced.
@@ -21,24 +23,38 @@ pub struct PricingRequest {
     pub currency: Currency,
     /// The lines, with their product prices.
     pub lines: Vec<PricingLine>,
-    /// Country of the shipping address, as written.
-    pub country: String,
-    /// State of the shipping address, as written.
-    pub state: String,
+    /// Where the goods go; `None` only for an order whose address is not known.
+    pub to: Private<Address>,
     /// The shipping method asked for.
     pub shipping_method: Option<Name>,
     /// The payment method asked for.
     pub payment_method: Name,
     /// The coupon asked for.
     pub coupon: Option<Name>,
-    /// Now.
+    /// The time whose prices count: now, or, when an edit asks whether a coupon still holds, when the order was placed.
     pub now: Timestamp,
+}
+
+impl PricingRequest {
+    /// The country the goods go to, as written; empty if it is not known.
+    pub fn country(&self) -> &str {
+        self.to.get().map_or("", |to| &to.country)
+    }
+
+    /// The state the goods go to, as written; empty if there is none or it is not known.
+    pub fn state(&self) -> &str {
+        self.to.get().map_or("", |to| &to.state)
+    }
 }
 
 /// A line to be priced.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PricingLine {
-    /// What.
+    /// The product.
+    pub product: ProductId,
+    /// Its variant, if one was chosen.
+    pub variant: Option<VariantId>,
+    /// What the inventory counts.
     pub sku: Sku,
     /// How many units.
     pub quantity: u32,
@@ -76,13 +92,48 @@ pub struct LineShares {
     pub tax_included: Minor,
 }
 
-/// Prices an order before it is decided. Called once per placing, and again for previews.
+/// Why there is no price.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum PricingError {
+    /// The request names what nobody offers, such as a shipping or payment method: every violation at once.
+    #[error("the request cannot be priced")]
+    Invalid(Vec<Violation>),
+    /// A business rule says no, such as a coupon that does not apply.
+    #[error(transparent)]
+    Rejected(#[from] Box<Rejection>),
+    /// What prices are made with could not be asked, or made no sense.
+    #[error(transparent)]
+    Call(#[from] CallError),
+}
+
+impl PricingError {
+    /// A request with one violation.
+    pub fn invalid(field: impl Into<String>, problem: impl Into<String>) -> Self {
+        PricingError::Invalid(vec![Violation::new(field, problem)])
+    }
+}
+
+impl From<Rejection> for PricingError {
+    fn from(rejection: Rejection) -> Self {
+        PricingError::Rejected(Box::new(rejection))
+    }
+}
+
+/// Prices an order before it is decided: asked once per placing and quote, and for every edit with the whole order as it
+/// will be.
+///
+/// It is believed like any service, not more. An answer counts if it has shares for every line; if nothing in it is
+/// negative; if a line's coupon is at most its subtotal, and its contained tax at most what is left of that; and if no
+/// amount is above [`Money::MAX_MINOR`](crate::money::Money::MAX_MINOR), for a line above that for each unit. Any other is
+/// refused with [`Error::Service`](crate::error::Error::Service), and so is one that does not come within
+/// [`Policy::call_deadline`](crate::policy::Policy::call_deadline): then the future is dropped.
 #[async_trait]
 pub trait Pricing: Send + Sync {
-    /// Prices it. [`Error::Invalid`] for a method nobody offers, [`Error::Rejected`] for a coupon that does not apply.
-    async fn price(&self, request: &PricingRequest) -> Result<Priced, Error>;
+    /// Prices it. [`PricingError::Invalid`] for a method nobody offers, [`PricingError::Rejected`] for a coupon that does not
+    /// apply: [`CouponMinimum`](crate::error::RejectionReason::CouponMinimum) says that the goods are worth too little for it.
+    async fn price(&self, request: &PricingRequest) -> Result<Priced, PricingError>;
     /// When money paid by `method` is due; `None` if nobody offers the method.
-    async fn terms(&self, method: &Name) -> Result<Option<PaymentTerms>, Error>;
+    async fn terms(&self, method: &Name) -> Result<Option<PaymentTerms>, PricingError>;
     /// The currency that prices are in.
     fn currency(&self) -> Currency;
 }

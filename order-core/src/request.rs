@@ -3,21 +3,23 @@
 //! The front ends copy what they were sent; the rules of what may be sent stand here, once for all of them.
 
 mod edit;
+mod hash;
 mod import;
+mod kept;
 
 use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
 
-use uuid::Uuid;
-
 pub(crate) use edit::check_line_count;
 pub use edit::{EditRequest, LineRef, ValidEdit};
+use hash::Encoder;
+pub(crate) use hash::command_hash;
 pub use import::{ImportedOnce, ValidImport, imported_id};
 
 use crate::error::{Error, Violation};
-use crate::ids::{Name, ParseIdError, ProductId, UserId, VariantId};
-use crate::order::{Address, AddressType, Addresses};
+use crate::ids::{ExternalRef, Name, ParseIdError, ProductId, UserId, VariantId};
+use crate::order::{Address, AddressType, Addresses, Blocks, HoldEnd};
 use crate::text::{self, Private, TextError};
 
 /// The most lines an order may have.
@@ -26,6 +28,10 @@ pub const MAX_LINES: usize = 100;
 pub const MAX_QUANTITY: u32 = 10_000;
 /// The longest notes, in characters.
 pub const MAX_NOTES: usize = 2_000;
+/// The most holds an order may be placed with.
+pub const MAX_HOLDS: usize = 10;
+/// The most entries of metadata an order may be placed with.
+pub const MAX_METADATA: usize = 50;
 const MAX_RETURN_URL: usize = 2_000;
 const MAX_TOKEN: usize = 1_000;
 
@@ -52,6 +58,25 @@ pub struct PlaceRequest {
     pub payment_token: Option<String>,
     /// Where the payment provider sends the customer back to.
     pub return_url: Option<String>,
+    /// What keeps it from going on from the moment it is accepted, such as a review: nothing can be faster than these. Not for
+    /// customers.
+    pub holds: Vec<HoldInput>,
+    /// What programs keep with it, by name. Not for customers.
+    pub metadata: BTreeMap<String, String>,
+    /// What it is called elsewhere, such as by the channel it was sold in: 1 to 255 visible ASCII characters. Need not be unique.
+    /// Not for customers.
+    pub external_ref: Option<String>,
+}
+
+/// A hold of a [`PlaceRequest`].
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct HoldInput {
+    /// Its kind; at most one of each.
+    pub kind: String,
+    /// What it blocks: `confirm`, `capture` or `ship`; confirming if empty.
+    pub blocks: String,
+    /// When it lapses by itself; only when it is lifted if none.
+    pub until: Option<HoldEnd>,
 }
 
 /// One line of a [`PlaceRequest`].
@@ -97,6 +122,8 @@ impl fmt::Debug for PlaceRequest {
             .field("payment_method", &self.payment_method)
             .field("shipping_method", &self.shipping_method)
             .field("coupon_code", &self.coupon_code)
+            .field("holds", &self.holds)
+            .field("external_ref", &self.external_ref)
             .finish_non_exhaustive()
     }
 }
@@ -122,6 +149,23 @@ pub struct ValidPlace {
     pub token: Private<String>,
     /// Where the payment provider sends the customer back to.
     pub return_url: Private<String>,
+    /// What keeps it from going on from the moment it is accepted.
+    pub holds: Vec<ValidHold>,
+    /// What programs keep with it; none if there is nothing.
+    pub metadata: Private<BTreeMap<Name, String>>,
+    /// What it is called elsewhere.
+    pub external_ref: Option<ExternalRef>,
+}
+
+/// A hold of a [`ValidPlace`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ValidHold {
+    /// Its kind.
+    pub kind: Name,
+    /// What it blocks.
+    pub blocks: Blocks,
+    /// When it lapses by itself.
+    pub until: Option<HoldEnd>,
 }
 
 /// One line of a [`ValidPlace`].
@@ -148,10 +192,7 @@ impl PlaceRequest {
             None => check.refuse("shipping_address", "is missing: say where the order goes"),
         };
         let billing = self.billing_address.as_ref().map(|address| check.address(AddressType::Billing, address));
-        let payment_method = match check.name("payment_method", &self.payment_method) {
-            Some(None) => check.refuse("payment_method", "is missing: name a payment method, such as card"),
-            method => method.flatten(),
-        };
+        let payment_method = check.payment_method(&self.payment_method);
         let shipping_method = check.name("shipping_method", &self.shipping_method);
         let coupon = check.name("coupon_code", self.coupon_code.as_deref().unwrap_or_default());
         let notes = given(&self.notes);
@@ -159,6 +200,9 @@ impl PlaceRequest {
         let token = given(&self.payment_token);
         let return_url = given(&self.return_url);
         check.paying(token, return_url);
+        let holds = check.holds(&self.holds);
+        let metadata = check.metadata(&self.metadata);
+        let external_ref = check.external_ref(given(&self.external_ref));
         // All of them are there unless something was refused.
         match (check.0.is_empty(), user, shipping, payment_method, shipping_method, coupon) {
             (true, Some(user), Some(shipping), Some(payment_method), Some(shipping_method), Some(coupon)) => Ok(ValidPlace {
@@ -171,9 +215,28 @@ impl PlaceRequest {
                 coupon,
                 token: Private(token.map(Into::into)),
                 return_url: Private(return_url.map(Into::into)),
+                holds,
+                metadata: Private(Some(metadata).filter(|m| !m.is_empty())),
+                external_ref,
             }),
             _ => Err(Error::Invalid(check.0)),
         }
+    }
+}
+
+/// How something is to be paid that was ordered before, or [`Error::Invalid`] with everything that is wrong with it.
+pub(crate) fn check_paying(
+    method: &str,
+    token: Option<String>,
+    return_url: Option<String>,
+) -> Result<(Name, Private<String>, Private<String>), Error> {
+    let mut check = Check::default();
+    let method = check.payment_method(method);
+    let (token, return_url) = (token.filter(|t| !t.is_empty()), return_url.filter(|url| !url.is_empty()));
+    check.paying(token.as_deref(), return_url.as_deref());
+    match (check.0.is_empty(), method) {
+        (true, Some(method)) => Ok((method, Private(token), Private(return_url))),
+        _ => Err(Error::Invalid(check.0)),
     }
 }
 
@@ -226,6 +289,13 @@ impl Check {
         let found = self.0.len();
         self.text(field, Some(text), |text| text::check_customer_line(text, usize::MAX));
         if self.0.len() > found { None } else { self.id(field, text).map(Some) }
+    }
+
+    fn payment_method(&mut self, text: &str) -> Option<Name> {
+        match self.name("payment_method", text) {
+            Some(None) => self.refuse("payment_method", "is missing: name a payment method, such as card"),
+            method => method.flatten(),
+        }
     }
 
     fn items(&mut self, items: &[ItemInput]) -> Vec<ValidItem> {
@@ -377,68 +447,6 @@ fn is_web_address(url: &str) -> bool {
         && rest.chars().all(|c| c.is_ascii_graphic() && !"\"<>\\^`{|}".contains(c))
         && (is_name || in_brackets.is_some_and(|address| address.parse::<std::net::Ipv6Addr>().is_ok()))
         && (port.is_empty() || port.parse::<u16>().is_ok())
-}
-
-/// The name space of request hashes; any fixed UUID.
-const REQUESTS: Uuid = Uuid::from_u128(0x9b1d_6b3e_52a4_4d0e_8f57_1c3a_7e60_d2c4);
-
-impl ValidPlace {
-    /// The same for requests that ask for the same order, by which another one under the same idempotency key is noticed.
-    ///
-    /// Stored with the key for ever: what is hashed and how never changes without a new version number. Token and return
-    /// URL are left out. They say how to reach the payment provider this time, not what is ordered, and a client that
-    /// tries again often must draw new ones, because a token may be used once and a return URL may name a session.
-    pub fn request_hash(&self) -> Uuid {
-        let ValidPlace { user, items, addresses, payment_method, shipping_method, notes, coupon, token: _, return_url: _ } = self;
-        let mut hashed = Encoder(b"place/1".to_vec());
-        hashed.bytes(user.as_bytes());
-        hashed.count(items.len());
-        for ValidItem { product, variant, quantity } in items {
-            hashed.bytes(product.as_bytes());
-            hashed.option(variant.as_ref().map(VariantId::as_bytes));
-            hashed.bytes(&quantity.to_be_bytes());
-        }
-        for address in [&addresses.shipping, &addresses.billing] {
-            hashed.address(address);
-        }
-        hashed.bytes(payment_method.as_str().as_bytes());
-        hashed.option(shipping_method.as_ref().map(Name::as_str));
-        hashed.option(notes.get());
-        hashed.option(coupon.as_ref().map(Name::as_str));
-        Uuid::new_v5(&REQUESTS, &hashed.0)
-    }
-}
-
-/// Writes fields so that no two lists of fields give the same bytes: each with its length before it.
-struct Encoder(Vec<u8>);
-
-impl Encoder {
-    fn count(&mut self, n: usize) {
-        self.0.extend((n as u64).to_be_bytes());
-    }
-
-    fn bytes(&mut self, bytes: &[u8]) {
-        self.count(bytes.len());
-        self.0.extend(bytes);
-    }
-
-    fn option(&mut self, value: Option<impl AsRef<[u8]>>) {
-        self.0.push(value.is_some().into());
-        if let Some(value) = value {
-            self.bytes(value.as_ref());
-        }
-    }
-
-    fn address(&mut self, address: &Address) {
-        let Address { first_name, last_name, address_line1, address_line2, city, state, postal_code, country, phone, email } =
-            address;
-        for text in [first_name, last_name, address_line1, city, state, postal_code, country] {
-            self.bytes(text.as_bytes());
-        }
-        for text in [address_line2, phone, email] {
-            self.option(text.as_deref());
-        }
-    }
 }
 
 #[cfg(test)]

@@ -53,7 +53,7 @@ fn events() -> Vec<Event> {
         Event::MetadataChanged { key: text("channel"), removed: true, value: Private(None) },
         Event::HoldPlaced { kind: text("fraud"), blocks: Blocks::Ship, until: Some(at(900)) },
         Event::HoldReleased { kind: text("fraud"), lapsed: false },
-        Event::AttentionRaised { reason: AttentionReason::Dispute, about: None },
+        Event::AttentionRaised { reason: AttentionReason::Dispute, about: None, amount: None },
         Event::AttentionAcknowledged { reason: AttentionReason::Dispute, about: None },
         Event::DisputeOpened { reference: text("dp_1"), payment: Some(1), amount: 100 },
         Event::DisputeClosed { reference: text("dp_1"), won: true },
@@ -98,6 +98,7 @@ fn events() -> Vec<Event> {
                 reference: Some(text("pay_1")),
                 code: None,
                 capture_before: None,
+                verified: false,
             },
         ]);
     }
@@ -132,7 +133,7 @@ fn dumped(order: u64, happened: &[Event], notified: u64, keyed: bool) -> Dumped 
         actor: if seq.is_multiple_of(2) { Actor::System } else { Actor::Operator("éva".into()) },
         cause: "test".into(),
         notes: seq.is_multiple_of(3).then(|| "said \u{2028} so".into()),
-        command_key: seq.is_multiple_of(4).then(|| text(&format!("command-{seq}"))),
+        command_key: seq.is_multiple_of(4).then(|| command_key(&format!("command-{seq}"))),
         changeset: changeset_id(),
         at: at(seq as i64),
     };

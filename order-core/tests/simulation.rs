@@ -57,6 +57,7 @@ macro_rules! planted {
 
 planted! {
     a_store_without_a_fence_is_found: NoFence within 3000;
+    a_command_answered_as_another_is_found: AnyUseIsARepeat within 3000;
     a_new_key_for_a_retry_is_found: NewKeyOnRetry within 3000;
     money_before_stock_is_found: ChargeBeforeReserve within 3000;
     an_intent_after_its_call_is_found: IntentAfterCall within 3000;
@@ -73,4 +74,14 @@ planted! {
     notes_kept_by_a_redacted_order_are_found: RedactionKeepsNotes within 3000;
     parts_committed_under_one_key_are_found: CommitsUnderOneKey within 3000;
     stock_kept_by_cancelled_units_is_found: CancelledKeepsStock within 3000;
+    a_named_attempt_that_is_not_looked_up_is_found: NamedAttemptsWait within 3000;
+    a_short_order_that_nobody_is_told_of_is_found: ShortInSilence within 3000;
+    a_refund_made_outside_that_forgives_is_found: OutsideRefundsForgive within 3000;
+    a_later_report_that_is_dropped_is_found: LaterReportsDropped within 3000;
+    an_authorization_that_covers_after_its_time_is_found: LapsedCovers within 3000;
+    a_refund_made_outside_that_goes_back_again_is_found: OutsideRefundsIgnored within 3000;
+    an_unmatched_report_that_is_forgotten_is_found: UnmatchedForgotten within 3000;
+    a_look_up_that_does_not_count_is_found: LookUpsIgnored within 3000;
+    a_dispute_that_turns_unheard_is_found: DisputesEndOnce within 3000;
+    a_short_order_that_stays_pending_is_found: ShortStaysPending within 3000;
 }

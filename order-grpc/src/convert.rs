@@ -31,8 +31,8 @@ pub(crate) fn place_request(request: proto::CreateOrderRequest) -> PlaceRequest 
         shipping_method,
         notes,
         coupon_code,
-        payment_token: None,
-        return_url: None,
+        // The contract has no fields for the rest.
+        ..PlaceRequest::default()
     }
 }
 
@@ -87,6 +87,7 @@ pub(crate) fn order(order: &Order) -> proto::Order {
         shipping_method,
         payment_method,
         terms: _,
+        external_ref: _,
         coupon: _,
         claims: _,
         attempt: _,

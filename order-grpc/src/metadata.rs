@@ -19,7 +19,7 @@ pub(crate) const PAYMENT_TOKEN: &str = "payment-token";
 pub(crate) const RETURN_URL: &str = "return-url";
 /// How many journal rows the order of the answer has.
 pub(crate) const ORDER_VERSION: &str = "order-version";
-/// `true` when an earlier request under the same key made the order.
+/// `true` when an earlier request under the same key made the order, or did to it what was asked for.
 pub(crate) const ORDER_REPLAYED: &str = "order-replayed";
 /// The number of an edit that was not decided when the caller was answered. A trailer.
 pub(crate) const ORDER_EDIT_ID: &str = "order-edit-id";
@@ -72,9 +72,13 @@ pub(crate) fn one<'a>(metadata: &'a MetadataMap, name: &'static str, wrong: &mut
     }
 }
 
-/// Says beside an order which version of it this is, and where the customer must go to pay, if anywhere.
-pub(crate) fn describe(order: &Order, metadata: &mut MetadataMap) {
+/// Says beside an order which version of it this is, whether the request was a repeat, and where the customer must go to pay,
+/// if anywhere.
+pub(crate) fn describe(order: &Order, replayed: bool, metadata: &mut MetadataMap) {
     metadata.insert(ORDER_VERSION, MetadataValue::from(order.version));
+    if replayed {
+        metadata.insert(ORDER_REPLAYED, MetadataValue::from_static("true"));
+    }
     let open = order.payments.iter().rev().find(|p| p.state == OperationState::ActionRequired);
     let url = open.and_then(|p| p.action.get()).map(|action| as_uri(&action.url));
     if let Some(url) = url.and_then(|url| MetadataValue::try_from(url).ok()) {

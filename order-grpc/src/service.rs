@@ -5,13 +5,13 @@ use std::sync::Arc;
 use order_core::error::{Error, Violation};
 use order_core::ids::{LineId, OrderId, ParseIdError, UserId};
 use order_core::machine::{Command, failure};
-use order_core::manager::{CommandOptions, EditAnswer, OrderManager, PlaceOptions, Principal};
+use order_core::manager::{Answered, CommandOptions, EditAnswer, OrderManager, PlaceOptions, Principal};
 use order_core::order::{EditState, Order, Status as OrderStatus};
 use order_core::request::{EditRequest, LineRef, MAX_NOTES};
 use order_core::services::Clients;
 use order_core::store::{ListQuery, OrderRef, OrderStore, SortKey};
 use order_core::text::check_note;
-use tonic::metadata::{MetadataMap, MetadataValue};
+use tonic::metadata::MetadataMap;
 use tonic::{Request, Response, Status};
 
 use crate::call::{Call, Trailer};
@@ -125,11 +125,11 @@ impl<S: OrderStore, C: Clients> OrderApi<S, C> {
         let (Some(order), Some(edit), true) = (order, edit, parts.wrong.is_empty()) else { return Err(parts.refused()) };
         let Parts { call, .. } = parts;
         let done = self.manager.edit(&self.principal, OrderRef::Id(order), options, edit).await;
-        let EditAnswer { order, edit, state } = done.map_err(|error| match error {
+        let EditAnswer { order, edit, state, repeats } = done.map_err(|error| match error {
             Error::Invalid(wrong) => Self::failed(&call, &Error::Invalid(wrong.into_iter().map(of_an_item).collect())),
             error => Self::failed(&call, &error),
         })?;
-        let mut response = answer(&call, &order);
+        let mut response = answer(&call, &order, repeats.is_some());
         if let (EditState::Open, Some(number)) = (state, edit) {
             response.extensions_mut().insert(Trailer { name: metadata::ORDER_EDIT_ID, value: number.into() });
         }
@@ -152,11 +152,11 @@ fn of_an_item(Violation { field, problem }: Violation) -> Violation {
     Violation { field, problem }
 }
 
-/// An order with its version.
-fn answer(call: &Call, order: &Order) -> Response<proto::Order> {
+/// An order with its version, and whether an earlier request under the same key did what was asked for.
+fn answer(call: &Call, order: &Order, replayed: bool) -> Response<proto::Order> {
     call.note_order(order.id);
     let mut response = Response::new(convert::order(order));
-    metadata::describe(order, response.metadata_mut());
+    metadata::describe(order, replayed, response.metadata_mut());
     response
 }
 
@@ -181,11 +181,7 @@ impl<S: OrderStore, C: Clients> OrderService for OrderApi<S, C> {
         if let Some(rejection) = failure(&placed.order) {
             return Err(status_of(&rejection.into()));
         }
-        let mut response = answer(&call, &placed.order);
-        if placed.replayed {
-            response.metadata_mut().insert(metadata::ORDER_REPLAYED, MetadataValue::from_static("true"));
-        }
-        Ok(response)
+        Ok(answer(&call, &placed.order, placed.replayed))
     }
 
     async fn get_order(&self, request: Request<proto::GetOrderRequest>) -> Result<Response<proto::Order>, Status> {
@@ -204,7 +200,7 @@ impl<S: OrderStore, C: Clients> OrderService for OrderApi<S, C> {
             parts.call.note_order(id);
         }
         let order = self.manager.get(&self.principal, order).await.map_err(|e| Self::failed(&parts.call, &e))?;
-        Ok(answer(&parts.call, &order))
+        Ok(answer(&parts.call, &order, false))
     }
 
     async fn update_order_status(
@@ -221,8 +217,8 @@ impl<S: OrderStore, C: Clients> OrderService for OrderApi<S, C> {
         let (Some(order), Some(status), true) = (order, status, parts.wrong.is_empty()) else { return Err(parts.refused()) };
         let command = Command::SetStatus { status };
         let order = self.manager.execute(&self.principal, OrderRef::Id(order), options, command, notes).await;
-        let order = order.map_err(|e| Self::failed(&parts.call, &e))?;
-        Ok(answer(&parts.call, &order))
+        let Answered { order, repeats } = order.map_err(|e| Self::failed(&parts.call, &e))?;
+        Ok(answer(&parts.call, &order, repeats.is_some()))
     }
 
     async fn cancel_order(
@@ -236,14 +232,14 @@ impl<S: OrderStore, C: Clients> OrderService for OrderApi<S, C> {
         let options = parts.options();
         let (Some(order), true) = (order, parts.wrong.is_empty()) else { return Err(parts.refused()) };
         let order = self.manager.cancel(&self.principal, OrderRef::Id(order), options, reason).await;
-        let order = order.map_err(|e| Self::failed(&parts.call, &e))?;
+        let Answered { order, repeats } = order.map_err(|e| Self::failed(&parts.call, &e))?;
         let number = order.number;
         let message = match order.statuses.status {
             OrderStatus::Cancelled => format!("order {number} is cancelled"),
             status => format!("order {number} is {status}: what it held and what was paid is on its way back"),
         };
         let mut response = Response::new(proto::CancelOrderResponse { success: true, message });
-        metadata::describe(&order, response.metadata_mut());
+        metadata::describe(&order, repeats.is_some(), response.metadata_mut());
         Ok(response)
     }
 

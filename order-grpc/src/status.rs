@@ -6,7 +6,7 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use order_core::error::{Error, Rejection, RejectionReason, Violation};
+use order_core::error::{Error, Rejection, RejectionReason, UsedFor, Violation};
 use order_core::number::OrderNumber;
 use order_core::order::Shortage;
 use order_core::store::StoreErrorKind;
@@ -40,7 +40,14 @@ pub fn status_of(error: &Error) -> Status {
             .with("expected_version", expected)
             .with("order_version", actual)
             .status(message),
-        Error::KeyReused { key: _ } => Refusal::new(Code::AlreadyExists, "IDEMPOTENCY_KEY_REUSED").status(message),
+        Error::KeyReused { key: _, used } => {
+            let refusal = Refusal::new(Code::AlreadyExists, "IDEMPOTENCY_KEY_REUSED");
+            match used {
+                None => refusal,
+                Some(UsedFor { command, seq, at }) => refusal.with("command", command).with("row", seq).with("at", at),
+            }
+            .status(message)
+        }
         Error::Forbidden { action: _ } => Refusal::new(Code::PermissionDenied, "FORBIDDEN").status(message),
         Error::Service { service, source: _ } => Refusal::new(Code::Unavailable, "SERVICE_UNAVAILABLE")
             .with("service", service)
@@ -73,7 +80,7 @@ fn of_store(kind: StoreErrorKind) -> Status {
 
 /// What a rule refused. The code is the same for all of them, and each has a kind of precondition that failed.
 fn rejected(rejection: &Rejection) -> Status {
-    let Rejection { reason, message, order, shortages, possible } = rejection;
+    let Rejection { reason, message, order, shortages, short, possible } = rejection;
     let (code, kind) = rejection_class(*reason);
     let mut refusal = Refusal::new(code, reason.as_str());
     let mut subject = String::new();
@@ -83,6 +90,9 @@ fn rejected(rejection: &Rejection) -> Status {
     }
     if !possible.is_empty() {
         refusal = refusal.with("possible", possible.join(", "));
+    }
+    if let Some(short) = short {
+        refusal = refusal.with("short", short);
     }
     let mut failed = vec![PreconditionViolation::new(kind, subject, shortened(message))];
     let mut room = DETAILS_MAX;

@@ -35,6 +35,8 @@ CREATE TABLE orders (
     payment_terms TEXT NOT NULL,
     shipping_method TEXT,
     coupon_code TEXT,
+    -- What it is called elsewhere.
+    external_ref TEXT,
     notes TEXT,
     attempt INTEGER NOT NULL CHECK (attempt >= 0),
     -- JSON: the limited things it took; provider reports that fit no operation; holds; open reasons to look; what the
@@ -122,10 +124,13 @@ CREATE TABLE order_status_history (
     -- user:<uuid>, operator:<name>, service:<name> or system.
     created_by TEXT NOT NULL,
     cause TEXT NOT NULL,
+    -- The key that the command was given under, and a hash of the command.
     command_key TEXT,
+    command_hash BLOB CHECK (length(command_hash) = 16),
     changeset_id BLOB NOT NULL CHECK (length(changeset_id) = 16),
     created_at INTEGER NOT NULL,
-    PRIMARY KEY (order_id, seq)
+    PRIMARY KEY (order_id, seq),
+    CHECK ((command_key IS NULL) = (command_hash IS NULL))
 ) STRICT;
 
 CREATE UNIQUE INDEX order_command_keys ON order_status_history (order_id, command_key) WHERE command_key IS NOT NULL;
@@ -208,7 +213,9 @@ CREATE TABLE order_work (
     fence BLOB CHECK (length(fence) = 16),
     leased_until INTEGER,
     revision INTEGER NOT NULL CHECK (revision >= 1),
-    runs INTEGER NOT NULL CHECK (runs >= 0),
+    -- Whether the lease was taken over from a worker that never gave it back, and how many in a row began on it after that.
+    taken_over INTEGER NOT NULL DEFAULT 0,
+    runs INTEGER NOT NULL DEFAULT 0 CHECK (runs >= 0),
     -- JSON: what was tried, per operation.
     tries TEXT
 ) STRICT, WITHOUT ROWID;

@@ -40,6 +40,7 @@ CREATE TABLE order_items_with_life (
     delivered INTEGER NOT NULL CHECK (delivered >= 0),
     returned INTEGER NOT NULL CHECK (returned >= 0),
     restocked INTEGER NOT NULL CHECK (restocked >= 0),
+    lost INTEGER NOT NULL CHECK (lost >= 0),
     -- JSON: of each group of equal units [units, subtotal, coupon, tax, tax included], and its credit if there is one.
     lots TEXT NOT NULL,
     created_at INTEGER NOT NULL,
@@ -49,9 +50,10 @@ CREATE TABLE order_items_with_life (
 ) STRICT, WITHOUT ROWID;
 
 INSERT INTO order_items_with_life (order_id, n, id, product_id, variant_id, sku, name, quantity, unit_price, subtotal,
-    discount_amount, requires_shipping, cancelled, planned, shipped, delivered, returned, restocked, lots, created_at, updated_at)
+    discount_amount, requires_shipping, cancelled, planned, shipped, delivered, returned, restocked, lost, lots, created_at,
+    updated_at)
 SELECT order_id, n, id, product_id, variant_id, sku, name, quantity, unit_price, subtotal,
-    discount_amount, requires_shipping, cancelled, planned, shipped, delivered, returned, 0, lots, created_at, updated_at
+    discount_amount, requires_shipping, cancelled, planned, shipped, delivered, returned, 0, 0, lots, created_at, updated_at
 FROM order_items;
 
 DROP TABLE order_items;
@@ -59,6 +61,8 @@ ALTER TABLE order_items_with_life RENAME TO order_items;
 
 -- ENGINE if the engine asked for it, OUTSIDE or CHARGEBACK if it was reported.
 ALTER TABLE order_payment_transactions ADD COLUMN origin TEXT NOT NULL DEFAULT 'ENGINE';
+-- Whether what is recorded was compared with the provider's records.
+ALTER TABLE order_payment_transactions ADD COLUMN verification TEXT NOT NULL DEFAULT 'NONE';
 
 -- How many units left the stock, and how many were given back.
 ALTER TABLE order_reservations ADD COLUMN committed INTEGER NOT NULL DEFAULT 0 CHECK (committed >= 0);
@@ -103,6 +107,8 @@ CREATE TABLE order_shipments (
     lines TEXT NOT NULL,
     shipped_at INTEGER,
     delivered_at INTEGER,
+    -- When it was last taken for lost, whatever it is now.
+    lost_at INTEGER,
     created_at INTEGER NOT NULL,
     updated_at INTEGER NOT NULL,
     PRIMARY KEY (order_id, n)

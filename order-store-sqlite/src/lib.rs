@@ -1,10 +1,12 @@
 //! SQLite for `order-core`: [`SqliteStore`] keeps orders in one file, [`Shop`](shop::Shop) is an embedded catalogue, stock and payment desk.
 #![warn(missing_docs)]
 
+mod file;
 pub mod shop;
 mod store;
+mod turn;
 
-pub use store::{SqliteOptions, SqliteStore, WriterStats};
+pub use store::{Access, SqliteOptions, SqliteStore, WriterStats};
 
 /// The README's example, compiled and run.
 #[cfg(doctest)]

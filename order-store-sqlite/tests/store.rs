@@ -9,7 +9,7 @@ use std::time::Duration;
 use common::*;
 use order_core::order::{Closing, ClosingKind, Event, HoldState, Order, Reservation, Shipment};
 use order_core::store::{Changeset, CommitError, FeedCursor, FeedPage, FeedQuery, ListQuery, OrderStore, StoreErrorKind};
-use order_core::testkit::orders;
+use order_core::testkit::orders::{self, With as _};
 use order_core::text::Private;
 use order_store_sqlite::{SqliteOptions, SqliteStore};
 
@@ -32,6 +32,32 @@ async fn every_change_of_a_record_is_stored_and_others_are_left_alone() {
     let small = Arc::clone(&shrunk.after);
     store.commit(shrunk).await.unwrap();
     assert_eq!(load(&store, small.id).await.0, small);
+}
+
+#[tokio::test]
+async fn what_nobody_has_taken_any_more_leaves_no_row() {
+    let file = TempFile::new();
+    let store = open(&file.0);
+    let counted = || {
+        let db = rusqlite::Connection::open(&file.0).unwrap();
+        db.query_row("SELECT count(*), coalesce(sum(in_use), 0) FROM order_claim_counts", [], |row| {
+            Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?))
+        })
+    };
+    let taking = orders::place(plain(1)).taking("coupon/ONE", 5);
+    let order = Arc::clone(&taking.after);
+    store.commit(taking).await.unwrap();
+    store.commit(orders::place(plain(2)).taking("coupon/ONE", 5)).await.unwrap();
+    assert_eq!(counted().unwrap(), (1, 2));
+    let giving = orders::amend(&order, |order| order.attempt += 1).giving_back("coupon/ONE");
+    let order = Arc::clone(&giving.after);
+    store.commit(giving).await.unwrap();
+    assert_eq!(counted().unwrap(), (1, 1));
+    let second = load(&store, plain(2).id).await.0;
+    store.commit(orders::amend(&second, |order| order.attempt += 1).giving_back("coupon/ONE")).await.unwrap();
+    assert_eq!(counted().unwrap(), (0, 0));
+    store.commit(orders::amend(&order, |order| order.attempt += 1).taking("coupon/ONE", 1)).await.unwrap();
+    assert_eq!(counted().unwrap(), (1, 1));
 }
 
 #[tokio::test]
@@ -200,7 +226,7 @@ fn of_the_first_version() -> Changeset {
         ..plain(1)
     };
     for line in &mut order.lines {
-        line.counters.restocked = 0;
+        (line.counters.restocked, line.counters.lost) = (0, 0);
         line.lots.iter_mut().for_each(|lot| lot.credit = 0);
     }
     order.attention.iter_mut().for_each(|attention| attention.acknowledged = false);
@@ -294,8 +320,15 @@ async fn what_was_erased_is_nowhere_in_the_file() {
         *order = Order { redacted_at: Some(at(9)), notices: order.notices.clone(), ..order.without_personal() };
     });
     store.commit(redacting).await.unwrap();
-    drop(store);
+    // Nor is it in the log, as soon as the writer has had the time.
+    let log = file.0.with_extension("db-wal");
+    let patience = std::time::Instant::now() + Duration::from_secs(20);
+    while std::fs::metadata(&log).unwrap().len() > 0 {
+        assert!(std::time::Instant::now() < patience, "the log was not cut back");
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
     assert_eq!(in_file(), 0);
+    place(&store, plain(1000)).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -36,6 +36,8 @@ pub enum ChangeCommand {
     Status(SetStatus),
     /// Take something off what is owed, of the order or of lines; what is paid beyond it goes back
     Credit(Credit),
+    /// Give up what an order is short: less is paid, or can still be captured, than is owed
+    WriteOff(WriteOff),
     /// Delivered units that come back
     #[command(subcommand, arg_required_else_help = true)]
     Return(ReturnCommand),
@@ -79,7 +81,7 @@ pub struct How {
     /// Why, for the journal
     #[arg(long, value_name = "TEXT", default_value = "", hide_default_value = true)]
     pub reason: String,
-    /// Makes it safe to repeat: the same key is applied once per order
+    /// Makes it safe to repeat: under the same key it is done once per order, and another command is refused
     #[arg(long, value_name = "KEY")]
     pub key: Option<IdempotencyKey>,
     /// Refuse if the order has changed since this version
@@ -129,7 +131,7 @@ pub struct Edit {
     /// A new line, at today's price: `SKU[=QTY]` or `PRODUCT[/VARIANT][=QTY]`; may be repeated
     #[arg(long, value_name = "ITEM")]
     pub add: Vec<String>,
-    /// The quantity a line is to have now; may be repeated
+    /// How many units of a line the customer is to have, cancelled and returned ones not counted; may be repeated
     #[arg(long, value_name = "LINE:QTY")]
     pub set: Vec<LineUnits>,
     /// A line that is to go; may be repeated
@@ -138,6 +140,9 @@ pub struct Edit {
     /// Where it goes now: an address in JSON, or a file with one
     #[arg(long, value_name = "FILE|JSON")]
     pub ship_to: Option<String>,
+    /// How it is sent from now on; as it was if not given
+    #[arg(long, value_name = "METHOD")]
+    pub shipping_method: Option<String>,
     /// How a difference is paid; as the order was if not given
     #[arg(long, value_name = "METHOD")]
     pub payment_method: Option<String>,
@@ -148,7 +153,7 @@ pub struct Edit {
     #[arg(long, value_name = "URL")]
     pub return_url: Option<String>,
     /// Call off the edit that is under way
-    #[arg(long, conflicts_with_all = ["add", "set", "remove", "ship_to", "payment_method", "dry_run"])]
+    #[arg(long, conflicts_with_all = ["add", "set", "remove", "ship_to", "shipping_method", "payment_method", "dry_run"])]
     pub discard: bool,
     /// Show what it would cost and change, and do nothing
     #[arg(long)]
@@ -228,6 +233,9 @@ pub struct FailShipment {
     /// It came back to us
     #[arg(long)]
     pub returned: bool,
+    /// It was lost on the way: its units are gone from the stock
+    #[arg(long, conflicts_with = "returned")]
+    pub lost: bool,
     #[command(flatten)]
     pub how: How,
 }
@@ -257,6 +265,19 @@ pub struct Credit {
     /// For a line: LINE is a line's number, its item id, or its SKU; may be repeated
     #[arg(long = "item", value_name = "LINE:AMOUNT")]
     pub items: Vec<LineAmount>,
+    #[command(flatten)]
+    pub how: How,
+}
+
+/// Options of `write-off`.
+#[derive(Debug, Args)]
+#[allow(missing_docs, reason = "flattened groups, documented where they are declared")]
+pub struct WriteOff {
+    #[command(flatten)]
+    pub order: ById,
+    /// How much, in the order's currency, such as 0.05; all that is short if not said
+    #[arg(long, value_name = "AMOUNT")]
+    pub amount: Option<String>,
     #[command(flatten)]
     pub how: How,
 }
@@ -313,9 +334,9 @@ pub struct Hold {
     /// Its kind, such as fraud-review; at most one of each at a time
     #[arg(long)]
     pub kind: Name,
-    /// What it blocks: confirm, capture or ship
-    #[arg(long, value_name = "STEP", default_value = "confirm")]
-    pub blocks: Blocks,
+    /// What it blocks: confirm, capture or ship; what comes next if not given
+    #[arg(long, value_name = "STEP")]
+    pub blocks: Option<Blocks>,
     /// When it lapses by itself, such as 2026-03-01T10:00:00Z
     #[arg(long, value_name = "TIME", conflicts_with = "lasts")]
     pub until: Option<Timestamp>,
@@ -478,7 +499,7 @@ pub struct Resolve {
     /// Show the events and the order after them, and do nothing
     #[arg(long)]
     pub dry_run: bool,
-    /// Makes it safe to repeat: the same key is applied once per order
+    /// Makes it safe to repeat: under the same key it is done once per order, and another command is refused
     #[arg(long, value_name = "KEY")]
     pub key: Option<IdempotencyKey>,
     /// Refuse if the order has changed since this version
@@ -500,6 +521,7 @@ impl ChangeCommand {
             ChangeCommand::Complete(a) | ChangeCommand::Redact(a) => &a.order,
             ChangeCommand::Status(a) => &a.order,
             ChangeCommand::Credit(a) => &a.order,
+            ChangeCommand::WriteOff(a) => &a.order,
             ChangeCommand::Return(ReturnCommand::Request(a)) => &a.order,
             ChangeCommand::Return(ReturnCommand::Receive(a)) => &a.order,
             ChangeCommand::Return(ReturnCommand::Approve(a) | ReturnCommand::Reject(a) | ReturnCommand::Close(a)) => &a.order,

@@ -3,16 +3,15 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use order_core::ids::Name;
+use order_core::ids::{IdempotencyKey, Name};
 use order_core::machine::{Command, DisputeReport, Finding, HoldOutcome};
-use order_core::manager::{CommandOptions, EditPreview, OrderManager, Principal};
+use order_core::manager::{Answered, CommandOptions, EditPreview, OrderManager, Principal};
 use order_core::money::{Minor, Money};
-use order_core::order::{EditState, JournalRow, OperationState, Order};
+use order_core::order::{EditState, HoldEnd, JournalRow, OperationState, Order};
 use order_core::request::{EditRequest, ItemInput, LineRef};
 use order_core::services::Clients;
 use order_core::store::{OrderRef, OrderStore};
 use order_core::text::Private;
-use order_core::time::Timestamp;
 use order_store_sqlite::shop::Shop;
 
 use super::place::{address, resolve_item};
@@ -30,29 +29,39 @@ use crate::settings::Settings;
 
 /// What came of a command.
 pub enum Changed {
-    /// The order, changed.
-    Order(Arc<Order>),
+    /// The order, changed; and what to say if it was a repeat, and nothing was done.
+    Order(Arc<Order>, Option<String>),
     /// What would come of it.
     Preview(Box<Order>, Vec<JournalRow>),
     /// What would come of an edit.
     EditPreview(Box<EditPreview>),
 }
 
+impl Changed {
+    fn of(answered: Answered, key: Option<&IdempotencyKey>) -> Self {
+        let repeated = said_of_repeat(key, &answered);
+        Changed::Order(answered.order, repeated)
+    }
+}
+
 /// Does what the command says, and works the order until nothing is due now.
 pub async fn change(settings: &Settings, out: &Out, command: ChangeCommand) -> Outcome {
-    let engine =
-        if calls_services(&command) { Engine::open_existing(settings).await? } else { Engine::open_for_reading(settings)? };
+    let engine = if calls_services(&command) {
+        Engine::open_existing(settings).await?
+    } else {
+        Engine::open_existing_without_shop(settings)?
+    };
     let added = new_items(&command, &engine.shop).await?;
-    let now = order_core::runtime::Clock::now(&order_core::runtime::SystemClock);
-    let desk = Desk { manager: &engine.manager, principal: &engine.principal, now, wait: None };
-    match desk.perform(command.order(), &command, added).await? {
-        Changed::Order(order) => {
+    let desk = Desk { manager: &engine.manager, principal: &engine.principal, wait: None };
+    match engine.finished(desk.perform(command.order(), &command, added).await).await? {
+        Changed::Order(order, repeated) => {
             let order = engine.drive(order.id).await?;
+            repeated.iter().for_each(say);
             if let Some(edit) = order.open_edit().filter(|_| matches!(command, ChangeCommand::Edit(_))) {
                 let number = order.number;
                 say(format_args!("edit {} is not decided yet: `order explain {number}` says what it waits for", edit.n));
             }
-            out.one(&OrderView::of(&order), || text(&order))
+            out.one(&OrderView::of(&order).replayed(repeated.is_some()), || text(&order))
         }
         Changed::Preview(order, rows) => out.one(&PreviewView::of(&order, &rows), || preview_text(&order, &rows)),
         Changed::EditPreview(preview) => out.one(&EditView::of(&preview), || edit_text(&preview)),
@@ -61,10 +70,17 @@ pub async fn change(settings: &Settings, out: &Out, command: ChangeCommand) -> O
 
 /// Writes something down.
 pub async fn note(settings: &Settings, out: &Out, args: Note) -> Outcome {
-    let engine = Engine::open_for_reading(settings)?;
-    let options = CommandOptions { key: args.key, expected_version: args.expect_version, wait: None };
-    let order = engine.manager.note(&engine.principal, args.order.order, options, args.text).await?;
-    out.one(&OrderView::of(&order), || text(&order))
+    let engine = Engine::open_existing_without_shop(settings)?;
+    let options = CommandOptions { key: args.key.clone(), expected_version: args.expect_version, wait: None };
+    let done = engine.manager.note(&engine.principal, args.order.order, options, args.text).await?;
+    said_of_repeat(args.key.as_ref(), &done).iter().for_each(say);
+    out.one(&OrderView::of(&done.order).replayed(done.repeats.is_some()), || text(&done.order))
+}
+
+/// What to say of a command that was carried out before under its key.
+pub fn said_of_repeat(key: Option<&IdempotencyKey>, answered: &Answered) -> Option<String> {
+    let (key, row) = (key?, answered.repeats?);
+    Some(format!("repeated: key {key} was used for this at journal row {row}"))
 }
 
 /// Whether the command may lead to calls; the others need no shop.
@@ -81,6 +97,7 @@ fn calls_services(command: &ChangeCommand) -> bool {
         | ChangeCommand::Complete(_)
         | ChangeCommand::Status(_)
         | ChangeCommand::Credit(_)
+        | ChangeCommand::WriteOff(_)
         | ChangeCommand::Return(_)
         | ChangeCommand::Hold(_)
         | ChangeCommand::Release(_)
@@ -100,14 +117,12 @@ pub async fn new_items(command: &ChangeCommand, shop: &Shop) -> Outcome<Vec<Item
     Ok(added)
 }
 
-/// Who gives a command, where, and when.
+/// Who gives a command, and where.
 pub struct Desk<'a, S, C> {
     /// The engine.
     pub manager: &'a OrderManager<S, C>,
     /// Who.
     pub principal: &'a Principal,
-    /// When.
-    pub now: Timestamp,
     /// How long they wait; as long as the engine's policy says if they do not say.
     pub wait: Option<Duration>,
 }
@@ -121,21 +136,22 @@ impl<S: OrderStore, C: Clients> Desk<'_, S, C> {
             ChangeCommand::Address(a) => {
                 let Some(input) = address("--file", Some(&a.file))? else { return Err(Failure::bad_input("--file is empty")) };
                 let options = self.options(&a.how);
-                let order = self.manager.change_address(self.principal, about, options, a.which, &input).await?;
-                return Ok(Changed::Order(order));
+                let done = self.manager.change_address(self.principal, about, options, a.which, &input).await?;
+                return Ok(Changed::of(done, a.how.key.as_ref()));
             }
             ChangeCommand::Dispute(d) => {
                 let order = self.manager.get(self.principal, about).await?;
                 let amount = money(&order, "--amount", &d.amount)?;
                 let report = DisputeReport { reference: d.reference.clone(), payment: d.payment.clone(), state: d.state, amount };
-                return Ok(Changed::Order(self.manager.record_dispute(self.principal, about, report).await?));
+                let order = self.manager.record_dispute(self.principal, about, report).await?;
+                return Ok(Changed::Order(order, None));
             }
             _ => {}
         }
         let order = self.manager.get(self.principal, about).await?;
         let (command, how) = self.read(&order, command)?;
         let done = self.manager.execute(self.principal, about, self.options(how), command, how.reason.clone()).await?;
-        Ok(Changed::Order(done))
+        Ok(Changed::of(done, how.key.as_ref()))
     }
 
     fn options(&self, how: &How) -> CommandOptions {
@@ -159,6 +175,7 @@ impl<S: OrderStore, C: Clients> Desk<'_, S, C> {
             ChangeCommand::CancelShipment(a) => (Command::CancelShipment { shipment: a.shipment }, &a.how),
             ChangeCommand::Deliver(a) => (Command::Deliver { shipment: a.shipment }, &a.how),
             ChangeCommand::FailShipment(a) if a.returned => (Command::ReturnToSender { shipment: a.shipment }, &a.how),
+            ChangeCommand::FailShipment(a) if a.lost => (Command::LoseShipment { shipment: a.shipment }, &a.how),
             ChangeCommand::FailShipment(a) => (Command::FailShipment { shipment: a.shipment }, &a.how),
             ChangeCommand::Complete(a) => (Command::Complete, &a.how),
             ChangeCommand::Status(a) => (Command::SetStatus { status: a.set }, &a.how),
@@ -166,6 +183,10 @@ impl<S: OrderStore, C: Clients> Desk<'_, S, C> {
                 Some(amount) => (Command::Credit { amount: money(order, "--amount", amount)?.minor }, &a.how),
                 None => (Command::CreditLines { lines: lines::amounts(order, &a.items)? }, &a.how),
             },
+            ChangeCommand::WriteOff(a) => {
+                let amount = a.amount.as_deref().map(|amount| money(order, "--amount", amount)).transpose()?;
+                (Command::WriteOff { amount: amount.map(|a| a.minor) }, &a.how)
+            }
             ChangeCommand::Return(ReturnCommand::Request(a)) => {
                 (Command::RequestReturn { lines: lines::units(order, &a.items)? }, &a.how)
             }
@@ -176,7 +197,7 @@ impl<S: OrderStore, C: Clients> Desk<'_, S, C> {
                 (Command::ReceiveReturn { number: a.number, lines: lines::received(order, &a.items)? }, &a.how)
             }
             ChangeCommand::Hold(a) => {
-                let until = a.until.or_else(|| a.lasts.map(|d| self.now.after(d)));
+                let until = a.until.map(HoldEnd::At).or_else(|| a.lasts.map(HoldEnd::After));
                 (Command::PlaceHold { kind: a.kind.clone(), blocks: a.blocks, until }, &a.how)
             }
             ChangeCommand::Release(a) => (Command::ReleaseHold { kind: a.kind.clone() }, &a.how),
@@ -197,7 +218,7 @@ impl<S: OrderStore, C: Clients> Desk<'_, S, C> {
         if edit.discard {
             let reason = edit.how.reason.clone();
             let done = self.manager.execute(self.principal, about, options, Command::DiscardEdit, reason).await?;
-            return Ok(Changed::Order(done));
+            return Ok(Changed::of(done, edit.how.key.as_ref()));
         }
         let line = |name: &str| lines::number(&order, name).map(LineRef::Number);
         let request = EditRequest {
@@ -205,6 +226,7 @@ impl<S: OrderStore, C: Clients> Desk<'_, S, C> {
             set: edit.set.iter().map(|l| Ok((line(&l.line)?, i64::from(l.units)))).collect::<Outcome<_>>()?,
             remove: edit.remove.iter().map(|l| line(l)).collect::<Outcome<_>>()?,
             shipping_address: address("--ship-to", edit.ship_to.as_deref())?,
+            shipping_method: edit.shipping_method.clone(),
             payment_method: edit.payment_method.clone(),
             payment_token: read::token(edit.payment_token_file.as_deref())?,
             return_url: edit.return_url.clone(),
@@ -215,7 +237,8 @@ impl<S: OrderStore, C: Clients> Desk<'_, S, C> {
         }
         let answer = self.manager.edit(self.principal, about, options, request).await?;
         debug_assert!(answer.state != EditState::Discarded, "a discarded edit is an error");
-        Ok(Changed::Order(answer.order))
+        let done = Answered { order: answer.order, repeats: answer.repeats };
+        Ok(Changed::of(done, edit.how.key.as_ref()))
     }
 
     async fn resolve(&self, about: OrderRef, resolve: &Resolve) -> Outcome<Changed> {
@@ -230,7 +253,8 @@ impl<S: OrderStore, C: Clients> Desk<'_, S, C> {
         }
         let options = CommandOptions { key: resolve.key.clone(), expected_version: resolve.expect_version, wait: self.wait };
         let evidence = resolve.evidence.clone();
-        Ok(Changed::Order(self.manager.execute(self.principal, about, options, command, evidence).await?))
+        let done = self.manager.execute(self.principal, about, options, command, evidence).await?;
+        Ok(Changed::of(done, resolve.key.as_ref()))
     }
 }
 

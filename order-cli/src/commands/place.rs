@@ -25,20 +25,27 @@ use crate::settings::Settings;
 pub async fn place(settings: &Settings, out: &Out, args: Place) -> Outcome {
     let request = Draft::read(args.request)?;
     let engine = Engine::open(settings).await?;
-    let request = request.resolve(&engine.shop).await?;
+    let mut request = request.resolve(&engine.shop).await?;
+    request.holds = args.holds;
+    for (key, value) in args.metadata {
+        if request.metadata.insert(key.clone(), value).is_some() {
+            return Err(Failure::bad_input(format!("--metadata: {key} is given twice")));
+        }
+    }
+    request.external_ref = args.external_ref;
     let expected_total = args.expect_total.map(|t| expected_total(&t, &engine)).transpose()?;
     let options = PlaceOptions { key: args.key, expected_total, wait: None };
-    let placement = engine.manager.place(&engine.principal, request, options).await?;
+    let placement = engine.finished(engine.manager.place(&engine.principal, request, options).await).await?;
     let order = engine.drive(placement.order.id).await?;
     if placement.replayed {
         note(format_args!("the key already named order {}, placed at {}", order.number, order.created_at));
     }
-    show_result(out, &order)
+    show_result(out, &order, placement.replayed)
 }
 
 /// Shows an order that was placed or paid again; a failure if it came to nothing.
-pub fn show_result(out: &Out, order: &Order) -> Outcome {
-    out.one(&OrderView::of(order), || text(order))?;
+pub fn show_result(out: &Out, order: &Order, replayed: bool) -> Outcome {
+    out.one(&OrderView::of(order).replayed(replayed), || text(order))?;
     if order.statuses.status == Status::Pending {
         let number = order.number;
         note(format_args!("order {number} is not decided yet: `order explain {number}` says what it waits for"));
@@ -54,7 +61,7 @@ fn expected_total(text: &str, engine: &Engine) -> Outcome<Money> {
 /// Says what an order would cost.
 pub async fn quote(settings: &Settings, out: &Out, args: Request) -> Outcome {
     let request = Draft::read(args)?;
-    let engine = Engine::open(settings).await?;
+    let engine = Engine::open_to_quote(settings).await?;
     let request = request.resolve(&engine.shop).await?;
     let quote = engine.manager.quote(&engine.principal, &request).await?;
     out.one(&QuoteView::of(&quote), || quote_text(&quote))

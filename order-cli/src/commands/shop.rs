@@ -5,11 +5,11 @@ use std::sync::Arc;
 use order_core::ids::Reference;
 use order_core::machine::PaymentReport;
 use order_core::runtime::SystemClock;
-use order_store_sqlite::shop::{Catalogue, CatalogueError, DeskPayment, LoadReport, Shop, StockRow};
+use order_store_sqlite::shop::{Catalogue, CatalogueError, DeskPayment, LoadReport, StockRow};
 use serde::Serialize;
 
 use crate::args::{Settlement, ShopCommand};
-use crate::engine::{Engine, open_shop};
+use crate::engine::{Engine, existing_shop, open_shop};
 use crate::exit::{Code, Failure, Outcome};
 use crate::input::read;
 use crate::output::order::OrderView;
@@ -23,22 +23,18 @@ pub async fn run(settings: &Settings, out: &Out, command: ShopCommand) -> Outcom
     match command {
         ShopCommand::Load { file } => {
             let catalogue = Catalogue::parse(&read::text(&file, read::DOCUMENT_MAX)?, &read::name(&file))?;
-            let report = shop(settings)?.load(&catalogue).await?;
+            let report = open_shop(settings, Arc::new(SystemClock))?.load(&catalogue).await?;
             out.one(&report, || loaded(&report))
         }
-        ShopCommand::Stock { sku } => stock(out, shop(settings)?.stock(sku.as_ref()).await?),
-        ShopCommand::Restock { sku, units } => stock(out, vec![shop(settings)?.restock(&sku, units).await?]),
-        ShopCommand::Payments => payments(out, &shop(settings)?.payments().await?),
+        ShopCommand::Stock { sku } => stock(out, existing_shop(settings)?.stock(sku.as_ref()).await?),
+        ShopCommand::Restock { sku, units } => stock(out, vec![existing_shop(settings)?.restock(&sku, units).await?]),
+        ShopCommand::Payments => payments(out, &existing_shop(settings)?.payments().await?),
         ShopCommand::Settle { key, outcome } => {
-            let engine = Engine::open(settings).await?;
+            let engine = Engine::open_existing(settings).await?;
             let payment = engine.shop.settle(key, outcome.into()).await?;
             report(out, &engine, &payment).await
         }
     }
-}
-
-fn shop(settings: &Settings) -> Outcome<Shop> {
-    open_shop(settings, Arc::new(SystemClock))
 }
 
 /// Tells the engine what became of a payment, as a provider's callback does.

@@ -17,7 +17,7 @@ const PAUSE: Duration = Duration::from_secs(1);
 
 /// Prints the feed: what there is, or for ever.
 pub async fn watch(settings: &Settings, args: Watch) -> Outcome {
-    let engine = Engine::open_without_shop(settings)?;
+    let engine = Engine::open_for_reading(settings)?;
     let watch = engine.manager.watch(&engine.principal, args.after)?;
     if args.until_idle { until_idle(watch).await } else { follow(watch).await }
 }

@@ -9,7 +9,7 @@ use serde::Serialize;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::args::Work;
-use crate::engine::Engine;
+use crate::engine::{Engine, time_of_day};
 use crate::exit::{Code, Failure, Outcome, chain};
 use crate::output::{Out, counted, note};
 use crate::settings::Settings;
@@ -18,6 +18,8 @@ use crate::settings::Settings;
 const BATCH: u32 = 32;
 /// How long a lease held by another worker is left before it is looked at again.
 const POLL: Duration = Duration::from_millis(200);
+/// How long leases are waited for in silence.
+const SILENCE: Duration = Duration::from_secs(1);
 /// How long a watching worker sleeps at the most, since others may make work due.
 const WATCH_POLL: Duration = Duration::from_millis(500);
 
@@ -31,11 +33,16 @@ struct WorkView {
 
 /// Does what is due, once or for ever.
 pub async fn work(settings: &Settings, out: &Out, args: Work) -> Outcome {
-    let engine = Engine::open(settings).await?;
+    let engine = Engine::open_existing(settings).await?;
     if args.retry_stuck {
-        let retried = engine.manager.retry_stuck(&engine.principal).await?;
-        for line in said_of_retries(&retried) {
-            note(line);
+        let mut retried = 0;
+        let say = |one: Retried| {
+            retried += 1;
+            note(said_of_retry(&one));
+        };
+        engine.manager.retry_stuck(&engine.principal, say).await?;
+        if retried == 0 {
+            note(NOTHING_STUCK);
         }
     }
     if args.resync {
@@ -57,20 +64,16 @@ pub async fn work(settings: &Settings, out: &Out, args: Work) -> Outcome {
     out.one(&view, || report(&view))
 }
 
-/// What was tried again, an order a line.
-pub fn said_of_retries(retried: &[Retried]) -> Vec<String> {
-    let mut said: Vec<String> = retried
-        .iter()
-        .map(|Retried { before, stuck, after }| match after {
-            Ok(_) => format!("order {} is tried again: {}", before.number, stuck.join(", ")),
-            Err(error) => format!("order {} cannot be tried again: {}", before.number, chain(error)),
-        })
-        .collect();
-    if said.is_empty() {
-        said.push("nothing is stuck that trying again could cure".into());
+/// What was tried again.
+pub fn said_of_retry(Retried { before, stuck, after }: &Retried) -> String {
+    match after {
+        Ok(_) => format!("order {} is tried again: {}", before.number, stuck.join(", ")),
+        Err(error) => format!("order {} cannot be tried again: {}", before.number, chain(error)),
     }
-    said
 }
+
+/// What is said when nothing was tried again.
+pub const NOTHING_STUCK: &str = "nothing is stuck that trying again could cure";
 
 /// What was woken, an order a line.
 pub fn said_of_resync(resynced: &Resynced) -> Vec<String> {
@@ -96,10 +99,12 @@ fn report(view: &WorkView) -> String {
 async fn until_nothing_is_due(engine: &Engine) -> Outcome<(u64, WorkSummary)> {
     let patience = SystemClock.now().after(engine.manager.policy().lease);
     let mut worked = 0;
+    let (mut waits_since, mut said) = (None, false);
     loop {
         let done = engine.manager.work_due(BATCH).await?;
         worked += done.orders as u64;
         if done.orders > 0 {
+            waits_since = None;
             continue;
         }
         let summary = engine.manager.work_summary().await?;
@@ -107,7 +112,14 @@ async fn until_nothing_is_due(engine: &Engine) -> Outcome<(u64, WorkSummary)> {
         let due = summary.next_due.is_some_and(|t| t <= now);
         match summary.leased_until.filter(|until| *until > now && now < patience) {
             // A millisecond more than the lease: it must have run out by the store's clock.
-            Some(until) => tokio::time::sleep(until.since(now).saturating_add(Duration::from_millis(1)).min(POLL)).await,
+            Some(until) => {
+                let since = *waits_since.get_or_insert(now);
+                if now.since(since) >= SILENCE && !said {
+                    said = true;
+                    note(format_args!("waiting for leases that other workers have (until {} at the latest)", time_of_day(until)));
+                }
+                tokio::time::sleep(until.since(now).saturating_add(Duration::from_millis(1)).min(POLL)).await;
+            }
             None if due => {}
             None => return Ok((worked, summary)),
         }

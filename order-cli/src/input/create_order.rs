@@ -65,8 +65,7 @@ pub fn request(source: &str, json: &str) -> Outcome<PlaceRequest> {
         shipping_method: m.text("shipping_method").unwrap_or_default(),
         notes: m.text("notes"),
         coupon_code: m.text("coupon_code"),
-        payment_token: None,
-        return_url: None,
+        ..PlaceRequest::default()
     })
 }
 

@@ -2,6 +2,7 @@
 
 pub mod create_order;
 pub mod duration;
+pub mod holds;
 pub mod items;
 pub mod lines;
 pub mod proto_json;

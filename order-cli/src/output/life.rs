@@ -16,6 +16,7 @@ pub struct ShipmentView {
     tracking: Option<String>,
     shipped_at: Option<String>,
     delivered_at: Option<String>,
+    lost_at: Option<String>,
     created_at: String,
     updated_at: String,
 }
@@ -75,6 +76,8 @@ pub struct EditView {
     added: Vec<AddedView>,
     raised: Vec<UnitsView>,
     lowered: Vec<UnitsView>,
+    coupon_ends: bool,
+    shipping_method: Option<String>,
     deadline: String,
     created_at: String,
     updated_at: String,
@@ -90,6 +93,8 @@ struct AddedView {
 #[derive(Debug, Serialize)]
 pub struct UnmatchedView {
     reference: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    parent: Option<String>,
     status: &'static str,
     amount: String,
     currency: String,
@@ -104,7 +109,7 @@ impl UnitsView {
 impl ShipmentView {
     /// The view of `s`.
     pub fn of(s: &Shipment) -> Self {
-        let Shipment { n, lines, state, carrier, tracking, shipped_at, delivered_at, created_at, updated_at } = s;
+        let Shipment { n, lines, state, carrier, tracking, shipped_at, delivered_at, lost_at, created_at, updated_at } = s;
         ShipmentView {
             n: *n,
             state: state.as_str(),
@@ -113,6 +118,7 @@ impl ShipmentView {
             tracking: tracking.clone(),
             shipped_at: time(*shipped_at),
             delivered_at: time(*delivered_at),
+            lost_at: time(*lost_at),
             created_at: created_at.to_string(),
             updated_at: updated_at.to_string(),
         }
@@ -186,6 +192,8 @@ impl EditView {
             added: plan.added.iter().map(|l| AddedView { sku: l.sku.to_string(), quantity: l.lot.units }).collect(),
             raised: plan.raised.iter().map(|r| UnitsView { line: r.line, quantity: r.lot.units }).collect(),
             lowered: plan.lowered.iter().map(UnitsView::of).collect(),
+            coupon_ends: plan.coupon_ends,
+            shipping_method: plan.shipping_method.as_ref().map(ToString::to_string),
             deadline: deadline.to_string(),
             created_at: created_at.to_string(),
             updated_at: updated_at.to_string(),
@@ -196,9 +204,10 @@ impl EditView {
 impl UnmatchedView {
     /// The view of `u`.
     pub fn of(u: &UnmatchedPayment) -> Self {
-        let UnmatchedPayment { reference, status, amount: minor, currency } = u;
+        let UnmatchedPayment { reference, parent, status, amount: minor, currency } = u;
         UnmatchedView {
             reference: reference.to_string(),
+            parent: parent.as_ref().map(ToString::to_string),
             status: status.as_str(),
             amount: amount(*minor, *currency),
             currency: currency.to_string(),
@@ -296,9 +305,12 @@ fn edits(order: &Order) -> Table {
         let sku = |n: u32| order.line(n).map_or_else(|| format!("line {n}"), |l| l.sku.to_string());
         changes.extend(e.plan.raised.iter().map(|r| format!("+{} {}", r.lot.units, sku(r.line))));
         changes.extend(e.plan.lowered.iter().map(|l| format!("-{} {}", l.units, sku(l.line))));
-        if !e.plan.retaxed.is_empty() {
+        if e.plan.coupon_ends {
+            changes.push("without the coupon".into());
+        } else if !e.plan.retaxed.is_empty() {
             changes.push("another place".into());
         }
+        changes.extend(e.plan.shipping_method.iter().map(|method| format!("sent by {method}")));
         let state = e.cause.map_or_else(|| e.state.to_string(), |cause| format!("{} ({cause})", e.state));
         table.row([e.n.to_string(), changes.join(", "), amount(e.due, order.currency), state, e.updated_at.to_string()]);
     }

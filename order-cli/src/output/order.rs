@@ -42,6 +42,7 @@ pub struct OrderView {
     payment_terms: &'static str,
     tax_included: String,
     coupon_code: Option<String>,
+    external_ref: Option<String>,
     holds: Vec<HoldView>,
     attention: Vec<AttentionView>,
     version: u64,
@@ -59,6 +60,9 @@ pub struct OrderView {
     unmatched_payments: Vec<UnmatchedView>,
     metadata: BTreeMap<String, String>,
     redacted_at: Option<String>,
+    /// On the answer to a request that was carried out before under the same key.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    replayed: bool,
 }
 
 #[derive(Debug, Serialize)]
@@ -82,6 +86,7 @@ struct ItemView {
     shipped: u32,
     delivered: u32,
     returned: u32,
+    lost: u32,
     owed_amount: String,
 }
 
@@ -114,6 +119,10 @@ struct HoldView {
 struct AttentionView {
     reason: &'static str,
     about: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    amount: Option<String>,
+    text: &'static str,
+    remedy: &'static str,
     since: String,
     acknowledged: bool,
 }
@@ -201,6 +210,7 @@ impl OrderView {
             payment_terms: order.terms.as_str(),
             tax_included: amount(order.amounts.tax_included),
             coupon_code: order.coupon.as_ref().map(ToString::to_string),
+            external_ref: order.external_ref.as_ref().map(ToString::to_string),
             holds: order.holds.iter().map(HoldView::of).collect(),
             attention: order
                 .attention
@@ -208,6 +218,9 @@ impl OrderView {
                 .map(|a| AttentionView {
                     reason: a.reason.as_str(),
                     about: a.about.map(|op| op.to_string()),
+                    amount: a.amount.map(amount),
+                    text: a.reason.meaning(),
+                    remedy: a.reason.remedy(),
                     since: a.since.to_string(),
                     acknowledged: a.acknowledged,
                 })
@@ -227,7 +240,13 @@ impl OrderView {
             unmatched_payments: order.unmatched.iter().map(UnmatchedView::of).collect(),
             metadata: metadata(order).map(|(key, value)| (key.to_string(), value.clone())).collect(),
             redacted_at: time(order.redacted_at),
+            replayed: false,
         }
+    }
+
+    /// The view on the answer to a request that may be a repeat.
+    pub fn replayed(self, replayed: bool) -> Self {
+        OrderView { replayed, ..self }
     }
 }
 
@@ -253,6 +272,7 @@ impl ItemView {
             shipped: line.counters.shipped,
             delivered: line.counters.delivered,
             returned: line.counters.returned,
+            lost: line.counters.lost,
             owed_amount: amount(line.owed(), order.currency),
         }
     }

@@ -18,6 +18,9 @@ pub fn text(order: &Order) -> String {
     fact("id", order.id.to_string());
     fact("user", order.user.to_string());
     fact("placed", order.created_at.to_string());
+    if let Some(reference) = &order.external_ref {
+        fact("called", format!("{reference} elsewhere"));
+    }
     if order.updated_at != order.created_at {
         fact("updated", format!("{} (version {})", order.updated_at, order.version));
     }
@@ -42,7 +45,11 @@ pub fn text(order: &Order) -> String {
     for attention in &order.attention {
         let about = attention.about.map(|op| format!(" about {op}")).unwrap_or_default();
         let seen = if attention.acknowledged { ", acknowledged" } else { "" };
-        fact("attention", format!("{}{about} since {}{seen}", attention.reason, attention.since));
+        let how_much = attention.amount.map_or_else(String::new, |minor| format!(" of {}", order.in_currency(minor)));
+        fact("attention", format!("{}{how_much}{about} since {}{seen}", attention.reason, attention.since));
+        if !attention.acknowledged {
+            fact("", format!("{}: {}", attention.reason.meaning(), attention.reason.remedy()));
+        }
     }
     if let Some(notes) = order.notes.get() {
         fact("notes", notes.clone());
@@ -126,10 +133,10 @@ pub fn items(order: &Order) -> String {
 
 /// What became of a line's units: `1 open, 2 shipped`; nothing while all of them wait.
 fn units(line: &Line) -> String {
-    if line.open() == line.quantity {
+    if line.open() == line.quantity && line.counters.lost == 0 {
         return String::new();
     }
-    let Counters { cancelled, planned, shipped, delivered, returned, restocked: _ } = line.counters;
+    let Counters { cancelled, planned, shipped, delivered, returned, restocked: _, lost } = line.counters;
     let on_its_way = shipped.saturating_sub(delivered);
     let there = delivered.saturating_sub(returned);
     let parts = [
@@ -137,8 +144,9 @@ fn units(line: &Line) -> String {
         (cancelled, "cancelled"),
         (planned, "planned"),
         (on_its_way, "shipped"),
-        (there, "delivered"),
+        (there, if line.requires_shipping { "delivered" } else { "given out" }),
         (returned, "returned"),
+        (lost, "lost"),
     ];
     let parts: Vec<String> = parts.iter().filter(|(n, _)| *n > 0).map(|(n, what)| format!("{n} {what}")).collect();
     parts.join(", ")

@@ -1,7 +1,7 @@
 //! Orders a person must look at, and why.
 
 use order_core::manager::Explanation;
-use order_core::order::{AttentionReason, Op, Order};
+use order_core::order::{Op, Order};
 use order_core::time::Timestamp;
 use serde::Serialize;
 
@@ -30,7 +30,11 @@ pub fn reasons(e: &Explanation) -> Vec<Reason> {
             name: a.reason.as_str(),
             about: a.about,
             since: Some(a.since),
-            text: with(order, a.about, words(a.reason)),
+            text: {
+                let how_much = a.amount.map_or_else(String::new, |minor| format!(" ({})", order.in_currency(minor)));
+                let text = format!("{}{how_much}", a.reason.meaning());
+                format!("{}: {}", with(order, a.about, &text), a.reason.remedy())
+            },
         })
         .collect();
     reasons.extend(e.next.stuck.iter().map(|s| Reason {
@@ -56,32 +60,6 @@ fn with(order: &Order, about: Option<Op>, text: &str) -> String {
         None => None,
     };
     what.map_or_else(|| text.to_owned(), |what| format!("{text} ({what})"))
-}
-
-/// What a reason means to the person who must look.
-const fn words(reason: AttentionReason) -> &'static str {
-    match reason {
-        AttentionReason::RetriesExhausted => "a call keeps failing; it is still tried",
-        AttentionReason::SuspectHold => "a hold may exist that cannot be proven",
-        AttentionReason::StockLost => "stock was lost and cannot be replaced",
-        AttentionReason::ReleaseRefused => "stock could not be given back or committed",
-        AttentionReason::MoneyOnDeadOrder => "money moved on an order that was over",
-        AttentionReason::AmountMismatch => "a provider reported another amount than was asked",
-        AttentionReason::UnexpectedReport => "a provider reported what contradicts the records",
-        AttentionReason::RefundFailed => "a refund was refused",
-        AttentionReason::VoidFailed => "an authorization could not be given up",
-        AttentionReason::Undecidable => "an outcome cannot be found out",
-        AttentionReason::Malformed => "a service's answer made no sense",
-        AttentionReason::Poison => "workers died on it again and again",
-        AttentionReason::CaptureFailed => "a capture was refused",
-        AttentionReason::CaptureSoon => "an authorization is about to lapse",
-        AttentionReason::AuthorizationLost => "what is owed is no longer authorized",
-        AttentionReason::RefundByHand => "money must be sent back by hand",
-        AttentionReason::OutsideRefund => "money was sent back outside the engine",
-        AttentionReason::Chargeback => "a bank took money back",
-        AttentionReason::Dispute => "a bank questions a payment",
-        AttentionReason::HoldTooLarge => "a hold is too large and cannot be made smaller",
-    }
 }
 
 /// The orders, each with its reasons.

@@ -206,6 +206,9 @@ fn describe(order: &Order, event: &Event) -> String {
             format!("reported {} {} {}, which fits nothing: {}", u.status, amount(u.amount, u.currency), u.currency, u.reference)
         }
         Event::PaymentFound { n, origin, .. } => format!("{}: {}", origin.as_str().to_lowercase(), payment(*n)),
+        Event::PaymentQuestioned { n } => format!("p{n} is compared with the provider's records"),
+        Event::PaymentVerified { n } => format!("p{n} is as the provider's records say"),
+        Event::UnmatchedMatched { reference, .. } => format!("what report {reference} names is known now"),
         Event::UnmatchedDismissed { reference } => format!("needs nothing: report {reference}"),
         Event::DisputeOpened { reference, amount, .. } => format!("dispute {reference} of {} opened", money(*amount)),
         Event::DisputeClosed { reference, won } => {
@@ -228,6 +231,7 @@ fn describe(order: &Order, event: &Event) -> String {
         }
         Event::ShipmentDelivered { n } => format!("shipment {n} delivered"),
         Event::ShipmentFailed { n } => format!("shipment {n} failed"),
+        Event::ShipmentLost { n } => format!("shipment {n} lost on the way"),
         Event::ShipmentReturned { n } => format!("shipment {n} returned to sender"),
         Event::ShipmentCancelled { n } => format!("shipment {n} cancelled"),
         Event::Credited { kind, amount, lines } => {
@@ -235,7 +239,8 @@ fn describe(order: &Order, event: &Event) -> String {
             match kind {
                 CreditKind::Goodwill => format!("credit of {}", money(*amount)),
                 CreditKind::Line => format!("credit of {lines}"),
-                CreditKind::Outside => format!("{} less owed, as it went back", money(*amount)),
+                CreditKind::WriteOff if *amount < 0 => format!("{} written off came after all", money(-*amount)),
+                CreditKind::WriteOff => format!("{} written off", money(*amount)),
             }
         }
         Event::ReturnRequested { n, lines: units } => format!("return {n} requested: {}", lines(units)),
@@ -256,7 +261,10 @@ fn describe(order: &Order, event: &Event) -> String {
         Event::MetadataChanged { key, .. } => format!("metadata {key} set"),
         Event::HoldPlaced { kind, blocks, .. } => format!("hold {kind} blocks {blocks}"),
         Event::HoldReleased { kind, lapsed } => format!("hold {kind} {}", if *lapsed { "lapsed" } else { "released" }),
-        Event::AttentionRaised { reason, about: op } => format!("a person must look: {reason}{}", about(op)),
+        Event::AttentionRaised { reason, about: op, amount } => {
+            let how_much = amount.map_or_else(String::new, |amount| format!(" of {}", money(amount)));
+            format!("a person must look: {reason}{how_much}{}", about(op))
+        }
         Event::AttentionCleared { reason, about: op } => format!("no longer: {reason}{}", about(op)),
         Event::AttentionAcknowledged { reason, about: op } => format!("seen: {reason}{}", about(op)),
         Event::Noted => "note".into(),

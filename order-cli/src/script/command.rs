@@ -181,7 +181,11 @@ mod tests {
         let ChangeCommand::FailShipment(fail) = read_step("fail-shipment", "shipment = 1\nreturned = true").unwrap() else {
             panic!("not fail-shipment")
         };
-        assert!(fail.returned);
+        assert!(fail.returned && !fail.lost);
+        let ChangeCommand::FailShipment(fail) = read_step("fail-shipment", "shipment = 1\nlost = true").unwrap() else {
+            panic!("not fail-shipment")
+        };
+        assert!(fail.lost && !fail.returned);
         assert!(matches!(read_step("return approve", "return = 1").unwrap(), ChangeCommand::Return(_)));
         assert!(matches!(read_step("release-hold", "kind = \"fraud\"").unwrap(), ChangeCommand::Release(_)));
     }
@@ -191,6 +195,11 @@ mod tests {
         for (words, text, message) in [
             ("ship", "colour = 1", "s.toml:1:1: a step has no field \"colour\": expected one of shipment, item, items, "),
             ("ship", "items = [\"MUG\"]", "s.toml:1:1: ship: invalid value 'MUG' for '--item <LINE:QTY>': expected LINE:QTY"),
+            (
+                "fail-shipment",
+                "shipment = 1\nlost = true\nreturned = true",
+                "the argument '--returned' cannot be used with '--lost'",
+            ),
             ("fail-shipment", "", "the following required arguments were not provided: --shipment <N>"),
             ("cancel", "rest = 1", "s.toml:1:8: rest: expected true or false, not a number"),
             ("status", "set = \"shipped\"", "expected one of PENDING, CONFIRMED"),

@@ -4,16 +4,16 @@ use std::future::Future;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
-use order_core::ids::{ProductId, Sku, UserId};
-use order_core::money::Money;
-use order_core::order::OperationState;
+use order_core::ids::{Name, ProductId, Sku, UserId};
+use order_core::money::Currency;
+use order_core::order::PaymentTerms;
+use order_core::pricing::{Priced, Pricing, PricingError, PricingRequest};
 use order_core::runtime::Runtime;
 use order_core::services::{
     AttemptRequest, Availability, CallError, DynClients, FollowUpRequest, HoldAnswer, HoldLookup, HoldRequest,
     InventoryCapabilities, InventoryService, Notification, NotificationService, PaymentAnswer, PaymentCapabilities,
     PaymentLookup, PaymentService, Product, ProductService, ReserveRequest, ServiceName, User, UserService,
 };
-use order_core::text::Private;
 
 use super::clock::World;
 use super::model::{Answer, Fault};
@@ -120,7 +120,7 @@ impl FaultyServices {
             Err(CallError::Unknown { malformed: true, .. }) => "answered nonsense".into(),
             Err(CallError::Unknown { .. }) => "no answer".into(),
         };
-        let dull = matches!(service, ServiceName::Product | ServiceName::User) || call == "check";
+        let dull = matches!(service, ServiceName::Product | ServiceName::User | ServiceName::Pricing) || call == "check";
         if !(dull && result.is_ok()) {
             self.state().trace.push(format!("{service}.{call} {said}{how}"));
         }
@@ -155,7 +155,7 @@ impl ServiceAnswer for PaymentAnswer {
         self.status.to_string()
     }
     fn garbled(self) -> Result<Self, CallError> {
-        Ok(PaymentAnswer { reference: String::new(), ..self })
+        Ok(self.reference(""))
     }
 }
 
@@ -164,7 +164,7 @@ impl ServiceAnswer for HoldAnswer {
         format!("held {}", self.quantity)
     }
     fn garbled(self) -> Result<Self, CallError> {
-        Ok(HoldAnswer { reference: String::new(), ..self })
+        Ok(self.reference(""))
     }
 }
 
@@ -203,16 +203,8 @@ fn refused<T>(code: String) -> Result<T, CallError> {
     Err(CallError::refused(code))
 }
 
-fn declined_payment(code: String, amount: Money) -> Result<PaymentAnswer, CallError> {
-    Ok(PaymentAnswer {
-        status: OperationState::Declined,
-        reference: String::new(),
-        amount: Money::new(0, amount.currency),
-        code: Some(code),
-        wait: None,
-        action: Private(None),
-        capture_within: None,
-    })
+fn declined_payment(code: String) -> Result<PaymentAnswer, CallError> {
+    Ok(PaymentAnswer::declined(code))
 }
 
 /// Passes a call on to the same method of an inner service.
@@ -252,10 +244,10 @@ impl PaymentService for FaultyServices {
         self.inner.payment.capabilities()
     }
     async fn authorize(&self, r: &AttemptRequest) -> Result<PaymentAnswer, CallError> {
-        pass!(self, payment.authorize(r), ServiceName::Payment, |code| declined_payment(code, r.amount))
+        pass!(self, payment.authorize(r), ServiceName::Payment, declined_payment)
     }
     async fn charge(&self, r: &AttemptRequest) -> Result<PaymentAnswer, CallError> {
-        pass!(self, payment.charge(r), ServiceName::Payment, |code| declined_payment(code, r.amount))
+        pass!(self, payment.charge(r), ServiceName::Payment, declined_payment)
     }
     async fn capture(&self, r: &FollowUpRequest) -> Result<PaymentAnswer, CallError> {
         pass!(self, payment.capture(r), ServiceName::Payment, refused)
@@ -299,3 +291,32 @@ impl NotificationService for FaultyServices {
 }
 
 order_core::clients_in_one!(FaultyServices);
+
+/// Prices that cannot be asked for when a script says so.
+pub struct FaultyPrices {
+    /// What is asked otherwise.
+    pub inner: Arc<dyn Pricing>,
+    /// Where faults are set.
+    pub services: FaultyServices,
+}
+
+impl FaultyPrices {
+    async fn ask(&self, call: &'static str) -> Result<(), CallError> {
+        self.services.call((ServiceName::Pricing, call), refused, async { Ok(()) }).await
+    }
+}
+
+#[async_trait]
+impl Pricing for FaultyPrices {
+    async fn price(&self, request: &PricingRequest) -> Result<Priced, PricingError> {
+        self.ask("price").await?;
+        self.inner.price(request).await
+    }
+    async fn terms(&self, method: &Name) -> Result<Option<PaymentTerms>, PricingError> {
+        self.ask("terms").await?;
+        self.inner.terms(method).await
+    }
+    fn currency(&self) -> Currency {
+        self.inner.currency()
+    }
+}

@@ -1,5 +1,6 @@
 //! A script as it was read: everything that can be known to be wrong has been refused by now.
 
+use std::collections::BTreeMap;
 use std::ops::Range;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -17,7 +18,7 @@ use crate::args::Settlement;
 use crate::args::bulk::ExportForm;
 use crate::args::change::ChangeCommand;
 use crate::input::items::Item;
-use order_core::request::AddressInput;
+use order_core::request::{AddressInput, HoldInput};
 
 /// A script.
 pub struct Script<'s> {
@@ -78,6 +79,8 @@ pub enum Act<'s> {
     RetryPayment {
         /// How it is paid now.
         method: String,
+        /// How much of what is short; all of it if none.
+        amount: Option<String>,
         /// The client's payment token.
         token: Option<String>,
         /// Where the provider sends the customer back to.
@@ -235,6 +238,12 @@ pub struct Place {
     pub token: Option<String>,
     /// Where the provider sends the customer back to.
     pub return_url: Option<String>,
+    /// What it is held by from the start.
+    pub holds: Vec<HoldInput>,
+    /// What is kept with it.
+    pub metadata: BTreeMap<String, String>,
+    /// What it is called elsewhere.
+    pub external_ref: Option<String>,
     /// The total it must have, in the catalogue's currency.
     pub expect_total: Option<String>,
     /// The idempotency key.

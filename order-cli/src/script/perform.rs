@@ -7,7 +7,7 @@ use std::time::Duration;
 use order_core::error::{Error, RejectionReason};
 use order_core::ids::OrderId;
 use order_core::machine::{PaymentReport, Purpose, key};
-use order_core::manager::{CommandOptions, PlaceOptions, RetryPayment};
+use order_core::manager::{Answered, CommandOptions, PlaceOptions, RetryPayment};
 use order_core::money::{Currency, Money};
 use order_core::order::{Amounts, OperationState, Order};
 use order_core::request::PlaceRequest;
@@ -20,12 +20,12 @@ use crate::args::bulk::{ExportForm, Import};
 use crate::args::change::ChangeCommand;
 use crate::auditing;
 use crate::commands::bulk::import::import_into;
-use crate::commands::change::{Changed, Desk, new_items};
+use crate::commands::change::{Changed, Desk, new_items, said_of_repeat};
 use crate::commands::place::resolve_item;
 use crate::commands::read::{sentences, stuck_orders};
 use crate::commands::shop::report_of;
 use crate::commands::states::diagram;
-use crate::commands::work::{said_of_resync, said_of_retries};
+use crate::commands::work::{NOTHING_STUCK, said_of_resync, said_of_retry};
 use crate::exit::{Code, Failure, Outcome, chain};
 use crate::input::duration;
 use crate::output::counted;
@@ -45,7 +45,7 @@ pub struct Seen {
     pub quote: Option<(Amounts, Currency)>,
     /// Why it was refused, if it was.
     pub error: Option<StepError>,
-    /// Whether a key named an order that existed.
+    /// Whether a key named an order that existed, or a command that had been carried out.
     pub replayed: Option<bool>,
     /// What to tell people.
     pub said: Vec<String>,
@@ -125,11 +125,14 @@ fn act(stage: &mut Stage, source: Source<'_>, step: &Step<'_>, about: Option<Ord
             seen.quote = Some((quote.amounts, quote.currency));
         }
         Act::Change { command, wait, .. } => changed(stage, order()?, command, *wait, seen)?,
-        Act::RetryPayment { method, token, return_url, how } => {
+        Act::RetryPayment { method, amount, token, return_url, how } => {
             let id = order()?;
-            let retry = RetryPayment { method: method.clone(), token: token.clone(), return_url: return_url.clone() };
+            let currency = stage.manager.currency();
+            let amount = amount.as_deref().map(|a| Money::parse(a, currency)).transpose().map_err(Failure::from)?;
+            let (method, token, return_url) = (method.clone(), token.clone(), return_url.clone());
+            let retry = RetryPayment { amount, method, token, return_url };
             let done = stage.world.run(stage.manager.retry_payment(&stage.principal, id.into(), options(how), retry))?;
-            settle_down(stage, how.wait, done, seen)?;
+            settle_down(stage, how.wait, repeated(done, how, seen), seen)?;
             note_dead(seen);
         }
         Act::RecordPayment { payment, reference, parent, status, amount } => {
@@ -157,7 +160,8 @@ fn act(stage: &mut Stage, source: Source<'_>, step: &Step<'_>, about: Option<Ord
         }
         Act::Note { text, how } => {
             let id = order()?;
-            seen.order = Some(stage.world.run(stage.manager.note(&stage.principal, id.into(), options(how), text.clone()))?);
+            let done = stage.world.run(stage.manager.note(&stage.principal, id.into(), options(how), text.clone()))?;
+            seen.order = Some(repeated(done, how, seen));
         }
         Act::Settle { payment, outcome, report } => {
             let before = stage.world.run(stage.manager.get(&stage.principal, order()?.into()))?;
@@ -191,7 +195,12 @@ fn act(stage: &mut Stage, source: Source<'_>, step: &Step<'_>, about: Option<Ord
         }
         Act::Work { lasting, retry_stuck, resync } => {
             if *retry_stuck {
-                seen.said.extend(said_of_retries(&stage.world.run(stage.manager.retry_stuck(&stage.principal))?));
+                let mut retried = Vec::new();
+                stage.world.run(stage.manager.retry_stuck(&stage.principal, |one| retried.push(said_of_retry(&one))))?;
+                if retried.is_empty() {
+                    retried.push(NOTHING_STUCK.into());
+                }
+                seen.said.append(&mut retried);
             }
             if *resync {
                 seen.said.extend(said_of_resync(&stage.world.run(stage.manager.resync(&stage.principal))?));
@@ -270,9 +279,13 @@ fn act(stage: &mut Stage, source: Source<'_>, step: &Step<'_>, about: Option<Ord
 /// Does a command as the command line does it, and shows what would come of one that is only tried.
 fn changed(stage: &Stage, order: OrderId, command: &ChangeCommand, wait: Option<Duration>, seen: &mut Seen) -> Done {
     let added = stage.outside(new_items(command, &stage.shop))?;
-    let desk = Desk { manager: &stage.manager, principal: &stage.principal, now: stage.world.now(), wait };
+    let desk = Desk { manager: &stage.manager, principal: &stage.principal, wait };
     match stage.world.run(desk.perform(order.into(), command, added))? {
-        Changed::Order(done) => settle_down(stage, wait, done, seen),
+        Changed::Order(done, repeated) => {
+            seen.replayed = Some(repeated.is_some());
+            seen.said.extend(repeated);
+            settle_down(stage, wait, done, seen)
+        }
         Changed::Preview(order, rows) => {
             seen.said.extend(preview_text(&order, &rows).lines().map(str::to_owned));
             Ok(())
@@ -282,6 +295,13 @@ fn changed(stage: &Stage, order: OrderId, command: &ChangeCommand, wait: Option<
             Ok(())
         }
     }
+}
+
+/// The order of an answer; notes whether it was a repeat.
+fn repeated(answered: Answered, how: &How, seen: &mut Seen) -> Arc<Order> {
+    seen.replayed = Some(answered.repeats.is_some());
+    seen.said.extend(said_of_repeat(how.key.as_ref(), &answered));
+    answered.order
 }
 
 /// An order after a command: worked until nothing is due now, unless the caller waits only so long.
@@ -294,6 +314,9 @@ fn placed(stage: &mut Stage, place: &Place, seen: &mut Seen) -> Done {
     let mut request = request(stage, &place.cart)?;
     request.payment_token = place.token.clone();
     request.return_url = place.return_url.clone();
+    request.holds = place.holds.clone();
+    request.metadata = place.metadata.clone();
+    request.external_ref = place.external_ref.clone();
     let currency = stage.currency();
     let expected_total = place.expect_total.as_ref().map(|t| Money::parse(t, currency).map_err(Failure::from)).transpose()?;
     let options = PlaceOptions { key: place.key.clone(), expected_total, wait: place.wait };
@@ -331,8 +354,7 @@ fn request(stage: &Stage, cart: &Cart) -> Done<PlaceRequest> {
         shipping_method: cart.shipping_method.clone(),
         notes: cart.notes.clone(),
         coupon_code: cart.coupon.clone(),
-        payment_token: None,
-        return_url: None,
+        ..PlaceRequest::default()
     })
 }
 

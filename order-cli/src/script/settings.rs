@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use order_core::money::Money;
 use order_core::policy::{BeforeLapse, LostStock, Policy};
 use order_core::time::Timestamp;
 use toml::de::DeValue;
@@ -92,6 +93,9 @@ pub fn policy(fields: Option<Fields<'_, '_>>) -> Outcome<Policy> {
         capture_warning,
         before_lapse,
         commit_at_confirm,
+        longest_wait,
+        write_off_up_to,
+        write_off_after_delivery,
         user_statuses,
         answer_within,
         answer_margin,
@@ -113,6 +117,7 @@ pub fn policy(fields: Option<Fields<'_, '_>>) -> Outcome<Policy> {
         ("completion_window", completion_window),
         ("return_window", return_window),
         ("capture_warning", capture_warning),
+        ("longest_wait", longest_wait),
         ("answer_within", answer_within),
         ("answer_margin", answer_margin),
         ("breaker_pause", breaker_pause),
@@ -148,8 +153,13 @@ pub fn policy(fields: Option<Fields<'_, '_>>) -> Outcome<Policy> {
             return Err(fields.problem("before_lapse", format!("{other:?} is not one of capture, reauthorize, nothing")));
         }
     }
-    if let Some(at_confirm) = fields.boolean("commit_at_confirm")? {
-        *commit_at_confirm = at_confirm;
+    for (name, slot) in [("commit_at_confirm", commit_at_confirm), ("write_off_after_delivery", write_off_after_delivery)] {
+        if let Some(yes) = fields.boolean(name)? {
+            *slot = yes;
+        }
+    }
+    if let Some(most) = fields.integer("write_off_up_to", 0..=Money::MAX_MINOR)? {
+        *write_off_up_to = most;
     }
     if let Some(statuses) = fields.texts("user_statuses")? {
         *user_statuses = statuses.into_iter().map(|t| t.value.to_owned()).collect();

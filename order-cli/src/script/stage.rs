@@ -7,15 +7,14 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use order_core::archive;
-use order_core::error::Error;
 use order_core::ids::{IdempotencyKey, Name, OrderId, UserId};
 use order_core::manager::{OrderManager, Principal};
 use order_core::money::Currency;
 use order_core::order::{JournalRow, Order, PaymentTerms};
 use order_core::policy::Policy;
-use order_core::pricing::{Priced, Pricing, PricingRequest};
+use order_core::pricing::{PriceBook, Priced, Pricing, PricingError, PricingRequest};
 use order_core::runtime::{Clock, Ids, RandomIds, SystemClock};
-use order_core::services::{CallError, DynClients, ServiceName};
+use order_core::services::{CallError, DynClients};
 use order_core::store::{
     Changeset, ClaimRequest, Claimed, CommitError, Committed, DumpQuery, Dumped, FeedCursor, FeedPage, FeedQuery, FeedRow,
     JournalQuery, KeyMethod, KeyRecord, ListQuery, Loaded, OrderPage, OrderRef, OrderStore, Peek, StoreError, WorkSummary,
@@ -27,11 +26,11 @@ use serde::Deserialize as _;
 use toml::de::ValueDeserializer;
 
 use super::clock::World;
-use super::faults::FaultyServices;
+use super::faults::{FaultyPrices, FaultyServices};
 use super::model::{CatalogueSource, Script};
 use crate::args::bulk::ExportForm;
 use crate::commands::bulk::export;
-use crate::engine::{self, drive, open_shop, open_store};
+use crate::engine::{self, open_shop, open_store};
 use crate::exit::{Code, Failure, Outcome};
 use crate::input::read;
 use crate::settings::{Settings, StoreUrl};
@@ -204,7 +203,7 @@ impl Stage {
     pub fn drive(&self, id: OrderId) -> Outcome<Arc<Order>> {
         // What needs no time is done first, so that waiting for it takes none.
         self.world.settle();
-        self.world.run(drive(&self.manager, id, &self.world))
+        Ok(self.world.run(self.manager.work_to_rest(id))?)
     }
 
     /// Lets a worker do what is due, now and for `lasting`.
@@ -250,7 +249,7 @@ fn export_of(world: &World, manager: &Manager, form: ExportForm) -> Outcome<(u64
 impl Parts {
     fn manager(&self, world: &World, services: &FaultyServices) -> Outcome<Manager> {
         OrderManager::builder(self.store.clone(), services.clone())
-            .pricing(self.prices.clone())
+            .pricing(Arc::new(FaultyPrices { inner: self.prices.clone(), services: services.clone() }))
             .runtime(Arc::new(world.clone()))
             .ids(self.ids.clone())
             .policy(self.policy.clone())
@@ -289,18 +288,17 @@ struct ShopPrices {
 }
 
 impl ShopPrices {
-    async fn book(&self) -> Result<order_core::pricing::PriceBook, Error> {
-        let book = self.world.outside(self.shop.price_book()).await;
-        book.map_err(|e| Error::Service { service: ServiceName::Product, source: CallError::from(e) })
+    async fn book(&self) -> Result<PriceBook, CallError> {
+        self.world.outside(self.shop.price_book()).await.map_err(CallError::from)
     }
 }
 
 #[async_trait]
 impl Pricing for ShopPrices {
-    async fn price(&self, request: &PricingRequest) -> Result<Priced, Error> {
+    async fn price(&self, request: &PricingRequest) -> Result<Priced, PricingError> {
         self.book().await?.price(request).await
     }
-    async fn terms(&self, method: &Name) -> Result<Option<PaymentTerms>, Error> {
+    async fn terms(&self, method: &Name) -> Result<Option<PaymentTerms>, PricingError> {
         self.book().await?.terms(method).await
     }
     fn currency(&self) -> Currency {

@@ -1,8 +1,10 @@
 //! Reading a `[[step]]`: each kind has its own fields, and no others.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use order_core::order::OperationState;
+use order_core::request::HoldInput;
 use order_core::services::ServiceName;
 
 use super::command;
@@ -15,7 +17,7 @@ use clap::ValueEnum as _;
 use crate::args::Settlement;
 use crate::args::bulk::ExportForm;
 use crate::exit::Outcome;
-use crate::input::items;
+use crate::input::{holds, items};
 use crate::toml_doc::Fields;
 
 const KINDS: &str = "place, quote, retry-payment, record-payment, note, advance, service, work, settle, restock, load, restart, \
@@ -97,6 +99,7 @@ fn act<'s>(kind: &str, fields: &mut Fields<'s, '_>, context: &Context) -> Outcom
         "quote" => Act::Quote(Box::new(cart(fields, context)?)),
         "retry-payment" => Act::RetryPayment {
             method: fields.required_text("method")?.value.to_owned(),
+            amount: owned(fields, "amount")?,
             token: owned(fields, "payment_token")?,
             return_url: owned(fields, "return_url")?,
             how: how(fields)?,
@@ -191,10 +194,33 @@ fn place(fields: &mut Fields<'_, '_>, context: &Context) -> Outcome<Place> {
         alias: owned(fields, "as")?,
         token: owned(fields, "payment_token")?,
         return_url: owned(fields, "return_url")?,
+        holds: held(fields)?,
+        metadata: entries(fields)?,
+        external_ref: owned(fields, "external_ref")?,
         expect_total: owned(fields, "expect_total")?,
         key: fields.parsed("key")?,
         wait: duration(fields, "wait")?,
     })
+}
+
+fn held(fields: &mut Fields<'_, '_>) -> Outcome<Vec<HoldInput>> {
+    let mut held = Vec::new();
+    for text in fields.texts("holds")?.unwrap_or_default() {
+        held.push(holds::parse(text.value).map_err(|e| fields.source.problem(&text.span, format!("holds: {e}")))?);
+    }
+    Ok(held)
+}
+
+fn entries(fields: &mut Fields<'_, '_>) -> Outcome<BTreeMap<String, String>> {
+    let mut entries = BTreeMap::new();
+    let Some(table) = fields.table("metadata")? else { return Ok(entries) };
+    for (name, value) in table.entries() {
+        let Some(text) = value.get_ref().as_str() else {
+            return Err(fields.source.problem(&value.span(), format!("metadata: {} is no text", name.value)));
+        };
+        entries.insert(name.value.to_owned(), text.to_owned());
+    }
+    Ok(entries)
 }
 
 fn record_payment(fields: &mut Fields<'_, '_>) -> Outcome<Act<'static>> {
@@ -229,8 +255,9 @@ fn fault(fields: &mut Fields<'_, '_>) -> Outcome<Fault> {
         "user" => (ServiceName::User, &["get"]),
         "payment" => (ServiceName::Payment, &["authorize", "charge", "capture", "void", "refund", "look_up"]),
         "notification" => (ServiceName::Notification, &["notify"]),
+        "pricing" => (ServiceName::Pricing, &["price", "terms"]),
         other => {
-            let known = "inventory, product, user, payment, notification";
+            let known = "inventory, product, user, payment, notification, pricing";
             return Err(fields.problem("service", format!("{other:?} is not a service: expected one of {known}")));
         }
     };

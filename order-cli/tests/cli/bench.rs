@@ -52,6 +52,14 @@ impl Bench {
         bench
     }
 
+    /// One with a store without orders too.
+    pub fn with_shop_and_store() -> Self {
+        let bench = Bench::with_shop();
+        let nothing = bench.write("nothing.jsonl", "");
+        bench.run(&["restore", &nothing]).must(0);
+        bench
+    }
+
     pub fn dir(&self) -> &Path {
         &self.dir
     }

@@ -79,6 +79,10 @@ impl Operator {
         self.does(&["return", "receive", id, "--return", "1"], 0);
         self.does(&["return", "close", id, "--return", "1"], 0);
         self.does(&["credit", id, "--amount", "1.00"], 0);
+        let refunded = ["record-payment", id, "--reference", "dashboard-1", "--status", "refunded", "--amount", "0.05"];
+        self.does(&refunded, 0);
+        self.does(&["complete", id], 1);
+        self.does(&["write-off", id], 0);
         self.does(&["complete", id], 0);
         id.to_owned()
     }

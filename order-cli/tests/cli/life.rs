@@ -183,6 +183,21 @@ fn money_that_moves_outside_is_shown_to_a_person() {
     assert!(text.contains(&number) && text.contains("money was sent back outside the engine"), "{text}");
     let seen = bench.json(&["attention", &number, "--ack", "OUTSIDE_REFUND", "--reason", "known"], 0);
     assert_eq!(seen["attention"][0]["acknowledged"], true);
+    let short = bench.json(&["stuck"], 0)["orders"][0]["reasons"][0].clone();
+    assert_eq!(short["reason"], "PAYMENT_SHORT", "what is short stays in sight");
+    assert!(
+        short["text"].as_str().unwrap().contains("5.00") && short["text"].as_str().unwrap().contains("`write-off`"),
+        "{short}"
+    );
+    bench.run(&["write-off", &number, "--amount", "5.01"]).must(1).says("5.01").says("5.00");
+    bench
+        .run(&["retry-payment", &number, "--method", "INVOICE", "--amount", "1.00"])
+        .must(1)
+        .says("nothing is charged by INVOICE");
+    let paid = bench.json(&["retry-payment", &number, "--method", "CREDIT_CARD", "--amount", "2.00"], 0);
+    assert_eq!(paid["captured_amount"], "60.31", "part of it is paid");
+    let written_off = bench.json(&["write-off", &number, "--reason", "agreed"], 0);
+    assert_eq!((&written_off["credits"][0]["kind"], &written_off["credits"][0]["amount"]), (&"WRITE_OFF".into(), &"3.00".into()));
     assert_eq!(bench.json(&["stuck"], 0)["orders"], json!([]));
 
     let dispute =
@@ -228,12 +243,12 @@ fn what_was_ordered_is_changed_after_a_look_at_the_price() {
     let (bench, number) = ordered("CREDIT_CARD");
     let edit = ["edit", &number, "--set", "MUG-01:1", "--remove", "TEA-01", "--add", "LAMP-01"];
     let tried = bench.json(&[&edit[..], &["--dry-run"]].concat(), 0);
-    assert_eq!((&tried["total_before"], &tried["total_after"]), (&"58.31".into(), &"85.33".into()));
-    assert_eq!((&tried["to_pay"], &tried["to_refund"]), (&"27.02".into(), &"0.00".into()));
+    assert_eq!((&tried["total_before"], &tried["total_after"]), (&"58.31".into(), &"80.43".into()));
+    assert_eq!((&tried["to_pay"], &tried["to_refund"]), (&"22.12".into(), &"0.00".into()));
     let text = bench.run(&[&edit[..], &["--dry-run"]].concat()).must(0).out;
-    assert!(text.contains("27.02 USD to be paid before it applies"), "{text}");
+    assert!(text.contains("22.12 USD to be paid before it applies"), "{text}");
     let edited = bench.json(&edit, 0);
-    assert_eq!((&edited["total_amount"], &edited["captured_amount"]), (&"85.33".into(), &"85.33".into()));
+    assert_eq!((&edited["total_amount"], &edited["captured_amount"]), (&"80.43".into(), &"80.43".into()));
     let skus: Vec<&Value> = edited["items"].as_array().unwrap().iter().map(|i| &i["sku"]).collect();
     assert_eq!(skus, ["MUG-01", "LAMP-01"], "what was edited away is not shown");
     assert_eq!(edited["edits"][0]["state"], "APPLIED");
@@ -241,6 +256,10 @@ fn what_was_ordered_is_changed_after_a_look_at_the_price() {
     bench.run(&["edit", &number, "--remove", "TEA-01"]).must(3).says("its lines are 1 (MUG-01), 3 (LAMP-01)");
     bench.run(&["edit", &number, "--discard"]).must(1);
     bench.run(&["edit", &number, "--add", "NOPE"]).must(3).says("NOPE not found");
+    bench.run(&["edit", &number, "--shipping-method", "DRONE"]).must(2).says("shipping_method: \"DRONE\" is not offered");
+    let express = bench.json(&["edit", &number, "--shipping-method", "EXPRESS"], 0);
+    assert_eq!((&express["shipping_method"], &express["shipping_amount"]), (&"EXPRESS".into(), &"14.90".into()));
+    assert_eq!(express["edits"].as_array().unwrap().last().unwrap()["shipping_method"], "EXPRESS");
     bench.run(&["check"]).must(0);
 }
 

@@ -26,14 +26,14 @@ fn an_order_has_the_protos_fields_and_the_engines() {
         &order,
         "id user_id order_number status total_amount subtotal tax_amount shipping_amount discount_amount currency \
          payment_method payment_status shipping_method notes created_at updated_at completed_at cancelled_at items addresses \
-         lifecycle fulfilment_status return_status payment_terms tax_included coupon_code holds attention version \
+         lifecycle fulfilment_status return_status payment_terms tax_included coupon_code external_ref holds attention version \
          reservations payments owed_amount authorized_amount captured_amount refunded_amount shipments returns credits \
          disputes edits unmatched_payments metadata redacted_at",
     );
     has(
         &order["items"][0],
         "id order_id product_id variant_id sku name quantity unit_price subtotal discount_amount created_at updated_at line \
-         open cancelled planned shipped delivered returned owed_amount",
+         open cancelled planned shipped delivered returned lost owed_amount",
     );
     has(
         &order["addresses"][0],
@@ -103,13 +103,13 @@ fn histories_checks_stock_and_payments_have_their_fields() {
     assert_eq!(history.as_array().unwrap().last().unwrap()["to"], "CONFIRMED");
 
     let checks = bench.json(&["check"], 0);
-    assert_eq!(checks.as_array().unwrap().len(), 30);
+    assert_eq!(checks.as_array().unwrap().len(), 35);
     for check in checks.as_array().unwrap() {
         has(check, "invariant text checkable checked breaches details");
         assert_eq!(check["breaches"], 0);
     }
     let lines = bench.run(&["--format", "jsonl", "check"]).must(0).out;
-    assert_eq!(lines.lines().count(), 30);
+    assert_eq!(lines.lines().count(), 35);
 
     let stock = bench.json(&["shop", "stock", "MUG-01"], 0);
     for (figure, units) in [("on_hand", 40), ("reserved", 1), ("available", 39), ("committed", 0)] {
@@ -130,7 +130,7 @@ fn histories_checks_stock_and_payments_have_their_fields() {
 
 #[test]
 fn a_quote_places_nothing() {
-    let bench = Bench::with_shop();
+    let bench = Bench::with_shop_and_store();
     let file = crate::bench::examples().join("order.json");
     let quote = bench.json(&["quote", "--file", file.to_str().unwrap()], 0);
     for (field, value) in

@@ -64,7 +64,7 @@ fn watching_goes_on_after_any_cursor() {
 
 #[test]
 fn a_cursor_that_is_none_of_this_store_is_bad_input() {
-    let (ours, theirs) = (Bench::with_shop(), Bench::with_shop());
+    let (ours, theirs) = (Bench::with_shop(), Bench::with_shop_and_store());
     ours.place("MUG-01", "CREDIT_CARD", &[], 0);
     let cursor = lines(&ours.run(&["watch", "--until-idle"]).must(0))[0]["cursor"].as_str().unwrap().to_owned();
     theirs.run(&["watch", "--until-idle", "--after", &cursor]).must(2).says("is of another store");
@@ -87,7 +87,7 @@ fn eventually<T>(mut ask: impl FnMut() -> Option<T>) -> T {
 
 #[test]
 fn watching_shows_what_other_programs_do_until_interrupted() {
-    let bench = Bench::with_shop();
+    let bench = Bench::with_shop_and_store();
     let mut child = bench.order().arg("watch").stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     let mut out = BufReader::new(child.stdout.take().unwrap());
     let order = bench.place("MUG-01", "CREDIT_CARD", &[], 0);
@@ -103,7 +103,7 @@ fn watching_shows_what_other_programs_do_until_interrupted() {
 
 #[test]
 fn watching_ends_when_nobody_reads_any_more() {
-    let bench = Bench::with_shop();
+    let bench = Bench::with_shop_and_store();
     let mut child = bench.order().arg("watch").stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     drop(child.stdout.take());
     bench.place("MUG-01", "CREDIT_CARD", &[], 0);

@@ -2,8 +2,8 @@
 
 use crate::money::Minor;
 use crate::order::{
-    CreditKind, DisputeState, FulfilmentStatus, Lifecycle, Line, OperationKind, OperationState, Order, PaymentStatus,
-    ReturnState, ReturnStatus, ShipmentState, Status, Statuses,
+    CreditKind, DisputeState, FulfilmentStatus, Lifecycle, Line, OperationKind, OperationState, Order, PaymentOperation,
+    PaymentStatus, PaymentTerms, ReturnState, ReturnStatus, Shipment, ShipmentState, Status, Statuses, Verification,
 };
 
 /// What an order's payment records add up to.
@@ -12,6 +12,10 @@ pub(super) struct Sums {
     pub captured: Minor,
     pub refunded: Minor,
     pub authorized: Minor,
+    /// What of it could still be captured when the order last changed.
+    pub usable: Minor,
+    /// Planned refunds and those under way.
+    pub refunding: Minor,
     /// For each authorization: its number, what it set aside, what was taken from it.
     pub taken_from_authorizations: Vec<(u32, Minor, Minor)>,
 }
@@ -21,12 +25,12 @@ impl Sums {
         let mut sums = Sums::default();
         let taken = |n| -> Minor {
             let captures = order.payments.iter().filter(|c| c.parent == Some(n) && c.kind == OperationKind::Capture);
-            captures.filter(|c| c.state == OperationState::Captured).map(|c| c.settled.min(c.amount).max(0)).sum()
+            captures.filter(|c| c.state == OperationState::Captured).map(counts).sum()
         };
         for p in &order.payments {
-            // In the sums an operation counts at most what it asked for.
-            let counts = p.settled.min(p.amount).max(0);
+            let counts = counts(p);
             match (p.kind, p.state) {
+                (OperationKind::Refund, state) if is_open(state) => sums.refunding += p.amount,
                 (OperationKind::Refund, OperationState::Refunded) => sums.refunded += counts,
                 (OperationKind::Charge | OperationKind::Capture, OperationState::Captured) => sums.captured += counts,
                 (OperationKind::Authorize, OperationState::Captured) => {
@@ -35,7 +39,9 @@ impl Sums {
                     sums.taken_from_authorizations.push((p.n, counts, taken(p.n)));
                 }
                 (OperationKind::Authorize, OperationState::Authorized) => {
-                    sums.authorized += (counts - taken(p.n)).max(0);
+                    let rest = (counts - taken(p.n)).max(0);
+                    sums.authorized += rest;
+                    sums.usable += if can_be_taken(order, p) { rest } else { 0 };
                     sums.taken_from_authorizations.push((p.n, counts, taken(p.n)));
                 }
                 _ => {}
@@ -43,6 +49,29 @@ impl Sums {
         }
         sums
     }
+}
+
+/// In the sums an operation counts at most what it asked for, unless the provider's records bear out more.
+fn counts(p: &PaymentOperation) -> Minor {
+    if matches!(p.verification, Verification::Done | Verification::Again) {
+        p.settled.max(0)
+    } else {
+        p.settled.min(p.amount).max(0)
+    }
+}
+
+/// Whether an authorization had not lapsed, was not being given up, and no capture of it had been refused for good.
+fn can_be_taken(order: &Order, p: &PaymentOperation) -> bool {
+    let lasts = p.capture_before.is_none_or(|t| t > order.updated_at);
+    let asked_anew = |c: &PaymentOperation| order.redriven_at.is_some_and(|t| t > c.updated_at);
+    let ruined = order.payments.iter().filter(|c| c.parent == Some(p.n)).any(|c| match c.kind {
+        OperationKind::Void => is_open(c.state),
+        OperationKind::Capture => {
+            c.state == OperationState::Failed && c.code.as_deref() != Some("NEVER_HAPPENED") && !asked_anew(c)
+        }
+        _ => false,
+    });
+    lasts && !ruined
 }
 
 pub(super) fn is_open(state: OperationState) -> bool {
@@ -61,28 +90,41 @@ pub(super) fn owed(order: &Order) -> Minor {
         return 0;
     }
     let lines: Minor = order.lines.iter().map(|l| first_units(l, kept(l))).sum();
-    (lines + order.amounts.shipping + order.amounts.shipping_tax - taken_off(order)).max(0)
+    (lines + for_shipping(order) - taken_off(order)).max(0)
+}
+
+/// Shipping is owed while goods that ship are kept, and once goods came back by a return or a parcel was sent that nobody ever
+/// took for lost.
+fn for_shipping(order: &Order) -> Minor {
+    let goods_kept = order.lines.iter().filter(|l| l.requires_shipping).any(|l| kept(l) > 0);
+    if goods_kept || was_sent(order) { order.amounts.shipping + order.amounts.shipping_tax } else { 0 }
+}
+
+fn was_sent(order: &Order) -> bool {
+    let out = |s: &Shipment| !matches!(s.state, ShipmentState::Planned | ShipmentState::Cancelled);
+    order.shipments.iter().any(|s| out(s) && s.lost_at.is_none())
+        || order.lines.iter().any(|l| l.requires_shipping && came_back(order, l.n, true) > 0)
 }
 
 /// What of it is to be captured by now where money is captured as goods leave: the shares of what has left or needs no
 /// shipping, shipping from the first parcel on, and all once nothing is left to be sent.
 pub(super) fn due_as_shipped(order: &Order) -> Minor {
     let gone = |l: &Line| {
-        let left = if l.requires_shipping { in_shipments(order, l.n, &LEFT) - l.counters.returned } else { l.quantity };
+        let left = if l.requires_shipping { whereabouts(order, l).left - came_back(order, l.n, true) } else { l.quantity };
         left.min(kept(l))
     };
     if order.lines.iter().all(|l| gone(l) == kept(l)) {
         return owed(order);
     }
     let lines: Minor = order.lines.iter().map(|l| first_units(l, gone(l))).sum();
-    let begun = order.lines.iter().any(|l| l.requires_shipping && in_shipments(order, l.n, &LEFT) > 0);
-    let shipping = if begun { order.amounts.shipping + order.amounts.shipping_tax } else { 0 };
+    let begun = was_sent(order) || order.lines.iter().any(|l| l.requires_shipping && whereabouts(order, l).left > 0);
+    let shipping = if begun { for_shipping(order) } else { 0 };
     (lines + shipping - taken_off(order)).max(0).min(owed(order))
 }
 
 /// Credits for the order as a whole; those for lines are in the lines' lots.
 fn taken_off(order: &Order) -> Minor {
-    order.credits.iter().filter(|c| matches!(c.kind, CreditKind::Goodwill | CreditKind::Outside)).map(|c| c.amount).sum()
+    order.credits.iter().filter(|c| matches!(c.kind, CreditKind::Goodwill | CreditKind::WriteOff)).map(|c| c.amount).sum()
 }
 
 fn kept(line: &Line) -> u32 {
@@ -101,13 +143,44 @@ fn first_units(line: &Line, mut units: u32) -> Minor {
     sum
 }
 
-/// The states of shipments whose goods have left and did not come back.
-pub(super) const LEFT: [ShipmentState; 2] = [ShipmentState::Shipped, ShipmentState::Delivered];
+/// Where the units of a line are that are not open.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Whereabouts {
+    pub planned: u32,
+    /// On their way or there; given out, where nothing is to be sent.
+    pub left: u32,
+    pub there: u32,
+    /// Out of the stock without being on their way or there, as far as the order has room for them.
+    pub lost: u32,
+}
 
-/// How many units of a line are in shipments in one of these states.
-pub(super) fn in_shipments(order: &Order, line: u32, states: &[ShipmentState]) -> u32 {
-    let shipments = order.shipments.iter().filter(|s| states.contains(&s.state));
-    shipments.flat_map(|s| &s.lines).filter(|l| l.line == line).map(|l| l.units).sum()
+/// Where the parcels and returns say that the units of a line are. A line has room for what was ordered and not cancelled, a
+/// dead order for nothing: parcels being packed take theirs first, then what has arrived, then what is on its way. Nothing can
+/// come back that was not there.
+pub(super) fn whereabouts(order: &Order, line: &Line) -> Whereabouts {
+    let ordered = line.quantity - line.counters.cancelled;
+    if !line.requires_shipping {
+        let out = if matches!(order.lifecycle, Lifecycle::Confirmed | Lifecycle::Completed) { ordered } else { 0 };
+        return Whereabouts { planned: 0, left: out, there: out, lost: 0 };
+    }
+    let parcels = |state| -> u32 {
+        let units = order.shipments.iter().filter(|s| s.state == state).flat_map(|s| &s.lines);
+        units.filter(|l| l.line == line.n).map(|l| l.units).sum()
+    };
+    let awaited: u32 = (order.returns.iter())
+        .filter(|r| matches!(r.state, ReturnState::Requested | ReturnState::Approved))
+        .flat_map(|r| &r.lines)
+        .filter(|l| l.line == line.n)
+        .map(|l| l.units)
+        .sum();
+    let planned = parcels(ShipmentState::Planned);
+    let (arrived, underway, lost) =
+        (parcels(ShipmentState::Delivered), parcels(ShipmentState::Shipped), parcels(ShipmentState::Lost));
+    let mut room = if is_dead(order.lifecycle) { 0 } else { ordered.saturating_sub(planned) };
+    let there = room.min(arrived.max(came_back(order, line.n, true) + awaited));
+    room -= there;
+    let left = there + room.min(underway);
+    Whereabouts { planned, left, there, lost: lost + (arrived + underway).saturating_sub(left) }
 }
 
 /// How many units of a line came back, by closed returns or by any.
@@ -141,13 +214,14 @@ pub(super) fn statuses(order: &Order) -> Statuses {
 
 fn payment(order: &Order) -> PaymentStatus {
     use OperationState as S;
-    let Sums { captured, refunded, authorized, .. } = Sums::of(order);
+    let Sums { captured, refunded, usable: authorized, .. } = Sums::of(order);
     let (net, owed) = (captured - refunded, owed(order));
     let any = |state| order.payments.iter().any(|p| p.state == state);
     let attempts: Vec<S> = (order.payments.iter())
         .filter(|p| matches!(p.kind, OperationKind::Authorize | OperationKind::Charge) && p.state != S::Dropped)
         .map(|p| p.state)
         .collect();
+    let charged = matches!(order.terms, PaymentTerms::Confirm | PaymentTerms::Shipment);
     // First match wins, in the order of the rules.
     let rules = [
         (any(S::Unknown), PaymentStatus::Unknown),
@@ -155,14 +229,14 @@ fn payment(order: &Order) -> PaymentStatus {
         (attempts.contains(&S::ActionRequired) && authorized + net < owed, PaymentStatus::ActionRequired),
         (captured > 0 && refunded > 0 && net <= 0, PaymentStatus::Refunded),
         (captured > 0 && net > owed, PaymentStatus::Overpaid),
+        (captured > 0 && net < owed, PaymentStatus::PartiallyPaid),
         (captured > 0 && refunded > 0, PaymentStatus::PartiallyRefunded),
-        (captured > 0 && net == owed, PaymentStatus::Paid),
-        (captured > 0, PaymentStatus::PartiallyPaid),
+        (captured > 0, PaymentStatus::Paid),
         (authorized >= owed && owed > 0, PaymentStatus::Authorized),
         (authorized > 0, PaymentStatus::PartiallyAuthorized),
         (attempts.iter().any(|s| matches!(s, S::Planned | S::Armed | S::Pending)), PaymentStatus::Pending),
-        (attempts.last() == Some(&S::Voided), PaymentStatus::Voided),
-        (matches!(attempts.last(), Some(S::Declined | S::Failed)), PaymentStatus::Failed),
+        (charged && attempts.last() == Some(&S::Voided), PaymentStatus::Voided),
+        (charged && matches!(attempts.last(), Some(S::Declined | S::Failed)), PaymentStatus::Failed),
         (!is_dead(order.lifecycle) && owed == 0, PaymentStatus::Paid),
     ];
     rules.iter().find(|(holds, _)| *holds).map_or(PaymentStatus::None, |(_, status)| *status)
@@ -171,10 +245,11 @@ fn payment(order: &Order) -> PaymentStatus {
 fn fulfilment(order: &Order) -> FulfilmentStatus {
     let (mut n, mut planned, mut shipped, mut delivered) = (0, 0, 0, 0);
     for line in order.lines.iter().filter(|l| l.requires_shipping) {
+        let units = whereabouts(order, line);
         n += line.quantity - line.counters.cancelled;
-        planned += in_shipments(order, line.n, &[ShipmentState::Planned]);
-        shipped += in_shipments(order, line.n, &LEFT);
-        delivered += in_shipments(order, line.n, &[ShipmentState::Delivered]);
+        planned += units.planned;
+        shipped += units.left;
+        delivered += units.there;
     }
     let rules = [
         (n == 0, FulfilmentStatus::NotRequired),
@@ -188,17 +263,17 @@ fn fulfilment(order: &Order) -> FulfilmentStatus {
 }
 
 fn returned(order: &Order) -> ReturnStatus {
-    let (mut back, mut arrived) = (0, 0);
+    let (mut back, mut wanted) = (0, 0);
     for line in &order.lines {
         back += came_back(order, line.n, true);
-        arrived += in_shipments(order, line.n, &[ShipmentState::Delivered]);
+        wanted += line.quantity - line.counters.cancelled;
     }
     match back {
         0 if order.returns.iter().any(|r| matches!(r.state, ReturnState::Requested | ReturnState::Approved)) => {
             ReturnStatus::Requested
         }
         0 => ReturnStatus::None,
-        n if n < arrived => ReturnStatus::PartiallyReturned,
+        n if n < wanted => ReturnStatus::PartiallyReturned,
         _ => ReturnStatus::Returned,
     }
 }

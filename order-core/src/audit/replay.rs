@@ -1,8 +1,11 @@
 //! Replaying a journal row by row, and comparing what comes out with what is stored.
 
-use super::{Breach, Findings, confirmed_rightly};
+use std::collections::BTreeSet;
+
+use super::{Breach, Findings, confirmed_rightly, refunded_rightly, shipped_covered};
+use crate::ids::{IdempotencyKey, Reference};
 use crate::machine::{begin, begin_imported, evolve};
-use crate::order::{Edit, Event, JournalRow, Lifecycle, Order, PaymentOperation, Status};
+use crate::order::{Edit, Event, JournalRow, Lifecycle, OperationKind, OperationState, Order, PaymentOperation, Status};
 use crate::time::Timestamp;
 
 /// A journal being replayed: every row is checked against the one before, and changes the order it describes.
@@ -10,6 +13,10 @@ use crate::time::Timestamp;
 pub struct Replay {
     order: Option<Order>,
     last: Option<(Status, Timestamp)>,
+    /// Reports that fitted nothing, and were neither matched nor dismissed since.
+    unmatched: Vec<(Reference, OperationState)>,
+    /// The keys of commands so far.
+    keys: BTreeSet<IdempotencyKey>,
 }
 
 impl Replay {
@@ -38,9 +45,22 @@ impl Replay {
             found.expect("I10", order.statuses.status == row.to, || {
                 format!("row {seq} says to {}, replaying it gives {}", row.to, order.statuses.status)
             });
-            if row.event == Event::Confirmed {
-                confirmed_rightly(order, &mut found);
+            match &row.event {
+                Event::Confirmed => confirmed_rightly(order, &mut found),
+                Event::ShipmentShipped { .. } => shipped_covered(order, &mut found),
+                Event::PaymentPlanned { kind: OperationKind::Refund, .. } => refunded_rightly(order, &mut found),
+                Event::PaymentUnmatched(u) => self.unmatched.push((u.reference.clone(), u.status)),
+                Event::UnmatchedDismissed { reference } => self.unmatched.retain(|(r, _)| r != reference),
+                Event::UnmatchedMatched { reference, status } => {
+                    self.unmatched.retain(|(r, s)| r != reference || s != status);
+                }
+                _ => {}
             }
+        }
+        if let Some(key) = &row.command_key {
+            found.expect("I35", self.keys.insert(key.key.clone()), || {
+                format!("row {seq} has the key {} of an earlier command", key.key)
+            });
         }
     }
 
@@ -64,6 +84,10 @@ impl Replay {
             )
         });
         found.expect("I14", replayed.number == stored.number, || format!("the number was {}", replayed.number));
+        let listed = stored.unmatched.iter().map(|u| (&u.reference, u.status));
+        found.expect("I34", listed.eq(self.unmatched.iter().map(|(r, s)| (r, *s))), || {
+            format!("{} reports are listed as unmatched, the journal leaves {}", stored.unmatched.len(), self.unmatched.len())
+        });
     }
 }
 
@@ -163,7 +187,7 @@ fn difference(a: &Order, b: &Order) -> Option<&'static str> {
     }
     compare!(
         version, id, number, user, lifecycle, statuses, currency, lines, amounts, shipping_method, payment_method, terms,
-        coupon, claims, attempt, reservations, unmatched, holds, attention, placing_deadline, retry_until, created_at,
+        external_ref, coupon, claims, attempt, reservations, unmatched, holds, attention, placing_deadline, retry_until, created_at,
         updated_at, confirmed_at, completed_at, cancelled_at, shipments, returns, credits, disputes, redriven_at, redacted_at;
         edits: a.edits.len() == b.edits.len() && a.edits.iter().zip(&b.edits).all(|(a, b)| same_edit(a, b)),
         payments: a.payments.len() == b.payments.len() && a.payments.iter().zip(&b.payments).all(|(a, b)| same_payment(a, b));
@@ -181,6 +205,7 @@ fn same_payment(a: &PaymentOperation, b: &PaymentOperation) -> bool {
         amount,
         settled,
         state,
+        verification,
         reference,
         code,
         capture_before,
@@ -192,7 +217,7 @@ fn same_payment(a: &PaymentOperation, b: &PaymentOperation) -> bool {
         action: _,
     } = a;
     (*n, *parent, *kind, *origin) == (b.n, b.parent, b.kind, b.origin)
-        && (*amount, *settled, *state) == (b.amount, b.settled, b.state)
+        && (*amount, *settled, *state, *verification) == (b.amount, b.settled, b.state, b.verification)
         && *method == b.method
         && (reference, code) == (&b.reference, &b.code)
         && (*capture_before, *deadline, *created_at, *updated_at) == (b.capture_before, b.deadline, b.created_at, b.updated_at)

@@ -5,7 +5,7 @@ use crate::order::{Actor, Op};
 use crate::order::{
     AddressType, Attention, Closing, Dispute, DisputeState, Edit, EditState, Event, HoldState, Lifecycle, Line, Notice,
     OperationKind, OperationOrigin, OperationState, Order, OrderHold, PaymentOperation, PaymentTerms, Placed, Reservation,
-    ShipmentState, Statuses, derive,
+    ShipmentState, Statuses, Verification, derive,
 };
 use crate::planted::{Bug, planted};
 use crate::text::Private;
@@ -26,10 +26,13 @@ pub fn begin(placed: &Placed, at: Timestamp) -> Order {
         coupon,
         claims,
         placing_deadline,
+        holds,
+        external_ref,
         addresses,
         notes,
         token,
         return_url,
+        metadata,
     } = placed;
     let lines = lines.iter().zip(1..).map(|(l, n)| Line::placed(l, n, at)).collect();
     let mut order = Order {
@@ -45,6 +48,7 @@ pub fn begin(placed: &Placed, at: Timestamp) -> Order {
         shipping_method: shipping_method.clone(),
         payment_method: payment_method.clone(),
         terms: *terms,
+        external_ref: external_ref.clone(),
         coupon: coupon.clone(),
         claims: claims.clone(),
         attempt: 1,
@@ -56,7 +60,7 @@ pub fn begin(placed: &Placed, at: Timestamp) -> Order {
         credits: Vec::new(),
         disputes: Vec::new(),
         edits: Vec::new(),
-        holds: Vec::new(),
+        holds: holds.clone(),
         attention: Vec::new(),
         notices: Vec::new(),
         notified: 0,
@@ -69,7 +73,7 @@ pub fn begin(placed: &Placed, at: Timestamp) -> Order {
         cancelled_at: None,
         addresses: addresses.clone(),
         notes: notes.clone(),
-        metadata: Private(None),
+        metadata: metadata.clone(),
         redriven_at: None,
         redacted_at: None,
     };
@@ -85,6 +89,7 @@ pub fn evolve(order: &mut Order, event: &Event, actor: &Actor, at: Timestamp) {
     order.version += 1;
     order.updated_at = at;
     apply(order, event, actor, at);
+    order.place_units(at);
     if let Some(kind) = event.notice() {
         order.notices.push(Notice { seq: order.version, kind });
     }
@@ -99,7 +104,7 @@ fn plan_attempt(order: &mut Order, token: &Private<String>, return_url: &Private
         order.reservations.push(Reservation::planned(n, sku, quantity, order.attempt, at));
     }
     let Some(kind) = attempt_kind(order.terms) else { return };
-    let due = order.owed() - order.secured();
+    let due = order.owed() - order.secured(at);
     if due > 0 {
         let mut op = operation(order.payments.len() as u32 + 1, kind, None, order.payment_method.clone(), due, at);
         op.token = token.clone();
@@ -125,6 +130,7 @@ pub(super) fn operation(
         amount,
         settled: 0,
         state: OperationState::Planned,
+        verification: Verification::None,
         reference: None,
         code: None,
         capture_before: None,
@@ -203,10 +209,11 @@ fn apply(order: &mut Order, event: &Event, actor: &Actor, at: Timestamp) {
             op.return_url = return_url.clone();
             order.payments.push(op);
         }
-        Event::PaymentSettled { n, state, amount, reference, code, capture_before } => {
+        Event::PaymentSettled { n, state, amount, reference, code, capture_before, verified } => {
             with_payment(order, *n, at, |p| {
                 p.state = *state;
                 p.settled = *amount;
+                p.verification = if *verified { Verification::Done } else { Verification::None };
                 if reference.is_some() {
                     p.reference.clone_from(reference);
                 }
@@ -215,7 +222,6 @@ fn apply(order: &mut Order, event: &Event, actor: &Actor, at: Timestamp) {
                 p.deadline = None;
                 erase_private(p);
             });
-            order.unmatched.retain(|u| Some(&u.reference) != reference.as_ref() || u.status != *state);
             settle_parent(order, *n, at);
         }
         Event::PaymentWaiting { n, state, reference, deadline, action } => with_payment(order, *n, at, |p| {
@@ -229,9 +235,21 @@ fn apply(order: &mut Order, event: &Event, actor: &Actor, at: Timestamp) {
         Event::PaymentUnknown { n } => with_payment(order, *n, at, |p| p.state = OperationState::Unknown),
         Event::PaymentDropped { n } => with_payment(order, *n, at, |p| {
             p.state = OperationState::Dropped;
+            // It was never sent: whatever was told is of another.
+            p.verification = Verification::None;
             erase_private(p);
         }),
-        Event::PaymentReported { .. } => {}
+        // Not since when it is so: that stays when it was settled.
+        Event::PaymentReported { n, .. } | Event::PaymentQuestioned { n } => verification(order, *n, |p| match p.verification {
+            // What a bank took back is in no provider's records under a key of ours.
+            kept if p.origin == OperationOrigin::Chargeback => kept,
+            Verification::None | Verification::Due => Verification::Due,
+            Verification::Done | Verification::Again => Verification::Again,
+        }),
+        Event::PaymentVerified { n } => verification(order, *n, |p| match p.state.is_open() {
+            true => Verification::None,
+            false => Verification::Done,
+        }),
         Event::PaymentUnmatched(report) => order.unmatched.push(report.clone()),
         Event::PaymentFound { n, kind, origin, parent, method, amount, reference } => {
             let mut op = operation(*n, *kind, *parent, method.clone(), *amount, at);
@@ -242,18 +260,27 @@ fn apply(order: &mut Order, event: &Event, actor: &Actor, at: Timestamp) {
                 OperationKind::Refund => OperationState::Refunded,
                 _ => OperationState::Captured,
             };
-            order.unmatched.retain(|u| Some(&u.reference) != reference.as_ref());
             order.payments.push(op);
         }
         Event::UnmatchedDismissed { reference } => order.unmatched.retain(|u| u.reference != *reference),
-        Event::DisputeOpened { reference, payment, amount } => order.disputes.push(Dispute {
-            reference: reference.clone(),
-            payment: *payment,
-            amount: *amount,
-            state: DisputeState::Open,
-            opened_at: at,
-            closed_at: None,
-        }),
+        Event::UnmatchedMatched { reference, status } => {
+            order.unmatched.retain(|u| u.reference != *reference || u.status != *status);
+        }
+        Event::DisputeOpened { reference, payment, amount } => {
+            let known = order.disputes.iter_mut().find(|d| d.reference == *reference);
+            let (payment, amount) = (*payment, *amount);
+            match known {
+                Some(d) => (d.payment, d.amount) = (payment.or(d.payment), amount),
+                None => order.disputes.push(Dispute {
+                    reference: reference.clone(),
+                    payment,
+                    amount,
+                    state: DisputeState::Open,
+                    opened_at: at,
+                    closed_at: None,
+                }),
+            }
+        }
         Event::DisputeClosed { reference, won } => {
             for d in order.disputes.iter_mut().filter(|d| d.reference == *reference) {
                 d.state = if *won { DisputeState::Won } else { DisputeState::Lost };
@@ -301,6 +328,7 @@ fn apply(order: &mut Order, event: &Event, actor: &Actor, at: Timestamp) {
         | Event::ShipmentShipped { .. }
         | Event::ShipmentDelivered { .. }
         | Event::ShipmentFailed { .. }
+        | Event::ShipmentLost { .. }
         | Event::ShipmentReturned { .. }
         | Event::ShipmentCancelled { .. }
         | Event::ReturnRequested { .. }
@@ -380,8 +408,14 @@ fn apply(order: &mut Order, event: &Event, actor: &Actor, at: Timestamp) {
             order.holds.push(OrderHold { kind: kind.clone(), blocks: *blocks, placed_by: actor.clone(), until: *until });
         }
         Event::HoldReleased { kind, lapsed: _ } => order.holds.retain(|h| h.kind != *kind),
-        Event::AttentionRaised { reason, about } => {
-            order.attention.push(Attention { reason: *reason, about: *about, since: at, acknowledged: false });
+        Event::AttentionRaised { reason, about, amount } => {
+            let raised = Attention { reason: *reason, about: *about, amount: *amount, since: at, acknowledged: false };
+            match order.attention.iter_mut().find(|a| a.reason == *reason && a.about == *about) {
+                // Less than what was there to be seen is no news.
+                Some(a) if amount.is_some() && *amount < a.amount => a.amount = *amount,
+                Some(a) => *a = raised,
+                None => order.attention.push(raised),
+            }
         }
         Event::AttentionCleared { reason, about } => {
             order.attention.retain(|a| a.reason != *reason || a.about != *about);
@@ -465,6 +499,13 @@ fn with_payment(order: &mut Order, n: u32, at: Timestamp, change: impl FnOnce(&m
     }
 }
 
+/// Changes how far an operation is verified; that says nothing of when it last changed.
+fn verification(order: &mut Order, n: u32, to: impl FnOnce(&PaymentOperation) -> Verification) {
+    if let Some(p) = n.checked_sub(1).and_then(|i| order.payments.get_mut(i as usize)) {
+        p.verification = to(p);
+    }
+}
+
 /// What was voided is voided: the attempt takes the state of the void that ended it. But captured money stays in sight
 /// until a refund takes it back: a void of it is to be refused, and one that is not proves nothing.
 fn settle_parent(order: &mut Order, n: u32, at: Timestamp) {
@@ -478,6 +519,7 @@ fn settle_parent(order: &mut Order, n: u32, at: Timestamp) {
     }
     with_payment(order, *parent, at, |p| {
         p.state = OperationState::Voided;
+        p.verification = Verification::None;
         p.deadline = None;
         erase_private(p);
     });

@@ -1,57 +1,45 @@
-//! What shipments, cancelled units, returns and credits do to an order: the part of [`super::evolve()`] that moves units.
+//! What shipments, cancelled units, returns and credits do to an order: the part of [`super::evolve()`] that is about goods.
+//! Where the units of a line are then is worked out from it after every event.
 
 use crate::order::{
-    Credit, CreditKind, Event, Line, LineCredit, LineUnits, Order, ReceivedUnits, Return, ReturnLine, ReturnState, Shipment,
+    Credit, CreditKind, Event, LineCredit, LineUnits, Order, ReceivedUnits, Return, ReturnLine, ReturnState, Shipment,
     ShipmentState,
 };
 use crate::time::Timestamp;
 
-/// Applies one of the events that move units or give credit; any other changes nothing.
+/// Applies one of the events that are about goods or give credit; any other changes nothing.
 pub(super) fn apply(order: &mut Order, event: &Event, at: Timestamp) {
     match event {
-        Event::LinesCancelled { lines, cause: _ } => move_units(order, lines, at, |l, units| l.counters.cancelled += units),
+        Event::LinesCancelled { lines, cause: _ } => {
+            for LineUnits { line, units } in lines {
+                order.with_line(*line, at, |l| l.counters.cancelled += units);
+            }
+        }
 
-        Event::ShipmentPlanned { n, lines } => {
-            move_units(order, lines, at, |l, units| l.counters.planned += units);
-            order.shipments.push(Shipment {
-                n: *n,
-                lines: lines.clone(),
-                state: ShipmentState::Planned,
-                carrier: None,
-                tracking: None,
-                shipped_at: None,
-                delivered_at: None,
-                created_at: at,
-                updated_at: at,
-            });
-        }
-        Event::ShipmentShipped { n, carrier, tracking } => {
-            let lines = with_shipment(order, *n, at, |s| {
-                s.state = ShipmentState::Shipped;
-                s.carrier.clone_from(carrier);
-                s.tracking.clone_from(tracking);
-                s.shipped_at = Some(at);
-            });
-            move_units(order, &lines, at, |l, units| {
-                l.counters.planned = l.counters.planned.saturating_sub(units);
-                l.counters.shipped += units;
-            });
-        }
-        Event::ShipmentDelivered { n } => {
-            // It may have been taken for lost before.
-            let again = order.shipment(*n).is_some_and(|s| !s.state.is_live());
-            let lines = with_shipment(order, *n, at, |s| {
-                s.state = ShipmentState::Delivered;
-                s.delivered_at = Some(at);
-            });
-            move_units(order, &lines, at, |l, units| {
-                l.counters.delivered += units;
-                if again {
-                    l.counters.shipped += units;
-                }
-            });
-        }
+        Event::ShipmentPlanned { n, lines } => order.shipments.push(Shipment {
+            n: *n,
+            lines: lines.clone(),
+            state: ShipmentState::Planned,
+            carrier: None,
+            tracking: None,
+            shipped_at: None,
+            delivered_at: None,
+            lost_at: None,
+            created_at: at,
+            updated_at: at,
+        }),
+        Event::ShipmentShipped { n, carrier, tracking } => with_shipment(order, *n, at, |s| {
+            s.state = ShipmentState::Shipped;
+            s.carrier.clone_from(carrier);
+            s.tracking.clone_from(tracking);
+            s.shipped_at = Some(at);
+        }),
+        Event::ShipmentDelivered { n } => with_shipment(order, *n, at, |s| {
+            s.state = ShipmentState::Delivered;
+            s.delivered_at = Some(at);
+        }),
         Event::ShipmentFailed { n } => end(order, *n, ShipmentState::Failed, at),
+        Event::ShipmentLost { n } => end(order, *n, ShipmentState::Lost, at),
         Event::ShipmentReturned { n } => end(order, *n, ShipmentState::Returned, at),
         Event::ShipmentCancelled { n } => end(order, *n, ShipmentState::Cancelled, at),
 
@@ -99,33 +87,23 @@ pub(super) fn apply(order: &mut Order, event: &Event, at: Timestamp) {
     }
 }
 
-/// Ends a shipment that did not arrive: its units are open again.
+/// Ends a shipment that did not arrive.
 pub(super) fn end(order: &mut Order, n: u32, state: ShipmentState, at: Timestamp) {
-    let before = order.shipment(n).map(|s| s.state);
-    let lines = with_shipment(order, n, at, |s| s.state = state);
-    move_units(order, &lines, at, |l, units| match before {
-        Some(ShipmentState::Planned) => l.counters.planned = l.counters.planned.saturating_sub(units),
-        Some(ShipmentState::Shipped) => l.counters.shipped = l.counters.shipped.saturating_sub(units),
-        Some(ShipmentState::Delivered) => {
-            l.counters.shipped = l.counters.shipped.saturating_sub(units);
-            l.counters.delivered = l.counters.delivered.saturating_sub(units);
+    with_shipment(order, n, at, |s| {
+        s.state = state;
+        // It may have been taken for delivered before.
+        s.delivered_at = None;
+        if state == ShipmentState::Lost {
+            s.lost_at = Some(at);
         }
-        _ => {}
     });
 }
 
-fn move_units(order: &mut Order, lines: &[LineUnits], at: Timestamp, change: impl Fn(&mut Line, u32)) {
-    for LineUnits { line, units } in lines {
-        order.with_line(*line, at, |l| change(l, *units));
+fn with_shipment(order: &mut Order, n: u32, at: Timestamp, change: impl FnOnce(&mut Shipment)) {
+    if let Some(shipment) = n.checked_sub(1).and_then(|i| order.shipments.get_mut(i as usize)) {
+        shipment.updated_at = at;
+        change(shipment);
     }
-}
-
-/// Changes a shipment and says what is in it.
-fn with_shipment(order: &mut Order, n: u32, at: Timestamp, change: impl FnOnce(&mut Shipment)) -> Vec<LineUnits> {
-    let Some(shipment) = n.checked_sub(1).and_then(|i| order.shipments.get_mut(i as usize)) else { return Vec::new() };
-    shipment.updated_at = at;
-    change(shipment);
-    shipment.lines.clone()
 }
 
 fn with_return(order: &mut Order, n: u32, at: Timestamp, change: impl FnOnce(&mut Return)) {

@@ -22,7 +22,7 @@ pub fn begin_imported(imported: &Imported, at: Timestamp) -> Order {
         id,
         number,
         user,
-        external_ref: _,
+        external_ref,
         currency,
         lifecycle,
         lines,
@@ -57,6 +57,7 @@ pub fn begin_imported(imported: &Imported, at: Timestamp) -> Order {
         shipping_method: shipping_method.clone(),
         payment_method: payment_method.clone(),
         terms: *terms,
+        external_ref: Some(external_ref.into()),
         coupon: coupon.clone(),
         claims: Vec::new(),
         attempt: 1,
@@ -85,10 +86,9 @@ pub fn begin_imported(imported: &Imported, at: Timestamp) -> Order {
         redriven_at: None,
         redacted_at: None,
     };
-    count_units(&mut order);
-    if lifecycle.is_live() {
-        order.reservations = committed_elsewhere(&order);
-    }
+    count_returned(&mut order);
+    order.place_units(placed_at);
+    order.reservations = committed_elsewhere(&order);
     order.statuses = derive(&order);
     order
 }
@@ -123,6 +123,8 @@ fn shipment(imported: &ImportedShipment, n: u32, placed_at: Timestamp) -> Shipme
         tracking: tracking.clone(),
         shipped_at: *shipped_at,
         delivered_at: *delivered_at,
+        // When is not said of it.
+        lost_at: shipped_at.filter(|_| *state == ShipmentState::Lost),
         created_at: shipped_at.unwrap_or(placed_at),
         updated_at: delivered_at.or(*shipped_at).unwrap_or(placed_at),
     }
@@ -133,32 +135,14 @@ fn closed_return(imported: &ImportedReturn, n: u32) -> Return {
     Return { n, lines: lines.clone(), state: ReturnState::Closed, created_at: *requested_at, updated_at: *closed_at }
 }
 
-/// Counts on each line what its shipments and returns say of it.
-fn count_units(order: &mut Order) {
-    let Order { lines, shipments, returns, .. } = order;
-    let mut count = |n: u32, change: &dyn Fn(&mut Counters)| {
-        if let Some(line) = lines.iter_mut().find(|l| l.n == n) {
-            change(&mut line.counters);
-        }
-    };
-    for s in shipments {
-        for l in &s.lines {
-            count(l.line, &|c| match s.state {
-                ShipmentState::Planned => c.planned += l.units,
-                ShipmentState::Shipped => c.shipped += l.units,
-                ShipmentState::Delivered => {
-                    c.shipped += l.units;
-                    c.delivered += l.units;
-                }
-                ShipmentState::Failed | ShipmentState::Returned | ShipmentState::Cancelled => {}
-            });
-        }
-    }
+/// Counts on each line what came back of it.
+fn count_returned(order: &mut Order) {
+    let Order { lines, returns, .. } = order;
     for l in returns.iter().flat_map(|r| &r.lines) {
-        count(l.line, &|c| {
-            c.returned += l.received();
-            c.restocked += l.restocked;
-        });
+        if let Some(line) = lines.iter_mut().find(|line| line.n == l.line) {
+            line.counters.returned += l.received();
+            line.counters.restocked += l.restocked;
+        }
     }
 }
 

@@ -8,6 +8,7 @@
 //! - [`failure()`]: what is a caller told of an order that came to nothing?
 //! - [`transitions()`]: the lifecycle's rules as a table.
 
+mod attention;
 mod decide;
 mod evolve;
 mod failure;
@@ -29,7 +30,8 @@ pub use failure::failure;
 pub use imported::begin_imported;
 pub use keys::{Purpose, closing_key, event_id, key};
 pub use next::{Call, Next, Stuck, Verb, next};
-pub use record::{ClosingOutcome, DisputeReport, Fact, HoldOutcome, PaymentOutcome, PaymentReport, record};
+pub(crate) use payments::{attempts_cover, edit_deadline};
+pub use record::{ClosingOutcome, DisputeReport, Evidence, Fact, HoldOutcome, PaymentOutcome, PaymentReport, record};
 pub use resolve::Finding;
 use resolve::resolve;
 pub(crate) use settle::{completes_at, keeps_from_completing};
@@ -46,8 +48,10 @@ use crate::time::Timestamp;
 /// What the rules need to know of the world.
 #[derive(Debug, Clone, Copy)]
 pub struct Env<'a> {
-    /// Now.
+    /// Now. Of a draft not before its order last changed, whatever this process's clock says.
     pub now: Timestamp,
+    /// What this process's clock says: pauses between tries go by it.
+    pub clock: Timestamp,
     /// The shop's settings.
     pub policy: &'a Policy,
     /// What the inventory can do.

@@ -3,14 +3,13 @@
 use uuid::Uuid;
 
 use super::outside;
-use super::payments::{is_wanted, may_collect};
-use super::stock::{is_short, sku_stock};
+use super::payments::{begin_by, is_wanted, may_collect};
 use super::{Env, Purpose, key};
 use crate::ids::Reference;
 use crate::money::{Minor, Money};
 use crate::order::{
-    AttentionReason, ClosingKind, CustomerAction, DisputeState, Event, HoldState, Lifecycle, Op, OperationKind, OperationState,
-    Order, PaymentOperation, UnmatchedPayment,
+    AttentionReason, ClosingKind, CustomerAction, DisputeState, Event, HoldState, Lifecycle, NEVER_HAPPENED, Op, OperationKind,
+    OperationOrigin, OperationState, Order, PaymentOperation, UnmatchedPayment,
 };
 use crate::planted::{Bug, planted};
 use crate::text::Private;
@@ -121,6 +120,18 @@ pub enum ClosingOutcome {
     },
 }
 
+/// How it is known what became of a payment operation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Evidence {
+    /// The provider answered the request itself.
+    #[default]
+    Answer,
+    /// The provider was asked what became of it: this is what its records say.
+    LookUp,
+    /// An operator looked into it.
+    Finding,
+}
+
 /// What became of a payment operation.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum PaymentOutcome {
@@ -140,6 +151,8 @@ pub enum PaymentOutcome {
         action: Private<CustomerAction>,
         /// Until when an authorization can be captured.
         capture_before: Option<Timestamp>,
+        /// How that is known.
+        evidence: Evidence,
     },
     /// It may or may not have happened.
     Unknown {
@@ -178,9 +191,6 @@ pub struct DisputeReport {
     pub amount: Money,
 }
 
-/// The code of an operation that provably never happened.
-const NEVER_HAPPENED: &str = "NEVER_HAPPENED";
-
 /// The events that a fact makes of the order as it is now. None: it was known already.
 pub fn record(order: &Order, fact: &Fact, env: &Env<'_>) -> Vec<Event> {
     match fact {
@@ -200,15 +210,19 @@ pub fn record(order: &Order, fact: &Fact, env: &Env<'_>) -> Vec<Event> {
     }
 }
 
-/// Raises attention, unless it is open already.
+/// Raises attention, unless it is open and nobody has seen it yet: whoever has seen it has not seen what is new.
 pub(super) fn raise(order: &Order, reason: AttentionReason, about: Option<Op>) -> Option<Event> {
-    let open = order.attention.iter().any(|a| a.reason == reason && a.about == about);
-    (!open).then_some(Event::AttentionRaised { reason, about })
+    raise_for(order, reason, about, None)
+}
+
+/// The same, for so much money.
+fn raise_for(order: &Order, reason: AttentionReason, about: Option<Op>, amount: Option<Minor>) -> Option<Event> {
+    let unseen = order.attention_about(reason, about).is_some_and(|a| !a.acknowledged && a.amount == amount);
+    (!unseen).then_some(Event::AttentionRaised { reason, about, amount })
 }
 
 pub(super) fn clear(order: &Order, reason: AttentionReason, about: Option<Op>) -> Option<Event> {
-    let open = order.attention.iter().any(|a| a.reason == reason && a.about == about);
-    open.then_some(Event::AttentionCleared { reason, about })
+    order.attention_about(reason, about).map(|_| Event::AttentionCleared { reason, about })
 }
 
 /// The attention that an operation's outcome ends: what was only about not knowing it.
@@ -314,7 +328,7 @@ fn record_payment(order: &Order, p: &PaymentOperation, outcome: &PaymentOutcome,
             unknown.into_iter().chain(look).collect()
         }
         PaymentOutcome::Absent => absent(order, p, env),
-        PaymentOutcome::Answer { status, reference, amount, code, deadline, action, capture_before } => {
+        PaymentOutcome::Answer { status, reference, amount, code, deadline, action, capture_before, evidence } => {
             let told = Told {
                 status: *status,
                 reference: reference.clone(),
@@ -323,18 +337,30 @@ fn record_payment(order: &Order, p: &PaymentOperation, outcome: &PaymentOutcome,
                 deadline: *deadline,
                 action: action.clone(),
                 capture_before: *capture_before,
+                by: match evidence {
+                    Evidence::Answer => By::Answer,
+                    Evidence::LookUp => By::LookUp,
+                    Evidence::Finding => By::Finding,
+                },
             };
-            told_of(order, p, told)
+            told_of(order, p, &told, env)
         }
     }
 }
 
-/// An operation that provably never happened. A charge that is still wanted gets a new number, and with it a new key.
+/// An operation that provably never happened. A charge that is still wanted, and may still be begun, gets a new number, and
+/// with it a new key.
 fn absent(order: &Order, p: &PaymentOperation, env: &Env<'_>) -> Vec<Event> {
     if !matches!(p.state, OperationState::Armed | OperationState::Unknown) {
-        return Vec::new();
+        let op = Some(Op::Payment(p.n));
+        if p.verification.is_due() && matches!(p.state, OperationState::Failed | OperationState::Declined) {
+            // What was refused need not be in the provider's records: they bear it out.
+            return vec![Event::PaymentVerified { n: p.n }];
+        }
+        // The provider knows nothing of what we have on record: that proves nothing, and a person is told.
+        let look = p.verification.is_due().then(|| raise_once(order, AttentionReason::Undecidable, op)).flatten();
+        return look.into_iter().collect();
     }
-    let stock_refused = is_short(order, env, &sku_stock(order, env));
     let mut events = vec![Event::PaymentSettled {
         n: p.n,
         state: OperationState::Failed,
@@ -342,8 +368,11 @@ fn absent(order: &Order, p: &PaymentOperation, env: &Env<'_>) -> Vec<Event> {
         reference: None,
         code: Some(NEVER_HAPPENED.into()),
         capture_before: None,
+        verified: false,
     }];
-    if p.is_attempt() && may_collect(order) && is_wanted(order, p, stock_refused) {
+    // Whether there is stock for it is asked when it is begun.
+    let wanted = p.is_attempt() && may_collect(order) && is_wanted(order, env, p, false);
+    if wanted && begin_by(order, env, p) > env.now {
         events.push(Event::PaymentPlanned {
             n: order.payments.len() as u32 + 1,
             kind: p.kind,
@@ -358,7 +387,20 @@ fn absent(order: &Order, p: &PaymentOperation, env: &Env<'_>) -> Vec<Event> {
     events
 }
 
-/// What a provider says of an operation.
+/// Who says what became of an operation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum By {
+    /// The provider, asked to do it.
+    Answer,
+    /// The provider's records.
+    LookUp,
+    /// An operator who looked into it.
+    Finding,
+    /// The provider, unasked.
+    Report,
+}
+
+/// What is said of an operation.
 struct Told {
     status: OperationState,
     reference: Option<Reference>,
@@ -367,6 +409,7 @@ struct Told {
     deadline: Timestamp,
     action: Private<CustomerAction>,
     capture_before: Option<Timestamp>,
+    by: By,
 }
 
 /// Whether the operation's state gives way to what the provider says now.
@@ -379,7 +422,7 @@ fn gives_way(p: &PaymentOperation, to: OperationState) -> bool {
         S::ActionRequired | S::Pending => to != p.state,
         S::Authorized => matches!(to, S::Captured | S::Voided),
         // It was believed that it never happened: whatever the provider says of it, it did.
-        S::Failed if never_happened(p) => true,
+        S::Failed if p.never_happened() => true,
         S::Declined | S::Failed => matches!(to, S::Authorized | S::Captured | S::Refunded),
         // What was given up is not authorized again under its number: that was said before, and is heard late.
         S::Voided => matches!(to, S::Captured | S::Refunded),
@@ -403,89 +446,133 @@ fn fits(kind: OperationKind, status: OperationState) -> bool {
     }
 }
 
-fn told_of(order: &Order, p: &PaymentOperation, told: Told) -> Vec<Event> {
+fn told_of(order: &Order, p: &PaymentOperation, told: &Told, env: &Env<'_>) -> Vec<Event> {
     if is_dead(order.lifecycle) && planted(Bug::LateCaptureIgnored) {
         return Vec::new();
     }
     let n = p.n;
     let op = Op::Payment(n);
-    let moves_money = matches!(told.status, OperationState::Authorized | OperationState::Captured | OperationState::Refunded);
-    let same_currency = told.amount.currency == order.currency;
     // A void, refund or capture that was declined simply did not happen.
     let state = match told.status {
         OperationState::Declined if !p.is_attempt() => OperationState::Failed,
         status => status,
     };
-    let same = state == p.state && (!moves_money || told.amount == order.in_currency(p.settled));
-    if same && !matches!(p.state, OperationState::Planned | OperationState::Armed | OperationState::Unknown) {
+    let moves_money = moves_money(state);
+    let unsettled = matches!(p.state, OperationState::Planned | OperationState::Armed | OperationState::Unknown);
+    let same = state == p.state && !unsettled && (!moves_money || told.amount == order.in_currency(p.settled));
+    let questioned = p.verification.is_due();
+    let asked = matches!(told.by, By::LookUp | By::Finding) && !planted(Bug::LookUpsIgnored);
+    let sensible = fits(p.kind, told.status)
+        && told.amount.currency == order.currency
+        // Nothing is never what moved.
+        && (!moves_money || told.amount.minor > 0);
+    // What the provider's records say counts, and what an operator finds.
+    let decides = asked && sensible && !state.is_open();
+    if same {
+        let lasts_other = told.capture_before.is_some_and(|t| questioned && p.capture_before.is_none_or(|u| u > t));
+        return match questioned && asked {
+            true if lasts_other => vec![settled(n, state, told, moves_money, true)],
+            true => vec![Event::PaymentVerified { n }],
+            false => Vec::new(),
+        };
+    }
+    if asked && state.is_open() && !p.state.is_open() {
+        // Its records lag behind: they are asked again.
         return Vec::new();
     }
-    if !fits(p.kind, told.status) || !same_currency || !gives_way(p, told.status) {
-        return contradiction(order, p, &told, same_currency);
+    if !sensible || !(decides || gives_way(p, told.status)) {
+        return contradiction(order, p, told);
     }
     let mut events = Vec::new();
-    match state {
-        OperationState::Pending | OperationState::ActionRequired => {
-            events.push(Event::PaymentWaiting {
-                n,
-                state: told.status,
-                reference: told.reference,
-                deadline: told.deadline,
-                action: told.action,
-            });
-        }
-        state => {
-            events.push(Event::PaymentSettled {
-                n,
-                state,
-                amount: if moves_money { told.amount.minor } else { 0 },
-                reference: told.reference,
-                code: told.code,
-                capture_before: told.capture_before,
-            });
-            if moves_money && told.amount.minor != p.amount {
-                events.extend(raise(order, AttentionReason::AmountMismatch, Some(op)));
-            }
-            if moves_money && p.is_attempt() && is_dead(order.lifecycle) {
-                events.extend(raise(order, AttentionReason::MoneyOnDeadOrder, Some(op)));
-            }
-            // An order that counts on the money cannot be undone by its loss: a person must ask for it again.
-            let voiding = || order.children(n).any(|c| c.kind == OperationKind::Void && c.state.is_open());
-            let given_up = p.state == OperationState::Authorized && state == OperationState::Voided && !voiding();
-            if given_up && order.lifecycle != Lifecycle::Pending && is_wanted(order, p, false) {
-                events.extend(raise(order, AttentionReason::UnexpectedReport, Some(op)));
-            }
-            let captured = |n| order.payment(n).is_some_and(|q| q.state == OperationState::Captured);
-            if state == OperationState::Voided && p.parent.is_some_and(captured) {
-                events.extend(raise(order, AttentionReason::UnexpectedReport, Some(op)));
-            }
-            // A refund that was given up for failed, and asked for again, may have happened: more has gone back than came in.
-            let money = order.money();
-            // So may a capture: more has been taken than was authorized.
-            if p.kind == OperationKind::Capture
-                && moves_money
-                && p.parent.is_some_and(|n| told.amount.minor > order.authorized_rest(n))
-            {
-                events.extend(raise(order, AttentionReason::UnexpectedReport, Some(op)));
-            }
-            if p.kind == OperationKind::Refund && moves_money {
-                let too_much = money.refunded + told.amount.minor > money.captured;
-                let counted_on = p.state == OperationState::Failed && order.kept() - told.amount.minor < money.owed;
-                if too_much || counted_on {
-                    events.extend(raise(order, AttentionReason::UnexpectedReport, Some(op)));
-                }
-                events.extend(clear(order, AttentionReason::RefundFailed, Some(op)));
-            }
-            let failed = matches!(state, OperationState::Declined | OperationState::Failed);
-            match p.kind {
-                OperationKind::Refund if failed => events.extend(raise(order, AttentionReason::RefundFailed, Some(op))),
-                OperationKind::Void if failed => events.extend(raise(order, AttentionReason::VoidFailed, Some(op))),
-                OperationKind::Capture if failed => events.extend(raise(order, AttentionReason::CaptureFailed, Some(op))),
-                _ => {}
-            }
-        }
+    if state.is_open() {
+        events.push(Event::PaymentWaiting {
+            n,
+            state: told.status,
+            reference: told.reference.clone(),
+            deadline: told.deadline.min(p.created_at.after(env.policy.longest_wait)),
+            action: told.action.clone(),
+        });
+        // It was asked, and has not been decided: it is asked again when its time is over.
+        events.extend((questioned && asked).then_some(Event::PaymentVerified { n }));
+    } else {
+        events.push(settled(n, state, told, moves_money, decides));
+        events.extend(follows_from(order, p, state, told, env));
+        // More or less than was asked, and an authorization of which only a callback tells, is compared with the records.
+        let other_amount = moves_money && told.amount.minor != p.amount && !decides;
+        let for_how_long = told.by == By::Report && state == OperationState::Authorized && env.payment.look_up;
+        events.extend((other_amount || for_how_long).then_some(Event::PaymentQuestioned { n }));
     }
     events.extend(outcome_known(order, op));
+    events
+}
+
+const fn moves_money(state: OperationState) -> bool {
+    matches!(state, OperationState::Authorized | OperationState::Captured | OperationState::Refunded)
+}
+
+fn settled(n: u32, state: OperationState, told: &Told, moves_money: bool, verified: bool) -> Event {
+    Event::PaymentSettled {
+        n,
+        state,
+        amount: if moves_money { told.amount.minor } else { 0 },
+        reference: told.reference.clone(),
+        code: told.code.clone(),
+        capture_before: told.capture_before,
+        verified,
+    }
+}
+
+/// What a person must look at, or need not any more, when operation `p` has come to `state`.
+fn follows_from(order: &Order, p: &PaymentOperation, state: OperationState, told: &Told, env: &Env<'_>) -> Vec<Event> {
+    let op = Op::Payment(p.n);
+    let moves_money = moves_money(state);
+    let mut events = Vec::new();
+    if moves_money && told.amount.minor != p.amount {
+        events.extend(raise(order, AttentionReason::AmountMismatch, Some(op)));
+    }
+    if moves_money && p.is_attempt() && is_dead(order.lifecycle) {
+        events.extend(raise(order, AttentionReason::MoneyOnDeadOrder, Some(op)));
+    }
+    // An order that counts on the money cannot be undone by its loss: a person must ask for it again.
+    let voiding = || order.children(p.n).any(|c| c.kind == OperationKind::Void && c.state.is_open());
+    let given_up = p.state == OperationState::Authorized && state == OperationState::Voided && !voiding();
+    if given_up && order.lifecycle != Lifecycle::Pending && is_wanted(order, env, p, false) {
+        events.extend(raise(order, AttentionReason::UnexpectedReport, Some(op)));
+    }
+    // Money that was there is not: what rested on it is for a person to see to.
+    if p.captured() > 0 && state != OperationState::Captured {
+        events.extend(raise(order, AttentionReason::UnexpectedReport, Some(op)));
+    }
+    let captured = |n| order.payment(n).is_some_and(|q| q.state == OperationState::Captured);
+    if state == OperationState::Voided && p.parent.is_some_and(captured) {
+        events.extend(raise(order, AttentionReason::UnexpectedReport, Some(op)));
+    }
+    // A capture that was given up for failed, and asked for again, may have happened: more is taken than was authorized.
+    let rest = p.parent.map(|n| order.authorized_rest(n));
+    if p.kind == OperationKind::Capture && moves_money && rest.is_some_and(|rest| told.amount.minor > rest) {
+        events.extend(raise(order, AttentionReason::UnexpectedReport, Some(op)));
+    }
+    // So may a refund: more has gone back than came in, or than was to.
+    if p.kind == OperationKind::Refund && moves_money {
+        // What went back elsewhere is told of by itself, and may be heard of sooner or later than this.
+        let money = order.money();
+        let left = money.captured - order.refunded_by(OperationOrigin::Engine) - told.amount.minor;
+        let too_much = left < 0;
+        let counted_on = p.state == OperationState::Failed && left < money.owed;
+        if too_much || counted_on {
+            events.extend(raise(order, AttentionReason::UnexpectedReport, Some(op)));
+        }
+        events.extend(clear(order, AttentionReason::RefundFailed, Some(op)));
+    }
+    if matches!(state, OperationState::Declined | OperationState::Failed) {
+        let failed = |reason| raise_for(order, reason, Some(op), Some(p.amount));
+        events.extend(match p.kind {
+            OperationKind::Refund => failed(AttentionReason::RefundFailed),
+            OperationKind::Void => failed(AttentionReason::VoidFailed),
+            OperationKind::Capture => failed(AttentionReason::CaptureFailed),
+            OperationKind::Authorize | OperationKind::Charge => None,
+        });
+    }
     events
 }
 
@@ -494,37 +581,70 @@ const fn is_dead(lifecycle: Lifecycle) -> bool {
     !lifecycle.is_live() && !matches!(lifecycle, Lifecycle::Cancelling)
 }
 
-/// Written down and shown to a person; changes nothing by itself.
-fn contradiction(order: &Order, p: &PaymentOperation, told: &Told, same_currency: bool) -> Vec<Event> {
+/// Written down each time, looked up, and shown to a person; changes nothing by itself.
+fn contradiction(order: &Order, p: &PaymentOperation, told: &Told) -> Vec<Event> {
     let op = Some(Op::Payment(p.n));
-    let other_amount = !same_currency || (told.status == p.state && told.amount != order.in_currency(p.settled));
-    let reason = if other_amount { AttentionReason::AmountMismatch } else { AttentionReason::UnexpectedReport };
-    // Said before and shown already: a repeat is not news.
-    let Some(look) = raise(order, reason, op) else { return Vec::new() };
-    vec![
-        Event::PaymentReported {
-            n: p.n,
-            status: told.status,
-            amount: told.amount.minor,
-            currency: told.amount.currency,
-            reference: told.reference.clone(),
-        },
-        look,
-    ]
+    let other_currency = told.amount.currency != order.currency;
+    let other_amount = told.status == p.state && told.amount != order.in_currency(p.settled);
+    let nothing = moves_money(told.status) && told.amount.minor <= 0;
+    let reason = match other_currency || other_amount || nothing {
+        true => AttentionReason::AmountMismatch,
+        false => AttentionReason::UnexpectedReport,
+    };
+    let reported = Event::PaymentReported {
+        n: p.n,
+        status: told.status,
+        amount: told.amount.minor,
+        currency: told.amount.currency,
+        reference: told.reference.clone(),
+    };
+    if matches!(told.by, By::Answer | By::LookUp) && p.state.is_open() {
+        // What makes no sense is asked again, and is news once.
+        return raise_once(order, reason, op).into_iter().flat_map(|look| [reported.clone(), look]).collect();
+    }
+    if told.by == By::LookUp {
+        // The records themselves make no sense of it: only a person can.
+        let asked = p.verification.is_due().then_some(Event::PaymentVerified { n: p.n });
+        return asked.into_iter().chain(raise_once(order, AttentionReason::Undecidable, op)).collect();
+    }
+    if planted(Bug::LaterReportsDropped) {
+        return Vec::new();
+    }
+    std::iter::once(reported).chain(raise(order, reason, op)).collect()
+}
+
+/// Raises attention, unless a person has been told, or has seen it.
+fn raise_once(order: &Order, reason: AttentionReason, about: Option<Op>) -> Option<Event> {
+    let told = order.attention_about(reason, about).is_some();
+    (!told).then_some(Event::AttentionRaised { reason, about, amount: None })
 }
 
 /// Matches a report to an operation by our key first, then by the provider's reference; keeps what matches none.
 fn record_report(order: &Order, report: &PaymentReport, env: &Env<'_>) -> Vec<Event> {
-    let by_key = || {
-        let wanted = report.key?;
-        order.payments.iter().find(|p| key(order.id, Purpose::Payment, p.n) == wanted)
+    if let Some(p) = operation_of(order, report) {
+        return told_of(order, p, &Told::reported(report, env), env);
+    }
+    if let Some(events) = outside::payment(order, report) {
+        return events;
+    }
+    let PaymentReport { key: _, reference, parent, status, amount } = report;
+    let unmatched = UnmatchedPayment {
+        reference: reference.clone(),
+        parent: parent.clone(),
+        status: *status,
+        amount: amount.minor,
+        currency: amount.currency,
     };
-    let by_reference = || {
-        let named = |p: &&PaymentOperation| p.reference.as_ref() == Some(&report.reference);
-        order.payments.iter().filter(named).find(|p| fits(p.kind, report.status))
-    };
-    if let Some(p) = by_key().or_else(by_reference) {
-        let told = Told {
+    if order.unmatched.contains(&unmatched) {
+        return Vec::new();
+    }
+    let look = raise(order, AttentionReason::UnexpectedReport, None);
+    std::iter::once(Event::PaymentUnmatched(unmatched)).chain(outside::questioned(order, report)).chain(look).collect()
+}
+
+impl Told {
+    fn reported(report: &PaymentReport, env: &Env<'_>) -> Told {
+        Told {
             status: report.status,
             reference: Some(report.reference.clone()),
             amount: report.amount,
@@ -532,23 +652,37 @@ fn record_report(order: &Order, report: &PaymentReport, env: &Env<'_>) -> Vec<Ev
             deadline: env.now.after(env.policy.action_deadline),
             action: Private(None),
             capture_before: None,
-        };
-        return told_of(order, p, told);
+            by: By::Report,
+        }
     }
-    if let Some(events) = outside::payment(order, report) {
-        return events;
-    }
-    let amount: Minor = report.amount.minor;
-    let unmatched =
-        UnmatchedPayment { reference: report.reference.clone(), status: report.status, amount, currency: report.amount.currency };
-    if order.unmatched.contains(&unmatched) {
-        return Vec::new();
-    }
-    let look = raise(order, AttentionReason::UnexpectedReport, None);
-    std::iter::once(Event::PaymentUnmatched(unmatched)).chain(look).collect()
 }
 
-/// Whether an operation failed because it never happened, rather than because the service said no.
-pub(super) fn never_happened(p: &PaymentOperation) -> bool {
-    p.code.as_deref() == Some(NEVER_HAPPENED)
+/// The operation that a report is about.
+fn operation_of<'o>(order: &'o Order, report: &PaymentReport) -> Option<&'o PaymentOperation> {
+    let by_key = || {
+        let wanted = report.key?;
+        order.payments.iter().find(|p| key(order.id, Purpose::Payment, p.n) == wanted)
+    };
+    let named = |p: &&PaymentOperation| p.reference.as_ref() == Some(&report.reference);
+    by_key().or_else(|| order.payments.iter().filter(named).find(|p| fits(p.kind, report.status)))
+}
+
+/// The events of a report that was kept because it fitted nothing, once what it names is known.
+pub(super) fn matched(order: &Order, kept: &UnmatchedPayment, env: &Env<'_>) -> Option<Vec<Event>> {
+    let report = PaymentReport {
+        key: None,
+        reference: kept.reference.clone(),
+        parent: kept.parent.clone(),
+        status: kept.status,
+        amount: Money::new(kept.amount, kept.currency),
+    };
+    let mut events = match operation_of(order, &report) {
+        Some(p) => told_of(order, p, &Told::reported(&report, env), env),
+        None => outside::payment(order, &report)?,
+    };
+    events.insert(0, Event::UnmatchedMatched { reference: kept.reference.clone(), status: kept.status });
+    if order.unmatched.len() == 1 {
+        events.extend(clear(order, AttentionReason::UnexpectedReport, None));
+    }
+    Some(events)
 }

@@ -2,8 +2,8 @@
 
 use super::decide::refusal;
 use super::outside;
-use super::record::{ClosingOutcome, Fact, HoldOutcome, PaymentOutcome, PaymentReport, record};
-use super::{Env, evolve};
+use super::record::{ClosingOutcome, Evidence, Fact, HoldOutcome, PaymentOutcome, PaymentReport, record};
+use super::{Env, attention, evolve};
 use crate::error::{Rejection, RejectionReason};
 use crate::ids::Reference;
 use crate::money::Minor;
@@ -90,6 +90,7 @@ pub(super) fn resolve(order: &Order, finding: &Finding, env: &Env<'_>) -> Result
                 deadline: env.now.after(env.policy.action_deadline),
                 action: Private(None),
                 capture_before: None,
+                evidence: Evidence::Finding,
             };
             (Some(Op::Payment(*n)), record(order, &Fact::Payment { n: *n, outcome }, env))
         }
@@ -114,7 +115,7 @@ pub(super) fn resolve(order: &Order, finding: &Finding, env: &Env<'_>) -> Result
         }
     };
     if facts.is_empty() {
-        return Err(nothing("that changes nothing: its records say so already, or contradict it for good".into()));
+        return Err(nothing("that changes nothing: its records say so already".into()));
     }
     let mut after = order.clone();
     let mut events = vec![Event::Resolved { about }];
@@ -124,10 +125,15 @@ pub(super) fn resolve(order: &Order, finding: &Finding, env: &Env<'_>) -> Result
     }
     // Whoever made the finding has looked: at what it is about, at the money they say has moved, at the last report that fitted
     // nothing.
+    let moved = matches!(finding, Finding::Moved { .. });
+    while let Some(event) = moved.then(|| attention::refunded_elsewhere_anew(&after, env)).flatten() {
+        evolve(&mut after, &event, &Actor::System, env.now.max(order.updated_at));
+        events.push(event);
+    }
     let seen = |a: &&Attention| match (about, a.reason) {
         _ if a.acknowledged => false,
         (Some(_), _) => a.about == about,
-        (None, AttentionReason::OutsideRefund) => a.about.is_none() && matches!(finding, Finding::Moved { .. }),
+        (None, AttentionReason::OutsideRefund) => a.about.is_none() && moved,
         (None, AttentionReason::UnexpectedReport) => a.about.is_none() && after.unmatched.is_empty(),
         (None, _) => false,
     };

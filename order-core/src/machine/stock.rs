@@ -3,7 +3,7 @@
 use super::Env;
 use super::payments::money_moved;
 use crate::ids::Sku;
-use crate::order::{ClosingKind, HoldState, Lifecycle, Order, Reservation};
+use crate::order::{ClosingKind, HoldState, Lifecycle, Order, Reservation, Shipment, ShipmentState};
 use crate::policy::LostStock;
 use crate::time::Timestamp;
 
@@ -62,13 +62,27 @@ fn stand(order: &Order, env: &Env<'_>, sku: &Sku, wanted: u32) -> SkuStock {
     }
 }
 
-/// How many units of `sku` are held, for long enough, or committed for the order.
+/// How many units of `sku` are there to leave: held for long enough, or committed. Those being committed of a hold whose time
+/// is over may be somebody else's by now: they count as far as they have left already.
 pub(super) fn secured_units(order: &Order, env: &Env<'_>, sku: &Sku) -> u32 {
-    of_attempt(order).filter(|r| r.sku == *sku).map(|r| good_units(r, env)).sum()
+    let (mut sure, mut committed, mut doubtful) = (0, 0, 0);
+    for r in of_attempt(order).filter(|r| r.sku == *sku) {
+        let over = r.expires_at.is_some_and(|t| t <= env.now);
+        let lapsed = if over { committing_units(r) } else { 0 };
+        sure += good_units(r, env) - lapsed;
+        committed += committed_units(r);
+        doubtful += lapsed;
+    }
+    sure + doubtful.min(order.gone_from_stock(sku).saturating_sub(committed))
+}
+
+/// How many units of `sku` the order has too few.
+pub(super) fn missing_units(order: &Order, env: &Env<'_>, sku: &Sku, wanted: u32) -> u32 {
+    wanted.saturating_sub(of_attempt(order).filter(|r| r.sku == *sku).map(|r| good_units(r, env)).sum())
 }
 
 /// Whether a refusal answered another question than the one that stands now: what an edit wanted that is over, or that had
-/// not begun yet, or what was wanted before a hold was lost.
+/// not begun yet, or what was wanted before a hold or a shipment was lost.
 fn is_stale(order: &Order, env: &Env<'_>, refused: &Reservation) -> bool {
     // Told by numbers: much can happen to an order in the same instant.
     let other_edit = order.edits.iter().any(|e| match e.reservation_end {
@@ -80,7 +94,9 @@ fn is_stale(order: &Order, env: &Env<'_>, refused: &Reservation) -> bool {
         _ => r.expires_at.map(|t| t.before(env.policy.hold_reserve)).filter(|t| *t <= env.now),
     };
     let others = of_attempt(order).filter(|r| r.n != refused.n && r.sku == refused.sku);
-    other_edit || others.filter_map(lost_at).any(|t| t > refused.updated_at)
+    let of_sku = |s: &Shipment| s.lines.iter().any(|l| order.line(l.line).is_some_and(|line| line.sku == refused.sku));
+    let lost_parcels = order.shipments.iter().filter(|s| s.state == ShipmentState::Lost && of_sku(s)).map(|s| s.updated_at);
+    other_edit || others.filter_map(lost_at).chain(lost_parcels).any(|t| t > refused.updated_at)
 }
 
 /// An order on backorder asks again from time to time.
@@ -113,10 +129,19 @@ fn of_attempt(order: &Order) -> impl Iterator<Item = &Reservation> {
 
 /// How many units of a hold count: there, not being given back, and not about to lapse.
 fn good_units(r: &Reservation, env: &Env<'_>) -> u32 {
-    let giving_back = r.closing.filter(|c| c.kind == ClosingKind::Release && c.committed).map_or(0, |c| c.units);
     // Units being committed may have left already: until that is known nothing takes their place, or twice as many would.
-    let committing = r.closing.filter(|c| c.kind == ClosingKind::Commit).map_or(0, |c| c.units.min(r.held()));
-    r.committed.saturating_sub(giving_back) + committing + free_units(r, env)
+    committed_units(r) + committing_units(r) + free_units(r, env)
+}
+
+/// How many units have left the stock and are not on their way back.
+fn committed_units(r: &Reservation) -> u32 {
+    let giving_back = r.closing.filter(|c| c.kind == ClosingKind::Release && c.committed).map_or(0, |c| c.units);
+    r.committed.saturating_sub(giving_back)
+}
+
+/// How many held units are leaving the stock.
+fn committing_units(r: &Reservation) -> u32 {
+    r.closing.filter(|c| c.kind == ClosingKind::Commit).map_or(0, |c| c.units.min(r.held()))
 }
 
 /// How many held units lie there as they are and will for long enough.
@@ -166,7 +191,8 @@ pub(super) fn kept_units(order: &Order, env: &Env<'_>, r: &Reservation) -> u32 {
 
 /// Whether the order still wants the hold that reservation `r` asks for.
 pub(super) fn is_wanted(order: &Order, env: &Env<'_>, r: &Reservation) -> bool {
-    let wanted = wanted_of(order, r);
+    // A dead order takes out of its holds what was lost, and asks for nothing more.
+    let wanted = if order.lifecycle.is_live() { wanted_of(order, r) } else { 0 };
     match r.replaces {
         // The smaller hold is wanted as long as it is just what is wanted of the larger one.
         Some(n) => order
@@ -178,7 +204,7 @@ pub(super) fn is_wanted(order: &Order, env: &Env<'_>, r: &Reservation) -> bool {
 
 /// How many units of the reservation's SKU the order wants.
 fn wanted_of(order: &Order, r: &Reservation) -> u32 {
-    if !order.lifecycle.is_live() || r.attempt != order.attempt {
+    if r.attempt != order.attempt {
         return 0;
     }
     order.wanted_stock().get(&r.sku).copied().unwrap_or(0)

@@ -9,10 +9,11 @@ use tokio::sync::oneshot;
 use super::OrderManager;
 use super::draft::Draft;
 use super::drive::settle_and_plan;
+use super::sessions::Waiter;
 use crate::error::Error;
 use crate::ids::OrderId;
 use crate::machine::Verb;
-use crate::order::{Lifecycle, OperationState, Order};
+use crate::order::{Blocks, Lifecycle, OperationKind, OperationState, Order, PaymentOperation};
 use crate::services::Clients;
 use crate::store::{OrderStore, Tries};
 
@@ -42,7 +43,12 @@ fn is_quiet(order: &Order) -> bool {
 /// Whether the engine is asking, or about to ask, for money or stock.
 fn is_asking(order: &Order) -> bool {
     let in_our_hands = |state| matches!(state, OperationState::Planned | OperationState::Armed | OperationState::Unknown);
-    order.payments.iter().any(|p| in_our_hands(p.state)) || order.reservations.iter().any(|r| r.state.is_open())
+    // What a hold keeps back is asked for when a person lifts it.
+    let held_back = |p: &PaymentOperation| {
+        let takes_money = p.is_attempt() || p.kind == OperationKind::Capture;
+        p.state == OperationState::Planned && takes_money && order.is_blocked(Blocks::Capture)
+    };
+    order.payments.iter().any(|p| in_our_hands(p.state) && !held_back(p)) || order.reservations.iter().any(|r| r.state.is_open())
 }
 
 /// Whether waiting is of no use to a caller: the order is decided, or only a person or a provider can move it.
@@ -69,6 +75,7 @@ impl<S: OrderStore, C: Clients> OrderManager<S, C> {
     /// Waits until the order is decided, or `until` (monotonic); works it where nobody else is at it.
     pub(super) async fn attend(&self, id: OrderId, until: Duration, wait: Wait) -> Result<Arc<Order>, Error> {
         let mut poll = POLL_FIRST;
+        let mut waiter = Waiter::default();
         loop {
             let loaded = self.inner.store.load(id.into(), None).await?;
             let loaded = loaded.ok_or_else(|| Error::order_not_found(id))?;
@@ -81,24 +88,57 @@ impl<S: OrderStore, C: Clients> OrderManager<S, C> {
             if wait.is_over(&loaded.order) && !busy {
                 return Ok(loaded.order);
             }
-            match work.due {
+            let pause = match work.due {
                 Some(due) if free && due <= now => {
                     if let Some(order) = self.work_detached(id, left, wait).await {
                         return Ok(order);
                     }
+                    // Never at once: the store may be unable to give it out, or find by its own clock that it is not due.
+                    poll
                 }
-                Some(due) => {
-                    let pause = if free { due.since(now).max(POLL_FIRST) } else { poll };
-                    self.inner.runtime.sleep(pause.min(left)).await;
-                    poll = (poll * 2).min(POLL_LONGEST);
-                }
+                Some(due) if free => due.since(now).max(POLL_FIRST),
                 // Stuck: only a person can move it.
                 None if free => return Ok(loaded.order),
-                None => {
-                    self.inner.runtime.sleep(poll.min(left)).await;
-                    poll = (poll * 2).min(POLL_LONGEST);
+                Some(_) | None => {
+                    self.note_wait(&mut waiter, &loaded.order, &work);
+                    poll
                 }
+            };
+            let left = until.saturating_sub(self.inner.runtime.monotonic());
+            self.inner.runtime.sleep(pause.min(left)).await;
+            poll = (poll * 2).min(POLL_LONGEST);
+        }
+    }
+
+    /// Works an order until nothing is due for it now, and gives its lease back; the order as it is then. Another worker that
+    /// has it is waited for, at most for the length of a lease.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NotFound`]; [`Error::Store`].
+    pub async fn work_to_rest(&self, id: OrderId) -> Result<Arc<Order>, Error> {
+        let patience = self.inner.runtime.monotonic() + self.inner.policy.lease;
+        let mut poll = POLL_FIRST;
+        let mut waiter = Waiter::default();
+        loop {
+            let loaded = self.inner.store.load(id.into(), None).await?;
+            let loaded = loaded.ok_or_else(|| Error::order_not_found(id))?;
+            let now = self.now();
+            let left = patience.saturating_sub(self.inner.runtime.monotonic());
+            let Some(work) = loaded.work else { return Ok(loaded.order) };
+            let taken = work.fence.is_some() && work.leased_until.is_some_and(|until| until > now);
+            let due = work.due.is_some_and(|due| due <= now);
+            if taken && !left.is_zero() {
+                self.note_wait(&mut waiter, &loaded.order, &work);
+            } else if taken || !due {
+                return Ok(loaded.order);
+            } else if self.work(id).await?.orders > 0 {
+                continue;
+            } else if left.is_zero() {
+                return Ok(loaded.order);
             }
+            self.inner.runtime.sleep(poll.min(left)).await;
+            poll = (poll * 2).min(POLL_LONGEST);
         }
     }
 
@@ -115,7 +155,9 @@ impl<S: OrderStore, C: Clients> OrderManager<S, C> {
     pub(super) async fn work_detached(&self, id: OrderId, left: Duration, wait: Wait) -> Option<Arc<Order>> {
         let (answer, answered) = oneshot::channel();
         let manager = self.clone();
+        let task = self.inner.sessions.task();
         self.inner.runtime.spawn(Box::pin(async move {
+            let _task = task;
             // What went wrong shows in the store, where the caller looks next.
             let _ = manager.claim_and_drive(1, Some(id), Some((answer, wait))).await;
         }));

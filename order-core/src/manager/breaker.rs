@@ -1,59 +1,113 @@
 //! Whether a service counts as down, so that new orders are refused before they are accepted.
 
-use std::sync::Mutex;
+use std::collections::VecDeque;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use crate::services::ServiceName;
 
-/// One breaker for each service that an accepted order depends on.
+/// One breaker for each service that placing cannot do without and that may be down for long.
 #[derive(Debug)]
 pub(super) struct Breakers {
-    failures_before_open: u32,
+    /// So many failures among the last twice as many calls open one.
+    failures_before_open: usize,
     pause: Duration,
-    inventory: Mutex<State>,
-    payment: Mutex<State>,
+    /// How long who tries a service out has it for itself.
+    trial: Duration,
+    inventory: Mutex<Breaker>,
+    payment: Mutex<Breaker>,
+    pricing: Mutex<Breaker>,
 }
 
-#[derive(Debug, Default)]
-struct State {
-    failures: u32,
-    open_until: Option<Duration>,
+/// Times are monotonic.
+#[derive(Debug)]
+enum Breaker {
+    /// Everybody is let through. The last calls, the oldest first: whether each was answered.
+    Closed { calls: VecDeque<bool>, failures: usize },
+    /// Nobody is let through before `until`.
+    Open { until: Duration },
+    /// Somebody tries the service out, and nobody else is let through before `until`.
+    Tried { until: Duration },
+}
+
+impl Default for Breaker {
+    fn default() -> Self {
+        Breaker::Closed { calls: VecDeque::new(), failures: 0 }
+    }
 }
 
 impl Breakers {
-    pub(super) fn new(failures_before_open: u32, pause: Duration) -> Self {
-        Breakers { failures_before_open, pause, inventory: Mutex::default(), payment: Mutex::default() }
-    }
-
-    /// Notes how a call went. `now` is monotonic time.
-    pub(super) fn note(&self, service: ServiceName, answered: bool, now: Duration) {
-        let Some(state) = self.state(service) else { return };
-        let mut state = state.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        if answered {
-            *state = State::default();
-        } else {
-            state.failures = state.failures.saturating_add(1);
-            if state.failures >= self.failures_before_open {
-                state.open_until = Some(now + self.pause);
-            }
+    pub(super) fn new(failures_before_open: u32, pause: Duration, trial: Duration) -> Self {
+        Breakers {
+            failures_before_open: failures_before_open as usize,
+            pause,
+            trial,
+            inventory: Mutex::default(),
+            payment: Mutex::default(),
+            pricing: Mutex::default(),
         }
     }
 
-    /// The service that counts as down, if one does.
-    pub(super) fn open(&self, now: Duration) -> Option<ServiceName> {
-        [ServiceName::Inventory, ServiceName::Payment].into_iter().find(|s| {
-            self.state(*s).is_some_and(|state| {
-                let state = state.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-                state.open_until.is_some_and(|t| now < t)
-            })
-        })
+    /// Notes how a call went, at `now`. While the service counts as down, an answer ends that only once its pause is over:
+    /// before, it may be to a call of better times.
+    pub(super) fn note(&self, service: ServiceName, answered: bool, now: Duration) {
+        let Some(mut breaker) = self.of(service) else { return };
+        match &mut *breaker {
+            Breaker::Closed { calls, failures } => {
+                calls.push_back(answered);
+                *failures += usize::from(!answered);
+                if calls.len() > 2 * self.failures_before_open && calls.pop_front() == Some(false) {
+                    *failures -= 1;
+                }
+                if *failures >= self.failures_before_open {
+                    *breaker = Breaker::Open { until: now + self.pause };
+                }
+            }
+            Breaker::Open { until } if answered && now < *until => {}
+            Breaker::Open { .. } | Breaker::Tried { .. } if answered => *breaker = Breaker::default(),
+            Breaker::Open { .. } | Breaker::Tried { .. } => *breaker = Breaker::Open { until: now + self.pause },
+        }
     }
 
-    fn state(&self, service: ServiceName) -> Option<&Mutex<State>> {
-        match service {
-            ServiceName::Inventory => Some(&self.inventory),
-            ServiceName::Payment => Some(&self.payment),
-            ServiceName::Product | ServiceName::User | ServiceName::Notification => None,
+    /// The first of `services` that counts as down at `now`, if one does.
+    pub(super) fn down(&self, services: &[ServiceName], now: Duration) -> Option<ServiceName> {
+        services.iter().copied().find(|s| self.of(*s).is_some_and(|breaker| breaker.is_shut(now)))
+    }
+
+    /// Lets an order through to `services`, or says which of them is down. Where one is only just tried out again, it is
+    /// this order that does so, and the next one waits until it is answered, or for the time of a trial.
+    pub(super) fn enter(&self, services: &[ServiceName], now: Duration) -> Result<(), ServiceName> {
+        if let Some(service) = self.down(services, now) {
+            return Err(service);
+        }
+        for service in services {
+            let Some(mut breaker) = self.of(*service) else { continue };
+            if breaker.is_shut(now) {
+                return Err(*service);
+            }
+            if !matches!(*breaker, Breaker::Closed { .. }) {
+                *breaker = Breaker::Tried { until: now + self.trial };
+            }
+        }
+        Ok(())
+    }
+
+    fn of(&self, service: ServiceName) -> Option<MutexGuard<'_, Breaker>> {
+        let breaker = match service {
+            ServiceName::Inventory => &self.inventory,
+            ServiceName::Payment => &self.payment,
+            ServiceName::Pricing => &self.pricing,
+            ServiceName::Product | ServiceName::User | ServiceName::Notification => return None,
+        };
+        Some(breaker.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+impl Breaker {
+    fn is_shut(&self, now: Duration) -> bool {
+        match self {
+            Breaker::Closed { .. } => false,
+            Breaker::Open { until } | Breaker::Tried { until } => now < *until,
         }
     }
 }
@@ -62,17 +116,71 @@ impl Breakers {
 mod tests {
     use super::*;
 
+    const PAYMENT: [ServiceName; 1] = [ServiceName::Payment];
+
+    fn at(seconds: u64) -> Duration {
+        Duration::from_secs(seconds)
+    }
+
+    /// Opens after two failures, for five seconds; a trial takes at most ten.
+    fn breakers() -> Breakers {
+        Breakers::new(2, at(5), at(10))
+    }
+
+    impl Breakers {
+        fn noted(self, calls: &[(u64, bool)]) -> Self {
+            calls.iter().for_each(|(when, answered)| self.note(ServiceName::Payment, *answered, at(*when)));
+            self
+        }
+
+        fn lets_through(&self, seconds: u64) -> bool {
+            self.enter(&PAYMENT, at(seconds)).is_ok()
+        }
+    }
+
     #[test]
-    fn failures_in_a_row_open_it_for_a_while_and_an_answer_closes_it() {
-        let breakers = Breakers::new(2, Duration::from_secs(5));
-        let at = Duration::from_secs;
-        breakers.note(ServiceName::Payment, false, at(0));
-        assert_eq!(breakers.open(at(0)), None);
-        breakers.note(ServiceName::Payment, false, at(1));
-        assert_eq!(breakers.open(at(2)), Some(ServiceName::Payment));
-        assert_eq!(breakers.open(at(6)), None);
-        breakers.note(ServiceName::Payment, true, at(6));
-        breakers.note(ServiceName::Payment, false, at(7));
-        assert_eq!(breakers.open(at(7)), None);
+    fn so_many_failures_among_the_last_twice_as_many_calls_open_it() {
+        for (calls, through) in [
+            (&[(0, false)][..], true),
+            (&[(0, false), (0, false)], false),
+            (&[(0, false), (0, true), (0, true), (0, false)], false),
+            (&[(0, false), (0, true), (0, true), (0, true), (0, false)], true),
+            (&[(0, false), (0, true), (0, true), (0, true), (0, false), (0, true), (0, false)], false),
+        ] {
+            assert_eq!(breakers().noted(calls).lets_through(1), through, "{calls:?}");
+        }
+    }
+
+    #[test]
+    fn the_service_that_is_down_is_named_and_the_others_are_not_touched() {
+        let breakers = breakers().noted(&[(0, false), (0, false)]);
+        assert_eq!(breakers.down(&[ServiceName::Inventory, ServiceName::Payment], at(1)), Some(ServiceName::Payment));
+        assert_eq!(breakers.down(&[ServiceName::Inventory, ServiceName::Pricing, ServiceName::User], at(1)), None);
+    }
+
+    #[test]
+    fn after_its_pause_one_at_a_time_tries_it_out() {
+        let breakers = breakers().noted(&[(0, false), (0, false)]);
+        assert_eq!([4, 5, 5, 14, 15, 15].map(|t| breakers.lets_through(t)), [false, true, false, false, true, false]);
+        assert_eq!(breakers.down(&PAYMENT, at(16)), Some(ServiceName::Payment), "asking is not trying");
+    }
+
+    #[test]
+    fn an_answer_to_who_tries_it_out_closes_it_and_a_failure_is_another_pause() {
+        let down = || {
+            let breakers = breakers().noted(&[(0, false), (0, false)]);
+            assert!(breakers.lets_through(5));
+            breakers
+        };
+        let up = down().noted(&[(6, true), (6, false)]);
+        assert_eq!([6, 6, 6].map(|t| up.lets_through(t)), [true; 3]);
+        let still_down = down().noted(&[(6, false)]);
+        assert_eq!([10, 11, 11].map(|t| still_down.lets_through(t)), [false, true, false]);
+    }
+
+    #[test]
+    fn an_answer_to_a_call_of_better_times_does_not_close_it() {
+        let breakers = breakers().noted(&[(0, false), (0, false), (1, true)]);
+        assert_eq!([2, 5].map(|t| breakers.lets_through(t)), [false, true]);
     }
 }

@@ -131,7 +131,8 @@ impl<S: OrderStore, C: Clients> OrderManager<S, C> {
         }
         let env = self.env();
         // What would happen by itself at once, and be told to the customer, happened long ago.
-        if let Some(event) = settle(&begin_imported(imported, env.now), &env) {
+        let follows = settle(&begin_imported(imported, env.now), &env);
+        if let Some(event) = follows.iter().find(|e| !matches!(e, Event::AttentionRaised { .. })) {
             let problem = format!("is out of date: {} follows at once by the settings of this shop, so state that", event.name());
             return Err(Error::invalid("status", problem));
         }
@@ -170,7 +171,7 @@ impl<S: OrderStore, C: Clients> OrderManager<S, C> {
                 Err(CommitError::NumberTaken) => order.imported.number = self.inner.ids.order_number(),
                 Err(CommitError::Conflict) => return Err(of_another_customer(&order)),
                 Err(CommitError::Store(e)) => return Err(e.into()),
-                Err(e @ (CommitError::CommandKeyTaken | CommitError::Fenced | CommitError::ClaimExhausted { .. })) => {
+                Err(e @ (CommitError::CommandKeyTaken(_) | CommitError::Fenced | CommitError::ClaimExhausted { .. })) => {
                     // It has neither command key nor lease nor claims.
                     return Err(StoreError::caused(StoreErrorKind::Corrupt, "the store refuses an imported order", e).into());
                 }

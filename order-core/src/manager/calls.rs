@@ -1,20 +1,26 @@
 //! Carrying out one call: the request from the order's records, and the answer as a fact.
 
+use std::any::Any;
 use std::future::Future;
+use std::panic::AssertUnwindSafe;
 use std::time::Duration;
 
+use futures_util::FutureExt;
 use futures_util::future::{Either, select};
 
 use super::OrderManager;
 use crate::ids::Reference;
-use crate::machine::{Call, ClosingOutcome, Fact, HoldOutcome, PaymentOutcome, Purpose, Verb, closing_key, event_id, key};
-use crate::order::{Closing, ClosingKind, Op, OperationKind, OperationState, Order, PaymentOperation, Reservation};
+use crate::machine::{
+    Call, ClosingOutcome, Evidence, Fact, HoldOutcome, PaymentOutcome, Purpose, Verb, closing_key, event_id, key,
+};
+use crate::order::{Address, Closing, ClosingKind, Op, OperationKind, OperationState, Order, PaymentOperation, Reservation};
 use crate::planted::{Bug, planted};
 use crate::services::{
     AttemptRequest, CallError, Clients, FollowUpRequest, HoldAnswer, HoldLookup, HoldRequest, InventoryService, Notification,
     NotificationService, PaymentAnswer, PaymentLookup, PaymentService, ReserveRequest, ServiceName,
 };
 use crate::store::OrderStore;
+use crate::text::Private;
 use crate::time::Timestamp;
 
 /// What a call came to.
@@ -46,6 +52,8 @@ pub(super) struct Answer {
     pub call: Call,
     pub started: Timestamp,
     pub outcome: Outcome,
+    /// Whether it contradicts what the service's client claims.
+    pub broken: bool,
 }
 
 impl<S: OrderStore, C: Clients> OrderManager<S, C> {
@@ -58,12 +66,13 @@ impl<S: OrderStore, C: Clients> OrderManager<S, C> {
                 None => nonsense(),
             },
             (Op::Payment(n), verb) => match order.payment(n) {
-                Some(p) => self.perform_payment(order, p, verb, repeat).await,
+                Some(p) => self.perform_payment(order, p, verb, repeat, started).await,
                 None => nonsense(),
             },
             (Op::Notice(seq), _) => self.perform_notice(order, seq).await,
         };
-        Answer { call, started, outcome }
+        let broken = contradicts(order, &outcome);
+        Answer { call, started, outcome, broken }
     }
 
     async fn perform_hold(&self, order: &Order, r: &Reservation, verb: Verb, repeat: bool, started: Timestamp) -> Outcome {
@@ -72,9 +81,12 @@ impl<S: OrderStore, C: Clients> OrderManager<S, C> {
         let reserve = || ReserveRequest {
             key: key(order.id, Purpose::Reserve, n),
             order: order.id,
+            number: order.number,
+            user: order.user,
             sku: r.sku.clone(),
             quantity: r.quantity,
             lifetime: self.inner.policy.hold_lifetime,
+            destination: shipping_address(order),
         };
         let fact = |outcome| Fact::Hold { n, outcome };
         // An earlier call may have made the hold: then it lives since then at the earliest, however late we hear of it.
@@ -125,11 +137,16 @@ impl<S: OrderStore, C: Clients> OrderManager<S, C> {
                     key: closing_key(order.id, purpose, n, serial),
                     reserve_key: key(order.id, Purpose::Reserve, n),
                     order: order.id,
+                    number: order.number,
                     sku: r.sku.clone(),
                     quantity: units,
                     reference: r.reference.clone(),
                     committed,
                     repeat,
+                    destination: match kind {
+                        ClosingKind::Commit => shipping_address(order),
+                        ClosingKind::Release => Private(None),
+                    },
                 };
                 let answer = match kind {
                     ClosingKind::Release => self.within(ServiceName::Inventory, inventory.release(&request)).await,
@@ -156,7 +173,14 @@ impl<S: OrderStore, C: Clients> OrderManager<S, C> {
         answer.into_iter().find(|a| a.sku == request.sku).map(|a| a.available)
     }
 
-    async fn perform_payment(&self, order: &Order, p: &PaymentOperation, verb: Verb, repeat: bool) -> Outcome {
+    async fn perform_payment(
+        &self,
+        order: &Order,
+        p: &PaymentOperation,
+        verb: Verb,
+        repeat: bool,
+        started: Timestamp,
+    ) -> Outcome {
         let payment = self.inner.clients.payment();
         let n = p.n;
         let fresh_key = repeat && verb.takes_money() && planted(Bug::NewKeyOnRetry);
@@ -166,10 +190,14 @@ impl<S: OrderStore, C: Clients> OrderManager<S, C> {
                 let request = AttemptRequest {
                     key: own_key,
                     order: order.id,
+                    number: order.number,
+                    user: order.user,
                     amount: order.in_currency(p.amount),
                     method: p.method.clone(),
                     token: p.token.clone(),
                     return_url: p.return_url.clone(),
+                    shipping: shipping_address(order),
+                    billing: Private(order.addresses.get().map(|a| a.billing.clone())),
                 };
                 match kind {
                     OperationKind::Authorize => self.within(ServiceName::Payment, payment.authorize(&request)).await,
@@ -181,6 +209,7 @@ impl<S: OrderStore, C: Clients> OrderManager<S, C> {
                 let request = FollowUpRequest {
                     key: own_key,
                     order: order.id,
+                    number: order.number,
                     parent_key: key(order.id, Purpose::Payment, parent.n),
                     parent_reference: parent.reference.clone(),
                     amount: order.in_currency(p.amount),
@@ -195,7 +224,7 @@ impl<S: OrderStore, C: Clients> OrderManager<S, C> {
             Verb::LookUpPayment => {
                 let request = PaymentLookup { key: own_key, order: order.id, reference: p.reference.clone() };
                 return match self.within(ServiceName::Payment, payment.look_up(&request)).await {
-                    Ok(Some(answer)) => self.told(p, answer),
+                    Ok(Some(answer)) => self.told(order, p, answer, Evidence::LookUp, started),
                     Ok(None) => Outcome::Nothing { proven: Fact::Payment { n, outcome: PaymentOutcome::Absent } },
                     Err(e) => Outcome::NotDone(e.to_string()),
                 };
@@ -203,7 +232,7 @@ impl<S: OrderStore, C: Clients> OrderManager<S, C> {
             Verb::Reserve | Verb::Release | Verb::Commit | Verb::LookUpHold | Verb::Notify => return nonsense(),
         };
         match answer {
-            Ok(answer) => self.told(p, answer),
+            Ok(answer) => self.told(order, p, answer, Evidence::Answer, started),
             Err(CallError::Refused { code, .. }) => {
                 let answer = PaymentOutcome::Answer {
                     status: OperationState::Declined,
@@ -213,6 +242,7 @@ impl<S: OrderStore, C: Clients> OrderManager<S, C> {
                     deadline: self.now(),
                     action: None.into(),
                     capture_before: None,
+                    evidence: Evidence::Answer,
                 };
                 Outcome::Known(Fact::Payment { n, outcome: answer })
             }
@@ -223,8 +253,16 @@ impl<S: OrderStore, C: Clients> OrderManager<S, C> {
         }
     }
 
-    /// A provider's answer as a fact; what makes no sense is as good as no answer, and a person is told.
-    fn told(&self, p: &PaymentOperation, answer: PaymentAnswer) -> Outcome {
+    /// A provider's answer as a fact; what makes no sense is as good as no answer, and a person is told. How long an authorization
+    /// lasts counts from when it was asked for, however late the answer is heard.
+    fn told(
+        &self,
+        order: &Order,
+        p: &PaymentOperation,
+        answer: PaymentAnswer,
+        evidence: Evidence,
+        started: Timestamp,
+    ) -> Outcome {
         let n = p.n;
         let malformed = |message: &str| Outcome::Unknown {
             fact: Some(Fact::Payment { n, outcome: PaymentOutcome::Unknown { malformed: true } }),
@@ -243,15 +281,18 @@ impl<S: OrderStore, C: Clients> OrderManager<S, C> {
         if moves_money && amount.minor <= 0 {
             return malformed("the payment service answered without an amount");
         }
-        let now = self.now();
+        // On the order's own time, which may be ahead of this process's clock: what has only begun is not over by it.
+        let (now, started) = (self.now().max(order.updated_at), started.max(order.updated_at));
         let outcome = PaymentOutcome::Answer {
             status,
             reference,
-            amount,
+            // Where nothing moved, whatever stands there says nothing: not even in which currency.
+            amount: if moves_money { amount } else { order.in_currency(0) },
             code,
             deadline: now.after(wait.unwrap_or(self.inner.policy.action_deadline)),
             action,
-            capture_before: capture_within.map(|d| now.after(d)),
+            capture_before: capture_within.map(|d| started.after(d)),
+            evidence,
         };
         Outcome::Known(Fact::Payment { n, outcome })
     }
@@ -274,7 +315,8 @@ impl<S: OrderStore, C: Clients> OrderManager<S, C> {
         }
     }
 
-    /// Waits for a call at most for the call deadline, and notes for the breaker how it went.
+    /// Waits for a call at most for the call deadline, and notes for the breaker how it went. A client that panics spoils
+    /// its own call, and nothing beside it.
     pub(super) async fn within<T>(
         &self,
         service: ServiceName,
@@ -282,14 +324,40 @@ impl<S: OrderStore, C: Clients> OrderManager<S, C> {
     ) -> Result<T, CallError> {
         let deadline: Duration = self.inner.policy.call_deadline;
         let timer = self.inner.runtime.sleep(deadline);
+        // A client that was given up by its own panic is not used again by this call, whatever state it is in.
+        let call = AssertUnwindSafe(call).catch_unwind();
         let result = match select(Box::pin(call), timer).await {
-            Either::Left((result, _)) => result,
+            Either::Left((Ok(result), _)) => result,
+            Either::Left((Err(panic), _)) => Err(CallError::unknown(format!("the client panicked: {}", said(&*panic)))),
             Either::Right(((), _)) => Err(CallError::unknown(format!("no answer within {} ms", deadline.as_millis()))),
         };
         let answered = matches!(result, Ok(_) | Err(CallError::Refused { .. }));
         self.inner.breakers.note(service, answered, self.inner.runtime.monotonic());
         result
     }
+}
+
+/// Whether an answer contradicts an earlier one of the same service: an operation that was answered under a name is found no
+/// more, or under another name. Whoever forgets or renames operations charges twice when an answer is lost.
+fn contradicts(order: &Order, outcome: &Outcome) -> bool {
+    let (n, name) = match outcome {
+        Outcome::Known(Fact::Payment { n, outcome: PaymentOutcome::Answer { reference: Some(name), .. } }) => (*n, Some(name)),
+        Outcome::Nothing { proven: Fact::Payment { n, .. } } => (*n, None),
+        _ => return false,
+    };
+    let known = order.payment(n).and_then(|p| p.reference.as_ref());
+    known.is_some_and(|known| name != Some(known))
+}
+
+/// Where the order's goods go, as far as it is still known.
+fn shipping_address(order: &Order) -> Private<Address> {
+    Private(order.addresses.get().map(|a| a.shipping.clone()))
+}
+
+/// What a panic says.
+fn said(panic: &(dyn Any + Send)) -> &str {
+    let text = panic.downcast_ref::<&str>().copied();
+    text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("without a word")
 }
 
 /// A hold as answered, or why the answer makes no sense.

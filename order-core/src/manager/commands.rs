@@ -3,23 +3,29 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use uuid::Uuid;
+
 use super::attend::Wait;
 use super::draft::{Draft, Source};
 use super::drive::CONFLICTS_MAX;
 use super::{Action, OrderManager, Principal, authorize};
-use crate::error::{Error, Rejection, RejectionReason, Violation};
+use crate::error::{Error, Rejection, RejectionReason, UsedFor, Violation};
 use crate::ids::{IdempotencyKey, Name, OrderId};
 use crate::machine::{Command, DisputeReport, Fact, PaymentReport, decide};
-use crate::order::{Blocks, JournalRow, OperationState, Order};
+use crate::money::Money;
+use crate::order::{Blocks, CommandKey, HoldEnd, JournalRow, OperationState, Order};
+use crate::planted::{Bug, planted};
+use crate::request::{check_paying, command_hash};
 use crate::services::Clients;
 use crate::store::{CommitError, JournalQuery, Loaded, OrderRef, OrderStore, StoreError, StoreErrorKind, WorkChange};
-use crate::text::{Private, check_line, check_note};
-use crate::time::Timestamp;
+use crate::text::{check_line, check_note};
 
 /// How a command is to be carried out.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct CommandOptions {
-    /// Makes the command safe to repeat: a second one with the same key on the same order changes nothing.
+    /// Makes the command safe to repeat: the same one with the same key on the same order changes nothing, and says that it is a
+    /// repeat; another command or other content under the key is refused ([`Error::KeyReused`]). What changes nothing, such as
+    /// cancelling a cancelled order, is not recorded, and leaves its key free.
     pub key: Option<IdempotencyKey>,
     /// The version the caller saw: refused if the order has changed since.
     pub expected_version: Option<u64>,
@@ -27,9 +33,30 @@ pub struct CommandOptions {
     pub wait: Option<Duration>,
 }
 
-/// How a declined order is to be paid now.
+/// What came of a command.
+#[derive(Debug, Clone)]
+pub struct Answered {
+    /// The order as it is when the caller is answered.
+    pub order: Arc<Order>,
+    /// The journal row that the same command wrote before under the same key: nothing was done now. `None` if it was no
+    /// repeat.
+    pub repeats: Option<u64>,
+}
+
+/// A command and what makes it the same when it is asked for again.
+pub(super) struct Asked<'a> {
+    pub command: &'a Command,
+    pub notes: Option<String>,
+    pub hash: Uuid,
+    /// Whether whoever works next is left to work what it makes due.
+    pub only_wakes: bool,
+}
+
+/// How a declined order, or what another one is short, is to be paid now.
 #[derive(Clone, PartialEq, Eq, Default)]
 pub struct RetryPayment {
+    /// How much of what is short, in the order's currency; all of it if not said.
+    pub amount: Option<Money>,
     /// The payment method.
     pub method: String,
     /// The client's payment token.
@@ -49,56 +76,65 @@ impl<S: OrderStore, C: Clients> OrderManager<S, C> {
     ///
     /// # Errors
     ///
-    /// [`Error::NotFound`], [`Error::Conflict`], [`Error::Rejected`] once something has shipped or the order is dead.
+    /// [`Error::NotFound`], [`Error::Conflict`], [`Error::KeyReused`], [`Error::Rejected`] once something has shipped or the order is dead.
     pub async fn cancel(
         &self,
         principal: &Principal,
         order: OrderRef,
         options: CommandOptions,
         reason: String,
-    ) -> Result<Arc<Order>, Error> {
+    ) -> Result<Answered, Error> {
         let reason = note("reason", reason, true)?;
-        self.command(principal, order, options, &Command::Cancel, reason).await
+        self.command(principal, order, options, Asked::new(&Command::Cancel, reason)).await
     }
 
-    /// Pays a declined order again, by this or another method, and waits as placing does.
+    /// Pays a declined order again, or what another one is short, by this or another method, and waits as placing does.
     ///
     /// # Errors
     ///
-    /// As [`Self::cancel`]; [`Error::Rejected`] unless the order's payment failed and the time for it is not over, or when
-    /// the coupon it used has been used up meanwhile.
+    /// As [`Self::cancel`]; [`Error::Invalid`] with every violation; [`Error::Service`]; [`Error::Rejected`] when nothing is left to
+    /// be paid, the time for it is over, a payment is under way, the customer's account may not order, or the coupon it used has
+    /// been used up meanwhile.
     pub async fn retry_payment(
         &self,
         principal: &Principal,
         order: OrderRef,
         options: CommandOptions,
         retry: RetryPayment,
-    ) -> Result<Arc<Order>, Error> {
-        let RetryPayment { method, token, return_url } = retry;
-        let invalid = |problem: String| Error::Invalid(vec![Violation::new("payment_method", problem)]);
-        let method: Name = method.parse().map_err(|e: crate::ids::ParseIdError| invalid(e.to_string()))?;
-        let terms = self.inner.pricing.terms(&method).await?;
-        let terms = terms.ok_or_else(|| invalid(format!("{:?} is not offered", method.as_str())))?;
-        let command = Command::RetryPayment { method, terms, token: Private(token), return_url: Private(return_url) };
-        self.command(principal, order, options, &command, None).await
+    ) -> Result<Answered, Error> {
+        let RetryPayment { amount, method, token, return_url } = retry;
+        let (method, token, return_url) = check_paying(&method, token, return_url)?;
+        let currency = self.inner.pricing.currency();
+        if let Some(wrong) = amount.filter(|a| a.currency != currency || a.minor <= 0) {
+            return Err(Error::invalid("amount", format!("is {wrong}: expected more than nothing, in {currency}")));
+        }
+        let user = self.load(principal, order).await?.order.user;
+        authorize(principal, Action::RetryPayment, Some(user))?;
+        self.check_may_order(user).await?;
+        let terms = self.terms(&method).await?;
+        let amount = amount.map(|a| a.minor);
+        let command = Command::RetryPayment { amount, method, terms, token, return_url };
+        self.command(principal, order, options, Asked::new(&command, None)).await
     }
 
-    /// Keeps an order from going on until the hold is released or lapses.
+    /// Keeps an order from going on until the hold is released or lapses. Without `blocks`, what comes next is blocked: confirming
+    /// while the order is not confirmed, then shipping.
     ///
     /// # Errors
     ///
-    /// As [`Self::cancel`]; [`Error::Rejected`] when the order is over, or another hold of that kind is placed.
+    /// As [`Self::cancel`]; [`Error::Rejected`] when the order is over, another hold of that kind is placed, or the
+    /// step has passed, with those that can still be held.
     pub async fn place_hold(
         &self,
         principal: &Principal,
         order: OrderRef,
         options: CommandOptions,
         kind: Name,
-        blocks: Blocks,
-        until: Option<Timestamp>,
-    ) -> Result<Arc<Order>, Error> {
+        blocks: Option<Blocks>,
+        until: Option<HoldEnd>,
+    ) -> Result<Answered, Error> {
         let command = Command::PlaceHold { kind, blocks, until };
-        self.command(principal, order, options, &command, None).await
+        self.command(principal, order, options, Asked::new(&command, None)).await
     }
 
     /// Lifts a hold; what it kept waiting goes on.
@@ -112,8 +148,8 @@ impl<S: OrderStore, C: Clients> OrderManager<S, C> {
         order: OrderRef,
         options: CommandOptions,
         kind: Name,
-    ) -> Result<Arc<Order>, Error> {
-        self.command(principal, order, options, &Command::ReleaseHold { kind }, None).await
+    ) -> Result<Answered, Error> {
+        self.command(principal, order, options, Asked::new(&Command::ReleaseHold { kind }, None)).await
     }
 
     /// Writes a note into the order's history.
@@ -127,9 +163,9 @@ impl<S: OrderStore, C: Clients> OrderManager<S, C> {
         order: OrderRef,
         options: CommandOptions,
         text: String,
-    ) -> Result<Arc<Order>, Error> {
+    ) -> Result<Answered, Error> {
         let text = note("notes", text, false)?;
-        self.command(principal, order, options, &Command::Note, text).await
+        self.command(principal, order, options, Asked::new(&Command::Note, text)).await
     }
 
     /// Carries out any command, with what a person wrote about it, and waits until nothing is left for the engine to do at
@@ -137,8 +173,8 @@ impl<S: OrderStore, C: Clients> OrderManager<S, C> {
     ///
     /// # Errors
     ///
-    /// [`Error::Invalid`] with every violation; [`Error::NotFound`]; [`Error::Forbidden`]; [`Error::Conflict`];
-    /// [`Error::Rejected`] when it may not be done, or not now, with what could be.
+    /// [`Error::Invalid`] with every violation; [`Error::NotFound`]; [`Error::Forbidden`]; [`Error::KeyReused`];
+    /// [`Error::Conflict`]; [`Error::Rejected`] when it may not be done, or not now, with what could be.
     pub async fn execute(
         &self,
         principal: &Principal,
@@ -146,13 +182,13 @@ impl<S: OrderStore, C: Clients> OrderManager<S, C> {
         options: CommandOptions,
         command: Command,
         notes: String,
-    ) -> Result<Arc<Order>, Error> {
+    ) -> Result<Answered, Error> {
         let violations = check_texts(&command);
         if !violations.is_empty() {
             return Err(Error::Invalid(violations));
         }
         let notes = note("notes", notes, true)?;
-        self.command(principal, order, options, &command, notes).await
+        self.command(principal, order, options, Asked::new(&command, notes)).await
     }
 
     /// What a command would make of an order, without doing it: the order as it would be before any service is called, and
@@ -169,7 +205,7 @@ impl<S: OrderStore, C: Clients> OrderManager<S, C> {
     ) -> Result<(Order, Vec<JournalRow>), Error> {
         let loaded = self.load(principal, order).await?;
         authorize(principal, Action::from(command), Some(loaded.order.user))?;
-        let env = self.env();
+        let env = self.env_of(&loaded.order);
         let source = Source { actor: principal.actor(), cause: command.name() };
         let events = decide(&loaded.order, command, &env)?;
         let mut draft = Draft::of(loaded.order, self.inner.ids.changeset_id(env.now), env.now);
@@ -257,9 +293,9 @@ impl<S: OrderStore, C: Clients> OrderManager<S, C> {
         principal: &Principal,
         order: OrderRef,
         options: CommandOptions,
-        command: &Command,
-        notes: Option<String>,
-    ) -> Result<Arc<Order>, Error> {
+        asked: Asked<'_>,
+    ) -> Result<Answered, Error> {
+        let Asked { command, notes, hash, only_wakes } = asked;
         let wait = match command {
             Command::Cancel | Command::RetryPayment { .. } | Command::PlaceHold { .. } | Command::ReleaseHold { .. } => {
                 Wait::Decided
@@ -268,46 +304,43 @@ impl<S: OrderStore, C: Clients> OrderManager<S, C> {
         };
         let until = self.answer_by(options.wait);
         let source = Source { actor: principal.actor(), cause: command.name() };
+        let command_key = options.key.map(|key| CommandKey { key, hash });
         for _ in 0..CONFLICTS_MAX {
             let loaded = self.load(principal, order).await?;
             authorize(principal, Action::from(command), Some(loaded.order.user))?;
             let id = loaded.order.id;
+            // First of all: a repeat expects the version of before, and need not be possible again.
+            if let Some(command_key) = &command_key
+                && let Some(row) = self.repeated_row(id, command_key).await?
+            {
+                return Ok(Answered { order: self.attend(id, until, wait).await?, repeats: Some(row.seq) });
+            }
             if let Some(expected) = options.expected_version
                 && expected != loaded.order.version
             {
-                // A repeat of what was done before expects the version of before.
-                if let Some(key) = &options.key
-                    && self.row_of_key(id, key).await?.is_some()
-                {
-                    return self.attend(id, until, wait).await;
-                }
                 return Err(Error::Conflict { order: id, expected, actual: loaded.order.version });
             }
-            let env = self.env();
-            let events = match decide(&loaded.order, command, &env) {
-                Ok(events) => events,
-                // What was done before under this key may not be possible again, and need not be.
-                Err(rejection) => match &options.key {
-                    Some(key) if self.row_of_key(id, key).await?.is_some() => return self.attend(id, until, wait).await,
-                    _ => return Err(rejection.into()),
-                },
-            };
+            let env = self.env_of(&loaded.order);
+            let events = decide(&loaded.order, command, &env)?;
+            let done = |order| Ok(Answered { order, repeats: None });
             if events.is_empty() {
-                return self.attend(id, until, wait).await;
+                return self.attend(id, until, wait).await.and_then(done);
             }
             let mut draft = Draft::of(loaded.order, self.inner.ids.changeset_id(env.now), env.now);
             for event in events {
                 draft.push(event, &source);
             }
-            draft.sign(notes.clone(), options.key.clone());
+            draft.sign(notes.clone(), command_key.clone());
+            let decided = draft.len();
             draft.settle(&env);
-            let idle = command.changes_nothing_due();
-            let work = if idle { WorkChange::Keep } else { WorkChange::Wake { due: env.now } };
+            // What settles besides may make something due.
+            let idle = command.changes_nothing_due() && draft.len() == decided;
+            let work = if idle { WorkChange::Keep } else { WorkChange::Wake { due: self.now() } };
             match self.commit(draft.into_changeset(None, work)).await {
-                Ok((committed, _)) if idle => return Ok(committed),
-                Ok(_) => return self.settled(id, until, wait).await,
-                Err(CommitError::CommandKeyTaken) => return self.attend(id, until, wait).await,
-                Err(CommitError::Conflict) => {}
+                Ok((committed, _)) if idle || only_wakes => return done(committed),
+                Ok(_) => return self.settled(id, until, wait).await.and_then(done),
+                // Somebody was faster: the row is there now.
+                Err(CommitError::CommandKeyTaken(_) | CommitError::Conflict) => {}
                 Err(CommitError::ClaimExhausted { name }) => {
                     let message = format!("cannot {} order {order}: all uses of {name} are taken", command.phrase());
                     return Err(Rejection::new(RejectionReason::CouponExhausted, message).into());
@@ -320,7 +353,7 @@ impl<S: OrderStore, C: Clients> OrderManager<S, C> {
     }
 
     /// Works the order in a task of its own, as placing does, and waits as for any caller.
-    async fn settled(&self, id: crate::ids::OrderId, until: Duration, wait: Wait) -> Result<Arc<Order>, Error> {
+    async fn settled(&self, id: OrderId, until: Duration, wait: Wait) -> Result<Arc<Order>, Error> {
         let left = until.saturating_sub(self.inner.runtime.monotonic());
         match self.work_detached(id, left, wait).await {
             Some(order) => Ok(order),
@@ -328,26 +361,28 @@ impl<S: OrderStore, C: Clients> OrderManager<S, C> {
         }
     }
 
-    /// The journal row of an order that carries a command's key, if the command was applied before.
-    pub(super) async fn row_of_key(&self, order: OrderId, key: &IdempotencyKey) -> Result<Option<JournalRow>, Error> {
-        let mut after = 0;
-        loop {
-            let rows = self.inner.store.journal(&JournalQuery { order, after, limit: JOURNAL_PAGE }).await?;
-            let more = rows.len() == JOURNAL_PAGE as usize;
-            after = rows.last().map_or(after, |r| r.seq);
-            if let Some(row) = rows.into_iter().find(|r| r.command_key.as_ref() == Some(key)) {
-                return Ok(Some(row));
-            }
-            if !more {
-                return Ok(None);
-            }
+    /// The journal row that the same command wrote before under the same key; refused if it was another one.
+    pub(super) async fn repeated_row(&self, order: OrderId, asked: &CommandKey) -> Result<Option<JournalRow>, Error> {
+        let CommandKey { key, hash } = asked;
+        let rows = self.inner.store.journal(&JournalQuery::of_key(order, key.clone())).await?;
+        let Some(row) = rows.into_iter().next() else { return Ok(None) };
+        if row.command_key.as_ref().is_some_and(|used| used.hash == *hash) || planted(Bug::AnyUseIsARepeat) {
+            return Ok(Some(row));
         }
+        let used = UsedFor { command: row.cause, seq: row.seq, at: row.at };
+        Err(Error::KeyReused { key: key.clone(), used: Some(used) })
     }
 
     /// The order, if it is the principal's to see.
     pub(super) async fn load(&self, principal: &Principal, order: OrderRef) -> Result<Loaded, Error> {
         let loaded = self.inner.store.load(order, principal.scope()).await?;
         loaded.ok_or_else(|| Error::order_not_found(order))
+    }
+}
+
+impl<'a> Asked<'a> {
+    pub(super) fn new(command: &'a Command, notes: Option<String>) -> Self {
+        Asked { command, hash: command_hash(command, notes.as_deref()), notes, only_wakes: false }
     }
 }
 
@@ -386,7 +421,6 @@ fn check_texts(command: &Command) -> Vec<Violation> {
     violations
 }
 
-const JOURNAL_PAGE: u32 = 500;
 const NAME_MAX: usize = 100;
 const NOTE_MAX: usize = 2000;
 

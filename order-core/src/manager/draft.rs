@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use crate::ids::{ChangesetId, IdempotencyKey};
+use crate::ids::ChangesetId;
 use crate::machine::{Env, Fact, begin, evolve, record, settle};
-use crate::order::{Actor, Claim, Event, JournalRow, Order, Placed};
+use crate::order::{Actor, Claim, CommandKey, Event, JournalRow, Order, Placed};
 use crate::planted::{Bug, planted};
 use crate::store::{Changeset, ClaimChange, KeyRecord, WorkChange};
 use crate::time::Timestamp;
@@ -30,6 +30,9 @@ pub(super) struct Draft {
     changeset: ChangesetId,
     at: Timestamp,
 }
+
+/// More rows than any change of an order makes.
+const ROWS_MAX: usize = 1_000;
 
 impl Draft {
     /// Changes to an order as it was read.
@@ -58,11 +61,23 @@ impl Draft {
         Draft { before: None, order, rows: vec![row], changeset, at }
     }
 
+    /// For rules that undo each other and would go on for ever: better that this order is put aside as one that ends its workers.
+    pub(super) fn does_not_settle(&self) -> String {
+        let last: Vec<_> = self.rows.iter().rev().take(6).map(|r| &r.event).collect();
+        format!("order {} does not settle: {last:?}", self.order.number)
+    }
+
+    /// How many rows there are so far.
+    pub(super) fn len(&self) -> usize {
+        self.rows.len()
+    }
+
     pub(super) fn is_unchanged(&self) -> bool {
         self.rows.is_empty()
     }
 
     pub(super) fn push(&mut self, event: Event, source: &Source) {
+        assert!(self.rows.len() < ROWS_MAX, "{}", self.does_not_settle());
         let from = self.order.statuses.status;
         evolve(&mut self.order, &event, &source.actor, self.at);
         self.rows.push(JournalRow {
@@ -80,9 +95,14 @@ impl Draft {
         });
     }
 
+    /// The world at the draft's time: what is judged by it is judged by the time that the journal says.
+    pub(super) fn env<'a>(&self, env: &Env<'a>) -> Env<'a> {
+        Env { now: env.now.max(self.at), ..*env }
+    }
+
     /// Records a fact, whatever the order has become.
     pub(super) fn record(&mut self, fact: &Fact, source: &Source, env: &Env<'_>) {
-        for event in record(&self.order, fact, env) {
+        for event in record(&self.order, fact, &self.env(env)) {
             self.push(event, source);
         }
     }
@@ -90,13 +110,20 @@ impl Draft {
     /// Appends the transitions that hold now.
     pub(super) fn settle(&mut self, env: &Env<'_>) {
         let source = Source { actor: Actor::System, cause: "settle" };
-        while let Some(event) = settle(&self.order, env) {
-            self.push(event, &source);
+        let env = self.env(env);
+        loop {
+            let events = settle(&self.order, &env);
+            if events.is_empty() {
+                return;
+            }
+            for event in events {
+                self.push(event, &source);
+            }
         }
     }
 
     /// Puts what a person wrote, and the key that makes their command safe to repeat, on the first row.
-    pub(super) fn sign(&mut self, notes: Option<String>, command_key: Option<IdempotencyKey>) {
+    pub(super) fn sign(&mut self, notes: Option<String>, command_key: Option<CommandKey>) {
         if let Some(row) = self.rows.first_mut() {
             row.notes = notes;
             row.command_key = command_key;

@@ -10,6 +10,7 @@ use tokio::sync::oneshot;
 use super::attend::Wait;
 use super::calls::{Answer, Outcome};
 use super::draft::{Draft, Source};
+use super::sessions::LeaseHeld;
 use super::{LEASE_RESERVE, OrderManager};
 use crate::error::Error;
 use crate::ids::{Fence, OrderId};
@@ -17,7 +18,7 @@ use crate::machine::{Call, Fact, Next, Verb, backoff, next, record};
 use crate::order::{AttentionReason, Event, HoldState, Op, OperationState, Order};
 use crate::planted::{Bug, planted};
 use crate::services::Clients;
-use crate::store::{ClaimRequest, Claimed, CommitError, OrderStore, Tries, Try, WorkChange};
+use crate::store::{ClaimRequest, Claimed, CommitError, Loaded, OrderStore, StoreErrorKind, Tries, Try, WorkChange};
 use crate::time::Timestamp;
 
 /// What a round of work came to.
@@ -47,8 +48,12 @@ pub(super) struct Session {
     pub just_committed: bool,
     /// The last journal row the customer was told of by this worker; 0 if none.
     pub told: u64,
-    /// How often the order was claimed since a worker last came to an end with it.
+    /// Whether the lease was taken over from a worker that never gave it back, and nothing was said of beginning yet.
+    pub taken_over: bool,
+    /// How many workers in a row began on the order and never gave it back.
     pub runs: u32,
+    /// What makes the lease known as this manager's own.
+    pub _held: LeaseHeld,
     /// Who waits for it.
     pub answer: Option<Waiting>,
 }
@@ -101,6 +106,7 @@ impl<S: OrderStore, C: Clients> OrderManager<S, C> {
     /// A session on a claimed order. Whatever an earlier worker armed and did not answer for may have been called.
     pub(super) fn session(&self, claimed: Claimed, fence: Fence, leased_at: Duration, answer: Option<Waiting>) -> Session {
         let Claimed { order, work } = claimed;
+        let was_left = self.inner.sessions.was_left(order.id);
         let mut tries = work.tries.clone();
         let quiet_at = self.now().after(self.inner.policy.call_deadline + self.inner.policy.settle_margin);
         let armed_holds =
@@ -120,7 +126,9 @@ impl<S: OrderStore, C: Clients> OrderManager<S, C> {
             unsent: BTreeSet::new(),
             just_committed: true,
             told: 0,
+            taken_over: work.taken_over && !was_left,
             runs: work.runs,
+            _held: self.inner.sessions.lease(fence),
             answer,
         }
     }
@@ -133,8 +141,13 @@ impl<S: OrderStore, C: Clients> OrderManager<S, C> {
             session.answer_if_decided();
         }
         loop {
-            let poisoned = session.runs > self.inner.policy.runs_before_stuck;
-            let round = if poisoned { self.park(&mut session).await } else { self.round(&mut session, &mut facts).await };
+            let round = if session.taken_over {
+                self.begin(&mut session).await
+            } else if session.runs > self.inner.policy.runs_before_stuck {
+                self.park(&mut session).await
+            } else {
+                self.round(&mut session, &mut facts).await
+            };
             match round {
                 Ok(Round::Continue) => {}
                 Ok(Round::Finished) => return,
@@ -149,16 +162,74 @@ impl<S: OrderStore, C: Clients> OrderManager<S, C> {
                             }
                             _ => return self.record_facts(session.order.id, &facts, &Source::worker()).await,
                         },
-                        // Without the store nothing can be recorded: what was armed is found out by whoever comes next.
-                        Ok(None) | Err(_) => return,
+                        Ok(None) => return,
+                        Err(e) => return self.say_goodbye(session, e.kind).await,
                     }
                 }
                 Err(CommitError::Fenced) => {
                     return self.record_facts(session.order.id, &facts, &Source::worker()).await;
                 }
-                Err(_) => return,
+                Err(CommitError::Store(e)) => return self.say_goodbye(session, e.kind).await,
+                // No changeset of a worker's can be refused like that.
+                Err(
+                    CommitError::KeyTaken(_)
+                    | CommitError::CommandKeyTaken(_)
+                    | CommitError::ClaimExhausted { .. }
+                    | CommitError::NumberTaken,
+                ) => return self.say_goodbye(session, StoreErrorKind::Corrupt).await,
             }
         }
+    }
+
+    /// Says that an order is worked again that a worker before did not give back: if it is one on which workers die, that is
+    /// what shows it.
+    async fn begin(&self, session: &mut Session) -> Result<Round, CommitError> {
+        let env = self.env();
+        let draft = Draft::of(Arc::clone(&session.order), self.inner.ids.changeset_id(env.now), env.now);
+        let leased_at = self.inner.runtime.monotonic();
+        let work = WorkChange::Begin { fence: session.fence, revision: session.revision, ttl: self.inner.policy.lease };
+        let (_, committed) = self.commit(draft.into_changeset(None, work)).await?;
+        session.revision = if committed.revision == 0 { session.revision + 1 } else { committed.revision };
+        session.leased_at = leased_at;
+        session.taken_over = false;
+        session.runs += 1;
+        Ok(Round::Continue)
+    }
+
+    /// Gives the lease back when the store fails a worker: it is not the order that is to blame. Without the store nothing else
+    /// can be recorded: what was armed is found out by whoever comes next. Tried for as long as the lease would last anyway.
+    async fn say_goodbye(&self, mut session: Session, failed: StoreErrorKind) {
+        let policy = &self.inner.policy;
+        let pause = match failed {
+            StoreErrorKind::Unavailable | StoreErrorKind::Unknown => policy.backoff_first,
+            // Will fail the next one too: no sooner than if the lease had run out.
+            StoreErrorKind::Full | StoreErrorKind::Corrupt | StoreErrorKind::Misconfigured | StoreErrorKind::InvalidQuery => {
+                policy.lease
+            }
+        };
+        let mut wait = GOODBYE_PAUSE;
+        while self.inner.runtime.monotonic().saturating_sub(session.leased_at) < policy.lease {
+            let now = self.now();
+            let draft = Draft::of(Arc::clone(&session.order), self.inner.ids.changeset_id(now), now);
+            let (fence, revision, due) = (session.fence, session.revision, Some(now.after(pause)));
+            let tries = session.tries_to_hand_over(&session.order);
+            match self.commit(draft.into_changeset(None, WorkChange::Release { fence, revision, due, tries })).await {
+                Ok(_) | Err(CommitError::Fenced) => return,
+                // What failed may have been applied, or somebody woke the order.
+                Err(CommitError::Conflict) => match self.inner.store.load(session.order.id.into(), None).await {
+                    Ok(Some(Loaded { order, work: Some(work) })) if work.fence == Some(session.fence) => {
+                        (session.order, session.revision) = (order, work.revision);
+                        continue;
+                    }
+                    Ok(_) => return,
+                    Err(_) => {}
+                },
+                Err(_) => {}
+            }
+            self.inner.runtime.sleep(wait).await;
+            wait *= 2;
+        }
+        self.inner.sessions.leave(session.order.id);
     }
 
     /// Records facts without a lease, as a callback does: they are so, whoever is at work on the order.
@@ -321,8 +392,11 @@ impl<S: OrderStore, C: Clients> OrderManager<S, C> {
     }
 
     fn take_in(&self, session: &mut Session, facts: &mut Vec<Fact>, order: &Order, answer: Answer, clear_before: &BTreeSet<Op>) {
-        let Answer { call, started, outcome } = answer;
+        let Answer { call, started, outcome, broken } = answer;
         let op = call.op;
+        if broken {
+            facts.push(Fact::NeedsAttention { reason: AttentionReason::CapabilityBroken, about: Some(op) });
+        }
         let now = self.now();
         // Who lost the connection at once knows no more than who waited: the service may be at work for its whole time.
         let quiet_at = now.max(started.after(self.inner.policy.call_deadline)).after(self.inner.policy.settle_margin);
@@ -356,11 +430,28 @@ impl<S: OrderStore, C: Clients> OrderManager<S, C> {
     /// Takes in what is so. What changes nothing, such as a look-up that says what we know, is asked again later.
     fn known(&self, session: &mut Session, facts: &mut Vec<Fact>, order: &Order, op: Op, fact: Fact) {
         if record(order, &fact, &self.env()).is_empty() {
-            self.failed(session, facts, op, "not decided yet".into(), false, None);
+            self.undecided(session, op);
         } else {
             session.tries.0.remove(&op);
             facts.push(fact);
         }
+    }
+
+    /// Notes a call that was answered and decided nothing, and when to ask again. That is no failure of which to tell a person.
+    fn undecided(&self, session: &mut Session, op: Op) {
+        let now = self.now();
+        let tried = session.tries.0.entry(op).or_insert_with(|| untried(false, now));
+        tried.count += 1;
+        let policy = &self.inner.policy;
+        let beyond = tried.count.saturating_sub(policy.tries_before_attention).min(16);
+        // What stays undecided is asked about less and less often, once a day at the least.
+        let pause = match beyond {
+            0 => backoff(policy, tried.count, self.inner.ids.random() as u64),
+            _ => policy.backoff_longest.saturating_mul(1 << beyond).min(UNDECIDED_LONGEST.max(policy.backoff_longest)),
+        };
+        tried.next_at = now.after(pause);
+        tried.error = "not decided yet".into();
+        tried.clear = false;
     }
 
     /// Notes a call that came to nothing, and when to call again.
@@ -398,6 +489,11 @@ impl<S: OrderStore, C: Clients> OrderManager<S, C> {
 /// How long an order waits at the most because a worker with a slow clock took it; others may be right.
 const SLOW_CLOCK_PAUSE_LONGEST: Duration = Duration::from_secs(30);
 
+/// The longest pause before what was answered and not decided is asked about again.
+const UNDECIDED_LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
+/// How long after a goodbye that failed it is said again for the first time.
+const GOODBYE_PAUSE: Duration = Duration::from_millis(100);
+
 /// How often facts are decided again after a conflict before they are left to recovery.
 pub(super) const CONFLICTS_MAX: u32 = 32;
 
@@ -408,9 +504,10 @@ fn untried(clear: bool, quiet_at: Timestamp) -> Try {
 /// Settles and plans until both have nothing more to record.
 pub(super) fn settle_and_plan(draft: &mut Draft, tries: &Tries, env: &crate::machine::Env<'_>) -> Next {
     let source = Source { actor: crate::order::Actor::System, cause: "plan" };
-    loop {
+    for _ in 0..ROUNDS_MAX {
         draft.settle(env);
-        let plan = next(&draft.order, tries, env);
+        // By the same time as what has settled, or each could undo what the other plans.
+        let plan = next(&draft.order, tries, &draft.env(env));
         if plan.events.is_empty() {
             return plan;
         }
@@ -418,7 +515,11 @@ pub(super) fn settle_and_plan(draft: &mut Draft, tries: &Tries, env: &crate::mac
             draft.push(event, &source);
         }
     }
+    panic!("{}", draft.does_not_settle());
 }
+
+/// More rounds of settling and planning than any change of an order takes.
+const ROUNDS_MAX: u32 = 100;
 
 /// Whether a call rests on an intent that was planned in this round and is not durable yet, such as a release.
 fn has_unsaved_intent(session: &Session, order: &Order, plan: &Next) -> bool {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::machine::{Env, Next, Verb, completes_at, keeps_from_completing};
+use crate::machine::{Env, Next, Verb, attempts_cover, completes_at, edit_deadline, keeps_from_completing};
 use crate::order::{
     Blocks, DisputeState, FulfilmentStatus, Lifecycle, Op, OperationState, Order, PaymentTerms, ReturnState, ShipmentState,
 };
@@ -38,7 +38,13 @@ fn sentences(order: &Order, work: Option<&WorkItem>, next: &Next, possible: &[&s
     }
     for attention in order.attention.iter().filter(|a| !a.acknowledged) {
         let about = attention.about.map_or_else(String::new, |op| format!(" about {}", describe(order, op)));
-        out.push(format!("a person must look{about}: {} since {}", attention.reason, attention.since));
+        let how_much = attention.amount.map_or_else(String::new, |minor| format!(" of {}", order.in_currency(minor)));
+        let (reason, since) = (attention.reason, attention.since);
+        out.push(format!(
+            "a person must look{about}: {reason}{how_much} since {since}: {}; {}",
+            reason.meaning(),
+            reason.remedy()
+        ));
     }
     for stuck in &next.stuck {
         out.push(format!("{} is stuck: {}", describe(order, stuck.op), stuck.why));
@@ -61,7 +67,7 @@ fn sentences(order: &Order, work: Option<&WorkItem>, next: &Next, possible: &[&s
             ));
         }
     }
-    let waits = [goods(order), money(order)].concat();
+    let waits = [goods(order), money(order, env)].concat();
     let others_turn = !waits.is_empty();
     out.extend(waits);
     out.extend(completion(order, env));
@@ -117,7 +123,11 @@ fn goods(order: &Order) -> Vec<String> {
         match s.state {
             ShipmentState::Planned => out.push(format!("shipment {} is planned and has not left: {what}", s.n)),
             ShipmentState::Shipped => out.push(format!("shipment {} is on its way since {}: {what}", s.n, s.updated_at)),
-            ShipmentState::Delivered | ShipmentState::Failed | ShipmentState::Returned | ShipmentState::Cancelled => {}
+            ShipmentState::Delivered
+            | ShipmentState::Failed
+            | ShipmentState::Lost
+            | ShipmentState::Returned
+            | ShipmentState::Cancelled => {}
         }
     }
     for r in &order.returns {
@@ -135,15 +145,27 @@ fn goods(order: &Order) -> Vec<String> {
 }
 
 /// What the money waits for, beyond operations under way.
-fn money(order: &Order) -> Vec<String> {
+fn money(order: &Order, env: &Env<'_>) -> Vec<String> {
     let mut out = Vec::new();
+    let short = order.short(env.now);
+    if short > 0 && !attempts_cover(order, short) {
+        let how = "until it is paid or written off, nothing is confirmed, and nothing leaves";
+        out.push(format!("{} of {} owed are short: {how}", order.in_currency(short), order.in_currency(order.owed())));
+    }
+    for p in order.payments.iter().filter(|p| p.verification.is_due()) {
+        out.push(format!("what is recorded of payment {} is compared with the provider's records", p.n));
+    }
     for d in order.disputes.iter().filter(|d| d.state == DisputeState::Open) {
         let amount = order.in_currency(d.amount);
         out.push(format!("dispute {} of {amount} is open: nothing is refunded until it is decided", d.reference));
     }
     if let Some(edit) = order.open_edit() {
         let due = order.in_currency(edit.due);
-        out.push(format!("edit {} applies once the difference is secured ({due} to pay), until {}", edit.n, edit.deadline));
+        out.push(format!(
+            "edit {} applies once the difference is secured ({due} to pay), until {}",
+            edit.n,
+            edit_deadline(order, edit)
+        ));
     }
     let m = order.money();
     let missing = m.owed - (m.captured - m.refunded);

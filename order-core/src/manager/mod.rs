@@ -8,11 +8,14 @@ mod commands;
 mod draft;
 mod drive;
 mod edit;
+mod edit_plan;
 mod explain;
 mod place;
+mod price;
 mod principal;
 mod queries;
 mod repair;
+mod sessions;
 mod watch;
 mod worker;
 
@@ -20,17 +23,19 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub use bulk::ImportState;
-pub use commands::{CommandOptions, RetryPayment};
+pub use commands::{Answered, CommandOptions, RetryPayment};
 pub use drive::WorkDone;
 pub use edit::{EditAnswer, EditPreview};
 pub use explain::Explanation;
 pub use place::{PlaceOptions, Placement, Quote};
 pub use principal::{Action, Principal, authorize};
 pub use repair::{Resynced, Retried};
+pub use sessions::LeaseWait;
 pub use watch::Watch;
 pub use worker::WorkerOptions;
 
 use crate::machine::Env;
+use crate::money::Currency;
 use crate::order::Order;
 use crate::policy::Policy;
 use crate::pricing::Pricing;
@@ -52,6 +57,7 @@ struct Inner<S, C> {
     ids: Arc<dyn Ids>,
     policy: Policy,
     breakers: breaker::Breakers,
+    sessions: Arc<sessions::Sessions>,
 }
 
 impl<S, C> Clone for OrderManager<S, C> {
@@ -84,6 +90,7 @@ pub struct ManagerBuilder<S, C> {
     runtime: Option<Arc<dyn Runtime>>,
     ids: Option<Arc<dyn Ids>>,
     policy: Policy,
+    on_wait: Option<sessions::OnWait>,
 }
 
 impl<S, C> ManagerBuilder<S, C> {
@@ -115,6 +122,14 @@ impl<S, C> ManagerBuilder<S, C> {
         self
     }
 
+    /// What is called when somebody has waited a second for a lease that another worker has, once for each lease: a program
+    /// can say then why it does not answer. Nothing unless set.
+    #[must_use]
+    pub fn on_wait(mut self, on_wait: impl Fn(&LeaseWait) + Send + Sync + 'static) -> Self {
+        self.on_wait = Some(Arc::new(on_wait));
+        self
+    }
+
     /// The manager.
     ///
     /// # Errors
@@ -137,11 +152,19 @@ impl<S, C> ManagerBuilder<S, C> {
         if p.watch_poll.is_zero() {
             return Err(wrong("policy.watch_poll", "must not be 0"));
         }
-        let breakers = breaker::Breakers::new(p.breaker_failures, p.breaker_pause);
-        let Self { store, clients, policy, .. } = self;
-        Ok(OrderManager { inner: Arc::new(Inner { store, clients, pricing, runtime, ids, policy, breakers }) })
+        if !(1..=BREAKER_FAILURES_MAX).contains(&p.breaker_failures) {
+            return Err(wrong("policy.breaker_failures", "must be 1 to 10,000"));
+        }
+        // Who tries a service out is waited for before anybody else does.
+        let breakers = breaker::Breakers::new(p.breaker_failures, p.breaker_pause, p.breaker_pause.max(p.call_deadline));
+        let Self { store, clients, policy, on_wait, .. } = self;
+        let sessions = sessions::Sessions::telling(on_wait);
+        Ok(OrderManager { inner: Arc::new(Inner { store, clients, pricing, runtime, ids, policy, breakers, sessions }) })
     }
 }
+
+/// The breaker remembers twice as many calls.
+const BREAKER_FAILURES_MAX: u32 = 10_000;
 
 /// No call is started with less of the lease left than its deadline and this.
 const LEASE_RESERVE: Duration = Duration::from_secs(1);
@@ -166,7 +189,7 @@ fn default_ids() -> Option<Arc<dyn Ids>> {
 impl<S: OrderStore, C: Clients> OrderManager<S, C> {
     /// Starts putting a manager together.
     pub fn builder(store: S, clients: C) -> ManagerBuilder<S, C> {
-        ManagerBuilder { store, clients, pricing: None, runtime: None, ids: None, policy: Policy::default() }
+        ManagerBuilder { store, clients, pricing: None, runtime: None, ids: None, policy: Policy::default(), on_wait: None }
     }
 
     /// The store.
@@ -184,15 +207,28 @@ impl<S: OrderStore, C: Clients> OrderManager<S, C> {
         &self.inner.policy
     }
 
+    /// The currency that orders are placed in.
+    pub fn currency(&self) -> Currency {
+        self.inner.pricing.currency()
+    }
+
     /// What the rules need to know of the world, now.
     pub fn env(&self) -> Env<'_> {
+        let now = self.now();
         Env {
-            now: self.now(),
+            now,
+            clock: now,
             policy: &self.inner.policy,
             inventory: self.inner.clients.inventory().capabilities(),
             payment: self.inner.clients.payment().capabilities(),
             notify: self.inner.clients.notification().enabled(),
         }
+    }
+
+    /// The same for commands on an order, whose time never goes back.
+    fn env_of(&self, order: &Order) -> Env<'_> {
+        let env = self.env();
+        Env { now: env.now.max(order.updated_at), ..env }
     }
 
     fn now(&self) -> Timestamp {

@@ -10,16 +10,18 @@ use tokio::sync::oneshot;
 use super::attend::Wait;
 use super::draft::{Draft, Source};
 use super::drive::{Session, settle_and_plan};
+use super::price::amounts;
 use super::{Action, OrderManager, Principal, authorize};
 use crate::error::{Error, Rejection, RejectionReason, Violation};
-use crate::ids::{IdempotencyKey, ProductId};
+use crate::ids::{IdempotencyKey, ProductId, UserId};
 use crate::machine::Call;
 use crate::money::{Currency, Minor, Money};
-use crate::order::{Amounts, Event, Lot, Op, Order, PaymentTerms, Placed, PlacedLine};
+use crate::order::{Actor, Amounts, Event, Lot, Op, Order, OrderHold, PaymentTerms, Placed, PlacedLine};
 use crate::pricing::{PricingLine, PricingRequest};
-use crate::request::{PlaceRequest, ValidItem, ValidPlace};
-use crate::services::{CallError, Clients, Product, ProductService, ServiceName, UserService};
+use crate::request::{PlaceRequest, ValidHold, ValidItem, ValidPlace};
+use crate::services::{CallError, Clients, Product, ProductService, ServiceName, User, UserService};
 use crate::store::{CommitError, KeyMethod, KeyRecord, OrderStore, StoreError, StoreErrorKind, Tries, WorkChange};
+use crate::time::Timestamp;
 
 /// How an order is to be placed.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -54,6 +56,9 @@ pub struct Quote {
     pub terms: PaymentTerms,
 }
 
+/// The services that an accepted order depends on.
+const NEEDED: [ServiceName; 2] = [ServiceName::Inventory, ServiceName::Payment];
+
 /// What became of asking the store to accept an order.
 enum Accepted {
     New(Box<Session>),
@@ -74,7 +79,7 @@ impl<S: OrderStore, C: Clients> OrderManager<S, C> {
         Ok(Quote { currency, lines, amounts, terms })
     }
 
-    /// Places an order and waits until it is decided, only the customer or a provider can move it, or the caller's time is
+    /// Places an order, with the holds that it is to have from the very start, and waits until it is decided, only the customer or a provider can move it, or the caller's time is
     /// over; then answers the order as it is. Once accepted it is worked to its end, whether or not anybody waits.
     ///
     /// Without a key, asking again makes a second order.
@@ -89,6 +94,12 @@ impl<S: OrderStore, C: Clients> OrderManager<S, C> {
         let until = self.answer_by(options.wait);
         let valid = request.validate()?;
         authorize(principal, Action::Place, Some(valid.user))?;
+        if !valid.holds.is_empty() {
+            authorize(principal, Action::Hold, Some(valid.user))?;
+        }
+        if valid.metadata.get().is_some() || valid.external_ref.is_some() {
+            authorize(principal, Action::SetMetadata, Some(valid.user))?;
+        }
         let key = match options.key {
             Some(key) => {
                 let request_hash = valid.request_hash();
@@ -99,18 +110,26 @@ impl<S: OrderStore, C: Clients> OrderManager<S, C> {
             }
             None => None,
         };
-        if let Some(service) = self.inner.breakers.open(self.inner.runtime.monotonic()) {
-            return Err(Error::Service { service, source: CallError::not_done("it has not answered for a while") });
+        let breakers = &self.inner.breakers;
+        let refused = |service| Error::Service { service, source: CallError::not_done("it has not answered for a while") };
+        if let Some(service) = breakers.down(&NEEDED, self.inner.runtime.monotonic()) {
+            return Err(refused(service));
         }
-        let placed = self.prepare(&valid).await?;
+        breakers.enter(&[ServiceName::Pricing], self.inner.runtime.monotonic()).map_err(refused)?;
+        let mut placed = self.prepare(&valid).await?;
         check_total(&placed, options.expected_total)?;
+        placed.holds = holds(&valid, &principal.actor(), self.now())?;
+        // Once it is accepted it must be worked: so only now does it go through as the one that tries a service out.
+        breakers.enter(&NEEDED, self.inner.runtime.monotonic()).map_err(refused)?;
 
         let (accepted_tx, accepted) = oneshot::channel();
         let (answer, answered) = oneshot::channel();
         let manager = self.clone();
         let source = Source { actor: principal.actor(), cause: "place" };
         let hash = key.as_ref().map(|(_, hash)| *hash);
+        let task = self.inner.sessions.task();
         self.inner.runtime.spawn(Box::pin(async move {
+            let _task = task;
             match manager.accept(placed, key, &source).await {
                 Ok(Accepted::New(mut session)) => {
                     session.answer = Some((answer, Wait::Decided));
@@ -139,7 +158,7 @@ impl<S: OrderStore, C: Clients> OrderManager<S, C> {
     /// Answers with the order that an earlier request under the key made.
     async fn replay(&self, record: KeyRecord, request_hash: uuid::Uuid, until: Duration) -> Result<Placement, Error> {
         if record.request_hash != request_hash {
-            return Err(Error::KeyReused { key: record.key });
+            return Err(Error::KeyReused { key: record.key, used: None });
         }
         let order = self.attend(record.order, until, Wait::Decided).await?;
         Ok(Placement { order, replayed: true })
@@ -151,21 +170,17 @@ impl<S: OrderStore, C: Clients> OrderManager<S, C> {
         wanted.sort_unstable();
         wanted.dedup();
         let clients = &self.inner.clients;
-        let user = self.within(ServiceName::User, clients.user().get(valid.user));
+        let user = self.user(valid.user);
         let products = join_all(wanted.iter().map(|id| self.within(ServiceName::Product, clients.product().get(*id))));
         let (user, products) = join(user, products).await;
-        let user = user.map_err(|source| Error::Service { service: ServiceName::User, source })?;
-        let user = user.ok_or_else(|| Error::NotFound { what: "user", id: valid.user.to_string() })?;
+        let user = user?;
         let mut by_id = BTreeMap::new();
         for (id, product) in wanted.iter().zip(products) {
             let product = product.map_err(|source| Error::Service { service: ServiceName::Product, source })?;
             let product = product.ok_or_else(|| Error::NotFound { what: "product", id: id.to_string() })?;
             by_id.insert(*id, product);
         }
-        if !self.inner.policy.user_statuses.iter().any(|s| s.eq_ignore_ascii_case(&user.account_status)) {
-            let message = format!("user {} may not order: the account is {:?}", user.id, user.account_status);
-            return Err(Rejection::new(RejectionReason::UserNotActive, message).into());
-        }
+        self.may_order(&user)?;
         let currency = self.inner.pricing.currency();
         let now = self.now();
         let mut lines = Vec::with_capacity(valid.items.len());
@@ -174,49 +189,57 @@ impl<S: OrderStore, C: Clients> OrderManager<S, C> {
                 lines.push(line(&format!("items[{i}]"), item, product, currency, self.inner.ids.line_id(now))?);
             }
         }
-        self.price(valid, lines, currency).await
+        self.priced(valid, lines, currency).await
     }
 
-    async fn price(&self, valid: &ValidPlace, mut lines: Vec<PlacedLine>, currency: Currency) -> Result<Placed, Error> {
+    async fn user(&self, id: UserId) -> Result<User, Error> {
+        let user = self.within(ServiceName::User, self.inner.clients.user().get(id)).await;
+        let user = user.map_err(|source| Error::Service { service: ServiceName::User, source })?;
+        user.ok_or_else(|| Error::NotFound { what: "user", id: id.to_string() })
+    }
+
+    fn may_order(&self, user: &User) -> Result<(), Error> {
+        if self.inner.policy.user_statuses.iter().any(|s| s.eq_ignore_ascii_case(&user.account_status)) {
+            return Ok(());
+        }
+        let message = format!("user {} may not order: the account is {:?}", user.id, user.account_status);
+        Err(Rejection::new(RejectionReason::UserNotActive, message).into())
+    }
+
+    /// Refuses to let a customer buy whose account may not order: by placing, by an edit, or by paying again.
+    pub(super) async fn check_may_order(&self, user: UserId) -> Result<(), Error> {
+        self.may_order(&self.user(user).await?)
+    }
+
+    async fn priced(&self, valid: &ValidPlace, mut lines: Vec<PlacedLine>, currency: Currency) -> Result<Placed, Error> {
         let now = self.now();
-        let to = &valid.addresses.shipping;
         let request = PricingRequest {
             user: valid.user,
             currency,
             lines: lines
                 .iter()
                 .map(|l| PricingLine {
+                    product: l.product,
+                    variant: l.variant,
                     sku: l.sku.clone(),
                     quantity: l.lot.units,
                     subtotal: l.lot.subtotal,
                     requires_shipping: l.requires_shipping,
                 })
                 .collect(),
-            country: to.country.clone(),
-            state: to.state.clone(),
+            to: Some(valid.addresses.shipping.clone()).into(),
             shipping_method: valid.shipping_method.clone(),
             payment_method: valid.payment_method.clone(),
             coupon: valid.coupon.clone(),
             now,
         };
-        let priced = self.inner.pricing.price(&request).await?;
+        let priced = self.price(&request).await?;
         for (line, shares) in lines.iter_mut().zip(&priced.lines) {
             line.lot.coupon = shares.coupon;
             line.lot.tax = shares.tax;
             line.lot.tax_included = shares.tax_included;
         }
-        let sum = |part: fn(&Lot) -> Minor| lines.iter().map(|l| part(&l.lot)).sum::<Minor>();
-        let (subtotal, discount) = (sum(|l| l.subtotal), sum(|l| l.coupon));
-        let tax = sum(|l| l.tax) + priced.shipping_tax;
-        let amounts = Amounts {
-            subtotal,
-            discount,
-            tax,
-            tax_included: sum(|l| l.tax_included) + priced.shipping_tax_included,
-            shipping: priced.shipping,
-            shipping_tax: priced.shipping_tax,
-            total: subtotal + tax + priced.shipping - discount,
-        };
+        let amounts = amounts(&lines, &priced)?;
         Ok(Placed {
             id: self.inner.ids.order_id(now),
             number: self.inner.ids.order_number(),
@@ -230,10 +253,13 @@ impl<S: OrderStore, C: Clients> OrderManager<S, C> {
             coupon: valid.coupon.clone(),
             claims: priced.claims,
             placing_deadline: now.after(self.inner.policy.placing_deadline),
+            holds: Vec::new(),
+            external_ref: valid.external_ref.clone(),
             addresses: Some(valid.addresses.clone()).into(),
             notes: valid.notes.clone(),
             token: valid.token.clone(),
             return_url: valid.return_url.clone(),
+            metadata: valid.metadata.clone(),
         })
     }
 
@@ -279,7 +305,9 @@ impl<S: OrderStore, C: Clients> OrderManager<S, C> {
                         unsent: std::collections::BTreeSet::new(),
                         just_committed: true,
                         told: 0,
+                        taken_over: false,
                         runs: 0,
+                        _held: self.inner.sessions.lease(fence),
                         answer: None,
                     };
                     for op in armed {
@@ -295,13 +323,26 @@ impl<S: OrderStore, C: Clients> OrderManager<S, C> {
                     return Err(Rejection::new(RejectionReason::CouponExhausted, message).into());
                 }
                 Err(CommitError::Store(e)) => return Err(e.into()),
-                Err(CommitError::Conflict | CommitError::Fenced | CommitError::CommandKeyTaken) => {
+                Err(CommitError::Conflict | CommitError::Fenced | CommitError::CommandKeyTaken(_)) => {
                     let message = format!("order id {} is in use", placed.id);
                     return Err(StoreError::new(StoreErrorKind::Corrupt, message).into());
                 }
             }
         }
     }
+}
+
+/// The holds that an order is accepted with.
+fn holds(valid: &ValidPlace, placed_by: &Actor, now: Timestamp) -> Result<Vec<OrderHold>, Error> {
+    let mut holds = Vec::with_capacity(valid.holds.len());
+    for (i, ValidHold { kind, blocks, until }) in valid.holds.iter().enumerate() {
+        let until = until.map(|end| end.for_one_placed(now));
+        if let Some(until) = until.filter(|t| *t <= now) {
+            return Err(Error::invalid(format!("holds[{i}].until"), format!("{until} is in the past: expected a later time")));
+        }
+        holds.push(OrderHold { kind: kind.clone(), blocks: *blocks, placed_by: placed_by.clone(), until });
+    }
+    Ok(holds)
 }
 
 fn check_total(placed: &Placed, expected: Option<Money>) -> Result<(), Error> {

@@ -111,11 +111,12 @@ impl From<&Command> for Action {
             | Command::Ship { .. }
             | Command::Deliver { .. }
             | Command::FailShipment { .. }
+            | Command::LoseShipment { .. }
             | Command::ReturnToSender { .. }
             | Command::CancelShipment { .. }
             | Command::Complete
             | Command::SetStatus { .. } => Action::Fulfil,
-            Command::Credit { .. } | Command::CreditLines { .. } => Action::Credit,
+            Command::Credit { .. } | Command::CreditLines { .. } | Command::WriteOff { .. } => Action::Credit,
             Command::RequestReturn { .. } => Action::RequestReturn,
             Command::ApproveReturn { .. }
             | Command::RejectReturn { .. }

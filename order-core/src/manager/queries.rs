@@ -50,7 +50,7 @@ impl<S: OrderStore, C: Clients> OrderManager<S, C> {
         let mut rows: Vec<JournalRow> = Vec::new();
         loop {
             let after = rows.last().map_or(0, |r| r.seq);
-            let page = self.inner.store.journal(&JournalQuery { order: id, after, limit: HISTORY_PAGE }).await?;
+            let page = self.inner.store.journal(&JournalQuery::of(id, after, HISTORY_PAGE)).await?;
             let last = page.len() < HISTORY_PAGE as usize;
             rows.extend(page);
             if last {

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::commands::Asked;
 use super::draft::Draft;
 use super::drive::settle_and_plan;
 use super::{Action, CommandOptions, OrderManager, Principal, authorize};
@@ -21,7 +22,7 @@ pub struct Retried {
     pub before: Arc<Order>,
     /// What was stuck, in words.
     pub stuck: Vec<String>,
-    /// The order afterwards, or why it could not be tried again.
+    /// The order as it is once it is due again, or why it could not be tried again.
     pub after: Result<Arc<Order>, Error>,
 }
 
@@ -41,40 +42,41 @@ const LOOKS_MAX: u32 = 8;
 
 impl<S: OrderStore, C: Clients> OrderManager<S, C> {
     /// Tries again whatever repeating could not cure, on every order that has such a thing: refused refunds, voids, captures
-    /// and releases, calls that failed too often, orders on which workers died. Each is one command in the order's journal.
+    /// and releases, calls that failed too often, orders on which workers died. Each is one command in the order's journal, and
+    /// makes the order due at once; whoever works next works it, and nobody is waited for.
     ///
-    /// One order that cannot be tried again does not keep the others from it.
+    /// One order that cannot be tried again does not keep the others from it. `found` is called for each, as soon as it is known.
     ///
     /// # Errors
     ///
     /// [`Error::Forbidden`]; [`Error::Store`] when the orders cannot be listed.
-    pub async fn retry_stuck(&self, principal: &Principal) -> Result<Vec<Retried>, Error> {
+    pub async fn retry_stuck(&self, principal: &Principal, mut found: impl FnMut(Retried) + Send) -> Result<(), Error> {
         authorize(principal, Action::Repair, None)?;
-        // All of them first: trying again takes them off the list that is paged through.
-        let mut found = Vec::new();
+        // A page goes on after the last order of the one before, so it is all the same what trying again takes off the list.
         let mut query = ListQuery { stuck: true, limit: PAGE, ..ListQuery::default() };
         loop {
             let page = self.list(principal, query.clone()).await?;
-            found.extend(page.orders);
+            for order in page.orders {
+                let Loaded { order: before, work } = self.load(principal, order.id.into()).await?;
+                let tries = work.as_ref().map_or_else(Tries::default, |w| w.tries.clone());
+                let parked = work.as_ref().is_some_and(|w| w.due.is_none());
+                let stuck = what_is_stuck(&before, &next(&before, &tries, &self.env()), parked);
+                if !stuck.is_empty() {
+                    let after = self.redrive(principal, order.id).await;
+                    found(Retried { before, stuck, after });
+                }
+            }
             match page.next {
                 Some(next) => query.after = Some(next),
-                None => break,
+                None => return Ok(()),
             }
         }
-        let mut retried = Vec::new();
-        for order in found {
-            let Loaded { order: before, work } = self.load(principal, order.id.into()).await?;
-            let tries = work.as_ref().map_or_else(Tries::default, |w| w.tries.clone());
-            let parked = work.as_ref().is_some_and(|w| w.due.is_none());
-            let stuck = what_is_stuck(&before, &next(&before, &tries, &self.env()), parked);
-            if stuck.is_empty() {
-                continue;
-            }
-            let id = before.id.into();
-            let after = self.execute(principal, id, CommandOptions::default(), Command::Redrive, String::new()).await;
-            retried.push(Retried { before, stuck, after });
-        }
-        Ok(retried)
+    }
+
+    /// Makes stuck work due again; the order as it is then.
+    async fn redrive(&self, principal: &Principal, id: OrderId) -> Result<Arc<Order>, Error> {
+        let asked = Asked { only_wakes: true, ..Asked::new(&Command::Redrive, None) };
+        Ok(self.command(principal, id.into(), CommandOptions::default(), asked).await?.order)
     }
 
     /// Looks at every order anew, and wakes those that have something to do of which the workers do not know, or know too

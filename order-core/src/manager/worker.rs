@@ -73,7 +73,9 @@ impl<S: OrderStore, C: Clients> OrderManager<S, C> {
             let Ok(place) = Arc::clone(places).try_acquire_owned() else { break };
             let manager = self.clone();
             let session = self.session(claimed, fence, leased_at, None);
+            let task = self.inner.sessions.task();
             self.inner.runtime.spawn(Box::pin(async move {
+                let _task = task;
                 manager.drive(session).await;
                 drop(place);
             }));

@@ -14,8 +14,8 @@ text_enum! {
         Goodwill = "GOODWILL",
         /// For what is kept of one line: later shares of the line are smaller.
         Line = "LINE",
-        /// Follows from a refund that was made outside the engine.
-        Outside = "OUTSIDE",
+        /// What was short and is given up. Less than nothing when money that had been written off comes back after all.
+        WriteOff = "WRITE_OFF",
     }
 }
 
@@ -29,7 +29,7 @@ pub struct Credit {
     /// The line it is for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub line: Option<u32>,
-    /// How much, in minor units; more than 0.
+    /// How much, in minor units; more than 0, unless a write-off is taken back.
     pub amount: Minor,
     /// When it was given.
     pub at: Timestamp,

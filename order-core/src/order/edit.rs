@@ -1,10 +1,12 @@
 //! Edits: changes to what was ordered, prepared beside the order and applied whole or not at all.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use super::status::text_enum;
-use super::{Address, Line, LineUnits, Lot, Order, PlacedLine};
-use crate::ids::Sku;
+use super::{Address, Amounts, Line, LineUnits, Lot, Order, PlacedLine};
+use crate::ids::{Name, Sku};
 use crate::money::Minor;
 use crate::text::Private;
 use crate::time::Timestamp;
@@ -48,11 +50,13 @@ pub struct RaisedLine {
     pub lot: Lot,
 }
 
-/// A line whose shares change because the goods go to another country or state.
+/// A line whose tax changes: the goods go to another country or state, or a coupon no longer counts for it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RetaxedLine {
     /// The line's number.
     pub line: u32,
+    /// How many units it keeps: the shares are for these.
+    pub units: u32,
     /// Tax added for the units that are kept.
     pub tax: Minor,
     /// Tax contained in the price of the units that are kept.
@@ -82,12 +86,32 @@ pub struct EditPlan {
     /// Fewer units of lines: open ones.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub lowered: Vec<LineUnits>,
-    /// Shares that change with the place the goods go to.
+    /// Whether the coupon no longer counts: what was left of it comes off the units that are kept.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub coupon_ends: bool,
+    /// Tax that changes with the place the goods go to, or with the coupon.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub retaxed: Vec<RetaxedLine>,
     /// The price of shipping, if it changes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub shipping: Option<ShippingPrice>,
+    /// How the order is sent, if that changes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shipping_method: Option<Name>,
+}
+
+impl ShippingPrice {
+    /// What shipping costs as the order is.
+    pub(crate) fn of(order: &Order) -> ShippingPrice {
+        let Amounts { shipping, shipping_tax: tax, tax_included, .. } = order.amounts;
+        let of_lines: Minor = order.lines.iter().map(Line::tax_included).sum();
+        ShippingPrice { shipping, tax, tax_included: tax_included - of_lines }
+    }
+
+    /// What the customer pays for it.
+    pub(crate) const fn total(&self) -> Minor {
+        self.shipping + self.tax
+    }
 }
 
 /// A change to what was ordered.
@@ -128,26 +152,36 @@ pub struct Edit {
 impl EditPlan {
     /// Whether it changes nothing.
     pub fn is_empty(&self) -> bool {
-        let EditPlan { added, raised, lowered, retaxed, shipping } = self;
-        added.is_empty() && raised.is_empty() && lowered.is_empty() && retaxed.is_empty() && shipping.is_none()
+        let EditPlan { added, raised, lowered, coupon_ends, retaxed, shipping, shipping_method } = self;
+        let lines = added.is_empty() && raised.is_empty() && lowered.is_empty() && retaxed.is_empty();
+        lines && !coupon_ends && shipping.is_none() && shipping_method.is_none()
     }
 
-    /// The units it needs besides those the order has, line by line.
-    pub(crate) fn further_units<'a>(&'a self, lines: &'a [Line]) -> impl Iterator<Item = (&'a Sku, u32)> {
-        let raised = self.raised.iter().filter_map(|r| {
-            let line = r.line.checked_sub(1).and_then(|i| lines.get(i as usize))?;
-            Some((&line.sku, r.lot.units))
-        });
-        self.added.iter().map(|l| (&l.sku, l.lot.units)).chain(raised)
+    /// The units of each SKU it needs besides those the order has: what it takes off one line serves another of that SKU.
+    pub(crate) fn further_units<'a>(&'a self, lines: &'a [Line]) -> BTreeMap<&'a Sku, u32> {
+        let sku = |n: u32| n.checked_sub(1).and_then(|i| lines.get(i as usize)).map(|line| &line.sku);
+        let raised = self.raised.iter().filter_map(|r| Some((sku(r.line)?, r.lot.units)));
+        let mut further = BTreeMap::new();
+        for (sku, units) in self.added.iter().map(|l| (&l.sku, l.lot.units)).chain(raised) {
+            *further.entry(sku).or_insert(0) += units;
+        }
+        for (sku, units) in self.lowered.iter().filter_map(|l| Some((sku(l.line)?, l.units))) {
+            if let Some(more) = further.get_mut(sku) {
+                *more = more.saturating_sub(units);
+            }
+        }
+        further
     }
 
-    /// Whether the order still has what the edit is to change.
+    /// Whether the order still has what the edit is to change, and has not used what it would give back.
     pub(crate) fn fits(&self, order: &Order) -> bool {
         let kept = |n: u32| order.line(n).map_or(0, Line::kept);
         let open = |n: u32| order.line(n).map_or(0, Line::open);
+        let fewer = |n: u32| self.lowered.iter().filter(|l| l.line == n).map(|l| l.units).sum::<u32>();
         self.lowered.iter().all(|l| l.units <= open(l.line))
             && self.raised.iter().all(|r| kept(r.line) > 0)
-            && self.retaxed.iter().all(|r| kept(r.line) > 0)
+            && self.retaxed.iter().all(|r| kept(r.line).saturating_sub(fewer(r.line)) == r.units && r.units > 0)
+            && !(order.has_left() && self.shipping.is_some_and(|s| s.total() < ShippingPrice::of(order).total()))
             // Not the last unit: an order without any is to be cancelled.
             && (!self.added.is_empty() || !self.raised.is_empty() || {
                 let kept: u32 = order.lines.iter().map(Line::kept).sum();
@@ -157,13 +191,15 @@ impl EditPlan {
 
     /// Changes the order's lines and sums.
     pub(crate) fn apply(&self, order: &mut Order, at: Timestamp) {
-        let EditPlan { added, raised, lowered, retaxed, shipping } = self;
-        let included_before: Minor = order.lines.iter().map(Line::tax_included).sum();
-        let shipping_included = order.amounts.tax_included - included_before;
+        let EditPlan { added, raised, lowered, coupon_ends, retaxed, shipping, shipping_method } = self;
+        let shipping_included = ShippingPrice::of(order).tax_included;
         for LineUnits { line, units } in lowered {
             order.with_line(*line, at, |l| l.take_off(*units));
         }
-        for RetaxedLine { line, tax, tax_included } in retaxed {
+        if *coupon_ends {
+            order.lines.iter_mut().for_each(Line::drop_coupon);
+        }
+        for RetaxedLine { line, units: _, tax, tax_included } in retaxed {
             order.with_line(*line, at, |l| l.retax(*tax, *tax_included));
         }
         for RaisedLine { line, lot } in raised {
@@ -172,6 +208,9 @@ impl EditPlan {
         for placed in added {
             let n = order.lines.len() as u32 + 1;
             order.lines.push(Line::placed(placed, n, at));
+        }
+        if shipping_method.is_some() {
+            order.shipping_method.clone_from(shipping_method);
         }
         let amounts = &mut order.amounts;
         amounts.subtotal = order.lines.iter().map(|l| l.subtotal).sum();

@@ -4,10 +4,10 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     Address, AddressType, Addresses, Amounts, AttentionReason, Blocks, Claim, ClosingKind, CreditKind, CustomerAction,
-    DiscardCause, EditPlan, Imported, LineUnits, Lot, NoticeKind, Op, OperationKind, OperationOrigin, OperationState,
+    DiscardCause, EditPlan, Imported, LineUnits, Lot, NoticeKind, Op, OperationKind, OperationOrigin, OperationState, OrderHold,
     PaymentTerms, ReceivedUnits, UnmatchedPayment,
 };
-use crate::ids::{LineId, Name, OrderId, ProductId, Reference, Sku, UserId, VariantId};
+use crate::ids::{ExternalRef, LineId, Name, OrderId, ProductId, Reference, Sku, UserId, VariantId};
 use crate::money::{Currency, Minor};
 use crate::number::OrderNumber;
 use crate::text::Private;
@@ -120,6 +120,9 @@ pub enum Event {
         code: Option<String>,
         #[serde(default, skip_serializing_if = "Option::is_none")]
         capture_before: Option<Timestamp>,
+        /// Whether the provider's records, or an operator who looked into them, say so against what was recorded.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        verified: bool,
     },
     /// The provider will say later, or the customer must act first.
     PaymentWaiting {
@@ -136,7 +139,11 @@ pub enum Event {
     PaymentUnknown { n: u32 },
     /// The operation was never asked for, and is no longer wanted.
     PaymentDropped { n: u32 },
-    /// A provider reported something that changes no operation: late, contradictory or of another amount.
+    /// What is recorded of an operation is to be compared with the provider's records.
+    PaymentQuestioned { n: u32 },
+    /// The provider's records say the same as ours.
+    PaymentVerified { n: u32 },
+    /// A provider reported something that changes no operation: late, contradictory or of another amount. The provider is asked.
     PaymentReported { n: u32, status: OperationState, amount: Minor, currency: Currency, reference: Option<Reference> },
     /// A provider reported something that fits no operation.
     PaymentUnmatched(UnmatchedPayment),
@@ -156,6 +163,8 @@ pub enum Event {
     },
     /// Somebody found out that a report that fits no operation needs nothing to be done.
     UnmatchedDismissed { reference: Reference },
+    /// What a report named has become known: it was taken in.
+    UnmatchedMatched { reference: Reference, status: OperationState },
     /// A bank questions a payment.
     DisputeOpened {
         reference: Reference,
@@ -172,7 +181,7 @@ pub enum Event {
     Rejected { shortages: Vec<Shortage> },
     /// Payment was declined, and no other attempt is open.
     PaymentFailed { retry_until: Timestamp },
-    /// The customer pays again, perhaps in another way.
+    /// The customer pays a failed order again, perhaps in another way.
     PaymentRetried {
         method: Name,
         terms: PaymentTerms,
@@ -207,6 +216,8 @@ pub enum Event {
     ShipmentDelivered { n: u32 },
     /// They could not be delivered.
     ShipmentFailed { n: u32 },
+    /// They were lost on the way.
+    ShipmentLost { n: u32 },
     /// They came back undelivered.
     ShipmentReturned { n: u32 },
     /// They never left.
@@ -281,6 +292,9 @@ pub enum Event {
         reason: AttentionReason,
         #[serde(default, skip_serializing_if = "Option::is_none")]
         about: Option<Op>,
+        /// How much it is about; a smaller amount than before is not news.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        amount: Option<Minor>,
     },
     /// It settled by itself, or somebody has looked.
     AttentionCleared {
@@ -331,6 +345,10 @@ pub struct Placed {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub claims: Vec<Claim>,
     pub placing_deadline: Timestamp,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub holds: Vec<OrderHold>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub external_ref: Option<ExternalRef>,
     #[serde(skip)]
     pub addresses: Private<Addresses>,
     #[serde(skip)]
@@ -339,6 +357,8 @@ pub struct Placed {
     pub token: Private<String>,
     #[serde(skip)]
     pub return_url: Private<String>,
+    #[serde(skip)]
+    pub metadata: Private<std::collections::BTreeMap<Name, String>>,
 }
 
 /// A line when it was placed: one lot.
@@ -376,6 +396,8 @@ pub enum CancelCause {
     Requested,
     /// Stock was lost after payment and could not be replaced.
     StockLost,
+    /// Too little was paid, and the time for it is over.
+    PaymentShort,
 }
 
 /// What of a credit is for which line.
@@ -428,6 +450,8 @@ impl Event {
             Event::PaymentWaiting { .. } => "PAYMENT_PENDING",
             Event::PaymentUnknown { .. } => "PAYMENT_UNKNOWN",
             Event::PaymentDropped { .. } => "PAYMENT_DROPPED",
+            Event::PaymentQuestioned { .. } => "PAYMENT_QUESTIONED",
+            Event::PaymentVerified { .. } => "PAYMENT_VERIFIED",
             Event::PaymentReported { .. } => "PAYMENT_REPORTED",
             Event::PaymentUnmatched(_) => "PAYMENT_UNMATCHED",
             Event::Confirmed => "CONFIRMED",
@@ -449,6 +473,7 @@ impl Event {
                 _ => "PAID_OUTSIDE",
             },
             Event::UnmatchedDismissed { .. } => "UNMATCHED_DISMISSED",
+            Event::UnmatchedMatched { .. } => "UNMATCHED_MATCHED",
             Event::DisputeOpened { .. } => "DISPUTE_OPENED",
             Event::DisputeClosed { won: true, .. } => "DISPUTE_WON",
             Event::DisputeClosed { won: false, .. } => "DISPUTE_LOST",
@@ -458,6 +483,7 @@ impl Event {
             Event::ShipmentShipped { .. } => "SHIPMENT_SHIPPED",
             Event::ShipmentDelivered { .. } => "SHIPMENT_DELIVERED",
             Event::ShipmentFailed { .. } => "SHIPMENT_FAILED",
+            Event::ShipmentLost { .. } => "SHIPMENT_LOST",
             Event::ShipmentReturned { .. } => "SHIPMENT_RETURNED_TO_SENDER",
             Event::ShipmentCancelled { .. } => "SHIPMENT_CANCELLED",
             Event::Credited { .. } => "CREDITED",
@@ -496,7 +522,9 @@ impl Event {
             },
             Event::ShipmentShipped { .. } => Some(NoticeKind::Shipped),
             Event::ShipmentDelivered { .. } => Some(NoticeKind::Delivered),
-            Event::ShipmentFailed { .. } | Event::ShipmentReturned { .. } => Some(NoticeKind::ShipmentFailed),
+            Event::ShipmentFailed { .. } | Event::ShipmentLost { .. } | Event::ShipmentReturned { .. } => {
+                Some(NoticeKind::ShipmentFailed)
+            }
             Event::PaymentSettled { state: OperationState::Refunded, .. } => Some(NoticeKind::Refunded),
             Event::ReturnApproved { .. } => Some(NoticeKind::ReturnApproved),
             Event::ReturnRejected { .. } => Some(NoticeKind::ReturnRejected),

@@ -4,6 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
+use uuid::Uuid;
 
 use super::{Event, Status};
 use crate::ids::{ChangesetId, IdempotencyKey, OrderId, ParseIdError, UserId};
@@ -31,12 +32,22 @@ pub struct JournalRow {
     pub cause: String,
     /// What a person wrote. Personal: not part of the event.
     pub notes: Option<String>,
-    /// The key that makes the command safe to repeat; unique within the order.
-    pub command_key: Option<IdempotencyKey>,
+    /// What makes the command that wrote it safe to repeat.
+    pub command_key: Option<CommandKey>,
     /// The changeset that wrote it.
     pub changeset: ChangesetId,
     /// When. Never earlier than the row before.
     pub at: Timestamp,
+}
+
+/// The key that a command was given under, unique within the order, and what it was given for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CommandKey {
+    /// The key.
+    pub key: IdempotencyKey,
+    /// A hash of the command and what was written about it, so that another one under the same key is noticed. Nothing that
+    /// went into it can be read from it.
+    pub hash: Uuid,
 }
 
 /// Who acted: `user:<uuid>`, `operator:<name>`, `service:<name>` or `system`.

@@ -97,9 +97,9 @@ impl Line {
         total
     }
 
-    /// What the kept units cost without tax and credits.
-    pub(crate) fn net_of_kept(&self) -> Minor {
-        self.lots_at(self.kept()).0.iter().map(|lot| lot.subtotal - lot.coupon).sum()
+    /// The lots of the units it keeps.
+    pub(crate) fn kept_lots(&self) -> Vec<Lot> {
+        self.lots_at(self.kept()).0
     }
 
     /// Tax contained in the prices of all its units.
@@ -161,6 +161,14 @@ impl Line {
         kept.extend(gone);
         self.lots = kept;
         self.recount();
+    }
+
+    /// Takes the coupon off the kept units: they cost more by it.
+    pub(crate) fn drop_coupon(&mut self) {
+        let (mut kept, gone) = self.lots_at(self.kept());
+        kept.iter_mut().for_each(|lot| lot.coupon = 0);
+        kept.extend(gone);
+        self.lots = kept;
     }
 
     /// Gives the kept units other shares of tax, in all.

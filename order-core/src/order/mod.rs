@@ -1,5 +1,6 @@
 //! The order and its records. Data and what can be read off it; what may happen to it stands in [`crate::machine`].
 
+mod attention;
 mod credit;
 mod edit;
 mod event;
@@ -12,8 +13,10 @@ mod returns;
 mod shipment;
 mod status;
 mod sums;
+mod units;
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
@@ -21,8 +24,9 @@ pub use credit::{Credit, CreditKind, Dispute, DisputeState};
 pub use edit::{DiscardCause, Edit, EditPlan, EditState, RaisedLine, RetaxedLine, ShippingPrice};
 pub use event::{CancelCause, Event, LineCredit, Placed, PlacedLine, Shortage};
 pub use imported::{Imported, ImportedLine, ImportedPayment, ImportedReturn, ImportedShipment};
-pub use journal::{Actor, DecodeError, JOURNAL_FORMAT, JournalRow, decode_event, encode_event};
-pub use payment::{CustomerAction, OperationKind, OperationOrigin, OperationState, PaymentOperation, PaymentTerms};
+pub use journal::{Actor, CommandKey, DecodeError, JOURNAL_FORMAT, JournalRow, decode_event, encode_event};
+pub(crate) use payment::NEVER_HAPPENED;
+pub use payment::{CustomerAction, OperationKind, OperationOrigin, OperationState, PaymentOperation, PaymentTerms, Verification};
 pub use reservation::{Closing, ClosingKind, HoldState, Reservation};
 pub use returns::{ReceivedUnits, Return, ReturnLine, ReturnState};
 pub use shipment::{LineUnits, Shipment, ShipmentState};
@@ -30,7 +34,7 @@ pub(crate) use status::text_enum;
 pub use status::{FulfilmentStatus, Lifecycle, PaymentStatus, ReturnStatus, Status, Statuses, derive};
 pub use sums::{OrderMoney, ShipmentTotals};
 
-use crate::ids::{LineId, Name, OrderId, ProductId, Reference, Sku, UserId, VariantId};
+use crate::ids::{ExternalRef, LineId, Name, OrderId, ProductId, Reference, Sku, UserId, VariantId};
 use crate::money::{Currency, Minor, Money};
 use crate::number::OrderNumber;
 use crate::text::Private;
@@ -65,6 +69,8 @@ pub struct Order {
     pub payment_method: Name,
     /// When its money is due.
     pub terms: PaymentTerms,
+    /// What it is called elsewhere.
+    pub external_ref: Option<ExternalRef>,
     /// The coupon it used.
     pub coupon: Option<Name>,
     /// The limited things it took: given back when it dies.
@@ -156,7 +162,9 @@ pub struct Line {
     pub updated_at: Timestamp,
 }
 
-/// What became of a line's units. Each is at most the quantity ordered.
+/// What became of a line's units. Each but `lost` is at most the quantity ordered.
+///
+/// What needs no shipping is given out as soon as the order is confirmed: it counts as shipped and delivered from then on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Counters {
     /// Cancelled before they shipped.
@@ -172,6 +180,10 @@ pub struct Counters {
     /// Came back and went into the stock again.
     #[serde(default)]
     pub restocked: u32,
+    /// Gone from the stock beyond `shipped`: lost on the way, or arrived when their place was taken already. They are open
+    /// as far as they were ordered, and sending them again takes further stock.
+    #[serde(default)]
+    pub lost: u32,
 }
 
 /// `units` equal units and what of the order's price belongs to them, fixed when they were ordered.
@@ -300,6 +312,31 @@ text_enum! {
     }
 }
 
+/// When a hold lapses by itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum HoldEnd {
+    /// Then.
+    At(Timestamp),
+    /// So long after it is placed.
+    After(Duration),
+}
+
+impl HoldEnd {
+    /// The moment, for a hold that is placed `now`.
+    pub fn for_one_placed(self, now: Timestamp) -> Timestamp {
+        match self {
+            HoldEnd::At(at) => at,
+            HoldEnd::After(lasts) => now.after(lasts),
+        }
+    }
+}
+
+impl From<Timestamp> for HoldEnd {
+    fn from(at: Timestamp) -> Self {
+        HoldEnd::At(at)
+    }
+}
+
 /// Something that keeps an order from going on, such as a fraud review.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OrderHold {
@@ -346,9 +383,12 @@ text_enum! {
         CaptureSoon = "CAPTURE_SOON",
         /// An authorization has lapsed, or was given up by the provider, and is still needed.
         AuthorizationLost = "AUTHORIZATION_LOST",
+        /// Less is paid, or can still be captured, than is owed: nothing leaves until the rest is paid or written off, or the order
+        /// is cancelled.
+        PaymentShort = "PAYMENT_SHORT",
         /// Money that came in outside the engine must be sent back by hand.
         RefundByHand = "REFUND_BY_HAND",
-        /// Money was sent back outside the engine.
+        /// Money was sent back outside the engine that was not to go back.
         OutsideRefund = "OUTSIDE_REFUND",
         /// A bank took money back.
         Chargeback = "CHARGEBACK",
@@ -356,6 +396,11 @@ text_enum! {
         Dispute = "DISPUTE",
         /// A hold is larger than what is wanted of it, and cannot be made smaller.
         HoldTooLarge = "HOLD_TOO_LARGE",
+        /// A service contradicts what its client claims it can do, such as a look-up that no longer finds what was answered.
+        CapabilityBroken = "CAPABILITY_BROKEN",
+        /// A shipment turned out otherwise than its units could follow: they were cancelled or sent again meanwhile, are in a
+        /// return, or the order is completed.
+        UnexpectedDelivery = "UNEXPECTED_DELIVERY",
     }
 }
 
@@ -366,9 +411,12 @@ pub struct Attention {
     pub reason: AttentionReason,
     /// What it is about, if one operation.
     pub about: Option<Op>,
+    /// How much it is about, in minor units, where it is about an amount.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub amount: Option<Minor>,
     /// Since when.
     pub since: Timestamp,
-    /// Whether a person has seen it: then it is no longer listed, and is not raised again.
+    /// Whether a person has seen it: then it is no longer listed, until something new is to be seen.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub acknowledged: bool,
 }
@@ -405,7 +453,7 @@ text_enum! {
         Shipped = "SHIPMENT_SHIPPED",
         /// A shipment has arrived.
         Delivered = "SHIPMENT_DELIVERED",
-        /// A shipment could not be delivered, or came back.
+        /// A shipment could not be delivered, was lost, or came back.
         ShipmentFailed = "SHIPMENT_FAILED",
         /// Money went back.
         Refunded = "PAYMENT_REFUNDED",
@@ -420,11 +468,14 @@ text_enum! {
     }
 }
 
-/// What a provider reported that fits no operation of the order.
+/// What a provider reported that fits no operation of the order: kept until what it names becomes known, or a person decides.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct UnmatchedPayment {
     /// The provider's reference.
     pub reference: Reference,
+    /// The payment it acts on, by the provider's reference, if the report says so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parent: Option<Reference>,
     /// What it said.
     pub status: OperationState,
     /// The amount it named.
@@ -533,6 +584,11 @@ impl Order {
     /// Whether a person must look, or has looked, because of `reason`.
     pub fn has_attention(&self, reason: AttentionReason) -> bool {
         self.attention.iter().any(|a| a.reason == reason)
+    }
+
+    /// The attention raised for `reason` about `about`, seen or not.
+    pub fn attention_about(&self, reason: AttentionReason, about: Option<Op>) -> Option<&Attention> {
+        self.attention.iter().find(|a| a.reason == reason && a.about == about)
     }
 
     /// The order as replaying its journal gives it: without addresses, notes, tokens, URLs, and what the customer was told.

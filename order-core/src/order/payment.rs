@@ -85,6 +85,27 @@ text_enum! {
 }
 
 text_enum! {
+    /// Whether what is recorded of an operation was compared with the provider's own records.
+    Verification, "verification" {
+        /// Nothing contradicts what is recorded.
+        None = "NONE",
+        /// A report says something else, or more than was asked: the provider is to be asked, and a person to look if it cannot be.
+        Due = "DUE",
+        /// What is recorded is what the provider's records say, or what an operator found in them.
+        Done = "DONE",
+        /// A report contradicts what was verified: the provider is to be asked again. Until then what was verified counts.
+        Again = "AGAIN",
+    }
+}
+
+impl Verification {
+    /// Whether the provider's records are to be asked.
+    pub const fn is_due(self) -> bool {
+        matches!(self, Verification::Due | Verification::Again)
+    }
+}
+
+text_enum! {
     /// When an order's money is due.
     PaymentTerms, "payment terms" {
         /// Captured before the order is confirmed.
@@ -97,6 +118,9 @@ text_enum! {
         Delivery = "delivery",
     }
 }
+
+/// The code of an operation that provably never happened.
+pub(crate) const NEVER_HAPPENED: &str = "NEVER_HAPPENED";
 
 /// What the customer must do to go on with a payment, as the provider said.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -122,10 +146,12 @@ pub struct PaymentOperation {
     pub method: Name,
     /// How much is asked, in minor units of the order's currency.
     pub amount: Minor,
-    /// How much the provider says was authorized, captured or refunded; counted up to `amount` only.
+    /// How much the provider says was authorized, captured or refunded; counted beyond `amount` only once verified.
     pub settled: Minor,
     /// What is known of it.
     pub state: OperationState,
+    /// Whether that was compared with the provider's records.
+    pub verification: Verification,
     /// The provider's name for it; the plan's `transaction_id`.
     pub reference: Option<Reference>,
     /// The provider's reason for a decline or a failure.
@@ -152,12 +178,25 @@ impl PaymentOperation {
         matches!(self.kind, OperationKind::Authorize | OperationKind::Charge)
     }
 
-    /// What of it was captured, whatever more the provider reports: of an authorization, with what was captured from it, so
-    /// that sums use [`crate::order::Order::captured_of`].
+    /// Whether it failed because it never happened, rather than because the service said no.
+    pub(crate) fn never_happened(&self) -> bool {
+        self.code.as_deref() == Some(NEVER_HAPPENED)
+    }
+
+    /// What of `settled` counts: more than was asked only once the provider's records bear it out.
+    pub(crate) fn counted(&self) -> Minor {
+        match self.verification {
+            Verification::Done | Verification::Again => self.settled.max(0),
+            Verification::None | Verification::Due => self.settled.clamp(0, self.amount),
+        }
+    }
+
+    /// What of it was captured: of an authorization, with what was captured from it, so that sums use
+    /// [`crate::order::Order::captured_of`].
     pub fn captured(&self) -> Minor {
         match (self.kind, self.state) {
             (OperationKind::Authorize | OperationKind::Charge | OperationKind::Capture, OperationState::Captured) => {
-                self.settled.clamp(0, self.amount)
+                self.counted()
             }
             _ => 0,
         }
@@ -166,9 +205,14 @@ impl PaymentOperation {
     /// What of it was sent back and counts.
     pub fn refunded(&self) -> Minor {
         match (self.kind, self.state) {
-            (OperationKind::Refund, OperationState::Refunded) => self.settled.clamp(0, self.amount),
+            (OperationKind::Refund, OperationState::Refunded) => self.counted(),
             _ => 0,
         }
+    }
+
+    /// What went back without the engine asking: refunds made elsewhere, and chargebacks.
+    pub fn went_back_outside(&self) -> Minor {
+        if self.origin == OperationOrigin::Engine { 0 } else { self.refunded() }
     }
 
     /// What of it may be coming in on top of what its authorization has brought: a capture that is asked, or about to be.

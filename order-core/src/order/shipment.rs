@@ -25,6 +25,8 @@ text_enum! {
         Delivered = "DELIVERED",
         /// It could not be delivered; its units are open again.
         Failed = "FAILED",
+        /// It was lost on the way: its units are gone from the stock, and open again.
+        Lost = "LOST",
         /// It came back undelivered; its units are open again.
         Returned = "RETURNED_TO_SENDER",
         /// It never left; its units are open again.
@@ -37,7 +39,19 @@ impl ShipmentState {
     pub const fn is_live(self) -> bool {
         match self {
             ShipmentState::Planned | ShipmentState::Shipped | ShipmentState::Delivered => true,
-            ShipmentState::Failed | ShipmentState::Returned | ShipmentState::Cancelled => false,
+            ShipmentState::Failed | ShipmentState::Lost | ShipmentState::Returned | ShipmentState::Cancelled => false,
+        }
+    }
+
+    /// Whether it has left, whatever became of it then. Only then can something become of it.
+    pub const fn has_left(self) -> bool {
+        match self {
+            ShipmentState::Shipped
+            | ShipmentState::Delivered
+            | ShipmentState::Failed
+            | ShipmentState::Lost
+            | ShipmentState::Returned => true,
+            ShipmentState::Planned | ShipmentState::Cancelled => false,
         }
     }
 }
@@ -59,6 +73,8 @@ pub struct Shipment {
     pub shipped_at: Option<Timestamp>,
     /// When it arrived.
     pub delivered_at: Option<Timestamp>,
+    /// When it was last taken for lost, whatever it was found to be since.
+    pub lost_at: Option<Timestamp>,
     /// When it was planned.
     pub created_at: Timestamp,
     /// When it last changed.

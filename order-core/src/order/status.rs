@@ -4,7 +4,7 @@
 //! records it came from, so that nobody can set it to something the records do not say.
 
 use super::payment::{OperationKind, OperationState};
-use super::{DisputeState, Order, ShipmentTotals};
+use super::{DisputeState, Order, PaymentTerms, ShipmentTotals};
 
 /// Declares enums whose values have one spelling everywhere: on the wire, in the database, in JSON.
 macro_rules! text_enum {
@@ -128,7 +128,7 @@ text_enum! {
         Paid = "PAID",
         /// More is captured than is owed: a refund is under way.
         Overpaid = "OVERPAID",
-        /// Some went back, the rest is owed.
+        /// Some went back, and what is kept is what is owed.
         PartiallyRefunded = "PARTIALLY_REFUNDED",
         /// All went back.
         Refunded = "REFUNDED",
@@ -172,7 +172,7 @@ text_enum! {
         Requested = "REQUESTED",
         /// Some units came back.
         PartiallyReturned = "PARTIALLY_RETURNED",
-        /// All units came back.
+        /// All units that were not cancelled came back.
         Returned = "RETURNED",
     }
 }
@@ -238,9 +238,12 @@ fn payment(order: &Order) -> PaymentStatus {
         return PaymentStatus::Disputed;
     }
     let net = money.captured - money.refunded;
+    // Only what can still be captured counts.
+    let authorized: crate::money::Minor =
+        order.payments.iter().filter(|p| order.is_kept(p, order.updated_at)).map(|p| order.authorized_rest(p.n)).sum();
     let attempts = || order.payments.iter().filter(|p| p.is_attempt() && p.state != OperationState::Dropped);
     let attempt_in = |states: &[OperationState]| attempts().any(|p| states.contains(&p.state));
-    if attempt_in(&[OperationState::ActionRequired]) && money.authorized + net < money.owed {
+    if attempt_in(&[OperationState::ActionRequired]) && authorized + net < money.owed {
         return PaymentStatus::ActionRequired;
     }
     if money.captured > 0 {
@@ -248,24 +251,26 @@ fn payment(order: &Order) -> PaymentStatus {
             PaymentStatus::Refunded
         } else if net > money.owed {
             PaymentStatus::Overpaid
+        } else if net < money.owed {
+            PaymentStatus::PartiallyPaid
         } else if money.refunded > 0 {
             PaymentStatus::PartiallyRefunded
-        } else if net == money.owed {
-            PaymentStatus::Paid
         } else {
-            PaymentStatus::PartiallyPaid
+            PaymentStatus::Paid
         };
     }
-    if money.authorized >= money.owed && money.owed > 0 {
+    if authorized >= money.owed && money.owed > 0 {
         return PaymentStatus::Authorized;
     }
-    if money.authorized > 0 {
+    if authorized > 0 {
         return PaymentStatus::PartiallyAuthorized;
     }
     if attempt_in(&[OperationState::Planned, OperationState::Armed, OperationState::Pending]) {
         return PaymentStatus::Pending;
     }
-    match attempts().next_back().map(|p| (p.kind, p.state)) {
+    // What came of trying to charge says nothing of an order that is not charged.
+    let charged = matches!(order.terms, PaymentTerms::Confirm | PaymentTerms::Shipment);
+    match attempts().next_back().filter(|_| charged).map(|p| (p.kind, p.state)) {
         Some((OperationKind::Authorize | OperationKind::Charge, OperationState::Voided)) => PaymentStatus::Voided,
         Some((_, OperationState::Declined | OperationState::Failed)) => PaymentStatus::Failed,
         _ if order.lifecycle.is_live() && money.owed == 0 => PaymentStatus::Paid,
@@ -292,12 +297,12 @@ fn fulfilment(t: &ShipmentTotals) -> FulfilmentStatus {
 }
 
 fn returned(order: &Order) -> ReturnStatus {
-    let delivered: u32 = order.lines.iter().map(|l| l.counters.delivered).sum();
+    let wanted: u32 = order.lines.iter().map(|l| l.quantity.saturating_sub(l.counters.cancelled)).sum();
     let returned: u32 = order.lines.iter().map(|l| l.counters.returned).sum();
     if returned == 0 {
         let asked = order.returns.iter().any(|r| r.state.is_open());
         if asked { ReturnStatus::Requested } else { ReturnStatus::None }
-    } else if returned < delivered {
+    } else if returned < wanted {
         ReturnStatus::PartiallyReturned
     } else {
         ReturnStatus::Returned

@@ -2,10 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use super::{CreditKind, EditPlan, Lifecycle, Line, OperationKind, OperationState, Order, PaymentOperation, PaymentTerms};
+use super::{
+    CreditKind, EditPlan, Lifecycle, Line, OperationKind, OperationOrigin, OperationState, Order, PaymentOperation, PaymentTerms,
+};
 use crate::ids::Sku;
 use crate::money::Minor;
 use crate::planted::{Bug, planted};
+use crate::time::Timestamp;
 
 /// What an order's payment records add up to, in minor units.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -42,7 +45,7 @@ impl Order {
     /// captured from it.
     pub fn captured_of(&self, p: &PaymentOperation) -> Minor {
         match p.kind {
-            OperationKind::Authorize => {
+            OperationKind::Authorize if p.captured() > 0 => {
                 let by_captures: Minor = self.children(p.n).map(PaymentOperation::captured).sum();
                 (p.captured() - by_captures).max(0)
             }
@@ -55,20 +58,33 @@ impl Order {
         match self.payment(n) {
             Some(p) if p.kind == OperationKind::Authorize && p.state == OperationState::Authorized => {
                 let taken: Minor = self.children(n).map(PaymentOperation::captured).sum();
-                (p.settled.clamp(0, p.amount) - taken).max(0)
+                (p.counted() - taken).max(0)
             }
             _ => 0,
         }
     }
 
-    /// What the customer owes in all: the stored shares of the units that are neither cancelled nor returned, and shipping,
-    /// less credits, never below 0; nothing for an order that is dead.
+    /// What the customer owes in all: the stored shares of the units that are neither cancelled nor returned, and shipping
+    /// while something ships or has, less credits, never below 0; nothing for an order that is dead.
     pub fn owed(&self) -> Minor {
         if !self.lifecycle.is_live() {
             return 0;
         }
         let lines: Minor = self.lines.iter().map(Line::owed).sum();
-        (lines + self.amounts.shipping + self.amounts.shipping_tax - self.goodwill()).max(0)
+        (lines + self.shipping_owed() - self.goodwill()).max(0)
+    }
+
+    /// What shipping costs, with the tax on it, as long as there is something to be sent or something was.
+    fn shipping_owed(&self) -> Minor {
+        let ships = self.lines.iter().any(|l| l.requires_shipping && l.kept() > 0);
+        if ships || self.has_sent() { self.amounts.shipping + self.amounts.shipping_tax } else { 0 }
+    }
+
+    /// Whether something was sent that counts whatever becomes of it: it was returned, or is in a shipment that was never
+    /// taken for lost, and may have come back. One that was lost and turns up makes nobody owe again what they no longer did.
+    fn has_sent(&self) -> bool {
+        self.lines.iter().any(|l| l.requires_shipping && l.counters.returned > 0)
+            || self.shipments.iter().any(|s| s.state.has_left() && s.lost_at.is_none())
     }
 
     /// Credits for the order as a whole.
@@ -116,8 +132,8 @@ impl Order {
         if self.lines.iter().all(|l| left(l) >= l.kept()) {
             return self.owed();
         }
-        let begun = self.lines.iter().any(|l| l.requires_shipping && shipped(l) > 0);
-        let shipping = if begun { self.amounts.shipping + self.amounts.shipping_tax } else { 0 };
+        let begun = self.has_sent() || self.lines.iter().any(|l| l.requires_shipping && shipped(l) > 0);
+        let shipping = if begun { self.shipping_owed() } else { 0 };
         (lines + shipping - self.goodwill()).clamp(0, self.owed())
     }
 
@@ -134,35 +150,189 @@ impl Order {
         money
     }
 
-    /// What is captured and not on its way back, in minor units: captured − refunded − refunding, unless more is said to have
-    /// gone back than came in. Such a refund takes back what came in before it, and nothing of what comes in later: else the
-    /// engine would charge the customer to make up for it.
+    /// What is paid: captured − refunded − refunding over all operations, whoever made them, in minor units. Less than nothing
+    /// when more is said to have gone back than came in.
     pub fn kept(&self) -> Minor {
-        let mut kept: Vec<Minor> = self.payments.iter().map(|p| self.captured_of(p)).collect();
-        for refund in self.payments.iter().filter(|p| p.kind == OperationKind::Refund) {
-            let mut gone = refund.refunded() + refund.refunding();
-            let earlier = (1..refund.n).rev();
-            for n in refund.parent.into_iter().chain(earlier) {
-                if let Some(of) = n.checked_sub(1).and_then(|i| kept.get_mut(i as usize)) {
-                    let taken = gone.min(*of);
-                    *of -= taken;
-                    gone -= taken;
-                }
-            }
-        }
-        kept.into_iter().sum()
+        let refunded = |p: &PaymentOperation| match planted(Bug::OutsideRefundsIgnored) {
+            true => p.refunded() - p.went_back_outside(),
+            false => p.refunded(),
+        };
+        self.payments.iter().map(|p| self.captured_of(p) - refunded(p) - p.refunding()).sum()
     }
 
-    /// What is authorized, or captured, and not on its way back: what the order can count on, in minor units.
-    pub fn secured(&self) -> Minor {
-        let money = self.money();
-        let voiding = |p: &PaymentOperation| self.children(p.n).any(|c| c.kind == OperationKind::Void && c.state.is_open());
-        let leaving: Minor = self.payments.iter().filter(|p| voiding(p)).map(|p| self.authorized_rest(p.n)).sum();
-        money.authorized - leaving + self.kept()
+    /// What the order can count on at `now`: kept, and what the engine can still capture by itself of what is owed, in minor
+    /// units.
+    pub fn secured(&self, now: Timestamp) -> Minor {
+        self.secured_for(self.claimed(), now)
+    }
+
+    /// What an order that was to pay `wanted` could count on at `now`.
+    pub(crate) fn secured_for(&self, wanted: Minor, now: Timestamp) -> Minor {
+        let mut secured = self.kept();
+        if self.terms == PaymentTerms::Shipment {
+            for p in self.payments.iter().filter(|p| self.can_be_captured(p, now)) {
+                let missing = wanted - secured - self.missed_since(p.n);
+                secured += missing.clamp(0, self.authorized_rest(p.n));
+            }
+        }
+        secured
+    }
+
+    /// How much is neither paid nor can still be captured of what is owed at `now`, where it is to be by now: 0 by invoice and
+    /// on delivery, and for an order that is dead. Never more than what is owed.
+    pub fn short(&self, now: Timestamp) -> Minor {
+        match self.terms {
+            PaymentTerms::Confirm | PaymentTerms::Shipment => {
+                let owed = self.owed();
+                let forgiven = planted(Bug::OutsideRefundsForgive);
+                let forgiven = if forgiven { self.payments.iter().map(PaymentOperation::went_back_outside).sum() } else { 0 };
+                (owed - self.secured_for(owed, now) - forgiven).clamp(0, owed)
+            }
+            PaymentTerms::Invoice | PaymentTerms::Delivery => 0,
+        }
+    }
+
+    /// Whether something of authorization `p` can still be captured at `now`: it has not lapsed, is not being given up, and no
+    /// capture of it was refused since somebody last asked for that anew.
+    pub(crate) fn can_be_captured(&self, p: &PaymentOperation, now: Timestamp) -> bool {
+        self.authorized_rest(p.n) > 0
+            && (p.capture_before.is_none_or(|t| t > now) || planted(Bug::LapsedCovers))
+            && self.children(p.n).all(|c| match c.kind {
+                // One that is only planned is dropped as soon as the authorization is wanted.
+                OperationKind::Void => !c.state.is_open() || c.state == OperationState::Planned,
+                OperationKind::Capture => {
+                    let counts = self.redriven_at.is_none_or(|t| c.updated_at >= t);
+                    c.state != OperationState::Failed || c.never_happened() || !counts
+                }
+                _ => true,
+            })
+    }
+
+    /// The same, and that nobody plans to give it up.
+    pub(crate) fn is_kept(&self, p: &PaymentOperation, now: Timestamp) -> bool {
+        let given_up = self.children(p.n).any(|c| c.kind == OperationKind::Void && c.state.is_open());
+        self.can_be_captured(p, now) && !given_up
+    }
+
+    /// What went back outside the engine since payment `n` was asked for, and was neither paid since nor written off: that payment is
+    /// not made to make up for it.
+    pub(crate) fn missed_since(&self, n: u32) -> Minor {
+        let mut missed: Minor = 0;
+        for p in self.payments.iter().filter(|p| p.n > n) {
+            missed += p.went_back_outside();
+            // What was asked for after it went back makes up for it first.
+            if p.is_attempt() && p.origin == OperationOrigin::Engine {
+                missed = (missed - self.brought_in(p)).max(0);
+            }
+        }
+        // Not what was captured elsewhere of what was authorized here.
+        let outside = self.payments.iter().filter(|p| p.n > n && p.origin == OperationOrigin::Outside && p.is_attempt());
+        let paid_outside: Minor = outside.map(|p| self.captured_of(p)).sum();
+        let given_up = self.credits.iter().filter(|c| c.kind == CreditKind::WriteOff).map(|c| c.amount);
+        (missed - paid_outside - given_up.sum::<Minor>()).max(0)
+    }
+
+    /// What came in by attempt `p`, and what can still be captured of it.
+    fn brought_in(&self, p: &PaymentOperation) -> Minor {
+        let captures: Minor = self.children(p.n).map(PaymentOperation::captured).sum();
+        self.captured_of(p) + captures + self.authorized_rest(p.n)
+    }
+
+    /// What was sent back in that way.
+    pub(crate) fn refunded_by(&self, origin: OperationOrigin) -> Minor {
+        self.payments.iter().filter(|p| p.origin == origin).map(PaymentOperation::refunded).sum()
+    }
+
+    /// What the engine has to give back by itself at `now`: what is kept beyond what is owed; and where payment follows the
+    /// shipments, what a closed return or a credit takes off what was due by then, at once, if what is yet to be shipped can be
+    /// captured all the same.
+    pub(crate) fn surplus(&self, now: Timestamp) -> Minor {
+        self.surplus_without(now, 0)
+    }
+
+    /// The same if `planned` of what is on its way back were not sent.
+    pub(crate) fn surplus_without(&self, now: Timestamp, planned: Minor) -> Minor {
+        let kept = self.kept() + planned;
+        let beyond = kept - self.claimed();
+        if self.terms != PaymentTerms::Shipment || !self.lifecycle.is_live() {
+            return beyond.max(0);
+        }
+        let by_engine = |p: &&PaymentOperation| p.origin == OperationOrigin::Engine;
+        let given_back: Minor = self.payments.iter().filter(by_engine).map(|p| p.refunded() + p.refunding()).sum();
+        let taken_off = self.returned_shares() + self.credited() - (given_back - planned);
+        // How little may be kept so that the rest can still be captured of what is authorized.
+        let claimed = self.claimed();
+        let usable = self.payments.iter().rev().filter(|p| self.can_be_captured(p, now));
+        let least = usable.fold(claimed, |least, p| match least <= claimed - self.missed_since(p.n) {
+            true => least - self.authorized_rest(p.n),
+            false => least,
+        });
+        let coming = claimed - least;
+        beyond.max((kept - self.due()).min(taken_off).min(beyond + coming)).max(0)
+    }
+
+    /// What the units that came back had cost.
+    fn returned_shares(&self) -> Minor {
+        let of = |l: &Line| l.total_of_first(l.kept() + l.counters.returned) - l.owed();
+        self.lines.iter().map(of).sum()
+    }
+
+    /// Credits but for what was written off.
+    fn credited(&self) -> Minor {
+        self.credits.iter().filter(|c| c.kind != CreditKind::WriteOff).map(|c| c.amount).sum()
+    }
+
+    /// What of it is to be taken from payment `n`.
+    pub(crate) fn surplus_of(&self, n: u32, now: Timestamp) -> Minor {
+        let mut excess = self.surplus(now);
+        for (m, rest) in self.refundable() {
+            let share = excess.min(rest);
+            if m == n {
+                return share;
+            }
+            excess -= share;
+        }
+        0
+    }
+
+    /// What of it can be taken from which captured payment, newest first: the payment's number, and how much of it is neither
+    /// back nor on its way back. What went back without a payment's name came from the newest.
+    pub(crate) fn refundable(&self) -> Vec<(u32, Minor)> {
+        self.refundable_without(&[])
+    }
+
+    /// The same if the refunds with those numbers were not sent.
+    pub(crate) fn refundable_without(&self, unsent: &[u32]) -> Vec<(u32, Minor)> {
+        let refunds = || self.payments.iter().filter(|p| p.kind == OperationKind::Refund && !unsent.contains(&p.n));
+        let gone = |p: &PaymentOperation| p.refunded() + p.refunding();
+        let taken_from = |r: &PaymentOperation| r.parent.and_then(|n| self.payment(n)).filter(|p| self.captured_of(p) > 0);
+        let mut nameless: Minor = refunds().filter(|r| taken_from(r).is_none()).map(gone).sum();
+        let mut rests = Vec::new();
+        let mut newest: Vec<_> = self.payments.iter().filter(|p| self.captured_of(p) > 0).collect();
+        // In which order what came in elsewhere was heard of decides nothing.
+        let asked_before = |p: &PaymentOperation| {
+            let asked = |q: &&PaymentOperation| q.is_attempt() && q.origin == OperationOrigin::Engine && q.n < p.n;
+            self.payments.iter().filter(asked).count()
+        };
+        newest.sort_by_cached_key(|p| match p.origin {
+            OperationOrigin::Engine => (asked_before(p), None, p.n),
+            OperationOrigin::Outside | OperationOrigin::Chargeback => (asked_before(p), p.reference.clone(), 0),
+        });
+        for p in newest.into_iter().rev() {
+            let back: Minor = refunds().filter(|r| r.parent == Some(p.n)).map(gone).sum();
+            let rest = (self.captured_of(p) - back).max(0);
+            let taken = rest.min(nameless);
+            nameless -= taken;
+            if rest > taken {
+                rests.push((p.n, rest - taken));
+            }
+        }
+        rests
     }
 
     /// How many units of each SKU the order wants held or committed, SKUs in sorted order: those ordered, neither cancelled
-    /// nor back in the stock, and those that an edit under way would add.
+    /// nor back in the stock; those lost, which others take the place of; and those that an edit under way would add. Of one
+    /// that is completed, what has left; of one that is dead, what was lost.
     pub fn wanted_stock(&self) -> BTreeMap<&Sku, u32> {
         let mut wanted = BTreeMap::new();
         let mut add = |sku, units| {
@@ -171,8 +341,18 @@ impl Order {
             }
         };
         for line in &self.lines {
-            let cancelled = if planted(Bug::CancelledKeepsStock) { 0 } else { line.counters.cancelled };
-            add(&line.sku, line.quantity.saturating_sub(cancelled + line.counters.restocked));
+            let c = line.counters;
+            let cancelled = if planted(Bug::CancelledKeepsStock) { 0 } else { c.cancelled };
+            let units = match self.lifecycle {
+                Lifecycle::Pending | Lifecycle::Confirmed => line.quantity.saturating_sub(cancelled),
+                Lifecycle::Completed => c.shipped,
+                Lifecycle::Cancelling
+                | Lifecycle::Cancelled
+                | Lifecycle::PaymentFailed
+                | Lifecycle::Rejected
+                | Lifecycle::Expired => 0,
+            };
+            add(&line.sku, (units + c.lost).saturating_sub(c.restocked));
         }
         if let Some(edit) = self.open_edit() {
             for (sku, units) in edit.plan.further_units(&self.lines) {
@@ -182,18 +362,28 @@ impl Order {
         wanted
     }
 
-    /// How many units of each SKU have left for good, or need no shipping and are confirmed: what is to be committed. With
+    /// How many units of each SKU have left for good, lost ones among them, or were given out: what is to be committed. With
     /// `at_confirm`, all that is wanted, from confirmation on.
     pub fn stock_to_commit(&self, at_confirm: bool) -> BTreeMap<&Sku, u32> {
         let mut units = BTreeMap::new();
-        if matches!(self.lifecycle, Lifecycle::Confirmed | Lifecycle::Completed) {
-            for line in &self.lines {
-                let all = line.quantity.saturating_sub(line.counters.cancelled);
-                let left = if line.requires_shipping && !at_confirm { line.counters.shipped } else { all };
-                *units.entry(&line.sku).or_insert(0) += left.saturating_sub(line.counters.restocked);
-            }
+        for line in &self.lines {
+            let c = line.counters;
+            let all = at_confirm && self.lifecycle == Lifecycle::Confirmed;
+            let left = if all { line.quantity.saturating_sub(c.cancelled) } else { c.shipped };
+            *units.entry(&line.sku).or_insert(0) += (left + c.lost).saturating_sub(c.restocked);
         }
         units
+    }
+
+    /// Whether anything was ever sent, so that shipping has been used.
+    pub(crate) fn has_left(&self) -> bool {
+        self.shipments.iter().any(|s| s.state.has_left())
+    }
+
+    /// How many units of a SKU have left, or were given out, and are not back in the stock.
+    pub(crate) fn gone_from_stock(&self, sku: &Sku) -> u32 {
+        let of_sku = self.lines.iter().filter(|l| l.sku == *sku);
+        of_sku.map(|l| (l.counters.shipped + l.counters.lost).saturating_sub(l.counters.restocked)).sum()
     }
 
     /// Units of the lines that need shipping.

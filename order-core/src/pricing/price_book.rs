@@ -3,9 +3,9 @@
 use async_trait::async_trait;
 use rust_decimal::Decimal;
 
-use super::{LineShares, Priced, Pricing, PricingRequest};
+use super::{LineShares, Priced, Pricing, PricingError, PricingRequest};
 use crate::allocation::largest_remainder;
-use crate::error::{Error, Rejection, RejectionReason, Violation};
+use crate::error::{Rejection, RejectionReason, Violation};
 use crate::ids::Name;
 use crate::money::{Currency, Minor, Money, rate_of, round_half_up};
 use crate::order::{Claim, PaymentTerms, same_place};
@@ -162,12 +162,12 @@ impl PriceBook {
         Ok(PriceBook { currency, shipping, tax, coupons, payment_methods })
     }
 
-    /// The row for the country and state, else for the country.
-    /// How orders can be paid.
+    /// The payment methods on offer, and when money paid by each is due.
     pub fn payment_methods(&self) -> &[PaymentMethodRule] {
         &self.payment_methods
     }
 
+    /// The row for the country and state, else for the country.
     fn tax_for(&self, country: &str, state: &str) -> Option<&TaxRule> {
         let in_country = || self.tax.iter().filter(|r| same_place(&r.country, country));
         in_country()
@@ -175,7 +175,12 @@ impl PriceBook {
             .or_else(|| in_country().find(|r| r.state.is_none()))
     }
 
-    fn coupon_discount(&self, code: &Name, subtotal: Minor, request: &PricingRequest) -> Result<(Minor, Vec<Claim>), Error> {
+    fn coupon_discount(
+        &self,
+        code: &Name,
+        subtotal: Minor,
+        request: &PricingRequest,
+    ) -> Result<(Minor, Vec<Claim>), PricingError> {
         let invalid = || Rejection::new(RejectionReason::CouponInvalid, format!("coupon {code} is unknown or not valid now"));
         let rule = self.coupons.iter().find(|r| r.code == *code).ok_or_else(invalid)?;
         if rule.from.is_some_and(|t| request.now < t) || rule.until.is_some_and(|t| request.now >= t) {
@@ -197,12 +202,12 @@ impl PriceBook {
     }
 }
 
-fn too_large() -> Error {
-    Error::invalid("items", "the order's amounts are too large")
+fn too_large() -> PricingError {
+    PricingError::invalid("items", "the order's amounts are too large")
 }
 
 /// The tax on `base` and whether it is added: (added, included).
-fn tax_on(base: Minor, rule: Option<&TaxRule>) -> Result<(Minor, Minor), Error> {
+fn tax_on(base: Minor, rule: Option<&TaxRule>) -> Result<(Minor, Minor), PricingError> {
     match rule {
         None => Ok((0, 0)),
         Some(r) if r.inclusive => {
@@ -217,7 +222,7 @@ fn tax_on(base: Minor, rule: Option<&TaxRule>) -> Result<(Minor, Minor), Error> 
 
 #[async_trait]
 impl Pricing for PriceBook {
-    async fn price(&self, request: &PricingRequest) -> Result<Priced, Error> {
+    async fn price(&self, request: &PricingRequest) -> Result<Priced, PricingError> {
         let subtotal: Minor = request.lines.iter().map(|l| l.subtotal).sum();
         let needs_shipping = request.lines.iter().any(|l| l.requires_shipping);
         let mut violations = Vec::new();
@@ -250,7 +255,7 @@ impl Pricing for PriceBook {
             ));
         }
         let (Some(terms), true) = (terms, violations.is_empty()) else {
-            return Err(Error::Invalid(violations));
+            return Err(PricingError::Invalid(violations));
         };
         let (discount, claims) = match &request.coupon {
             Some(code) => self.coupon_discount(code, subtotal, request)?,
@@ -258,7 +263,7 @@ impl Pricing for PriceBook {
         };
 
         let weights: Vec<Minor> = request.lines.iter().map(|l| l.subtotal).collect();
-        let tax_rule = self.tax_for(&request.country, &request.state);
+        let tax_rule = self.tax_for(request.country(), request.state());
         let lines = largest_remainder(discount, &weights)
             .into_iter()
             .zip(&request.lines)
@@ -266,7 +271,7 @@ impl Pricing for PriceBook {
                 let (tax, tax_included) = tax_on(line.subtotal - coupon, tax_rule)?;
                 Ok(LineShares { coupon, tax, tax_included })
             })
-            .collect::<Result<_, Error>>()?;
+            .collect::<Result<_, PricingError>>()?;
         let shipping = match shipping_rule.filter(|_| needs_shipping) {
             Some(rule) if rule.free_from.is_none_or(|from| subtotal - discount < from) => rule.price,
             _ => 0,
@@ -275,7 +280,7 @@ impl Pricing for PriceBook {
         Ok(Priced { lines, shipping, shipping_tax, shipping_tax_included, terms, claims })
     }
 
-    async fn terms(&self, method: &Name) -> Result<Option<PaymentTerms>, Error> {
+    async fn terms(&self, method: &Name) -> Result<Option<PaymentTerms>, PricingError> {
         Ok(self.payment_methods.iter().find(|r| r.method == *method).map(|r| r.due))
     }
 
@@ -295,8 +300,10 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::ids::UserId;
+    use crate::ids::{ProductId, UserId};
+    use crate::order::Address;
     use crate::pricing::PricingLine;
+    use crate::text::Private;
 
     fn name(text: &str) -> Name {
         text.parse().unwrap()
@@ -336,15 +343,36 @@ mod tests {
         try_book(vec![shipping(490, Some(5000))], tax, coupons).unwrap()
     }
 
+    fn to(country: &str, state: &str) -> Private<Address> {
+        Private(Some(Address {
+            first_name: "Sample".into(),
+            last_name: "Customer".into(),
+            address_line1: "1 Market Street".into(),
+            address_line2: None,
+            city: "San Francisco".into(),
+            state: state.into(),
+            postal_code: "94105".into(),
+            country: country.into(),
+            phone: None,
+            email: None,
+        }))
+    }
+
     /// An order of lines with these subtotals, to be sent to California by the standard method.
     fn order(subtotals: &[Minor]) -> PricingRequest {
-        let line = |&subtotal: &Minor| PricingLine { sku: "A".parse().unwrap(), quantity: 1, subtotal, requires_shipping: true };
+        let line = |&subtotal: &Minor| PricingLine {
+            product: ProductId::from_bytes([1; 16]),
+            variant: None,
+            sku: "A".parse().unwrap(),
+            quantity: 1,
+            subtotal,
+            requires_shipping: true,
+        };
         PricingRequest {
             user: UserId::from_bytes([7; 16]),
             currency: Currency::USD,
             lines: subtotals.iter().map(line).collect(),
-            country: "US".into(),
-            state: "CA".into(),
+            to: to("US", "CA"),
             shipping_method: Some(name("STANDARD")),
             payment_method: name("CARD"),
             coupon: None,
@@ -356,7 +384,7 @@ mod tests {
         PricingRequest { coupon: Some(name(code)), ..order(subtotals) }
     }
 
-    fn price(book: &PriceBook, request: &PricingRequest) -> Result<Priced, Error> {
+    fn price(book: &PriceBook, request: &PricingRequest) -> Result<Priced, PricingError> {
         book.price(request).now_or_never().expect("a price book waits for nothing")
     }
 
@@ -369,16 +397,16 @@ mod tests {
         priced.lines.iter().map(of).collect()
     }
 
-    fn rejection(answer: Result<Priced, Error>) -> RejectionReason {
+    fn rejection(answer: Result<Priced, PricingError>) -> RejectionReason {
         match answer {
-            Err(Error::Rejected(rejection)) => rejection.reason,
+            Err(PricingError::Rejected(rejection)) => rejection.reason,
             other => panic!("expected a rejection, got {other:?}"),
         }
     }
 
-    fn fields(answer: Result<Priced, Error>) -> Vec<String> {
+    fn fields(answer: Result<Priced, PricingError>) -> Vec<String> {
         match answer {
-            Err(Error::Invalid(violations)) => violations.into_iter().map(|v| v.field).collect(),
+            Err(PricingError::Invalid(violations)) => violations.into_iter().map(|v| v.field).collect(),
             other => panic!("expected violations, got {other:?}"),
         }
     }
@@ -461,7 +489,7 @@ mod tests {
             ("DE", "", 0),
             ("FR", "CA", 0),
         ] {
-            let request = PricingRequest { country: country.into(), state: state.into(), ..order(&[100]) };
+            let request = PricingRequest { to: to(country, state), ..order(&[100]) };
             assert_eq!(column(&priced(&book, &request), |l| l.tax), [added], "{country} {state}");
         }
     }

@@ -40,12 +40,16 @@ impl Order {
 pub struct EditRequest {
     /// New lines, at today's prices. A product that the order has already gets a line of its own.
     pub add: Vec<ItemInput>,
-    /// Lines that are to have another quantity: the new total, 1..=10,000. Further units cost what the line's units cost.
+    /// Lines that are to have another quantity, 1..=10,000: what the customer is to have, so units that are cancelled or
+    /// came back do not count. Further units cost what the line's units cost.
     pub set: Vec<(LineRef, i64)>,
     /// Lines that are to go.
     pub remove: Vec<LineRef>,
     /// Where the goods go now, perhaps with other tax and another price of shipping.
     pub shipping_address: Option<AddressInput>,
+    /// How the order is sent from now on; as it was if none. Needed by goods for an order that had nothing to send, and
+    /// where the order's own method is not offered any more.
+    pub shipping_method: Option<String>,
     /// How a difference is paid; as the order was if none.
     pub payment_method: Option<String>,
     /// What the payment provider gave the client to pay with.
@@ -60,6 +64,7 @@ impl std::fmt::Debug for EditRequest {
             .field("add", &self.add)
             .field("set", &self.set)
             .field("remove", &self.remove)
+            .field("shipping_method", &self.shipping_method)
             .field("payment_method", &self.payment_method)
             .finish_non_exhaustive()
     }
@@ -74,6 +79,8 @@ pub struct ValidEdit {
     pub set: Vec<(LineRef, u32)>,
     /// Where the goods go now.
     pub shipping_address: Option<Address>,
+    /// How the order is sent from now on.
+    pub shipping_method: Option<Name>,
     /// How a difference is paid.
     pub payment_method: Option<Name>,
     /// What the payment provider gave the client to pay with.
@@ -103,19 +110,22 @@ impl EditRequest {
                 check.wrong("set", format!("names line {line} twice: name each line once"));
             }
         }
-        if add.is_empty() && set.is_empty() && self.shipping_address.is_none() && check.0.is_empty() {
-            check.wrong("add", "is empty, and nothing is set, removed or readdressed: say what is to change");
+        let shipping_method = check.name("shipping_method", self.shipping_method.as_deref().unwrap_or_default());
+        let empty = add.is_empty() && set.is_empty() && self.shipping_address.is_none() && shipping_method == Some(None);
+        if empty && check.0.is_empty() {
+            check.wrong("add", "is empty, and nothing is set, removed, readdressed or sent otherwise: say what is to change");
         }
         let address = self.shipping_address.as_ref().map(|address| check.address(AddressType::Shipping, address));
         let payment_method = check.name("payment_method", self.payment_method.as_deref().unwrap_or_default());
         let token = given(&self.payment_token);
         let return_url = given(&self.return_url);
         check.paying(token, return_url);
-        match (check.0.is_empty(), payment_method) {
-            (true, Some(payment_method)) => Ok(ValidEdit {
+        match (check.0.is_empty(), shipping_method, payment_method) {
+            (true, Some(shipping_method), Some(payment_method)) => Ok(ValidEdit {
                 add,
                 set,
                 shipping_address: address.flatten(),
+                shipping_method,
                 payment_method,
                 token: Private(token.map(Into::into)),
                 return_url: Private(return_url.map(Into::into)),

@@ -1,10 +1,15 @@
 //! Bad input and what it is answered.
 
 use super::*;
+use crate::time::Timestamp;
 
 const USER: &str = "3f2c8f0e-6b1d-4c58-9a0e-3b6a2f0c1d11";
 const PRODUCT: &str = "7b0c1d11-6b1d-4c58-9a0e-3b6a2f0c1d22";
 const CARD: &str = "4111 1111 1111 1111";
+
+fn hold(kind: &str, blocks: &str, until: Option<HoldEnd>) -> HoldInput {
+    HoldInput { kind: kind.into(), blocks: blocks.into(), until }
+}
 
 fn item(quantity: i64) -> ItemInput {
     ItemInput { product_id: PRODUCT.into(), variant_id: None, quantity }
@@ -225,12 +230,12 @@ fn requests_for_the_same_order_have_the_same_hash() {
         assert_eq!(valid(change).request_hash(), hash);
     }
     // Stored for ever, so it must not change by accident.
-    assert_eq!(hash.to_string(), "7eaa9a79-e4c8-5bbf-9788-7862a1c34713");
+    assert_eq!(hash.to_string(), "61608e73-859e-5c98-a125-54be0e6976f2");
 }
 
 #[test]
 fn requests_for_different_orders_have_different_hashes() {
-    let different: [fn(&mut PlaceRequest); 17] = [
+    let different: [fn(&mut PlaceRequest); 25] = [
         |_| {},
         |r| r.user_id = PRODUCT.into(),
         |r| r.items[0].product_id = USER.into(),
@@ -248,7 +253,15 @@ fn requests_for_different_orders_have_different_hashes() {
         |r| shipping(|a| a.phone = Some("1".into()))(r),
         |r| shipping(|a| a.address_line2 = Some("1".into()))(r),
         |r| r.billing_address = Some(AddressInput { address_type: String::new(), city: "Paris".into(), ..address() }),
+        |r| r.holds = vec![hold("review", "", None)],
+        |r| r.holds = vec![hold("review", "ship", None)],
+        |r| r.holds = vec![hold("review", "", Some(HoldEnd::At(Timestamp::from_micros(60_000_000))))],
+        |r| r.holds = vec![hold("review", "", Some(HoldEnd::After(std::time::Duration::from_secs(60))))],
+        |r| r.metadata = BTreeMap::from([("a".into(), "b".into())]),
+        |r| r.metadata = BTreeMap::from([("ab".into(), "c".into())]),
+        |r| r.external_ref = Some("a".into()),
+        |r| r.external_ref = Some("d".into()),
     ];
-    let hashes: std::collections::BTreeSet<Uuid> = different.iter().map(|change| valid(change).request_hash()).collect();
+    let hashes: std::collections::BTreeSet<uuid::Uuid> = different.iter().map(|change| valid(change).request_hash()).collect();
     assert_eq!(hashes.len(), different.len());
 }

@@ -6,22 +6,27 @@ use async_trait::async_trait;
 use uuid::Uuid;
 
 use super::CallError;
-use crate::ids::{OrderId, Reference, Sku};
+use crate::ids::{OrderId, Reference, Sku, UserId};
+use crate::number::OrderNumber;
+use crate::order::Address;
+use crate::text::Private;
 
-/// What an inventory can do. The embedded shop can do everything; the platform's inventory none of it.
+/// What an inventory can do. The embedded shop can do everything; the platform's inventory none of it. The engine believes it:
+/// whoever claims less than the service can is slower at the worst, whoever claims more holds units that nobody knows of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct InventoryCapabilities {
-    /// A reserve repeated under its key makes no second hold.
+    /// A reserve repeated under its key makes no second hold, and the keys of commits and releases are honoured too (clause 3).
     pub repeat_reserve: bool,
-    /// A hold can be looked up by the key it was asked for under. Without it a look-up may answer
+    /// A hold can be looked up by the key it was asked for under (clause 5). Without it a look-up may answer
     /// [`HoldLookup::Undecidable`].
     pub look_up: bool,
-    /// Committed units can be released again.
+    /// Committed units can be released again (clause 11).
     pub release_committed: bool,
     /// Part of a hold can be committed or given back, each part under a key of its own: such a service honours the keys
-    /// of commits and releases. Without it a hold is committed or given back as a whole.
+    /// of commits and releases. Without it a hold is committed or given back as a whole (clause 10).
     pub partial: bool,
-    /// For how long a key is remembered; for ever if `None`.
+    /// For how long a key is remembered; for ever if `None` (clause 4).
     pub key_lifetime: Option<Duration>,
 }
 
@@ -37,6 +42,40 @@ impl InventoryCapabilities {
         partial: false,
         key_lifetime: None,
     };
+    /// Keys are honoured for 24 hours, and nothing can be looked up by them, divided, or taken back: a warehouse behind a
+    /// gateway that remembers its answers.
+    pub const KEYS_FOR_A_DAY: InventoryCapabilities = InventoryCapabilities {
+        repeat_reserve: true,
+        key_lifetime: Some(Duration::from_secs(24 * 60 * 60)),
+        ..InventoryCapabilities::PLATFORM
+    };
+    /// No key is honoured, and a hold can be looked up by its key, such as by a reference that the warehouse keeps with it.
+    pub const LOOK_UP_ONLY: InventoryCapabilities = InventoryCapabilities { look_up: true, ..InventoryCapabilities::PLATFORM };
+
+    /// The same, honouring repeated requests or not.
+    pub const fn with_repeat_reserve(self, repeat_reserve: bool) -> Self {
+        InventoryCapabilities { repeat_reserve, ..self }
+    }
+
+    /// The same, finding holds by their keys or not.
+    pub const fn with_look_up(self, look_up: bool) -> Self {
+        InventoryCapabilities { look_up, ..self }
+    }
+
+    /// The same, taking back committed units or not.
+    pub const fn with_release_committed(self, release_committed: bool) -> Self {
+        InventoryCapabilities { release_committed, ..self }
+    }
+
+    /// The same, dividing holds or not.
+    pub const fn with_partial(self, partial: bool) -> Self {
+        InventoryCapabilities { partial, ..self }
+    }
+
+    /// The same, remembering keys for so long; for ever if `None`.
+    pub const fn with_key_lifetime(self, key_lifetime: Option<Duration>) -> Self {
+        InventoryCapabilities { key_lifetime, ..self }
+    }
 }
 
 /// How much there is of a SKU.
@@ -55,16 +94,39 @@ pub struct ReserveRequest {
     pub key: Uuid,
     /// The order.
     pub order: OrderId,
+    /// The order's number.
+    pub number: OrderNumber,
+    /// The customer.
+    pub user: UserId,
     /// What.
     pub sku: Sku,
     /// How many units, at least 1.
     pub quantity: u32,
     /// How long the hold should live where holds lapse by themselves.
     pub lifetime: Duration,
+    /// Where the goods go, for inventories that choose a warehouse by it; absent once the order was redacted. It can still
+    /// change until they leave: the one of the commit counts.
+    pub destination: Private<Address>,
+}
+
+impl ReserveRequest {
+    /// A request without a destination.
+    pub fn new(
+        key: Uuid,
+        order: OrderId,
+        number: OrderNumber,
+        user: UserId,
+        sku: Sku,
+        quantity: u32,
+        lifetime: Duration,
+    ) -> Self {
+        ReserveRequest { key, order, number, user, sku, quantity, lifetime, destination: Private(None) }
+    }
 }
 
 /// A hold as the inventory describes it.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct HoldAnswer {
     /// The inventory's name for it. Empty is malformed.
     pub reference: String,
@@ -73,6 +135,23 @@ pub struct HoldAnswer {
     pub quantity: u32,
     /// How long it lives (expires − created, by the service's clock); `None` if it does not lapse.
     pub lifetime: Option<Duration>,
+}
+
+impl HoldAnswer {
+    /// A hold of so many units that does not lapse.
+    pub fn new(reference: impl Into<String>, quantity: u32) -> Self {
+        HoldAnswer { reference: reference.into(), quantity, lifetime: None }
+    }
+
+    /// The same, under another name.
+    pub fn reference(self, reference: impl Into<String>) -> Self {
+        HoldAnswer { reference: reference.into(), ..self }
+    }
+
+    /// The same, lapsing after that long; never if `None`.
+    pub fn lifetime(self, lifetime: impl Into<Option<Duration>>) -> Self {
+        HoldAnswer { lifetime: lifetime.into(), ..self }
+    }
 }
 
 /// A request to commit units of a hold, or to give them back.
@@ -84,13 +163,16 @@ pub struct HoldRequest {
     pub reserve_key: Uuid,
     /// The order.
     pub order: OrderId,
+    /// The order's number.
+    pub number: OrderNumber,
     /// What is held.
     pub sku: Sku,
     /// How many units of the hold to commit or to give back, at least 1. Unless the service can do parts
     /// ([`InventoryCapabilities::partial`]), all that is left of it: all units still held or, with `committed`, all that
     /// were committed and not given back since.
     pub quantity: u32,
-    /// The inventory's name for the hold, if it gave one.
+    /// The inventory's name for the hold. Absent if it was never heard: of a hold that a look-up found committed already, or
+    /// that an operator found. [`reserve_key`](HoldRequest::reserve_key) names it always.
     pub reference: Option<Reference>,
     /// Of a release: whether the units had been committed before. Then they return to the stock; without it they are units
     /// still held. False in a commit. Services that cannot release committed units
@@ -99,6 +181,26 @@ pub struct HoldRequest {
     /// Whether this very request may have reached the service before. For a service that does not honour keys "already
     /// done" is a success then; one that does knows by the key.
     pub repeat: bool,
+    /// Of a commit: where the goods go. Absent once the order was redacted, and in a release.
+    pub destination: Private<Address>,
+}
+
+impl HoldRequest {
+    /// A request that was never sent, about all units of the hold that `reserve` made.
+    pub fn new(key: Uuid, reserve: &ReserveRequest) -> Self {
+        HoldRequest {
+            key,
+            reserve_key: reserve.key,
+            order: reserve.order,
+            number: reserve.number,
+            sku: reserve.sku.clone(),
+            quantity: reserve.quantity,
+            reference: None,
+            committed: false,
+            repeat: false,
+            destination: Private(None),
+        }
+    }
 }
 
 /// What a look-up found.
@@ -120,22 +222,90 @@ pub enum HoldLookup {
 
 /// The inventory: stock that can be held, committed and given back.
 ///
-/// Where keys are honoured, a commit or release repeated under its key gets the answer that the first one got and has no
-/// second effect, whatever happened to the hold meanwhile; under another key it is another request. Asking for more units
-/// than are there is a definite refusal, and moves none.
+/// # Contract
+///
+/// Every clause has tests of its number in `order_core::testkit`, which any adapter can run against a mock or a sandbox.
+///
+/// **Answers**
+///
+/// 1. *Did it happen?* Every `Err` answers that one question, by the table at [`CallError`]. A lost answer, a time-out after
+///    sending, and every failure inside the service are [`CallError::Unknown`]; an inventory that reports a lost race for the
+///    last units as such a failure is `Unknown` too. Where no connection came about it is [`CallError::NotDone`], or `Unknown`,
+///    never a refusal.
+/// 2. *A shortage* is [`CallError::Refused`], with the number of units there are if the service says so; an unknown SKU likewise.
+///    A reserve holds all units it asks for, or none. [`check`](InventoryService::check) answers a row for each SKU in the order
+///    asked, 0 for an unknown one, and proves nothing.
+///
+/// **Keys**
+///
+/// 3. *Repeating*, where [`repeat_reserve`](InventoryCapabilities::repeat_reserve) is claimed: a request that comes again under its
+///    key, later or at the same time, has one effect. A reserve answers the same hold; a commit or release answers what it answered
+///    first, whatever happened to the hold meanwhile. Under another key it is another request. Where it is not claimed, a reserve
+///    is never sent again unless the first one is proven not to have happened, and a commit or release that says
+///    [`repeat`](HoldRequest::repeat) is `Ok` if it is done already, refused if it says it is the first.
+/// 4. *Key lifetime*: a key is honoured at least for [`key_lifetime`](InventoryCapabilities::key_lifetime) from its first use,
+///    for ever if that is `None`. Claim less than the service promises, never more.
+/// 5. *Looking up*, where [`look_up`](InventoryCapabilities::look_up) is claimed: a hold is found by its reserve's key, as it is
+///    now and under the reference it was answered with, **from the moment it was made**, whether or not that was answered.
+///    [`HoldLookup::Absent`] is taken as proof that there is none once every earlier call is over for good
+///    ([`call_deadline`](crate::policy::Policy::call_deadline) and [`settle_margin`](crate::policy::Policy::settle_margin), 10
+///    seconds by default), and the units are asked for again under another key. So an index that lags will not do, and a failed
+///    look-up is an `Err`. Looking changes nothing. Where it is not claimed, a look-up answers `Absent` only if that is certain
+///    (fewer units of the SKU are held than were asked for), and else [`HoldLookup::Undecidable`].
+/// 6. *Being dropped*: at the call deadline the future is dropped, at whatever point it waits, and counts as `Unknown`.
+///    Repeating the request under its key then has one effect all the same.
+///
+/// **Operations**
+///
+/// 7. *Holds* have a reference that is theirs for ever, at most 255 characters of one line and never empty, exactly as many units
+///    as were asked for, and a lifetime from the moment they were made. Two reserves are two holds.
+/// 8. *Committing* takes held units out of the stock for good. More than are still held is refused and moves none, and so is
+///    committing a hold that does not exist, was given back or has lapsed.
+/// 9. *Giving back* makes held units available again. More than are still held is refused and moves none. Nobody gives back a
+///    hold that was never made, but a release may overtake its reserve: refused, or `Ok` with the reserve refused from then on.
+/// 10. *Parts*, where [`partial`](InventoryCapabilities::partial) is claimed: any number of them, each under a key of its own, are
+///     committed and given back until nothing is left. Where it is not, requests are about all that is left.
+/// 11. *Committed units* return to the stock where [`release_committed`](InventoryCapabilities::release_committed) is claimed and
+///     [`committed`](HoldRequest::committed) says so: no more than were committed, and in parts where parts are claimed.
+/// 12. *Lapsing*: a hold whose answer names a lifetime is over when that ends, its units are available again, and a look-up
+///     answers [`HoldLookup::Expired`]. One that names none stays until it is committed or given back.
 #[async_trait]
 pub trait InventoryService: Send + Sync {
-    /// What the service can do.
+    /// What the service can do. The same every time.
     fn capabilities(&self) -> InventoryCapabilities;
-    /// How much there is of each SKU, in the order asked. Advisory: only a hold proves anything. An unknown SKU has 0.
+    /// Tells how much there is of each SKU, in the order asked. Advisory: only a hold proves anything.
     async fn check(&self, skus: &[Sku]) -> Result<Vec<Availability>, CallError>;
     /// Holds units of one SKU, all or none.
     async fn reserve(&self, request: &ReserveRequest) -> Result<HoldAnswer, CallError>;
-    /// Takes held units out of the stock. Refused if fewer are still held.
+    /// Takes held units out of the stock.
     async fn commit(&self, request: &HoldRequest) -> Result<(), CallError>;
     /// Gives back units that are still held or, where the service can and the request says so, that were committed.
-    /// Refused if there are fewer.
     async fn release(&self, request: &HoldRequest) -> Result<(), CallError>;
-    /// What became of a reserve.
+    /// Tells what became of a reserve.
     async fn look_up(&self, request: &ReserveRequest) -> Result<HoldLookup, CallError>;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn presets_are_what_they_are_called() {
+        let (none, all) = (InventoryCapabilities::PLATFORM, InventoryCapabilities::IDEAL);
+        let day = Some(Duration::from_secs(86_400));
+        assert_eq!(none.with_repeat_reserve(true).with_key_lifetime(day), InventoryCapabilities::KEYS_FOR_A_DAY);
+        assert_eq!(none.with_look_up(true), InventoryCapabilities::LOOK_UP_ONLY);
+        let everything = none.with_repeat_reserve(true).with_look_up(true).with_release_committed(true).with_partial(true);
+        assert_eq!(everything, all);
+    }
+
+    #[test]
+    fn a_hold_lapses_only_if_it_says_so() {
+        let minute = Duration::from_secs(60);
+        let hold = HoldAnswer::new("hold-1", 3);
+        assert_eq!((hold.reference.as_str(), hold.quantity, hold.lifetime), ("hold-1", 3, None));
+        let hold = hold.lifetime(minute).reference("hold-2");
+        assert_eq!((hold.reference.as_str(), hold.lifetime), ("hold-2", Some(minute)));
+        assert_eq!(hold.lifetime(None).lifetime, None);
+    }
 }

@@ -2,8 +2,14 @@
 //!
 //! An adapter says what its service can do (capabilities), and of every failed call whether it happened ([`CallError`]).
 //! [`crate::machine::next`] plans with both. Adapters keep deadlines of their own or rely on the manager's: a call that
-//! is not answered within [`crate::policy::Policy::call_deadline`] counts as [`CallError::Unknown`].
+//! is not answered within [`crate::policy::Policy::call_deadline`] counts as [`CallError::Unknown`], and its future is
+//! dropped; so does one that panics.
+//!
+//! [`PaymentService`] and [`InventoryService`] have contracts in numbered clauses. The feature `testkit` has a suite for each,
+//! with tests of those numbers, that any adapter can run against a mock or a sandbox: an adapter that promises what its service
+//! does not keep charges customers twice, and nothing else can notice in time.
 
+mod error;
 mod forward;
 mod inventory;
 mod payment;
@@ -14,6 +20,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use uuid::Uuid;
 
+pub use error::CallError;
 pub use inventory::{Availability, HoldAnswer, HoldLookup, HoldRequest, InventoryCapabilities, InventoryService, ReserveRequest};
 pub use payment::{AttemptRequest, FollowUpRequest, PaymentAnswer, PaymentCapabilities, PaymentLookup, PaymentService};
 
@@ -22,7 +29,7 @@ use crate::money::Money;
 use crate::number::OrderNumber;
 use crate::order::NoticeKind;
 
-/// Which service.
+/// Which service: one of the five, or [`Pricing`](crate::pricing::Pricing), which is asked in the same way.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[allow(missing_docs, reason = "named after the services")]
 pub enum ServiceName {
@@ -31,6 +38,7 @@ pub enum ServiceName {
     User,
     Payment,
     Notification,
+    Pricing,
 }
 
 impl fmt::Display for ServiceName {
@@ -41,56 +49,8 @@ impl fmt::Display for ServiceName {
             ServiceName::User => "user",
             ServiceName::Payment => "payment",
             ServiceName::Notification => "notification",
+            ServiceName::Pricing => "pricing",
         })
-    }
-}
-
-/// Why a call has no good answer. It says one thing: did the call happen?
-#[derive(Debug, Clone, thiserror::Error)]
-pub enum CallError {
-    /// A definite no for a business reason: asking again under the same key would answer the same.
-    #[error("refused: {code}")]
-    Refused {
-        /// The service's reason, stable and free of personal data.
-        code: String,
-        /// For stock: how many units there are, if the service said so.
-        available: Option<u32>,
-    },
-    /// It provably did not happen: safe to repeat.
-    #[error("not done: {message}")]
-    NotDone {
-        /// What went wrong, for operators.
-        message: String,
-    },
-    /// It may have happened.
-    #[error("outcome unknown: {message}")]
-    Unknown {
-        /// What went wrong, for operators.
-        message: String,
-        /// Whether the service answered something that makes no sense, which a person must look at.
-        malformed: bool,
-    },
-}
-
-impl CallError {
-    /// A definite no.
-    pub fn refused(code: impl Into<String>) -> Self {
-        CallError::Refused { code: code.into(), available: None }
-    }
-
-    /// It provably did not happen.
-    pub fn not_done(message: impl Into<String>) -> Self {
-        CallError::NotDone { message: message.into() }
-    }
-
-    /// It may have happened.
-    pub fn unknown(message: impl Into<String>) -> Self {
-        CallError::Unknown { message: message.into(), malformed: false }
-    }
-
-    /// It was answered, and the answer makes no sense.
-    pub fn malformed(message: impl Into<String>) -> Self {
-        CallError::Unknown { message: message.into(), malformed: true }
     }
 }
 
@@ -131,6 +91,13 @@ pub struct ProductVariant {
 }
 
 /// The product service: what can be ordered, and at which price.
+///
+/// # Contract
+///
+/// 1. *A product* comes with the id that was asked for, a price above zero and, while it is reduced, a discount price that is
+///    not negative and below the price; its variants likewise. Amounts are minor units of their currency.
+/// 2. *Nothing found* is `Ok(None)`, and only that: a service that is down, or that refuses the caller, is an `Err`. Reading has
+///    no effect, so [`CallError::NotDone`] and [`CallError::Unknown`] mean the same here.
 #[async_trait]
 pub trait ProductService: Send + Sync {
     /// The product with `id`; `None` if there is none.
@@ -155,6 +122,12 @@ impl fmt::Debug for User {
 }
 
 /// The user service: who may order.
+///
+/// # Contract
+///
+/// 1. *A user* comes with the id that was asked for and the account's status as the service has it, unabridged: which ones may
+///    order is the policy's business.
+/// 2. *Nothing found* is `Ok(None)`, and only that: a service that is down, or that refuses the caller, is an `Err`.
 #[async_trait]
 pub trait UserService: Send + Sync {
     /// The user with `id`; `None` if there is none.
@@ -179,6 +152,13 @@ pub struct Notification {
 }
 
 /// The notification service: tells customers, at least once per event, deduplicated by event id.
+///
+/// # Contract
+///
+/// 1. *Told once*: the same event is asked for again after a lost answer, and is `Ok` again. A service that can, tells the
+///    customer only the first time, by the event id.
+/// 2. *`Ok` is a promise*: the notice will be told without being asked for again. Whatever else happens is an `Err`, after which
+///    it is asked for again until it is `Ok`; later notices of the same order wait.
 #[async_trait]
 pub trait NotificationService: Send + Sync {
     /// Whether there is anyone to tell; if not, notices are marked as told without a call.
@@ -251,6 +231,27 @@ pub struct DynClients {
     pub user: Arc<dyn UserService>,
     pub payment: Arc<dyn PaymentService>,
     pub notification: Arc<dyn NotificationService>,
+}
+
+impl DynClients {
+    /// One that stands for all five services, such as the embedded shop, so that single ones can be replaced:
+    ///
+    /// ```
+    /// # use std::sync::Arc;
+    /// # use order_core::services::*;
+    /// # fn example<T>(shop: Arc<T>, payment: Arc<dyn PaymentService>) -> DynClients
+    /// # where
+    /// #     T: InventoryService + ProductService + UserService + PaymentService + NotificationService + 'static,
+    /// # {
+    /// DynClients { payment, ..DynClients::all(shop) }
+    /// # }
+    /// ```
+    pub fn all<T>(one: Arc<T>) -> Self
+    where
+        T: InventoryService + ProductService + UserService + PaymentService + NotificationService + 'static,
+    {
+        DynClients { inventory: one.clone(), product: one.clone(), user: one.clone(), payment: one.clone(), notification: one }
+    }
 }
 
 impl Clients for DynClients {

@@ -70,6 +70,15 @@ pub struct KeyRecord {
     pub order: OrderId,
 }
 
+/// Where a command key was used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct KeyUse {
+    /// The journal row that carries it.
+    pub seq: u64,
+    /// The hash beside it.
+    pub hash: Uuid,
+}
+
 /// A changeset that was applied.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Committed {
@@ -85,9 +94,9 @@ pub enum CommitError {
     /// The idempotency key names an order already.
     #[error("idempotency key is taken by order {}", .0.order)]
     KeyTaken(Box<KeyRecord>),
-    /// The order's journal has a row with that command key: the command was applied before.
-    #[error("command key is taken")]
-    CommandKeyTaken,
+    /// The order's journal has a row with that command key: the command was applied before, or another was.
+    #[error("command key is taken by journal row {}", .0.seq)]
+    CommandKeyTaken(KeyUse),
     /// The lease is no longer ours.
     #[error("the lease on the order's work was lost")]
     Fenced,

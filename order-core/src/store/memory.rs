@@ -11,12 +11,12 @@ use uuid::Uuid;
 
 use super::{
     Changeset, ClaimChange, ClaimRequest, Claimed, CommitError, Committed, Cursor, DumpQuery, Dumped, FeedPage, FeedQuery,
-    JournalQuery, KeyMethod, KeyRecord, ListQuery, Loaded, OrderPage, OrderRef, OrderStore, Peek, SortKey, StoreError,
+    JournalQuery, KeyMethod, KeyRecord, KeyUse, ListQuery, Loaded, OrderPage, OrderRef, OrderStore, Peek, SortKey, StoreError,
     StoreErrorKind, Tries, WorkChange, WorkItem, WorkSummary,
 };
 use crate::ids::{ChangesetId, IdempotencyKey, OrderId, UserId};
 use crate::number::OrderNumber;
-use crate::order::{Event, JournalRow, Order};
+use crate::order::{CommandKey, Event, JournalRow, Order};
 use crate::planted::{Bug, planted};
 use crate::runtime::Clock;
 use crate::text::Private;
@@ -143,8 +143,8 @@ impl State {
         if let Some(record) = key.as_ref().and_then(|key| self.keys.get(&(key.user, key.method, key.key.clone()))) {
             return Err(CommitError::KeyTaken(Box::new(record.clone())));
         }
-        if command_key_taken(row, &journal) {
-            return Err(CommitError::CommandKeyTaken);
+        if let Some(used) = command_key_use(row, &journal) {
+            return Err(CommitError::CommandKeyTaken(used));
         }
         let item = row.and_then(|row| row.work.as_ref());
         let lease = work.fence();
@@ -277,9 +277,9 @@ impl State {
             let Some(Row { order, work: Some(item), .. }) = self.orders.get_mut(&id) else { continue };
             unindex(&mut self.leases, item.leased_until, id);
             self.leases.insert((until, id));
-            item.fence = Some(request.fence);
+            let taken_over = item.fence.replace(request.fence).is_some();
             item.leased_until = Some(until);
-            item.runs = item.runs.saturating_add(1);
+            item.taken_over = taken_over;
             item.revision += 1;
             claimed.push(Claimed { order: Arc::clone(order), work: item.clone() });
         }
@@ -346,11 +346,14 @@ fn unindex(index: &mut TimeIndex, time: Option<Timestamp>, order: OrderId) {
     }
 }
 
-fn command_key_taken(row: Option<&Row>, journal: &[JournalRow]) -> bool {
+/// Where the first key of the new rows that is taken was used.
+fn command_key_use(row: Option<&Row>, journal: &[JournalRow]) -> Option<KeyUse> {
     let stored = row.map_or(&[][..], |row| &row.journal);
-    journal.iter().enumerate().any(|(i, new)| {
-        let mut others = stored.iter().chain(&journal[..i]);
-        new.command_key.is_some() && others.any(|old| old.command_key == new.command_key)
+    journal.iter().enumerate().find_map(|(i, new)| {
+        let CommandKey { key, hash: _ } = new.command_key.as_ref()?;
+        let of_key = |old: &&JournalRow| old.command_key.as_ref().is_some_and(|old| old.key == *key);
+        let used = stored.iter().chain(&journal[..i]).find(of_key)?;
+        used.command_key.as_ref().map(|CommandKey { key: _, hash }| KeyUse { seq: used.seq, hash: *hash })
     })
 }
 
@@ -362,6 +365,7 @@ fn forget_private(event: &mut Event) {
             placed.notes = Private(None);
             placed.token = Private(None);
             placed.return_url = Private(None);
+            placed.metadata = Private(None);
         }
         Event::Imported(imported) => {
             imported.addresses = Private(None);
@@ -397,8 +401,15 @@ fn told_up_to(order: &mut Arc<Order>, notified: u64) {
 /// Every change raises the revision, even a waking that finds the item due sooner: what the holder of the lease read
 /// before it is out of date.
 fn work_after(change: WorkChange, item: Option<WorkItem>, now: Timestamp) -> Option<WorkItem> {
-    let mut item =
-        item.unwrap_or(WorkItem { due: None, fence: None, leased_until: None, revision: 0, runs: 0, tries: Tries::default() });
+    let mut item = item.unwrap_or(WorkItem {
+        due: None,
+        fence: None,
+        leased_until: None,
+        revision: 0,
+        taken_over: false,
+        runs: 0,
+        tries: Tries::default(),
+    });
     item.revision += 1;
     match change {
         WorkChange::Keep => item.revision -= 1,
@@ -406,8 +417,13 @@ fn work_after(change: WorkChange, item: Option<WorkItem>, now: Timestamp) -> Opt
             item.due = Some(due);
             item.fence = Some(fence);
             item.leased_until = Some(now.after(ttl));
+            item.taken_over = false;
         }
         WorkChange::Wake { due } => item.due = Some(item.due.map_or(due, |before| before.min(due))),
+        WorkChange::Begin { ttl, fence: _, revision: _ } => {
+            item.leased_until = Some(now.after(ttl));
+            item.runs = item.runs.saturating_add(1);
+        }
         WorkChange::Extend { ttl, tries, fence: _, revision: _ } => {
             item.leased_until = Some(now.after(ttl));
             item.tries = tries;
@@ -416,6 +432,7 @@ fn work_after(change: WorkChange, item: Option<WorkItem>, now: Timestamp) -> Opt
             item.due = due;
             item.fence = None;
             item.leased_until = None;
+            item.taken_over = false;
             item.runs = 0;
             item.tries = tries;
         }
@@ -498,9 +515,12 @@ impl OrderStore for MemoryStore {
 
     async fn journal(&self, query: &JournalQuery) -> Result<Vec<JournalRow>, StoreError> {
         let state = self.state();
-        let rows = state.orders.get(&query.order).map_or(&[][..], |row| &row.journal);
-        let after = usize::try_from(query.after).unwrap_or(usize::MAX);
-        Ok(rows.iter().skip(after).take(query.limit as usize).cloned().collect())
+        let JournalQuery { order, after, limit, command_key } = query;
+        let rows = state.orders.get(order).map_or(&[][..], |row| &row.journal);
+        let after = usize::try_from(*after).unwrap_or(usize::MAX);
+        let has_key =
+            |row: &&JournalRow| command_key.is_none() || row.command_key.as_ref().map(|k| &k.key) == command_key.as_ref();
+        Ok(rows.iter().skip(after).filter(has_key).take(*limit as usize).cloned().collect())
     }
 
     async fn claim(&self, request: &ClaimRequest) -> Result<Vec<Claimed>, StoreError> {

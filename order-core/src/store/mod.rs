@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
-pub use changeset::{Changeset, ClaimChange, CommitError, Committed, KeyMethod, KeyRecord, StoreError, StoreErrorKind};
+pub use changeset::{Changeset, ClaimChange, CommitError, Committed, KeyMethod, KeyRecord, KeyUse, StoreError, StoreErrorKind};
 pub use feed::{DumpQuery, Dumped, FeedCursor, FeedPage, FeedQuery, FeedRow};
 pub use memory::MemoryStore;
 pub use query::{Cursor, JournalQuery, ListQuery, Loaded, OrderPage, OrderRef, SortKey};
@@ -41,10 +41,12 @@ use crate::order::JournalRow;
 ///    condition of the work item's revision, never of the version.
 /// 6. *Idempotency keys* are unique by (user, method, key), for ever. A taken key answers with its record. A changeset's
 ///    key names its own order, and that order's user.
-/// 7. *Command keys* are unique by (order, key).
+/// 7. *Command keys* are unique by (order, key), for ever. A taken key answers with the number and the hash of the row that
+///    has it; where a changeset has one key twice, with those of the earlier row.
 /// 8. *Claims* are counted: a taken claim counts one of its name's uses, unless that many are in use already; a given-back
 ///    one frees it. Each order holds a name at most once, so taking or giving back twice changes nothing.
-/// 9. *Order numbers* are unique and never change, nor do an order's user and the time it was placed.
+/// 9. *Order numbers* are unique and never change, nor do an order's user, the time it was placed, and what it is called
+///    elsewhere.
 /// 10. *Independence.* Concurrent changesets may share a durable transaction; each still applies or fails by itself, and
 ///     none sees another's half.
 ///
@@ -55,8 +57,9 @@ use crate::order::JournalRow;
 /// 12. *Waking* creates the work item, or pulls its due time forward, never back; it needs no fence, keeps a lease that is
 ///     held, and makes a stuck item due again.
 /// 13. *Every change* of a work item raises its revision by one; claiming does too.
-/// 14. *Claiming* gives due items whose lease is free or has run out, soonest due first, each to one claimer only, and
-///     counts one more run. Due and lease times are judged by the store's own clock.
+/// 14. *Claiming* gives due items whose lease is free or has run out, soonest due first, each to one claimer only, and says
+///     whether the lease was taken over from somebody who never gave it back. Beginning on one counts one more run, and giving
+///     it back forgets all runs. Due and lease times are judged by the store's own clock.
 /// 15. *Done* removes the item. An item without a due time is stuck: never claimed until woken.
 ///
 /// **Reading**
@@ -66,7 +69,8 @@ use crate::order::JournalRow;
 /// 17. *Listing* is keyset-paged by (sort key, id): no order is shown twice or skipped while none changes, the order of
 ///     equal sort keys is that of ids, and an owner, user or status filter is applied by the store. A cursor of another
 ///     sort key or direction is refused.
-/// 18. *The journal* of an order comes in sequence, from after a given row.
+/// 18. *The journal* of an order comes in sequence, from after a given row; asked for a command key, only the row that has it,
+///     without reading the others.
 /// 19. *Texts, times and amounts* come back bit by bit as they went in, whatever characters they hold.
 ///
 /// **Reading the whole store**

@@ -5,7 +5,7 @@ use std::str::FromStr;
 use std::sync::Arc;
 
 use super::work::WorkItem;
-use crate::ids::{OrderId, ParseIdError, UserId};
+use crate::ids::{IdempotencyKey, OrderId, ParseIdError, UserId};
 use crate::number::OrderNumber;
 use crate::order::{Order, Status, text_enum};
 
@@ -170,7 +170,7 @@ pub struct OrderPage {
 }
 
 /// Which rows of a journal.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct JournalQuery {
     /// The order.
     pub order: OrderId,
@@ -178,4 +178,18 @@ pub struct JournalQuery {
     pub after: u64,
     /// How many at the most.
     pub limit: u32,
+    /// Only the row with this command key.
+    pub command_key: Option<IdempotencyKey>,
+}
+
+impl JournalQuery {
+    /// Up to `limit` rows after row `after`.
+    pub fn of(order: OrderId, after: u64, limit: u32) -> Self {
+        JournalQuery { order, after, limit, command_key: None }
+    }
+
+    /// The row that carries the command key, if there is one.
+    pub fn of_key(order: OrderId, key: IdempotencyKey) -> Self {
+        JournalQuery { command_key: Some(key), ..JournalQuery::of(order, 0, 1) }
+    }
 }

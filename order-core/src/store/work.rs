@@ -21,7 +21,9 @@ pub struct WorkItem {
     pub leased_until: Option<Timestamp>,
     /// How often it was changed.
     pub revision: u64,
-    /// How often it was claimed since a worker last came to an end with it.
+    /// Whether the lease was taken over from a worker that never gave it back.
+    pub taken_over: bool,
+    /// How many workers in a row began on it after they had taken it over, and did not give it back so far.
     pub runs: u32,
     /// What was tried.
     pub tries: Tries,
@@ -76,6 +78,15 @@ pub enum WorkChange {
         /// When to look.
         due: Timestamp,
     },
+    /// Says that whoever took the lease over begins to work. A claim alone says nothing: its answer may have been lost.
+    Begin {
+        /// The lease.
+        fence: Fence,
+        /// The revision seen.
+        revision: u64,
+        /// How long it lasts from now.
+        ttl: Duration,
+    },
     /// Keeps the lease and goes on working.
     Extend {
         /// The lease.
@@ -112,7 +123,8 @@ impl WorkChange {
     pub const fn fence(&self) -> Option<(Fence, u64)> {
         match self {
             WorkChange::Keep | WorkChange::Lease { .. } | WorkChange::Wake { .. } => None,
-            WorkChange::Extend { fence, revision, .. }
+            WorkChange::Begin { fence, revision, .. }
+            | WorkChange::Extend { fence, revision, .. }
             | WorkChange::Release { fence, revision, .. }
             | WorkChange::Done { fence, revision } => Some((*fence, *revision)),
         }

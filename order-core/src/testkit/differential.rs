@@ -11,7 +11,7 @@ use crate::number::OrderNumber;
 use crate::order::{JournalRow, Order};
 use crate::store::{
     Changeset, ClaimRequest, Claimed, CommitError, Committed, Cursor, DumpQuery, Dumped, FeedCursor, FeedPage, FeedQuery,
-    FeedRow, JournalQuery, KeyMethod, KeyRecord, ListQuery, Loaded, OrderPage, OrderRef, OrderStore, Peek, StoreError,
+    FeedRow, JournalQuery, KeyMethod, KeyRecord, KeyUse, ListQuery, Loaded, OrderPage, OrderRef, OrderStore, Peek, StoreError,
     StoreErrorKind, WorkItem, WorkSummary,
 };
 
@@ -101,7 +101,7 @@ impl fmt::Display for Difference {
 #[derive(Debug, PartialEq)]
 enum Refusal<'a> {
     KeyTaken(&'a KeyRecord),
-    CommandKeyTaken,
+    CommandKeyTaken(KeyUse),
     Fenced,
     ClaimExhausted(&'a str),
     Conflict,
@@ -112,7 +112,7 @@ enum Refusal<'a> {
 fn committed(answer: &Result<Committed, CommitError>) -> Result<Committed, Refusal<'_>> {
     answer.as_ref().copied().map_err(|error| match error {
         CommitError::KeyTaken(record) => Refusal::KeyTaken(record),
-        CommitError::CommandKeyTaken => Refusal::CommandKeyTaken,
+        CommitError::CommandKeyTaken(used) => Refusal::CommandKeyTaken(*used),
         CommitError::Fenced => Refusal::Fenced,
         CommitError::ClaimExhausted { name } => Refusal::ClaimExhausted(name),
         CommitError::Conflict => Refusal::Conflict,

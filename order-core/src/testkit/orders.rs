@@ -13,11 +13,11 @@ use crate::ids::{ChangesetId, Fence, IdempotencyKey, LineId, Name, OrderId, Prod
 use crate::money::{Currency, Minor};
 use crate::number::OrderNumber;
 use crate::order::{
-    Actor, Address, Addresses, Amounts, Attention, AttentionReason, Blocks, Claim, Closing, ClosingKind, Counters, Credit,
-    CreditKind, CustomerAction, DiscardCause, Dispute, DisputeState, Edit, EditPlan, EditState, Event, HoldState, JournalRow,
-    Lifecycle, Line, LineUnits, Lot, Notice, NoticeKind, Op, OperationKind, OperationOrigin, OperationState, Order, OrderHold,
-    PaymentOperation, PaymentTerms, Placed, PlacedLine, RaisedLine, Reservation, RetaxedLine, Return, ReturnLine, ReturnState,
-    Shipment, ShipmentState, ShippingPrice, Statuses, UnmatchedPayment, derive,
+    Actor, Address, Addresses, Amounts, Attention, AttentionReason, Blocks, Claim, Closing, ClosingKind, CommandKey, Counters,
+    Credit, CreditKind, CustomerAction, DiscardCause, Dispute, DisputeState, Edit, EditPlan, EditState, Event, HoldState,
+    JournalRow, Lifecycle, Line, LineUnits, Lot, Notice, NoticeKind, Op, OperationKind, OperationOrigin, OperationState, Order,
+    OrderHold, PaymentOperation, PaymentTerms, Placed, PlacedLine, RaisedLine, Reservation, RetaxedLine, Return, ReturnLine,
+    ReturnState, Shipment, ShipmentState, ShippingPrice, Statuses, UnmatchedPayment, Verification, derive,
 };
 use crate::store::{Changeset, ClaimChange, KeyMethod, KeyRecord, WorkChange};
 use crate::text::Private;
@@ -122,6 +122,7 @@ pub fn plain(n: u64) -> Order {
         shipping_method: None,
         payment_method: text::<Name>("card"),
         terms: PaymentTerms::Confirm,
+        external_ref: None,
         coupon: None,
         claims: Vec::new(),
         attempt: 1,
@@ -176,8 +177,14 @@ pub fn full(n: u64) -> Order {
         OrderHold { kind: text("address"), blocks: Blocks::Capture, placed_by: Actor::System, until: None },
     ];
     order.attention = vec![
-        Attention { reason: AttentionReason::SuspectHold, about: Some(Op::Reservation(4)), since: at(30), acknowledged: true },
-        Attention { reason: AttentionReason::UnexpectedReport, about: None, since: at(31), acknowledged: false },
+        Attention {
+            reason: AttentionReason::SuspectHold,
+            about: Some(Op::Reservation(4)),
+            amount: None,
+            since: at(30),
+            acknowledged: true,
+        },
+        Attention { reason: AttentionReason::UnexpectedReport, about: None, amount: None, since: at(31), acknowledged: false },
     ];
     order.notices = vec![Notice { seq: 1, kind: NoticeKind::PaymentFailed }, Notice { seq: 2, kind: NoticeKind::Confirmed }];
     order.retry_until = Some(at(600_000));
@@ -215,7 +222,7 @@ fn full_lines(n: u64) -> Vec<Line> {
     let mut lines = vec![line(n, 1, 3, 1000), line(n, 2, 3, 500), line(n, 3, 1, 0)];
     lines[0].discount = 100;
     lines[0].subtotal = 2900;
-    lines[0].counters = Counters { cancelled: 1, planned: 1, shipped: 1, delivered: 1, returned: 1, restocked: 1 };
+    lines[0].counters = Counters { cancelled: 1, planned: 1, shipped: 1, delivered: 1, returned: 1, restocked: 1, lost: 2 };
     lines[0].lots = vec![lot(3, 2900, 290, 200)];
     lines[1].variant = Some(VariantId::from_uuid(uuid(7, 1)));
     lines[1].lots = vec![lot(2, 1000, 100, 70), lot(1, 500, 50, 35)];
@@ -239,6 +246,7 @@ fn full_shipments() -> Vec<Shipment> {
         tracking: None,
         shipped_at: None,
         delivered_at: None,
+        lost_at: None,
         created_at: at(7),
         updated_at: at(7),
     };
@@ -250,6 +258,7 @@ fn full_shipments() -> Vec<Shipment> {
         tracking: Some("RR 123 456 785 GB".into()),
         shipped_at: Some(at(8)),
         delivered_at: Some(at(9)),
+        lost_at: Some(at(9)),
         created_at: at(7),
         updated_at: at(9),
     };
@@ -282,8 +291,10 @@ fn full_edits(order: u64) -> Vec<Edit> {
         added: vec![added],
         raised: vec![RaisedLine { line: 1, lot: new.lots[0] }],
         lowered: vec![LineUnits { line: 2, units: 1 }],
-        retaxed: vec![RetaxedLine { line: 1, tax: 20, tax_included: 0 }],
+        coupon_ends: true,
+        retaxed: vec![RetaxedLine { line: 1, units: 2, tax: 20, tax_included: 0 }],
         shipping: Some(ShippingPrice { shipping: 600, tax: 40, tax_included: 0 }),
+        shipping_method: Some(text("courier")),
     };
     let discarded = Edit {
         n: 1,
@@ -346,6 +357,7 @@ pub fn payment(n: u32, kind: OperationKind, state: OperationState) -> PaymentOpe
         amount: 4800,
         settled: 0,
         state,
+        verification: Verification::None,
         reference: None,
         code: None,
         capture_before: None,
@@ -389,7 +401,7 @@ fn full_payments() -> Vec<PaymentOperation> {
 }
 
 fn unmatched(reference: &str, status: OperationState, amount: Minor) -> UnmatchedPayment {
-    UnmatchedPayment { reference: text(reference), status, amount, currency: text("EUR") }
+    UnmatchedPayment { reference: text(reference), parent: None, status, amount, currency: text("EUR") }
 }
 
 /// A use of `name`, of which there are `limit`.
@@ -423,10 +435,13 @@ pub fn placed_event(order: &Order) -> Event {
         coupon: order.coupon.clone(),
         claims: order.claims.clone(),
         placing_deadline: order.placing_deadline,
+        holds: order.holds.clone(),
+        external_ref: order.external_ref.clone(),
         addresses: order.addresses.clone(),
         notes: order.notes.clone(),
         token: Private(Some("tok_visa".into())),
         return_url: Private(Some("https://shop.example/back".into())),
+        metadata: order.metadata.clone(),
     }))
 }
 
@@ -498,6 +513,11 @@ pub fn key_record(order: &Order, key: &str) -> KeyRecord {
     }
 }
 
+/// `key` as it stands on a journal row, for the command it always stands for.
+pub fn command_key(key: &str) -> CommandKey {
+    CommandKey { key: text(key), hash: Uuid::new_v5(&Uuid::nil(), key.as_bytes()) }
+}
+
 /// More parts for a changeset, one after the other.
 pub trait With: Sized {
     /// With the idempotency key `key` of the order's user.
@@ -520,7 +540,7 @@ impl With for Changeset {
 
     fn commanded(mut self, key: &str) -> Self {
         if let Some(row) = self.journal.first_mut() {
-            row.command_key = Some(text(key));
+            row.command_key = Some(command_key(key));
         }
         self
     }

@@ -57,9 +57,13 @@ fn what_is_captured_while_a_refund_too_many_is_under_way_is_planned_once() {
     journey.plan();
     let second = last_of(&journey, OperationKind::Refund);
     assert!(second > first, "another refund is planned");
+    // It may have been sent: it is not taken back.
+    journey.advance(Duration::from_secs(60));
+    journey.work(&mut |_, _| Reply::Crash);
     journey.facts(&[said(&journey, first, OperationState::Refunded)]);
     // What is missing then is authorized anew.
     let again = Command::RetryPayment {
+        amount: None,
         method: text("wallet"),
         terms: PaymentTerms::Shipment,
         token: Private(None),

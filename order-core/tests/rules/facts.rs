@@ -12,7 +12,7 @@ use proptest::prelude::*;
 
 use super::journal::every_event;
 use super::journey::{Journey, Reply, answer};
-use super::shop::{Shop, placed_orders, sample, shops};
+use super::shop::{Shop, placed_orders, sample, sample_given_out, shops};
 use super::steps::{facts, walks};
 use super::walks::cases;
 
@@ -26,9 +26,15 @@ proptest! {
         let mut journey = Journey::place(shop, &placed);
         journey.walk(&steps);
         let fact = fact.on(&journey);
+        let unmatched = journey.order.unmatched.len();
         journey.facts(std::slice::from_ref(&fact));
+        // What was kept of what it names was heard after it then, and may say otherwise.
+        prop_assume!(journey.order.unmatched.len() >= unmatched);
         let env = journey.shop.env(journey.now);
-        prop_assert_eq!(record(&journey.order, &fact, &env), vec![], "{:?} again", fact);
+        let again = record(&journey.order, &fact, &env);
+        // What contradicts the records is written down each time it is said.
+        let news = again.iter().find(|e| !matches!(e, Event::PaymentReported { .. } | Event::AttentionRaised { .. } | Event::PaymentVerified { .. }));
+        prop_assert_eq!(news, None, "{:?} again: {:?}", fact, again);
     }
 
     #[test]
@@ -202,7 +208,7 @@ fn retried() -> Journey {
         journey.work(&mut { declined });
     }
     let (method, terms) = (text("wallet"), PaymentTerms::Confirm);
-    let retry = Command::RetryPayment { method, terms, token: None.into(), return_url: None.into() };
+    let retry = Command::RetryPayment { amount: None, method, terms, token: None.into(), return_url: None.into() };
     journey.command(&retry).expect("it is inside the window");
     journey
 }
@@ -221,7 +227,7 @@ fn a_declined_payment_fails_no_order_that_has_money_from_another() {
 
 #[test]
 fn of_two_authorizations_of_one_order_only_the_newer_is_voided() {
-    let mut journey = Journey::place(Shop::ideal(), &sample(PaymentTerms::Shipment));
+    let mut journey = Journey::place(Shop::ideal(), &sample_given_out(PaymentTerms::Shipment));
     journey.work(&mut |_, _| Reply::Yes);
     journey.work(&mut |_, _| Reply::Crash);
     let total = journey.order.amounts.total;
@@ -257,7 +263,7 @@ fn of_two_captures_of_one_order_the_newer_goes_back_once() {
 
 /// An order whose first hold could not be proven, and whose second, asked for in its place, has left the stock.
 fn committed_in_place_of_a_suspect() -> Journey {
-    let mut journey = Journey::place(Shop::ideal(), &sample(PaymentTerms::Invoice));
+    let mut journey = Journey::place(Shop::ideal(), &sample_given_out(PaymentTerms::Invoice));
     // The one that needs no shipping, and so is committed at once.
     journey.facts(&[Fact::Hold { n: 2, outcome: HoldOutcome::Undecidable }]);
     while journey.work(&mut |_, _| Reply::Yes).is_none() {}
@@ -375,11 +381,14 @@ fn renumbered(event: Event, number: u32) -> Event {
         | Event::PaymentUnknown { n }
         | Event::PaymentDropped { n }
         | Event::PaymentReported { n, .. }
+        | Event::PaymentQuestioned { n }
+        | Event::PaymentVerified { n }
         | Event::PaymentFound { n, .. }
         | Event::ShipmentPlanned { n, .. }
         | Event::ShipmentShipped { n, .. }
         | Event::ShipmentDelivered { n }
         | Event::ShipmentFailed { n }
+        | Event::ShipmentLost { n }
         | Event::ShipmentReturned { n }
         | Event::ShipmentCancelled { n }
         | Event::ReturnRequested { n, .. }
@@ -406,6 +415,7 @@ fn renumbered(event: Event, number: u32) -> Event {
         | Event::AttentionCleared { .. }
         | Event::AttentionAcknowledged { .. }
         | Event::UnmatchedDismissed { .. }
+        | Event::UnmatchedMatched { .. }
         | Event::DisputeOpened { .. }
         | Event::DisputeClosed { .. }
         | Event::Completed

@@ -3,9 +3,13 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use order_core::machine::{Env, Next, SkuStock, Verb, covered, sku_stock};
+use order_core::machine::{Env, Next, SkuStock, Verb, covered, evolve, sku_stock};
 use order_core::money::Minor;
-use order_core::order::{Blocks, Event, HoldState, Lifecycle, Op, OperationKind, OperationState, Order, PaymentStatus, derive};
+use order_core::order::{
+    Actor, AttentionReason, Blocks, Event, HoldState, Lifecycle, Op, OperationKind, OperationState, Order, PaymentStatus,
+    PaymentTerms, Verification, derive,
+};
+use order_core::policy::BeforeLapse;
 use order_core::time::Timestamp;
 
 /// Of every order, after every event.
@@ -44,14 +48,20 @@ fn money(order: &Order) {
         PaymentStatus::Refunded => assert!(m.refunded > 0 && net <= 0),
         PaymentStatus::PartiallyPaid => assert!(m.captured > 0 && net < m.owed),
         PaymentStatus::Authorized => assert!(m.captured == 0 && m.authorized >= m.owed && m.owed > 0),
-        PaymentStatus::None | PaymentStatus::Failed | PaymentStatus::Voided => assert!(m.captured == 0 && m.authorized == 0),
+        // What is being given up, or has lapsed, is authorized no more.
+        PaymentStatus::None | PaymentStatus::Failed | PaymentStatus::Voided => {
+            let to_be_given_up =
+                order.payments.iter().any(|p| p.kind == OperationKind::Void && p.state == OperationState::Planned);
+            assert!(m.captured == 0 && (to_be_given_up || order.secured(order.updated_at) <= order.kept()));
+        }
         _ => {}
     }
 }
 
 /// Of every commit.
-pub fn committed(order: &Order) {
+pub fn committed(order: &Order, env: &Env<'_>) {
     let m = order.money();
+    short_in_sight(order, env.now);
     // More can only have gone back than came in when a provider said so, and then a person is told.
     assert!(m.refunded <= m.captured || !order.attention.is_empty(), "{m:?}\n{order:#?}");
     let mut breaches = Vec::new();
@@ -59,10 +69,25 @@ pub fn committed(order: &Order) {
     assert!(breaches.is_empty(), "{breaches:?}\n{order:#?}");
 }
 
-/// Of every event: money that came in stays in sight, whatever is said of it later.
+/// An order that is short says so, and by how much, unless an attempt is under way that would bring the rest.
+fn short_in_sight(order: &Order, now: Timestamp) {
+    let short = order.short(now);
+    let told = order.attention_about(AttentionReason::PaymentShort, None).and_then(|a| a.amount);
+    let moved = order.money().captured > 0 || order.money().authorized > 0;
+    let lives = matches!(order.lifecycle, Lifecycle::Confirmed | Lifecycle::Completed);
+    let for_edit = |n: u32| order.open_edit().and_then(|e| e.payment).is_some_and(|first| n >= first);
+    let attempts = order.payments.iter().filter(|p| p.is_attempt() && p.state.is_open() && !for_edit(p.n));
+    let coming: Minor = attempts.map(|p| p.amount).sum();
+    let expected = (lives || (order.lifecycle == Lifecycle::Pending && moved)) && coming < short;
+    assert_eq!(told, expected.then_some(short), "short by {short}, {coming} may come\n{order:#?}");
+}
+
+/// Of every event: money that came in stays in sight, whatever is said of it later, until the provider's records say otherwise.
 pub fn no_money_vanishes(before: &Order, after: &Order) {
     for (was, is) in before.payments.iter().zip(&after.payments) {
-        assert!(was.captured() <= is.captured() && was.refunded() <= is.refunded(), "{was:?}\n{is:?}\n{after:#?}");
+        let looked_up = is.verification == Verification::Done;
+        let there = was.captured() <= is.captured() && was.refunded() <= is.refunded();
+        assert!(there || looked_up, "{was:?}\n{is:?}\n{after:#?}");
     }
 }
 
@@ -72,10 +97,13 @@ pub fn before_event(order: &Order, event: &Event, env: &Env<'_>) {
     let attempts_open =
         order.payments.iter().any(|p| p.is_attempt() && p.state.is_open() && !matches!(p.state, OperationState::Planned));
     let moved = money.authorized > 0 || money.captured > money.refunded;
+    let leaves_or_ends =
+        matches!(event, Event::Confirmed | Event::Completed | Event::ShipmentPlanned { .. } | Event::ShipmentShipped { .. });
+    assert!(!leaves_or_ends || order.short(env.now) == 0, "a short order gets {}", event.name());
     match event {
         Event::Confirmed => {
             assert_eq!(order.lifecycle, Lifecycle::Pending);
-            assert!(covered(order) && !order.is_blocked(Blocks::Confirm));
+            assert!(covered(order, env) && !order.is_blocked(Blocks::Confirm));
             assert!(sku_stock(order, env).iter().all(|(_, _, s)| *s == SkuStock::Held));
         }
         Event::Rejected { shortages } => {
@@ -84,23 +112,28 @@ pub fn before_event(order: &Order, event: &Event, env: &Env<'_>) {
         Event::PaymentFailed { retry_until } => assert!(*retry_until > env.now && !moved && !attempts_open),
         Event::Expired => assert!(order.placing_deadline <= env.now && !moved && !attempts_open),
         Event::Cancelled => {
-            assert!(!attempts_open && money.captured == money.refunded && money.authorized == 0);
+            assert!(!attempts_open && money.captured <= money.refunded && money.authorized == 0);
             assert!(order.reservations.iter().all(|r| !r.state.may_hold()), "nothing is held any more");
         }
         Event::PaymentPlanned { kind: OperationKind::Authorize | OperationKind::Charge, .. } => {
             assert!(order.lifecycle.is_live(), "an attempt is replaced only where it is wanted");
-            assert!(order.secured() < order.claimed(), "nothing is asked for that is there: {order:#?}");
+            assert!(
+                order.secured(env.now) < order.claimed() || renewed(order, env),
+                "nothing is asked for that is there: {order:#?}"
+            );
         }
         Event::PaymentPlanned { kind: kind @ (OperationKind::Void | OperationKind::Refund), parent, amount, .. } => {
             let parent = parent.and_then(|n| order.payment(n)).expect("a void or refund acts on a payment");
             let open = |kind| order.children(parent.n).any(|c| c.kind == kind && c.state.is_open());
             assert!(!open(OperationKind::Void), "nothing is given back twice: a void of it is under way");
             if *kind == OperationKind::Refund {
-                let excess = money.captured - money.refunded - money.refunding - order.claimed();
                 let gone: Minor = order.children(parent.n).map(|c| c.refunded() + c.refunding()).sum();
-                assert!(0 < *amount && *amount <= excess && *amount <= order.captured_of(parent) - gone);
+                assert!(0 < *amount && *amount <= order.captured_of(parent) - gone);
+                let due = if order.terms == PaymentTerms::Shipment { order.due() } else { order.claimed() };
+                assert!(order.kept() - *amount >= due, "as much is kept as is due");
             } else {
-                assert!(!open(OperationKind::Refund) && order.captured_of(parent) == 0);
+                let looked_up = parent.verification != Verification::None;
+                assert!((looked_up || !open(OperationKind::Refund)) && order.captured_of(parent) == 0);
             }
         }
         Event::PaymentPlanned { kind: OperationKind::Capture, parent, amount, .. } => {
@@ -109,13 +142,18 @@ pub fn before_event(order: &Order, event: &Event, env: &Env<'_>) {
             assert!(*amount > 0 && *amount + under_way <= order.authorized_rest(parent));
             let kept = order.kept() + money.capturing;
             assert!(kept + *amount <= money.owed, "nothing is captured that is not owed");
+            let lapsed = order.payment(parent).and_then(|p| p.capture_before).is_some_and(|t| t <= env.now);
+            assert!(!lapsed, "nothing is captured of what has lapsed");
             assert!(!order.is_blocked(Blocks::Capture));
         }
         Event::Completed => {
             assert_eq!(money.captured - money.refunded, money.owed);
             assert!(order.holds.is_empty() && order.open_edit().is_none());
         }
-        Event::EditApplied { .. } => {
+        Event::EditApplied { n } => {
+            let mut after = order.clone();
+            evolve(&mut after, &Event::EditApplied { n: *n }, &Actor::System, order.updated_at);
+            assert_eq!(after.short(env.now), 0, "no edit leaves an order short");
             assert!(sku_stock(order, env).iter().all(|(_, _, s)| *s == SkuStock::Held), "what it adds is held");
         }
         _ => {}
@@ -189,4 +227,10 @@ pub fn at_rest(order: &Order, plan: &Next, env: &Env<'_>) {
 pub fn waits_only_for_time(order: &Order, plan: &Next, now: Timestamp) -> bool {
     let far = now.after(Duration::from_secs(24 * 60 * 60));
     matches!(order.lifecycle, Lifecycle::Confirmed | Lifecycle::Completed) && plan.wake.is_some_and(|t| t > far)
+}
+
+/// Whether an authorization is about to lapse where another is asked for in its place.
+fn renewed(order: &Order, env: &Env<'_>) -> bool {
+    let soon = |t: Timestamp| t.before(env.policy.capture_warning) <= env.now;
+    env.policy.before_lapse == BeforeLapse::Reauthorize && order.payments.iter().any(|p| p.capture_before.is_some_and(soon))
 }

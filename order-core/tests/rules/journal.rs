@@ -29,10 +29,10 @@ variants! {
     Confirmed Rejected PaymentFailed PaymentRetried Expired CancelRequested Cancelled
     HoldPlaced HoldReleased AttentionRaised AttentionCleared Noted
     PaymentFound UnmatchedDismissed DisputeOpened DisputeClosed Completed LinesCancelled
-    ShipmentPlanned ShipmentShipped ShipmentDelivered ShipmentFailed ShipmentReturned ShipmentCancelled
+    ShipmentPlanned ShipmentShipped ShipmentDelivered ShipmentFailed ShipmentLost ShipmentReturned ShipmentCancelled
     Credited ReturnRequested ReturnApproved ReturnRejected ReturnReceived ReturnClosed
     EditStarted EditApplied EditDiscarded AddressChanged MetadataChanged AttentionAcknowledged Resolved Redriven Redacted
-    Imported
+    Imported PaymentQuestioned PaymentVerified UnmatchedMatched
 }
 
 /// One event of every variant, and a second one where fields may be absent. The golden file has them in this order: new ones
@@ -50,13 +50,54 @@ pub fn every_event() -> Vec<Event> {
     events.extend(edit_events());
     events.extend(operator_events());
     events.extend(imports());
+    events.extend(verifications());
+    events.push(Event::ShipmentLost { n: 1 });
+    events.push(placed_with_holds());
     events
+}
+
+fn verifications() -> Vec<Event> {
+    let verified = Event::PaymentSettled {
+        n: 1,
+        state: OperationState::Failed,
+        amount: 0,
+        reference: None,
+        code: None,
+        capture_before: None,
+        verified: true,
+    };
+    let reference: order_core::ids::Reference = text("late-1");
+    let short = Event::AttentionRaised { reason: AttentionReason::PaymentShort, about: None, amount: Some(125) };
+    let unmatched = UnmatchedPayment {
+        reference: reference.clone(),
+        parent: Some(text("pay-9")),
+        status: OperationState::Refunded,
+        amount: 125,
+        currency: text("EUR"),
+    };
+    vec![
+        Event::PaymentQuestioned { n: 1 },
+        Event::PaymentVerified { n: 1 },
+        verified,
+        Event::PaymentUnmatched(unmatched),
+        Event::UnmatchedMatched { reference, status: OperationState::Refunded },
+        short,
+    ]
 }
 
 fn placed_with_everything() -> Event {
     let Event::Placed(mut placed) = placed_event(&full(1)) else { unreachable!("it is a placing") };
     // Nothing is credited before there is an order.
     placed.lines.iter_mut().for_each(|l| l.lot.credit = 0);
+    (placed.holds, placed.external_ref) = (Vec::new(), None);
+    Event::Placed(placed)
+}
+
+/// With what an order may have from the start beside what is ordered.
+fn placed_with_holds() -> Event {
+    let Event::Placed(mut placed) = placed_with_everything() else { unreachable!("it is a placing") };
+    placed.holds = full(1).holds;
+    placed.external_ref = Some(text("channel/1001"));
     Event::Placed(placed)
 }
 
@@ -99,6 +140,7 @@ fn payment_events() -> Vec<Event> {
         reference: Some(text("pay_1")),
         code: None,
         capture_before: Some(at(604_800)),
+        verified: false,
     };
     let declined = Event::PaymentSettled {
         n: 1,
@@ -107,9 +149,11 @@ fn payment_events() -> Vec<Event> {
         reference: None,
         code: Some("NO_FUNDS".into()),
         capture_before: None,
+        verified: false,
     };
     let waiting = |state, reference| Event::PaymentWaiting { n: 1, state, reference, deadline: at(1_800), action: Private(None) };
     let unmatched = UnmatchedPayment {
+        parent: None,
         reference: text("pay_elsewhere"),
         status: OperationState::Captured,
         amount: 4_800,
@@ -155,8 +199,8 @@ fn order_events() -> Vec<Event> {
         Event::HoldPlaced { kind: text("fraud"), blocks: Blocks::Ship, until: Some(at(900)) },
         Event::HoldPlaced { kind: text("fraud"), blocks: Blocks::Confirm, until: None },
         Event::HoldReleased { kind: text("fraud"), lapsed: true },
-        Event::AttentionRaised { reason: AttentionReason::SuspectHold, about: Some(Op::Reservation(1)) },
-        Event::AttentionRaised { reason: AttentionReason::StockLost, about: None },
+        Event::AttentionRaised { reason: AttentionReason::SuspectHold, about: Some(Op::Reservation(1)), amount: None },
+        Event::AttentionRaised { reason: AttentionReason::StockLost, about: None, amount: None },
         Event::AttentionCleared { reason: AttentionReason::SuspectHold, about: Some(Op::Reservation(1)) },
         Event::Noted,
     ]
@@ -214,7 +258,7 @@ fn return_and_credit_events() -> Vec<Event> {
     vec![
         Event::Credited { kind: CreditKind::Goodwill, amount: 500, lines: Vec::new() },
         Event::Credited { kind: CreditKind::Line, amount: 300, lines: vec![line(300)] },
-        Event::Credited { kind: CreditKind::Outside, amount: 700, lines: Vec::new() },
+        Event::Credited { kind: CreditKind::WriteOff, amount: 700, lines: Vec::new() },
         Event::ReturnRequested { n: 1, lines: vec![LineUnits { line: 1, units: 2 }] },
         Event::ReturnApproved { n: 1 },
         Event::ReturnRejected { n: 1 },
@@ -234,8 +278,10 @@ fn edit_events() -> Vec<Event> {
         added: vec![added],
         raised: vec![RaisedLine { line: 1, lot }],
         lowered: vec![LineUnits { line: 2, units: 1 }],
-        retaxed: vec![RetaxedLine { line: 1, tax: 80, tax_included: 9 }],
+        coupon_ends: true,
+        retaxed: vec![RetaxedLine { line: 1, units: 2, tax: 80, tax_included: 9 }],
         shipping: Some(ShippingPrice { shipping: 600, tax: 48, tax_included: 0 }),
+        shipping_method: Some(text("courier")),
     };
     let lowered = EditPlan { lowered: vec![LineUnits { line: 1, units: 1 }], ..EditPlan::default() };
     let started = |plan, due| Event::EditStarted {
@@ -337,6 +383,7 @@ fn without_personal(event: Event) -> Event {
             notes: Private(None),
             token: Private(None),
             return_url: Private(None),
+            metadata: Private(None),
             ..*placed
         })),
         other => other,

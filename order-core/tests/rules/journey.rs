@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use order_core::error::Rejection;
 use order_core::machine::{
-    Call, ClosingOutcome, Command, Fact, HoldOutcome, Next, PaymentOutcome, Verb, backoff, begin, decide, evolve, next, record,
-    settle,
+    Call, ClosingOutcome, Command, Evidence, Fact, HoldOutcome, Next, PaymentOutcome, Verb, backoff, begin, decide, evolve, next,
+    record, settle,
 };
 use order_core::order::{
     Actor, AttentionReason, Closing, Event, HoldState, Lifecycle, Op, OperationKind, OperationOrigin, OperationState, Order,
@@ -114,13 +114,19 @@ impl Journey {
 
     /// Appends the transitions that hold now; few, and none twice.
     pub fn settle(&mut self) {
-        let most = 4 + self.order.holds.len() + self.order.reservations.len();
+        let most = 8 + self.order.holds.len() + self.order.reservations.len() + self.order.unmatched.len();
         for _ in 0..most {
             let env = self.shop.env(self.now);
-            let Some(event) = settle(&self.order, &env) else { return invariants::committed(&self.order) };
-            self.push(event, &Actor::System);
+            let events = settle(&self.order, &env);
+            if events.is_empty() {
+                return invariants::committed(&self.order, &self.shop.env(self.now));
+            }
+            for event in events {
+                self.push(event, &Actor::System);
+            }
         }
-        panic!("settling does not come to an end: {:#?}", self.order);
+        let last: Vec<&str> = self.rows.iter().rev().take(most).map(|(payload, ..)| payload.as_str()).collect();
+        panic!("settling does not come to an end: {last:#?}\n{:#?}", self.order);
     }
 
     /// Settles and plans until both have nothing more to record.
@@ -216,6 +222,14 @@ impl Journey {
     fn answered(&mut self, call: Call, reply: Reply, facts: &mut Vec<Fact>) {
         let op = call.op;
         let was_clear = self.tries.get(op).is_some_and(|t| t.clear);
+        let settled = |n: u32| self.order.payment(n).is_some_and(|p| !p.state.is_open());
+        // Who told of a settled payment knows it, when it answers at all.
+        let reply = match (op, reply) {
+            (Op::Payment(n), Reply::Unknown | Reply::Malformed) if call.verb == Verb::LookUpPayment && settled(n) => {
+                Reply::Pending
+            }
+            (_, reply) => reply,
+        };
         let found_nothing = matches!(reply, Reply::Unknown) || (matches!(reply, Reply::No) && call.verb == Verb::LookUpHold);
         match reply {
             Reply::Crash => match self.tries.0.get_mut(&op) {
@@ -299,7 +313,7 @@ impl Journey {
     fn said(&self, call: Call, reply: Reply) -> Option<Fact> {
         match call.op {
             Op::Reservation(n) => self.order.reservation(n).map(|r| self.said_of_hold(r, call.verb, reply)),
-            Op::Payment(n) => self.order.payment(n).map(|p| self.said_of_payment(p, reply)),
+            Op::Payment(n) => self.order.payment(n).map(|p| self.said_of_payment(p, call.verb, reply)),
             Op::Notice(_) => None,
         }
     }
@@ -320,17 +334,24 @@ impl Journey {
         }
     }
 
-    fn said_of_payment(&self, p: &PaymentOperation, reply: Reply) -> Fact {
+    fn said_of_payment(&self, p: &PaymentOperation, verb: Verb, reply: Reply) -> Fact {
         let captured = p.parent.and_then(|n| self.order.payment(n)).is_some_and(|q| q.state == OperationState::Captured);
         let status = match (reply, p.kind) {
+            // What is settled is not decided later.
+            (Reply::Pending | Reply::Action, _) if verb == Verb::LookUpPayment && !p.state.is_open() => p.state,
             (Reply::No, _) => OperationState::Declined,
             (Reply::Pending, _) => OperationState::Pending,
             (Reply::Action, OperationKind::Authorize | OperationKind::Charge) => OperationState::ActionRequired,
             (Reply::Yes, OperationKind::Void) if captured => OperationState::Declined,
             (_, kind) => success(kind),
         };
-        let amount = if reply == Reply::Odd { p.amount - 1 } else { p.amount };
-        Fact::Payment { n: p.n, outcome: answer(&self.order, status, p.n, amount, self.now.after(Duration::from_secs(600))) }
+        let amount = match reply {
+            Reply::Odd => p.amount - 1,
+            Reply::Pending | Reply::Action if !p.state.is_open() => p.settled,
+            _ => p.amount,
+        };
+        let outcome = answer(&self.order, status, p.n, amount, self.now.after(Duration::from_secs(600)));
+        Fact::Payment { n: p.n, outcome: if verb == Verb::LookUpPayment { looked_up(outcome) } else { outcome } }
     }
 
     /// What replaying the stored journal gives.
@@ -365,6 +386,17 @@ pub fn success(kind: OperationKind) -> OperationState {
     }
 }
 
+/// The same as the provider's records have it.
+pub fn looked_up(outcome: PaymentOutcome) -> PaymentOutcome {
+    match outcome {
+        PaymentOutcome::Answer { status, reference, amount, code, deadline, action, capture_before, evidence: _ } => {
+            let evidence = Evidence::LookUp;
+            PaymentOutcome::Answer { status, reference, amount, code, deadline, action, capture_before, evidence }
+        }
+        outcome => outcome,
+    }
+}
+
 /// A provider's answer about operation `n`.
 pub fn answer(order: &Order, status: OperationState, n: u32, amount: i64, deadline: Timestamp) -> PaymentOutcome {
     PaymentOutcome::Answer {
@@ -375,5 +407,6 @@ pub fn answer(order: &Order, status: OperationState, n: u32, amount: i64, deadli
         deadline,
         action: Private(None),
         capture_before: None,
+        evidence: Evidence::Answer,
     }
 }

@@ -7,22 +7,32 @@ use order_core::machine::{
 };
 use order_core::money::Minor;
 use order_core::order::{
-    AddressType, AttentionReason, Blocks, ClosingKind, DisputeState, EditPlan, Lifecycle, LineCredit, LineUnits, Op,
-    OperationKind, OperationState, Order, PaymentTerms, ReceivedUnits, Status,
+    AddressType, AttentionReason, Blocks, ClosingKind, DisputeState, EditPlan, HoldEnd, Lifecycle, LineCredit, LineUnits, Op,
+    OperationKind, OperationState, Order, PaymentTerms, Placed, ReceivedUnits, Status,
 };
 use order_core::testkit::orders::text;
 use order_core::text::Private;
 use order_core::time::Timestamp;
 
 use super::journey::{Journey, Reply, answer, success};
-use super::shop::{Shop, address, lowered, raised, sample};
+use super::shop::{Shop, address, lowered, raised, sample, sample_given_out};
 use super::steps::PROVIDER_STATES;
 
 /// Every command, with every answer it can get.
 pub fn commands(order: &Order, now: Timestamp) -> Vec<Command> {
-    let hold = |kind, blocks, until| Command::PlaceHold { kind: text(kind), blocks, until };
+    let hold = |kind, blocks, until: Option<Timestamp>| Command::PlaceHold {
+        kind: text(kind),
+        blocks: Some(blocks),
+        until: until.map(HoldEnd::At),
+    };
     let one = |line| vec![LineUnits { line, units: 1 }];
-    let retry = |terms| Command::RetryPayment { method: text("wallet"), terms, token: Private(None), return_url: Private(None) };
+    let retry = |terms| Command::RetryPayment {
+        amount: None,
+        method: text("wallet"),
+        terms,
+        token: Private(None),
+        return_url: Private(None),
+    };
     let line_credit = |amount| Command::CreditLines { lines: vec![LineCredit { line: 1, amount }] };
     let mut commands = vec![
         Command::Cancel,
@@ -31,6 +41,8 @@ pub fn commands(order: &Order, now: Timestamp) -> Vec<Command> {
         Command::CancelRest,
         retry(PaymentTerms::Confirm),
         retry(PaymentTerms::Invoice),
+        Command::WriteOff { amount: None },
+        Command::WriteOff { amount: Some(1) },
         hold("review", Blocks::Confirm, None),
         hold("review", Blocks::Confirm, Some(now.before(Duration::from_secs(1)))),
         hold("fraud", Blocks::Capture, None),
@@ -44,6 +56,7 @@ pub fn commands(order: &Order, now: Timestamp) -> Vec<Command> {
         Command::Deliver { shipment: Some(1) },
         Command::Deliver { shipment: None },
         Command::FailShipment { shipment: 1 },
+        Command::LoseShipment { shipment: 1 },
         Command::ReturnToSender { shipment: 1 },
         Command::CancelShipment { shipment: 1 },
         Command::Complete,
@@ -103,6 +116,7 @@ pub fn life(order: &Order) -> Vec<Command> {
             ship(Some(s.n), all()),
             Command::Deliver { shipment: Some(s.n) },
             Command::FailShipment { shipment: s.n },
+            Command::LoseShipment { shipment: s.n },
             Command::ReturnToSender { shipment: s.n },
             Command::CancelShipment { shipment: s.n },
         ]);
@@ -139,6 +153,7 @@ pub fn edit(plan: EditPlan) -> Command {
     Command::Edit {
         plan: Box::new(plan),
         method: text("card"),
+        terms: PaymentTerms::Confirm,
         token: Private(None),
         return_url: Private(None),
         address: Private(None),
@@ -158,10 +173,13 @@ pub fn command_name(command: &Command, order: &Order, now: Timestamp) -> String 
         }
         Command::CancelLines { lines } => format!("{name} ({})", units(lines)),
         Command::CancelRest => format!("{name} (the rest)"),
-        Command::RetryPayment { terms, .. } => format!("{name} ({terms})"),
+        Command::WriteOff { amount } => format!("{name} ({})", amount.map_or_else(|| "all".into(), |a| a.to_string())),
+        Command::RetryPayment { terms, amount: None, .. } => format!("{name} ({terms})"),
+        Command::RetryPayment { terms, amount: Some(_), .. } => format!("{name} ({terms}, part)"),
         Command::PlaceHold { kind, blocks, until } => {
             let placed = if order.holds.iter().any(|h| h.kind == *kind) { " again" } else { "" };
-            let over = if until.is_some_and(|t| t <= now) { ", until the past" } else { "" };
+            let over = if until.is_some_and(|end| end.for_one_placed(now) <= now) { ", until the past" } else { "" };
+            let blocks = blocks.map_or("what comes next", |b| b.as_str());
             format!("{name}{placed} ({kind}, blocks {blocks}{over})")
         }
         Command::ReleaseHold { kind } => format!("{name} ({kind})"),
@@ -170,6 +188,7 @@ pub fn command_name(command: &Command, order: &Order, now: Timestamp) -> String 
         Command::Ship { shipment: None, lines, .. } => format!("{name} ({})", units(lines)),
         Command::Deliver { shipment: Some(shipment) }
         | Command::FailShipment { shipment }
+        | Command::LoseShipment { shipment }
         | Command::ReturnToSender { shipment }
         | Command::CancelShipment { shipment } => format!("{name} (shipment {shipment})"),
         Command::Deliver { shipment: None } => format!("{name} (all on their way)"),
@@ -342,7 +361,11 @@ pub struct Sample {
 }
 
 fn lead(terms: PaymentTerms, name: &'static str, way: impl FnOnce(&mut Journey)) -> Sample {
-    let mut journey = Journey::place(Shop::ideal(), &sample(terms));
+    lead_of(&sample(terms), name, way)
+}
+
+fn lead_of(placed: &Placed, name: &'static str, way: impl FnOnce(&mut Journey)) -> Sample {
+    let mut journey = Journey::place(Shop::ideal(), placed);
     journey.advance(Duration::from_secs(1));
     way(&mut journey);
     journey.plan();
@@ -395,6 +418,12 @@ fn delivered(j: &mut Journey) {
     work(j, |_| Reply::Yes);
 }
 
+/// The bank takes 1.00 of what was paid back.
+fn charged_back(order: &Order) -> Fact {
+    let reference = text("case-1");
+    Fact::Dispute(DisputeReport { reference, payment: None, state: DisputeState::Lost, amount: order.in_currency(100) })
+}
+
 fn request_return(j: &mut Journey) {
     j.command(&Command::RequestReturn { lines: vec![LineUnits { line: 1, units: 1 }] }).expect("it is delivered");
 }
@@ -418,12 +447,37 @@ pub fn samples() -> Vec<Sample> {
             work(j, |call| if call.verb == CHARGE { Reply::Action } else { Reply::Yes });
         }),
         lead(Confirm, "paid, a hold blocks confirming", |j| {
-            let hold = Command::PlaceHold { kind: text("fraud"), blocks: Blocks::Confirm, until: None };
+            let hold = Command::PlaceHold { kind: text("fraud"), blocks: Some(Blocks::Confirm), until: None };
             j.command(&hold).expect("a hold can be placed");
             work(j, |_| Reply::Yes);
         }),
+        lead(Confirm, "too little came in", |j| {
+            round(j, |_| Reply::Yes);
+            round(j, |_| Reply::Odd);
+        }),
+        lead(Shipment, "too little is authorized", |j| {
+            round(j, |_| Reply::Yes);
+            round(j, |_| Reply::Odd);
+        }),
+        lead(Shipment, "captured as it shipped, completed, charged back", |j| {
+            delivered(j);
+            j.command(&Command::Complete).expect("all is delivered and paid");
+            j.facts(&[charged_back(&j.order)]);
+            work(j, |_| Reply::Yes);
+        }),
+        lead(Confirm, "paid, charged back", |j| {
+            work(j, |_| Reply::Yes);
+            j.facts(&[charged_back(&j.order)]);
+            work(j, |_| Reply::Yes);
+        }),
+        lead(Confirm, "fulfilled and completed, charged back", |j| {
+            delivered(j);
+            j.command(&Command::Complete).expect("all is delivered and paid");
+            j.facts(&[charged_back(&j.order)]);
+            work(j, |_| Reply::Yes);
+        }),
         lead(Confirm, "paid, a hold blocks confirming, an edit waits for its stock and payment", |j| {
-            let hold = Command::PlaceHold { kind: text("fraud"), blocks: Blocks::Confirm, until: None };
+            let hold = Command::PlaceHold { kind: text("fraud"), blocks: Some(Blocks::Confirm), until: None };
             j.command(&hold).expect("a hold can be placed");
             work(j, |_| Reply::Yes);
             let more = edit(raised(&j.order, 1, 1));
@@ -435,7 +489,7 @@ pub fn samples() -> Vec<Sample> {
         }),
         lead(Shipment, "authorized, with a hold that blocks shipping", |j| {
             work(j, |_| Reply::Yes);
-            let hold = Command::PlaceHold { kind: text("fraud"), blocks: Blocks::Ship, until: None };
+            let hold = Command::PlaceHold { kind: text("fraud"), blocks: Some(Blocks::Ship), until: None };
             j.command(&hold).expect("a hold can be placed");
         }),
         lead(Confirm, "paid and fulfilled", |j| {
@@ -477,6 +531,44 @@ pub fn samples() -> Vec<Sample> {
             j.command(&Command::FailShipment { shipment: 1 }).expect("it is on its way");
             work(j, |_| Reply::Yes);
         }),
+        lead(Confirm, "paid, the shipment lost, its units reserved anew", |j| {
+            work(j, |_| Reply::Yes);
+            ship_all(j);
+            j.command(&Command::LoseShipment { shipment: 1 }).expect("it is on its way");
+            work(j, |_| Reply::Yes);
+        }),
+        lead(Confirm, "lost, sent again, and both arrived", |j| {
+            work(j, |_| Reply::Yes);
+            ship_all(j);
+            j.command(&Command::LoseShipment { shipment: 1 }).expect("it is on its way");
+            work(j, |_| Reply::Yes);
+            ship_all(j);
+            for n in [2, 1] {
+                j.command(&Command::Deliver { shipment: Some(n) }).expect("it has left");
+            }
+            work(j, |_| Reply::Yes);
+        }),
+        lead(Confirm, "the shipment failed, then the order was cancelled", |j| {
+            work(j, |_| Reply::Yes);
+            ship_all(j);
+            j.command(&Command::FailShipment { shipment: 1 }).expect("it is on its way");
+            cancel(j);
+            work(j, |_| Reply::Yes);
+        }),
+        lead(Confirm, "the shipment failed, and the order is being cancelled", |j| {
+            work(j, |_| Reply::Yes);
+            ship_all(j);
+            j.command(&Command::FailShipment { shipment: 1 }).expect("it is on its way");
+            cancel(j);
+            round(j, |call| if call.verb == REFUND { Reply::Crash } else { Reply::Yes });
+        }),
+        lead(Confirm, "completed, then found to be lost", |j| {
+            delivered(j);
+            j.command(&Command::Complete).expect("all is delivered and paid");
+            j.command(&Command::LoseShipment { shipment: 1 }).expect("it has left");
+            work(j, |_| Reply::Yes);
+        }),
+        lead_of(&sample_given_out(Confirm), "paid, one line was given out", |j| work(j, |_| Reply::Yes)),
         lead(Shipment, "authorized, and given up by the provider", |j| {
             work(j, |_| Reply::Yes);
             let voided = answer(&j.order, OperationState::Voided, 1, 0, j.now);

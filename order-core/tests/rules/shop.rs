@@ -68,7 +68,7 @@ impl Shop {
     }
 
     pub fn env(&self, now: Timestamp) -> Env<'_> {
-        Env { now, policy: &self.policy, inventory: self.inventory, payment: self.payment, notify: self.notify }
+        Env { now, clock: now, policy: &self.policy, inventory: self.inventory, payment: self.payment, notify: self.notify }
     }
 }
 
@@ -77,15 +77,15 @@ pub fn shops() -> impl Strategy<Value = Shop> {
     let inventory = prop_oneof![
         4 => Just(InventoryCapabilities::IDEAL),
         4 => Just(InventoryCapabilities::PLATFORM),
-        1 => Just(InventoryCapabilities { key_lifetime: Some(day), ..InventoryCapabilities::IDEAL }),
-        1 => Just(InventoryCapabilities { look_up: false, ..InventoryCapabilities::IDEAL }),
+        1 => Just(InventoryCapabilities::IDEAL.with_key_lifetime(Some(day))),
+        1 => Just(InventoryCapabilities::IDEAL.with_look_up(false)),
     ];
     let payment = prop_oneof![
         6 => Just(PaymentCapabilities::IDEAL),
-        2 => Just(PaymentCapabilities { repeat: false, ..PaymentCapabilities::IDEAL }),
-        1 => Just(PaymentCapabilities { key_lifetime: Some(day), ..PaymentCapabilities::IDEAL }),
-        1 => Just(PaymentCapabilities { look_up: false, ..PaymentCapabilities::IDEAL }),
-        1 => Just(PaymentCapabilities { repeat: false, look_up: false, key_lifetime: None }),
+        2 => Just(PaymentCapabilities::LOOK_UP_ONLY),
+        1 => Just(PaymentCapabilities::IDEAL.with_key_lifetime(Some(day))),
+        1 => Just(PaymentCapabilities::IDEAL.with_look_up(false)),
+        1 => Just(PaymentCapabilities::NONE),
     ];
     let lost_stock = prop_oneof![Just(LostStock::Cancel), Just(LostStock::Backorder)];
     (inventory, payment, lost_stock, 0..2u32, any::<bool>()).prop_map(
@@ -195,15 +195,27 @@ fn place(
         coupon: (coupon > 0).then(|| text("SPRING10")),
         claims: Vec::new(),
         placing_deadline: at(1800),
+        holds: Vec::new(),
+        external_ref: None,
         addresses: Private(Some(Addresses { shipping: address("1 Main Street", "US"), billing: address("1 Main Street", "US") })),
         notes: Private(Some("Please ring twice.".into())),
         token: Private(Some("tok_visa".into())),
         return_url: Private(Some("https://shop.example/back".into())),
+        metadata: Private(None),
     }
 }
 
-/// An order of two units each of two SKUs, 45.00 USD in all, of which the second needs no shipping.
+/// An order of two units each of two SKUs, 45.00 USD in all.
 pub fn sample(terms: PaymentTerms) -> Box<Placed> {
+    two_of_two(terms, true)
+}
+
+/// The same, but that the second SKU needs no shipping.
+pub fn sample_given_out(terms: PaymentTerms) -> Box<Placed> {
+    two_of_two(terms, false)
+}
+
+fn two_of_two(terms: PaymentTerms, second_ships: bool) -> Box<Placed> {
     let draw = |sku, unit_price, requires_shipping| Draw {
         sku,
         units: 2,
@@ -213,11 +225,20 @@ pub fn sample(terms: PaymentTerms) -> Box<Placed> {
         tax_included: 0,
         requires_shipping,
     };
-    Box::new(place(Currency::USD, terms, &[draw(1, 1250, true), draw(2, 750, false)], 0, (500, 0)))
+    Box::new(place(Currency::USD, terms, &[draw(1, 1250, true), draw(2, 750, second_ships)], 0, (500, 0)))
 }
 
 /// A small order: two units that are sent, and one that need not be; 36.67 USD in all, so that few shares divide evenly.
 pub fn small(terms: PaymentTerms) -> Box<Placed> {
+    two_and_one(terms, false)
+}
+
+/// The same, but that all of it is sent.
+pub fn small_sent(terms: PaymentTerms) -> Box<Placed> {
+    two_and_one(terms, true)
+}
+
+fn two_and_one(terms: PaymentTerms, all_ships: bool) -> Box<Placed> {
     let draw = |sku, units, unit_price, tax, requires_shipping| Draw {
         sku,
         units,
@@ -227,7 +248,7 @@ pub fn small(terms: PaymentTerms) -> Box<Placed> {
         tax_included: 0,
         requires_shipping,
     };
-    let lines = [draw(1, 2, 1250, 67, true), draw(2, 1, 750, 0, false)];
+    let lines = [draw(1, 2, 1250, 67, true), draw(2, 1, 750, 0, all_ships)];
     Box::new(place(Currency::USD, terms, &lines, 50, (500, 13)))
 }
 

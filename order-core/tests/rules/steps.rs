@@ -4,11 +4,11 @@
 use std::time::Duration;
 
 use order_core::machine::{
-    ClosingOutcome, Command, DisputeReport, Fact, HoldOutcome, PaymentOutcome, PaymentReport, Purpose, key,
+    ClosingOutcome, Command, DisputeReport, Evidence, Fact, HoldOutcome, PaymentOutcome, PaymentReport, Purpose, key,
 };
 use order_core::money::Money;
 use order_core::order::{
-    AttentionReason, Blocks, Closing, ClosingKind, CustomerAction, DisputeState, Op, OperationState, Order, PaymentTerms,
+    AttentionReason, Blocks, Closing, ClosingKind, CustomerAction, DisputeState, HoldEnd, Op, OperationState, Order, PaymentTerms,
 };
 use order_core::testkit::orders::text;
 use order_core::text::Private;
@@ -129,6 +129,7 @@ pub struct ToldSeed {
     pub amount: AmountSeed,
     /// In seconds from now, or ago.
     pub deadline: i64,
+    pub evidence: Evidence,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -149,11 +150,9 @@ fn tolds() -> impl Strategy<Value = ToldSeed> {
         1 => Just(AmountSeed::OtherCurrency),
     ];
     let deadline = prop_oneof![3 => 60..7_200i64, 1 => -60..=0i64];
-    (prop::sample::select(&PROVIDER_STATES[..]), amount, deadline).prop_map(|(status, amount, deadline)| ToldSeed {
-        status,
-        amount,
-        deadline,
-    })
+    let evidence = prop::sample::select(vec![Evidence::Answer, Evidence::LookUp]);
+    (prop::sample::select(&PROVIDER_STATES[..]), amount, deadline, evidence)
+        .prop_map(|(status, amount, deadline, evidence)| ToldSeed { status, amount, deadline, evidence })
 }
 
 pub fn facts() -> impl Strategy<Value = FactSeed> {
@@ -254,6 +253,7 @@ impl CommandSeed {
         match self {
             CommandSeed::Cancel => Command::Cancel,
             CommandSeed::Retry(terms) => Command::RetryPayment {
+                amount: None,
                 method: text("wallet"),
                 terms: *terms,
                 token: Private(Some("tok_wallet".into())),
@@ -261,8 +261,8 @@ impl CommandSeed {
             },
             CommandSeed::Hold { kind: n, blocks, seconds } => Command::PlaceHold {
                 kind: kind(n),
-                blocks: *blocks,
-                until: seconds.map(|s| journey.now.after(Duration::from_secs(s))),
+                blocks: Some(*blocks),
+                until: seconds.map(|s| HoldEnd::After(Duration::from_secs(s))),
             },
             CommandSeed::Release { kind: n } => Command::ReleaseHold { kind: kind(n) },
             CommandSeed::Note => Command::Note,
@@ -348,6 +348,7 @@ impl FactSeed {
                     deadline,
                     action: Private(Some(CustomerAction { url: "https://bank.example/".into(), data: None })),
                     capture_before: None,
+                    evidence: told.evidence,
                 };
                 Fact::Payment { n, outcome }
             }

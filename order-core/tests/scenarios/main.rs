@@ -1,8 +1,14 @@
 //! What happens to an order, told from outside: place something, let services misbehave, look at the order and at the
 //! services' own books. Time is virtual.
 
+mod editing;
+mod held;
+mod keys;
+mod leases;
+mod misbehaving;
 mod placing;
 mod repairing;
+mod requests;
 mod undoing;
 mod unknowns;
 mod waiting;

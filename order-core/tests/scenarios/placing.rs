@@ -69,7 +69,7 @@ fn a_declined_payment_can_be_retried_with_another_method() {
     let retry = RetryPayment { method: "CARD".into(), ..RetryPayment::default() };
     let operator = operator();
     let retried = world.manager.retry_payment(&operator, order.id.into(), CommandOptions::default(), retry);
-    let order = world.runtime.block_on(retried).unwrap();
+    let order = world.runtime.block_on(retried).unwrap().order;
     assert_eq!((order.statuses.status, order.statuses.payment), (Status::Confirmed, PaymentStatus::Paid));
     assert_eq!(world.books(), (2490, 2));
 }
@@ -173,7 +173,7 @@ fn a_hold_keeps_a_paid_order_from_being_confirmed_until_it_is_lifted_or_lapses()
     let kind = || "FRAUD_REVIEW".parse().unwrap();
     let none = CommandOptions::default;
     let principal = operator();
-    let held = world.manager.place_hold(&principal, order.id.into(), none(), kind(), Blocks::Confirm, None);
+    let held = world.manager.place_hold(&principal, order.id.into(), none(), kind(), Some(Blocks::Confirm), None);
     world.runtime.block_on(held).unwrap();
     let key = world.payment.inner().with_ledger(|l| l[0].key);
     let report = world.payment.inner().settle(key, true).unwrap();

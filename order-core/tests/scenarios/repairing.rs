@@ -4,9 +4,10 @@ use std::time::Duration;
 
 use order_core::error::ErrorKind;
 use order_core::machine::Command;
-use order_core::manager::{CommandOptions, Principal};
+use order_core::manager::{CommandOptions, Principal, Retried};
 use order_core::order::{Order, PaymentStatus, Status};
 use order_core::policy::Policy;
+use order_core::runtime::Runtime as _;
 use order_core::services::InventoryCapabilities;
 use order_core::testkit::services::{Fault, Method};
 
@@ -29,6 +30,35 @@ fn explained(world: &World, order: &Order) -> String {
     world.runtime.block_on(world.manager.explain(&operator(), order.id.into())).unwrap().sentences.join("\n")
 }
 
+fn retry_stuck(world: &World) -> Vec<Retried> {
+    let mut retried = Vec::new();
+    world.runtime.block_on(world.manager.retry_stuck(&operator(), |one| retried.push(one))).unwrap();
+    retried
+}
+
+#[test]
+fn a_thousand_stuck_orders_are_made_due_again_without_waiting_for_any() {
+    let world = World::new();
+    world.inventory.inner().restock(&sku(1), 4000);
+    let orders: Vec<_> = (0..1200).map(|_| world.place(&[1], "CARD").id).collect();
+    world.payment.set(Method::Refund, Some(Fault::Decline("ACCOUNT_CLOSED".into())));
+    for order in &orders {
+        world.cancel(*order);
+    }
+    world.advance(DAY);
+    // Still down, and slow with it.
+    world.payment.set(Method::Refund, Some(Fault::Late(Duration::from_secs(20))));
+    let asked = world.runtime.monotonic();
+    let retried = retry_stuck(&world);
+    assert_eq!(world.runtime.monotonic(), asked, "nobody waits");
+    assert_eq!(retried.len(), orders.len(), "all pages of them, each once");
+    assert!(retried.iter().all(|r| r.after.as_ref().is_ok_and(|after| after.version == r.before.version + 1)));
+    assert!(orders.iter().all(|id| world.item(*id).is_some_and(|w| w.due.is_some() && w.fence.is_none())));
+    world.payment.set(Method::Refund, None);
+    world.work();
+    assert!(orders.iter().all(|id| world.order(*id).statuses.status == Status::Cancelled));
+}
+
 #[test]
 fn what_is_stuck_is_tried_again_once_a_person_says_so_and_what_is_not_is_left_alone() {
     let world = World::new();
@@ -41,7 +71,7 @@ fn what_is_stuck_is_tried_again_once_a_person_says_so_and_what_is_not_is_left_al
     world.advance(DAY);
     assert_eq!(world.order(stuck.id).statuses.status, Status::Cancelling);
 
-    let retried = world.runtime.block_on(world.manager.retry_stuck(&operator())).unwrap();
+    let retried = retry_stuck(&world);
     world.work();
     let [one] = &retried[..] else { panic!("{retried:?}") };
     assert_eq!(one.before.id, stuck.id);
@@ -52,7 +82,7 @@ fn what_is_stuck_is_tried_again_once_a_person_says_so_and_what_is_not_is_left_al
     assert!(world.events(stuck.id).contains(&"REDRIVEN"));
     assert!(!world.events(fine.id).contains(&"REDRIVEN"));
 
-    let again = world.runtime.block_on(world.manager.retry_stuck(&operator())).unwrap();
+    let again = retry_stuck(&world);
     assert!(again.is_empty(), "what is cured is not tried again: {again:?}");
 }
 
@@ -83,7 +113,7 @@ fn after_a_change_of_policy_every_order_is_looked_at_anew_and_nothing_is_journal
 fn repairs_are_not_for_customers() {
     let world = World::new();
     let customer = Principal::Customer(USER.parse().unwrap());
-    let retried = world.runtime.block_on(world.manager.retry_stuck(&customer));
+    let retried = world.runtime.block_on(world.manager.retry_stuck(&customer, drop));
     assert_eq!(retried.unwrap_err().kind(), ErrorKind::Forbidden);
     let resynced = world.runtime.block_on(world.manager.resync(&customer));
     assert_eq!(resynced.unwrap_err().kind(), ErrorKind::Forbidden);

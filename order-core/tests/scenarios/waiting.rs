@@ -29,7 +29,7 @@ fn who_ships_is_answered_once_the_stock_has_left() {
     world.work();
     let operator = operator();
     let done = world.manager.execute(&operator, order.id.into(), CommandOptions::default(), SHIP, String::new());
-    let shipped = world.runtime.block_on(done).unwrap();
+    let shipped = world.runtime.block_on(done).unwrap().order;
     assert_eq!(world.books().1, 0, "nothing is held any more");
     world.work();
     assert_eq!(world.order(order.id).version, shipped.version, "nothing was left to be done");
@@ -69,7 +69,7 @@ fn a_repeat_under_its_key_is_no_conflict_whatever_version_it_expects() {
         world.runtime.block_on(world.manager.execute(&operator, order.id.into(), options, SHIP, String::new()))
     };
     let shipped = ship("ship-1").unwrap();
-    assert_eq!(ship("ship-1").unwrap().version, shipped.version);
+    assert_eq!(ship("ship-1").unwrap().order.version, shipped.order.version);
     assert_eq!(ship("ship-2").unwrap_err().kind(), ErrorKind::Conflict);
 }
 

@@ -1,16 +1,16 @@
 //! A shop in memory, on virtual time, whose services can be made to fail.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
 use order_core::ids::{IdempotencyKey, OrderId, UserId};
-use order_core::manager::{CommandOptions, OrderManager, PlaceOptions, Placement, Principal};
+use order_core::manager::{CommandOptions, LeaseWait, OrderManager, PlaceOptions, Placement, Principal};
 use order_core::money::Currency;
 use order_core::order::{JournalRow, Order, PaymentTerms};
 use order_core::policy::Policy;
-use order_core::pricing::{CouponRule, Discount, PaymentMethodRule, PriceBook, ShippingRule};
+use order_core::pricing::{CouponRule, Discount, PaymentMethodRule, PriceBook, Pricing, ShippingRule};
 use order_core::request::{AddressInput, ItemInput, PlaceRequest};
 use order_core::runtime::{Clock, Runtime};
 use order_core::services::{DynClients, InventoryCapabilities, PaymentCapabilities, Product, User};
@@ -24,12 +24,42 @@ pub const USER: &str = "9b1c7d34-0f4b-4a9d-8b7e-5d2c3e4f5a33";
 pub struct Counting {
     pub inner: MemoryStore,
     pub commits: AtomicU64,
+    pub claims: AtomicU64,
+    pub trouble: Mutex<Trouble>,
+}
+
+/// What is wrong with the store.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Trouble {
+    #[default]
+    None,
+    /// Claims fail.
+    NoClaims,
+    /// Claims give leases, and the answer is lost.
+    ClaimsUnheard,
+    /// What a worker commits fails, but for saying that it begins.
+    NoWorkersCommits,
+}
+
+impl Counting {
+    fn is(&self, trouble: Trouble) -> bool {
+        *self.trouble.lock().unwrap() == trouble
+    }
+}
+
+fn down() -> StoreError {
+    StoreError::new(StoreErrorKind::Unavailable, "down")
 }
 
 #[async_trait]
 impl OrderStore for Counting {
     async fn commit(&self, changeset: Changeset) -> Result<Committed, CommitError> {
         self.commits.fetch_add(1, Ordering::Relaxed);
+        let by_worker =
+            matches!(changeset.work, WorkChange::Extend { .. } | WorkChange::Release { .. } | WorkChange::Done { .. });
+        if by_worker && self.is(Trouble::NoWorkersCommits) {
+            return Err(down().into());
+        }
         self.inner.commit(changeset).await
     }
     async fn load(&self, order: OrderRef, owner: Option<UserId>) -> Result<Option<Loaded>, StoreError> {
@@ -49,7 +79,15 @@ impl OrderStore for Counting {
     }
     async fn claim(&self, request: &ClaimRequest) -> Result<Vec<Claimed>, StoreError> {
         self.commits.fetch_add(1, Ordering::Relaxed);
-        self.inner.claim(request).await
+        self.claims.fetch_add(1, Ordering::Relaxed);
+        if self.is(Trouble::NoClaims) {
+            return Err(down());
+        }
+        let claimed = self.inner.claim(request).await?;
+        if self.is(Trouble::ClaimsUnheard) {
+            return Err(StoreError::new(StoreErrorKind::Unknown, "the answer was lost"));
+        }
+        Ok(claimed)
     }
     async fn work_summary(&self) -> Result<WorkSummary, StoreError> {
         self.inner.work_summary().await
@@ -70,6 +108,7 @@ pub struct World {
     pub inventory: Arc<Scripted<MemoryInventory>>,
     pub payment: Arc<Scripted<MemoryPayments>>,
     pub notification: Arc<Scripted<MemoryNotifications>>,
+    pub catalogue: Arc<MemoryCatalogue>,
     pub manager: Manager,
 }
 
@@ -91,7 +130,12 @@ impl World {
     pub fn with(capabilities: InventoryCapabilities, hold_lifetime: Option<Duration>, policy: Policy) -> Self {
         let runtime = Arc::new(VirtualRuntime::new());
         let clock: Arc<dyn Clock> = runtime.clone();
-        let store = Arc::new(Counting { inner: MemoryStore::new(clock.clone()), commits: AtomicU64::new(0) });
+        let store = Arc::new(Counting {
+            inner: MemoryStore::new(clock.clone()),
+            commits: AtomicU64::new(0),
+            claims: AtomicU64::new(0),
+            trouble: Mutex::default(),
+        });
         let stock = MemoryInventory::new(capabilities, hold_lifetime, clock);
         for i in 1..=3 {
             stock.restock(&sku(i), 10);
@@ -108,12 +152,11 @@ impl World {
         for i in 1..=3u8 {
             catalogue.put_product(product(i));
         }
-        let user = User { id: USER.parse().unwrap(), email: "c@example.com".into(), account_status: "active".into() };
-        catalogue.put_user(user);
+        catalogue.put_user(user("active"));
         let clients = DynClients {
             inventory: inventory.clone(),
             product: catalogue.clone(),
-            user: catalogue,
+            user: catalogue.clone(),
             payment: payment.clone(),
             notification: notification.clone(),
         };
@@ -124,7 +167,7 @@ impl World {
             .policy(policy)
             .build()
             .unwrap();
-        World { runtime, store, inventory, payment, notification, manager }
+        World { runtime, store, inventory, payment, notification, catalogue, manager }
     }
 
     /// The same shop after its process was started again with other settings.
@@ -137,6 +180,51 @@ impl World {
             .build()
             .unwrap();
         World { manager, ..self }
+    }
+
+    /// From now on the customer's account has this status.
+    pub fn suspend(&self, status: &str) {
+        self.catalogue.put_user(user(status));
+    }
+
+    /// The same shop with other clients in the place of some of its own.
+    pub fn with_clients(self, replace: impl FnOnce(DynClients) -> DynClients) -> Self {
+        self.changed(|clients| *clients = replace(clients.clone()), None)
+    }
+
+    /// The same shop with other clients, or priced by somebody else.
+    pub fn changed(self, clients: impl FnOnce(&mut DynClients), pricing: Option<Arc<dyn Pricing>>) -> Self {
+        let mut changed = self.manager.clients().clone();
+        clients(&mut changed);
+        let manager = OrderManager::builder(self.store.clone(), changed)
+            .pricing(pricing.unwrap_or_else(|| Arc::new(price_book())))
+            .runtime(self.runtime.clone())
+            .ids(Arc::new(SeededIds::new(3)))
+            .policy(self.manager.policy().clone())
+            .build()
+            .unwrap();
+        World { manager, ..self }
+    }
+
+    /// Another process on the same store and services, which notes the leases that it waits for.
+    pub fn other_process(&self, waits: &Arc<Mutex<Vec<LeaseWait>>>) -> Manager {
+        let waits = Arc::clone(waits);
+        OrderManager::builder(self.store.clone(), self.manager.clients().clone())
+            .pricing(Arc::new(price_book()))
+            .runtime(self.runtime.clone())
+            .ids(Arc::new(SeededIds::new(3)))
+            .on_wait(move |wait| waits.lock().unwrap().push(wait.clone()))
+            .build()
+            .unwrap()
+    }
+
+    pub fn set_trouble(&self, trouble: Trouble) {
+        *self.store.trouble.lock().unwrap() = trouble;
+    }
+
+    /// The work item of an order.
+    pub fn item(&self, id: OrderId) -> Option<WorkItem> {
+        self.store.inner.inspect(id, |_, _, item| item.cloned()).flatten()
     }
 
     /// Places `quantity` units of each of the given products.
@@ -171,7 +259,7 @@ impl World {
     pub fn cancel(&self, id: OrderId) -> Arc<Order> {
         let operator = operator();
         let cancelled = self.manager.cancel(&operator, id.into(), CommandOptions::default(), "changed my mind".into());
-        self.runtime.block_on(cancelled).unwrap()
+        self.runtime.block_on(cancelled).unwrap().order
     }
 
     /// Net money taken, and units held or gone, by the services' own books.
@@ -196,6 +284,10 @@ pub fn sku(i: u8) -> order_core::ids::Sku {
     format!("SKU-{i}").parse().unwrap()
 }
 
+fn user(status: &str) -> User {
+    User { id: USER.parse().unwrap(), email: "c@example.com".into(), account_status: status.into() }
+}
+
 fn product(i: u8) -> Product {
     Product {
         id: product_id(i).parse().unwrap(),
@@ -213,7 +305,7 @@ pub fn product_id(i: u8) -> String {
     format!("3f2c8f0e-6b1d-4c58-9a0e-3b6a2f0c1d{i:02}")
 }
 
-fn price_book() -> PriceBook {
+pub fn price_book() -> PriceBook {
     let shipping = vec![ShippingRule { method: "STANDARD".parse().unwrap(), price: 490, free_from: Some(5000) }];
     let coupon = CouponRule {
         code: "ONCE".parse().unwrap(),

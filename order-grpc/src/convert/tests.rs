@@ -219,8 +219,12 @@ fn request_of(request: PlaceRequest) -> proto::CreateOrderRequest {
         coupon_code,
         payment_token,
         return_url,
+        holds,
+        metadata,
+        external_ref,
     } = request;
     assert_eq!((payment_token, return_url), (None, None), "those come as metadata");
+    assert!(holds.is_empty() && metadata.is_empty() && external_ref.is_none(), "the contract has none of them");
     let item = |ItemInput { product_id, variant_id, quantity }| proto::OrderItemInput {
         product_id,
         variant_id,

@@ -24,7 +24,7 @@ fn every_kind_of_error_has_its_code_and_its_reason() {
         (Error::NotFound { what: "user", id: order.to_string() }, Code::NotFound, "USER_NOT_FOUND", false),
         (Error::invalid("items", "is empty"), Code::InvalidArgument, "INVALID_REQUEST", false),
         (Error::Conflict { order, expected: 3, actual: 4 }, Code::Aborted, "VERSION_CONFLICT", false),
-        (Error::KeyReused { key: "k".parse().unwrap() }, Code::AlreadyExists, "IDEMPOTENCY_KEY_REUSED", false),
+        (Error::KeyReused { key: "k".parse().unwrap(), used: None }, Code::AlreadyExists, "IDEMPOTENCY_KEY_REUSED", false),
         (Error::Forbidden { action: "read orders" }, Code::PermissionDenied, "FORBIDDEN", false),
         (service, Code::Unavailable, "SERVICE_UNAVAILABLE", true),
         (store(StoreErrorKind::Unavailable), Code::Unavailable, "STORE_UNAVAILABLE", true),

@@ -84,6 +84,42 @@ async fn everything_wrong_with_a_cancellation_is_told_at_once() {
     refused.is(Code::NotFound, "ORDER_NOT_FOUND");
 }
 
+#[tokio::test]
+async fn a_repeat_says_that_it_is_one_and_another_change_under_its_key_is_refused() {
+    let world = World::new().await;
+    let mut client = world.client().await;
+    let order = place(&mut client, &[1], "CARD").await;
+    let keyed = [("idempotency-key", "checkout-42")];
+    let confirmed = || with(set(&order.id, "PROCESSING", None), &keyed);
+    let first = client.update_order_status(confirmed()).await.unwrap();
+    assert_eq!(said(first.metadata(), "order-replayed"), None);
+    let again = client.update_order_status(confirmed()).await.unwrap();
+    assert_eq!(said(again.metadata(), "order-replayed"), Some("true"));
+    assert_eq!(said(again.metadata(), "order-version"), said(first.metadata(), "order-version"));
+
+    let refused = Refused::of(client.cancel_order(with(cancel(&order.id), &keyed)).await);
+    refused.is(Code::AlreadyExists, "IDEMPOTENCY_KEY_REUSED");
+    assert_eq!(refused.info("command"), Some("set status"));
+    let row: u64 = refused.info("row").unwrap().parse().unwrap();
+    assert!(refused.status.message().contains(&format!("set status, journal row {row}, at ")), "{:?}", refused.status);
+    for other in [set(&order.id, "PROCESSING", Some("a note")), set(&order.id, "CANCELLED", None)] {
+        Refused::of(client.update_order_status(with(other, &keyed)).await).is(Code::AlreadyExists, "IDEMPOTENCY_KEY_REUSED");
+    }
+    let add =
+        order_grpc::proto::UpdateOrderItemRequest { order_id: order.id.clone(), item_id: order.items[0].id.clone(), quantity: 2 };
+    Refused::of(client.update_order_item(with(add.clone(), &keyed)).await).is(Code::AlreadyExists, "IDEMPOTENCY_KEY_REUSED");
+    let read = client.get_order(by_id(&order.id)).await.unwrap().into_inner();
+    assert_eq!(read.status, "PROCESSING");
+
+    let cancelled = [("idempotency-key", "cancel-1")];
+    let order = place(&mut client, &[1], "CARD").await;
+    let first = client.cancel_order(with(cancel(&order.id), &cancelled)).await.unwrap();
+    assert_eq!(said(first.metadata(), "order-replayed"), None);
+    let again = client.cancel_order(with(cancel(&order.id), &cancelled)).await.unwrap();
+    assert_eq!(said(again.metadata(), "order-replayed"), Some("true"));
+    assert!(again.into_inner().success);
+}
+
 fn set(order_id: &str, status: &str, notes: Option<&str>) -> UpdateOrderStatusRequest {
     UpdateOrderStatusRequest { order_id: order_id.into(), status: status.into(), notes: notes.map(Into::into) }
 }

@@ -1,9 +1,10 @@
 //! How fast orders are placed and read, against the bare driver doing the same in the same run.
 //!
-//! `cargo bench -p order-store-sqlite --bench place` prints the whole comparison, with `-- place`, `-- read` or `-- shop` that part
-//! of it; with `-- million` it places a million orders and prints the process's memory on the way; with `-- --keep` it leaves
+//! `cargo bench -p order-store-sqlite --bench place` prints the whole comparison, with `-- place`, `-- footprint`, `-- read` or
+//! `-- shop` that part of it; with `-- million` it places a million orders and prints the process's memory on the way; with `-- --keep` it leaves
 //! its databases behind.
 
+mod footprint;
 mod reads;
 mod shop;
 mod through_shop;
@@ -42,6 +43,11 @@ fn main() {
                 place(&folder, tells).await;
             }
         }
+        if wants("footprint") {
+            for tells in [false, true] {
+                footprint::print(&folder, tells).await;
+            }
+        }
         if wants("read") {
             read(&folder).await;
         }
@@ -71,6 +77,10 @@ async fn learn(folder: &Path, tells: bool) -> Template {
     let manager = manager(Arc::clone(&watched), tells);
     place_one(&manager).await;
     at_rest(&manager).await;
+    // A snapshot is taken after its commit, which at_rest may have seen already.
+    while (watched.snapshots.lock().expect("nobody panicked").len() as u64) < store.stats().transactions {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
     let template = Template::of(&watched.snapshots.lock().expect("nobody panicked"));
     let stats = store.stats();
     assert_eq!(stats.transactions, template.transactions() as u64, "every commit was seen");

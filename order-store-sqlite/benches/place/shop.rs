@@ -11,7 +11,6 @@ use order_core::pricing::{PaymentMethodRule, PriceBook, ShippingRule};
 use order_core::request::{AddressInput, ItemInput, PlaceRequest};
 use order_core::services::*;
 use order_core::store::OrderStore;
-use order_core::text::Private;
 
 pub const USER: &str = "9b1c7d34-0f4b-4a9d-8b7e-5d2c3e4f5a33";
 const PRODUCTS: [&str; 3] =
@@ -36,7 +35,7 @@ impl InventoryService for YesShop {
         Ok(skus.iter().map(|sku| Availability { sku: sku.clone(), available: u32::MAX }).collect())
     }
     async fn reserve(&self, r: &ReserveRequest) -> Result<HoldAnswer, CallError> {
-        Ok(HoldAnswer { reference: format!("hold-{}", r.key.simple()), quantity: r.quantity, lifetime: None })
+        Ok(HoldAnswer::new(format!("hold-{}", r.key.simple()), r.quantity))
     }
     async fn commit(&self, _: &HoldRequest) -> Result<(), CallError> {
         Ok(())
@@ -50,15 +49,7 @@ impl InventoryService for YesShop {
 }
 
 fn paid(key: uuid::Uuid, amount: Money, status: OperationState) -> Result<PaymentAnswer, CallError> {
-    Ok(PaymentAnswer {
-        status,
-        reference: format!("pay-{}", key.simple()),
-        amount,
-        code: None,
-        wait: None,
-        action: Private(None),
-        capture_within: None,
-    })
+    Ok(PaymentAnswer::new(status, format!("pay-{}", key.simple()), amount))
 }
 
 #[async_trait]

@@ -74,15 +74,12 @@ impl Operation {
     fn answer(&self, now: Timestamp) -> PaymentAnswer {
         let waits = matches!(self.status, OperationState::Pending | OperationState::ActionRequired);
         let action = || CustomerAction { url: format!("https://pay.example/act/{}", self.key), data: None };
-        PaymentAnswer {
-            status: self.status,
-            reference: self.reference(),
-            amount: self.amount,
-            code: self.code.clone(),
-            wait: waits.then(|| self.created_at.after(WAIT).since(now)),
-            action: Private((self.status == OperationState::ActionRequired).then(action)),
-            capture_within: self.capture_before.filter(|_| self.status == OperationState::Authorized).map(|t| t.since(now)),
-        }
+        let mut answer = PaymentAnswer::new(self.status, self.reference(), self.amount);
+        answer.code.clone_from(&self.code);
+        answer.wait = waits.then(|| self.created_at.after(WAIT).since(now));
+        answer.action = Private((self.status == OperationState::ActionRequired).then(action));
+        answer.capture_within = self.capture_before.filter(|_| self.status == OperationState::Authorized).map(|t| t.since(now));
+        answer
     }
 
     /// What this call gets, the first time and every other: what failed was refused.
@@ -163,7 +160,8 @@ pub(super) const fn approved(kind: OperationKind) -> OperationState {
 }
 
 fn attempt(db: &Connection, kind: OperationKind, request: &AttemptRequest, now: Timestamp) -> Answer {
-    let AttemptRequest { key, order, amount, method, token: _, return_url: _ } = request;
+    let AttemptRequest { key, order, number: _, user: _, amount, method, token: _, return_url: _, shipping: _, billing: _ } =
+        request;
     if amount.minor <= 0 {
         return Ok(Err(CallError::refused("AMOUNT_INVALID")));
     }
@@ -233,7 +231,7 @@ fn is_first(db: &Connection, order: OrderId) -> rusqlite::Result<bool> {
 }
 
 fn follow_up(db: &Connection, kind: OperationKind, request: &FollowUpRequest, now: Timestamp) -> Answer {
-    let FollowUpRequest { key, order, parent_key, parent_reference: _, amount, repeat: _ } = request;
+    let FollowUpRequest { key, order, number: _, parent_key, parent_reference: _, amount, repeat: _ } = request;
     if amount.minor <= 0 {
         return Ok(Err(CallError::refused("AMOUNT_INVALID")));
     }

@@ -79,6 +79,12 @@ impl ShopError {
         matches!(self, ShopError::Unavailable { .. })
     }
 
+    /// It cannot be used, though SQLite has no part in it.
+    pub(super) fn failed(path: &Arc<str>, remedy: &'static str, cause: &'static str, maybe_done: bool) -> Self {
+        let source = Arc::new(rusqlite::Error::ToSqlConversionFailure(cause.into()));
+        ShopError::Unavailable { path: path.clone(), remedy, maybe_done, source }
+    }
+
     pub(super) fn unavailable(path: &Arc<str>, source: Arc<rusqlite::Error>, maybe_done: bool) -> Self {
         use rusqlite::ErrorCode;
         let remedy = match source.sqlite_error_code() {

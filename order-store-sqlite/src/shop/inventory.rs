@@ -70,11 +70,11 @@ pub(super) fn hold_reference(key: Uuid) -> String {
 }
 
 fn held(key: Uuid, quantity: u32) -> HoldAnswer {
-    HoldAnswer { reference: hold_reference(key), quantity, lifetime: None }
+    HoldAnswer::new(hold_reference(key), quantity)
 }
 
 fn reserve(db: &Connection, request: &ReserveRequest, now: Timestamp) -> Answer<HoldAnswer> {
-    let ReserveRequest { key, order, sku, quantity, lifetime: _ } = request;
+    let ReserveRequest { key, order, number: _, user: _, sku, quantity, lifetime: _, destination: _ } = request;
     if *quantity == 0 {
         return Ok(Err(CallError::refused("QUANTITY_INVALID")));
     }
@@ -177,7 +177,18 @@ fn step(db: &Connection, step: Step, request: &HoldRequest, now: Timestamp) -> A
 
 /// Why the step is refused, if it is.
 fn take_step(db: &Connection, step: Step, request: &HoldRequest, now: Timestamp) -> Result<Option<&'static str>, Failure> {
-    let HoldRequest { key: _, reserve_key, order, sku, quantity, reference: _, committed: _, repeat: _ } = request;
+    let HoldRequest {
+        key: _,
+        reserve_key,
+        order,
+        number: _,
+        sku,
+        quantity,
+        reference: _,
+        committed: _,
+        repeat: _,
+        destination: _,
+    } = request;
     let Some(hold) = hold(db, *order, *reserve_key)? else {
         if step != Step::Release {
             return Ok(Some("UNKNOWN_HOLD"));

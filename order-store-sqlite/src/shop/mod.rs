@@ -41,6 +41,7 @@ pub use reports::{DeskPayment, HoldRow, HoldState, LoggedNotice, ShelfRow, Stock
 pub use settle::Settlement;
 
 use error::Failure;
+use schema::ShopFile;
 use thread::{Access, SqlThread};
 
 /// The most units of a SKU that a catalogue or a restock can bring its stock to.
@@ -65,29 +66,37 @@ struct Inner {
 }
 
 impl Shop {
-    /// Opens the shop in the file at `path`, which is created and migrated where needed. Blocks while another process
-    /// does the same. Times in it come from `clock`.
+    /// Opens the shop in the file at `path`, which is created, for its owner alone, and migrated where needed. Blocks while
+    /// another process does the same. Times in it come from `clock`.
     ///
     /// [`ShopError::Foreign`] for a file that is not a shop's (it is left as it was), [`ShopError::Unavailable`] where the
     /// file cannot be used now.
     ///
     /// `:memory:` is [`Shop::in_memory`].
     pub fn open(path: impl AsRef<Path>, clock: Arc<dyn Clock>) -> Result<Self, ShopError> {
-        let file = path.as_ref();
-        if file.as_os_str() == ":memory:" {
+        Shop::open_file(path.as_ref(), true, clock)
+    }
+
+    /// The same for a shop that must be there: a file that is not, or has nothing in it, is refused, and left as it is.
+    pub fn open_existing(path: impl AsRef<Path>, clock: Arc<dyn Clock>) -> Result<Self, ShopError> {
+        Shop::open_file(path.as_ref(), false, clock)
+    }
+
+    fn open_file(name: &Path, make: bool, clock: Arc<dyn Clock>) -> Result<Self, ShopError> {
+        if name.as_os_str() == ":memory:" {
             return Shop::in_memory(clock);
         }
-        let path: Arc<str> = file.to_string_lossy().into();
-        let writer = schema::open_writer(file, &path)?;
-        let reader = schema::open_reader(file, &path)?;
-        let reader = start(reader, Access::Read, &path)?;
-        Ok(Shop::of(start(writer, Access::Write, &path)?, Some(reader), clock, path))
+        let mut file = ShopFile::new(name);
+        let path = Arc::clone(file.path());
+        let writer = file.open_writer(make)?;
+        let reader = start(file.open_reader()?, Some(file.clone()), Access::Read, &path)?;
+        Ok(Shop::of(start(writer, Some(file), Access::Write, &path)?, Some(reader), clock, path))
     }
 
     /// A shop that is gone with its last clone.
     pub fn in_memory(clock: Arc<dyn Clock>) -> Result<Self, ShopError> {
         let path: Arc<str> = ":memory:".into();
-        let writer = start(schema::open_in_memory(&path)?, Access::Write, &path)?;
+        let writer = start(schema::open_in_memory(&path)?, None, Access::Write, &path)?;
         Ok(Shop::of(writer, None, clock, path))
     }
 
@@ -135,8 +144,8 @@ impl Shop {
     }
 }
 
-fn start(connection: Connection, access: Access, path: &Arc<str>) -> Result<SqlThread, ShopError> {
-    SqlThread::start(connection, access, path.clone()).map_err(|e| {
+fn start(db: Connection, file: Option<ShopFile>, access: Access, path: &Arc<str>) -> Result<SqlThread, ShopError> {
+    SqlThread::start(db, file, access, path.clone()).map_err(|e| {
         let source = rusqlite::Error::ToSqlConversionFailure(Box::new(e));
         ShopError::unavailable(path, Arc::new(source), false)
     })

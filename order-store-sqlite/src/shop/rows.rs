@@ -104,7 +104,6 @@ mod tests {
         AttemptRequest, FollowUpRequest, HoldRequest, InventoryService, Notification, NotificationService, PaymentLookup,
         PaymentService, ProductService, ReserveRequest, UserService,
     };
-    use order_core::text::Private;
     use rusqlite::Connection;
     use uuid::Uuid;
 
@@ -138,12 +137,10 @@ mod tests {
         shop.load(&catalogue).await.unwrap();
         let (key, order, user) = (Uuid::from_u128, "3f2c8f0e-6b1d-4c58-9a0e-3b6a2f0c1d11".parse().unwrap(), [1; 16]);
         let sku: order_core::ids::Sku = "A".parse().unwrap();
-        let reserve = ReserveRequest { key: key(1), order, sku: sku.clone(), quantity: 1, lifetime: Duration::ZERO };
+        let (number, user) = (OrderNumber::from_random(1), order_core::ids::UserId::from_bytes(user));
+        let reserve = ReserveRequest::new(key(1), order, number, user, sku.clone(), 1, Duration::ZERO);
         shop.reserve(&reserve).await.unwrap();
-        let hold = |n| {
-            let (sku, reference) = (reserve.sku.clone(), None);
-            HoldRequest { key: key(n), reserve_key: key(1), order, sku, quantity: 1, reference, committed: n == 3, repeat: false }
-        };
+        let hold = |n| HoldRequest { committed: n == 3, ..HoldRequest::new(key(n), &reserve) };
         shop.commit(&hold(2)).await.unwrap();
         shop.release(&hold(3)).await.unwrap();
         shop.release(&hold(11)).await.unwrap_err();
@@ -154,24 +151,18 @@ mod tests {
         shop.resolve_sku(&sku).await.unwrap();
 
         let money = order_core::money::Money::new(100, catalogue.currency());
-        let (token, return_url) = (Private(None), Private(None));
-        let method = "LOST".parse().unwrap();
-        let charge = AttemptRequest { key: key(5), order, amount: money, method, token, return_url };
+        let charge = AttemptRequest::new(key(5), order, number, user, money, "LOST".parse().unwrap());
         shop.charge(&charge).await.unwrap_err();
         shop.charge(&charge).await.unwrap();
         let pending = AttemptRequest { key: key(6), method: "BANK".parse().unwrap(), ..charge };
         shop.authorize(&pending).await.unwrap();
         shop.settle(key(6), Settlement::Captured).await.unwrap();
-        let about = |n, parent| {
-            let (parent_key, parent_reference) = (key(parent), None);
-            FollowUpRequest { key: key(n), order, parent_key, parent_reference, amount: money, repeat: false }
-        };
+        let about = |n, parent| FollowUpRequest::new(key(n), order, number, key(parent), money);
         shop.capture(&about(7, 6)).await.unwrap();
         shop.refund(&about(8, 5)).await.unwrap();
         shop.void(&about(9, 10)).await.unwrap();
         PaymentService::look_up(&shop, &PaymentLookup { key: key(10), order, reference: None }).await.unwrap().unwrap();
 
-        let (number, user) = (OrderNumber::from_random(1), order_core::ids::UserId::from_bytes(user));
         let notice = Notification { event_id: key(1), order, number, user, seq: 1, kind: NoticeKind::Confirmed };
         shop.notify(&notice).await.unwrap();
         shop.notify(&notice).await.unwrap();

@@ -1,12 +1,13 @@
 //! Opening a shop file: recognising it, its settings, its migrations.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 
 use super::error::ShopError;
+use crate::file::{self, Identity};
 
 /// `ORSH`, so that a file of another kind is never taken for a shop.
 const APPLICATION_ID: i32 = 0x4F52_5348;
@@ -14,61 +15,121 @@ const APPLICATION_ID: i32 = 0x4F52_5348;
 /// Numbered from 1. A released one is never edited; `user_version` says how many a file has had.
 const MIGRATIONS: &[&str] = &[include_str!("migrations/0001_shop.sql"), include_str!("migrations/0002_parts.sql")];
 
+/// The version of a file that has had all of them.
+pub(super) const VERSION: i64 = MIGRATIONS.len() as i64;
+
 /// How long a statement waits for another process's transaction. Below the engine's call deadline of 5 s, so that a locked
 /// file is answered as "not done" and never counts as an unknown outcome.
-const BUSY_TIMEOUT: Duration = Duration::from_secs(3);
+pub(super) const BUSY_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// Enough for every statement of the shop.
 const STATEMENTS: usize = 96;
 
-/// Opens or creates `file` for writing; `path` is what errors call it.
-pub(super) fn open_writer(file: &Path, path: &Arc<str>) -> Result<Connection, ShopError> {
-    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let wrap = |source| unusable(path, source);
-    if file.as_os_str().is_empty() {
-        // SQLite would make a nameless file that is gone when it is closed.
-        return Err(ShopError::Foreign { path: "\"\"".into(), reason: "the name is empty; name a file".into() });
-    }
-    let mut db = Connection::open_with_flags(file, flags).map_err(wrap)?;
-    db.busy_timeout(BUSY_TIMEOUT).map_err(wrap)?;
-    recognise(&db, path)?;
-    // Only now: switching the journal writes to the file, and a file of another kind must stay as it is.
-    let mode = switch_to_wal(&db).map_err(wrap)?;
-    if mode != "wal" {
-        let reason = format!("its file system cannot keep a write-ahead log (journal mode {mode}); use a local disk");
-        return Err(ShopError::Foreign { path: path.clone(), reason });
-    }
-    settle(&db).map_err(wrap)?;
-    migrate(&mut db, path)?;
-    Ok(db)
+/// A shop's file.
+#[derive(Debug, Clone)]
+pub(super) struct ShopFile {
+    name: PathBuf,
+    /// What errors call it.
+    path: Arc<str>,
+    /// None before it was opened.
+    opened: Option<Identity>,
 }
 
-/// SQLite does not wait for a lock that this switch needs, so that two who open a new file at once must do it themselves.
-fn switch_to_wal(db: &Connection) -> rusqlite::Result<String> {
-    const PAUSE: std::time::Duration = std::time::Duration::from_millis(5);
-    let mut waited = std::time::Duration::ZERO;
-    loop {
-        match db.query_row("PRAGMA journal_mode = WAL", [], |r| r.get(0)) {
-            Err(e) if e.sqlite_error_code() == Some(rusqlite::ErrorCode::DatabaseBusy) && waited < BUSY_TIMEOUT => {
-                std::thread::sleep(PAUSE);
-                waited += PAUSE;
+impl ShopFile {
+    pub(super) fn new(name: &Path) -> Self {
+        ShopFile { name: name.to_owned(), path: name.to_string_lossy().into(), opened: None }
+    }
+
+    pub(super) fn path(&self) -> &Arc<str> {
+        &self.path
+    }
+
+    /// Opens it for writing; makes it if there is none, where that is wanted.
+    pub(super) fn open_writer(&mut self, make: bool) -> Result<Connection, ShopError> {
+        let path = &self.path;
+        let wrap = |source| unusable(path, source);
+        let foreign = |reason: String| ShopError::Foreign { path: path.clone(), reason };
+        file::check_sqlite().map_err(foreign)?;
+        if self.name.as_os_str().is_empty() {
+            // SQLite would make a nameless file that is gone when it is closed.
+            return Err(ShopError::Foreign { path: "\"\"".into(), reason: "the name is empty; name a file".into() });
+        }
+        if make {
+            // Where it fails, SQLite says why when it opens the file.
+            let _ = file::make(&self.name);
+        } else {
+            match std::fs::metadata(&self.name) {
+                Ok(found) if found.len() == 0 => {
+                    return Err(foreign("it is empty; there never was a shop in it, or all of it was lost".into()));
+                }
+                Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                    return Err(foreign("there is no such file; load a catalogue, which makes it".into()));
+                }
+                // Whatever else is wrong, SQLite says when it opens the file.
+                _ => {}
             }
-            mode => return mode,
+        }
+        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let mut db = Connection::open_with_flags(&self.name, flags).map_err(wrap)?;
+        db.busy_timeout(BUSY_TIMEOUT).map_err(wrap)?;
+        recognise(&db, path)?;
+        // Only now: switching the journal writes to the file, and a file of another kind must stay as it is.
+        let mode = file::switch_to_wal(&db, BUSY_TIMEOUT).map_err(wrap)?;
+        if mode != "wal" {
+            let reason = format!("its file system cannot keep a write-ahead log (journal mode {mode}); use a local disk");
+            return Err(foreign(reason));
+        }
+        settle(&db).map_err(wrap)?;
+        migrate(&mut db, path)?;
+        self.opened = Identity::of(&self.name).ok();
+        Ok(db)
+    }
+
+    /// Opens the file that [`ShopFile::open_writer`] has opened, for reading.
+    pub(super) fn open_reader(&self) -> Result<Connection, ShopError> {
+        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let open = || {
+            let db = Connection::open_with_flags(&self.name, flags)?;
+            db.busy_timeout(BUSY_TIMEOUT)?;
+            settle(&db)?;
+            db.pragma_update(None, "query_only", true)?;
+            Ok(db)
+        };
+        open().map_err(|source| unusable(&self.path, source))
+    }
+
+    /// Refuses to go on with a file that is no longer the one with this name.
+    pub(super) fn must_be_the_same(&self) -> Result<(), ShopError> {
+        match Identity::of(&self.name) {
+            Ok(found) if self.opened.is_none_or(|opened| opened == found) => Ok(()),
+            Ok(_) => {
+                let reason = "it was replaced by another file while in use; start anew".into();
+                Err(ShopError::Foreign { path: self.path.clone(), reason })
+            }
+            Err(error) => {
+                let source = rusqlite::Error::ToSqlConversionFailure(Box::new(error));
+                Err(ShopError::Unavailable {
+                    path: self.path.clone(),
+                    remedy: "it was removed or moved while in use; put it back",
+                    maybe_done: false,
+                    source: Arc::new(source),
+                })
+            }
         }
     }
 }
 
-/// Opens the file that [`open_writer`] has opened, for reading.
-pub(super) fn open_reader(file: &Path, path: &Arc<str>) -> Result<Connection, ShopError> {
-    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let open = || {
-        let db = Connection::open_with_flags(file, flags)?;
-        db.busy_timeout(BUSY_TIMEOUT)?;
-        settle(&db)?;
-        db.pragma_update(None, "query_only", true)?;
-        Ok(db)
-    };
-    open().map_err(|source| unusable(path, source))
+/// Refuses to go on with a file that another program has brought up to date meanwhile.
+pub(super) fn must_still_fit(db: &Connection, path: &Arc<str>) -> Result<(), ShopError> {
+    let version = || db.prepare_cached("PRAGMA user_version")?.query_row([], |row| row.get::<_, i64>(0));
+    let version = version().map_err(|source| unusable(path, source))?;
+    if version == VERSION {
+        return Ok(());
+    }
+    let reason = format!(
+        "its schema was brought to {version} while in use, this program knows those up to {VERSION}; use a newer program"
+    );
+    Err(ShopError::Foreign { path: path.clone(), reason })
 }
 
 /// A shop that lasts as long as its only connection.
@@ -108,9 +169,8 @@ fn recognise(db: &Connection, path: &Arc<str>) -> Result<(), ShopError> {
         id if id != i64::from(APPLICATION_ID) => {
             foreign(format!("it is the database of another program (application id {id}); name another file"))
         }
-        _ if version > MIGRATIONS.len() as i64 => {
-            let known = MIGRATIONS.len();
-            foreign(format!("its schema is {version}, this program knows those up to {known}; use a newer program"))
+        _ if version > VERSION => {
+            foreign(format!("its schema is {version}, this program knows those up to {VERSION}; use a newer program"))
         }
         _ => Ok(()),
     }
@@ -120,7 +180,7 @@ fn migrate(db: &mut Connection, path: &Arc<str>) -> Result<(), ShopError> {
     let wrap = |source| unusable(path, source);
     let version = |db: &Connection| db.query_row("PRAGMA user_version", [], |r| r.get::<_, i64>(0)).map_err(wrap);
     // Versions only rise: without anything to do, nobody who only looks waits for whoever writes.
-    if version(db)? == MIGRATIONS.len() as i64 {
+    if version(db)? == VERSION {
         return Ok(());
     }
     // Under the write lock, so that of two processes that open a new file one migrates and the other finds it done.
@@ -132,7 +192,7 @@ fn migrate(db: &mut Connection, path: &Arc<str>) -> Result<(), ShopError> {
     }
     if !pending.is_empty() {
         tx.pragma_update(None, "application_id", APPLICATION_ID).map_err(wrap)?;
-        tx.pragma_update(None, "user_version", MIGRATIONS.len() as i64).map_err(wrap)?;
+        tx.pragma_update(None, "user_version", VERSION).map_err(wrap)?;
     }
     tx.commit().map_err(wrap)
 }

@@ -3,21 +3,27 @@
 //! Writes are committed in groups: all jobs that are waiting when a transaction starts share it, each in a savepoint of
 //! its own, and are answered after the commit. A group never waits to fill.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::thread::JoinHandle;
 
 use rusqlite::Connection;
 use tokio::sync::oneshot;
 
 use super::error::{Failure, ShopError};
+use super::schema::{self, ShopFile};
+use crate::turn::Turns;
 
 /// Bounds how long the first job of a group waits for the last.
 const GROUP_MAX: usize = 256;
 
+/// How many jobs wait; more are refused.
+const QUEUE_MAX: usize = 4_096;
+
 /// A connection and the thread that owns it. Dropping it finishes the jobs that were handed in and closes the connection.
 pub(super) struct SqlThread {
-    jobs: Option<Sender<Box<dyn Job>>>,
+    jobs: Option<SyncSender<Box<dyn Job>>>,
     handle: Option<JoinHandle<()>>,
     path: Arc<str>,
 }
@@ -32,13 +38,14 @@ pub(super) enum Access {
 }
 
 impl SqlThread {
-    pub(super) fn start(connection: Connection, access: Access, path: Arc<str>) -> std::io::Result<Self> {
-        let (jobs, waiting) = channel();
+    /// `file` is what the connection is opened from again after the disk failed; none in memory.
+    pub(super) fn start(db: Connection, file: Option<ShopFile>, access: Access, path: Arc<str>) -> std::io::Result<Self> {
+        let (jobs, waiting) = sync_channel(QUEUE_MAX);
         let name = match access {
             Access::Write => "shop-writer",
             Access::Read => "shop-reader",
         };
-        let worker = Worker { connection, access, path: path.clone() };
+        let worker = Worker { db: Some(db), file, access, turns: Turns::default(), path: path.clone() };
         let handle = std::thread::Builder::new().name(name.into()).spawn(move || worker.run(waiting))?;
         Ok(SqlThread { jobs: Some(jobs), handle: Some(handle), path })
     }
@@ -54,12 +61,14 @@ impl SqlThread {
     {
         let (reply, answer) = oneshot::channel();
         let job = Box::new(Task { work, outcome: None, reply });
-        let stopped = || {
-            let source = rusqlite::Error::ToSqlConversionFailure("the shop's thread has stopped".into());
-            ShopError::unavailable(&self.path, Arc::new(source), true)
-        };
-        self.jobs.as_ref().and_then(|jobs| jobs.send(job).ok()).ok_or_else(stopped)?;
-        answer.await.unwrap_or_else(|_| Err(stopped()))
+        let stopped = || ShopError::failed(&self.path, "it failed to answer", "the shop's thread has stopped", true);
+        match self.jobs.as_ref().map(|jobs| jobs.try_send(job)) {
+            Some(Ok(())) => answer.await.unwrap_or_else(|_| Err(stopped())),
+            Some(Err(TrySendError::Full(_))) => {
+                Err(ShopError::failed(&self.path, "try again", "too many calls wait for it already", false))
+            }
+            Some(Err(TrySendError::Disconnected(_))) | None => Err(stopped()),
+        }
     }
 }
 
@@ -103,10 +112,10 @@ where
         let answer = match (group, self.outcome) {
             // Its own trouble says more than its group's, and undid it either way.
             (_, Some(Err(Failure::Sql(source)))) => Err(ShopError::unavailable(path, Arc::new(source), false)),
-            (Err(failure), _) => Err(ShopError::unavailable(path, failure.source, failure.maybe_done)),
+            (Err(failure), _) => Err(failure.error),
             (Ok(()), Some(Ok(value))) => Ok(value),
             (Ok(()), Some(Err(Failure::Shop(error)))) => Err(error),
-            (Ok(()), None) => Err(ShopError::unavailable(path, Arc::new(rusqlite::Error::InvalidQuery), false)),
+            (Ok(()), None) => Err(ShopError::failed(path, "it failed to answer", "the call panicked, and was undone", false)),
         };
         // A caller that hung up wants no answer.
         let _ = self.reply.send(answer);
@@ -116,18 +125,21 @@ where
 /// Why a whole group failed.
 #[derive(Debug, Clone)]
 struct GroupFailure {
-    source: Arc<rusqlite::Error>,
+    error: ShopError,
     maybe_done: bool,
 }
 
 struct Worker {
-    connection: Connection,
+    /// None after a failure of the disk, until it could be opened again.
+    db: Option<Connection>,
+    file: Option<ShopFile>,
     access: Access,
+    turns: Turns,
     path: Arc<str>,
 }
 
 impl Worker {
-    fn run(self, waiting: Receiver<Box<dyn Job>>) {
+    fn run(mut self, waiting: Receiver<Box<dyn Job>>) {
         while let Ok(first) = waiting.recv() {
             let mut group = vec![first];
             while group.len() < GROUP_MAX
@@ -150,40 +162,78 @@ impl Worker {
         }
     }
 
-    fn attempt(&self, group: &mut [Box<dyn Job>]) -> Result<(), GroupFailure> {
-        let db = &self.connection;
-        let failed = |source: rusqlite::Error, maybe_done| {
-            if !db.is_autocommit() {
-                // If even this fails the connection is beyond help, and the next transaction will say so.
-                let _ = db.execute_batch("ROLLBACK");
-            }
-            GroupFailure { source: Arc::new(source), maybe_done }
+    fn attempt(&mut self, group: &mut [Box<dyn Job>]) -> Result<(), GroupFailure> {
+        let undone = |error| GroupFailure { error, maybe_done: false };
+        self.connect().map_err(undone)?;
+        let Worker { db: Some(db), turns, access, path, .. } = self else {
+            return Err(undone(ShopError::failed(&self.path, "it failed to answer", "the shop's file is not open", false)));
         };
-        let undone = |source| failed(source, false);
-        match self.access {
-            Access::Read => {
-                db.prepare_cached("BEGIN").and_then(|mut s| s.execute([])).map_err(undone)?;
-                for job in group {
-                    job.run(db);
-                }
-            }
-            Access::Write => {
-                db.prepare_cached("BEGIN IMMEDIATE").and_then(|mut s| s.execute([])).map_err(undone)?;
-                for job in group {
-                    db.prepare_cached("SAVEPOINT job").and_then(|mut s| s.execute([])).map_err(undone)?;
-                    if !job.run(db) {
-                        // Where SQLite has rolled back everything by itself there is no savepoint left: the group failed.
-                        db.execute_batch("ROLLBACK TO job").map_err(undone)?;
-                    }
-                    db.prepare_cached("RELEASE job").and_then(|mut s| s.execute([])).map_err(undone)?;
-                }
-            }
+        let result = match access {
+            Access::Read => read(db, path, group),
+            Access::Write => write(db, turns, path, group),
+        };
+        if !db.is_autocommit() {
+            // If even this fails the connection is beyond help, and the next transaction will say so.
+            let _ = db.execute_batch("ROLLBACK");
         }
-        db.prepare_cached("COMMIT").and_then(|mut s| s.execute([])).map(drop).map_err(|source| {
-            let maybe_done = source.sqlite_error_code() == Some(rusqlite::ErrorCode::SystemIoFailure);
-            failed(source, maybe_done)
-        })
+        turns.end();
+        if result.as_ref().is_err_and(|failure| failure.maybe_done) && self.file.is_some() {
+            // The connection's view of the log may be ahead of the disk's.
+            self.db = None;
+        }
+        result
     }
+
+    /// Sees to a connection to the file that was opened in the beginning.
+    fn connect(&mut self) -> Result<(), ShopError> {
+        let Some(file) = &mut self.file else { return Ok(()) };
+        file.must_be_the_same()?;
+        if self.db.is_none() {
+            self.db = Some(match self.access {
+                Access::Read => file.open_reader()?,
+                Access::Write => file.open_writer(false)?,
+            });
+        }
+        Ok(())
+    }
+}
+
+fn read(db: &Connection, path: &Arc<str>, group: &mut [Box<dyn Job>]) -> Result<(), GroupFailure> {
+    let undone = |source| GroupFailure { error: ShopError::unavailable(path, Arc::new(source), false), maybe_done: false };
+    run(db, "BEGIN").map_err(undone)?;
+    for job in group {
+        try_job(job, db);
+    }
+    run(db, "COMMIT").map_err(undone)
+}
+
+fn write(db: &Connection, turns: &mut Turns, path: &Arc<str>, group: &mut [Box<dyn Job>]) -> Result<(), GroupFailure> {
+    let failed =
+        |source, maybe_done| GroupFailure { error: ShopError::unavailable(path, Arc::new(source), maybe_done), maybe_done };
+    let undone = |source| failed(source, false);
+    turns.begin(db, schema::BUSY_TIMEOUT).map_err(undone)?;
+    schema::must_still_fit(db, path).map_err(|error| GroupFailure { error, maybe_done: false })?;
+    for job in group {
+        run(db, "SAVEPOINT job").map_err(undone)?;
+        if !try_job(job, db) {
+            // Where SQLite has rolled back everything by itself there is no savepoint left: the group failed.
+            run(db, "ROLLBACK TO job").map_err(undone)?;
+        }
+        run(db, "RELEASE job").map_err(undone)?;
+    }
+    run(db, "COMMIT").map_err(|source| {
+        let maybe_done = source.sqlite_error_code() == Some(rusqlite::ErrorCode::SystemIoFailure);
+        failed(source, maybe_done)
+    })
+}
+
+/// Whether the job's changes are to be kept. One that panics has no outcome, and is undone like one that fails.
+fn try_job(job: &mut Box<dyn Job>, db: &Connection) -> bool {
+    catch_unwind(AssertUnwindSafe(|| job.run(db))).unwrap_or(false)
+}
+
+fn run(db: &Connection, sql: &str) -> rusqlite::Result<()> {
+    db.prepare_cached(sql)?.execute([]).map(drop)
 }
 
 #[cfg(test)]
@@ -193,8 +243,9 @@ mod tests {
     fn thread(setup: &str) -> SqlThread {
         let connection = Connection::open_in_memory().unwrap();
         connection.execute_batch("CREATE TABLE t (x INTEGER PRIMARY KEY, filler)").unwrap();
+        connection.pragma_update(None, "user_version", schema::VERSION).unwrap();
         connection.execute_batch(setup).unwrap();
-        SqlThread::start(connection, Access::Write, "test".into()).unwrap()
+        SqlThread::start(connection, None, Access::Write, "test".into()).unwrap()
     }
 
     fn insert(x: i64, bytes: i64) -> impl FnMut(&Connection) -> Result<usize, Failure> + Send + 'static {
@@ -210,7 +261,7 @@ mod tests {
 
     /// Runs the jobs in one group: the first keeps the thread busy until all others are handed in.
     async fn together(thread: &SqlThread, jobs: Vec<(i64, i64)>) -> Vec<bool> {
-        let (open, gate) = channel::<()>();
+        let (open, gate) = std::sync::mpsc::channel::<()>();
         let blocker = thread.run(move |_| {
             // Ends when the sender is dropped.
             let _ = gate.recv();
@@ -262,11 +313,42 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_thread_that_died_says_that_the_outcome_is_unknown() {
+    async fn a_job_that_panics_is_undone_alone_and_the_next_is_done() {
         let thread = thread("");
-        let died = thread.run::<(), _>(|_| panic!("planned by the test")).await.unwrap_err();
-        assert!(matches!(died, ShopError::Unavailable { maybe_done: true, .. }));
-        let after = thread.run(insert(1, 1)).await.unwrap_err();
-        assert!(after.is_retryable());
+        let died = thread.run::<(), _>(|db| {
+            db.execute("INSERT INTO t VALUES (7, NULL)", [])?;
+            panic!("planned by the test")
+        });
+        let error = died.await.unwrap_err();
+        assert!(matches!(error, ShopError::Unavailable { maybe_done: false, .. }), "{error:?}");
+        thread.run(insert(1, 1)).await.unwrap();
+        assert_eq!(rows(&thread).await, [1]);
+    }
+
+    #[tokio::test]
+    async fn more_than_can_wait_is_refused_before_it_is_taken() {
+        let thread = thread("");
+        let (open, gate) = std::sync::mpsc::channel::<()>();
+        let mut blocker = Box::pin(thread.run(move |_| {
+            // Ends when the sender is dropped.
+            let _ = gate.recv();
+            Ok(())
+        }));
+        let pending = std::future::poll_fn(|cx| std::task::Poll::Ready(blocker.as_mut().poll(cx).is_pending())).await;
+        assert!(pending);
+        let mut runs: Vec<_> = (0..).map(|x| Box::pin(thread.run(insert(x, 1)))).take(QUEUE_MAX + GROUP_MAX + 1).collect();
+        let mut refused = 0;
+        for run in &mut runs {
+            if let std::task::Poll::Ready(done) = std::future::poll_fn(|cx| std::task::Poll::Ready(run.as_mut().poll(cx))).await {
+                let error = done.unwrap_err();
+                assert!(matches!(error, ShopError::Unavailable { maybe_done: false, .. }), "{error:?}");
+                refused += 1;
+            }
+        }
+        assert!(refused >= 1);
+        drop(open);
+        blocker.await.unwrap();
+        drop(runs);
+        assert_eq!(rows(&thread).await.len(), QUEUE_MAX + GROUP_MAX + 1 - refused);
     }
 }

@@ -3,12 +3,12 @@
 
 use order_core::ids::{Fence, OrderId};
 use order_core::order::{
-    Address, AddressType, Addresses, Amounts, Closing, Counters, CustomerAction, JournalRow, Line, Order, PaymentOperation,
-    Reservation, Statuses,
+    Address, AddressType, Addresses, Amounts, Closing, CommandKey, Counters, CustomerAction, JournalRow, Line, Order,
+    PaymentOperation, Reservation, Statuses,
 };
-use order_core::store::{ClaimChange, CommitError, Committed, KeyRecord, WorkChange};
+use order_core::store::{Changeset, ClaimChange, CommitError, Committed, KeyRecord, KeyUse, WorkChange};
 use order_core::time::Timestamp;
-use rusqlite::{Connection, OptionalExtension, ToSql, params, params_from_iter};
+use rusqlite::{Connection, OptionalExtension, Row, ToSql, params, params_from_iter};
 use uuid::Uuid;
 
 use super::encode::{JournalTexts, Prepared};
@@ -51,10 +51,8 @@ fn decide<'a>(db: &Connection, prepared: &'a Prepared) -> rusqlite::Result<Resul
     {
         return Ok(Err(CommitError::KeyTaken(Box::new(taken))));
     }
-    for key in changeset.journal.iter().filter_map(|row| row.command_key.as_ref()) {
-        if prepared.repeats_command_key || db.prepare_cached(sql::COMMAND_KEY_TAKEN)?.exists(params![id, key.as_str()])? {
-            return Ok(Err(CommitError::CommandKeyTaken));
-        }
+    if let Some(used) = command_key_use(db, changeset)? {
+        return Ok(Err(CommitError::CommandKeyTaken(used)));
     }
     let mut revision_holds = true;
     if let Some((fence, revision)) = changeset.work.fence() {
@@ -80,6 +78,23 @@ fn find_key(db: &Connection, key: &KeyRecord) -> rusqlite::Result<Option<KeyReco
     let KeyRecord { user, method, key, request_hash: _, order: _ } = key;
     let mut statement = db.prepare_cached(sql::SELECT_KEY)?;
     statement.query_row(params![user.as_bytes(), method.as_str(), key.as_str()], rows::key).optional()
+}
+
+/// Where the first command key of the new rows that is taken was used: in a row that is there, or in an earlier new one.
+fn command_key_use(db: &Connection, changeset: &Changeset) -> rusqlite::Result<Option<KeyUse>> {
+    let mut keys: Vec<(&CommandKey, u64)> = Vec::new();
+    for (command_key, seq) in changeset.journal.iter().filter_map(|row| Some((row.command_key.as_ref()?, row.seq))) {
+        let row = params![changeset.after.id.as_bytes(), command_key.key.as_str()];
+        let used =
+            |row: &Row<'_>| Ok(KeyUse { seq: row.get(0).map(i64::cast_unsigned)?, hash: row.get(1).map(Uuid::from_bytes)? });
+        let stored = db.prepare_cached(sql::COMMAND_KEY_USE)?.query_row(row, used).optional()?;
+        let earlier = || keys.iter().find(|(earlier, _)| earlier.key == command_key.key);
+        if let Some(used) = stored.or_else(|| earlier().map(|(earlier, seq)| KeyUse { seq: *seq, hash: earlier.hash })) {
+            return Ok(Some(used));
+        }
+        keys.push((command_key, seq));
+    }
+    Ok(None)
 }
 
 /// What the claims become, in the order of the changes.
@@ -120,7 +135,7 @@ fn put_order(db: &Connection, prepared: &Prepared) -> rusqlite::Result<Result<()
     #[rustfmt::skip]
     let Order {
         id, number: _, user, version, lifecycle, statuses, currency, lines: _, amounts, shipping_method, payment_method, terms,
-        coupon, claims: _, attempt, reservations: _, payments: _, unmatched: _, shipments: _, returns: _, credits: _, disputes: _,
+        external_ref, coupon, claims: _, attempt, reservations: _, payments: _, unmatched: _, shipments: _, returns: _, credits: _, disputes: _,
         edits: _, holds: _, attention: _, notices: _, notified, placing_deadline, retry_until, created_at, updated_at,
         confirmed_at, completed_at, cancelled_at, addresses: _, notes, metadata: _, redriven_at, redacted_at,
     } = &*changeset.after;
@@ -141,7 +156,7 @@ fn put_order(db: &Connection, prepared: &Prepared) -> rusqlite::Result<Result<()
         status.as_str(), total, subtotal, tax, tax_included, shipping, shipping_tax, discount, currency.code(),
     ];
     let Some(before) = &changeset.before else {
-        let fixed = params![user.as_bytes(), number, created_at.as_micros()];
+        let fixed = params![user.as_bytes(), number, created_at.as_micros(), external_ref.as_ref().map(|r| r.as_str())];
         let inserted = execute(db, sql::INSERT_ORDER, &[always, listing, fixed])?;
         if inserted == 1 {
             return Ok(Ok(()));
@@ -233,7 +248,10 @@ fn write_records(db: &Connection, prepared: &Prepared, tallies: &[Tally<'_>]) ->
         debug_assert_ne!(held_before, held);
         let change = if held { sql::INSERT_CLAIM } else { sql::DELETE_CLAIM };
         db.prepare_cached(change)?.execute(params![id, name])?;
-        db.prepare_cached(sql::PUT_CLAIM_COUNT)?.execute(params![name, in_use])?;
+        match in_use {
+            0 => db.prepare_cached(sql::DELETE_CLAIM_COUNT)?.execute([name])?,
+            in_use => db.prepare_cached(sql::PUT_CLAIM_COUNT)?.execute(params![name, in_use])?,
+        };
     }
     Ok(())
 }
@@ -244,12 +262,12 @@ fn put_line(db: &Connection, order: &Order, line: &Line, lots_json: &str) -> rus
         n, id, product, variant, sku, name, quantity, unit_price, discount, subtotal, requires_shipping, counters, lots: _,
         created_at, updated_at,
     } = line;
-    let Counters { cancelled, planned, shipped, delivered, returned, restocked } = counters;
+    let Counters { cancelled, planned, shipped, delivered, returned, restocked, lost } = counters;
     #[rustfmt::skip]
     let row = params![
         order.id.as_bytes(), n, id.as_bytes(), product.as_bytes(), variant.as_ref().map(|v| v.as_bytes()), sku.as_str(), name,
         quantity, unit_price, discount, subtotal, requires_shipping, cancelled, planned, shipped, delivered, returned, restocked,
-        lots_json, created_at.as_micros(), updated_at.as_micros(),
+        lost, lots_json, created_at.as_micros(), updated_at.as_micros(),
     ];
     db.prepare_cached(sql::PUT_ITEM)?.execute(row)
 }
@@ -275,8 +293,8 @@ fn put_reservation(db: &Connection, order: &Order, reservation: &Reservation, ro
 fn put_payment(db: &Connection, order: &Order, payment: &PaymentOperation, row_id: &Uuid) -> rusqlite::Result<usize> {
     #[rustfmt::skip]
     let PaymentOperation {
-        n, parent, kind, origin, method, amount, settled, state, reference, code, capture_before, deadline, token, return_url,
-        action, created_at, updated_at,
+        n, parent, kind, origin, method, amount, settled, state, verification, reference, code, capture_before, deadline, token,
+        return_url, action, created_at, updated_at,
     } = payment;
     let (url, data) = match action.get() {
         Some(CustomerAction { url, data }) => (Some(url), data.as_ref()),
@@ -287,6 +305,7 @@ fn put_payment(db: &Connection, order: &Order, payment: &PaymentOperation, row_i
         order.id.as_bytes(), n, row_id.as_bytes(), parent, kind.as_str(), origin.as_str(), method.as_str(), amount, settled,
         order.currency.code(), state.as_str(), reference.as_ref().map(|r| r.as_str()), code, capture_before.map(Timestamp::as_micros),
         deadline.map(Timestamp::as_micros), token.0, return_url.0, url, data, created_at.as_micros(), updated_at.as_micros(),
+        verification.as_str(),
     ];
     db.prepare_cached(sql::PUT_PAYMENT)?.execute(row)
 }
@@ -314,7 +333,7 @@ fn insert_journal(db: &Connection, row: &JournalRow, texts: &JournalTexts) -> ru
     #[rustfmt::skip]
     let row = params![
         order.as_bytes(), seq.cast_signed(), id.as_bytes(), event.name(), from.map(|s| s.as_str()), to.as_str(), payload, notes, actor, cause,
-        command_key.as_ref().map(|k| k.as_str()), changeset.as_bytes(), at.as_micros(),
+        command_key.as_ref().map(|k| k.key.as_str()), command_key.as_ref().map(|k| k.hash.into_bytes()), changeset.as_bytes(), at.as_micros(),
     ];
     db.prepare_cached(sql::INSERT_JOURNAL)?.execute(row)
 }
@@ -329,6 +348,7 @@ fn change_work(db: &Connection, prepared: &Prepared, now: Timestamp) -> rusqlite
         WorkChange::Keep => work::revision(db, order),
         WorkChange::Lease { fence, ttl, due } => work::lease(db, order, *due, *fence, now.after(*ttl)),
         WorkChange::Wake { due } => work::wake(db, order, *due),
+        WorkChange::Begin { fence: _, revision, ttl } => work::begin(db, order, now.after(*ttl)).map(|()| revision + 1),
         WorkChange::Extend { fence: _, revision, ttl, tries: _ } => {
             work::extend(db, order, now.after(*ttl), tries.as_deref())?;
             Ok(revision + 1)

@@ -14,8 +14,6 @@ pub(super) struct Prepared {
     pub(super) changeset: Changeset,
     /// Whether the status or an amount changes: then the indexes of lists do too.
     pub(super) listed: bool,
-    /// Whether a command key occurs twice within the changeset.
-    pub(super) repeats_command_key: bool,
     pub(super) number: String,
     pub(super) claims: Option<String>,
     pub(super) unmatched: Option<String>,
@@ -78,7 +76,6 @@ impl Prepared {
         });
         Ok(Prepared {
             listed,
-            repeats_command_key: repeats_command_key(&changeset.journal),
             number: after.number.to_string(),
             claims: json_of(&after.claims),
             unmatched: json_of(&after.unmatched),
@@ -132,13 +129,6 @@ pub(super) fn diff<T: PartialEq>(before: Option<&[T]>, after: &[T], n: impl Fn(&
     let changed = (0..after.len()).filter(|&at| before.get(at) != Some(&after[at])).collect();
     let gone = before.iter().map(&n).filter(|&old| !after.iter().any(|new| n(new) == old)).collect();
     (changed, gone)
-}
-
-fn repeats_command_key(journal: &[JournalRow]) -> bool {
-    journal
-        .iter()
-        .enumerate()
-        .any(|(at, row)| row.command_key.is_some() && journal[..at].iter().any(|earlier| earlier.command_key == row.command_key))
 }
 
 fn journal_texts(row: &JournalRow) -> JournalTexts {

@@ -150,11 +150,11 @@ impl Life {
 
 fn put_shipment(db: &Connection, order: &Order, shipment: &Shipment, id: &Uuid, lines_json: &str) -> rusqlite::Result<usize> {
     #[rustfmt::skip]
-    let Shipment { n, lines: _, state, carrier, tracking, shipped_at, delivered_at, created_at, updated_at } = shipment;
+    let Shipment { n, lines: _, state, carrier, tracking, shipped_at, delivered_at, lost_at, created_at, updated_at } = shipment;
     #[rustfmt::skip]
     let row = params![
         order.id.as_bytes(), n, id.as_bytes(), state.as_str(), carrier, tracking, lines_json, shipped_at.map(Timestamp::as_micros),
-        delivered_at.map(Timestamp::as_micros), created_at.as_micros(), updated_at.as_micros(),
+        delivered_at.map(Timestamp::as_micros), lost_at.map(Timestamp::as_micros), created_at.as_micros(), updated_at.as_micros(),
     ];
     db.prepare_cached(sql::PUT_SHIPMENT)?.execute(row)
 }

@@ -135,17 +135,12 @@ fn count_sql(query: &ListQuery) -> String {
 
 #[cfg(test)]
 mod tests {
-    use std::path::Path;
-    use std::time::Duration;
-
-    use order_core::ids::UserId;
-    use order_core::time::Timestamp;
-
     use super::*;
-    use crate::store::schema;
+    use crate::store::open;
+    use order_core::ids::UserId;
 
     fn plan(query: &ListQuery) -> String {
-        let db = schema::open_writer(Path::new(":memory:"), Duration::ZERO, Timestamp::default()).unwrap();
+        let db = open::open_in_memory();
         let sql = format!("EXPLAIN QUERY PLAN {}", page_sql(query));
         let mut statement = db.prepare(&sql).unwrap();
         let nothing = params![None::<i64>, None::<i64>, None::<i64>, None::<i64>, 1, 0];

@@ -1,83 +1,13 @@
-//! Reads: who runs them, and each of them inside one snapshot.
+//! Reads of one order, each inside one snapshot.
 
-use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::sync::Arc;
 
 use order_core::ids::{IdempotencyKey, OrderId, UserId};
 use order_core::order::JournalRow;
-use order_core::store::{JournalQuery, KeyMethod, KeyRecord, Loaded, OrderRef, Peek, StoreError, StoreErrorKind};
+use order_core::store::{JournalQuery, KeyMethod, KeyRecord, Loaded, OrderRef, Peek};
 use rusqlite::{Connection, OptionalExtension, Params, Row, params};
-use tokio::sync::Semaphore;
 
-use super::errors::store_error;
-use super::{life, rows, schema, sql};
-
-/// Connections that only read, opened when first needed.
-///
-/// A read of one order runs on its caller's thread: it touches a few pages that are nearly always in memory and waits for no
-/// lock, and handing it to another thread would cost as much as it takes. Lists and sums go to tokio's blocking threads.
-pub(super) struct Readers {
-    path: PathBuf,
-    busy_timeout: Duration,
-    idle: Mutex<Vec<Connection>>,
-    permits: Semaphore,
-}
-
-impl Readers {
-    pub(super) fn new(path: PathBuf, busy_timeout: Duration, connections: usize) -> Self {
-        Readers { path, busy_timeout, idle: Mutex::default(), permits: Semaphore::new(connections.max(1)) }
-    }
-
-    /// Runs `read` here and now.
-    pub(super) async fn run<T>(&self, read: impl FnOnce(&Connection) -> Result<T, StoreError>) -> Result<T, StoreError> {
-        let _permit = self.permits.acquire().await.map_err(|_| closed())?;
-        self.with_connection(read)
-    }
-
-    /// Runs `read` where it may take its time.
-    pub(super) async fn run_long<T: Send + 'static>(
-        self: &Arc<Self>,
-        read: impl FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
-    ) -> Result<T, StoreError> {
-        let _permit = self.permits.acquire().await.map_err(|_| closed())?;
-        let readers = Arc::clone(self);
-        apart(move || readers.with_connection(read)).await
-    }
-
-    /// Copies the file with a connection of its own.
-    pub(super) async fn run_copy(
-        self: &Arc<Self>,
-        copy: impl FnOnce(&Connection) -> Result<(), StoreError> + Send + 'static,
-    ) -> Result<(), StoreError> {
-        let readers = Arc::clone(self);
-        apart(move || copy(&schema::open_copier(&readers.path, readers.busy_timeout).map_err(store_error)?)).await
-    }
-
-    fn with_connection<T>(&self, read: impl FnOnce(&Connection) -> Result<T, StoreError>) -> Result<T, StoreError> {
-        let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
-        let db = match idle {
-            Some(db) => db,
-            None => schema::open_reader(&self.path, self.busy_timeout).map_err(store_error)?,
-        };
-        let result = read(&db);
-        self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(db);
-        result
-    }
-}
-
-/// Off the threads that must not be kept waiting, where there are others.
-async fn apart<T: Send + 'static>(work: impl FnOnce() -> Result<T, StoreError> + Send + 'static) -> Result<T, StoreError> {
-    match tokio::runtime::Handle::try_current() {
-        Err(_) => work(),
-        Ok(tokio) => tokio.spawn_blocking(work).await.map_err(|_| closed())?,
-    }
-}
-
-/// The error of a read whose answer was dropped.
-pub(super) fn closed() -> StoreError {
-    StoreError::new(StoreErrorKind::Unavailable, "the store is closing, or the read panicked")
-}
+use super::{life, rows, sql};
 
 pub(super) fn load(db: &Connection, order: OrderRef, owner: Option<UserId>) -> rusqlite::Result<Option<Loaded>> {
     match order {
@@ -130,12 +60,38 @@ pub(super) fn find_key(
 }
 
 pub(super) fn journal(db: &Connection, query: &JournalQuery) -> rusqlite::Result<Vec<JournalRow>> {
-    let JournalQuery { order, after, limit } = query;
-    let mut statement = db.prepare_cached(sql::SELECT_JOURNAL)?;
+    let JournalQuery { order, after, limit, command_key } = query;
     let after = i64::try_from(*after).unwrap_or(i64::MAX);
-    statement.query_map(params![order.as_bytes(), after, limit], rows::journal)?.collect()
+    match command_key {
+        None => {
+            let mut statement = db.prepare_cached(sql::SELECT_JOURNAL)?;
+            statement.query_map(params![order.as_bytes(), after, limit], rows::journal)?.collect()
+        }
+        Some(key) => {
+            let mut statement = db.prepare_cached(sql::SELECT_JOURNAL_OF_KEY)?;
+            statement.query_map(params![order.as_bytes(), after, limit, key.as_str()], rows::journal)?.collect()
+        }
+    }
 }
 
 pub(super) fn peek(db: &Connection, order: OrderId) -> rusqlite::Result<Option<Peek>> {
     db.prepare_cached(sql::PEEK)?.query_row([order.as_bytes()], rows::peek).optional()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_row_of_a_command_key_is_found_by_the_index_of_keys() {
+        let db = super::super::open::open_in_memory();
+        for sql in [sql::SELECT_JOURNAL_OF_KEY, sql::COMMAND_KEY_USE] {
+            let mut statement = db.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();
+            let parameters = vec![1; statement.parameter_count()];
+            let lines = statement.query_map(rusqlite::params_from_iter(parameters), |row| row.get::<_, String>(3)).unwrap();
+            let plan: Vec<String> = lines.collect::<Result<_, _>>().unwrap();
+            let by_index = "SEARCH order_status_history USING INDEX order_command_keys (order_id=? AND command_key=?)";
+            assert_eq!(plan, [by_index], "{sql}");
+        }
+    }
 }

@@ -3,12 +3,12 @@
 use std::error::Error as StdError;
 use std::str::FromStr;
 
-use order_core::ids::{ChangesetId, Fence, LineId, Name, OrderId, ProductId, UserId, VariantId};
+use order_core::ids::{ChangesetId, Fence, IdempotencyKey, LineId, Name, OrderId, ProductId, UserId, VariantId};
 use order_core::money::Minor;
 use order_core::number::OrderNumber;
 use order_core::order::{
-    Address, Addresses, Amounts, Closing, Counters, Credit, CustomerAction, Dispute, Edit, JournalRow, Line, Lot, Order,
-    PaymentOperation, Reservation, Return, Shipment, Statuses, decode_event,
+    Address, Addresses, Amounts, Closing, CommandKey, Counters, Credit, CustomerAction, Dispute, Edit, JournalRow, Line, Lot,
+    Order, PaymentOperation, Reservation, Return, Shipment, Statuses, decode_event,
 };
 use order_core::store::{KeyRecord, Peek, WorkItem};
 use order_core::text::Private;
@@ -118,6 +118,7 @@ pub(super) fn order(c: &mut Columns<'_, '_>) -> rusqlite::Result<Order> {
         shipping_method: c.parse_some()?,
         payment_method: c.parse()?,
         terms: c.parse()?,
+        external_ref: c.parse_some()?,
         coupon: c.parse_some()?,
         claims: c.json()?,
         attempt: c.next()?,
@@ -156,6 +157,7 @@ pub(super) fn work(c: &mut Columns<'_, '_>) -> rusqlite::Result<Option<WorkItem>
         due: c.time_some()?,
         fence: c.next::<Option<[u8; 16]>>()?.map(Fence::from_bytes),
         leased_until: c.time_some()?,
+        taken_over: c.next()?,
         runs: c.next()?,
         tries: c.json()?,
     }))
@@ -203,6 +205,7 @@ pub(super) fn line(row: &Row<'_>) -> rusqlite::Result<Line> {
             delivered: c.next()?,
             returned: c.next()?,
             restocked: c.next()?,
+            lost: c.next()?,
         },
         lots: {
             let rows: Vec<LotRow> = c.json()?;
@@ -298,6 +301,7 @@ pub(super) fn payment(row: &Row<'_>) -> rusqlite::Result<PaymentOperation> {
         amount: c.next()?,
         settled: c.next()?,
         state: c.parse()?,
+        verification: c.parse()?,
         reference: c.parse_some()?,
         code: c.next()?,
         capture_before: c.time_some()?,
@@ -323,6 +327,7 @@ pub(super) fn shipment(row: &Row<'_>) -> rusqlite::Result<Shipment> {
         tracking: c.next()?,
         shipped_at: c.time_some()?,
         delivered_at: c.time_some()?,
+        lost_at: c.time_some()?,
         created_at: c.time()?,
         updated_at: c.time()?,
     })
@@ -377,7 +382,7 @@ pub(super) fn metadata(row: &Row<'_>) -> rusqlite::Result<(Name, String)> {
 }
 
 /// How many columns [`journal`] reads.
-pub(super) const JOURNAL_COLUMNS: usize = 11;
+pub(super) const JOURNAL_COLUMNS: usize = 12;
 
 pub(super) fn journal(row: &Row<'_>) -> rusqlite::Result<JournalRow> {
     let c = &mut Columns::of(row);
@@ -394,10 +399,17 @@ pub(super) fn journal(row: &Row<'_>) -> rusqlite::Result<JournalRow> {
         actor: c.parse()?,
         cause: c.next()?,
         notes: c.next()?,
-        command_key: c.parse_some()?,
+        command_key: command_key(c)?,
         changeset: ChangesetId::from_bytes(c.next()?),
         at: c.time()?,
     })
+}
+
+fn command_key(c: &mut Columns<'_, '_>) -> rusqlite::Result<Option<CommandKey>> {
+    let key: Option<IdempotencyKey> = c.parse_some()?;
+    let hash: Option<[u8; 16]> = c.next()?;
+    // The schema sees to it that both are there or neither.
+    Ok(key.zip(hash).map(|(key, hash)| CommandKey { key, hash: Uuid::from_bytes(hash) }))
 }
 
 /// The order number in column `at`.

@@ -1,20 +1,14 @@
-//! Opening the file: settings, whose file it is, and the migrations it still needs.
-
-use std::path::Path;
-use std::time::Duration;
+//! Whose file it is, and the migrations it still needs.
 
 use order_core::store::{StoreError, StoreErrorKind};
 use order_core::time::Timestamp;
-use rusqlite::{Connection, OpenFlags, TransactionBehavior};
+use rusqlite::{Connection, TransactionBehavior};
 use uuid::Uuid;
 
 use super::errors::store_error;
 
 /// Marks a SQLite file as an order store (`OrdE`), so that no other program's file is altered.
 const APPLICATION_ID: i32 = 0x4F72_6445;
-
-/// More statements than the store has, so that each is compiled once per connection.
-const STATEMENTS_CACHED: usize = 128;
 
 struct Migration {
     name: &'static str,
@@ -32,82 +26,43 @@ const CREATE_MIGRATIONS: &str = "CREATE TABLE IF NOT EXISTS order_migrations (
     version INTEGER NOT NULL PRIMARY KEY, name TEXT NOT NULL, checksum TEXT NOT NULL, applied_at INTEGER NOT NULL) STRICT";
 const INSERT_MIGRATION: &str = "INSERT INTO order_migrations (version, name, checksum, applied_at) VALUES (?1, ?2, ?3, ?4)";
 const SELECT_MIGRATIONS: &str = "SELECT version, checksum FROM order_migrations ORDER BY version";
+const READ_VERSION: &str = "PRAGMA user_version";
 const COUNT_SCHEMA: &str = "SELECT count(*) FROM sqlite_schema";
 
-/// A connection that may write, to a file that is ours and up to date.
-pub(super) fn open_writer(path: &Path, busy_timeout: Duration, now: Timestamp) -> Result<Connection, StoreError> {
-    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let mut db = Connection::open_with_flags(path, flags).map_err(|e| at_path(path, store_error(e)))?;
-    prepare(&mut db, path, busy_timeout, now).map_err(|e| at_path(path, e))?;
-    Ok(db)
+/// Brings a file up to date that is ours, or nobody's yet.
+pub(super) fn bring_up_to_date(db: &mut Connection, now: Timestamp) -> Result<(), StoreError> {
+    if applied_migrations(db)? < MIGRATIONS.len() { migrate(db, now) } else { check_checksums(db) }
 }
 
-/// A connection for reading. The file must have been opened by [`open_writer`] before.
-pub(super) fn open_reader(path: &Path, busy_timeout: Duration) -> rusqlite::Result<Connection> {
-    let db = open_copier(path, busy_timeout)?;
-    db.set_prepared_statement_cache_capacity(STATEMENTS_CACHED);
-    db.pragma_update(None, "query_only", true)?;
-    db.pragma_update(None, "cache_size", -8_192)?;
-    Ok(db)
-}
-
-/// A connection for copying the file, as for [`open_reader`]: one that only reads may not write the copy either.
-pub(super) fn open_copier(path: &Path, busy_timeout: Duration) -> rusqlite::Result<Connection> {
-    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let db = Connection::open_with_flags(path, flags)?;
-    db.busy_timeout(busy_timeout)?;
-    Ok(db)
-}
-
-fn prepare(db: &mut Connection, path: &Path, busy_timeout: Duration, now: Timestamp) -> Result<(), StoreError> {
-    db.busy_timeout(busy_timeout).map_err(store_error)?;
-    db.set_prepared_statement_cache_capacity(STATEMENTS_CACHED);
-    // Before any setting: switching to write-ahead logging would alter a foreign file.
-    let applied = applied_migrations(db)?;
-    settings(db, path)?;
-    if applied < MIGRATIONS.len() { migrate(db, now) } else { check_checksums(db) }
-}
-
-/// Sets what durability depends on and reads it back: a store that may lose commits is refused.
-fn settings(db: &Connection, path: &Path) -> Result<(), StoreError> {
-    let set = |name: &str, value: &str| db.pragma_update(None, name, value).map_err(store_error);
-    let journal_mode: String = db.pragma_update_and_check(None, "journal_mode", "WAL", |row| row.get(0)).map_err(store_error)?;
-    set("synchronous", "FULL")?;
-    set("fullfsync", "ON")?;
-    set("checkpoint_fullfsync", "ON")?;
-    set("foreign_keys", "ON")?;
-    set("trusted_schema", "OFF")?;
-    set("temp_store", "MEMORY")?;
-    // What is deleted or replaced is overwritten, so that erased personal data and tokens do not stay in unused bytes.
-    set("secure_delete", "ON")?;
-    // Pages are KiB when negative. A checkpoint syncs twice, so it is worth putting off; the log is cut back after it.
-    set("cache_size", "-32768")?;
-    set("wal_autocheckpoint", "4000")?;
-    set("journal_size_limit", "67108864")?;
-    let number = |name: &str| db.pragma_query_value(None, name, |row| row.get::<_, i64>(0)).map_err(store_error);
-    let (synchronous, foreign_keys) = (number("synchronous")?, number("foreign_keys")?);
-    let expected_mode = if is_memory(path) { "memory" } else { "wal" };
-    if !journal_mode.eq_ignore_ascii_case(expected_mode) {
-        return Err(misconfigured(format!(
-            "journal_mode is {journal_mode:?} and cannot be set to {expected_mode:?}: the file system may lack shared memory"
-        )));
+/// Refuses a file that would have to be brought up to date, or is not ours.
+pub(super) fn must_be_up_to_date(db: &Connection) -> Result<(), StoreError> {
+    match applied_migrations(db)? {
+        0 => Err(misconfigured("there are no orders in it, nor the tables for them".into())),
+        applied if applied < MIGRATIONS.len() => Err(misconfigured(format!(
+            "its schema has version {applied}, and this program reads version {}: whatever opens it to write, such as \
+             `order work`, brings it up to date",
+            MIGRATIONS.len()
+        ))),
+        _ => check_checksums(db),
     }
-    if synchronous < 2 {
-        return Err(misconfigured(format!("synchronous is {synchronous} and cannot be set to 2 (FULL): commits could be lost")));
-    }
-    if foreign_keys != 1 {
-        return Err(misconfigured("foreign_keys cannot be switched on".into()));
-    }
-    Ok(())
 }
 
-/// Whether the store is to live in memory only.
-pub(super) fn is_memory(path: &Path) -> bool {
-    path.as_os_str() == ":memory:"
+/// Refuses to go on with a file that another program has brought up to date meanwhile: these statements are not made for it.
+pub(super) fn must_still_fit(db: &Connection) -> Result<(), StoreError> {
+    let version = || db.prepare_cached(READ_VERSION)?.query_row([], |row| row.get::<_, i64>(0));
+    let version = version().map_err(store_error)?;
+    if usize::try_from(version) == Ok(MIGRATIONS.len()) {
+        return Ok(());
+    }
+    Err(misconfigured(format!("its schema was brought to version {version} while in use, and {}", upgrade())))
+}
+
+fn upgrade() -> String {
+    format!("this program knows versions up to {}: upgrade the program", MIGRATIONS.len())
 }
 
 /// How many migrations the file has seen; refused if it is another program's or a newer schema.
-fn applied_migrations(db: &Connection) -> Result<usize, StoreError> {
+pub(super) fn applied_migrations(db: &Connection) -> Result<usize, StoreError> {
     let number = |name: &str| db.pragma_query_value(None, name, |row| row.get::<_, i64>(0)).map_err(store_error);
     // Another process may be making the file this very moment. It marks the file with the very commit that makes it, so
     // the mark is read last: whoever saw the file made sees the mark too.
@@ -117,10 +72,7 @@ fn applied_migrations(db: &Connection) -> Result<usize, StoreError> {
     if application == i64::from(APPLICATION_ID) {
         return match usize::try_from(version) {
             Ok(version) if version <= MIGRATIONS.len() => Ok(version),
-            _ => Err(misconfigured(format!(
-                "its schema has version {version}, and this program knows versions up to {}: upgrade the program",
-                MIGRATIONS.len()
-            ))),
+            _ => Err(misconfigured(format!("its schema has version {version}, and {}", upgrade()))),
         };
     }
     if application != 0 || version != 0 || objects != 0 {
@@ -166,8 +118,4 @@ fn checksum(migration: &Migration) -> String {
 
 fn misconfigured(message: String) -> StoreError {
     StoreError::new(StoreErrorKind::Misconfigured, message)
-}
-
-fn at_path(path: &Path, error: StoreError) -> StoreError {
-    StoreError { message: format!("cannot open {}: {}", path.display(), error.message), ..error }
 }

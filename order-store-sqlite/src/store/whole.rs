@@ -81,7 +81,7 @@ fn ids(db: &Connection, query: &DumpQuery) -> rusqlite::Result<Vec<OrderId>> {
 
 fn read_one(db: &Connection, id: OrderId) -> rusqlite::Result<Option<Dumped>> {
     let Some(loaded) = read::load(db, OrderRef::Id(id), None)? else { return Ok(None) };
-    let journal = read::journal(db, &JournalQuery { order: id, after: 0, limit: u32::MAX })?;
+    let journal = read::journal(db, &JournalQuery::of(id, 0, u32::MAX))?;
     Ok(Some(Dumped { order: loaded.order, journal, keys: Vec::new() }))
 }
 
@@ -104,16 +104,11 @@ fn keys(db: &Connection, page: &[Dumped]) -> rusqlite::Result<BTreeMap<OrderId, 
 
 #[cfg(test)]
 mod tests {
-    use std::path::Path;
-    use std::time::Duration;
-
-    use order_core::time::Timestamp;
-
     use super::*;
-    use crate::store::schema;
+    use crate::store::open;
 
     fn plan(sql: &str) -> Vec<String> {
-        let db = schema::open_writer(Path::new(":memory:"), Duration::ZERO, Timestamp::default()).unwrap();
+        let db = open::open_in_memory();
         let mut statement = db.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();
         let lines = statement.query_map(params![1, 1, 1], |row| row.get::<_, String>(3)).unwrap();
         lines.collect::<Result<_, _>>().unwrap()

@@ -29,6 +29,11 @@ pub(super) fn wake(db: &Connection, order: OrderId, due: Timestamp) -> rusqlite:
     db.prepare_cached(sql::WAKE_WORK)?.query_row(params![order.as_bytes(), due.as_micros()], revision_of)
 }
 
+pub(super) fn begin(db: &Connection, order: OrderId, until: Timestamp) -> rusqlite::Result<()> {
+    db.prepare_cached(sql::BEGIN_WORK)?.execute(params![order.as_bytes(), until.as_micros()])?;
+    Ok(())
+}
+
 pub(super) fn extend(db: &Connection, order: OrderId, until: Timestamp, tries: Option<&str>) -> rusqlite::Result<()> {
     db.prepare_cached(sql::EXTEND_WORK)?.execute(params![order.as_bytes(), until.as_micros(), tries])?;
     Ok(())

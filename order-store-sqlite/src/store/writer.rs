@@ -1,28 +1,29 @@
 //! The one thread that writes. Whatever has queued up while it was committing becomes the next transaction.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
 use std::thread::JoinHandle;
-use std::time::Duration;
 
 use order_core::ids::OrderId;
 use order_core::runtime::Clock;
-use order_core::store::{ClaimRequest, CommitError, Committed, StoreError, StoreErrorKind};
+use order_core::store::{Changeset, ClaimRequest, CommitError, Committed, StoreError, StoreErrorKind};
 use rusqlite::Connection;
 use tokio::sync::oneshot;
+use uuid::Uuid;
 
 use super::apply::apply;
 use super::encode::Prepared;
 use super::errors::{commit_error, store_error};
-use super::{schema, work};
+use super::log::LogKeeper;
+use super::open::{Access, StoreFile};
+use super::{schema, whole, work};
+use crate::turn::Turns;
 
 /// The most changesets in one transaction: bounds how long the first of them waits for the last.
 const GROUP_MAX: usize = 256;
 
-const BEGIN: &str = "BEGIN IMMEDIATE";
 const COMMIT: &str = "COMMIT";
 const ROLLBACK: &str = "ROLLBACK";
 
@@ -37,6 +38,15 @@ pub(super) enum Job {
 pub(super) enum Write {
     Commit(Arc<Prepared>, oneshot::Sender<Result<Committed, CommitError>>),
     Claim(ClaimRequest, oneshot::Sender<Result<Vec<OrderId>, StoreError>>),
+}
+
+impl Write {
+    /// Whether something is erased that the write-ahead log still has.
+    fn erases(&self) -> bool {
+        let Write::Commit(prepared, _) = self else { return false };
+        let Changeset { before, after, .. } = &prepared.changeset;
+        after.redacted_at.is_some() && before.as_ref().is_some_and(|before| before.redacted_at.is_none())
+    }
 }
 
 /// What one write came to.
@@ -78,16 +88,24 @@ struct Counters {
 
 /// The thread's owner: dropping it waits until everything queued is written.
 pub(super) struct Writer {
-    jobs: Option<Sender<Job>>,
+    jobs: Option<SyncSender<Job>>,
     thread: Option<JoinHandle<()>>,
     counters: Arc<Counters>,
 }
 
 impl Writer {
-    pub(super) fn start(db: Connection, path: PathBuf, busy_timeout: Duration, clock: Arc<dyn Clock>) -> std::io::Result<Self> {
-        let (jobs, queue) = channel();
+    pub(super) fn start(
+        db: Connection,
+        file: StoreFile,
+        store: Uuid,
+        clock: Arc<dyn Clock>,
+        log: Option<LogKeeper>,
+        queued: usize,
+    ) -> std::io::Result<Self> {
+        let (jobs, queue) = sync_channel(queued.max(1));
         let counters = Arc::new(Counters::default());
-        let state = Thread { db: Some(db), path, busy_timeout, clock, queue, counters: Arc::clone(&counters) };
+        let state =
+            Thread { log, db: Some(db), file, store, clock, turns: Turns::default(), queue, counters: Arc::clone(&counters) };
         let thread = std::thread::Builder::new().name("order-store-writer".into()).spawn(move || state.run())?;
         Ok(Writer { jobs: Some(jobs), thread: Some(thread), counters })
     }
@@ -98,10 +116,14 @@ impl Writer {
         WriterStats { transactions: read(transactions), writes: read(writes), rows: read(rows) }
     }
 
-    /// Queues a job. If the thread is gone the job is dropped, which whoever waits for it notices.
-    pub(super) fn send(&self, job: Job) {
-        if let Some(jobs) = &self.jobs {
-            let _ = jobs.send(job);
+    /// Queues a job, or refuses it: then nothing of it happens. If the thread is gone the job is dropped, which whoever waits for
+    /// it notices.
+    pub(super) fn send(&self, job: Job) -> Result<(), StoreError> {
+        match self.jobs.as_ref().map(|jobs| jobs.try_send(job)) {
+            Some(Err(TrySendError::Full(_))) => {
+                Err(StoreError::new(StoreErrorKind::Unavailable, "too much waits to be written already: try again later"))
+            }
+            Some(Ok(()) | Err(TrySendError::Disconnected(_))) | None => Ok(()),
         }
     }
 }
@@ -116,11 +138,15 @@ impl Drop for Writer {
 }
 
 struct Thread {
+    /// First, so that connections that read are closed before the one that writes, which then takes the log along. None in memory.
+    log: Option<LogKeeper>,
     /// None after a failed commit, until it could be opened again.
     db: Option<Connection>,
-    path: PathBuf,
-    busy_timeout: Duration,
+    file: StoreFile,
+    /// The id of what is in the file.
+    store: Uuid,
     clock: Arc<dyn Clock>,
+    turns: Turns,
     queue: Receiver<Job>,
     counters: Arc<Counters>,
 }
@@ -128,7 +154,7 @@ struct Thread {
 impl Thread {
     fn run(mut self) {
         let mut group = Vec::with_capacity(GROUP_MAX);
-        while let Ok(job) = self.queue.recv() {
+        while let Some(job) = self.next_job() {
             let mut read = None;
             let mut next = Some(job);
             while let Some(job) = next.take() {
@@ -141,10 +167,30 @@ impl Thread {
                 }
             }
             self.write(&mut group);
+            self.keep_log();
             if let (Some(read), Some(db)) = (read, &self.db) {
                 // Whoever waits for it notices that its answer was dropped.
                 let _ = catch_unwind(AssertUnwindSafe(|| read(db)));
             }
+        }
+    }
+
+    /// None when nobody can hand in any more.
+    fn next_job(&mut self) -> Option<Job> {
+        loop {
+            let Some(look) = self.log.as_ref().and_then(LogKeeper::next_look) else { return self.queue.recv().ok() };
+            // The log waits to be cut back, and reads for that, whether or not anything else is committed.
+            match self.queue.recv_timeout(look) {
+                Ok(job) => return Some(job),
+                Err(RecvTimeoutError::Timeout) => self.keep_log(),
+                Err(RecvTimeoutError::Disconnected) => return None,
+            }
+        }
+    }
+
+    fn keep_log(&mut self) {
+        if let (Some(log), Some(db)) = (&mut self.log, &self.db) {
+            log.keep(db);
         }
     }
 
@@ -202,9 +248,18 @@ impl Thread {
         }
         let clock = Arc::clone(&self.clock);
         let counters = Arc::clone(&self.counters);
-        let db = self.connection().map_err(failed(Step::Begin))?;
+        let busy_timeout = self.file.busy_timeout();
+        self.connect().map_err(failed(Step::Begin))?;
+        let Thread { db: Some(db), turns, log, .. } = self else {
+            return Err(failed(Step::Begin)(StoreError::new(StoreErrorKind::Unavailable, "the database is not open")));
+        };
+        let db = &*db;
         let rows_before = db.total_changes();
-        run(db, BEGIN).map_err(store_error).map_err(failed(Step::Begin))?;
+        turns.begin(db, busy_timeout).map_err(store_error).map_err(failed(Step::Begin))?;
+        if let Err(error) = schema::must_still_fit(db) {
+            rollback(db);
+            return Err(Failure { step: Step::Begin, error });
+        }
         let mut done = Vec::with_capacity(writes.len());
         for write in writes {
             let one = catch_unwind(AssertUnwindSafe(|| match write {
@@ -226,18 +281,29 @@ impl Thread {
             rollback(db);
             return Err(Failure { step: Step::Commit, error: commit_error(error) });
         }
+        turns.end();
+        if let Some(log) = log.as_mut().filter(|_| writes.iter().any(Write::erases)) {
+            log.wipe();
+        }
         counters.transactions.fetch_add(1, Ordering::Relaxed);
         counters.writes.fetch_add(done.len() as u64, Ordering::Relaxed);
         counters.rows.fetch_add(db.total_changes() - rows_before, Ordering::Relaxed);
         Ok(done)
     }
 
-    fn connection(&mut self) -> Result<&Connection, StoreError> {
-        if self.db.is_none() {
-            self.db = Some(schema::open_writer(&self.path, self.busy_timeout, self.clock.now())?);
+    /// Sees to a connection to the file that was opened in the beginning: after a failure it is opened again, and must have the same store.
+    fn connect(&mut self) -> Result<(), StoreError> {
+        self.file.must_be_the_same()?;
+        if self.db.is_some() {
+            return Ok(());
         }
-        // Just filled.
-        self.db.as_ref().ok_or_else(|| StoreError::new(StoreErrorKind::Unavailable, "the database is not open"))
+        let db = self.file.open_writer(Access::Existing, self.clock.now())?;
+        if whole::store_id(&db).map_err(store_error)? != self.store {
+            let message = "another store stands in the file by now: start anew";
+            return Err(StoreError::new(StoreErrorKind::Misconfigured, message));
+        }
+        self.db = Some(db);
+        Ok(())
     }
 }
 

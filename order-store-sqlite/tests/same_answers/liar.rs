@@ -9,9 +9,11 @@ use order_core::ids::{IdempotencyKey, OrderId, UserId};
 use order_core::order::{JournalRow, Order};
 use order_core::store::{
     Changeset, ClaimRequest, Claimed, CommitError, Committed, DumpQuery, Dumped, FeedPage, FeedQuery, JournalQuery, KeyMethod,
-    KeyRecord, ListQuery, Loaded, MemoryStore, OrderPage, OrderRef, OrderStore, Peek, StoreError, WorkChange, WorkSummary,
+    KeyRecord, KeyUse, ListQuery, Loaded, MemoryStore, OrderPage, OrderRef, OrderStore, Peek, StoreError, WorkChange,
+    WorkSummary,
 };
 use order_core::text::Private;
+use uuid::Uuid;
 
 use super::world::redacts;
 
@@ -23,6 +25,8 @@ pub enum Lie {
     ReplayNotSaid,
     ConflictCalledFenced,
     KeyOfAnotherOrder,
+    CommandKeyOfAnotherCommand,
+    RowOfKeyMissed,
     PageMisSorted,
     PageEndsTheList,
     CountOneShort,
@@ -37,13 +41,15 @@ pub enum Lie {
 }
 
 impl Lie {
-    pub const ALL: [Lie; 17] = [
+    pub const ALL: [Lie; 19] = [
         Lie::WakeDropped,
         Lie::ReleaseForgotten,
         Lie::ClaimNotGivenBack,
         Lie::ReplayNotSaid,
         Lie::ConflictCalledFenced,
         Lie::KeyOfAnotherOrder,
+        Lie::CommandKeyOfAnotherCommand,
+        Lie::RowOfKeyMissed,
         Lie::PageMisSorted,
         Lie::PageEndsTheList,
         Lie::CountOneShort,
@@ -101,6 +107,9 @@ impl OrderStore for Liar {
                 record.order = OrderId::from_bytes([9; 16]);
                 Err(CommitError::KeyTaken(record))
             }
+            Err(CommitError::CommandKeyTaken(KeyUse { seq, hash: _ })) if self.lies(Lie::CommandKeyOfAnotherCommand, true) => {
+                Err(CommitError::CommandKeyTaken(KeyUse { seq, hash: Uuid::nil() }))
+            }
             answer => answer,
         }
     }
@@ -149,6 +158,9 @@ impl OrderStore for Liar {
         let mut rows = self.store.journal(query).await?;
         if self.lies(Lie::JournalRowLost, rows.len() > 1) {
             rows.pop();
+        }
+        if self.lies(Lie::RowOfKeyMissed, query.command_key.is_some() && !rows.is_empty()) {
+            rows.clear();
         }
         Ok(rows)
     }

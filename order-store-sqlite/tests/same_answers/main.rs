@@ -98,7 +98,7 @@ fn sequences_meet_with_every_answer() {
     assert!(met.is_empty(), "not expected: {met:?}");
 }
 
-const EVERY_ANSWER: [&str; 26] = [
+const EVERY_ANSWER: [&str; 27] = [
     "applied",
     "replayed",
     "key taken",
@@ -117,6 +117,7 @@ const EVERY_ANSWER: [&str; 26] = [
     "not loaded",
     "key found",
     "later journal rows",
+    "row of a command key",
     "one user's orders listed",
     "stuck orders listed",
     "a page after a cursor",

@@ -48,6 +48,7 @@ pub enum Step {
         order: u64,
         after: u64,
         limit: u32,
+        key: Option<usize>,
     },
     List(Listing),
     /// A page of the feed, from the start or from where the last page of it ended.
@@ -207,6 +208,7 @@ pub enum Work {
     Keep,
     Wake { due: i64 },
     Lease { fence: u64, ttl: u64, due: i64 },
+    Begin { lease: Lease, ttl: u64 },
     Extend { lease: Lease, ttl: u64, tries: u32 },
     Release { lease: Lease, due: Option<i64>, tries: u32 },
     Done { lease: Lease },
@@ -261,8 +263,10 @@ fn steps() -> impl Strategy<Value = Step> {
         2 => (orders(), any::<bool>(), weighted(0.5, 1..=USERS + 1))
             .prop_map(|(order, by_number, owner)| Step::Load { order, by_number, owner }),
         1 => (1..=USERS, 0..KEYS.len()).prop_map(|(user, key)| Step::FindKey { user, key }),
-        1 => (orders(), 0..5u64, 0..4u32).prop_map(|(order, after, limit)| Step::Journal { order, after, limit }),
-        5 => listings().prop_map(Step::List),
+        1 => (orders(), 0..5u64, 0..4u32).prop_map(|(order, after, limit)| Step::Journal { order, after, limit, key: None }),
+        3 => (orders(), select(&[0, 0, 1][..]), select(&[3, 1, 0][..]), 0..KEYS.len())
+            .prop_map(|(order, after, limit, key)| Step::Journal { order, after, limit, key: Some(key) }),
+        6 => listings().prop_map(Step::List),
         2 => (any::<bool>(), select(&[1000, 3, 1, 0, 1001][..])).prop_map(|(on, limit)| Step::Feed { on, limit }),
         1 => (weighted(0.5, orders()), select(&[1000, 2, 1, 0][..])).prop_map(|(after, limit)| Step::Dump { after, limit }),
         3 => (-10..=20i64).prop_map(|seconds| Step::Clock { seconds }),
@@ -307,7 +311,7 @@ fn writes() -> impl Strategy<Value = Write> {
 
 fn withs() -> impl Strategy<Value = With> {
     let key = weighted(0.15, 0..KEYS.len());
-    let commands = prop_oneof![6 => Just(Vec::new()), 1 => vec(0..KEYS.len(), 1..=2)];
+    let commands = prop_oneof![3 => Just(Vec::new()), 1 => vec(0..KEYS.len(), 1..=2)];
     let claims = prop_oneof![3 => Just(Vec::new()), 1 => vec(takings(), 1..=3)];
     (key, commands, claims, works(), 0..6usize).prop_map(|(key, commands, claims, work, event)| With {
         key,
@@ -361,6 +365,7 @@ fn works() -> impl Strategy<Value = Work> {
         6 => Just(Work::Keep),
         5 => dues().prop_map(|due| Work::Wake { due }),
         3 => (fences(), ttls(), dues()).prop_map(|(fence, ttl, due)| Work::Lease { fence, ttl, due }),
+        1 => (leases(), ttls()).prop_map(|(lease, ttl)| Work::Begin { lease, ttl }),
         2 => (leases(), ttls(), 0..3u32).prop_map(|(lease, ttl, tries)| Work::Extend { lease, ttl, tries }),
         2 => (leases(), weighted(0.7, dues()), 0..3u32).prop_map(|(lease, due, tries)| Work::Release { lease, due, tries }),
         1 => leases().prop_map(|lease| Work::Done { lease }),

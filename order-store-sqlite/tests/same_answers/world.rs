@@ -7,8 +7,8 @@ use std::time::Duration;
 use futures_util::future::join_all;
 use order_core::money::Minor;
 use order_core::order::{
-    Actor, Addresses, Attention, AttentionReason, Credit, Dispute, DisputeState, Edit, Event, HoldState, Lifecycle, Notice,
-    NoticeKind, Op, OperationKind, OperationState, Order, Return, ReturnState, Shipment, ShipmentState, Status, derive,
+    Actor, Addresses, Attention, AttentionReason, CommandKey, Credit, Dispute, DisputeState, Edit, Event, HoldState, Lifecycle,
+    Notice, NoticeKind, Op, OperationKind, OperationState, Order, Return, ReturnState, Shipment, ShipmentState, Status, derive,
 };
 use order_core::runtime::Clock as _;
 use order_core::store::{
@@ -17,11 +17,13 @@ use order_core::store::{
 };
 use order_core::testkit::differential::{Difference, Twin};
 use order_core::testkit::orders::{
-    With as _, address, amend_in, at, fence, full, number, order_id, payment, place, place_in, plain, reservation, text, user_id,
+    With as _, address, amend_in, at, command_key, fence, full, number, order_id, payment, place, place_in, plain, reservation,
+    text, user_id,
 };
 use order_core::testkit::{ManualClock, block_on};
 use order_core::text::Private;
 use order_core::time::Timestamp;
+use uuid::Uuid;
 
 use super::steps::{
     After, Change, KEYS, LIMITED, Lease, Listing, ORDERS, Seen, Sequence, Step, Taking, USERS, With, Work, Write,
@@ -94,10 +96,12 @@ impl World {
                 let found = self.stores.find_key(user_id(*user), KeyMethod::Place, &text(KEYS[*key])).await;
                 self.meet_if(matches!(found, Ok(Some(_))), "key found");
             }
-            Step::Journal { order, after, limit } => {
-                let query = JournalQuery { order: order_id(*order), after: *after, limit: *limit };
+            Step::Journal { order, after, limit, key } => {
+                let command_key = key.map(|key| text(KEYS[key]));
+                let query = JournalQuery { command_key, ..JournalQuery::of(order_id(*order), *after, *limit) };
                 let rows = self.stores.journal(&query).await.unwrap_or_default();
                 self.meet_if(!rows.is_empty() && *after > 0, "later journal rows");
+                self.meet_if(!rows.is_empty() && key.is_some(), "row of a command key");
             }
             Step::List(listing) => self.list(listing).await,
             Step::Feed { on, limit } => {
@@ -126,7 +130,7 @@ impl World {
                 let claimed = self.stores.claim(&request).await.unwrap_or_default();
                 self.meet_if(claimed.len() == 1 && order.is_some(), "one order claimed");
                 self.meet_if(claimed.len() > 1, "several orders claimed");
-                self.meet_if(claimed.iter().any(|claimed| claimed.work.runs > 1), "claimed again");
+                self.meet_if(claimed.iter().any(|claimed| claimed.work.taken_over), "claimed again");
             }
             Step::Reopen => {
                 if let Some(open) = &self.open {
@@ -258,7 +262,7 @@ impl World {
             drop(stores.load(order_id(n).into(), None).await);
             drop(stores.load(OrderRef::Number(number(n)), None).await);
             drop(stores.peek(order_id(n)).await);
-            drop(stores.journal(&JournalQuery { order: order_id(n), after: 0, limit: 1000 }).await);
+            drop(stores.journal(&JournalQuery::of(order_id(n), 0, 1000)).await);
         }
         for (user, key) in (1..=USERS).flat_map(|user| KEYS.map(|key| (user, key))) {
             drop(stores.find_key(user_id(user), KeyMethod::Place, &text(key)).await);
@@ -306,7 +310,7 @@ fn name_of(answer: &Result<Committed, CommitError>) -> &'static str {
         Ok(Committed { replayed: true, .. }) => "replayed",
         Ok(_) => "applied",
         Err(CommitError::KeyTaken(_)) => "key taken",
-        Err(CommitError::CommandKeyTaken) => "command key taken",
+        Err(CommitError::CommandKeyTaken(_)) => "command key taken",
         Err(CommitError::Fenced) => "fenced",
         Err(CommitError::ClaimExhausted { .. }) => "claim exhausted",
         Err(CommitError::Conflict) => "conflict",
@@ -335,7 +339,8 @@ fn complete(mut changeset: Changeset, with: &With, item: Option<&WorkItem>) -> C
         row.notes = (event % 2 == 1).then(|| format!("note {n}\nO'Brien"));
     }
     for (row, key) in changeset.journal.iter_mut().zip(commands) {
-        row.command_key = Some(text(KEYS[*key]));
+        let hash = if event % 3 == 0 { Uuid::from_u128(*event as u128) } else { command_key(KEYS[*key]).hash };
+        row.command_key = Some(CommandKey { hash, ..command_key(KEYS[*key]) });
     }
     changeset.working(work_change(work, item))
 }
@@ -354,7 +359,7 @@ fn event_of(n: usize) -> Event {
             token: Private(Some("tok_visa".into())),
             return_url: Private(None),
         },
-        4 => Event::AttentionRaised { reason: AttentionReason::SuspectHold, about: Some(Op::Reservation(1)) },
+        4 => Event::AttentionRaised { reason: AttentionReason::SuspectHold, about: Some(Op::Reservation(1)), amount: None },
         _ => Event::Armed { ops: vec![Op::Payment(1), Op::Notice(2)] },
     }
 }
@@ -370,6 +375,10 @@ fn work_change(work: &Work, item: Option<&WorkItem>) -> WorkChange {
         Work::Keep => WorkChange::Keep,
         Work::Wake { due } => WorkChange::Wake { due: at(*due) },
         Work::Lease { fence: holder, ttl, due } => WorkChange::Lease { fence: fence(*holder), ttl: seconds(*ttl), due: at(*due) },
+        Work::Begin { lease, ttl } => {
+            let (fence, revision) = resolve(lease);
+            WorkChange::Begin { fence, revision, ttl: seconds(*ttl) }
+        }
         Work::Extend { lease, ttl, tries } => {
             let (fence, revision) = resolve(lease);
             WorkChange::Extend { fence, revision, ttl: seconds(*ttl), tries: tried(*tries) }
@@ -411,7 +420,7 @@ fn make(order: &mut Order, change: &Change) {
         Change::Shipping(hundreds) => ship_for(order, *hundreds),
         Change::Attention(seen) => {
             let (reason, since) = (AttentionReason::StockLost, order.updated_at);
-            let one = |acknowledged| Attention { reason, about: None, since, acknowledged };
+            let one = |acknowledged| Attention { reason, about: None, amount: None, since, acknowledged };
             order.attention = seen.map(one).into_iter().collect();
         }
         Change::Reservations { from, to } => {

@@ -5,23 +5,17 @@ use order_core::services::{AttemptRequest, CallError, FollowUpRequest, PaymentAn
 use order_core::text::Private;
 use order_store_sqlite::shop::{Catalogue, Settlement, Shop, ShopError};
 
-use crate::{TestClock, key, order, refused, shop, shop_at, usd};
+use crate::{TestClock, customer, key, number, order, refused, shop, shop_at, usd};
 
 fn attempt(n: u64, method: &str) -> AttemptRequest {
-    AttemptRequest {
-        key: key(n),
-        order: order(n),
-        amount: usd(1000),
-        method: method.parse().unwrap(),
-        token: Private(Some("tok".into())),
-        return_url: Private(None),
-    }
+    let request = AttemptRequest::new(key(n), order(n), number(n), customer(), usd(1000), method.parse().unwrap());
+    AttemptRequest { token: Private(Some("tok".into())), ..request }
 }
 
 /// A request under key `n` about `parent`.
 fn about(n: u64, parent: &AttemptRequest, minor: i64) -> FollowUpRequest {
     let AttemptRequest { key: parent_key, order, .. } = *parent;
-    FollowUpRequest { key: key(n), order, parent_key, parent_reference: None, amount: usd(minor), repeat: false }
+    FollowUpRequest::new(key(n), order, parent.number, parent_key, usd(minor))
 }
 
 async fn look_up(shop: &Shop, of: &AttemptRequest) -> Option<PaymentAnswer> {
@@ -215,7 +209,7 @@ async fn every_kind_of_operation_can_be_looked_up_by_its_key() {
     ];
     let found = async |key| shop.look_up(&PaymentLookup { key, order: order(1), reference: None }).await.unwrap();
     for (key, status, answer) in answers {
-        assert_eq!(found(key).await.unwrap(), PaymentAnswer { status, ..answer });
+        assert_eq!(found(key).await.unwrap(), answer.clone().status(status));
     }
     assert_eq!(refused(shop.refund(&beyond).await), "EXCEEDS_CAPTURED");
     let answer = found(beyond.key).await.unwrap();

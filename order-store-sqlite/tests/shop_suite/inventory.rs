@@ -3,16 +3,15 @@ use std::time::Duration;
 use order_core::services::{CallError, HoldLookup, HoldRequest, InventoryService, ReserveRequest};
 use order_store_sqlite::shop::{HoldState, Shop, ShopError};
 
-use crate::{TempFile, TestClock, catalogue, key, order, refused, shop, sku};
+use crate::{TempFile, TestClock, catalogue, customer, key, number, order, refused, shop, sku};
 
 pub(crate) fn reserve(n: u64, quantity: u32) -> ReserveRequest {
-    ReserveRequest { key: key(n), order: order(n), sku: sku("MUG-01"), quantity, lifetime: Duration::from_secs(60) }
+    ReserveRequest::new(key(n), order(n), number(n), customer(), sku("MUG-01"), quantity, Duration::from_secs(60))
 }
 
 /// A request under key `n` about all units of the hold of `of`, which are still held.
 pub(crate) fn about(n: u64, of: &ReserveRequest) -> HoldRequest {
-    let ReserveRequest { key: reserve_key, order, sku, quantity, .. } = of.clone();
-    HoldRequest { key: key(n), reserve_key, order, sku, quantity, reference: None, committed: false, repeat: false }
+    HoldRequest::new(key(n), of)
 }
 
 /// The same, about units that were committed.

@@ -4,7 +4,7 @@ use order_core::ids::ProductId;
 use order_core::services::{InventoryService, ProductService, ReserveRequest};
 use order_store_sqlite::shop::{Catalogue, Counts, Shop, ShopError};
 
-use crate::{CATALOGUE, TempFile, TestClock, catalogue, key, order, shop, sku};
+use crate::{CATALOGUE, TempFile, TestClock, catalogue, customer, key, number, order, shop, sku};
 
 fn parse(text: &str) -> Catalogue {
     Catalogue::parse(text, "test.toml").unwrap()
@@ -56,7 +56,7 @@ async fn reloading_updates_and_never_duplicates() {
 async fn reloading_never_changes_an_existing_skus_stock() {
     let shop = shop().await;
     let mug = sku("MUG-01");
-    let request = ReserveRequest { key: key(1), order: order(1), sku: mug.clone(), quantity: 2, lifetime: Duration::ZERO };
+    let request = ReserveRequest::new(key(1), order(1), number(1), customer(), mug.clone(), 2, Duration::ZERO);
     shop.reserve(&request).await.unwrap();
     shop.restock(&mug, 5).await.unwrap();
     let renamed = CATALOGUE.replace("stock = 10", "stock = 99").replace("CUP-RED", "CUP-PINK");

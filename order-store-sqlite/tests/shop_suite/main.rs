@@ -5,6 +5,7 @@ mod desk;
 mod directory;
 mod inventory;
 mod load;
+mod opening;
 mod parts;
 
 use std::path::PathBuf;
@@ -12,8 +13,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::Duration;
 
-use order_core::ids::{OrderId, Sku};
+use order_core::ids::{OrderId, Sku, UserId};
 use order_core::money::{Currency, Money};
+use order_core::number::OrderNumber;
 use order_core::runtime::Clock;
 use order_core::services::CallError;
 use order_core::time::Timestamp;
@@ -153,6 +155,14 @@ pub(crate) fn sku(text: &str) -> Sku {
 
 pub(crate) fn order(n: u64) -> OrderId {
     OrderId::from_uuid(Uuid::from_u64_pair(n, 0))
+}
+
+pub(crate) fn number(n: u64) -> OrderNumber {
+    OrderNumber::from_random(n)
+}
+
+pub(crate) fn customer() -> UserId {
+    "9b1c7d34-0f4b-4a9d-8b7e-5d2c3e4f5a33".parse().unwrap()
 }
 
 pub(crate) fn key(n: u64) -> Uuid {

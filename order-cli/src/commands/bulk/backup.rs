@@ -3,10 +3,11 @@
 use std::sync::Arc;
 
 use order_core::runtime::SystemClock;
+use order_store_sqlite::Access;
 use serde::Serialize;
 
 use crate::args::bulk::Backup;
-use crate::engine::{must_exist, open_store};
+use crate::engine::{must_exist, open_store_as};
 use crate::exit::Outcome;
 use crate::output::Out;
 use crate::settings::Settings;
@@ -19,7 +20,7 @@ struct BackupView {
 /// Copies the store.
 pub async fn backup(settings: &Settings, out: &Out, args: &Backup) -> Outcome {
     must_exist(&settings.store)?;
-    let store = open_store(settings, Arc::new(SystemClock))?;
+    let store = open_store_as(Access::ReadOnly, settings, Arc::new(SystemClock))?;
     store.backup(&args.file).await?;
     let view = BackupView { file: args.file.display().to_string() };
     out.one(&view, || format!("backed up to {}\n", view.file))

@@ -10,7 +10,7 @@ updated_at,confirmed_at,completed_at,cancelled_at\r\n";
 
 /// The head of the table of lines.
 pub const LINES: &str = "order_id,order_number,line,line_id,product_id,variant_id,sku,name,quantity,currency,unit_price,discount,\
-subtotal,coupon,tax,tax_included,credit,owed,requires_shipping,cancelled,planned,shipped,delivered,returned,restocked\r\n";
+subtotal,coupon,tax,tax_included,credit,owed,requires_shipping,cancelled,planned,shipped,delivered,returned,restocked,lost\r\n";
 
 /// An order's row.
 pub fn order(order: &Order) -> String {
@@ -84,6 +84,7 @@ fn line(order: &Order, line: &Line) -> String {
         c.delivered.to_string(),
         c.returned.to_string(),
         c.restocked.to_string(),
+        c.lost.to_string(),
     ])
 }
 

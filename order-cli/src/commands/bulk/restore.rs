@@ -6,7 +6,7 @@ use serde::Serialize;
 use super::lines::Lines;
 use super::progress::Progress;
 use crate::args::bulk::Restore;
-use crate::engine::Engine;
+use crate::engine::{Engine, must_exist};
 use crate::exit::{Failure, Outcome};
 use crate::output::{Out, counted};
 use crate::settings::Settings;
@@ -20,8 +20,10 @@ struct RestoreView {
 pub async fn restore(settings: &Settings, out: &Out, args: &Restore) -> Outcome {
     let path = &args.file;
     let (lines, size) = Lines::open(path)?;
-    let engine = Engine::open_without_shop(settings)?;
-    engine.manager.check_empty().await?;
+    // A store that is there is looked at first; one that is not is made when the file has proved sound.
+    if must_exist(&settings.store).is_ok() {
+        Engine::open_for_reading(settings)?.manager.check_empty().await?;
+    }
     let read = |line: Outcome<super::lines::Line>| {
         let line = line?;
         let dumped = archive::read(&line.text).map_err(|e| Lines::at(path, line.number, e))?;
@@ -32,6 +34,7 @@ pub async fn restore(settings: &Settings, out: &Out, args: &Restore) -> Outcome 
         progress.step(read(line).map_err(|f| f.hint("nothing was restored"))?.1);
     }
     drop(progress);
+    let engine = Engine::open_without_shop(settings)?;
     let mut progress = Progress::new("restoring", Some(size));
     let (lines, _) = Lines::open(path)?;
     let orders = lines.map(|line| {

@@ -1,20 +1,24 @@
 //! Changes to what was ordered and where it goes.
 
+use super::money::not_charged;
 use super::{illegal, not_now};
 use crate::error::{Rejection, RejectionReason};
 use crate::ids::Name;
 use crate::machine::payments::attempt_outstanding;
-use crate::machine::{Command, Env, covered};
-use crate::order::{Address, AddressType, DiscardCause, EditPlan, Event, Lifecycle, LineUnits, Order};
+use crate::machine::settle::is_covered;
+use crate::machine::{Command, Env};
+use crate::order::{
+    Address, AddressType, DiscardCause, EditPlan, Event, Lifecycle, LineUnits, Order, PaymentTerms, ShipmentState,
+};
 use crate::text::Private;
 
-type Paying<'a> = (&'a Name, &'a Private<String>, &'a Private<String>, &'a Private<Address>);
+type Paying<'a> = (&'a Name, PaymentTerms, &'a Private<String>, &'a Private<String>, &'a Private<Address>);
 
 pub(super) fn start(
     order: &Order,
     command: &Command,
     plan: &EditPlan,
-    (method, token, return_url, address): Paying<'_>,
+    (method, terms, token, return_url, address): Paying<'_>,
     env: &Env<'_>,
 ) -> Result<Vec<Event>, Rejection> {
     if !matches!(order.lifecycle, Lifecycle::Pending | Lifecycle::Confirmed) {
@@ -27,8 +31,12 @@ pub(super) fn start(
     if attempt_outstanding(order, true) {
         return Err(not_now(order, command, RejectionReason::PaymentUnderWay, "a payment is under way"));
     }
-    if !covered(order) {
-        return Err(not_now(order, command, RejectionReason::NotCovered, "what is owed so far is not paid or authorized"));
+    // A change may leave so much less to pay that the order is covered; it may not add to what is short.
+    let wanted = order.owed_after(plan);
+    let short = order.short(env.now);
+    if short > 0 && !is_covered(order, wanted, env) {
+        let why = format!("{} of what is owed so far are neither paid nor authorized", order.in_currency(short));
+        return Err(not_now(order, command, RejectionReason::NotCovered, why));
     }
     if plan.is_empty() && address.0.is_none() {
         return Ok(Vec::new());
@@ -38,9 +46,9 @@ pub(super) fn start(
     }
     for LineUnits { line: n, units } in &plan.lowered {
         if let Some(line) = order.line(*n).filter(|l| *units > l.open()) {
-            let (quantity, left) = (line.quantity.saturating_sub(*units), line.quantity - line.open());
+            let (quantity, bound) = (line.kept().saturating_sub(*units), line.kept().saturating_sub(line.open()));
             let why = format!(
-                "{quantity} is too few for line {n} ({}), {left} units are shipped, in a shipment or cancelled",
+                "{quantity} is too few for line {n} ({}), {bound} units are shipped, in a shipment or given out",
                 line.sku
             );
             return Err(not_now(order, command, RejectionReason::NotOpen, why));
@@ -50,10 +58,19 @@ pub(super) fn start(
         let why = "only open units can be changed, and at least one unit must be left: cancel the order to be rid of all";
         return Err(not_now(order, command, RejectionReason::NotOpen, why));
     }
+    let due = match order.terms {
+        PaymentTerms::Confirm | PaymentTerms::Shipment if !is_covered(order, wanted, env) => {
+            wanted - order.secured_for(wanted, env.now)
+        }
+        _ => 0,
+    };
+    if due > 0 && matches!(terms, PaymentTerms::Invoice | PaymentTerms::Delivery) {
+        return Err(not_charged(order, command, method));
+    }
     Ok(vec![Event::EditStarted {
         n: order.edits.len() as u32 + 1,
         plan: Box::new(plan.clone()),
-        due: (order.owed_after(plan) - order.owed()).max(0),
+        due,
         method: method.clone(),
         deadline: env.now.after(env.policy.placing_deadline),
         token: token.clone(),
@@ -69,14 +86,28 @@ pub(super) fn discard(order: &Order, command: &Command) -> Result<Vec<Event>, Re
     }
 }
 
-/// Whether an address may still be corrected: nothing has shipped, and the order is not over.
+/// Whether an address may still be corrected: the order is not over, and its goods are yet to be sent there.
 pub(super) fn may_change_address(order: &Order) -> bool {
     let over = order.lifecycle.is_terminal() || order.lifecycle == Lifecycle::Completed;
-    !over && !has_shipped(order) && order.redacted_at.is_none()
+    !over && keeps_address(order).is_none() && order.redacted_at.is_none()
 }
 
+/// Whether something is, or has arrived, at the address: then it cannot become one of another tax place.
 fn has_shipped(order: &Order) -> bool {
-    order.lines.iter().any(|l| l.counters.shipped > 0)
+    order.lines.iter().any(|l| l.requires_shipping && l.counters.shipped > 0)
+}
+
+/// Why the address the goods go to cannot be corrected any more, if so. What has arrived has; what is yet to be sent may go
+/// elsewhere, as long as nothing is on its way.
+fn keeps_address(order: &Order) -> Option<&'static str> {
+    let to_send = order.lines.iter().any(|l| l.requires_shipping && l.open() + l.counters.planned > 0);
+    if order.shipments.iter().any(|s| s.state == ShipmentState::Shipped) {
+        Some("a shipment is on its way to its address")
+    } else if has_shipped(order) && !to_send {
+        Some("all of it has shipped to its address already")
+    } else {
+        None
+    }
 }
 
 pub(super) fn change_address(
@@ -89,8 +120,8 @@ pub(super) fn change_address(
     if over {
         return Err(illegal(order, command));
     }
-    if which == AddressType::Shipping && has_shipped(order) {
-        return Err(not_now(order, command, RejectionReason::NotOpen, "something has shipped to its address already"));
+    if let Some(why) = keeps_address(order).filter(|_| which == AddressType::Shipping) {
+        return Err(not_now(order, command, RejectionReason::NotOpen, why));
     }
     let before = order.addresses.0.as_ref().map(|a| match which {
         AddressType::Shipping => &a.shipping,

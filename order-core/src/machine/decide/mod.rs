@@ -5,14 +5,15 @@ mod money;
 mod returns;
 mod shipping;
 
+use super::payments::attempt_outstanding;
 use super::settle::keeps_from_completing;
 use super::{Env, Finding, resolve};
 use crate::error::{Rejection, RejectionReason};
 use crate::ids::Name;
 use crate::money::Minor;
 use crate::order::{
-    Address, AddressType, AttentionReason, Blocks, CancelCause, EditPlan, Event, Lifecycle, LineCredit, LineUnits, Op, Order,
-    PaymentTerms, ReceivedUnits, Status,
+    Address, AddressType, AttentionReason, Blocks, CancelCause, DisputeState, EditPlan, Event, HoldEnd, Lifecycle, Line,
+    LineCredit, LineUnits, Op, Order, PaymentTerms, ReceivedUnits, ShipmentState, Status,
 };
 use crate::text::Private;
 use crate::time::Timestamp;
@@ -29,8 +30,10 @@ pub enum Command {
     },
     /// Be rid of whatever has not shipped and is in no planned shipment.
     CancelRest,
-    /// Pay a declined order again; or what a confirmed one owes and has not secured.
+    /// Pay a declined order again; or what another one is short.
     RetryPayment {
+        /// How much of what is short, in minor units; all of it if not said.
+        amount: Option<Minor>,
         /// How.
         method: Name,
         /// When money paid that way is due.
@@ -44,10 +47,11 @@ pub enum Command {
     PlaceHold {
         /// Its kind.
         kind: Name,
-        /// What it blocks.
-        blocks: Blocks,
+        /// What it blocks; `None` for what comes next: confirming while the order is not confirmed, then shipping, and where
+        /// nothing is left to be shipped, capturing.
+        blocks: Option<Blocks>,
         /// When it lapses by itself.
-        until: Option<Timestamp>,
+        until: Option<HoldEnd>,
     },
     /// Let the order go on.
     ReleaseHold {
@@ -80,6 +84,11 @@ pub enum Command {
         /// The shipment.
         shipment: u32,
     },
+    /// Say that a shipment was lost on the way: its units are open again, and gone from the stock.
+    LoseShipment {
+        /// The shipment.
+        shipment: u32,
+    },
     /// Say that a shipment came back undelivered: its units are open again.
     ReturnToSender {
         /// The shipment.
@@ -101,6 +110,11 @@ pub enum Command {
     CreditLines {
         /// How much for which, each line at most once.
         lines: Vec<LineCredit>,
+    },
+    /// Give up what the order is short.
+    WriteOff {
+        /// How much, in minor units; all of it if not said.
+        amount: Option<Minor>,
     },
     /// Ask to send delivered units back.
     RequestReturn {
@@ -135,6 +149,8 @@ pub enum Command {
         plan: Box<EditPlan>,
         /// How a difference is paid.
         method: Name,
+        /// When money paid that way is due.
+        terms: PaymentTerms,
         /// The client's payment token.
         token: Private<String>,
         /// Where the provider sends the customer back to.
@@ -205,10 +221,12 @@ impl Command {
             Command::Ship { .. } => ("ship", "ship"),
             Command::Deliver { .. } => ("deliver", "deliver"),
             Command::FailShipment { .. } => ("fail shipment", "report a failed shipment of"),
+            Command::LoseShipment { .. } => ("lose shipment", "report a lost shipment of"),
             Command::ReturnToSender { .. } => ("return to sender", "report a shipment as returned to sender of"),
             Command::CancelShipment { .. } => ("cancel shipment", "cancel a shipment of"),
             Command::Complete => ("complete", "complete"),
             Command::Credit { .. } | Command::CreditLines { .. } => ("credit", "credit"),
+            Command::WriteOff { .. } => ("write off", "write off what is short of"),
             Command::RequestReturn { .. } => ("request return", "request a return of"),
             Command::ApproveReturn { .. } => ("approve return", "approve a return of"),
             Command::RejectReturn { .. } => ("reject return", "reject a return of"),
@@ -248,8 +266,9 @@ pub fn decide(order: &Order, command: &Command, env: &Env<'_>) -> Result<Vec<Eve
         Command::Cancel => cancel(order),
         Command::CancelLines { lines } => money::cancel_lines(order, command, lines),
         Command::CancelRest => money::cancel_rest(order, command),
-        Command::RetryPayment { method, terms, token, return_url } => {
-            money::pay_again(order, command, (method, *terms), (token, return_url), env)
+        Command::RetryPayment { amount, method, terms, token, return_url } => {
+            let paying = money::Paying { method, terms: *terms, amount: *amount, token, return_url };
+            money::pay_again(order, command, &paying, env)
         }
         Command::PlaceHold { kind, blocks, until } => place_hold(order, command, (kind, *blocks, *until), env),
         Command::ReleaseHold { kind } => release_hold(order, kind),
@@ -257,23 +276,31 @@ pub fn decide(order: &Order, command: &Command, env: &Env<'_>) -> Result<Vec<Eve
         Command::Ship { shipment, lines, carrier, tracking } => {
             shipping::ship(order, command, *shipment, lines, (carrier, tracking), env)
         }
-        Command::Deliver { shipment: Some(n) } => shipping::deliver(order, command, *n),
-        Command::Deliver { shipment: None } => shipping::deliver_all(order, command),
-        Command::FailShipment { shipment } => shipping::fail(order, command, *shipment, Event::ShipmentFailed { n: *shipment }),
-        Command::ReturnToSender { shipment } => {
-            shipping::fail(order, command, *shipment, Event::ShipmentReturned { n: *shipment })
+        Command::Deliver { shipment: Some(n) } => {
+            shipping::found(order, command, *n, (ShipmentState::Delivered, Event::ShipmentDelivered { n: *n }), env)
+        }
+        Command::Deliver { shipment: None } => shipping::deliver_all(order, command, env),
+        Command::FailShipment { shipment: n } => {
+            shipping::found(order, command, *n, (ShipmentState::Failed, Event::ShipmentFailed { n: *n }), env)
+        }
+        Command::LoseShipment { shipment: n } => {
+            shipping::found(order, command, *n, (ShipmentState::Lost, Event::ShipmentLost { n: *n }), env)
+        }
+        Command::ReturnToSender { shipment: n } => {
+            shipping::found(order, command, *n, (ShipmentState::Returned, Event::ShipmentReturned { n: *n }), env)
         }
         Command::CancelShipment { shipment } => shipping::cancel(order, command, *shipment),
         Command::Complete => complete(order, command),
         Command::Credit { amount } => money::credit(order, command, *amount),
         Command::CreditLines { lines } => money::credit_lines(order, command, lines),
+        Command::WriteOff { amount } => money::write_off(order, command, *amount, env),
         Command::RequestReturn { lines } => returns::request(order, command, lines, env),
         Command::ApproveReturn { number } => returns::approve(order, command, *number),
         Command::RejectReturn { number } => returns::reject(order, command, *number),
         Command::ReceiveReturn { number, lines } => returns::receive(order, command, *number, lines),
         Command::CloseReturn { number } => returns::close(order, command, *number),
-        Command::Edit { plan, method, token, return_url, address } => {
-            edits::start(order, command, plan, (method, token, return_url, address), env)
+        Command::Edit { plan, method, terms, token, return_url, address } => {
+            edits::start(order, command, plan, (method, *terms, token, return_url, address), env)
         }
         Command::DiscardEdit => edits::discard(order, command),
         Command::ChangeAddress { which, address } => edits::change_address(order, command, *which, address),
@@ -290,24 +317,60 @@ pub fn decide(order: &Order, command: &Command, env: &Env<'_>) -> Result<Vec<Eve
 fn place_hold(
     order: &Order,
     command: &Command,
-    (kind, blocks, until): (&Name, Blocks, Option<Timestamp>),
+    (kind, blocks, until): (&Name, Option<Blocks>, Option<HoldEnd>),
     env: &Env<'_>,
 ) -> Result<Vec<Event>, Rejection> {
     if !matches!(order.lifecycle, Lifecycle::Pending | Lifecycle::Confirmed) {
         return Err(illegal(order, command));
     }
+    let asked = blocks;
+    let until = until.map(|end| end.for_one_placed(env.now));
     if until.is_some_and(|t| t <= env.now) {
         let message = format!("cannot place hold {kind} on order {}: its end is in the past", order.number);
         return Err(refusal(order, RejectionReason::TooLate, message));
     }
     match order.holds.iter().find(|h| h.kind == *kind) {
-        Some(hold) if hold.blocks == blocks && hold.until == until => Ok(Vec::new()),
+        Some(hold) if blocks.is_none_or(|b| b == hold.blocks) && hold.until == until => Ok(Vec::new()),
         Some(hold) => {
             let message = format!("order {} has a hold {kind} already, which blocks {}", order.number, hold.blocks);
             Err(refusal(order, RejectionReason::HoldExists, message))
         }
-        None => Ok(vec![Event::HoldPlaced { kind: kind.clone(), blocks, until }]),
+        None => {
+            let to_come = steps_to_come(order);
+            let blocks = match blocks {
+                None => to_come.first().copied(),
+                Some(blocks) => Some(blocks).filter(|b| to_come.contains(b)),
+            };
+            let Some(blocks) = blocks else { return Err(nothing_to_hold(order, kind, asked, &to_come)) };
+            Ok(vec![Event::HoldPlaced { kind: kind.clone(), blocks, until }])
+        }
     }
+}
+
+/// What a hold can still keep from happening, in the order in which it is chosen.
+fn steps_to_come(order: &Order) -> Vec<Blocks> {
+    let charged = matches!(order.terms, PaymentTerms::Confirm | PaymentTerms::Shipment);
+    let steps = [
+        (Blocks::Confirm, order.lifecycle == Lifecycle::Pending),
+        (Blocks::Ship, order.lines.iter().any(|l| l.requires_shipping && l.open() + l.counters.planned > 0)),
+        (Blocks::Capture, charged && order.kept() < order.owed()),
+    ];
+    steps.into_iter().filter(|(_, to_come)| *to_come).map(|(step, _)| step).collect()
+}
+
+/// The step that a hold is to block has passed, or there is none left.
+fn nothing_to_hold(order: &Order, kind: &Name, blocks: Option<Blocks>, to_come: &[Blocks]) -> Rejection {
+    let why = match blocks {
+        Some(Blocks::Confirm) => "it is confirmed already",
+        Some(Blocks::Capture) => "nothing is left to be captured",
+        Some(Blocks::Ship) => "nothing is left to be shipped",
+        None => "it is confirmed, and nothing is left to be captured or shipped",
+    };
+    let left: Vec<&str> = to_come.iter().map(|b| b.as_str()).collect();
+    let left =
+        if left.is_empty() { "nothing can be held any more".into() } else { format!("{} can still be held", left.join(" and ")) };
+    let message = format!("cannot place hold {kind} on order {}: {why}: {left}", order.number);
+    refusal(order, RejectionReason::TooLate, message)
 }
 
 fn release_hold(order: &Order, kind: &Name) -> Result<Vec<Event>, Rejection> {
@@ -325,8 +388,23 @@ fn cancel(order: &Order) -> Result<Vec<Event>, Rejection> {
     }
     match order.lifecycle {
         Lifecycle::Cancelling | Lifecycle::Cancelled => Ok(Vec::new()),
+        Lifecycle::Confirmed if let Some(line) = given_out(order) => {
+            let why = format!(
+                "line {} ({}) needs no shipping and was given out: it can be returned or credited, and what is yet to be sent \
+                 can be cancelled without it",
+                line.n, line.sku
+            );
+            Err(not_now(order, &Command::Cancel, RejectionReason::IllegalTransition, why))
+        }
         _ => Err(illegal(order, &Command::Cancel)),
     }
+}
+
+/// A line that was given out, if nothing else has left.
+fn given_out(order: &Order) -> Option<&Line> {
+    let gone = |l: &&Line| l.counters.shipped > 0;
+    let first = order.lines.iter().find(gone)?;
+    order.lines.iter().filter(gone).all(|l| !l.requires_shipping).then_some(first)
 }
 
 /// Whether cancelling would change something. Refusals ask this too, so it must not itself refuse.
@@ -381,7 +459,7 @@ fn set_status(order: &Order, command: &Command, status: Status, env: &Env<'_>) -
         }
         Status::Processing => shipping::plan(order, command, &none, env).map(|(_, events)| events),
         Status::Shipped => shipping::ship_all(order, command, env),
-        Status::Delivered => shipping::deliver_all(order, command),
+        Status::Delivered => shipping::deliver_all(order, command, env),
         Status::Cancelled => cancel(order),
         Status::Completed => complete(order, command),
         Status::Pending
@@ -406,6 +484,10 @@ fn redact(order: &Order, command: &Command) -> Result<Vec<Event>, Rejection> {
     if under_way {
         return Err(not_now(order, command, RejectionReason::NotReady, "a payment or return is under way"));
     }
+    // The addresses are the shop's evidence.
+    if order.disputes.iter().any(|d| d.state == DisputeState::Open) {
+        return Err(not_now(order, command, RejectionReason::NotReady, "a dispute is open"));
+    }
     Ok(vec![Event::Redacted])
 }
 
@@ -415,25 +497,24 @@ pub fn possible(order: &Order, now: Timestamp) -> Vec<&'static str> {
     let is = |of: &[Lifecycle]| of.contains(&order.lifecycle);
     let open: u32 = order.lines.iter().map(|l| l.open()).sum();
     let to_ship = order.lines.iter().any(|l| l.requires_shipping && l.open() > 0);
-    let shipment = |state| order.shipments.iter().any(|s| s.state == state);
+    let planned = order.shipments.iter().any(|s| s.state == ShipmentState::Planned);
+    // Whatever was taken for true of it before.
+    let may_turn_out = |state| order.shipments.iter().any(|s| s.state.has_left() && s.state != state);
     let returned = |state| order.returns.iter().any(|r| r.state == state);
-    use crate::order::{ReturnState, ShipmentState};
-    let unpaid = money::unsecured(order) > 0;
+    use crate::order::ReturnState;
+    let unpaid = is(&[Pending, Confirmed, Completed]) && money::unpaid(order, now) > 0 && !attempt_outstanding(order, true);
     let names = [
         ("cancel", can_cancel(order)),
         ("cancel lines", is(&[Confirmed]) && open > 0),
-        ("retry payment", is(&[PaymentFailed]) && order.retry_until.is_none_or(|t| now < t) || is(&[Confirmed]) && unpaid),
+        ("retry payment", unpaid || is(&[PaymentFailed]) && order.retry_until.is_none_or(|t| now < t)),
+        ("write off", unpaid),
         ("plan shipment", is(&[Confirmed]) && to_ship),
-        ("ship", is(&[Confirmed]) && (to_ship || shipment(ShipmentState::Planned))),
-        ("cancel shipment", shipment(ShipmentState::Planned)),
-        // Also one that was taken for lost: it may turn up.
-        (
-            "deliver",
-            shipment(ShipmentState::Shipped)
-                || is(&[Confirmed]) && (shipment(ShipmentState::Failed) || shipment(ShipmentState::Returned)),
-        ),
-        ("fail shipment", shipment(ShipmentState::Shipped)),
-        ("return to sender", shipment(ShipmentState::Shipped)),
+        ("ship", is(&[Confirmed]) && (to_ship || planned)),
+        ("cancel shipment", planned),
+        ("deliver", may_turn_out(ShipmentState::Delivered)),
+        ("fail shipment", may_turn_out(ShipmentState::Failed)),
+        ("lose shipment", may_turn_out(ShipmentState::Lost)),
+        ("return to sender", may_turn_out(ShipmentState::Returned)),
         ("complete", keeps_from_completing(order).is_none()),
         ("credit", is(&[Confirmed, Completed]) && order.owed() > 0),
         ("request return", is(&[Confirmed, Completed]) && order.lines.iter().any(|l| returns::returnable(order, l) > 0)),
@@ -444,7 +525,7 @@ pub fn possible(order: &Order, now: Timestamp) -> Vec<&'static str> {
         ("edit", is(&[Pending, Confirmed]) && order.open_edit().is_none()),
         ("discard edit", order.open_edit().is_some()),
         ("change address", edits::may_change_address(order)),
-        ("place hold", is(&[Pending, Confirmed])),
+        ("place hold", is(&[Pending, Confirmed]) && !steps_to_come(order).is_empty()),
         ("release hold", !order.holds.is_empty()),
         ("redact", order.redacted_at.is_none() && (order.lifecycle.is_terminal() || is(&[Completed]))),
         ("note", true),
@@ -471,6 +552,7 @@ fn not_now(order: &Order, command: &Command, reason: RejectionReason, why: impl 
 pub(super) fn refusal(order: &Order, reason: RejectionReason, message: String) -> Rejection {
     Rejection {
         order: Some((order.id, order.number)),
+        short: Some(order.short(order.updated_at)).filter(|short| *short > 0).map(|short| Box::new(order.in_currency(short))),
         possible: possible(order, order.updated_at),
         ..Rejection::new(reason, message)
     }

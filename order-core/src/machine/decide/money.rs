@@ -9,6 +9,7 @@ use crate::machine::{Command, Env};
 use crate::money::Minor;
 use crate::order::{CancelCause, CreditKind, Event, Lifecycle, LineCredit, LineUnits, OperationKind, Order, PaymentTerms};
 use crate::text::Private;
+use crate::time::Timestamp;
 
 pub(super) fn cancel_lines(order: &Order, command: &Command, lines: &[LineUnits]) -> Result<Vec<Event>, Rejection> {
     if order.lifecycle != Lifecycle::Confirmed {
@@ -78,56 +79,84 @@ fn too_large(order: &Order, command: &Command, amount: Minor, owed: Minor, of: &
     not_now(order, command, RejectionReason::CreditTooLarge, format!("{amount} is not between 0 and the {owed} that {of}"))
 }
 
-/// What a confirmed order owes and has not secured, where it is to be secured by now.
-pub(super) fn unsecured(order: &Order) -> Minor {
-    let secured = match order.terms {
-        PaymentTerms::Shipment => order.secured(),
-        PaymentTerms::Confirm | PaymentTerms::Invoice | PaymentTerms::Delivery => order.kept(),
-    };
-    order.owed() - secured
+/// Gives up what an order is short, or some of it.
+pub(super) fn write_off(order: &Order, command: &Command, amount: Option<Minor>, env: &Env<'_>) -> Result<Vec<Event>, Rejection> {
+    let short = short_now(order, command, env)?;
+    let amount = amount.unwrap_or(short);
+    if amount <= 0 || amount > short {
+        let (amount, short) = (order.in_currency(amount), order.in_currency(short));
+        let why = format!("{amount} is not between 0 and the {short} that are short");
+        return Err(not_now(order, command, RejectionReason::CreditTooLarge, why));
+    }
+    Ok(vec![Event::Credited { kind: CreditKind::WriteOff, amount, lines: Vec::new() }])
 }
 
-/// Pays a declined order again, or what a confirmed one has not secured.
-pub(super) fn pay_again(
-    order: &Order,
-    command: &Command,
-    (method, terms): (&Name, PaymentTerms),
-    (token, return_url): (&Private<String>, &Private<String>),
-    env: &Env<'_>,
-) -> Result<Vec<Event>, Rejection> {
-    match order.lifecycle {
-        Lifecycle::PaymentFailed => {}
-        Lifecycle::Confirmed => {
-            let amount = unsecured(order);
-            if amount <= 0 {
-                return Err(not_now(order, command, RejectionReason::NothingToPay, "nothing is left to be paid"));
-            }
-            if attempt_outstanding(order, true) {
-                return Err(not_now(order, command, RejectionReason::PaymentUnderWay, "a payment is under way"));
-            }
-            let kind = match (order.terms, terms) {
-                (PaymentTerms::Shipment, _) => OperationKind::Authorize,
-                (_, PaymentTerms::Confirm | PaymentTerms::Shipment) => OperationKind::Charge,
-                (_, PaymentTerms::Invoice | PaymentTerms::Delivery) => {
-                    let why = format!("nothing is charged by {method}");
-                    return Err(not_now(order, command, RejectionReason::NothingToPay, why));
-                }
-            };
-            return Ok(vec![Event::PaymentPlanned {
-                n: order.payments.len() as u32 + 1,
-                kind,
-                parent: None,
-                method: method.clone(),
-                amount,
-                token: token.clone(),
-                return_url: return_url.clone(),
-            }]);
+/// How much an order is short that could be paid or written off now.
+fn short_now(order: &Order, command: &Command, env: &Env<'_>) -> Result<Minor, Rejection> {
+    if !matches!(order.lifecycle, Lifecycle::Pending | Lifecycle::Confirmed | Lifecycle::Completed) {
+        return Err(illegal(order, command));
+    }
+    let unpaid = unpaid(order, env.now);
+    if unpaid <= 0 {
+        return Err(not_now(order, command, RejectionReason::NothingToPay, "nothing is left to be paid"));
+    }
+    if attempt_outstanding(order, true) {
+        return Err(not_now(order, command, RejectionReason::PaymentUnderWay, "a payment is under way"));
+    }
+    Ok(unpaid)
+}
+
+/// What an order owes that is neither paid nor can still be captured, by invoice and on delivery too.
+pub(super) fn unpaid(order: &Order, now: Timestamp) -> Minor {
+    match order.terms {
+        PaymentTerms::Confirm | PaymentTerms::Shipment => order.short(now),
+        PaymentTerms::Invoice | PaymentTerms::Delivery => (order.owed() - order.kept()).clamp(0, order.owed()),
+    }
+}
+
+/// How a payment is to be made.
+pub(super) struct Paying<'a> {
+    pub method: &'a Name,
+    pub terms: PaymentTerms,
+    /// How much of what is short; all of it if not said.
+    pub amount: Option<Minor>,
+    pub token: &'a Private<String>,
+    pub return_url: &'a Private<String>,
+}
+
+/// Pays a declined order again, or what another one is short, all or part of it.
+pub(super) fn pay_again(order: &Order, command: &Command, paying: &Paying<'_>, env: &Env<'_>) -> Result<Vec<Event>, Rejection> {
+    let Paying { method, terms, amount, token, return_url } = *paying;
+    if order.lifecycle != Lifecycle::PaymentFailed {
+        let short = short_now(order, command, env)?;
+        let kind = match (order.terms, terms) {
+            (_, PaymentTerms::Invoice | PaymentTerms::Delivery) => return Err(not_charged(order, command, method)),
+            (PaymentTerms::Shipment, _) => OperationKind::Authorize,
+            (_, PaymentTerms::Confirm | PaymentTerms::Shipment) => OperationKind::Charge,
+        };
+        let amount = amount.unwrap_or(short);
+        if amount <= 0 || amount > short {
+            let (amount, short) = (order.in_currency(amount), order.in_currency(short));
+            let why = format!("{amount} is not between 0 and the {short} that are left to be paid");
+            return Err(not_now(order, command, RejectionReason::NothingToPay, why));
         }
-        _ => return Err(illegal(order, command)),
+        return Ok(vec![Event::PaymentPlanned {
+            n: order.payments.len() as u32 + 1,
+            kind,
+            parent: None,
+            method: method.clone(),
+            amount,
+            token: token.clone(),
+            return_url: return_url.clone(),
+        }]);
     }
     if let Some(until) = order.retry_until.filter(|t| *t <= env.now) {
         let message = format!("cannot retry the payment of order {}: it could be retried until {until}", order.number);
         return Err(refusal(order, RejectionReason::TooLate, message));
+    }
+    if amount.is_some_and(|amount| amount != order.amounts.total) {
+        let why = "a failed payment is made anew for the whole order: leave the amount out";
+        return Err(not_now(order, command, RejectionReason::NothingToPay, why));
     }
     Ok(vec![Event::PaymentRetried {
         method: method.clone(),
@@ -136,4 +165,9 @@ pub(super) fn pay_again(
         token: token.clone(),
         return_url: return_url.clone(),
     }])
+}
+
+/// A method by which nothing is charged is never charged.
+pub(super) fn not_charged(order: &Order, command: &Command, method: &Name) -> Rejection {
+    not_now(order, command, RejectionReason::NothingToPay, format!("nothing is charged by {method}"))
 }

@@ -4,7 +4,9 @@ use super::shipping::{check_distinct, no_such};
 use super::{illegal, not_now};
 use crate::error::{Rejection, RejectionReason};
 use crate::machine::{Command, Env};
-use crate::order::{Event, Lifecycle, Line, LineUnits, Order, ReceivedUnits, Return, ReturnState, ShipmentState};
+use crate::order::{
+    Edit, EditState, Event, Lifecycle, Line, LineUnits, Order, ReceivedUnits, Return, ReturnState, ShipmentState,
+};
 use crate::time::Timestamp;
 
 /// How many units of a line could still be sent back.
@@ -25,7 +27,7 @@ pub(super) fn request(order: &Order, command: &Command, lines: &[LineUnits], env
             let why = format!("{units} units of line {line} ({}) were named, {there} can be sent back", of.sku);
             return Err(not_now(order, command, RejectionReason::NotReturnable, why));
         }
-        if let Some(until) = returnable_until(order, *line, env).filter(|t| *t <= env.now) {
+        if let Some(until) = returnable_until(order, of, env).filter(|t| *t <= env.now) {
             let why = format!("line {line} ({}) could be sent back until {until}", of.sku);
             return Err(not_now(order, command, RejectionReason::TooLate, why));
         }
@@ -36,11 +38,19 @@ pub(super) fn request(order: &Order, command: &Command, lines: &[LineUnits], env
     Ok(vec![Event::ReturnRequested { n: order.returns.len() as u32 + 1, lines: lines.to_vec() }])
 }
 
-/// Until when units of a line may be sent back: counted from its last delivery.
-fn returnable_until(order: &Order, line: u32, env: &Env<'_>) -> Option<Timestamp> {
+/// Until when units of a line may be sent back: counted from its last delivery, or from when it was given out.
+fn returnable_until(order: &Order, line: &Line, env: &Env<'_>) -> Option<Timestamp> {
     let arrived = order.shipments.iter().filter(|s| s.state == ShipmentState::Delivered);
-    let with_line = arrived.filter(|s| s.lines.iter().any(|l| l.line == line));
-    with_line.filter_map(|s| s.delivered_at).max().map(|t| t.after(env.policy.return_window))
+    let with_line = arrived.filter(|s| s.lines.iter().any(|l| l.line == line.n));
+    let since = if line.requires_shipping { with_line.filter_map(|s| s.delivered_at).max() } else { given_out_at(order, line) };
+    since.map(|t| t.after(env.policy.return_window))
+}
+
+/// When the last units of a line that needs no shipping were given out: as the order was confirmed, or by an edit since.
+fn given_out_at(order: &Order, line: &Line) -> Option<Timestamp> {
+    let raised = |e: &&Edit| e.state == EditState::Applied && e.plan.raised.iter().any(|r| r.line == line.n);
+    let edited = order.edits.iter().filter(raised).map(|e| e.updated_at);
+    order.confirmed_at.into_iter().chain([line.created_at]).chain(edited).max()
 }
 
 pub(super) fn approve(order: &Order, command: &Command, n: u32) -> Result<Vec<Event>, Rejection> {

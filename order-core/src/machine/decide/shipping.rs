@@ -1,10 +1,12 @@
-//! Shipments: planned, shipped, delivered, failed, given up.
+//! Shipments: planned and shipped by command, given up before they leave; and what is found to have become of them.
 
 use super::{illegal, not_now};
 use crate::error::{Rejection, RejectionReason};
 use crate::machine::stock::secured_units;
-use crate::machine::{Command, Env};
-use crate::order::{Blocks, Event, Lifecycle, Line, LineUnits, Order, PaymentTerms, Shipment, ShipmentState};
+use crate::machine::{Command, Env, evolve};
+use crate::order::{
+    Actor, AttentionReason, Blocks, Event, Lifecycle, Line, LineUnits, Order, PaymentTerms, Shipment, ShipmentState,
+};
 use crate::planted::{Bug, planted};
 
 /// Plans a shipment of `lines`, or of all that is open; says which lines those are.
@@ -79,21 +81,28 @@ fn may_leave(order: &Order, command: &Command, lines: &[LineUnits], env: &Env<'_
     let concerned = |l: &&Line| named(l) > 0 || (lines.is_empty() && l.counters.planned > 0);
     for line in order.lines.iter().filter(concerned) {
         let of_sku = order.lines.iter().filter(|l| l.sku == line.sku);
-        let leaving: u32 =
-            of_sku.map(|l| (l.counters.shipped + l.counters.planned + named(l)).saturating_sub(l.counters.restocked)).sum();
+        let gone = |l: &Line| l.counters.shipped + l.counters.lost + l.counters.planned + named(l);
+        let leaving: u32 = of_sku.map(|l| gone(l).saturating_sub(l.counters.restocked)).sum();
         let secured = secured_units(order, env, &line.sku);
         if leaving > secured {
             let why = format!("of {} only {secured} units are held for it, {leaving} are needed", line.sku);
             return Err(not_now(order, command, RejectionReason::StockNotHeld, why));
         }
     }
-    let secured = match order.terms {
-        PaymentTerms::Confirm => order.kept(),
-        PaymentTerms::Shipment => order.secured(),
+    let short = order.short(env.now);
+    let forgiven = planted(Bug::ShipsUncovered) || planted(Bug::ShortInSilence);
+    if short > 0 && !forgiven {
+        let why = format!("{} are short: nothing leaves until they are paid or written off", order.in_currency(short));
+        return Err(not_now(order, command, RejectionReason::NotCovered, why));
+    }
+    let needed = match order.terms {
+        PaymentTerms::Confirm | PaymentTerms::Shipment => {
+            order.due_when_shipped(|l| l.counters.shipped + l.counters.planned + named(l))
+        }
         PaymentTerms::Invoice | PaymentTerms::Delivery => return Ok(()),
     };
-    let needed = order.due_when_shipped(|l| l.counters.shipped + l.counters.planned + named(l));
-    if secured < needed && !planted(Bug::ShipsUncovered) {
+    let secured = order.secured(env.now);
+    if secured < needed && !forgiven {
         let why = format!("{} are paid or authorized, {} are needed", order.in_currency(secured), order.in_currency(needed));
         return Err(not_now(order, command, RejectionReason::NotCovered, why));
     }
@@ -126,6 +135,7 @@ pub(super) fn ship(
         ShipmentState::Shipped
         | ShipmentState::Delivered
         | ShipmentState::Failed
+        | ShipmentState::Lost
         | ShipmentState::Returned
         | ShipmentState::Cancelled => Err(is(order, command, s)),
     }
@@ -144,49 +154,47 @@ pub(super) fn ship_all(order: &Order, command: &Command, env: &Env<'_>) -> Resul
     Ok(planned.into_iter().map(|s| Event::ShipmentShipped { n: s.n, carrier: None, tracking: None }).collect())
 }
 
-pub(super) fn deliver(order: &Order, command: &Command, n: u32) -> Result<Vec<Event>, Rejection> {
+/// Says what became of a shipment: a fact, refused only of one that never left, whatever was taken for true before.
+pub(super) fn found(
+    order: &Order,
+    command: &Command,
+    n: u32,
+    (state, event): (ShipmentState, Event),
+    env: &Env<'_>,
+) -> Result<Vec<Event>, Rejection> {
     let s = order.shipment(n).ok_or_else(|| no_such(order, command, "shipment", n))?;
-    let delivered = || Ok(vec![Event::ShipmentDelivered { n }]);
-    match s.state {
-        ShipmentState::Shipped => delivered(),
-        ShipmentState::Delivered => Ok(Vec::new()),
-        // It turned up after all, and its units are not spoken for otherwise.
-        ShipmentState::Failed | ShipmentState::Returned if order.lifecycle == Lifecycle::Confirmed => {
-            for l in &s.lines {
-                check_open(order, command, *l)?;
-            }
-            delivered()
-        }
-        ShipmentState::Planned | ShipmentState::Cancelled | ShipmentState::Failed | ShipmentState::Returned => {
-            Err(is(order, command, s))
-        }
+    if s.state == state {
+        return Ok(Vec::new());
     }
+    if !s.state.has_left() {
+        return Err(is(order, command, s));
+    }
+    Ok(told(order, vec![event], env))
 }
 
-pub(super) fn deliver_all(order: &Order, command: &Command) -> Result<Vec<Event>, Rejection> {
+/// The events, and that a person must look if units find no place after them that had one before.
+fn told(order: &Order, mut events: Vec<Event>, env: &Env<'_>) -> Vec<Event> {
+    let mut after = order.clone();
+    for event in &events {
+        evolve(&mut after, event, &Actor::System, env.now);
+    }
+    if after.misplaced_units() > order.misplaced_units() {
+        let reason = AttentionReason::UnexpectedDelivery;
+        // Raised once more for who has seen it: that was something else.
+        if order.attention_about(reason, None).is_none_or(|seen| seen.acknowledged) {
+            events.push(Event::AttentionRaised { reason, about: None, amount: None });
+        }
+    }
+    events
+}
+
+pub(super) fn deliver_all(order: &Order, command: &Command, env: &Env<'_>) -> Result<Vec<Event>, Rejection> {
     let on_its_way = order.shipments.iter().filter(|s| s.state == ShipmentState::Shipped);
     let events: Vec<Event> = on_its_way.map(|s| Event::ShipmentDelivered { n: s.n }).collect();
     match (events.is_empty(), order.lifecycle) {
-        (false, _) => Ok(events),
+        (false, _) => Ok(told(order, events, env)),
         (true, Lifecycle::Confirmed) => Err(not_now(order, command, RejectionReason::IllegalTransition, "nothing is on its way")),
         (true, _) => Err(illegal(order, command)),
-    }
-}
-
-pub(super) fn fail(order: &Order, command: &Command, n: u32, event: Event) -> Result<Vec<Event>, Rejection> {
-    let s = order.shipment(n).ok_or_else(|| no_such(order, command, "shipment", n))?;
-    let repeated = match event {
-        Event::ShipmentFailed { .. } => s.state == ShipmentState::Failed,
-        _ => s.state == ShipmentState::Returned,
-    };
-    match s.state {
-        ShipmentState::Shipped => Ok(vec![event]),
-        _ if repeated => Ok(Vec::new()),
-        ShipmentState::Planned
-        | ShipmentState::Delivered
-        | ShipmentState::Failed
-        | ShipmentState::Returned
-        | ShipmentState::Cancelled => Err(is(order, command, s)),
     }
 }
 
@@ -195,9 +203,11 @@ pub(super) fn cancel(order: &Order, command: &Command, n: u32) -> Result<Vec<Eve
     match s.state {
         ShipmentState::Planned => Ok(vec![Event::ShipmentCancelled { n }]),
         ShipmentState::Cancelled => Ok(Vec::new()),
-        ShipmentState::Shipped | ShipmentState::Delivered | ShipmentState::Failed | ShipmentState::Returned => {
-            Err(is(order, command, s))
-        }
+        ShipmentState::Shipped
+        | ShipmentState::Delivered
+        | ShipmentState::Failed
+        | ShipmentState::Lost
+        | ShipmentState::Returned => Err(is(order, command, s)),
     }
 }
 

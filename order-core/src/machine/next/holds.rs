@@ -146,7 +146,7 @@ impl<'o> Planner<'_, 'o> {
     /// Units that have left the stock: given back when they are no longer the order's, if the inventory can do that.
     fn committed(&mut self, r: &Reservation) {
         let order = self.order;
-        let wanted = match order.lifecycle.is_live() && r.attempt == order.attempt {
+        let wanted = match r.attempt == order.attempt {
             true => order.wanted_stock().get(&r.sku).copied().unwrap_or(0),
             false => 0,
         };

@@ -4,9 +4,10 @@ mod holds;
 mod money;
 
 use super::Env;
-use super::payments::deadline;
+use super::payments::{deadline, edit_deadline};
 use super::settle::{completes_at, warns_at};
 use super::stock::{SkuStock, backorder_retry, is_short, sku_stock};
+use crate::money::Minor;
 use crate::order::{AttentionReason, Event, Lifecycle, Op, OperationKind, Order};
 use crate::store::Tries;
 use crate::time::Timestamp;
@@ -95,7 +96,8 @@ pub fn next(order: &Order, tries: &Tries, env: &Env<'_>) -> Next {
     plan.missing_stock(&stock, refused);
     plan.reservations(refused);
     plan.attempts(&stock, refused);
-    plan.follow_ups();
+    plan.verifications();
+    plan.follow_ups(refused);
     plan.refunds();
     plan.notices();
     plan.timers(&stock);
@@ -131,7 +133,7 @@ impl Planner<'_, '_> {
             return false;
         }
         let at = tried.map_or(earliest, |t| t.next_at.max(earliest));
-        if at > self.env.now {
+        if at > self.env.clock {
             self.wake(at);
             return false;
         }
@@ -152,9 +154,14 @@ impl Planner<'_, '_> {
 
     /// Nothing is stuck, or lost, in silence: raises attention unless it is open already.
     fn tell(&mut self, reason: AttentionReason, op: Op) {
-        let told = self.order.attention.iter().any(|a| a.reason == reason && a.about == Some(op));
+        self.tell_of(reason, op, None);
+    }
+
+    /// The same for so much money: another amount is told anew.
+    fn tell_of(&mut self, reason: AttentionReason, op: Op, amount: Option<Minor>) {
+        let told = self.order.attention_about(reason, Some(op)).is_some_and(|a| a.amount == amount);
         if !told {
-            self.out.events.push(Event::AttentionRaised { reason, about: Some(op) });
+            self.out.events.push(Event::AttentionRaised { reason, about: Some(op), amount });
         }
     }
 
@@ -183,7 +190,7 @@ impl Planner<'_, '_> {
             }
         }
         if let Some(edit) = order.open_edit() {
-            self.wake(edit.deadline);
+            self.wake(edit_deadline(order, edit));
         }
         let later = [completes_at(order, self.env), warns_at(order, self.env)];
         for at in later.into_iter().flatten().filter(|t| *t > self.env.now) {

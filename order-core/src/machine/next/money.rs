@@ -2,18 +2,15 @@
 
 use super::{Planner, Stuck, Verb};
 use crate::machine::pause_after;
-use crate::machine::payments::{attempt_outstanding, begin_by, is_wanted, may_collect, refused};
-use crate::machine::settle::is_lapsing;
+use crate::machine::payments::{begin_by, is_wanted, may_collect, refunds_wait, refused};
 use crate::machine::stock::SkuStock;
 use crate::money::Minor;
-use crate::order::{
-    AttentionReason, Blocks, DisputeState, Event, Lifecycle, Op, OperationKind, OperationOrigin, OperationState, Order,
-    PaymentOperation,
-};
+use crate::order::{AttentionReason, Blocks, Event, Op, OperationKind, OperationOrigin, OperationState, Order, PaymentOperation};
 use crate::planted::{Bug, planted};
 use crate::text::Private;
+use crate::time::Timestamp;
 
-impl Planner<'_, '_> {
+impl<'o> Planner<'_, 'o> {
     /// Authorizations and charges.
     pub(super) fn attempts(&mut self, stock: &[(&crate::ids::Sku, u32, SkuStock)], refused: bool) {
         let order = self.order;
@@ -22,21 +19,24 @@ impl Planner<'_, '_> {
         let allowed = may_collect && !order.is_blocked(Blocks::Capture);
         for p in order.payments.iter().filter(|p| p.is_attempt()) {
             let op = Op::Payment(p.n);
-            let wanted = is_wanted(order, p, refused);
+            let wanted = is_wanted(order, self.env, p, refused);
             match p.state {
                 OperationState::Planned | OperationState::Armed | OperationState::Unknown => {
                     if p.state == OperationState::Planned || self.is_clear(op) {
                         self.unsent_attempt(p, wanted, stock, all_held && allowed, allowed);
                     } else if wanted && may_collect && self.env.payment.repeat && !self.key_forgotten(p.created_at, false) {
-                        if all_held && allowed {
+                        if all_held && allowed && !p.verification.is_due() {
                             self.call(op, Verb::Pay(p.kind), false);
+                        } else if self.env.payment.look_up {
+                            // What may not be asked for again now, or is said to have happened, can be found out all the same.
+                            self.look_up_payment(p);
                         }
                     } else {
                         self.look_up_payment(p);
                     }
                 }
                 OperationState::ActionRequired | OperationState::Pending => self.waiting_attempt(p, wanted),
-                OperationState::Authorized if order.authorized_rest(p.n) > 0 && (!wanted || is_lapsing(p, self.env)) => {
+                OperationState::Authorized if order.authorized_rest(p.n) > 0 && (!wanted || self.has_lapsed(p)) => {
                     self.plan_void(p);
                 }
                 OperationState::Authorized
@@ -46,6 +46,27 @@ impl Planner<'_, '_> {
                 | OperationState::Refunded
                 | OperationState::Failed
                 | OperationState::Dropped => {}
+            }
+        }
+    }
+
+    fn has_lapsed(&self, p: &PaymentOperation) -> bool {
+        p.capture_before.is_some_and(|t| t <= self.env.now)
+    }
+
+    /// Settled operations that a report contradicts: what the provider's records say of them counts.
+    pub(super) fn verifications(&mut self) {
+        for p in self.order.payments.iter().filter(|p| p.verification.is_due() && !p.state.is_open()) {
+            let op = Op::Payment(p.n);
+            if self.out.calls.iter().any(|c| c.op == op) {
+                continue;
+            }
+            if p.updated_at.after(self.env.policy.longest_wait) > self.env.now {
+                self.look_up_payment(p);
+            } else {
+                let why = "the provider's records do not bear out what was reported of it: find out, and resolve it".into();
+                self.out.stuck.push(Stuck { op, why });
+                self.tell(AttentionReason::Undecidable, op);
             }
         }
     }
@@ -95,12 +116,14 @@ impl Planner<'_, '_> {
         }
         let until = p.deadline.unwrap_or(self.env.now);
         if until > self.env.now {
+            if p.verification.is_due() && self.env.payment.look_up {
+                self.look_up_payment(p);
+            }
             return self.wake(until);
         }
-        // Its time is over: ask once; if the customer still has not acted, give it up.
-        let op = Op::Payment(p.n);
-        let asked = self.tries.get(op).is_some_and(|t| t.count > 0);
-        if p.state == OperationState::ActionRequired && asked { self.plan_void(p) } else { self.look_up_payment(p) }
+        // Its time is over: ask once; if neither the customer nor the provider has acted, give it up.
+        let asked = self.tries.get(Op::Payment(p.n)).is_some_and(|t| t.count > 0);
+        if asked || !self.env.payment.look_up { self.plan_void(p) } else { self.look_up_payment(p) }
     }
 
     /// Finds out what became of an operation whose outcome is not known.
@@ -156,25 +179,34 @@ impl Planner<'_, '_> {
     }
 
     /// Voids, refunds and captures that are under way.
-    pub(super) fn follow_ups(&mut self) {
+    pub(super) fn follow_ups(&mut self, stock_refused: bool) {
         let order = self.order;
+        // Of refunds that were never sent, those that would not be planned now.
+        let ways = if self.unsent_refunds().next().is_some() { self.ways_back() } else { Vec::new() };
+        let due = |p: &PaymentOperation| {
+            ways.iter().any(|way| matches!(way, WayBack::Refund { p: q, amount } if p.parent == Some(q.n) && p.amount == *amount))
+        };
+        let superseded: Vec<u32> = self.unsent_refunds().filter(|p| !due(p)).map(|p| p.n).collect();
         for p in order.payments.iter().filter(|p| !p.is_attempt()) {
             let op = Op::Payment(p.n);
             let parent = p.parent.and_then(|n| order.payment(n));
             let moot = parent.is_some_and(|q| match p.kind {
-                OperationKind::Void => matches!(
-                    q.state,
-                    OperationState::Voided | OperationState::Declined | OperationState::Failed | OperationState::Captured
-                ),
-                // An earlier refund that had been given up for failed went through after all.
+                OperationKind::Void => {
+                    matches!(
+                        q.state,
+                        OperationState::Voided | OperationState::Declined | OperationState::Failed | OperationState::Captured
+                    ) || (self.is_unsent(p) && !self.is_to_be_voided(q, stock_refused))
+                }
+                // An earlier refund that had been given up for failed went through after all; or so much has gone back elsewhere.
                 OperationKind::Refund => {
                     order.children(q.n).map(PaymentOperation::refunded).sum::<Minor>() + p.amount > order.captured_of(q)
+                        || superseded.contains(&p.n)
                 }
                 // Nothing more is to come in, or nothing is left to take it from.
                 OperationKind::Capture => {
                     // Counted as by what plans captures, or one would be planned and dropped for ever.
-                    let paid = order.kept() >= order.owed();
-                    paid || !may_collect(order) || order.authorized_rest(q.n) < p.amount
+                    let paid = order.kept() + order.missed_since(q.n) >= order.owed();
+                    paid || !may_collect(order) || order.authorized_rest(q.n) < p.amount || self.has_lapsed(q)
                 }
                 _ => false,
             });
@@ -211,27 +243,46 @@ impl Planner<'_, '_> {
         }
     }
 
-    /// Sends back what is captured and not owed, newest capture first.
-    pub(super) fn refunds(&mut self) {
-        let order = self.order;
-        let money = order.money();
-        let mut excess = money.captured - money.refunded - money.refunding - order.claimed();
-        let disputed = order.disputes.iter().any(|d| d.state == DisputeState::Open) && !planted(Bug::RefundsDisputed);
-        if excess <= 0 || disputed || attempt_blocks_refund(order) {
-            return;
+    /// Whether an operation under way was provably never sent.
+    fn is_unsent(&self, p: &PaymentOperation) -> bool {
+        p.state == OperationState::Planned || (p.state.is_open() && self.is_clear(Op::Payment(p.n)))
+    }
+
+    /// Whether attempt `p` would be given up now, were nothing planned.
+    fn is_to_be_voided(&self, p: &PaymentOperation, stock_refused: bool) -> bool {
+        let over = match p.state {
+            OperationState::Authorized => self.has_lapsed(p),
+            OperationState::Pending | OperationState::ActionRequired => p.deadline.is_none_or(|t| t <= self.env.now),
+            _ => true,
+        };
+        let capturing = self.order.children(p.n).any(|c| c.capturing() > 0);
+        (over || !is_wanted(self.order, self.env, p, stock_refused)) && !capturing
+    }
+
+    /// Refunds that were provably never sent.
+    fn unsent_refunds(&self) -> impl Iterator<Item = &'o PaymentOperation> {
+        self.order.payments.iter().filter(|p| p.refunding() > 0 && self.is_unsent(p))
+    }
+
+    /// What is to go back now, as if nothing that was never sent were under way: so that it does not depend on what was known
+    /// when that was planned.
+    fn ways_back(&self) -> Vec<WayBack<'o>> {
+        let order: &'o Order = self.order;
+        let unsent: Vec<u32> = self.unsent_refunds().map(|p| p.n).collect();
+        let planned = self.unsent_refunds().map(|p| p.amount).sum();
+        let mut excess = order.surplus_without(self.env.now, planned);
+        let mut ways = Vec::new();
+        if excess <= 0 || refunds_wait(order) {
+            return ways;
         }
-        for p in order.payments.iter().rev().filter(|p| order.captured_of(p) > 0) {
-            let refunds = || order.children(p.n).filter(|c| c.kind == OperationKind::Refund);
-            let gone: Minor = refunds().map(|c| c.refunded() + c.refunding()).sum();
-            let amount = excess.min(order.captured_of(p) - gone);
+        for (n, rest) in order.refundable_without(&unsent) {
+            let Some(p) = order.payment(n) else { continue };
+            let amount = excess.min(rest);
             if amount <= 0 {
-                continue;
+                break;
             }
             if p.origin == OperationOrigin::Outside && p.is_attempt() {
-                let op = Op::Payment(p.n);
-                let why = "it was paid outside the engine: send it back by hand and report the refund".into();
-                self.out.stuck.push(Stuck { op, why });
-                self.tell(AttentionReason::RefundByHand, op);
+                ways.push(WayBack::ByHand { p, amount });
                 excess -= amount;
                 continue;
             }
@@ -243,26 +294,56 @@ impl Planner<'_, '_> {
             let (refused, last) = refused(order, p.n, OperationKind::Refund);
             if let Some(last) = last {
                 if refused >= self.env.policy.refusals_before_stuck {
-                    let why = format!("the payment service refused to refund payment {} {refused} times", p.n);
-                    self.out.stuck.push(Stuck { op: Op::Payment(last.n), why });
+                    ways.push(WayBack::Refused { p, last, times: refused });
                     continue;
                 }
                 let again = last.updated_at.after(pause_after(self.env.policy, refused.max(1)));
                 if again > self.env.now {
-                    self.wake(again);
+                    ways.push(WayBack::Later { at: again });
                     continue;
                 }
             }
-            self.plan_payment(OperationKind::Refund, p, amount);
+            ways.push(WayBack::Refund { p, amount });
             excess -= amount;
-            if excess == 0 {
-                break;
+        }
+        ways
+    }
+
+    /// Sends back what is captured and not owed, newest capture first.
+    pub(super) fn refunds(&mut self) {
+        let mut unsent: Vec<(Option<u32>, Minor)> = self.unsent_refunds().map(|p| (p.parent, p.amount)).collect();
+        for way in self.ways_back() {
+            match way {
+                WayBack::Refund { p, amount } => match unsent.iter().position(|u| *u == (Some(p.n), amount)) {
+                    Some(i) => drop(unsent.swap_remove(i)),
+                    None => self.plan_payment(OperationKind::Refund, p, amount),
+                },
+                WayBack::ByHand { p, amount } => {
+                    let op = Op::Payment(p.n);
+                    let money = self.order.in_currency(amount);
+                    let why = format!("{money} were paid outside the engine: send them back by hand and report the refund");
+                    self.out.stuck.push(Stuck { op, why });
+                    self.tell_of(AttentionReason::RefundByHand, op, Some(amount));
+                }
+                WayBack::Refused { p, last, times } => {
+                    let why = format!("the payment service refused to refund payment {} {times} times", p.n);
+                    self.out.stuck.push(Stuck { op: Op::Payment(last.n), why });
+                }
+                WayBack::Later { at } => self.wake(at),
             }
         }
     }
 }
 
-/// While it is not known whether an attempt brought money in, a refund that rests on it waits.
-fn attempt_blocks_refund(order: &Order) -> bool {
-    order.lifecycle == Lifecycle::Pending && attempt_outstanding(order, false)
+/// A way on which some of the surplus goes back.
+#[derive(Clone, Copy)]
+enum WayBack<'a> {
+    /// The engine refunds it.
+    Refund { p: &'a PaymentOperation, amount: Minor },
+    /// A person sends it back.
+    ByHand { p: &'a PaymentOperation, amount: Minor },
+    /// None: the service refused it too often.
+    Refused { p: &'a PaymentOperation, last: &'a PaymentOperation, times: u32 },
+    /// The engine asks again.
+    Later { at: Timestamp },
 }

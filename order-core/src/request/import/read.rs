@@ -267,7 +267,7 @@ fn shipment(check: &mut Check, mut o: Object<'_>) -> Option<ImportedShipment> {
     let delivered_at = o.time(check, "delivered_at", Optional);
     let (left, arrived) = match state? {
         ShipmentState::Planned | ShipmentState::Cancelled => (false, false),
-        ShipmentState::Shipped | ShipmentState::Failed | ShipmentState::Returned => (true, false),
+        ShipmentState::Shipped | ShipmentState::Failed | ShipmentState::Lost | ShipmentState::Returned => (true, false),
         ShipmentState::Delivered => (true, true),
     };
     for (field, given, wanted) in [("shipped_at", shipped_at.is_some(), left), ("delivered_at", delivered_at.is_some(), arrived)]

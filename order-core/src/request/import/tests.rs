@@ -99,10 +99,48 @@ fn a_historic_order_becomes_one_with_its_past() {
 }
 
 #[test]
+fn what_needs_no_shipping_was_given_out_and_may_have_come_back() {
+    let (_, order) = valid(&sample());
+    let c = order.lines[1].counters;
+    assert_eq!((c.shipped, c.delivered, order.lines[1].open()), (1, 1, 0));
+
+    let back = json!({"lines": [{"line": 2, "restocked": 1}], "closed_at": "2024-03-19T10:00:00Z"});
+    let books = json!([{"lines": [{"line": 1, "restocked": 1}], "closed_at": "2024-03-19T10:00:00Z"}, back]);
+    let refund = json!("13.60");
+    let (import, order) = valid(&with(&[("/returns", books), ("/payments/0/refunds/1/amount", refund)]));
+    assert_eq!(order.lines[1].counters.returned, 1);
+    keeps_the_invariants(import, &order);
+
+    let twice = json!([{"lines": [{"line": 2, "restocked": 2}], "closed_at": "2024-03-19T10:00:00Z"}]);
+    refused(&[("/returns", twice)], "items[1].quantity: 2 came back of 1 that were delivered");
+}
+
+#[test]
+fn a_shipment_that_was_lost_is_gone_from_the_stock_also_of_an_order_that_was_cancelled() {
+    let lost = json!({"lines": [{"line": 1, "quantity": 2}], "status": "LOST", "shipped_at": "2024-03-02T10:00:00Z"});
+    let sent = sample()["shipments"][0].clone();
+    let (import, order) = valid(&with(&[("/shipments", json!([lost, sent]))]));
+    assert_eq!((order.lines[0].counters.lost, order.reservations[0].committed), (2, 4));
+    keeps_the_invariants(import, &order);
+
+    let none = json!([]);
+    let cancelled =
+        [("/status", json!("CANCELLED")), ("/shipments", json!([lost])), ("/returns", none.clone()), ("/payments", none)];
+    let (import, order) = valid(&with(&cancelled));
+    assert_eq!((order.lines[0].counters.lost, order.reservations[0].committed), (2, 2));
+    keeps_the_invariants(import, &order);
+}
+
+#[test]
 fn an_imported_order_keeps_the_invariants() {
+    let (import, order) = valid(&sample());
+    keeps_the_invariants(import, &order);
+}
+
+#[track_caller]
+fn keeps_the_invariants(import: ValidImport, order: &Order) {
     use crate::audit::{check_at_rest, check_order};
     use crate::order::{Actor, Event, JournalRow};
-    let (import, order) = valid(&sample());
     let row = JournalRow {
         order: order.id,
         seq: 1,
@@ -116,8 +154,8 @@ fn an_imported_order_keeps_the_invariants() {
         changeset: crate::ids::ChangesetId::from_uuid(uuid::Uuid::nil()),
         at: now(),
     };
-    assert_eq!(check_order(&order, &[row]), []);
-    assert_eq!(check_at_rest(&order), []);
+    assert_eq!(check_order(order, &[row]), []);
+    assert_eq!(check_at_rest(order), []);
 }
 
 #[test]

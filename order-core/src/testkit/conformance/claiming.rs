@@ -81,20 +81,42 @@ pub(super) async fn c14_one_orders_item_is_given_before_it_is_due<F: StoreFactor
     assert!(store.claim(&none).await.unwrap().is_empty());
 }
 
-pub(super) async fn c14_claiming_counts_runs_until_a_worker_comes_to_an_end<F: StoreFactory>(f: &F) {
+pub(super) async fn c14_runs_are_counted_by_who_begins_and_forgotten_by_who_gives_back<F: StoreFactory>(f: &F) {
     let store = fresh(f).await;
     let order = applied(&store, place(plain(1)).working(wake(at(0)))).await;
-    let mut revision = 0;
+    let mut revision = claim(&store, fence(99), 1).await[0].work.revision;
     for run in 1..=3 {
         f.clock().set(at(i64::from(run) * 100));
         let claimed = claim(&store, fence(run.into()), 1).await.remove(0).work;
-        assert_eq!(claimed.runs, run);
-        (_, revision) = commit(&store, work(&order, extend(fence(run.into()), claimed.revision, 10))).await;
+        assert_eq!((claimed.taken_over, claimed.runs), (true, run - 1), "claiming alone counts nothing");
+        (_, revision) = commit(&store, work(&order, begin(fence(run.into()), claimed.revision, 7))).await;
+        let begun = item(&store, order.id).await;
+        assert_eq!((begun.runs, begun.tries, begun.leased_until), (run, claimed.tries, Some(at(i64::from(run) * 100 + 7))));
+        (_, revision) = commit(&store, work(&order, extend(fence(run.into()), revision, 10))).await;
         assert_eq!(item(&store, order.id).await.runs, run, "going on is no end");
     }
     commit(&store, work(&order, release(fence(3), revision, Some(at(0))))).await;
     assert_eq!(item(&store, order.id).await.runs, 0);
-    assert_eq!(claim(&store, fence(4), 1).await[0].work.runs, 1);
+    let claimed = claim(&store, fence(4), 1).await.remove(0).work;
+    assert_eq!((claimed.taken_over, claimed.runs), (false, 0));
+}
+
+pub(super) async fn c14_a_claim_says_whether_the_lease_was_taken_over<F: StoreFactory>(f: &F) {
+    let store = fresh(f).await;
+    let order = applied(&store, place(plain(1)).working(wake(at(0)))).await;
+    assert!(!claim(&store, fence(1), 1).await[0].work.taken_over, "nobody had it");
+    // However often a claim is not heard of, it says the same, and counts for nothing.
+    for n in 2..9 {
+        f.clock().set(at(n * 100));
+        let claimed = claim(&store, fence(n as u64), 1).await.remove(0).work;
+        assert_eq!((claimed.taken_over, claimed.runs), (true, 0));
+        assert_eq!(claimed, item(&store, order.id).await);
+    }
+    let revision = item(&store, order.id).await.revision;
+    commit(&store, work(&order, release(fence(8), revision, Some(at(0))))).await;
+    assert!(!claim_order(&store, fence(9), order.id).await.unwrap().work.taken_over, "it was given back");
+    f.clock().set(at(1000));
+    assert!(claim_order(&store, fence(10), order.id).await.unwrap().work.taken_over);
 }
 
 pub(super) async fn c14_the_placers_lease_keeps_others_away<F: StoreFactory>(f: &F) {
@@ -107,7 +129,7 @@ pub(super) async fn c14_the_placers_lease_keeps_others_away<F: StoreFactory>(f: 
     f.clock().set(at(12));
     assert!(claim(&store, fence(2), 1).await.is_empty());
     f.clock().set(at(15));
-    assert_eq!(claim(&store, fence(2), 1).await[0].work.runs, 1);
+    assert!(claim(&store, fence(2), 1).await[0].work.taken_over, "the placer never gave it back");
 }
 
 pub(super) async fn c14_claimed_orders_come_whole<F: StoreFactory>(f: &F) {

@@ -2,8 +2,8 @@
 
 use super::StoreFactory;
 use super::support::*;
-use crate::order::{Lifecycle, Order};
-use crate::store::{CommitError, KeyMethod, OrderRef, OrderStore};
+use crate::order::{CommandKey, Lifecycle, Order};
+use crate::store::{CommitError, KeyMethod, KeyUse, OrderRef, OrderStore};
 use crate::testkit::orders::*;
 
 pub(super) async fn c06_a_taken_idempotency_key_answers_with_its_record<F: StoreFactory>(f: &F) {
@@ -53,17 +53,31 @@ pub(super) async fn c07_command_keys_are_unique_within_an_order<F: StoreFactory>
     let order = applied(&store, place(plain(1)).commanded("place")).await;
     let order = applied(&store, amend(&order, |_| {}).commanded(&long)).await;
     let order = applied(&store, amend(&order, |_| {})).await;
-    for taken in ["place", &long] {
-        refused!(store.commit(amend(&order, |_| {}).commanded(taken)).await, CommitError::CommandKeyTaken);
+    for (taken, seq) in [("place", 1), (&*long, 2)] {
+        let by = KeyUse { seq, hash: command_key(taken).hash };
+        refused!(store.commit(amend(&order, |_| {}).commanded(taken)).await, CommitError::CommandKeyTaken(used) if used == by);
         let mut later = amend_in(&order, 3, |_| {});
-        later.journal[2].command_key = Some(text(taken));
-        refused!(store.commit(later).await, CommitError::CommandKeyTaken);
+        later.journal[2].command_key = Some(CommandKey { hash: uuid::Uuid::nil(), ..command_key(taken) });
+        refused!(store.commit(later).await, CommitError::CommandKeyTaken(used) if used == by);
     }
     let mut twice = amend_in(&order, 2, |_| {}).commanded("new");
-    twice.journal[1].command_key = Some(text("new"));
-    refused!(store.commit(twice).await, CommitError::CommandKeyTaken);
+    twice.journal[1].command_key = Some(CommandKey { hash: uuid::Uuid::nil(), ..command_key("new") });
+    let by = KeyUse { seq: 4, hash: command_key("new").hash };
+    refused!(store.commit(twice).await, CommitError::CommandKeyTaken(used) if used == by);
     let order = applied(&store, amend(&order, |_| {}).commanded("new")).await;
     applied(&store, amend(&order, |_| {}).commanded("NEW")).await;
+}
+
+pub(super) async fn c07_the_first_key_that_is_taken_is_the_one_told_of<F: StoreFactory>(f: &F) {
+    let store = fresh(f).await;
+    let order = applied(&store, place(plain(1)).commanded("place")).await;
+    let order = applied(&store, amend_in(&order, 2, |_| {}).commanded("two")).await;
+    let mut many = amend_in(&order, 5, |_| {}).commanded("new");
+    for (row, key) in many.journal[1..].iter_mut().zip(["two", "new", "place", "other"]) {
+        row.command_key = Some(command_key(key));
+    }
+    let by = KeyUse { seq: 2, hash: command_key("two").hash };
+    refused!(store.commit(many).await, CommitError::CommandKeyTaken(used) if used == by);
 }
 
 pub(super) async fn c07_command_keys_of_other_orders_are_free<F: StoreFactory>(f: &F) {

@@ -25,8 +25,13 @@ async fn filled<F: StoreFactory>(f: &F) -> (F::Store, Vec<Arc<Order>>) {
         line.lots[0].subtotal = line.subtotal;
         (order.amounts.subtotal, order.amounts.total) = (line.subtotal, line.subtotal);
         if n % 5 == 0 {
-            order.attention =
-                vec![Attention { reason: AttentionReason::StockLost, about: None, since: at(1), acknowledged: false }];
+            order.attention = vec![Attention {
+                reason: AttentionReason::StockLost,
+                about: None,
+                amount: None,
+                since: at(1),
+                acknowledged: false,
+            }];
         }
         order.completed_at = (order.lifecycle == Lifecycle::Completed).then(|| at(9));
         order.statuses = derive(&order);
@@ -117,7 +122,7 @@ pub(super) async fn c17_filters_are_applied_by_the_store<F: StoreFactory>(f: &F)
 
 pub(super) async fn c17_what_somebody_has_seen_is_not_stuck<F: StoreFactory>(f: &F) {
     let store = fresh(f).await;
-    let attention = |reason, acknowledged| Attention { reason, about: None, since: at(1), acknowledged };
+    let attention = |reason, acknowledged| Attention { reason, about: None, amount: None, since: at(1), acknowledged };
     let reasons = [AttentionReason::Dispute, AttentionReason::StockLost];
     let placed = Order { attention: reasons.map(|reason| attention(reason, false)).into(), ..plain(1) };
     let mut order = applied(&store, place(placed)).await;

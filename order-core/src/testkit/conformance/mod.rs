@@ -127,6 +127,7 @@ suite! { $
     }
     7 keys {
         c07_command_keys_are_unique_within_an_order,
+        c07_the_first_key_that_is_taken_is_the_one_told_of,
         c07_command_keys_of_other_orders_are_free,
     }
     8 claims {
@@ -170,7 +171,8 @@ suite! { $
         c14_a_lease_runs_out_by_the_stores_clock,
         c14_an_extended_lease_runs_from_then_on,
         c14_one_orders_item_is_given_before_it_is_due,
-        c14_claiming_counts_runs_until_a_worker_comes_to_an_end,
+        c14_runs_are_counted_by_who_begins_and_forgotten_by_who_gives_back,
+        c14_a_claim_says_whether_the_lease_was_taken_over,
         c14_the_placers_lease_keeps_others_away,
         c14_claimed_orders_come_whole,
         c14_many_claimers_get_each_item_once,
@@ -200,6 +202,7 @@ suite! { $
     }
     18 reading {
         c18_the_journal_comes_in_sequence,
+        c18_the_row_of_a_command_key_is_found,
         c18_the_journal_keeps_every_part_of_a_row,
         c18_the_journal_keeps_no_personal_data_of_events,
     }

@@ -18,6 +18,8 @@ pub(super) async fn c16_an_order_is_loaded_as_it_was_committed<F: StoreFactory>(
     round_trips(&store, place_in(full(2), 2)).await;
     let bare = Order { addresses: Private(None), notes: Private(Some(String::new())), ..plain(3) };
     round_trips(&store, place(bare)).await;
+    let named = applied(&store, place(Order { external_ref: Some(text("channel/'1001'")), ..full(4) })).await;
+    round_trips(&store, amend(&named, |order| order.attempt += 1)).await;
     assert_eq!(*load(&store, order_id(1)).await.order, Order { version: 1, ..plain(1) });
 }
 
@@ -163,7 +165,8 @@ pub(super) async fn c16_every_state_there_is_can_be_stored<F: StoreFactory>(f: &
         round_trips(&store, place(order)).await;
     }
     for acknowledged in [false, true] {
-        let attention = vec![Attention { reason: AttentionReason::Dispute, about: None, since: at(0), acknowledged }];
+        let attention =
+            vec![Attention { reason: AttentionReason::Dispute, about: None, amount: None, since: at(0), acknowledged }];
         round_trips(&store, place(Order { attention, ..next() })).await;
     }
     for &terms in PaymentTerms::ALL {
@@ -211,14 +214,14 @@ fn with_every_state(mut order: Order) -> Order {
     }
     for &status in OperationState::ALL {
         let reference = text(&format!("pay_{status}"));
-        order.unmatched.push(UnmatchedPayment { reference, status, amount: 1, currency: order.currency });
+        order.unmatched.push(UnmatchedPayment { reference, parent: None, status, amount: 1, currency: order.currency });
     }
     for &blocks in Blocks::ALL {
         let kind = text(blocks.as_str());
         order.holds.push(OrderHold { kind, blocks, placed_by: Actor::System, until: None });
     }
     for &reason in AttentionReason::ALL {
-        order.attention.push(Attention { reason, about: None, since: at(0), acknowledged: false });
+        order.attention.push(Attention { reason, about: None, amount: None, since: at(0), acknowledged: false });
     }
     for &kind in NoticeKind::ALL {
         order.notices.push(Notice { seq: 1, kind });
@@ -272,12 +275,32 @@ pub(super) async fn c18_the_journal_comes_in_sequence<F: StoreFactory>(f: &F) {
     }
     for (after, limit, from, to) in [(0, 1000, 1, 13), (0, 1, 1, 1), (0, 3, 1, 3), (2, 4, 3, 6), (12, 5, 13, 13), (10, 3, 11, 13)]
     {
-        let rows = store.journal(&JournalQuery { order: order.id, after, limit }).await.unwrap();
+        let rows = store.journal(&JournalQuery::of(order.id, after, limit)).await.unwrap();
         assert!(rows.iter().map(|row| row.seq).eq(from..=to), "after {after}, at most {limit}: {rows:?}");
         assert!(rows.iter().all(|row| row.order == order.id));
     }
     for (order, after, limit) in [(order.id, 13, 10), (order.id, 99, 10), (order.id, 0, 0), (order_id(3), 0, 10)] {
-        assert_eq!(store.journal(&JournalQuery { order, after, limit }).await.unwrap(), []);
+        assert_eq!(store.journal(&JournalQuery::of(order, after, limit)).await.unwrap(), []);
+    }
+}
+
+pub(super) async fn c18_the_row_of_a_command_key_is_found<F: StoreFactory>(f: &F) {
+    let store = fresh(f).await;
+    let placed = applied(&store, place(plain(1)).commanded("key")).await;
+    let order = applied(&store, amend_in(&placed, 3, |_| {}).commanded("KEY")).await;
+    let order = applied(&store, amend(&order, |_| {}).commanded("key-2")).await;
+    let other = applied(&store, place(plain(2)).commanded("other")).await;
+    for (order, key, seq) in [(&order, "key", 1), (&order, "KEY", 2), (&order, "key-2", 5), (&other, "other", 1)] {
+        let found = store.journal(&JournalQuery::of_key(order.id, text(key))).await.unwrap();
+        assert_eq!(found, journal(&store, order.id).await.get(seq - 1..seq).unwrap_or_default());
+        assert_eq!(found[0].command_key, Some(command_key(key)));
+    }
+    for (order, key) in [(&order, "other"), (&other, "key"), (&order, "ke"), (&order, "key-22")] {
+        assert_eq!(store.journal(&JournalQuery::of_key(order.id, text(key))).await.unwrap(), [], "{key}");
+    }
+    for (after, limit, rows) in [(4, 1, 1), (5, 1, 0), (0, 0, 0), (0, 9, 1)] {
+        let query = JournalQuery { command_key: Some(text("key-2")), ..JournalQuery::of(order.id, after, limit) };
+        assert_eq!(store.journal(&query).await.unwrap().len(), rows, "{query:?}");
     }
 }
 
@@ -296,7 +319,7 @@ pub(super) async fn c18_the_journal_keeps_every_part_of_a_row<F: StoreFactory>(f
         row.actor = actor;
         row.cause = format!("cause {i}");
         row.notes = (i > 1).then(|| "x".repeat(i as usize - 2));
-        row.command_key = (i > 2).then(|| text(&format!("command-{i}")));
+        row.command_key = (i > 2).then(|| command_key(&format!("command-{i}")));
         row.event = Event::StockHeld { n: i, reference: Some(text("hold")), expires_at: (i > 2).then(|| at(7)) };
         row.from = (i != 3).then_some(Status::Pending);
         row.to = Status::ALL[i as usize];

@@ -84,7 +84,7 @@ impl<S: OrderStore> World<S> {
         let answer = self.store.commit(changeset).await;
         let right = match (first, &answer) {
             (Fault::Key, Err(CommitError::KeyTaken(record))) => record.order == order_id(2),
-            (Fault::CommandKey, Err(CommitError::CommandKeyTaken)) => true,
+            (Fault::CommandKey, Err(CommitError::CommandKeyTaken(used))) => used.hash == command_key("command").hash,
             (Fault::Fence, Err(CommitError::Fenced)) => true,
             (Fault::Claims, Err(CommitError::ClaimExhausted { name })) => name == "coupon",
             (Fault::Version | Fault::Revision, Err(CommitError::Conflict)) => true,

@@ -57,7 +57,7 @@ pub(super) async fn item<S: OrderStore>(store: &S, id: OrderId) -> WorkItem {
 
 /// The whole journal of an order.
 pub(super) async fn journal<S: OrderStore>(store: &S, order: OrderId) -> Vec<JournalRow> {
-    store.journal(&JournalQuery { order, after: 0, limit: 1000 }).await.unwrap()
+    store.journal(&JournalQuery::of(order, 0, 1000)).await.unwrap()
 }
 
 /// Commits a changeset and asserts that order and journal read back as they were sent.
@@ -71,7 +71,7 @@ pub(super) async fn round_trips<S: OrderStore>(store: &S, changeset: Changeset) 
     assert!(loaded.addresses == order.addresses && loaded.notes == order.notes, "personal data differs");
     assert!(loaded.metadata == order.metadata, "metadata differs");
     assert!(loaded.edits.iter().map(|e| &e.address).eq(order.edits.iter().map(|e| &e.address)), "an edit's address differs");
-    let stored = store.journal(&JournalQuery { order: order.id, after: first, limit: 1000 }).await.unwrap();
+    let stored = store.journal(&JournalQuery::of(order.id, first, 1000)).await.unwrap();
     for (stored, sent) in stored.iter().zip(&rows).skip(usize::from(first == 0)) {
         assert_eq!(stored, sent);
     }
@@ -141,6 +141,10 @@ pub(super) fn lease(fence: Fence, ttl: u64, due: Timestamp) -> WorkChange {
 
 pub(super) fn wake(due: Timestamp) -> WorkChange {
     WorkChange::Wake { due }
+}
+
+pub(super) fn begin(fence: Fence, revision: u64, ttl: u64) -> WorkChange {
+    WorkChange::Begin { fence, revision, ttl: seconds(ttl) }
 }
 
 pub(super) fn extend(fence: Fence, revision: u64, ttl: u64) -> WorkChange {

@@ -150,6 +150,7 @@ pub(super) async fn c19_times_come_back_to_the_microsecond<F: StoreFactory>(f: &
         for shipment in &mut order.shipments {
             (shipment.created_at, shipment.updated_at) = (time, time);
             (shipment.shipped_at, shipment.delivered_at) = (Some(time), Some(time));
+            shipment.lost_at = Some(time);
         }
         for returned in &mut order.returns {
             (returned.created_at, returned.updated_at) = (time, time);
@@ -202,6 +203,7 @@ pub(super) async fn c19_amounts_and_counts_come_back_exactly<F: StoreFactory>(f:
         ..order.reservations[1].clone()
     };
     order.lines[0].counters.restocked = u32::MAX;
+    order.lines[0].counters.lost = u32::MAX;
     order.lines[0].lots[0].credit = 9_007_199_254_740_993;
     order.shipments[0].lines[0].units = u32::MAX;
     order.returns[0].lines[0].scrapped = u32::MAX;
@@ -213,7 +215,7 @@ pub(super) async fn c19_amounts_and_counts_come_back_exactly<F: StoreFactory>(f:
     for (i, amount) in [i64::MAX, i64::MIN, 0, -1, 9_007_199_254_740_993].into_iter().enumerate() {
         let reference = text(&format!("pay_{i}"));
         let status = OperationState::Captured;
-        order.unmatched.push(UnmatchedPayment { reference, status, amount, currency: text("KWD") });
+        order.unmatched.push(UnmatchedPayment { reference, parent: None, status, amount, currency: text("KWD") });
     }
     order
         .payments

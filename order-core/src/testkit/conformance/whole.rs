@@ -11,8 +11,8 @@ use super::support::*;
 use crate::ids::OrderId;
 use crate::order::Order;
 use crate::store::{
-    Changeset, CommitError, Committed, DumpQuery, Dumped, FeedCursor, FeedPage, FeedQuery, FeedRow, OrderStore, StoreError,
-    StoreErrorKind,
+    Changeset, CommitError, Committed, DumpQuery, Dumped, FeedCursor, FeedPage, FeedQuery, FeedRow, KeyUse, OrderStore,
+    StoreError, StoreErrorKind,
 };
 use crate::testkit::orders::*;
 
@@ -282,7 +282,8 @@ pub(super) async fn c23_what_was_dumped_is_restored_as_it_is<F: StoreFactory>(f:
     // What it holds is held: one more may be taken than there are left, and its commands stay applied.
     refused!(to.commit(place(plain(2)).taking("coupon/SPRING10", 1)).await, CommitError::ClaimExhausted { .. });
     let repeated = amend(&before.order, |_| {}).commanded("command-3");
-    refused!(to.commit(repeated).await, CommitError::CommandKeyTaken);
+    let by = KeyUse { seq: 4, hash: command_key("command-3").hash };
+    refused!(to.commit(repeated).await, CommitError::CommandKeyTaken(used) if used == by);
     // Its life goes on.
     let order = applied(&to, amend_in(&before.order, 2, |order| order.attempt += 1)).await;
     assert_eq!(load(&to, order.id).await.order.version, 10);

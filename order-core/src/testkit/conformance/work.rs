@@ -10,8 +10,8 @@ use crate::store::{CommitError, OrderStore, Tries, Try, WorkChange};
 use crate::testkit::orders::*;
 
 /// Each way of using a lease.
-fn uses(fence: Fence, revision: u64) -> [WorkChange; 3] {
-    [extend(fence, revision, 60), release(fence, revision, Some(at(60))), done(fence, revision)]
+fn uses(fence: Fence, revision: u64) -> [WorkChange; 4] {
+    [begin(fence, revision, 60), extend(fence, revision, 60), release(fence, revision, Some(at(60))), done(fence, revision)]
 }
 
 pub(super) async fn c11_only_the_holder_of_the_lease_may_change_the_item<F: StoreFactory>(f: &F) {
@@ -109,7 +109,8 @@ pub(super) async fn c12_waking_keeps_the_lease_the_runs_and_the_tries<F: StoreFa
     let store = fresh(f).await;
     let order = applied(&store, place(plain(1)).working(wake(at(0)))).await;
     let claimed = claim(&store, fence(1), 1).await.remove(0).work;
-    let change = WorkChange::Extend { fence: fence(1), revision: claimed.revision, ttl: seconds(60), tries: tries() };
+    let (_, revision) = commit(&store, work(&order, begin(fence(1), claimed.revision, 5))).await;
+    let change = WorkChange::Extend { fence: fence(1), revision, ttl: seconds(60), tries: tries() };
     commit(&store, work(&order, change)).await;
     let before = item(&store, order.id).await;
     assert_eq!((before.runs, &before.tries), (1, &tries()));
@@ -144,7 +145,7 @@ pub(super) async fn c13_every_change_raises_the_revision_by_one<F: StoreFactory>
         // Changes nothing but the revision: what the holder of the lease read before is out of date all the same.
         wake(at(100)),
         extend(fence(1), 3, 10),
-        extend(fence(1), 4, 10),
+        begin(fence(1), 4, 10),
         release(fence(1), 5, Some(at(0))),
         wake(at(0)),
     ];

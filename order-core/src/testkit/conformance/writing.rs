@@ -19,7 +19,7 @@ pub(super) async fn c01_an_applied_changeset_is_visible_in_all_its_parts<F: Stor
     assert_eq!(journal(&store, order.id).await.len(), 2);
     let item = item(&store, order.id).await;
     assert_eq!((item.fence, item.due, item.revision), (Some(fence(1)), Some(at(5)), revision));
-    refused!(store.commit(amend(&order, |_| {}).commanded("cmd")).await, CommitError::CommandKeyTaken);
+    refused!(store.commit(amend(&order, |_| {}).commanded("cmd")).await, CommitError::CommandKeyTaken(_));
     refused!(store.commit(place(plain(2)).taking("coupon", 1)).await, CommitError::ClaimExhausted { .. });
 }
 

@@ -291,7 +291,7 @@ impl MemoryInventory {
     }
 
     fn answer(&self, hold: &LedgerHold) -> HoldAnswer {
-        HoldAnswer { reference: hold.reference.clone(), quantity: hold.quantity, lifetime: self.lifetime }
+        HoldAnswer::new(hold.reference.clone(), hold.quantity).lifetime(self.lifetime)
     }
 
     fn find(&self, state: &State, request: &HoldRequest) -> Result<usize, CallError> {
@@ -376,29 +376,19 @@ impl InventoryService for MemoryInventory {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ids::UserId;
+    use crate::number::OrderNumber;
     use crate::testkit::executor::VirtualRuntime;
 
     fn request(key: u128, quantity: u32) -> ReserveRequest {
-        ReserveRequest {
-            key: Uuid::from_u128(key),
-            order: OrderId::from_uuid(Uuid::from_u128(1)),
-            sku: "MUG".parse().unwrap(),
-            quantity,
-            lifetime: Duration::from_secs(60),
-        }
+        let (order, user) = (OrderId::from_uuid(Uuid::from_u128(1)), UserId::from_uuid(Uuid::from_u128(1)));
+        let (number, sku) = (OrderNumber::from_random(1), "MUG".parse().unwrap());
+        ReserveRequest::new(Uuid::from_u128(key), order, number, user, sku, quantity, Duration::from_secs(60))
     }
 
     fn closing(reference: &str, repeat: bool) -> HoldRequest {
-        HoldRequest {
-            key: Uuid::from_u128(9),
-            reserve_key: Uuid::from_u128(1),
-            order: OrderId::from_uuid(Uuid::from_u128(1)),
-            sku: "MUG".parse().unwrap(),
-            quantity: 2,
-            reference: Some(reference.parse().unwrap()),
-            committed: false,
-            repeat,
-        }
+        let reference = Some(reference.parse().unwrap());
+        HoldRequest { reference, repeat, ..HoldRequest::new(Uuid::from_u128(9), &request(1, 2)) }
     }
 
     /// A request under key `key` about `units` of the first hold.

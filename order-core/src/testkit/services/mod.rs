@@ -12,5 +12,5 @@ pub use catalogue::MemoryCatalogue;
 pub use fault::{Fault, Method, ParseFaultError};
 pub use inventory::{LedgerHold, LedgerHoldState, MemoryInventory, StockLevel};
 pub use notification::MemoryNotifications;
-pub use payment::{LedgerPayment, MemoryPayments, Outcome};
+pub use payment::{LedgerPayment, Measure, MemoryPayments, Outcome};
 pub use scripted::Scripted;

@@ -43,7 +43,9 @@ pub struct LedgerPayment {
     pub kind: OperationKind,
     /// The key of the operation it acts on.
     pub parent: Option<Uuid>,
-    /// How much.
+    /// How much was asked for.
+    pub asked: Money,
+    /// How much it is about: what was asked for, unless the provider moved another amount.
     pub amount: Money,
     /// What became of it.
     pub status: OperationState,
@@ -62,6 +64,9 @@ pub struct LedgerPayment {
 /// Decides what becomes of an attempt.
 pub type Decide = Box<dyn FnMut(&AttemptRequest) -> Outcome + Send>;
 
+/// How much the provider moves when so much was asked for.
+pub type Measure = Box<dyn FnMut(OperationKind, Minor) -> Minor + Send>;
+
 /// A payment provider with a ledger of every operation it ever saw.
 ///
 /// Without the capability `repeat`, a request repeated under its key takes effect again; without `look_up`, nothing is found.
@@ -76,6 +81,7 @@ pub struct MemoryPayments {
 
 struct State {
     decide: Decide,
+    measure: Option<Measure>,
     ledger: Vec<LedgerPayment>,
     by_key: HashMap<Uuid, usize>,
 }
@@ -83,7 +89,7 @@ struct State {
 impl MemoryPayments {
     /// A provider that lets `decide` decide and gives customers the time `wait`.
     pub fn new(capabilities: PaymentCapabilities, wait: Duration, decide: Decide) -> Self {
-        let state = State { decide, ledger: Vec::new(), by_key: HashMap::new() };
+        let state = State { decide, measure: None, ledger: Vec::new(), by_key: HashMap::new() };
         MemoryPayments { capabilities, wait, expiry: None, state: Mutex::new(state) }
     }
 
@@ -91,6 +97,12 @@ impl MemoryPayments {
     /// declined with the code `AUTHORIZATION_EXPIRED`. Without this the provider says seven days, and does not keep to it.
     pub fn with_expiry(self, within: Duration, clock: Arc<dyn Clock>) -> Self {
         MemoryPayments { expiry: Some((clock, within)), ..self }
+    }
+
+    /// The same, but what succeeds is of as much as `measure` says, though never more than there is to send back.
+    pub fn with_amounts(self, measure: Measure) -> Self {
+        lock(&self.state).measure = Some(measure);
+        self
     }
 
     /// A provider that honours keys and approves everything.
@@ -107,22 +119,27 @@ impl MemoryPayments {
     pub fn settle(&self, key: Uuid, success: bool) -> Option<PaymentReport> {
         let mut state = lock(&self.state);
         let i = *state.by_key.get(&key)?;
-        let entry = &mut state.ledger[i];
-        if !matches!(entry.status, OperationState::Pending | OperationState::ActionRequired) {
+        let LedgerPayment { status, kind, asked, .. } = state.ledger[i];
+        if !matches!(status, OperationState::Pending | OperationState::ActionRequired) {
             return None;
         }
+        let amount = if success { state.measured(kind, asked) } else { asked };
+        let entry = &mut state.ledger[i];
         entry.status = if success { success_of(entry.kind) } else { OperationState::Declined };
+        entry.amount = amount;
         entry.code = (!success).then_some(DECLINED);
         entry.capture_before = self.capture_before(entry.status);
         Some(report_of(entry))
     }
 
-    /// Captures an attempt that was declined after all, and says what the provider reports of it. None unless it was declined.
+    /// Captures an attempt that was declined after all, or a charge that was given up, and says what the provider reports of it.
+    /// None unless it was.
     pub fn capture_late(&self, key: Uuid) -> Option<PaymentReport> {
         let mut state = lock(&self.state);
         let i = *state.by_key.get(&key)?;
         let entry = &mut state.ledger[i];
-        if entry.status != OperationState::Declined {
+        let given_up = entry.status == OperationState::Voided && entry.kind == OperationKind::Charge;
+        if entry.status != OperationState::Declined && !given_up {
             return None;
         }
         (entry.status, entry.code) = (OperationState::Captured, None);
@@ -161,10 +178,21 @@ impl MemoryPayments {
         Some(PaymentReport { key: None, parent: of, ..report_of(entry) })
     }
 
+    /// Gives back what a bank took by the name `reference`; or takes it again, now `amount`.
+    pub fn turn(&self, reference: &str, takes: Option<Money>) {
+        let mut state = lock(&self.state);
+        if let Some(entry) = state.ledger.iter_mut().find(|e| e.outside && e.reference == reference) {
+            match takes {
+                Some(amount) => (entry.status, entry.amount) = (OperationState::Refunded, amount),
+                None => entry.status = OperationState::Failed,
+            }
+        }
+    }
+
     /// How much of operation `key` could still be moved by operations of that kind.
     pub fn rest(&self, key: Uuid, kind: OperationKind) -> Minor {
         let state = lock(&self.state);
-        state.by_key.get(&key).map_or(0, |&i| state.ledger[i].amount.minor - state.moved(key, kind))
+        state.by_key.get(&key).map_or(0, |&i| (state.ledger[i].amount.minor - state.moved(key, kind)).max(0))
     }
 
     /// [`PaymentService::authorize`] or [`PaymentService::charge`], at once.
@@ -180,6 +208,9 @@ impl MemoryPayments {
             Outcome::ActionRequired => OperationState::ActionRequired,
         };
         let i = state.enter(request.key, request.order, kind, None, request.amount, status);
+        if status == success_of(kind) {
+            state.ledger[i].amount = state.measured(kind, request.amount);
+        }
         let entry = &mut state.ledger[i];
         entry.code = (status == OperationState::Declined).then_some(DECLINED);
         entry.capture_before = self.capture_before(status);
@@ -204,7 +235,7 @@ impl MemoryPayments {
         let amount = parent.amount.minor;
         let refused = match kind {
             OperationKind::Void if parent.parent.is_some() => Some("NOT_VOIDABLE"),
-            OperationKind::Void if settled || state.moved(parent.key, OperationKind::Capture) == amount => {
+            OperationKind::Void if settled || state.moved(parent.key, OperationKind::Capture) >= amount => {
                 Some("ALREADY_CAPTURED")
             }
             OperationKind::Void => None,
@@ -229,7 +260,13 @@ impl MemoryPayments {
         }
         let status = if expired { OperationState::Declined } else { success_of(kind) };
         let parent = state.ledger[i].key;
+        let rest = state.ledger[i].amount.minor - state.moved(parent, OperationKind::Refund);
         let i = state.enter(request.key, request.order, kind, Some(parent), request.amount, status);
+        if matches!(status, OperationState::Captured | OperationState::Refunded) {
+            let measured = state.measured(kind, request.amount);
+            let most = if kind == OperationKind::Refund { rest } else { Minor::MAX };
+            state.ledger[i].amount = Money::new(measured.minor.min(most), measured.currency);
+        }
         let entry = &mut state.ledger[i];
         entry.code = expired.then_some("AUTHORIZATION_EXPIRED");
         Ok(self.answer(entry))
@@ -238,8 +275,13 @@ impl MemoryPayments {
     /// [`PaymentService::look_up`], at once.
     pub fn look_up_now(&self, request: &PaymentLookup) -> Option<PaymentAnswer> {
         let state = lock(&self.state);
-        let i = state.by_key.get(&request.key).filter(|_| self.capabilities.look_up)?;
-        Some(self.answer(&state.ledger[*i]))
+        // What somebody else made, the engine knows by its name alone.
+        let by_name = || {
+            let name = request.reference.as_ref()?;
+            state.ledger.iter().position(|e| e.outside && e.reference == name.as_str())
+        };
+        let i = state.by_key.get(&request.key).copied().or_else(by_name).filter(|_| self.capabilities.look_up)?;
+        Some(self.answer(&state.ledger[i]))
     }
 
     /// What a provider would report of the operation now.
@@ -253,7 +295,7 @@ impl MemoryPayments {
         let entry = &mut state.ledger[i];
         if self.capabilities.repeat {
             // Providers answer so to a key that comes back with another request.
-            return if entry.amount == amount { Ok(Some(self.answer(entry))) } else { Err(CallError::refused("KEY_REUSED")) };
+            return if entry.asked == amount { Ok(Some(self.answer(entry))) } else { Err(CallError::refused("KEY_REUSED")) };
         }
         entry.effects += 1;
         Ok(Some(self.answer(entry)))
@@ -300,12 +342,28 @@ impl State {
     ) -> usize {
         let i = self.ledger.len();
         let reference = format!("pay-{i}");
-        let (code, capture_before) = (None, None);
-        let (effects, outside) = (1, false);
-        let entry = LedgerPayment { key, order, kind, parent, amount, status, code, capture_before, reference, effects, outside };
-        self.ledger.push(entry);
+        self.ledger.push(LedgerPayment {
+            key,
+            order,
+            kind,
+            parent,
+            asked: amount,
+            amount,
+            status,
+            code: None,
+            capture_before: None,
+            reference,
+            effects: 1,
+            outside: false,
+        });
         self.by_key.insert(key, i);
         i
+    }
+
+    /// How much is moved when `asked` is.
+    fn measured(&mut self, kind: OperationKind, asked: Money) -> Money {
+        let minor = self.measure.as_mut().map_or(asked.minor, |measure| measure(kind, asked.minor));
+        Money::new(minor.max(1), asked.currency)
     }
 
     /// How much of operation `key` was captured, or went back: what succeeded of what acts on it.
@@ -359,7 +417,9 @@ impl PaymentService for MemoryPayments {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ids::UserId;
     use crate::money::Currency;
+    use crate::number::OrderNumber;
     use crate::testkit::executor::VirtualRuntime;
 
     fn usd(minor: Minor) -> Money {
@@ -367,19 +427,14 @@ mod tests {
     }
 
     fn attempt(key: u128) -> AttemptRequest {
-        AttemptRequest {
-            key: Uuid::from_u128(key),
-            order: OrderId::from_uuid(Uuid::nil()),
-            amount: usd(1000),
-            method: "CARD".parse().unwrap(),
-            token: None.into(),
-            return_url: None.into(),
-        }
+        let (order, user) = (OrderId::from_uuid(Uuid::nil()), UserId::from_uuid(Uuid::nil()));
+        let (number, method) = (OrderNumber::from_random(1), "CARD".parse().unwrap());
+        AttemptRequest::new(Uuid::from_u128(key), order, number, user, usd(1000), method)
     }
 
     fn about(key: u128, parent: u128, minor: Minor) -> FollowUpRequest {
         let (key, parent_key, order) = (Uuid::from_u128(key), Uuid::from_u128(parent), OrderId::from_uuid(Uuid::nil()));
-        FollowUpRequest { key, order, parent_key, parent_reference: None, amount: usd(minor), repeat: false }
+        FollowUpRequest::new(key, order, OrderNumber::from_random(1), parent_key, usd(minor))
     }
 
     #[track_caller]

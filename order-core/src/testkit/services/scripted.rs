@@ -23,6 +23,7 @@ pub struct Scripted<T> {
     inner: T,
     runtime: Arc<dyn Runtime>,
     script: Mutex<BTreeMap<Method, Script>>,
+    next: Mutex<VecDeque<Fault>>,
 }
 
 #[derive(Default)]
@@ -34,7 +35,7 @@ struct Script {
 impl<T> Scripted<T> {
     /// `inner` without faults; late answers are late by `runtime`'s time.
     pub fn new(inner: T, runtime: Arc<dyn Runtime>) -> Self {
-        Scripted { inner, runtime, script: Mutex::default() }
+        Scripted { inner, runtime, script: Mutex::default(), next: Mutex::default() }
     }
 
     /// The service behind it.
@@ -47,6 +48,11 @@ impl<T> Scripted<T> {
         lock(&self.script).entry(method).or_default().queue.push_back(fault);
     }
 
+    /// The next call of any method that no earlier one of these hits is hit by `fault`.
+    pub fn push_next(&self, fault: Fault) {
+        lock(&self.next).push_back(fault);
+    }
+
     /// From now on every call of `method` is hit by `fault`, or by none.
     pub fn set(&self, method: Method, fault: Option<Fault>) {
         lock(&self.script).entry(method).or_default().standing = fault;
@@ -55,9 +61,13 @@ impl<T> Scripted<T> {
     /// Forgets all faults.
     pub fn clear(&self) {
         lock(&self.script).clear();
+        lock(&self.next).clear();
     }
 
     fn next(&self, method: Method) -> Option<Fault> {
+        if let Some(fault) = lock(&self.next).pop_front() {
+            return Some(fault);
+        }
         let mut script = lock(&self.script);
         let script = script.get_mut(&method)?;
         script.queue.pop_front().or_else(|| script.standing.clone())
@@ -175,7 +185,12 @@ impl<T: NotificationService> NotificationService for Scripted<T> {
 mod tests {
     use std::time::Duration;
 
+    use uuid::Uuid;
+
     use super::*;
+    use crate::ids::OrderId;
+    use crate::money::{Currency, Money};
+    use crate::number::OrderNumber;
     use crate::testkit::executor::VirtualRuntime;
     use crate::testkit::services::MemoryPayments;
 
@@ -186,13 +201,10 @@ mod tests {
         for fault in ["decline:NO_FUNDS", "unknown_before", "unknown_after", "late:7s"] {
             payments.push(Method::Charge, fault.parse().unwrap());
         }
-        let request = |key| AttemptRequest {
-            key: uuid::Uuid::from_u128(key),
-            order: crate::ids::OrderId::from_uuid(uuid::Uuid::nil()),
-            amount: crate::money::Money::new(500, crate::money::Currency::USD),
-            method: "CARD".parse().unwrap(),
-            token: None.into(),
-            return_url: None.into(),
+        let request = |key| {
+            let (order, user) = (OrderId::from_uuid(Uuid::nil()), UserId::from_uuid(Uuid::nil()));
+            let (number, amount) = (OrderNumber::from_random(1), Money::new(500, Currency::USD));
+            AttemptRequest::new(Uuid::from_u128(key), order, number, user, amount, "CARD".parse().unwrap())
         };
         let charge = |key| runtime.block_on(payments.charge(&request(key)));
         let entries = || payments.inner().with_ledger(<[_]>::len);

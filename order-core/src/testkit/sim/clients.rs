@@ -8,11 +8,11 @@ use uuid::Uuid;
 
 use super::dice::Table;
 use super::faults::ServiceFault;
-use super::provider::{provider, said};
+use super::provider::{followed_up, provider};
 use super::world::{World, short};
 use crate::ids::{OrderId, ProductId, Sku, UserId};
 use crate::machine::{Purpose, event_id};
-use crate::order::{OperationKind, OperationState};
+use crate::order::{Lifecycle, OperationKind, OperationState};
 use crate::services::{
     AttemptRequest, Availability, CallError, FollowUpRequest, HoldAnswer, HoldLookup, HoldRequest, InventoryCapabilities,
     InventoryService, Notification, NotificationService, PaymentAnswer, PaymentCapabilities, PaymentLookup, PaymentService,
@@ -189,6 +189,10 @@ impl Site {
             }
         }
         let short = world.store.inspect(id, |order, _, _| {
+            // What is left to be paid of it is not for goods that are yet to leave; or what was lost is to be sent once more.
+            if order.lifecycle == Lifecycle::Completed || order.lines.iter().any(|l| l.counters.lost > 0) {
+                return false;
+            }
             world.inventory.with_ledger(|holds| {
                 let held = |sku: &Sku| -> u32 {
                     holds.iter().filter(|h| h.order == id && h.sku == *sku).map(|h| h.held + h.committed).sum()
@@ -196,7 +200,8 @@ impl Site {
                 // What an edit wants besides may have been refused, and that not be written down yet.
                 let wanted = |sku: &Sku| -> u32 {
                     let of_sku = order.lines.iter().filter(|l| l.sku == *sku);
-                    of_sku.map(|l| l.quantity.saturating_sub(l.counters.cancelled + l.counters.restocked)).sum()
+                    let wanted = |l: &crate::order::Line| l.quantity + l.counters.lost;
+                    of_sku.map(|l| wanted(l).saturating_sub(l.counters.cancelled + l.counters.restocked)).sum()
                 };
                 order.lines.iter().any(|l| held(&l.sku) < wanted(&l.sku))
             })
@@ -245,13 +250,21 @@ impl Site {
         let unseen = world.payments.report(request.key).is_none();
         let apply = || {
             let answer = world.payments.follow_up_now(request, kind);
-            said(world, request.order, request.key);
+            if matches!(answer, Err(CallError::Refused { .. })) {
+                // It keeps to what it has said under a key.
+                lock(&world.oracle).refused.insert(request.key);
+            }
+            followed_up(world, request.order, request.key, request.parent_key, kind);
             answer
         };
         let request2 = request.clone();
         let later = move || -> Box<dyn FnOnce(&World) + Send> {
             let request = request2.clone();
-            Box::new(move |w| drop(w.payments.follow_up_now(&request, kind)))
+            Box::new(move |w| {
+                if !lock(&w.oracle).refused.contains(&request.key) {
+                    drop(w.payments.follow_up_now(&request, kind));
+                }
+            })
         };
         let refusable = unseen.then_some(request.parent_key);
         let table = &world.config.money;

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::dice::{Dice, Table};
 use super::faults::{Latency, ServiceFault, StoreFault};
+use crate::money::Minor;
 use crate::policy::{BeforeLapse, LostStock, Policy};
 use crate::services::{InventoryCapabilities, PaymentCapabilities};
 use crate::testkit::services::Outcome;
@@ -35,8 +36,41 @@ pub(super) struct Config {
     pub money: Table<ServiceFault>,
     pub closings: Table<ServiceFault>,
     pub lookups: Table<ServiceFault>,
+    pub claims: Table<StoreFault>,
     pub outcomes: Table<Outcome>,
+    /// How much the provider moves of what it is asked for.
+    pub amounts: Table<Share>,
+    /// How often callbacks say first what is not so, in 1,000.
+    pub lies: u32,
+    /// How often a bank or a dashboard speaks of an attempt as soon as it has reached the provider, in 1,000.
+    pub voices: u32,
     pub wrong_clocks: bool,
+}
+
+/// How much of what it is asked for a provider moves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Share {
+    All,
+    /// A cent less.
+    CentLess,
+    /// Half of it.
+    Half,
+    /// A cent more.
+    CentMore,
+    /// A quarter more.
+    More,
+}
+
+impl Share {
+    pub(super) const fn of(self, asked: Minor) -> Minor {
+        match self {
+            Share::All => asked,
+            Share::CentLess => asked - 1,
+            Share::Half => asked / 2,
+            Share::CentMore => asked + 1,
+            Share::More => asked + asked / 4,
+        }
+    }
 }
 
 const MINUTE: Duration = Duration::from_secs(60);
@@ -54,16 +88,19 @@ impl Config {
         let silence = dice.chance(650);
         let refusals = dice.chance(400);
         let busy = dice.chance(500);
+        let inexact = dice.chance(300);
+        let (lies_told, voices) = (dice.pick(&[0, 0, 0, 60, 200]), dice.pick(&[0, 0, 30, 200]));
         let on = |enabled: bool, weight: u32| if enabled && rate > 0 { weight } else { 0 };
         // Weights of single faults are relative to 1,000 calls that go well.
         let some = |enabled: bool, share: u32| on(enabled, (rate * share).div_ceil(10));
 
-        let store = |commit: bool| {
+        // What the answer of a read is worth nothing without is asked for again; a claim leaves leases behind.
+        let store = |commit: bool, leaves: bool| {
             Table::new(&[
                 (1000, StoreFault::None),
                 (some(busy, 4), StoreFault::Unavailable),
                 (some(busy, 2), StoreFault::Slow),
-                (if commit { some(silence, 5) } else { 0 }, StoreFault::AnswerLost),
+                (if leaves { some(silence, 5) } else { 0 }, StoreFault::AnswerLost),
                 (if commit { some(silence, 2) } else { 0 }, StoreFault::UnknownNotDone),
                 (some(crashes, 3), StoreFault::CrashBefore),
                 (some(crashes, 3), StoreFault::CrashAfter),
@@ -115,6 +152,8 @@ impl Config {
             commit_at_confirm: inventory.release_committed && dice.chance(150),
             completion_window: dice.pick(&[14 * DAY, 20 * MINUTE]),
             return_window: dice.pick(&[30 * DAY, 30 * DAY, 20 * MINUTE]),
+            write_off_up_to: dice.pick(&[0, 0, 1, 400]),
+            write_off_after_delivery: dice.chance(300),
             lost_stock: if dice.chance(250) { LostStock::Backorder } else { LostStock::Cancel },
             suspects_allowed: dice.pick(&[0, 1, 2]),
             tries_before_attention: dice.pick(&[2, 4, 10]),
@@ -151,8 +190,9 @@ impl Config {
                 (150, Latency::Short),
                 (on(slow, 30), Latency::Long),
             ]),
-            reads: store(false),
-            commits: store(true),
+            reads: store(false, false),
+            commits: store(true, true),
+            claims: store(false, true),
             reserves: service(true, false, !platform),
             money: service(true, true, payment.repeat),
             closings: service(true, true, true),
@@ -162,6 +202,15 @@ impl Config {
                 1 => [(70, Outcome::Approve), (20, Outcome::Decline), (5, Outcome::Pending), (5, Outcome::ActionRequired)],
                 _ => [(30, Outcome::Approve), (20, Outcome::Decline), (25, Outcome::Pending), (25, Outcome::ActionRequired)],
             }),
+            amounts: Table::new(&[
+                (60, Share::All),
+                (if inexact { 4 } else { 0 }, Share::CentLess),
+                (if inexact { 6 } else { 0 }, Share::Half),
+                (if inexact { 4 } else { 0 }, Share::CentMore),
+                (if inexact { 4 } else { 0 }, Share::More),
+            ]),
+            lies: lies_told,
+            voices,
             wrong_clocks,
         }
     }
@@ -171,7 +220,7 @@ impl std::fmt::Display for Config {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let Config { processes, clients, actions_max, stock, inventory, hold_lifetime, lost_races, payment, notify, .. } = self;
         let Policy { lost_stock, suspects_allowed, tries_before_attention, runs_before_stuck, .. } = &self.policy;
-        let Policy { before_lapse, commit_at_confirm, completion_window, .. } = &self.policy;
+        let Policy { before_lapse, commit_at_confirm, completion_window, write_off_up_to, .. } = &self.policy;
         writeln!(f, "{processes} processes, {clients} customers of at most {actions_max} actions, {stock} units of each SKU")?;
         writeln!(f, "  {inventory:?}, holds live {hold_lifetime:?}, lost races: {lost_races}")?;
         writeln!(f, "  {payment:?}, captured within {:?}, notifications: {notify}", self.capture_window)?;
@@ -182,6 +231,14 @@ impl std::fmt::Display for Config {
         writeln!(
             f,
             "  lost stock: {lost_stock:?}, suspects allowed: {suspects_allowed}, tries before attention: {tries_before_attention}, runs before stuck: {runs_before_stuck}"
+        )?;
+        writeln!(
+            f,
+            "  amounts: {:?}, lies: {}, voices: {}, written off up to {write_off_up_to}, after delivery: {}",
+            self.amounts.outcomes().collect::<Vec<_>>(),
+            self.lies,
+            self.voices,
+            self.policy.write_off_after_delivery,
         )?;
         let store = self.commits.outcomes().filter(|f| *f != StoreFault::None);
         let services = self.money.outcomes().filter(|f| *f != ServiceFault::None);

@@ -6,17 +6,23 @@ use std::time::Duration;
 use futures_util::future::{Either, select};
 use tokio::sync::oneshot;
 
+use super::bank::{dispute, move_outside};
 use super::fixture::METHODS;
+use super::keys::KeyWatch;
 use super::operators::operate;
-use super::provider::{confuse, dispute, move_outside};
+use super::provider::confuse;
 use super::world::{Manager, World, short};
 use crate::error::{Error, ErrorKind};
 use crate::ids::OrderId;
-use crate::manager::{CommandOptions, PlaceOptions, Principal, RetryPayment};
-use crate::order::{Lifecycle, Order};
-use crate::runtime::BoxFuture;
+use crate::machine::Command;
+use crate::manager::{Answered, CommandOptions, PlaceOptions, Principal, RetryPayment};
+use crate::money::{Currency, Minor, Money};
+use crate::order::{Lifecycle, Order, PaymentTerms};
+use crate::request::command_hash;
+use crate::runtime::{BoxFuture, Clock};
 use crate::store::ListQuery;
 use crate::testkit::executor::lock;
+use crate::text::Private;
 
 impl World {
     /// Starts a task outside of all processes.
@@ -97,8 +103,8 @@ pub(super) async fn customer(world: Arc<World>, n: usize) {
             5..7 => cancel(&world, order).await,
             7..10 => retry(&world, order).await,
             10 => look(&world, order).await,
-            11 => dispute(&world, order),
-            12..14 => move_outside(&world, order).await,
+            11 => dispute(&world, order, None),
+            12..14 => move_outside(&world, order, None),
             _ => confuse(&world).await,
         }
     }
@@ -175,6 +181,7 @@ async fn cancel(world: &Arc<World>, order: OrderId) {
     };
     match world.ask(request).await {
         Some(Ok(after)) => {
+            let after = after.order;
             world.trace(|| format!("{} was cancelled: {}", short(order), after.statuses.status));
             world.seen(&after);
             if !matches!(after.lifecycle, Lifecycle::Cancelling | Lifecycle::Cancelled) {
@@ -189,21 +196,57 @@ async fn cancel(world: &Arc<World>, order: OrderId) {
 }
 
 pub(super) async fn retry(world: &Arc<World>, order: OrderId) {
-    let operator = Principal::operator("simulated");
     let method = METHODS[world.choose(METHODS.len())];
     let key = world.pick(&["retry", "retry-2"]);
-    let options = CommandOptions { key: Some(key.parse().expect("a valid key")), ..CommandOptions::default() };
-    let retry = RetryPayment { method: method.into(), token: Some("tok_other".into()), return_url: None };
+    let short = world.store.inspect(order, |o, _, _| o.short(world.runtime.now())).unwrap_or(0);
+    let amount = (short > 0 && world.chance(400)).then(|| world.pick(&[short, short / 2, 1, short + 1]).max(1));
+    if let Some(Err(e)) = pay(world, order, method, amount, Some(key)).await {
+        expect(world, &e, &[ErrorKind::Rejected, ErrorKind::KeyReused]);
+    }
+}
+
+/// Pays what is left to be paid of an order, or some of it.
+pub(super) async fn pay(
+    world: &Arc<World>,
+    order: OrderId,
+    method: &str,
+    amount: Option<Minor>,
+    key: Option<&str>,
+) -> Option<Result<(), Error>> {
+    let operator = Principal::operator("simulated");
+    let options = CommandOptions { key: key.map(|k| k.parse().expect("a valid key")), ..CommandOptions::default() };
+    let token = Some("tok_other".to_owned());
+    let same = Command::RetryPayment {
+        amount,
+        method: method.parse().expect("a valid name"),
+        terms: PaymentTerms::Confirm,
+        token: Private(token.clone()),
+        return_url: Private(None),
+    };
+    let watch = KeyWatch::new(world, order, options.key.as_ref(), || command_hash(&same, None));
+    let amount = amount.map(|minor| Money::new(minor, Currency::USD));
+    let retry = RetryPayment { amount, method: method.into(), token, return_url: None };
     let request =
         |m: Manager| -> BoxFuture<_> { Box::pin(async move { m.retry_payment(&operator, order.into(), options, retry).await }) };
-    match world.ask(request).await {
-        Some(Ok(after)) => {
-            world.trace(|| format!("{} is paid again by {method}: {}", short(order), after.statuses.status));
+    let answer = world.ask(request).await;
+    if let (Some(watch), Some(answer)) = (watch, &answer) {
+        watch.judge(world, answer.as_ref().map(|a| a.repeats));
+    }
+    world.trace(|| match &answer {
+        Some(Ok(Answered { order: after, .. })) => {
+            let what = amount.map_or_else(|| "all of it".to_owned(), |m| m.to_string());
+            format!("{} is paid again by {method}, {what}: {}", short(order), after.statuses.status)
+        }
+        Some(Err(e)) => format!("{} cannot be paid again by {method}: {e}", short(order)),
+        None => format!("{} is paid again by {method}: no answer", short(order)),
+    });
+    match answer? {
+        Ok(Answered { order: after, .. }) => {
             world.seen(&after);
             lock(&world.coverage).command("RetryPayment", true);
+            Some(Ok(()))
         }
-        Some(Err(e)) => expect(world, &e, &[ErrorKind::Rejected]),
-        None => {}
+        Err(e) => Some(Err(e)),
     }
 }
 

@@ -3,13 +3,58 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
+use super::moments::Past;
 use super::world::World;
 use crate::ids::OrderId;
 use crate::machine::{Purpose, key};
 use crate::money::Minor;
-use crate::order::{AttentionReason, HoldState, Lifecycle, OperationKind, OperationOrigin, OperationState, Order};
+use crate::order::{AttentionReason, HoldState, Lifecycle, OperationKind, OperationOrigin, OperationState, Order, PaymentTerms};
 use crate::testkit::executor::lock;
 use crate::testkit::services::{LedgerHold, LedgerPayment};
+use crate::time::Timestamp;
+
+/// What the provider has of an order's money, less what is to go back, at a moment at which something rests on it: captured, less
+/// what has gone back, whoever has heard of it; and what can still be captured, where the goods are paid as they leave.
+///
+/// The engine is blamed for what it could know. So what went back outside counts from when somebody has said to have heard of it,
+/// unless it is of a payment that nobody has told of, and on the list of what fitted nothing for that; what the engine itself sends
+/// back counts as what was asked for until it is told of more. And nothing is said of an order while a callback that was wrong has
+/// not been put right (`past.misled`), or has been and the records are yet to be asked.
+pub(super) fn provider_has(world: &World, order: &Order, at: Timestamp, past: Past<'_>) -> Option<Minor> {
+    let nothing_charged = matches!(order.terms, PaymentTerms::Invoice | PaymentTerms::Delivery);
+    if past.misled || nothing_charged || order.payments.iter().any(|p| p.verification.is_due()) {
+        return None;
+    }
+    let entries: Vec<LedgerPayment> = world.payments.with_ledger(|l| l.iter().filter(|e| e.order == order.id).cloned().collect());
+    let on_record = |e: &LedgerPayment| {
+        order.payments.iter().any(|p| p.refunded() > 0 && p.reference.as_ref().is_some_and(|r| r.as_str() == e.reference))
+    };
+    let listed = |e: &LedgerPayment| order.unmatched.iter().any(|u| u.reference.as_str() == e.reference);
+    let heard = |e: &LedgerPayment| e.outside && past.heard.contains(&e.reference) && !listed(e);
+    let mut there = 0;
+    for e in &entries {
+        there += match e.status {
+            OperationState::Captured => e.amount.minor,
+            OperationState::Refunded if on_record(e) || heard(e) => -e.amount.minor,
+            OperationState::Refunded if e.outside => 0,
+            OperationState::Refunded => -e.amount.minor.min(e.asked.minor),
+            // How long it lasts, a process with a wrong clock cannot know.
+            OperationState::Authorized if order.terms == PaymentTerms::Shipment => {
+                let lasts = e.capture_before.is_none_or(|t| t > at) || world.config.wrong_clocks;
+                if lasts { world.payments.rest(e.key, OperationKind::Capture) } else { 0 }
+            }
+            _ => 0,
+        };
+    }
+    // Refunds that are wanted and have not reached the provider.
+    for p in order.payments.iter().filter(|p| p.refunding() > 0) {
+        let own = key(order.id, Purpose::Payment, p.n);
+        if !entries.iter().any(|e| e.key == own) {
+            there -= p.refunding();
+        }
+    }
+    Some(there)
+}
 
 /// The provider's ledger and the orders' records say the same, operation by operation and in all.
 pub(super) fn check_payments(world: &World, orders: &[Arc<Order>]) {
@@ -43,11 +88,17 @@ pub(super) fn check_payments(world: &World, orders: &[Arc<Order>]) {
             }
             // What somebody else captured of an authorization is a charge to whoever knows of no authorization.
             let kind = e.kind == p.kind || (!by_engine && e.status == p.state);
-            if !kind || (e.order, e.amount) != (order.id, order.in_currency(p.amount)) {
+            if !kind || (e.order, e.asked) != (order.id, order.in_currency(p.amount)) {
                 mismatch("the provider knows another request");
+            }
+            let moves = matches!(p.state, OperationState::Authorized | OperationState::Captured | OperationState::Refunded);
+            if moves && e.amount != order.in_currency(p.settled) {
+                mismatch("the provider moved another amount");
             }
             let agree = match e.status {
                 OperationState::Declined => matches!(p.state, OperationState::Declined | OperationState::Failed),
+                // Given up after it had been declined: nothing came of it either way.
+                OperationState::Voided => matches!(p.state, OperationState::Voided | OperationState::Declined),
                 // What is used up is as good as given up.
                 OperationState::Authorized if p.state == OperationState::Voided => {
                     world.payments.rest(e.key, OperationKind::Capture) == 0
@@ -140,10 +191,10 @@ fn check_shelves(world: &World, order: &Order, holds: &[LedgerHold]) {
     let mut units: BTreeMap<&str, (u32, u32)> = BTreeMap::new();
     for line in &order.lines {
         let (least, most) = units.entry(line.sku.as_str()).or_default();
-        let kept = line.quantity - line.counters.cancelled;
-        let left = if line.requires_shipping { line.counters.shipped } else { kept };
-        *least += left.saturating_sub(line.counters.restocked);
-        *most += kept.saturating_sub(line.counters.restocked);
+        let c = line.counters;
+        let kept = if order.lifecycle == Lifecycle::Completed { c.shipped } else { line.quantity - c.cancelled };
+        *least += (c.shipped + c.lost).saturating_sub(c.restocked);
+        *most += (kept + c.lost).saturating_sub(c.restocked);
     }
     let live = matches!(order.lifecycle, Lifecycle::Confirmed | Lifecycle::Completed);
     let stuck = |reason| order.has_attention(reason);
@@ -152,7 +203,8 @@ fn check_shelves(world: &World, order: &Order, holds: &[LedgerHold]) {
         stuck(AttentionReason::ReleaseRefused) || stuck(AttentionReason::StockLost) || stuck(AttentionReason::SuspectHold);
     let excused = excused || lock(&world.oracle).lost.values().any(|o| *o == order.id);
     for (sku, (least, most)) in units {
-        let (least, most) = if live { (least, most) } else { (0, 0) };
+        // What was lost on the way is gone, whatever became of the order.
+        let (least, most) = if live { (least, most) } else { (least, least) };
         let committed: u32 = holds.iter().filter(|h| h.order == order.id && h.sku.as_str() == sku).map(|h| h.committed).sum();
         if !(least..=most).contains(&committed) && !excused {
             world.breach(

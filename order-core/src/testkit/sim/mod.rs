@@ -6,6 +6,7 @@
 //!
 //! In the manner of FoundationDB's simulation (Zhou et al., SIGMOD 2021).
 
+mod bank;
 mod clients;
 mod config;
 mod coverage;
@@ -14,11 +15,13 @@ mod dice;
 mod faults;
 mod fixture;
 mod follower;
+mod keys;
 mod ledgers;
 mod moments;
 mod operators;
 mod oracle;
 mod provider;
+mod reports;
 mod rest;
 mod store;
 mod world;

@@ -1,5 +1,8 @@
 //! What must hold at the moment something happens, looked at on the order as the journal gives it then.
 
+use std::collections::HashSet;
+
+use super::ledgers::provider_has;
 use super::world::World;
 use crate::audit::Breach;
 use crate::order::{
@@ -9,15 +12,19 @@ use crate::policy::BeforeLapse;
 
 /// What happened to the order before that it cannot know of.
 #[derive(Clone, Copy)]
-pub(super) struct Past {
+pub(super) struct Past<'a> {
     /// Its cancellation was answered.
     pub cancelled: bool,
     /// The inventory lost a hold of it.
     pub lost: bool,
+    /// A provider has said what is not so of its payments, and not yet what is.
+    pub misled: bool,
+    /// What moved outside the engine and was heard of, by the provider's names for it.
+    pub heard: &'a HashSet<String>,
 }
 
 /// Judges a row by the order just after it.
-pub(super) fn check_row(world: &World, order: &Order, row: &JournalRow, past: Past, breaches: &mut Vec<Breach>) {
+pub(super) fn check_row(world: &World, order: &Order, row: &JournalRow, past: Past<'_>, breaches: &mut Vec<Breach>) {
     let mut wrong = |invariant, what: String| {
         let detail = format!("order {} row {} {}: {what}", order.id, row.seq, row.event.name());
         breaches.push(Breach { invariant, detail });
@@ -36,15 +43,20 @@ pub(super) fn check_row(world: &World, order: &Order, row: &JournalRow, past: Pa
             let needed = order.due_when_shipped(|l| l.counters.shipped);
             let there = match order.terms {
                 PaymentTerms::Confirm => paid,
-                PaymentTerms::Shipment => order.secured(),
+                PaymentTerms::Shipment => order.secured(row.at),
                 PaymentTerms::Invoice | PaymentTerms::Delivery => needed,
             };
             if there < needed {
                 wrong("I5", format!("{needed} are needed for what has left, {there} are there"));
             }
+            if let Some(there) = provider_has(world, order, row.at, past)
+                && there < needed
+            {
+                wrong("I31", format!("{needed} are needed for what has left, the provider has {there}"));
+            }
             for LineUnits { line, .. } in order.shipment(*n).map_or(&[][..], |s: &Shipment| &s.lines) {
                 let Some(sku) = order.line(*line).map(|l| &l.sku) else { continue };
-                let left = |l: &crate::order::Line| l.counters.shipped.saturating_sub(l.counters.restocked);
+                let left = |l: &crate::order::Line| (l.counters.shipped + l.counters.lost).saturating_sub(l.counters.restocked);
                 let needed: u32 = order.lines.iter().filter(|l| l.sku == *sku).map(left).sum();
                 let there: u32 = world.inventory.with_ledger(|holds| {
                     holds.iter().filter(|h| h.order == order.id && h.sku == *sku).map(|h| h.held + h.committed).sum()
@@ -57,17 +69,25 @@ pub(super) fn check_row(world: &World, order: &Order, row: &JournalRow, past: Pa
         Event::PaymentPlanned { kind: OperationKind::Refund, .. } if disputed => {
             wrong("I5", "a dispute is open".into());
         }
+        Event::PaymentPlanned { kind: OperationKind::Refund, .. } => {
+            let needed = if order.terms == PaymentTerms::Shipment { order.due() } else { order.owed() };
+            if let Some(there) = provider_has(world, order, row.at, past)
+                && there < needed
+            {
+                wrong("I32", format!("{needed} are due, and the refund leaves {there} of what the provider has"));
+            }
+        }
         Event::PaymentPlanned { kind: OperationKind::Capture, .. } => {
             let early = world.config.policy.before_lapse == BeforeLapse::Capture;
             let most = if early { order.owed() } else { order.due() };
-            if paid + capturing > most {
+            if paid + capturing > most.max(0) {
                 wrong("I5", format!("{most} are due, {paid} are paid and {capturing} on their way with it"));
             }
         }
         Event::EditApplied { .. } if order.edits.last().is_some_and(|e| e.due > 0) => {
             let there = match order.terms {
                 PaymentTerms::Confirm => paid,
-                PaymentTerms::Shipment => order.secured(),
+                PaymentTerms::Shipment => order.secured(row.at),
                 PaymentTerms::Invoice | PaymentTerms::Delivery => order.owed(),
             };
             if there < order.owed() {

@@ -7,24 +7,25 @@ use std::time::Duration;
 
 use futures_util::future::join;
 
+use super::bank::refund_by_hand;
 use super::coverage::name_of;
 use super::customers::{expect, retry};
 use super::dice::Table;
 use super::fixture::METHODS;
-use super::provider::refund_by_hand;
+use super::keys::KeyWatch;
 use super::world::{Manager, World, short};
 use crate::error::{Error, ErrorKind};
 use crate::ids::{IdempotencyKey, Name, OrderId};
 use crate::machine::{Command, Finding, HoldOutcome, Purpose, closing_key, key};
-use crate::manager::{CommandOptions, Principal};
+use crate::manager::{Answered, CommandOptions, Principal};
 use crate::order::{
-    AddressType, Blocks, ClosingKind, EditState, HoldState, Lifecycle, LineCredit, LineUnits, OperationKind, OperationState,
-    Order, ReceivedUnits, ReturnState, ShipmentState, Status,
+    AddressType, AttentionReason, Blocks, ClosingKind, EditState, HoldEnd, HoldState, Lifecycle, LineCredit, LineUnits,
+    OperationKind, OperationState, Order, ReceivedUnits, ReturnState, ShipmentState, Status,
 };
-use crate::request::{EditRequest, ItemInput, LineRef};
+use crate::request::{EditRequest, ItemInput, LineRef, command_hash};
 use crate::runtime::{BoxFuture, Clock};
 use crate::testkit::executor::lock;
-use crate::testkit::services::LedgerHold;
+use crate::testkit::services::{LedgerHold, LedgerPayment};
 use crate::text::Private;
 
 /// Does something to the order, as it is seen now or, by a repeat, as it was seen long ago.
@@ -36,7 +37,7 @@ pub(super) async fn operate(world: &Arc<World>, id: OrderId) {
     match world.weighted(&doings(&order, world.chance(60))) {
         Doing::Command(make) => {
             let Some(command) = make(world, &order) else { return };
-            let key = world.chance(300).then(|| key_of(world, &command));
+            let key = world.chance(300).then(|| Keyed { key: key_of(world, &command), notes: notes_of(world, &command) });
             let expected = world.chance(100).then_some(order.version);
             if let Some(key) = &key {
                 lock(&world.oracle).asked.push((id, command.clone(), key.clone()));
@@ -77,6 +78,7 @@ fn doings(order: &Order, wild: bool) -> Table<Doing> {
     let when = |possible: bool, weight: u32| if possible || wild { weight } else { 0 };
     let is = |of: &[Lifecycle]| of.contains(&order.lifecycle);
     let shipment = |state| order.shipments.iter().any(|s| s.state == state);
+    let left = order.shipments.iter().any(|s| s.state.has_left() && s.state != ShipmentState::Shipped);
     let returned = |state| order.returns.iter().any(|r| r.state == state);
     let confirmed = is(&[L::Confirmed]);
     let to_ship = confirmed && order.lines.iter().any(|l| l.requires_shipping && l.open() > 0);
@@ -84,6 +86,7 @@ fn doings(order: &Order, wild: bool) -> Table<Doing> {
     let delivered = order.lines.iter().any(|l| l.counters.delivered > l.counters.returned);
     let over = order.lifecycle.is_terminal() || is(&[L::Completed]);
     let edit_open = order.open_edit().is_some();
+    let is_short = order.has_attention(AttentionReason::PaymentShort);
     let c = Doing::Command;
     Table::new(&[
         (when(to_ship, 6), c(plan)),
@@ -93,7 +96,12 @@ fn doings(order: &Order, wild: bool) -> Table<Doing> {
         (when(shipment(ShipmentState::Shipped), 24), c(deliver)),
         (when(shipment(ShipmentState::Shipped), 5), c(fail)),
         (when(shipment(ShipmentState::Shipped), 5), c(send_back)),
-        (when(shipment(ShipmentState::Failed) || shipment(ShipmentState::Returned), 3), c(deliver)),
+        (when(shipment(ShipmentState::Shipped), 5), c(lose)),
+        // What was taken for true of a shipment turns out otherwise.
+        (when(left, 3), c(deliver)),
+        (when(left, 1), c(fail)),
+        (when(left, 1), c(send_back)),
+        (when(left, 1), c(lose)),
         (when(confirmed, 4), c(cancel_lines)),
         (when(to_ship, 3), c(|_, _| Some(Command::CancelRest))),
         (when(confirmed, 1), c(|_, _| Some(Command::Cancel))),
@@ -119,13 +127,27 @@ fn doings(order: &Order, wild: bool) -> Table<Doing> {
         (when(over, 4), c(|_, _| Some(Command::Redact))),
         (when(is(&[L::PaymentFailed]), 14), Doing::PayAgain),
         (when(confirmed, 2), Doing::PayAgain),
+        (when(is_short, 10), Doing::PayAgain),
+        (when(is_short, 6), c(write_off)),
         (when(!order.payments.is_empty(), 1), Doing::RefundByHand),
     ])
 }
 
-/// One of few keys, so that some come back.
+/// A key, and what is written under it.
+#[derive(Clone)]
+pub(super) struct Keyed {
+    key: IdempotencyKey,
+    notes: &'static str,
+}
+
+/// One of few keys, so that some come back, and now and then for another command.
 fn key_of(world: &World, command: &Command) -> IdempotencyKey {
-    format!("{}-{}", name_of(command), world.choose(4)).parse().expect("a valid key")
+    let name = if world.chance(100) { "any" } else { name_of(command) };
+    format!("{name}-{}", world.choose(4)).parse().expect("a valid key")
+}
+
+fn notes_of(world: &World, command: &Command) -> &'static str {
+    if *command == Command::Note || world.chance(100) { "as told on the telephone" } else { "" }
 }
 
 /// Asks for something again that was asked for under a key, whatever has happened since.
@@ -136,14 +158,8 @@ async fn repeat(world: &Arc<World>) {
         (n > 0).then(|| oracle.asked[world.choose(n)].clone())
     };
     let Some((id, command, key)) = asked else { return };
-    let done = |world: &World| {
-        world.store.inspect(id, |o, journal, _| (Arc::clone(o), journal.iter().any(|r| r.command_key.as_ref() == Some(&key))))
-    };
-    let Some((order, done)) = done(world) else { return };
-    let answer = execute(world, &order, &command, Some(key.clone()), None).await;
-    if let (true, Some(Err(Error::Rejected(no)))) = (done, answer) {
-        world.breach("I24", format!("order {id}: {key} was done before, and is refused now: {no}"));
-    }
+    let Some(order) = world.store.inspect(id, |o, _, _| Arc::clone(o)) else { return };
+    execute(world, &order, &command, Some(key), None).await;
 }
 
 /// Carries a command out at some process, and checks the answer.
@@ -151,16 +167,18 @@ pub(super) async fn execute(
     world: &Arc<World>,
     order: &Order,
     command: &Command,
-    key: Option<IdempotencyKey>,
+    keyed: Option<Keyed>,
     expected_version: Option<u64>,
-) -> Option<Result<Arc<Order>, Error>> {
+) -> Option<Result<Answered, Error>> {
     let id = order.id;
     let by_customer = matches!(command, Command::Cancel | Command::CancelLines { .. } | Command::RequestReturn { .. });
     let principal = match by_customer && world.chance(500) {
         true => Principal::Customer(order.user),
         false => Principal::operator("simulated"),
     };
-    let notes = if *command == Command::Note || world.chance(100) { "as told on the telephone" } else { "" };
+    let notes = keyed.as_ref().map_or_else(|| notes_of(world, command), |k| k.notes);
+    let key = keyed.map(|k| k.key);
+    let watch = KeyWatch::new(world, id, key.as_ref(), || command_hash(command, Some(notes).filter(|n| !n.is_empty())));
     let options = CommandOptions { key, expected_version, ..CommandOptions::default() };
     let (text, sent) = (format!("{command:?}"), command.clone());
     let request = |m: Manager| -> BoxFuture<_> {
@@ -168,20 +186,28 @@ pub(super) async fn execute(
     };
     let answer = world.ask(request).await;
     world.trace(|| match &answer {
-        Some(Ok(after)) => format!("{} {text}: {} at version {}", short(id), after.statuses.status, after.version),
+        Some(Ok(Answered { order, .. })) => {
+            format!("{} {text}: {} at version {}", short(id), order.statuses.status, order.version)
+        }
         Some(Err(e)) => format!("{} {text}: {e}", short(id)),
         None => format!("{} {text}: no answer", short(id)),
     });
+    if let (Some(watch), Some(answer)) = (watch, &answer) {
+        watch.judge(world, answer.as_ref().map(|a| a.repeats));
+    }
     match &answer {
-        Some(Ok(after)) => {
+        Some(Ok(Answered { order: after, .. })) => {
             world.seen(after);
+            if *command == Command::Cancel && !matches!(after.lifecycle, Lifecycle::Cancelling | Lifecycle::Cancelled) {
+                world.breach("I25", format!("cancelling {id} was answered with {}", after.lifecycle));
+            }
             lock(&world.coverage).command(name_of(command), true);
             if matches!(command, Command::Cancel | Command::SetStatus { status: Status::Cancelled }) {
                 lock(&world.oracle).cancelled.insert(id);
             }
         }
         Some(Err(e)) => {
-            expect(world, e, &[ErrorKind::Rejected, ErrorKind::Conflict]);
+            expect(world, e, &[ErrorKind::Rejected, ErrorKind::Conflict, ErrorKind::KeyReused]);
             lock(&world.coverage).command(name_of(command), false);
         }
         None => {}
@@ -233,18 +259,29 @@ fn ship_planned(world: &World, order: &Order) -> Option<Command> {
     Some(Command::Ship { shipment, lines: Vec::new(), carrier: Some("Carrier".into()), tracking: None })
 }
 
+/// One of the order's shipments that have left: mostly one that is on its way, now and then one of which something else was
+/// taken for true.
+fn sent(world: &World, order: &Order) -> Option<u32> {
+    const LEFT: [ShipmentState; 5] =
+        [ShipmentState::Shipped, ShipmentState::Delivered, ShipmentState::Failed, ShipmentState::Lost, ShipmentState::Returned];
+    let on_its_way = order.shipments.iter().any(|s| s.state == ShipmentState::Shipped) && !world.chance(100);
+    shipment_in(world, order, if on_its_way { &LEFT[..1] } else { &LEFT })
+}
+
 fn deliver(world: &World, order: &Order) -> Option<Command> {
-    let late = [ShipmentState::Shipped, ShipmentState::Failed, ShipmentState::Returned];
-    let states = if world.chance(100) { &late[..] } else { &late[..1] };
-    Some(Command::Deliver { shipment: shipment_in(world, order, states).filter(|_| world.chance(700)) })
+    Some(Command::Deliver { shipment: sent(world, order).filter(|_| world.chance(700)) })
 }
 
 fn fail(world: &World, order: &Order) -> Option<Command> {
-    shipment_in(world, order, &[ShipmentState::Shipped]).map(|shipment| Command::FailShipment { shipment })
+    sent(world, order).map(|shipment| Command::FailShipment { shipment })
+}
+
+fn lose(world: &World, order: &Order) -> Option<Command> {
+    sent(world, order).map(|shipment| Command::LoseShipment { shipment })
 }
 
 fn send_back(world: &World, order: &Order) -> Option<Command> {
-    shipment_in(world, order, &[ShipmentState::Shipped]).map(|shipment| Command::ReturnToSender { shipment })
+    sent(world, order).map(|shipment| Command::ReturnToSender { shipment })
 }
 
 fn cancel_shipment(world: &World, order: &Order) -> Option<Command> {
@@ -262,6 +299,11 @@ fn part_of(world: &World, amount: i64) -> i64 {
 
 fn credit(world: &World, order: &Order) -> Option<Command> {
     Some(Command::Credit { amount: part_of(world, order.owed()) })
+}
+
+fn write_off(world: &World, order: &Order) -> Option<Command> {
+    let amount = world.chance(400).then(|| part_of(world, order.short(world.runtime.now())));
+    Some(Command::WriteOff { amount })
 }
 
 fn credit_lines(world: &World, order: &Order) -> Option<Command> {
@@ -299,8 +341,8 @@ fn place_hold(world: &World, _: &Order) -> Option<Command> {
     let until = world.pick(&[None, Some(Duration::from_secs(2)), Some(Duration::from_secs(900))]);
     Some(Command::PlaceHold {
         kind: world.pick(&HOLDS).parse().expect("a valid name"),
-        blocks: world.pick(&[Blocks::Confirm, Blocks::Capture, Blocks::Ship]),
-        until: until.map(|d| world.runtime.now().after(d)),
+        blocks: world.pick(&[None, Some(Blocks::Confirm), Some(Blocks::Capture), Some(Blocks::Ship)]),
+        until: until.map(HoldEnd::After),
     })
 }
 
@@ -334,7 +376,7 @@ async fn readdress(world: &Arc<World>, order: &Order) {
     };
     match world.ask(request).await {
         Some(Ok(after)) => {
-            world.seen(&after);
+            world.seen(&after.order);
             lock(&world.coverage).command("ChangeAddress", true);
         }
         Some(Err(e)) => expect(world, &e, &[ErrorKind::Rejected]),
@@ -366,34 +408,42 @@ async fn edit(world: &Arc<World>, order: &Order) {
         request.payment_method = Some(METHODS[world.choose(METHODS.len())].into());
     }
     request.payment_token = Some("tok_edit".into());
-    let key = world.chance(300).then(|| format!("edit-{}", world.choose(2)).parse().expect("a valid key"));
+    let key = world.chance(300).then(|| format!("edit-{}", world.choose(4)).parse().expect("a valid key"));
     let options = CommandOptions { key, expected_version: world.chance(100).then_some(order.version), ..Default::default() };
     let principal = Principal::Customer(order.user);
     let dry = world.chance(150);
+    let watch = match request.validate() {
+        Ok(valid) if !dry => KeyWatch::new(world, id, options.key.as_ref(), || valid.request_hash()),
+        _ => None,
+    };
     let asked = request.clone();
     let sent = |m: Manager| -> BoxFuture<_> {
         Box::pin(async move {
             if dry {
-                return m.preview_edit(&principal, id.into(), &asked).await.map(|p| (p.before, None));
+                return m.preview_edit(&principal, id.into(), &asked).await.map(|p| (p.before, None, None));
             }
-            m.edit(&principal, id.into(), options, asked).await.map(|a| (a.order, Some(a.state)))
+            m.edit(&principal, id.into(), options, asked).await.map(|a| (a.order, Some(a.state), a.repeats))
         })
     };
     let answer = world.ask(sent).await;
     world.trace(|| match &answer {
-        Some(Ok((after, state))) => format!("{} {request:?}: {state:?} at version {}", short(id), after.version),
+        Some(Ok((after, state, _))) => format!("{} {request:?}: {state:?} at version {}", short(id), after.version),
         Some(Err(e)) => format!("{} {request:?}: {e}", short(id)),
         None => format!("{} {request:?}: no answer", short(id)),
     });
+    if let (Some(watch), Some(answer)) = (watch, &answer) {
+        watch.judge_edit(world, answer.as_ref().map(|(.., repeats)| *repeats));
+    }
     match answer {
-        Some(Ok((after, state))) => {
+        Some(Ok((after, state, _))) => {
             world.seen(&after);
             if state.is_some_and(|s| s != EditState::Discarded) {
                 lock(&world.coverage).command("Edit", true);
             }
         }
         Some(Err(e)) => {
-            expect(world, &e, &[ErrorKind::Rejected, ErrorKind::Conflict, ErrorKind::Invalid, ErrorKind::NotFound]);
+            let kinds = [ErrorKind::Rejected, ErrorKind::Conflict, ErrorKind::Invalid, ErrorKind::NotFound, ErrorKind::KeyReused];
+            expect(world, &e, &kinds);
             lock(&world.coverage).command("Edit", false);
         }
         None => {}
@@ -432,18 +482,26 @@ pub(super) fn resolve(world: &World, order: &Order) -> Option<Command> {
         }
         if let Some(c) = r.closing.filter(|c| c.unknown) {
             let purpose = if c.kind == ClosingKind::Commit { Purpose::Commit } else { Purpose::Release };
-            let done = there
-                .is_some_and(|h| if c.committed { h.committed + c.units == r.committed } else { h.held + c.units == r.held() });
+            // By the number that nothing else moves: what is no longer held may have lapsed.
+            let done = there.is_some_and(|h| match c.kind {
+                ClosingKind::Commit => h.committed == r.committed + c.units,
+                ClosingKind::Release if c.committed => h.committed + c.units == r.committed,
+                ClosingKind::Release => h.held + c.units == r.held(),
+            });
             if done && !late(closing_key(order.id, purpose, r.n, c.serial)) {
                 findings.push(Finding::Closing { n: r.n, done: true });
             }
         }
     }
-    for p in order.payments.iter().filter(|p| p.is_attempt()) {
-        use OperationState::{ActionRequired, Authorized, Captured, Declined, Pending, Unknown};
-        let report = world.payments.report(key(order.id, Purpose::Payment, p.n));
-        let Some(report) = report.filter(|_| matches!(p.state, Pending | ActionRequired | Unknown)) else { continue };
-        if matches!(report.status, Authorized | Captured | Declined) {
+    for p in order.payments.iter().filter(|p| p.is_attempt() || p.verification.is_due()) {
+        use OperationState::{ActionRequired, Authorized, Captured, Declined, Pending, Refunded, Unknown, Voided};
+        let under = key(order.id, Purpose::Payment, p.n);
+        let by_name = |e: &&LedgerPayment| e.outside && p.reference.as_ref().is_some_and(|r| r.as_str() == e.reference);
+        let made_outside = || world.payments.with_ledger(|l| l.iter().find(by_name).map(|e| e.key));
+        let report = world.payments.report(under).or_else(|| world.payments.report(made_outside()?));
+        let asked_for = matches!(p.state, Pending | ActionRequired | Unknown) || p.verification.is_due();
+        let Some(report) = report.filter(|_| asked_for) else { continue };
+        if matches!(report.status, Authorized | Captured | Declined | Voided | Refunded) {
             let (status, amount) = (report.status, report.amount.minor);
             findings.push(Finding::Payment { n: p.n, status, amount, reference: Some(report.reference) });
         }

@@ -6,12 +6,13 @@ use std::time::Duration;
 use uuid::Uuid;
 
 use super::moments::{Past, check_row};
+use super::operators::Keyed;
 use super::world::{World, short};
 use crate::audit::{Replay, check_records};
-use crate::ids::{Fence, IdempotencyKey, OrderId, UserId};
+use crate::ids::{Fence, OrderId, UserId};
 use crate::machine::{Command, PaymentReport, Purpose, closing_key, key, next};
 use crate::number::OrderNumber;
-use crate::order::{Event, Op};
+use crate::order::{Event, Op, OperationKind, OperationState, Order, PaymentOperation, UnmatchedPayment};
 use crate::runtime::Runtime;
 use crate::store::Tries;
 use crate::testkit::executor::{ProcessId, lock};
@@ -43,13 +44,17 @@ pub(super) struct Oracle {
     /// Holds of which a process was told that they exist, by the process and the inventory's name for the hold.
     pub told: Vec<(ProcessId, OrderId, String)>,
     /// Commands that were asked for under a key, to be asked for again.
-    pub asked: Vec<(OrderId, Command, IdempotencyKey)>,
+    pub asked: Vec<(OrderId, Command, Keyed)>,
     /// Holds that the inventory lost, by its names for them.
     pub lost: HashMap<String, OrderId>,
     /// How many disputes there were.
     pub disputes: usize,
     /// Orders whose cancellation was answered.
     pub cancelled: HashSet<OrderId>,
+    /// What moved outside the engine, by the provider's names for it, and was said to have been heard of.
+    pub heard: HashSet<String>,
+    /// Operations of which a provider has said what is not so, and not yet what is.
+    pub misled: HashSet<(OrderId, Uuid)>,
 }
 
 #[derive(Default)]
@@ -66,6 +71,15 @@ pub(super) enum Intent {
     Op(Op),
     /// The reservation, and which of its closings.
     Closing(u32, u32),
+}
+
+/// Whether a refund that was kept because it fitted nothing names a payment that is known by now.
+fn is_known(order: &Order, kept: &UnmatchedPayment) -> bool {
+    let on_its_way = |p: &PaymentOperation| p.kind == OperationKind::Refund && p.state.is_open();
+    kept.status == OperationState::Refunded
+        && kept.currency == order.currency
+        && kept.parent.as_ref().is_some_and(|name| order.payments.iter().any(|p| p.reference.as_ref() == Some(name)))
+        && !order.payments.iter().any(on_its_way)
 }
 
 impl Oracle {
@@ -90,8 +104,9 @@ impl Oracle {
             self.claimed(host, id, fence, until);
         }
         let mut breaches = Vec::new();
-        let Oracle { orders, numbers, cancelled, lost, .. } = self;
-        let past = Past { cancelled: cancelled.contains(&id), lost: lost.values().any(|o| *o == id) };
+        let Oracle { orders, numbers, cancelled, lost, heard, misled, .. } = self;
+        let misled = misled.iter().any(|(order, _)| *order == id);
+        let past = Past { cancelled: cancelled.contains(&id), lost: lost.values().any(|o| *o == id), misled, heard };
         let watched = orders.entry(id).or_default();
         world.store.inspect(id, |order, journal, item| {
             let rows = journal.get(rows).unwrap_or_default();
@@ -124,11 +139,16 @@ impl Oracle {
             }
             world.note(order.version << 8 | order.lifecycle as u64);
             if item.is_none() {
-                let left = next(order, &Tries::default(), &world.env(now));
+                // On the order's own time: whoever worked it may have been ahead of the true time.
+                let left = next(order, &Tries::default(), &world.env(now.max(order.updated_at)));
                 if !left.is_done() {
                     let detail = format!("order {id} has no work item, but is not done: {left:?}");
                     breaches.push(crate::audit::Breach { invariant: "I12", detail });
                 }
+            }
+            if let Some(kept) = order.unmatched.iter().find(|u| is_known(order, u)) {
+                let detail = format!("order {id} keeps {kept:?} as unmatched, and knows what it names");
+                breaches.push(crate::audit::Breach { invariant: "I34", detail });
             }
             let owner = *numbers.entry(order.number).or_insert(id);
             if owner != id {

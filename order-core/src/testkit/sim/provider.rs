@@ -5,12 +5,14 @@ use std::time::Duration;
 
 use uuid::Uuid;
 
+use super::bank::{dispute, move_outside};
+use super::reports::check_report;
 use super::world::{World, short};
 use crate::ids::OrderId;
-use crate::machine::{DisputeReport, PaymentReport};
+use crate::machine::PaymentReport;
 use crate::manager::Principal;
-use crate::money::Minor;
-use crate::order::{DisputeState, OperationKind, OperationState};
+use crate::money::Currency;
+use crate::order::{OperationKind, OperationState};
 use crate::testkit::executor::lock;
 
 /// What the provider does about an attempt that has just reached it.
@@ -25,65 +27,106 @@ pub(super) fn provider(world: &Arc<World>, order: OrderId, attempt: Uuid) {
     if !first || world.is_calm() {
         return;
     }
+    if world.chance(world.config.lies) {
+        mislead(world, order, attempt);
+    }
     let world = Arc::clone(world);
     match report.status {
         OperationState::Pending | OperationState::ActionRequired => {
             let after = world.pick(&[Duration::from_millis(2), Duration::from_secs(3), MINUTE * 14, MINUTE * 40]);
-            world.clone().outside_task(async move {
-                world.runtime.timer(after).await;
-                let success = world.chance(600);
-                settle(&world, order, attempt, success).await;
-            });
-        }
-        OperationState::Declined if world.chance(80) => world.clone().outside_task(async move {
-            // What was declined is captured after all: the provider says so until it is heard.
-            world.runtime.timer(world.pick(&[Duration::from_secs(2), MINUTE * 20])).await;
-            if let Some(report) = world.payments.capture_late(attempt) {
-                world.trace(|| format!("the provider captures {attempt} after all"));
-                lock(&world.oracle).reports.push((order, report.clone()));
-                while !deliver(&world, order, report.clone()).await {
-                    world.runtime.timer(Duration::from_secs(20)).await;
-                }
+            // Some payments never come.
+            if world.chance(850) {
+                world.clone().outside_task(async move {
+                    world.runtime.timer(after).await;
+                    let success = world.chance(600);
+                    settle(&world, order, attempt, success).await;
+                });
             }
-        }),
-        OperationState::Captured if world.chance(100) => world.clone().outside_task(async move {
-            deliver(&world, order, report).await;
-        }),
+        }
+        OperationState::Declined if world.chance(80) => late_money(&world, order, attempt),
+        OperationState::Captured | OperationState::Authorized => {
+            if world.chance(100) {
+                world.clone().outside_task(async move {
+                    world.runtime.timer(world.pick(&[Duration::ZERO, Duration::from_millis(2), MINUTE * 3])).await;
+                    deliver(&world, order, report).await;
+                });
+            } else if world.chance(world.config.voices) {
+                world.clone().outside_task(async move { speak(&world, order, attempt).await });
+            }
+        }
         _ => {}
     }
 }
 
-/// What has been said of an operation, to be said again.
-pub(super) fn said(world: &World, order: OrderId, key: Uuid) {
+/// A bank or a dashboard speaks of a payment, whoever knows of it by then.
+async fn speak(world: &Arc<World>, order: OrderId, attempt: Uuid) {
+    world.runtime.timer(world.pick(&[Duration::ZERO, Duration::from_secs(1), MINUTE])).await;
+    if world.chance(500) { move_outside(world, order, Some(attempt)) } else { dispute(world, order, Some(attempt)) }
+}
+
+/// What was declined, or given up, is captured after all: the provider says so until it is heard.
+fn late_money(world: &Arc<World>, order: OrderId, attempt: Uuid) {
+    let world = Arc::clone(world);
+    world.clone().outside_task(async move {
+        world.runtime.timer(world.pick(&[Duration::from_secs(2), MINUTE * 20])).await;
+        if let Some(report) = world.payments.capture_late(attempt) {
+            world.trace(|| format!("the provider captures {attempt} after all"));
+            lock(&world.oracle).reports.push((order, report.clone()));
+            while !deliver(&world, order, report.clone()).await {
+                world.runtime.timer(Duration::from_secs(20)).await;
+            }
+        }
+    });
+}
+
+/// A follow-up has reached the provider: what it may say of it again; and what was given up may come in all the same.
+pub(super) fn followed_up(world: &Arc<World>, order: OrderId, key: Uuid, parent: Uuid, kind: OperationKind) {
     let Some(report) = world.payments.report(key) else { return };
-    let mut oracle = lock(&world.oracle);
-    if !oracle.reports.iter().any(|(_, r)| r.key == Some(key)) {
-        oracle.reports.push((order, report));
+    let first = {
+        let mut oracle = lock(&world.oracle);
+        let first = !oracle.reports.iter().any(|(_, r)| r.key == Some(key));
+        if first {
+            oracle.reports.push((order, report));
+        }
+        first
+    };
+    if !first || world.is_calm() {
+        return;
+    }
+    if kind == OperationKind::Void && world.chance(30) {
+        late_money(world, order, parent);
+    } else if world.chance(world.config.lies) {
+        mislead(world, order, key);
     }
 }
 
-const MINUTE: Duration = Duration::from_secs(60);
+pub(super) const MINUTE: Duration = Duration::from_secs(60);
 
 /// Decides a pending attempt, and reports it never, once or twice.
 async fn settle(world: &Arc<World>, order: OrderId, attempt: Uuid, success: bool) {
     let Some(report) = world.payments.settle(attempt, success) else { return };
     world.trace(|| format!("the provider settles {} of {}: {}", report.reference, short(order), report.status));
     lock(&world.oracle).reports.push((order, report.clone()));
+    if success && !world.is_calm() && world.chance(world.config.voices) {
+        return speak(world, order, attempt).await;
+    }
     for _ in 0..world.pick(&[0, 1, 1, 2]) {
         deliver(world, order, report.clone()).await;
         world.runtime.timer(world.pick(&[Duration::ZERO, Duration::from_secs(7)])).await;
     }
 }
 
-/// Decides everything that is still pending; reports some of it.
+/// Decides most of what is still pending, and reports some of it. The rest never comes.
 pub(super) async fn settle_everything(world: &Arc<World>) {
     let open: Vec<(OrderId, Uuid)> = world.payments.with_ledger(|ledger| {
         let open = |s| matches!(s, OperationState::Pending | OperationState::ActionRequired);
         ledger.iter().filter(|p| open(p.status)).map(|p| (p.order, p.key)).collect()
     });
     for (order, attempt) in open {
-        let success = world.chance(500);
-        settle(world, order, attempt, success).await;
+        if world.chance(700) {
+            let success = world.chance(500);
+            settle(world, order, attempt, success).await;
+        }
     }
 }
 
@@ -97,11 +140,20 @@ pub(super) async fn deliver(world: &Arc<World>, order: OrderId, report: PaymentR
         (None, OperationState::Captured) => "payment made outside",
         (_, status) => status.as_str(),
     });
+    let before = world.store.inspect(order, |o, _, _| Arc::clone(o));
     let principal = Principal::Service("payments".into());
-    let heard = world.ask(|m| Box::pin(async move { m.record_payment(&principal, order.into(), report).await })).await;
+    let told = report.clone();
+    let heard = world.ask(|m| Box::pin(async move { m.record_payment(&principal, order.into(), told).await })).await;
     match heard {
         Some(Ok(after)) => {
-            lock(&world.oracle).answered(after.id, after.version);
+            {
+                let mut oracle = lock(&world.oracle);
+                oracle.answered(after.id, after.version);
+                oracle.heard.insert(report.reference.to_string());
+            }
+            if let Some(before) = before {
+                check_report(world, &before, &report);
+            }
             true
         }
         Some(Err(e)) => {
@@ -114,153 +166,56 @@ pub(super) async fn deliver(world: &Arc<World>, order: OrderId, report: PaymentR
     }
 }
 
-/// Moves money of an order without the engine: sends some back, captures, or pays what is not charged.
-pub(super) async fn move_outside(world: &Arc<World>, order: OrderId) {
-    let Some((kind, parent, most)) = movable(world, order) else { return };
-    let minor = world.pick(&[most, most / 2, 1]).max(1);
-    let amount = crate::money::Money::new(minor, crate::money::Currency::USD);
-    let Some(report) = world.payments.move_outside(order, kind, parent, amount, None) else { return };
-    world.trace(|| format!("somebody makes a {kind} of {amount} for {} outside: {}", short(order), report.reference));
-    tell_until_heard(world, order, report);
-}
-
-/// What can be moved of an order's money from outside: how, of which operation, and how much at the most.
-fn movable(world: &World, order: OrderId) -> Option<(OperationKind, Option<Uuid>, Minor)> {
-    let later = world.store.inspect(order, |o, _, _| {
-        use crate::order::PaymentTerms::{Delivery, Invoice};
-        (matches!(o.terms, Invoice | Delivery) && o.lifecycle.is_live()).then(|| o.owed() - o.money().captured)
-    });
-    let mut ways: Vec<(OperationKind, Option<Uuid>, Minor)> = Vec::new();
-    ways.extend(later.flatten().filter(|owed| *owed > 0).map(|owed| (OperationKind::Charge, None, owed)));
-    let taken: Vec<(Uuid, OperationState)> =
-        world.payments.with_ledger(|l| l.iter().filter(|p| p.order == order).map(|p| (p.key, p.status)).collect());
-    for (key, status) in taken {
-        let kind = match status {
-            OperationState::Captured => OperationKind::Refund,
-            OperationState::Authorized => OperationKind::Capture,
-            _ => continue,
-        };
-        let rest = world.payments.rest(key, kind);
-        if rest > 0 {
-            ways.push((kind, Some(key), rest));
+/// A callback about an operation that says what is not so, and later, until it is heard, one that says what is.
+fn mislead(world: &Arc<World>, order: OrderId, key: Uuid) {
+    use OperationState as S;
+    let Some(mut lie) = world.payments.report(key) else { return };
+    match lie.status {
+        S::Pending | S::ActionRequired | S::Declined => {
+            let kind = world.payments.with_ledger(|l| l.iter().find(|e| e.key == key).map(|e| e.kind));
+            lie.status = if kind == Some(OperationKind::Authorize) { S::Authorized } else { S::Captured };
         }
+        S::Authorized => lie.status = world.pick(&[S::Captured, S::Voided, S::Declined]),
+        S::Captured => match world.choose(4) {
+            0 => lie.status = S::Declined,
+            1 => lie.amount.minor += 1,
+            2 => lie.amount.minor = (lie.amount.minor / 2).max(1),
+            _ => lie.amount.currency = euro(),
+        },
+        S::Refunded => match world.choose(2) {
+            0 => lie.amount.minor += 1,
+            _ => lie.amount.currency = euro(),
+        },
+        _ => return,
     }
-    (!ways.is_empty()).then(|| ways[world.choose(ways.len())])
-}
-
-/// What has moved must be heard of in the end; perhaps twice.
-fn tell_until_heard(world: &Arc<World>, order: OrderId, report: PaymentReport) {
+    lock(&world.oracle).misled.insert((order, key));
     let world = Arc::clone(world);
     world.clone().outside_task(async move {
-        world.runtime.timer(world.pick(&[Duration::ZERO, Duration::from_secs(3), MINUTE * 20])).await;
-        for _ in 0..world.pick(&[1, 1, 2]) {
-            while !deliver(&world, order, report.clone()).await {
+        world.runtime.timer(world.pick(&[Duration::ZERO, Duration::from_millis(2), Duration::from_secs(5)])).await;
+        let heard = deliver(&world, order, lie).await;
+        world.runtime.timer(world.pick(&[Duration::from_secs(3), MINUTE * 5, MINUTE * 45])).await;
+        // Whoever took it for decided has stopped asking.
+        let _ = world.payments.settle(key, false);
+        // A callback that nobody acknowledged may be taken in after the one that puts it right.
+        for _ in 0..if heard { 1 } else { 2 } {
+            while let Some(truth) = world.payments.report(key) {
+                if deliver(&world, order, truth).await {
+                    break;
+                }
                 world.runtime.timer(Duration::from_secs(20)).await;
             }
+            world.runtime.timer(if heard { Duration::ZERO } else { MINUTE * 5 }).await;
         }
+        lock(&world.oracle).misled.remove(&(order, key));
     });
 }
 
-/// A bank questions a payment of the order, and decides after a while.
-pub(super) fn dispute(world: &Arc<World>, order: OrderId) {
-    let taken: Vec<(Uuid, String)> = world.payments.with_ledger(|l| {
-        let of = l.iter().filter(|p| p.order == order && p.status == OperationState::Captured);
-        of.map(|p| (p.key, p.reference.clone())).collect()
-    });
-    let Some((key, payment)) = taken.get(world.choose(taken.len())).cloned() else { return };
-    let most = world.payments.rest(key, OperationKind::Refund);
-    if most == 0 {
-        return;
-    }
-    let name = {
-        let mut oracle = lock(&world.oracle);
-        oracle.disputes += 1;
-        format!("dsp-{}", oracle.disputes)
-    };
-    let minor = world.pick(&[most, most / 2]).max(1);
-    let report = DisputeReport {
-        reference: name.parse().expect("a valid reference"),
-        payment: payment.parse().ok().filter(|_| world.chance(700)),
-        state: DisputeState::Open,
-        amount: crate::money::Money::new(minor, crate::money::Currency::USD),
-    };
-    let world = Arc::clone(world);
-    world.clone().outside_task(async move {
-        // Sometimes all that is heard is how it ended.
-        if world.chance(800) {
-            tell_dispute(&world, order, report.clone()).await;
-        }
-        world.runtime.timer(world.pick(&[Duration::from_secs(2), MINUTE * 20, MINUTE * 60])).await;
-        let amount = report.amount.minor.min(world.payments.rest(key, OperationKind::Refund));
-        let amount = crate::money::Money::new(amount, report.amount.currency);
-        let lost = amount.minor > 0 && world.chance(500);
-        let report = if lost {
-            world.payments.move_outside(order, OperationKind::Refund, Some(key), amount, Some(&name));
-            DisputeReport { state: DisputeState::Lost, amount, ..report }
-        } else {
-            DisputeReport { state: DisputeState::Won, ..report }
-        };
-        for _ in 0..world.pick(&[1, 1, 2]) {
-            while !tell_dispute(&world, order, report.clone()).await {
-                world.runtime.timer(Duration::from_secs(20)).await;
-            }
-        }
-    });
+/// A currency in which nobody pays here.
+pub(super) fn euro() -> Currency {
+    "EUR".parse().expect("a currency")
 }
 
-async fn tell_dispute(world: &Arc<World>, order: OrderId, report: DisputeReport) -> bool {
-    world.trace(|| format!("the bank says {} {} {} for {}", report.state, report.amount, report.reference, short(order)));
-    lock(&world.coverage).fact(match report.state {
-        DisputeState::Open => "dispute opened",
-        DisputeState::Won => "dispute won",
-        DisputeState::Lost => "dispute lost",
-    });
-    let principal = Principal::Service("payments".into());
-    let heard = world.ask(|m| Box::pin(async move { m.record_dispute(&principal, order.into(), report).await })).await;
-    match heard {
-        Some(Ok(after)) => {
-            lock(&world.oracle).answered(after.id, after.version);
-            true
-        }
-        Some(Err(e)) => {
-            if !e.is_retryable() {
-                world.breach("I6", format!("a report of a dispute on {order} was refused: {e}"));
-            }
-            false
-        }
-        None => false,
-    }
-}
-
-/// Sends back by hand what came in outside the engine and is not owed. Whether there was anything.
-pub(super) fn refund_by_hand(world: &Arc<World>, order: &crate::order::Order) -> bool {
-    let money = order.money();
-    let mut excess = money.captured - money.refunded - money.refunding - order.claimed();
-    let mut any = false;
-    // Of what came in outside first; but what the order takes for one payment may have gone from another.
-    let mut taken: Vec<(bool, Uuid, String)> = world.payments.with_ledger(|l| {
-        let of = l.iter().filter(|p| p.order == order.id && p.status == OperationState::Captured);
-        of.map(|p| (!p.outside, p.key, p.reference.clone())).collect()
-    });
-    taken.sort_by_key(|(own, ..)| *own);
-    for (_, key, reference) in taken {
-        let amount = excess.min(world.payments.rest(key, OperationKind::Refund));
-        if amount <= 0 {
-            continue;
-        }
-        if let Some(report) =
-            world.payments.move_outside(order.id, OperationKind::Refund, Some(key), order.in_currency(amount), None)
-        {
-            world.trace(|| format!("somebody sends {amount} of {reference} back by hand for {}", short(order.id)));
-            excess -= amount;
-            any = true;
-            tell_until_heard(world, order.id, report);
-        }
-    }
-    any
-}
-
-/// Reports something said before, something of another amount, or something of nobody's.
+/// Reports something said before, something that is not so, or something of nobody's.
 pub(super) async fn confuse(world: &Arc<World>) {
     let said = {
         let oracle = lock(&world.oracle);
@@ -271,23 +226,18 @@ pub(super) async fn confuse(world: &Arc<World>) {
         oracle.reports[world.choose(n)].clone()
     };
     let (order, mut report) = said;
-    match world.choose(4) {
+    match world.choose(5) {
         0 => {
             // That money moved would be believed.
             report.key = None;
             report.status = OperationState::Declined;
             report.reference = "pay-of-nobody".parse().expect("a valid reference");
         }
-        1 => {
-            // Another amount is a lie: it is told only of what the order knows for certain.
-            let settled = world.store.inspect(order, |o, _, _| {
-                let by_reference = |r: &crate::ids::Reference| *r == report.reference;
-                o.payments.iter().any(|p| p.state == report.status && p.reference.as_ref().is_some_and(by_reference))
-            });
-            if settled != Some(true) || report.status != OperationState::Captured {
-                return;
+        1 | 2 => {
+            if let Some(key) = report.key.filter(|_| world.config.lies > 0) {
+                mislead(world, order, key);
             }
-            report.amount.minor += 1;
+            return;
         }
         _ => {}
     }

@@ -5,18 +5,20 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use super::bank::refund_by_hand;
 use super::config::Config;
+use super::customers::pay;
 use super::faults::StoreFault;
 use super::follower::check_feed;
 use super::ledgers::{check_holds, check_payments};
 use super::operators::{execute, resolve};
-use super::provider::{refund_by_hand, settle_everything};
+use super::provider::settle_everything;
 use super::world::{Manager, World};
 use crate::archive;
 use crate::audit::{Breach, check_at_rest, check_order};
 use crate::machine::{Command, event_id, next, settle};
 use crate::manager::{CommandOptions, Principal};
-use crate::order::{AttentionReason, DisputeState, Event, HoldState, JournalRow, Lifecycle, Order, Reservation};
+use crate::order::{AttentionReason, DisputeState, Event, HoldState, JournalRow, Lifecycle, Order, PaymentTerms, Reservation};
 use crate::policy::{BeforeLapse, LostStock};
 use crate::runtime::Clock;
 use crate::store::{Dumped, WorkItem};
@@ -26,7 +28,10 @@ use crate::testkit::executor::lock;
 const ROUNDS_MAX: u32 = 1000;
 
 /// How often operators take up again what is stuck. What is stuck then, although nothing is wrong any more, stays stuck.
-const WAKINGS_MAX: u32 = 4;
+const WAKINGS_MAX: u32 = 8;
+
+/// How often they see to what is short meanwhile.
+const SHORT_MAX: u32 = 4;
 
 /// Heals the world, lets it come to rest, and checks what is left.
 pub(super) async fn heal_and_rest(world: Arc<World>) {
@@ -108,6 +113,7 @@ async fn mend(world: &Arc<World>, wakings: u32) -> bool {
             any = true;
             must(world, &order, &command).await;
         }
+        any |= end_short(world, &order, wakings).await;
         if refused {
             let about = None;
             must(world, &order, &Command::Acknowledge { reason: AttentionReason::CaptureFailed, about }).await;
@@ -118,6 +124,35 @@ async fn mend(world: &Arc<World>, wakings: u32) -> bool {
         }
     }
     any
+}
+
+/// A short order is paid, all or in part, or what is missing is given up, or the order is; some are left as they are, seen or not.
+/// Whether anything was done.
+async fn end_short(world: &Arc<World>, order: &Order, wakings: u32) -> bool {
+    let told = order.attention_about(AttentionReason::PaymentShort, None);
+    let under_way = order.payments.iter().any(|p| p.is_attempt() && p.state.is_open());
+    let Some(attention) = told.filter(|_| !under_way && wakings < SHORT_MAX) else { return false };
+    let whole = wakings + 1 == SHORT_MAX;
+    let amount = attention.amount.filter(|short| *short > 1 && !whole && world.chance(300)).map(|short| short / 2);
+    match world.choose(6) {
+        0..3 => {
+            let method = if order.terms == PaymentTerms::Shipment { "LATER" } else { "CARD" };
+            if let Some(Err(e)) = pay(world, order.id, method, amount, None).await
+                && world.store.inspect(order.id, |o, _, _| o.version) == Some(order.version)
+            {
+                world.breach("I12", format!("order {} is short and cannot be paid: {e}", order.id));
+            }
+        }
+        3 => must(world, order, &Command::WriteOff { amount }).await,
+        // What has left, or was given out, is not cancelled.
+        4 => drop(execute(world, order, &Command::Cancel, None, None).await),
+        _ if attention.acknowledged => return false,
+        _ => {
+            let (reason, about) = (AttentionReason::PaymentShort, None);
+            must(world, order, &Command::Acknowledge { reason, about }).await;
+        }
+    }
+    true
 }
 
 /// Now that nothing is wrong, repairs work; unless the order has changed since it was looked at.
@@ -161,7 +196,7 @@ fn only_renewals(world: &World) -> bool {
                 || (left.stuck.is_empty() && (pauses(order) || order.reservations.iter().any(asked_again)))
                 || order.notices.iter().any(|n| n.seq > order.notified);
             let due =
-                !left.events.is_empty() || !left.calls.is_empty() || !left.stuck.is_empty() || settle(order, &env).is_some();
+                !left.events.is_empty() || !left.calls.is_empty() || !left.stuck.is_empty() || !settle(order, &env).is_empty();
             order.lifecycle == Lifecycle::Confirmed && !under_way && !due
         })
     })
@@ -209,7 +244,7 @@ fn check_one(world: &World, order: &Order) {
                 found.push(Breach { invariant: "I12", detail });
             }
         }
-        let mut keys: Vec<_> = journal.iter().filter_map(|r| r.command_key.as_ref()).collect();
+        let mut keys: Vec<_> = journal.iter().filter_map(|r| r.command_key.as_ref().map(|k| &k.key)).collect();
         let all = keys.len();
         keys.sort_unstable();
         keys.dedup();
@@ -247,10 +282,7 @@ fn check_one(world: &World, order: &Order) {
     );
     // Paid, kept on backorder, and too many holds of it may exist without proof: that is for a person to see to.
     let suspected = order.has_attention(AttentionReason::SuspectHold) && world.config.policy.lost_stock == LostStock::Backorder;
-    // More is said to have gone back than came in by then: what is missing is neither owed nor paid until a person says so.
-    let took_back = [AttentionReason::Chargeback, AttentionReason::OutsideRefund].iter().any(|r| order.has_attention(*r));
-    let waits = order.lifecycle == Lifecycle::Pending && took_back;
-    if !over && !suspected && !waits {
+    if !over && !suspected {
         world.breach("I12", format!("order {id} rests while it is {}", order.lifecycle));
     }
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
+use super::dice::Table;
 use super::faults::StoreFault;
 use super::world::{World, short};
 use crate::ids::{IdempotencyKey, OrderId, UserId};
@@ -27,12 +28,12 @@ pub(super) struct SimStore {
 }
 
 impl SimStore {
-    fn draw(&self, commit: bool) -> StoreFault {
+    fn draw(&self, faults: &Table<StoreFault>) -> StoreFault {
         let world = &self.world;
         if world.is_calm() {
             return StoreFault::None;
         }
-        let fault = world.weighted(if commit { &world.config.commits } else { &world.config.reads });
+        let fault = world.weighted(faults);
         if fault != StoreFault::None {
             lock(&world.coverage).store(fault);
             world.trace(|| format!("p{} store fault {fault:?}", self.index));
@@ -93,7 +94,7 @@ impl SimStore {
 
     /// A read, hit by a fault or not.
     async fn read<R>(&self, call: impl Future<Output = Result<R, StoreError>>) -> Result<R, StoreError> {
-        let fault = self.draw(false);
+        let fault = self.draw(&self.world.config.reads);
         self.before(fault, None).await?;
         let answer = call.await;
         self.after(fault, None).await;
@@ -106,12 +107,19 @@ impl SimStore {
         let current = work.and_then(|w| w.fence.map(|f| (f, w.revision)));
         match (&mut changeset.work, current) {
             (
-                WorkChange::Extend { fence, revision, .. }
+                WorkChange::Begin { fence, revision, .. }
+                | WorkChange::Extend { fence, revision, .. }
                 | WorkChange::Release { fence, revision, .. }
                 | WorkChange::Done { fence, revision },
                 Some((f, r)),
             ) => (*fence, *revision) = (f, r),
-            (work @ (WorkChange::Extend { .. } | WorkChange::Release { .. } | WorkChange::Done { .. }), None) => {
+            (
+                work @ (WorkChange::Begin { .. }
+                | WorkChange::Extend { .. }
+                | WorkChange::Release { .. }
+                | WorkChange::Done { .. }),
+                None,
+            ) => {
                 *work = WorkChange::Keep;
             }
             _ => {}
@@ -131,6 +139,7 @@ fn describe(work: &WorkChange, now: Timestamp) -> String {
         WorkChange::Keep => "and keeps the work item".into(),
         WorkChange::Lease { .. } => "and takes a lease".into(),
         WorkChange::Wake { .. } => "and wakes the order".into(),
+        WorkChange::Begin { .. } => "and begins on what it took over".into(),
         WorkChange::Extend { tries, .. } => format!("and extends its lease [{}]", tried(tries)),
         WorkChange::Release { due: None, tries, .. } => format!("and leaves it stuck [{}]", tried(tries)),
         WorkChange::Release { due: Some(due), tries, .. } => {
@@ -146,7 +155,7 @@ impl OrderStore for SimStore {
         let world = &self.world;
         let order = changeset.after.id;
         let since = self.runtime.monotonic();
-        let fault = self.draw(true);
+        let fault = self.draw(&world.config.commits);
         self.before(fault, Some(order)).await?;
         if planted(Bug::NoFence) {
             self.without_fence(&mut changeset);
@@ -154,7 +163,9 @@ impl OrderStore for SimStore {
         let expected = changeset.expected();
         let rows = expected as usize..expected as usize + changeset.journal.len();
         let lease = match &changeset.work {
-            WorkChange::Lease { fence, ttl, .. } | WorkChange::Extend { fence, ttl, .. } => Some((*fence, since + *ttl)),
+            WorkChange::Lease { fence, ttl, .. }
+            | WorkChange::Begin { fence, ttl, .. }
+            | WorkChange::Extend { fence, ttl, .. } => Some((*fence, since + *ttl)),
             _ => None,
         };
         let wakes = matches!(changeset.work, WorkChange::Wake { .. } | WorkChange::Release { .. } | WorkChange::Lease { .. });
@@ -201,9 +212,14 @@ impl OrderStore for SimStore {
 
     async fn claim(&self, request: &ClaimRequest) -> Result<Vec<Claimed>, StoreError> {
         let since = self.runtime.monotonic();
-        let fault = self.draw(false);
+        let fault = self.draw(&self.world.config.claims);
         self.before(fault, None).await?;
         let claimed = self.world.store.claim(request).await?;
+        if fault == StoreFault::AnswerLost {
+            // Nobody knows of the leases: they have to run out.
+            self.world.trace(|| format!("p{} is not told of {} leases", self.index, claimed.len()));
+            return Err(StoreError::new(StoreErrorKind::Unknown, "simulated: the answer was lost"));
+        }
         for c in &claimed {
             self.world.trace(|| format!("p{} claims {}", self.index, short(c.order.id)));
             lock(&self.world.oracle).claimed(self.index, c.order.id, request.fence, since + request.ttl);

@@ -8,7 +8,7 @@ use std::time::Duration;
 use futures_util::FutureExt;
 
 use super::clients::SimClients;
-use super::config::Config;
+use super::config::{Config, Share};
 use super::coverage::Coverage;
 use super::dice::{Dice, Table};
 use super::faults::Latency;
@@ -89,12 +89,14 @@ impl World {
         let store_clock = Arc::new(StoreClock { runtime: runtime.clone(), skew: AtomicI64::new(0) });
         let world = Arc::new_cyclic(|me: &std::sync::Weak<World>| {
             let me = me.clone();
+            let teller = me.clone();
             let decide = Box::new(move |_: &_| me.upgrade().map_or(crate::testkit::services::Outcome::Approve, |w| w.outcome()));
+            let measure = Box::new(move |_, asked| teller.upgrade().map_or(asked, |w| w.share().of(asked)));
             let inventory = MemoryInventory::new(config.inventory, config.hold_lifetime, Arc::new(runtime.clone()));
             for sku in &fixture.skus {
                 inventory.restock(sku, config.stock);
             }
-            let payments = MemoryPayments::new(config.payment, Duration::from_secs(15 * 60), decide);
+            let payments = MemoryPayments::new(config.payment, Duration::from_secs(15 * 60), decide).with_amounts(measure);
             let payments = match config.capture_window {
                 Some(window) => payments.with_expiry(window, Arc::new(runtime.clone())),
                 None => payments,
@@ -212,6 +214,7 @@ impl World {
     pub(super) fn env(&self, now: Timestamp) -> Env<'_> {
         Env {
             now,
+            clock: now,
             policy: &self.config.policy,
             inventory: self.config.inventory,
             payment: self.config.payment,
@@ -221,6 +224,10 @@ impl World {
 
     fn outcome(&self) -> crate::testkit::services::Outcome {
         if self.is_calm() { crate::testkit::services::Outcome::Approve } else { self.weighted(&self.config.outcomes) }
+    }
+
+    fn share(&self) -> Share {
+        if self.is_calm() { Share::All } else { self.weighted(&self.config.amounts) }
     }
 
     // Processes.

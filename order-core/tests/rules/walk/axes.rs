@@ -2,7 +2,7 @@
 //!
 //! Commands are bounded by what there is to do: two shipments, one return, two credits, one edit (two in a row where they are
 //! refused for want of stock), two attempts at paying.
-//! Facts would never end, since a service can contradict itself for ever. So those are counted that do not answer what was
+//! Facts would never end, since a service, or a carrier, can contradict itself for ever. So those are counted that do not answer what was
 //! asked as work hopes for (a no, a late answer that is news, a report out of the blue), and a path has at most
 //! [`SURPRISES_MAX`] of them, of either axis. An answer that is no news costs nothing, however late and often it comes.
 
@@ -54,6 +54,13 @@ impl Input {
     /// Whether it is not what work hopes for.
     pub fn surprises(&self, order: &Order) -> bool {
         match self {
+            // Of what has become of a shipment, the first word is none.
+            Input::Command(
+                Command::Deliver { shipment: Some(n) }
+                | Command::FailShipment { shipment: n }
+                | Command::LoseShipment { shipment: n }
+                | Command::ReturnToSender { shipment: n },
+            ) => order.shipment(*n).is_some_and(|s| s.state.has_left() && s.state != ShipmentState::Shipped),
             Input::Command(_) => false,
             Input::Fact(Fact::Payment { n, outcome }) => order.payment(*n).is_some_and(|p| match outcome {
                 PaymentOutcome::Answer { status, .. } => !p.state.is_open() || *status != success(p.kind),
@@ -85,7 +92,7 @@ impl Axis {
             Axis::Payment => payment(state, out),
             Axis::Stock => stock(state, out),
             Axis::Outside => outside(order, out),
-            Axis::Shipment => out.extend(shipment(order).into_iter().map(Input::Command)),
+            Axis::Shipment => out.extend(shipment(state).into_iter().map(Input::Command)),
             Axis::Cancel => out.extend(cancel().into_iter().map(Input::Command)),
             Axis::Return => out.extend(returns(order).into_iter().map(Input::Command)),
             Axis::Credit => out.extend(credit(order).into_iter().map(Input::Command)),
@@ -117,7 +124,7 @@ fn payment(state: &State, out: &mut Vec<Input>) {
     let attempts = order.payments.iter().filter(|p| p.is_attempt()).count();
     if attempts < 2 {
         let (method, terms) = (text("wallet"), order.terms);
-        let retry = Command::RetryPayment { method, terms, token: Private(None), return_url: Private(None) };
+        let retry = Command::RetryPayment { amount: None, method, terms, token: Private(None), return_url: Private(None) };
         out.push(Input::Command(retry));
     }
 }
@@ -150,7 +157,8 @@ fn one(line: u32) -> Vec<LineUnits> {
     vec![LineUnits { line, units: 1 }]
 }
 
-fn shipment(order: &Order) -> Vec<Command> {
+fn shipment(state: &State) -> Vec<Command> {
+    let order = &state.order;
     let ship = |shipment, lines| Command::Ship { shipment, lines, carrier: None, tracking: None };
     let mut commands = vec![Command::Complete];
     if order.shipments.len() < 2 {
@@ -158,14 +166,24 @@ fn shipment(order: &Order) -> Vec<Command> {
     }
     for s in &order.shipments {
         let n = s.n;
+        let deliver = Command::Deliver { shipment: Some(n) };
+        let lose = Command::LoseShipment { shipment: n };
+        let fail = Command::FailShipment { shipment: n };
+        let send_back = Command::ReturnToSender { shipment: n };
         commands.extend(match s.state {
             ShipmentState::Planned => vec![ship(Some(n), Vec::new()), Command::CancelShipment { shipment: n }],
-            ShipmentState::Shipped => vec![
-                Command::Deliver { shipment: Some(n) },
-                Command::FailShipment { shipment: n },
-                Command::ReturnToSender { shipment: n },
-            ],
-            _ => vec![Command::Deliver { shipment: Some(n) }],
+            ShipmentState::Shipped if n == 1 => vec![deliver, fail, send_back, lose],
+            ShipmentState::Shipped => vec![deliver, fail],
+            // Something else is found out later of the first: each of the three places its units can be in leads to the others,
+            // once, and with no other surprise before; else there are millions of ways.
+            ShipmentState::Delivered if n == 1 && state.surprises == 0 => vec![fail, lose],
+            ShipmentState::Failed | ShipmentState::Returned if n == 1 && state.surprises == 0 => vec![deliver, lose],
+            ShipmentState::Lost if n == 1 && state.surprises == 0 => vec![deliver, fail],
+            ShipmentState::Delivered
+            | ShipmentState::Failed
+            | ShipmentState::Returned
+            | ShipmentState::Lost
+            | ShipmentState::Cancelled => Vec::new(),
         });
     }
     commands
@@ -222,7 +240,7 @@ fn edits(order: &Order, twice: bool) -> Vec<Command> {
 }
 
 fn holds() -> Vec<Command> {
-    let place = |kind, blocks| Command::PlaceHold { kind: text(kind), blocks, until: None };
+    let place = |kind, blocks| Command::PlaceHold { kind: text(kind), blocks: Some(blocks), until: None };
     vec![
         place("confirm", Blocks::Confirm),
         place("capture", Blocks::Capture),

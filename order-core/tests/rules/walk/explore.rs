@@ -7,14 +7,16 @@ use order_core::audit::{check_at_rest, check_records};
 use order_core::machine::{
     Call, ClosingOutcome, Env, Fact, HoldOutcome, Next, Verb, begin, decide, evolve, next, record, settle,
 };
-use order_core::order::{Actor, Closing, Event, Lifecycle, Op, OperationKind, OperationState, Order, Placed};
+use order_core::order::{
+    Actor, AttentionReason, Blocks, Closing, DisputeState, Event, Lifecycle, Op, OperationKind, OperationState, Order, Placed,
+};
 use order_core::store::Tries;
 use order_core::testkit::orders::{at, text};
 use order_core::time::Timestamp;
 
 use super::axes::{Axis, Input, SURPRISES_MAX};
 use super::key::{Key, key};
-use crate::journey::{answer, closing_fact, success};
+use crate::journey::{answer, closing_fact, looked_up, success};
 use crate::shop::Shop;
 
 /// Steps that work may take from any state to rest.
@@ -35,7 +37,7 @@ impl State {
         self.surprises < SURPRISES_MAX
     }
 
-    fn evolve(&mut self, event: &Event) {
+    pub fn evolve(&mut self, event: &Event) {
         evolve(&mut self.order, event, &Actor::System, self.now);
         self.closings.resize(self.order.reservations.len(), None);
         for (last, r) in self.closings.iter_mut().zip(&self.order.reservations) {
@@ -128,18 +130,19 @@ impl Seen {
 }
 
 impl Walk {
-    fn env(&self, now: Timestamp) -> Env<'_> {
+    pub fn env(&self, now: Timestamp) -> Env<'_> {
         self.shop.env(now)
     }
 
     /// Applies what settles and is planned; says what is to be called then.
-    fn come_to_rest(&self, state: &mut State) -> Result<Next, String> {
+    pub fn come_to_rest(&self, state: &mut State) -> Result<Next, String> {
         let before = state.order.money();
         state.order.notices.clear();
         for _ in 0..40 {
             let env = self.env(state.now);
-            if let Some(event) = settle(&state.order, &env) {
-                state.evolve(&event);
+            let settled = settle(&state.order, &env);
+            if !settled.is_empty() {
+                settled.iter().for_each(|event| state.evolve(event));
                 continue;
             }
             let plan = next(&state.order, &Tries::default(), &env);
@@ -264,7 +267,9 @@ impl Walk {
                     OperationKind::Void if captured => OperationState::Declined,
                     kind => success(kind),
                 };
-                Fact::Payment { n, outcome: answer(order, status, n, p.amount, later(state.now)) }
+                let amount = if p.state.is_open() { p.amount } else { p.settled };
+                let outcome = answer(order, status, n, amount, later(state.now));
+                Fact::Payment { n, outcome: if call.verb == Verb::LookUpPayment { looked_up(outcome) } else { outcome } }
             }
             Op::Notice(_) => unreachable!("nobody is told"),
         }
@@ -272,6 +277,11 @@ impl Walk {
 
     /// Everything that is reached from the placing. Panics with the way there where something does not hold.
     pub fn explore(&self, placed: &Placed) -> Found {
+        self.visit(placed, &mut |_| Ok(()))
+    }
+
+    /// The same, and checks of every state what `each` checks of it.
+    pub fn visit(&self, placed: &Placed, each: &mut dyn FnMut(&State) -> Result<(), String>) -> Found {
         let mut seen = Seen::default();
         let mut found = Found::default();
         let mut start = begin_state(placed);
@@ -283,7 +293,9 @@ impl Walk {
                 break;
             }
             found.states += 1;
-            let checked = check(&state, &plan).and_then(|()| self.spread(&state, &plan, this, &mut seen, &mut found));
+            let checked = check(&state, &plan)
+                .and_then(|()| each(&state))
+                .and_then(|()| self.spread(&state, &plan, this, &mut seen, &mut found));
             let then = checked.unwrap_or_else(|why| self.fail(placed, &seen, this, &state, &why));
             found.resting += usize::from(then == this);
             seen.reached[this as usize].leads_to = Some(then);
@@ -373,13 +385,16 @@ fn check(state: &State, plan: &Next) -> Result<(), String> {
     if !breaches.is_empty() {
         return Err(format!("{breaches:?}"));
     }
-    let seen = !order.attention.is_empty();
+    // What a person has seen and put aside keeps nothing waiting.
+    let told = order.attention.iter().any(|a| !a.acknowledged);
+    let backordered = [AttentionReason::StockLost, AttentionReason::SuspectHold].iter().any(|r| order.has_attention(*r));
+    let disputed = order.disputes.iter().any(|d| d.state == DisputeState::Open);
     let waits = match order.lifecycle {
-        Lifecycle::Pending => order.holds.is_empty() && !seen,
-        Lifecycle::Cancelling => !seen,
+        Lifecycle::Pending => !order.is_blocked(Blocks::Confirm) && !backordered,
+        Lifecycle::Cancelling => !told && !disputed,
         _ => false,
     };
-    if !plan.stuck.is_empty() && !seen {
+    if !plan.stuck.is_empty() && order.attention.is_empty() {
         Err(format!("stuck in silence: {:?}", plan.stuck))
     } else if plan.is_done() && waits {
         Err("it waits for nobody".into())

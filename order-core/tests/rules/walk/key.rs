@@ -67,7 +67,7 @@ pub fn key(state: &State, late: bool) -> Key {
     (order.lifecycle as u8, order.attempt, order.terms as u8).hash(&mut h);
     for l in &order.lines {
         let c = l.counters;
-        (l.quantity, c.cancelled, c.planned, c.shipped, c.delivered, c.returned, c.restocked).hash(&mut h);
+        (l.quantity, c.cancelled, c.planned, c.shipped, c.delivered, c.returned, c.restocked, c.lost).hash(&mut h);
         l.lots.iter().for_each(|lot| (lot.units, lot.subtotal, lot.coupon, lot.tax, lot.credit).hash(&mut h));
     }
     reservations(state, late, &mut h);

@@ -12,9 +12,11 @@ mod key;
 use order_core::order::PaymentTerms;
 use order_core::services::InventoryCapabilities;
 
-use crate::shop::{Shop, small};
+use crate::shop::{Shop, small, small_sent};
 use axes::AXES;
-use explore::{Found, Walk};
+pub use axes::Axis;
+use explore::Found;
+pub use explore::{State, Walk};
 
 /// The settings that are walked.
 pub const SETTINGS: [(&str, PaymentTerms, InventoryCapabilities); 4] = [
@@ -31,7 +33,9 @@ pub fn every_pair(
     mut each: impl FnMut(String, &Found),
 ) {
     let shop = Shop { inventory, notify: false, ..Shop::ideal() };
-    let placed = small(terms);
+    // What was given out cannot be cancelled: one of the orders has nothing of that kind.
+    let all_sent = terms == PaymentTerms::Confirm && inventory == InventoryCapabilities::IDEAL;
+    let placed = if all_sent { small_sent(terms) } else { small(terms) };
     for (i, first) in AXES.into_iter().enumerate() {
         for second in AXES.into_iter().skip(i) {
             let found = Walk { shop: shop.clone(), axes: [first, second], states_max }.explore(&placed);
@@ -42,7 +46,7 @@ pub fn every_pair(
 
 /// States of each pair that the test walks: a walk to the end is for `examples/walk.rs`, optimised.
 #[cfg(test)]
-const FIRST: usize = 150;
+const FIRST: usize = 170;
 
 #[test]
 fn the_first_states_of_every_pair_of_axes_keep_the_invariants_and_come_to_rest() {
@@ -51,7 +55,7 @@ fn the_first_states_of_every_pair_of_axes_keep_the_invariants_and_come_to_rest()
         every_pair(setting, FIRST, |pair, found| {
             pairs += 1;
             resting += found.resting;
-            assert!(found.cut == (found.states == FIRST), "{pair} has {} states", found.states);
+            assert!(found.states == FIRST || (found.states < FIRST && !found.cut), "{pair} has {} states", found.states);
             assert!(found.steps + 1 >= found.states && found.longest > 0, "{pair} goes nowhere");
         });
         assert_eq!(pairs, AXES.len() * (AXES.len() + 1) / 2);

@@ -1,0 +1,114 @@
+//! What providers say: too much, nothing, in another currency, too early, or something else than before.
+
+use super::*;
+
+#[test]
+fn money_beyond_what_was_asked_counts_once_the_provider_bears_it_out_and_goes_back() {
+    let mut j = placed(PaymentTerms::Confirm);
+    j.until_asked(1);
+    j.called_back(1, S::Captured, 10_000);
+    assert_eq!((j.kept(), j.open(Why::AmountMismatch).is_some()), (TOTAL, true));
+    let plan = j.plan();
+    assert!(plan.calls.iter().any(|c| c.op == Op::Payment(1) && c.verb == Verb::LookUpPayment), "{plan:?}");
+    assert_eq!(j.order.money().refunding, 0);
+    j.found(1, S::Captured, 10_000);
+    j.work_well();
+    let money = j.order.money();
+    assert_eq!((money.captured, money.refunded, j.order.lifecycle), (10_000, 5_500, Lifecycle::Confirmed));
+    j.does(&Command::Cancel);
+    j.work_well();
+    assert_eq!((j.kept(), j.order.lifecycle), (0, Lifecycle::Cancelled));
+}
+
+#[test]
+fn money_beyond_what_was_asked_that_the_provider_knows_nothing_of_does_not_count() {
+    let mut j = placed(PaymentTerms::Confirm);
+    j.until_asked(1);
+    j.called_back(1, S::Captured, 10_000);
+    j.found(1, S::Captured, TOTAL);
+    j.work_well();
+    let money = j.order.money();
+    assert_eq!((money.captured, money.refunded, j.order.lifecycle), (TOTAL, 0, Lifecycle::Confirmed));
+}
+
+#[test]
+fn what_makes_no_sense_is_journaled_each_time_and_the_right_word_later_counts() {
+    // First nothing, seen by a person; then the right amount.
+    let mut j = placed(PaymentTerms::Confirm);
+    j.until_asked(1);
+    j.called_back(1, S::Captured, 0);
+    assert_eq!((j.kept(), j.journaled("PAYMENT_REPORTED")), (0, 1));
+    j.acknowledge(Why::AmountMismatch);
+    j.called_back(1, S::Captured, TOTAL);
+    j.work_well();
+    assert_eq!((j.kept(), j.order.lifecycle), (TOTAL, Lifecycle::Confirmed));
+    // Nothing is lost of what contradicts a settled one: every word is there, and the provider is asked.
+    let reports = j.journaled("PAYMENT_REPORTED");
+    for (times, (status, amount)) in
+        [(S::Captured, 0), (S::Captured, 1), (S::Declined, 0), (S::Captured, 1)].into_iter().enumerate()
+    {
+        j.called_back(1, status, amount);
+        assert_eq!((j.kept(), j.journaled("PAYMENT_REPORTED")), (TOTAL, reports + times + 1), "{status} {amount}");
+        let unseen = |a: &Attention| !a.acknowledged && matches!(a.reason, Why::AmountMismatch | Why::UnexpectedReport);
+        assert!(j.order.attention.iter().any(unseen), "{status} {amount}: {:?}", j.order.attention);
+        j.order.attention.clone().iter().filter(|a| unseen(a)).for_each(|a| j.acknowledge(a.reason));
+        assert!(j.order.payment(1).unwrap().verification.is_due(), "the provider is asked");
+    }
+    // Its records count.
+    j.found(1, S::Captured, 4_000);
+    assert_eq!((j.kept(), j.told_of(Why::PaymentShort)), (4_000, Some(500)));
+    assert_eq!(j.order.payment(1).unwrap().verification, Verification::Done);
+}
+
+#[test]
+fn money_in_another_currency_is_told_to_a_person_and_counts_for_nothing() {
+    let francs = |amount| Money::new(amount, text("CHF"));
+    let mut j = confirmed(PaymentTerms::Confirm);
+    j.reported("back", Some(1), S::Refunded, francs(1_000));
+    assert_eq!((j.kept(), j.order.unmatched.len()), (TOTAL, 1));
+    assert!(j.open(Why::UnexpectedReport).is_some());
+    j.acknowledge(Why::UnexpectedReport);
+    let (reference, payment) = (text("d"), Some(text("pay-1")));
+    j.facts(&[Fact::Dispute(DisputeReport { reference, payment, state: DisputeState::Lost, amount: francs(700) })]);
+    assert_eq!((j.kept(), j.order.unmatched.len(), j.order.disputes.len()), (TOTAL, 2, 1));
+    assert!(j.open(Why::UnexpectedReport).is_some_and(|a| !a.acknowledged), "an acknowledgement hides nothing that came later");
+    j.reported("pay-1", None, S::Captured, francs(TOTAL));
+    assert_eq!((j.kept(), j.open(Why::AmountMismatch).is_some()), (TOTAL, true));
+}
+
+#[test]
+fn what_names_an_attempt_in_flight_has_it_looked_up_at_once_whatever_blocks_capture() {
+    for by_bank in [false, true] {
+        let mut j = placed(PaymentTerms::Confirm);
+        j.until_asked(1);
+        let called = answer(&j.order, S::Pending, 1, TOTAL, j.now.after(3 * DAY));
+        j.facts(&[Fact::Payment { n: 1, outcome: called }]);
+        j.does(&Command::PlaceHold { kind: text("fraud"), blocks: Some(Blocks::Capture), until: None });
+        let asked = |j: &mut Journey| j.plan().calls.iter().any(|c| c.op == Op::Payment(1) && c.verb == Verb::LookUpPayment);
+        assert!(!asked(&mut j), "it waits");
+        match by_bank {
+            true => j.disputed("d", DisputeState::Lost, 800),
+            false => j.refunded_elsewhere("back", Some(1), 800),
+        }
+        assert!(asked(&mut j), "it must have been captured");
+        j.found(1, S::Captured, TOTAL);
+        j.work_well();
+        assert_eq!((j.kept(), j.order.owed(), j.order.unmatched.len()), (TOTAL - 800, TOTAL, 0));
+        assert_eq!((j.order.lifecycle, j.told_of(Why::PaymentShort)), (Lifecycle::Pending, Some(800)));
+    }
+}
+
+#[test]
+fn an_unmatched_report_is_matched_when_what_it_names_becomes_known() {
+    let mut j = placed(PaymentTerms::Confirm);
+    j.until_asked(1);
+    j.refunded_elsewhere("back", Some(1), TOTAL);
+    assert_eq!(j.order.unmatched.len(), 1);
+    assert!(j.open(Why::UnexpectedReport).is_some());
+    j.hears(1, S::Captured, TOTAL);
+    j.work_well();
+    assert_eq!((j.order.unmatched.len(), j.journaled("UNMATCHED_MATCHED")), (0, 1));
+    assert_eq!((j.kept(), j.order.owed(), j.short()), (0, TOTAL, TOTAL));
+    assert_eq!((j.order.lifecycle, j.journaled("CONFIRMED")), (Lifecycle::Pending, 0));
+    assert!(j.open(Why::UnexpectedReport).is_none());
+}

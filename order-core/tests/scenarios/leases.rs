@@ -1,0 +1,186 @@
+//! Leases: given back as soon as nothing is left to do, waited for audibly, and lost without blame when the store fails.
+
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use order_core::error::ErrorKind;
+use order_core::manager::{CommandOptions, LeaseWait};
+use order_core::order::{AttentionReason, Order, Status};
+use order_core::request::{EditRequest, LineRef};
+use order_core::runtime::Runtime as _;
+use order_core::store::{ClaimRequest, OrderStore as _};
+use order_core::testkit::orders::fence;
+use order_core::testkit::services::{Fault, Method};
+
+use futures_util::future::{Either, select};
+
+use super::world::*;
+
+const SECOND: Duration = Duration::from_secs(1);
+
+fn edit(world: &World, order: &Order, quantity: i64) -> ErrorKind {
+    let more = EditRequest { set: vec![(LineRef::Number(1), quantity)], ..EditRequest::default() };
+    let operator = operator();
+    let edit = world.manager.edit(&operator, order.id.into(), CommandOptions::default(), more);
+    world.runtime.block_on(edit).unwrap_err().kind()
+}
+
+#[test]
+fn a_refused_edit_leaves_no_lease_behind_for_the_next_command_to_wait_for() {
+    let world = World::new();
+    let order = world.place(&[1], "CARD");
+    world.work();
+    world.notification.set(Method::Notify, Some(Fault::Late(2 * SECOND)));
+    for (quantity, method) in [(50, None), (3, Some(Fault::Decline("NO".into())))] {
+        if let Some(fault) = method {
+            world.payment.push(Method::Charge, fault);
+        }
+        assert_eq!(edit(&world, &order, quantity), ErrorKind::Rejected);
+        assert!(world.item(order.id).is_some_and(|w| w.fence.is_some()), "the customer is told while nobody waits");
+        let asked = world.runtime.monotonic();
+        world.runtime.block_on(world.manager.idle());
+        assert!(world.runtime.monotonic() - asked <= 2 * SECOND);
+        assert_eq!(world.item(order.id), None, "nothing is left to do");
+        // The process ends here; another one does what is asked next, at once.
+        let waits = Arc::default();
+        let (next, asked) = (world.other_process(&waits), world.runtime.monotonic());
+        let version = world.runtime.block_on(next.work_to_rest(order.id)).unwrap().version;
+        assert_eq!((version, world.runtime.monotonic()), (world.order(order.id).version, asked));
+        assert_eq!(*waits.lock().unwrap(), []);
+    }
+}
+
+#[test]
+fn who_waits_for_another_process_is_told_so_once_after_a_second() {
+    let world = World::new();
+    let order = world.place(&[1], "CARD");
+    world.work();
+    world.set_trouble(Trouble::NoClaims);
+    let operator = operator();
+    let hurried = CommandOptions { wait: Some(SECOND), ..CommandOptions::default() };
+    world.runtime.block_on(world.manager.cancel(&operator, order.id.into(), hurried, String::new())).unwrap();
+    world.set_trouble(Trouble::None);
+    // A process that took the lease and died.
+    let request = ClaimRequest { fence: fence(9), ttl: 10 * SECOND, limit: 1, order: Some(order.id) };
+    let claimed = world.runtime.block_on(world.store.inner.claim(&request)).unwrap();
+    let until = claimed[0].work.leased_until.unwrap();
+    let waits: Arc<Mutex<Vec<LeaseWait>>> = Arc::default();
+    let manager = world.other_process(&waits);
+    let hurried = CommandOptions { wait: Some(SECOND), ..CommandOptions::default() };
+    world.runtime.block_on(manager.cancel(&operator, order.id.into(), hurried, String::new())).unwrap();
+    assert_eq!(*waits.lock().unwrap(), [], "who waits less than a second need not be told");
+
+    let asked = world.runtime.monotonic();
+    let patient = CommandOptions { wait: Some(60 * SECOND), ..CommandOptions::default() };
+    let cancelled = world.runtime.block_on(manager.cancel(&operator, order.id.into(), patient, String::new())).unwrap();
+    assert_eq!(cancelled.order.statuses.status, Status::Cancelled);
+    assert!(world.runtime.monotonic() - asked < 11 * SECOND);
+    assert_eq!(*waits.lock().unwrap(), [LeaseWait { order: order.id, number: order.number, until }]);
+}
+
+#[test]
+fn nobody_is_told_of_the_work_of_its_own_process() {
+    let world = World::new();
+    let order = world.place(&[1], "CARD");
+    world.work();
+    let waits: Arc<Mutex<Vec<LeaseWait>>> = Arc::default();
+    let manager = world.other_process(&waits);
+    world.payment.set(Method::Refund, Some(Fault::Late(4 * SECOND)));
+    let operator = operator();
+    let cancel = |wait| {
+        let options = CommandOptions { wait: Some(wait), ..CommandOptions::default() };
+        world.runtime.block_on(manager.cancel(&operator, order.id.into(), options, String::new())).unwrap().order.statuses.status
+    };
+    assert_eq!(cancel(SECOND / 2), Status::Cancelling);
+    assert_eq!(cancel(20 * SECOND), Status::Cancelled);
+    assert_eq!(*waits.lock().unwrap(), []);
+}
+
+#[test]
+fn a_caller_does_not_spin_when_the_store_gives_nothing_out() {
+    let world = World::new();
+    let order = world.place(&[1], "CARD");
+    world.work();
+    world.set_trouble(Trouble::NoClaims);
+    let before = world.store.claims.load(Ordering::Relaxed);
+    let operator = operator();
+    let cancelled = world.manager.cancel(&operator, order.id.into(), CommandOptions::default(), String::new());
+    let answered = world.runtime.block_on(cancelled).unwrap();
+    assert_eq!(answered.order.statuses.status, Status::Cancelling);
+    let claims = world.store.claims.load(Ordering::Relaxed) - before;
+    assert!((10..100).contains(&claims), "{claims} claims in ten seconds");
+    world.set_trouble(Trouble::None);
+    world.work();
+    assert_eq!(world.order(order.id).statuses.status, Status::Cancelled);
+}
+
+#[test]
+fn a_workers_trouble_with_the_store_parks_no_order() {
+    for trouble in [Trouble::ClaimsUnheard, Trouble::NoWorkersCommits, Trouble::NoClaims] {
+        let world = World::new();
+        let order = world.place(&[1], "CARD");
+        world.work();
+        world.set_trouble(trouble);
+        let operator = operator();
+        let hurried = CommandOptions { wait: Some(SECOND), ..CommandOptions::default() };
+        world.runtime.block_on(world.manager.cancel(&operator, order.id.into(), hurried, String::new())).unwrap();
+        for _ in 0..30 {
+            world.runtime.advance(15 * SECOND);
+            let _ = world.runtime.block_on(world.manager.work_due(10));
+        }
+        let item = world.item(order.id).unwrap();
+        assert!(item.due.is_some(), "{trouble:?}: it is parked");
+        world.set_trouble(Trouble::None);
+        world.advance(15 * SECOND);
+        let order = world.order(order.id);
+        assert_eq!((order.statuses.status, &order.attention[..]), (Status::Cancelled, &[][..]), "{trouble:?}");
+        assert_eq!(world.books(), (0, 0));
+    }
+}
+
+#[test]
+fn a_lease_is_given_back_when_the_store_fails_only_for_a_while() {
+    let world = World::new();
+    let order = world.place(&[1], "CARD");
+    world.work();
+    world.set_trouble(Trouble::NoWorkersCommits);
+    let operator = operator();
+    let hurried = CommandOptions { wait: Some(SECOND), ..CommandOptions::default() };
+    world.runtime.block_on(world.manager.cancel(&operator, order.id.into(), hurried, String::new())).unwrap();
+    world.runtime.advance(2 * SECOND);
+    assert!(world.item(order.id).unwrap().fence.is_some());
+    world.set_trouble(Trouble::None);
+    world.runtime.advance(4 * SECOND);
+    let item = world.item(order.id).unwrap();
+    assert_eq!((item.fence, item.runs, item.taken_over), (None, 0, false), "it was given back before it ran out");
+    world.advance(10 * SECOND);
+    assert_eq!(world.order(order.id).statuses.status, Status::Cancelled);
+}
+
+#[test]
+fn an_order_on_which_workers_die_is_set_aside_all_the_same() {
+    let world = World::new();
+    let order = world.place(&[1], "CARD");
+    world.work();
+    world.payment.set(Method::Refund, Some(Fault::Late(4 * SECOND)));
+    world.set_trouble(Trouble::NoClaims);
+    let operator = operator();
+    let hurried = CommandOptions { wait: Some(SECOND), ..CommandOptions::default() };
+    world.runtime.block_on(world.manager.cancel(&operator, order.id.into(), hurried, String::new())).unwrap();
+    world.set_trouble(Trouble::None);
+    let mut died = 0;
+    while world.item(order.id).is_some_and(|w| w.due.is_some()) {
+        assert!(died < 20);
+        let work = Box::pin(world.manager.work(order.id));
+        let dies = world.runtime.sleep(SECOND);
+        // A process that ends in the middle of a call says nothing to anybody.
+        if let Either::Right(_) = world.runtime.block_on(select(work, dies)) {
+            died += 1;
+        }
+        world.runtime.advance(15 * SECOND);
+    }
+    let parked = world.order(order.id);
+    assert_eq!(parked.attention.iter().map(|a| a.reason).collect::<Vec<_>>(), [AttentionReason::Poison]);
+    assert_eq!(died, u64::from(world.manager.policy().runs_before_stuck) + 1);
+}
