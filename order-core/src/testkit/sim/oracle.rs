@@ -7,8 +7,8 @@ use uuid::Uuid;
 
 use super::moments::{Past, check_row};
 use super::operators::Keyed;
-use super::world::{World, short};
-use crate::audit::{Replay, check_records};
+use super::world::{CLOCKS_APART_MOST, World, short};
+use crate::audit::{Replay, check_at_rest, check_records};
 use crate::ids::{Fence, OrderId, UserId};
 use crate::machine::{Command, PaymentReport, Purpose, closing_key, key, next};
 use crate::number::OrderNumber;
@@ -139,12 +139,18 @@ impl Oracle {
             }
             world.note(order.version << 8 | order.lifecycle as u64);
             if item.is_none() {
-                // On the order's own time: whoever worked it may have been ahead of the true time.
-                let left = next(order, &Tries::default(), &world.env(now.max(order.updated_at)));
-                if !left.is_done() {
+                // On the order's own time: whoever worked it may have been ahead of the true time, by a clock that has
+                // been set right since.
+                let on_time = now.max(order.updated_at);
+                let ahead = world.config.wrong_clocks.then(|| on_time.after(CLOCKS_APART_MOST));
+                let plans = [Some(on_time), ahead].into_iter().flatten();
+                let plans = plans.map(|at| next(order, &Tries::default(), &world.env(at)));
+                let left: Vec<_> = plans.take_while(|left| !left.is_done()).collect();
+                if left.len() == 1 + usize::from(ahead.is_some()) {
                     let detail = format!("order {id} has no work item, but is not done: {left:?}");
                     breaches.push(crate::audit::Breach { invariant: "I12", detail });
                 }
+                breaches.extend(check_at_rest(order));
             }
             if let Some(kept) = order.unmatched.iter().find(|u| is_known(order, u)) {
                 let detail = format!("order {id} keeps {kept:?} as unmatched, and knows what it names");

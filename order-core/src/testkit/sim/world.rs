@@ -398,6 +398,9 @@ impl World {
 const CALLS_MAX: usize = 10_000;
 const HOUR_US: i64 = 3_600_000_000;
 
+/// How far a clock goes wrong at most.
+pub(super) const CLOCKS_APART_MOST: Duration = Duration::from_micros(HOUR_US.unsigned_abs());
+
 /// Enough of an order's id to tell it from the seed's others in a trace.
 pub(super) fn short(order: OrderId) -> String {
     order.to_string().split_off(32)

@@ -9,7 +9,7 @@
 use order_core::ids::Reference;
 use order_core::machine::{ClosingOutcome, Command, DisputeReport, Fact, HoldOutcome, PaymentOutcome, PaymentReport};
 use order_core::order::{
-    Blocks, Closing, DiscardCause, DisputeState, HoldState, LineCredit, LineUnits, OperationKind, OperationState, Order,
+    Blocks, Closing, DiscardCause, Dispute, DisputeState, HoldState, LineCredit, LineUnits, OperationKind, OperationState, Order,
     ReceivedUnits, Reservation, ReturnState, ShipmentState,
 };
 use order_core::testkit::orders::text;
@@ -77,8 +77,11 @@ impl Input {
                 ClosingOutcome::Unknown { .. } => false,
                 ClosingOutcome::Refused { .. } => true,
             }),
-            // How a dispute ends is no surprise.
-            Input::Fact(Fact::Dispute(report)) => !order.disputes.iter().any(|d| d.reference == report.reference),
+            // How a dispute ends is no surprise; that it ends otherwise after all is one, and could go on for ever.
+            Input::Fact(Fact::Dispute(report)) => {
+                let open = |d: &Dispute| d.reference == report.reference && d.state == DisputeState::Open;
+                !order.disputes.iter().any(open)
+            }
             Input::Fact(_) => true,
         }
     }
