@@ -6,7 +6,7 @@ use order_core::order::{
     Address, AddressType, Addresses, Amounts, Closing, CommandKey, Counters, CustomerAction, JournalRow, Line, Order,
     PaymentOperation, Reservation, Statuses,
 };
-use order_core::store::{Changeset, ClaimChange, CommitError, Committed, KeyRecord, KeyUse, WorkChange};
+use order_core::store::{Changeset, CommitError, Committed, KeyRecord, KeyUse, RedemptionChange, WorkChange};
 use order_core::time::Timestamp;
 use rusqlite::{Connection, OptionalExtension, Row, ToSql, params, params_from_iter};
 use uuid::Uuid;
@@ -63,7 +63,7 @@ fn decide<'a>(db: &Connection, prepared: &'a Prepared) -> rusqlite::Result<Resul
             _ => return Ok(Err(CommitError::Fenced)),
         }
     }
-    let tallies = match tally(db, changeset.after.id, if writes_order { &changeset.claims } else { &[] })? {
+    let tallies = match tally(db, changeset.after.id, if writes_order { &changeset.redemptions } else { &[] })? {
         Ok(tallies) => tallies,
         Err(exhausted) => return Ok(Err(exhausted)),
     };
@@ -97,28 +97,28 @@ fn command_key_use(db: &Connection, changeset: &Changeset) -> rusqlite::Result<O
     Ok(None)
 }
 
-/// What the claims become, in the order of the changes.
+/// What the redemptions become, in the order of the changes.
 fn tally<'a>(
     db: &Connection,
     order: OrderId,
-    changes: &'a [ClaimChange],
+    changes: &'a [RedemptionChange],
 ) -> rusqlite::Result<Result<Vec<Tally<'a>>, CommitError>> {
     let mut tallies: Vec<Tally<'a>> = Vec::new();
-    for ClaimChange { claim, take } in changes {
-        let at = match tallies.iter().position(|t| t.name == claim.name) {
+    for RedemptionChange { redemption, take } in changes {
+        let at = match tallies.iter().position(|t| t.name == redemption.name) {
             Some(at) => at,
             None => {
                 let (held, in_use) = db
                     .prepare_cached(sql::SELECT_CLAIM)?
-                    .query_row(params![order.as_bytes(), claim.name], |row| Ok((row.get(0)?, row.get(1)?)))?;
-                tallies.push(Tally { name: &claim.name, held_before: held, held, in_use });
+                    .query_row(params![order.as_bytes(), redemption.name], |row| Ok((row.get(0)?, row.get(1)?)))?;
+                tallies.push(Tally { name: &redemption.name, held_before: held, held, in_use });
                 tallies.len() - 1
             }
         };
         let tally = &mut tallies[at];
         match (take, tally.held) {
-            (true, false) if tally.in_use >= claim.limit => {
-                return Ok(Err(CommitError::ClaimExhausted { name: claim.name.clone() }));
+            (true, false) if tally.in_use >= redemption.limit => {
+                return Ok(Err(CommitError::RedemptionExhausted { name: redemption.name.clone() }));
             }
             (true, false) => tally.in_use += 1,
             (false, true) => tally.in_use = tally.in_use.saturating_sub(1),
@@ -131,11 +131,12 @@ fn tally<'a>(
 
 /// Writes the order's own row on condition of its version.
 fn put_order(db: &Connection, prepared: &Prepared) -> rusqlite::Result<Result<(), CommitError>> {
-    let Prepared { changeset, listed, number, claims, unmatched, holds, attention, attention_open, notices, life, .. } = prepared;
+    let Prepared { changeset, listed, number, redemptions, unmatched, holds, attention, attention_open, notices, life, .. } =
+        prepared;
     #[rustfmt::skip]
     let Order {
         id, number: _, user, version, lifecycle, statuses, currency, lines: _, amounts, shipping_method, payment_method, terms,
-        external_ref, coupon, claims: _, attempt, reservations: _, payments: _, unmatched: _, shipments: _, returns: _, credits: _, disputes: _,
+        external_ref, coupon, redemptions: _, attempt, reservations: _, payments: _, unmatched: _, shipments: _, returns: _, credits: _, disputes: _,
         edits: _, holds: _, attention: _, notices: _, notified, placing_deadline, retry_until, created_at, updated_at,
         confirmed_at, completed_at, cancelled_at, addresses: _, notes, metadata: _, redriven_at, redacted_at,
     } = &*changeset.after;
@@ -146,7 +147,7 @@ fn put_order(db: &Connection, prepared: &Prepared) -> rusqlite::Result<Result<()
     let always = params![
         id, version.cast_signed(), lifecycle.as_str(), payment.as_str(), fulfilment.as_str(), returned.as_str(), payment_method.as_str(),
         terms.as_str(), shipping_method.as_ref().map(|n| n.as_str()), coupon.as_ref().map(|n| n.as_str()), notes.0, attempt,
-        claims, unmatched, holds, attention, notices, placing_deadline.as_micros(), retry_until.map(Timestamp::as_micros),
+        redemptions, unmatched, holds, attention, notices, placing_deadline.as_micros(), retry_until.map(Timestamp::as_micros),
         updated_at.as_micros(), completed_at.map(Timestamp::as_micros), cancelled_at.map(Timestamp::as_micros), notified.cast_signed(),
         confirmed_at.map(Timestamp::as_micros), redriven_at.map(Timestamp::as_micros), redacted_at.map(Timestamp::as_micros),
         life.records, attention_open,
@@ -164,7 +165,7 @@ fn put_order(db: &Connection, prepared: &Prepared) -> rusqlite::Result<Result<()
         let exists = db.prepare_cached(sql::ORDER_EXISTS)?.exists([id])?;
         return Ok(Err(if exists { CommitError::Conflict } else { CommitError::NumberTaken }));
     };
-    let condition = params![before.version.cast_signed(), before.notified == *notified];
+    let condition = params![before.version.cast_signed()];
     let updated = if *listed {
         execute(db, sql::UPDATE_ORDER_LISTED, &[always, listing, condition])?
     } else {

@@ -15,7 +15,7 @@ pub(super) struct Prepared {
     /// Whether the status or an amount changes: then the indexes of lists do too.
     pub(super) listed: bool,
     pub(super) number: String,
-    pub(super) claims: Option<String>,
+    pub(super) redemptions: Option<String>,
     pub(super) unmatched: Option<String>,
     pub(super) holds: Option<String>,
     pub(super) attention: Option<String>,
@@ -77,7 +77,7 @@ impl Prepared {
         Ok(Prepared {
             listed,
             number: after.number.to_string(),
-            claims: json_of(&after.claims),
+            redemptions: json_of(&after.redemptions),
             unmatched: json_of(&after.unmatched),
             holds: json_of(&after.holds),
             attention: json_of(&after.attention),
@@ -107,7 +107,7 @@ impl Prepared {
 
 /// Clauses 2, 4, 6 and 23: what tells a replay from a conflict, and finds the keys of an order.
 fn check_shape(changeset: &Changeset) -> Result<(), StoreError> {
-    let Changeset { id, before, after, journal, key, claims: _, work: _ } = changeset;
+    let Changeset { id, before, after, journal, key, redemptions: _, work: _ } = changeset;
     let expected = changeset.expected();
     let numbered = (expected + 1..).zip(journal);
     let restores = before.is_none();

@@ -8,7 +8,7 @@ use rusqlite::ErrorCode;
 pub(super) fn store_error(error: rusqlite::Error) -> StoreError {
     let (kind, message) = match &error {
         rusqlite::Error::FromSqlConversionFailure(_, _, cause) => match cause.downcast_ref::<DecodeError>() {
-            Some(DecodeError::NewerFormat(_)) => (StoreErrorKind::Misconfigured, "the journal was written by a newer program"),
+            Some(DecodeError::NewerFormat(_)) => (StoreErrorKind::Corrupt, "it was written by a newer program"),
             _ => (StoreErrorKind::Corrupt, "what is stored cannot be read"),
         },
         rusqlite::Error::InvalidColumnType(..) | rusqlite::Error::IntegralValueOutOfRange(..) => {
@@ -31,6 +31,18 @@ pub(super) fn error_of(order: impl std::fmt::Display) -> impl FnOnce(rusqlite::E
             _ => error,
         }
     }
+}
+
+/// The error with what it comes of, for operators.
+pub(super) fn with_causes(error: &StoreError) -> String {
+    let mut text = error.to_string();
+    let mut cause = std::error::Error::source(error);
+    while let Some(error) = cause {
+        text.push_str(": ");
+        text.push_str(&error.to_string());
+        cause = error.source();
+    }
+    text
 }
 
 /// An error of `COMMIT` itself: after a failed write or sync, what was committed may still be there after a restart.

@@ -5,185 +5,244 @@ use std::fmt::Write as _;
 use order_core::ids::OrderId;
 use order_core::number::OrderNumber;
 use order_core::order::Status;
-use order_core::store::{Cursor, ListQuery, OrderPage, OrderRef, SortKey, StoreError, StoreErrorKind};
+use order_core::store::{
+    Cursor, Driver, ListPlan, ListQuery, Lookup, OrderPage, SORTED_MAX, SortKey, StoreError, StoreErrorKind, TimeRange,
+    Unreadable,
+};
+use order_core::time::Timestamp;
 use rusqlite::types::Value;
-use rusqlite::{Connection, params};
+use rusqlite::{Connection, params_from_iter};
 
-use super::errors::store_error;
+use super::errors::{error_of, store_error, with_causes};
 use super::read;
 
 /// A page, its count and its orders in one snapshot. Clause 17.
 pub(super) fn list(db: &Connection, query: &ListQuery) -> Result<OrderPage, StoreError> {
-    if query.limit == 0 {
-        return Err(invalid("a page of 0 orders: expected 1 to 1000"));
-    }
+    let plan = query.plan()?;
     let place = query.after.as_ref().map(|cursor| place_of(cursor, query)).transpose()?;
     let snapshot = db.unchecked_transaction().map_err(store_error)?;
-    let page = read_page(&snapshot, query, place).map_err(store_error)?;
+    if plan.sorted && count(&snapshot, query, plan, SORTED_MAX + 1).map_err(store_error)? > SORTED_MAX {
+        return Err(query.too_many_to_sort());
+    }
+    let page = read_page(&snapshot, query, plan, place)?;
     snapshot.finish().map_err(store_error)?;
     Ok(page)
 }
 
-fn read_page(db: &Connection, query: &ListQuery, place: Option<(Value, OrderId)>) -> rusqlite::Result<OrderPage> {
-    let (user, status) = (query.user.as_ref().map(|u| u.as_bytes()), query.status.map(Status::as_str));
+fn read_page(
+    db: &Connection,
+    query: &ListQuery,
+    plan: ListPlan,
+    place: Option<(Value, OrderId)>,
+) -> Result<OrderPage, StoreError> {
     let total = match query.count_up_to {
         0 => 0,
-        most => db.prepare_cached(&count_sql(query))?.query_row(params![user, status, most], |row| row.get(0))?,
+        most => count(db, query, plan, most).map_err(store_error)?,
     };
-    let mut ids: Vec<OrderId> = {
-        let (value, after) = place.map_or((Value::Null, None), |(value, id)| (value, Some(*id.as_bytes())));
-        let one_more = i64::from(query.limit) + 1;
-        let mut statement = db.prepare_cached(&page_sql(query))?;
-        let page = params![user, status, value, after, one_more, query.skip];
-        statement.query_map(page, |row| row.get(0).map(OrderId::from_bytes))?.collect::<Result<_, _>>()?
-    };
-    let more = ids.len() > query.limit as usize;
-    ids.truncate(query.limit as usize);
-    let mut orders = Vec::with_capacity(ids.len());
-    for id in ids {
-        orders.extend(read::load(db, OrderRef::Id(id), None)?.map(|loaded| loaded.order));
+    let mut found = places(db, query, plan, place).map_err(store_error)?;
+    let more = found.len() > query.limit as usize;
+    found.truncate(query.limit as usize);
+    let last = found.last().filter(|_| more);
+    let next = last.map(|(id, value)| Cursor { sort: query.sort, descending: query.descending, value: text_of(value), id: *id });
+    let mut page = OrderPage { orders: Vec::with_capacity(found.len()), unreadable: Vec::new(), next, total };
+    for (id, _) in found {
+        match read::load(db, &Lookup::Id(id), None).map_err(error_of(id)) {
+            Ok(loaded) => page.orders.extend(loaded.map(|loaded| loaded.order)),
+            Err(e) if e.kind == StoreErrorKind::Corrupt => {
+                page.unreadable.push(Unreadable { order: id, reason: with_causes(&e) });
+            }
+            Err(e) => return Err(e),
+        }
     }
-    let last = orders.last().filter(|_| more);
-    Ok(OrderPage { next: last.map(|order| Cursor::after(order, query.sort, query.descending)), total, orders })
+    Ok(page)
+}
+
+fn count(db: &Connection, query: &ListQuery, plan: ListPlan, most: u32) -> rusqlite::Result<u32> {
+    let mut sql = Select::new(query, plan);
+    let text = sql.count(most);
+    db.prepare_cached(&text)?.query_row(params_from_iter(sql.values), |row| row.get(0))
+}
+
+/// One more than the page has, with what each is sorted by.
+fn places(
+    db: &Connection,
+    query: &ListQuery,
+    plan: ListPlan,
+    place: Option<(Value, OrderId)>,
+) -> rusqlite::Result<Vec<(OrderId, Value)>> {
+    let mut sql = Select::new(query, plan);
+    let text = sql.page(place);
+    let mut statement = db.prepare_cached(&text)?;
+    let rows =
+        statement.query_map(params_from_iter(sql.values), |row| Ok((row.get(0).map(OrderId::from_bytes)?, row.get(1)?)))?;
+    rows.collect()
+}
+
+fn text_of(value: &Value) -> String {
+    match value {
+        Value::Integer(n) => n.to_string(),
+        Value::Text(text) => text.clone(),
+        Value::Null | Value::Real(_) | Value::Blob(_) => String::new(),
+    }
 }
 
 fn place_of(cursor: &Cursor, query: &ListQuery) -> Result<(Value, OrderId), StoreError> {
-    let refused = || invalid(format!("cursor {cursor} is not of a list sorted like this one"));
-    if (cursor.sort, cursor.descending) != (query.sort, query.descending) {
-        return Err(refused());
-    }
-    let value = match cursor.sort {
-        SortKey::CreatedAt | SortKey::UpdatedAt | SortKey::TotalAmount => cursor.value.parse().ok().map(Value::Integer),
+    let refused = || {
+        let message = format!("cursor {cursor} is not of a list sorted like this one");
+        StoreError::new(StoreErrorKind::InvalidQuery, message)
+    };
+    let value = match query.sort {
+        SortKey::CreatedAt => Some(Value::Null),
+        SortKey::UpdatedAt | SortKey::TotalAmount => cursor.value.parse().ok().map(Value::Integer),
         SortKey::OrderNumber => cursor.value.parse::<OrderNumber>().ok().map(|number| Value::Text(number.to_string())),
     };
     Ok((value.ok_or_else(refused)?, cursor.id))
 }
 
-fn invalid(message: impl Into<String>) -> StoreError {
-    StoreError::new(StoreErrorKind::InvalidQuery, message)
+/// A statement and the values bound to it.
+struct Select<'a> {
+    query: &'a ListQuery,
+    plan: ListPlan,
+    values: Vec<Value>,
+}
+
+impl<'a> Select<'a> {
+    fn new(query: &'a ListQuery, plan: ListPlan) -> Self {
+        Select { query, plan, values: Vec::new() }
+    }
+
+    /// Binds a value; the parameter's name.
+    fn bind(&mut self, value: impl Into<Value>) -> String {
+        self.values.push(value.into());
+        format!("?{}", self.values.len())
+    }
+
+    fn bytes(&mut self, id: &[u8; 16]) -> String {
+        self.bind(id.to_vec())
+    }
+
+    fn page(&mut self, place: Option<(Value, OrderId)>) -> String {
+        let query = self.query;
+        let (direction, beyond) = if query.descending { ("DESC", "<") } else { ("ASC", ">") };
+        let key = match query.sort {
+            SortKey::CreatedAt => "created_at",
+            sort => sort.as_str(),
+        };
+        let by_id = query.sort == SortKey::CreatedAt;
+        let mut conditions = self.conditions();
+        if let Some((value, id)) = place {
+            let after = self.bytes(id.as_bytes());
+            let value = if by_id { String::new() } else { self.bind(value) };
+            conditions.push(if by_id {
+                format!("id {beyond} {after}")
+            } else {
+                format!("({key}, id) {beyond} ({value}, {after})")
+            });
+        }
+        let (limit, skip) = (self.bind(i64::from(query.limit) + 1), self.bind(i64::from(query.skip)));
+        let order = if by_id { format!("id {direction}") } else { format!("place {direction}, id {direction}") };
+        let mut sql = String::with_capacity(2048);
+        for (n, status) in self.ranges().into_iter().enumerate() {
+            if n > 0 {
+                sql.push_str(" UNION ALL ");
+            }
+            let _ = write!(sql, "SELECT id, {key} AS place FROM orders");
+            let of_status = status.map(|status| format!("status = '{status}'"));
+            for (n, condition) in of_status.iter().chain(&conditions).enumerate() {
+                let _ = write!(sql, " {} {condition}", if n == 0 { "WHERE" } else { "AND" });
+            }
+        }
+        let _ = write!(sql, " ORDER BY {order} LIMIT {limit} OFFSET {skip}");
+        sql
+    }
+
+    fn count(&mut self, most: u32) -> String {
+        let conditions = self.conditions();
+        let most = self.bind(i64::from(most));
+        let mut sql = "SELECT count(*) FROM (SELECT 1 FROM orders".to_owned();
+        let of_status = statuses(&self.query.statuses);
+        for (n, condition) in of_status.iter().chain(&conditions).enumerate() {
+            let _ = write!(sql, " {} {condition}", if n == 0 { "WHERE" } else { "AND" });
+        }
+        let _ = write!(sql, " LIMIT {most})");
+        sql
+    }
+
+    /// Each of the statuses is read as a range of its own where the index is by status: merged rather than sorted, so that a
+    /// page costs the same at any depth. Otherwise one range, of any status.
+    fn ranges(&self) -> Vec<Option<Status>> {
+        let query = self.query;
+        let by_status = matches!(self.plan.driver, Driver::User | Driver::Statuses | Driver::All) && !self.plan.sorted;
+        match () {
+            () if !query.statuses.is_empty() => {
+                // Each once, however often it is asked for.
+                Status::ALL.iter().copied().filter(|status| query.statuses.contains(status)).map(Some).collect()
+            }
+            () if by_status && query.sort != SortKey::OrderNumber => Status::ALL.iter().copied().map(Some).collect(),
+            () => vec![None],
+        }
+    }
+
+    /// Everything that is asked for but the statuses.
+    fn conditions(&mut self) -> Vec<String> {
+        let query = self.query;
+        let mut conditions = Vec::new();
+        if let Some(user) = &query.user {
+            let user = self.bytes(user.as_bytes());
+            conditions.push(format!("user_id = {user}"));
+        }
+        if let Some(status) = query.payment_status {
+            conditions.push(format!("payment_status = '{status}'"));
+        }
+        if let Some(status) = query.fulfilment_status {
+            conditions.push(format!("fulfilment_status = '{status}'"));
+        }
+        if let Some(reason) = query.attention {
+            conditions.push(format!(
+                "id IN (SELECT id FROM orders WHERE attention_open = 1) AND EXISTS (SELECT 1 FROM json_each(attention) \
+                 WHERE value ->> 'reason' = '{reason}' AND NOT coalesce(value ->> 'acknowledged', 0))"
+            ));
+        }
+        if query.stuck {
+            conditions.push(STUCK.to_owned());
+        }
+        if query.open_work {
+            conditions.push("id IN (SELECT order_id FROM order_work)".to_owned());
+        }
+        if let Some(email) = &query.email {
+            let email = self.bind(email.clone());
+            conditions.push(format!("id IN (SELECT order_id FROM order_addresses WHERE email = {email})"));
+        }
+        if let Some(sku) = &query.sku {
+            let sku = self.bind(sku.as_str().to_owned());
+            conditions.push(format!("id IN (SELECT order_id FROM order_items WHERE sku = {sku})"));
+        }
+        if let Some(reference) = &query.external_ref {
+            let reference = self.bind(reference.as_str().to_owned());
+            conditions.push(format!("external_ref = {reference}"));
+        }
+        if let Some((key, value)) = &query.metadata {
+            let (key, value) = (self.bind(key.as_str().to_owned()), self.bind(value.clone()));
+            conditions.push(format!("id IN (SELECT order_id FROM order_metadata WHERE key = {key} AND value = {value})"));
+        }
+        for (column, TimeRange { from, before }) in [("created_at", query.placed), ("updated_at", query.updated)] {
+            let mut bound = |comparison: &str, time: Option<Timestamp>| {
+                if let Some(time) = time {
+                    let time = self.bind(time.as_micros());
+                    conditions.push(format!("{column} {comparison} {time}"));
+                }
+            };
+            bound(">=", from);
+            bound("<", before);
+        }
+        conditions
+    }
+}
+
+fn statuses(statuses: &[Status]) -> Option<String> {
+    let quoted: Vec<String> = statuses.iter().map(|status| format!("'{status}'")).collect();
+    (!quoted.is_empty()).then(|| format!("status IN ({})", quoted.join(", ")))
 }
 
 const STUCK: &str = "id IN (SELECT id FROM orders WHERE attention_open = 1 \
      UNION ALL SELECT order_id FROM order_work WHERE due_at IS NULL)";
-
-/// Where the rows of a page come from.
-enum Source {
-    /// One range of an index, or for a sort key without one a sort of it.
-    One(&'static str),
-    /// A range for each status, each in order: merged rather than sorted, so that a page costs the same at any depth.
-    EachStatus(&'static str),
-}
-
-fn source(query: &ListQuery) -> Source {
-    let by_status = |index| if query.status.is_some() { Source::One(index) } else { Source::EachStatus(index) };
-    match (query.stuck, query.sort, query.user) {
-        (true, _, _) => Source::One(""),
-        (_, SortKey::CreatedAt, Some(_)) => by_status("INDEXED BY orders_by_user"),
-        (_, SortKey::CreatedAt, None) => by_status("INDEXED BY orders_by_creation"),
-        (_, SortKey::UpdatedAt, None) => by_status("INDEXED BY orders_by_update"),
-        (_, SortKey::TotalAmount, None) => by_status("INDEXED BY orders_by_total"),
-        (_, SortKey::OrderNumber, None) if query.status.is_none() => Source::One(""),
-        (_, SortKey::OrderNumber, None) => Source::One("INDEXED BY orders_by_creation"),
-        // One user's orders are few enough to sort.
-        (_, SortKey::UpdatedAt | SortKey::TotalAmount | SortKey::OrderNumber, Some(_)) => {
-            Source::One("INDEXED BY orders_by_user")
-        }
-    }
-}
-
-/// Parameters: ?1 user, ?2 status, ?3 and ?4 the cursor's value and id, ?5 limit, ?6 skip.
-fn page_sql(query: &ListQuery) -> String {
-    let key = query.sort.as_str();
-    let (direction, beyond) = if query.descending { ("DESC", "<") } else { ("ASC", ">") };
-    let cursor = query.after.as_ref().map(|_| format!("({key}, id) {beyond} (?3, ?4)"));
-    let mut sql = String::with_capacity(2048);
-    let mut select = |index: &str, status: Option<&str>| {
-        if !sql.is_empty() {
-            sql.push_str(" UNION ALL ");
-        }
-        let _ = write!(sql, "SELECT id, {key} AS place FROM orders {index}");
-        // A unary plus keeps SQLite from walking a whole range where the stuck ones are few.
-        let plus = if query.stuck { "+" } else { "" };
-        let conditions = [
-            query.stuck.then(|| STUCK.to_owned()),
-            query.user.map(|_| format!("{plus}user_id = ?1")),
-            status.map(|status| format!("{plus}status = {status}")),
-            cursor.clone(),
-        ];
-        for (n, condition) in conditions.into_iter().flatten().enumerate() {
-            let _ = write!(sql, " {} {condition}", if n == 0 { "WHERE" } else { "AND" });
-        }
-    };
-    match source(query) {
-        Source::One(index) => select(index, query.status.map(|_| "?2")),
-        Source::EachStatus(index) => Status::ALL.iter().for_each(|status| select(index, Some(&format!("'{status}'")))),
-    }
-    let _ = write!(sql, " ORDER BY place {direction}, id {direction} LIMIT ?5 OFFSET ?6");
-    sql
-}
-
-/// Parameters: ?1 user, ?2 status, ?3 up to how many.
-fn count_sql(query: &ListQuery) -> String {
-    let conditions = [query.stuck.then_some(STUCK), query.user.map(|_| "user_id = ?1"), query.status.map(|_| "status = ?2")];
-    let mut sql = "SELECT count(*) FROM (SELECT 1 FROM orders".to_owned();
-    for (n, condition) in conditions.into_iter().flatten().enumerate() {
-        let _ = write!(sql, " {} {condition}", if n == 0 { "WHERE" } else { "AND" });
-    }
-    sql.push_str(" LIMIT ?3)");
-    sql
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::store::open;
-    use order_core::ids::UserId;
-
-    fn plan(query: &ListQuery) -> String {
-        let db = open::open_in_memory();
-        let sql = format!("EXPLAIN QUERY PLAN {}", page_sql(query));
-        let mut statement = db.prepare(&sql).unwrap();
-        let nothing = params![None::<i64>, None::<i64>, None::<i64>, None::<i64>, 1, 0];
-        let lines = statement.query_map(nothing, |row| row.get::<_, String>(3)).unwrap();
-        lines.collect::<Result<Vec<_>, _>>().unwrap().join("\n")
-    }
-
-    #[test]
-    fn pages_by_user_or_status_are_read_from_their_index_in_order() {
-        let id = OrderId::from_bytes([1; 16]);
-        let user = Some(UserId::from_bytes([2; 16]));
-        for (sort, user, status, index) in [
-            (SortKey::CreatedAt, None, None, "orders_by_creation"),
-            (SortKey::CreatedAt, None, Some(Status::Pending), "orders_by_creation"),
-            (SortKey::CreatedAt, user, None, "orders_by_user"),
-            (SortKey::CreatedAt, user, Some(Status::Pending), "orders_by_user"),
-            (SortKey::UpdatedAt, None, None, "orders_by_update"),
-            (SortKey::UpdatedAt, None, Some(Status::Pending), "orders_by_update"),
-            (SortKey::TotalAmount, None, None, "orders_by_total"),
-            (SortKey::TotalAmount, None, Some(Status::Pending), "orders_by_total"),
-            (SortKey::OrderNumber, None, None, "sqlite_autoindex_orders_2"),
-        ] {
-            for descending in [false, true] {
-                for after in [None, Some(Cursor { sort, descending, value: "1".into(), id })] {
-                    let deep = after.is_some();
-                    let plan = plan(&ListQuery { user, status, sort, descending, after, ..ListQuery::default() });
-                    let what = format!("{sort} {user:?} {status:?} {descending} {deep}:\n{plan}");
-                    assert!(!plan.contains("TEMP B-TREE"), "{what}");
-                    assert!(plan.contains(index), "{what}");
-                    let whole = plan.lines().any(|l| l.starts_with("SCAN"));
-                    assert!(!whole || (sort == SortKey::OrderNumber && !deep), "{what}");
-                }
-            }
-        }
-    }
-
-    #[test]
-    fn stuck_orders_are_looked_up_one_by_one() {
-        let user = Some(UserId::from_bytes([2; 16]));
-        for (user, status) in [(None, None), (user, None), (None, Some(Status::Pending)), (user, Some(Status::Pending))] {
-            let plan = plan(&ListQuery { user, status, stuck: true, ..ListQuery::default() });
-            assert!(plan.contains("SEARCH orders USING INDEX sqlite_autoindex_orders_1 (id=?)"), "{plan}");
-            assert!(plan.contains("orders_with_attention") && plan.contains("order_work_due"), "{plan}");
-        }
-    }
-}

@@ -4,15 +4,19 @@ use std::sync::Arc;
 
 use order_core::ids::{IdempotencyKey, OrderId, UserId};
 use order_core::order::JournalRow;
-use order_core::store::{JournalQuery, KeyMethod, KeyRecord, Loaded, OrderRef, Peek};
+use order_core::store::{JournalQuery, KeyMethod, KeyRecord, Loaded, Lookup, Peek};
 use rusqlite::{Connection, OptionalExtension, Params, Row, params};
 
 use super::{life, rows, sql};
 
-pub(super) fn load(db: &Connection, order: OrderRef, owner: Option<UserId>) -> rusqlite::Result<Option<Loaded>> {
+pub(super) fn load(db: &Connection, order: &Lookup, owner: Option<UserId>) -> rusqlite::Result<Option<Loaded>> {
     match order {
-        OrderRef::Id(id) => load_where(db, sql::LOAD_BY_ID, [id.as_bytes()], owner),
-        OrderRef::Number(number) => load_where(db, sql::LOAD_BY_NUMBER, [number.to_string()], owner),
+        Lookup::Id(id) => load_where(db, sql::LOAD_BY_ID, [id.as_bytes()], owner),
+        Lookup::Number(number) => load_where(db, sql::LOAD_BY_NUMBER, [number.to_string()], owner),
+        Lookup::Key { user, method, key } => match find_key(db, *user, *method, key)? {
+            Some(record) => load_where(db, sql::LOAD_BY_ID, [record.order.as_bytes()], owner),
+            None => Ok(None),
+        },
     }
 }
 
@@ -37,7 +41,9 @@ fn load_where(db: &Connection, sql: &str, key: impl Params, owner: Option<UserId
         rows::addresses(statement.query_map([id.as_bytes()], rows::address)?)?
     };
     life::load(db, records, &mut order)?;
-    Ok(Some(Loaded { order: Arc::new(order), work }))
+    let key = db.prepare_cached(sql::SELECT_KEY_OF)?.query_row([id.as_bytes(), order.user.as_bytes()], rows::key).optional()?;
+    order.notices.retain(|notice| notice.seq > order.notified);
+    Ok(Some(Loaded { order: Arc::new(order), work, key }))
 }
 
 pub(super) fn children<T>(
@@ -49,12 +55,7 @@ pub(super) fn children<T>(
     db.prepare_cached(sql)?.query_map([order.as_bytes()], read)?.collect()
 }
 
-pub(super) fn find_key(
-    db: &Connection,
-    user: UserId,
-    method: KeyMethod,
-    key: &IdempotencyKey,
-) -> rusqlite::Result<Option<KeyRecord>> {
+fn find_key(db: &Connection, user: UserId, method: KeyMethod, key: &IdempotencyKey) -> rusqlite::Result<Option<KeyRecord>> {
     let mut statement = db.prepare_cached(sql::SELECT_KEY)?;
     statement.query_row(params![user.as_bytes(), method.as_str(), key.as_str()], rows::key).optional()
 }

@@ -120,7 +120,7 @@ pub(super) fn order(c: &mut Columns<'_, '_>) -> rusqlite::Result<Order> {
         terms: c.parse()?,
         external_ref: c.parse_some()?,
         coupon: c.parse_some()?,
-        claims: c.json()?,
+        redemptions: c.json()?,
         attempt: c.next()?,
         reservations: Vec::new(),
         payments: Vec::new(),

@@ -1,34 +1,13 @@
 //! Every statement, but for the pages of a list, which [`super::list`] puts together from enums.
 
-/// Notices of the JSON `$notices` above row `$notified`.
-macro_rules! notices_above {
-    ($notices:literal, $notified:literal) => {
-        concat!(
-            "(SELECT json_group_array(json(value)) FROM json_each(",
-            $notices,
-            ") WHERE value ->> 'seq' > ",
-            $notified,
-            " HAVING count(*) > 0)"
-        )
-    };
-}
-
 /// What every change of an order writes. Neither of the two has a column of an index but `updated_at`.
 macro_rules! update_order {
-    ($keeps_notified:literal) => {
-        concat!(
-            "UPDATE orders SET version = ?2, lifecycle = ?3, payment_status = ?4, fulfilment_status = ?5, return_status = ?6, \
-             payment_method = ?7, payment_terms = ?8, shipping_method = ?9, coupon_code = ?10, notes = ?11, attempt = ?12, \
-             claims = ?13, unmatched = ?14, holds = ?15, attention = ?16, placing_deadline = ?18, retry_until = ?19, \
-             updated_at = ?20, completed_at = ?21, cancelled_at = ?22, confirmed_at = ?24, redriven_at = ?25, redacted_at = ?26, \
-             records = ?27, attention_open = ?28, notified = CASE WHEN ",
-            $keeps_notified,
-            " THEN notified ELSE ?23 END, notices = CASE WHEN ",
-            $keeps_notified,
-            " AND notified <> ?23 THEN ",
-            notices_above!("?17", "notified"),
-            " ELSE ?17 END"
-        )
+    () => {
+        "UPDATE orders SET version = ?2, lifecycle = ?3, payment_status = ?4, fulfilment_status = ?5, return_status = ?6, \
+         payment_method = ?7, payment_terms = ?8, shipping_method = ?9, coupon_code = ?10, notes = ?11, attempt = ?12, \
+         claims = ?13, unmatched = ?14, holds = ?15, attention = ?16, notices = ?17, placing_deadline = ?18, retry_until = ?19, \
+         updated_at = ?20, completed_at = ?21, cancelled_at = ?22, notified = max(notified, ?23), confirmed_at = ?24, \
+         redriven_at = ?25, redacted_at = ?26, records = ?27, attention_open = ?28"
     };
 }
 
@@ -64,6 +43,10 @@ pub(super) const REPLAYED: &str = "SELECT 1 FROM order_status_history WHERE orde
 pub(super) const SELECT_KEY: &str = "SELECT user_id, method, key, request_hash, order_id FROM order_idempotency_keys \
      WHERE user_id = ?1 AND method = ?2 AND key = ?3";
 
+/// The key that an order was made under.
+pub(super) const SELECT_KEY_OF: &str = "SELECT user_id, method, key, request_hash, order_id FROM order_idempotency_keys \
+     WHERE user_id = ?2 AND order_id = ?1 LIMIT 1";
+
 /// Clause 7. Says what the index does, so that it is used.
 pub(super) const COMMAND_KEY_USE: &str =
     "SELECT seq, command_hash FROM order_status_history WHERE order_id = ?1 AND command_key = ?2 AND command_key IS NOT NULL";
@@ -90,18 +73,17 @@ pub(super) const INSERT_ORDER: &str = "INSERT INTO orders (id, version, lifecycl
      ?26, ?27, ?28, ?29, ?30, ?31, ?32, ?33, ?34, ?35, ?36, ?37, ?38, ?39, ?40, ?41) ON CONFLICT DO NOTHING";
 
 /// Clause 4: no change means a conflict. Leaves alone what lists are sorted and filtered by.
-pub(super) const UPDATE_ORDER: &str = concat!(update_order!("?30"), " WHERE id = ?1 AND version = ?29");
+pub(super) const UPDATE_ORDER: &str = concat!(update_order!(), " WHERE id = ?1 AND version = ?29");
 
 /// Clause 4: as [`UPDATE_ORDER`], when the status or an amount changes with it.
 pub(super) const UPDATE_ORDER_LISTED: &str = concat!(
-    update_order!("?39"),
+    update_order!(),
     ", status = ?29, total_amount = ?30, subtotal = ?31, tax_amount = ?32, tax_included_amount = ?33, shipping_amount = ?34, \
      shipping_tax_amount = ?35, discount_amount = ?36, currency = ?37 WHERE id = ?1 AND version = ?38"
 );
 
 /// Clause 5.
-pub(super) const UPDATE_NOTIFIED: &str =
-    concat!("UPDATE orders SET notified = ?2, notices = ", notices_above!("notices", "?2"), " WHERE id = ?1 AND notified <> ?2");
+pub(super) const UPDATE_NOTIFIED: &str = "UPDATE orders SET notified = ?2 WHERE id = ?1 AND notified < ?2";
 
 pub(super) const PUT_ITEM: &str = "INSERT OR REPLACE INTO order_items (order_id, n, id, product_id, variant_id, sku, name, quantity, \
      unit_price, discount_amount, subtotal, requires_shipping, cancelled, planned, shipped, delivered, returned, restocked, lost, \
@@ -204,16 +186,22 @@ pub(super) const RELEASE_WORK: &str = "UPDATE order_work SET fence = NULL, lease
 /// Clause 15.
 pub(super) const DELETE_WORK: &str = "DELETE FROM order_work WHERE order_id = ?1";
 
-/// Clause 14: due items that nobody is at, soonest due first.
-pub(super) const CLAIM_DUE: &str = "UPDATE order_work SET taken_over = fence IS NOT NULL, fence = ?2, leased_until = ?3, revision = revision + 1 \
-     WHERE order_id IN (SELECT order_id FROM order_work INDEXED BY order_work_due \
-     WHERE due_at <= ?1 AND (leased_until IS NULL OR leased_until <= ?1) ORDER BY due_at, order_id LIMIT ?4) \
-     RETURNING order_id, due_at";
+/// Clause 14: items that can be leased, soonest first.
+pub(super) const CLAIMABLE: &str = "SELECT order_id FROM order_work INDEXED BY order_work_due \
+     WHERE due_at <= ?1 AND (leased_until IS NULL OR leased_until <= ?1) \
+     ORDER BY max(due_at, coalesce(leased_until, due_at)), order_id LIMIT ?2";
 
-/// Clause 14: one order's item, due or not, unless it is stuck.
-pub(super) const CLAIM_ORDER: &str = "UPDATE order_work SET taken_over = fence IS NOT NULL, fence = ?2, leased_until = ?3, revision = revision + 1 \
-     WHERE order_id = ?4 AND due_at IS NOT NULL AND (leased_until IS NULL OR leased_until <= ?1) \
-     RETURNING order_id, due_at";
+/// Clause 14: one order's item, due or not, unless it is stuck or leased.
+pub(super) const CLAIMABLE_OF: &str = "SELECT order_id FROM order_work WHERE order_id = ?1 AND due_at IS NOT NULL \
+     AND (leased_until IS NULL OR leased_until <= ?2)";
+
+/// Clauses 13 and 14.
+pub(super) const TAKE_LEASE: &str = "UPDATE order_work SET taken_over = fence IS NOT NULL, fence = ?2, leased_until = ?3, \
+     revision = revision + 1 WHERE order_id = ?1";
+
+/// Clause 14: when the next item can be leased that is not stuck.
+pub(super) const NEXT_CLAIMABLE: &str =
+    "SELECT min(max(due_at, coalesce(leased_until, due_at))) FROM order_work WHERE due_at IS NOT NULL";
 
 /// `work_summary`. Only orders that are not done have a row, so all of them are looked at.
 pub(super) const WORK_SUMMARY: &str = "SELECT count(*), count(*) FILTER (WHERE due_at IS NULL), \
@@ -282,7 +270,8 @@ pub(super) const PEEK: &str =
 pub(super) const SELECT_STORE: &str = "SELECT id FROM order_store";
 
 /// Clause 21: whether there is such a place.
-pub(super) const FEED_HAS: &str = "SELECT 1 FROM order_feed WHERE position = ?1 AND rows >= ?2";
+pub(super) const FEED_HAS: &str = "SELECT h.changeset_id FROM order_feed f CROSS JOIN order_status_history h \
+     ON h.order_id = f.order_id AND h.seq = f.first_seq + ?2 - 1 WHERE f.position = ?1 AND f.rows >= ?2";
 
 /// Clause 20. Parameters: position and row of the cursor, limit. The joins are crossed so that they stay in this order, which
 /// needs no sorting.
@@ -291,10 +280,3 @@ pub(super) const SELECT_FEED: &str = "SELECT h.order_id, h.seq, h.payload, h.fro
      FROM order_feed f CROSS JOIN order_status_history h ON h.order_id = f.order_id \
      AND h.seq >= f.first_seq AND h.seq < f.first_seq + f.rows CROSS JOIN orders o ON o.id = f.order_id \
      WHERE f.position >= ?1 AND (f.position > ?1 OR h.seq >= f.first_seq + ?2) ORDER BY f.position, h.seq LIMIT ?3";
-
-/// Clause 22.
-pub(super) const SELECT_ORDER_IDS: &str = "SELECT id FROM orders WHERE id > ?1 ORDER BY id LIMIT ?2";
-
-/// Clause 22: a user's keys of the orders from one to another.
-pub(super) const SELECT_KEYS: &str = "SELECT user_id, method, key, request_hash, order_id FROM order_idempotency_keys \
-     WHERE user_id = ?1 AND order_id BETWEEN ?2 AND ?3 ORDER BY method, key";

@@ -1,7 +1,9 @@
-//! Work items: what changesets do to them, and how they are claimed.
+//! Work items: what changesets do to them, and how they are leased.
+
+use std::time::Duration;
 
 use order_core::ids::{Fence, OrderId};
-use order_core::store::{ClaimRequest, WorkSummary};
+use order_core::store::{LeaseRequest, WorkSummary};
 use order_core::time::Timestamp;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
@@ -50,22 +52,31 @@ pub(super) fn done(db: &Connection, order: OrderId) -> rusqlite::Result<()> {
     Ok(())
 }
 
-/// Takes leases; returns whose, soonest due first.
-pub(super) fn claim(db: &Connection, request: &ClaimRequest, now: Timestamp) -> rusqlite::Result<Vec<OrderId>> {
-    let ClaimRequest { fence, ttl, limit, order } = request;
-    if *limit == 0 {
-        return Ok(Vec::new());
-    }
-    let (now_us, until_us) = (now.as_micros(), now.after(*ttl).as_micros());
-    let claimed = |row: &Row<'_>| Ok((row.get::<_, i64>(1)?, OrderId::from_bytes(row.get(0)?)));
-    let (mut statement, which): (_, &dyn rusqlite::ToSql) = match order {
-        Some(order) => (db.prepare_cached(sql::CLAIM_ORDER)?, order.as_bytes()),
-        None => (db.prepare_cached(sql::CLAIM_DUE)?, limit),
+/// Takes leases; returns whose, soonest claimable first, and in how long there is more.
+pub(super) fn take(
+    db: &Connection,
+    request: &LeaseRequest,
+    now: Timestamp,
+) -> rusqlite::Result<(Vec<OrderId>, Option<Duration>)> {
+    let LeaseRequest { fence, ttl, limit, order } = request;
+    let id = |row: &Row<'_>| row.get(0).map(OrderId::from_bytes);
+    let orders: Vec<OrderId> = match order {
+        _ if *limit == 0 => Vec::new(),
+        Some(order) => {
+            let mut statement = db.prepare_cached(sql::CLAIMABLE_OF)?;
+            statement.query_map(params![order.as_bytes(), now.as_micros()], id)?.collect::<Result<_, _>>()?
+        }
+        None => {
+            let mut statement = db.prepare_cached(sql::CLAIMABLE)?;
+            statement.query_map(params![now.as_micros(), limit], id)?.collect::<Result<_, _>>()?
+        }
     };
-    let rows = statement.query_map(params![now_us, fence.as_bytes(), until_us, which], claimed)?;
-    let mut claimed: Vec<(i64, OrderId)> = rows.collect::<Result<_, _>>()?;
-    claimed.sort_unstable();
-    Ok(claimed.into_iter().map(|(_, order)| order).collect())
+    let until = now.after(*ttl).as_micros();
+    for order in &orders {
+        db.prepare_cached(sql::TAKE_LEASE)?.execute(params![order.as_bytes(), fence.as_bytes(), until])?;
+    }
+    let next: Option<i64> = db.prepare_cached(sql::NEXT_CLAIMABLE)?.query_row([], |row| row.get(0))?;
+    Ok((orders, next.map(|at| Timestamp::from_micros(at).since(now))))
 }
 
 pub(super) fn summary(db: &Connection, now: Timestamp) -> rusqlite::Result<WorkSummary> {

@@ -5,10 +5,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use order_core::ids::OrderId;
 use order_core::runtime::Clock;
-use order_core::store::{Changeset, ClaimRequest, CommitError, Committed, StoreError, StoreErrorKind};
+use order_core::store::{Changeset, CommitError, Committed, LeaseRequest, StoreError, StoreErrorKind};
 use rusqlite::Connection;
 use tokio::sync::oneshot;
 use uuid::Uuid;
@@ -37,7 +38,7 @@ pub(super) enum Job {
 /// Something to write, and who waits for it. The waiting side keeps the changeset too, and frees it.
 pub(super) enum Write {
     Commit(Arc<Prepared>, oneshot::Sender<Result<Committed, CommitError>>),
-    Claim(ClaimRequest, oneshot::Sender<Result<Vec<OrderId>, StoreError>>),
+    Lease(LeaseRequest, oneshot::Sender<Result<Taken, StoreError>>),
 }
 
 impl Write {
@@ -49,10 +50,13 @@ impl Write {
     }
 }
 
+/// Whose items were leased, and in how long there is more.
+pub(super) type Taken = (Vec<OrderId>, Option<Duration>);
+
 /// What one write came to.
 enum Done {
     Commit(Result<Committed, CommitError>),
-    Claim(Vec<OrderId>),
+    Lease(Taken),
 }
 
 /// Why a group was not committed. Nothing of it happened, unless the kind is [`StoreErrorKind::Unknown`].
@@ -73,7 +77,7 @@ enum Step {
 pub struct WriterStats {
     /// Durable transactions: each is one wait for the disk, however many changesets share it.
     pub transactions: u64,
-    /// Changesets and claims that were answered.
+    /// Changesets and redemptions that were answered.
     pub writes: u64,
     /// Rows inserted, updated or deleted.
     pub rows: u64,
@@ -264,7 +268,7 @@ impl Thread {
         for write in writes {
             let one = catch_unwind(AssertUnwindSafe(|| match write {
                 Write::Commit(prepared, _) => apply(db, prepared, clock.now()).map(Done::Commit),
-                Write::Claim(request, _) => work::claim(db, request, clock.now()).map(Done::Claim),
+                Write::Lease(request, _) => work::take(db, request, clock.now()).map(Done::Lease),
             }));
             let error = match one {
                 Ok(Ok(one)) => {
@@ -325,15 +329,15 @@ fn answer(write: Write, done: Done) {
             drop(prepared);
             let _ = waiting.send(result);
         }
-        (Write::Claim(_, waiting), Done::Claim(orders)) => drop(waiting.send(Ok(orders))),
-        (Write::Commit(..), Done::Claim(_)) | (Write::Claim(..), Done::Commit(_)) => {}
+        (Write::Lease(_, waiting), Done::Lease(orders)) => drop(waiting.send(Ok(orders))),
+        (Write::Commit(..), Done::Lease(_)) | (Write::Lease(..), Done::Commit(_)) => {}
     }
 }
 
 fn refuse(write: Write, error: &StoreError) {
     match write {
         Write::Commit(_, waiting) => drop(waiting.send(Err(CommitError::Store(copy(error))))),
-        Write::Claim(_, waiting) => drop(waiting.send(Err(copy(error)))),
+        Write::Lease(_, waiting) => drop(waiting.send(Err(copy(error)))),
     }
 }
 
