@@ -4,6 +4,7 @@ mod changeset;
 mod feed;
 mod memory;
 mod query;
+pub mod records;
 mod work;
 
 use std::sync::Arc;
