@@ -173,10 +173,7 @@ impl State {
         match self.orders.get_mut(&order_id) {
             Some(row) => {
                 debug_assert_eq!(row.order.number, after.number, "an order's number never changes");
-                let notified = match &before {
-                    Some(before) if before.notified == after.notified => row.order.notified,
-                    _ => after.notified,
-                };
+                let notified = after.notified.max(row.order.notified);
                 if writes_order {
                     if after.redacted_at.is_some()
                         && before.is_some_and(|before| before.redacted_at.is_none())
@@ -391,7 +388,7 @@ fn forget_private(event: &mut Event) {
 /// The number moves on condition of the work item, not of the version, so a changeset that leaves it alone may have read
 /// an older one: that must not come back.
 fn told_up_to(order: &mut Arc<Order>, notified: u64) {
-    if order.notified != notified {
+    if order.notified != notified || order.notices.iter().any(|notice| notice.seq <= notified) {
         let order = Arc::make_mut(order);
         order.notified = notified;
         order.notices.retain(|notice| notice.seq > notified);

@@ -9,7 +9,7 @@ use order_core::store::{Cursor, ListQuery, OrderPage, OrderRef, SortKey, StoreEr
 use rusqlite::types::Value;
 use rusqlite::{Connection, params};
 
-use super::errors::store_error;
+use super::errors::{Failed, store_error};
 use super::read;
 
 /// A page, its count and its orders in one snapshot. Clause 17.
@@ -24,7 +24,7 @@ pub(super) fn list(db: &Connection, query: &ListQuery) -> Result<OrderPage, Stor
     Ok(page)
 }
 
-fn read_page(db: &Connection, query: &ListQuery, place: Option<(Value, OrderId)>) -> rusqlite::Result<OrderPage> {
+fn read_page(db: &Connection, query: &ListQuery, place: Option<(Value, OrderId)>) -> Result<OrderPage, Failed> {
     let (user, status) = (query.user.as_ref().map(|u| u.as_bytes()), query.status.map(Status::as_str));
     let total = match query.count_up_to {
         0 => 0,
@@ -64,7 +64,7 @@ fn invalid(message: impl Into<String>) -> StoreError {
 }
 
 const STUCK: &str = "id IN (SELECT id FROM orders WHERE attention_open = 1 \
-     UNION ALL SELECT order_id FROM order_work WHERE due_at IS NULL)";
+     UNION ALL SELECT order_id FROM order_work WHERE claimable_at IS NULL)";
 
 /// Where the rows of a page come from.
 enum Source {
@@ -182,8 +182,8 @@ mod tests {
         let user = Some(UserId::from_bytes([2; 16]));
         for (user, status) in [(None, None), (user, None), (None, Some(Status::Pending)), (user, Some(Status::Pending))] {
             let plan = plan(&ListQuery { user, status, stuck: true, ..ListQuery::default() });
-            assert!(plan.contains("SEARCH orders USING INDEX sqlite_autoindex_orders_1 (id=?)"), "{plan}");
-            assert!(plan.contains("orders_with_attention") && plan.contains("order_work_due"), "{plan}");
+            assert!(plan.contains("SEARCH orders USING PRIMARY KEY (id=?)"), "{plan}");
+            assert!(plan.contains("orders_with_attention") && plan.contains("order_work_claimable"), "{plan}");
         }
     }
 }

@@ -5,17 +5,16 @@
 
 mod apply;
 mod backup;
-mod encode;
+mod bind;
 mod errors;
-mod life;
 mod list;
 mod log;
 mod open;
 mod read;
 mod readers;
-mod rows;
 mod schema;
 mod sql;
+mod statements;
 mod whole;
 mod work;
 mod writer;
@@ -36,7 +35,7 @@ use rusqlite::Connection;
 use tokio::sync::oneshot;
 use uuid::Uuid;
 
-use encode::Prepared;
+use apply::Prepared;
 use errors::{error_of, store_error};
 use log::LogKeeper;
 use open::StoreFile;

@@ -1,16 +1,18 @@
 //! Reading the whole store: the feed, and dumps. Clauses 20 to 22.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
-use order_core::ids::{OrderId, UserId};
-use order_core::store::{
-    DumpQuery, Dumped, FeedCursor, FeedPage, FeedQuery, FeedRow, JournalQuery, KeyRecord, OrderRef, StoreError,
-};
+use order_core::ids::{OrderId, ParseIdError};
+use order_core::store::records::{ORDER_STATUS_HISTORY, Unreadable};
+use order_core::store::{DumpQuery, Dumped, FeedCursor, FeedPage, FeedQuery, FeedRow, JournalQuery, OrderRef, StoreError};
 use rusqlite::{Connection, Row, params};
 use uuid::Uuid;
 
-use super::errors::{error_of, store_error};
-use super::{read, rows, sql};
+use super::bind::record;
+use super::errors::{Failed, error_of, store_error};
+use super::read::{self, Whole};
+use super::sql;
+use super::statements::STATEMENTS;
 
 /// What cursors name the store by. It never changes.
 pub(super) fn store_id(db: &Connection) -> rusqlite::Result<Uuid> {
@@ -36,7 +38,7 @@ fn is_in_feed(db: &Connection, cursor: &FeedCursor) -> rusqlite::Result<bool> {
 
 /// What cannot be read is said to be its order's.
 fn read_feed(db: &Connection, start: &FeedCursor, limit: u32) -> Result<Vec<FeedRow>, StoreError> {
-    let mut statement = db.prepare_cached(sql::SELECT_FEED).map_err(store_error)?;
+    let mut statement = db.prepare_cached(&STATEMENTS.feed).map_err(store_error)?;
     let from = params![start.position.cast_signed(), start.row, limit];
     let mut found = statement.query(from).map_err(store_error)?;
     let mut rows = Vec::new();
@@ -47,12 +49,15 @@ fn read_feed(db: &Connection, start: &FeedCursor, limit: u32) -> Result<Vec<Feed
     Ok(rows)
 }
 
-fn feed_row(store: Uuid, row: &Row<'_>) -> rusqlite::Result<FeedRow> {
-    let position = row.get(rows::JOURNAL_COLUMNS).map(i64::cast_unsigned)?;
+fn feed_row(store: Uuid, row: &Row<'_>) -> Result<FeedRow, Failed> {
+    let beside = ORDER_STATUS_HISTORY.columns.len();
+    let position = row.get(beside).map(i64::cast_unsigned)?;
+    let number: String = row.get(beside + 2)?;
+    let unreadable = |why| Unreadable { table: "orders", column: "order_number", why };
     Ok(FeedRow {
-        cursor: FeedCursor { store, position, row: row.get(rows::JOURNAL_COLUMNS + 1)? },
-        number: rows::number(row, rows::JOURNAL_COLUMNS + 2)?,
-        row: rows::journal(row)?,
+        cursor: FeedCursor { store, position, row: row.get(beside + 1)? },
+        number: number.parse().map_err(|e: ParseIdError| unreadable(e.into()))?,
+        row: record(row, 0)?,
     })
 }
 
@@ -63,10 +68,6 @@ pub(super) fn dump(db: &Connection, query: &DumpQuery) -> Result<Vec<Dumped>, St
     let mut page = Vec::new();
     for id in ids(&snapshot, query).map_err(store_error)? {
         page.extend(read_one(&snapshot, id).map_err(error_of(id))?);
-    }
-    let mut keys = keys(&snapshot, &page).map_err(store_error)?;
-    for dumped in &mut page {
-        dumped.keys = keys.remove(&dumped.order.id).unwrap_or_default();
     }
     snapshot.finish().map_err(store_error)?;
     Ok(page)
@@ -79,27 +80,10 @@ fn ids(db: &Connection, query: &DumpQuery) -> rusqlite::Result<Vec<OrderId>> {
     statement.query_map(params![after, query.limit], |row| row.get(0).map(OrderId::from_bytes))?.collect()
 }
 
-fn read_one(db: &Connection, id: OrderId) -> rusqlite::Result<Option<Dumped>> {
-    let Some(loaded) = read::load(db, OrderRef::Id(id), None)? else { return Ok(None) };
+fn read_one(db: &Connection, id: OrderId) -> Result<Option<Dumped>, Failed> {
+    let Some(Whole { order, work: _, key }) = read::load_whole(db, OrderRef::Id(id), None)? else { return Ok(None) };
     let journal = read::journal(db, &JournalQuery::of(id, 0, u32::MAX))?;
-    Ok(Some(Dumped { order: loaded.order, journal, keys: Vec::new() }))
-}
-
-/// The keys of the page's orders. A key is its order's user's (clause 6), so they are looked for under these users: there is no
-/// index by order, which every placing would have to keep up.
-fn keys(db: &Connection, page: &[Dumped]) -> rusqlite::Result<BTreeMap<OrderId, Vec<KeyRecord>>> {
-    let mut found = BTreeMap::<OrderId, Vec<KeyRecord>>::new();
-    let (Some(first), Some(last)) = (page.first(), page.last()) else { return Ok(found) };
-    let users: BTreeSet<UserId> = page.iter().map(|dumped| dumped.order.user).collect();
-    let mut statement = db.prepare_cached(sql::SELECT_KEYS)?;
-    for user in users {
-        let of_user = params![user.as_bytes(), first.order.id.as_bytes(), last.order.id.as_bytes()];
-        for record in statement.query_map(of_user, rows::key)? {
-            let record = record?;
-            found.entry(record.order).or_default().push(record);
-        }
-    }
-    Ok(found)
+    Ok(Some(Dumped { order: Arc::new(order), journal, keys: key.into_iter().collect() }))
 }
 
 #[cfg(test)]
@@ -116,16 +100,10 @@ mod tests {
 
     #[test]
     fn a_page_of_the_feed_is_read_from_where_it_starts_and_not_sorted() {
-        let plan = plan(sql::SELECT_FEED);
+        let plan = plan(&STATEMENTS.feed);
         assert_eq!(plan.len(), 3, "{plan:?}");
         assert!(plan[0].starts_with("SEARCH f USING INTEGER PRIMARY KEY"), "{plan:?}");
         assert!(plan[1].ends_with("(order_id=? AND seq>? AND seq<?)"), "{plan:?}");
-        assert!(plan[2].starts_with("SEARCH o USING INDEX"), "{plan:?}");
-    }
-
-    #[test]
-    fn keys_of_a_dump_are_looked_for_under_their_user() {
-        let plan = plan(sql::SELECT_KEYS);
-        assert_eq!(plan, ["SEARCH order_idempotency_keys USING PRIMARY KEY (user_id=?)"]);
+        assert!(plan[2].starts_with("SEARCH o USING PRIMARY KEY"), "{plan:?}");
     }
 }

@@ -1,53 +1,56 @@
-//! Work items: what changesets do to them, and how they are claimed.
+//! Work items: how changesets write them, and how they are claimed.
 
-use order_core::ids::{Fence, OrderId};
-use order_core::store::{ClaimRequest, WorkSummary};
+use order_core::ids::OrderId;
+use order_core::store::records::{ORDER_WORK, read_work};
+use order_core::store::{ClaimRequest, WorkChange, WorkItem, WorkSummary};
 use order_core::time::Timestamp;
-use rusqlite::{Connection, OptionalExtension, Row, params};
+use rusqlite::{Connection, Row, params};
 
+use super::bind::{Found, change_one};
+use super::errors::Failed;
 use super::sql;
+use super::statements::{STATEMENTS, Update};
 
-fn revision_of(row: &Row<'_>) -> rusqlite::Result<u64> {
-    row.get(0).map(i64::cast_unsigned)
+/// The order's work item, but for what was tried.
+pub(super) fn find(db: &Connection, order: OrderId) -> Result<Option<WorkItem>, Failed> {
+    let mut statement = db.prepare_cached(&STATEMENTS.work)?;
+    let mut found = statement.query([order.as_bytes()])?;
+    match found.next()? {
+        None => Ok(None),
+        Some(row) => Ok(read_work(&Found(row), 0)?),
+    }
 }
 
-/// The item's revision; 0 if there is none.
-pub(super) fn revision(db: &Connection, order: OrderId) -> rusqlite::Result<u64> {
-    let mut statement = db.prepare_cached(sql::SELECT_LEASE)?;
-    let revision: Option<i64> = statement.query_row([order.as_bytes()], |row| row.get(1)).optional()?;
-    Ok(revision.map_or(0, i64::cast_unsigned))
-}
-
-/// Returns the revision afterwards.
-pub(super) fn lease(db: &Connection, order: OrderId, due: Timestamp, fence: Fence, until: Timestamp) -> rusqlite::Result<u64> {
-    let item = params![order.as_bytes(), due.as_micros(), fence.as_bytes(), until.as_micros()];
-    db.prepare_cached(sql::LEASE_WORK)?.query_row(item, revision_of)
-}
-
-/// Returns the revision afterwards.
-pub(super) fn wake(db: &Connection, order: OrderId, due: Timestamp) -> rusqlite::Result<u64> {
-    db.prepare_cached(sql::WAKE_WORK)?.query_row(params![order.as_bytes(), due.as_micros()], revision_of)
-}
-
-pub(super) fn begin(db: &Connection, order: OrderId, until: Timestamp) -> rusqlite::Result<()> {
-    db.prepare_cached(sql::BEGIN_WORK)?.execute(params![order.as_bytes(), until.as_micros()])?;
-    Ok(())
-}
-
-pub(super) fn extend(db: &Connection, order: OrderId, until: Timestamp, tries: Option<&str>) -> rusqlite::Result<()> {
-    db.prepare_cached(sql::EXTEND_WORK)?.execute(params![order.as_bytes(), until.as_micros(), tries])?;
-    Ok(())
-}
-
-pub(super) fn release(db: &Connection, order: OrderId, due: Option<Timestamp>, tries: Option<&str>) -> rusqlite::Result<()> {
-    let item = params![order.as_bytes(), due.map(Timestamp::as_micros), tries];
-    db.prepare_cached(sql::RELEASE_WORK)?.execute(item)?;
-    Ok(())
-}
-
-pub(super) fn done(db: &Connection, order: OrderId) -> rusqlite::Result<()> {
-    db.prepare_cached(sql::DELETE_WORK)?.execute([order.as_bytes()])?;
-    Ok(())
+/// Writes what `change` makes of the item `before`; `tries` are those that it sets. Returns the revision afterwards, 0 if there is
+/// no item.
+pub(super) fn change(
+    db: &Connection,
+    order: OrderId,
+    change: &WorkChange,
+    before: Option<WorkItem>,
+    tries: Option<&str>,
+    now: Timestamp,
+) -> rusqlite::Result<u64> {
+    if *change == WorkChange::Keep {
+        return Ok(before.map_or(0, |item| item.revision));
+    }
+    let was_there = before.is_some();
+    let Some(item) = change.clone().apply(before, now) else {
+        db.prepare_cached(sql::DELETE_WORK)?.execute([order.as_bytes()])?;
+        return Ok(0);
+    };
+    let values = item.values(order, tries);
+    let of_table = STATEMENTS.of(ORDER_WORK);
+    let Update { sql, binds } = match (was_there, change.tries()) {
+        (false, _) => {
+            change_one(db, &of_table.insert, values.into_iter())?;
+            return Ok(item.revision);
+        }
+        (true, Some(_)) => of_table.update(u32::MAX >> 31),
+        (true, None) => &STATEMENTS.update_work,
+    };
+    change_one(db, sql, binds.iter().map(|&at| values[at].clone()))?;
+    Ok(item.revision)
 }
 
 /// Takes leases; returns whose, soonest due first.

@@ -8,14 +8,14 @@ use std::thread::JoinHandle;
 
 use order_core::ids::OrderId;
 use order_core::runtime::Clock;
-use order_core::store::{Changeset, ClaimRequest, CommitError, Committed, StoreError, StoreErrorKind};
+use order_core::store::records::{GroupVerdict, Step, judge, judge_rest};
+use order_core::store::{ClaimRequest, CommitError, Committed, StoreError, StoreErrorKind};
 use rusqlite::Connection;
 use tokio::sync::oneshot;
 use uuid::Uuid;
 
-use super::apply::apply;
-use super::encode::Prepared;
-use super::errors::{commit_error, store_error};
+use super::apply::{Prepared, apply};
+use super::errors::{Failed, commit_error, store_error};
 use super::log::LogKeeper;
 use super::open::{Access, StoreFile};
 use super::{schema, whole, work};
@@ -43,9 +43,7 @@ pub(super) enum Write {
 impl Write {
     /// Whether something is erased that the write-ahead log still has.
     fn erases(&self) -> bool {
-        let Write::Commit(prepared, _) = self else { return false };
-        let Changeset { before, after, .. } = &prepared.changeset;
-        after.redacted_at.is_some() && before.as_ref().is_some_and(|before| before.redacted_at.is_none())
+        matches!(self, Write::Commit(prepared, _) if prepared.changes.redacts())
     }
 }
 
@@ -59,13 +57,6 @@ enum Done {
 struct Failure {
     step: Step,
     error: StoreError,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Step {
-    Begin,
-    Apply,
-    Commit,
 }
 
 /// What a [`super::SqliteStore`] has written since it was opened.
@@ -200,15 +191,10 @@ impl Thread {
             Ok(done) => return group.drain(..).zip(done).for_each(|(write, done)| answer(write, done)),
             Err(failure) => failure,
         };
-        let unknown = failure.error.kind == StoreErrorKind::Unknown;
-        if unknown {
-            // The connection's view of the log may be ahead of the disk's.
-            self.db = None;
-        }
-        if group.len() == 1 || unknown || failure.step == Step::Begin {
+        self.distrust(&failure.error);
+        if judge(group.len(), failure.step, failure.error.kind) == GroupVerdict::RefuseAll {
             return group.drain(..).for_each(|write| refuse(write, &failure.error));
         }
-        // What fails alone is its own fault; what cannot even begin or commit is nobody's, and need not be waited for again.
         let mut unusable = None;
         for write in group.drain(..) {
             let mut alone = vec![write];
@@ -227,16 +213,17 @@ impl Thread {
                 None
             }
             Err(Failure { step, error }) => {
-                if error.kind == StoreErrorKind::Unknown {
-                    self.db = None;
-                }
+                self.distrust(&error);
                 alone.drain(..).for_each(|write| refuse(write, &error));
-                // Of the others nothing was even tried.
-                (step != Step::Apply).then(|| match error.kind {
-                    StoreErrorKind::Unknown => StoreError { kind: StoreErrorKind::Unavailable, ..error },
-                    _ => error,
-                })
+                judge_rest(step, error.kind).map(|kind| StoreError { kind, ..error })
             }
+        }
+    }
+
+    /// Gives the connection up where its view of the log may be ahead of the disk's.
+    fn distrust(&mut self, error: &StoreError) {
+        if error.kind == StoreErrorKind::Unknown {
+            self.db = None;
         }
     }
 
@@ -256,7 +243,7 @@ impl Thread {
         let db = &*db;
         let rows_before = db.total_changes();
         turns.begin(db, busy_timeout).map_err(store_error).map_err(failed(Step::Begin))?;
-        if let Err(error) = schema::must_still_fit(db) {
+        if let Err(error) = schema::must_still_fit(db, schema::Use::Write) {
             rollback(db);
             return Err(Failure { step: Step::Begin, error });
         }
@@ -264,7 +251,7 @@ impl Thread {
         for write in writes {
             let one = catch_unwind(AssertUnwindSafe(|| match write {
                 Write::Commit(prepared, _) => apply(db, prepared, clock.now()).map(Done::Commit),
-                Write::Claim(request, _) => work::claim(db, request, clock.now()).map(Done::Claim),
+                Write::Claim(request, _) => work::claim(db, request, clock.now()).map(Done::Claim).map_err(Failed::from),
             }));
             let error = match one {
                 Ok(Ok(one)) => {

@@ -304,7 +304,11 @@ fn writes() -> impl Strategy<Value = Write> {
             Write::Place { order, number: number.unwrap_or(order), user, full, shipping, created, rows, with }
         }),
         8 => (orders(), seen(), select(&[1, 0, 2, 3][..]), changes(), withs())
-            .prop_map(|(order, seen, rows, change, with)| Write::Amend { order, seen, rows, change, with }),
+            .prop_map(|(order, seen, rows, change, with)| {
+                // A key comes with the changeset that makes its order.
+                let with = With { key: None, ..with };
+                Write::Amend { order, seen, rows, change, with }
+            }),
         1 => (0..20usize).prop_map(|back| Write::Again { back }),
     ]
 }

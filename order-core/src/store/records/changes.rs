@@ -258,7 +258,7 @@ fn check_shape(changeset: &Changeset) -> Result<(), StoreError> {
         && after.version == expected + journal.len() as u64
         && numbered.into_iter().all(|(seq, row)| row.seq == seq && row.order == after.id)
         && journal.iter().enumerate().all(|(at, row)| row.changeset == *id || at > 0 && restores)
-        && key.as_ref().is_none_or(|key| before.is_none() && key.order == after.id && key.user == after.user);
+        && key.as_ref().is_none_or(|key| key.order == after.id && key.user == after.user);
     if sound {
         return Ok(());
     }

@@ -4,7 +4,7 @@ use std::convert::Infallible;
 
 use crate::ids::{Fence, IdempotencyKey};
 use crate::order::{CommandKey, JournalRow};
-use crate::store::{Changeset, ClaimChange, CommitError, KeyRecord, KeyUse};
+use crate::store::{Changeset, ClaimChange, CommitError, KeyRecord, KeyUse, StoreError, StoreErrorKind};
 
 /// What a store knows that a changeset depends on. Asked for one by one, and only as far as it matters, so that a store may look
 /// it up then, or have read all of it before.
@@ -158,6 +158,10 @@ fn refuse_or_tally<'a, F: Facts>(
     }
     if writes_order && expected == 0 && facts.number_is_taken()? {
         return Ok(Err(CommitError::NumberTaken));
+    }
+    if writes_order && expected > 0 && key.is_some() {
+        let message = "an idempotency key comes with the changeset that makes its order";
+        return Ok(Err(CommitError::Store(StoreError::new(StoreErrorKind::Corrupt, message))));
     }
     Ok(Ok(tallies))
 }

@@ -54,7 +54,7 @@ impl<S: OrderStore> World<S> {
         World { store, sent: [placing, commanded, last], revision }
     }
 
-    /// A changeset that would apply but for the faults. It brings a key, a claim and a change of its own.
+    /// A changeset that would apply but for the faults. It brings a claim and a change of its own, and a key if it places.
     fn faulty(&self, faults: &[Fault]) -> Changeset {
         let has = |fault| faults.contains(&fault);
         let mut changeset = if has(Fault::Number) {
@@ -62,7 +62,10 @@ impl<S: OrderStore> World<S> {
         } else {
             amend(if has(Fault::Version) { &self.sent[1].after } else { &self.sent[2].after }, |order| order.attempt = 99)
         };
-        changeset = changeset.keyed(if has(Fault::Key) { "key-2" } else { "fresh" }).taking("free", 1);
+        changeset = changeset.taking("free", 1);
+        if has(Fault::Key) || has(Fault::Number) {
+            changeset = changeset.keyed(if has(Fault::Key) { "key-2" } else { "fresh" });
+        }
         if has(Fault::CommandKey) {
             changeset = changeset.commanded("command");
         }
