@@ -298,8 +298,11 @@ CREATE TABLE order_metadata (
 
 CREATE INDEX order_metadata_by_value ON order_metadata (key, value, order_id);
 
--- The journal: append-only, numbered 1, 2, … within the order. A rowid table, because events are wide.
+-- The journal: append-only, numbered 1, 2, … within the order. In the order of commits, which is the feed's: nothing is ever deleted,
+-- so the position that SQLite gives a new row, one more than the largest, is never given twice. A row is found by its order
+-- through order_changesets rather than by an index of its own, which every placing would have to keep up row by row.
 CREATE TABLE order_status_history (
+    position INTEGER PRIMARY KEY,
     order_id BLOB NOT NULL REFERENCES orders (id),
     seq INTEGER NOT NULL CHECK (seq >= 1),
     -- The event as JSON, without personal data, and the format it is written in.
@@ -316,22 +319,19 @@ CREATE TABLE order_status_history (
     command_hash BLOB CHECK (length(command_hash) = 16),
     changeset_id BLOB NOT NULL CHECK (length(changeset_id) = 16),
     created_at INTEGER NOT NULL,
-    PRIMARY KEY (order_id, seq),
     CHECK ((command_key IS NULL) = (command_hash IS NULL))
 ) STRICT;
 
 CREATE UNIQUE INDEX order_command_keys ON order_status_history (order_id, command_key) WHERE command_key IS NOT NULL;
 
--- The feed: every changeset that wrote journal rows, in the order of their commits. One row for each changeset rather than an
--- index of the journal, which every placing would have to keep up. Nothing is ever deleted, so the position that SQLite gives a
--- new row, one more than the largest, is never given twice.
-CREATE TABLE order_feed (
-    position INTEGER PRIMARY KEY,
+-- Where the rows of each changeset stand in order_status_history: side by side from a position on, so many.
+CREATE TABLE order_changesets (
     order_id BLOB NOT NULL REFERENCES orders (id),
-    -- The rows of order_status_history from this one on, so many.
     first_seq INTEGER NOT NULL CHECK (first_seq >= 1),
-    rows INTEGER NOT NULL CHECK (rows >= 1)
-) STRICT;
+    rows INTEGER NOT NULL CHECK (rows >= 1),
+    position INTEGER NOT NULL CHECK (position >= 1),
+    PRIMARY KEY (order_id, first_seq)
+) STRICT, WITHOUT ROWID;
 
 -- Which order holds a use of which limited thing, and how many uses are taken in all.
 CREATE TABLE order_redemptions (

@@ -129,13 +129,13 @@ fn write(db: &Connection, changeset: &Changeset, changes: &Changes) -> Result<()
         bind::delete(db, gone.table(), gone.key())?;
     }
     if changes.redacts() {
-        db.prepare_cached(sql::ERASE_NOTES)?.execute(params![id, changeset.expected().cast_signed()])?;
+        db.prepare_cached(sql::ERASE_NOTES)?.execute([id])?;
     }
     for row in changes.journal() {
         bind::insert(db, &row)?;
     }
     let (first, rows) = (changeset.expected() + 1, changes.journal().len() as u64);
-    db.prepare_cached(sql::INSERT_FEED)?.execute(params![id, first.cast_signed(), rows.cast_signed()])?;
+    db.prepare_cached(sql::INSERT_CHANGESET)?.execute(params![id, first.cast_signed(), rows.cast_signed()])?;
     Ok(())
 }
 

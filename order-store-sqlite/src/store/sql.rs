@@ -2,8 +2,13 @@
 
 // --- commit: checks, clauses 2 to 9 ---
 
-/// Clause 2: whether the changeset was applied before.
-pub(super) const REPLAYED: &str = "SELECT 1 FROM order_status_history WHERE order_id = ?1 AND seq = ?2 AND changeset_id = ?3";
+/// Clause 2: whether the row numbered ?2 was written by the changeset. It stands among the rows of the last changeset that
+/// begins at it or before.
+pub(super) const REPLAYED: &str = "SELECT 1 FROM \
+     (SELECT position + ?2 - first_seq AS at FROM order_changesets \
+     WHERE order_id = ?1 AND first_seq <= ?2 ORDER BY first_seq DESC LIMIT 1) \
+     CROSS JOIN order_status_history h ON h.position = at \
+     WHERE h.order_id = ?1 AND h.seq = ?2 AND h.changeset_id = ?3";
 
 /// Clauses 3 and 6. Says what the index does, so that it is used.
 pub(super) const SELECT_KEY: &str = "SELECT request_hash, id FROM orders \
@@ -28,12 +33,14 @@ pub(super) const NUMBER_IS_TAKEN: &str = "SELECT 1 FROM orders WHERE order_numbe
 /// Clause 5.
 pub(super) const UPDATE_NOTIFIED: &str = "UPDATE orders SET notified = ?2 WHERE id = ?1 AND notified < ?2";
 
-/// Redaction: what people wrote in rows that are there already.
-pub(super) const ERASE_NOTES: &str =
-    "UPDATE order_status_history SET notes = NULL WHERE order_id = ?1 AND seq <= ?2 AND notes IS NOT NULL";
+/// Redaction: what people wrote in the rows that are there already.
+pub(super) const ERASE_NOTES: &str = "UPDATE order_status_history SET notes = NULL WHERE position IN \
+     (SELECT h.position FROM order_changesets c CROSS JOIN order_status_history h \
+     ON h.position >= c.position AND h.position < c.position + c.rows WHERE c.order_id = ?1) AND notes IS NOT NULL";
 
-/// Clause 20: SQLite gives the next position.
-pub(super) const INSERT_FEED: &str = "INSERT INTO order_feed (order_id, first_seq, rows) VALUES (?1, ?2, ?3)";
+/// Where the changeset's rows begin, of which the last was added just now: side by side, as SQLite gives the next position.
+pub(super) const INSERT_CHANGESET: &str = "INSERT INTO order_changesets (order_id, first_seq, rows, position) \
+     VALUES (?1, ?2, ?3, last_insert_rowid() - ?3 + 1)";
 
 /// Clause 8.
 pub(super) const INSERT_REDEMPTION: &str = "INSERT INTO order_redemptions (order_id, name) VALUES (?1, ?2)";
@@ -82,7 +89,7 @@ pub(super) const PEEK: &str =
 pub(super) const SELECT_STORE: &str = "SELECT id FROM order_store";
 
 /// Clause 21: whether there is such a place.
-pub(super) const FEED_HAS: &str = "SELECT 1 FROM order_feed WHERE position = ?1 AND rows >= ?2";
+pub(super) const FEED_HAS: &str = "SELECT 1 FROM order_status_history WHERE position = ?1";
 
 /// Clause 22.
 pub(super) const SELECT_ORDER_IDS: &str = "SELECT id FROM orders WHERE id > ?1 ORDER BY id LIMIT ?2";

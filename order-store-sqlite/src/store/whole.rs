@@ -31,15 +31,15 @@ pub(super) fn feed(db: &Connection, store: Uuid, query: &FeedQuery) -> Result<Fe
 }
 
 fn is_in_feed(db: &Connection, cursor: &FeedCursor) -> rusqlite::Result<bool> {
-    // No position that large was ever given out.
+    // No position that large was ever given out. Each row has one of its own.
     let Ok(position) = i64::try_from(cursor.position) else { return Ok(false) };
-    db.prepare_cached(sql::FEED_HAS)?.exists(params![position, cursor.row])
+    Ok(cursor.row == 1 && db.prepare_cached(sql::FEED_HAS)?.exists([position])?)
 }
 
 /// What cannot be read is said to be its order's.
 fn read_feed(db: &Connection, start: &FeedCursor, limit: u32) -> Result<Vec<FeedRow>, StoreError> {
     let mut statement = db.prepare_cached(&STATEMENTS.feed).map_err(store_error)?;
-    let from = params![start.position.cast_signed(), start.row, limit];
+    let from = params![start.position.cast_signed(), limit];
     let mut found = statement.query(from).map_err(store_error)?;
     let mut rows = Vec::new();
     while let Some(row) = found.next().map_err(store_error)? {
@@ -52,10 +52,10 @@ fn read_feed(db: &Connection, start: &FeedCursor, limit: u32) -> Result<Vec<Feed
 fn feed_row(store: Uuid, row: &Row<'_>) -> Result<FeedRow, Failed> {
     let beside = ORDER_STATUS_HISTORY.columns.len();
     let position = row.get(beside).map(i64::cast_unsigned)?;
-    let number: String = row.get(beside + 2)?;
+    let number: String = row.get(beside + 1)?;
     let unreadable = |why| Unreadable { table: "orders", column: "order_number", why };
     Ok(FeedRow {
-        cursor: FeedCursor { store, position, row: row.get(beside + 1)? },
+        cursor: FeedCursor { store, position, row: 1 },
         number: number.parse().map_err(|e: ParseIdError| unreadable(e.into()))?,
         row: record(row, 0)?,
     })
@@ -94,16 +94,29 @@ mod tests {
     fn plan(sql: &str) -> Vec<String> {
         let db = open::open_in_memory();
         let mut statement = db.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();
-        let lines = statement.query_map(params![1, 1, 1], |row| row.get::<_, String>(3)).unwrap();
+        let parameters = vec![1; statement.parameter_count()];
+        let lines = statement.query_map(rusqlite::params_from_iter(parameters), |row| row.get::<_, String>(3)).unwrap();
         lines.collect::<Result<_, _>>().unwrap()
     }
 
     #[test]
     fn a_page_of_the_feed_is_read_from_where_it_starts_and_not_sorted() {
-        let plan = plan(&STATEMENTS.feed);
-        assert_eq!(plan.len(), 3, "{plan:?}");
-        assert!(plan[0].starts_with("SEARCH f USING INTEGER PRIMARY KEY"), "{plan:?}");
-        assert!(plan[1].ends_with("(order_id=? AND seq>? AND seq<?)"), "{plan:?}");
-        assert!(plan[2].starts_with("SEARCH o USING PRIMARY KEY"), "{plan:?}");
+        let expected = ["SEARCH h USING INTEGER PRIMARY KEY (rowid>?)", "SEARCH o USING PRIMARY KEY (id=?)"];
+        assert_eq!(plan(&STATEMENTS.feed), expected);
+    }
+
+    #[test]
+    fn rows_of_an_order_are_found_through_its_changesets_and_not_sorted() {
+        let by_position = "SEARCH h USING INTEGER PRIMARY KEY (rowid>? AND rowid<?)";
+        for (sql, by_order) in [
+            (STATEMENTS.journal.as_str(), "SEARCH c USING PRIMARY KEY (order_id=? AND first_seq>?)"),
+            (sql::ERASE_NOTES, "SEARCH c USING PRIMARY KEY (order_id=?)"),
+        ] {
+            let plan = plan(sql);
+            assert!(plan.iter().any(|line| line == by_order) && plan.iter().any(|line| line == by_position), "{plan:?}");
+            assert!(!plan.iter().any(|line| line.starts_with("SCAN h") || line.contains("TEMP B-TREE FOR ORDER")), "{plan:?}");
+        }
+        let plan = plan(sql::REPLAYED);
+        assert!(plan.iter().any(|line| line == "SEARCH h USING INTEGER PRIMARY KEY (rowid=?)"), "{plan:?}");
     }
 }
