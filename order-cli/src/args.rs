@@ -6,11 +6,12 @@ pub mod change;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use order_core::ids::{IdempotencyKey, Reference, Sku, UserId};
+use order_core::ids::{ExternalRef, IdempotencyKey, Name, ParseIdError, Reference, Sku, UserId};
 use order_core::number::OrderNumber;
-use order_core::order::{OperationState, Status};
+use order_core::order::{AttentionReason, FulfilmentStatus, OperationState, PaymentStatus, Status};
 use order_core::request::HoldInput;
 use order_core::store::{Cursor, FeedCursor, OrderRef, SortKey};
+use order_core::time::Timestamp;
 use uuid::Uuid;
 
 use crate::input::holds;
@@ -213,9 +214,45 @@ pub struct List {
     /// Only this user's
     #[arg(long, value_name = "UUID")]
     pub user: Option<UserId>,
-    /// Only with this status, such as CONFIRMED
+    /// Only with this status, such as CONFIRMED; repeatable, or several with commas between them
+    #[arg(long = "status", value_name = "STATUS", value_delimiter = ',')]
+    pub statuses: Vec<Status>,
+    /// Only those paid so far, such as PAID or PARTIALLY_REFUNDED
+    #[arg(long, value_name = "STATUS")]
+    pub payment_status: Option<PaymentStatus>,
+    /// Only those delivered so far, such as SHIPPED
+    #[arg(long, value_name = "STATUS")]
+    pub fulfilment_status: Option<FulfilmentStatus>,
+    /// Only with open attention for this reason, such as DISPUTE
+    #[arg(long, value_name = "REASON")]
+    pub attention: Option<AttentionReason>,
+    /// Only those for which something is left to do, now or later
     #[arg(long)]
-    pub status: Option<Status>,
+    pub open_work: bool,
+    /// Only those with this e-mail in an address, to the letter
+    #[arg(long, value_name = "ADDRESS")]
+    pub email: Option<String>,
+    /// Only those with a line of this SKU
+    #[arg(long)]
+    pub sku: Option<Sku>,
+    /// Only those that are called so elsewhere
+    #[arg(long, value_name = "REF")]
+    pub external_ref: Option<ExternalRef>,
+    /// Only those with VALUE under KEY
+    #[arg(long, value_name = "KEY=VALUE", value_parser = metadata)]
+    pub metadata: Option<(Name, String)>,
+    /// Only those placed at that time or later, such as 2026-03-01 or 2026-03-01T10:00:00Z
+    #[arg(long, value_name = "TIME", value_parser = day_or_time)]
+    pub placed_from: Option<Timestamp>,
+    /// Only those placed before that time
+    #[arg(long, value_name = "TIME", value_parser = day_or_time)]
+    pub placed_before: Option<Timestamp>,
+    /// Only those that changed last at that time or later
+    #[arg(long, value_name = "TIME", value_parser = day_or_time)]
+    pub updated_from: Option<Timestamp>,
+    /// Only those that changed last before that time
+    #[arg(long, value_name = "TIME", value_parser = day_or_time)]
+    pub updated_before: Option<Timestamp>,
     /// How many at the most, 1 to 1000
     #[arg(long, value_name = "N", default_value_t = 20, allow_negative_numbers = true, value_parser = whole::<1, 1000>)]
     pub limit: u32,
@@ -330,9 +367,29 @@ pub struct Watch {
     /// Go on after this place: the `cursor` of the last line that was seen; from the beginning if not given
     #[arg(long, value_name = "CURSOR")]
     pub after: Option<FeedCursor>,
+    /// Only what happens to this order
+    #[arg(long, value_name = "ORDER")]
+    pub order: Option<OrderRef>,
+    /// Only what leaves an order with this status, such as CONFIRMED; repeatable, or several with commas between them
+    #[arg(long = "status", value_name = "STATUS", value_delimiter = ',')]
+    pub statuses: Vec<Status>,
     /// Stop when there is nothing new
     #[arg(long)]
     pub until_idle: bool,
+}
+
+/// Reads an entry of metadata to look for.
+fn metadata(text: &str) -> Result<(Name, String), String> {
+    let (key, value) = holds::entry(text)?;
+    Ok((key.parse().map_err(|e: ParseIdError| e.to_string())?, value))
+}
+
+/// Reads a time, or a day in UTC as its beginning.
+fn day_or_time(text: &str) -> Result<Timestamp, String> {
+    let whole = if text.len() == "2026-03-01".len() { format!("{text}T00:00:00Z") } else { text.to_owned() };
+    whole
+        .parse()
+        .map_err(|_| format!("{text:?} is no time: expected a day such as 2026-03-01, or RFC 3339 such as 2026-03-01T10:00:00Z"))
 }
 
 /// Options of `work`.

@@ -13,7 +13,7 @@ use order_core::manager::OrderManager;
 use order_core::number::OrderNumber;
 use order_core::order::{HoldState, JournalRow, OperationKind, OperationOrigin, OperationState, Order, Reservation};
 use order_core::services::Clients;
-use order_core::store::{FeedQuery, JournalQuery, ListQuery, Loaded, OrderStore, StoreError, Tries};
+use order_core::store::{FeedQuery, JournalQuery, ListQuery, Loaded, OrderStore, StoreError, Tries, Unreadable};
 use order_store_sqlite::shop::{DeskPayment, HoldRow, HoldState as ShelfState, ShelfRow, Shop, ShopError};
 
 /// How often an order that keeps changing is looked at again before it is left for the next check.
@@ -113,6 +113,11 @@ pub async fn audit<S: OrderStore, C: Clients>(manager: &OrderManager<S, C>, shop
             }
             check_one(manager, shop, order.id, &mut findings).await?;
         }
+        for Unreadable { order, reason } in page.unreadable {
+            seen.insert(order);
+            findings.orders += 1;
+            findings.add(order, vec![Breach { invariant: "I24", detail: format!("it cannot be read: {reason}") }]);
+        }
         match page.next {
             Some(next) => after = Some(next),
             None => break,
@@ -134,10 +139,14 @@ async fn check_feed<S: OrderStore>(
     let mut feed = FeedAudit::default();
     let mut after = None;
     loop {
-        let page = store.feed(&FeedQuery { after, limit: PAGE }).await?;
+        let page = store.feed(&FeedQuery { after: after.take(), limit: PAGE }).await?;
         after = Some(page.next);
         for row in &page.rows {
             findings.add(row.number, feed.row(row).into_iter().collect());
+            if let Err(unreadable) = &row.row {
+                let detail = format!("row {} of its journal cannot be read: {}", row.seq, unreadable.reason);
+                findings.add(row.number, vec![Breach { invariant: "I24", detail }]);
+            }
         }
         if page.rows.len() < PAGE as usize {
             break;
@@ -221,8 +230,8 @@ fn check_work<S: OrderStore, C: Clients>(manager: &OrderManager<S, C>, loaded: &
         breaches.push(Breach { invariant: "I12", detail });
     }
     // The other way round, a worker that holds the item, or one that died with it, is yet to find out.
-    let claimed = loaded.work.as_ref().is_some_and(|w| w.fence.is_some() || w.due.is_some_and(|due| due <= manager.env().now));
-    if !left && loaded.work.is_some() && !claimed {
+    let leased = loaded.work.as_ref().is_some_and(|w| w.fence.is_some() || w.due.is_some_and(|due| due <= manager.env().now));
+    if !left && loaded.work.is_some() && !leased {
         breaches.push(Breach { invariant: "I12", detail: "nothing is left to do, and there is a work item".into() });
     }
 }

@@ -1,6 +1,6 @@
 //! Archived orders: all that belongs to an order on one line of JSON, to be kept, or taken to another store.
 //!
-//! A line holds the journal, the idempotency keys, and what the journal does not hold: personal data, payment tokens, and what
+//! A line holds the journal, the idempotency key, and what the journal does not hold: personal data, payment tokens, and what
 //! the customer has been told. Everything else follows from the journal by [`begin`] and [`evolve`], so a line has no second
 //! copy that could contradict it, and reading one checks it.
 
@@ -15,10 +15,10 @@ use crate::ids::{ChangesetId, IdempotencyKey, Name, OrderId};
 use crate::machine::{begin, begin_imported, evolve};
 use crate::number::OrderNumber;
 use crate::order::{
-    Actor, Address, Addresses, Claim, CommandKey, CustomerAction, Event, JournalRow, Order, PaymentOperation, Status,
+    Actor, Address, Addresses, CommandKey, CustomerAction, Event, JournalRow, Order, PaymentOperation, Redemption, Status,
     decode_event, encode_event,
 };
-use crate::store::{Changeset, ClaimChange, Dumped, KeyMethod, KeyRecord, WorkChange};
+use crate::store::{Changeset, Dumped, KeyMethod, KeyRecord, RedemptionChange, WorkChange};
 use crate::text::Private;
 use crate::time::Timestamp;
 
@@ -68,8 +68,8 @@ struct Line {
     version: u64,
     notified: u64,
     journal: Vec<Row>,
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    keys: Vec<Key>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    key: Option<Key>,
     #[serde(default)]
     private: PrivateParts,
 }
@@ -181,7 +181,7 @@ impl From<PlainAddress> for Address {
 ///
 /// The line holds personal data and payment tokens.
 pub fn write(dumped: &Dumped) -> String {
-    let Dumped { order, journal, keys } = dumped;
+    let Dumped { order, journal, key } = dumped;
     let line = Line {
         format: ARCHIVE_FORMAT,
         order_id: order.id,
@@ -190,7 +190,7 @@ pub fn write(dumped: &Dumped) -> String {
         version: order.version,
         notified: order.notified,
         journal: journal.iter().filter_map(row_of).collect(),
-        keys: keys.iter().map(key_of).collect(),
+        key: key.as_ref().map(key_of),
         private: private_of(order),
     };
     // No map of it has keys that are no texts, and nothing in it fails to serialise: the two ways this could fail.
@@ -251,7 +251,7 @@ pub fn read(line: &str) -> Result<Dumped, ArchiveError> {
         return Err(ArchiveError::NewerFormat(format));
     }
     let line: Line = serde_json::from_str(line).map_err(|e| unreadable(&e))?;
-    let Line { format: _, order_id, order_number, status, version, notified, journal, keys, private } = line;
+    let Line { format: _, order_id, order_number, status, version, notified, journal, key, private } = line;
     let mut rows = Vec::with_capacity(journal.len());
     for (row, i) in journal.into_iter().zip(0..) {
         rows.push(journal_row(order_id, row, i)?);
@@ -273,8 +273,8 @@ pub fn read(line: &str) -> Result<Dumped, ArchiveError> {
     put_private(&mut order, private)?;
     let user = order.user;
     let record = |Key { method, key, request_hash }| KeyRecord { user, method, key, request_hash, order: order_id };
-    let keys = keys.into_iter().map(record).collect();
-    Ok(Dumped { order: Arc::new(order), journal: rows, keys })
+    let key = key.map(record);
+    Ok(Dumped { order: Arc::new(order), journal: rows, key })
 }
 
 fn unreadable(error: &serde_json::Error) -> ArchiveError {
@@ -362,15 +362,15 @@ fn put_private(order: &mut Order, private: PrivateParts) -> Result<(), ArchiveEr
 ///
 /// # Errors
 ///
-/// [`ArchiveError`] for an order without a journal, or with more than one idempotency key: no changeset can carry them.
+/// [`ArchiveError`] for an order without a journal.
 pub fn restoring(dumped: Dumped, work: WorkChange) -> Result<Changeset, ArchiveError> {
-    let Dumped { order, journal, mut keys } = dumped;
+    let Dumped { order, journal, key } = dumped;
     let id = journal.first().map(|row| row.changeset).ok_or_else(|| damaged("journal", "is empty"))?;
-    if keys.len() > 1 {
-        return Err(damaged("keys", format!("names {} keys, at most 1 is expected", keys.len())));
-    }
     // It held them all along, so there is room for it, whatever others have taken meanwhile.
-    let take = |claim: &Claim| ClaimChange { claim: Claim { name: claim.name.clone(), limit: u32::MAX }, take: true };
-    let claims = if order.lifecycle.is_live() { order.claims.iter().map(take).collect() } else { Vec::new() };
-    Ok(Changeset { id, before: None, after: order, journal, key: keys.pop(), claims, work })
+    let take = |redemption: &Redemption| RedemptionChange {
+        redemption: Redemption { name: redemption.name.clone(), limit: u32::MAX },
+        take: true,
+    };
+    let redemptions = if order.lifecycle.is_live() { order.redemptions.iter().map(take).collect() } else { Vec::new() };
+    Ok(Changeset { id, before: None, after: order, journal, key, redemptions, work })
 }

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::text::{self, TextError};
+use crate::time::Timestamp;
 
 /// A text that is not the identifier it should be.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -74,7 +75,8 @@ fn parse_uuid(s: &str) -> Option<Uuid> {
 }
 
 uuid_ids! {
-    /// An order. A UUIDv7, so that ids sort by time of placing.
+    /// An order. A UUIDv7 whose time is that of its placing, to the microsecond, and whose last 12 bits are the bucket of its
+    /// user: see [`OrderId::new`]. So ids sort by time of placing, and say where the order is kept.
     OrderId, "order id";
     /// The customer an order belongs to.
     UserId, "user id";
@@ -88,6 +90,93 @@ uuid_ids! {
     ChangesetId, "changeset id";
     /// A lease on an order's work. Every claim draws a new one: whoever holds another is stale.
     Fence, "lease";
+}
+
+impl OrderId {
+    /// The id of an order that `bucket`'s user placed at `at`: a UUIDv7 (RFC 9562, 5.7), by its bits from the first to the last
+    ///
+    /// | bits | hold |
+    /// |---|---|
+    /// | 48 | milliseconds since 1970-01-01 00:00 UTC |
+    /// | 4 | the version, 7 |
+    /// | 12 | the microseconds within the millisecond, as 4096ths of it (6.2, method 3), rounded up |
+    /// | 2 | the variant, binary 10 |
+    /// | 50 | the lowest bits of `random` |
+    /// | 12 | the bucket |
+    ///
+    /// Times before 1970 count as 1970, and those after the year 10889 as that.
+    pub const fn new(at: Timestamp, random: u128, bucket: Bucket) -> Self {
+        let tail = (random & ((1 << 50) - 1)) << Bucket::BITS | bucket.0 as u128;
+        OrderId(uuid_v7(at, tail))
+    }
+
+    /// The bucket it carries.
+    pub const fn bucket(&self) -> Bucket {
+        Bucket(self.0.as_u128() as u16 & Bucket::MAX.0)
+    }
+}
+
+/// A UUIDv7 of a time to the microsecond, and 62 bits.
+pub(crate) const fn uuid_v7(at: Timestamp, tail: u128) -> Uuid {
+    let micros = if at.as_micros() < 0 { 0 } else { at.as_micros() as u128 };
+    let longest = (1 << 48) - 1;
+    let millis = if micros / 1000 > longest { longest } else { micros / 1000 };
+    let fraction = (micros % 1000 * 4096).div_ceil(1000);
+    Uuid::from_u128(millis << 80 | 0x7 << 76 | fraction << 64 | 0b10 << 62 | tail & ((1 << 62) - 1))
+}
+
+/// Where an order is kept, out of 4,096 places: 12 bits of a hash of its user's id. All of a user's orders share a bucket, and
+/// ids and numbers of orders carry it, so that a store of many machines finds an order without asking all of them.
+///
+/// The hash is the 64-bit FNV-1a of the sixteen bytes of the user's id, folded to 12 bits by xor: its lowest 12 bits, xor the
+/// next 12, and so on up to its highest 4. It never changes.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Bucket(u16);
+
+impl Bucket {
+    /// How many bits it has.
+    pub const BITS: u32 = 12;
+    /// The last of them, 4,095.
+    pub const MAX: Bucket = Bucket((1 << Bucket::BITS) - 1);
+
+    /// The bucket with that number; none above [`Self::MAX`].
+    pub const fn new(number: u16) -> Option<Self> {
+        if number <= Bucket::MAX.0 { Some(Bucket(number)) } else { None }
+    }
+
+    /// The bucket of a user's orders.
+    pub const fn of(user: &UserId) -> Self {
+        let bytes = user.as_bytes();
+        let mut hash = 0xcbf2_9ce4_8422_2325u64;
+        let mut at = 0;
+        while at < bytes.len() {
+            hash = (hash ^ bytes[at] as u64).wrapping_mul(0x0000_0100_0000_01b3);
+            at += 1;
+        }
+        let mut folded = 0;
+        while hash != 0 {
+            folded ^= hash & Bucket::MAX.0 as u64;
+            hash >>= Bucket::BITS;
+        }
+        Bucket(folded as u16)
+    }
+
+    /// Its number, 0 to 4,095.
+    pub const fn number(self) -> u16 {
+        self.0
+    }
+}
+
+impl fmt::Display for Bucket {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl fmt::Debug for Bucket {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Bucket({})", self.0)
+    }
 }
 
 macro_rules! texts {
@@ -170,6 +259,43 @@ mod tests {
         for bad in ["", "3f2c8f0e6b1d4c589a0e3b6a2f0c1d11", "{3f2c8f0e-6b1d-4c58-9a0e-3b6a2f0c1d11}", "x"] {
             assert!(bad.parse::<OrderId>().is_err(), "{bad:?}");
         }
+    }
+
+    /// Ids are kept for ever: what they are built of never changes.
+    #[test]
+    fn an_order_id_is_built_as_it_says() {
+        let user: UserId = "3f2c8f0e-6b1d-4c58-9a0e-3b6a2f0c1d11".parse().unwrap();
+        assert_eq!(Bucket::of(&user).number(), 0x6de);
+        let at = |micros: i64| Timestamp::from_micros(1_772_359_200_123_000 + micros);
+        for (micros, random, id) in [
+            (0, 0, "019ca8d7-2d7b-7000-8000-0000000006de"),
+            (1, 0, "019ca8d7-2d7b-7005-8000-0000000006de"),
+            (999, 0x0003_ffff_ffff_ffff, "019ca8d7-2d7b-7ffc-bfff-fffffffff6de"),
+            (500, u128::MAX << 50 | 1, "019ca8d7-2d7b-7800-8000-0000000016de"),
+        ] {
+            let built = OrderId::new(at(micros), random, Bucket::of(&user));
+            assert_eq!((built.to_string().as_str(), built.bucket()), (id, Bucket::of(&user)), "{micros}");
+        }
+        let early = OrderId::new(Timestamp::from_micros(-1), 0, Bucket::MAX);
+        assert_eq!(early.to_string(), "00000000-0000-7000-8000-000000000fff");
+    }
+
+    #[test]
+    fn order_ids_sort_by_the_microsecond_of_placing() {
+        let id = |micros, random| OrderId::new(Timestamp::from_micros(micros), random, Bucket::MAX);
+        for micros in 1_772_359_200_000_000..1_772_359_200_002_100 {
+            assert!(id(micros, u128::MAX) < id(micros + 1, 0), "{micros}");
+        }
+    }
+
+    #[test]
+    fn users_spread_over_all_buckets() {
+        let mut users = [0u32; 4096];
+        for n in 0..40_960u128 {
+            // Numbered one by one, as ids that were once small numbers are.
+            users[usize::from(Bucket::of(&UserId::from_uuid(Uuid::from_u128(n))).number())] += 1;
+        }
+        assert!(users.iter().all(|n| (1..=40).contains(n)), "{:?} to {:?}", users.iter().min(), users.iter().max());
     }
 
     #[test]

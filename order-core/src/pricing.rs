@@ -9,7 +9,7 @@ pub use price_book::{CouponRule, Discount, PaymentMethodRule, PriceBook, PriceBo
 use crate::error::{Rejection, Violation};
 use crate::ids::{Name, ProductId, Sku, UserId, VariantId};
 use crate::money::{Currency, Minor};
-use crate::order::{Address, Claim, PaymentTerms};
+use crate::order::{Address, PaymentTerms, Redemption};
 use crate::services::CallError;
 use crate::text::Private;
 use crate::time::Timestamp;
@@ -78,7 +78,7 @@ pub struct Priced {
     /// When the money is due.
     pub terms: PaymentTerms,
     /// Limited things the order takes.
-    pub claims: Vec<Claim>,
+    pub redemptions: Vec<Redemption>,
 }
 
 /// A line's shares of what was priced.

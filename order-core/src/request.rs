@@ -15,7 +15,7 @@ pub(crate) use edit::check_line_count;
 pub use edit::{EditRequest, LineRef, ValidEdit};
 use hash::Encoder;
 pub(crate) use hash::command_hash;
-pub use import::{ImportedOnce, ValidImport, imported_id};
+pub use import::{ImportedOnce, ValidImport};
 
 use crate::error::{Error, Violation};
 use crate::ids::{ExternalRef, Name, ParseIdError, ProductId, UserId, VariantId};

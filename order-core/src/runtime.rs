@@ -4,9 +4,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::time::Duration;
 
-use uuid::Uuid;
-
-use crate::ids::{ChangesetId, Fence, LineId, OrderId};
+use crate::ids::{Bucket, ChangesetId, Fence, LineId, OrderId, UserId, uuid_v7};
 use crate::number::OrderNumber;
 use crate::time::Timestamp;
 
@@ -34,9 +32,9 @@ pub trait Ids: Send + Sync {
     /// 128 random bits.
     fn random(&self) -> u128;
 
-    /// A new order id: UUIDv7 (RFC 9562, 5.7) of `now`.
-    fn order_id(&self, now: Timestamp) -> OrderId {
-        OrderId::from_uuid(uuid_v7(now, self.random()))
+    /// The id of a new order of `user`, placed `now`.
+    fn order_id(&self, now: Timestamp, user: &UserId) -> OrderId {
+        OrderId::new(now, self.random(), Bucket::of(user))
     }
     /// A new line id.
     fn line_id(&self, now: Timestamp) -> LineId {
@@ -50,16 +48,10 @@ pub trait Ids: Send + Sync {
     fn fence(&self, now: Timestamp) -> Fence {
         Fence::from_uuid(uuid_v7(now, self.random()))
     }
-    /// A new order number.
-    fn order_number(&self) -> OrderNumber {
-        OrderNumber::from_random(self.random() as u64)
+    /// A new order number for `user`.
+    fn order_number(&self, user: &UserId) -> OrderNumber {
+        OrderNumber::new(self.random() as u64, Bucket::of(user))
     }
-}
-
-fn uuid_v7(now: Timestamp, random: u128) -> Uuid {
-    let millis = (now.as_micros() / 1000).max(0) as u128 & 0xFFFF_FFFF_FFFF;
-    let bits = millis << 80 | 0x7 << 76 | (random >> 64 & 0xFFF) << 64 | 0b10 << 62 | random & 0x3FFF_FFFF_FFFF_FFFF;
-    Uuid::from_u128(bits)
 }
 
 #[cfg(feature = "tokio-runtime")]

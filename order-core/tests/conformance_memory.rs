@@ -3,20 +3,25 @@
 
 use std::sync::Arc;
 
+use order_core::ids::OrderId;
 use order_core::store::MemoryStore;
 use order_core::testkit::ManualClock;
 use order_core::testkit::conformance::StoreFactory;
+use order_core::time::Timestamp;
 
 #[derive(Default)]
 struct Memory(Arc<ManualClock>);
 
 impl StoreFactory for Memory {
     type Store = MemoryStore;
-    fn clock(&self) -> Arc<ManualClock> {
-        Arc::clone(&self.0)
+    fn set_time(&self, to: Timestamp) {
+        self.0.set(to);
     }
     async fn fresh(&self) -> MemoryStore {
-        MemoryStore::new(self.clock())
+        MemoryStore::new(self.0.clone())
+    }
+    async fn damage(&self, store: &MemoryStore, order: OrderId) {
+        store.damage(order, Some("it was damaged"));
     }
 }
 

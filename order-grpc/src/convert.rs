@@ -89,7 +89,7 @@ pub(crate) fn order(order: &Order) -> proto::Order {
         terms: _,
         external_ref: _,
         coupon: _,
-        claims: _,
+        redemptions: _,
         attempt: _,
         reservations: _,
         payments: _,

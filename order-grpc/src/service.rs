@@ -265,14 +265,13 @@ impl<S: OrderStore, C: Clients> OrderService for OrderApi<S, C> {
         };
         let query = ListQuery {
             user,
-            status,
-            stuck: false,
+            statuses: status.into_iter().collect(),
             sort,
             descending: sort_desc,
-            after: None,
             skip: (page - 1) * limit,
             limit,
             count_up_to: LIST_DEPTH,
+            ..ListQuery::default()
         };
         let found = self.manager.list(&self.principal, query).await.map_err(|e| Self::failed(&parts.call, &e))?;
         // All of them are at most 10,000.

@@ -2,11 +2,32 @@
 
 mod common;
 
+use order_core::ids::OrderId;
+use order_store_sqlite::SqliteStore;
+
+/// Writes what no program of today writes: a phase of an order's life, and an event, that a newer one may know.
+async fn damage(store: &SqliteStore, order: OrderId) {
+    let damaged = store.on_writer(move |db| {
+        let id = order.as_bytes();
+        db.pragma_update(None, "ignore_check_constraints", true)?;
+        db.execute("UPDATE orders SET lifecycle = 'TELEPORTED' WHERE id = ?1", [id])?;
+        db.pragma_update(None, "ignore_check_constraints", false)?;
+        db.execute(
+            "UPDATE order_status_history SET event = '{\"teleported\":{}}' \
+             WHERE order_id = ?1 AND seq = (SELECT max(seq) FROM order_status_history WHERE order_id = ?1)",
+            [id],
+        )
+    });
+    assert_eq!(damaged.await.unwrap(), Ok(1));
+}
+
 mod on_file {
     use std::sync::{Arc, Mutex};
 
+    use order_core::ids::OrderId;
     use order_core::testkit::ManualClock;
     use order_core::testkit::conformance::StoreFactory;
+    use order_core::time::Timestamp;
     use order_store_sqlite::{SqliteOptions, SqliteStore};
 
     use super::common::TempFile;
@@ -19,14 +40,17 @@ mod on_file {
 
     impl StoreFactory for File {
         type Store = SqliteStore;
-        fn clock(&self) -> Arc<ManualClock> {
-            Arc::clone(&self.clock)
+        fn set_time(&self, to: Timestamp) {
+            self.clock.set(to);
         }
         async fn fresh(&self) -> SqliteStore {
             let file = TempFile::new();
-            let store = SqliteStore::open(&file.0, SqliteOptions::new(self.clock())).unwrap();
+            let store = SqliteStore::open(&file.0, SqliteOptions::new(self.clock.clone())).unwrap();
             self.files.lock().unwrap().push(file);
             store
+        }
+        async fn damage(&self, store: &SqliteStore, order: OrderId) {
+            super::damage(store, order).await;
         }
     }
 
@@ -36,19 +60,24 @@ mod on_file {
 mod in_memory {
     use std::sync::Arc;
 
+    use order_core::ids::OrderId;
     use order_core::testkit::ManualClock;
     use order_core::testkit::conformance::StoreFactory;
+    use order_core::time::Timestamp;
     use order_store_sqlite::{SqliteOptions, SqliteStore};
 
     struct Memory(Arc<ManualClock>);
 
     impl StoreFactory for Memory {
         type Store = SqliteStore;
-        fn clock(&self) -> Arc<ManualClock> {
-            Arc::clone(&self.0)
+        fn set_time(&self, to: Timestamp) {
+            self.0.set(to);
         }
         async fn fresh(&self) -> SqliteStore {
-            SqliteStore::open(":memory:", SqliteOptions::new(self.clock())).unwrap()
+            SqliteStore::open(":memory:", SqliteOptions::new(self.0.clone())).unwrap()
+        }
+        async fn damage(&self, store: &SqliteStore, order: OrderId) {
+            super::damage(store, order).await;
         }
     }
 

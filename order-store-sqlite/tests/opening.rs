@@ -5,7 +5,7 @@ mod common;
 use std::fs;
 use std::path::Path;
 
-use order_core::store::{ClaimRequest, CommitError, FeedQuery, ListQuery, OrderStore, StoreError, StoreErrorKind};
+use order_core::store::{CommitError, FeedQuery, LeaseRequest, ListQuery, OrderStore, StoreError, StoreErrorKind};
 use order_core::testkit::orders;
 use order_store_sqlite::{Access, SqliteOptions, SqliteStore};
 use rusqlite::Connection;
@@ -67,8 +67,8 @@ async fn a_store_that_is_only_read_is_not_written_to() {
     assert_eq!(reading.feed(&FeedQuery { after: None, limit: 9 }).await.unwrap().rows.len(), 1);
     let error = store_error(reading.commit(orders::place(plain(2))).await);
     assert_eq!((error.kind, error.message.as_str()), (StoreErrorKind::Misconfigured, "the store was opened for reading only"));
-    let claim = ClaimRequest { fence: fence(1), ttl: std::time::Duration::from_secs(1), limit: 1, order: None };
-    assert_eq!(reading.claim(&claim).await.unwrap_err().kind, StoreErrorKind::Misconfigured);
+    let lease = LeaseRequest { fence: fence(1), ttl: std::time::Duration::from_secs(1), limit: 1, order: None };
+    assert_eq!(reading.lease(&lease).await.unwrap_err().kind, StoreErrorKind::Misconfigured);
     let apart = SqliteOptions { access: Access::ReadOnly, reads_apart: true, ..SqliteOptions::new(clock()) };
     assert_eq!(load(&SqliteStore::open(&file.0, apart).unwrap(), order.id).await.0, order);
     // It sees what others write.
@@ -133,9 +133,9 @@ async fn a_newer_schema_is_noticed_by_who_has_the_file_open() {
     place(&store, plain(3)).await;
 
     let says = "its schema was brought to version 1000 while in use, and is for programs that know version 1000 to ";
-    let claim = ClaimRequest { fence: fence(1), ttl: std::time::Duration::from_secs(1), limit: 1, order: None };
+    let lease = LeaseRequest { fence: fence(1), ttl: std::time::Duration::from_secs(1), limit: 1, order: None };
     set_needed(&file, known, 1_000);
-    for error in [store_error(store.commit(orders::place(plain(2))).await), store.claim(&claim).await.unwrap_err()] {
+    for error in [store_error(store.commit(orders::place(plain(2))).await), store.lease(&lease).await.unwrap_err()] {
         assert_eq!(error.kind, StoreErrorKind::Misconfigured);
         assert!(error.message.starts_with(&format!("{says}write it")), "{error}");
     }

@@ -3,7 +3,7 @@
 use order_core::manager::{Explanation, OrderManager, Principal};
 use order_core::order::Op;
 use order_core::services::Clients;
-use order_core::store::{ListQuery, OrderStore};
+use order_core::store::{ListQuery, OrderStore, TimeRange, Unreadable};
 use serde::Serialize;
 
 use crate::args::{ById, List};
@@ -29,7 +29,17 @@ pub async fn list(settings: &Settings, out: &Out, args: List) -> Outcome {
     let engine = Engine::open_for_reading(settings)?;
     let query = ListQuery {
         user: args.user,
-        status: args.status,
+        statuses: args.statuses,
+        payment_status: args.payment_status,
+        fulfilment_status: args.fulfilment_status,
+        attention: args.attention,
+        open_work: args.open_work,
+        email: args.email,
+        sku: args.sku,
+        external_ref: args.external_ref,
+        metadata: args.metadata,
+        placed: TimeRange { from: args.placed_from, before: args.placed_before },
+        updated: TimeRange { from: args.updated_from, before: args.updated_before },
         sort: args.sort,
         descending: args.desc,
         after: args.after,
@@ -42,7 +52,15 @@ pub async fn list(settings: &Settings, out: &Out, args: List) -> Outcome {
     if let Some(next) = view.next.as_ref().filter(|_| !out.is_json()) {
         note(format_args!("more: --after {next}"));
     }
+    say_unreadable(&page.unreadable);
     Ok(())
+}
+
+/// Names orders that cannot be read, beside those that can.
+fn say_unreadable(unreadable: &[Unreadable]) {
+    for Unreadable { order, reason } in unreadable {
+        note(format_args!("order {order} cannot be read: {reason}"));
+    }
 }
 
 /// Shows every order a person must look at, with the reasons.

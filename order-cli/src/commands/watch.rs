@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use order_core::error::Error;
+use order_core::manager::FeedFilter;
 use order_core::store::{FeedRow, StoreError, StoreErrorKind};
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -18,7 +19,12 @@ const PAUSE: Duration = Duration::from_secs(1);
 /// Prints the feed: what there is, or for ever.
 pub async fn watch(settings: &Settings, args: Watch) -> Outcome {
     let engine = Engine::open_for_reading(settings)?;
-    let watch = engine.manager.watch(&engine.principal, args.after)?;
+    let order = match args.order {
+        Some(order) => Some(engine.manager.get(&engine.principal, order).await?.id),
+        None => None,
+    };
+    let filter = FeedFilter { order, statuses: args.statuses };
+    let watch = engine.manager.watch(&engine.principal, args.after)?.only(filter);
     if args.until_idle { until_idle(watch).await } else { follow(watch).await }
 }
 

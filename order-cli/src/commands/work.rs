@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use order_core::manager::{Resynced, Retried};
 use order_core::runtime::{Clock, SystemClock};
-use order_core::store::WorkSummary;
+use order_core::store::{Unreadable, WorkSummary};
 use serde::Serialize;
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -102,6 +102,7 @@ async fn until_nothing_is_due(engine: &Engine) -> Outcome<(u64, WorkSummary)> {
     let (mut waits_since, mut said) = (None, false);
     loop {
         let done = engine.manager.work_due(BATCH).await?;
+        say_unreadable(&done.unreadable);
         worked += done.orders as u64;
         if done.orders > 0 {
             waits_since = None;
@@ -123,6 +124,13 @@ async fn until_nothing_is_due(engine: &Engine) -> Outcome<(u64, WorkSummary)> {
             None if due => {}
             None => return Ok((worked, summary)),
         }
+    }
+}
+
+/// Names orders that are due and cannot be read. Nothing else is kept waiting by them.
+fn say_unreadable(unreadable: &[Unreadable]) {
+    for Unreadable { order, reason } in unreadable {
+        note(format_args!("order {order} is due and cannot be read: {reason}"));
     }
 }
 
@@ -153,11 +161,10 @@ async fn watch(engine: &Engine) -> Outcome {
 /// Does what is due, and says when to look again.
 async fn round(engine: &Engine) -> Outcome<Duration> {
     let done = engine.manager.work_due(BATCH).await?;
+    say_unreadable(&done.unreadable);
     if done.orders > 0 {
         note(format_args!("{} worked {}", SystemClock.now(), counted(done.orders as u64, "order")));
         return Ok(Duration::ZERO);
     }
-    let summary = engine.manager.work_summary().await?;
-    let wait = summary.next_due.map_or(WATCH_POLL, |due| due.since(SystemClock.now()));
-    Ok(wait.clamp(Duration::from_millis(5), WATCH_POLL))
+    Ok(done.next_in.unwrap_or(WATCH_POLL).clamp(Duration::from_millis(5), WATCH_POLL))
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use order_core::order::{JournalRow, Order};
-use order_core::store::{FeedRow, OrderPage};
+use order_core::store::{FeedRow, OrderPage, Unreadable};
 use serde::Serialize;
 use serde_json::Value;
 
@@ -16,8 +16,25 @@ use crate::exit::{Code, Failure, Outcome};
 pub struct PageView {
     /// The orders.
     pub orders: Vec<OrderView>,
+    /// Those of the page that match and cannot be read; left out if there are none.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub unreadable: Vec<UnreadableView>,
     /// What to pass to `--after` for the next page.
     pub next: Option<String>,
+}
+
+/// An order that is stored and cannot be read.
+#[derive(Debug, Serialize)]
+pub struct UnreadableView {
+    order_id: String,
+    reason: String,
+}
+
+impl UnreadableView {
+    /// The view of `unreadable`.
+    pub fn of(Unreadable { order, reason }: &Unreadable) -> Self {
+        UnreadableView { order_id: order.to_string(), reason: reason.clone() }
+    }
 }
 
 impl PageView {
@@ -25,6 +42,7 @@ impl PageView {
     pub fn of(page: &OrderPage) -> Self {
         PageView {
             orders: page.orders.iter().map(|o| OrderView::of(o)).collect(),
+            unreadable: page.unreadable.iter().map(UnreadableView::of).collect(),
             next: page.next.as_ref().map(ToString::to_string),
         }
     }
@@ -95,35 +113,50 @@ pub struct FeedView {
     order_id: String,
     order_number: String,
     seq: u64,
-    event: &'static str,
-    from: Option<&'static str>,
-    to: &'static str,
-    actor: String,
-    cause: String,
-    at: String,
-    data: Value,
+    #[serde(flatten)]
+    row: FeedRowView,
+}
+
+/// What a row of the feed says, or why it cannot be read.
+#[derive(Debug, Serialize)]
+#[serde(untagged)]
+enum FeedRowView {
+    Row {
+        event: &'static str,
+        from: Option<&'static str>,
+        to: &'static str,
+        actor: String,
+        cause: String,
+        at: String,
+        data: Value,
+    },
+    Unreadable {
+        unreadable: String,
+    },
 }
 
 impl FeedView {
     /// The view of `row`. It holds no personal data, so neither what a person wrote.
-    pub fn of(FeedRow { cursor, number, row }: &FeedRow) -> Outcome<Self> {
-        let event = serde_json::to_value(&row.event);
-        let event = event.map_err(|e| Failure::caused(Code::Unavailable, &e).context("cannot print an event"))?;
-        // An event is written under its name, or as no more than its name.
-        let data = event.as_object().and_then(|named| named.values().next()).cloned().unwrap_or_default();
-        Ok(FeedView {
-            cursor: cursor.to_string(),
-            order_id: row.order.to_string(),
-            order_number: number.to_string(),
-            seq: row.seq,
-            event: row.event.name(),
-            from: row.from.map(|s| s.as_str()),
-            to: row.to.as_str(),
-            actor: row.actor.to_string(),
-            cause: row.cause.clone(),
-            at: row.at.to_string(),
-            data,
-        })
+    pub fn of(FeedRow { cursor, order, seq, number, row }: &FeedRow) -> Outcome<Self> {
+        let row = match row {
+            Ok(row) => {
+                let event = serde_json::to_value(&row.event);
+                let event = event.map_err(|e| Failure::caused(Code::Unavailable, &e).context("cannot print an event"))?;
+                FeedRowView::Row {
+                    event: row.event.name(),
+                    from: row.from.map(|s| s.as_str()),
+                    to: row.to.as_str(),
+                    actor: row.actor.to_string(),
+                    cause: row.cause.clone(),
+                    at: row.at.to_string(),
+                    // An event is written under its name, or as no more than its name.
+                    data: event.as_object().and_then(|named| named.values().next()).cloned().unwrap_or_default(),
+                }
+            }
+            Err(unreadable) => FeedRowView::Unreadable { unreadable: unreadable.reason.clone() },
+        };
+        let (order_id, order_number) = (order.to_string(), number.to_string());
+        Ok(FeedView { cursor: cursor.to_string(), order_id, order_number, seq: *seq, row })
     }
 }
 

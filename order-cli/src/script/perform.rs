@@ -261,7 +261,10 @@ fn act(stage: &mut Stage, source: Source<'_>, step: &Step<'_>, about: Option<Ord
         }
         Act::Watch => {
             let rows = stage.watch()?;
-            seen.said.extend(rows.iter().map(|r| format!("{} {} {}", r.number, r.row.seq, r.row.event.name())));
+            seen.said.extend(
+                rows.iter()
+                    .map(|r| format!("{} {} {}", r.number, r.seq, r.row.as_ref().map_or("UNREADABLE", |row| row.event.name()))),
+            );
         }
         Act::States => seen.said.extend(diagram().lines().map(str::to_owned)),
         Act::Check => {

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use order_core::archive;
-use order_core::ids::{IdempotencyKey, Name, OrderId, UserId};
+use order_core::ids::{Name, OrderId, UserId};
 use order_core::manager::{OrderManager, Principal};
 use order_core::money::Currency;
 use order_core::order::{JournalRow, Order, PaymentTerms};
@@ -16,8 +16,8 @@ use order_core::pricing::{PriceBook, Priced, Pricing, PricingError, PricingReque
 use order_core::runtime::{Clock, Ids, RandomIds, SystemClock};
 use order_core::services::{CallError, DynClients};
 use order_core::store::{
-    Changeset, ClaimRequest, Claimed, CommitError, Committed, DumpQuery, Dumped, FeedCursor, FeedPage, FeedQuery, FeedRow,
-    JournalQuery, KeyMethod, KeyRecord, ListQuery, Loaded, OrderPage, OrderRef, OrderStore, Peek, StoreError, WorkSummary,
+    Changeset, CommitError, Committed, DumpPage, DumpQuery, FeedCursor, FeedPage, FeedQuery, FeedRow, JournalQuery, LeasePage,
+    LeaseRequest, ListQuery, Loaded, Lookup, OrderPage, OrderStore, Peek, StoreError, WorkSummary,
 };
 use order_core::testkit::executor::{EPOCH, SeededIds};
 use order_store_sqlite::SqliteStore;
@@ -134,7 +134,7 @@ impl Stage {
     /// What happened to all orders since the last time this was asked.
     pub fn watch(&mut self) -> Outcome<Vec<FeedRow>> {
         let mut rows = Vec::new();
-        let mut watch = self.manager.watch(&self.principal, self.watched)?;
+        let mut watch = self.manager.watch(&self.principal, self.watched.clone())?;
         while let Some(row) = self.world.run(watch.next_now())? {
             rows.push(row);
         }
@@ -237,11 +237,13 @@ fn export_of(world: &World, manager: &Manager, form: ExportForm) -> Outcome<(u64
     let (mut orders, mut text, mut after) = (0, export::head(form).to_owned(), None);
     loop {
         let page = world.run(manager.export(&principal, after))?;
-        let Some(last) = page.last() else { return Ok((orders, text)) };
-        after = Some(last.order.id);
-        for dumped in &page {
+        for dumped in &page.orders {
             text.push_str(&export::text(dumped, form));
             orders += 1;
+        }
+        after = page.next;
+        if after.is_none() {
+            return Ok((orders, text));
         }
     }
 }
@@ -317,14 +319,11 @@ impl<S: OrderStore> OrderStore for Outside<S> {
     async fn commit(&self, changeset: Changeset) -> Result<Committed, CommitError> {
         self.world.outside(self.inner.commit(changeset)).await
     }
-    async fn load(&self, order: OrderRef, owner: Option<UserId>) -> Result<Option<Loaded>, StoreError> {
+    async fn load(&self, order: Lookup, owner: Option<UserId>) -> Result<Option<Loaded>, StoreError> {
         self.world.outside(self.inner.load(order, owner)).await
     }
     async fn peek(&self, order: OrderId) -> Result<Option<Peek>, StoreError> {
         self.world.outside(self.inner.peek(order)).await
-    }
-    async fn find_key(&self, user: UserId, method: KeyMethod, key: &IdempotencyKey) -> Result<Option<KeyRecord>, StoreError> {
-        self.world.outside(self.inner.find_key(user, method, key)).await
     }
     async fn list(&self, query: &ListQuery) -> Result<OrderPage, StoreError> {
         self.world.outside(self.inner.list(query)).await
@@ -332,8 +331,8 @@ impl<S: OrderStore> OrderStore for Outside<S> {
     async fn journal(&self, query: &JournalQuery) -> Result<Vec<JournalRow>, StoreError> {
         self.world.outside(self.inner.journal(query)).await
     }
-    async fn claim(&self, request: &ClaimRequest) -> Result<Vec<Claimed>, StoreError> {
-        self.world.outside(self.inner.claim(request)).await
+    async fn lease(&self, request: &LeaseRequest) -> Result<LeasePage, StoreError> {
+        self.world.outside(self.inner.lease(request)).await
     }
     async fn work_summary(&self) -> Result<WorkSummary, StoreError> {
         self.world.outside(self.inner.work_summary()).await
@@ -341,7 +340,7 @@ impl<S: OrderStore> OrderStore for Outside<S> {
     async fn feed(&self, query: &FeedQuery) -> Result<FeedPage, StoreError> {
         self.world.outside(self.inner.feed(query)).await
     }
-    async fn dump(&self, query: &DumpQuery) -> Result<Vec<Dumped>, StoreError> {
+    async fn dump(&self, query: &DumpQuery) -> Result<DumpPage, StoreError> {
         self.world.outside(self.inner.dump(query)).await
     }
 }

@@ -67,6 +67,41 @@ fn payment_tokens_are_never_printed() {
 }
 
 #[test]
+fn lists_are_narrowed_by_what_people_look_for() {
+    let bench = Bench::with_shop();
+    let mug = bench.place("MUG-01", "CREDIT_CARD", &["--external-ref", "web/1", "--metadata", "channel=web"], 0);
+    let tea = bench.place("TEA-01", "CREDIT_CARD", &["--metadata", "channel=till"], 0);
+    let failed = bench.place("TEA-01", "EXPIRED_CARD", &[], 1);
+    let found = |options: &[&str]| {
+        let list = bench.json(&[&["list"], options].concat(), 0);
+        let ids = list["orders"].as_array().unwrap().iter().map(|o| o["id"].clone()).collect::<Vec<_>>();
+        assert_eq!(list.as_object().unwrap().len(), 2, "nothing is unreadable: {list}");
+        ids
+    };
+    let ids = |orders: &[&serde_json::Value]| orders.iter().map(|o| o["id"].clone()).collect::<Vec<_>>();
+    assert_eq!(found(&["--sku", "TEA-01"]), ids(&[&tea, &failed]));
+    assert_eq!(found(&["--external-ref", "web/1"]), ids(&[&mug]));
+    assert_eq!(found(&["--metadata", "channel=till"]), ids(&[&tea]));
+    assert_eq!(found(&["--status", "PAYMENT_FAILED", "--status", "CONFIRMED"]), ids(&[&mug, &tea, &failed]));
+    assert_eq!(found(&["--status", "PAYMENT_FAILED,REJECTED"]), ids(&[&failed]));
+    assert_eq!(found(&["--payment-status", "FAILED", "--sku", "TEA-01"]), ids(&[&failed]));
+    assert_eq!(found(&["--fulfilment-status", "UNFULFILLED", "--desc"]), ids(&[&failed, &tea, &mug]));
+    assert_eq!(found(&["--attention", "DISPUTE"]), ids(&[]));
+    assert_eq!(found(&["--placed-from", "2026-01-01", "--sku", "MUG-01"]), ids(&[&mug]));
+    assert_eq!(found(&["--placed-before", "2026-01-01"]), ids(&[]));
+    assert_eq!(found(&["--updated-from", "2026-01-01", "--sort", "updated_at"]).len(), 3);
+    let request = crate::bench::examples().join("order.json");
+    let by_mail = bench.json(&["place", "--file", request.to_str().unwrap()], 0);
+    let email = "customer@example.com";
+    assert_eq!(found(&["--email", email]), ids(&[&by_mail]));
+    assert_eq!(found(&["--email", &email.to_uppercase()]), ids(&[]), "to the letter");
+    assert_eq!(found(&["--email", email, "--status", "PAYMENT_FAILED"]), ids(&[]));
+    bench.run(&["list", "--updated-from", "2026-01-01"]).must(2).says("sort by updated_at");
+    bench.run(&["list", "--placed-from", "yesterday"]).must(2).says("expected a day such as 2026-03-01");
+    bench.run(&["list", "--metadata", "channel"]).must(2).says("is not KEY=VALUE");
+}
+
+#[test]
 fn lists_are_paged_and_jsonl_is_one_order_per_line() {
     let bench = Bench::with_shop();
     for sku in ["MUG-01", "TEA-01", "LAMP-01"] {

@@ -48,6 +48,23 @@ fn every_change_is_a_line_and_each_order_is_told_in_sequence() {
 }
 
 #[test]
+fn one_order_or_a_status_can_be_watched() {
+    let bench = Bench::with_shop();
+    let orders = [bench.place("MUG-01", "CREDIT_CARD", &[], 0), bench.place("TEA-01", "EXPIRED_CARD", &[], 1)];
+    let all = lines(&bench.run(&["watch", "--until-idle"]).must(0));
+    let of = |order: &Value| all.iter().filter(|line| line["order_id"] == order["id"]).cloned().collect::<Vec<_>>();
+    for order in &orders {
+        let number = order["order_number"].as_str().unwrap();
+        assert_eq!(lines(&bench.run(&["watch", "--until-idle", "--order", number]).must(0)), of(order));
+    }
+    let wanted = ["CONFIRMED", "PAYMENT_FAILED"];
+    let some: Vec<_> = all.iter().filter(|line| wanted.contains(&line["to"].as_str().unwrap())).cloned().collect();
+    assert!(!some.is_empty() && some.len() < all.len());
+    assert_eq!(lines(&bench.run(&["watch", "--until-idle", "--status", "CONFIRMED,PAYMENT_FAILED"]).must(0)), some);
+    bench.run(&["watch", "--order", "ORD-0000-0000-0000"]).must(3).says("ORD-0000-0000-0000");
+}
+
+#[test]
 fn watching_goes_on_after_any_cursor() {
     let bench = Bench::with_shop();
     bench.place("MUG-01", "CREDIT_CARD", &[], 0);
@@ -69,7 +86,7 @@ fn a_cursor_that_is_none_of_this_store_is_bad_input() {
     let cursor = lines(&ours.run(&["watch", "--until-idle"]).must(0))[0]["cursor"].as_str().unwrap().to_owned();
     theirs.run(&["watch", "--until-idle", "--after", &cursor]).must(2).says("is of another store");
     let (store, _) = cursor.split_once('.').unwrap();
-    ours.run(&["watch", "--after", &format!("{store}.999.1")]).must(2).says("was never given out by this store");
+    ours.run(&["watch", "--after", &format!("{store}.999.1.0")]).must(2).says("was never given out by this store");
     ours.run(&["watch", "--after", "yesterday"]).must(2).says("expected the `cursor`");
 }
 

@@ -16,11 +16,11 @@ pub struct FeedAudit {
 impl FeedAudit {
     /// Takes in the next row; what is wrong with it.
     pub fn row(&mut self, row: &FeedRow) -> Option<Breach> {
-        let FeedRow { cursor, number, row } = row;
-        let last = self.shown.entry(row.order).or_default();
-        let expected = std::mem::replace(last, row.seq) + 1;
-        (row.seq != expected)
-            .then(|| breach(format!("order {number}: the feed shows row {} at {cursor} where row {expected} is due", row.seq)))
+        let FeedRow { cursor, order, seq, number, row: _ } = row;
+        let last = self.shown.entry(*order).or_default();
+        let expected = std::mem::replace(last, *seq) + 1;
+        (*seq != expected)
+            .then(|| breach(format!("order {number}: the feed shows row {seq} at {cursor} where row {expected} is due")))
     }
 
     /// What is wrong with the rows of an order that was at `version` before the feed was read to its end.

@@ -187,7 +187,7 @@ fn difference(a: &Order, b: &Order) -> Option<&'static str> {
     }
     compare!(
         version, id, number, user, lifecycle, statuses, currency, lines, amounts, shipping_method, payment_method, terms,
-        external_ref, coupon, claims, attempt, reservations, unmatched, holds, attention, placing_deadline, retry_until, created_at,
+        external_ref, coupon, redemptions, attempt, reservations, unmatched, holds, attention, placing_deadline, retry_until, created_at,
         updated_at, confirmed_at, completed_at, cancelled_at, shipments, returns, credits, disputes, redriven_at, redacted_at;
         edits: a.edits.len() == b.edits.len() && a.edits.iter().zip(&b.edits).all(|(a, b)| same_edit(a, b)),
         payments: a.payments.len() == b.payments.len() && a.payments.iter().zip(&b.payments).all(|(a, b)| same_payment(a, b));

@@ -59,7 +59,7 @@ pub fn begin_imported(imported: &Imported, at: Timestamp) -> Order {
         terms: *terms,
         external_ref: Some(external_ref.into()),
         coupon: coupon.clone(),
-        claims: Vec::new(),
+        redemptions: Vec::new(),
         attempt: 1,
         reservations: Vec::new(),
         payments: payments.iter().zip(1..).map(|(p, n)| payment(p, n)).collect(),

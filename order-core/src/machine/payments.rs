@@ -101,7 +101,7 @@ pub(super) fn refunds_wait(order: &Order) -> bool {
 
 /// Whether the order still wants the money that attempt `p` may bring in: without it too little is paid and secured.
 pub(super) fn is_wanted(order: &Order, env: &Env<'_>, p: &PaymentOperation, stock_refused: bool) -> bool {
-    if !order.lifecycle.is_live() || stock_refused || order.claimed() == 0 {
+    if !order.lifecycle.is_live() || stock_refused || order.leased() == 0 {
         return false;
     }
     // Of several authorizations the earliest is kept: else each would be surplus because of the others, and all be voided. One
@@ -111,11 +111,11 @@ pub(super) fn is_wanted(order: &Order, env: &Env<'_>, p: &PaymentOperation, stoc
         (false, true) => false,
         _ => q.n < p.n,
     };
-    let claimed = order.claimed();
+    let leased = order.leased();
     // What is kept for now and goes back does not count; nor is it there to make up for what went back since it was asked for.
     let kept = order.kept() - order.surplus(env.now) - order.captured_of(p);
     let there = order.payments.iter().filter(|q| order.can_be_captured(q, env.now) && comes_before(q));
     let secured = there
-        .fold(kept, |secured, q| secured + (claimed - secured - order.missed_since(q.n)).clamp(0, order.authorized_rest(q.n)));
-    secured + order.missed_since(p.n) < claimed
+        .fold(kept, |secured, q| secured + (leased - secured - order.missed_since(q.n)).clamp(0, order.authorized_rest(q.n)));
+    secured + order.missed_since(p.n) < leased
 }

@@ -159,7 +159,7 @@ impl<S: OrderStore, C: Clients> OrderManager<S, C> {
         self.inner.runtime.spawn(Box::pin(async move {
             let _task = task;
             // What went wrong shows in the store, where the caller looks next.
-            let _ = manager.claim_and_drive(1, Some(id), Some((answer, wait))).await;
+            let _ = manager.lease_and_drive(1, Some(id), Some((answer, wait))).await;
         }));
         match select(answered, self.inner.runtime.sleep(left)).await {
             Either::Left((order, _)) => order.ok(),

@@ -11,14 +11,14 @@ use super::draft::Source;
 use super::{Action, OrderManager, Principal, authorize};
 use crate::archive::restoring;
 use crate::error::{Error, Violation};
-use crate::ids::OrderId;
+use crate::ids::{ExternalRef, OrderId};
 use crate::machine::{begin_imported, next, settle};
 use crate::order::{Event, JournalRow, Order};
 use crate::request::ValidImport;
 use crate::services::Clients;
 use crate::store::{
-    Changeset, CommitError, DumpQuery, Dumped, KeyMethod, KeyRecord, OrderRef, OrderStore, StoreError, StoreErrorKind, Tries,
-    WorkChange,
+    Changeset, CommitError, DumpPage, DumpQuery, Dumped, KeyMethod, KeyRecord, ListQuery, Lookup, OrderStore, StoreError,
+    StoreErrorKind, Tries, WorkChange,
 };
 
 /// How many orders are exported at a time.
@@ -36,16 +36,15 @@ pub enum ImportState {
 }
 
 impl<S: OrderStore, C: Clients> OrderManager<S, C> {
-    /// The next orders after `after`, in the order of ids, whole: to be kept as [`crate::archive`] writes them, or looked
-    /// through. Empty at the end. Each page is as the store was at one moment; an order that changes between two pages is as
-    /// it was when it was read.
+    /// Returns the next orders after `after`, in the order of ids, whole: to be kept as [`crate::archive`] writes them, or looked
+    /// through. Each is as it was at one moment. Those that cannot be read are named beside the others.
     ///
     /// They hold personal data and payment tokens.
     ///
     /// # Errors
     ///
     /// [`Error::Forbidden`] but for operators; [`Error::Store`].
-    pub async fn export(&self, principal: &Principal, after: Option<OrderId>) -> Result<Vec<Dumped>, Error> {
+    pub async fn export(&self, principal: &Principal, after: Option<OrderId>) -> Result<DumpPage, Error> {
         authorize(principal, Action::Move, None)?;
         Ok(self.inner.store.dump(&DumpQuery { after, limit: PAGE }).await?)
     }
@@ -82,12 +81,11 @@ impl<S: OrderStore, C: Clients> OrderManager<S, C> {
     ///
     /// [`Error::Invalid`] when it is not empty; [`Error::Store`].
     pub async fn check_empty(&self) -> Result<(), Error> {
-        match self.inner.store.dump(&DumpQuery { after: None, limit: 1 }).await?.first() {
+        let page = self.inner.store.list(&ListQuery { limit: 1, ..ListQuery::default() }).await?;
+        let readable = page.orders.first().map(|order| order.number.to_string());
+        match readable.or_else(|| page.unreadable.first().map(|u| u.order.to_string())) {
             None => Ok(()),
-            Some(first) => {
-                let problem = format!("is not empty, it has order {}: restore into a new one", first.order.number);
-                Err(Error::invalid("store", problem))
-            }
+            Some(first) => Err(Error::invalid("store", format!("is not empty, it has order {first}: restore into a new one"))),
         }
     }
 
@@ -123,11 +121,8 @@ impl<S: OrderStore, C: Clients> OrderManager<S, C> {
     pub async fn examine_import(&self, principal: &Principal, order: &ValidImport) -> Result<ImportState, Error> {
         authorize(principal, Action::Move, None)?;
         let imported = &order.imported;
-        if let Some(record) = self.inner.store.find_key(imported.user, KeyMethod::Import, order.external_ref()).await? {
+        if let Some(record) = self.imported_before(order).await? {
             return known(order, &record);
-        }
-        if self.inner.store.load(imported.id.into(), None).await?.is_some() {
-            return Err(of_another_customer(order));
         }
         let env = self.env();
         // What would happen by itself at once, and be told to the customer, happened long ago.
@@ -136,7 +131,7 @@ impl<S: OrderStore, C: Clients> OrderManager<S, C> {
             let problem = format!("is out of date: {} follows at once by the settings of this shop, so state that", event.name());
             return Err(Error::invalid("status", problem));
         }
-        if order.own_number && self.inner.store.load(OrderRef::Number(imported.number), None).await?.is_some() {
+        if order.own_number && self.inner.store.load(Lookup::Number(imported.number), None).await?.is_some() {
             return Err(number_taken(order));
         }
         Ok(ImportState::New)
@@ -161,18 +156,44 @@ impl<S: OrderStore, C: Clients> OrderManager<S, C> {
         side_by_side(orders, |order| async move { Ok(self.import_one(order, source).await?) }, told).await
     }
 
+    /// Returns the record of its import, if it was imported before. Refuses one that is called what another order here is called, such as
+    /// one of another customer.
+    async fn imported_before(&self, order: &ValidImport) -> Result<Option<KeyRecord>, Error> {
+        let (reference, user) = (order.external_ref(), order.imported.user);
+        let query = ListQuery { external_ref: Some(ExternalRef::from(reference)), limit: 1, ..ListQuery::default() };
+        let page = self.inner.store.list(&query).await?;
+        let Some(id) = page.orders.first().map(|order| order.id).or(page.unreadable.first().map(|u| u.order)) else {
+            return Ok(None);
+        };
+        let refused = |problem| Err(Error::invalid("external_ref", format!("{reference} {problem}")));
+        match page.orders.first() {
+            Some(other) if other.user != user => refused("was imported before for another customer".to_owned()),
+            _ => match self.key_record(user, KeyMethod::Import, reference).await? {
+                Some(record) => Ok(Some(record)),
+                None => refused(format!("is what order {id} is called")),
+            },
+        }
+    }
+
     async fn import_one(&self, mut order: ValidImport, source: &Source) -> Result<ImportState, Error> {
         let request_hash = order.request_hash();
+        if let Some(record) = self.imported_before(&order).await? {
+            return known(&order, &record);
+        }
         loop {
             match self.commit(self.importing(&order, request_hash, source)).await {
                 Ok(_) => return Ok(ImportState::New),
                 Err(CommitError::KeyTaken(record)) => return known(&order, &record),
                 Err(CommitError::NumberTaken) if order.own_number => return Err(number_taken(&order)),
-                Err(CommitError::NumberTaken) => order.imported.number = self.inner.ids.order_number(),
-                Err(CommitError::Conflict) => return Err(of_another_customer(&order)),
+                Err(CommitError::NumberTaken) => order.imported.number = self.inner.ids.order_number(&order.imported.user),
                 Err(CommitError::Store(e)) => return Err(e.into()),
-                Err(e @ (CommitError::CommandKeyTaken(_) | CommitError::Fenced | CommitError::ClaimExhausted { .. })) => {
-                    // It has neither command key nor lease nor claims.
+                Err(
+                    e @ (CommitError::Conflict
+                    | CommitError::CommandKeyTaken(_)
+                    | CommitError::Fenced
+                    | CommitError::RedemptionExhausted { .. }),
+                ) => {
+                    // Its id is of its reference, which is free, and it has neither command key nor lease nor redemptions.
                     return Err(StoreError::caused(StoreErrorKind::Corrupt, "the store refuses an imported order", e).into());
                 }
             }
@@ -201,7 +222,7 @@ impl<S: OrderStore, C: Clients> OrderManager<S, C> {
         let key = order.external_ref().clone();
         let key = KeyRecord { user: after.user, method: KeyMethod::Import, key, request_hash, order: after.id };
         let work = self.work_left(&after);
-        Changeset { id, before: None, after: Arc::new(after), journal: vec![row], key: Some(key), claims: Vec::new(), work }
+        Changeset { id, before: None, after: Arc::new(after), journal: vec![row], key: Some(key), redemptions: Vec::new(), work }
     }
 }
 
@@ -212,10 +233,6 @@ fn known(order: &ValidImport, record: &KeyRecord) -> Result<ImportState, Error> 
     }
     let problem = format!("{} was imported before with other content, as order {}", order.external_ref(), record.order);
     Err(Error::Invalid(vec![Violation::new("external_ref", problem)]))
-}
-
-fn of_another_customer(order: &ValidImport) -> Error {
-    Error::invalid("external_ref", format!("{} was imported before for another customer", order.external_ref()))
 }
 
 fn number_taken(order: &ValidImport) -> Error {

@@ -52,7 +52,7 @@ pub(super) struct Answer {
     pub call: Call,
     pub started: Timestamp,
     pub outcome: Outcome,
-    /// Whether it contradicts what the service's client claims.
+    /// Whether it contradicts what the service's client redemptions.
     pub broken: bool,
 }
 

@@ -341,7 +341,7 @@ impl<S: OrderStore, C: Clients> OrderManager<S, C> {
                 Ok(_) => return self.settled(id, until, wait).await.and_then(done),
                 // Somebody was faster: the row is there now.
                 Err(CommitError::CommandKeyTaken(_) | CommitError::Conflict) => {}
-                Err(CommitError::ClaimExhausted { name }) => {
+                Err(CommitError::RedemptionExhausted { name }) => {
                     let message = format!("cannot {} order {order}: all uses of {name} are taken", command.phrase());
                     return Err(Rejection::new(RejectionReason::CouponExhausted, message).into());
                 }
@@ -375,7 +375,7 @@ impl<S: OrderStore, C: Clients> OrderManager<S, C> {
 
     /// The order, if it is the principal's to see.
     pub(super) async fn load(&self, principal: &Principal, order: OrderRef) -> Result<Loaded, Error> {
-        let loaded = self.inner.store.load(order, principal.scope()).await?;
+        let loaded = self.inner.store.load(order.into(), principal.scope()).await?;
         loaded.ok_or_else(|| Error::order_not_found(order))
     }
 }

@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use crate::ids::ChangesetId;
 use crate::machine::{Env, Fact, begin, evolve, record, settle};
-use crate::order::{Actor, Claim, CommandKey, Event, JournalRow, Order, Placed};
+use crate::order::{Actor, CommandKey, Event, JournalRow, Order, Placed, Redemption};
 use crate::planted::{Bug, planted};
-use crate::store::{Changeset, ClaimChange, KeyRecord, WorkChange};
+use crate::store::{Changeset, KeyRecord, RedemptionChange, WorkChange};
 use crate::time::Timestamp;
 
 /// Who or what the journal rows come from.
@@ -136,18 +136,26 @@ impl Draft {
     }
 
     pub(super) fn into_changeset(self, key: Option<KeyRecord>, work: WorkChange) -> Changeset {
-        let claims = claim_changes(self.before.as_deref(), &self.order);
-        Changeset { id: self.changeset, before: self.before, after: Arc::new(self.order), journal: self.rows, key, claims, work }
+        let redemptions = redemption_changes(self.before.as_deref(), &self.order);
+        Changeset {
+            id: self.changeset,
+            before: self.before,
+            after: Arc::new(self.order),
+            journal: self.rows,
+            key,
+            redemptions,
+            work,
+        }
     }
 }
 
 /// Limited things are an order's while it lives: taken when it comes alive, given back when it dies.
-fn claim_changes(before: Option<&Order>, after: &Order) -> Vec<ClaimChange> {
+fn redemption_changes(before: Option<&Order>, after: &Order) -> Vec<RedemptionChange> {
     let held = before.is_some_and(|o| o.lifecycle.is_live());
     let take = after.lifecycle.is_live();
     if held == take || (held && planted(Bug::CouponKept)) {
         return Vec::new();
     }
-    let change = |claim: &Claim| ClaimChange { claim: claim.clone(), take };
-    after.claims.iter().map(change).collect()
+    let change = |redemption: &Redemption| RedemptionChange { redemption: redemption.clone(), take };
+    after.redemptions.iter().map(change).collect()
 }

@@ -1,4 +1,4 @@
-//! Working an order: claim, next, call, record. The same loop places an order, cancels it, and recovers it after a crash.
+//! Driving an order: lease, next, call, record. The same loop places an order, cancels it, and recovers it after a crash.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -18,17 +18,23 @@ use crate::machine::{Call, Fact, Next, Verb, backoff, next, record};
 use crate::order::{AttentionReason, Event, HoldState, Op, OperationState, Order};
 use crate::planted::{Bug, planted};
 use crate::services::Clients;
-use crate::store::{ClaimRequest, Claimed, CommitError, Loaded, OrderStore, StoreErrorKind, Tries, Try, WorkChange};
+use crate::store::{
+    CommitError, LeasePage, LeaseRequest, Leased, Loaded, OrderStore, StoreErrorKind, Tries, Try, Unreadable, WorkChange,
+};
 use crate::time::Timestamp;
 
 /// What a round of work came to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct WorkDone {
     /// How many orders were worked on.
     pub orders: usize,
+    /// Orders that were due and cannot be read. They are set aside for the length of a lease, and nothing else is.
+    pub unreadable: Vec<Unreadable>,
+    /// In how long the next of the others falls due, as it was when these were taken; `None` if none does.
+    pub next_in: Option<Duration>,
 }
 
-/// A worker's hold on an order, from claim to release.
+/// A worker's lease on an order, from when it takes it until it gives it back.
 pub(super) struct Session {
     /// The order as last committed.
     pub order: Arc<Order>,
@@ -37,7 +43,7 @@ pub(super) struct Session {
     /// Monotonic time from which the lease counts: taken before it was asked for.
     pub leased_at: Duration,
     /// What the store's clock said when it gave the order out because it was due; none for who has just placed it.
-    pub claimed_at: Option<Timestamp>,
+    pub leased_since: Option<Timestamp>,
     /// What was tried, as the worker knows it.
     pub tries: Tries,
     /// What was tried, as the store knows it.
@@ -74,7 +80,7 @@ impl<S: OrderStore, C: Clients> OrderManager<S, C> {
     ///
     /// [`Error::Store`] when the store cannot be asked.
     pub async fn work(&self, order: OrderId) -> Result<WorkDone, Error> {
-        self.claim_and_drive(1, Some(order), None).await
+        self.lease_and_drive(1, Some(order), None).await
     }
 
     /// Claims up to `limit` orders whose work is due, and works them side by side until nothing is due for them now.
@@ -83,10 +89,10 @@ impl<S: OrderStore, C: Clients> OrderManager<S, C> {
     ///
     /// [`Error::Store`] when the store cannot be asked.
     pub async fn work_due(&self, limit: u32) -> Result<WorkDone, Error> {
-        self.claim_and_drive(limit, None, None).await
+        self.lease_and_drive(limit, None, None).await
     }
 
-    pub(super) async fn claim_and_drive(
+    pub(super) async fn lease_and_drive(
         &self,
         limit: u32,
         order: Option<OrderId>,
@@ -94,18 +100,18 @@ impl<S: OrderStore, C: Clients> OrderManager<S, C> {
     ) -> Result<WorkDone, Error> {
         let leased_at = self.inner.runtime.monotonic();
         let fence = self.inner.ids.fence(self.now());
-        let request = ClaimRequest { fence, ttl: self.inner.policy.lease, limit, order };
-        let claimed = self.inner.store.claim(&request).await?;
-        let orders = claimed.len();
+        let request = LeaseRequest { fence, ttl: self.inner.policy.lease, limit, order };
+        let LeasePage { leased, unreadable, next_in } = self.inner.store.lease(&request).await?;
         let mut answer = answer;
-        let sessions: Vec<Session> = claimed.into_iter().map(|c| self.session(c, fence, leased_at, answer.take())).collect();
+        let done = WorkDone { orders: leased.len(), unreadable, next_in };
+        let sessions: Vec<Session> = leased.into_iter().map(|c| self.session(c, fence, leased_at, answer.take())).collect();
         join_all(sessions.into_iter().map(|s| self.drive(s))).await;
-        Ok(WorkDone { orders })
+        Ok(done)
     }
 
-    /// A session on a claimed order. Whatever an earlier worker armed and did not answer for may have been called.
-    pub(super) fn session(&self, claimed: Claimed, fence: Fence, leased_at: Duration, answer: Option<Waiting>) -> Session {
-        let Claimed { order, work } = claimed;
+    /// A session on a leased order. Whatever an earlier worker armed and did not answer for may have been called.
+    pub(super) fn session(&self, leased: Leased, fence: Fence, leased_at: Duration, answer: Option<Waiting>) -> Session {
+        let Leased { order, work } = leased;
         let was_left = self.inner.sessions.was_left(order.id);
         let mut tries = work.tries.clone();
         let quiet_at = self.now().after(self.inner.policy.call_deadline + self.inner.policy.settle_margin);
@@ -120,7 +126,7 @@ impl<S: OrderStore, C: Clients> OrderManager<S, C> {
             fence,
             revision: work.revision,
             leased_at,
-            claimed_at: work.leased_until.map(|t| t.before(self.inner.policy.lease)),
+            leased_since: work.leased_until.map(|t| t.before(self.inner.policy.lease)),
             saved: work.tries,
             tries,
             unsent: BTreeSet::new(),
@@ -174,7 +180,7 @@ impl<S: OrderStore, C: Clients> OrderManager<S, C> {
                 Err(
                     CommitError::KeyTaken(_)
                     | CommitError::CommandKeyTaken(_)
-                    | CommitError::ClaimExhausted { .. }
+                    | CommitError::RedemptionExhausted { .. }
                     | CommitError::NumberTaken,
                 ) => return self.say_goodbye(session, StoreErrorKind::Corrupt).await,
             }
@@ -217,7 +223,7 @@ impl<S: OrderStore, C: Clients> OrderManager<S, C> {
                 Ok(_) | Err(CommitError::Fenced) => return,
                 // What failed may have been applied, or somebody woke the order.
                 Err(CommitError::Conflict) => match self.inner.store.load(session.order.id.into(), None).await {
-                    Ok(Some(Loaded { order, work: Some(work) })) if work.fence == Some(session.fence) => {
+                    Ok(Some(Loaded { order, work: Some(work), key: _ })) if work.fence == Some(session.fence) => {
                         (session.order, session.revision) = (order, work.revision);
                         continue;
                     }
@@ -537,9 +543,9 @@ impl Session {
     /// When the order is due again, by the store's clock. Whoever's own clock is slow finds that nothing is due yet for an
     /// order that was given out because it was: given back as it is, it would be given out again at once, and again.
     fn due_again(&self, wake: Timestamp, now: Timestamp) -> Timestamp {
-        match self.claimed_at {
-            Some(claimed_at) if wake > now && wake <= claimed_at => {
-                claimed_at.after(wake.since(now).min(SLOW_CLOCK_PAUSE_LONGEST))
+        match self.leased_since {
+            Some(leased_since) if wake > now && wake <= leased_since => {
+                leased_since.after(wake.since(now).min(SLOW_CLOCK_PAUSE_LONGEST))
             }
             _ => wake,
         }

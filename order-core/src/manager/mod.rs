@@ -31,8 +31,8 @@ pub use place::{PlaceOptions, Placement, Quote};
 pub use principal::{Action, Principal, authorize};
 pub use repair::{Resynced, Retried};
 pub use sessions::LeaseWait;
-pub use watch::Watch;
-pub use worker::WorkerOptions;
+pub use watch::{FeedFilter, Watch};
+pub use worker::{Trouble, TroubleHook, WorkerOptions};
 
 use crate::machine::Env;
 use crate::money::Currency;

@@ -20,7 +20,7 @@ use crate::order::{Actor, Amounts, Event, Lot, Op, Order, OrderHold, PaymentTerm
 use crate::pricing::{PricingLine, PricingRequest};
 use crate::request::{PlaceRequest, ValidHold, ValidItem, ValidPlace};
 use crate::services::{CallError, Clients, Product, ProductService, ServiceName, User, UserService};
-use crate::store::{CommitError, KeyMethod, KeyRecord, OrderStore, StoreError, StoreErrorKind, Tries, WorkChange};
+use crate::store::{CommitError, KeyMethod, KeyRecord, Lookup, OrderStore, StoreError, StoreErrorKind, Tries, WorkChange};
 use crate::time::Timestamp;
 
 /// How an order is to be placed.
@@ -103,7 +103,7 @@ impl<S: OrderStore, C: Clients> OrderManager<S, C> {
         let key = match options.key {
             Some(key) => {
                 let request_hash = valid.request_hash();
-                if let Some(record) = self.inner.store.find_key(valid.user, KeyMethod::Place, &key).await? {
+                if let Some(record) = self.key_record(valid.user, KeyMethod::Place, &key).await? {
                     return self.replay(record, request_hash, until).await;
                 }
                 Some((key, request_hash))
@@ -153,6 +153,17 @@ impl<S: OrderStore, C: Clients> OrderManager<S, C> {
                 Ok(Placement { order, replayed: false })
             }
         }
+    }
+
+    /// The record of an idempotency key; none if it is free.
+    pub(super) async fn key_record(
+        &self,
+        user: UserId,
+        method: KeyMethod,
+        key: &IdempotencyKey,
+    ) -> Result<Option<KeyRecord>, StoreError> {
+        let lookup = Lookup::Key { user, method, key: key.clone() };
+        Ok(self.inner.store.load(lookup, None).await?.and_then(|loaded| loaded.key))
     }
 
     /// Answers with the order that an earlier request under the key made.
@@ -241,8 +252,8 @@ impl<S: OrderStore, C: Clients> OrderManager<S, C> {
         }
         let amounts = amounts(&lines, &priced)?;
         Ok(Placed {
-            id: self.inner.ids.order_id(now),
-            number: self.inner.ids.order_number(),
+            id: self.inner.ids.order_id(now, &valid.user),
+            number: self.inner.ids.order_number(&valid.user),
             user: valid.user,
             currency,
             lines,
@@ -251,7 +262,7 @@ impl<S: OrderStore, C: Clients> OrderManager<S, C> {
             payment_method: valid.payment_method.clone(),
             terms: priced.terms,
             coupon: valid.coupon.clone(),
-            claims: priced.claims,
+            redemptions: priced.redemptions,
             placing_deadline: now.after(self.inner.policy.placing_deadline),
             holds: Vec::new(),
             external_ref: valid.external_ref.clone(),
@@ -270,15 +281,17 @@ impl<S: OrderStore, C: Clients> OrderManager<S, C> {
         key: Option<(IdempotencyKey, uuid::Uuid)>,
         source: &Source,
     ) -> Result<Accepted, Error> {
-        let record = key.map(|(key, request_hash)| KeyRecord {
-            user: placed.user,
-            method: KeyMethod::Place,
-            key,
-            request_hash,
-            order: placed.id,
-        });
         loop {
             let env = self.env();
+            // Built of the very time at which it counts as placed, so that ids sort as orders were placed.
+            placed.id = self.inner.ids.order_id(env.now, &placed.user);
+            let record = key.clone().map(|(key, request_hash)| KeyRecord {
+                user: placed.user,
+                method: KeyMethod::Place,
+                key,
+                request_hash,
+                order: placed.id,
+            });
             let changeset = self.inner.ids.changeset_id(env.now);
             let mut draft = Draft::new(Box::new(placed.clone()), source, changeset, env.now);
             let plan = settle_and_plan(&mut draft, &Tries::default(), &env);
@@ -292,14 +305,14 @@ impl<S: OrderStore, C: Clients> OrderManager<S, C> {
             let fence = self.inner.ids.fence(env.now);
             let leased_at = self.inner.runtime.monotonic();
             let work = WorkChange::Lease { fence, ttl: self.inner.policy.lease, due: env.now };
-            match self.commit(draft.into_changeset(record.clone(), work)).await {
+            match self.commit(draft.into_changeset(record, work)).await {
                 Ok((order, committed)) => {
                     let mut session = Session {
                         order,
                         fence,
                         revision: committed.revision.max(1),
                         leased_at,
-                        claimed_at: None,
+                        leased_since: None,
                         tries: Tries::default(),
                         saved: Tries::default(),
                         unsent: std::collections::BTreeSet::new(),
@@ -315,9 +328,9 @@ impl<S: OrderStore, C: Clients> OrderManager<S, C> {
                     }
                     return Ok(Accepted::New(Box::new(session)));
                 }
-                Err(CommitError::NumberTaken) => placed.number = self.inner.ids.order_number(),
+                Err(CommitError::NumberTaken) => placed.number = self.inner.ids.order_number(&placed.user),
                 Err(CommitError::KeyTaken(record)) => return Ok(Accepted::Existing(record)),
-                Err(CommitError::ClaimExhausted { name }) => {
+                Err(CommitError::RedemptionExhausted { name }) => {
                     let coupon = placed.coupon.as_ref().map_or(name, ToString::to_string);
                     let message = format!("coupon {coupon} has been used as often as it can be");
                     return Err(Rejection::new(RejectionReason::CouponExhausted, message).into());

@@ -50,7 +50,7 @@ fn nonsense(problem: String) -> Error {
 
 /// What in an answer cannot be.
 fn check(lines: &[PricingLine], priced: &Priced) -> Result<(), String> {
-    let Priced { lines: shares, shipping, shipping_tax, shipping_tax_included, terms: _, claims: _ } = priced;
+    let Priced { lines: shares, shipping, shipping_tax, shipping_tax_included, terms: _, redemptions: _ } = priced;
     if shares.len() != lines.len() {
         return Err(format!("it was asked for {} lines and answered {}", lines.len(), shares.len()));
     }
@@ -107,7 +107,7 @@ mod tests {
             shipping_tax: 0,
             shipping_tax_included: 0,
             terms: PaymentTerms::Confirm,
-            claims: Vec::new(),
+            redemptions: Vec::new(),
         }
     }
 

@@ -57,7 +57,7 @@ impl<S: OrderStore, C: Clients> OrderManager<S, C> {
         loop {
             let page = self.list(principal, query.clone()).await?;
             for order in page.orders {
-                let Loaded { order: before, work } = self.load(principal, order.id.into()).await?;
+                let Loaded { order: before, work, key: _ } = self.load(principal, order.id.into()).await?;
                 let tries = work.as_ref().map_or_else(Tries::default, |w| w.tries.clone());
                 let parked = work.as_ref().is_some_and(|w| w.due.is_none());
                 let stuck = what_is_stuck(&before, &next(&before, &tries, &self.env()), parked);
@@ -107,7 +107,7 @@ impl<S: OrderStore, C: Clients> OrderManager<S, C> {
     /// Wakes an order whose work item is missing or due too late; when it is due then.
     async fn wake_if_late(&self, principal: &Principal, id: OrderId) -> Result<Option<Timestamp>, Error> {
         for _ in 0..LOOKS_MAX {
-            let Loaded { order, work } = self.load(principal, id.into()).await?;
+            let Loaded { order, work, key: _ } = self.load(principal, id.into()).await?;
             let env = self.env();
             let draft = || Draft::of(Arc::clone(&order), self.inner.ids.changeset_id(env.now), env.now);
             let tries = work.as_ref().map_or_else(Tries::default, |w| w.tries.clone());

@@ -4,6 +4,8 @@ use std::collections::VecDeque;
 
 use super::{Action, OrderManager, Principal, authorize};
 use crate::error::Error;
+use crate::ids::OrderId;
+use crate::order::{JournalRow, Status};
 use crate::services::Clients;
 use crate::store::{FeedCursor, FeedPage, FeedQuery, FeedRow, OrderStore, StoreErrorKind};
 
@@ -30,7 +32,13 @@ impl<S: OrderStore, C: Clients> OrderManager<S, C> {
     /// [`Error::Forbidden`] for all but operators.
     pub fn watch(&self, principal: &Principal, after: Option<FeedCursor>) -> Result<Watch<S, C>, Error> {
         authorize(principal, Action::Watch, None)?;
-        Ok(Watch { manager: self.clone(), cursor: after, read: VecDeque::new(), read_to: after })
+        Ok(Watch {
+            manager: self.clone(),
+            cursor: after.clone(),
+            filter: FeedFilter::default(),
+            read: VecDeque::new(),
+            read_to: after,
+        })
     }
 
     async fn feed_page(&self, after: Option<FeedCursor>, limit: u32) -> Result<FeedPage, Error> {
@@ -44,6 +52,24 @@ impl<S: OrderStore, C: Clients> OrderManager<S, C> {
     }
 }
 
+/// Which rows of the feed are wanted: those that match everything that is asked for. A row that cannot be read has no status, and
+/// is left out for none.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct FeedFilter {
+    /// Only rows of this order.
+    pub order: Option<OrderId>,
+    /// Only rows after which their order has one of these statuses; with any if there is none here.
+    pub statuses: Vec<Status>,
+}
+
+impl FeedFilter {
+    /// Whether the row is wanted.
+    pub fn matches(&self, row: &FeedRow) -> bool {
+        let has_status = |row: &JournalRow| self.statuses.is_empty() || self.statuses.contains(&row.to);
+        self.order.is_none_or(|order| row.order == order) && row.row.as_ref().map_or(true, has_status)
+    }
+}
+
 /// The feed from some row on, each row once. See [`OrderManager::watch`].
 ///
 /// It sees what other processes commit too, at the latest [`Policy::watch_poll`](crate::policy::Policy::watch_poll) after it is
@@ -52,6 +78,7 @@ pub struct Watch<S, C> {
     manager: OrderManager<S, C>,
     /// Behind the last row that was given.
     cursor: Option<FeedCursor>,
+    filter: FeedFilter,
     /// Rows that were read and not given yet.
     read: VecDeque<FeedRow>,
     /// Behind the last row that was read.
@@ -86,19 +113,29 @@ impl<S: OrderStore, C: Clients> Watch<S, C> {
     ///
     /// As [`Self::next`].
     pub async fn next_now(&mut self) -> Result<Option<FeedRow>, Error> {
-        if self.read.is_empty() {
-            let page = self.manager.feed_page(self.read_to, WATCH_PAGE).await?;
-            self.read_to = Some(page.next);
-            self.read.extend(page.rows);
+        loop {
+            if self.read.is_empty() {
+                let page = self.manager.feed_page(self.read_to.clone(), WATCH_PAGE).await?;
+                self.read_to = Some(page.next);
+                self.read.extend(page.rows);
+            }
+            let row = self.read.pop_front();
+            self.cursor = row.as_ref().map_or_else(|| self.read_to.clone(), |row| Some(row.cursor.clone()));
+            if row.as_ref().is_none_or(|row| self.filter.matches(row)) {
+                return Ok(row);
+            }
         }
-        let row = self.read.pop_front();
-        self.cursor = row.as_ref().map_or(self.read_to, |row| Some(row.cursor));
-        Ok(row)
+    }
+
+    /// Gives only the rows that `filter` wants, from now on.
+    #[must_use]
+    pub fn only(self, filter: FeedFilter) -> Self {
+        Watch { filter, ..self }
     }
 
     /// Where another watch goes on without missing a row or giving one again: behind the last row given. None if it started
     /// without a cursor and has read nothing yet.
     pub fn cursor(&self) -> Option<FeedCursor> {
-        self.cursor
+        self.cursor.clone()
     }
 }

@@ -1,5 +1,6 @@
 //! The worker: takes due orders from the store for as long as the program runs.
 
+use std::fmt;
 use std::future::Future;
 use std::pin::pin;
 use std::sync::Arc;
@@ -9,12 +10,11 @@ use futures_util::future::{Either, select};
 use tokio::sync::Semaphore;
 
 use super::OrderManager;
-use crate::error::Error;
 use crate::services::Clients;
-use crate::store::{ClaimRequest, OrderStore};
+use crate::store::{LeasePage, LeaseRequest, OrderStore, StoreError, Unreadable};
 
 /// How a worker works.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct WorkerOptions {
     /// How many orders it works on at a time, at least 1. 32.
     pub concurrency: u32,
@@ -22,11 +22,55 @@ pub struct WorkerOptions {
     pub poll: Duration,
     /// How long it lets orders under way come to an end when it stops. 10 s.
     pub grace: Duration,
+    /// Whom it tells of what keeps it from working. Nobody.
+    pub trouble: TroubleHook,
 }
 
 impl Default for WorkerOptions {
     fn default() -> Self {
-        WorkerOptions { concurrency: 32, poll: Duration::from_millis(500), grace: Duration::from_secs(10) }
+        let (poll, grace) = (Duration::from_millis(500), Duration::from_secs(10));
+        WorkerOptions { concurrency: 32, poll, grace, trouble: TroubleHook::default() }
+    }
+}
+
+/// What keeps a worker from working.
+#[derive(Debug)]
+pub enum Trouble {
+    /// The store could not be asked for work. It is asked again after [`WorkerOptions::poll`].
+    Store(StoreError),
+    /// An order was due and cannot be read. It is set aside for the length of a lease, and nothing else is.
+    Unreadable(Unreadable),
+}
+
+impl fmt::Display for Trouble {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Trouble::Store(error) => write!(f, "the store cannot be asked for work: {error}"),
+            Trouble::Unreadable(Unreadable { order, reason }) => write!(f, "order {order} is due and cannot be read: {reason}"),
+        }
+    }
+}
+
+/// Called by a worker for each [`Trouble`], on the task that looks for work: it should return soon.
+#[derive(Clone)]
+pub struct TroubleHook(Arc<dyn Fn(Trouble) + Send + Sync>);
+
+impl TroubleHook {
+    /// Calls `told`.
+    pub fn new(told: impl Fn(Trouble) + Send + Sync + 'static) -> Self {
+        TroubleHook(Arc::new(told))
+    }
+}
+
+impl Default for TroubleHook {
+    fn default() -> Self {
+        TroubleHook::new(drop)
+    }
+}
+
+impl fmt::Debug for TroubleHook {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("TroubleHook")
     }
 }
 
@@ -37,16 +81,26 @@ impl<S: OrderStore, C: Clients> OrderManager<S, C> {
     /// store cannot be used it waits and tries again. What is still under way after the grace period is recovered by
     /// whoever works next.
     pub async fn run_worker(&self, options: WorkerOptions, stop: impl Future<Output = ()> + Send) {
-        let WorkerOptions { concurrency, poll, grace } = options;
+        let WorkerOptions { concurrency, poll, grace, trouble } = options;
         let concurrency = concurrency.max(1);
         let places = Arc::new(Semaphore::new(concurrency as usize));
         let mut stop = pin!(stop);
         loop {
-            let pause = match self.take_up(&places).await {
-                Ok(true) => Duration::ZERO,
+            // Nobody looks for work that nobody could do.
+            let free = match select(&mut stop, pin!(places.acquire())).await {
+                Either::Left(_) | Either::Right((Err(_), _)) => break,
+                Either::Right((Ok(one), _)) => {
+                    drop(one);
+                    places.available_permits() as u32
+                }
+            };
+            let pause = match self.take_up(&places, free, &trouble).await {
                 // An order may fall due sooner than the next poll.
-                Ok(false) => self.until_next_due(poll).await,
-                Err(_) => poll,
+                Ok(next_in) => next_in.map_or(poll, |next_in| next_in.min(poll)),
+                Err(error) => {
+                    trouble.0(Trouble::Store(error));
+                    poll
+                }
             };
             // Even without a pause, so that stopping and other tasks get their turn.
             match select(&mut stop, self.inner.runtime.sleep(pause)).await {
@@ -58,21 +112,20 @@ impl<S: OrderStore, C: Clients> OrderManager<S, C> {
         select(all_back, self.inner.runtime.sleep(grace)).await;
     }
 
-    /// Takes up as much work as there is room for; says whether there may be more.
-    async fn take_up(&self, places: &Arc<Semaphore>) -> Result<bool, Error> {
-        let free = places.available_permits() as u32;
-        if free == 0 {
-            return Ok(false);
-        }
+    /// Takes up as much work as there is room for; says in how long there is more.
+    async fn take_up(&self, places: &Arc<Semaphore>, free: u32, trouble: &TroubleHook) -> Result<Option<Duration>, StoreError> {
         let leased_at = self.inner.runtime.monotonic();
         let fence = self.inner.ids.fence(self.now());
-        let request = ClaimRequest { fence, ttl: self.inner.policy.lease, limit: free, order: None };
-        let claimed = self.inner.store.claim(&request).await?;
-        let found = claimed.len();
-        for claimed in claimed {
+        let request = LeaseRequest { fence, ttl: self.inner.policy.lease, limit: free, order: None };
+        let LeasePage { leased, unreadable, next_in } = self.inner.store.lease(&request).await?;
+        for order in unreadable {
+            trouble.0(Trouble::Unreadable(order));
+        }
+        let all = leased.len() == free as usize;
+        for leased in leased {
             let Ok(place) = Arc::clone(places).try_acquire_owned() else { break };
             let manager = self.clone();
-            let session = self.session(claimed, fence, leased_at, None);
+            let session = self.session(leased, fence, leased_at, None);
             let task = self.inner.sessions.task();
             self.inner.runtime.spawn(Box::pin(async move {
                 let _task = task;
@@ -80,18 +133,10 @@ impl<S: OrderStore, C: Clients> OrderManager<S, C> {
                 drop(place);
             }));
         }
-        Ok(found == free as usize)
-    }
-
-    async fn until_next_due(&self, poll: Duration) -> Duration {
-        match self.inner.store.work_summary().await {
-            Ok(summary) => {
-                summary.next_due.map_or(poll, |due| due.since(self.now())).clamp(IDLE_SHORTEST, poll.max(IDLE_SHORTEST))
-            }
-            Err(_) => poll,
-        }
+        // What is due and was not given although there was room, as by a store that tries to give each item once, is looked for soon.
+        Ok(if all { next_in } else { next_in.map(|next_in| next_in.max(IDLE_SHORTEST)) })
     }
 }
 
-/// The shortest pause of a worker that found nothing to do.
+/// The shortest pause of a worker that found less to do than it could.
 const IDLE_SHORTEST: Duration = Duration::from_millis(10);

@@ -26,7 +26,7 @@ impl AttentionReason {
             AttentionReason::OutsideRefund => "money was sent back outside the engine",
             AttentionReason::Chargeback => "a bank took money back",
             AttentionReason::Dispute => "a bank questions a payment",
-            AttentionReason::CapabilityBroken => "a service contradicts what its client claims",
+            AttentionReason::CapabilityBroken => "a service contradicts what its client redemptions",
             AttentionReason::UnexpectedDelivery => {
                 "a shipment turned out otherwise, and its units were cancelled, sent again or returned meanwhile, or the order is completed"
             }

@@ -3,9 +3,9 @@
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Address, AddressType, Addresses, Amounts, AttentionReason, Blocks, Claim, ClosingKind, CreditKind, CustomerAction,
-    DiscardCause, EditPlan, Imported, LineUnits, Lot, NoticeKind, Op, OperationKind, OperationOrigin, OperationState, OrderHold,
-    PaymentTerms, ReceivedUnits, UnmatchedPayment,
+    Address, AddressType, Addresses, Amounts, AttentionReason, Blocks, ClosingKind, CreditKind, CustomerAction, DiscardCause,
+    EditPlan, Imported, LineUnits, Lot, NoticeKind, Op, OperationKind, OperationOrigin, OperationState, OrderHold, PaymentTerms,
+    ReceivedUnits, Redemption, UnmatchedPayment,
 };
 use crate::ids::{ExternalRef, LineId, Name, OrderId, ProductId, Reference, Sku, UserId, VariantId};
 use crate::money::{Currency, Minor};
@@ -343,7 +343,7 @@ pub struct Placed {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub coupon: Option<Name>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub claims: Vec<Claim>,
+    pub redemptions: Vec<Redemption>,
     pub placing_deadline: Timestamp,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub holds: Vec<OrderHold>,

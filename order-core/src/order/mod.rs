@@ -75,7 +75,7 @@ pub struct Order {
     /// The coupon it used.
     pub coupon: Option<Name>,
     /// The limited things it took: given back when it dies.
-    pub claims: Vec<Claim>,
+    pub redemptions: Vec<Redemption>,
     /// Which attempt at placing is under way: 1, and one more for each retried payment.
     pub attempt: u32,
     /// What the inventory holds, or may hold, for it.
@@ -294,8 +294,8 @@ pub struct Addresses {
 
 /// One use of something limited, counted by the store in the placing commit.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Claim {
-    /// What is claimed, such as `coupon/SUMMER10` or `coupon/SUMMER10/<user>`.
+pub struct Redemption {
+    /// What is leased, such as `coupon/SUMMER10` or `coupon/SUMMER10/<user>`.
     pub name: String,
     /// How many uses there are in all.
     pub limit: u32,

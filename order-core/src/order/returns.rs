@@ -91,7 +91,7 @@ impl Return {
     }
 
     /// How many units of `line` it speaks for while it is open.
-    pub fn claimed(&self, line: u32) -> u32 {
+    pub fn leased(&self, line: u32) -> u32 {
         self.lines.iter().filter(|l| l.line == line && self.state.is_open()).map(|l| l.units).sum()
     }
 }

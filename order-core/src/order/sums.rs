@@ -93,7 +93,7 @@ impl Order {
     }
 
     /// What is owed, and what an edit under way would make owed on top.
-    pub fn claimed(&self) -> Minor {
+    pub fn leased(&self) -> Minor {
         let owed = self.owed();
         match self.open_edit() {
             Some(edit) if self.lifecycle.is_live() => owed.max(self.owed_after(&edit.plan)),
@@ -163,7 +163,7 @@ impl Order {
     /// What the order can count on at `now`: kept, and what the engine can still capture by itself of what is owed, in minor
     /// units.
     pub fn secured(&self, now: Timestamp) -> Minor {
-        self.secured_for(self.claimed(), now)
+        self.secured_for(self.leased(), now)
     }
 
     /// What an order that was to pay `wanted` could count on at `now`.
@@ -253,7 +253,7 @@ impl Order {
     /// The same if `planned` of what is on its way back were not sent.
     pub(crate) fn surplus_without(&self, now: Timestamp, planned: Minor) -> Minor {
         let kept = self.kept() + planned;
-        let beyond = kept - self.claimed();
+        let beyond = kept - self.leased();
         if self.terms != PaymentTerms::Shipment || !self.lifecycle.is_live() {
             return beyond.max(0);
         }
@@ -261,13 +261,13 @@ impl Order {
         let given_back: Minor = self.payments.iter().filter(by_engine).map(|p| p.refunded() + p.refunding()).sum();
         let taken_off = self.returned_shares() + self.credited() - (given_back - planned);
         // How little may be kept so that the rest can still be captured of what is authorized.
-        let claimed = self.claimed();
+        let leased = self.leased();
         let usable = self.payments.iter().rev().filter(|p| self.can_be_captured(p, now));
-        let least = usable.fold(claimed, |least, p| match least <= claimed - self.missed_since(p.n) {
+        let least = usable.fold(leased, |least, p| match least <= leased - self.missed_since(p.n) {
             true => least - self.authorized_rest(p.n),
             false => least,
         });
-        let coming = claimed - least;
+        let coming = leased - least;
         beyond.max((kept - self.due()).min(taken_off).min(beyond + coming)).max(0)
     }
 

@@ -12,7 +12,7 @@ struct Told {
     delivered: u32,
     lost: u32,
     /// Spoken for by returns that are open.
-    claimed: u32,
+    leased: u32,
 }
 
 /// Where the units of a line are, and how many are not where shipments and returns say, for want of a place.
@@ -66,7 +66,7 @@ impl Order {
             }
         }
         for l in self.returns.iter().filter(|r| r.state.is_open()).flat_map(|r| &r.lines) {
-            add(l.line, &|of| of.claimed += l.units);
+            add(l.line, &|of| of.leased += l.units);
         }
         told
     }
@@ -83,7 +83,7 @@ fn place(line: &Line, told: Told, lifecycle: Lifecycle) -> Placed {
         return Placed { counters: Counters { shipped: given_out, delivered: given_out, ..c }, misplaced: 0 };
     }
     let places = if lifecycle.is_live() { wanted.saturating_sub(told.planned) } else { 0 };
-    let back = c.returned + told.claimed;
+    let back = c.returned + told.leased;
     let delivered = told.delivered.max(back).min(places);
     let shipped = (delivered + told.on_the_way).min(places);
     let surplus = (told.delivered + told.on_the_way).saturating_sub(shipped);

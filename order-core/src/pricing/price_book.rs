@@ -8,7 +8,7 @@ use crate::allocation::largest_remainder;
 use crate::error::{Rejection, RejectionReason, Violation};
 use crate::ids::Name;
 use crate::money::{Currency, Minor, Money, rate_of, round_half_up};
-use crate::order::{Claim, PaymentTerms, same_place};
+use crate::order::{PaymentTerms, Redemption, same_place};
 use crate::time::Timestamp;
 
 /// Shipping methods, tax rates, coupons and payment methods, all in one currency.
@@ -180,7 +180,7 @@ impl PriceBook {
         code: &Name,
         subtotal: Minor,
         request: &PricingRequest,
-    ) -> Result<(Minor, Vec<Claim>), PricingError> {
+    ) -> Result<(Minor, Vec<Redemption>), PricingError> {
         let invalid = || Rejection::new(RejectionReason::CouponInvalid, format!("coupon {code} is unknown or not valid now"));
         let rule = self.coupons.iter().find(|r| r.code == *code).ok_or_else(invalid)?;
         if rule.from.is_some_and(|t| request.now < t) || rule.until.is_some_and(|t| request.now >= t) {
@@ -196,8 +196,9 @@ impl PriceBook {
             Discount::Percent(percent) => rate_of(subtotal, percent / Decimal::ONE_HUNDRED).ok_or_else(too_large)?.min(subtotal),
             Discount::Amount(amount) => amount.min(subtotal),
         };
-        let in_all = rule.uses.map(|limit| Claim { name: format!("coupon/{code}"), limit });
-        let per_customer = rule.uses_per_customer.map(|limit| Claim { name: format!("coupon/{code}/{}", request.user), limit });
+        let in_all = rule.uses.map(|limit| Redemption { name: format!("coupon/{code}"), limit });
+        let per_customer =
+            rule.uses_per_customer.map(|limit| Redemption { name: format!("coupon/{code}/{}", request.user), limit });
         Ok((discount, in_all.into_iter().chain(per_customer).collect()))
     }
 }
@@ -257,7 +258,7 @@ impl Pricing for PriceBook {
         let (Some(terms), true) = (terms, violations.is_empty()) else {
             return Err(PricingError::Invalid(violations));
         };
-        let (discount, claims) = match &request.coupon {
+        let (discount, redemptions) = match &request.coupon {
             Some(code) => self.coupon_discount(code, subtotal, request)?,
             None => (0, Vec::new()),
         };
@@ -277,7 +278,7 @@ impl Pricing for PriceBook {
             _ => 0,
         };
         let (shipping_tax, shipping_tax_included) = tax_on(shipping, tax_rule.filter(|r| r.taxes_shipping))?;
-        Ok(Priced { lines, shipping, shipping_tax, shipping_tax_included, terms, claims })
+        Ok(Priced { lines, shipping, shipping_tax, shipping_tax_included, terms, redemptions })
     }
 
     async fn terms(&self, method: &Name) -> Result<Option<PaymentTerms>, PricingError> {
@@ -469,11 +470,11 @@ mod tests {
     #[test]
     fn a_limited_coupon_is_claimed_in_all_and_per_customer() {
         let rule = CouponRule { uses: Some(9), uses_per_customer: Some(1), ..coupon("TEN", percent("10")) };
-        let claims = priced(&book(vec![], vec![rule]), &with_coupon(&[100], "TEN")).claims;
+        let redemptions = priced(&book(vec![], vec![rule]), &with_coupon(&[100], "TEN")).redemptions;
         let user = order(&[]).user;
-        let claim = |name: String, limit| Claim { name, limit };
-        assert_eq!(claims, [claim("coupon/TEN".into(), 9), claim(format!("coupon/TEN/{user}"), 1)]);
-        assert!(priced(&book(vec![], vec![coupon("TEN", percent("10"))]), &with_coupon(&[100], "TEN")).claims.is_empty());
+        let claim = |name: String, limit| Redemption { name, limit };
+        assert_eq!(redemptions, [claim("coupon/TEN".into(), 9), claim(format!("coupon/TEN/{user}"), 1)]);
+        assert!(priced(&book(vec![], vec![coupon("TEN", percent("10"))]), &with_coupon(&[100], "TEN")).redemptions.is_empty());
     }
 
     #[test]

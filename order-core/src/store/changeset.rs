@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use super::work::WorkChange;
 use crate::ids::{ChangesetId, IdempotencyKey, OrderId, UserId};
-use crate::order::{Claim, JournalRow, Order, text_enum};
+use crate::order::{JournalRow, Order, Redemption, text_enum};
 
 /// Everything that changes together. See the contract of [`super::OrderStore`].
 #[derive(Debug, Clone)]
@@ -24,7 +24,7 @@ pub struct Changeset {
     /// The idempotency key that made the order.
     pub key: Option<KeyRecord>,
     /// Limited things taken or given back.
-    pub claims: Vec<ClaimChange>,
+    pub redemptions: Vec<RedemptionChange>,
     /// What happens to the work item.
     pub work: WorkChange,
 }
@@ -38,9 +38,9 @@ impl Changeset {
 
 /// One use of something limited, taken or given back.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ClaimChange {
+pub struct RedemptionChange {
     /// What.
-    pub claim: Claim,
+    pub redemption: Redemption,
     /// Taken (true) or given back (false).
     pub take: bool,
 }
@@ -102,7 +102,7 @@ pub enum CommitError {
     Fenced,
     /// All uses of a limited thing are taken.
     #[error("all uses of {name} are taken")]
-    ClaimExhausted {
+    RedemptionExhausted {
         /// Which.
         name: String,
     },

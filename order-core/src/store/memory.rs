@@ -3,18 +3,20 @@
 mod feed;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::convert::Infallible;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 use uuid::Uuid;
 
+use super::records::{Facts, Tally, Verdict, check, check_shape};
 use super::{
-    Changeset, ClaimChange, ClaimRequest, Claimed, CommitError, Committed, Cursor, DumpQuery, Dumped, FeedPage, FeedQuery,
-    JournalQuery, KeyMethod, KeyRecord, KeyUse, ListQuery, Loaded, OrderPage, OrderRef, OrderStore, Peek, SortKey, StoreError,
-    StoreErrorKind, Tries, WorkChange, WorkItem, WorkSummary,
+    Changeset, CommitError, Committed, Cursor, FeedPage, FeedQuery, JournalQuery, KeyMethod, KeyRecord, KeyUse, LeasePage,
+    LeaseRequest, Leased, ListPlan, ListQuery, Loaded, Lookup, OrderPage, OrderStore, Peek, SORTED_MAX, SortKey, StoreError,
+    StoreErrorKind, Unreadable, WorkChange, WorkItem, WorkSummary,
 };
-use crate::ids::{ChangesetId, IdempotencyKey, OrderId, UserId};
+use crate::ids::{ChangesetId, Fence, IdempotencyKey, OrderId, UserId};
 use crate::number::OrderNumber;
 use crate::order::{CommandKey, Event, JournalRow, Order};
 use crate::planted::{Bug, planted};
@@ -56,9 +58,18 @@ impl MemoryStore {
         self.state().orders.get(&order).map(|row| look(&row.order, &row.journal, row.work.as_ref()))
     }
 
-    /// How many uses of each claimed thing are taken.
-    pub fn claims_in_use(&self) -> BTreeMap<String, u32> {
-        self.state().claims.clone()
+    /// How many uses of each leased thing are taken.
+    pub fn redemptions_in_use(&self) -> BTreeMap<String, u32> {
+        self.state().redemptions.clone()
+    }
+
+    /// Makes an order unreadable, with its newest journal row, or readable again if there is no reason: what damage, or a newer build,
+    /// does in a store that outlives the program.
+    #[cfg(feature = "testkit")]
+    pub fn damage(&self, order: OrderId, reason: Option<&str>) {
+        if let Some(row) = self.state().orders.get_mut(&order) {
+            row.damage = reason.map(|reason| (reason.to_owned(), row.order.version));
+        }
     }
 
     /// A changeset is checked in full before anything is written, so what a panicking holder of the lock left is whole.
@@ -80,13 +91,13 @@ struct State {
     orders: BTreeMap<OrderId, Row>,
     numbers: BTreeMap<OrderNumber, OrderId>,
     keys: BTreeMap<(UserId, KeyMethod, IdempotencyKey), KeyRecord>,
-    claims: BTreeMap<String, u32>,
+    redemptions: BTreeMap<String, u32>,
     /// Every changeset that wrote journal rows, as they were applied.
     feed: Vec<feed::Entry>,
     /// How many work items there are.
     items: u64,
-    /// Work items that are not stuck, by due time.
-    due: TimeIndex,
+    /// Work items that are not stuck, by when they can be leased.
+    claimable: TimeIndex,
     /// Work items with a lease, held or run out, by its end.
     leases: TimeIndex,
 }
@@ -95,8 +106,12 @@ struct Row {
     order: Arc<Order>,
     journal: Vec<JournalRow>,
     work: Option<WorkItem>,
-    /// Names of the claims it holds.
-    claims: BTreeSet<String>,
+    /// Names of the redemptions it holds.
+    redemptions: BTreeSet<String>,
+    /// The key it was made under.
+    key: Option<KeyRecord>,
+    /// Why it cannot be read, and up to which row of its journal that is so.
+    damage: Option<(String, u64)>,
 }
 
 impl Row {
@@ -106,62 +121,73 @@ impl Row {
     }
 }
 
-/// A claim as a changeset leaves it.
-struct Tally<'a> {
-    name: &'a str,
-    held: bool,
-    in_use: u32,
+/// A limited thing as a changeset leaves it: its name, whether the order holds a use, and how many are taken.
+type Settled = (String, bool, u32);
+
+/// What clause 3 asks, of the maps.
+struct Known<'a> {
+    state: &'a State,
+    row: Option<&'a Row>,
+    changeset: &'a Changeset,
+}
+
+impl Facts for Known<'_> {
+    type Error = Infallible;
+
+    fn replayed(&mut self) -> Result<bool, Infallible> {
+        let first = self.changeset.expected() + 1;
+        Ok(self.row.is_some_and(|row| row.row_is_by(first, self.changeset.id)))
+    }
+
+    fn key(&mut self, key: &KeyRecord) -> Result<Option<KeyRecord>, Infallible> {
+        Ok(self.state.keys.get(&(key.user, key.method, key.key.clone())).cloned())
+    }
+
+    fn command_key(&mut self, key: &IdempotencyKey) -> Result<Option<KeyUse>, Infallible> {
+        let of_key = |row: &JournalRow| {
+            let CommandKey { key: used, hash } = row.command_key.as_ref()?;
+            (used == key).then_some(KeyUse { seq: row.seq, hash: *hash })
+        };
+        Ok(self.row.and_then(|row| row.journal.iter().find_map(of_key)))
+    }
+
+    fn lease(&mut self) -> Result<Option<(Option<Fence>, u64)>, Infallible> {
+        let item = self.row.and_then(|row| row.work.as_ref());
+        Ok(item.map(|item| (item.fence, item.revision)))
+    }
+
+    fn redemption(&mut self, name: &str) -> Result<(bool, u32), Infallible> {
+        let held = self.row.is_some_and(|row| row.redemptions.contains(name));
+        Ok((held, self.state.redemptions.get(name).copied().unwrap_or(0)))
+    }
+
+    fn version(&mut self) -> Result<Option<u64>, Infallible> {
+        Ok(self.row.map(|row| row.order.version))
+    }
+
+    fn number_is_taken(&mut self) -> Result<bool, Infallible> {
+        Ok(self.state.numbers.contains_key(&self.changeset.after.number))
+    }
 }
 
 impl State {
-    /// Clause 3 from top to bottom, then what cannot fail.
+    /// Clause 3, then what cannot fail.
     fn commit(&mut self, changeset: Changeset, now: Timestamp) -> Result<Committed, CommitError> {
+        check_shape(&changeset)?;
+        let mut known = Known { state: self, row: self.orders.get(&changeset.after.id), changeset: &changeset };
+        let tallies = match check(&changeset, &mut known) {
+            Ok(Ok(Verdict::Replayed)) => return Ok(Committed { replayed: true, revision: 0 }),
+            Ok(Ok(Verdict::Write(tallies))) => tallies,
+            Ok(Err(refusal)) => return Err(refusal),
+            Err(never) => match never {},
+        };
+        let settled: Vec<Settled> =
+            tallies.iter().map(|&Tally { name, held_before: _, held, in_use }| (name.into(), held, in_use)).collect();
         let expected = changeset.expected();
-        let Changeset { id, before, after, mut journal, key, claims, work } = changeset;
-        debug_assert_eq!(after.version, expected + journal.len() as u64, "the version counts the journal rows");
-        debug_assert!(
-            (expected + 1..).zip(&journal).all(|(seq, row)| row.seq == seq && row.order == after.id),
-            "journal rows are numbered from the expected version on, and carry their order"
-        );
-        debug_assert!(
-            journal.iter().enumerate().all(|(at, row)| row.changeset == id || at > 0 && before.is_none()),
-            "the first journal row carries its changeset's id, and so do all but those of an order that is restored"
-        );
-        debug_assert!(
-            key.as_ref().is_none_or(|key| key.order == after.id && key.user == after.user),
-            "an idempotency key names the changeset's order and its user"
-        );
+        let Changeset { id: _, before, after, mut journal, key, redemptions: _, work } = changeset;
         // Clause 5: without journal rows there is nothing but the work item and the notified number.
         let writes_order = !journal.is_empty();
         let key = key.filter(|_| writes_order);
-        let claims: &[ClaimChange] = if writes_order { &claims } else { &[] };
-
-        let row = self.orders.get(&after.id);
-        if row.is_some_and(|row| row.row_is_by(expected + 1, id)) {
-            return Ok(Committed { replayed: true, revision: 0 });
-        }
-        if let Some(record) = key.as_ref().and_then(|key| self.keys.get(&(key.user, key.method, key.key.clone()))) {
-            return Err(CommitError::KeyTaken(Box::new(record.clone())));
-        }
-        if let Some(used) = command_key_use(row, &journal) {
-            return Err(CommitError::CommandKeyTaken(used));
-        }
-        let item = row.and_then(|row| row.work.as_ref());
-        let lease = work.fence();
-        if lease.is_some_and(|(fence, _)| item.and_then(|item| item.fence) != Some(fence)) {
-            return Err(CommitError::Fenced);
-        }
-        let tallies = self.tally(row, claims)?;
-        let unchanged = match row {
-            Some(row) => !writes_order || row.order.version == expected,
-            None => writes_order && expected == 0,
-        };
-        if !unchanged || lease.is_some_and(|(_, revision)| item.map(|item| item.revision) != Some(revision)) {
-            return Err(CommitError::Conflict);
-        }
-        if row.is_none() && self.numbers.contains_key(&after.number) {
-            return Err(CommitError::NumberTaken);
-        }
 
         for row in &mut journal {
             forget_private(&mut row.event);
@@ -188,52 +214,32 @@ impl State {
             }
             None => {
                 self.numbers.insert(after.number, order_id);
-                self.orders.insert(order_id, Row { order: after, journal, work: None, claims: BTreeSet::new() });
+                let mut row =
+                    Row { order: after, journal, work: None, redemptions: BTreeSet::new(), key: key.clone(), damage: None };
+                let notified = row.order.notified;
+                told_up_to(&mut row.order, notified);
+                self.orders.insert(order_id, row);
             }
         }
-        self.settle(order_id, &tallies);
+        self.settle(order_id, settled);
         if let Some(key) = key {
             self.keys.insert((key.user, key.method, key.key.clone()), key);
         }
         Ok(Committed { replayed: false, revision: self.change_work(order_id, work, now) })
     }
 
-    /// What the claims become, in the order of the changes; refused if one of them is exhausted.
-    fn tally<'a>(&self, row: Option<&Row>, changes: &'a [ClaimChange]) -> Result<Vec<Tally<'a>>, CommitError> {
-        let mut tallies: Vec<Tally<'a>> = Vec::new();
-        for change in changes {
-            let name = change.claim.name.as_str();
-            let at = tallies.iter().position(|t| t.name == name).unwrap_or_else(|| {
-                let held = row.is_some_and(|row| row.claims.contains(name));
-                tallies.push(Tally { name, held, in_use: self.claims.get(name).copied().unwrap_or(0) });
-                tallies.len() - 1
-            });
-            let tally = &mut tallies[at];
-            match (change.take, tally.held) {
-                (true, false) if tally.in_use >= change.claim.limit => {
-                    return Err(CommitError::ClaimExhausted { name: name.into() });
-                }
-                (true, false) => tally.in_use += 1,
-                (false, true) => tally.in_use -= 1,
-                (true, true) | (false, false) => {}
-            }
-            tally.held = change.take;
-        }
-        Ok(tallies)
-    }
-
-    fn settle(&mut self, order: OrderId, tallies: &[Tally<'_>]) {
+    fn settle(&mut self, order: OrderId, settled: Vec<Settled>) {
         let Some(row) = self.orders.get_mut(&order) else { return };
-        for &Tally { name, held, in_use } in tallies {
+        for (name, held, in_use) in settled {
             if held {
-                row.claims.insert(name.into());
+                row.redemptions.insert(name.clone());
             } else {
-                row.claims.remove(name);
+                row.redemptions.remove(&name);
             }
             if in_use > 0 {
-                self.claims.insert(name.into(), in_use);
+                self.redemptions.insert(name, in_use);
             } else {
-                self.claims.remove(name);
+                self.redemptions.remove(&name);
             }
         }
     }
@@ -245,42 +251,45 @@ impl State {
             return row.work.as_ref().map_or(0, |item| item.revision);
         }
         let before = row.work.take();
-        unindex(&mut self.due, before.as_ref().and_then(|item| item.due), order);
+        unindex(&mut self.claimable, before.as_ref().and_then(WorkItem::claimable_at), order);
         unindex(&mut self.leases, before.as_ref().and_then(|item| item.leased_until), order);
         self.items -= u64::from(before.is_some());
-        let Some(item) = work_after(change, before, now) else { return 0 };
+        let Some(item) = change.apply(before, now) else { return 0 };
         self.items += 1;
-        self.due.extend(item.due.map(|due| (due, order)));
+        self.claimable.extend(item.claimable_at().map(|at| (at, order)));
         self.leases.extend(item.leased_until.map(|until| (until, order)));
         row.work.insert(item).revision
     }
 
-    fn claim(&mut self, request: &ClaimRequest, now: Timestamp) -> Vec<Claimed> {
+    fn lease(&mut self, request: &LeaseRequest, now: Timestamp) -> LeasePage {
         let limit = request.limit as usize;
-        let free = |order: &OrderId| self.item(order).is_some_and(|item| !is_held(item, now));
         let orders: Vec<OrderId> = match request.order {
             Some(order) => {
-                let due = self.item(&order).is_some_and(|item| item.due.is_some());
-                Some(order).filter(free).filter(|_| due).into_iter().take(limit).collect()
+                let free = |item: &&WorkItem| item.due.is_some() && !item.is_leased(now);
+                self.item(&order).filter(free).map(|_| order).into_iter().take(limit).collect()
             }
             None => {
-                let due = self.due.iter().take_while(|(due, _)| *due <= now);
-                due.map(|(_, order)| *order).filter(free).take(limit).collect()
+                let due = self.claimable.iter().take_while(|(at, _)| *at <= now);
+                due.map(|(_, order)| *order).take(limit).collect()
             }
         };
         let until = now.after(request.ttl);
-        let mut claimed = Vec::with_capacity(orders.len());
+        let mut page = LeasePage::default();
         for id in orders {
-            let Some(Row { order, work: Some(item), .. }) = self.orders.get_mut(&id) else { continue };
-            unindex(&mut self.leases, item.leased_until, id);
+            let Some(Row { order, work, damage, .. }) = self.orders.get_mut(&id) else { continue };
+            let Some(before) = work.take() else { continue };
+            unindex(&mut self.claimable, before.claimable_at(), id);
+            unindex(&mut self.leases, before.leased_until, id);
             self.leases.insert((until, id));
-            let taken_over = item.fence.replace(request.fence).is_some();
-            item.leased_until = Some(until);
-            item.taken_over = taken_over;
-            item.revision += 1;
-            claimed.push(Claimed { order: Arc::clone(order), work: item.clone() });
+            let item = work.insert(before.leased(request.fence, until));
+            self.claimable.extend(item.claimable_at().map(|at| (at, id)));
+            match damage {
+                Some((reason, _)) => page.unreadable.push(Unreadable { order: id, reason: reason.clone() }),
+                None => page.leased.push(Leased { order: Arc::clone(order), work: item.clone() }),
+            }
         }
-        claimed
+        page.next_in = self.claimable.first().map(|(at, _)| at.since(now));
+        page
     }
 
     fn item(&self, order: &OrderId) -> Option<&WorkItem> {
@@ -288,33 +297,42 @@ impl State {
     }
 
     fn summary(&self, now: Timestamp) -> WorkSummary {
-        let free = |order: &OrderId| self.item(order).is_some_and(|item| !is_held(item, now));
+        let due = |order: &OrderId| self.item(order).and_then(|item| item.due);
+        let free = |order: &OrderId| self.item(order).is_some_and(|item| !item.is_leased(now));
+        let claimable = self.claimable.iter().take_while(|(at, _)| *at <= now).filter_map(|(_, order)| due(order)).min();
+        let later = || self.claimable.iter().find(|(at, order)| *at > now && free(order)).and_then(|(_, order)| due(order));
         WorkSummary {
             total: self.items,
-            stuck: self.items - self.due.len() as u64,
-            next_due: self.due.iter().find(|(_, order)| free(order)).map(|(due, _)| *due),
+            stuck: self.items - self.claimable.len() as u64,
+            next_due: claimable.or_else(later),
             leased_until: self.leases.last().map(|(until, _)| *until).filter(|until| *until > now),
         }
     }
 
-    fn load(&self, order: OrderRef, owner: Option<UserId>) -> Option<Loaded> {
+    fn load(&self, order: &Lookup, owner: Option<UserId>) -> Result<Option<Loaded>, StoreError> {
         let id = match order {
-            OrderRef::Id(id) => id,
-            OrderRef::Number(number) => *self.numbers.get(&number)?,
+            Lookup::Id(id) => Some(*id),
+            Lookup::Number(number) => self.numbers.get(number).copied(),
+            Lookup::Key { user, method, key } => self.keys.get(&(*user, *method, key.clone())).map(|record| record.order),
         };
-        let row = self.orders.get(&id).filter(|row| owner.is_none_or(|owner| row.order.user == owner))?;
-        Some(Loaded { order: Arc::clone(&row.order), work: row.work.clone() })
+        let row = id.and_then(|id| self.orders.get(&id));
+        let Some(row) = row.filter(|row| owner.is_none_or(|owner| row.order.user == owner)) else { return Ok(None) };
+        if let Some((reason, _)) = &row.damage {
+            return Err(StoreError::new(StoreErrorKind::Corrupt, format!("order {order} cannot be read: {reason}")));
+        }
+        Ok(Some(Loaded { order: Arc::clone(&row.order), work: row.work.clone(), key: row.key.clone() }))
     }
 
     fn list(&self, query: &ListQuery) -> Result<OrderPage, StoreError> {
-        if query.limit == 0 {
-            return Err(StoreError::new(StoreErrorKind::InvalidQuery, "a page of 0 orders: expected 1 to 1,000"));
-        }
+        let ListPlan { driver: _, sorted } = query.plan()?;
         let after = query.after.as_ref().map(|cursor| place_of(cursor, query)).transpose()?;
-        let mut found: Vec<(Place, &Arc<Order>)> = (self.orders.values())
-            .filter(|row| matches(row, query))
-            .map(|row| (Place { value: sort_value(&row.order, query.sort), id: row.order.id }, &row.order))
+        let mut found: Vec<(Place, &Row)> = (self.orders.values())
+            .filter(|row| query.matches(&row.order, row.work.as_ref()))
+            .map(|row| (Place { value: sort_value(&row.order, query.sort), id: row.order.id }, row))
             .collect();
+        if sorted && found.len() > SORTED_MAX as usize {
+            return Err(query.too_many_to_sort());
+        }
         found.sort_unstable_by_key(|(place, _)| *place);
         if query.descending {
             found.reverse();
@@ -324,13 +342,17 @@ impl State {
             found.partition_point(|(place, _)| if query.descending { *place >= after } else { *place <= after })
         });
         let rest = found.get(shown + query.skip as usize..).unwrap_or_default();
-        let page = &rest[..rest.len().min(query.limit as usize)];
-        let next = page.last().filter(|_| page.len() < rest.len());
-        Ok(OrderPage {
-            next: next.map(|(_, order)| Cursor::after(order, query.sort, query.descending)),
-            orders: page.iter().map(|(_, order)| Arc::clone(order)).collect(),
-            total,
-        })
+        let shown = &rest[..rest.len().min(query.limit as usize)];
+        let next = shown.last().filter(|_| shown.len() < rest.len());
+        let next = next.map(|(_, row)| Cursor::after(&row.order, query.sort, query.descending));
+        let mut page = OrderPage { orders: Vec::with_capacity(shown.len()), unreadable: Vec::new(), next, total };
+        for (_, row) in shown {
+            match &row.damage {
+                Some((reason, _)) => page.unreadable.push(Unreadable { order: row.order.id, reason: reason.clone() }),
+                None => page.orders.push(Arc::clone(&row.order)),
+            }
+        }
+        Ok(page)
     }
 }
 
@@ -341,17 +363,6 @@ fn unindex(index: &mut TimeIndex, time: Option<Timestamp>, order: OrderId) {
     if let Some(time) = time {
         index.remove(&(time, order));
     }
-}
-
-/// Where the first key of the new rows that is taken was used.
-fn command_key_use(row: Option<&Row>, journal: &[JournalRow]) -> Option<KeyUse> {
-    let stored = row.map_or(&[][..], |row| &row.journal);
-    journal.iter().enumerate().find_map(|(i, new)| {
-        let CommandKey { key, hash: _ } = new.command_key.as_ref()?;
-        let of_key = |old: &&JournalRow| old.command_key.as_ref().is_some_and(|old| old.key == *key);
-        let used = stored.iter().chain(&journal[..i]).find(of_key)?;
-        used.command_key.as_ref().map(|CommandKey { key: _, hash }| KeyUse { seq: used.seq, hash: *hash })
-    })
 }
 
 /// Events that carry personal data are kept without it, as any store keeps them: it lives on the order.
@@ -385,70 +396,14 @@ fn forget_private(event: &mut Event) {
     }
 }
 
-/// The number moves on condition of the work item, not of the version, so a changeset that leaves it alone may have read
-/// an older one: that must not come back.
+/// The number only ever rises: it moves on condition of the work item, not of the version, so a changeset may have read an older one.
+/// What was told needs no notice any more.
 fn told_up_to(order: &mut Arc<Order>, notified: u64) {
     if order.notified != notified || order.notices.iter().any(|notice| notice.seq <= notified) {
         let order = Arc::make_mut(order);
         order.notified = notified;
         order.notices.retain(|notice| notice.seq > notified);
     }
-}
-
-/// Every change raises the revision, even a waking that finds the item due sooner: what the holder of the lease read
-/// before it is out of date.
-fn work_after(change: WorkChange, item: Option<WorkItem>, now: Timestamp) -> Option<WorkItem> {
-    let mut item = item.unwrap_or(WorkItem {
-        due: None,
-        fence: None,
-        leased_until: None,
-        revision: 0,
-        taken_over: false,
-        runs: 0,
-        tries: Tries::default(),
-    });
-    item.revision += 1;
-    match change {
-        WorkChange::Keep => item.revision -= 1,
-        WorkChange::Lease { fence, ttl, due } => {
-            item.due = Some(due);
-            item.fence = Some(fence);
-            item.leased_until = Some(now.after(ttl));
-            item.taken_over = false;
-        }
-        WorkChange::Wake { due } => item.due = Some(item.due.map_or(due, |before| before.min(due))),
-        WorkChange::Begin { ttl, fence: _, revision: _ } => {
-            item.leased_until = Some(now.after(ttl));
-            item.runs = item.runs.saturating_add(1);
-        }
-        WorkChange::Extend { ttl, tries, fence: _, revision: _ } => {
-            item.leased_until = Some(now.after(ttl));
-            item.tries = tries;
-        }
-        WorkChange::Release { due, tries, fence: _, revision: _ } => {
-            item.due = due;
-            item.fence = None;
-            item.leased_until = None;
-            item.taken_over = false;
-            item.runs = 0;
-            item.tries = tries;
-        }
-        WorkChange::Done { .. } => return None,
-    }
-    Some(item)
-}
-
-fn is_held(item: &WorkItem, now: Timestamp) -> bool {
-    item.leased_until.is_some_and(|until| until > now)
-}
-
-fn matches(row: &Row, query: &ListQuery) -> bool {
-    let order = &row.order;
-    query.user.is_none_or(|user| order.user == user)
-        && query.status.is_none_or(|status| order.statuses.status == status)
-        && (!query.stuck
-            || order.attention.iter().any(|a| !a.acknowledged)
-            || row.work.as_ref().is_some_and(|item| item.due.is_none()))
 }
 
 /// A place in a sorted list.
@@ -460,13 +415,15 @@ struct Place {
 
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum SortValue {
+    /// Sorted by id.
+    None,
     Amount(i64),
     Number(OrderNumber),
 }
 
 fn sort_value(order: &Order, sort: SortKey) -> SortValue {
     match sort {
-        SortKey::CreatedAt => SortValue::Amount(order.created_at.as_micros()),
+        SortKey::CreatedAt => SortValue::None,
         SortKey::UpdatedAt => SortValue::Amount(order.updated_at.as_micros()),
         SortKey::TotalAmount => SortValue::Amount(order.amounts.total),
         SortKey::OrderNumber => SortValue::Number(order.number),
@@ -476,11 +433,9 @@ fn sort_value(order: &Order, sort: SortKey) -> SortValue {
 fn place_of(cursor: &Cursor, query: &ListQuery) -> Result<Place, StoreError> {
     let refused =
         || StoreError::new(StoreErrorKind::InvalidQuery, format!("cursor {cursor} is not of a list sorted like this one"));
-    if (cursor.sort, cursor.descending) != (query.sort, query.descending) {
-        return Err(refused());
-    }
-    let value = match cursor.sort {
-        SortKey::CreatedAt | SortKey::UpdatedAt | SortKey::TotalAmount => cursor.value.parse().ok().map(SortValue::Amount),
+    let value = match query.sort {
+        SortKey::CreatedAt => Some(SortValue::None),
+        SortKey::UpdatedAt | SortKey::TotalAmount => cursor.value.parse().ok().map(SortValue::Amount),
         SortKey::OrderNumber => cursor.value.parse().ok().map(SortValue::Number),
     };
     Ok(Place { value: value.ok_or_else(refused)?, id: cursor.id })
@@ -493,17 +448,8 @@ impl OrderStore for MemoryStore {
         self.state().commit(changeset, now)
     }
 
-    async fn load(&self, order: OrderRef, owner: Option<UserId>) -> Result<Option<Loaded>, StoreError> {
-        Ok(self.state().load(order, owner))
-    }
-
-    async fn peek(&self, order: OrderId) -> Result<Option<Peek>, StoreError> {
-        let fence = |row: &Row| row.work.as_ref().and_then(|item| item.fence);
-        Ok(self.state().orders.get(&order).map(|row| Peek { version: row.order.version, fence: fence(row) }))
-    }
-
-    async fn find_key(&self, user: UserId, method: KeyMethod, key: &IdempotencyKey) -> Result<Option<KeyRecord>, StoreError> {
-        Ok(self.state().keys.get(&(user, method, key.clone())).cloned())
+    async fn load(&self, order: Lookup, owner: Option<UserId>) -> Result<Option<Loaded>, StoreError> {
+        self.state().load(&order, owner)
     }
 
     async fn list(&self, query: &ListQuery) -> Result<OrderPage, StoreError> {
@@ -520,21 +466,22 @@ impl OrderStore for MemoryStore {
         Ok(rows.iter().skip(after).filter(has_key).take(*limit as usize).cloned().collect())
     }
 
-    async fn claim(&self, request: &ClaimRequest) -> Result<Vec<Claimed>, StoreError> {
+    async fn lease(&self, request: &LeaseRequest) -> Result<LeasePage, StoreError> {
         let now = self.clock.now();
-        Ok(self.state().claim(request, now))
-    }
-
-    async fn work_summary(&self) -> Result<WorkSummary, StoreError> {
-        let now = self.clock.now();
-        Ok(self.state().summary(now))
+        Ok(self.state().lease(request, now))
     }
 
     async fn feed(&self, query: &FeedQuery) -> Result<FeedPage, StoreError> {
         self.state().feed(self.id, query)
     }
 
-    async fn dump(&self, query: &DumpQuery) -> Result<Vec<Dumped>, StoreError> {
-        self.state().dump(query)
+    async fn peek(&self, order: OrderId) -> Result<Option<Peek>, StoreError> {
+        let fence = |row: &Row| row.work.as_ref().and_then(|item| item.fence);
+        Ok(self.state().orders.get(&order).map(|row| Peek { version: row.order.version, fence: fence(row) }))
+    }
+
+    async fn work_summary(&self) -> Result<WorkSummary, StoreError> {
+        let now = self.clock.now();
+        Ok(self.state().summary(now))
     }
 }

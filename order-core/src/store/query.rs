@@ -4,10 +4,12 @@ use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
 
-use super::work::WorkItem;
-use crate::ids::{IdempotencyKey, OrderId, ParseIdError, UserId};
+use super::work::{Unreadable, WorkItem};
+use super::{KeyMethod, KeyRecord, StoreError, StoreErrorKind};
+use crate::ids::{ExternalRef, IdempotencyKey, Name, OrderId, ParseIdError, Sku, UserId};
 use crate::number::OrderNumber;
-use crate::order::{Order, Status, text_enum};
+use crate::order::{AttentionReason, FulfilmentStatus, Order, PaymentStatus, Status, text_enum};
+use crate::time::Timestamp;
 
 /// How an order is named.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,6 +43,49 @@ impl FromStr for OrderRef {
     }
 }
 
+/// What an order is looked up by.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Lookup {
+    /// Its id.
+    Id(OrderId),
+    /// Its number.
+    Number(OrderNumber),
+    /// The idempotency key that it was made under.
+    Key {
+        /// Whose key it is.
+        user: UserId,
+        /// What it was used for.
+        method: KeyMethod,
+        /// The key.
+        key: IdempotencyKey,
+    },
+}
+
+impl From<OrderId> for Lookup {
+    fn from(id: OrderId) -> Self {
+        Lookup::Id(id)
+    }
+}
+
+impl From<OrderRef> for Lookup {
+    fn from(order: OrderRef) -> Self {
+        match order {
+            OrderRef::Id(id) => Lookup::Id(id),
+            OrderRef::Number(number) => Lookup::Number(number),
+        }
+    }
+}
+
+impl fmt::Display for Lookup {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Lookup::Id(id) => id.fmt(f),
+            Lookup::Number(number) => number.fmt(f),
+            Lookup::Key { user, method, key } => write!(f, "key {key} of user {user} to {method}"),
+        }
+    }
+}
+
 /// An order, and what is left to do for it.
 #[derive(Debug, Clone)]
 pub struct Loaded {
@@ -48,12 +93,14 @@ pub struct Loaded {
     pub order: Arc<Order>,
     /// Its work item; none if nothing is left to do.
     pub work: Option<WorkItem>,
+    /// The idempotency key that it was made under.
+    pub key: Option<KeyRecord>,
 }
 
 text_enum! {
     /// What a list is sorted by; equal ones by id.
     SortKey, "sort key" {
-        /// When it was placed.
+        /// When it was placed: by id, since ids are built of that time.
         CreatedAt = "created_at",
         /// When it last changed.
         UpdatedAt = "updated_at",
@@ -64,15 +111,63 @@ text_enum! {
     }
 }
 
-/// Which orders, in which order.
+/// From one time to before another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct TimeRange {
+    /// Not before this time.
+    pub from: Option<Timestamp>,
+    /// Before this time.
+    pub before: Option<Timestamp>,
+}
+
+impl TimeRange {
+    /// Whether it leaves out nothing.
+    pub const fn is_all(&self) -> bool {
+        self.from.is_none() && self.before.is_none()
+    }
+
+    /// Whether the time is in it.
+    pub fn contains(&self, time: Timestamp) -> bool {
+        self.from.is_none_or(|from| from <= time) && self.before.is_none_or(|before| time < before)
+    }
+}
+
+/// Which orders, in which order: those that match everything that is asked for.
+///
+/// One of what is asked for is looked up in an index, the first of these: external reference, metadata, e-mail, stuck or with open
+/// attention, open work, user, SKU, payment status, fulfilment status, statuses. Sorted by `created_at`, orders are read in
+/// that index's order, and a page costs the same however many there are. So they are when nothing but statuses is asked for and they are sorted
+/// by `updated_at` or `total_amount`, or nothing at all and they are sorted by number. Any other combination is sorted first, and
+/// refused where more than [`SORTED_MAX`] orders would have to be: see [`ListQuery::plan`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ListQuery {
     /// Only this user's.
     pub user: Option<UserId>,
-    /// Only those with this status.
-    pub status: Option<Status>,
+    /// Only those with one of these statuses; with any if there is none here.
+    pub statuses: Vec<Status>,
+    /// Only those that are paid so far.
+    pub payment_status: Option<PaymentStatus>,
+    /// Only those that have been delivered so far.
+    pub fulfilment_status: Option<FulfilmentStatus>,
+    /// Only those with attention for this reason that nobody has acknowledged.
+    pub attention: Option<AttentionReason>,
     /// Only those with attention that nobody has acknowledged, or stuck work.
     pub stuck: bool,
+    /// Only those for which something is left to do, now or later.
+    pub open_work: bool,
+    /// Only those with this address as the e-mail of their shipping or billing address, to the letter. Those whose personal data was
+    /// erased have none.
+    pub email: Option<String>,
+    /// Only those with a line of this SKU.
+    pub sku: Option<Sku>,
+    /// Only those that are called so elsewhere.
+    pub external_ref: Option<ExternalRef>,
+    /// Only those with this metadata.
+    pub metadata: Option<(Name, String)>,
+    /// Only those placed in this time.
+    pub placed: TimeRange,
+    /// Only those that changed last in this time.
+    pub updated: TimeRange,
     /// What they are sorted by.
     pub sort: SortKey,
     /// Largest first.
@@ -91,8 +186,18 @@ impl Default for ListQuery {
     fn default() -> Self {
         ListQuery {
             user: None,
-            status: None,
+            statuses: Vec::new(),
+            payment_status: None,
+            fulfilment_status: None,
+            attention: None,
             stuck: false,
+            open_work: false,
+            email: None,
+            sku: None,
+            external_ref: None,
+            metadata: None,
+            placed: TimeRange::default(),
+            updated: TimeRange::default(),
             sort: SortKey::CreatedAt,
             descending: false,
             after: None,
@@ -103,6 +208,141 @@ impl Default for ListQuery {
     }
 }
 
+/// The most orders that a store sorts for one page.
+pub const SORTED_MAX: u32 = 10_000;
+
+/// What of a list is looked up in an index. See [`ListQuery`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Driver {
+    /// The external reference.
+    ExternalRef,
+    /// The metadata.
+    Metadata,
+    /// The e-mail address.
+    Email,
+    /// Stuck work and open attention.
+    Stuck,
+    /// Open attention.
+    Attention,
+    /// Open work.
+    OpenWork,
+    /// The user.
+    User,
+    /// The SKU.
+    Sku,
+    /// The payment status.
+    PaymentStatus,
+    /// The fulfilment status.
+    FulfilmentStatus,
+    /// The statuses.
+    Statuses,
+    /// Nothing: it is a list of all orders.
+    All,
+}
+
+/// How a store reads a list.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ListPlan {
+    /// What is looked up; the rest is checked order by order.
+    pub driver: Driver,
+    /// Whether orders are sorted before the first is shown, at most [`SORTED_MAX`]; else they are read in order.
+    pub sorted: bool,
+}
+
+impl ListQuery {
+    /// How it is read, the same in every store.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreErrorKind::InvalidQuery`] for a limit outside 1..=1000, a `skip` above 10,000, a cursor of another sort key or direction, and
+    /// a time of the last change in a list that is neither sorted by it nor narrowed otherwise.
+    pub fn plan(&self) -> Result<ListPlan, StoreError> {
+        if !(1..=PAGE_MAX).contains(&self.limit) {
+            return Err(invalid(format!("a page of {} orders: expected 1 to {PAGE_MAX}", self.limit)));
+        }
+        if self.skip > SKIP_MAX {
+            return Err(invalid(format!("{} orders to pass over: expected at most {SKIP_MAX}; use a cursor", self.skip)));
+        }
+        if let Some(cursor) =
+            self.after.as_ref().filter(|cursor| (cursor.sort, cursor.descending) != (self.sort, self.descending))
+        {
+            return Err(invalid(format!("cursor {cursor} is not of a list sorted like this one")));
+        }
+        let driver = self.driver();
+        let read_in_order = matches!(
+            (driver, self.sort),
+            (_, SortKey::CreatedAt) | (Driver::All, _) | (Driver::Statuses, SortKey::UpdatedAt | SortKey::TotalAmount)
+        );
+        let sorted = !read_in_order;
+        let many =
+            matches!(driver, Driver::Sku | Driver::PaymentStatus | Driver::FulfilmentStatus | Driver::Statuses | Driver::All);
+        if !self.updated.is_all() && !sorted && many && self.sort != SortKey::UpdatedAt {
+            let instead = "sort by updated_at, or ask for a user, an e-mail, an external reference or metadata besides";
+            return Err(invalid(format!("orders that changed in a certain time, sorted by {}: {instead}", self.sort)));
+        }
+        Ok(ListPlan { driver, sorted })
+    }
+
+    fn driver(&self) -> Driver {
+        let asked = [
+            (self.external_ref.is_some(), Driver::ExternalRef),
+            (self.metadata.is_some(), Driver::Metadata),
+            (self.email.is_some(), Driver::Email),
+            (self.attention.is_some(), Driver::Attention),
+            (self.stuck, Driver::Stuck),
+            (self.open_work, Driver::OpenWork),
+            (self.user.is_some(), Driver::User),
+            (self.sku.is_some(), Driver::Sku),
+            (self.payment_status.is_some(), Driver::PaymentStatus),
+            (self.fulfilment_status.is_some(), Driver::FulfilmentStatus),
+            (!self.statuses.is_empty(), Driver::Statuses),
+        ];
+        asked.into_iter().find(|(is_asked, _)| *is_asked).map_or(Driver::All, |(_, driver)| driver)
+    }
+
+    /// The error where more than [`SORTED_MAX`] orders would have to be sorted.
+    pub fn too_many_to_sort(&self) -> StoreError {
+        let sort = self.sort;
+        invalid(format!(
+            "more than {SORTED_MAX} orders would have to be sorted by {sort}: sort by created_at, at any number of orders, or \
+             ask for fewer of them"
+        ))
+    }
+
+    /// Whether the order, with its work item, is one of those asked for.
+    pub fn matches(&self, order: &Order, work: Option<&WorkItem>) -> bool {
+        let open = || order.attention.iter().filter(|a| !a.acknowledged);
+        let has_email = |email: &String| {
+            let addresses = order.addresses.get().into_iter().flat_map(|a| [&a.shipping, &a.billing]);
+            addresses.into_iter().any(|address| address.email.as_ref() == Some(email))
+        };
+        let has_metadata =
+            |(name, value): &(Name, String)| order.metadata.get().is_some_and(|metadata| metadata.get(name) == Some(value));
+        self.user.is_none_or(|user| order.user == user)
+            && (self.statuses.is_empty() || self.statuses.contains(&order.statuses.status))
+            && self.payment_status.is_none_or(|status| order.statuses.payment == status)
+            && self.fulfilment_status.is_none_or(|status| order.statuses.fulfilment == status)
+            && self.attention.is_none_or(|reason| open().any(|a| a.reason == reason))
+            && (!self.stuck || open().next().is_some() || work.is_some_and(|item| item.due.is_none()))
+            && (!self.open_work || work.is_some())
+            && self.email.as_ref().is_none_or(has_email)
+            && self.sku.as_ref().is_none_or(|sku| order.lines.iter().any(|line| line.sku == *sku))
+            && (self.external_ref.is_none() || order.external_ref == self.external_ref)
+            && self.metadata.as_ref().is_none_or(has_metadata)
+            && self.placed.contains(order.created_at)
+            && self.updated.contains(order.updated_at)
+    }
+}
+
+/// The most orders of one page.
+const PAGE_MAX: u32 = 1000;
+/// The most orders that are passed over.
+const SKIP_MAX: u32 = 10_000;
+
+fn invalid(message: String) -> StoreError {
+    StoreError::new(StoreErrorKind::InvalidQuery, message)
+}
+
 /// A place in a list: after the order with this sort value and id. Opaque to clients.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Cursor {
@@ -110,7 +350,8 @@ pub struct Cursor {
     pub sort: SortKey,
     /// Whether the largest come first.
     pub descending: bool,
-    /// The sort value of the last order shown: microseconds, minor units, or the number's text.
+    /// The sort value of the last order shown: microseconds, minor units, or the number's text. Of no account where orders are sorted
+    /// by `created_at`, that is by id.
     pub value: String,
     /// Its id.
     pub id: OrderId,
@@ -126,6 +367,11 @@ impl Cursor {
             SortKey::OrderNumber => order.number.to_string(),
         };
         Cursor { sort, descending, value, id: order.id }
+    }
+
+    /// The cursor after the order with that id in a list sorted by `created_at`, oldest first.
+    pub const fn after_id(id: OrderId) -> Self {
+        Cursor { sort: SortKey::CreatedAt, descending: false, value: String::new(), id }
     }
 }
 
@@ -150,6 +396,7 @@ impl FromStr for Cursor {
         };
         let value = part()?.to_owned();
         let sound = match sort {
+            SortKey::CreatedAt if value.is_empty() => true,
             SortKey::OrderNumber => value.parse::<OrderNumber>().is_ok(),
             _ => value.parse::<i64>().is_ok(),
         };
@@ -163,6 +410,8 @@ impl FromStr for Cursor {
 pub struct OrderPage {
     /// The orders.
     pub orders: Vec<Arc<Order>>,
+    /// Those of the page that match and cannot be read.
+    pub unreadable: Vec<Unreadable>,
     /// Where the next page starts; none if this is the last.
     pub next: Option<Cursor>,
     /// How many orders match, up to what was asked to count.

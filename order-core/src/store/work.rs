@@ -52,6 +52,19 @@ pub struct Try {
     pub stuck: Option<String>,
 }
 
+impl WorkItem {
+    /// From when on anybody may lease it: the later of its due time and the end of its lease. `None` if it is stuck.
+    pub fn claimable_at(&self) -> Option<Timestamp> {
+        let due = self.due?;
+        Some(self.leased_until.map_or(due, |until| until.max(due)))
+    }
+
+    /// Whether somebody has a lease on it that has not run out.
+    pub fn is_leased(&self, now: Timestamp) -> bool {
+        self.leased_until.is_some_and(|until| until > now)
+    }
+}
+
 impl Tries {
     /// What was tried for `op`.
     pub fn get(&self, op: Op) -> Option<&Try> {
@@ -133,24 +146,46 @@ impl WorkChange {
 
 /// A request for work.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ClaimRequest {
-    /// The lease that the claimed items get.
+pub struct LeaseRequest {
+    /// The lease that the items get.
     pub fence: Fence,
     /// How long it lasts.
     pub ttl: Duration,
-    /// How many items at the most.
+    /// How many items at the most; with 0 none is leased, and only the time of the next is told.
     pub limit: u32,
     /// Only this order's item, due or not, unless it is stuck.
     pub order: Option<OrderId>,
 }
 
-/// A claimed item with its order.
+/// What was leased, and when there is more.
+#[derive(Debug, Clone, Default)]
+pub struct LeasePage {
+    /// The items, soonest claimable first, with their orders.
+    pub leased: Vec<Leased>,
+    /// Orders whose items were leased all the same, so that they are not given out again at once, and that cannot be read. Whoever
+    /// can read them, such as a newer build, takes them once the lease has run out.
+    pub unreadable: Vec<Unreadable>,
+    /// In how long the next item can be leased, by the store's clock: zero if there is one now that was not given; `None` if none
+    /// waits but stuck ones.
+    pub next_in: Option<Duration>,
+}
+
+/// A leased item with its order.
 #[derive(Debug, Clone)]
-pub struct Claimed {
+pub struct Leased {
     /// The order.
     pub order: Arc<Order>,
-    /// Its item, as it is after the claim.
+    /// Its item, with the new lease.
     pub work: WorkItem,
+}
+
+/// An order, or a row of its journal, that is stored and cannot be read: it is damaged, or holds what a newer build wrote.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unreadable {
+    /// The order.
+    pub order: OrderId,
+    /// Where it is unreadable and why, for operators.
+    pub reason: String,
 }
 
 /// What a worker looks at again before money moves.
@@ -162,7 +197,7 @@ pub struct Peek {
     pub fence: Option<Fence>,
 }
 
-/// How much work there is.
+/// How much work there is. Times are by the store's clock.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct WorkSummary {
     /// All items.

@@ -3,16 +3,17 @@
 use std::collections::HashMap;
 use std::fmt::{self, Debug};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use async_trait::async_trait;
 
-use crate::ids::{IdempotencyKey, OrderId, UserId};
+use crate::ids::{OrderId, UserId};
 use crate::number::OrderNumber;
 use crate::order::{JournalRow, Order};
 use crate::store::{
-    Changeset, ClaimRequest, Claimed, CommitError, Committed, Cursor, DumpQuery, Dumped, FeedCursor, FeedPage, FeedQuery,
-    FeedRow, JournalQuery, KeyMethod, KeyRecord, KeyUse, ListQuery, Loaded, OrderPage, OrderRef, OrderStore, Peek, StoreError,
-    StoreErrorKind, WorkItem, WorkSummary,
+    Changeset, CommitError, Committed, Cursor, DumpPage, DumpQuery, Dumped, FeedCursor, FeedPage, FeedQuery, FeedRow,
+    JournalQuery, KeyRecord, KeyUse, LeasePage, LeaseRequest, Leased, ListQuery, Loaded, Lookup, OrderPage, OrderStore, Peek,
+    StoreError, StoreErrorKind, Unreadable, WorkItem, WorkSummary,
 };
 
 /// An [`OrderStore`] that asks two stores and answers as the first does.
@@ -54,12 +55,13 @@ impl<A: OrderStore, B: OrderStore> Twin<A, B> {
     /// The same question for the second store.
     fn translated(&self, query: &FeedQuery) -> FeedQuery {
         let cursors = self.cursors.lock().unwrap_or_else(PoisonError::into_inner);
-        let after = query.after.map(|cursor| cursors.get(&cursor).copied().unwrap_or(cursor));
+        let after = query.after.as_ref().map(|cursor| cursors.get(cursor).unwrap_or(cursor).clone());
         FeedQuery { after, limit: query.limit }
     }
 
     fn learn(&self, first: &FeedPage, second: &FeedPage) {
-        let given = |page: &FeedPage| page.rows.iter().map(|row| row.cursor).chain([page.next]).collect::<Vec<_>>();
+        let given =
+            |page: &FeedPage| page.rows.iter().map(|row| row.cursor.clone()).chain([page.next.clone()]).collect::<Vec<_>>();
         let mut cursors = self.cursors.lock().unwrap_or_else(PoisonError::into_inner);
         cursors.extend(given(first).into_iter().zip(given(second)));
     }
@@ -103,7 +105,7 @@ enum Refusal<'a> {
     KeyTaken(&'a KeyRecord),
     CommandKeyTaken(KeyUse),
     Fenced,
-    ClaimExhausted(&'a str),
+    RedemptionExhausted(&'a str),
     Conflict,
     NumberTaken,
     Store(StoreErrorKind),
@@ -114,7 +116,7 @@ fn committed(answer: &Result<Committed, CommitError>) -> Result<Committed, Refus
         CommitError::KeyTaken(record) => Refusal::KeyTaken(record),
         CommitError::CommandKeyTaken(used) => Refusal::CommandKeyTaken(*used),
         CommitError::Fenced => Refusal::Fenced,
-        CommitError::ClaimExhausted { name } => Refusal::ClaimExhausted(name),
+        CommitError::RedemptionExhausted { name } => Refusal::RedemptionExhausted(name),
         CommitError::Conflict => Refusal::Conflict,
         CommitError::NumberTaken => Refusal::NumberTaken,
         CommitError::Store(error) => Refusal::Store(error.kind),
@@ -125,38 +127,76 @@ fn plain<T>(answer: &Result<T, StoreError>) -> Result<&T, StoreErrorKind> {
     answer.as_ref().map_err(|error| error.kind)
 }
 
-fn loaded(answer: &Result<Option<Loaded>, StoreError>) -> Result<Option<(&Order, Option<&WorkItem>)>, StoreErrorKind> {
-    plain(answer).map(|loaded| loaded.as_ref().map(|Loaded { order, work }| (&**order, work.as_ref())))
+type WholeOrder<'a> = (&'a Order, Option<&'a WorkItem>, Option<&'a KeyRecord>);
+
+fn loaded(answer: &Result<Option<Loaded>, StoreError>) -> Result<Option<WholeOrder<'_>>, StoreErrorKind> {
+    plain(answer).map(|loaded| loaded.as_ref().map(|Loaded { order, work, key }| (&**order, work.as_ref(), key.as_ref())))
 }
 
-fn claimed(answer: &Result<Vec<Claimed>, StoreError>) -> Result<Vec<(&Order, &WorkItem)>, StoreErrorKind> {
-    plain(answer).map(|claimed| claimed.iter().map(|Claimed { order, work }| (&**order, work)).collect())
+/// Leased items that can be compared. Which order cannot be read counts, and not in what words.
+#[derive(Debug, PartialEq)]
+struct LeasedItems<'a> {
+    leased: Vec<(&'a Order, &'a WorkItem)>,
+    unreadable: Vec<OrderId>,
+    next_in: Option<Duration>,
+}
+
+fn leased(answer: &Result<LeasePage, StoreError>) -> Result<LeasedItems<'_>, StoreErrorKind> {
+    plain(answer).map(|LeasePage { leased, unreadable, next_in }| LeasedItems {
+        leased: leased.iter().map(|Leased { order, work }| (&**order, work)).collect(),
+        unreadable: named(unreadable),
+        next_in: *next_in,
+    })
+}
+
+fn named(unreadable: &[Unreadable]) -> Vec<OrderId> {
+    unreadable.iter().map(|unreadable| unreadable.order).collect()
 }
 
 /// A page that can be compared.
 #[derive(Debug, PartialEq)]
 struct Page<'a> {
     orders: &'a [Arc<Order>],
+    unreadable: Vec<OrderId>,
     next: Option<&'a Cursor>,
     total: u32,
 }
 
 fn page(answer: &Result<OrderPage, StoreError>) -> Result<Page<'_>, StoreErrorKind> {
-    plain(answer).map(|OrderPage { orders, next, total }| Page { orders, next: next.as_ref(), total: *total })
+    plain(answer).map(|OrderPage { orders, unreadable, next, total }| Page {
+        orders,
+        unreadable: named(unreadable),
+        next: next.as_ref(),
+        total: *total,
+    })
 }
 
 /// A page of the feed that can be compared: without cursors.
 #[derive(Debug, PartialEq)]
 struct Fed<'a> {
-    rows: Vec<(OrderNumber, &'a JournalRow)>,
+    rows: Vec<(OrderNumber, OrderId, u64, Option<&'a JournalRow>)>,
     goes_on_after_the_last: bool,
 }
 
 fn fed(answer: &Result<FeedPage, StoreError>) -> Result<Fed<'_>, StoreErrorKind> {
     plain(answer).map(|FeedPage { rows, next }| Fed {
-        rows: rows.iter().map(|FeedRow { cursor: _, number, row }| (*number, row)).collect(),
+        rows: (rows.iter())
+            .map(|FeedRow { cursor: _, order, seq, number, row }| (*number, *order, *seq, row.as_ref().ok()))
+            .collect(),
         goes_on_after_the_last: rows.last().is_none_or(|last| last.cursor == *next),
     })
+}
+
+/// A page of a dump that can be compared.
+#[derive(Debug, PartialEq)]
+struct DumpedOrders<'a> {
+    orders: &'a [Dumped],
+    unreadable: Vec<OrderId>,
+    next: Option<OrderId>,
+}
+
+fn dumped(answer: &Result<DumpPage, StoreError>) -> Result<DumpedOrders<'_>, StoreErrorKind> {
+    plain(answer).map(|DumpPage { orders, unreadable, next }| DumpedOrders { orders, unreadable: named(unreadable), next: *next })
 }
 
 #[async_trait]
@@ -169,8 +209,8 @@ impl<A: OrderStore, B: OrderStore> OrderStore for Twin<A, B> {
         first
     }
 
-    async fn load(&self, order: OrderRef, owner: Option<UserId>) -> Result<Option<Loaded>, StoreError> {
-        let (first, second) = (self.first.load(order, owner).await, self.second.load(order, owner).await);
+    async fn load(&self, order: Lookup, owner: Option<UserId>) -> Result<Option<Loaded>, StoreError> {
+        let (first, second) = (self.first.load(order.clone(), owner).await, self.second.load(order.clone(), owner).await);
         self.compare(|| format!("load of {order} for {owner:?}"), &loaded(&first), &loaded(&second));
         first
     }
@@ -178,12 +218,6 @@ impl<A: OrderStore, B: OrderStore> OrderStore for Twin<A, B> {
     async fn peek(&self, order: OrderId) -> Result<Option<Peek>, StoreError> {
         let (first, second) = (self.first.peek(order).await, self.second.peek(order).await);
         self.compare(|| format!("peek at {order}"), &plain(&first), &plain(&second));
-        first
-    }
-
-    async fn find_key(&self, user: UserId, method: KeyMethod, key: &IdempotencyKey) -> Result<Option<KeyRecord>, StoreError> {
-        let (first, second) = (self.first.find_key(user, method, key).await, self.second.find_key(user, method, key).await);
-        self.compare(|| format!("find_key of {user}, {method}, {key}"), &plain(&first), &plain(&second));
         first
     }
 
@@ -199,9 +233,9 @@ impl<A: OrderStore, B: OrderStore> OrderStore for Twin<A, B> {
         first
     }
 
-    async fn claim(&self, request: &ClaimRequest) -> Result<Vec<Claimed>, StoreError> {
-        let (first, second) = (self.first.claim(request).await, self.second.claim(request).await);
-        self.compare(|| format!("claim by {request:?}"), &claimed(&first), &claimed(&second));
+    async fn lease(&self, request: &LeaseRequest) -> Result<LeasePage, StoreError> {
+        let (first, second) = (self.first.lease(request).await, self.second.lease(request).await);
+        self.compare(|| format!("lease by {request:?}"), &leased(&first), &leased(&second));
         first
     }
 
@@ -220,9 +254,9 @@ impl<A: OrderStore, B: OrderStore> OrderStore for Twin<A, B> {
         first
     }
 
-    async fn dump(&self, query: &DumpQuery) -> Result<Vec<Dumped>, StoreError> {
+    async fn dump(&self, query: &DumpQuery) -> Result<DumpPage, StoreError> {
         let (first, second) = (self.first.dump(query).await, self.second.dump(query).await);
-        self.compare(|| format!("dump by {query:?}"), &plain(&first), &plain(&second));
+        self.compare(|| format!("dump by {query:?}"), &dumped(&first), &dumped(&second));
         first
     }
 }

@@ -9,17 +9,19 @@ use std::time::Duration;
 
 use uuid::Uuid;
 
-use crate::ids::{ChangesetId, Fence, IdempotencyKey, LineId, Name, OrderId, ProductId, Reference, Sku, UserId, VariantId};
+use crate::ids::{
+    Bucket, ChangesetId, Fence, IdempotencyKey, LineId, Name, OrderId, ProductId, Reference, Sku, UserId, VariantId,
+};
 use crate::money::{Currency, Minor};
 use crate::number::OrderNumber;
 use crate::order::{
-    Actor, Address, Addresses, Amounts, Attention, AttentionReason, Blocks, Claim, Closing, ClosingKind, CommandKey, Counters,
-    Credit, CreditKind, CustomerAction, DiscardCause, Dispute, DisputeState, Edit, EditPlan, EditState, Event, HoldState,
-    JournalRow, Lifecycle, Line, LineUnits, Lot, Notice, NoticeKind, Op, OperationKind, OperationOrigin, OperationState, Order,
-    OrderHold, PaymentOperation, PaymentTerms, Placed, PlacedLine, RaisedLine, Reservation, RetaxedLine, Return, ReturnLine,
+    Actor, Address, Addresses, Amounts, Attention, AttentionReason, Blocks, Closing, ClosingKind, CommandKey, Counters, Credit,
+    CreditKind, CustomerAction, DiscardCause, Dispute, DisputeState, Edit, EditPlan, EditState, Event, HoldState, JournalRow,
+    Lifecycle, Line, LineUnits, Lot, Notice, NoticeKind, Op, OperationKind, OperationOrigin, OperationState, Order, OrderHold,
+    PaymentOperation, PaymentTerms, Placed, PlacedLine, RaisedLine, Redemption, Reservation, RetaxedLine, Return, ReturnLine,
     ReturnState, Shipment, ShipmentState, ShippingPrice, Statuses, UnmatchedPayment, Verification, derive,
 };
-use crate::store::{Changeset, ClaimChange, KeyMethod, KeyRecord, WorkChange};
+use crate::store::{Changeset, KeyMethod, KeyRecord, RedemptionChange, WorkChange};
 use crate::text::Private;
 use crate::time::Timestamp;
 
@@ -27,14 +29,23 @@ fn uuid(kind: u8, n: u64) -> Uuid {
     Uuid::from_u128(u128::from(kind) << 120 | 0x7 << 76 | 0b10 << 62 | u128::from(n & (u64::MAX >> 2)))
 }
 
-/// The id of the n-th order; a larger n is a larger id.
+/// The bucket of every sample user, so that a test may give any order to any of them.
+pub const BUCKET: Bucket = Bucket::of(&UserId::from_bytes([2; 16]));
+
+/// The id of the n-th order; a larger n, up to 2 to the power of 50, is a larger id.
 pub fn order_id(n: u64) -> OrderId {
-    OrderId::from_uuid(uuid(1, n))
+    OrderId::new(at(0), n.into(), BUCKET)
 }
 
-/// The n-th user's id.
+/// The n-th user's id. All of them are of one [`BUCKET`].
 pub fn user_id(n: u64) -> UserId {
-    UserId::from_uuid(uuid(2, n))
+    user_in(BUCKET, n)
+}
+
+/// The id of the n-th user of a bucket.
+pub fn user_in(bucket: Bucket, n: u64) -> UserId {
+    let users = (0..).map(|k| UserId::from_uuid(uuid(2, n << 20 | k)));
+    users.into_iter().find(|user| Bucket::of(user) == bucket).expect("one in 4,096 is of any bucket")
 }
 
 /// The n-th lease.
@@ -44,7 +55,7 @@ pub fn fence(n: u64) -> Fence {
 
 /// The n-th order's number.
 pub fn number(n: u64) -> OrderNumber {
-    OrderNumber::from_random(n.wrapping_mul(0x9E37_79B9_7F4A_7C15))
+    OrderNumber::new(n.wrapping_mul(0x9E37_79B9_7F4A_7C15), BUCKET)
 }
 
 /// `seconds` after the time at which samples are placed.
@@ -124,7 +135,7 @@ pub fn plain(n: u64) -> Order {
         terms: PaymentTerms::Confirm,
         external_ref: None,
         coupon: None,
-        claims: Vec::new(),
+        redemptions: Vec::new(),
         attempt: 1,
         reservations: Vec::new(),
         payments: Vec::new(),
@@ -166,7 +177,7 @@ pub fn full(n: u64) -> Order {
     order.shipping_method = Some(text("express ✈"));
     order.terms = PaymentTerms::Shipment;
     order.coupon = Some(text("SPRING10"));
-    order.claims = vec![limited("coupon/SPRING10", 500), limited(&format!("coupon/SPRING10/{}", order.user), 1)];
+    order.redemptions = vec![limited("coupon/SPRING10", 500), limited(&format!("coupon/SPRING10/{}", order.user), 1)];
     order.attempt = 2;
     order.reservations = full_reservations();
     order.payments = full_payments();
@@ -405,8 +416,8 @@ fn unmatched(reference: &str, status: OperationState, amount: Minor) -> Unmatche
 }
 
 /// A use of `name`, of which there are `limit`.
-pub fn limited(name: &str, limit: u32) -> Claim {
-    Claim { name: name.into(), limit }
+pub fn limited(name: &str, limit: u32) -> Redemption {
+    Redemption { name: name.into(), limit }
 }
 
 /// The event of placing `order`, personal data included.
@@ -433,7 +444,7 @@ pub fn placed_event(order: &Order) -> Event {
         payment_method: order.payment_method.clone(),
         terms: order.terms,
         coupon: order.coupon.clone(),
-        claims: order.claims.clone(),
+        redemptions: order.redemptions.clone(),
         placing_deadline: order.placing_deadline,
         holds: order.holds.clone(),
         external_ref: order.external_ref.clone(),
@@ -499,7 +510,7 @@ fn written(before: Option<Arc<Order>>, after: Arc<Order>, k: u64) -> Changeset {
         at: after.updated_at,
     };
     let journal = (1..=k).map(|i| row(after.version - k + i)).collect();
-    Changeset { id, before, after, journal, key: None, claims: Vec::new(), work: WorkChange::Keep }
+    Changeset { id, before, after, journal, key: None, redemptions: Vec::new(), work: WorkChange::Keep }
 }
 
 /// The record of `key` for `order`.
@@ -546,12 +557,12 @@ impl With for Changeset {
     }
 
     fn taking(mut self, name: &str, limit: u32) -> Self {
-        self.claims.push(ClaimChange { claim: limited(name, limit), take: true });
+        self.redemptions.push(RedemptionChange { redemption: limited(name, limit), take: true });
         self
     }
 
     fn giving_back(mut self, name: &str) -> Self {
-        self.claims.push(ClaimChange { claim: limited(name, 1), take: false });
+        self.redemptions.push(RedemptionChange { redemption: limited(name, 1), take: false });
         self
     }
 

@@ -39,7 +39,7 @@ pub fn always(order: &Order) {
 
 fn money(order: &Order) {
     let m = order.money();
-    assert!(0 <= m.owed && m.owed <= order.claimed() && (0..=m.owed).contains(&order.due()), "{m:?}, due {}", order.due());
+    assert!(0 <= m.owed && m.owed <= order.leased() && (0..=m.owed).contains(&order.due()), "{m:?}, due {}", order.due());
     assert!(m.captured >= 0 && m.refunded >= 0 && m.authorized >= 0 && m.refunding >= 0, "{m:?}");
     let net = m.captured - m.refunded;
     match order.statuses.payment {
@@ -118,7 +118,7 @@ pub fn before_event(order: &Order, event: &Event, env: &Env<'_>) {
         Event::PaymentPlanned { kind: OperationKind::Authorize | OperationKind::Charge, .. } => {
             assert!(order.lifecycle.is_live(), "an attempt is replaced only where it is wanted");
             assert!(
-                order.secured(env.now) < order.claimed() || renewed(order, env),
+                order.secured(env.now) < order.leased() || renewed(order, env),
                 "nothing is asked for that is there: {order:#?}"
             );
         }
@@ -129,7 +129,7 @@ pub fn before_event(order: &Order, event: &Event, env: &Env<'_>) {
             if *kind == OperationKind::Refund {
                 let gone: Minor = order.children(parent.n).map(|c| c.refunded() + c.refunding()).sum();
                 assert!(0 < *amount && *amount <= order.captured_of(parent) - gone);
-                let due = if order.terms == PaymentTerms::Shipment { order.due() } else { order.claimed() };
+                let due = if order.terms == PaymentTerms::Shipment { order.due() } else { order.leased() };
                 assert!(order.kept() - *amount >= due, "as much is kept as is due");
             } else {
                 let looked_up = parent.verification != Verification::None;

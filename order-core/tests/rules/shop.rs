@@ -193,7 +193,7 @@ fn place(
         payment_method: text("card"),
         terms,
         coupon: (coupon > 0).then(|| text("SPRING10")),
-        claims: Vec::new(),
+        redemptions: Vec::new(),
         placing_deadline: at(1800),
         holds: Vec::new(),
         external_ref: None,

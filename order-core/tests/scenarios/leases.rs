@@ -9,7 +9,7 @@ use order_core::manager::{CommandOptions, LeaseWait};
 use order_core::order::{AttentionReason, Order, Status};
 use order_core::request::{EditRequest, LineRef};
 use order_core::runtime::Runtime as _;
-use order_core::store::{ClaimRequest, OrderStore as _};
+use order_core::store::{LeaseRequest, OrderStore as _};
 use order_core::testkit::orders::fence;
 use order_core::testkit::services::{Fault, Method};
 
@@ -56,15 +56,15 @@ fn who_waits_for_another_process_is_told_so_once_after_a_second() {
     let world = World::new();
     let order = world.place(&[1], "CARD");
     world.work();
-    world.set_trouble(Trouble::NoClaims);
+    world.set_trouble(Trouble::NoLeases);
     let operator = operator();
     let hurried = CommandOptions { wait: Some(SECOND), ..CommandOptions::default() };
     world.runtime.block_on(world.manager.cancel(&operator, order.id.into(), hurried, String::new())).unwrap();
     world.set_trouble(Trouble::None);
     // A process that took the lease and died.
-    let request = ClaimRequest { fence: fence(9), ttl: 10 * SECOND, limit: 1, order: Some(order.id) };
-    let claimed = world.runtime.block_on(world.store.inner.claim(&request)).unwrap();
-    let until = claimed[0].work.leased_until.unwrap();
+    let request = LeaseRequest { fence: fence(9), ttl: 10 * SECOND, limit: 1, order: Some(order.id) };
+    let leased = world.runtime.block_on(world.store.inner.lease(&request)).unwrap();
+    let until = leased.leased[0].work.leased_until.unwrap();
     let waits: Arc<Mutex<Vec<LeaseWait>>> = Arc::default();
     let manager = world.other_process(&waits);
     let hurried = CommandOptions { wait: Some(SECOND), ..CommandOptions::default() };
@@ -102,14 +102,14 @@ fn a_caller_does_not_spin_when_the_store_gives_nothing_out() {
     let world = World::new();
     let order = world.place(&[1], "CARD");
     world.work();
-    world.set_trouble(Trouble::NoClaims);
-    let before = world.store.claims.load(Ordering::Relaxed);
+    world.set_trouble(Trouble::NoLeases);
+    let before = world.store.leases.load(Ordering::Relaxed);
     let operator = operator();
     let cancelled = world.manager.cancel(&operator, order.id.into(), CommandOptions::default(), String::new());
     let answered = world.runtime.block_on(cancelled).unwrap();
     assert_eq!(answered.order.statuses.status, Status::Cancelling);
-    let claims = world.store.claims.load(Ordering::Relaxed) - before;
-    assert!((10..100).contains(&claims), "{claims} claims in ten seconds");
+    let leases = world.store.leases.load(Ordering::Relaxed) - before;
+    assert!((10..100).contains(&leases), "{leases} leases in ten seconds");
     world.set_trouble(Trouble::None);
     world.work();
     assert_eq!(world.order(order.id).statuses.status, Status::Cancelled);
@@ -117,7 +117,7 @@ fn a_caller_does_not_spin_when_the_store_gives_nothing_out() {
 
 #[test]
 fn a_workers_trouble_with_the_store_parks_no_order() {
-    for trouble in [Trouble::ClaimsUnheard, Trouble::NoWorkersCommits, Trouble::NoClaims] {
+    for trouble in [Trouble::LeasesUnheard, Trouble::NoWorkersCommits, Trouble::NoLeases] {
         let world = World::new();
         let order = world.place(&[1], "CARD");
         world.work();
@@ -164,7 +164,7 @@ fn an_order_on_which_workers_die_is_set_aside_all_the_same() {
     let order = world.place(&[1], "CARD");
     world.work();
     world.payment.set(Method::Refund, Some(Fault::Late(4 * SECOND)));
-    world.set_trouble(Trouble::NoClaims);
+    world.set_trouble(Trouble::NoLeases);
     let operator = operator();
     let hurried = CommandOptions { wait: Some(SECOND), ..CommandOptions::default() };
     world.runtime.block_on(world.manager.cancel(&operator, order.id.into(), hurried, String::new())).unwrap();

@@ -56,7 +56,7 @@ fn a_shortage_rejects_the_order_names_what_was_missing_and_charges_nothing() {
     assert_eq!(world.books(), (0, 0));
     let short = order.reservations.iter().find(|r| r.sku == sku(2)).unwrap();
     assert_eq!((short.quantity, short.available), (11, Some(10)));
-    assert_eq!(order.claims, []);
+    assert_eq!(order.redemptions, []);
 }
 
 #[test]

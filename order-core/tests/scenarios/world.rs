@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use order_core::ids::{IdempotencyKey, OrderId, UserId};
+use order_core::ids::{OrderId, UserId};
 use order_core::manager::{CommandOptions, LeaseWait, OrderManager, PlaceOptions, Placement, Principal};
 use order_core::money::Currency;
 use order_core::order::{JournalRow, Order, PaymentTerms};
@@ -20,11 +20,11 @@ use order_core::testkit::services::*;
 
 pub const USER: &str = "9b1c7d34-0f4b-4a9d-8b7e-5d2c3e4f5a33";
 
-/// A store that counts durable commits, claims included.
+/// A store that counts durable commits, redemptions included.
 pub struct Counting {
     pub inner: MemoryStore,
     pub commits: AtomicU64,
-    pub claims: AtomicU64,
+    pub leases: AtomicU64,
     pub trouble: Mutex<Trouble>,
 }
 
@@ -34,9 +34,9 @@ pub enum Trouble {
     #[default]
     None,
     /// Claims fail.
-    NoClaims,
+    NoLeases,
     /// Claims give leases, and the answer is lost.
-    ClaimsUnheard,
+    LeasesUnheard,
     /// What a worker commits fails, but for saying that it begins.
     NoWorkersCommits,
 }
@@ -62,14 +62,11 @@ impl OrderStore for Counting {
         }
         self.inner.commit(changeset).await
     }
-    async fn load(&self, order: OrderRef, owner: Option<UserId>) -> Result<Option<Loaded>, StoreError> {
+    async fn load(&self, order: Lookup, owner: Option<UserId>) -> Result<Option<Loaded>, StoreError> {
         self.inner.load(order, owner).await
     }
     async fn peek(&self, order: OrderId) -> Result<Option<Peek>, StoreError> {
         self.inner.peek(order).await
-    }
-    async fn find_key(&self, user: UserId, method: KeyMethod, key: &IdempotencyKey) -> Result<Option<KeyRecord>, StoreError> {
-        self.inner.find_key(user, method, key).await
     }
     async fn list(&self, query: &ListQuery) -> Result<OrderPage, StoreError> {
         self.inner.list(query).await
@@ -77,17 +74,17 @@ impl OrderStore for Counting {
     async fn journal(&self, query: &JournalQuery) -> Result<Vec<JournalRow>, StoreError> {
         self.inner.journal(query).await
     }
-    async fn claim(&self, request: &ClaimRequest) -> Result<Vec<Claimed>, StoreError> {
+    async fn lease(&self, request: &LeaseRequest) -> Result<LeasePage, StoreError> {
         self.commits.fetch_add(1, Ordering::Relaxed);
-        self.claims.fetch_add(1, Ordering::Relaxed);
-        if self.is(Trouble::NoClaims) {
+        self.leases.fetch_add(1, Ordering::Relaxed);
+        if self.is(Trouble::NoLeases) {
             return Err(down());
         }
-        let claimed = self.inner.claim(request).await?;
-        if self.is(Trouble::ClaimsUnheard) {
+        let leased = self.inner.lease(request).await?;
+        if self.is(Trouble::LeasesUnheard) {
             return Err(StoreError::new(StoreErrorKind::Unknown, "the answer was lost"));
         }
-        Ok(claimed)
+        Ok(leased)
     }
     async fn work_summary(&self) -> Result<WorkSummary, StoreError> {
         self.inner.work_summary().await
@@ -95,7 +92,7 @@ impl OrderStore for Counting {
     async fn feed(&self, query: &FeedQuery) -> Result<FeedPage, StoreError> {
         self.inner.feed(query).await
     }
-    async fn dump(&self, query: &DumpQuery) -> Result<Vec<Dumped>, StoreError> {
+    async fn dump(&self, query: &DumpQuery) -> Result<DumpPage, StoreError> {
         self.inner.dump(query).await
     }
 }
@@ -133,7 +130,7 @@ impl World {
         let store = Arc::new(Counting {
             inner: MemoryStore::new(clock.clone()),
             commits: AtomicU64::new(0),
-            claims: AtomicU64::new(0),
+            leases: AtomicU64::new(0),
             trouble: Mutex::default(),
         });
         let stock = MemoryInventory::new(capabilities, hold_lifetime, clock);

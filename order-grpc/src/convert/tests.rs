@@ -82,7 +82,7 @@ prop_compose! {
     ) -> Order {
         let mut order = orders::plain(1);
         (order.id, order.user, order.number) =
-            (OrderId::from_uuid(ids.0), UserId::from_uuid(ids.1), OrderNumber::from_random(ids.2));
+            (OrderId::from_uuid(ids.0), UserId::from_uuid(ids.1), OrderNumber::new(ids.2, order_core::ids::Bucket::MAX));
         order.currency = currency;
         (order.statuses.status, order.statuses.payment) = statuses;
         order.lines = lines;

@@ -125,7 +125,7 @@ async fn what_does_not_exist_is_not_found() {
 
     let refused = Refused::of(client.get_order(by_id(NOBODY)).await);
     assert_eq!(refused.is(Code::NotFound, "ORDER_NOT_FOUND").info("order_id"), Some(NOBODY));
-    let number = order_core::number::OrderNumber::from_random(7).to_string();
+    let number = order_core::number::OrderNumber::new(7, order_core::ids::Bucket::MAX).to_string();
     let refused = Refused::of(client.get_order(by_number(&number)).await);
     assert_eq!(refused.is(Code::NotFound, "ORDER_NOT_FOUND").info("order_number"), Some(number.as_str()));
 }

@@ -4,7 +4,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use order_core::ids::{IdempotencyKey, OrderId, UserId};
+use order_core::ids::{OrderId, UserId};
 use order_core::order::JournalRow;
 use order_core::store::*;
 
@@ -62,7 +62,7 @@ impl OrderStore for Flaky {
         befall(trouble).await?;
         self.inner.commit(changeset).await
     }
-    async fn load(&self, order: OrderRef, owner: Option<UserId>) -> Result<Option<Loaded>, StoreError> {
+    async fn load(&self, order: Lookup, owner: Option<UserId>) -> Result<Option<Loaded>, StoreError> {
         self.reading.fetch_add(1, Ordering::SeqCst);
         self.read().await?;
         self.inner.load(order, owner).await
@@ -70,9 +70,6 @@ impl OrderStore for Flaky {
     async fn peek(&self, order: OrderId) -> Result<Option<Peek>, StoreError> {
         self.read().await?;
         self.inner.peek(order).await
-    }
-    async fn find_key(&self, user: UserId, method: KeyMethod, key: &IdempotencyKey) -> Result<Option<KeyRecord>, StoreError> {
-        self.inner.find_key(user, method, key).await
     }
     async fn list(&self, query: &ListQuery) -> Result<OrderPage, StoreError> {
         self.read().await?;
@@ -84,11 +81,11 @@ impl OrderStore for Flaky {
     async fn feed(&self, query: &FeedQuery) -> Result<FeedPage, StoreError> {
         self.inner.feed(query).await
     }
-    async fn dump(&self, query: &DumpQuery) -> Result<Vec<Dumped>, StoreError> {
+    async fn dump(&self, query: &DumpQuery) -> Result<DumpPage, StoreError> {
         self.inner.dump(query).await
     }
-    async fn claim(&self, request: &ClaimRequest) -> Result<Vec<Claimed>, StoreError> {
-        self.inner.claim(request).await
+    async fn lease(&self, request: &LeaseRequest) -> Result<LeasePage, StoreError> {
+        self.inner.lease(request).await
     }
     async fn work_summary(&self) -> Result<WorkSummary, StoreError> {
         self.inner.work_summary().await

@@ -69,7 +69,7 @@ pub async fn get(path: &Path, manager: &Manager<Arc<SqliteStore>>, ids: &[OrderI
 pub async fn pages(store: &Arc<SqliteStore>, by_user: bool) -> [f64; 3] {
     let query = |after| ListQuery {
         user: by_user.then(|| USER.parse().expect("a user")),
-        status: (!by_user).then_some(Status::Confirmed),
+        statuses: (!by_user).then_some(Status::Confirmed).into_iter().collect(),
         after,
         limit: 20,
         ..ListQuery::default()

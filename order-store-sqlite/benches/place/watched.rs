@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
-use order_core::ids::{IdempotencyKey, OrderId, UserId};
+use order_core::ids::{OrderId, UserId};
 use order_core::order::JournalRow;
 use order_core::store::*;
 use order_store_sqlite::SqliteStore;
@@ -24,14 +24,11 @@ impl OrderStore for Watched {
         self.snapshots.lock().expect("nobody panicked").push(Snapshot::of(&self.path));
         Ok(committed)
     }
-    async fn load(&self, order: OrderRef, owner: Option<UserId>) -> Result<Option<Loaded>, StoreError> {
+    async fn load(&self, order: Lookup, owner: Option<UserId>) -> Result<Option<Loaded>, StoreError> {
         self.store.load(order, owner).await
     }
     async fn peek(&self, order: OrderId) -> Result<Option<Peek>, StoreError> {
         self.store.peek(order).await
-    }
-    async fn find_key(&self, user: UserId, method: KeyMethod, key: &IdempotencyKey) -> Result<Option<KeyRecord>, StoreError> {
-        self.store.find_key(user, method, key).await
     }
     async fn list(&self, query: &ListQuery) -> Result<OrderPage, StoreError> {
         self.store.list(query).await
@@ -39,8 +36,8 @@ impl OrderStore for Watched {
     async fn journal(&self, query: &JournalQuery) -> Result<Vec<JournalRow>, StoreError> {
         self.store.journal(query).await
     }
-    async fn claim(&self, request: &ClaimRequest) -> Result<Vec<Claimed>, StoreError> {
-        self.store.claim(request).await
+    async fn lease(&self, request: &LeaseRequest) -> Result<LeasePage, StoreError> {
+        self.store.lease(request).await
     }
     async fn work_summary(&self) -> Result<WorkSummary, StoreError> {
         self.store.work_summary().await
@@ -48,7 +45,7 @@ impl OrderStore for Watched {
     async fn feed(&self, query: &FeedQuery) -> Result<FeedPage, StoreError> {
         self.store.feed(query).await
     }
-    async fn dump(&self, query: &DumpQuery) -> Result<Vec<Dumped>, StoreError> {
+    async fn dump(&self, query: &DumpQuery) -> Result<DumpPage, StoreError> {
         self.store.dump(query).await
     }
 }

@@ -39,11 +39,11 @@ fn main() {
         let ids = Arc::new(fill(&manager, orders).await);
         let (slowest, took) = slowest_list(&store).await;
         println!(
-            "{} orders of one customer; the slowest list, by {} of user {:?} and status {:?}: {:.1} ms a page of 20",
+            "{} orders of one customer; the slowest list, by {} of user {:?} and statuses {:?}: {:.1} ms a page of 20",
             ids.len(),
             slowest.sort,
             slowest.user.is_some(),
-            slowest.status,
+            slowest.statuses,
             took.as_secs_f64() * 1e3
         );
         println!(
@@ -79,8 +79,8 @@ async fn slowest_list(store: &Store) -> (ListQuery, Duration) {
     let mut slowest = (ListQuery::default(), Duration::ZERO);
     for sort in [SortKey::CreatedAt, SortKey::UpdatedAt, SortKey::TotalAmount, SortKey::OrderNumber] {
         for user in [None, Some(user)] {
-            for status in [None, Some(Status::Confirmed)] {
-                let query = ListQuery { user, status, sort, limit: 20, count_up_to: 10_000, ..ListQuery::default() };
+            for statuses in [vec![], vec![Status::Confirmed]] {
+                let query = ListQuery { user, statuses, sort, limit: 20, count_up_to: 10_000, ..ListQuery::default() };
                 let started = Instant::now();
                 // What a store refuses is no list that it offers.
                 if store.list(&query).await.is_ok() && started.elapsed() > slowest.1 {

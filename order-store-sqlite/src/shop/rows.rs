@@ -137,7 +137,7 @@ mod tests {
         shop.load(&catalogue).await.unwrap();
         let (key, order, user) = (Uuid::from_u128, "3f2c8f0e-6b1d-4c58-9a0e-3b6a2f0c1d11".parse().unwrap(), [1; 16]);
         let sku: order_core::ids::Sku = "A".parse().unwrap();
-        let (number, user) = (OrderNumber::from_random(1), order_core::ids::UserId::from_bytes(user));
+        let (number, user) = (OrderNumber::new(1, order_core::ids::Bucket::MAX), order_core::ids::UserId::from_bytes(user));
         let reserve = ReserveRequest::new(key(1), order, number, user, sku.clone(), 1, Duration::ZERO);
         shop.reserve(&reserve).await.unwrap();
         let hold = |n| HoldRequest { committed: n == 3, ..HoldRequest::new(key(n), &reserve) };

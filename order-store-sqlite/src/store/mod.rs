@@ -24,12 +24,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use order_core::ids::{IdempotencyKey, OrderId, UserId};
+use order_core::ids::{OrderId, UserId};
 use order_core::order::JournalRow;
 use order_core::runtime::Clock;
 use order_core::store::{
-    Changeset, ClaimRequest, Claimed, CommitError, Committed, DumpQuery, Dumped, FeedPage, FeedQuery, JournalQuery, KeyMethod,
-    KeyRecord, ListQuery, Loaded, OrderPage, OrderRef, OrderStore, Peek, StoreError, StoreErrorKind, WorkSummary,
+    Changeset, CommitError, Committed, FeedPage, FeedQuery, JournalQuery, LeasePage, LeaseRequest, Leased, ListQuery, Loaded,
+    Lookup, OrderPage, OrderStore, Peek, StoreError, StoreErrorKind, Unreadable, WorkSummary,
 };
 use rusqlite::Connection;
 use tokio::sync::oneshot;
@@ -65,7 +65,7 @@ pub struct SqliteOptions {
     pub long_queue: usize,
     /// The longest that a read may take before it is ended with [`StoreErrorKind::Unavailable`]; a backup may take its time. 30 s.
     pub read_limit: Duration,
-    /// How many changesets and claims wait to be written; one more is refused with [`StoreErrorKind::Unavailable`] before anything
+    /// How many changesets and leases wait to be written; one more is refused with [`StoreErrorKind::Unavailable`] before anything
     /// of it is done. 4,096.
     pub write_queue: usize,
     /// How many bytes the write-ahead log (`<path>-wal`) is let grow to while reads overlap without a pause; then those that have not
@@ -211,6 +211,17 @@ impl SqliteStore {
     }
 }
 
+impl SqliteStore {
+    /// Runs `job` on the connection that writes, between two transactions. For tests, which damage what is stored.
+    #[doc(hidden)]
+    pub async fn on_writer<T: Send + 'static>(
+        &self,
+        job: impl FnOnce(&Connection) -> T + Send + 'static,
+    ) -> Result<T, StoreError> {
+        self.read_on_writer(move |db| Ok(job(db))).await
+    }
+}
+
 /// The answer of a writer that died while at it.
 fn lost() -> StoreError {
     StoreError::new(StoreErrorKind::Unknown, "the thread that writes has ended: whether it wrote is not known")
@@ -227,17 +238,12 @@ impl OrderStore for SqliteStore {
         waiting.await.unwrap_or_else(|_| Err(CommitError::Store(lost())))
     }
 
-    async fn load(&self, order: OrderRef, owner: Option<UserId>) -> Result<Option<Loaded>, StoreError> {
-        self.read(move |db| read::load(db, order, owner).map_err(error_of(order))).await
+    async fn load(&self, order: Lookup, owner: Option<UserId>) -> Result<Option<Loaded>, StoreError> {
+        self.read(move |db| read::load(db, &order, owner).map_err(error_of(&order))).await
     }
 
     async fn peek(&self, order: OrderId) -> Result<Option<Peek>, StoreError> {
         self.read(move |db| read::peek(db, order).map_err(store_error)).await
-    }
-
-    async fn find_key(&self, user: UserId, method: KeyMethod, key: &IdempotencyKey) -> Result<Option<KeyRecord>, StoreError> {
-        let key = key.clone();
-        self.read(move |db| read::find_key(db, user, method, &key).map_err(store_error)).await
     }
 
     async fn list(&self, query: &ListQuery) -> Result<OrderPage, StoreError> {
@@ -251,18 +257,26 @@ impl OrderStore for SqliteStore {
     }
 
     /// Leases are taken by the writer, orders are read afterwards: an item that is no longer ours by then is left out.
-    async fn claim(&self, request: &ClaimRequest) -> Result<Vec<Claimed>, StoreError> {
+    async fn lease(&self, request: &LeaseRequest) -> Result<LeasePage, StoreError> {
         let (answer, waiting) = oneshot::channel();
-        self.writer()?.send(Job::Write(Write::Claim(request.clone(), answer)))?;
-        let ids = waiting.await.unwrap_or_else(|_| Err(lost()))?;
+        self.writer()?.send(Job::Write(Write::Lease(request.clone(), answer)))?;
+        let (ids, next_in) = waiting.await.unwrap_or_else(|_| Err(lost()))?;
         let fence = request.fence;
-        let mut claimed = Vec::with_capacity(ids.len());
+        let mut page = LeasePage { leased: Vec::with_capacity(ids.len()), unreadable: Vec::new(), next_in };
         for id in ids {
-            let loaded = self.load(OrderRef::Id(id), None).await?;
-            let ours = loaded.and_then(|Loaded { order, work }| Some((order, work.filter(|w| w.fence == Some(fence))?)));
-            claimed.extend(ours.map(|(order, work)| Claimed { order, work }));
+            match self.load(id.into(), None).await {
+                Ok(loaded) => {
+                    let ours =
+                        loaded.and_then(|Loaded { order, work, .. }| Some((order, work.filter(|w| w.fence == Some(fence))?)));
+                    page.leased.extend(ours.map(|(order, work)| Leased { order, work }));
+                }
+                Err(e) if e.kind == StoreErrorKind::Corrupt => {
+                    page.unreadable.push(Unreadable { order: id, reason: errors::with_causes(&e) });
+                }
+                Err(e) => return Err(e),
+            }
         }
-        Ok(claimed)
+        Ok(page)
     }
 
     async fn work_summary(&self) -> Result<WorkSummary, StoreError> {
@@ -273,10 +287,5 @@ impl OrderStore for SqliteStore {
     async fn feed(&self, query: &FeedQuery) -> Result<FeedPage, StoreError> {
         let (store, query) = (self.id, query.clone());
         self.read_long(move |db| whole::feed(db, store, &query)).await
-    }
-
-    async fn dump(&self, query: &DumpQuery) -> Result<Vec<Dumped>, StoreError> {
-        let query = *query;
-        self.read_long(move |db| whole::dump(db, &query)).await
     }
 }

@@ -2,39 +2,29 @@
 
 use std::sync::Arc;
 
-use order_core::ids::{Fence, IdempotencyKey, OrderId, UserId};
-use order_core::order::{JournalRow, Order};
+use order_core::ids::{Fence, OrderId, UserId};
+use order_core::order::JournalRow;
 use order_core::store::records::{CHILDREN, ORDERS, StoredOrder, read_work};
-use order_core::store::{JournalQuery, KeyMethod, KeyRecord, Loaded, OrderRef, Peek, WorkItem};
+use order_core::store::{JournalQuery, Loaded, Lookup, Peek};
 use rusqlite::{Connection, OptionalExtension, Params, params};
-use uuid::Uuid;
 
 use super::bind::{Found, record};
 use super::errors::Failed;
 use super::sql;
 use super::statements::STATEMENTS;
 
-pub(super) fn load(db: &Connection, order: OrderRef, owner: Option<UserId>) -> Result<Option<Loaded>, Failed> {
-    let whole = load_whole(db, order, owner)?;
-    Ok(whole.map(|Whole { order, work, key: _ }| Loaded { order: Arc::new(order), work }))
-}
-
-/// An order with what else stands in its rows.
-pub(super) struct Whole {
-    pub(super) order: Order,
-    pub(super) work: Option<WorkItem>,
-    pub(super) key: Option<KeyRecord>,
-}
-
-pub(super) fn load_whole(db: &Connection, order: OrderRef, owner: Option<UserId>) -> Result<Option<Whole>, Failed> {
+pub(super) fn load(db: &Connection, order: &Lookup, owner: Option<UserId>) -> Result<Option<Loaded>, Failed> {
     match order {
-        OrderRef::Id(id) => load_where(db, &STATEMENTS.load_by_id, [id.as_bytes()], owner),
-        OrderRef::Number(number) => load_where(db, &STATEMENTS.load_by_number, [number.to_string()], owner),
+        Lookup::Id(id) => load_where(db, &STATEMENTS.load_by_id, [id.as_bytes()], owner),
+        Lookup::Number(number) => load_where(db, &STATEMENTS.load_by_number, [number.to_string()], owner),
+        Lookup::Key { user, method, key } => {
+            load_where(db, &STATEMENTS.load_by_key, params![user.as_bytes(), method.as_str(), key.as_str()], owner)
+        }
     }
 }
 
 /// The first statement stays open until the last is done, which keeps all of them in one snapshot without `BEGIN`.
-fn load_where(db: &Connection, sql: &str, key: impl Params, owner: Option<UserId>) -> Result<Option<Whole>, Failed> {
+fn load_where(db: &Connection, sql: &str, key: impl Params, owner: Option<UserId>) -> Result<Option<Loaded>, Failed> {
     let mut statement = db.prepare_cached(sql)?;
     let mut found = statement.query(key)?;
     let Some(row) = found.next()? else { return Ok(None) };
@@ -55,21 +45,7 @@ fn load_where(db: &Connection, sql: &str, key: impl Params, owner: Option<UserId
         }
     }
     let (order, key) = order.finish();
-    Ok(Some(Whole { order, work, key }))
-}
-
-pub(super) fn find_key(
-    db: &Connection,
-    user: UserId,
-    method: KeyMethod,
-    key: &IdempotencyKey,
-) -> Result<Option<KeyRecord>, Failed> {
-    let mut statement = db.prepare_cached(sql::SELECT_KEY)?;
-    let found = statement.query_row(params![user.as_bytes(), method.as_str(), key.as_str()], |row| {
-        let (request_hash, order) = (row.get(0).map(Uuid::from_bytes)?, row.get(1).map(OrderId::from_bytes)?);
-        Ok(KeyRecord { user, method, key: key.clone(), request_hash, order })
-    });
-    Ok(found.optional()?)
+    Ok(Some(Loaded { order: Arc::new(order), work, key }))
 }
 
 pub(super) fn journal(db: &Connection, query: &JournalQuery) -> Result<Vec<JournalRow>, Failed> {

@@ -57,17 +57,12 @@ pub(super) const DELETE_REDEMPTION_COUNT: &str = "DELETE FROM order_redemption_c
 /// Clause 15.
 pub(super) const DELETE_WORK: &str = "DELETE FROM order_work WHERE order_id = ?1";
 
-/// Clause 14: due items that nobody is at, soonest due first.
-pub(super) const CLAIM_DUE: &str = "UPDATE order_work SET taken_over = fence IS NOT NULL, fence = ?2, leased_until = ?3, \
-     claimable_at = max(due_at, ?3), revision = revision + 1 \
-     WHERE order_id IN (SELECT order_id FROM order_work INDEXED BY order_work_claimable \
-     WHERE claimable_at <= ?1 ORDER BY due_at, order_id LIMIT ?4) \
-     RETURNING order_id, due_at";
+/// Clause 14: items that anybody may take, soonest claimable first.
+pub(super) const CLAIMABLE: &str = "SELECT order_id, claimable_at, due_at, leased_until, fence, revision, taken_over, runs, NULL \
+     FROM order_work WHERE claimable_at <= ?1 ORDER BY claimable_at, order_id LIMIT ?2";
 
-/// Clause 14: one order's item, due or not, unless it is stuck.
-pub(super) const CLAIM_ORDER: &str = "UPDATE order_work SET taken_over = fence IS NOT NULL, fence = ?2, leased_until = ?3, \
-     claimable_at = max(due_at, ?3), revision = revision + 1 WHERE order_id = ?4 AND due_at IS NOT NULL AND (leased_until IS NULL OR leased_until <= ?1) \
-     RETURNING order_id, due_at";
+/// Clause 14: when the next item can be leased that is not stuck.
+pub(super) const NEXT_CLAIMABLE: &str = "SELECT min(claimable_at) FROM order_work";
 
 /// `work_summary`. Only orders that are not done have a row, so all of them are looked at.
 pub(super) const WORK_SUMMARY: &str = "SELECT count(*), count(*) FILTER (WHERE due_at IS NULL), \
@@ -88,8 +83,5 @@ pub(super) const PEEK: &str =
 /// Clause 21.
 pub(super) const SELECT_STORE: &str = "SELECT id FROM order_store";
 
-/// Clause 21: whether there is such a place.
-pub(super) const FEED_HAS: &str = "SELECT 1 FROM order_status_history WHERE position = ?1";
-
-/// Clause 22.
-pub(super) const SELECT_ORDER_IDS: &str = "SELECT id FROM orders WHERE id > ?1 ORDER BY id LIMIT ?2";
+/// Clause 21: whether there is such a place, and what it stands on.
+pub(super) const FEED_HAS: &str = "SELECT changeset_id FROM order_status_history WHERE position = ?1";

@@ -15,6 +15,8 @@ pub(super) struct Statements {
     pub(super) load_by_id: String,
     /// Clause 16. Parameter: its number.
     pub(super) load_by_number: String,
+    /// Clause 16. Parameters: user, method and key. Says what the index does, so that it is used.
+    pub(super) load_by_key: String,
     /// The work item of an order but for what was tried. Parameter: its id.
     pub(super) work: String,
     /// A work item that keeps what was tried.
@@ -57,6 +59,7 @@ impl Statements {
             tables: TABLES.iter().map(|table| OfTable::new(table)).collect(),
             load_by_id: format!("{joined}o.id = ?1"),
             load_by_number: format!("{joined}o.order_number = ?1"),
+            load_by_key: format!("{joined}o.user_id = ?1 AND o.key_method = ?2 AND o.key = ?3 AND o.key IS NOT NULL"),
             work: format!("SELECT {} FROM order_work WHERE order_id = ?1", ORDER_WORK.list("").replace("tries", "NULL")),
             update_work: Update::new(ORDER_WORK, ORDER_WORK.set(u32::MAX).filter(|at| *at != tries)),
             journal: format!(
@@ -172,7 +175,13 @@ mod tests {
                 db.prepare(sql).unwrap_or_else(|e| panic!("{e}: {sql}"));
             }
         }
-        for sql in [&STATEMENTS.load_by_id, &STATEMENTS.load_by_number, &STATEMENTS.work, &STATEMENTS.update_work.sql] {
+        for sql in [
+            &STATEMENTS.load_by_id,
+            &STATEMENTS.load_by_number,
+            &STATEMENTS.load_by_key,
+            &STATEMENTS.work,
+            &STATEMENTS.update_work.sql,
+        ] {
             db.prepare(sql).unwrap_or_else(|e| panic!("{e}: {sql}"));
         }
     }

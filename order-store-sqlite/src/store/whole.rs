@@ -1,16 +1,13 @@
-//! Reading the whole store: the feed, and dumps. Clauses 20 to 22.
+//! The feed: the journal of all orders in the order of commits. Clauses 20 and 21.
 
-use std::sync::Arc;
-
-use order_core::ids::{OrderId, ParseIdError};
-use order_core::store::records::{ORDER_STATUS_HISTORY, Unreadable};
-use order_core::store::{DumpQuery, Dumped, FeedCursor, FeedPage, FeedQuery, FeedRow, JournalQuery, OrderRef, StoreError};
-use rusqlite::{Connection, Row, params};
+use order_core::ids::{ChangesetId, OrderId, ParseIdError};
+use order_core::store::records::{self, ORDER_STATUS_HISTORY};
+use order_core::store::{FeedCursor, FeedPage, FeedPlace, FeedQuery, FeedRow, StoreError, Unreadable};
+use rusqlite::{Connection, OptionalExtension, Row, params};
 use uuid::Uuid;
 
 use super::bind::record;
-use super::errors::{Failed, error_of, store_error};
-use super::read::{self, Whole};
+use super::errors::{Failed, error_of, store_error, with_causes};
 use super::sql;
 use super::statements::STATEMENTS;
 
@@ -20,31 +17,35 @@ pub(super) fn store_id(db: &Connection) -> rusqlite::Result<Uuid> {
 }
 
 pub(super) fn feed(db: &Connection, store: Uuid, query: &FeedQuery) -> Result<FeedPage, StoreError> {
-    let start = query.start(store)?;
+    let start = query.start(store, 1)?;
+    let place = start.places()[0];
     let snapshot = db.unchecked_transaction().map_err(store_error)?;
-    if start.position > 0 && !is_in_feed(&snapshot, &start).map_err(store_error)? {
+    if place.position > 0 && !is_in_feed(&snapshot, place).map_err(store_error)? {
         return Err(start.never_given_out());
     }
-    let rows = read_feed(&snapshot, &start, query.limit)?;
+    let rows = read_feed(&snapshot, store, place, query.limit).map_err(store_error)?;
     snapshot.finish().map_err(store_error)?;
-    Ok(FeedPage { next: rows.last().map_or(start, |row| row.cursor), rows })
+    Ok(FeedPage { next: rows.last().map_or(start, |row| row.cursor.clone()), rows })
 }
 
-fn is_in_feed(db: &Connection, cursor: &FeedCursor) -> rusqlite::Result<bool> {
-    // No position that large was ever given out. Each row has one of its own.
-    let Ok(position) = i64::try_from(cursor.position) else { return Ok(false) };
-    Ok(cursor.row == 1 && db.prepare_cached(sql::FEED_HAS)?.exists([position])?)
+/// The place of a row: each has a position of its own.
+fn place_of(position: u64, changeset: ChangesetId) -> FeedPlace {
+    FeedPlace::of(position, 1, changeset)
 }
 
-/// What cannot be read is said to be its order's.
-fn read_feed(db: &Connection, start: &FeedCursor, limit: u32) -> Result<Vec<FeedRow>, StoreError> {
-    let mut statement = db.prepare_cached(&STATEMENTS.feed).map_err(store_error)?;
-    let from = params![start.position.cast_signed(), limit];
-    let mut found = statement.query(from).map_err(store_error)?;
+fn is_in_feed(db: &Connection, place: FeedPlace) -> rusqlite::Result<bool> {
+    // No position that large was ever given out.
+    let Ok(position) = i64::try_from(place.position) else { return Ok(false) };
+    let changeset = db.prepare_cached(sql::FEED_HAS)?.query_row([position], |row| row.get(0)).optional()?;
+    Ok(changeset.map(ChangesetId::from_bytes).is_some_and(|id| place_of(place.position, id) == place))
+}
+
+fn read_feed(db: &Connection, store: Uuid, start: FeedPlace, limit: u32) -> Result<Vec<FeedRow>, Failed> {
+    let mut statement = db.prepare_cached(&STATEMENTS.feed)?;
+    let mut found = statement.query(params![start.position.cast_signed(), limit])?;
     let mut rows = Vec::new();
-    while let Some(row) = found.next().map_err(store_error)? {
-        let order = row.get(0).map(OrderId::from_bytes).map_err(store_error)?;
-        rows.push(feed_row(start.store, row).map_err(error_of(order))?);
+    while let Some(row) = found.next()? {
+        rows.push(feed_row(store, row)?);
     }
     Ok(rows)
 }
@@ -52,38 +53,22 @@ fn read_feed(db: &Connection, start: &FeedCursor, limit: u32) -> Result<Vec<Feed
 fn feed_row(store: Uuid, row: &Row<'_>) -> Result<FeedRow, Failed> {
     let beside = ORDER_STATUS_HISTORY.columns.len();
     let position = row.get(beside).map(i64::cast_unsigned)?;
+    let order = row.get("order_id").map(OrderId::from_bytes)?;
+    let changeset = row.get("changeset_id").map(ChangesetId::from_bytes)?;
     let number: String = row.get(beside + 1)?;
-    let unreadable = |why| Unreadable { table: "orders", column: "order_number", why };
+    let number = number.parse().map_err(|why: ParseIdError| records::Unreadable {
+        table: "orders",
+        column: "order_number",
+        why: why.into(),
+    })?;
+    let unreadable = |error: Failed| Unreadable { order, reason: with_causes(&error_of(order)(error)) };
     Ok(FeedRow {
-        cursor: FeedCursor { store, position, row: 1 },
-        number: number.parse().map_err(|e: ParseIdError| unreadable(e.into()))?,
-        row: record(row, 0)?,
+        cursor: FeedCursor::new(store, vec![place_of(position, changeset)]),
+        order,
+        seq: row.get("seq").map(i64::cast_unsigned)?,
+        number,
+        row: record(row, 0).map_err(unreadable),
     })
-}
-
-/// A page in one snapshot.
-pub(super) fn dump(db: &Connection, query: &DumpQuery) -> Result<Vec<Dumped>, StoreError> {
-    query.check()?;
-    let snapshot = db.unchecked_transaction().map_err(store_error)?;
-    let mut page = Vec::new();
-    for id in ids(&snapshot, query).map_err(store_error)? {
-        page.extend(read_one(&snapshot, id).map_err(error_of(id))?);
-    }
-    snapshot.finish().map_err(store_error)?;
-    Ok(page)
-}
-
-fn ids(db: &Connection, query: &DumpQuery) -> rusqlite::Result<Vec<OrderId>> {
-    // Sorts before every id.
-    let after: &[u8] = query.after.as_ref().map_or(&[], |id| id.as_bytes());
-    let mut statement = db.prepare_cached(sql::SELECT_ORDER_IDS)?;
-    statement.query_map(params![after, query.limit], |row| row.get(0).map(OrderId::from_bytes))?.collect()
-}
-
-fn read_one(db: &Connection, id: OrderId) -> Result<Option<Dumped>, Failed> {
-    let Some(Whole { order, work: _, key }) = read::load_whole(db, OrderRef::Id(id), None)? else { return Ok(None) };
-    let journal = read::journal(db, &JournalQuery::of(id, 0, u32::MAX))?;
-    Ok(Some(Dumped { order: Arc::new(order), journal, keys: key.into_iter().collect() }))
 }
 
 #[cfg(test)]

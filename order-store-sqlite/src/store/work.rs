@@ -1,12 +1,14 @@
-//! Work items: how changesets write them, and how they are claimed.
+//! Work items: how changesets write them, and how they are leased.
+
+use std::time::Duration;
 
 use order_core::ids::OrderId;
 use order_core::store::records::{ORDER_WORK, read_work};
-use order_core::store::{ClaimRequest, WorkChange, WorkItem, WorkSummary};
+use order_core::store::{LeaseRequest, WorkChange, WorkItem, WorkSummary};
 use order_core::time::Timestamp;
-use rusqlite::{Connection, Row, params};
+use rusqlite::{Connection, params};
 
-use super::bind::{Found, change_one};
+use super::bind::{Found, change_one, record};
 use super::errors::Failed;
 use super::sql;
 use super::statements::{STATEMENTS, Update};
@@ -53,22 +55,37 @@ pub(super) fn change(
     Ok(item.revision)
 }
 
-/// Takes leases; returns whose, soonest due first.
-pub(super) fn claim(db: &Connection, request: &ClaimRequest, now: Timestamp) -> rusqlite::Result<Vec<OrderId>> {
-    let ClaimRequest { fence, ttl, limit, order } = request;
-    if *limit == 0 {
-        return Ok(Vec::new());
-    }
-    let (now_us, until_us) = (now.as_micros(), now.after(*ttl).as_micros());
-    let claimed = |row: &Row<'_>| Ok((row.get::<_, i64>(1)?, OrderId::from_bytes(row.get(0)?)));
-    let (mut statement, which): (_, &dyn rusqlite::ToSql) = match order {
-        Some(order) => (db.prepare_cached(sql::CLAIM_ORDER)?, order.as_bytes()),
-        None => (db.prepare_cached(sql::CLAIM_DUE)?, limit),
+/// Takes leases; returns whose, soonest claimable first, and in how long there is more.
+pub(super) fn take(db: &Connection, request: &LeaseRequest, now: Timestamp) -> Result<(Vec<OrderId>, Option<Duration>), Failed> {
+    let LeaseRequest { fence, ttl, limit, order } = request;
+    let free: Vec<(OrderId, WorkItem)> = match order {
+        _ if *limit == 0 => Vec::new(),
+        Some(order) => {
+            let item = find(db, *order)?.filter(|item| item.due.is_some() && !item.is_leased(now));
+            item.map(|item| (*order, item)).into_iter().collect()
+        }
+        None => claimable(db, *limit, now)?,
     };
-    let rows = statement.query_map(params![now_us, fence.as_bytes(), until_us, which], claimed)?;
-    let mut claimed: Vec<(i64, OrderId)> = rows.collect::<Result<_, _>>()?;
-    claimed.sort_unstable();
-    Ok(claimed.into_iter().map(|(_, order)| order).collect())
+    let until = now.after(*ttl);
+    let Update { sql, binds } = &STATEMENTS.update_work;
+    let mut taken = Vec::with_capacity(free.len());
+    for (order, item) in free {
+        let values = item.leased(*fence, until).values(order, None);
+        change_one(db, sql, binds.iter().map(|&at| values[at].clone()))?;
+        taken.push(order);
+    }
+    let next: Option<i64> = db.prepare_cached(sql::NEXT_CLAIMABLE)?.query_row([], |row| row.get(0))?;
+    Ok((taken, next.map(|at| Timestamp::from_micros(at).since(now))))
+}
+
+fn claimable(db: &Connection, limit: u32, now: Timestamp) -> Result<Vec<(OrderId, WorkItem)>, Failed> {
+    let mut statement = db.prepare_cached(sql::CLAIMABLE)?;
+    let mut found = statement.query(params![now.as_micros(), limit])?;
+    let mut items = Vec::new();
+    while let Some(row) = found.next()? {
+        items.push((row.get(0).map(OrderId::from_bytes)?, record(row, 0)?));
+    }
+    Ok(items)
 }
 
 pub(super) fn summary(db: &Connection, now: Timestamp) -> rusqlite::Result<WorkSummary> {
@@ -80,4 +97,23 @@ pub(super) fn summary(db: &Connection, now: Timestamp) -> rusqlite::Result<WorkS
             leased_until: row.get::<_, Option<i64>>(3)?.map(Timestamp::from_micros),
         })
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn leasing_walks_its_index_alone() {
+        let db = super::super::open::open_in_memory();
+        for (sql, expected) in [
+            (sql::CLAIMABLE, "SEARCH order_work USING INDEX order_work_claimable (claimable_at<?)"),
+            (sql::NEXT_CLAIMABLE, "SEARCH order_work USING COVERING INDEX order_work_claimable"),
+        ] {
+            let mut statement = db.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();
+            let parameters = vec![1; statement.parameter_count()];
+            let lines = statement.query_map(rusqlite::params_from_iter(parameters), |row| row.get::<_, String>(3)).unwrap();
+            assert_eq!(lines.collect::<Result<Vec<_>, _>>().unwrap(), [expected]);
+        }
+    }
 }

@@ -5,17 +5,18 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use order_core::ids::OrderId;
 use order_core::runtime::Clock;
 use order_core::store::records::{GroupVerdict, Step, judge, judge_rest};
-use order_core::store::{ClaimRequest, CommitError, Committed, StoreError, StoreErrorKind};
+use order_core::store::{CommitError, Committed, LeaseRequest, StoreError, StoreErrorKind};
 use rusqlite::Connection;
 use tokio::sync::oneshot;
 use uuid::Uuid;
 
 use super::apply::{Prepared, apply};
-use super::errors::{Failed, commit_error, store_error};
+use super::errors::{commit_error, store_error};
 use super::log::LogKeeper;
 use super::open::{Access, StoreFile};
 use super::{schema, whole, work};
@@ -37,8 +38,11 @@ pub(super) enum Job {
 /// Something to write, and who waits for it. The waiting side keeps the changeset too, and frees it.
 pub(super) enum Write {
     Commit(Arc<Prepared>, oneshot::Sender<Result<Committed, CommitError>>),
-    Claim(ClaimRequest, oneshot::Sender<Result<Vec<OrderId>, StoreError>>),
+    Lease(LeaseRequest, oneshot::Sender<Result<Taken, StoreError>>),
 }
+
+/// Whose items were leased, and in how long there is more.
+pub(super) type Taken = (Vec<OrderId>, Option<Duration>);
 
 impl Write {
     /// Whether something is erased that the write-ahead log still has.
@@ -50,7 +54,7 @@ impl Write {
 /// What one write came to.
 enum Done {
     Commit(Result<Committed, CommitError>),
-    Claim(Vec<OrderId>),
+    Lease(Taken),
 }
 
 /// Why a group was not committed. Nothing of it happened, unless the kind is [`StoreErrorKind::Unknown`].
@@ -64,7 +68,7 @@ struct Failure {
 pub struct WriterStats {
     /// Durable transactions: each is one wait for the disk, however many changesets share it.
     pub transactions: u64,
-    /// Changesets and claims that were answered.
+    /// Changesets and leases that were answered.
     pub writes: u64,
     /// Rows inserted, updated or deleted.
     pub rows: u64,
@@ -251,7 +255,7 @@ impl Thread {
         for write in writes {
             let one = catch_unwind(AssertUnwindSafe(|| match write {
                 Write::Commit(prepared, _) => apply(db, prepared, clock.now()).map(Done::Commit),
-                Write::Claim(request, _) => work::claim(db, request, clock.now()).map(Done::Claim).map_err(Failed::from),
+                Write::Lease(request, _) => work::take(db, request, clock.now()).map(Done::Lease),
             }));
             let error = match one {
                 Ok(Ok(one)) => {
@@ -312,15 +316,15 @@ fn answer(write: Write, done: Done) {
             drop(prepared);
             let _ = waiting.send(result);
         }
-        (Write::Claim(_, waiting), Done::Claim(orders)) => drop(waiting.send(Ok(orders))),
-        (Write::Commit(..), Done::Claim(_)) | (Write::Claim(..), Done::Commit(_)) => {}
+        (Write::Lease(_, waiting), Done::Lease(taken)) => drop(waiting.send(Ok(taken))),
+        (Write::Commit(..), Done::Lease(_)) | (Write::Lease(..), Done::Commit(_)) => {}
     }
 }
 
 fn refuse(write: Write, error: &StoreError) {
     match write {
         Write::Commit(_, waiting) => drop(waiting.send(Err(CommitError::Store(copy(error))))),
-        Write::Claim(_, waiting) => drop(waiting.send(Err(copy(error)))),
+        Write::Lease(_, waiting) => drop(waiting.send(Err(copy(error)))),
     }
 }
 

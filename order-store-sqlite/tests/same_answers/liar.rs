@@ -5,12 +5,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use order_core::ids::{IdempotencyKey, OrderId, UserId};
+use order_core::ids::{OrderId, UserId};
 use order_core::order::{JournalRow, Order};
 use order_core::store::{
-    Changeset, ClaimRequest, Claimed, CommitError, Committed, DumpQuery, Dumped, FeedPage, FeedQuery, JournalQuery, KeyMethod,
-    KeyRecord, KeyUse, ListQuery, Loaded, MemoryStore, OrderPage, OrderRef, OrderStore, Peek, StoreError, WorkChange,
-    WorkSummary,
+    Changeset, CommitError, Committed, DumpPage, DumpQuery, FeedPage, FeedQuery, JournalQuery, KeyUse, LeasePage, LeaseRequest,
+    ListQuery, Loaded, Lookup, MemoryStore, OrderPage, OrderStore, Peek, StoreError, WorkChange, WorkSummary,
 };
 use order_core::text::Private;
 use uuid::Uuid;
@@ -21,7 +20,7 @@ use super::world::redacts;
 pub enum Lie {
     WakeDropped,
     ReleaseForgotten,
-    ClaimNotGivenBack,
+    RedemptionKept,
     ReplayNotSaid,
     ConflictCalledFenced,
     KeyOfAnotherOrder,
@@ -31,7 +30,7 @@ pub enum Lie {
     PageEndsTheList,
     CountOneShort,
     JournalRowLost,
-    ClaimedBackwards,
+    LeasedBackwards,
     OwnerNotAsked,
     NotesForgotten,
     RedactionForgotten,
@@ -44,7 +43,7 @@ impl Lie {
     pub const ALL: [Lie; 19] = [
         Lie::WakeDropped,
         Lie::ReleaseForgotten,
-        Lie::ClaimNotGivenBack,
+        Lie::RedemptionKept,
         Lie::ReplayNotSaid,
         Lie::ConflictCalledFenced,
         Lie::KeyOfAnotherOrder,
@@ -54,7 +53,7 @@ impl Lie {
         Lie::PageEndsTheList,
         Lie::CountOneShort,
         Lie::JournalRowLost,
-        Lie::ClaimedBackwards,
+        Lie::LeasedBackwards,
         Lie::OwnerNotAsked,
         Lie::NotesForgotten,
         Lie::RedactionForgotten,
@@ -84,8 +83,8 @@ impl OrderStore for Liar {
         if self.lies(Lie::WakeDropped, matches!(changeset.work, WorkChange::Wake { .. })) {
             changeset.work = WorkChange::Keep;
         }
-        if self.lies(Lie::ClaimNotGivenBack, changeset.claims.iter().any(|claim| !claim.take)) {
-            changeset.claims.clear();
+        if self.lies(Lie::RedemptionKept, changeset.redemptions.iter().any(|redemption| !redemption.take)) {
+            changeset.redemptions.clear();
         }
         if let Some(before) = changeset.before.clone()
             && self.lies(Lie::RedactionForgotten, redacts(&changeset))
@@ -114,8 +113,8 @@ impl OrderStore for Liar {
         }
     }
 
-    async fn load(&self, order: OrderRef, owner: Option<UserId>) -> Result<Option<Loaded>, StoreError> {
-        let mut loaded = self.store.load(order, owner).await?;
+    async fn load(&self, order: Lookup, owner: Option<UserId>) -> Result<Option<Loaded>, StoreError> {
+        let mut loaded = self.store.load(order.clone(), owner).await?;
         if loaded.is_none() && self.lies(Lie::OwnerNotAsked, owner.is_some()) {
             return self.store.load(order, None).await;
         }
@@ -134,10 +133,6 @@ impl OrderStore for Liar {
 
     async fn peek(&self, order: OrderId) -> Result<Option<Peek>, StoreError> {
         self.store.peek(order).await
-    }
-
-    async fn find_key(&self, user: UserId, method: KeyMethod, key: &IdempotencyKey) -> Result<Option<KeyRecord>, StoreError> {
-        self.store.find_key(user, method, key).await
     }
 
     async fn list(&self, query: &ListQuery) -> Result<OrderPage, StoreError> {
@@ -165,12 +160,12 @@ impl OrderStore for Liar {
         Ok(rows)
     }
 
-    async fn claim(&self, request: &ClaimRequest) -> Result<Vec<Claimed>, StoreError> {
-        let mut claimed = self.store.claim(request).await?;
-        if self.lies(Lie::ClaimedBackwards, claimed.len() > 1) {
-            claimed.reverse();
+    async fn lease(&self, request: &LeaseRequest) -> Result<LeasePage, StoreError> {
+        let mut leased = self.store.lease(request).await?;
+        if self.lies(Lie::LeasedBackwards, leased.leased.len() > 1) {
+            leased.leased.reverse();
         }
-        Ok(claimed)
+        Ok(leased)
     }
 
     async fn work_summary(&self) -> Result<WorkSummary, StoreError> {
@@ -185,12 +180,12 @@ impl OrderStore for Liar {
         Ok(page)
     }
 
-    async fn dump(&self, query: &DumpQuery) -> Result<Vec<Dumped>, StoreError> {
+    async fn dump(&self, query: &DumpQuery) -> Result<DumpPage, StoreError> {
         let mut page = self.store.dump(query).await?;
-        if let Some(dumped) = page.iter_mut().find(|dumped| !dumped.keys.is_empty())
+        if let Some(dumped) = page.orders.iter_mut().find(|dumped| dumped.key.is_some())
             && self.lies(Lie::DumpedKeyLost, true)
         {
-            dumped.keys.clear();
+            dumped.key = None;
         }
         Ok(page)
     }

@@ -68,7 +68,7 @@ pub enum Step {
     Write(Write),
     /// All at once: each was decided on before any of them was sent.
     Together(Vec<Write>),
-    Claim {
+    Lease {
         fence: u64,
         ttl: u64,
         limit: u32,
@@ -109,7 +109,7 @@ pub struct With {
     pub key: Option<usize>,
     /// Command keys of its first rows.
     pub commands: Vec<usize>,
-    pub claims: Vec<Taking>,
+    pub redemptions: Vec<Taking>,
     pub work: Work,
     /// What its rows say.
     pub event: usize,
@@ -118,7 +118,7 @@ pub struct With {
 /// Only what there is.
 impl fmt::Debug for With {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let With { key, commands, claims, work, event } = self;
+        let With { key, commands, redemptions, work, event } = self;
         let mut shown = f.debug_struct("With");
         if let Some(key) = key {
             shown.field("key", key);
@@ -126,8 +126,8 @@ impl fmt::Debug for With {
         if !commands.is_empty() {
             shown.field("commands", commands);
         }
-        if !claims.is_empty() {
-            shown.field("claims", claims);
+        if !redemptions.is_empty() {
+            shown.field("redemptions", redemptions);
         }
         shown.field("work", work).field("event", event).finish()
     }
@@ -273,7 +273,7 @@ fn steps() -> impl Strategy<Value = Step> {
         18 => writes().prop_map(Step::Write),
         2 => vec(writes(), 2..=4).prop_map(Step::Together),
         5 => (fences(), ttls(), select(&[10, 3, 1, 0][..]), weighted(0.3, orders()))
-            .prop_map(|(fence, ttl, limit, order)| Step::Claim { fence, ttl, limit, order }),
+            .prop_map(|(fence, ttl, limit, order)| Step::Lease { fence, ttl, limit, order }),
         1 => Just(Step::Reopen),
     ]
 }
@@ -304,11 +304,7 @@ fn writes() -> impl Strategy<Value = Write> {
             Write::Place { order, number: number.unwrap_or(order), user, full, shipping, created, rows, with }
         }),
         8 => (orders(), seen(), select(&[1, 0, 2, 3][..]), changes(), withs())
-            .prop_map(|(order, seen, rows, change, with)| {
-                // A key comes with the changeset that makes its order.
-                let with = With { key: None, ..with };
-                Write::Amend { order, seen, rows, change, with }
-            }),
+            .prop_map(|(order, seen, rows, change, with)| Write::Amend { order, seen, rows, change, with }),
         1 => (0..20usize).prop_map(|back| Write::Again { back }),
     ]
 }
@@ -316,11 +312,11 @@ fn writes() -> impl Strategy<Value = Write> {
 fn withs() -> impl Strategy<Value = With> {
     let key = weighted(0.15, 0..KEYS.len());
     let commands = prop_oneof![3 => Just(Vec::new()), 1 => vec(0..KEYS.len(), 1..=2)];
-    let claims = prop_oneof![3 => Just(Vec::new()), 1 => vec(takings(), 1..=3)];
-    (key, commands, claims, works(), 0..6usize).prop_map(|(key, commands, claims, work, event)| With {
+    let redemptions = prop_oneof![3 => Just(Vec::new()), 1 => vec(takings(), 1..=3)];
+    (key, commands, redemptions, works(), 0..6usize).prop_map(|(key, commands, redemptions, work, event)| With {
         key,
         commands,
-        claims,
+        redemptions,
         work,
         event,
     })

@@ -12,8 +12,8 @@ use order_core::order::{
 };
 use order_core::runtime::Clock as _;
 use order_core::store::{
-    Changeset, ClaimRequest, CommitError, Committed, Cursor, DumpQuery, FeedCursor, FeedQuery, JournalQuery, KeyMethod,
-    ListQuery, MemoryStore, OrderRef, OrderStore, StoreErrorKind, Tries, Try, WorkChange, WorkItem,
+    Changeset, CommitError, Committed, Cursor, DumpQuery, FeedCursor, FeedQuery, JournalQuery, KeyMethod, LeaseRequest,
+    ListQuery, Loaded, Lookup, MemoryStore, OrderStore, StoreErrorKind, Tries, Try, WorkChange, WorkItem,
 };
 use order_core::testkit::differential::{Difference, Twin};
 use order_core::testkit::orders::{
@@ -87,14 +87,15 @@ impl World {
             Step::Summary => drop(self.stores.work_summary().await),
             Step::Peek { order } => drop(self.stores.peek(order_id(*order)).await),
             Step::Load { order, by_number, owner } => {
-                let named = if *by_number { OrderRef::Number(number(*order)) } else { OrderRef::Id(order_id(*order)) };
+                let named = if *by_number { Lookup::Number(number(*order)) } else { Lookup::Id(order_id(*order)) };
                 let loaded = self.stores.load(named, owner.map(user_id)).await;
                 self.meet_if(matches!(loaded, Ok(Some(_))) && *by_number, "loaded by number");
                 self.meet_if(matches!(loaded, Ok(None)) && owner.is_some(), "not loaded");
             }
             Step::FindKey { user, key } => {
-                let found = self.stores.find_key(user_id(*user), KeyMethod::Place, &text(KEYS[*key])).await;
-                self.meet_if(matches!(found, Ok(Some(_))), "key found");
+                let lookup = Lookup::Key { user: user_id(*user), method: KeyMethod::Place, key: text(KEYS[*key]) };
+                let found = self.stores.load(lookup, None).await;
+                self.meet_if(matches!(found, Ok(Some(Loaded { key: Some(_), .. }))), "key found");
             }
             Step::Journal { order, after, limit, key } => {
                 let command_key = key.map(|key| text(KEYS[key]));
@@ -105,7 +106,7 @@ impl World {
             }
             Step::List(listing) => self.list(listing).await,
             Step::Feed { on, limit } => {
-                let query = FeedQuery { after: self.fed.filter(|_| *on), limit: *limit };
+                let query = FeedQuery { after: self.fed.clone().filter(|_| *on), limit: *limit };
                 match self.stores.feed(&query).await {
                     Ok(page) => {
                         self.meet_if(query.after.is_some() && !page.rows.is_empty(), "later rows fed");
@@ -116,21 +117,21 @@ impl World {
             }
             Step::Dump { after, limit } => {
                 let query = DumpQuery { after: after.map(order_id), limit: *limit };
-                let dumped = self.stores.dump(&query).await.unwrap_or_default();
-                self.meet_if(dumped.iter().any(|dumped| !dumped.keys.is_empty()), "dumped with a key");
+                let dumped = self.stores.dump(&query).await.map_or_else(|_| Vec::new(), |page| page.orders);
+                self.meet_if(dumped.iter().any(|dumped| dumped.key.is_some()), "dumped with a key");
             }
             Step::Clock { seconds } => {
                 self.clock.set(Timestamp::from_micros(self.clock.now().as_micros() + seconds * 1_000_000));
             }
             Step::Write(write) => self.write(std::slice::from_ref(write)).await,
             Step::Together(writes) => self.write(writes).await,
-            Step::Claim { fence: holder, ttl, limit, order } => {
+            Step::Lease { fence: holder, ttl, limit, order } => {
                 let ttl = Duration::from_secs(*ttl);
-                let request = ClaimRequest { fence: fence(*holder), ttl, limit: *limit, order: order.map(order_id) };
-                let claimed = self.stores.claim(&request).await.unwrap_or_default();
-                self.meet_if(claimed.len() == 1 && order.is_some(), "one order claimed");
-                self.meet_if(claimed.len() > 1, "several orders claimed");
-                self.meet_if(claimed.iter().any(|claimed| claimed.work.taken_over), "claimed again");
+                let request = LeaseRequest { fence: fence(*holder), ttl, limit: *limit, order: order.map(order_id) };
+                let leased = self.stores.lease(&request).await.unwrap_or_default().leased;
+                self.meet_if(leased.len() == 1 && order.is_some(), "one order leased");
+                self.meet_if(leased.len() > 1, "several orders leased");
+                self.meet_if(leased.iter().any(|leased| leased.work.taken_over), "leased again");
             }
             Step::Reopen => {
                 if let Some(open) = &self.open {
@@ -226,8 +227,10 @@ impl World {
             After::Kept => self.kept.clone(),
             After::Odd(value) => Some(Cursor { sort, descending, value: (*value).into(), id: order_id(2) }),
         };
-        let (user, status) = (user.map(user_id), status.map(|at| Status::ALL[at]));
-        let mut query = ListQuery { user, status, stuck, sort, descending, after, skip, limit, count_up_to: count };
+        let user = user.map(user_id);
+        let statuses = status.map(|at| Status::ALL[at]).into_iter().collect();
+        let mut query =
+            ListQuery { user, statuses, stuck, sort, descending, after, skip, limit, count_up_to: count, ..ListQuery::default() };
         let mut pages = 0;
         loop {
             let page = match self.stores.list(&query).await {
@@ -260,24 +263,24 @@ impl World {
         }
         for n in 1..=ORDERS {
             drop(stores.load(order_id(n).into(), None).await);
-            drop(stores.load(OrderRef::Number(number(n)), None).await);
+            drop(stores.load(Lookup::Number(number(n)), None).await);
             drop(stores.peek(order_id(n)).await);
             drop(stores.journal(&JournalQuery::of(order_id(n), 0, 1000)).await);
         }
         for (user, key) in (1..=USERS).flat_map(|user| KEYS.map(|key| (user, key))) {
-            drop(stores.find_key(user_id(user), KeyMethod::Place, &text(key)).await);
+            drop(stores.load(Lookup::Key { user: user_id(user), method: KeyMethod::Place, key: text(key) }, None).await);
         }
         drop(stores.work_summary().await);
         drop(stores.feed(&FeedQuery { after: None, limit: 1000 }).await);
         drop(stores.dump(&DumpQuery { after: None, limit: 1000 }).await);
-        self.try_the_claims().await;
+        self.try_the_redemptions().await;
         self.clock.set(at(1_000_000));
-        let everything = ClaimRequest { fence: fence(9), ttl: Duration::from_secs(10), limit: 1000, order: None };
-        drop(self.stores.claim(&everything).await);
+        let everything = LeaseRequest { fence: fence(9), ttl: Duration::from_secs(10), limit: 1000, order: None };
+        drop(self.stores.lease(&everything).await);
     }
 
     /// Who holds which limited thing shows in who may take it when none is left; how many are taken in when that is.
-    async fn try_the_claims(&mut self) {
+    async fn try_the_redemptions(&mut self) {
         for n in 1..=ORDERS {
             let Some((mut order, _)) = self.look(n).await else { continue };
             for name in LIMITED {
@@ -312,7 +315,7 @@ fn name_of(answer: &Result<Committed, CommitError>) -> &'static str {
         Err(CommitError::KeyTaken(_)) => "key taken",
         Err(CommitError::CommandKeyTaken(_)) => "command key taken",
         Err(CommitError::Fenced) => "fenced",
-        Err(CommitError::ClaimExhausted { .. }) => "claim exhausted",
+        Err(CommitError::RedemptionExhausted { .. }) => "claim exhausted",
         Err(CommitError::Conflict) => "conflict",
         Err(CommitError::NumberTaken) => "number taken",
         Err(CommitError::Store(_)) => "failed",
@@ -321,12 +324,13 @@ fn name_of(answer: &Result<Committed, CommitError>) -> &'static str {
 
 /// What a changeset brings beside the order.
 fn complete(mut changeset: Changeset, with: &With, item: Option<&WorkItem>) -> Changeset {
-    let With { key, commands, claims, work, event } = with;
-    if let Some(key) = key {
-        changeset = changeset.keyed(KEYS[*key]);
+    let With { key, commands, redemptions, work, event } = with;
+    // An order has the key that it was made under, and no other.
+    if let Some(key) = key.filter(|_| changeset.before.is_none()) {
+        changeset = changeset.keyed(KEYS[key]);
     }
-    for claim in claims {
-        changeset = match claim {
+    for redemption in redemptions {
+        changeset = match redemption {
             Taking::Take { name, limit } => changeset.taking(LIMITED[*name], *limit),
             Taking::GiveBack { name } => changeset.giving_back(LIMITED[*name]),
         };

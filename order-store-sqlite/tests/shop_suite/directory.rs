@@ -32,7 +32,7 @@ async fn customers_have_the_status_of_their_account() {
 
 fn notice(shop_event: u64, kind: NoticeKind) -> Notification {
     let user = catalogue().customers()[0].id;
-    let number = OrderNumber::from_random(shop_event);
+    let number = OrderNumber::new(shop_event, order_core::ids::Bucket::MAX);
     Notification { event_id: key(shop_event), order: order(1), number, user, seq: 3, kind }
 }
 

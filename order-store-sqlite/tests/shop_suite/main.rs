@@ -158,7 +158,7 @@ pub(crate) fn order(n: u64) -> OrderId {
 }
 
 pub(crate) fn number(n: u64) -> OrderNumber {
-    OrderNumber::from_random(n)
+    OrderNumber::new(n, order_core::ids::Bucket::MAX)
 }
 
 pub(crate) fn customer() -> UserId {

@@ -5,7 +5,7 @@ use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
 use order_core::archive;
-use order_core::store::Dumped;
+use order_core::store::{Dumped, Unreadable};
 
 use super::csv;
 use super::progress::Progress;
@@ -20,22 +20,32 @@ pub async fn export(settings: &Settings, args: &Export) -> Outcome {
     let engine = Engine::open_for_reading(settings)?;
     let mut sink = Sink::open(args.output.as_deref())?;
     let mut progress = Progress::new("exporting", None);
-    let (mut after, mut orders) = (None, 0);
+    let (mut after, mut orders, mut left_out) = (None, 0, 0);
     let mut read_on = sink.put(head(args.form))?;
     while read_on {
         let page = engine.manager.export(&engine.principal, after).await?;
-        let Some(last) = page.last() else { break };
-        after = Some(last.order.id);
-        for dumped in &page {
+        for dumped in &page.orders {
             read_on = read_on && sink.put(&text(dumped, args.form))?;
             orders += 1;
             progress.step(0);
+        }
+        for Unreadable { order, reason } in &page.unreadable {
+            note(format_args!("left out order {order}, which cannot be read: {reason}"));
+            left_out += 1;
+        }
+        after = page.next;
+        if after.is_none() {
+            break;
         }
     }
     let end = sink.end()?;
     drop(progress);
     if read_on {
         note(format_args!("exported {}{end}", counted(orders, "order")));
+    }
+    if left_out > 0 {
+        let failure = Failure::new(Code::Unavailable, format!("{} cannot be read", counted(left_out, "order")));
+        return Err(failure.hint("what was exported is whole but for these: a newer `order` may be able to read them"));
     }
     Ok(())
 }

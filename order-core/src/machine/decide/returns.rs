@@ -11,8 +11,8 @@ use crate::time::Timestamp;
 
 /// How many units of a line could still be sent back.
 pub(super) fn returnable(order: &Order, line: &Line) -> u32 {
-    let claimed: u32 = order.returns.iter().map(|r| r.claimed(line.n)).sum();
-    line.counters.delivered.saturating_sub(line.counters.returned + claimed)
+    let leased: u32 = order.returns.iter().map(|r| r.leased(line.n)).sum();
+    line.counters.delivered.saturating_sub(line.counters.returned + leased)
 }
 
 pub(super) fn request(order: &Order, command: &Command, lines: &[LineUnits], env: &Env<'_>) -> Result<Vec<Event>, Rejection> {

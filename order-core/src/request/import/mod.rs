@@ -13,7 +13,7 @@ use uuid::Uuid;
 
 use super::Encoder;
 use crate::error::Violation;
-use crate::ids::{IdempotencyKey, OrderId};
+use crate::ids::IdempotencyKey;
 use crate::order::{Event, Imported, encode_event};
 use crate::time::Timestamp;
 
@@ -23,8 +23,8 @@ const IMPORTS: Uuid = Uuid::from_u128(0x5d0c_7a52_3c1f_4b86_9a2e_60e1_84b7_f3d9)
 /// A historic order that could have happened.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ValidImport {
-    /// Everything about it. Its id and its lines' ids follow from its external reference, and so does its number if it has
-    /// none of its own.
+    /// Everything about it. Its id follows from when and by whom it was placed and from its external reference, its lines' ids
+    /// from that alone, and its number, if it has none of its own, from the customer and the reference.
     pub imported: Box<Imported>,
     /// Whether it came with an order number.
     pub own_number: bool,
@@ -68,12 +68,6 @@ impl ValidImport {
         }
         Uuid::new_v5(&IMPORTS, &hashed.0)
     }
-}
-
-/// The id of an order that was called `external_ref` where it comes from: the same however often it is imported, so that two
-/// customers cannot have it.
-pub fn imported_id(external_ref: &IdempotencyKey) -> OrderId {
-    OrderId::from_uuid(derived(external_ref, "order"))
 }
 
 fn derived(external_ref: &IdempotencyKey, what: &str) -> Uuid {

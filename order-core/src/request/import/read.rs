@@ -3,10 +3,10 @@
 use serde_json::Value;
 
 use super::object::{Object, Optional, Required};
-use super::{ValidImport, derived, imported_id};
+use super::{ValidImport, derived};
 use crate::allocation::largest_remainder;
 use crate::error::Violation;
-use crate::ids::{IdempotencyKey, LineId, Name};
+use crate::ids::{Bucket, IdempotencyKey, LineId, Name, OrderId};
 use crate::money::{Currency, Minor};
 use crate::number::OrderNumber;
 use crate::order::{
@@ -89,13 +89,19 @@ fn order(check: &mut Check, mut o: Object<'_>) -> Option<Stated> {
     o.end(check);
 
     let external_ref = external_ref?;
-    let (id, placed_at, lifecycle) = (imported_id(&external_ref), placed_at?, lifecycle?);
+    let (user, placed_at, lifecycle) = (user?, placed_at?, lifecycle?);
+    let bucket = Bucket::of(&user);
+    if let Some(number) = number.filter(|number| number.bucket() != bucket) {
+        let problem = format!("{number} was not given out for customer {user}: leave it out, and the order gets one");
+        check.wrong("order_number", problem);
+    }
     let amounts = amounts(&lines, discount?, shipping?, shipping_tax?, shipping_included?);
     let random = derived(&external_ref, "number").as_u64_pair().0;
+    let id = OrderId::new(placed_at, derived(&external_ref, "order").as_u128(), bucket);
     let mut imported = Imported {
         id,
-        number: number.unwrap_or_else(|| OrderNumber::from_random(random)),
-        user: user?,
+        number: number.unwrap_or_else(|| OrderNumber::new(random, bucket)),
+        user,
         external_ref,
         currency: currency?,
         lifecycle,

@@ -1,13 +1,10 @@
-//! Reading the whole store: the feed, and dumps.
-
-use std::collections::BTreeMap;
-use std::ops::Bound::{Excluded, Unbounded};
+//! The feed of a [`MemoryStore`](super::MemoryStore): one partition, in the order of the commits.
 
 use uuid::Uuid;
 
 use super::State;
 use crate::ids::OrderId;
-use crate::store::{DumpQuery, Dumped, FeedCursor, FeedPage, FeedQuery, FeedRow, KeyRecord, StoreError};
+use crate::store::{FeedCursor, FeedPage, FeedPlace, FeedQuery, FeedRow, StoreError, Unreadable};
 
 /// A changeset that wrote journal rows. Its number in the feed is its place in the list, counted from 1.
 pub(super) struct Entry {
@@ -24,44 +21,42 @@ impl State {
     }
 
     pub(super) fn feed(&self, store: Uuid, query: &FeedQuery) -> Result<FeedPage, StoreError> {
-        let start = query.start(store)?;
-        let from = start.position.max(1);
-        let entries = self.feed.get(usize::try_from(from - 1).unwrap_or(usize::MAX)..).unwrap_or_default();
-        if start.position > 0 && entries.first().is_none_or(|entry| start.row > entry.rows) {
+        let start = query.start(store, 1)?;
+        let place = start.places()[0];
+        if place.position > 0 && self.feed_row(store, place.position, place.row).is_none_or(|row| row.cursor != start) {
             return Err(start.never_given_out());
         }
+        let from = place.position.max(1);
+        let entries = self.feed.get(usize::try_from(from - 1).unwrap_or(usize::MAX)..).unwrap_or_default();
         let rows: Vec<FeedRow> = (from..)
             .zip(entries)
-            .flat_map(|(position, entry)| (1..=entry.rows).map(move |row| FeedCursor { store, position, row }))
-            .filter(|cursor| (cursor.position, cursor.row) > (start.position, start.row))
+            .flat_map(|(position, entry)| (1..=entry.rows).map(move |row| (position, row)))
+            .filter(|at| *at > (place.position, place.row))
             .take(query.limit as usize)
-            .filter_map(|cursor| self.feed_row(cursor))
+            .filter_map(|(position, row)| self.feed_row(store, position, row))
             .collect();
-        Ok(FeedPage { next: rows.last().map_or(start, |row| row.cursor), rows })
+        Ok(FeedPage { next: rows.last().map_or(start, |row| row.cursor.clone()), rows })
     }
 
-    fn feed_row(&self, cursor: FeedCursor) -> Option<FeedRow> {
-        let Entry { order, first, rows: _ } = self.feed.get(usize::try_from(cursor.position - 1).ok()?)?;
-        let order = self.orders.get(order)?;
-        // Rows are numbered from 1, and so are those of a changeset.
-        let at = usize::try_from(first + u64::from(cursor.row) - 2).ok()?;
-        Some(FeedRow { cursor, number: order.order.number, row: order.journal.get(at)?.clone() })
-    }
-
-    pub(super) fn dump(&self, query: &DumpQuery) -> Result<Vec<Dumped>, StoreError> {
-        query.check()?;
-        let after = query.after.map_or(Unbounded, Excluded);
-        let mut page: BTreeMap<OrderId, Dumped> = (self.orders.range((after, Unbounded)).take(query.limit as usize))
-            .map(|(id, row)| (*id, Dumped { order: row.order.clone(), journal: row.journal.clone(), keys: Vec::new() }))
-            .collect();
-        for record in self.keys.values() {
-            if let Some(dumped) = page.get_mut(&record.order) {
-                dumped.keys.push(record.clone());
-            }
+    fn feed_row(&self, store: Uuid, position: u64, row: u32) -> Option<FeedRow> {
+        let Entry { order, first, rows } = self.feed.get(usize::try_from(position.checked_sub(1)?).ok()?)?;
+        if !(1..=*rows).contains(&row) {
+            return None;
         }
-        let mut page: Vec<Dumped> = page.into_values().collect();
-        let place = |key: &KeyRecord| (key.method.as_str(), key.key.clone());
-        page.iter_mut().for_each(|dumped| dumped.keys.sort_by_key(place));
-        Ok(page)
+        let super::Row { order, journal, damage, .. } = self.orders.get(order)?;
+        // Rows are numbered from 1, and so are those of a changeset.
+        let stored = journal.get(usize::try_from(first + u64::from(row) - 2).ok()?)?;
+        let place = FeedPlace::of(position, row, stored.changeset);
+        let unreadable = damage.as_ref().filter(|(_, last)| stored.seq == *last);
+        Some(FeedRow {
+            cursor: FeedCursor::new(store, vec![place]),
+            order: order.id,
+            seq: stored.seq,
+            number: order.number,
+            row: match unreadable {
+                Some((reason, _)) => Err(Unreadable { order: order.id, reason: reason.clone() }),
+                None => Ok(stored.clone()),
+            },
+        })
     }
 }

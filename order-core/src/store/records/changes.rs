@@ -9,7 +9,7 @@ use super::table::{Table, Value};
 use super::work::tries_json;
 use super::write::{Cells, Row};
 use super::{Child, journal, order};
-use crate::ids::Name;
+use crate::ids::{Bucket, Name};
 use crate::order::Order;
 use crate::store::{Changeset, StoreError, StoreErrorKind};
 
@@ -82,7 +82,7 @@ impl Changes {
     /// [`StoreErrorKind::Corrupt`] if the changeset's parts do not belong together: nothing of it may be written.
     pub fn of(changeset: &Changeset) -> Result<Self, StoreError> {
         check_shape(changeset)?;
-        let Changeset { id: _, before, after, journal, key, claims: _, work } = changeset;
+        let Changeset { id: _, before, after, journal, key, redemptions: _, work } = changeset;
         let before = before.as_deref();
         let mut changes = Changes {
             cells: Cells::default(),
@@ -248,20 +248,33 @@ impl Changes {
     }
 }
 
-/// Clauses 2, 4, 6 and 23: what tells a replay from a conflict, and finds the keys of an order.
-fn check_shape(changeset: &Changeset) -> Result<(), StoreError> {
-    let Changeset { id, before, after, journal, key, claims: _, work: _ } = changeset;
+/// Whether a changeset's parts belong together. Clauses 2, 4, 6, 9 and 23: what tells a replay from a conflict, and finds an order, its
+/// rows and its key.
+///
+/// # Errors
+///
+/// [`StoreErrorKind::Corrupt`] if they do not.
+pub fn check_shape(changeset: &Changeset) -> Result<(), StoreError> {
+    let Changeset { id, before, after, journal, key, redemptions: _, work: _ } = changeset;
     let expected = changeset.expected();
     let numbered = (expected + 1..).zip(journal);
     let restores = before.is_none();
-    let sound = before.as_ref().is_none_or(|before| before.id == after.id)
-        && after.version == expected + journal.len() as u64
-        && numbered.into_iter().all(|(seq, row)| row.seq == seq && row.order == after.id)
-        && journal.iter().enumerate().all(|(at, row)| row.changeset == *id || at > 0 && restores)
-        && key.as_ref().is_none_or(|key| key.order == after.id && key.user == after.user);
-    if sound {
+    let bucket = Bucket::of(&after.user);
+    let wrong = if [after.id.bucket(), after.number.bucket()] != [bucket; 2] {
+        "the order's id or number is of another bucket than its user"
+    } else if before.as_ref().is_some_and(|before| before.id != after.id) {
+        "it makes one order of another"
+    } else if after.version != expected + journal.len() as u64 {
+        "the version does not count its journal rows"
+    } else if !numbered.into_iter().all(|(seq, row)| row.seq == seq && row.order == after.id) {
+        "its journal rows are not numbered from the expected version on, or not its order's"
+    } else if !journal.iter().enumerate().all(|(at, row)| row.changeset == *id || at > 0 && restores) {
+        "its journal rows are another changeset's"
+    } else if key.as_ref().is_some_and(|key| key.order != after.id || key.user != after.user) {
+        "its key is another order's"
+    } else {
         return Ok(());
-    }
-    let message = format!("changeset {id} of order {} is not in itself sound: its rows or its key are not its own", after.id);
+    };
+    let message = format!("changeset {id} of order {} is not in itself sound: {wrong}", after.id);
     Err(StoreError::new(StoreErrorKind::Corrupt, message))
 }

@@ -4,7 +4,7 @@ use std::convert::Infallible;
 
 use crate::ids::{Fence, IdempotencyKey};
 use crate::order::{CommandKey, JournalRow};
-use crate::store::{Changeset, ClaimChange, CommitError, KeyRecord, KeyUse, StoreError, StoreErrorKind};
+use crate::store::{Changeset, CommitError, KeyRecord, KeyUse, RedemptionChange, StoreError, StoreErrorKind};
 
 /// What a store knows that a changeset depends on. Asked for one by one, and only as far as it matters, so that a store may look
 /// it up then, or have read all of it before.
@@ -119,7 +119,7 @@ fn refuse_or_tally<'a, F: Facts>(
     changeset: &'a Changeset,
     facts: &mut F,
 ) -> Result<Result<Vec<Tally<'a>>, CommitError>, F::Error> {
-    let Changeset { id: _, before: _, after: _, journal, key, claims, work } = changeset;
+    let Changeset { id: _, before: _, after: _, journal, key, redemptions, work } = changeset;
     // Clause 5: without journal rows there is nothing but the work item and the notified number.
     let writes_order = !journal.is_empty();
     if let Some(key) = key.as_ref().filter(|_| writes_order)
@@ -137,7 +137,7 @@ fn refuse_or_tally<'a, F: Facts>(
             _ => return Ok(Err(CommitError::Fenced)),
         }
     }
-    let tallies = match tally(if writes_order { claims } else { &[] }, |name| facts.redemption(name))? {
+    let tallies = match tally(if writes_order { redemptions } else { &[] }, |name| facts.redemption(name))? {
         Ok(tallies) => tallies,
         Err(exhausted) => return Ok(Err(exhausted)),
     };
@@ -184,23 +184,23 @@ fn command_key_use<E>(
 
 /// Clause 8: what becomes of the limited things, in the order of the changes; refused if one of them is exhausted.
 fn tally<'a, E>(
-    changes: &'a [ClaimChange],
+    changes: &'a [RedemptionChange],
     mut stored: impl FnMut(&str) -> Result<(bool, u32), E>,
 ) -> Result<Result<Vec<Tally<'a>>, CommitError>, E> {
     let mut tallies: Vec<Tally<'a>> = Vec::new();
-    for ClaimChange { claim, take } in changes {
-        let at = match tallies.iter().position(|tally| tally.name == claim.name) {
+    for RedemptionChange { redemption, take } in changes {
+        let at = match tallies.iter().position(|tally| tally.name == redemption.name) {
             Some(at) => at,
             None => {
-                let (held, in_use) = stored(&claim.name)?;
-                tallies.push(Tally { name: &claim.name, held_before: held, held, in_use });
+                let (held, in_use) = stored(&redemption.name)?;
+                tallies.push(Tally { name: &redemption.name, held_before: held, held, in_use });
                 tallies.len() - 1
             }
         };
         let tally = &mut tallies[at];
         match (take, tally.held) {
-            (true, false) if tally.in_use >= claim.limit => {
-                return Ok(Err(CommitError::ClaimExhausted { name: claim.name.clone() }));
+            (true, false) if tally.in_use >= redemption.limit => {
+                return Ok(Err(CommitError::RedemptionExhausted { name: redemption.name.clone() }));
             }
             (true, false) => tally.in_use += 1,
             (false, true) => tally.in_use = tally.in_use.saturating_sub(1),

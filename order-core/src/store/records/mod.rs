@@ -30,7 +30,7 @@ mod work;
 mod write;
 
 pub use addresses::{Entry, ORDER_ADDRESSES, ORDER_METADATA, StoredAddress};
-pub use changes::{Changes, Gone, Put};
+pub use changes::{Changes, Gone, Put, check_shape};
 pub use check::{Facts, Prefetched, Tally, Verdict, check};
 pub use edits::ORDER_EDITS;
 pub use goods::{ORDER_RESERVATIONS, ORDER_RETURNS, ORDER_SHIPMENTS};

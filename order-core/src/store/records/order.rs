@@ -98,7 +98,7 @@ pub(super) fn put(order: &Order, key: Option<&KeyRecord>, row: &mut Cells) {
     #[rustfmt::skip]
     let Order {
         id, number, user, version, lifecycle, statuses, currency, lines: _, amounts, shipping_method, payment_method, terms,
-        external_ref, coupon, claims, attempt, reservations: _, payments: _, unmatched, shipments: _, returns: _, credits: _,
+        external_ref, coupon, redemptions, attempt, reservations: _, payments: _, unmatched, shipments: _, returns: _, credits: _,
         disputes: _, edits: _, holds, attention, notices, notified, placing_deadline, retry_until, created_at, updated_at,
         confirmed_at, completed_at, cancelled_at, addresses: _, notes, metadata: _, redriven_at, redacted_at,
     } = order;
@@ -110,7 +110,7 @@ pub(super) fn put(order: &Order, key: Option<&KeyRecord>, row: &mut Cells) {
     row.int(*subtotal).int(*discount).int(*tax).int(*tax_included).int(*shipping).int(*shipping_tax).int(*total);
     row.text_some(shipping_method.as_ref().map(|m| m.as_str())).text(payment_method.as_str()).text(terms.as_str());
     row.text_some(external_ref.as_ref().map(|r| r.as_str())).text_some(coupon.as_ref().map(|c| c.as_str()));
-    row.json_some(claims).int(*attempt).json_some(unmatched).json_some(holds).json_some(attention);
+    row.json_some(redemptions).int(*attempt).json_some(unmatched).json_some(holds).json_some(attention);
     row.flag(attention.iter().any(|a| !a.acknowledged)).json_some(notices).count(*notified);
     row.time(*placing_deadline).time_some(*retry_until).time(*created_at).time(*updated_at);
     row.time_some(*confirmed_at).time_some(*completed_at).time_some(*cancelled_at);
@@ -216,7 +216,7 @@ impl Record for StoredOrder {
             terms: c.parse()?,
             external_ref: c.parse_some()?,
             coupon: c.parse_some()?,
-            claims: c.json_some()?,
+            redemptions: c.json_some()?,
             attempt: c.int()?,
             reservations: Vec::new(),
             payments: Vec::new(),

@@ -199,23 +199,12 @@ pub struct Unreadable {
     pub why: Box<dyn StdError + Send + Sync>,
 }
 
-impl Unreadable {
-    /// What it means to whoever asked for the order: [`StoreErrorKind::Misconfigured`] where a newer program has written it,
-    /// otherwise [`StoreErrorKind::Corrupt`].
-    pub fn kind(&self) -> StoreErrorKind {
-        match self.why.downcast_ref::<DecodeError>() {
-            Some(DecodeError::NewerFormat(_)) => StoreErrorKind::Misconfigured,
-            Some(DecodeError::Damaged(_)) | None => StoreErrorKind::Corrupt,
-        }
-    }
-}
-
 impl From<Unreadable> for StoreError {
     fn from(unreadable: Unreadable) -> Self {
-        let message = match unreadable.kind() {
-            StoreErrorKind::Misconfigured => "the journal was written by a newer program",
-            _ => "what is stored cannot be read",
+        let message = match unreadable.why.downcast_ref::<DecodeError>() {
+            Some(DecodeError::NewerFormat(_)) => "it was written by a newer program",
+            Some(DecodeError::Damaged(_)) | None => "what is stored cannot be read",
         };
-        StoreError::caused(unreadable.kind(), message, unreadable)
+        StoreError::caused(StoreErrorKind::Corrupt, message, unreadable)
     }
 }

@@ -7,9 +7,12 @@ use std::time::Duration;
 use proptest::prelude::*;
 
 use super::*;
-use crate::ids::{ChangesetId, Fence};
+use crate::ids::{Bucket, ChangesetId, Fence, UserId};
+use crate::number::OrderNumber;
 use crate::order::*;
-use crate::store::{Changeset, ClaimChange, CommitError, KeyRecord, KeyUse, StoreErrorKind, Tries, Try, WorkChange, WorkItem};
+use crate::store::{
+    Changeset, CommitError, KeyRecord, KeyUse, RedemptionChange, StoreError, StoreErrorKind, Tries, Try, WorkChange, WorkItem,
+};
 use crate::testkit::orders::{self, With, at, fence, full, plain, text, work};
 use crate::text::Private;
 
@@ -212,6 +215,10 @@ fn parts_that_do_not_belong_together_are_refused() {
     refused(Changeset { before: Some(orders::place(plain(2)).after), ..orders::amend(&placed, |_| {}) });
     refused(orders::amend(&placed, |order| order.version += 1));
     refused(Changeset { key: Some(orders::key_record(&plain(2), "key")), ..placing.clone() });
+    let bucket = plain(1).id.bucket();
+    let other = (1..).map(|n| UserId::from_bytes([n; 16])).find(|user| Bucket::of(user) != bucket).unwrap();
+    refused(orders::place(Order { user: other, ..plain(1) }));
+    refused(orders::place(Order { number: OrderNumber::new(1, Bucket::of(&other)), ..plain(1) }));
     let mut foreign = placing.clone();
     foreign.journal[0].changeset = ChangesetId::from_bytes([9; 16]);
     refused(foreign);
@@ -306,7 +313,7 @@ fn what_cannot_be_read_names_its_table_and_column() {
                     // Whether there is a closing, a key or an address is told by its first column.
                     let follows = damage == &Value::Null || column.nullable || column.name == "records";
                     assert!(unreadable.column == column.name || follows, "{unreadable} for {}", column.name);
-                    assert_eq!(unreadable.kind(), StoreErrorKind::Corrupt);
+                    assert_eq!(StoreError::from(unreadable).kind, StoreErrorKind::Corrupt);
                 } else if column.kind == Kind::Text && damage == &Value::Text("NEWER".into()) {
                     // Free texts are what they are.
                     let closed =
@@ -328,10 +335,12 @@ fn a_newer_format_of_the_journal_is_said_to_be_newer() {
     values[2] = Value::Int(99);
     let unreadable = read::<JournalRow>(&values[..], 0).unwrap_err();
     assert_eq!((unreadable.table, unreadable.column), ("order_status_history", "event"));
-    assert_eq!(unreadable.kind(), StoreErrorKind::Misconfigured);
+    let error = StoreError::from(unreadable);
+    assert_eq!((error.kind, error.message.as_str()), (StoreErrorKind::Corrupt, "it was written by a newer program"));
     values[2] = Value::Int(1);
     values[3] = Value::Text("{\"fused\":{}}".into());
-    assert_eq!(read::<JournalRow>(&values[..], 0).unwrap_err().kind(), StoreErrorKind::Corrupt);
+    let error = StoreError::from(read::<JournalRow>(&values[..], 0).unwrap_err());
+    assert_eq!((error.kind, error.message.as_str()), (StoreErrorKind::Corrupt, "what is stored cannot be read"));
 }
 
 fn answer(changeset: &Changeset, facts: &Prefetched) -> Result<bool, CommitError> {
@@ -364,7 +373,7 @@ fn the_first_check_that_fails_is_the_answer() {
     facts.command_keys.clear();
     assert!(matches!(answer(&changeset, &facts), Err(CommitError::Fenced)));
     facts.lease = Some((Some(fence(1)), 4));
-    assert!(matches!(answer(&changeset, &facts), Err(CommitError::ClaimExhausted { name }) if name == "coupon"));
+    assert!(matches!(answer(&changeset, &facts), Err(CommitError::RedemptionExhausted { name }) if name == "coupon"));
     facts.redemptions.clear();
     assert!(matches!(answer(&changeset, &facts), Err(CommitError::Conflict)));
     facts.lease = Some((Some(fence(1)), 3));
@@ -392,7 +401,7 @@ proptest! {
     fn redemptions_are_tallied(held in any::<bool>(), others in 0u32..3, changes in prop::collection::vec(any::<bool>(), 0..6)) {
         let placed = orders::place(plain(1)).after;
         let mut changeset = orders::amend(&placed, |_| {});
-        changeset.claims = changes.iter().map(|take| ClaimChange { claim: orders::limited("coupon", 2), take: *take }).collect();
+        changeset.redemptions = changes.iter().map(|take| RedemptionChange { redemption: orders::limited("coupon", 2), take: *take }).collect();
         let in_use = others + u32::from(held);
         let facts = Prefetched { redemptions: vec![("coupon".into(), held, in_use)], version: Some(1), ..Prefetched::default() };
         match check(&changeset, &mut &facts) {
@@ -401,7 +410,7 @@ proptest! {
                 prop_assert_eq!((tallies.len(), tally.held_before, Some(&tally.held)), (1, held, changes.last()));
                 prop_assert_eq!(tally.in_use, others + u32::from(tally.held));
             }
-            Ok(Err(CommitError::ClaimExhausted { .. })) => prop_assert!(others >= 2 && changes.contains(&true)),
+            Ok(Err(CommitError::RedemptionExhausted { .. })) => prop_assert!(others >= 2 && changes.contains(&true)),
             other => prop_assert!(false, "{:?}", other),
         }
     }

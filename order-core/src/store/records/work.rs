@@ -32,11 +32,6 @@ pub const ORDER_WORK: &Table = &Table {
 };
 
 impl WorkItem {
-    /// From when on the lease on it can be taken: when it is due and nobody else's lease runs any more. None if it is stuck.
-    pub fn claimable_at(&self) -> Option<Timestamp> {
-        self.due.map(|due| self.leased_until.map_or(due, |until| due.max(until)))
-    }
-
     /// The item after somebody has taken the lease on it until then.
     pub fn leased(self, fence: Fence, until: Timestamp) -> WorkItem {
         WorkItem {

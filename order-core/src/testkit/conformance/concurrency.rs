@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::StoreFactory;
 use super::support::*;
 use crate::order::Order;
-use crate::store::{Changeset, CommitError, Committed, KeyMethod, ListQuery, OrderStore};
+use crate::store::{Changeset, CommitError, Committed, ListQuery, OrderStore};
 use crate::testkit::orders::*;
 
 fn applied_ones(answers: &[Result<Committed, CommitError>]) -> Vec<usize> {
@@ -27,7 +27,7 @@ pub(super) async fn c10_of_many_orders_with_one_key_one_is_made<F: StoreFactory>
     for answer in answers.iter().filter_map(|answer| answer.as_ref().err()) {
         assert!(matches!(answer, CommitError::KeyTaken(record) if record.order == winner), "{answer:?}");
     }
-    assert_eq!(store.find_key(user_id(1), KeyMethod::Place, &text("key")).await.unwrap().unwrap().order, winner);
+    assert_eq!(key_record_of(&store, user_id(1), &text("key")).await.unwrap().order, winner);
     let stored = stored(&store).await;
     assert!(stored.len() == 1 && stored[0].id == winner);
 }
@@ -52,7 +52,7 @@ pub(super) async fn c10_of_many_takers_as_many_succeed_as_there_are_uses<F: Stor
     let store = fresh(f).await;
     let answers = commit_at_once(f, &store, (1..=100).map(|n| place(plain(n)).taking("coupon", 10)).collect());
     assert_eq!(applied_ones(&answers).len(), 10);
-    let refused = answers.iter().filter(|answer| matches!(answer, Err(CommitError::ClaimExhausted { .. })));
+    let refused = answers.iter().filter(|answer| matches!(answer, Err(CommitError::RedemptionExhausted { .. })));
     assert_eq!(refused.count(), 90);
     assert_eq!(stored(&store).await.len(), 10);
 }
@@ -94,7 +94,7 @@ pub(super) async fn c10_a_refused_changeset_does_not_touch_those_beside_it<F: St
         assert_eq!(order.version, 2);
     }
     assert_ne!(seen(&store).await, before);
-    refused!(store.commit(place(plain(40)).taking("coupon", 16)).await, CommitError::ClaimExhausted { .. });
+    refused!(store.commit(place(plain(40)).taking("coupon", 16)).await, CommitError::RedemptionExhausted { .. });
     applied(&store, place(plain(40)).taking("coupon", 17)).await;
 }
 

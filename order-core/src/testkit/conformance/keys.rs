@@ -3,7 +3,7 @@
 use super::StoreFactory;
 use super::support::*;
 use crate::order::{CommandKey, Lifecycle, Order};
-use crate::store::{CommitError, KeyMethod, KeyUse, OrderRef, OrderStore};
+use crate::store::{CommitError, KeyUse, Lookup, OrderStore};
 use crate::testkit::orders::*;
 
 pub(super) async fn c06_a_taken_idempotency_key_answers_with_its_record<F: StoreFactory>(f: &F) {
@@ -14,7 +14,7 @@ pub(super) async fn c06_a_taken_idempotency_key_answers_with_its_record<F: Store
     let order = applied(&store, placing).await;
     let again = Order { user: order.user, ..plain(2) };
     refused!(store.commit(place(again).keyed("key")).await, CommitError::KeyTaken(taken) if *taken == record);
-    assert_eq!(store.find_key(order.user, KeyMethod::Place, &record.key).await.unwrap(), Some(record));
+    assert_eq!(key_record_of(&store, order.user, &record.key).await, Some(record));
 }
 
 pub(super) async fn c06_idempotency_keys_are_told_apart_by_user_and_to_the_letter<F: StoreFactory>(f: &F) {
@@ -25,12 +25,12 @@ pub(super) async fn c06_idempotency_keys_are_told_apart_by_user_and_to_the_lette
         for key in keys {
             n += 1;
             applied(&store, place(Order { user: user_id(user), ..plain(n) }).keyed(key)).await;
-            let found = store.find_key(user_id(user), KeyMethod::Place, &text(key)).await.unwrap().unwrap();
+            let found = key_record_of(&store, user_id(user), &text(key)).await.unwrap();
             assert_eq!((found.order, found.key.as_str(), found.user), (order_id(n), key, user_id(user)));
         }
     }
-    assert_eq!(store.find_key(user_id(3), KeyMethod::Place, &text("key")).await.unwrap(), None);
-    assert_eq!(store.find_key(user_id(1), KeyMethod::Place, &text("kEy")).await.unwrap(), None);
+    assert_eq!(key_record_of(&store, user_id(3), &text("key")).await, None);
+    assert_eq!(key_record_of(&store, user_id(1), &text("kEy")).await, None);
 }
 
 pub(super) async fn c06_idempotency_keys_outlive_everything<F: StoreFactory>(f: &F) {
@@ -42,7 +42,7 @@ pub(super) async fn c06_idempotency_keys_outlive_everything<F: StoreFactory>(f: 
         order.statuses = crate::order::derive(order);
     };
     let order = applied(&store, amend(&order, dies).working(done(fence(1), revision))).await;
-    f.clock().set(at(100_000_000));
+    f.set_time(at(100_000_000));
     let again = place(Order { user: order.user, ..plain(2) }).keyed("key");
     refused!(store.commit(again).await, CommitError::KeyTaken(record) if record.order == order.id);
 }
@@ -102,7 +102,7 @@ pub(super) async fn c09_order_numbers_never_change<F: StoreFactory>(f: &F) {
     let mut order = placed.clone();
     for _ in 0..3 {
         order = applied(&store, amend(&order, |order| order.attempt += 1)).await;
-        let found = store.load(OrderRef::Number(placed.number), None).await.unwrap().unwrap();
+        let found = store.load(Lookup::Number(placed.number), None).await.unwrap().unwrap();
         assert_eq!(found.order, order);
     }
 }

@@ -11,34 +11,37 @@
 //!
 //! [`conformance_tests!`]: crate::conformance_tests
 
-mod claiming;
-mod claims;
 mod concurrency;
 mod erasing;
 mod keys;
+mod leasing;
 mod listing;
 mod reading;
+mod redemptions;
 mod refusals;
 mod support;
+mod unreadable;
 mod values;
 mod whole;
 mod work;
 mod writing;
 
 use std::future::Future;
-use std::sync::Arc;
 
-use super::ManualClock;
+use crate::ids::OrderId;
 use crate::store::OrderStore;
+use crate::time::Timestamp;
 
 /// How the suite gets at a store.
 pub trait StoreFactory: Sync {
     /// The store under test.
     type Store: OrderStore;
-    /// The clock by which its stores judge due and lease times.
-    fn clock(&self) -> Arc<ManualClock>;
+    /// Sets the clock by which its stores judge due and lease times.
+    fn set_time(&self, to: Timestamp);
     /// A store without orders. The factory keeps what it needs, such as a directory, for as long as itself.
     fn fresh(&self) -> impl Future<Output = Self::Store>;
+    /// Makes an order of the store unreadable, and the newest row of its journal: as damage does, or a value of a newer build.
+    fn damage(&self, store: &Self::Store, order: OrderId) -> impl Future<Output = ()>;
     /// Runs a future of one of its stores to its end. For stores that need a certain runtime.
     fn run<F: Future>(&self, future: F) -> F::Output {
         super::block_on(future)
@@ -130,13 +133,13 @@ suite! { $
         c07_the_first_key_that_is_taken_is_the_one_told_of,
         c07_command_keys_of_other_orders_are_free,
     }
-    8 claims {
-        c08_a_claim_is_refused_once_its_uses_are_taken,
-        c08_a_claim_given_back_is_free_again,
-        c08_an_order_holds_a_claim_once_however_often_it_takes_it,
+    8 redemptions {
+        c08_a_redemption_is_refused_once_all_uses_are_taken,
+        c08_a_redemption_given_back_is_free_again,
+        c08_an_order_holds_a_redemption_once_however_often_it_takes_it,
         c08_giving_back_what_is_not_held_frees_nothing,
-        c08_claims_are_counted_by_name_and_held_against_the_takers_limit,
-        c08_claims_of_one_changeset_are_taken_all_or_none,
+        c08_redemptions_are_counted_by_name_and_held_against_the_takers_limit,
+        c08_redemptions_of_one_changeset_are_taken_all_or_none,
     }
     9 keys {
         c09_order_numbers_are_unique,
@@ -165,20 +168,21 @@ suite! { $
     13 work {
         c13_every_change_raises_the_revision_by_one,
     }
-    14 claiming {
+    14 leasing {
         c14_due_items_are_given_soonest_first,
         c14_an_item_is_due_by_the_stores_clock,
         c14_a_lease_runs_out_by_the_stores_clock,
         c14_an_extended_lease_runs_from_then_on,
         c14_one_orders_item_is_given_before_it_is_due,
         c14_runs_are_counted_by_who_begins_and_forgotten_by_who_gives_back,
-        c14_a_claim_says_whether_the_lease_was_taken_over,
+        c14_a_taker_is_told_whether_the_lease_was_taken_over,
         c14_the_placers_lease_keeps_others_away,
-        c14_claimed_orders_come_whole,
-        c14_many_claimers_get_each_item_once,
+        c14_leased_orders_come_whole,
+        c14_many_takers_get_each_item_once,
+        c14_a_taker_is_told_in_how_long_there_is_more,
         c14_the_summary_counts_what_there_is,
     }
-    15 claiming {
+    15 leasing {
         c15_done_removes_the_item,
         c15_a_stuck_item_is_never_given_until_woken,
     }
@@ -187,13 +191,15 @@ suite! { $
         c16_every_record_can_change_come_and_go,
         c16_what_an_order_comes_to_have_changes_record_by_record,
         c16_every_state_there_is_can_be_stored,
-        c16_an_order_is_found_by_id_and_by_number,
+        c16_an_order_is_found_by_id_by_number_and_by_key,
         c16_only_its_owner_sees_an_order,
         c16_an_order_is_loaded_with_its_work_item,
     }
     17 listing {
         c17_pages_show_every_order_once_in_order,
         c17_filters_are_applied_by_the_store,
+        c17_every_filter_finds_what_it_asks_for_and_nothing_else,
+        c17_what_no_store_serves_is_refused,
         c17_what_somebody_has_seen_is_not_stuck,
         c17_some_orders_may_be_passed_over,
         c17_matches_are_counted_up_to_what_was_asked,
@@ -224,6 +230,7 @@ suite! { $
     21 whole {
         c21_another_stores_cursor_is_refused,
         c21_a_cursor_that_was_never_given_out_is_refused,
+        c21_a_cursor_of_another_past_is_refused,
     }
     22 whole {
         c22_orders_are_dumped_with_their_journal_and_keys,
@@ -240,6 +247,13 @@ suite! { $
         c24_nothing_brings_back_what_was_erased,
         c24_a_refused_redaction_erases_nothing,
     }
+    25 unreadable {
+        c25_an_order_that_cannot_be_read_hides_no_other_from_a_list,
+        c25_an_order_that_cannot_be_read_is_leased_and_set_aside_alone,
+        c25_an_order_that_cannot_be_read_is_named_by_a_dump,
+        c25_a_row_that_cannot_be_read_stands_in_its_place_in_the_feed,
+        c25_loading_what_cannot_be_read_fails_and_writing_to_others_does_not,
+    }
 }
 
 #[cfg(test)]
@@ -248,7 +262,7 @@ mod tests {
 
     #[test]
     fn every_clause_has_a_case_and_every_case_its_number() {
-        for clause in 1..=24u8 {
+        for clause in 1..=25u8 {
             assert!(CASES.iter().any(|(number, _)| *number == clause), "clause {clause} has no case");
         }
         for (clause, name) in CASES {

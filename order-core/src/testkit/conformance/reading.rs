@@ -8,7 +8,7 @@ use crate::order::{
     OperationOrigin, OperationState, Order, OrderHold, PaymentOperation, PaymentStatus, PaymentTerms, Reservation, Return,
     ReturnState, ReturnStatus, Shipment, ShipmentState, Status, UnmatchedPayment, decode_event, derive, encode_event,
 };
-use crate::store::{JournalQuery, OrderRef, OrderStore};
+use crate::store::{JournalQuery, KeyMethod, Lookup, OrderStore};
 use crate::testkit::orders::*;
 use crate::text::Private;
 
@@ -49,7 +49,7 @@ pub(super) async fn c16_every_record_can_change_come_and_go<F: StoreFactory>(f: 
         order.holds.remove(0);
         order.attention.remove(0);
         order.notices.remove(0);
-        order.claims.remove(0);
+        order.redemptions.remove(0);
         order.retry_until = None;
         order.shipments.remove(0);
         order.returns[1].lines[0].restocked = 1;
@@ -72,7 +72,7 @@ pub(super) async fn c16_every_record_can_change_come_and_go<F: StoreFactory>(f: 
         order.holds.reverse();
         order.attention.reverse();
         order.unmatched.reverse();
-        order.claims.reverse();
+        order.redemptions.reverse();
         order.disputes.push(Dispute { reference: text("dp_2"), ..order.disputes[0].clone() });
         order.disputes.reverse();
     });
@@ -229,18 +229,23 @@ fn with_every_state(mut order: Order) -> Order {
     order
 }
 
-pub(super) async fn c16_an_order_is_found_by_id_and_by_number<F: StoreFactory>(f: &F) {
+pub(super) async fn c16_an_order_is_found_by_id_by_number_and_by_key<F: StoreFactory>(f: &F) {
     let store = fresh(f).await;
     for n in 1..=5 {
-        applied(&store, place(plain(n))).await;
+        applied(&store, place(plain(n)).keyed("key")).await;
     }
+    applied(&store, place(plain(7))).await;
+    let key = |n| Lookup::Key { user: user_id(n), method: KeyMethod::Place, key: text("key") };
     for n in 1..=5 {
-        for order in [OrderRef::Id(order_id(n)), OrderRef::Number(number(n))] {
-            assert_eq!(store.load(order, None).await.unwrap().unwrap().order.id, order_id(n));
+        for order in [Lookup::Id(order_id(n)), Lookup::Number(number(n)), key(n)] {
+            let loaded = store.load(order, None).await.unwrap().unwrap();
+            assert_eq!((loaded.order.id, loaded.key), (order_id(n), Some(key_record(&loaded.order, "key"))));
         }
     }
-    for order in [OrderRef::Id(order_id(6)), OrderRef::Number(number(6))] {
-        assert!(store.load(order, None).await.unwrap().is_none());
+    assert_eq!(load(&store, order_id(7)).await.key, None);
+    let import = Lookup::Key { user: user_id(1), method: KeyMethod::Import, key: text("key") };
+    for order in [Lookup::Id(order_id(6)), Lookup::Number(number(6)), key(6), key(7), import] {
+        assert!(store.load(order.clone(), None).await.unwrap().is_none(), "{order}");
     }
 }
 
@@ -248,9 +253,9 @@ pub(super) async fn c16_only_its_owner_sees_an_order<F: StoreFactory>(f: &F) {
     let store = fresh(f).await;
     let order = applied(&store, place(plain(1)).working(wake(at(1)))).await;
     applied(&store, place(plain(2))).await;
-    for by in [OrderRef::Id(order.id), OrderRef::Number(order.number)] {
-        assert_eq!(store.load(by, Some(order.user)).await.unwrap().unwrap().order, order);
-        assert!(store.load(by, Some(user_id(2))).await.unwrap().is_none());
+    for by in [Lookup::Id(order.id), Lookup::Number(order.number)] {
+        assert_eq!(store.load(by.clone(), Some(order.user)).await.unwrap().unwrap().order, order);
+        assert!(store.load(by.clone(), Some(user_id(2))).await.unwrap().is_none());
         assert!(store.load(by, Some(user_id(3))).await.unwrap().is_none());
     }
 }
@@ -258,11 +263,11 @@ pub(super) async fn c16_only_its_owner_sees_an_order<F: StoreFactory>(f: &F) {
 pub(super) async fn c16_an_order_is_loaded_with_its_work_item<F: StoreFactory>(f: &F) {
     let store = fresh(f).await;
     let order = applied(&store, place(plain(1)).working(wake(at(0)))).await;
-    let claimed = claim(&store, fence(1), 1).await.remove(0).work;
-    for by in [OrderRef::Id(order.id), OrderRef::Number(order.number)] {
-        assert_eq!(store.load(by, None).await.unwrap().unwrap().work, Some(claimed.clone()));
+    let leased = take(&store, fence(1), 1).await.remove(0).work;
+    for by in [Lookup::Id(order.id), Lookup::Number(order.number)] {
+        assert_eq!(store.load(by, None).await.unwrap().unwrap().work, Some(leased.clone()));
     }
-    commit(&store, work(&order, done(fence(1), claimed.revision))).await;
+    commit(&store, work(&order, done(fence(1), leased.revision))).await;
     assert_eq!(load(&store, order.id).await.work, None);
 }
 

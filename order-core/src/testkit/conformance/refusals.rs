@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::StoreFactory;
 use super::support::*;
 use crate::order::Order;
-use crate::store::{Changeset, CommitError, Committed, KeyMethod, OrderStore};
+use crate::store::{Changeset, CommitError, Committed, OrderStore};
 use crate::testkit::orders::*;
 
 /// What can be wrong with a changeset, in the order of the checks.
@@ -31,7 +31,7 @@ fn fault_sets() -> impl Iterator<Item = Vec<Fault>> {
     })
 }
 
-/// A store in which everything is taken: order 1 was changed twice and is being worked on; order 2 has the key, the claim and
+/// A store in which everything is taken: order 1 was changed twice and is being worked on; order 2 has the key, the redemption and
 /// the number that others may want.
 struct World<S> {
     store: S,
@@ -54,18 +54,17 @@ impl<S: OrderStore> World<S> {
         World { store, sent: [placing, commanded, last], revision }
     }
 
-    /// A changeset that would apply but for the faults. It brings a claim and a change of its own, and a key if it places.
+    /// A changeset that would apply but for the faults. It brings a redemption and a change of its own, and a key if it makes an order.
     fn faulty(&self, faults: &[Fault]) -> Changeset {
         let has = |fault| faults.contains(&fault);
-        let mut changeset = if has(Fault::Number) {
-            place(Order { number: number(2), user: user_id(1), ..plain(if self.must_exist(faults) { 1 } else { 3 }) })
+        let mut changeset = if has(Fault::Number) || has(Fault::Key) {
+            let n = if self.must_exist(faults) { 1 } else { 3 };
+            let number = number(if has(Fault::Number) { 2 } else { n });
+            place(Order { number, user: user_id(1), ..plain(n) }).keyed(if has(Fault::Key) { "key-2" } else { "fresh" })
         } else {
             amend(if has(Fault::Version) { &self.sent[1].after } else { &self.sent[2].after }, |order| order.attempt = 99)
         };
         changeset = changeset.taking("free", 1);
-        if has(Fault::Key) || has(Fault::Number) {
-            changeset = changeset.keyed(if has(Fault::Key) { "key-2" } else { "fresh" });
-        }
         if has(Fault::CommandKey) {
             changeset = changeset.commanded("command");
         }
@@ -89,7 +88,7 @@ impl<S: OrderStore> World<S> {
             (Fault::Key, Err(CommitError::KeyTaken(record))) => record.order == order_id(2),
             (Fault::CommandKey, Err(CommitError::CommandKeyTaken(used))) => used.hash == command_key("command").hash,
             (Fault::Fence, Err(CommitError::Fenced)) => true,
-            (Fault::Claims, Err(CommitError::ClaimExhausted { name })) => name == "coupon",
+            (Fault::Claims, Err(CommitError::RedemptionExhausted { name })) => name == "coupon",
             (Fault::Version | Fault::Revision, Err(CommitError::Conflict)) => true,
             (Fault::Number, Err(CommitError::NumberTaken)) => true,
             _ => false,
@@ -104,10 +103,10 @@ pub(super) async fn c01_a_refused_changeset_leaves_nothing_behind<F: StoreFactor
     for fault in FAULTS {
         world.check(world.faulty(&[fault]), fault, &[fault]).await;
         assert_eq!(seen(&world.store).await, before, "{fault:?}");
-        let key = world.store.find_key(user_id(1), KeyMethod::Place, &text("fresh")).await.unwrap();
+        let key = key_record_of(&world.store, user_id(1), &text("fresh")).await;
         assert_eq!(key, None, "{fault:?}");
     }
-    // The claim that each of them brought along is free, and so is the key.
+    // The redemption that each of them brought along is free, and so is the key.
     applied(&world.store, place(Order { user: user_id(1), ..plain(4) }).keyed("fresh").taking("free", 1)).await;
 }
 

@@ -5,11 +5,11 @@ use std::sync::Barrier;
 use std::time::Duration;
 
 use super::StoreFactory;
-use crate::ids::{Fence, OrderId};
+use crate::ids::{Fence, IdempotencyKey, OrderId, UserId};
 use crate::order::{JournalRow, Order};
 use crate::store::{
-    Changeset, ClaimRequest, Claimed, CommitError, Committed, JournalQuery, ListQuery, Loaded, OrderStore, Tries, WorkChange,
-    WorkItem, WorkSummary,
+    Changeset, CommitError, Committed, JournalQuery, KeyMethod, KeyRecord, LeasePage, LeaseRequest, Leased, ListQuery, Loaded,
+    Lookup, OrderStore, Tries, WorkChange, WorkItem, WorkSummary,
 };
 use crate::testkit::orders::at;
 use crate::time::Timestamp;
@@ -27,7 +27,7 @@ pub(super) use refused;
 
 /// A fresh store, at the time at which samples are placed.
 pub(super) async fn fresh<F: StoreFactory>(factory: &F) -> F::Store {
-    factory.clock().set(at(0));
+    factory.set_time(at(0));
     factory.fresh().await
 }
 
@@ -159,14 +159,26 @@ pub(super) fn done(fence: Fence, revision: u64) -> WorkChange {
     WorkChange::Done { fence, revision }
 }
 
-/// Claims up to `limit` due items for ten seconds.
-pub(super) async fn claim<S: OrderStore>(store: &S, fence: Fence, limit: u32) -> Vec<Claimed> {
-    store.claim(&ClaimRequest { fence, ttl: seconds(10), limit, order: None }).await.unwrap()
+/// Leases up to `limit` due items for ten seconds.
+pub(super) async fn take<S: OrderStore>(store: &S, fence: Fence, limit: u32) -> Vec<Leased> {
+    lease_page(store, LeaseRequest { fence, ttl: seconds(10), limit, order: None }).await
 }
 
-/// Claims one order's item for ten seconds.
-pub(super) async fn claim_order<S: OrderStore>(store: &S, fence: Fence, order: OrderId) -> Option<Claimed> {
-    let claimed = store.claim(&ClaimRequest { fence, ttl: seconds(10), limit: 1, order: Some(order) }).await.unwrap();
-    assert!(claimed.len() <= 1);
-    claimed.into_iter().next()
+/// Leases one order's item for ten seconds.
+pub(super) async fn lease_of<S: OrderStore>(store: &S, fence: Fence, order: OrderId) -> Option<Leased> {
+    let leased = lease_page(store, LeaseRequest { fence, ttl: seconds(10), limit: 1, order: Some(order) }).await;
+    assert!(leased.len() <= 1);
+    leased.into_iter().next()
+}
+
+async fn lease_page<S: OrderStore>(store: &S, request: LeaseRequest) -> Vec<Leased> {
+    let LeasePage { leased, unreadable, next_in: _ } = store.lease(&request).await.unwrap();
+    assert_eq!(unreadable, []);
+    leased
+}
+
+/// The record of a key to place with.
+pub(super) async fn key_record_of<S: OrderStore>(store: &S, user: UserId, key: &IdempotencyKey) -> Option<KeyRecord> {
+    let lookup = Lookup::Key { user, method: KeyMethod::Place, key: key.clone() };
+    store.load(lookup, None).await.unwrap().and_then(|loaded| loaded.key)
 }

@@ -8,7 +8,7 @@ use crate::order::{
     Actor, Address, Addresses, Closing, ClosingKind, CustomerAction, Event, Op, OperationKind, OperationState, Order,
     PaymentOperation, Reservation, UnmatchedPayment,
 };
-use crate::store::{OrderRef, OrderStore, Tries, Try, WorkChange};
+use crate::store::{Lookup, OrderStore, Tries, Try, WorkChange};
 use crate::testkit::orders::*;
 use crate::text::Private;
 use crate::time::Timestamp;
@@ -61,7 +61,7 @@ pub(super) async fn c19_texts_come_back_as_they_went_in<F: StoreFactory>(f: &F) 
         order.notes = Private(Some(written()));
         order.lines[0].name = written();
         order.holds[0].placed_by = Actor::Operator(written());
-        order.claims[0].name = written();
+        order.redemptions[0].name = written();
         order.shipments[1].carrier = Some(written());
         order.shipments[1].tracking = Some(written());
         order.edits[1].plan.added[0].name = written();
@@ -189,7 +189,7 @@ pub(super) async fn c19_amounts_and_counts_come_back_exactly<F: StoreFactory>(f:
 
     // What outside says is not ours to bound.
     let mut order = full(2);
-    order.claims[0].limit = u32::MAX;
+    order.redemptions[0].limit = u32::MAX;
     order.attempt = u32::MAX;
     order.reservations[2].available = Some(u32::MAX);
     let closing = Closing { serial: u32::MAX, kind: ClosingKind::Commit, units: u32::MAX, committed: false, unknown: false };
@@ -231,6 +231,6 @@ pub(super) async fn c19_amounts_and_counts_come_back_exactly<F: StoreFactory>(f:
     for (n, currency) in (10..).zip(["JPY", "KWD", "EUR"]) {
         let order = Order { currency: text(currency), id: order_id(u64::MAX - n), ..plain(n) };
         let order = round_trips(&store, place(order)).await;
-        assert!(store.load(OrderRef::Number(order.number), None).await.unwrap().is_some());
+        assert!(store.load(Lookup::Number(order.number), None).await.unwrap().is_some());
     }
 }

@@ -46,17 +46,17 @@ pub(super) async fn c11_a_revision_other_than_the_one_seen_is_a_conflict<F: Stor
 pub(super) async fn c11_a_lease_that_ran_out_counts_until_it_is_taken<F: StoreFactory>(f: &F) {
     let store = fresh(f).await;
     let (order, revision) = commit(&store, place(plain(1)).working(lease(fence(1), 10, at(5)))).await;
-    f.clock().set(at(1000));
+    f.set_time(at(1000));
     let (order, revision) = commit(&store, amend(&order, |_| {}).working(extend(fence(1), revision, 10))).await;
     assert_eq!(item(&store, order.id).await.leased_until, Some(at(1010)));
-    f.clock().set(at(2000));
-    let claimed = claim(&store, fence(2), 1).await;
-    for revision in [revision, claimed[0].work.revision] {
+    f.set_time(at(2000));
+    let leased = take(&store, fence(2), 1).await;
+    for revision in [revision, leased[0].work.revision] {
         for change in uses(fence(1), revision) {
             refused!(store.commit(work(&order, change)).await, CommitError::Fenced);
         }
     }
-    commit(&store, work(&order, done(fence(2), claimed[0].work.revision))).await;
+    commit(&store, work(&order, done(fence(2), leased[0].work.revision))).await;
 }
 
 pub(super) async fn c11_without_an_item_every_fence_is_stale<F: StoreFactory>(f: &F) {
@@ -108,8 +108,8 @@ fn tries() -> Tries {
 pub(super) async fn c12_waking_keeps_the_lease_the_runs_and_the_tries<F: StoreFactory>(f: &F) {
     let store = fresh(f).await;
     let order = applied(&store, place(plain(1)).working(wake(at(0)))).await;
-    let claimed = claim(&store, fence(1), 1).await.remove(0).work;
-    let (_, revision) = commit(&store, work(&order, begin(fence(1), claimed.revision, 5))).await;
+    let leased = take(&store, fence(1), 1).await.remove(0).work;
+    let (_, revision) = commit(&store, work(&order, begin(fence(1), leased.revision, 5))).await;
     let change = WorkChange::Extend { fence: fence(1), revision, ttl: seconds(60), tries: tries() };
     commit(&store, work(&order, change)).await;
     let before = item(&store, order.id).await;
@@ -121,7 +121,7 @@ pub(super) async fn c12_waking_keeps_the_lease_the_runs_and_the_tries<F: StoreFa
         (after.fence, after.leased_until, after.runs, after.tries),
         (before.fence, before.leased_until, before.runs, before.tries)
     );
-    assert!(claim(&store, fence(2), 1).await.is_empty());
+    assert!(take(&store, fence(2), 1).await.is_empty());
 }
 
 pub(super) async fn c12_waking_makes_a_stuck_item_due_again<F: StoreFactory>(f: &F) {
@@ -154,8 +154,8 @@ pub(super) async fn c13_every_change_raises_the_revision_by_one<F: StoreFactory>
         assert_eq!(revision, expected);
         assert_eq!(item(&store, order.id).await.revision, expected);
     }
-    let claimed = claim(&store, fence(2), 1).await;
-    assert_eq!(claimed[0].work.revision, 8);
+    let leased = take(&store, fence(2), 1).await;
+    assert_eq!(leased[0].work.revision, 8);
     assert_eq!(item(&store, order.id).await.revision, 8);
     let (order, revision) = commit(&store, amend_in(&order, 3, |_| {}).working(done(fence(2), 8))).await;
     assert_eq!(revision, 0, "there is no item");

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::StoreFactory;
 use super::support::*;
 use crate::order::{Notice, NoticeKind, Order};
-use crate::store::{Changeset, CommitError, Committed, KeyMethod, OrderRef, OrderStore, WorkChange};
+use crate::store::{Changeset, CommitError, Committed, Lookup, OrderStore, WorkChange};
 use crate::testkit::orders::*;
 
 pub(super) async fn c01_an_applied_changeset_is_visible_in_all_its_parts<F: StoreFactory>(f: &F) {
@@ -14,13 +14,13 @@ pub(super) async fn c01_an_applied_changeset_is_visible_in_all_its_parts<F: Stor
     let record = changeset.key.clone().unwrap();
     let (order, revision) = commit(&store, changeset).await;
     assert_eq!(load(&store, order.id).await.order, order);
-    assert_eq!(store.load(OrderRef::Number(order.number), None).await.unwrap().unwrap().order, order);
-    assert_eq!(store.find_key(order.user, KeyMethod::Place, &record.key).await.unwrap(), Some(record));
+    assert_eq!(store.load(Lookup::Number(order.number), None).await.unwrap().unwrap().order, order);
+    assert_eq!(key_record_of(&store, order.user, &record.key).await, Some(record));
     assert_eq!(journal(&store, order.id).await.len(), 2);
     let item = item(&store, order.id).await;
     assert_eq!((item.fence, item.due, item.revision), (Some(fence(1)), Some(at(5)), revision));
     refused!(store.commit(amend(&order, |_| {}).commanded("cmd")).await, CommitError::CommandKeyTaken(_));
-    refused!(store.commit(place(plain(2)).taking("coupon", 1)).await, CommitError::ClaimExhausted { .. });
+    refused!(store.commit(place(plain(2)).taking("coupon", 1)).await, CommitError::RedemptionExhausted { .. });
 }
 
 const REPLAYED: Committed = Committed { replayed: true, revision: 0 };

@@ -5,7 +5,7 @@ use std::future::Future;
 use uuid::Uuid;
 
 use super::{Sandbox, Verdict, ensure, provoked, said, suite, timed};
-use crate::ids::{OrderId, UserId};
+use crate::ids::{Bucket, OrderId, UserId};
 use crate::number::OrderNumber;
 use crate::order::NoticeKind;
 use crate::services::{Notification, NotificationService};
@@ -54,7 +54,7 @@ mod notification_cases {
     fn event(seed: u64, kind: NoticeKind) -> Notification {
         let id = |what: &[u8]| Uuid::new_v5(&Uuid::from_u64_pair(0x6e6f_7469_6365, seed), what);
         let (order, user) = (OrderId::from_uuid(id(b"order")), UserId::from_uuid(id(b"user")));
-        let (event_id, number) = (id(kind.as_str().as_bytes()), OrderNumber::from_random(seed));
+        let (event_id, number) = (id(kind.as_str().as_bytes()), OrderNumber::new(seed, Bucket::MAX));
         Notification { event_id, order, number, user, seq: 1, kind }
     }
 

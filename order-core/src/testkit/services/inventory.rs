@@ -382,7 +382,7 @@ mod tests {
 
     fn request(key: u128, quantity: u32) -> ReserveRequest {
         let (order, user) = (OrderId::from_uuid(Uuid::from_u128(1)), UserId::from_uuid(Uuid::from_u128(1)));
-        let (number, sku) = (OrderNumber::from_random(1), "MUG".parse().unwrap());
+        let (number, sku) = (OrderNumber::new(1, crate::ids::Bucket::MAX), "MUG".parse().unwrap());
         ReserveRequest::new(Uuid::from_u128(key), order, number, user, sku, quantity, Duration::from_secs(60))
     }
 

@@ -428,13 +428,13 @@ mod tests {
 
     fn attempt(key: u128) -> AttemptRequest {
         let (order, user) = (OrderId::from_uuid(Uuid::nil()), UserId::from_uuid(Uuid::nil()));
-        let (number, method) = (OrderNumber::from_random(1), "CARD".parse().unwrap());
+        let (number, method) = (OrderNumber::new(1, crate::ids::Bucket::MAX), "CARD".parse().unwrap());
         AttemptRequest::new(Uuid::from_u128(key), order, number, user, usd(1000), method)
     }
 
     fn about(key: u128, parent: u128, minor: Minor) -> FollowUpRequest {
         let (key, parent_key, order) = (Uuid::from_u128(key), Uuid::from_u128(parent), OrderId::from_uuid(Uuid::nil()));
-        FollowUpRequest::new(key, order, OrderNumber::from_random(1), parent_key, usd(minor))
+        FollowUpRequest::new(key, order, OrderNumber::new(1, crate::ids::Bucket::MAX), parent_key, usd(minor))
     }
 
     #[track_caller]

@@ -203,7 +203,7 @@ mod tests {
         }
         let request = |key| {
             let (order, user) = (OrderId::from_uuid(Uuid::nil()), UserId::from_uuid(Uuid::nil()));
-            let (number, amount) = (OrderNumber::from_random(1), Money::new(500, Currency::USD));
+            let (number, amount) = (OrderNumber::new(1, crate::ids::Bucket::MAX), Money::new(500, Currency::USD));
             AttemptRequest::new(Uuid::from_u128(key), order, number, user, amount, "CARD".parse().unwrap())
         };
         let charge = |key| runtime.block_on(payments.charge(&request(key)));

@@ -36,7 +36,7 @@ pub(super) struct Config {
     pub money: Table<ServiceFault>,
     pub closings: Table<ServiceFault>,
     pub lookups: Table<ServiceFault>,
-    pub claims: Table<StoreFault>,
+    pub leases: Table<StoreFault>,
     pub outcomes: Table<Outcome>,
     /// How much the provider moves of what it is asked for.
     pub amounts: Table<Share>,
@@ -192,7 +192,7 @@ impl Config {
             ]),
             reads: store(false, false),
             commits: store(true, true),
-            claims: store(false, true),
+            leases: store(false, true),
             reserves: service(true, false, !platform),
             money: service(true, true, payment.repeat),
             closings: service(true, true, true),

@@ -24,7 +24,7 @@ impl Follower {
         for row in &page.rows {
             world.breaches(self.feed.row(row).into_iter().collect());
         }
-        self.after = Some(page.next);
+        self.after = Some(page.next.clone());
     }
 }
 
@@ -35,7 +35,7 @@ pub(super) async fn follow(world: Arc<World>) {
         if world.is_calm() || world.is_breached() {
             return;
         }
-        let (after, limit) = (lock(&world.follower).after, world.pick(&[1, 3, 100]));
+        let (after, limit) = (lock(&world.follower).after.clone(), world.pick(&[1, 3, 100]));
         let read = world
             .ask(move |manager| Box::pin(async move { manager.changes(&Principal::operator("simulated"), after, limit).await }))
             .await;
@@ -53,7 +53,7 @@ pub(super) async fn follow(world: Arc<World>) {
 pub(super) fn check_feed(world: &World, orders: &[Arc<Order>]) {
     let mut follower = lock(&world.follower);
     loop {
-        let query = FeedQuery { after: follower.after, limit: 100 };
+        let query = FeedQuery { after: follower.after.clone(), limit: 100 };
         let Some(Ok(page)) = world.store.feed(&query).now_or_never() else {
             return world.breach("I23", format!("the feed cannot be read after {:?}", query.after));
         };

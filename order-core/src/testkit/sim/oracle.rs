@@ -84,7 +84,7 @@ fn is_known(order: &Order, kept: &UnmatchedPayment) -> bool {
 
 impl Oracle {
     /// A host got a lease.
-    pub(super) fn claimed(&mut self, host: usize, order: OrderId, fence: Fence, until: Duration) {
+    pub(super) fn leased(&mut self, host: usize, order: OrderId, fence: Fence, until: Duration) {
         self.leases.insert((host, order), (fence, until));
     }
 
@@ -101,7 +101,7 @@ impl Oracle {
         work: Option<&str>,
     ) {
         if let Some((fence, until)) = lease {
-            self.claimed(host, id, fence, until);
+            self.leased(host, id, fence, until);
         }
         let mut breaches = Vec::new();
         let Oracle { orders, numbers, cancelled, lost, heard, misled, .. } = self;

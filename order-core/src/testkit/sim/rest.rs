@@ -209,7 +209,7 @@ fn check(world: &World) {
     for order in &orders {
         check_one(world, order);
     }
-    check_claims(world, &orders);
+    check_redemptions(world, &orders);
     check_payments(world, &orders);
     check_holds(world, &orders);
     check_facts(world, &orders);
@@ -290,7 +290,7 @@ fn check_one(world: &World, order: &Order) {
 /// An order that is taken elsewhere comes out as it went in.
 fn check_archive(order: &Arc<Order>, journal: &[JournalRow]) -> Option<Breach> {
     let breach = |detail| Some(Breach { invariant: "I10", detail: format!("order {}: {detail}", order.id) });
-    let line = archive::write(&Dumped { order: Arc::clone(order), journal: journal.to_vec(), keys: Vec::new() });
+    let line = archive::write(&Dumped { order: Arc::clone(order), journal: journal.to_vec(), key: None });
     let again = match archive::read(&line) {
         Ok(again) => again,
         Err(e) => return breach(format!("its archive cannot be read: {e}: {line}")),
@@ -319,13 +319,13 @@ fn check_facts(world: &World, orders: &[Arc<Order>]) {
 }
 
 /// Claims in use are those of orders that live, and never more than there are.
-fn check_claims(world: &World, orders: &[Arc<Order>]) {
+fn check_redemptions(world: &World, orders: &[Arc<Order>]) {
     let mut held: HashMap<&str, (u32, u32)> = HashMap::new();
-    for claim in orders.iter().filter(|o| o.lifecycle.is_live()).flat_map(|o| &o.claims) {
-        let entry = held.entry(&claim.name).or_insert((0, claim.limit));
+    for redemption in orders.iter().filter(|o| o.lifecycle.is_live()).flat_map(|o| &o.redemptions) {
+        let entry = held.entry(&redemption.name).or_insert((0, redemption.limit));
         entry.0 += 1;
     }
-    let in_use = world.store.claims_in_use();
+    let in_use = world.store.redemptions_in_use();
     for (name, (count, limit)) in &held {
         let counted = in_use.get(*name).copied().unwrap_or(0);
         if counted != *count || count > limit {

@@ -8,14 +8,13 @@ use async_trait::async_trait;
 use super::dice::Table;
 use super::faults::StoreFault;
 use super::world::{World, short};
-use crate::ids::{IdempotencyKey, OrderId, UserId};
+use crate::ids::{OrderId, UserId};
 use crate::order::JournalRow;
 use crate::planted::{Bug, planted};
 use crate::runtime::Runtime;
 use crate::store::{
-    Changeset, ClaimRequest, Claimed, CommitError, Committed, DumpQuery, Dumped, FeedPage, FeedQuery, JournalQuery, KeyMethod,
-    KeyRecord, ListQuery, Loaded, OrderPage, OrderRef, OrderStore, Peek, StoreError, StoreErrorKind, Tries, WorkChange,
-    WorkSummary,
+    Changeset, CommitError, Committed, DumpPage, DumpQuery, FeedPage, FeedQuery, JournalQuery, LeasePage, LeaseRequest,
+    ListQuery, Loaded, Lookup, OrderPage, OrderStore, Peek, StoreError, StoreErrorKind, Tries, WorkChange, WorkSummary,
 };
 use crate::testkit::executor::{ProcessRuntime, lock};
 use crate::time::Timestamp;
@@ -190,16 +189,12 @@ impl OrderStore for SimStore {
         result
     }
 
-    async fn load(&self, order: OrderRef, owner: Option<UserId>) -> Result<Option<Loaded>, StoreError> {
+    async fn load(&self, order: Lookup, owner: Option<UserId>) -> Result<Option<Loaded>, StoreError> {
         self.read(self.world.store.load(order, owner)).await
     }
 
     async fn peek(&self, order: OrderId) -> Result<Option<Peek>, StoreError> {
         self.read(self.world.store.peek(order)).await
-    }
-
-    async fn find_key(&self, user: UserId, method: KeyMethod, key: &IdempotencyKey) -> Result<Option<KeyRecord>, StoreError> {
-        self.read(self.world.store.find_key(user, method, key)).await
     }
 
     async fn list(&self, query: &ListQuery) -> Result<OrderPage, StoreError> {
@@ -210,23 +205,23 @@ impl OrderStore for SimStore {
         self.read(self.world.store.journal(query)).await
     }
 
-    async fn claim(&self, request: &ClaimRequest) -> Result<Vec<Claimed>, StoreError> {
+    async fn lease(&self, request: &LeaseRequest) -> Result<LeasePage, StoreError> {
         let since = self.runtime.monotonic();
-        let fault = self.draw(&self.world.config.claims);
+        let fault = self.draw(&self.world.config.leases);
         self.before(fault, None).await?;
-        let claimed = self.world.store.claim(request).await?;
+        let page = self.world.store.lease(request).await?;
         if fault == StoreFault::AnswerLost {
             // Nobody knows of the leases: they have to run out.
-            self.world.trace(|| format!("p{} is not told of {} leases", self.index, claimed.len()));
+            self.world.trace(|| format!("p{} is not told of {} leases", self.index, page.leased.len()));
             return Err(StoreError::new(StoreErrorKind::Unknown, "simulated: the answer was lost"));
         }
-        for c in &claimed {
-            self.world.trace(|| format!("p{} claims {}", self.index, short(c.order.id)));
-            lock(&self.world.oracle).claimed(self.index, c.order.id, request.fence, since + request.ttl);
+        for c in &page.leased {
+            self.world.trace(|| format!("p{} leases {}", self.index, short(c.order.id)));
+            lock(&self.world.oracle).leased(self.index, c.order.id, request.fence, since + request.ttl);
         }
-        self.world.note(claimed.len() as u64);
+        self.world.note(page.leased.len() as u64);
         self.after(fault, None).await;
-        Ok(claimed)
+        Ok(page)
     }
 
     async fn work_summary(&self) -> Result<WorkSummary, StoreError> {
@@ -237,7 +232,7 @@ impl OrderStore for SimStore {
         self.read(self.world.store.feed(query)).await
     }
 
-    async fn dump(&self, query: &DumpQuery) -> Result<Vec<Dumped>, StoreError> {
+    async fn dump(&self, query: &DumpQuery) -> Result<DumpPage, StoreError> {
         self.read(self.world.store.dump(query)).await
     }
 }

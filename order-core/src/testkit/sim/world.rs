@@ -21,7 +21,7 @@ use crate::ids::OrderId;
 use crate::machine::Env;
 use crate::manager::OrderManager;
 use crate::runtime::{Clock, Ids, Runtime};
-use crate::store::{ClaimRequest, MemoryStore, OrderStore};
+use crate::store::{LeaseRequest, MemoryStore, OrderStore};
 use crate::testkit::executor::{Executor, ProcessId, ProcessRuntime, SeededIds, lock};
 use crate::testkit::services::{MemoryInventory, MemoryNotifications, MemoryPayments};
 use crate::time::Timestamp;
@@ -337,8 +337,8 @@ impl World {
         let ahead = ttl.as_micros() as i64 + 1;
         self.store_clock.skew.fetch_add(ahead, Ordering::Relaxed);
         let fence = self.ids.fence(self.runtime.now());
-        let request = ClaimRequest { fence, ttl, limit: 1, order: Some(order) };
-        let stolen = self.store.claim(&request).now_or_never().is_some_and(|r| r.is_ok_and(|c| !c.is_empty()));
+        let request = LeaseRequest { fence, ttl, limit: 1, order: Some(order) };
+        let stolen = self.store.lease(&request).now_or_never().is_some_and(|r| r.is_ok_and(|page| !page.leased.is_empty()));
         self.store_clock.skew.fetch_sub(ahead, Ordering::Relaxed);
         if stolen {
             self.trace(|| format!("the lease on {} is STOLEN", short(order)));

@@ -6,7 +6,7 @@ use std::time::Duration;
 use uuid::Uuid;
 
 use super::InventoryFactory;
-use crate::ids::{OrderId, Sku, UserId};
+use crate::ids::{Bucket, OrderId, Sku, UserId};
 use crate::number::OrderNumber;
 use crate::services::{CallError, HoldAnswer, HoldLookup, HoldRequest, InventoryService, ReserveRequest};
 use crate::testkit::service_conformance::{Failure, Verdict, broken, missing, said, timed};
@@ -67,7 +67,7 @@ impl<'f, F: InventoryFactory> Bench<'f, F> {
     /// A request under a key and for an order of its own.
     pub(super) fn request(&self, sku: &Sku, quantity: u32) -> ReserveRequest {
         let (key, order, user) = (self.key(), OrderId::from_uuid(self.key()), UserId::from_uuid(self.key()));
-        let number = OrderNumber::from_random(key.as_u64_pair().1);
+        let number = OrderNumber::new(key.as_u64_pair().1, Bucket::MAX);
         ReserveRequest::new(key, order, number, user, sku.clone(), quantity, LIFETIME)
     }
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 use uuid::Uuid;
 
 use super::PaymentFactory;
-use crate::ids::{OrderId, UserId};
+use crate::ids::{Bucket, OrderId, UserId};
 use crate::money::{Currency, Minor, Money};
 use crate::number::OrderNumber;
 use crate::order::OperationState;
@@ -82,7 +82,7 @@ impl<'f, F: PaymentFactory> Bench<'f, F> {
             });
         };
         let (key, order, user) = (self.key(), OrderId::from_uuid(self.key()), UserId::from_uuid(self.key()));
-        let number = OrderNumber::from_random(key.as_u64_pair().1);
+        let number = OrderNumber::new(key.as_u64_pair().1, Bucket::MAX);
         let request = AttemptRequest::new(key, order, number, user, self.money(AMOUNT), means.method);
         Ok(AttemptRequest { token: means.token, ..request })
     }
