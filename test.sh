@@ -26,6 +26,7 @@ done
 
 step "tests"
 cargo test --workspace --all-features --locked
+cargo run --quiet --locked -p order-store-sqlite --example consumer
 
 step "documentation"
 RUSTDOCFLAGS="-D warnings" cargo doc --workspace --all-features --no-deps --locked --quiet

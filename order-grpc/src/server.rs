@@ -1,14 +1,14 @@
 //! The server: the service, its worker, health and reflection in one process, from the first connection to the last.
 
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use http::Request;
 use hyper::body::Incoming;
 use order_core::ids::OrderId;
-use order_core::manager::{OrderManager, WorkerOptions};
+use order_core::manager::{OrderManager, TroubleHook, WorkerOptions};
 use order_core::services::Clients;
 use order_core::store::OrderStore;
 use tokio::net::{TcpListener, lookup_host};
@@ -143,7 +143,8 @@ pub async fn serve<S: OrderStore, C: Clients>(
     let mut background = JoinSet::new();
     say(&health, ServingStatus::Serving).await;
     background.spawn(watch_store(manager.clone(), health.clone(), store_failures, stopped.clone()));
-    background.spawn(keep_working(manager, WorkerOptions { grace, ..worker }, log.clone(), stopped.clone()));
+    let trouble = troubles(worker.trouble.clone(), log.clone());
+    background.spawn(keep_working(manager, WorkerOptions { grace, trouble, ..worker }, log.clone(), stopped.clone()));
     background.spawn(connections::serve(listener, gate.into_handler(), limits, log.clone(), stopped));
 
     stop.await;
@@ -210,6 +211,26 @@ async fn watch_store<S: OrderStore, C: Clients>(
 
 /// The pause before a worker that panicked is started again.
 const WORKER_PAUSE: Duration = Duration::from_secs(1);
+
+/// Tells the log too of what keeps the worker from working; of the same thing once a minute.
+fn troubles(hook: TroubleHook, log: Log) -> TroubleHook {
+    let said: Mutex<Vec<(String, Instant)>> = Mutex::default();
+    TroubleHook::new(move |trouble| {
+        let (message, now) = (trouble.to_string(), Instant::now());
+        let mut said = said.lock().unwrap_or_else(PoisonError::into_inner);
+        said.retain(|(_, at)| now.duration_since(*at) < TROUBLE_AGAIN);
+        if said.len() < TROUBLES_KEPT && !said.iter().any(|(earlier, _)| *earlier == message) {
+            log.event("ERROR", "worker", &message);
+            said.push((message, now));
+        }
+        drop(said);
+        hook.tell(trouble);
+    })
+}
+
+/// After what time the same trouble is logged again, and how many kinds of it are logged meanwhile.
+const TROUBLE_AGAIN: Duration = Duration::from_secs(60);
+const TROUBLES_KEPT: usize = 32;
 
 /// Runs the worker until the server stops, and again if it panics.
 async fn keep_working<S: OrderStore, C: Clients>(

@@ -2,9 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
+use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use futures_util::future::{Either, select};
 use tokio::sync::Notify;
 
 use super::OrderManager;
@@ -144,6 +146,14 @@ impl<S: OrderStore, C: Clients> OrderManager<S, C> {
             }
             ended.await;
         }
+    }
+
+    /// Waits as [`Self::idle`] does, but for at most `grace`; says whether nothing is under way any more. For the end of a program: take
+    /// no more requests, stop the workers, and drain. What is still under way then is in the store, and is taken up by
+    /// whoever works next, once its lease has run out.
+    pub async fn drain(&self, grace: Duration) -> bool {
+        let (idle, over) = (pin!(self.idle()), self.inner.runtime.sleep(grace));
+        matches!(select(idle, over).await, Either::Left(_))
     }
 
     /// Tells, after a while, that a lease is waited for that another worker has.

@@ -60,6 +60,11 @@ impl TroubleHook {
     pub fn new(told: impl Fn(Trouble) + Send + Sync + 'static) -> Self {
         TroubleHook(Arc::new(told))
     }
+
+    /// Tells of `trouble`.
+    pub fn tell(&self, trouble: Trouble) {
+        (self.0)(trouble);
+    }
 }
 
 impl Default for TroubleHook {
@@ -98,7 +103,7 @@ impl<S: OrderStore, C: Clients> OrderManager<S, C> {
                 // An order may fall due sooner than the next poll.
                 Ok(next_in) => next_in.map_or(poll, |next_in| next_in.min(poll)),
                 Err(error) => {
-                    trouble.0(Trouble::Store(error));
+                    trouble.tell(Trouble::Store(error));
                     poll
                 }
             };
@@ -119,7 +124,7 @@ impl<S: OrderStore, C: Clients> OrderManager<S, C> {
         let request = LeaseRequest { fence, ttl: self.inner.policy.lease, limit: free, order: None };
         let LeasePage { leased, unreadable, next_in } = self.inner.store.lease(&request).await?;
         for order in unreadable {
-            trouble.0(Trouble::Unreadable(order));
+            trouble.tell(Trouble::Unreadable(order));
         }
         let all = leased.len() == free as usize;
         for leased in leased {

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use order_core::error::ErrorKind;
-use order_core::manager::{CommandOptions, LeaseWait};
+use order_core::manager::{CommandOptions, LeaseWait, TroubleHook, WorkerOptions};
 use order_core::order::{AttentionReason, Order, Status};
 use order_core::request::{EditRequest, LineRef};
 use order_core::runtime::Runtime as _;
@@ -183,4 +183,43 @@ fn an_order_on_which_workers_die_is_set_aside_all_the_same() {
     let parked = world.order(order.id);
     assert_eq!(parked.attention.iter().map(|a| a.reason).collect::<Vec<_>>(), [AttentionReason::Poison]);
     assert_eq!(died, u64::from(world.manager.policy().runs_before_stuck) + 1);
+}
+
+#[test]
+fn an_order_that_cannot_be_read_keeps_no_other_from_being_worked() {
+    let world = World::new();
+    let orders: Vec<_> = (0..5).map(|_| world.place(&[1], "CARD")).collect();
+    world.work();
+    let operator = operator();
+    world.set_trouble(Trouble::NoLeases);
+    for order in &orders {
+        let hurried = CommandOptions { wait: Some(SECOND), ..CommandOptions::default() };
+        world.runtime.block_on(world.manager.cancel(&operator, order.id.into(), hurried, String::new())).unwrap();
+    }
+    world.set_trouble(Trouble::None);
+    world.store.inner.damage(orders[2].id, Some("it was damaged"));
+    // What the callers tried meanwhile is over.
+    world.runtime.advance(60 * SECOND);
+
+    let told: Arc<Mutex<Vec<String>>> = Arc::default();
+    let hook = Arc::clone(&told);
+    let trouble = TroubleHook::new(move |trouble| hook.lock().unwrap().push(trouble.to_string()));
+    let options = WorkerOptions { trouble, ..WorkerOptions::default() };
+    let stop = world.runtime.sleep(25 * SECOND);
+    world.runtime.block_on(world.manager.run_worker(options, stop));
+    for (n, order) in orders.iter().enumerate().filter(|(n, _)| *n != 2) {
+        assert_eq!(world.order(order.id).statuses.status, Status::Cancelled, "order {n}");
+    }
+    let told = told.lock().unwrap().clone();
+    let expected = format!("order {} is due and cannot be read: it was damaged", orders[2].id);
+    // Once for each lease, and no more often: it is set aside for that long.
+    assert!((2..=4).contains(&told.len()) && told.iter().all(|said| *said == expected), "{told:?}");
+
+    // Whoever can read it goes on with it.
+    world.store.inner.damage(orders[2].id, None);
+    world.runtime.advance(60 * SECOND);
+    world.work();
+    let mended = world.order(orders[2].id);
+    assert_eq!(mended.statuses.status, Status::Cancelled);
+    assert!(mended.attention.is_empty(), "nobody need look at it: {:?}", mended.attention);
 }

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use order_core::error::{Error, ErrorKind};
 use order_core::machine::Command;
-use order_core::manager::CommandOptions;
-use order_core::order::{EditState, PaymentStatus};
+use order_core::manager::{CommandOptions, PlaceOptions};
+use order_core::order::{EditState, PaymentStatus, Status};
 use order_core::request::{EditRequest, LineRef};
 use order_core::runtime::Runtime as _;
 use order_core::testkit::services::{Fault, Method};
@@ -108,4 +108,22 @@ fn an_edit_that_comes_to_nothing_names_what_was_missing_and_what_is_possible() {
     let refused = world.runtime.block_on(fewer).unwrap_err();
     assert_eq!(refused.kind(), ErrorKind::Rejected);
     assert!(refused.to_string().contains("1 is too few for line 1"), "{refused}");
+}
+
+#[test]
+fn a_program_that_ends_waits_for_placing_under_way_as_long_as_it_likes() {
+    let world = World::new();
+    world.payment.set(Method::Charge, Some(Fault::Late(Duration::from_secs(4))));
+    let operator = operator();
+    let hurried = PlaceOptions { wait: Some(Duration::from_secs(1)), ..PlaceOptions::default() };
+    let placed = world.runtime.block_on(world.manager.place(&operator, request(&[1], "CARD"), hurried)).unwrap().order;
+    assert_eq!(placed.statuses.status, Status::Pending);
+    let started = world.runtime.monotonic();
+    assert!(!world.runtime.block_on(world.manager.drain(Duration::from_secs(1))), "the charge is under way");
+    assert_eq!(world.runtime.monotonic() - started, Duration::from_secs(1));
+    assert!(world.runtime.block_on(world.manager.drain(Duration::from_secs(60))));
+    assert!(world.runtime.monotonic() - started < Duration::from_secs(10));
+    assert_eq!(world.order(placed.id).statuses.status, Status::Confirmed);
+    let summary = world.runtime.block_on(world.manager.work_summary()).unwrap();
+    assert_eq!(summary.leased_until, None, "every lease went back");
 }
