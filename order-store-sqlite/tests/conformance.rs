@@ -13,7 +13,7 @@ async fn damage(store: &SqliteStore, order: OrderId) {
         db.execute("UPDATE orders SET lifecycle = 'TELEPORTED' WHERE id = ?1", [id])?;
         db.pragma_update(None, "ignore_check_constraints", false)?;
         db.execute(
-            "UPDATE order_status_history SET payload = '{\"format\":1,\"event\":{\"teleported\":{}}}' \
+            "UPDATE order_status_history SET event = '{\"teleported\":{}}' \
              WHERE order_id = ?1 AND seq = (SELECT max(seq) FROM order_status_history WHERE order_id = ?1)",
             [id],
         )

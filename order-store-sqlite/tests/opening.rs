@@ -67,8 +67,8 @@ async fn a_store_that_is_only_read_is_not_written_to() {
     assert_eq!(reading.feed(&FeedQuery { after: None, limit: 9 }).await.unwrap().rows.len(), 1);
     let error = store_error(reading.commit(orders::place(plain(2))).await);
     assert_eq!((error.kind, error.message.as_str()), (StoreErrorKind::Misconfigured, "the store was opened for reading only"));
-    let claim = LeaseRequest { fence: fence(1), ttl: std::time::Duration::from_secs(1), limit: 1, order: None };
-    assert_eq!(reading.lease(&claim).await.unwrap_err().kind, StoreErrorKind::Misconfigured);
+    let lease = LeaseRequest { fence: fence(1), ttl: std::time::Duration::from_secs(1), limit: 1, order: None };
+    assert_eq!(reading.lease(&lease).await.unwrap_err().kind, StoreErrorKind::Misconfigured);
     let apart = SqliteOptions { access: Access::ReadOnly, reads_apart: true, ..SqliteOptions::new(clock()) };
     assert_eq!(load(&SqliteStore::open(&file.0, apart).unwrap(), order.id).await.0, order);
     // It sees what others write.
@@ -79,22 +79,47 @@ async fn a_store_that_is_only_read_is_not_written_to() {
     assert_eq!(load(&open_as(Access::ReadOnly, &copy.0).unwrap(), later.id).await.0, later);
 }
 
+/// Brings the file to a schema that only programs may use which know one of these numbers.
+fn set_needed(file: &TempFile, min_reader: u32, min_writer: u32) {
+    let db = Connection::open(&file.0).unwrap();
+    db.execute("UPDATE order_store SET min_reader = ?1, min_writer = ?2", [min_reader, min_writer]).unwrap();
+}
+
 #[tokio::test]
 async fn who_only_reads_brings_nothing_up_to_date() {
     let file = TempFile::new();
     place(&open(&file.0), plain(1)).await;
-    let known = set_version(&file, 1_000);
-    for access in [Access::ReadOnly, Access::Existing, Access::Create] {
-        assert!(refused(access, &file).contains("its schema has version 1000, and this program knows versions up to"));
-    }
+    // As if it had seen none of its migrations yet but the mark.
+    let known = set_version(&file, 0);
+    assert!(refused(Access::ReadOnly, &file).contains("there are no orders in it"));
     set_version(&file, known);
     drop(open_as(Access::ReadOnly, &file.0).unwrap());
-    let old = as_of_the_first_version(&file);
-    assert!(
-        refused(Access::ReadOnly, &old).contains(&format!("its schema has version 1, and this program reads version {known}"))
-    );
-    drop(open_as(Access::Existing, &old.0).unwrap());
-    drop(open_as(Access::ReadOnly, &old.0).unwrap());
+}
+
+#[tokio::test]
+async fn a_newer_schema_says_who_may_still_use_it() {
+    let file = TempFile::new();
+    let order = place(&open(&file.0), plain(1)).await;
+    let known = set_version(&file, 1_000);
+    for access in [Access::ReadOnly, Access::Existing, Access::Create] {
+        let store = open_as(access, &file.0).unwrap();
+        assert_eq!(load(&store, order.id).await.0, order);
+    }
+    place(&open(&file.0), plain(2)).await;
+
+    set_needed(&file, known, 1_000);
+    let reading = open_as(Access::ReadOnly, &file.0).unwrap();
+    assert_eq!(load(&reading, order.id).await.0, order);
+    for access in [Access::Existing, Access::Create] {
+        let says = format!(
+            "its schema has version 1000, and is for programs that know version 1000 to write it, this one knows {known}"
+        );
+        assert!(refused(access, &file).contains(&says));
+    }
+    set_needed(&file, 1_000, 1_000);
+    let says =
+        format!("its schema has version 1000, and is for programs that know version 1000 to read it, this one knows {known}");
+    assert!(refused(Access::ReadOnly, &file).contains(&says));
 }
 
 #[tokio::test]
@@ -103,16 +128,24 @@ async fn a_newer_schema_is_noticed_by_who_has_the_file_open() {
     let store = open(&file.0);
     let order = place(&store, plain(1)).await;
     let known = set_version(&file, 1_000);
-    let says = "its schema was brought to version 1000 while in use, and this program knows versions up to";
-    let claim = LeaseRequest { fence: fence(1), ttl: std::time::Duration::from_secs(1), limit: 1, order: None };
-    for error in [
-        store_error(store.commit(orders::place(plain(2))).await),
-        store.lease(&claim).await.unwrap_err(),
-        store.list(&ListQuery::default()).await.unwrap_err(),
-    ] {
+    // It is made for this program too.
+    assert!(store.list(&ListQuery::default()).await.is_ok());
+    place(&store, plain(3)).await;
+
+    let says = "its schema was brought to version 1000 while in use, and is for programs that know version 1000 to ";
+    let lease = LeaseRequest { fence: fence(1), ttl: std::time::Duration::from_secs(1), limit: 1, order: None };
+    set_needed(&file, known, 1_000);
+    for error in [store_error(store.commit(orders::place(plain(2))).await), store.lease(&lease).await.unwrap_err()] {
         assert_eq!(error.kind, StoreErrorKind::Misconfigured);
-        assert!(error.message.starts_with(says), "{error}");
+        assert!(error.message.starts_with(&format!("{says}write it")), "{error}");
     }
+    assert!(store.list(&ListQuery::default()).await.is_ok());
+    set_needed(&file, 1_000, known);
+    let error = store.list(&ListQuery::default()).await.unwrap_err();
+    assert_eq!(error.kind, StoreErrorKind::Misconfigured);
+    assert!(error.message.starts_with(&format!("{says}read it")), "{error}");
+    assert!(store.commit(orders::place(plain(2))).await.is_err());
+
     set_version(&file, known);
     assert_eq!(load(&store, order.id).await.0, order);
     assert!(store.load(plain(2).id.into(), None).await.unwrap().is_none());

@@ -7,8 +7,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use common::*;
-use order_core::order::{Closing, ClosingKind, Event, HoldState, Order, Reservation, Shipment};
-use order_core::store::{Changeset, CommitError, FeedCursor, FeedPage, FeedQuery, ListQuery, OrderStore, StoreErrorKind};
+use order_core::order::{Order, Shipment};
+use order_core::store::{Changeset, CommitError, FeedCursor, FeedPage, FeedQuery, OrderStore, StoreErrorKind};
 use order_core::testkit::orders::{self, With as _};
 use order_core::text::Private;
 use order_store_sqlite::{SqliteOptions, SqliteStore};
@@ -40,7 +40,7 @@ async fn what_nobody_has_taken_any_more_leaves_no_row() {
     let store = open(&file.0);
     let counted = || {
         let db = rusqlite::Connection::open(&file.0).unwrap();
-        db.query_row("SELECT count(*), coalesce(sum(in_use), 0) FROM order_claim_counts", [], |row| {
+        db.query_row("SELECT count(*), coalesce(sum(in_use), 0) FROM order_redemption_counts", [], |row| {
             Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?))
         })
     };
@@ -98,7 +98,8 @@ fn files_of_others_and_of_newer_programs_are_refused_untouched() {
     std::fs::write(&text.0, "not a database, but long enough that it might be taken for one".repeat(99)).unwrap();
     let newer = TempFile::new();
     drop(open(&newer.0));
-    rusqlite::Connection::open(&newer.0).unwrap().pragma_update(None, "user_version", 999).unwrap();
+    let upgrade = "PRAGMA user_version = 999; UPDATE order_store SET min_reader = 999, min_writer = 999";
+    rusqlite::Connection::open(&newer.0).unwrap().execute_batch(upgrade).unwrap();
     for (file, kind, says) in [
         (&foreign, StoreErrorKind::Misconfigured, "another program's"),
         (&text, StoreErrorKind::Corrupt, "not a SQLite database"),
@@ -152,140 +153,17 @@ async fn the_feed_goes_on_after_the_file_was_closed() {
 }
 
 #[tokio::test]
-async fn a_file_from_before_the_feed_is_fed_by_time_and_then_goes_on() {
-    let file = TempFile::new();
-    let store = open(&file.0);
-    let orders: Vec<Arc<Order>> = [plain(1), plain(2), plain(3)].map(|order| orders::place_in(order, 2)).map(|c| c.after).into();
-    for order in &orders {
-        store.commit(orders::place_in(Order::clone(order), 2)).await.unwrap();
-    }
-    // The first changes last; the clock of the second went back between two of its changes; the third never changes again.
-    let grown = amend_in(&orders[1], 3, 40);
-    let second = Arc::clone(&grown.after);
-    for changeset in [amend_in(&orders[0], 1, 60), grown, amend_in(&second, 1, 20)] {
-        store.commit(changeset).await.unwrap();
-    }
-    let committed = feed(&store, None).await.rows;
-    drop(store);
-
-    let old = as_of_the_first_version(&file);
-    let store = open(&old.0);
-    let FeedPage { rows, next } = feed(&store, None).await;
-    let expected = [(1, 1, 2), (2, 1, 2), (3, 1, 2), (2, 3, 5), (2, 6, 6), (1, 3, 3)];
-    let expected = expected.into_iter().flat_map(|(n, first, last)| (first..=last).map(move |seq| (plain(n).id, seq)));
-    assert!(rows.iter().map(|row| (row.order, row.seq)).eq(expected), "{rows:#?}");
-    assert!(committed.iter().all(|old| rows.iter().any(|new| new.row == old.row)));
-    assert_eq!(rows.last().unwrap().cursor, next);
-    place(&store, plain(4)).await;
-    let later = feed(&store, Some(next)).await.rows;
-    assert_eq!(later.len(), 1);
-    assert_eq!(later[0].order, plain(4).id);
-}
-
-#[tokio::test]
 async fn a_row_of_the_feed_that_cannot_be_read_is_said_to_be_its_orders() {
     let file = TempFile::new();
     let store = open(&file.0);
     let placed = place(&store, plain(1)).await;
-    let damage = "UPDATE order_status_history SET payload = '{}'";
+    let damage = "UPDATE order_status_history SET event = '{}'";
     rusqlite::Connection::open(&file.0).unwrap().execute_batch(damage).unwrap();
     let rows = store.feed(&FeedQuery { after: None, limit: 1 }).await.unwrap().rows;
     let unreadable = rows[0].row.as_ref().unwrap_err();
     assert_eq!(unreadable.order, placed.id);
+    assert!(unreadable.reason.contains("column event of order_status_history"), "{}", unreadable.reason);
     assert!(unreadable.reason.contains("journal payload is damaged"), "{}", unreadable.reason);
-}
-
-/// An order as the first version could keep it, with a journal that says how its reservations came to be what they are.
-fn of_the_first_version() -> Changeset {
-    let held = |n, state| Reservation { state, quantity: n, ..full(1).reservations[0].clone() };
-    let reservations = [
-        Reservation { n: 1, committed: 1, closings: 1, ..held(1, HoldState::Committed) },
-        Reservation { n: 2, released: 2, closings: 2, refusals: 1, ..held(2, HoldState::Released) },
-        Reservation {
-            n: 3,
-            closing: Some(Closing { serial: 1, kind: ClosingKind::Release, units: 3, committed: false, unknown: true }),
-            closings: 2,
-            refusals: 1,
-            ..held(3, HoldState::Held)
-        },
-        Reservation { n: 4, closings: 1, closing_refused: true, refusals: 1, ..held(4, HoldState::Held) },
-        Reservation { n: 5, ..held(5, HoldState::Held) },
-        Reservation { n: 6, state: HoldState::Refused, available: Some(0), ..orders::reservation(6, HoldState::Refused) },
-    ];
-    let of_today = full(1);
-    let mut order = Order {
-        reservations: reservations.into(),
-        payments: of_today.payments,
-        lines: of_today.lines,
-        attention: of_today.attention,
-        confirmed_at: Some(at(7)),
-        amounts: of_today.amounts,
-        coupon: of_today.coupon,
-        redemptions: of_today.redemptions,
-        holds: of_today.holds,
-        notes: of_today.notes,
-        ..plain(1)
-    };
-    for line in &mut order.lines {
-        (line.counters.restocked, line.counters.lost) = (0, 0);
-        line.lots.iter_mut().for_each(|lot| lot.credit = 0);
-    }
-    order.attention.iter_mut().for_each(|attention| attention.acknowledged = false);
-    let closing = |n, kind| Event::StockClosing { n, kind, units: None, committed: false };
-    let refused = |n, kind| Event::StockClosingRefused { n, kind, code: "no".into() };
-    let events = [
-        closing(1, ClosingKind::Commit),
-        Event::StockCommitted { n: 1, units: None },
-        closing(2, ClosingKind::Release),
-        refused(2, ClosingKind::Release),
-        closing(2, ClosingKind::Release),
-        Event::StockReleased { n: 2, units: None, committed: false },
-        closing(3, ClosingKind::Release),
-        refused(3, ClosingKind::Release),
-        closing(3, ClosingKind::Release),
-        closing(4, ClosingKind::Commit),
-        refused(4, ClosingKind::Commit),
-        Event::Confirmed,
-    ];
-    let mut changeset = orders::place_in(order, 1 + events.len() as u64);
-    for (row, event) in changeset.journal[1..].iter_mut().zip(events) {
-        row.at = if event == Event::Confirmed { at(7) } else { row.at };
-        row.event = event;
-    }
-    changeset
-}
-
-#[tokio::test]
-async fn orders_of_the_first_version_are_read_as_they_were_and_go_on() {
-    let file = TempFile::new();
-    let store = open(&file.0);
-    let placing = of_the_first_version();
-    let order = Arc::clone(&placing.after);
-    store.commit(placing).await.unwrap();
-    let untouched = place(&store, plain(2)).await;
-    drop(store);
-
-    let old = as_of_the_first_version(&file);
-    let store = open(&old.0);
-    assert_eq!(load(&store, order.id).await.0, order);
-    assert_eq!(load(&store, untouched.id).await.0, untouched);
-    let stuck = store.list(&ListQuery { stuck: true, ..ListQuery::default() }).await.unwrap().orders;
-    assert_eq!(stuck, [Arc::clone(&order)]);
-
-    let grown = changeset(Some(&order), full(1));
-    let order = Arc::clone(&grown.after);
-    store.commit(grown).await.unwrap();
-    let taken_off = orders::amend(&untouched, |order| {
-        let line = &mut order.lines[0];
-        (line.quantity, line.subtotal) = (0, 0);
-        (order.amounts.subtotal, order.amounts.total) = (0, 0);
-    });
-    let untouched = Arc::clone(&taken_off.after);
-    store.commit(taken_off).await.unwrap();
-    drop(store);
-    let store = open(&old.0);
-    assert_eq!(load(&store, order.id).await.0, order);
-    assert_eq!(load(&store, untouched.id).await.0, untouched);
 }
 
 #[tokio::test]

@@ -142,3 +142,11 @@ pub fn decode_event(payload: &str) -> Result<Event, DecodeError> {
         newer => Err(DecodeError::NewerFormat(newer)),
     }
 }
+
+/// Reads the event alone, written in `format`, which stands beside it.
+pub(crate) fn decode_event_of(format: u32, event: &str) -> Result<Event, DecodeError> {
+    match format {
+        0..=JOURNAL_FORMAT => serde_json::from_str(event).map_err(DecodeError::Damaged),
+        newer => Err(DecodeError::NewerFormat(newer)),
+    }
+}

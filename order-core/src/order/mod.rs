@@ -24,6 +24,7 @@ pub use credit::{Credit, CreditKind, Dispute, DisputeState};
 pub use edit::{DiscardCause, Edit, EditPlan, EditState, RaisedLine, RetaxedLine, ShippingPrice};
 pub use event::{CancelCause, Event, LineCredit, Placed, PlacedLine, Shortage};
 pub use imported::{Imported, ImportedLine, ImportedPayment, ImportedReturn, ImportedShipment};
+pub(crate) use journal::decode_event_of;
 pub use journal::{Actor, CommandKey, DecodeError, JOURNAL_FORMAT, JournalRow, decode_event, encode_event};
 pub(crate) use payment::NEVER_HAPPENED;
 pub use payment::{CustomerAction, OperationKind, OperationOrigin, OperationState, PaymentOperation, PaymentTerms, Verification};

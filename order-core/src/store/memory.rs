@@ -3,18 +3,20 @@
 mod feed;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::convert::Infallible;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 use uuid::Uuid;
 
+use super::records::{Facts, Tally, Verdict, check, check_shape};
 use super::{
     Changeset, CommitError, Committed, Cursor, FeedPage, FeedQuery, JournalQuery, KeyMethod, KeyRecord, KeyUse, LeasePage,
-    LeaseRequest, Leased, ListPlan, ListQuery, Loaded, Lookup, OrderPage, OrderStore, Peek, RedemptionChange, SORTED_MAX,
-    SortKey, StoreError, StoreErrorKind, Tries, Unreadable, WorkChange, WorkItem, WorkSummary,
+    LeaseRequest, Leased, ListPlan, ListQuery, Loaded, Lookup, OrderPage, OrderStore, Peek, SORTED_MAX, SortKey, StoreError,
+    StoreErrorKind, Unreadable, WorkChange, WorkItem, WorkSummary,
 };
-use crate::ids::{Bucket, ChangesetId, IdempotencyKey, OrderId, UserId};
+use crate::ids::{ChangesetId, Fence, IdempotencyKey, OrderId, UserId};
 use crate::number::OrderNumber;
 use crate::order::{CommandKey, Event, JournalRow, Order};
 use crate::planted::{Bug, planted};
@@ -119,66 +121,73 @@ impl Row {
     }
 }
 
-/// A redemption as a changeset leaves it.
-struct Tally<'a> {
-    name: &'a str,
-    held: bool,
-    in_use: u32,
+/// A limited thing as a changeset leaves it: its name, whether the order holds a use, and how many are taken.
+type Settled = (String, bool, u32);
+
+/// What clause 3 asks, of the maps.
+struct Known<'a> {
+    state: &'a State,
+    row: Option<&'a Row>,
+    changeset: &'a Changeset,
+}
+
+impl Facts for Known<'_> {
+    type Error = Infallible;
+
+    fn replayed(&mut self) -> Result<bool, Infallible> {
+        let first = self.changeset.expected() + 1;
+        Ok(self.row.is_some_and(|row| row.row_is_by(first, self.changeset.id)))
+    }
+
+    fn key(&mut self, key: &KeyRecord) -> Result<Option<KeyRecord>, Infallible> {
+        Ok(self.state.keys.get(&(key.user, key.method, key.key.clone())).cloned())
+    }
+
+    fn command_key(&mut self, key: &IdempotencyKey) -> Result<Option<KeyUse>, Infallible> {
+        let of_key = |row: &JournalRow| {
+            let CommandKey { key: used, hash } = row.command_key.as_ref()?;
+            (used == key).then_some(KeyUse { seq: row.seq, hash: *hash })
+        };
+        Ok(self.row.and_then(|row| row.journal.iter().find_map(of_key)))
+    }
+
+    fn lease(&mut self) -> Result<Option<(Option<Fence>, u64)>, Infallible> {
+        let item = self.row.and_then(|row| row.work.as_ref());
+        Ok(item.map(|item| (item.fence, item.revision)))
+    }
+
+    fn redemption(&mut self, name: &str) -> Result<(bool, u32), Infallible> {
+        let held = self.row.is_some_and(|row| row.redemptions.contains(name));
+        Ok((held, self.state.redemptions.get(name).copied().unwrap_or(0)))
+    }
+
+    fn version(&mut self) -> Result<Option<u64>, Infallible> {
+        Ok(self.row.map(|row| row.order.version))
+    }
+
+    fn number_is_taken(&mut self) -> Result<bool, Infallible> {
+        Ok(self.state.numbers.contains_key(&self.changeset.after.number))
+    }
 }
 
 impl State {
-    /// Clause 3 from top to bottom, then what cannot fail.
+    /// Clause 3, then what cannot fail.
     fn commit(&mut self, changeset: Changeset, now: Timestamp) -> Result<Committed, CommitError> {
+        check_shape(&changeset)?;
+        let mut known = Known { state: self, row: self.orders.get(&changeset.after.id), changeset: &changeset };
+        let tallies = match check(&changeset, &mut known) {
+            Ok(Ok(Verdict::Replayed)) => return Ok(Committed { replayed: true, revision: 0 }),
+            Ok(Ok(Verdict::Write(tallies))) => tallies,
+            Ok(Err(refusal)) => return Err(refusal),
+            Err(never) => match never {},
+        };
+        let settled: Vec<Settled> =
+            tallies.iter().map(|&Tally { name, held_before: _, held, in_use }| (name.into(), held, in_use)).collect();
         let expected = changeset.expected();
-        let Changeset { id, before, after, mut journal, key, redemptions, work } = changeset;
-        debug_assert_eq!(after.version, expected + journal.len() as u64, "the version counts the journal rows");
-        debug_assert!(
-            (expected + 1..).zip(&journal).all(|(seq, row)| row.seq == seq && row.order == after.id),
-            "journal rows are numbered from the expected version on, and carry their order"
-        );
-        debug_assert!(
-            journal.iter().enumerate().all(|(at, row)| row.changeset == id || at > 0 && before.is_none()),
-            "the first journal row carries its changeset's id, and so do all but those of an order that is restored"
-        );
-        debug_assert!(
-            key.as_ref().is_none_or(|key| key.order == after.id && key.user == after.user && before.is_none()),
-            "an idempotency key comes with the changeset that makes its order, and names that and its user"
-        );
-        debug_assert!(
-            [after.id.bucket(), after.number.bucket()] == [Bucket::of(&after.user); 2],
-            "an order's id and number carry the bucket of its user"
-        );
+        let Changeset { id: _, before, after, mut journal, key, redemptions: _, work } = changeset;
         // Clause 5: without journal rows there is nothing but the work item and the notified number.
         let writes_order = !journal.is_empty();
         let key = key.filter(|_| writes_order);
-        let redemptions: &[RedemptionChange] = if writes_order { &redemptions } else { &[] };
-
-        let row = self.orders.get(&after.id);
-        if row.is_some_and(|row| row.row_is_by(expected + 1, id)) {
-            return Ok(Committed { replayed: true, revision: 0 });
-        }
-        if let Some(record) = key.as_ref().and_then(|key| self.keys.get(&(key.user, key.method, key.key.clone()))) {
-            return Err(CommitError::KeyTaken(Box::new(record.clone())));
-        }
-        if let Some(used) = command_key_use(row, &journal) {
-            return Err(CommitError::CommandKeyTaken(used));
-        }
-        let item = row.and_then(|row| row.work.as_ref());
-        let lease = work.fence();
-        if lease.is_some_and(|(fence, _)| item.and_then(|item| item.fence) != Some(fence)) {
-            return Err(CommitError::Fenced);
-        }
-        let tallies = self.tally(row, redemptions)?;
-        let unchanged = match row {
-            Some(row) => !writes_order || row.order.version == expected,
-            None => writes_order && expected == 0,
-        };
-        if !unchanged || lease.is_some_and(|(_, revision)| item.map(|item| item.revision) != Some(revision)) {
-            return Err(CommitError::Conflict);
-        }
-        if row.is_none() && self.numbers.contains_key(&after.number) {
-            return Err(CommitError::NumberTaken);
-        }
 
         for row in &mut journal {
             forget_private(&mut row.event);
@@ -212,49 +221,25 @@ impl State {
                 self.orders.insert(order_id, row);
             }
         }
-        self.settle(order_id, &tallies);
+        self.settle(order_id, settled);
         if let Some(key) = key {
             self.keys.insert((key.user, key.method, key.key.clone()), key);
         }
         Ok(Committed { replayed: false, revision: self.change_work(order_id, work, now) })
     }
 
-    /// What the redemptions become, in the order of the changes; refused if one of them is exhausted.
-    fn tally<'a>(&self, row: Option<&Row>, changes: &'a [RedemptionChange]) -> Result<Vec<Tally<'a>>, CommitError> {
-        let mut tallies: Vec<Tally<'a>> = Vec::new();
-        for change in changes {
-            let name = change.redemption.name.as_str();
-            let at = tallies.iter().position(|t| t.name == name).unwrap_or_else(|| {
-                let held = row.is_some_and(|row| row.redemptions.contains(name));
-                tallies.push(Tally { name, held, in_use: self.redemptions.get(name).copied().unwrap_or(0) });
-                tallies.len() - 1
-            });
-            let tally = &mut tallies[at];
-            match (change.take, tally.held) {
-                (true, false) if tally.in_use >= change.redemption.limit => {
-                    return Err(CommitError::RedemptionExhausted { name: name.into() });
-                }
-                (true, false) => tally.in_use += 1,
-                (false, true) => tally.in_use -= 1,
-                (true, true) | (false, false) => {}
-            }
-            tally.held = change.take;
-        }
-        Ok(tallies)
-    }
-
-    fn settle(&mut self, order: OrderId, tallies: &[Tally<'_>]) {
+    fn settle(&mut self, order: OrderId, settled: Vec<Settled>) {
         let Some(row) = self.orders.get_mut(&order) else { return };
-        for &Tally { name, held, in_use } in tallies {
+        for (name, held, in_use) in settled {
             if held {
-                row.redemptions.insert(name.into());
+                row.redemptions.insert(name.clone());
             } else {
-                row.redemptions.remove(name);
+                row.redemptions.remove(&name);
             }
             if in_use > 0 {
-                self.redemptions.insert(name.into(), in_use);
+                self.redemptions.insert(name, in_use);
             } else {
-                self.redemptions.remove(name);
+                self.redemptions.remove(&name);
             }
         }
     }
@@ -269,7 +254,7 @@ impl State {
         unindex(&mut self.claimable, before.as_ref().and_then(WorkItem::claimable_at), order);
         unindex(&mut self.leases, before.as_ref().and_then(|item| item.leased_until), order);
         self.items -= u64::from(before.is_some());
-        let Some(item) = work_after(change, before, now) else { return 0 };
+        let Some(item) = change.apply(before, now) else { return 0 };
         self.items += 1;
         self.claimable.extend(item.claimable_at().map(|at| (at, order)));
         self.leases.extend(item.leased_until.map(|until| (until, order)));
@@ -291,14 +276,12 @@ impl State {
         let until = now.after(request.ttl);
         let mut page = LeasePage::default();
         for id in orders {
-            let Some(Row { order, work: Some(item), damage, .. }) = self.orders.get_mut(&id) else { continue };
-            unindex(&mut self.claimable, item.claimable_at(), id);
-            unindex(&mut self.leases, item.leased_until, id);
+            let Some(Row { order, work, damage, .. }) = self.orders.get_mut(&id) else { continue };
+            let Some(before) = work.take() else { continue };
+            unindex(&mut self.claimable, before.claimable_at(), id);
+            unindex(&mut self.leases, before.leased_until, id);
             self.leases.insert((until, id));
-            let taken_over = item.fence.replace(request.fence).is_some();
-            item.leased_until = Some(until);
-            item.taken_over = taken_over;
-            item.revision += 1;
+            let item = work.insert(before.leased(request.fence, until));
             self.claimable.extend(item.claimable_at().map(|at| (at, id)));
             match damage {
                 Some((reason, _)) => page.unreadable.push(Unreadable { order: id, reason: reason.clone() }),
@@ -382,17 +365,6 @@ fn unindex(index: &mut TimeIndex, time: Option<Timestamp>, order: OrderId) {
     }
 }
 
-/// Where the first key of the new rows that is taken was used.
-fn command_key_use(row: Option<&Row>, journal: &[JournalRow]) -> Option<KeyUse> {
-    let stored = row.map_or(&[][..], |row| &row.journal);
-    journal.iter().enumerate().find_map(|(i, new)| {
-        let CommandKey { key, hash: _ } = new.command_key.as_ref()?;
-        let of_key = |old: &&JournalRow| old.command_key.as_ref().is_some_and(|old| old.key == *key);
-        let used = stored.iter().chain(&journal[..i]).find(of_key)?;
-        used.command_key.as_ref().map(|CommandKey { key: _, hash }| KeyUse { seq: used.seq, hash: *hash })
-    })
-}
-
 /// Events that carry personal data are kept without it, as any store keeps them: it lives on the order.
 fn forget_private(event: &mut Event) {
     match event {
@@ -432,49 +404,6 @@ fn told_up_to(order: &mut Arc<Order>, notified: u64) {
         order.notified = notified;
         order.notices.retain(|notice| notice.seq > notified);
     }
-}
-
-/// Every change raises the revision, even a waking that finds the item due sooner: what the holder of the lease read
-/// before it is out of date.
-fn work_after(change: WorkChange, item: Option<WorkItem>, now: Timestamp) -> Option<WorkItem> {
-    let mut item = item.unwrap_or(WorkItem {
-        due: None,
-        fence: None,
-        leased_until: None,
-        revision: 0,
-        taken_over: false,
-        runs: 0,
-        tries: Tries::default(),
-    });
-    item.revision += 1;
-    match change {
-        WorkChange::Keep => item.revision -= 1,
-        WorkChange::Lease { fence, ttl, due } => {
-            item.due = Some(due);
-            item.fence = Some(fence);
-            item.leased_until = Some(now.after(ttl));
-            item.taken_over = false;
-        }
-        WorkChange::Wake { due } => item.due = Some(item.due.map_or(due, |before| before.min(due))),
-        WorkChange::Begin { ttl, fence: _, revision: _ } => {
-            item.leased_until = Some(now.after(ttl));
-            item.runs = item.runs.saturating_add(1);
-        }
-        WorkChange::Extend { ttl, tries, fence: _, revision: _ } => {
-            item.leased_until = Some(now.after(ttl));
-            item.tries = tries;
-        }
-        WorkChange::Release { due, tries, fence: _, revision: _ } => {
-            item.due = due;
-            item.fence = None;
-            item.leased_until = None;
-            item.taken_over = false;
-            item.runs = 0;
-            item.tries = tries;
-        }
-        WorkChange::Done { .. } => return None,
-    }
-    Some(item)
 }
 
 /// A place in a sorted list.

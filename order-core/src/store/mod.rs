@@ -5,6 +5,7 @@ mod feed;
 mod memory;
 mod provided;
 mod query;
+pub mod records;
 mod work;
 
 use std::sync::Arc;

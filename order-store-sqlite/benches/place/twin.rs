@@ -16,11 +16,11 @@ const TABLES: [(&str, &[&str]); 8] = [
     ("orders", &["id"]),
     ("order_items", &["order_id", "n"]),
     ("order_addresses", &["order_id", "address_type"]),
-    ("order_status_history", &["order_id", "seq"]),
+    ("order_status_history", &["position"]),
+    ("order_changesets", &["order_id", "first_seq"]),
     ("order_payment_transactions", &["order_id", "n"]),
     ("order_reservations", &["order_id", "n"]),
     ("order_work", &["order_id"]),
-    ("order_feed", &["position"]),
 ];
 
 /// A row of a table, by column.

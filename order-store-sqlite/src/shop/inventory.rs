@@ -133,12 +133,12 @@ impl Step {
     }
 }
 
-/// A call as it stands in the shop's file. One from before holds could be divided was about the whole of its hold.
+/// A call as it stands in the shop's file.
 struct Call {
     reserve_key: Uuid,
     kind: String,
-    quantity: Option<u32>,
-    was_committed: Option<bool>,
+    quantity: u32,
+    was_committed: bool,
     refused: Option<String>,
 }
 
@@ -147,8 +147,8 @@ impl Call {
         let (kind, was_committed) = step.columns();
         self.reserve_key == request.reserve_key
             && self.kind == kind
-            && self.quantity.is_none_or(|n| n == request.quantity)
-            && self.was_committed.is_none_or(|was| was == was_committed)
+            && self.quantity == request.quantity
+            && self.was_committed == was_committed
     }
 }
 

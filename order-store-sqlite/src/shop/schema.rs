@@ -13,7 +13,7 @@ use crate::file::{self, Identity};
 const APPLICATION_ID: i32 = 0x4F52_5348;
 
 /// Numbered from 1. A released one is never edited; `user_version` says how many a file has had.
-const MIGRATIONS: &[&str] = &[include_str!("migrations/0001_shop.sql"), include_str!("migrations/0002_parts.sql")];
+const MIGRATIONS: &[&str] = &[include_str!("migrations/0001_shop.sql")];
 
 /// The version of a file that has had all of them.
 pub(super) const VERSION: i64 = MIGRATIONS.len() as i64;

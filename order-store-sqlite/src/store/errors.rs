@@ -1,19 +1,39 @@
 //! What SQLite's errors mean to whoever uses the store.
 
-use order_core::order::DecodeError;
+use order_core::store::records::Unreadable;
 use order_core::store::{StoreError, StoreErrorKind};
 use rusqlite::ErrorCode;
 
+/// Why something could not be written or read: SQLite, or what stands in a column.
+#[derive(Debug)]
+pub(super) enum Failed {
+    Sqlite(rusqlite::Error),
+    Unreadable(Unreadable),
+}
+
+impl From<rusqlite::Error> for Failed {
+    fn from(error: rusqlite::Error) -> Self {
+        Failed::Sqlite(error)
+    }
+}
+
+impl From<Unreadable> for Failed {
+    fn from(error: Unreadable) -> Self {
+        Failed::Unreadable(error)
+    }
+}
+
 /// An error before `COMMIT`, or of a read: nothing happened.
-pub(super) fn store_error(error: rusqlite::Error) -> StoreError {
+pub(super) fn store_error(error: impl Into<Failed>) -> StoreError {
+    let error = match error.into() {
+        Failed::Unreadable(unreadable) => return unreadable.into(),
+        Failed::Sqlite(error) => error,
+    };
     let (kind, message) = match &error {
-        rusqlite::Error::FromSqlConversionFailure(_, _, cause) => match cause.downcast_ref::<DecodeError>() {
-            Some(DecodeError::NewerFormat(_)) => (StoreErrorKind::Corrupt, "it was written by a newer program"),
-            _ => (StoreErrorKind::Corrupt, "what is stored cannot be read"),
-        },
-        rusqlite::Error::InvalidColumnType(..) | rusqlite::Error::IntegralValueOutOfRange(..) => {
-            (StoreErrorKind::Corrupt, "what is stored cannot be read")
-        }
+        rusqlite::Error::FromSqlConversionFailure(..)
+        | rusqlite::Error::InvalidColumnType(..)
+        | rusqlite::Error::IntegralValueOutOfRange(..) => (StoreErrorKind::Corrupt, "what is stored cannot be read"),
+        rusqlite::Error::StatementChangedRows(_) => (StoreErrorKind::Corrupt, "what is stored is not what was read"),
         other => match other.sqlite_error_code() {
             Some(code) => meaning(code),
             None => (StoreErrorKind::Corrupt, "the database was used wrongly"),
@@ -23,7 +43,7 @@ pub(super) fn store_error(error: rusqlite::Error) -> StoreError {
 }
 
 /// The same, of a read of one order: what cannot be read is said to be that order's.
-pub(super) fn error_of(order: impl std::fmt::Display) -> impl FnOnce(rusqlite::Error) -> StoreError {
+pub(super) fn error_of<E: Into<Failed>>(order: impl std::fmt::Display) -> impl FnOnce(E) -> StoreError {
     move |error| {
         let error = store_error(error);
         match error.kind {

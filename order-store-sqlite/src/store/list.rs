@@ -42,9 +42,8 @@ fn read_page(
     let mut found = places(db, query, plan, place).map_err(store_error)?;
     let more = found.len() > query.limit as usize;
     found.truncate(query.limit as usize);
-    let last = found.last().filter(|_| more);
-    let next = last.map(|(id, value)| Cursor { sort: query.sort, descending: query.descending, value: text_of(value), id: *id });
-    let mut page = OrderPage { orders: Vec::with_capacity(found.len()), unreadable: Vec::new(), next, total };
+    let mut page = OrderPage { orders: Vec::with_capacity(found.len()), unreadable: Vec::new(), next: None, total };
+    let Some((last, value)) = found.last().cloned() else { return Ok(page) };
     for (id, _) in found {
         match read::load(db, &Lookup::Id(id), None).map_err(error_of(id)) {
             Ok(loaded) => page.orders.extend(loaded.map(|loaded| loaded.order)),
@@ -53,6 +52,12 @@ fn read_page(
             }
             Err(e) => return Err(e),
         }
+    }
+    if more {
+        page.next = Some(match page.orders.last().filter(|order| order.id == last) {
+            Some(order) => Cursor::after(order, query.sort, query.descending),
+            None => Cursor { sort: query.sort, descending: query.descending, value: text_of(&value), id: last },
+        });
     }
     Ok(page)
 }
@@ -117,119 +122,158 @@ impl<'a> Select<'a> {
         format!("?{}", self.values.len())
     }
 
-    fn bytes(&mut self, id: &[u8; 16]) -> String {
-        self.bind(id.to_vec())
-    }
-
     fn page(&mut self, place: Option<(Value, OrderId)>) -> String {
         let query = self.query;
         let (direction, beyond) = if query.descending { ("DESC", "<") } else { ("ASC", ">") };
-        let key = match query.sort {
-            SortKey::CreatedAt => "created_at",
-            sort => sort.as_str(),
-        };
+        let id = if self.is_joined() { "d.order_id" } else { "o.id" };
+        // By id, the place is the id: what is looked up needs no more than the index.
         let by_id = query.sort == SortKey::CreatedAt;
+        let key = if by_id { "NULL".to_owned() } else { format!("o.{}", query.sort) };
         let mut conditions = self.conditions();
-        if let Some((value, id)) = place {
-            let after = self.bytes(id.as_bytes());
-            let value = if by_id { String::new() } else { self.bind(value) };
+        if let Some((value, after)) = place {
+            let after = self.bind(after.as_bytes().to_vec());
             conditions.push(if by_id {
-                format!("id {beyond} {after}")
+                format!("{id} {beyond} {after}")
             } else {
-                format!("({key}, id) {beyond} ({value}, {after})")
+                let value = self.bind(value);
+                format!("({key}, o.id) {beyond} ({value}, {after})")
             });
         }
         let (limit, skip) = (self.bind(i64::from(query.limit) + 1), self.bind(i64::from(query.skip)));
         let order = if by_id { format!("id {direction}") } else { format!("place {direction}, id {direction}") };
-        let mut sql = String::with_capacity(2048);
-        for (n, status) in self.ranges().into_iter().enumerate() {
-            if n > 0 {
-                sql.push_str(" UNION ALL ");
-            }
-            let _ = write!(sql, "SELECT id, {key} AS place FROM orders");
-            let of_status = status.map(|status| format!("status = '{status}'"));
-            for (n, condition) in of_status.iter().chain(&conditions).enumerate() {
-                let _ = write!(sql, " {} {condition}", if n == 0 { "WHERE" } else { "AND" });
-            }
-        }
-        let _ = write!(sql, " ORDER BY {order} LIMIT {limit} OFFSET {skip}");
-        sql
+        let rows = self.rows(&format!("{id} AS id, {key} AS place"), &conditions);
+        format!("{rows} ORDER BY {order} LIMIT {limit} OFFSET {skip}")
     }
 
     fn count(&mut self, most: u32) -> String {
         let conditions = self.conditions();
         let most = self.bind(i64::from(most));
-        let mut sql = "SELECT count(*) FROM (SELECT 1 FROM orders".to_owned();
-        let of_status = statuses(&self.query.statuses);
-        for (n, condition) in of_status.iter().chain(&conditions).enumerate() {
-            let _ = write!(sql, " {} {condition}", if n == 0 { "WHERE" } else { "AND" });
+        format!("SELECT count(*) FROM ({} LIMIT {most})", self.rows("1", &conditions))
+    }
+
+    /// The rows of each range.
+    fn rows(&self, columns: &str, conditions: &[String]) -> String {
+        let mut sql = String::with_capacity(2048);
+        for (n, status) in self.ranges().into_iter().enumerate() {
+            if n > 0 {
+                sql.push_str(" UNION ALL ");
+            }
+            let _ = write!(sql, "SELECT {columns} FROM {}", self.source());
+            let of_status = status.map(|status| format!("o.status = '{status}'"));
+            for (n, condition) in of_status.iter().chain(conditions).enumerate() {
+                let _ = write!(sql, " {} {condition}", if n == 0 { "WHERE" } else { "AND" });
+            }
         }
-        let _ = write!(sql, " LIMIT {most})");
         sql
+    }
+
+    /// Whether the orders are found through rows of another table.
+    fn is_joined(&self) -> bool {
+        matches!(self.plan.driver, Driver::Metadata | Driver::Email | Driver::Sku | Driver::OpenWork)
+    }
+
+    /// Where the rows of a range come from: the index of what is looked up, in the order of ids, or of what they are sorted by.
+    fn source(&self) -> &'static str {
+        match (self.plan.driver, self.query.sort) {
+            (Driver::ExternalRef, _) => "orders o INDEXED BY orders_by_external_ref",
+            (Driver::Metadata, _) => {
+                "order_metadata d INDEXED BY order_metadata_by_value CROSS JOIN orders o ON o.id = d.order_id"
+            }
+            (Driver::Email, _) => {
+                "order_addresses d INDEXED BY order_addresses_by_email CROSS JOIN orders o ON o.id = d.order_id"
+            }
+            (Driver::Attention, _) => "orders o INDEXED BY orders_with_attention",
+            (Driver::OpenWork, _) => "order_work d CROSS JOIN orders o ON o.id = d.order_id",
+            (Driver::User, _) => "orders o INDEXED BY orders_by_user",
+            (Driver::Sku, _) => "order_items d INDEXED BY order_items_by_sku CROSS JOIN orders o ON o.id = d.order_id",
+            (Driver::PaymentStatus, _) => "orders o INDEXED BY orders_by_payment",
+            (Driver::FulfilmentStatus, _) => "orders o INDEXED BY orders_by_fulfilment",
+            (Driver::Statuses | Driver::All, SortKey::UpdatedAt) => "orders o INDEXED BY orders_by_update",
+            (Driver::Statuses | Driver::All, SortKey::TotalAmount) => "orders o INDEXED BY orders_by_total",
+            (Driver::Statuses, SortKey::CreatedAt | SortKey::OrderNumber) => "orders o INDEXED BY orders_by_status",
+            (Driver::Stuck, _) | (Driver::All, SortKey::CreatedAt | SortKey::OrderNumber) => "orders o",
+        }
     }
 
     /// Each of the statuses is read as a range of its own where the index is by status: merged rather than sorted, so that a
     /// page costs the same at any depth. Otherwise one range, of any status.
     fn ranges(&self) -> Vec<Option<Status>> {
-        let query = self.query;
-        let by_status = matches!(self.plan.driver, Driver::User | Driver::Statuses | Driver::All) && !self.plan.sorted;
-        match () {
-            () if !query.statuses.is_empty() => {
-                // Each once, however often it is asked for.
-                Status::ALL.iter().copied().filter(|status| query.statuses.contains(status)).map(Some).collect()
-            }
-            () if by_status && query.sort != SortKey::OrderNumber => Status::ALL.iter().copied().map(Some).collect(),
-            () => vec![None],
+        let ListQuery { sort, statuses, .. } = self.query;
+        let by_status = match self.plan.driver {
+            Driver::User => !self.plan.sorted || !statuses.is_empty(),
+            Driver::Statuses => true,
+            Driver::All => matches!(sort, SortKey::UpdatedAt | SortKey::TotalAmount),
+            _ => false,
+        };
+        if !by_status {
+            return vec![None];
         }
+        // Each once, however often it is asked for.
+        let asked = |status: &Status| statuses.is_empty() || statuses.contains(status);
+        Status::ALL.iter().copied().filter(asked).map(Some).collect()
     }
 
-    /// Everything that is asked for but the statuses.
+    /// Everything that is asked for, but for statuses that have a range each.
     fn conditions(&mut self) -> Vec<String> {
         let query = self.query;
+        let ListPlan { driver, .. } = self.plan;
         let mut conditions = Vec::new();
         if let Some(user) = &query.user {
-            let user = self.bytes(user.as_bytes());
-            conditions.push(format!("user_id = {user}"));
+            let user = self.bind(user.as_bytes().to_vec());
+            conditions.push(format!("o.user_id = {user}"));
         }
         if let Some(status) = query.payment_status {
-            conditions.push(format!("payment_status = '{status}'"));
+            conditions.push(format!("o.payment_status = '{status}'"));
         }
         if let Some(status) = query.fulfilment_status {
-            conditions.push(format!("fulfilment_status = '{status}'"));
+            conditions.push(format!("o.fulfilment_status = '{status}'"));
+        }
+        if !query.statuses.is_empty() && self.ranges() == [None] {
+            let quoted: Vec<String> = query.statuses.iter().map(|status| format!("'{status}'")).collect();
+            conditions.push(format!("o.status IN ({})", quoted.join(", ")));
         }
         if let Some(reason) = query.attention {
             conditions.push(format!(
-                "id IN (SELECT id FROM orders WHERE attention_open = 1) AND EXISTS (SELECT 1 FROM json_each(attention) \
+                "o.attention_open = 1 AND EXISTS (SELECT 1 FROM json_each(o.attention) \
                  WHERE value ->> 'reason' = '{reason}' AND NOT coalesce(value ->> 'acknowledged', 0))"
             ));
         }
         if query.stuck {
-            conditions.push(STUCK.to_owned());
+            conditions.push(if driver == Driver::Stuck { STUCK.to_owned() } else { IS_STUCK.to_owned() });
         }
-        if query.open_work {
-            conditions.push("id IN (SELECT order_id FROM order_work)".to_owned());
+        if query.open_work && driver != Driver::OpenWork {
+            conditions.push("EXISTS (SELECT 1 FROM order_work WHERE order_id = o.id)".to_owned());
         }
         if let Some(email) = &query.email {
             let email = self.bind(email.clone());
-            conditions.push(format!("id IN (SELECT order_id FROM order_addresses WHERE email = {email})"));
+            conditions.push(match driver {
+                Driver::Email => format!("d.email = {email} AND {}", first_of("order_addresses", "email", "address_type")),
+                _ => format!("EXISTS (SELECT 1 FROM order_addresses WHERE order_id = o.id AND email = {email})"),
+            });
         }
         if let Some(sku) = &query.sku {
             let sku = self.bind(sku.as_str().to_owned());
-            conditions.push(format!("id IN (SELECT order_id FROM order_items WHERE sku = {sku})"));
+            conditions.push(match driver {
+                Driver::Sku => format!("d.sku = {sku} AND {}", first_of("order_items", "sku", "n")),
+                _ => format!("EXISTS (SELECT 1 FROM order_items WHERE order_id = o.id AND sku = {sku})"),
+            });
         }
         if let Some(reference) = &query.external_ref {
             let reference = self.bind(reference.as_str().to_owned());
-            conditions.push(format!("external_ref = {reference}"));
+            conditions.push(format!("o.external_ref = {reference}"));
         }
         if let Some((key, value)) = &query.metadata {
             let (key, value) = (self.bind(key.as_str().to_owned()), self.bind(value.clone()));
-            conditions.push(format!("id IN (SELECT order_id FROM order_metadata WHERE key = {key} AND value = {value})"));
+            conditions.push(match driver {
+                Driver::Metadata => format!("d.key = {key} AND d.value = {value}"),
+                _ => format!("EXISTS (SELECT 1 FROM order_metadata WHERE order_id = o.id AND key = {key} AND value = {value})"),
+            });
         }
         for (column, TimeRange { from, before }) in [("created_at", query.placed), ("updated_at", query.updated)] {
             let mut bound = |comparison: &str, time: Option<Timestamp>| {
                 if let Some(time) = time {
                     let time = self.bind(time.as_micros());
-                    conditions.push(format!("{column} {comparison} {time}"));
+                    conditions.push(format!("o.{column} {comparison} {time}"));
                 }
             };
             bound(">=", from);
@@ -239,10 +283,131 @@ impl<'a> Select<'a> {
     }
 }
 
-fn statuses(statuses: &[Status]) -> Option<String> {
-    let quoted: Vec<String> = statuses.iter().map(|status| format!("'{status}'")).collect();
-    (!quoted.is_empty()).then(|| format!("status IN ({})", quoted.join(", ")))
+/// That no earlier row of the order has the same value: so that an order is found once.
+fn first_of(table: &str, value: &str, n: &str) -> String {
+    format!("NOT EXISTS (SELECT 1 FROM {table} e WHERE e.order_id = d.order_id AND e.{n} < d.{n} AND +e.{value} = d.{value})")
 }
 
-const STUCK: &str = "id IN (SELECT id FROM orders WHERE attention_open = 1 \
-     UNION ALL SELECT order_id FROM order_work WHERE due_at IS NULL)";
+/// The few that are stuck, looked up.
+const STUCK: &str = "o.id IN (SELECT id FROM orders WHERE attention_open = 1 \
+     UNION ALL SELECT order_id FROM order_work WHERE claimable_at IS NULL)";
+
+/// Whether one is stuck.
+const IS_STUCK: &str = "(o.attention_open = 1 \
+     OR EXISTS (SELECT 1 FROM order_work WHERE order_id = o.id AND claimable_at IS NULL))";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::open;
+    use order_core::ids::UserId;
+    use order_core::order::{AttentionReason, FulfilmentStatus, PaymentStatus};
+
+    fn plan(db: &Connection, sql: &str, values: &[Value]) -> String {
+        let mut statement = db.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();
+        let lines = statement.query_map(params_from_iter(values), |row| row.get::<_, String>(3)).unwrap();
+        lines.collect::<Result<Vec<_>, _>>().unwrap().join("\n")
+    }
+
+    /// Each by itself, with what its plan is to name.
+    fn queries() -> Vec<(Driver, ListQuery, &'static str)> {
+        let any = ListQuery::default;
+        let statuses = vec![Status::Pending, Status::Confirmed];
+        vec![
+            (Driver::All, any(), ""),
+            (Driver::Statuses, ListQuery { statuses: statuses.clone(), ..any() }, "orders_by_"),
+            (
+                Driver::FulfilmentStatus,
+                ListQuery { fulfilment_status: Some(FulfilmentStatus::Shipped), ..any() },
+                "orders_by_fulfilment",
+            ),
+            (Driver::PaymentStatus, ListQuery { payment_status: Some(PaymentStatus::Paid), ..any() }, "orders_by_payment"),
+            (Driver::Sku, ListQuery { sku: "MUG-01".parse().ok(), ..any() }, "order_items_by_sku"),
+            (Driver::User, ListQuery { user: Some(UserId::from_bytes([2; 16])), ..any() }, "orders_by_user"),
+            (Driver::OpenWork, ListQuery { open_work: true, ..any() }, ""),
+            (Driver::Stuck, ListQuery { stuck: true, ..any() }, "orders_with_attention"),
+            (Driver::Attention, ListQuery { attention: Some(AttentionReason::Dispute), ..any() }, "orders_with_attention"),
+            (Driver::Email, ListQuery { email: Some("ada@example.org".into()), ..any() }, "order_addresses_by_email"),
+            (
+                Driver::Metadata,
+                ListQuery { metadata: "key".parse().ok().zip(Some("v".into())), ..any() },
+                "order_metadata_by_value",
+            ),
+            (Driver::ExternalRef, ListQuery { external_ref: "x".parse().ok(), ..any() }, "orders_by_external_ref"),
+        ]
+    }
+
+    #[test]
+    fn lists_are_read_from_the_index_of_what_is_looked_up_and_in_order_unless_they_are_sorted() {
+        let db = open::open_in_memory();
+        let id = OrderId::from_bytes([1; 16]);
+        for (driver, query, index) in queries() {
+            for (sort, descending) in SortKey::ALL.iter().flat_map(|sort| [(*sort, false), (*sort, true)]) {
+                let number = "ORD-1000-0000-000Y".into();
+                let value = if sort == SortKey::OrderNumber { number } else { "1".into() };
+                for after in [None, Some(Cursor { sort, descending, value, id })] {
+                    let query = ListQuery { sort, descending, after, ..query.clone() };
+                    let list_plan = query.plan().unwrap();
+                    assert_eq!(list_plan.driver, driver);
+                    let mut select = Select::new(&query, list_plan);
+                    let sql = select.page(query.after.as_ref().map(|cursor| place_of(cursor, &query).unwrap()));
+                    let plan = plan(&db, &sql, &select.values);
+                    let what = format!("{driver:?} by {sort} {descending}:\n{sql}\n{plan}");
+                    assert!(plan.contains(index), "{what}");
+                    assert_eq!(plan.contains("TEMP B-TREE"), list_plan.sorted, "{what}");
+                    // Only what has an order of its own is read from its beginning.
+                    let scans = plan.lines().filter(|line| line.starts_with("SCAN")).count();
+                    let own = matches!(driver, Driver::All | Driver::OpenWork | Driver::Attention | Driver::Stuck);
+                    assert!(scans == 0 || own, "{what}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_asked_for_besides_changes_no_index() {
+        let db = open::open_in_memory();
+        let everything = |query: &ListQuery| ListQuery {
+            user: query.user.or(Some(UserId::from_bytes([2; 16]))),
+            statuses: vec![Status::Pending],
+            payment_status: Some(PaymentStatus::Paid),
+            fulfilment_status: Some(FulfilmentStatus::Shipped),
+            attention: Some(AttentionReason::Dispute),
+            stuck: true,
+            open_work: true,
+            email: Some("ada@example.org".into()),
+            sku: "MUG-01".parse().ok(),
+            metadata: "key".parse().ok().zip(Some("v".into())),
+            external_ref: query.external_ref.clone(),
+            ..ListQuery::default()
+        };
+        for (driver, query, index) in queries().into_iter().rev() {
+            let mut all = everything(&query);
+            if driver != Driver::ExternalRef {
+                // Only what comes after the driver in the order of drivers is asked for besides.
+                let ListQuery { metadata, email, attention, stuck, open_work, user, sku, payment_status, .. } = query.clone();
+                let rank = |d: Driver| queries().iter().position(|(other, ..)| *other == d);
+                let behind = |d: Driver| rank(d) < rank(driver);
+                all.metadata = all.metadata.filter(|_| behind(Driver::Metadata)).or(metadata);
+                all.email = all.email.filter(|_| behind(Driver::Email)).or(email);
+                all.attention = all.attention.filter(|_| behind(Driver::Attention)).or(attention);
+                all.stuck = behind(Driver::Stuck) || stuck;
+                all.open_work = behind(Driver::OpenWork) || open_work;
+                all.user = all.user.filter(|_| behind(Driver::User)).or(user);
+                all.sku = all.sku.filter(|_| behind(Driver::Sku)).or(sku);
+                all.payment_status = all.payment_status.filter(|_| behind(Driver::PaymentStatus)).or(payment_status);
+                all.fulfilment_status =
+                    all.fulfilment_status.filter(|_| behind(Driver::FulfilmentStatus)).or(query.fulfilment_status);
+                if driver == Driver::All {
+                    all.statuses.clear();
+                }
+            }
+            let list_plan = all.plan().unwrap();
+            assert_eq!((list_plan.driver, list_plan.sorted), (driver, false));
+            let mut select = Select::new(&all, list_plan);
+            let sql = select.page(None);
+            let plan = plan(&db, &sql, &select.values);
+            assert!(plan.contains(index) && !plan.contains("TEMP B-TREE"), "{driver:?}:\n{sql}\n{plan}");
+        }
+    }
+}

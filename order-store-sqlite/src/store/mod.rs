@@ -5,17 +5,16 @@
 
 mod apply;
 mod backup;
-mod encode;
+mod bind;
 mod errors;
-mod life;
 mod list;
 mod log;
 mod open;
 mod read;
 mod readers;
-mod rows;
 mod schema;
 mod sql;
+mod statements;
 mod whole;
 mod work;
 mod writer;
@@ -36,7 +35,7 @@ use rusqlite::Connection;
 use tokio::sync::oneshot;
 use uuid::Uuid;
 
-use encode::Prepared;
+use apply::Prepared;
 use errors::{error_of, store_error};
 use log::LogKeeper;
 use open::StoreFile;
@@ -66,7 +65,7 @@ pub struct SqliteOptions {
     pub long_queue: usize,
     /// The longest that a read may take before it is ended with [`StoreErrorKind::Unavailable`]; a backup may take its time. 30 s.
     pub read_limit: Duration,
-    /// How many changesets and redemptions wait to be written; one more is refused with [`StoreErrorKind::Unavailable`] before anything
+    /// How many changesets and leases wait to be written; one more is refused with [`StoreErrorKind::Unavailable`] before anything
     /// of it is done. 4,096.
     pub write_queue: usize,
     /// How many bytes the write-ahead log (`<path>-wal`) is let grow to while reads overlap without a pause; then those that have not

@@ -85,7 +85,7 @@ impl StoreFile {
         db.busy_timeout(self.busy_timeout).map_err(store_error)?;
         db.set_prepared_statement_cache_capacity(STATEMENTS_CACHED);
         // Before any setting: switching to write-ahead logging would alter a foreign file.
-        if schema::applied_migrations(&db)? == 0 && access != Access::Create {
+        if schema::applied_migrations(&db, schema::Use::Write)? == 0 && access != Access::Create {
             return Err(misconfigured("there are no orders in it, nor the tables for them".into()));
         }
         self.settings(&db)?;

@@ -2,81 +2,78 @@
 
 use std::sync::Arc;
 
-use order_core::ids::{IdempotencyKey, OrderId, UserId};
+use order_core::ids::{Fence, OrderId, UserId};
 use order_core::order::JournalRow;
-use order_core::store::{JournalQuery, KeyMethod, KeyRecord, Loaded, Lookup, Peek};
-use rusqlite::{Connection, OptionalExtension, Params, Row, params};
+use order_core::store::records::{CHILDREN, ORDERS, StoredOrder, read_work};
+use order_core::store::{JournalQuery, Loaded, Lookup, Peek};
+use rusqlite::{Connection, OptionalExtension, Params, params};
 
-use super::{life, rows, sql};
+use super::bind::{Found, record};
+use super::errors::Failed;
+use super::sql;
+use super::statements::STATEMENTS;
 
-pub(super) fn load(db: &Connection, order: &Lookup, owner: Option<UserId>) -> rusqlite::Result<Option<Loaded>> {
+pub(super) fn load(db: &Connection, order: &Lookup, owner: Option<UserId>) -> Result<Option<Loaded>, Failed> {
     match order {
-        Lookup::Id(id) => load_where(db, sql::LOAD_BY_ID, [id.as_bytes()], owner),
-        Lookup::Number(number) => load_where(db, sql::LOAD_BY_NUMBER, [number.to_string()], owner),
-        Lookup::Key { user, method, key } => match find_key(db, *user, *method, key)? {
-            Some(record) => load_where(db, sql::LOAD_BY_ID, [record.order.as_bytes()], owner),
-            None => Ok(None),
-        },
+        Lookup::Id(id) => load_where(db, &STATEMENTS.load_by_id, [id.as_bytes()], owner),
+        Lookup::Number(number) => load_where(db, &STATEMENTS.load_by_number, [number.to_string()], owner),
+        Lookup::Key { user, method, key } => {
+            load_where(db, &STATEMENTS.load_by_key, params![user.as_bytes(), method.as_str(), key.as_str()], owner)
+        }
     }
 }
 
 /// The first statement stays open until the last is done, which keeps all of them in one snapshot without `BEGIN`.
-fn load_where(db: &Connection, sql: &str, key: impl Params, owner: Option<UserId>) -> rusqlite::Result<Option<Loaded>> {
+fn load_where(db: &Connection, sql: &str, key: impl Params, owner: Option<UserId>) -> Result<Option<Loaded>, Failed> {
     let mut statement = db.prepare_cached(sql)?;
     let mut found = statement.query(key)?;
     let Some(row) = found.next()? else { return Ok(None) };
-    let columns = &mut rows::Columns::of(row);
-    let mut order = rows::order(columns)?;
-    if owner.is_some_and(|owner| owner != order.user) {
+    let mut order: StoredOrder = record(row, 0)?;
+    if owner.is_some_and(|owner| owner != order.user()) {
         return Ok(None);
     }
-    let records = columns.next()?;
-    let work = rows::work(columns)?;
-    let id = order.id;
-    order.lines = children(db, sql::SELECT_ITEMS, id, rows::line)?;
-    order.reservations = children(db, sql::SELECT_RESERVATIONS, id, rows::reservation)?;
-    order.payments = children(db, sql::SELECT_PAYMENTS, id, rows::payment)?;
-    order.addresses = {
-        let mut statement = db.prepare_cached(sql::SELECT_ADDRESSES)?;
-        rows::addresses(statement.query_map([id.as_bytes()], rows::address)?)?
-    };
-    life::load(db, records, &mut order)?;
-    let key = db.prepare_cached(sql::SELECT_KEY_OF)?.query_row([id.as_bytes(), order.user.as_bytes()], rows::key).optional()?;
-    order.notices.retain(|notice| notice.seq > order.notified);
+    let work = read_work(&Found(row), ORDERS.columns.len())?;
+    let id = order.id();
+    for table in CHILDREN {
+        if !order.has(table) {
+            continue;
+        }
+        let mut statement = db.prepare_cached(&STATEMENTS.of(table).select)?;
+        let mut rows = statement.query([id.as_bytes()])?;
+        while let Some(row) = rows.next()? {
+            order.add(table, &Found(row), 0)?;
+        }
+    }
+    let (order, key) = order.finish();
     Ok(Some(Loaded { order: Arc::new(order), work, key }))
 }
 
-pub(super) fn children<T>(
-    db: &Connection,
-    sql: &str,
-    order: OrderId,
-    read: impl FnMut(&Row<'_>) -> rusqlite::Result<T>,
-) -> rusqlite::Result<Vec<T>> {
-    db.prepare_cached(sql)?.query_map([order.as_bytes()], read)?.collect()
-}
-
-fn find_key(db: &Connection, user: UserId, method: KeyMethod, key: &IdempotencyKey) -> rusqlite::Result<Option<KeyRecord>> {
-    let mut statement = db.prepare_cached(sql::SELECT_KEY)?;
-    statement.query_row(params![user.as_bytes(), method.as_str(), key.as_str()], rows::key).optional()
-}
-
-pub(super) fn journal(db: &Connection, query: &JournalQuery) -> rusqlite::Result<Vec<JournalRow>> {
+pub(super) fn journal(db: &Connection, query: &JournalQuery) -> Result<Vec<JournalRow>, Failed> {
     let JournalQuery { order, after, limit, command_key } = query;
     let after = i64::try_from(*after).unwrap_or(i64::MAX);
-    match command_key {
-        None => {
-            let mut statement = db.prepare_cached(sql::SELECT_JOURNAL)?;
-            statement.query_map(params![order.as_bytes(), after, limit], rows::journal)?.collect()
-        }
-        Some(key) => {
-            let mut statement = db.prepare_cached(sql::SELECT_JOURNAL_OF_KEY)?;
-            statement.query_map(params![order.as_bytes(), after, limit, key.as_str()], rows::journal)?.collect()
-        }
+    let mut rows = Vec::new();
+    let (sql, key) = match command_key {
+        None => (&STATEMENTS.journal, None),
+        Some(key) => (&STATEMENTS.journal_of_key, Some(key.as_str())),
+    };
+    let mut statement = db.prepare_cached(sql)?;
+    let mut found = match key {
+        None => statement.query(params![order.as_bytes(), after, limit])?,
+        Some(key) => statement.query(params![order.as_bytes(), after, limit, key])?,
+    };
+    while let Some(row) = found.next()? {
+        rows.push(record(row, 0)?);
     }
+    Ok(rows)
 }
 
-pub(super) fn peek(db: &Connection, order: OrderId) -> rusqlite::Result<Option<Peek>> {
-    db.prepare_cached(sql::PEEK)?.query_row([order.as_bytes()], rows::peek).optional()
+pub(super) fn peek(db: &Connection, order: OrderId) -> Result<Option<Peek>, Failed> {
+    let mut statement = db.prepare_cached(sql::PEEK)?;
+    let found = statement.query_row([order.as_bytes()], |row| {
+        let fence: Option<[u8; 16]> = row.get(1)?;
+        Ok(Peek { version: row.get(0).map(i64::cast_unsigned)?, fence: fence.map(Fence::from_bytes) })
+    });
+    Ok(found.optional()?)
 }
 
 #[cfg(test)]
@@ -84,15 +81,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_row_of_a_command_key_is_found_by_the_index_of_keys() {
+    fn keys_are_found_by_their_indexes() {
         let db = super::super::open::open_in_memory();
-        for sql in [sql::SELECT_JOURNAL_OF_KEY, sql::COMMAND_KEY_USE] {
+        let by_key = "SEARCH orders USING INDEX orders_by_key (user_id=? AND key_method=? AND key=?)";
+        let by_command = "SEARCH order_status_history USING INDEX order_command_keys (order_id=? AND command_key=?)";
+        for (sql, plan) in
+            [(sql::SELECT_KEY, by_key), (sql::COMMAND_KEY_USE, by_command), (&STATEMENTS.journal_of_key, by_command)]
+        {
             let mut statement = db.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();
             let parameters = vec![1; statement.parameter_count()];
             let lines = statement.query_map(rusqlite::params_from_iter(parameters), |row| row.get::<_, String>(3)).unwrap();
-            let plan: Vec<String> = lines.collect::<Result<_, _>>().unwrap();
-            let by_index = "SEARCH order_status_history USING INDEX order_command_keys (order_id=? AND command_key=?)";
-            assert_eq!(plan, [by_index], "{sql}");
+            assert_eq!(lines.collect::<Result<Vec<_>, _>>().unwrap(), [plan], "{sql}");
         }
     }
 }

@@ -266,7 +266,7 @@ impl Readers {
         reader.db.progress_handler(STEPS_BETWEEN_LOOKS, Some(move || looked_after.is_over())).map_err(store_error)?;
         if reader.looked.is_none_or(|looked| looked.elapsed() >= looks_apart) {
             self.file.must_be_the_same()?;
-            schema::must_still_fit(&reader.db)?;
+            schema::must_still_fit(&reader.db, schema::Use::Read)?;
             reader.looked = Some(Instant::now());
         }
         let result = read(&reader.db);

@@ -16,27 +16,32 @@ struct Migration {
 }
 
 /// Numbered from 1, and never edited after release.
-const MIGRATIONS: &[Migration] = &[
-    Migration { name: "orders", sql: include_str!("../../migrations/0001_orders.sql") },
-    Migration { name: "feed", sql: include_str!("../../migrations/0002_feed.sql") },
-    Migration { name: "life", sql: include_str!("../../migrations/0003_life.sql") },
-];
+const MIGRATIONS: &[Migration] = &[Migration { name: "orders", sql: include_str!("../../migrations/0001_orders.sql") }];
 
 const CREATE_MIGRATIONS: &str = "CREATE TABLE IF NOT EXISTS order_migrations (
     version INTEGER NOT NULL PRIMARY KEY, name TEXT NOT NULL, checksum TEXT NOT NULL, applied_at INTEGER NOT NULL) STRICT";
 const INSERT_MIGRATION: &str = "INSERT INTO order_migrations (version, name, checksum, applied_at) VALUES (?1, ?2, ?3, ?4)";
 const SELECT_MIGRATIONS: &str = "SELECT version, checksum FROM order_migrations ORDER BY version";
 const READ_VERSION: &str = "PRAGMA user_version";
+const READ_NEEDED: &str = "SELECT min_reader, min_writer FROM order_store";
 const COUNT_SCHEMA: &str = "SELECT count(*) FROM sqlite_schema";
+
+/// What is to be done with a file, which may have been brought to a newer schema than this program's. Its `order_store` says which
+/// programs may still do so: those that know a schema of at least that number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Use {
+    Read,
+    Write,
+}
 
 /// Brings a file up to date that is ours, or nobody's yet.
 pub(super) fn bring_up_to_date(db: &mut Connection, now: Timestamp) -> Result<(), StoreError> {
-    if applied_migrations(db)? < MIGRATIONS.len() { migrate(db, now) } else { check_checksums(db) }
+    if applied_migrations(db, Use::Write)? < MIGRATIONS.len() { migrate(db, now) } else { check_checksums(db) }
 }
 
-/// Refuses a file that would have to be brought up to date, or is not ours.
+/// Refuses a file that would have to be brought up to date before it is read, or is not ours.
 pub(super) fn must_be_up_to_date(db: &Connection) -> Result<(), StoreError> {
-    match applied_migrations(db)? {
+    match applied_migrations(db, Use::Read)? {
         0 => Err(misconfigured("there are no orders in it, nor the tables for them".into())),
         applied if applied < MIGRATIONS.len() => Err(misconfigured(format!(
             "its schema has version {applied}, and this program reads version {}: whatever opens it to write, such as \
@@ -47,22 +52,37 @@ pub(super) fn must_be_up_to_date(db: &Connection) -> Result<(), StoreError> {
     }
 }
 
-/// Refuses to go on with a file that another program has brought up to date meanwhile: these statements are not made for it.
-pub(super) fn must_still_fit(db: &Connection) -> Result<(), StoreError> {
+/// Refuses to go on with a file that another program has brought to a newer schema meanwhile, unless that is made for this one too.
+pub(super) fn must_still_fit(db: &Connection, what: Use) -> Result<(), StoreError> {
     let version = || db.prepare_cached(READ_VERSION)?.query_row([], |row| row.get::<_, i64>(0));
     let version = version().map_err(store_error)?;
-    if usize::try_from(version) == Ok(MIGRATIONS.len()) {
+    match usize::try_from(version) {
+        Ok(version) if version == MIGRATIONS.len() => Ok(()),
+        _ => check_needed(db, what, &format!("its schema was brought to version {version} while in use")),
+    }
+}
+
+/// Refuses a newer schema that this program is too old for.
+fn check_needed(db: &Connection, what: Use, found: &str) -> Result<(), StoreError> {
+    let needed = db.query_row(READ_NEEDED, [], |row| Ok((row.get(0)?, row.get(1)?)));
+    let (reader, writer): (i64, i64) = needed.map_err(store_error)?;
+    let (needed, to) = match what {
+        Use::Read => (reader, "read"),
+        // What it writes it reads, too.
+        Use::Write => (reader.max(writer), "write"),
+    };
+    if usize::try_from(needed).is_ok_and(|needed| needed <= MIGRATIONS.len()) {
         return Ok(());
     }
-    Err(misconfigured(format!("its schema was brought to version {version} while in use, and {}", upgrade())))
+    Err(misconfigured(format!(
+        "{found}, and is for programs that know version {needed} to {to} it, this one knows {}: upgrade the program",
+        MIGRATIONS.len()
+    )))
 }
 
-fn upgrade() -> String {
-    format!("this program knows versions up to {}: upgrade the program", MIGRATIONS.len())
-}
-
-/// How many migrations the file has seen; refused if it is another program's or a newer schema.
-pub(super) fn applied_migrations(db: &Connection) -> Result<usize, StoreError> {
+/// How many migrations the file has seen, which may be more than this program knows; refused if it is another program's, or a newer
+/// schema that is not made for this one.
+pub(super) fn applied_migrations(db: &Connection, what: Use) -> Result<usize, StoreError> {
     let number = |name: &str| db.pragma_query_value(None, name, |row| row.get::<_, i64>(0)).map_err(store_error);
     // Another process may be making the file this very moment. It marks the file with the very commit that makes it, so
     // the mark is read last: whoever saw the file made sees the mark too.
@@ -70,10 +90,11 @@ pub(super) fn applied_migrations(db: &Connection) -> Result<usize, StoreError> {
     let objects: i64 = db.query_row(COUNT_SCHEMA, [], |row| row.get(0)).map_err(store_error)?;
     let application = number("application_id")?;
     if application == i64::from(APPLICATION_ID) {
-        return match usize::try_from(version) {
-            Ok(version) if version <= MIGRATIONS.len() => Ok(version),
-            _ => Err(misconfigured(format!("its schema has version {version}, and {}", upgrade()))),
-        };
+        let applied = usize::try_from(version).unwrap_or(usize::MAX);
+        if applied > MIGRATIONS.len() {
+            check_needed(db, what, &format!("its schema has version {version}"))?;
+        }
+        return Ok(applied);
     }
     if application != 0 || version != 0 || objects != 0 {
         return Err(misconfigured("it is another program's SQLite file: orders need a file of their own".into()));
@@ -84,7 +105,7 @@ pub(super) fn applied_migrations(db: &Connection) -> Result<usize, StoreError> {
 /// One process at a time: whoever waited for the lock finds the work done.
 fn migrate(db: &mut Connection, now: Timestamp) -> Result<(), StoreError> {
     let transaction = db.transaction_with_behavior(TransactionBehavior::Immediate).map_err(store_error)?;
-    let applied = applied_migrations(&transaction)?;
+    let applied = applied_migrations(&transaction, Use::Write)?;
     for (version, migration) in (1i64..).zip(MIGRATIONS).skip(applied) {
         let run = || -> rusqlite::Result<()> {
             transaction.execute_batch(CREATE_MIGRATIONS)?;
@@ -99,13 +120,14 @@ fn migrate(db: &mut Connection, now: Timestamp) -> Result<(), StoreError> {
     check_checksums(db)
 }
 
-/// A migration that was edited after it ran means that the schema is not the one this program was tested with.
+/// A migration that was edited after it ran means that the schema is not one that this program was tested with.
 fn check_checksums(db: &Connection) -> Result<(), StoreError> {
     let mut statement = db.prepare(SELECT_MIGRATIONS).map_err(store_error)?;
     let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?))).map_err(store_error)?;
     let recorded: Vec<(i64, String)> = rows.collect::<Result<_, _>>().map_err(store_error)?;
     let known: Vec<(i64, String)> = (1i64..).zip(MIGRATIONS.iter().map(checksum)).collect();
-    if recorded == known {
+    // A newer program may have added some, see `check_needed`.
+    if recorded.starts_with(&known) {
         return Ok(());
     }
     Err(misconfigured("its migrations are not those of this program: it was made by another build".into()))

@@ -1,12 +1,15 @@
-//! The feed: every changeset that wrote journal rows, in the order of their commits. Clauses 20 and 21.
+//! The feed: the journal of all orders in the order of commits. Clauses 20 and 21.
 
-use order_core::ids::{ChangesetId, OrderId};
-use order_core::store::{FeedCursor, FeedPage, FeedPlace, FeedQuery, FeedRow, StoreError, StoreErrorKind, Unreadable};
+use order_core::ids::{ChangesetId, OrderId, ParseIdError};
+use order_core::store::records::{self, ORDER_STATUS_HISTORY};
+use order_core::store::{FeedCursor, FeedPage, FeedPlace, FeedQuery, FeedRow, StoreError, Unreadable};
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use uuid::Uuid;
 
-use super::errors::{error_of, store_error, with_causes};
-use super::{rows, sql};
+use super::bind::record;
+use super::errors::{Failed, error_of, store_error, with_causes};
+use super::sql;
+use super::statements::STATEMENTS;
 
 /// What cursors name the store by. It never changes.
 pub(super) fn store_id(db: &Connection) -> rusqlite::Result<Uuid> {
@@ -25,16 +28,21 @@ pub(super) fn feed(db: &Connection, store: Uuid, query: &FeedQuery) -> Result<Fe
     Ok(FeedPage { next: rows.last().map_or(start, |row| row.cursor.clone()), rows })
 }
 
+/// The place of a row: each has a position of its own.
+fn place_of(position: u64, changeset: ChangesetId) -> FeedPlace {
+    FeedPlace::of(position, 1, changeset)
+}
+
 fn is_in_feed(db: &Connection, place: FeedPlace) -> rusqlite::Result<bool> {
     // No position that large was ever given out.
     let Ok(position) = i64::try_from(place.position) else { return Ok(false) };
-    let changeset = db.prepare_cached(sql::FEED_HAS)?.query_row(params![position, place.row], |row| row.get(0)).optional()?;
-    Ok(changeset.map(ChangesetId::from_bytes).is_some_and(|id| FeedPlace::of(place.position, place.row, id) == place))
+    let changeset = db.prepare_cached(sql::FEED_HAS)?.query_row([position], |row| row.get(0)).optional()?;
+    Ok(changeset.map(ChangesetId::from_bytes).is_some_and(|id| place_of(place.position, id) == place))
 }
 
-fn read_feed(db: &Connection, store: Uuid, start: FeedPlace, limit: u32) -> rusqlite::Result<Vec<FeedRow>> {
-    let mut statement = db.prepare_cached(sql::SELECT_FEED)?;
-    let mut found = statement.query(params![start.position.cast_signed(), start.row, limit])?;
+fn read_feed(db: &Connection, store: Uuid, start: FeedPlace, limit: u32) -> Result<Vec<FeedRow>, Failed> {
+    let mut statement = db.prepare_cached(&STATEMENTS.feed)?;
+    let mut found = statement.query(params![start.position.cast_signed(), limit])?;
     let mut rows = Vec::new();
     while let Some(row) = found.next()? {
         rows.push(feed_row(store, row)?);
@@ -42,21 +50,24 @@ fn read_feed(db: &Connection, store: Uuid, start: FeedPlace, limit: u32) -> rusq
     Ok(rows)
 }
 
-fn feed_row(store: Uuid, row: &Row<'_>) -> rusqlite::Result<FeedRow> {
-    let position = row.get(rows::JOURNAL_COLUMNS).map(i64::cast_unsigned)?;
-    let order = row.get(0).map(OrderId::from_bytes)?;
+fn feed_row(store: Uuid, row: &Row<'_>) -> Result<FeedRow, Failed> {
+    let beside = ORDER_STATUS_HISTORY.columns.len();
+    let position = row.get(beside).map(i64::cast_unsigned)?;
+    let order = row.get("order_id").map(OrderId::from_bytes)?;
     let changeset = row.get("changeset_id").map(ChangesetId::from_bytes)?;
-    let place = FeedPlace::of(position, row.get(rows::JOURNAL_COLUMNS + 1)?, changeset);
-    let unreadable = |error| match error_of(order)(error) {
-        error if error.kind == StoreErrorKind::Corrupt => Unreadable { order, reason: with_causes(&error) },
-        error => Unreadable { order, reason: error.to_string() },
-    };
+    let number: String = row.get(beside + 1)?;
+    let number = number.parse().map_err(|why: ParseIdError| records::Unreadable {
+        table: "orders",
+        column: "order_number",
+        why: why.into(),
+    })?;
+    let unreadable = |error: Failed| Unreadable { order, reason: with_causes(&error_of(order)(error)) };
     Ok(FeedRow {
-        cursor: FeedCursor::new(store, vec![place]),
+        cursor: FeedCursor::new(store, vec![place_of(position, changeset)]),
         order,
-        seq: row.get(1).map(i64::cast_unsigned)?,
-        number: rows::number(row, rows::JOURNAL_COLUMNS + 2)?,
-        row: rows::journal(row).map_err(unreadable),
+        seq: row.get("seq").map(i64::cast_unsigned)?,
+        number,
+        row: record(row, 0).map_err(unreadable),
     })
 }
 
@@ -68,16 +79,29 @@ mod tests {
     fn plan(sql: &str) -> Vec<String> {
         let db = open::open_in_memory();
         let mut statement = db.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();
-        let lines = statement.query_map(params![1, 1, 1], |row| row.get::<_, String>(3)).unwrap();
+        let parameters = vec![1; statement.parameter_count()];
+        let lines = statement.query_map(rusqlite::params_from_iter(parameters), |row| row.get::<_, String>(3)).unwrap();
         lines.collect::<Result<_, _>>().unwrap()
     }
 
     #[test]
     fn a_page_of_the_feed_is_read_from_where_it_starts_and_not_sorted() {
-        let plan = plan(sql::SELECT_FEED);
-        assert_eq!(plan.len(), 3, "{plan:?}");
-        assert!(plan[0].starts_with("SEARCH f USING INTEGER PRIMARY KEY"), "{plan:?}");
-        assert!(plan[1].ends_with("(order_id=? AND seq>? AND seq<?)"), "{plan:?}");
-        assert!(plan[2].starts_with("SEARCH o USING INDEX"), "{plan:?}");
+        let expected = ["SEARCH h USING INTEGER PRIMARY KEY (rowid>?)", "SEARCH o USING PRIMARY KEY (id=?)"];
+        assert_eq!(plan(&STATEMENTS.feed), expected);
+    }
+
+    #[test]
+    fn rows_of_an_order_are_found_through_its_changesets_and_not_sorted() {
+        let by_position = "SEARCH h USING INTEGER PRIMARY KEY (rowid>? AND rowid<?)";
+        for (sql, by_order) in [
+            (STATEMENTS.journal.as_str(), "SEARCH c USING PRIMARY KEY (order_id=? AND first_seq>?)"),
+            (sql::ERASE_NOTES, "SEARCH c USING PRIMARY KEY (order_id=?)"),
+        ] {
+            let plan = plan(sql);
+            assert!(plan.iter().any(|line| line == by_order) && plan.iter().any(|line| line == by_position), "{plan:?}");
+            assert!(!plan.iter().any(|line| line.starts_with("SCAN h") || line.contains("TEMP B-TREE FOR ORDER")), "{plan:?}");
+        }
+        let plan = plan(sql::REPLAYED);
+        assert!(plan.iter().any(|line| line == "SEARCH h USING INTEGER PRIMARY KEY (rowid=?)"), "{plan:?}");
     }
 }

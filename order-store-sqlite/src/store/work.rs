@@ -1,82 +1,91 @@
-//! Work items: what changesets do to them, and how they are leased.
+//! Work items: how changesets write them, and how they are leased.
 
 use std::time::Duration;
 
-use order_core::ids::{Fence, OrderId};
-use order_core::store::{LeaseRequest, WorkSummary};
+use order_core::ids::OrderId;
+use order_core::store::records::{ORDER_WORK, read_work};
+use order_core::store::{LeaseRequest, WorkChange, WorkItem, WorkSummary};
 use order_core::time::Timestamp;
-use rusqlite::{Connection, OptionalExtension, Row, params};
+use rusqlite::{Connection, params};
 
+use super::bind::{Found, change_one, record};
+use super::errors::Failed;
 use super::sql;
+use super::statements::{STATEMENTS, Update};
 
-fn revision_of(row: &Row<'_>) -> rusqlite::Result<u64> {
-    row.get(0).map(i64::cast_unsigned)
+/// The order's work item, but for what was tried.
+pub(super) fn find(db: &Connection, order: OrderId) -> Result<Option<WorkItem>, Failed> {
+    let mut statement = db.prepare_cached(&STATEMENTS.work)?;
+    let mut found = statement.query([order.as_bytes()])?;
+    match found.next()? {
+        None => Ok(None),
+        Some(row) => Ok(read_work(&Found(row), 0)?),
+    }
 }
 
-/// The item's revision; 0 if there is none.
-pub(super) fn revision(db: &Connection, order: OrderId) -> rusqlite::Result<u64> {
-    let mut statement = db.prepare_cached(sql::SELECT_LEASE)?;
-    let revision: Option<i64> = statement.query_row([order.as_bytes()], |row| row.get(1)).optional()?;
-    Ok(revision.map_or(0, i64::cast_unsigned))
-}
-
-/// Returns the revision afterwards.
-pub(super) fn lease(db: &Connection, order: OrderId, due: Timestamp, fence: Fence, until: Timestamp) -> rusqlite::Result<u64> {
-    let item = params![order.as_bytes(), due.as_micros(), fence.as_bytes(), until.as_micros()];
-    db.prepare_cached(sql::LEASE_WORK)?.query_row(item, revision_of)
-}
-
-/// Returns the revision afterwards.
-pub(super) fn wake(db: &Connection, order: OrderId, due: Timestamp) -> rusqlite::Result<u64> {
-    db.prepare_cached(sql::WAKE_WORK)?.query_row(params![order.as_bytes(), due.as_micros()], revision_of)
-}
-
-pub(super) fn begin(db: &Connection, order: OrderId, until: Timestamp) -> rusqlite::Result<()> {
-    db.prepare_cached(sql::BEGIN_WORK)?.execute(params![order.as_bytes(), until.as_micros()])?;
-    Ok(())
-}
-
-pub(super) fn extend(db: &Connection, order: OrderId, until: Timestamp, tries: Option<&str>) -> rusqlite::Result<()> {
-    db.prepare_cached(sql::EXTEND_WORK)?.execute(params![order.as_bytes(), until.as_micros(), tries])?;
-    Ok(())
-}
-
-pub(super) fn release(db: &Connection, order: OrderId, due: Option<Timestamp>, tries: Option<&str>) -> rusqlite::Result<()> {
-    let item = params![order.as_bytes(), due.map(Timestamp::as_micros), tries];
-    db.prepare_cached(sql::RELEASE_WORK)?.execute(item)?;
-    Ok(())
-}
-
-pub(super) fn done(db: &Connection, order: OrderId) -> rusqlite::Result<()> {
-    db.prepare_cached(sql::DELETE_WORK)?.execute([order.as_bytes()])?;
-    Ok(())
+/// Writes what `change` makes of the item `before`; `tries` are those that it sets. Returns the revision afterwards, 0 if there is
+/// no item.
+pub(super) fn change(
+    db: &Connection,
+    order: OrderId,
+    change: &WorkChange,
+    before: Option<WorkItem>,
+    tries: Option<&str>,
+    now: Timestamp,
+) -> rusqlite::Result<u64> {
+    if *change == WorkChange::Keep {
+        return Ok(before.map_or(0, |item| item.revision));
+    }
+    let was_there = before.is_some();
+    let Some(item) = change.clone().apply(before, now) else {
+        db.prepare_cached(sql::DELETE_WORK)?.execute([order.as_bytes()])?;
+        return Ok(0);
+    };
+    let values = item.values(order, tries);
+    let of_table = STATEMENTS.of(ORDER_WORK);
+    let Update { sql, binds } = match (was_there, change.tries()) {
+        (false, _) => {
+            change_one(db, &of_table.insert, values.into_iter())?;
+            return Ok(item.revision);
+        }
+        (true, Some(_)) => of_table.update(u32::MAX >> 31),
+        (true, None) => &STATEMENTS.update_work,
+    };
+    change_one(db, sql, binds.iter().map(|&at| values[at].clone()))?;
+    Ok(item.revision)
 }
 
 /// Takes leases; returns whose, soonest claimable first, and in how long there is more.
-pub(super) fn take(
-    db: &Connection,
-    request: &LeaseRequest,
-    now: Timestamp,
-) -> rusqlite::Result<(Vec<OrderId>, Option<Duration>)> {
+pub(super) fn take(db: &Connection, request: &LeaseRequest, now: Timestamp) -> Result<(Vec<OrderId>, Option<Duration>), Failed> {
     let LeaseRequest { fence, ttl, limit, order } = request;
-    let id = |row: &Row<'_>| row.get(0).map(OrderId::from_bytes);
-    let orders: Vec<OrderId> = match order {
+    let free: Vec<(OrderId, WorkItem)> = match order {
         _ if *limit == 0 => Vec::new(),
         Some(order) => {
-            let mut statement = db.prepare_cached(sql::CLAIMABLE_OF)?;
-            statement.query_map(params![order.as_bytes(), now.as_micros()], id)?.collect::<Result<_, _>>()?
+            let item = find(db, *order)?.filter(|item| item.due.is_some() && !item.is_leased(now));
+            item.map(|item| (*order, item)).into_iter().collect()
         }
-        None => {
-            let mut statement = db.prepare_cached(sql::CLAIMABLE)?;
-            statement.query_map(params![now.as_micros(), limit], id)?.collect::<Result<_, _>>()?
-        }
+        None => claimable(db, *limit, now)?,
     };
-    let until = now.after(*ttl).as_micros();
-    for order in &orders {
-        db.prepare_cached(sql::TAKE_LEASE)?.execute(params![order.as_bytes(), fence.as_bytes(), until])?;
+    let until = now.after(*ttl);
+    let Update { sql, binds } = &STATEMENTS.update_work;
+    let mut taken = Vec::with_capacity(free.len());
+    for (order, item) in free {
+        let values = item.leased(*fence, until).values(order, None);
+        change_one(db, sql, binds.iter().map(|&at| values[at].clone()))?;
+        taken.push(order);
     }
     let next: Option<i64> = db.prepare_cached(sql::NEXT_CLAIMABLE)?.query_row([], |row| row.get(0))?;
-    Ok((orders, next.map(|at| Timestamp::from_micros(at).since(now))))
+    Ok((taken, next.map(|at| Timestamp::from_micros(at).since(now))))
+}
+
+fn claimable(db: &Connection, limit: u32, now: Timestamp) -> Result<Vec<(OrderId, WorkItem)>, Failed> {
+    let mut statement = db.prepare_cached(sql::CLAIMABLE)?;
+    let mut found = statement.query(params![now.as_micros(), limit])?;
+    let mut items = Vec::new();
+    while let Some(row) = found.next()? {
+        items.push((row.get(0).map(OrderId::from_bytes)?, record(row, 0)?));
+    }
+    Ok(items)
 }
 
 pub(super) fn summary(db: &Connection, now: Timestamp) -> rusqlite::Result<WorkSummary> {
@@ -88,4 +97,23 @@ pub(super) fn summary(db: &Connection, now: Timestamp) -> rusqlite::Result<WorkS
             leased_until: row.get::<_, Option<i64>>(3)?.map(Timestamp::from_micros),
         })
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn leasing_walks_its_index_alone() {
+        let db = super::super::open::open_in_memory();
+        for (sql, expected) in [
+            (sql::CLAIMABLE, "SEARCH order_work USING INDEX order_work_claimable (claimable_at<?)"),
+            (sql::NEXT_CLAIMABLE, "SEARCH order_work USING COVERING INDEX order_work_claimable"),
+        ] {
+            let mut statement = db.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();
+            let parameters = vec![1; statement.parameter_count()];
+            let lines = statement.query_map(rusqlite::params_from_iter(parameters), |row| row.get::<_, String>(3)).unwrap();
+            assert_eq!(lines.collect::<Result<Vec<_>, _>>().unwrap(), [expected]);
+        }
+    }
 }

@@ -9,13 +9,13 @@ use std::time::Duration;
 
 use order_core::ids::OrderId;
 use order_core::runtime::Clock;
-use order_core::store::{Changeset, CommitError, Committed, LeaseRequest, StoreError, StoreErrorKind};
+use order_core::store::records::{GroupVerdict, Step, judge, judge_rest};
+use order_core::store::{CommitError, Committed, LeaseRequest, StoreError, StoreErrorKind};
 use rusqlite::Connection;
 use tokio::sync::oneshot;
 use uuid::Uuid;
 
-use super::apply::apply;
-use super::encode::Prepared;
+use super::apply::{Prepared, apply};
 use super::errors::{commit_error, store_error};
 use super::log::LogKeeper;
 use super::open::{Access, StoreFile};
@@ -41,17 +41,15 @@ pub(super) enum Write {
     Lease(LeaseRequest, oneshot::Sender<Result<Taken, StoreError>>),
 }
 
+/// Whose items were leased, and in how long there is more.
+pub(super) type Taken = (Vec<OrderId>, Option<Duration>);
+
 impl Write {
     /// Whether something is erased that the write-ahead log still has.
     fn erases(&self) -> bool {
-        let Write::Commit(prepared, _) = self else { return false };
-        let Changeset { before, after, .. } = &prepared.changeset;
-        after.redacted_at.is_some() && before.as_ref().is_some_and(|before| before.redacted_at.is_none())
+        matches!(self, Write::Commit(prepared, _) if prepared.changes.redacts())
     }
 }
-
-/// Whose items were leased, and in how long there is more.
-pub(super) type Taken = (Vec<OrderId>, Option<Duration>);
 
 /// What one write came to.
 enum Done {
@@ -65,19 +63,12 @@ struct Failure {
     error: StoreError,
 }
 
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Step {
-    Begin,
-    Apply,
-    Commit,
-}
-
 /// What a [`super::SqliteStore`] has written since it was opened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct WriterStats {
     /// Durable transactions: each is one wait for the disk, however many changesets share it.
     pub transactions: u64,
-    /// Changesets and redemptions that were answered.
+    /// Changesets and leases that were answered.
     pub writes: u64,
     /// Rows inserted, updated or deleted.
     pub rows: u64,
@@ -204,15 +195,10 @@ impl Thread {
             Ok(done) => return group.drain(..).zip(done).for_each(|(write, done)| answer(write, done)),
             Err(failure) => failure,
         };
-        let unknown = failure.error.kind == StoreErrorKind::Unknown;
-        if unknown {
-            // The connection's view of the log may be ahead of the disk's.
-            self.db = None;
-        }
-        if group.len() == 1 || unknown || failure.step == Step::Begin {
+        self.distrust(&failure.error);
+        if judge(group.len(), failure.step, failure.error.kind) == GroupVerdict::RefuseAll {
             return group.drain(..).for_each(|write| refuse(write, &failure.error));
         }
-        // What fails alone is its own fault; what cannot even begin or commit is nobody's, and need not be waited for again.
         let mut unusable = None;
         for write in group.drain(..) {
             let mut alone = vec![write];
@@ -231,16 +217,17 @@ impl Thread {
                 None
             }
             Err(Failure { step, error }) => {
-                if error.kind == StoreErrorKind::Unknown {
-                    self.db = None;
-                }
+                self.distrust(&error);
                 alone.drain(..).for_each(|write| refuse(write, &error));
-                // Of the others nothing was even tried.
-                (step != Step::Apply).then(|| match error.kind {
-                    StoreErrorKind::Unknown => StoreError { kind: StoreErrorKind::Unavailable, ..error },
-                    _ => error,
-                })
+                judge_rest(step, error.kind).map(|kind| StoreError { kind, ..error })
             }
+        }
+    }
+
+    /// Gives the connection up where its view of the log may be ahead of the disk's.
+    fn distrust(&mut self, error: &StoreError) {
+        if error.kind == StoreErrorKind::Unknown {
+            self.db = None;
         }
     }
 
@@ -260,7 +247,7 @@ impl Thread {
         let db = &*db;
         let rows_before = db.total_changes();
         turns.begin(db, busy_timeout).map_err(store_error).map_err(failed(Step::Begin))?;
-        if let Err(error) = schema::must_still_fit(db) {
+        if let Err(error) = schema::must_still_fit(db, schema::Use::Write) {
             rollback(db);
             return Err(Failure { step: Step::Begin, error });
         }
@@ -329,7 +316,7 @@ fn answer(write: Write, done: Done) {
             drop(prepared);
             let _ = waiting.send(result);
         }
-        (Write::Lease(_, waiting), Done::Lease(orders)) => drop(waiting.send(Ok(orders))),
+        (Write::Lease(_, waiting), Done::Lease(taken)) => drop(waiting.send(Ok(taken))),
         (Write::Commit(..), Done::Lease(_)) | (Write::Lease(..), Done::Commit(_)) => {}
     }
 }

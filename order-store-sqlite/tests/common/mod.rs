@@ -41,33 +41,6 @@ impl Drop for TempFile {
     }
 }
 
-const APPLICATION_ID: i64 = 0x4F72_6445;
-
-/// The orders of `file` in another, as the first version of the schema kept them: what it had no column for is left out.
-pub fn as_of_the_first_version(file: &TempFile) -> TempFile {
-    let old = TempFile::new();
-    let db = rusqlite::Connection::open(&old.0).unwrap();
-    db.execute_batch(include_str!("../../migrations/0001_orders.sql")).unwrap();
-    db.execute("ATTACH ?1 AS new", [file.0.to_str().unwrap()]).unwrap();
-    let tables = texts(&db, "SELECT name FROM main.sqlite_schema WHERE type = 'table' ORDER BY name = 'orders' DESC");
-    for table in tables {
-        let columns = texts(&db, &format!("SELECT name FROM pragma_table_info('{table}', 'main')")).join(", ");
-        db.execute_batch(&format!("INSERT INTO main.{table} ({columns}) SELECT {columns} FROM new.{table}")).unwrap();
-    }
-    let migrations: String =
-        db.query_row("SELECT sql FROM new.sqlite_schema WHERE name = 'order_migrations'", [], |row| row.get(0)).unwrap();
-    db.execute_batch(&migrations).unwrap();
-    db.execute_batch("INSERT INTO main.order_migrations SELECT * FROM new.order_migrations WHERE version = 1").unwrap();
-    db.pragma_update(None, "application_id", APPLICATION_ID).unwrap();
-    db.pragma_update(None, "user_version", 1).unwrap();
-    old
-}
-
-fn texts(db: &rusqlite::Connection, sql: &str) -> Vec<String> {
-    let mut statement = db.prepare(sql).unwrap();
-    statement.query_map([], |row| row.get(0)).unwrap().collect::<Result<_, _>>().unwrap()
-}
-
 pub fn serial() -> u64 {
     static NEXT: AtomicU64 = AtomicU64::new(1);
     NEXT.fetch_add(1, Ordering::Relaxed)

@@ -7,7 +7,7 @@ use order_store_sqlite::shop::{HoldState, Shop};
 use proptest::prelude::*;
 
 use crate::inventory::{about, back, mugs, reserve};
-use crate::{TempFile, TestClock, catalogue, key, order, refused, shop, sku};
+use crate::{order, refused, shop, sku};
 
 fn units(quantity: u32, request: HoldRequest) -> HoldRequest {
     HoldRequest { quantity, ..request }
@@ -55,43 +55,6 @@ async fn more_than_there_is_is_refused_for_good_and_moves_nothing() {
     }
     shop.release(&units(4, back(15, &request))).await.unwrap();
     assert_eq!(refused(shop.release(&units(5, back(13, &request))).await), "EXCEEDS_COMMITTED", "the answer of its key");
-}
-
-#[tokio::test]
-async fn a_shop_from_before_holds_could_be_divided_keeps_its_holds_and_answers() {
-    let file = TempFile::new();
-    let (held, committed, released) = (reserve(1, 4), reserve(2, 3), reserve(3, 2));
-    {
-        let old = rusqlite::Connection::open(&file.0).unwrap();
-        old.execute_batch(include_str!("../../src/shop/migrations/0001_shop.sql")).unwrap();
-        old.execute_batch("INSERT INTO stock (sku, on_hand, reserved, committed, stocked) VALUES ('MUG-01', 7, 4, 3, 10)")
-            .unwrap();
-        for (request, state) in
-            [(&held, "HELD"), (&committed, "COMMITTED"), (&released, "RELEASED"), (&reserve(4, 99), "REFUSED")]
-        {
-            let sql = "INSERT INTO holds VALUES (?1, ?2, 'MUG-01', ?3, ?4, iif(?4 = 'REFUSED', 'INSUFFICIENT_STOCK', NULL), NULL, 1, 2)";
-            let (order, key) = (*request.order.as_bytes(), *request.key.as_bytes());
-            old.execute(sql, rusqlite::params![order, key, request.quantity, state]).unwrap();
-        }
-        let call = "INSERT INTO hold_calls (key, reserve_key, kind) VALUES (?1, ?2, ?3)";
-        for (n, request, kind) in [(10, &committed, "COMMIT"), (11, &released, "RELEASE")] {
-            old.execute(call, rusqlite::params![*key(n).as_bytes(), *request.key.as_bytes(), kind]).unwrap();
-        }
-        old.pragma_update(None, "application_id", 0x4F52_5348).unwrap();
-        old.pragma_update(None, "user_version", 1).unwrap();
-    }
-    let shop = Shop::open(&file.0, TestClock::new()).unwrap();
-    shop.load(&catalogue()).await.unwrap();
-    let rows: Vec<_> = shop.holds().await.unwrap().iter().map(|h| (h.quantity, h.held, h.committed, h.state)).collect();
-    let of = |n, held, committed, state| (n, held, committed, state);
-    let (a, b) = (of(4, 4, 0, HoldState::Held), of(3, 0, 3, HoldState::Committed));
-    assert_eq!(rows, [a, b, of(2, 0, 0, HoldState::Released), of(99, 0, 0, HoldState::Refused)]);
-    shop.commit(&about(10, &committed)).await.unwrap();
-    shop.release(&back(11, &released)).await.unwrap();
-    assert_eq!(mugs(&shop).await, [7, 4, 3, 3], "both were answered before");
-    shop.commit(&units(1, about(12, &held))).await.unwrap();
-    shop.release(&units(1, back(13, &committed))).await.unwrap();
-    assert_eq!(mugs(&shop).await, [7, 3, 4, 3]);
 }
 
 /// Something asked of the stock. Holds are numbered from 0, and calls in the order they are made.

@@ -86,29 +86,37 @@ CREATE TABLE payment_methods (
     method  TEXT    NOT NULL UNIQUE,
     outcome TEXT    NOT NULL
         CHECK (outcome IN ('approve', 'decline', 'pending', 'action_required', 'timeout_done', 'timeout_lost')),
-    due     TEXT    NOT NULL CHECK (due IN ('confirm', 'shipment', 'invoice', 'delivery'))
+    due     TEXT    NOT NULL CHECK (due IN ('confirm', 'shipment', 'invoice', 'delivery')),
+    -- For how long its authorizations can be captured; without limit if null.
+    capture_within_days INTEGER CHECK (capture_within_days >= 1)
 ) STRICT;
 
--- One row per reserve key, a refused one included: a late duplicate gets the answer the first one got.
+-- One row per reserve key, a refused one included (it has a code), and one whose units are all gone: a late duplicate gets the
+-- answer the first one got. Holds are committed and given back in parts, so that their units are counted.
 CREATE TABLE holds (
     order_id   BLOB    NOT NULL CHECK (length(order_id) = 16),
     key        BLOB    NOT NULL CHECK (length(key) = 16),
     sku        TEXT    NOT NULL,
     quantity   INTEGER NOT NULL CHECK (quantity >= 1),
-    state      TEXT    NOT NULL CHECK (state IN ('HELD', 'COMMITTED', 'RELEASED', 'REFUSED')),
-    code       TEXT    CHECK ((code IS NOT NULL) = (state = 'REFUSED')),
+    held       INTEGER NOT NULL CHECK (held >= 0),
+    committed  INTEGER NOT NULL CHECK (committed >= 0),
+    code       TEXT    CHECK (code IS NULL OR held + committed = 0),
     available  INTEGER CHECK (available >= 0),
     created_at INTEGER NOT NULL,
     updated_at INTEGER NOT NULL,
-    PRIMARY KEY (order_id, key)
+    PRIMARY KEY (order_id, key),
+    CHECK (held + committed <= quantity)
 ) STRICT, WITHOUT ROWID;
 
--- Commits and releases by their own keys, with the answer they got.
+-- Commits and releases by their own keys, with what was asked for, so that a key that comes back with another request is told,
+-- and with the answer they got.
 CREATE TABLE hold_calls (
-    key         BLOB PRIMARY KEY CHECK (length(key) = 16),
-    reserve_key BLOB NOT NULL CHECK (length(reserve_key) = 16),
-    kind        TEXT NOT NULL CHECK (kind IN ('COMMIT', 'RELEASE')),
-    refused     TEXT
+    key           BLOB    PRIMARY KEY CHECK (length(key) = 16),
+    reserve_key   BLOB    NOT NULL CHECK (length(reserve_key) = 16),
+    kind          TEXT    NOT NULL CHECK (kind IN ('COMMIT', 'RELEASE')),
+    quantity      INTEGER NOT NULL CHECK (quantity >= 1),
+    was_committed INTEGER NOT NULL CHECK (was_committed IN (0, 1)),
+    refused       TEXT
 ) STRICT, WITHOUT ROWID;
 
 -- The payment desk's ledger. `captured` counts what was taken of an authorization, `refunded` what went back of a
@@ -127,6 +135,8 @@ CREATE TABLE payments (
     code       TEXT,
     captured   INTEGER NOT NULL DEFAULT 0 CHECK (captured BETWEEN 0 AND amount),
     refunded   INTEGER NOT NULL DEFAULT 0 CHECK (refunded BETWEEN 0 AND amount),
+    -- When an authorization can no longer be captured. Fixed when it is approved: a catalogue loaded later does not move it.
+    capture_before INTEGER CHECK (capture_before IS NULL OR kind = 'AUTHORIZE'),
     created_at INTEGER NOT NULL,
     updated_at INTEGER NOT NULL
 ) STRICT;
