@@ -61,7 +61,9 @@ impl<'o> Planner<'_, 'o> {
             if self.out.calls.iter().any(|c| c.op == op) {
                 continue;
             }
-            if p.updated_at.after(self.env.policy.longest_wait) > self.env.now {
+            // However late it is said, they are asked once.
+            let asked = self.tries.get(op).is_some_and(|t| t.count > 0);
+            if !asked || p.updated_at.after(self.env.policy.longest_wait) > self.env.now {
                 self.look_up_payment(p);
             } else {
                 let why = "the provider's records do not bear out what was reported of it: find out, and resolve it".into();
