@@ -164,3 +164,16 @@ fn where_no_records_can_be_asked_a_late_capture_is_believed_until_somebody_has_l
         assert_eq!(j.kept(), if looked_into { 0 } else { TOTAL });
     }
 }
+
+#[test]
+fn what_a_bank_took_back_is_missed_once_whoever_has_heard_of_it_first() {
+    let mut j = confirmed(PaymentTerms::Confirm);
+    j.does(&Command::Resolve { finding: Finding::Moved { status: S::Refunded, amount: 800, reference: text("dsp-1") } });
+    assert_eq!(j.kept(), TOTAL - 800);
+    j.disputed("dsp-1", DisputeState::Lost, 800);
+    assert_eq!((j.kept(), j.short()), (TOTAL - 800, 800));
+    j.disputed("dsp-1", DisputeState::Lost, 900);
+    assert_eq!((j.kept(), j.short()), (TOTAL - 900, 900));
+    j.disputed("dsp-1", DisputeState::Won, 900);
+    assert_eq!((j.kept(), j.short()), (TOTAL, 0));
+}
