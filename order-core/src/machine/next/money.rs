@@ -25,9 +25,10 @@ impl<'o> Planner<'_, 'o> {
                     if p.state == OperationState::Planned || self.is_clear(op) {
                         self.unsent_attempt(p, wanted, stock, all_held && allowed, allowed);
                     } else if wanted && may_collect && self.env.payment.repeat && !self.key_forgotten(p.created_at, false) {
-                        if all_held && allowed && !p.verification.is_due() {
+                        let look_up = self.env.payment.look_up;
+                        if all_held && allowed && !(p.verification.is_due() && look_up) {
                             self.call(op, Verb::Pay(p.kind), false);
-                        } else if self.env.payment.look_up {
+                        } else if look_up {
                             // What may not be asked for again now, or is said to have happened, can be found out all the same.
                             self.look_up_payment(p);
                         }

@@ -99,6 +99,19 @@ fn what_names_an_attempt_in_flight_has_it_looked_up_at_once_whatever_blocks_capt
 }
 
 #[test]
+fn what_names_an_attempt_that_can_only_be_repeated_has_it_asked_for_again() {
+    let mut shop = quiet();
+    shop.payment.look_up = false;
+    let mut j = Journey::place(shop, &sample(PaymentTerms::Confirm));
+    j.until_asked(1);
+    // It names nothing that is known, so it may mean the one in flight.
+    j.refunded_elsewhere("back", None, 800);
+    assert!(j.order.payment(1).unwrap().verification.is_due());
+    j.work_well();
+    assert_eq!((j.state(1), j.kept(), j.told_of(Why::PaymentShort)), (S::Captured, TOTAL - 800, Some(800)));
+}
+
+#[test]
 fn an_unmatched_report_is_matched_when_what_it_names_becomes_known() {
     let mut j = placed(PaymentTerms::Confirm);
     j.until_asked(1);
