@@ -189,7 +189,10 @@ fn only_renewals(world: &World) -> bool {
             let changing =
                 |r: &Reservation| r.state.is_open() || r.closing.is_some() || (r.state == HoldState::Held && over(r.expires_at));
             let there = |r: &Reservation| matches!(r.state, HoldState::Held | HoldState::Committed);
-            let asked_again = |r: &Reservation| r.closing_refused && there(r);
+            // What was refused is asked for again after a pause; not what is no longer wanted.
+            let later = next(order, &tries, &world.env(env.now.after(env.policy.backoff_longest)));
+            let wanted = |r: &Reservation| later.events.iter().any(|e| matches!(e, Event::StockClosing { n, .. } if *n == r.n));
+            let asked_again = |r: &Reservation| r.closing_refused && there(r) && wanted(r);
             let under_way = order.reservations.iter().any(changing)
                 || order.payments.iter().any(|p| p.state.is_open())
                 || order.open_edit().is_some()
