@@ -67,6 +67,28 @@ pub enum Fact {
     },
 }
 
+impl Fact {
+    /// The payment operation that it is about.
+    pub(crate) const fn payment(&self) -> Option<u32> {
+        match self {
+            Fact::Payment { n, .. } => Some(*n),
+            _ => None,
+        }
+    }
+
+    /// What is left of it when somebody else may have changed what it is about since it was asked: what the records said then is one
+    /// word among others, and that something was nowhere says nothing.
+    pub(crate) fn overtaken(mut self) -> Option<Fact> {
+        match &mut self {
+            Fact::Hold { outcome: HoldOutcome::Absent | HoldOutcome::Undecidable, .. }
+            | Fact::Payment { outcome: PaymentOutcome::Absent, .. } => return None,
+            Fact::Payment { outcome: PaymentOutcome::Answer { evidence, .. }, .. } => *evidence = Evidence::Answer,
+            _ => {}
+        }
+        Some(self)
+    }
+}
+
 /// What became of asking for a hold.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum HoldOutcome {
