@@ -15,7 +15,7 @@ use super::{LEASE_RESERVE, OrderManager};
 use crate::error::Error;
 use crate::ids::{Fence, OrderId};
 use crate::machine::{Call, Fact, Next, Verb, backoff, next, record};
-use crate::order::{AttentionReason, Event, HoldState, Op, OperationState, Order};
+use crate::order::{AttentionReason, Event, HoldState, Op, OperationState, Order, PaymentOperation};
 use crate::planted::{Bug, planted};
 use crate::services::Clients;
 use crate::store::{ClaimRequest, Claimed, CommitError, Loaded, OrderStore, StoreErrorKind, Tries, Try, WorkChange};
@@ -157,7 +157,10 @@ impl<S: OrderStore, C: Clients> OrderManager<S, C> {
                         Ok(Some(loaded)) => match loaded.work {
                             Some(work) if work.fence == Some(session.fence) => {
                                 let (asked, now) = (&session.order, &loaded.order);
-                                let same = |fact: &Fact| fact.payment().is_none_or(|n| asked.payment(n) == now.payment(n));
+                                // Of what is to be looked up again, a report leaves no trace but in the journal.
+                                let untold = |p: &PaymentOperation| !p.verification.is_due();
+                                let unchanged = |n| asked.payment(n) == now.payment(n) && now.payment(n).is_none_or(untold);
+                                let same = |fact: &Fact| fact.payment().is_none_or(unchanged);
                                 facts =
                                     facts.into_iter().filter_map(|f| if same(&f) { Some(f) } else { f.overtaken() }).collect();
                                 session.order = loaded.order;

@@ -235,3 +235,27 @@ fn a_look_up_that_a_callback_has_overtaken_is_asked_again() {
     assert_eq!((payments(&order), order.statuses.status), (vec![OperationState::Captured], Status::Confirmed));
     assert!(order.payments.iter().all(|p| !p.verification.is_due()), "the provider was asked again");
 }
+
+#[test]
+fn a_look_up_that_a_callback_has_overtaken_is_asked_again_also_where_it_was_to_be_asked_anyway() {
+    let (world, payment) = looking_up(Outcome::ActionRequired);
+    let order = world.place(&[1], "CARD");
+    let key = payment.inner().with_ledger(|l| l[0].key);
+    let waits = payment.inner().report(key);
+    world.cancel(order.id);
+    assert_eq!(payments(&world.order(order.id))[0], OperationState::Voided);
+    // Heard late, it contradicts what is settled; and then the money comes in, while the records are asked.
+    payment.set(Method::LookUp, Some(Fault::Late(3 * SECOND)));
+    let operator = operator();
+    let tell = |report| Box::pin(world.manager.record_payment(&operator, order.id.into(), report));
+    let soon = world.runtime.sleep(SECOND);
+    let first = world.runtime.block_on(select(tell(waits.expect("it is known")), soon));
+    let captured = payment.inner().capture_late(key).expect("it was given up");
+    world.runtime.block_on(tell(captured)).unwrap();
+    if let Either::Right((_, first)) = first {
+        world.runtime.block_on(first).unwrap();
+    }
+    world.advance(15 * SECOND);
+    let states = payments(&world.order(order.id));
+    assert_eq!((states[0], states.last()), (OperationState::Captured, Some(&OperationState::Refunded)));
+}
