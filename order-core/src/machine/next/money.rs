@@ -3,7 +3,7 @@
 use super::{Planner, Stuck, Verb};
 use crate::machine::pause_after;
 use crate::machine::payments::{begin_by, is_wanted, may_collect, refunds_wait, refused};
-use crate::machine::stock::SkuStock;
+use crate::machine::stock::{SkuStock, is_secured};
 use crate::money::Minor;
 use crate::order::{AttentionReason, Blocks, Event, Op, OperationKind, OperationOrigin, OperationState, Order, PaymentOperation};
 use crate::planted::{Bug, planted};
@@ -14,7 +14,7 @@ impl<'o> Planner<'_, 'o> {
     /// Authorizations and charges.
     pub(super) fn attempts(&mut self, stock: &[(&crate::ids::Sku, u32, SkuStock)], refused: bool) {
         let order = self.order;
-        let all_held = stock.iter().all(|(_, _, s)| *s == SkuStock::Held) || planted(Bug::ChargeBeforeReserve);
+        let all_held = is_secured(order, self.env, stock) || planted(Bug::ChargeBeforeReserve);
         let may_collect = may_collect(order);
         let allowed = may_collect && !order.is_blocked(Blocks::Capture);
         for p in order.payments.iter().filter(|p| p.is_attempt()) {

@@ -121,6 +121,27 @@ fn about_to_lapse() -> Journey {
 }
 
 #[test]
+fn a_new_authorization_is_asked_for_only_once_it_may_be() {
+    let policy = Policy { before_lapse: BeforeLapse::Reauthorize, ..Policy::default() };
+    let mut j = Journey::place(Shop { policy, ..quiet() }, &sample(PaymentTerms::Shipment));
+    j.until_asked(1);
+    j.authorized(1, TOTAL, 7 * DAY, Evidence::Answer);
+    j.work_well();
+    j.does(&Command::PlaceHold { kind: text("fraud"), blocks: Some(Blocks::Capture), until: None });
+    let payments = j.order.payments.len();
+    for _ in 0..3 {
+        j.wait(6 * DAY + HOUR);
+        j.work_well();
+        let attempts = j.order.payments.iter().skip(payments).filter(|p| p.is_attempt()).count();
+        assert_eq!(attempts, 0, "nothing is planned, dropped, and planned again");
+    }
+    j.planned_by_command += 1;
+    j.does(&Command::ReleaseHold { kind: text("fraud") });
+    let last = j.order.payments.last().expect("another is asked for").clone();
+    assert_eq!((last.kind, last.state), (OperationKind::Authorize, S::Planned));
+}
+
+#[test]
 fn the_old_authorization_is_kept_until_the_new_one_is_there() {
     let mut j = about_to_lapse();
     let n = j.order.payments.len() as u32;
