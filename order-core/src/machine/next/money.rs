@@ -274,7 +274,7 @@ impl<'o> Planner<'_, 'o> {
         let unsent: Vec<u32> = self.unsent_refunds().map(|p| p.n).collect();
         let planned = self.unsent_refunds().map(|p| p.amount).sum();
         let mut excess = order.surplus_without(self.env.now, planned);
-        let mut ways = Vec::new();
+        let (mut ways, mut later) = (Vec::new(), 0);
         if excess <= 0 || refunds_wait(order) {
             return ways;
         }
@@ -285,8 +285,12 @@ impl<'o> Planner<'_, 'o> {
                 break;
             }
             if p.origin == OperationOrigin::Outside && p.is_attempt() {
-                ways.push(WayBack::ByHand { p, amount });
-                excess -= amount;
+                // Nobody is asked to send back what the engine is about to.
+                let amount = (excess - later).min(rest);
+                if amount > 0 {
+                    ways.push(WayBack::ByHand { p, amount });
+                    excess -= amount;
+                }
                 continue;
             }
             // A void under way may yet give it back.
@@ -303,6 +307,7 @@ impl<'o> Planner<'_, 'o> {
                 let again = last.updated_at.after(pause_after(self.env.policy, refused.max(1)));
                 if again > self.env.now {
                     ways.push(WayBack::Later { at: again });
+                    later += amount;
                     continue;
                 }
             }
