@@ -98,6 +98,15 @@ fn in_flight(order: &Order, about: Option<&Reference>) -> Vec<Event> {
     order.payments.iter().filter(waits).map(|p| Event::PaymentQuestioned { n: p.n }).collect()
 }
 
+/// The attempt in flight that a report which was kept names, or may mean: once it is known, the report is matched.
+pub(super) fn waited_for(order: &Order, kept: &UnmatchedPayment) -> Option<u32> {
+    let parent = kept.parent.as_ref()?;
+    let meant = named(order, parent).map(|p| p.n);
+    let may_be = |p: &&PaymentOperation| meant.map_or(p.reference.is_none(), |n| n == p.n);
+    let in_flight = |p: &&PaymentOperation| p.is_attempt() && p.state.is_open() && p.state != OperationState::Planned;
+    order.payments.iter().filter(in_flight).find(may_be).map(|p| p.n)
+}
+
 /// The events of what a provider says of a dispute. Of one dispute the last word counts.
 pub(super) fn dispute(order: &Order, report: &DisputeReport) -> Vec<Event> {
     let DisputeReport { reference, payment, state, amount } = report;

@@ -190,3 +190,16 @@ fn what_a_bank_took_back_is_missed_once_whoever_has_heard_of_it_first() {
     j.disputed("dsp-1", DisputeState::Won, 900);
     assert_eq!((j.kept(), j.short()), (TOTAL, 0));
 }
+
+#[test]
+fn money_that_may_be_of_an_attempt_in_flight_is_put_down_once_that_is_known() {
+    let mut j = placed(PaymentTerms::Shipment);
+    j.until_asked(1);
+    // Somebody captures in the provider's dashboard what the engine does not know to be authorized.
+    j.reported("by-hand", Some(1), S::Captured, j.order.in_currency(TOTAL));
+    assert_eq!(j.order.unmatched.len(), 1);
+    let moved = Command::Resolve { finding: Finding::Moved { status: S::Captured, amount: TOTAL, reference: text("by-hand") } };
+    assert_eq!(j.refuses(&moved), RejectionReason::PaymentUnderWay);
+    j.found(1, S::Authorized, TOTAL);
+    assert_eq!((j.order.unmatched.len(), j.kept(), j.order.money().authorized), (0, TOTAL, 0));
+}
