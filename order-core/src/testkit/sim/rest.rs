@@ -101,7 +101,9 @@ async fn mend(world: &Arc<World>, wakings: u32) -> bool {
     for order in world.store.orders() {
         // What is stuck may be hidden behind what is due again and again, such as renewing a hold.
         let env = world.env(world.runtime.now());
-        let is_stuck = |o: &Order, w: &WorkItem| w.due.is_none() || !next(o, &w.tries, &env).stuck.is_empty();
+        // What a worker that died has a lease on is taken up once that is over, whatever somebody asks for.
+        let is_stuck =
+            |o: &Order, w: &WorkItem| w.fence.is_none() && (w.due.is_none() || !next(o, &w.tries, &env).stuck.is_empty());
         let stuck = world.store.inspect(order.id, |o, _, work| work.is_some_and(|w| is_stuck(o, w))) == Some(true);
         let refused = order.attention.iter().any(|a| a.reason == AttentionReason::CaptureFailed && !a.acknowledged);
         // Asked again and refused again: the provider took what went back outside from another payment than the order did.
