@@ -464,8 +464,7 @@ fn confirmed_rightly(order: &Order, found: &mut Findings<'_>) {
             .reservations
             .iter()
             .filter(|r| r.sku == line.sku && r.attempt == order.attempt)
-            .filter(|r| r.closing.is_none_or(|c| c.kind == ClosingKind::Commit))
-            .map(units_of)
+            .map(|r| units_of(r).saturating_sub(r.closing.filter(|c| c.kind == ClosingKind::Release).map_or(0, |c| c.units)))
             .sum();
         found.expect("I16", held >= wanted, || format!("confirmed with {held} of {wanted} units of {} held", line.sku));
     }

@@ -2,7 +2,7 @@
 //! fact came last.
 
 use super::Env;
-use super::payments::{attempts_cover, refunds_wait};
+use super::payments::{attempts_cover, refunds_wait, refused};
 use crate::money::Minor;
 use crate::order::{
     Attention, AttentionReason, Event, Lifecycle, Op, OperationKind, OperationOrigin, OperationState, Order, PaymentOperation,
@@ -114,8 +114,24 @@ fn is_over(order: &Order, a: &Attention, env: &Env<'_>) -> bool {
         AttentionReason::CaptureSoon => !order.payments.iter().any(|p| about(p.n) && order.authorized_rest(p.n) > 0),
         // All that was to go back has gone back.
         AttentionReason::RefundByHand => {
-            refunds_wait(order) || !order.payments.iter().any(|p| about(p.n) && order.surplus_of(p.n, env.now) > 0)
+            refunds_wait(order) || !order.payments.iter().any(|p| about(p.n) && goes_back_by(order, p, env) > 0)
         }
         _ => false,
     }
+}
+
+/// What of the surplus is to go back by payment `of`: what newer ones leave of it, but for those of which the service refuses
+/// refunds.
+fn goes_back_by(order: &Order, of: &PaymentOperation, env: &Env<'_>) -> Minor {
+    let voiding = |n| order.children(n).any(|c| c.kind == OperationKind::Void && c.state.is_open());
+    let is_refused = |n| refused(order, n, OperationKind::Refund).0 >= env.policy.refusals_before_stuck && !voiding(n);
+    let mut excess = order.surplus(env.now);
+    for (n, rest) in order.refundable() {
+        let share = excess.min(rest);
+        if n == of.n {
+            return share;
+        }
+        excess -= if is_refused(n) { 0 } else { share };
+    }
+    0
 }

@@ -98,12 +98,22 @@ fn in_flight(order: &Order, about: Option<&Reference>) -> Vec<Event> {
     order.payments.iter().filter(waits).map(|p| Event::PaymentQuestioned { n: p.n }).collect()
 }
 
+/// The attempt in flight that a report which was kept names, or may mean: once it is known, the report is matched.
+pub(super) fn waited_for(order: &Order, kept: &UnmatchedPayment) -> Option<u32> {
+    let parent = kept.parent.as_ref()?;
+    let meant = named(order, parent).map(|p| p.n);
+    let may_be = |p: &&PaymentOperation| meant.map_or(p.reference.is_none(), |n| n == p.n);
+    let in_flight = |p: &&PaymentOperation| p.is_attempt() && p.state.is_open() && p.state != OperationState::Planned;
+    order.payments.iter().filter(in_flight).find(may_be).map(|p| p.n)
+}
+
 /// The events of what a provider says of a dispute. Of one dispute the last word counts.
 pub(super) fn dispute(order: &Order, report: &DisputeReport) -> Vec<Event> {
     let DisputeReport { reference, payment, state, amount } = report;
     let known = order.disputes.iter().find(|d| d.reference == *reference);
-    let chargeback =
-        order.payments.iter().find(|p| p.origin == OperationOrigin::Chargeback && p.reference.as_ref() == Some(reference));
+    // Whoever wrote it down: somebody who looked into it may have been faster than the bank.
+    let went_back = |p: &&PaymentOperation| p.kind == OperationKind::Refund && p.origin != OperationOrigin::Engine;
+    let chargeback = order.payments.iter().filter(went_back).find(|p| p.reference.as_ref() == Some(reference));
     let taken = chargeback.map_or(0, PaymentOperation::refunded);
     let ours = amount.currency == order.currency;
     let said = known.is_some_and(|d| match state {
@@ -159,7 +169,7 @@ pub(super) fn dispute(order: &Order, report: &DisputeReport) -> Vec<Event> {
                 events.push(Event::Credited { kind: CreditKind::WriteOff, amount: -back, lines: Vec::new() });
             }
         }
-        Some(p) if !won && ours && amount.minor > 0 => {
+        Some(p) if !won && ours && amount.minor > 0 && taken != amount.minor => {
             events.push(settled_chargeback(p.n, OperationState::Refunded, amount.minor, None));
         }
         None if !won && ours && amount.minor > 0 => {

@@ -9,7 +9,7 @@ use crate::ids::Reference;
 use crate::money::{Minor, Money};
 use crate::order::{
     AttentionReason, ClosingKind, CustomerAction, DisputeState, Event, HoldState, Lifecycle, NEVER_HAPPENED, Op, OperationKind,
-    OperationOrigin, OperationState, Order, PaymentOperation, UnmatchedPayment,
+    OperationOrigin, OperationState, Order, PaymentOperation, UnmatchedPayment, Verification,
 };
 use crate::planted::{Bug, planted};
 use crate::text::Private;
@@ -65,6 +65,28 @@ pub enum Fact {
         /// What it was about.
         about: Option<Op>,
     },
+}
+
+impl Fact {
+    /// The payment operation that it is about.
+    pub(crate) const fn payment(&self) -> Option<u32> {
+        match self {
+            Fact::Payment { n, .. } => Some(*n),
+            _ => None,
+        }
+    }
+
+    /// What is left of it when somebody else may have changed what it is about since it was asked: what the records said then is one
+    /// word among others, and that something was nowhere says nothing.
+    pub(crate) fn overtaken(mut self) -> Option<Fact> {
+        match &mut self {
+            Fact::Hold { outcome: HoldOutcome::Absent | HoldOutcome::Undecidable, .. }
+            | Fact::Payment { outcome: PaymentOutcome::Absent, .. } => return None,
+            Fact::Payment { outcome: PaymentOutcome::Answer { evidence, .. }, .. } => *evidence = Evidence::Answer,
+            _ => {}
+        }
+        Some(self)
+    }
 }
 
 /// What became of asking for a hold.
@@ -430,6 +452,15 @@ fn gives_way(p: &PaymentOperation, to: OperationState) -> bool {
     }
 }
 
+/// Whether a callback says that something happened after all that came to nothing before, so that the provider's records are asked
+/// before anything rests on it. Where they cannot be asked it is believed, unless somebody has looked into it.
+fn is_asked_first(p: &PaymentOperation, told: &Told, env: &Env<'_>) -> bool {
+    use OperationState as S;
+    let came_to_nothing = matches!(p.state, S::Declined | S::Failed | S::Voided) && !p.never_happened();
+    let looked_into = matches!(p.verification, Verification::Done | Verification::Again);
+    told.by == By::Report && came_to_nothing && (env.payment.look_up || looked_into)
+}
+
 /// Whether a provider may say `status` of an operation of that kind.
 fn fits(kind: OperationKind, status: OperationState) -> bool {
     use OperationState as S;
@@ -480,7 +511,7 @@ fn told_of(order: &Order, p: &PaymentOperation, told: &Told, env: &Env<'_>) -> V
         // Its records lag behind: they are asked again.
         return Vec::new();
     }
-    if !sensible || !(decides || gives_way(p, told.status)) {
+    if !sensible || !(decides || gives_way(p, told.status)) || is_asked_first(p, told, env) {
         return contradiction(order, p, told);
     }
     let mut events = Vec::new();
@@ -497,9 +528,11 @@ fn told_of(order: &Order, p: &PaymentOperation, told: &Told, env: &Env<'_>) -> V
     } else {
         events.push(settled(n, state, told, moves_money, decides));
         events.extend(follows_from(order, p, state, told, env));
-        // More or less than was asked, and an authorization of which only a callback tells, is compared with the records.
+        // More or less than was asked, and an authorization of which only a callback or a person tells, is compared with the
+        // records.
         let other_amount = moves_money && told.amount.minor != p.amount && !decides;
-        let for_how_long = told.by == By::Report && state == OperationState::Authorized && env.payment.look_up;
+        let unsaid = matches!(told.by, By::Report | By::Finding) && told.capture_before.is_none();
+        let for_how_long = unsaid && state == OperationState::Authorized && env.payment.look_up;
         events.extend((other_amount || for_how_long).then_some(Event::PaymentQuestioned { n }));
     }
     events.extend(outcome_known(order, op));

@@ -98,6 +98,15 @@ pub(super) fn resolve(order: &Order, finding: &Finding, env: &Env<'_>) -> Result
             if order.payments.iter().any(|p| p.reference.as_ref() == Some(reference)) {
                 return Ok(Vec::new());
             }
+            let kept = order.unmatched.iter().find(|u| u.reference == *reference);
+            if let Some(n) = kept.and_then(|kept| outside::waited_for(order, kept)) {
+                // Of which payment it was decides what can still be taken of that one.
+                let message = format!(
+                    "cannot resolve order {}: {reference} may be of payment {n}, which is in flight: resolve that first",
+                    order.number
+                );
+                return Err(refusal(order, RejectionReason::PaymentUnderWay, message));
+            }
             let report = PaymentReport {
                 key: None,
                 reference: reference.clone(),

@@ -4,7 +4,7 @@ use super::payments::{
     attempt_outstanding, capturable, deadline, edit_deadline, is_for_edit, is_to_be_renewed, lapses_soon, money_moved,
 };
 use super::record::matched;
-use super::stock::{SkuStock, committed_for_good, missing_units, sku_stock};
+use super::stock::{SkuStock, committed_for_good, is_secured, missing_units, sku_stock};
 use super::{Env, attention};
 use crate::ids::Sku;
 use crate::money::Minor;
@@ -159,7 +159,9 @@ fn renew(order: &Order, env: &Env<'_>) -> Option<Event> {
     let missing = (order.owed() - order.kept() - lasting - order.missed_since(last.n)).min(order.owed());
     let taken: Minor = order.children(last.n).map(PaymentOperation::captured).sum();
     let amount = missing.min(last.settled.clamp(0, last.amount) - taken);
-    (amount > 0).then(|| planned(order, OperationKind::Authorize, None, last, amount))
+    // What could not be begun would be planned and dropped for ever.
+    let may_begin = || !order.is_blocked(Blocks::Capture) && is_secured(order, env, &sku_stock(order, env));
+    (amount > 0 && may_begin()).then(|| planned(order, OperationKind::Authorize, None, last, amount))
 }
 
 /// An operation that goes on with what `like` began, paid the same way.

@@ -76,6 +76,11 @@ pub(super) fn secured_units(order: &Order, env: &Env<'_>, sku: &Sku) -> u32 {
     sure + doubtful.min(order.gone_from_stock(sku).saturating_sub(committed))
 }
 
+/// Whether all that the order wants is there for sure, so that money may be asked for it.
+pub(super) fn is_secured(order: &Order, env: &Env<'_>, stock: &[(&Sku, u32, SkuStock)]) -> bool {
+    stock.iter().all(|(sku, wanted, s)| *s == SkuStock::Held && secured_units(order, env, sku) >= *wanted)
+}
+
 /// How many units of `sku` the order has too few.
 pub(super) fn missing_units(order: &Order, env: &Env<'_>, sku: &Sku, wanted: u32) -> u32 {
     wanted.saturating_sub(of_attempt(order).filter(|r| r.sku == *sku).map(|r| good_units(r, env)).sum())

@@ -15,7 +15,7 @@ use super::{LEASE_RESERVE, OrderManager};
 use crate::error::Error;
 use crate::ids::{Fence, OrderId};
 use crate::machine::{Call, Fact, Next, Verb, backoff, next, record};
-use crate::order::{AttentionReason, Event, HoldState, Op, OperationState, Order};
+use crate::order::{AttentionReason, Event, HoldState, Op, OperationState, Order, PaymentOperation};
 use crate::planted::{Bug, planted};
 use crate::services::Clients;
 use crate::store::{
@@ -162,19 +162,24 @@ impl<S: OrderStore, C: Clients> OrderManager<S, C> {
                     match self.inner.store.load(session.order.id.into(), None).await {
                         Ok(Some(loaded)) => match loaded.work {
                             Some(work) if work.fence == Some(session.fence) => {
+                                let (asked, now) = (&session.order, &loaded.order);
+                                // Of what is to be looked up again, a report leaves no trace but in the journal.
+                                let untold = |p: &PaymentOperation| !p.verification.is_due();
+                                let unchanged = |n| asked.payment(n) == now.payment(n) && now.payment(n).is_none_or(untold);
+                                let same = |fact: &Fact| fact.payment().is_none_or(unchanged);
+                                facts =
+                                    facts.into_iter().filter_map(|f| if same(&f) { Some(f) } else { f.overtaken() }).collect();
                                 session.order = loaded.order;
                                 session.revision = work.revision;
                                 session.just_committed = false;
                             }
-                            _ => return self.record_facts(session.order.id, &facts, &Source::worker()).await,
+                            _ => return self.record_learnt(session.order.id, facts).await,
                         },
                         Ok(None) => return,
                         Err(e) => return self.say_goodbye(session, e.kind).await,
                     }
                 }
-                Err(CommitError::Fenced) => {
-                    return self.record_facts(session.order.id, &facts, &Source::worker()).await;
-                }
+                Err(CommitError::Fenced) => return self.record_learnt(session.order.id, facts).await,
                 Err(CommitError::Store(e)) => return self.say_goodbye(session, e.kind).await,
                 // No changeset of a worker's can be refused like that.
                 Err(
@@ -238,6 +243,12 @@ impl<S: OrderStore, C: Clients> OrderManager<S, C> {
             wait *= 2;
         }
         self.inner.sessions.leave(session.order.id);
+    }
+
+    /// Records what a worker has learnt whose lease is gone. Whoever has it now may have asked for more since.
+    async fn record_learnt(&self, order: OrderId, facts: Vec<Fact>) {
+        let facts: Vec<Fact> = facts.into_iter().filter_map(Fact::overtaken).collect();
+        self.record_facts(order, &facts, &Source::worker()).await;
     }
 
     /// Records facts without a lease, as a callback does: they are so, whoever is at work on the order.

@@ -282,21 +282,8 @@ impl Order {
         self.credits.iter().filter(|c| c.kind != CreditKind::WriteOff).map(|c| c.amount).sum()
     }
 
-    /// What of it is to be taken from payment `n`.
-    pub(crate) fn surplus_of(&self, n: u32, now: Timestamp) -> Minor {
-        let mut excess = self.surplus(now);
-        for (m, rest) in self.refundable() {
-            let share = excess.min(rest);
-            if m == n {
-                return share;
-            }
-            excess -= share;
-        }
-        0
-    }
-
-    /// What of it can be taken from which captured payment, newest first: the payment's number, and how much of it is neither
-    /// back nor on its way back. What went back without a payment's name came from the newest.
+    /// What of the surplus can be taken from which captured payment, newest first: the payment's number, and how much of it is
+    /// neither back nor on its way back. What went back without a payment's name came from the newest.
     pub(crate) fn refundable(&self) -> Vec<(u32, Minor)> {
         self.refundable_without(&[])
     }

@@ -5,13 +5,14 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use order_core::error::ErrorKind;
-use order_core::manager::{CommandOptions, LeaseWait, TroubleHook, WorkerOptions};
-use order_core::order::{AttentionReason, Order, Status};
+use order_core::manager::{CommandOptions, LeaseWait, PlaceOptions, TroubleHook, WorkerOptions};
+use order_core::order::{AttentionReason, OperationState, Order, Status};
 use order_core::request::{EditRequest, LineRef};
 use order_core::runtime::Runtime as _;
+use order_core::services::PaymentCapabilities;
 use order_core::store::{LeaseRequest, OrderStore as _};
 use order_core::testkit::orders::fence;
-use order_core::testkit::services::{Fault, Method};
+use order_core::testkit::services::{Fault, MemoryPayments, Method, Outcome, Scripted};
 
 use futures_util::future::{Either, select};
 
@@ -222,4 +223,78 @@ fn an_order_that_cannot_be_read_keeps_no_other_from_being_worked() {
     let mended = world.order(orders[2].id);
     assert_eq!(mended.statuses.status, Status::Cancelled);
     assert!(mended.attention.is_empty(), "nobody need look at it: {:?}", mended.attention);
+}
+
+/// A shop whose provider does not repeat what it was asked: what became of it is looked up.
+fn looking_up(outcome: Outcome) -> (World, Arc<Scripted<MemoryPayments>>) {
+    let world = World::new();
+    let mut capabilities = PaymentCapabilities::IDEAL;
+    capabilities.repeat = false;
+    let desk = MemoryPayments::new(capabilities, 60 * SECOND, Box::new(move |_| outcome));
+    let payment = Arc::new(Scripted::new(desk, world.runtime.clone()));
+    (world.changed(|clients| clients.payment = payment.clone(), None), payment)
+}
+
+fn payments(order: &Order) -> Vec<OperationState> {
+    order.payments.iter().map(|p| p.state).collect()
+}
+
+#[test]
+fn that_something_never_happened_counts_for_nothing_once_the_lease_is_gone() {
+    let (world, payment) = looking_up(Outcome::Approve);
+    payment.push(Method::Charge, Fault::UnknownBefore);
+    let order = world.place(&[1], "CARD");
+    assert_eq!(order.payments[0].state, OperationState::Unknown);
+    // The provider knows nothing of it; but whoever has taken the order over may have asked for it since.
+    world.set_trouble(Trouble::LeasesLost);
+    world.runtime.advance(11 * SECOND);
+    world.runtime.block_on(world.manager.work_due(10)).unwrap();
+    assert_eq!(payments(&world.order(order.id)), [OperationState::Unknown]);
+    world.set_trouble(Trouble::None);
+    world.advance(15 * SECOND);
+    let order = world.order(order.id);
+    assert_eq!(payments(&order), [OperationState::Failed, OperationState::Captured]);
+    assert_eq!((order.statuses.status, payment.inner().with_ledger(<[_]>::len)), (Status::Confirmed, 1));
+}
+
+#[test]
+fn a_look_up_that_a_callback_has_overtaken_is_asked_again() {
+    let (world, payment) = looking_up(Outcome::Decline);
+    payment.push(Method::Charge, Fault::UnknownAfter);
+    payment.push(Method::LookUp, Fault::Late(3 * SECOND));
+    let hurried = PlaceOptions { wait: Some(SECOND), ..PlaceOptions::default() };
+    let order = world.try_place(request(&[1], "CARD"), hurried).unwrap().order;
+    assert_eq!(payments(&order), [OperationState::Armed]);
+    // The bank says yes after all, while the answer that it said no is on its way.
+    let key = payment.inner().with_ledger(|l| l[0].key);
+    let captured = payment.inner().capture_late(key).expect("it was declined");
+    world.runtime.block_on(world.manager.record_payment(&operator(), order.id.into(), captured)).unwrap();
+    world.advance(15 * SECOND);
+    let order = world.order(order.id);
+    assert_eq!((payments(&order), order.statuses.status), (vec![OperationState::Captured], Status::Confirmed));
+    assert!(order.payments.iter().all(|p| !p.verification.is_due()), "the provider was asked again");
+}
+
+#[test]
+fn a_look_up_that_a_callback_has_overtaken_is_asked_again_also_where_it_was_to_be_asked_anyway() {
+    let (world, payment) = looking_up(Outcome::ActionRequired);
+    let order = world.place(&[1], "CARD");
+    let key = payment.inner().with_ledger(|l| l[0].key);
+    let waits = payment.inner().report(key);
+    world.cancel(order.id);
+    assert_eq!(payments(&world.order(order.id))[0], OperationState::Voided);
+    // Heard late, it contradicts what is settled; and then the money comes in, while the records are asked.
+    payment.set(Method::LookUp, Some(Fault::Late(3 * SECOND)));
+    let operator = operator();
+    let tell = |report| Box::pin(world.manager.record_payment(&operator, order.id.into(), report));
+    let soon = world.runtime.sleep(SECOND);
+    let first = world.runtime.block_on(select(tell(waits.expect("it is known")), soon));
+    let captured = payment.inner().capture_late(key).expect("it was given up");
+    world.runtime.block_on(tell(captured)).unwrap();
+    if let Either::Right((_, first)) = first {
+        world.runtime.block_on(first).unwrap();
+    }
+    world.advance(15 * SECOND);
+    let states = payments(&world.order(order.id));
+    assert_eq!((states[0], states.last()), (OperationState::Captured, Some(&OperationState::Refunded)));
 }

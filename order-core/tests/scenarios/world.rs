@@ -39,6 +39,8 @@ pub enum Trouble {
     LeasesUnheard,
     /// What a worker commits fails, but for saying that it begins.
     NoWorkersCommits,
+    /// The same, because somebody else has its lease by then.
+    LeasesLost,
 }
 
 impl Counting {
@@ -59,6 +61,9 @@ impl OrderStore for Counting {
             matches!(changeset.work, WorkChange::Extend { .. } | WorkChange::Release { .. } | WorkChange::Done { .. });
         if by_worker && self.is(Trouble::NoWorkersCommits) {
             return Err(down().into());
+        }
+        if by_worker && self.is(Trouble::LeasesLost) {
+            return Err(CommitError::Fenced);
         }
         self.inner.commit(changeset).await
     }

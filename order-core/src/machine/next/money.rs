@@ -3,7 +3,7 @@
 use super::{Planner, Stuck, Verb};
 use crate::machine::pause_after;
 use crate::machine::payments::{begin_by, is_wanted, may_collect, refunds_wait, refused};
-use crate::machine::stock::SkuStock;
+use crate::machine::stock::{SkuStock, is_secured};
 use crate::money::Minor;
 use crate::order::{AttentionReason, Blocks, Event, Op, OperationKind, OperationOrigin, OperationState, Order, PaymentOperation};
 use crate::planted::{Bug, planted};
@@ -14,7 +14,7 @@ impl<'o> Planner<'_, 'o> {
     /// Authorizations and charges.
     pub(super) fn attempts(&mut self, stock: &[(&crate::ids::Sku, u32, SkuStock)], refused: bool) {
         let order = self.order;
-        let all_held = stock.iter().all(|(_, _, s)| *s == SkuStock::Held) || planted(Bug::ChargeBeforeReserve);
+        let all_held = is_secured(order, self.env, stock) || planted(Bug::ChargeBeforeReserve);
         let may_collect = may_collect(order);
         let allowed = may_collect && !order.is_blocked(Blocks::Capture);
         for p in order.payments.iter().filter(|p| p.is_attempt()) {
@@ -25,9 +25,10 @@ impl<'o> Planner<'_, 'o> {
                     if p.state == OperationState::Planned || self.is_clear(op) {
                         self.unsent_attempt(p, wanted, stock, all_held && allowed, allowed);
                     } else if wanted && may_collect && self.env.payment.repeat && !self.key_forgotten(p.created_at, false) {
-                        if all_held && allowed && !p.verification.is_due() {
+                        let look_up = self.env.payment.look_up;
+                        if all_held && allowed && !(p.verification.is_due() && look_up) {
                             self.call(op, Verb::Pay(p.kind), false);
-                        } else if self.env.payment.look_up {
+                        } else if look_up {
                             // What may not be asked for again now, or is said to have happened, can be found out all the same.
                             self.look_up_payment(p);
                         }
@@ -61,7 +62,9 @@ impl<'o> Planner<'_, 'o> {
             if self.out.calls.iter().any(|c| c.op == op) {
                 continue;
             }
-            if p.updated_at.after(self.env.policy.longest_wait) > self.env.now {
+            // However late it is said, they are asked once.
+            let asked = self.tries.get(op).is_some_and(|t| t.count > 0);
+            if !asked || p.updated_at.after(self.env.policy.longest_wait) > self.env.now {
                 self.look_up_payment(p);
             } else {
                 let why = "the provider's records do not bear out what was reported of it: find out, and resolve it".into();
@@ -271,7 +274,7 @@ impl<'o> Planner<'_, 'o> {
         let unsent: Vec<u32> = self.unsent_refunds().map(|p| p.n).collect();
         let planned = self.unsent_refunds().map(|p| p.amount).sum();
         let mut excess = order.surplus_without(self.env.now, planned);
-        let mut ways = Vec::new();
+        let (mut ways, mut later) = (Vec::new(), 0);
         if excess <= 0 || refunds_wait(order) {
             return ways;
         }
@@ -282,8 +285,12 @@ impl<'o> Planner<'_, 'o> {
                 break;
             }
             if p.origin == OperationOrigin::Outside && p.is_attempt() {
-                ways.push(WayBack::ByHand { p, amount });
-                excess -= amount;
+                // Nobody is asked to send back what the engine is about to.
+                let amount = (excess - later).min(rest);
+                if amount > 0 {
+                    ways.push(WayBack::ByHand { p, amount });
+                    excess -= amount;
+                }
                 continue;
             }
             // A void under way may yet give it back.
@@ -300,6 +307,7 @@ impl<'o> Planner<'_, 'o> {
                 let again = last.updated_at.after(pause_after(self.env.policy, refused.max(1)));
                 if again > self.env.now {
                     ways.push(WayBack::Later { at: again });
+                    later += amount;
                     continue;
                 }
             }

@@ -96,24 +96,37 @@ pub(super) fn dispute(world: &Arc<World>, order: OrderId, payment: Option<Uuid>)
     };
     let world = Arc::clone(world);
     world.clone().outside_task(async move {
+        let mut unheard = false;
         // Sometimes all that is heard is how it ended.
         if world.chance(800) {
-            tell_dispute(&world, order, report.clone()).await;
+            unheard |= !tell_dispute(&world, order, report.clone()).await;
         }
         world.runtime.timer(world.pick(&[Duration::from_secs(2), MINUTE * 20, MINUTE * 60])).await;
-        let mut lost = world.chance(500);
+        let (mut lost, mut last) = (world.chance(500), report.clone());
         // The last word counts, and there may be several.
         for _ in 0..world.pick(&[1, 1, 1, 1, 2, 3]) {
-            lost = decide(&world, order, key, &report, lost).await;
-            lost = !lost;
+            last = decide(&world, order, key, &report, lost, &mut unheard).await;
+            lost = last.state != DisputeState::Lost;
             world.runtime.timer(world.pick(&[Duration::from_secs(2), MINUTE * 30])).await;
+        }
+        // A word that nobody acknowledged may be taken in after the last one, which is said once more.
+        if unheard {
+            world.runtime.timer(MINUTE * 5).await;
+            tell_dispute_until_heard(&world, order, &last).await;
         }
     });
 }
 
 /// The bank decides: it takes the money, or it does not and gives back what it had taken. It says so until it is heard, perhaps
-/// twice, and perhaps wrongly first. Whether the money is lost.
-async fn decide(world: &Arc<World>, order: OrderId, key: Uuid, report: &DisputeReport, lost: bool) -> bool {
+/// twice, and perhaps wrongly first. What it says last; and whether nobody acknowledged something it said.
+async fn decide(
+    world: &Arc<World>,
+    order: OrderId,
+    key: Uuid,
+    report: &DisputeReport,
+    lost: bool,
+    unheard: &mut bool,
+) -> DisputeReport {
     let name = report.reference.as_str();
     let taken_before = world.payments.with_ledger(|l| l.iter().any(|e| e.reference == name));
     let amount = report.amount.minor.min(world.payments.rest(key, OperationKind::Refund));
@@ -135,14 +148,22 @@ async fn decide(world: &Arc<World>, order: OrderId, key: Uuid, report: &DisputeR
     };
     if world.chance(world.config.lies) {
         let other = Money::new(report.amount.minor, euro());
-        tell_dispute(world, order, DisputeReport { amount: other, ..report.clone() }).await;
+        *unheard |= !tell_dispute(world, order, DisputeReport { amount: other, ..report.clone() }).await;
     }
     for _ in 0..world.pick(&[1, 1, 2]) {
-        while !tell_dispute(world, order, report.clone()).await {
-            world.runtime.timer(Duration::from_secs(20)).await;
-        }
+        *unheard |= !tell_dispute_until_heard(world, order, &report).await;
     }
-    lost
+    report
+}
+
+/// Whether it was heard the first time.
+async fn tell_dispute_until_heard(world: &Arc<World>, order: OrderId, report: &DisputeReport) -> bool {
+    let mut at_once = true;
+    while !tell_dispute(world, order, report.clone()).await {
+        at_once = false;
+        world.runtime.timer(Duration::from_secs(20)).await;
+    }
+    at_once
 }
 
 async fn tell_dispute(world: &Arc<World>, order: OrderId, report: DisputeReport) -> bool {

@@ -194,8 +194,11 @@ impl Site {
                 return false;
             }
             world.inventory.with_ledger(|holds| {
+                // What has left is to be paid, also while it is not known whether the inventory has taken it out of the stock.
                 let held = |sku: &Sku| -> u32 {
-                    holds.iter().filter(|h| h.order == id && h.sku == *sku).map(|h| h.held + h.committed).sum()
+                    let of_sku = || holds.iter().filter(|h| h.order == id && h.sku == *sku);
+                    let committed: u32 = of_sku().map(|h| h.committed).sum();
+                    of_sku().map(|h| h.held).sum::<u32>() + committed.max(order.gone_from_stock(sku))
                 };
                 // What an edit wants besides may have been refused, and that not be written down yet.
                 let wanted = |sku: &Sku| -> u32 {

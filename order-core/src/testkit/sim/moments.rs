@@ -6,9 +6,10 @@ use super::ledgers::provider_has;
 use super::world::World;
 use crate::audit::Breach;
 use crate::order::{
-    Blocks, DisputeState, Event, JournalRow, LineUnits, OperationKind, Order, OrderMoney, PaymentTerms, Shipment,
+    Blocks, DisputeState, Event, JournalRow, LineUnits, OperationKind, Order, OrderMoney, PaymentTerms, Reservation, Shipment,
 };
 use crate::policy::BeforeLapse;
+use crate::testkit::services::LedgerHold;
 
 /// What happened to the order before that it cannot know of.
 #[derive(Clone, Copy)]
@@ -59,7 +60,8 @@ pub(super) fn check_row(world: &World, order: &Order, row: &JournalRow, past: Pa
                 let left = |l: &crate::order::Line| (l.counters.shipped + l.counters.lost).saturating_sub(l.counters.restocked);
                 let needed: u32 = order.lines.iter().filter(|l| l.sku == *sku).map(left).sum();
                 let there: u32 = world.inventory.with_ledger(|holds| {
-                    holds.iter().filter(|h| h.order == order.id && h.sku == *sku).map(|h| h.held + h.committed).sum()
+                    let of_sku = holds.iter().filter(|h| h.order == order.id && h.sku == *sku);
+                    of_sku.map(|h| h.held + h.committed + lapsed_since(world, order, row, h)).sum()
                 });
                 if there < needed && !past.lost {
                     wrong("I16", format!("{needed} units of {sku} have left, the inventory has {there} for it"));
@@ -99,4 +101,12 @@ pub(super) fn check_row(world: &World, order: &Order, row: &JournalRow, past: Pa
         }
         _ => {}
     }
+}
+
+/// How many units of a hold were there when the row was decided, and lapsed while whoever decided it stood still before writing
+/// it down.
+fn lapsed_since(world: &World, order: &Order, row: &JournalRow, hold: &LedgerHold) -> u32 {
+    let since = hold.expires_at.is_some_and(|t| row.at < t && t <= world.runtime.true_now());
+    let known = order.reservations.iter().find(|r| r.reference.as_ref().is_some_and(|n| n.as_str() == hold.reference));
+    if since && hold.held == 0 { known.map_or(0, Reservation::held).min(hold.quantity - hold.committed) } else { 0 }
 }

@@ -514,7 +514,9 @@ pub(super) fn resolve(world: &World, order: &Order) -> Option<Command> {
             findings.push(Finding::Payment { n: p.n, status, amount: 0, reference });
         }
     }
-    for u in &order.unmatched {
+    // Not while it may be of a payment in flight.
+    let in_flight = order.payments.iter().any(|p| p.is_attempt() && p.state.is_open() && p.state != OperationState::Planned);
+    for u in order.unmatched.iter().filter(|u| u.parent.is_none() || !in_flight) {
         let entry = world.payments.with_ledger(|l| l.iter().find(|e| e.reference == u.reference.as_str()).cloned());
         let known = |r: &str| order.payments.iter().any(|p| p.reference.as_ref().is_some_and(|n| n.as_str() == r));
         findings.push(match entry.filter(|e| e.outside && !known(&e.reference)) {

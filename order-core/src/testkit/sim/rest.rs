@@ -101,7 +101,9 @@ async fn mend(world: &Arc<World>, wakings: u32) -> bool {
     for order in world.store.orders() {
         // What is stuck may be hidden behind what is due again and again, such as renewing a hold.
         let env = world.env(world.runtime.now());
-        let is_stuck = |o: &Order, w: &WorkItem| w.due.is_none() || !next(o, &w.tries, &env).stuck.is_empty();
+        // What a worker that died has a lease on is taken up once that is over, whatever somebody asks for.
+        let is_stuck =
+            |o: &Order, w: &WorkItem| w.fence.is_none() && (w.due.is_none() || !next(o, &w.tries, &env).stuck.is_empty());
         let stuck = world.store.inspect(order.id, |o, _, work| work.is_some_and(|w| is_stuck(o, w))) == Some(true);
         let refused = order.attention.iter().any(|a| a.reason == AttentionReason::CaptureFailed && !a.acknowledged);
         // Asked again and refused again: the provider took what went back outside from another payment than the order did.
@@ -189,7 +191,10 @@ fn only_renewals(world: &World) -> bool {
             let changing =
                 |r: &Reservation| r.state.is_open() || r.closing.is_some() || (r.state == HoldState::Held && over(r.expires_at));
             let there = |r: &Reservation| matches!(r.state, HoldState::Held | HoldState::Committed);
-            let asked_again = |r: &Reservation| r.closing_refused && there(r);
+            // What was refused is asked for again after a pause; not what is no longer wanted.
+            let later = next(order, &tries, &world.env(env.now.after(env.policy.backoff_longest)));
+            let wanted = |r: &Reservation| later.events.iter().any(|e| matches!(e, Event::StockClosing { n, .. } if *n == r.n));
+            let asked_again = |r: &Reservation| r.closing_refused && there(r) && wanted(r);
             let under_way = order.reservations.iter().any(changing)
                 || order.payments.iter().any(|p| p.state.is_open())
                 || order.open_edit().is_some()

@@ -143,3 +143,25 @@ fn an_unpaid_invoice_is_not_short() {
         assert_eq!(j.order.statuses.payment, PaymentStatus::PartiallyPaid);
     }
 }
+
+#[test]
+fn nobody_sends_back_by_hand_what_the_engine_is_about_to() {
+    let mut j = confirmed(PaymentTerms::Invoice);
+    j.reported("transfer", None, S::Captured, j.order.in_currency(1));
+    for amount in [Some(2_000), None] {
+        j.does(&pay(amount, PaymentTerms::Confirm));
+        j.work_well();
+    }
+    assert_eq!(j.kept(), TOTAL);
+    // The refund from the newest payment provably never happened: it is asked for again after a pause.
+    j.does(&Command::Credit { amount: 1 });
+    j.work(&mut |_, _| Reply::Crash);
+    let refund = j.order.payments.last().expect("it is planned").clone();
+    assert_eq!((refund.kind, refund.parent, refund.amount), (OperationKind::Refund, Some(3), 1));
+    j.facts(&[Fact::Payment { n: refund.n, outcome: PaymentOutcome::Absent }]);
+    j.plan();
+    assert_eq!(j.open(Why::RefundByHand), None);
+    j.wait(HOUR);
+    j.work_well();
+    assert_eq!((j.kept(), j.order.money().refunded), (TOTAL - 1, 1));
+}

@@ -99,6 +99,19 @@ fn what_names_an_attempt_in_flight_has_it_looked_up_at_once_whatever_blocks_capt
 }
 
 #[test]
+fn what_names_an_attempt_that_can_only_be_repeated_has_it_asked_for_again() {
+    let mut shop = quiet();
+    shop.payment.look_up = false;
+    let mut j = Journey::place(shop, &sample(PaymentTerms::Confirm));
+    j.until_asked(1);
+    // It names nothing that is known, so it may mean the one in flight.
+    j.refunded_elsewhere("back", None, 800);
+    assert!(j.order.payment(1).unwrap().verification.is_due());
+    j.work_well();
+    assert_eq!((j.state(1), j.kept(), j.told_of(Why::PaymentShort)), (S::Captured, TOTAL - 800, Some(800)));
+}
+
+#[test]
 fn an_unmatched_report_is_matched_when_what_it_names_becomes_known() {
     let mut j = placed(PaymentTerms::Confirm);
     j.until_asked(1);
@@ -111,4 +124,82 @@ fn an_unmatched_report_is_matched_when_what_it_names_becomes_known() {
     assert_eq!((j.kept(), j.order.owed(), j.short()), (0, TOTAL, TOTAL));
     assert_eq!((j.order.lifecycle, j.journaled("CONFIRMED")), (Lifecycle::Pending, 0));
     assert!(j.open(Why::UnexpectedReport).is_none());
+}
+
+#[test]
+fn what_came_to_nothing_has_happened_after_all_once_the_providers_records_say_so() {
+    for (settled, captured) in [(S::Declined, false), (S::Declined, true), (S::Voided, false), (S::Voided, true)] {
+        let mut j = placed(PaymentTerms::Confirm);
+        j.until_asked(1);
+        j.hears(1, settled, 0);
+        j.called_back(1, S::Captured, TOTAL);
+        assert_eq!((j.kept(), j.order.lifecycle == Lifecycle::Confirmed), (0, false), "{settled}");
+        assert!(j.open(Why::UnexpectedReport).is_some());
+        let plan = j.plan();
+        assert!(plan.calls.iter().any(|c| c.op == Op::Payment(1) && c.verb == Verb::LookUpPayment), "{settled}: {plan:?}");
+        assert_eq!(j.order.money().refunding, 0, "nothing goes back before");
+        j.found(1, if captured { S::Captured } else { settled }, if captured { TOTAL } else { 0 });
+        assert_eq!((j.state(1) == S::Captured, j.order.money().captured > 0), (captured, captured), "{settled}");
+        // The same word again is asked about again.
+        if !captured {
+            j.called_back(1, S::Captured, TOTAL);
+            assert_eq!((j.kept(), j.order.payment(1).unwrap().verification), (0, Verification::Again));
+        }
+    }
+}
+
+#[test]
+fn the_providers_records_are_asked_however_late_something_is_said() {
+    let mut j = placed(PaymentTerms::Confirm);
+    j.until_asked(1);
+    j.hears(1, S::Declined, 0);
+    j.work_well();
+    j.wait(j.shop.policy.longest_wait + DAY);
+    j.called_back(1, S::Captured, TOTAL);
+    j.work_well();
+    assert_eq!((j.kept(), j.order.money().refunded, j.open(Why::Undecidable)), (0, TOTAL, None));
+}
+
+#[test]
+fn where_no_records_can_be_asked_a_late_capture_is_believed_until_somebody_has_looked_into_it() {
+    let mut shop = quiet();
+    shop.payment.look_up = false;
+    for looked_into in [false, true] {
+        let mut j = Journey::place(shop.clone(), &sample(PaymentTerms::Confirm));
+        j.until_asked(1);
+        j.hears(1, S::Declined, 0);
+        if looked_into {
+            j.called_back(1, S::Captured, TOTAL);
+            let (status, amount, reference) = (S::Declined, 0, None);
+            j.does(&Command::Resolve { finding: Finding::Payment { n: 1, status, amount, reference } });
+        }
+        j.called_back(1, S::Captured, TOTAL);
+        assert_eq!(j.kept(), if looked_into { 0 } else { TOTAL });
+    }
+}
+
+#[test]
+fn what_a_bank_took_back_is_missed_once_whoever_has_heard_of_it_first() {
+    let mut j = confirmed(PaymentTerms::Confirm);
+    j.does(&Command::Resolve { finding: Finding::Moved { status: S::Refunded, amount: 800, reference: text("dsp-1") } });
+    assert_eq!(j.kept(), TOTAL - 800);
+    j.disputed("dsp-1", DisputeState::Lost, 800);
+    assert_eq!((j.kept(), j.short()), (TOTAL - 800, 800));
+    j.disputed("dsp-1", DisputeState::Lost, 900);
+    assert_eq!((j.kept(), j.short()), (TOTAL - 900, 900));
+    j.disputed("dsp-1", DisputeState::Won, 900);
+    assert_eq!((j.kept(), j.short()), (TOTAL, 0));
+}
+
+#[test]
+fn money_that_may_be_of_an_attempt_in_flight_is_put_down_once_that_is_known() {
+    let mut j = placed(PaymentTerms::Shipment);
+    j.until_asked(1);
+    // Somebody captures in the provider's dashboard what the engine does not know to be authorized.
+    j.reported("by-hand", Some(1), S::Captured, j.order.in_currency(TOTAL));
+    assert_eq!(j.order.unmatched.len(), 1);
+    let moved = Command::Resolve { finding: Finding::Moved { status: S::Captured, amount: TOTAL, reference: text("by-hand") } };
+    assert_eq!(j.refuses(&moved), RejectionReason::PaymentUnderWay);
+    j.found(1, S::Authorized, TOTAL);
+    assert_eq!((j.order.unmatched.len(), j.kept(), j.order.money().authorized), (0, TOTAL, 0));
 }

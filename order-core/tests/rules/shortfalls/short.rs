@@ -154,3 +154,24 @@ fn an_order_that_is_paid_anew_makes_up_for_what_went_back_before_it() {
     j.work_well();
     assert_eq!((j.kept(), j.order.money().captured), (TOTAL, TOTAL + 9));
 }
+
+#[test]
+fn the_rest_is_not_asked_for_while_the_stock_is_in_doubt() {
+    let policy = Policy { commit_at_confirm: true, ..Policy::default() };
+    let mut j = Journey::place(Shop { policy, ..quiet() }, &sample(PaymentTerms::Confirm));
+    // Nobody knows whether the units were taken out of the stock before their hold was over.
+    let mut in_doubt = |_: &Order, call: Call| match call.verb {
+        Verb::Reserve => Reply::Odd,
+        Verb::Commit => Reply::Unknown,
+        _ => Reply::Yes,
+    };
+    j.work_with(&mut in_doubt);
+    assert_eq!(j.order.lifecycle, Lifecycle::Confirmed);
+    j.wait(31 * DAY);
+    j.refunded_elsewhere("back", Some(1), 500);
+    j.does(&pay(None, PaymentTerms::Confirm));
+    let charges = |j: &mut Journey| j.plan().calls.iter().any(|c| c.verb == Verb::Pay(OperationKind::Charge));
+    assert!(!charges(&mut j), "the inventory is asked first");
+    j.work_well();
+    assert_eq!(j.kept(), TOTAL);
+}

@@ -39,6 +39,20 @@ fn an_authorization_known_by_callback_only_is_looked_up_for_how_long_it_lasts() 
 }
 
 #[test]
+fn an_authorization_that_a_person_found_is_looked_up_for_how_long_it_lasts() {
+    let mut j = placed(PaymentTerms::Shipment);
+    j.until_asked(1);
+    let (status, amount, reference) = (S::Authorized, TOTAL, Some(text("pay-1")));
+    j.does(&Command::Resolve { finding: Finding::Payment { n: 1, status, amount, reference } });
+    assert_eq!((j.order.payment(1).unwrap().capture_before, j.order.money().authorized > 0), (None, true));
+    let asked = |j: &mut Journey| j.plan().calls.iter().any(|c| c.op == Op::Payment(1) && c.verb == Verb::LookUpPayment);
+    assert!(asked(&mut j), "it is asked at once");
+    j.authorized(1, TOTAL, 7 * DAY, Evidence::LookUp);
+    assert_eq!(j.order.payment(1).unwrap().capture_before, Some(j.now.after(7 * DAY)));
+    assert!(!asked(&mut j), "and asked once");
+}
+
+#[test]
 fn a_transfer_that_never_comes_is_looked_up_given_up_and_expires_and_late_money_goes_back() {
     let mut j = placed(PaymentTerms::Confirm);
     let mut asked = 0;
@@ -61,8 +75,9 @@ fn a_transfer_that_never_comes_is_looked_up_given_up_and_expires_and_late_money_
     assert!(j.now < j.order.created_at.after(j.shop.policy.longest_wait + DAY), "it has an end: {}", j.now);
     assert!(j.order.reservations.iter().all(|r| !r.state.may_hold()));
     j.called_back(1, S::Captured, TOTAL);
-    assert!(j.open(Why::MoneyOnDeadOrder).is_some());
+    assert_eq!(j.kept(), 0, "the provider's records are asked first");
     j.work_well();
+    assert!(j.open(Why::MoneyOnDeadOrder).is_some());
     assert_eq!((j.order.lifecycle, j.kept(), j.order.money().refunded), (Lifecycle::Expired, 0, TOTAL));
 }
 
@@ -103,6 +118,27 @@ fn about_to_lapse() -> Journey {
     let last = j.order.payments.last().expect("another is asked for").clone();
     assert_eq!((last.kind, last.amount), (OperationKind::Authorize, TOTAL - j.kept()));
     j
+}
+
+#[test]
+fn a_new_authorization_is_asked_for_only_once_it_may_be() {
+    let policy = Policy { before_lapse: BeforeLapse::Reauthorize, ..Policy::default() };
+    let mut j = Journey::place(Shop { policy, ..quiet() }, &sample(PaymentTerms::Shipment));
+    j.until_asked(1);
+    j.authorized(1, TOTAL, 7 * DAY, Evidence::Answer);
+    j.work_well();
+    j.does(&Command::PlaceHold { kind: text("fraud"), blocks: Some(Blocks::Capture), until: None });
+    let payments = j.order.payments.len();
+    for _ in 0..3 {
+        j.wait(6 * DAY + HOUR);
+        j.work_well();
+        let attempts = j.order.payments.iter().skip(payments).filter(|p| p.is_attempt()).count();
+        assert_eq!(attempts, 0, "nothing is planned, dropped, and planned again");
+    }
+    j.planned_by_command += 1;
+    j.does(&Command::ReleaseHold { kind: text("fraud") });
+    let last = j.order.payments.last().expect("another is asked for").clone();
+    assert_eq!((last.kind, last.state), (OperationKind::Authorize, S::Planned));
 }
 
 #[test]
