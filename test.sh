@@ -31,7 +31,12 @@ cargo run --quiet --locked -p order-store-sqlite --example consumer
 step "documentation"
 RUSTDOCFLAGS="-D warnings" cargo doc --workspace --all-features --no-deps --locked --quiet
 
+step "every state of a small order, optimised"
+cargo run --release --locked -p order-core --features testkit --example walk
+
 step "the simulator, optimised"
-cargo run --release --locked -p order-core --features testkit --example simulate -- --seeds 15000 --complete
+# From a start that every commit draws anew, and that is the same whenever one is tried again.
+commit=$(git rev-parse --short=8 HEAD 2>/dev/null || echo 1)
+cargo run --release --locked -p order-core --features testkit --example simulate -- --seeds 20000 --complete --start "$((16#${commit:0:8}))"
 
 step "everything is in order"

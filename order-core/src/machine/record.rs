@@ -504,6 +504,8 @@ fn told_of(order: &Order, p: &PaymentOperation, told: &Told, env: &Env<'_>) -> V
         return match questioned && asked {
             true if lasts_other => vec![settled(n, state, told, moves_money, true)],
             true => vec![Event::PaymentVerified { n }],
+            // What agrees is news while the records are asked: an answer that was on its way by then is not the last word.
+            false if questioned && told.by == By::Report => vec![reported(p, told)],
             false => Vec::new(),
         };
     }
@@ -624,13 +626,7 @@ fn contradiction(order: &Order, p: &PaymentOperation, told: &Told) -> Vec<Event>
         true => AttentionReason::AmountMismatch,
         false => AttentionReason::UnexpectedReport,
     };
-    let reported = Event::PaymentReported {
-        n: p.n,
-        status: told.status,
-        amount: told.amount.minor,
-        currency: told.amount.currency,
-        reference: told.reference.clone(),
-    };
+    let reported = reported(p, told);
     if matches!(told.by, By::Answer | By::LookUp) && p.state.is_open() {
         // What makes no sense is asked again, and is news once.
         return raise_once(order, reason, op).into_iter().flat_map(|look| [reported.clone(), look]).collect();
@@ -644,6 +640,17 @@ fn contradiction(order: &Order, p: &PaymentOperation, told: &Told) -> Vec<Event>
         return Vec::new();
     }
     std::iter::once(reported).chain(raise(order, reason, op)).collect()
+}
+
+fn reported(p: &PaymentOperation, told: &Told) -> Event {
+    let Told { status, amount, reference, .. } = told;
+    Event::PaymentReported {
+        n: p.n,
+        status: *status,
+        amount: amount.minor,
+        currency: amount.currency,
+        reference: reference.clone(),
+    }
 }
 
 /// Raises attention, unless a person has been told, or has seen it.

@@ -176,18 +176,18 @@ impl<S: OrderStore, C: Clients> OrderManager<S, C> {
                             _ => return self.record_learnt(session.order.id, facts).await,
                         },
                         Ok(None) => return,
-                        Err(e) => return self.say_goodbye(session, e.kind).await,
+                        Err(e) => return self.say_goodbye(session, &facts, e.kind).await,
                     }
                 }
                 Err(CommitError::Fenced) => return self.record_learnt(session.order.id, facts).await,
-                Err(CommitError::Store(e)) => return self.say_goodbye(session, e.kind).await,
+                Err(CommitError::Store(e)) => return self.say_goodbye(session, &facts, e.kind).await,
                 // No changeset of a worker's can be refused like that.
                 Err(
                     CommitError::KeyTaken(_)
                     | CommitError::CommandKeyTaken(_)
                     | CommitError::RedemptionExhausted { .. }
                     | CommitError::NumberTaken,
-                ) => return self.say_goodbye(session, StoreErrorKind::Corrupt).await,
+                ) => return self.say_goodbye(session, &facts, StoreErrorKind::Corrupt).await,
             }
         }
     }
@@ -207,9 +207,10 @@ impl<S: OrderStore, C: Clients> OrderManager<S, C> {
         Ok(Round::Continue)
     }
 
-    /// Gives the lease back when the store fails a worker: it is not the order that is to blame. Without the store nothing else
-    /// can be recorded: what was armed is found out by whoever comes next. Tried for as long as the lease would last anyway.
-    async fn say_goodbye(&self, mut session: Session, failed: StoreErrorKind) {
+    /// Gives the lease back when the store fails a worker: it is not the order that is to blame. What was learnt is recorded first, if
+    /// that can be done; what was armed besides is found out by whoever comes next. Tried for as long as the lease would last anyway.
+    async fn say_goodbye(&self, mut session: Session, facts: &[Fact], failed: StoreErrorKind) {
+        self.record_facts(session.order.id, facts, &Source::worker()).await;
         let policy = &self.inner.policy;
         let pause = match failed {
             StoreErrorKind::Unavailable | StoreErrorKind::Unknown => policy.backoff_first,
@@ -253,25 +254,36 @@ impl<S: OrderStore, C: Clients> OrderManager<S, C> {
 
     /// Records facts without a lease, as a callback does: they are so, whoever is at work on the order.
     pub(super) async fn record_facts(&self, order: OrderId, facts: &[Fact], source: &Source) {
-        for _ in 0..CONFLICTS_MAX {
-            if facts.is_empty() || planted(Bug::FencedFactsDropped) {
-                return;
-            }
-            let Ok(Some(loaded)) = self.inner.store.load(order.into(), None).await else { return };
-            let env = self.env();
-            let mut draft = Draft::of(loaded.order, self.inner.ids.changeset_id(env.now), env.now);
-            for fact in facts {
-                draft.record(fact, source, &env);
-            }
-            if draft.is_unchanged() {
-                return;
-            }
-            draft.settle(&env);
-            match self.commit(draft.into_changeset(None, WorkChange::Wake { due: env.now })).await {
-                Err(CommitError::Conflict) => {}
+        if facts.is_empty() || planted(Bug::FencedFactsDropped) {
+            return;
+        }
+        // What the store fails at is tried for as long as a lease lasts: nobody else knows of it.
+        let patience = self.inner.runtime.monotonic() + self.inner.policy.lease;
+        let (mut wait, mut conflicts) = (GOODBYE_PAUSE, 0);
+        while conflicts < CONFLICTS_MAX {
+            match self.record_once(order, facts, source).await {
+                Err(CommitError::Conflict) => conflicts += 1,
+                Err(CommitError::Store(_)) if self.inner.runtime.monotonic() < patience => {
+                    self.inner.runtime.sleep(wait).await;
+                    wait *= 2;
+                }
                 _ => return,
             }
         }
+    }
+
+    async fn record_once(&self, order: OrderId, facts: &[Fact], source: &Source) -> Result<(), CommitError> {
+        let Some(loaded) = self.inner.store.load(order.into(), None).await? else { return Ok(()) };
+        let env = self.env();
+        let mut draft = Draft::of(loaded.order, self.inner.ids.changeset_id(env.now), env.now);
+        for fact in facts {
+            draft.record(fact, source, &env);
+        }
+        if draft.is_unchanged() {
+            return Ok(());
+        }
+        draft.settle(&env);
+        self.commit(draft.into_changeset(None, WorkChange::Wake { due: env.now })).await.map(drop)
     }
 
     /// One round: put down what is known, ask what is next, and either call or give the order back.

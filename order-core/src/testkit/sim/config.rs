@@ -86,6 +86,7 @@ impl Config {
         let steals = dice.chance(250);
         let lies = dice.chance(500);
         let silence = dice.chance(650);
+        let damages = dice.chance(250);
         let refusals = dice.chance(400);
         let busy = dice.chance(500);
         let inexact = dice.chance(300);
@@ -109,6 +110,7 @@ impl Config {
                 (if commit { some(steals, 3) } else { 0 }, StoreFault::StealBefore),
                 (if commit { some(steals, 3) } else { 0 }, StoreFault::StealAfter),
                 (some(wrong_clocks, 2), StoreFault::ClockJump),
+                (some(damages, 2), StoreFault::Unreadable),
             ])
         };
         let service = |effect: bool, refusable: bool, twice: bool| {

@@ -38,6 +38,8 @@ kinds! {
         StealAfter,
         /// The process's clock, or the store's, jumps.
         ClockJump,
+        /// An order cannot be read for a while.
+        Unreadable,
     }
 }
 

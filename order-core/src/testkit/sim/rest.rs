@@ -312,7 +312,8 @@ fn check_archive(order: &Arc<Order>, journal: &[JournalRow]) -> Option<Breach> {
 /// What a process was told and lived to write down is written down, whoever has the lease. Looked at where the store always
 /// answers in the end, and where nobody could have found the hold in another way.
 fn check_facts(world: &World, orders: &[Arc<Order>]) {
-    if world.config.reads.outcomes().any(|f| f == StoreFault::Unavailable) || world.config.inventory.repeat_reserve {
+    let cannot_read = |f| matches!(f, StoreFault::Unavailable | StoreFault::Unreadable);
+    if world.config.reads.outcomes().any(cannot_read) || world.config.inventory.repeat_reserve {
         return;
     }
     for (process, id, reference) in &lock(&world.oracle).told {

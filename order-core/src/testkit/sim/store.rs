@@ -62,6 +62,7 @@ impl SimStore {
                 }
             }
             StoreFault::ClockJump => world.jump(&self.runtime),
+            StoreFault::Unreadable => world.damage(order),
             StoreFault::None
             | StoreFault::AnswerLost
             | StoreFault::CrashAfter

@@ -331,6 +331,26 @@ impl World {
         }
     }
 
+    /// An order, that one or any, cannot be read for a while.
+    pub(super) fn damage(self: &Arc<Self>, order: Option<OrderId>) {
+        let orders = self.store.orders();
+        let any = || (!orders.is_empty()).then(|| orders[self.choose(orders.len())].id);
+        let Some(order) = order.or_else(any) else { return };
+        let lasts =
+            self.pick(&[Duration::from_millis(50), Duration::from_secs(4), Duration::from_secs(25), Duration::from_secs(200)]);
+        self.trace(|| format!("{} cannot be READ for {lasts:?}", short(order)));
+        self.store.damage(order, Some("simulated: damaged"));
+        let (world, timer) = (Arc::clone(self), self.runtime.timer(lasts));
+        self.executor.spawn(
+            self.outside,
+            Box::pin(async move {
+                timer.await;
+                world.store.damage(order, None);
+                world.work.notify_waiters();
+            }),
+        );
+    }
+
     /// Somebody who never comes back takes the lease on the order's work, though it has not run out.
     pub(super) fn steal(&self, order: OrderId) {
         let ttl = self.config.policy.lease;
@@ -368,6 +388,7 @@ impl World {
         for host in &*lock(&self.hosts) {
             self.executor.set_skew(host.process, 0);
         }
+        self.store.orders().iter().for_each(|order| self.store.damage(order.id, None));
         self.work.notify_waiters();
     }
 

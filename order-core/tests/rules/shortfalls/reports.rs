@@ -60,6 +60,22 @@ fn what_makes_no_sense_is_journaled_each_time_and_the_right_word_later_counts() 
     assert_eq!(j.order.payment(1).unwrap().verification, Verification::Done);
 }
 
+/// Or an answer that was on its way when it came would count as the last word.
+#[test]
+fn what_agrees_is_journaled_while_the_records_are_asked() {
+    let mut j = confirmed(PaymentTerms::Confirm);
+    j.called_back(1, S::Captured, TOTAL);
+    assert_eq!(j.journaled("PAYMENT_REPORTED"), 0, "nothing is in question");
+    j.called_back(1, S::Declined, 0);
+    assert!(j.order.payment(1).unwrap().verification.is_due());
+    j.called_back(1, S::Captured, TOTAL);
+    assert_eq!((j.kept(), j.journaled("PAYMENT_REPORTED")), (TOTAL, 2));
+    assert!(j.order.payment(1).unwrap().verification.is_due(), "it is asked about all the same");
+    j.found(1, S::Captured, TOTAL);
+    j.called_back(1, S::Captured, TOTAL);
+    assert_eq!((j.kept(), j.journaled("PAYMENT_REPORTED")), (TOTAL, 2));
+}
+
 #[test]
 fn money_in_another_currency_is_told_to_a_person_and_counts_for_nothing() {
     let francs = |amount| Money::new(amount, text("CHF"));
