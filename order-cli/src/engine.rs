@@ -85,37 +85,37 @@ impl Engine {
 
     /// The engine for commands that only read, and call no service: neither the store nor the shop is made or brought up to
     /// date.
-    pub fn open_for_reading(settings: &Settings) -> Outcome<Self> {
+    pub async fn open_for_reading(settings: &Settings) -> Outcome<Self> {
         must_exist(&settings.store)?;
-        Engine::without_shop(settings, Access::ReadOnly)
+        Engine::without_shop(settings, Access::ReadOnly).await
     }
 
     /// The engine for commands that write to orders that exist, and call no service.
-    pub fn open_existing_without_shop(settings: &Settings) -> Outcome<Self> {
+    pub async fn open_existing_without_shop(settings: &Settings) -> Outcome<Self> {
         must_exist(&settings.store)?;
-        Engine::without_shop(settings, Access::Existing)
+        Engine::without_shop(settings, Access::Existing).await
     }
 
     /// The same, but makes a store that is not there.
-    pub fn open_without_shop(settings: &Settings) -> Outcome<Self> {
-        Engine::without_shop(settings, Access::Create)
+    pub async fn open_without_shop(settings: &Settings) -> Outcome<Self> {
+        Engine::without_shop(settings, Access::Create).await
     }
 
     async fn with_shop(settings: &Settings, access: Access, running: Running) -> Outcome<Self> {
         let shop = existing_shop(settings)?;
         let prices = shop.price_book().await?;
         let currency = order_core::pricing::Pricing::currency(&prices);
-        Engine::over(settings, access, shop, prices, currency, running)
+        Engine::over(settings, access, shop, prices, currency, running).await
     }
 
-    fn without_shop(settings: &Settings, access: Access) -> Outcome<Self> {
+    async fn without_shop(settings: &Settings, access: Access) -> Outcome<Self> {
         let shop = Shop::in_memory(Arc::new(SystemClock))?;
         let prices =
             PriceBook::new(Currency::USD, vec![], vec![], vec![], vec![]).map_err(|e| Failure::caused(Code::Unavailable, &e))?;
-        Engine::over(settings, access, shop, prices, Currency::USD, told())
+        Engine::over(settings, access, shop, prices, Currency::USD, told()).await
     }
 
-    fn over(
+    async fn over(
         settings: &Settings,
         access: Access,
         shop: Shop,
@@ -123,8 +123,7 @@ impl Engine {
         currency: Currency,
         (runtime, on_wait): Running,
     ) -> Outcome<Self> {
-        let store = open_store_as(access, settings, Arc::new(SystemClock))?;
-        let store: Arc<dyn OrderStore> = Arc::new(store);
+        let store = any_store(access, settings).await?;
         let payment_methods = prices.payment_methods().iter().map(|m| m.method.to_string()).collect();
         let manager = OrderManager::builder(store, shop.clone())
             .pricing(Arc::new(prices))
@@ -157,6 +156,11 @@ pub fn must_exist(store: &StoreUrl) -> Outcome {
         }
         StoreUrl::Sqlite(_) | StoreUrl::Memory => Ok(()),
     }
+}
+
+/// The store of `settings`, whichever it is.
+async fn any_store(access: Access, settings: &Settings) -> Outcome<Arc<dyn OrderStore>> {
+    Ok(Arc::new(open_store_as(access, settings, Arc::new(SystemClock))?))
 }
 
 /// The store of `settings`, judging times by `clock`; made if it is not there.

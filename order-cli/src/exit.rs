@@ -154,6 +154,7 @@ impl From<StoreError> for Failure {
     fn from(error: StoreError) -> Self {
         let (code, hint) = match error.kind {
             StoreErrorKind::InvalidQuery => (Code::BadInput, None),
+            StoreErrorKind::Vetoed => (Code::Refused, None),
             StoreErrorKind::Unavailable => (Code::Unavailable, Some("nothing was changed; try again later")),
             StoreErrorKind::Unknown => (
                 Code::Unavailable,

@@ -5,8 +5,8 @@
 //! cargo run --release -p order-core --features testkit --example walk -- --verbose
 //! ```
 //!
-//! `--verbose` prints every pair. What may happen, what is checked and what bounds the states: `tests/rules/walk`; which facts are
-//! heard in either order in those states: `tests/rules/commuting.rs`.
+//! `--verbose` prints every pair; `--facts` does the second part alone, in more states. What may happen, what is checked and what bounds the
+//! states: `tests/rules/walk`; which facts are heard in either order in those states: `tests/rules/commuting.rs`.
 
 #![allow(missing_docs, dead_code, reason = "shared with tests/rules, which uses all of it")]
 
@@ -29,12 +29,22 @@ use std::time::Instant;
 
 /// States of each pair of axes among which facts are heard in either order, and in each how manieth: hundreds of pairs in each of
 /// them, each four times.
-const FACTS_IN: usize = 20_000;
-const EVERY_NTH: usize = 101;
+const FACTS_IN: usize = 100_000;
+const EVERY_NTH: usize = 17;
+/// The same, where nothing else is done.
+const EVERY_NTH_ALONE: usize = 3;
 
-#[allow(clippy::disallowed_methods, reason = "it measures real time")]
 fn main() {
     let verbose = std::env::args().any(|a| a == "--verbose");
+    if std::env::args().any(|a| a == "--facts") {
+        return hear_facts(EVERY_NTH_ALONE);
+    }
+    walk_states(verbose);
+    hear_facts(EVERY_NTH);
+}
+
+#[allow(clippy::disallowed_methods, reason = "it measures real time")]
+fn walk_states(verbose: bool) {
     let began = Instant::now();
     let (mut all_states, mut all_pairs, mut all_ended) = (0, 0, 0);
     for setting in walk::SETTINGS {
@@ -64,9 +74,13 @@ fn main() {
     let seconds = began.elapsed().as_secs_f64();
     println!("{all_states} states in all; {all_ended} of {all_pairs} pairs of axes walked to their end, {seconds:.1} s");
     assert_eq!(all_ended, all_pairs, "a pair of axes was cut short");
+}
+
+#[allow(clippy::disallowed_methods, reason = "it measures real time")]
+fn hear_facts(nth: usize) {
     for setting in walk::SETTINGS {
         let since = Instant::now();
-        let pairs = commuting::everywhere(setting, FACTS_IN, EVERY_NTH);
+        let pairs = commuting::everywhere(setting, FACTS_IN, nth);
         println!(
             "{}: {} pairs of facts in either order come to the same; in {} of them one ends or decides something, {:.1} s",
             setting.0,

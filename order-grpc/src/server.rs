@@ -1,8 +1,8 @@
 //! The server: the service, its worker, health and reflection in one process, from the first connection to the last.
 
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex, PoisonError};
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use http::Request;

@@ -75,6 +75,8 @@ fn of_store(kind: StoreErrorKind) -> Status {
             Refusal::new(Code::Unavailable, "STORE_MISCONFIGURED").status("the store is not set up: an operator must look")
         }
         StoreErrorKind::InvalidQuery => Refusal::new(Code::InvalidArgument, "INVALID_REQUEST").status("the query makes no sense"),
+        StoreErrorKind::Vetoed => Refusal::new(Code::FailedPrecondition, "VETOED")
+            .status("the program that keeps the orders refused it: nothing was changed"),
     }
 }
 

@@ -83,7 +83,8 @@ async fn take_page(orders: &Orders, sales: &mut Connection, dies: Dies) -> Resul
 fn take(sales: &Transaction<'_>, row: &FeedRow) -> Result<(), Box<dyn Error>> {
     match &row.row {
         Ok(JournalRow { event: Event::Placed(placed), .. }) => {
-            let put = "INSERT INTO sales (sku, units) VALUES (?1, ?2) ON CONFLICT (sku) DO UPDATE SET units = units + excluded.units";
+            let put =
+                "INSERT INTO sales (sku, units) VALUES (?1, ?2) ON CONFLICT (sku) DO UPDATE SET units = units + excluded.units";
             for line in &placed.lines {
                 sales.execute(put, (line.sku.as_str(), line.lot.units))?;
             }

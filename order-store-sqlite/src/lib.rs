@@ -6,7 +6,7 @@ pub mod shop;
 mod store;
 mod turn;
 
-pub use store::{Access, SqliteOptions, SqliteStore, WriterStats};
+pub use store::{Access, OnCommit, SqliteOptions, SqliteStore, WriterStats};
 
 /// The README's example, compiled and run.
 #[cfg(doctest)]

@@ -49,7 +49,7 @@ pub async fn change(settings: &Settings, out: &Out, command: ChangeCommand) -> O
     let engine = if calls_services(&command) {
         Engine::open_existing(settings).await?
     } else {
-        Engine::open_existing_without_shop(settings)?
+        Engine::open_existing_without_shop(settings).await?
     };
     let added = new_items(&command, &engine.shop).await?;
     let desk = Desk { manager: &engine.manager, principal: &engine.principal, wait: None };
@@ -70,7 +70,7 @@ pub async fn change(settings: &Settings, out: &Out, command: ChangeCommand) -> O
 
 /// Writes something down.
 pub async fn note(settings: &Settings, out: &Out, args: Note) -> Outcome {
-    let engine = Engine::open_existing_without_shop(settings)?;
+    let engine = Engine::open_existing_without_shop(settings).await?;
     let options = CommandOptions { key: args.key.clone(), expected_version: args.expect_version, wait: None };
     let done = engine.manager.note(&engine.principal, args.order.order, options, args.text).await?;
     said_of_repeat(args.key.as_ref(), &done).iter().for_each(say);

@@ -26,7 +26,7 @@ struct InvariantView {
 pub async fn check(settings: &Settings, out: &Out) -> Outcome {
     // A shop that is not there has no ledger to compare with.
     let with_shop = settings.shop.as_ref().is_some_and(|path| path.exists());
-    let engine = if with_shop { Engine::open_to_look(settings).await? } else { Engine::open_for_reading(settings)? };
+    let engine = if with_shop { Engine::open_to_look(settings).await? } else { Engine::open_for_reading(settings).await? };
     if !with_shop {
         note("there is no shop: stock and payments are not compared with its ledgers");
     }

@@ -19,14 +19,14 @@ use crate::settings::Settings;
 
 /// Shows an order.
 pub async fn get(settings: &Settings, out: &Out, args: ById) -> Outcome {
-    let engine = Engine::open_for_reading(settings)?;
+    let engine = Engine::open_for_reading(settings).await?;
     let order = engine.manager.get(&engine.principal, args.order).await?;
     out.one(&OrderView::of(&order), || text(&order))
 }
 
 /// Shows a page of orders.
 pub async fn list(settings: &Settings, out: &Out, args: List) -> Outcome {
-    let engine = Engine::open_for_reading(settings)?;
+    let engine = Engine::open_for_reading(settings).await?;
     let query = ListQuery {
         user: args.user,
         statuses: args.statuses,
@@ -65,7 +65,7 @@ fn say_unreadable(unreadable: &[Unreadable]) {
 
 /// Shows every order a person must look at, with the reasons.
 pub async fn stuck(settings: &Settings, out: &Out) -> Outcome {
-    let engine = Engine::open_for_reading(settings)?;
+    let engine = Engine::open_for_reading(settings).await?;
     let found = stuck_orders(&engine.manager, &engine.principal).await?;
     out.many(&StuckView::document(&found), &StuckView::rows(&found), || stuck_table(&found).render())?;
     if found.is_empty() {
@@ -99,7 +99,7 @@ pub async fn stuck_orders<S: OrderStore, C: Clients>(
 
 /// Shows an order's life at a glance.
 pub async fn timeline(settings: &Settings, out: &Out, args: ById) -> Outcome {
-    let engine = Engine::open_for_reading(settings)?;
+    let engine = Engine::open_for_reading(settings).await?;
     let rows = engine.manager.history(&engine.principal, args.order).await?;
     let explanation = engine.manager.explain(&engine.principal, args.order).await?;
     let timeline = Timeline::of(&explanation, &rows);
@@ -108,7 +108,7 @@ pub async fn timeline(settings: &Settings, out: &Out, args: ById) -> Outcome {
 
 /// Shows what happened to an order.
 pub async fn history(settings: &Settings, out: &Out, args: ById) -> Outcome {
-    let engine = Engine::open_for_reading(settings)?;
+    let engine = Engine::open_for_reading(settings).await?;
     let rows = engine.manager.history(&engine.principal, args.order).await?;
     let views: Vec<HistoryView> = rows.iter().map(HistoryView::of).collect();
     out.many(&views, &views, || history_table(&rows).render())
@@ -116,7 +116,7 @@ pub async fn history(settings: &Settings, out: &Out, args: ById) -> Outcome {
 
 /// Says what an order waits for.
 pub async fn explain(settings: &Settings, out: &Out, args: ById) -> Outcome {
-    let engine = Engine::open_for_reading(settings)?;
+    let engine = Engine::open_for_reading(settings).await?;
     let explanation = engine.manager.explain(&engine.principal, args.order).await?;
     out.one(&ExplanationView::of(&explanation), || sentences(&explanation))
 }

@@ -209,9 +209,11 @@ impl<S: OrderStore, C: Clients> OrderManager<S, C> {
         let pause = match failed {
             StoreErrorKind::Unavailable | StoreErrorKind::Unknown => policy.backoff_first,
             // Will fail the next one too: no sooner than if the lease had run out.
-            StoreErrorKind::Full | StoreErrorKind::Corrupt | StoreErrorKind::Misconfigured | StoreErrorKind::InvalidQuery => {
-                policy.lease
-            }
+            StoreErrorKind::Full
+            | StoreErrorKind::Corrupt
+            | StoreErrorKind::Misconfigured
+            | StoreErrorKind::InvalidQuery
+            | StoreErrorKind::Vetoed => policy.lease,
         };
         let mut wait = GOODBYE_PAUSE;
         while self.inner.runtime.monotonic().saturating_sub(session.leased_at) < policy.lease {

@@ -258,9 +258,11 @@ impl<S: OrderStore, C: Clients> OrderManager<S, C> {
         match e.kind {
             StoreErrorKind::Unknown => true,
             StoreErrorKind::Unavailable => self.inner.runtime.monotonic() < give_up_at,
-            StoreErrorKind::Full | StoreErrorKind::Corrupt | StoreErrorKind::Misconfigured | StoreErrorKind::InvalidQuery => {
-                false
-            }
+            StoreErrorKind::Full
+            | StoreErrorKind::Corrupt
+            | StoreErrorKind::Misconfigured
+            | StoreErrorKind::InvalidQuery
+            | StoreErrorKind::Vetoed => false,
         }
     }
 }

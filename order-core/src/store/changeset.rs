@@ -145,6 +145,8 @@ pub enum StoreErrorKind {
     Misconfigured,
     /// The query makes no sense, such as a foreign cursor.
     InvalidQuery,
+    /// The program that keeps the orders refused the changeset, by a hook of the store's; nothing of it happened.
+    Vetoed,
 }
 
 impl StoreError {

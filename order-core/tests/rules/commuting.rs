@@ -13,6 +13,8 @@
 //!   owed differs, and with it what goes back; what came in and what went back outside does not.
 //! - *What was dropped stays dropped.* A payment that was asked for and not yet sent is dropped once nothing is missing. Where that is so
 //!   only between the two, the order is short after one way, and says so, and has a payment under way after the other.
+//! - *CAPTURE_FAILED* tells that one capture was refused, and is over for good once what it was for is paid: which it may be only
+//!   between the two. What is missing after that makes the order short, and is told as PAYMENT_SHORT.
 //! - *MONEY_ON_DEAD_ORDER* tells that something was heard after the end, so that it is told of only if it was.
 
 use std::collections::BTreeSet;
@@ -88,8 +90,17 @@ impl Sums {
     pub fn of(order: &Order, now: order_core::time::Timestamp) -> Sums {
         let mut credits: Vec<_> = order.credits.iter().map(|Credit { kind, line, amount, .. }| (*kind, *line, *amount)).collect();
         credits.sort_unstable_by_key(|(kind, line, amount)| (*kind as u8, *line, *amount));
-        let known = order.attention.iter().filter(|a| a.reason != AttentionReason::MoneyOnDeadOrder);
-        let open = known.map(|a: &Attention| (a.reason, named(order, a.about), a.amount));
+        let path = [AttentionReason::MoneyOnDeadOrder, AttentionReason::CaptureFailed];
+        let known = order.attention.iter().filter(|a| !path.contains(&a.reason));
+        // Of captures that are more than was authorized together, the last that is heard of is too much, whichever it is.
+        let about = |a: &Attention| match a.about {
+            Some(Op::Payment(n)) if a.reason == AttentionReason::UnexpectedReport => {
+                let parent = order.payment(n).filter(|p| p.kind == OperationKind::Capture).and_then(|p| p.parent);
+                parent.map_or_else(|| named(order, a.about), |n| format!("a capture of {}", named(order, Some(Op::Payment(n)))))
+            }
+            about => named(order, about),
+        };
+        let open = known.map(|a: &Attention| (a.reason, about(a), a.amount));
         Sums {
             owed: order.owed(),
             kept: order.kept(),

@@ -17,7 +17,7 @@ fn every_kind_of_error_has_its_code_and_its_reason() {
     let order = order_core::testkit::orders::order_id(1);
     let service = Error::Service { service: ServiceName::Payment, source: CallError::not_done("http://10.0.0.1 said no") };
     let store = |kind| Error::Store(StoreError::new(kind, "disk I/O error at /var/lib/orders.db"));
-    let cases: [(Error, Code, &str, bool); 15] = [
+    let cases: [(Error, Code, &str, bool); 16] = [
         (Error::NotFound { what: "order", id: order.to_string() }, Code::NotFound, "ORDER_NOT_FOUND", false),
         (Error::NotFound { what: "product", id: order.to_string() }, Code::NotFound, "PRODUCT_NOT_FOUND", false),
         (Error::NotFound { what: "variant", id: order.to_string() }, Code::NotFound, "VARIANT_NOT_FOUND", false),
@@ -33,6 +33,7 @@ fn every_kind_of_error_has_its_code_and_its_reason() {
         (store(StoreErrorKind::Corrupt), Code::DataLoss, "STORE_CORRUPT", false),
         (store(StoreErrorKind::Misconfigured), Code::Unavailable, "STORE_MISCONFIGURED", false),
         (store(StoreErrorKind::InvalidQuery), Code::InvalidArgument, "INVALID_REQUEST", false),
+        (store(StoreErrorKind::Vetoed), Code::FailedPrecondition, "VETOED", false),
     ];
     for (error, code, reason, retry) in cases {
         let status = status_of(&error);

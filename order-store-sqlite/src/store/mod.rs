@@ -7,6 +7,7 @@ mod apply;
 mod backup;
 mod bind;
 mod errors;
+mod hook;
 mod list;
 mod log;
 mod open;
@@ -42,6 +43,7 @@ use open::StoreFile;
 use readers::{Bounds, Readers};
 use writer::{Job, Write, Writer};
 
+pub use hook::OnCommit;
 pub use open::Access;
 pub use writer::WriterStats;
 
@@ -75,6 +77,8 @@ pub struct SqliteOptions {
     pub log_limit: u64,
     /// How long another process's write is waited for. 5 s.
     pub busy_timeout: Duration,
+    /// What is written beside orders, in the same transactions. Nothing.
+    pub on_commit: Option<OnCommit>,
 }
 
 impl SqliteOptions {
@@ -91,6 +95,7 @@ impl SqliteOptions {
             write_queue: 4_096,
             log_limit: 32 << 20,
             busy_timeout: Duration::from_secs(5),
+            on_commit: None,
         }
     }
 }
@@ -132,6 +137,7 @@ impl SqliteStore {
             write_queue,
             log_limit,
             busy_timeout,
+            on_commit,
         } = options;
         let bounds = Bounds { short: readers, long: long_readers, long_queue, limit: read_limit };
         let mut file = StoreFile::new(path.as_ref().to_owned(), busy_timeout, log_limit);
@@ -143,7 +149,7 @@ impl SqliteStore {
         let id = whole::store_id(&db).map_err(store_error)?;
         let readers = (!file.is_memory()).then(|| Arc::new(Readers::new(file.clone(), bounds)));
         let log = readers.as_ref().map(|readers| LogKeeper::new(file.clone(), Arc::clone(readers)));
-        let writer = Writer::start(db, file, id, Arc::clone(&clock), log, write_queue)
+        let writer = Writer::start(db, file, id, Arc::clone(&clock), log, write_queue, on_commit)
             .map_err(|e| StoreError::caused(StoreErrorKind::Unavailable, "cannot start the thread that writes", e))?;
         Ok(SqliteStore { id, clock, readers, writer: Some(writer), reads_apart })
     }

@@ -17,6 +17,7 @@ use uuid::Uuid;
 
 use super::apply::{Prepared, apply};
 use super::errors::{commit_error, store_error};
+use super::hook::OnCommit;
 use super::log::LogKeeper;
 use super::open::{Access, StoreFile};
 use super::{schema, whole, work};
@@ -96,11 +97,21 @@ impl Writer {
         clock: Arc<dyn Clock>,
         log: Option<LogKeeper>,
         queued: usize,
+        on_commit: Option<OnCommit>,
     ) -> std::io::Result<Self> {
         let (jobs, queue) = sync_channel(queued.max(1));
         let counters = Arc::new(Counters::default());
-        let state =
-            Thread { log, db: Some(db), file, store, clock, turns: Turns::default(), queue, counters: Arc::clone(&counters) };
+        let state = Thread {
+            log,
+            db: Some(db),
+            file,
+            store,
+            clock,
+            on_commit,
+            turns: Turns::default(),
+            queue,
+            counters: Arc::clone(&counters),
+        };
         let thread = std::thread::Builder::new().name("order-store-writer".into()).spawn(move || state.run())?;
         Ok(Writer { jobs: Some(jobs), thread: Some(thread), counters })
     }
@@ -141,6 +152,7 @@ struct Thread {
     /// The id of what is in the file.
     store: Uuid,
     clock: Arc<dyn Clock>,
+    on_commit: Option<OnCommit>,
     turns: Turns,
     queue: Receiver<Job>,
     counters: Arc<Counters>,
@@ -241,7 +253,7 @@ impl Thread {
         let counters = Arc::clone(&self.counters);
         let busy_timeout = self.file.busy_timeout();
         self.connect().map_err(failed(Step::Begin))?;
-        let Thread { db: Some(db), turns, log, .. } = self else {
+        let Thread { db: Some(db), turns, log, on_commit, .. } = self else {
             return Err(failed(Step::Begin)(StoreError::new(StoreErrorKind::Unavailable, "the database is not open")));
         };
         let db = &*db;
@@ -254,7 +266,10 @@ impl Thread {
         let mut done = Vec::with_capacity(writes.len());
         for write in writes {
             let one = catch_unwind(AssertUnwindSafe(|| match write {
-                Write::Commit(prepared, _) => apply(db, prepared, clock.now()).map(Done::Commit),
+                Write::Commit(prepared, _) => match on_commit {
+                    Some(hook) => hook.apply(db, prepared, clock.now()).map(Done::Commit),
+                    None => apply(db, prepared, clock.now()).map(Done::Commit),
+                },
                 Write::Lease(request, _) => work::take(db, request, clock.now()).map(Done::Lease),
             }));
             let error = match one {

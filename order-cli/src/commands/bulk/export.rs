@@ -17,7 +17,7 @@ use crate::settings::Settings;
 
 /// Writes all orders out.
 pub async fn export(settings: &Settings, args: &Export) -> Outcome {
-    let engine = Engine::open_for_reading(settings)?;
+    let engine = Engine::open_for_reading(settings).await?;
     let mut sink = Sink::open(args.output.as_deref())?;
     let mut progress = Progress::new("exporting", None);
     let (mut after, mut orders, mut left_out) = (None, 0, 0);

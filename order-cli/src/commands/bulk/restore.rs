@@ -22,7 +22,7 @@ pub async fn restore(settings: &Settings, out: &Out, args: &Restore) -> Outcome 
     let (lines, size) = Lines::open(path)?;
     // A store that is there is looked at first; one that is not is made when the file has proved sound.
     if must_exist(&settings.store).is_ok() {
-        Engine::open_for_reading(settings)?.manager.check_empty().await?;
+        Engine::open_for_reading(settings).await?.manager.check_empty().await?;
     }
     let read = |line: Outcome<super::lines::Line>| {
         let line = line?;
@@ -34,7 +34,7 @@ pub async fn restore(settings: &Settings, out: &Out, args: &Restore) -> Outcome 
         progress.step(read(line).map_err(|f| f.hint("nothing was restored"))?.1);
     }
     drop(progress);
-    let engine = Engine::open_without_shop(settings)?;
+    let engine = Engine::open_without_shop(settings).await?;
     let mut progress = Progress::new("restoring", Some(size));
     let (lines, _) = Lines::open(path)?;
     let orders = lines.map(|line| {

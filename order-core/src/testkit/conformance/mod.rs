@@ -11,7 +11,23 @@
 //!
 //! [`conformance_tests!`]: crate::conformance_tests
 
+/// As the standard library's, but of what is long it prints where the two part and not all of it: an order has hundreds of lines.
+macro_rules! assert_eq {
+    ($left:expr, $right:expr $(,)?) => { assert_eq!($left, $right, "") };
+    ($left:expr, $right:expr, $($said:tt)+) => {
+        match (&$left, &$right) {
+            (left, right) => {
+                if *left != *right {
+                    let said = format!($($said)+);
+                    $crate::testkit::conformance::difference::differs(&format!("{left:#?}"), &format!("{right:#?}"), &said);
+                }
+            }
+        }
+    };
+}
+
 mod concurrency;
+mod difference;
 mod erasing;
 mod keys;
 mod leasing;
