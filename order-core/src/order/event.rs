@@ -372,9 +372,19 @@ pub struct PlacedLine {
     pub sku: Sku,
     pub name: String,
     pub unit_price: Minor,
+    #[serde(default, skip_serializing_if = "is_zero")]
     pub discount: Minor,
+    #[serde(default = "yes", skip_serializing_if = "is_yes")]
     pub requires_shipping: bool,
     pub lot: Lot,
+}
+
+fn yes() -> bool {
+    true
+}
+
+fn is_yes(flag: &bool) -> bool {
+    *flag
 }
 
 /// What was missing of a SKU.

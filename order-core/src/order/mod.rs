@@ -197,10 +197,13 @@ pub struct Lot {
     /// Their share of the line's subtotal.
     pub subtotal: Minor,
     /// Their share of the coupon.
+    #[serde(default, skip_serializing_if = "is_zero")]
     pub coupon: Minor,
     /// Tax added for them.
+    #[serde(default, skip_serializing_if = "is_zero")]
     pub tax: Minor,
     /// Tax contained in their price: shown, and adds nothing.
+    #[serde(default, skip_serializing_if = "is_zero")]
     pub tax_included: Minor,
     /// Taken off what they cost, by credits for the line.
     #[serde(default, skip_serializing_if = "is_zero")]
@@ -217,14 +220,19 @@ pub struct Amounts {
     /// Σ line subtotals.
     pub subtotal: Minor,
     /// The coupon's discount.
+    #[serde(default, skip_serializing_if = "is_zero")]
     pub discount: Minor,
     /// Tax that is added: of the lines and of shipping.
+    #[serde(default, skip_serializing_if = "is_zero")]
     pub tax: Minor,
     /// Tax contained in inclusive prices: of the lines and of shipping.
+    #[serde(default, skip_serializing_if = "is_zero")]
     pub tax_included: Minor,
     /// Shipping, without the tax added to it.
+    #[serde(default, skip_serializing_if = "is_zero")]
     pub shipping: Minor,
     /// The part of `tax` that is for shipping.
+    #[serde(default, skip_serializing_if = "is_zero")]
     pub shipping_tax: Minor,
     /// What the customer pays.
     pub total: Minor,

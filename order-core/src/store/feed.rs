@@ -50,7 +50,8 @@ pub struct FeedRow {
 /// A place in the feed of one store. Opaque to clients: made and understood by the store alone.
 ///
 /// A feed has partitions, one or more, fixed when the store is made; a cursor has a place in each of them. In each, the store
-/// numbers the changesets that have journal rows from 1 on, in an order that agrees with what its readers can see.
+/// numbers from 1 on the changesets that have journal rows, or these rows one by one, in an order that agrees with what its
+/// readers can see.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct FeedCursor {
     store: Uuid,
@@ -60,9 +61,9 @@ pub struct FeedCursor {
 /// A place in one partition of a feed: after a journal row, or before all of them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct FeedPlace {
-    /// The number of the row's changeset; 0 before the first.
+    /// The number of the row's changeset, or of the row itself; 0 before the first.
     pub position: u64,
-    /// The row within the changeset, from 1 on; 0 before the first changeset only.
+    /// The row within the changeset, from 1 on, or 1 where rows are numbered one by one; 0 before the first only.
     pub row: u32,
     /// The last 64 bits of the id of the changeset that the row carries; 0 before the first. By these a store that was set back to
     /// an earlier copy tells the places of its former life from those it has given out since.

@@ -99,10 +99,16 @@ fn steps(before: &Snapshot, after: &Snapshot) -> Vec<Step> {
         let (table, key) = TABLES[row.table];
         match before.0.iter().find(|r| r.table == row.table && r.key() == row.key()) {
             None => {
-                // SQLite gives positions itself.
-                let written = row.columns.iter().zip(&row.values).filter(|(column, _)| *column != "position");
-                let (columns, values): (Vec<&str>, Vec<Value>) = written.map(|(c, v)| (c.as_str(), v.clone())).unzip();
-                let marks: Vec<String> = (1..=columns.len()).map(|i| format!("?{i}")).collect();
+                // SQLite gives positions itself, and the store asks for the last one given.
+                let given = |column: &String| column == "position";
+                let rows = row.columns.iter().zip(&row.values).find(|(column, _)| *column == "rows");
+                let written = row.columns.iter().zip(&row.values).filter(|(column, _)| !given(column));
+                let (mut columns, values): (Vec<&str>, Vec<Value>) = written.map(|(c, v)| (c.as_str(), v.clone())).unzip();
+                let mut marks: Vec<String> = (1..=columns.len()).map(|i| format!("?{i}")).collect();
+                if let (Some((_, Value::Integer(rows))), true) = (rows, row.columns.iter().any(given)) {
+                    columns.push("position");
+                    marks.push(format!("last_insert_rowid() - {rows} + 1"));
+                }
                 let sql = format!("INSERT INTO {table} ({}) VALUES ({})", columns.join(", "), marks.join(", "));
                 steps.push(Step { sql, values });
             }
