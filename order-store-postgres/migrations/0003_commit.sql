@@ -26,7 +26,8 @@ CREATE OR REPLACE FUNCTION order_commit_v1(
   p_users uuid[],
   p_key_methods text[],
   p_keys text[],
-  -- What happens to the work item: 0 nothing, 1 lease, 2 wake, 3 begin, 4 extend, 5 release, 6 done; times to live are microseconds.
+  -- What happens to the work item: 0 nothing, 1 lease, 2 wake, 3 begin, 4 extend, 5 release, 6 done; times to live are microseconds,
+  -- NULL: for ever.
   p_work bigint[],
   p_fences uuid[],
   p_revisions bigint[],
@@ -77,6 +78,8 @@ CREATE OR REPLACE FUNCTION order_commit_v1(
 AS $function$
 DECLARE
   v_now timestamptz := coalesce(p_now, clock_timestamp());
+  -- The last time that order-core knows: 2^63 - 1 microseconds after 1970.
+  v_ever constant timestamptz := '294247-01-10 04:00:54.775807+00';
   v_count integer := cardinality(p_orders);
   v_store uuid;
   v_min_writer integer;
@@ -214,13 +217,13 @@ BEGIN
   UPDATE order_state s SET notified = p_notified[i] FROM generate_series(1, v_count) i
   WHERE v_ok[i] AND p_notified[i] IS NOT NULL AND s.bucket = p_buckets[i] AND s.order_id = p_orders[i] AND s.notified < p_notified[i];
   INSERT INTO order_work (bucket, order_id, due_at, leased_until, fence, revision, taken_over, runs, tries)
-  SELECT p_buckets[i], p_orders[i], p_dues[i], CASE p_work[i] WHEN 1 THEN v_now + p_ttls[i] * interval '1 microsecond' END,
+  SELECT p_buckets[i], p_orders[i], p_dues[i], CASE p_work[i] WHEN 1 THEN coalesce(v_now + p_ttls[i] * interval '1 microsecond', v_ever) END,
     CASE p_work[i] WHEN 1 THEN p_fences[i] END, 1, false, 0, NULL
   FROM generate_series(1, v_count) i WHERE v_ok[i] AND p_work[i] IN (1, 2) AND v_revision[i] IS NULL;
   UPDATE order_work w SET
     due_at = CASE p_work[i] WHEN 1 THEN p_dues[i] WHEN 2 THEN least(w.due_at, p_dues[i]) WHEN 5 THEN p_dues[i] ELSE w.due_at END,
     leased_until = CASE p_work[i]
-      WHEN 2 THEN w.leased_until WHEN 5 THEN NULL ELSE v_now + p_ttls[i] * interval '1 microsecond' END,
+      WHEN 2 THEN w.leased_until WHEN 5 THEN NULL ELSE coalesce(v_now + p_ttls[i] * interval '1 microsecond', v_ever) END,
     fence = CASE p_work[i] WHEN 1 THEN p_fences[i] WHEN 5 THEN NULL ELSE w.fence END,
     revision = w.revision + 1,
     taken_over = CASE WHEN p_work[i] IN (1, 5) THEN false ELSE w.taken_over END,

@@ -6,7 +6,7 @@ CREATE OR REPLACE FUNCTION order_lease_v1(
   p_store uuid,
   p_schema integer,
   p_now timestamptz,
-  -- The new lease, and how long it lasts in microseconds.
+  -- The new lease, and how long it lasts in microseconds; NULL: for ever.
   p_fence uuid,
   p_ttl bigint,
   -- How many at the most.
@@ -22,7 +22,7 @@ CREATE OR REPLACE FUNCTION order_lease_v1(
 AS $function$
 DECLARE
   v_now timestamptz := coalesce(p_now, clock_timestamp());
-  v_until timestamptz := v_now + p_ttl * interval '1 microsecond';
+  v_until timestamptz := coalesce(v_now + p_ttl * interval '1 microsecond', '294247-01-10 04:00:54.775807+00');
   v_store uuid;
   v_min_writer integer;
   v_buckets smallint[];

@@ -52,12 +52,12 @@ impl Prepared {
     }
 }
 
-/// The longest that a lease can be asked for: far longer than any, and still a time that PostgreSQL holds.
+/// What is longer is for ever: a time that PostgreSQL does not hold may come of it.
 const TTL_MAX_US: i64 = 100_000 * 365 * 86_400 * 1_000_000;
 
-/// A time to live in microseconds.
-pub(crate) fn ttl(ttl: std::time::Duration) -> i64 {
-    i64::try_from(ttl.as_micros()).unwrap_or(i64::MAX).min(TTL_MAX_US)
+/// A time to live in microseconds; none for ever.
+pub(crate) fn ttl(ttl: std::time::Duration) -> Option<i64> {
+    i64::try_from(ttl.as_micros()).ok().filter(|micros| *micros <= TTL_MAX_US)
 }
 
 /// A bucket for the name of a redemption: a hash of its bytes, as that of users is of theirs.
@@ -216,7 +216,7 @@ pub(crate) fn call(meant: Meant, group: &[&Prepared]) -> Query<'static, Postgres
         works.int(Some(kind));
         fences.id(fence.map(Fence::as_bytes));
         revisions.int(revision.map(u64::cast_signed));
-        ttls.int(for_so_long.map(ttl));
+        ttls.int(for_so_long.and_then(ttl));
         dues.time(due);
         tries.text(changes.tries());
         for command in journal.iter().filter_map(|row| row.command_key.as_ref()) {

@@ -148,6 +148,10 @@ impl Bound {
         Bound { of: BIGINT, bytes: Some(n.to_be_bytes().to_vec()) }
     }
 
+    pub(crate) fn int_some(n: Option<i64>) -> Self {
+        Bound { of: BIGINT, bytes: n.map(|n| n.to_be_bytes().to_vec()) }
+    }
+
     pub(crate) fn integer(n: i32) -> Self {
         Bound { of: INTEGER, bytes: Some(n.to_be_bytes().to_vec()) }
     }

@@ -22,7 +22,8 @@ pub(crate) type Taken = (Vec<OrderId>, Option<Duration>);
 pub(crate) async fn take(db: &mut PgConnection, meant: Meant, request: &LeaseRequest) -> Result<Taken, ReadError> {
     let LeaseRequest { fence, ttl: for_so_long, limit, order } = request;
     let query = sqlx::query(LEASE).bind(Bound::id(Some(meant.store.as_bytes()))).bind(Bound::integer(meant.schema));
-    let query = query.bind(Bound::time(meant.now)).bind(Bound::id(Some(fence.as_bytes()))).bind(Bound::int(ttl(*for_so_long)));
+    let query =
+        query.bind(Bound::time(meant.now)).bind(Bound::id(Some(fence.as_bytes()))).bind(Bound::int_some(ttl(*for_so_long)));
     let query = query.bind(Bound::int((*limit).into()));
     let query = query.bind(Bound::small(order.map(|order| order.bucket().number())));
     let row = query.bind(Bound::id(order.as_ref().map(OrderId::as_bytes))).fetch_one(db).await?;
