@@ -1,1 +1,24 @@
-//! PostgreSQL storage for `order-core`. Nothing lives here yet: SQLite is the store so far.
+//! PostgreSQL storage for `order-core`: [`PostgresStore`] keeps the contract of
+//! [`OrderStore`](order_core::store::OrderStore) for any number of nodes on one database.
+//!
+//! [`migrate`] makes the schema and brings it up to date; a store is then opened by the same URL. What stands in it is described in
+//! the files of `migrations`.
+
+mod commit;
+mod errors;
+mod feed;
+mod list;
+mod load;
+mod options;
+mod places;
+mod schema;
+mod statements;
+mod store;
+mod wire;
+mod work;
+mod writer;
+
+pub use options::PostgresOptions;
+pub use schema::{migrate, pending_migrations};
+pub use store::PostgresStore;
+pub use writer::WriterStats;

@@ -1,0 +1,57 @@
+-- Leases on due work, in one durable transaction. The orders are read afterwards.
+
+-- step: order_lease_v1
+CREATE OR REPLACE FUNCTION order_lease_v1(
+  -- As for order_commit_v1.
+  p_store uuid,
+  p_schema integer,
+  p_now timestamptz,
+  -- The new lease, and how long it lasts in microseconds; NULL: for ever.
+  p_fence uuid,
+  p_ttl bigint,
+  -- How many at the most.
+  p_limit bigint,
+  -- Only this order's item, due or not, unless it is stuck.
+  p_bucket smallint,
+  p_order uuid,
+  OUT leased uuid[],
+  -- In how many microseconds there is more; NULL if nothing but stuck items waits.
+  OUT next_in bigint
+) LANGUAGE plpgsql
+  SET enable_seqscan = off SET enable_bitmapscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET jit = off
+AS $function$
+DECLARE
+  v_now timestamptz := coalesce(p_now, clock_timestamp());
+  v_until timestamptz := coalesce(v_now + p_ttl * interval '1 microsecond', '294247-01-10 04:00:54.775807+00');
+  v_store uuid;
+  v_min_writer integer;
+  v_buckets smallint[];
+BEGIN
+  SELECT s.id, s.min_writer INTO v_store, v_min_writer FROM order_store s WHERE s.one = 1;
+  IF v_store IS DISTINCT FROM p_store THEN
+    RAISE EXCEPTION 'another store stands in the schema by now' USING ERRCODE = 'OS001';
+  ELSIF v_min_writer > p_schema THEN
+    RAISE EXCEPTION 'the schema was migrated for newer programs, from version % on', v_min_writer USING ERRCODE = 'OS002';
+  END IF;
+  IF p_limit > 0 AND p_order IS NOT NULL THEN
+    UPDATE order_work w SET fence = p_fence, leased_until = v_until, taken_over = w.fence IS NOT NULL, revision = w.revision + 1
+    WHERE w.bucket = p_bucket AND w.order_id = p_order AND w.due_at IS NOT NULL
+      AND (w.leased_until IS NULL OR w.leased_until <= v_now);
+    IF FOUND THEN
+      leased := ARRAY[p_order];
+    END IF;
+  ELSIF p_limit > 0 THEN
+    -- Those that somebody else is about to take are passed over; nobody waits.
+    SELECT array_agg(d.bucket ORDER BY d.claimable_at, d.order_id), array_agg(d.order_id ORDER BY d.claimable_at, d.order_id)
+    INTO v_buckets, leased
+    FROM (SELECT w.bucket, w.order_id, w.claimable_at FROM order_work w WHERE w.claimable_at <= v_now
+      ORDER BY w.claimable_at, w.order_id LIMIT p_limit FOR UPDATE SKIP LOCKED) d;
+    IF leased IS NOT NULL THEN
+      UPDATE order_work w SET fence = p_fence, leased_until = v_until, taken_over = w.fence IS NOT NULL, revision = w.revision + 1
+      FROM generate_series(1, cardinality(leased)) i WHERE w.bucket = v_buckets[i] AND w.order_id = leased[i];
+    END IF;
+  END IF;
+  SELECT greatest(extract(epoch FROM w.claimable_at - v_now) * 1000000, 0)::bigint INTO next_in
+  FROM order_work w WHERE w.claimable_at IS NOT NULL ORDER BY w.claimable_at, w.order_id LIMIT 1;
+END
+$function$;

@@ -1,0 +1,154 @@
+//! How a store is connected to: its URL, and the bounds on what it asks of the database.
+
+use std::fmt;
+use std::str::FromStr as _;
+use std::sync::Arc;
+use std::time::Duration;
+
+use order_core::runtime::Clock;
+use order_core::store::{StoreError, StoreErrorKind};
+use sqlx::postgres::PgConnectOptions;
+
+/// How a [`PostgresStore`](crate::PostgresStore) is opened.
+#[derive(Clone)]
+pub struct PostgresOptions {
+    /// How many tasks write, at least 1; each has a connection, and commits what has queued while it was at the last group. 2.
+    pub writers: usize,
+    /// How many changesets wait to be written; one more is refused with [`StoreErrorKind::Unavailable`] before anything of it is
+    /// done. 4,096.
+    pub write_queue: usize,
+    /// How many reads of one order run at a time, at least 1; each has a connection, opened when first needed. 8.
+    pub readers: usize,
+    /// How many lists, sums and pages of the feed are read at a time, at least 1: beside those of `readers`, which never wait for
+    /// them. 2.
+    pub long_readers: usize,
+    /// How many leases are taken, and looks before money moves, at a time, at least 1: workers never wait for callers. 2.
+    pub workers: usize,
+    /// How many wait for a connection of each kind; one more is refused with [`StoreErrorKind::Unavailable`]. 1,024.
+    pub wait_queue: usize,
+    /// How long a connection is waited for, and then how long it may take to be made. 5 s.
+    pub connect_timeout: Duration,
+    /// The longest that a statement may take before the server ends it; nothing of it has happened then. 30 s.
+    pub statement_timeout: Duration,
+    /// The longest that a statement waits for what others write. 5 s.
+    pub lock_timeout: Duration,
+    /// Whether a server is accepted that does not wait for its disk, with `fsync` or `synchronous_commit` off: what it has answered may
+    /// be lost. False.
+    pub allow_volatile: bool,
+    /// Judges due and lease times in tests; none for the database's clock, which is the same for all nodes.
+    pub clock: Option<Arc<dyn Clock>>,
+}
+
+impl Default for PostgresOptions {
+    fn default() -> Self {
+        PostgresOptions {
+            writers: 2,
+            write_queue: 4_096,
+            readers: 8,
+            long_readers: 2,
+            workers: 2,
+            wait_queue: 1_024,
+            connect_timeout: Duration::from_secs(5),
+            statement_timeout: Duration::from_secs(30),
+            lock_timeout: Duration::from_secs(5),
+            allow_volatile: false,
+            clock: None,
+        }
+    }
+}
+
+/// The schema that a store stands in if its URL names none.
+const DEFAULT_SCHEMA: &str = "orders";
+
+/// Where a store is: a database, and the schema in it.
+#[derive(Clone)]
+pub(crate) struct Target {
+    pub(crate) connect: PgConnectOptions,
+    pub(crate) schema: String,
+}
+
+/// Without the password.
+impl fmt::Display for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Target { connect, schema } = self;
+        let database = connect.get_database().unwrap_or_else(|| connect.get_username());
+        match connect.get_socket() {
+            Some(socket) => write!(f, "schema {schema} of database {database} at {}", socket.display()),
+            None => write!(f, "schema {schema} of database {database} at {}:{}", connect.get_host(), connect.get_port()),
+        }
+    }
+}
+
+impl Target {
+    /// Reads `postgres://user:password@host:port/database?schema=…`; the other parameters are libpq's. What is wrong is said without
+    /// repeating the URL, which may hold a password.
+    pub(crate) fn parse(url: &str) -> Result<Self, StoreError> {
+        let wrong = |message: String| StoreError::new(StoreErrorKind::Misconfigured, message);
+        let (head, query) = url.split_once('?').unwrap_or((url, ""));
+        let mut schema = DEFAULT_SCHEMA;
+        let mut rest = String::from(head);
+        for parameter in query.split('&').filter(|parameter| !parameter.is_empty()) {
+            match parameter.strip_prefix("schema=") {
+                Some(name) => schema = name,
+                None => {
+                    rest.push(if rest.len() == head.len() { '?' } else { '&' });
+                    rest.push_str(parameter);
+                }
+            }
+        }
+        let first = schema.starts_with(|c: char| c.is_ascii_lowercase() || c == '_');
+        let plain = schema.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_');
+        if !first || !plain || schema.len() > 63 || schema.starts_with("pg_") {
+            let expected =
+                "expected 1 to 63 lower-case letters, digits and underscores, beginning with no digit and not with pg_";
+            return Err(wrong(format!("{schema:?} is no name of a schema for orders: {expected}")));
+        }
+        if !(rest.starts_with("postgres://") || rest.starts_with("postgresql://")) {
+            return Err(wrong("the URL of the store is not one of PostgreSQL: expected postgres://…".into()));
+        }
+        let connect = PgConnectOptions::from_str(&rest).map_err(|_| {
+            wrong("the URL of the store cannot be read: expected postgres://user:password@host:port/database?schema=…".into())
+        })?;
+        Ok(Target { connect: connect.application_name("order"), schema: schema.to_owned() })
+    }
+
+    /// How to connect for a purpose: with the bounds that the options set, and settings of the session besides.
+    pub(crate) fn session(&self, options: &PostgresOptions, settings: &[(&str, &str)]) -> PgConnectOptions {
+        let millis = |duration: Duration| duration.as_millis().max(1).to_string();
+        let (statement, lock) = (millis(options.statement_timeout), millis(options.lock_timeout));
+        let own = [
+            ("search_path", self.schema.as_str()),
+            ("statement_timeout", statement.as_str()),
+            ("lock_timeout", lock.as_str()),
+            ("idle_in_transaction_session_timeout", statement.as_str()),
+            ("jit", "off"),
+        ];
+        // A setting that is asked for besides comes last, and so is the one that counts.
+        self.connect.clone().options(own.into_iter().chain(settings.iter().copied())).statement_cache_capacity(512)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_schema_is_taken_off_the_url() {
+        let target = Target::parse("postgres://me:secret@db.example:5433/shop?sslmode=disable&schema=tenant_7").unwrap();
+        assert_eq!((target.schema.as_str(), target.connect.get_port()), ("tenant_7", 5433));
+        assert_eq!(target.to_string(), "schema tenant_7 of database shop at db.example:5433");
+        assert_eq!(Target::parse("postgresql://me@localhost/shop").unwrap().schema, "orders");
+    }
+
+    #[test]
+    fn what_is_wrong_with_a_url_is_said_without_its_password() {
+        let bad = ["mysql://me:secret@h/d", "postgres://me:secret@h:port/d", "postgres://me:secret@h/d?sslmode=secret"];
+        let schemas = ["", "1a", "pg_a", "A", "a-b", "a\"b", &"a".repeat(64)];
+        let named = schemas.iter().map(|schema| format!("postgres://me:secret@h/d?schema={schema}"));
+        for url in bad.into_iter().map(str::to_owned).chain(named) {
+            let error = Target::parse(&url).err().unwrap_or_else(|| panic!("{url} was accepted"));
+            assert_eq!(error.kind, StoreErrorKind::Misconfigured);
+            assert!(!format!("{error:?}").contains("secret"), "{error:?}");
+        }
+    }
+}

@@ -1,0 +1,341 @@
+//! The tasks that write. Whatever has queued up while a task was committing becomes its next group.
+
+use std::collections::{HashSet, VecDeque};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use order_core::ids::{IdempotencyKey, OrderId, UserId};
+use order_core::number::OrderNumber;
+use order_core::runtime::Clock;
+use order_core::store::records::{GroupVerdict, Step, judge, judge_rest};
+use order_core::store::{CommitError, Committed, KeyMethod, StoreError, StoreErrorKind};
+use sqlx::postgres::{PgConnectOptions, PgConnection};
+use tokio::sync::{Notify, oneshot};
+use uuid::Uuid;
+
+use crate::commit::{self, Meant, Prepared};
+use crate::errors::{During, collided, copy, is_broken, store_error};
+use crate::places::connect;
+
+/// The most changesets in one group: bounds how long the first of them waits for the last.
+const GROUP_MAX: usize = 256;
+/// How often one that others keep colliding with is sent by itself before it is given up.
+const TRIES_ALONE: u32 = 8;
+
+/// What a [`crate::PostgresStore`] has written since it was opened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct WriterStats {
+    /// Groups that were committed: each is one round trip and one durable transaction, however many changesets share it.
+    pub groups: u64,
+    /// Changesets that were answered.
+    pub changesets: u64,
+    /// Groups and single changesets that were sent again because others wrote the same.
+    pub collisions: u64,
+}
+
+#[derive(Default)]
+struct Counters {
+    groups: AtomicU64,
+    changesets: AtomicU64,
+    collisions: AtomicU64,
+}
+
+type Answer = Result<Committed, CommitError>;
+
+/// A changeset, and who waits for it. The waiting side keeps it too, and frees it.
+struct Job {
+    prepared: Arc<Prepared>,
+    answer: oneshot::Sender<Answer>,
+}
+
+/// What the tasks share with those who ask.
+struct Queue {
+    jobs: Mutex<Jobs>,
+    filled: Notify,
+    counters: Counters,
+}
+
+struct Jobs {
+    waiting: VecDeque<Job>,
+    closed: bool,
+    /// How many tasks there still are.
+    tasks: usize,
+}
+
+impl Queue {
+    fn lock(&self) -> MutexGuard<'_, Jobs> {
+        self.jobs.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The tasks' owner: when it is dropped, they end after what is queued.
+pub(crate) struct Writers {
+    queue: Arc<Queue>,
+    most: usize,
+}
+
+/// How the tasks write.
+#[derive(Clone)]
+pub(crate) struct Writing {
+    pub(crate) connect: PgConnectOptions,
+    pub(crate) connect_timeout: Duration,
+    pub(crate) store: Uuid,
+    pub(crate) schema: i32,
+    pub(crate) clock: Option<Arc<dyn Clock>>,
+}
+
+impl Writers {
+    /// Spawns them on the runtime of the task that asks.
+    pub(crate) fn start(tasks: usize, most: usize, writing: &Writing) -> Self {
+        let jobs = Mutex::new(Jobs { waiting: VecDeque::new(), closed: false, tasks: tasks.max(1) });
+        let queue = Arc::new(Queue { jobs, filled: Notify::new(), counters: Counters::default() });
+        for _ in 0..tasks.max(1) {
+            let task = Task { queue: Arc::clone(&queue), writing: writing.clone(), connection: None };
+            tokio::spawn(task.run());
+        }
+        Writers { queue, most: most.max(1) }
+    }
+
+    pub(crate) fn stats(&self) -> WriterStats {
+        let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        let Counters { groups, changesets, collisions } = &self.queue.counters;
+        WriterStats { groups: read(groups), changesets: read(changesets), collisions: read(collisions) }
+    }
+
+    /// Has the changeset written, and waits for the answer. It is written also if nobody waits any more.
+    pub(crate) async fn commit(&self, prepared: Arc<Prepared>) -> Answer {
+        let (answer, waiting) = oneshot::channel();
+        {
+            let mut jobs = self.queue.lock();
+            if jobs.closed {
+                return Err(StoreError::new(StoreErrorKind::Unavailable, "the tasks that write have ended").into());
+            }
+            if jobs.waiting.len() >= self.most {
+                let message = "too much waits to be written already: try again later";
+                return Err(StoreError::new(StoreErrorKind::Unavailable, message).into());
+            }
+            jobs.waiting.push_back(Job { prepared, answer });
+        }
+        self.queue.filled.notify_one();
+        waiting.await.unwrap_or_else(|_| {
+            let message = "the task that writes has ended: whether it wrote is not known";
+            Err(StoreError::new(StoreErrorKind::Unknown, message).into())
+        })
+    }
+}
+
+impl Drop for Writers {
+    fn drop(&mut self) {
+        self.queue.lock().closed = true;
+        self.queue.filled.notify_waiters();
+        // For a task that is just about to wait.
+        self.queue.filled.notify_one();
+    }
+}
+
+/// What no two changesets of a group may share, so that what becomes of one never depends on another.
+#[derive(Default)]
+struct Apart {
+    orders: HashSet<OrderId>,
+    numbers: HashSet<OrderNumber>,
+    keys: HashSet<(UserId, KeyMethod, IdempotencyKey)>,
+}
+
+impl Apart {
+    /// Takes one in, unless it shares something with those that were.
+    fn admits(&mut self, prepared: &Prepared) -> bool {
+        let number = Some(prepared.changeset.after.number).filter(|_| prepared.is_new());
+        let key = prepared.key().map(|key| (key.user, key.method, key.key.clone()));
+        let meets = self.orders.contains(&prepared.order())
+            || number.is_some_and(|number| self.numbers.contains(&number))
+            || key.as_ref().is_some_and(|key| self.keys.contains(key));
+        if !meets {
+            self.orders.insert(prepared.order());
+            self.numbers.extend(number);
+            self.keys.extend(key);
+        }
+        !meets
+    }
+}
+
+/// Why nothing of a group was committed; of an unknown outcome, nothing may have been.
+struct Failure {
+    step: Step,
+    error: StoreError,
+    collided: bool,
+}
+
+struct Task {
+    queue: Arc<Queue>,
+    writing: Writing,
+    /// None in the beginning, and after it broke.
+    connection: Option<PgConnection>,
+}
+
+impl Task {
+    async fn run(mut self) {
+        while let Some(group) = self.next_group().await {
+            self.write(group).await;
+        }
+    }
+
+    /// What is queued by now, in its order, but for what must not be in one group; none when nobody can ask any more.
+    async fn next_group(&self) -> Option<Vec<Job>> {
+        loop {
+            {
+                let mut jobs = self.queue.lock();
+                let mut group = Vec::new();
+                let (mut apart, mut left) = (Apart::default(), VecDeque::new());
+                while group.len() < GROUP_MAX {
+                    let Some(job) = jobs.waiting.pop_front() else { break };
+                    if apart.admits(&job.prepared) { group.push(job) } else { left.push_back(job) }
+                }
+                left.append(&mut jobs.waiting);
+                jobs.waiting = left;
+                if !jobs.waiting.is_empty() {
+                    // For another task.
+                    self.queue.filled.notify_one();
+                }
+                if !group.is_empty() {
+                    return Some(group);
+                }
+                if jobs.closed {
+                    self.queue.filled.notify_one();
+                    return None;
+                }
+            }
+            self.queue.filled.notified().await;
+        }
+    }
+
+    /// Commits the group as one, or if that fails one by one, and answers everybody.
+    async fn write(&mut self, group: Vec<Job>) {
+        let mut tried = self.attempt(&group).await;
+        if group.len() > 1 && tried.as_ref().is_err_and(|failure| failure.collided) {
+            self.pause(1).await;
+            tried = self.attempt(&group).await;
+        }
+        match tried {
+            Ok(answers) => {
+                let mut again = Vec::new();
+                for (job, answer) in group.into_iter().zip(answers) {
+                    match answer {
+                        Ok(committed) => job.tell(Ok(committed)),
+                        Err(Some(refusal)) => job.tell(Err(refusal)),
+                        Err(None) => again.push(job),
+                    }
+                }
+                self.write_each(again).await;
+            }
+            Err(Failure { step, error, collided: false }) if judge(group.len(), step, error.kind) == GroupVerdict::RefuseAll => {
+                group.into_iter().for_each(|job| job.refuse(&error));
+            }
+            Err(_) => self.write_each(group).await,
+        }
+    }
+
+    async fn write_each(&mut self, jobs: Vec<Job>) {
+        let mut unusable = None;
+        for job in jobs {
+            match &unusable {
+                Some(error) => job.refuse(error),
+                None => unusable = self.write_alone(job).await,
+            }
+        }
+    }
+
+    /// Answers whoever waits; returns why the others of its group need not be tried, if so.
+    async fn write_alone(&mut self, job: Job) -> Option<StoreError> {
+        for tries in 1..=TRIES_ALONE {
+            match self.attempt(std::slice::from_ref(&job)).await.map(|mut answers| answers.pop()) {
+                Ok(Some(Ok(committed))) => {
+                    job.tell(Ok(committed));
+                    return None;
+                }
+                Ok(Some(Err(Some(refusal)))) => {
+                    job.tell(Err(refusal));
+                    return None;
+                }
+                Err(Failure { step, error, collided }) if !collided || tries == TRIES_ALONE => {
+                    job.refuse(&error);
+                    return judge_rest(step, error.kind).map(|kind| StoreError { kind, ..error });
+                }
+                // It changed between two looks, or somebody else was first.
+                Ok(Some(Err(None)) | None) | Err(_) => self.pause(tries).await,
+            }
+        }
+        job.refuse(&StoreError::new(StoreErrorKind::Unavailable, "others kept writing the same: try again"));
+        None
+    }
+
+    /// Lets others go first, each for another while.
+    async fn pause(&self, tries: u32) {
+        self.queue.counters.collisions.fetch_add(1, Ordering::Relaxed);
+        tokio::time::sleep(Duration::from_micros(fastrand::u64(500..2_000) << tries.min(6))).await;
+    }
+
+    /// One round trip, and one durable transaction with all of `jobs`.
+    async fn attempt(&mut self, jobs: &[Job]) -> Result<Vec<commit::Answer>, Failure> {
+        let failed = |step| move |error| Failure { step, error, collided: false };
+        if jobs.is_empty() {
+            return Ok(Vec::new());
+        }
+        let mut connection = match self.connection.take() {
+            Some(connection) => connection,
+            None => connect(&self.writing.connect, self.writing.connect_timeout).await.map_err(failed(Step::Begin))?,
+        };
+        let Writing { store, schema, clock, .. } = &self.writing;
+        let meant = Meant { store: *store, schema: *schema, now: clock.as_ref().map(|clock| clock.now()) };
+        let group: Vec<&Prepared> = jobs.iter().map(|job| &*job.prepared).collect();
+        let rows = match commit::call(meant, &group).fetch_all(&mut connection).await {
+            Ok(rows) => rows,
+            Err(error) => {
+                let collided = collided(&error);
+                let is_usable = !is_broken(&error);
+                let error = store_error(error, During::Write);
+                // A standby that refuses to write is left, for the primary may be elsewhere by now.
+                if is_usable && error.kind != StoreErrorKind::Unknown && error.kind != StoreErrorKind::Unavailable || collided {
+                    self.connection = Some(connection);
+                }
+                let step = if error.kind == StoreErrorKind::Unknown { Step::Commit } else { Step::Apply };
+                return Err(Failure { step, error, collided });
+            }
+        };
+        self.connection = Some(connection);
+        if rows.len() != jobs.len() {
+            let error = StoreError::new(StoreErrorKind::Unknown, "the answer of the database cannot be read");
+            return Err(failed(Step::Commit)(error));
+        }
+        let answers = jobs.iter().zip(&rows).map(|(job, row)| commit::answer(&job.prepared, row));
+        let answers = answers.collect::<Result<Vec<_>, _>>().map_err(failed(Step::Commit))?;
+        self.queue.counters.groups.fetch_add(1, Ordering::Relaxed);
+        self.queue.counters.changesets.fetch_add(answers.len() as u64, Ordering::Relaxed);
+        Ok(answers)
+    }
+}
+
+/// The last task that ends, be it by a panic, leaves nobody waiting.
+impl Drop for Task {
+    fn drop(&mut self) {
+        let mut jobs = self.queue.lock();
+        jobs.tasks -= 1;
+        if jobs.tasks == 0 {
+            jobs.closed = true;
+            jobs.waiting.clear();
+        }
+    }
+}
+
+impl Job {
+    fn tell(self, answer: Answer) {
+        let Job { prepared, answer: waiting } = self;
+        // First, so that the waiting side is the one to free it.
+        drop(prepared);
+        let _ = waiting.send(answer);
+    }
+
+    fn refuse(self, error: &StoreError) {
+        self.tell(Err(CommitError::Store(copy(error))));
+    }
+}
