@@ -38,7 +38,8 @@ pub struct Cli {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Where and how")]
 pub struct Global {
-    /// Where the orders are: `sqlite:FILE` or `sqlite::memory:` [env: ORDER_STORE] [default: sqlite:orders.db]
+    /// Where the orders are: `sqlite:FILE`, `sqlite::memory:` or `postgres://USER@HOST/DATABASE?schema=NAME` [env: ORDER_STORE]
+    /// [default: sqlite:orders.db]
     #[arg(long, global = true, value_name = "URL")]
     pub store: Option<String>,
     /// Where the embedded shop is, with its catalogue, stock, customers and payment desk [env: ORDER_SHOP] [default: shop.db]
@@ -83,6 +84,8 @@ pub enum Command {
     Work(Work),
     /// Serve the orders to other programs by gRPC, and work them, until told to stop
     Serve(Serve),
+    /// Bring the store's schema up to date, and make it if it is not there
+    Migrate(Migrate),
     /// List the orders a person must look at
     Stuck,
     /// Test the invariants over the whole store, and against the shop; exit 1 on any breach
@@ -390,6 +393,14 @@ fn day_or_time(text: &str) -> Result<Timestamp, String> {
     whole
         .parse()
         .map_err(|_| format!("{text:?} is no time: expected a day such as 2026-03-01, or RFC 3339 such as 2026-03-01T10:00:00Z"))
+}
+
+/// Options of `migrate`.
+#[derive(Debug, Args)]
+pub struct Migrate {
+    /// Only say what would be done; exit 1 if there is anything
+    #[arg(long)]
+    pub check: bool,
 }
 
 /// Options of `work`.

@@ -10,12 +10,13 @@ use order_core::pricing::PriceBook;
 use order_core::runtime::{Clock, Runtime, SystemClock, TokioRuntime};
 use order_core::store::OrderStore;
 use order_core::time::Timestamp;
+use order_store_postgres::{PostgresOptions, PostgresStore};
 use order_store_sqlite::shop::{Shop, ShopError};
 use order_store_sqlite::{Access, SqliteOptions, SqliteStore};
 
 use crate::exit::{Code, Failure, Outcome};
 use crate::output::note;
-use crate::settings::{Settings, StoreUrl};
+use crate::settings::{Secret, Settings, StoreUrl};
 
 /// A manager over any store and the embedded shop.
 pub type Manager = OrderManager<Arc<dyn OrderStore>, Shop>;
@@ -154,26 +155,34 @@ pub fn must_exist(store: &StoreUrl) -> Outcome {
             let failure = Failure::new(Code::Unavailable, format!("there is no store {}", path.display()));
             Err(failure.hint("check --store, in a directory that exists; `order place` makes the file"))
         }
-        StoreUrl::Sqlite(_) | StoreUrl::Memory => Ok(()),
+        // What is not there is said when it is opened.
+        StoreUrl::Sqlite(_) | StoreUrl::Memory | StoreUrl::Postgres(_) => Ok(()),
     }
 }
 
 /// The store of `settings`, whichever it is.
 async fn any_store(access: Access, settings: &Settings) -> Outcome<Arc<dyn OrderStore>> {
-    Ok(Arc::new(open_store_as(access, settings, Arc::new(SystemClock))?))
+    Ok(match &settings.store {
+        StoreUrl::Postgres(Secret(url)) => Arc::new(PostgresStore::open(url, PostgresOptions::default()).await?),
+        StoreUrl::Memory | StoreUrl::Sqlite(_) => Arc::new(open_store_as(access, settings, Arc::new(SystemClock))?),
+    })
 }
 
-/// The store of `settings`, judging times by `clock`; made if it is not there.
+/// The SQLite store of `settings`, judging times by `clock`; made if it is not there.
 pub fn open_store(settings: &Settings, clock: Arc<dyn Clock>) -> Outcome<SqliteStore> {
     open_store_as(Access::Create, settings, clock)
 }
 
-/// The store of `settings`, judging times by `clock`.
+/// The SQLite store of `settings`, judging times by `clock`.
 pub fn open_store_as(access: Access, settings: &Settings, clock: Arc<dyn Clock>) -> Outcome<SqliteStore> {
     let options = SqliteOptions { access, ..SqliteOptions::new(clock) };
     Ok(match &settings.store {
         StoreUrl::Memory => SqliteStore::open(":memory:", options)?,
         StoreUrl::Sqlite(path) => SqliteStore::open(path, options)?,
+        StoreUrl::Postgres(_) => {
+            let failure = Failure::bad_input("--store: this is done to a SQLite file only");
+            return Err(failure.hint("PostgreSQL has tools of its own, such as pg_dump; `order export` works with either"));
+        }
     })
 }
 

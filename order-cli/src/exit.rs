@@ -165,7 +165,7 @@ impl From<StoreError> for Failure {
                 (Code::Unavailable, Some("check --store; if it is the right file, stop using it and restore it from a copy"))
             }
             StoreErrorKind::Misconfigured => {
-                (Code::Unavailable, Some("check --store, and whether you may read its file, or write to it and its directory"))
+                (Code::Unavailable, Some("check --store, and whether you may read and write what it names; `order migrate` makes a schema on a server"))
             }
         };
         let failure = Failure::caused(code, &error);

@@ -21,19 +21,29 @@ pub enum StoreUrl {
     Memory,
     /// A SQLite file.
     Sqlite(PathBuf),
+    /// A schema of a PostgreSQL database, by its URL.
+    Postgres(Secret),
+}
+
+/// A text that may hold a password, and is not printed.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secret(pub String);
+
+impl std::fmt::Debug for Secret {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("…")
+    }
 }
 
 impl StoreUrl {
-    /// Reads `sqlite:FILE` or `sqlite::memory:`, which `source` gave.
+    /// Reads `sqlite:FILE`, `sqlite::memory:` or `postgres://…`, which `source` gave.
     pub fn parse(source: &str, url: &str) -> Outcome<Self> {
-        const USE: &str = "use sqlite:FILE, such as sqlite:orders.db";
+        const USE: &str = "use sqlite:FILE, such as sqlite:orders.db, or postgres://USER@HOST/DATABASE?schema=NAME";
         match url.split_once(':') {
             Some(("sqlite", ":memory:")) => Ok(StoreUrl::Memory),
             Some(("sqlite", file)) if !file.is_empty() => Ok(StoreUrl::Sqlite(file.into())),
+            Some(("postgres" | "postgresql", rest)) if rest.starts_with("//") => Ok(StoreUrl::Postgres(Secret(url.to_owned()))),
             // The rest of such an address may hold a password, and is not repeated.
-            Some(("postgres" | "postgresql", _)) => {
-                Err(Failure::bad_input(format!("{source}: this program is built without PostgreSQL")).hint(USE))
-            }
             _ => Err(Failure::bad_input(format!("{source}: not an address of a store")).hint(USE)),
         }
     }
@@ -95,6 +105,12 @@ impl Settings {
     /// Only what was given on the command line: a script never writes where it was not told to.
     pub fn for_script(global: &Global) -> Outcome<Self> {
         let store = global.store.as_deref().map_or(Ok(StoreUrl::Memory), |url| StoreUrl::parse("--store", url))?;
+        if matches!(store, StoreUrl::Postgres(_)) {
+            const USE: &str = "use sqlite:FILE, or leave --store out to run it in memory";
+            return Err(
+                Failure::bad_input("--store: a script tells time itself, and a database server does not listen").hint(USE)
+            );
+        }
         let shop = global.shop.as_deref().map_or(Ok(None), |path| shop_path("--shop", path))?;
         Ok(Settings { store, shop, format: global.format.unwrap_or_default(), listen: LISTEN.to_owned() })
     }
@@ -157,7 +173,12 @@ mod tests {
     fn addresses_of_stores_are_read_and_passwords_are_not_repeated() {
         assert_eq!(StoreUrl::parse("--store", "sqlite::memory:").unwrap(), StoreUrl::Memory);
         assert_eq!(StoreUrl::parse("--store", "sqlite:a/b.db").unwrap(), StoreUrl::Sqlite("a/b.db".into()));
-        for bad in ["", "orders.db", "sqlite:", "postgres://u:secret@host/db"] {
+        let url = StoreUrl::parse("--store", "postgres://u:secret@host/db").unwrap();
+        assert!(
+            matches!(&url, StoreUrl::Postgres(Secret(text)) if text.ends_with("@host/db"))
+                && !format!("{url:?}").contains("secret")
+        );
+        for bad in ["", "orders.db", "sqlite:", "postgres:u:secret@host/db", "mysql://u:secret@host/db"] {
             assert!(!StoreUrl::parse("--store", bad).unwrap_err().message().contains("secret"), "{bad}");
         }
     }

@@ -3,6 +3,7 @@
 pub mod bulk;
 pub mod change;
 mod check;
+mod migrate;
 mod payments;
 pub mod place;
 pub mod read;
@@ -51,6 +52,7 @@ pub fn run(cli: Cli) -> Outcome {
             Command::Watch(args) => watch::watch(&settings, args).await,
             Command::Work(args) => work::work(&settings, &out, args).await,
             Command::Serve(args) => serve::serve(&settings, args).await,
+            Command::Migrate(args) => migrate::migrate(&settings, &out, &args).await,
             Command::Stuck => read::stuck(&settings, &out).await,
             Command::Check => check::check(&settings, &out).await,
             Command::Bulk(command) => bulk::run(&settings, &out, command).await,

@@ -358,7 +358,11 @@ impl World {
         self.store_clock.skew.fetch_add(ahead, Ordering::Relaxed);
         let fence = self.ids.fence(self.runtime.now());
         let request = LeaseRequest { fence, ttl, limit: 1, order: Some(order) };
-        let stolen = self.store.lease(&request).now_or_never().is_some_and(|r| r.is_ok_and(|page| !page.leased.is_empty()));
+        let stolen = self
+            .store
+            .lease(&request)
+            .now_or_never()
+            .is_some_and(|r| r.is_ok_and(|page| !(page.leased.is_empty() && page.unreadable.is_empty())));
         self.store_clock.skew.fetch_sub(ahead, Ordering::Relaxed);
         if stolen {
             self.trace(|| format!("the lease on {} is STOLEN", short(order)));

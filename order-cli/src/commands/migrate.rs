@@ -1,0 +1,47 @@
+//! `order migrate`: the schema of the store.
+
+use std::sync::Arc;
+
+use order_core::runtime::SystemClock;
+use order_store_postgres::PostgresOptions;
+use order_store_sqlite::Access;
+use serde::Serialize;
+
+use crate::args::Migrate;
+use crate::engine::open_store_as;
+use crate::exit::{Code, Failure, Outcome};
+use crate::output::{Out, counted};
+use crate::settings::{Secret, Settings, StoreUrl};
+
+#[derive(Debug, Serialize)]
+struct MigrateView {
+    /// What was done, or is to be.
+    migrations: Vec<String>,
+}
+
+/// Brings the schema up to date, or says what that would take.
+pub async fn migrate(settings: &Settings, out: &Out, args: &Migrate) -> Outcome {
+    let options = PostgresOptions::default();
+    let migrations = match &settings.store {
+        StoreUrl::Postgres(Secret(url)) if args.check => order_store_postgres::pending_migrations(url, &options).await?,
+        StoreUrl::Postgres(Secret(url)) => order_store_postgres::migrate(url, &options).await?,
+        // A file is brought up to date by whatever opens it to write; a store in memory is always.
+        StoreUrl::Sqlite(path) if args.check && !path.exists() => vec!["the file is not there".to_owned()],
+        StoreUrl::Sqlite(_) | StoreUrl::Memory => {
+            let access = if args.check { Access::ReadOnly } else { Access::Create };
+            open_store_as(access, settings, Arc::new(SystemClock))?;
+            Vec::new()
+        }
+    };
+    let view = MigrateView { migrations };
+    let (list, n) = (view.migrations.join(", "), view.migrations.len() as u64);
+    if args.check && n > 0 {
+        out.one(&view, String::new)?;
+        return Err(Failure::new(Code::Refused, format!("{} to be made: {list}", counted(n, "change")))
+            .hint("`order migrate` makes them"));
+    }
+    out.one(&view, || match n {
+        0 => "the schema is up to date\n".to_owned(),
+        _ => format!("made {}: {list}\n", counted(n, "change")),
+    })
+}
