@@ -164,9 +164,12 @@ impl From<StoreError> for Failure {
             StoreErrorKind::Corrupt => {
                 (Code::Unavailable, Some("check --store; if it is the right file, stop using it and restore it from a copy"))
             }
-            StoreErrorKind::Misconfigured => {
-                (Code::Unavailable, Some("check --store, and whether you may read and write what it names; `order migrate` makes a schema on a server"))
-            }
+            StoreErrorKind::Misconfigured => (
+                Code::Unavailable,
+                Some(
+                    "check --store, and whether you may read and write what it names; `order migrate` makes a schema on a server",
+                ),
+            ),
         };
         let failure = Failure::caused(code, &error);
         match hint {

@@ -13,6 +13,8 @@ pub enum BulkCommand {
     Export(Export),
     /// Put exported orders into an empty store, as they were
     Restore(Restore),
+    /// Copy all orders from one store to another, and compare them; an interrupted copy goes on where it ended
+    Copy(Copy),
     /// Take in historic orders of another system; `examples/README.md` documents the format
     Import(Import),
 }
@@ -46,6 +48,17 @@ pub struct Export {
     /// Write to a new file, which only its owner can read, rather than to standard output
     #[arg(long, short, value_name = "FILE")]
     pub output: Option<PathBuf>,
+}
+
+/// Options of `copy`.
+#[derive(Debug, Args)]
+pub struct Copy {
+    /// Where they are: as for --store. Nobody may work on them any more
+    #[arg(long, value_name = "URL")]
+    pub from: String,
+    /// Where they go. A file is made; a schema on a server is made by `order migrate`
+    #[arg(long, value_name = "URL")]
+    pub to: String,
 }
 
 /// Options of `restore`.

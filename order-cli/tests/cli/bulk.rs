@@ -187,6 +187,27 @@ fn historic_orders_are_imported_with_their_past() {
 }
 
 #[test]
+fn a_store_is_copied_and_an_interrupted_copy_goes_on() {
+    let (bench, orders) = imported();
+    bench.place("MUG-01", "CREDIT_CARD", &["--notes", "ring twice"], 0);
+    bench.run(&["work"]).must(0);
+    let before = exported(&bench, "sqlite:orders.db");
+    let all = orders.len() + 1;
+    let copy = ["copy", "--from", "sqlite:orders.db", "--to", "sqlite:copy.db"];
+    assert_eq!(bench.json(&copy, 0), json!({"copied": all, "there_already": 0, "unreadable": 0}));
+    assert_eq!(exported(&bench, "sqlite:copy.db"), before);
+    // What is there is compared, and not copied again.
+    assert_eq!(bench.json(&copy, 0), json!({"copied": 0, "there_already": all, "unreadable": 0}));
+    // One that has changed on either side since is no copy any more.
+    let number = orders[0]["order_number"].as_str().unwrap();
+    bench.run(&["--store", "sqlite:copy.db", "note", number, "changed here"]).must(0);
+    bench.run(&copy).must(2).says(number).says("is not the same in both stores");
+    bench.run(&["copy", "--from", "sqlite:orders.db", "--to", "sqlite:orders.db"]).must(2).says("is the same store as --from");
+    bench.run(&["copy", "--from", "sqlite:none.db", "--to", "sqlite:other.db"]).must(4).says("there is no store none.db");
+    checked(&bench, "sqlite:orders.db");
+}
+
+#[test]
 fn importing_again_changes_nothing_and_goes_on_where_it_ended() {
     let bench = Bench::with_shop();
     let half = file(&bench, "half.jsonl", &history()[..1]);

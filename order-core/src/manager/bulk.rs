@@ -18,7 +18,7 @@ use crate::request::ValidImport;
 use crate::services::Clients;
 use crate::store::{
     Changeset, CommitError, DumpPage, DumpQuery, Dumped, KeyMethod, KeyRecord, ListQuery, Lookup, OrderStore, StoreError,
-    StoreErrorKind, Tries, WorkChange,
+    StoreErrorKind, Tries, Unreadable, WorkChange, dumped,
 };
 
 /// How many orders are exported at a time.
@@ -33,6 +33,17 @@ pub enum ImportState {
     New,
     /// It was imported before, with the same content.
     Known,
+}
+
+/// What copying a store came to.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Copied {
+    /// How many orders are new here.
+    pub copied: u64,
+    /// How many were there already, and are the same.
+    pub there: u64,
+    /// Orders of the other store that cannot be read, and were left out.
+    pub unreadable: Vec<Unreadable>,
 }
 
 impl<S: OrderStore, C: Clients> OrderManager<S, C> {
@@ -73,6 +84,52 @@ impl<S: OrderStore, C: Clients> OrderManager<S, C> {
         };
         side_by_side(orders, |dumped| async move { Ok(self.restore_one(dumped).await?) }, done).await?;
         Ok(restored)
+    }
+
+    /// Copies all orders of another store into this one, verbatim, and compares each with its copy. What is there already is only
+    /// compared, so that a copy that was interrupted goes on. Work that is left to do for an order is taken up here from then on: nobody
+    /// may work, or write to, the other store any more. `told` is called for each order that is there and the same.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Forbidden`] but for operators; [`Error::Invalid`] for an order that is there and not the same, because one of the two has
+    /// changed since, and for one that cannot be restored; [`Error::Store`]. What was copied before then stays.
+    pub async fn copy_from(&self, principal: &Principal, from: &dyn OrderStore, mut told: impl FnMut()) -> Result<Copied, Error> {
+        authorize(principal, Action::Move, None)?;
+        let mut copied = Copied::default();
+        let mut after = None;
+        loop {
+            let page = from.dump(&DumpQuery { after, limit: PAGE }).await?;
+            copied.unreadable.extend(page.unreadable);
+            let orders = page.orders.into_iter().map(Ok::<_, Error>);
+            let done = |new: bool| {
+                copied.copied += u64::from(new);
+                copied.there += u64::from(!new);
+                told();
+            };
+            side_by_side(orders, |dumped| self.copy_one(dumped), done).await?;
+            after = page.next;
+            if after.is_none() {
+                return Ok(copied);
+            }
+        }
+    }
+
+    /// Whether the order was not there.
+    async fn copy_one(&self, original: Dumped) -> Result<bool, Error> {
+        let (id, number) = (original.order.id, original.order.number);
+        let broken = |problem: String| Error::invalid(format!("order {number}"), problem);
+        let work = self.work_left(&original.order);
+        let changeset = restoring(original.clone(), work).map_err(|e| broken(e.to_string()))?;
+        let new = match self.commit(changeset).await {
+            Ok((_, committed)) => !committed.replayed,
+            Err(CommitError::Store(e)) => return Err(e.into()),
+            Err(e) => return Err(broken(e.to_string())),
+        };
+        match dumped(&self.inner.store, id).await? {
+            Some(copy) if copy == original => Ok(new),
+            _ => Err(broken("is not the same in both stores: one of them has been written to since; copy into a new one".into())),
+        }
     }
 
     /// Whether orders can be restored into the store.

@@ -22,7 +22,7 @@ mod worker;
 use std::sync::Arc;
 use std::time::Duration;
 
-pub use bulk::ImportState;
+pub use bulk::{Copied, ImportState};
 pub use commands::{Answered, CommandOptions, RetryPayment};
 pub use drive::WorkDone;
 pub use edit::{EditAnswer, EditPreview};

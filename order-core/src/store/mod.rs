@@ -143,6 +143,8 @@ pub trait OrderStore: Send + Sync + 'static {
     }
 }
 
+pub(crate) use provided::dumped;
+
 #[async_trait]
 impl<T: OrderStore + ?Sized> OrderStore for Arc<T> {
     async fn commit(&self, changeset: Changeset) -> Result<Committed, CommitError> {

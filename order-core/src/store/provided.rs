@@ -62,7 +62,7 @@ pub(super) async fn dump<S: OrderStore + ?Sized>(store: &S, query: &DumpQuery) -
 }
 
 /// The order as it is now, with the journal rows that made it what it is.
-async fn dumped<S: OrderStore + ?Sized>(store: &S, id: OrderId) -> Result<Option<Dumped>, StoreError> {
+pub(crate) async fn dumped<S: OrderStore + ?Sized>(store: &S, id: OrderId) -> Result<Option<Dumped>, StoreError> {
     let Some(Loaded { order, work: _, key }) = store.load(id.into(), None).await? else { return Ok(None) };
     let mut journal: Vec<JournalRow> = Vec::new();
     loop {

@@ -1,6 +1,7 @@
 //! Commands about all orders at once.
 
 mod backup;
+mod copy;
 mod csv;
 pub mod export;
 pub mod import;
@@ -18,6 +19,7 @@ pub async fn run(settings: &Settings, out: &Out, command: BulkCommand) -> Outcom
     match command {
         BulkCommand::Backup(args) => backup::backup(settings, out, &args).await,
         BulkCommand::Export(args) => export::export(settings, &args).await,
+        BulkCommand::Copy(args) => copy::copy(settings, out, &args).await,
         BulkCommand::Restore(args) => restore::restore(settings, out, &args).await,
         BulkCommand::Import(args) => import::import(settings, out, &args).await,
     }
