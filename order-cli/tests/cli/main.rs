@@ -4,6 +4,9 @@ mod backing;
 mod bench;
 mod beside;
 mod bulk;
+#[allow(dead_code, reason = "shared with the tests of the store, which use all of it")]
+#[path = "../../../order-store-postgres/tests/common/cluster.rs"]
+mod cluster;
 mod codes;
 mod commands;
 mod damage;
@@ -11,6 +14,7 @@ mod hostile;
 mod killing;
 mod life;
 mod malformed;
+mod nodes;
 mod python;
 mod scripts;
 mod served;

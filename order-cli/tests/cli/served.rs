@@ -50,10 +50,15 @@ impl Served {
         line.trim().trim_end_matches(" kB").parse().expect("a number of KiB")
     }
 
-    /// Sends a signal and waits for the end; the exit code, and everything it said.
-    pub fn end(mut self, signal: &str) -> (Option<i32>, String) {
+    /// Sends a signal.
+    pub fn signal(&self, signal: &str) {
         let sent = Command::new("kill").args([signal, &self.child.id().to_string()]).status().unwrap();
         assert!(sent.success());
+    }
+
+    /// Sends a signal and waits for the end; the exit code, and everything it said.
+    pub fn end(mut self, signal: &str) -> (Option<i32>, String) {
+        self.signal(signal);
         let code = self.child.wait().unwrap().code();
         let mut said = std::mem::take(&mut self.said);
         self.stderr.read_to_string(&mut said).unwrap();
