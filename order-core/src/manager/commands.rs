@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use super::attend::Wait;
 use super::draft::{Draft, Source};
-use super::drive::CONFLICTS_MAX;
+use super::goodbye::CONFLICTS_MAX;
 use super::{Action, OrderManager, Principal, authorize};
 use crate::error::{Error, Rejection, RejectionReason, UsedFor, Violation};
 use crate::ids::{IdempotencyKey, Name, OrderId};

@@ -19,7 +19,7 @@ use crate::order::{AttentionReason, Event, HoldState, Op, OperationState, Order,
 use crate::planted::{Bug, planted};
 use crate::services::Clients;
 use crate::store::{
-    CommitError, LeasePage, LeaseRequest, Leased, Loaded, OrderStore, StoreErrorKind, Tries, Try, Unreadable, WorkChange,
+    CommitError, LeasePage, LeaseRequest, Leased, OrderStore, StoreErrorKind, Tries, Try, Unreadable, WorkChange,
 };
 use crate::time::Timestamp;
 
@@ -176,18 +176,18 @@ impl<S: OrderStore, C: Clients> OrderManager<S, C> {
                             _ => return self.record_learnt(session.order.id, facts).await,
                         },
                         Ok(None) => return,
-                        Err(e) => return self.say_goodbye(session, &facts, e.kind).await,
+                        Err(e) => return self.say_goodbye(session, facts, e.kind).await,
                     }
                 }
                 Err(CommitError::Fenced) => return self.record_learnt(session.order.id, facts).await,
-                Err(CommitError::Store(e)) => return self.say_goodbye(session, &facts, e.kind).await,
+                Err(CommitError::Store(e)) => return self.say_goodbye(session, facts, e.kind).await,
                 // No changeset of a worker's can be refused like that.
                 Err(
                     CommitError::KeyTaken(_)
                     | CommitError::CommandKeyTaken(_)
                     | CommitError::RedemptionExhausted { .. }
                     | CommitError::NumberTaken,
-                ) => return self.say_goodbye(session, &facts, StoreErrorKind::Corrupt).await,
+                ) => return self.say_goodbye(session, facts, StoreErrorKind::Corrupt).await,
             }
         }
     }
@@ -205,85 +205,6 @@ impl<S: OrderStore, C: Clients> OrderManager<S, C> {
         session.taken_over = false;
         session.runs += 1;
         Ok(Round::Continue)
-    }
-
-    /// Gives the lease back when the store fails a worker: it is not the order that is to blame. What was learnt is recorded first, if
-    /// that can be done; what was armed besides is found out by whoever comes next. Tried for as long as the lease would last anyway.
-    async fn say_goodbye(&self, mut session: Session, facts: &[Fact], failed: StoreErrorKind) {
-        self.record_facts(session.order.id, facts, &Source::worker()).await;
-        let policy = &self.inner.policy;
-        let pause = match failed {
-            StoreErrorKind::Unavailable | StoreErrorKind::Unknown => policy.backoff_first,
-            // Will fail the next one too: no sooner than if the lease had run out.
-            StoreErrorKind::Full
-            | StoreErrorKind::Corrupt
-            | StoreErrorKind::Misconfigured
-            | StoreErrorKind::InvalidQuery
-            | StoreErrorKind::Vetoed => policy.lease,
-        };
-        let mut wait = GOODBYE_PAUSE;
-        while self.inner.runtime.monotonic().saturating_sub(session.leased_at) < policy.lease {
-            let now = self.now();
-            let draft = Draft::of(Arc::clone(&session.order), self.inner.ids.changeset_id(now), now);
-            let (fence, revision, due) = (session.fence, session.revision, Some(now.after(pause)));
-            let tries = session.tries_to_hand_over(&session.order);
-            match self.commit(draft.into_changeset(None, WorkChange::Release { fence, revision, due, tries })).await {
-                Ok(_) | Err(CommitError::Fenced) => return,
-                // What failed may have been applied, or somebody woke the order.
-                Err(CommitError::Conflict) => match self.inner.store.load(session.order.id.into(), None).await {
-                    Ok(Some(Loaded { order, work: Some(work), key: _ })) if work.fence == Some(session.fence) => {
-                        (session.order, session.revision) = (order, work.revision);
-                        continue;
-                    }
-                    Ok(_) => return,
-                    Err(_) => {}
-                },
-                Err(_) => {}
-            }
-            self.inner.runtime.sleep(wait).await;
-            wait *= 2;
-        }
-        self.inner.sessions.leave(session.order.id);
-    }
-
-    /// Records what a worker has learnt whose lease is gone. Whoever has it now may have asked for more since.
-    async fn record_learnt(&self, order: OrderId, facts: Vec<Fact>) {
-        let facts: Vec<Fact> = facts.into_iter().filter_map(Fact::overtaken).collect();
-        self.record_facts(order, &facts, &Source::worker()).await;
-    }
-
-    /// Records facts without a lease, as a callback does: they are so, whoever is at work on the order.
-    pub(super) async fn record_facts(&self, order: OrderId, facts: &[Fact], source: &Source) {
-        if facts.is_empty() || planted(Bug::FencedFactsDropped) {
-            return;
-        }
-        // What the store fails at is tried for as long as a lease lasts: nobody else knows of it.
-        let patience = self.inner.runtime.monotonic() + self.inner.policy.lease;
-        let (mut wait, mut conflicts) = (GOODBYE_PAUSE, 0);
-        while conflicts < CONFLICTS_MAX {
-            match self.record_once(order, facts, source).await {
-                Err(CommitError::Conflict) => conflicts += 1,
-                Err(CommitError::Store(_)) if self.inner.runtime.monotonic() < patience => {
-                    self.inner.runtime.sleep(wait).await;
-                    wait *= 2;
-                }
-                _ => return,
-            }
-        }
-    }
-
-    async fn record_once(&self, order: OrderId, facts: &[Fact], source: &Source) -> Result<(), CommitError> {
-        let Some(loaded) = self.inner.store.load(order.into(), None).await? else { return Ok(()) };
-        let env = self.env();
-        let mut draft = Draft::of(loaded.order, self.inner.ids.changeset_id(env.now), env.now);
-        for fact in facts {
-            draft.record(fact, source, &env);
-        }
-        if draft.is_unchanged() {
-            return Ok(());
-        }
-        draft.settle(&env);
-        self.commit(draft.into_changeset(None, WorkChange::Wake { due: env.now })).await.map(drop)
     }
 
     /// One round: put down what is known, ask what is next, and either call or give the order back.
@@ -522,12 +443,6 @@ const SLOW_CLOCK_PAUSE_LONGEST: Duration = Duration::from_secs(30);
 
 /// The longest pause before what was answered and not decided is asked about again.
 const UNDECIDED_LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
-/// How long after a goodbye that failed it is said again for the first time.
-const GOODBYE_PAUSE: Duration = Duration::from_millis(100);
-
-/// How often facts are decided again after a conflict before they are left to recovery.
-pub(super) const CONFLICTS_MAX: u32 = 32;
-
 fn untried(clear: bool, quiet_at: Timestamp) -> Try {
     Try { count: 0, next_at: Timestamp::from_micros(i64::MIN), error: String::new(), clear, quiet_at, stuck: None }
 }
@@ -602,7 +517,7 @@ impl Session {
     }
 
     /// What the store is to know when this worker stops: what it never sent was never sent.
-    fn tries_to_hand_over(&self, order: &Order) -> Tries {
+    pub(super) fn tries_to_hand_over(&self, order: &Order) -> Tries {
         let mut tries = self.tries.clone();
         tries.0.retain(|op, _| match op {
             Op::Reservation(n) => order.reservation(*n).is_some_and(|r| r.state.is_open() || r.closing.is_some()),

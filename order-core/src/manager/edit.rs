@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::Action;
 use super::attend::Wait;
 use super::commands::Asked;
-use super::drive::CONFLICTS_MAX;
+use super::goodbye::CONFLICTS_MAX;
 use super::{Answered, CommandOptions, OrderManager, Principal, authorize};
 use crate::error::{Error, Rejection, RejectionReason};
 use crate::machine::{Command, decide, possible};

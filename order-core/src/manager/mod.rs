@@ -10,6 +10,7 @@ mod drive;
 mod edit;
 mod edit_plan;
 mod explain;
+mod goodbye;
 mod place;
 mod price;
 mod principal;
