@@ -101,6 +101,12 @@ impl PostgresStore {
         self.writers.stats()
     }
 
+    /// The statement that loads an order, whose parameters are its bucket and its id: to be timed and explained.
+    #[doc(hidden)]
+    pub fn load_statement() -> &'static str {
+        &crate::statements::STATEMENTS.load_by_id
+    }
+
     fn now(&self) -> Option<Timestamp> {
         self.clock.as_ref().map(|clock| clock.now())
     }
