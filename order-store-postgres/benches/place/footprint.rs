@@ -20,14 +20,13 @@ pub async fn print() {
     let mut db = connect_to(&schema.name).await;
     futures_util::future::join_all((0..32).map(|_| place_one(&manager))).await;
     at_rest(&manager).await;
-    let sizes = "SELECT pg_current_wal_insert_lsn() - '0/0'::pg_lsn, \
-         (SELECT sum(pg_table_size(c.oid)) FROM pg_class c WHERE c.relnamespace = current_schema()::regnamespace AND c.relkind = 'r'), \
-         (SELECT sum(pg_indexes_size(c.oid)) FROM pg_class c WHERE c.relnamespace = current_schema()::regnamespace AND c.relkind = 'r'), \
-         (SELECT sum(n_tup_ins + n_tup_upd + n_tup_del) FROM pg_stat_user_tables WHERE schemaname = current_schema()), \
-         (SELECT sum(n_tup_upd) FROM pg_stat_user_tables WHERE schemaname = current_schema()), \
-         (SELECT sum(n_tup_hot_upd) FROM pg_stat_user_tables WHERE schemaname = current_schema())";
-    let sizes = sizes.replace(", (SELECT sum", ", (SELECT sum").replace("sum(", "coalesce(sum(").replace(") FROM", "), 0)::float8 FROM");
-    let sizes = sizes.replacen("- '0/0'::pg_lsn,", "- '0/0'::pg_lsn)::float8,", 1).replacen("SELECT pg", "SELECT (pg", 1);
+    let each = "FROM pg_class c WHERE c.relnamespace = current_schema()::regnamespace AND c.relkind = 'r'";
+    let counted = "FROM pg_stat_user_tables WHERE schemaname = current_schema()";
+    let sizes = format!(
+        "SELECT (pg_current_wal_insert_lsn() - '0/0'::pg_lsn)::float8, (SELECT sum(pg_table_size(c.oid))::float8 {each}), \
+         (SELECT sum(pg_indexes_size(c.oid))::float8 {each}), (SELECT sum(n_tup_ins + n_tup_upd + n_tup_del)::float8 {counted}), \
+         (SELECT sum(n_tup_upd)::float8 {counted}), (SELECT sum(n_tup_hot_upd)::float8 {counted})"
+    );
     let mut measure = async || {
         // What the server counts of a transaction shows a moment later.
         tokio::time::sleep(std::time::Duration::from_millis(1_500)).await;
@@ -79,7 +78,10 @@ impl sqlx::Type<sqlx::Postgres> for Id {
 }
 
 impl sqlx::Encode<'_, sqlx::Postgres> for Id {
-    fn encode_by_ref(&self, buffer: &mut sqlx::postgres::PgArgumentBuffer) -> Result<sqlx::encode::IsNull, sqlx::error::BoxDynError> {
+    fn encode_by_ref(
+        &self,
+        buffer: &mut sqlx::postgres::PgArgumentBuffer,
+    ) -> Result<sqlx::encode::IsNull, sqlx::error::BoxDynError> {
         buffer.extend_from_slice(&self.0);
         Ok(sqlx::encode::IsNull::No)
     }

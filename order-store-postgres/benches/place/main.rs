@@ -50,7 +50,10 @@ pub(crate) async fn open(schema: &Schema) -> Arc<PostgresStore> {
 /// An order of another customer each time.
 fn another() -> PlaceRequest {
     static NEXT: AtomicU64 = AtomicU64::new(1);
-    let user = uuid::Uuid::from_u64_pair(NEXT.fetch_add(1, Ordering::Relaxed).wrapping_mul(0x9E37_79B9_7F4A_7C15), 0x8000_0000_0000_0001);
+    let user = uuid::Uuid::from_u64_pair(
+        NEXT.fetch_add(1, Ordering::Relaxed).wrapping_mul(0x9E37_79B9_7F4A_7C15),
+        0x8000_0000_0000_0001,
+    );
     PlaceRequest { user_id: user.to_string(), ..request() }
 }
 
@@ -134,7 +137,10 @@ async fn read() {
     }
     at_rest(&manager).await;
     let (bare, engine) = footprint::loads(&schema, &store, &ids).await;
-    println!("one whole order: the statement by the bare driver {bare:.0}/s, the store {engine:.0}/s, ratio {:.2}", engine / bare);
+    println!(
+        "one whole order: the statement by the bare driver {bare:.0}/s, the store {engine:.0}/s, ratio {:.2}",
+        engine / bare
+    );
 }
 
 pub(crate) fn median(samples: &mut [f64]) -> f64 {

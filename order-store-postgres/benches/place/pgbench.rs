@@ -135,7 +135,10 @@ impl Scripts {
         let steps: Vec<Vec<String>> = before.zip(&snapshots).map(|(before, after)| steps(before, after)).collect();
         let fresh = Fresh::of(snapshots.last().expect("a commit"));
         let rows = steps.iter().map(Vec::len).sum();
-        sqlx::raw_sql("CREATE SEQUENCE bench_positions START 1000000000").execute(&mut connect_to(&schema.name).await).await.expect("a sequence");
+        sqlx::raw_sql("CREATE SEQUENCE bench_positions START 1000000000")
+            .execute(&mut connect_to(&schema.name).await)
+            .await
+            .expect("a sequence");
         let texts = [true, false].map(|head| script(&steps, &fresh, head));
         Scripts { transactions: steps.len(), rows, texts }
     }
@@ -148,7 +151,11 @@ impl Scripts {
         std::fs::write(&file, &self.texts[usize::from(!head)]).expect("the script is written");
         static RUNS: std::sync::atomic::AtomicU64 = std::sync::atomic::AtomicU64::new(1);
         let run = RUNS.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
-        let url = cluster::shared().replace('?', "?options=-csearch_path%3D").replacen("search_path%3D", &format!("search_path%3D{}&", schema.name), 1);
+        let url = cluster::shared().replace('?', "?options=-csearch_path%3D").replacen(
+            "search_path%3D",
+            &format!("search_path%3D{}&", schema.name),
+            1,
+        );
         let mut command = Command::new("pgbench");
         command.args(["-n", "-M", "prepared", "-j", "2", "-l", "-D", "n=0", "-D", &format!("run={run}")]);
         command.arg("-f").arg(&file).args(["-c", &clients.to_string(), "-t", &(orders / clients).to_string()]).arg(url);
@@ -156,7 +163,8 @@ impl Scripts {
         let output = tokio::task::spawn_blocking(move || command.output()).await.expect("it runs").expect("pgbench is installed");
         let said = String::from_utf8_lossy(&output.stdout).into_owned();
         assert!(output.status.success(), "{said}{}", String::from_utf8_lossy(&output.stderr));
-        let rate = said.lines().find_map(|line| line.strip_prefix("tps = ")?.split_whitespace().next()?.parse().ok()).expect("a rate");
+        let rate =
+            said.lines().find_map(|line| line.strip_prefix("tps = ")?.split_whitespace().next()?.parse().ok()).expect("a rate");
         let mut latencies = Vec::new();
         for entry in std::fs::read_dir(&folder).expect("the logs").flatten() {
             if entry.file_name().to_string_lossy().starts_with("pgbench_log") {
@@ -232,16 +240,22 @@ fn script(steps: &[Vec<String>], fresh: &Fresh, head: bool) -> String {
         for step in transaction.iter().filter(|step| head || !step.contains("order_feed_head")) {
             let mut step = step.replace(&fresh.number, "'ORD-' || :run::text || '-' || :client_id::text || '-' || :n::text");
             for (at, id) in fresh.ids.iter().enumerate() {
-                let id_of = format!("(lpad(to_hex(:high::bigint + {at}), 16, '0') || lpad(to_hex(:low::bigint + {at}), 16, '0'))::uuid");
+                let id_of =
+                    format!("(lpad(to_hex(:high::bigint + {at}), 16, '0') || lpad(to_hex(:low::bigint + {at}), 16, '0'))::uuid");
                 step = step.replace(id, &id_of);
             }
-            step = step.replace(&fresh.user, "(lpad(to_hex(:n::bigint * 7919), 16, '0') || lpad(to_hex(:low::bigint), 16, '0'))::uuid");
+            step = step
+                .replace(&fresh.user, "(lpad(to_hex(:n::bigint * 7919), 16, '0') || lpad(to_hex(:low::bigint), 16, '0'))::uuid");
             if step.contains("order_feed_head") {
                 step = "UPDATE order_feed_head SET position = position + 1 WHERE partition = 0".to_owned();
             } else if step.starts_with("INSERT INTO order_feed ") {
                 let (columns, values) = step.split_once(" VALUES ").expect("values");
                 let mut values: Vec<&str> = values.splitn(3, ", ").collect();
-                values[1] = if head { "(SELECT position FROM order_feed_head WHERE partition = 0)" } else { "nextval('bench_positions')" };
+                values[1] = if head {
+                    "(SELECT position FROM order_feed_head WHERE partition = 0)"
+                } else {
+                    "nextval('bench_positions')"
+                };
                 step = format!("{columns} VALUES {}", values.join(", "));
             }
             text.push_str(&step);
