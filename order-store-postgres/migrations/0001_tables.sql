@@ -63,7 +63,7 @@ CREATE UNIQUE INDEX IF NOT EXISTS orders_by_number ON orders (order_number, buck
 CREATE UNIQUE INDEX IF NOT EXISTS orders_by_key ON orders (bucket, user_id, key_method, key) WHERE key IS NOT NULL;
 
 -- step: orders_by_user
-CREATE INDEX IF NOT EXISTS orders_by_user ON orders (user_id, id);
+CREATE INDEX IF NOT EXISTS orders_by_user ON orders (bucket, user_id, id);
 
 -- step: orders_by_status
 CREATE INDEX IF NOT EXISTS orders_by_status ON orders (status, id);

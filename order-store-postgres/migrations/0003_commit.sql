@@ -73,8 +73,9 @@ CREATE OR REPLACE FUNCTION order_commit_v1(
   redeem_held boolean[],
   redeem_in_use bigint[]
 ) LANGUAGE plpgsql
-  -- What is written is always found by keys, whatever the planner believes of tables that were empty when it looked.
-  SET enable_seqscan = off SET enable_bitmapscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET jit = off
+  -- What is written is always found by keys, whatever the planner believes of tables that were empty when it looked; and it looks once.
+  SET plan_cache_mode = force_generic_plan SET jit = off
+  SET enable_seqscan = off SET enable_bitmapscan = off SET enable_hashjoin = off SET enable_mergejoin = off
 AS $function$
 DECLARE
   v_now timestamptz := coalesce(p_now, clock_timestamp());

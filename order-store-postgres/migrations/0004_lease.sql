@@ -18,7 +18,8 @@ CREATE OR REPLACE FUNCTION order_lease_v1(
   -- In how many microseconds there is more; NULL if nothing but stuck items waits.
   OUT next_in bigint
 ) LANGUAGE plpgsql
-  SET enable_seqscan = off SET enable_bitmapscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET jit = off
+  SET plan_cache_mode = force_generic_plan SET jit = off
+  SET enable_seqscan = off SET enable_bitmapscan = off SET enable_hashjoin = off SET enable_mergejoin = off
 AS $function$
 DECLARE
   v_now timestamptz := coalesce(p_now, clock_timestamp());

@@ -8,6 +8,7 @@ use order_core::store::{
 };
 use order_core::time::Timestamp;
 use sqlx::AssertSqlSafe;
+use sqlx::Row as _;
 use sqlx::postgres::{PgConnection, PgRow};
 
 use crate::load::corrupt;
@@ -56,6 +57,17 @@ async fn count(db: &mut PgConnection, query: &ListQuery, plan: ListPlan, most: u
     let row = run(&sql, select.values).fetch_one(db).await?;
     let counted = Fields::of(&row).and_then(|fields| fields.int(0)).map_err(corrupt)?;
     Ok(counted.and_then(|n| u32::try_from(n).ok()).unwrap_or(most))
+}
+
+/// The plan of a page, line by line.
+pub(crate) async fn explain(db: &mut PgConnection, query: &ListQuery, analyze: bool) -> Result<Vec<String>, ReadError> {
+    let plan = query.plan()?;
+    let place = query.after.as_ref().map(|cursor| place_of(cursor, query)).transpose()?;
+    let mut select = Select::new(query, plan);
+    let page = select.whole_page(place);
+    let sql = format!("EXPLAIN {}{page}", if analyze { "(ANALYZE, COSTS OFF, TIMING OFF) " } else { "" });
+    let rows = run(&sql, select.values).fetch_all(db).await?;
+    Ok(rows.iter().map(|row| row.try_get(0)).collect::<Result<_, _>>()?)
 }
 
 /// The cursor after the last row of a page, also where its order cannot be read.

@@ -101,6 +101,18 @@ impl PostgresStore {
         self.writers.stats()
     }
 
+    /// The statement that loads an order, whose parameters are its bucket and its id: to be timed and explained.
+    #[doc(hidden)]
+    pub fn load_statement() -> &'static str {
+        &crate::statements::STATEMENTS.load_by_id
+    }
+
+    /// The database's plan of a page of a list, line by line, or what it did for it where it is to be run: to be looked at.
+    #[doc(hidden)]
+    pub async fn explain_list(&self, query: &ListQuery, run: bool) -> Result<Vec<String>, StoreError> {
+        read!(self.long, |db| list::explain(db, query, run))
+    }
+
     fn now(&self) -> Option<Timestamp> {
         self.clock.as_ref().map(|clock| clock.now())
     }

@@ -19,7 +19,7 @@ pub fn shared() -> &'static str {
     static SHARED: OnceLock<Shared> = OnceLock::new();
     let shared = SHARED.get_or_init(|| match std::env::var(URL) {
         Ok(url) => {
-            eprintln!("PostgreSQL: the one that {URL} names");
+            say(format_args!("PostgreSQL: the one that {URL} names"));
             Shared { url, _cluster: None }
         }
         Err(_) => {
@@ -76,7 +76,7 @@ impl Cluster {
         assert!(append.wait().expect("tee ends").success(), "the settings could not be written");
         cluster.run();
         let version = as_server(&cluster.bin.join("postgres")).arg("--version").output().expect("it says its version");
-        eprintln!("{} of {}", String::from_utf8_lossy(&version.stdout).trim(), cluster.bin.display());
+        say(format_args!("{} of {}", String::from_utf8_lossy(&version.stdout).trim(), cluster.bin.display()));
         cluster
     }
 
@@ -111,6 +111,11 @@ impl Drop for Cluster {
         drop(self.guard.stdin.take());
         let _ = self.guard.wait();
     }
+}
+
+/// Says it whether or not what tests print is held back.
+fn say(what: std::fmt::Arguments<'_>) {
+    let _ = writeln!(std::io::stderr(), "{what}");
 }
 
 fn guard(bin: &Path, dir: &Path) -> Child {
