@@ -180,19 +180,18 @@ impl Task {
         }
     }
 
-    /// What is queued by now, in its order, but for what must not be in one group; none when nobody can ask any more.
+    /// What is queued by now, in its order, up to the first that must not be in one group with those before it: what was sent first is
+    /// taken first. None when nobody can ask any more.
     async fn next_group(&self) -> Option<Vec<Job>> {
         loop {
             {
                 let mut jobs = self.queue.lock();
                 let mut group = Vec::new();
-                let (mut apart, mut left) = (Apart::default(), VecDeque::new());
+                let mut apart = Apart::default();
                 while group.len() < GROUP_MAX {
-                    let Some(job) = jobs.waiting.pop_front() else { break };
-                    if apart.admits(&job.prepared) { group.push(job) } else { left.push_back(job) }
+                    let Some(job) = jobs.waiting.pop_front_if(|job| apart.admits(&job.prepared)) else { break };
+                    group.push(job);
                 }
-                left.append(&mut jobs.waiting);
-                jobs.waiting = left;
                 if !jobs.waiting.is_empty() {
                     // For another task.
                     self.queue.filled.notify_one();

@@ -58,7 +58,7 @@ fn postgres_answers_as_the_store_in_memory() {
         let (schema, store) = (Arc::clone(&schema), Arc::clone(&store));
         let other = |of_the_sequence: Arc<ManualClock>| {
             *clock.0.lock().unwrap() = of_the_sequence;
-            Other { store, open: Some(Box::new(move |clock| open(&schema, clock as _))) }
+            Other { store, open: Some(Box::new(move |clock| open(&schema, clock as _))), in_order: false }
         };
         run(&sequence, other).map(drop).map_err(TestCaseError::fail)
     });

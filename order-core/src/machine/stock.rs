@@ -96,6 +96,8 @@ fn is_stale(order: &Order, env: &Env<'_>, refused: &Reservation) -> bool {
     });
     let lost_at = |r: &Reservation| match r.state {
         HoldState::Lost => Some(r.updated_at),
+        // What has left the stock does not lapse any more.
+        HoldState::Committed => None,
         _ => r.expires_at.map(|t| t.before(env.policy.hold_reserve)).filter(|t| *t <= env.now),
     };
     let others = of_attempt(order).filter(|r| r.n != refused.n && r.sku == refused.sku);

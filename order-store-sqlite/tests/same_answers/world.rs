@@ -37,6 +37,8 @@ pub struct Other {
     pub store: Arc<dyn OrderStore>,
     /// Opens it again after it was closed, if it is one that lasts.
     pub open: Option<Open>,
+    /// Whether it takes changesets that are sent together in that order.
+    pub in_order: bool,
 }
 
 /// What a sequence met with, by name.
@@ -47,8 +49,9 @@ pub type Met = BTreeSet<&'static str>;
 pub fn run(Sequence(steps): &Sequence, other: impl FnOnce(Arc<ManualClock>) -> Other) -> Result<Met, String> {
     let clock = Arc::new(ManualClock::new(at(0)));
     let memory = MemoryStore::new(Arc::clone(&clock) as _);
-    let Other { store, open } = other(Arc::clone(&clock));
-    let stores = Twin::new(memory, store);
+    let Other { store, open, in_order } = other(Arc::clone(&clock));
+    let mut stores = Twin::new(memory, store);
+    stores.fed_alike = in_order;
     let mut world =
         World { clock, stores, open, read: BTreeMap::new(), sent: Vec::new(), kept: None, fed: None, met: Met::new() };
     block_on(async {
