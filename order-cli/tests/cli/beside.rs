@@ -111,12 +111,15 @@ impl Operator {
         let path = |name: &str| self.bench.dir().join(name).to_str().unwrap().to_owned();
         let (copy, out) = (path("copy.db"), path("orders.jsonl"));
         let restored = format!("sqlite:{}", path("restored.db"));
+        let (from, to) = (format!("sqlite:{copy}"), format!("sqlite:{}", path("copied.db")));
         for how in [&["work"][..], &["work", "--resync"], &["work", "--retry-stuck"]] {
             self.does(how, 0);
         }
         self.does(&["shop", "restock", "MUG-01", "10"], 0);
         self.does(&["shop", "load", examples().join("catalogue.toml").to_str().unwrap()], 0);
+        self.does(&["migrate", "--check"], 0);
         self.does(&["backup", &copy], 0);
+        self.does(&["copy", "--from", &from, "--to", &to], 0);
         self.does(&["export", "--output", &out], 0);
         self.does(&["restore", &out], 2);
         self.bench.run(&["--store", &restored, "restore", &out]).must(0);
