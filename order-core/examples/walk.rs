@@ -12,12 +12,12 @@
 
 #[path = "../tests/rules/commuting.rs"]
 mod commuting;
+#[path = "../tests/rules/inputs.rs"]
+mod inputs;
 #[path = "../tests/rules/invariants.rs"]
 mod invariants;
 #[path = "../tests/rules/journey.rs"]
 mod journey;
-#[path = "../tests/rules/samples.rs"]
-mod samples;
 #[path = "../tests/rules/shop.rs"]
 mod shop;
 #[path = "../tests/rules/steps.rs"]

@@ -11,6 +11,7 @@
 mod attention;
 mod decide;
 mod evolve;
+mod fact;
 mod failure;
 mod fulfil;
 mod imported;
@@ -23,15 +24,17 @@ mod resolve;
 mod settle;
 mod stock;
 mod table;
+mod told;
 
 pub use decide::{Command, decide, possible};
 pub use evolve::{begin, evolve};
+pub use fact::{ClosingOutcome, DisputeReport, Evidence, Fact, HoldOutcome, PaymentOutcome, PaymentReport};
 pub use failure::failure;
 pub use imported::begin_imported;
 pub use keys::{Purpose, closing_key, event_id, key};
 pub use next::{Call, Next, Stuck, Verb, next};
 pub(crate) use payments::{attempts_cover, edit_deadline};
-pub use record::{ClosingOutcome, DisputeReport, Evidence, Fact, HoldOutcome, PaymentOutcome, PaymentReport, record};
+pub use record::record;
 pub use resolve::Finding;
 use resolve::resolve;
 pub(crate) use settle::{completes_at, keeps_from_completing};

@@ -2,7 +2,8 @@
 //!
 //! It changes what was paid, never what is owed: so the same facts add up to the same, in whatever order they are heard.
 
-use super::record::{DisputeReport, PaymentReport, clear, raise};
+use super::fact::{DisputeReport, PaymentReport};
+use super::record::{clear, raise};
 use crate::ids::{Name, Reference};
 use crate::money::{Minor, Money};
 use crate::order::{

@@ -1,8 +1,9 @@
 //! An operator's findings: what is so, where no service could tell. Row 22 of the transition table.
 
 use super::decide::refusal;
+use super::fact::{ClosingOutcome, Evidence, Fact, HoldOutcome, PaymentOutcome, PaymentReport};
 use super::outside;
-use super::record::{ClosingOutcome, Evidence, Fact, HoldOutcome, PaymentOutcome, PaymentReport, record};
+use super::record::record;
 use super::{Env, attention, evolve};
 use crate::error::{Rejection, RejectionReason};
 use crate::ids::Reference;

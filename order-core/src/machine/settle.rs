@@ -3,8 +3,8 @@
 use super::payments::{
     attempt_outstanding, capturable, deadline, edit_deadline, is_for_edit, is_to_be_renewed, lapses_soon, money_moved,
 };
-use super::record::matched;
 use super::stock::{SkuStock, committed_for_good, is_secured, missing_units, sku_stock};
+use super::told::matched;
 use super::{Env, attention};
 use crate::ids::Sku;
 use crate::money::Minor;

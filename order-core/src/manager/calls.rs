@@ -52,7 +52,7 @@ pub(super) struct Answer {
     pub call: Call,
     pub started: Timestamp,
     pub outcome: Outcome,
-    /// Whether it contradicts what the service's client redemptions.
+    /// Whether it contradicts what the service's client claims.
     pub broken: bool,
 }
 

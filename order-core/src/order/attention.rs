@@ -1,6 +1,81 @@
-//! Reasons for attention, in words: each says what it is, and what ends it.
+//! Attention: why a person must look at an order, and in words what each reason means and what ends it.
 
-use super::AttentionReason;
+use serde::{Deserialize, Serialize};
+
+use super::{Op, text_enum};
+use crate::money::Minor;
+use crate::time::Timestamp;
+
+text_enum! {
+    /// Why a person must look at an order.
+    AttentionReason, "attention" {
+        /// A call failed more often than the budget allows; it is still tried.
+        RetriesExhausted = "RETRIES_EXHAUSTED",
+        /// A hold that cannot be proven may exist.
+        SuspectHold = "SUSPECT_HOLD",
+        /// A hold was lost and could not be replaced.
+        StockLost = "STOCK_LOST",
+        /// A hold could not be given back.
+        ReleaseRefused = "RELEASE_REFUSED",
+        /// Money moved on an order that was dead.
+        MoneyOnDeadOrder = "MONEY_ON_DEAD_ORDER",
+        /// A provider reported another amount than was asked, or more than once was paid.
+        AmountMismatch = "AMOUNT_MISMATCH",
+        /// A provider reported what contradicts the records, or fits none of them.
+        UnexpectedReport = "UNEXPECTED_REPORT",
+        /// A refund was refused.
+        RefundFailed = "REFUND_FAILED",
+        /// A void was refused.
+        VoidFailed = "VOID_FAILED",
+        /// An outcome cannot be found out.
+        Undecidable = "UNDECIDABLE",
+        /// A service's answer made no sense.
+        Malformed = "MALFORMED",
+        /// Working on the order panicked again and again.
+        Poison = "POISON",
+        /// A capture was refused.
+        CaptureFailed = "CAPTURE_FAILED",
+        /// An authorization is about to lapse.
+        CaptureSoon = "CAPTURE_SOON",
+        /// An authorization has lapsed, or was given up by the provider, and is still needed.
+        AuthorizationLost = "AUTHORIZATION_LOST",
+        /// Less is paid, or can still be captured, than is owed: nothing leaves until the rest is paid or written off, or the order
+        /// is cancelled.
+        PaymentShort = "PAYMENT_SHORT",
+        /// Money that came in outside the engine must be sent back by hand.
+        RefundByHand = "REFUND_BY_HAND",
+        /// Money was sent back outside the engine that was not to go back.
+        OutsideRefund = "OUTSIDE_REFUND",
+        /// A bank took money back.
+        Chargeback = "CHARGEBACK",
+        /// A bank questions a payment.
+        Dispute = "DISPUTE",
+        /// A hold is larger than what is wanted of it, and cannot be made smaller.
+        HoldTooLarge = "HOLD_TOO_LARGE",
+        /// A service contradicts what its client claims it can do, such as a look-up that no longer finds what was answered.
+        CapabilityBroken = "CAPABILITY_BROKEN",
+        /// A shipment turned out otherwise than its units could follow: they were cancelled or sent again meanwhile, are in a
+        /// return, or the order is completed.
+        UnexpectedDelivery = "UNEXPECTED_DELIVERY",
+    }
+}
+
+/// A reason for a person to look, and the operation it is about.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Attention {
+    /// Why.
+    pub reason: AttentionReason,
+    /// What it is about, if one operation.
+    pub about: Option<Op>,
+    /// How much it is about, in minor units, where it is about an amount.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub amount: Option<Minor>,
+    /// Since when.
+    pub since: Timestamp,
+    /// Whether a person has seen it: then it is no longer listed, until something new is to be seen.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub acknowledged: bool,
+}
 
 impl AttentionReason {
     /// Returns what a person is told, without a full stop.
@@ -26,7 +101,7 @@ impl AttentionReason {
             AttentionReason::OutsideRefund => "money was sent back outside the engine",
             AttentionReason::Chargeback => "a bank took money back",
             AttentionReason::Dispute => "a bank questions a payment",
-            AttentionReason::CapabilityBroken => "a service contradicts what its client redemptions",
+            AttentionReason::CapabilityBroken => "a service contradicts what its client claims",
             AttentionReason::UnexpectedDelivery => {
                 "a shipment turned out otherwise, and its units were cancelled, sent again or returned meanwhile, or the order is completed"
             }

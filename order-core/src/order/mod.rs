@@ -1,9 +1,11 @@
 //! The order and its records. Data and what can be read off it; what may happen to it stands in [`crate::machine`].
 
+mod address;
 mod attention;
 mod credit;
 mod edit;
 mod event;
+mod hold;
 mod imported;
 mod journal;
 mod lots;
@@ -16,13 +18,16 @@ mod sums;
 mod units;
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+pub(crate) use address::same_place;
+pub use address::{Address, AddressType, Addresses};
+pub use attention::{Attention, AttentionReason};
 pub use credit::{Credit, CreditKind, Dispute, DisputeState};
 pub use edit::{DiscardCause, Edit, EditPlan, EditState, RaisedLine, RetaxedLine, ShippingPrice};
 pub use event::{CancelCause, Event, LineCredit, Placed, PlacedLine, Shortage};
+pub use hold::{Blocks, HoldEnd, OrderHold};
 pub use imported::{Imported, ImportedLine, ImportedPayment, ImportedReturn, ImportedShipment};
 pub(crate) use journal::decode_event_of;
 pub use journal::{Actor, CommandKey, DecodeError, JOURNAL_FORMAT, JournalRow, decode_event, encode_event};
@@ -70,7 +75,7 @@ pub struct Order {
     pub payment_method: Name,
     /// When its money is due.
     pub terms: PaymentTerms,
-    /// What it is called elsewhere.
+    /// Its name elsewhere.
     pub external_ref: Option<ExternalRef>,
     /// The coupon it used.
     pub coupon: Option<Name>,
@@ -238,68 +243,6 @@ pub struct Amounts {
     pub total: Minor,
 }
 
-text_enum! {
-    /// Which of an order's addresses.
-    AddressType, "address type" {
-        /// Where the goods go.
-        Shipping = "SHIPPING",
-        /// Who is billed.
-        Billing = "BILLING",
-    }
-}
-
-/// A postal address, validated at the edge. Personal: never in the journal or in a log.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Address {
-    /// Given name.
-    pub first_name: String,
-    /// Family name.
-    pub last_name: String,
-    /// Street and number.
-    pub address_line1: String,
-    /// The rest of it.
-    pub address_line2: Option<String>,
-    /// City.
-    pub city: String,
-    /// State or province.
-    pub state: String,
-    /// Postal code.
-    pub postal_code: String,
-    /// Country, as written; tax rows match it ignoring case.
-    pub country: String,
-    /// Telephone.
-    pub phone: Option<String>,
-    /// E-mail.
-    pub email: Option<String>,
-}
-
-impl Address {
-    /// Whether tax and shipping are the same there: the same country and state, ignoring case and outer blanks.
-    pub fn is_in_same_place(&self, other: &Address) -> bool {
-        same_place(&self.country, &other.country) && same_place(&self.state, &other.state)
-    }
-}
-
-/// Whether two names of a country or state mean the same.
-pub(crate) fn same_place(a: &str, b: &str) -> bool {
-    a.trim().to_lowercase() == b.trim().to_lowercase()
-}
-
-impl std::fmt::Debug for Address {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Address([redacted])")
-    }
-}
-
-/// An order's two addresses.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Addresses {
-    /// Where the goods go.
-    pub shipping: Address,
-    /// Who is billed; the shipping address unless another was given.
-    pub billing: Address,
-}
-
 /// One use of something limited, counted by the store in the placing commit.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Redemption {
@@ -307,127 +250,6 @@ pub struct Redemption {
     pub name: String,
     /// How many uses there are in all.
     pub limit: u32,
-}
-
-text_enum! {
-    /// What a hold keeps from happening.
-    Blocks, "blocked step" {
-        /// Confirming.
-        Confirm = "confirm",
-        /// Capturing.
-        Capture = "capture",
-        /// Shipping.
-        Ship = "ship",
-    }
-}
-
-/// When a hold lapses by itself.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum HoldEnd {
-    /// Then.
-    At(Timestamp),
-    /// So long after it is placed.
-    After(Duration),
-}
-
-impl HoldEnd {
-    /// The moment, for a hold that is placed `now`.
-    pub fn for_one_placed(self, now: Timestamp) -> Timestamp {
-        match self {
-            HoldEnd::At(at) => at,
-            HoldEnd::After(lasts) => now.after(lasts),
-        }
-    }
-}
-
-impl From<Timestamp> for HoldEnd {
-    fn from(at: Timestamp) -> Self {
-        HoldEnd::At(at)
-    }
-}
-
-/// Something that keeps an order from going on, such as a fraud review.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct OrderHold {
-    /// Its kind; at most one of each kind at a time.
-    pub kind: Name,
-    /// What it blocks.
-    pub blocks: Blocks,
-    /// Who placed it.
-    pub placed_by: Actor,
-    /// When it lapses by itself.
-    pub until: Option<Timestamp>,
-}
-
-text_enum! {
-    /// Why a person must look at an order.
-    AttentionReason, "attention" {
-        /// A call failed more often than the budget allows; it is still tried.
-        RetriesExhausted = "RETRIES_EXHAUSTED",
-        /// A hold that cannot be proven may exist.
-        SuspectHold = "SUSPECT_HOLD",
-        /// A hold was lost and could not be replaced.
-        StockLost = "STOCK_LOST",
-        /// A hold could not be given back.
-        ReleaseRefused = "RELEASE_REFUSED",
-        /// Money moved on an order that was dead.
-        MoneyOnDeadOrder = "MONEY_ON_DEAD_ORDER",
-        /// A provider reported another amount than was asked, or more than once was paid.
-        AmountMismatch = "AMOUNT_MISMATCH",
-        /// A provider reported what contradicts the records, or fits none of them.
-        UnexpectedReport = "UNEXPECTED_REPORT",
-        /// A refund was refused.
-        RefundFailed = "REFUND_FAILED",
-        /// A void was refused.
-        VoidFailed = "VOID_FAILED",
-        /// An outcome cannot be found out.
-        Undecidable = "UNDECIDABLE",
-        /// A service's answer made no sense.
-        Malformed = "MALFORMED",
-        /// Working on the order panicked again and again.
-        Poison = "POISON",
-        /// A capture was refused.
-        CaptureFailed = "CAPTURE_FAILED",
-        /// An authorization is about to lapse.
-        CaptureSoon = "CAPTURE_SOON",
-        /// An authorization has lapsed, or was given up by the provider, and is still needed.
-        AuthorizationLost = "AUTHORIZATION_LOST",
-        /// Less is paid, or can still be captured, than is owed: nothing leaves until the rest is paid or written off, or the order
-        /// is cancelled.
-        PaymentShort = "PAYMENT_SHORT",
-        /// Money that came in outside the engine must be sent back by hand.
-        RefundByHand = "REFUND_BY_HAND",
-        /// Money was sent back outside the engine that was not to go back.
-        OutsideRefund = "OUTSIDE_REFUND",
-        /// A bank took money back.
-        Chargeback = "CHARGEBACK",
-        /// A bank questions a payment.
-        Dispute = "DISPUTE",
-        /// A hold is larger than what is wanted of it, and cannot be made smaller.
-        HoldTooLarge = "HOLD_TOO_LARGE",
-        /// A service contradicts what its client claims it can do, such as a look-up that no longer finds what was answered.
-        CapabilityBroken = "CAPABILITY_BROKEN",
-        /// A shipment turned out otherwise than its units could follow: they were cancelled or sent again meanwhile, are in a
-        /// return, or the order is completed.
-        UnexpectedDelivery = "UNEXPECTED_DELIVERY",
-    }
-}
-
-/// A reason for a person to look, and the operation it is about.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Attention {
-    /// Why.
-    pub reason: AttentionReason,
-    /// What it is about, if one operation.
-    pub about: Option<Op>,
-    /// How much it is about, in minor units, where it is about an amount.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub amount: Option<Minor>,
-    /// Since when.
-    pub since: Timestamp,
-    /// Whether a person has seen it: then it is no longer listed, until something new is to be seen.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub acknowledged: bool,
 }
 
 /// A journal row the customer is to be told of.

@@ -9,8 +9,8 @@ use order_core::order::{
 use order_core::testkit::orders::text;
 use order_core::text::Private;
 
+use super::inputs::edit;
 use super::journey::{Journey, Reply, answer};
-use super::samples::edit;
 use super::shop::{Shop, raised, small};
 
 /// A small order on which all that is due has been done, well.

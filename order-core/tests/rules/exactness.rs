@@ -6,8 +6,8 @@ use order_core::money::Minor;
 use order_core::order::{EditPlan, Lifecycle, LineCredit, LineUnits, Lot, Order, PaymentTerms, RaisedLine, ReceivedUnits};
 use proptest::prelude::*;
 
+use super::inputs::edit;
 use super::journey::{Journey, Reply};
-use super::samples::edit;
 use super::shop::{Basket, Shop, added, lowered, placed_orders};
 use super::walks::cases;
 

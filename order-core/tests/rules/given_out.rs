@@ -11,8 +11,8 @@ use order_core::order::{
 use order_core::testkit::orders::text;
 use order_core::text::Private;
 
+use super::inputs::edit;
 use super::journey::{Journey, Reply};
-use super::samples::edit;
 use super::shop::{Shop, added, address, lowered, raised, sample_given_out};
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);

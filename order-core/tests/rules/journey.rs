@@ -172,7 +172,7 @@ impl Journey {
 
     /// One round of a worker: plan, arm, call, record. Gives the plan when it holds nothing to call.
     pub fn work(&mut self, reply: &mut dyn FnMut(&Order, Call) -> Reply) -> Option<Next> {
-        self.claim();
+        self.take_lease();
         let plan = self.plan();
         if plan.calls.is_empty() {
             self.hand_over();
@@ -199,7 +199,7 @@ impl Journey {
     }
 
     /// What an earlier worker armed and did not answer for may have been called.
-    fn claim(&mut self) {
+    fn take_lease(&mut self) {
         let quiet_at = self.now.after(self.shop.policy.call_deadline + self.shop.policy.settle_margin);
         let order = &self.order;
         let holds =

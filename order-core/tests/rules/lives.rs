@@ -11,8 +11,8 @@ use order_core::testkit::orders::text;
 use proptest::prelude::*;
 
 use crate::commuting::{News, Sums};
+use crate::inputs::{edit, life};
 use crate::journey::{Journey, Reply, answer};
-use crate::samples::{edit, life};
 use crate::shop::{Basket, Shop, lowered, placed_orders, raised};
 use crate::walks::cases;
 

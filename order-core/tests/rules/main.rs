@@ -7,6 +7,7 @@ mod facts;
 mod given_out;
 mod golden;
 mod holding;
+mod inputs;
 mod invariants;
 mod journal;
 mod journey;

@@ -11,8 +11,8 @@ use order_core::order::{
 use order_core::text::Private;
 use proptest::prelude::*;
 
+use super::inputs::edit;
 use super::journey::{Journey, Reply};
-use super::samples::edit;
 use super::shop::{Shop, added, address, lowered, sample, sample_given_out};
 use super::walks::cases;
 

@@ -54,7 +54,7 @@ pub enum CommandSeed {
         kind: u8,
     },
     Note,
-    /// One of [`commands`](super::samples::commands) that there are, by place.
+    /// One of [`commands`](super::inputs::commands) that there are, by place.
     Any(usize),
     /// What most orders go through, by place.
     Life(usize),
@@ -267,17 +267,17 @@ impl CommandSeed {
             CommandSeed::Release { kind: n } => Command::ReleaseHold { kind: kind(n) },
             CommandSeed::Note => Command::Note,
             CommandSeed::Any(place) => {
-                let mut all = super::samples::commands(&journey.order, journey.now);
+                let mut all = super::inputs::commands(&journey.order, journey.now);
                 all.swap_remove(place % all.len())
             }
             CommandSeed::Life(place) => {
-                let mut all = super::samples::life(&journey.order);
+                let mut all = super::inputs::life(&journey.order);
                 all.swap_remove(place % all.len())
             }
             CommandSeed::Edit { which, line, units } => {
                 let order = &journey.order;
                 let line = 1 + line % order.lines.len() as u32;
-                super::samples::edit(match which {
+                super::inputs::edit(match which {
                     0 => raised(order, line, *units),
                     1 => lowered(line, *units),
                     _ => added(order, 1 + line, *units),

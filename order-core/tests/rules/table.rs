@@ -11,8 +11,9 @@ use order_core::testkit::orders::{changeset_id, text};
 use order_core::time::Timestamp;
 
 use super::golden;
+use super::inputs::{command_name, commands, fact_name, facts};
 use super::journey::{Journey, Reply};
-use super::samples::{OUR_STATES, Sample, command_name, commands, fact_name, facts, records, samples};
+use super::samples::{OUR_STATES, Sample, records, samples};
 use super::shop::{Shop, sample};
 use super::steps::PROVIDER_STATES;
 

@@ -66,7 +66,7 @@ proptest! {
         let names = possible(&journey.order, journey.now);
         // What an operator may always do is not listed; nor is what is only another name for one of the others.
         let unlisted = ["set metadata", "acknowledge", "set status", "retry stuck", "resolve"];
-        for command in super::samples::commands(&journey.order, journey.now) {
+        for command in super::inputs::commands(&journey.order, journey.now) {
             match decide(&journey.order, &command, &env) {
                 // What a shipment or return does not allow is another matter than what the order does not.
                 Err(r) if r.reason == RejectionReason::IllegalTransition && r.message.contains("its status is") => {

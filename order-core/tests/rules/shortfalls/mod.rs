@@ -24,8 +24,8 @@ use order_core::policy::{BeforeLapse, Policy};
 use order_core::testkit::orders::text;
 use order_core::text::Private;
 
+use crate::inputs::edit;
 use crate::journey::{Journey, Reply, answer, looked_up};
-use crate::samples::edit;
 use crate::shop::{Shop, raised, sample, sample_given_out};
 
 use AttentionReason as Why;

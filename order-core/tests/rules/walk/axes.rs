@@ -16,8 +16,8 @@ use order_core::testkit::orders::text;
 use order_core::text::Private;
 
 use super::explore::{State, held, later};
+use crate::inputs::edit;
 use crate::journey::{answer, success};
-use crate::samples::edit;
 use crate::shop::{added, lowered, raised};
 
 /// Facts of one path that are not what work hopes for.

@@ -1,0 +1,65 @@
+//! Where an order goes and who is billed.
+
+use super::text_enum;
+
+text_enum! {
+    /// Which of an order's addresses.
+    AddressType, "address type" {
+        /// Where the goods go.
+        Shipping = "SHIPPING",
+        /// Who is billed.
+        Billing = "BILLING",
+    }
+}
+
+/// A postal address, validated at the edge. Personal: never in the journal or in a log.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Address {
+    /// Given name.
+    pub first_name: String,
+    /// Family name.
+    pub last_name: String,
+    /// Street and number.
+    pub address_line1: String,
+    /// The rest of it.
+    pub address_line2: Option<String>,
+    /// City.
+    pub city: String,
+    /// State or province.
+    pub state: String,
+    /// Postal code.
+    pub postal_code: String,
+    /// Country, as written; tax rows match it ignoring case.
+    pub country: String,
+    /// Telephone.
+    pub phone: Option<String>,
+    /// E-mail.
+    pub email: Option<String>,
+}
+
+impl Address {
+    /// Whether tax and shipping are the same there: the same country and state, ignoring case and outer blanks.
+    pub fn is_in_same_place(&self, other: &Address) -> bool {
+        same_place(&self.country, &other.country) && same_place(&self.state, &other.state)
+    }
+}
+
+/// Whether two names of a country or state mean the same.
+pub(crate) fn same_place(a: &str, b: &str) -> bool {
+    a.trim().to_lowercase() == b.trim().to_lowercase()
+}
+
+impl std::fmt::Debug for Address {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Address([redacted])")
+    }
+}
+
+/// An order's two addresses.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Addresses {
+    /// Where the goods go.
+    pub shipping: Address,
+    /// Who is billed; the shipping address unless another was given.
+    pub billing: Address,
+}

@@ -1,0 +1,59 @@
+//! Holds on an order: what someone keeps it from until they are lifted or lapse. What the inventory holds is a reservation.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::{Actor, text_enum};
+use crate::ids::Name;
+use crate::time::Timestamp;
+
+text_enum! {
+    /// What a hold keeps from happening.
+    Blocks, "blocked step" {
+        /// Confirming.
+        Confirm = "confirm",
+        /// Capturing.
+        Capture = "capture",
+        /// Shipping.
+        Ship = "ship",
+    }
+}
+
+/// When a hold lapses by itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum HoldEnd {
+    /// Then.
+    At(Timestamp),
+    /// So long after it is placed.
+    After(Duration),
+}
+
+impl HoldEnd {
+    /// The moment, for a hold that is placed `now`.
+    pub fn for_one_placed(self, now: Timestamp) -> Timestamp {
+        match self {
+            HoldEnd::At(at) => at,
+            HoldEnd::After(lasts) => now.after(lasts),
+        }
+    }
+}
+
+impl From<Timestamp> for HoldEnd {
+    fn from(at: Timestamp) -> Self {
+        HoldEnd::At(at)
+    }
+}
+
+/// Something that keeps an order from going on, such as a fraud review.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OrderHold {
+    /// Its kind; at most one of each kind at a time.
+    pub kind: Name,
+    /// What it blocks.
+    pub blocks: Blocks,
+    /// Who placed it.
+    pub placed_by: Actor,
+    /// When it lapses by itself.
+    pub until: Option<Timestamp>,
+}
