@@ -69,19 +69,9 @@ pub const TABLES: &[&Table] = &[
     ORDER_REDEMPTION_COUNTS,
 ];
 
-/// The tables whose rows make an order, beside its own row: see [`StoredOrder::add`].
-pub const CHILDREN: &[&Table] = &[
-    ORDER_ITEMS,
-    ORDER_ADDRESSES,
-    ORDER_PAYMENT_TRANSACTIONS,
-    ORDER_RESERVATIONS,
-    ORDER_SHIPMENTS,
-    ORDER_RETURNS,
-    ORDER_CREDITS,
-    ORDER_DISPUTES,
-    ORDER_EDITS,
-    ORDER_METADATA,
-];
+/// The tables whose rows make an order, beside its own row: see [`StoredOrder::add`]. In [`TABLES`] they stand between the order's
+/// own and its journal's.
+pub const CHILDREN: &[&Table] = TABLES.split_at(ORDER_STATUS_HISTORY.n).0.split_at(ORDERS.n + 1).1;
 
 /// Something that a row of its table says. Implemented here alone.
 pub trait Record: Sized {

@@ -33,6 +33,21 @@ pub fn left_out(needs: &[&str], named: &str, offered: Option<bool>) {
     }
 }
 
+/// Fails unless each of a suite's `clauses` has a case, every case is named by its clause, and its needs are just those known.
+#[cfg(test)]
+pub(super) fn check(cases: &[Case], known: &[&str], clauses: u8) {
+    for clause in 1..=clauses {
+        assert!(cases.iter().any(|case| case.clause == clause), "clause {clause} has no case");
+    }
+    for case in cases {
+        assert!(case.name.starts_with(&format!("c{:02}_", case.clause)), "{} stands under clause {}", case.name, case.clause);
+        assert!(case.needs.iter().all(|need| known.contains(need)), "{} needs something unknown", case.name);
+    }
+    for need in known {
+        assert!(cases.iter().any(|case| case.needs.contains(need)), "nothing needs {need}");
+    }
+}
+
 /// Makes of one list of cases: the macro that tests a service, a function for each case, and a table of them.
 ///
 /// A case that is missing here is dead code; one that is here twice does not compile.

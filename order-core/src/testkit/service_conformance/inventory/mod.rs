@@ -96,19 +96,11 @@ suite! { $ inventory_conformance_tests inventory InventoryFactory,
 
 #[cfg(test)]
 mod tests {
+    use super::super::suite::check;
     use super::{CASES, NEEDS};
 
     #[test]
     fn every_clause_has_a_case_and_every_case_its_number_and_known_needs() {
-        for clause in 1..=12u8 {
-            assert!(CASES.iter().any(|case| case.clause == clause), "clause {clause} has no case");
-        }
-        for case in CASES {
-            assert!(case.name.starts_with(&format!("c{:02}_", case.clause)), "{} stands under clause {}", case.name, case.clause);
-            assert!(case.needs.iter().all(|need| NEEDS.contains(need)), "{} needs something unknown", case.name);
-        }
-        for need in NEEDS {
-            assert!(CASES.iter().any(|case| case.needs.contains(need)), "nothing needs {need}");
-        }
+        check(CASES, NEEDS, 12);
     }
 }
