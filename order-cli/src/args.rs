@@ -206,7 +206,7 @@ pub struct Place {
     /// Keep VALUE with it under KEY; repeatable
     #[arg(long = "metadata", value_name = "KEY=VALUE", value_parser = holds::entry)]
     pub metadata: Vec<(String, String)>,
-    /// What it is called elsewhere, such as by the channel it was sold in
+    /// Its name elsewhere, such as in the channel it was sold through
     #[arg(long, value_name = "REF")]
     pub external_ref: Option<String>,
 }
@@ -279,7 +279,7 @@ pub struct RetryPayment {
     /// How it is paid now
     #[arg(long)]
     pub method: String,
-    /// How much of what an order is short, in its currency; all of it if not said
+    /// The part of what an order is short that is paid, in its currency; all of it if not said
     #[arg(long, value_name = "AMOUNT")]
     pub amount: Option<String>,
     /// A file with the client's opaque payment token

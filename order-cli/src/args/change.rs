@@ -131,7 +131,7 @@ pub struct Edit {
     /// A new line, at today's price: `SKU[=QTY]` or `PRODUCT[/VARIANT][=QTY]`; may be repeated
     #[arg(long, value_name = "ITEM")]
     pub add: Vec<String>,
-    /// How many units of a line the customer is to have, cancelled and returned ones not counted; may be repeated
+    /// The units of a line that the customer is to have, cancelled and returned ones not counted; may be repeated
     #[arg(long, value_name = "LINE:QTY")]
     pub set: Vec<LineUnits>,
     /// A line that is to go; may be repeated
@@ -140,7 +140,7 @@ pub struct Edit {
     /// Where it goes now: an address in JSON, or a file with one
     #[arg(long, value_name = "FILE|JSON")]
     pub ship_to: Option<String>,
-    /// How it is sent from now on; as it was if not given
+    /// The shipping method from now on; as it was if not given
     #[arg(long, value_name = "METHOD")]
     pub shipping_method: Option<String>,
     /// How a difference is paid; as the order was if not given
@@ -275,7 +275,7 @@ pub struct Credit {
 pub struct WriteOff {
     #[command(flatten)]
     pub order: ById,
-    /// How much, in the order's currency, such as 0.05; all that is short if not said
+    /// The amount, in the order's currency, such as 0.05; all that is short if not said
     #[arg(long, value_name = "AMOUNT")]
     pub amount: Option<String>,
     #[command(flatten)]
@@ -334,7 +334,7 @@ pub struct Hold {
     /// Its kind, such as fraud-review; at most one of each at a time
     #[arg(long)]
     pub kind: Name,
-    /// What it blocks: confirm, capture or ship; what comes next if not given
+    /// The step it blocks: confirm, capture or ship; what comes next if not given
     #[arg(long, value_name = "STEP")]
     pub blocks: Option<Blocks>,
     /// When it lapses by itself, such as 2026-03-01T10:00:00Z

@@ -77,7 +77,7 @@ pub async fn note(settings: &Settings, out: &Out, args: Note) -> Outcome {
     out.one(&OrderView::of(&done.order).replayed(done.repeats.is_some()), || text(&done.order))
 }
 
-/// What to say of a command that was carried out before under its key.
+/// Returns what is said of a command that was carried out before under its key.
 pub fn said_of_repeat(key: Option<&IdempotencyKey>, answered: &Answered) -> Option<String> {
     let (key, row) = (key?, answered.repeats?);
     Some(format!("repeated: key {key} was used for this at journal row {row}"))

@@ -79,7 +79,7 @@ pub enum Act<'s> {
     RetryPayment {
         /// How it is paid now.
         method: String,
-        /// How much of what is short; all of it if none.
+        /// The part of what is short that is paid; all of it if none.
         amount: Option<String>,
         /// The client's payment token.
         token: Option<String>,
@@ -242,7 +242,7 @@ pub struct Place {
     pub holds: Vec<HoldInput>,
     /// What is kept with it.
     pub metadata: BTreeMap<String, String>,
-    /// What it is called elsewhere.
+    /// Its name elsewhere.
     pub external_ref: Option<String>,
     /// The total it must have, in the catalogue's currency.
     pub expect_total: Option<String>,
