@@ -88,7 +88,7 @@ uuid_ids! {
     LineId, "item id";
     /// One [`crate::store::Changeset`], so that sending it again is recognised.
     ChangesetId, "changeset id";
-    /// A lease on an order's work. Every claim draws a new one: whoever holds another is stale.
+    /// A lease on an order's work. Every leasing draws a new one: whoever holds another is stale.
     Fence, "lease";
 }
 

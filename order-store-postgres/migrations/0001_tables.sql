@@ -406,7 +406,7 @@ CREATE TABLE IF NOT EXISTS order_work (
     bucket smallint NOT NULL,
     order_id uuid NOT NULL,
     -- From when on the lease can be taken: the later of due_at and leased_until; NULL: stuck.
-    claimable_at timestamptz GENERATED ALWAYS AS (CASE WHEN due_at IS NOT NULL THEN greatest(due_at, leased_until) END) STORED,
+    leasable_at timestamptz GENERATED ALWAYS AS (CASE WHEN due_at IS NOT NULL THEN greatest(due_at, leased_until) END) STORED,
     -- When to look next; NULL: stuck.
     due_at timestamptz,
     leased_until timestamptz,
@@ -421,8 +421,8 @@ CREATE TABLE IF NOT EXISTS order_work (
     FOREIGN KEY (bucket, order_id) REFERENCES orders (bucket, id)
 ) WITH (fillfactor = 50, autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_cost_delay = 0);
 
--- step: order_work_claimable
-CREATE INDEX IF NOT EXISTS order_work_claimable ON order_work (claimable_at, order_id);
+-- step: order_work_leasable
+CREATE INDEX IF NOT EXISTS order_work_leasable ON order_work (leasable_at, order_id);
 
 -- step: order_work_by_order
 CREATE INDEX IF NOT EXISTS order_work_by_order ON order_work (order_id);

@@ -43,16 +43,16 @@ BEGIN
     END IF;
   ELSIF p_limit > 0 THEN
     -- Those that somebody else is about to take are passed over; nobody waits.
-    SELECT array_agg(d.bucket ORDER BY d.claimable_at, d.order_id), array_agg(d.order_id ORDER BY d.claimable_at, d.order_id)
+    SELECT array_agg(d.bucket ORDER BY d.leasable_at, d.order_id), array_agg(d.order_id ORDER BY d.leasable_at, d.order_id)
     INTO v_buckets, leased
-    FROM (SELECT w.bucket, w.order_id, w.claimable_at FROM order_work w WHERE w.claimable_at <= v_now
-      ORDER BY w.claimable_at, w.order_id LIMIT p_limit FOR UPDATE SKIP LOCKED) d;
+    FROM (SELECT w.bucket, w.order_id, w.leasable_at FROM order_work w WHERE w.leasable_at <= v_now
+      ORDER BY w.leasable_at, w.order_id LIMIT p_limit FOR UPDATE SKIP LOCKED) d;
     IF leased IS NOT NULL THEN
       UPDATE order_work w SET fence = p_fence, leased_until = v_until, taken_over = w.fence IS NOT NULL, revision = w.revision + 1
       FROM generate_series(1, cardinality(leased)) i WHERE w.bucket = v_buckets[i] AND w.order_id = leased[i];
     END IF;
   END IF;
-  SELECT greatest(extract(epoch FROM w.claimable_at - v_now) * 1000000, 0)::bigint INTO next_in
-  FROM order_work w WHERE w.claimable_at IS NOT NULL ORDER BY w.claimable_at, w.order_id LIMIT 1;
+  SELECT greatest(extract(epoch FROM w.leasable_at - v_now) * 1000000, 0)::bigint INTO next_in
+  FROM order_work w WHERE w.leasable_at IS NOT NULL ORDER BY w.leasable_at, w.order_id LIMIT 1;
 END
 $function$;

@@ -349,7 +349,7 @@ CREATE TABLE order_redemption_counts (
 CREATE TABLE order_work (
     order_id BLOB NOT NULL PRIMARY KEY REFERENCES orders (id),
     -- From when on the lease can be taken: the later of due_at and leased_until; NULL: stuck.
-    claimable_at INTEGER CHECK (claimable_at IS max(due_at, coalesce(leased_until, due_at))),
+    leasable_at INTEGER CHECK (leasable_at IS max(due_at, coalesce(leased_until, due_at))),
     -- When to look next; NULL: stuck.
     due_at INTEGER,
     leased_until INTEGER,
@@ -362,4 +362,4 @@ CREATE TABLE order_work (
     tries TEXT
 ) STRICT, WITHOUT ROWID;
 
-CREATE INDEX order_work_claimable ON order_work (claimable_at, order_id);
+CREATE INDEX order_work_leasable ON order_work (leasable_at, order_id);

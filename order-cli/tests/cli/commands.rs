@@ -99,7 +99,7 @@ fn who_waits_for_another_process_says_so() {
     // What a process leaves behind that is killed in the middle of its work.
     let db = rusqlite::Connection::open(bench.dir().join("orders.db")).unwrap();
     let until = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_micros() as i64 + 3_000_000;
-    let leave = "INSERT INTO order_work (order_id, claimable_at, due_at, fence, leased_until, revision, taken_over, runs) \
+    let leave = "INSERT INTO order_work (order_id, leasable_at, due_at, fence, leased_until, revision, taken_over, runs) \
          SELECT id, ?1, 0, zeroblob(16), ?1, 1, 0, 0 FROM orders";
     db.execute(leave, [until]).unwrap();
     let cancelled = bench.run(&["cancel", number]).must(0);

@@ -83,7 +83,7 @@ impl<S: OrderStore, C: Clients> OrderManager<S, C> {
         self.lease_and_drive(1, Some(order), None).await
     }
 
-    /// Claims up to `limit` orders whose work is due, and works them side by side until nothing is due for them now.
+    /// Takes leases on up to `limit` orders whose work is due, and works them side by side until nothing is due for them now.
     ///
     /// # Errors
     ///

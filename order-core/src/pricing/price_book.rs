@@ -472,8 +472,8 @@ mod tests {
         let rule = CouponRule { uses: Some(9), uses_per_customer: Some(1), ..coupon("TEN", percent("10")) };
         let redemptions = priced(&book(vec![], vec![rule]), &with_coupon(&[100], "TEN")).redemptions;
         let user = order(&[]).user;
-        let claim = |name: String, limit| Redemption { name, limit };
-        assert_eq!(redemptions, [claim("coupon/TEN".into(), 9), claim(format!("coupon/TEN/{user}"), 1)]);
+        let redemption = |name: String, limit| Redemption { name, limit };
+        assert_eq!(redemptions, [redemption("coupon/TEN".into(), 9), redemption(format!("coupon/TEN/{user}"), 1)]);
         assert!(priced(&book(vec![], vec![coupon("TEN", percent("10"))]), &with_coupon(&[100], "TEN")).redemptions.is_empty());
     }
 

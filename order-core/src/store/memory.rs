@@ -97,7 +97,7 @@ struct State {
     /// How many work items there are.
     items: u64,
     /// Work items that are not stuck, by when they can be leased.
-    claimable: TimeIndex,
+    leasable: TimeIndex,
     /// Work items with a lease, held or run out, by its end.
     leases: TimeIndex,
 }
@@ -251,12 +251,12 @@ impl State {
             return row.work.as_ref().map_or(0, |item| item.revision);
         }
         let before = row.work.take();
-        unindex(&mut self.claimable, before.as_ref().and_then(WorkItem::claimable_at), order);
+        unindex(&mut self.leasable, before.as_ref().and_then(WorkItem::leasable_at), order);
         unindex(&mut self.leases, before.as_ref().and_then(|item| item.leased_until), order);
         self.items -= u64::from(before.is_some());
         let Some(item) = change.apply(before, now) else { return 0 };
         self.items += 1;
-        self.claimable.extend(item.claimable_at().map(|at| (at, order)));
+        self.leasable.extend(item.leasable_at().map(|at| (at, order)));
         self.leases.extend(item.leased_until.map(|until| (until, order)));
         row.work.insert(item).revision
     }
@@ -269,7 +269,7 @@ impl State {
                 self.item(&order).filter(free).map(|_| order).into_iter().take(limit).collect()
             }
             None => {
-                let due = self.claimable.iter().take_while(|(at, _)| *at <= now);
+                let due = self.leasable.iter().take_while(|(at, _)| *at <= now);
                 due.map(|(_, order)| *order).take(limit).collect()
             }
         };
@@ -278,17 +278,17 @@ impl State {
         for id in orders {
             let Some(Row { order, work, damage, .. }) = self.orders.get_mut(&id) else { continue };
             let Some(before) = work.take() else { continue };
-            unindex(&mut self.claimable, before.claimable_at(), id);
+            unindex(&mut self.leasable, before.leasable_at(), id);
             unindex(&mut self.leases, before.leased_until, id);
             self.leases.insert((until, id));
             let item = work.insert(before.leased(request.fence, until));
-            self.claimable.extend(item.claimable_at().map(|at| (at, id)));
+            self.leasable.extend(item.leasable_at().map(|at| (at, id)));
             match damage {
                 Some((reason, _)) => page.unreadable.push(Unreadable { order: id, reason: reason.clone() }),
                 None => page.leased.push(Leased { order: Arc::clone(order), work: item.clone() }),
             }
         }
-        page.next_in = self.claimable.first().map(|(at, _)| at.since(now));
+        page.next_in = self.leasable.first().map(|(at, _)| at.since(now));
         page
     }
 
@@ -299,12 +299,12 @@ impl State {
     fn summary(&self, now: Timestamp) -> WorkSummary {
         let due = |order: &OrderId| self.item(order).and_then(|item| item.due);
         let free = |order: &OrderId| self.item(order).is_some_and(|item| !item.is_leased(now));
-        let claimable = self.claimable.iter().take_while(|(at, _)| *at <= now).filter_map(|(_, order)| due(order)).min();
-        let later = || self.claimable.iter().find(|(at, order)| *at > now && free(order)).and_then(|(_, order)| due(order));
+        let leasable = self.leasable.iter().take_while(|(at, _)| *at <= now).filter_map(|(_, order)| due(order)).min();
+        let later = || self.leasable.iter().find(|(at, order)| *at > now && free(order)).and_then(|(_, order)| due(order));
         WorkSummary {
             total: self.items,
-            stuck: self.items - self.claimable.len() as u64,
-            next_due: claimable.or_else(later),
+            stuck: self.items - self.leasable.len() as u64,
+            next_due: leasable.or_else(later),
             leased_until: self.leases.last().map(|(until, _)| *until).filter(|until| *until > now),
         }
     }

@@ -54,7 +54,7 @@ pub struct Try {
 
 impl WorkItem {
     /// From when on anybody may lease it: the later of its due time and the end of its lease. `None` if it is stuck.
-    pub fn claimable_at(&self) -> Option<Timestamp> {
+    pub fn leasable_at(&self) -> Option<Timestamp> {
         let due = self.due?;
         Some(self.leased_until.map_or(due, |until| until.max(due)))
     }
@@ -91,7 +91,7 @@ pub enum WorkChange {
         /// When to look.
         due: Timestamp,
     },
-    /// Says that whoever took the lease over begins to work. A claim alone says nothing: its answer may have been lost.
+    /// Says that whoever took the lease over begins to work. A lease alone says nothing: its answer may have been lost.
     Begin {
         /// The lease.
         fence: Fence,
@@ -160,7 +160,7 @@ pub struct LeaseRequest {
 /// What was leased, and when there is more.
 #[derive(Debug, Clone, Default)]
 pub struct LeasePage {
-    /// The items, soonest claimable first, with their orders.
+    /// The items, soonest leasable first, with their orders.
     pub leased: Vec<Leased>,
     /// Orders whose items were leased all the same, so that they are not given out again at once, and that cannot be read. Whoever
     /// can read them, such as a newer build, takes them once the lease has run out.

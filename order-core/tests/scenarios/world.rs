@@ -33,9 +33,9 @@ pub struct Counting {
 pub enum Trouble {
     #[default]
     None,
-    /// Claims fail.
+    /// Leasing fails.
     NoLeases,
-    /// Claims give leases, and the answer is lost.
+    /// Leasing gives leases, and the answer is lost.
     LeasesUnheard,
     /// What a worker commits fails, but for saying that it begins.
     NoWorkersCommits,

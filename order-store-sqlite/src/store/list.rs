@@ -290,11 +290,11 @@ fn first_of(table: &str, value: &str, n: &str) -> String {
 
 /// The few that are stuck, looked up.
 const STUCK: &str = "o.id IN (SELECT id FROM orders WHERE attention_open = 1 \
-     UNION ALL SELECT order_id FROM order_work WHERE claimable_at IS NULL)";
+     UNION ALL SELECT order_id FROM order_work WHERE leasable_at IS NULL)";
 
 /// Whether one is stuck.
 const IS_STUCK: &str = "(o.attention_open = 1 \
-     OR EXISTS (SELECT 1 FROM order_work WHERE order_id = o.id AND claimable_at IS NULL))";
+     OR EXISTS (SELECT 1 FROM order_work WHERE order_id = o.id AND leasable_at IS NULL))";
 
 #[cfg(test)]
 mod tests {

@@ -55,7 +55,7 @@ pub(super) fn change(
     Ok(item.revision)
 }
 
-/// Takes leases; returns whose, soonest claimable first, and in how long there is more.
+/// Takes leases; returns whose, soonest leasable first, and in how long there is more.
 pub(super) fn take(db: &Connection, request: &LeaseRequest, now: Timestamp) -> Result<(Vec<OrderId>, Option<Duration>), Failed> {
     let LeaseRequest { fence, ttl, limit, order } = request;
     let free: Vec<(OrderId, WorkItem)> = match order {
@@ -64,7 +64,7 @@ pub(super) fn take(db: &Connection, request: &LeaseRequest, now: Timestamp) -> R
             let item = find(db, *order)?.filter(|item| item.due.is_some() && !item.is_leased(now));
             item.map(|item| (*order, item)).into_iter().collect()
         }
-        None => claimable(db, *limit, now)?,
+        None => leasable(db, *limit, now)?,
     };
     let until = now.after(*ttl);
     let Update { sql, binds } = &STATEMENTS.update_work;
@@ -78,7 +78,7 @@ pub(super) fn take(db: &Connection, request: &LeaseRequest, now: Timestamp) -> R
     Ok((taken, next.map(|at| Timestamp::from_micros(at).since(now))))
 }
 
-fn claimable(db: &Connection, limit: u32, now: Timestamp) -> Result<Vec<(OrderId, WorkItem)>, Failed> {
+fn leasable(db: &Connection, limit: u32, now: Timestamp) -> Result<Vec<(OrderId, WorkItem)>, Failed> {
     let mut statement = db.prepare_cached(sql::CLAIMABLE)?;
     let mut found = statement.query(params![now.as_micros(), limit])?;
     let mut items = Vec::new();
@@ -107,8 +107,8 @@ mod tests {
     fn leasing_walks_its_index_alone() {
         let db = super::super::open::open_in_memory();
         for (sql, expected) in [
-            (sql::CLAIMABLE, "SEARCH order_work USING INDEX order_work_claimable (claimable_at<?)"),
-            (sql::NEXT_CLAIMABLE, "SEARCH order_work USING COVERING INDEX order_work_claimable"),
+            (sql::CLAIMABLE, "SEARCH order_work USING INDEX order_work_leasable (leasable_at<?)"),
+            (sql::NEXT_CLAIMABLE, "SEARCH order_work USING COVERING INDEX order_work_leasable"),
         ] {
             let mut statement = db.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();
             let parameters = vec![1; statement.parameter_count()];

@@ -104,7 +104,7 @@ const EVERY_ANSWER: [&str; 27] = [
     "key taken",
     "command key taken",
     "fenced",
-    "claim exhausted",
+    "redemption exhausted",
     "conflict",
     "number taken",
     "work without rows",

@@ -318,7 +318,7 @@ fn name_of(answer: &Result<Committed, CommitError>) -> &'static str {
         Err(CommitError::KeyTaken(_)) => "key taken",
         Err(CommitError::CommandKeyTaken(_)) => "command key taken",
         Err(CommitError::Fenced) => "fenced",
-        Err(CommitError::RedemptionExhausted { .. }) => "claim exhausted",
+        Err(CommitError::RedemptionExhausted { .. }) => "redemption exhausted",
         Err(CommitError::Conflict) => "conflict",
         Err(CommitError::NumberTaken) => "number taken",
         Err(CommitError::Store(_)) => "failed",

@@ -272,17 +272,17 @@ fn every_value_of_every_enum_comes_back() {
 }
 
 #[test]
-fn work_items_come_back_and_their_claimable_time_is_worked_out() {
+fn work_items_come_back_and_their_leasable_time_is_worked_out() {
     let tried = Try { count: 2, next_at: at(1), error: "no".into(), clear: false, quiet_at: at(2), stuck: Some("odd".into()) };
     let tries = Tries([(Op::Payment(1), tried)].into());
     let free = WorkItem { due: Some(at(5)), fence: None, leased_until: None, revision: 1, taken_over: false, runs: 0, tries };
     let leased = WorkItem { fence: Some(fence(1)), leased_until: Some(at(9)), taken_over: true, runs: 3, ..free.clone() };
     let stuck = WorkItem { due: None, tries: Tries::default(), ..free.clone() };
-    for (item, claimable) in [(free, Value::Time(at(5))), (leased, Value::Time(at(9))), (stuck, Value::Null)] {
+    for (item, leasable) in [(free, Value::Time(at(5))), (leased, Value::Time(at(9))), (stuck, Value::Null)] {
         let tries = tries_json(&item.tries);
         let values = item.values(plain(1).id, tries.as_deref());
         fits(ORDER_WORK, &values);
-        assert_eq!(values[1], claimable);
+        assert_eq!(values[1], leasable);
         assert_eq!(read_work(&values[..], 0).unwrap(), Some(item));
     }
     let none = vec![Value::Null; ORDER_WORK.columns.len()];
@@ -439,6 +439,6 @@ proptest! {
         };
         let leased = item.clone().leased(Fence::from_bytes([1; 16]), at(20));
         prop_assert_eq!((leased.taken_over, leased.revision), (until.is_some(), revision + 1));
-        prop_assert_eq!(leased.claimable_at(), due.map(|_| at(20)));
+        prop_assert_eq!(leased.leasable_at(), due.map(|_| at(20)));
     }
 }

@@ -11,7 +11,7 @@ use crate::time::Timestamp;
 
 /// One row for each order with something left to do.
 ///
-/// Leases are taken by `claimable_at` alone: an index of `(claimable_at, order_id)` is all they walk.
+/// Leases are taken by `leasable_at` alone: an index of `(leasable_at, order_id)` is all they walk.
 pub const ORDER_WORK: &Table = &Table {
     n: 13,
     name: "order_work",
@@ -19,7 +19,7 @@ pub const ORDER_WORK: &Table = &Table {
     columns: &[
         Column::id("order_id"),
         // From when on the lease can be taken: the later of the next two; NULL: stuck.
-        Column::time("claimable_at").nullable().indexed(),
+        Column::time("leasable_at").nullable().indexed(),
         Column::time("due_at").nullable(),
         Column::time("leased_until").nullable(),
         Column::id("fence").nullable(),
@@ -50,7 +50,7 @@ impl WorkItem {
         let time = |time: Option<Timestamp>| time.map_or(Value::Null, Value::Time);
         [
             Value::Id(*order.as_bytes()),
-            time(self.claimable_at()),
+            time(self.leasable_at()),
             time(*due),
             time(*leased_until),
             fence.map_or(Value::Null, |fence| Value::Id(*fence.as_bytes())),
@@ -177,11 +177,11 @@ mod tests {
     #[test]
     fn an_item_can_be_leased_when_it_is_due_and_free() {
         let item = leased();
-        assert_eq!(item.claimable_at(), Some(at(10)));
+        assert_eq!(item.leasable_at(), Some(at(10)));
         let later = WorkItem { due: Some(at(12)), ..item.clone() };
-        assert_eq!(later.claimable_at(), Some(at(12)));
-        assert_eq!(WorkItem { due: None, ..item.clone() }.claimable_at(), None);
-        assert_eq!(WorkItem { leased_until: None, ..item }.claimable_at(), Some(at(3)));
+        assert_eq!(later.leasable_at(), Some(at(12)));
+        assert_eq!(WorkItem { due: None, ..item.clone() }.leasable_at(), None);
+        assert_eq!(WorkItem { leased_until: None, ..item }.leasable_at(), Some(at(3)));
     }
 
     #[test]

@@ -14,14 +14,14 @@ enum Fault {
     Key,
     CommandKey,
     Fence,
-    Claims,
+    Redemption,
     Version,
     Revision,
     Number,
 }
 
 const FAULTS: [Fault; 7] =
-    [Fault::Key, Fault::CommandKey, Fault::Fence, Fault::Claims, Fault::Version, Fault::Revision, Fault::Number];
+    [Fault::Key, Fault::CommandKey, Fault::Fence, Fault::Redemption, Fault::Version, Fault::Revision, Fault::Number];
 
 /// Every set of faults but the empty one.
 fn fault_sets() -> impl Iterator<Item = Vec<Fault>> {
@@ -68,7 +68,7 @@ impl<S: OrderStore> World<S> {
         if has(Fault::CommandKey) {
             changeset = changeset.commanded("command");
         }
-        if has(Fault::Claims) {
+        if has(Fault::Redemption) {
             changeset = changeset.taking("coupon", 1);
         }
         let holder = fence(if has(Fault::Fence) { 9 } else { 1 });
@@ -88,7 +88,7 @@ impl<S: OrderStore> World<S> {
             (Fault::Key, Err(CommitError::KeyTaken(record))) => record.order == order_id(2),
             (Fault::CommandKey, Err(CommitError::CommandKeyTaken(used))) => used.hash == command_key("command").hash,
             (Fault::Fence, Err(CommitError::Fenced)) => true,
-            (Fault::Claims, Err(CommitError::RedemptionExhausted { name })) => name == "coupon",
+            (Fault::Redemption, Err(CommitError::RedemptionExhausted { name })) => name == "coupon",
             (Fault::Version | Fault::Revision, Err(CommitError::Conflict)) => true,
             (Fault::Number, Err(CommitError::NumberTaken)) => true,
             _ => false,

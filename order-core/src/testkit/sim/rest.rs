@@ -328,7 +328,7 @@ fn check_facts(world: &World, orders: &[Arc<Order>]) {
     }
 }
 
-/// Claims in use are those of orders that live, and never more than there are.
+/// Redemptions in use are those of orders that live, and never more than there are.
 fn check_redemptions(world: &World, orders: &[Arc<Order>]) {
     let mut held: HashMap<&str, (u32, u32)> = HashMap::new();
     for redemption in orders.iter().filter(|o| o.lifecycle.is_live()).flat_map(|o| &o.redemptions) {

@@ -257,7 +257,7 @@ impl World {
         Host { process, manager }
     }
 
-    /// Claims and works whatever is due, and sleeps until something may be.
+    /// Leases and works whatever is due, and sleeps until something may be.
     async fn work_loop(self: Arc<Self>, manager: Manager, runtime: ProcessRuntime) {
         while !self.is_calm() {
             let woken = self.work.notified();
