@@ -119,7 +119,11 @@ impl<S: OrderStore, C: Clients> OrderManager<S, C> {
             order.reservations.iter().filter(|r| r.closing.is_some() || matches!(r.state, HoldState::Armed | HoldState::Unknown));
         let armed_payments = order.payments.iter().filter(|p| matches!(p.state, OperationState::Armed | OperationState::Unknown));
         for op in armed_holds.map(|r| Op::Reservation(r.n)).chain(armed_payments.map(|p| Op::Payment(p.n))) {
-            tries.0.entry(op).or_insert_with(|| untried(false, quiet_at));
+            let tried = tries.0.entry(op).or_insert_with(|| untried(false, quiet_at));
+            // Who lost the lease may have called again since it said when all was quiet.
+            if work.taken_over && !tried.clear && !planted(Bug::LastCallsForgotten) {
+                tried.quiet_at = tried.quiet_at.max(quiet_at);
+            }
         }
         Session {
             order,
@@ -332,9 +336,10 @@ impl<S: OrderStore, C: Clients> OrderManager<S, C> {
                 clear_before.insert(call.op);
             }
         }
+        let lease_end = session.leased_at + self.inner.policy.lease;
         let performed = calls.iter().map(|call| {
             let repeat = !clear_before.contains(&call.op) && session.tries.get(call.op).is_some();
-            self.perform(&order, *call, repeat)
+            self.perform(&order, *call, repeat, lease_end)
         });
         let answers = join_all(performed).await;
         session.just_committed = false;

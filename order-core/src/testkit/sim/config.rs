@@ -129,8 +129,7 @@ impl Config {
                 (if refusable { some(refusals, 5) } else { 0 }, ServiceFault::Refused),
                 (some(crashes, 3), ServiceFault::CrashBefore),
                 (if effect { some(crashes, 4) } else { 0 }, ServiceFault::CrashAfter),
-                // Who stands still between looking at the lease and sending sends too late: nothing can be done about that.
-                (if effect { 0 } else { some(pauses, 3) }, ServiceFault::PauseBefore),
+                (some(pauses, 3), ServiceFault::PauseBefore),
                 (some(pauses, 3), ServiceFault::PauseAfter),
             ])
         };
