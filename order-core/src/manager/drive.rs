@@ -42,8 +42,6 @@ pub(super) struct Session {
     pub revision: u64,
     /// Monotonic time from which the lease counts: taken before it was asked for.
     pub leased_at: Duration,
-    /// What the store's clock said when it gave the order out because it was due; none for who has just placed it.
-    pub leased_since: Option<Timestamp>,
     /// What was tried, as the worker knows it.
     pub tries: Tries,
     /// What was tried, as the store knows it.
@@ -101,7 +99,7 @@ impl<S: OrderStore, C: Clients> OrderManager<S, C> {
         let leased_at = self.inner.runtime.monotonic();
         let fence = self.inner.ids.fence(self.now());
         let request = LeaseRequest { fence, ttl: self.inner.policy.lease, limit, order };
-        let LeasePage { leased, unreadable, next_in } = self.inner.store.lease(&request).await?;
+        let LeasePage { leased, unreadable, next_in, now: _ } = self.lease(&request).await?;
         let mut answer = answer;
         let done = WorkDone { orders: leased.len(), unreadable, next_in };
         let sessions: Vec<Session> = leased.into_iter().map(|c| self.session(c, fence, leased_at, answer.take())).collect();
@@ -130,7 +128,6 @@ impl<S: OrderStore, C: Clients> OrderManager<S, C> {
             fence,
             revision: work.revision,
             leased_at,
-            leased_since: work.leased_until.map(|t| t.before(self.inner.policy.lease)),
             saved: work.tries,
             tries,
             unsent: BTreeSet::new(),
@@ -163,7 +160,7 @@ impl<S: OrderStore, C: Clients> OrderManager<S, C> {
                 Ok(Round::Finished) => return,
                 Err(CommitError::Conflict) => {
                     // Somebody else changed the order: decide again on what it is now, if it is still ours to decide.
-                    match self.inner.store.load(session.order.id.into(), None).await {
+                    match self.load_any(session.order.id.into(), None).await {
                         Ok(Some(loaded)) => match loaded.work {
                             Some(work) if work.fence == Some(session.fence) => {
                                 let (asked, now) = (&session.order, &loaded.order);
@@ -230,8 +227,7 @@ impl<S: OrderStore, C: Clients> OrderManager<S, C> {
                 WorkChange::Done { fence, revision }
             } else {
                 let tries = session.tries_to_hand_over(&draft.order);
-                let due = plan.wake.map(|wake| session.due_again(wake, env.now));
-                WorkChange::Release { fence, revision, due, tries }
+                WorkChange::Release { fence, revision, due: plan.wake, tries }
             };
             let (order, _) = self.commit(draft.into_changeset(None, work)).await?;
             session.order = order;
@@ -443,9 +439,6 @@ impl<S: OrderStore, C: Clients> OrderManager<S, C> {
     }
 }
 
-/// How long an order waits at the most because a worker with a slow clock took it; others may be right.
-const SLOW_CLOCK_PAUSE_LONGEST: Duration = Duration::from_secs(30);
-
 /// The longest pause before what was answered and not decided is asked about again.
 const UNDECIDED_LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
 fn untried(clear: bool, quiet_at: Timestamp) -> Try {
@@ -485,17 +478,6 @@ fn has_unsaved_intent(session: &Session, order: &Order, plan: &Next) -> bool {
 }
 
 impl Session {
-    /// When the order is due again, by the store's clock. Whoever's own clock is slow finds that nothing is due yet for an
-    /// order that was given out because it was: given back as it is, it would be given out again at once, and again.
-    fn due_again(&self, wake: Timestamp, now: Timestamp) -> Timestamp {
-        match self.leased_since {
-            Some(leased_since) if wake > now && wake <= leased_since => {
-                leased_since.after(wake.since(now).min(SLOW_CLOCK_PAUSE_LONGEST))
-            }
-            _ => wake,
-        }
-    }
-
     /// Tells who waits, once what they wait for has come.
     fn answer_if_decided(&mut self) {
         if let Some((answer, _)) = self.answer.take_if(|(_, wait)| wait.is_over(&self.order)) {
