@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::io::{BufRead as _, BufReader};
 use std::process::{Child, Command, Stdio};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 
 use serde_json::Value;
@@ -16,54 +16,76 @@ const LIVES: [usize; 5] = [7, 150, 40, 1, 400];
 
 /// One follower after another, each going on where the last one was killed.
 pub struct Follower {
-    over: Arc<AtomicBool>,
-    thread: JoinHandle<Vec<Value>>,
+    life: Arc<Life>,
+    thread: Option<JoinHandle<Vec<Value>>>,
 }
 
-struct Watching(Child);
+/// The process that follows now, and whether there is to be another.
+#[derive(Default)]
+struct Life {
+    over: AtomicBool,
+    watching: Mutex<Option<Child>>,
+}
 
-impl Drop for Watching {
+impl Life {
+    fn kill(&self) {
+        if let Some(mut child) = self.watching.lock().expect("nobody panics with it").take() {
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+    }
+
+    fn end(&self) {
+        self.over.store(true, Ordering::SeqCst);
+        self.kill();
+    }
+
+    fn is_over(&self) -> bool {
+        self.over.load(Ordering::SeqCst)
+    }
+}
+
+impl Drop for Follower {
     fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
+        self.life.end();
     }
 }
 
 impl Follower {
     /// Begins before the first row.
     pub fn start(bench: &Bench) -> Self {
-        let over = Arc::new(AtomicBool::new(false));
-        let (ends, dir) = (Arc::clone(&over), bench.dir().to_owned());
+        let (life, dir) = (Arc::new(Life::default()), bench.dir().to_owned());
+        let own = Arc::clone(&life);
         let follow = move || {
             let mut seen: Vec<Value> = Vec::new();
-            for life in LIVES.iter().cycle() {
-                if ends.load(Ordering::Relaxed) {
+            for rows in LIVES.iter().cycle() {
+                if own.is_over() {
                     break;
                 }
                 let mut command = Command::new(env!("CARGO_BIN_EXE_order"));
                 command.current_dir(&dir).env_remove("ORDER_STORE").arg("watch").args(after(&seen));
                 command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
-                let mut child = Watching(command.spawn().expect("it starts"));
-                let out = BufReader::new(child.0.stdout.take().expect("it is piped"));
-                // Killed in the middle of things: what it was about to print is printed by the next one.
-                for row in out.lines().map_while(Result::ok).map_while(|line| serde_json::from_str(&line).ok()).take(*life) {
-                    seen.push(row);
-                    if ends.load(Ordering::Relaxed) {
-                        break;
-                    }
+                let mut child = command.spawn().expect("it starts");
+                let out = BufReader::new(child.stdout.take().expect("it is piped"));
+                *own.watching.lock().expect("nobody panics with it") = Some(child);
+                if own.is_over() {
+                    own.kill();
                 }
+                // Killed in the middle of things: what it was about to print is printed by the next one.
+                for row in out.lines().map_while(Result::ok).map_while(|line| serde_json::from_str(&line).ok()).take(*rows) {
+                    seen.push(row);
+                }
+                own.kill();
             }
             seen
         };
-        Follower { over, thread: std::thread::spawn(follow) }
+        Follower { life, thread: Some(std::thread::spawn(follow)) }
     }
 
     /// Reads to the end, once nothing happens any more: nothing was missed, told twice or out of sequence. The rows.
-    pub fn must_have_seen_all(self, bench: &Bench) -> Vec<Value> {
-        self.over.store(true, Ordering::Relaxed);
-        // What it waits for is a row, and there may be none any more.
-        bench.run(&["note", &a_number(bench), "for the follower"]).must(0);
-        let mut seen = self.thread.join().expect("the follower lives");
+    pub fn must_have_seen_all(mut self, bench: &Bench) -> Vec<Value> {
+        self.life.end();
+        let mut seen = self.thread.take().expect("it is joined once").join().expect("the follower lives");
         let arguments = after(&seen);
         let arguments: Vec<&str> = ["watch", "--until-idle"].into_iter().chain(arguments.iter().map(String::as_str)).collect();
         let rows = |arguments: &[&str]| -> Vec<Value> {
@@ -87,9 +109,4 @@ impl Follower {
 fn after(seen: &[Value]) -> Vec<String> {
     let cursor = seen.last().map(|row| row["cursor"].as_str().expect("a row has a cursor").to_owned());
     cursor.into_iter().flat_map(|cursor| ["--after".into(), cursor]).collect()
-}
-
-fn a_number(bench: &Bench) -> String {
-    let page = bench.json(&["list", "--limit", "1"], 0);
-    page["orders"][0]["order_number"].as_str().expect("there are orders").to_owned()
 }
