@@ -22,6 +22,10 @@ pub enum Bug {
     LateCaptureIgnored,
     /// A look-up that finds nothing is believed at once, however late the call may still take effect.
     EarlyAbsenceBelieved,
+    /// A call takes effect however long its deadline is over.
+    LateCallsTakeEffect,
+    /// Who takes a lease over believes that nothing was called since its owner last said so.
+    LastCallsForgotten,
     /// The stock of a declined order is kept.
     DeclinedKeepsStock,
     /// What is not paid for is shipped all the same.
@@ -74,6 +78,8 @@ impl Bug {
         Bug::CouponKept,
         Bug::LateCaptureIgnored,
         Bug::EarlyAbsenceBelieved,
+        Bug::LateCallsTakeEffect,
+        Bug::LastCallsForgotten,
         Bug::DeclinedKeepsStock,
         Bug::ShipsUncovered,
         Bug::CapturesTwice,

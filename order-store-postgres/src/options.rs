@@ -60,17 +60,22 @@ impl Default for PostgresOptions {
 /// The schema that a store stands in if its URL names none.
 const DEFAULT_SCHEMA: &str = "orders";
 
+/// How many connections a URL can ask for.
+const CONNECTIONS: std::ops::RangeInclusive<usize> = 4..=1_000;
+
 /// Where a store is: a database, and the schema in it.
 #[derive(Clone)]
 pub(crate) struct Target {
     pub(crate) connect: PgConnectOptions,
     pub(crate) schema: String,
+    /// How many connections the store may have at a time; what its options say, if none.
+    pub(crate) connections: Option<usize>,
 }
 
 /// Without the password.
 impl fmt::Display for Target {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Target { connect, schema } = self;
+        let Target { connect, schema, .. } = self;
         let database = connect.get_database().unwrap_or_else(|| connect.get_username());
         match connect.get_socket() {
             Some(socket) => write!(f, "schema {schema} of database {database} at {}", socket.display()),
@@ -80,20 +85,24 @@ impl fmt::Display for Target {
 }
 
 impl Target {
-    /// Reads `postgres://user:password@host:port/database?schema=…`; the other parameters are libpq's. What is wrong is said without
+    /// Reads `postgres://user:password@host:port/database?schema=…&connections=…`; the other parameters are libpq's. What is wrong is said without
     /// repeating the URL, which may hold a password.
     pub(crate) fn parse(url: &str) -> Result<Self, StoreError> {
         let wrong = |message: String| StoreError::new(StoreErrorKind::Misconfigured, message);
         let (head, query) = url.split_once('?').unwrap_or((url, ""));
-        let mut schema = DEFAULT_SCHEMA;
+        let (mut schema, mut connections) = (DEFAULT_SCHEMA, None);
         let mut rest = String::from(head);
         for parameter in query.split('&').filter(|parameter| !parameter.is_empty()) {
-            match parameter.strip_prefix("schema=") {
-                Some(name) => schema = name,
-                None => {
-                    rest.push(if rest.len() == head.len() { '?' } else { '&' });
-                    rest.push_str(parameter);
-                }
+            if let Some(name) = parameter.strip_prefix("schema=") {
+                schema = name;
+            } else if let Some(number) = parameter.strip_prefix("connections=") {
+                let number = number.parse().ok().filter(|number| CONNECTIONS.contains(number));
+                let expected =
+                    format!("expected {} to {}, one for each kind of work at the least", CONNECTIONS.start(), CONNECTIONS.end());
+                connections = Some(number.ok_or_else(|| wrong(format!("connections in the URL of the store: {expected}")))?);
+            } else {
+                rest.push(if rest.len() == head.len() { '?' } else { '&' });
+                rest.push_str(parameter);
             }
         }
         let first = schema.starts_with(|c: char| c.is_ascii_lowercase() || c == '_');
@@ -109,7 +118,14 @@ impl Target {
         let connect = PgConnectOptions::from_str(&rest).map_err(|_| {
             wrong("the URL of the store cannot be read: expected postgres://user:password@host:port/database?schema=…".into())
         })?;
-        Ok(Target { connect: connect.application_name("order"), schema: schema.to_owned() })
+        Ok(Target { connect: connect.application_name("order"), schema: schema.to_owned(), connections })
+    }
+
+    /// The options, with as many connections as the URL allows, shared out among the kinds of work as they are by default.
+    pub(crate) fn share_out(&self, options: PostgresOptions) -> PostgresOptions {
+        let Some(connections) = self.connections else { return options };
+        let few = 1 + (connections - CONNECTIONS.start()) / 10;
+        PostgresOptions { writers: few, long_readers: few, workers: few, readers: connections - 3 * few, ..options }
     }
 
     /// How to connect for a purpose: with the bounds that the options set, and settings of the session besides.
@@ -138,6 +154,24 @@ mod tests {
         assert_eq!((target.schema.as_str(), target.connect.get_port()), ("tenant_7", 5433));
         assert_eq!(target.to_string(), "schema tenant_7 of database shop at db.example:5433");
         assert_eq!(Target::parse("postgresql://me@localhost/shop").unwrap().schema, "orders");
+    }
+
+    #[test]
+    fn connections_are_shared_out_and_none_is_left_without() {
+        let shared = |connections: &str| {
+            let target = Target::parse(&format!("postgres://me@localhost/shop?{connections}&schema=a")).unwrap();
+            let PostgresOptions { writers, readers, long_readers, workers, .. } = target.share_out(PostgresOptions::default());
+            [writers, readers, long_readers, workers]
+        };
+        assert_eq!(shared("connections=4"), [1, 1, 1, 1]);
+        assert_eq!(shared("connections=14"), shared("sslmode=disable"), "the default is 14");
+        assert!((4..100).all(|n| shared(&format!("connections={n}")).iter().sum::<usize>() == n));
+        for wrong in ["connections=3", "connections=", "connections=1001", "connections=-4", "connections=many"] {
+            let error = Target::parse(&format!("postgres://me:secret@localhost/shop?{wrong}")).err().unwrap();
+            assert_eq!(error.kind, StoreErrorKind::Misconfigured);
+            assert!(error.to_string().contains("connections in the URL of the store: expected 4 to 1000"), "{error}");
+            assert!(!error.to_string().contains("secret"), "{error}");
+        }
     }
 
     #[test]

@@ -128,7 +128,8 @@ pub(crate) static COMMIT: LazyLock<String> = LazyLock::new(|| {
 pub(crate) const COMMIT_PARAMETERS: usize = 38;
 
 /// Parameters: store, schema, now, lease, time to live, how many, bucket and order.
-pub(crate) const LEASE: &str = "SELECT leased, next_in FROM order_lease_v1($1, $2, $3, $4, $5, $6, $7, $8)";
+pub(crate) const LEASE: &str =
+    "SELECT leased, next_in, coalesce($3, clock_timestamp()) FROM order_lease_v1($1, $2, $3, $4, $5, $6, $7, $8)";
 
 /// Parameters: bucket, order.
 pub(crate) const PEEK: &str = "SELECT s.version, w.fence FROM order_state s \

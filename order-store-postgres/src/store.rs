@@ -59,8 +59,8 @@ const IN_ORDER: [(&str, &str); 5] = [
 
 impl PostgresStore {
     /// Connects to the store in the schema that the URL names:
-    /// `postgres://user:password@host:port/database?schema=orders`; without a name, to that in `orders`. It must have been made by
-    /// [`migrate`](crate::migrate).
+    /// `postgres://user:password@host:port/database?schema=orders&connections=14`; without a name, to that in `orders`, and without a
+    /// number of connections with as many as `options` say. It must have been made by [`migrate`](crate::migrate).
     ///
     /// # Errors
     ///
@@ -69,6 +69,7 @@ impl PostgresStore {
     /// program migrates the schema, or somebody replaces it. [`StoreErrorKind::Unavailable`] if the database cannot be reached.
     pub async fn open(url: &str, options: PostgresOptions) -> Result<Self, StoreError> {
         let target = Target::parse(url)?;
+        let options = target.share_out(options);
         let mut db =
             connect(&target.session(&options, &[]), options.connect_timeout).await.map_err(|error| at(&target, error))?;
         if !options.allow_volatile {

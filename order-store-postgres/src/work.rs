@@ -15,8 +15,8 @@ use crate::places::ReadError;
 use crate::statements::{LEASE, STATEMENTS, WORK_SUMMARY};
 use crate::wire::{Array, Bound, Fields, SMALLINT, UUID};
 
-/// What was leased, in the order in which it can be; and in how long there is more.
-pub(crate) type Taken = (Vec<OrderId>, Option<Duration>);
+/// What was leased, in the order in which it can be; in how long there is more; and the database's time.
+pub(crate) type Taken = (Vec<OrderId>, Option<Duration>, Option<Timestamp>);
 
 /// Takes leases, in a transaction of its own.
 pub(crate) async fn take(db: &mut PgConnection, meant: Meant, request: &LeaseRequest) -> Result<Taken, ReadError> {
@@ -30,13 +30,14 @@ pub(crate) async fn take(db: &mut PgConnection, meant: Meant, request: &LeaseReq
     let fields = Fields::of(&row).map_err(corrupt)?;
     let orders = fields.ids(0).map_err(corrupt)?.into_iter().map(OrderId::from_bytes).collect();
     let next = fields.int(1).map_err(corrupt)?;
-    Ok((orders, next.map(|micros| Duration::from_micros(micros.max(0).cast_unsigned()))))
+    let now = fields.time(2).map_err(corrupt)?;
+    Ok((orders, next.map(|micros| Duration::from_micros(micros.max(0).cast_unsigned())), now))
 }
 
 /// Reads the orders that were leased. An item that is no longer ours by then is left out.
 pub(crate) async fn leased(db: &mut PgConnection, request: &LeaseRequest, taken: &Taken) -> Result<LeasePage, ReadError> {
-    let (orders, next_in) = taken;
-    let mut page = LeasePage { next_in: *next_in, ..LeasePage::default() };
+    let (orders, next_in, now) = taken;
+    let mut page = LeasePage { next_in: *next_in, now: *now, ..LeasePage::default() };
     if orders.is_empty() {
         return Ok(page);
     }

@@ -18,9 +18,9 @@ use crate::served::{Served, by_id, mugs};
 const KILLS: u32 = 20;
 pub const CLIENTS: u32 = 6;
 /// After how many answers a server is killed: at other points of other calls each time.
-pub const LIVES: [u32; 7] = [5, 30, 1, 18, 60, 9, 40];
+const LIVES: [u32; 7] = [5, 30, 1, 18, 60, 9, 40];
 /// How long a server may take to give so many.
-pub const ANSWERS_WITHIN: Duration = Duration::from_secs(30);
+const ANSWERS_WITHIN: Duration = Duration::from_secs(30);
 /// How long a customer waits before asking again. Short: an order that died with its server is not taken up again before its lease is
 /// over, and is answered as it is.
 const PATIENCE: Duration = Duration::from_millis(700);

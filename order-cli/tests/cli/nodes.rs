@@ -1,43 +1,108 @@
-//! Several servers on one PostgreSQL: killed, stopped for a while, and the database with them.
+//! Several servers on one PostgreSQL, their clocks wrong: killed, stopped for longer than their leases, and the database with them.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
+use order_core::time::Timestamp;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use crate::bench::Bench;
 use crate::cluster::Cluster;
-use crate::killing::{ANSWERS_WITHIN, CLIENTS, Customer, LIVES, Told, all_is_right};
+use crate::disorder::{Dice, WrongClocks, terminate_all};
+use crate::following::Follower;
+use crate::killing::{CLIENTS, Customer, Told, all_is_right};
 use crate::served::Served;
 
 const NODES: usize = 4;
-const BLOWS: usize = 16;
-/// Shorter than a lease: what a process was about to ask of the shop within it when it was stopped, it asks when it goes on, however
-/// late that is, and after the end of its lease somebody else may have found that it was never asked.
-const STILL: Duration = Duration::from_secs(3);
+/// By how many seconds the clock of each is wrong: two of them are 10 minutes apart.
+const WRONG_BY: [&str; NODES] = ["0", "300", "-300", "0"];
+/// At most so many answers are waited for between two blows.
+const ANSWERS_MOST: usize = 30;
+/// How long the nodes may take to give them: one that is stopped while it writes to the shop keeps all others from it.
+const ANSWERS_WITHIN: Duration = Duration::from_secs(40);
+/// Longer than a lease, which lasts 10 s.
+const BEYOND_THE_LEASE: Duration = Duration::from_millis(11_500);
 
-/// What befalls a node.
+/// What befalls a node, or all of them.
 #[derive(Debug, Clone, Copy)]
 enum Blow {
     /// It dies, and another takes its place.
     Kill,
     /// It stands still, and goes on as if nothing had happened.
-    Stop,
+    Stop(Duration),
     /// The database goes down as in a crash, for all of them, and comes up again.
     Crash,
+    /// All connections to the database are ended.
+    Terminate,
+}
+
+/// All that happens, in no order.
+fn blows() -> Vec<Blow> {
+    let stop = |millis| Blow::Stop(Duration::from_millis(millis));
+    let mut blows = vec![Blow::Kill; 5];
+    blows.extend([Blow::Stop(BEYOND_THE_LEASE); 3]);
+    blows.extend([stop(1_000), stop(3_000), Blow::Crash, Blow::Crash, Blow::Terminate, Blow::Terminate]);
+    blows
+}
+
+/// The nodes, and which of them stand still until when.
+struct Nodes<'a> {
+    bench: &'a Bench,
+    clocks: &'a WrongClocks,
+    nodes: Vec<Served>,
+    still: Vec<(usize, Instant)>,
+}
+
+impl<'a> Nodes<'a> {
+    fn start(bench: &'a Bench, clocks: &'a WrongClocks) -> Self {
+        let nodes = (0..NODES).map(|node| serve(bench, clocks, node)).collect();
+        Nodes { bench, clocks, nodes, still: Vec::new() }
+    }
+
+    fn kill(&mut self, node: usize) {
+        self.still.retain(|(still, _)| *still != node);
+        let dead = std::mem::replace(&mut self.nodes[node], serve(self.bench, self.clocks, node));
+        dead.end("-KILL");
+    }
+
+    fn stop(&mut self, node: usize, still: Duration) {
+        self.nodes[node].signal("-STOP");
+        self.still.push((node, Instant::now() + still));
+    }
+
+    /// Lets those go on that have stood still for long enough.
+    fn go_on(&mut self, at: Instant) {
+        let nodes = &self.nodes;
+        self.still.retain(|(node, until)| {
+            let over = *until <= at;
+            if over {
+                nodes[*node].signal("-CONT");
+            }
+            !over
+        });
+    }
+
+    fn is_still(&self, node: usize) -> bool {
+        self.still.iter().any(|(still, _)| *still == node)
+    }
+}
+
+fn serve(bench: &Bench, clocks: &WrongClocks, node: usize) -> Served {
+    Served::start(bench, &["--listen", "127.0.0.1:0", "--log", "off"], &clocks.by(WRONG_BY[node]))
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn four_nodes_on_one_database_lose_nothing_and_double_nothing() {
-    let cluster = Cluster::start();
-    let bench = Bench::with_shop();
-    bench.write("order.toml", format!("store = \"{}\"\n", cluster.url()));
+    let (cluster, bench, mut dice) = (Cluster::start(), Bench::with_shop(), Dice::new());
+    let clocks = WrongClocks::new(&bench);
+    // As few connections as there can be: one for each kind of work.
+    bench.write("order.toml", format!("store = \"{}&connections=4\"\n", cluster.url()));
     bench.run(&["migrate"]).must(0);
     bench.run(&["shop", "restock", "MUG-01", "1000000"]).must(0);
-    let start = || Served::start(&bench, &["--listen", "127.0.0.1:0", "--log", "off"], &[]);
-    let mut nodes: Vec<Served> = (0..NODES).map(|_| start()).collect();
+    let mut nodes = Nodes::start(&bench, &clocks);
+    let follower = Follower::start(&bench);
 
     let (address, now_at) = watch::channel(None);
     let told = Arc::new(Told::default());
@@ -46,48 +111,44 @@ async fn four_nodes_on_one_database_lose_nothing_and_double_nothing() {
         customers.spawn(Customer { address: now_at.clone(), told: Arc::clone(&told) }.shop(number));
     }
     drop(now_at);
-    let mut still: Vec<(usize, Instant)> = Vec::new();
-    for blow in 0..BLOWS {
-        let enough = told.answers.load(Ordering::Relaxed) + LIVES[blow % LIVES.len()];
+    let mut blows = blows();
+    dice.shuffle(&mut blows);
+    for blow in blows {
+        let enough = told.answers.load(Ordering::Relaxed) + 1 + dice.below(ANSWERS_MOST) as u32;
         let started = Instant::now();
-        let mut turn = blow;
         while told.answers.load(Ordering::Relaxed) < enough {
-            assert!(started.elapsed() < ANSWERS_WITHIN, "nobody answers before blow {blow}");
+            assert!(started.elapsed() < ANSWERS_WITHIN, "nobody answers before {blow:?}");
             // Customers come to one node after the other; those that stand still do not answer them.
-            turn += 1;
-            address.send_replace(Some(nodes[turn % NODES].address.clone()));
+            address.send_replace(Some(nodes.nodes[dice.below(NODES)].address.clone()));
             tokio::time::sleep(Duration::from_millis(5)).await;
-            still.retain(|(node, since)| {
-                let over = since.elapsed() >= STILL;
-                if over {
-                    nodes[*node].signal("-CONT");
-                }
-                !over
-            });
+            nodes.go_on(Instant::now());
         }
-        let victim = (blow * 5 + 1) % NODES;
-        let kind = [Blow::Kill, Blow::Stop, Blow::Kill, Blow::Crash][blow % 4];
-        match kind {
-            Blow::Kill if !still.iter().any(|(node, _)| *node == victim) => {
-                let dead = std::mem::replace(&mut nodes[victim], start());
-                dead.end("-KILL");
-            }
-            Blow::Stop if still.is_empty() => {
-                nodes[victim].signal("-STOP");
-                still.push((victim, Instant::now()));
+        let victim = dice.below(NODES);
+        println!("{:?} befalls node {victim} after {} answers", blow, told.answers.load(Ordering::Relaxed));
+        match blow {
+            Blow::Kill => nodes.kill(victim),
+            Blow::Stop(still) => {
+                // Where all stand still already, nothing more can befall them.
+                if let Some(awake) = (0..NODES).map(|n| (victim + n) % NODES).find(|n| !nodes.is_still(*n)) {
+                    nodes.stop(awake, still);
+                }
             }
             Blow::Crash => {
                 cluster.crash();
                 cluster.run();
             }
-            Blow::Kill | Blow::Stop => {}
+            Blow::Terminate => assert!(terminate_all(&cluster.url()).await > 0, "there are connections"),
         }
     }
-    for (node, _) in still {
-        nodes[node].signal("-CONT");
-    }
-    let last = nodes.pop().expect("there are four");
+    let last_go_on = nodes.still.iter().map(|(_, until)| *until).max();
+    tokio::time::sleep_until(last_go_on.unwrap_or_else(Instant::now).into()).await;
+    nodes.go_on(Instant::now());
+    let last = nodes.nodes.pop().expect("there are four");
     address.send_replace(Some(last.address.clone()));
     // The others keep working until the end, and share the orders with it.
     all_is_right(&bench, last, &told, customers).await;
+    let seen = follower.must_have_seen_all(&bench);
+    let at = |row: &serde_json::Value| row["at"].as_str().and_then(|at| at.parse::<Timestamp>().ok()).expect("a row has a time");
+    let (first, last) = (seen.iter().map(at).min().unwrap(), seen.iter().map(at).max().unwrap());
+    assert!(last.since(first) >= Duration::from_secs(600), "the clocks are wrong: {first} to {last}");
 }

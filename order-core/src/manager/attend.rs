@@ -77,7 +77,7 @@ impl<S: OrderStore, C: Clients> OrderManager<S, C> {
         let mut poll = POLL_FIRST;
         let mut waiter = Waiter::default();
         loop {
-            let loaded = self.inner.store.load(id.into(), None).await?;
+            let loaded = self.load_any(id.into(), None).await?;
             let loaded = loaded.ok_or_else(|| Error::order_not_found(id))?;
             let left = until.saturating_sub(self.inner.runtime.monotonic());
             let now = self.now();
@@ -121,7 +121,7 @@ impl<S: OrderStore, C: Clients> OrderManager<S, C> {
         let mut poll = POLL_FIRST;
         let mut waiter = Waiter::default();
         loop {
-            let loaded = self.inner.store.load(id.into(), None).await?;
+            let loaded = self.load_any(id.into(), None).await?;
             let loaded = loaded.ok_or_else(|| Error::order_not_found(id))?;
             let now = self.now();
             let left = patience.saturating_sub(self.inner.runtime.monotonic());

@@ -3,6 +3,7 @@
 use std::any::Any;
 use std::future::Future;
 use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::FutureExt;
@@ -16,8 +17,8 @@ use crate::machine::{
 use crate::order::{Address, Closing, ClosingKind, Op, OperationKind, OperationState, Order, PaymentOperation, Reservation};
 use crate::planted::{Bug, planted};
 use crate::services::{
-    AttemptRequest, CallError, Clients, FollowUpRequest, HoldAnswer, HoldLookup, HoldRequest, InventoryService, Notification,
-    NotificationService, PaymentAnswer, PaymentLookup, PaymentService, ReserveRequest, ServiceName,
+    AttemptRequest, CallDeadline, CallError, Clients, FollowUpRequest, HoldAnswer, HoldLookup, HoldRequest, InventoryService,
+    Notification, NotificationService, PaymentAnswer, PaymentLookup, PaymentService, ReserveRequest, ServiceName,
 };
 use crate::store::OrderStore;
 use crate::text::Private;
@@ -57,25 +58,40 @@ pub(super) struct Answer {
 }
 
 impl<S: OrderStore, C: Clients> OrderManager<S, C> {
-    /// Makes a call and waits for its answer, at most for the call deadline.
-    pub(super) async fn perform(&self, order: &Order, call: Call, repeat: bool) -> Answer {
+    /// Makes a call and waits for its answer, at most for the call deadline. Nothing of it takes effect after the lease's end.
+    pub(super) async fn perform(&self, order: &Order, call: Call, repeat: bool, lease_end: Duration) -> Answer {
         let started = self.now();
+        let runtime = &self.inner.runtime;
+        // The lease's end is known from before it was asked for: however long the process stood still since somebody looked at it.
+        let end = (runtime.monotonic() + self.inner.policy.call_deadline).min(lease_end);
+        let deadline = &match planted(Bug::LateCallsTakeEffect) {
+            true => CallDeadline::NEVER,
+            false => CallDeadline::at(Arc::clone(runtime), end),
+        };
         let outcome = match (call.op, call.verb) {
             (Op::Reservation(n), verb) => match order.reservation(n) {
-                Some(r) => self.perform_hold(order, r, verb, repeat, started).await,
+                Some(r) => self.perform_hold(order, r, verb, repeat, started, deadline).await,
                 None => nonsense(),
             },
             (Op::Payment(n), verb) => match order.payment(n) {
-                Some(p) => self.perform_payment(order, p, verb, repeat, started).await,
+                Some(p) => self.perform_payment(order, p, verb, repeat, started, deadline).await,
                 None => nonsense(),
             },
-            (Op::Notice(seq), _) => self.perform_notice(order, seq).await,
+            (Op::Notice(seq), _) => self.perform_notice(order, seq, deadline).await,
         };
         let broken = contradicts(order, &outcome);
         Answer { call, started, outcome, broken }
     }
 
-    async fn perform_hold(&self, order: &Order, r: &Reservation, verb: Verb, repeat: bool, started: Timestamp) -> Outcome {
+    async fn perform_hold(
+        &self,
+        order: &Order,
+        r: &Reservation,
+        verb: Verb,
+        repeat: bool,
+        started: Timestamp,
+        deadline: &CallDeadline,
+    ) -> Outcome {
         let inventory = self.inner.clients.inventory();
         let n = r.n;
         let reserve = || ReserveRequest {
@@ -87,6 +103,7 @@ impl<S: OrderStore, C: Clients> OrderManager<S, C> {
             quantity: r.quantity,
             lifetime: self.inner.policy.hold_lifetime,
             destination: shipping_address(order),
+            deadline: deadline.clone(),
         };
         let fact = |outcome| Fact::Hold { n, outcome };
         // An earlier call may have made the hold: then it lives since then at the earliest, however late we hear of it.
@@ -94,7 +111,7 @@ impl<S: OrderStore, C: Clients> OrderManager<S, C> {
         match verb {
             Verb::Reserve => {
                 let request = reserve();
-                match self.within(ServiceName::Inventory, inventory.reserve(&request)).await {
+                match self.within_lease(ServiceName::Inventory, deadline, inventory.reserve(&request)).await {
                     Ok(answer) => match held(answer, r.quantity, since) {
                         Ok(outcome) => Outcome::Known(fact(outcome)),
                         Err(message) => Outcome::Unknown { fact: Some(fact(HoldOutcome::Unknown { malformed: true })), message },
@@ -102,7 +119,7 @@ impl<S: OrderStore, C: Clients> OrderManager<S, C> {
                     Err(CallError::Refused { code, available }) => {
                         let available = match available {
                             Some(n) => Some(n),
-                            None => self.available(&request).await,
+                            None => self.available(&request, deadline).await,
                         };
                         Outcome::Known(fact(HoldOutcome::Refused { available, code }))
                     }
@@ -114,7 +131,7 @@ impl<S: OrderStore, C: Clients> OrderManager<S, C> {
             }
             Verb::LookUpHold => {
                 let request = reserve();
-                match self.within(ServiceName::Inventory, inventory.look_up(&request)).await {
+                match self.within_lease(ServiceName::Inventory, deadline, inventory.look_up(&request)).await {
                     Ok(HoldLookup::Held(answer)) => match held(answer, r.quantity, since) {
                         Ok(outcome) => Outcome::Known(fact(outcome)),
                         Err(message) => Outcome::Unknown { fact: Some(fact(HoldOutcome::Unknown { malformed: true })), message },
@@ -147,10 +164,13 @@ impl<S: OrderStore, C: Clients> OrderManager<S, C> {
                         ClosingKind::Commit => shipping_address(order),
                         ClosingKind::Release => Private(None),
                     },
+                    deadline: deadline.clone(),
                 };
                 let answer = match kind {
-                    ClosingKind::Release => self.within(ServiceName::Inventory, inventory.release(&request)).await,
-                    ClosingKind::Commit => self.within(ServiceName::Inventory, inventory.commit(&request)).await,
+                    ClosingKind::Release => {
+                        self.within_lease(ServiceName::Inventory, deadline, inventory.release(&request)).await
+                    }
+                    ClosingKind::Commit => self.within_lease(ServiceName::Inventory, deadline, inventory.commit(&request)).await,
                 };
                 let fact = |outcome| Fact::Closing { n, serial, kind, units, committed, outcome };
                 match answer {
@@ -167,9 +187,10 @@ impl<S: OrderStore, C: Clients> OrderManager<S, C> {
     }
 
     /// How many units there are, asked after a refusal that did not say. Only for the message: no answer is an answer.
-    async fn available(&self, request: &ReserveRequest) -> Option<u32> {
+    async fn available(&self, request: &ReserveRequest, deadline: &CallDeadline) -> Option<u32> {
         let skus = [request.sku.clone()];
-        let answer = self.within(ServiceName::Inventory, self.inner.clients.inventory().check(&skus)).await.ok()?;
+        let answer =
+            self.within_lease(ServiceName::Inventory, deadline, self.inner.clients.inventory().check(&skus)).await.ok()?;
         answer.into_iter().find(|a| a.sku == request.sku).map(|a| a.available)
     }
 
@@ -180,6 +201,7 @@ impl<S: OrderStore, C: Clients> OrderManager<S, C> {
         verb: Verb,
         repeat: bool,
         started: Timestamp,
+        deadline: &CallDeadline,
     ) -> Outcome {
         let payment = self.inner.clients.payment();
         let n = p.n;
@@ -198,10 +220,13 @@ impl<S: OrderStore, C: Clients> OrderManager<S, C> {
                     return_url: p.return_url.clone(),
                     shipping: shipping_address(order),
                     billing: Private(order.addresses.get().map(|a| a.billing.clone())),
+                    deadline: deadline.clone(),
                 };
                 match kind {
-                    OperationKind::Authorize => self.within(ServiceName::Payment, payment.authorize(&request)).await,
-                    _ => self.within(ServiceName::Payment, payment.charge(&request)).await,
+                    OperationKind::Authorize => {
+                        self.within_lease(ServiceName::Payment, deadline, payment.authorize(&request)).await
+                    }
+                    _ => self.within_lease(ServiceName::Payment, deadline, payment.charge(&request)).await,
                 }
             }
             Verb::Pay(kind) => {
@@ -214,16 +239,17 @@ impl<S: OrderStore, C: Clients> OrderManager<S, C> {
                     parent_reference: parent.reference.clone(),
                     amount: order.in_currency(p.amount),
                     repeat,
+                    deadline: deadline.clone(),
                 };
                 match kind {
-                    OperationKind::Capture => self.within(ServiceName::Payment, payment.capture(&request)).await,
-                    OperationKind::Void => self.within(ServiceName::Payment, payment.void(&request)).await,
-                    _ => self.within(ServiceName::Payment, payment.refund(&request)).await,
+                    OperationKind::Capture => self.within_lease(ServiceName::Payment, deadline, payment.capture(&request)).await,
+                    OperationKind::Void => self.within_lease(ServiceName::Payment, deadline, payment.void(&request)).await,
+                    _ => self.within_lease(ServiceName::Payment, deadline, payment.refund(&request)).await,
                 }
             }
             Verb::LookUpPayment => {
                 let request = PaymentLookup { key: own_key, order: order.id, reference: p.reference.clone() };
-                return match self.within(ServiceName::Payment, payment.look_up(&request)).await {
+                return match self.within_lease(ServiceName::Payment, deadline, payment.look_up(&request)).await {
                     Ok(Some(answer)) => self.told(order, p, answer, Evidence::LookUp, started),
                     Ok(None) => Outcome::Nothing { proven: Fact::Payment { n, outcome: PaymentOutcome::Absent } },
                     Err(e) => Outcome::NotDone(e.to_string()),
@@ -297,7 +323,7 @@ impl<S: OrderStore, C: Clients> OrderManager<S, C> {
         Outcome::Known(Fact::Payment { n, outcome })
     }
 
-    async fn perform_notice(&self, order: &Order, seq: u64) -> Outcome {
+    async fn perform_notice(&self, order: &Order, seq: u64, deadline: &CallDeadline) -> Outcome {
         let Some(notice) = order.notices.iter().find(|n| n.seq == seq) else { return nonsense() };
         let notification = Notification {
             event_id: event_id(order.id, seq),
@@ -307,12 +333,27 @@ impl<S: OrderStore, C: Clients> OrderManager<S, C> {
             seq,
             kind: notice.kind,
         };
-        match self.within(ServiceName::Notification, self.inner.clients.notification().notify(&notification)).await {
+        match self
+            .within_lease(ServiceName::Notification, deadline, self.inner.clients.notification().notify(&notification))
+            .await
+        {
             Ok(()) => Outcome::Told,
             Err(CallError::Unknown { message, .. }) => Outcome::Unknown { fact: None, message },
             // A refusal would be repeated for ever otherwise: it is, at the longest interval, and a person is told.
             Err(e) => Outcome::NotDone(e.to_string()),
         }
+    }
+
+    /// Waits for a call that is made under a lease, at most until its deadline; one whose deadline is over is not begun, and says nothing
+    /// of the service.
+    async fn within_lease<T>(
+        &self,
+        service: ServiceName,
+        deadline: &CallDeadline,
+        call: impl Future<Output = Result<T, CallError>> + Send,
+    ) -> Result<T, CallError> {
+        deadline.check()?;
+        self.within(service, call).await
     }
 
     /// Waits for a call at most for the call deadline, and notes for the breaker how it went. A client that panics spoils

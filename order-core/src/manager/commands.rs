@@ -375,7 +375,7 @@ impl<S: OrderStore, C: Clients> OrderManager<S, C> {
 
     /// The order, if it is the principal's to see.
     pub(super) async fn load(&self, principal: &Principal, order: OrderRef) -> Result<Loaded, Error> {
-        let loaded = self.inner.store.load(order.into(), principal.scope()).await?;
+        let loaded = self.load_any(order.into(), principal.scope()).await?;
         loaded.ok_or_else(|| Error::order_not_found(order))
     }
 }

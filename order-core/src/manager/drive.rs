@@ -42,8 +42,6 @@ pub(super) struct Session {
     pub revision: u64,
     /// Monotonic time from which the lease counts: taken before it was asked for.
     pub leased_at: Duration,
-    /// What the store's clock said when it gave the order out because it was due; none for who has just placed it.
-    pub leased_since: Option<Timestamp>,
     /// What was tried, as the worker knows it.
     pub tries: Tries,
     /// What was tried, as the store knows it.
@@ -101,7 +99,7 @@ impl<S: OrderStore, C: Clients> OrderManager<S, C> {
         let leased_at = self.inner.runtime.monotonic();
         let fence = self.inner.ids.fence(self.now());
         let request = LeaseRequest { fence, ttl: self.inner.policy.lease, limit, order };
-        let LeasePage { leased, unreadable, next_in } = self.inner.store.lease(&request).await?;
+        let LeasePage { leased, unreadable, next_in, now: _ } = self.lease(&request).await?;
         let mut answer = answer;
         let done = WorkDone { orders: leased.len(), unreadable, next_in };
         let sessions: Vec<Session> = leased.into_iter().map(|c| self.session(c, fence, leased_at, answer.take())).collect();
@@ -119,14 +117,17 @@ impl<S: OrderStore, C: Clients> OrderManager<S, C> {
             order.reservations.iter().filter(|r| r.closing.is_some() || matches!(r.state, HoldState::Armed | HoldState::Unknown));
         let armed_payments = order.payments.iter().filter(|p| matches!(p.state, OperationState::Armed | OperationState::Unknown));
         for op in armed_holds.map(|r| Op::Reservation(r.n)).chain(armed_payments.map(|p| Op::Payment(p.n))) {
-            tries.0.entry(op).or_insert_with(|| untried(false, quiet_at));
+            let tried = tries.0.entry(op).or_insert_with(|| untried(false, quiet_at));
+            // Who lost the lease may have called again since it said when all was quiet.
+            if work.taken_over && !tried.clear && !planted(Bug::LastCallsForgotten) {
+                tried.quiet_at = tried.quiet_at.max(quiet_at);
+            }
         }
         Session {
             order,
             fence,
             revision: work.revision,
             leased_at,
-            leased_since: work.leased_until.map(|t| t.before(self.inner.policy.lease)),
             saved: work.tries,
             tries,
             unsent: BTreeSet::new(),
@@ -159,7 +160,7 @@ impl<S: OrderStore, C: Clients> OrderManager<S, C> {
                 Ok(Round::Finished) => return,
                 Err(CommitError::Conflict) => {
                     // Somebody else changed the order: decide again on what it is now, if it is still ours to decide.
-                    match self.inner.store.load(session.order.id.into(), None).await {
+                    match self.load_any(session.order.id.into(), None).await {
                         Ok(Some(loaded)) => match loaded.work {
                             Some(work) if work.fence == Some(session.fence) => {
                                 let (asked, now) = (&session.order, &loaded.order);
@@ -226,8 +227,7 @@ impl<S: OrderStore, C: Clients> OrderManager<S, C> {
                 WorkChange::Done { fence, revision }
             } else {
                 let tries = session.tries_to_hand_over(&draft.order);
-                let due = plan.wake.map(|wake| session.due_again(wake, env.now));
-                WorkChange::Release { fence, revision, due, tries }
+                WorkChange::Release { fence, revision, due: plan.wake, tries }
             };
             let (order, _) = self.commit(draft.into_changeset(None, work)).await?;
             session.order = order;
@@ -332,9 +332,10 @@ impl<S: OrderStore, C: Clients> OrderManager<S, C> {
                 clear_before.insert(call.op);
             }
         }
+        let lease_end = session.leased_at + self.inner.policy.lease;
         let performed = calls.iter().map(|call| {
             let repeat = !clear_before.contains(&call.op) && session.tries.get(call.op).is_some();
-            self.perform(&order, *call, repeat)
+            self.perform(&order, *call, repeat, lease_end)
         });
         let answers = join_all(performed).await;
         session.just_committed = false;
@@ -438,9 +439,6 @@ impl<S: OrderStore, C: Clients> OrderManager<S, C> {
     }
 }
 
-/// How long an order waits at the most because a worker with a slow clock took it; others may be right.
-const SLOW_CLOCK_PAUSE_LONGEST: Duration = Duration::from_secs(30);
-
 /// The longest pause before what was answered and not decided is asked about again.
 const UNDECIDED_LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
 fn untried(clear: bool, quiet_at: Timestamp) -> Try {
@@ -480,17 +478,6 @@ fn has_unsaved_intent(session: &Session, order: &Order, plan: &Next) -> bool {
 }
 
 impl Session {
-    /// When the order is due again, by the store's clock. Whoever's own clock is slow finds that nothing is due yet for an
-    /// order that was given out because it was: given back as it is, it would be given out again at once, and again.
-    fn due_again(&self, wake: Timestamp, now: Timestamp) -> Timestamp {
-        match self.leased_since {
-            Some(leased_since) if wake > now && wake <= leased_since => {
-                leased_since.after(wake.since(now).min(SLOW_CLOCK_PAUSE_LONGEST))
-            }
-            _ => wake,
-        }
-    }
-
     /// Tells who waits, once what they wait for has come.
     fn answer_if_decided(&mut self) {
         if let Some((answer, _)) = self.answer.take_if(|(_, wait)| wait.is_over(&self.order)) {

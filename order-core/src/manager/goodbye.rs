@@ -42,7 +42,7 @@ impl<S: OrderStore, C: Clients> OrderManager<S, C> {
             match self.commit(draft.into_changeset(None, WorkChange::Release { fence, revision, due, tries })).await {
                 Ok(_) | Err(CommitError::Fenced) => return,
                 // What failed may have been applied, or somebody woke the order.
-                Err(CommitError::Conflict) => match self.inner.store.load(session.order.id.into(), None).await {
+                Err(CommitError::Conflict) => match self.load_any(session.order.id.into(), None).await {
                     Ok(Some(Loaded { order, work: Some(work), key: _ })) if work.fence == Some(session.fence) => {
                         (session.order, session.revision) = (order, work.revision);
                         continue;
@@ -85,7 +85,7 @@ impl<S: OrderStore, C: Clients> OrderManager<S, C> {
     }
 
     async fn record_once(&self, order: OrderId, facts: &[Fact], source: &Source) -> Result<(), CommitError> {
-        let Some(loaded) = self.inner.store.load(order.into(), None).await? else { return Ok(()) };
+        let Some(loaded) = self.load_any(order.into(), None).await? else { return Ok(()) };
         let env = self.env();
         let mut draft = Draft::of(loaded.order, self.inner.ids.changeset_id(env.now), env.now);
         for fact in facts {

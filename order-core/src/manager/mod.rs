@@ -17,6 +17,7 @@ mod principal;
 mod queries;
 mod repair;
 mod sessions;
+mod store_time;
 mod watch;
 mod worker;
 
@@ -59,6 +60,7 @@ struct Inner<S, C> {
     policy: Policy,
     breakers: breaker::Breakers,
     sessions: Arc<sessions::Sessions>,
+    store_time: store_time::StoreTime,
 }
 
 impl<S, C> Clone for OrderManager<S, C> {
@@ -160,7 +162,9 @@ impl<S, C> ManagerBuilder<S, C> {
         let breakers = breaker::Breakers::new(p.breaker_failures, p.breaker_pause, p.breaker_pause.max(p.call_deadline));
         let Self { store, clients, policy, on_wait, .. } = self;
         let sessions = sessions::Sessions::telling(on_wait);
-        Ok(OrderManager { inner: Arc::new(Inner { store, clients, pricing, runtime, ids, policy, breakers, sessions }) })
+        let store_time = store_time::StoreTime::default();
+        let inner = Inner { store, clients, pricing, runtime, ids, policy, breakers, sessions, store_time };
+        Ok(OrderManager { inner: Arc::new(inner) })
     }
 }
 
@@ -238,7 +242,8 @@ impl<S: OrderStore, C: Clients> OrderManager<S, C> {
 
     /// Applies a changeset; a lost answer, or a store that is busy, is met by sending the very same changeset again. A store
     /// that takes its time to say that it is busy is not asked for ever.
-    async fn commit(&self, changeset: Changeset) -> Result<(Arc<Order>, Committed), CommitError> {
+    async fn commit(&self, mut changeset: Changeset) -> Result<(Arc<Order>, Committed), CommitError> {
+        changeset.work = self.to_store_time(changeset.work);
         let after = Arc::clone(&changeset.after);
         let give_up_at = self.inner.runtime.monotonic() + self.inner.policy.call_deadline;
         let mut pause = COMMIT_PAUSE;

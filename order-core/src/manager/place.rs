@@ -312,7 +312,6 @@ impl<S: OrderStore, C: Clients> OrderManager<S, C> {
                         fence,
                         revision: committed.revision.max(1),
                         leased_at,
-                        leased_since: None,
                         tries: Tries::default(),
                         saved: Tries::default(),
                         unsent: std::collections::BTreeSet::new(),

@@ -122,7 +122,7 @@ impl<S: OrderStore, C: Clients> OrderManager<S, C> {
         let leased_at = self.inner.runtime.monotonic();
         let fence = self.inner.ids.fence(self.now());
         let request = LeaseRequest { fence, ttl: self.inner.policy.lease, limit: free, order: None };
-        let LeasePage { leased, unreadable, next_in } = self.inner.store.lease(&request).await?;
+        let LeasePage { leased, unreadable, next_in, now: _ } = self.lease(&request).await?;
         for order in unreadable {
             trouble.tell(Trouble::Unreadable(order));
         }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use uuid::Uuid;
 
-use super::CallError;
+use super::{CallDeadline, CallError};
 use crate::ids::{OrderId, Reference, Sku, UserId};
 use crate::number::OrderNumber;
 use crate::order::Address;
@@ -107,10 +107,12 @@ pub struct ReserveRequest {
     /// Where the goods go, for inventories that choose a warehouse by it; absent once the order was redacted. It can still
     /// change until they leave: the one of the commit counts.
     pub destination: Private<Address>,
+    /// From when on it must not take effect any more. Says nothing of a look-up.
+    pub deadline: CallDeadline,
 }
 
 impl ReserveRequest {
-    /// A request without a destination.
+    /// A request without a destination and a deadline.
     pub fn new(
         key: Uuid,
         order: OrderId,
@@ -120,7 +122,8 @@ impl ReserveRequest {
         quantity: u32,
         lifetime: Duration,
     ) -> Self {
-        ReserveRequest { key, order, number, user, sku, quantity, lifetime, destination: Private(None) }
+        let (destination, deadline) = (Private(None), CallDeadline::NEVER);
+        ReserveRequest { key, order, number, user, sku, quantity, lifetime, destination, deadline }
     }
 }
 
@@ -183,10 +186,12 @@ pub struct HoldRequest {
     pub repeat: bool,
     /// Of a commit: where the goods go. Absent once the order was redacted, and in a release.
     pub destination: Private<Address>,
+    /// From when on it must not take effect any more.
+    pub deadline: CallDeadline,
 }
 
 impl HoldRequest {
-    /// A request that was never sent, about all units of the hold that `reserve` made.
+    /// A request that was never sent, about all units of the hold that `reserve` made, without a deadline.
     pub fn new(key: Uuid, reserve: &ReserveRequest) -> Self {
         HoldRequest {
             key,
@@ -199,6 +204,7 @@ impl HoldRequest {
             committed: false,
             repeat: false,
             destination: Private(None),
+            deadline: CallDeadline::NEVER,
         }
     }
 }
@@ -253,7 +259,8 @@ pub enum HoldLookup {
 ///    look-up is an `Err`. Looking changes nothing. Where it is not claimed, a look-up answers `Absent` only if that is certain
 ///    (fewer units of the SKU are held than were asked for), and else [`HoldLookup::Undecidable`].
 /// 6. *Being dropped*: at the call deadline the future is dropped, at whatever point it waits, and counts as `Unknown`.
-///    Repeating the request under its key then has one effect all the same.
+///    Repeating the request under its key then has one effect all the same. *Being late*: what was not sent by the request's
+///    `deadline` is not sent any more, and is [`CallError::NotDone`]: the process may have stood still since it was called.
 ///
 /// **Operations**
 ///

@@ -9,6 +9,7 @@
 //! with tests of those numbers, that any adapter can run against a mock or a sandbox: an adapter that promises what its service
 //! does not keep charges customers twice, and nothing else can notice in time.
 
+mod deadline;
 mod error;
 mod forward;
 mod inventory;
@@ -20,6 +21,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use uuid::Uuid;
 
+pub use deadline::CallDeadline;
 pub use error::CallError;
 pub use inventory::{Availability, HoldAnswer, HoldLookup, HoldRequest, InventoryCapabilities, InventoryService, ReserveRequest};
 pub use payment::{AttemptRequest, FollowUpRequest, PaymentAnswer, PaymentCapabilities, PaymentLookup, PaymentService};

@@ -6,7 +6,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use uuid::Uuid;
 
-use super::CallError;
+use super::{CallDeadline, CallError};
 use crate::ids::{Name, OrderId, Reference, UserId};
 use crate::money::Money;
 use crate::number::OrderNumber;
@@ -76,13 +76,16 @@ pub struct AttemptRequest {
     pub shipping: Private<Address>,
     /// Who is billed; absent once the order was redacted.
     pub billing: Private<Address>,
+    /// From when on it must not take effect any more.
+    pub deadline: CallDeadline,
 }
 
 impl AttemptRequest {
-    /// A request without token, return URL and addresses.
+    /// A request without token, return URL, addresses and deadline.
     pub fn new(key: Uuid, order: OrderId, number: OrderNumber, user: UserId, amount: Money, method: Name) -> Self {
         let (token, return_url, shipping, billing) = (Private(None), Private(None), Private(None), Private(None));
-        AttemptRequest { key, order, number, user, amount, method, token, return_url, shipping, billing }
+        let deadline = CallDeadline::NEVER;
+        AttemptRequest { key, order, number, user, amount, method, token, return_url, shipping, billing, deadline }
     }
 }
 
@@ -116,12 +119,15 @@ pub struct FollowUpRequest {
     pub amount: Money,
     /// Whether this very request may have reached the service before.
     pub repeat: bool,
+    /// From when on it must not take effect any more.
+    pub deadline: CallDeadline,
 }
 
 impl FollowUpRequest {
-    /// A request that was never sent, about an operation whose reference is not known.
+    /// A request that was never sent, about an operation whose reference is not known, without a deadline.
     pub fn new(key: Uuid, order: OrderId, number: OrderNumber, parent_key: Uuid, amount: Money) -> Self {
-        FollowUpRequest { key, order, number, parent_key, parent_reference: None, amount, repeat: false }
+        let (repeat, deadline) = (false, CallDeadline::NEVER);
+        FollowUpRequest { key, order, number, parent_key, parent_reference: None, amount, repeat, deadline }
     }
 }
 
@@ -277,7 +283,8 @@ impl PaymentAnswer {
 ///    [`CallError::not_done`].
 /// 6. *Being dropped*: at the call deadline the future is dropped, at whatever point it waits, and counts as `Unknown`.
 ///    Repeating the request under its key then has one effect all the same. An adapter that needs two requests for one call
-///    passes a key on with each of them.
+///    passes a key on with each of them. *Being late*: what was not sent by the request's `deadline` is not sent any more, and is
+///    [`CallError::NotDone`]: the process may have stood still since it was called.
 ///
 /// **What moved**
 ///

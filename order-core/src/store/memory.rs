@@ -274,7 +274,7 @@ impl State {
             }
         };
         let until = now.after(request.ttl);
-        let mut page = LeasePage::default();
+        let mut page = LeasePage { now: Some(now), ..LeasePage::default() };
         for id in orders {
             let Some(Row { order, work, damage, .. }) = self.orders.get_mut(&id) else { continue };
             let Some(before) = work.take() else { continue };

@@ -66,7 +66,7 @@ use crate::order::JournalRow;
 /// 14. *Leasing* gives items that anybody may take: those of which the later of due time and end of lease has come, that one
 ///     soonest first, each to one taker only. It says whether the lease was taken over from somebody who never gave it back, and in how
 ///     long there is more. Beginning on an item counts one more run, and giving it back forgets all runs. All times are judged by
-///     the store's own clock.
+///     the store's own clock, and what that said is told with every answer.
 /// 15. *Done* removes the item. An item without a due time is stuck: never leased until woken.
 ///
 /// **Reading**

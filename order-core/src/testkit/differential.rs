@@ -145,7 +145,7 @@ struct LeasedItems<'a> {
 }
 
 fn leased(answer: &Result<LeasePage, StoreError>) -> Result<LeasedItems<'_>, StoreErrorKind> {
-    plain(answer).map(|LeasePage { leased, unreadable, next_in }| LeasedItems {
+    plain(answer).map(|LeasePage { leased, unreadable, next_in, now: _ }| LeasedItems {
         leased: leased.iter().map(|Leased { order, work }| (&**order, work)).collect(),
         unreadable: named(unreadable),
         next_in: *next_in,

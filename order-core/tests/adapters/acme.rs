@@ -20,7 +20,8 @@ pub struct Acme {
 }
 
 impl Acme {
-    async fn call(&self, path: &str, key: Uuid, body: Value) -> Result<PaymentAnswer, CallError> {
+    async fn call(&self, path: &str, key: Uuid, deadline: &CallDeadline, body: Value) -> Result<PaymentAnswer, CallError> {
+        deadline.check()?;
         let response = match self.http.post(path, key, body).await {
             Ok(response) => response,
             Err(HttpError::NotSent) => return Err(CallError::not_done("no connection to Acme")),
@@ -51,12 +52,12 @@ impl Acme {
         let (amount, currency) = (r.amount.minor, r.amount.currency.code());
         let body = json!({ "amount": amount, "currency": currency, "token": r.token.get(), "capture": capture,
             "description": r.number.to_string(), "metadata": { "order": r.order.to_string() } });
-        self.call("/payments", r.key, body).await
+        self.call("/payments", r.key, &r.deadline, body).await
     }
 
     async fn follow(&self, r: &FollowUpRequest, verb: &str) -> Result<PaymentAnswer, CallError> {
         let Some(parent) = &r.parent_reference else { return Err(CallError::refused("no_reference")) };
-        self.call(&format!("/payments/{parent}/{verb}"), r.key, json!({ "amount": r.amount.minor })).await
+        self.call(&format!("/payments/{parent}/{verb}"), r.key, &r.deadline, json!({ "amount": r.amount.minor })).await
     }
 }
 

@@ -49,6 +49,8 @@ enum Lie {
     MajorUnits,
     /// What is not authorized any more is captured all the same.
     CapturesVoided,
+    /// What waited for too long is sent all the same.
+    SendsLate,
 }
 
 /// The keys that the provider knew each request by, newest last, and since when.
@@ -81,6 +83,10 @@ impl Psp {
         if self.lie == Lie::MajorUnits { Money::new(amount.minor * 100, amount.currency) } else { amount }
     }
 
+    fn sent_by(&self, deadline: &CallDeadline) -> CallDeadline {
+        if self.lie == Lie::SendsLate { CallDeadline::NEVER } else { deadline.clone() }
+    }
+
     fn told(&self, answer: Result<PaymentAnswer, CallError>) -> Result<PaymentAnswer, CallError> {
         match answer {
             Err(CallError::Unknown { .. }) if self.lie == Lie::LostIsRefused => Err(CallError::refused("TIMEOUT")),
@@ -93,12 +99,13 @@ impl Psp {
     }
 
     fn attempt(&self, r: &AttemptRequest) -> AttemptRequest {
-        AttemptRequest { key: self.known_as(r.key), amount: self.sent(r.amount), ..r.clone() }
+        let (key, amount, deadline) = (self.known_as(r.key), self.sent(r.amount), self.sent_by(&r.deadline));
+        AttemptRequest { key, amount, deadline, ..r.clone() }
     }
 
     fn follow_up(&self, r: &FollowUpRequest) -> FollowUpRequest {
         let (key, parent_key) = (self.known_as(r.key), self.known_as(r.parent_key));
-        FollowUpRequest { key, parent_key, amount: self.sent(r.amount), ..r.clone() }
+        FollowUpRequest { key, parent_key, amount: self.sent(r.amount), deadline: self.sent_by(&r.deadline), ..r.clone() }
     }
 }
 
@@ -230,6 +237,11 @@ fn captures_of_what_was_given_up_are_found_by_clauses_10_and_11() {
         "c11_a_void_gives_up_the_rest_and_what_was_captured_stays",
     ];
     assert_eq!(lying(Lie::CapturesVoided), expected);
+}
+
+#[test]
+fn calls_sent_after_their_deadline_are_found_by_clause_6() {
+    assert_eq!(lying(Lie::SendsLate), ["c06_what_is_called_after_its_deadline_is_not_done"]);
 }
 
 /// A warehouse whose adapter tells a time-out as not done, or whose look-ups know nothing yet.

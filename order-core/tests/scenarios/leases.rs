@@ -251,7 +251,10 @@ fn that_something_never_happened_counts_for_nothing_once_the_lease_is_gone() {
     world.runtime.block_on(world.manager.work_due(10)).unwrap();
     assert_eq!(payments(&world.order(order.id)), [OperationState::Unknown]);
     world.set_trouble(Trouble::None);
+    // The next one waits until whatever the last one may have called is over too.
     world.advance(15 * SECOND);
+    assert_eq!(payments(&world.order(order.id)), [OperationState::Unknown]);
+    world.advance(10 * SECOND);
     let order = world.order(order.id);
     assert_eq!(payments(&order), [OperationState::Failed, OperationState::Captured]);
     assert_eq!((order.statuses.status, payment.inner().with_ledger(<[_]>::len)), (Status::Confirmed, 1));

@@ -160,8 +160,19 @@ pub(super) const fn approved(kind: OperationKind) -> OperationState {
 }
 
 fn attempt(db: &Connection, kind: OperationKind, request: &AttemptRequest, now: Timestamp) -> Answer {
-    let AttemptRequest { key, order, number: _, user: _, amount, method, token: _, return_url: _, shipping: _, billing: _ } =
-        request;
+    let AttemptRequest {
+        key,
+        order,
+        number: _,
+        user: _,
+        amount,
+        method,
+        token: _,
+        return_url: _,
+        shipping: _,
+        billing: _,
+        deadline: _,
+    } = request;
     if amount.minor <= 0 {
         return Ok(Err(CallError::refused("AMOUNT_INVALID")));
     }
@@ -231,7 +242,7 @@ fn is_first(db: &Connection, order: OrderId) -> rusqlite::Result<bool> {
 }
 
 fn follow_up(db: &Connection, kind: OperationKind, request: &FollowUpRequest, now: Timestamp) -> Answer {
-    let FollowUpRequest { key, order, number: _, parent_key, parent_reference: _, amount, repeat: _ } = request;
+    let FollowUpRequest { key, order, number: _, parent_key, parent_reference: _, amount, repeat: _, deadline: _ } = request;
     if amount.minor <= 0 {
         return Ok(Err(CallError::refused("AMOUNT_INVALID")));
     }
@@ -317,20 +328,20 @@ impl PaymentService for Shop {
     /// Sets the amount aside as the method's outcome says, for ever or until the time to capture it is over.
     async fn authorize(&self, request: &AttemptRequest) -> Result<PaymentAnswer, CallError> {
         let (request, now) = (request.clone(), self.now());
-        self.call(move |db| attempt(db, OperationKind::Authorize, &request, now)).await
+        self.call(request.deadline.clone(), move |db| attempt(db, OperationKind::Authorize, &request, now)).await
     }
 
     /// Takes the amount as the method's outcome says.
     async fn charge(&self, request: &AttemptRequest) -> Result<PaymentAnswer, CallError> {
         let (request, now) = (request.clone(), self.now());
-        self.call(move |db| attempt(db, OperationKind::Charge, &request, now)).await
+        self.call(request.deadline.clone(), move |db| attempt(db, OperationKind::Charge, &request, now)).await
     }
 
     /// Takes some of an authorization, any number of times up to its amount; `EXCEEDS_AUTHORIZED` beyond that. Once the time
     /// that its method gives is over, it is `DECLINED` with the code `AUTHORIZATION_EXPIRED`.
     async fn capture(&self, request: &FollowUpRequest) -> Result<PaymentAnswer, CallError> {
         let (request, now) = (request.clone(), self.now());
-        self.call(move |db| follow_up(db, OperationKind::Capture, &request, now)).await
+        self.call(request.deadline.clone(), move |db| follow_up(db, OperationKind::Capture, &request, now)).await
     }
 
     /// Gives the attempt up, or what is left of an authorization that was captured in part: that stays captured. Voided
@@ -338,18 +349,18 @@ impl PaymentService for Shop {
     /// after its void is voided at once. `ALREADY_CAPTURED` if all of it was captured.
     async fn void(&self, request: &FollowUpRequest) -> Result<PaymentAnswer, CallError> {
         let (request, now) = (request.clone(), self.now());
-        self.call(move |db| follow_up(db, OperationKind::Void, &request, now)).await
+        self.call(request.deadline.clone(), move |db| follow_up(db, OperationKind::Void, &request, now)).await
     }
 
     /// Sends some of a charge or of one capture back, any number of times up to its amount; `EXCEEDS_CAPTURED` beyond that.
     async fn refund(&self, request: &FollowUpRequest) -> Result<PaymentAnswer, CallError> {
         let (request, now) = (request.clone(), self.now());
-        self.call(move |db| follow_up(db, OperationKind::Refund, &request, now)).await
+        self.call(request.deadline.clone(), move |db| follow_up(db, OperationKind::Refund, &request, now)).await
     }
 
     async fn look_up(&self, request: &PaymentLookup) -> Result<Option<PaymentAnswer>, CallError> {
         let (key, order, now) = (request.key, request.order, self.now());
-        let found = self.read(move |db| match operation(db, key)? {
+        let found = self.read_settled(move |db| match operation(db, key)? {
             Some(op) => Ok(Some(op)),
             None => Ok(early_void(db, key, order)?),
         });

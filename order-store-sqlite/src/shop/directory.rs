@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use order_core::ids::{ProductId, UserId};
 use order_core::money::{Currency, Money};
 use order_core::services::{
-    CallError, Notification, NotificationService, Product, ProductService, ProductVariant, User, UserService,
+    CallDeadline, CallError, Notification, NotificationService, Product, ProductService, ProductVariant, User, UserService,
 };
 use rusqlite::{Connection, params};
 
@@ -73,7 +73,7 @@ impl NotificationService for Shop {
     /// Writes it to the log, once per event id. `KEY_REUSED` for an id that told something else.
     async fn notify(&self, notification: &Notification) -> Result<(), CallError> {
         let (told, now) = (notification.clone(), self.now());
-        self.call(move |db| log(db, &told, now.as_micros())).await
+        self.call(CallDeadline::NEVER, move |db| log(db, &told, now.as_micros())).await
     }
 }
 

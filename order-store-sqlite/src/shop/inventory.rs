@@ -74,7 +74,7 @@ fn held(key: Uuid, quantity: u32) -> HoldAnswer {
 }
 
 fn reserve(db: &Connection, request: &ReserveRequest, now: Timestamp) -> Answer<HoldAnswer> {
-    let ReserveRequest { key, order, number: _, user: _, sku, quantity, lifetime: _, destination: _ } = request;
+    let ReserveRequest { key, order, number: _, user: _, sku, quantity, lifetime: _, destination: _, deadline: _ } = request;
     if *quantity == 0 {
         return Ok(Err(CallError::refused("QUANTITY_INVALID")));
     }
@@ -188,6 +188,7 @@ fn take_step(db: &Connection, step: Step, request: &HoldRequest, now: Timestamp)
         committed: _,
         repeat: _,
         destination: _,
+        deadline: _,
     } = request;
     let Some(hold) = hold(db, *order, *reserve_key)? else {
         if step != Step::Release {
@@ -250,14 +251,14 @@ impl InventoryService for Shop {
     /// needs a new key. A key whose hold was released is refused with `HOLD_RELEASED`.
     async fn reserve(&self, request: &ReserveRequest) -> Result<HoldAnswer, CallError> {
         let (request, now) = (request.clone(), self.now());
-        self.call(move |db| reserve(db, &request, now)).await
+        self.call(request.deadline.clone(), move |db| reserve(db, &request, now)).await
     }
 
     /// Takes units out of the stock, all that are held or part of them, any number of times. More than are still held is
     /// refused with `EXCEEDS_HELD`, a hold that does not exist with `UNKNOWN_HOLD`.
     async fn commit(&self, request: &HoldRequest) -> Result<(), CallError> {
         let (request, now) = (request.clone(), self.now());
-        self.call(move |db| step(db, Step::Commit, &request, now)).await
+        self.call(request.deadline.clone(), move |db| step(db, Step::Commit, &request, now)).await
     }
 
     /// Gives units back, in one go or in parts: held ones to what is available, committed ones back on hand. More than
@@ -265,12 +266,12 @@ impl InventoryService for Shop {
     /// succeeds; after it, a reserve under that key is refused.
     async fn release(&self, request: &HoldRequest) -> Result<(), CallError> {
         let (request, now) = (request.clone(), self.now());
-        self.call(move |db| step(db, Step::of_release(&request), &request, now)).await
+        self.call(request.deadline.clone(), move |db| step(db, Step::of_release(&request), &request, now)).await
     }
 
     async fn look_up(&self, request: &ReserveRequest) -> Result<HoldLookup, CallError> {
         let (order, key) = (request.order, request.key);
-        let found = self.read(move |db| Ok(hold(db, order, key)?)).await?;
+        let found = self.read_settled(move |db| Ok(hold(db, order, key)?)).await?;
         Ok(match found.map(|h| (h.state(), h.quantity)) {
             Some((HoldState::Held, quantity)) => HoldLookup::Held(held(key, quantity)),
             Some((HoldState::Committed, _)) => HoldLookup::Committed,

@@ -4,7 +4,9 @@
 //! The shop honours keys without limit of time: a request repeated under its key has no second effect and gets the answer
 //! that the first one got, a refusal included; the same key with other content is refused with `KEY_REUSED`. Holds do
 //! not lapse, and authorizations only where the catalogue limits the time to capture them. Any number of processes can use
-//! one file, one writing at a time.
+//! one file, one writing at a time: one that stands still while it writes, suspended or stopped, keeps the others from it.
+//!
+//! A call that comes to its turn after its deadline is not carried out any more.
 //!
 //! Refusals carry these codes. Of the stock: `INSUFFICIENT_STOCK`, `UNKNOWN_SKU`, `QUANTITY_INVALID`, `UNKNOWN_HOLD`,
 //! `HOLD_RELEASED`, `EXCEEDS_HELD`, `EXCEEDS_COMMITTED`, `KEY_REUSED`. Of the desk: `UNKNOWN_METHOD`, `AMOUNT_INVALID`,
@@ -30,7 +32,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use order_core::runtime::Clock;
-use order_core::services::CallError;
+use order_core::services::{CallDeadline, CallError};
 use order_core::time::Timestamp;
 use rusqlite::Connection;
 
@@ -134,13 +136,30 @@ impl Shop {
         self.inner.reader.as_ref().unwrap_or(&self.inner.writer).run(work).await
     }
 
-    /// A write whose refusals are answers, and durable like any other.
-    async fn call<T, F>(&self, work: F) -> Result<T, CallError>
+    /// A write whose refusals are answers, and durable like any other. Once `deadline` is over it is not made.
+    ///
+    /// That is judged where nobody else can write any more. A process that stands still before then finds its deadline over when it goes
+    /// on; one that stands still after it keeps everybody from writing, and so from [`read_settled`](Shop::read_settled), until it is done.
+    async fn call<T, F>(&self, deadline: CallDeadline, mut work: F) -> Result<T, CallError>
     where
         T: Send + 'static,
         F: FnMut(&Connection) -> Result<Result<T, CallError>, Failure> + Send + 'static,
     {
-        self.write(work).await?
+        self.write(move |db| match deadline.check() {
+            Ok(()) => work(db),
+            Err(over) => Ok(Err(over)),
+        })
+        .await?
+    }
+
+    /// A read whose "nothing" is proof: of what others began to write before it sees all or nothing, never a state that they are about
+    /// to change.
+    async fn read_settled<T, F>(&self, work: F) -> Result<T, CallError>
+    where
+        T: Send + 'static,
+        F: FnMut(&Connection) -> Result<T, Failure> + Send + 'static,
+    {
+        Ok(self.write(work).await?)
     }
 }
 

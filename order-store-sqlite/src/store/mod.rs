@@ -266,9 +266,10 @@ impl OrderStore for SqliteStore {
     async fn lease(&self, request: &LeaseRequest) -> Result<LeasePage, StoreError> {
         let (answer, waiting) = oneshot::channel();
         self.writer()?.send(Job::Write(Write::Lease(request.clone(), answer)))?;
+        let now = Some(self.clock.now());
         let (ids, next_in) = waiting.await.unwrap_or_else(|_| Err(lost()))?;
         let fence = request.fence;
-        let mut page = LeasePage { leased: Vec::with_capacity(ids.len()), unreadable: Vec::new(), next_in };
+        let mut page = LeasePage { leased: Vec::with_capacity(ids.len()), unreadable: Vec::new(), next_in, now };
         for id in ids {
             match self.load(id.into(), None).await {
                 Ok(loaded) => {

@@ -4,6 +4,7 @@ mod catalogue;
 mod desk;
 mod directory;
 mod inventory;
+mod late;
 mod load;
 mod opening;
 mod parts;

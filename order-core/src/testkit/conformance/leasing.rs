@@ -54,6 +54,16 @@ pub(super) async fn c14_a_lease_runs_out_by_the_stores_clock<F: StoreFactory>(f:
     }
 }
 
+pub(super) async fn c14_a_taker_is_told_what_the_stores_clock_says<F: StoreFactory>(f: &F) {
+    let store = fresh(f).await;
+    applied(&store, place(plain(1)).working(wake(at(0)))).await;
+    for (now, limit) in [(at(5), 0), (at(6), 1), (at(7), 1)] {
+        f.set_time(now);
+        let request = LeaseRequest { fence: fence(1), ttl: seconds(10), limit, order: None };
+        assert_eq!(store.lease(&request).await.unwrap().now, Some(now));
+    }
+}
+
 pub(super) async fn c14_an_extended_lease_runs_from_then_on<F: StoreFactory>(f: &F) {
     let store = fresh(f).await;
     let order = applied(&store, place(plain(1)).working(wake(at(0)))).await;

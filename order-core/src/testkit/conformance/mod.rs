@@ -188,6 +188,7 @@ suite! { $
         c14_due_items_are_given_soonest_first,
         c14_an_item_is_due_by_the_stores_clock,
         c14_a_lease_runs_out_by_the_stores_clock,
+        c14_a_taker_is_told_what_the_stores_clock_says,
         c14_an_extended_lease_runs_from_then_on,
         c14_one_orders_item_is_given_before_it_is_due,
         c14_runs_are_counted_by_who_begins_and_forgotten_by_who_gives_back,

@@ -172,7 +172,7 @@ pub(super) async fn lease_of<S: OrderStore>(store: &S, fence: Fence, order: Orde
 }
 
 async fn lease_page<S: OrderStore>(store: &S, request: LeaseRequest) -> Vec<Leased> {
-    let LeasePage { leased, unreadable, next_in: _ } = store.lease(&request).await.unwrap();
+    let LeasePage { leased, unreadable, next_in: _, now: _ } = store.lease(&request).await.unwrap();
     assert_eq!(unreadable, []);
     leased
 }

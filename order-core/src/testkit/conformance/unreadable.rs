@@ -57,7 +57,7 @@ pub(super) async fn c25_an_order_that_cannot_be_read_hides_no_other_from_a_list<
 pub(super) async fn c25_an_order_that_cannot_be_read_is_leased_and_set_aside_alone<F: StoreFactory>(f: &F) {
     let store = damaged(f).await;
     let lease = |holder: u64| LeaseRequest { fence: fence(holder), ttl: seconds(10), limit: 10, order: None };
-    let LeasePage { leased, unreadable, next_in } = store.lease(&lease(1)).await.unwrap();
+    let LeasePage { leased, unreadable, next_in, now: _ } = store.lease(&lease(1)).await.unwrap();
     assert!(leased.iter().map(|leased| leased.order.id).eq([1, 2, 4, 5].map(order_id)));
     is_the_third(&unreadable);
     assert_eq!(next_in, Some(seconds(10)));
@@ -66,7 +66,7 @@ pub(super) async fn c25_an_order_that_cannot_be_read_is_leased_and_set_aside_alo
     }
     assert!(store.lease(&lease(2)).await.unwrap().unreadable.is_empty(), "not at once again");
     f.set_time(at(20));
-    let LeasePage { leased, unreadable, next_in: _ } = store.lease(&lease(3)).await.unwrap();
+    let LeasePage { leased, unreadable, next_in: _, now: _ } = store.lease(&lease(3)).await.unwrap();
     assert!(leased.is_empty());
     is_the_third(&unreadable);
 }

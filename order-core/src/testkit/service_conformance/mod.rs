@@ -44,7 +44,7 @@ pub use suite::Case;
 pub use user::UserFactory;
 pub use verdict::{Failure, Verdict};
 
-use sandbox::{drop_after, provoked, timed};
+use sandbox::{drop_after, over, provoked, timed};
 use suite::suite;
 use verdict::{broken, ensure, missing, said, said_error};
 

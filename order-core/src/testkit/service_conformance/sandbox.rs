@@ -2,6 +2,7 @@
 
 use std::future::{Future, pending, poll_fn};
 use std::pin::pin;
+use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
@@ -10,8 +11,9 @@ use futures_util::future::{Either, select};
 use super::Verdict;
 use super::verdict::missing;
 use crate::runtime::BoxFuture;
-use crate::services::CallError;
+use crate::services::{CallDeadline, CallError};
 use crate::testkit::block_on;
+use crate::testkit::executor::VirtualRuntime;
 
 /// A mock or a sandbox behind an adapter, and what can be brought about there.
 ///
@@ -68,6 +70,11 @@ pub(super) async fn timed<T>(sandbox: &impl Sandbox, call: impl Future<Output = 
         Either::Left((answer, _)) => answer,
         Either::Right(((), _)) => Err(CallError::unknown("dropped at the deadline")),
     }
+}
+
+/// A deadline that is over.
+pub(super) fn over() -> CallDeadline {
+    CallDeadline::at(Arc::new(VirtualRuntime::new()), Duration::ZERO)
 }
 
 /// Waits for a future until it has waited for something that many times, and drops it then. `None` if it was dropped.

@@ -360,12 +360,15 @@ impl InventoryService for MemoryInventory {
         Ok(self.check_now(skus))
     }
     async fn reserve(&self, request: &ReserveRequest) -> Result<HoldAnswer, CallError> {
+        request.deadline.check()?;
         self.reserve_now(request)
     }
     async fn commit(&self, request: &HoldRequest) -> Result<(), CallError> {
+        request.deadline.check()?;
         self.commit_now(request)
     }
     async fn release(&self, request: &HoldRequest) -> Result<(), CallError> {
+        request.deadline.check()?;
         self.release_now(request)
     }
     async fn look_up(&self, request: &ReserveRequest) -> Result<HoldLookup, CallError> {

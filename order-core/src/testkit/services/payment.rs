@@ -395,18 +395,23 @@ impl PaymentService for MemoryPayments {
         self.capabilities
     }
     async fn authorize(&self, request: &AttemptRequest) -> Result<PaymentAnswer, CallError> {
+        request.deadline.check()?;
         self.attempt_now(request, OperationKind::Authorize)
     }
     async fn charge(&self, request: &AttemptRequest) -> Result<PaymentAnswer, CallError> {
+        request.deadline.check()?;
         self.attempt_now(request, OperationKind::Charge)
     }
     async fn capture(&self, request: &FollowUpRequest) -> Result<PaymentAnswer, CallError> {
+        request.deadline.check()?;
         self.follow_up_now(request, OperationKind::Capture)
     }
     async fn void(&self, request: &FollowUpRequest) -> Result<PaymentAnswer, CallError> {
+        request.deadline.check()?;
         self.follow_up_now(request, OperationKind::Void)
     }
     async fn refund(&self, request: &FollowUpRequest) -> Result<PaymentAnswer, CallError> {
+        request.deadline.check()?;
         self.follow_up_now(request, OperationKind::Refund)
     }
     async fn look_up(&self, request: &PaymentLookup) -> Result<Option<PaymentAnswer>, CallError> {

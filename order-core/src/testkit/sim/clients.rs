@@ -14,9 +14,9 @@ use crate::ids::{OrderId, ProductId, Sku, UserId};
 use crate::machine::{Purpose, event_id};
 use crate::order::{Lifecycle, OperationKind, OperationState};
 use crate::services::{
-    AttemptRequest, Availability, CallError, FollowUpRequest, HoldAnswer, HoldLookup, HoldRequest, InventoryCapabilities,
-    InventoryService, Notification, NotificationService, PaymentAnswer, PaymentCapabilities, PaymentLookup, PaymentService,
-    Product, ProductService, ReserveRequest, User, UserService,
+    AttemptRequest, Availability, CallDeadline, CallError, FollowUpRequest, HoldAnswer, HoldLookup, HoldRequest,
+    InventoryCapabilities, InventoryService, Notification, NotificationService, PaymentAnswer, PaymentCapabilities,
+    PaymentLookup, PaymentService, Product, ProductService, ReserveRequest, User, UserService,
 };
 use crate::testkit::executor::{ProcessRuntime, lock};
 use crate::testkit::services::LedgerHold;
@@ -38,6 +38,8 @@ struct Plan<'a, R> {
     table: &'a Table<ServiceFault>,
     /// The key it is made under, and its order; none for what has no effect.
     key: Option<Uuid>,
+    /// From when on the service does not do it any more.
+    deadline: &'a CallDeadline,
     /// What it really does.
     apply: &'a (dyn Fn() -> Result<R, CallError> + Sync),
     /// The same, to be done later or once more.
@@ -66,6 +68,7 @@ impl Site {
             return Err(CallError::refused("REFUSED_BEFORE"));
         }
         if world.is_calm() {
+            plan.deadline.check()?;
             return self.heard((plan.apply)());
         }
         let mut fault = world.weighted(plan.table);
@@ -112,7 +115,8 @@ impl Site {
             }
             _ => {}
         }
-        // What is sent arrives, also if the process stands still from now on; the answer takes its time.
+        plan.deadline.check()?;
+        // What is sent in time arrives, also if the process stands still from now on; the answer takes its time.
         let answer = (plan.apply)();
         world.take_time(&self.runtime).await;
         match fault {
@@ -242,7 +246,16 @@ impl Site {
         };
         let refusable = unseen.then_some(request.key);
         let table = &world.config.money;
-        self.call(Plan { table, key: Some(request.key), apply: &apply, later: &later, garble: unnamed, refusable }).await
+        self.call(Plan {
+            table,
+            key: Some(request.key),
+            deadline: &request.deadline,
+            apply: &apply,
+            later: &later,
+            garble: unnamed,
+            refusable,
+        })
+        .await
     }
 
     /// A void, a capture or a refund.
@@ -271,7 +284,16 @@ impl Site {
         };
         let refusable = unseen.then_some(request.parent_key);
         let table = &world.config.money;
-        self.call(Plan { table, key: Some(request.key), apply: &apply, later: &later, garble: unnamed, refusable }).await
+        self.call(Plan {
+            table,
+            key: Some(request.key),
+            deadline: &request.deadline,
+            apply: &apply,
+            later: &later,
+            garble: unnamed,
+            refusable,
+        })
+        .await
     }
 
     async fn closing(&self, request: &HoldRequest, purpose: Purpose) -> Result<(), CallError> {
@@ -300,7 +322,16 @@ impl Site {
         });
         let refusable = (held && !world.inventory.has_closed(request.key)).then_some(request.reserve_key);
         let table = &world.config.closings;
-        self.call(Plan { table, key: Some(request.key), apply: &apply, later: &later, garble: nonsense, refusable }).await
+        self.call(Plan {
+            table,
+            key: Some(request.key),
+            deadline: &request.deadline,
+            apply: &apply,
+            later: &later,
+            garble: nonsense,
+            refusable,
+        })
+        .await
     }
 
     /// Something that changes nothing.
@@ -312,7 +343,7 @@ impl Site {
     ) -> Result<R, CallError> {
         self.world.trace(|| format!("p{} asks {}", self.index, question()));
         let table = &self.world.config.lookups;
-        self.call(Plan { table, key: None, apply, later: NEVER, garble, refusable: None }).await
+        self.call(Plan { table, key: None, deadline: &CallDeadline::NEVER, apply, later: NEVER, garble, refusable: None }).await
     }
 }
 
@@ -355,7 +386,15 @@ impl InventoryService for SimClients {
         };
         let garble = |answer| Ok(HoldAnswer { reference: String::new(), ..answer });
         let table = &world.config.reserves;
-        let plan = Plan { table, key: Some(request.key), apply: &apply, later: &later, garble, refusable: None };
+        let plan = Plan {
+            table,
+            key: Some(request.key),
+            deadline: &request.deadline,
+            apply: &apply,
+            later: &later,
+            garble,
+            refusable: None,
+        };
         let answer = self.site.call(plan).await;
         if let Ok(HoldAnswer { reference, .. }) = &answer
             && !reference.is_empty()
@@ -468,7 +507,15 @@ impl NotificationService for SimClients {
             Ok(())
         };
         let table = &world.config.lookups;
-        let plan = Plan { table, key: None, apply: &apply, later: NEVER, garble: nonsense, refusable: None };
+        let plan = Plan {
+            table,
+            key: None,
+            deadline: &CallDeadline::NEVER,
+            apply: &apply,
+            later: NEVER,
+            garble: nonsense,
+            refusable: None,
+        };
         self.site.call(plan).await
     }
 }

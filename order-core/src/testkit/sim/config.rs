@@ -120,8 +120,8 @@ impl Config {
                 (some(busy, 2), ServiceFault::Slow),
                 (some(silence, 4), ServiceFault::UnknownBefore),
                 (if effect { some(silence, 5) } else { 0 }, ServiceFault::UnknownAfter),
-                // When a call has become quiet is a time by the clock of whoever made it: with clocks an hour apart, a late
-                // effect cannot be told from one that never comes.
+                // When a call has become quiet is kept as the store's clock has it: where that jumps by an hour, a late effect
+                // cannot be told from one that never comes.
                 (if effect { some(silence && !wrong_clocks, 4) } else { 0 }, ServiceFault::LateEffect),
                 (some(silence, 3), ServiceFault::Hang),
                 (if effect && twice { some(silence, 3) } else { 0 }, ServiceFault::Twice),
@@ -129,8 +129,7 @@ impl Config {
                 (if refusable { some(refusals, 5) } else { 0 }, ServiceFault::Refused),
                 (some(crashes, 3), ServiceFault::CrashBefore),
                 (if effect { some(crashes, 4) } else { 0 }, ServiceFault::CrashAfter),
-                // Who stands still between looking at the lease and sending sends too late: nothing can be done about that.
-                (if effect { 0 } else { some(pauses, 3) }, ServiceFault::PauseBefore),
+                (some(pauses, 3), ServiceFault::PauseBefore),
                 (some(pauses, 3), ServiceFault::PauseAfter),
             ])
         };

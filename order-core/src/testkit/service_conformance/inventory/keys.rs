@@ -7,7 +7,7 @@ use futures_util::future::join_all;
 use super::InventoryFactory;
 use super::bench::*;
 use crate::services::{CallError, HoldLookup, HoldRequest, InventoryService, ReserveRequest};
-use crate::testkit::service_conformance::{Verdict, broken, drop_after, ensure, provoked, said};
+use crate::testkit::service_conformance::{Verdict, broken, drop_after, ensure, over, provoked, said};
 
 const REPEATED: &str = "with `repeat_reserve`, a reserve under its key again is one hold and the same answer";
 
@@ -207,4 +207,24 @@ pub(super) async fn c06_a_dropped_reserve_is_repeated_as_one_hold<F: InventoryFa
         bench.left(6, &claimed, &sku, STOCK - 2).await?;
     }
     Ok(())
+}
+
+const LATE: &str = "what is called after its deadline is NotDone, and changes nothing";
+
+pub(super) async fn c06_what_is_called_after_its_deadline_is_not_done<F: InventoryFactory>(f: &F) -> Verdict {
+    let bench = Bench::new(f).await;
+    let sku = bench.stock().await;
+    let late = ReserveRequest { deadline: over(), ..bench.request(&sku, 2) };
+    let answer = bench.reserve(&late).await;
+    ensure!(matches!(answer, Err(CallError::NotDone { .. })), 6, LATE, "a reserve: {}", said(&answer));
+    let (reserve, hold) = bench.held(&sku, 3).await?;
+    for how in [Closing::Commit, Closing::Release] {
+        let request = HoldRequest { deadline: over(), ..bench.about(&reserve, &hold, 3) };
+        let answer = bench.close(how, &request).await;
+        let what = format!("a {how:?}").to_lowercase();
+        ensure!(matches!(answer, Err(CallError::NotDone { .. })), 6, LATE, "{what}: {}", said(&answer));
+    }
+    // What is held is held still, and nothing else is.
+    bench.left(6, LATE, &sku, STOCK - 3).await?;
+    bench.done(Closing::Commit, &bench.about(&reserve, &hold, 3)).await
 }

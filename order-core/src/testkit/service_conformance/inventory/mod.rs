@@ -68,6 +68,7 @@ suite! { $ inventory_conformance_tests inventory InventoryFactory,
     }
     6 keys {
         c06_a_dropped_reserve_is_repeated_as_one_hold [repeat],
+        c06_what_is_called_after_its_deadline_is_not_done [],
     }
     7 operations {
         c07_a_hold_has_a_reference_and_the_units_asked_for [],

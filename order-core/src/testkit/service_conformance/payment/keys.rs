@@ -6,8 +6,8 @@ use super::PaymentFactory;
 use super::bench::*;
 use crate::money::Money;
 use crate::order::OperationState;
-use crate::services::{AttemptRequest, CallError, PaymentAnswer, PaymentService};
-use crate::testkit::service_conformance::{Verdict, broken, drop_after, ensure, provoked, said, said_error};
+use crate::services::{AttemptRequest, CallError, FollowUpRequest, PaymentAnswer, PaymentService};
+use crate::testkit::service_conformance::{Verdict, broken, drop_after, ensure, over, provoked, said, said_error};
 use crate::testkit::services::Outcome;
 
 /// Says that a key has had one effect, if the books can be read.
@@ -252,6 +252,31 @@ pub(super) async fn c06_a_dropped_charge_is_repeated_with_one_effect<F: PaymentF
         comes_to(OperationState::Captured, 6, "a charge that was dropped and repeated", answer)?;
         let claimed = format!("a charge dropped where it waited for the {}th time, and repeated, has one effect", point + 1);
         once(6, &claimed, &bench.books(request.key).await?)?;
+    }
+    Ok(())
+}
+
+const LATE: &str = "what is called after its deadline is NotDone, and moves nothing";
+
+pub(super) async fn c06_what_is_called_after_its_deadline_is_not_done<F: PaymentFactory>(f: &F) -> Verdict {
+    let bench = Bench::new(f).await;
+    let not_done = |what: &str, answer, or_refused: bool| match answer {
+        Err(CallError::NotDone { .. }) => Ok(()),
+        // What a service never does it may refuse whenever it is asked.
+        Err(CallError::Refused { .. }) if or_refused => Ok(()),
+        answer => broken(6, LATE, format!("{what}: {}", seen(&answer))),
+    };
+    let charge = AttemptRequest { deadline: over(), ..bench.attempt(Outcome::Approve)? };
+    not_done("a charge", bench.charge(&charge).await, false)?;
+    let authorization = AttemptRequest { deadline: over(), ..bench.attempt(Outcome::Approve)? };
+    not_done("an authorization", bench.authorize(&authorization).await, true)?;
+    let (parent, answer) = bench.charged().await?;
+    for how in [FollowUp::Capture, FollowUp::Void, FollowUp::Refund] {
+        let request = FollowUpRequest { deadline: over(), ..bench.about(&parent, &answer, AMOUNT) };
+        not_done(&format!("a {how:?}").to_lowercase(), bench.follow(how, &request).await, how != FollowUp::Refund)?;
+    }
+    if let Some(books) = f.books(charge.key).await {
+        ensure!(books.is_empty(), 6, LATE, "the provider's books have {} for a charge", books.len());
     }
     Ok(())
 }

@@ -89,6 +89,7 @@ suite! { $ payment_conformance_tests payment PaymentFactory,
     }
     6 keys {
         c06_a_dropped_charge_is_repeated_with_one_effect [repeat books],
+        c06_what_is_called_after_its_deadline_is_not_done [],
     }
     7 operations {
         c07_references_are_usable_and_no_two_attempts_share_one [],
