@@ -179,6 +179,17 @@ fn rare() -> Vec<Sample> {
             j.advance(Duration::from_secs(1));
             j.command(&Command::LoseShipment { shipment: 1 }).expect("it is on its way");
         }),
+        lead_in(patient(), &sample(Confirm), "on backorder for what is left of a SKU, and what had left arrived", |j| {
+            let refused = HoldOutcome::Refused { available: Some(0), code: "OUT_OF_STOCK".into() };
+            work(j, |_| Reply::Yes);
+            ship_one(j);
+            work(j, |_| Reply::Yes);
+            j.facts(&[Fact::Hold { n: 1, outcome: HoldOutcome::Lost }]);
+            round(j, |call| if call.verb == Verb::Reserve { Reply::Crash } else { Reply::Yes });
+            j.facts(&[Fact::Hold { n: 3, outcome: refused }]);
+            j.advance(Duration::from_secs(1));
+            j.command(&Command::Deliver { shipment: Some(1) }).expect("it is on its way");
+        }),
         lead(Shipment, "an authorization being voided, and captured elsewhere meanwhile", |j| {
             work(j, |_| Reply::Yes);
             j.command(&Command::Cancel).expect("it can be cancelled");
