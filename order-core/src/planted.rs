@@ -60,6 +60,8 @@ pub enum Bug {
     DisputesEndOnce,
     /// An order with too little paid stays pending.
     ShortStaysPending,
+    /// A cursor of the feed is judged by its position alone, whatever stands there.
+    PositionIsEnough,
 }
 
 impl Bug {
@@ -93,6 +95,7 @@ impl Bug {
         Bug::LookUpsIgnored,
         Bug::DisputesEndOnce,
         Bug::ShortStaysPending,
+        Bug::PositionIsEnough,
     ];
 }
 
