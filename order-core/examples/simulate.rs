@@ -7,7 +7,7 @@
 //!
 //! `--start N` begins at seed N. Exits with 1 when something did not hold; the seed's trace is printed then, and `--replay`
 //! prints it again. `--list N` goes on until N seeds have failed, and prints what did not hold in each instead of a trace.
-//! `--complete` demands that every command, event and status was come upon.
+//! `--complete` demands that every command, event, status and fault was come upon.
 
 use std::process::ExitCode;
 use std::time::Instant;

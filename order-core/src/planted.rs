@@ -64,6 +64,8 @@ pub enum Bug {
     DisputesEndOnce,
     /// An order with too little paid stays pending.
     ShortStaysPending,
+    /// A cursor of the feed is judged by its position alone, whatever stands there.
+    PositionIsEnough,
 }
 
 impl Bug {
@@ -99,6 +101,7 @@ impl Bug {
         Bug::LookUpsIgnored,
         Bug::DisputesEndOnce,
         Bug::ShortStaysPending,
+        Bug::PositionIsEnough,
     ];
 }
 

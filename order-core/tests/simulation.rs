@@ -86,4 +86,5 @@ planted! {
     a_look_up_that_does_not_count_is_found: LookUpsIgnored within 3000;
     a_dispute_that_turns_unheard_is_found: DisputesEndOnce within 3000;
     a_short_order_that_stays_pending_is_found: ShortStaysPending within 3000;
+    a_cursor_that_goes_on_in_another_past_is_found: PositionIsEnough within 3000;
 }

@@ -72,11 +72,28 @@ impl MemoryStore {
         }
     }
 
+    /// A copy of all that the store has now, as a backup is.
+    #[cfg(feature = "testkit")]
+    pub fn copy(&self) -> MemoryCopy {
+        MemoryCopy(self.state().clone())
+    }
+
+    /// Sets the store back to a copy made of it before: what was committed since is gone, as it is when a backup is restored in the
+    /// place of a store.
+    #[cfg(feature = "testkit")]
+    pub fn set_back(&self, copy: &MemoryCopy) {
+        *self.state() = copy.0.clone();
+    }
+
     /// A changeset is checked in full before anything is written, so what a panicking holder of the lock left is whole.
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
+
+/// What a [`MemoryStore`] had at one moment.
+#[cfg(feature = "testkit")]
+pub struct MemoryCopy(State);
 
 /// Unlike that of any other store: within the program by a count, and otherwise, as nothing of the store outlives the program,
 /// by the time. Derived, because the core draws nothing here.
@@ -86,7 +103,7 @@ fn another_id(now: Timestamp) -> Uuid {
     Uuid::new_v5(&Uuid::nil(), name.as_bytes())
 }
 
-#[derive(Default)]
+#[derive(Clone, Default)]
 struct State {
     orders: BTreeMap<OrderId, Row>,
     numbers: BTreeMap<OrderNumber, OrderId>,
@@ -102,6 +119,7 @@ struct State {
     leases: TimeIndex,
 }
 
+#[derive(Clone)]
 struct Row {
     order: Arc<Order>,
     journal: Vec<JournalRow>,

@@ -16,6 +16,8 @@ pub use changeset::{
     Changeset, CommitError, Committed, KeyMethod, KeyRecord, KeyUse, RedemptionChange, StoreError, StoreErrorKind,
 };
 pub use feed::{DumpPage, DumpQuery, Dumped, FeedCursor, FeedPage, FeedPlace, FeedQuery, FeedRow};
+#[cfg(feature = "testkit")]
+pub use memory::MemoryCopy;
 pub use memory::MemoryStore;
 pub use query::{
     Cursor, Driver, JournalQuery, ListPlan, ListQuery, Loaded, Lookup, OrderPage, OrderRef, SORTED_MAX, SortKey, TimeRange,

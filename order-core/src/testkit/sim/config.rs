@@ -45,6 +45,8 @@ pub(super) struct Config {
     /// How often a bank or a dashboard speaks of an attempt as soon as it has reached the provider, in 1,000.
     pub voices: u32,
     pub wrong_clocks: bool,
+    /// After how many commits the copy is made that the store is set back to in the end; never if `None`.
+    pub copied_after: Option<usize>,
 }
 
 /// How much of what it is asked for a provider moves.
@@ -213,6 +215,7 @@ impl Config {
             lies: lies_told,
             voices,
             wrong_clocks,
+            copied_after: dice.pick(&[None, None, None, None, None, Some(1), Some(4), Some(12), Some(30), Some(60)]),
         }
     }
 }

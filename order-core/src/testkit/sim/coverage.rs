@@ -170,6 +170,10 @@ const EVENTS: &[&str] = &[
     "REDACTED",
 ];
 
+/// What must have become of those who followed the feed of a store that was set back.
+const FOLLOWED: &[&str] =
+    &["cursor of a place in the copy", "cursor of a lost place", "cursor of a place that was given out again"];
+
 impl Coverage {
     pub(super) fn state(&mut self, order: &Order) {
         self.states[order.lifecycle as usize][order.statuses.payment as usize] += 1;
@@ -231,14 +235,21 @@ impl Coverage {
         (met, self.store.len() + self.service.len() - 2)
     }
 
-    /// What was never seen: commands that were never done, events and statuses that never came about.
+    /// What was never seen: commands that were never done, events and statuses that never came about, faults that were never met.
     pub fn missing(&self) -> Vec<String> {
         let never = |what: &str, names: &mut dyn Iterator<Item = &'static str>, seen: &Tally| -> Vec<String> {
             names.filter(|name| !seen.contains_key(name)).map(|name| format!("{what} {name}")).collect()
         };
         let mut missing = never("command", &mut COMMANDS.iter().copied(), &self.commands);
         missing.extend(never("event", &mut EVENTS.iter().copied(), &self.events));
+        missing.extend(never("fact", &mut FOLLOWED.iter().copied(), &self.facts));
         missing.extend(never("status", &mut Status::ALL.iter().map(|s| s.as_str()), &self.statuses));
+        let faults = |names: &[&str], met: &[u64]| -> Vec<String> {
+            let never = names.iter().zip(met).skip(1).filter(|(_, n)| **n == 0);
+            never.map(|(name, _)| format!("fault {name}")).collect()
+        };
+        missing.extend(faults(StoreFault::NAMES, &self.store));
+        missing.extend(faults(ServiceFault::NAMES, &self.service));
         let unlisted = self.events.keys().filter(|name| !EVENTS.contains(name));
         missing.extend(unlisted.map(|name| format!("event {name} in the list of events")));
         missing

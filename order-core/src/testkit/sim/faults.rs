@@ -40,6 +40,8 @@ kinds! {
         ClockJump,
         /// An order cannot be read for a while.
         Unreadable,
+        /// The store is set back to a copy of itself, and all that was committed since is gone.
+        SetBack,
     }
 }
 

@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use futures_util::FutureExt;
 
-use super::world::World;
+use super::world::{Manager, World};
 use crate::audit::FeedAudit;
+use crate::error::Error;
 use crate::manager::Principal;
 use crate::order::Order;
 use crate::store::{FeedCursor, FeedPage, FeedQuery, OrderStore};
@@ -46,6 +47,17 @@ pub(super) async fn follow(world: Arc<World>) {
             Some(Err(e)) if e.is_retryable() => {}
             Some(Err(e)) => world.breach("I23", format!("following the feed failed: {e}")),
         }
+    }
+}
+
+/// I23, after the store was set back: who stands where nothing is any more is told so, and starts anew.
+pub(super) async fn go_on(world: &World, manager: &Manager, is_lost: impl Fn(&FeedCursor) -> bool) {
+    let after = lock(&world.follower).after.clone();
+    let lost = after.as_ref().is_some_and(is_lost);
+    match manager.changes(&Principal::operator("simulated"), after.clone(), 1).await {
+        Err(Error::Invalid(_)) if lost => *lock(&world.follower) = Follower::default(),
+        Ok(_) if !lost => {}
+        answer => world.breach("I23", format!("whoever followed to {after:?} (lost: {lost}) was answered {answer:?}")),
     }
 }
 

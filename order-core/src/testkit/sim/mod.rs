@@ -23,6 +23,7 @@ mod oracle;
 mod provider;
 mod reports;
 mod rest;
+mod setback;
 mod store;
 mod world;
 

@@ -8,11 +8,11 @@ use uuid::Uuid;
 use super::moments::{Past, check_row};
 use super::operators::Keyed;
 use super::world::{CLOCKS_APART_MOST, World, short};
-use crate::audit::{Replay, check_at_rest, check_records};
+use crate::audit::{Breach, Replay, check_at_rest, check_records};
 use crate::ids::{Fence, OrderId, UserId};
 use crate::machine::{Command, PaymentReport, Purpose, closing_key, key, next};
 use crate::number::OrderNumber;
-use crate::order::{Event, Op, OperationKind, OperationState, Order, PaymentOperation, UnmatchedPayment};
+use crate::order::{Event, JournalRow, Op, OperationKind, OperationState, Order, PaymentOperation, UnmatchedPayment};
 use crate::runtime::Runtime;
 use crate::store::Tries;
 use crate::testkit::executor::{ProcessId, lock};
@@ -66,6 +66,21 @@ struct Watched {
     keys: HashMap<Uuid, Intent>,
 }
 
+impl Watched {
+    /// Takes in the next row of its journal.
+    fn take(&mut self, row: &JournalRow, breaches: &mut Vec<Breach>) {
+        self.replay.apply(row, breaches);
+        match &row.event {
+            Event::Armed { ops } => self.intents.extend(ops.iter().map(|op| Intent::Op(*op))),
+            Event::StockClosing { n, .. } => {
+                let closing = self.replay.order().and_then(|o| o.reservation(*n)?.closing);
+                self.intents.extend(closing.map(|c| Intent::Closing(*n, c.serial)));
+            }
+            _ => {}
+        }
+    }
+}
+
 /// What a derived key stands for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Intent {
@@ -87,6 +102,19 @@ impl Oracle {
     /// A host got a lease.
     pub(super) fn leased(&mut self, host: usize, order: OrderId, fence: Fence, until: Duration) {
         self.leases.insert((host, order), (fence, until));
+    }
+
+    /// The store was set back: what it has now is all there ever was.
+    pub(super) fn set_back(&mut self, world: &World) {
+        let mut breaches = Vec::new();
+        self.orders.clear();
+        self.leases.clear();
+        for order in world.store.orders() {
+            let watched = self.orders.entry(order.id).or_default();
+            world.store.inspect(order.id, |_, journal, _| journal.iter().for_each(|row| watched.take(row, &mut breaches)));
+        }
+        self.numbers = world.store.orders().iter().map(|order| (order.number, order.id)).collect();
+        world.breaches(breaches);
     }
 
     /// A changeset was applied: everything it changed is checked.
@@ -119,16 +147,8 @@ impl Oracle {
             }
             let mut coverage = lock(&world.coverage);
             for row in rows {
-                watched.replay.apply(row, &mut breaches);
+                watched.take(row, &mut breaches);
                 coverage.event(row.event.name());
-                match &row.event {
-                    Event::Armed { ops } => watched.intents.extend(ops.iter().map(|op| Intent::Op(*op))),
-                    Event::StockClosing { n, .. } => {
-                        let closing = watched.replay.order().and_then(|o| o.reservation(*n)?.closing);
-                        watched.intents.extend(closing.map(|c| Intent::Closing(*n, c.serial)));
-                    }
-                    _ => {}
-                }
                 if let Some(order) = watched.replay.order() {
                     check_row(world, order, row, past, &mut breaches);
                 }
@@ -149,18 +169,18 @@ impl Oracle {
                 let left: Vec<_> = plans.take_while(|left| !left.is_done()).collect();
                 if left.len() == 1 + usize::from(ahead.is_some()) {
                     let detail = format!("order {id} has no work item, but is not done: {left:?}");
-                    breaches.push(crate::audit::Breach { invariant: "I12", detail });
+                    breaches.push(Breach { invariant: "I12", detail });
                 }
                 breaches.extend(check_at_rest(order));
             }
             if let Some(kept) = order.unmatched.iter().find(|u| is_known(order, u)) {
                 let detail = format!("order {id} keeps {kept:?} as unmatched, and knows what it names");
-                breaches.push(crate::audit::Breach { invariant: "I34", detail });
+                breaches.push(Breach { invariant: "I34", detail });
             }
             let owner = *numbers.entry(order.number).or_insert(id);
             if owner != id {
                 let detail = format!("number {} is of {owner} and of {id}", order.number);
-                breaches.push(crate::audit::Breach { invariant: "I14", detail });
+                breaches.push(Breach { invariant: "I14", detail });
             }
         });
         world.breaches(breaches);

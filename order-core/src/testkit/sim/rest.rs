@@ -13,6 +13,7 @@ use super::follower::check_feed;
 use super::ledgers::{check_holds, check_payments};
 use super::operators::{execute, resolve};
 use super::provider::settle_everything;
+use super::setback::set_back;
 use super::world::{Manager, World};
 use crate::archive;
 use crate::audit::{Breach, check_at_rest, check_order};
@@ -75,10 +76,10 @@ pub(super) async fn heal_and_rest(world: Arc<World>) {
             continue;
         }
         match world.next_due() {
-            None if world.outstanding.load(Ordering::Relaxed) == 0 => return check(&world),
+            None if world.outstanding.load(Ordering::Relaxed) == 0 => return check(&world).await,
             None => world.runtime.timer(Duration::from_secs(60)).await,
             // Confirmed orders renew their holds and authorizations for ever.
-            Some(_) if renews(&world) && only_renewals(&world) => return check(&world),
+            Some(_) if renews(&world) && only_renewals(&world) => return check(&world).await,
             Some(wait) => world.runtime.timer(wait.max(Duration::from_millis(1))).await,
         }
     }
@@ -229,9 +230,17 @@ fn only_renewals(world: &World) -> bool {
     })
 }
 
-/// Everything that must hold once nothing is left to do.
-fn check(world: &World) {
+/// Everything that must hold once nothing is left to do; and what must hold if all is lost then that was done since a copy was
+/// made.
+async fn check(world: &Arc<World>) {
     world.trace(|| "everything is at REST".into());
+    check_rest(world);
+    if !world.is_breached() {
+        set_back(world).await;
+    }
+}
+
+fn check_rest(world: &World) {
     let orders = world.store.orders();
     for order in &orders {
         check_one(world, order);

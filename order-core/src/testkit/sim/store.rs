@@ -63,7 +63,9 @@ impl SimStore {
             }
             StoreFault::ClockJump => world.jump(&self.runtime),
             StoreFault::Unreadable => world.damage(order),
+            // That is no fault of a call: `setback` sets back.
             StoreFault::None
+            | StoreFault::SetBack
             | StoreFault::AnswerLost
             | StoreFault::CrashAfter
             | StoreFault::PauseAfter
@@ -176,6 +178,7 @@ impl OrderStore for SimStore {
             Ok(committed) if !committed.replayed => {
                 let now = crate::runtime::Clock::now(&self.runtime);
                 lock(&world.oracle).committed(world, self.index, order, rows, lease, now, work.as_deref());
+                world.back_up();
                 if wakes {
                     world.work.notify_waiters();
                 }

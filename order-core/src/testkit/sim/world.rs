@@ -15,6 +15,7 @@ use super::faults::Latency;
 use super::fixture::Fixture;
 use super::follower::Follower;
 use super::oracle::Oracle;
+use super::setback::Backups;
 use super::store::SimStore;
 use crate::audit::Breach;
 use crate::ids::OrderId;
@@ -52,6 +53,7 @@ pub(super) struct World {
     pub oracle: Mutex<Oracle>,
     pub follower: Mutex<Follower>,
     pub coverage: Mutex<Coverage>,
+    pub backups: Mutex<Backups>,
     hosts: Mutex<Vec<Host>>,
     /// Tasks outside of all processes that are still under way.
     pub outstanding: AtomicUsize,
@@ -111,6 +113,7 @@ impl World {
                 oracle: Mutex::default(),
                 follower: Mutex::default(),
                 coverage: Mutex::default(),
+                backups: Mutex::default(),
                 hosts: Mutex::default(),
                 outstanding: AtomicUsize::new(0),
                 calls: AtomicUsize::new(0),
@@ -300,13 +303,29 @@ impl World {
             self.outside,
             Box::pin(async move {
                 timer.await;
-                let host = world.start(index);
-                if let Some(place) = lock(&world.hosts).get_mut(index) {
-                    *place = host;
-                }
+                world.replace(index, process);
                 world.work.notify_waiters();
             }),
         );
+    }
+
+    /// Starts another process in the place of `dead`, unless one has been.
+    fn replace(self: &Arc<Self>, index: usize, dead: ProcessId) {
+        if lock(&self.hosts).get(index).is_none_or(|host| host.process != dead) {
+            return;
+        }
+        let host = self.start(index);
+        if let Some(place) = lock(&self.hosts).get_mut(index) {
+            *place = host;
+        }
+    }
+
+    /// Ends all processes, and starts as many anew once `meanwhile` is done.
+    pub(super) fn restart_all(self: &Arc<Self>, meanwhile: impl FnOnce()) {
+        let running: Vec<ProcessId> = lock(&self.hosts).iter().map(|host| host.process).collect();
+        running.iter().for_each(|process| self.executor.crash(*process));
+        meanwhile();
+        running.iter().enumerate().for_each(|(index, process)| self.replace(index, *process));
     }
 
     /// The process stands still for a while, perhaps for longer than it has leases.
