@@ -12,7 +12,7 @@ use crate::{at_rest, median, open, open_url, place_one, round};
 /// The argument that makes this program one of them.
 pub const CHILD: &str = "as-one-of-several";
 
-const ROUNDS: usize = 5;
+const ROUNDS: usize = 3;
 const PROCESSES: [usize; 3] = [1, 2, 4];
 /// Callers, and how many orders a round places, over all processes.
 const CALLERS: [(usize, usize); 2] = [(32, 3_200), (128, 6_400)];
