@@ -6,8 +6,9 @@ CREATE OR REPLACE FUNCTION order_write_v1(
   p_buckets smallint[],
   p_orders uuid[],
   p_ok boolean[],
-  -- How many rows each of the sections below has; which changeset each row is of, section by section; and the values of these rows, by
-  -- kind, row by row in the order of the columns.
+  -- Of each of the sections below: how many rows it has, how many rows were before it, and how many ids, integers, texts, flags and
+  -- times. Which changeset each row is of, section by section; and the values of these rows, by kind, row by row in the order of the
+  -- columns.
   p_counts integer[],
   p_of integer[],
   p_ids uuid[],
@@ -16,20 +17,10 @@ CREATE OR REPLACE FUNCTION order_write_v1(
   p_flags boolean[],
   p_times timestamptz[]
 ) RETURNS void LANGUAGE plpgsql AS $function$
-DECLARE
-  -- How many rows the section has, and how many rows and values were before it: ids, integers, texts, flags, times.
-  v_rows integer;
-  v_row integer := 0;
-  v_xi integer := 0;
-  v_xn integer := 0;
-  v_xt integer := 0;
-  v_xf integer := 0;
-  v_xm integer := 0;
 BEGIN
   -- begin of what follows from the tables
   -- orders: new
-  v_rows := p_counts[1];
-  IF v_rows > 0 THEN
+  IF p_counts[1] > 0 THEN
     INSERT INTO orders (
       bucket, id, user_id, order_number, status, payment_status, fulfilment_status, currency, subtotal, discount_amount,
       tax_amount, tax_included_amount, shipping_amount, shipping_tax_amount, total_amount, shipping_method, payment_method,
@@ -40,9 +31,9 @@ BEGIN
       p_ints[xn + 8], p_texts[xt + 8], p_texts[xt + 9], p_texts[xt + 10], p_texts[xt + 11], p_texts[xt + 12], p_flags[xf + 1],
       p_times[xm + 3], p_texts[xt + 18], p_texts[xt + 19], p_texts[xt + 20], p_ids[xi + 2]
     FROM (SELECT
-      p_of[v_row + i] AS g, v_xi + 2 * (i - 1) AS xi, v_xn + 11 * (i - 1) AS xn, v_xt + 20 * (i - 1) AS xt, v_xf + i - 1 AS xf,
-      v_xm + 9 * (i - 1) AS xm
-      FROM generate_series(1, v_rows) i) x WHERE p_ok[g];
+      p_of[p_counts[2] + i] AS g, p_counts[3] + 2 * (i - 1) AS xi, p_counts[4] + 11 * (i - 1) AS xn,
+      p_counts[5] + 20 * (i - 1) AS xt, p_counts[6] + i - 1 AS xf, p_counts[7] + 9 * (i - 1) AS xm
+      FROM generate_series(1, p_counts[1]) i OFFSET 0) x WHERE p_ok[g];
     INSERT INTO order_state (
       bucket, order_id, version, lifecycle, return_status, redemptions, attempt, unmatched, holds, attention, notices, notified,
       placing_deadline, retry_until, updated_at, confirmed_at, completed_at, cancelled_at, redriven_at, redacted_at, records)
@@ -51,22 +42,20 @@ BEGIN
       p_texts[xt + 14], p_texts[xt + 15], p_texts[xt + 16], p_texts[xt + 17], p_ints[xn + 10], p_times[xm + 1], p_times[xm + 2],
       p_times[xm + 4], p_times[xm + 5], p_times[xm + 6], p_times[xm + 7], p_times[xm + 8], p_times[xm + 9], p_ints[xn + 11]
     FROM (SELECT
-      p_of[v_row + i] AS g, v_xi + 2 * (i - 1) AS xi, v_xn + 11 * (i - 1) AS xn, v_xt + 20 * (i - 1) AS xt, v_xf + i - 1 AS xf,
-      v_xm + 9 * (i - 1) AS xm
-      FROM generate_series(1, v_rows) i) x WHERE p_ok[g];
+      p_of[p_counts[2] + i] AS g, p_counts[3] + 2 * (i - 1) AS xi, p_counts[4] + 11 * (i - 1) AS xn,
+      p_counts[5] + 20 * (i - 1) AS xt, p_counts[6] + i - 1 AS xf, p_counts[7] + 9 * (i - 1) AS xm
+      FROM generate_series(1, p_counts[1]) i OFFSET 0) x WHERE p_ok[g];
     INSERT INTO order_updates (
       bucket, order_id, status, updated_at)
     SELECT
       p_buckets[g], p_orders[g], p_texts[xt + 3], p_times[xm + 4]
     FROM (SELECT
-      p_of[v_row + i] AS g, v_xi + 2 * (i - 1) AS xi, v_xn + 11 * (i - 1) AS xn, v_xt + 20 * (i - 1) AS xt, v_xf + i - 1 AS xf,
-      v_xm + 9 * (i - 1) AS xm
-      FROM generate_series(1, v_rows) i) x WHERE p_ok[g];
-    v_row := v_row + v_rows; v_xi := v_xi + 2 * v_rows; v_xn := v_xn + 11 * v_rows; v_xt := v_xt + 20 * v_rows; v_xf := v_xf + v_rows; v_xm := v_xm + 9 * v_rows;
+      p_of[p_counts[2] + i] AS g, p_counts[3] + 2 * (i - 1) AS xi, p_counts[4] + 11 * (i - 1) AS xn,
+      p_counts[5] + 20 * (i - 1) AS xt, p_counts[6] + i - 1 AS xf, p_counts[7] + 9 * (i - 1) AS xm
+      FROM generate_series(1, p_counts[1]) i OFFSET 0) x WHERE p_ok[g];
   END IF;
   -- orders: changed
-  v_rows := p_counts[2];
-  IF v_rows > 0 THEN
+  IF p_counts[8] > 0 THEN
     UPDATE orders y SET
       status = p_texts[xt + 3], payment_status = p_texts[xt + 4], fulfilment_status = p_texts[xt + 5], currency = p_texts[xt + 7],
       subtotal = p_ints[xn + 2], discount_amount = p_ints[xn + 3], tax_amount = p_ints[xn + 4],
@@ -74,9 +63,9 @@ BEGIN
       total_amount = p_ints[xn + 8], shipping_method = p_texts[xt + 8], payment_method = p_texts[xt + 9],
       payment_terms = p_texts[xt + 10], coupon_code = p_texts[xt + 12], attention_open = p_flags[xf + 1], notes = p_texts[xt + 18]
     FROM (SELECT
-      p_of[v_row + i] AS g, v_xi + 2 * (i - 1) AS xi, v_xn + 11 * (i - 1) AS xn, v_xt + 20 * (i - 1) AS xt, v_xf + i - 1 AS xf,
-      v_xm + 9 * (i - 1) AS xm
-      FROM generate_series(1, v_rows) i) x
+      p_of[p_counts[9] + i] AS g, p_counts[10] + 2 * (i - 1) AS xi, p_counts[11] + 11 * (i - 1) AS xn,
+      p_counts[12] + 20 * (i - 1) AS xt, p_counts[13] + i - 1 AS xf, p_counts[14] + 9 * (i - 1) AS xm
+      FROM generate_series(1, p_counts[8]) i OFFSET 0) x
     WHERE p_ok[g] AND y.bucket = p_buckets[g] AND y.id = p_orders[g]
       AND (
         y.status, y.payment_status, y.fulfilment_status, y.currency, y.subtotal, y.discount_amount, y.tax_amount,
@@ -93,22 +82,21 @@ BEGIN
       retry_until = p_times[xm + 2], updated_at = p_times[xm + 4], confirmed_at = p_times[xm + 5], completed_at = p_times[xm + 6],
       cancelled_at = p_times[xm + 7], redriven_at = p_times[xm + 8], redacted_at = p_times[xm + 9], records = p_ints[xn + 11]
     FROM (SELECT
-      p_of[v_row + i] AS g, v_xi + 2 * (i - 1) AS xi, v_xn + 11 * (i - 1) AS xn, v_xt + 20 * (i - 1) AS xt, v_xf + i - 1 AS xf,
-      v_xm + 9 * (i - 1) AS xm
-      FROM generate_series(1, v_rows) i) x
+      p_of[p_counts[9] + i] AS g, p_counts[10] + 2 * (i - 1) AS xi, p_counts[11] + 11 * (i - 1) AS xn,
+      p_counts[12] + 20 * (i - 1) AS xt, p_counts[13] + i - 1 AS xf, p_counts[14] + 9 * (i - 1) AS xm
+      FROM generate_series(1, p_counts[8]) i OFFSET 0) x
     WHERE p_ok[g] AND y.bucket = p_buckets[g] AND y.order_id = p_orders[g];
     UPDATE order_updates y SET
       status = p_texts[xt + 3], updated_at = p_times[xm + 4]
     FROM (SELECT
-      p_of[v_row + i] AS g, v_xi + 2 * (i - 1) AS xi, v_xn + 11 * (i - 1) AS xn, v_xt + 20 * (i - 1) AS xt, v_xf + i - 1 AS xf,
-      v_xm + 9 * (i - 1) AS xm
-      FROM generate_series(1, v_rows) i) x
+      p_of[p_counts[9] + i] AS g, p_counts[10] + 2 * (i - 1) AS xi, p_counts[11] + 11 * (i - 1) AS xn,
+      p_counts[12] + 20 * (i - 1) AS xt, p_counts[13] + i - 1 AS xf, p_counts[14] + 9 * (i - 1) AS xm
+      FROM generate_series(1, p_counts[8]) i OFFSET 0) x
     WHERE p_ok[g] AND y.bucket = p_buckets[g] AND y.order_id = p_orders[g];
-    v_row := v_row + v_rows; v_xi := v_xi + 2 * v_rows; v_xn := v_xn + 11 * v_rows; v_xt := v_xt + 20 * v_rows; v_xf := v_xf + v_rows; v_xm := v_xm + 9 * v_rows;
   END IF;
+  IF p_counts[37] > p_counts[16] THEN
   -- order_items: new
-  v_rows := p_counts[3];
-  IF v_rows > 0 THEN
+  IF p_counts[15] > 0 THEN
     INSERT INTO order_items (
       bucket, order_id, n, id, product_id, variant_id, sku, name, quantity, unit_price, discount_amount, subtotal,
       requires_shipping, cancelled, planned, shipped, delivered, returned, restocked, lost, lots, created_at, updated_at)
@@ -118,14 +106,12 @@ BEGIN
       p_ints[xn + 8], p_ints[xn + 9], p_ints[xn + 10], p_ints[xn + 11], p_ints[xn + 12], p_texts[xt + 3], p_times[xm + 1],
       p_times[xm + 2]
     FROM (SELECT
-      p_of[v_row + i] AS g, v_xi + 3 * (i - 1) AS xi, v_xn + 12 * (i - 1) AS xn, v_xt + 3 * (i - 1) AS xt, v_xf + i - 1 AS xf,
-      v_xm + 2 * (i - 1) AS xm
-      FROM generate_series(1, v_rows) i) x WHERE p_ok[g];
-    v_row := v_row + v_rows; v_xi := v_xi + 3 * v_rows; v_xn := v_xn + 12 * v_rows; v_xt := v_xt + 3 * v_rows; v_xf := v_xf + v_rows; v_xm := v_xm + 2 * v_rows;
+      p_of[p_counts[16] + i] AS g, p_counts[17] + 3 * (i - 1) AS xi, p_counts[18] + 12 * (i - 1) AS xn,
+      p_counts[19] + 3 * (i - 1) AS xt, p_counts[20] + i - 1 AS xf, p_counts[21] + 2 * (i - 1) AS xm
+      FROM generate_series(1, p_counts[15]) i OFFSET 0) x WHERE p_ok[g];
   END IF;
   -- order_items: changed
-  v_rows := p_counts[4];
-  IF v_rows > 0 THEN
+  IF p_counts[22] > 0 THEN
     UPDATE order_items y SET
       id = p_ids[xi + 1], product_id = p_ids[xi + 2], variant_id = p_ids[xi + 3], sku = p_texts[xt + 1], name = p_texts[xt + 2],
       quantity = p_ints[xn + 2], unit_price = p_ints[xn + 3], discount_amount = p_ints[xn + 4], subtotal = p_ints[xn + 5],
@@ -133,24 +119,22 @@ BEGIN
       delivered = p_ints[xn + 9], returned = p_ints[xn + 10], restocked = p_ints[xn + 11], lost = p_ints[xn + 12],
       lots = p_texts[xt + 3], created_at = p_times[xm + 1], updated_at = p_times[xm + 2]
     FROM (SELECT
-      p_of[v_row + i] AS g, v_xi + 3 * (i - 1) AS xi, v_xn + 12 * (i - 1) AS xn, v_xt + 3 * (i - 1) AS xt, v_xf + i - 1 AS xf,
-      v_xm + 2 * (i - 1) AS xm
-      FROM generate_series(1, v_rows) i) x
+      p_of[p_counts[23] + i] AS g, p_counts[24] + 3 * (i - 1) AS xi, p_counts[25] + 12 * (i - 1) AS xn,
+      p_counts[26] + 3 * (i - 1) AS xt, p_counts[27] + i - 1 AS xf, p_counts[28] + 2 * (i - 1) AS xm
+      FROM generate_series(1, p_counts[22]) i OFFSET 0) x
     WHERE p_ok[g] AND y.bucket = p_buckets[g] AND y.order_id = p_orders[g] AND y.n = p_ints[xn + 1];
-    v_row := v_row + v_rows; v_xi := v_xi + 3 * v_rows; v_xn := v_xn + 12 * v_rows; v_xt := v_xt + 3 * v_rows; v_xf := v_xf + v_rows; v_xm := v_xm + 2 * v_rows;
   END IF;
   -- order_items: gone
-  v_rows := p_counts[5];
-  IF v_rows > 0 THEN
+  IF p_counts[29] > 0 THEN
     DELETE FROM order_items y USING (SELECT
-      p_of[v_row + i] AS g, v_xn + i - 1 AS xn
-      FROM generate_series(1, v_rows) i) x
+      p_of[p_counts[30] + i] AS g, p_counts[32] + i - 1 AS xn
+      FROM generate_series(1, p_counts[29]) i OFFSET 0) x
     WHERE p_ok[g] AND y.bucket = p_buckets[g] AND y.order_id = p_orders[g] AND y.n = p_ints[xn + 1];
-    v_row := v_row + v_rows; v_xn := v_xn + v_rows;
   END IF;
+  END IF;
+  IF p_counts[58] > p_counts[37] THEN
   -- order_addresses: new
-  v_rows := p_counts[6];
-  IF v_rows > 0 THEN
+  IF p_counts[36] > 0 THEN
     INSERT INTO order_addresses (
       bucket, order_id, address_type, first_name, last_name, address_line1, address_line2, city, state, postal_code, country,
       phone, email)
@@ -158,35 +142,31 @@ BEGIN
       p_buckets[g], p_orders[g], p_texts[xt + 1], p_texts[xt + 2], p_texts[xt + 3], p_texts[xt + 4], p_texts[xt + 5],
       p_texts[xt + 6], p_texts[xt + 7], p_texts[xt + 8], p_texts[xt + 9], p_texts[xt + 10], p_texts[xt + 11]
     FROM (SELECT
-      p_of[v_row + i] AS g, v_xt + 11 * (i - 1) AS xt
-      FROM generate_series(1, v_rows) i) x WHERE p_ok[g];
-    v_row := v_row + v_rows; v_xt := v_xt + 11 * v_rows;
+      p_of[p_counts[37] + i] AS g, p_counts[40] + 11 * (i - 1) AS xt
+      FROM generate_series(1, p_counts[36]) i OFFSET 0) x WHERE p_ok[g];
   END IF;
   -- order_addresses: changed
-  v_rows := p_counts[7];
-  IF v_rows > 0 THEN
+  IF p_counts[43] > 0 THEN
     UPDATE order_addresses y SET
       first_name = p_texts[xt + 2], last_name = p_texts[xt + 3], address_line1 = p_texts[xt + 4], address_line2 = p_texts[xt + 5],
       city = p_texts[xt + 6], state = p_texts[xt + 7], postal_code = p_texts[xt + 8], country = p_texts[xt + 9],
       phone = p_texts[xt + 10], email = p_texts[xt + 11]
     FROM (SELECT
-      p_of[v_row + i] AS g, v_xt + 11 * (i - 1) AS xt
-      FROM generate_series(1, v_rows) i) x
+      p_of[p_counts[44] + i] AS g, p_counts[47] + 11 * (i - 1) AS xt
+      FROM generate_series(1, p_counts[43]) i OFFSET 0) x
     WHERE p_ok[g] AND y.bucket = p_buckets[g] AND y.order_id = p_orders[g] AND y.address_type = p_texts[xt + 1];
-    v_row := v_row + v_rows; v_xt := v_xt + 11 * v_rows;
   END IF;
   -- order_addresses: gone
-  v_rows := p_counts[8];
-  IF v_rows > 0 THEN
+  IF p_counts[50] > 0 THEN
     DELETE FROM order_addresses y USING (SELECT
-      p_of[v_row + i] AS g, v_xt + i - 1 AS xt
-      FROM generate_series(1, v_rows) i) x
+      p_of[p_counts[51] + i] AS g, p_counts[54] + i - 1 AS xt
+      FROM generate_series(1, p_counts[50]) i OFFSET 0) x
     WHERE p_ok[g] AND y.bucket = p_buckets[g] AND y.order_id = p_orders[g] AND y.address_type = p_texts[xt + 1];
-    v_row := v_row + v_rows; v_xt := v_xt + v_rows;
   END IF;
+  END IF;
+  IF p_counts[79] > p_counts[58] THEN
   -- order_payment_transactions: new
-  v_rows := p_counts[9];
-  IF v_rows > 0 THEN
+  IF p_counts[57] > 0 THEN
     INSERT INTO order_payment_transactions (
       bucket, order_id, n, parent, kind, origin, payment_method, amount, settled_amount, currency, status, verification,
       transaction_id, gateway_response, capture_before, deadline, token, return_url, action_url, action_data, created_at,
@@ -197,13 +177,12 @@ BEGIN
       p_times[xm + 1], p_times[xm + 2], p_texts[xt + 9], p_texts[xt + 10], p_texts[xt + 11], p_texts[xt + 12], p_times[xm + 3],
       p_times[xm + 4]
     FROM (SELECT
-      p_of[v_row + i] AS g, v_xn + 4 * (i - 1) AS xn, v_xt + 12 * (i - 1) AS xt, v_xm + 4 * (i - 1) AS xm
-      FROM generate_series(1, v_rows) i) x WHERE p_ok[g];
-    v_row := v_row + v_rows; v_xn := v_xn + 4 * v_rows; v_xt := v_xt + 12 * v_rows; v_xm := v_xm + 4 * v_rows;
+      p_of[p_counts[58] + i] AS g, p_counts[60] + 4 * (i - 1) AS xn, p_counts[61] + 12 * (i - 1) AS xt,
+      p_counts[63] + 4 * (i - 1) AS xm
+      FROM generate_series(1, p_counts[57]) i OFFSET 0) x WHERE p_ok[g];
   END IF;
   -- order_payment_transactions: changed
-  v_rows := p_counts[10];
-  IF v_rows > 0 THEN
+  IF p_counts[64] > 0 THEN
     UPDATE order_payment_transactions y SET
       parent = p_ints[xn + 2], kind = p_texts[xt + 1], origin = p_texts[xt + 2], payment_method = p_texts[xt + 3],
       amount = p_ints[xn + 3], settled_amount = p_ints[xn + 4], currency = p_texts[xt + 4], status = p_texts[xt + 5],
@@ -211,23 +190,22 @@ BEGIN
       capture_before = p_times[xm + 1], deadline = p_times[xm + 2], token = p_texts[xt + 9], return_url = p_texts[xt + 10],
       action_url = p_texts[xt + 11], action_data = p_texts[xt + 12], created_at = p_times[xm + 3], updated_at = p_times[xm + 4]
     FROM (SELECT
-      p_of[v_row + i] AS g, v_xn + 4 * (i - 1) AS xn, v_xt + 12 * (i - 1) AS xt, v_xm + 4 * (i - 1) AS xm
-      FROM generate_series(1, v_rows) i) x
+      p_of[p_counts[65] + i] AS g, p_counts[67] + 4 * (i - 1) AS xn, p_counts[68] + 12 * (i - 1) AS xt,
+      p_counts[70] + 4 * (i - 1) AS xm
+      FROM generate_series(1, p_counts[64]) i OFFSET 0) x
     WHERE p_ok[g] AND y.bucket = p_buckets[g] AND y.order_id = p_orders[g] AND y.n = p_ints[xn + 1];
-    v_row := v_row + v_rows; v_xn := v_xn + 4 * v_rows; v_xt := v_xt + 12 * v_rows; v_xm := v_xm + 4 * v_rows;
   END IF;
   -- order_payment_transactions: gone
-  v_rows := p_counts[11];
-  IF v_rows > 0 THEN
+  IF p_counts[71] > 0 THEN
     DELETE FROM order_payment_transactions y USING (SELECT
-      p_of[v_row + i] AS g, v_xn + i - 1 AS xn
-      FROM generate_series(1, v_rows) i) x
+      p_of[p_counts[72] + i] AS g, p_counts[74] + i - 1 AS xn
+      FROM generate_series(1, p_counts[71]) i OFFSET 0) x
     WHERE p_ok[g] AND y.bucket = p_buckets[g] AND y.order_id = p_orders[g] AND y.n = p_ints[xn + 1];
-    v_row := v_row + v_rows; v_xn := v_xn + v_rows;
   END IF;
+  END IF;
+  IF p_counts[100] > p_counts[79] THEN
   -- order_reservations: new
-  v_rows := p_counts[12];
-  IF v_rows > 0 THEN
+  IF p_counts[78] > 0 THEN
     INSERT INTO order_reservations (
       bucket, order_id, n, sku, quantity, attempt, status, committed, released, replaces, closing, closing_unknown,
       closing_serial, closing_units, closing_committed, closings, closing_refused, reference, expires_at, available, refusals,
@@ -238,14 +216,12 @@ BEGIN
       p_ints[xn + 9], p_flags[xf + 3], p_texts[xt + 4], p_times[xm + 1], p_ints[xn + 10], p_ints[xn + 11], p_times[xm + 2],
       p_times[xm + 3]
     FROM (SELECT
-      p_of[v_row + i] AS g, v_xn + 11 * (i - 1) AS xn, v_xt + 4 * (i - 1) AS xt, v_xf + 3 * (i - 1) AS xf,
-      v_xm + 3 * (i - 1) AS xm
-      FROM generate_series(1, v_rows) i) x WHERE p_ok[g];
-    v_row := v_row + v_rows; v_xn := v_xn + 11 * v_rows; v_xt := v_xt + 4 * v_rows; v_xf := v_xf + 3 * v_rows; v_xm := v_xm + 3 * v_rows;
+      p_of[p_counts[79] + i] AS g, p_counts[81] + 11 * (i - 1) AS xn, p_counts[82] + 4 * (i - 1) AS xt,
+      p_counts[83] + 3 * (i - 1) AS xf, p_counts[84] + 3 * (i - 1) AS xm
+      FROM generate_series(1, p_counts[78]) i OFFSET 0) x WHERE p_ok[g];
   END IF;
   -- order_reservations: changed
-  v_rows := p_counts[13];
-  IF v_rows > 0 THEN
+  IF p_counts[85] > 0 THEN
     UPDATE order_reservations y SET
       sku = p_texts[xt + 1], quantity = p_ints[xn + 2], attempt = p_ints[xn + 3], status = p_texts[xt + 2],
       committed = p_ints[xn + 4], released = p_ints[xn + 5], replaces = p_ints[xn + 6], closing = p_texts[xt + 3],
@@ -254,157 +230,146 @@ BEGIN
       reference = p_texts[xt + 4], expires_at = p_times[xm + 1], available = p_ints[xn + 10], refusals = p_ints[xn + 11],
       created_at = p_times[xm + 2], updated_at = p_times[xm + 3]
     FROM (SELECT
-      p_of[v_row + i] AS g, v_xn + 11 * (i - 1) AS xn, v_xt + 4 * (i - 1) AS xt, v_xf + 3 * (i - 1) AS xf,
-      v_xm + 3 * (i - 1) AS xm
-      FROM generate_series(1, v_rows) i) x
+      p_of[p_counts[86] + i] AS g, p_counts[88] + 11 * (i - 1) AS xn, p_counts[89] + 4 * (i - 1) AS xt,
+      p_counts[90] + 3 * (i - 1) AS xf, p_counts[91] + 3 * (i - 1) AS xm
+      FROM generate_series(1, p_counts[85]) i OFFSET 0) x
     WHERE p_ok[g] AND y.bucket = p_buckets[g] AND y.order_id = p_orders[g] AND y.n = p_ints[xn + 1];
-    v_row := v_row + v_rows; v_xn := v_xn + 11 * v_rows; v_xt := v_xt + 4 * v_rows; v_xf := v_xf + 3 * v_rows; v_xm := v_xm + 3 * v_rows;
   END IF;
   -- order_reservations: gone
-  v_rows := p_counts[14];
-  IF v_rows > 0 THEN
+  IF p_counts[92] > 0 THEN
     DELETE FROM order_reservations y USING (SELECT
-      p_of[v_row + i] AS g, v_xn + i - 1 AS xn
-      FROM generate_series(1, v_rows) i) x
+      p_of[p_counts[93] + i] AS g, p_counts[95] + i - 1 AS xn
+      FROM generate_series(1, p_counts[92]) i OFFSET 0) x
     WHERE p_ok[g] AND y.bucket = p_buckets[g] AND y.order_id = p_orders[g] AND y.n = p_ints[xn + 1];
-    v_row := v_row + v_rows; v_xn := v_xn + v_rows;
   END IF;
+  END IF;
+  IF p_counts[226] > p_counts[100] THEN
+  IF p_counts[121] > p_counts[100] THEN
   -- order_shipments: new
-  v_rows := p_counts[15];
-  IF v_rows > 0 THEN
+  IF p_counts[99] > 0 THEN
     INSERT INTO order_shipments (
       bucket, order_id, n, status, carrier, tracking_number, lines, shipped_at, delivered_at, lost_at, created_at, updated_at)
     SELECT
       p_buckets[g], p_orders[g], p_ints[xn + 1], p_texts[xt + 1], p_texts[xt + 2], p_texts[xt + 3], p_texts[xt + 4],
       p_times[xm + 1], p_times[xm + 2], p_times[xm + 3], p_times[xm + 4], p_times[xm + 5]
     FROM (SELECT
-      p_of[v_row + i] AS g, v_xn + i - 1 AS xn, v_xt + 4 * (i - 1) AS xt, v_xm + 5 * (i - 1) AS xm
-      FROM generate_series(1, v_rows) i) x WHERE p_ok[g];
-    v_row := v_row + v_rows; v_xn := v_xn + v_rows; v_xt := v_xt + 4 * v_rows; v_xm := v_xm + 5 * v_rows;
+      p_of[p_counts[100] + i] AS g, p_counts[102] + i - 1 AS xn, p_counts[103] + 4 * (i - 1) AS xt,
+      p_counts[105] + 5 * (i - 1) AS xm
+      FROM generate_series(1, p_counts[99]) i OFFSET 0) x WHERE p_ok[g];
   END IF;
   -- order_shipments: changed
-  v_rows := p_counts[16];
-  IF v_rows > 0 THEN
+  IF p_counts[106] > 0 THEN
     UPDATE order_shipments y SET
       status = p_texts[xt + 1], carrier = p_texts[xt + 2], tracking_number = p_texts[xt + 3], lines = p_texts[xt + 4],
       shipped_at = p_times[xm + 1], delivered_at = p_times[xm + 2], lost_at = p_times[xm + 3], created_at = p_times[xm + 4],
       updated_at = p_times[xm + 5]
     FROM (SELECT
-      p_of[v_row + i] AS g, v_xn + i - 1 AS xn, v_xt + 4 * (i - 1) AS xt, v_xm + 5 * (i - 1) AS xm
-      FROM generate_series(1, v_rows) i) x
+      p_of[p_counts[107] + i] AS g, p_counts[109] + i - 1 AS xn, p_counts[110] + 4 * (i - 1) AS xt,
+      p_counts[112] + 5 * (i - 1) AS xm
+      FROM generate_series(1, p_counts[106]) i OFFSET 0) x
     WHERE p_ok[g] AND y.bucket = p_buckets[g] AND y.order_id = p_orders[g] AND y.n = p_ints[xn + 1];
-    v_row := v_row + v_rows; v_xn := v_xn + v_rows; v_xt := v_xt + 4 * v_rows; v_xm := v_xm + 5 * v_rows;
   END IF;
   -- order_shipments: gone
-  v_rows := p_counts[17];
-  IF v_rows > 0 THEN
+  IF p_counts[113] > 0 THEN
     DELETE FROM order_shipments y USING (SELECT
-      p_of[v_row + i] AS g, v_xn + i - 1 AS xn
-      FROM generate_series(1, v_rows) i) x
+      p_of[p_counts[114] + i] AS g, p_counts[116] + i - 1 AS xn
+      FROM generate_series(1, p_counts[113]) i OFFSET 0) x
     WHERE p_ok[g] AND y.bucket = p_buckets[g] AND y.order_id = p_orders[g] AND y.n = p_ints[xn + 1];
-    v_row := v_row + v_rows; v_xn := v_xn + v_rows;
   END IF;
+  END IF;
+  IF p_counts[142] > p_counts[121] THEN
   -- order_returns: new
-  v_rows := p_counts[18];
-  IF v_rows > 0 THEN
+  IF p_counts[120] > 0 THEN
     INSERT INTO order_returns (
       bucket, order_id, n, status, lines, created_at, updated_at)
     SELECT
       p_buckets[g], p_orders[g], p_ints[xn + 1], p_texts[xt + 1], p_texts[xt + 2], p_times[xm + 1], p_times[xm + 2]
     FROM (SELECT
-      p_of[v_row + i] AS g, v_xn + i - 1 AS xn, v_xt + 2 * (i - 1) AS xt, v_xm + 2 * (i - 1) AS xm
-      FROM generate_series(1, v_rows) i) x WHERE p_ok[g];
-    v_row := v_row + v_rows; v_xn := v_xn + v_rows; v_xt := v_xt + 2 * v_rows; v_xm := v_xm + 2 * v_rows;
+      p_of[p_counts[121] + i] AS g, p_counts[123] + i - 1 AS xn, p_counts[124] + 2 * (i - 1) AS xt,
+      p_counts[126] + 2 * (i - 1) AS xm
+      FROM generate_series(1, p_counts[120]) i OFFSET 0) x WHERE p_ok[g];
   END IF;
   -- order_returns: changed
-  v_rows := p_counts[19];
-  IF v_rows > 0 THEN
+  IF p_counts[127] > 0 THEN
     UPDATE order_returns y SET
       status = p_texts[xt + 1], lines = p_texts[xt + 2], created_at = p_times[xm + 1], updated_at = p_times[xm + 2]
     FROM (SELECT
-      p_of[v_row + i] AS g, v_xn + i - 1 AS xn, v_xt + 2 * (i - 1) AS xt, v_xm + 2 * (i - 1) AS xm
-      FROM generate_series(1, v_rows) i) x
+      p_of[p_counts[128] + i] AS g, p_counts[130] + i - 1 AS xn, p_counts[131] + 2 * (i - 1) AS xt,
+      p_counts[133] + 2 * (i - 1) AS xm
+      FROM generate_series(1, p_counts[127]) i OFFSET 0) x
     WHERE p_ok[g] AND y.bucket = p_buckets[g] AND y.order_id = p_orders[g] AND y.n = p_ints[xn + 1];
-    v_row := v_row + v_rows; v_xn := v_xn + v_rows; v_xt := v_xt + 2 * v_rows; v_xm := v_xm + 2 * v_rows;
   END IF;
   -- order_returns: gone
-  v_rows := p_counts[20];
-  IF v_rows > 0 THEN
+  IF p_counts[134] > 0 THEN
     DELETE FROM order_returns y USING (SELECT
-      p_of[v_row + i] AS g, v_xn + i - 1 AS xn
-      FROM generate_series(1, v_rows) i) x
+      p_of[p_counts[135] + i] AS g, p_counts[137] + i - 1 AS xn
+      FROM generate_series(1, p_counts[134]) i OFFSET 0) x
     WHERE p_ok[g] AND y.bucket = p_buckets[g] AND y.order_id = p_orders[g] AND y.n = p_ints[xn + 1];
-    v_row := v_row + v_rows; v_xn := v_xn + v_rows;
   END IF;
+  END IF;
+  IF p_counts[163] > p_counts[142] THEN
   -- order_credits: new
-  v_rows := p_counts[21];
-  IF v_rows > 0 THEN
+  IF p_counts[141] > 0 THEN
     INSERT INTO order_credits (
       bucket, order_id, n, kind, line, amount, created_at)
     SELECT
       p_buckets[g], p_orders[g], p_ints[xn + 1], p_texts[xt + 1], p_ints[xn + 2], p_ints[xn + 3], p_times[xm + 1]
     FROM (SELECT
-      p_of[v_row + i] AS g, v_xn + 3 * (i - 1) AS xn, v_xt + i - 1 AS xt, v_xm + i - 1 AS xm
-      FROM generate_series(1, v_rows) i) x WHERE p_ok[g];
-    v_row := v_row + v_rows; v_xn := v_xn + 3 * v_rows; v_xt := v_xt + v_rows; v_xm := v_xm + v_rows;
+      p_of[p_counts[142] + i] AS g, p_counts[144] + 3 * (i - 1) AS xn, p_counts[145] + i - 1 AS xt, p_counts[147] + i - 1 AS xm
+      FROM generate_series(1, p_counts[141]) i OFFSET 0) x WHERE p_ok[g];
   END IF;
   -- order_credits: changed
-  v_rows := p_counts[22];
-  IF v_rows > 0 THEN
+  IF p_counts[148] > 0 THEN
     UPDATE order_credits y SET
       kind = p_texts[xt + 1], line = p_ints[xn + 2], amount = p_ints[xn + 3], created_at = p_times[xm + 1]
     FROM (SELECT
-      p_of[v_row + i] AS g, v_xn + 3 * (i - 1) AS xn, v_xt + i - 1 AS xt, v_xm + i - 1 AS xm
-      FROM generate_series(1, v_rows) i) x
+      p_of[p_counts[149] + i] AS g, p_counts[151] + 3 * (i - 1) AS xn, p_counts[152] + i - 1 AS xt, p_counts[154] + i - 1 AS xm
+      FROM generate_series(1, p_counts[148]) i OFFSET 0) x
     WHERE p_ok[g] AND y.bucket = p_buckets[g] AND y.order_id = p_orders[g] AND y.n = p_ints[xn + 1];
-    v_row := v_row + v_rows; v_xn := v_xn + 3 * v_rows; v_xt := v_xt + v_rows; v_xm := v_xm + v_rows;
   END IF;
   -- order_credits: gone
-  v_rows := p_counts[23];
-  IF v_rows > 0 THEN
+  IF p_counts[155] > 0 THEN
     DELETE FROM order_credits y USING (SELECT
-      p_of[v_row + i] AS g, v_xn + i - 1 AS xn
-      FROM generate_series(1, v_rows) i) x
+      p_of[p_counts[156] + i] AS g, p_counts[158] + i - 1 AS xn
+      FROM generate_series(1, p_counts[155]) i OFFSET 0) x
     WHERE p_ok[g] AND y.bucket = p_buckets[g] AND y.order_id = p_orders[g] AND y.n = p_ints[xn + 1];
-    v_row := v_row + v_rows; v_xn := v_xn + v_rows;
   END IF;
+  END IF;
+  IF p_counts[184] > p_counts[163] THEN
   -- order_disputes: new
-  v_rows := p_counts[24];
-  IF v_rows > 0 THEN
+  IF p_counts[162] > 0 THEN
     INSERT INTO order_disputes (
       bucket, order_id, n, reference, payment, amount, status, created_at, closed_at)
     SELECT
       p_buckets[g], p_orders[g], p_ints[xn + 1], p_texts[xt + 1], p_ints[xn + 2], p_ints[xn + 3], p_texts[xt + 2],
       p_times[xm + 1], p_times[xm + 2]
     FROM (SELECT
-      p_of[v_row + i] AS g, v_xn + 3 * (i - 1) AS xn, v_xt + 2 * (i - 1) AS xt, v_xm + 2 * (i - 1) AS xm
-      FROM generate_series(1, v_rows) i) x WHERE p_ok[g];
-    v_row := v_row + v_rows; v_xn := v_xn + 3 * v_rows; v_xt := v_xt + 2 * v_rows; v_xm := v_xm + 2 * v_rows;
+      p_of[p_counts[163] + i] AS g, p_counts[165] + 3 * (i - 1) AS xn, p_counts[166] + 2 * (i - 1) AS xt,
+      p_counts[168] + 2 * (i - 1) AS xm
+      FROM generate_series(1, p_counts[162]) i OFFSET 0) x WHERE p_ok[g];
   END IF;
   -- order_disputes: changed
-  v_rows := p_counts[25];
-  IF v_rows > 0 THEN
+  IF p_counts[169] > 0 THEN
     UPDATE order_disputes y SET
       reference = p_texts[xt + 1], payment = p_ints[xn + 2], amount = p_ints[xn + 3], status = p_texts[xt + 2],
       created_at = p_times[xm + 1], closed_at = p_times[xm + 2]
     FROM (SELECT
-      p_of[v_row + i] AS g, v_xn + 3 * (i - 1) AS xn, v_xt + 2 * (i - 1) AS xt, v_xm + 2 * (i - 1) AS xm
-      FROM generate_series(1, v_rows) i) x
+      p_of[p_counts[170] + i] AS g, p_counts[172] + 3 * (i - 1) AS xn, p_counts[173] + 2 * (i - 1) AS xt,
+      p_counts[175] + 2 * (i - 1) AS xm
+      FROM generate_series(1, p_counts[169]) i OFFSET 0) x
     WHERE p_ok[g] AND y.bucket = p_buckets[g] AND y.order_id = p_orders[g] AND y.n = p_ints[xn + 1];
-    v_row := v_row + v_rows; v_xn := v_xn + 3 * v_rows; v_xt := v_xt + 2 * v_rows; v_xm := v_xm + 2 * v_rows;
   END IF;
   -- order_disputes: gone
-  v_rows := p_counts[26];
-  IF v_rows > 0 THEN
+  IF p_counts[176] > 0 THEN
     DELETE FROM order_disputes y USING (SELECT
-      p_of[v_row + i] AS g, v_xn + i - 1 AS xn
-      FROM generate_series(1, v_rows) i) x
+      p_of[p_counts[177] + i] AS g, p_counts[179] + i - 1 AS xn
+      FROM generate_series(1, p_counts[176]) i OFFSET 0) x
     WHERE p_ok[g] AND y.bucket = p_buckets[g] AND y.order_id = p_orders[g] AND y.n = p_ints[xn + 1];
-    v_row := v_row + v_rows; v_xn := v_xn + v_rows;
   END IF;
+  END IF;
+  IF p_counts[205] > p_counts[184] THEN
   -- order_edits: new
-  v_rows := p_counts[27];
-  IF v_rows > 0 THEN
+  IF p_counts[183] > 0 THEN
     INSERT INTO order_edits (
       bucket, order_id, n, status, cause, due_amount, payment, reservation, reservation_end, deadline, plan, first_name,
       last_name, address_line1, address_line2, city, state, postal_code, country, phone, email, created_at, updated_at)
@@ -414,13 +379,12 @@ BEGIN
       p_texts[xt + 8], p_texts[xt + 9], p_texts[xt + 10], p_texts[xt + 11], p_texts[xt + 12], p_texts[xt + 13], p_times[xm + 2],
       p_times[xm + 3]
     FROM (SELECT
-      p_of[v_row + i] AS g, v_xn + 5 * (i - 1) AS xn, v_xt + 13 * (i - 1) AS xt, v_xm + 3 * (i - 1) AS xm
-      FROM generate_series(1, v_rows) i) x WHERE p_ok[g];
-    v_row := v_row + v_rows; v_xn := v_xn + 5 * v_rows; v_xt := v_xt + 13 * v_rows; v_xm := v_xm + 3 * v_rows;
+      p_of[p_counts[184] + i] AS g, p_counts[186] + 5 * (i - 1) AS xn, p_counts[187] + 13 * (i - 1) AS xt,
+      p_counts[189] + 3 * (i - 1) AS xm
+      FROM generate_series(1, p_counts[183]) i OFFSET 0) x WHERE p_ok[g];
   END IF;
   -- order_edits: changed
-  v_rows := p_counts[28];
-  IF v_rows > 0 THEN
+  IF p_counts[190] > 0 THEN
     UPDATE order_edits y SET
       status = p_texts[xt + 1], cause = p_texts[xt + 2], due_amount = p_ints[xn + 2], payment = p_ints[xn + 3],
       reservation = p_ints[xn + 4], reservation_end = p_ints[xn + 5], deadline = p_times[xm + 1], plan = p_texts[xt + 3],
@@ -428,55 +392,50 @@ BEGIN
       city = p_texts[xt + 8], state = p_texts[xt + 9], postal_code = p_texts[xt + 10], country = p_texts[xt + 11],
       phone = p_texts[xt + 12], email = p_texts[xt + 13], created_at = p_times[xm + 2], updated_at = p_times[xm + 3]
     FROM (SELECT
-      p_of[v_row + i] AS g, v_xn + 5 * (i - 1) AS xn, v_xt + 13 * (i - 1) AS xt, v_xm + 3 * (i - 1) AS xm
-      FROM generate_series(1, v_rows) i) x
+      p_of[p_counts[191] + i] AS g, p_counts[193] + 5 * (i - 1) AS xn, p_counts[194] + 13 * (i - 1) AS xt,
+      p_counts[196] + 3 * (i - 1) AS xm
+      FROM generate_series(1, p_counts[190]) i OFFSET 0) x
     WHERE p_ok[g] AND y.bucket = p_buckets[g] AND y.order_id = p_orders[g] AND y.n = p_ints[xn + 1];
-    v_row := v_row + v_rows; v_xn := v_xn + 5 * v_rows; v_xt := v_xt + 13 * v_rows; v_xm := v_xm + 3 * v_rows;
   END IF;
   -- order_edits: gone
-  v_rows := p_counts[29];
-  IF v_rows > 0 THEN
+  IF p_counts[197] > 0 THEN
     DELETE FROM order_edits y USING (SELECT
-      p_of[v_row + i] AS g, v_xn + i - 1 AS xn
-      FROM generate_series(1, v_rows) i) x
+      p_of[p_counts[198] + i] AS g, p_counts[200] + i - 1 AS xn
+      FROM generate_series(1, p_counts[197]) i OFFSET 0) x
     WHERE p_ok[g] AND y.bucket = p_buckets[g] AND y.order_id = p_orders[g] AND y.n = p_ints[xn + 1];
-    v_row := v_row + v_rows; v_xn := v_xn + v_rows;
   END IF;
+  END IF;
+  IF p_counts[226] > p_counts[205] THEN
   -- order_metadata: new
-  v_rows := p_counts[30];
-  IF v_rows > 0 THEN
+  IF p_counts[204] > 0 THEN
     INSERT INTO order_metadata (
       bucket, order_id, key, value)
     SELECT
       p_buckets[g], p_orders[g], p_texts[xt + 1], p_texts[xt + 2]
     FROM (SELECT
-      p_of[v_row + i] AS g, v_xt + 2 * (i - 1) AS xt
-      FROM generate_series(1, v_rows) i) x WHERE p_ok[g];
-    v_row := v_row + v_rows; v_xt := v_xt + 2 * v_rows;
+      p_of[p_counts[205] + i] AS g, p_counts[208] + 2 * (i - 1) AS xt
+      FROM generate_series(1, p_counts[204]) i OFFSET 0) x WHERE p_ok[g];
   END IF;
   -- order_metadata: changed
-  v_rows := p_counts[31];
-  IF v_rows > 0 THEN
+  IF p_counts[211] > 0 THEN
     UPDATE order_metadata y SET
       value = p_texts[xt + 2]
     FROM (SELECT
-      p_of[v_row + i] AS g, v_xt + 2 * (i - 1) AS xt
-      FROM generate_series(1, v_rows) i) x
+      p_of[p_counts[212] + i] AS g, p_counts[215] + 2 * (i - 1) AS xt
+      FROM generate_series(1, p_counts[211]) i OFFSET 0) x
     WHERE p_ok[g] AND y.bucket = p_buckets[g] AND y.order_id = p_orders[g] AND y.key = p_texts[xt + 1];
-    v_row := v_row + v_rows; v_xt := v_xt + 2 * v_rows;
   END IF;
   -- order_metadata: gone
-  v_rows := p_counts[32];
-  IF v_rows > 0 THEN
+  IF p_counts[218] > 0 THEN
     DELETE FROM order_metadata y USING (SELECT
-      p_of[v_row + i] AS g, v_xt + i - 1 AS xt
-      FROM generate_series(1, v_rows) i) x
+      p_of[p_counts[219] + i] AS g, p_counts[222] + i - 1 AS xt
+      FROM generate_series(1, p_counts[218]) i OFFSET 0) x
     WHERE p_ok[g] AND y.bucket = p_buckets[g] AND y.order_id = p_orders[g] AND y.key = p_texts[xt + 1];
-    v_row := v_row + v_rows; v_xt := v_xt + v_rows;
+  END IF;
+  END IF;
   END IF;
   -- order_status_history: new
-  v_rows := p_counts[33];
-  IF v_rows > 0 THEN
+  IF p_counts[225] > 0 THEN
     INSERT INTO order_status_history (
       bucket, order_id, seq, format, event, from_status, status, created_by, cause, notes, command_key, command_hash,
       changeset_id, created_at)
@@ -484,9 +443,9 @@ BEGIN
       p_buckets[g], p_orders[g], p_ints[xn + 1], p_ints[xn + 2], p_texts[xt + 1], p_texts[xt + 2], p_texts[xt + 3],
       p_texts[xt + 4], p_texts[xt + 5], p_texts[xt + 6], p_texts[xt + 7], p_ids[xi + 1], p_ids[xi + 2], p_times[xm + 1]
     FROM (SELECT
-      p_of[v_row + i] AS g, v_xi + 2 * (i - 1) AS xi, v_xn + 2 * (i - 1) AS xn, v_xt + 7 * (i - 1) AS xt, v_xm + i - 1 AS xm
-      FROM generate_series(1, v_rows) i) x WHERE p_ok[g];
-    v_row := v_row + v_rows; v_xi := v_xi + 2 * v_rows; v_xn := v_xn + 2 * v_rows; v_xt := v_xt + 7 * v_rows; v_xm := v_xm + v_rows;
+      p_of[p_counts[226] + i] AS g, p_counts[227] + 2 * (i - 1) AS xi, p_counts[228] + 2 * (i - 1) AS xn,
+      p_counts[229] + 7 * (i - 1) AS xt, p_counts[231] + i - 1 AS xm
+      FROM generate_series(1, p_counts[225]) i OFFSET 0) x WHERE p_ok[g];
   END IF;
 
   -- end of what follows from the tables

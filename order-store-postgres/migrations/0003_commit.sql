@@ -109,6 +109,7 @@ DECLARE
   v_first integer;
   v_name integer;
   v_fed integer := 0;
+  v_nth integer[];
   v_position bigint;
   j integer;
 BEGIN
@@ -121,25 +122,32 @@ BEGIN
 
   -- Locks, always in this order: orders, work items, names of redemptions, the head of the feed. Each statement sees what was
   -- committed before it began, so that what is locked here is as it was when the next ones look.
-  PERFORM 1 FROM generate_series(1, v_count) i JOIN order_state s ON s.bucket = p_buckets[i] AND s.order_id = p_orders[i]
-    WHERE p_rows[i] > 0 AND p_expected[i] > 0 ORDER BY s.bucket, s.order_id FOR NO KEY UPDATE OF s;
-  PERFORM 1 FROM generate_series(1, v_count) i JOIN order_work w ON w.bucket = p_buckets[i] AND w.order_id = p_orders[i]
-    WHERE p_work[i] > 0 ORDER BY w.bucket, w.order_id FOR UPDATE OF w;
+  IF 0 < ANY (p_expected) THEN
+    PERFORM 1 FROM generate_series(1, v_count) i JOIN order_state s ON s.bucket = p_buckets[i] AND s.order_id = p_orders[i]
+      WHERE p_rows[i] > 0 AND p_expected[i] > 0 ORDER BY s.bucket, s.order_id FOR NO KEY UPDATE OF s;
+  END IF;
+  -- A new order has no work item yet.
+  IF 0 < ANY (p_expected) OR 2 <= ANY (p_work) THEN
+    PERFORM 1 FROM generate_series(1, v_count) i JOIN order_work w ON w.bucket = p_buckets[i] AND w.order_id = p_orders[i]
+      WHERE p_work[i] > 0 ORDER BY w.bucket, w.order_id FOR UPDATE OF w;
+  END IF;
   IF v_names > 0 THEN
     PERFORM 1 FROM generate_series(1, v_names) n JOIN order_redemption_counts c ON c.bucket = p_name_buckets[n] AND c.name = p_names[n]
       ORDER BY c.bucket, c.name FOR UPDATE OF c;
   END IF;
 
   -- What is stored that the changesets depend on.
-  SELECT array_agg(s.version ORDER BY i), array_agg(w.fence ORDER BY i), array_agg(w.revision ORDER BY i),
-    array_agg(k.id ORDER BY i), array_agg(k.request_hash ORDER BY i), array_agg(n.id IS NOT NULL ORDER BY i)
+  SELECT array_agg(x.version), array_agg(x.fence), array_agg(x.revision), array_agg(x.key_order), array_agg(x.request_hash),
+    array_agg(x.number_is_taken)
   INTO v_version, v_fence, v_revision, v_key_order, v_key_hash, v_number_taken
-  FROM generate_series(1, v_count) i
-    LEFT JOIN order_state s ON s.bucket = p_buckets[i] AND s.order_id = p_orders[i]
-    LEFT JOIN order_work w ON w.bucket = p_buckets[i] AND w.order_id = p_orders[i]
-    LEFT JOIN orders k ON k.bucket = p_buckets[i] AND k.user_id = p_users[i] AND k.key_method = p_key_methods[i] AND k.key = p_keys[i]
-      AND k.key IS NOT NULL
-    LEFT JOIN orders n ON n.order_number = p_numbers[i] AND n.bucket = p_buckets[i];
+  FROM (SELECT s.version, w.fence, w.revision, k.id AS key_order, k.request_hash, n.id IS NOT NULL AS number_is_taken
+    FROM generate_series(1, v_count) i
+      LEFT JOIN order_state s ON s.bucket = p_buckets[i] AND s.order_id = p_orders[i]
+      LEFT JOIN order_work w ON w.bucket = p_buckets[i] AND w.order_id = p_orders[i]
+      LEFT JOIN orders k ON k.bucket = p_buckets[i] AND k.user_id = p_users[i] AND k.key_method = p_key_methods[i] AND k.key = p_keys[i]
+        AND k.key IS NOT NULL
+      LEFT JOIN orders n ON n.order_number = p_numbers[i] AND n.bucket = p_buckets[i]
+    ORDER BY i) x;
   v_command_used := array_fill(false, ARRAY[v_count]);
   IF v_commands > 0 THEN
     SELECT array_agg(p_command_of[c]), array_agg(h.command_key), array_agg(h.seq), array_agg(h.command_hash)
@@ -205,6 +213,7 @@ BEGIN
     IF v_one AND p_rows[i] > 0 THEN
       v_fed := v_fed + 1;
     END IF;
+    v_nth[i] := v_fed;
   END LOOP;
 
   -- Nothing is refused from here on.
@@ -215,25 +224,33 @@ BEGIN
   IF v_fed > 0 THEN
     PERFORM order_write_v1(p_buckets, p_orders, v_ok, p_counts, p_of, p_ids, p_ints, p_texts, p_flags, p_times);
   END IF;
-  UPDATE order_state s SET notified = p_notified[i] FROM generate_series(1, v_count) i
-  WHERE v_ok[i] AND p_notified[i] IS NOT NULL AND s.bucket = p_buckets[i] AND s.order_id = p_orders[i] AND s.notified < p_notified[i];
-  INSERT INTO order_work (bucket, order_id, due_at, leased_until, fence, revision, taken_over, runs, tries)
-  SELECT p_buckets[i], p_orders[i], p_dues[i], CASE p_work[i] WHEN 1 THEN coalesce(v_now + p_ttls[i] * interval '1 microsecond', v_ever) END,
-    CASE p_work[i] WHEN 1 THEN p_fences[i] END, 1, false, 0, NULL
-  FROM generate_series(1, v_count) i WHERE v_ok[i] AND p_work[i] IN (1, 2) AND v_revision[i] IS NULL;
-  UPDATE order_work w SET
-    due_at = CASE p_work[i] WHEN 1 THEN p_dues[i] WHEN 2 THEN least(w.due_at, p_dues[i]) WHEN 5 THEN p_dues[i] ELSE w.due_at END,
-    leased_until = CASE p_work[i]
-      WHEN 2 THEN w.leased_until WHEN 5 THEN NULL ELSE coalesce(v_now + p_ttls[i] * interval '1 microsecond', v_ever) END,
-    fence = CASE p_work[i] WHEN 1 THEN p_fences[i] WHEN 5 THEN NULL ELSE w.fence END,
-    revision = w.revision + 1,
-    taken_over = CASE WHEN p_work[i] IN (1, 5) THEN false ELSE w.taken_over END,
-    runs = CASE p_work[i] WHEN 3 THEN least(w.runs + 1, 4294967295) WHEN 5 THEN 0 ELSE w.runs END,
-    tries = CASE WHEN p_work[i] IN (4, 5) THEN p_tries[i] ELSE w.tries END
-  FROM generate_series(1, v_count) i
-  WHERE v_ok[i] AND p_work[i] BETWEEN 1 AND 5 AND v_revision[i] IS NOT NULL AND w.bucket = p_buckets[i] AND w.order_id = p_orders[i];
-  DELETE FROM order_work w USING generate_series(1, v_count) i
-  WHERE v_ok[i] AND p_work[i] = 6 AND w.bucket = p_buckets[i] AND w.order_id = p_orders[i];
+  IF 0 < ANY (p_notified) THEN
+    UPDATE order_state s SET notified = p_notified[i] FROM generate_series(1, v_count) i
+    WHERE v_ok[i] AND p_notified[i] IS NOT NULL AND s.bucket = p_buckets[i] AND s.order_id = p_orders[i] AND s.notified < p_notified[i];
+  END IF;
+  IF p_work && ARRAY[1, 2]::bigint[] THEN
+    INSERT INTO order_work (bucket, order_id, due_at, leased_until, fence, revision, taken_over, runs, tries)
+    SELECT p_buckets[i], p_orders[i], p_dues[i], CASE p_work[i] WHEN 1 THEN coalesce(v_now + p_ttls[i] * interval '1 microsecond', v_ever) END,
+      CASE p_work[i] WHEN 1 THEN p_fences[i] END, 1, false, 0, NULL
+    FROM generate_series(1, v_count) i WHERE v_ok[i] AND p_work[i] IN (1, 2) AND v_revision[i] IS NULL;
+  END IF;
+  IF 0 < ANY (v_revision) AND p_work && ARRAY[1, 2, 3, 4, 5]::bigint[] THEN
+    UPDATE order_work w SET
+      due_at = CASE p_work[i] WHEN 1 THEN p_dues[i] WHEN 2 THEN least(w.due_at, p_dues[i]) WHEN 5 THEN p_dues[i] ELSE w.due_at END,
+      leased_until = CASE p_work[i]
+        WHEN 2 THEN w.leased_until WHEN 5 THEN NULL ELSE coalesce(v_now + p_ttls[i] * interval '1 microsecond', v_ever) END,
+      fence = CASE p_work[i] WHEN 1 THEN p_fences[i] WHEN 5 THEN NULL ELSE w.fence END,
+      revision = w.revision + 1,
+      taken_over = CASE WHEN p_work[i] IN (1, 5) THEN false ELSE w.taken_over END,
+      runs = CASE p_work[i] WHEN 3 THEN least(w.runs + 1, 4294967295) WHEN 5 THEN 0 ELSE w.runs END,
+      tries = CASE WHEN p_work[i] IN (4, 5) THEN p_tries[i] ELSE w.tries END
+    FROM generate_series(1, v_count) i
+    WHERE v_ok[i] AND p_work[i] BETWEEN 1 AND 5 AND v_revision[i] IS NOT NULL AND w.bucket = p_buckets[i] AND w.order_id = p_orders[i];
+  END IF;
+  IF 6 = ANY (p_work) THEN
+    DELETE FROM order_work w USING generate_series(1, v_count) i
+    WHERE v_ok[i] AND p_work[i] = 6 AND w.bucket = p_buckets[i] AND w.order_id = p_orders[i];
+  END IF;
   IF v_names > 0 THEN
     INSERT INTO order_redemptions (bucket, order_id, name)
     SELECT p_buckets[p_redeem_of[x]], p_orders[p_redeem_of[x]], p_names[p_redeem_name[x]]
@@ -253,10 +270,17 @@ BEGIN
   IF v_fed > 0 THEN
     UPDATE order_feed_head h SET position = h.position + v_fed WHERE h.partition = 0 RETURNING h.position INTO v_position;
     INSERT INTO order_feed (partition, position, bucket, order_id, first_seq, rows)
-    SELECT 0, v_position - v_fed + row_number() OVER (ORDER BY i), p_buckets[i], p_orders[i], p_expected[i] + 1, p_rows[i]
+    SELECT 0, v_position - v_fed + v_nth[i], p_buckets[i], p_orders[i], p_expected[i] + 1, p_rows[i]
     FROM generate_series(1, v_count) i WHERE v_ok[i] AND p_rows[i] > 0;
   END IF;
 
+  IF NOT false = ANY (v_ok) THEN
+    RETURN QUERY SELECT true, CASE p_work[x] WHEN 0 THEN coalesce(v_revision[x], 0) WHEN 6 THEN 0 ELSE coalesce(v_revision[x], 0) + 1 END,
+      NULL::bigint, NULL::boolean, NULL::bigint, NULL::uuid, NULL::uuid, NULL::uuid, NULL::boolean, NULL::text[], NULL::bigint[], NULL::uuid[],
+      NULL::text[], NULL::boolean[], NULL::bigint[]
+    FROM generate_series(1, v_count) x ORDER BY x;
+    RETURN;
+  END IF;
   RETURN QUERY SELECT v_ok[x],
     CASE p_work[x] WHEN 0 THEN coalesce(v_revision[x], 0) WHEN 6 THEN 0 ELSE coalesce(v_revision[x], 0) + 1 END,
     v_version[x],

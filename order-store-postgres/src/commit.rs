@@ -130,6 +130,11 @@ fn rows(group: &[&Prepared]) -> (Array, Array, Cells) {
     };
     for section in &sections {
         counts.integer(section.len());
+        counts.integer(of.len());
+        let Cells { ids, ints, texts, flags, times } = &cells;
+        for values in [ids, ints, texts, flags, times] {
+            counts.integer(values.len());
+        }
         for (g, item) in section {
             of.integer(*g);
             // The first column is the order's id, which is sent once for each changeset.

@@ -54,6 +54,10 @@ impl Array {
         self.len += 1;
     }
 
+    pub(crate) fn len(&self) -> usize {
+        usize::try_from(self.len).unwrap_or_default()
+    }
+
     pub(crate) fn null(&mut self) {
         self.elements.extend_from_slice(&(-1i32).to_be_bytes());
         self.has_nulls = true;

@@ -1,11 +1,20 @@
-//! How fast orders are placed, against pgbench writing the same rows one order at a time, in the same session.
+//! How fast orders are placed, against pgbench writing the same rows one order at a time and the bare driver writing them in groups,
+//! in the same session.
 //!
-//! `cargo bench -p order-store-postgres --bench place` prints it, with `-- place`, `-- footprint` or `-- read` that part of it.
+//! `cargo bench -p order-store-postgres --bench place` prints it; `-- place`, `-- processes`, `-- footprint` or `-- read` that part of
+//! it; `-- million`, or `-- million 50000`, how it stays up to so many orders, which takes long.
 
+mod bare;
 #[path = "../../tests/common/mod.rs"]
 mod common;
+mod cpu;
 mod footprint;
+mod learnt;
+mod million;
+mod params;
 mod pgbench;
+mod placing;
+mod processes;
 #[path = "../../../order-store-sqlite/benches/place/shop.rs"]
 mod shop;
 
@@ -23,35 +32,47 @@ use order_core::store::OrderStore;
 use order_store_postgres::{PostgresOptions, PostgresStore};
 use shop::{Manager, manager, request};
 
-const ROUNDS: usize = 2;
-/// Callers, and how many orders a round places with them.
-const CALLERS: [(usize, usize); 4] = [(1, 300), (8, 2_000), (32, 4_800), (128, 6_400)];
-
 fn main() {
     let wanted: Vec<String> = std::env::args().skip(1).filter(|a| !a.starts_with("--")).collect();
+    if let [processes::CHILD, url, callers, orders] = wanted.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+        let number = |text: &str| text.parse().expect("a number");
+        return block_on(processes::child(url, number(callers), number(orders)));
+    }
     let wants = |part: &str| wanted.is_empty() || wanted.iter().any(|w| w == part);
     block_on(async {
         if wants("footprint") {
             footprint::print().await;
         }
         if wants("place") {
-            place().await;
+            placing::print().await;
+        }
+        if wants("processes") {
+            processes::print().await;
         }
         if wants("read") {
             read().await;
+        }
+        // Only where it is asked for.
+        if wanted.iter().any(|w| w == "million") {
+            let orders = wanted.iter().find_map(|w| w.parse().ok());
+            million::print(orders.unwrap_or(1_000_000)).await;
         }
     });
 }
 
 pub(crate) async fn open(schema: &Schema) -> Arc<PostgresStore> {
-    Arc::new(PostgresStore::open(&schema.url, PostgresOptions::default()).await.expect("the store opens"))
+    open_url(&schema.url).await
 }
 
-/// An order of another customer each time.
+pub(crate) async fn open_url(url: &str) -> Arc<PostgresStore> {
+    Arc::new(PostgresStore::open(url, PostgresOptions::default()).await.expect("the store opens"))
+}
+
+/// An order of another customer each time, in every process.
 fn another() -> PlaceRequest {
     static NEXT: AtomicU64 = AtomicU64::new(1);
     let user = uuid::Uuid::from_u64_pair(
-        NEXT.fetch_add(1, Ordering::Relaxed).wrapping_mul(0x9E37_79B9_7F4A_7C15),
+        NEXT.fetch_add(1, Ordering::Relaxed).wrapping_mul(0x9E37_79B9_7F4A_7C15) ^ u64::from(std::process::id()),
         0x8000_0000_0000_0001,
     );
     PlaceRequest { user_id: user.to_string(), ..request() }
@@ -71,7 +92,7 @@ pub(crate) async fn at_rest<S: OrderStore>(manager: &Manager<S>) {
 }
 
 /// Each of `callers` places its share of `orders`, the next when the last was answered. The latencies in milliseconds.
-async fn round<S: OrderStore>(manager: &Manager<S>, callers: usize, orders: usize) -> Vec<f64> {
+pub(crate) async fn round<S: OrderStore>(manager: &Manager<S>, callers: usize, orders: usize) -> Vec<f64> {
     let tasks = (0..callers).map(|_| {
         let manager = manager.clone();
         tokio::spawn(async move {
@@ -85,46 +106,6 @@ async fn round<S: OrderStore>(manager: &Manager<S>, callers: usize, orders: usiz
         })
     });
     join_all(tasks).await.into_iter().flat_map(|latencies| latencies.expect("nobody panics")).collect()
-}
-
-async fn place() {
-    let (ours, theirs) = (Schema::new().await, Schema::new().await);
-    let store = open(&ours).await;
-    let manager = manager(Arc::clone(&store), false);
-    let scripts = pgbench::Scripts::learn(&theirs).await;
-    println!(
-        "placing 3 lines, 2 addresses, 1 payment: {} durable transactions and {} rows an order",
-        scripts.transactions, scripts.rows
-    );
-    println!(
-        "{:>8} {:>11} {:>13} {:>10} {:>7} {:>12} {:>17} {:>17}",
-        "callers", "pgbench/s", "no head /s", "engine/s", "ratio", "group size", "pgbench p50/99 ms", "engine p50/99 ms"
-    );
-    for (callers, orders) in CALLERS {
-        let (mut bare, mut headless, mut engine) = (Vec::new(), Vec::new(), Vec::new());
-        let (mut bare_ms, mut engine_ms) = (Vec::new(), Vec::new());
-        let before = store.stats();
-        for _ in 0..ROUNDS {
-            let (rate, ms) = scripts.run(&theirs, callers, orders, true).await;
-            bare.push(rate);
-            bare_ms.extend(ms);
-            headless.push(scripts.run(&theirs, callers, orders, false).await.0);
-            let started = Instant::now();
-            engine_ms.extend(round(&manager, callers, orders).await);
-            at_rest(&manager).await;
-            engine.push((orders / callers * callers) as f64 / started.elapsed().as_secs_f64());
-        }
-        let after = store.stats();
-        let group = (after.changesets - before.changesets) as f64 / (after.groups - before.groups) as f64;
-        let (bare, headless, engine) = (median(&mut bare), median(&mut headless), median(&mut engine));
-        println!(
-            "{callers:>8} {bare:>11.0} {headless:>13.0} {engine:>10.0} {:>7.2} {group:>12.1} {:>17} {:>17}",
-            engine / bare.max(headless),
-            percentiles(&mut bare_ms),
-            percentiles(&mut engine_ms),
-        );
-    }
-    println!("{:?}", store.stats());
 }
 
 async fn read() {
@@ -148,7 +129,8 @@ pub(crate) fn median(samples: &mut [f64]) -> f64 {
     samples[samples.len() / 2]
 }
 
-fn percentiles(ms: &mut [f64]) -> String {
+/// The latency that so many percent are not above.
+pub(crate) fn percentile(ms: &mut [f64], percent: usize) -> f64 {
     ms.sort_by(f64::total_cmp);
-    if ms.is_empty() { "-".to_owned() } else { format!("{:.1} / {:.1}", ms[ms.len() / 2], ms[ms.len() * 99 / 100]) }
+    ms.get(ms.len() * percent / 100).copied().unwrap_or(f64::NAN)
 }

@@ -7,11 +7,33 @@ use order_core::store::records::{CHILDREN, Column, Kind, ORDER_STATUS_HISTORY, O
 
 use crate::statements::LISTED;
 
-/// The rows of a section: where in the arrays of values the next row's begin.
+/// What is said of each section in `p_counts`: how many rows it has, how many rows were before it, and how many values of each kind.
+const COUNTS: usize = 7;
+/// From which of the children on no order has rows from its beginning.
+const LATER: &str = "order_shipments";
+
+/// The places in `p_counts` of what is said of a section.
+#[derive(Clone, Copy)]
 struct Section {
-    sql: String,
-    /// How many values of each kind a row has.
-    widths: [usize; 5],
+    n: usize,
+}
+
+impl Section {
+    fn place(self, at: usize) -> String {
+        format!("p_counts[{}]", COUNTS * (self.n - 1) + 1 + at)
+    }
+
+    fn rows(self) -> String {
+        self.place(0)
+    }
+
+    fn rows_before(self) -> String {
+        self.place(1)
+    }
+
+    fn values_before(self, kind: usize) -> String {
+        self.place(2 + kind)
+    }
 }
 
 const KINDS: [(Kind, &str, &str); 5] = [
@@ -38,17 +60,19 @@ fn expressions<'a>(columns: &[&'a Column]) -> (Vec<(&'a Column, String)>, [usize
     (expressions.collect(), widths)
 }
 
-/// The rows of the section: their changeset, and after which place their values of each kind come.
-fn rows(widths: [usize; 5]) -> String {
-    let mut columns = "p_of[v_row + i] AS g".to_owned();
-    for ((_, _, base), width) in KINDS.into_iter().zip(widths).filter(|(_, width)| *width > 0) {
+/// The rows of the section: their changeset, and after which place their values of each kind come. It is worked out once for each row,
+/// not for each column.
+fn rows(section: Section, widths: [usize; 5]) -> String {
+    let mut columns = format!("p_of[{} + i] AS g", section.rows_before());
+    for (kind, ((_, _, base), width)) in KINDS.into_iter().zip(widths).enumerate().filter(|(_, (_, width))| *width > 0) {
+        let before = section.values_before(kind);
         let _ = match width {
-            1 => write!(columns, ", v_{base} + i - 1 AS {base}"),
-            _ => write!(columns, ", v_{base} + {width} * (i - 1) AS {base}"),
+            1 => write!(columns, ", {before} + i - 1 AS {base}"),
+            _ => write!(columns, ", {before} + {width} * (i - 1) AS {base}"),
         };
     }
     let columns = wrapped(columns.split(", ").map(str::to_owned), "      ");
-    format!("(SELECT\n{columns}\n      FROM generate_series(1, v_rows) i) x")
+    format!("(SELECT\n{columns}\n      FROM generate_series(1, {}) i OFFSET 0) x", section.rows())
 }
 
 /// Breaks a list into lines.
@@ -70,16 +94,17 @@ fn wrapped(items: impl IntoIterator<Item = String>, indent: &str) -> String {
     text + &line
 }
 
-fn insert(table: &str, owner: &str, columns: &[(&Column, String)], widths: [usize; 5]) -> String {
+fn insert(section: Section, table: &str, owner: &str, columns: &[(&Column, String)], widths: [usize; 5]) -> String {
     let names = [owner.to_owned()].into_iter().chain(columns.iter().map(|(column, _)| column.name.to_owned()));
     let values = ["p_buckets[g]", "p_orders[g]"].map(str::to_owned).into_iter();
     let values = values.chain(columns.iter().map(|(_, value)| value.clone()));
     let (names, values, rows) =
-        (wrapped(["bucket".to_owned()].into_iter().chain(names), "      "), wrapped(values, "      "), rows(widths));
+        (wrapped(["bucket".to_owned()].into_iter().chain(names), "      "), wrapped(values, "      "), rows(section, widths));
     format!("    INSERT INTO {table} (\n{names})\n    SELECT\n{values}\n    FROM {rows} WHERE p_ok[g];\n")
 }
 
 fn update(
+    section: Section,
     table: &str,
     owner: &str,
     key: &[(&Column, String)],
@@ -91,7 +116,7 @@ fn update(
         true => format!("{0} = greatest(y.{0}, {value})", column.name),
         false => format!("{} = {value}", column.name),
     });
-    let mut sql = format!("    UPDATE {table} y SET\n{}\n    FROM {}\n", wrapped(assigned, "      "), rows(widths));
+    let mut sql = format!("    UPDATE {table} y SET\n{}\n    FROM {}\n", wrapped(assigned, "      "), rows(section, widths));
     let _ = write!(sql, "    WHERE p_ok[g] AND y.bucket = p_buckets[g] AND y.{owner} = p_orders[g]");
     for (column, value) in key {
         let _ = write!(sql, " AND y.{} = {value}", column.name);
@@ -104,11 +129,11 @@ fn update(
     sql + ";\n"
 }
 
-fn delete(table: &Table, key: &[(&Column, String)], widths: [usize; 5]) -> String {
+fn delete(section: Section, table: &Table, key: &[(&Column, String)], widths: [usize; 5]) -> String {
     let mut sql = format!(
         "    DELETE FROM {} y USING {}\n    WHERE p_ok[g] AND y.bucket = p_buckets[g] AND y.order_id = p_orders[g]",
         table.name,
-        rows(widths)
+        rows(section, widths)
     );
     for (column, value) in key {
         let _ = write!(sql, " AND y.{} = {value}", column.name);
@@ -124,56 +149,68 @@ fn parts<'a>(columns: &[(&'a Column, String)], in_it: impl Fn(&Column) -> bool) 
     columns.iter().filter(|(column, _)| in_it(column)).cloned().collect()
 }
 
-fn sections() -> Vec<(String, Section)> {
-    let mut sections = Vec::new();
+/// The statements for the order itself: new, and changed.
+fn of_order(new: Section, changed: Section) -> [String; 2] {
     let (columns, widths) = expressions(&own_columns(ORDERS));
     let listed = |column: &Column| LISTED.contains(&column.name);
     let in_state = |column: &Column| !listed(column);
     let in_updates = |column: &Column| ["status", "updated_at"].contains(&column.name);
     let changing = |in_it: &dyn Fn(&Column) -> bool| parts(&columns, |column| in_it(column) && !column.fixed);
-    let sql = insert("orders", "id", &parts(&columns, listed), widths)
-        + &insert("order_state", "order_id", &parts(&columns, in_state), widths)
-        + &insert("order_updates", "order_id", &parts(&columns, in_updates), widths);
-    sections.push(("orders: new".to_owned(), Section { sql, widths }));
-    let sql = update("orders", "id", &[], &changing(&listed), true, widths)
-        + &update("order_state", "order_id", &[], &changing(&in_state), false, widths)
-        + &update("order_updates", "order_id", &[], &changing(&in_updates), false, widths);
-    sections.push(("orders: changed".to_owned(), Section { sql, widths }));
-    for table in CHILDREN {
-        let (columns, widths) = expressions(&own_columns(table));
-        let is_key = |column: &Column| table.key_columns().iter().any(|key| key.name == column.name);
-        let sql = insert(table.name, "order_id", &columns, widths);
-        sections.push((format!("{}: new", table.name), Section { sql, widths }));
-        let changing = parts(&columns, |column| !is_key(column) && !column.fixed);
-        let sql = update(table.name, "order_id", &parts(&columns, is_key), &changing, false, widths);
-        sections.push((format!("{}: changed", table.name), Section { sql, widths }));
-        let (key, widths) = expressions(&table.key_columns().iter().skip(1).collect::<Vec<_>>());
-        sections.push((format!("{}: gone", table.name), Section { sql: delete(table, &key, widths), widths }));
-    }
-    let (columns, widths) = expressions(&own_columns(ORDER_STATUS_HISTORY));
-    let sql = insert("order_status_history", "order_id", &columns, widths);
-    sections.push(("order_status_history: new".to_owned(), Section { sql, widths }));
-    sections
+    let inserts = insert(new, "orders", "id", &parts(&columns, listed), widths)
+        + &insert(new, "order_state", "order_id", &parts(&columns, in_state), widths)
+        + &insert(new, "order_updates", "order_id", &parts(&columns, in_updates), widths);
+    let updates = update(changed, "orders", "id", &[], &changing(&listed), true, widths)
+        + &update(changed, "order_state", "order_id", &[], &changing(&in_state), false, widths)
+        + &update(changed, "order_updates", "order_id", &[], &changing(&in_updates), false, widths);
+    [inserts, updates]
 }
 
+/// The statements for one of its other tables: new, changed, and gone.
+fn of_child(table: &'static Table, [new, changed, gone]: [Section; 3]) -> [String; 3] {
+    let (columns, widths) = expressions(&own_columns(table));
+    let is_key = |column: &Column| table.key_columns().iter().any(|key| key.name == column.name);
+    let inserts = insert(new, table.name, "order_id", &columns, widths);
+    let changing = parts(&columns, |column| !is_key(column) && !column.fixed);
+    let updates = update(changed, table.name, "order_id", &parts(&columns, is_key), &changing, false, widths);
+    let (key, widths) = expressions(&table.key_columns().iter().skip(1).collect::<Vec<_>>());
+    [inserts, updates, delete(gone, table, &key, widths)]
+}
+
+fn if_any(section: Section, name: &str, statements: &str) -> String {
+    format!("  -- {name}\n  IF {} > 0 THEN\n{statements}  END IF;\n", section.rows())
+}
+
+/// What is looked at only if one of the sections from the first up to the last, itself not among them, has rows.
+fn if_any_between(first: Section, last: Section, statements: &str) -> String {
+    format!("  IF {} > {} THEN\n{statements}  END IF;\n", last.rows_before(), first.rows_before())
+}
+
+/// Each question costs as much as the writing of a row: so what has no rows is passed over with few of them.
 fn written() -> String {
-    let mut sql = String::new();
-    for (n, (name, Section { sql: statements, widths })) in (1..).zip(sections()) {
-        let _ = writeln!(sql, "  -- {name}");
-        let moved = KINDS.into_iter().zip(widths).filter(|(_, width)| *width > 0);
-        let moved: Vec<String> = moved
-            .map(|((_, _, base), width)| match width {
-                1 => format!("v_{base} := v_{base} + v_rows;"),
-                _ => format!("v_{base} := v_{base} + {width} * v_rows;"),
-            })
-            .collect();
-        let _ = writeln!(
-            sql,
-            "  v_rows := p_counts[{n}];\n  IF v_rows > 0 THEN\n{statements}    v_row := v_row + v_rows; {}\n  END IF;",
-            moved.join(" ")
-        );
+    let mut sections = (1..).map(|n| Section { n });
+    let mut next = || sections.next().unwrap();
+    let (new, changed) = (next(), next());
+    let [inserts, updates] = of_order(new, changed);
+    let mut sql = if_any(new, "orders: new", &inserts) + &if_any(changed, "orders: changed", &updates);
+    let children: Vec<_> = CHILDREN.iter().copied().map(|table| (table, [next(), next(), next()])).collect();
+    let history = next();
+    let (mut later, mut first_later) = (String::new(), None);
+    for (at, (table, of_table)) in children.iter().enumerate() {
+        let after = children.get(at + 1).map_or(history, |(_, [new, ..])| *new);
+        let mut inner = String::new();
+        for ((section, what), statements) in of_table.iter().zip(["new", "changed", "gone"]).zip(of_child(table, *of_table)) {
+            inner += &if_any(*section, &format!("{}: {what}", table.name), &statements);
+        }
+        let of_table = if_any_between(of_table[0], after, &inner);
+        if table.name == LATER {
+            first_later = Some(children[at].1[0]);
+        }
+        if first_later.is_some() { later += &of_table } else { sql += &of_table }
     }
-    sql
+    sql += &if_any_between(first_later.unwrap(), history, &later);
+    let (columns, widths) = expressions(&own_columns(ORDER_STATUS_HISTORY));
+    let inserts = insert(history, "order_status_history", "order_id", &columns, widths);
+    sql + &if_any(history, "order_status_history: new", &inserts)
 }
 
 #[test]
