@@ -2,6 +2,8 @@
 
 -- step: order_write_v1
 CREATE OR REPLACE FUNCTION order_write_v1(
+  -- The bucket of all changesets, where they have one; see order_commit_v1.
+  p_bucket smallint,
   -- Of each changeset: the bucket and the order, and whether it is applied.
   p_buckets smallint[],
   p_orders uuid[],
@@ -35,10 +37,10 @@ BEGIN
       tax_amount, tax_included_amount, shipping_amount, shipping_tax_amount, total_amount, shipping_method, payment_method,
       payment_terms, external_ref, coupon_code, attention_open, created_at, notes, key_method, key, request_hash)
     SELECT
-      p_buckets[g], p_orders[g], p_ids[xi + 1], p_texts[xt + 1], p_texts[xt + 3], p_texts[xt + 4], p_texts[xt + 5],
-      p_texts[xt + 7], p_ints[xn + 2], p_ints[xn + 3], p_ints[xn + 4], p_ints[xn + 5], p_ints[xn + 6], p_ints[xn + 7],
-      p_ints[xn + 8], p_texts[xt + 8], p_texts[xt + 9], p_texts[xt + 10], p_texts[xt + 11], p_texts[xt + 12], p_flags[xf + 1],
-      p_times[xm + 3], p_texts[xt + 18], p_texts[xt + 19], p_texts[xt + 20], p_ids[xi + 2]
+      coalesce(p_bucket, p_buckets[g]), p_orders[g], p_ids[xi + 1], p_texts[xt + 1], p_texts[xt + 3], p_texts[xt + 4],
+      p_texts[xt + 5], p_texts[xt + 7], p_ints[xn + 2], p_ints[xn + 3], p_ints[xn + 4], p_ints[xn + 5], p_ints[xn + 6],
+      p_ints[xn + 7], p_ints[xn + 8], p_texts[xt + 8], p_texts[xt + 9], p_texts[xt + 10], p_texts[xt + 11], p_texts[xt + 12],
+      p_flags[xf + 1], p_times[xm + 3], p_texts[xt + 18], p_texts[xt + 19], p_texts[xt + 20], p_ids[xi + 2]
     FROM (SELECT
       p_of[v_row + i] AS g, v_xi + 2 * (i - 1) AS xi, v_xn + 11 * (i - 1) AS xn, v_xt + 20 * (i - 1) AS xt, v_xf + i - 1 AS xf,
       v_xm + 9 * (i - 1) AS xm
@@ -47,9 +49,10 @@ BEGIN
       bucket, order_id, version, lifecycle, return_status, redemptions, attempt, unmatched, holds, attention, notices, notified,
       placing_deadline, retry_until, updated_at, confirmed_at, completed_at, cancelled_at, redriven_at, redacted_at, records)
     SELECT
-      p_buckets[g], p_orders[g], p_ints[xn + 1], p_texts[xt + 2], p_texts[xt + 6], p_texts[xt + 13], p_ints[xn + 9],
-      p_texts[xt + 14], p_texts[xt + 15], p_texts[xt + 16], p_texts[xt + 17], p_ints[xn + 10], p_times[xm + 1], p_times[xm + 2],
-      p_times[xm + 4], p_times[xm + 5], p_times[xm + 6], p_times[xm + 7], p_times[xm + 8], p_times[xm + 9], p_ints[xn + 11]
+      coalesce(p_bucket, p_buckets[g]), p_orders[g], p_ints[xn + 1], p_texts[xt + 2], p_texts[xt + 6], p_texts[xt + 13],
+      p_ints[xn + 9], p_texts[xt + 14], p_texts[xt + 15], p_texts[xt + 16], p_texts[xt + 17], p_ints[xn + 10], p_times[xm + 1],
+      p_times[xm + 2], p_times[xm + 4], p_times[xm + 5], p_times[xm + 6], p_times[xm + 7], p_times[xm + 8], p_times[xm + 9],
+      p_ints[xn + 11]
     FROM (SELECT
       p_of[v_row + i] AS g, v_xi + 2 * (i - 1) AS xi, v_xn + 11 * (i - 1) AS xn, v_xt + 20 * (i - 1) AS xt, v_xf + i - 1 AS xf,
       v_xm + 9 * (i - 1) AS xm
@@ -57,7 +60,7 @@ BEGIN
     INSERT INTO order_updates (
       bucket, order_id, status, updated_at)
     SELECT
-      p_buckets[g], p_orders[g], p_texts[xt + 3], p_times[xm + 4]
+      coalesce(p_bucket, p_buckets[g]), p_orders[g], p_texts[xt + 3], p_times[xm + 4]
     FROM (SELECT
       p_of[v_row + i] AS g, v_xi + 2 * (i - 1) AS xi, v_xn + 11 * (i - 1) AS xn, v_xt + 20 * (i - 1) AS xt, v_xf + i - 1 AS xf,
       v_xm + 9 * (i - 1) AS xm
@@ -68,42 +71,59 @@ BEGIN
   v_rows := p_counts[2];
   IF v_rows > 0 THEN
     UPDATE orders y SET
-      status = p_texts[xt + 3], payment_status = p_texts[xt + 4], fulfilment_status = p_texts[xt + 5], currency = p_texts[xt + 7],
-      subtotal = p_ints[xn + 2], discount_amount = p_ints[xn + 3], tax_amount = p_ints[xn + 4],
-      tax_included_amount = p_ints[xn + 5], shipping_amount = p_ints[xn + 6], shipping_tax_amount = p_ints[xn + 7],
-      total_amount = p_ints[xn + 8], shipping_method = p_texts[xt + 8], payment_method = p_texts[xt + 9],
-      payment_terms = p_texts[xt + 10], coupon_code = p_texts[xt + 12], attention_open = p_flags[xf + 1], notes = p_texts[xt + 18]
+      status = z.status, payment_status = z.payment_status, fulfilment_status = z.fulfilment_status, currency = z.currency,
+      subtotal = z.subtotal, discount_amount = z.discount_amount, tax_amount = z.tax_amount,
+      tax_included_amount = z.tax_included_amount, shipping_amount = z.shipping_amount,
+      shipping_tax_amount = z.shipping_tax_amount, total_amount = z.total_amount, shipping_method = z.shipping_method,
+      payment_method = z.payment_method, payment_terms = z.payment_terms, coupon_code = z.coupon_code,
+      attention_open = z.attention_open, notes = z.notes
+    FROM (SELECT
+      g, p_texts[xt + 3] AS status, p_texts[xt + 4] AS payment_status, p_texts[xt + 5] AS fulfilment_status,
+      p_texts[xt + 7] AS currency, p_ints[xn + 2] AS subtotal, p_ints[xn + 3] AS discount_amount, p_ints[xn + 4] AS tax_amount,
+      p_ints[xn + 5] AS tax_included_amount, p_ints[xn + 6] AS shipping_amount, p_ints[xn + 7] AS shipping_tax_amount,
+      p_ints[xn + 8] AS total_amount, p_texts[xt + 8] AS shipping_method, p_texts[xt + 9] AS payment_method,
+      p_texts[xt + 10] AS payment_terms, p_texts[xt + 12] AS coupon_code, p_flags[xf + 1] AS attention_open,
+      p_texts[xt + 18] AS notes
     FROM (SELECT
       p_of[v_row + i] AS g, v_xi + 2 * (i - 1) AS xi, v_xn + 11 * (i - 1) AS xn, v_xt + 20 * (i - 1) AS xt, v_xf + i - 1 AS xf,
       v_xm + 9 * (i - 1) AS xm
-      FROM generate_series(1, v_rows) i) x
-    WHERE p_ok[g] AND y.bucket = p_buckets[g] AND y.id = p_orders[g]
+      FROM generate_series(1, v_rows) i) x WHERE p_ok[g]) z
+    WHERE y.bucket = coalesce(p_bucket, p_buckets[z.g]) AND y.id = p_orders[z.g]
       AND (
         y.status, y.payment_status, y.fulfilment_status, y.currency, y.subtotal, y.discount_amount, y.tax_amount,
         y.tax_included_amount, y.shipping_amount, y.shipping_tax_amount, y.total_amount, y.shipping_method, y.payment_method,
         y.payment_terms, y.coupon_code, y.attention_open, y.notes)
       IS DISTINCT FROM (
-        p_texts[xt + 3], p_texts[xt + 4], p_texts[xt + 5], p_texts[xt + 7], p_ints[xn + 2], p_ints[xn + 3], p_ints[xn + 4],
-        p_ints[xn + 5], p_ints[xn + 6], p_ints[xn + 7], p_ints[xn + 8], p_texts[xt + 8], p_texts[xt + 9], p_texts[xt + 10],
-        p_texts[xt + 12], p_flags[xf + 1], p_texts[xt + 18]);
+        z.status, z.payment_status, z.fulfilment_status, z.currency, z.subtotal, z.discount_amount, z.tax_amount,
+        z.tax_included_amount, z.shipping_amount, z.shipping_tax_amount, z.total_amount, z.shipping_method, z.payment_method,
+        z.payment_terms, z.coupon_code, z.attention_open, z.notes);
     UPDATE order_state y SET
-      version = p_ints[xn + 1], lifecycle = p_texts[xt + 2], return_status = p_texts[xt + 6], redemptions = p_texts[xt + 13],
-      attempt = p_ints[xn + 9], unmatched = p_texts[xt + 14], holds = p_texts[xt + 15], attention = p_texts[xt + 16],
-      notices = p_texts[xt + 17], notified = greatest(y.notified, p_ints[xn + 10]), placing_deadline = p_times[xm + 1],
-      retry_until = p_times[xm + 2], updated_at = p_times[xm + 4], confirmed_at = p_times[xm + 5], completed_at = p_times[xm + 6],
-      cancelled_at = p_times[xm + 7], redriven_at = p_times[xm + 8], redacted_at = p_times[xm + 9], records = p_ints[xn + 11]
+      version = z.version, lifecycle = z.lifecycle, return_status = z.return_status, redemptions = z.redemptions,
+      attempt = z.attempt, unmatched = z.unmatched, holds = z.holds, attention = z.attention, notices = z.notices,
+      notified = greatest(y.notified, z.notified), placing_deadline = z.placing_deadline, retry_until = z.retry_until,
+      updated_at = z.updated_at, confirmed_at = z.confirmed_at, completed_at = z.completed_at, cancelled_at = z.cancelled_at,
+      redriven_at = z.redriven_at, redacted_at = z.redacted_at, records = z.records
+    FROM (SELECT
+      g, p_ints[xn + 1] AS version, p_texts[xt + 2] AS lifecycle, p_texts[xt + 6] AS return_status,
+      p_texts[xt + 13] AS redemptions, p_ints[xn + 9] AS attempt, p_texts[xt + 14] AS unmatched, p_texts[xt + 15] AS holds,
+      p_texts[xt + 16] AS attention, p_texts[xt + 17] AS notices, p_ints[xn + 10] AS notified,
+      p_times[xm + 1] AS placing_deadline, p_times[xm + 2] AS retry_until, p_times[xm + 4] AS updated_at,
+      p_times[xm + 5] AS confirmed_at, p_times[xm + 6] AS completed_at, p_times[xm + 7] AS cancelled_at,
+      p_times[xm + 8] AS redriven_at, p_times[xm + 9] AS redacted_at, p_ints[xn + 11] AS records
     FROM (SELECT
       p_of[v_row + i] AS g, v_xi + 2 * (i - 1) AS xi, v_xn + 11 * (i - 1) AS xn, v_xt + 20 * (i - 1) AS xt, v_xf + i - 1 AS xf,
       v_xm + 9 * (i - 1) AS xm
-      FROM generate_series(1, v_rows) i) x
-    WHERE p_ok[g] AND y.bucket = p_buckets[g] AND y.order_id = p_orders[g];
+      FROM generate_series(1, v_rows) i) x WHERE p_ok[g]) z
+    WHERE y.bucket = coalesce(p_bucket, p_buckets[z.g]) AND y.order_id = p_orders[z.g];
     UPDATE order_updates y SET
-      status = p_texts[xt + 3], updated_at = p_times[xm + 4]
+      status = z.status, updated_at = z.updated_at
+    FROM (SELECT
+      g, p_texts[xt + 3] AS status, p_times[xm + 4] AS updated_at
     FROM (SELECT
       p_of[v_row + i] AS g, v_xi + 2 * (i - 1) AS xi, v_xn + 11 * (i - 1) AS xn, v_xt + 20 * (i - 1) AS xt, v_xf + i - 1 AS xf,
       v_xm + 9 * (i - 1) AS xm
-      FROM generate_series(1, v_rows) i) x
-    WHERE p_ok[g] AND y.bucket = p_buckets[g] AND y.order_id = p_orders[g];
+      FROM generate_series(1, v_rows) i) x WHERE p_ok[g]) z
+    WHERE y.bucket = coalesce(p_bucket, p_buckets[z.g]) AND y.order_id = p_orders[z.g];
     v_row := v_row + v_rows; v_xi := v_xi + 2 * v_rows; v_xn := v_xn + 11 * v_rows; v_xt := v_xt + 20 * v_rows; v_xf := v_xf + v_rows; v_xm := v_xm + 9 * v_rows;
   END IF;
   -- order_items: new
@@ -113,10 +133,10 @@ BEGIN
       bucket, order_id, n, id, product_id, variant_id, sku, name, quantity, unit_price, discount_amount, subtotal,
       requires_shipping, cancelled, planned, shipped, delivered, returned, restocked, lost, lots, created_at, updated_at)
     SELECT
-      p_buckets[g], p_orders[g], p_ints[xn + 1], p_ids[xi + 1], p_ids[xi + 2], p_ids[xi + 3], p_texts[xt + 1], p_texts[xt + 2],
-      p_ints[xn + 2], p_ints[xn + 3], p_ints[xn + 4], p_ints[xn + 5], p_flags[xf + 1], p_ints[xn + 6], p_ints[xn + 7],
-      p_ints[xn + 8], p_ints[xn + 9], p_ints[xn + 10], p_ints[xn + 11], p_ints[xn + 12], p_texts[xt + 3], p_times[xm + 1],
-      p_times[xm + 2]
+      coalesce(p_bucket, p_buckets[g]), p_orders[g], p_ints[xn + 1], p_ids[xi + 1], p_ids[xi + 2], p_ids[xi + 3], p_texts[xt + 1],
+      p_texts[xt + 2], p_ints[xn + 2], p_ints[xn + 3], p_ints[xn + 4], p_ints[xn + 5], p_flags[xf + 1], p_ints[xn + 6],
+      p_ints[xn + 7], p_ints[xn + 8], p_ints[xn + 9], p_ints[xn + 10], p_ints[xn + 11], p_ints[xn + 12], p_texts[xt + 3],
+      p_times[xm + 1], p_times[xm + 2]
     FROM (SELECT
       p_of[v_row + i] AS g, v_xi + 3 * (i - 1) AS xi, v_xn + 12 * (i - 1) AS xn, v_xt + 3 * (i - 1) AS xt, v_xf + i - 1 AS xf,
       v_xm + 2 * (i - 1) AS xm
@@ -127,16 +147,23 @@ BEGIN
   v_rows := p_counts[4];
   IF v_rows > 0 THEN
     UPDATE order_items y SET
-      id = p_ids[xi + 1], product_id = p_ids[xi + 2], variant_id = p_ids[xi + 3], sku = p_texts[xt + 1], name = p_texts[xt + 2],
-      quantity = p_ints[xn + 2], unit_price = p_ints[xn + 3], discount_amount = p_ints[xn + 4], subtotal = p_ints[xn + 5],
-      requires_shipping = p_flags[xf + 1], cancelled = p_ints[xn + 6], planned = p_ints[xn + 7], shipped = p_ints[xn + 8],
-      delivered = p_ints[xn + 9], returned = p_ints[xn + 10], restocked = p_ints[xn + 11], lost = p_ints[xn + 12],
-      lots = p_texts[xt + 3], created_at = p_times[xm + 1], updated_at = p_times[xm + 2]
+      id = z.id, product_id = z.product_id, variant_id = z.variant_id, sku = z.sku, name = z.name, quantity = z.quantity,
+      unit_price = z.unit_price, discount_amount = z.discount_amount, subtotal = z.subtotal,
+      requires_shipping = z.requires_shipping, cancelled = z.cancelled, planned = z.planned, shipped = z.shipped,
+      delivered = z.delivered, returned = z.returned, restocked = z.restocked, lost = z.lost, lots = z.lots,
+      created_at = z.created_at, updated_at = z.updated_at
+    FROM (SELECT
+      g, p_ints[xn + 1] AS n, p_ids[xi + 1] AS id, p_ids[xi + 2] AS product_id, p_ids[xi + 3] AS variant_id,
+      p_texts[xt + 1] AS sku, p_texts[xt + 2] AS name, p_ints[xn + 2] AS quantity, p_ints[xn + 3] AS unit_price,
+      p_ints[xn + 4] AS discount_amount, p_ints[xn + 5] AS subtotal, p_flags[xf + 1] AS requires_shipping,
+      p_ints[xn + 6] AS cancelled, p_ints[xn + 7] AS planned, p_ints[xn + 8] AS shipped, p_ints[xn + 9] AS delivered,
+      p_ints[xn + 10] AS returned, p_ints[xn + 11] AS restocked, p_ints[xn + 12] AS lost, p_texts[xt + 3] AS lots,
+      p_times[xm + 1] AS created_at, p_times[xm + 2] AS updated_at
     FROM (SELECT
       p_of[v_row + i] AS g, v_xi + 3 * (i - 1) AS xi, v_xn + 12 * (i - 1) AS xn, v_xt + 3 * (i - 1) AS xt, v_xf + i - 1 AS xf,
       v_xm + 2 * (i - 1) AS xm
-      FROM generate_series(1, v_rows) i) x
-    WHERE p_ok[g] AND y.bucket = p_buckets[g] AND y.order_id = p_orders[g] AND y.n = p_ints[xn + 1];
+      FROM generate_series(1, v_rows) i) x WHERE p_ok[g]) z
+    WHERE y.bucket = coalesce(p_bucket, p_buckets[z.g]) AND y.order_id = p_orders[z.g] AND y.n = z.n;
     v_row := v_row + v_rows; v_xi := v_xi + 3 * v_rows; v_xn := v_xn + 12 * v_rows; v_xt := v_xt + 3 * v_rows; v_xf := v_xf + v_rows; v_xm := v_xm + 2 * v_rows;
   END IF;
   -- order_items: gone
@@ -145,7 +172,7 @@ BEGIN
     DELETE FROM order_items y USING (SELECT
       p_of[v_row + i] AS g, v_xn + i - 1 AS xn
       FROM generate_series(1, v_rows) i) x
-    WHERE p_ok[g] AND y.bucket = p_buckets[g] AND y.order_id = p_orders[g] AND y.n = p_ints[xn + 1];
+    WHERE p_ok[g] AND y.bucket = coalesce(p_bucket, p_buckets[g]) AND y.order_id = p_orders[g] AND y.n = p_ints[xn + 1];
     v_row := v_row + v_rows; v_xn := v_xn + v_rows;
   END IF;
   -- order_addresses: new
@@ -155,8 +182,8 @@ BEGIN
       bucket, order_id, address_type, first_name, last_name, address_line1, address_line2, city, state, postal_code, country,
       phone, email)
     SELECT
-      p_buckets[g], p_orders[g], p_texts[xt + 1], p_texts[xt + 2], p_texts[xt + 3], p_texts[xt + 4], p_texts[xt + 5],
-      p_texts[xt + 6], p_texts[xt + 7], p_texts[xt + 8], p_texts[xt + 9], p_texts[xt + 10], p_texts[xt + 11]
+      coalesce(p_bucket, p_buckets[g]), p_orders[g], p_texts[xt + 1], p_texts[xt + 2], p_texts[xt + 3], p_texts[xt + 4],
+      p_texts[xt + 5], p_texts[xt + 6], p_texts[xt + 7], p_texts[xt + 8], p_texts[xt + 9], p_texts[xt + 10], p_texts[xt + 11]
     FROM (SELECT
       p_of[v_row + i] AS g, v_xt + 11 * (i - 1) AS xt
       FROM generate_series(1, v_rows) i) x WHERE p_ok[g];
@@ -166,13 +193,16 @@ BEGIN
   v_rows := p_counts[7];
   IF v_rows > 0 THEN
     UPDATE order_addresses y SET
-      first_name = p_texts[xt + 2], last_name = p_texts[xt + 3], address_line1 = p_texts[xt + 4], address_line2 = p_texts[xt + 5],
-      city = p_texts[xt + 6], state = p_texts[xt + 7], postal_code = p_texts[xt + 8], country = p_texts[xt + 9],
-      phone = p_texts[xt + 10], email = p_texts[xt + 11]
+      first_name = z.first_name, last_name = z.last_name, address_line1 = z.address_line1, address_line2 = z.address_line2,
+      city = z.city, state = z.state, postal_code = z.postal_code, country = z.country, phone = z.phone, email = z.email
+    FROM (SELECT
+      g, p_texts[xt + 1] AS address_type, p_texts[xt + 2] AS first_name, p_texts[xt + 3] AS last_name,
+      p_texts[xt + 4] AS address_line1, p_texts[xt + 5] AS address_line2, p_texts[xt + 6] AS city, p_texts[xt + 7] AS state,
+      p_texts[xt + 8] AS postal_code, p_texts[xt + 9] AS country, p_texts[xt + 10] AS phone, p_texts[xt + 11] AS email
     FROM (SELECT
       p_of[v_row + i] AS g, v_xt + 11 * (i - 1) AS xt
-      FROM generate_series(1, v_rows) i) x
-    WHERE p_ok[g] AND y.bucket = p_buckets[g] AND y.order_id = p_orders[g] AND y.address_type = p_texts[xt + 1];
+      FROM generate_series(1, v_rows) i) x WHERE p_ok[g]) z
+    WHERE y.bucket = coalesce(p_bucket, p_buckets[z.g]) AND y.order_id = p_orders[z.g] AND y.address_type = z.address_type;
     v_row := v_row + v_rows; v_xt := v_xt + 11 * v_rows;
   END IF;
   -- order_addresses: gone
@@ -181,7 +211,7 @@ BEGIN
     DELETE FROM order_addresses y USING (SELECT
       p_of[v_row + i] AS g, v_xt + i - 1 AS xt
       FROM generate_series(1, v_rows) i) x
-    WHERE p_ok[g] AND y.bucket = p_buckets[g] AND y.order_id = p_orders[g] AND y.address_type = p_texts[xt + 1];
+    WHERE p_ok[g] AND y.bucket = coalesce(p_bucket, p_buckets[g]) AND y.order_id = p_orders[g] AND y.address_type = p_texts[xt + 1];
     v_row := v_row + v_rows; v_xt := v_xt + v_rows;
   END IF;
   -- order_payment_transactions: new
@@ -192,10 +222,10 @@ BEGIN
       transaction_id, gateway_response, capture_before, deadline, token, return_url, action_url, action_data, created_at,
       updated_at)
     SELECT
-      p_buckets[g], p_orders[g], p_ints[xn + 1], p_ints[xn + 2], p_texts[xt + 1], p_texts[xt + 2], p_texts[xt + 3],
-      p_ints[xn + 3], p_ints[xn + 4], p_texts[xt + 4], p_texts[xt + 5], p_texts[xt + 6], p_texts[xt + 7], p_texts[xt + 8],
-      p_times[xm + 1], p_times[xm + 2], p_texts[xt + 9], p_texts[xt + 10], p_texts[xt + 11], p_texts[xt + 12], p_times[xm + 3],
-      p_times[xm + 4]
+      coalesce(p_bucket, p_buckets[g]), p_orders[g], p_ints[xn + 1], p_ints[xn + 2], p_texts[xt + 1], p_texts[xt + 2],
+      p_texts[xt + 3], p_ints[xn + 3], p_ints[xn + 4], p_texts[xt + 4], p_texts[xt + 5], p_texts[xt + 6], p_texts[xt + 7],
+      p_texts[xt + 8], p_times[xm + 1], p_times[xm + 2], p_texts[xt + 9], p_texts[xt + 10], p_texts[xt + 11], p_texts[xt + 12],
+      p_times[xm + 3], p_times[xm + 4]
     FROM (SELECT
       p_of[v_row + i] AS g, v_xn + 4 * (i - 1) AS xn, v_xt + 12 * (i - 1) AS xt, v_xm + 4 * (i - 1) AS xm
       FROM generate_series(1, v_rows) i) x WHERE p_ok[g];
@@ -205,15 +235,22 @@ BEGIN
   v_rows := p_counts[10];
   IF v_rows > 0 THEN
     UPDATE order_payment_transactions y SET
-      parent = p_ints[xn + 2], kind = p_texts[xt + 1], origin = p_texts[xt + 2], payment_method = p_texts[xt + 3],
-      amount = p_ints[xn + 3], settled_amount = p_ints[xn + 4], currency = p_texts[xt + 4], status = p_texts[xt + 5],
-      verification = p_texts[xt + 6], transaction_id = p_texts[xt + 7], gateway_response = p_texts[xt + 8],
-      capture_before = p_times[xm + 1], deadline = p_times[xm + 2], token = p_texts[xt + 9], return_url = p_texts[xt + 10],
-      action_url = p_texts[xt + 11], action_data = p_texts[xt + 12], created_at = p_times[xm + 3], updated_at = p_times[xm + 4]
+      parent = z.parent, kind = z.kind, origin = z.origin, payment_method = z.payment_method, amount = z.amount,
+      settled_amount = z.settled_amount, currency = z.currency, status = z.status, verification = z.verification,
+      transaction_id = z.transaction_id, gateway_response = z.gateway_response, capture_before = z.capture_before,
+      deadline = z.deadline, token = z.token, return_url = z.return_url, action_url = z.action_url, action_data = z.action_data,
+      created_at = z.created_at, updated_at = z.updated_at
+    FROM (SELECT
+      g, p_ints[xn + 1] AS n, p_ints[xn + 2] AS parent, p_texts[xt + 1] AS kind, p_texts[xt + 2] AS origin,
+      p_texts[xt + 3] AS payment_method, p_ints[xn + 3] AS amount, p_ints[xn + 4] AS settled_amount, p_texts[xt + 4] AS currency,
+      p_texts[xt + 5] AS status, p_texts[xt + 6] AS verification, p_texts[xt + 7] AS transaction_id,
+      p_texts[xt + 8] AS gateway_response, p_times[xm + 1] AS capture_before, p_times[xm + 2] AS deadline,
+      p_texts[xt + 9] AS token, p_texts[xt + 10] AS return_url, p_texts[xt + 11] AS action_url, p_texts[xt + 12] AS action_data,
+      p_times[xm + 3] AS created_at, p_times[xm + 4] AS updated_at
     FROM (SELECT
       p_of[v_row + i] AS g, v_xn + 4 * (i - 1) AS xn, v_xt + 12 * (i - 1) AS xt, v_xm + 4 * (i - 1) AS xm
-      FROM generate_series(1, v_rows) i) x
-    WHERE p_ok[g] AND y.bucket = p_buckets[g] AND y.order_id = p_orders[g] AND y.n = p_ints[xn + 1];
+      FROM generate_series(1, v_rows) i) x WHERE p_ok[g]) z
+    WHERE y.bucket = coalesce(p_bucket, p_buckets[z.g]) AND y.order_id = p_orders[z.g] AND y.n = z.n;
     v_row := v_row + v_rows; v_xn := v_xn + 4 * v_rows; v_xt := v_xt + 12 * v_rows; v_xm := v_xm + 4 * v_rows;
   END IF;
   -- order_payment_transactions: gone
@@ -222,7 +259,7 @@ BEGIN
     DELETE FROM order_payment_transactions y USING (SELECT
       p_of[v_row + i] AS g, v_xn + i - 1 AS xn
       FROM generate_series(1, v_rows) i) x
-    WHERE p_ok[g] AND y.bucket = p_buckets[g] AND y.order_id = p_orders[g] AND y.n = p_ints[xn + 1];
+    WHERE p_ok[g] AND y.bucket = coalesce(p_bucket, p_buckets[g]) AND y.order_id = p_orders[g] AND y.n = p_ints[xn + 1];
     v_row := v_row + v_rows; v_xn := v_xn + v_rows;
   END IF;
   -- order_reservations: new
@@ -233,10 +270,10 @@ BEGIN
       closing_serial, closing_units, closing_committed, closings, closing_refused, reference, expires_at, available, refusals,
       created_at, updated_at)
     SELECT
-      p_buckets[g], p_orders[g], p_ints[xn + 1], p_texts[xt + 1], p_ints[xn + 2], p_ints[xn + 3], p_texts[xt + 2], p_ints[xn + 4],
-      p_ints[xn + 5], p_ints[xn + 6], p_texts[xt + 3], p_flags[xf + 1], p_ints[xn + 7], p_ints[xn + 8], p_flags[xf + 2],
-      p_ints[xn + 9], p_flags[xf + 3], p_texts[xt + 4], p_times[xm + 1], p_ints[xn + 10], p_ints[xn + 11], p_times[xm + 2],
-      p_times[xm + 3]
+      coalesce(p_bucket, p_buckets[g]), p_orders[g], p_ints[xn + 1], p_texts[xt + 1], p_ints[xn + 2], p_ints[xn + 3],
+      p_texts[xt + 2], p_ints[xn + 4], p_ints[xn + 5], p_ints[xn + 6], p_texts[xt + 3], p_flags[xf + 1], p_ints[xn + 7],
+      p_ints[xn + 8], p_flags[xf + 2], p_ints[xn + 9], p_flags[xf + 3], p_texts[xt + 4], p_times[xm + 1], p_ints[xn + 10],
+      p_ints[xn + 11], p_times[xm + 2], p_times[xm + 3]
     FROM (SELECT
       p_of[v_row + i] AS g, v_xn + 11 * (i - 1) AS xn, v_xt + 4 * (i - 1) AS xt, v_xf + 3 * (i - 1) AS xf,
       v_xm + 3 * (i - 1) AS xm
@@ -247,17 +284,23 @@ BEGIN
   v_rows := p_counts[13];
   IF v_rows > 0 THEN
     UPDATE order_reservations y SET
-      sku = p_texts[xt + 1], quantity = p_ints[xn + 2], attempt = p_ints[xn + 3], status = p_texts[xt + 2],
-      committed = p_ints[xn + 4], released = p_ints[xn + 5], replaces = p_ints[xn + 6], closing = p_texts[xt + 3],
-      closing_unknown = p_flags[xf + 1], closing_serial = p_ints[xn + 7], closing_units = p_ints[xn + 8],
-      closing_committed = p_flags[xf + 2], closings = p_ints[xn + 9], closing_refused = p_flags[xf + 3],
-      reference = p_texts[xt + 4], expires_at = p_times[xm + 1], available = p_ints[xn + 10], refusals = p_ints[xn + 11],
-      created_at = p_times[xm + 2], updated_at = p_times[xm + 3]
+      sku = z.sku, quantity = z.quantity, attempt = z.attempt, status = z.status, committed = z.committed, released = z.released,
+      replaces = z.replaces, closing = z.closing, closing_unknown = z.closing_unknown, closing_serial = z.closing_serial,
+      closing_units = z.closing_units, closing_committed = z.closing_committed, closings = z.closings,
+      closing_refused = z.closing_refused, reference = z.reference, expires_at = z.expires_at, available = z.available,
+      refusals = z.refusals, created_at = z.created_at, updated_at = z.updated_at
+    FROM (SELECT
+      g, p_ints[xn + 1] AS n, p_texts[xt + 1] AS sku, p_ints[xn + 2] AS quantity, p_ints[xn + 3] AS attempt,
+      p_texts[xt + 2] AS status, p_ints[xn + 4] AS committed, p_ints[xn + 5] AS released, p_ints[xn + 6] AS replaces,
+      p_texts[xt + 3] AS closing, p_flags[xf + 1] AS closing_unknown, p_ints[xn + 7] AS closing_serial,
+      p_ints[xn + 8] AS closing_units, p_flags[xf + 2] AS closing_committed, p_ints[xn + 9] AS closings,
+      p_flags[xf + 3] AS closing_refused, p_texts[xt + 4] AS reference, p_times[xm + 1] AS expires_at,
+      p_ints[xn + 10] AS available, p_ints[xn + 11] AS refusals, p_times[xm + 2] AS created_at, p_times[xm + 3] AS updated_at
     FROM (SELECT
       p_of[v_row + i] AS g, v_xn + 11 * (i - 1) AS xn, v_xt + 4 * (i - 1) AS xt, v_xf + 3 * (i - 1) AS xf,
       v_xm + 3 * (i - 1) AS xm
-      FROM generate_series(1, v_rows) i) x
-    WHERE p_ok[g] AND y.bucket = p_buckets[g] AND y.order_id = p_orders[g] AND y.n = p_ints[xn + 1];
+      FROM generate_series(1, v_rows) i) x WHERE p_ok[g]) z
+    WHERE y.bucket = coalesce(p_bucket, p_buckets[z.g]) AND y.order_id = p_orders[z.g] AND y.n = z.n;
     v_row := v_row + v_rows; v_xn := v_xn + 11 * v_rows; v_xt := v_xt + 4 * v_rows; v_xf := v_xf + 3 * v_rows; v_xm := v_xm + 3 * v_rows;
   END IF;
   -- order_reservations: gone
@@ -266,7 +309,7 @@ BEGIN
     DELETE FROM order_reservations y USING (SELECT
       p_of[v_row + i] AS g, v_xn + i - 1 AS xn
       FROM generate_series(1, v_rows) i) x
-    WHERE p_ok[g] AND y.bucket = p_buckets[g] AND y.order_id = p_orders[g] AND y.n = p_ints[xn + 1];
+    WHERE p_ok[g] AND y.bucket = coalesce(p_bucket, p_buckets[g]) AND y.order_id = p_orders[g] AND y.n = p_ints[xn + 1];
     v_row := v_row + v_rows; v_xn := v_xn + v_rows;
   END IF;
   -- order_shipments: new
@@ -275,8 +318,8 @@ BEGIN
     INSERT INTO order_shipments (
       bucket, order_id, n, status, carrier, tracking_number, lines, shipped_at, delivered_at, lost_at, created_at, updated_at)
     SELECT
-      p_buckets[g], p_orders[g], p_ints[xn + 1], p_texts[xt + 1], p_texts[xt + 2], p_texts[xt + 3], p_texts[xt + 4],
-      p_times[xm + 1], p_times[xm + 2], p_times[xm + 3], p_times[xm + 4], p_times[xm + 5]
+      coalesce(p_bucket, p_buckets[g]), p_orders[g], p_ints[xn + 1], p_texts[xt + 1], p_texts[xt + 2], p_texts[xt + 3],
+      p_texts[xt + 4], p_times[xm + 1], p_times[xm + 2], p_times[xm + 3], p_times[xm + 4], p_times[xm + 5]
     FROM (SELECT
       p_of[v_row + i] AS g, v_xn + i - 1 AS xn, v_xt + 4 * (i - 1) AS xt, v_xm + 5 * (i - 1) AS xm
       FROM generate_series(1, v_rows) i) x WHERE p_ok[g];
@@ -286,13 +329,16 @@ BEGIN
   v_rows := p_counts[16];
   IF v_rows > 0 THEN
     UPDATE order_shipments y SET
-      status = p_texts[xt + 1], carrier = p_texts[xt + 2], tracking_number = p_texts[xt + 3], lines = p_texts[xt + 4],
-      shipped_at = p_times[xm + 1], delivered_at = p_times[xm + 2], lost_at = p_times[xm + 3], created_at = p_times[xm + 4],
-      updated_at = p_times[xm + 5]
+      status = z.status, carrier = z.carrier, tracking_number = z.tracking_number, lines = z.lines, shipped_at = z.shipped_at,
+      delivered_at = z.delivered_at, lost_at = z.lost_at, created_at = z.created_at, updated_at = z.updated_at
+    FROM (SELECT
+      g, p_ints[xn + 1] AS n, p_texts[xt + 1] AS status, p_texts[xt + 2] AS carrier, p_texts[xt + 3] AS tracking_number,
+      p_texts[xt + 4] AS lines, p_times[xm + 1] AS shipped_at, p_times[xm + 2] AS delivered_at, p_times[xm + 3] AS lost_at,
+      p_times[xm + 4] AS created_at, p_times[xm + 5] AS updated_at
     FROM (SELECT
       p_of[v_row + i] AS g, v_xn + i - 1 AS xn, v_xt + 4 * (i - 1) AS xt, v_xm + 5 * (i - 1) AS xm
-      FROM generate_series(1, v_rows) i) x
-    WHERE p_ok[g] AND y.bucket = p_buckets[g] AND y.order_id = p_orders[g] AND y.n = p_ints[xn + 1];
+      FROM generate_series(1, v_rows) i) x WHERE p_ok[g]) z
+    WHERE y.bucket = coalesce(p_bucket, p_buckets[z.g]) AND y.order_id = p_orders[z.g] AND y.n = z.n;
     v_row := v_row + v_rows; v_xn := v_xn + v_rows; v_xt := v_xt + 4 * v_rows; v_xm := v_xm + 5 * v_rows;
   END IF;
   -- order_shipments: gone
@@ -301,7 +347,7 @@ BEGIN
     DELETE FROM order_shipments y USING (SELECT
       p_of[v_row + i] AS g, v_xn + i - 1 AS xn
       FROM generate_series(1, v_rows) i) x
-    WHERE p_ok[g] AND y.bucket = p_buckets[g] AND y.order_id = p_orders[g] AND y.n = p_ints[xn + 1];
+    WHERE p_ok[g] AND y.bucket = coalesce(p_bucket, p_buckets[g]) AND y.order_id = p_orders[g] AND y.n = p_ints[xn + 1];
     v_row := v_row + v_rows; v_xn := v_xn + v_rows;
   END IF;
   -- order_returns: new
@@ -310,7 +356,8 @@ BEGIN
     INSERT INTO order_returns (
       bucket, order_id, n, status, lines, created_at, updated_at)
     SELECT
-      p_buckets[g], p_orders[g], p_ints[xn + 1], p_texts[xt + 1], p_texts[xt + 2], p_times[xm + 1], p_times[xm + 2]
+      coalesce(p_bucket, p_buckets[g]), p_orders[g], p_ints[xn + 1], p_texts[xt + 1], p_texts[xt + 2], p_times[xm + 1],
+      p_times[xm + 2]
     FROM (SELECT
       p_of[v_row + i] AS g, v_xn + i - 1 AS xn, v_xt + 2 * (i - 1) AS xt, v_xm + 2 * (i - 1) AS xm
       FROM generate_series(1, v_rows) i) x WHERE p_ok[g];
@@ -320,11 +367,14 @@ BEGIN
   v_rows := p_counts[19];
   IF v_rows > 0 THEN
     UPDATE order_returns y SET
-      status = p_texts[xt + 1], lines = p_texts[xt + 2], created_at = p_times[xm + 1], updated_at = p_times[xm + 2]
+      status = z.status, lines = z.lines, created_at = z.created_at, updated_at = z.updated_at
+    FROM (SELECT
+      g, p_ints[xn + 1] AS n, p_texts[xt + 1] AS status, p_texts[xt + 2] AS lines, p_times[xm + 1] AS created_at,
+      p_times[xm + 2] AS updated_at
     FROM (SELECT
       p_of[v_row + i] AS g, v_xn + i - 1 AS xn, v_xt + 2 * (i - 1) AS xt, v_xm + 2 * (i - 1) AS xm
-      FROM generate_series(1, v_rows) i) x
-    WHERE p_ok[g] AND y.bucket = p_buckets[g] AND y.order_id = p_orders[g] AND y.n = p_ints[xn + 1];
+      FROM generate_series(1, v_rows) i) x WHERE p_ok[g]) z
+    WHERE y.bucket = coalesce(p_bucket, p_buckets[z.g]) AND y.order_id = p_orders[z.g] AND y.n = z.n;
     v_row := v_row + v_rows; v_xn := v_xn + v_rows; v_xt := v_xt + 2 * v_rows; v_xm := v_xm + 2 * v_rows;
   END IF;
   -- order_returns: gone
@@ -333,7 +383,7 @@ BEGIN
     DELETE FROM order_returns y USING (SELECT
       p_of[v_row + i] AS g, v_xn + i - 1 AS xn
       FROM generate_series(1, v_rows) i) x
-    WHERE p_ok[g] AND y.bucket = p_buckets[g] AND y.order_id = p_orders[g] AND y.n = p_ints[xn + 1];
+    WHERE p_ok[g] AND y.bucket = coalesce(p_bucket, p_buckets[g]) AND y.order_id = p_orders[g] AND y.n = p_ints[xn + 1];
     v_row := v_row + v_rows; v_xn := v_xn + v_rows;
   END IF;
   -- order_credits: new
@@ -342,7 +392,8 @@ BEGIN
     INSERT INTO order_credits (
       bucket, order_id, n, kind, line, amount, created_at)
     SELECT
-      p_buckets[g], p_orders[g], p_ints[xn + 1], p_texts[xt + 1], p_ints[xn + 2], p_ints[xn + 3], p_times[xm + 1]
+      coalesce(p_bucket, p_buckets[g]), p_orders[g], p_ints[xn + 1], p_texts[xt + 1], p_ints[xn + 2], p_ints[xn + 3],
+      p_times[xm + 1]
     FROM (SELECT
       p_of[v_row + i] AS g, v_xn + 3 * (i - 1) AS xn, v_xt + i - 1 AS xt, v_xm + i - 1 AS xm
       FROM generate_series(1, v_rows) i) x WHERE p_ok[g];
@@ -352,11 +403,14 @@ BEGIN
   v_rows := p_counts[22];
   IF v_rows > 0 THEN
     UPDATE order_credits y SET
-      kind = p_texts[xt + 1], line = p_ints[xn + 2], amount = p_ints[xn + 3], created_at = p_times[xm + 1]
+      kind = z.kind, line = z.line, amount = z.amount, created_at = z.created_at
+    FROM (SELECT
+      g, p_ints[xn + 1] AS n, p_texts[xt + 1] AS kind, p_ints[xn + 2] AS line, p_ints[xn + 3] AS amount,
+      p_times[xm + 1] AS created_at
     FROM (SELECT
       p_of[v_row + i] AS g, v_xn + 3 * (i - 1) AS xn, v_xt + i - 1 AS xt, v_xm + i - 1 AS xm
-      FROM generate_series(1, v_rows) i) x
-    WHERE p_ok[g] AND y.bucket = p_buckets[g] AND y.order_id = p_orders[g] AND y.n = p_ints[xn + 1];
+      FROM generate_series(1, v_rows) i) x WHERE p_ok[g]) z
+    WHERE y.bucket = coalesce(p_bucket, p_buckets[z.g]) AND y.order_id = p_orders[z.g] AND y.n = z.n;
     v_row := v_row + v_rows; v_xn := v_xn + 3 * v_rows; v_xt := v_xt + v_rows; v_xm := v_xm + v_rows;
   END IF;
   -- order_credits: gone
@@ -365,7 +419,7 @@ BEGIN
     DELETE FROM order_credits y USING (SELECT
       p_of[v_row + i] AS g, v_xn + i - 1 AS xn
       FROM generate_series(1, v_rows) i) x
-    WHERE p_ok[g] AND y.bucket = p_buckets[g] AND y.order_id = p_orders[g] AND y.n = p_ints[xn + 1];
+    WHERE p_ok[g] AND y.bucket = coalesce(p_bucket, p_buckets[g]) AND y.order_id = p_orders[g] AND y.n = p_ints[xn + 1];
     v_row := v_row + v_rows; v_xn := v_xn + v_rows;
   END IF;
   -- order_disputes: new
@@ -374,8 +428,8 @@ BEGIN
     INSERT INTO order_disputes (
       bucket, order_id, n, reference, payment, amount, status, created_at, closed_at)
     SELECT
-      p_buckets[g], p_orders[g], p_ints[xn + 1], p_texts[xt + 1], p_ints[xn + 2], p_ints[xn + 3], p_texts[xt + 2],
-      p_times[xm + 1], p_times[xm + 2]
+      coalesce(p_bucket, p_buckets[g]), p_orders[g], p_ints[xn + 1], p_texts[xt + 1], p_ints[xn + 2], p_ints[xn + 3],
+      p_texts[xt + 2], p_times[xm + 1], p_times[xm + 2]
     FROM (SELECT
       p_of[v_row + i] AS g, v_xn + 3 * (i - 1) AS xn, v_xt + 2 * (i - 1) AS xt, v_xm + 2 * (i - 1) AS xm
       FROM generate_series(1, v_rows) i) x WHERE p_ok[g];
@@ -385,12 +439,15 @@ BEGIN
   v_rows := p_counts[25];
   IF v_rows > 0 THEN
     UPDATE order_disputes y SET
-      reference = p_texts[xt + 1], payment = p_ints[xn + 2], amount = p_ints[xn + 3], status = p_texts[xt + 2],
-      created_at = p_times[xm + 1], closed_at = p_times[xm + 2]
+      reference = z.reference, payment = z.payment, amount = z.amount, status = z.status, created_at = z.created_at,
+      closed_at = z.closed_at
+    FROM (SELECT
+      g, p_ints[xn + 1] AS n, p_texts[xt + 1] AS reference, p_ints[xn + 2] AS payment, p_ints[xn + 3] AS amount,
+      p_texts[xt + 2] AS status, p_times[xm + 1] AS created_at, p_times[xm + 2] AS closed_at
     FROM (SELECT
       p_of[v_row + i] AS g, v_xn + 3 * (i - 1) AS xn, v_xt + 2 * (i - 1) AS xt, v_xm + 2 * (i - 1) AS xm
-      FROM generate_series(1, v_rows) i) x
-    WHERE p_ok[g] AND y.bucket = p_buckets[g] AND y.order_id = p_orders[g] AND y.n = p_ints[xn + 1];
+      FROM generate_series(1, v_rows) i) x WHERE p_ok[g]) z
+    WHERE y.bucket = coalesce(p_bucket, p_buckets[z.g]) AND y.order_id = p_orders[z.g] AND y.n = z.n;
     v_row := v_row + v_rows; v_xn := v_xn + 3 * v_rows; v_xt := v_xt + 2 * v_rows; v_xm := v_xm + 2 * v_rows;
   END IF;
   -- order_disputes: gone
@@ -399,7 +456,7 @@ BEGIN
     DELETE FROM order_disputes y USING (SELECT
       p_of[v_row + i] AS g, v_xn + i - 1 AS xn
       FROM generate_series(1, v_rows) i) x
-    WHERE p_ok[g] AND y.bucket = p_buckets[g] AND y.order_id = p_orders[g] AND y.n = p_ints[xn + 1];
+    WHERE p_ok[g] AND y.bucket = coalesce(p_bucket, p_buckets[g]) AND y.order_id = p_orders[g] AND y.n = p_ints[xn + 1];
     v_row := v_row + v_rows; v_xn := v_xn + v_rows;
   END IF;
   -- order_edits: new
@@ -409,10 +466,10 @@ BEGIN
       bucket, order_id, n, status, cause, due_amount, payment, reservation, reservation_end, deadline, plan, first_name,
       last_name, address_line1, address_line2, city, state, postal_code, country, phone, email, created_at, updated_at)
     SELECT
-      p_buckets[g], p_orders[g], p_ints[xn + 1], p_texts[xt + 1], p_texts[xt + 2], p_ints[xn + 2], p_ints[xn + 3], p_ints[xn + 4],
-      p_ints[xn + 5], p_times[xm + 1], p_texts[xt + 3], p_texts[xt + 4], p_texts[xt + 5], p_texts[xt + 6], p_texts[xt + 7],
-      p_texts[xt + 8], p_texts[xt + 9], p_texts[xt + 10], p_texts[xt + 11], p_texts[xt + 12], p_texts[xt + 13], p_times[xm + 2],
-      p_times[xm + 3]
+      coalesce(p_bucket, p_buckets[g]), p_orders[g], p_ints[xn + 1], p_texts[xt + 1], p_texts[xt + 2], p_ints[xn + 2],
+      p_ints[xn + 3], p_ints[xn + 4], p_ints[xn + 5], p_times[xm + 1], p_texts[xt + 3], p_texts[xt + 4], p_texts[xt + 5],
+      p_texts[xt + 6], p_texts[xt + 7], p_texts[xt + 8], p_texts[xt + 9], p_texts[xt + 10], p_texts[xt + 11], p_texts[xt + 12],
+      p_texts[xt + 13], p_times[xm + 2], p_times[xm + 3]
     FROM (SELECT
       p_of[v_row + i] AS g, v_xn + 5 * (i - 1) AS xn, v_xt + 13 * (i - 1) AS xt, v_xm + 3 * (i - 1) AS xm
       FROM generate_series(1, v_rows) i) x WHERE p_ok[g];
@@ -422,15 +479,22 @@ BEGIN
   v_rows := p_counts[28];
   IF v_rows > 0 THEN
     UPDATE order_edits y SET
-      status = p_texts[xt + 1], cause = p_texts[xt + 2], due_amount = p_ints[xn + 2], payment = p_ints[xn + 3],
-      reservation = p_ints[xn + 4], reservation_end = p_ints[xn + 5], deadline = p_times[xm + 1], plan = p_texts[xt + 3],
-      first_name = p_texts[xt + 4], last_name = p_texts[xt + 5], address_line1 = p_texts[xt + 6], address_line2 = p_texts[xt + 7],
-      city = p_texts[xt + 8], state = p_texts[xt + 9], postal_code = p_texts[xt + 10], country = p_texts[xt + 11],
-      phone = p_texts[xt + 12], email = p_texts[xt + 13], created_at = p_times[xm + 2], updated_at = p_times[xm + 3]
+      status = z.status, cause = z.cause, due_amount = z.due_amount, payment = z.payment, reservation = z.reservation,
+      reservation_end = z.reservation_end, deadline = z.deadline, plan = z.plan, first_name = z.first_name,
+      last_name = z.last_name, address_line1 = z.address_line1, address_line2 = z.address_line2, city = z.city, state = z.state,
+      postal_code = z.postal_code, country = z.country, phone = z.phone, email = z.email, created_at = z.created_at,
+      updated_at = z.updated_at
+    FROM (SELECT
+      g, p_ints[xn + 1] AS n, p_texts[xt + 1] AS status, p_texts[xt + 2] AS cause, p_ints[xn + 2] AS due_amount,
+      p_ints[xn + 3] AS payment, p_ints[xn + 4] AS reservation, p_ints[xn + 5] AS reservation_end, p_times[xm + 1] AS deadline,
+      p_texts[xt + 3] AS plan, p_texts[xt + 4] AS first_name, p_texts[xt + 5] AS last_name, p_texts[xt + 6] AS address_line1,
+      p_texts[xt + 7] AS address_line2, p_texts[xt + 8] AS city, p_texts[xt + 9] AS state, p_texts[xt + 10] AS postal_code,
+      p_texts[xt + 11] AS country, p_texts[xt + 12] AS phone, p_texts[xt + 13] AS email, p_times[xm + 2] AS created_at,
+      p_times[xm + 3] AS updated_at
     FROM (SELECT
       p_of[v_row + i] AS g, v_xn + 5 * (i - 1) AS xn, v_xt + 13 * (i - 1) AS xt, v_xm + 3 * (i - 1) AS xm
-      FROM generate_series(1, v_rows) i) x
-    WHERE p_ok[g] AND y.bucket = p_buckets[g] AND y.order_id = p_orders[g] AND y.n = p_ints[xn + 1];
+      FROM generate_series(1, v_rows) i) x WHERE p_ok[g]) z
+    WHERE y.bucket = coalesce(p_bucket, p_buckets[z.g]) AND y.order_id = p_orders[z.g] AND y.n = z.n;
     v_row := v_row + v_rows; v_xn := v_xn + 5 * v_rows; v_xt := v_xt + 13 * v_rows; v_xm := v_xm + 3 * v_rows;
   END IF;
   -- order_edits: gone
@@ -439,7 +503,7 @@ BEGIN
     DELETE FROM order_edits y USING (SELECT
       p_of[v_row + i] AS g, v_xn + i - 1 AS xn
       FROM generate_series(1, v_rows) i) x
-    WHERE p_ok[g] AND y.bucket = p_buckets[g] AND y.order_id = p_orders[g] AND y.n = p_ints[xn + 1];
+    WHERE p_ok[g] AND y.bucket = coalesce(p_bucket, p_buckets[g]) AND y.order_id = p_orders[g] AND y.n = p_ints[xn + 1];
     v_row := v_row + v_rows; v_xn := v_xn + v_rows;
   END IF;
   -- order_metadata: new
@@ -448,7 +512,7 @@ BEGIN
     INSERT INTO order_metadata (
       bucket, order_id, key, value)
     SELECT
-      p_buckets[g], p_orders[g], p_texts[xt + 1], p_texts[xt + 2]
+      coalesce(p_bucket, p_buckets[g]), p_orders[g], p_texts[xt + 1], p_texts[xt + 2]
     FROM (SELECT
       p_of[v_row + i] AS g, v_xt + 2 * (i - 1) AS xt
       FROM generate_series(1, v_rows) i) x WHERE p_ok[g];
@@ -458,11 +522,13 @@ BEGIN
   v_rows := p_counts[31];
   IF v_rows > 0 THEN
     UPDATE order_metadata y SET
-      value = p_texts[xt + 2]
+      value = z.value
+    FROM (SELECT
+      g, p_texts[xt + 1] AS key, p_texts[xt + 2] AS value
     FROM (SELECT
       p_of[v_row + i] AS g, v_xt + 2 * (i - 1) AS xt
-      FROM generate_series(1, v_rows) i) x
-    WHERE p_ok[g] AND y.bucket = p_buckets[g] AND y.order_id = p_orders[g] AND y.key = p_texts[xt + 1];
+      FROM generate_series(1, v_rows) i) x WHERE p_ok[g]) z
+    WHERE y.bucket = coalesce(p_bucket, p_buckets[z.g]) AND y.order_id = p_orders[z.g] AND y.key = z.key;
     v_row := v_row + v_rows; v_xt := v_xt + 2 * v_rows;
   END IF;
   -- order_metadata: gone
@@ -471,7 +537,7 @@ BEGIN
     DELETE FROM order_metadata y USING (SELECT
       p_of[v_row + i] AS g, v_xt + i - 1 AS xt
       FROM generate_series(1, v_rows) i) x
-    WHERE p_ok[g] AND y.bucket = p_buckets[g] AND y.order_id = p_orders[g] AND y.key = p_texts[xt + 1];
+    WHERE p_ok[g] AND y.bucket = coalesce(p_bucket, p_buckets[g]) AND y.order_id = p_orders[g] AND y.key = p_texts[xt + 1];
     v_row := v_row + v_rows; v_xt := v_xt + v_rows;
   END IF;
   -- order_status_history: new
@@ -481,8 +547,9 @@ BEGIN
       bucket, order_id, seq, format, event, from_status, status, created_by, cause, notes, command_key, command_hash,
       changeset_id, created_at)
     SELECT
-      p_buckets[g], p_orders[g], p_ints[xn + 1], p_ints[xn + 2], p_texts[xt + 1], p_texts[xt + 2], p_texts[xt + 3],
-      p_texts[xt + 4], p_texts[xt + 5], p_texts[xt + 6], p_texts[xt + 7], p_ids[xi + 1], p_ids[xi + 2], p_times[xm + 1]
+      coalesce(p_bucket, p_buckets[g]), p_orders[g], p_ints[xn + 1], p_ints[xn + 2], p_texts[xt + 1], p_texts[xt + 2],
+      p_texts[xt + 3], p_texts[xt + 4], p_texts[xt + 5], p_texts[xt + 6], p_texts[xt + 7], p_ids[xi + 1], p_ids[xi + 2],
+      p_times[xm + 1]
     FROM (SELECT
       p_of[v_row + i] AS g, v_xi + 2 * (i - 1) AS xi, v_xn + 2 * (i - 1) AS xn, v_xt + 7 * (i - 1) AS xt, v_xm + i - 1 AS xm
       FROM generate_series(1, v_rows) i) x WHERE p_ok[g];
@@ -492,3 +559,10 @@ BEGIN
   -- end of what follows from the tables
 END
 $function$;
+
+-- step on Citus: order_write_v1: the schema, which sessions of nodes are not in
+ALTER FUNCTION order_write_v1 SET search_path = {schema};
+
+-- step on Citus: order_write_v1 on all nodes
+SELECT create_distributed_function(oid::regprocedure)
+FROM pg_proc WHERE proname = 'order_write_v1' AND pronamespace = '{schema}'::regnamespace;
