@@ -405,8 +405,8 @@ pub struct Migrate {
     #[arg(long, conflicts_with = "check")]
     pub citus: bool,
     /// How many partitions the feed of a new store on PostgreSQL has, 1 to 256; without it 1, and with --citus 32, as many as shards
-    #[arg(long, value_name = "N", conflicts_with = "check")]
-    pub partitions: Option<u16>,
+    #[arg(long, value_name = "N", allow_negative_numbers = true, conflicts_with = "check", value_parser = whole::<1, 256>)]
+    pub partitions: Option<u32>,
 }
 
 /// Options of `work`.

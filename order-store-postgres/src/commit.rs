@@ -181,7 +181,7 @@ fn work(change: &WorkChange) -> Work<'_> {
 
 /// Where a group's changesets are all to be found: in one bucket, where buckets are apart, and in one partition of the feed.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Place {
+struct Place {
     bucket: Option<Bucket>,
     partition: u16,
     /// The bucket that the head of the partition stands in.
@@ -189,24 +189,24 @@ pub(crate) struct Place {
 }
 
 impl Place {
-    /// That of a group with `first`.
-    pub(crate) fn of(first: &Prepared, buckets: &Buckets) -> Self {
-        let bucket = first.order().bucket();
-        let (partition, head) = buckets.partition_and_head(bucket);
-        Place { bucket: Some(bucket).filter(|_| buckets.are_apart()), partition, head }
+    fn of(group: &[&Prepared], buckets: &Buckets) -> Self {
+        let bucket = group.first().map(|first| first.order().bucket());
+        let (partition, head) = bucket.map(|bucket| buckets.partition_and_head(bucket)).unwrap_or_default();
+        Place { bucket: bucket.filter(|_| buckets.are_apart()), partition, head }
     }
 }
 
 /// Which store and schema a group is for, and the time by which it is judged if not the database's.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Meant {
+pub(crate) struct Meant<'a> {
     pub(crate) store: Uuid,
     pub(crate) schema: i32,
+    pub(crate) buckets: &'a Buckets,
     pub(crate) now: Option<Timestamp>,
 }
 
 /// The call of `order_commit_v1` for a group of one place, no two of which are of one order, key or number.
-pub(crate) fn call(meant: Meant, place: Place, group: &[&Prepared]) -> Query<'static, Postgres, PgArguments> {
+pub(crate) fn call(meant: Meant<'_>, group: &[&Prepared]) -> Query<'static, Postgres, PgArguments> {
     let mut buckets = Array::new(SMALLINT);
     let [mut orders, mut changesets, mut users, mut fences] = [(); 4].map(|()| Array::new(UUID));
     let [mut expected, mut row_counts, mut notified, mut works, mut revisions, mut ttls] = [(); 6].map(|()| Array::new(BIGINT));
@@ -247,7 +247,8 @@ pub(crate) fn call(meant: Meant, place: Place, group: &[&Prepared]) -> Query<'st
         }
     }
     let (counts, of, cells) = rows(group);
-    let Meant { store, schema, now } = meant;
+    let Meant { store, schema, buckets: of_all, now } = meant;
+    let place = Place::of(group, of_all);
     let query = sqlx::query(AssertSqlSafe(COMMIT.as_str()));
     let query = query.bind(Bound::small(place.bucket.map(|bucket| bucket.number())));
     let query = query.bind(Bound::small(Some(place.partition))).bind(Bound::small(Some(place.head)));

@@ -75,6 +75,12 @@ pub struct Layout {
 }
 
 impl Layout {
+    /// Whether a store that was made in this layout is what somebody asks for, who may leave to it what it is.
+    fn agrees_with(self, asked: Layout) -> bool {
+        let partitions = asked.partitions.is_none_or(|asked| Some(asked) == self.partitions);
+        asked == Layout::default() || (asked.citus == self.citus && partitions)
+    }
+
     const PARTITIONS_MAX: u16 = 256;
     const SHARDS: u16 = 32;
 
@@ -228,7 +234,7 @@ async fn take_all(
     taken: &mut Vec<String>,
 ) -> Result<(), StoreError> {
     let layout = match made_as(db).await? {
-        Some(made) if asked != Layout::default() && (made.citus, made.count()?) != (asked.citus, asked.count()?) => {
+        Some(made) if !made.agrees_with(asked) => {
             let Layout { partitions, citus } = made;
             let on = if citus { "on Citus" } else { "on one PostgreSQL" };
             let message = format!(

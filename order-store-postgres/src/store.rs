@@ -159,8 +159,8 @@ impl OrderStore for PostgresStore {
 
     /// Leases are taken first and orders are read afterwards, so that they are as their last holder left them.
     async fn lease(&self, request: &LeaseRequest) -> Result<LeasePage, StoreError> {
-        let meant = Meant { store: self.identity.id, schema: SCHEMA, now: self.now() };
-        let taken = read!(self.work, |db| work::take(db, meant, &self.identity.buckets, request))?;
+        let meant = Meant { store: self.identity.id, schema: SCHEMA, buckets: &self.identity.buckets, now: self.now() };
+        let taken = read!(self.work, |db| work::take(db, meant, request))?;
         read!(self.work, |db| work::leased(db, request, &taken))
     }
 

@@ -13,7 +13,6 @@ use crate::commit::{Meant, ttl};
 use crate::errors::with_causes;
 use crate::load::{corrupt, of_order, order};
 use crate::places::ReadError;
-use crate::schema::Buckets;
 use crate::statements::{LEASABLE, LEASE, STATEMENTS, WORK_SUMMARY};
 use crate::wire::{Array, Bound, Fields, SMALLINT, UUID};
 
@@ -21,15 +20,10 @@ use crate::wire::{Array, Bound, Fields, SMALLINT, UUID};
 pub(crate) type Taken = (Vec<OrderId>, Option<Duration>);
 
 /// Takes leases, in a transaction of its own; where buckets are apart, in one for each bucket.
-pub(crate) async fn take(
-    db: &mut PgConnection,
-    meant: Meant,
-    buckets: &Buckets,
-    request: &LeaseRequest,
-) -> Result<Taken, ReadError> {
+pub(crate) async fn take(db: &mut PgConnection, meant: Meant<'_>, request: &LeaseRequest) -> Result<Taken, ReadError> {
     let LeaseRequest { limit, order, .. } = request;
     match order {
-        None if buckets.are_apart() => take_soonest(db, meant, request).await,
+        None if meant.buckets.are_apart() => take_soonest(db, meant, request).await,
         _ => take_in(db, meant, request, order.map(|order| order.bucket()), *limit).await,
     }
 }
@@ -37,7 +31,7 @@ pub(crate) async fn take(
 /// Takes leases in one bucket, or wherever they are.
 async fn take_in(
     db: &mut PgConnection,
-    meant: Meant,
+    meant: Meant<'_>,
     request: &LeaseRequest,
     bucket: Option<Bucket>,
     limit: u32,
@@ -60,7 +54,7 @@ fn micros(n: i64) -> Duration {
 
 /// Looks which leases can be had soonest, over all buckets, and takes those in each bucket by itself. One that somebody else is quicker
 /// to take is done without.
-async fn take_soonest(db: &mut PgConnection, meant: Meant, request: &LeaseRequest) -> Result<Taken, ReadError> {
+async fn take_soonest(db: &mut PgConnection, meant: Meant<'_>, request: &LeaseRequest) -> Result<Taken, ReadError> {
     let most = i64::from(request.limit) + 1;
     let select = sqlx::query(LEASABLE).bind(Bound::time(meant.now)).bind(Bound::int(most));
     let mut next_in = None::<Duration>;

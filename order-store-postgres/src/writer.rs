@@ -14,7 +14,7 @@ use sqlx::postgres::{PgConnectOptions, PgConnection};
 use tokio::sync::{Notify, oneshot};
 use uuid::Uuid;
 
-use crate::commit::{self, Meant, Place, Prepared};
+use crate::commit::{self, Meant, Prepared};
 use crate::errors::{During, collided, copy, is_broken, store_error};
 use crate::places::connect;
 use crate::schema::Buckets;
@@ -307,10 +307,9 @@ impl Task {
             None => connect(&self.writing.connect, self.writing.connect_timeout).await.map_err(failed(Step::Begin))?,
         };
         let Writing { store, schema, clock, buckets, .. } = &self.writing;
-        let meant = Meant { store: *store, schema: *schema, now: clock.as_ref().map(|clock| clock.now()) };
+        let meant = Meant { store: *store, schema: *schema, buckets, now: clock.as_ref().map(|clock| clock.now()) };
         let group: Vec<&Prepared> = jobs.iter().map(|job| &*job.prepared).collect();
-        let place = Place::of(group[0], buckets);
-        let rows = match commit::call(meant, place, &group).fetch_all(&mut connection).await {
+        let rows = match commit::call(meant, &group).fetch_all(&mut connection).await {
             Ok(rows) => rows,
             Err(error) => {
                 let collided = collided(&error);

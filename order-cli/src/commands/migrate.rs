@@ -22,7 +22,7 @@ struct MigrateView {
 /// Brings the schema up to date, or says what that would take.
 pub async fn migrate(settings: &Settings, out: &Out, args: &Migrate) -> Outcome {
     let options = PostgresOptions::default();
-    let layout = Layout { partitions: args.partitions, citus: args.citus };
+    let layout = Layout { partitions: args.partitions.map(|n| u16::try_from(n).unwrap_or(u16::MAX)), citus: args.citus };
     let migrations = match &settings.store {
         StoreUrl::Postgres(Secret(url)) if args.check => order_store_postgres::pending_migrations(url, &options).await?,
         StoreUrl::Postgres(Secret(url)) => order_store_postgres::migrate_as(url, &options, layout).await?,

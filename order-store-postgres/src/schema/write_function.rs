@@ -79,7 +79,7 @@ fn insert(table: &str, owner: &str, columns: &[(&Column, String)], widths: [usiz
     format!("    INSERT INTO {table} (\n{names})\n    SELECT\n{values}\n    FROM {rows} WHERE p_ok[g];\n")
 }
 
-/// Takes its values by name from a row, not from the arrays: Citus crashes on the value of an array's element that is assigned to a column.
+/// Takes its values by name from a row, not from the arrays: a node of Citus crashed on an array's element that is assigned to a column.
 fn update(
     table: &str,
     owner: &str,
