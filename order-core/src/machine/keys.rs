@@ -55,3 +55,25 @@ fn derive(order: OrderId, what: &str, n: u64) -> Uuid {
     }
     Uuid::new_v5(&order.uuid(), &name[..len])
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn no_two_things_that_are_asked_for_have_one_key() {
+        let order = OrderId::from_bytes([7; 16]);
+        let other = OrderId::from_bytes([8; 16]);
+        let of = |order| {
+            let keys = [Purpose::Reserve, Purpose::Payment].into_iter().flat_map(move |p| (1..5).map(move |n| key(order, p, n)));
+            let closings = [Purpose::Release, Purpose::Commit].into_iter().flat_map(move |purpose| {
+                (1..5).flat_map(move |n| (0..4).map(move |serial| closing_key(order, purpose, n, serial)))
+            });
+            keys.chain(closings).chain((1..5).map(move |seq| event_id(order, seq)))
+        };
+        let all: Vec<Uuid> = of(order).chain(of(other)).collect();
+        assert_eq!(all.iter().collect::<BTreeSet<_>>().len(), all.len());
+        assert!(of(order).eq(of(order)), "each has the same key whenever it is asked for");
+    }
+}

@@ -2,11 +2,14 @@
 
 use std::time::Duration;
 
-use order_core::machine::{Call, Command, DisputeReport, Fact, Verb};
+use order_core::machine::{Call, Command, DisputeReport, Fact, HoldOutcome, PaymentOutcome, PaymentReport, Verb};
+use order_core::money::Minor;
 use order_core::order::{Blocks, DisputeState, Lifecycle, LineUnits, OperationKind, OperationState, Order, PaymentTerms, Placed};
+use order_core::policy::{LostStock, Policy};
+use order_core::services::{InventoryCapabilities, PaymentCapabilities};
 use order_core::testkit::orders::text;
 
-use super::inputs::edit;
+use super::inputs::{commands, edit};
 use super::journey::{Journey, Reply, answer};
 use super::shop::{Shop, raised, sample, sample_given_out};
 
@@ -21,7 +24,11 @@ fn lead(terms: PaymentTerms, name: &'static str, way: impl FnOnce(&mut Journey))
 }
 
 fn lead_of(placed: &Placed, name: &'static str, way: impl FnOnce(&mut Journey)) -> Sample {
-    let mut journey = Journey::place(Shop::ideal(), placed);
+    lead_in(Shop::ideal(), placed, name, way)
+}
+
+fn lead_in(shop: Shop, placed: &Placed, name: &'static str, way: impl FnOnce(&mut Journey)) -> Sample {
+    let mut journey = Journey::place(shop, placed);
     journey.advance(Duration::from_secs(1));
     way(&mut journey);
     journey.plan();
@@ -84,7 +91,223 @@ fn request_return(j: &mut Journey) {
     j.command(&Command::RequestReturn { lines: vec![LineUnits { line: 1, units: 1 }] }).expect("it is delivered");
 }
 
+/// A shop that keeps orders whose stock is missing, and says nothing to customers.
+fn patient() -> Shop {
+    let policy = Policy { lost_stock: LostStock::Backorder, ..Policy::default() };
+    Shop { policy, notify: false, ..Shop::ideal() }
+}
+
+/// A shop that gives up what went back after everything had arrived.
+fn generous() -> Shop {
+    Shop { policy: Policy { write_off_after_delivery: true, ..Policy::default() }, notify: false, ..Shop::ideal() }
+}
+
+/// A shop whose inventory is the platform's: nothing is repeated, looked up or divided.
+fn plain() -> Shop {
+    Shop { inventory: InventoryCapabilities::PLATFORM, notify: false, ..Shop::ideal() }
+}
+
+/// A shop whose provider remembers no keys, but can be asked.
+fn looked_up_only() -> Shop {
+    Shop { payment: PaymentCapabilities::LOOK_UP_ONLY, notify: false, ..Shop::ideal() }
+}
+
+/// A hold that lapses in so many seconds.
+fn held(j: &Journey, n: u32, seconds: u64) -> Fact {
+    let expires_at = Some(j.now.after(Duration::from_secs(seconds)));
+    Fact::Hold { n, outcome: HoldOutcome::Held { reference: Some(text(&format!("hold-{n}"))), expires_at } }
+}
+
+/// Somebody sends money back, or takes some, in the provider's dashboard.
+fn moved(j: &Journey, reference: &str, status: OperationState, amount: Minor) -> Fact {
+    let (reference, parent, amount) = (text(reference), Some(text("pay-1")), j.order.in_currency(amount));
+    Fact::Report(PaymentReport { key: None, reference, parent, status, amount })
+}
+
+const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// The first payment is authorized, and can be captured for five days.
+fn authorized_for_days(j: &mut Journey) {
+    round(j, |_| Reply::Yes);
+    round(j, dies_in(AUTHORIZE));
+    let end = j.now.after(5 * DAY);
+    let answer = match answer(&j.order, OperationState::Authorized, 1, j.order.amounts.total, end) {
+        PaymentOutcome::Answer { status, reference, amount, code, deadline, action, evidence, .. } => {
+            PaymentOutcome::Answer { status, reference, amount, code, deadline, action, capture_before: Some(end), evidence }
+        }
+        other => other,
+    };
+    j.facts(&[Fact::Payment { n: 1, outcome: answer }]);
+    work(j, |_| Reply::Yes);
+}
+
+/// Situations that are rare, and that money or goods are lost in where the rules are a little wrong.
+fn rare() -> Vec<Sample> {
+    use OperationState::{Captured, Refunded};
+    use PaymentTerms::{Confirm, Invoice, Shipment};
+    vec![
+        lead_in(patient(), &sample(Confirm), "paid, on backorder: one SKU is refused, the other held", |j| {
+            let refused = HoldOutcome::Refused { available: Some(0), code: "OUT_OF_STOCK".into() };
+            work(j, |_| Reply::Yes);
+            j.facts(&[Fact::Hold { n: 1, outcome: HoldOutcome::Lost }]);
+            round(j, |call| if call.verb == Verb::Reserve { Reply::Crash } else { Reply::Yes });
+            j.facts(&[Fact::Hold { n: 3, outcome: refused }]);
+        }),
+        lead_in(patient(), &sample(Confirm), "paid, on backorder: one SKU is refused, then the hold of the other lost", |j| {
+            let refused = HoldOutcome::Refused { available: Some(0), code: "OUT_OF_STOCK".into() };
+            work(j, |_| Reply::Yes);
+            j.facts(&[Fact::Hold { n: 1, outcome: HoldOutcome::Lost }]);
+            round(j, |call| if call.verb == Verb::Reserve { Reply::Crash } else { Reply::Yes });
+            j.facts(&[Fact::Hold { n: 3, outcome: refused }]);
+            j.advance(Duration::from_secs(1));
+            j.facts(&[Fact::Hold { n: 2, outcome: HoldOutcome::Lost }]);
+        }),
+        lead_in(patient(), &sample(Confirm), "paid, on backorder, and time to ask again", |j| {
+            work(j, |_| Reply::Yes);
+            j.facts(&[Fact::Hold { n: 1, outcome: HoldOutcome::Lost }]);
+            work(j, |call| if call.verb == Verb::Reserve { Reply::No } else { Reply::Yes });
+            j.advance(j.shop.policy.backoff_longest);
+        }),
+        lead_in(patient(), &sample(Confirm), "on backorder for one SKU, then a parcel with the other lost", |j| {
+            let refused = HoldOutcome::Refused { available: Some(0), code: "OUT_OF_STOCK".into() };
+            work(j, |_| Reply::Yes);
+            ship_one(j);
+            work(j, |_| Reply::Yes);
+            j.facts(&[Fact::Hold { n: 2, outcome: HoldOutcome::Lost }]);
+            round(j, |call| if call.verb == Verb::Reserve { Reply::Crash } else { Reply::Yes });
+            j.facts(&[Fact::Hold { n: 3, outcome: refused }]);
+            j.advance(Duration::from_secs(1));
+            j.command(&Command::LoseShipment { shipment: 1 }).expect("it is on its way");
+        }),
+        lead(Shipment, "an authorization being voided, and captured elsewhere meanwhile", |j| {
+            work(j, |_| Reply::Yes);
+            j.command(&Command::Cancel).expect("it can be cancelled");
+            round(j, |call| if call.verb == VOID { Reply::NotDone } else { Reply::Yes });
+            j.facts(&[moved(j, "pay-outside", Captured, 500)]);
+        }),
+        lead(Confirm, "one unit shipped, one planned, and the hold of the rest lost", |j| {
+            work(j, |_| Reply::Yes);
+            ship_one(j);
+            work(j, |_| Reply::Yes);
+            j.command(&Command::PlanShipment { lines: Vec::new() }).expect("it is open");
+            j.facts(&[Fact::Hold { n: 1, outcome: HoldOutcome::Lost }]);
+            work(j, |call| if call.verb == Verb::Reserve { Reply::No } else { Reply::Yes });
+        }),
+        lead(Confirm, "one unit shipped, what is left of its hold being given back", |j| {
+            work(j, |_| Reply::Yes);
+            ship_one(j);
+            work(j, |_| Reply::Yes);
+            j.command(&Command::CancelLines { lines: vec![LineUnits { line: 1, units: 1 }] }).expect("it is open");
+            round(j, dies_in(Verb::Release));
+        }),
+        lead_in(patient(), &sample(Confirm), "paid, both holds about to lapse", |j| {
+            round(j, |call| if call.verb == Verb::Reserve { Reply::Crash } else { Reply::Yes });
+            j.facts(&[held(j, 1, 600), held(j, 2, 700)]);
+            work(j, |_| Reply::Yes);
+            j.advance(Duration::from_secs(500));
+        }),
+        lead_in(patient(), &sample(Confirm), "paid, both holds to be replaced before they lapse, the first under way", |j| {
+            round(j, |call| if call.verb == Verb::Reserve { Reply::Crash } else { Reply::Yes });
+            j.facts(&[held(j, 1, 600), held(j, 2, 700)]);
+            work(j, |_| Reply::Yes);
+            j.advance(Duration::from_secs(500));
+            round(j, |call| if call.verb == Verb::Reserve { Reply::Crash } else { Reply::Yes });
+            round(j, |_| Reply::Unknown);
+            j.advance(Duration::from_secs(80));
+        }),
+        lead_in(plain(), &sample(Confirm), "paid, a line lowered, a smaller hold asked for in place of the larger", |j| {
+            work(j, |_| Reply::Yes);
+            j.command(&Command::CancelLines { lines: vec![LineUnits { line: 1, units: 1 }] }).expect("it is open");
+            round(j, |call| if call.verb == Verb::Reserve { Reply::Crash } else { Reply::Yes });
+        }),
+        lead_in(plain(), &sample(Confirm), "a hold that may be there, and nobody can tell", |j| {
+            round(j, |call| if call.verb == Verb::Reserve { Reply::Unknown } else { Reply::Yes });
+            j.advance(Duration::from_secs(120));
+            round(j, |_| Reply::Unknown);
+        }),
+        lead(Shipment, "the authorization lapsed while it was being captured", |j| {
+            authorized_for_days(j);
+            ship_one(j);
+            round(j, dies_in(CAPTURE));
+            j.advance(5 * DAY);
+        }),
+        lead(Shipment, "the authorization lapsed before anything shipped", |j| {
+            authorized_for_days(j);
+            j.advance(5 * DAY);
+        }),
+        lead(Shipment, "more was captured than was authorized", |j| {
+            work(j, |_| Reply::Yes);
+            ship_one(j);
+            work(j, |_| Reply::Yes);
+            j.facts(&[moved(j, "pay-outside", Captured, 5_000)]);
+        }),
+        lead(Shipment, "one unit shipped, delivered and sent back, the rest authorized", |j| {
+            work(j, |_| Reply::Yes);
+            ship_one(j);
+            work(j, |_| Reply::Yes);
+            j.command(&Command::Deliver { shipment: Some(1) }).expect("it is on its way");
+            request_return(j);
+            j.command(&Command::ApproveReturn { number: 1 }).expect("it is requested");
+            j.command(&Command::ReceiveReturn { number: 1, lines: Vec::new() }).expect("it is approved");
+        }),
+        lead_in(generous(), &sample(Confirm), "charged back on its way, and refunded elsewhere once it had arrived", |j| {
+            work(j, |_| Reply::Yes);
+            ship_all(j);
+            j.facts(&[charged_back(&j.order)]);
+            j.advance(Duration::from_secs(1));
+            j.command(&Command::Deliver { shipment: None }).expect("it is on its way");
+            j.advance(Duration::from_secs(1));
+            j.facts(&[moved(j, "pay-back", Refunded, 300)]);
+        }),
+        lead(Invoice, "paid by invoice, refunded elsewhere, and cancelled", |j| {
+            work(j, |_| Reply::Yes);
+            let paid = PaymentReport {
+                key: None,
+                reference: text("pay-1"),
+                parent: None,
+                status: Captured,
+                amount: j.order.in_currency(j.order.amounts.total),
+            };
+            j.facts(&[Fact::Report(paid)]);
+            j.facts(&[moved(j, "pay-back", Refunded, 300)]);
+            j.command(&Command::Cancel).expect("it can be cancelled");
+            work(j, |_| Reply::Yes);
+        }),
+        lead(Confirm, "paid, and a report that fits nothing", |j| {
+            work(j, |_| Reply::Yes);
+            let (reference, amount) = (text("pay-of-nobody"), j.order.in_currency(100));
+            let report = PaymentReport { key: None, reference, parent: Some(text("pay-unheard-of")), status: Refunded, amount };
+            j.facts(&[Fact::Report(report)]);
+        }),
+        lead(Confirm, "declined, paid again, and a refund named of the payment under way", |j| {
+            work(j, |call| if call.verb == CHARGE { Reply::No } else { Reply::Yes });
+            let retry = commands(&j.order, j.now).into_iter().find(|c| matches!(c, Command::RetryPayment { .. }));
+            j.command(&retry.expect("there is one")).expect("it was declined");
+            round(j, |_| Reply::Yes);
+            round(j, dies_in(CHARGE));
+            let (reference, amount) = (text("pay-back"), j.order.in_currency(100));
+            let report = PaymentReport { key: None, reference, parent: Some(text("pay-new")), status: Refunded, amount };
+            j.facts(&[Fact::Report(report)]);
+        }),
+        lead_in(looked_up_only(), &sample(Confirm), "placed where payments cannot be repeated", |_| {}),
+        lead(Confirm, "paid, some of it refunded elsewhere", |j| {
+            work(j, |_| Reply::Yes);
+            j.facts(&[moved(j, "pay-back", Refunded, 1_000)]);
+        }),
+        lead(Confirm, "paid, some of it refunded elsewhere, and the rest paid once more", |j| {
+            work(j, |_| Reply::Yes);
+            j.facts(&[moved(j, "pay-back", Refunded, 1_000)]);
+            j.facts(&[moved(j, "pay-again", Captured, 1_500)]);
+        }),
+    ]
+}
+
+/// Every situation, the rare ones last.
 pub fn samples() -> Vec<Sample> {
+    usual().into_iter().chain(rare()).collect()
+}
+
+fn usual() -> Vec<Sample> {
     use PaymentTerms::{Confirm, Invoice, Shipment};
     let pending = |order: &Order| order.lifecycle == Lifecycle::Pending;
     let cancel = |j: &mut Journey| j.command(&Command::Cancel).expect("it can be cancelled");

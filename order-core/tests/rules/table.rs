@@ -5,8 +5,10 @@ use std::fmt::Write;
 use std::time::Duration;
 
 use order_core::audit::Replay;
-use order_core::machine::{Command, Fact, Transition, begin_imported, decide, evolve, record, settle, transitions};
-use order_core::order::{Actor, Blocks, Event, Imported, JournalRow, Lifecycle, OperationState, Order, PaymentTerms};
+use order_core::machine::{
+    Command, Fact, Next, Transition, Verb, begin_imported, decide, evolve, next, record, settle, transitions,
+};
+use order_core::order::{Actor, Blocks, Event, Imported, JournalRow, Lifecycle, Op, OperationState, Order, PaymentTerms};
 use order_core::testkit::orders::{changeset_id, text};
 use order_core::time::Timestamp;
 
@@ -21,8 +23,10 @@ const HEAD: &str = "\
 What the rules answer: every command and every fact in samples of every situation.
 
 Under each situation, in columns: what comes; `->` and where the order goes, or `=` where it stays; what is written to the
-journal, transitions that follow by themselves included. Last come the commands that are refused, by reason, and leave
-nothing; and the facts and commands that are no news and change nothing. r1 is a reservation, p1 a payment operation.
+journal, transitions that follow by themselves included; after `|` what is due then: what is recorded without asking anybody,
+calls, and how many seconds later the order is looked at again. Last come the commands that are refused, by reason, and leave
+nothing; and the facts and commands that are no news and change nothing. r1 is a reservation, p1 a payment operation; amounts are
+minor units.
 ";
 
 fn table() -> String {
@@ -38,7 +42,7 @@ fn table() -> String {
 fn situation(out: &mut String, Sample { name, journey }: &Sample) {
     let order = &journey.order;
     let env = journey.shop.env(journey.now);
-    writeln!(out, "\n{}: {name}\n  {}", order.lifecycle, records(order)).unwrap();
+    writeln!(out, "\n{}: {name}\n  {} |{}", order.lifecycle, records(order), due(journey, order)).unwrap();
     let mut without_effect: BTreeMap<String, Vec<String>> = BTreeMap::new();
     let mut answered = |name: String, answer: Result<Vec<Event>, String>| match answer {
         Err(refused) => without_effect.entry(refused).or_default().push(name),
@@ -80,10 +84,7 @@ fn outcome(journey: &Journey, events: Vec<Event>) -> String {
     let mut order = journey.order.clone();
     let mut names: Vec<String> = Vec::new();
     let apply = |names: &mut Vec<String>, order: &mut Order, event: Event| {
-        names.push(match &event {
-            Event::AttentionRaised { reason, .. } => format!("ATTENTION_RAISED {reason}"),
-            event => event.name().into(),
-        });
+        names.push(told(&event));
         evolve(order, &event, &Actor::System, journey.now);
     };
     for event in events {
@@ -96,7 +97,45 @@ fn outcome(journey: &Journey, events: Vec<Event>) -> String {
     }
     assert_eq!(settle(&order, &env), Vec::new(), "settling does not come to an end: {names:?}");
     let arrow = if order.lifecycle == journey.order.lifecycle { "= " } else { "->" };
-    format!("{arrow} {:<14} {}", order.lifecycle.as_str(), names.join(", "))
+    format!("{arrow} {:<14} {} |{}", order.lifecycle.as_str(), names.join(", "), due(journey, &order))
+}
+
+/// An event by its name, and by what else rules decide about it.
+fn told(event: &Event) -> String {
+    let about = match event {
+        Event::AttentionRaised { reason, amount: Some(amount), .. } => format!("{reason} {amount}"),
+        Event::AttentionRaised { reason, .. } => reason.to_string(),
+        Event::Credited { kind, amount, .. } => format!("{kind} {amount}"),
+        Event::PaymentPlanned { amount, .. } => amount.to_string(),
+        Event::StockClosing { n, units: Some(units), .. } => format!("{units} of r{n}"),
+        Event::StockClosing { n, .. } => format!("r{n}"),
+        Event::ReservationPlanned { sku, quantity, .. } => format!("{quantity} of {sku}"),
+        Event::LinesCancelled { lines, .. } => {
+            lines.iter().map(|l| format!("{} of {}", l.units, l.line)).collect::<Vec<_>>().join(" ")
+        }
+        _ => return event.name().into(),
+    };
+    format!("{} {about}", event.name())
+}
+
+/// What is due for the order, as a journey has led up to it.
+fn due(journey: &Journey, order: &Order) -> String {
+    let Next { events, calls, ahead, wake, stuck } = next(order, &journey.tries, &journey.shop.env(journey.now));
+    let op = |op: &Op| match op {
+        Op::Reservation(n) => format!("r{n}"),
+        Op::Payment(n) => format!("p{n}"),
+        Op::Notice(seq) => format!("notice {seq}"),
+    };
+    let calls = calls.iter().map(|call| match call.verb {
+        Verb::Pay(kind) => format!("{} {}", kind.as_str().to_lowercase(), op(&call.op)),
+        Verb::Notify => "notify".into(),
+        verb => format!("{} {}", format!("{verb:?}").to_lowercase(), op(&call.op)),
+    });
+    let ahead = ahead.iter().map(|o| format!("then {}", op(o)));
+    let stuck = stuck.iter().map(|s| format!("{} is stuck", op(&s.op)));
+    let wake = wake.map(|t| format!("+{}", t.since(journey.now).as_secs()));
+    let due: Vec<String> = events.iter().map(told).chain(calls).chain(ahead).chain(stuck).chain(wake).collect();
+    if due.is_empty() { String::new() } else { format!(" {}", due.join(", ")) }
 }
 
 #[test]
