@@ -3,6 +3,9 @@
 -- Every table leads with `bucket`, which an order's id and number carry: Citus distributes by it, and what is unique within a bucket is
 -- unique. Amounts are minor units of the order's currency; the view order_amounts shows them as decimals. Texts are told apart and
 -- sorted by their bytes. JSON columns are texts that no statement but the list by attention looks into, NULL when there is nothing to keep.
+--
+-- Steps on Citus are taken there alone. {partitions} is how many partitions the feed has, {citus} whether the store is one on Citus,
+-- {schema} the schema: see `Layout`.
 
 -- step: order_store
 -- What the schema is, and which programs may use it: those whose schema has at least this number.
@@ -11,11 +14,18 @@ CREATE TABLE IF NOT EXISTS order_store (
     -- What cursors of the feed name the store by, so that a cursor of another store is noticed.
     id uuid NOT NULL,
     min_reader integer NOT NULL,
-    min_writer integer NOT NULL
+    min_writer integer NOT NULL,
+    -- How it was laid out when it was made: how many partitions the feed has, and whether its tables are distributed over the nodes of
+    -- Citus.
+    partitions smallint NOT NULL CHECK (partitions BETWEEN 1 AND 256),
+    citus boolean NOT NULL,
+    -- The partition of each bucket; NULL where there is one.
+    partition_of smallint[] CHECK (cardinality(partition_of) = 4096)
 );
 
 -- step: order_store: its row
-INSERT INTO order_store (one, id, min_reader, min_writer) VALUES (1, gen_random_uuid(), 1, 1) ON CONFLICT (one) DO NOTHING;
+INSERT INTO order_store (one, id, min_reader, min_writer, partitions, citus)
+VALUES (1, gen_random_uuid(), 1, 1, {partitions}, {citus}) ON CONFLICT (one) DO NOTHING;
 
 -- step: orders
 -- One row for each order: what is listed, and what seldom changes. Written only where one of its columns changes.
@@ -432,25 +442,26 @@ CREATE INDEX IF NOT EXISTS order_work_stuck ON order_work (order_id) WHERE due_a
 
 -- step: order_feed_head
 -- The last position of each partition of the feed: taken last in a transaction and held until it is over, so that positions have no
--- gaps and are given in the order in which transactions become visible.
+-- gaps and are given in the order in which transactions become visible. It stands in the first of the partition's buckets.
 CREATE TABLE IF NOT EXISTS order_feed_head (
-    partition smallint PRIMARY KEY,
-    position bigint NOT NULL
+    bucket smallint PRIMARY KEY,
+    partition smallint NOT NULL,
+    position bigint NOT NULL,
+    -- The latest time at which one was taken; never goes back.
+    fed_at timestamptz NOT NULL
 ) WITH (fillfactor = 10);
 
--- step: order_feed_head: its row
-INSERT INTO order_feed_head (partition, position) VALUES (0, 0) ON CONFLICT (partition) DO NOTHING;
-
 -- step: order_feed
--- Which rows of which order's journal stand at each position: those of one changeset.
+-- Which rows of which order's journal stand at each position: those of one changeset. Partitions are merged by the time.
 CREATE TABLE IF NOT EXISTS order_feed (
     partition smallint NOT NULL,
     position bigint NOT NULL,
     bucket smallint NOT NULL,
+    fed_at timestamptz NOT NULL,
     order_id uuid NOT NULL,
     first_seq bigint NOT NULL CHECK (first_seq >= 1),
     rows bigint NOT NULL CHECK (rows >= 1),
-    PRIMARY KEY (partition, position)
+    PRIMARY KEY (partition, position, bucket)
 );
 
 -- step: order_amounts
@@ -465,3 +476,38 @@ FROM orders o, LATERAL (SELECT CASE
         'XPF') THEN 1::numeric
     WHEN o.currency IN ('BHD', 'IQD', 'JOD', 'KWD', 'LYD', 'OMR', 'TND') THEN 1000::numeric
     ELSE 100::numeric END AS scale) e;
+
+-- step on Citus: order_store on all nodes
+SELECT create_reference_table('order_store')
+WHERE NOT EXISTS (SELECT 1 FROM pg_dist_partition WHERE logicalrelid = 'order_store'::regclass);
+
+-- step on Citus: orders over the nodes
+SELECT create_distributed_table('orders', 'bucket', colocate_with => 'none', shard_count => {partitions})
+WHERE NOT EXISTS (SELECT 1 FROM pg_dist_partition WHERE logicalrelid = 'orders'::regclass);
+
+-- step on Citus: whatever else has buckets, beside them
+SELECT create_distributed_table(c.oid, 'bucket', colocate_with => 'orders')
+FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid AND a.attname = 'bucket'
+WHERE c.relnamespace = '{schema}'::regnamespace AND c.relkind = 'r' AND c.relname <> 'orders' AND c.relname LIKE 'order%'
+    AND NOT EXISTS (SELECT 1 FROM pg_dist_partition d WHERE d.logicalrelid = c.oid)
+ORDER BY c.relname;
+
+-- step on Citus: a partition of the feed for each shard
+UPDATE order_store SET partition_of = (
+    SELECT array_agg(s.partition ORDER BY b.bucket)
+    FROM (SELECT bucket, get_shard_id_for_distribution_column('orders', bucket::smallint) AS shard FROM generate_series(0, 4095) bucket) b
+    JOIN (SELECT shardid AS shard, (row_number() OVER (ORDER BY shardminvalue::integer) - 1)::smallint AS partition
+        FROM pg_dist_shard WHERE logicalrelid = 'orders'::regclass) s ON s.shard = b.shard)
+WHERE partition_of IS NULL;
+
+-- step: partitions of the feed
+UPDATE order_store SET partition_of = (
+    SELECT array_agg((bucket % {partitions})::smallint ORDER BY bucket) FROM generate_series(0, 4095) bucket)
+WHERE partition_of IS NULL AND partitions > 1;
+
+-- step: order_feed_head: its rows
+INSERT INTO order_feed_head (bucket, partition, position, fed_at)
+SELECT min(p.n) - 1, p.partition, 0, '-infinity'
+FROM order_store s, unnest(coalesce(s.partition_of, ARRAY[0::smallint])) WITH ORDINALITY AS p (partition, n)
+GROUP BY p.partition
+ON CONFLICT (bucket) DO NOTHING;

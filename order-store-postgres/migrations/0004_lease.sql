@@ -11,12 +11,15 @@ CREATE OR REPLACE FUNCTION order_lease_v1(
   p_ttl bigint,
   -- How many at the most.
   p_limit bigint,
-  -- Only this order's item, due or not, unless it is stuck.
+  -- Only items of this bucket; NULL: of any, where one node has all.
   p_bucket smallint,
+  -- Only this order's item, which is of that bucket, due or not, unless it is stuck.
   p_order uuid,
   OUT leased uuid[],
   -- In how many microseconds there is more; NULL if nothing but stuck items waits.
-  OUT next_in bigint
+  OUT next_in bigint,
+  -- The time by which both were judged.
+  OUT as_of timestamptz
 ) LANGUAGE plpgsql
   SET plan_cache_mode = force_generic_plan SET jit = off
   SET enable_seqscan = off SET enable_bitmapscan = off SET enable_hashjoin = off SET enable_mergejoin = off
@@ -28,6 +31,7 @@ DECLARE
   v_min_writer integer;
   v_buckets smallint[];
 BEGIN
+  as_of := v_now;
   SELECT s.id, s.min_writer INTO v_store, v_min_writer FROM order_store s WHERE s.one = 1;
   IF v_store IS DISTINCT FROM p_store THEN
     RAISE EXCEPTION 'another store stands in the schema by now' USING ERRCODE = 'OS001';
@@ -46,13 +50,25 @@ BEGIN
     SELECT array_agg(d.bucket ORDER BY d.leasable_at, d.order_id), array_agg(d.order_id ORDER BY d.leasable_at, d.order_id)
     INTO v_buckets, leased
     FROM (SELECT w.bucket, w.order_id, w.leasable_at FROM order_work w WHERE w.leasable_at <= v_now
+        AND (p_bucket IS NULL OR w.bucket = p_bucket)
       ORDER BY w.leasable_at, w.order_id LIMIT p_limit FOR UPDATE SKIP LOCKED) d;
     IF leased IS NOT NULL THEN
       UPDATE order_work w SET fence = p_fence, leased_until = v_until, taken_over = w.fence IS NOT NULL, revision = w.revision + 1
-      FROM generate_series(1, cardinality(leased)) i WHERE w.bucket = v_buckets[i] AND w.order_id = leased[i];
+      FROM generate_series(1, cardinality(leased)) i WHERE w.bucket = coalesce(p_bucket, v_buckets[i]) AND w.order_id = leased[i];
     END IF;
   END IF;
   SELECT greatest(extract(epoch FROM w.leasable_at - v_now) * 1000000, 0)::bigint INTO next_in
-  FROM order_work w WHERE w.leasable_at IS NOT NULL ORDER BY w.leasable_at, w.order_id LIMIT 1;
+  FROM order_work w WHERE w.leasable_at IS NOT NULL AND (p_bucket IS NULL OR w.bucket = p_bucket)
+  ORDER BY w.leasable_at, w.order_id LIMIT 1;
 END
 $function$;
+
+-- step on Citus: order_lease_v1: the schema, which sessions of nodes are not in
+ALTER FUNCTION order_lease_v1 SET search_path = {schema};
+
+-- step on Citus: order_lease_v1: planned for its values, which say on which node they are
+ALTER FUNCTION order_lease_v1 SET plan_cache_mode = force_custom_plan;
+
+-- step on Citus: order_lease_v1 on the node that has the bucket
+SELECT create_distributed_function(oid::regprocedure, 'p_bucket', colocate_with => 'orders')
+FROM pg_proc WHERE proname = 'order_lease_v1' AND pronamespace = '{schema}'::regnamespace;

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use order_core::ids::{Fence, OrderId};
+use order_core::ids::{Bucket, Fence, OrderId};
 use order_core::store::records::{CHILDREN, Changes, Gone, Prefetched, Row, Value, Verdict, check};
 use order_core::store::{Changeset, CommitError, Committed, KeyRecord, KeyUse, StoreError, StoreErrorKind, WorkChange};
 use order_core::time::Timestamp;
@@ -11,6 +11,7 @@ use sqlx::query::Query;
 use sqlx::{AssertSqlSafe, Postgres};
 use uuid::Uuid;
 
+use crate::schema::Buckets;
 use crate::statements::COMMIT;
 use crate::wire::{Array, BIGINT, BOOLEAN, Bound, Fields, INTEGER, SMALLINT, TEXT, TIMESTAMPTZ, UUID};
 
@@ -183,16 +184,34 @@ fn work(change: &WorkChange) -> Work<'_> {
     }
 }
 
+/// Where a group's changesets are all to be found: in one bucket, where buckets are apart, and in one partition of the feed.
+#[derive(Debug, Clone, Copy)]
+struct Place {
+    bucket: Option<Bucket>,
+    partition: u16,
+    /// The bucket that the head of the partition stands in.
+    head: u16,
+}
+
+impl Place {
+    fn of(group: &[&Prepared], buckets: &Buckets) -> Self {
+        let bucket = group.first().map(|first| first.order().bucket());
+        let (partition, head) = bucket.map(|bucket| buckets.partition_and_head(bucket)).unwrap_or_default();
+        Place { bucket: bucket.filter(|_| buckets.are_apart()), partition, head }
+    }
+}
+
 /// Which store and schema a group is for, and the time by which it is judged if not the database's.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Meant {
+pub(crate) struct Meant<'a> {
     pub(crate) store: Uuid,
     pub(crate) schema: i32,
+    pub(crate) buckets: &'a Buckets,
     pub(crate) now: Option<Timestamp>,
 }
 
-/// The call of `order_commit_v1` for a group, no two of which are of one order, key or number.
-pub(crate) fn call(meant: Meant, group: &[&Prepared]) -> Query<'static, Postgres, PgArguments> {
+/// The call of `order_commit_v1` for a group of one place, no two of which are of one order, key or number.
+pub(crate) fn call(meant: Meant<'_>, group: &[&Prepared]) -> Query<'static, Postgres, PgArguments> {
     let mut buckets = Array::new(SMALLINT);
     let [mut orders, mut changesets, mut users, mut fences] = [(); 4].map(|()| Array::new(UUID));
     let [mut expected, mut row_counts, mut notified, mut works, mut revisions, mut ttls] = [(); 6].map(|()| Array::new(BIGINT));
@@ -233,9 +252,12 @@ pub(crate) fn call(meant: Meant, group: &[&Prepared]) -> Query<'static, Postgres
         }
     }
     let (counts, of, cells) = rows(group);
-    let Meant { store, schema, now } = meant;
+    let Meant { store, schema, buckets: of_all, now } = meant;
+    let place = Place::of(group, of_all);
     let query = sqlx::query(AssertSqlSafe(COMMIT.as_str()));
-    let query = query.bind(Bound::small(None)).bind(Bound::id(Some(store.as_bytes()))).bind(Bound::integer(schema));
+    let query = query.bind(Bound::small(place.bucket.map(|bucket| bucket.number())));
+    let query = query.bind(Bound::small(Some(place.partition))).bind(Bound::small(Some(place.head)));
+    let query = query.bind(Bound::id(Some(store.as_bytes()))).bind(Bound::integer(schema));
     let query = query.bind(Bound::time(now)).bind(buckets).bind(orders).bind(changesets).bind(expected).bind(row_counts);
     let query = query.bind(doomed).bind(redacts).bind(notified).bind(numbers).bind(users).bind(methods).bind(keys);
     let query = query.bind(works).bind(fences).bind(revisions).bind(ttls).bind(dues).bind(tries);

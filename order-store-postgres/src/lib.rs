@@ -2,7 +2,7 @@
 //! [`OrderStore`](order_core::store::OrderStore) for any number of nodes on one database.
 //!
 //! [`migrate`] makes the schema and brings it up to date; a store is then opened by the same URL. What stands in it is described in
-//! the files of `migrations`.
+//! the files of `migrations`. [`migrate_as`] lays one out over the nodes of Citus.
 
 mod commit;
 mod errors;
@@ -19,6 +19,6 @@ mod work;
 mod writer;
 
 pub use options::PostgresOptions;
-pub use schema::{migrate, pending_migrations};
+pub use schema::{Layout, migrate, migrate_as, pending_migrations};
 pub use store::PostgresStore;
 pub use writer::WriterStats;

@@ -3,8 +3,10 @@
 #[cfg(test)]
 mod write_function;
 
+use std::sync::Arc;
 use std::time::Duration;
 
+use order_core::ids::Bucket;
 use order_core::store::{StoreError, StoreErrorKind};
 use sqlx::postgres::PgConnection;
 use sqlx::{AssertSqlSafe, Row as _};
@@ -40,11 +42,59 @@ const LEASE: Duration = Duration::from_secs(600);
 /// How often one who migrates looks whether the other is done.
 const LOOK: Duration = Duration::from_millis(200);
 
+/// One statement of a migration.
+struct Step {
+    name: &'static str,
+    /// Whether it is taken where the store is laid out on Citus alone.
+    on_citus: bool,
+    sql: &'static str,
+}
+
 impl Migration {
-    /// Its statements, each with a name.
-    fn steps(&self) -> impl Iterator<Item = (&'static str, &'static str)> {
-        let marked = self.sql.split("-- step: ").skip(1);
-        marked.map(|step| step.split_once('\n').unwrap_or((step, "")))
+    fn steps(&self) -> impl Iterator<Item = Step> {
+        let marked = self.sql.split("-- step").skip(1);
+        marked.map(|step| {
+            let (head, sql) = step.split_once('\n').unwrap_or((step, ""));
+            let (on_citus, name) = match head.strip_prefix(" on Citus: ") {
+                Some(name) => (true, name),
+                None => (false, head.trim_start_matches(": ")),
+            };
+            Step { name, on_citus, sql }
+        })
+    }
+}
+
+/// How a store is laid out; fixed when it is made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Layout {
+    /// How many partitions the feed has, 1 to 256; none for 1, or on Citus for 32. With more than one, changesets share a durable
+    /// transaction only with others of their bucket: of use where a database is spread over nodes.
+    pub partitions: Option<u16>,
+    /// Whether the tables are distributed by bucket over the nodes of Citus, with a shard for each partition of the feed.
+    pub citus: bool,
+}
+
+impl Layout {
+    /// Whether a store that was made in this layout is what somebody asks for, who may leave to it what it is.
+    fn agrees_with(self, asked: Layout) -> bool {
+        let partitions = asked.partitions.is_none_or(|asked| Some(asked) == self.partitions);
+        asked == Layout::default() || (asked.citus == self.citus && partitions)
+    }
+
+    const PARTITIONS_MAX: u16 = 256;
+    const SHARDS: u16 = 32;
+
+    /// The number of partitions.
+    fn count(self) -> Result<u16, StoreError> {
+        let count = self.partitions.unwrap_or(if self.citus { Layout::SHARDS } else { 1 });
+        let least = if self.citus { 2 } else { 1 };
+        if (least..=Layout::PARTITIONS_MAX).contains(&count) {
+            return Ok(count);
+        }
+        let most = Layout::PARTITIONS_MAX;
+        let citus = if self.citus { " on Citus" } else { "" };
+        let message = format!("{count} partitions of the feed: a store{citus} has {least} to {most}");
+        Err(StoreError::new(StoreErrorKind::Misconfigured, message))
     }
 }
 
@@ -56,21 +106,26 @@ impl Migration {
 /// [`StoreErrorKind::Misconfigured`] where the user may not do so, [`StoreErrorKind::Unavailable`] where the database cannot be reached
 /// or somebody else is at it for longer than `statement_timeout`.
 pub async fn migrate(url: &str, options: &PostgresOptions) -> Result<Vec<String>, StoreError> {
+    migrate_as(url, options, Layout::default()).await
+}
+
+/// Does as [`migrate`], and makes a store that is not there yet in another layout than that of a single PostgreSQL. One that is there
+/// keeps its own, which [`Layout::default`] always agrees with.
+///
+/// # Errors
+///
+/// Besides those of [`migrate`], [`StoreErrorKind::Misconfigured`] where the store was made in another layout, or the database has no
+/// Citus.
+pub async fn migrate_as(url: &str, options: &PostgresOptions, layout: Layout) -> Result<Vec<String>, StoreError> {
     let target = Target::parse(url)?;
+    layout.count()?;
     // An index of a large table takes its time.
     let mut db = connect(&target.session(options, &[("statement_timeout", "0")]), options.connect_timeout).await?;
     prepare(&mut db, &target.schema).await.map_err(|error| at(&target, error))?;
     let holder = Uuid::from_u128(fastrand::u128(..));
     lease(&mut db, holder, options.statement_timeout).await?;
     let mut taken = Vec::new();
-    let mut outcome = Ok(());
-    for migration in pending(&mut db).await? {
-        outcome = take(&mut db, holder, migration).await.map_err(|error| at(&target, error));
-        if outcome.is_err() {
-            break;
-        }
-        taken.push(format!("{:04}_{}", migration.number, migration.name));
-    }
+    let outcome = take_all(&mut db, holder, &target.schema, layout, &mut taken).await.map_err(|error| at(&target, error));
     let give_back = "UPDATE order_migration_lease SET until = '-infinity' WHERE holder = $1";
     let given_back = sqlx::query(give_back).bind(Bound::id(Some(holder.as_bytes()))).execute(&mut db).await;
     outcome?;
@@ -170,9 +225,73 @@ async fn pending(db: &mut PgConnection) -> Result<Vec<&'static Migration>, Store
     Ok(MIGRATIONS.iter().filter(|migration| !taken.contains(&migration.number)).collect())
 }
 
-async fn take(db: &mut PgConnection, holder: Uuid, migration: &Migration) -> Result<(), StoreError> {
+/// Takes what was not taken, in the layout that the store has or else is to get.
+async fn take_all(
+    db: &mut PgConnection,
+    holder: Uuid,
+    schema: &str,
+    asked: Layout,
+    taken: &mut Vec<String>,
+) -> Result<(), StoreError> {
+    let layout = match made_as(db).await? {
+        Some(made) if !made.agrees_with(asked) => {
+            let Layout { partitions, citus } = made;
+            let on = if citus { "on Citus" } else { "on one PostgreSQL" };
+            let message = format!(
+                "the store was made {on}, with {} partitions of its feed, which is for ever: make another one, and copy this one",
+                partitions.unwrap_or(1)
+            );
+            return Err(StoreError::new(StoreErrorKind::Misconfigured, message));
+        }
+        Some(made) => made,
+        None => asked,
+    };
+    if layout.citus && !has_citus(db).await? {
+        let message = "the database has no Citus: its extension is to be created there first, and its nodes added";
+        return Err(StoreError::new(StoreErrorKind::Misconfigured, message));
+    }
+    for migration in pending(db).await? {
+        take(db, holder, migration, schema, layout).await?;
+        taken.push(format!("{:04}_{}", migration.number, migration.name));
+    }
+    Ok(())
+}
+
+/// How the store was laid out; none if it is not there yet.
+async fn made_as(db: &mut PgConnection) -> Result<Option<Layout>, StoreError> {
+    let failed = |error| store_error(error, During::Read);
+    let there = sqlx::query("SELECT to_regclass('order_store') IS NOT NULL").fetch_one(&mut *db).await.map_err(failed)?;
+    if !there.try_get::<bool, _>(0).map_err(failed)? {
+        return Ok(None);
+    }
+    let made = sqlx::query("SELECT partitions, citus FROM order_store WHERE one = 1").fetch_optional(db).await.map_err(failed)?;
+    let Some(made) = made else { return Ok(None) };
+    let (partitions, citus): (i16, bool) = (made.try_get(0).map_err(failed)?, made.try_get(1).map_err(failed)?);
+    Ok(Some(Layout { partitions: Some(partitions.cast_unsigned()), citus }))
+}
+
+async fn has_citus(db: &mut PgConnection) -> Result<bool, StoreError> {
+    let failed = |error| store_error(error, During::Read);
+    let found =
+        sqlx::query("SELECT count(*) > 0 FROM pg_extension WHERE extname = 'citus'").fetch_one(db).await.map_err(failed)?;
+    found.try_get(0).map_err(failed)
+}
+
+async fn take(
+    db: &mut PgConnection,
+    holder: Uuid,
+    migration: &Migration,
+    schema: &str,
+    layout: Layout,
+) -> Result<(), StoreError> {
+    let partitions = layout.count()?.to_string();
     let mut renewed = tokio::time::Instant::now();
-    for (name, sql) in migration.steps() {
+    for Step { name, on_citus, sql } in migration.steps() {
+        if on_citus && !layout.citus {
+            continue;
+        }
+        let sql =
+            sql.replace("{schema}", schema).replace("{partitions}", &partitions).replace("{citus}", &layout.citus.to_string());
         let failed = |error| {
             let error = store_error(error, During::Read);
             StoreError { message: format!("migration {:04}, {name}: {}", migration.number, error.message), ..error }
@@ -183,15 +302,52 @@ async fn take(db: &mut PgConnection, holder: Uuid, migration: &Migration) -> Res
             }
             renewed = tokio::time::Instant::now();
         }
-        run_again(db, sql).await.map_err(failed)?;
+        run_again(db, &sql).await.map_err(failed)?;
     }
     let done = "INSERT INTO order_migrations (number, name, taken_at) VALUES ($1, $2, clock_timestamp()) ON CONFLICT DO NOTHING";
     let done = sqlx::query(done).bind(Bound::integer(migration.number)).bind(Bound::text(migration.name)).execute(db).await;
     done.map(drop).map_err(|error| store_error(error, During::Read))
 }
 
-/// What cursors name the store by, if this program may use it.
-pub(crate) async fn identify(db: &mut PgConnection) -> Result<Uuid, StoreError> {
+/// A store that this program may use.
+#[derive(Debug, Clone)]
+pub(crate) struct Identity {
+    /// What cursors of its feed name it by.
+    pub(crate) id: Uuid,
+    pub(crate) buckets: Buckets,
+}
+
+/// Where things of a bucket are, as was fixed when the store was made.
+#[derive(Debug, Clone)]
+pub(crate) struct Buckets {
+    /// How many partitions the feed has.
+    pub(crate) partitions: usize,
+    /// Of each bucket, its partition of the feed, and the bucket where the head of that stands; empty where there is one partition.
+    of: Arc<[(u16, u16)]>,
+}
+
+impl Buckets {
+    /// From the partition of each bucket.
+    fn new(partitions: usize, partition_of: &[u16]) -> Self {
+        let mut heads = std::collections::HashMap::new();
+        let buckets = (0u16..).zip(partition_of);
+        let of = buckets.map(|(bucket, partition)| (*partition, *heads.entry(*partition).or_insert(bucket))).collect();
+        Buckets { partitions, of }
+    }
+
+    /// Whether each statement that writes is to be of one bucket.
+    pub(crate) fn are_apart(&self) -> bool {
+        self.partitions > 1
+    }
+
+    /// The partition of the feed that a bucket is in, and the bucket that its head stands in.
+    pub(crate) fn partition_and_head(&self, bucket: Bucket) -> (u16, u16) {
+        self.of.get(usize::from(bucket.number())).copied().unwrap_or_default()
+    }
+}
+
+/// The store, if this program may use it.
+pub(crate) async fn identify(db: &mut PgConnection) -> Result<Identity, StoreError> {
     let misconfigured = |message: String| StoreError::new(StoreErrorKind::Misconfigured, message);
     let missing = pending(db).await?;
     if let Some(migration) = missing.first() {
@@ -202,16 +358,21 @@ pub(crate) async fn identify(db: &mut PgConnection) -> Result<Uuid, StoreError> 
     let read = || {
         let fields = Fields::of(&row)?;
         let null = "the store's row is not whole";
-        Ok((fields.id(0)?.ok_or(null)?, fields.int(1)?.ok_or(null)?, fields.int(2)?.ok_or(null)?))
+        let partitions = usize::try_from(fields.int(3)?.ok_or(null)?)?;
+        let of = fields.ints(4)?.into_iter().map(u16::try_from).collect::<Result<Vec<_>, _>>()?;
+        if partitions > 1 && of.len() != 1 << Bucket::BITS {
+            return Err(null.into());
+        }
+        Ok((fields.id(0)?.ok_or(null)?, fields.int(1)?.ok_or(null)?, fields.int(2)?.ok_or(null)?, Buckets::new(partitions, &of)))
     };
-    let (id, min_reader, min_writer) = read().map_err(crate::load::corrupt)?;
+    let (id, min_reader, min_writer, buckets) = read().map_err(crate::load::corrupt)?;
     let newest = min_reader.max(min_writer);
     if newest > SCHEMA.into() {
         let message =
             format!("the schema is for programs that know version {newest} of it; this one knows {SCHEMA}: use a newer one");
         return Err(misconfigured(message));
     }
-    Ok(Uuid::from_bytes(id))
+    Ok(Identity { id: Uuid::from_bytes(id), buckets })
 }
 
 #[cfg(test)]
@@ -223,8 +384,8 @@ mod tests {
         assert!(MIGRATIONS.iter().map(|migration| migration.number).eq(1..=SCHEMA));
         for migration in MIGRATIONS {
             let steps: Vec<_> = migration.steps().collect();
-            assert!(!steps.is_empty() && steps.iter().all(|(name, sql)| !name.is_empty() && sql.trim_end().ends_with(';')));
-            let mut names: Vec<_> = steps.iter().map(|(name, _)| name).collect();
+            assert!(!steps.is_empty() && steps.iter().all(|step| !step.name.is_empty() && step.sql.trim_end().ends_with(';')));
+            let mut names: Vec<_> = steps.iter().map(|step| step.name).collect();
             names.dedup();
             assert_eq!(names.len(), steps.len());
         }

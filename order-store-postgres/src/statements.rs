@@ -40,7 +40,8 @@ pub(crate) static STATEMENTS: LazyLock<Statements> = LazyLock::new(Statements::n
 
 /// Statements of which each reads in one round trip.
 pub(crate) struct Statements {
-    /// What of an order `o` is selected: its own columns, those of its work item, and an array of records for each of its other tables.
+    /// What of an order `o` is selected: its own columns, those of its work item, and an array of records for each of its other tables,
+    /// as bytes: nodes cannot hand records to each other.
     pub(crate) order: String,
     /// Where it is selected from, from `orders o` on.
     pub(crate) beside: &'static str,
@@ -56,7 +57,8 @@ pub(crate) struct Statements {
     pub(crate) journal: String,
     /// Clause 18. Parameters: bucket, order, after which row, how many, the command key.
     pub(crate) journal_of_key: String,
-    /// Clause 20. Parameters: the partition, after which position and row, how many.
+    /// Clause 20: what comes next in each partition, no more of it than a page may have, merged by when it was fed. Parameters: the
+    /// partitions, after which position and row of each, how many.
     pub(crate) feed: String,
 }
 
@@ -78,15 +80,17 @@ impl Statements {
             let key: Vec<String> = table.key_columns().iter().skip(1).map(|column| format!("t.{}", column.name)).collect();
             let _ = write!(
                 order,
-                ", CASE WHEN s.records & {bit} <> 0 THEN (SELECT array_agg(ROW({list}) ORDER BY {}) FROM {} t \
-                 WHERE t.bucket = o.bucket AND t.order_id = o.id) END",
+                ", CASE WHEN s.records & {bit} <> 0 THEN array_send((SELECT array_agg(ROW({list}) ORDER BY {}) FROM {} t \
+                 WHERE t.bucket = o.bucket AND t.order_id = o.id)) END",
                 key.join(", "),
                 table.name
             );
         }
         let beside = "JOIN order_state s ON s.bucket = o.bucket AND s.order_id = o.id \
              LEFT JOIN order_work w ON w.bucket = o.bucket AND w.order_id = o.id";
-        let load = |condition: &str| format!("SELECT {order} FROM orders o {beside} WHERE {condition}");
+        // Of one bucket, in the records too, so that nodes see that one of them has all.
+        let of_one = order.replace("t.bucket = o.bucket", "t.bucket = $1");
+        let load = |condition: &str| format!("SELECT {of_one} FROM orders o {beside} WHERE {condition}");
         let (history, joined) = (ORDER_STATUS_HISTORY.list(""), ORDER_STATUS_HISTORY.list("h."));
         Statements {
             load_by_id: load("o.bucket = $1 AND o.id = $2"),
@@ -105,12 +109,17 @@ impl Statements {
                  AND command_key = $5 AND command_key IS NOT NULL LIMIT $4"
             ),
             feed: format!(
-                "SELECT {joined}, f.position, h.seq - f.first_seq + 1, o.order_number FROM order_feed f \
+                "SELECT {joined}, f.position, h.seq - f.first_seq + 1, o.order_number, f.partition FROM \
+                 (SELECT f.bucket, f.partition, f.position, f.fed_at, f.order_id, f.first_seq, f.rows, \
+                 CASE WHEN f.position = c.position THEN c.row ELSE 0 END AS after \
+                 FROM unnest($1, $2, $3) AS c (partition, position, row) \
+                 JOIN order_feed f ON f.partition = c.partition AND f.position >= c.position AND f.position <= c.position + $4 \
+                 WHERE f.position > c.position OR f.rows > c.row \
+                 ORDER BY f.fed_at, f.partition, f.position LIMIT $4) f \
                  JOIN order_status_history h ON h.bucket = f.bucket AND h.order_id = f.order_id \
-                 AND h.seq >= f.first_seq AND h.seq < f.first_seq + f.rows \
+                 AND h.seq >= f.first_seq AND h.seq < f.first_seq + f.rows AND h.seq - f.first_seq + 1 > f.after \
                  JOIN orders o ON o.bucket = f.bucket AND o.id = f.order_id \
-                 WHERE f.partition = $1 AND f.position >= $2 AND (f.position > $2 OR h.seq - f.first_seq + 1 > $3) \
-                 ORDER BY f.position, h.seq LIMIT $4"
+                 ORDER BY f.fed_at, f.partition, f.position, h.seq LIMIT $4"
             ),
             order,
             beside,
@@ -125,11 +134,10 @@ pub(crate) static COMMIT: LazyLock<String> = LazyLock::new(|| {
 });
 
 /// How many parameters `order_commit_v1` has.
-pub(crate) const COMMIT_PARAMETERS: usize = 38;
+pub(crate) const COMMIT_PARAMETERS: usize = 40;
 
 /// Parameters: store, schema, now, lease, time to live, how many, bucket and order.
-pub(crate) const LEASE: &str =
-    "SELECT leased, next_in, coalesce($3, clock_timestamp()) FROM order_lease_v1($1, $2, $3, $4, $5, $6, $7, $8)";
+pub(crate) const LEASE: &str = "SELECT leased, next_in, as_of FROM order_lease_v1($1, $2, $3, $4, $5, $6, $7, $8)";
 
 /// Parameters: bucket, order.
 pub(crate) const PEEK: &str = "SELECT s.version, w.fence FROM order_state s \
@@ -141,10 +149,18 @@ pub(crate) const WORK_SUMMARY: &str = "SELECT count(*), count(*) FILTER (WHERE d
      max(leased_until) FILTER (WHERE leased_until > t.now) \
      FROM order_work, (SELECT coalesce($1, clock_timestamp()) AS now) t";
 
-/// What stands at a place of the feed. Parameters: the partition, the position, the row.
-pub(crate) const FEED_HAS: &str = "SELECT h.changeset_id FROM order_feed f \
-     JOIN order_status_history h ON h.bucket = f.bucket AND h.order_id = f.order_id AND h.seq = f.first_seq + $3 - 1 \
-     WHERE f.partition = $1 AND f.position = $2 AND $3 <= f.rows";
+/// What stands at places of the feed. Parameters: their partitions, positions and rows.
+pub(crate) const FEED_HAS: &str = "SELECT c.partition, h.changeset_id FROM unnest($1, $2, $3) AS c (partition, position, row) \
+     JOIN order_feed f ON f.partition = c.partition AND f.position = c.position \
+     JOIN order_status_history h ON h.bucket = f.bucket AND h.order_id = f.order_id AND h.seq = f.first_seq + c.row - 1 \
+     WHERE c.row <= f.rows";
+
+/// The items whose leases can be had soonest, in how many microseconds each, and the time; a row with the time alone where there are none.
+/// Parameters: now, how many.
+pub(crate) const LEASABLE: &str = "SELECT w.bucket, \
+     coalesce(greatest(extract(epoch FROM w.leasable_at - t.now) * 1000000, 0)::bigint, 0), w.order_id, t.now \
+     FROM (SELECT coalesce($1, clock_timestamp()) AS now) t LEFT JOIN (SELECT bucket, order_id, leasable_at FROM order_work \
+     WHERE leasable_at IS NOT NULL ORDER BY leasable_at, order_id LIMIT $2) w ON true ORDER BY w.leasable_at, w.order_id";
 
 /// What the store is.
-pub(crate) const STORE: &str = "SELECT id, min_reader, min_writer FROM order_store WHERE one = 1";
+pub(crate) const STORE: &str = "SELECT id, min_reader, min_writer, partitions, partition_of FROM order_store WHERE one = 1";

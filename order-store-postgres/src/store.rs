@@ -13,13 +13,12 @@ use order_core::store::{
 use order_core::time::Timestamp;
 use sqlx::Row as _;
 use sqlx::postgres::PgConnection;
-use uuid::Uuid;
 
 use crate::commit::{Meant, Prepared};
 use crate::errors::{During, store_error};
 use crate::options::{PostgresOptions, Target};
 use crate::places::{Places, connect, read};
-use crate::schema::{SCHEMA, at, identify};
+use crate::schema::{Identity, SCHEMA, at, identify};
 use crate::writer::{WriterStats, Writers, Writing};
 use crate::{feed, list, load, work};
 
@@ -31,8 +30,7 @@ use crate::{feed, list, load, work};
 /// It belongs to the tokio runtime on which it was opened. When it is dropped, what was queued is still written as long as that
 /// runtime runs.
 pub struct PostgresStore {
-    /// What cursors of its feed name it by.
-    id: Uuid,
+    identity: Identity,
     clock: Option<Arc<dyn Clock>>,
     writers: Writers,
     short: Places,
@@ -40,6 +38,8 @@ pub struct PostgresStore {
     work: Places,
 }
 
+/// How many tasks write for each that is asked for, where a group is of one bucket and so is small.
+const WRITERS_APART: usize = 8;
 /// Settings of sessions that find everything by keys, and plan each statement once.
 const BY_KEYS: [(&str, &str); 5] = [
     ("enable_seqscan", "off"),
@@ -48,6 +48,8 @@ const BY_KEYS: [(&str, &str); 5] = [
     ("enable_mergejoin", "off"),
     ("plan_cache_mode", "force_generic_plan"),
 ];
+/// Those where nodes have buckets apart: each statement is planned for the bucket it is of.
+const BY_KEYS_OF_ONE: [(&str, &str); 5] = IN_ORDER;
 /// Settings of sessions that read lists: from an index in its order, planned for what is asked.
 const IN_ORDER: [(&str, &str); 5] = [
     ("enable_seqscan", "off"),
@@ -75,24 +77,27 @@ impl PostgresStore {
         if !options.allow_volatile {
             must_be_durable(&mut db).await.map_err(|error| at(&target, error))?;
         }
-        let id = identify(&mut db).await.map_err(|error| at(&target, error))?;
+        let identity = identify(&mut db).await.map_err(|error| at(&target, error))?;
         let PostgresOptions { writers, write_queue, readers, long_readers, workers, wait_queue, connect_timeout, .. } = options;
+        let (by_keys, per_writer): (&[_], _) =
+            if identity.buckets.are_apart() { (&BY_KEYS_OF_ONE, WRITERS_APART) } else { (&BY_KEYS, 1) };
         let places = |settings: &[(&str, &str)], places| {
             Places::new(target.session(&options, settings), places, wait_queue, connect_timeout)
         };
         let writing = Writing {
             connect: target.session(&options, &[]),
             connect_timeout,
-            store: id,
+            store: identity.id,
             schema: SCHEMA,
             clock: options.clock.clone(),
+            buckets: identity.buckets.clone(),
         };
         Ok(PostgresStore {
-            id,
-            writers: Writers::start(writers, write_queue, &writing),
-            short: places(&BY_KEYS, readers),
+            identity,
+            writers: Writers::start(writers * per_writer, write_queue, &writing),
+            short: places(by_keys, readers),
             long: places(&IN_ORDER, long_readers),
-            work: places(&BY_KEYS, workers),
+            work: places(by_keys, workers),
             clock: options.clock,
         })
     }
@@ -155,13 +160,13 @@ impl OrderStore for PostgresStore {
 
     /// Leases are taken first and orders are read afterwards, so that they are as their last holder left them.
     async fn lease(&self, request: &LeaseRequest) -> Result<LeasePage, StoreError> {
-        let meant = Meant { store: self.id, schema: SCHEMA, now: self.now() };
+        let meant = Meant { store: self.identity.id, schema: SCHEMA, buckets: &self.identity.buckets, now: self.now() };
         let taken = read!(self.work, |db| work::take(db, meant, request))?;
         read!(self.work, |db| work::leased(db, request, &taken))
     }
 
     async fn feed(&self, query: &FeedQuery) -> Result<FeedPage, StoreError> {
-        read!(self.long, |db| feed::feed(db, self.id, query))
+        read!(self.long, |db| feed::feed(db, &self.identity, query))
     }
 
     async fn peek(&self, order: OrderId) -> Result<Option<Peek>, StoreError> {

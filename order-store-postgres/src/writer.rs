@@ -17,6 +17,7 @@ use uuid::Uuid;
 use crate::commit::{self, Meant, Prepared};
 use crate::errors::{During, collided, copy, is_broken, store_error};
 use crate::places::connect;
+use crate::schema::Buckets;
 
 /// The most changesets in one group: bounds how long the first of them waits for the last.
 const GROUP_MAX: usize = 256;
@@ -63,6 +64,23 @@ struct Jobs {
     tasks: usize,
 }
 
+impl Jobs {
+    /// Takes out what has waited longest, and those of its bucket that may be in one group with it.
+    fn of_the_first_bucket(&mut self, apart: &mut Apart) -> Vec<Job> {
+        let mut group = Vec::new();
+        let Some(bucket) = self.waiting.front().map(|job| job.prepared.order().bucket()) else { return group };
+        let mut left = VecDeque::with_capacity(self.waiting.len());
+        let mut full = false;
+        for job in self.waiting.drain(..) {
+            let is_of_it = job.prepared.order().bucket() == bucket;
+            full = full || is_of_it && (group.len() == GROUP_MAX || !apart.admits(&job.prepared));
+            if is_of_it && !full { group.push(job) } else { left.push_back(job) }
+        }
+        self.waiting = left;
+        group
+    }
+}
+
 impl Queue {
     fn lock(&self) -> MutexGuard<'_, Jobs> {
         self.jobs.lock().unwrap_or_else(PoisonError::into_inner)
@@ -83,6 +101,7 @@ pub(crate) struct Writing {
     pub(crate) store: Uuid,
     pub(crate) schema: i32,
     pub(crate) clock: Option<Arc<dyn Clock>>,
+    pub(crate) buckets: Buckets,
 }
 
 impl Writers {
@@ -181,14 +200,17 @@ impl Task {
     }
 
     /// What is queued by now, in its order, up to the first that must not be in one group with those before it: what was sent first is
-    /// taken first. None when nobody can ask any more.
+    /// taken first. Where buckets are apart, those of other buckets are left to other groups. None when nobody can ask any more.
     async fn next_group(&self) -> Option<Vec<Job>> {
         loop {
             {
                 let mut jobs = self.queue.lock();
                 let mut group = Vec::new();
                 let mut apart = Apart::default();
-                while group.len() < GROUP_MAX {
+                if self.writing.buckets.are_apart() {
+                    group = jobs.of_the_first_bucket(&mut apart);
+                }
+                while group.len() < GROUP_MAX && !self.writing.buckets.are_apart() {
                     let Some(job) = jobs.waiting.pop_front_if(|job| apart.admits(&job.prepared)) else { break };
                     group.push(job);
                 }
@@ -284,8 +306,8 @@ impl Task {
             Some(connection) => connection,
             None => connect(&self.writing.connect, self.writing.connect_timeout).await.map_err(failed(Step::Begin))?,
         };
-        let Writing { store, schema, clock, .. } = &self.writing;
-        let meant = Meant { store: *store, schema: *schema, now: clock.as_ref().map(|clock| clock.now()) };
+        let Writing { store, schema, clock, buckets, .. } = &self.writing;
+        let meant = Meant { store: *store, schema: *schema, buckets, now: clock.as_ref().map(|clock| clock.now()) };
         let group: Vec<&Prepared> = jobs.iter().map(|job| &*job.prepared).collect();
         let rows = match commit::call(meant, &group).fetch_all(&mut connection).await {
             Ok(rows) => rows,

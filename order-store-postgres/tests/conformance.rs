@@ -10,12 +10,19 @@ use order_core::ids::OrderId;
 use order_core::testkit::ManualClock;
 use order_core::testkit::conformance::StoreFactory;
 use order_core::time::Timestamp;
-use order_store_postgres::PostgresStore;
+use order_store_postgres::{Layout, PostgresStore};
 
-#[derive(Default)]
+/// Stores of one layout.
 struct Postgres {
+    layout: Layout,
     clock: Arc<ManualClock>,
     schemas: Mutex<Vec<Schema>>,
+}
+
+impl Postgres {
+    fn laid_out(layout: Layout) -> Self {
+        Postgres { layout, clock: Arc::default(), schemas: Mutex::default() }
+    }
 }
 
 impl StoreFactory for Postgres {
@@ -26,7 +33,7 @@ impl StoreFactory for Postgres {
     }
 
     async fn fresh(&self) -> PostgresStore {
-        let schema = Schema::new().await;
+        let schema = Schema::laid_out(self.layout).await;
         let store = schema.open(Some(self.clock.clone())).await;
         self.schemas.lock().unwrap().push(schema);
         store
@@ -53,4 +60,11 @@ impl StoreFactory for Postgres {
     }
 }
 
-order_core::conformance_tests!(Postgres::default());
+order_core::conformance_tests!(Postgres::laid_out(common::layout()));
+
+/// With as many partitions of the feed, and with buckets as far apart, as on several nodes.
+mod with_several_partitions {
+    use super::{Layout, Postgres, common};
+
+    order_core::conformance_tests!(Postgres::laid_out(Layout { partitions: Some(5), ..common::layout() }));
+}

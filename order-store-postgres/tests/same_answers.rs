@@ -22,7 +22,7 @@ use steps::sequences;
 use world::{Other, run};
 
 /// Empties the store: quicker than another one.
-const EMPTY: &str = "DELETE FROM order_feed; UPDATE order_feed_head SET position = 0; DELETE FROM order_work; \
+const EMPTY: &str = "DELETE FROM order_feed; UPDATE order_feed_head SET position = 0, fed_at = '-infinity'; DELETE FROM order_work; \
      DELETE FROM order_redemption_counts; DELETE FROM order_redemptions; DELETE FROM order_status_history; DELETE FROM order_metadata; \
      DELETE FROM order_edits; DELETE FROM order_disputes; DELETE FROM order_credits; DELETE FROM order_returns; \
      DELETE FROM order_shipments; DELETE FROM order_reservations; DELETE FROM order_payment_transactions; \

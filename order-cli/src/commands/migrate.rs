@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use order_core::runtime::SystemClock;
-use order_store_postgres::PostgresOptions;
+use order_store_postgres::{Layout, PostgresOptions};
 use order_store_sqlite::Access;
 use serde::Serialize;
 
@@ -22,9 +22,14 @@ struct MigrateView {
 /// Brings the schema up to date, or says what that would take.
 pub async fn migrate(settings: &Settings, out: &Out, args: &Migrate) -> Outcome {
     let options = PostgresOptions::default();
+    let layout = Layout { partitions: args.partitions.map(|n| u16::try_from(n).unwrap_or(u16::MAX)), citus: args.citus };
     let migrations = match &settings.store {
         StoreUrl::Postgres(Secret(url)) if args.check => order_store_postgres::pending_migrations(url, &options).await?,
-        StoreUrl::Postgres(Secret(url)) => order_store_postgres::migrate(url, &options).await?,
+        StoreUrl::Postgres(Secret(url)) => order_store_postgres::migrate_as(url, &options, layout).await?,
+        StoreUrl::Sqlite(_) | StoreUrl::Memory if layout != Layout::default() => {
+            return Err(Failure::new(Code::BadInput, "--citus and --partitions are for stores on PostgreSQL")
+                .hint("--store postgres://… names one"));
+        }
         // A file is brought up to date by whatever opens it to write; a store in memory is always.
         StoreUrl::Sqlite(path) if args.check && !path.exists() => vec!["the file is not there".to_owned()],
         StoreUrl::Sqlite(_) | StoreUrl::Memory => {

@@ -74,6 +74,10 @@ fn arguments_of_the_wrong_kind_say_what_is_right() {
     bench.run(&["shop", "settle", "nonsense", "captured"]).must(2).says("expected a UUID, as `order shop payments` shows it");
     bench.run(&["list", "--limit", "-1"]).must(2).says("expected a whole number from 1 to 1000");
     bench.run(&["shop", "restock", "MUG-01", "-5"]).must(2).says("expected a whole number from 1 to 4294967295");
+    bench.run(&["migrate", "--partitions", "0"]).must(2).says("expected a whole number from 1 to 256");
+    for layout in [&["migrate", "--citus"][..], &["migrate", "--partitions", "4"]] {
+        bench.run(layout).must(2).says("are for stores on PostgreSQL").says("--store");
+    }
     let order = bench.place("MUG-01", "BANK_TRANSFER", &[], 0);
     let id = order["id"].as_str().unwrap();
     let report = ["record-payment", id, "--reference", "r", "--status", "captured", "--amount", "-1"];

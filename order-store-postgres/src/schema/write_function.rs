@@ -96,13 +96,14 @@ fn wrapped(items: impl IntoIterator<Item = String>, indent: &str) -> String {
 
 fn insert(section: Section, table: &str, owner: &str, columns: &[(&Column, String)], widths: [usize; 5]) -> String {
     let names = [owner.to_owned()].into_iter().chain(columns.iter().map(|(column, _)| column.name.to_owned()));
-    let values = ["p_buckets[g]", "p_orders[g]"].map(str::to_owned).into_iter();
+    let values = ["coalesce(p_bucket, p_buckets[g])", "p_orders[g]"].map(str::to_owned).into_iter();
     let values = values.chain(columns.iter().map(|(_, value)| value.clone()));
     let (names, values, rows) =
         (wrapped(["bucket".to_owned()].into_iter().chain(names), "      "), wrapped(values, "      "), rows(section, widths));
     format!("    INSERT INTO {table} (\n{names})\n    SELECT\n{values}\n    FROM {rows} WHERE p_ok[g];\n")
 }
 
+/// Takes its values by name from a row, not from the arrays: a node of Citus crashed on an array's element that is assigned to a column.
 fn update(
     section: Section,
     table: &str,
@@ -112,26 +113,31 @@ fn update(
     only_if_changed: bool,
     widths: [usize; 5],
 ) -> String {
-    let assigned = set.iter().map(|(column, value)| match column.rises {
-        true => format!("{0} = greatest(y.{0}, {value})", column.name),
-        false => format!("{} = {value}", column.name),
+    let assigned = set.iter().map(|(Column { name, rises, .. }, _)| match rises {
+        true => format!("{name} = greatest(y.{name}, z.{name})"),
+        false => format!("{name} = z.{name}"),
     });
-    let mut sql = format!("    UPDATE {table} y SET\n{}\n    FROM {}\n", wrapped(assigned, "      "), rows(section, widths));
-    let _ = write!(sql, "    WHERE p_ok[g] AND y.bucket = p_buckets[g] AND y.{owner} = p_orders[g]");
-    for (column, value) in key {
-        let _ = write!(sql, " AND y.{} = {value}", column.name);
+    let named = key.iter().chain(set).map(|(column, value)| format!("{value} AS {}", column.name));
+    let values = wrapped(["g".to_owned()].into_iter().chain(named), "      ");
+    let mut sql = format!(
+        "    UPDATE {table} y SET\n{}\n    FROM (SELECT\n{values}\n    FROM {} WHERE p_ok[g]) z\n",
+        wrapped(assigned, "      "),
+        rows(section, widths)
+    );
+    let _ = write!(sql, "    WHERE y.bucket = coalesce(p_bucket, p_buckets[z.g]) AND y.{owner} = p_orders[z.g]");
+    for (Column { name, .. }, _) in key {
+        let _ = write!(sql, " AND y.{name} = z.{name}");
     }
     if only_if_changed {
-        let (old, new) = (set.iter().map(|(column, _)| format!("y.{}", column.name)), set.iter().map(|(_, value)| value.clone()));
-        let _ =
-            write!(sql, "\n      AND (\n{})\n      IS DISTINCT FROM (\n{})", wrapped(old, "        "), wrapped(new, "        "));
+        let of = |row: &str| wrapped(set.iter().map(|(column, _)| format!("{row}.{}", column.name)), "        ");
+        let _ = write!(sql, "\n      AND (\n{})\n      IS DISTINCT FROM (\n{})", of("y"), of("z"));
     }
     sql + ";\n"
 }
 
 fn delete(section: Section, table: &Table, key: &[(&Column, String)], widths: [usize; 5]) -> String {
     let mut sql = format!(
-        "    DELETE FROM {} y USING {}\n    WHERE p_ok[g] AND y.bucket = p_buckets[g] AND y.order_id = p_orders[g]",
+        "    DELETE FROM {} y USING {}\n    WHERE p_ok[g] AND y.bucket = coalesce(p_bucket, p_buckets[g]) AND y.order_id = p_orders[g]",
         table.name,
         rows(section, widths)
     );

