@@ -14,6 +14,7 @@ mod places;
 mod schema;
 mod statements;
 mod store;
+mod tls;
 mod wire;
 mod work;
 mod writer;

@@ -9,6 +9,8 @@ use order_core::runtime::Clock;
 use order_core::store::{StoreError, StoreErrorKind};
 use sqlx::postgres::PgConnectOptions;
 
+use crate::tls;
+
 /// How a [`PostgresStore`](crate::PostgresStore) is opened.
 #[derive(Clone)]
 pub struct PostgresOptions {
@@ -60,6 +62,22 @@ impl Default for PostgresOptions {
 /// The schema that a store stands in if its URL names none.
 const DEFAULT_SCHEMA: &str = "orders";
 
+/// What else a URL may say besides the schema and [`tls::PARAMETERS`].
+const PARAMETERS: [&str; 7] = ["host", "hostaddr", "port", "dbname", "user", "password", "options"];
+
+/// The text that stands for it in a URL; what is no escape stays as it is.
+fn percent_decoded(text: &str) -> String {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    while let [first, after @ ..] = rest {
+        let escape = if *first == b'%' { after.get(..2) } else { None };
+        let byte = escape.and_then(|hex| u8::from_str_radix(std::str::from_utf8(hex).ok()?, 16).ok());
+        bytes.push(byte.unwrap_or(*first));
+        rest = if byte.is_some() { &after[2..] } else { after };
+    }
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
 /// Where a store is: a database, and the schema in it.
 #[derive(Clone)]
 pub(crate) struct Target {
@@ -80,20 +98,29 @@ impl fmt::Display for Target {
 }
 
 impl Target {
-    /// Reads `postgres://user:password@host:port/database?schema=…`; the other parameters are libpq's. What is wrong is said without
-    /// repeating the URL, which may hold a password.
+    /// Reads `postgres://user:password@host:port/database?schema=…`; the other parameters are [`PARAMETERS`], as libpq has them. What is
+    /// wrong is said without repeating the URL, which may hold a password.
     pub(crate) fn parse(url: &str) -> Result<Self, StoreError> {
         let wrong = |message: String| StoreError::new(StoreErrorKind::Misconfigured, message);
         let (head, query) = url.split_once('?').unwrap_or((url, ""));
         let mut schema = DEFAULT_SCHEMA;
+        let mut of_tls = Vec::new();
         let mut rest = String::from(head);
         for parameter in query.split('&').filter(|parameter| !parameter.is_empty()) {
-            match parameter.strip_prefix("schema=") {
-                Some(name) => schema = name,
-                None => {
-                    rest.push(if rest.len() == head.len() { '?' } else { '&' });
-                    rest.push_str(parameter);
-                }
+            let (name, value) = parameter.split_once('=').unwrap_or((parameter, ""));
+            if name == "schema" {
+                schema = value;
+            } else if tls::PARAMETERS.contains(&name) {
+                of_tls.push((name, percent_decoded(value)));
+            } else if PARAMETERS.contains(&name) || name.starts_with("options[") && name.ends_with(']') {
+                rest.push(if rest.len() == head.len() { '?' } else { '&' });
+                rest.push_str(parameter);
+            } else {
+                // Not passed over: it may be a misspelt sslmode. Nor repeated: it may be the rest of a password with an & in it.
+                let known = PARAMETERS.iter().chain(&tls::PARAMETERS).copied().collect::<Vec<_>>().join(", ");
+                let message =
+                    format!("the URL of the store has a parameter that is none: expected some of schema, {known}, options[NAME]");
+                return Err(wrong(message));
             }
         }
         let first = schema.starts_with(|c: char| c.is_ascii_lowercase() || c == '_');
@@ -109,6 +136,8 @@ impl Target {
         let connect = PgConnectOptions::from_str(&rest).map_err(|_| {
             wrong("the URL of the store cannot be read: expected postgres://user:password@host:port/database?schema=…".into())
         })?;
+        let of_url = |name: &str| of_tls.iter().rev().find(|(of, _)| *of == name).map(|(_, value)| value.clone());
+        let connect = tls::secure(connect, of_url, |name| std::env::var(name).ok())?;
         Ok(Target { connect: connect.application_name("order"), schema: schema.to_owned() })
     }
 
@@ -141,8 +170,25 @@ mod tests {
     }
 
     #[test]
+    fn files_of_a_url_are_read_without_its_escapes() {
+        for (escaped, plain) in
+            [("/etc/a%20b%2Fc.pem", "/etc/a b/c.pem"), ("/a+b", "/a+b"), ("50%", "50%"), ("%zz%C3%A9", "%zzé")]
+        {
+            assert_eq!(percent_decoded(escaped), plain);
+        }
+        let error = Target::parse("postgres://h/d?sslmode=verify-full&sslrootcert=/no%20such").err().expect("it is refused");
+        assert!(error.message.contains("sslrootcert: /no such cannot be read"), "{error}");
+    }
+
+    #[test]
     fn what_is_wrong_with_a_url_is_said_without_its_password() {
-        let bad = ["mysql://me:secret@h/d", "postgres://me:secret@h:port/d", "postgres://me:secret@h/d?sslmode=secret"];
+        let bad = [
+            "mysql://me:secret@h/d",
+            "postgres://me:secret@h:port/d",
+            "postgres://me:secret@h/d?sslmode=secret",
+            "postgres://me:&secret@h/d?sslmod=verify-full",
+            "postgres://me@h/d?password=a&secret",
+        ];
         let schemas = ["", "1a", "pg_a", "A", "a-b", "a\"b", &"a".repeat(64)];
         let named = schemas.iter().map(|schema| format!("postgres://me:secret@h/d?schema={schema}"));
         for url in bad.into_iter().map(str::to_owned).chain(named) {
