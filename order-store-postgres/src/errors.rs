@@ -31,7 +31,8 @@ pub(crate) fn collided(error: &Error) -> bool {
 pub(crate) fn is_broken(error: &Error) -> bool {
     match error {
         Error::Io(_) | Error::Tls(_) | Error::Protocol(_) | Error::WorkerCrashed => true,
-        error => code(error).is_some_and(|code| code.starts_with("57P") || code.starts_with("08")),
+        // Among them that the server ended a session which stood still within a transaction.
+        error => code(error).is_some_and(|code| code.starts_with("57P") || code.starts_with("08") || code == "25P03"),
     }
 }
 

@@ -7,6 +7,7 @@
 mod commit;
 mod errors;
 mod feed;
+mod hook;
 mod list;
 mod load;
 mod options;
@@ -19,6 +20,7 @@ mod wire;
 mod work;
 mod writer;
 
+pub use hook::{HookError, HookFuture, OnCommit};
 pub use options::PostgresOptions;
 pub use schema::{migrate, pending_migrations};
 pub use store::PostgresStore;

@@ -9,6 +9,7 @@ use order_core::runtime::Clock;
 use order_core::store::{StoreError, StoreErrorKind};
 use sqlx::postgres::PgConnectOptions;
 
+use crate::hook::OnCommit;
 use crate::tls;
 
 /// How a [`PostgresStore`](crate::PostgresStore) is opened.
@@ -37,6 +38,9 @@ pub struct PostgresOptions {
     /// Whether a server is accepted that does not wait for its disk, with `fsync` or `synchronous_commit` off: what it has answered may
     /// be lost. False.
     pub allow_volatile: bool,
+    /// Writes rows of your own in the transaction of each changeset, and may refuse it. None: a group is one round trip; with one, it is
+    /// BEGIN, COMMIT, and between them what the hook does. None.
+    pub on_commit: Option<OnCommit>,
     /// Judges due and lease times in tests; none for the database's clock, which is the same for all nodes.
     pub clock: Option<Arc<dyn Clock>>,
 }
@@ -54,6 +58,7 @@ impl Default for PostgresOptions {
             statement_timeout: Duration::from_secs(30),
             lock_timeout: Duration::from_secs(5),
             allow_volatile: false,
+            on_commit: None,
             clock: None,
         }
     }

@@ -85,6 +85,9 @@ impl PostgresStore {
             store: id,
             schema: SCHEMA,
             clock: options.clock.clone(),
+            on_commit: options.on_commit.clone(),
+            // Longer than a lock is waited for, which would not be told from it otherwise.
+            hook_timeout: options.lock_timeout * 2,
         };
         Ok(PostgresStore {
             id,
