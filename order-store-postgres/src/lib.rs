@@ -12,6 +12,7 @@ mod list;
 mod load;
 mod options;
 mod places;
+mod replica;
 mod schema;
 mod statements;
 mod store;
@@ -22,6 +23,7 @@ mod writer;
 
 pub use hook::{HookError, HookFuture, OnCommit};
 pub use options::PostgresOptions;
+pub use replica::ReplicaStats;
 pub use schema::{migrate, pending_migrations};
 pub use store::PostgresStore;
 pub use writer::WriterStats;

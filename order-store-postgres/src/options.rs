@@ -41,6 +41,14 @@ pub struct PostgresOptions {
     /// Writes rows of your own in the transaction of each changeset, and may refuse it. None: a group is one round trip; with one, it is
     /// BEGIN, COMMIT, and between them what the hook does. None.
     pub on_commit: Option<OnCommit>,
+    /// The URL of a replica of the database, a standby that follows it: lists and the feed are read from it, as far as it has come, and
+    /// nothing that anything is decided by; without `?schema=`, from the schema of the store. It must have the same store.
+    ///
+    /// While it cannot be used, the primary serves them, with its own `long_readers` and no more, so that orders do not wait for it:
+    /// [`PostgresStore::replica_stats`](crate::PostgresStore::replica_stats) tells. What was redacted is not given out again however far it
+    /// is behind, for which each page is held against the primary. A cursor of the feed that it has not come to gets an empty page;
+    /// one that the primary does not know is refused. Dumps are the primary's. None.
+    pub replica: Option<String>,
     /// Judges due and lease times in tests; none for the database's clock, which is the same for all nodes.
     pub clock: Option<Arc<dyn Clock>>,
 }
@@ -59,6 +67,7 @@ impl Default for PostgresOptions {
             lock_timeout: Duration::from_secs(5),
             allow_volatile: false,
             on_commit: None,
+            replica: None,
             clock: None,
         }
     }
@@ -144,6 +153,14 @@ impl Target {
         let of_url = |name: &str| of_tls.iter().rev().find(|(of, _)| *of == name).map(|(_, value)| value.clone());
         let connect = tls::secure(connect, of_url, |name| std::env::var(name).ok())?;
         Ok(Target { connect: connect.application_name("order"), schema: schema.to_owned() })
+    }
+
+    /// Where a copy of it is; in the same schema if its URL names none.
+    pub(crate) fn replica(&self, url: &str) -> Result<Self, StoreError> {
+        let of_it = |error: StoreError| StoreError { message: format!("replica: {}", error.message), ..error };
+        let replica = Target::parse(url).map_err(of_it)?;
+        let names_one = url.split_once('?').is_some_and(|(_, query)| query.split('&').any(|part| part.starts_with("schema=")));
+        Ok(if names_one { replica } else { Target { schema: self.schema.clone(), ..replica } })
     }
 
     /// How to connect for a purpose: with the bounds that the options set, and settings of the session besides.

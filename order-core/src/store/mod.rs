@@ -17,6 +17,7 @@ pub use changeset::{
 };
 pub use feed::{DumpPage, DumpQuery, Dumped, FeedCursor, FeedPage, FeedPlace, FeedQuery, FeedRow};
 pub use memory::MemoryStore;
+pub use provided::{dump_listed, list_to_dump};
 pub use query::{
     Cursor, Driver, JournalQuery, ListPlan, ListQuery, Loaded, Lookup, OrderPage, OrderRef, SORTED_MAX, SortKey, TimeRange,
 };

@@ -71,17 +71,26 @@ impl Cluster {
         (cluster, port)
     }
 
+    /// Makes a standby that follows this one, whose server listens on the socket only, and starts its own.
+    pub fn standby(&self) -> Self {
+        let standby = Cluster::empty();
+        let mut copy = as_server(&self.bin.join("pg_basebackup"));
+        copy.arg("-h").arg(&self.dir).args(["-U", "postgres", "-R", "-X", "stream", "-c", "fast", "--no-sync", "-D"]);
+        done(copy.arg(standby.data()));
+        let own = format!("unix_socket_directories = '{}'\n", standby.dir.display());
+        standby.write("postgresql.conf", &own, true);
+        standby.run();
+        standby
+    }
+
+    /// Makes a standby the primary of its own history.
+    pub fn promote(&self) {
+        done(&mut self.ctl("promote"));
+    }
+
     /// Makes a cluster whose server is still to be started.
     fn make() -> Self {
-        static SERIAL: AtomicU64 = AtomicU64::new(1);
-        let bin = programs();
-        let serial = SERIAL.fetch_add(1, Ordering::Relaxed);
-        let dir = std::env::temp_dir().join(format!("order-pg-{}-{serial}", std::process::id()));
-        std::fs::create_dir(&dir).unwrap_or_else(|e| panic!("cannot make {}: {e}", dir.display()));
-        let cluster = Cluster { guard: guard(&bin, &dir), dir, bin };
-        if let Some(user) = other_user() {
-            done(Command::new("chown").arg(user).arg(&cluster.dir));
-        }
+        let cluster = Cluster::empty();
         let data = cluster.data();
         let options = ["--username=postgres", "--auth=trust", "--encoding=UTF8", "--locale=C", "--no-sync", "--no-instructions"];
         done(as_server(&cluster.bin.join("initdb")).arg("-D").arg(&data).args(options));
@@ -91,6 +100,20 @@ impl Cluster {
              full_page_writes = on\nmax_connections = 300\nshared_buffers = 256MB\nmax_wal_size = 4GB\nlog_checkpoints = off\n"
         );
         cluster.write("postgresql.conf", &settings, true);
+        cluster
+    }
+
+    /// A folder for one, and what removes it.
+    fn empty() -> Self {
+        static SERIAL: AtomicU64 = AtomicU64::new(1);
+        let bin = programs();
+        let serial = SERIAL.fetch_add(1, Ordering::Relaxed);
+        let dir = std::env::temp_dir().join(format!("order-pg-{}-{serial}", std::process::id()));
+        std::fs::create_dir(&dir).unwrap_or_else(|e| panic!("cannot make {}: {e}", dir.display()));
+        let cluster = Cluster { guard: guard(&bin, &dir), dir, bin };
+        if let Some(user) = other_user() {
+            done(Command::new("chown").arg(user).arg(&cluster.dir));
+        }
         cluster
     }
 
