@@ -110,6 +110,12 @@ impl OrderId {
         OrderId(uuid_v7(at, tail))
     }
 
+    /// The smallest id that an order placed at that time may have: those of orders placed then or later are at least it, those of
+    /// orders placed before are less.
+    pub const fn first_at(at: Timestamp) -> Self {
+        OrderId(uuid_v7(at, 0))
+    }
+
     /// The bucket it carries.
     pub const fn bucket(&self) -> Bucket {
         Bucket(self.0.as_u128() as u16 & Bucket::MAX.0)
@@ -283,8 +289,10 @@ mod tests {
     #[test]
     fn order_ids_sort_by_the_microsecond_of_placing() {
         let id = |micros, random| OrderId::new(Timestamp::from_micros(micros), random, Bucket::MAX);
+        let first = |micros| OrderId::first_at(Timestamp::from_micros(micros));
         for micros in 1_772_359_200_000_000..1_772_359_200_002_100 {
             assert!(id(micros, u128::MAX) < id(micros + 1, 0), "{micros}");
+            assert!(first(micros) <= id(micros, 0) && id(micros, u128::MAX) < first(micros + 1), "{micros}");
         }
     }
 

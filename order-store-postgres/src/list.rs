@@ -1,5 +1,7 @@
 //! Pages of orders. The statements are put together here, from enums only; values are always bound.
 
+use std::ops;
+
 use order_core::ids::OrderId;
 use order_core::number::OrderNumber;
 use order_core::order::Status;
@@ -155,14 +157,12 @@ impl<'a> Select<'a> {
         let by_id = query.sort == SortKey::CreatedAt;
         let (id, key) = (self.id(), self.key());
         let mut ranges = self.ranges();
-        if let Some((value, after)) = place {
-            let after = self.bind(Bound::id(Some(after.as_bytes())));
-            let beyond = match value {
-                None => format!("{id} {beyond} {after}"),
-                Some(value) => format!("({key}, {id}) {beyond} ({}, {after})", self.bind(value)),
-            };
-            ranges.iter_mut().for_each(|range| range.conditions.push(beyond.clone()));
+        let mut all_of = self.ids(place.as_ref().map(|(_, after)| *after).filter(|_| by_id));
+        if let Some((Some(value), after)) = place {
+            let (value, after) = (self.bind(value), self.bind(Bound::id(Some(after.as_bytes()))));
+            all_of.push(format!("({key}, {id}) {beyond} ({value}, {after})"));
         }
+        ranges.iter_mut().for_each(|range| range.conditions.extend(all_of.iter().cloned()));
         let (limit, skip) = (i64::from(query.limit) + 1, i64::from(query.skip));
         let (limit, most) = (self.bind(Bound::int(limit)), self.bind(Bound::int(limit + skip)));
         let skip = self.bind(Bound::int(skip));
@@ -179,12 +179,24 @@ impl<'a> Select<'a> {
     }
 
     pub(crate) fn count(&mut self, most: u32) -> String {
-        let ranges = self.ranges();
+        let (mut ranges, ids) = (self.ranges(), self.ids(None));
+        ranges.iter_mut().for_each(|range| range.conditions.extend(ids.iter().cloned()));
         let most = self.bind(Bound::int(most.into()));
         let selects =
             ranges.iter().map(|Range { source, conditions }| format!("SELECT 1 FROM {source}{}", where_all(conditions)));
         let selects: Vec<String> = selects.collect();
         format!("SELECT count(*) FROM ({} LIMIT {most}) c", selects.join(" UNION ALL "))
+    }
+
+    /// That the ids are those of the time of placing, and beyond the place.
+    fn ids(&mut self, after: Option<OrderId>) -> Vec<String> {
+        let (id, (from, before)) = (self.id(), self.query.ids(after));
+        let mut bound = |bound: ops::Bound<OrderId>, included: &str, excluded: &str| match bound {
+            ops::Bound::Included(limit) => Some(format!("{id} {included} {}", self.bind(Bound::id(Some(limit.as_bytes()))))),
+            ops::Bound::Excluded(limit) => Some(format!("{id} {excluded} {}", self.bind(Bound::id(Some(limit.as_bytes()))))),
+            ops::Bound::Unbounded => None,
+        };
+        [bound(from, ">=", ">"), bound(before, "<=", "<")].into_iter().flatten().collect()
     }
 
     /// Whether the table that is looked into first is another than `orders`.
@@ -244,7 +256,7 @@ impl<'a> Select<'a> {
         };
         let by_status = match self.plan.driver {
             Driver::Statuses => true,
-            Driver::All => *sort != SortKey::OrderNumber,
+            Driver::All => *sort != SortKey::OrderNumber || self.plan.sorted,
             _ => false,
         };
         if by_status {
@@ -329,12 +341,11 @@ impl<'a> Select<'a> {
                 _ => exists("order_metadata", &format!("x.key = {key} AND x.value = {value}")),
             });
         }
-        for (column, TimeRange { from, before }) in [("o.created_at", query.placed), ("u.updated_at", query.updated)] {
-            for (comparison, time) in [(">=", from), ("<", before)] {
-                if time.is_some() {
-                    let time = self.bind(Bound::time(time));
-                    conditions.push(format!("{column} {comparison} {time}"));
-                }
+        let TimeRange { from, before } = query.updated;
+        for (comparison, time) in [(">=", from), ("<", before)] {
+            if time.is_some() {
+                let time = self.bind(Bound::time(time));
+                conditions.push(format!("u.updated_at {comparison} {time}"));
             }
         }
         conditions

@@ -7,8 +7,9 @@ use std::time::Duration;
 use common::{Schema, block_on, run_in};
 use order_core::ids::{Bucket, OrderId, UserId};
 use order_core::order::{AttentionReason, Status};
-use order_core::store::{Cursor, ListQuery, OrderStore as _, SortKey};
+use order_core::store::{Cursor, ListQuery, OrderStore as _, SortKey, TimeRange};
 use order_core::testkit::orders::{place, plain, text};
+use order_core::time::Timestamp;
 
 const ORDERS: u32 = 100_000;
 
@@ -74,6 +75,12 @@ fn offered() -> Vec<(&'static str, ListQuery)> {
     ]
 }
 
+/// The time in which a hundredth of the orders was placed.
+fn a_hundredth() -> TimeRange {
+    let millis = |millis: i64| Some(Timestamp::from_micros(millis * 1_000));
+    TimeRange { from: millis(1_764_000_040_000), before: millis(1_764_000_041_000) }
+}
+
 /// The most rows that a line of a plan says it came to.
 fn rows_of(line: &str) -> Option<u64> {
     let (_, rest) = line.split_once("(actual rows=")?;
@@ -110,6 +117,19 @@ fn every_list_is_read_from_its_index_and_no_further_than_its_page() {
                     assert!(most <= 13 * 21, "{most} rows at a time for {what}");
                     let removed = plan.iter().filter(|line| line.contains("Rows Removed by Filter")).count();
                     assert!(removed == 0 || name == "a user's shipped", "{what}");
+                    if deep {
+                        continue;
+                    }
+                    // Of those placed at a time, nothing outside of it is read, however they are sorted.
+                    let query = ListQuery { placed: a_hundredth(), ..query };
+                    let plan = store.explain_list(&query, true).await.unwrap();
+                    let what = format!("{name} in a time, descending {descending}:\n{}", plan.join("\n"));
+                    assert!(!plan.iter().any(|line| line.contains("Seq Scan") || line.contains("Hash")), "{what}");
+                    let most = plan.iter().filter_map(|line| rows_of(line)).max().unwrap_or_default();
+                    assert!(most <= u64::from(ORDERS / 100), "{most} rows at a time for {what}");
+                    let other = ["a user's shipped", "stuck", "external reference"].contains(&name);
+                    let removed = plan.iter().filter(|line| line.contains("Rows Removed by Filter")).count();
+                    assert!(removed == 0 || other, "{what}");
                 }
             }
         }

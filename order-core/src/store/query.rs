@@ -1,6 +1,7 @@
 //! What is read, and how lists are paged.
 
 use std::fmt;
+use std::ops::{Bound, RangeBounds as _};
 use std::str::FromStr;
 use std::sync::Arc;
 
@@ -138,7 +139,8 @@ impl TimeRange {
 /// attention, open work, user, SKU, payment status, fulfilment status, statuses. Sorted by `created_at`, orders are read in
 /// that index's order, and a page costs the same however many there are. So they are when nothing but statuses is asked for and they are sorted
 /// by `updated_at` or `total_amount`, or nothing at all and they are sorted by number. Any other combination is sorted first, and
-/// refused where more than [`SORTED_MAX`] orders would have to be: see [`ListQuery::plan`].
+/// refused where more than [`SORTED_MAX`] orders would have to be: see [`ListQuery::plan`]. A time of placing is a range of ids, of
+/// which nothing outside is looked at: see [`ListQuery::ids`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ListQuery {
     /// Only this user's.
@@ -164,7 +166,7 @@ pub struct ListQuery {
     pub external_ref: Option<ExternalRef>,
     /// Only those with this metadata.
     pub metadata: Option<(Name, String)>,
-    /// Only those placed in this time.
+    /// Only those placed in this time, by what their ids say.
     pub placed: TimeRange,
     /// Only those that changed last in this time.
     pub updated: TimeRange,
@@ -269,10 +271,12 @@ impl ListQuery {
             return Err(invalid(format!("cursor {cursor} is not of a list sorted like this one")));
         }
         let driver = self.driver();
-        let read_in_order = matches!(
-            (driver, self.sort),
-            (_, SortKey::CreatedAt) | (Driver::All, _) | (Driver::Statuses, SortKey::UpdatedAt | SortKey::TotalAmount)
-        );
+        // A range of ids is no range of what else they may be sorted by.
+        let read_in_order = match (driver, self.sort) {
+            (_, SortKey::CreatedAt) => true,
+            (Driver::All, _) | (Driver::Statuses, SortKey::UpdatedAt | SortKey::TotalAmount) => self.placed.is_all(),
+            _ => false,
+        };
         let sorted = !read_in_order;
         let many =
             matches!(driver, Driver::Sku | Driver::PaymentStatus | Driver::FulfilmentStatus | Driver::Statuses | Driver::All);
@@ -300,12 +304,29 @@ impl ListQuery {
         asked.into_iter().find(|(is_asked, _)| *is_asked).map_or(Driver::All, |(_, driver)| driver)
     }
 
+    /// The ids of the orders placed in the time that is asked for, and those of them beyond `after`, the place in a list that is sorted
+    /// by id. Of two bounds at one end only the narrower is there: an index is entered at one place.
+    pub fn ids(&self, after: Option<OrderId>) -> (Bound<OrderId>, Bound<OrderId>) {
+        let TimeRange { from, before } = self.placed;
+        let from = from.map_or(Bound::Unbounded, |time| Bound::Included(OrderId::first_at(time)));
+        let before = before.map_or(Bound::Unbounded, |time| Bound::Excluded(OrderId::first_at(time)));
+        match after {
+            Some(after) if self.descending && !matches!(before, Bound::Excluded(id) if id <= after) => {
+                (from, Bound::Excluded(after))
+            }
+            Some(after) if !self.descending && !matches!(from, Bound::Included(id) if after < id) => {
+                (Bound::Excluded(after), before)
+            }
+            _ => (from, before),
+        }
+    }
+
     /// The error where more than [`SORTED_MAX`] orders would have to be sorted.
     pub fn too_many_to_sort(&self) -> StoreError {
         let sort = self.sort;
         invalid(format!(
             "more than {SORTED_MAX} orders would have to be sorted by {sort}: sort by created_at, at any number of orders, or \
-             ask for fewer of them"
+             ask for fewer of them, such as those placed in a shorter time"
         ))
     }
 
@@ -329,7 +350,7 @@ impl ListQuery {
             && self.sku.as_ref().is_none_or(|sku| order.lines.iter().any(|line| line.sku == *sku))
             && (self.external_ref.is_none() || order.external_ref == self.external_ref)
             && self.metadata.as_ref().is_none_or(has_metadata)
-            && self.placed.contains(order.created_at)
+            && self.ids(None).contains(&order.id)
             && self.updated.contains(order.updated_at)
     }
 }
@@ -440,5 +461,58 @@ impl JournalQuery {
     /// The row that carries the command key, if there is one.
     pub fn of_key(order: OrderId, key: IdempotencyKey) -> Self {
         JournalQuery { command_key: Some(key), ..JournalQuery::of(order, 0, 1) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ids::Bucket;
+
+    fn at(micros: i64) -> Timestamp {
+        Timestamp::from_micros(1_772_359_200_000_000 + micros)
+    }
+
+    #[test]
+    fn ids_in_a_time_are_those_of_orders_placed_in_it() {
+        let bounds = [None, Some(at(2)), Some(at(4)), Some(at(1_000))];
+        for (from, before) in bounds.iter().flat_map(|from| bounds.iter().map(move |before| (*from, *before))) {
+            let placed = TimeRange { from, before };
+            let query = ListQuery { placed, ..ListQuery::default() };
+            for micros in [0, 1, 2, 3, 4, 5, 999, 1_000, 1_001] {
+                for id in [0, u128::MAX].map(|random| OrderId::new(at(micros), random, Bucket::MAX)) {
+                    assert_eq!(query.ids(None).contains(&id), placed.contains(at(micros)), "{micros} in {placed:?}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn the_narrower_of_the_time_and_the_place_in_a_list_is_its_bound() {
+        let id = |micros| OrderId::new(at(micros), 7, Bucket::MAX);
+        let placed = TimeRange { from: Some(at(10)), before: Some(at(20)) };
+        let (from, before) = (Bound::Included(OrderId::first_at(at(10))), Bound::Excluded(OrderId::first_at(at(20))));
+        for (descending, after, expected) in [
+            (false, id(5), (from, before)),
+            (false, id(15), (Bound::Excluded(id(15)), before)),
+            (true, id(25), (from, before)),
+            (true, id(15), (from, Bound::Excluded(id(15)))),
+        ] {
+            let query = ListQuery { placed, descending, ..ListQuery::default() };
+            assert_eq!(query.ids(Some(after)), expected, "{descending} after {after}");
+        }
+    }
+
+    #[test]
+    fn orders_of_a_time_are_read_by_id_or_sorted() {
+        let placed = TimeRange { from: Some(at(0)), before: None };
+        for sort in SortKey::ALL.iter().copied() {
+            for statuses in [vec![], vec![Status::Pending]] {
+                let sorted = |placed| ListQuery { placed, sort, statuses: statuses.clone(), ..ListQuery::default() }.plan();
+                assert_eq!(sorted(placed).unwrap().sorted, sort != SortKey::CreatedAt);
+                let by_number = sort == SortKey::OrderNumber && !statuses.is_empty();
+                assert_eq!(sorted(TimeRange::default()).unwrap().sorted, by_number, "{sort} {statuses:?}");
+            }
+        }
     }
 }

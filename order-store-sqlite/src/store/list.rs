@@ -1,6 +1,7 @@
 //! Pages of orders. The statements are put together here, from enums only; values are always bound.
 
 use std::fmt::Write as _;
+use std::ops::Bound;
 
 use order_core::ids::OrderId;
 use order_core::number::OrderNumber;
@@ -9,7 +10,6 @@ use order_core::store::{
     Cursor, Driver, ListPlan, ListQuery, Lookup, OrderPage, SORTED_MAX, SortKey, StoreError, StoreErrorKind, TimeRange,
     Unreadable,
 };
-use order_core::time::Timestamp;
 use rusqlite::types::Value;
 use rusqlite::{Connection, params_from_iter};
 
@@ -125,19 +125,20 @@ impl<'a> Select<'a> {
     fn page(&mut self, place: Option<(Value, OrderId)>) -> String {
         let query = self.query;
         let (direction, beyond) = if query.descending { ("DESC", "<") } else { ("ASC", ">") };
-        let id = if self.is_joined() { "d.order_id" } else { "o.id" };
+        let id = self.id();
         // By id, the place is the id: what is looked up needs no more than the index.
         let by_id = query.sort == SortKey::CreatedAt;
-        let key = if by_id { "NULL".to_owned() } else { format!("o.{}", query.sort) };
+        let key = match self.plan.sorted {
+            _ if by_id => "NULL".to_owned(),
+            // The index by what they are sorted by is not to be read for it.
+            true => format!("+o.{}", query.sort),
+            false => format!("o.{}", query.sort),
+        };
         let mut conditions = self.conditions();
-        if let Some((value, after)) = place {
-            let after = self.bind(after.as_bytes().to_vec());
-            conditions.push(if by_id {
-                format!("{id} {beyond} {after}")
-            } else {
-                let value = self.bind(value);
-                format!("({key}, o.id) {beyond} ({value}, {after})")
-            });
+        conditions.extend(self.ids(place.as_ref().map(|(_, after)| *after).filter(|_| by_id)));
+        if let Some((value, after)) = place.filter(|_| !by_id) {
+            let (value, after) = (self.bind(value), self.bind(after.as_bytes().to_vec()));
+            conditions.push(format!("({key}, o.id) {beyond} ({value}, {after})"));
         }
         let (limit, skip) = (self.bind(i64::from(query.limit) + 1), self.bind(i64::from(query.skip)));
         let order = if by_id { format!("id {direction}") } else { format!("place {direction}, id {direction}") };
@@ -146,7 +147,8 @@ impl<'a> Select<'a> {
     }
 
     fn count(&mut self, most: u32) -> String {
-        let conditions = self.conditions();
+        let mut conditions = self.conditions();
+        conditions.extend(self.ids(None));
         let most = self.bind(i64::from(most));
         format!("SELECT count(*) FROM ({} LIMIT {most})", self.rows("1", &conditions))
     }
@@ -165,6 +167,22 @@ impl<'a> Select<'a> {
             }
         }
         sql
+    }
+
+    /// That the ids are those of the time of placing, and beyond the place.
+    fn ids(&mut self, after: Option<OrderId>) -> Vec<String> {
+        let (id, (from, before)) = (self.id(), self.query.ids(after));
+        let mut bound = |bound: Bound<OrderId>, included: &str, excluded: &str| match bound {
+            Bound::Included(limit) => Some(format!("{id} {included} {}", self.bind(limit.as_bytes().to_vec()))),
+            Bound::Excluded(limit) => Some(format!("{id} {excluded} {}", self.bind(limit.as_bytes().to_vec()))),
+            Bound::Unbounded => None,
+        };
+        [bound(from, ">=", ">"), bound(before, "<=", "<")].into_iter().flatten().collect()
+    }
+
+    /// The order's id, in the index that is read.
+    fn id(&self) -> &'static str {
+        if self.is_joined() { "d.order_id" } else { "o.id" }
     }
 
     /// Whether the orders are found through rows of another table.
@@ -188,10 +206,10 @@ impl<'a> Select<'a> {
             (Driver::Sku, _) => "order_items d INDEXED BY order_items_by_sku CROSS JOIN orders o ON o.id = d.order_id",
             (Driver::PaymentStatus, _) => "orders o INDEXED BY orders_by_payment",
             (Driver::FulfilmentStatus, _) => "orders o INDEXED BY orders_by_fulfilment",
-            (Driver::Statuses | Driver::All, SortKey::UpdatedAt) => "orders o INDEXED BY orders_by_update",
-            (Driver::Statuses | Driver::All, SortKey::TotalAmount) => "orders o INDEXED BY orders_by_total",
-            (Driver::Statuses, SortKey::CreatedAt | SortKey::OrderNumber) => "orders o INDEXED BY orders_by_status",
-            (Driver::Stuck, _) | (Driver::All, SortKey::CreatedAt | SortKey::OrderNumber) => "orders o",
+            (Driver::Statuses | Driver::All, SortKey::UpdatedAt) if !self.plan.sorted => "orders o INDEXED BY orders_by_update",
+            (Driver::Statuses | Driver::All, SortKey::TotalAmount) if !self.plan.sorted => "orders o INDEXED BY orders_by_total",
+            (Driver::Statuses, _) => "orders o INDEXED BY orders_by_status",
+            (Driver::Stuck | Driver::All, _) => "orders o",
         }
     }
 
@@ -200,9 +218,9 @@ impl<'a> Select<'a> {
     fn ranges(&self) -> Vec<Option<Status>> {
         let ListQuery { sort, statuses, .. } = self.query;
         let by_status = match self.plan.driver {
-            Driver::User => !self.plan.sorted || !statuses.is_empty(),
+            Driver::User => !self.plan.sorted || !statuses.is_empty() || !self.query.placed.is_all(),
             Driver::Statuses => true,
-            Driver::All => matches!(sort, SortKey::UpdatedAt | SortKey::TotalAmount),
+            Driver::All => !self.plan.sorted && matches!(sort, SortKey::UpdatedAt | SortKey::TotalAmount),
             _ => false,
         };
         if !by_status {
@@ -269,15 +287,12 @@ impl<'a> Select<'a> {
                 _ => format!("EXISTS (SELECT 1 FROM order_metadata WHERE order_id = o.id AND key = {key} AND value = {value})"),
             });
         }
-        for (column, TimeRange { from, before }) in [("created_at", query.placed), ("updated_at", query.updated)] {
-            let mut bound = |comparison: &str, time: Option<Timestamp>| {
-                if let Some(time) = time {
-                    let time = self.bind(time.as_micros());
-                    conditions.push(format!("o.{column} {comparison} {time}"));
-                }
-            };
-            bound(">=", from);
-            bound("<", before);
+        let TimeRange { from, before } = query.updated;
+        for (comparison, time) in [(">=", from), ("<", before)] {
+            if let Some(time) = time {
+                let time = self.bind(time.as_micros());
+                conditions.push(format!("o.updated_at {comparison} {time}"));
+            }
         }
         conditions
     }
@@ -302,11 +317,17 @@ mod tests {
     use crate::store::open;
     use order_core::ids::UserId;
     use order_core::order::{AttentionReason, FulfilmentStatus, PaymentStatus};
+    use order_core::time::Timestamp;
+    use std::time::Duration;
 
     fn plan(db: &Connection, sql: &str, values: &[Value]) -> String {
         let mut statement = db.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();
         let lines = statement.query_map(params_from_iter(values), |row| row.get::<_, String>(3)).unwrap();
         lines.collect::<Result<Vec<_>, _>>().unwrap().join("\n")
+    }
+
+    fn list_plan_ranges(query: &ListQuery, plan: ListPlan) -> usize {
+        Select::new(query, plan).ranges().len()
     }
 
     /// Each by itself, with what its plan is to name.
@@ -359,6 +380,19 @@ mod tests {
                     let scans = plan.lines().filter(|line| line.starts_with("SCAN")).count();
                     let own = matches!(driver, Driver::All | Driver::OpenWork | Driver::Attention | Driver::Stuck);
                     assert!(scans == 0 || own, "{what}");
+                    // A time of placing is a range of ids, and nothing outside is read.
+                    let from = Timestamp::from_micros(1_772_359_200_000_000);
+                    let placed = TimeRange { from: Some(from), before: Some(from.after(Duration::from_secs(3600))) };
+                    let query = ListQuery { placed, ..query.clone() };
+                    let list_plan = query.plan().unwrap();
+                    assert_eq!((list_plan.driver, list_plan.sorted), (driver, sort != SortKey::CreatedAt));
+                    let mut select = Select::new(&query, list_plan);
+                    let sql = select.page(query.after.as_ref().map(|cursor| place_of(cursor, &query).unwrap()));
+                    let plan = self::plan(&db, &sql, &select.values);
+                    let ranges = plan.lines().filter(|line| line.contains("id>? AND ") && line.contains("id<?")).count();
+                    let found_otherwise = matches!(driver, Driver::Stuck);
+                    let expected = if found_otherwise { 0 } else { list_plan_ranges(&query, list_plan) };
+                    assert_eq!(ranges, expected, "{driver:?} by {sort} {descending}:\n{sql}\n{plan}");
                 }
             }
         }

@@ -113,6 +113,7 @@ pub(super) fn dispute(world: &Arc<World>, order: OrderId, payment: Option<Uuid>)
         if unheard {
             world.runtime.timer(MINUTE * 5).await;
             tell_dispute_until_heard(&world, order, &last).await;
+            lock(&world.oracle).misled.remove(&(order, last.reference.to_string()));
         }
     });
 }
@@ -175,6 +176,8 @@ async fn tell_dispute(world: &Arc<World>, order: OrderId, report: DisputeReport)
     });
     let principal = Principal::Service("payments".into());
     let told = report.clone();
+    // Whoever took it in without an answer may do so after the next word.
+    let misleads = || lock(&world.oracle).misled.insert((order, report.reference.to_string()));
     let heard = world.ask(|m| Box::pin(async move { m.record_dispute(&principal, order.into(), told).await })).await;
     match heard {
         Some(Ok(after)) => {
@@ -192,9 +195,13 @@ async fn tell_dispute(world: &Arc<World>, order: OrderId, report: DisputeReport)
             if !e.is_retryable() {
                 world.breach("I6", format!("a report of a dispute on {order} was refused: {e}"));
             }
+            misleads();
             false
         }
-        None => false,
+        None => {
+            misleads();
+            false
+        }
     }
 }
 

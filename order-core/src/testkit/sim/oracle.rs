@@ -53,8 +53,9 @@ pub(super) struct Oracle {
     pub cancelled: HashSet<OrderId>,
     /// What moved outside the engine, by the provider's names for it, and was said to have been heard of.
     pub heard: HashSet<String>,
-    /// Operations of which a provider has said what is not so, and not yet what is.
-    pub misled: HashSet<(OrderId, Uuid)>,
+    /// Operations and disputes of which somebody has said what is not so, or nobody has acknowledged a word that is over by now, and
+    /// not yet what is; by their names.
+    pub misled: HashSet<(OrderId, String)>,
 }
 
 #[derive(Default)]

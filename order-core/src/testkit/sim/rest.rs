@@ -24,9 +24,13 @@ use crate::policy::{BeforeLapse, LostStock};
 use crate::runtime::Clock;
 use crate::store::{Dumped, WorkItem};
 use crate::testkit::executor::lock;
+use crate::time::Timestamp;
 
 /// How often orders are worked after healing before that counts as never coming to rest.
 const ROUNDS_MAX: u32 = 1000;
+
+/// The same while an authorization may still be waited for, whose end no work brings nearer: other orders renew holds of minutes meanwhile.
+const ROUNDS_WITHIN_A_WINDOW: u32 = 20_000;
 
 /// The same with a bug planted, which may have an order grow with every round.
 const ROUNDS_WITH_A_BUG: u32 = 100;
@@ -53,7 +57,10 @@ pub(super) async fn heal_and_rest(world: Arc<World>) {
     }
     settle_everything(&world).await;
     let mut wakings = 0;
-    for _ in 0..if Bug::ALL.iter().any(|bug| planted(*bug)) { ROUNDS_WITH_A_BUG } else { ROUNDS_MAX } {
+    let mut rounds = 0;
+    let healed = world.runtime.now();
+    while rounds < rounds_max(&world, healed) {
+        rounds += 1;
         if world.is_breached() {
             return;
         }
@@ -87,6 +94,17 @@ pub(super) async fn heal_and_rest(world: Arc<World>) {
         "I12",
         format!("{} tasks are still under way; orders do not come to rest:{left}", world.outstanding.load(Ordering::Relaxed)),
     );
+}
+
+fn rounds_max(world: &World, healed: Timestamp) -> u32 {
+    let waited = world.runtime.now().since(healed);
+    if Bug::ALL.iter().any(|bug| planted(*bug)) {
+        ROUNDS_WITH_A_BUG
+    } else if world.config.capture_window.is_some_and(|window| waited <= window + window) {
+        ROUNDS_WITHIN_A_WINDOW
+    } else {
+        ROUNDS_MAX
+    }
 }
 
 async fn lift_holds(world: &Arc<World>, manager: &Manager) {
@@ -191,7 +209,7 @@ fn only_renewals(world: &World) -> bool {
         let tries = world.store.inspect(order.id, |_, _, work| work.map(|w| w.tries.clone())).flatten();
         tries.is_none_or(|tries| {
             let left = next(order, &tries, &env);
-            let over = |t: Option<crate::time::Timestamp>| t.is_some_and(|t| t <= env.now);
+            let over = |t: Option<Timestamp>| t.is_some_and(|t| t <= env.now);
             let changing =
                 |r: &Reservation| r.state.is_open() || r.closing.is_some() || (r.state == HoldState::Held && over(r.expires_at));
             let there = |r: &Reservation| matches!(r.state, HoldState::Held | HoldState::Committed);
