@@ -42,6 +42,10 @@ pub struct Global {
     /// [default: sqlite:orders.db]
     #[arg(long, global = true, value_name = "URL")]
     pub store: Option<String>,
+    /// A replica of the store's PostgreSQL, `postgres://USER@HOST/DATABASE`: `serve`, `list` and `watch` read lists and the feed
+    /// from it [env: ORDER_REPLICA]
+    #[arg(long, global = true, value_name = "URL")]
+    pub replica: Option<String>,
     /// Where the embedded shop is, with its catalogue, stock, customers and payment desk [env: ORDER_SHOP] [default: shop.db]
     #[arg(long, global = true, value_name = "FILE")]
     pub shop: Option<String>,

@@ -54,10 +54,11 @@ fn told() -> Running {
 impl Engine {
     /// The engine over the store and the shop of `settings`; makes a store that is not there.
     pub async fn open(settings: &Settings) -> Outcome<Self> {
-        Engine::with_shop(settings, Access::Create, told()).await
+        Engine::with_shop(&settings.on_primary(), Access::Create, told()).await
     }
 
-    /// The same, run by `runtime`, and without a word about leases that are waited for: for a server, which nobody watches.
+    /// The same, run by `runtime`, with the store's replica, and without a word about leases that are waited for: for a server, which nobody
+    /// watches.
     pub async fn open_on(settings: &Settings, runtime: Arc<dyn Runtime>) -> Outcome<Self> {
         Engine::with_shop(settings, Access::Create, (runtime, |_| {})).await
     }
@@ -65,13 +66,13 @@ impl Engine {
     /// The engine for commands about orders that exist: a store that is not there is not made.
     pub async fn open_existing(settings: &Settings) -> Outcome<Self> {
         must_exist(&settings.store)?;
-        Engine::with_shop(settings, Access::Existing, told()).await
+        Engine::with_shop(&settings.on_primary(), Access::Existing, told()).await
     }
 
     /// The engine for commands that read orders and the shop.
     pub async fn open_to_look(settings: &Settings) -> Outcome<Self> {
         must_exist(&settings.store)?;
-        Engine::with_shop(settings, Access::ReadOnly, told()).await
+        Engine::with_shop(&settings.on_primary(), Access::ReadOnly, told()).await
     }
 
     /// The same for what an order would cost: a store that is not there has no orders, and is not made to find that out.
@@ -88,18 +89,24 @@ impl Engine {
     /// date.
     pub async fn open_for_reading(settings: &Settings) -> Outcome<Self> {
         must_exist(&settings.store)?;
+        Engine::without_shop(&settings.on_primary(), Access::ReadOnly).await
+    }
+
+    /// The same for lists and the feed, which a replica may serve.
+    pub async fn open_to_list(settings: &Settings) -> Outcome<Self> {
+        must_exist(&settings.store)?;
         Engine::without_shop(settings, Access::ReadOnly).await
     }
 
     /// The engine for commands that write to orders that exist, and call no service.
     pub async fn open_existing_without_shop(settings: &Settings) -> Outcome<Self> {
         must_exist(&settings.store)?;
-        Engine::without_shop(settings, Access::Existing).await
+        Engine::without_shop(&settings.on_primary(), Access::Existing).await
     }
 
     /// The same, but makes a store that is not there.
     pub async fn open_without_shop(settings: &Settings) -> Outcome<Self> {
-        Engine::without_shop(settings, Access::Create).await
+        Engine::without_shop(&settings.on_primary(), Access::Create).await
     }
 
     async fn with_shop(settings: &Settings, access: Access, running: Running) -> Outcome<Self> {
@@ -163,7 +170,14 @@ pub fn must_exist(store: &StoreUrl) -> Outcome {
 /// The store of `settings`, whichever it is.
 async fn any_store(access: Access, settings: &Settings) -> Outcome<Arc<dyn OrderStore>> {
     Ok(match &settings.store {
-        StoreUrl::Postgres(Secret(url)) => Arc::new(PostgresStore::open(url, PostgresOptions::default()).await?),
+        StoreUrl::Postgres(Secret(url)) => {
+            let replica = settings.replica.clone().map(|Secret(url)| url);
+            let store = PostgresStore::open(url, PostgresOptions { replica, ..PostgresOptions::default() }).await?;
+            if store.replica_stats().is_some_and(|stats| stats.is_down) {
+                note("the replica cannot be used now: the primary serves lists and the feed until it can");
+            }
+            Arc::new(store)
+        }
         StoreUrl::Memory | StoreUrl::Sqlite(_) => Arc::new(open_store_as(access, settings, Arc::new(SystemClock))?),
     })
 }

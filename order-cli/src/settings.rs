@@ -54,6 +54,8 @@ impl StoreUrl {
 pub struct Settings {
     /// Where the orders are.
     pub store: StoreUrl,
+    /// A replica of the database, which lists and the feed are read from where nothing more is done with them.
+    pub replica: Option<Secret>,
     /// Where the shop is; none for in memory.
     pub shop: Option<PathBuf>,
     /// How results are printed.
@@ -66,6 +68,7 @@ pub struct Settings {
 #[derive(Debug, Default, PartialEq)]
 struct FromFile {
     store: Option<String>,
+    replica: Option<String>,
     shop: Option<String>,
     format: Option<Format>,
     listen: Option<String>,
@@ -92,6 +95,12 @@ impl Settings {
             "sqlite:orders.db",
         );
         let store = StoreUrl::parse(from, &url)?;
+        let given = [
+            ("--replica", global.replica.clone()),
+            ("ORDER_REPLICA", env("ORDER_REPLICA")?),
+            ("order.toml: replica", file.replica),
+        ];
+        let replica = replica(&store, given.into_iter().find_map(|(from, url)| Some((from, url?))))?;
         let (from, path) = first(
             ("--shop", global.shop.clone()),
             ("ORDER_SHOP", env("ORDER_SHOP")?),
@@ -99,7 +108,7 @@ impl Settings {
             "shop.db",
         );
         let (_, listen) = first(("", None), ("ORDER_LISTEN", env("ORDER_LISTEN")?), ("order.toml: listen", file.listen), LISTEN);
-        Ok(Settings { store, shop: shop_path(from, &path)?, format, listen })
+        Ok(Settings { store, replica, shop: shop_path(from, &path)?, format, listen })
     }
 
     /// Only what was given on the command line: a script never writes where it was not told to.
@@ -111,8 +120,31 @@ impl Settings {
                 Failure::bad_input("--store: a script tells time itself, and a database server does not listen").hint(USE)
             );
         }
+        replica(&store, global.replica.clone().map(|url| ("--replica", url)))?;
         let shop = global.shop.as_deref().map_or(Ok(None), |path| shop_path("--shop", path))?;
-        Ok(Settings { store, shop, format: global.format.unwrap_or_default(), listen: LISTEN.to_owned() })
+        Ok(Settings { store, replica: None, shop, format: global.format.unwrap_or_default(), listen: LISTEN.to_owned() })
+    }
+}
+
+impl Settings {
+    /// The same without the replica, for what has to see everything that was written.
+    pub fn on_primary(&self) -> Self {
+        Settings { replica: None, ..self.clone() }
+    }
+}
+
+/// The replica of a store, and who gave it. Where it does not belong to the store, one that holds for every run is left out, but not one that
+/// was asked for now.
+fn replica(store: &StoreUrl, given: Option<(&'static str, String)>) -> Outcome<Option<Secret>> {
+    const USE: &str = "use postgres://USER@HOST/DATABASE of a standby that follows the store's server";
+    let Some((from, url)) = given else { return Ok(None) };
+    match (StoreUrl::parse(from, &url), store) {
+        (Ok(StoreUrl::Postgres(url)), StoreUrl::Postgres(_)) => Ok(Some(url)),
+        (Ok(StoreUrl::Postgres(_)), _) if from != "--replica" => Ok(None),
+        (Ok(StoreUrl::Postgres(_)), _) => {
+            Err(Failure::bad_input(format!("{from}: the store is no PostgreSQL: only that has replicas")))
+        }
+        _ => Err(Failure::bad_input(format!("{from}: not an address of a replica")).hint(USE)),
     }
 }
 
@@ -147,6 +179,7 @@ fn read_file(text: &str) -> Outcome<FromFile> {
     let mut fields = Fields::new(source, FILE, table.get_ref(), table.span());
     let file = FromFile {
         store: fields.text("store")?.map(|t| t.value.to_owned()),
+        replica: fields.text("replica")?.map(|t| t.value.to_owned()),
         shop: fields.text("shop")?.map(|t| t.value.to_owned()),
         format: fields.parsed("format")?,
         listen: fields.text("listen")?.map(|t| t.value.to_owned()),
@@ -165,8 +198,24 @@ mod tests {
         let error = read_file("store = \"sqlite:a.db\"\n  colour = true\n").unwrap_err();
         assert_eq!(
             error.message(),
-            "order.toml:2:3: order.toml has no field \"colour\": expected one of store, shop, format, listen"
+            "order.toml:2:3: order.toml has no field \"colour\": expected one of store, replica, shop, format, listen"
         );
+    }
+
+    #[test]
+    fn a_replica_belongs_to_a_store_on_postgresql() {
+        let of = |store: &str, from, url: &str| {
+            let store = StoreUrl::parse("--store", store).unwrap();
+            replica(&store, Some((from, url.to_owned()))).map_err(|e| e.message().to_owned())
+        };
+        let (postgres, standby) = ("postgres://h/d", "postgres://u:secret@standby/d");
+        assert_eq!(of(postgres, "ORDER_REPLICA", standby).unwrap(), Some(Secret(standby.to_owned())));
+        assert_eq!(of("sqlite:a.db", "ORDER_REPLICA", standby).unwrap(), None);
+        let refused = of("sqlite:a.db", "--replica", standby).unwrap_err();
+        assert_eq!(refused, "--replica: the store is no PostgreSQL: only that has replicas");
+        for bad in ["", "sqlite:a.db", "u:secret@standby"] {
+            assert_eq!(of(postgres, "ORDER_REPLICA", bad).unwrap_err(), "ORDER_REPLICA: not an address of a replica");
+        }
     }
 
     #[test]

@@ -3,6 +3,8 @@
 use order_core::store::{StoreError, StoreErrorKind};
 use sqlx::Error;
 
+use crate::tls;
+
 /// What was being done when it failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum During {
@@ -29,13 +31,17 @@ pub(crate) fn collided(error: &Error) -> bool {
 pub(crate) fn is_broken(error: &Error) -> bool {
     match error {
         Error::Io(_) | Error::Tls(_) | Error::Protocol(_) | Error::WorkerCrashed => true,
-        error => code(error).is_some_and(|code| code.starts_with("57P") || code.starts_with("08")),
+        // Among them that the server ended a session which stood still within a transaction.
+        error => code(error).is_some_and(|code| code.starts_with("57P") || code.starts_with("08") || code == "25P03"),
     }
 }
 
 /// The error as the contract of stores has it.
 pub(crate) fn store_error(error: Error, during: During) -> StoreError {
     use StoreErrorKind::{Corrupt, Misconfigured, Unavailable, Unknown};
+    if let Some(message) = tls::refusal(&error).filter(|_| during == During::Connect) {
+        return StoreError::caused(Misconfigured, message, error);
+    }
     let (kind, message) = match &error {
         Error::Database(_) => of_code(&code(&error).unwrap_or_default(), during),
         Error::PoolTimedOut => (Unavailable, "no connection to the database was free in time"),
@@ -43,7 +49,6 @@ pub(crate) fn store_error(error: Error, during: During) -> StoreError {
         Error::Configuration(_) | Error::InvalidArgument(_) => {
             (Misconfigured, "the database cannot be connected to as it is set up")
         }
-        Error::Tls(_) if during == During::Connect => (Misconfigured, "the database cannot be connected to by TLS"),
         Error::Io(_) | Error::Tls(_) | Error::Protocol(_) | Error::WorkerCrashed if during == During::Write => {
             (Unknown, "the connection to the database broke: whether it wrote is not known")
         }
@@ -71,7 +76,13 @@ fn of_code(code: &str, during: During) -> (StoreErrorKind, &'static str) {
         (_, "57" | "08" | "53") if code != "53100" => (Unavailable, "the server does not take requests now"),
         ("53100", _) => (Full, "the server's disk is full"),
         ("25006", _) => (Unavailable, "the server is a standby or read-only: it may be failing over"),
-        ("3D000" | "3F000" | "42P01" | "42883" | "42703" | "42501", _) | (_, "28") => {
+        ("28000", _) => (
+            Misconfigured,
+            "the server does not let this user in like this: look at its pg_hba.conf, and at the user and sslmode of the URL",
+        ),
+        (_, "28") => (Misconfigured, "the server does not let this user in: look at the user and the password of the URL"),
+        ("3D000", _) => (Misconfigured, "the server has no such database: look at the URL"),
+        ("3F000" | "42P01" | "42883" | "42703" | "42501", _) => {
             (Misconfigured, "the database has no such store, or not for this user: migrate it, or look at the URL")
         }
         (_, "XX") => (Corrupt, "the database is damaged"),

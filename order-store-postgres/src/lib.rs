@@ -7,18 +7,23 @@
 mod commit;
 mod errors;
 mod feed;
+mod hook;
 mod list;
 mod load;
 mod options;
 mod places;
+mod replica;
 mod schema;
 mod statements;
 mod store;
+mod tls;
 mod wire;
 mod work;
 mod writer;
 
+pub use hook::{HookError, HookFuture, OnCommit};
 pub use options::PostgresOptions;
+pub use replica::ReplicaStats;
 pub use schema::{Layout, migrate, migrate_as, pending_migrations};
 pub use store::PostgresStore;
 pub use writer::WriterStats;

@@ -9,6 +9,9 @@ use order_core::runtime::Clock;
 use order_core::store::{StoreError, StoreErrorKind};
 use sqlx::postgres::PgConnectOptions;
 
+use crate::hook::OnCommit;
+use crate::tls;
+
 /// How a [`PostgresStore`](crate::PostgresStore) is opened.
 #[derive(Clone)]
 pub struct PostgresOptions {
@@ -35,6 +38,17 @@ pub struct PostgresOptions {
     /// Whether a server is accepted that does not wait for its disk, with `fsync` or `synchronous_commit` off: what it has answered may
     /// be lost. False.
     pub allow_volatile: bool,
+    /// Writes rows of your own in the transaction of each changeset, and may refuse it. None: a group is one round trip; with one, it is
+    /// BEGIN, COMMIT, and between them what the hook does. None.
+    pub on_commit: Option<OnCommit>,
+    /// The URL of a replica of the database, a standby that follows it: lists and the feed are read from it, as far as it has come, and
+    /// nothing that anything is decided by; without `?schema=`, from the schema of the store. It must have the same store.
+    ///
+    /// While it cannot be used, the primary serves them, with its own `long_readers` and no more, so that orders do not wait for it:
+    /// [`PostgresStore::replica_stats`](crate::PostgresStore::replica_stats) tells. What was redacted is not given out again however far it
+    /// is behind, for which each page is held against the primary. A cursor of the feed that it has not come to gets an empty page;
+    /// one that the primary does not know is refused. Dumps are the primary's. None.
+    pub replica: Option<String>,
     /// Judges due and lease times in tests; none for the database's clock, which is the same for all nodes.
     pub clock: Option<Arc<dyn Clock>>,
 }
@@ -52,6 +66,8 @@ impl Default for PostgresOptions {
             statement_timeout: Duration::from_secs(30),
             lock_timeout: Duration::from_secs(5),
             allow_volatile: false,
+            on_commit: None,
+            replica: None,
             clock: None,
         }
     }
@@ -62,6 +78,22 @@ const DEFAULT_SCHEMA: &str = "orders";
 
 /// How many connections a URL can ask for.
 const CONNECTIONS: std::ops::RangeInclusive<usize> = 4..=1_000;
+
+/// What else a URL may say besides the schema and [`tls::PARAMETERS`].
+const PARAMETERS: [&str; 7] = ["host", "hostaddr", "port", "dbname", "user", "password", "options"];
+
+/// The text that stands for it in a URL; what is no escape stays as it is.
+fn percent_decoded(text: &str) -> String {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    while let [first, after @ ..] = rest {
+        let escape = if *first == b'%' { after.get(..2) } else { None };
+        let byte = escape.and_then(|hex| u8::from_str_radix(std::str::from_utf8(hex).ok()?, 16).ok());
+        bytes.push(byte.unwrap_or(*first));
+        rest = if byte.is_some() { &after[2..] } else { after };
+    }
+    String::from_utf8_lossy(&bytes).into_owned()
+}
 
 /// Where a store is: a database, and the schema in it.
 #[derive(Clone)]
@@ -85,24 +117,35 @@ impl fmt::Display for Target {
 }
 
 impl Target {
-    /// Reads `postgres://user:password@host:port/database?schema=…&connections=…`; the other parameters are libpq's. What is wrong is said without
-    /// repeating the URL, which may hold a password.
+    /// Reads `postgres://user:password@host:port/database?schema=…&connections=…`; the other parameters are [`PARAMETERS`], as libpq has
+    /// them. What is wrong is said without repeating the URL, which may hold a password.
     pub(crate) fn parse(url: &str) -> Result<Self, StoreError> {
         let wrong = |message: String| StoreError::new(StoreErrorKind::Misconfigured, message);
         let (head, query) = url.split_once('?').unwrap_or((url, ""));
         let (mut schema, mut connections) = (DEFAULT_SCHEMA, None);
+        let mut of_tls = Vec::new();
         let mut rest = String::from(head);
         for parameter in query.split('&').filter(|parameter| !parameter.is_empty()) {
-            if let Some(name) = parameter.strip_prefix("schema=") {
-                schema = name;
-            } else if let Some(number) = parameter.strip_prefix("connections=") {
-                let number = number.parse().ok().filter(|number| CONNECTIONS.contains(number));
+            let (name, value) = parameter.split_once('=').unwrap_or((parameter, ""));
+            if name == "schema" {
+                schema = value;
+            } else if name == "connections" {
+                let number = value.parse().ok().filter(|number| CONNECTIONS.contains(number));
                 let expected =
                     format!("expected {} to {}, one for each kind of work at the least", CONNECTIONS.start(), CONNECTIONS.end());
                 connections = Some(number.ok_or_else(|| wrong(format!("connections in the URL of the store: {expected}")))?);
-            } else {
+            } else if tls::PARAMETERS.contains(&name) {
+                of_tls.push((name, percent_decoded(value)));
+            } else if PARAMETERS.contains(&name) || name.starts_with("options[") && name.ends_with(']') {
                 rest.push(if rest.len() == head.len() { '?' } else { '&' });
                 rest.push_str(parameter);
+            } else {
+                // Not passed over: it may be a misspelt sslmode. Nor repeated: it may be the rest of a password with an & in it.
+                let known = PARAMETERS.iter().chain(&tls::PARAMETERS).copied().collect::<Vec<_>>().join(", ");
+                let message = format!(
+                    "the URL of the store has a parameter that is none: expected some of schema, connections, {known}, options[NAME]"
+                );
+                return Err(wrong(message));
             }
         }
         let first = schema.starts_with(|c: char| c.is_ascii_lowercase() || c == '_');
@@ -118,6 +161,8 @@ impl Target {
         let connect = PgConnectOptions::from_str(&rest).map_err(|_| {
             wrong("the URL of the store cannot be read: expected postgres://user:password@host:port/database?schema=…".into())
         })?;
+        let of_url = |name: &str| of_tls.iter().rev().find(|(of, _)| *of == name).map(|(_, value)| value.clone());
+        let connect = tls::secure(connect, of_url, |name| std::env::var(name).ok())?;
         Ok(Target { connect: connect.application_name("order"), schema: schema.to_owned(), connections })
     }
 
@@ -126,6 +171,14 @@ impl Target {
         let Some(connections) = self.connections else { return options };
         let few = 1 + (connections - CONNECTIONS.start()) / 10;
         PostgresOptions { writers: few, long_readers: few, workers: few, readers: connections - 3 * few, ..options }
+    }
+
+    /// Where a copy of it is; in the same schema if its URL names none.
+    pub(crate) fn replica(&self, url: &str) -> Result<Self, StoreError> {
+        let of_it = |error: StoreError| StoreError { message: format!("replica: {}", error.message), ..error };
+        let replica = Target::parse(url).map_err(of_it)?;
+        let names_one = url.split_once('?').is_some_and(|(_, query)| query.split('&').any(|part| part.starts_with("schema=")));
+        Ok(if names_one { replica } else { Target { schema: self.schema.clone(), ..replica } })
     }
 
     /// How to connect for a purpose: with the bounds that the options set, and settings of the session besides.
@@ -175,8 +228,25 @@ mod tests {
     }
 
     #[test]
+    fn files_of_a_url_are_read_without_its_escapes() {
+        for (escaped, plain) in
+            [("/etc/a%20b%2Fc.pem", "/etc/a b/c.pem"), ("/a+b", "/a+b"), ("50%", "50%"), ("%zz%C3%A9", "%zzé")]
+        {
+            assert_eq!(percent_decoded(escaped), plain);
+        }
+        let error = Target::parse("postgres://h/d?sslmode=verify-full&sslrootcert=/no%20such").err().expect("it is refused");
+        assert!(error.message.contains("sslrootcert: /no such cannot be read"), "{error}");
+    }
+
+    #[test]
     fn what_is_wrong_with_a_url_is_said_without_its_password() {
-        let bad = ["mysql://me:secret@h/d", "postgres://me:secret@h:port/d", "postgres://me:secret@h/d?sslmode=secret"];
+        let bad = [
+            "mysql://me:secret@h/d",
+            "postgres://me:secret@h:port/d",
+            "postgres://me:secret@h/d?sslmode=secret",
+            "postgres://me:&secret@h/d?sslmod=verify-full",
+            "postgres://me@h/d?password=a&secret",
+        ];
         let schemas = ["", "1a", "pg_a", "A", "a-b", "a\"b", &"a".repeat(64)];
         let named = schemas.iter().map(|schema| format!("postgres://me:secret@h/d?schema={schema}"));
         for url in bad.into_iter().map(str::to_owned).chain(named) {

@@ -40,6 +40,13 @@ pub(crate) struct Connected {
     was_idle: bool,
 }
 
+impl Connected {
+    /// Whether it was made just now.
+    pub(crate) fn is_new(&self) -> bool {
+        !self.was_idle
+    }
+}
+
 /// Somebody who waits for a place.
 struct Waiting<'a>(&'a AtomicUsize);
 

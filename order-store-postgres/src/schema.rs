@@ -120,7 +120,8 @@ pub async fn migrate_as(url: &str, options: &PostgresOptions, layout: Layout) ->
     let target = Target::parse(url)?;
     layout.count()?;
     // An index of a large table takes its time.
-    let mut db = connect(&target.session(options, &[("statement_timeout", "0")]), options.connect_timeout).await?;
+    let session = target.session(options, &[("statement_timeout", "0")]);
+    let mut db = connect(&session, options.connect_timeout).await.map_err(|error| at(&target, error))?;
     prepare(&mut db, &target.schema).await.map_err(|error| at(&target, error))?;
     let holder = Uuid::from_u128(fastrand::u128(..));
     lease(&mut db, holder, options.statement_timeout).await?;
@@ -140,7 +141,8 @@ pub async fn migrate_as(url: &str, options: &PostgresOptions, layout: Layout) ->
 /// [`StoreErrorKind::Unavailable`] where the database cannot be reached.
 pub async fn pending_migrations(url: &str, options: &PostgresOptions) -> Result<Vec<String>, StoreError> {
     let target = Target::parse(url)?;
-    let mut db = connect(&target.session(options, &[]), options.connect_timeout).await?;
+    let session = target.session(options, &[]);
+    let mut db = connect(&session, options.connect_timeout).await.map_err(|error| at(&target, error))?;
     let pending = pending(&mut db).await.map_err(|error| at(&target, error))?;
     Ok(pending.into_iter().map(|migration| format!("{:04}_{}", migration.number, migration.name)).collect())
 }

@@ -1,5 +1,6 @@
 //! [`PostgresStore`]: the storage contract on a schema of a PostgreSQL database.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -7,8 +8,8 @@ use order_core::ids::{OrderId, UserId};
 use order_core::order::JournalRow;
 use order_core::runtime::Clock;
 use order_core::store::{
-    Changeset, CommitError, Committed, FeedPage, FeedQuery, JournalQuery, LeasePage, LeaseRequest, ListQuery, Loaded, Lookup,
-    OrderPage, OrderStore, Peek, StoreError, StoreErrorKind, WorkSummary,
+    Changeset, CommitError, Committed, DumpPage, DumpQuery, FeedPage, FeedQuery, FeedRow, JournalQuery, LeasePage, LeaseRequest,
+    ListQuery, Loaded, Lookup, OrderPage, OrderStore, Peek, StoreError, StoreErrorKind, WorkSummary, dump_listed, list_to_dump,
 };
 use order_core::time::Timestamp;
 use sqlx::Row as _;
@@ -17,7 +18,8 @@ use sqlx::postgres::PgConnection;
 use crate::commit::{Meant, Prepared};
 use crate::errors::{During, store_error};
 use crate::options::{PostgresOptions, Target};
-use crate::places::{Places, connect, read};
+use crate::places::{Places, ReadError, connect, read};
+use crate::replica::{Replica, ReplicaStats, are_erased, ask};
 use crate::schema::{Identity, SCHEMA, at, identify};
 use crate::writer::{WriterStats, Writers, Writing};
 use crate::{feed, list, load, work};
@@ -36,6 +38,7 @@ pub struct PostgresStore {
     short: Places,
     long: Places,
     work: Places,
+    replica: Option<Replica>,
 }
 
 /// How many tasks write for each that is asked for, where a group is of one bucket and so is small.
@@ -91,9 +94,22 @@ impl PostgresStore {
             schema: SCHEMA,
             clock: options.clock.clone(),
             buckets: identity.buckets.clone(),
+            on_commit: options.on_commit.clone(),
+            // Longer than a lock is waited for, which would not be told from it otherwise.
+            hook_timeout: options.lock_timeout * 2,
+        };
+        let replica = match options.replica.as_deref() {
+            None => None,
+            Some(url) => {
+                let replica = target.replica(url)?;
+                let session = replica.session(&options, &IN_ORDER);
+                let places = Places::new(session, long_readers, wait_queue, connect_timeout);
+                Some(Replica::open(replica, identity.id, places).await?)
+            }
         };
         Ok(PostgresStore {
             identity,
+            replica,
             writers: Writers::start(writers * per_writer, write_queue, &writing),
             short: places(by_keys, readers),
             long: places(&IN_ORDER, long_readers),
@@ -105,6 +121,63 @@ impl PostgresStore {
     /// What was written since the store was opened.
     pub fn stats(&self) -> WriterStats {
         self.writers.stats()
+    }
+
+    /// What its replica did, if it has one: whoever runs it should look whether it falls back for long.
+    pub fn replica_stats(&self) -> Option<ReplicaStats> {
+        self.replica.as_ref().map(Replica::stats)
+    }
+
+    pub(crate) async fn list_on_primary(&self, query: &ListQuery) -> Result<OrderPage, StoreError> {
+        read!(self.long, |db| list::list(db, query))
+    }
+
+    pub(crate) async fn feed_on_primary(&self, query: &FeedQuery) -> Result<FeedPage, StoreError> {
+        read!(self.long, |db| feed::feed(db, &self.identity, query))
+    }
+
+    /// A page of a list of the replica, unless the primary has to be asked.
+    async fn list_on(&self, replica: &Replica, query: &ListQuery) -> Result<Option<OrderPage>, StoreError> {
+        let page = ask!(replica, |db| list::list(db, query))?;
+        let Some(page) = page else { return Ok(None) };
+        let in_full = page.orders.iter().filter(|order| order.redacted_at.is_none()).map(|order| order.id);
+        let erased = self.are_erased(in_full.collect()).await?;
+        Ok(Some(page).filter(|_| !erased))
+    }
+
+    /// A page of the replica's feed, unless the primary has to be asked.
+    async fn feed_on(&self, replica: &Replica, query: &FeedQuery) -> Result<Option<FeedPage>, StoreError> {
+        let page = match ask!(replica, |db| feed::feed(db, &self.identity, query)) {
+            Ok(None) => return Ok(None),
+            Ok(Some(page)) => page,
+            // The replica is behind the cursor, unless nobody gave it out, which the primary knows.
+            Err(error) if error.kind == StoreErrorKind::InvalidQuery => {
+                let Some(next) = query.after.clone() else { return Err(error) };
+                // Of the limit it says the same.
+                let limit = if query.limit <= 1_000 { query.limit.min(1) } else { query.limit };
+                self.feed_on_primary(&FeedQuery { after: Some(next.clone()), limit }).await?;
+                return Ok(Some(FeedPage { rows: Vec::new(), next }));
+            }
+            Err(error) => return Err(error),
+        };
+        // What the primary does not have is not of its history, as when it was set back, or another became the primary.
+        match self.feed_on_primary(&FeedQuery { after: Some(page.next.clone()), limit: 1 }).await {
+            Ok(_) => {}
+            Err(error) if error.kind == StoreErrorKind::InvalidQuery => return Ok(None),
+            Err(error) => return Err(error),
+        }
+        let has_notes = |fed: &&FeedRow| fed.row.as_ref().is_ok_and(|row| row.notes.is_some());
+        let with_notes: BTreeSet<OrderId> = page.rows.iter().filter(has_notes).map(|fed| fed.order).collect();
+        // A note that was made when all was erased, or since, costs a page from the primary, which has it too.
+        let erased = self.are_erased(with_notes.into_iter().collect()).await?;
+        Ok(Some(page).filter(|_| !erased))
+    }
+
+    async fn are_erased(&self, orders: Vec<OrderId>) -> Result<bool, StoreError> {
+        if orders.is_empty() {
+            return Ok(false);
+        }
+        read!(self.short, |db| are_erased(db, &orders))
     }
 
     /// The statement that loads an order, whose parameters are its bucket and its id: to be timed and explained.
@@ -150,8 +223,16 @@ impl OrderStore for PostgresStore {
         read!(self.short, |db| load::load(db, &order, owner))
     }
 
+    /// From the replica, if there is one.
     async fn list(&self, query: &ListQuery) -> Result<OrderPage, StoreError> {
-        read!(self.long, |db| list::list(db, query))
+        if let Some(replica) = &self.replica {
+            let page = self.list_on(replica, query).await?;
+            replica.count(page.is_some());
+            if let Some(page) = page {
+                return Ok(page);
+            }
+        }
+        self.list_on_primary(query).await
     }
 
     async fn journal(&self, query: &JournalQuery) -> Result<Vec<JournalRow>, StoreError> {
@@ -165,8 +246,22 @@ impl OrderStore for PostgresStore {
         read!(self.work, |db| work::leased(db, request, &taken))
     }
 
+    /// From the replica, if there is one.
     async fn feed(&self, query: &FeedQuery) -> Result<FeedPage, StoreError> {
-        read!(self.long, |db| feed::feed(db, &self.identity, query))
+        if let Some(replica) = &self.replica {
+            let page = self.feed_on(replica, query).await?;
+            replica.count(page.is_some());
+            if let Some(page) = page {
+                return Ok(page);
+            }
+        }
+        self.feed_on_primary(query).await
+    }
+
+    /// The primary's, for it is to be everything.
+    async fn dump(&self, query: &DumpQuery) -> Result<DumpPage, StoreError> {
+        let listed = self.list_on_primary(&list_to_dump(query)?).await?;
+        dump_listed(self, listed).await
     }
 
     async fn peek(&self, order: OrderId) -> Result<Option<Peek>, StoreError> {

@@ -16,6 +16,7 @@ use uuid::Uuid;
 
 use crate::commit::{self, Meant, Prepared};
 use crate::errors::{During, collided, copy, is_broken, store_error};
+use crate::hook::{self, OnCommit};
 use crate::places::connect;
 use crate::schema::Buckets;
 
@@ -66,14 +67,14 @@ struct Jobs {
 
 impl Jobs {
     /// Takes out what has waited longest, and those of its bucket that may be in one group with it.
-    fn of_the_first_bucket(&mut self, apart: &mut Apart) -> Vec<Job> {
+    fn of_the_first_bucket(&mut self, apart: &mut Apart, most: usize) -> Vec<Job> {
         let mut group = Vec::new();
         let Some(bucket) = self.waiting.front().map(|job| job.prepared.order().bucket()) else { return group };
         let mut left = VecDeque::with_capacity(self.waiting.len());
         let mut full = false;
         for job in self.waiting.drain(..) {
             let is_of_it = job.prepared.order().bucket() == bucket;
-            full = full || is_of_it && (group.len() == GROUP_MAX || !apart.admits(&job.prepared));
+            full = full || is_of_it && (group.len() == most || !apart.admits(&job.prepared));
             if is_of_it && !full { group.push(job) } else { left.push_back(job) }
         }
         self.waiting = left;
@@ -102,6 +103,9 @@ pub(crate) struct Writing {
     pub(crate) schema: i32,
     pub(crate) clock: Option<Arc<dyn Clock>>,
     pub(crate) buckets: Buckets,
+    pub(crate) on_commit: Option<OnCommit>,
+    /// How long a call of the hook may take.
+    pub(crate) hook_timeout: Duration,
 }
 
 impl Writers {
@@ -179,10 +183,12 @@ impl Apart {
 }
 
 /// Why nothing of a group was committed; of an unknown outcome, nothing may have been.
-struct Failure {
-    step: Step,
-    error: StoreError,
-    collided: bool,
+pub(crate) struct Failure {
+    pub(crate) step: Step,
+    pub(crate) error: StoreError,
+    pub(crate) collided: bool,
+    /// Which of the group the hook stopped at.
+    pub(crate) at: Option<usize>,
 }
 
 struct Task {
@@ -195,22 +201,26 @@ struct Task {
 impl Task {
     async fn run(mut self) {
         while let Some(group) = self.next_group().await {
-            self.write(group).await;
+            let mut groups = vec![group];
+            while let Some(group) = groups.pop() {
+                groups.extend(self.write(group).await);
+            }
         }
     }
 
     /// What is queued by now, in its order, up to the first that must not be in one group with those before it: what was sent first is
     /// taken first. Where buckets are apart, those of other buckets are left to other groups. None when nobody can ask any more.
     async fn next_group(&self) -> Option<Vec<Job>> {
+        let most = if self.writing.on_commit.is_some() { hook::GROUP_MAX } else { GROUP_MAX };
         loop {
             {
                 let mut jobs = self.queue.lock();
                 let mut group = Vec::new();
                 let mut apart = Apart::default();
                 if self.writing.buckets.are_apart() {
-                    group = jobs.of_the_first_bucket(&mut apart);
+                    group = jobs.of_the_first_bucket(&mut apart, most);
                 }
-                while group.len() < GROUP_MAX && !self.writing.buckets.are_apart() {
+                while group.len() < most && !self.writing.buckets.are_apart() {
                     let Some(job) = jobs.waiting.pop_front_if(|job| apart.admits(&job.prepared)) else { break };
                     group.push(job);
                 }
@@ -230,8 +240,9 @@ impl Task {
         }
     }
 
-    /// Commits the group as one, or if that fails one by one, and answers everybody.
-    async fn write(&mut self, group: Vec<Job>) {
+    /// Commits the group as one, or if that fails one by one, and answers everybody but those of the groups that it returns: the last of
+    /// them is to be written first.
+    async fn write(&mut self, mut group: Vec<Job>) -> Vec<Vec<Job>> {
         let mut tried = self.attempt(&group).await;
         if group.len() > 1 && tried.as_ref().is_err_and(|failure| failure.collided) {
             self.pause(1).await;
@@ -249,11 +260,19 @@ impl Task {
                 }
                 self.write_each(again).await;
             }
-            Err(Failure { step, error, collided: false }) if judge(group.len(), step, error.kind) == GroupVerdict::RefuseAll => {
+            // Whether the hook refuses it is found out where nothing of others is in its transaction.
+            Err(Failure { at: Some(at), .. }) if group.len() > 1 => {
+                let (after, alone) = (group.split_off(at + 1), group.split_off(at));
+                return vec![after, alone, group];
+            }
+            Err(Failure { step, error, collided: false, at: _ })
+                if judge(group.len(), step, error.kind) == GroupVerdict::RefuseAll =>
+            {
                 group.into_iter().for_each(|job| job.refuse(&error));
             }
             Err(_) => self.write_each(group).await,
         }
+        Vec::new()
     }
 
     async fn write_each(&mut self, jobs: Vec<Job>) {
@@ -278,7 +297,7 @@ impl Task {
                     job.tell(Err(refusal));
                     return None;
                 }
-                Err(Failure { step, error, collided }) if !collided || tries == TRIES_ALONE => {
+                Err(Failure { step, error, collided, at: _ }) if !collided || tries == TRIES_ALONE => {
                     job.refuse(&error);
                     return judge_rest(step, error.kind).map(|kind| StoreError { kind, ..error });
                 }
@@ -296,9 +315,9 @@ impl Task {
         tokio::time::sleep(Duration::from_micros(fastrand::u64(500..2_000) << tries.min(6))).await;
     }
 
-    /// One round trip, and one durable transaction with all of `jobs`.
+    /// One durable transaction with all of `jobs`: one round trip, or with a hook what that takes between BEGIN and COMMIT.
     async fn attempt(&mut self, jobs: &[Job]) -> Result<Vec<commit::Answer>, Failure> {
-        let failed = |step| move |error| Failure { step, error, collided: false };
+        let failed = |step| move |error| Failure { step, error, collided: false, at: None };
         if jobs.is_empty() {
             return Ok(Vec::new());
         }
@@ -309,6 +328,15 @@ impl Task {
         let Writing { store, schema, clock, buckets, .. } = &self.writing;
         let meant = Meant { store: *store, schema: *schema, buckets, now: clock.as_ref().map(|clock| clock.now()) };
         let group: Vec<&Prepared> = jobs.iter().map(|job| &*job.prepared).collect();
+        if let Some(hook) = &self.writing.on_commit {
+            let done = hook.commit(&mut connection, meant, &group, self.writing.hook_timeout).await;
+            if done.as_ref().err().is_none_or(|stopped| stopped.is_usable) {
+                self.connection = Some(connection);
+            }
+            let answers = done.map_err(|stopped| stopped.failure)?;
+            self.count(&answers);
+            return Ok(answers);
+        }
         let rows = match commit::call(meant, &group).fetch_all(&mut connection).await {
             Ok(rows) => rows,
             Err(error) => {
@@ -320,7 +348,7 @@ impl Task {
                     self.connection = Some(connection);
                 }
                 let step = if error.kind == StoreErrorKind::Unknown { Step::Commit } else { Step::Apply };
-                return Err(Failure { step, error, collided });
+                return Err(Failure { step, error, collided, at: None });
             }
         };
         self.connection = Some(connection);
@@ -330,9 +358,13 @@ impl Task {
         }
         let answers = jobs.iter().zip(&rows).map(|(job, row)| commit::answer(&job.prepared, row));
         let answers = answers.collect::<Result<Vec<_>, _>>().map_err(failed(Step::Commit))?;
+        self.count(&answers);
+        Ok(answers)
+    }
+
+    fn count(&self, answers: &[commit::Answer]) {
         self.queue.counters.groups.fetch_add(1, Ordering::Relaxed);
         self.queue.counters.changesets.fetch_add(answers.len() as u64, Ordering::Relaxed);
-        Ok(answers)
     }
 }
 

@@ -8,15 +8,15 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use common::cluster::Cluster;
-use common::{block_on, in_schema};
+use common::{Schema, block_on, connect_to, in_schema, run_in};
 use order_core::ids::OrderId;
 use order_core::store::{
     Changeset, CommitError, Committed, FeedQuery, JournalQuery, Loaded, OrderStore, StoreError, StoreErrorKind,
 };
-use order_core::testkit::orders::{amend_in, place_in, plain};
+use order_core::testkit::orders::{amend_in, place, place_in, plain};
 use order_store_postgres::{PostgresOptions, PostgresStore, migrate};
-use sqlx::ConnectOptions as _;
 use sqlx::postgres::PgConnectOptions;
+use sqlx::{ConnectOptions as _, Row as _};
 
 /// Sends the changeset until it is answered; whether it had been applied by a call that was not.
 async fn insist(store: &PostgresStore, changeset: Changeset) -> Committed {
@@ -111,4 +111,33 @@ fn nothing_answered_is_lost_when_the_server_crashes_under_load() {
     });
     eprintln!("{answered} orders, {} changesets were applied by a call without an answer", replayed.into_inner());
     assert!(answered > 100);
+}
+
+#[test]
+fn what_met_others_is_sent_again_until_it_is_written() {
+    block_on(async {
+        let schema = Schema::new().await;
+        // Three transactions in a row, whoever's, fail as one of several that met would. A sequence is not set back with them.
+        for (at, state) in (0..).zip(["40001", "40P01", "55P03"]) {
+            let fail = format!(
+                "DROP SEQUENCE IF EXISTS fails; CREATE SEQUENCE fails;
+                 CREATE OR REPLACE FUNCTION meet() RETURNS trigger LANGUAGE plpgsql AS
+                 $$ BEGIN IF nextval('fails') <= 3 THEN RAISE EXCEPTION 'met' USING ERRCODE = '{state}'; END IF; RETURN NULL; END $$;
+                 CREATE OR REPLACE TRIGGER meets AFTER INSERT ON order_feed FOR EACH STATEMENT EXECUTE FUNCTION meet()"
+            );
+            run_in(&schema.name, &fail).await;
+            let store = schema.open(None).await;
+            let of = |n: u64| place(plain(100 * at + n));
+            let sent: Vec<Changeset> = (1..=8).map(of).collect();
+            let answers = futures_util::future::join_all(sent.iter().map(|changeset| store.commit(changeset.clone()))).await;
+            for (changeset, answer) in sent.iter().zip(answers) {
+                assert!(!answer.unwrap().replayed, "{state}");
+                let rows = store.journal(&JournalQuery::of(changeset.after.id, 0, 10)).await.unwrap();
+                assert_eq!(rows.len(), changeset.journal.len());
+            }
+            let mut db = connect_to(&schema.name).await;
+            let fails: i64 = sqlx::query("SELECT last_value FROM fails").fetch_one(&mut db).await.unwrap().get(0);
+            assert!(fails > 3 && store.stats().collisions > 0, "{state}: {fails} groups, {:?}", store.stats());
+        }
+    });
 }

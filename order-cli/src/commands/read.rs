@@ -26,7 +26,7 @@ pub async fn get(settings: &Settings, out: &Out, args: ById) -> Outcome {
 
 /// Shows a page of orders.
 pub async fn list(settings: &Settings, out: &Out, args: List) -> Outcome {
-    let engine = Engine::open_for_reading(settings).await?;
+    let engine = Engine::open_to_list(settings).await?;
     let query = ListQuery {
         user: args.user,
         statuses: args.statuses,

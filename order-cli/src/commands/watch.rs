@@ -18,7 +18,7 @@ const PAUSE: Duration = Duration::from_secs(1);
 
 /// Prints the feed: what there is, or for ever.
 pub async fn watch(settings: &Settings, args: Watch) -> Outcome {
-    let engine = Engine::open_for_reading(settings).await?;
+    let engine = Engine::open_to_list(settings).await?;
     let order = match args.order {
         Some(order) => Some(engine.manager.get(&engine.principal, order).await?.id),
         None => None,

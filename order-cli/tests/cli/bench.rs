@@ -74,7 +74,7 @@ impl Bench {
     pub fn order(&self) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_order"));
         command.current_dir(&self.dir).stdin(Stdio::null());
-        for name in ["ORDER_STORE", "ORDER_SHOP", "ORDER_FORMAT", "ORDER_LISTEN"] {
+        for name in ["ORDER_STORE", "ORDER_REPLICA", "ORDER_SHOP", "ORDER_FORMAT", "ORDER_LISTEN"] {
             command.env_remove(name);
         }
         command

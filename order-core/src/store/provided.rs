@@ -45,9 +45,27 @@ fn earlier(one: Option<Timestamp>, other: Option<Timestamp>) -> Option<Timestamp
 }
 
 pub(super) async fn dump<S: OrderStore + ?Sized>(store: &S, query: &DumpQuery) -> Result<DumpPage, StoreError> {
+    let listed = store.list(&list_to_dump(query)?).await?;
+    dump_listed(store, listed).await
+}
+
+/// The list of the orders to dump, for a store that does not read it as it reads others.
+///
+/// # Errors
+///
+/// [`StoreErrorKind::InvalidQuery`] for a limit outside 1..=1000.
+pub fn list_to_dump(query: &DumpQuery) -> Result<ListQuery, StoreError> {
     query.check()?;
-    let list = ListQuery { after: query.after.map(Cursor::after_id), limit: query.limit, ..ListQuery::default() };
-    let OrderPage { orders, unreadable, next, total: _ } = store.list(&list).await?;
+    Ok(ListQuery { after: query.after.map(Cursor::after_id), limit: query.limit, ..ListQuery::default() })
+}
+
+/// Dumps the orders of a page of [`list_to_dump`], each as it is now.
+///
+/// # Errors
+///
+/// As [`OrderStore::load`] and [`OrderStore::journal`], but for orders that cannot be read.
+pub async fn dump_listed<S: OrderStore + ?Sized>(store: &S, listed: OrderPage) -> Result<DumpPage, StoreError> {
+    let OrderPage { orders, unreadable, next, total: _ } = listed;
     let mut page = DumpPage { orders: Vec::with_capacity(orders.len()), unreadable, next: next.map(|cursor| cursor.id) };
     for order in orders {
         match dumped(store, order.id).await {

@@ -1,6 +1,7 @@
 //! A PostgreSQL server for tests: one that is named, or one of the machine's in a throw-away cluster of its own.
 
 use std::io::Write as _;
+use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::OnceLock;
@@ -56,6 +57,62 @@ pub struct Cluster {
 impl Cluster {
     /// Makes a cluster and starts its server.
     pub fn start() -> Self {
+        let cluster = Cluster::make();
+        cluster.run();
+        let version = as_server(&cluster.bin.join("postgres")).arg("--version").output().expect("it says its version");
+        say(format_args!("{} of {}", String::from_utf8_lossy(&version.stdout).trim(), cluster.bin.display()));
+        cluster
+    }
+
+    /// The same, with further settings, its `pg_hba.conf`, and further files among its data; it also listens on the port of this machine that
+    /// is returned.
+    pub fn start_with(settings: &str, hba: &str, files: &[(&str, &str)]) -> (Self, u16) {
+        let cluster = Cluster::make();
+        for (name, text) in files {
+            cluster.write(name, text, false);
+        }
+        cluster.write("pg_hba.conf", hba, false);
+        // Free when it was looked for; another may be faster, and then it fails to start.
+        let port = TcpListener::bind("127.0.0.1:0").and_then(|free| free.local_addr()).expect("a free port").port();
+        cluster.write("postgresql.conf", &format!("listen_addresses = '127.0.0.1'\nport = {port}\n{settings}"), true);
+        cluster.run();
+        (cluster, port)
+    }
+
+    /// Makes a standby that follows this one, whose server listens on the socket only, and starts its own.
+    pub fn standby(&self) -> Self {
+        let standby = Cluster::empty();
+        let mut copy = as_server(&self.bin.join("pg_basebackup"));
+        copy.arg("-h").arg(&self.dir).args(["-U", "postgres", "-R", "-X", "stream", "-c", "fast", "--no-sync", "-D"]);
+        done(copy.arg(standby.data()));
+        let own = format!("unix_socket_directories = '{}'\n", standby.dir.display());
+        standby.write("postgresql.conf", &own, true);
+        standby.run();
+        standby
+    }
+
+    /// Makes a standby the primary of its own history.
+    pub fn promote(&self) {
+        done(&mut self.ctl("promote"));
+    }
+
+    /// Makes a cluster whose server is still to be started.
+    fn make() -> Self {
+        let cluster = Cluster::empty();
+        let data = cluster.data();
+        let options = ["--username=postgres", "--auth=trust", "--encoding=UTF8", "--locale=C", "--no-sync", "--no-instructions"];
+        done(as_server(&cluster.bin.join("initdb")).arg("-D").arg(&data).args(options));
+        let socket = cluster.dir.display();
+        let settings = format!(
+            "listen_addresses = ''\nunix_socket_directories = '{socket}'\nfsync = on\nsynchronous_commit = on\n\
+             full_page_writes = on\nmax_connections = 300\nshared_buffers = 256MB\nmax_wal_size = 4GB\nlog_checkpoints = off\n"
+        );
+        cluster.write("postgresql.conf", &settings, true);
+        cluster
+    }
+
+    /// A folder for one, and what removes it.
+    fn empty() -> Self {
         static SERIAL: AtomicU64 = AtomicU64::new(1);
         let bin = programs();
         let serial = SERIAL.fetch_add(1, Ordering::Relaxed);
@@ -65,27 +122,20 @@ impl Cluster {
         if let Some(user) = other_user() {
             done(Command::new("chown").arg(user).arg(&cluster.dir));
         }
-        let data = cluster.data();
-        let options = ["--username=postgres", "--auth=trust", "--encoding=UTF8", "--locale=C", "--no-sync", "--no-instructions"];
-        done(as_server(&cluster.bin.join("initdb")).arg("-D").arg(&data).args(options));
-        let socket = cluster.dir.display();
-        let settings = format!(
-            "listen_addresses = ''\nunix_socket_directories = '{socket}'\nfsync = on\nsynchronous_commit = on\n\
-             full_page_writes = on\nmax_connections = 300\nshared_buffers = 256MB\nmax_wal_size = 4GB\nlog_checkpoints = off\n"
-        );
-        let mut append = as_server(Path::new("tee"))
-            .arg("-a")
-            .arg(data.join("postgresql.conf"))
-            .stdin(Stdio::piped())
-            .stdout(Stdio::null())
-            .spawn()
-            .unwrap_or_else(|e| panic!("cannot write the settings: {e}"));
-        append.stdin.take().expect("a pipe").write_all(settings.as_bytes()).expect("the settings are written");
-        assert!(append.wait().expect("tee ends").success(), "the settings could not be written");
-        cluster.run();
-        let version = as_server(&cluster.bin.join("postgres")).arg("--version").output().expect("it says its version");
-        say(format_args!("{} of {}", String::from_utf8_lossy(&version.stdout).trim(), cluster.bin.display()));
         cluster
+    }
+
+    /// Writes a file among its data, for its server's eyes only, or at the end of it.
+    fn write(&self, name: &str, text: &str, append: bool) {
+        let script = format!("umask 077; cat {} \"$1\"", if append { ">>" } else { ">" });
+        let mut writes = as_server(Path::new("sh"))
+            .args(["-c", &script, "write"])
+            .arg(self.data().join(name))
+            .stdin(Stdio::piped())
+            .spawn()
+            .unwrap_or_else(|e| panic!("cannot write {name}: {e}"));
+        writes.stdin.take().expect("a pipe").write_all(text.as_bytes()).expect("it is written");
+        assert!(writes.wait().expect("the shell ends").success(), "{name} could not be written");
     }
 
     /// Starts its server, which must not be running.
@@ -96,6 +146,18 @@ impl Cluster {
     /// Stops its server as a crash would.
     pub fn crash(&self) {
         done(self.ctl("stop").args(["-m", "immediate"]));
+    }
+
+    /// Whether the server's programs were built with TLS.
+    pub fn built_with_tls() -> bool {
+        let said = as_server(&programs().join("pg_config")).arg("--configure").output().expect("it says how it was built");
+        let said = String::from_utf8_lossy(&said.stdout);
+        said.contains("--with-ssl") || said.contains("--with-openssl")
+    }
+
+    /// The socket that it listens on, at a port.
+    pub fn socket(&self, port: u16) -> PathBuf {
+        self.dir.join(format!(".s.PGSQL.{port}"))
     }
 
     /// What connects to its database as its owner.
