@@ -175,12 +175,20 @@ fn told_of(order: &Order, p: &PaymentOperation, told: &Told, env: &Env<'_>) -> V
     // What the provider's records say counts, and what an operator finds.
     let decides = asked && sensible && !state.is_open();
     if same {
-        let lasts_other = told.capture_before.is_some_and(|t| questioned && p.capture_before.is_none_or(|u| u > t));
+        let learnt = told.capture_before.is_some_and(|t| p.capture_before.is_none_or(|u| u > t));
+        // For how long it can be captured, whoever looks into it does not say: the records are still asked for that.
+        let for_how_long = told.by == By::Finding && lasts_unknown(p) && env.payment.look_up;
+        let provider = matches!(told.by, By::Answer | By::LookUp);
         return match questioned && asked {
-            true if lasts_other => vec![settled(n, state, told, moves_money, true)],
+            true if learnt => vec![settled(n, state, told, moves_money, true)],
+            true if for_how_long => vec![Event::PaymentVerified { n }, Event::PaymentQuestioned { n }],
             true => vec![Event::PaymentVerified { n }],
             // What agrees is news while the records are asked: an answer that was on its way by then is not the last word.
             false if questioned && told.by == By::Report => vec![reported(p, told)],
+            // Somebody else was faster with the rest of it.
+            false if !questioned && provider && learnt && lasts_unknown(p) => {
+                vec![settled(n, state, told, moves_money, asked || p.verification == Verification::Done)]
+            }
             false => Vec::new(),
         };
     }
@@ -214,6 +222,11 @@ fn told_of(order: &Order, p: &PaymentOperation, told: &Told, env: &Env<'_>) -> V
     }
     events.extend(outcome_known(order, op));
     events
+}
+
+/// Whether it is an authorization of which nobody has said for how long it can be captured.
+fn lasts_unknown(p: &PaymentOperation) -> bool {
+    p.state == OperationState::Authorized && p.capture_before.is_none()
 }
 
 const fn moves_money(state: OperationState) -> bool {

@@ -89,7 +89,9 @@ proptest! {
         let env = journey.shop.env(journey.now);
         invariants::at_rest(&journey.order, &plan, &env);
         if journey.order.lifecycle == Lifecycle::Pending && plan.stuck.is_empty() {
-            let waits = journey.order.is_blocked(Blocks::Confirm) || backordered(&journey.order);
+            // For a hold on it to be lifted, be it one that keeps a payment from being asked for again, or for stock.
+            let blocks = [Blocks::Confirm, Blocks::Capture].into_iter().any(|step| journey.order.is_blocked(step));
+            let waits = blocks || backordered(&journey.order);
             prop_assert!(waits, "it waits for nobody: {:#?}", journey.order);
         }
 

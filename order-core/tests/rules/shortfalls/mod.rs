@@ -21,6 +21,7 @@ use order_core::order::{
     Verification,
 };
 use order_core::policy::{BeforeLapse, Policy};
+use order_core::services::PaymentCapabilities;
 use order_core::testkit::orders::text;
 use order_core::text::Private;
 

@@ -52,6 +52,39 @@ fn an_authorization_that_a_person_found_is_looked_up_for_how_long_it_lasts() {
     assert!(!asked(&mut j), "and asked once");
 }
 
+/// Told of by callback, and looked into by a person before the provider's records, or its answer, say for how long it lasts.
+#[test]
+fn whoever_tells_for_how_long_an_authorization_lasts_is_heard_whoever_was_first_with_the_rest() {
+    let found = |j: &mut Journey| {
+        let (status, amount, reference) = (S::Authorized, TOTAL, Some(text("pay-1")));
+        j.does(&Command::Resolve { finding: Finding::Payment { n: 1, status, amount, reference } });
+    };
+    for (by_person, evidence) in [(false, Evidence::LookUp), (true, Evidence::LookUp)] {
+        let mut j = placed(PaymentTerms::Shipment);
+        j.until_asked(1);
+        j.called_back(1, S::Authorized, TOTAL);
+        if by_person {
+            found(&mut j);
+        }
+        let asked = |j: &mut Journey| j.plan().calls.iter().any(|c| c.op == Op::Payment(1) && c.verb == Verb::LookUpPayment);
+        assert!(asked(&mut j), "what the person said does not answer it");
+        j.authorized(1, TOTAL, 7 * DAY, evidence);
+        assert_eq!(j.order.payment(1).unwrap().capture_before, Some(j.now.after(7 * DAY)));
+        assert!(!asked(&mut j));
+    }
+    // Where nothing can be looked up, the answer to the call itself is the only one who says it.
+    let shop = Shop { payment: PaymentCapabilities::IDEAL.with_look_up(false), ..quiet() };
+    let mut j = Journey::place(shop, &sample(PaymentTerms::Shipment));
+    j.until_asked(1);
+    j.called_back(1, S::Authorized, TOTAL);
+    j.authorized(1, TOTAL, 7 * DAY, Evidence::Answer);
+    assert_eq!(j.order.payment(1).unwrap().capture_before, Some(j.now.after(7 * DAY)));
+    // And it is news once.
+    let version = j.order.version;
+    j.authorized(1, TOTAL, 7 * DAY, Evidence::Answer);
+    assert_eq!(j.order.version, version);
+}
+
 #[test]
 fn a_transfer_that_never_comes_is_looked_up_given_up_and_expires_and_late_money_goes_back() {
     let mut j = placed(PaymentTerms::Confirm);
