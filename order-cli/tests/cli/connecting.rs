@@ -21,7 +21,7 @@ fn what_cannot_be_connected_to_is_named_without_its_password() {
         (with("127.0.0.1:1/shop"), "shop at 127.0.0.1:1"),
         (with("127.0.0.1:port/shop"), "cannot be read: expected postgres://"),
         (with("127.0.0.1:1/shop?sslmode=on"), "use one of disable, prefer, require, verify-ca, verify-full"),
-        (with("127.0.0.1:1/shop?sslmod=verify-full"), "expected some of schema, host"),
+        (with("127.0.0.1:1/shop?sslmod=verify-full"), "expected some of schema, connections, host"),
         (with("127.0.0.1:1/shop?schema=No"), "is no name of a schema"),
     ];
     for (url, says) in &cases {
