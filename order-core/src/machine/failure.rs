@@ -64,6 +64,13 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_shortage_is_told_with_what_there_is_if_that_is_known() {
+        let shortage = |available| Shortage { sku: "MUG-01".parse().unwrap(), requested: 3, available };
+        assert_eq!(in_words(&shortage(Some(1))), "MUG-01 requested 3, available 1");
+        assert_eq!(in_words(&shortage(None)), "MUG-01 requested 3");
+    }
+
+    #[test]
     fn a_providers_code_is_told_apart_from_its_words() {
         for code in ["DECLINED", "insufficient_funds", "51", "card.expired-2"] {
             assert!(is_code(code), "{code}");

@@ -231,3 +231,29 @@ fn allotted(order: &Order, env: &Env<'_>, r: &Reservation, wanted: u32) -> u32 {
     }
     0
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::order::Closing;
+    use crate::testkit::orders::{plain, reservation};
+
+    #[test]
+    fn units_on_their_way_count_for_where_they_are_going() {
+        let of = |kind, units, committed| {
+            let closing = Closing { serial: 1, kind, units, committed, unknown: false };
+            Reservation { quantity: 4, committed: 2, closing: Some(closing), ..reservation(1, HoldState::Held) }
+        };
+        for (r, gone) in [
+            (Reservation { closing: None, ..of(ClosingKind::Commit, 1, false) }, 2),
+            (of(ClosingKind::Commit, 1, false), 3),
+            (of(ClosingKind::Release, 2, false), 2),
+            (of(ClosingKind::Release, 1, true), 1),
+        ] {
+            let sku = r.sku.clone();
+            let order = Order { reservations: vec![r], ..plain(1) };
+            assert_eq!(committed_for_good(&order, &sku, 1), gone, "{:?}", order.reservations);
+            assert_eq!(committed_for_good(&order, &sku, 2), 0, "of another attempt");
+        }
+    }
+}

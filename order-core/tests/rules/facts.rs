@@ -430,3 +430,19 @@ fn renumbered(event: Event, number: u32) -> Event {
     }
     event
 }
+
+#[test]
+fn attention_for_less_than_was_seen_stays_seen_and_for_as_much_or_more_does_not() {
+    for (amount, seen) in [(200, true), (300, false), (400, false)] {
+        let (reason, about) = (AttentionReason::PaymentShort, None);
+        let mut order = plain(1);
+        for event in [
+            Event::AttentionRaised { reason, about, amount: Some(300) },
+            Event::AttentionAcknowledged { reason, about },
+            Event::AttentionRaised { reason, about, amount: Some(amount) },
+        ] {
+            evolve(&mut order, &event, &Actor::System, at(1));
+        }
+        assert_eq!(order.attention.iter().map(|a| (a.amount, a.acknowledged)).collect::<Vec<_>>(), [(Some(amount), seen)]);
+    }
+}

@@ -1,5 +1,6 @@
 //! The journal's payloads: what was once written is read for ever, and means the same.
 
+use order_core::machine::begin_imported;
 use order_core::order::{
     AddressType, AttentionReason, Blocks, CancelCause, ClosingKind, Credit, CreditKind, DiscardCause, EditPlan, Event, Imported,
     ImportedLine, ImportedPayment, ImportedReturn, ImportedShipment, JOURNAL_FORMAT, Lifecycle, LineCredit, LineUnits, Lot, Op,
@@ -434,5 +435,26 @@ fn an_event_with_personal_data_is_written_without_it() {
     let payload = encode_event(&placed_event(&order));
     for secret in ["ring twice", "tok_visa", "shop.example", "Lovelace", "ada@example.org"] {
         assert!(!payload.contains(secret), "{secret} is in {payload}");
+    }
+}
+
+#[test]
+fn what_came_back_of_an_imported_order_is_counted_on_its_lines() {
+    let imported = every_event().into_iter().find_map(|event| match event {
+        Event::Imported(imported) if !imported.returns.is_empty() => Some(imported),
+        _ => None,
+    });
+    let imported = imported.expect("one has returns");
+    // Once more of the same, so that two returns are of one line.
+    let returns: Vec<ImportedReturn> = imported.returns.iter().chain(&imported.returns).cloned().collect();
+    let of = |line: u32, count: &dyn Fn(&ReturnLine) -> u32| -> u32 {
+        returns.iter().flat_map(|r| &r.lines).filter(|l| l.line == line).map(count).sum()
+    };
+    let order = begin_imported(&Imported { returns: returns.clone(), ..*imported }, at(0));
+    let came_back = |l: &ReturnLine| l.received();
+    assert!(order.lines.iter().any(|l| of(l.n, &came_back) > 1));
+    for line in &order.lines {
+        assert_eq!(line.counters.returned, of(line.n, &came_back));
+        assert_eq!(line.counters.restocked, of(line.n, &|l| l.restocked));
     }
 }

@@ -211,6 +211,22 @@ fn rare() -> Vec<Sample> {
             j.command(&Command::CancelLines { lines: vec![LineUnits { line: 1, units: 1 }] }).expect("it is open");
             round(j, dies_in(Verb::Release));
         }),
+        lead(Confirm, "cancelled, and a hold lapsed while it was being given back", |j| {
+            round(j, |call| if call.verb == Verb::Reserve { Reply::Crash } else { Reply::Yes });
+            j.facts(&[held(j, 1, 600), held(j, 2, 100_000)]);
+            work(j, |_| Reply::Yes);
+            j.command(&Command::Cancel).expect("it can be cancelled");
+            round(j, |call| if call.verb == Verb::Release { Reply::Crash } else { Reply::Yes });
+            j.advance(Duration::from_secs(600));
+        }),
+        lead(Confirm, "one unit shipped, and its hold lapsed while it was being committed", |j| {
+            round(j, |call| if call.verb == Verb::Reserve { Reply::Crash } else { Reply::Yes });
+            j.facts(&[held(j, 1, 600), held(j, 2, 100_000)]);
+            work(j, |_| Reply::Yes);
+            ship_one(j);
+            round(j, dies_in(Verb::Commit));
+            j.advance(Duration::from_secs(600));
+        }),
         lead_in(patient(), &sample(Confirm), "paid, both holds about to lapse", |j| {
             round(j, |call| if call.verb == Verb::Reserve { Reply::Crash } else { Reply::Yes });
             j.facts(&[held(j, 1, 600), held(j, 2, 700)]);
