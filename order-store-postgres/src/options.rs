@@ -143,7 +143,7 @@ impl Target {
                 // Not passed over: it may be a misspelt sslmode. Nor repeated: it may be the rest of a password with an & in it.
                 let known = PARAMETERS.iter().chain(&tls::PARAMETERS).copied().collect::<Vec<_>>().join(", ");
                 let message = format!(
-                    "the URL of the store has a parameter that is none: expected some of schema, connections, {known}, options[NAME]"
+                    "the URL of the store has an unknown parameter: expected some of schema, connections, {known}, options[NAME]"
                 );
                 return Err(wrong(message));
             }

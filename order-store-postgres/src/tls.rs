@@ -37,10 +37,7 @@ pub(crate) fn secure(
             Some((_, mode)) => *mode,
             // It is not repeated: a mistake in a URL can put a password anywhere.
             None => {
-                return Err(wrong(format!(
-                    "{name} is none that there is: use one of {}",
-                    MODES.map(|(mode, _)| mode).join(", ")
-                )));
+                return Err(wrong(format!("{name} has no such value: use one of {}", MODES.map(|(mode, _)| mode).join(", "))));
             }
         },
     };
@@ -159,7 +156,7 @@ mod tests {
     #[test]
     fn what_would_not_protect_is_refused_with_what_there_is() {
         let refused = |url: &[_], env: &[_]| secured("db", url, env).expect_err("it is refused");
-        let modes = "is none that there is: use one of disable, prefer, require, verify-ca, verify-full";
+        let modes = "has no such value: use one of disable, prefer, require, verify-ca, verify-full";
         for bad in ["", "allow", "verify_full", "VERIFY-FULL", "on", "secret"] {
             assert_eq!(refused(&[("sslmode", bad)], &[]), format!("sslmode {modes}"));
         }
