@@ -135,3 +135,40 @@ fn goes_back_by(order: &Order, of: &PaymentOperation, env: &Env<'_>) -> Minor {
     }
     0
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testkit::orders::{payment, plain};
+
+    #[test]
+    fn what_was_taken_beyond_an_authorization_is_the_difference() {
+        let authorized = |state, settled| PaymentOperation {
+            state,
+            settled,
+            parent: None,
+            ..payment(1, OperationKind::Authorize, OperationState::Authorized)
+        };
+        let captured = |n, settled| PaymentOperation {
+            settled,
+            parent: Some(1),
+            ..payment(n, OperationKind::Capture, OperationState::Captured)
+        };
+        use OperationState as S;
+        for (state, settled, beyond) in [
+            (S::Authorized, 1_000, 400),
+            (S::Authorized, 1_400, 0),
+            (S::Authorized, 2_000, 0),
+            (S::Captured, 1_000, 400),
+            (S::Voided, 1_000, 400),
+            (S::Voided, 0, 0),
+            (S::Declined, 0, 1_400),
+            (S::Failed, 0, 1_400),
+            (S::Pending, 0, 0),
+        ] {
+            let payments = vec![authorized(state, settled), captured(2, 900), captured(3, 500)];
+            let order = Order { payments, ..plain(1) };
+            assert_eq!(taken_beyond(&order), beyond, "{state} {settled}");
+        }
+    }
+}

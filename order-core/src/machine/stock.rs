@@ -236,7 +236,9 @@ fn allotted(order: &Order, env: &Env<'_>, r: &Reservation, wanted: u32) -> u32 {
 mod tests {
     use super::*;
     use crate::order::Closing;
-    use crate::testkit::orders::{plain, reservation};
+    use crate::policy::Policy;
+    use crate::services::{InventoryCapabilities, PaymentCapabilities};
+    use crate::testkit::orders::{at, plain, reservation};
 
     #[test]
     fn units_on_their_way_count_for_where_they_are_going() {
@@ -254,6 +256,30 @@ mod tests {
             let order = Order { reservations: vec![r], ..plain(1) };
             assert_eq!(committed_for_good(&order, &sku, 1), gone, "{:?}", order.reservations);
             assert_eq!(committed_for_good(&order, &sku, 2), 0, "of another attempt");
+        }
+    }
+
+    #[test]
+    fn a_smaller_hold_is_wanted_only_for_just_what_is_wanted_of_the_larger_one() {
+        let (policy, clock) = (Policy::default(), at(3));
+        let env = Env {
+            now: clock,
+            clock,
+            policy: &policy,
+            inventory: InventoryCapabilities::PLATFORM,
+            payment: PaymentCapabilities::IDEAL,
+            notify: false,
+        };
+        // Two units are ordered, and `cancelled` of them are not wanted any more; the larger hold has both.
+        for (cancelled, asked, wanted) in [(0, 1, false), (0, 2, true), (1, 1, true), (1, 2, false), (2, 0, false)] {
+            let mut order = plain(1);
+            order.lines[0].sku = "SKU-1".parse().unwrap();
+            order.lines[0].counters.cancelled = cancelled;
+            let larger = reservation(1, HoldState::Held);
+            let smaller =
+                Reservation { sku: larger.sku.clone(), quantity: asked, replaces: Some(1), ..reservation(2, HoldState::Armed) };
+            order.reservations = vec![larger, smaller.clone()];
+            assert_eq!(is_wanted(&order, &env, &smaller), wanted, "{asked} asked for, {cancelled} cancelled");
         }
     }
 }
