@@ -302,7 +302,7 @@ fn rare() -> Vec<Sample> {
         }),
         lead(Confirm, "paid, and a report that fits nothing", |j| {
             work(j, |_| Reply::Yes);
-            let (reference, amount) = (text("pay-of-nobody"), j.order.in_currency(100));
+            let (reference, amount) = (text("pay-elsewhere"), j.order.in_currency(100));
             let report = PaymentReport { key: None, reference, parent: Some(text("pay-unheard-of")), status: Refunded, amount };
             j.facts(&[Fact::Report(report)]);
         }),
@@ -312,7 +312,7 @@ fn rare() -> Vec<Sample> {
             j.command(&retry.expect("there is one")).expect("it was declined");
             round(j, |_| Reply::Yes);
             round(j, dies_in(CHARGE));
-            let (reference, amount) = (text("pay-back"), j.order.in_currency(100));
+            let (reference, amount) = (text("pay-elsewhere"), j.order.in_currency(100));
             let report = PaymentReport { key: None, reference, parent: Some(text("pay-new")), status: Refunded, amount };
             j.facts(&[Fact::Report(report)]);
         }),
