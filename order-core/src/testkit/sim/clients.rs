@@ -36,10 +36,8 @@ pub(super) struct Site {
 /// A call as the fault injection sees it.
 struct Plan<'a, R> {
     table: &'a Table<ServiceFault>,
-    /// The key it is made under, and its order; none for what has no effect.
-    key: Option<Uuid>,
-    /// From when on the service does not do it any more.
-    deadline: &'a CallDeadline,
+    /// The key it is made under, and from when on it is not sent any more; none for a question, which has no effect.
+    under: Option<(Uuid, &'a CallDeadline)>,
     /// What it really does.
     apply: &'a (dyn Fn() -> Result<R, CallError> + Sync),
     /// The same, to be done later or once more.
@@ -48,6 +46,16 @@ struct Plan<'a, R> {
     garble: fn(R) -> Result<R, CallError>,
     /// What counts the definite refusals of the same thing, if it may be refused now.
     refusable: Option<Uuid>,
+}
+
+impl<R> Plan<'_, R> {
+    fn key(&self) -> Option<Uuid> {
+        self.under.map(|(key, _)| key)
+    }
+
+    fn is_in_time(&self) -> Result<(), CallError> {
+        self.under.map_or(Ok(()), |(_, deadline)| deadline.check())
+    }
 }
 
 const NEVER: &(dyn Fn() -> Box<dyn FnOnce(&World) + Send> + Sync) = &|| Box::new(|_| {});
@@ -62,13 +70,13 @@ impl Site {
     async fn call<R: Send>(&self, plan: Plan<'_, R>) -> Result<R, CallError> {
         let world = &self.world;
         world.count_call().await;
-        if let Some(key) = plan.key
+        if let Some(key) = plan.key()
             && lock(&world.oracle).refused.contains(&key)
         {
             return Err(CallError::refused("REFUSED_BEFORE"));
         }
         if world.is_calm() {
-            plan.deadline.check()?;
+            plan.is_in_time()?;
             return self.heard((plan.apply)());
         }
         let mut fault = world.weighted(plan.table);
@@ -91,7 +99,7 @@ impl Site {
                 return Err(CallError::unknown("simulated: connection reset"));
             }
             ServiceFault::Refused => {
-                if let Some(key) = plan.key {
+                if let Some(key) = plan.key() {
                     lock(&world.oracle).refused.insert(key);
                 }
                 return Err(CallError::refused("SIMULATED"));
@@ -115,7 +123,7 @@ impl Site {
             }
             _ => {}
         }
-        plan.deadline.check()?;
+        plan.is_in_time()?;
         // What is sent in time arrives, also if the process stands still from now on; the answer takes its time.
         let answer = (plan.apply)();
         world.take_time(&self.runtime).await;
@@ -146,7 +154,7 @@ impl Site {
 
     /// A service refuses for good only what it has not done, will not do, and has not refused too often.
     fn may_refuse<R>(&self, plan: &Plan<'_, R>) -> bool {
-        let (Some(key), Some(about)) = (plan.key, plan.refusable) else { return false };
+        let (Some(key), Some(about)) = (plan.key(), plan.refusable) else { return false };
         let mut oracle = lock(&self.world.oracle);
         if oracle.late.contains(&key) {
             return false;
@@ -157,7 +165,7 @@ impl Site {
     }
 
     fn later<R>(&self, plan: &Plan<'_, R>, after: Duration) {
-        let Some(key) = plan.key else { return };
+        let Some(key) = plan.key() else { return };
         let world = Arc::clone(&self.world);
         let effect = (plan.later)();
         let timer = world.runtime.timer(after);
@@ -246,16 +254,8 @@ impl Site {
         };
         let refusable = unseen.then_some(request.key);
         let table = &world.config.money;
-        self.call(Plan {
-            table,
-            key: Some(request.key),
-            deadline: &request.deadline,
-            apply: &apply,
-            later: &later,
-            garble: unnamed,
-            refusable,
-        })
-        .await
+        let under = Some((request.key, &request.deadline));
+        self.call(Plan { table, under, apply: &apply, later: &later, garble: unnamed, refusable }).await
     }
 
     /// A void, a capture or a refund.
@@ -284,16 +284,8 @@ impl Site {
         };
         let refusable = unseen.then_some(request.parent_key);
         let table = &world.config.money;
-        self.call(Plan {
-            table,
-            key: Some(request.key),
-            deadline: &request.deadline,
-            apply: &apply,
-            later: &later,
-            garble: unnamed,
-            refusable,
-        })
-        .await
+        let under = Some((request.key, &request.deadline));
+        self.call(Plan { table, under, apply: &apply, later: &later, garble: unnamed, refusable }).await
     }
 
     async fn closing(&self, request: &HoldRequest, purpose: Purpose) -> Result<(), CallError> {
@@ -322,16 +314,8 @@ impl Site {
         });
         let refusable = (held && !world.inventory.has_closed(request.key)).then_some(request.reserve_key);
         let table = &world.config.closings;
-        self.call(Plan {
-            table,
-            key: Some(request.key),
-            deadline: &request.deadline,
-            apply: &apply,
-            later: &later,
-            garble: nonsense,
-            refusable,
-        })
-        .await
+        let under = Some((request.key, &request.deadline));
+        self.call(Plan { table, under, apply: &apply, later: &later, garble: nonsense, refusable }).await
     }
 
     /// Something that changes nothing.
@@ -343,7 +327,7 @@ impl Site {
     ) -> Result<R, CallError> {
         self.world.trace(|| format!("p{} asks {}", self.index, question()));
         let table = &self.world.config.lookups;
-        self.call(Plan { table, key: None, deadline: &CallDeadline::NEVER, apply, later: NEVER, garble, refusable: None }).await
+        self.call(Plan { table, under: None, apply, later: NEVER, garble, refusable: None }).await
     }
 }
 
@@ -386,15 +370,8 @@ impl InventoryService for SimClients {
         };
         let garble = |answer| Ok(HoldAnswer { reference: String::new(), ..answer });
         let table = &world.config.reserves;
-        let plan = Plan {
-            table,
-            key: Some(request.key),
-            deadline: &request.deadline,
-            apply: &apply,
-            later: &later,
-            garble,
-            refusable: None,
-        };
+        let under = Some((request.key, &request.deadline));
+        let plan = Plan { table, under, apply: &apply, later: &later, garble, refusable: None };
         let answer = self.site.call(plan).await;
         if let Ok(HoldAnswer { reference, .. }) = &answer
             && !reference.is_empty()
@@ -507,16 +484,7 @@ impl NotificationService for SimClients {
             Ok(())
         };
         let table = &world.config.lookups;
-        let plan = Plan {
-            table,
-            key: None,
-            deadline: &CallDeadline::NEVER,
-            apply: &apply,
-            later: NEVER,
-            garble: nonsense,
-            refusable: None,
-        };
-        self.site.call(plan).await
+        self.site.call(Plan { table, under: None, apply: &apply, later: NEVER, garble: nonsense, refusable: None }).await
     }
 }
 

@@ -47,6 +47,8 @@ pub(super) struct Oracle {
     pub asked: Vec<(OrderId, Command, Keyed)>,
     /// Holds that the inventory lost, by its names for them.
     pub lost: HashMap<String, OrderId>,
+    /// The number of callbacks that said what is not so.
+    pub lies: usize,
     /// How many disputes there were.
     pub disputes: usize,
     /// Orders whose cancellation was answered.

@@ -188,7 +188,13 @@ fn mislead(world: &Arc<World>, order: OrderId, key: Uuid) {
         },
         _ => return,
     }
-    lock(&world.oracle).misled.insert((order, key.to_string()));
+    let name = {
+        let mut oracle = lock(&world.oracle);
+        oracle.lies += 1;
+        let name = format!("{key}, lie {}", oracle.lies);
+        oracle.misled.insert((order, name.clone()));
+        name
+    };
     let world = Arc::clone(world);
     world.clone().outside_task(async move {
         world.runtime.timer(world.pick(&[Duration::ZERO, Duration::from_millis(2), Duration::from_secs(5)])).await;
@@ -206,7 +212,7 @@ fn mislead(world: &Arc<World>, order: OrderId, key: Uuid) {
             }
             world.runtime.timer(if heard { Duration::ZERO } else { MINUTE * 5 }).await;
         }
-        lock(&world.oracle).misled.remove(&(order, key.to_string()));
+        lock(&world.oracle).misled.remove(&(order, name));
     });
 }
 
