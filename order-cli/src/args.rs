@@ -408,7 +408,7 @@ pub struct Migrate {
     /// Make the store over the nodes of Citus: tables are distributed by bucket; the URL is that of the coordinator
     #[arg(long, conflicts_with = "check")]
     pub citus: bool,
-    /// How many partitions the feed of a new store on PostgreSQL has, 1 to 256; without it 1, and with --citus 32, as many as shards
+    /// Give the feed of a new store on PostgreSQL N partitions, 1 to 256; 1 if not said, and 32 with --citus, as many as shards
     #[arg(long, value_name = "N", allow_negative_numbers = true, conflicts_with = "check", value_parser = whole::<1, 256>)]
     pub partitions: Option<u32>,
 }

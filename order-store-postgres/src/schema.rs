@@ -67,7 +67,7 @@ impl Migration {
 /// How a store is laid out; fixed when it is made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Layout {
-    /// How many partitions the feed has, 1 to 256; none for 1, or on Citus for 32. With more than one, changesets share a durable
+    /// The number of partitions of the feed, 1 to 256; none for 1, or on Citus for 32. With more than one, changesets share a durable
     /// transaction only with others of their bucket: of use where a database is spread over nodes.
     pub partitions: Option<u16>,
     /// Whether the tables are distributed by bucket over the nodes of Citus, with a shard for each partition of the feed.
@@ -322,7 +322,7 @@ pub(crate) struct Identity {
 /// Where things of a bucket are, as was fixed when the store was made.
 #[derive(Debug, Clone)]
 pub(crate) struct Buckets {
-    /// How many partitions the feed has.
+    /// The number of partitions of the feed.
     pub(crate) partitions: usize,
     /// Of each bucket, its partition of the feed, and the bucket where the head of that stands; empty where there is one partition.
     of: Arc<[(u16, u16)]>,

@@ -1,4 +1,4 @@
-//! How the program meets a PostgreSQL that it cannot use: it says what to do, and never repeats a password.
+//! A PostgreSQL that cannot be used: the program says what to do, and never repeats a password.
 
 use crate::bench::{Bench, Ran};
 use crate::cluster::Cluster;
@@ -49,7 +49,7 @@ fn a_server_that_refuses_and_a_replica_that_is_away_are_told_of() {
     let listed = bench.run_with(&["list"], &[("ORDER_STORE", &store), ("ORDER_REPLICA", &away)], "");
     assert_eq!(listed.code, 0, "{}", listed.err);
     assert!(listed.err.contains("the replica cannot be used now") && !listed.err.contains(PASSWORD), "{}", listed.err);
-    // What has to see everything does not look at it.
+    // An export has to see everything: it asks the primary alone.
     let checked = bench.run_with(&["export"], &[("ORDER_STORE", &store), ("ORDER_REPLICA", &wrong)], "");
     assert_eq!((checked.code, checked.err.contains("replica")), (0, false), "{}", checked.err);
     // It is of the store on PostgreSQL.

@@ -1,4 +1,4 @@
-//! What nodes suffer in tests: wrong clocks, and blows drawn from a seed.
+//! The disorder that tests bring over nodes: wrong clocks, ended connections, and blows drawn from a seed.
 
 use std::process::Command;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -40,25 +40,25 @@ impl Dice {
     }
 }
 
-/// What makes the clocks of processes wrong.
+/// Makes the clocks of processes wrong.
 pub struct WrongClocks {
-    library: String,
+    preloaded: String,
 }
 
 impl WrongClocks {
     /// Builds it in the bench's directory.
     pub fn new(bench: &Bench) -> Self {
         let source = bench.write("clock.c", include_str!("clock.c"));
-        let library = bench.dir().join("clock.so").to_str().expect("a plain name").to_owned();
-        let built = Command::new("cc").args(["-shared", "-fPIC", "-O1", "-o", &library, &source, "-ldl"]).output();
+        let preloaded = bench.dir().join("clock.so").to_str().expect("a plain name").to_owned();
+        let built = Command::new("cc").args(["-shared", "-fPIC", "-O1", "-o", &preloaded, &source, "-ldl"]).output();
         let built = built.expect("a C compiler, as Rust's linker needs one: install cc");
         assert!(built.status.success(), "{}", String::from_utf8_lossy(&built.stderr));
-        WrongClocks { library }
+        WrongClocks { preloaded }
     }
 
     /// The environment of a process whose clock is wrong by so many seconds.
     pub fn by<'a>(&'a self, seconds: &'a str) -> [(&'a str, &'a str); 2] {
-        [("LD_PRELOAD", &self.library), ("CLOCK_WRONG_BY", seconds)]
+        [("LD_PRELOAD", &self.preloaded), ("CLOCK_WRONG_BY", seconds)]
     }
 }
 

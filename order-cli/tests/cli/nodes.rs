@@ -20,12 +20,12 @@ const NODES: usize = 4;
 const WRONG_BY: [&str; NODES] = ["0", "300", "-300", "0"];
 /// At most so many answers are waited for between two blows.
 const ANSWERS_MOST: usize = 30;
-/// How long the nodes may take to give them: one that is stopped while it writes to the shop keeps all others from it.
+/// The longest they may take: a node that is stopped while it writes to the shop keeps all others from it.
 const ANSWERS_WITHIN: Duration = Duration::from_secs(40);
 /// Longer than a lease, which lasts 10 s.
 const BEYOND_THE_LEASE: Duration = Duration::from_millis(11_500);
 
-/// What befalls a node, or all of them.
+/// A blow to a node, or to all of them.
 #[derive(Debug, Clone, Copy)]
 enum Blow {
     /// It dies, and another takes its place.

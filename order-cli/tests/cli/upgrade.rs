@@ -48,7 +48,7 @@ async fn in_database(database: &mut PgConnection, sql: String) {
     assert_eq!(changed.unwrap_or_else(|e| panic!("{sql}: {e}")).rows_affected(), 1, "{sql}");
 }
 
-/// How many rows the order's journal has.
+/// Counts the rows of the order's journal.
 async fn rows_of(database: &mut PgConnection, order: &str) -> i64 {
     let count = format!("SELECT count(*) FROM order_status_history WHERE order_id = '{order}'");
     sqlx::query_scalar(AssertSqlSafe(count)).fetch_one(database).await.expect("it is counted")
