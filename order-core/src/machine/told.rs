@@ -218,17 +218,12 @@ fn told_of(order: &Order, p: &PaymentOperation, told: &Told, env: &Env<'_>) -> V
         let other_amount = moves_money && told.amount.minor != p.amount && !decides;
         let unsaid = matches!(told.by, By::Report | By::Finding) && told.capture_before.is_none();
         let for_how_long = unsaid && state == OperationState::Authorized && env.payment.look_up;
-        // Whoever found that a payment never came may have looked before it did.
-        let came_since = told.by == By::Finding && p.is_attempt() && came_in(p) && !moves_money && env.payment.look_up;
+        // Whoever found that money never came may have looked before it did. An authorization may be given up at the provider by hand.
+        let came_since = told.by == By::Finding && p.is_attempt() && p.captured() > 0 && !moves_money && env.payment.look_up;
         events.extend((other_amount || for_how_long || came_since).then_some(Event::PaymentQuestioned { n }));
     }
     events.extend(outcome_known(order, op));
     events
-}
-
-/// Whether money is recorded as there, or as to be had.
-fn came_in(p: &PaymentOperation) -> bool {
-    matches!(p.state, OperationState::Authorized | OperationState::Captured)
 }
 
 /// Whether it is an authorization of which nobody has said for how long it can be captured.

@@ -127,7 +127,7 @@ impl<S: OrderStore, C: Clients> OrderManager<S, C> {
             let left = patience.saturating_sub(self.inner.runtime.monotonic());
             let Some(work) = loaded.work else { return Ok(loaded.order) };
             let taken = work.fence.is_some() && work.leased_until.is_some_and(|until| until > now);
-            let due = work.due.is_some_and(|due| due <= now);
+            let due = work.due.is_some_and(|due| due <= self.inner.store_time.there_and_back(now));
             if taken && !left.is_zero() {
                 self.note_wait(&mut waiter, &loaded.order, &work);
             } else if taken || !due {

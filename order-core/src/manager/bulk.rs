@@ -138,7 +138,7 @@ impl<S: OrderStore, C: Clients> OrderManager<S, C> {
     ///
     /// [`Error::Invalid`] when it is not empty; [`Error::Store`].
     pub async fn check_empty(&self) -> Result<(), Error> {
-        let page = self.inner.store.list(&ListQuery { limit: 1, ..ListQuery::default() }).await?;
+        let page = self.inner.store.list(&ListQuery { limit: 1, decides: true, ..ListQuery::default() }).await?;
         let readable = page.orders.first().map(|order| order.number.to_string());
         match readable.or_else(|| page.unreadable.first().map(|u| u.order.to_string())) {
             None => Ok(()),
@@ -217,7 +217,8 @@ impl<S: OrderStore, C: Clients> OrderManager<S, C> {
     /// one of another customer.
     async fn imported_before(&self, order: &ValidImport) -> Result<Option<KeyRecord>, Error> {
         let (reference, user) = (order.external_ref(), order.imported.user);
-        let query = ListQuery { external_ref: Some(ExternalRef::from(reference)), limit: 1, ..ListQuery::default() };
+        let query =
+            ListQuery { external_ref: Some(ExternalRef::from(reference)), limit: 1, decides: true, ..ListQuery::default() };
         let page = self.inner.store.list(&query).await?;
         let Some(id) = page.orders.first().map(|order| order.id).or(page.unreadable.first().map(|u| u.order)) else {
             return Ok(None);

@@ -58,7 +58,8 @@ pub(super) struct Answer {
 }
 
 impl<S: OrderStore, C: Clients> OrderManager<S, C> {
-    /// Makes a call and waits for its answer, at most for the call deadline. Nothing of it takes effect after the lease's end.
+    /// Makes a call and waits for its answer, at most for the call deadline. Nothing is sent after the lease's end where the
+    /// client looks at the deadline that it is given; notices may be.
     pub(super) async fn perform(&self, order: &Order, call: Call, repeat: bool, lease_end: Duration) -> Answer {
         let started = self.now();
         let runtime = &self.inner.runtime;
@@ -353,28 +354,45 @@ impl<S: OrderStore, C: Clients> OrderManager<S, C> {
         call: impl Future<Output = Result<T, CallError>> + Send,
     ) -> Result<T, CallError> {
         deadline.check()?;
-        self.within(service, call).await
+        let whole = self.inner.policy.call_deadline;
+        let result = self.ended_within(deadline.left().map_or(whole, |left| left.min(whole)), call).await;
+        // That the client came to it too late says nothing of the service either.
+        if !(matches!(result, Err(CallError::NotDone { .. })) && deadline.is_over()) {
+            self.note_answer(service, &result);
+        }
+        result
     }
 
-    /// Waits for a call at most for the call deadline, and notes for the breaker how it went. A client that panics spoils
-    /// its own call, and nothing beside it.
+    /// Waits for a call at most for the call deadline, and notes for the breaker how it went.
     pub(super) async fn within<T>(
         &self,
         service: ServiceName,
         call: impl Future<Output = Result<T, CallError>> + Send,
     ) -> Result<T, CallError> {
-        let deadline: Duration = self.inner.policy.call_deadline;
-        let timer = self.inner.runtime.sleep(deadline);
-        // A client that was given up by its own panic is not used again by this call, whatever state it is in.
-        let call = AssertUnwindSafe(call).catch_unwind();
-        let result = match select(Box::pin(call), timer).await {
-            Either::Left((Ok(result), _)) => result,
-            Either::Left((Err(panic), _)) => Err(CallError::unknown(format!("the client panicked: {}", said(&*panic)))),
-            Either::Right(((), _)) => Err(CallError::unknown(format!("no answer within {} ms", deadline.as_millis()))),
-        };
+        let result = self.ended_within(self.inner.policy.call_deadline, call).await;
+        self.note_answer(service, &result);
+        result
+    }
+
+    fn note_answer<T>(&self, service: ServiceName, result: &Result<T, CallError>) {
         let answered = matches!(result, Ok(_) | Err(CallError::Refused { .. }));
         self.inner.breakers.note(service, answered, self.inner.runtime.monotonic());
-        result
+    }
+
+    /// Waits for a call at most for so long. A client that panics spoils its own call, and nothing beside it.
+    async fn ended_within<T>(
+        &self,
+        most: Duration,
+        call: impl Future<Output = Result<T, CallError>> + Send,
+    ) -> Result<T, CallError> {
+        let timer = self.inner.runtime.sleep(most);
+        // A client that was given up by its own panic is not used again by this call, whatever state it is in.
+        let call = AssertUnwindSafe(call).catch_unwind();
+        match select(Box::pin(call), timer).await {
+            Either::Left((Ok(result), _)) => result,
+            Either::Left((Err(panic), _)) => Err(CallError::unknown(format!("the client panicked: {}", said(&*panic)))),
+            Either::Right(((), _)) => Err(CallError::unknown(format!("no answer within {} ms", most.as_millis()))),
+        }
     }
 }
 

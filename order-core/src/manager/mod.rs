@@ -43,7 +43,7 @@ use crate::policy::Policy;
 use crate::pricing::Pricing;
 use crate::runtime::{Ids, Runtime};
 use crate::services::{Clients, InventoryService, NotificationService, PaymentService};
-use crate::store::{Changeset, CommitError, Committed, OrderStore, StoreError, StoreErrorKind};
+use crate::store::{Changeset, CommitError, Committed, OrderStore, StoreError, StoreErrorKind, WorkChange};
 use crate::time::Timestamp;
 
 /// The engine over a store and the clients of the five services. Cheap to clone; clones share everything.
@@ -243,6 +243,9 @@ impl<S: OrderStore, C: Clients> OrderManager<S, C> {
     /// Applies a changeset; a lost answer, or a store that is busy, is met by sending the very same changeset again. A store
     /// that takes its time to say that it is busy is not asked for ever.
     async fn commit(&self, mut changeset: Changeset) -> Result<(Arc<Order>, Committed), CommitError> {
+        if !matches!(changeset.work, WorkChange::Keep) {
+            self.learn_store_time().await;
+        }
         changeset.work = self.to_store_time(changeset.work);
         let after = Arc::clone(&changeset.after);
         let give_up_at = self.inner.runtime.monotonic() + self.inner.policy.call_deadline;

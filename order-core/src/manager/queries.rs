@@ -73,12 +73,12 @@ impl<S: OrderStore, C: Clients> OrderManager<S, C> {
         Ok(Explanation::new(loaded.order, loaded.work, plan, possible, &env))
     }
 
-    /// How much work there is, and when it is due.
+    /// How much work there is, and when it is due by this process's clock.
     ///
     /// # Errors
     ///
     /// [`Error::Store`].
     pub async fn work_summary(&self) -> Result<WorkSummary, Error> {
-        Ok(self.inner.store.work_summary().await?)
+        Ok(self.summary().await?)
     }
 }

@@ -53,7 +53,7 @@ impl<S: OrderStore, C: Clients> OrderManager<S, C> {
     pub async fn retry_stuck(&self, principal: &Principal, mut found: impl FnMut(Retried) + Send) -> Result<(), Error> {
         authorize(principal, Action::Repair, None)?;
         // A page goes on after the last order of the one before, so it is all the same what trying again takes off the list.
-        let mut query = ListQuery { stuck: true, limit: PAGE, ..ListQuery::default() };
+        let mut query = ListQuery { stuck: true, limit: PAGE, decides: true, ..ListQuery::default() };
         loop {
             let page = self.list(principal, query.clone()).await?;
             for order in page.orders {
@@ -88,7 +88,7 @@ impl<S: OrderStore, C: Clients> OrderManager<S, C> {
     pub async fn resync(&self, principal: &Principal) -> Result<Resynced, Error> {
         authorize(principal, Action::Repair, None)?;
         let mut done = Resynced::default();
-        let mut query = ListQuery { limit: PAGE, ..ListQuery::default() };
+        let mut query = ListQuery { limit: PAGE, decides: true, ..ListQuery::default() };
         loop {
             let page = self.list(principal, query.clone()).await?;
             for order in page.orders {
@@ -119,7 +119,7 @@ impl<S: OrderStore, C: Clients> OrderManager<S, C> {
             let known = match &work {
                 // Whoever is at it finds out.
                 Some(w) if w.fence.is_some() && w.leased_until.is_some_and(|t| t > env.now) => true,
-                Some(w) => w.due.is_some_and(|t| t <= due),
+                Some(w) => w.due.is_some_and(|t| t <= self.inner.store_time.there_and_back(due)),
                 None => false,
             };
             if known {

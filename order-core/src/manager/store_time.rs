@@ -4,24 +4,29 @@
 //! whose clocks may be minutes apart from it: so those times are kept as the store's clock has them. By how much that is ahead shows when
 //! leases are asked for, which every worker does again and again.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use super::OrderManager;
 use crate::ids::UserId;
 use crate::services::Clients;
-use crate::store::{LeasePage, LeaseRequest, Loaded, Lookup, OrderStore, StoreError, Tries, WorkChange, WorkItem};
+use crate::store::{LeasePage, LeaseRequest, Loaded, Lookup, OrderStore, StoreError, Tries, WorkChange, WorkItem, WorkSummary};
 use crate::time::Timestamp;
 
-/// What is known of how far the store's clock is ahead of this process's: at least and at most so many microseconds.
+/// Bounds of how far the store's clock is ahead of this process's: at least and at most so many microseconds.
 #[derive(Debug, Default)]
-pub(super) struct StoreTime(Mutex<Option<(i64, i64)>>);
+pub(super) struct StoreTime {
+    ahead: Mutex<Option<(i64, i64)>>,
+    /// Whether leases have been asked for.
+    asked: AtomicBool,
+}
 
 impl StoreTime {
     /// Takes in that the store's clock was at `there` at some moment between `before` and `after` of this process's.
     fn note(&self, before: Timestamp, there: Timestamp, after: Timestamp) {
         let ahead_of = |ours: Timestamp| there.as_micros().saturating_sub(ours.as_micros());
         let seen = (ahead_of(after), ahead_of(before));
-        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut known = self.ahead.lock().unwrap_or_else(PoisonError::into_inner);
         let both = known.map(|(least, most)| (least.max(seen.0), most.min(seen.1))).filter(|(least, most)| least <= most);
         // What contradicts what was known says that one of the clocks was set.
         *known = Some(both.unwrap_or(seen));
@@ -29,7 +34,7 @@ impl StoreTime {
 
     /// By how much at the least and at the most; not at all where nothing shows that the clocks differ.
     fn ahead(&self) -> (i64, i64) {
-        let known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = self.ahead.lock().unwrap_or_else(PoisonError::into_inner);
         known.filter(|(least, most)| *least > 0 || *most < 0).unwrap_or_default()
     }
 
@@ -41,6 +46,11 @@ impl StoreTime {
     /// A time of the store's clock as this process's has it; later rather than earlier where that is not known exactly.
     fn of_ours(&self, theirs: Timestamp) -> Timestamp {
         moved(theirs, self.ahead().0.saturating_neg())
+    }
+
+    /// A time of this process's clock as it comes back from the store.
+    pub(super) fn there_and_back(&self, ours: Timestamp) -> Timestamp {
+        self.of_ours(self.of_store(ours))
     }
 }
 
@@ -56,8 +66,9 @@ fn each(tries: &mut Tries, change: impl Fn(Timestamp) -> Timestamp) {
 }
 
 impl<S: OrderStore, C: Clients> OrderManager<S, C> {
-    /// Takes leases.
+    /// Takes leases, and learns the store's time by it. The manager's only way to [`OrderStore::lease`].
     pub(super) async fn lease(&self, request: &LeaseRequest) -> Result<LeasePage, StoreError> {
+        self.inner.store_time.asked.store(true, Ordering::Relaxed);
         let (before, asked) = (self.now(), self.inner.runtime.monotonic());
         let mut page = self.inner.store.lease(request).await?;
         if let Some(there) = page.now {
@@ -68,7 +79,23 @@ impl<S: OrderStore, C: Clients> OrderManager<S, C> {
         Ok(page)
     }
 
-    /// Loads an order.
+    /// Asks for the store's time, if nobody has asked for leases yet. Where it cannot be had, the clocks are taken to agree.
+    pub(super) async fn learn_store_time(&self) {
+        if !self.inner.store_time.asked.load(Ordering::Relaxed) {
+            let fence = self.inner.ids.fence(self.now());
+            let _ = self.lease(&LeaseRequest { fence, ttl: self.inner.policy.lease, limit: 0, order: None }).await;
+        }
+    }
+
+    /// How much work there is, with times of this process's clock.
+    pub(super) async fn summary(&self) -> Result<WorkSummary, StoreError> {
+        self.learn_store_time().await;
+        let summary = self.inner.store.work_summary().await?;
+        let ours = |time: Option<Timestamp>| time.map(|time| self.inner.store_time.of_ours(time));
+        Ok(WorkSummary { next_due: ours(summary.next_due), leased_until: ours(summary.leased_until), ..summary })
+    }
+
+    /// Loads an order with its work item, whose times are then of this process's clock. The manager's only way to [`OrderStore::load`].
     pub(super) async fn load_any(&self, order: Lookup, owner: Option<UserId>) -> Result<Option<Loaded>, StoreError> {
         let mut loaded = self.inner.store.load(order, owner).await?;
         if let Some(Loaded { work: Some(work), .. }) = &mut loaded {
@@ -84,7 +111,7 @@ impl<S: OrderStore, C: Clients> OrderManager<S, C> {
         each(&mut work.tries, ours);
     }
 
-    /// What becomes of a work item, as the store is to have it.
+    /// The change of a work item in the store's time.
     pub(super) fn to_store_time(&self, work: WorkChange) -> WorkChange {
         let theirs = |time| self.inner.store_time.of_store(time);
         match work {

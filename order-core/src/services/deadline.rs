@@ -1,4 +1,4 @@
-//! Until when a call may take effect.
+//! The time until which a call may take effect.
 
 use std::fmt;
 use std::sync::Arc;
@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::CallError;
 use crate::runtime::Runtime;
+use crate::time::Timestamp;
 
 /// The moment from which on a call must not take effect any more: its lease is over then, or it counts as lost. Whoever has the order
 /// next may find that nothing happened, and ask for the same under another key.
@@ -15,10 +16,20 @@ use crate::runtime::Runtime;
 /// connection then is sent when it goes on. So a client looks at it again, by [`check`](CallDeadline::check), directly before it sends;
 /// and a service of one's own, which can refuse what comes too late in the same transaction as it does the rest, leaves no gap.
 ///
-/// It counts on monotonic time, which goes on while the process stands still and is not set. It is no part of what is asked: any two are
-/// equal.
-#[derive(Clone, Default)]
-pub struct CallDeadline(Option<(Arc<dyn Runtime>, Duration)>);
+/// It counts on monotonic time, which is not set, and on the clock, which goes on while a machine is suspended where monotonic time may stand
+/// still: it is over as soon as either says so. A clock that is set forward ends it early, and the call counts as not sent. It is no part of
+/// what is asked: any two are equal.
+#[derive(Clone)]
+pub struct CallDeadline(Option<Ends>);
+
+#[derive(Clone)]
+struct Ends {
+    runtime: Arc<dyn Runtime>,
+    /// By monotonic time.
+    at: Duration,
+    /// By the clock.
+    at_clock: Timestamp,
+}
 
 impl CallDeadline {
     /// No deadline, as for calls that no engine makes.
@@ -26,15 +37,18 @@ impl CallDeadline {
 
     /// The moment at which `runtime` will have the monotonic time `at`.
     pub fn at(runtime: Arc<dyn Runtime>, at: Duration) -> Self {
-        CallDeadline(Some((runtime, at)))
+        let at_clock = runtime.now().after(at.saturating_sub(runtime.monotonic()));
+        CallDeadline(Some(Ends { runtime, at, at_clock }))
     }
 
-    /// How long it still is until then; zero once it is over, `None` if there is none.
+    /// Returns the time left until then; zero once it is over, `None` if there is no deadline.
     pub fn left(&self) -> Option<Duration> {
-        self.0.as_ref().map(|(runtime, at)| at.saturating_sub(runtime.monotonic()))
+        let left =
+            |Ends { runtime, at, at_clock }: &Ends| at.saturating_sub(runtime.monotonic()).min(at_clock.since(runtime.now()));
+        self.0.as_ref().map(left)
     }
 
-    /// Whether it is over.
+    /// Returns whether it is over.
     pub fn is_over(&self) -> bool {
         self.left().is_some_and(|left| left.is_zero())
     }

@@ -19,7 +19,6 @@ pub use feed::{DumpPage, DumpQuery, Dumped, FeedCursor, FeedPage, FeedPlace, Fee
 #[cfg(feature = "testkit")]
 pub use memory::MemoryCopy;
 pub use memory::MemoryStore;
-pub use provided::{dump_listed, list_to_dump};
 pub use query::{
     Cursor, Driver, JournalQuery, ListPlan, ListQuery, Loaded, Lookup, OrderPage, OrderRef, SORTED_MAX, SortKey, TimeRange,
 };

@@ -13,7 +13,7 @@ const PAGE: u32 = 200;
 
 /// Every order with open work is loaded. Without a clock of the store's own, a lease counts as held as long as it is there.
 pub(super) async fn work_summary<S: OrderStore + ?Sized>(store: &S) -> Result<WorkSummary, StoreError> {
-    let mut query = ListQuery { open_work: true, limit: PAGE, ..ListQuery::default() };
+    let mut query = ListQuery { open_work: true, limit: PAGE, decides: true, ..ListQuery::default() };
     let mut summary = WorkSummary::default();
     loop {
         let OrderPage { orders, unreadable, next, total: _ } = store.list(&query).await?;
@@ -45,27 +45,11 @@ fn earlier(one: Option<Timestamp>, other: Option<Timestamp>) -> Option<Timestamp
 }
 
 pub(super) async fn dump<S: OrderStore + ?Sized>(store: &S, query: &DumpQuery) -> Result<DumpPage, StoreError> {
-    let listed = store.list(&list_to_dump(query)?).await?;
-    dump_listed(store, listed).await
-}
-
-/// The list of the orders to dump, for a store that does not read it as it reads others.
-///
-/// # Errors
-///
-/// [`StoreErrorKind::InvalidQuery`] for a limit outside 1..=1000.
-pub fn list_to_dump(query: &DumpQuery) -> Result<ListQuery, StoreError> {
     query.check()?;
-    Ok(ListQuery { after: query.after.map(Cursor::after_id), limit: query.limit, ..ListQuery::default() })
-}
-
-/// Dumps the orders of a page of [`list_to_dump`], each as it is now.
-///
-/// # Errors
-///
-/// As [`OrderStore::load`] and [`OrderStore::journal`], but for orders that cannot be read.
-pub async fn dump_listed<S: OrderStore + ?Sized>(store: &S, listed: OrderPage) -> Result<DumpPage, StoreError> {
-    let OrderPage { orders, unreadable, next, total: _ } = listed;
+    // It is to be everything.
+    let decides = true;
+    let query = ListQuery { after: query.after.map(Cursor::after_id), limit: query.limit, decides, ..ListQuery::default() };
+    let OrderPage { orders, unreadable, next, total: _ } = store.list(&query).await?;
     let mut page = DumpPage { orders: Vec::with_capacity(orders.len()), unreadable, next: next.map(|cursor| cursor.id) };
     for order in orders {
         match dumped(store, order.id).await {

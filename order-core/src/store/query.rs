@@ -182,6 +182,8 @@ pub struct ListQuery {
     pub limit: u32,
     /// Up to how many matching orders to count; 0 counts none.
     pub count_up_to: u32,
+    /// Whether something is decided by what is found: then a store that reads lists from a copy which may lag reads the original.
+    pub decides: bool,
 }
 
 impl Default for ListQuery {
@@ -206,6 +208,7 @@ impl Default for ListQuery {
             skip: 0,
             limit: 20,
             count_up_to: 0,
+            decides: false,
         }
     }
 }

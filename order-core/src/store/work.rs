@@ -168,7 +168,8 @@ pub struct LeasePage {
     /// In how long the next item can be leased, by the store's clock: zero if there is one now that was not given; `None` if none
     /// waits but stuck ones.
     pub next_in: Option<Duration>,
-    /// What the store's clock said meanwhile. Nodes whose own clocks differ find out by it, and say when work is due as the store has it.
+    /// The store's clock meanwhile. Nodes whose own clocks differ find out by it, and say when work is due as the store has it; a store that
+    /// does not tell (`None`) has nodes whose clocks agree with its own.
     pub now: Option<Timestamp>,
 }
 

@@ -41,17 +41,15 @@ impl Runtime for WrongClock {
     }
 }
 
-/// A node with such a clock, whose worker has looked for work before.
+/// A node with such a clock, which has yet to ask the store for anything.
 fn node(world: &World, by: i64) -> Manager {
     let runtime = WrongClock { right: world.runtime.clone(), by };
-    let manager = OrderManager::builder(world.store.clone(), world.manager.clients().clone())
+    OrderManager::builder(world.store.clone(), world.manager.clients().clone())
         .pricing(Arc::new(price_book()))
         .runtime(Arc::new(runtime))
         .ids(Arc::new(SeededIds::new(by as u64)))
         .build()
-        .unwrap();
-    world.runtime.block_on(manager.work_due(1)).unwrap();
-    manager
+        .unwrap()
 }
 
 /// A shop whose provider answers the first charge with silence, and cannot be asked for it again: what became of it is looked up.

@@ -19,7 +19,7 @@ fn an_order_of_three_products_is_confirmed_in_three_commits() {
     assert_eq!(order.amounts.total, 6000);
     world.work();
     // Accepted, concluded, told.
-    assert_eq!(world.store.commits.load(Ordering::Relaxed) - 1, 3, "one claim finds nothing left to do");
+    assert_eq!(world.store.commits.load(Ordering::Relaxed) - 1, 3, "one lease finds nothing left to do");
     assert_eq!(world.books(), (6000, 6));
     assert_eq!(
         world.events(order.id),

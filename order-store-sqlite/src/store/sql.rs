@@ -58,11 +58,11 @@ pub(super) const DELETE_REDEMPTION_COUNT: &str = "DELETE FROM order_redemption_c
 pub(super) const DELETE_WORK: &str = "DELETE FROM order_work WHERE order_id = ?1";
 
 /// Clause 14: items that anybody may take, soonest leasable first.
-pub(super) const CLAIMABLE: &str = "SELECT order_id, leasable_at, due_at, leased_until, fence, revision, taken_over, runs, NULL \
+pub(super) const LEASABLE: &str = "SELECT order_id, leasable_at, due_at, leased_until, fence, revision, taken_over, runs, NULL \
      FROM order_work WHERE leasable_at <= ?1 ORDER BY leasable_at, order_id LIMIT ?2";
 
 /// Clause 14: when the next item can be leased that is not stuck.
-pub(super) const NEXT_CLAIMABLE: &str = "SELECT min(leasable_at) FROM order_work";
+pub(super) const NEXT_LEASABLE: &str = "SELECT min(leasable_at) FROM order_work";
 
 /// `work_summary`. Only orders that are not done have a row, so all of them are looked at.
 pub(super) const WORK_SUMMARY: &str = "SELECT count(*), count(*) FILTER (WHERE due_at IS NULL), \

@@ -74,12 +74,12 @@ pub(super) fn take(db: &Connection, request: &LeaseRequest, now: Timestamp) -> R
         change_one(db, sql, binds.iter().map(|&at| values[at].clone()))?;
         taken.push(order);
     }
-    let next: Option<i64> = db.prepare_cached(sql::NEXT_CLAIMABLE)?.query_row([], |row| row.get(0))?;
+    let next: Option<i64> = db.prepare_cached(sql::NEXT_LEASABLE)?.query_row([], |row| row.get(0))?;
     Ok((taken, next.map(|at| Timestamp::from_micros(at).since(now))))
 }
 
 fn leasable(db: &Connection, limit: u32, now: Timestamp) -> Result<Vec<(OrderId, WorkItem)>, Failed> {
-    let mut statement = db.prepare_cached(sql::CLAIMABLE)?;
+    let mut statement = db.prepare_cached(sql::LEASABLE)?;
     let mut found = statement.query(params![now.as_micros(), limit])?;
     let mut items = Vec::new();
     while let Some(row) = found.next()? {
@@ -107,8 +107,8 @@ mod tests {
     fn leasing_walks_its_index_alone() {
         let db = super::super::open::open_in_memory();
         for (sql, expected) in [
-            (sql::CLAIMABLE, "SEARCH order_work USING INDEX order_work_leasable (leasable_at<?)"),
-            (sql::NEXT_CLAIMABLE, "SEARCH order_work USING COVERING INDEX order_work_leasable"),
+            (sql::LEASABLE, "SEARCH order_work USING INDEX order_work_leasable (leasable_at<?)"),
+            (sql::NEXT_LEASABLE, "SEARCH order_work USING COVERING INDEX order_work_leasable"),
         ] {
             let mut statement = db.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();
             let parameters = vec![1; statement.parameter_count()];

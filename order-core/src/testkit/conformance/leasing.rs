@@ -201,6 +201,10 @@ pub(super) async fn c14_a_taker_is_told_in_how_long_there_is_more<F: StoreFactor
     f.set_time(at(25));
     let (leased, next) = (take(&store, fence(10), 10).await, next_in(0).await);
     assert_eq!((ids(&leased), next), (vec![order_id(3), order_id(4)], Some(seconds(5))));
+    // Of all, also for who asks for one alone.
+    let alone = LeaseRequest { fence: fence(9), ttl: seconds(100), limit: 1, order: Some(order_id(2)) };
+    let one = store.lease(&alone).await.unwrap();
+    assert_eq!((one.leased.len(), one.next_in), (1, Some(seconds(10))));
 }
 
 pub(super) async fn c14_the_summary_counts_what_there_is<F: StoreFactory>(f: &F) {

@@ -97,7 +97,7 @@ impl Config {
         // Weights of single faults are relative to 1,000 calls that go well.
         let some = |enabled: bool, share: u32| on(enabled, (rate * share).div_ceil(10));
 
-        // What the answer of a read is worth nothing without is asked for again; a claim leaves leases behind.
+        // What the answer of a read is worth nothing without is asked for again; a lease that nobody is told of has to run out.
         let store = |commit: bool, leaves: bool| {
             Table::new(&[
                 (1000, StoreFault::None),
