@@ -16,7 +16,7 @@ CREATE OR REPLACE FUNCTION order_lease_v1(
   -- Only this order's item, which is of that bucket, due or not, unless it is stuck.
   p_order uuid,
   OUT leased uuid[],
-  -- In how many microseconds there is more; NULL if nothing but stuck items waits.
+  -- In how many microseconds there is more; NULL if nothing but stuck items waits, and where buckets are apart, for no node has them all.
   OUT next_in bigint,
   -- The time by which both were judged.
   OUT as_of timestamptz
@@ -29,10 +29,11 @@ DECLARE
   v_until timestamptz := coalesce(v_now + p_ttl * interval '1 microsecond', '294247-01-10 04:00:54.775807+00');
   v_store uuid;
   v_min_writer integer;
+  v_partitions integer;
   v_buckets smallint[];
 BEGIN
   as_of := v_now;
-  SELECT s.id, s.min_writer INTO v_store, v_min_writer FROM order_store s WHERE s.one = 1;
+  SELECT s.id, s.min_writer, s.partitions INTO v_store, v_min_writer, v_partitions FROM order_store s WHERE s.one = 1;
   IF v_store IS DISTINCT FROM p_store THEN
     RAISE EXCEPTION 'another store stands in the schema by now' USING ERRCODE = 'OS001';
   ELSIF v_min_writer > p_schema THEN
@@ -57,9 +58,10 @@ BEGIN
       FROM generate_series(1, cardinality(leased)) i WHERE w.bucket = coalesce(p_bucket, v_buckets[i]) AND w.order_id = leased[i];
     END IF;
   END IF;
-  SELECT greatest(extract(epoch FROM w.leasable_at - v_now) * 1000000, 0)::bigint INTO next_in
-  FROM order_work w WHERE w.leasable_at IS NOT NULL AND (p_bucket IS NULL OR w.bucket = p_bucket)
-  ORDER BY w.leasable_at, w.order_id LIMIT 1;
+  IF v_partitions = 1 THEN
+    SELECT greatest(extract(epoch FROM w.leasable_at - v_now) * 1000000, 0)::bigint INTO next_in
+    FROM order_work w WHERE w.leasable_at IS NOT NULL ORDER BY w.leasable_at, w.order_id LIMIT 1;
+  END IF;
 END
 $function$;
 

@@ -19,11 +19,7 @@ use crate::statements::{FEED_HAS, STATEMENTS};
 use crate::wire::{Array, BIGINT, Bound, Fields, SMALLINT};
 
 pub(crate) async fn feed(db: &mut PgConnection, store: &Identity, query: &FeedQuery) -> Result<FeedPage, ReadError> {
-    let start = query.start(store.id, store.buckets.partitions)?;
-    let begun = (0..).zip(start.places()).filter(|(_, place)| place.position > 0);
-    if !are_in_feed(db, &begun.collect::<Vec<_>>()).await? {
-        return Err(start.never_given_out().into());
-    }
+    let start = start(db, store, query).await?;
     let select = sqlx::query(AssertSqlSafe(STATEMENTS.feed.as_str()));
     let select = bind_places(select, (0..).zip(start.places()));
     let rows = select.bind(Bound::int(query.limit.into())).fetch_all(db).await?;
@@ -32,10 +28,20 @@ pub(crate) async fn feed(db: &mut PgConnection, store: &Identity, query: &FeedQu
     Ok(FeedPage { next: rows.last().map_or(start, |row| row.cursor.clone()), rows })
 }
 
-type Places = Query<'static, Postgres, PgArguments>;
+/// The places that a page begins after, each of which was given out. Clause 21.
+pub(crate) async fn start(db: &mut PgConnection, store: &Identity, query: &FeedQuery) -> Result<FeedCursor, ReadError> {
+    let start = query.start(store.id, store.buckets.partitions)?;
+    let begun = (0..).zip(start.places()).filter(|(_, place)| place.position > 0);
+    match are_in_feed(db, &begun.collect::<Vec<_>>()).await? {
+        true => Ok(start),
+        false => Err(start.never_given_out().into()),
+    }
+}
+
+type Select = Query<'static, Postgres, PgArguments>;
 
 /// Binds the number of each partition, and a position and a row in it.
-fn bind_places<'p>(select: Places, places: impl Iterator<Item = (u16, &'p FeedPlace)>) -> Places {
+fn bind_places<'p>(select: Select, places: impl Iterator<Item = (u16, &'p FeedPlace)>) -> Select {
     let (mut partitions, mut positions, mut rows) = (Array::new(SMALLINT), Array::new(BIGINT), Array::new(BIGINT));
     for (partition, FeedPlace { position, row, mark: _ }) in places {
         partitions.small(partition);

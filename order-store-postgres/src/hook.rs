@@ -11,7 +11,7 @@ use std::time::Duration;
 use order_core::store::records::Step;
 use order_core::store::{Changeset, StoreError, StoreErrorKind};
 use sqlx::postgres::{PgConnection, PgRow};
-use sqlx::{AssertSqlSafe, Row as _};
+use sqlx::{AssertSqlSafe, Connection as _, Row as _};
 use tokio::time::timeout;
 
 use crate::commit::{self, Answer, Meant, Prepared};
@@ -21,10 +21,14 @@ use crate::writer::Failure;
 /// The most changesets in one group with a hook: everybody who writes waits while it is called for each of them.
 pub(crate) const GROUP_MAX: usize = 32;
 
-/// How much longer than the server we wait.
+const TOO_LONG: &str = "the hook took longer than it may";
+/// The setting that ends with the transaction.
+const MARK: &str = "SELECT current_setting('order_store.hooked', true)";
+
+/// The time that we wait longer than the server.
 const AFTER_THE_SERVER: Duration = Duration::from_millis(100);
 
-/// Why a hook did not do what it was called for.
+/// The reasons why a hook did not do what it was called for.
 #[derive(Debug, thiserror::Error)]
 pub enum HookError {
     /// The changeset is refused, with this reason.
@@ -36,7 +40,7 @@ pub enum HookError {
     Database(#[from] sqlx::Error),
 }
 
-/// What a hook's call comes to.
+/// The result of a hook's call.
 pub type HookFuture<'a> = Pin<Box<dyn Future<Output = Result<(), HookError>> + Send + 'a>>;
 
 /// Called for every changeset that is applied, within its transaction, once its own rows are written: what it writes to tables of its
@@ -87,30 +91,40 @@ impl OnCommit {
         group: &[&Prepared],
         within: Duration,
     ) -> Result<Vec<Answer>, Stopped> {
-        let stopped = match self.transaction(db, meant, group, within).await {
-            Ok(answers) => return Ok(answers),
+        // A setting that ends with the transaction: as long as it is there, nobody has ended that. The server ends a statement that takes
+        // too long, and before we do: what we leave it goes on with, and with it the locks that all others wait for.
+        let (mark, millis) = (format!("{:016x}", fastrand::u64(..)), within.as_millis().max(1));
+        let begin = format!(
+            "BEGIN; SET LOCAL order_store.hooked = '{mark}'; \
+             SET LOCAL statement_timeout = {millis}; SET LOCAL idle_in_transaction_session_timeout = {millis}"
+        );
+        // So that what a hook begins by the driver is a savepoint.
+        let begun = db.begin_with(AssertSqlSafe(begin)).await;
+        let mut transaction = begun.map_err(|error| before_commit(error, Step::Begin))?;
+        let stopped = match self.write(&mut transaction, meant, group, within).await {
+            // In a transaction in which a statement has failed this fails; COMMIT alone would roll back without a word.
+            Ok(answers) => match sqlx::query(MARK).fetch_one(&mut *transaction).await.and_then(|row| row.try_get(0)) {
+                Ok(Some(found)) if found == mark => return transaction.commit().await.map(|()| answers).map_err(at_commit),
+                Ok::<Option<String>, _>(_) => {
+                    let message = "the hook ended the transaction, which it must not: whether it wrote is not known";
+                    stopped(Step::Commit, StoreError::new(StoreErrorKind::Unknown, message), None, false)
+                }
+                Err(error) => at_commit(error),
+            },
             Err(stopped) => stopped,
         };
         // What cannot be rolled back is left to the server, which rolls it back when the connection is gone.
-        let is_usable = stopped.is_usable && sqlx::raw_sql("ROLLBACK").execute(db).await.is_ok();
+        let is_usable = stopped.is_usable && transaction.rollback().await.is_ok();
         Err(Stopped { is_usable, ..stopped })
     }
 
-    async fn transaction(
+    async fn write(
         &self,
         db: &mut PgConnection,
         meant: Meant<'_>,
         group: &[&Prepared],
         within: Duration,
     ) -> Result<Vec<Answer>, Stopped> {
-        // A setting that ends with the transaction: as long as it is there, nobody has ended that. The server ends what takes too long, and
-        // before we do: what we leave it goes on with, and with it the locks that all others wait for.
-        let (mark, millis) = (format!("{:016x}", fastrand::u64(..)), within.as_millis().max(1));
-        let begin = format!(
-            "BEGIN; SET LOCAL order_store.hooked = '{mark}'; \
-             SET LOCAL statement_timeout = {millis}; SET LOCAL idle_in_transaction_session_timeout = {millis}"
-        );
-        sqlx::raw_sql(AssertSqlSafe(begin)).execute(&mut *db).await.map_err(|error| before_commit(error, Step::Begin))?;
         let rows = commit::call(meant, group).fetch_all(&mut *db).await.map_err(|error| before_commit(error, Step::Apply))?;
         let answers = answers(group, &rows).map_err(|error| stopped(Step::Apply, error, None, true))?;
         for (at, (prepared, answer)) in group.iter().zip(&answers).enumerate() {
@@ -118,16 +132,7 @@ impl OnCommit {
                 self.call(db, &prepared.changeset, within).await.map_err(|why| self.refusal(why, at))?;
             }
         }
-        // In a transaction in which a statement has failed, the first of these fails; COMMIT alone would roll back without a word.
-        let commit = sqlx::raw_sql("SELECT current_setting('order_store.hooked', true); COMMIT").fetch_all(db).await;
-        match commit.map(|rows| rows.first().and_then(|row| row.try_get::<Option<String>, _>(0).ok()).flatten()) {
-            Ok(found) if found.as_deref() == Some(&mark) => Ok(answers),
-            Ok(_) => {
-                let message = "the hook ended the transaction, which it must not: whether it wrote is not known";
-                Err(stopped(Step::Commit, StoreError::new(StoreErrorKind::Unknown, message), None, false))
-            }
-            Err(error) => Err(at_commit(error)),
-        }
+        Ok(answers)
     }
 
     /// Calls the hook, and outlives its panic.
@@ -143,36 +148,25 @@ impl OnCommit {
 
     fn refusal(&self, why: Why, at: usize) -> Stopped {
         let vetoed = |reason: String| StoreError::new(StoreErrorKind::Vetoed, reason);
-        let too_long = "the hook took longer than it may";
         match why {
             Why::Failed(HookError::Refused(reason)) => stopped(Step::Apply, vetoed(reason), Some(at), true),
             Why::Failed(HookError::Database(error)) if is_contention(&error) || is_broken(&error) => {
                 before_commit(error, Step::Apply)
             }
             Why::Failed(HookError::Database(error)) => {
-                let error = match code(&error).unwrap_or_default() {
-                    code if code == "57014" => StoreError::caused(StoreErrorKind::Unavailable, too_long, error),
-                    // The server's own trouble: resources, its state, its disk.
-                    code if ["25", "53", "54", "55", "57", "58", "XX"].iter().any(|class| code.starts_with(class))
-                        && code != "25P02" =>
-                    {
-                        store_error(error, During::Read)
-                    }
-                    _ => StoreError::caused(StoreErrorKind::Vetoed, "a statement of the hook failed", error),
-                };
-                stopped(Step::Apply, error, Some(at), true)
+                stopped(Step::Apply, of_the_hook(error, "a statement of the hook failed"), Some(at), true)
             }
             // It may have been in the middle of a statement.
             Why::Panicked => stopped(Step::Apply, vetoed("the hook panicked".into()), Some(at), false),
             Why::TookTooLong => {
-                let error = StoreError::new(StoreErrorKind::Unavailable, too_long);
+                let error = StoreError::new(StoreErrorKind::Unavailable, TOO_LONG);
                 stopped(Step::Apply, error, Some(at), false)
             }
         }
     }
 }
 
-/// What came of a call of a hook that did not succeed.
+/// A call of a hook that did not succeed.
 enum Why {
     Failed(HookError),
     Panicked,
@@ -198,20 +192,33 @@ fn before_commit(error: sqlx::Error, step: Step) -> Stopped {
     Stopped { failure: Failure { step, error, collided, at: None }, is_usable }
 }
 
+/// The error of a statement of the hook, which may come as late as at COMMIT; `vetoed` says what a refusal is of.
+fn of_the_hook(error: sqlx::Error, vetoed: &str) -> StoreError {
+    match code(&error).unwrap_or_default() {
+        code if code == "57014" => StoreError::caused(StoreErrorKind::Unavailable, TOO_LONG, error),
+        // The server's own trouble: resources, its state, its disk.
+        code if ["25", "53", "54", "55", "57", "58", "XX"].iter().any(|class| code.starts_with(class)) && code != "25P02" => {
+            store_error(error, During::Read)
+        }
+        code if code == "25P02" => {
+            StoreError::caused(StoreErrorKind::Vetoed, "the hook passed over a statement that failed", error)
+        }
+        _ => StoreError::caused(StoreErrorKind::Vetoed, vetoed, error),
+    }
+}
+
 /// An error of COMMIT, or of the look before it.
 fn at_commit(error: sqlx::Error) -> Stopped {
-    let vetoed = |message, error| stopped(Step::Apply, StoreError::caused(StoreErrorKind::Vetoed, message, error), None, true);
-    match code(&error).unwrap_or_default() {
-        _ if is_contention(&error) => before_commit(error, Step::Apply),
-        code if code == "25P02" => vetoed("the hook passed over a statement that failed", error),
-        code if code.starts_with("23") => vetoed("what the hook wrote breaks a rule of its tables", error),
-        _ => {
-            let is_usable = !is_broken(&error);
-            let error = store_error(error, During::Write);
-            let step = if error.kind == StoreErrorKind::Unknown { Step::Commit } else { Step::Apply };
-            stopped(step, error, None, is_usable)
-        }
+    if is_contention(&error) {
+        return before_commit(error, Step::Apply);
     }
+    let is_usable = !is_broken(&error);
+    if is_usable && code(&error).is_some_and(|code| code != "40003") {
+        return stopped(Step::Apply, of_the_hook(error, "what the hook wrote breaks a rule of its tables"), None, true);
+    }
+    let error = store_error(error, During::Write);
+    let step = if error.kind == StoreErrorKind::Unknown { Step::Commit } else { Step::Apply };
+    stopped(step, error, None, is_usable)
 }
 
 fn answers(group: &[&Prepared], rows: &[PgRow]) -> Result<Vec<Answer>, StoreError> {

@@ -76,7 +76,10 @@ impl Default for PostgresOptions {
 /// The schema that a store stands in if its URL names none.
 const DEFAULT_SCHEMA: &str = "orders";
 
-/// How many connections a URL can ask for.
+/// Writers for each one that groups of any buckets would need.
+const WRITERS_APART: usize = 8;
+
+/// The numbers of connections a URL can ask for.
 const CONNECTIONS: std::ops::RangeInclusive<usize> = 4..=1_000;
 
 /// What else a URL may say besides the schema and [`tls::PARAMETERS`].
@@ -93,6 +96,11 @@ fn percent_decoded(text: &str) -> String {
         rest = if byte.is_some() { &after[2..] } else { after };
     }
     String::from_utf8_lossy(&bytes).into_owned()
+}
+
+/// Whether a value has swallowed what should stand beside it, as where `?` and `&` are mixed up: it is not to be repeated then.
+pub(crate) fn is_joined(value: &str) -> bool {
+    value.contains(['?', '&', '=', '@'])
 }
 
 /// Where a store is: a database, and the schema in it.
@@ -131,8 +139,11 @@ impl Target {
                 schema = value;
             } else if name == "connections" {
                 let number = value.parse().ok().filter(|number| CONNECTIONS.contains(number));
-                let expected =
-                    format!("expected {} to {}, one for each kind of work at the least", CONNECTIONS.start(), CONNECTIONS.end());
+                let expected = format!(
+                    "expected {} to {}, as each of the four kinds of work needs one",
+                    CONNECTIONS.start(),
+                    CONNECTIONS.end()
+                );
                 connections = Some(number.ok_or_else(|| wrong(format!("connections in the URL of the store: {expected}")))?);
             } else if tls::PARAMETERS.contains(&name) {
                 of_tls.push((name, percent_decoded(value)));
@@ -153,7 +164,9 @@ impl Target {
         if !first || !plain || schema.len() > 63 || schema.starts_with("pg_") {
             let expected =
                 "expected 1 to 63 lower-case letters, digits and underscores, beginning with no digit and not with pg_";
-            return Err(wrong(format!("{schema:?} is no name of a schema for orders: {expected}")));
+            // What was joined to it wrongly may be a password.
+            let named = if is_joined(schema) { "schema in the URL of the store".to_owned() } else { format!("{schema:?}") };
+            return Err(wrong(format!("{named} is no name of a schema for orders: {expected}")));
         }
         if !(rest.starts_with("postgres://") || rest.starts_with("postgresql://")) {
             return Err(wrong("the URL of the store is not one of PostgreSQL: expected postgres://…".into()));
@@ -161,22 +174,34 @@ impl Target {
         let connect = PgConnectOptions::from_str(&rest).map_err(|_| {
             wrong("the URL of the store cannot be read: expected postgres://user:password@host:port/database?schema=…".into())
         })?;
+        if connect.get_database().is_some_and(is_joined) {
+            return Err(wrong(
+                "the URL of the store cannot be read: expected ? before the first parameter, & before each other".into(),
+            ));
+        }
         let of_url = |name: &str| of_tls.iter().rev().find(|(of, _)| *of == name).map(|(_, value)| value.clone());
         let connect = tls::secure(connect, of_url, |name| std::env::var(name).ok())?;
         Ok(Target { connect: connect.application_name("order"), schema: schema.to_owned(), connections })
     }
 
-    /// The options, with as many connections as the URL allows, shared out among the kinds of work as they are by default.
-    pub(crate) fn share_out(&self, options: PostgresOptions) -> PostgresOptions {
-        let Some(connections) = self.connections else { return options };
+    /// The options, with as many connections as the URL allows, shared out among the kinds of work as they are by default; where groups
+    /// of changesets are small, because buckets are apart, writers get most of them.
+    pub(crate) fn share_out(&self, options: PostgresOptions, are_apart: bool) -> PostgresOptions {
+        let most = |options: PostgresOptions| PostgresOptions { writers: options.writers * WRITERS_APART, ..options };
+        let Some(connections) = self.connections else { return if are_apart { most(options) } else { options } };
         let few = 1 + (connections - CONNECTIONS.start()) / 10;
-        PostgresOptions { writers: few, long_readers: few, workers: few, readers: connections - 3 * few, ..options }
+        let writers = if are_apart { ((connections - 2 * few) * 2 / 3).max(1) } else { few };
+        PostgresOptions { writers, long_readers: few, workers: few, readers: connections - writers - 2 * few, ..options }
     }
 
     /// Where a copy of it is; in the same schema if its URL names none.
     pub(crate) fn replica(&self, url: &str) -> Result<Self, StoreError> {
         let of_it = |error: StoreError| StoreError { message: format!("replica: {}", error.message), ..error };
         let replica = Target::parse(url).map_err(of_it)?;
+        if replica.connections.is_some() {
+            let message = "it has as many connections as lists and the feed have: say connections in the URL of the store alone";
+            return Err(of_it(StoreError::new(StoreErrorKind::Misconfigured, message)));
+        }
         let names_one = url.split_once('?').is_some_and(|(_, query)| query.split('&').any(|part| part.starts_with("schema=")));
         Ok(if names_one { replica } else { Target { schema: self.schema.clone(), ..replica } })
     }
@@ -213,9 +238,19 @@ mod tests {
     fn connections_are_shared_out_and_none_is_left_without() {
         let shared = |connections: &str| {
             let target = Target::parse(&format!("postgres://me@localhost/shop?{connections}&schema=a")).unwrap();
-            let PostgresOptions { writers, readers, long_readers, workers, .. } = target.share_out(PostgresOptions::default());
+            let PostgresOptions { writers, readers, long_readers, workers, .. } =
+                target.share_out(PostgresOptions::default(), false);
             [writers, readers, long_readers, workers]
         };
+        let apart = |connections: &str| {
+            let target = Target::parse(&format!("postgres://me@localhost/shop?{connections}")).unwrap();
+            let PostgresOptions { writers, readers, long_readers, workers, .. } =
+                target.share_out(PostgresOptions::default(), true);
+            assert!([writers, readers, long_readers, workers].iter().all(|n| *n > 0));
+            writers + readers + long_readers + workers
+        };
+        assert!((4..100).all(|n| apart(&format!("connections={n}")) == n), "not more where buckets are apart");
+        assert_eq!(apart("sslmode=disable"), 28);
         assert_eq!(shared("connections=4"), [1, 1, 1, 1]);
         assert_eq!(shared("connections=14"), shared("sslmode=disable"), "the default is 14");
         assert!((4..100).all(|n| shared(&format!("connections={n}")).iter().sum::<usize>() == n));
@@ -249,6 +284,9 @@ mod tests {
         ];
         let schemas = ["", "1a", "pg_a", "A", "a-b", "a\"b", &"a".repeat(64)];
         let named = schemas.iter().map(|schema| format!("postgres://me:secret@h/d?schema={schema}"));
+        let joined =
+            ["?schema=a?password=secret", "?schema=a&sslmode=require&sslrootcert=/ca.pem?password=secret", "&password=secret"];
+        let named = joined.map(|rest| format!("postgres://me@h/d{rest}")).into_iter().chain(named);
         for url in bad.into_iter().map(str::to_owned).chain(named) {
             let error = Target::parse(&url).err().unwrap_or_else(|| panic!("{url} was accepted"));
             assert_eq!(error.kind, StoreErrorKind::Misconfigured);

@@ -157,9 +157,8 @@ pub(crate) const FEED_HAS: &str = "SELECT c.partition, h.changeset_id FROM unnes
 
 /// The items whose leases can be had soonest, in how many microseconds each, and the time; a row with the time alone where there are none.
 /// Parameters: now, how many.
-pub(crate) const LEASABLE: &str = "SELECT w.bucket, \
-     coalesce(greatest(extract(epoch FROM w.leasable_at - t.now) * 1000000, 0)::bigint, 0), w.order_id, t.now \
-     FROM (SELECT coalesce($1, clock_timestamp()) AS now) t LEFT JOIN (SELECT bucket, order_id, leasable_at FROM order_work \
+pub(crate) const LEASABLE: &str = "SELECT coalesce(greatest(extract(epoch FROM w.leasable_at - t.now) * 1000000, 0)::bigint, 0), w.order_id, t.now \
+     FROM (SELECT coalesce($1, clock_timestamp()) AS now) t LEFT JOIN (SELECT order_id, leasable_at FROM order_work \
      WHERE leasable_at IS NOT NULL ORDER BY leasable_at, order_id LIMIT $2) w ON true ORDER BY w.leasable_at, w.order_id";
 
 /// What the store is.

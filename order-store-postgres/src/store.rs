@@ -8,8 +8,8 @@ use order_core::ids::{OrderId, UserId};
 use order_core::order::JournalRow;
 use order_core::runtime::Clock;
 use order_core::store::{
-    Changeset, CommitError, Committed, DumpPage, DumpQuery, FeedPage, FeedQuery, FeedRow, JournalQuery, LeasePage, LeaseRequest,
-    ListQuery, Loaded, Lookup, OrderPage, OrderStore, Peek, StoreError, StoreErrorKind, WorkSummary, dump_listed, list_to_dump,
+    Changeset, CommitError, Committed, FeedPage, FeedQuery, FeedRow, JournalQuery, LeasePage, LeaseRequest, ListQuery, Loaded,
+    Lookup, OrderPage, OrderStore, Peek, StoreError, StoreErrorKind, WorkSummary,
 };
 use order_core::time::Timestamp;
 use sqlx::Row as _;
@@ -41,8 +41,6 @@ pub struct PostgresStore {
     replica: Option<Replica>,
 }
 
-/// How many tasks write for each that is asked for, where a group is of one bucket and so is small.
-const WRITERS_APART: usize = 8;
 /// Settings of sessions that find everything by keys, and plan each statement once.
 const BY_KEYS: [(&str, &str); 5] = [
     ("enable_seqscan", "off"),
@@ -74,16 +72,15 @@ impl PostgresStore {
     /// program migrates the schema, or somebody replaces it. [`StoreErrorKind::Unavailable`] if the database cannot be reached.
     pub async fn open(url: &str, options: PostgresOptions) -> Result<Self, StoreError> {
         let target = Target::parse(url)?;
-        let options = target.share_out(options);
         let mut db =
             connect(&target.session(&options, &[]), options.connect_timeout).await.map_err(|error| at(&target, error))?;
         if !options.allow_volatile {
             must_be_durable(&mut db).await.map_err(|error| at(&target, error))?;
         }
         let identity = identify(&mut db).await.map_err(|error| at(&target, error))?;
+        let options = target.share_out(options, identity.buckets.are_apart());
         let PostgresOptions { writers, write_queue, readers, long_readers, workers, wait_queue, connect_timeout, .. } = options;
-        let (by_keys, per_writer): (&[_], _) =
-            if identity.buckets.are_apart() { (&BY_KEYS_OF_ONE, WRITERS_APART) } else { (&BY_KEYS, 1) };
+        let by_keys = if identity.buckets.are_apart() { &BY_KEYS_OF_ONE } else { &BY_KEYS };
         let places = |settings: &[(&str, &str)], places| {
             Places::new(target.session(&options, settings), places, wait_queue, connect_timeout)
         };
@@ -96,7 +93,7 @@ impl PostgresStore {
             buckets: identity.buckets.clone(),
             on_commit: options.on_commit.clone(),
             // Longer than a lock is waited for, which would not be told from it otherwise.
-            hook_timeout: options.lock_timeout * 2,
+            hook_timeout: (options.lock_timeout * 2).min(options.statement_timeout),
         };
         let replica = match options.replica.as_deref() {
             None => None,
@@ -110,7 +107,7 @@ impl PostgresStore {
         Ok(PostgresStore {
             identity,
             replica,
-            writers: Writers::start(writers * per_writer, write_queue, &writing),
+            writers: Writers::start(writers, write_queue, &writing),
             short: places(by_keys, readers),
             long: places(&IN_ORDER, long_readers),
             work: places(by_keys, workers),
@@ -153,16 +150,14 @@ impl PostgresStore {
             // The replica is behind the cursor, unless nobody gave it out, which the primary knows.
             Err(error) if error.kind == StoreErrorKind::InvalidQuery => {
                 let Some(next) = query.after.clone() else { return Err(error) };
-                // Of the limit it says the same.
-                let limit = if query.limit <= 1_000 { query.limit.min(1) } else { query.limit };
-                self.feed_on_primary(&FeedQuery { after: Some(next.clone()), limit }).await?;
+                self.stands(query).await?;
                 return Ok(Some(FeedPage { rows: Vec::new(), next }));
             }
             Err(error) => return Err(error),
         };
         // What the primary does not have is not of its history, as when it was set back, or another became the primary.
-        match self.feed_on_primary(&FeedQuery { after: Some(page.next.clone()), limit: 1 }).await {
-            Ok(_) => {}
+        match self.stands(&FeedQuery { after: Some(page.next.clone()), limit: query.limit }).await {
+            Ok(()) => {}
             Err(error) if error.kind == StoreErrorKind::InvalidQuery => return Ok(None),
             Err(error) => return Err(error),
         }
@@ -171,6 +166,11 @@ impl PostgresStore {
         // A note that was made when all was erased, or since, costs a page from the primary, which has it too.
         let erased = self.are_erased(with_notes.into_iter().collect()).await?;
         Ok(Some(page).filter(|_| !erased))
+    }
+
+    /// Nothing, if the primary has given out the place that a page begins after.
+    async fn stands(&self, query: &FeedQuery) -> Result<(), StoreError> {
+        read!(self.short, |db| feed::start(db, &self.identity, query)).map(drop)
     }
 
     async fn are_erased(&self, orders: Vec<OrderId>) -> Result<bool, StoreError> {
@@ -223,9 +223,9 @@ impl OrderStore for PostgresStore {
         read!(self.short, |db| load::load(db, &order, owner))
     }
 
-    /// From the replica, if there is one.
+    /// From the replica, if there is one, and nothing is decided by it.
     async fn list(&self, query: &ListQuery) -> Result<OrderPage, StoreError> {
-        if let Some(replica) = &self.replica {
+        if let Some(replica) = self.replica.as_ref().filter(|_| !query.decides) {
             let page = self.list_on(replica, query).await?;
             replica.count(page.is_some());
             if let Some(page) = page {
@@ -256,12 +256,6 @@ impl OrderStore for PostgresStore {
             }
         }
         self.feed_on_primary(query).await
-    }
-
-    /// The primary's, for it is to be everything.
-    async fn dump(&self, query: &DumpQuery) -> Result<DumpPage, StoreError> {
-        let listed = self.list_on_primary(&list_to_dump(query)?).await?;
-        dump_listed(self, listed).await
     }
 
     async fn peek(&self, order: OrderId) -> Result<Option<Peek>, StoreError> {

@@ -5,7 +5,9 @@ use std::path::Path;
 use order_core::store::{StoreError, StoreErrorKind};
 use sqlx::postgres::{PgConnectOptions, PgSslMode};
 
-/// What `sslmode` may say. What libpq also knows, `allow`, is missing: the driver would take it for `disable`.
+use crate::options::is_joined;
+
+/// The values of `sslmode`. `allow`, which libpq also knows, is missing: the driver would take it for `disable`.
 const MODES: [(&str, PgSslMode); 5] = [
     ("disable", PgSslMode::Disable),
     ("prefer", PgSslMode::Prefer),
@@ -46,13 +48,19 @@ pub(crate) fn secure(
     }
     let verifies = !matches!(mode, PgSslMode::Disable | PgSslMode::Prefer | PgSslMode::Allow);
     if let Some(idle) = PARAMETERS[1..].iter().find(|name| of_url(name).is_some()).filter(|_| !verifies) {
-        return Err(wrong(format!("{idle} is of no use without sslmode=verify-full, verify-ca or require: add one of them")));
+        return Err(wrong(format!("{idle} needs sslmode=verify-full, verify-ca or require: add one of them")));
     }
     let [root, cert, key] = [PARAMETERS[1], PARAMETERS[2], PARAMETERS[3]].map(|name| of_url(name).or_else(|| variable(name)));
+    if root.as_deref() == Some("system") && verifies && !matches!(mode, PgSslMode::VerifyFull) {
+        return Err(wrong(
+            "sslrootcert=system needs sslmode=verify-full: anybody can have a certificate of the system's authorities".into(),
+        ));
+    }
     // As libpq does: whoever names an authority wants it to be asked.
     let named = root.filter(|root| verifies && root != "system");
     let mode = if named.is_some() && matches!(mode, PgSslMode::Require) { PgSslMode::VerifyCa } else { mode };
-    let mut connect = connect.ssl_mode(mode);
+    // Not the file that the driver has found in the environment by itself.
+    let mut connect = connect.ssl_mode(mode).ssl_root_cert_from_pem(Vec::new());
     if let Some(root) = named {
         must_have("sslrootcert", &root, "CERTIFICATE", "the certificate of the authority that signed the server's")?;
         connect = connect.ssl_root_cert(root);
@@ -72,6 +80,11 @@ pub(crate) fn secure(
 
 /// Refuses a file without the thing that is looked for in it: the driver would take it for an empty list, or for a server that is away.
 fn must_have(name: &str, path: &str, what: &str, expected: &str) -> Result<(), StoreError> {
+    if is_joined(path) {
+        return Err(wrong(format!(
+            "{name} in the URL of the store: expected a file with {expected}, whose path has none of ?, &, = and @"
+        )));
+    }
     let text = std::fs::read(Path::new(path)).map_err(|error| {
         StoreError::caused(
             StoreErrorKind::Misconfigured,
@@ -106,7 +119,7 @@ pub(crate) fn refusal(error: &sqlx::Error) -> Option<String> {
     let sqlx::Error::Io(io) = error else { return None };
     let remedy = match io.get_ref()?.downcast_ref::<rustls::Error>()? {
         InvalidCertificate(UnknownIssuer) => {
-            "nobody who is trusted signed its certificate: sslrootcert names the file with the certificate of who did"
+            "its certificate was not signed by an authority that is trusted: sslrootcert names the file with that authority's certificate"
         }
         InvalidCertificate(NotValidForName | NotValidForNameContext { .. }) => {
             "its certificate is for another name: connect by the name that it is for"
@@ -151,17 +164,22 @@ mod tests {
         assert_eq!(mode("db", &[("sslmode", "require"), ("sslrootcert", CA)], &[]), "VerifyCa");
         assert_eq!(mode("db", &[("sslmode", "require")], &[("PGSSLROOTCERT", CA)]), "VerifyCa");
         assert_eq!(mode("db", &[("sslmode", "verify-full"), ("sslrootcert", "system")], &[]), "VerifyFull");
+        assert_eq!(mode("db", &[], &[("PGSSLROOTCERT", "system")]), "Prefer");
     }
 
     #[test]
     fn what_would_not_protect_is_refused_with_what_there_is() {
         let refused = |url: &[_], env: &[_]| secured("db", url, env).expect_err("it is refused");
+        for weak in ["require", "verify-ca"] {
+            let said = refused(&[("sslmode", weak), ("sslrootcert", "system")], &[]);
+            assert!(said.starts_with("sslrootcert=system needs sslmode=verify-full"), "{said}");
+        }
         let modes = "has no such value: use one of disable, prefer, require, verify-ca, verify-full";
         for bad in ["", "allow", "verify_full", "VERIFY-FULL", "on", "secret"] {
             assert_eq!(refused(&[("sslmode", bad)], &[]), format!("sslmode {modes}"));
         }
         assert_eq!(refused(&[], &[("PGSSLMODE", "verify_full")]), format!("PGSSLMODE {modes}"));
-        let of_no_use = "sslrootcert is of no use without sslmode=verify-full, verify-ca or require: add one of them";
+        let of_no_use = "sslrootcert needs sslmode=verify-full, verify-ca or require: add one of them";
         assert_eq!(refused(&[("sslrootcert", CA)], &[]), of_no_use);
         assert_eq!(refused(&[("sslmode", "disable"), ("sslrootcert", CA)], &[]), of_no_use);
         let full = ("sslmode", "verify-full");

@@ -24,6 +24,11 @@ pub(crate) async fn take(db: &mut PgConnection, meant: Meant<'_>, request: &Leas
     let LeaseRequest { limit, order, .. } = request;
     match order {
         None if meant.buckets.are_apart() => take_soonest(db, meant, request).await,
+        Some(order) if meant.buckets.are_apart() => {
+            let (taken, _, now) = take_in(db, meant, request, Some(order.bucket()), *limit).await?;
+            let (soonest, _) = leasable(db, meant, 1).await?;
+            Ok((taken, soonest.first().map(|(within, _)| *within), now))
+        }
         _ => take_in(db, meant, request, order.map(|order| order.bucket()), *limit).await,
     }
 }
@@ -53,39 +58,48 @@ fn micros(n: i64) -> Duration {
     Duration::from_micros(n.max(0).cast_unsigned())
 }
 
+/// The items whose leases can be had soonest, over all buckets, with in how long each; and the database's time.
+async fn leasable(
+    db: &mut PgConnection,
+    meant: Meant<'_>,
+    most: u32,
+) -> Result<(Vec<(Duration, OrderId)>, Option<Timestamp>), ReadError> {
+    let mut soonest = Vec::new();
+    let mut now = None;
+    for row in sqlx::query(LEASABLE).bind(Bound::time(meant.now)).bind(Bound::int(most.into())).fetch_all(db).await? {
+        let fields = Fields::of(&row).map_err(corrupt)?;
+        let read = || Ok((fields.int(0)?.ok_or("the time is NULL")?, fields.id(1)?, fields.time(2)?));
+        let (within, order, at) = read().map_err(corrupt)?;
+        now = at;
+        soonest.extend(order.map(|order| (micros(within), OrderId::from_bytes(order))));
+    }
+    Ok((soonest, now))
+}
+
 /// Looks which leases can be had soonest, over all buckets, and takes those in each bucket by itself. One that somebody else is quicker
 /// to take is done without.
 async fn take_soonest(db: &mut PgConnection, meant: Meant<'_>, request: &LeaseRequest) -> Result<Taken, ReadError> {
-    let most = i64::from(request.limit) + 1;
-    let select = sqlx::query(LEASABLE).bind(Bound::time(meant.now)).bind(Bound::int(most));
-    let mut next_in = None::<Duration>;
-    let mut now = None;
-    let mut soonest = Vec::new();
-    for row in select.fetch_all(&mut *db).await? {
-        let fields = Fields::of(&row).map_err(corrupt)?;
-        let read = || Ok((fields.int(1)?.ok_or("the time is NULL")?, fields.id(2)?, fields.time(3)?));
-        let (within, order, at) = read().map_err(corrupt)?;
-        now = at;
-        let Some(order) = order else { continue };
-        match within {
-            0 if soonest.len() < request.limit as usize => soonest.push(OrderId::from_bytes(order)),
-            within => next_in = Some(next_in.unwrap_or(Duration::MAX).min(micros(within))),
-        }
-    }
+    let (found, now) = leasable(db, meant, request.limit.saturating_add(1)).await?;
+    let due = found.iter().take_while(|(within, _)| within.is_zero()).count().min(request.limit as usize);
+    let (soonest, later) = found.split_at(due);
     let mut taken = Vec::new();
     let mut seen = HashSet::new();
-    for bucket in soonest.iter().map(|order| order.bucket()) {
+    for bucket in soonest.iter().map(|(_, order)| order.bucket()) {
         if !seen.insert(bucket) {
             continue;
         }
-        let limit = soonest.iter().filter(|order| order.bucket() == bucket).count();
-        let (orders, next, _) = take_in(db, meant, request, Some(bucket), u32::try_from(limit).unwrap_or(u32::MAX)).await?;
-        taken.extend(orders);
-        next_in = next_in.into_iter().chain(next).min();
+        let limit = soonest.iter().filter(|(_, order)| order.bucket() == bucket).count();
+        match take_in(db, meant, request, Some(bucket), u32::try_from(limit).unwrap_or(u32::MAX)).await {
+            Ok((orders, ..)) => taken.extend(orders),
+            // What was taken before is ours, and would stand still until its leases run out.
+            Err(_) if !taken.is_empty() => break,
+            Err(error) => return Err(error),
+        }
     }
     // In the order of their times, as they were asked for.
-    taken.sort_by_key(|order| soonest.iter().position(|other| other == order));
-    Ok((taken, next_in, now))
+    taken.sort_by_key(|order| soonest.iter().position(|(_, other)| other == order));
+    let ours = (!taken.is_empty()).then_some(request.ttl);
+    Ok((taken, later.first().map(|(within, _)| *within).into_iter().chain(ours).min(), now))
 }
 
 /// Reads the orders that were leased. An item that is no longer ours by then is left out.

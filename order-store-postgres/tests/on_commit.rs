@@ -29,13 +29,18 @@ const WAITS_LONG: u32 = 205;
 const ROLLS_BACK: u32 = 206;
 const IS_CUT_OFF: u32 = 207;
 const SERIALIZES_AT_LAST: u32 = 208;
+const NESTS: u32 = 209;
+const RAISES_LATER: u32 = 210;
 
 /// A store that notes each changeset in a table of its own, and whose hook has its moods.
 async fn noting(schema: &Schema, called: &Arc<AtomicU32>) -> PostgresStore {
     let own =
         "CREATE TABLE IF NOT EXISTS noted (order_id uuid NOT NULL, version bigint NOT NULL, PRIMARY KEY (order_id, version));
          CREATE TABLE IF NOT EXISTS rule (one integer PRIMARY KEY);
-         CREATE TABLE IF NOT EXISTS checked (one integer REFERENCES rule DEFERRABLE INITIALLY DEFERRED);";
+         CREATE TABLE IF NOT EXISTS checked (one integer REFERENCES rule DEFERRABLE INITIALLY DEFERRED);
+         CREATE TABLE IF NOT EXISTS raising (one integer);
+         CREATE OR REPLACE FUNCTION raise_it() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'not like this'; END $$;
+         CREATE CONSTRAINT TRIGGER raised AFTER INSERT ON raising DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION raise_it();";
     run_in(&schema.name, own).await;
     opened(schema, &schema.url, called).await
 }
@@ -68,6 +73,17 @@ async fn note(db: &mut PgConnection, changeset: &Changeset, call: u32, schema: S
             sqlx::query("SELECT pg_sleep(20)").execute(db).await?;
         }
         WAITS_LONG => tokio::time::sleep(Duration::from_secs(20)).await,
+        // Within a transaction of the driver's, which is a savepoint; one that is not committed leaves nothing.
+        NESTS => {
+            for commits in [true, false] {
+                let mut nested = db.begin().await?;
+                sqlx::query(insert).bind(&id).bind(version + 1_000 + i64::from(commits)).execute(&mut *nested).await?;
+                if commits { nested.commit().await? } else { drop(nested) }
+            }
+        }
+        RAISES_LATER => {
+            sqlx::query("INSERT INTO raising VALUES (1)").execute(db).await?;
+        }
         ROLLS_BACK => {
             sqlx::raw_sql("ROLLBACK").execute(db).await?;
         }
@@ -167,6 +183,7 @@ fn a_hook_that_fails_in_whatever_way_refuses_what_it_was_called_for_and_nothing_
             (PANICS, StoreErrorKind::Vetoed, "the hook panicked"),
             (NOTED_ALREADY, StoreErrorKind::Vetoed, "a statement of the hook failed"),
             (BREAKS_A_RULE_LATER, StoreErrorKind::Vetoed, "what the hook wrote breaks a rule of its tables"),
+            (RAISES_LATER, StoreErrorKind::Vetoed, "what the hook wrote breaks a rule of its tables"),
             (PASSES_OVER, StoreErrorKind::Vetoed, "the hook passed over a statement that failed"),
             (TAKES_LONG, StoreErrorKind::Unavailable, "the hook took longer than it may"),
             (WAITS_LONG, StoreErrorKind::Unavailable, "the hook took longer than it may"),
@@ -181,6 +198,21 @@ fn a_hook_that_fails_in_whatever_way_refuses_what_it_was_called_for_and_nothing_
             assert!(store.load(order_id(10 * n + 1).into(), None).await.unwrap().is_none());
         }
         assert_eq!(fed(&store).await, noted(&schema).await.len());
+    });
+}
+
+#[test]
+fn what_a_hook_begins_by_the_driver_is_a_savepoint_of_the_transaction() {
+    block_on(async {
+        let (schema, called) = (Schema::new().await, Arc::default());
+        let store = noting(&schema, &called).await;
+        let sent = [with(1, NESTS), with(2, REFUSED), with(3, NESTS), with(4, 1)];
+        let answers = join_all(sent.into_iter().map(|changeset| store.commit(changeset))).await;
+        assert_eq!(answers.iter().map(Result::is_ok).collect::<Vec<_>>(), [true, false, true, true]);
+        let mut kept: Vec<i64> = noted(&schema).await.into_iter().map(|(_, version)| version).collect();
+        kept.sort_unstable();
+        assert_eq!(kept, [1, 1, 1, 1_002, 1_002], "of each order that was not refused, with what its savepoints left");
+        assert_eq!(fed(&store).await, 3);
     });
 }
 

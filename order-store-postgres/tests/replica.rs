@@ -122,6 +122,8 @@ fn lists_and_the_feed_come_from_the_replica_and_all_else_from_the_primary() {
         assert_eq!(store.peek(plain(2).id).await.unwrap().map(|peek| peek.version), Some(1));
         assert!(store.commit(placing).await.unwrap().replayed);
         assert_eq!(store.dump(&DumpQuery { after: None, limit: 10 }).await.unwrap().orders.len(), 2);
+        let decides = ListQuery { decides: true, ..ListQuery::default() };
+        assert_eq!(ids(&store.list(&decides).await.unwrap().orders), [plain(1).id, plain(2).id]);
         // Lists are as old as the replica.
         assert_eq!(ids(&listed(&store).await), [plain(1).id]);
         assert_eq!(fed(&store, None).await.unwrap().rows.len(), 1);
