@@ -5,6 +5,8 @@
 //! reflection; it sheds load before accepting what it cannot do, and drains when it is told to stop.
 #![warn(missing_docs)]
 
+mod answers;
+mod beside;
 mod call;
 mod connections;
 mod convert;
@@ -13,8 +15,11 @@ mod log;
 mod metadata;
 mod server;
 mod service;
+mod shares;
 mod status;
+mod tally;
 mod tasks;
+mod unsent;
 
 pub use limits::{Limits, MESSAGE_MAX};
 pub use log::{Log, LogFormat};

@@ -8,8 +8,11 @@ use order_core::runtime::{BoxFuture, Clock, Runtime, TokioRuntime};
 use order_core::time::Timestamp;
 use tokio::sync::Notify;
 
+use crate::shares::Place;
+
 /// Tokio's timers and tasks, counting the tasks. Orders are worked in tasks that outlive their callers; a server whose manager
-/// runs on this waits for them when it drains, so that they give their leases back. Clones count together.
+/// runs on this waits for them when it drains, so that they give their leases back; and counts them among what it works on. Clones
+/// count together.
 #[derive(Debug, Clone, Default)]
 pub struct TrackedRuntime {
     tokio: TokioRuntime,
@@ -20,6 +23,11 @@ pub struct TrackedRuntime {
 struct Tasks {
     running: AtomicUsize,
     ended: Notify,
+}
+
+tokio::task_local! {
+    /// The place among the calls that are worked on, of the call that this task works for.
+    pub(crate) static PLACE: Arc<Place>;
 }
 
 /// Counts a task for as long as it exists, however it ends.
@@ -67,9 +75,14 @@ impl Runtime for TrackedRuntime {
     fn spawn(&self, task: BoxFuture<()>) {
         self.tasks.running.fetch_add(1, Ordering::AcqRel);
         let counted = Counted(Arc::clone(&self.tasks));
+        // The place of the call that asked for it is not free before what it asked for is done, whoever has hung up.
+        let place = PLACE.try_with(Arc::clone).ok();
         self.tokio.spawn(Box::pin(async move {
             let _counted = counted;
-            task.await;
+            match place {
+                Some(place) => PLACE.scope(place, task).await,
+                None => task.await,
+            }
         }));
     }
 }
