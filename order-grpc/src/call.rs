@@ -27,6 +27,7 @@ use tonic::{Code, Status};
 
 use crate::limits::{CALL_WITHIN, MESSAGE_MAX, Place, Places, timeout};
 use crate::log::{CallLine, Log};
+use crate::services::Serving;
 use crate::status;
 
 const REQUEST_ID: &str = "x-request-id";
@@ -174,7 +175,9 @@ where
             let message = receive(body, self.message_within).await?;
             let _working = self.places.work().await.ok_or_else(status::overloaded)?;
             let mut orders = self.orders.clone();
-            let answer = AssertUnwindSafe(async { orders.call(Request::from_parts(parts, Full::new(message))).await });
+            let serving = Serving::of(&id, &parts.headers);
+            let answer = serving.during(async { orders.call(Request::from_parts(parts, Full::new(message))).await });
+            let answer = AssertUnwindSafe(answer);
             match answer.catch_unwind().await {
                 Ok(Ok(response)) => Ok(response),
                 Ok(Err(never)) => match never {},

@@ -13,6 +13,7 @@ mod log;
 mod metadata;
 mod server;
 mod service;
+pub mod services;
 mod status;
 mod tasks;
 
