@@ -29,6 +29,7 @@ use crate::answers::{Answer, count_details};
 use crate::beside::Beside;
 use crate::limits::{CALL_WITHIN, MESSAGE_MAX, ROOM_USUAL, timeout};
 use crate::log::{CallLine, Log};
+use crate::services::Serving;
 use crate::shares::{Held, Holder, Thing};
 use crate::status;
 use crate::tasks::PLACE;
@@ -187,7 +188,8 @@ where
                 return Err(status::over_before_begun());
             }
             let mut orders = self.orders.clone();
-            let answer = async { orders.call(Request::from_parts(parts, Full::new(message))).await };
+            let serving = Serving::of(&id, &parts.headers);
+            let answer = serving.during(async { orders.call(Request::from_parts(parts, Full::new(message))).await });
             match AssertUnwindSafe(PLACE.scope(place, answer)).catch_unwind().await {
                 Ok(Ok(response)) if !notes.begun.load(Ordering::Relaxed) => Err(not_begun(response.headers())),
                 Ok(Ok(response)) => {

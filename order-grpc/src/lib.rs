@@ -15,6 +15,7 @@ mod log;
 mod metadata;
 mod server;
 mod service;
+pub mod services;
 mod shares;
 mod status;
 mod tally;

@@ -8,11 +8,12 @@ use order_core::runtime::{BoxFuture, Clock, Runtime, TokioRuntime};
 use order_core::time::Timestamp;
 use tokio::sync::Notify;
 
+use crate::services::carrying;
 use crate::shares::Place;
 
-/// Tokio's timers and tasks, counting the tasks. Orders are worked in tasks that outlive their callers; a server whose manager
-/// runs on this waits for them when it drains, so that they give their leases back; and counts them among what it works on. Clones
-/// count together.
+/// Tokio's timers and tasks, counting the tasks. A task works for the request that the one works for which began it, and keeps that
+/// one's place among what is worked on. Orders are worked in tasks that outlive their callers; a server whose manager runs on this
+/// waits for them when it drains, so that they give their leases back. Clones count together.
 #[derive(Debug, Clone, Default)]
 pub struct TrackedRuntime {
     tokio: TokioRuntime,
@@ -75,6 +76,7 @@ impl Runtime for TrackedRuntime {
     fn spawn(&self, task: BoxFuture<()>) {
         self.tasks.running.fetch_add(1, Ordering::AcqRel);
         let counted = Counted(Arc::clone(&self.tasks));
+        let task = carrying(task);
         // The place of the call that asked for it is not free before what it asked for is done, whoever has hung up.
         let place = PLACE.try_with(Arc::clone).ok();
         self.tokio.spawn(Box::pin(async move {
