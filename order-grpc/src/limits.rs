@@ -35,7 +35,8 @@ pub struct Limits {
     /// How many calls it works on at a time, those included whose caller has gone but whose work goes on. The next waits 30 ms for its
     /// turn and is then turned away with RESOURCE_EXHAUSTED, before anything is accepted. 256.
     pub in_flight: usize,
-    /// How many lists of orders it works on at a time. The next waits for its turn, a second at the most. 16.
+    /// How many lists of orders it works on at a time. The next waits for its turn, a second at the most. 8: more
+    /// would be slower, as they keep a processor busy each.
     pub lists: usize,
     /// How many calls may be open at a time, those included whose message is still on its way. 1,024; a connection may have an eighth.
     pub open: usize,
@@ -72,7 +73,7 @@ impl Default for Limits {
     fn default() -> Self {
         Limits {
             in_flight: 256,
-            lists: 16,
+            lists: 8,
             open: 1024,
             messages: 512,
             message_bytes: 64 * 1024 * 1024,
