@@ -11,6 +11,7 @@ mod convert;
 mod limits;
 mod log;
 mod metadata;
+pub mod offer;
 mod server;
 mod service;
 pub mod services;
@@ -33,6 +34,21 @@ pub mod proto {
 
     /// The proto and what it imports, as a `google.protobuf.FileDescriptorSet`.
     pub const DESCRIPTORS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/order.bin"));
+
+    /// Generated from `proto/notification.proto`.
+    pub mod notification {
+        tonic::include_proto!("notification");
+    }
+
+    /// Generated from `proto/payment.proto`.
+    pub mod payment {
+        tonic::include_proto!("payment");
+    }
+
+    /// Generated from `proto/stock.proto`.
+    pub mod stock {
+        tonic::include_proto!("stock");
+    }
 
     /// Generated from `proto/platform/inventory.proto`.
     pub mod inventory {
