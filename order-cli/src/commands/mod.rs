@@ -5,6 +5,7 @@ pub mod change;
 mod check;
 mod config;
 mod migrate;
+mod offer;
 mod payments;
 pub mod place;
 pub mod read;

@@ -19,6 +19,7 @@ mod killing;
 mod life;
 mod malformed;
 mod nodes;
+mod offering;
 mod python;
 mod scripts;
 mod served;
