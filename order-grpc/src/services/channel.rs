@@ -383,5 +383,4 @@ impl Tls {
 }
 
 #[cfg(test)]
-#[path = "channel/tests.rs"]
-mod tests;
+pub(super) mod tests;

@@ -25,7 +25,7 @@ use crate::proto::{GetOrderRequest, Order};
 
 /// What a service does with a call.
 #[derive(Clone)]
-enum Does {
+pub(in crate::services) enum Does {
     Answers,
     Says(Code),
     /// Answers with a status of HTTP alone.
@@ -39,7 +39,7 @@ enum Does {
 }
 
 /// A service on a socket of its own, until it is dropped.
-struct Peer {
+pub(in crate::services) struct Peer {
     address: SocketAddr,
     /// The headers of every call whose message arrived.
     calls: Arc<Mutex<Vec<HeaderMap>>>,
@@ -53,7 +53,7 @@ impl Drop for Peer {
 }
 
 impl Peer {
-    async fn start(does: Does) -> Self {
+    pub(in crate::services) async fn start(does: Does) -> Self {
         Self::start_on("127.0.0.1:0".parse().unwrap(), does).await
     }
 
@@ -84,11 +84,11 @@ impl Peer {
         Peer { address, calls, task }
     }
 
-    fn calls(&self) -> Vec<HeaderMap> {
+    pub(in crate::services) fn calls(&self) -> Vec<HeaderMap> {
         self.calls.lock().unwrap().clone()
     }
 
-    fn channel(&self) -> ServiceChannel {
+    pub(in crate::services) fn channel(&self) -> ServiceChannel {
         channel(&Endpoint::new(format!("http://{}", self.address)))
     }
 }
