@@ -3,11 +3,19 @@
 //! [`ServiceChannel`] is the way to one of them, and [`Failure`] says of a call without a good answer whether it happened. Every
 //! client is those two and a translation.
 
+mod cache;
 mod channel;
 mod context;
 mod outcome;
+mod platform;
+mod product;
 mod progress;
+mod user;
 
+pub use cache::{CacheSettings, CacheStats};
 pub use channel::{ANSWER_MAX, Endpoint, EndpointError, ServiceChannel, Tls, Wire};
 pub(crate) use context::{Serving, carrying};
 pub use outcome::{Failure, NOT_DONE, SERVICES_DOMAIN};
+pub use platform::PlatformInventory;
+pub use product::PlatformProducts;
+pub use user::PlatformUsers;
