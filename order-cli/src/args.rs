@@ -105,10 +105,20 @@ pub enum Command {
     Bulk(bulk::BulkCommand),
     /// Show every setting: its value, and who gave it
     Config,
+    /// The five services that orders are made with
+    #[command(subcommand, arg_required_else_help = true)]
+    Services(ServicesCommand),
     /// Print the transition table; with `--format mermaid` as a state diagram
     States,
     /// Run a scripted fixture; in memory, unless --store is given here
     Run(Run),
+}
+
+/// Commands about the services.
+#[derive(Debug, Subcommand)]
+pub enum ServicesCommand {
+    /// Ask each whether it is there, what it is and what it can do; exit 4 if one cannot be used
+    Check,
 }
 
 /// Commands of the embedded shop.

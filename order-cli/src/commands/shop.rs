@@ -33,7 +33,7 @@ pub async fn run(settings: &Settings, out: &Out, command: ShopCommand) -> Outcom
         ShopCommand::Serve(args) => offer::serve(settings, args).await,
         ShopCommand::Settle { key, outcome } => {
             let engine = Engine::open_existing(settings).await?;
-            let payment = engine.shop.settle(key, outcome.into()).await?;
+            let payment = existing_shop(settings)?.settle(key, outcome.into()).await?;
             report(out, &engine, &payment).await
         }
     }

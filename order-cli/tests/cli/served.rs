@@ -61,6 +61,11 @@ impl Served {
         assert!(sent.success());
     }
 
+    /// Waits until it is gone.
+    pub fn wait(&mut self) {
+        self.child.wait().unwrap();
+    }
+
     /// Sends a signal and waits for the end; the exit code, and everything it said.
     pub fn end(mut self, signal: &str) -> (Option<i32>, String) {
         self.signal(signal);

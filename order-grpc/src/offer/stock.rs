@@ -79,7 +79,22 @@ fn release(request: wire::ReleaseRequest, deadline: CallDeadline) -> Result<Hold
         return Err(fields.refused());
     };
     let destination = Private(None);
-    Ok(HoldRequest { key, reserve_key, order, number, sku, quantity, reference, committed, repeat, destination, deadline })
+    // A service of this contract finds a hold by its key, and knows itself when it lapses.
+    let expires_at = None;
+    Ok(HoldRequest {
+        key,
+        reserve_key,
+        order,
+        number,
+        sku,
+        quantity,
+        reference,
+        committed,
+        repeat,
+        destination,
+        deadline,
+        expires_at,
+    })
 }
 
 #[tonic::async_trait]

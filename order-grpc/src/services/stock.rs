@@ -40,6 +40,11 @@ impl StockClient {
         self.describe_by(&CallDeadline::NEVER).await
     }
 
+    /// The names of what this client counts on and `promised` does not have: such a service is not used.
+    pub fn missing(&self, promised: &InventoryCapabilities) -> Vec<&'static str> {
+        missing(&self.capabilities, promised)
+    }
+
     async fn describe_by(&self, deadline: &CallDeadline) -> Result<Option<Description<InventoryCapabilities>>, CallError> {
         let asked = self.channel.call(deadline, |wire| async { Client::new(wire).describe(wire::DescribeRequest {}).await });
         let Some(wire::DescribeResponse { name, capabilities }) = unless_unimplemented(asked.await)? else { return Ok(None) };
@@ -90,8 +95,20 @@ fn reserve(request: &ReserveRequest) -> wire::ReserveRequest {
 }
 
 fn commit(request: &HoldRequest) -> wire::CommitRequest {
-    let HoldRequest { key, reserve_key, order, number, sku, quantity, reference, committed: _, repeat, destination, deadline: _ } =
-        request;
+    let HoldRequest {
+        key,
+        reserve_key,
+        order,
+        number,
+        sku,
+        quantity,
+        reference,
+        committed: _,
+        repeat,
+        destination,
+        deadline: _,
+        expires_at: _,
+    } = request;
     wire::CommitRequest {
         idempotency_key: key.to_string(),
         reserve_key: reserve_key.to_string(),
@@ -106,8 +123,20 @@ fn commit(request: &HoldRequest) -> wire::CommitRequest {
 }
 
 fn release(request: &HoldRequest) -> wire::ReleaseRequest {
-    let HoldRequest { key, reserve_key, order, number, sku, quantity, reference, committed, repeat, destination: _, deadline: _ } =
-        request;
+    let HoldRequest {
+        key,
+        reserve_key,
+        order,
+        number,
+        sku,
+        quantity,
+        reference,
+        committed,
+        repeat,
+        destination: _,
+        deadline: _,
+        expires_at: _,
+    } = request;
     wire::ReleaseRequest {
         idempotency_key: key.to_string(),
         reserve_key: reserve_key.to_string(),
