@@ -161,6 +161,7 @@ impl<S: OrderStore, C: Clients> OrderManager<S, C> {
                     reference: r.reference.clone(),
                     committed,
                     repeat,
+                    expires_at: r.expires_at,
                     destination: match kind {
                         ClosingKind::Commit => shipping_address(order),
                         ClosingKind::Release => Private(None),

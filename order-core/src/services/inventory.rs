@@ -10,6 +10,7 @@ use crate::ids::{OrderId, Reference, Sku, UserId};
 use crate::number::OrderNumber;
 use crate::order::Address;
 use crate::text::Private;
+use crate::time::Timestamp;
 
 /// What an inventory can do. The embedded shop can do everything; the platform's inventory none of it. The engine believes it:
 /// whoever claims less than the service can is slower at the worst, whoever claims more holds units that nobody knows of.
@@ -184,6 +185,8 @@ pub struct HoldRequest {
     /// Whether this very request may have reached the service before. For a service that does not honour keys "already
     /// done" is a success then; one that does knows by the key.
     pub repeat: bool,
+    /// When the hold lapses, as far as is known. A service that tells states apart badly is understood better with it.
+    pub expires_at: Option<Timestamp>,
     /// Of a commit: where the goods go. Absent once the order was redacted, and in a release.
     pub destination: Private<Address>,
     /// From when on it must not take effect any more.
@@ -203,6 +206,7 @@ impl HoldRequest {
             reference: None,
             committed: false,
             repeat: false,
+            expires_at: None,
             destination: Private(None),
             deadline: CallDeadline::NEVER,
         }

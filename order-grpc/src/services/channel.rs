@@ -206,6 +206,11 @@ impl ServiceChannel {
         &self.shared.url
     }
 
+    /// How long a call may take at most.
+    pub fn deadline(&self) -> Duration {
+        self.shared.deadline
+    }
+
     /// Makes one call, by a generated client over the [`Wire`] that `send` is given:
     ///
     /// ```
