@@ -11,6 +11,7 @@ use super::channel::ServiceChannel;
 use super::described::{Checked, Description, unless_unimplemented};
 use super::fields::{from_wire, or_empty, stock_address, to_wire};
 use super::payment::is_shorter;
+use crate::convert::timestamp;
 use crate::proto::stock as wire;
 use crate::proto::stock::stock_service_client::StockServiceClient as Client;
 
@@ -107,7 +108,7 @@ fn commit(request: &HoldRequest) -> wire::CommitRequest {
         repeat,
         destination,
         deadline: _,
-        expires_at: _,
+        expires_at,
     } = request;
     wire::CommitRequest {
         idempotency_key: key.to_string(),
@@ -119,6 +120,7 @@ fn commit(request: &HoldRequest) -> wire::CommitRequest {
         reference: or_empty(reference.as_ref()),
         repeat: *repeat,
         destination: stock_address(destination),
+        expires_at: expires_at.map(timestamp),
     }
 }
 
@@ -135,7 +137,7 @@ fn release(request: &HoldRequest) -> wire::ReleaseRequest {
         repeat,
         destination: _,
         deadline: _,
-        expires_at: _,
+        expires_at,
     } = request;
     wire::ReleaseRequest {
         idempotency_key: key.to_string(),
@@ -147,6 +149,7 @@ fn release(request: &HoldRequest) -> wire::ReleaseRequest {
         reference: or_empty(reference.as_ref()),
         repeat: *repeat,
         committed: *committed,
+        expires_at: expires_at.map(timestamp),
     }
 }
 

@@ -2,5 +2,7 @@
 
 mod conformance;
 mod described;
+mod ordering;
+mod recorded;
 mod street;
 mod tls;
