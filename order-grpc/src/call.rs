@@ -302,7 +302,7 @@ impl Default for RequestIds {
 
 impl RequestIds {
     /// The caller's own id for its request, if it is fit for a log; else a new one.
-    fn of(&self, headers: &HeaderMap) -> String {
+    pub(crate) fn of(&self, headers: &HeaderMap) -> String {
         let given = headers.get(REQUEST_ID).and_then(|id| id.to_str().ok());
         match given.filter(|id| is_fit(id)) {
             Some(id) => id.to_owned(),

@@ -3,6 +3,9 @@
 //! Thin by design: it parses, calls [`OrderManager`](order_core::manager::OrderManager), and maps the answer; it has no
 //! business rule of its own. [`serve`] runs everything in one process: the service, the worker that works orders, health and
 //! reflection; it sheds load before accepting what it cannot do, and drains when it is told to stop.
+//!
+//! The other way, [`services`] are clients of the services that orders are made with, and [`offer`] is what they call: any clients as five
+//! services, such as the embedded shop.
 #![warn(missing_docs)]
 
 mod call;
@@ -11,6 +14,7 @@ mod convert;
 mod limits;
 mod log;
 mod metadata;
+pub mod offer;
 mod server;
 mod service;
 pub mod services;
@@ -33,6 +37,21 @@ pub mod proto {
 
     /// The proto and what it imports, as a `google.protobuf.FileDescriptorSet`.
     pub const DESCRIPTORS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/order.bin"));
+
+    /// Generated from `proto/notification.proto`.
+    pub mod notification {
+        tonic::include_proto!("notification");
+    }
+
+    /// Generated from `proto/payment.proto`.
+    pub mod payment {
+        tonic::include_proto!("payment");
+    }
+
+    /// Generated from `proto/stock.proto`.
+    pub mod stock {
+        tonic::include_proto!("stock");
+    }
 
     /// Generated from `proto/platform/inventory.proto`.
     pub mod inventory {

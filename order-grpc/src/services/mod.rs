@@ -6,16 +6,26 @@
 mod cache;
 mod channel;
 mod context;
+mod described;
+pub(crate) mod fields;
+mod notification;
 mod outcome;
+pub(crate) mod payment;
 mod platform;
 mod product;
 mod progress;
+pub(crate) mod stock;
 mod user;
 
 pub use cache::{CacheSettings, CacheStats};
 pub use channel::{ANSWER_MAX, Endpoint, EndpointError, ServiceChannel, Tls, Wire};
 pub(crate) use context::{Serving, carrying};
+pub use described::Description;
+pub use notification::NotificationClient;
+pub(crate) use outcome::{AVAILABLE, plain};
 pub use outcome::{Failure, NOT_DONE, SERVICES_DOMAIN};
+pub use payment::PaymentClient;
+pub use stock::StockClient;
 pub use platform::PlatformInventory;
 pub use product::PlatformProducts;
 pub use user::PlatformUsers;

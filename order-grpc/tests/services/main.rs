@@ -1,0 +1,6 @@
+//! The clients of remote services against the services that the embedded shop is offered as, through real sockets.
+
+mod conformance;
+mod described;
+mod street;
+mod tls;
