@@ -158,6 +158,10 @@ impl HoldAnswer {
     }
 }
 
+/// The code of a commit that is refused because the hold is over, when that is certain: none of its units is held any more, nor has left
+/// the stock, nor will. The hold counts as lost at once, and another is asked for. Any other code is tried again, and then a person is told.
+pub const HOLD_LOST: &str = "HOLD_LOST";
+
 /// A request to commit units of a hold, or to give them back.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HoldRequest {
@@ -271,7 +275,7 @@ pub enum HoldLookup {
 /// 7. *Holds* have a reference that is theirs for ever, at most 255 characters of one line and never empty, exactly as many units
 ///    as were asked for, and a lifetime from the moment they were made. Two reserves are two holds.
 /// 8. *Committing* takes held units out of the stock for good. More than are still held is refused and moves none, and so is
-///    committing a hold that does not exist, was given back or has lapsed.
+///    committing a hold that does not exist, was given back or has lapsed: with the code [`HOLD_LOST`] if that is certain.
 /// 9. *Giving back* makes held units available again. More than are still held is refused and moves none. Nobody gives back a
 ///    hold that was never made, but a release may overtake its reserve: refused, or `Ok` with the reserve refused from then on.
 /// 10. *Parts*, where [`partial`](InventoryCapabilities::partial) is claimed: any number of them, each under a key of its own, are

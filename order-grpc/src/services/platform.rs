@@ -45,8 +45,8 @@ const SETTLE_MARGIN: Duration = Duration::from_secs(2);
 ///   ([`HoldLookup::Absent`]), and nothing else is proof ([`HoldLookup::Undecidable`]).
 /// * "Reservation in invalid state" means that a repeated confirm or cancel was done before, unless both were tried: then nobody knows, and
 ///   a person must look. So both are never under way together for one reservation, whoever stops waiting for one of them.
-/// * What has expired keeps its units until it is cancelled, which a commit that finds it does before it is refused. Committed units never
-///   come back.
+/// * What has expired keeps its units until it is cancelled, which a commit that finds it does before it is refused as
+///   [`HOLD_LOST`](order_core::services::HOLD_LOST). Committed units never come back.
 #[derive(Clone)]
 pub struct PlatformInventory(Arc<Shared>);
 

@@ -293,31 +293,38 @@ async fn a_confirm_that_comes_too_late_cancels_and_is_refused() {
     w.inventory.stock("MUG", 5);
     let held = w.held(1, 2).await;
     w.inventory.pass(Duration::from_secs(120));
-    assert_eq!(refusal(w.client.commit(&about(&held)).await).0, "RESERVATION_EXPIRED");
+    assert_eq!(refusal(w.client.commit(&about(&held)).await).0, "HOLD_LOST");
     assert_eq!(w.status_of(&held.1), HoldStatus::Cancelled);
     assert_eq!(w.inventory.counters("MUG"), counters(5, 5, 0));
-    assert_eq!(refusal(w.client.commit(&again(&about(&held))).await).0, "INVALID_STATE", "nothing was confirmed before");
+    assert_eq!(refusal(w.client.commit(&again(&about(&held))).await).0, "HOLD_LOST", "nothing was confirmed before");
     w.client.release(&about(&held)).await.unwrap();
 }
 
 #[tokio::test]
-async fn a_cancel_of_what_expired_may_fail_and_is_made_up_for() {
-    for fault in [Fault::LoseAnswer, Fault::Break, Fault::Fail(Code::Internal)] {
-        let (name, w) = (format!("{fault:?}"), world().await);
-        let answered = matches!(fault, Fault::Fail(_));
+async fn what_expired_is_lost_only_once_it_is_cancelled() {
+    for code in [Code::Internal, Code::ResourceExhausted] {
+        let w = world().await;
+        w.inventory.stock("MUG", 5);
+        let held = w.held(1, 2).await;
+        w.inventory.pass(Duration::from_secs(120));
+        w.inventory.wire.fault(CANCEL, Fault::Fail(code));
+        let answer = w.client.commit(&about(&held)).await;
+        assert!(matches!(answer, Err(CallError::Unknown { malformed: false, .. } | CallError::NotDone { .. })), "{answer:?}");
+        assert_eq!(w.inventory.counters("MUG"), counters(5, 3, 2), "its units are still held");
+        assert_eq!(refusal(w.client.commit(&again(&about(&held))).await).0, "HOLD_LOST");
+        assert_eq!(w.inventory.counters("MUG"), counters(5, 5, 0), "{code:?}");
+    }
+    for (fault, available) in [(Fault::LoseAnswer, 5), (Fault::Break, 3)] {
+        let w = world().await;
         w.inventory.stock("MUG", 5);
         let held = w.held(1, 2).await;
         w.inventory.pass(Duration::from_secs(120));
         w.inventory.wire.fault(CANCEL, fault);
-        assert_eq!(refusal(w.client.commit(&about(&held)).await).0, "RESERVATION_EXPIRED", "{name}");
-        if answered {
-            w.client.release(&about(&held)).await.unwrap();
-            assert_eq!(w.inventory.counters("MUG"), counters(5, 5, 0), "{name}");
-        } else {
-            // The service may be at it still.
-            let early = w.client.release(&HoldRequest { deadline: soon(), ..about(&held) }).await;
-            assert!(matches!(early, Err(CallError::NotDone { .. })), "{name}: {early:?}");
-        }
+        assert!(is_unknown(&w.client.commit(&about(&held)).await, false));
+        assert_eq!(w.inventory.counters("MUG").available, available);
+        // The service may be at it still.
+        let early = w.client.release(&HoldRequest { deadline: soon(), ..about(&held) }).await;
+        assert!(matches!(early, Err(CallError::NotDone { .. })), "{early:?}");
     }
 }
 
@@ -327,7 +334,7 @@ async fn what_another_process_may_have_cancelled_is_for_a_person() {
     w.inventory.stock("MUG", 5);
     let held = w.held(1, 2).await;
     w.inventory.pass(Duration::from_secs(120));
-    assert_eq!(refusal(w.client.commit(&about(&held)).await).0, "RESERVATION_EXPIRED");
+    assert_eq!(refusal(w.client.commit(&about(&held)).await).0, "HOLD_LOST");
     // The process dies before that is written down; the next one only knows that it was tried.
     let now = SystemClock.now();
     let over = HoldRequest { expires_at: Some(now), ..again(&about(&held)) };

@@ -4,6 +4,7 @@ mod directory;
 mod fakes;
 mod inventory_client;
 mod inventory_rows;
+mod scenario;
 mod suite;
 
 use order_core::services::ServiceName;

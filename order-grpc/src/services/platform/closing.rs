@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use order_core::services::{CallError, HoldRequest};
+use order_core::services::{CallError, HOLD_LOST, HoldRequest};
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 use tonic::Code;
@@ -71,7 +71,7 @@ pub(super) async fn close(shared: &Arc<Shared>, request: &HoldRequest, how: Clos
 
 impl Shared {
     async fn confirm(&self, id: Uuid, request: &HoldRequest, at_work: &mut bool) -> Result<(), CallError> {
-        let mut known = self.holds.known(id).await;
+        let known = self.holds.known(id).await;
         is_whole(known, request)?;
         self.holds.note(id, Known { confirmed: known.confirmed.once_more(), ..known }).await;
         match self.say(id, request, Close::Confirm, at_work).await {
@@ -87,16 +87,17 @@ impl Shared {
                 meaning
             }
             Said::Expired => {
-                // It was still pending, so no earlier confirm was done. Its units are held until it is cancelled.
-                known.confirmed = Confirmed::Never;
-                self.holds.note(id, Known { cancelled: Cancelled::Perhaps, ..known }).await;
-                known.cancelled = match self.say(id, request, Close::Cancel, at_work).await {
-                    Said::Done => Cancelled::Expired,
-                    Said::Failed(failure) if is_proof(&failure) => known.cancelled,
-                    Said::InvalidState | Said::Expired | Said::Failed(_) => Cancelled::Perhaps,
-                };
+                // It was pending, so no earlier confirm was done, and none will be. Its units are held until it is cancelled.
+                let known = Known { confirmed: Confirmed::Never, cancelled: Cancelled::Expired, ..known };
                 self.holds.note(id, known).await;
-                Err(CallError::refused("RESERVATION_EXPIRED"))
+                match self.say(id, request, Close::Cancel, at_work).await {
+                    Said::Failed(failure) => match CallError::from(failure) {
+                        CallError::Refused { .. } => Err(CallError::refused(HOLD_LOST)),
+                        // Nothing was confirmed, and it may still hold its units: this is to be asked for again.
+                        not_yet => Err(not_yet),
+                    },
+                    Said::Done | Said::InvalidState | Said::Expired => Err(CallError::refused(HOLD_LOST)),
+                }
             }
             Said::Failed(failure) => {
                 if is_proof(&failure) {
@@ -206,6 +207,7 @@ fn meaning_for_confirm(known: Known, repeat: bool, over: bool, id: Uuid) -> Resu
     let done = Ok(());
     let refused = Err(CallError::refused("INVALID_STATE"));
     match (known.confirmed, known.cancelled) {
+        (_, Cancelled::Expired) => Err(CallError::refused(HOLD_LOST)),
         // The first one was done; whoever does not repeat it asks for another.
         (Confirmed::Done, _) => {
             if repeat {
@@ -215,7 +217,7 @@ fn meaning_for_confirm(known: Known, repeat: bool, over: bool, id: Uuid) -> Resu
             }
         }
         // Ours was the cancel, and nothing was confirmed before it.
-        (Confirmed::Never, Cancelled::Done | Cancelled::Expired) => refused,
+        (Confirmed::Never, Cancelled::Done) => refused,
         (Confirmed::Never, _) if !repeat => refused,
         (Confirmed::Perhaps, Cancelled::Never) | (Confirmed::Never, Cancelled::Never) if !over => done,
         _ => Err(undecidable("confirmed", "cancelled", id)),

@@ -34,7 +34,8 @@ pub(super) enum Cancelled {
     Perhaps,
     /// One was done, for a release.
     Done,
-    /// One was done for a commit that found the reservation expired, before anybody asked for a release.
+    /// One was sent, and perhaps done, for a commit that found the reservation expired. It cannot be confirmed any more, whatever came of
+    /// that.
     Expired,
 }
 

@@ -4,12 +4,14 @@ use super::*;
 enum Means {
     Done,
     Refused,
+    Lost,
     NobodyKnows,
 }
 
 fn means(answer: Result<(), CallError>) -> Means {
     match answer {
         Ok(()) => Means::Done,
+        Err(CallError::Refused { code, .. }) if code == HOLD_LOST => Means::Lost,
         Err(CallError::Refused { .. }) => Means::Refused,
         Err(CallError::Unknown { malformed: true, .. }) => Means::NobodyKnows,
         Err(other) => panic!("{other}"),
@@ -22,7 +24,7 @@ fn known(confirmed: Confirmed, cancelled: Cancelled) -> Known {
 
 #[test]
 fn an_invalid_state_is_a_confirm_that_was_done_unless_a_cancel_may_have_been() {
-    use Means::{Done, NobodyKnows, Refused};
+    use Means::{Done, Lost, NobodyKnows, Refused};
     let of =
         |confirmed, cancelled, repeat, over| means(meaning_for_confirm(known(confirmed, cancelled), repeat, over, Uuid::nil()));
     for (confirmed, cancelled, repeat, over, expected) in [
@@ -37,11 +39,13 @@ fn an_invalid_state_is_a_confirm_that_was_done_unless_a_cancel_may_have_been() {
         (Confirmed::Perhaps, Cancelled::Never, true, true, NobodyKnows),
         (Confirmed::Perhaps, Cancelled::Perhaps, true, false, NobodyKnows),
         (Confirmed::Perhaps, Cancelled::Done, true, false, NobodyKnows),
-        (Confirmed::Perhaps, Cancelled::Expired, true, false, NobodyKnows),
         (Confirmed::Never, Cancelled::Perhaps, true, false, NobodyKnows),
         (Confirmed::Never, Cancelled::Perhaps, false, false, Refused),
         (Confirmed::Never, Cancelled::Done, true, false, Refused),
-        (Confirmed::Never, Cancelled::Expired, true, true, Refused),
+        // What was heard to have expired was never confirmed.
+        (Confirmed::Never, Cancelled::Expired, true, true, Lost),
+        (Confirmed::Never, Cancelled::Expired, false, true, Lost),
+        (Confirmed::Perhaps, Cancelled::Expired, true, false, Lost),
         // What is known to be done stays done.
         (Confirmed::Done, Cancelled::Never, true, true, Done),
         (Confirmed::Done, Cancelled::Perhaps, true, false, Done),
