@@ -2,6 +2,7 @@
 
 pub mod layers;
 pub mod policy;
+pub mod services;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -12,6 +13,7 @@ use order_store_sqlite::shop::RawPriceBook;
 use toml::Spanned;
 
 use self::layers::{Effective, Given, Layers, Origin, environment};
+use self::services::Services;
 use crate::args::{Cli, Command, Global, Serve, ServeLog};
 use crate::exit::{Failure, Outcome};
 use crate::input::read;
@@ -116,6 +118,8 @@ pub struct Settings {
     pub server: Server,
     /// How the engine behaves.
     pub policy: Policy,
+    /// Where the five services are.
+    pub services: Services,
     /// Shipping, tax, coupons and payment methods, where they are not the shop's.
     pub price_book: Option<PriceBook>,
     /// Every setting with its value and who gave it, for people.
@@ -165,8 +169,9 @@ impl Settings {
         let format = layers.or("format", Format::default())?;
         let server = server(&mut layers)?;
         let price_book = source.map(|source| price_book(source, &mut layers)).transpose()?.flatten();
+        let services = services::services(&mut layers)?;
         let policy = policy::policy(&mut layers)?;
-        Ok(Settings { store, replica, shop, format, server, policy, price_book, effective: layers.finish()? })
+        Ok(Settings { store, replica, shop, format, server, policy, services, price_book, effective: layers.finish()? })
     }
 
     /// Only what was given on the command line: a script never writes where it was not told to.
@@ -188,8 +193,8 @@ impl Settings {
         replica(&mut layers, &store)?;
         let shop = if global.shop.is_some() { shop(&mut layers)? } else { None };
         let format = global.format.unwrap_or_default();
-        let (server, policy) = (Server::default(), Policy::default());
-        Ok(Settings { store, replica: None, shop, format, server, policy, price_book: None, effective: Vec::new() })
+        let (server, policy, services) = (Server::default(), Policy::default(), Services::default());
+        Ok(Settings { store, replica: None, shop, format, server, policy, services, price_book: None, effective: Vec::new() })
     }
 }
 

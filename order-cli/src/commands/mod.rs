@@ -5,10 +5,12 @@ pub mod change;
 mod check;
 mod config;
 mod migrate;
+mod offer;
 mod payments;
 pub mod place;
 pub mod read;
 mod serve;
+mod services;
 pub mod shop;
 pub mod states;
 mod watch;
@@ -53,6 +55,7 @@ pub fn run(cli: Cli) -> Outcome {
             Command::Watch(args) => watch::watch(&settings, args).await,
             Command::Work(args) => work::work(&settings, &out, args).await,
             Command::Serve(_) => serve::serve(&settings).await,
+            Command::Services(command) => services::run(&settings, &out, command).await,
             Command::Config => config::config(&settings, &out),
             Command::Migrate(args) => migrate::migrate(&settings, &out, &args).await,
             Command::Stuck => read::stuck(&settings, &out).await,
