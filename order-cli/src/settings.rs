@@ -25,6 +25,8 @@ const PRICE_BOOK: &str = "price_book";
 /// Longer than any work is under way.
 const GRACE_MAX: Duration = Duration::from_secs(3600);
 const IN_FLIGHT_MAX: i64 = 100_000;
+/// The most connections a server can be told to have at a time; whether the system lets it is another question.
+const CONNECTIONS_MAX: i64 = 100_000;
 
 /// The file looked for in the working directory.
 const FILE: &str = "order.toml";
@@ -137,6 +139,8 @@ pub struct Server {
     pub grace: Duration,
     /// How many calls it works on at a time.
     pub in_flight: usize,
+    /// How many connections it has at a time.
+    pub connections: usize,
 }
 
 impl Default for Server {
@@ -147,6 +151,7 @@ impl Default for Server {
             log: ServeLog::Text,
             grace: Duration::from_secs(10),
             in_flight: 256,
+            connections: 512,
         }
     }
 }
@@ -293,6 +298,7 @@ fn server(layers: &mut Layers) -> Outcome<Server> {
         log: layers.choice("server.log", &log, usual.log)?,
         grace: layers.duration("server.grace", Duration::ZERO..=GRACE_MAX, usual.grace)?,
         in_flight: layers.whole("server.in_flight", 1..=IN_FLIGHT_MAX, usual.in_flight as i64)? as usize,
+        connections: layers.whole("server.connections", 1..=CONNECTIONS_MAX, usual.connections as i64)? as usize,
     })
 }
 

@@ -14,7 +14,7 @@ use std::time::Duration;
 use futures_util::FutureExt as _;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header};
 use http_body_util::{BodyExt as _, Full};
-use hyper::body::{Frame, Incoming};
+use hyper::body::{Body as HttpBody, Frame, Incoming};
 use order_core::error::Error;
 use order_core::ids::OrderId;
 use order_core::text::check_customer_line;
@@ -25,10 +25,14 @@ use tonic::body::Body;
 use tonic::codegen::Service;
 use tonic::{Code, Status};
 
-use crate::limits::{CALL_WITHIN, MESSAGE_MAX, Place, Places, timeout};
+use crate::answers::{Answer, count_details};
+use crate::beside::Beside;
+use crate::limits::{CALL_WITHIN, MESSAGE_MAX, ROOM_USUAL, timeout};
 use crate::log::{CallLine, Log};
 use crate::services::Serving;
+use crate::shares::{Held, Holder, Thing};
 use crate::status;
+use crate::tasks::PLACE;
 
 const REQUEST_ID: &str = "x-request-id";
 const REQUEST_ID_MAX: usize = 64;
@@ -37,10 +41,8 @@ const PREFIX: usize = 5;
 
 /// A future on the heap.
 pub(crate) type BoxFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
-/// An answer, and the place among open calls that it keeps until it is sent.
-pub(crate) type Answered = (Response<Body>, Option<Place>);
-/// Answers requests.
-pub(crate) type Handler = Arc<dyn Fn(Request<Incoming>) -> BoxFuture<Answered> + Send + Sync>;
+/// Answers requests that come on a connection.
+pub(crate) type Handler = Arc<dyn Fn(Arc<Holder>, Request<Incoming>) -> BoxFuture<Response<Answer>> + Send + Sync>;
 
 /// A call, as the service sees it: an extension of its request. The default has no deadline and tells nobody.
 #[derive(Debug, Clone, Default)]
@@ -78,12 +80,19 @@ struct Notes {
     order: OnceLock<OrderId>,
     error: OnceLock<String>,
     store_failed: AtomicBool,
+    /// Whether the service has seen the call.
+    begun: AtomicBool,
 }
 
 impl Call {
     /// How long the caller can still wait; `None` if it did not say.
     pub(crate) fn wait(&self) -> Option<Duration> {
         self.deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()))
+    }
+
+    /// That the service has its message.
+    pub(crate) fn note_begun(&self) {
+        self.notes.begun.store(true, Ordering::Relaxed);
     }
 
     /// Which order it is about.
@@ -123,10 +132,7 @@ pub(crate) struct StoreFailures {
 /// The way into the service of orders, and what is beside it.
 pub(crate) struct Gate<O> {
     pub(crate) orders: O,
-    pub(crate) others: Handler,
-    pub(crate) places: Places,
-    /// How long a message may take to arrive.
-    pub(crate) message_within: Duration,
+    pub(crate) beside: Beside,
     pub(crate) log: Log,
     pub(crate) store_failures: Arc<StoreFailures>,
     pub(crate) request_ids: RequestIds,
@@ -140,61 +146,81 @@ where
     /// The handler that a connection calls.
     pub(crate) fn into_handler(self) -> Handler {
         let gate = Arc::new(self);
-        Arc::new(move |request| {
+        Arc::new(move |holder, request| {
             let gate = Arc::clone(&gate);
-            Box::pin(async move { gate.handle(request).await })
+            Box::pin(async move { gate.handle(&holder, request).await })
         })
     }
 
-    async fn handle(&self, request: Request<Incoming>) -> Answered {
+    async fn handle(&self, holder: &Arc<Holder>, request: Request<Incoming>) -> Response<Answer> {
         if let Some(refused) = not_grpc(&request) {
-            return (refused, None);
+            return refused;
         }
         match method(request.uri().path()) {
-            Some(method) => self.order_call(method, request).await,
-            None => (self.others)(request).await,
+            Some(method) => self.order_call(method, holder, request).await,
+            None => self.beside.answer(holder, request).await,
         }
     }
 
-    async fn order_call(&self, method: &'static str, request: Request<Incoming>) -> Answered {
+    async fn order_call(&self, method: &'static str, holder: &Arc<Holder>, request: Request<Incoming>) -> Response<Answer> {
         let started = Instant::now();
         let (mut parts, body) = request.into_parts();
         let id = self.request_ids.of(&parts.headers);
         let given = timeout(&parts.headers);
-        let deadline = started + given.unwrap_or(CALL_WITHIN).min(CALL_WITHIN);
-        let call = Call { deadline: given.map(|_| deadline), notes: Arc::default() };
-        let mut line = Line { gate: self, method, started, id: &id, notes: Arc::clone(&call.notes), code: Code::Cancelled };
+        let deadline = started + given.ok().flatten().unwrap_or(CALL_WITHIN).min(CALL_WITHIN);
+        let call = Call { deadline: given.ok().flatten().map(|_| deadline), notes: Arc::default() };
+        let notes = Arc::clone(&call.notes);
+        let mut line = Line { gate: self, method, started, id: &id, notes: Arc::clone(&notes), code: Code::Cancelled };
         parts.extensions.insert(call);
 
-        let open = self.places.open();
         let answer = tokio::time::timeout_at(deadline, async {
             if method == UNKNOWN {
                 return Err(status::unimplemented("order.OrderService has no such method"));
             }
-            open.as_ref().ok_or_else(status::overloaded)?;
-            let message = receive(body, self.message_within).await?;
-            let _working = self.places.work().await.ok_or_else(status::overloaded)?;
+            given.map_err(|_| status::bad_timeout())?;
+            let _open = holder.take(Thing::Open, 1).ok_or_else(status::overloaded)?;
+            let (message, _held) = receive(body, holder, MESSAGE_MAX).await?;
+            let place = if method == LIST { holder.work_on_list().await } else { holder.work().await };
+            let place = Arc::new(place.ok_or_else(status::overloaded)?);
+            // Before it is begun: afterwards it is done, whether or not it can be answered.
+            let room = holder.take(Thing::AnswerBytes, ROOM_USUAL).ok_or_else(status::answers_untaken)?;
+            if Instant::now() >= deadline {
+                return Err(status::over_before_begun());
+            }
             let mut orders = self.orders.clone();
             let serving = Serving::of(&id, &parts.headers);
             let answer = serving.during(async { orders.call(Request::from_parts(parts, Full::new(message))).await });
-            let answer = AssertUnwindSafe(answer);
-            match answer.catch_unwind().await {
-                Ok(Ok(response)) => Ok(response),
+            match AssertUnwindSafe(PLACE.scope(place, answer)).catch_unwind().await {
+                Ok(Ok(response)) if !notes.begun.load(Ordering::Relaxed) => Err(not_begun(response.headers())),
+                Ok(Ok(response)) => {
+                    let answer = Answer::whole(Trailer::put(response), room, method == LIST).await;
+                    answer.ok_or_else(status::no_room_for_answer)
+                }
                 Ok(Err(never)) => match never {},
                 Err(_panic) => Err(status::internal()),
             }
         });
         let mut response = match answer.await {
-            Ok(Ok(response)) => Trailer::put(response),
-            Ok(Err(refused)) => refused.into_http(),
-            Err(_elapsed) => status::too_late().into_http(),
+            Ok(Ok(response)) => response,
+            Ok(Err(refused)) => Answer::refusal(refused),
+            Err(_elapsed) if notes.begun.load(Ordering::Relaxed) => Answer::refusal(status::too_late()),
+            Err(_elapsed) => Answer::refusal(status::over_before_begun()),
         };
         line.code = response.headers().get("grpc-status").map_or(Code::Ok, |code| Code::from_bytes(code.as_bytes()));
         drop(line);
+        count_details(holder, response.headers_mut());
         if let Ok(id) = HeaderValue::from_str(&id) {
             response.headers_mut().insert(REQUEST_ID, id);
         }
-        (response, open)
+        response
+    }
+}
+
+/// Why a call did not reach the service, of which tonic says little that a caller could use.
+fn not_begun(headers: &HeaderMap) -> Status {
+    match headers.get("grpc-status").map(|code| Code::from_bytes(code.as_bytes())) {
+        Some(Code::Unimplemented) => status::unimplemented("messages are not compressed here: send it as it is"),
+        _ => status::malformed("it is not the protobuf that the call takes"),
     }
 }
 
@@ -243,13 +269,15 @@ fn method(path: &str) -> Option<&'static str> {
 
 /// How the log names a method that there is not.
 const UNKNOWN: &str = "unknown";
+/// The call whose answers may be long.
+const LIST: &str = "ListOrders";
 
 /// What is not gRPC at all is answered in HTTP, as the protocol asks.
-fn not_grpc(request: &Request<Incoming>) -> Option<Response<Body>> {
+fn not_grpc(request: &Request<Incoming>) -> Option<Response<Answer>> {
     let of = |code: StatusCode| {
-        let mut response = Response::new(Body::empty());
+        let mut response = Response::new(());
         *response.status_mut() = code;
-        response
+        Answer::empty(response)
     };
     if request.method() != Method::POST {
         return Some(of(StatusCode::METHOD_NOT_ALLOWED));
@@ -261,29 +289,72 @@ fn not_grpc(request: &Request<Incoming>) -> Option<Response<Body>> {
     rest.is_none().then(|| of(StatusCode::UNSUPPORTED_MEDIA_TYPE))
 }
 
-/// Takes in a request's message, so that a slow sender takes up no place among the calls that are worked on.
-async fn receive(mut body: Incoming, within: Duration) -> Result<Bytes, Status> {
-    let received = tokio::time::timeout(within, async {
-        let mut first: Option<Bytes> = None;
-        let mut all = BytesMut::new();
-        while let Some(frame) = body.frame().await {
-            let frame = frame.map_err(|_| Status::cancelled("the caller went away"))?;
-            let Ok(data) = frame.into_data() else { continue };
-            if first.as_ref().map_or(0, Bytes::len).max(all.len()) + data.len() > MESSAGE_MAX + PREFIX {
-                return Err(status::too_large());
-            }
-            match (&first, all.is_empty()) {
-                (None, _) => first = Some(data),
-                (Some(first), true) => {
-                    all.extend_from_slice(first);
-                    all.extend_from_slice(&data);
-                }
-                (Some(_), false) => all.extend_from_slice(&data),
-            }
+/// Takes in a request's one message, so that a slow sender takes up no place among the calls that are worked on. With it comes what
+/// counts its bytes.
+pub(crate) async fn receive<B>(body: B, holder: &Arc<Holder>, bytes_max: usize) -> Result<(Bytes, Held), Status>
+where
+    B: HttpBody<Data = Bytes> + Unpin,
+{
+    let _message = holder.take(Thing::Messages, 1).ok_or_else(status::overloaded)?;
+    let mut held = holder.take(Thing::MessageBytes, 0).ok_or_else(status::overloaded)?;
+    let received = tokio::time::timeout(holder.limits().message, take_in(body, &mut held, bytes_max)).await;
+    let message = received.unwrap_or_else(|_| Err(status::too_slow()))?;
+    Ok((message, held))
+}
+
+async fn take_in<B>(mut body: B, held: &mut Held, bytes_max: usize) -> Result<Bytes, Status>
+where
+    B: HttpBody<Data = Bytes> + Unpin,
+{
+    let mut first: Option<Bytes> = None;
+    let mut all = BytesMut::new();
+    while let Some(frame) = body.frame().await {
+        let frame = frame.map_err(|_| Status::cancelled("the caller went away"))?;
+        let Ok(data) = frame.into_data() else { continue };
+        if !held.resize(held.size() + data.len()) {
+            return Err(status::overloaded());
         }
-        Ok(if all.is_empty() { first.unwrap_or_default() } else { all.freeze() })
-    });
-    received.await.unwrap_or_else(|_| Err(status::too_slow()))
+        match (&first, all.is_empty()) {
+            (None, _) => first = Some(data),
+            (Some(first), true) => {
+                all.extend_from_slice(first);
+                all.extend_from_slice(&data);
+            }
+            (Some(_), false) => all.extend_from_slice(&data),
+        }
+        let so_far = if all.is_empty() { first.as_deref().unwrap_or_default() } else { &all };
+        must_be_part_of_one(so_far, bytes_max)?;
+    }
+    let all = if all.is_empty() { first.unwrap_or_default() } else { all.freeze() };
+    must_be_whole(&all)?;
+    Ok(all)
+}
+
+/// The length that stands before a message, once it is there.
+fn declared(bytes: &[u8]) -> Option<usize> {
+    let [_, length @ ..] = *bytes.first_chunk::<PREFIX>()?;
+    Some(usize::try_from(u32::from_be_bytes(length)).unwrap_or(usize::MAX))
+}
+
+/// Refuses what can become no message that a call takes, without waiting for the rest.
+fn must_be_part_of_one(bytes: &[u8], bytes_max: usize) -> Result<(), Status> {
+    match (bytes.first(), declared(bytes)) {
+        (None | Some(0), None) => Ok(()),
+        (None | Some(0), Some(length)) if length > bytes_max => Err(status::too_large(bytes_max)),
+        (None | Some(0), Some(length)) if bytes.len() - PREFIX > length => Err(status::not_one_message("more follows the first")),
+        (None | Some(0), Some(_)) => Ok(()),
+        (Some(1), _) => Err(status::unimplemented("messages are not compressed here: send it as it is")),
+        (Some(_), _) => Err(status::malformed("its first byte is neither 0 nor 1")),
+    }
+}
+
+/// Refuses what is less than a message.
+fn must_be_whole(bytes: &[u8]) -> Result<(), Status> {
+    match declared(bytes) {
+        _ if bytes.is_empty() => Err(status::not_one_message("none came")),
+        Some(length) if bytes.len() - PREFIX == length => Ok(()),
+        _ => Err(status::malformed("it ends before its declared length")),
+    }
 }
 
 /// Names requests that do not name themselves: the same for a process, and a number.
@@ -332,6 +403,27 @@ mod tests {
             assert_ne!(of(unfit), unfit);
         }
         assert_ne!(of(""), of(""));
+    }
+
+    #[test]
+    fn what_can_become_no_message_is_refused_before_the_rest_is_there() {
+        let of = |bytes: &[u8]| {
+            let refused = must_be_part_of_one(bytes, 4).and_then(|()| must_be_whole(bytes)).err();
+            refused.map(|status| (status.code(), status.message().split(": ").next().unwrap().to_owned()))
+        };
+        let one = "the call takes exactly one message, and ";
+        assert_eq!(of(&[0, 0, 0, 0, 2, 7, 7]), None);
+        assert_eq!(of(&[0, 0, 0, 0, 0]), None);
+        assert_eq!(of(&[]), Some((Code::Unimplemented, format!("{one}none came"))));
+        assert_eq!(of(&[0, 0, 0, 0, 1, 7, 0]), Some((Code::Unimplemented, format!("{one}more follows the first"))));
+        assert_eq!(
+            of(&[0, 0xff, 0xff, 0xff, 0xff]),
+            Some((Code::ResourceExhausted, "the message is longer than 4 bytes".into()))
+        );
+        assert_eq!(of(&[1]), Some((Code::Unimplemented, "messages are not compressed here".into())));
+        for unreadable in [&[0, 0][..], &[0, 0, 0, 0, 3, 7], &[2]] {
+            assert_eq!(of(unreadable), Some((Code::InvalidArgument, "the message cannot be read".into())), "{unreadable:?}");
+        }
     }
 
     #[test]

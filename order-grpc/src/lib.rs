@@ -8,6 +8,8 @@
 //! services, such as the embedded shop.
 #![warn(missing_docs)]
 
+mod answers;
+mod beside;
 mod call;
 mod connections;
 mod convert;
@@ -18,8 +20,11 @@ pub mod offer;
 mod server;
 mod service;
 pub mod services;
+mod shares;
 mod status;
+mod tally;
 mod tasks;
+mod unsent;
 
 pub use limits::{Limits, MESSAGE_MAX};
 pub use log::{Log, LogFormat};

@@ -1,15 +1,15 @@
 //! What a caller may ask for at a time, and for how long.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use http::HeaderMap;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 /// The longest request message, in bytes. A longer one is refused with RESOURCE_EXHAUSTED before it is read to its end.
 pub const MESSAGE_MAX: usize = 256 * 1024;
 /// The longest header list of a request, in bytes, as HTTP/2 counts it (RFC 9113, 6.5.2).
 pub(crate) const HEADERS_MAX: u32 = 16 * 1024;
+/// How much of a request's body may be on its way before it is taken in, in bytes.
+pub(crate) const STREAM_WINDOW: u32 = 128 * 1024;
 /// How many calls one connection may have open at a time.
 pub(crate) const STREAMS_MAX: u32 = 128;
 /// The longest a call may take, whatever deadline its caller gave.
@@ -17,85 +17,91 @@ pub(crate) const CALL_WITHIN: Duration = Duration::from_secs(60);
 /// How long a call waits for a place before it is turned away. Short, since whoever waits could be asking somebody else; but not nothing:
 /// callers who ask again at once would otherwise keep the machine busy with turning them away.
 pub(crate) const PLACE_WITHIN: Duration = Duration::from_millis(30);
+/// The same for a list. Longer, since lists take their time, and few are worked on at once so that they hold up nothing else.
+pub(crate) const LIST_WITHIN: Duration = Duration::from_secs(1);
+/// How long an answer waits until those before it are taken, if there is no room for it.
+pub(crate) const ROOM_WITHIN: Duration = Duration::from_secs(5);
+/// How many bytes of answers a call is sure of before it is begun: those of an order with eighty lines.
+pub(crate) const ROOM_USUAL: usize = 16 * 1024;
 /// When a caller who was turned away should try again.
 pub(crate) const RETRY_AFTER: Duration = Duration::from_millis(100);
 
-/// How much the server takes on at a time.
+/// How much the server takes on at a time, and for how long.
+///
+/// Of each of these numbers a peer (an address, or an IPv6 /64) may have three quarters, and a connection the part that is named, so that
+/// nobody can keep all others out. What finds no room is refused, and the log says how often.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Limits {
-    /// How many calls it works on at a time. The next waits 30 ms for its turn and is then turned away with RESOURCE_EXHAUSTED, before
-    /// anything is accepted. 256.
+    /// How many calls it works on at a time, those included whose caller has gone but whose work goes on. The next waits 30 ms for its
+    /// turn and is then turned away with RESOURCE_EXHAUSTED, before anything is accepted. 256.
     pub in_flight: usize,
-    /// How many calls may be open at a time, those included whose message is still on its way or whose answer is not taken. 1,024.
+    /// How many lists of orders it works on at a time. The next waits for its turn, a second at the most. 8: more
+    /// would be slower, as they keep a processor busy each.
+    pub lists: usize,
+    /// How many calls may be open at a time, those included whose message is still on its way. 1,024; a connection may have an eighth.
     pub open: usize,
-    /// How many connections it has at a time; further ones wait to be accepted. 512, since systems often allow a process 1,024 open files.
+    /// How many messages may be on their way at a time. 512; of a connection a quarter.
+    pub messages: usize,
+    /// How many bytes of messages it holds at a time. 64 MiB; of a connection an eighth.
+    pub message_bytes: usize,
+    /// How many bytes of answers it holds at a time that are not taken. One that finds no room waits 5 s, and then its call fails with
+    /// RESOURCE_EXHAUSTED. 64 MiB; of a connection an eighth.
+    pub answer_bytes: usize,
+    /// How many streams of health and reflection it has at a time. 512; of a connection one in 64.
+    pub watches: usize,
+    /// How many checks of health it answers at a time. 128; of a connection an eighth.
+    pub checks: usize,
+    /// How many connections it has at a time. For the next one the idlest goes, of the peer that has its share, or else of the one
+    /// that has most. 512, since systems often allow a process 1,024 open files.
     pub connections: usize,
     /// After how long a connection without a call is closed. 5 min.
     pub idle: Duration,
     /// After how long a connection that never made a call is closed. 30 s.
     pub first_call: Duration,
-    /// After how long a connection whose calls neither begin nor end is given up: its client takes no answers. 2 min.
-    pub stuck: Duration,
     /// How long after its headers a request's message may take to arrive. 10 s.
     pub message: Duration,
+    /// How long an answer may take to be taken, from when it is made. Then it is reset; where it waits for nothing but the connection to
+    /// be read, that is closed soon after. 30 s.
+    pub answer: Duration,
+    /// How long a stream of health goes on before it ends with UNAVAILABLE and is to be asked for anew. 1 h.
+    pub watch: Duration,
+    /// How long a stream of reflection may ask nothing before it ends. 10 s; after ten times that it ends in any case.
+    pub reflection: Duration,
 }
 
 impl Default for Limits {
     fn default() -> Self {
         Limits {
             in_flight: 256,
+            lists: 8,
             open: 1024,
+            messages: 512,
+            message_bytes: 64 * 1024 * 1024,
+            answer_bytes: 64 * 1024 * 1024,
+            watches: 512,
+            checks: 128,
             connections: 512,
             idle: Duration::from_secs(5 * 60),
             first_call: Duration::from_secs(30),
-            stuck: Duration::from_secs(120),
             message: Duration::from_secs(10),
+            answer: Duration::from_secs(30),
+            watch: Duration::from_secs(3600),
+            reflection: Duration::from_secs(10),
         }
     }
 }
 
-/// The places for calls.
-#[derive(Debug, Clone)]
-pub(crate) struct Places {
-    open: Arc<Semaphore>,
-    in_flight: Arc<Semaphore>,
-}
-
-/// A place that is taken until it is dropped.
-#[derive(Debug)]
-pub(crate) struct Place {
-    _permit: OwnedSemaphorePermit,
-}
-
-impl Places {
-    pub(crate) fn new(limits: &Limits) -> Self {
-        let places = |n: usize| Arc::new(Semaphore::new(n.clamp(1, Semaphore::MAX_PERMITS)));
-        Places { open: places(limits.open), in_flight: places(limits.in_flight) }
-    }
-
-    /// A place for a call whose message is still to come; none if all are taken.
-    pub(crate) fn open(&self) -> Option<Place> {
-        take(&self.open)
-    }
-
-    /// A place for a call that can be worked on; none if all are taken and none becomes free soon. Who waits longest is next.
-    pub(crate) async fn work(&self) -> Option<Place> {
-        if let Some(place) = take(&self.in_flight) {
-            return Some(place);
-        }
-        let freed = tokio::time::timeout(PLACE_WITHIN, Arc::clone(&self.in_flight).acquire_owned()).await;
-        freed.ok()?.ok().map(|permit| Place { _permit: permit })
-    }
-}
-
-fn take(places: &Arc<Semaphore>) -> Option<Place> {
-    Arc::clone(places).try_acquire_owned().ok().map(|permit| Place { _permit: permit })
-}
+/// Why a `grpc-timeout` is none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct MalformedTimeout;
 
 /// How long the caller of a request waits for its answer, as `grpc-timeout` says ("gRPC over HTTP2": at most eight digits and a
-/// unit); `None` if it does not say, or says nothing that can be read.
-pub(crate) fn timeout(headers: &HeaderMap) -> Option<Duration> {
-    let text = headers.get("grpc-timeout")?.to_str().ok()?;
+/// unit); `None` if it does not say.
+pub(crate) fn timeout(headers: &HeaderMap) -> Result<Option<Duration>, MalformedTimeout> {
+    headers.get("grpc-timeout").map(|value| value.to_str().ok().and_then(read_timeout).ok_or(MalformedTimeout)).transpose()
+}
+
+fn read_timeout(text: &str) -> Option<Duration> {
     let (digits, unit) = text.split_at_checked(text.len().checked_sub(1)?)?;
     if digits.is_empty() || digits.len() > 8 || !digits.bytes().all(|b| b.is_ascii_digit()) {
         return None;
@@ -124,25 +130,15 @@ mod tests {
                 http::HeaderValue::from_static(text),
             )]))
         };
-        assert_eq!(read("2H"), Some(Duration::from_secs(7200)));
-        assert_eq!(read("3M"), Some(Duration::from_secs(180)));
-        assert_eq!(read("99999999S"), Some(Duration::from_secs(99_999_999)));
-        assert_eq!(read("1500m"), Some(Duration::from_millis(1500)));
-        assert_eq!(read("7u"), Some(Duration::from_micros(7)));
-        assert_eq!(read("9n"), Some(Duration::from_nanos(9)));
-        for bad in ["", "S", "1", "123456789S", "+1S", "1s", "-1S", "1 S"] {
-            assert_eq!(read(bad), None, "{bad:?}");
+        assert_eq!(read("2H"), Ok(Some(Duration::from_secs(7200))));
+        assert_eq!(read("3M"), Ok(Some(Duration::from_secs(180))));
+        assert_eq!(read("99999999S"), Ok(Some(Duration::from_secs(99_999_999))));
+        assert_eq!(read("1500m"), Ok(Some(Duration::from_millis(1500))));
+        assert_eq!(read("7u"), Ok(Some(Duration::from_micros(7))));
+        assert_eq!(read("0n"), Ok(Some(Duration::ZERO)));
+        for bad in ["", "S", "1", "123456789S", "+1S", "1s", "-1S", "1 S", "1.5S"] {
+            assert_eq!(read(bad), Err(MalformedTimeout), "{bad:?}");
         }
-        assert_eq!(timeout(&HeaderMap::new()), None);
-    }
-
-    #[tokio::test]
-    async fn a_place_is_free_again_when_it_is_dropped_and_goes_to_whoever_waits() {
-        let places = Places::new(&Limits { in_flight: 1, ..Limits::default() });
-        let first = places.work().await;
-        assert!(first.is_some());
-        assert!(places.work().await.is_none(), "none became free");
-        let (second, ()) = tokio::join!(places.work(), async { drop(first) });
-        assert!(second.is_some());
+        assert_eq!(timeout(&HeaderMap::new()), Ok(None));
     }
 }

@@ -5,8 +5,6 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use http::Request;
-use hyper::body::Incoming;
 use order_core::ids::OrderId;
 use order_core::manager::{OrderManager, TroubleHook, WorkerOptions};
 use order_core::services::Clients;
@@ -15,18 +13,18 @@ use tokio::net::{TcpListener, lookup_host};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
-use tonic::codegen::Service as _;
 use tonic_health::ServingStatus;
 use tonic_health::server::HealthReporter;
 
-use crate::call::{Answered, BoxFuture, Gate, Handler, RequestIds, StoreFailures};
+use crate::beside::Beside;
+use crate::call::{Gate, RequestIds, StoreFailures};
 use crate::connections;
-use crate::limits::{Limits, MESSAGE_MAX, Places};
+use crate::limits::{Limits, MESSAGE_MAX};
 use crate::log::Log;
-use crate::proto::DESCRIPTORS;
 use crate::proto::order_service_server::OrderServiceServer;
 use crate::service::OrderApi;
-use crate::status::unimplemented;
+use crate::shares::Shares;
+use crate::tally::Tally;
 use crate::tasks::TrackedRuntime;
 
 /// How a server serves.
@@ -129,11 +127,10 @@ pub async fn serve<S: OrderStore, C: Clients>(
     let (stopping, stopped) = watch::channel(false);
     let (health, health_service) = tonic_health::server::health_reporter();
     let store_failures = Arc::new(StoreFailures::default());
+    let (shares, tally) = (Shares::new(limits), Arc::new(Tally::default()));
     let gate = Gate {
         orders: OrderServiceServer::new(OrderApi::new(manager.clone())).max_decoding_message_size(MESSAGE_MAX),
-        others: others(health_service),
-        places: Places::new(&limits),
-        message_within: limits.message,
+        beside: Beside::new(health_service, Arc::clone(&tally)),
         log: log.clone(),
         store_failures: Arc::clone(&store_failures),
         request_ids: RequestIds::default(),
@@ -145,7 +142,13 @@ pub async fn serve<S: OrderStore, C: Clients>(
     background.spawn(watch_store(manager.clone(), health.clone(), store_failures, stopped.clone()));
     let trouble = troubles(worker.trouble.clone(), log.clone());
     background.spawn(keep_working(manager, WorkerOptions { grace, trouble, ..worker }, log.clone(), stopped.clone()));
-    background.spawn(connections::serve(listener, gate.into_handler(), limits, log.clone(), stopped));
+    background.spawn(connections::serve(listener, gate.into_handler(), shares, Arc::clone(&tally), stopped));
+    // Not among those that come to an end.
+    let mut telling = JoinSet::new();
+    telling.spawn({
+        let (tally, log) = (Arc::clone(&tally), log.clone());
+        async move { tally.keep_telling(&log).await }
+    });
 
     stop.await;
     say(&health, ServingStatus::NotServing).await;
@@ -158,7 +161,9 @@ pub async fn serve<S: OrderStore, C: Clients>(
             tasks.idle().await;
         }
     });
-    let drained = if finished.await.is_ok() { Drained::Clean } else { Drained::CutShort };
+    let in_time = finished.await.is_ok();
+    tally.tell(&log);
+    let drained = if in_time { Drained::Clean } else { Drained::CutShort };
     match drained {
         Drained::Clean => log.event("INFO", "stopped", "everything under way has come to its end"),
         Drained::CutShort => log.event("WARN", "stopped", "the grace period is over: what was under way is taken up again later"),
@@ -256,38 +261,3 @@ async fn keep_working<S: OrderStore, C: Clients>(
         }
     }
 }
-
-/// The services beside that of orders, by the first part of the path.
-fn others<H>(health: tonic_health::pb::health_server::HealthServer<H>) -> Handler
-where
-    H: tonic_health::pb::health_server::Health,
-{
-    let health = health.max_decoding_message_size(SMALL_MESSAGE);
-    // Fails only on descriptors that are none; ours are made by the build, and a test asks for them.
-    let reflection = tonic_reflection::server::Builder::configure()
-        .register_encoded_file_descriptor_set(DESCRIPTORS)
-        .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
-        .build_v1()
-        .ok()
-        .map(|service| service.max_decoding_message_size(SMALL_MESSAGE));
-    Arc::new(move |request: Request<Incoming>| -> BoxFuture<Answered> {
-        let path = request.uri().path();
-        let never = |never: std::convert::Infallible| match never {};
-        if path.starts_with("/grpc.health.v1.Health/") {
-            let mut health = health.clone();
-            Box::pin(async move { (health.call(request).await.unwrap_or_else(never), None) })
-        } else if let Some(mut reflection) =
-            reflection.clone().filter(|_| path.starts_with("/grpc.reflection.v1.ServerReflection/"))
-        {
-            Box::pin(async move { (reflection.call(request).await.unwrap_or_else(never), None) })
-        } else {
-            Box::pin(async {
-                let status = unimplemented("no such service: order.OrderService, health and reflection are offered");
-                (status.into_http(), None)
-            })
-        }
-    })
-}
-
-/// The longest message of health and reflection, in bytes.
-const SMALL_MESSAGE: usize = 16 * 1024;

@@ -56,6 +56,7 @@ struct Parts<T> {
 impl<T> Parts<T> {
     fn of(request: Request<T>) -> Self {
         let call = request.extensions().get::<Call>().cloned().unwrap_or_default();
+        call.note_begun();
         let (metadata, _, message) = request.into_parts();
         Parts { call, metadata, message, wrong: Vec::new() }
     }
@@ -158,6 +159,15 @@ fn answer(call: &Call, order: &Order, replayed: bool) -> Response<proto::Order> 
     let mut response = Response::new(convert::order(order));
     metadata::describe(order, replayed, response.metadata_mut());
     response
+}
+
+/// Orders as the contract has them. A long list takes milliseconds, in which a thread of the runtime could answer many others.
+async fn converted(orders: Vec<Arc<Order>>) -> Vec<proto::Order> {
+    let all = move || orders.iter().map(|order| convert::order(order)).collect();
+    match tokio::task::spawn_blocking(all).await {
+        Ok(converted) => converted,
+        Err(failed) => std::panic::resume_unwind(failed.into_panic()),
+    }
 }
 
 #[tonic::async_trait]
@@ -277,7 +287,7 @@ impl<S: OrderStore, C: Clients> OrderService for OrderApi<S, C> {
         // All of them are at most 10,000.
         let int = |n: u32| i32::try_from(n).unwrap_or(i32::MAX);
         Ok(Response::new(proto::ListOrdersResponse {
-            orders: found.orders.iter().map(|order: &Arc<Order>| convert::order(order)).collect(),
+            orders: converted(found.orders).await,
             total: int(found.total),
             page: int(page),
             limit: int(limit),

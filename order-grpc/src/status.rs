@@ -13,7 +13,7 @@ use order_core::store::StoreErrorKind;
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, FieldViolation, PreconditionViolation, StatusExt as _};
 
-use crate::limits::{CALL_WITHIN, MESSAGE_MAX, RETRY_AFTER};
+use crate::limits::{CALL_WITHIN, RETRY_AFTER};
 
 /// The domain of every `google.rpc.ErrorInfo` that this server sends.
 pub const DOMAIN: &str = "order";
@@ -179,16 +179,53 @@ pub(crate) fn overloaded() -> Status {
         .status("too many calls at a time: nothing was accepted, try again later")
 }
 
+/// Turned away before it was begun, since so much of what was answered before is not taken.
+pub(crate) fn answers_untaken() -> Status {
+    Refusal::new(Code::ResourceExhausted, "ANSWERS_NOT_TAKEN")
+        .retry(RETRY_AFTER)
+        .status("too much of what was answered before is not taken yet: nothing was accepted, take it and try again later")
+}
+
+/// Done, but there is no room for its answer.
+pub(crate) fn no_room_for_answer() -> Status {
+    Refusal::new(Code::ResourceExhausted, "NO_ROOM_FOR_ANSWER").status(
+        "there is no room for the answer, so much of what was answered before is not taken yet: what was asked for is done; \
+         take answers, and repeat it under the same idempotency-key, or look",
+    )
+}
+
 /// A message that is longer than any request needs.
-pub(crate) fn too_large() -> Status {
+pub(crate) fn too_large(bytes_max: usize) -> Status {
     Refusal::new(Code::ResourceExhausted, "MESSAGE_TOO_LARGE")
-        .with("bytes_max", MESSAGE_MAX)
-        .status(format!("the message is longer than {MESSAGE_MAX} bytes: shorten it"))
+        .with("bytes_max", bytes_max)
+        .status(format!("the message is longer than {bytes_max} bytes: shorten it"))
+}
+
+/// Another number of messages than one. The code is the one that the protocol has for it.
+pub(crate) fn not_one_message(found: &str) -> Status {
+    Refusal::new(Code::Unimplemented, "NOT_ONE_MESSAGE")
+        .status(format!("the call takes exactly one message, and {found}: nothing was done, send one"))
+}
+
+/// A message that is none of gRPC's, or not the one that the call takes.
+pub(crate) fn malformed(problem: &str) -> Status {
+    Refusal::new(Code::InvalidArgument, "MALFORMED_MESSAGE").status(format!("the message cannot be read: {problem}"))
+}
+
+/// A `grpc-timeout` that is none.
+pub(crate) fn bad_timeout() -> Status {
+    let problem = "is not a timeout: expected one to eight digits and a unit of H, M, S, m, u or n, such as 5S";
+    invalid(&[Violation::new("grpc-timeout", problem)])
 }
 
 /// A message that did not come.
 pub(crate) fn too_slow() -> Status {
     Refusal::new(Code::DeadlineExceeded, "MESSAGE_TOO_SLOW").status("the message did not arrive in time: send it at once")
+}
+
+/// The caller's time was over before its call could be begun.
+pub(crate) fn over_before_begun() -> Status {
+    Refusal::new(Code::DeadlineExceeded, "DEADLINE_EXCEEDED").status("its time was over before it was begun: nothing was done")
 }
 
 /// The caller's time, or the longest that any call may take, is over.

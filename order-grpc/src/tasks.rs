@@ -9,9 +9,11 @@ use order_core::time::Timestamp;
 use tokio::sync::Notify;
 
 use crate::services::carrying;
+use crate::shares::Place;
 
-/// Tokio's timers and tasks, counting the tasks. A task works for the request that the one works for which began it. Orders are worked in tasks that outlive their callers; a server whose manager
-/// runs on this waits for them when it drains, so that they give their leases back. Clones count together.
+/// Tokio's timers and tasks, counting the tasks. A task works for the request that the one works for which began it, and keeps that
+/// one's place among what is worked on. Orders are worked in tasks that outlive their callers; a server whose manager runs on this
+/// waits for them when it drains, so that they give their leases back. Clones count together.
 #[derive(Debug, Clone, Default)]
 pub struct TrackedRuntime {
     tokio: TokioRuntime,
@@ -22,6 +24,11 @@ pub struct TrackedRuntime {
 struct Tasks {
     running: AtomicUsize,
     ended: Notify,
+}
+
+tokio::task_local! {
+    /// The place among the calls that are worked on, of the call that this task works for.
+    pub(crate) static PLACE: Arc<Place>;
 }
 
 /// Counts a task for as long as it exists, however it ends.
@@ -70,9 +77,14 @@ impl Runtime for TrackedRuntime {
         self.tasks.running.fetch_add(1, Ordering::AcqRel);
         let counted = Counted(Arc::clone(&self.tasks));
         let task = carrying(task);
+        // The place of the call that asked for it is not free before what it asked for is done, whoever has hung up.
+        let place = PLACE.try_with(Arc::clone).ok();
         self.tokio.spawn(Box::pin(async move {
             let _counted = counted;
-            task.await;
+            match place {
+                Some(place) => PLACE.scope(place, task).await,
+                None => task.await,
+            }
         }));
     }
 }

@@ -13,7 +13,7 @@ use crate::settings::{Server, Settings};
 
 /// Serves until an interrupt or a request to terminate, then drains.
 pub async fn serve(settings: &Settings) -> Outcome {
-    let Server { listen, insecure, log, grace, in_flight } = settings.server.clone();
+    let Server { listen, insecure, log, grace, in_flight, connections } = settings.server.clone();
     let cannot = |e: std::io::Error| Failure::caused(Code::Unavailable, &e).context("cannot listen for signals");
     let mut interrupt = signal(SignalKind::interrupt()).map_err(cannot)?;
     let mut terminate = signal(SignalKind::terminate()).map_err(cannot)?;
@@ -26,7 +26,7 @@ pub async fn serve(settings: &Settings) -> Outcome {
         ServeLog::Off => Log::off(),
     };
     let options = ServerOptions {
-        limits: Limits { in_flight, ..Limits::default() },
+        limits: Limits { in_flight, connections, ..Limits::default() },
         grace,
         log: written,
         tasks: Some(tasks),

@@ -14,6 +14,7 @@ mod connecting;
 mod damage;
 mod disorder;
 mod following;
+mod holding;
 mod hostile;
 mod killing;
 mod life;

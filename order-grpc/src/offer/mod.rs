@@ -50,7 +50,7 @@ impl<C: Clients> Offer<C> {
     /// From when on a request must not take effect any more: once its caller has stopped waiting.
     fn deadline<T>(&self, request: &Request<T>) -> CallDeadline {
         let headers = request.metadata().as_ref();
-        let at = timeout(headers).map(|within| self.runtime.monotonic().saturating_add(within));
+        let at = timeout(headers).ok().flatten().map(|within| self.runtime.monotonic().saturating_add(within));
         at.map_or(CallDeadline::NEVER, |at| CallDeadline::at(Arc::clone(&self.runtime), at))
     }
 }

@@ -73,7 +73,14 @@ fn every_rejection_is_a_failed_precondition_with_its_own_reason() {
 fn what_the_server_itself_refuses_has_a_reason_too() {
     let cases = [
         (overloaded(), Code::ResourceExhausted, "OVERLOADED", true),
-        (too_large(), Code::ResourceExhausted, "MESSAGE_TOO_LARGE", false),
+        (answers_untaken(), Code::ResourceExhausted, "ANSWERS_NOT_TAKEN", true),
+        // It may be done: whoever repeats it without a key may place a second order.
+        (no_room_for_answer(), Code::ResourceExhausted, "NO_ROOM_FOR_ANSWER", false),
+        (too_large(7), Code::ResourceExhausted, "MESSAGE_TOO_LARGE", false),
+        (not_one_message("none came"), Code::Unimplemented, "NOT_ONE_MESSAGE", false),
+        (malformed("it is not whole"), Code::InvalidArgument, "MALFORMED_MESSAGE", false),
+        (bad_timeout(), Code::InvalidArgument, "INVALID_REQUEST", false),
+        (over_before_begun(), Code::DeadlineExceeded, "DEADLINE_EXCEEDED", false),
         (too_slow(), Code::DeadlineExceeded, "MESSAGE_TOO_SLOW", false),
         (too_late(), Code::DeadlineExceeded, "DEADLINE_EXCEEDED", false),
         (unimplemented("not offered"), Code::Unimplemented, "UNIMPLEMENTED", false),

@@ -1,7 +1,6 @@
 //! Stopping.
 
-use std::io::Write;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use order_core::store::OrderStore;
@@ -60,19 +59,6 @@ async fn the_grace_period_is_kept() {
     assert!(under_way.await.unwrap().is_err(), "its connection is gone");
 }
 
-#[derive(Clone, Default)]
-struct Sink(Arc<Mutex<Vec<u8>>>);
-
-impl Write for Sink {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.0.lock().unwrap().extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
-    }
-}
-
 #[tokio::test]
 async fn the_log_says_what_was_called_and_never_what_was_in_it() {
     let sink = Sink::default();
@@ -91,7 +77,7 @@ async fn the_log_says_what_was_called_and_never_what_was_in_it() {
     world.tell_to_stop();
     world.stopped().await;
 
-    let text = String::from_utf8(sink.0.lock().unwrap().clone()).unwrap();
+    let text = sink.text();
     for secret in ["secret", "neighbour", "example.org", "555-0100", "Main Street", "Sample"] {
         assert!(!text.contains(secret), "{secret}: {text}");
     }

@@ -4,7 +4,7 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use order_core::store::StoreErrorKind;
-use order_grpc::{Limits, MESSAGE_MAX, ServerOptions};
+use order_grpc::{Limits, Log, LogFormat, MESSAGE_MAX, ServerOptions};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::task::JoinSet;
@@ -20,12 +20,13 @@ fn limited(limits: Limits) -> ServerOptions {
 
 #[tokio::test]
 async fn a_call_too_many_is_turned_away_at_once_and_welcome_later() {
-    let world = World::with(limited(Limits { in_flight: 4, ..Limits::default() })).await;
+    let world = World::with(limited(Limits { in_flight: 5, ..Limits::default() })).await;
     let mut client = world.client().await;
     let order = place(&mut client, &[1], "CARD").await;
     world.store.reads(Trouble::Slow(Duration::from_millis(500)));
     let before = world.store.reading.load(Ordering::SeqCst);
     let mut slow = JoinSet::new();
+    // Of five a peer may have four.
     for _ in 0..4 {
         let (mut client, id) = (client.clone(), order.id.clone());
         slow.spawn(async move { client.get_order(by_id(&id)).await.unwrap() });
@@ -150,26 +151,58 @@ async fn what_is_not_grpc_is_answered_in_http() {
 }
 
 #[tokio::test]
-async fn frames_that_cannot_be_decoded_are_answered_and_harm_nobody() {
-    let world = World::new().await;
+async fn what_a_caller_gets_wrong_on_the_wire_is_told_as_his_and_nothing_is_done() {
+    let sink = Sink::default();
+    let log = Log::to(LogFormat::Text, Box::new(sink.clone()));
+    let mut world = World::with(ServerOptions { log, ..ServerOptions::default() }).await;
     let mut client = world.client().await;
     let headers = [("content-type", "application/grpc"), ("te", "trailers")];
     let path = "/order.OrderService/CreateOrder";
-    let too_long = [&[0, 0xff, 0xff, 0xff, 0xff][..], &[0; 10]].concat();
-    let frames: [(&str, Vec<u8>); 6] = [
-        ("nothing", vec![]),
-        ("half a prefix", vec![0, 0]),
-        ("less than promised", vec![0, 0, 0, 0, 9, 1]),
-        ("a length beyond all bounds", too_long),
-        ("compressed by nothing", vec![1, 0, 0, 0, 1, 8]),
-        ("no protobuf", vec![0, 0, 0, 0, 3, 0xff, 0xff, 0xff]),
+    let one = raw::framed(&request(&[1], 1, "CARD"));
+    let declared = |length: u32, sent: usize| [&[0][..], &length.to_be_bytes(), &vec![0; sent]].concat();
+    let invalid = |text: &str| raw::framed(&by_id(text)).iter().map(|b| if *b == b'?' { 0xff } else { *b }).collect();
+    let frames: [(&str, Vec<u8>, Code, &str); 10] = [
+        ("nothing", vec![], Code::Unimplemented, "NOT_ONE_MESSAGE"),
+        ("two messages", [&one[..], &one].concat(), Code::Unimplemented, "NOT_ONE_MESSAGE"),
+        ("half a prefix", vec![0, 0], Code::InvalidArgument, "MALFORMED_MESSAGE"),
+        ("less than promised", declared(9, 1), Code::InvalidArgument, "MALFORMED_MESSAGE"),
+        ("a length beyond all bounds", declared(u32::MAX, 10), Code::ResourceExhausted, "MESSAGE_TOO_LARGE"),
+        ("a length a little too long", declared(MESSAGE_MAX as u32 + 1, 10), Code::ResourceExhausted, "MESSAGE_TOO_LARGE"),
+        ("compressed by nothing", vec![1, 0, 0, 0, 1, 8], Code::Unimplemented, "UNIMPLEMENTED"),
+        ("no flag", vec![2, 0, 0, 0, 1, 8], Code::InvalidArgument, "MALFORMED_MESSAGE"),
+        ("no protobuf", vec![0, 0, 0, 0, 3, 0xff, 0xff, 0xff], Code::InvalidArgument, "MALFORMED_MESSAGE"),
+        ("no UTF-8", invalid("???"), Code::InvalidArgument, "MALFORMED_MESSAGE"),
     ];
-    for (what, frame) in frames {
+    for (what, frame, code, reason) in frames {
         let answer = raw::call(world.address, path, &headers, frame).await;
-        assert_eq!(answer.http, 200, "{what}");
-        assert!(answer.grpc.is_some_and(|code| code != Code::Ok), "{what}");
+        assert_eq!((answer.http, answer.grpc, answer.reason.as_str()), (200, Some(code), reason), "{what}");
     }
+    assert_eq!(world.inventory.inner().level(&sku(1)).reserved, 0, "nothing was placed");
     place(&mut client, &[1], "CARD").await;
+    world.tell_to_stop();
+    world.stopped().await;
+    let said = sink.text();
+    assert!(said.contains("code=INVALID_ARGUMENT") && !said.contains("ERROR"), "{said}");
+}
+
+#[tokio::test]
+async fn a_timeout_that_is_none_is_refused_and_one_that_is_over_begins_nothing() {
+    let world = World::new().await;
+    let body = || raw::framed(&request(&[1], 1, "CARD"));
+    let path = "/order.OrderService/CreateOrder";
+    for timeout in ["-1S", "1x", "", "1.5S", "123456789S", "5 S"] {
+        let headers = [("content-type", "application/grpc"), ("te", "trailers"), ("grpc-timeout", timeout)];
+        let answer = raw::call(world.address, path, &headers, body()).await;
+        assert_eq!((answer.grpc, answer.reason.as_str()), (Some(Code::InvalidArgument), "INVALID_REQUEST"), "{timeout:?}");
+    }
+    for timeout in ["0n", "0H", "1n"] {
+        let headers = [("content-type", "application/grpc"), ("te", "trailers"), ("grpc-timeout", timeout)];
+        for _ in 0..20 {
+            let answer = raw::call(world.address, path, &headers, body()).await;
+            assert_eq!((answer.grpc, answer.reason.as_str()), (Some(Code::DeadlineExceeded), "DEADLINE_EXCEEDED"), "{timeout:?}");
+        }
+    }
+    assert_eq!(world.inventory.inner().level(&sku(1)).reserved, 0, "nothing was placed");
 }
 
 #[tokio::test]
@@ -189,14 +222,4 @@ async fn a_message_that_does_not_come_takes_nobody_s_place() {
     for answer in slow.join_all().await {
         assert_eq!((answer.http, answer.grpc), (200, Some(Code::DeadlineExceeded)));
     }
-}
-
-#[tokio::test]
-async fn a_client_that_takes_no_answer_is_given_up() {
-    let world = World::with(limited(Limits { stuck: Duration::from_millis(50), ..Limits::default() })).await;
-    let mut client = world.client().await;
-    let order = place(&mut client, &[1], "CARD").await;
-    let ask = raw::ask_and_take_nothing(world.address, "/order.OrderService/GetOrder", raw::framed(&by_id(&order.id)));
-    tokio::time::timeout(Duration::from_secs(30), ask).await.expect("its connection is closed");
-    place(&mut client, &[1], "CARD").await;
 }

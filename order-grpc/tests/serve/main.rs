@@ -5,6 +5,7 @@ mod changing;
 mod codes;
 mod crowds;
 mod draining;
+mod holding;
 mod items;
 mod limits;
 mod listing;

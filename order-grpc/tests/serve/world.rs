@@ -1,7 +1,8 @@
 //! A server over a shop in memory, and a client of it.
 
+use std::io::Write;
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use order_core::manager::OrderManager;
@@ -106,6 +107,12 @@ impl World {
         Endpoint::from_shared(format!("http://{}", self.address)).unwrap().connect().await.unwrap()
     }
 
+    /// A client that calls from another address of this machine.
+    pub async fn client_from(&self, from: [u8; 4]) -> Client {
+        let endpoint = Endpoint::from_shared(format!("http://{}", self.address)).unwrap();
+        OrderServiceClient::new(endpoint.local_address(Some(from.into())).connect().await.unwrap())
+    }
+
     pub async fn client(&self) -> Client {
         OrderServiceClient::new(self.channel().await)
     }
@@ -118,6 +125,26 @@ impl World {
     /// Waits until it has.
     pub async fn stopped(self) -> Drained {
         self.server.await.unwrap()
+    }
+}
+
+/// Where a log goes that is looked at.
+#[derive(Clone, Default)]
+pub struct Sink(Arc<Mutex<Vec<u8>>>);
+
+impl Sink {
+    pub fn text(&self) -> String {
+        String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
+    }
+}
+
+impl Write for Sink {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
     }
 }
 
