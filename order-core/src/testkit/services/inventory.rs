@@ -10,7 +10,8 @@ use uuid::Uuid;
 use crate::ids::{OrderId, Sku};
 use crate::runtime::Clock;
 use crate::services::{
-    Availability, CallError, HoldAnswer, HoldLookup, HoldRequest, InventoryCapabilities, InventoryService, ReserveRequest,
+    Availability, CallError, HOLD_LOST, HoldAnswer, HoldLookup, HoldRequest, InventoryCapabilities, InventoryService,
+    ReserveRequest,
 };
 use crate::testkit::executor::lock;
 use crate::time::Timestamp;
@@ -85,7 +86,19 @@ struct State {
     refused: HashMap<Uuid, u32>,
     /// Commits and releases by their keys, with the answers they got.
     closings: HashMap<Uuid, (Closing, Result<(), CallError>)>,
-    lapsing: bool,
+    lapsing: Lapsing,
+}
+
+/// What becomes of the units of a hold whose time is over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+enum Lapsing {
+    /// There is no such time.
+    #[default]
+    Never,
+    /// They are free at once.
+    Frees,
+    /// They stay held until they are given back, and cannot be committed any more.
+    Keeps,
 }
 
 /// What a commit or release asks for.
@@ -110,8 +123,17 @@ enum Step {
 impl MemoryInventory {
     /// An inventory without stock, whose holds live for `lifetime` by `clock`.
     pub fn new(capabilities: InventoryCapabilities, lifetime: Option<Duration>, clock: Arc<dyn Clock>) -> Self {
-        let state = State { lapsing: lifetime.is_some(), ..State::default() };
+        let lapsing = if lifetime.is_some() { Lapsing::Frees } else { Lapsing::Never };
+        let state = State { lapsing, ..State::default() };
         MemoryInventory { capabilities, lifetime, clock, state: Mutex::new(state) }
+    }
+
+    /// The same, keeping the units of holds whose time is over until they are given back, as the platform's inventory does. A commit that
+    /// comes too late gives them back itself, as the platform's client does, and is refused as [`HOLD_LOST`].
+    pub fn keeping_lapsed(self) -> Self {
+        let lapsing = if self.lifetime.is_some() { Lapsing::Keeps } else { Lapsing::Never };
+        lock(&self.state).lapsing = lapsing;
+        self
     }
 
     /// Puts units in.
@@ -220,6 +242,12 @@ impl MemoryInventory {
 
     /// As a service without keys does it, which knows a hold by its state alone.
     fn close_whole(&self, state: &mut State, i: usize, request: &HoldRequest, step: Step) -> Result<(), CallError> {
+        let hold = &state.holds[i];
+        let over = hold.expires_at.is_some_and(|t| t <= self.clock.now());
+        if step == Step::Commit && state.lapsing == Lapsing::Keeps && over && hold.committed == 0 {
+            state.shift(i, Step::Release, hold.held);
+            return Err(CallError::refused(HOLD_LOST));
+        }
         let can = match (step, state.holds[i].state) {
             (Step::Commit | Step::Release, LedgerHoldState::Held) => true,
             (Step::TakeBack, LedgerHoldState::Committed) => self.capabilities.release_committed,
@@ -311,7 +339,7 @@ fn shortage(available: u32) -> CallError {
 impl State {
     /// Ends holds whose time is over.
     fn lapse(&mut self, now: Timestamp) {
-        if !self.lapsing {
+        if self.lapsing != Lapsing::Frees {
             return;
         }
         for i in 0..self.holds.len() {
@@ -476,6 +504,28 @@ mod tests {
             assert!(inventory.release_now(&HoldRequest { committed: true, ..part(13, 5) }).is_err());
             assert_eq!(inventory.level(&"MUG".parse().unwrap()).committed, 6);
         }
+    }
+
+    #[test]
+    fn the_platforms_holds_keep_their_units_when_their_time_is_over() {
+        let (runtime, mug, hour) = (VirtualRuntime::new(), "MUG".parse().unwrap(), Duration::from_secs(3600));
+        let inventory = MemoryInventory::new(InventoryCapabilities::PLATFORM, Some(hour), Arc::new(runtime.clone()));
+        let inventory = inventory.keeping_lapsed();
+        inventory.restock(&mug, 6);
+        for key in 1..=3 {
+            assert_eq!(inventory.reserve_now(&request(key, 2)).unwrap().lifetime, Some(hour));
+        }
+        inventory.commit_now(&closing("hold-0", false)).unwrap();
+        runtime.advance(hour);
+        assert_eq!(inventory.level(&mug).reserved, 4);
+        assert_eq!(inventory.look_up_now(&request(2, 2)), HoldLookup::Undecidable);
+        for _ in 0..2 {
+            assert_eq!(code(inventory.commit_now(&closing("hold-1", true))), HOLD_LOST);
+            assert_eq!(inventory.level(&mug).reserved, 2);
+        }
+        inventory.commit_now(&closing("hold-0", true)).unwrap();
+        inventory.release_now(&closing("hold-2", false)).unwrap();
+        assert_eq!(inventory.level(&mug), StockLevel { stocked: 6, on_hand: 4, reserved: 0, committed: 2 });
     }
 
     #[test]

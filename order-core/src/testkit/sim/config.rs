@@ -142,9 +142,11 @@ impl Config {
             0 | 1 => PaymentCapabilities::IDEAL,
             _ => PaymentCapabilities { repeat: false, ..PaymentCapabilities::IDEAL },
         };
-        // The platform's holds do not lapse by themselves; and who has a wrong clock cannot know when others do.
-        let lapsing = !platform && !wrong_clocks && dice.chance(400);
+        // Who has a wrong clock cannot know when others' holds lapse.
+        let lapsing = !wrong_clocks && dice.chance(400);
         let hold_lifetime = if lapsing { dice.pick(&[Some(20 * MINUTE), Some(5 * MINUTE), Some(2 * MINUTE)]) } else { None };
+        // The platform's are replaced one after the other, which makes too many calls if an authorization is waited for meanwhile.
+        let hold_lifetime = hold_lifetime.map(|life| if platform { 20 * MINUTE } else { life });
         let hold_reserve = if hold_lifetime == Some(2 * MINUTE) { MINUTE / 3 } else { 2 * MINUTE };
         let (capture_window, capture_warning) =
             dice.pick(&[(None, DAY), (None, DAY), (Some(3 * DAY), DAY), (Some(20 * MINUTE), 2 * MINUTE)]);

@@ -95,6 +95,8 @@ impl World {
             let decide = Box::new(move |_: &_| me.upgrade().map_or(crate::testkit::services::Outcome::Approve, |w| w.outcome()));
             let measure = Box::new(move |_, asked| teller.upgrade().map_or(asked, |w| w.share().of(asked)));
             let inventory = MemoryInventory::new(config.inventory, config.hold_lifetime, Arc::new(runtime.clone()));
+            // Without keys it is the platform's, whose holds keep their units when their time is over.
+            let inventory = if config.inventory.repeat_reserve { inventory } else { inventory.keeping_lapsed() };
             for sku in &fixture.skus {
                 inventory.restock(sku, config.stock);
             }
