@@ -1,5 +1,7 @@
 //! Clients that hold on to the server: whatever one of them does, others are served, and what it holds has an end.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use futures_util::stream;
@@ -7,11 +9,12 @@ use order_core::testkit::services::{Fault, Method};
 use order_grpc::{Limits, Log, LogFormat, ServerOptions};
 use prost::Message as _;
 use tokio::net::TcpStream;
+use tokio::task::JoinSet;
 use tonic::Code;
 use tonic_health::pb::HealthCheckRequest;
 use tonic_reflection::pb::v1::server_reflection_client::ServerReflectionClient;
 
-use crate::raw::{Frames, GOAWAY, RST_STREAM, Unread, framed};
+use crate::raw::{Frames, GOAWAY, HEADERS, RST_STREAM, Unread, framed};
 use crate::world::*;
 
 const HOSTILE: [u8; 4] = [127, 0, 0, 1];
@@ -150,24 +153,42 @@ async fn idle_connections_make_room_for_others_and_the_log_says_so() {
 
 #[tokio::test]
 async fn messages_that_do_not_come_keep_nobody_else_out() {
-    let (world, _) = limited(Limits::default()).await;
+    // They have so much time that none ends here.
+    let limits = Limits { message: 10 * AT_LAST, ..Limits::default() };
+    let share = limits.messages - limits.messages / 4;
+    let (world, _) = limited(limits).await;
     let order = place(&mut world.client().await, &[1], "CARD").await;
-    let mut hostile = Vec::new();
-    for _ in 0..9 {
+    let (connections, each) = (9, 127);
+    let refused = Arc::new(AtomicUsize::new(0));
+    let mut reading = JoinSet::new();
+    for _ in 0..connections {
         let mut one = Frames::connect(world.address, HOSTILE, 65_535).await;
-        for _ in 0..127 {
+        for _ in 0..each {
             one.ask("POST", GET, None, None).await;
         }
-        hostile.push(one);
+        let refused = Arc::clone(&refused);
+        reading.spawn(async move {
+            while one.count(HEADERS, 1).await == 1 {
+                refused.fetch_add(1, Ordering::Relaxed);
+            }
+        });
     }
-    // Some of them are refused, by which it is known that all have been seen.
-    for one in &mut hostile[3..] {
-        assert_eq!(in_time(one.count(1, 127)).await, 127);
-    }
+    // By then all have been seen, and the share is held in full.
+    in_time(async {
+        while refused.load(Ordering::Relaxed) < connections * each - share {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    })
+    .await;
     let mut good = world.client_from(GOOD).await;
     for _ in 0..50 {
         assert_eq!(good.get_order(by_id(&order.id)).await.unwrap().into_inner(), order);
     }
+    assert_eq!(
+        refused.load(Ordering::Relaxed),
+        connections * each - share,
+        "no more and no fewer than its share are on their way"
+    );
 }
 
 #[tokio::test]
