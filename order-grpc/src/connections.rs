@@ -25,6 +25,7 @@ use crate::call::Handler;
 use crate::limits::{HEADERS_MAX, Limits, Place, STREAMS_MAX};
 use crate::log::Log;
 use crate::metadata::ORDER_EDIT_ID;
+use crate::tls::{self, Io, Peer, Tls};
 
 /// How often a connection is asked whether it is still of use.
 const LOOK: Duration = Duration::from_secs(5);
@@ -39,7 +40,14 @@ const PONG: Duration = Duration::from_secs(20);
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
 /// Serves connections until `stop` turns true, then lets them finish; whoever calls limits for how long, by dropping this.
-pub(crate) async fn serve(listener: TcpListener, handler: Handler, limits: Limits, log: Log, mut stop: watch::Receiver<bool>) {
+pub(crate) async fn serve(
+    listener: TcpListener,
+    tls: Option<Tls>,
+    handler: Handler,
+    limits: Limits,
+    log: Log,
+    mut stop: watch::Receiver<bool>,
+) {
     let room = Arc::new(Semaphore::new(limits.connections.clamp(1, Semaphore::MAX_PERMITS)));
     let mut connections = JoinSet::new();
     loop {
@@ -51,9 +59,16 @@ pub(crate) async fn serve(listener: TcpListener, handler: Handler, limits: Limit
         };
         match accepted {
             Ok((stream, place)) => {
-                let connection = serve_one(stream, Arc::clone(&handler), limits.clone(), stop.clone());
+                let (tls, handler, limits) = (tls.clone(), Arc::clone(&handler), limits.clone());
+                let (log, mut stopped, stop) = (log.clone(), stop.clone(), stop.clone());
                 connections.spawn(async move {
-                    connection.await;
+                    let opened = tokio::select! {
+                        opened = tls::open(tls.as_ref(), stream, limits.first_call, &log) => opened,
+                        _ = stopped.wait_for(|stop| *stop) => None,
+                    };
+                    if let Some((stream, peer)) = opened {
+                        serve_one(stream, peer, handler, limits, stop).await;
+                    }
                     drop(place);
                 });
             }
@@ -77,11 +92,10 @@ async fn accept(
     Ok((stream, place))
 }
 
-async fn serve_one(stream: TcpStream, handler: Handler, limits: Limits, mut stop: watch::Receiver<bool>) {
-    // Without it answers are only slower.
-    let _ = stream.set_nodelay(true);
+async fn serve_one(stream: Box<dyn Io>, peer: Peer, handler: Handler, limits: Limits, mut stop: watch::Receiver<bool>) {
     let activity = Arc::new(Activity::default());
-    let service = service_fn(|request: Request<Incoming>| {
+    let service = service_fn(|mut request: Request<Incoming>| {
+        request.extensions_mut().insert(peer.clone());
         let open = Open::new(&activity, request.uri().path());
         let answer = handler(request);
         async move {

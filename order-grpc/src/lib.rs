@@ -5,23 +5,33 @@
 //! reflection; it sheds load before accepting what it cannot do, and drains when it is told to stop.
 #![warn(missing_docs)]
 
+mod auth;
 mod call;
 mod connections;
 mod convert;
+mod dial;
+mod files;
 mod limits;
 mod log;
 mod metadata;
+mod rate;
 mod server;
 mod service;
+mod sparse;
 mod status;
 mod tasks;
+mod tls;
 
+pub use auth::{Auth, AuthOptions, ClientName, KeySource, Refresh, Roles};
+pub use files::SecurityError;
 pub use limits::{Limits, MESSAGE_MAX};
 pub use log::{Log, LogFormat};
+pub use rate::RateLimit;
 pub use server::{Drained, ListenError, ServerOptions, bind, serve};
 pub use service::OrderApi;
 pub use status::{DOMAIN, status_of};
 pub use tasks::TrackedRuntime;
+pub use tls::{Tls, TlsOptions};
 
 /// Messages, client and server generated from `proto/order.proto`: for programs that call a server, and for tests.
 /// Everything else in this crate speaks the types of `order_core`.
