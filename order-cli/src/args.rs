@@ -52,6 +52,12 @@ pub struct Global {
     /// How results are printed [env: ORDER_FORMAT] [default: table]
     #[arg(long, global = true, value_enum, value_name = "FORMAT")]
     pub format: Option<Format>,
+    /// The file with settings [env: ORDER_CONFIG] [default: order.toml, if it is there]
+    #[arg(long, global = true, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Any setting by its name, as `order config` shows them, such as policy.lease=10s; repeatable
+    #[arg(long, global = true, value_name = "NAME=VALUE")]
+    pub setting: Vec<String>,
 }
 
 /// What can be done.
@@ -96,6 +102,8 @@ pub enum Command {
     Check,
     #[command(flatten)]
     Bulk(bulk::BulkCommand),
+    /// Show every setting: its value, and who gave it
+    Config,
     /// Print the transition table; with `--format mermaid` as a state diagram
     States,
     /// Run a scripted fixture; in memory, unless --store is given here
@@ -405,10 +413,10 @@ pub struct Migrate {
     /// Only say what would be done; exit 1 if there is anything
     #[arg(long)]
     pub check: bool,
-    /// Make the store over the nodes of Citus: tables are distributed by bucket; the URL is that of the coordinator
+    /// Spread a new store over the nodes of Citus, by bucket; --store names the coordinator
     #[arg(long, conflicts_with = "check")]
     pub citus: bool,
-    /// Give the feed of a new store on PostgreSQL N partitions, 1 to 256; 1 if not said, and 32 with --citus, as many as shards
+    /// The number of partitions of a new store's feed on PostgreSQL, 1 to 256; with --citus 2 to 256, one for each shard [default: 1, with --citus 32]
     #[arg(long, value_name = "N", allow_negative_numbers = true, conflicts_with = "check", value_parser = whole::<1, 256>)]
     pub partitions: Option<u32>,
 }
@@ -436,15 +444,15 @@ pub struct Serve {
     /// Listen also where other machines can reach it, although callers are not authenticated and act as operators
     #[arg(long)]
     pub insecure: bool,
-    /// How a line for each call is written to standard error, if at all
-    #[arg(long, value_enum, value_name = "FORMAT", default_value = "text")]
-    pub log: ServeLog,
-    /// How many seconds it lets what is under way come to an end when told to stop, 0 to 3600
-    #[arg(long, value_name = "SECONDS", default_value_t = 10, allow_negative_numbers = true, value_parser = whole::<0, 3600>)]
-    pub grace: u32,
-    /// How many calls it works on at a time before it turns further ones away, 1 to 100000
-    #[arg(long, value_name = "N", default_value_t = 256, allow_negative_numbers = true, value_parser = whole::<1, 100_000>)]
-    pub in_flight: u32,
+    /// How a line for each call is written to standard error, if at all [default: text]
+    #[arg(long, value_enum, value_name = "FORMAT")]
+    pub log: Option<ServeLog>,
+    /// How many seconds it lets what is under way come to an end when told to stop, 0 to 3600 [default: 10]
+    #[arg(long, value_name = "SECONDS", allow_negative_numbers = true, value_parser = whole::<0, 3600>)]
+    pub grace: Option<u32>,
+    /// How many calls it works on at a time before it turns further ones away, 1 to 100000 [default: 256]
+    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = whole::<1, 100_000>)]
+    pub in_flight: Option<u32>,
 }
 
 /// How calls are logged.
@@ -456,6 +464,20 @@ pub enum ServeLog {
     Json,
     /// Not at all.
     Off,
+}
+
+impl ServeLog {
+    /// Each of them.
+    pub const ALL: [ServeLog; 3] = [ServeLog::Text, ServeLog::Json, ServeLog::Off];
+
+    /// Its name, as it is typed.
+    pub const fn name(self) -> &'static str {
+        match self {
+            ServeLog::Text => "text",
+            ServeLog::Json => "json",
+            ServeLog::Off => "off",
+        }
+    }
 }
 
 /// Options of `run`.

@@ -111,7 +111,10 @@ impl Engine {
 
     async fn with_shop(settings: &Settings, access: Access, running: Running) -> Outcome<Self> {
         let shop = existing_shop(settings)?;
-        let prices = shop.price_book().await?;
+        let prices = match &settings.price_book {
+            Some(prices) => prices.clone(),
+            None => shop.price_book().await?,
+        };
         let currency = order_core::pricing::Pricing::currency(&prices);
         Engine::over(settings, access, shop, prices, currency, running).await
     }
@@ -135,6 +138,7 @@ impl Engine {
         let payment_methods = prices.payment_methods().iter().map(|m| m.method.to_string()).collect();
         let manager = OrderManager::builder(store, shop.clone())
             .pricing(Arc::new(prices))
+            .policy(settings.policy.clone())
             .runtime(runtime)
             .on_wait(on_wait)
             .build()
@@ -174,7 +178,7 @@ async fn any_store(access: Access, settings: &Settings) -> Outcome<Arc<dyn Order
             let replica = settings.replica.clone().map(|Secret(url)| url);
             let store = PostgresStore::open(url, PostgresOptions { replica, ..PostgresOptions::default() }).await?;
             if store.replica_stats().is_some_and(|stats| stats.is_down) {
-                note("the replica cannot be used now: the primary serves lists and the feed until it can");
+                note("the replica cannot be used now: the primary serves lists and the feed until it can be used again");
             }
             Arc::new(store)
         }

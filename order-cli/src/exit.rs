@@ -71,6 +71,12 @@ impl Failure {
         &self.message
     }
 
+    /// What to do about it.
+    #[cfg(test)]
+    pub fn hint_text(&self) -> Option<&str> {
+        self.hint.as_deref()
+    }
+
     /// The engine's kind of it, if it is the engine that failed.
     pub fn kind(&self) -> Option<ErrorKind> {
         self.kind
@@ -167,7 +173,7 @@ impl From<StoreError> for Failure {
             StoreErrorKind::Misconfigured => (
                 Code::Unavailable,
                 Some(
-                    "check --store, and whether you may read and write what it names; `order migrate` makes a schema on a server",
+                    "check the URL of the store, and whether you may read and write what it names; `order migrate` makes a schema on a server",
                 ),
             ),
         };

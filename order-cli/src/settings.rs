@@ -1,15 +1,28 @@
-//! Where the orders and the shop are, and how results are printed: options, then the environment, then `order.toml`.
+//! Every setting of the program: options, then the environment, then `order.toml`, then what is usual.
+
+pub mod layers;
+pub mod policy;
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
-use crate::args::Global;
+use order_core::policy::Policy;
+use order_core::pricing::{PriceBook, Pricing};
+use order_store_sqlite::shop::RawPriceBook;
+use toml::Spanned;
+
+use self::layers::{Effective, Given, Layers, Origin, environment};
+use crate::args::{Cli, Command, Global, Serve, ServeLog};
 use crate::exit::{Failure, Outcome};
 use crate::input::read;
 use crate::output::Format;
-use crate::toml_doc::{Fields, Source};
+use crate::toml_doc::Source;
 
-/// Where the server listens unless it is told otherwise: the platform's port for orders, on this machine only.
-const LISTEN: &str = "127.0.0.1:50053";
+/// The table with prices, which is read as a whole.
+const PRICE_BOOK: &str = "price_book";
+/// Longer than any work is under way.
+const GRACE_MAX: Duration = Duration::from_secs(3600);
+const IN_FLIGHT_MAX: i64 = 100_000;
 
 /// The file looked for in the working directory.
 const FILE: &str = "order.toml";
@@ -29,6 +42,33 @@ pub enum StoreUrl {
 #[derive(Clone, PartialEq, Eq)]
 pub struct Secret(pub String);
 
+impl Secret {
+    /// An address without its password, which may stand before the host or among the parameters.
+    fn masked(&self) -> String {
+        const HIDDEN: &str = "***";
+        let url = &self.0;
+        let host_at = url.find("://").map_or(0, |at| at + "://".len());
+        let end = url[host_at..].find(['/', '?']).map_or(url.len(), |at| host_at + at);
+        // A password may hold an @ of its own.
+        let (start, rest) = match url[host_at..end].rsplit_once('@') {
+            Some((user, _)) => {
+                let user_end = host_at + user.len();
+                match user.split_once(':') {
+                    Some((name, _)) => (format!("{}{name}:{HIDDEN}", &url[..host_at]), &url[user_end..]),
+                    None => (url[..user_end].to_owned(), &url[user_end..]),
+                }
+            }
+            None => (url[..end].to_owned(), &url[end..]),
+        };
+        let Some((path, parameters)) = rest.split_once('?') else { return start + rest };
+        let shown = parameters.split('&').map(|parameter| match parameter.split_once('=') {
+            Some((name, _)) if name.to_ascii_lowercase().contains("password") => format!("{name}={HIDDEN}"),
+            _ => parameter.to_owned(),
+        });
+        format!("{start}{path}?{}", shown.collect::<Vec<_>>().join("&"))
+    }
+}
+
 impl std::fmt::Debug for Secret {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("…")
@@ -36,15 +76,25 @@ impl std::fmt::Debug for Secret {
 }
 
 impl StoreUrl {
-    /// Reads `sqlite:FILE`, `sqlite::memory:` or `postgres://…`, which `source` gave.
-    pub fn parse(source: &str, url: &str) -> Outcome<Self> {
+    /// Reads `sqlite:FILE`, `sqlite::memory:` or `postgres://…`.
+    pub fn parse(given: &Given<String>) -> Outcome<Self> {
+        let url = &given.value;
         const USE: &str = "use sqlite:FILE, such as sqlite:orders.db, or postgres://USER@HOST/DATABASE?schema=NAME";
         match url.split_once(':') {
             Some(("sqlite", ":memory:")) => Ok(StoreUrl::Memory),
             Some(("sqlite", file)) if !file.is_empty() => Ok(StoreUrl::Sqlite(file.into())),
-            Some(("postgres" | "postgresql", rest)) if rest.starts_with("//") => Ok(StoreUrl::Postgres(Secret(url.to_owned()))),
+            Some(("postgres" | "postgresql", rest)) if rest.starts_with("//") => Ok(StoreUrl::Postgres(Secret(url.clone()))),
             // The rest of such an address may hold a password, and is not repeated.
-            _ => Err(Failure::bad_input(format!("{source}: not an address of a store")).hint(USE)),
+            _ => Err(given.problem("not an address of a store").hint(USE)),
+        }
+    }
+
+    /// The address without its password.
+    pub fn masked(&self) -> String {
+        match self {
+            StoreUrl::Memory => "sqlite::memory:".into(),
+            StoreUrl::Sqlite(path) => format!("sqlite:{}", path.display()),
+            StoreUrl::Postgres(url) => url.masked(),
         }
     }
 }
@@ -60,69 +110,81 @@ pub struct Settings {
     pub shop: Option<PathBuf>,
     /// How results are printed.
     pub format: Format,
-    /// Where the server listens, `HOST:PORT`.
-    pub listen: String,
+    /// How the server serves.
+    pub server: Server,
+    /// How the engine behaves.
+    pub policy: Policy,
+    /// Shipping, tax, coupons and payment methods, where they are not the shop's.
+    pub price_book: Option<PriceBook>,
+    /// Every setting with its value and who gave it, for people.
+    pub effective: Vec<Effective>,
 }
 
-/// The settings of a file.
-#[derive(Debug, Default, PartialEq)]
-struct FromFile {
-    store: Option<String>,
-    replica: Option<String>,
-    shop: Option<String>,
-    format: Option<Format>,
-    listen: Option<String>,
+/// How the server serves.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Server {
+    /// Where it listens, `HOST:PORT`.
+    pub listen: String,
+    /// Whether it may listen where other machines reach it although callers are not authenticated.
+    pub insecure: bool,
+    /// How calls are logged.
+    pub log: ServeLog,
+    /// How long what is under way may take to come to an end once it is told to stop.
+    pub grace: Duration,
+    /// How many calls it works on at a time.
+    pub in_flight: usize,
+}
+
+impl Default for Server {
+    fn default() -> Self {
+        Server {
+            listen: "127.0.0.1:50053".into(),
+            insecure: false,
+            log: ServeLog::Text,
+            grace: Duration::from_secs(10),
+            in_flight: 256,
+        }
+    }
 }
 
 impl Settings {
     /// Options over the environment over `order.toml` over what is usual.
-    pub fn resolve(global: &Global) -> Outcome<Self> {
-        let path = Path::new(FILE);
-        let file = if std::fs::symlink_metadata(path).is_ok() {
-            read_file(&read::text(path, read::DOCUMENT_MAX)?)?
-        } else {
-            FromFile::default()
-        };
-        let format = match (global.format, env("ORDER_FORMAT")?) {
-            (Some(format), _) => format,
-            (None, Some(text)) => text.parse().map_err(|e| Failure::bad_input(format!("ORDER_FORMAT: {e}")))?,
-            (None, None) => file.format.unwrap_or_default(),
-        };
-        let (from, url) = first(
-            ("--store", global.store.clone()),
-            ("ORDER_STORE", env("ORDER_STORE")?),
-            ("order.toml: store", file.store),
-            "sqlite:orders.db",
-        );
-        let store = StoreUrl::parse(from, &url)?;
-        let given = [
-            ("--replica", global.replica.clone()),
-            ("ORDER_REPLICA", env("ORDER_REPLICA")?),
-            ("order.toml: replica", file.replica),
-        ];
-        let replica = replica(&store, given.into_iter().find_map(|(from, url)| Some((from, url?))))?;
-        let (from, path) = first(
-            ("--shop", global.shop.clone()),
-            ("ORDER_SHOP", env("ORDER_SHOP")?),
-            ("order.toml: shop", file.shop),
-            "shop.db",
-        );
-        let (_, listen) = first(("", None), ("ORDER_LISTEN", env("ORDER_LISTEN")?), ("order.toml: listen", file.listen), LISTEN);
-        Ok(Settings { store, replica, shop: shop_path(from, &path)?, format, listen })
+    pub fn resolve(cli: &Cli) -> Outcome<Self> {
+        let file = file(cli.global.config.as_deref())?;
+        let source = file.as_ref().map(|(name, text)| Source { name, text });
+        let mut layers = Layers::new(source, &[PRICE_BOOK])?;
+        options(cli, &mut layers)?;
+        let store = store(&mut layers)?;
+        let replica = replica(&mut layers, &store)?;
+        let shop = shop(&mut layers)?;
+        let format = layers.or("format", Format::default())?;
+        let server = server(&mut layers)?;
+        let price_book = source.map(|source| price_book(source, &mut layers)).transpose()?.flatten();
+        let policy = policy::policy(&mut layers)?;
+        Ok(Settings { store, replica, shop, format, server, policy, price_book, effective: layers.finish()? })
     }
 
     /// Only what was given on the command line: a script never writes where it was not told to.
     pub fn for_script(global: &Global) -> Outcome<Self> {
-        let store = global.store.as_deref().map_or(Ok(StoreUrl::Memory), |url| StoreUrl::parse("--store", url))?;
+        let mut layers = Layers::default();
+        layers.option("store", "--store", global.store.clone());
+        layers.option("replica", "--replica", global.replica.clone());
+        layers.option("shop", "--shop", global.shop.clone());
+        let store = match &global.store {
+            Some(_) => store(&mut layers)?,
+            None => StoreUrl::Memory,
+        };
         if matches!(store, StoreUrl::Postgres(_)) {
             const USE: &str = "use sqlite:FILE, or leave --store out to run it in memory";
             return Err(
                 Failure::bad_input("--store: a script tells time itself, and a database server does not listen").hint(USE)
             );
         }
-        replica(&store, global.replica.clone().map(|url| ("--replica", url)))?;
-        let shop = global.shop.as_deref().map_or(Ok(None), |path| shop_path("--shop", path))?;
-        Ok(Settings { store, replica: None, shop, format: global.format.unwrap_or_default(), listen: LISTEN.to_owned() })
+        replica(&mut layers, &store)?;
+        let shop = if global.shop.is_some() { shop(&mut layers)? } else { None };
+        let format = global.format.unwrap_or_default();
+        let (server, policy) = (Server::default(), Policy::default());
+        Ok(Settings { store, replica: None, shop, format, server, policy, price_book: None, effective: Vec::new() })
     }
 }
 
@@ -133,102 +195,177 @@ impl Settings {
     }
 }
 
-/// The replica of a store, and who gave it. Where it does not belong to the store, one that holds for every run is left out, but not one that
-/// was asked for now.
-fn replica(store: &StoreUrl, given: Option<(&'static str, String)>) -> Outcome<Option<Secret>> {
-    const USE: &str = "use postgres://USER@HOST/DATABASE of a standby that follows the store's server";
-    let Some((from, url)) = given else { return Ok(None) };
-    match (StoreUrl::parse(from, &url), store) {
-        (Ok(StoreUrl::Postgres(url)), StoreUrl::Postgres(_)) => Ok(Some(url)),
-        (Ok(StoreUrl::Postgres(_)), _) if from != "--replica" => Ok(None),
-        (Ok(StoreUrl::Postgres(_)), _) => {
-            Err(Failure::bad_input(format!("{from}: the store is no PostgreSQL: only that has replicas")))
-        }
-        _ => Err(Failure::bad_input(format!("{from}: not an address of a replica")).hint(USE)),
-    }
-}
-
-/// A value and who gave it.
-type Given = (&'static str, Option<String>);
-
-/// The first value that was given, and who gave it, so that a bad one is looked for in the right place.
-fn first(option: Given, environment: Given, file: Given, usual: &str) -> (&'static str, String) {
-    let given = [option, environment, file].into_iter().find_map(|(from, value)| Some((from, value?)));
-    given.unwrap_or_else(|| ("", usual.to_owned()))
-}
-
-fn env(name: &str) -> Outcome<Option<String>> {
-    match std::env::var(name) {
-        Ok(value) => Ok(Some(value).filter(|v| !v.is_empty())),
-        Err(std::env::VarError::NotPresent) => Ok(None),
-        Err(std::env::VarError::NotUnicode(_)) => Err(Failure::bad_input(format!("{name} is not valid UTF-8"))),
-    }
-}
-
-fn shop_path(source: &str, text: &str) -> Outcome<Option<PathBuf>> {
-    match text.strip_prefix("sqlite:").unwrap_or(text) {
-        "" => Err(Failure::bad_input(format!("{source}: expected a file, such as shop.db"))),
-        ":memory:" => Ok(None),
-        file => Ok(Some(Path::new(file).to_owned())),
-    }
-}
-
-fn read_file(text: &str) -> Outcome<FromFile> {
-    let source = Source { name: FILE, text };
-    let table = source.parse()?;
-    let mut fields = Fields::new(source, FILE, table.get_ref(), table.span());
-    let file = FromFile {
-        store: fields.text("store")?.map(|t| t.value.to_owned()),
-        replica: fields.text("replica")?.map(|t| t.value.to_owned()),
-        shop: fields.text("shop")?.map(|t| t.value.to_owned()),
-        format: fields.parsed("format")?,
-        listen: fields.text("listen")?.map(|t| t.value.to_owned()),
+/// The name and the text of the file with settings, if there is one.
+fn file(named: Option<&Path>) -> Outcome<Option<(String, String)>> {
+    let given = named.map(Path::to_owned);
+    let given = match given {
+        Some(path) => Some(path),
+        None => environment("ORDER_CONFIG")?.map(PathBuf::from),
     };
-    fields.finish()?;
-    Ok(file)
+    let usual = Path::new(FILE);
+    let path = match given {
+        Some(path) => path,
+        None if std::fs::symlink_metadata(usual).is_ok() => usual.to_owned(),
+        None => return Ok(None),
+    };
+    Ok(Some((path.display().to_string(), read::text(&path, read::DOCUMENT_MAX)?)))
+}
+
+/// Gives the layers what stands on the command line. An option of its own counts for more than `--setting`.
+fn options(cli: &Cli, layers: &mut Layers) -> Outcome {
+    let Global { store, replica, shop, format, config: _, setting } = &cli.global;
+    layers.option("store", "--store", store.clone());
+    layers.option("replica", "--replica", replica.clone());
+    layers.option("shop", "--shop", shop.clone());
+    layers.option("format", "--format", format.map(|format| format.name().to_owned()));
+    if let Command::Serve(Serve { listen, insecure, log, grace, in_flight }) = &cli.command {
+        layers.option("listen", "--listen", listen.clone());
+        layers.option("server.insecure", "--insecure", insecure.then(|| true.to_string()));
+        layers.option("server.log", "--log", log.map(|log| log.name().to_owned()));
+        layers.option("server.grace", "--grace", grace.map(|seconds| format!("{seconds}s")));
+        layers.option("server.in_flight", "--in-flight", in_flight.map(|n| n.to_string()));
+    }
+    for setting in setting {
+        let Some((key, value)) = setting.split_once('=') else {
+            return Err(Failure::bad_input(format!("--setting: {setting:?}: expected NAME=VALUE, such as policy.lease=10s")));
+        };
+        layers.option(key, format!("--setting {key}"), Some(value.to_owned()));
+    }
+    Ok(())
+}
+
+fn store(layers: &mut Layers) -> Outcome<StoreUrl> {
+    let given = layers.secret("store")?;
+    let (url, from) = match given {
+        Some(given) => (StoreUrl::parse(&given)?, given.from),
+        None => (StoreUrl::Sqlite("orders.db".into()), Origin::Usual),
+    };
+    layers.in_force("store", url.masked(), from);
+    Ok(url)
+}
+
+/// The replica of a store. Where it does not belong to the store, one that holds for every run is left out, but not one that was asked for
+/// now.
+fn replica(layers: &mut Layers, store: &StoreUrl) -> Outcome<Option<Secret>> {
+    const USE: &str = "use postgres://USER@HOST/DATABASE of a standby that follows the store's server";
+    let Some(given) = layers.secret("replica")? else {
+        layers.in_force("replica", String::new(), Origin::Usual);
+        return Ok(None);
+    };
+    let replica = match (StoreUrl::parse(&given), store) {
+        (Ok(StoreUrl::Postgres(url)), StoreUrl::Postgres(_)) => Some(url),
+        (Ok(StoreUrl::Postgres(_)), _) if !matches!(given.from, Origin::Option(_)) => None,
+        (Ok(StoreUrl::Postgres(_)), _) => {
+            return Err(given.problem("the store is not on PostgreSQL, and only such a store can have a replica"));
+        }
+        _ => return Err(given.problem("not an address of a replica").hint(USE)),
+    };
+    layers.in_force("replica", replica.as_ref().map_or_else(String::new, Secret::masked), given.from);
+    Ok(replica)
+}
+
+/// Where the shop is; none for in memory.
+fn shop(layers: &mut Layers) -> Outcome<Option<PathBuf>> {
+    let given = layers.given::<String>("shop")?;
+    let text = given.as_ref().map_or("shop.db", |given| &given.value);
+    let shop = match text.strip_prefix("sqlite:").unwrap_or(text) {
+        ":memory:" => None,
+        file => Some(PathBuf::from(file)),
+    };
+    if let (Some(given), Some("")) = (&given, shop.as_deref().and_then(Path::to_str)) {
+        return Err(given.problem("expected a file, such as shop.db"));
+    }
+    layers.in_force("shop", text.to_owned(), given.as_ref().map_or(Origin::Usual, |given| given.from.clone()));
+    Ok(shop)
+}
+
+fn server(layers: &mut Layers) -> Outcome<Server> {
+    let usual = Server::default();
+    let log = ServeLog::ALL.map(|log| (log.name(), log));
+    Ok(Server {
+        listen: layers.or("listen", usual.listen)?,
+        insecure: layers.or("server.insecure", usual.insecure)?,
+        log: layers.choice("server.log", &log, usual.log)?,
+        grace: layers.duration("server.grace", Duration::ZERO..=GRACE_MAX, usual.grace)?,
+        in_flight: layers.whole("server.in_flight", 1..=IN_FLIGHT_MAX, usual.in_flight as i64)? as usize,
+    })
+}
+
+/// The prices of a file, which are read as those of a catalogue are.
+fn price_book(source: Source<'_>, layers: &mut Layers) -> Outcome<Option<PriceBook>> {
+    /// The one table of the file that is read here.
+    #[derive(serde::Deserialize)]
+    struct Document {
+        price_book: Option<Spanned<RawPriceBook>>,
+    }
+    let Document { price_book } = toml::from_str(source.text).map_err(|e| source.toml_error(&e))?;
+    let Some(raw) = price_book else { return Ok(None) };
+    let (line, column) = source.line_and_column(raw.span().start);
+    let book = raw.into_inner().check(source.name, source.text).map_err(|e| Failure::bad_input(e.to_string()))?;
+    let methods: Vec<String> = book.payment_methods().iter().map(|m| m.method.to_string()).collect();
+    let shown = format!("{}, paid by {}", Pricing::currency(&book), methods.join(", "));
+    layers.in_force(PRICE_BOOK, shown, Origin::File(format!("{}:{line}:{column}", source.name)));
+    Ok(Some(book))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    #[test]
-    fn a_file_with_an_unknown_key_is_refused_with_its_place() {
-        assert_eq!(read_file("store = \"sqlite:a.db\"\nformat = \"json\"\n").unwrap().format, Some(Format::Json));
-        let error = read_file("store = \"sqlite:a.db\"\n  colour = true\n").unwrap_err();
-        assert_eq!(
-            error.message(),
-            "order.toml:2:3: order.toml has no field \"colour\": expected one of store, replica, shop, format, listen"
-        );
+    fn given(value: &str) -> Layers {
+        let mut layers = Layers::default();
+        layers.option("store", "--store", Some(value.to_owned()));
+        layers
     }
 
     #[test]
     fn a_replica_belongs_to_a_store_on_postgresql() {
-        let of = |store: &str, from, url: &str| {
-            let store = StoreUrl::parse("--store", store).unwrap();
-            replica(&store, Some((from, url.to_owned()))).map_err(|e| e.message().to_owned())
+        let of = |store_url: &str, by_option: bool, url: &str| {
+            let store = store(&mut given(store_url)).unwrap();
+            let text = format!("replica = {url:?}");
+            let source = Source { name: "order.toml", text: &text };
+            let table = source.parse().unwrap();
+            let mut layers = Layers::of_table(source, "", table.get_ref());
+            layers.option("replica", "--replica", by_option.then(|| url.to_owned()));
+            replica(&mut layers, &store).map_err(|e| e.message().to_owned())
         };
         let (postgres, standby) = ("postgres://h/d", "postgres://u:secret@standby/d");
-        assert_eq!(of(postgres, "ORDER_REPLICA", standby).unwrap(), Some(Secret(standby.to_owned())));
-        assert_eq!(of("sqlite:a.db", "ORDER_REPLICA", standby).unwrap(), None);
-        let refused = of("sqlite:a.db", "--replica", standby).unwrap_err();
-        assert_eq!(refused, "--replica: the store is no PostgreSQL: only that has replicas");
-        for bad in ["", "sqlite:a.db", "u:secret@standby"] {
-            assert_eq!(of(postgres, "ORDER_REPLICA", bad).unwrap_err(), "ORDER_REPLICA: not an address of a replica");
+        assert_eq!(of(postgres, false, standby).unwrap(), Some(Secret(standby.to_owned())));
+        assert_eq!(of("sqlite:a.db", false, standby).unwrap(), None);
+        let refused = of("sqlite:a.db", true, standby).unwrap_err();
+        assert_eq!(refused, "--replica: the store is not on PostgreSQL, and only such a store can have a replica");
+        for bad in ["sqlite:a.db", "u:secret@standby"] {
+            assert_eq!(of(postgres, false, bad).unwrap_err(), "order.toml:1:11: replica: not an address of a replica");
         }
     }
 
     #[test]
     fn addresses_of_stores_are_read_and_passwords_are_not_repeated() {
-        assert_eq!(StoreUrl::parse("--store", "sqlite::memory:").unwrap(), StoreUrl::Memory);
-        assert_eq!(StoreUrl::parse("--store", "sqlite:a/b.db").unwrap(), StoreUrl::Sqlite("a/b.db".into()));
-        let url = StoreUrl::parse("--store", "postgres://u:secret@host/db").unwrap();
+        let parse = |url: &str| store(&mut given(url));
+        assert_eq!(parse("sqlite::memory:").unwrap(), StoreUrl::Memory);
+        assert_eq!(parse("sqlite:a/b.db").unwrap(), StoreUrl::Sqlite("a/b.db".into()));
+        let url = parse("postgres://u:secret@host/db").unwrap();
         assert!(
             matches!(&url, StoreUrl::Postgres(Secret(text)) if text.ends_with("@host/db"))
                 && !format!("{url:?}").contains("secret")
         );
         for bad in ["", "orders.db", "sqlite:", "postgres:u:secret@host/db", "mysql://u:secret@host/db"] {
-            assert!(!StoreUrl::parse("--store", bad).unwrap_err().message().contains("secret"), "{bad}");
+            assert!(!parse(bad).unwrap_err().message().contains("secret"), "{bad}");
+        }
+    }
+
+    #[test]
+    fn passwords_are_masked_wherever_they_stand() {
+        for (url, shown) in [
+            ("postgres://u:secret@host/db?schema=s", "postgres://u:***@host/db?schema=s"),
+            ("postgres://u:se@cret@host:5432/db", "postgres://u:***@host:5432/db"),
+            ("postgres://u@host/db", "postgres://u@host/db"),
+            ("postgres://host", "postgres://host"),
+            ("postgres://host/db?user=u&password=secret&schema=s", "postgres://host/db?user=u&password=***&schema=s"),
+            ("postgres://host/db?sslpassword=secret", "postgres://host/db?sslpassword=***"),
+            ("postgres:///db?host=/run&x=a@b:c", "postgres:///db?host=/run&x=a@b:c"),
+        ] {
+            assert_eq!(StoreUrl::Postgres(Secret(url.into())).masked(), shown);
         }
     }
 }

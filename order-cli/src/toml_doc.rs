@@ -94,6 +94,11 @@ impl<'s, 't> Fields<'s, 't> {
         }
     }
 
+    /// All of it.
+    pub fn as_table(&self) -> &'t DeTable<'s> {
+        self.table
+    }
+
     /// A problem with `name`, at the field if it is there, else at the table.
     pub fn problem(&self, name: &str, message: impl fmt::Display) -> Failure {
         self.source.problem(&self.place_of(name), format!("{name}: {message}"))

@@ -30,6 +30,7 @@ use crate::auth::{Auth, Refused};
 use crate::limits::{CALL_WITHIN, MESSAGE_MAX, Place, Places, timeout};
 use crate::log::{CallLine, Log};
 use crate::rate::Rate;
+use crate::services::Serving;
 use crate::status;
 use crate::tls::Peer;
 
@@ -217,7 +218,9 @@ where
             let message = receive(body, self.message_within).await?;
             let _working = self.places.work().await.ok_or_else(status::overloaded)?;
             let mut orders = self.orders.clone();
-            let answer = AssertUnwindSafe(async { orders.call(Request::from_parts(parts, Full::new(message))).await });
+            let serving = Serving::of(&id, &parts.headers);
+            let answer = serving.during(async { orders.call(Request::from_parts(parts, Full::new(message))).await });
+            let answer = AssertUnwindSafe(answer);
             match answer.catch_unwind().await {
                 Ok(Ok(response)) => Ok(response),
                 Ok(Err(never)) => match never {},
@@ -346,7 +349,7 @@ impl Default for RequestIds {
 
 impl RequestIds {
     /// The caller's own id for its request, if it is fit for a log; else a new one.
-    fn of(&self, headers: &HeaderMap) -> String {
+    pub(crate) fn of(&self, headers: &HeaderMap) -> String {
         let given = headers.get(REQUEST_ID).and_then(|id| id.to_str().ok());
         match given.filter(|id| is_fit(id)) {
             Some(id) => id.to_owned(),

@@ -207,7 +207,7 @@ fn address(order: OrderId, kind: AddressType, address: &Address) -> proto::Order
 
 /// The double nearest to an amount in major units: one correctly rounded division (IEEE 754) of two exact numbers. Multiplied back
 /// and rounded it gives the same minor units up to 2⁵¹, beyond any total of real orders.
-fn major(minor: Minor, currency: Currency) -> f64 {
+pub(crate) fn major(minor: Minor, currency: Currency) -> f64 {
     minor as f64 / 10f64.powi(currency.decimals() as i32)
 }
 

@@ -14,9 +14,11 @@ mod files;
 mod limits;
 mod log;
 mod metadata;
+pub mod offer;
 mod rate;
 mod server;
 mod service;
+pub mod services;
 mod sparse;
 mod status;
 mod tasks;
@@ -33,7 +35,8 @@ pub use status::{DOMAIN, status_of};
 pub use tasks::TrackedRuntime;
 pub use tls::{Tls, TlsOptions};
 
-/// Messages, client and server generated from `proto/order.proto`: for programs that call a server, and for tests.
+/// Messages, client and server generated from `proto/order.proto`, for programs that call a server and for tests; and, in modules
+/// of their own, those of the services that the engine's clients call.
 /// Everything else in this crate speaks the types of `order_core`.
 #[allow(missing_docs, clippy::all, reason = "generated; the proto documents it")]
 pub mod proto {
@@ -41,4 +44,34 @@ pub mod proto {
 
     /// The proto and what it imports, as a `google.protobuf.FileDescriptorSet`.
     pub const DESCRIPTORS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/order.bin"));
+
+    /// Generated from `proto/notification.proto`.
+    pub mod notification {
+        tonic::include_proto!("notification");
+    }
+
+    /// Generated from `proto/payment.proto`.
+    pub mod payment {
+        tonic::include_proto!("payment");
+    }
+
+    /// Generated from `proto/stock.proto`.
+    pub mod stock {
+        tonic::include_proto!("stock");
+    }
+
+    /// Generated from `proto/platform/inventory.proto`.
+    pub mod inventory {
+        tonic::include_proto!("inventory");
+    }
+
+    /// Generated from `proto/platform/product.proto`.
+    pub mod product {
+        tonic::include_proto!("product");
+    }
+
+    /// Generated from `proto/platform/user.proto`.
+    pub mod user {
+        tonic::include_proto!("user");
+    }
 }

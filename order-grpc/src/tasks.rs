@@ -8,7 +8,9 @@ use order_core::runtime::{BoxFuture, Clock, Runtime, TokioRuntime};
 use order_core::time::Timestamp;
 use tokio::sync::Notify;
 
-/// Tokio's timers and tasks, counting the tasks. Orders are worked in tasks that outlive their callers; a server whose manager
+use crate::services::carrying;
+
+/// Tokio's timers and tasks, counting the tasks. A task works for the request that the one works for which began it. Orders are worked in tasks that outlive their callers; a server whose manager
 /// runs on this waits for them when it drains, so that they give their leases back. Clones count together.
 #[derive(Debug, Clone, Default)]
 pub struct TrackedRuntime {
@@ -67,6 +69,7 @@ impl Runtime for TrackedRuntime {
     fn spawn(&self, task: BoxFuture<()>) {
         self.tasks.running.fetch_add(1, Ordering::AcqRel);
         let counted = Counted(Arc::clone(&self.tasks));
+        let task = carrying(task);
         self.tokio.spawn(Box::pin(async move {
             let _counted = counted;
             task.await;

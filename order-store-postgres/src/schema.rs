@@ -93,7 +93,7 @@ impl Layout {
         }
         let most = Layout::PARTITIONS_MAX;
         let citus = if self.citus { " on Citus" } else { "" };
-        let message = format!("{count} partitions of the feed: a store{citus} has {least} to {most}");
+        let message = format!("{count} partitions of the feed: expected {least} to {most} for a store{citus}");
         Err(StoreError::new(StoreErrorKind::Misconfigured, message))
     }
 }
@@ -240,7 +240,7 @@ async fn take_all(
             let Layout { partitions, citus } = made;
             let on = if citus { "on Citus" } else { "on one PostgreSQL" };
             let message = format!(
-                "the store was made {on}, with {} partitions of its feed, which is for ever: make another one, and copy this one",
+                "the store was made {on}, with {} partitions of its feed, and that cannot be changed: make a new store, and `order copy` this one into it",
                 partitions.unwrap_or(1)
             );
             return Err(StoreError::new(StoreErrorKind::Misconfigured, message));
@@ -249,7 +249,7 @@ async fn take_all(
         None => asked,
     };
     if layout.citus && !has_citus(db).await? {
-        let message = "the database has no Citus: its extension is to be created there first, and its nodes added";
+        let message = "the database has no Citus: create its extension there and add the nodes first";
         return Err(StoreError::new(StoreErrorKind::Misconfigured, message));
     }
     for migration in pending(db).await? {

@@ -98,7 +98,9 @@ async fn take_soonest(db: &mut PgConnection, meant: Meant<'_>, request: &LeaseRe
     }
     // In the order of their times, as they were asked for.
     taken.sort_by_key(|order| soonest.iter().position(|(_, other)| other == order));
-    let ours = (!taken.is_empty()).then_some(request.ttl);
+    // A lease lasts until the end of time at the longest.
+    let lasts = now.map_or(request.ttl, |now| now.after(request.ttl).since(now));
+    let ours = (!taken.is_empty()).then_some(lasts);
     Ok((taken, later.first().map(|(within, _)| *within).into_iter().chain(ours).min(), now))
 }
 

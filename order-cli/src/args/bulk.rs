@@ -53,10 +53,10 @@ pub struct Export {
 /// Options of `copy`.
 #[derive(Debug, Args)]
 pub struct Copy {
-    /// Where they are: as for --store. Nobody may work on them any more
+    /// The store to copy from, as for --store; nothing may work on it any more
     #[arg(long, value_name = "URL")]
     pub from: String,
-    /// Where they go. A file is made; a schema on a server is made by `order migrate`
+    /// The store to copy to. A file is made; a schema on a server must have been made by `order migrate`
     #[arg(long, value_name = "URL")]
     pub to: String,
 }

@@ -3,6 +3,7 @@
 pub mod bulk;
 pub mod change;
 mod check;
+mod config;
 mod migrate;
 mod payments;
 pub mod place;
@@ -24,7 +25,7 @@ pub fn run(cli: Cli) -> Outcome {
         let settings = Settings::for_script(&cli.global)?;
         return crate::script::run(&run.script, &settings);
     }
-    let settings = Settings::resolve(&cli.global)?;
+    let settings = Settings::resolve(&cli)?;
     let out = Out::new(settings.format);
     if out.is_diagram() && !matches!(cli.command, Command::States) {
         return Err(Failure::bad_input("--format mermaid is for `order states` only: use table, json or jsonl"));
@@ -51,7 +52,8 @@ pub fn run(cli: Cli) -> Outcome {
             Command::Note(args) => change::note(&settings, &out, args).await,
             Command::Watch(args) => watch::watch(&settings, args).await,
             Command::Work(args) => work::work(&settings, &out, args).await,
-            Command::Serve(args) => serve::serve(&settings, args).await,
+            Command::Serve(_) => serve::serve(&settings).await,
+            Command::Config => config::config(&settings, &out),
             Command::Migrate(args) => migrate::migrate(&settings, &out, &args).await,
             Command::Stuck => read::stuck(&settings, &out).await,
             Command::Check => check::check(&settings, &out).await,

@@ -3,13 +3,13 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use order_core::money::Money;
-use order_core::policy::{BeforeLapse, LostStock, Policy};
+use order_core::policy::Policy;
 use order_core::time::Timestamp;
 use toml::de::DeValue;
 
 use crate::exit::Outcome;
 use crate::input::duration;
+use crate::settings::{self, layers::Layers};
 use crate::toml_doc::{Fields, kind_of};
 use order_core::request::AddressInput;
 
@@ -69,101 +69,9 @@ pub fn address(mut fields: Fields<'_, '_>) -> Outcome<AddressInput> {
 
 /// The engine's settings: what usually holds, but for what `[policy]` says.
 pub fn policy(fields: Option<Fields<'_, '_>>) -> Outcome<Policy> {
-    let mut policy = Policy::default();
-    let Some(mut fields) = fields else { return Ok(policy) };
-    // Destructured, so that a new setting cannot be forgotten here.
-    let Policy {
-        call_deadline,
-        settle_margin,
-        lease,
-        placing_deadline,
-        action_deadline,
-        retry_window,
-        hold_lifetime,
-        hold_reserve,
-        backoff_first,
-        backoff_longest,
-        tries_before_attention,
-        refusals_before_stuck,
-        runs_before_stuck,
-        suspects_allowed,
-        lost_stock,
-        completion_window,
-        return_window,
-        capture_warning,
-        before_lapse,
-        commit_at_confirm,
-        longest_wait,
-        write_off_up_to,
-        write_off_after_delivery,
-        user_statuses,
-        answer_within,
-        answer_margin,
-        breaker_failures,
-        breaker_pause,
-        watch_poll,
-    } = &mut policy;
-    for (name, slot) in [
-        ("call_deadline", call_deadline),
-        ("settle_margin", settle_margin),
-        ("lease", lease),
-        ("placing_deadline", placing_deadline),
-        ("action_deadline", action_deadline),
-        ("retry_window", retry_window),
-        ("hold_lifetime", hold_lifetime),
-        ("hold_reserve", hold_reserve),
-        ("backoff_first", backoff_first),
-        ("backoff_longest", backoff_longest),
-        ("completion_window", completion_window),
-        ("return_window", return_window),
-        ("capture_warning", capture_warning),
-        ("longest_wait", longest_wait),
-        ("answer_within", answer_within),
-        ("answer_margin", answer_margin),
-        ("breaker_pause", breaker_pause),
-        ("watch_poll", watch_poll),
-    ] {
-        if let Some(value) = duration(&mut fields, name)? {
-            *slot = value;
-        }
-    }
-    for (name, slot) in [
-        ("tries_before_attention", tries_before_attention),
-        ("refusals_before_stuck", refusals_before_stuck),
-        ("runs_before_stuck", runs_before_stuck),
-        ("suspects_allowed", suspects_allowed),
-        ("breaker_failures", breaker_failures),
-    ] {
-        if let Some(value) = fields.integer(name, 0..=i64::from(u32::MAX))? {
-            *slot = u32::try_from(value).unwrap_or(u32::MAX);
-        }
-    }
-    match fields.text("lost_stock")?.map(|t| t.value) {
-        None => {}
-        Some("cancel") => *lost_stock = LostStock::Cancel,
-        Some("backorder") => *lost_stock = LostStock::Backorder,
-        Some(other) => return Err(fields.problem("lost_stock", format!("{other:?} is neither cancel nor backorder"))),
-    }
-    match fields.text("before_lapse")?.map(|t| t.value) {
-        None => {}
-        Some("capture") => *before_lapse = BeforeLapse::Capture,
-        Some("reauthorize") => *before_lapse = BeforeLapse::Reauthorize,
-        Some("nothing") => *before_lapse = BeforeLapse::Nothing,
-        Some(other) => {
-            return Err(fields.problem("before_lapse", format!("{other:?} is not one of capture, reauthorize, nothing")));
-        }
-    }
-    for (name, slot) in [("commit_at_confirm", commit_at_confirm), ("write_off_after_delivery", write_off_after_delivery)] {
-        if let Some(yes) = fields.boolean(name)? {
-            *slot = yes;
-        }
-    }
-    if let Some(most) = fields.integer("write_off_up_to", 0..=Money::MAX_MINOR)? {
-        *write_off_up_to = most;
-    }
-    if let Some(statuses) = fields.texts("user_statuses")? {
-        *user_statuses = statuses.into_iter().map(|t| t.value.to_owned()).collect();
-    }
-    fields.finish()?;
+    let Some(fields) = fields else { return Ok(Policy::default()) };
+    let mut layers = Layers::of_table(fields.source, "policy", fields.as_table());
+    let policy = settings::policy::policy(&mut layers)?;
+    layers.finish()?;
     Ok(policy)
 }

@@ -70,14 +70,9 @@ impl Bench {
         path.to_str().unwrap().to_owned()
     }
 
-    /// The binary in this directory, with nothing in its environment that would change what it does.
+    /// The binary in this directory; see [`order_in`].
     pub fn order(&self) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_order"));
-        command.current_dir(&self.dir).stdin(Stdio::null());
-        for name in ["ORDER_STORE", "ORDER_REPLICA", "ORDER_SHOP", "ORDER_FORMAT", "ORDER_LISTEN"] {
-            command.env_remove(name);
-        }
-        command
+        order_in(&self.dir)
     }
 
     pub fn run(&self, args: &[&str]) -> Ran {
@@ -140,4 +135,16 @@ impl Ran {
         assert!(self.err.contains(text), "{text:?} is not in {self:?}");
         self
     }
+}
+
+/// The binary in a directory, with nothing in its environment that would change what it does.
+pub fn order_in(dir: &Path) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_order"));
+    command.current_dir(dir).stdin(Stdio::null());
+    let own = ["ORDER_STORE", "ORDER_REPLICA", "ORDER_SHOP", "ORDER_FORMAT", "ORDER_LISTEN"];
+    let of_libpq = ["PGSSLMODE", "PGSSLROOTCERT", "PGSSLCERT", "PGSSLKEY", "PGPASSWORD", "PGPASSFILE", "PGOPTIONS"];
+    for name in own.iter().chain(&of_libpq) {
+        command.env_remove(name);
+    }
+    command
 }

@@ -241,7 +241,7 @@ fn the_first_of_option_environment_and_file_counts() {
     assert!(bench.dir().join("from-option.db").exists());
     bench.run_with(&["list"], &[("ORDER_FORMAT", "xml")], "").must(2).says("ORDER_FORMAT");
     bench.write("order.toml", "colour = true\n");
-    bench.run(&["list"]).must(2).says("order.toml:1:1: order.toml has no field \"colour\"");
+    bench.run(&["list"]).must(2).says("order.toml:1:1: there is no setting \"colour\"");
 }
 
 #[test]
@@ -302,9 +302,9 @@ fn a_bad_setting_is_looked_for_where_it_was_given() {
     bench.run(&["--store", "nowhere", "list"]).must(2).says("error: --store: not an address");
     bench.run_with(&["list"], &[("ORDER_STORE", "nowhere")], "").must(2).says("error: ORDER_STORE: not an address");
     bench.write("order.toml", "store = \"nowhere\"\n");
-    bench.run(&["list"]).must(2).says("error: order.toml: store: not an address");
+    bench.run(&["list"]).must(2).says("error: order.toml:1:9: store: not an address");
     bench.write("order.toml", "shop = \"\"\n");
-    bench.run(&["list"]).must(2).says("error: order.toml: shop: expected a file");
+    bench.run(&["list"]).must(2).says("error: order.toml:1:8: shop: expected a file");
     bench.write("order.toml", b"store = \"caf\xe9.db\"\n");
     bench.run(&["list"]).must(2).says("error: order.toml:1:13: not valid UTF-8");
 }

@@ -54,5 +54,5 @@ fn a_server_that_refuses_and_a_replica_that_is_away_are_told_of() {
     assert_eq!((checked.code, checked.err.contains("replica")), (0, false), "{}", checked.err);
     // It is of the store on PostgreSQL.
     let other = bench.run(&["list", "--store", "sqlite:orders.db", "--replica", &away]);
-    assert!(other.code == 2 && other.err.contains("--replica: the store is no PostgreSQL"), "{}", other.err);
+    assert!(other.code == 2 && other.err.contains("--replica: the store is not on PostgreSQL"), "{}", other.err);
 }

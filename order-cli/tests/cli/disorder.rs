@@ -22,14 +22,27 @@ impl Dice {
         Dice(seed)
     }
 
+    /// From this seed.
+    pub const fn seeded(seed: u64) -> Self {
+        Dice(seed)
+    }
+
+    /// Any number: SplitMix64 (Steele, Lea and Flood, 2014).
+    pub fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let z = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ (z >> 31)
+    }
+
     /// One of 0 to `below` - 1.
     pub fn below(&mut self, below: usize) -> usize {
-        // SplitMix64, Steele and others 2014.
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        ((z ^ (z >> 31)) % below as u64) as usize
+        (self.next() % below as u64) as usize
+    }
+
+    /// Fewer than `most` bytes of any value.
+    pub fn bytes(&mut self, most: usize) -> Vec<u8> {
+        (0..self.below(most)).map(|_| self.next() as u8).collect()
     }
 
     /// Puts them into another order.

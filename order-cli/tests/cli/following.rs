@@ -2,14 +2,14 @@
 
 use std::collections::BTreeMap;
 use std::io::{BufRead as _, BufReader};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 
 use serde_json::Value;
 
-use crate::bench::Bench;
+use crate::bench::{self, Bench};
 
 /// After how many rows a follower is killed.
 const LIVES: [usize; 5] = [7, 150, 40, 1, 400];
@@ -62,9 +62,9 @@ impl Follower {
                 if own.is_over() {
                     break;
                 }
-                let mut command = Command::new(env!("CARGO_BIN_EXE_order"));
-                command.current_dir(&dir).env_remove("ORDER_STORE").arg("watch").args(after(&seen));
-                command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
+                let mut command = bench::order_in(&dir);
+                command.arg("watch").args(after(&seen));
+                command.stdout(Stdio::piped()).stderr(Stdio::null());
                 let mut child = command.spawn().expect("it starts");
                 let out = BufReader::new(child.stdout.take().expect("it is piped"));
                 *own.watching.lock().expect("nobody panics with it") = Some(child);
@@ -86,6 +86,7 @@ impl Follower {
     pub fn must_have_seen_all(mut self, bench: &Bench) -> Vec<Value> {
         self.life.end();
         let mut seen = self.thread.take().expect("it is joined once").join().expect("the follower lives");
+        assert!(seen.len() > LIVES[0] + LIVES[1], "followers were killed, and others went on: {} rows", seen.len());
         let arguments = after(&seen);
         let arguments: Vec<&str> = ["watch", "--until-idle"].into_iter().chain(arguments.iter().map(String::as_str)).collect();
         let rows = |arguments: &[&str]| -> Vec<Value> {

@@ -10,6 +10,7 @@ use order_grpc::proto::CancelOrderRequest;
 use prost::Message as _;
 
 use crate::bench::Bench;
+use crate::disorder::Dice;
 use crate::served::{Served, by_id, mugs};
 
 const INPUTS: u64 = 10_000;
@@ -21,26 +22,6 @@ const LEFT_OPEN: usize = 50;
 /// By how much the server may have grown, in KiB: what allocators keep for later.
 const GROWTH_MAX_KIB: u64 = 8 * 1024;
 const SEED: u64 = 0x0b5e_55ed_5eed;
-
-/// SplitMix64 (Steele, Lea and Flood, 2014).
-struct Dice(u64);
-
-impl Dice {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let z = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
-    }
-
-    fn below(&mut self, n: usize) -> usize {
-        (self.next() % n as u64) as usize
-    }
-
-    fn bytes(&mut self, most: usize) -> Vec<u8> {
-        (0..self.below(most)).map(|_| self.next() as u8).collect()
-    }
-}
 
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 const DATA: u8 = 0;
@@ -217,7 +198,7 @@ fn attack(address: &str, attacker: u64, order: &str, thrown: &AtomicU32) -> u64 
     let mut left = std::collections::VecDeque::new();
     let mut answered = 0;
     for n in (attacker..INPUTS).step_by(ATTACKERS as usize) {
-        let mut dice = Dice(SEED ^ (n << 20));
+        let mut dice = Dice::seeded(SEED ^ (n << 20));
         let (bytes, then) = input(&mut dice, order);
         let mut stream = TcpStream::connect(address).unwrap_or_else(|e| panic!("input {n}: it does not accept: {e}"));
         stream.set_read_timeout(Some(Duration::from_millis(500))).unwrap();

@@ -9,6 +9,7 @@ mod bulk;
 mod cluster;
 mod codes;
 mod commands;
+mod configuring;
 mod connecting;
 mod damage;
 mod disorder;

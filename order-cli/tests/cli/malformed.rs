@@ -85,7 +85,7 @@ fn malformed_scripts_are_told_where_they_are_wrong() {
     refused("[step]\ndo = \"work\"\n", "script.toml:4:1: a step begins with [[step]]");
     refused("[[step]]\ndo = \"work\"\n[[step]]\ndo = \"work\"\ndo = \"work\"\n", "script.toml:8:1: do is given twice");
     refused("[policy]\nruns_before_stuck = 99999999999999999999\n", "99999999999999999999 is out of range");
-    refused("[policy]\nlease = 10\n[[step]]\ndo = \"work\"\n", "script.toml:5:9: lease");
+    refused("[policy]\nlease = 10\n[[step]]\ndo = \"work\"\n", "script.toml:5:9: policy.lease: expected a text in quotes");
     refused("[[step]]\ndo = \"work\n", "script.toml:5:");
     bench.run(&["run", "missing.toml"]).must(2).says("there is no such file");
 }

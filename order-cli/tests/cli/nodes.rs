@@ -1,16 +1,18 @@
-//! Several servers on one PostgreSQL, their clocks wrong: killed, stopped for longer than their leases, and the database with them.
+//! Several servers on one PostgreSQL, their clocks wrong: killed, stopped for longer than their leases, and the database with them. Where
+//! `ORDER_TEST_CITUS_URL` names a coordinator of Citus, on that.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use order_core::time::Timestamp;
+use sqlx::{Connection as _, Executor as _};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use crate::bench::Bench;
-use crate::cluster::Cluster;
-use crate::disorder::{Dice, WrongClocks, terminate_all};
+use crate::cluster::{self, Cluster};
+use crate::disorder::{Dice, WrongClocks, database, terminate_all};
 use crate::following::Follower;
 use crate::killing::{CLIENTS, Customer, Told, all_is_right};
 use crate::served::Served;
@@ -45,6 +47,73 @@ fn blows() -> Vec<Blow> {
     blows.extend([Blow::Stop(BEYOND_THE_LEASE); 3]);
     blows.extend([stop(1_000), stop(3_000), Blow::Crash, Blow::Crash, Blow::Terminate, Blow::Terminate]);
     blows
+}
+
+/// The database that all nodes share.
+enum Database {
+    /// A server of the test's own.
+    Own(Cluster),
+    /// A coordinator of Citus that was named, with a schema of the test's own.
+    Citus {
+        /// Of the database.
+        url: String,
+        /// What is made in it.
+        schema: String,
+    },
+}
+
+impl Database {
+    fn start() -> Self {
+        if !cluster::is_citus() {
+            return Database::Own(Cluster::start());
+        }
+        let schema = format!("order_nodes_{}", std::process::id());
+        Database::Citus { url: cluster::shared().to_owned(), schema }
+    }
+
+    /// The address of the database.
+    fn url(&self) -> String {
+        match self {
+            Database::Own(cluster) => cluster.url(),
+            Database::Citus { url, .. } => url.clone(),
+        }
+    }
+
+    /// The store's address, with as few connections for each node as there can be: one for each kind of work.
+    fn store(&self) -> String {
+        match self {
+            Database::Own(cluster) => format!("{}&connections=4", cluster.url()),
+            Database::Citus { url, schema } => format!("{url}?schema={schema}&connections=4"),
+        }
+    }
+
+    /// How its schema is made.
+    fn migrate(&self) -> &'static [&'static str] {
+        match self {
+            Database::Own(_) => &["migrate"],
+            Database::Citus { .. } => &["migrate", "--citus", "--partitions", "8"],
+        }
+    }
+
+    /// Goes down as in a crash, and comes up again; one that was named has only its connections ended.
+    async fn crash(&self) {
+        match self {
+            Database::Own(cluster) => {
+                cluster.crash();
+                cluster.run();
+            }
+            Database::Citus { url, .. } => drop(terminate_all(url).await),
+        }
+    }
+
+    /// Removes what the test made.
+    async fn end(self) {
+        if let Database::Citus { url, schema } = self {
+            let mut database = database(&url).await;
+            database.execute(sqlx::AssertSqlSafe(format!("DROP SCHEMA {schema} CASCADE"))).await.expect("it is the test's own");
+            database.close().await.expect("it was open");
+        }
+    }
 }
 
 /// The nodes, and which of them stand still until when.
@@ -95,11 +164,10 @@ fn serve(bench: &Bench, clocks: &WrongClocks, node: usize) -> Served {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn four_nodes_on_one_database_lose_nothing_and_double_nothing() {
-    let (cluster, bench, mut dice) = (Cluster::start(), Bench::with_shop(), Dice::new());
+    let (shared, bench, mut dice) = (Database::start(), Bench::with_shop(), Dice::new());
     let clocks = WrongClocks::new(&bench);
-    // As few connections as there can be: one for each kind of work.
-    bench.write("order.toml", format!("store = \"{}&connections=4\"\n", cluster.url()));
-    bench.run(&["migrate"]).must(0);
+    bench.write("order.toml", format!("store = \"{}\"\n", shared.store()));
+    bench.run(shared.migrate()).must(0);
     bench.run(&["shop", "restock", "MUG-01", "1000000"]).must(0);
     let mut nodes = Nodes::start(&bench, &clocks);
     let follower = Follower::start(&bench);
@@ -133,11 +201,8 @@ async fn four_nodes_on_one_database_lose_nothing_and_double_nothing() {
                     nodes.stop(awake, still);
                 }
             }
-            Blow::Crash => {
-                cluster.crash();
-                cluster.run();
-            }
-            Blow::Terminate => assert!(terminate_all(&cluster.url()).await > 0, "there are connections"),
+            Blow::Crash => shared.crash().await,
+            Blow::Terminate => assert!(terminate_all(&shared.url()).await > 0, "there are connections"),
         }
     }
     let last_go_on = nodes.still.iter().map(|(_, until)| *until).max();
@@ -151,4 +216,6 @@ async fn four_nodes_on_one_database_lose_nothing_and_double_nothing() {
     let at = |row: &serde_json::Value| row["at"].as_str().and_then(|at| at.parse::<Timestamp>().ok()).expect("a row has a time");
     let (first, last) = (seen.iter().map(at).min().unwrap(), seen.iter().map(at).max().unwrap());
     assert!(last.since(first) >= Duration::from_secs(600), "the clocks are wrong: {first} to {last}");
+    drop(nodes);
+    shared.end().await;
 }

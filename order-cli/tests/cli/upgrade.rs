@@ -1,6 +1,6 @@
 //! A rolling upgrade: a node of an older build beside newer ones, on one PostgreSQL.
 //!
-//! What the older build does not know is a value that stands in a row: the test writes it there as a newer build would. Once the row has a
+//! The older build does not know a value that stands in a row: the test writes it there as a newer build would. Once the row has a
 //! value again that is known, every node is of the newer build as far as that order is concerned.
 
 use std::time::{Duration, Instant};

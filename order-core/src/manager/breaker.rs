@@ -15,6 +15,8 @@ pub(super) struct Breakers {
     /// How long who tries a service out has it for itself.
     trial: Duration,
     inventory: Mutex<Breaker>,
+    product: Mutex<Breaker>,
+    user: Mutex<Breaker>,
     payment: Mutex<Breaker>,
     pricing: Mutex<Breaker>,
 }
@@ -43,6 +45,8 @@ impl Breakers {
             pause,
             trial,
             inventory: Mutex::default(),
+            product: Mutex::default(),
+            user: Mutex::default(),
             payment: Mutex::default(),
             pricing: Mutex::default(),
         }
@@ -95,9 +99,12 @@ impl Breakers {
     fn of(&self, service: ServiceName) -> Option<MutexGuard<'_, Breaker>> {
         let breaker = match service {
             ServiceName::Inventory => &self.inventory,
+            ServiceName::Product => &self.product,
+            ServiceName::User => &self.user,
             ServiceName::Payment => &self.payment,
             ServiceName::Pricing => &self.pricing,
-            ServiceName::Product | ServiceName::User | ServiceName::Notification => return None,
+            // Nobody waits for it: what it is to tell is told later.
+            ServiceName::Notification => return None,
         };
         Some(breaker.lock().unwrap_or_else(PoisonError::into_inner))
     }

@@ -59,6 +59,9 @@ pub struct Quote {
 /// The services that an accepted order depends on.
 const NEEDED: [ServiceName; 2] = [ServiceName::Inventory, ServiceName::Payment];
 
+/// The services that are read before an order is accepted.
+const READ: [ServiceName; 3] = [ServiceName::Product, ServiceName::User, ServiceName::Pricing];
+
 /// What became of asking the store to accept an order.
 enum Accepted {
     New(Box<Session>),
@@ -115,7 +118,7 @@ impl<S: OrderStore, C: Clients> OrderManager<S, C> {
         if let Some(service) = breakers.down(&NEEDED, self.inner.runtime.monotonic()) {
             return Err(refused(service));
         }
-        breakers.enter(&[ServiceName::Pricing], self.inner.runtime.monotonic()).map_err(refused)?;
+        breakers.enter(&READ, self.inner.runtime.monotonic()).map_err(refused)?;
         let mut placed = self.prepare(&valid).await?;
         check_total(&placed, options.expected_total)?;
         placed.holds = holds(&valid, &principal.actor(), self.now())?;

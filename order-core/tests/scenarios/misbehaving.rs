@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 use std::sync::Mutex;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
 use order_core::error::{Error, RejectionReason};
-use order_core::ids::Name;
+use order_core::ids::{Name, ProductId, UserId};
 use order_core::manager::{CommandOptions, PlaceOptions, RetryPayment};
 use order_core::money::Currency;
 use order_core::order::{AttentionReason, OperationState, PaymentTerms, Status};
@@ -16,7 +16,7 @@ use order_core::pricing::{PriceBook, Priced, Pricing, PricingError, PricingReque
 use order_core::runtime::Runtime;
 use order_core::services::{
     AttemptRequest, CallError, FollowUpRequest, InventoryCapabilities, PaymentAnswer, PaymentCapabilities, PaymentLookup,
-    PaymentService, ServiceName,
+    PaymentService, Product, ProductService, ServiceName, User, UserService,
 };
 use order_core::testkit::services::{Fault, Method};
 
@@ -104,6 +104,61 @@ fn a_pricing_that_hangs_is_given_up_at_the_call_deadline() {
     let message = pricing_failed(world.try_place(request(&[1], "CARD"), PlaceOptions::default()));
     assert!(message.contains("no answer within 5000 ms"), "{message}");
     assert_eq!(world.runtime.monotonic() - started, Duration::from_secs(5));
+}
+
+/// A product or user service that can be taken down.
+struct Switched<T: ?Sized> {
+    is_down: Arc<AtomicBool>,
+    inner: Arc<T>,
+}
+
+impl<T: ?Sized> Switched<T> {
+    fn check(&self) -> Result<(), CallError> {
+        if self.is_down.load(Ordering::Relaxed) { Err(CallError::not_done("it is down")) } else { Ok(()) }
+    }
+}
+
+#[async_trait]
+impl ProductService for Switched<dyn ProductService> {
+    async fn get(&self, id: ProductId) -> Result<Option<Product>, CallError> {
+        self.check()?;
+        self.inner.get(id).await
+    }
+}
+
+#[async_trait]
+impl UserService for Switched<dyn UserService> {
+    async fn get(&self, id: UserId) -> Result<Option<User>, CallError> {
+        self.check()?;
+        self.inner.get(id).await
+    }
+}
+
+#[test]
+fn a_product_or_user_service_that_is_down_refuses_orders_at_once() {
+    for service in [ServiceName::Product, ServiceName::User] {
+        let policy = Policy { breaker_failures: 2, ..Policy::default() };
+        let is_down = Arc::new(AtomicBool::new(true));
+        let world = World::with(InventoryCapabilities::IDEAL, None, policy).changed(
+            |clients| match service {
+                ServiceName::Product => {
+                    clients.product = Arc::new(Switched { is_down: is_down.clone(), inner: clients.product.clone() });
+                }
+                _ => clients.user = Arc::new(Switched { is_down: is_down.clone(), inner: clients.user.clone() }),
+            },
+            None,
+        );
+        let place = || world.try_place(request(&[1], "CARD"), PlaceOptions::default());
+        let said = || match place().unwrap_err() {
+            Error::Service { service: named, source } if named == service => source.to_string(),
+            other => panic!("{other}"),
+        };
+        assert_eq!([(); 2].map(|()| said()), ["not done: it is down"; 2]);
+        is_down.store(false, Ordering::Relaxed);
+        assert_eq!(said(), "not done: it has not answered for a while", "it is left alone for its pause");
+        world.runtime.advance(Duration::from_secs(5));
+        assert_eq!([(); 2].map(|()| place().unwrap().order.statuses.status), [Status::Confirmed; 2]);
+    }
 }
 
 #[test]

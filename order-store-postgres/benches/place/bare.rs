@@ -1,5 +1,5 @@
 //! The bare driver, writing the rows of orders in groups as large as the engine's, over as many connections and in as many durable
-//! transactions: a statement for each table from arrays of its columns, with nothing decided and nothing checked.
+//! transactions: one statement for all tables, from arrays of their columns, and one for the feed. It decides nothing and checks nothing.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
@@ -39,9 +39,9 @@ pub struct Bare {
 }
 
 impl Bare {
-    /// With all tables but the feed written by one statement each transaction, which saves a round trip a table; or by one each.
-    pub fn new(learnt: Learnt, together: bool) -> Self {
-        let transactions = learnt.transactions.iter().map(|changes| statements(&learnt.tables, changes, together)).collect();
+    /// With all tables but the feed written by one statement each transaction, which saves a round trip a table.
+    pub fn new(learnt: Learnt) -> Self {
+        let transactions = learnt.transactions.iter().map(|changes| statements(&learnt.tables, changes)).collect();
         Bare { learnt, transactions }
     }
 
@@ -138,7 +138,7 @@ async fn connect(schema: &Schema) -> PgConnection {
     options.options(by_keys).connect().await.expect("a connection")
 }
 
-fn statements(tables: &[Table], changes: &[Change], together: bool) -> Vec<Statement> {
+fn statements(tables: &[Table], changes: &[Change]) -> Vec<Statement> {
     let mut parts: Vec<Part> = Vec::new();
     for (at, Change { table, kind, .. }) in changes.iter().enumerate().filter(|(_, change)| tables[change.table].name != HEAD) {
         match parts.iter_mut().find(|part| part.table == *table && part.kind == *kind) {
@@ -147,18 +147,13 @@ fn statements(tables: &[Table], changes: &[Change], together: bool) -> Vec<State
         }
     }
     let (feed, rows): (Vec<Part>, Vec<Part>) = parts.into_iter().partition(|part| tables[part.table].name == FEED);
-    let mut statements = Vec::new();
-    if together {
-        let (mut with, mut parameters) = (Vec::new(), Vec::new());
-        for (n, part) in rows.iter().enumerate() {
-            let statement = statement(tables, changes, part, parameters.len());
-            with.push(format!("w{n} AS ({})", statement.sql));
-            parameters.extend(statement.parameters);
-        }
-        statements.push(Statement { sql: format!("WITH {} SELECT", with.join(", ")), parameters });
-    } else {
-        statements.extend(rows.iter().map(|part| statement(tables, changes, part, 0)));
+    let (mut with, mut parameters) = (Vec::new(), Vec::new());
+    for (n, part) in rows.iter().enumerate() {
+        let statement = statement(tables, changes, part, parameters.len());
+        with.push(format!("w{n} AS ({})", statement.sql));
+        parameters.extend(statement.parameters);
     }
+    let mut statements = vec![Statement { sql: format!("WITH {} SELECT", with.join(", ")), parameters }];
     statements.extend(feed.iter().map(|part| feed_statement(tables, part)));
     statements
 }

@@ -90,7 +90,7 @@ pub async fn print() {
         learnt.rows()
     );
     let scripts = Scripts::new(&theirs, &learnt).await;
-    let bare = Bare::new(learnt, true);
+    let bare = Bare::new(learnt);
     let store = open(&ours).await;
     let manager = manager(Arc::clone(&store), false);
     let mut sides = CALLERS.map(|_| Sides::default());

@@ -58,7 +58,7 @@ use order_core::pricing::{CouponRule, PaymentMethodRule, PriceBook, ShippingRule
 use order_core::services::Product;
 use serde::Deserialize;
 
-pub use raw::{CatalogueSource, RawCatalogue};
+pub use raw::{CatalogueSource, RawCatalogue, RawPriceBook};
 
 /// A checked catalogue: everything in it can be sold as it stands.
 #[derive(Debug, Clone)]

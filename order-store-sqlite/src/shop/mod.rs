@@ -36,7 +36,7 @@ use order_core::services::{CallDeadline, CallError};
 use order_core::time::Timestamp;
 use rusqlite::Connection;
 
-pub use catalogue::{Catalogue, CatalogueError, CatalogueSource, RawCatalogue};
+pub use catalogue::{Catalogue, CatalogueError, CatalogueSource, RawCatalogue, RawPriceBook};
 pub use error::ShopError;
 pub use load::{Counts, LoadReport};
 pub use reports::{DeskPayment, HoldRow, HoldState, LoggedNotice, ShelfRow, StockRow};

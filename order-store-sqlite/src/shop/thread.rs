@@ -336,19 +336,25 @@ mod tests {
         }));
         let pending = std::future::poll_fn(|cx| std::task::Poll::Ready(blocker.as_mut().poll(cx).is_pending())).await;
         assert!(pending);
-        let mut runs: Vec<_> = (0..).map(|x| Box::pin(thread.run(insert(x, 1)))).take(QUEUE_MAX + GROUP_MAX + 1).collect();
-        let mut refused = 0;
-        for run in &mut runs {
-            if let std::task::Poll::Ready(done) = std::future::poll_fn(|cx| std::task::Poll::Ready(run.as_mut().poll(cx))).await {
-                let error = done.unwrap_err();
-                assert!(matches!(error, ShopError::Unavailable { maybe_done: false, .. }), "{error:?}");
-                refused += 1;
+        let runs = (0..).map(|x| Box::pin(thread.run(insert(x, 1)))).take(QUEUE_MAX + GROUP_MAX + 1);
+        let (mut taken, mut refused) = (Vec::new(), 0);
+        for mut run in runs {
+            match std::future::poll_fn(|cx| std::task::Poll::Ready(run.as_mut().poll(cx))).await {
+                std::task::Poll::Ready(done) => {
+                    let error = done.unwrap_err();
+                    assert!(matches!(error, ShopError::Unavailable { maybe_done: false, .. }), "{error:?}");
+                    refused += 1;
+                }
+                std::task::Poll::Pending => taken.push(run),
             }
         }
         assert!(refused >= 1);
         drop(open);
         blocker.await.unwrap();
-        drop(runs);
-        assert_eq!(rows(&thread).await.len(), QUEUE_MAX + GROUP_MAX + 1 - refused);
+        let expected = taken.len();
+        for run in taken {
+            run.await.unwrap();
+        }
+        assert_eq!((rows(&thread).await.len(), expected + refused), (expected, QUEUE_MAX + GROUP_MAX + 1));
     }
 }

@@ -46,7 +46,7 @@ proptest! {
 
     #[test]
     fn sqlite_in_memory_answers_as_the_store_in_memory(sequence in sequences()) {
-        run(&sequence, |clock| Other { store: open(":memory:", clock), open: None, in_order: true }).map_err(TestCaseError::fail)?;
+        run(&sequence, |clock| Other { store: open(":memory:", clock), open: None, in_order: true, one_by_one: false }).map_err(TestCaseError::fail)?;
     }
 }
 
@@ -57,14 +57,14 @@ proptest! {
     fn sqlite_on_a_file_answers_as_the_store_in_memory(sequence in sequences()) {
         let file = Arc::new(TempFile::new());
         let again = move |clock| open(&file.0, clock);
-        run(&sequence, |clock| Other { store: again(clock), open: Some(Box::new(again)), in_order: true }).map_err(TestCaseError::fail)?;
+        run(&sequence, |clock| Other { store: again(clock), open: Some(Box::new(again)), in_order: true, one_by_one: false }).map_err(TestCaseError::fail)?;
     }
 }
 
 fn liar(lie: Lie) -> impl Fn(Arc<ManualClock>) -> Other {
     move |clock| {
         let store = Liar { store: MemoryStore::new(clock), lie, told: AtomicBool::new(false) };
-        Other { store: Arc::new(store), open: None, in_order: true }
+        Other { store: Arc::new(store), open: None, in_order: true, one_by_one: false }
     }
 }
 
@@ -86,7 +86,12 @@ fn sequences_meet_with_every_answer() {
     let mut met = BTreeMap::<&str, u32>::new();
     for _ in 0..300 {
         let sequence = sequences().new_tree(&mut runner).expect("no sequence is rejected").current();
-        let same = |clock: Arc<ManualClock>| Other { store: Arc::new(MemoryStore::new(clock)), open: None, in_order: true };
+        let same = |clock: Arc<ManualClock>| Other {
+            store: Arc::new(MemoryStore::new(clock)),
+            open: None,
+            in_order: true,
+            one_by_one: false,
+        };
         for name in run(&sequence, same).unwrap() {
             *met.entry(name).or_default() += 1;
         }

@@ -37,8 +37,10 @@ pub struct Other {
     pub store: Arc<dyn OrderStore>,
     /// Opens it again after it was closed, if it is one that lasts.
     pub open: Option<Open>,
-    /// Whether it takes changesets that are sent together in that order.
+    /// Whether it feeds changesets that are sent together in that order.
     pub in_order: bool,
+    /// Whether it may take changesets that are sent together in another order: then none are.
+    pub one_by_one: bool,
 }
 
 /// What a sequence met with, by name.
@@ -49,11 +51,20 @@ pub type Met = BTreeSet<&'static str>;
 pub fn run(Sequence(steps): &Sequence, other: impl FnOnce(Arc<ManualClock>) -> Other) -> Result<Met, String> {
     let clock = Arc::new(ManualClock::new(at(0)));
     let memory = MemoryStore::new(Arc::clone(&clock) as _);
-    let Other { store, open, in_order } = other(Arc::clone(&clock));
+    let Other { store, open, in_order, one_by_one } = other(Arc::clone(&clock));
     let mut stores = Twin::new(memory, store);
     stores.fed_alike = in_order;
-    let mut world =
-        World { clock, stores, open, read: BTreeMap::new(), sent: Vec::new(), kept: None, fed: None, met: Met::new() };
+    let mut world = World {
+        clock,
+        stores,
+        open,
+        one_by_one,
+        read: BTreeMap::new(),
+        sent: Vec::new(),
+        kept: None,
+        fed: None,
+        met: Met::new(),
+    };
     block_on(async {
         for (n, step) in (1..).zip(steps) {
             world.take(step).await;
@@ -69,6 +80,7 @@ struct World {
     clock: Arc<ManualClock>,
     stores: Twin<MemoryStore, Arc<dyn OrderStore>>,
     open: Option<Open>,
+    one_by_one: bool,
     /// Each order as it was read, the latest last.
     read: BTreeMap<u64, Vec<Arc<Order>>>,
     /// Every changeset that may be sent again.
@@ -157,7 +169,14 @@ impl World {
         for write in writes {
             changesets.extend(self.decide(write, writes.len() == 1).await);
         }
-        let answers = join_all(changesets.iter().map(|changeset| self.stores.commit(changeset.clone()))).await;
+        let mut answers = Vec::new();
+        if self.one_by_one {
+            for changeset in &changesets {
+                answers.push(self.stores.commit(changeset.clone()).await);
+            }
+        } else {
+            answers = join_all(changesets.iter().map(|changeset| self.stores.commit(changeset.clone()))).await;
+        }
         for (changeset, answer) in changesets.iter().zip(&answers) {
             self.meet_if(true, name_of(answer));
             let rows = !changeset.journal.is_empty();

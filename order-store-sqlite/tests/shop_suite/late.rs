@@ -130,6 +130,7 @@ async fn a_look_up_waits_for_what_others_have_begun_to_write() {
     assert!(polled_once(&mut of_stock).await && polled_once(&mut of_money).await);
     // Long enough for a look-up that does not wait.
     tokio::time::sleep(Duration::from_millis(100)).await;
+    assert!(polled_once(&mut of_stock).await && polled_once(&mut of_money).await, "they wait for who is writing");
     other.execute_batch("COMMIT").unwrap();
     assert!(matches!(of_stock.await.unwrap(), HoldLookup::Held(_)), "nothing it said before would have proved anything");
     assert_eq!(of_money.await.unwrap().expect("the same of money").amount, usd(900));

@@ -8,6 +8,7 @@ use crate::args::bulk::Copy;
 use crate::engine::{Engine, must_exist};
 use crate::exit::{Code, Failure, Outcome};
 use crate::output::{Out, counted, note};
+use crate::settings::layers::Given;
 use crate::settings::{Settings, StoreUrl};
 
 #[derive(Debug, Serialize)]
@@ -19,7 +20,10 @@ struct CopyView {
 
 /// Copies a store, and compares each order with its copy.
 pub async fn copy(settings: &Settings, out: &Out, args: &Copy) -> Outcome {
-    let of = |source: &str, url: &str| Ok::<_, Failure>(Settings { store: StoreUrl::parse(source, url)?, ..settings.clone() });
+    let of = |option, url| {
+        let store = StoreUrl::parse(&Given::by_option(option, url))?;
+        Ok::<_, Failure>(Settings { store, ..settings.clone() })
+    };
     let (from, to) = (of("--from", &args.from)?, of("--to", &args.to)?);
     if from.store == to.store {
         return Err(Failure::bad_input("--to: is the same store as --from").hint("name another one"));

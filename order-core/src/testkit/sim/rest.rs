@@ -219,7 +219,7 @@ fn only_renewals(world: &World) -> bool {
             let wanted = |r: &Reservation| later.events.iter().any(|e| matches!(e, Event::StockClosing { n, .. } if *n == r.n));
             let asked_again = |r: &Reservation| r.closing_refused && there(r) && wanted(r);
             let under_way = order.reservations.iter().any(changing)
-                || order.payments.iter().any(|p| p.state.is_open())
+                || order.payments.iter().any(|p| p.state.is_open() || (p.verification.is_due() && env.payment.look_up))
                 || order.open_edit().is_some()
                 || (left.stuck.is_empty() && (pauses(order) || order.reservations.iter().any(asked_again)))
                 || order.notices.iter().any(|n| n.seq > order.notified);

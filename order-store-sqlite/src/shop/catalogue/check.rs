@@ -46,6 +46,29 @@ impl RawCatalogue {
     }
 }
 
+impl RawPriceBook {
+    /// Checks the values, as [`RawCatalogue::check`] does.
+    ///
+    /// # Errors
+    ///
+    /// [`CatalogueError`] names the place, the field, and what would be right.
+    pub fn check(self, source_name: &str, text: &str) -> Result<PriceBook, CatalogueError> {
+        let file = File { name: source_name, text };
+        let currency = file.parse("currency", &self.currency)?;
+        let checker = Checker { file, currency };
+        let RawPriceBook { currency: place, shipping, tax, coupon, payment_method } = self;
+        let (shipping, tax, coupons) = (checker.shipping(shipping)?, checker.tax(tax)?, checker.coupons(coupon)?);
+        let mut methods = Unique::of("payment_method.method");
+        let terms = |row: RawPaymentTerms| {
+            let method = checker.method(&mut methods, &row.method)?;
+            Ok(PaymentMethodRule { method, due: row.due })
+        };
+        let methods = payment_method.into_iter().map(terms).collect::<Result<_, CatalogueError>>()?;
+        PriceBook::new(currency, shipping, tax, coupons, methods)
+            .map_err(|e| CatalogueError::at(source_name, text, place.span().start, e.to_string()))
+    }
+}
+
 /// The document, for places.
 #[derive(Clone, Copy)]
 struct File<'a> {
@@ -297,11 +320,16 @@ impl Checker<'_> {
         Ok(percent)
     }
 
+    fn method(&self, methods: &mut Unique<Name>, written: &Spanned<String>) -> Result<Name, CatalogueError> {
+        let method: Name = self.file.parse("payment_method.method", written)?;
+        methods.add(&self.file, method.clone(), &method, written.span())?;
+        Ok(method)
+    }
+
     fn payment_methods(&self, rows: Vec<RawPaymentMethod>) -> Result<Vec<DeskMethod>, CatalogueError> {
         let mut methods = Unique::of("payment_method.method");
         let rule = |row: RawPaymentMethod| {
-            let method: Name = self.file.parse("payment_method.method", &row.method)?;
-            methods.add(&self.file, method.clone(), &method, row.method.span())?;
+            let method = self.method(&mut methods, &row.method)?;
             let days = |days| self.file.count("payment_method.capture_within_days", days, 1..CAPTURE_DAYS_MAX + 1);
             let capture_within_days = row.capture_within_days.as_ref().map(days).transpose()?;
             Ok(DeskMethod { rule: PaymentMethodRule { method, due: row.due }, outcome: row.outcome, capture_within_days })

@@ -48,6 +48,24 @@ impl RawCatalogue {
     }
 }
 
+/// The prices of a catalogue without its goods: shipping, tax, coupons and payment methods, for a shop whose products are elsewhere.
+///
+/// Like [`RawCatalogue`] it can be a field of another document. [`RawPriceBook::check`] makes a
+/// [`PriceBook`](order_core::pricing::PriceBook) of it.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RawPriceBook {
+    pub(super) currency: Spanned<String>,
+    #[serde(default)]
+    pub(super) shipping: Vec<RawShipping>,
+    #[serde(default)]
+    pub(super) tax: Vec<RawTax>,
+    #[serde(default)]
+    pub(super) coupon: Vec<RawCoupon>,
+    #[serde(default)]
+    pub(super) payment_method: Vec<RawPaymentTerms>,
+}
+
 /// A catalogue as a field of another TOML document: its table, or in quotes the name of a file that holds it.
 #[derive(Debug, Clone)]
 pub enum CatalogueSource {
@@ -156,6 +174,19 @@ pub(super) struct RawPaymentMethod {
     #[serde(default = "at_confirmation")]
     pub(super) due: PaymentTerms,
     pub(super) capture_within_days: Option<Spanned<Whole>>,
+}
+
+/// A payment method without the embedded desk. What that would do with it may stand there, as in a catalogue, and means nothing.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawPaymentTerms {
+    pub(super) method: Spanned<String>,
+    #[serde(default = "at_confirmation")]
+    pub(super) due: PaymentTerms,
+    #[serde(default, rename = "outcome")]
+    _outcome: Option<Outcome>,
+    #[serde(default, rename = "capture_within_days")]
+    _capture_within_days: Option<Whole>,
 }
 
 fn yes() -> bool {

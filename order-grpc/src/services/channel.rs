@@ -1,0 +1,387 @@
+//! The way to one service: where it is, and how it is called.
+
+use std::fmt;
+use std::future::Future;
+use std::path::{Path, PathBuf};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use http::uri::PathAndQuery;
+use http::{HeaderValue, Request, Response, Uri};
+use http_body_util::{BodyExt as _, Limited};
+use hyper_util::client::legacy::connect::HttpConnector;
+use order_core::services::{CallDeadline, ServiceName};
+use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use tokio::sync::Semaphore;
+use tokio::time::Instant;
+use tonic::body::Body;
+use tonic::codegen::Service;
+use tonic::transport::{Certificate, Channel, ClientTlsConfig, Identity};
+use tonic::{Request as Call, Status};
+
+use super::context::Serving;
+use super::outcome::{Failure, chain};
+use super::progress::{Guarded, Progress};
+
+/// The longest answer that is read, in bytes.
+pub const ANSWER_MAX: usize = 1024 * 1024;
+/// The longest header list of an answer, in bytes, as HTTP/2 counts it (RFC 9113, 6.5.2).
+const HEADERS_MAX: u32 = 16 * 1024;
+/// The shortest interval of pings: grpc-go's usual enforcement policy takes shorter ones for abuse and breaks the connection.
+const KEEP_ALIVE_MIN: Duration = Duration::from_secs(5 * 60);
+/// How often a connection on which nothing happens is probed below HTTP/2, where no server counts it.
+const TCP_KEEP_ALIVE: Duration = Duration::from_secs(30);
+const DEADLINE_MAX: Duration = Duration::from_secs(10 * 60);
+const CONCURRENCY_MAX: usize = 10_000;
+
+/// Where a service is, and how it is called.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Endpoint {
+    /// `http://HOST:PORT`, or `https://HOST:PORT` for TLS.
+    pub url: String,
+    /// How the service proves who it is, and how we do. Only with `https`.
+    pub tls: Tls,
+    /// How long a call may take, waiting for a place and for a connection included; a call with less time left has less. 5 s; at most
+    /// 10 min.
+    pub deadline: Duration,
+    /// How long making a connection may take, its TLS handshake included. 2 s; at most 10 min.
+    pub connect_timeout: Duration,
+    /// How many calls are under way at a time; the next waits for its turn. 64; 1 to 10,000.
+    pub concurrency: usize,
+    /// How often a connection with calls under way is pinged, at least 5 min. `None`, the default, sends no pings: a server in Go takes
+    /// those that come more often than every 5 min for abuse. A peer that vanished is noticed by TCP.
+    pub keep_alive: Option<Duration>,
+}
+
+impl Endpoint {
+    /// The service at `url`, `http://HOST:PORT` or `https://HOST:PORT`, called with the documented defaults.
+    pub fn new(url: impl Into<String>) -> Self {
+        Endpoint {
+            url: url.into(),
+            tls: Tls::default(),
+            deadline: Duration::from_secs(5),
+            connect_timeout: Duration::from_secs(2),
+            concurrency: 64,
+            keep_alive: None,
+        }
+    }
+}
+
+/// How both sides of a connection prove who they are. Files are PEM, and are read once, when the channel is made.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Tls {
+    /// The authorities that are trusted instead of the system's.
+    pub roots: Option<PathBuf>,
+    /// Our certificate, with those between it and its authority, for services that ask for one. Together with `key`.
+    pub certificate: Option<PathBuf>,
+    /// Its private key.
+    pub key: Option<PathBuf>,
+    /// The name that the service's certificate must have, if it is not the URL's host.
+    pub domain: Option<String>,
+}
+
+/// Why there is no way to a service. The message names the service, the setting, its value and what is expected.
+#[derive(Debug, thiserror::Error)]
+pub enum EndpointError {
+    /// A setting that makes no sense.
+    #[error("{service} service: {setting} {problem}")]
+    Setting {
+        /// Which service.
+        service: ServiceName,
+        /// Which field of [`Endpoint`] or [`Tls`].
+        setting: &'static str,
+        /// What is wrong with its value, and what is expected.
+        problem: String,
+    },
+    /// A file that cannot be read.
+    #[error("{service} service: cannot read {setting} {}", path.display())]
+    File {
+        /// Which service.
+        service: ServiceName,
+        /// Which field of [`Tls`].
+        setting: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// TLS cannot be set up with what the files say.
+    #[error("{service} service: TLS cannot be set up: {problem}")]
+    Tls {
+        /// Which service.
+        service: ServiceName,
+        /// Why not.
+        problem: String,
+    },
+    /// Not called within a tokio runtime, which connections live in.
+    #[error("{service} service: a channel must be made within a tokio runtime")]
+    NoRuntime {
+        /// Which service.
+        service: ServiceName,
+    },
+}
+
+/// The way to one service. It connects when the first call is made, and again whenever a connection was lost; clones share the
+/// connection and the places.
+#[derive(Clone)]
+pub struct ServiceChannel {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    service: ServiceName,
+    url: String,
+    channel: Channel,
+    places: Semaphore,
+    concurrency: usize,
+    deadline: Duration,
+}
+
+impl fmt::Debug for ServiceChannel {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Shared { service, url, .. } = &*self.shared;
+        f.debug_struct("ServiceChannel").field("service", service).field("url", url).finish_non_exhaustive()
+    }
+}
+
+impl ServiceChannel {
+    /// Prepares the way to `service`, without connecting. To be called within a tokio runtime.
+    ///
+    /// # Errors
+    ///
+    /// [`EndpointError`] names what is wrong: a URL, a bound, a file, a certificate or its key.
+    pub fn new(service: ServiceName, endpoint: &Endpoint) -> Result<Self, EndpointError> {
+        let Endpoint { url, tls, deadline, connect_timeout, concurrency, keep_alive } = endpoint;
+        let wrong = |setting, problem: String| EndpointError::Setting { service, setting, problem };
+        let uri = parse(url).map_err(|problem| wrong("url", problem))?;
+        for (setting, time) in [("deadline", deadline), ("connect_timeout", connect_timeout)] {
+            if time.is_zero() || *time > DEADLINE_MAX {
+                return Err(wrong(setting, format!("is {time:?}: expected more than nothing and at most 10 min")));
+            }
+        }
+        if !(1..=CONCURRENCY_MAX).contains(concurrency) {
+            return Err(wrong("concurrency", format!("is {concurrency}: expected 1 to {CONCURRENCY_MAX}")));
+        }
+        if let Some(interval) = keep_alive.filter(|interval| *interval < KEEP_ALIVE_MIN) {
+            let problem = format!("is {interval:?}: expected at least 5 min, or none: servers take more pings for abuse");
+            return Err(wrong("keep_alive", problem));
+        }
+        if tokio::runtime::Handle::try_current().is_err() {
+            return Err(EndpointError::NoRuntime { service });
+        }
+
+        let secure = uri.scheme_str() == Some("https");
+        let mut to = Channel::builder(uri).connect_timeout(*connect_timeout).http2_max_header_list_size(HEADERS_MAX);
+        if let Some(interval) = keep_alive {
+            to = to.http2_keep_alive_interval(*interval).keep_alive_timeout(Duration::from_secs(20));
+        }
+        if secure {
+            let config = tls.config(service)?.timeout(*connect_timeout);
+            let refused = |e: tonic::transport::Error| EndpointError::Tls { service, problem: chain(&e) };
+            to = to.tls_config(config).map_err(refused)?;
+        } else if *tls != Tls::default() {
+            return Err(wrong("tls", format!("is set, but the URL {url:?} is without TLS: use https://, or remove it")));
+        }
+        let channel = to.connect_with_connector_lazy(connector(*connect_timeout, *deadline));
+        let (url, places) = (url.clone(), Semaphore::new(*concurrency));
+        Ok(ServiceChannel {
+            shared: Arc::new(Shared { service, url, channel, places, concurrency: *concurrency, deadline: *deadline }),
+        })
+    }
+
+    /// Which service it leads to.
+    pub fn service(&self) -> ServiceName {
+        self.shared.service
+    }
+
+    /// Where the service is.
+    pub fn url(&self) -> &str {
+        &self.shared.url
+    }
+
+    /// Makes one call, by a generated client over the [`Wire`] that `send` is given:
+    ///
+    /// ```
+    /// # use order_core::services::CallDeadline;
+    /// # use order_grpc::proto::{GetOrderRequest, Order, order_service_client::OrderServiceClient};
+    /// # use order_grpc::services::{Failure, ServiceChannel};
+    /// # async fn example(channel: &ServiceChannel, deadline: &CallDeadline) -> Result<Order, Failure> {
+    /// let request = GetOrderRequest::default();
+    /// channel.call(deadline, |wire| async { OrderServiceClient::new(wire).get_order(request).await }).await
+    /// # }
+    /// ```
+    ///
+    /// It waits for a place and for a connection, and is given up at the channel's deadline, or at the call's `deadline` if that is
+    /// earlier: nothing is sent any more from then on, not even if the process stood still meanwhile. The service is told how much
+    /// time it has (`grpc-timeout`), and which request is being served (`x-request-id`, `traceparent`), if any.
+    ///
+    /// # Errors
+    ///
+    /// [`Failure`], which says what is proven. Whatever was not handed to the connection is [`Failure::NotSent`].
+    pub async fn call<R, F, Fut>(&self, deadline: &CallDeadline, send: F) -> Result<R, Failure>
+    where
+        F: FnOnce(Wire) -> Fut,
+        Fut: Future<Output = Result<tonic::Response<R>, Status>>,
+    {
+        let Shared { url, channel, places, concurrency, deadline: usual, .. } = &*self.shared;
+        let left = deadline.left().map_or(*usual, |left| left.min(*usual));
+        let until = Instant::now() + left;
+        let Ok(Ok(_place)) = tokio::time::timeout_at(until, places.acquire()).await else {
+            return Err(Failure::NotSent {
+                message: format!("{concurrency} calls to {url} were under way for {} ms", left.as_millis()),
+            });
+        };
+        if deadline.is_over() {
+            return Err(Failure::NotSent { message: "the call's deadline was over".to_owned() });
+        }
+        let progress = Arc::new(Progress::new(deadline.clone(), until));
+        // However this ends, also by being dropped: what was not sent by then is not sent any more.
+        let _ended = progress.end_with_this();
+        let wire = Wire { channel: channel.clone(), progress: Arc::clone(&progress) };
+        match tokio::time::timeout_at(until, send(wire)).await {
+            Ok(Ok(response)) => Ok(response.into_inner()),
+            Ok(Err(status)) => Err(progress.failed(url, status)),
+            Err(_elapsed) if progress.give_up() => {
+                Err(Failure::NotSent { message: format!("no connection to {url} within {} ms", left.as_millis()) })
+            }
+            Err(_elapsed) => Err(Failure::Lost { message: format!("{url} did not answer within {} ms", left.as_millis()) }),
+        }
+    }
+}
+
+/// One call's use of a [`ServiceChannel`], for a generated client. A second call over it is not sent.
+pub struct Wire {
+    channel: Channel,
+    progress: Arc<Progress>,
+}
+
+impl fmt::Debug for Wire {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Wire").finish_non_exhaustive()
+    }
+}
+
+impl Service<Request<Body>> for Wire {
+    type Response = Response<Body>;
+    type Error = tonic::transport::Error;
+    type Future = Pin<Box<dyn Future<Output = Result<Response<Body>, Self::Error>> + Send>>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+        self.channel.poll_ready(cx)
+    }
+
+    fn call(&mut self, request: Request<Body>) -> Self::Future {
+        let progress = Arc::clone(&self.progress);
+        let (mut parts, body) = request.into_parts();
+        if let Some(value) = timeout_header(progress.left()) {
+            parts.headers.insert("grpc-timeout", value);
+        }
+        if let Some(serving) = Serving::current() {
+            serving.put(&mut parts.headers);
+        }
+        let body = Body::new(Guarded::new(body, Arc::clone(&progress)));
+        let answer = self.channel.call(Request::from_parts(parts, body));
+        Box::pin(async move {
+            let (parts, body) = answer.await?.into_parts();
+            progress.heard_head(&parts);
+            let body = body.map_frame(move |frame| {
+                if let Some(trailers) = frame.trailers_ref() {
+                    progress.heard(trailers);
+                }
+                frame
+            });
+            Ok(Response::from_parts(parts, Body::new(Limited::new(body, ANSWER_MAX))))
+        })
+    }
+}
+
+/// The time in the longest form that `grpc-timeout` takes ("gRPC over HTTP2": at most 8 digits and a unit).
+fn timeout_header(left: Duration) -> Option<HeaderValue> {
+    // Borrowed from tonic, which writes it for requests of its own.
+    let mut request = Call::new(());
+    request.set_timeout(left);
+    let value = request.metadata().get("grpc-timeout")?;
+    HeaderValue::from_bytes(value.as_encoded_bytes()).ok()
+}
+
+/// Connects by TCP. Bytes that nobody acknowledges end a connection after two deadlines, so that a peer that vanished without a word
+/// costs a few calls and not the quarter of an hour that systems usually wait.
+fn connector(connect_timeout: Duration, deadline: Duration) -> HttpConnector {
+    let mut tcp = HttpConnector::new();
+    tcp.enforce_http(false);
+    tcp.set_nodelay(true);
+    tcp.set_connect_timeout(Some(connect_timeout));
+    tcp.set_keepalive(Some(TCP_KEEP_ALIVE));
+    #[cfg(any(target_os = "android", target_os = "fuchsia", target_os = "linux"))]
+    tcp.set_tcp_user_timeout(Some(2 * deadline));
+    #[cfg(not(any(target_os = "android", target_os = "fuchsia", target_os = "linux")))]
+    let _ = deadline;
+    tcp
+}
+
+/// A URL without anything that gRPC does not use. Says what is wrong without repeating a password.
+fn parse(url: &str) -> Result<Uri, String> {
+    const EXPECTED: &str = "expected http://HOST:PORT or https://HOST:PORT";
+    let uri: Uri = url.parse().map_err(|e| format!("is not a URL ({e}): {EXPECTED}"))?;
+    match (uri.scheme_str(), uri.authority()) {
+        (_, Some(authority)) if authority.as_str().contains('@') => Err(format!("has a user name: {EXPECTED}")),
+        (Some("http" | "https"), Some(authority)) if authority.host().is_empty() => {
+            Err(format!("{url:?} has no host: {EXPECTED}"))
+        }
+        (Some("http" | "https"), Some(_)) => match uri.path_and_query().map(PathAndQuery::as_str) {
+            None | Some("/") => Ok(uri),
+            Some(_) => Err(format!("{url:?} has a path or a query: {EXPECTED}")),
+        },
+        _ => Err(format!("{url:?} is not a URL of a service: {EXPECTED}")),
+    }
+}
+
+impl Tls {
+    /// What tonic is told, once every file has been read and holds what it should.
+    fn config(&self, service: ServiceName) -> Result<ClientTlsConfig, EndpointError> {
+        let Tls { roots, certificate, key, domain } = self;
+        let wrong = |setting, problem: String| EndpointError::Setting { service, setting, problem };
+        let read = |setting, path: &Path| {
+            let failed = |source| EndpointError::File { service, setting, path: path.to_owned(), source };
+            std::fs::read(path).map_err(failed)
+        };
+        let certificates = |setting, path: &Path| {
+            let pem = read(setting, path)?;
+            let all: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&pem).collect();
+            match all {
+                Ok(all) if !all.is_empty() => Ok(pem),
+                _ => Err(wrong(setting, format!("{} holds no certificate: expected PEM", path.display()))),
+            }
+        };
+        let mut config = ClientTlsConfig::new();
+        config = match roots {
+            Some(path) => config.ca_certificate(Certificate::from_pem(certificates("tls.roots", path)?)),
+            None => config.with_native_roots(),
+        };
+        match (certificate, key) {
+            (Some(certificate), Some(path)) => {
+                let certificate = certificates("tls.certificate", certificate)?;
+                let key = read("tls.key", path)?;
+                if PrivateKeyDer::from_pem_slice(&key).is_err() {
+                    return Err(wrong("tls.key", format!("{} holds no private key: expected PEM", path.display())));
+                }
+                config = config.identity(Identity::from_pem(certificate, key));
+            }
+            (None, None) => {}
+            (Some(_), None) => return Err(wrong("tls.key", "is missing: tls.certificate needs its private key".to_owned())),
+            (None, Some(_)) => return Err(wrong("tls.certificate", "is missing: tls.key needs its certificate".to_owned())),
+        }
+        if let Some(domain) = domain {
+            config = config.domain_name(domain);
+        }
+        Ok(config)
+    }
+}
+
+#[cfg(test)]
+#[path = "channel/tests.rs"]
+mod tests;

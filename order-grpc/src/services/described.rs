@@ -1,0 +1,71 @@
+//! What a service says that it can do, and that this is asked before anything depends on it.
+
+use std::future::Future;
+
+use order_core::services::CallError;
+use tokio::sync::OnceCell;
+use tonic::Code;
+
+use super::channel::ServiceChannel;
+use super::outcome::{Failure, plain};
+
+/// What a service said of itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Description<C> {
+    /// What it is, such as `acme-payments 3.1`; empty if it did not say.
+    pub name: String,
+    /// What it promises.
+    pub capabilities: C,
+}
+
+/// Whether a service was found to promise what is counted on. Asked once; a failure is forgotten, so that the next call asks again.
+#[derive(Debug, Default)]
+pub(super) struct Checked(OnceCell<()>);
+
+impl Checked {
+    /// Asks by `describe`, unless it was asked before. `missing` names what is counted on and not promised.
+    ///
+    /// # Errors
+    ///
+    /// [`CallError::NotDone`]: the service cannot be asked, or cannot be used.
+    pub(super) async fn before_use<C, Fut>(
+        &self,
+        channel: &ServiceChannel,
+        describe: impl FnOnce() -> Fut,
+        missing: impl FnOnce(&C) -> Vec<&'static str>,
+    ) -> Result<(), CallError>
+    where
+        Fut: Future<Output = Result<Option<Description<C>>, CallError>>,
+    {
+        let check = async || {
+            let described = match describe().await {
+                Ok(Some(described)) => described,
+                Ok(None) => return Ok(()),
+                Err(error) => {
+                    return Err(CallError::not_done(plain(&format!("not sent: it could not be asked what it can do: {error}"))));
+                }
+            };
+            let missing = missing(&described.capabilities);
+            if missing.is_empty() {
+                return Ok(());
+            }
+            Err(CallError::not_done(plain(&format!(
+                "not sent: the {} service at {} ({:?}) does not promise what it is configured for: {}; configure what it can do",
+                channel.service(),
+                channel.url(),
+                described.name,
+                missing.join(", ")
+            ))))
+        };
+        self.0.get_or_try_init(check).await.map(|_| ())
+    }
+}
+
+/// Takes UNIMPLEMENTED for a service that does not say what it can do.
+pub(super) fn unless_unimplemented<R>(answer: Result<R, Failure>) -> Result<Option<R>, CallError> {
+    match answer {
+        Ok(description) => Ok(Some(description)),
+        Err(failure) if failure.code() == Some(Code::Unimplemented) => Ok(None),
+        Err(failure) => Err(failure.into()),
+    }
+}

@@ -1,0 +1,4 @@
+//! The clients of remote services against the services that the embedded shop is offered as, through real sockets.
+
+mod conformance;
+mod street;
