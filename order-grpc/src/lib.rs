@@ -11,6 +11,7 @@ mod connections;
 mod convert;
 mod dial;
 mod files;
+pub mod health;
 mod limits;
 mod log;
 mod metadata;
