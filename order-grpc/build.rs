@@ -1,4 +1,4 @@
-//! Generates the messages and services from `proto/`, without a system protoc.
+//! Generates the messages and services from `proto/`, without a system protoc. In the repository that is a link to the folder at its top.
 
 use prost::Message as _;
 
@@ -16,7 +16,7 @@ const CALLED: &[&str] = &[
 const PRIVATE: [&str; 3] = ["payment.AttemptRequest", "payment.Address", "stock.Address"];
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../proto");
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("proto");
     for file in CALLED.iter().chain(&["order.proto"]) {
         println!("cargo:rerun-if-changed={}", root.join(file).display());
     }

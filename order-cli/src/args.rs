@@ -13,6 +13,7 @@ use order_core::order::{AttentionReason, FulfilmentStatus, OperationState, Payme
 use order_core::request::HoldInput;
 use order_core::store::{Cursor, FeedCursor, OrderRef, SortKey};
 use order_core::time::Timestamp;
+use order_grpc::offer::FaultRule;
 use uuid::Uuid;
 
 use crate::input::holds;
@@ -107,10 +108,20 @@ pub enum Command {
     Bulk(bulk::BulkCommand),
     /// Show every setting: its value, and who gave it
     Config,
+    /// The five services that orders are made with
+    #[command(subcommand, arg_required_else_help = true)]
+    Services(ServicesCommand),
     /// Print the transition table; with `--format mermaid` as a state diagram
     States,
     /// Run a scripted fixture; in memory, unless --store is given here
     Run(Run),
+}
+
+/// Commands about the services.
+#[derive(Debug, Subcommand)]
+pub enum ServicesCommand {
+    /// Ask each whether it is there, what it is and what it can do; exit 4 if one cannot be used
+    Check,
 }
 
 /// Commands of the embedded shop.
@@ -145,6 +156,34 @@ pub enum ShopCommand {
     },
     /// Show every payment operation the desk knows
     Payments,
+    /// Offer the shop to other programs as five gRPC services, until told to stop
+    Serve(ShopServe),
+}
+
+/// Options of `shop serve`.
+#[derive(Debug, Args)]
+pub struct ShopServe {
+    /// Where to listen, for all five services; port 0 takes a free one
+    #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:50060")]
+    pub listen: String,
+    /// Listen also where other machines can reach it, although callers are not authenticated
+    #[arg(long)]
+    pub insecure: bool,
+    /// Have calls go wrong: `SERVICE[.CALL]=down`, `=slow:TIME` or `=lost`, each with `:PROBABILITY` if not always; may be
+    /// repeated, and the first that names a call counts
+    ///
+    /// `down` is answered with UNAVAILABLE and not carried out; `slow` is carried out and answered so much later, such as 3s or 250ms;
+    /// `lost` is carried out, and its answer never arrives.
+    ///
+    /// Services and their calls: inventory (describe, check, reserve, commit, release, look_up), payment (describe, charge, authorize,
+    /// capture, void, refund, look_up), product (get), user (get), notification (notify).
+    ///
+    /// Examples: `--fault payment.charge=lost:0.3`, `--fault inventory.reserve=slow:3s`, `--fault notification=down`
+    #[arg(long = "fault", value_name = "FAULT")]
+    pub faults: Vec<FaultRule>,
+    /// How a line for each call is written to standard error, if at all
+    #[arg(long, value_enum, value_name = "FORMAT", default_value = "text")]
+    pub log: ServeLog,
 }
 
 /// How a waiting payment ends.

@@ -1,4 +1,4 @@
-//! The engine as commands use it: a store, the embedded shop and the manager over both.
+//! The engine as commands use it: a store, the services, and the manager over both.
 
 use std::sync::Arc;
 
@@ -6,30 +6,32 @@ use order_core::ids::OrderId;
 use order_core::manager::{LeaseWait, OrderManager, Principal, Watch};
 use order_core::money::Currency;
 use order_core::order::Order;
-use order_core::pricing::PriceBook;
+use order_core::pricing::{PriceBook, Pricing as _};
 use order_core::runtime::{Clock, Runtime, SystemClock, TokioRuntime};
+use order_core::services::DynClients;
 use order_core::store::OrderStore;
 use order_core::time::Timestamp;
 use order_store_postgres::{PostgresOptions, PostgresStore};
 use order_store_sqlite::shop::{Shop, ShopError};
 use order_store_sqlite::{Access, SqliteOptions, SqliteStore};
 
+use crate::clients;
 use crate::exit::{Code, Failure, Outcome};
 use crate::output::note;
 use crate::settings::{Secret, Settings, StoreUrl};
 
-/// A manager over any store and the embedded shop.
-pub type Manager = OrderManager<Arc<dyn OrderStore>, Shop>;
+/// A manager over any store and any services.
+pub type Manager = OrderManager<Arc<dyn OrderStore>, DynClients>;
 
 /// What follows the feed of such a manager.
-pub type WatchAll = Watch<Arc<dyn OrderStore>, Shop>;
+pub type WatchAll = Watch<Arc<dyn OrderStore>, DynClients>;
 
 /// Everything a command needs.
 pub struct Engine {
     /// The one door to orders.
     pub manager: Manager,
-    /// The embedded shop.
-    pub shop: Shop,
+    /// The embedded shop, if products are in it: it knows them by SKU.
+    pub products: Option<Arc<Shop>>,
     /// Who gives the commands.
     pub principal: Principal,
     /// The currency of the shop's prices.
@@ -54,25 +56,25 @@ fn told() -> Running {
 impl Engine {
     /// The engine over the store and the shop of `settings`; makes a store that is not there.
     pub async fn open(settings: &Settings) -> Outcome<Self> {
-        Engine::with_shop(&settings.on_primary(), Access::Create, told()).await
+        Engine::with_services(&settings.on_primary(), Access::Create, told()).await
     }
 
     /// The same, run by `runtime`, with the store's replica, and without a word about leases that are waited for: for a server, which nobody
     /// watches.
     pub async fn open_on(settings: &Settings, runtime: Arc<dyn Runtime>) -> Outcome<Self> {
-        Engine::with_shop(settings, Access::Create, (runtime, |_| {})).await
+        Engine::with_services(settings, Access::Create, (runtime, |_| {})).await
     }
 
     /// The engine for commands about orders that exist: a store that is not there is not made.
     pub async fn open_existing(settings: &Settings) -> Outcome<Self> {
         must_exist(&settings.store)?;
-        Engine::with_shop(&settings.on_primary(), Access::Existing, told()).await
+        Engine::with_services(&settings.on_primary(), Access::Existing, told()).await
     }
 
     /// The engine for commands that read orders and the shop.
     pub async fn open_to_look(settings: &Settings) -> Outcome<Self> {
         must_exist(&settings.store)?;
-        Engine::with_shop(&settings.on_primary(), Access::ReadOnly, told()).await
+        Engine::with_services(&settings.on_primary(), Access::ReadOnly, told()).await
     }
 
     /// The same for what an order would cost: a store that is not there has no orders, and is not made to find that out.
@@ -89,61 +91,70 @@ impl Engine {
     /// date.
     pub async fn open_for_reading(settings: &Settings) -> Outcome<Self> {
         must_exist(&settings.store)?;
-        Engine::without_shop(&settings.on_primary(), Access::ReadOnly).await
+        Engine::without_services(&settings.on_primary(), Access::ReadOnly).await
     }
 
     /// The same for lists and the feed, which a replica may serve.
     pub async fn open_to_list(settings: &Settings) -> Outcome<Self> {
         must_exist(&settings.store)?;
-        Engine::without_shop(settings, Access::ReadOnly).await
+        Engine::without_services(settings, Access::ReadOnly).await
     }
 
     /// The engine for commands that write to orders that exist, and call no service.
-    pub async fn open_existing_without_shop(settings: &Settings) -> Outcome<Self> {
+    pub async fn open_existing_without_services(settings: &Settings) -> Outcome<Self> {
         must_exist(&settings.store)?;
-        Engine::without_shop(&settings.on_primary(), Access::Existing).await
+        Engine::without_services(&settings.on_primary(), Access::Existing).await
     }
 
     /// The same, but makes a store that is not there.
-    pub async fn open_without_shop(settings: &Settings) -> Outcome<Self> {
-        Engine::without_shop(&settings.on_primary(), Access::Create).await
+    pub async fn open_without_services(settings: &Settings) -> Outcome<Self> {
+        Engine::without_services(&settings.on_primary(), Access::Create).await
     }
 
-    async fn with_shop(settings: &Settings, access: Access, running: Running) -> Outcome<Self> {
-        let shop = existing_shop(settings)?;
+    async fn with_services(settings: &Settings, access: Access, running: Running) -> Outcome<Self> {
+        let services = &settings.services;
+        let shop = if services.need_shop() { existing_shop(settings)? } else { nobody()? };
         let prices = match &settings.price_book {
             Some(prices) => prices.clone(),
-            None => shop.price_book().await?,
+            None if services.product.is_shop() => shop.price_book().await?,
+            None => {
+                let failure = Failure::bad_input("price_book is missing, and products are not in the embedded shop");
+                return Err(failure.hint("give order.toml the tables of [price_book]; docs/configuration.md has an example"));
+            }
         };
-        let currency = order_core::pricing::Pricing::currency(&prices);
-        Engine::over(settings, access, shop, prices, currency, running).await
+        let shop = Arc::new(shop);
+        let clients = clients::of(services, &shop, prices.currency())?;
+        let products = services.product.is_shop().then_some(shop);
+        Engine::over(settings, access, clients, products, prices, running).await
     }
 
-    async fn without_shop(settings: &Settings, access: Access) -> Outcome<Self> {
-        let shop = Shop::in_memory(Arc::new(SystemClock))?;
+    /// Nothing is asked of a service by it, but what they can do has a part in what is to be done next.
+    async fn without_services(settings: &Settings, access: Access) -> Outcome<Self> {
+        let clients = clients::of(&settings.services, &Arc::new(nobody()?), Currency::USD)?;
         let prices =
             PriceBook::new(Currency::USD, vec![], vec![], vec![], vec![]).map_err(|e| Failure::caused(Code::Unavailable, &e))?;
-        Engine::over(settings, access, shop, prices, Currency::USD, told()).await
+        Engine::over(settings, access, clients, None, prices, told()).await
     }
 
     async fn over(
         settings: &Settings,
         access: Access,
-        shop: Shop,
+        clients: DynClients,
+        products: Option<Arc<Shop>>,
         prices: PriceBook,
-        currency: Currency,
         (runtime, on_wait): Running,
     ) -> Outcome<Self> {
         let store = any_store(access, settings).await?;
-        let payment_methods = prices.payment_methods().iter().map(|m| m.method.to_string()).collect();
-        let manager = OrderManager::builder(store, shop.clone())
+        let (currency, payment_methods) =
+            (prices.currency(), prices.payment_methods().iter().map(|m| m.method.to_string()).collect());
+        let manager = OrderManager::builder(store, clients)
             .pricing(Arc::new(prices))
             .policy(settings.policy.clone())
             .runtime(runtime)
             .on_wait(on_wait)
             .build()
             .map_err(|e| Failure::caused(Code::BadInput, &e))?;
-        Ok(Engine { manager, shop, principal: operator(), currency, payment_methods })
+        Ok(Engine { manager, products, principal: operator(), currency, payment_methods })
     }
 
     /// Works the order until nothing is due for it now, waiting for whoever is at it; the order as it is then.
@@ -202,6 +213,11 @@ pub fn open_store_as(access: Access, settings: &Settings, clock: Arc<dyn Clock>)
             return Err(failure.hint("PostgreSQL has tools of its own, such as pg_dump; `order export` works with either"));
         }
     })
+}
+
+/// A shop without anything, for a place where none is asked.
+fn nobody() -> Outcome<Shop> {
+    Ok(Shop::in_memory(Arc::new(SystemClock))?)
 }
 
 /// The shop of `settings`, which must be there.

@@ -2,6 +2,7 @@
 
 mod args;
 mod auditing;
+mod clients;
 mod commands;
 mod engine;
 mod exit;

@@ -3,6 +3,7 @@
 pub mod access;
 pub mod layers;
 pub mod policy;
+pub mod services;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -14,6 +15,7 @@ use toml::Spanned;
 
 pub use self::access::{Access, Health};
 use self::layers::{Effective, Given, Layers, Origin, environment};
+use self::services::Services;
 use crate::args::{Cli, Command, Global, Serve, ServeLog, access as access_args};
 use crate::exit::{Failure, Outcome};
 use crate::input::read;
@@ -120,6 +122,8 @@ pub struct Settings {
     pub health: Health,
     /// How the engine behaves.
     pub policy: Policy,
+    /// Where the five services are.
+    pub services: Services,
     /// Shipping, tax, coupons and payment methods, where they are not the shop's.
     pub price_book: Option<PriceBook>,
     /// Every setting with its value and who gave it, for people.
@@ -168,8 +172,21 @@ impl Settings {
         let access = access::access(&mut layers)?;
         let health = access::health(&mut layers)?;
         let price_book = source.map(|source| price_book(source, &mut layers)).transpose()?.flatten();
+        let services = services::services(&mut layers)?;
         let policy = policy::policy(&mut layers)?;
-        Ok(Settings { store, replica, shop, format, server, access, health, policy, price_book, effective: layers.finish()? })
+        Ok(Settings {
+            store,
+            replica,
+            shop,
+            format,
+            server,
+            access,
+            health,
+            policy,
+            services,
+            price_book,
+            effective: layers.finish()?,
+        })
     }
 
     /// Only what was given on the command line: a script never writes where it was not told to.
@@ -191,7 +208,7 @@ impl Settings {
         replica(&mut layers, &store)?;
         let shop = if global.shop.is_some() { shop(&mut layers)? } else { None };
         let format = global.format.unwrap_or_default();
-        let (server, policy) = (Server::default(), Policy::default());
+        let (server, policy, services) = (Server::default(), Policy::default(), Services::default());
         let (access, health) = (Access::default(), Health::default());
         Ok(Settings {
             store,
@@ -202,6 +219,7 @@ impl Settings {
             access,
             health,
             policy,
+            services,
             price_book: None,
             effective: Vec::new(),
         })

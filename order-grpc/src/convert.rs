@@ -211,7 +211,7 @@ pub(crate) fn major(minor: Minor, currency: Currency) -> f64 {
     minor as f64 / 10f64.powi(currency.decimals() as i32)
 }
 
-fn timestamp(time: Timestamp) -> prost_types::Timestamp {
+pub(crate) fn timestamp(time: Timestamp) -> prost_types::Timestamp {
     let micros = time.as_micros();
     prost_types::Timestamp {
         seconds: micros.div_euclid(1_000_000),

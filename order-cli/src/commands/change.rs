@@ -49,9 +49,9 @@ pub async fn change(settings: &Settings, out: &Out, command: ChangeCommand) -> O
     let engine = if calls_services(&command) {
         Engine::open_existing(settings).await?
     } else {
-        Engine::open_existing_without_shop(settings).await?
+        Engine::open_existing_without_services(settings).await?
     };
-    let added = new_items(&command, &engine.shop).await?;
+    let added = new_items(&command, engine.products.as_deref()).await?;
     let desk = Desk { manager: &engine.manager, principal: &engine.principal, wait: None };
     match engine.finished(desk.perform(command.order(), &command, added).await).await? {
         Changed::Order(order, repeated) => {
@@ -70,7 +70,7 @@ pub async fn change(settings: &Settings, out: &Out, command: ChangeCommand) -> O
 
 /// Writes something down.
 pub async fn note(settings: &Settings, out: &Out, args: Note) -> Outcome {
-    let engine = Engine::open_existing_without_shop(settings).await?;
+    let engine = Engine::open_existing_without_services(settings).await?;
     let options = CommandOptions { key: args.key.clone(), expected_version: args.expect_version, wait: None };
     let done = engine.manager.note(&engine.principal, args.order.order, options, args.text).await?;
     said_of_repeat(args.key.as_ref(), &done).iter().for_each(say);
@@ -107,7 +107,7 @@ fn calls_services(command: &ChangeCommand) -> bool {
 }
 
 /// The items an edit adds, by product and variant.
-pub async fn new_items(command: &ChangeCommand, shop: &Shop) -> Outcome<Vec<ItemInput>> {
+pub async fn new_items(command: &ChangeCommand, shop: Option<&Shop>) -> Outcome<Vec<ItemInput>> {
     let ChangeCommand::Edit(edit) = command else { return Ok(Vec::new()) };
     let mut added = Vec::new();
     for text in &edit.add {

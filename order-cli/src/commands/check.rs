@@ -1,9 +1,10 @@
 //! `order check`.
 
+use order_store_sqlite::shop::Shop;
 use serde::Serialize;
 
 use crate::auditing::{Findings, audit, coverage};
-use crate::engine::Engine;
+use crate::engine::{Engine, existing_shop};
 use crate::exit::{Code, Failure, Outcome};
 use crate::output::table::Table;
 use crate::output::{Out, note};
@@ -24,13 +25,9 @@ struct InvariantView {
 
 /// Tests the invariants; a failure if one does not hold.
 pub async fn check(settings: &Settings, out: &Out) -> Outcome {
-    // A shop that is not there has no ledger to compare with.
-    let with_shop = settings.shop.as_ref().is_some_and(|path| path.exists());
-    let engine = if with_shop { Engine::open_to_look(settings).await? } else { Engine::open_for_reading(settings).await? };
-    if !with_shop {
-        note("there is no shop: stock and payments are not compared with its ledgers");
-    }
-    let findings = audit(&engine.manager, with_shop.then_some(&engine.shop)).await?;
+    let engine = Engine::open_for_reading(settings).await?;
+    let shop = ledgers(settings)?;
+    let findings = audit(&engine.manager, shop.as_ref()).await?;
     let views = views(&findings);
     out.many(&views, &views, || table(&views))?;
     if findings.skipped > 0 {
@@ -42,6 +39,20 @@ pub async fn check(settings: &Settings, out: &Out) -> Outcome {
     }
     note(findings.summary());
     Ok(())
+}
+
+/// The shop with the ledgers of stock and payments, if both are kept in the embedded one and it is there.
+fn ledgers(settings: &Settings) -> Outcome<Option<Shop>> {
+    let services = &settings.services;
+    if !services.inventory.is_shop() || !services.payment.is_shop() {
+        note("stock and payments are not both in the embedded shop: they are not compared with its ledgers");
+        return Ok(None);
+    }
+    if !settings.shop.as_ref().is_some_and(|path| path.exists()) {
+        note("there is no shop: stock and payments are not compared with its ledgers");
+        return Ok(None);
+    }
+    existing_shop(settings).map(Some)
 }
 
 fn views(findings: &Findings) -> Vec<InvariantView> {

@@ -6,10 +6,12 @@ mod check;
 mod config;
 mod health;
 mod migrate;
+mod offer;
 mod payments;
 pub mod place;
 pub mod read;
 mod serve;
+mod services;
 pub mod shop;
 pub mod states;
 mod watch;
@@ -55,6 +57,7 @@ pub fn run(cli: Cli) -> Outcome {
             Command::Work(args) => work::work(&settings, &out, args).await,
             Command::Serve(_) => serve::serve(&settings).await,
             Command::Health(_) => health::health(&settings).await,
+            Command::Services(command) => services::run(&settings, &out, command).await,
             Command::Config => config::config(&settings, &out),
             Command::Migrate(args) => migrate::migrate(&settings, &out, &args).await,
             Command::Stuck => read::stuck(&settings, &out).await,

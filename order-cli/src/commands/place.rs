@@ -25,7 +25,7 @@ use crate::settings::Settings;
 pub async fn place(settings: &Settings, out: &Out, args: Place) -> Outcome {
     let request = Draft::read(args.request)?;
     let engine = Engine::open(settings).await?;
-    let mut request = request.resolve(&engine.shop).await?;
+    let mut request = request.resolve(engine.products.as_deref()).await?;
     request.holds = args.holds;
     for (key, value) in args.metadata {
         if request.metadata.insert(key.clone(), value).is_some() {
@@ -62,7 +62,7 @@ fn expected_total(text: &str, engine: &Engine) -> Outcome<Money> {
 pub async fn quote(settings: &Settings, out: &Out, args: Request) -> Outcome {
     let request = Draft::read(args)?;
     let engine = Engine::open_to_quote(settings).await?;
-    let request = request.resolve(&engine.shop).await?;
+    let request = request.resolve(engine.products.as_deref()).await?;
     let quote = engine.manager.quote(&engine.principal, &request).await?;
     out.one(&QuoteView::of(&quote), || quote_text(&quote))
 }
@@ -103,7 +103,7 @@ impl Draft {
         Ok(Draft { items: items.collect::<Outcome<_>>()?, request })
     }
 
-    async fn resolve(mut self, shop: &Shop) -> Outcome<PlaceRequest> {
+    async fn resolve(mut self, shop: Option<&Shop>) -> Outcome<PlaceRequest> {
         for item in self.items {
             self.request.items.push(resolve_item(&item, shop).await?);
         }
@@ -111,11 +111,16 @@ impl Draft {
     }
 }
 
-/// The item by product and variant.
-pub async fn resolve_item(item: &items::Item, shop: &Shop) -> Outcome<ItemInput> {
+/// The item by product and variant; `shop` has the products, if they are in the embedded one.
+pub async fn resolve_item(item: &items::Item, shop: Option<&Shop>) -> Outcome<ItemInput> {
     let (product, variant) = match &item.named {
         Named::Product(product, variant) => (*product, *variant),
         Named::Sku(sku) => {
+            let Some(shop) = shop else {
+                let failure =
+                    Failure::bad_input(format!("{sku}: only the embedded shop knows products by SKU, and they are not in it"));
+                return Err(failure.hint("name it by its product, as PRODUCT[/VARIANT][=QTY]"));
+            };
             let found = shop.resolve_sku(sku).await?;
             found.ok_or_else(|| Failure::from(Error::NotFound { what: "product", id: sku.to_string() }))?
         }

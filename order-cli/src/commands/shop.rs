@@ -9,6 +9,7 @@ use order_store_sqlite::shop::{Catalogue, CatalogueError, DeskPayment, LoadRepor
 use serde::Serialize;
 
 use crate::args::{Settlement, ShopCommand};
+use crate::commands::offer;
 use crate::engine::{Engine, existing_shop, open_shop};
 use crate::exit::{Code, Failure, Outcome};
 use crate::input::read;
@@ -29,9 +30,10 @@ pub async fn run(settings: &Settings, out: &Out, command: ShopCommand) -> Outcom
         ShopCommand::Stock { sku } => stock(out, existing_shop(settings)?.stock(sku.as_ref()).await?),
         ShopCommand::Restock { sku, units } => stock(out, vec![existing_shop(settings)?.restock(&sku, units).await?]),
         ShopCommand::Payments => payments(out, &existing_shop(settings)?.payments().await?),
+        ShopCommand::Serve(args) => offer::serve(settings, args).await,
         ShopCommand::Settle { key, outcome } => {
             let engine = Engine::open_existing(settings).await?;
-            let payment = engine.shop.settle(key, outcome.into()).await?;
+            let payment = existing_shop(settings)?.settle(key, outcome.into()).await?;
             report(out, &engine, &payment).await
         }
     }

@@ -281,7 +281,7 @@ fn act(stage: &mut Stage, source: Source<'_>, step: &Step<'_>, about: Option<Ord
 
 /// Does a command as the command line does it, and shows what would come of one that is only tried.
 fn changed(stage: &Stage, order: OrderId, command: &ChangeCommand, wait: Option<Duration>, seen: &mut Seen) -> Done {
-    let added = stage.outside(new_items(command, &stage.shop))?;
+    let added = stage.outside(new_items(command, Some(&stage.shop)))?;
     let desk = Desk { manager: &stage.manager, principal: &stage.principal, wait };
     match stage.world.run(desk.perform(order.into(), command, added))? {
         Changed::Order(done, repeated) => {
@@ -346,7 +346,7 @@ fn note_dead(seen: &mut Seen) {
 fn request(stage: &Stage, cart: &Cart) -> Done<PlaceRequest> {
     let mut items = Vec::new();
     for item in &cart.items {
-        items.push(stage.outside(resolve_item(item, &stage.shop))?);
+        items.push(stage.outside(resolve_item(item, Some(&stage.shop)))?);
     }
     Ok(PlaceRequest {
         user_id: cart.user.clone(),

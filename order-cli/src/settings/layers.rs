@@ -281,6 +281,17 @@ impl Layers {
         Ok(value)
     }
 
+    /// A setting that need not have a value.
+    pub fn optional<T: Value>(&mut self, key: &'static str) -> Outcome<Option<Given<T>>> {
+        let given = self.given::<T>(key)?;
+        let (value, from) = match &given {
+            Some(given) => (given.value.show(), given.from.clone()),
+            None => (String::new(), Origin::Usual),
+        };
+        self.in_force(key, value, from);
+        Ok(given)
+    }
+
     /// A whole number of a range.
     pub fn whole(&mut self, key: &'static str, range: std::ops::RangeInclusive<i64>, usual: i64) -> Outcome<i64> {
         if let Some(given) = self.text_of(key, i64::SHAPE)? {

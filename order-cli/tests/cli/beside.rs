@@ -119,6 +119,7 @@ impl Operator {
         self.does(&["shop", "load", examples().join("catalogue.toml").to_str().unwrap()], 0);
         self.does(&["migrate", "--check"], 0);
         self.does(&["config"], 0);
+        self.does(&["services", "check"], 0);
         self.does(&["backup", &copy], 0);
         self.does(&["copy", "--from", &from, "--to", &to], 0);
         self.does(&["export", "--output", &out], 0);

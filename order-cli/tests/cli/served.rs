@@ -27,8 +27,13 @@ impl Drop for Served {
 impl Served {
     /// Starts it in the bench's directory, and waits until it listens.
     pub fn start(bench: &Bench, args: &[&str], env: &[(&str, &str)]) -> Self {
+        Served::by(bench, &["serve"], args, env)
+    }
+
+    /// The same for another command that serves.
+    pub fn by(bench: &Bench, command_line: &[&str], args: &[&str], env: &[(&str, &str)]) -> Self {
         let mut command = bench.order();
-        command.arg("serve").args(args).envs(env.iter().copied()).stderr(Stdio::piped()).stdout(Stdio::null());
+        command.args(command_line).args(args).envs(env.iter().copied()).stderr(Stdio::piped()).stdout(Stdio::null());
         let mut child = command.spawn().unwrap();
         let mut stderr = BufReader::new(child.stderr.take().unwrap());
         let mut said = String::new();
@@ -54,6 +59,11 @@ impl Served {
     pub fn signal(&self, signal: &str) {
         let sent = Command::new("kill").args([signal, &self.child.id().to_string()]).status().unwrap();
         assert!(sent.success());
+    }
+
+    /// Waits until it is gone.
+    pub fn wait(&mut self) {
+        self.child.wait().unwrap();
     }
 
     /// Sends a signal and waits for the end; the exit code, and everything it said.

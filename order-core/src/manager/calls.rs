@@ -17,8 +17,9 @@ use crate::machine::{
 use crate::order::{Address, Closing, ClosingKind, Op, OperationKind, OperationState, Order, PaymentOperation, Reservation};
 use crate::planted::{Bug, planted};
 use crate::services::{
-    AttemptRequest, CallDeadline, CallError, Clients, FollowUpRequest, HoldAnswer, HoldLookup, HoldRequest, InventoryService,
-    Notification, NotificationService, PaymentAnswer, PaymentLookup, PaymentService, ReserveRequest, ServiceName,
+    AttemptRequest, CallDeadline, CallError, Clients, FollowUpRequest, HOLD_LOST, HoldAnswer, HoldLookup, HoldRequest,
+    InventoryService, Notification, NotificationService, PaymentAnswer, PaymentLookup, PaymentService, ReserveRequest,
+    ServiceName,
 };
 use crate::store::OrderStore;
 use crate::text::Private;
@@ -161,6 +162,7 @@ impl<S: OrderStore, C: Clients> OrderManager<S, C> {
                     reference: r.reference.clone(),
                     committed,
                     repeat,
+                    expires_at: r.expires_at,
                     destination: match kind {
                         ClosingKind::Commit => shipping_address(order),
                         ClosingKind::Release => Private(None),
@@ -173,9 +175,13 @@ impl<S: OrderStore, C: Clients> OrderManager<S, C> {
                     }
                     ClosingKind::Commit => self.within_lease(ServiceName::Inventory, deadline, inventory.commit(&request)).await,
                 };
+                let hold = fact;
                 let fact = |outcome| Fact::Closing { n, serial, kind, units, committed, outcome };
                 match answer {
                     Ok(()) => Outcome::Known(fact(ClosingOutcome::Done)),
+                    Err(CallError::Refused { code, .. }) if kind == ClosingKind::Commit && code == HOLD_LOST => {
+                        Outcome::Known(hold(HoldOutcome::Lost))
+                    }
                     Err(CallError::Refused { code, .. }) => Outcome::Known(fact(ClosingOutcome::Refused { code })),
                     Err(CallError::NotDone { message }) => Outcome::NotDone(message),
                     Err(CallError::Unknown { message, malformed }) => {

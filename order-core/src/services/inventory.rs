@@ -10,6 +10,7 @@ use crate::ids::{OrderId, Reference, Sku, UserId};
 use crate::number::OrderNumber;
 use crate::order::Address;
 use crate::text::Private;
+use crate::time::Timestamp;
 
 /// What an inventory can do. The embedded shop can do everything; the platform's inventory none of it. The engine believes it:
 /// whoever claims less than the service can is slower at the worst, whoever claims more holds units that nobody knows of.
@@ -157,6 +158,10 @@ impl HoldAnswer {
     }
 }
 
+/// The code of a commit that is refused because the hold is over, when that is certain: none of its units is held any more, nor has left
+/// the stock, nor will. The hold counts as lost at once, and another is asked for. Any other code is tried again, and then a person is told.
+pub const HOLD_LOST: &str = "HOLD_LOST";
+
 /// A request to commit units of a hold, or to give them back.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HoldRequest {
@@ -184,6 +189,8 @@ pub struct HoldRequest {
     /// Whether this very request may have reached the service before. For a service that does not honour keys "already
     /// done" is a success then; one that does knows by the key.
     pub repeat: bool,
+    /// When the hold lapses, as far as is known. A service that tells states apart badly is understood better with it.
+    pub expires_at: Option<Timestamp>,
     /// Of a commit: where the goods go. Absent once the order was redacted, and in a release.
     pub destination: Private<Address>,
     /// From when on it must not take effect any more.
@@ -203,6 +210,7 @@ impl HoldRequest {
             reference: None,
             committed: false,
             repeat: false,
+            expires_at: None,
             destination: Private(None),
             deadline: CallDeadline::NEVER,
         }
@@ -267,7 +275,7 @@ pub enum HoldLookup {
 /// 7. *Holds* have a reference that is theirs for ever, at most 255 characters of one line and never empty, exactly as many units
 ///    as were asked for, and a lifetime from the moment they were made. Two reserves are two holds.
 /// 8. *Committing* takes held units out of the stock for good. More than are still held is refused and moves none, and so is
-///    committing a hold that does not exist, was given back or has lapsed.
+///    committing a hold that does not exist, was given back or has lapsed: with the code [`HOLD_LOST`] if that is certain.
 /// 9. *Giving back* makes held units available again. More than are still held is refused and moves none. Nobody gives back a
 ///    hold that was never made, but a release may overtake its reserve: refused, or `Ok` with the reserve refused from then on.
 /// 10. *Parts*, where [`partial`](InventoryCapabilities::partial) is claimed: any number of them, each under a key of its own, are

@@ -23,7 +23,9 @@ use uuid::Uuid;
 
 pub use deadline::CallDeadline;
 pub use error::CallError;
-pub use inventory::{Availability, HoldAnswer, HoldLookup, HoldRequest, InventoryCapabilities, InventoryService, ReserveRequest};
+pub use inventory::{
+    Availability, HOLD_LOST, HoldAnswer, HoldLookup, HoldRequest, InventoryCapabilities, InventoryService, ReserveRequest,
+};
 pub use payment::{AttemptRequest, FollowUpRequest, PaymentAnswer, PaymentCapabilities, PaymentLookup, PaymentService};
 
 use crate::ids::{OrderId, ProductId, Sku, UserId, VariantId};

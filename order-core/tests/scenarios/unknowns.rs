@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
-use order_core::manager::WorkerOptions;
-use order_core::order::{AttentionReason, PaymentStatus, Status};
+use order_core::machine::Command;
+use order_core::manager::{CommandOptions, WorkerOptions};
+use order_core::order::{AttentionReason, HoldState, PaymentStatus, Status};
 use order_core::runtime::Runtime;
-use order_core::services::InventoryCapabilities;
+use order_core::services::{HOLD_LOST, InventoryCapabilities};
 use order_core::testkit::services::{Fault, Method};
 
 use super::world::*;
@@ -125,6 +126,25 @@ fn a_hold_about_to_lapse_is_replaced_and_the_old_one_released() {
     assert_eq!(order.reservations.len(), 2, "{:?}", world.events(order.id));
     assert_eq!(order.statuses.status, Status::Confirmed);
     assert_eq!(world.books(), (2490, 2));
+}
+
+#[test]
+fn a_hold_that_is_lost_for_certain_is_replaced_at_once_and_nobody_is_told() {
+    let world = World::with(InventoryCapabilities::PLATFORM, None, Default::default());
+    let order = world.place(&[1], "CARD");
+    let reference = order.reservations[0].reference.clone().unwrap();
+    assert!(world.inventory.inner().lose(reference.as_str()));
+    world.inventory.push(Method::Commit, Fault::Decline(HOLD_LOST.into()));
+    let ship = Command::Ship { shipment: None, lines: Vec::new(), carrier: None, tracking: None };
+    let operator = operator();
+    let shipped = world.manager.execute(&operator, order.id.into(), CommandOptions::default(), ship, String::new());
+    world.runtime.block_on(shipped).unwrap();
+    world.work();
+    let order = world.order(order.id);
+    let states: Vec<HoldState> = order.reservations.iter().map(|r| r.state).collect();
+    assert_eq!(states, [HoldState::Lost, HoldState::Committed], "{:?}", world.events(order.id));
+    assert!(!world.events(order.id).contains(&"ATTENTION_RAISED"));
+    assert_eq!(world.inventory.inner().level(&sku(1)).committed, 2);
 }
 
 #[test]

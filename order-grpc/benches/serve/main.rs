@@ -1,10 +1,11 @@
 //! How fast the server is, against the least that tonic can do and against the engine called directly, in the same run.
 //!
-//! `cargo bench -p order-grpc` prints the whole comparison; with `-- read`, `-- place` or `-- overload` that part of it. Client and
+//! `cargo bench -p order-grpc` prints the whole comparison; with `-- read`, `-- place`, `-- remote` or `-- overload` that part of it. Client and
 //! server share the machine and the runtime.
 
 mod echo;
 mod load;
+mod remote;
 #[path = "../../../order-store-sqlite/benches/place/shop.rs"]
 mod shop;
 
@@ -44,6 +45,9 @@ fn main() {
         if wants("place") {
             place("SQLite", open(&folder, "place.db")).await;
             place("memory", Arc::new(MemoryStore::new(Arc::new(SystemClock)))).await;
+        }
+        if wants("remote") {
+            remote::print(&folder).await;
         }
         if wants("overload") {
             overload(open(&folder, "overload.db")).await;

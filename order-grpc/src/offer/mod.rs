@@ -79,8 +79,62 @@ const KEY_REUSED: &str = "KEY_REUSED";
 
 #[cfg(test)]
 mod tests {
+    use order_core::runtime::{SystemClock, TokioRuntime};
+    use order_core::services::DynClients;
+    use order_store_sqlite::shop::{Catalogue, Shop};
+
     use super::*;
+    use crate::proto::payment::payment_service_server::PaymentService as _;
+    use crate::proto::payment::{AttemptRequest, GetPaymentRequest};
     use crate::services::Failure;
+
+    async fn offer() -> Offer<DynClients> {
+        let shop = Shop::in_memory(Arc::new(SystemClock)).unwrap();
+        let catalogue = "currency = \"USD\"\npayment_method = [{ method = \"CARD\", outcome = \"approve\" }]";
+        shop.load(&Catalogue::parse(catalogue, "shop.toml").unwrap()).await.unwrap();
+        let clients = Arc::new(DynClients::all(Arc::new(shop)));
+        Offer { clients, runtime: Arc::new(TokioRuntime::default()), name: "shop".into() }
+    }
+
+    fn charge() -> AttemptRequest {
+        let id = "9b1c7d34-0f4b-4a9d-8b7e-5d2c3e4f5a33";
+        AttemptRequest {
+            idempotency_key: id.into(),
+            order_id: id.into(),
+            order_number: order_core::number::OrderNumber::new(1, order_core::ids::Bucket::MAX).to_string(),
+            user_id: id.into(),
+            amount: "5.00".into(),
+            currency: "USD".into(),
+            method: "CARD".into(),
+            ..AttemptRequest::default()
+        }
+    }
+
+    #[tokio::test]
+    async fn what_its_caller_has_stopped_waiting_for_is_not_done() {
+        let offer = offer().await;
+        let mut late = Request::new(charge());
+        late.metadata_mut().insert("grpc-timeout", "0m".parse().unwrap());
+        let error = CallError::from(Failure::Answered(offer.process_payment(late).await.unwrap_err()));
+        assert!(matches!(error, CallError::NotDone { .. }), "{error}");
+        let charge = charge();
+        let asked =
+            GetPaymentRequest { idempotency_key: charge.idempotency_key, order_id: charge.order_id, reference: "".into() };
+        let found = offer.get_payment(Request::new(asked)).await.unwrap().into_inner();
+        assert_eq!(found.payment, None);
+    }
+
+    #[tokio::test]
+    async fn everything_that_is_wrong_with_a_request_is_told() {
+        let offer = offer().await;
+        let wrong = AttemptRequest { amount: "-5".into(), order_id: "7".into(), user_id: String::new(), ..charge() };
+        let status = offer.process_payment(Request::new(wrong)).await.unwrap_err();
+        assert_eq!(status.code(), Code::InvalidArgument);
+        let fields = status.get_details_bad_request().unwrap().field_violations;
+        let fields: Vec<&str> = fields.iter().map(|violation| violation.field.as_str()).collect();
+        assert_eq!(fields, ["order_id", "user_id", "amount"]);
+        offer.process_payment(Request::new(charge())).await.unwrap();
+    }
 
     #[test]
     fn our_clients_understand_what_was_said() {

@@ -121,9 +121,16 @@ async fn accept(
 async fn serve_one<C: Clients>(stream: TcpStream, desk: Arc<Desk<C>>, mut stop: watch::Receiver<bool>) {
     // Without it answers are only slower.
     let _ = stream.set_nodelay(true);
+    // One for the connection and one for each call under way.
+    let open = Arc::new(());
+    let calls = Arc::clone(&open);
     let service = service_fn(move |request| {
-        let desk = Arc::clone(&desk);
-        async move { Ok::<_, Infallible>(desk.handle(request).await) }
+        let (desk, call) = (Arc::clone(&desk), Arc::clone(&calls));
+        async move {
+            let answer = desk.handle(request).await;
+            drop(call);
+            Ok::<_, Infallible>(answer)
+        }
     });
     let connection = http2::Builder::new(TokioExecutor::new())
         .timer(TokioTimer::new())
@@ -137,8 +144,23 @@ async fn serve_one<C: Clients>(stream: TcpStream, desk: Arc<Desk<C>>, mut stop: 
         _ = stop.wait_for(|stop| *stop) => {}
     }
     connection.as_mut().graceful_shutdown();
-    let _ = connection.await;
+    // A client that stands still does not say goodbye.
+    let mut answered = Instant::now();
+    while answered.elapsed() < GOODBYE {
+        if tokio::time::timeout(LOOK_CLOSING, connection.as_mut()).await.is_ok() {
+            return;
+        }
+        if Arc::strong_count(&open) > IDLE {
+            answered = Instant::now();
+        }
+    }
 }
+
+/// How often a connection that closes is asked whether calls are under way, and how long it is left to say goodbye after the last.
+const LOOK_CLOSING: Duration = Duration::from_millis(20);
+const GOODBYE: Duration = Duration::from_millis(200);
+/// How many hold on to the count of calls while there are none: the connection, and what answers on it.
+const IDLE: usize = 2;
 
 /// Where calls come in.
 struct Desk<C> {

@@ -41,6 +41,7 @@ fn commit(request: wire::CommitRequest, deadline: CallDeadline) -> Result<HoldRe
         reference,
         repeat,
         destination,
+        expires_at,
     } = request;
     let release = wire::ReleaseRequest {
         idempotency_key,
@@ -52,6 +53,7 @@ fn commit(request: wire::CommitRequest, deadline: CallDeadline) -> Result<HoldRe
         reference,
         repeat,
         committed: false,
+        expires_at,
     };
     Ok(HoldRequest { destination: from_stock_address(destination), ..self::release(release, deadline)? })
 }
@@ -67,19 +69,33 @@ fn release(request: wire::ReleaseRequest, deadline: CallDeadline) -> Result<Hold
         reference,
         repeat,
         committed,
+        expires_at,
     } = request;
     let mut fields = Fields::default();
     let (key, reserve_key) = (fields.key("idempotency_key", &idempotency_key), fields.key("reserve_key", &reserve_key));
     let (order, number) = (fields.read("order_id", &order_id), fields.read("order_number", &order_number));
     let (sku, quantity) = (fields.read("sku", &sku), fields.quantity(quantity));
-    let reference = fields.read_if_any("reference", &reference);
-    let (Some(key), Some(reserve_key), Some(order), Some(number), Some(sku), Some(quantity), Some(reference)) =
-        (key, reserve_key, order, number, sku, quantity, reference)
+    let (reference, expires_at) = (fields.read_if_any("reference", &reference), fields.time_if_any("expires_at", expires_at));
+    let (Some(key), Some(reserve_key), Some(order), Some(number), Some(sku), Some(quantity), Some(reference), Some(expires_at)) =
+        (key, reserve_key, order, number, sku, quantity, reference, expires_at)
     else {
         return Err(fields.refused());
     };
     let destination = Private(None);
-    Ok(HoldRequest { key, reserve_key, order, number, sku, quantity, reference, committed, repeat, destination, deadline })
+    Ok(HoldRequest {
+        key,
+        reserve_key,
+        order,
+        number,
+        sku,
+        quantity,
+        reference,
+        committed,
+        repeat,
+        destination,
+        deadline,
+        expires_at,
+    })
 }
 
 #[tonic::async_trait]

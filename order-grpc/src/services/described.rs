@@ -69,3 +69,59 @@ pub(super) fn unless_unimplemented<R>(answer: Result<R, Failure>) -> Result<Opti
         Err(failure) => Err(failure.into()),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use order_core::services::PaymentCapabilities;
+    use order_core::services::{Notification, NotificationService as _, PaymentLookup, PaymentService as _};
+    use tonic::Code;
+
+    use super::super::channel::tests::{Does, Peer};
+    use super::super::{NotificationClient, PaymentClient};
+    use super::*;
+
+    fn lookup() -> PaymentLookup {
+        let nil = uuid::Uuid::nil();
+        PaymentLookup { key: nil, order: order_core::ids::OrderId::from_uuid(nil), reference: None }
+    }
+
+    #[tokio::test]
+    async fn a_service_that_does_not_say_what_it_can_do_is_believed_and_asked_once() {
+        let peer = Peer::start(Does::Says(Code::Unimplemented)).await;
+        let payments = PaymentClient::new(peer.channel(), PaymentCapabilities::IDEAL);
+        for calls in [2, 3] {
+            let error = payments.look_up(&lookup()).await.unwrap_err();
+            assert!(matches!(&error, CallError::NotDone { message } if message.starts_with("UNIMPLEMENTED")), "{error}");
+            assert_eq!(peer.calls().len(), calls);
+        }
+    }
+
+    #[tokio::test]
+    async fn a_service_that_cannot_be_asked_is_not_used_and_asked_again() {
+        let peer = Peer::start(Does::Says(Code::Unavailable)).await;
+        let payments = PaymentClient::new(peer.channel(), PaymentCapabilities::IDEAL);
+        for calls in [1, 2] {
+            let error = payments.look_up(&lookup()).await.unwrap_err();
+            assert!(matches!(&error, CallError::NotDone { message } if message.contains("what it can do")), "{error}");
+            assert_eq!(peer.calls().len(), calls);
+        }
+    }
+
+    #[tokio::test]
+    async fn a_notice_that_was_not_taken_on_is_an_error() {
+        let peer = Peer::start(Does::Says(Code::AlreadyExists)).await;
+        let notifications = NotificationClient::new(peer.channel());
+        assert!(notifications.enabled());
+        let nil = uuid::Uuid::nil();
+        let notice = Notification {
+            event_id: nil,
+            order: order_core::ids::OrderId::from_uuid(nil),
+            number: order_core::number::OrderNumber::new(1, order_core::ids::Bucket::MAX),
+            user: order_core::ids::UserId::from_uuid(nil),
+            seq: 1,
+            kind: order_core::order::NoticeKind::Confirmed,
+        };
+        let error = notifications.notify(&notice).await.unwrap_err();
+        assert!(matches!(&error, CallError::Refused { code, .. } if code == "ALREADY_EXISTS"), "{error}");
+    }
+}

@@ -146,6 +146,15 @@ impl Fields {
         None
     }
 
+    /// A time that may be missing: `Some(None)` then, `None` if it makes no sense.
+    pub(crate) fn time_if_any(&mut self, field: &'static str, time: Option<prost_types::Timestamp>) -> Option<Option<Timestamp>> {
+        let read = time.map(time_from_wire).transpose();
+        if read.is_err() {
+            self.add(field, "is not a time: expected seconds since 1970");
+        }
+        read.ok()
+    }
+
     /// A number of units.
     pub(crate) fn quantity(&mut self, quantity: u32) -> Option<u32> {
         if quantity == 0 {

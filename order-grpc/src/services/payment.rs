@@ -44,6 +44,11 @@ impl PaymentClient {
         self.describe_by(&CallDeadline::NEVER).await
     }
 
+    /// The names of what this client counts on and `promised` does not have: such a service is not used.
+    pub fn missing(&self, promised: &PaymentCapabilities) -> Vec<&'static str> {
+        missing(&self.capabilities, promised)
+    }
+
     async fn describe_by(&self, deadline: &CallDeadline) -> Result<Option<Description<PaymentCapabilities>>, CallError> {
         let asked = self.channel.call(deadline, |wire| async { Client::new(wire).describe(wire::DescribeRequest {}).await });
         let Some(wire::DescribeResponse { name, capabilities }) = unless_unimplemented(asked.await)? else { return Ok(None) };

@@ -85,7 +85,8 @@ impl Progress {
     /// say nothing of what the service did.
     pub(super) fn failed(&self, url: &str, status: Status) -> Failure {
         let unsent = self.give_up();
-        let message = || format!("{url}: {}", chain(&status));
+        // The status of a failure of the transport says less than its causes, and writes them out for programmers.
+        let message = || format!("{url}: {}", status.source().map_or_else(|| status.message().to_owned(), chain));
         match self.answer.get() {
             Some(Code::Ok) => Failure::Malformed { message: message() },
             Some(_) => Failure::Answered(status),

@@ -11,6 +11,7 @@ use super::channel::ServiceChannel;
 use super::described::{Checked, Description, unless_unimplemented};
 use super::fields::{from_wire, or_empty, stock_address, to_wire};
 use super::payment::is_shorter;
+use crate::convert::timestamp;
 use crate::proto::stock as wire;
 use crate::proto::stock::stock_service_client::StockServiceClient as Client;
 
@@ -38,6 +39,11 @@ impl StockClient {
     /// [`CallError`] if it cannot be asked.
     pub async fn describe(&self) -> Result<Option<Description<InventoryCapabilities>>, CallError> {
         self.describe_by(&CallDeadline::NEVER).await
+    }
+
+    /// The names of what this client counts on and `promised` does not have: such a service is not used.
+    pub fn missing(&self, promised: &InventoryCapabilities) -> Vec<&'static str> {
+        missing(&self.capabilities, promised)
     }
 
     async fn describe_by(&self, deadline: &CallDeadline) -> Result<Option<Description<InventoryCapabilities>>, CallError> {
@@ -90,8 +96,20 @@ fn reserve(request: &ReserveRequest) -> wire::ReserveRequest {
 }
 
 fn commit(request: &HoldRequest) -> wire::CommitRequest {
-    let HoldRequest { key, reserve_key, order, number, sku, quantity, reference, committed: _, repeat, destination, deadline: _ } =
-        request;
+    let HoldRequest {
+        key,
+        reserve_key,
+        order,
+        number,
+        sku,
+        quantity,
+        reference,
+        committed: _,
+        repeat,
+        destination,
+        deadline: _,
+        expires_at,
+    } = request;
     wire::CommitRequest {
         idempotency_key: key.to_string(),
         reserve_key: reserve_key.to_string(),
@@ -102,12 +120,25 @@ fn commit(request: &HoldRequest) -> wire::CommitRequest {
         reference: or_empty(reference.as_ref()),
         repeat: *repeat,
         destination: stock_address(destination),
+        expires_at: expires_at.map(timestamp),
     }
 }
 
 fn release(request: &HoldRequest) -> wire::ReleaseRequest {
-    let HoldRequest { key, reserve_key, order, number, sku, quantity, reference, committed, repeat, destination: _, deadline: _ } =
-        request;
+    let HoldRequest {
+        key,
+        reserve_key,
+        order,
+        number,
+        sku,
+        quantity,
+        reference,
+        committed,
+        repeat,
+        destination: _,
+        deadline: _,
+        expires_at,
+    } = request;
     wire::ReleaseRequest {
         idempotency_key: key.to_string(),
         reserve_key: reserve_key.to_string(),
@@ -118,6 +149,7 @@ fn release(request: &HoldRequest) -> wire::ReleaseRequest {
         reference: or_empty(reference.as_ref()),
         repeat: *repeat,
         committed: *committed,
+        expires_at: expires_at.map(timestamp),
     }
 }
 

@@ -1,15 +1,15 @@
 //! The clients keep the contracts of their services.
 
-use order_core::ids::Sku;
-use order_core::money::Money;
+use order_core::ids::{ProductId, Sku, UserId};
+use order_core::money::{Currency, Money};
 use order_core::order::OperationState;
-use order_core::services::{InventoryCapabilities, PaymentCapabilities, ServiceName};
+use order_core::services::{InventoryCapabilities, PaymentCapabilities, ProductService as _, ServiceName};
 use order_core::testkit::service_conformance::*;
 use order_core::testkit::services::Outcome;
-use order_grpc::services::{NotificationClient, PaymentClient, StockClient};
+use order_grpc::services::{CacheSettings, NotificationClient, PaymentClient, PlatformProducts, PlatformUsers, StockClient};
 use uuid::Uuid;
 
-use crate::street::Street;
+use crate::street::{CUSTOMER, MUG, Street};
 
 impl PaymentFactory for Street {
     type Service = PaymentClient;
@@ -49,6 +49,26 @@ impl NotificationFactory for Street {
     }
 }
 
+impl ProductFactory for Street {
+    type Service = PlatformProducts;
+    async fn fresh(&self) -> PlatformProducts {
+        PlatformProducts::new(self.open(ServiceName::Product).await, Currency::USD, CacheSettings::default())
+    }
+    fn product(&self) -> ProductId {
+        MUG.parse().unwrap()
+    }
+}
+
+impl UserFactory for Street {
+    type Service = PlatformUsers;
+    async fn fresh(&self) -> PlatformUsers {
+        PlatformUsers::new(self.open(ServiceName::User).await, CacheSettings::default())
+    }
+    fn user(&self) -> UserId {
+        CUSTOMER.parse().unwrap()
+    }
+}
+
 mod payments {
     use super::*;
     order_core::payment_conformance_tests!(Street::default(), without[answer_next]);
@@ -62,4 +82,25 @@ mod stock {
 mod notices {
     use super::*;
     order_core::notification_conformance_tests!(Street::default(), without[answer_next]);
+}
+
+mod products {
+    use super::*;
+    order_core::product_conformance_tests!(Street::default(), without[answer_next]);
+
+    #[tokio::test]
+    async fn a_product_comes_through_as_the_shop_has_it() {
+        let street = Street::default();
+        let products = ProductFactory::fresh(&street).await;
+        let id = ProductFactory::product(&street);
+        let there = order_core::services::ProductService::get(&street.shop().await, id).await.unwrap();
+        let product = there.clone().unwrap();
+        assert!(product.discount_price.is_some() && product.variants.len() == 1, "{product:?}");
+        assert_eq!(products.get(id).await.unwrap(), there);
+    }
+}
+
+mod customers {
+    use super::*;
+    order_core::user_conformance_tests!(Street::default(), without[answer_next]);
 }

@@ -1,4 +1,8 @@
 //! The clients of remote services against the services that the embedded shop is offered as, through real sockets.
 
 mod conformance;
+mod described;
+mod ordering;
+mod recorded;
 mod street;
+mod tls;

@@ -187,6 +187,7 @@ fn take_step(db: &Connection, step: Step, request: &HoldRequest, now: Timestamp)
         reference: _,
         committed: _,
         repeat: _,
+        expires_at: _,
         destination: _,
         deadline: _,
     } = request;

@@ -30,7 +30,7 @@ pub async fn copy(settings: &Settings, out: &Out, args: &Copy) -> Outcome {
     }
     must_exist(&from.store)?;
     let from = Engine::open_for_reading(&from).await?;
-    let to = Engine::open_without_shop(&to).await?;
+    let to = Engine::open_without_services(&to).await?;
     let mut progress = Progress::new("copying", None);
     let copied = to.manager.copy_from(&to.principal, from.manager.store(), || progress.step(0)).await;
     drop(progress);

@@ -55,7 +55,7 @@ pub async fn import(settings: &Settings, out: &Out, args: &Import) -> Outcome {
     }
     // Before the store is made.
     Lines::open(&args.file)?;
-    let engine = Engine::open_without_shop(&settings).await?;
+    let engine = Engine::open_without_services(&settings).await?;
     let view = import_into(&engine.manager, &engine.principal, &SystemClock, args).await?;
     out.one(&view, || view.text())
 }

@@ -34,7 +34,7 @@ pub async fn restore(settings: &Settings, out: &Out, args: &Restore) -> Outcome 
         progress.step(read(line).map_err(|f| f.hint("nothing was restored"))?.1);
     }
     drop(progress);
-    let engine = Engine::open_without_shop(settings).await?;
+    let engine = Engine::open_without_services(settings).await?;
     let mut progress = Progress::new("restoring", Some(size));
     let (lines, _) = Lines::open(path)?;
     let orders = lines.map(|line| {

@@ -25,7 +25,7 @@ use crate::proto::{GetOrderRequest, Order};
 
 /// What a service does with a call.
 #[derive(Clone)]
-enum Does {
+pub(in crate::services) enum Does {
     Answers,
     Says(Code),
     /// Answers with a status of HTTP alone.
@@ -39,7 +39,7 @@ enum Does {
 }
 
 /// A service on a socket of its own, until it is dropped.
-struct Peer {
+pub(in crate::services) struct Peer {
     address: SocketAddr,
     /// The headers of every call whose message arrived.
     calls: Arc<Mutex<Vec<HeaderMap>>>,
@@ -53,7 +53,7 @@ impl Drop for Peer {
 }
 
 impl Peer {
-    async fn start(does: Does) -> Self {
+    pub(in crate::services) async fn start(does: Does) -> Self {
         Self::start_on("127.0.0.1:0".parse().unwrap(), does).await
     }
 
@@ -84,11 +84,11 @@ impl Peer {
         Peer { address, calls, task }
     }
 
-    fn calls(&self) -> Vec<HeaderMap> {
+    pub(in crate::services) fn calls(&self) -> Vec<HeaderMap> {
         self.calls.lock().unwrap().clone()
     }
 
-    fn channel(&self) -> ServiceChannel {
+    pub(in crate::services) fn channel(&self) -> ServiceChannel {
         channel(&Endpoint::new(format!("http://{}", self.address)))
     }
 }
@@ -324,4 +324,24 @@ async fn the_request_that_is_served_is_named_to_services_also_by_tasks() {
     let calls = service.calls();
     assert_eq!(named(&calls[1]), [Some("r-1".to_owned()), Some(TRACE.to_owned())]);
     assert_eq!(named(&calls[2]), [None, None], "it is gone with the request");
+}
+
+#[tokio::test]
+async fn a_service_is_there_if_it_takes_calls_whether_or_not_it_knows_of_health() {
+    for (does, there) in [
+        (Does::Says(Code::Unimplemented), true),
+        (Does::Says(Code::NotFound), true),
+        (Does::Says(Code::Unavailable), false),
+        (Does::Says(Code::Unauthenticated), false),
+        // A status of 1, SERVING, and of 2, NOT_SERVING.
+        (Does::Bytes(Bytes::from_static(&[0, 0, 0, 0, 2, 8, 1])), true),
+        (Does::Bytes(Bytes::from_static(&[0, 0, 0, 0, 2, 8, 2])), false),
+        (Does::Breaks, false),
+    ] {
+        let peer = Peer::start(does).await;
+        let channel = peer.channel();
+        let reached = channel.reach().await;
+        assert_eq!(reached.is_ok(), there, "{reached:?}");
+        drop(peer);
+    }
 }

@@ -1,0 +1,18 @@
+//! The clients of the platform's services, against services on real sockets that behave as the platform's were seen to.
+
+mod directory;
+mod fakes;
+mod inventory_client;
+mod inventory_rows;
+mod scenario;
+mod suite;
+
+use order_core::services::ServiceName;
+use order_grpc::services::{Endpoint, ServiceChannel};
+
+use crate::fakes::peer::Peer;
+
+/// The way to a service, called as in production.
+fn channel(service: ServiceName, peer: &Peer) -> ServiceChannel {
+    ServiceChannel::new(service, &Endpoint::new(peer.url())).unwrap()
+}
