@@ -2,14 +2,16 @@
 
 use std::collections::BTreeMap;
 
+use order_core::manager::Principal;
 use order_core::order::Actor;
 use order_core::services::User;
 use order_core::store::{JournalQuery, OrderStore as _};
+use order_grpc::proto::order_service_server::OrderService as _;
 use order_grpc::proto::{
     AddOrderItemRequest, CancelOrderRequest, CreateOrderRequest, DESCRIPTORS, ListOrdersRequest, Order, OrderItemInput,
     RemoveOrderItemRequest, UpdateOrderItemRequest, UpdateOrderStatusRequest,
 };
-use order_grpc::{RateLimit, ServerOptions};
+use order_grpc::{OrderApi, RateLimit, ServerOptions};
 use prost::Message as _;
 use tonic::Code::{self, NotFound, Ok as Fine, PermissionDenied as Denied, Unauthenticated};
 use tonic_reflection::pb::v1::ServerReflectionRequest;
@@ -188,6 +190,23 @@ async fn the_journal_says_who_it_was() {
     assert_eq!(rows[0].actor, Actor::User(USER.parse().unwrap()));
     let ship = rows.iter().find(|row| row.cause == "set status").expect("it was set");
     assert_eq!(ship.actor, Actor::Operator("erin".into()));
+}
+
+#[tokio::test]
+async fn a_service_that_is_mounted_elsewhere_wants_to_be_told_who_calls() {
+    let world = World::new().await;
+    let mut client = world.client().await;
+    let order = place(&mut client, &[1], "CARD").await;
+    let api = OrderApi::new(world.manager.clone());
+    let asked = |caller: Option<Principal>| {
+        let mut request = tonic::Request::new(by_id(&order.id));
+        caller.map(|caller| request.extensions_mut().insert(caller));
+        request
+    };
+    Refused::of(api.get_order(asked(None)).await).is(Unauthenticated, "UNAUTHENTICATED");
+    assert!(api.get_order(asked(Some(Principal::operator("erin")))).await.is_ok());
+    let other = Principal::Customer(OTHER.parse().unwrap());
+    Refused::of(api.get_order(asked(Some(other))).await).is(NotFound, "ORDER_NOT_FOUND");
 }
 
 #[tokio::test]

@@ -9,9 +9,13 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use order_grpc::{AuthOptions, KeySource, Log, LogFormat, Refresh, ServerOptions};
 use ring::hmac;
+use rustls::ServerConfig;
+use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use serde_json::{Value, json};
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::TcpListener;
+use tokio_rustls::TlsAcceptor;
 use tonic::Code;
 
 use crate::callers::{call, contract};
@@ -130,19 +134,40 @@ struct Issuer {
 
 impl Issuer {
     async fn new(body: String) -> Self {
+        Issuer::over(None, body).await
+    }
+
+    /// The same by https, with the server's certificate of the recipe.
+    async fn with_tls(body: String) -> Self {
+        let chain = CertificateDer::pem_file_iter(file("server.pem")).unwrap().collect::<Result<Vec<_>, _>>().unwrap();
+        let key = PrivateKeyDer::from_pem_file(file("server.key")).unwrap();
+        let config = ServerConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_no_client_auth()
+            .with_single_cert(chain, key)
+            .unwrap();
+        Issuer::over(Some(TlsAcceptor::from(Arc::new(config))), body).await
+    }
+
+    async fn over(tls: Option<TlsAcceptor>, body: String) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let (asked, answer) = (Arc::new(AtomicUsize::new(0)), Arc::new(Mutex::new(("200 OK", body))));
         let (count, said) = (Arc::clone(&asked), Arc::clone(&answer));
         tokio::spawn(async move {
-            while let Ok((mut stream, _)) = listener.accept().await {
+            while let Ok((stream, _)) = listener.accept().await {
                 count.fetch_add(1, Ordering::SeqCst);
-                let mut request = [0; 1024];
-                let read = stream.read(&mut request).await.unwrap();
-                assert!(request[..read].starts_with(b"GET /keys?all HTTP/1.1\r\n"));
-                let (status, body) = said.lock().unwrap().clone();
-                let text = format!("HTTP/1.1 {status}\r\ncontent-length: {}\r\n\r\n{body}", body.len());
-                stream.write_all(text.as_bytes()).await.unwrap();
+                let said = said.lock().unwrap().clone();
+                match &tls {
+                    None => answer_with(stream, said).await,
+                    Some(tls) => {
+                        // Whoever does not believe the certificate goes away.
+                        if let Ok(stream) = tls.accept(stream).await {
+                            answer_with(stream, said).await;
+                        }
+                    }
+                }
             }
         });
         Issuer { address, asked, answer }
@@ -157,11 +182,19 @@ impl Issuer {
     }
 }
 
+async fn answer_with(mut stream: impl AsyncRead + AsyncWrite + Unpin, (status, body): (&'static str, String)) {
+    let mut request = [0; 1024];
+    let read = stream.read(&mut request).await.unwrap();
+    assert!(request[..read].starts_with(b"GET /keys?all HTTP/1.1\r\n"));
+    let text = format!("HTTP/1.1 {status}\r\ncontent-length: {}\r\n\r\n{body}", body.len());
+    stream.write_all(text.as_bytes()).await.unwrap();
+    // Whoever asked may have gone.
+    let _ = stream.shutdown().await;
+}
+
 /// A JWKS with the key of the recipe, under that id.
 fn jwks(id: &str) -> String {
-    let pem = std::fs::read_to_string(file("jwt.key")).unwrap();
-    let key =
-        <rustls::pki_types::PrivateKeyDer<'_> as rustls::pki_types::pem::PemObject>::from_pem_slice(pem.as_bytes()).unwrap();
+    let key = PrivateKeyDer::from_pem_file(file("jwt.key")).unwrap();
     let pair = ring::signature::RsaKeyPair::from_pkcs8(key.secret_der()).unwrap();
     let public = ring::rsa::PublicKeyComponents::<Vec<u8>>::from(pair.public());
     let of = |bytes: &[u8]| URL_SAFE_NO_PAD.encode(bytes);
@@ -196,6 +229,18 @@ async fn keys_at_a_url_are_fetched_and_fetched_again_for_a_key_that_is_new() {
         assert_eq!(list(&world, &with_id("3")).await, Code::Unauthenticated, "{status}");
         assert!(issuer.asked.load(Ordering::SeqCst) > before, "{status}: it was asked");
         assert_eq!(list(&world, &with_id("2")).await, Code::Ok, "{status}: the old keys stay");
+    }
+}
+
+#[tokio::test]
+async fn keys_come_by_https_from_an_issuer_whose_authority_is_believed() {
+    let issuer = Issuer::with_tls(jwks("1")).await;
+    let refresh = Refresh { max_age: Duration::from_secs(3600), pause: Duration::from_secs(3600) };
+    for (ca, code) in [(Some(file("ca.pem")), Code::Ok), (Some(file("desk.pem")), Code::Unavailable)] {
+        let url = format!("https://localhost:{}/keys?all", issuer.address.port());
+        let keys = Some(KeySource::Url { url, ca });
+        let world = World::with(knowing(AuthOptions { keys, refresh, ..auth() })).await;
+        assert_eq!(list(&world, &with_id("1")).await, code);
     }
 }
 
