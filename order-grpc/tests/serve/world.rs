@@ -43,6 +43,7 @@ pub struct World {
     pub payment: Arc<Scripted<MemoryPayments>>,
     pub catalogue: Arc<Scripted<MemoryCatalogue>>,
     pub address: SocketAddr,
+    pub manager: OrderManager<Arc<Flaky>, DynClients>,
     stop: Option<oneshot::Sender<()>>,
     server: JoinHandle<Drained>,
 }
@@ -99,8 +100,8 @@ impl World {
         let address = listener.local_addr().unwrap();
         let (stop, stopped) = oneshot::channel();
         let options = ServerOptions { tasks: Some(runtime), ..options };
-        let server = tokio::spawn(order_grpc::serve(manager, listener, options, async move { drop(stopped.await) }));
-        World { store, inventory, payment, catalogue, address, stop: Some(stop), server }
+        let server = tokio::spawn(order_grpc::serve(manager.clone(), listener, options, async move { drop(stopped.await) }));
+        World { store, inventory, payment, catalogue, address, manager, stop: Some(stop), server }
     }
 
     pub async fn channel(&self) -> Channel {
