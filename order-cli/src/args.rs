@@ -1,5 +1,6 @@
 //! The command line. What each option means stands here, and nowhere else; secrets are never among them.
 
+pub mod access;
 pub mod bulk;
 pub mod change;
 
@@ -95,6 +96,8 @@ pub enum Command {
     Work(Work),
     /// Serve the orders to other programs by gRPC, and work them, until told to stop
     Serve(Serve),
+    /// Ask a server whether it serves; exit 1 if it does not, or cannot be asked
+    Health(access::Health),
     /// Bring the store's schema up to date, and make it if it is not there
     Migrate(Migrate),
     /// List the orders a person must look at
@@ -480,7 +483,7 @@ pub struct Serve {
     /// Where to listen; port 0 takes a free one [env: ORDER_LISTEN] [default: 127.0.0.1:50053]
     #[arg(long, value_name = "HOST:PORT")]
     pub listen: Option<String>,
-    /// Listen also where other machines can reach it, although callers are not authenticated and act as operators
+    /// Listen also where other machines can reach it, although callers are not authenticated, or not by TLS
     #[arg(long)]
     pub insecure: bool,
     /// How a line for each call is written to standard error, if at all [default: text]
@@ -492,6 +495,9 @@ pub struct Serve {
     /// How many calls it works on at a time before it turns further ones away, 1 to 100000 [default: 256]
     #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = whole::<1, 100_000>)]
     pub in_flight: Option<u32>,
+    /// Who may call.
+    #[command(flatten)]
+    pub access: access::Access,
 }
 
 /// How calls are logged.

@@ -9,7 +9,7 @@ use order_core::ids::ParseIdError;
 use order_core::money::MoneyError;
 use order_core::order::Order;
 use order_core::store::{StoreError, StoreErrorKind};
-use order_grpc::ListenError;
+use order_grpc::{ListenError, SecurityError};
 
 /// What a script that calls `order` can tell from its exit code. 0 is success.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -189,14 +189,21 @@ impl From<ListenError> for Failure {
     fn from(error: ListenError) -> Self {
         let (code, hint) = match &error {
             ListenError::Unknown { .. } => (Code::BadInput, "use --listen HOST:PORT, such as --listen 127.0.0.1:50053"),
-            ListenError::Exposed { .. } => {
-                (Code::BadInput, "--insecure insists on it, where only friends can reach this machine")
-            }
+            ListenError::Exposed { .. } => (
+                Code::BadInput,
+                "docs/security.md sets both up; --insecure insists on it, where only friends can reach this machine",
+            ),
             ListenError::Refused { .. } => {
                 (Code::Unavailable, "another program may listen there; --listen takes another address")
             }
         };
         Failure::caused(code, &error).hint(hint)
+    }
+}
+
+impl From<SecurityError> for Failure {
+    fn from(error: SecurityError) -> Self {
+        Failure::caused(Code::BadInput, &error)
     }
 }
 

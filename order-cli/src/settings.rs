@@ -1,5 +1,6 @@
 //! Every setting of the program: options, then the environment, then `order.toml`, then what is usual.
 
+pub mod access;
 pub mod layers;
 pub mod policy;
 pub mod services;
@@ -12,9 +13,10 @@ use order_core::pricing::{PriceBook, Pricing};
 use order_store_sqlite::shop::RawPriceBook;
 use toml::Spanned;
 
+pub use self::access::{Access, Health};
 use self::layers::{Effective, Given, Layers, Origin, environment};
 use self::services::Services;
-use crate::args::{Cli, Command, Global, Serve, ServeLog};
+use crate::args::{Cli, Command, Global, Serve, ServeLog, access as access_args};
 use crate::exit::{Failure, Outcome};
 use crate::input::read;
 use crate::output::Format;
@@ -116,6 +118,10 @@ pub struct Settings {
     pub format: Format,
     /// How the server serves.
     pub server: Server,
+    /// Who may call it.
+    pub access: Access,
+    /// How a server is asked for its health.
+    pub health: Health,
     /// How the engine behaves.
     pub policy: Policy,
     /// Where the five services are.
@@ -168,10 +174,24 @@ impl Settings {
         let shop = shop(&mut layers)?;
         let format = layers.or("format", Format::default())?;
         let server = server(&mut layers)?;
+        let access = access::access(&mut layers)?;
+        let health = access::health(&mut layers)?;
         let price_book = source.map(|source| price_book(source, &mut layers)).transpose()?.flatten();
         let services = services::services(&mut layers)?;
         let policy = policy::policy(&mut layers)?;
-        Ok(Settings { store, replica, shop, format, server, policy, services, price_book, effective: layers.finish()? })
+        Ok(Settings {
+            store,
+            replica,
+            shop,
+            format,
+            server,
+            access,
+            health,
+            policy,
+            services,
+            price_book,
+            effective: layers.finish()?,
+        })
     }
 
     /// Only what was given on the command line: a script never writes where it was not told to.
@@ -194,7 +214,20 @@ impl Settings {
         let shop = if global.shop.is_some() { shop(&mut layers)? } else { None };
         let format = global.format.unwrap_or_default();
         let (server, policy, services) = (Server::default(), Policy::default(), Services::default());
-        Ok(Settings { store, replica: None, shop, format, server, policy, services, price_book: None, effective: Vec::new() })
+        let (access, health) = (Access::default(), Health::default());
+        Ok(Settings {
+            store,
+            replica: None,
+            shop,
+            format,
+            server,
+            access,
+            health,
+            policy,
+            services,
+            price_book: None,
+            effective: Vec::new(),
+        })
     }
 }
 
@@ -228,12 +261,21 @@ fn options(cli: &Cli, layers: &mut Layers) -> Outcome {
     layers.option("replica", "--replica", replica.clone());
     layers.option("shop", "--shop", shop.clone());
     layers.option("format", "--format", format.map(|format| format.name().to_owned()));
-    if let Command::Serve(Serve { listen, insecure, log, grace, in_flight }) = &cli.command {
+    if let Command::Serve(Serve { listen, insecure, log, grace, in_flight, access }) = &cli.command {
+        access_options(access, layers);
         layers.option("listen", "--listen", listen.clone());
         layers.option("server.insecure", "--insecure", insecure.then(|| true.to_string()));
         layers.option("server.log", "--log", log.map(|log| log.name().to_owned()));
         layers.option("server.grace", "--grace", grace.map(|seconds| format!("{seconds}s")));
         layers.option("server.in_flight", "--in-flight", in_flight.map(|n| n.to_string()));
+    }
+    if let Command::Health(health) = &cli.command {
+        let access_args::Health { server, tls_ca, tls_cert, tls_key, tls_name } = health;
+        layers.option("health.server", "--server", server.clone());
+        layers.option("health.ca", "--tls-ca", tls_ca.as_deref().map(shown));
+        layers.option("health.cert", "--tls-cert", tls_cert.as_deref().map(shown));
+        layers.option("health.key", "--tls-key", tls_key.as_deref().map(shown));
+        layers.option("health.name", "--tls-name", tls_name.clone());
     }
     for setting in setting {
         let Some((key, value)) = setting.split_once('=') else {
@@ -242,6 +284,38 @@ fn options(cli: &Cli, layers: &mut Layers) -> Outcome {
         layers.option(key, format!("--setting {key}"), Some(value.to_owned()));
     }
     Ok(())
+}
+
+/// The same for who may call.
+fn access_options(access: &access_args::Access, layers: &mut Layers) {
+    let access_args::Access {
+        tls_cert,
+        tls_key,
+        tls_client_ca,
+        tls_client_cert,
+        jwt_key,
+        jwks,
+        jwt_issuer,
+        jwt_audience,
+        service,
+        rate_limit,
+        rate_burst,
+    } = access;
+    layers.option("tls.cert", "--tls-cert", tls_cert.as_deref().map(shown));
+    layers.option("tls.key", "--tls-key", tls_key.as_deref().map(shown));
+    layers.option("tls.client_ca", "--tls-client-ca", tls_client_ca.as_deref().map(shown));
+    layers.option("tls.client_cert", "--tls-client-cert", tls_client_cert.clone());
+    layers.option("auth.jwt_key", "--jwt-key", jwt_key.as_deref().map(shown));
+    layers.option("auth.jwks", "--jwks", jwks.clone());
+    layers.option("auth.issuer", "--jwt-issuer", jwt_issuer.clone());
+    layers.option("auth.audience", "--jwt-audience", jwt_audience.clone());
+    layers.option("auth.services", "--service", (!service.is_empty()).then(|| service.join(",")));
+    layers.option("server.rate_limit", "--rate-limit", rate_limit.map(|n| n.to_string()));
+    layers.option("server.rate_burst", "--rate-burst", rate_burst.map(|n| n.to_string()));
+}
+
+fn shown(path: &Path) -> String {
+    path.display().to_string()
 }
 
 fn store(layers: &mut Layers) -> Outcome<StoreUrl> {

@@ -17,6 +17,7 @@ use http_body_util::{BodyExt as _, Full};
 use hyper::body::{Body as HttpBody, Frame, Incoming};
 use order_core::error::Error;
 use order_core::ids::OrderId;
+use order_core::manager::Principal;
 use order_core::text::check_customer_line;
 use prost::bytes::{Bytes, BytesMut};
 use tokio::sync::Notify;
@@ -26,13 +27,16 @@ use tonic::codegen::Service;
 use tonic::{Code, Status};
 
 use crate::answers::{Answer, count_details};
+use crate::auth::{Auth, Refused};
 use crate::beside::Beside;
 use crate::limits::{CALL_WITHIN, MESSAGE_MAX, ROOM_USUAL, timeout};
 use crate::log::{CallLine, Log};
+use crate::rate::Rate;
 use crate::services::Serving;
 use crate::shares::{Held, Holder, Thing};
 use crate::status;
 use crate::tasks::PLACE;
+use crate::tls::Peer;
 
 const REQUEST_ID: &str = "x-request-id";
 const REQUEST_ID_MAX: usize = 64;
@@ -136,6 +140,10 @@ pub(crate) struct Gate<O> {
     pub(crate) log: Log,
     pub(crate) store_failures: Arc<StoreFailures>,
     pub(crate) request_ids: RequestIds,
+    /// What knows callers; without it they are all operators.
+    pub(crate) auth: Option<Auth>,
+    /// How many orders a customer may place.
+    pub(crate) rate: Option<Rate>,
 }
 
 impl<O> Gate<O>
@@ -158,7 +166,36 @@ where
         }
         match method(request.uri().path()) {
             Some(method) => self.order_call(method, holder, request).await,
-            None => self.beside.answer(holder, request).await,
+            None => match self.may_reflect(&request).await {
+                Ok(()) => self.beside.answer(holder, request).await,
+                Err(refused) => Answer::refusal(refused),
+            },
+        }
+    }
+
+    /// Who calls; `notes` learns why they are not let in.
+    async fn caller(&self, headers: &HeaderMap, peer: &Peer, notes: Option<&Notes>) -> Result<Principal, Status> {
+        let Some(auth) = &self.auth else { return Ok(Principal::operator(ANYBODY)) };
+        auth.caller(headers, peer, &self.log).await.map_err(|refused| match refused {
+            Refused::Unknown(doubt) => {
+                if let Some(notes) = notes {
+                    let _ = notes.error.set(doubt);
+                }
+                status::unauthenticated()
+            }
+            Refused::NoKeys => status::no_keys(),
+        })
+    }
+
+    /// Reflection tells the whole contract: where callers are known, it is for operators.
+    async fn may_reflect(&self, request: &Request<Incoming>) -> Result<(), Status> {
+        if self.auth.is_none() || !request.uri().path().starts_with("/grpc.reflection.") {
+            return Ok(());
+        }
+        let peer = request.extensions().get::<Peer>().cloned().unwrap_or_default();
+        match self.caller(request.headers(), &peer, None).await? {
+            Principal::Operator(_) => Ok(()),
+            Principal::Customer(_) | Principal::Service(_) => Err(status::forbidden("ask for the contract")),
         }
     }
 
@@ -172,13 +209,19 @@ where
         let notes = Arc::clone(&call.notes);
         let mut line = Line { gate: self, method, started, id: &id, notes: Arc::clone(&notes), code: Code::Cancelled };
         parts.extensions.insert(call);
+        let peer = parts.extensions.remove::<Peer>().unwrap_or_default();
 
         let answer = tokio::time::timeout_at(deadline, async {
+            given.map_err(|_| status::bad_timeout())?;
+            let _open = holder.take(Thing::Open, 1).ok_or_else(status::overloaded)?;
+            let caller = self.caller(&parts.headers, &peer, Some(&notes)).await?;
             if method == UNKNOWN {
                 return Err(status::unimplemented("order.OrderService has no such method"));
             }
-            given.map_err(|_| status::bad_timeout())?;
-            let _open = holder.take(Thing::Open, 1).ok_or_else(status::overloaded)?;
+            if let (CREATE, Principal::Customer(user), Some(rate)) = (method, &caller, &self.rate) {
+                rate.take(*user).map_err(status::rate_limited)?;
+            }
+            parts.extensions.insert(caller);
             let (message, _held) = receive(body, holder, MESSAGE_MAX).await?;
             let place = if method == LIST { holder.work_on_list().await } else { holder.work().await };
             let place = Arc::new(place.ok_or_else(status::overloaded)?);
@@ -254,7 +297,7 @@ impl<O> Drop for Line<'_, O> {
 /// The method of a path of the order service; `None` for another service's.
 fn method(path: &str) -> Option<&'static str> {
     const METHODS: [&str; 8] = [
-        "CreateOrder",
+        CREATE,
         "GetOrder",
         "UpdateOrderStatus",
         "CancelOrder",
@@ -267,6 +310,10 @@ fn method(path: &str) -> Option<&'static str> {
     Some(METHODS.into_iter().find(|m| *m == name).unwrap_or(UNKNOWN))
 }
 
+/// The call that makes orders, and is limited for each customer.
+const CREATE: &str = "CreateOrder";
+/// What the journal calls callers who are not asked who they are.
+const ANYBODY: &str = "grpc";
 /// How the log names a method that there is not.
 const UNKNOWN: &str = "unknown";
 /// The call whose answers may be long.

@@ -13,7 +13,7 @@ use hyper::body::Incoming;
 use hyper::server::conn::http2;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpListener;
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
@@ -21,8 +21,10 @@ use tokio::time::Instant;
 use crate::answers::{Streams, must_be_taken_by};
 use crate::call::Handler;
 use crate::limits::{HEADERS_MAX, Limits, STREAM_WINDOW, STREAMS_MAX};
+use crate::log::Log;
 use crate::shares::{Held, Holder, Shares, Thing};
 use crate::tally::{Kind, Tally};
+use crate::tls::{self, Io, Peer, Tls};
 
 /// How often a connection is asked whether it is still of use, at the least and at the most.
 const LOOK: Duration = Duration::from_secs(5);
@@ -42,9 +44,11 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 /// Serves connections until `stop` turns true, then lets them finish; whoever calls limits for how long, by dropping this.
 pub(crate) async fn serve(
     listener: TcpListener,
+    tls: Option<Tls>,
     handler: Handler,
     shares: Arc<Shares>,
     tally: Arc<Tally>,
+    log: Log,
     mut stop: watch::Receiver<bool>,
 ) {
     let guests = Arc::new(Guests::default());
@@ -59,7 +63,18 @@ pub(crate) async fn serve(
         match accepted {
             Ok((stream, from)) => {
                 let Some(guest) = guests.enter(shares.connection_from(from.ip()), &tally) else { continue };
-                connections.spawn(serve_one(stream, Arc::clone(&handler), guest, Arc::clone(&tally), stop.clone()));
+                let (tls, handler, tally, log) = (tls.clone(), Arc::clone(&handler), Arc::clone(&tally), log.clone());
+                let (mut stopped, stop) = (stop.clone(), stop.clone());
+                connections.spawn(async move {
+                    let opened = tokio::select! {
+                        opened = tls::open(tls.as_ref(), stream, guest.guest.holder.limits().first_call, &log) => opened,
+                        () = guest.guest.dismissed.notified() => None,
+                        _ = stopped.wait_for(|stop| *stop) => None,
+                    };
+                    if let Some((stream, peer)) = opened {
+                        serve_one(stream, peer, handler, guest, tally, stop).await;
+                    }
+                });
             }
             Err(e) => {
                 tally.not_accepted(&e);
@@ -76,13 +91,19 @@ pub(crate) async fn serve(
     while connections.join_next().await.is_some() {}
 }
 
-async fn serve_one(stream: TcpStream, handler: Handler, guest: Present, tally: Arc<Tally>, mut stop: watch::Receiver<bool>) {
-    // Without it answers are only slower.
-    let _ = stream.set_nodelay(true);
+async fn serve_one(
+    stream: Box<dyn Io>,
+    peer: Peer,
+    handler: Handler,
+    guest: Present,
+    tally: Arc<Tally>,
+    mut stop: watch::Receiver<bool>,
+) {
     let Guest { holder, activity, dismissed, .. } = &*guest.guest;
     let limits = holder.limits();
     let answer_within = limits.answer;
-    let service = service_fn(|request: Request<Incoming>| {
+    let service = service_fn(|mut request: Request<Incoming>| {
+        request.extensions_mut().insert(peer.clone());
         let open = Open::new(activity, &request);
         let answer = handler(Arc::clone(holder), request);
         async move {

@@ -9,29 +9,40 @@
 #![warn(missing_docs)]
 
 mod answers;
+mod auth;
 mod beside;
 mod call;
 mod connections;
 mod convert;
+mod dial;
+mod files;
+pub mod health;
 mod limits;
 mod log;
 mod metadata;
 pub mod offer;
+mod rate;
 mod server;
 mod service;
 pub mod services;
 mod shares;
+mod sparse;
 mod status;
 mod tally;
 mod tasks;
+mod tls;
 mod unsent;
 
+pub use auth::{Auth, AuthOptions, ClientName, KeySource, Refresh, Roles};
+pub use files::SecurityError;
 pub use limits::{Limits, MESSAGE_MAX};
 pub use log::{Log, LogFormat};
+pub use rate::RateLimit;
 pub use server::{Drained, ListenError, ServerOptions, bind, serve};
 pub use service::OrderApi;
 pub use status::{DOMAIN, status_of};
 pub use tasks::TrackedRuntime;
+pub use tls::{Tls, TlsOptions};
 
 /// Messages, client and server generated from `proto/order.proto`, for programs that call a server and for tests; and, in modules
 /// of their own, those of the services that the engine's clients call.

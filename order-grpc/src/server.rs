@@ -16,16 +16,19 @@ use tokio::time::Instant;
 use tonic_health::ServingStatus;
 use tonic_health::server::HealthReporter;
 
+use crate::auth::Auth;
 use crate::beside::Beside;
 use crate::call::{Gate, RequestIds, StoreFailures};
 use crate::connections;
 use crate::limits::{Limits, MESSAGE_MAX};
 use crate::log::Log;
 use crate::proto::order_service_server::OrderServiceServer;
+use crate::rate::{Rate, RateLimit};
 use crate::service::OrderApi;
 use crate::shares::Shares;
 use crate::tally::Tally;
 use crate::tasks::TrackedRuntime;
+use crate::tls::Tls;
 
 /// How a server serves.
 #[derive(Debug, Clone)]
@@ -40,6 +43,19 @@ pub struct ServerOptions {
     pub log: Log,
     /// What the manager runs on, if it is to be waited for when the server stops. None.
     pub tasks: Option<TrackedRuntime>,
+    /// TLS. None: calls come in the clear.
+    pub tls: Option<Tls>,
+    /// What knows callers. None: whoever can reach the server is an operator.
+    pub auth: Option<Auth>,
+    /// How many orders each customer may place; customers are only those whom `auth` knows. None: as many as they like.
+    pub rate_limit: Option<RateLimit>,
+}
+
+impl ServerOptions {
+    /// Whether a server with these options may be reached from other machines: it knows its callers, and nobody can listen in.
+    pub const fn is_guarded(&self) -> bool {
+        self.tls.is_some() && self.auth.is_some()
+    }
 }
 
 impl Default for ServerOptions {
@@ -50,6 +66,9 @@ impl Default for ServerOptions {
             worker: WorkerOptions::default(),
             log: Log::off(),
             tasks: None,
+            tls: None,
+            auth: None,
+            rate_limit: Some(RateLimit::default()),
         }
     }
 }
@@ -75,9 +94,9 @@ pub enum ListenError {
         #[source]
         source: std::io::Error,
     },
-    /// Reachable from other machines, and its callers are not asked who they are.
+    /// Reachable from other machines without both authentication and TLS.
     #[error(
-        "listen address {address} can be reached from other machines, and callers are not authenticated: listen on 127.0.0.1, or insist on it"
+        "listen address {address} can be reached from other machines, and callers are not authenticated, or not by TLS: set up both, listen on 127.0.0.1, or insist on it"
     )]
     Exposed {
         /// What was given.
@@ -94,19 +113,19 @@ pub enum ListenError {
     },
 }
 
-/// Listens on `address`, `HOST:PORT`; port 0 takes a free one. Beyond loopback only if `insecure`: callers are not authenticated, and
-/// act as operators.
+/// Listens on `address`, `HOST:PORT`; port 0 takes a free one. Beyond loopback only if `exposed`: because the server
+/// [is guarded](ServerOptions::is_guarded), or because somebody insists, which [`serve`] says in the log.
 ///
 /// # Errors
 ///
 /// [`ListenError`] says which of the three is wrong.
-pub async fn bind(address: &str, insecure: bool) -> Result<TcpListener, ListenError> {
+pub async fn bind(address: &str, exposed: bool) -> Result<TcpListener, ListenError> {
     let unknown = |source| ListenError::Unknown { address: address.to_owned(), source };
     let found: Vec<SocketAddr> = lookup_host(address).await.map_err(unknown)?.collect();
     if found.is_empty() {
         return Err(unknown(std::io::Error::new(std::io::ErrorKind::NotFound, "it has no address")));
     }
-    if let Some(address) = found.iter().find(|a| !insecure && !a.ip().to_canonical().is_loopback()) {
+    if let Some(address) = found.iter().find(|a| !exposed && !a.ip().to_canonical().is_loopback()) {
         return Err(ListenError::Exposed { address: *address });
     }
     let refused = |source| ListenError::Refused { address: address.to_owned(), source };
@@ -123,7 +142,15 @@ pub async fn serve<S: OrderStore, C: Clients>(
     options: ServerOptions,
     stop: impl Future<Output = ()> + Send,
 ) -> Drained {
-    let ServerOptions { limits, grace, worker, log, tasks } = options;
+    let is_guarded = options.is_guarded();
+    let ServerOptions { limits, grace, worker, log, tasks, tls, auth, rate_limit } = options;
+    if let Ok(address) = listener.local_addr()
+        && !is_guarded
+        && !address.ip().to_canonical().is_loopback()
+    {
+        let lacks = if auth.is_none() { "every caller acts as an operator" } else { "calls and tokens can be read on the way" };
+        log.event("WARN", "exposed", &format!("{address} can be reached from other machines, and {lacks}"));
+    }
     let (stopping, stopped) = watch::channel(false);
     let (health, health_service) = tonic_health::server::health_reporter();
     let store_failures = Arc::new(StoreFailures::default());
@@ -134,6 +161,8 @@ pub async fn serve<S: OrderStore, C: Clients>(
         log: log.clone(),
         store_failures: Arc::clone(&store_failures),
         request_ids: RequestIds::default(),
+        auth: auth.clone(),
+        rate: rate_limit.map(Rate::new),
     };
 
     // Dropped with everything in it when this ends, however it ends.
@@ -142,7 +171,11 @@ pub async fn serve<S: OrderStore, C: Clients>(
     background.spawn(watch_store(manager.clone(), health.clone(), store_failures, stopped.clone()));
     let trouble = troubles(worker.trouble.clone(), log.clone());
     background.spawn(keep_working(manager, WorkerOptions { grace, trouble, ..worker }, log.clone(), stopped.clone()));
-    background.spawn(connections::serve(listener, gate.into_handler(), shares, Arc::clone(&tally), stopped));
+    if let Some(auth) = auth {
+        let (log, stopped) = (log.clone(), stopped.clone());
+        background.spawn(async move { auth.keep_fresh(&log, stopped).await });
+    }
+    background.spawn(connections::serve(listener, tls, gate.into_handler(), shares, Arc::clone(&tally), log.clone(), stopped));
     // Not among those that come to an end.
     let mut telling = JoinSet::new();
     telling.spawn({

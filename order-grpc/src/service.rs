@@ -19,46 +19,48 @@ use crate::convert;
 use crate::metadata::{self, CommandMetadata};
 use crate::proto::order_service_server::OrderService;
 use crate::proto::{self, get_order_request::Identifier};
-use crate::status::{invalid, status_of};
+use crate::status::{invalid, status_of, unauthenticated};
 
 /// How far into a list page numbers reach; further on, a list is paged by its filters.
 const LIST_DEPTH: u32 = 10_000;
 const PAGE_USUAL: u32 = 20;
 const PAGE_MAX: u32 = 100;
 
-/// The service over a manager. Its callers act as operators: who may call it at all is decided by who can reach it.
+/// The service over a manager. Who calls stands in the request, as an extension of type [`Principal`]: [`crate::serve`] puts it there, or an
+/// interceptor of a server of your own. Without one a caller is UNAUTHENTICATED.
 pub struct OrderApi<S, C> {
     manager: OrderManager<S, C>,
-    principal: Principal,
 }
 
 impl<S, C> std::fmt::Debug for OrderApi<S, C> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("OrderApi").field("principal", &self.principal).finish_non_exhaustive()
+        f.debug_struct("OrderApi").finish_non_exhaustive()
     }
 }
 
 impl<S, C> OrderApi<S, C> {
     /// The service over `manager`.
     pub fn new(manager: OrderManager<S, C>) -> Self {
-        OrderApi { manager, principal: Principal::operator("grpc") }
+        OrderApi { manager }
     }
 }
 
 /// A request that has been taken apart, and what is found wrong with it on the way.
 struct Parts<T> {
     call: Call,
+    caller: Principal,
     metadata: MetadataMap,
     message: T,
     wrong: Vec<Violation>,
 }
 
 impl<T> Parts<T> {
-    fn of(request: Request<T>) -> Self {
-        let call = request.extensions().get::<Call>().cloned().unwrap_or_default();
+    fn of(request: Request<T>) -> Result<Self, Status> {
+        let (metadata, mut extensions, message) = request.into_parts();
+        let caller = extensions.remove::<Principal>().ok_or_else(unauthenticated)?;
+        let call = extensions.remove::<Call>().unwrap_or_default();
         call.note_begun();
-        let (metadata, _, message) = request.into_parts();
-        Parts { call, metadata, message, wrong: Vec::new() }
+        Ok(Parts { call, caller, metadata, message, wrong: Vec::new() })
     }
 
     fn options(&mut self) -> CommandOptions {
@@ -124,8 +126,8 @@ impl<S: OrderStore, C: Clients> OrderApi<S, C> {
         }
         let options = parts.options();
         let (Some(order), Some(edit), true) = (order, edit, parts.wrong.is_empty()) else { return Err(parts.refused()) };
-        let Parts { call, .. } = parts;
-        let done = self.manager.edit(&self.principal, OrderRef::Id(order), options, edit).await;
+        let Parts { call, caller, .. } = parts;
+        let done = self.manager.edit(&caller, OrderRef::Id(order), options, edit).await;
         let EditAnswer { order, edit, state, repeats } = done.map_err(|error| match error {
             Error::Invalid(wrong) => Self::failed(&call, &Error::Invalid(wrong.into_iter().map(of_an_item).collect())),
             error => Self::failed(&call, &error),
@@ -173,7 +175,7 @@ async fn converted(orders: Vec<Arc<Order>>) -> Vec<proto::Order> {
 #[tonic::async_trait]
 impl<S: OrderStore, C: Clients> OrderService for OrderApi<S, C> {
     async fn create_order(&self, request: Request<proto::CreateOrderRequest>) -> Result<Response<proto::Order>, Status> {
-        let Parts { call, metadata, message, mut wrong } = Parts::of(request);
+        let Parts { call, caller, metadata, message, mut wrong } = Parts::of(request)?;
         let mut request = convert::place_request(message);
         request.payment_token = metadata::one(&metadata, metadata::PAYMENT_TOKEN, &mut wrong).map(Into::into);
         request.return_url = metadata::one(&metadata, metadata::RETURN_URL, &mut wrong).map(Into::into);
@@ -185,7 +187,7 @@ impl<S: OrderStore, C: Clients> OrderService for OrderApi<S, C> {
             return Err(invalid(&wrong));
         }
         let options = PlaceOptions { key, expected_total: None, wait: call.wait() };
-        let placed = self.manager.place(&self.principal, request, options).await;
+        let placed = self.manager.place(&caller, request, options).await;
         let placed = placed.map_err(|e| Self::failed(&call, &e))?;
         call.note_order(placed.order.id);
         if let Some(rejection) = failure(&placed.order) {
@@ -195,7 +197,7 @@ impl<S: OrderStore, C: Clients> OrderService for OrderApi<S, C> {
     }
 
     async fn get_order(&self, request: Request<proto::GetOrderRequest>) -> Result<Response<proto::Order>, Status> {
-        let mut parts = Parts::of(request);
+        let mut parts = Parts::of(request)?;
         let proto::GetOrderRequest { identifier } = std::mem::take(&mut parts.message);
         let order = match identifier {
             Some(Identifier::Id(id)) => parts.id("id", &id).map(OrderRef::Id),
@@ -209,7 +211,7 @@ impl<S: OrderStore, C: Clients> OrderService for OrderApi<S, C> {
         if let OrderRef::Id(id) = order {
             parts.call.note_order(id);
         }
-        let order = self.manager.get(&self.principal, order).await.map_err(|e| Self::failed(&parts.call, &e))?;
+        let order = self.manager.get(&parts.caller, order).await.map_err(|e| Self::failed(&parts.call, &e))?;
         Ok(answer(&parts.call, &order, false))
     }
 
@@ -217,7 +219,7 @@ impl<S: OrderStore, C: Clients> OrderService for OrderApi<S, C> {
         &self,
         request: Request<proto::UpdateOrderStatusRequest>,
     ) -> Result<Response<proto::Order>, Status> {
-        let mut parts = Parts::of(request);
+        let mut parts = Parts::of(request)?;
         let proto::UpdateOrderStatusRequest { order_id, status, notes } = std::mem::take(&mut parts.message);
         let order = parts.order(&order_id);
         let status = parts.id::<OrderStatus>("status", &status);
@@ -226,7 +228,7 @@ impl<S: OrderStore, C: Clients> OrderService for OrderApi<S, C> {
         let options = parts.options();
         let (Some(order), Some(status), true) = (order, status, parts.wrong.is_empty()) else { return Err(parts.refused()) };
         let command = Command::SetStatus { status };
-        let order = self.manager.execute(&self.principal, OrderRef::Id(order), options, command, notes).await;
+        let order = self.manager.execute(&parts.caller, OrderRef::Id(order), options, command, notes).await;
         let Answered { order, repeats } = order.map_err(|e| Self::failed(&parts.call, &e))?;
         Ok(answer(&parts.call, &order, repeats.is_some()))
     }
@@ -235,13 +237,13 @@ impl<S: OrderStore, C: Clients> OrderService for OrderApi<S, C> {
         &self,
         request: Request<proto::CancelOrderRequest>,
     ) -> Result<Response<proto::CancelOrderResponse>, Status> {
-        let mut parts = Parts::of(request);
+        let mut parts = Parts::of(request)?;
         let proto::CancelOrderRequest { order_id, reason } = std::mem::take(&mut parts.message);
         let order = parts.order(&order_id);
         parts.note("reason", &reason);
         let options = parts.options();
         let (Some(order), true) = (order, parts.wrong.is_empty()) else { return Err(parts.refused()) };
-        let order = self.manager.cancel(&self.principal, OrderRef::Id(order), options, reason).await;
+        let order = self.manager.cancel(&parts.caller, OrderRef::Id(order), options, reason).await;
         let Answered { order, repeats } = order.map_err(|e| Self::failed(&parts.call, &e))?;
         let number = order.number;
         let message = match order.statuses.status {
@@ -257,7 +259,7 @@ impl<S: OrderStore, C: Clients> OrderService for OrderApi<S, C> {
         &self,
         request: Request<proto::ListOrdersRequest>,
     ) -> Result<Response<proto::ListOrdersResponse>, Status> {
-        let mut parts = Parts::of(request);
+        let mut parts = Parts::of(request)?;
         let proto::ListOrdersRequest { user_id, status, page, limit, sort_by, sort_desc } = std::mem::take(&mut parts.message);
         let user = if user_id.is_empty() { None } else { parts.id::<UserId>("user_id", &user_id) };
         let status = status.filter(|s| !s.is_empty()).and_then(|s| parts.id::<OrderStatus>("status", &s));
@@ -283,7 +285,7 @@ impl<S: OrderStore, C: Clients> OrderService for OrderApi<S, C> {
             count_up_to: LIST_DEPTH,
             ..ListQuery::default()
         };
-        let found = self.manager.list(&self.principal, query).await.map_err(|e| Self::failed(&parts.call, &e))?;
+        let found = self.manager.list(&parts.caller, query).await.map_err(|e| Self::failed(&parts.call, &e))?;
         // All of them are at most 10,000.
         let int = |n: u32| i32::try_from(n).unwrap_or(i32::MAX);
         Ok(Response::new(proto::ListOrdersResponse {
@@ -295,7 +297,7 @@ impl<S: OrderStore, C: Clients> OrderService for OrderApi<S, C> {
     }
 
     async fn add_order_item(&self, request: Request<proto::AddOrderItemRequest>) -> Result<Response<proto::Order>, Status> {
-        let mut parts = Parts::of(request);
+        let mut parts = Parts::of(request)?;
         let proto::AddOrderItemRequest { order_id, item } = std::mem::take(&mut parts.message);
         let order = parts.order(&order_id);
         if item.is_none() {
@@ -306,7 +308,7 @@ impl<S: OrderStore, C: Clients> OrderService for OrderApi<S, C> {
     }
 
     async fn update_order_item(&self, request: Request<proto::UpdateOrderItemRequest>) -> Result<Response<proto::Order>, Status> {
-        let mut parts = Parts::of(request);
+        let mut parts = Parts::of(request)?;
         let proto::UpdateOrderItemRequest { order_id, item_id, quantity } = std::mem::take(&mut parts.message);
         let order = parts.order(&order_id);
         let line = parts.line(&item_id);
@@ -315,7 +317,7 @@ impl<S: OrderStore, C: Clients> OrderService for OrderApi<S, C> {
     }
 
     async fn remove_order_item(&self, request: Request<proto::RemoveOrderItemRequest>) -> Result<Response<proto::Order>, Status> {
-        let mut parts = Parts::of(request);
+        let mut parts = Parts::of(request)?;
         let proto::RemoveOrderItemRequest { order_id, item_id } = std::mem::take(&mut parts.message);
         let order = parts.order(&order_id);
         let line = parts.line(&item_id);

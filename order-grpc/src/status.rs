@@ -48,7 +48,7 @@ pub fn status_of(error: &Error) -> Status {
             }
             .status(message)
         }
-        Error::Forbidden { action: _ } => Refusal::new(Code::PermissionDenied, "FORBIDDEN").status(message),
+        Error::Forbidden { action } => forbidden(action),
         Error::Service { service, source: _ } => Refusal::new(Code::Unavailable, "SERVICE_UNAVAILABLE")
             .with("service", service)
             .retry(UNAVAILABLE_RETRY)
@@ -234,6 +234,31 @@ pub(crate) fn too_late() -> Status {
         "not answered in time (at most {} s): it goes on; repeat it under the same idempotency-key, or look",
         CALL_WITHIN.as_secs()
     ))
+}
+
+/// A caller who has not proved who they are. Always the same, so that nobody learns what of a token was wrong; the log has it.
+pub(crate) fn unauthenticated() -> Status {
+    Refusal::new(Code::Unauthenticated, "UNAUTHENTICATED")
+        .status("the caller is not known: give one valid token as authorization, or the certificate of a service")
+}
+
+/// Nobody can be known before the issuer's keys are there.
+pub(crate) fn no_keys() -> Status {
+    Refusal::new(Code::Unavailable, "AUTH_UNAVAILABLE")
+        .retry(UNAVAILABLE_RETRY)
+        .status("callers cannot be known yet, since the issuer's keys are missing: nothing was accepted, try again later")
+}
+
+/// A caller who is known, and may not do it.
+pub(crate) fn forbidden(action: &'static str) -> Status {
+    Refusal::new(Code::PermissionDenied, "FORBIDDEN").status(Error::Forbidden { action }.to_string())
+}
+
+/// A customer who has placed too many orders in too little time.
+pub(crate) fn rate_limited(wait: Duration) -> Status {
+    Refusal::new(Code::ResourceExhausted, "RATE_LIMITED")
+        .retry(wait)
+        .status("too many orders in too little time: nothing was accepted, try again later")
 }
 
 /// Something that this server does not do.

@@ -2,14 +2,14 @@
 
 use std::sync::Arc;
 
-use order_grpc::{Drained, Limits, Log, LogFormat, ServerOptions, TrackedRuntime};
+use order_grpc::{Auth, Drained, Limits, Log, LogFormat, ServerOptions, Tls, TrackedRuntime};
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::args::ServeLog;
 use crate::engine::Engine;
 use crate::exit::{Code, Failure, Outcome};
 use crate::output::note;
-use crate::settings::{Server, Settings};
+use crate::settings::{Access, Server, Settings};
 
 /// Serves until an interrupt or a request to terminate, then drains.
 pub async fn serve(settings: &Settings) -> Outcome {
@@ -17,7 +17,10 @@ pub async fn serve(settings: &Settings) -> Outcome {
     let cannot = |e: std::io::Error| Failure::caused(Code::Unavailable, &e).context("cannot listen for signals");
     let mut interrupt = signal(SignalKind::interrupt()).map_err(cannot)?;
     let mut terminate = signal(SignalKind::terminate()).map_err(cannot)?;
-    let listener = order_grpc::bind(&listen, insecure).await?;
+    let Access { tls, auth, rate_limit } = settings.access.clone();
+    let (tls, auth) = (tls.map(Tls::open).transpose()?, auth.map(Auth::open).transpose()?);
+    let guarded = ServerOptions { tls, auth, rate_limit, ..ServerOptions::default() };
+    let listener = order_grpc::bind(&listen, insecure || guarded.is_guarded()).await?;
     let tasks = TrackedRuntime::default();
     let engine = Engine::open_on(settings, Arc::new(tasks.clone())).await?;
     let written = match log {
@@ -25,13 +28,8 @@ pub async fn serve(settings: &Settings) -> Outcome {
         ServeLog::Json => Log::stderr(LogFormat::Json),
         ServeLog::Off => Log::off(),
     };
-    let options = ServerOptions {
-        limits: Limits { in_flight, connections, ..Limits::default() },
-        grace,
-        log: written,
-        tasks: Some(tasks),
-        ..ServerOptions::default()
-    };
+    let limits = Limits { in_flight, connections, ..Limits::default() };
+    let options = ServerOptions { limits, grace, log: written, tasks: Some(tasks), ..guarded };
     let at = listener.local_addr().map_err(|e| Failure::caused(Code::Unavailable, &e).context("cannot listen"))?;
     match log {
         ServeLog::Json => note(format_args!(r#"{{"event":"listening","message":"listening on {at}"}}"#)),

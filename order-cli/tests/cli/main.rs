@@ -1,5 +1,6 @@
 //! The built `order` binary, as people and programs use it.
 
+mod access;
 mod backing;
 mod bench;
 mod beside;

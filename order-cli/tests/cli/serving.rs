@@ -76,7 +76,7 @@ fn it_is_ready_soon() {
 fn it_says_why_it_cannot_listen() {
     let bench = Bench::with_shop();
     let serve = |address: &str| bench.run(&["serve", "--listen", address]);
-    serve("0.0.0.0:0").must(2).says("callers are not authenticated").says("hint: --insecure insists");
+    serve("0.0.0.0:0").must(2).says("callers are not authenticated").says("--insecure insists");
     serve("here").must(2).says("is not an address");
     let served = Served::start(&bench, &["--listen", "127.0.0.1:0"], &[]);
     serve(&served.address).must(4).says("cannot listen on 127.0.0.1:").says("Address already in use");

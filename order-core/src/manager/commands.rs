@@ -110,7 +110,6 @@ impl<S: OrderStore, C: Clients> OrderManager<S, C> {
         }
         let user = self.load(principal, order).await?.order.user;
         authorize(principal, Action::RetryPayment, Some(user))?;
-        self.check_may_order(user).await?;
         let terms = self.terms(&method).await?;
         let amount = amount.map(|a| a.minor);
         let command = Command::RetryPayment { amount, method, terms, token, return_url };
@@ -326,6 +325,9 @@ impl<S: OrderStore, C: Clients> OrderManager<S, C> {
             if events.is_empty() {
                 return self.attend(id, until, wait).await.and_then(done);
             }
+            if buys(&loaded.order, command) {
+                self.check_may_order(loaded.order.user).await?;
+            }
             let mut draft = Draft::of(loaded.order, self.inner.ids.changeset_id(env.now), env.now);
             for event in events {
                 draft.push(event, &source);
@@ -383,6 +385,44 @@ impl<S: OrderStore, C: Clients> OrderManager<S, C> {
 impl<'a> Asked<'a> {
     pub(super) fn new(command: &'a Command, notes: Option<String>) -> Self {
         Asked { command, hash: command_hash(command, notes.as_deref()), notes, only_wakes: false }
+    }
+}
+
+/// Whether a command has the customer buy more, or pay again: only an account that may order may do that, whoever commands it.
+pub(super) fn buys(order: &Order, command: &Command) -> bool {
+    match command {
+        Command::RetryPayment { .. } => true,
+        Command::Edit { plan, .. } => !plan.added.is_empty() || !plan.raised.is_empty() || order.owed_after(plan) > order.owed(),
+        Command::Cancel
+        | Command::CancelLines { .. }
+        | Command::CancelRest
+        | Command::PlaceHold { .. }
+        | Command::ReleaseHold { .. }
+        | Command::PlanShipment { .. }
+        | Command::Ship { .. }
+        | Command::Deliver { .. }
+        | Command::FailShipment { .. }
+        | Command::LoseShipment { .. }
+        | Command::ReturnToSender { .. }
+        | Command::CancelShipment { .. }
+        | Command::Complete
+        | Command::SetStatus { .. }
+        | Command::Credit { .. }
+        | Command::CreditLines { .. }
+        | Command::WriteOff { .. }
+        | Command::RequestReturn { .. }
+        | Command::ApproveReturn { .. }
+        | Command::RejectReturn { .. }
+        | Command::ReceiveReturn { .. }
+        | Command::CloseReturn { .. }
+        | Command::DiscardEdit
+        | Command::ChangeAddress { .. }
+        | Command::SetMetadata { .. }
+        | Command::Acknowledge { .. }
+        | Command::Redrive
+        | Command::Resolve { .. }
+        | Command::Redact
+        | Command::Note => false,
     }
 }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::Action;
 use super::attend::Wait;
-use super::commands::Asked;
+use super::commands::{Asked, buys};
 use super::goodbye::CONFLICTS_MAX;
 use super::{Answered, CommandOptions, OrderManager, Principal, authorize};
 use crate::error::{Error, Rejection, RejectionReason};
@@ -59,6 +59,9 @@ impl<S: OrderStore, C: Clients> OrderManager<S, C> {
         authorize(principal, Action::Edit, Some(before.user))?;
         let command = self.edit_command(&before, &valid).await?;
         let events = decide(&before, &command, &self.env_of(&before))?;
+        if buys(&before, &command) {
+            self.check_may_order(before.user).await?;
+        }
         let Some(Event::EditStarted { plan, due, .. }) = events.into_iter().next() else { return Err(nothing_changes(&before)) };
         let mut after = Box::new((*before).clone());
         plan.apply(&mut after, before.updated_at);

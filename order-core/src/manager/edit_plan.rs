@@ -28,10 +28,6 @@ impl<S: OrderStore, C: Clients> OrderManager<S, C> {
         check_line_count(order.lines.iter().filter(|l| l.quantity > 0).count() + added.len())?;
         check_units(order, &changes, &added)?;
         let (plan, terms) = self.plan(order, changes, added, valid).await?;
-        let buys = !plan.added.is_empty() || !plan.raised.is_empty() || order.owed_after(&plan) > order.owed();
-        if buys {
-            self.check_may_order(order.user).await?;
-        }
         Ok(Command::Edit {
             plan: Box::new(plan),
             method: method_of(order, valid),

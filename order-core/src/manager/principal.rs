@@ -56,6 +56,27 @@ pub enum Action {
 }
 
 impl Action {
+    /// All of them.
+    pub const ALL: [Action; 17] = [
+        Action::Place,
+        Action::Read,
+        Action::Cancel,
+        Action::RetryPayment,
+        Action::Note,
+        Action::Hold,
+        Action::RecordPayment,
+        Action::Edit,
+        Action::RequestReturn,
+        Action::Fulfil,
+        Action::Credit,
+        Action::HandleReturn,
+        Action::SetMetadata,
+        Action::Repair,
+        Action::Redact,
+        Action::Watch,
+        Action::Move,
+    ];
+
     const fn name(self) -> &'static str {
         match self {
             Action::Place => "place an order",

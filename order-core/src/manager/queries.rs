@@ -7,7 +7,7 @@ use crate::error::Error;
 use crate::machine::{next, possible};
 use crate::order::{JournalRow, Order};
 use crate::services::Clients;
-use crate::store::{JournalQuery, ListQuery, OrderPage, OrderRef, OrderStore, StoreErrorKind, Tries, WorkSummary};
+use crate::store::{JournalQuery, ListQuery, Loaded, OrderPage, OrderRef, OrderStore, StoreErrorKind, Tries, WorkSummary};
 
 /// How many journal rows are read at a time.
 const HISTORY_PAGE: u32 = 500;
@@ -19,7 +19,13 @@ impl<S: OrderStore, C: Clients> OrderManager<S, C> {
     ///
     /// [`Error::NotFound`] when there is none, or it is somebody else's; [`Error::Store`].
     pub async fn get(&self, principal: &Principal, order: OrderRef) -> Result<Arc<Order>, Error> {
-        self.load(principal, order).await.map(|l| l.order)
+        self.read(principal, order).await.map(|l| l.order)
+    }
+
+    async fn read(&self, principal: &Principal, order: OrderRef) -> Result<Loaded, Error> {
+        let loaded = self.load(principal, order).await?;
+        authorize(principal, Action::Read, Some(loaded.order.user))?;
+        Ok(loaded)
     }
 
     /// A page of orders; a customer sees their own only.
@@ -46,7 +52,7 @@ impl<S: OrderStore, C: Clients> OrderManager<S, C> {
     ///
     /// As [`Self::get`].
     pub async fn history(&self, principal: &Principal, order: OrderRef) -> Result<Vec<JournalRow>, Error> {
-        let id = self.load(principal, order).await?.order.id;
+        let id = self.read(principal, order).await?.order.id;
         let mut rows: Vec<JournalRow> = Vec::new();
         loop {
             let after = rows.last().map_or(0, |r| r.seq);
@@ -65,7 +71,7 @@ impl<S: OrderStore, C: Clients> OrderManager<S, C> {
     ///
     /// As [`Self::get`].
     pub async fn explain(&self, principal: &Principal, order: OrderRef) -> Result<Explanation, Error> {
-        let loaded = self.load(principal, order).await?;
+        let loaded = self.read(principal, order).await?;
         let env = self.env();
         let tries = loaded.work.as_ref().map_or_else(Tries::default, |w| w.tries.clone());
         let plan = next(&loaded.order, &tries, &env);

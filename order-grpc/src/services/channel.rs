@@ -20,10 +20,7 @@ use tokio::time::Instant;
 use tonic::body::Body;
 use tonic::codegen::Service;
 use tonic::transport::{Certificate, Channel, ClientTlsConfig, Identity};
-use tonic::{Code, Request as Call, Status};
-use tonic_health::pb::health_check_response::ServingStatus;
-use tonic_health::pb::health_client::HealthClient;
-use tonic_health::pb::{HealthCheckRequest, HealthCheckResponse};
+use tonic::{Request as Call, Status};
 
 use super::context::Serving;
 use super::outcome::{Failure, chain};
@@ -257,24 +254,6 @@ impl ServiceChannel {
                 Err(Failure::NotSent { message: format!("no connection to {url} within {} ms", left.as_millis()) })
             }
             Err(_elapsed) => Err(Failure::Lost { message: format!("{url} did not answer within {} ms", left.as_millis()) }),
-        }
-    }
-
-    /// Makes sure that somebody is there and takes calls, by `grpc.health.v1`. A service that does not know it is there all the same.
-    ///
-    /// # Errors
-    ///
-    /// [`Failure`]: there is no connection, no answer, or an answer that turns calls away.
-    pub async fn reach(&self) -> Result<(), Failure> {
-        let request = HealthCheckRequest { service: String::new() };
-        let asked = self.call(&CallDeadline::NEVER, |wire| async { HealthClient::new(wire).check(request).await });
-        match asked.await {
-            Ok(HealthCheckResponse { status }) if status == ServingStatus::NotServing as i32 => {
-                Err(Failure::Answered(Status::unavailable("it says that it is not serving")))
-            }
-            Ok(_) => Ok(()),
-            Err(failure) if matches!(failure.code(), Some(Code::Unimplemented | Code::NotFound)) => Ok(()),
-            Err(failure) => Err(failure),
         }
     }
 }

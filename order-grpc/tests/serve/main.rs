@@ -1,15 +1,19 @@
 //! The server over a real socket, called by tonic's own client.
 
 mod beside;
+mod callers;
 mod changing;
 mod codes;
 mod crowds;
 mod draining;
 mod holding;
+mod identities;
 mod items;
 mod limits;
 mod listing;
 mod placing;
 mod raw;
 mod store;
+mod tls;
+mod tokens;
 mod world;

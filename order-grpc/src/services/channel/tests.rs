@@ -325,23 +325,3 @@ async fn the_request_that_is_served_is_named_to_services_also_by_tasks() {
     assert_eq!(named(&calls[1]), [Some("r-1".to_owned()), Some(TRACE.to_owned())]);
     assert_eq!(named(&calls[2]), [None, None], "it is gone with the request");
 }
-
-#[tokio::test]
-async fn a_service_is_there_if_it_takes_calls_whether_or_not_it_knows_of_health() {
-    for (does, there) in [
-        (Does::Says(Code::Unimplemented), true),
-        (Does::Says(Code::NotFound), true),
-        (Does::Says(Code::Unavailable), false),
-        (Does::Says(Code::Unauthenticated), false),
-        // A status of 1, SERVING, and of 2, NOT_SERVING.
-        (Does::Bytes(Bytes::from_static(&[0, 0, 0, 0, 2, 8, 1])), true),
-        (Does::Bytes(Bytes::from_static(&[0, 0, 0, 0, 2, 8, 2])), false),
-        (Does::Breaks, false),
-    ] {
-        let peer = Peer::start(does).await;
-        let channel = peer.channel();
-        let reached = channel.reach().await;
-        assert_eq!(reached.is_ok(), there, "{reached:?}");
-        drop(peer);
-    }
-}
