@@ -402,12 +402,15 @@ async fn whoever_is_not_answered_in_time_leaves_the_hold_closed_for_others() {
     let w = world().await;
     w.inventory.stock("MUG", 5);
     let held = w.held(1, 2).await;
-    let impatient = Endpoint { deadline: Duration::from_millis(300), ..Endpoint::new(w.peer.url()) };
+    let impatient = Endpoint { deadline: Duration::from_secs(1), ..Endpoint::new(w.peer.url()) };
     let client = PlatformInventory::new(ServiceChannel::new(ServiceName::Inventory, &impatient).unwrap());
     let (fault, is_reached, go_on) = waiting(Fault::Pause);
     w.inventory.wire.fault(CONFIRM, fault);
-    let answer = client.commit(&about(&held)).await;
-    is_reached.await.unwrap();
+    // The connection is there by then.
+    client.check(&[sku("MUG")]).await.unwrap();
+    let commit = about(&held);
+    let (answer, reached) = tokio::join!(client.commit(&commit), is_reached);
+    reached.unwrap();
     assert!(is_unknown(&answer, false), "{answer:?}");
     // The service goes on, whatever deadline it was told.
     let cancel = client.release(&HoldRequest { deadline: soon(), ..about(&held) }).await;

@@ -135,6 +135,13 @@ impl World {
         self.manager.place(&operator(), request(quantity), options).await.unwrap()
     }
 
+    /// Places an order that is not decided soon; the order as it is once everybody waits.
+    async fn place_undecided(&self, quantity: i64) -> Arc<Order> {
+        let placed = self.place(quantity, Duration::from_millis(500)).await.order;
+        self.runtime.tokio.idle().await;
+        self.manager.get(&operator(), placed.id.into()).await.unwrap()
+    }
+
     /// Lets time go on until nothing is due for the order within it.
     async fn pass(&self, id: OrderId, time: Duration) -> Arc<Order> {
         self.runtime.tokio.idle().await;
@@ -189,7 +196,7 @@ async fn an_order_is_placed_and_shipped() {
 async fn a_reserve_whose_answer_is_lost_becomes_a_suspect_that_is_listed() {
     let w = world(9).await;
     w.inventory.wire.fault(RESERVE, Fault::LoseAnswer);
-    let order = w.place(2, Duration::from_millis(500)).await.order;
+    let order = w.place_undecided(2).await;
     assert_eq!((order.statuses.status, order.reservations[0].state), (Status::Pending, HoldState::Unknown));
     let order = w.pass(order.id, Duration::from_secs(60)).await;
     assert_eq!(order.statuses.status, Status::Confirmed, "one further reserve is allowed");
@@ -208,7 +215,7 @@ async fn a_reserve_whose_answer_is_lost_becomes_a_suspect_that_is_listed() {
 async fn a_reserve_that_never_arrived_is_proven_absent_and_made() {
     let w = world(9).await;
     w.inventory.wire.fault(RESERVE, Fault::Break);
-    let order = w.place(2, Duration::from_millis(500)).await.order;
+    let order = w.place_undecided(2).await;
     assert_eq!(order.reservations[0].state, HoldState::Unknown);
     let order = w.pass(order.id, Duration::from_secs(60)).await;
     assert_eq!(order.statuses.status, Status::Confirmed);
@@ -222,16 +229,16 @@ async fn a_lost_race_for_the_last_unit_ends_as_a_plain_shortage() {
     let w = world(2).await;
     let (fault, is_reached, go_on) = waiting(Fault::Pause);
     w.inventory.wire.fault(RESERVE, fault);
-    let slow = w.place(2, Duration::from_millis(500));
+    let slow = w.place_undecided(2);
     // Another channel of the platform is faster.
     let other = async {
         is_reached.await.unwrap();
         w.inventory.set_counters("MUG", counters(1, 1, 0));
         go_on.send(()).unwrap();
     };
-    let (placed, ()) = tokio::join!(slow, other);
-    assert_eq!(placed.order.reservations[0].state, HoldState::Unknown);
-    let order = w.pass(placed.order.id, Duration::from_secs(60)).await;
+    let (order, ()) = tokio::join!(slow, other);
+    assert_eq!(order.reservations[0].state, HoldState::Unknown);
+    let order = w.pass(order.id, Duration::from_secs(60)).await;
     assert_eq!(order.statuses.status, Status::Rejected, "{:?}", w.events(order.id).await);
     let short = order.reservations.last().unwrap();
     assert_eq!((short.state, short.quantity, short.available), (HoldState::Refused, 2, Some(1)));
@@ -281,7 +288,8 @@ async fn a_release_that_never_succeeds_is_told_to_a_person_and_not_given_up() {
     let warehouse = w.inventory.warehouse(item, 5);
     w.inventory.add_to_location(item, warehouse, 1);
     let operator = operator();
-    let cancel = w.manager.cancel(&operator, order.id.into(), CommandOptions::default(), "changed my mind".into());
+    let options = CommandOptions { wait: Some(Duration::from_millis(500)), ..CommandOptions::default() };
+    let cancel = w.manager.cancel(&operator, order.id.into(), options, "changed my mind".into());
     assert_eq!(cancel.await.unwrap().order.statuses.status, Status::Cancelling);
     let mut order = w.pass(order.id, Duration::from_secs(3600)).await;
     for _ in 0..12 {
