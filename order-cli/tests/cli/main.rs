@@ -22,6 +22,7 @@ mod life;
 mod malformed;
 mod nodes;
 mod offering;
+mod packaging;
 mod peers;
 mod python;
 mod scripts;

@@ -1,0 +1,24 @@
+# The `order` command in an image without a shell: built by the first stage, run as nobody by the second.
+#
+#   docker build -t order .
+#   docker run --read-only --rm -v orders:/data order list
+
+FROM rust:1.95-bookworm AS build
+WORKDIR /src
+COPY . .
+RUN cargo build --locked --profile dist -p order-cli \
+    && mkdir -p /empty/data
+
+FROM gcr.io/distroless/cc-debian12:nonroot
+# What it writes, it writes here: a store or a shop in a file. Everything else may be read-only.
+COPY --from=build --chown=nonroot:nonroot /empty/data /data
+COPY --from=build /src/target/dist/order /usr/local/bin/order
+USER nonroot
+WORKDIR /data
+VOLUME ["/data"]
+EXPOSE 50053
+HEALTHCHECK --interval=10s --timeout=3s --start-period=5s --retries=3 \
+    CMD ["/usr/local/bin/order", "health"]
+STOPSIGNAL SIGTERM
+ENTRYPOINT ["/usr/local/bin/order"]
+CMD ["serve"]
