@@ -56,7 +56,7 @@ pub fn run(cli: Cli) -> Outcome {
             Command::Watch(args) => watch::watch(&settings, args).await,
             Command::Work(args) => work::work(&settings, &out, args).await,
             Command::Serve(_) => serve::serve(&settings).await,
-            Command::Health(_) => health::health(&settings).await,
+            Command::Health(_) => health::health(&settings, &out).await,
             Command::Services(command) => services::run(&settings, &out, command).await,
             Command::Config => config::config(&settings, &out),
             Command::Migrate(args) => migrate::migrate(&settings, &out, &args).await,

@@ -153,8 +153,10 @@ async fn every_command_works_beside_a_busy_server() {
         });
     }
 
+    let server = format!("http://{}", served.address);
     let operator = tokio::task::spawn_blocking(move || {
         let mut operator = Operator { bench, used: BTreeSet::new() };
+        assert_eq!(operator.does(&["health", "--server", &server], 0)["status"], "SERVING");
         let sold = operator.sells();
         operator.mends();
         operator.administers();

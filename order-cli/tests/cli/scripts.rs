@@ -112,7 +112,7 @@ fn every_command_is_in_a_script() {
         }
     }
     // Scripts have the clock, the shop and its faults as steps of their own, one store, and no sockets.
-    let elsewhere = ["shop", "list", "run", "serve", "migrate", "copy", "config", "services", "help"];
+    let elsewhere = ["shop", "list", "run", "serve", "migrate", "copy", "config", "services", "health", "help"];
     let commands = |args: &[&str]| -> Vec<String> {
         let help = bench.run(args).must(0).out;
         let listed = help.lines().skip_while(|l| *l != "Commands:").skip(1).take_while(|l| !l.trim().is_empty());
