@@ -4,6 +4,7 @@
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
+use futures_util::FutureExt as _;
 use http::{Request, StatusCode, header};
 use http_body_util::{BodyExt as _, Empty, Limited};
 use hyper::client::conn::http1;
@@ -111,6 +112,8 @@ impl Remote {
                     self.failed.say(log, "WARN", "jwks", || format!("the keys cannot be fetched, so {kept}: {problem}"));
                 }
             }
+            // Whoever asked by now has what they asked for.
+            let _ = self.wanted.notified().now_or_never();
             let next = begun + self.refresh.pause;
             self.attempts.send_modify(|attempts| {
                 *attempts = Attempts { ended: attempts.ended + 1, under_way: false, next };
