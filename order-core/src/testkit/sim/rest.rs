@@ -225,7 +225,14 @@ fn only_renewals(world: &World) -> bool {
                 || order.notices.iter().any(|n| n.seq > order.notified);
             let due =
                 !left.events.is_empty() || !left.calls.is_empty() || !left.stuck.is_empty() || !settle(order, &env).is_empty();
-            order.lifecycle == Lifecycle::Confirmed && !under_way && !due
+            let waits = match order.lifecycle {
+                // What was authorized after the end is not due any more, and lapses by itself.
+                Lifecycle::Confirmed | Lifecycle::Completed => true,
+                // It is kept for stock that a person has to find out about, and asks again for ever.
+                Lifecycle::Pending => order.has_attention(AttentionReason::SuspectHold),
+                _ => false,
+            };
+            waits && !under_way && !due
         })
     })
 }
