@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use order_core::money::Currency;
 use order_core::services::{CallError, DynClients, Notification, NotificationService, ServiceName};
 use order_grpc::services::{
-    CacheSettings, Endpoint, NotificationClient, PaymentClient, PlatformInventory, PlatformProducts, PlatformUsers,
+    CacheSettings, CacheStats, Endpoint, NotificationClient, PaymentClient, PlatformInventory, PlatformProducts, PlatformUsers,
     ServiceChannel, StockClient,
 };
 use order_store_sqlite::shop::Shop;
@@ -15,9 +15,18 @@ use order_store_sqlite::shop::Shop;
 use crate::exit::{Code, Failure, Outcome};
 use crate::settings::services::{Place, Profile, Services};
 
+/// The clients, and the memories that some of them have.
+pub struct Made {
+    /// Of all five services.
+    pub clients: DynClients,
+    /// How often each service's memory saved a call.
+    pub memories: Vec<(ServiceName, Arc<dyn Fn() -> CacheStats + Send + Sync>)>,
+}
+
 /// The clients of `services`; `shop` stands for those that are in the embedded one, and prices of products are in `currency`.
-pub fn of(services: &Services, shop: &Arc<Shop>, currency: Currency) -> Outcome<DynClients> {
+pub fn of(services: &Services, shop: &Arc<Shop>, currency: Currency) -> Outcome<Made> {
     let mut clients = DynClients::all(Arc::clone(shop));
+    let mut memories: Vec<(ServiceName, Arc<dyn Fn() -> CacheStats + Send + Sync>)> = Vec::new();
     if let Place::Remote(endpoint) = &services.inventory {
         let channel = channel(ServiceName::Inventory, endpoint)?;
         clients.inventory = match services.profile {
@@ -27,10 +36,14 @@ pub fn of(services: &Services, shop: &Arc<Shop>, currency: Currency) -> Outcome<
     }
     if let Place::Remote(endpoint) = &services.product {
         let channel = channel(ServiceName::Product, endpoint)?;
-        clients.product = Arc::new(PlatformProducts::new(channel, currency, remembered(services.product_cache)));
+        let products = Arc::new(PlatformProducts::new(channel, currency, remembered(services.product_cache)));
+        clients.product = products.clone();
+        memories.push((ServiceName::Product, Arc::new(move || products.cache_stats())));
     }
     if let Place::Remote(endpoint) = &services.user {
-        clients.user = Arc::new(PlatformUsers::new(channel(ServiceName::User, endpoint)?, remembered(services.user_cache)));
+        let users = Arc::new(PlatformUsers::new(channel(ServiceName::User, endpoint)?, remembered(services.user_cache)));
+        clients.user = users.clone();
+        memories.push((ServiceName::User, Arc::new(move || users.cache_stats())));
     }
     if let Place::Remote(endpoint) = &services.payment {
         let channel = channel(ServiceName::Payment, endpoint)?;
@@ -43,7 +56,7 @@ pub fn of(services: &Services, shop: &Arc<Shop>, currency: Currency) -> Outcome<
         Place::Nowhere => clients.notification = Arc::new(Nobody),
         Place::Shop => {}
     }
-    Ok(clients)
+    Ok(Made { clients, memories })
 }
 
 fn remembered(time_to_live: Duration) -> CacheSettings {

@@ -8,14 +8,15 @@ use order_core::money::Currency;
 use order_core::order::Order;
 use order_core::pricing::{PriceBook, Pricing as _};
 use order_core::runtime::{Clock, Runtime, SystemClock, TokioRuntime};
-use order_core::services::DynClients;
+use order_core::services::{DynClients, ServiceName};
 use order_core::store::OrderStore;
 use order_core::time::Timestamp;
+use order_grpc::services::CacheStats;
 use order_store_postgres::{PostgresOptions, PostgresStore};
 use order_store_sqlite::shop::{Shop, ShopError};
 use order_store_sqlite::{Access, SqliteOptions, SqliteStore};
 
-use crate::clients;
+use crate::clients::{self, Made};
 use crate::exit::{Code, Failure, Outcome};
 use crate::output::note;
 use crate::settings::{Secret, Settings, StoreUrl};
@@ -32,6 +33,8 @@ pub struct Engine {
     pub manager: Manager,
     /// The embedded shop, if products are in it: it knows them by SKU.
     pub products: Option<Arc<Shop>>,
+    /// How often the memories of remote services saved a call.
+    pub memories: Vec<(ServiceName, Arc<dyn Fn() -> CacheStats + Send + Sync>)>,
     /// Who gives the commands.
     pub principal: Principal,
     /// The currency of the shop's prices.
@@ -139,7 +142,7 @@ impl Engine {
     async fn over(
         settings: &Settings,
         access: Access,
-        clients: DynClients,
+        Made { clients, memories }: Made,
         products: Option<Arc<Shop>>,
         prices: PriceBook,
         (runtime, on_wait): Running,
@@ -154,7 +157,7 @@ impl Engine {
             .on_wait(on_wait)
             .build()
             .map_err(|e| Failure::caused(Code::BadInput, &e))?;
-        Ok(Engine { manager, products, principal: operator(), currency, payment_methods })
+        Ok(Engine { manager, products, memories, principal: operator(), currency, payment_methods })
     }
 
     /// Works the order until nothing is due for it now, waiting for whoever is at it; the order as it is then.

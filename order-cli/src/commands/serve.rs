@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use order_grpc::services::CacheStats;
 use order_grpc::{Auth, Drained, Limits, Log, LogFormat, ServerOptions, Tls, TrackedRuntime};
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -42,9 +43,22 @@ pub async fn serve(settings: &Settings) -> Outcome {
         }
     };
     // The log says how it ended, where there is one.
-    let drained = order_grpc::serve(engine.manager, listener, options, stop).await;
+    let Engine { manager, memories, .. } = engine;
+    let drained = order_grpc::serve(manager, listener, options, stop).await;
     if drained == Drained::CutShort && log == ServeLog::Off {
         note("stopped before everything was done: what was under way is taken up again by whoever works next");
+    }
+    for (service, stats) in memories {
+        let CacheStats { hits, misses } = stats();
+        match log {
+            ServeLog::Json => {
+                note(format_args!(r#"{{"event":"memory","service":"{service}","reads":{},"from_memory":{hits}}}"#, hits + misses))
+            }
+            ServeLog::Text => {
+                note(format_args!("read {} times from the {service} service, {hits} of them from memory", hits + misses))
+            }
+            ServeLog::Off => {}
+        }
     }
     Ok(())
 }

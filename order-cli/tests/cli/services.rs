@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use crate::bench::{Bench, Ran, USER, examples};
-use crate::served::Served;
+use crate::served::{Served, mugs};
 
 const MUG: &str = "3f2c8f0e-6b1d-4c58-9a0e-3b6a2f0c1d11";
 
@@ -92,6 +92,23 @@ fn an_order_is_made_with_services_at_the_other_end_of_a_socket() {
     assert!(refused.err.contains("the product service") || refused.err.contains("the user service"), "{}", refused.err);
     let listed: Value = bench.json(&["list"], 0);
     assert_eq!(listed["orders"].as_array().unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn a_server_says_in_the_end_how_many_reads_its_memory_saved() {
+    let bench = Bench::with_shop();
+    let shop = Served::by(&bench, &["shop", "serve"], &["--listen", "127.0.0.1:0", "--log", "off"], &[]);
+    let url = format!("http://{}", shop.address);
+    let env = [("ORDER_PRODUCT_URL", url.as_str()), ("ORDER_PRODUCT_CACHE", "1m")];
+    let settings = examples().join("order.toml");
+    let args = ["--listen", "127.0.0.1:0", "--config", settings.to_str().unwrap()];
+    let served = Served::start(&bench, &args, &env);
+    let mut client = served.client().await;
+    for _ in 0..5 {
+        client.create_order(mugs(1)).await.unwrap();
+    }
+    let (_, said) = served.end("-TERM");
+    assert!(said.contains(r#""service":"product","reads":5,"from_memory":4"#), "{said}");
 }
 
 #[test]
