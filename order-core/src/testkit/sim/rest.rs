@@ -228,8 +228,10 @@ fn only_renewals(world: &World) -> bool {
             let waits = match order.lifecycle {
                 // What was authorized after the end is not due any more, and lapses by itself.
                 Lifecycle::Confirmed | Lifecycle::Completed => true,
-                // It is kept for stock that a person has to find out about, and asks again for ever.
-                Lifecycle::Pending => order.has_attention(AttentionReason::SuspectHold),
+                // It is paid, and kept for stock that a person has to find out about: it asks again for ever.
+                Lifecycle::Pending => {
+                    [AttentionReason::SuspectHold, AttentionReason::StockLost].iter().all(|reason| order.has_attention(*reason))
+                }
                 _ => false,
             };
             waits && !under_way && !due
