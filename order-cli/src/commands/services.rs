@@ -157,7 +157,7 @@ async fn ask(channel: ServiceChannel, asked: Asked) -> Found {
             Ok((described.name, payment_can(&described.capabilities)))
         }
         Asked::Platform(counted_on) => Ok(("the platform's inventory".to_owned(), stock_can(&counted_on))),
-        Asked::Other(_) => Ok((String::new(), Vec::new())),
+        Asked::Other(contract) => Ok((contract.name().to_owned(), Vec::new())),
     }
 }
 

@@ -36,7 +36,8 @@ fn each_service_is_asked_what_it_is_and_what_is_wrong_is_said() {
     let shop = Served::by(&bench, &["shop", "serve"], &["--listen", "127.0.0.1:0", "--log", "off"], &[]);
     let url = format!("http://{}", shop.address);
     let found = with_services_at(&bench, &url, &check, &[]).must(0);
-    assert!(all_well(&found) && found.out.contains("order shop serve "), "{}", found.out);
+    assert!(all_well(&found), "{}", found.out);
+    assert!(found.out.contains("order shop serve ") && found.out.contains("product.ProductService"), "{}", found.out);
 
     // Another service answers there; nobody does; the address is none.
     let server = Served::start(&bench, &["--listen", "127.0.0.1:0", "--log", "off"], &[]);

@@ -24,6 +24,20 @@ pub enum Contract {
     Stock,
 }
 
+impl Contract {
+    /// The name of the service in its proto, with its package.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Contract::PlatformInventory => "inventory.InventoryService",
+            Contract::Product => "product.ProductService",
+            Contract::User => "user.UserService",
+            Contract::Notification => "notification.NotificationService",
+            Contract::Payment => "payment.PaymentService",
+            Contract::Stock => "stock.StockService",
+        }
+    }
+}
+
 /// Asks the service at the other end of `channel` for nothing at all, which its contract has it refuse.
 ///
 /// # Errors
