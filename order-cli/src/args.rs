@@ -181,7 +181,7 @@ pub struct ShopServe {
     /// Examples: `--fault payment.charge=lost:0.3`, `--fault inventory.reserve=slow:3s`, `--fault notification=down`
     #[arg(long = "fault", value_name = "FAULT")]
     pub faults: Vec<FaultRule>,
-    /// How a line for each call is written to standard error, if at all
+    /// The form of the line that each call writes to standard error, if any
     #[arg(long, value_enum, value_name = "FORMAT", default_value = "text")]
     pub log: ServeLog,
 }
@@ -486,16 +486,16 @@ pub struct Serve {
     /// Listen also where other machines can reach it, although callers are not authenticated, or not by TLS
     #[arg(long)]
     pub insecure: bool,
-    /// How a line for each call is written to standard error, if at all [default: text]
+    /// The form of the line that each call writes to standard error, if any [default: text]
     #[arg(long, value_enum, value_name = "FORMAT")]
     pub log: Option<ServeLog>,
-    /// How many seconds it lets what is under way come to an end when told to stop, 0 to 3600 [default: 10]
+    /// The seconds in which what is under way may come to an end when it is told to stop, 0 to 3600 [default: 10]
     #[arg(long, value_name = "SECONDS", allow_negative_numbers = true, value_parser = whole::<0, 3600>)]
     pub grace: Option<u32>,
-    /// How many calls it works on at a time before it turns further ones away, 1 to 100000 [default: 256]
+    /// The number of calls it works on at a time before it turns further ones away, 1 to 100000 [default: 256]
     #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = whole::<1, 100_000>)]
     pub in_flight: Option<u32>,
-    /// Who may call.
+    /// The callers it knows.
     #[command(flatten)]
     pub access: access::Access,
 }

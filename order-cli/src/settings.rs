@@ -116,13 +116,13 @@ pub struct Settings {
     pub shop: Option<PathBuf>,
     /// How results are printed.
     pub format: Format,
-    /// How the server serves.
+    /// The settings of the server.
     pub server: Server,
     /// Who may call it.
     pub access: Access,
     /// How a server is asked for its health.
     pub health: Health,
-    /// How the engine behaves.
+    /// The policy of the engine.
     pub policy: Policy,
     /// Where the five services are.
     pub services: Services,
@@ -132,7 +132,7 @@ pub struct Settings {
     pub effective: Vec<Effective>,
 }
 
-/// How the server serves.
+/// The settings of the server.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Server {
     /// Where it listens, `HOST:PORT`.

@@ -19,7 +19,7 @@ pub struct Access {
     /// The authorities, in PEM, whose client certificates are believed [env: ORDER_TLS_CLIENT_CA]
     #[arg(long, value_name = "FILE")]
     pub tls_client_ca: Option<PathBuf>,
-    /// Whether a client must show a certificate: optional or required [env: ORDER_TLS_CLIENT_CERT] [default: optional]
+    /// The demand for a client's certificate: optional or required [env: ORDER_TLS_CLIENT_CERT] [default: optional]
     #[arg(long, value_name = "optional|required")]
     pub tls_client_cert: Option<String>,
     /// The public keys, in PEM, that tokens are signed for [env: ORDER_AUTH_JWT_KEY]
@@ -28,19 +28,19 @@ pub struct Access {
     /// The same as a JWKS: a file, or a URL with https [env: ORDER_AUTH_JWKS]
     #[arg(long, value_name = "FILE|URL")]
     pub jwks: Option<String>,
-    /// What a token's `iss` must be [env: ORDER_AUTH_ISSUER]
+    /// The `iss` that a token must have [env: ORDER_AUTH_ISSUER]
     #[arg(long, value_name = "NAME")]
     pub jwt_issuer: Option<String>,
-    /// What must be among a token's `aud` [env: ORDER_AUTH_AUDIENCE]
+    /// The audience that must be among a token's `aud` [env: ORDER_AUTH_AUDIENCE]
     #[arg(long, value_name = "NAME")]
     pub jwt_audience: Option<String>,
     /// A service and the client certificate that it shows, such as desk=dns:desk.internal; repeatable [env: ORDER_AUTH_SERVICES]
     #[arg(long, value_name = "NAME=CERTIFICATE")]
     pub service: Vec<String>,
-    /// How many orders a customer may place in a minute; 0 for as many as they like [env: ORDER_SERVER_RATE_LIMIT] [default: 60]
+    /// The number of orders a customer may place in a minute; 0 for as many as they like [env: ORDER_SERVER_RATE_LIMIT] [default: 60]
     #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = whole::<0, 1_000_000>)]
     pub rate_limit: Option<u32>,
-    /// How many of them at once [env: ORDER_SERVER_RATE_BURST] [default: 20]
+    /// The number of them at once [env: ORDER_SERVER_RATE_BURST] [default: 20]
     #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = whole::<1, 1_000_000>)]
     pub rate_burst: Option<u32>,
 }

@@ -7,6 +7,8 @@ use order_core::text::check_line;
 use tonic::{Code, Status};
 use tonic_types::StatusExt as _;
 
+use crate::log::code_name;
+
 /// The domain of the `google.rpc.ErrorInfo` in which a service of one's own tells more than a code can.
 pub const SERVICES_DOMAIN: &str = "order.services";
 /// The reason, in the domain [`SERVICES_DOMAIN`], by which a service proves that it did nothing, whatever the code.
@@ -105,29 +107,6 @@ fn of_status(status: &Status) -> CallError {
 /// Reasons are stored, compared and shown: short words, and nothing that could be somebody's name.
 fn is_reason(reason: &str) -> bool {
     (1..=REASON_MAX).contains(&reason.len()) && reason.bytes().all(|b| b.is_ascii_alphanumeric() || b"_-.".contains(&b))
-}
-
-/// The name of a code, as the gRPC specification writes it.
-pub(crate) const fn code_name(code: Code) -> &'static str {
-    match code {
-        Code::Ok => "OK",
-        Code::Cancelled => "CANCELLED",
-        Code::Unknown => "UNKNOWN",
-        Code::InvalidArgument => "INVALID_ARGUMENT",
-        Code::DeadlineExceeded => "DEADLINE_EXCEEDED",
-        Code::NotFound => "NOT_FOUND",
-        Code::AlreadyExists => "ALREADY_EXISTS",
-        Code::PermissionDenied => "PERMISSION_DENIED",
-        Code::ResourceExhausted => "RESOURCE_EXHAUSTED",
-        Code::FailedPrecondition => "FAILED_PRECONDITION",
-        Code::Aborted => "ABORTED",
-        Code::OutOfRange => "OUT_OF_RANGE",
-        Code::Unimplemented => "UNIMPLEMENTED",
-        Code::Internal => "INTERNAL",
-        Code::Unavailable => "UNAVAILABLE",
-        Code::DataLoss => "DATA_LOSS",
-        Code::Unauthenticated => "UNAUTHENTICATED",
-    }
 }
 
 /// A text from outside, fit for one line of a log: bounded, and without characters that steer a terminal.
