@@ -1,4 +1,5 @@
-//! Generates the messages and services from `proto/`, without a system protoc. In the repository that is a link to the folder at its top.
+//! Generates the messages and services from `proto/`, without a system protoc. In the repository
+//! that is a link to the folder at its top.
 
 use prost::Message as _;
 
@@ -23,8 +24,12 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let descriptors = protox::compile(["order.proto"], [&root])?;
     let out = std::path::PathBuf::from(std::env::var_os("OUT_DIR").ok_or("cargo sets OUT_DIR")?);
     std::fs::write(out.join("order.bin"), descriptors.encode_to_vec())?;
-    tonic_prost_build::configure().build_transport(false).compile_fds(descriptors)?;
-    let called = tonic_prost_build::configure().build_transport(false).skip_debug(PRIVATE);
+    tonic_prost_build::configure()
+        .build_transport(false)
+        .compile_fds(descriptors)?;
+    let called = tonic_prost_build::configure()
+        .build_transport(false)
+        .skip_debug(PRIVATE);
     called.compile_fds(protox::compile(CALLED, [&root])?)?;
     Ok(())
 }

@@ -1,4 +1,5 @@
-//! The command line. What each option means stands here, and nowhere else; secrets are never among them.
+//! The command line. What each option means stands here, and nowhere else; secrets are never among
+//! them.
 
 pub mod access;
 pub mod bulk;
@@ -21,12 +22,18 @@ use crate::output::Format;
 
 /// Takes orders through placing, stock, payment, shipping, returns, edits and cancellation.
 ///
-/// Options may also come from the environment or from a file `order.toml` in the working directory, in that order.
+/// Options may also come from the environment or from a file `order.toml` in the working directory,
+/// in that order.
 ///
-/// Exit codes: 0 done, 1 refused by a business rule, 2 usage or bad input, 3 not found, 4 a service or the store is
-/// unavailable.
+/// Exit codes: 0 done, 1 refused by a business rule, 2 usage or bad input, 3 not found, 4 a service
+/// or the store is unavailable.
 #[derive(Debug, Parser)]
-#[command(name = "order", version, subcommand_required = true, arg_required_else_help = true)]
+#[command(
+    name = "order",
+    version,
+    subcommand_required = true,
+    arg_required_else_help = true
+)]
 pub struct Cli {
     /// Where, and how.
     #[command(flatten)]
@@ -40,15 +47,16 @@ pub struct Cli {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Where and how")]
 pub struct Global {
-    /// Where the orders are: `sqlite:FILE`, `sqlite::memory:` or `postgres://USER@HOST/DATABASE?schema=NAME` [env: ORDER_STORE]
-    /// [default: sqlite:orders.db]
+    /// Where the orders are: `sqlite:FILE`, `sqlite::memory:` or
+    /// `postgres://USER@HOST/DATABASE?schema=NAME` [env: ORDER_STORE] [default: sqlite:orders.db]
     #[arg(long, global = true, value_name = "URL")]
     pub store: Option<String>,
-    /// A replica of the store's PostgreSQL, `postgres://USER@HOST/DATABASE`: `serve`, `list` and `watch` read lists and the feed
-    /// from it [env: ORDER_REPLICA]
+    /// A replica of the store's PostgreSQL, `postgres://USER@HOST/DATABASE`: `serve`, `list` and
+    /// `watch` read lists and the feed from it [env: ORDER_REPLICA]
     #[arg(long, global = true, value_name = "URL")]
     pub replica: Option<String>,
-    /// Where the embedded shop is, with its catalogue, stock, customers and payment desk [env: ORDER_SHOP] [default: shop.db]
+    /// Where the embedded shop is, with its catalogue, stock, customers and payment desk [env:
+    /// ORDER_SHOP] [default: shop.db]
     #[arg(long, global = true, value_name = "FILE")]
     pub shop: Option<String>,
     /// How results are printed [env: ORDER_FORMAT] [default: table]
@@ -169,16 +177,18 @@ pub struct ShopServe {
     /// Listen also where other machines can reach it, although callers are not authenticated
     #[arg(long)]
     pub insecure: bool,
-    /// Have calls go wrong: `SERVICE[.CALL]=down`, `=slow:TIME` or `=lost`, each with `:PROBABILITY` if not always; may be
-    /// repeated, and the first that names a call counts
+    /// Have calls go wrong: `SERVICE[.CALL]=down`, `=slow:TIME` or `=lost`, each with
+    /// `:PROBABILITY` if not always; may be repeated, and the first that names a call counts
     ///
-    /// `down` is answered with UNAVAILABLE and not carried out; `slow` is carried out and answered so much later, such as 3s or 250ms;
-    /// `lost` is carried out, and its answer never arrives.
+    /// `down` is answered with UNAVAILABLE and not carried out; `slow` is carried out and answered
+    /// so much later, such as 3s or 250ms; `lost` is carried out, and its answer never arrives.
     ///
-    /// Services and their calls: inventory (describe, check, reserve, commit, release, look_up), payment (describe, charge, authorize,
-    /// capture, void, refund, look_up), product (get), user (get), notification (notify).
+    /// Services and their calls: inventory (describe, check, reserve, commit, release, look_up),
+    /// payment (describe, charge, authorize, capture, void, refund, look_up), product (get), user
+    /// (get), notification (notify).
     ///
-    /// Examples: `--fault payment.charge=lost:0.3`, `--fault inventory.reserve=slow:3s`, `--fault notification=down`
+    /// Examples: `--fault payment.charge=lost:0.3`, `--fault inventory.reserve=slow:3s`, `--fault
+    /// notification=down`
     #[arg(long = "fault", value_name = "FAULT")]
     pub faults: Vec<FaultRule>,
     /// The form of the line that each call writes to standard error, if any
@@ -211,19 +221,39 @@ pub struct Request {
     #[arg(long, value_name = "FILE|-")]
     pub file: Option<PathBuf>,
     /// Who orders
-    #[arg(long, value_name = "UUID", required_unless_present = "file", conflicts_with = "file")]
+    #[arg(
+        long,
+        value_name = "UUID",
+        required_unless_present = "file",
+        conflicts_with = "file"
+    )]
     pub user: Option<String>,
     /// What, and how many: `SKU[=QTY]` or `PRODUCT[/VARIANT][=QTY]`; may be repeated
-    #[arg(long = "item", value_name = "ITEM", required_unless_present = "file", conflicts_with = "file")]
+    #[arg(
+        long = "item",
+        value_name = "ITEM",
+        required_unless_present = "file",
+        conflicts_with = "file"
+    )]
     pub items: Vec<String>,
     /// Where it goes: an address in JSON, or a file with one
-    #[arg(long, value_name = "FILE|JSON", required_unless_present = "file", conflicts_with = "file")]
+    #[arg(
+        long,
+        value_name = "FILE|JSON",
+        required_unless_present = "file",
+        conflicts_with = "file"
+    )]
     pub ship_to: Option<String>,
     /// Who is billed, if not the same: an address in JSON, or a file with one
     #[arg(long, value_name = "FILE|JSON", conflicts_with = "file")]
     pub bill_to: Option<String>,
     /// How it is paid
-    #[arg(long, value_name = "METHOD", required_unless_present = "file", conflicts_with = "file")]
+    #[arg(
+        long,
+        value_name = "METHOD",
+        required_unless_present = "file",
+        conflicts_with = "file"
+    )]
     pub payment_method: Option<String>,
     /// How it is sent; needed unless nothing needs shipping
     #[arg(long, value_name = "METHOD", conflicts_with = "file")]
@@ -342,7 +372,8 @@ pub struct RetryPayment {
     /// Where a payment provider sends the customer back to
     #[arg(long, value_name = "URL")]
     pub return_url: Option<String>,
-    /// Makes it safe to repeat: under the same key it is done once per order, and another command is refused
+    /// Makes it safe to repeat: under the same key it is done once per order, and another command
+    /// is refused
     #[arg(long, value_name = "KEY")]
     pub key: Option<IdempotencyKey>,
     /// Refuse if the order has changed since this version
@@ -362,10 +393,12 @@ pub struct RecordPayment {
     /// The provider's name for the operation
     #[arg(long)]
     pub reference: Reference,
-    /// The provider's name for the payment that a capture or refund acts on, if it was made outside the engine
+    /// The provider's name for the payment that a capture or refund acts on, if it was made outside
+    /// the engine
     #[arg(long, value_name = "REFERENCE")]
     pub parent: Option<Reference>,
-    /// What became of it: authorized, captured, declined, voided, refunded, failed, pending, action_required
+    /// What became of it: authorized, captured, declined, voided, refunded, failed, pending,
+    /// action_required
     #[arg(long, value_parser = reported_state)]
     pub status: OperationState,
     /// How much, in the order's currency, such as 12.50
@@ -375,31 +408,58 @@ pub struct RecordPayment {
 
 /// An order's id or number.
 fn order_ref(text: &str) -> Result<OrderRef, String> {
-    text.parse().map_err(|error: order_core::ids::ParseIdError| match OrderNumber::looks_like(text) {
-        true => error.to_string(),
-        false => "expected an order's number, such as ORD-7KQ2-M4XT-9HRC, or its id, a UUID".to_owned(),
-    })
+    text.parse()
+        .map_err(
+            |error: order_core::ids::ParseIdError| match OrderNumber::looks_like(text) {
+                true => error.to_string(),
+                false => {
+                    "expected an order's number, such as ORD-7KQ2-M4XT-9HRC, or its id, a UUID"
+                        .to_owned()
+                }
+            },
+        )
 }
 
 /// A payment's key.
 fn payment_key(text: &str) -> Result<Uuid, String> {
-    text.parse().map_err(|_| "expected a UUID, as `order shop payments` shows it".to_owned())
+    text.parse()
+        .map_err(|_| "expected a UUID, as `order shop payments` shows it".to_owned())
 }
 
 /// A whole number in a range.
 fn whole<const LEAST: i64, const MOST: i64>(text: &str) -> Result<u32, String> {
-    let number = text.parse::<i64>().ok().filter(|n| (LEAST..=MOST).contains(n));
-    number.and_then(|n| u32::try_from(n).ok()).ok_or_else(|| format!("expected a whole number from {LEAST} to {MOST}"))
+    let number = text
+        .parse::<i64>()
+        .ok()
+        .filter(|n| (LEAST..=MOST).contains(n));
+    number
+        .and_then(|n| u32::try_from(n).ok())
+        .ok_or_else(|| format!("expected a whole number from {LEAST} to {MOST}"))
 }
 
 /// What a provider can say of an operation, in either case.
 fn reported_state(text: &str) -> Result<OperationState, String> {
     use OperationState as S;
-    let reportable = [S::Authorized, S::Captured, S::Declined, S::Voided, S::Refunded, S::Failed, S::Pending, S::ActionRequired];
-    reportable.into_iter().find(|s| s.as_str().eq_ignore_ascii_case(text)).ok_or_else(|| {
-        let names: Vec<String> = reportable.iter().map(|s| s.as_str().to_lowercase()).collect();
-        format!("expected one of {}", names.join(", "))
-    })
+    let reportable = [
+        S::Authorized,
+        S::Captured,
+        S::Declined,
+        S::Voided,
+        S::Refunded,
+        S::Failed,
+        S::Pending,
+        S::ActionRequired,
+    ];
+    reportable
+        .into_iter()
+        .find(|s| s.as_str().eq_ignore_ascii_case(text))
+        .ok_or_else(|| {
+            let names: Vec<String> = reportable
+                .iter()
+                .map(|s| s.as_str().to_lowercase())
+                .collect();
+            format!("expected one of {}", names.join(", "))
+        })
 }
 
 /// Options of `note`.
@@ -410,7 +470,8 @@ pub struct Note {
     pub order: ById,
     /// What to write down, at most 2000 characters
     pub text: String,
-    /// Makes it safe to repeat: under the same key it is done once per order, and another command is refused
+    /// Makes it safe to repeat: under the same key it is done once per order, and another command
+    /// is refused
     #[arg(long, value_name = "KEY")]
     pub key: Option<IdempotencyKey>,
     /// Refuse if the order has changed since this version
@@ -421,13 +482,15 @@ pub struct Note {
 /// Options of `watch`.
 #[derive(Debug, Args)]
 pub struct Watch {
-    /// Go on after this place: the `cursor` of the last line that was seen; from the beginning if not given
+    /// Go on after this place: the `cursor` of the last line that was seen; from the beginning if
+    /// not given
     #[arg(long, value_name = "CURSOR")]
     pub after: Option<FeedCursor>,
     /// Only what happens to this order
     #[arg(long, value_name = "ORDER")]
     pub order: Option<OrderRef>,
-    /// Only what leaves an order with this status, such as CONFIRMED; repeatable, or several with commas between them
+    /// Only what leaves an order with this status, such as CONFIRMED; repeatable, or several with
+    /// commas between them
     #[arg(long = "status", value_name = "STATUS", value_delimiter = ',')]
     pub statuses: Vec<Status>,
     /// Stop when there is nothing new
@@ -443,7 +506,11 @@ fn metadata(text: &str) -> Result<(Name, String), String> {
 
 /// Reads a time, or a day in UTC as its beginning.
 fn day_or_time(text: &str) -> Result<Timestamp, String> {
-    let whole = if text.len() == "2026-03-01".len() { format!("{text}T00:00:00Z") } else { text.to_owned() };
+    let whole = if text.len() == "2026-03-01".len() {
+        format!("{text}T00:00:00Z")
+    } else {
+        text.to_owned()
+    };
     whole
         .parse()
         .map_err(|_| format!("{text:?} is no time: expected a day such as 2026-03-01, or RFC 3339 such as 2026-03-01T10:00:00Z"))
@@ -458,7 +525,8 @@ pub struct Migrate {
     /// Spread a new store over the nodes of Citus, by bucket; --store names the coordinator
     #[arg(long, conflicts_with = "check")]
     pub citus: bool,
-    /// The number of partitions of a new store's feed on PostgreSQL, 1 to 256; with --citus 2 to 256, one for each shard [default: 1, with --citus 32]
+    /// The number of partitions of a new store's feed on PostgreSQL, 1 to 256; with --citus 2 to
+    /// 256, one for each shard [default: 1, with --citus 32]
     #[arg(long, value_name = "N", allow_negative_numbers = true, conflicts_with = "check", value_parser = whole::<1, 256>)]
     pub partitions: Option<u32>,
 }
@@ -483,16 +551,19 @@ pub struct Serve {
     /// Where to listen; port 0 takes a free one [env: ORDER_LISTEN] [default: 127.0.0.1:50053]
     #[arg(long, value_name = "HOST:PORT")]
     pub listen: Option<String>,
-    /// Listen also where other machines can reach it, although callers are not authenticated, or not by TLS
+    /// Listen also where other machines can reach it, although callers are not authenticated, or
+    /// not by TLS
     #[arg(long)]
     pub insecure: bool,
     /// The form of the line that each call writes to standard error, if any [default: text]
     #[arg(long, value_enum, value_name = "FORMAT")]
     pub log: Option<ServeLog>,
-    /// The seconds in which what is under way may come to an end when it is told to stop, 0 to 3600 [default: 10]
+    /// The seconds in which what is under way may come to an end when it is told to stop, 0 to 3600
+    /// [default: 10]
     #[arg(long, value_name = "SECONDS", allow_negative_numbers = true, value_parser = whole::<0, 3600>)]
     pub grace: Option<u32>,
-    /// The number of calls it works on at a time before it turns further ones away, 1 to 100000 [default: 256]
+    /// The number of calls it works on at a time before it turns further ones away, 1 to 100000
+    /// [default: 256]
     #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = whole::<1, 100_000>)]
     pub in_flight: Option<u32>,
     /// The callers it knows.

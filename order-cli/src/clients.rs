@@ -1,4 +1,5 @@
-//! The clients of the five services, each where the settings say. Making them asks nothing of any service.
+//! The clients of the five services, each where the settings say. Making them asks nothing of any
+//! service.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,8 +8,8 @@ use async_trait::async_trait;
 use order_core::money::Currency;
 use order_core::services::{CallError, DynClients, Notification, NotificationService, ServiceName};
 use order_grpc::services::{
-    CacheSettings, CacheStats, Endpoint, NotificationClient, PaymentClient, PlatformInventory, PlatformProducts, PlatformUsers,
-    ServiceChannel, StockClient,
+    CacheSettings, CacheStats, Endpoint, NotificationClient, PaymentClient, PlatformInventory,
+    PlatformProducts, PlatformUsers, ServiceChannel, StockClient,
 };
 use order_store_sqlite::shop::Shop;
 
@@ -23,7 +24,8 @@ pub struct Made {
     pub memories: Vec<(ServiceName, Arc<dyn Fn() -> CacheStats + Send + Sync>)>,
 }
 
-/// The clients of `services`; `shop` stands for those that are in the embedded one, and prices of products are in `currency`.
+/// The clients of `services`; `shop` stands for those that are in the embedded one, and prices of
+/// products are in `currency`.
 pub fn of(services: &Services, shop: &Arc<Shop>, currency: Currency) -> Outcome<Made> {
     let mut clients = DynClients::all(Arc::clone(shop));
     let mut memories: Vec<(ServiceName, Arc<dyn Fn() -> CacheStats + Send + Sync>)> = Vec::new();
@@ -36,12 +38,22 @@ pub fn of(services: &Services, shop: &Arc<Shop>, currency: Currency) -> Outcome<
     }
     if let Place::Remote(endpoint) = &services.product {
         let channel = channel(ServiceName::Product, endpoint)?;
-        let products = Arc::new(PlatformProducts::new(channel, currency, remembered(services.product_cache)));
+        let products = Arc::new(PlatformProducts::new(
+            channel,
+            currency,
+            remembered(services.product_cache),
+        ));
         clients.product = products.clone();
-        memories.push((ServiceName::Product, Arc::new(move || products.cache_stats())));
+        memories.push((
+            ServiceName::Product,
+            Arc::new(move || products.cache_stats()),
+        ));
     }
     if let Place::Remote(endpoint) = &services.user {
-        let users = Arc::new(PlatformUsers::new(channel(ServiceName::User, endpoint)?, remembered(services.user_cache)));
+        let users = Arc::new(PlatformUsers::new(
+            channel(ServiceName::User, endpoint)?,
+            remembered(services.user_cache),
+        ));
         clients.user = users.clone();
         memories.push((ServiceName::User, Arc::new(move || users.cache_stats())));
     }
@@ -51,7 +63,10 @@ pub fn of(services: &Services, shop: &Arc<Shop>, currency: Currency) -> Outcome<
     }
     match &services.notification {
         Place::Remote(endpoint) => {
-            clients.notification = Arc::new(NotificationClient::new(channel(ServiceName::Notification, endpoint)?));
+            clients.notification = Arc::new(NotificationClient::new(channel(
+                ServiceName::Notification,
+                endpoint,
+            )?));
         }
         Place::Nowhere => clients.notification = Arc::new(Nobody),
         Place::Shop => {}
@@ -62,15 +77,20 @@ pub fn of(services: &Services, shop: &Arc<Shop>, currency: Currency) -> Outcome<
 fn remembered(time_to_live: Duration) -> CacheSettings {
     match time_to_live.is_zero() {
         true => CacheSettings::OFF,
-        false => CacheSettings { time_to_live, ..CacheSettings::default() },
+        false => CacheSettings {
+            time_to_live,
+            ..CacheSettings::default()
+        },
     }
 }
 
 /// The way to a service.
 pub fn channel(service: ServiceName, endpoint: &Endpoint) -> Outcome<ServiceChannel> {
     ServiceChannel::new(service, endpoint).map_err(|e| {
-        let hint =
-            format!("check services.{service} in order.toml, or the variables ORDER_{}_…", service.to_string().to_uppercase());
+        let hint = format!(
+            "check services.{service} in order.toml, or the variables ORDER_{}_…",
+            service.to_string().to_uppercase()
+        );
         Failure::caused(Code::BadInput, &e).hint(hint)
     })
 }

@@ -62,8 +62,8 @@ impl Engine {
         Engine::with_services(&settings.on_primary(), Access::Create, told()).await
     }
 
-    /// The same, run by `runtime`, with the store's replica, and without a word about leases that are waited for: for a server, which nobody
-    /// watches.
+    /// The same, run by `runtime`, with the store's replica, and without a word about leases that
+    /// are waited for: for a server, which nobody watches.
     pub async fn open_on(settings: &Settings, runtime: Arc<dyn Runtime>) -> Outcome<Self> {
         Engine::with_services(settings, Access::Create, (runtime, |_| {})).await
     }
@@ -80,18 +80,23 @@ impl Engine {
         Engine::with_services(&settings.on_primary(), Access::ReadOnly, told()).await
     }
 
-    /// The same for what an order would cost: a store that is not there has no orders, and is not made to find that out.
+    /// The same for what an order would cost: a store that is not there has no orders, and is not
+    /// made to find that out.
     pub async fn open_to_quote(settings: &Settings) -> Outcome<Self> {
         match &settings.store {
             StoreUrl::Sqlite(path) if !path.exists() => {
-                Engine::open(&Settings { store: StoreUrl::Memory, ..settings.clone() }).await
+                Engine::open(&Settings {
+                    store: StoreUrl::Memory,
+                    ..settings.clone()
+                })
+                .await
             }
             _ => Engine::open_to_look(settings).await,
         }
     }
 
-    /// The engine for commands that only read, and call no service: neither the store nor the shop is made or brought up to
-    /// date.
+    /// The engine for commands that only read, and call no service: neither the store nor the shop
+    /// is made or brought up to date.
     pub async fn open_for_reading(settings: &Settings) -> Outcome<Self> {
         must_exist(&settings.store)?;
         Engine::without_services(&settings.on_primary(), Access::ReadOnly).await
@@ -116,12 +121,18 @@ impl Engine {
 
     async fn with_services(settings: &Settings, access: Access, running: Running) -> Outcome<Self> {
         let services = &settings.services;
-        let shop = if services.need_shop() { existing_shop(settings)? } else { nobody()? };
+        let shop = if services.need_shop() {
+            existing_shop(settings)?
+        } else {
+            nobody()?
+        };
         let prices = match &settings.price_book {
             Some(prices) => prices.clone(),
             None if services.product.is_shop() => shop.price_book().await?,
             None => {
-                let failure = Failure::bad_input("price_book is missing, and products are not in the embedded shop");
+                let failure = Failure::bad_input(
+                    "price_book is missing, and products are not in the embedded shop",
+                );
                 return Err(failure.hint("give order.toml the tables of [price_book]; docs/configuration.md has an example"));
             }
         };
@@ -131,11 +142,12 @@ impl Engine {
         Engine::over(settings, access, clients, products, prices, running).await
     }
 
-    /// Nothing is asked of a service by it, but what they can do has a part in what is to be done next.
+    /// Nothing is asked of a service by it, but what they can do has a part in what is to be done
+    /// next.
     async fn without_services(settings: &Settings, access: Access) -> Outcome<Self> {
         let clients = clients::of(&settings.services, &Arc::new(nobody()?), Currency::USD)?;
-        let prices =
-            PriceBook::new(Currency::USD, vec![], vec![], vec![], vec![]).map_err(|e| Failure::caused(Code::Unavailable, &e))?;
+        let prices = PriceBook::new(Currency::USD, vec![], vec![], vec![], vec![])
+            .map_err(|e| Failure::caused(Code::Unavailable, &e))?;
         Engine::over(settings, access, clients, None, prices, told()).await
     }
 
@@ -148,8 +160,14 @@ impl Engine {
         (runtime, on_wait): Running,
     ) -> Outcome<Self> {
         let store = any_store(access, settings).await?;
-        let (currency, payment_methods) =
-            (prices.currency(), prices.payment_methods().iter().map(|m| m.method.to_string()).collect());
+        let (currency, payment_methods) = (
+            prices.currency(),
+            prices
+                .payment_methods()
+                .iter()
+                .map(|m| m.method.to_string())
+                .collect(),
+        );
         let manager = OrderManager::builder(store, clients)
             .pricing(Arc::new(prices))
             .policy(settings.policy.clone())
@@ -157,16 +175,25 @@ impl Engine {
             .on_wait(on_wait)
             .build()
             .map_err(|e| Failure::caused(Code::BadInput, &e))?;
-        Ok(Engine { manager, products, memories, principal: operator(), currency, payment_methods })
+        Ok(Engine {
+            manager,
+            products,
+            memories,
+            principal: operator(),
+            currency,
+            payment_methods,
+        })
     }
 
-    /// Works the order until nothing is due for it now, waiting for whoever is at it; the order as it is then.
+    /// Works the order until nothing is due for it now, waiting for whoever is at it; the order as
+    /// it is then.
     pub async fn drive(&self, id: OrderId) -> Outcome<Arc<Order>> {
         Ok(self.manager.work_to_rest(id).await?)
     }
 
-    /// The outcome, once all that goes on behind it has come to its end: a program that ends with a lease in its hands keeps
-    /// whoever wants something of the order next waiting until the lease runs out.
+    /// The outcome, once all that goes on behind it has come to its end: a program that ends with a
+    /// lease in its hands keeps whoever wants something of the order next waiting until the lease
+    /// runs out.
     pub async fn finished<T, E>(&self, outcome: Result<T, E>) -> Result<T, E> {
         self.manager.idle().await;
         outcome
@@ -177,8 +204,12 @@ impl Engine {
 pub fn must_exist(store: &StoreUrl) -> Outcome {
     match store {
         StoreUrl::Sqlite(path) if !path.exists() => {
-            let failure = Failure::new(Code::Unavailable, format!("there is no store {}", path.display()));
-            Err(failure.hint("check --store, in a directory that exists; `order place` makes the file"))
+            let failure = Failure::new(
+                Code::Unavailable,
+                format!("there is no store {}", path.display()),
+            );
+            Err(failure
+                .hint("check --store, in a directory that exists; `order place` makes the file"))
         }
         // What is not there is said when it is opened.
         StoreUrl::Sqlite(_) | StoreUrl::Memory | StoreUrl::Postgres(_) => Ok(()),
@@ -190,13 +221,24 @@ async fn any_store(access: Access, settings: &Settings) -> Outcome<Arc<dyn Order
     Ok(match &settings.store {
         StoreUrl::Postgres(Secret(url)) => {
             let replica = settings.replica.clone().map(|Secret(url)| url);
-            let store = PostgresStore::open(url, PostgresOptions { replica, ..PostgresOptions::default() }).await?;
+            let store = PostgresStore::open(
+                url,
+                PostgresOptions {
+                    replica,
+                    ..PostgresOptions::default()
+                },
+            )
+            .await?;
             if store.replica_stats().is_some_and(|stats| stats.is_down) {
-                note("the replica cannot be used now: the primary serves lists and the feed until it can be used again");
+                note(
+                    "the replica cannot be used now: the primary serves lists and the feed until it can be used again",
+                );
             }
             Arc::new(store)
         }
-        StoreUrl::Memory | StoreUrl::Sqlite(_) => Arc::new(open_store_as(access, settings, Arc::new(SystemClock))?),
+        StoreUrl::Memory | StoreUrl::Sqlite(_) => {
+            Arc::new(open_store_as(access, settings, Arc::new(SystemClock))?)
+        }
     })
 }
 
@@ -206,8 +248,15 @@ pub fn open_store(settings: &Settings, clock: Arc<dyn Clock>) -> Outcome<SqliteS
 }
 
 /// The SQLite store of `settings`, judging times by `clock`.
-pub fn open_store_as(access: Access, settings: &Settings, clock: Arc<dyn Clock>) -> Outcome<SqliteStore> {
-    let options = SqliteOptions { access, ..SqliteOptions::new(clock) };
+pub fn open_store_as(
+    access: Access,
+    settings: &Settings,
+    clock: Arc<dyn Clock>,
+) -> Outcome<SqliteStore> {
+    let options = SqliteOptions {
+        access,
+        ..SqliteOptions::new(clock)
+    };
     Ok(match &settings.store {
         StoreUrl::Memory => SqliteStore::open(":memory:", options)?,
         StoreUrl::Sqlite(path) => SqliteStore::open(path, options)?,
@@ -227,7 +276,10 @@ fn nobody() -> Outcome<Shop> {
 pub fn existing_shop(settings: &Settings) -> Outcome<Shop> {
     match &settings.shop {
         Some(path) if !path.exists() => {
-            let failure = Failure::new(Code::Unavailable, format!("there is no shop {}", path.display()));
+            let failure = Failure::new(
+                Code::Unavailable,
+                format!("there is no shop {}", path.display()),
+            );
             Err(failure.hint("check --shop; `order shop load FILE` makes one from a catalogue, such as examples/catalogue.toml"))
         }
         Some(path) => Ok(Shop::open_existing(path, Arc::new(SystemClock))?),
@@ -245,30 +297,50 @@ pub fn open_shop(settings: &Settings, clock: Arc<dyn Clock>) -> Outcome<Shop> {
 
 /// Says that another process's lease is waited for.
 fn say_wait(wait: &LeaseWait) {
-    note(format_args!("waiting for another worker's lease on {} (until {})", wait.number, time_of_day(wait.until)));
+    note(format_args!(
+        "waiting for another worker's lease on {} (until {})",
+        wait.number,
+        time_of_day(wait.until)
+    ));
 }
 
 /// A moment within a day, as in `22:23:00 UTC`.
 pub fn time_of_day(at: Timestamp) -> String {
     let text = at.to_string();
-    let time = text.split_once('T').map_or(&*text, |(_, time)| time.get(..8).unwrap_or(time));
+    let time = text
+        .split_once('T')
+        .map_or(&*text, |(_, time)| time.get(..8).unwrap_or(time));
     format!("{time} UTC")
 }
 
 impl From<ShopError> for Failure {
     fn from(error: ShopError) -> Self {
         let (code, hint) = match &error {
-            ShopError::Unavailable { maybe_done: true, .. } => {
-                (Code::Unavailable, Some("it may have happened; look before you repeat it"))
-            }
-            ShopError::Unavailable { .. } => (Code::Unavailable, Some("nothing was changed; check --shop, or try again later")),
+            ShopError::Unavailable {
+                maybe_done: true, ..
+            } => (
+                Code::Unavailable,
+                Some("it may have happened; look before you repeat it"),
+            ),
+            ShopError::Unavailable { .. } => (
+                Code::Unavailable,
+                Some("nothing was changed; check --shop, or try again later"),
+            ),
             ShopError::Foreign { .. } => (Code::Unavailable, Some("check --shop")),
-            ShopError::NoCatalogue { .. } => {
-                (Code::Unavailable, Some("`order shop load FILE` loads one, such as examples/catalogue.toml"))
+            ShopError::NoCatalogue { .. } => (
+                Code::Unavailable,
+                Some("`order shop load FILE` loads one, such as examples/catalogue.toml"),
+            ),
+            ShopError::UnknownSku(_) => {
+                (Code::NotFound, Some("`order shop stock` shows every SKU"))
             }
-            ShopError::UnknownSku(_) => (Code::NotFound, Some("`order shop stock` shows every SKU")),
-            ShopError::UnknownPayment(_) => (Code::NotFound, Some("`order shop payments` shows every payment with its key")),
-            ShopError::AlreadySettled { .. } | ShopError::OtherCurrency { .. } | ShopError::Conflict(_) => (Code::Refused, None),
+            ShopError::UnknownPayment(_) => (
+                Code::NotFound,
+                Some("`order shop payments` shows every payment with its key"),
+            ),
+            ShopError::AlreadySettled { .. }
+            | ShopError::OtherCurrency { .. }
+            | ShopError::Conflict(_) => (Code::Refused, None),
             ShopError::Invalid { .. } => (Code::BadInput, None),
         };
         let failure = Failure::caused(code, &error);

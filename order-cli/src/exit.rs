@@ -41,7 +41,13 @@ pub type Outcome<T = ()> = Result<T, Failure>;
 impl Failure {
     /// A failure without a hint.
     pub fn new(code: Code, message: impl Into<String>) -> Self {
-        Failure { code, message: message.into(), hint: None, kind: None, reason: None }
+        Failure {
+            code,
+            message: message.into(),
+            hint: None,
+            kind: None,
+            reason: None,
+        }
     }
 
     /// Input that could never be right.
@@ -100,7 +106,7 @@ impl Failure {
 
 /// What a place, or a retried payment, that ended badly exits with; `None` if it did not.
 pub fn dead_order(order: &Order) -> Option<Failure> {
-    let rejection = order_core::machine::failure(order)?;
+    let rejection = order_core::rules::failure(order)?;
     let failure = Failure::new(Code::Refused, rejection.message);
     Some(match rejection.reason {
         RejectionReason::PaymentDeclined => failure.hint(format!(
@@ -115,8 +121,16 @@ pub fn dead_order(order: &Order) -> Option<Failure> {
 impl From<Error> for Failure {
     fn from(error: Error) -> Self {
         let kind = Some(error.kind());
-        let reason = if let Error::Rejected(rejection) = &error { Some(rejection.reason) } else { None };
-        Failure { kind, reason, ..unsorted(error) }
+        let reason = if let Error::Rejected(rejection) = &error {
+            Some(rejection.reason)
+        } else {
+            None
+        };
+        Failure {
+            kind,
+            reason,
+            ..unsorted(error)
+        }
     }
 }
 
@@ -142,15 +156,26 @@ fn unsorted(error: Error) -> Failure {
 
 fn hint_for(error: &Error) -> Option<String> {
     match error {
-        Error::NotFound { what: "order", .. } => Some("`order list` shows the orders of this store".into()),
-        Error::NotFound { what: "product" | "variant", .. } => Some("`order shop stock` shows what this shop has".into()),
+        Error::NotFound { what: "order", .. } => {
+            Some("`order list` shows the orders of this store".into())
+        }
+        Error::NotFound {
+            what: "product" | "variant",
+            ..
+        } => Some("`order shop stock` shows what this shop has".into()),
         Error::NotFound { what: "item", .. } => Some("`order get` shows an order's lines".into()),
-        Error::NotFound { what: "user", .. } => Some("customers come from the catalogue: `order shop load FILE`".into()),
+        Error::NotFound { what: "user", .. } => {
+            Some("customers come from the catalogue: `order shop load FILE`".into())
+        }
         Error::Rejected(rejection) if !rejection.possible.is_empty() => {
             Some(format!("possible now: {}", rejection.possible.join(", ")))
         }
-        Error::Conflict { actual, .. } => Some(format!("read it with `order get`, then repeat with --expect-version {actual}")),
-        Error::KeyReused { .. } => Some("use another --key, or repeat the very same request".into()),
+        Error::Conflict { actual, .. } => Some(format!(
+            "read it with `order get`, then repeat with --expect-version {actual}"
+        )),
+        Error::KeyReused { .. } => {
+            Some("use another --key, or repeat the very same request".into())
+        }
         Error::Service { .. } => Some("nothing was accepted; try again later".into()),
         _ => None,
     }
@@ -161,15 +186,26 @@ impl From<StoreError> for Failure {
         let (code, hint) = match error.kind {
             StoreErrorKind::InvalidQuery => (Code::BadInput, None),
             StoreErrorKind::Vetoed => (Code::Refused, None),
-            StoreErrorKind::Unavailable => (Code::Unavailable, Some("nothing was changed; try again later")),
+            StoreErrorKind::Unavailable => (
+                Code::Unavailable,
+                Some("nothing was changed; try again later"),
+            ),
             StoreErrorKind::Unknown => (
                 Code::Unavailable,
-                Some("it may have happened; repeat the command with the same --key, or look with `order get`"),
+                Some(
+                    "it may have happened; repeat the command with the same --key, or look with `order get`",
+                ),
             ),
-            StoreErrorKind::Full => (Code::Unavailable, Some("make room on the disk; nothing was lost")),
-            StoreErrorKind::Corrupt => {
-                (Code::Unavailable, Some("check --store; if it is the right file, stop using it and restore it from a copy"))
-            }
+            StoreErrorKind::Full => (
+                Code::Unavailable,
+                Some("make room on the disk; nothing was lost"),
+            ),
+            StoreErrorKind::Corrupt => (
+                Code::Unavailable,
+                Some(
+                    "check --store; if it is the right file, stop using it and restore it from a copy",
+                ),
+            ),
             StoreErrorKind::Misconfigured => (
                 Code::Unavailable,
                 Some(
@@ -188,14 +224,18 @@ impl From<StoreError> for Failure {
 impl From<ListenError> for Failure {
     fn from(error: ListenError) -> Self {
         let (code, hint) = match &error {
-            ListenError::Unknown { .. } => (Code::BadInput, "use --listen HOST:PORT, such as --listen 127.0.0.1:50053"),
+            ListenError::Unknown { .. } => (
+                Code::BadInput,
+                "use --listen HOST:PORT, such as --listen 127.0.0.1:50053",
+            ),
             ListenError::Exposed { .. } => (
                 Code::BadInput,
                 "docs/security.md sets both up; --insecure insists on it, where only friends can reach this machine",
             ),
-            ListenError::Refused { .. } => {
-                (Code::Unavailable, "another program may listen there; --listen takes another address")
-            }
+            ListenError::Refused { .. } => (
+                Code::Unavailable,
+                "another program may listen there; --listen takes another address",
+            ),
         };
         Failure::caused(code, &error).hint(hint)
     }
@@ -233,7 +273,8 @@ pub fn chain(error: &dyn StdError) -> String {
     text
 }
 
-/// Without line breaks and control characters, so that nothing in a message can disturb a terminal or a log.
+/// Without line breaks and control characters, so that nothing in a message can disturb a terminal
+/// or a log.
 pub fn one_line(text: &str) -> String {
     let mut line = String::with_capacity(text.len());
     for c in text.trim_end().chars() {
@@ -255,10 +296,22 @@ mod tests {
     #[test]
     fn every_kind_of_error_has_its_code() {
         let cases: [(Error, Code); 4] = [
-            (Error::NotFound { what: "order", id: "x".into() }, Code::NotFound),
+            (
+                Error::NotFound {
+                    what: "order",
+                    id: "x".into(),
+                },
+                Code::NotFound,
+            ),
             (Error::invalid("items", "is empty"), Code::BadInput),
-            (StoreError::new(StoreErrorKind::InvalidQuery, "foreign cursor").into(), Code::BadInput),
-            (StoreError::new(StoreErrorKind::Full, "disk full").into(), Code::Unavailable),
+            (
+                StoreError::new(StoreErrorKind::InvalidQuery, "foreign cursor").into(),
+                Code::BadInput,
+            ),
+            (
+                StoreError::new(StoreErrorKind::Full, "disk full").into(),
+                Code::Unavailable,
+            ),
         ];
         for (error, code) in cases {
             assert_eq!(Failure::from(error).code, code);
@@ -269,6 +322,9 @@ mod tests {
     fn a_message_is_one_line_with_its_causes() {
         let io = std::io::Error::other("no\nsuch\u{1b}disk");
         let error = StoreError::caused(StoreErrorKind::Unavailable, "cannot open orders.db", io);
-        assert_eq!(one_line(Failure::from(error).message()), "cannot open orders.db: no such disk");
+        assert_eq!(
+            one_line(Failure::from(error).message()),
+            "cannot open orders.db: no such disk"
+        );
     }
 }

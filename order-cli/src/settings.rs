@@ -1,4 +1,5 @@
-//! Every setting of the program: options, then the environment, then `order.toml`, then what is usual.
+//! Every setting of the program: options, then the environment, then `order.toml`, then what is
+//! usual.
 
 pub mod access;
 pub mod layers;
@@ -27,7 +28,8 @@ const PRICE_BOOK: &str = "price_book";
 /// Longer than any work is under way.
 const GRACE_MAX: Duration = Duration::from_secs(3600);
 const IN_FLIGHT_MAX: i64 = 100_000;
-/// The most connections a server can be told to have at a time; whether the system lets it is another question.
+/// The most connections a server can be told to have at a time; whether the system lets it is
+/// another question.
 const CONNECTIONS_MAX: i64 = 100_000;
 
 /// The file looked for in the working directory.
@@ -54,23 +56,34 @@ impl Secret {
         const HIDDEN: &str = "***";
         let url = &self.0;
         let host_at = url.find("://").map_or(0, |at| at + "://".len());
-        let end = url[host_at..].find(['/', '?']).map_or(url.len(), |at| host_at + at);
+        let end = url[host_at..]
+            .find(['/', '?'])
+            .map_or(url.len(), |at| host_at + at);
         // A password may hold an @ of its own.
         let (start, rest) = match url[host_at..end].rsplit_once('@') {
             Some((user, _)) => {
                 let user_end = host_at + user.len();
                 match user.split_once(':') {
-                    Some((name, _)) => (format!("{}{name}:{HIDDEN}", &url[..host_at]), &url[user_end..]),
+                    Some((name, _)) => (
+                        format!("{}{name}:{HIDDEN}", &url[..host_at]),
+                        &url[user_end..],
+                    ),
                     None => (url[..user_end].to_owned(), &url[user_end..]),
                 }
             }
             None => (url[..end].to_owned(), &url[end..]),
         };
-        let Some((path, parameters)) = rest.split_once('?') else { return start + rest };
-        let shown = parameters.split('&').map(|parameter| match parameter.split_once('=') {
-            Some((name, _)) if name.to_ascii_lowercase().contains("password") => format!("{name}={HIDDEN}"),
-            _ => parameter.to_owned(),
-        });
+        let Some((path, parameters)) = rest.split_once('?') else {
+            return start + rest;
+        };
+        let shown = parameters
+            .split('&')
+            .map(|parameter| match parameter.split_once('=') {
+                Some((name, _)) if name.to_ascii_lowercase().contains("password") => {
+                    format!("{name}={HIDDEN}")
+                }
+                _ => parameter.to_owned(),
+            });
         format!("{start}{path}?{}", shown.collect::<Vec<_>>().join("&"))
     }
 }
@@ -89,7 +102,9 @@ impl StoreUrl {
         match url.split_once(':') {
             Some(("sqlite", ":memory:")) => Ok(StoreUrl::Memory),
             Some(("sqlite", file)) if !file.is_empty() => Ok(StoreUrl::Sqlite(file.into())),
-            Some(("postgres" | "postgresql", rest)) if rest.starts_with("//") => Ok(StoreUrl::Postgres(Secret(url.clone()))),
+            Some(("postgres" | "postgresql", rest)) if rest.starts_with("//") => {
+                Ok(StoreUrl::Postgres(Secret(url.clone())))
+            }
             // The rest of such an address may hold a password, and is not repeated.
             _ => Err(given.problem("not an address of a store").hint(USE)),
         }
@@ -110,7 +125,8 @@ impl StoreUrl {
 pub struct Settings {
     /// Where the orders are.
     pub store: StoreUrl,
-    /// A replica of the database, which lists and the feed are read from where nothing more is done with them.
+    /// A replica of the database, which lists and the feed are read from where nothing more is done
+    /// with them.
     pub replica: Option<Secret>,
     /// Where the shop is; none for in memory.
     pub shop: Option<PathBuf>,
@@ -176,7 +192,10 @@ impl Settings {
         let server = server(&mut layers)?;
         let access = access::access(&mut layers)?;
         let health = access::health(&mut layers)?;
-        let price_book = source.map(|source| price_book(source, &mut layers)).transpose()?.flatten();
+        let price_book = source
+            .map(|source| price_book(source, &mut layers))
+            .transpose()?
+            .flatten();
         let services = services::services(&mut layers)?;
         let policy = policy::policy(&mut layers)?;
         Ok(Settings {
@@ -206,14 +225,20 @@ impl Settings {
         };
         if matches!(store, StoreUrl::Postgres(_)) {
             const USE: &str = "use sqlite:FILE, or leave --store out to run it in memory";
-            return Err(
-                Failure::bad_input("--store: a script tells time itself, and a database server does not listen").hint(USE)
-            );
+            return Err(Failure::bad_input(
+                "--store: a script tells time itself, and a database server does not listen",
+            )
+            .hint(USE));
         }
         replica(&mut layers, &store)?;
-        let shop = if global.shop.is_some() { shop(&mut layers)? } else { None };
+        let shop = if global.shop.is_some() {
+            shop(&mut layers)?
+        } else {
+            None
+        };
         let format = global.format.unwrap_or_default();
-        let (server, policy, services) = (Server::default(), Policy::default(), Services::default());
+        let (server, policy, services) =
+            (Server::default(), Policy::default(), Services::default());
         let (access, health) = (Access::default(), Health::default());
         Ok(Settings {
             store,
@@ -234,7 +259,10 @@ impl Settings {
 impl Settings {
     /// The same without the replica, for what has to see everything that was written.
     pub fn on_primary(&self) -> Self {
-        Settings { replica: None, ..self.clone() }
+        Settings {
+            replica: None,
+            ..self.clone()
+        }
     }
 }
 
@@ -251,26 +279,67 @@ fn file(named: Option<&Path>) -> Outcome<Option<(String, String)>> {
         None if std::fs::symlink_metadata(usual).is_ok() => usual.to_owned(),
         None => return Ok(None),
     };
-    Ok(Some((path.display().to_string(), read::text(&path, read::DOCUMENT_MAX)?)))
+    Ok(Some((
+        path.display().to_string(),
+        read::text(&path, read::DOCUMENT_MAX)?,
+    )))
 }
 
-/// Gives the layers what stands on the command line. An option of its own counts for more than `--setting`.
+/// Gives the layers what stands on the command line. An option of its own counts for more than
+/// `--setting`.
 fn options(cli: &Cli, layers: &mut Layers) -> Outcome {
-    let Global { store, replica, shop, format, config: _, setting } = &cli.global;
+    let Global {
+        store,
+        replica,
+        shop,
+        format,
+        config: _,
+        setting,
+    } = &cli.global;
     layers.option("store", "--store", store.clone());
     layers.option("replica", "--replica", replica.clone());
     layers.option("shop", "--shop", shop.clone());
-    layers.option("format", "--format", format.map(|format| format.name().to_owned()));
-    if let Command::Serve(Serve { listen, insecure, log, grace, in_flight, access }) = &cli.command {
+    layers.option(
+        "format",
+        "--format",
+        format.map(|format| format.name().to_owned()),
+    );
+    if let Command::Serve(Serve {
+        listen,
+        insecure,
+        log,
+        grace,
+        in_flight,
+        access,
+    }) = &cli.command
+    {
         access_options(access, layers);
         layers.option("listen", "--listen", listen.clone());
-        layers.option("server.insecure", "--insecure", insecure.then(|| true.to_string()));
+        layers.option(
+            "server.insecure",
+            "--insecure",
+            insecure.then(|| true.to_string()),
+        );
         layers.option("server.log", "--log", log.map(|log| log.name().to_owned()));
-        layers.option("server.grace", "--grace", grace.map(|seconds| format!("{seconds}s")));
-        layers.option("server.in_flight", "--in-flight", in_flight.map(|n| n.to_string()));
+        layers.option(
+            "server.grace",
+            "--grace",
+            grace.map(|seconds| format!("{seconds}s")),
+        );
+        layers.option(
+            "server.in_flight",
+            "--in-flight",
+            in_flight.map(|n| n.to_string()),
+        );
     }
     if let Command::Health(health) = &cli.command {
-        let access_args::Health { server, tls_ca, tls_cert, tls_key, tls_name } = health;
+        let access_args::Health {
+            server,
+            tls_ca,
+            tls_cert,
+            tls_key,
+            tls_name,
+        } = health;
         layers.option("health.server", "--server", server.clone());
         layers.option("health.ca", "--tls-ca", tls_ca.as_deref().map(shown));
         layers.option("health.cert", "--tls-cert", tls_cert.as_deref().map(shown));
@@ -279,7 +348,9 @@ fn options(cli: &Cli, layers: &mut Layers) -> Outcome {
     }
     for setting in setting {
         let Some((key, value)) = setting.split_once('=') else {
-            return Err(Failure::bad_input(format!("--setting: {setting:?}: expected NAME=VALUE, such as policy.lease=10s")));
+            return Err(Failure::bad_input(format!(
+                "--setting: {setting:?}: expected NAME=VALUE, such as policy.lease=10s"
+            )));
         };
         layers.option(key, format!("--setting {key}"), Some(value.to_owned()));
     }
@@ -303,15 +374,35 @@ fn access_options(access: &access_args::Access, layers: &mut Layers) {
     } = access;
     layers.option("tls.cert", "--tls-cert", tls_cert.as_deref().map(shown));
     layers.option("tls.key", "--tls-key", tls_key.as_deref().map(shown));
-    layers.option("tls.client_ca", "--tls-client-ca", tls_client_ca.as_deref().map(shown));
-    layers.option("tls.client_cert", "--tls-client-cert", tls_client_cert.clone());
+    layers.option(
+        "tls.client_ca",
+        "--tls-client-ca",
+        tls_client_ca.as_deref().map(shown),
+    );
+    layers.option(
+        "tls.client_cert",
+        "--tls-client-cert",
+        tls_client_cert.clone(),
+    );
     layers.option("auth.jwt_key", "--jwt-key", jwt_key.as_deref().map(shown));
     layers.option("auth.jwks", "--jwks", jwks.clone());
     layers.option("auth.issuer", "--jwt-issuer", jwt_issuer.clone());
     layers.option("auth.audience", "--jwt-audience", jwt_audience.clone());
-    layers.option("auth.services", "--service", (!service.is_empty()).then(|| service.join(",")));
-    layers.option("server.rate_limit", "--rate-limit", rate_limit.map(|n| n.to_string()));
-    layers.option("server.rate_burst", "--rate-burst", rate_burst.map(|n| n.to_string()));
+    layers.option(
+        "auth.services",
+        "--service",
+        (!service.is_empty()).then(|| service.join(",")),
+    );
+    layers.option(
+        "server.rate_limit",
+        "--rate-limit",
+        rate_limit.map(|n| n.to_string()),
+    );
+    layers.option(
+        "server.rate_burst",
+        "--rate-burst",
+        rate_burst.map(|n| n.to_string()),
+    );
 }
 
 fn shown(path: &Path) -> String {
@@ -328,10 +419,11 @@ fn store(layers: &mut Layers) -> Outcome<StoreUrl> {
     Ok(url)
 }
 
-/// The replica of a store. Where it does not belong to the store, one that holds for every run is left out, but not one that was asked for
-/// now.
+/// The replica of a store. Where it does not belong to the store, one that holds for every run is
+/// left out, but not one that was asked for now.
 fn replica(layers: &mut Layers, store: &StoreUrl) -> Outcome<Option<Secret>> {
-    const USE: &str = "use postgres://USER@HOST/DATABASE of a standby that follows the store's server";
+    const USE: &str =
+        "use postgres://USER@HOST/DATABASE of a standby that follows the store's server";
     let Some(given) = layers.secret("replica")? else {
         layers.in_force("replica", String::new(), Origin::Usual);
         return Ok(None);
@@ -340,11 +432,17 @@ fn replica(layers: &mut Layers, store: &StoreUrl) -> Outcome<Option<Secret>> {
         (Ok(StoreUrl::Postgres(url)), StoreUrl::Postgres(_)) => Some(url),
         (Ok(StoreUrl::Postgres(_)), _) if !matches!(given.from, Origin::Option(_)) => None,
         (Ok(StoreUrl::Postgres(_)), _) => {
-            return Err(given.problem("the store is not on PostgreSQL, and only such a store can have a replica"));
+            return Err(given.problem(
+                "the store is not on PostgreSQL, and only such a store can have a replica",
+            ));
         }
         _ => return Err(given.problem("not an address of a replica").hint(USE)),
     };
-    layers.in_force("replica", replica.as_ref().map_or_else(String::new, Secret::masked), given.from);
+    layers.in_force(
+        "replica",
+        replica.as_ref().map_or_else(String::new, Secret::masked),
+        given.from,
+    );
     Ok(replica)
 }
 
@@ -359,7 +457,13 @@ fn shop(layers: &mut Layers) -> Outcome<Option<PathBuf>> {
     if let (Some(given), Some("")) = (&given, shop.as_deref().and_then(Path::to_str)) {
         return Err(given.problem("expected a file, such as shop.db"));
     }
-    layers.in_force("shop", text.to_owned(), given.as_ref().map_or(Origin::Usual, |given| given.from.clone()));
+    layers.in_force(
+        "shop",
+        text.to_owned(),
+        given
+            .as_ref()
+            .map_or(Origin::Usual, |given| given.from.clone()),
+    );
     Ok(shop)
 }
 
@@ -371,8 +475,16 @@ fn server(layers: &mut Layers) -> Outcome<Server> {
         insecure: layers.or("server.insecure", usual.insecure)?,
         log: layers.choice("server.log", &log, usual.log)?,
         grace: layers.duration("server.grace", Duration::ZERO..=GRACE_MAX, usual.grace)?,
-        in_flight: layers.whole("server.in_flight", 1..=IN_FLIGHT_MAX, usual.in_flight as i64)? as usize,
-        connections: layers.whole("server.connections", 1..=CONNECTIONS_MAX, usual.connections as i64)? as usize,
+        in_flight: layers.whole(
+            "server.in_flight",
+            1..=IN_FLIGHT_MAX,
+            usual.in_flight as i64,
+        )? as usize,
+        connections: layers.whole(
+            "server.connections",
+            1..=CONNECTIONS_MAX,
+            usual.connections as i64,
+        )? as usize,
     })
 }
 
@@ -384,12 +496,29 @@ fn price_book(source: Source<'_>, layers: &mut Layers) -> Outcome<Option<PriceBo
         price_book: Option<Spanned<RawPriceBook>>,
     }
     let Document { price_book } = toml::from_str(source.text).map_err(|e| source.toml_error(&e))?;
-    let Some(raw) = price_book else { return Ok(None) };
+    let Some(raw) = price_book else {
+        return Ok(None);
+    };
     let (line, column) = source.line_and_column(raw.span().start);
-    let book = raw.into_inner().check(source.name, source.text).map_err(|e| Failure::bad_input(e.to_string()))?;
-    let methods: Vec<String> = book.payment_methods().iter().map(|m| m.method.to_string()).collect();
-    let shown = format!("{}, paid by {}", Pricing::currency(&book), methods.join(", "));
-    layers.in_force(PRICE_BOOK, shown, Origin::File(format!("{}:{line}:{column}", source.name)));
+    let book = raw
+        .into_inner()
+        .check(source.name, source.text)
+        .map_err(|e| Failure::bad_input(e.to_string()))?;
+    let methods: Vec<String> = book
+        .payment_methods()
+        .iter()
+        .map(|m| m.method.to_string())
+        .collect();
+    let shown = format!(
+        "{}, paid by {}",
+        Pricing::currency(&book),
+        methods.join(", ")
+    );
+    layers.in_force(
+        PRICE_BOOK,
+        shown,
+        Origin::File(format!("{}:{line}:{column}", source.name)),
+    );
     Ok(Some(book))
 }
 
@@ -408,19 +537,31 @@ mod tests {
         let of = |store_url: &str, by_option: bool, url: &str| {
             let store = store(&mut given(store_url)).unwrap();
             let text = format!("replica = {url:?}");
-            let source = Source { name: "order.toml", text: &text };
+            let source = Source {
+                name: "order.toml",
+                text: &text,
+            };
             let table = source.parse().unwrap();
             let mut layers = Layers::of_table(source, "", table.get_ref());
             layers.option("replica", "--replica", by_option.then(|| url.to_owned()));
             replica(&mut layers, &store).map_err(|e| e.message().to_owned())
         };
         let (postgres, standby) = ("postgres://h/d", "postgres://u:secret@standby/d");
-        assert_eq!(of(postgres, false, standby).unwrap(), Some(Secret(standby.to_owned())));
+        assert_eq!(
+            of(postgres, false, standby).unwrap(),
+            Some(Secret(standby.to_owned()))
+        );
         assert_eq!(of("sqlite:a.db", false, standby).unwrap(), None);
         let refused = of("sqlite:a.db", true, standby).unwrap_err();
-        assert_eq!(refused, "--replica: the store is not on PostgreSQL, and only such a store can have a replica");
+        assert_eq!(
+            refused,
+            "--replica: the store is not on PostgreSQL, and only such a store can have a replica"
+        );
         for bad in ["sqlite:a.db", "u:secret@standby"] {
-            assert_eq!(of(postgres, false, bad).unwrap_err(), "order.toml:1:11: replica: not an address of a replica");
+            assert_eq!(
+                of(postgres, false, bad).unwrap_err(),
+                "order.toml:1:11: replica: not an address of a replica"
+            );
         }
     }
 
@@ -428,27 +569,54 @@ mod tests {
     fn addresses_of_stores_are_read_and_passwords_are_not_repeated() {
         let parse = |url: &str| store(&mut given(url));
         assert_eq!(parse("sqlite::memory:").unwrap(), StoreUrl::Memory);
-        assert_eq!(parse("sqlite:a/b.db").unwrap(), StoreUrl::Sqlite("a/b.db".into()));
+        assert_eq!(
+            parse("sqlite:a/b.db").unwrap(),
+            StoreUrl::Sqlite("a/b.db".into())
+        );
         let url = parse("postgres://u:secret@host/db").unwrap();
         assert!(
             matches!(&url, StoreUrl::Postgres(Secret(text)) if text.ends_with("@host/db"))
                 && !format!("{url:?}").contains("secret")
         );
-        for bad in ["", "orders.db", "sqlite:", "postgres:u:secret@host/db", "mysql://u:secret@host/db"] {
-            assert!(!parse(bad).unwrap_err().message().contains("secret"), "{bad}");
+        for bad in [
+            "",
+            "orders.db",
+            "sqlite:",
+            "postgres:u:secret@host/db",
+            "mysql://u:secret@host/db",
+        ] {
+            assert!(
+                !parse(bad).unwrap_err().message().contains("secret"),
+                "{bad}"
+            );
         }
     }
 
     #[test]
     fn passwords_are_masked_wherever_they_stand() {
         for (url, shown) in [
-            ("postgres://u:secret@host/db?schema=s", "postgres://u:***@host/db?schema=s"),
-            ("postgres://u:se@cret@host:5432/db", "postgres://u:***@host:5432/db"),
+            (
+                "postgres://u:secret@host/db?schema=s",
+                "postgres://u:***@host/db?schema=s",
+            ),
+            (
+                "postgres://u:se@cret@host:5432/db",
+                "postgres://u:***@host:5432/db",
+            ),
             ("postgres://u@host/db", "postgres://u@host/db"),
             ("postgres://host", "postgres://host"),
-            ("postgres://host/db?user=u&password=secret&schema=s", "postgres://host/db?user=u&password=***&schema=s"),
-            ("postgres://host/db?sslpassword=secret", "postgres://host/db?sslpassword=***"),
-            ("postgres:///db?host=/run&x=a@b:c", "postgres:///db?host=/run&x=a@b:c"),
+            (
+                "postgres://host/db?user=u&password=secret&schema=s",
+                "postgres://host/db?user=u&password=***&schema=s",
+            ),
+            (
+                "postgres://host/db?sslpassword=secret",
+                "postgres://host/db?sslpassword=***",
+            ),
+            (
+                "postgres:///db?host=/run&x=a@b:c",
+                "postgres:///db?host=/run&x=a@b:c",
+            ),
         ] {
             assert_eq!(StoreUrl::Postgres(Secret(url.into())).masked(), shown);
         }

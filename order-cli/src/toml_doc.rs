@@ -55,7 +55,10 @@ impl<'a> Source<'a> {
         }
         let before = &self.text[..at];
         let line_start = before.rfind('\n').map_or(0, |i| i + 1);
-        (before.matches('\n').count() + 1, before[line_start..].chars().count() + 1)
+        (
+            before.matches('\n').count() + 1,
+            before[line_start..].chars().count() + 1,
+        )
     }
 }
 
@@ -81,16 +84,34 @@ pub struct Fields<'s, 't> {
 
 impl<'s, 't> Fields<'s, 't> {
     /// The fields of `table`, which messages call `what`.
-    pub fn new(source: Source<'s>, what: impl Into<String>, table: &'t DeTable<'s>, span: Range<usize>) -> Self {
-        Fields { source, span, what: what.into(), table, known: Vec::new() }
+    pub fn new(
+        source: Source<'s>,
+        what: impl Into<String>,
+        table: &'t DeTable<'s>,
+        span: Range<usize>,
+    ) -> Self {
+        Fields {
+            source,
+            span,
+            what: what.into(),
+            table,
+            known: Vec::new(),
+        }
     }
 
     /// The fields of a value that must be a table.
-    pub fn of(source: Source<'s>, what: impl Into<String>, value: &'t Spanned<DeValue<'s>>) -> Outcome<Self> {
+    pub fn of(
+        source: Source<'s>,
+        what: impl Into<String>,
+        value: &'t Spanned<DeValue<'s>>,
+    ) -> Outcome<Self> {
         let what = what.into();
         match value.get_ref() {
             DeValue::Table(table) => Ok(Fields::new(source, what, table, value.span())),
-            other => Err(source.problem(&value.span(), format!("{what} must be a table, not {}", kind_of(other)))),
+            other => Err(source.problem(
+                &value.span(),
+                format!("{what} must be a table, not {}", kind_of(other)),
+            )),
         }
     }
 
@@ -101,18 +122,31 @@ impl<'s, 't> Fields<'s, 't> {
 
     /// A problem with `name`, at the field if it is there, else at the table.
     pub fn problem(&self, name: &str, message: impl fmt::Display) -> Failure {
-        self.source.problem(&self.place_of(name), format!("{name}: {message}"))
+        self.source
+            .problem(&self.place_of(name), format!("{name}: {message}"))
     }
 
     /// Where a field stands; the table if it is not there.
     pub fn place_of(&self, name: &str) -> Range<usize> {
-        self.table.get(name).map_or(self.span.clone(), Spanned::span)
+        self.table
+            .get(name)
+            .map_or(self.span.clone(), Spanned::span)
     }
 
     /// Every field there is, for tables whose keys are the writer's own.
-    pub fn entries(&self) -> impl Iterator<Item = (At<&'t str>, &'t Spanned<DeValue<'s>>)> + use<'s, 't> {
+    pub fn entries(
+        &self,
+    ) -> impl Iterator<Item = (At<&'t str>, &'t Spanned<DeValue<'s>>)> + use<'s, 't> {
         let table = self.table;
-        table.iter().map(|(key, value)| (At { value: key.get_ref().as_ref(), span: key.span() }, value))
+        table.iter().map(|(key, value)| {
+            (
+                At {
+                    value: key.get_ref().as_ref(),
+                    span: key.span(),
+                },
+                value,
+            )
+        })
     }
 
     /// The field, whatever it is.
@@ -130,8 +164,14 @@ impl<'s, 't> Fields<'s, 't> {
     pub fn text(&mut self, name: &'static str) -> Outcome<Option<At<&'t str>>> {
         self.take(name)
             .map(|value| match value.get_ref() {
-                DeValue::String(text) => Ok(At { value: text.as_ref(), span: value.span() }),
-                other => Err(self.problem(name, format!("expected a text in quotes, not {}", kind_of(other)))),
+                DeValue::String(text) => Ok(At {
+                    value: text.as_ref(),
+                    span: value.span(),
+                }),
+                other => Err(self.problem(
+                    name,
+                    format!("expected a text in quotes, not {}", kind_of(other)),
+                )),
             })
             .transpose()
     }
@@ -147,52 +187,88 @@ impl<'s, 't> Fields<'s, 't> {
         T: std::str::FromStr,
         T::Err: fmt::Display,
     {
-        self.text(name)?.map(|t| t.value.parse().map_err(|e| self.problem(name, e))).transpose()
+        self.text(name)?
+            .map(|t| t.value.parse().map_err(|e| self.problem(name, e)))
+            .transpose()
     }
 
     /// A whole number in a range.
-    pub fn integer(&mut self, name: &'static str, range: std::ops::RangeInclusive<i64>) -> Outcome<Option<i64>> {
-        let Some(value) = self.take(name) else { return Ok(None) };
+    pub fn integer(
+        &mut self,
+        name: &'static str,
+        range: std::ops::RangeInclusive<i64>,
+    ) -> Outcome<Option<i64>> {
+        let Some(value) = self.take(name) else {
+            return Ok(None);
+        };
         let number = integer_of(value.get_ref());
         match number {
             Some(n) if range.contains(&n) => Ok(Some(n)),
-            Some(n) => Err(self.problem(name, format!("{n} is out of range: {} to {}", range.start(), range.end()))),
+            Some(n) => Err(self.problem(
+                name,
+                format!("{n} is out of range: {} to {}", range.start(), range.end()),
+            )),
             None => match value.get_ref() {
-                DeValue::Integer(n) => {
-                    Err(self.problem(name, format!("{} is out of range: {} to {}", n.as_str(), range.start(), range.end())))
-                }
-                other => Err(self.problem(name, format!("expected a whole number such as 3, not {}", kind_of(other)))),
+                DeValue::Integer(n) => Err(self.problem(
+                    name,
+                    format!(
+                        "{} is out of range: {} to {}",
+                        n.as_str(),
+                        range.start(),
+                        range.end()
+                    ),
+                )),
+                other => Err(self.problem(
+                    name,
+                    format!("expected a whole number such as 3, not {}", kind_of(other)),
+                )),
             },
         }
     }
 
     /// True or false.
     pub fn boolean(&mut self, name: &'static str) -> Outcome<Option<bool>> {
-        let Some(value) = self.take(name) else { return Ok(None) };
+        let Some(value) = self.take(name) else {
+            return Ok(None);
+        };
         match value.get_ref() {
             DeValue::Boolean(b) => Ok(Some(*b)),
-            other => Err(self.problem(name, format!("expected true or false, not {}", kind_of(other)))),
+            other => Err(self.problem(
+                name,
+                format!("expected true or false, not {}", kind_of(other)),
+            )),
         }
     }
 
     /// A list.
     pub fn list(&mut self, name: &'static str) -> Outcome<Option<&'t DeArray<'s>>> {
-        let Some(value) = self.take(name) else { return Ok(None) };
+        let Some(value) = self.take(name) else {
+            return Ok(None);
+        };
         match value.get_ref() {
             DeValue::Array(list) => Ok(Some(list)),
-            other => Err(self.problem(name, format!("expected a list in [ ], not {}", kind_of(other)))),
+            other => Err(self.problem(
+                name,
+                format!("expected a list in [ ], not {}", kind_of(other)),
+            )),
         }
     }
 
     /// A list of texts.
     pub fn texts(&mut self, name: &'static str) -> Outcome<Option<Vec<At<&'t str>>>> {
-        let Some(list) = self.list(name)? else { return Ok(None) };
+        let Some(list) = self.list(name)? else {
+            return Ok(None);
+        };
         list.iter()
             .map(|value| match value.get_ref() {
-                DeValue::String(text) => Ok(At { value: text.as_ref(), span: value.span() }),
-                other => {
-                    Err(self.source.problem(&value.span(), format!("{name}: expected a text in quotes, not {}", kind_of(other))))
-                }
+                DeValue::String(text) => Ok(At {
+                    value: text.as_ref(),
+                    span: value.span(),
+                }),
+                other => Err(self.source.problem(
+                    &value.span(),
+                    format!("{name}: expected a text in quotes, not {}", kind_of(other)),
+                )),
             })
             .collect::<Outcome<_>>()
             .map(Some)
@@ -200,20 +276,32 @@ impl<'s, 't> Fields<'s, 't> {
 
     /// A table within.
     pub fn table(&mut self, name: &'static str) -> Outcome<Option<Fields<'s, 't>>> {
-        self.take(name).map(|value| Fields::of(self.source, name, value)).transpose()
+        self.take(name)
+            .map(|value| Fields::of(self.source, name, value))
+            .transpose()
     }
 
     /// What is said when a field is not there.
     pub fn missing(&self, name: &str) -> Failure {
-        self.source.problem(&self.span, format!("{} needs the field {name}", self.what))
+        self.source
+            .problem(&self.span, format!("{} needs the field {name}", self.what))
     }
 
     /// Refuses fields nobody took.
     pub fn finish(self) -> Outcome {
-        match self.table.iter().find(|(key, _)| !self.known.iter().any(|k| k == key.get_ref())) {
+        match self
+            .table
+            .iter()
+            .find(|(key, _)| !self.known.iter().any(|k| k == key.get_ref()))
+        {
             Some((key, _)) => Err(self.source.problem(
                 &key.span(),
-                format!("{} has no field {:?}: expected one of {}", self.what, key.get_ref().as_ref(), self.known.join(", ")),
+                format!(
+                    "{} has no field {:?}: expected one of {}",
+                    self.what,
+                    key.get_ref().as_ref(),
+                    self.known.join(", ")
+                ),
             )),
             None => Ok(()),
         }
@@ -247,13 +335,22 @@ mod tests {
 
     #[test]
     fn problems_are_shown_where_they_are() {
-        let source = Source { name: "a.toml", text: "x = 1\ny = \"ä\"\nzz = 3\n" };
+        let source = Source {
+            name: "a.toml",
+            text: "x = 1\ny = \"ä\"\nzz = 3\n",
+        };
         let table = source.parse().unwrap();
         let mut fields = Fields::new(source, "the file", table.get_ref(), table.span());
         assert_eq!(fields.integer("x", 0..=9).unwrap(), Some(1));
-        assert_eq!(fields.text("x").unwrap_err().message(), "a.toml:1:5: x: expected a text in quotes, not a number");
+        assert_eq!(
+            fields.text("x").unwrap_err().message(),
+            "a.toml:1:5: x: expected a text in quotes, not a number"
+        );
         assert_eq!(fields.text("y").unwrap().unwrap().value, "ä");
         let unknown = fields.finish().unwrap_err();
-        assert_eq!(unknown.message(), "a.toml:3:1: the file has no field \"zz\": expected one of x, x, y");
+        assert_eq!(
+            unknown.message(),
+            "a.toml:3:1: the file has no field \"zz\": expected one of x, x, y"
+        );
     }
 }

@@ -5,9 +5,10 @@
 //! cargo run --release -p order-core --features testkit --example simulate -- --replay 4711
 //! ```
 //!
-//! `--start N` begins at seed N. Exits with 1 when something did not hold; the seed's trace is printed then, and `--replay`
-//! prints it again. `--list N` goes on until N seeds have failed, and prints what did not hold in each instead of a trace.
-//! `--complete` demands that every command, event, status and fault was come upon.
+//! `--start N` begins at seed N. Exits with 1 when something did not hold; the seed's trace is
+//! printed then, and `--replay` prints it again. `--list N` goes on until N seeds have failed, and
+//! prints what did not hold in each instead of a trace. `--complete` demands that every command,
+//! event, status and fault was come upon.
 
 use std::process::ExitCode;
 use std::time::Instant;
@@ -26,12 +27,22 @@ struct Arguments {
 }
 
 fn arguments() -> Result<Arguments, String> {
-    let mut found = Arguments { start: 0, seeds: 2000, replay: None, list: 0, complete: false };
+    let mut found = Arguments {
+        start: 0,
+        seeds: 2000,
+        replay: None,
+        list: 0,
+        complete: false,
+    };
     let mut given = std::env::args().skip(1);
     while let Some(name) = given.next() {
         let mut number = || -> Result<u64, String> {
-            let value = given.next().ok_or_else(|| format!("{name} needs a number"))?;
-            value.parse().map_err(|_| format!("{name} needs a number, not {value:?}"))
+            let value = given
+                .next()
+                .ok_or_else(|| format!("{name} needs a number"))?;
+            value
+                .parse()
+                .map_err(|_| format!("{name} needs a number, not {value:?}"))
         };
         match name.as_str() {
             "--start" => found.start = number()?,
@@ -49,7 +60,10 @@ fn arguments() -> Result<Arguments, String> {
     Ok(found)
 }
 
-#[allow(clippy::disallowed_methods, reason = "it says how fast the simulation was in real time")]
+#[allow(
+    clippy::disallowed_methods,
+    reason = "it says how fast the simulation was in real time"
+)]
 fn main() -> ExitCode {
     let arguments = match arguments() {
         Ok(arguments) => arguments,
@@ -61,7 +75,10 @@ fn main() -> ExitCode {
     if let Some(seed) = arguments.replay {
         let outcome = replay(seed);
         println!("{}", outcome.trace);
-        println!("seed {seed}: {} choices, trace hash {:016x}", outcome.choices, outcome.hash);
+        println!(
+            "seed {seed}: {} choices, trace hash {:016x}",
+            outcome.choices, outcome.hash
+        );
         return verdict(&outcome);
     }
     let started = Instant::now();
@@ -92,10 +109,14 @@ fn main() -> ExitCode {
     }
     let seconds = started.elapsed().as_secs_f64();
     let n = arguments.seeds.max(1) as f64;
-    let run_twice = (arguments.start..arguments.start + arguments.seeds).filter(|s| s % TWICE_EVERY == 0).count();
+    let run_twice = (arguments.start..arguments.start + arguments.seeds)
+        .filter(|s| s % TWICE_EVERY == 0)
+        .count();
     let runs = n + run_twice as f64;
     let held = arguments.seeds - failed;
-    println!("{held} seeds without a violation, {run_twice} of them run twice with the same trace hash");
+    println!(
+        "{held} seeds without a violation, {run_twice} of them run twice with the same trace hash"
+    );
     println!(
         "{:.0} seeds a second, {:.0} choices a second on one core, {:.1} choices a seed, {:.1} orders a seed",
         runs / seconds,
@@ -103,7 +124,10 @@ fn main() -> ExitCode {
         choices as f64 / runs,
         orders as f64 / n,
     );
-    println!("{:.0} hours of virtual time in {seconds:.1} s", virtual_seconds / 3600.0);
+    println!(
+        "{:.0} hours of virtual time in {seconds:.1} s",
+        virtual_seconds / 3600.0
+    );
     println!("{coverage}");
     let missing = coverage.missing();
     if arguments.complete && !missing.is_empty() {
@@ -121,5 +145,9 @@ fn verdict(outcome: &Outcome) -> ExitCode {
     for breach in &outcome.breaches {
         println!("seed {} VIOLATES {breach}", outcome.seed);
     }
-    if outcome.breaches.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    if outcome.breaches.is_empty() {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    }
 }

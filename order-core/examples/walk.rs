@@ -1,14 +1,20 @@
-//! Walks every state that a small order can reach, every pair of axes to its end, and says how many there are.
+//! Walks every state that a small order can reach, every pair of axes to its end, and says how many
+//! there are.
 //!
 //! ```sh
 //! cargo run --release -p order-core --features testkit --example walk
 //! cargo run --release -p order-core --features testkit --example walk -- --verbose
 //! ```
 //!
-//! `--verbose` prints every pair; `--facts` does the second part alone, in more states. What may happen, what is checked and what bounds the
-//! states: `tests/rules/walk`; which facts are heard in either order in those states: `tests/rules/commuting.rs`.
+//! `--verbose` prints every pair; `--facts` does the second part alone, in more states. What may
+//! happen, what is checked and what bounds the states: `tests/rules/walk`; which facts are heard in
+//! either order in those states: `tests/rules/commuting.rs`.
 
-#![allow(missing_docs, dead_code, reason = "shared with tests/rules, which uses all of it")]
+#![allow(
+    missing_docs,
+    dead_code,
+    reason = "shared with tests/rules, which uses all of it"
+)]
 
 #[path = "../tests/rules/commuting.rs"]
 mod commuting;
@@ -27,8 +33,8 @@ mod walk;
 
 use std::time::Instant;
 
-/// States of each pair of axes among which facts are heard in either order, and in each how manieth: hundreds of pairs in each of
-/// them, each four times.
+/// States of each pair of axes among which facts are heard in either order, and in each how
+/// manieth: hundreds of pairs in each of them, each four times.
 const FACTS_IN: usize = 100_000;
 const EVERY_NTH: usize = 17;
 /// The same, where nothing else is done.
@@ -49,7 +55,8 @@ fn walk_states(verbose: bool) {
     let (mut all_states, mut all_pairs, mut all_ended) = (0, 0, 0);
     for setting in walk::SETTINGS {
         let since = Instant::now();
-        let (mut pairs, mut ended, mut states, mut steps, mut resting, mut longest) = (0, 0, 0, 0, 0, 0);
+        let (mut pairs, mut ended, mut states, mut steps, mut resting, mut longest) =
+            (0, 0, 0, 0, 0, 0);
         walk::every_pair(setting, usize::MAX, |pair, found| {
             if verbose {
                 println!("  {pair}: {} states, {} steps", found.states, found.steps);
@@ -72,7 +79,9 @@ fn walk_states(verbose: bool) {
         all_ended += ended;
     }
     let seconds = began.elapsed().as_secs_f64();
-    println!("{all_states} states in all; {all_ended} of {all_pairs} pairs of axes walked to their end, {seconds:.1} s");
+    println!(
+        "{all_states} states in all; {all_ended} of {all_pairs} pairs of axes walked to their end, {seconds:.1} s"
+    );
     assert_eq!(all_ended, all_pairs, "a pair of axes was cut short");
 }
 

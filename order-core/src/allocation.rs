@@ -2,10 +2,11 @@
 
 use crate::money::Minor;
 
-/// Splits `total` in proportion to `weights` by largest remainder (Hamilton's method); ties go to the earlier weight.
+/// Splits `total` in proportion to `weights` by largest remainder (Hamilton's method); ties go to
+/// the earlier weight.
 ///
-/// The parts add up to `total`. If all weights are 0 the first part gets everything. `total` and weights must not be
-/// negative; a negative weight counts as 0.
+/// The parts add up to `total`. If all weights are 0 the first part gets everything. `total` and
+/// weights must not be negative; a negative weight counts as 0.
 pub fn largest_remainder(total: Minor, weights: &[Minor]) -> Vec<Minor> {
     let sum: i128 = weights.iter().map(|&w| i128::from(w.max(0))).sum();
     let mut parts = vec![0; weights.len()];
@@ -34,8 +35,8 @@ pub fn largest_remainder(total: Minor, weights: &[Minor]) -> Vec<Minor> {
 
 /// What the first `k` of `n` equal units carry of `total`: ⌊total·k/n⌋. All of them carry `total`.
 ///
-/// Cumulative, so that what the units numbered `a+1..=b` carry is the difference of two calls, and any sequence of
-/// differences adds up.
+/// Cumulative, so that what the units numbered `a+1..=b` carry is the difference of two calls, and
+/// any sequence of differences adds up.
 pub fn share_of_units(total: Minor, k: u32, n: u32) -> Minor {
     if k >= n {
         return total;

@@ -81,7 +81,9 @@ struct Used<'a>(Option<&'a UsedFor>);
 impl fmt::Display for Used<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.0 {
-            Some(UsedFor { command, seq, at }) => write!(f, ": {command}, journal row {seq}, at {at}"),
+            Some(UsedFor { command, seq, at }) => {
+                write!(f, ": {command}, journal row {seq}, at {at}")
+            }
             None => Ok(()),
         }
     }
@@ -127,7 +129,10 @@ impl Error {
     }
 
     pub(crate) fn order_not_found(id: impl fmt::Display) -> Self {
-        Error::NotFound { what: "order", id: id.to_string() }
+        Error::NotFound {
+            what: "order",
+            id: id.to_string(),
+        }
     }
 }
 
@@ -143,7 +148,10 @@ pub struct Violation {
 impl Violation {
     /// `problem` with the value of `field`.
     pub fn new(field: impl Into<String>, problem: impl Into<String>) -> Self {
-        Violation { field: field.into(), problem: problem.into() }
+        Violation {
+            field: field.into(),
+            problem: problem.into(),
+        }
     }
 }
 
@@ -185,7 +193,14 @@ pub struct Rejection {
 impl Rejection {
     /// A refusal that concerns no order.
     pub fn new(reason: RejectionReason, message: impl Into<String>) -> Self {
-        Rejection { reason, message: message.into(), order: None, shortages: Vec::new(), short: None, possible: Vec::new() }
+        Rejection {
+            reason,
+            message: message.into(),
+            order: None,
+            shortages: Vec::new(),
+            short: None,
+            possible: Vec::new(),
+        }
     }
 }
 

@@ -23,12 +23,20 @@ pub struct ParseIdError {
 
 impl ParseIdError {
     pub(crate) fn new(what: &'static str, value: &str, remedy: &'static str) -> Self {
-        ParseIdError { what, value: value.chars().take(64).collect(), remedy }
+        ParseIdError {
+            what,
+            value: value.chars().take(64).collect(),
+            remedy,
+        }
     }
 }
 
 fn article(noun: &str) -> &'static str {
-    if noun.starts_with(['a', 'e', 'i', 'o']) { "an" } else { "a" }
+    if noun.starts_with(['a', 'e', 'i', 'o']) {
+        "an"
+    } else {
+        "a"
+    }
 }
 
 macro_rules! uuid_ids {
@@ -75,8 +83,9 @@ fn parse_uuid(s: &str) -> Option<Uuid> {
 }
 
 uuid_ids! {
-    /// An order. A UUIDv7 whose time is that of its placing, to the microsecond, and whose last 12 bits are the bucket of its
-    /// user: see [`OrderId::new`]. So ids sort by time of placing, and say where the order is kept.
+    /// An order. A UUIDv7 whose time is that of its placing, to the microsecond, and whose last 12
+    /// bits are the bucket of its user: see [`OrderId::new`]. So ids sort by time of placing, and
+    /// say where the order is kept.
     OrderId, "order id";
     /// The customer an order belongs to.
     UserId, "user id";
@@ -93,7 +102,8 @@ uuid_ids! {
 }
 
 impl OrderId {
-    /// The id of an order that `bucket`'s user placed at `at`: a UUIDv7 (RFC 9562, 5.7), by its bits from the first to the last
+    /// The id of an order that `bucket`'s user placed at `at`: a UUIDv7 (RFC 9562, 5.7), by its
+    /// bits from the first to the last
     ///
     /// | bits | hold |
     /// |---|---|
@@ -110,8 +120,8 @@ impl OrderId {
         OrderId(uuid_v7(at, tail))
     }
 
-    /// The smallest id that an order placed at that time may have: those of orders placed then or later are at least it, those of
-    /// orders placed before are less.
+    /// The smallest id that an order placed at that time may have: those of orders placed then or
+    /// later are at least it, those of orders placed before are less.
     pub const fn first_at(at: Timestamp) -> Self {
         OrderId(uuid_v7(at, 0))
     }
@@ -124,18 +134,27 @@ impl OrderId {
 
 /// A UUIDv7 of a time to the microsecond, and 62 bits.
 pub(crate) const fn uuid_v7(at: Timestamp, tail: u128) -> Uuid {
-    let micros = if at.as_micros() < 0 { 0 } else { at.as_micros() as u128 };
+    let micros = if at.as_micros() < 0 {
+        0
+    } else {
+        at.as_micros() as u128
+    };
     let longest = (1 << 48) - 1;
-    let millis = if micros / 1000 > longest { longest } else { micros / 1000 };
+    let millis = if micros / 1000 > longest {
+        longest
+    } else {
+        micros / 1000
+    };
     let fraction = (micros % 1000 * 4096).div_ceil(1000);
     Uuid::from_u128(millis << 80 | 0x7 << 76 | fraction << 64 | 0b10 << 62 | tail & ((1 << 62) - 1))
 }
 
-/// Where an order is kept, out of 4,096 places: 12 bits of a hash of its user's id. All of a user's orders share a bucket, and
-/// ids and numbers of orders carry it, so that a store of many machines finds an order without asking all of them.
+/// Where an order is kept, out of 4,096 places: 12 bits of a hash of its user's id. All of a user's
+/// orders share a bucket, and ids and numbers of orders carry it, so that a store of many machines
+/// finds an order without asking all of them.
 ///
-/// The hash is the 64-bit FNV-1a of the sixteen bytes of the user's id, folded to 12 bits by xor: its lowest 12 bits, xor the
-/// next 12, and so on up to its highest 4. It never changes.
+/// The hash is the 64-bit FNV-1a of the sixteen bytes of the user's id, folded to 12 bits by xor:
+/// its lowest 12 bits, xor the next 12, and so on up to its highest 4. It never changes.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Bucket(u16);
 
@@ -147,7 +166,11 @@ impl Bucket {
 
     /// The bucket with that number; none above [`Self::MAX`].
     pub const fn new(number: u16) -> Option<Self> {
-        if number <= Bucket::MAX.0 { Some(Bucket(number)) } else { None }
+        if number <= Bucket::MAX.0 {
+            Some(Bucket(number))
+        } else {
+            None
+        }
     }
 
     /// The bucket of a user's orders.
@@ -231,7 +254,8 @@ texts! {
     Name, "name", 50, text::check_line, "expected 1 to 50 printable characters";
     /// A key by which a caller makes a request safe to repeat.
     IdempotencyKey, "idempotency key", 255, check_visible_ascii, "expected 1 to 255 visible ASCII characters";
-    /// What an order is called elsewhere: by the channel it was sold in, or the system it comes from.
+    /// What an order is called elsewhere: by the channel it was sold in, or the system it comes
+    /// from.
     ExternalRef, "external reference", 255, check_visible_ascii, "expected 1 to 255 visible ASCII characters";
     /// What another service calls a thing of its own: a hold, a payment.
     Reference, "reference", 255, text::check_line, "expected 1 to 255 printable characters";
@@ -262,7 +286,12 @@ mod tests {
     fn upper_case_is_normalised_and_other_spellings_are_refused() {
         let id: OrderId = "3F2C8F0E-6B1D-4C58-9A0E-3B6A2F0C1D11".parse().unwrap();
         assert_eq!(id.to_string(), "3f2c8f0e-6b1d-4c58-9a0e-3b6a2f0c1d11");
-        for bad in ["", "3f2c8f0e6b1d4c589a0e3b6a2f0c1d11", "{3f2c8f0e-6b1d-4c58-9a0e-3b6a2f0c1d11}", "x"] {
+        for bad in [
+            "",
+            "3f2c8f0e6b1d4c589a0e3b6a2f0c1d11",
+            "{3f2c8f0e-6b1d-4c58-9a0e-3b6a2f0c1d11}",
+            "x",
+        ] {
             assert!(bad.parse::<OrderId>().is_err(), "{bad:?}");
         }
     }
@@ -276,11 +305,23 @@ mod tests {
         for (micros, random, id) in [
             (0, 0, "019ca8d7-2d7b-7000-8000-0000000006de"),
             (1, 0, "019ca8d7-2d7b-7005-8000-0000000006de"),
-            (999, 0x0003_ffff_ffff_ffff, "019ca8d7-2d7b-7ffc-bfff-fffffffff6de"),
-            (500, u128::MAX << 50 | 1, "019ca8d7-2d7b-7800-8000-0000000016de"),
+            (
+                999,
+                0x0003_ffff_ffff_ffff,
+                "019ca8d7-2d7b-7ffc-bfff-fffffffff6de",
+            ),
+            (
+                500,
+                u128::MAX << 50 | 1,
+                "019ca8d7-2d7b-7800-8000-0000000016de",
+            ),
         ] {
             let built = OrderId::new(at(micros), random, Bucket::of(&user));
-            assert_eq!((built.to_string().as_str(), built.bucket()), (id, Bucket::of(&user)), "{micros}");
+            assert_eq!(
+                (built.to_string().as_str(), built.bucket()),
+                (id, Bucket::of(&user)),
+                "{micros}"
+            );
         }
         let early = OrderId::new(Timestamp::from_micros(-1), 0, Bucket::MAX);
         assert_eq!(early.to_string(), "00000000-0000-7000-8000-000000000fff");
@@ -292,7 +333,10 @@ mod tests {
         let first = |micros| OrderId::first_at(Timestamp::from_micros(micros));
         for micros in 1_772_359_200_000_000..1_772_359_200_002_100 {
             assert!(id(micros, u128::MAX) < id(micros + 1, 0), "{micros}");
-            assert!(first(micros) <= id(micros, 0) && id(micros, u128::MAX) < first(micros + 1), "{micros}");
+            assert!(
+                first(micros) <= id(micros, 0) && id(micros, u128::MAX) < first(micros + 1),
+                "{micros}"
+            );
         }
     }
 
@@ -303,7 +347,12 @@ mod tests {
             // Numbered one by one, as ids that were once small numbers are.
             users[usize::from(Bucket::of(&UserId::from_uuid(Uuid::from_u128(n))).number())] += 1;
         }
-        assert!(users.iter().all(|n| (1..=40).contains(n)), "{:?} to {:?}", users.iter().min(), users.iter().max());
+        assert!(
+            users.iter().all(|n| (1..=40).contains(n)),
+            "{:?} to {:?}",
+            users.iter().min(),
+            users.iter().max()
+        );
     }
 
     #[test]

@@ -6,16 +6,19 @@ pub mod archive;
 pub mod audit;
 pub mod error;
 pub mod ids;
-pub mod machine;
 pub mod manager;
 pub mod money;
 pub mod number;
 pub mod order;
-#[cfg_attr(not(feature = "testkit"), allow(dead_code, reason = "bugs exist for the testkit alone"))]
+#[cfg_attr(
+    not(feature = "testkit"),
+    allow(dead_code, reason = "bugs exist for the testkit alone")
+)]
 pub(crate) mod planted;
 pub mod policy;
 pub mod pricing;
 pub mod request;
+pub mod rules;
 pub mod runtime;
 pub mod services;
 pub mod store;

@@ -6,10 +6,11 @@ use std::str::FromStr;
 use rust_decimal::{Decimal, RoundingStrategy};
 use serde::{Deserialize, Serialize};
 
-/// An amount in the minor unit of the currency its order is in (cents for USD, yen for JPY, fils for KWD).
+/// An amount in the minor unit of the currency its order is in (cents for USD, yen for JPY, fils
+/// for KWD).
 ///
-/// Bounded at the edge: a unit price is at most [`Money::MAX_MINOR`] = 10¹² and an order has at most 100 lines of
-/// 10,000 units, so that sums within an order stay below 2⁶³.
+/// Bounded at the edge: a unit price is at most [`Money::MAX_MINOR`] = 10¹² and an order has at
+/// most 100 lines of 10,000 units, so that sums within an order stay below 2⁶³.
 pub type Minor = i64;
 
 /// An ISO 4217 currency that is in use, with its number of decimals.
@@ -91,7 +92,12 @@ impl fmt::Debug for Currency {
 impl FromStr for Currency {
     type Err = MoneyError;
     fn from_str(s: &str) -> Result<Self, MoneyError> {
-        if s.len() == 3 && (s == "USD" || [ZERO_DECIMALS, THREE_DECIMALS, TWO_DECIMALS].iter().any(|l| listed(l, s))) {
+        if s.len() == 3
+            && (s == "USD"
+                || [ZERO_DECIMALS, THREE_DECIMALS, TWO_DECIMALS]
+                    .iter()
+                    .any(|l| listed(l, s)))
+        {
             let b = s.as_bytes();
             return Ok(Currency([b[0], b[1], b[2]]));
         }
@@ -132,7 +138,8 @@ impl Money {
 
     /// The amount that `text`, a plain decimal such as `12.50`, says. Refuses to round.
     pub fn parse(text: &str, currency: Currency) -> Result<Self, MoneyError> {
-        let decimal = Decimal::from_str_exact(text).map_err(|_| MoneyError::NotANumber(text.chars().take(32).collect()))?;
+        let decimal = Decimal::from_str_exact(text)
+            .map_err(|_| MoneyError::NotANumber(text.chars().take(32).collect()))?;
         Money::from_decimal(decimal, currency)
     }
 
@@ -140,9 +147,15 @@ impl Money {
     pub fn from_decimal(decimal: Decimal, currency: Currency) -> Result<Self, MoneyError> {
         let decimals = currency.decimals();
         let out_of_range = || MoneyError::OutOfRange(decimal.to_string());
-        let scaled = decimal.checked_mul(Decimal::from(10i64.pow(decimals))).ok_or_else(out_of_range)?;
+        let scaled = decimal
+            .checked_mul(Decimal::from(10i64.pow(decimals)))
+            .ok_or_else(out_of_range)?;
         if !scaled.is_integer() {
-            return Err(MoneyError::TooPrecise { value: decimal.to_string(), currency, decimals });
+            return Err(MoneyError::TooPrecise {
+                value: decimal.to_string(),
+                currency,
+                decimals,
+            });
         }
         let minor = Minor::try_from(scaled).map_err(|_| out_of_range())?;
         if minor.abs() > Money::MAX_MINOR {
@@ -202,10 +215,13 @@ impl fmt::Display for Money {
 ///
 /// `None` when the result leaves the range of [`Minor`].
 pub fn rate_of(base: Minor, rate: Decimal) -> Option<Minor> {
-    Decimal::from(base).checked_mul(rate).and_then(round_half_up)
+    Decimal::from(base)
+        .checked_mul(rate)
+        .and_then(round_half_up)
 }
 
-/// `exact` minor units rounded half up (away from zero); `None` when it leaves the range of [`Minor`].
+/// `exact` minor units rounded half up (away from zero); `None` when it leaves the range of
+/// [`Minor`].
 pub fn round_half_up(exact: Decimal) -> Option<Minor> {
     Minor::try_from(exact.round_dp_with_strategy(0, RoundingStrategy::MidpointAwayFromZero)).ok()
 }
@@ -217,15 +233,28 @@ mod tests {
 
     #[test]
     fn currencies_have_their_own_decimals() {
-        for (code, text, minor) in [("JPY", "1250", 1250), ("USD", "12.50", 1250), ("KWD", "1.250", 1250)] {
+        for (code, text, minor) in [
+            ("JPY", "1250", 1250),
+            ("USD", "12.50", 1250),
+            ("KWD", "1.250", 1250),
+        ] {
             let currency: Currency = code.parse().unwrap();
             let money = Money::parse(text, currency).unwrap();
             assert_eq!(money.minor, minor);
             assert_eq!(money.to_string(), format!("{text} {code}"));
         }
-        assert!(matches!(Money::parse("12.505", Currency::USD), Err(MoneyError::TooPrecise { .. })));
-        assert!(matches!(Money::parse("NaN", Currency::USD), Err(MoneyError::NotANumber(_))));
-        assert!(matches!(Money::parse("99999999999999", Currency::USD), Err(MoneyError::OutOfRange(_))));
+        assert!(matches!(
+            Money::parse("12.505", Currency::USD),
+            Err(MoneyError::TooPrecise { .. })
+        ));
+        assert!(matches!(
+            Money::parse("NaN", Currency::USD),
+            Err(MoneyError::NotANumber(_))
+        ));
+        assert!(matches!(
+            Money::parse("99999999999999", Currency::USD),
+            Err(MoneyError::OutOfRange(_))
+        ));
         assert!("usd".parse::<Currency>().is_err());
     }
 

@@ -7,13 +7,15 @@ use serde::{Deserialize, Serialize};
 
 use crate::ids::{Bucket, ParseIdError};
 
-/// A number such as `ORD-7KQ2-M4XT-9HRC`: 43 random bits, the 12 bits of the bucket of the order's user, and a check character.
+/// A number such as `ORD-7KQ2-M4XT-9HRC`: 43 random bits, the 12 bits of the bucket of the order's
+/// user, and a check character.
 ///
-/// Drawn at random, so no central counter is needed and nobody can tell how many orders there are; a collision is refused
-/// by the store and drawn again. Each of the first eleven characters stands for five bits, the first for the lowest; the bucket is
-/// the highest twelve of the 55. The alphabet is Crockford's base 32 (no I, L, O, U), and the last character is a Luhn
-/// mod 32 check (ISO/IEC 7812-1, annex B, carried to 32 symbols): every single wrong character is noticed. Reading
-/// accepts lower case, missing hyphens, `O` for `0` and `I` or `L` for `1`.
+/// Drawn at random, so no central counter is needed and nobody can tell how many orders there are;
+/// a collision is refused by the store and drawn again. Each of the first eleven characters stands
+/// for five bits, the first for the lowest; the bucket is the highest twelve of the 55. The
+/// alphabet is Crockford's base 32 (no I, L, O, U), and the last character is a Luhn mod 32 check
+/// (ISO/IEC 7812-1, annex B, carried to 32 symbols): every single wrong character is noticed.
+/// Reading accepts lower case, missing hyphens, `O` for `0` and `I` or `L` for `1`.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct OrderNumber([u8; 12]);
@@ -27,7 +29,9 @@ const RANDOM_BITS: u32 = 55 - Bucket::BITS;
 impl OrderNumber {
     /// The number made of a bucket and the lowest 43 bits of `random`.
     pub fn new(random: u64, bucket: Bucket) -> Self {
-        OrderNumber::from_bits(random & ((1 << RANDOM_BITS) - 1) | u64::from(bucket.number()) << RANDOM_BITS)
+        OrderNumber::from_bits(
+            random & ((1 << RANDOM_BITS) - 1) | u64::from(bucket.number()) << RANDOM_BITS,
+        )
     }
 
     /// The number made of the lowest 55 bits.
@@ -42,13 +46,19 @@ impl OrderNumber {
 
     /// The bucket it carries.
     pub fn bucket(&self) -> Bucket {
-        let bits = self.0.iter().take(11).rev().fold(0u64, |bits, symbol| bits << 5 | u64::from(*symbol));
+        let bits = self
+            .0
+            .iter()
+            .take(11)
+            .rev()
+            .fold(0u64, |bits, symbol| bits << 5 | u64::from(*symbol));
         Bucket::new((bits >> RANDOM_BITS) as u16 & Bucket::MAX.number()).unwrap_or(Bucket::MAX)
     }
 
     /// Whether `text` is meant as an order number rather than as an id.
     pub fn looks_like(text: &str) -> bool {
-        text.get(..3).is_some_and(|p| p.eq_ignore_ascii_case(PREFIX))
+        text.get(..3)
+            .is_some_and(|p| p.eq_ignore_ascii_case(PREFIX))
     }
 }
 
@@ -60,7 +70,11 @@ fn check_symbol(symbols: &[u8]) -> u8 {
         .enumerate()
         .map(|(i, &s)| {
             let s = u32::from(s);
-            if i % 2 == 0 { s * 2 / 32 + s * 2 % 32 } else { s }
+            if i % 2 == 0 {
+                s * 2 / 32 + s * 2 % 32
+            } else {
+                s
+            }
         })
         .sum();
     ((32 - sum % 32) % 32) as u8
@@ -72,7 +86,10 @@ fn symbol_of(c: char) -> Option<u8> {
         'I' | 'L' => '1',
         c => c,
     };
-    ALPHABET.iter().position(|&a| char::from(a) == c).map(|p| p as u8)
+    ALPHABET
+        .iter()
+        .position(|&a| char::from(a) == c)
+        .map(|p| p as u8)
 }
 
 impl fmt::Display for OrderNumber {
@@ -114,7 +131,9 @@ impl FromStr for OrderNumber {
             return Err(wrong(SHAPE));
         }
         if check_symbol(&symbols[..11]) != symbols[11] {
-            return Err(wrong("its check character does not fit: a character was mistyped"));
+            return Err(wrong(
+                "its check character does not fit: a character was mistyped",
+            ));
         }
         Ok(OrderNumber(symbols))
     }
@@ -150,7 +169,10 @@ mod tests {
         ] {
             let bucket = Bucket::new(bucket).unwrap();
             let number = OrderNumber::new(random, bucket);
-            assert_eq!((number.to_string().as_str(), number.bucket()), (text, bucket));
+            assert_eq!(
+                (number.to_string().as_str(), number.bucket()),
+                (text, bucket)
+            );
         }
     }
 

@@ -1,5 +1,5 @@
-//! Bugs on purpose, behind a switch of their own: they prove that the simulator notices. Without the feature `testkit` there
-//! is no switch and no bug.
+//! Bugs on purpose, behind a switch of their own: they prove that the simulator notices. Without
+//! the feature `testkit` there is no switch and no bug.
 
 /// A bug that can be switched on for the running thread.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -20,7 +20,8 @@ pub enum Bug {
     CouponKept,
     /// A capture reported on a dead order is ignored.
     LateCaptureIgnored,
-    /// A look-up that finds nothing is believed at once, however late the call may still take effect.
+    /// A look-up that finds nothing is believed at once, however late the call may still take
+    /// effect.
     EarlyAbsenceBelieved,
     /// A call takes effect however long its deadline is over.
     LateCallsTakeEffect,
@@ -44,7 +45,8 @@ pub enum Bug {
     CommitsUnderOneKey,
     /// Cancelled units keep their stock.
     CancelledKeepsStock,
-    /// An attempt that a refund or a dispute proves to be captured is looked up only when its time is over.
+    /// An attempt that a refund or a dispute proves to be captured is looked up only when its time
+    /// is over.
     NamedAttemptsWait,
     /// Nobody is told that an order is short, and goods leave all the same.
     ShortInSilence,

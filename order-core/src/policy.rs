@@ -11,12 +11,14 @@ pub enum LostStock {
     Backorder,
 }
 
-/// What to do with money that is authorized and needed, shortly before the authorization lapses. A person is told anyway.
+/// What to do with money that is authorized and needed, shortly before the authorization lapses. A
+/// person is told anyway.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum BeforeLapse {
     /// Capture what is owed, although not all of it has shipped.
     Capture,
-    /// Ask for a new one, and give it up once that is there: for providers that authorize again without the customer.
+    /// Ask for a new one, and give it up once that is there: for providers that authorize again
+    /// without the customer.
     Reauthorize,
     /// Nothing: what is not covered any more cannot ship until it is paid again.
     Nothing,
@@ -38,10 +40,11 @@ pub struct Policy {
     /// For how long a failed payment may be retried. 7 days.
     pub retry_window: Duration,
     /// How long holds should live where they lapse by themselves. 30 days.
-    pub hold_lifetime: Duration,
+    pub reservation_lifetime: Duration,
     /// A hold with less than this left is replaced before money moves. 2 min.
-    pub hold_reserve: Duration,
-    /// The first pause after a failed call; doubled for each further one, and drawn at random below. 200 ms.
+    pub reservation_margin: Duration,
+    /// The first pause after a failed call; doubled for each further one, and drawn at random
+    /// below. 200 ms.
     pub backoff_first: Duration,
     /// The longest pause after a failed call. 15 min.
     pub backoff_longest: Duration,
@@ -49,8 +52,9 @@ pub struct Policy {
     pub tries_before_attention: u32,
     /// After how many definite refusals a refund, void or release is not tried again by itself. 3.
     pub refusals_before_stuck: u32,
-    /// How many workers in a row may be lost over an order before it is set aside: they took it over from each other, and none
-    /// gave it back. What fails at the store counts for none of them. 5.
+    /// How many workers in a row may be lost over an order before it is set aside: they took it
+    /// over from each other, and none gave it back. What fails at the store counts for none of
+    /// them. 5.
     pub runs_before_stuck: u32,
     /// How many further reserves a suspect hold allows. 1.
     pub suspects_allowed: u32,
@@ -64,14 +68,16 @@ pub struct Policy {
     pub capture_warning: Duration,
     /// What to do then.
     pub before_lapse: BeforeLapse,
-    /// Whether stock is committed as soon as an order is confirmed, rather than when it ships: for inventories that can give
-    /// committed units back. No.
+    /// Whether stock is committed as soon as an order is confirmed, rather than when it ships: for
+    /// inventories that can give committed units back. No.
     pub commit_at_confirm: bool,
-    /// How long a provider or a customer is waited for at the most, whatever the provider says. 30 days.
+    /// How long a provider or a customer is waited for at the most, whatever the provider says. 30
+    /// days.
     pub longest_wait: Duration,
     /// Up to how much an order that is short is written off by itself, in minor units. 0: never.
     pub write_off_up_to: i64,
-    /// Whether what goes back outside the engine after everything has arrived is written off by itself. No.
+    /// Whether what goes back outside the engine after everything has arrived is written off by
+    /// itself. No.
     pub write_off_after_delivery: bool,
     /// Account statuses that may order, compared ignoring case. `active` and the empty status.
     pub user_statuses: Vec<String>,
@@ -79,10 +85,11 @@ pub struct Policy {
     pub answer_within: Duration,
     /// How much before its deadline a caller is answered. 200 ms.
     pub answer_margin: Duration,
-    /// How many failed calls to a service, among the last twice as many, make it count as down, so that new orders are
-    /// refused; 1 to 10,000. 20.
+    /// How many failed calls to a service, among the last twice as many, make it count as down, so
+    /// that new orders are refused; 1 to 10,000. 20.
     pub breaker_failures: u32,
-    /// How long a service that counts as down is left alone. Then one order at a time tries it out, and an answer ends it. 5 s.
+    /// How long a service that counts as down is left alone. Then one order at a time tries it out,
+    /// and an answer ends it. 5 s.
     pub breaker_pause: Duration,
     /// How often who follows the feed looks for new rows. 200 ms.
     pub watch_poll: Duration,
@@ -99,8 +106,8 @@ impl Default for Policy {
             placing_deadline: 30 * MINUTE,
             action_deadline: 30 * MINUTE,
             retry_window: 7 * DAY,
-            hold_lifetime: 30 * DAY,
-            hold_reserve: 2 * MINUTE,
+            reservation_lifetime: 30 * DAY,
+            reservation_margin: 2 * MINUTE,
             backoff_first: Duration::from_millis(200),
             backoff_longest: 15 * MINUTE,
             tries_before_attention: 10,

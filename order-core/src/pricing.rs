@@ -1,10 +1,13 @@
-//! What an order costs beyond its products: shipping, tax, coupons. Pluggable; the default is a [`PriceBook`].
+//! What an order costs beyond its products: shipping, tax, coupons. Pluggable; the default is a
+//! [`PriceBook`].
 
 mod price_book;
 
 use async_trait::async_trait;
 
-pub use price_book::{CouponRule, Discount, PaymentMethodRule, PriceBook, PriceBookError, ShippingRule, TaxRule};
+pub use price_book::{
+    CouponRule, Discount, PaymentMethodRule, PriceBook, PriceBookError, ShippingRule, TaxRule,
+};
 
 use crate::error::{Rejection, Violation};
 use crate::ids::{Name, ProductId, Sku, UserId, VariantId};
@@ -31,7 +34,8 @@ pub struct PricingRequest {
     pub payment_method: Name,
     /// The coupon asked for.
     pub coupon: Option<Name>,
-    /// The time whose prices count: now, or, when an edit asks whether a coupon still holds, when the order was placed.
+    /// The time whose prices count: now, or, when an edit asks whether a coupon still holds, when
+    /// the order was placed.
     pub now: Timestamp,
 }
 
@@ -95,7 +99,8 @@ pub struct LineShares {
 /// Why there is no price.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum PricingError {
-    /// The request names what nobody offers, such as a shipping or payment method: every violation at once.
+    /// The request names what nobody offers, such as a shipping or payment method: every violation
+    /// at once.
     #[error("the request cannot be priced")]
     Invalid(Vec<Violation>),
     /// A business rule says no, such as a coupon that does not apply.
@@ -119,18 +124,22 @@ impl From<Rejection> for PricingError {
     }
 }
 
-/// Prices an order before it is decided: asked once per placing and quote, and for every edit with the whole order as it
-/// will be.
+/// Prices an order before it is decided: asked once per placing and quote, and for every edit with
+/// the whole order as it will be.
 ///
-/// It is believed like any service, not more. An answer counts if it has shares for every line; if nothing in it is
-/// negative; if a line's coupon is at most its subtotal, and its contained tax at most what is left of that; and if no
-/// amount is above [`Money::MAX_MINOR`](crate::money::Money::MAX_MINOR), for a line above that for each unit. Any other is
-/// refused with [`Error::Service`](crate::error::Error::Service), and so is one that does not come within
-/// [`Policy::call_deadline`](crate::policy::Policy::call_deadline): then the future is dropped.
+/// It is believed like any service, not more. An answer counts if it has shares for every line; if
+/// nothing in it is negative; if a line's coupon is at most its subtotal, and its contained tax at
+/// most what is left of that; and if no amount is above
+/// [`Money::MAX_MINOR`](crate::money::Money::MAX_MINOR), for a line above that for each unit. Any
+/// other is refused with [`Error::Service`](crate::error::Error::Service), and so is one that does
+/// not come within [`Policy::call_deadline`](crate::policy::Policy::call_deadline): then the future
+/// is dropped.
 #[async_trait]
 pub trait Pricing: Send + Sync {
-    /// Prices it. [`PricingError::Invalid`] for a method nobody offers, [`PricingError::Rejected`] for a coupon that does not
-    /// apply: [`CouponMinimum`](crate::error::RejectionReason::CouponMinimum) says that the goods are worth too little for it.
+    /// Prices it. [`PricingError::Invalid`] for a method nobody offers, [`PricingError::Rejected`]
+    /// for a coupon that does not apply:
+    /// [`CouponMinimum`](crate::error::RejectionReason::CouponMinimum) says that the goods are
+    /// worth too little for it.
     async fn price(&self, request: &PricingRequest) -> Result<Priced, PricingError>;
     /// When money paid by `method` is due; `None` if nobody offers the method.
     async fn terms(&self, method: &Name) -> Result<Option<PaymentTerms>, PricingError>;

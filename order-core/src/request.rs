@@ -1,6 +1,8 @@
-//! A request to place an order, as raw as any front end gets it, and what it is once it has been checked.
+//! A request to place an order, as raw as any front end gets it, and what it is once it has been
+//! checked.
 //!
-//! The front ends copy what they were sent; the rules of what may be sent stand here, once for all of them.
+//! The front ends copy what they were sent; the rules of what may be sent stand here, once for all
+//! of them.
 
 mod edit;
 mod hash;
@@ -58,13 +60,13 @@ pub struct PlaceRequest {
     pub payment_token: Option<String>,
     /// Where the payment provider sends the customer back to.
     pub return_url: Option<String>,
-    /// What keeps it from going on from the moment it is accepted, such as a review: nothing can be faster than these. Not for
-    /// customers.
+    /// What keeps it from going on from the moment it is accepted, such as a review: nothing can be
+    /// faster than these. Not for customers.
     pub holds: Vec<HoldInput>,
     /// What programs keep with it, by name. Not for customers.
     pub metadata: BTreeMap<String, String>,
-    /// What it is called elsewhere, such as by the channel it was sold in: 1 to 255 visible ASCII characters. Need not be unique.
-    /// Not for customers.
+    /// What it is called elsewhere, such as by the channel it was sold in: 1 to 255 visible ASCII
+    /// characters. Need not be unique. Not for customers.
     pub external_ref: Option<String>,
 }
 
@@ -92,7 +94,10 @@ pub struct ItemInput {
 
 /// An address of a [`PlaceRequest`]; see [`Address`].
 #[derive(Clone, PartialEq, Eq, Default)]
-#[allow(missing_docs, reason = "fields are named as on the address, and documented there")]
+#[allow(
+    missing_docs,
+    reason = "fields are named as on the address, and documented there"
+)]
 pub struct AddressInput {
     /// `SHIPPING` or `BILLING`, as the field it stands in, or empty.
     pub address_type: String,
@@ -180,9 +185,11 @@ pub struct ValidItem {
 }
 
 impl PlaceRequest {
-    /// The request with every text parsed, or [`Error::Invalid`] with everything that is wrong with it.
+    /// The request with every text parsed, or [`Error::Invalid`] with everything that is wrong with
+    /// it.
     ///
-    /// A violation names the offending value, except where it is personal, secret, or looks like a card number.
+    /// A violation names the offending value, except where it is personal, secret, or looks like a
+    /// card number.
     pub fn validate(&self) -> Result<ValidPlace, Error> {
         let mut check = Check::default();
         let user = check.id("user_id", &self.user_id);
@@ -191,10 +198,16 @@ impl PlaceRequest {
             Some(address) => check.address(AddressType::Shipping, address),
             None => check.refuse("shipping_address", "is missing: say where the order goes"),
         };
-        let billing = self.billing_address.as_ref().map(|address| check.address(AddressType::Billing, address));
+        let billing = self
+            .billing_address
+            .as_ref()
+            .map(|address| check.address(AddressType::Billing, address));
         let payment_method = check.payment_method(&self.payment_method);
         let shipping_method = check.name("shipping_method", &self.shipping_method);
-        let coupon = check.name("coupon_code", self.coupon_code.as_deref().unwrap_or_default());
+        let coupon = check.name(
+            "coupon_code",
+            self.coupon_code.as_deref().unwrap_or_default(),
+        );
         let notes = given(&self.notes);
         check.text("notes", notes, |notes| text::check_note(notes, MAX_NOTES));
         let token = given(&self.payment_token);
@@ -204,11 +217,28 @@ impl PlaceRequest {
         let metadata = check.metadata(&self.metadata);
         let external_ref = check.external_ref(given(&self.external_ref));
         // All of them are there unless something was refused.
-        match (check.0.is_empty(), user, shipping, payment_method, shipping_method, coupon) {
-            (true, Some(user), Some(shipping), Some(payment_method), Some(shipping_method), Some(coupon)) => Ok(ValidPlace {
+        match (
+            check.0.is_empty(),
+            user,
+            shipping,
+            payment_method,
+            shipping_method,
+            coupon,
+        ) {
+            (
+                true,
+                Some(user),
+                Some(shipping),
+                Some(payment_method),
+                Some(shipping_method),
+                Some(coupon),
+            ) => Ok(ValidPlace {
                 user,
                 items,
-                addresses: Addresses { billing: billing.flatten().unwrap_or_else(|| shipping.clone()), shipping },
+                addresses: Addresses {
+                    billing: billing.flatten().unwrap_or_else(|| shipping.clone()),
+                    shipping,
+                },
                 payment_method,
                 shipping_method,
                 notes: Private(notes.map(Into::into)),
@@ -224,7 +254,8 @@ impl PlaceRequest {
     }
 }
 
-/// How something is to be paid that was ordered before, or [`Error::Invalid`] with everything that is wrong with it.
+/// How something is to be paid that was ordered before, or [`Error::Invalid`] with everything that
+/// is wrong with it.
 pub(crate) fn check_paying(
     method: &str,
     token: Option<String>,
@@ -232,7 +263,10 @@ pub(crate) fn check_paying(
 ) -> Result<(Name, Private<String>, Private<String>), Error> {
     let mut check = Check::default();
     let method = check.payment_method(method);
-    let (token, return_url) = (token.filter(|t| !t.is_empty()), return_url.filter(|url| !url.is_empty()));
+    let (token, return_url) = (
+        token.filter(|t| !t.is_empty()),
+        return_url.filter(|url| !url.is_empty()),
+    );
     check.paying(token.as_deref(), return_url.as_deref());
     match (check.0.is_empty(), method) {
         (true, Some(method)) => Ok((method, Private(token), Private(return_url))),
@@ -259,23 +293,40 @@ impl Check {
     }
 
     /// Notes the problem of a text, never the text.
-    fn text(&mut self, field: impl Into<String>, text: Option<&str>, check: impl Fn(&str) -> Result<(), TextError>) {
+    fn text(
+        &mut self,
+        field: impl Into<String>,
+        text: Option<&str>,
+        check: impl Fn(&str) -> Result<(), TextError>,
+    ) {
         match text.map_or(Ok(()), check) {
             Ok(()) => {}
-            Err(error @ TextError::TooLong { .. }) => self.wrong(field, format!("{error}: shorten it")),
-            Err(error @ TextError::Forbidden(_)) => self.wrong(field, format!("{error}: remove it")),
+            Err(error @ TextError::TooLong { .. }) => {
+                self.wrong(field, format!("{error}: shorten it"))
+            }
+            Err(error @ TextError::Forbidden(_)) => {
+                self.wrong(field, format!("{error}: remove it"))
+            }
             Err(error @ TextError::CardNumber) => {
-                self.wrong(field, format!("{error}: remove it, card numbers are for the payment provider only"));
+                self.wrong(
+                    field,
+                    format!("{error}: remove it, card numbers are for the payment provider only"),
+                );
             }
         }
     }
 
-    fn id<T: FromStr<Err = ParseIdError>>(&mut self, field: impl Into<String>, text: &str) -> Option<T> {
+    fn id<T: FromStr<Err = ParseIdError>>(
+        &mut self,
+        field: impl Into<String>,
+        text: &str,
+    ) -> Option<T> {
         match text.parse() {
             Ok(id) => Some(id),
-            Err(_) if text.is_empty() => {
-                self.refuse(field, "is missing: expected a UUID such as 3f2c8f0e-6b1d-4c58-9a0e-3b6a2f0c1d11")
-            }
+            Err(_) if text.is_empty() => self.refuse(
+                field,
+                "is missing: expected a UUID such as 3f2c8f0e-6b1d-4c58-9a0e-3b6a2f0c1d11",
+            ),
             Err(error) if may_echo(text) => self.refuse(field, error.to_string()),
             Err(error) => self.refuse(field, format!("is not a {}: {}", error.what, error.remedy)),
         }
@@ -287,13 +338,22 @@ impl Check {
             return Some(None);
         }
         let found = self.0.len();
-        self.text(field, Some(text), |text| text::check_customer_line(text, usize::MAX));
-        if self.0.len() > found { None } else { self.id(field, text).map(Some) }
+        self.text(field, Some(text), |text| {
+            text::check_customer_line(text, usize::MAX)
+        });
+        if self.0.len() > found {
+            None
+        } else {
+            self.id(field, text).map(Some)
+        }
     }
 
     fn payment_method(&mut self, text: &str) -> Option<Name> {
         match self.name("payment_method", text) {
-            Some(None) => self.refuse("payment_method", "is missing: name a payment method, such as card"),
+            Some(None) => self.refuse(
+                "payment_method",
+                "is missing: name a payment method, such as card",
+            ),
             method => method.flatten(),
         }
     }
@@ -301,7 +361,10 @@ impl Check {
     fn items(&mut self, items: &[ItemInput]) -> Vec<ValidItem> {
         match items.len() {
             0 => self.wrong("items", "is empty: order at least one product"),
-            n if n > MAX_LINES => self.wrong("items", format!("has {n} lines: at most {MAX_LINES} are allowed")),
+            n if n > MAX_LINES => self.wrong(
+                "items",
+                format!("has {n} lines: at most {MAX_LINES} are allowed"),
+            ),
             _ => {}
         }
         let mut sums: BTreeMap<(ProductId, Option<VariantId>), u32> = BTreeMap::new();
@@ -312,18 +375,32 @@ impl Check {
                 Some(variant) => self.id(format!("items[{i}].variant_id"), variant).map(Some),
                 None => Some(None),
             };
-            let quantity = u32::try_from(item.quantity).ok().filter(|quantity| (1..=MAX_QUANTITY).contains(quantity));
+            let quantity = u32::try_from(item.quantity)
+                .ok()
+                .filter(|quantity| (1..=MAX_QUANTITY).contains(quantity));
             if quantity.is_none() {
-                self.wrong(format!("items[{i}].quantity"), format!("{} is not a quantity: expected 1 to 10,000", item.quantity));
+                self.wrong(
+                    format!("items[{i}].quantity"),
+                    format!("{} is not a quantity: expected 1 to 10,000", item.quantity),
+                );
             }
-            let (Some(product), Some(variant), Some(quantity)) = (product, variant, quantity) else { continue };
+            let (Some(product), Some(variant), Some(quantity)) = (product, variant, quantity)
+            else {
+                continue;
+            };
             let sum = sums.entry((product, variant)).or_default();
             *sum += quantity;
             if *sum > MAX_QUANTITY {
-                let problem = format!("makes {sum} units of this product with the lines before: at most 10,000 are allowed");
+                let problem = format!(
+                    "makes {sum} units of this product with the lines before: at most 10,000 are allowed"
+                );
                 self.wrong(format!("items[{i}].quantity"), problem);
             }
-            valid.push(ValidItem { product, variant, quantity });
+            valid.push(ValidItem {
+                product,
+                variant,
+                quantity,
+            });
         }
         valid
     }
@@ -348,8 +425,15 @@ impl Check {
             AddressType::Billing => format!("billing_address.{name}"),
         };
         if !address_type.is_empty() && address_type != kind.as_str() {
-            let value = if may_echo(address_type) { echo(address_type) } else { "it".into() };
-            self.wrong(at("address_type"), format!("{value} is not the type of this address: expected {kind} or nothing"));
+            let value = if may_echo(address_type) {
+                echo(address_type)
+            } else {
+                "it".into()
+            };
+            self.wrong(
+                at("address_type"),
+                format!("{value} is not the type of this address: expected {kind} or nothing"),
+            );
         }
         let required = [
             ("first_name", first_name),
@@ -379,7 +463,10 @@ impl Check {
             self.text(at(name), text, |text| text::check_customer_line(text, max));
         }
         if given(email).is_some_and(|email| !email.contains('@')) {
-            self.wrong(at("email"), "is not an e-mail address: expected something like name@example.org");
+            self.wrong(
+                at("email"),
+                "is not an e-mail address: expected something like name@example.org",
+            );
         }
         if let Some(phone) = given(phone) {
             self.phone(at("phone"), phone);
@@ -399,8 +486,13 @@ impl Check {
     }
 
     fn paying(&mut self, token: Option<&str>, return_url: Option<&str>) {
-        if token.is_some_and(|token| token.len() > MAX_TOKEN || !token.chars().all(|c| c.is_ascii_graphic())) {
-            self.wrong("payment_token", "is not a payment token: expected at most 1,000 visible ASCII characters");
+        if token.is_some_and(|token| {
+            token.len() > MAX_TOKEN || !token.chars().all(|c| c.is_ascii_graphic())
+        }) {
+            self.wrong(
+                "payment_token",
+                "is not a payment token: expected at most 1,000 visible ASCII characters",
+            );
         }
         if return_url.is_some_and(|url| !is_web_address(url)) {
             self.wrong("return_url", "is not a web address: expected http:// or https:// and a host, at most 2,000 characters");
@@ -409,17 +501,26 @@ impl Check {
 
     fn phone(&mut self, field: String, phone: &str) {
         let digits = phone.chars().filter(char::is_ascii_digit).count();
-        if phone.len() > 20 || digits == 0 || !phone.chars().all(|c| c.is_ascii_digit() || " +-().x".contains(c)) {
-            self.wrong(field, "is not a telephone number: expected at most 20 digits, spaces and + - ( ) . x");
+        if phone.len() > 20
+            || digits == 0
+            || !phone
+                .chars()
+                .all(|c| c.is_ascii_digit() || " +-().x".contains(c))
+        {
+            self.wrong(
+                field,
+                "is not a telephone number: expected at most 20 digits, spaces and + - ( ) . x",
+            );
         } else if !may_echo(phone) && (digits > 15 || !phone.starts_with('+')) {
-            // One in ten long numbers passes the Luhn check by chance. An international number has a + and at most 15 digits
-            // (ITU-T E.164), so it need not pass for a card's.
+            // One in ten long numbers passes the Luhn check by chance. An international number has
+            // a + and at most 15 digits (ITU-T E.164), so it need not pass for a card's.
             self.wrong(field, "looks like a payment card number: write a telephone number with + and its country code");
         }
     }
 }
 
-/// Whether a text may stand in an error: not if it may be a card number, whatever stands between the digits.
+/// Whether a text may stand in an error: not if it may be a card number, whatever stands between
+/// the digits.
 fn may_echo(value: &str) -> bool {
     let digits: String = value.chars().filter(char::is_ascii_digit).collect();
     text::check_note(&digits, usize::MAX).is_ok()
@@ -429,7 +530,8 @@ fn echo(value: &str) -> String {
     format!("{:?}", value.chars().take(64).collect::<String>())
 }
 
-/// Whether it is an absolute HTTP URL (RFC 3986) without user information, which would only hide where it leads.
+/// Whether it is an absolute HTTP URL (RFC 3986) without user information, which would only hide
+/// where it leads.
 fn is_web_address(url: &str) -> bool {
     let rest = ["https://", "http://"].iter().find_map(|scheme| {
         let (start, rest) = url.split_at_checked(scheme.len())?;
@@ -441,11 +543,19 @@ fn is_web_address(url: &str) -> bool {
         Some((host, port)) if !port.ends_with(']') => (host, port),
         _ => (authority, ""),
     };
-    let is_name = !host.is_empty() && host.chars().all(|c| c.is_ascii_alphanumeric() || "-._".contains(c));
-    let in_brackets = host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
+    let is_name = !host.is_empty()
+        && host
+            .chars()
+            .all(|c| c.is_ascii_alphanumeric() || "-._".contains(c));
+    let in_brackets = host
+        .strip_prefix('[')
+        .and_then(|host| host.strip_suffix(']'));
     url.len() <= MAX_RETURN_URL
-        && rest.chars().all(|c| c.is_ascii_graphic() && !"\"<>\\^`{|}".contains(c))
-        && (is_name || in_brackets.is_some_and(|address| address.parse::<std::net::Ipv6Addr>().is_ok()))
+        && rest
+            .chars()
+            .all(|c| c.is_ascii_graphic() && !"\"<>\\^`{|}".contains(c))
+        && (is_name
+            || in_brackets.is_some_and(|address| address.parse::<std::net::Ipv6Addr>().is_ok()))
         && (port.is_empty() || port.parse::<u16>().is_ok())
 }
 

@@ -19,7 +19,8 @@ pub trait Clock: Send + Sync {
 
 /// What the engine runs on: tokio in production, the simulator's virtual clock in tests.
 pub trait Runtime: Clock {
-    /// Time since some fixed point; never goes backwards, whatever happens to the clock. Leases are counted with it.
+    /// Time since some fixed point; never goes backwards, whatever happens to the clock. Leases are
+    /// counted with it.
     fn monotonic(&self) -> Duration;
     /// Ends after `duration`.
     fn sleep(&self, duration: Duration) -> BoxFuture<()>;
@@ -58,7 +59,10 @@ pub trait Ids: Send + Sync {
 pub use production::{RandomIds, SystemClock, TokioRuntime};
 
 #[cfg(feature = "tokio-runtime")]
-#[allow(clippy::disallowed_methods, reason = "this is the module that owns the wall clock, sleeping and random ids")]
+#[allow(
+    clippy::disallowed_methods,
+    reason = "this is the module that owns the wall clock, sleeping and random ids"
+)]
 mod production {
     use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -71,7 +75,9 @@ mod production {
 
     impl Clock for SystemClock {
         fn now(&self) -> Timestamp {
-            let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+            let since = SystemTime::now()
+                .duration_since(UNIX_EPOCH)
+                .unwrap_or_default();
             Timestamp::from_micros(i64::try_from(since.as_micros()).unwrap_or(i64::MAX))
         }
     }
@@ -84,7 +90,9 @@ mod production {
 
     impl Default for TokioRuntime {
         fn default() -> Self {
-            TokioRuntime { started: Instant::now() }
+            TokioRuntime {
+                started: Instant::now(),
+            }
         }
     }
 
@@ -113,7 +121,8 @@ mod production {
     impl Ids for RandomIds {
         fn random(&self) -> u128 {
             let mut bytes = [0u8; 16];
-            // Fails only on a machine without a random source, on which nothing here could be trusted.
+            // Fails only on a machine without a random source, on which nothing here could be
+            // trusted.
             getrandom::fill(&mut bytes).expect("the operating system gives random bytes");
             u128::from_ne_bytes(bytes)
         }

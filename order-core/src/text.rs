@@ -19,12 +19,14 @@ pub enum TextError {
     CardNumber,
 }
 
-/// Accepts one line of at most `max` characters without control or bidirectional-override characters.
+/// Accepts one line of at most `max` characters without control or bidirectional-override
+/// characters.
 pub fn check_line(s: &str, max: usize) -> Result<(), TextError> {
     check(s, max, |_| false)
 }
 
-/// Accepts what a customer may write: like [`check_line`], and no payment card number (ISO/IEC 7812).
+/// Accepts what a customer may write: like [`check_line`], and no payment card number (ISO/IEC
+/// 7812).
 pub fn check_customer_line(s: &str, max: usize) -> Result<(), TextError> {
     check_line(s, max)?;
     check_no_card_number(s)
@@ -40,7 +42,10 @@ fn check(s: &str, max: usize, allowed: impl Fn(char) -> bool) -> Result<(), Text
     if s.len() > max && s.chars().count() > max {
         return Err(TextError::TooLong { max });
     }
-    match s.chars().find(|&c| (c.is_control() && !allowed(c)) || is_bidi_override(c)) {
+    match s
+        .chars()
+        .find(|&c| (c.is_control() && !allowed(c)) || is_bidi_override(c))
+    {
         Some(c) => Err(TextError::Forbidden(c)),
         None => Ok(()),
     }
@@ -51,7 +56,8 @@ fn is_bidi_override(c: char) -> bool {
     matches!(c, '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}' | '\u{200E}' | '\u{200F}' | '\u{061C}')
 }
 
-/// Refuses a run of 13 to 19 digits, spaces and hyphens between them ignored, that passes the Luhn check.
+/// Refuses a run of 13 to 19 digits, spaces and hyphens between them ignored, that passes the Luhn
+/// check.
 fn check_no_card_number(s: &str) -> Result<(), TextError> {
     let mut run: Vec<u8> = Vec::new();
     for c in s.chars().chain(std::iter::once('.')) {
@@ -76,7 +82,11 @@ fn luhn(digits: &[u8]) -> bool {
         .enumerate()
         .map(|(i, &d)| {
             let d = u32::from(d);
-            if i % 2 == 0 { d } else { d * 2 / 10 + d * 2 % 10 }
+            if i % 2 == 0 {
+                d
+            } else {
+                d * 2 / 10 + d * 2 % 10
+            }
         })
         .sum();
     sum.is_multiple_of(10)
@@ -109,7 +119,11 @@ impl<T> From<Option<T>> for Private<T> {
 
 impl<T> fmt::Debug for Private<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(if self.0.is_some() { "[redacted]" } else { "none" })
+        f.write_str(if self.0.is_some() {
+            "[redacted]"
+        } else {
+            "none"
+        })
     }
 }
 
@@ -119,10 +133,19 @@ mod tests {
 
     #[test]
     fn card_numbers_are_refused_and_other_digits_are_not() {
-        for card in ["4111111111111111", "call me: 4111 1111 1111 1111!", "5500-0000-0000-0004"] {
+        for card in [
+            "4111111111111111",
+            "call me: 4111 1111 1111 1111!",
+            "5500-0000-0000-0004",
+        ] {
             assert_eq!(check_note(card, 2000), Err(TextError::CardNumber), "{card}");
         }
-        for fine in ["4111111111111112", "ring 555 0100", "12345678901234567890", "'; DROP TABLE orders;--"] {
+        for fine in [
+            "4111111111111112",
+            "ring 555 0100",
+            "12345678901234567890",
+            "'; DROP TABLE orders;--",
+        ] {
             assert_eq!(check_note(fine, 2000), Ok(()), "{fine}");
         }
     }
@@ -130,7 +153,10 @@ mod tests {
     #[test]
     fn control_and_bidi_characters_are_refused() {
         assert_eq!(check_line("a\u{0}", 10), Err(TextError::Forbidden('\0')));
-        assert_eq!(check_line("a\u{202E}b", 10), Err(TextError::Forbidden('\u{202E}')));
+        assert_eq!(
+            check_line("a\u{202E}b", 10),
+            Err(TextError::Forbidden('\u{202E}'))
+        );
         assert_eq!(check_line("a\nb", 10), Err(TextError::Forbidden('\n')));
         assert_eq!(check_note("a\n\tb", 10), Ok(()));
         assert_eq!(check_line("äöüß", 4), Ok(()));

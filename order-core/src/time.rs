@@ -9,7 +9,9 @@ use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
 /// Microseconds since 1970-01-01T00:00:00Z.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize,
+)]
 #[serde(transparent)]
 pub struct Timestamp(i64);
 
@@ -31,12 +33,18 @@ impl Timestamp {
 
     /// The time `by` later; the far end of the range where that overflows.
     pub fn after(self, by: Duration) -> Self {
-        Timestamp(self.0.saturating_add(i64::try_from(by.as_micros()).unwrap_or(i64::MAX)))
+        Timestamp(
+            self.0
+                .saturating_add(i64::try_from(by.as_micros()).unwrap_or(i64::MAX)),
+        )
     }
 
     /// The time `by` earlier; the far end of the range where that overflows.
     pub fn before(self, by: Duration) -> Self {
-        Timestamp(self.0.saturating_sub(i64::try_from(by.as_micros()).unwrap_or(i64::MAX)))
+        Timestamp(
+            self.0
+                .saturating_sub(i64::try_from(by.as_micros()).unwrap_or(i64::MAX)),
+        )
     }
 
     /// How long after `earlier` this is; zero if it is not.
@@ -48,8 +56,9 @@ impl Timestamp {
 /// RFC 3339 in UTC, with as many fractional digits as it has, at most six.
 impl fmt::Display for Timestamp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let text =
-            OffsetDateTime::from_unix_timestamp_nanos(i128::from(self.0) * 1000).ok().and_then(|t| t.format(&Rfc3339).ok());
+        let text = OffsetDateTime::from_unix_timestamp_nanos(i128::from(self.0) * 1000)
+            .ok()
+            .and_then(|t| t.format(&Rfc3339).ok());
         match text {
             Some(text) => f.pad(&text),
             None => write!(f, "{}us", self.0),
@@ -74,10 +83,20 @@ mod tests {
 
     #[test]
     fn prints_and_reads_rfc_3339() {
-        for text in ["2026-03-01T10:00:00Z", "2026-03-01T10:00:00.25Z", "1969-12-31T23:59:59.999999Z"] {
+        for text in [
+            "2026-03-01T10:00:00Z",
+            "2026-03-01T10:00:00.25Z",
+            "1969-12-31T23:59:59.999999Z",
+        ] {
             assert_eq!(text.parse::<Timestamp>().unwrap().to_string(), text);
         }
-        assert_eq!("2026-03-01T10:00:00+02:00".parse::<Timestamp>().unwrap().to_string(), "2026-03-01T08:00:00Z");
+        assert_eq!(
+            "2026-03-01T10:00:00+02:00"
+                .parse::<Timestamp>()
+                .unwrap()
+                .to_string(),
+            "2026-03-01T08:00:00Z"
+        );
         assert!("yesterday".parse::<Timestamp>().is_err());
     }
 }

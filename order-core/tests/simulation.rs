@@ -5,10 +5,14 @@ use order_core::testkit::sim::{Coverage, run};
 
 /// The first seed of a range of which something does not hold, and what.
 fn first_violation(seeds: std::ops::Range<u64>) -> Option<(u64, String)> {
-    seeds.into_iter().map(run).find(|o| !o.breaches.is_empty()).map(|o| {
-        let breaches: Vec<String> = o.breaches.iter().map(ToString::to_string).collect();
-        (o.seed, breaches.join("; "))
-    })
+    seeds
+        .into_iter()
+        .map(run)
+        .find(|o| !o.breaches.is_empty())
+        .map(|o| {
+            let breaches: Vec<String> = o.breaches.iter().map(ToString::to_string).collect();
+            (o.seed, breaches.join("; "))
+        })
 }
 
 #[test]
@@ -17,11 +21,18 @@ fn hundreds_of_seeds_hold_and_meet_every_fault() {
     let (mut choices, seeds) = (0, 800);
     for seed in 0..seeds {
         let outcome = run(seed);
-        assert_eq!(outcome.breaches, [], "replay with: cargo run --example simulate -- --replay {seed}");
+        assert_eq!(
+            outcome.breaches,
+            [],
+            "replay with: cargo run --example simulate -- --replay {seed}"
+        );
         choices += outcome.choices;
         coverage.add(&outcome.coverage);
     }
-    assert!(choices >= 60 * seeds, "{choices} choices are too few for {seeds} seeds");
+    assert!(
+        choices >= 60 * seeds,
+        "{choices} choices are too few for {seeds} seeds"
+    );
     let (met, kinds) = coverage.faults_met();
     assert_eq!(met, kinds, "{coverage}");
     assert!(coverage.states_reached() >= 30, "{coverage}");
@@ -31,7 +42,11 @@ fn hundreds_of_seeds_hold_and_meet_every_fault() {
 fn a_seed_decides_everything() {
     for seed in 10_000..10_050 {
         let (one, other) = (run(seed), run(seed));
-        assert_eq!((one.hash, one.choices, one.orders), (other.hash, other.choices, other.orders), "seed {seed}");
+        assert_eq!(
+            (one.hash, one.choices, one.orders),
+            (other.hash, other.choices, other.orders),
+            "seed {seed}"
+        );
     }
 }
 

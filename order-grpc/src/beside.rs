@@ -1,5 +1,6 @@
-//! The services beside that of orders: health and reflection, with bounds of their own on how many use them, how long, and how much
-//! they send, so that whoever uses them takes nothing from orders, nor orders from them.
+//! The services beside that of orders: health and reflection, with bounds of their own on how many
+//! use them, how long, and how much they send, so that whoever uses them takes nothing from orders,
+//! nor orders from them.
 
 use std::convert::Infallible;
 use std::future::Future;
@@ -30,7 +31,8 @@ use crate::tally::{Kind, Tally};
 const SMALL_MESSAGE: usize = 16 * 1024;
 /// How much a stream of reflection may ask, in bytes.
 const ASKED_MAX: usize = 64 * 1024;
-/// What an answer of health takes, and how many bytes of answers a stream of reflection has under way: a file or two.
+/// What an answer of health takes, and how many bytes of answers a stream of reflection has under
+/// way: a file or two.
 const CHECK_ROOM: usize = 2 * 1024;
 const REFLECTION_ROOM: usize = 64 * 1024;
 /// A stream of reflection ends after so many times as long as it may ask nothing.
@@ -47,40 +49,62 @@ pub(crate) struct Beside {
 
 fn answers<S, B>(service: S) -> Answers<B>
 where
-    S: Service<Request<B>, Response = Response<Body>, Error = Infallible> + Clone + Send + Sync + 'static,
+    S: Service<Request<B>, Response = Response<Body>, Error = Infallible>
+        + Clone
+        + Send
+        + Sync
+        + 'static,
     S::Future: Send,
     B: Send + 'static,
 {
     Arc::new(move |request| {
         let mut service = service.clone();
-        Box::pin(async move { service.call(request).await.unwrap_or_else(|never| match never {}) })
+        Box::pin(async move {
+            service
+                .call(request)
+                .await
+                .unwrap_or_else(|never| match never {})
+        })
     })
 }
 
 impl Beside {
     pub(crate) fn new<H: Health>(health: HealthServer<H>, tally: Arc<Tally>) -> Self {
-        // Fails only on descriptors that are none; ours are made by the build, and a test asks for them.
+        // Fails only on descriptors that are none; ours are made by the build, and a test asks for
+        // them.
         let reflection = tonic_reflection::server::Builder::configure()
             .register_encoded_file_descriptor_set(DESCRIPTORS)
             .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
             .build_v1()
             .ok()
             .map(|service| answers(service.max_decoding_message_size(SMALL_MESSAGE)));
-        Beside { health: answers(health), reflection, tally }
+        Beside {
+            health: answers(health),
+            reflection,
+            tally,
+        }
     }
 
-    pub(crate) async fn answer(&self, holder: &Arc<Holder>, request: Request<Incoming>) -> Response<Answer> {
+    pub(crate) async fn answer(
+        &self,
+        holder: &Arc<Holder>,
+        request: Request<Incoming>,
+    ) -> Response<Answer> {
         let path = request.uri().path();
         let answer = if path == "/grpc.health.v1.Health/Watch" {
             self.watch(holder, request).await
         } else if path.starts_with("/grpc.health.v1.Health/") {
             self.check(holder, request).await
-        } else if let Some(reflection) =
-            self.reflection.as_ref().filter(|_| path.starts_with("/grpc.reflection.v1.ServerReflection/"))
+        } else if let Some(reflection) = self
+            .reflection
+            .as_ref()
+            .filter(|_| path.starts_with("/grpc.reflection.v1.ServerReflection/"))
         {
             self.reflect(reflection, holder, request).await
         } else {
-            Err(status::unimplemented("no such service: order.OrderService, health and reflection are offered"))
+            Err(status::unimplemented(
+                "no such service: order.OrderService, health and reflection are offered",
+            ))
         };
         let mut response = answer.unwrap_or_else(Answer::refusal);
         count_details(holder, response.headers_mut());
@@ -92,22 +116,43 @@ impl Beside {
         status::overloaded()
     }
 
-    async fn check(&self, holder: &Arc<Holder>, request: Request<Incoming>) -> Result<Response<Answer>, Status> {
-        let _check = holder.take(Thing::Checks, 1).ok_or_else(|| self.refused())?;
+    async fn check(
+        &self,
+        holder: &Arc<Holder>,
+        request: Request<Incoming>,
+    ) -> Result<Response<Answer>, Status> {
+        let _check = holder
+            .take(Thing::Checks, 1)
+            .ok_or_else(|| self.refused())?;
         let (parts, body) = request.into_parts();
         let (message, _held) = receive(body, holder, SMALL_MESSAGE).await?;
-        let room = holder.take(Thing::AnswerBytes, CHECK_ROOM).ok_or_else(|| self.refused())?;
+        let room = holder
+            .take(Thing::AnswerBytes, CHECK_ROOM)
+            .ok_or_else(|| self.refused())?;
         let response = (self.health)(Request::from_parts(parts, Full::new(message))).await;
-        Answer::whole(response, room, false).await.ok_or_else(|| self.refused())
+        Answer::whole(response, room, false)
+            .await
+            .ok_or_else(|| self.refused())
     }
 
-    async fn watch(&self, holder: &Arc<Holder>, request: Request<Incoming>) -> Result<Response<Answer>, Status> {
-        let watch = holder.take(Thing::Watches, 1).ok_or_else(|| self.refused())?;
+    async fn watch(
+        &self,
+        holder: &Arc<Holder>,
+        request: Request<Incoming>,
+    ) -> Result<Response<Answer>, Status> {
+        let watch = holder
+            .take(Thing::Watches, 1)
+            .ok_or_else(|| self.refused())?;
         let (parts, body) = request.into_parts();
         let (message, _held) = receive(body, holder, SMALL_MESSAGE).await?;
         let response = (self.health)(Request::from_parts(parts, Full::new(message))).await;
         let said = Status::unavailable("watched for long enough: watch anew");
-        Ok(Answer::running(response, holder.limits().watch, said, vec![watch]))
+        Ok(Answer::running(
+            response,
+            holder.limits().watch,
+            said,
+            vec![watch],
+        ))
     }
 
     async fn reflect(
@@ -116,12 +161,23 @@ impl Beside {
         holder: &Arc<Holder>,
         request: Request<Incoming>,
     ) -> Result<Response<Answer>, Status> {
-        let stream = holder.take(Thing::Watches, 1).ok_or_else(|| self.refused())?;
-        let room = holder.take(Thing::AnswerBytes, REFLECTION_ROOM).ok_or_else(|| self.refused())?;
+        let stream = holder
+            .take(Thing::Watches, 1)
+            .ok_or_else(|| self.refused())?;
+        let room = holder
+            .take(Thing::AnswerBytes, REFLECTION_ROOM)
+            .ok_or_else(|| self.refused())?;
         let quiet_max = holder.limits().reflection;
-        let response = reflection(request.map(|body| Asked::new(body, quiet_max, Arc::clone(&self.tally)))).await;
+        let response =
+            reflection(request.map(|body| Asked::new(body, quiet_max, Arc::clone(&self.tally))))
+                .await;
         let said = Status::deadline_exceeded("reflected for long enough: ask anew");
-        Ok(Answer::running(response, quiet_max * REFLECTION_TIMES, said, vec![stream, room]))
+        Ok(Answer::running(
+            response,
+            quiet_max * REFLECTION_TIMES,
+            said,
+            vec![stream, room],
+        ))
     }
 }
 
@@ -137,7 +193,14 @@ struct Asked<B> {
 
 impl<B> Asked<B> {
     fn new(inner: B, quiet_max: Duration, tally: Arc<Tally>) -> Self {
-        Asked { inner, left: ASKED_MAX, quiet_max, quiet: Box::pin(sleep(quiet_max)), ended: false, tally }
+        Asked {
+            inner,
+            left: ASKED_MAX,
+            quiet_max,
+            quiet: Box::pin(sleep(quiet_max)),
+            ended: false,
+            tally,
+        }
     }
 }
 
@@ -145,7 +208,10 @@ impl<B: HttpBody<Data = Bytes> + Unpin> HttpBody for Asked<B> {
     type Data = Bytes;
     type Error = B::Error;
 
-    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, B::Error>>> {
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, B::Error>>> {
         let this = &mut *self;
         if this.ended {
             return Poll::Ready(None);
@@ -183,7 +249,9 @@ mod tests {
             let piece = |_| Ok::<_, Infallible>(Frame::data(Bytes::from_static(&[0; 16 * 1024])));
             let frames = stream::iter(0..pieces).map(piece).chain(stream::pending());
             let started = Instant::now();
-            let read = Asked::new(Box::pin(StreamBody::new(frames)), quiet, Arc::default()).collect().await;
+            let read = Asked::new(Box::pin(StreamBody::new(frames)), quiet, Arc::default())
+                .collect()
+                .await;
             (read.unwrap().to_bytes().len(), started.elapsed())
         };
         assert_eq!(asked(2).await, (2 * 16 * 1024, quiet));

@@ -1,5 +1,6 @@
-//! What happens to every call before and after the service sees it: it gets an id and a deadline, its message is taken in within
-//! bounds, it is turned away when there is no room, a panic ends it alone, and a line of the log says how it ended.
+//! What happens to every call before and after the service sees it: it gets an id and a deadline,
+//! its message is taken in within bounds, it is turned away when there is no room, a panic ends it
+//! alone, and a line of the log says how it ended.
 
 use std::convert::Infallible;
 use std::error::Error as StdError;
@@ -46,16 +47,19 @@ const PREFIX: usize = 5;
 /// A future on the heap.
 pub(crate) type BoxFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 /// Answers requests that come on a connection.
-pub(crate) type Handler = Arc<dyn Fn(Arc<Holder>, Request<Incoming>) -> BoxFuture<Response<Answer>> + Send + Sync>;
+pub(crate) type Handler =
+    Arc<dyn Fn(Arc<Holder>, Request<Incoming>) -> BoxFuture<Response<Answer>> + Send + Sync>;
 
-/// A call, as the service sees it: an extension of its request. The default has no deadline and tells nobody.
+/// A call, as the service sees it: an extension of its request. The default has no deadline and
+/// tells nobody.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Call {
     deadline: Option<Instant>,
     notes: Arc<Notes>,
 }
 
-/// What a service wants said after its message, as an extension of its response: tonic's own trailers hold the status alone.
+/// What a service wants said after its message, as an extension of its response: tonic's own
+/// trailers hold the status alone.
 #[derive(Debug, Clone)]
 pub(crate) struct Trailer {
     pub(crate) name: &'static str,
@@ -65,7 +69,9 @@ pub(crate) struct Trailer {
 impl Trailer {
     /// The response, with the trailer that it asks for.
     fn put(mut response: Response<Body>) -> Response<Body> {
-        let Some(Trailer { name, value }) = response.extensions_mut().remove::<Trailer>() else { return response };
+        let Some(Trailer { name, value }) = response.extensions_mut().remove::<Trailer>() else {
+            return response;
+        };
         response.map(|body| {
             Body::new(body.map_frame(move |frame| match frame.into_trailers() {
                 Ok(mut trailers) => {
@@ -91,7 +97,8 @@ struct Notes {
 impl Call {
     /// How long the caller can still wait; `None` if it did not say.
     pub(crate) fn wait(&self) -> Option<Duration> {
-        self.deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()))
+        self.deadline
+            .map(|deadline| deadline.saturating_duration_since(Instant::now()))
     }
 
     /// That the service has its message.
@@ -148,7 +155,11 @@ pub(crate) struct Gate<O> {
 
 impl<O> Gate<O>
 where
-    O: Service<Request<Full<Bytes>>, Response = Response<Body>, Error = Infallible> + Clone + Send + Sync + 'static,
+    O: Service<Request<Full<Bytes>>, Response = Response<Body>, Error = Infallible>
+        + Clone
+        + Send
+        + Sync
+        + 'static,
     O::Future: Send,
 {
     /// The handler that a connection calls.
@@ -174,17 +185,26 @@ where
     }
 
     /// Who calls; `notes` learns why they are not let in.
-    async fn caller(&self, headers: &HeaderMap, peer: &Peer, notes: Option<&Notes>) -> Result<Principal, Status> {
-        let Some(auth) = &self.auth else { return Ok(Principal::operator(ANYBODY)) };
-        auth.caller(headers, peer, &self.log).await.map_err(|refused| match refused {
-            Refused::Unknown(doubt) => {
-                if let Some(notes) = notes {
-                    let _ = notes.error.set(doubt);
+    async fn caller(
+        &self,
+        headers: &HeaderMap,
+        peer: &Peer,
+        notes: Option<&Notes>,
+    ) -> Result<Principal, Status> {
+        let Some(auth) = &self.auth else {
+            return Ok(Principal::operator(ANYBODY));
+        };
+        auth.caller(headers, peer, &self.log)
+            .await
+            .map_err(|refused| match refused {
+                Refused::Unknown(doubt) => {
+                    if let Some(notes) = notes {
+                        let _ = notes.error.set(doubt);
+                    }
+                    status::unauthenticated()
                 }
-                status::unauthenticated()
-            }
-            Refused::NoKeys => status::no_keys(),
-        })
+                Refused::NoKeys => status::no_keys(),
+            })
     }
 
     /// Reflection tells the whole contract: where callers are known, it is for operators.
@@ -192,22 +212,43 @@ where
         if self.auth.is_none() || !request.uri().path().starts_with("/grpc.reflection.") {
             return Ok(());
         }
-        let peer = request.extensions().get::<Peer>().cloned().unwrap_or_default();
+        let peer = request
+            .extensions()
+            .get::<Peer>()
+            .cloned()
+            .unwrap_or_default();
         match self.caller(request.headers(), &peer, None).await? {
             Principal::Operator(_) => Ok(()),
-            Principal::Customer(_) | Principal::Service(_) => Err(status::forbidden("ask for the contract")),
+            Principal::Customer(_) | Principal::Service(_) => {
+                Err(status::forbidden("ask for the contract"))
+            }
         }
     }
 
-    async fn order_call(&self, method: &'static str, holder: &Arc<Holder>, request: Request<Incoming>) -> Response<Answer> {
+    async fn order_call(
+        &self,
+        method: &'static str,
+        holder: &Arc<Holder>,
+        request: Request<Incoming>,
+    ) -> Response<Answer> {
         let started = Instant::now();
         let (mut parts, body) = request.into_parts();
         let id = self.request_ids.of(&parts.headers);
         let given = timeout(&parts.headers);
         let deadline = started + given.ok().flatten().unwrap_or(CALL_WITHIN).min(CALL_WITHIN);
-        let call = Call { deadline: given.ok().flatten().map(|_| deadline), notes: Arc::default() };
+        let call = Call {
+            deadline: given.ok().flatten().map(|_| deadline),
+            notes: Arc::default(),
+        };
         let notes = Arc::clone(&call.notes);
-        let mut line = Line { gate: self, method, started, id: &id, notes: Arc::clone(&notes), code: Code::Cancelled };
+        let mut line = Line {
+            gate: self,
+            method,
+            started,
+            id: &id,
+            notes: Arc::clone(&notes),
+            code: Code::Cancelled,
+        };
         parts.extensions.insert(call);
         let peer = parts.extensions.remove::<Peer>().unwrap_or_default();
 
@@ -216,25 +257,42 @@ where
             let _open = holder.take(Thing::Open, 1).ok_or_else(status::overloaded)?;
             let caller = self.caller(&parts.headers, &peer, Some(&notes)).await?;
             if method == UNKNOWN {
-                return Err(status::unimplemented("order.OrderService has no such method"));
+                return Err(status::unimplemented(
+                    "order.OrderService has no such method",
+                ));
             }
             if let (CREATE, Principal::Customer(user), Some(rate)) = (method, &caller, &self.rate) {
                 rate.take(*user).map_err(status::rate_limited)?;
             }
             parts.extensions.insert(caller);
             let (message, _held) = receive(body, holder, MESSAGE_MAX).await?;
-            let place = if method == LIST { holder.work_on_list().await } else { holder.work().await };
+            let place = if method == LIST {
+                holder.work_on_list().await
+            } else {
+                holder.work().await
+            };
             let place = Arc::new(place.ok_or_else(status::overloaded)?);
             // Before it is begun: afterwards it is done, whether or not it can be answered.
-            let room = holder.take(Thing::AnswerBytes, ROOM_USUAL).ok_or_else(status::answers_untaken)?;
+            let room = holder
+                .take(Thing::AnswerBytes, ROOM_USUAL)
+                .ok_or_else(status::answers_untaken)?;
             if Instant::now() >= deadline {
                 return Err(status::over_before_begun());
             }
             let mut orders = self.orders.clone();
             let serving = Serving::of(&id, &parts.headers);
-            let answer = serving.during(async { orders.call(Request::from_parts(parts, Full::new(message))).await });
-            match AssertUnwindSafe(PLACE.scope(place, answer)).catch_unwind().await {
-                Ok(Ok(response)) if !notes.begun.load(Ordering::Relaxed) => Err(not_begun(response.headers())),
+            let answer = serving.during(async {
+                orders
+                    .call(Request::from_parts(parts, Full::new(message)))
+                    .await
+            });
+            match AssertUnwindSafe(PLACE.scope(place, answer))
+                .catch_unwind()
+                .await
+            {
+                Ok(Ok(response)) if !notes.begun.load(Ordering::Relaxed) => {
+                    Err(not_begun(response.headers()))
+                }
                 Ok(Ok(response)) => {
                     let answer = Answer::whole(Trailer::put(response), room, method == LIST).await;
                     answer.ok_or_else(status::no_room_for_answer)
@@ -246,10 +304,15 @@ where
         let mut response = match answer.await {
             Ok(Ok(response)) => response,
             Ok(Err(refused)) => Answer::refusal(refused),
-            Err(_elapsed) if notes.begun.load(Ordering::Relaxed) => Answer::refusal(status::too_late()),
+            Err(_elapsed) if notes.begun.load(Ordering::Relaxed) => {
+                Answer::refusal(status::too_late())
+            }
             Err(_elapsed) => Answer::refusal(status::over_before_begun()),
         };
-        line.code = response.headers().get("grpc-status").map_or(Code::Ok, |code| Code::from_bytes(code.as_bytes()));
+        line.code = response
+            .headers()
+            .get("grpc-status")
+            .map_or(Code::Ok, |code| Code::from_bytes(code.as_bytes()));
         drop(line);
         count_details(holder, response.headers_mut());
         if let Ok(id) = HeaderValue::from_str(&id) {
@@ -261,13 +324,19 @@ where
 
 /// Why a call did not reach the service, of which tonic says little that a caller could use.
 fn not_begun(headers: &HeaderMap) -> Status {
-    match headers.get("grpc-status").map(|code| Code::from_bytes(code.as_bytes())) {
-        Some(Code::Unimplemented) => status::unimplemented("messages are not compressed here: send it as it is"),
+    match headers
+        .get("grpc-status")
+        .map(|code| Code::from_bytes(code.as_bytes()))
+    {
+        Some(Code::Unimplemented) => {
+            status::unimplemented("messages are not compressed here: send it as it is")
+        }
         _ => status::malformed("it is not the protobuf that the call takes"),
     }
 }
 
-/// Writes the log's line when the call is over, also when it was dropped because the caller went away.
+/// Writes the log's line when the call is over, also when it was dropped because the caller went
+/// away.
 struct Line<'a, O> {
     gate: &'a Gate<O>,
     method: &'static str,
@@ -279,8 +348,17 @@ struct Line<'a, O> {
 
 impl<O> Drop for Line<'_, O> {
     fn drop(&mut self) {
-        let Line { gate, method, started, id, notes, code } = self;
-        if notes.store_failed.load(Ordering::Relaxed) && !gate.store_failures.failed.swap(true, Ordering::Relaxed) {
+        let Line {
+            gate,
+            method,
+            started,
+            id,
+            notes,
+            code,
+        } = self;
+        if notes.store_failed.load(Ordering::Relaxed)
+            && !gate.store_failures.failed.swap(true, Ordering::Relaxed)
+        {
             gate.store_failures.told.notify_one();
         }
         gate.log.call(&CallLine {
@@ -329,22 +407,39 @@ fn not_grpc(request: &Request<Incoming>) -> Option<Response<Answer>> {
     if request.method() != Method::POST {
         return Some(of(StatusCode::METHOD_NOT_ALLOWED));
     }
-    let kind = request.headers().get(header::CONTENT_TYPE).map(HeaderValue::as_bytes).unwrap_or_default();
-    let rest = kind
-        .strip_prefix(b"application/grpc")
-        .filter(|rest| rest.is_empty() || rest.starts_with(b";") || *rest == b"+proto" || rest.starts_with(b"+proto;"));
-    rest.is_none().then(|| of(StatusCode::UNSUPPORTED_MEDIA_TYPE))
+    let kind = request
+        .headers()
+        .get(header::CONTENT_TYPE)
+        .map(HeaderValue::as_bytes)
+        .unwrap_or_default();
+    let rest = kind.strip_prefix(b"application/grpc").filter(|rest| {
+        rest.is_empty()
+            || rest.starts_with(b";")
+            || *rest == b"+proto"
+            || rest.starts_with(b"+proto;")
+    });
+    rest.is_none()
+        .then(|| of(StatusCode::UNSUPPORTED_MEDIA_TYPE))
 }
 
-/// Takes in a request's one message, so that a slow sender takes up no place among the calls that are worked on. With it comes what
-/// counts its bytes.
-pub(crate) async fn receive<B>(body: B, holder: &Arc<Holder>, bytes_max: usize) -> Result<(Bytes, Held), Status>
+/// Takes in a request's one message, so that a slow sender takes up no place among the calls that
+/// are worked on. With it comes what counts its bytes.
+pub(crate) async fn receive<B>(
+    body: B,
+    holder: &Arc<Holder>,
+    bytes_max: usize,
+) -> Result<(Bytes, Held), Status>
 where
     B: HttpBody<Data = Bytes> + Unpin,
 {
-    let _message = holder.take(Thing::Messages, 1).ok_or_else(status::overloaded)?;
-    let mut held = holder.take(Thing::MessageBytes, 0).ok_or_else(status::overloaded)?;
-    let received = tokio::time::timeout(holder.limits().message, take_in(body, &mut held, bytes_max)).await;
+    let _message = holder
+        .take(Thing::Messages, 1)
+        .ok_or_else(status::overloaded)?;
+    let mut held = holder
+        .take(Thing::MessageBytes, 0)
+        .ok_or_else(status::overloaded)?;
+    let received =
+        tokio::time::timeout(holder.limits().message, take_in(body, &mut held, bytes_max)).await;
     let message = received.unwrap_or_else(|_| Err(status::too_slow()))?;
     Ok((message, held))
 }
@@ -357,7 +452,9 @@ where
     let mut all = BytesMut::new();
     while let Some(frame) = body.frame().await {
         let frame = frame.map_err(|_| Status::cancelled("the caller went away"))?;
-        let Ok(data) = frame.into_data() else { continue };
+        let Ok(data) = frame.into_data() else {
+            continue;
+        };
         if !held.resize(held.size() + data.len()) {
             return Err(status::overloaded());
         }
@@ -369,10 +466,18 @@ where
             }
             (Some(_), false) => all.extend_from_slice(&data),
         }
-        let so_far = if all.is_empty() { first.as_deref().unwrap_or_default() } else { &all };
+        let so_far = if all.is_empty() {
+            first.as_deref().unwrap_or_default()
+        } else {
+            &all
+        };
         must_be_part_of_one(so_far, bytes_max)?;
     }
-    let all = if all.is_empty() { first.unwrap_or_default() } else { all.freeze() };
+    let all = if all.is_empty() {
+        first.unwrap_or_default()
+    } else {
+        all.freeze()
+    };
     must_be_whole(&all)?;
     Ok(all)
 }
@@ -388,9 +493,13 @@ fn must_be_part_of_one(bytes: &[u8], bytes_max: usize) -> Result<(), Status> {
     match (bytes.first(), declared(bytes)) {
         (None | Some(0), None) => Ok(()),
         (None | Some(0), Some(length)) if length > bytes_max => Err(status::too_large(bytes_max)),
-        (None | Some(0), Some(length)) if bytes.len() - PREFIX > length => Err(status::not_one_message("more follows the first")),
+        (None | Some(0), Some(length)) if bytes.len() - PREFIX > length => {
+            Err(status::not_one_message("more follows the first"))
+        }
         (None | Some(0), Some(_)) => Ok(()),
-        (Some(1), _) => Err(status::unimplemented("messages are not compressed here: send it as it is")),
+        (Some(1), _) => Err(status::unimplemented(
+            "messages are not compressed here: send it as it is",
+        )),
         (Some(_), _) => Err(status::malformed("its first byte is neither 0 nor 1")),
     }
 }
@@ -414,7 +523,10 @@ pub(crate) struct RequestIds {
 impl Default for RequestIds {
     fn default() -> Self {
         // The seed of a hasher is random, and all that is asked is that two processes differ.
-        RequestIds { process: RandomState::new().hash_one(std::process::id()), next: AtomicU64::new(1) }
+        RequestIds {
+            process: RandomState::new().hash_one(std::process::id()),
+            next: AtomicU64::new(1),
+        }
     }
 }
 
@@ -424,14 +536,20 @@ impl RequestIds {
         let given = headers.get(REQUEST_ID).and_then(|id| id.to_str().ok());
         match given.filter(|id| is_fit(id)) {
             Some(id) => id.to_owned(),
-            None => format!("{:016x}-{:x}", self.process, self.next.fetch_add(1, Ordering::Relaxed)),
+            None => format!(
+                "{:016x}-{:x}",
+                self.process,
+                self.next.fetch_add(1, Ordering::Relaxed)
+            ),
         }
     }
 }
 
 fn is_fit(id: &str) -> bool {
     (1..=REQUEST_ID_MAX).contains(&id.len())
-        && id.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.:/".contains(&b))
+        && id
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || b"-_.:/".contains(&b))
         && check_customer_line(id, REQUEST_ID_MAX).is_ok()
 }
 
@@ -443,10 +561,20 @@ mod tests {
     fn a_request_id_is_taken_over_only_if_it_is_fit_for_a_log() {
         let ids = RequestIds::default();
         let of = |id: &str| {
-            ids.of(&HeaderMap::from_iter([(http::HeaderName::from_static(REQUEST_ID), HeaderValue::from_str(id).unwrap())]))
+            ids.of(&HeaderMap::from_iter([(
+                http::HeaderName::from_static(REQUEST_ID),
+                HeaderValue::from_str(id).unwrap(),
+            )]))
         };
         assert_eq!(of("trace-1/span:2"), "trace-1/span:2");
-        for unfit in ["", "a b", "a\"b", "someone@example.org", "4111111111111111", &"x".repeat(65)] {
+        for unfit in [
+            "",
+            "a b",
+            "a\"b",
+            "someone@example.org",
+            "4111111111111111",
+            &"x".repeat(65),
+        ] {
             assert_ne!(of(unfit), unfit);
         }
         assert_ne!(of(""), of(""));
@@ -455,21 +583,47 @@ mod tests {
     #[test]
     fn what_can_become_no_message_is_refused_before_the_rest_is_there() {
         let of = |bytes: &[u8]| {
-            let refused = must_be_part_of_one(bytes, 4).and_then(|()| must_be_whole(bytes)).err();
-            refused.map(|status| (status.code(), status.message().split(": ").next().unwrap().to_owned()))
+            let refused = must_be_part_of_one(bytes, 4)
+                .and_then(|()| must_be_whole(bytes))
+                .err();
+            refused.map(|status| {
+                (
+                    status.code(),
+                    status.message().split(": ").next().unwrap().to_owned(),
+                )
+            })
         };
         let one = "the call takes exactly one message, and ";
         assert_eq!(of(&[0, 0, 0, 0, 2, 7, 7]), None);
         assert_eq!(of(&[0, 0, 0, 0, 0]), None);
-        assert_eq!(of(&[]), Some((Code::Unimplemented, format!("{one}none came"))));
-        assert_eq!(of(&[0, 0, 0, 0, 1, 7, 0]), Some((Code::Unimplemented, format!("{one}more follows the first"))));
+        assert_eq!(
+            of(&[]),
+            Some((Code::Unimplemented, format!("{one}none came")))
+        );
+        assert_eq!(
+            of(&[0, 0, 0, 0, 1, 7, 0]),
+            Some((Code::Unimplemented, format!("{one}more follows the first")))
+        );
         assert_eq!(
             of(&[0, 0xff, 0xff, 0xff, 0xff]),
-            Some((Code::ResourceExhausted, "the message is longer than 4 bytes".into()))
+            Some((
+                Code::ResourceExhausted,
+                "the message is longer than 4 bytes".into()
+            ))
         );
-        assert_eq!(of(&[1]), Some((Code::Unimplemented, "messages are not compressed here".into())));
+        assert_eq!(
+            of(&[1]),
+            Some((
+                Code::Unimplemented,
+                "messages are not compressed here".into()
+            ))
+        );
         for unreadable in [&[0, 0][..], &[0, 0, 0, 0, 3, 7], &[2]] {
-            assert_eq!(of(unreadable), Some((Code::InvalidArgument, "the message cannot be read".into())), "{unreadable:?}");
+            assert_eq!(
+                of(unreadable),
+                Some((Code::InvalidArgument, "the message cannot be read".into())),
+                "{unreadable:?}"
+            );
         }
     }
 

@@ -1,4 +1,5 @@
-//! Connections: accepted always, at the limit in place of the idlest, closed when nobody uses them, and drained when the server stops.
+//! Connections: accepted always, at the limit in place of the idlest, closed when nobody uses them,
+//! and drained when the server stops.
 
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
@@ -31,17 +32,20 @@ const LOOK: Duration = Duration::from_secs(5);
 const LOOK_SOONEST: Duration = Duration::from_millis(10);
 /// The same while it is closing.
 const LOOK_CLOSING: Duration = Duration::from_millis(20);
-/// How long a closing connection is left to say goodbye after its last call. A stream of health has no end of its own.
+/// How long a closing connection is left to say goodbye after its last call. A stream of health has
+/// no end of its own.
 const GOODBYE: Duration = Duration::from_millis(200);
 /// How many connections may be about to be closed for others, before new ones wait for that.
 const LEAVING_MAX: usize = 64;
-/// How often an idle connection is asked whether its other end is alive, and how long it may take to say so.
+/// How often an idle connection is asked whether its other end is alive, and how long it may take
+/// to say so.
 const PING: Duration = Duration::from_secs(60);
 const PONG: Duration = Duration::from_secs(20);
 /// The pause after a connection could not be accepted, as when there are too many open files.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
-/// Serves connections until `stop` turns true, then lets them finish; whoever calls limits for how long, by dropping this.
+/// Serves connections until `stop` turns true, then lets them finish; whoever calls limits for how
+/// long, by dropping this.
 pub(crate) async fn serve(
     listener: TcpListener,
     tls: Option<Tls>,
@@ -62,8 +66,15 @@ pub(crate) async fn serve(
         };
         match accepted {
             Ok((stream, from)) => {
-                let Some(guest) = guests.enter(shares.connection_from(from.ip()), &tally) else { continue };
-                let (tls, handler, tally, log) = (tls.clone(), Arc::clone(&handler), Arc::clone(&tally), log.clone());
+                let Some(guest) = guests.enter(shares.connection_from(from.ip()), &tally) else {
+                    continue;
+                };
+                let (tls, handler, tally, log) = (
+                    tls.clone(),
+                    Arc::clone(&handler),
+                    Arc::clone(&tally),
+                    log.clone(),
+                );
                 let (mut stopped, stop) = (stop.clone(), stop.clone());
                 connections.spawn(async move {
                     let opened = tokio::select! {
@@ -99,7 +110,12 @@ async fn serve_one(
     tally: Arc<Tally>,
     mut stop: watch::Receiver<bool>,
 ) {
-    let Guest { holder, activity, dismissed, .. } = &*guest.guest;
+    let Guest {
+        holder,
+        activity,
+        dismissed,
+        ..
+    } = &*guest.guest;
     let limits = holder.limits();
     let answer_within = limits.answer;
     let service = service_fn(|mut request: Request<Incoming>| {
@@ -108,20 +124,25 @@ async fn serve_one(
         let answer = handler(Arc::clone(holder), request);
         async move {
             let mut response = answer.await;
-            let until = response.body().until.unwrap_or_else(|| Instant::now() + answer_within);
+            let until = response
+                .body()
+                .until
+                .unwrap_or_else(|| Instant::now() + answer_within);
             must_be_taken_by(until);
             response.body_mut().open = Some(open);
             Ok::<_, Infallible>(response)
         }
     });
-    let connection = http2::Builder::new(Streams { tally: Arc::clone(&tally) })
-        .timer(TokioTimer::new())
-        .max_concurrent_streams(STREAMS_MAX)
-        .max_header_list_size(HEADERS_MAX)
-        .initial_stream_window_size(STREAM_WINDOW)
-        .keep_alive_interval(PING)
-        .keep_alive_timeout(PONG)
-        .serve_connection(TokioIo::new(stream), service);
+    let connection = http2::Builder::new(Streams {
+        tally: Arc::clone(&tally),
+    })
+    .timer(TokioTimer::new())
+    .max_concurrent_streams(STREAMS_MAX)
+    .max_header_list_size(HEADERS_MAX)
+    .initial_stream_window_size(STREAM_WINDOW)
+    .keep_alive_interval(PING)
+    .keep_alive_timeout(PONG)
+    .serve_connection(TokioIo::new(stream), service);
     let mut connection = pin!(connection);
     let mut closing: Option<Instant> = None;
     let pause = look_every(limits);
@@ -166,7 +187,9 @@ async fn serve_one(
 
 /// Often enough for the shortest of the times.
 fn look_every(limits: &Limits) -> Duration {
-    let shortest = (limits.answer / 6).min(limits.first_call / 2).min(limits.idle / 2);
+    let shortest = (limits.answer / 6)
+        .min(limits.first_call / 2)
+        .min(limits.idle / 2);
     shortest.clamp(LOOK_SOONEST, LOOK)
 }
 
@@ -218,21 +241,47 @@ impl Guests {
         };
         let number = self.number.fetch_add(1, Ordering::Relaxed);
         let (activity, place) = (Arc::new(Activity::default()), Mutex::new(Some(place)));
-        let guest = Arc::new(Guest { holder, activity, place, dismissed: Notify::new() });
+        let guest = Arc::new(Guest {
+            holder,
+            activity,
+            place,
+            dismissed: Notify::new(),
+        });
         self.lock().insert(number, Arc::clone(&guest));
-        Some(Present { number, guest, guests: Arc::clone(self) })
+        Some(Present {
+            number,
+            guest,
+            guests: Arc::clone(self),
+        })
     }
 
     /// Tells the idlest of those who `may` go to do so; whether there is one.
     fn dismiss_idlest(&self, may: impl Fn(&Holder) -> bool) -> bool {
         let present = self.lock();
-        let candidates = present.values().filter(|guest| may(&guest.holder) && !guest.is_dismissed());
+        let candidates = present
+            .values()
+            .filter(|guest| may(&guest.holder) && !guest.is_dismissed());
         let ranked = candidates.filter_map(|guest| {
             let use_ = guest.activity.use_of_it()?;
-            Some(((Reverse(guest.holder.of_its_peer()), use_, Reverse(guest.activity.quiet())), guest))
+            Some((
+                (
+                    Reverse(guest.holder.of_its_peer()),
+                    use_,
+                    Reverse(guest.activity.quiet()),
+                ),
+                guest,
+            ))
         });
-        let Some((_, guest)) = ranked.min_by_key(|(rank, _)| *rank) else { return false };
-        drop(guest.place.lock().unwrap_or_else(PoisonError::into_inner).take());
+        let Some((_, guest)) = ranked.min_by_key(|(rank, _)| *rank) else {
+            return false;
+        };
+        drop(
+            guest
+                .place
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .take(),
+        );
         guest.dismissed.notify_one();
         self.leaving.fetch_add(1, Ordering::AcqRel);
         true
@@ -241,7 +290,10 @@ impl Guests {
 
 impl Guest {
     fn is_dismissed(&self) -> bool {
-        self.place.lock().unwrap_or_else(PoisonError::into_inner).is_none()
+        self.place
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .is_none()
     }
 }
 
@@ -278,7 +330,13 @@ struct Activity {
 impl Default for Activity {
     fn default() -> Self {
         let (calls, streams, used) = (AtomicU32::new(0), AtomicU32::new(0), AtomicBool::new(false));
-        Activity { calls, streams, used, began: Instant::now(), changed: AtomicU64::new(0) }
+        Activity {
+            calls,
+            streams,
+            used,
+            began: Instant::now(),
+            changed: AtomicU64::new(0),
+        }
     }
 }
 
@@ -298,7 +356,9 @@ impl Activity {
 
     /// How long nothing has begun or ended.
     fn quiet(&self) -> Duration {
-        self.began.elapsed().saturating_sub(Duration::from_micros(self.changed.load(Ordering::Relaxed)))
+        self.began
+            .elapsed()
+            .saturating_sub(Duration::from_micros(self.changed.load(Ordering::Relaxed)))
     }
 
     /// What use it is, the least first; none if somebody waits for an answer.
@@ -311,7 +371,11 @@ impl Activity {
     }
 
     fn is_idle_for(&self, quiet: Duration, limits: &Limits) -> bool {
-        let enough = if self.is_used() { limits.idle } else { limits.first_call };
+        let enough = if self.is_used() {
+            limits.idle
+        } else {
+            limits.first_call
+        };
         matches!(self.use_of_it(), Some(0 | 1)) && quiet >= enough
     }
 }
@@ -331,13 +395,20 @@ impl Open {
             activity.used.store(true, Ordering::Relaxed);
             activity.change();
         }
-        let open = Open { activity: Arc::clone(activity), is_call };
+        let open = Open {
+            activity: Arc::clone(activity),
+            is_call,
+        };
         open.counter().fetch_add(1, Ordering::Relaxed);
         open
     }
 
     fn counter(&self) -> &AtomicU32 {
-        if self.is_call { &self.activity.calls } else { &self.activity.streams }
+        if self.is_call {
+            &self.activity.calls
+        } else {
+            &self.activity.streams
+        }
     }
 }
 
@@ -355,17 +426,32 @@ mod tests {
     use super::*;
 
     /// A connection from the last byte of an address, with what is done on it.
-    fn enter(guests: &Arc<Guests>, shares: &Arc<Shares>, from: u8, tally: &Tally) -> Option<Present> {
+    fn enter(
+        guests: &Arc<Guests>,
+        shares: &Arc<Shares>,
+        from: u8,
+        tally: &Tally,
+    ) -> Option<Present> {
         guests.enter(shares.connection_from([192, 0, 2, from].into()), tally)
     }
 
     #[tokio::test(start_paused = true)]
     async fn at_the_limit_the_idlest_goes_and_who_has_most_makes_room() {
-        let shares = Shares::new(Limits { connections: 8, ..Limits::default() });
+        let shares = Shares::new(Limits {
+            connections: 8,
+            ..Limits::default()
+        });
         let (guests, tally) = (Arc::new(Guests::default()), Tally::default());
         let enter = |from| {
             let entered = enter(&guests, &shares, from, &tally);
-            (entered, guests.lock().values().filter(|guest| guest.is_dismissed()).count())
+            (
+                entered,
+                guests
+                    .lock()
+                    .values()
+                    .filter(|guest| guest.is_dismissed())
+                    .count(),
+            )
         };
         let mut of_one = Vec::new();
         for _ in 0..6 {
@@ -377,7 +463,8 @@ mod tests {
         of_one[1].guest.activity.used.store(true, Ordering::Relaxed);
         of_one[2].guest.activity.streams.store(1, Ordering::Relaxed);
         let others = [enter(2).0.unwrap(), enter(2).0.unwrap()];
-        // Six are the share of one, which therefore leaves one of its own: of those that were never used the oldest.
+        // Six are the share of one, which therefore leaves one of its own: of those that were never
+        // used the oldest.
         assert!(matches!(enter(1), (Some(_), 1)));
         assert!(of_one[3].is_dismissed());
         of_one.remove(3);
@@ -389,12 +476,18 @@ mod tests {
             assert_eq!(late.len(), n);
         }
         assert!(!of_one[0].is_dismissed(), "somebody waits for its answer");
-        assert!(others.iter().all(|other| !other.is_dismissed()), "they have fewer than the one had");
+        assert!(
+            others.iter().all(|other| !other.is_dismissed()),
+            "they have fewer than the one had"
+        );
     }
 
     #[tokio::test(start_paused = true)]
     async fn where_all_are_in_use_a_new_one_is_refused() {
-        let shares = Shares::new(Limits { connections: 1, ..Limits::default() });
+        let shares = Shares::new(Limits {
+            connections: 1,
+            ..Limits::default()
+        });
         let (guests, tally) = (Arc::new(Guests::default()), Tally::default());
         let first = enter(&guests, &shares, 1, &tally).unwrap();
         first.guest.activity.calls.store(1, Ordering::Relaxed);
@@ -404,7 +497,10 @@ mod tests {
         assert!(first.is_dismissed() && !second.is_dismissed());
         assert_eq!(guests.leaving.load(Ordering::Relaxed), 1);
         drop(first);
-        assert_eq!((guests.leaving.load(Ordering::Relaxed), guests.lock().len()), (0, 1));
+        assert_eq!(
+            (guests.leaving.load(Ordering::Relaxed), guests.lock().len()),
+            (0, 1)
+        );
     }
 
     #[tokio::test(start_paused = true)]

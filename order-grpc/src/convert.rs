@@ -1,5 +1,6 @@
-//! Between the messages of the proto and the types of the engine: the one place that knows both. Every field is named, so that a
-//! new one on either side does not compile until it is decided what becomes of it.
+//! Between the messages of the proto and the types of the engine: the one place that knows both.
+//! Every field is named, so that a new one on either side does not compile until it is decided what
+//! becomes of it.
 
 use order_core::ids::OrderId;
 use order_core::money::{Currency, Minor};
@@ -38,8 +39,16 @@ pub(crate) fn place_request(request: proto::CreateOrderRequest) -> PlaceRequest 
 
 /// One line of a request.
 pub(crate) fn item_input(item: proto::OrderItemInput) -> ItemInput {
-    let proto::OrderItemInput { product_id, variant_id, quantity } = item;
-    ItemInput { product_id, variant_id, quantity: quantity.into() }
+    let proto::OrderItemInput {
+        product_id,
+        variant_id,
+        quantity,
+    } = item;
+    ItemInput {
+        product_id,
+        variant_id,
+        quantity: quantity.into(),
+    }
 }
 
 fn address_input(address: proto::OrderAddressInput) -> AddressInput {
@@ -71,8 +80,9 @@ fn address_input(address: proto::OrderAddressInput) -> AddressInput {
     }
 }
 
-/// An order as clients see it. The engine's own records (reservations, payment operations, shipments, returns, holds, work) have no place in the
-/// contract; the statuses say what they come to.
+/// An order as clients see it. The engine's own records (reservations, payment operations,
+/// shipments, returns, holds, work) have no place in the contract; the statuses say what they come
+/// to.
 pub(crate) fn order(order: &Order) -> proto::Order {
     let Order {
         id,
@@ -90,7 +100,7 @@ pub(crate) fn order(order: &Order) -> proto::Order {
         external_ref: _,
         coupon: _,
         redemptions: _,
-        attempt: _,
+        round: _,
         reservations: _,
         payments: _,
         unmatched: _,
@@ -113,12 +123,26 @@ pub(crate) fn order(order: &Order) -> proto::Order {
         addresses,
         notes,
         metadata: _,
-        redriven_at: _,
+        stuck_retried_at: _,
         redacted_at: _,
     } = order;
-    // What is ordered, where it stands in its life, and what is on its way back all show in `status`.
-    let Statuses { status, payment, fulfilment: _, returned: _ } = statuses;
-    let Amounts { subtotal, discount, tax, tax_included: _, shipping, shipping_tax: _, total } = *amounts;
+    // What is ordered, where it stands in its life, and what is on its way back all show in
+    // `status`.
+    let Statuses {
+        status,
+        payment,
+        fulfilment: _,
+        returned: _,
+    } = statuses;
+    let Amounts {
+        subtotal,
+        discount,
+        tax,
+        tax_included: _,
+        shipping,
+        shipping_tax: _,
+        total,
+    } = *amounts;
     let major = |minor| major(minor, *currency);
     proto::Order {
         id: id.to_string(),
@@ -133,15 +157,25 @@ pub(crate) fn order(order: &Order) -> proto::Order {
         currency: currency.code().to_owned(),
         payment_method: payment_method.as_str().to_owned(),
         payment_status: payment.as_str().to_owned(),
-        shipping_method: shipping_method.as_ref().map(|name| name.as_str().to_owned()).unwrap_or_default(),
+        shipping_method: shipping_method
+            .as_ref()
+            .map(|name| name.as_str().to_owned())
+            .unwrap_or_default(),
         notes: notes.get().cloned().unwrap_or_default(),
         created_at: Some(timestamp(*created_at)),
         updated_at: Some(timestamp(*updated_at)),
         completed_at: completed_at.map(timestamp),
         cancelled_at: cancelled_at.map(timestamp),
         // A line that was edited away is gone.
-        items: lines.iter().filter(|l| l.quantity > 0).map(|l| line(*id, *currency, l)).collect(),
-        addresses: addresses.get().map(|both| both_addresses(*id, both)).unwrap_or_default(),
+        items: lines
+            .iter()
+            .filter(|l| l.quantity > 0)
+            .map(|l| line(*id, *currency, l))
+            .collect(),
+        addresses: addresses
+            .get()
+            .map(|both| both_addresses(*id, both))
+            .unwrap_or_default(),
     }
 }
 
@@ -181,12 +215,25 @@ fn line(order: OrderId, currency: Currency, line: &Line) -> proto::OrderItem {
 
 fn both_addresses(order: OrderId, addresses: &Addresses) -> Vec<proto::OrderAddress> {
     let Addresses { shipping, billing } = addresses;
-    vec![address(order, AddressType::Shipping, shipping), address(order, AddressType::Billing, billing)]
+    vec![
+        address(order, AddressType::Shipping, shipping),
+        address(order, AddressType::Billing, billing),
+    ]
 }
 
 fn address(order: OrderId, kind: AddressType, address: &Address) -> proto::OrderAddress {
-    let Address { first_name, last_name, address_line1, address_line2, city, state, postal_code, country, phone, email } =
-        address.clone();
+    let Address {
+        first_name,
+        last_name,
+        address_line1,
+        address_line2,
+        city,
+        state,
+        postal_code,
+        country,
+        phone,
+        email,
+    } = address.clone();
     proto::OrderAddress {
         // As stores derive it: an order has at most one address of a type.
         id: Uuid::new_v5(&order.uuid(), format!("address/{kind}").as_bytes()).to_string(),
@@ -205,8 +252,9 @@ fn address(order: OrderId, kind: AddressType, address: &Address) -> proto::Order
     }
 }
 
-/// The double nearest to an amount in major units: one correctly rounded division (IEEE 754) of two exact numbers. Multiplied back
-/// and rounded it gives the same minor units up to 2⁵¹, beyond any total of real orders.
+/// The double nearest to an amount in major units: one correctly rounded division (IEEE 754) of two
+/// exact numbers. Multiplied back and rounded it gives the same minor units up to 2⁵¹, beyond any
+/// total of real orders.
 pub(crate) fn major(minor: Minor, currency: Currency) -> f64 {
     minor as f64 / 10f64.powi(currency.decimals() as i32)
 }

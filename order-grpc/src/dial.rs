@@ -24,16 +24,31 @@ pub(crate) struct Target {
 }
 
 impl Target {
-    /// Reads an address, and the authorities that are believed there: those of the PEM file `ca`, or the system's own.
+    /// Reads an address, and the authorities that are believed there: those of the PEM file `ca`,
+    /// or the system's own.
     pub(crate) fn parse(url: &str, ca: Option<PathBuf>) -> Result<Self, SecurityError> {
         // An address may hold a password, and is not repeated.
-        let wrong = |problem: &str| SecurityError::new("auth.jwks", format!("{problem}: expected https://HOST/PATH"));
+        let wrong = |problem: &str| {
+            SecurityError::new(
+                "auth.jwks",
+                format!("{problem}: expected https://HOST/PATH"),
+            )
+        };
         let uri: Uri = url.parse().map_err(|_| wrong("is not a URL"))?;
-        if uri.authority().is_some_and(|authority| authority.as_str().contains('@')) {
+        if uri
+            .authority()
+            .is_some_and(|authority| authority.as_str().contains('@'))
+        {
             return Err(wrong("has a user or a password"));
         }
-        let host = uri.host().filter(|host| !host.is_empty()).ok_or_else(|| wrong("has no host"))?;
-        let host = host.trim_start_matches('[').trim_end_matches(']').to_owned();
+        let host = uri
+            .host()
+            .filter(|host| !host.is_empty())
+            .ok_or_else(|| wrong("has no host"))?;
+        let host = host
+            .trim_start_matches('[')
+            .trim_end_matches(']')
+            .to_owned();
         let (tls, usual) = match uri.scheme_str() {
             Some("https") => (Some(client(ca)?), 443),
             Some("http") if is_here(&host) => (None, 80),
@@ -41,15 +56,24 @@ impl Target {
             _ => return Err(wrong("is neither https nor http")),
         };
         let port = uri.port_u16().unwrap_or(usual);
-        Ok(Target { uri, host, port, tls })
+        Ok(Target {
+            uri,
+            host,
+            port,
+            tls,
+        })
     }
 
-    /// Connects; in the clear to this machine only, since whoever can change what is said on the way could forge every token.
+    /// Connects; in the clear to this machine only, since whoever can change what is said on the
+    /// way could forge every token.
     pub(crate) async fn connect(&self) -> std::io::Result<Box<dyn Io>> {
         let mut last = std::io::Error::new(std::io::ErrorKind::NotFound, "the host has no address");
         for address in lookup_host((self.host.as_str(), self.port)).await? {
             if self.tls.is_none() && !address.ip().to_canonical().is_loopback() {
-                last = std::io::Error::other(format!("{} is not on this machine: https is needed", address.ip()));
+                last = std::io::Error::other(format!(
+                    "{} is not on this machine: https is needed",
+                    address.ip()
+                ));
                 continue;
             }
             match TcpStream::connect(address).await {
@@ -61,15 +85,24 @@ impl Target {
     }
 
     async fn secured(&self, stream: TcpStream) -> std::io::Result<Box<dyn Io>> {
-        let Some(tls) = &self.tls else { return Ok(Box::new(stream)) };
+        let Some(tls) = &self.tls else {
+            return Ok(Box::new(stream));
+        };
         let name = ServerName::try_from(self.host.clone()).map_err(std::io::Error::other)?;
-        Ok(Box::new(TlsConnector::from(Arc::clone(tls)).connect(name, stream).await?))
+        Ok(Box::new(
+            TlsConnector::from(Arc::clone(tls))
+                .connect(name, stream)
+                .await?,
+        ))
     }
 }
 
 /// Whether a host is this machine, as far as its name says.
 fn is_here(host: &str) -> bool {
-    host.eq_ignore_ascii_case("localhost") || host.parse().is_ok_and(|ip: IpAddr| ip.to_canonical().is_loopback())
+    host.eq_ignore_ascii_case("localhost")
+        || host
+            .parse()
+            .is_ok_and(|ip: IpAddr| ip.to_canonical().is_loopback())
 }
 
 fn client(ca: Option<PathBuf>) -> Result<Arc<ClientConfig>, SecurityError> {

@@ -25,7 +25,10 @@ pub struct SecurityError {
 
 impl SecurityError {
     pub(crate) fn new(field: &'static str, problem: impl Into<String>) -> Self {
-        SecurityError { field, problem: problem.into() }
+        SecurityError {
+            field,
+            problem: problem.into(),
+        }
     }
 }
 
@@ -50,7 +53,9 @@ impl Named {
             return Err(self.wrong("is not a file"));
         }
         let mut bytes = Vec::new();
-        file.take(FILE_MAX + 1).read_to_end(&mut bytes).map_err(cannot)?;
+        file.take(FILE_MAX + 1)
+            .read_to_end(&mut bytes)
+            .map_err(cannot)?;
         if bytes.len() as u64 > FILE_MAX {
             return Err(self.wrong("is longer than 1 MiB: it is none of what is expected here"));
         }
@@ -61,8 +66,8 @@ impl Named {
 /// Makes a value of the contents of some files, in their order.
 type Parse<T> = Box<dyn Fn(&[Named], &[Vec<u8>]) -> Result<T, SecurityError> + Send + Sync>;
 
-/// What files hold, read again when they change. They may be replaced one after the other: what does not fit together, or cannot be
-/// read, leaves in use what was there before.
+/// What files hold, read again when they change. They may be replaced one after the other: what
+/// does not fit together, or cannot be read, leaves in use what was there before.
 pub(crate) struct Watched<T> {
     what: &'static str,
     files: Arc<[Named]>,
@@ -72,7 +77,8 @@ pub(crate) struct Watched<T> {
     look: tokio::sync::Mutex<Look>,
 }
 
-/// What the last look at the files found: a digest of their contents, or why there is none. Contents may be private keys.
+/// What the last look at the files found: a digest of their contents, or why there is none.
+/// Contents may be private keys.
 struct Look {
     at: Instant,
     found: Result<Vec<u8>, SecurityError>,
@@ -80,17 +86,35 @@ struct Look {
 
 impl<T> std::fmt::Debug for Watched<T> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Watched").field("files", &self.files).finish_non_exhaustive()
+        f.debug_struct("Watched")
+            .field("files", &self.files)
+            .finish_non_exhaustive()
     }
 }
 
 impl<T: Send + Sync + 'static> Watched<T> {
-    /// Reads the files for the first time. They are looked at again `every` so often, when somebody asks.
-    pub(crate) fn open(what: &'static str, files: Vec<Named>, every: Duration, parse: Parse<T>) -> Result<Self, SecurityError> {
+    /// Reads the files for the first time. They are looked at again `every` so often, when somebody
+    /// asks.
+    pub(crate) fn open(
+        what: &'static str,
+        files: Vec<Named>,
+        every: Duration,
+        parse: Parse<T>,
+    ) -> Result<Self, SecurityError> {
         let contents = read_all(&files)?;
         let first = parse(&files, &contents)?;
-        let look = Look { at: Instant::now(), found: Ok(digest_of(&contents)) };
-        Ok(Watched { what, files: files.into(), parse, every, current: RwLock::new(Arc::new(first)), look: look.into() })
+        let look = Look {
+            at: Instant::now(),
+            found: Ok(digest_of(&contents)),
+        };
+        Ok(Watched {
+            what,
+            files: files.into(),
+            parse,
+            every,
+            current: RwLock::new(Arc::new(first)),
+            look: look.into(),
+        })
     }
 
     /// What the files hold now, or held when they were last right.
@@ -108,8 +132,13 @@ impl<T: Send + Sync + 'static> Watched<T> {
     async fn look_again(&self, look: &mut Look, log: &Log) {
         let files = Arc::clone(&self.files);
         // A slow disk holds up nobody else.
-        let Ok(read) = tokio::task::spawn_blocking(move || read_all(&files)).await else { return };
-        let found = read.as_ref().map(|contents| digest_of(contents)).map_err(Clone::clone);
+        let Ok(read) = tokio::task::spawn_blocking(move || read_all(&files)).await else {
+            return;
+        };
+        let found = read
+            .as_ref()
+            .map(|contents| digest_of(contents))
+            .map_err(Clone::clone);
         if found == look.found {
             return;
         }
@@ -117,10 +146,21 @@ impl<T: Send + Sync + 'static> Watched<T> {
         match read.and_then(|contents| (self.parse)(&self.files, &contents)) {
             Ok(new) => {
                 *self.current.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(new);
-                log.event("INFO", "reloaded", &format!("{} changed, and are in use from now on", self.what));
+                log.event(
+                    "INFO",
+                    "reloaded",
+                    &format!("{} changed, and are in use from now on", self.what),
+                );
             }
             Err(e) => {
-                log.event("WARN", "reload", &format!("{} changed and cannot be used, so the old ones stay: {e}", self.what));
+                log.event(
+                    "WARN",
+                    "reload",
+                    &format!(
+                        "{} changed and cannot be used, so the old ones stay: {e}",
+                        self.what
+                    ),
+                );
             }
         }
     }
@@ -131,7 +171,10 @@ fn read_all(files: &[Named]) -> Result<Vec<Vec<u8>>, SecurityError> {
 }
 
 fn digest_of(contents: &[Vec<u8>]) -> Vec<u8> {
-    contents.iter().flat_map(|content| digest(&SHA256, content).as_ref().to_vec()).collect()
+    contents
+        .iter()
+        .flat_map(|content| digest(&SHA256, content).as_ref().to_vec())
+        .collect()
 }
 
 #[cfg(test)]
@@ -174,13 +217,27 @@ mod tests {
 
         let seldom = numbers(files.clone(), Duration::from_secs(3600)).unwrap();
         file(&dir, "a", "5");
-        assert_eq!(*seldom.current(&log).await, [3, 4], "they are looked at once in a while");
+        assert_eq!(
+            *seldom.current(&log).await,
+            [3, 4],
+            "they are looked at once in a while"
+        );
 
         file(&dir, "a", "none");
-        let error = numbers(files.clone(), Duration::ZERO).unwrap_err().to_string();
-        assert!(error.starts_with("n: ") && error.ends_with("/a: invalid digit found in string"), "{error}");
+        let error = numbers(files.clone(), Duration::ZERO)
+            .unwrap_err()
+            .to_string();
+        assert!(
+            error.starts_with("n: ") && error.ends_with("/a: invalid digit found in string"),
+            "{error}"
+        );
         file(&dir, "a", &"1".repeat(1024 * 1024 + 1));
-        assert!(numbers(files, Duration::ZERO).unwrap_err().problem.contains("longer than 1 MiB"));
+        assert!(
+            numbers(files, Duration::ZERO)
+                .unwrap_err()
+                .problem
+                .contains("longer than 1 MiB")
+        );
         std::fs::remove_dir_all(dir).unwrap();
     }
 }

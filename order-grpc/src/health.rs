@@ -35,36 +35,57 @@ impl HealthError {
     }
 }
 
-/// Asks the server at `url`, `http://…` or `https://…`, whether it serves, and waits at most `within` for the answer.
+/// Asks the server at `url`, `http://…` or `https://…`, whether it serves, and waits at most
+/// `within` for the answer.
 ///
 /// # Errors
 ///
 /// [`HealthError`] says why it is not known to serve.
 pub async fn ask(url: &str, tls: &Tls, within: Duration) -> Result<(), HealthError> {
-    let mistake = |problem: String| HealthError::Mistake(format!("health.server: {url:?}: {problem}"));
-    let endpoint = Endpoint::from_shared(url.to_owned()).map_err(|_| mistake("expected http://HOST:PORT".into()))?;
+    let mistake =
+        |problem: String| HealthError::Mistake(format!("health.server: {url:?}: {problem}"));
+    let endpoint = Endpoint::from_shared(url.to_owned())
+        .map_err(|_| mistake("expected http://HOST:PORT".into()))?;
     let endpoint = match endpoint.uri().scheme_str() {
         Some("https") => endpoint
             .tls_config(config(tls).map_err(|e| HealthError::Mistake(e.to_string()))?)
             .map_err(|e| mistake(e.to_string()))?,
         Some("http") => endpoint,
-        _ => return Err(mistake("expected http://HOST:PORT or https://HOST:PORT".into())),
+        _ => {
+            return Err(mistake(
+                "expected http://HOST:PORT or https://HOST:PORT".into(),
+            ));
+        }
     };
     let asked = async {
         let channel = endpoint.connect().await.map_err(HealthError::Unreachable)?;
-        let answer = HealthClient::new(channel).check(HealthCheckRequest::default()).await;
-        let answer = answer.map_err(|status| HealthError::Answered(format!("{:?}: {}", status.code(), status.message())))?;
+        let answer = HealthClient::new(channel)
+            .check(HealthCheckRequest::default())
+            .await;
+        let answer = answer.map_err(|status| {
+            HealthError::Answered(format!("{:?}: {}", status.code(), status.message()))
+        })?;
         match answer.into_inner().status() {
             ServingStatus::Serving => Ok(()),
             other => Err(HealthError::Answered(other.as_str_name().to_owned())),
         }
     };
-    tokio::time::timeout(within, asked).await.unwrap_or(Err(HealthError::Silent(within)))
+    tokio::time::timeout(within, asked)
+        .await
+        .unwrap_or(Err(HealthError::Silent(within)))
 }
 
 fn config(tls: &Tls) -> Result<ClientTlsConfig, SecurityError> {
-    let Tls { roots, certificate, key, domain } = tls;
-    let named = |field, path: &std::path::Path| Named { field, path: path.to_owned() };
+    let Tls {
+        roots,
+        certificate,
+        key,
+        domain,
+    } = tls;
+    let named = |field, path: &std::path::Path| Named {
+        field,
+        path: path.to_owned(),
+    };
     let mut config = ClientTlsConfig::new();
     config = match roots {
         Some(path) => {
@@ -84,8 +105,18 @@ fn config(tls: &Tls) -> Result<ClientTlsConfig, SecurityError> {
             config.identity(Identity::from_pem(chain, private))
         }
         (None, None) => config,
-        (Some(_), None) => return Err(SecurityError::new("health.key", "is missing: health.cert needs its private key")),
-        (None, Some(_)) => return Err(SecurityError::new("health.cert", "is missing: health.key needs its certificate")),
+        (Some(_), None) => {
+            return Err(SecurityError::new(
+                "health.key",
+                "is missing: health.cert needs its private key",
+            ));
+        }
+        (None, Some(_)) => {
+            return Err(SecurityError::new(
+                "health.cert",
+                "is missing: health.key needs its certificate",
+            ));
+        }
     };
     Ok(match domain {
         Some(domain) => config.domain_name(domain),

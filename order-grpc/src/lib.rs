@@ -1,11 +1,13 @@
-//! The order engine as a gRPC server: the service of `proto/order.proto` for clients that exist today.
+//! The order engine as a gRPC server: the service of `proto/order.proto` for clients that exist
+//! today.
 //!
-//! Thin by design: it parses, calls [`OrderManager`](order_core::manager::OrderManager), and maps the answer; it has no
-//! business rule of its own. [`serve`] runs everything in one process: the service, the worker that works orders, health and
-//! reflection; it sheds load before accepting what it cannot do, and drains when it is told to stop.
+//! Thin by design: it parses, calls [`OrderManager`](order_core::manager::OrderManager), and maps
+//! the answer; it has no business rule of its own. [`serve`] runs everything in one process: the
+//! service, the worker that works orders, health and reflection; it sheds load before accepting
+//! what it cannot do, and drains when it is told to stop.
 //!
-//! The other way, [`services`] are clients of the services that orders are made with, and [`offer`] is what they call: any clients as five
-//! services, such as the embedded shop.
+//! The other way, [`services`] are clients of the services that orders are made with, and [`offer`]
+//! is what they call: any clients as five services, such as the embedded shop.
 #![warn(missing_docs)]
 
 mod answers;
@@ -44,10 +46,14 @@ pub use status::{DOMAIN, status_of};
 pub use tasks::TrackedRuntime;
 pub use tls::{Tls, TlsOptions};
 
-/// Messages, client and server generated from `proto/order.proto`, for programs that call a server and for tests; and, in modules
-/// of their own, those of the services that the engine's clients call.
-/// Everything else in this crate speaks the types of `order_core`.
-#[allow(missing_docs, clippy::all, reason = "generated; the proto documents it")]
+/// Messages, client and server generated from `proto/order.proto`, for programs that call a server
+/// and for tests; and, in modules of their own, those of the services that the engine's clients
+/// call. Everything else in this crate speaks the types of `order_core`.
+#[allow(
+    missing_docs,
+    clippy::all,
+    reason = "generated; the proto documents it"
+)]
 pub mod proto {
     tonic::include_proto!("order");
 

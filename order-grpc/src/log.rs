@@ -1,8 +1,8 @@
-//! One line for each call, for machines or for people. Never what a request or an order holds: the method, the code, how long it
-//! took, the request's id and the order's.
+//! One line for each call, for machines or for people. Never what a request or an order holds: the
+//! method, the code, how long it took, the request's id and the order's.
 //!
-//! Lines are gathered in memory and written by a thread of their own, so that a slow terminal or pipe holds up no call. If it falls
-//! too far behind, lines are dropped and counted.
+//! Lines are gathered in memory and written by a thread of their own, so that a slow terminal or
+//! pipe holds up no call. If it falls too far behind, lines are dropped and counted.
 
 use std::fmt::{self, Write as _};
 use std::io::Write;
@@ -19,7 +19,8 @@ const WAITING_MAX: usize = 1024 * 1024;
 /// How long lines are gathered before they are written together.
 const GATHER: Duration = Duration::from_millis(10);
 
-/// How long is waited for what is left to be written. Whoever should read it may have stopped reading.
+/// How long is waited for what is left to be written. Whoever should read it may have stopped
+/// reading.
 const FLUSH_WITHIN: Duration = Duration::from_secs(1);
 
 /// How lines are written.
@@ -43,7 +44,8 @@ impl FromStr for LogFormat {
     }
 }
 
-/// Where lines go. Cheap to clone; the last clone that is dropped waits a second at the most for what is left to be written.
+/// Where lines go. Cheap to clone; the last clone that is dropped waits a second at the most for
+/// what is left to be written.
 #[derive(Clone, Default)]
 pub struct Log(Option<Arc<Open>>);
 
@@ -69,7 +71,9 @@ struct Waiting {
 
 impl fmt::Debug for Log {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Log").field(&self.0.as_ref().map(|open| open.format)).finish()
+        f.debug_tuple("Log")
+            .field(&self.0.as_ref().map(|open| open.format))
+            .finish()
     }
 }
 
@@ -98,7 +102,9 @@ impl Log {
     pub fn to(format: LogFormat, mut sink: Box<dyn Write + Send>) -> Self {
         let shared = Arc::new(Shared::default());
         let theirs = Arc::clone(&shared);
-        let writer = std::thread::Builder::new().name("log".into()).spawn(move || theirs.write_to(&mut *sink, format));
+        let writer = std::thread::Builder::new()
+            .name("log".into())
+            .spawn(move || theirs.write_to(&mut *sink, format));
         // Without a thread there is no log, which is no reason to take no orders.
         Log(writer.ok().map(|_| Arc::new(Open { format, shared })))
     }
@@ -115,7 +121,14 @@ impl Log {
 
     pub(crate) fn call(&self, call: &CallLine<'_>) {
         let Some(open) = &self.0 else { return };
-        let CallLine { method, code, took, request, order, error } = call;
+        let CallLine {
+            method,
+            code,
+            took,
+            request,
+            order,
+            error,
+        } = call;
         let level = match code {
             Code::Internal | Code::DataLoss | Code::Unknown => "ERROR",
             Code::Unavailable => "WARN",
@@ -128,9 +141,15 @@ impl Log {
         let (ms, rest) = (micros / 1000, micros % 1000);
         // Writing to a text cannot fail.
         let _ = match open.format {
-            LogFormat::Text => write!(line, " method={method} code={name} ms={ms}.{rest:03} request={request}"),
+            LogFormat::Text => write!(
+                line,
+                " method={method} code={name} ms={ms}.{rest:03} request={request}"
+            ),
             LogFormat::Json => {
-                write!(line, r#","method":"{method}","code":"{name}","ms":{ms}.{rest:03},"request_id":"{request}""#)
+                write!(
+                    line,
+                    r#","method":"{method}","code":"{name}","ms":{ms}.{rest:03},"request_id":"{request}""#
+                )
             }
         };
         if let Some(order) = order {
@@ -149,7 +168,8 @@ impl Log {
     /// Waits until everything said so far is written, for a second at the most.
     pub fn flush(&self) {
         let Some(open) = &self.0 else { return };
-        open.shared.wait_until(|waiting| !waiting.writing && waiting.lines.is_empty());
+        open.shared
+            .wait_until(|waiting| !waiting.writing && waiting.lines.is_empty());
     }
 }
 
@@ -174,7 +194,11 @@ impl Shared {
             if left.is_zero() {
                 return;
             }
-            waiting = self.changed.wait_timeout(waiting, left).unwrap_or_else(PoisonError::into_inner).0;
+            waiting = self
+                .changed
+                .wait_timeout(waiting, left)
+                .unwrap_or_else(PoisonError::into_inner)
+                .0;
         }
     }
 
@@ -197,7 +221,10 @@ impl Shared {
         loop {
             let mut waiting = self.lock();
             while waiting.lines.is_empty() && !waiting.closed {
-                waiting = self.changed.wait(waiting).unwrap_or_else(PoisonError::into_inner);
+                waiting = self
+                    .changed
+                    .wait(waiting)
+                    .unwrap_or_else(PoisonError::into_inner);
             }
             if !waiting.closed {
                 drop(waiting);
@@ -216,7 +243,9 @@ impl Shared {
                     &mut line,
                     format,
                     "message",
-                    &format!("{dropped} lines were dropped: they came faster than they are written"),
+                    &format!(
+                        "{dropped} lines were dropped: they came faster than they are written"
+                    ),
                 );
                 end(&mut line, format);
                 lines.extend_from_slice(line.as_bytes());
@@ -241,7 +270,10 @@ fn start(line: &mut String, format: LogFormat, level: &str, event: &str) {
     let now = SystemClock.now();
     let _ = match format {
         LogFormat::Text => write!(line, "{now} {level} {event}"),
-        LogFormat::Json => write!(line, r#"{{"time":"{now}","level":"{level}","event":"{event}""#),
+        LogFormat::Json => write!(
+            line,
+            r#"{{"time":"{now}","level":"{level}","event":"{event}""#
+        ),
     };
 }
 
@@ -309,13 +341,24 @@ mod tests {
         let flushed = sink.0.lock().unwrap().len();
         drop(log);
         let text = String::from_utf8(sink.0.lock().unwrap().clone()).unwrap();
-        assert_eq!(text.len(), flushed, "flushing waits for everything said before");
+        assert_eq!(
+            text.len(),
+            flushed,
+            "flushing waits for everything said before"
+        );
         text
     }
 
     fn a_call<'a>(error: Option<&'a str>) -> CallLine<'a> {
         let order = "01890a5d-ac96-774b-bcce-b302099a8057".parse().ok();
-        CallLine { method: "GetOrder", code: Code::NotFound, took: Duration::from_micros(1234), request: "r-1", order, error }
+        CallLine {
+            method: "GetOrder",
+            code: Code::NotFound,
+            took: Duration::from_micros(1234),
+            request: "r-1",
+            order,
+            error,
+        }
     }
 
     #[test]
@@ -331,7 +374,9 @@ mod tests {
 
     #[test]
     fn a_line_of_json_is_an_object_whatever_an_error_says() {
-        let text = said(LogFormat::Json, |log| log.call(&a_call(Some("a \"b\"\n{c}"))));
+        let text = said(LogFormat::Json, |log| {
+            log.call(&a_call(Some("a \"b\"\n{c}")))
+        });
         let value: serde_json::Value = serde_json::from_str(text.trim_end()).unwrap();
         assert_eq!(value["event"], "call");
         assert_eq!(value["code"], "NOT_FOUND");
@@ -363,13 +408,24 @@ mod tests {
     fn a_reader_who_has_stopped_reading_holds_nobody_up() {
         let (begun, has_begun) = std::sync::mpsc::channel();
         let (go, go_on) = std::sync::mpsc::channel();
-        let log = Log::to(LogFormat::Text, Box::new(Stuck { begun, go_on, sink: Sink::default() }));
+        let log = Log::to(
+            LogFormat::Text,
+            Box::new(Stuck {
+                begun,
+                go_on,
+                sink: Sink::default(),
+            }),
+        );
         log.event("INFO", "test", "first");
         has_begun.recv().unwrap();
         let started = Instant::now();
         log.flush();
         drop(log);
-        assert!((FLUSH_WITHIN..10 * FLUSH_WITHIN).contains(&started.elapsed()), "{:?}", started.elapsed());
+        assert!(
+            (FLUSH_WITHIN..10 * FLUSH_WITHIN).contains(&started.elapsed()),
+            "{:?}",
+            started.elapsed()
+        );
         drop(go);
     }
 
@@ -378,7 +434,14 @@ mod tests {
         let (begun, has_begun) = std::sync::mpsc::channel();
         let (go, go_on) = std::sync::mpsc::channel();
         let sink = Sink::default();
-        let log = Log::to(LogFormat::Text, Box::new(Stuck { begun, go_on, sink: sink.clone() }));
+        let log = Log::to(
+            LogFormat::Text,
+            Box::new(Stuck {
+                begun,
+                go_on,
+                sink: sink.clone(),
+            }),
+        );
         log.event("INFO", "test", "first");
         has_begun.recv().unwrap();
         let long = "x".repeat(WAITING_MAX / 4);
@@ -386,7 +449,10 @@ mod tests {
         drop((go, has_begun));
         log.flush();
         let text = String::from_utf8(sink.0.lock().unwrap().clone()).unwrap();
-        assert_eq!(text.lines().filter(|l| l.contains("INFO test")).count(), 1 + 3);
+        assert_eq!(
+            text.lines().filter(|l| l.contains("INFO test")).count(),
+            1 + 3
+        );
         assert!(text.contains("2 lines were dropped"));
     }
 }

@@ -1,4 +1,5 @@
-//! What callers say, and are told, beside the messages: the proto is older than keys, versions and payment actions.
+//! What callers say, and are told, beside the messages: the proto is older than keys, versions and
+//! payment actions.
 
 use std::str::FromStr;
 
@@ -19,7 +20,8 @@ pub(crate) const PAYMENT_TOKEN: &str = "payment-token";
 pub(crate) const RETURN_URL: &str = "return-url";
 /// How many journal rows the order of the answer has.
 pub(crate) const ORDER_VERSION: &str = "order-version";
-/// `true` when an earlier request under the same key made the order, or did to it what was asked for.
+/// `true` when an earlier request under the same key made the order, or did to it what was asked
+/// for.
 pub(crate) const ORDER_REPLAYED: &str = "order-replayed";
 /// The number of an edit that was not decided when the caller was answered. A trailer.
 pub(crate) const ORDER_EDIT_ID: &str = "order-edit-id";
@@ -36,13 +38,22 @@ pub(crate) struct CommandMetadata {
 /// Reads what a command understands; adds to `wrong` what makes no sense.
 pub(crate) fn of_command(metadata: &MetadataMap, wrong: &mut Vec<Violation>) -> CommandMetadata {
     let expected_version = one(metadata, EXPECTED_VERSION, wrong).and_then(|text| {
-        let version = text.parse().ok().filter(|_| text.bytes().all(|b| b.is_ascii_digit()));
+        let version = text
+            .parse()
+            .ok()
+            .filter(|_| text.bytes().all(|b| b.is_ascii_digit()));
         if version.is_none() {
-            wrong.push(Violation::new(EXPECTED_VERSION, "is not a version: expected a whole number, as order-version gave it"));
+            wrong.push(Violation::new(
+                EXPECTED_VERSION,
+                "is not a version: expected a whole number, as order-version gave it",
+            ));
         }
         version
     });
-    CommandMetadata { key: key(metadata, wrong), expected_version }
+    CommandMetadata {
+        key: key(metadata, wrong),
+        expected_version,
+    }
 }
 
 /// Reads the idempotency key. An empty one is refused: it would be taken for a promise.
@@ -50,37 +61,57 @@ pub(crate) fn key(metadata: &MetadataMap, wrong: &mut Vec<Violation>) -> Option<
     let text = one(metadata, IDEMPOTENCY_KEY, wrong)?;
     IdempotencyKey::from_str(text)
         .map_err(|ParseIdError { what, remedy, .. }| {
-            wrong.push(Violation::new(IDEMPOTENCY_KEY, format!("is not an {what}: {remedy}")))
+            wrong.push(Violation::new(
+                IDEMPOTENCY_KEY,
+                format!("is not an {what}: {remedy}"),
+            ))
         })
         .ok()
 }
 
-/// The one value of `name`; none if it was not given, or was given twice or not in ASCII, which is added to `wrong`.
-pub(crate) fn one<'a>(metadata: &'a MetadataMap, name: &'static str, wrong: &mut Vec<Violation>) -> Option<&'a str> {
+/// The one value of `name`; none if it was not given, or was given twice or not in ASCII, which is
+/// added to `wrong`.
+pub(crate) fn one<'a>(
+    metadata: &'a MetadataMap,
+    name: &'static str,
+    wrong: &mut Vec<Violation>,
+) -> Option<&'a str> {
     let mut values = metadata.get_all(name).iter();
     let value = values.next()?;
     if values.next().is_some() {
-        wrong.push(Violation::new(name, "was given more than once: give it once"));
+        wrong.push(Violation::new(
+            name,
+            "was given more than once: give it once",
+        ));
         return None;
     }
     match value.to_str() {
         Ok(text) => Some(text),
         Err(_) => {
-            wrong.push(Violation::new(name, "contains other than visible ASCII characters: remove them"));
+            wrong.push(Violation::new(
+                name,
+                "contains other than visible ASCII characters: remove them",
+            ));
             None
         }
     }
 }
 
-/// Says beside an order which version of it this is, whether the request was a repeat, and where the customer must go to pay,
-/// if anywhere.
+/// Says beside an order which version of it this is, whether the request was a repeat, and where
+/// the customer must go to pay, if anywhere.
 pub(crate) fn describe(order: &Order, replayed: bool, metadata: &mut MetadataMap) {
     metadata.insert(ORDER_VERSION, MetadataValue::from(order.version));
     if replayed {
         metadata.insert(ORDER_REPLAYED, MetadataValue::from_static("true"));
     }
-    let open = order.payments.iter().rev().find(|p| p.state == OperationState::ActionRequired);
-    let url = open.and_then(|p| p.action.get()).map(|action| as_uri(&action.url));
+    let open = order
+        .payments
+        .iter()
+        .rev()
+        .find(|p| p.state == OperationState::ActionRequired);
+    let url = open
+        .and_then(|p| p.action.get())
+        .map(|action| as_uri(&action.url));
     if let Some(url) = url.and_then(|url| MetadataValue::try_from(url).ok()) {
         metadata.insert(PAYMENT_ACTION_URL, url);
     }
@@ -114,25 +145,49 @@ mod tests {
     #[test]
     fn a_command_s_metadata_is_read() {
         let mut wrong = Vec::new();
-        let read = of_command(&metadata(&[(IDEMPOTENCY_KEY, "k-1"), (EXPECTED_VERSION, "7")]), &mut wrong);
-        assert_eq!(read, CommandMetadata { key: Some("k-1".parse().unwrap()), expected_version: Some(7) });
-        assert_eq!(of_command(&MetadataMap::new(), &mut wrong), CommandMetadata::default());
+        let read = of_command(
+            &metadata(&[(IDEMPOTENCY_KEY, "k-1"), (EXPECTED_VERSION, "7")]),
+            &mut wrong,
+        );
+        assert_eq!(
+            read,
+            CommandMetadata {
+                key: Some("k-1".parse().unwrap()),
+                expected_version: Some(7)
+            }
+        );
+        assert_eq!(
+            of_command(&MetadataMap::new(), &mut wrong),
+            CommandMetadata::default()
+        );
         assert_eq!(wrong, []);
     }
 
     #[test]
     fn everything_wrong_with_metadata_is_told_and_its_values_are_not() {
         let mut wrong = Vec::new();
-        let bad = metadata(&[(IDEMPOTENCY_KEY, "4111 1111 1111 1111"), (EXPECTED_VERSION, "+7")]);
+        let bad = metadata(&[
+            (IDEMPOTENCY_KEY, "4111 1111 1111 1111"),
+            (EXPECTED_VERSION, "+7"),
+        ]);
         assert_eq!(of_command(&bad, &mut wrong), CommandMetadata::default());
         let told: Vec<String> = wrong.iter().map(ToString::to_string).collect();
         assert_eq!(told.len(), 2, "{told:?}");
-        assert!(told[0].starts_with("expected-version: is not a version"), "{told:?}");
-        assert!(told[1].starts_with("idempotency-key: is not an idempotency key"), "{told:?}");
+        assert!(
+            told[0].starts_with("expected-version: is not a version"),
+            "{told:?}"
+        );
+        assert!(
+            told[1].starts_with("idempotency-key: is not an idempotency key"),
+            "{told:?}"
+        );
         assert!(!told.concat().contains("4111"));
 
         for (twice, problem) in [
-            (metadata(&[(IDEMPOTENCY_KEY, "a"), (IDEMPOTENCY_KEY, "b")]), "more than once"),
+            (
+                metadata(&[(IDEMPOTENCY_KEY, "a"), (IDEMPOTENCY_KEY, "b")]),
+                "more than once",
+            ),
             (metadata(&[(IDEMPOTENCY_KEY, "")]), "expected 1 to 255"),
         ] {
             let mut wrong = Vec::new();
@@ -143,6 +198,9 @@ mod tests {
 
     #[test]
     fn an_action_s_address_is_ascii_on_the_wire() {
-        assert_eq!(as_uri("https://bank.example/ü?a=b c"), "https://bank.example/%C3%BC?a=b%20c");
+        assert_eq!(
+            as_uri("https://bank.example/ü?a=b c"),
+            "https://bank.example/%C3%BC?a=b%20c"
+        );
     }
 }

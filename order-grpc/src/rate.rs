@@ -10,7 +10,8 @@ use governor::state::keyed::HashMapStateStore;
 use governor::{Quota, RateLimiter};
 use order_core::ids::UserId;
 
-/// How many customers are remembered at most. If more place orders in the time that it takes to forget one, all are forgotten.
+/// How many customers are remembered at most. If more place orders in the time that it takes to
+/// forget one, all are forgotten.
 const CUSTOMERS_MAX: usize = 100_000;
 /// How often those are forgotten who may place as many as ever.
 const TIDY_EVERY: Duration = Duration::from_secs(60);
@@ -27,11 +28,15 @@ pub struct RateLimit {
 impl Default for RateLimit {
     fn default() -> Self {
         let n = |n| NonZeroU32::new(n).unwrap_or(NonZeroU32::MIN);
-        RateLimit { per_minute: n(60), burst: n(20) }
+        RateLimit {
+            per_minute: n(60),
+            burst: n(20),
+        }
     }
 }
 
-type Limiter<C> = RateLimiter<UserId, HashMapStateStore<UserId>, C, NoOpMiddleware<<C as Clock>::Instant>>;
+type Limiter<C> =
+    RateLimiter<UserId, HashMapStateStore<UserId>, C, NoOpMiddleware<<C as Clock>::Instant>>;
 
 /// Who has placed how many.
 pub(crate) struct Rate<C: Clock = MonotonicClock> {
@@ -48,7 +53,9 @@ struct Placed<C: Clock> {
 
 impl<C: Clock> std::fmt::Debug for Rate<C> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Rate").field("quota", &self.quota).finish_non_exhaustive()
+        f.debug_struct("Rate")
+            .field("quota", &self.quota)
+            .finish_non_exhaustive()
     }
 }
 
@@ -62,8 +69,16 @@ impl<C: Clock + Clone> Rate<C> {
     fn on(limit: RateLimit, clock: C, customers_max: usize) -> Self {
         let RateLimit { per_minute, burst } = limit;
         let quota = Quota::per_minute(per_minute).allow_burst(burst);
-        let placed = Placed { limiter: limiter(quota, &clock), tidied: clock.now() };
-        Rate { quota, clock, customers_max, placed: Mutex::new(placed) }
+        let placed = Placed {
+            limiter: limiter(quota, &clock),
+            tidied: clock.now(),
+        };
+        Rate {
+            quota,
+            clock,
+            customers_max,
+            placed: Mutex::new(placed),
+        }
     }
 
     /// Counts an order that `customer` wants to place, or says after what time they may.
@@ -80,7 +95,10 @@ impl<C: Clock + Clone> Rate<C> {
                 placed.limiter = limiter(self.quota, &self.clock);
             }
         }
-        placed.limiter.check_key(&customer).map_err(|not_until| not_until.wait_time_from(now))
+        placed
+            .limiter
+            .check_key(&customer)
+            .map_err(|not_until| not_until.wait_time_from(now))
     }
 }
 
@@ -99,14 +117,20 @@ mod tests {
     }
 
     fn limit(per_minute: u32, burst: u32) -> RateLimit {
-        RateLimit { per_minute: per_minute.try_into().unwrap(), burst: burst.try_into().unwrap() }
+        RateLimit {
+            per_minute: per_minute.try_into().unwrap(),
+            burst: burst.try_into().unwrap(),
+        }
     }
 
     #[test]
     fn each_customer_has_a_burst_and_then_a_rate() {
         let clock = FakeRelativeClock::default();
         let rate = Rate::on(limit(6, 2), clock.clone(), 100);
-        assert_eq!([rate.take(customer(1)), rate.take(customer(1))], [Ok(()), Ok(())]);
+        assert_eq!(
+            [rate.take(customer(1)), rate.take(customer(1))],
+            [Ok(()), Ok(())]
+        );
         assert_eq!(rate.take(customer(1)), Err(Duration::from_secs(10)));
         assert_eq!(rate.take(customer(2)), Ok(()), "others are not held up");
         clock.advance(Duration::from_secs(9));
@@ -125,7 +149,11 @@ mod tests {
         assert_eq!(remembered(), 3);
         clock.advance(Duration::from_secs(3));
         rate.take(customer(4)).unwrap();
-        assert_eq!(remembered(), 1, "who may place as many as ever is forgotten first");
+        assert_eq!(
+            remembered(),
+            1,
+            "who may place as many as ever is forgotten first"
+        );
         (5..=6).for_each(|n| rate.take(customer(n)).unwrap());
         rate.take(customer(7)).unwrap();
         assert_eq!(remembered(), 1);

@@ -1,4 +1,5 @@
-//! The server: the service, its worker, health and reflection in one process, from the first connection to the last.
+//! The server: the service, its worker, health and reflection in one process, from the first
+//! connection to the last.
 
 use std::net::SocketAddr;
 use std::sync::atomic::Ordering;
@@ -47,12 +48,14 @@ pub struct ServerOptions {
     pub tls: Option<Tls>,
     /// What knows callers. None: whoever can reach the server is an operator.
     pub auth: Option<Auth>,
-    /// How many orders each customer may place; customers are only those whom `auth` knows. None: as many as they like.
+    /// How many orders each customer may place; customers are only those whom `auth` knows. None:
+    /// as many as they like.
     pub rate_limit: Option<RateLimit>,
 }
 
 impl ServerOptions {
-    /// Whether a server with these options may be reached from other machines: it knows its callers, and nobody can listen in.
+    /// Whether a server with these options may be reached from other machines: it knows its
+    /// callers, and nobody can listen in.
     pub const fn is_guarded(&self) -> bool {
         self.tls.is_some() && self.auth.is_some()
     }
@@ -78,7 +81,8 @@ impl Default for ServerOptions {
 pub enum Drained {
     /// Everything that was under way came to its end, and every lease went back.
     Clean,
-    /// The grace period was over first: what was under way is taken up by whoever works next, once its lease has run out.
+    /// The grace period was over first: what was under way is taken up by whoever works next, once
+    /// its lease has run out.
     CutShort,
 }
 
@@ -86,7 +90,9 @@ pub enum Drained {
 #[derive(Debug, thiserror::Error)]
 pub enum ListenError {
     /// Not an address.
-    #[error("listen address {address:?} is not an address: expected HOST:PORT such as 127.0.0.1:50053")]
+    #[error(
+        "listen address {address:?} is not an address: expected HOST:PORT such as 127.0.0.1:50053"
+    )]
     Unknown {
         /// What was given.
         address: String,
@@ -113,27 +119,41 @@ pub enum ListenError {
     },
 }
 
-/// Listens on `address`, `HOST:PORT`; port 0 takes a free one. Beyond loopback only if `exposed`: because the server
-/// [is guarded](ServerOptions::is_guarded), or because somebody insists, which [`serve`] says in the log.
+/// Listens on `address`, `HOST:PORT`; port 0 takes a free one. Beyond loopback only if `exposed`:
+/// because the server [is guarded](ServerOptions::is_guarded), or because somebody insists, which
+/// [`serve`] says in the log.
 ///
 /// # Errors
 ///
 /// [`ListenError`] says which of the three is wrong.
 pub async fn bind(address: &str, exposed: bool) -> Result<TcpListener, ListenError> {
-    let unknown = |source| ListenError::Unknown { address: address.to_owned(), source };
+    let unknown = |source| ListenError::Unknown {
+        address: address.to_owned(),
+        source,
+    };
     let found: Vec<SocketAddr> = lookup_host(address).await.map_err(unknown)?.collect();
     if found.is_empty() {
-        return Err(unknown(std::io::Error::new(std::io::ErrorKind::NotFound, "it has no address")));
+        return Err(unknown(std::io::Error::new(
+            std::io::ErrorKind::NotFound,
+            "it has no address",
+        )));
     }
-    if let Some(address) = found.iter().find(|a| !exposed && !a.ip().to_canonical().is_loopback()) {
+    if let Some(address) = found
+        .iter()
+        .find(|a| !exposed && !a.ip().to_canonical().is_loopback())
+    {
         return Err(ListenError::Exposed { address: *address });
     }
-    let refused = |source| ListenError::Refused { address: address.to_owned(), source };
+    let refused = |source| ListenError::Refused {
+        address: address.to_owned(),
+        source,
+    };
     TcpListener::bind(&found[..]).await.map_err(refused)
 }
 
-/// Serves `manager` on `listener`, works its orders, and drains when `stop` ends: health says NOT_SERVING, no connection and no work
-/// is taken on, calls and orders under way come to their end within the grace period, and leases go back.
+/// Serves `manager` on `listener`, works its orders, and drains when `stop` ends: health says
+/// NOT_SERVING, no connection and no work is taken on, calls and orders under way come to their end
+/// within the grace period, and leases go back.
 ///
 /// What the engine has accepted needs none of that: after a kill, whoever works next takes it up.
 pub async fn serve<S: OrderStore, C: Clients>(
@@ -143,20 +163,38 @@ pub async fn serve<S: OrderStore, C: Clients>(
     stop: impl Future<Output = ()> + Send,
 ) -> Drained {
     let is_guarded = options.is_guarded();
-    let ServerOptions { limits, grace, worker, log, tasks, tls, auth, rate_limit } = options;
+    let ServerOptions {
+        limits,
+        grace,
+        worker,
+        log,
+        tasks,
+        tls,
+        auth,
+        rate_limit,
+    } = options;
     if let Ok(address) = listener.local_addr()
         && !is_guarded
         && !address.ip().to_canonical().is_loopback()
     {
-        let lacks = if auth.is_none() { "every caller acts as an operator" } else { "calls and tokens can be read on the way" };
-        log.event("WARN", "exposed", &format!("{address} can be reached from other machines, and {lacks}"));
+        let lacks = if auth.is_none() {
+            "every caller acts as an operator"
+        } else {
+            "calls and tokens can be read on the way"
+        };
+        log.event(
+            "WARN",
+            "exposed",
+            &format!("{address} can be reached from other machines, and {lacks}"),
+        );
     }
     let (stopping, stopped) = watch::channel(false);
     let (health, health_service) = tonic_health::server::health_reporter();
     let store_failures = Arc::new(StoreFailures::default());
     let (shares, tally) = (Shares::new(limits), Arc::new(Tally::default()));
     let gate = Gate {
-        orders: OrderServiceServer::new(OrderApi::new(manager.clone())).max_decoding_message_size(MESSAGE_MAX),
+        orders: OrderServiceServer::new(OrderApi::new(manager.clone()))
+            .max_decoding_message_size(MESSAGE_MAX),
         beside: Beside::new(health_service, Arc::clone(&tally)),
         log: log.clone(),
         store_failures: Arc::clone(&store_failures),
@@ -168,14 +206,36 @@ pub async fn serve<S: OrderStore, C: Clients>(
     // Dropped with everything in it when this ends, however it ends.
     let mut background = JoinSet::new();
     say(&health, ServingStatus::Serving).await;
-    background.spawn(watch_store(manager.clone(), health.clone(), store_failures, stopped.clone()));
+    background.spawn(watch_store(
+        manager.clone(),
+        health.clone(),
+        store_failures,
+        stopped.clone(),
+    ));
     let trouble = troubles(worker.trouble.clone(), log.clone());
-    background.spawn(keep_working(manager, WorkerOptions { grace, trouble, ..worker }, log.clone(), stopped.clone()));
+    background.spawn(keep_working(
+        manager,
+        WorkerOptions {
+            grace,
+            trouble,
+            ..worker
+        },
+        log.clone(),
+        stopped.clone(),
+    ));
     if let Some(auth) = auth {
         let (log, stopped) = (log.clone(), stopped.clone());
         background.spawn(async move { auth.keep_fresh(&log, stopped).await });
     }
-    background.spawn(connections::serve(listener, tls, gate.into_handler(), shares, Arc::clone(&tally), log.clone(), stopped));
+    background.spawn(connections::serve(
+        listener,
+        tls,
+        gate.into_handler(),
+        shares,
+        Arc::clone(&tally),
+        log.clone(),
+        stopped,
+    ));
     // Not among those that come to an end.
     let mut telling = JoinSet::new();
     telling.spawn({
@@ -185,7 +245,14 @@ pub async fn serve<S: OrderStore, C: Clients>(
 
     stop.await;
     say(&health, ServingStatus::NotServing).await;
-    log.event("INFO", "drain", &format!("told to stop: finishing what is under way, at most {} s", grace.as_secs_f32()));
+    log.event(
+        "INFO",
+        "drain",
+        &format!(
+            "told to stop: finishing what is under way, at most {} s",
+            grace.as_secs_f32()
+        ),
+    );
     let _ = stopping.send(true);
     let until = Instant::now() + grace;
     let finished = tokio::time::timeout_at(until, async {
@@ -196,10 +263,22 @@ pub async fn serve<S: OrderStore, C: Clients>(
     });
     let in_time = finished.await.is_ok();
     tally.tell(&log);
-    let drained = if in_time { Drained::Clean } else { Drained::CutShort };
+    let drained = if in_time {
+        Drained::Clean
+    } else {
+        Drained::CutShort
+    };
     match drained {
-        Drained::Clean => log.event("INFO", "stopped", "everything under way has come to its end"),
-        Drained::CutShort => log.event("WARN", "stopped", "the grace period is over: what was under way is taken up again later"),
+        Drained::Clean => log.event(
+            "INFO",
+            "stopped",
+            "everything under way has come to its end",
+        ),
+        Drained::CutShort => log.event(
+            "WARN",
+            "stopped",
+            "the grace period is over: what was under way is taken up again later",
+        ),
     }
     log.flush();
     drained
@@ -212,12 +291,14 @@ async fn say(health: &HealthReporter, status: ServingStatus) {
     }
 }
 
-/// How often the store is tried, how long it may take, and how long a failed call counts as its failure.
+/// How often the store is tried, how long it may take, and how long a failed call counts as its
+/// failure.
 const PROBE_EVERY: Duration = Duration::from_secs(1);
 const PROBE_WITHIN: Duration = Duration::from_secs(2);
 const FAILURE_COUNTS: Duration = Duration::from_secs(5);
 
-/// Keeps health saying whether the store can be used: asks it every second, and listens to what calls found out.
+/// Keeps health saying whether the store can be used: asks it every second, and listens to what
+/// calls found out.
 async fn watch_store<S: OrderStore, C: Clients>(
     manager: OrderManager<S, C>,
     health: HealthReporter,
@@ -242,7 +323,15 @@ async fn watch_store<S: OrderStore, C: Clients>(
         // Once the server drains it is not for this task to say that it serves.
         if usable != serving && !*stopped.borrow() {
             serving = usable;
-            say(&health, if usable { ServingStatus::Serving } else { ServingStatus::NotServing }).await;
+            say(
+                &health,
+                if usable {
+                    ServingStatus::Serving
+                } else {
+                    ServingStatus::NotServing
+                },
+            )
+            .await;
         }
     }
 }
@@ -285,7 +374,11 @@ async fn keep_working<S: OrderStore, C: Clients>(
             manager.run_worker(options, stop).await;
         });
         match worker.join_next().await {
-            Some(Err(e)) if e.is_panic() => log.event("ERROR", "worker", "the worker panicked and is started again"),
+            Some(Err(e)) if e.is_panic() => log.event(
+                "ERROR",
+                "worker",
+                "the worker panicked and is started again",
+            ),
             _ => return,
         }
         tokio::select! {

@@ -1,9 +1,10 @@
-//! Who holds how much of the server: everything that can run out is counted for the connection that holds it, for its peer, and in
-//! all, and none of them may hold more than its share.
+//! Who holds how much of the server: everything that can run out is counted for the connection that
+//! holds it, for its peer, and in all, and none of them may hold more than its share.
 //!
-//! A peer is an address, or an IPv6 /64, which is what one machine is given. One alone may have three quarters of everything: most,
-//! since all that ever calls may be one busy gateway; not all, so that whatever it does there is a quarter left for others. A
-//! connection's share is so much that a client needs no second one before it makes 128 calls at a time.
+//! A peer is an address, or an IPv6 /64, which is what one machine is given. One alone may have
+//! three quarters of everything: most, since all that ever calls may be one busy gateway; not all,
+//! so that whatever it does there is a quarter left for others. A connection's share is so much
+//! that a client needs no second one before it makes 128 calls at a time.
 
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv6Addr};
@@ -48,7 +49,9 @@ impl Counts {
 
     fn add(&self, thing: Thing, n: usize, most: usize) -> bool {
         let more = |now: usize| now.checked_add(n).filter(|sum| *sum <= most);
-        self.of(thing).fetch_update(Ordering::AcqRel, Ordering::Acquire, more).is_ok()
+        self.of(thing)
+            .fetch_update(Ordering::AcqRel, Ordering::Acquire, more)
+            .is_ok()
     }
 
     fn sub(&self, thing: Thing, n: usize) {
@@ -73,7 +76,11 @@ const fn of_a_peer(all: usize) -> usize {
 impl Bound {
     /// Of which a connection may have one part in `parts`.
     fn new(all: usize, parts: usize) -> Self {
-        Bound { connection: all.div_ceil(parts).max(1), peer: of_a_peer(all), all: all.max(1) }
+        Bound {
+            connection: all.div_ceil(parts).max(1),
+            peer: of_a_peer(all),
+            all: all.max(1),
+        }
     }
 
     fn of(thing: Thing, limits: &Limits) -> Self {
@@ -109,7 +116,14 @@ impl Shares {
     pub(crate) fn new(limits: Limits) -> Arc<Self> {
         let (in_flight, lists) = (places(limits.in_flight), places(limits.lists));
         let (counts, peers, taken) = (Counts::default(), Mutex::default(), Notify::new());
-        Arc::new(Shares { limits, counts, in_flight, lists, peers, taken })
+        Arc::new(Shares {
+            limits,
+            counts,
+            in_flight,
+            lists,
+            peers,
+            taken,
+        })
     }
 
     /// A new connection's part in it.
@@ -127,7 +141,11 @@ impl Shares {
             peers.insert(key, Arc::downgrade(&new));
             new
         });
-        Arc::new(Holder { peer, counts: Counts::default(), unsent: Unsent::default() })
+        Arc::new(Holder {
+            peer,
+            counts: Counts::default(),
+            unsent: Unsent::default(),
+        })
     }
 }
 
@@ -151,9 +169,16 @@ struct Peer {
 
 impl Drop for Peer {
     fn drop(&mut self) {
-        let mut peers = self.shares.peers.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut peers = self
+            .shares
+            .peers
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         // It may have come back meanwhile.
-        if peers.get(&self.key).is_some_and(|peer| peer.strong_count() == 0) {
+        if peers
+            .get(&self.key)
+            .is_some_and(|peer| peer.strong_count() == 0)
+        {
             peers.remove(&self.key);
         }
     }
@@ -187,17 +212,28 @@ impl Holder {
         &self.peer.shares
     }
 
-    /// `n` of `thing`; none if the connection, its peer or all together would hold more than they may.
+    /// `n` of `thing`; none if the connection, its peer or all together would hold more than they
+    /// may.
     pub(crate) fn take(self: &Arc<Self>, thing: Thing, n: usize) -> Option<Held> {
-        self.add(thing, n).then(|| Held { holder: Arc::clone(self), thing, n })
+        self.add(thing, n).then(|| Held {
+            holder: Arc::clone(self),
+            thing,
+            n,
+        })
     }
 
     fn add(&self, thing: Thing, n: usize) -> bool {
         let bound = Bound::of(thing, &self.shares().limits);
-        let levels = [(&self.counts, bound.connection), (&self.peer.counts, bound.peer), (&self.shares().counts, bound.all)];
+        let levels = [
+            (&self.counts, bound.connection),
+            (&self.peer.counts, bound.peer),
+            (&self.shares().counts, bound.all),
+        ];
         for (i, (counts, most)) in levels.iter().enumerate() {
             if !counts.add(thing, n, *most) {
-                levels[..i].iter().for_each(|(counts, _)| counts.sub(thing, n));
+                levels[..i]
+                    .iter()
+                    .for_each(|(counts, _)| counts.sub(thing, n));
                 return false;
             }
         }
@@ -205,20 +241,27 @@ impl Holder {
     }
 
     fn sub(&self, thing: Thing, n: usize) {
-        [&self.counts, &self.peer.counts, &self.shares().counts].iter().for_each(|counts| counts.sub(thing, n));
+        [&self.counts, &self.peer.counts, &self.shares().counts]
+            .iter()
+            .for_each(|counts| counts.sub(thing, n));
         if thing == Thing::AnswerBytes {
             self.shares().taken.notify_waiters();
         }
     }
 
-    /// A place among the calls that are worked on; none if none becomes free soon. Who waits longest is next, after those of peers that
-    /// have their share.
+    /// A place among the calls that are worked on; none if none becomes free soon. Who waits
+    /// longest is next, after those of peers that have their share.
     pub(crate) async fn work(&self) -> Option<Place> {
-        let permits = acquire([&self.peer.in_flight, &self.shares().in_flight], PLACE_WITHIN).await?;
+        let permits = acquire(
+            [&self.peer.in_flight, &self.shares().in_flight],
+            PLACE_WITHIN,
+        )
+        .await?;
         Some(Place { _permits: permits })
     }
 
-    /// The same for a list, of which few are worked on at a time: a long one is large, and takes its time.
+    /// The same for a list, of which few are worked on at a time: a long one is large, and takes
+    /// its time.
     pub(crate) async fn work_on_list(&self) -> Option<Place> {
         let mut permits = acquire([&self.peer.lists, &self.shares().lists], LIST_WITHIN).await?;
         permits.extend(self.work().await?._permits);
@@ -232,7 +275,10 @@ impl Holder {
 
     /// How many connections its peer has.
     pub(crate) fn of_its_peer(&self) -> usize {
-        self.peer.counts.of(Thing::Connections).load(Ordering::Acquire)
+        self.peer
+            .counts
+            .of(Thing::Connections)
+            .load(Ordering::Acquire)
     }
 
     /// Whether its peer has all the connections it may have.
@@ -320,7 +366,10 @@ mod tests {
 
     #[test]
     fn a_connection_and_a_peer_have_a_share_and_leave_some_to_others() {
-        let shares = shares(Limits { open: 16, ..Limits::default() });
+        let shares = shares(Limits {
+            open: 16,
+            ..Limits::default()
+        });
         let (one, other) = (ip("192.0.2.1"), ip("192.0.2.2"));
         let mut held = Vec::new();
         let mut had = |from: IpAddr| {
@@ -333,9 +382,16 @@ mod tests {
         };
         let theirs: Vec<usize> = (0..7).map(|_| had(one)).collect();
         assert_eq!(theirs, [2, 2, 2, 2, 2, 2, 0], "2 a connection, 12 in all");
-        assert_eq!([had(other), had(other), had(other)], [2, 2, 0], "what is left");
+        assert_eq!(
+            [had(other), had(other), had(other)],
+            [2, 2, 0],
+            "what is left"
+        );
         drop(held);
-        assert!(shares.peers.lock().unwrap().is_empty(), "who is gone is forgotten");
+        assert!(
+            shares.peers.lock().unwrap().is_empty(),
+            "who is gone is forgotten"
+        );
         assert!(shares.connection_from(other).take(Thing::Open, 2).is_some());
     }
 
@@ -343,18 +399,30 @@ mod tests {
     fn a_peer_is_an_address_or_a_network_of_one_machine() {
         assert_eq!(peer_of(ip("::ffff:192.0.2.1")), ip("192.0.2.1"));
         assert_ne!(peer_of(ip("127.0.0.1")), peer_of(ip("127.0.0.2")));
-        assert_eq!(peer_of(ip("2001:db8:1:2::1")), peer_of(ip("2001:db8:1:2:ffff::9")));
-        assert_ne!(peer_of(ip("2001:db8:1:2::1")), peer_of(ip("2001:db8:1:3::1")));
+        assert_eq!(
+            peer_of(ip("2001:db8:1:2::1")),
+            peer_of(ip("2001:db8:1:2:ffff::9"))
+        );
+        assert_ne!(
+            peer_of(ip("2001:db8:1:2::1")),
+            peer_of(ip("2001:db8:1:3::1"))
+        );
     }
 
     #[test]
     fn a_share_is_never_nothing_and_never_all_where_there_are_two() {
-        assert_eq!([0, 1, 2, 3, 4, 8, 256].map(of_a_peer), [1, 1, 2, 3, 3, 6, 192]);
+        assert_eq!(
+            [0, 1, 2, 3, 4, 8, 256].map(of_a_peer),
+            [1, 1, 2, 3, 3, 6, 192]
+        );
     }
 
     #[tokio::test]
     async fn a_place_is_free_again_when_it_is_dropped_and_goes_to_whoever_waits() {
-        let shares = shares(Limits { in_flight: 1, ..Limits::default() });
+        let shares = shares(Limits {
+            in_flight: 1,
+            ..Limits::default()
+        });
         let connection = shares.connection_from(ip("192.0.2.1"));
         let first = connection.work().await;
         assert!(first.is_some());
@@ -365,32 +433,56 @@ mod tests {
 
     #[tokio::test]
     async fn a_peer_that_has_its_share_of_places_keeps_nobody_else_waiting() {
-        let shares = shares(Limits { in_flight: 4, lists: 4, ..Limits::default() });
-        let (busy, other) = (shares.connection_from(ip("192.0.2.1")), shares.connection_from(ip("192.0.2.2")));
+        let shares = shares(Limits {
+            in_flight: 4,
+            lists: 4,
+            ..Limits::default()
+        });
+        let (busy, other) = (
+            shares.connection_from(ip("192.0.2.1")),
+            shares.connection_from(ip("192.0.2.2")),
+        );
         let mut held = Vec::new();
         for _ in 0..3 {
             held.push(busy.work_on_list().await.unwrap());
         }
         let mut fourth = Box::pin(busy.work_on_list());
-        assert!(std::future::poll_fn(|cx| Poll::Ready(fourth.as_mut().poll(cx).is_pending())).await);
+        assert!(
+            std::future::poll_fn(|cx| Poll::Ready(fourth.as_mut().poll(cx).is_pending())).await
+        );
         assert!(other.work_on_list().await.is_some());
     }
 
     #[tokio::test]
     async fn bytes_are_waited_for_until_somebody_takes_his() {
-        let shares = shares(Limits { answer_bytes: 800, ..Limits::default() });
-        let connection = shares.connection_from(ip("192.0.2.1"));
-        let (mut first, mut second) =
-            (connection.take(Thing::AnswerBytes, 90).unwrap(), connection.take(Thing::AnswerBytes, 10).unwrap());
-        assert!(!second.resize_within(101, Duration::from_secs(3600)).await, "a hundred is a connection's share");
-        assert!(!second.resize_within(11, Duration::from_millis(1)).await);
-        let (grown, ()) = tokio::join!(second.resize_within(60, Duration::from_secs(3600)), async {
-            tokio::task::yield_now().await;
-            assert!(first.resize(40));
+        let shares = shares(Limits {
+            answer_bytes: 800,
+            ..Limits::default()
         });
+        let connection = shares.connection_from(ip("192.0.2.1"));
+        let (mut first, mut second) = (
+            connection.take(Thing::AnswerBytes, 90).unwrap(),
+            connection.take(Thing::AnswerBytes, 10).unwrap(),
+        );
+        assert!(
+            !second.resize_within(101, Duration::from_secs(3600)).await,
+            "a hundred is a connection's share"
+        );
+        assert!(!second.resize_within(11, Duration::from_millis(1)).await);
+        let (grown, ()) =
+            tokio::join!(second.resize_within(60, Duration::from_secs(3600)), async {
+                tokio::task::yield_now().await;
+                assert!(first.resize(40));
+            });
         assert!(grown);
         assert_eq!((first.size(), second.size()), (40, 60));
         drop((first, second));
-        assert_eq!(connection.counts.of(Thing::AnswerBytes).load(Ordering::Acquire), 0);
+        assert_eq!(
+            connection
+                .counts
+                .of(Thing::AnswerBytes)
+                .load(Ordering::Acquire),
+            0
+        );
     }
 }

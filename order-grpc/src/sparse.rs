@@ -10,7 +10,8 @@ use crate::log::Log;
 /// After what time the same kind of thing is said again.
 const AGAIN: Duration = Duration::from_secs(10);
 
-/// A kind of event that anybody can cause as often as they like: the first is said, then one each ten seconds, with how many there were.
+/// A kind of event that anybody can cause as often as they like: the first is said, then one each
+/// ten seconds, with how many there were.
 #[derive(Debug, Default)]
 pub(crate) struct Sparse(Mutex<Said>);
 
@@ -22,18 +23,35 @@ struct Said {
 
 impl Sparse {
     /// Says it, or counts it.
-    pub(crate) fn say(&self, log: &Log, level: &str, event: &str, message: impl FnOnce() -> String) {
+    pub(crate) fn say(
+        &self,
+        log: &Log,
+        level: &str,
+        event: &str,
+        message: impl FnOnce() -> String,
+    ) {
         let mut said = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if said.at.is_some_and(|at| at.elapsed() < AGAIN) {
             said.unsaid += 1;
             return;
         }
-        let unsaid = std::mem::replace(&mut *said, Said { at: Some(Instant::now()), unsaid: 0 }).unsaid;
+        let unsaid = std::mem::replace(
+            &mut *said,
+            Said {
+                at: Some(Instant::now()),
+                unsaid: 0,
+            },
+        )
+        .unsaid;
         drop(said);
         let message = message();
         match unsaid {
             0 => log.event(level, event, &message),
-            n => log.event(level, event, &format!("{message} (and {n} more since it was last said)")),
+            n => log.event(
+                level,
+                event,
+                &format!("{message} (and {n} more since it was last said)"),
+            ),
         }
     }
 }
@@ -70,7 +88,17 @@ mod tests {
         sparse.say(&log, "WARN", "knock", || "again".into());
         log.flush();
         let text = String::from_utf8(sink.0.lock().unwrap().clone()).unwrap();
-        let said: Vec<&str> = text.lines().filter_map(|line| line.split_once("message=")).map(|(_, said)| said).collect();
-        assert_eq!(said, [r#""nr 0""#, r#""again (and 999 more since it was last said)""#]);
+        let said: Vec<&str> = text
+            .lines()
+            .filter_map(|line| line.split_once("message="))
+            .map(|(_, said)| said)
+            .collect();
+        assert_eq!(
+            said,
+            [
+                r#""nr 0""#,
+                r#""again (and 999 more since it was last said)""#
+            ]
+        );
     }
 }

@@ -1,7 +1,9 @@
-//! The one table from what can go wrong to what a caller is told: a code, and details that machines can read
-//! (`google.rpc.ErrorInfo` with a stable reason, `BadRequest`, `PreconditionFailure`, `RetryInfo`).
+//! The one table from what can go wrong to what a caller is told: a code, and details that machines
+//! can read (`google.rpc.ErrorInfo` with a stable reason, `BadRequest`, `PreconditionFailure`,
+//! `RetryInfo`).
 //!
-//! What a service or the store said about itself is for the log alone: it may hold addresses, paths and statements.
+//! What a service or the store said about itself is for the log alone: it may hold addresses, paths
+//! and statements.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -18,8 +20,8 @@ use crate::limits::{CALL_WITHIN, RETRY_AFTER};
 /// The domain of every `google.rpc.ErrorInfo` that this server sends.
 pub const DOMAIN: &str = "order";
 
-/// Status and details travel in HTTP/2 trailers, of which common clients take 8 KiB; base 64 makes four bytes of three. A list that
-/// does not fit ends with how much was left out.
+/// Status and details travel in HTTP/2 trailers, of which common clients take 8 KiB; base 64 makes
+/// four bytes of three. A list that does not fit ends with how much was left out.
 const DETAILS_MAX: usize = 4 * 1024;
 const MESSAGE_CHARS_MAX: usize = 600;
 /// When to try a service or a store again that could not be used.
@@ -30,12 +32,22 @@ pub fn status_of(error: &Error) -> Status {
     let message = error.to_string();
     match error {
         Error::NotFound { what, id } => {
-            let key = if *what == "order" && OrderNumber::looks_like(id) { "order_number".into() } else { format!("{what}_id") };
-            Refusal::new(Code::NotFound, format!("{}_NOT_FOUND", what.to_uppercase())).with(key, id).status(message)
+            let key = if *what == "order" && OrderNumber::looks_like(id) {
+                "order_number".into()
+            } else {
+                format!("{what}_id")
+            };
+            Refusal::new(Code::NotFound, format!("{}_NOT_FOUND", what.to_uppercase()))
+                .with(key, id)
+                .status(message)
         }
         Error::Rejected(rejection) => rejected(rejection),
         Error::Invalid(violations) => invalid(violations),
-        Error::Conflict { order, expected, actual } => Refusal::new(Code::Aborted, "VERSION_CONFLICT")
+        Error::Conflict {
+            order,
+            expected,
+            actual,
+        } => Refusal::new(Code::Aborted, "VERSION_CONFLICT")
             .with("order_id", order)
             .with("expected_version", expected)
             .with("order_version", actual)
@@ -44,15 +56,20 @@ pub fn status_of(error: &Error) -> Status {
             let refusal = Refusal::new(Code::AlreadyExists, "IDEMPOTENCY_KEY_REUSED");
             match used {
                 None => refusal,
-                Some(UsedFor { command, seq, at }) => refusal.with("command", command).with("row", seq).with("at", at),
+                Some(UsedFor { command, seq, at }) => refusal
+                    .with("command", command)
+                    .with("row", seq)
+                    .with("at", at),
             }
             .status(message)
         }
         Error::Forbidden { action } => forbidden(action),
-        Error::Service { service, source: _ } => Refusal::new(Code::Unavailable, "SERVICE_UNAVAILABLE")
-            .with("service", service)
-            .retry(UNAVAILABLE_RETRY)
-            .status(format!("{message}: nothing was accepted, try again later")),
+        Error::Service { service, source: _ } => {
+            Refusal::new(Code::Unavailable, "SERVICE_UNAVAILABLE")
+                .with("service", service)
+                .retry(UNAVAILABLE_RETRY)
+                .status(format!("{message}: nothing was accepted, try again later"))
+        }
         Error::Store(store) => of_store(store.kind),
     }
 }
@@ -62,7 +79,8 @@ fn of_store(kind: StoreErrorKind) -> Status {
         StoreErrorKind::Unavailable => Refusal::new(Code::Unavailable, "STORE_UNAVAILABLE")
             .retry(UNAVAILABLE_RETRY)
             .status("the store is not available: nothing was changed, try again later"),
-        // Without advice to try again: a client that does so blindly, and without a key, may place a second order.
+        // Without advice to try again: a client that does so blindly, and without a key, may place
+        // a second order.
         StoreErrorKind::Unknown => Refusal::new(Code::Unavailable, "OUTCOME_UNKNOWN")
             .status("it is not known whether it happened: repeat it under the same idempotency-key, or look"),
         StoreErrorKind::Full => {
@@ -80,9 +98,17 @@ fn of_store(kind: StoreErrorKind) -> Status {
     }
 }
 
-/// What a rule refused. The code is the same for all of them, and each has a kind of precondition that failed.
+/// What a rule refused. The code is the same for all of them, and each has a kind of precondition
+/// that failed.
 fn rejected(rejection: &Rejection) -> Status {
-    let Rejection { reason, message, order, shortages, short, possible } = rejection;
+    let Rejection {
+        reason,
+        message,
+        order,
+        shortages,
+        short,
+        possible,
+    } = rejection;
     let (code, kind) = rejection_class(*reason);
     let mut refusal = Refusal::new(code, reason.as_str());
     let mut subject = String::new();
@@ -96,9 +122,21 @@ fn rejected(rejection: &Rejection) -> Status {
     if let Some(short) = short {
         refusal = refusal.with("short", short);
     }
-    let mut failed = vec![PreconditionViolation::new(kind, subject, shortened(message))];
+    let mut failed = vec![PreconditionViolation::new(
+        kind,
+        subject,
+        shortened(message),
+    )];
     let mut room = DETAILS_MAX;
-    for (n, Shortage { sku, requested, available }) in shortages.iter().enumerate() {
+    for (
+        n,
+        Shortage {
+            sku,
+            requested,
+            available,
+        },
+    ) in shortages.iter().enumerate()
+    {
         let said = match available {
             Some(available) => format!("requested {requested}, available {available}"),
             None => format!("requested {requested}"),
@@ -128,10 +166,14 @@ const fn rejection_class(reason: RejectionReason) -> (Code, &'static str) {
         | RejectionReason::EditUnderWay
         | RejectionReason::EditDiscarded => "STATE",
         RejectionReason::NotOpen | RejectionReason::NotReturnable => "UNITS",
-        RejectionReason::HoldExists | RejectionReason::NoSuchHold | RejectionReason::OnHold => "HOLD",
+        RejectionReason::HoldExists | RejectionReason::NoSuchHold | RejectionReason::OnHold => {
+            "HOLD"
+        }
         RejectionReason::ProductUnpublished | RejectionReason::PriceUnusable => "PRODUCT",
         RejectionReason::UserNotActive => "USER",
-        RejectionReason::CouponInvalid | RejectionReason::CouponMinimum | RejectionReason::CouponExhausted => "COUPON",
+        RejectionReason::CouponInvalid
+        | RejectionReason::CouponMinimum
+        | RejectionReason::CouponExhausted => "COUPON",
         RejectionReason::TotalChanged => "PRICE",
         RejectionReason::OutOfStock | RejectionReason::StockNotHeld => "STOCK",
         RejectionReason::PaymentDeclined
@@ -152,12 +194,22 @@ pub(crate) fn invalid(violations: &[Violation]) -> Status {
         let field = on_the_wire(field);
         room = room.saturating_sub(field.len() + problem.len() + 8);
         if room == 0 {
-            fields.push(FieldViolation::new("", format!("{} more are left out: mend these first", violations.len() - n)));
+            fields.push(FieldViolation::new(
+                "",
+                format!(
+                    "{} more are left out: mend these first",
+                    violations.len() - n
+                ),
+            ));
             break;
         }
         fields.push(FieldViolation::new(field, problem.as_str()));
     }
-    let message = violations.iter().map(|v| format!("{}: {}", on_the_wire(&v.field), v.problem)).collect::<Vec<_>>().join("; ");
+    let message = violations
+        .iter()
+        .map(|v| format!("{}: {}", on_the_wire(&v.field), v.problem))
+        .collect::<Vec<_>>()
+        .join("; ");
     let mut refusal = Refusal::new(Code::InvalidArgument, "INVALID_REQUEST");
     refusal.details.set_bad_request(fields);
     refusal.status(message)
@@ -198,18 +250,22 @@ pub(crate) fn no_room_for_answer() -> Status {
 pub(crate) fn too_large(bytes_max: usize) -> Status {
     Refusal::new(Code::ResourceExhausted, "MESSAGE_TOO_LARGE")
         .with("bytes_max", bytes_max)
-        .status(format!("the message is longer than {bytes_max} bytes: shorten it"))
+        .status(format!(
+            "the message is longer than {bytes_max} bytes: shorten it"
+        ))
 }
 
 /// Another number of messages than one. The code is the one that the protocol has for it.
 pub(crate) fn not_one_message(found: &str) -> Status {
-    Refusal::new(Code::Unimplemented, "NOT_ONE_MESSAGE")
-        .status(format!("the call takes exactly one message, and {found}: nothing was done, send one"))
+    Refusal::new(Code::Unimplemented, "NOT_ONE_MESSAGE").status(format!(
+        "the call takes exactly one message, and {found}: nothing was done, send one"
+    ))
 }
 
 /// A message that is none of gRPC's, or not the one that the call takes.
 pub(crate) fn malformed(problem: &str) -> Status {
-    Refusal::new(Code::InvalidArgument, "MALFORMED_MESSAGE").status(format!("the message cannot be read: {problem}"))
+    Refusal::new(Code::InvalidArgument, "MALFORMED_MESSAGE")
+        .status(format!("the message cannot be read: {problem}"))
 }
 
 /// A `grpc-timeout` that is none.
@@ -220,12 +276,14 @@ pub(crate) fn bad_timeout() -> Status {
 
 /// A message that did not come.
 pub(crate) fn too_slow() -> Status {
-    Refusal::new(Code::DeadlineExceeded, "MESSAGE_TOO_SLOW").status("the message did not arrive in time: send it at once")
+    Refusal::new(Code::DeadlineExceeded, "MESSAGE_TOO_SLOW")
+        .status("the message did not arrive in time: send it at once")
 }
 
 /// The caller's time was over before its call could be begun.
 pub(crate) fn over_before_begun() -> Status {
-    Refusal::new(Code::DeadlineExceeded, "DEADLINE_EXCEEDED").status("its time was over before it was begun: nothing was done")
+    Refusal::new(Code::DeadlineExceeded, "DEADLINE_EXCEEDED")
+        .status("its time was over before it was begun: nothing was done")
 }
 
 /// The caller's time, or the longest that any call may take, is over.
@@ -236,7 +294,8 @@ pub(crate) fn too_late() -> Status {
     ))
 }
 
-/// A caller who has not proved who they are. Always the same, so that nobody learns what of a token was wrong; the log has it.
+/// A caller who has not proved who they are. Always the same, so that nobody learns what of a token
+/// was wrong; the log has it.
 pub(crate) fn unauthenticated() -> Status {
     Refusal::new(Code::Unauthenticated, "UNAUTHENTICATED")
         .status("the caller is not known: give one valid token as authorization, or the certificate of a service")
@@ -251,7 +310,8 @@ pub(crate) fn no_keys() -> Status {
 
 /// A caller who is known, and may not do it.
 pub(crate) fn forbidden(action: &'static str) -> Status {
-    Refusal::new(Code::PermissionDenied, "FORBIDDEN").status(Error::Forbidden { action }.to_string())
+    Refusal::new(Code::PermissionDenied, "FORBIDDEN")
+        .status(Error::Forbidden { action }.to_string())
 }
 
 /// A customer who has placed too many orders in too little time.
@@ -268,7 +328,8 @@ pub(crate) fn unimplemented(message: &str) -> Status {
 
 /// A mistake of ours: what it was stands in the log under the request's id.
 pub(crate) fn internal() -> Status {
-    Refusal::new(Code::Internal, "INTERNAL").status("something went wrong here: the log has it under this request's id")
+    Refusal::new(Code::Internal, "INTERNAL")
+        .status("something went wrong here: the log has it under this request's id")
 }
 
 /// A status in the making.
@@ -281,7 +342,12 @@ struct Refusal {
 
 impl Refusal {
     fn new(code: Code, reason: impl Into<String>) -> Self {
-        Refusal { code, reason: reason.into(), metadata: HashMap::new(), details: ErrorDetails::new() }
+        Refusal {
+            code,
+            reason: reason.into(),
+            metadata: HashMap::new(),
+            details: ErrorDetails::new(),
+        }
     }
 
     fn with(mut self, key: impl Into<String>, value: impl ToString) -> Self {
@@ -295,7 +361,12 @@ impl Refusal {
     }
 
     fn status(self, message: impl Into<String>) -> Status {
-        let Refusal { code, reason, metadata, mut details } = self;
+        let Refusal {
+            code,
+            reason,
+            metadata,
+            mut details,
+        } = self;
         details.set_error_info(reason, DOMAIN, metadata);
         Status::with_error_details(code, shortened(&message.into()), details)
     }

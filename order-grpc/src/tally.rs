@@ -1,4 +1,5 @@
-//! Counts of what is refused or cut short, for the log: a line for each kind once in a while, however often it happens.
+//! Counts of what is refused or cut short, for the log: a line for each kind once in a while,
+//! however often it happens.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
@@ -56,7 +57,9 @@ impl Kind {
             Kind::BesideRefused => {
                 "calls of health or reflection were refused: there are as many as may be, in all, of one peer or on one connection"
             }
-            Kind::ReflectionEnded => "streams of reflection were ended: they asked nothing, or too much",
+            Kind::ReflectionEnded => {
+                "streams of reflection were ended: they asked nothing, or too much"
+            }
         }
     }
 }
@@ -100,7 +103,11 @@ impl Tally {
                 continue;
             }
             let cause = match kind {
-                Kind::NotAccepted => self.cause.lock().unwrap_or_else(PoisonError::into_inner).take(),
+                Kind::NotAccepted => self
+                    .cause
+                    .lock()
+                    .unwrap_or_else(PoisonError::into_inner)
+                    .take(),
                 _ => None,
             };
             let cause = cause.map(|cause| format!(": {cause}")).unwrap_or_default();
@@ -133,7 +140,10 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn whatever_happens_a_thousand_times_makes_a_line_in_ten_seconds() {
         let sink = Sink::default();
-        let (tally, log) = (Tally::default(), Log::to(LogFormat::Text, Box::new(sink.clone())));
+        let (tally, log) = (
+            Tally::default(),
+            Log::to(LogFormat::Text, Box::new(sink.clone())),
+        );
         let telling = tally.keep_telling(&log);
         let happening = async {
             for _ in 0..1000 {
@@ -149,12 +159,28 @@ mod tests {
         let of = |what: &str| {
             let lines = text.lines().filter(|line| line.contains(what));
             lines
-                .map(|line| line.split('"').nth(1).unwrap().split(' ').next().unwrap().parse::<u64>().unwrap())
+                .map(|line| {
+                    line.split('"')
+                        .nth(1)
+                        .unwrap()
+                        .split(' ')
+                        .next()
+                        .unwrap()
+                        .parse::<u64>()
+                        .unwrap()
+                })
                 .collect::<Vec<_>>()
         };
-        for what in ["answers were reset", "could not be accepted: too many open files"] {
+        for what in [
+            "answers were reset",
+            "could not be accepted: too many open files",
+        ] {
             let counts = of(what);
-            assert_eq!((counts.len(), counts.iter().sum::<u64>()), (3, 1000), "{text}");
+            assert_eq!(
+                (counts.len(), counts.iter().sum::<u64>()),
+                (3, 1000),
+                "{text}"
+            );
         }
     }
 }

@@ -11,9 +11,10 @@ use tokio::sync::Notify;
 use crate::services::carrying;
 use crate::shares::Place;
 
-/// Tokio's timers and tasks, counting the tasks. A task works for the request that the one works for which began it, and keeps that
-/// one's place among what is worked on. Orders are worked in tasks that outlive their callers; a server whose manager runs on this
-/// waits for them when it drains, so that they give their leases back. Clones count together.
+/// Tokio's timers and tasks, counting the tasks. A task works for the request that the one works
+/// for which began it, and keeps that one's place among what is worked on. Orders are worked in
+/// tasks that outlive their callers; a server whose manager runs on this waits for them when it
+/// drains, so that they give their leases back. Clones count together.
 #[derive(Debug, Clone, Default)]
 pub struct TrackedRuntime {
     tokio: TokioRuntime,
@@ -77,7 +78,8 @@ impl Runtime for TrackedRuntime {
         self.tasks.running.fetch_add(1, Ordering::AcqRel);
         let counted = Counted(Arc::clone(&self.tasks));
         let task = carrying(task);
-        // The place of the call that asked for it is not free before what it asked for is done, whoever has hung up.
+        // The place of the call that asked for it is not free before what it asked for is done,
+        // whoever has hung up.
         let place = PLACE.try_with(Arc::clone).ok();
         self.tokio.spawn(Box::pin(async move {
             let _counted = counted;
@@ -103,7 +105,11 @@ mod tests {
             panic!("a task may panic");
         }));
         assert_eq!(runtime.running(), 1);
-        assert!(tokio::time::timeout(Duration::from_millis(5), runtime.idle()).await.is_err());
+        assert!(
+            tokio::time::timeout(Duration::from_millis(5), runtime.idle())
+                .await
+                .is_err()
+        );
         drop(go);
         runtime.idle().await;
         assert_eq!(runtime.running(), 0);

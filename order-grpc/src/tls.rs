@@ -1,4 +1,5 @@
-//! TLS and mutual TLS: certificates from files that may be replaced at any time, HTTP/2 and nothing else.
+//! TLS and mutual TLS: certificates from files that may be replaced at any time, HTTP/2 and nothing
+//! else.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -25,9 +26,11 @@ pub struct TlsOptions {
     pub cert: PathBuf,
     /// A PEM file: the certificate's private key.
     pub key: PathBuf,
-    /// A PEM file: the authorities whose client certificates are believed. None: clients are not asked for one.
+    /// A PEM file: the authorities whose client certificates are believed. None: clients are not
+    /// asked for one.
     pub client_ca: Option<PathBuf>,
-    /// Whether clients without a certificate of `client_ca` are turned away. Otherwise they may come, and say by a token who they are.
+    /// Whether clients without a certificate of `client_ca` are turned away. Otherwise they may
+    /// come, and say by a token who they are.
     pub client_required: bool,
     /// How often the files are looked at again, at most, when somebody connects. 2 s.
     pub look_every: Duration,
@@ -37,7 +40,13 @@ impl TlsOptions {
     /// A server that shows `cert`, whose private key is `key`, and asks clients for nothing.
     pub fn new(cert: impl Into<PathBuf>, key: impl Into<PathBuf>) -> Self {
         let look_every = Duration::from_secs(2);
-        TlsOptions { cert: cert.into(), key: key.into(), client_ca: None, client_required: false, look_every }
+        TlsOptions {
+            cert: cert.into(),
+            key: key.into(),
+            client_ca: None,
+            client_required: false,
+            look_every,
+        }
     }
 }
 
@@ -61,18 +70,27 @@ impl Tls {
     ///
     /// [`SecurityError`] names the setting, the file, and what is wrong with it.
     pub fn open(options: TlsOptions) -> Result<Self, SecurityError> {
-        let TlsOptions { cert, key, client_ca, client_required, look_every } = options;
+        let TlsOptions {
+            cert,
+            key,
+            client_ca,
+            client_required,
+            look_every,
+        } = options;
         if client_required && client_ca.is_none() {
-            let problem =
-                "is required, since clients must have a certificate: name a PEM file of the authorities that are believed";
+            let problem = "is required, since clients must have a certificate: name a PEM file of the authorities that are believed";
             return Err(SecurityError::new("tls.client_ca", problem));
         }
         let named = |field, path| Named { field, path };
         let mut files = vec![named("tls.cert", cert), named("tls.key", key)];
         files.extend(client_ca.map(|path| named("tls.client_ca", path)));
-        let parse = move |files: &[Named], contents: &[Vec<u8>]| config(files, contents, client_required);
+        let parse =
+            move |files: &[Named], contents: &[Vec<u8>]| config(files, contents, client_required);
         let config = Watched::open("TLS certificates", files, look_every, Box::new(parse))?;
-        Ok(Tls(Arc::new(Inner { config, failed: Sparse::default() })))
+        Ok(Tls(Arc::new(Inner {
+            config,
+            failed: Sparse::default(),
+        })))
     }
 
     async fn shake(&self, stream: TcpStream, log: &Log) -> std::io::Result<TlsStream<TcpStream>> {
@@ -80,12 +98,18 @@ impl Tls {
         let stream = TlsAcceptor::from(config).accept(stream).await?;
         match stream.get_ref().1.alpn_protocol() {
             Some(H2) => Ok(stream),
-            _ => Err(std::io::Error::other("the client does not say that it speaks HTTP/2 (ALPN h2)")),
+            _ => Err(std::io::Error::other(
+                "the client does not say that it speaks HTTP/2 (ALPN h2)",
+            )),
         }
     }
 }
 
-fn config(files: &[Named], contents: &[Vec<u8>], client_required: bool) -> Result<ServerConfig, SecurityError> {
+fn config(
+    files: &[Named],
+    contents: &[Vec<u8>],
+    client_required: bool,
+) -> Result<ServerConfig, SecurityError> {
     let ([cert, key, ca @ ..], [cert_pem, key_pem, ca_pem @ ..]) = (files, contents) else {
         return Err(SecurityError::new("tls", "needs a certificate and a key"));
     };
@@ -99,24 +123,34 @@ fn config(files: &[Named], contents: &[Vec<u8>], client_required: bool) -> Resul
         (Some(ca), Some(pem)) => {
             let roots = Arc::new(roots(ca, pem)?);
             let verifier = WebPkiClientVerifier::builder_with_provider(roots, provider);
-            let verifier = if client_required { verifier } else { verifier.allow_unauthenticated() };
+            let verifier = if client_required {
+                verifier
+            } else {
+                verifier.allow_unauthenticated()
+            };
             builder.with_client_cert_verifier(verifier.build().map_err(|e| ca.wrong(e))?)
         }
         _ => builder.with_no_client_auth(),
     };
     // Also finds out whether the two belong together.
-    let mut config = builder.with_single_cert(chain, private).map_err(|e| match e {
-        rustls::Error::InconsistentKeys(_) => {
-            key.wrong(format_args!("is not the key of the certificate in {}", cert.path.display()))
-        }
-        e => key.wrong(e),
-    })?;
+    let mut config = builder
+        .with_single_cert(chain, private)
+        .map_err(|e| match e {
+            rustls::Error::InconsistentKeys(_) => key.wrong(format_args!(
+                "is not the key of the certificate in {}",
+                cert.path.display()
+            )),
+            e => key.wrong(e),
+        })?;
     config.alpn_protocols = vec![H2.to_vec()];
     Ok(config)
 }
 
 /// The certificates of a PEM file, at least one.
-pub(crate) fn certificates(file: &Named, pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, SecurityError> {
+pub(crate) fn certificates(
+    file: &Named,
+    pem: &[u8],
+) -> Result<Vec<CertificateDer<'static>>, SecurityError> {
     let chain: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(pem).collect();
     match chain {
         Ok(chain) if !chain.is_empty() => Ok(chain),
@@ -125,9 +159,15 @@ pub(crate) fn certificates(file: &Named, pem: &[u8]) -> Result<Vec<CertificateDe
 }
 
 /// The first private key of a PEM file.
-pub(crate) fn private_key(file: &Named, pem: &[u8]) -> Result<PrivateKeyDer<'static>, SecurityError> {
-    PrivateKeyDer::from_pem_slice(pem)
-        .map_err(|_| file.wrong("holds no private key: expected PEM with a section PRIVATE KEY that is not encrypted"))
+pub(crate) fn private_key(
+    file: &Named,
+    pem: &[u8],
+) -> Result<PrivateKeyDer<'static>, SecurityError> {
+    PrivateKeyDer::from_pem_slice(pem).map_err(|_| {
+        file.wrong(
+            "holds no private key: expected PEM with a section PRIVATE KEY that is not encrypted",
+        )
+    })
 }
 
 /// The authorities of a PEM file, at least one.
@@ -143,37 +183,61 @@ pub(crate) fn roots(file: &Named, pem: &[u8]) -> Result<RootCertStore, SecurityE
 pub(crate) trait Io: AsyncRead + AsyncWrite + Send + Unpin {}
 impl<T: AsyncRead + AsyncWrite + Send + Unpin> Io for T {}
 
-/// Who is at the other end of a connection, as far as the connection itself says: an extension of its requests.
+/// Who is at the other end of a connection, as far as the connection itself says: an extension of
+/// its requests.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Peer {
-    /// The names in the certificate it showed, as [`crate::ClientName`] writes them. None without a certificate.
+    /// The names in the certificate it showed, as [`crate::ClientName`] writes them. None without a
+    /// certificate.
     pub(crate) names: Option<Arc<[String]>>,
 }
 
 impl Peer {
     fn of(stream: &TlsStream<TcpStream>) -> Self {
-        let shown = stream.get_ref().1.peer_certificates().and_then(<[_]>::first);
-        Peer { names: shown.map(|certificate| names(certificate).into()) }
+        let shown = stream
+            .get_ref()
+            .1
+            .peer_certificates()
+            .and_then(<[_]>::first);
+        Peer {
+            names: shown.map(|certificate| names(certificate).into()),
+        }
     }
 }
 
-/// The names of a certificate: SHA-256 of all of it, and its subject alternative names of DNS and URI.
+/// The names of a certificate: SHA-256 of all of it, and its subject alternative names of DNS and
+/// URI.
 fn names(certificate: &CertificateDer<'_>) -> Vec<String> {
-    let hex: String = digest(&SHA256, certificate).as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
+    let hex: String = digest(&SHA256, certificate)
+        .as_ref()
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect();
     let mut names = vec![format!("sha256:{hex}")];
     if let Ok(parsed) = webpki::EndEntityCert::try_from(certificate) {
-        names.extend(parsed.valid_dns_names().map(|name| format!("dns:{}", name.to_ascii_lowercase())));
+        names.extend(
+            parsed
+                .valid_dns_names()
+                .map(|name| format!("dns:{}", name.to_ascii_lowercase())),
+        );
         names.extend(parsed.valid_uri_names().map(|name| format!("uri:{name}")));
     }
     names
 }
 
-/// Makes of a connection what calls can be served on: as it is, or by a handshake that takes at most `within`. None, and a word in the
-/// log, if nothing comes of it.
-pub(crate) async fn open(tls: Option<&Tls>, stream: TcpStream, within: Duration, log: &Log) -> Option<(Box<dyn Io>, Peer)> {
+/// Makes of a connection what calls can be served on: as it is, or by a handshake that takes at
+/// most `within`. None, and a word in the log, if nothing comes of it.
+pub(crate) async fn open(
+    tls: Option<&Tls>,
+    stream: TcpStream,
+    within: Duration,
+    log: &Log,
+) -> Option<(Box<dyn Io>, Peer)> {
     // Without it answers are only slower.
     let _ = stream.set_nodelay(true);
-    let Some(tls) = tls else { return Some((Box::new(stream), Peer::default())) };
+    let Some(tls) = tls else {
+        return Some((Box::new(stream), Peer::default()));
+    };
     let problem = match tokio::time::timeout(within, tls.shake(stream, log)).await {
         Ok(Ok(stream)) => {
             let peer = Peer::of(&stream);
@@ -182,6 +246,8 @@ pub(crate) async fn open(tls: Option<&Tls>, stream: TcpStream, within: Duration,
         Ok(Err(e)) => e.to_string(),
         Err(_elapsed) => format!("it took longer than {} s", within.as_secs_f32()),
     };
-    tls.0.failed.say(log, "WARN", "handshake", || format!("a TLS handshake failed: {problem}"));
+    tls.0.failed.say(log, "WARN", "handshake", || {
+        format!("a TLS handshake failed: {problem}")
+    });
     None
 }

@@ -105,7 +105,7 @@ CREATE TABLE IF NOT EXISTS order_state (
     -- JSON: the limited things it took; provider reports that fit no operation; holds; open reasons to look; what the customer is
     -- yet to be told, above row `notified`.
     redemptions text COLLATE "C",
-    attempt bigint NOT NULL CHECK (attempt >= 0),
+    round bigint NOT NULL CHECK (round >= 0),
     unmatched text COLLATE "C",
     holds text COLLATE "C",
     attention text COLLATE "C",
@@ -117,7 +117,7 @@ CREATE TABLE IF NOT EXISTS order_state (
     confirmed_at timestamptz,
     completed_at timestamptz,
     cancelled_at timestamptz,
-    redriven_at timestamptz,
+    stuck_retried_at timestamptz,
     redacted_at timestamptz,
     -- Of which other tables it has rows, so that no others are looked at: 2 items, 4 addresses, 8 payments, 16 reservations,
     -- 32 shipments, 64 returns, 128 credits, 256 disputes, 512 edits, 1024 metadata.
@@ -235,7 +235,7 @@ CREATE TABLE IF NOT EXISTS order_reservations (
     n bigint NOT NULL CHECK (n >= 1),
     sku text COLLATE "C" NOT NULL,
     quantity bigint NOT NULL CHECK (quantity >= 0),
-    attempt bigint NOT NULL CHECK (attempt >= 0),
+    round bigint NOT NULL CHECK (round >= 0),
     status text COLLATE "C" NOT NULL,
     committed bigint NOT NULL CHECK (committed >= 0),
     released bigint NOT NULL CHECK (released >= 0),

@@ -37,8 +37,8 @@ BEGIN
       p_counts[5] + 20 * (i - 1) AS xt, p_counts[6] + i - 1 AS xf, p_counts[7] + 9 * (i - 1) AS xm
       FROM generate_series(1, p_counts[1]) i OFFSET 0) x WHERE p_ok[g];
     INSERT INTO order_state (
-      bucket, order_id, version, lifecycle, return_status, redemptions, attempt, unmatched, holds, attention, notices, notified,
-      placing_deadline, retry_until, updated_at, confirmed_at, completed_at, cancelled_at, redriven_at, redacted_at, records)
+      bucket, order_id, version, lifecycle, return_status, redemptions, round, unmatched, holds, attention, notices, notified,
+      placing_deadline, retry_until, updated_at, confirmed_at, completed_at, cancelled_at, stuck_retried_at, redacted_at, records)
     SELECT
       coalesce(p_bucket, p_buckets[g]), p_orders[g], p_ints[xn + 1], p_texts[xt + 2], p_texts[xt + 6], p_texts[xt + 13],
       p_ints[xn + 9], p_texts[xt + 14], p_texts[xt + 15], p_texts[xt + 16], p_texts[xt + 17], p_ints[xn + 10], p_times[xm + 1],
@@ -87,18 +87,18 @@ BEGIN
         z.tax_included_amount, z.shipping_amount, z.shipping_tax_amount, z.total_amount, z.shipping_method, z.payment_method,
         z.payment_terms, z.coupon_code, z.attention_open, z.notes);
     UPDATE order_state y SET
-      version = z.version, lifecycle = z.lifecycle, return_status = z.return_status, redemptions = z.redemptions,
-      attempt = z.attempt, unmatched = z.unmatched, holds = z.holds, attention = z.attention, notices = z.notices,
+      version = z.version, lifecycle = z.lifecycle, return_status = z.return_status, redemptions = z.redemptions, round = z.round,
+      unmatched = z.unmatched, holds = z.holds, attention = z.attention, notices = z.notices,
       notified = greatest(y.notified, z.notified), placing_deadline = z.placing_deadline, retry_until = z.retry_until,
       updated_at = z.updated_at, confirmed_at = z.confirmed_at, completed_at = z.completed_at, cancelled_at = z.cancelled_at,
-      redriven_at = z.redriven_at, redacted_at = z.redacted_at, records = z.records
+      stuck_retried_at = z.stuck_retried_at, redacted_at = z.redacted_at, records = z.records
     FROM (SELECT
       g, p_ints[xn + 1] AS version, p_texts[xt + 2] AS lifecycle, p_texts[xt + 6] AS return_status,
-      p_texts[xt + 13] AS redemptions, p_ints[xn + 9] AS attempt, p_texts[xt + 14] AS unmatched, p_texts[xt + 15] AS holds,
+      p_texts[xt + 13] AS redemptions, p_ints[xn + 9] AS round, p_texts[xt + 14] AS unmatched, p_texts[xt + 15] AS holds,
       p_texts[xt + 16] AS attention, p_texts[xt + 17] AS notices, p_ints[xn + 10] AS notified,
       p_times[xm + 1] AS placing_deadline, p_times[xm + 2] AS retry_until, p_times[xm + 4] AS updated_at,
       p_times[xm + 5] AS confirmed_at, p_times[xm + 6] AS completed_at, p_times[xm + 7] AS cancelled_at,
-      p_times[xm + 8] AS redriven_at, p_times[xm + 9] AS redacted_at, p_ints[xn + 11] AS records
+      p_times[xm + 8] AS stuck_retried_at, p_times[xm + 9] AS redacted_at, p_ints[xn + 11] AS records
     FROM (SELECT
       p_of[p_counts[9] + i] AS g, p_counts[10] + 2 * (i - 1) AS xi, p_counts[11] + 11 * (i - 1) AS xn,
       p_counts[12] + 20 * (i - 1) AS xt, p_counts[13] + i - 1 AS xf, p_counts[14] + 9 * (i - 1) AS xm
@@ -244,9 +244,9 @@ BEGIN
   -- order_reservations: new
   IF p_counts[78] > 0 THEN
     INSERT INTO order_reservations (
-      bucket, order_id, n, sku, quantity, attempt, status, committed, released, replaces, closing, closing_unknown,
-      closing_serial, closing_units, closing_committed, closings, closing_refused, reference, expires_at, available, refusals,
-      created_at, updated_at)
+      bucket, order_id, n, sku, quantity, round, status, committed, released, replaces, closing, closing_unknown, closing_serial,
+      closing_units, closing_committed, closings, closing_refused, reference, expires_at, available, refusals, created_at,
+      updated_at)
     SELECT
       coalesce(p_bucket, p_buckets[g]), p_orders[g], p_ints[xn + 1], p_texts[xt + 1], p_ints[xn + 2], p_ints[xn + 3],
       p_texts[xt + 2], p_ints[xn + 4], p_ints[xn + 5], p_ints[xn + 6], p_texts[xt + 3], p_flags[xf + 1], p_ints[xn + 7],
@@ -260,13 +260,13 @@ BEGIN
   -- order_reservations: changed
   IF p_counts[85] > 0 THEN
     UPDATE order_reservations y SET
-      sku = z.sku, quantity = z.quantity, attempt = z.attempt, status = z.status, committed = z.committed, released = z.released,
+      sku = z.sku, quantity = z.quantity, round = z.round, status = z.status, committed = z.committed, released = z.released,
       replaces = z.replaces, closing = z.closing, closing_unknown = z.closing_unknown, closing_serial = z.closing_serial,
       closing_units = z.closing_units, closing_committed = z.closing_committed, closings = z.closings,
       closing_refused = z.closing_refused, reference = z.reference, expires_at = z.expires_at, available = z.available,
       refusals = z.refusals, created_at = z.created_at, updated_at = z.updated_at
     FROM (SELECT
-      g, p_ints[xn + 1] AS n, p_texts[xt + 1] AS sku, p_ints[xn + 2] AS quantity, p_ints[xn + 3] AS attempt,
+      g, p_ints[xn + 1] AS n, p_texts[xt + 1] AS sku, p_ints[xn + 2] AS quantity, p_ints[xn + 3] AS round,
       p_texts[xt + 2] AS status, p_ints[xn + 4] AS committed, p_ints[xn + 5] AS released, p_ints[xn + 6] AS replaces,
       p_texts[xt + 3] AS closing, p_flags[xf + 1] AS closing_unknown, p_ints[xn + 7] AS closing_serial,
       p_ints[xn + 8] AS closing_units, p_flags[xf + 2] AS closing_committed, p_ints[xn + 9] AS closings,

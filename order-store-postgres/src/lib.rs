@@ -1,8 +1,9 @@
 //! PostgreSQL storage for `order-core`: [`PostgresStore`] keeps the contract of
 //! [`OrderStore`](order_core::store::OrderStore) for any number of nodes on one database.
 //!
-//! [`migrate`] makes the schema and brings it up to date; a store is then opened by the same URL. What stands in it is described in
-//! the files of `migrations`. [`migrate_as`] lays one out over the nodes of Citus.
+//! [`migrate`] makes the schema and brings it up to date; a store is then opened by the same URL.
+//! What stands in it is described in the files of `migrations`. [`migrate_as`] lays one out over
+//! the nodes of Citus.
 
 mod commit;
 mod errors;

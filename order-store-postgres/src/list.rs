@@ -6,7 +6,8 @@ use order_core::ids::OrderId;
 use order_core::number::OrderNumber;
 use order_core::order::Status;
 use order_core::store::{
-    Cursor, Driver, ListPlan, ListQuery, OrderPage, SORTED_MAX, SortKey, StoreError, StoreErrorKind, TimeRange,
+    Cursor, Driver, ListPlan, ListQuery, OrderPage, SORTED_MAX, SortKey, StoreError,
+    StoreErrorKind, TimeRange,
 };
 use order_core::time::Timestamp;
 use sqlx::AssertSqlSafe;
@@ -22,7 +23,11 @@ use crate::work::readable;
 /// A page with its orders, in one statement; counts are statements of their own. Clause 17.
 pub(crate) async fn list(db: &mut PgConnection, query: &ListQuery) -> Result<OrderPage, ReadError> {
     let plan = query.plan()?;
-    let place = query.after.as_ref().map(|cursor| place_of(cursor, query)).transpose()?;
+    let place = query
+        .after
+        .as_ref()
+        .map(|cursor| place_of(cursor, query))
+        .transpose()?;
     if plan.sorted && count(db, query, plan, SORTED_MAX + 1).await? > SORTED_MAX {
         return Err(query.too_many_to_sort().into());
     }
@@ -35,7 +40,12 @@ pub(crate) async fn list(db: &mut PgConnection, query: &ListQuery) -> Result<Ord
     let mut rows = run(&sql, select.values).fetch_all(db).await?;
     let more = rows.len() > query.limit as usize;
     rows.truncate(query.limit as usize);
-    let mut page = OrderPage { orders: Vec::with_capacity(rows.len()), unreadable: Vec::new(), next: None, total };
+    let mut page = OrderPage {
+        orders: Vec::with_capacity(rows.len()),
+        unreadable: Vec::new(),
+        next: None,
+        total,
+    };
     for row in &rows {
         let fields = Fields::of(row).map_err(corrupt)?;
         match readable(&fields)? {
@@ -49,32 +59,66 @@ pub(crate) async fn list(db: &mut PgConnection, query: &ListQuery) -> Result<Ord
     Ok(page)
 }
 
-fn run(sql: &str, values: Vec<Bound>) -> sqlx::query::Query<'_, sqlx::Postgres, sqlx::postgres::PgArguments> {
-    values.into_iter().fold(sqlx::query(AssertSqlSafe(sql)), |query, value| query.bind(value))
+fn run(
+    sql: &str,
+    values: Vec<Bound>,
+) -> sqlx::query::Query<'_, sqlx::Postgres, sqlx::postgres::PgArguments> {
+    values
+        .into_iter()
+        .fold(sqlx::query(AssertSqlSafe(sql)), |query, value| {
+            query.bind(value)
+        })
 }
 
-async fn count(db: &mut PgConnection, query: &ListQuery, plan: ListPlan, most: u32) -> Result<u32, ReadError> {
+async fn count(
+    db: &mut PgConnection,
+    query: &ListQuery,
+    plan: ListPlan,
+    most: u32,
+) -> Result<u32, ReadError> {
     let mut select = Select::new(query, plan);
     let sql = select.count(most);
     let row = run(&sql, select.values).fetch_one(db).await?;
-    let counted = Fields::of(&row).and_then(|fields| fields.int(0)).map_err(corrupt)?;
+    let counted = Fields::of(&row)
+        .and_then(|fields| fields.int(0))
+        .map_err(corrupt)?;
     Ok(counted.and_then(|n| u32::try_from(n).ok()).unwrap_or(most))
 }
 
 /// The plan of a page, line by line.
-pub(crate) async fn explain(db: &mut PgConnection, query: &ListQuery, analyze: bool) -> Result<Vec<String>, ReadError> {
+pub(crate) async fn explain(
+    db: &mut PgConnection,
+    query: &ListQuery,
+    analyze: bool,
+) -> Result<Vec<String>, ReadError> {
     let plan = query.plan()?;
-    let place = query.after.as_ref().map(|cursor| place_of(cursor, query)).transpose()?;
+    let place = query
+        .after
+        .as_ref()
+        .map(|cursor| place_of(cursor, query))
+        .transpose()?;
     let mut select = Select::new(query, plan);
     let page = select.whole_page(place);
-    let sql = format!("EXPLAIN {}{page}", if analyze { "(ANALYZE, COSTS OFF, TIMING OFF) " } else { "" });
+    let sql = format!(
+        "EXPLAIN {}{page}",
+        if analyze {
+            "(ANALYZE, COSTS OFF, TIMING OFF) "
+        } else {
+            ""
+        }
+    );
     let rows = run(&sql, select.values).fetch_all(db).await?;
-    Ok(rows.iter().map(|row| row.try_get(0)).collect::<Result<_, _>>()?)
+    Ok(rows
+        .iter()
+        .map(|row| row.try_get(0))
+        .collect::<Result<_, _>>()?)
 }
 
 /// The cursor after the last row of a page, also where its order cannot be read.
 fn cursor_after(query: &ListQuery, last: &PgRow, page: &OrderPage) -> Result<Cursor, StoreError> {
-    let ListQuery { sort, descending, .. } = *query;
+    let ListQuery {
+        sort, descending, ..
+    } = *query;
     let fields = Fields::of(last).map_err(corrupt)?;
     let id = fields.id(0).map_err(corrupt)?.map(OrderId::from_bytes);
     if let Some(order) = page.orders.last().filter(|order| Some(order.id) == id) {
@@ -83,11 +127,28 @@ fn cursor_after(query: &ListQuery, last: &PgRow, page: &OrderPage) -> Result<Cur
     let at = order_columns();
     let value = match sort {
         SortKey::CreatedAt => String::new(),
-        SortKey::UpdatedAt => fields.time(at).map_err(corrupt)?.map(|time| time.as_micros().to_string()).unwrap_or_default(),
-        SortKey::TotalAmount => fields.int(at).map_err(corrupt)?.map(|n| n.to_string()).unwrap_or_default(),
-        SortKey::OrderNumber => fields.text(at).map_err(corrupt)?.unwrap_or_default().to_owned(),
+        SortKey::UpdatedAt => fields
+            .time(at)
+            .map_err(corrupt)?
+            .map(|time| time.as_micros().to_string())
+            .unwrap_or_default(),
+        SortKey::TotalAmount => fields
+            .int(at)
+            .map_err(corrupt)?
+            .map(|n| n.to_string())
+            .unwrap_or_default(),
+        SortKey::OrderNumber => fields
+            .text(at)
+            .map_err(corrupt)?
+            .unwrap_or_default()
+            .to_owned(),
     };
-    Ok(Cursor { sort, descending, value, id: id.ok_or_else(|| corrupt("the id is NULL".into()))? })
+    Ok(Cursor {
+        sort,
+        descending,
+        value,
+        id: id.ok_or_else(|| corrupt("the id is NULL".into()))?,
+    })
 }
 
 /// The sort value of a cursor, if lists are not sorted by id alone, and its id.
@@ -126,7 +187,11 @@ pub(crate) struct Select<'a> {
 
 impl<'a> Select<'a> {
     pub(crate) fn new(query: &'a ListQuery, plan: ListPlan) -> Self {
-        Select { query, plan, values: Vec::new() }
+        Select {
+            query,
+            plan,
+            values: Vec::new(),
+        }
     }
 
     /// Binds a value; the parameter's name.
@@ -153,55 +218,98 @@ impl<'a> Select<'a> {
     /// One more than the page has: where each is kept, and what it is sorted by.
     pub(crate) fn page(&mut self, place: Option<Place>) -> String {
         let query = self.query;
-        let (direction, beyond) = if query.descending { ("DESC", "<") } else { ("ASC", ">") };
+        let (direction, beyond) = if query.descending {
+            ("DESC", "<")
+        } else {
+            ("ASC", ">")
+        };
         let by_id = query.sort == SortKey::CreatedAt;
         let (id, key) = (self.id(), self.key());
         let mut ranges = self.ranges();
         let mut all_of = self.ids(place.as_ref().map(|(_, after)| *after).filter(|_| by_id));
         if let Some((Some(value), after)) = place {
-            let (value, after) = (self.bind(value), self.bind(Bound::id(Some(after.as_bytes()))));
+            let (value, after) = (
+                self.bind(value),
+                self.bind(Bound::id(Some(after.as_bytes()))),
+            );
             all_of.push(format!("({key}, {id}) {beyond} ({value}, {after})"));
         }
-        ranges.iter_mut().for_each(|range| range.conditions.extend(all_of.iter().cloned()));
+        ranges
+            .iter_mut()
+            .for_each(|range| range.conditions.extend(all_of.iter().cloned()));
         let (limit, skip) = (i64::from(query.limit) + 1, i64::from(query.skip));
-        let (limit, most) = (self.bind(Bound::int(limit)), self.bind(Bound::int(limit + skip)));
+        let (limit, most) = (
+            self.bind(Bound::int(limit)),
+            self.bind(Bound::int(limit + skip)),
+        );
         let skip = self.bind(Bound::int(skip));
-        let in_order = if by_id { format!("{id} {direction}") } else { format!("{key} {direction}, {id} {direction}") };
-        let (bucket, place) =
-            (id.replace(".order_id", ".bucket").replace(".id", ".bucket"), if by_id { "NULL::bigint" } else { key });
+        let in_order = if by_id {
+            format!("{id} {direction}")
+        } else {
+            format!("{key} {direction}, {id} {direction}")
+        };
+        let (bucket, place) = (
+            id.replace(".order_id", ".bucket").replace(".id", ".bucket"),
+            if by_id { "NULL::bigint" } else { key },
+        );
         let selects = ranges.iter().map(|Range { source, conditions }| {
             let conditions = where_all(conditions);
             format!("(SELECT {bucket} AS bucket, {id} AS id, {place} AS place FROM {source}{conditions} ORDER BY {in_order} LIMIT {most})")
         });
         let selects: Vec<String> = selects.collect();
-        let in_order = if by_id { format!("id {direction}") } else { format!("place {direction}, id {direction}") };
-        format!("SELECT * FROM ({}) q ORDER BY {in_order} LIMIT {limit} OFFSET {skip}", selects.join(" UNION ALL "))
+        let in_order = if by_id {
+            format!("id {direction}")
+        } else {
+            format!("place {direction}, id {direction}")
+        };
+        format!(
+            "SELECT * FROM ({}) q ORDER BY {in_order} LIMIT {limit} OFFSET {skip}",
+            selects.join(" UNION ALL ")
+        )
     }
 
     pub(crate) fn count(&mut self, most: u32) -> String {
         let (mut ranges, ids) = (self.ranges(), self.ids(None));
-        ranges.iter_mut().for_each(|range| range.conditions.extend(ids.iter().cloned()));
+        ranges
+            .iter_mut()
+            .for_each(|range| range.conditions.extend(ids.iter().cloned()));
         let most = self.bind(Bound::int(most.into()));
-        let selects =
-            ranges.iter().map(|Range { source, conditions }| format!("SELECT 1 FROM {source}{}", where_all(conditions)));
+        let selects = ranges.iter().map(|Range { source, conditions }| {
+            format!("SELECT 1 FROM {source}{}", where_all(conditions))
+        });
         let selects: Vec<String> = selects.collect();
-        format!("SELECT count(*) FROM ({} LIMIT {most}) c", selects.join(" UNION ALL "))
+        format!(
+            "SELECT count(*) FROM ({} LIMIT {most}) c",
+            selects.join(" UNION ALL ")
+        )
     }
 
     /// That the ids are those of the time of placing, and beyond the place.
     fn ids(&mut self, after: Option<OrderId>) -> Vec<String> {
         let (id, (from, before)) = (self.id(), self.query.ids(after));
         let mut bound = |bound: ops::Bound<OrderId>, included: &str, excluded: &str| match bound {
-            ops::Bound::Included(limit) => Some(format!("{id} {included} {}", self.bind(Bound::id(Some(limit.as_bytes()))))),
-            ops::Bound::Excluded(limit) => Some(format!("{id} {excluded} {}", self.bind(Bound::id(Some(limit.as_bytes()))))),
+            ops::Bound::Included(limit) => Some(format!(
+                "{id} {included} {}",
+                self.bind(Bound::id(Some(limit.as_bytes())))
+            )),
+            ops::Bound::Excluded(limit) => Some(format!(
+                "{id} {excluded} {}",
+                self.bind(Bound::id(Some(limit.as_bytes())))
+            )),
             ops::Bound::Unbounded => None,
         };
-        [bound(from, ">=", ">"), bound(before, "<=", "<")].into_iter().flatten().collect()
+        [bound(from, ">=", ">"), bound(before, "<=", "<")]
+            .into_iter()
+            .flatten()
+            .collect()
     }
 
     /// Whether the table that is looked into first is another than `orders`.
     fn is_joined(&self) -> bool {
-        matches!(self.plan.driver, Driver::Metadata | Driver::Email | Driver::Sku | Driver::OpenWork)
+        matches!(
+            self.plan.driver,
+            Driver::Metadata | Driver::Email | Driver::Sku | Driver::OpenWork
+        )
     }
 
     /// What is the order's id in the index that is read.
@@ -227,9 +335,12 @@ impl<'a> Select<'a> {
         !self.plan.sorted && self.query.sort == SortKey::UpdatedAt
     }
 
-    /// Where the rows of a range come from: the table with the index of what is looked up, and what else conditions are about.
+    /// Where the rows of a range come from: the table with the index of what is looked up, and what
+    /// else conditions are about.
     fn source(&self) -> String {
-        let joined = |table: &str| format!("{table} d JOIN orders o ON o.bucket = d.bucket AND o.id = d.order_id");
+        let joined = |table: &str| {
+            format!("{table} d JOIN orders o ON o.bucket = d.bucket AND o.id = d.order_id")
+        };
         let mut source = match self.plan.driver {
             _ if self.by_update() => {
                 return "order_updates u JOIN orders o ON o.bucket = u.bucket AND o.id = u.order_id".to_owned();
@@ -246,13 +357,20 @@ impl<'a> Select<'a> {
         source
     }
 
-    /// The ranges to merge. Each of the statuses is one where the index is by status, so that a page costs the same at any depth.
+    /// The ranges to merge. Each of the statuses is one where the index is by status, so that a
+    /// page costs the same at any depth.
     fn ranges(&mut self) -> Vec<Range> {
         let ListQuery { sort, statuses, .. } = self.query;
         let (source, conditions) = (self.source(), self.conditions());
         let with = |more: String| {
-            let conditions = [more].into_iter().chain(conditions.iter().cloned()).collect();
-            Range { source: source.clone(), conditions }
+            let conditions = [more]
+                .into_iter()
+                .chain(conditions.iter().cloned())
+                .collect();
+            Range {
+                source: source.clone(),
+                conditions,
+            }
         };
         let by_status = match self.plan.driver {
             Driver::Statuses => true,
@@ -260,18 +378,34 @@ impl<'a> Select<'a> {
             _ => false,
         };
         if by_status {
-            let column = if self.by_update() { "u.status" } else { "o.status" };
+            let column = if self.by_update() {
+                "u.status"
+            } else {
+                "o.status"
+            };
             // Each once, however often it is asked for.
             let asked = |status: &Status| statuses.is_empty() || statuses.contains(status);
             let asked = Status::ALL.iter().copied().filter(asked);
-            return asked.map(|status| with(format!("{column} = '{status}'"))).collect();
+            return asked
+                .map(|status| with(format!("{column} = '{status}'")))
+                .collect();
         }
         if self.plan.driver == Driver::Stuck {
-            let stuck_work =
-                source.replacen("orders o", "order_work d JOIN orders o ON o.bucket = d.bucket AND o.id = d.order_id", 1);
-            let conditions =
-                ["d.due_at IS NULL".to_owned(), "NOT o.attention_open".to_owned()].into_iter().chain(conditions.iter().cloned());
-            let stuck_work = Range { source: stuck_work, conditions: conditions.collect() };
+            let stuck_work = source.replacen(
+                "orders o",
+                "order_work d JOIN orders o ON o.bucket = d.bucket AND o.id = d.order_id",
+                1,
+            );
+            let conditions = [
+                "d.due_at IS NULL".to_owned(),
+                "NOT o.attention_open".to_owned(),
+            ]
+            .into_iter()
+            .chain(conditions.iter().cloned());
+            let stuck_work = Range {
+                source: stuck_work,
+                conditions: conditions.collect(),
+            };
             return vec![with("o.attention_open".to_owned()), stuck_work];
         }
         vec![Range { source, conditions }]
@@ -283,7 +417,9 @@ impl<'a> Select<'a> {
         let driver = self.plan.driver;
         let mut conditions = Vec::new();
         if let Some(user) = &query.user {
-            let bucket = self.bind(Bound::small(Some(order_core::ids::Bucket::of(user).number())));
+            let bucket = self.bind(Bound::small(Some(
+                order_core::ids::Bucket::of(user).number(),
+            )));
             let user = self.bind(Bound::id(Some(user.as_bytes())));
             conditions.push(format!("o.user_id = {user} AND o.bucket = {bucket}"));
         }
@@ -294,7 +430,11 @@ impl<'a> Select<'a> {
             conditions.push(format!("o.fulfilment_status = '{status}'"));
         }
         if !query.statuses.is_empty() && driver != Driver::Statuses {
-            let quoted: Vec<String> = query.statuses.iter().map(|status| format!("'{status}'")).collect();
+            let quoted: Vec<String> = query
+                .statuses
+                .iter()
+                .map(|status| format!("'{status}'"))
+                .collect();
             conditions.push(format!("o.status IN ({})", quoted.join(", ")));
         }
         if let Some(reason) = query.attention {
@@ -305,7 +445,10 @@ impl<'a> Select<'a> {
             ));
         }
         if query.stuck && driver != Driver::Stuck {
-            conditions.push(format!("(o.attention_open OR {})", exists("order_work", "x.due_at IS NULL")));
+            conditions.push(format!(
+                "(o.attention_open OR {})",
+                exists("order_work", "x.due_at IS NULL")
+            ));
         }
         if query.open_work && driver != Driver::OpenWork {
             conditions.push(exists("order_work", "true"));
@@ -316,7 +459,10 @@ impl<'a> Select<'a> {
                 // An order is listed once, also where both of its addresses have it.
                 Driver::Email => format!(
                     "d.email = {email} AND (d.address_type = 'SHIPPING' OR NOT {})",
-                    exists("order_addresses", &format!("x.address_type = 'SHIPPING' AND x.email = {email}"))
+                    exists(
+                        "order_addresses",
+                        &format!("x.address_type = 'SHIPPING' AND x.email = {email}")
+                    )
                 ),
                 _ => exists("order_addresses", &format!("x.email = {email}")),
             });
@@ -325,20 +471,28 @@ impl<'a> Select<'a> {
             let sku = self.text(sku.as_str());
             conditions.push(match driver {
                 Driver::Sku => {
-                    format!("d.sku = {sku} AND NOT {}", exists("order_items", &format!("x.sku = {sku} AND x.n < d.n")))
+                    format!(
+                        "d.sku = {sku} AND NOT {}",
+                        exists("order_items", &format!("x.sku = {sku} AND x.n < d.n"))
+                    )
                 }
                 _ => exists("order_items", &format!("x.sku = {sku}")),
             });
         }
         if let Some(reference) = &query.external_ref {
             let reference = self.text(reference.as_str());
-            conditions.push(format!("o.external_ref = {reference} AND o.external_ref IS NOT NULL"));
+            conditions.push(format!(
+                "o.external_ref = {reference} AND o.external_ref IS NOT NULL"
+            ));
         }
         if let Some((key, value)) = &query.metadata {
             let (key, value) = (self.text(key.as_str()), self.text(value));
             conditions.push(match driver {
                 Driver::Metadata => format!("d.key = {key} AND d.value = {value}"),
-                _ => exists("order_metadata", &format!("x.key = {key} AND x.value = {value}")),
+                _ => exists(
+                    "order_metadata",
+                    &format!("x.key = {key} AND x.value = {value}"),
+                ),
             });
         }
         let TimeRange { from, before } = query.updated;
@@ -354,9 +508,15 @@ impl<'a> Select<'a> {
 
 /// The condition that the order `o` has a row `x` of the table.
 fn exists(table: &str, condition: &str) -> String {
-    format!("EXISTS (SELECT 1 FROM {table} x WHERE x.bucket = o.bucket AND x.order_id = o.id AND {condition})")
+    format!(
+        "EXISTS (SELECT 1 FROM {table} x WHERE x.bucket = o.bucket AND x.order_id = o.id AND {condition})"
+    )
 }
 
 fn where_all(conditions: &[String]) -> String {
-    if conditions.is_empty() { String::new() } else { format!(" WHERE {}", conditions.join(" AND ")) }
+    if conditions.is_empty() {
+        String::new()
+    } else {
+        format!(" WHERE {}", conditions.join(" AND "))
+    }
 }

@@ -16,10 +16,16 @@ use crate::errors::{During, is_broken, store_error};
 const AGE_MAX: Duration = Duration::from_secs(30 * 60);
 
 /// Connects, within the time.
-pub(crate) async fn connect(options: &PgConnectOptions, within: Duration) -> Result<PgConnection, StoreError> {
+pub(crate) async fn connect(
+    options: &PgConnectOptions,
+    within: Duration,
+) -> Result<PgConnection, StoreError> {
     match timeout(within, options.connect()).await {
         Ok(connected) => connected.map_err(|error| store_error(error, During::Connect)),
-        Err(_) => Err(StoreError::new(StoreErrorKind::Unavailable, "the database did not take a connection in time")),
+        Err(_) => Err(StoreError::new(
+            StoreErrorKind::Unavailable,
+            "the database did not take a connection in time",
+        )),
     }
 }
 
@@ -33,7 +39,8 @@ pub(crate) struct Places {
     queue: usize,
 }
 
-/// A connection, and when it was made. Whoever drops it instead of giving it back by [`Places::done`] closes it.
+/// A connection, and when it was made. Whoever drops it instead of giving it back by
+/// [`Places::done`] closes it.
 pub(crate) struct Connected {
     pub(crate) connection: PgConnection,
     since: Instant,
@@ -75,7 +82,12 @@ impl From<StoreError> for ReadError {
 }
 
 impl Places {
-    pub(crate) fn new(options: PgConnectOptions, places: usize, queue: usize, wait: Duration) -> Self {
+    pub(crate) fn new(
+        options: PgConnectOptions,
+        places: usize,
+        queue: usize,
+        wait: Duration,
+    ) -> Self {
         Places {
             options,
             wait,
@@ -88,24 +100,44 @@ impl Places {
 
     /// A connection: one that is idle, or a new one.
     pub(crate) async fn connection(&self) -> Result<Connected, StoreError> {
-        let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        let idle = self
+            .idle
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .pop();
         match idle.filter(|idle| idle.since.elapsed() < AGE_MAX) {
-            Some(connected) => Ok(Connected { was_idle: true, ..connected }),
+            Some(connected) => Ok(Connected {
+                was_idle: true,
+                ..connected
+            }),
             None => {
                 let connection = connect(&self.options, self.wait).await?;
-                Ok(Connected { connection, since: Instant::now(), was_idle: false })
+                Ok(Connected {
+                    connection,
+                    since: Instant::now(),
+                    was_idle: false,
+                })
             }
         }
     }
 
     /// What a read came to; `None` if it is to be tried again, with another connection.
-    pub(crate) fn done<T>(&self, connected: Connected, done: Result<T, ReadError>) -> Option<Result<T, StoreError>> {
+    pub(crate) fn done<T>(
+        &self,
+        connected: Connected,
+        done: Result<T, ReadError>,
+    ) -> Option<Result<T, StoreError>> {
         match done {
             // It was gone before, as after a restart of the server.
             Err(ReadError::Database(error)) if connected.was_idle && is_broken(&error) => None,
-            Err(ReadError::Database(error)) if is_broken(&error) => Some(Err(store_error(error, During::Read))),
+            Err(ReadError::Database(error)) if is_broken(&error) => {
+                Some(Err(store_error(error, During::Read)))
+            }
             done => {
-                self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(connected);
+                self.idle
+                    .lock()
+                    .unwrap_or_else(PoisonError::into_inner)
+                    .push(connected);
                 Some(done.map_err(|error| match error {
                     ReadError::Database(error) => store_error(error, During::Read),
                     ReadError::Store(error) => error,
@@ -123,7 +155,9 @@ impl Places {
         let before = self.waiting.fetch_add(1, Ordering::Relaxed);
         let _waiting = Waiting(&self.waiting);
         if before >= self.queue {
-            return Err(refused("too many wait for the database already: try again later"));
+            return Err(refused(
+                "too many wait for the database already: try again later",
+            ));
         }
         match timeout(self.wait, self.permits.acquire()).await {
             Ok(Ok(permit)) => Ok(permit),

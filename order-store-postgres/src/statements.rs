@@ -5,8 +5,8 @@ use std::sync::LazyLock;
 
 use order_core::store::records::{CHILDREN, ORDER_STATUS_HISTORY, ORDER_WORK, ORDERS};
 
-/// The columns of [`ORDERS`] that stand in the table `orders` itself: what is listed, and what seldom changes. The others stand in
-/// `order_state`.
+/// The columns of [`ORDERS`] that stand in the table `orders` itself: what is listed, and what
+/// seldom changes. The others stand in `order_state`.
 pub(crate) const LISTED: [&str; 25] = [
     "id",
     "user_id",
@@ -40,8 +40,8 @@ pub(crate) static STATEMENTS: LazyLock<Statements> = LazyLock::new(Statements::n
 
 /// Statements of which each reads in one round trip.
 pub(crate) struct Statements {
-    /// What of an order `o` is selected: its own columns, those of its work item, and an array of records for each of its other tables,
-    /// as bytes: nodes cannot hand records to each other.
+    /// What of an order `o` is selected: its own columns, those of its work item, and an array of
+    /// records for each of its other tables, as bytes: nodes cannot hand records to each other.
     pub(crate) order: String,
     /// Where it is selected from, from `orders o` on.
     pub(crate) beside: &'static str,
@@ -57,8 +57,8 @@ pub(crate) struct Statements {
     pub(crate) journal: String,
     /// Clause 18. Parameters: bucket, order, after which row, how many, the command key.
     pub(crate) journal_of_key: String,
-    /// Clause 20: what comes next in each partition, no more of it than a page may have, merged by when it was fed. Parameters: the
-    /// partitions, after which position and row of each, how many.
+    /// Clause 20: what comes next in each partition, no more of it than a page may have, merged by
+    /// when it was fed. Parameters: the partitions, after which position and row of each, how many.
     pub(crate) feed: String,
 }
 
@@ -71,13 +71,22 @@ impl Statements {
     fn new() -> Self {
         let mut order = String::with_capacity(8_192);
         for column in ORDERS.columns {
-            let table = if LISTED.contains(&column.name) { "o" } else { "s" };
+            let table = if LISTED.contains(&column.name) {
+                "o"
+            } else {
+                "s"
+            };
             let _ = write!(order, "{table}.{}, ", column.name);
         }
         order.push_str(&ORDER_WORK.list("w."));
         for table in CHILDREN {
             let (bit, list) = (1u32 << table.n, table.list("t."));
-            let key: Vec<String> = table.key_columns().iter().skip(1).map(|column| format!("t.{}", column.name)).collect();
+            let key: Vec<String> = table
+                .key_columns()
+                .iter()
+                .skip(1)
+                .map(|column| format!("t.{}", column.name))
+                .collect();
             let _ = write!(
                 order,
                 ", CASE WHEN s.records & {bit} <> 0 THEN array_send((SELECT array_agg(ROW({list}) ORDER BY {}) FROM {} t \
@@ -90,12 +99,18 @@ impl Statements {
              LEFT JOIN order_work w ON w.bucket = o.bucket AND w.order_id = o.id";
         // Of one bucket, in the records too, so that nodes see that one of them has all.
         let of_one = order.replace("t.bucket = o.bucket", "t.bucket = $1");
-        let load = |condition: &str| format!("SELECT {of_one} FROM orders o {beside} WHERE {condition}");
-        let (history, joined) = (ORDER_STATUS_HISTORY.list(""), ORDER_STATUS_HISTORY.list("h."));
+        let load =
+            |condition: &str| format!("SELECT {of_one} FROM orders o {beside} WHERE {condition}");
+        let (history, joined) = (
+            ORDER_STATUS_HISTORY.list(""),
+            ORDER_STATUS_HISTORY.list("h."),
+        );
         Statements {
             load_by_id: load("o.bucket = $1 AND o.id = $2"),
             load_by_number: load("o.order_number = $2 AND o.bucket = $1"),
-            load_by_key: load("o.bucket = $1 AND o.user_id = $2 AND o.key_method = $3 AND o.key = $4 AND o.key IS NOT NULL"),
+            load_by_key: load(
+                "o.bucket = $1 AND o.user_id = $2 AND o.key_method = $3 AND o.key = $4 AND o.key IS NOT NULL",
+            ),
             load_leased: format!(
                 "SELECT {order} FROM unnest($1, $2) WITH ORDINALITY AS l (id, bucket, n) \
                  JOIN orders o ON o.bucket = l.bucket AND o.id = l.id {beside} WHERE w.fence = $3 ORDER BY l.n"
@@ -137,7 +152,8 @@ pub(crate) static COMMIT: LazyLock<String> = LazyLock::new(|| {
 pub(crate) const COMMIT_PARAMETERS: usize = 40;
 
 /// Parameters: store, schema, now, lease, time to live, how many, bucket and order.
-pub(crate) const LEASE: &str = "SELECT leased, next_in, as_of FROM order_lease_v1($1, $2, $3, $4, $5, $6, $7, $8)";
+pub(crate) const LEASE: &str =
+    "SELECT leased, next_in, as_of FROM order_lease_v1($1, $2, $3, $4, $5, $6, $7, $8)";
 
 /// Parameters: bucket, order.
 pub(crate) const PEEK: &str = "SELECT s.version, w.fence FROM order_state s \
@@ -155,11 +171,12 @@ pub(crate) const FEED_HAS: &str = "SELECT c.partition, h.changeset_id FROM unnes
      JOIN order_status_history h ON h.bucket = f.bucket AND h.order_id = f.order_id AND h.seq = f.first_seq + c.row - 1 \
      WHERE c.row <= f.rows";
 
-/// The items whose leases can be had soonest, in how many microseconds each, and the time; a row with the time alone where there are none.
-/// Parameters: now, how many.
+/// The items whose leases can be had soonest, in how many microseconds each, and the time; a row
+/// with the time alone where there are none. Parameters: now, how many.
 pub(crate) const LEASABLE: &str = "SELECT coalesce(greatest(extract(epoch FROM w.leasable_at - t.now) * 1000000, 0)::bigint, 0), w.order_id, t.now \
      FROM (SELECT coalesce($1, clock_timestamp()) AS now) t LEFT JOIN (SELECT order_id, leasable_at FROM order_work \
      WHERE leasable_at IS NOT NULL ORDER BY leasable_at, order_id LIMIT $2) w ON true ORDER BY w.leasable_at, w.order_id";
 
 /// What the store is.
-pub(crate) const STORE: &str = "SELECT id, min_reader, min_writer, partitions, partition_of FROM order_store WHERE one = 1";
+pub(crate) const STORE: &str =
+    "SELECT id, min_reader, min_writer, partitions, partition_of FROM order_store WHERE one = 1";

@@ -1,4 +1,5 @@
-//! Values in PostgreSQL's binary format: arrays that are sent, and rows that are read without a type of their own for each column.
+//! Values in PostgreSQL's binary format: arrays that are sent, and rows that are read without a
+//! type of their own for each column.
 
 use std::error::Error as StdError;
 
@@ -13,20 +14,42 @@ use sqlx::{Postgres, Row as _, Type, ValueRef as _};
 /// 2000-01-01, from which PostgreSQL counts, in microseconds since 1970.
 const EPOCH: i64 = 946_684_800_000_000;
 
-/// What PostgreSQL calls a type: its number, and that of arrays of it. They are the same in every database.
+/// What PostgreSQL calls a type: its number, and that of arrays of it. They are the same in every
+/// database.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Named {
     element: u32,
     array: u32,
 }
 
-pub(crate) const SMALLINT: Named = Named { element: 21, array: 1005 };
-pub(crate) const INTEGER: Named = Named { element: 23, array: 1007 };
-pub(crate) const BIGINT: Named = Named { element: 20, array: 1016 };
-pub(crate) const UUID: Named = Named { element: 2950, array: 2951 };
-pub(crate) const TEXT: Named = Named { element: 25, array: 1009 };
-pub(crate) const BOOLEAN: Named = Named { element: 16, array: 1000 };
-pub(crate) const TIMESTAMPTZ: Named = Named { element: 1184, array: 1185 };
+pub(crate) const SMALLINT: Named = Named {
+    element: 21,
+    array: 1005,
+};
+pub(crate) const INTEGER: Named = Named {
+    element: 23,
+    array: 1007,
+};
+pub(crate) const BIGINT: Named = Named {
+    element: 20,
+    array: 1016,
+};
+pub(crate) const UUID: Named = Named {
+    element: 2950,
+    array: 2951,
+};
+pub(crate) const TEXT: Named = Named {
+    element: 25,
+    array: 1009,
+};
+pub(crate) const BOOLEAN: Named = Named {
+    element: 16,
+    array: 1000,
+};
+pub(crate) const TIMESTAMPTZ: Named = Named {
+    element: 1184,
+    array: 1185,
+};
 
 /// A time that PostgreSQL can hold: from 4714 BC on.
 fn micros(time: Timestamp) -> i64 {
@@ -44,12 +67,18 @@ pub(crate) struct Array {
 
 impl Array {
     pub(crate) fn new(of: Named) -> Self {
-        Array { of, len: 0, has_nulls: false, elements: Vec::new() }
+        Array {
+            of,
+            len: 0,
+            has_nulls: false,
+            elements: Vec::new(),
+        }
     }
 
     fn push(&mut self, bytes: &[u8]) {
         // A text is far below 2 GiB; the server refuses a longer message anyway.
-        self.elements.extend_from_slice(&i32::try_from(bytes.len()).unwrap_or(i32::MAX).to_be_bytes());
+        self.elements
+            .extend_from_slice(&i32::try_from(bytes.len()).unwrap_or(i32::MAX).to_be_bytes());
         self.elements.extend_from_slice(bytes);
         self.len += 1;
     }
@@ -141,31 +170,52 @@ pub(crate) struct Bound {
 
 impl Bound {
     pub(crate) fn id(id: Option<&[u8; 16]>) -> Self {
-        Bound { of: UUID, bytes: id.map(|id| id.to_vec()) }
+        Bound {
+            of: UUID,
+            bytes: id.map(|id| id.to_vec()),
+        }
     }
 
     pub(crate) fn time(time: Option<Timestamp>) -> Self {
-        Bound { of: TIMESTAMPTZ, bytes: time.map(|time| micros(time).to_be_bytes().to_vec()) }
+        Bound {
+            of: TIMESTAMPTZ,
+            bytes: time.map(|time| micros(time).to_be_bytes().to_vec()),
+        }
     }
 
     pub(crate) fn int(n: i64) -> Self {
-        Bound { of: BIGINT, bytes: Some(n.to_be_bytes().to_vec()) }
+        Bound {
+            of: BIGINT,
+            bytes: Some(n.to_be_bytes().to_vec()),
+        }
     }
 
     pub(crate) fn int_some(n: Option<i64>) -> Self {
-        Bound { of: BIGINT, bytes: n.map(|n| n.to_be_bytes().to_vec()) }
+        Bound {
+            of: BIGINT,
+            bytes: n.map(|n| n.to_be_bytes().to_vec()),
+        }
     }
 
     pub(crate) fn integer(n: i32) -> Self {
-        Bound { of: INTEGER, bytes: Some(n.to_be_bytes().to_vec()) }
+        Bound {
+            of: INTEGER,
+            bytes: Some(n.to_be_bytes().to_vec()),
+        }
     }
 
     pub(crate) fn small(n: Option<u16>) -> Self {
-        Bound { of: SMALLINT, bytes: n.map(|n| n.to_be_bytes().to_vec()) }
+        Bound {
+            of: SMALLINT,
+            bytes: n.map(|n| n.to_be_bytes().to_vec()),
+        }
     }
 
     pub(crate) fn text(text: &str) -> Self {
-        Bound { of: TEXT, bytes: Some(text.as_bytes().to_vec()) }
+        Bound {
+            of: TEXT,
+            bytes: Some(text.as_bytes().to_vec()),
+        }
     }
 }
 
@@ -202,19 +252,34 @@ impl<'r> Fields<'r> {
     pub(crate) fn of(row: &'r PgRow) -> Result<Self, Failed> {
         let field = |at| {
             let value = row.try_get_raw(at)?;
-            if value.is_null() { Ok(None) } else { value.as_bytes().map(Some) }
+            if value.is_null() {
+                Ok(None)
+            } else {
+                value.as_bytes().map(Some)
+            }
         };
-        (0..row.len()).map(field).collect::<Result<_, Failed>>().map(Fields)
+        (0..row.len())
+            .map(field)
+            .collect::<Result<_, Failed>>()
+            .map(Fields)
     }
 
     fn bytes(&self, at: usize) -> Result<Option<&'r [u8]>, Failed> {
-        self.0.get(at).copied().ok_or_else(|| format!("there is no column {at}").into())
+        self.0
+            .get(at)
+            .copied()
+            .ok_or_else(|| format!("there is no column {at}").into())
     }
 
     /// The rows in the column `at`, which is an array of records or NULL.
     pub(crate) fn records(&self, at: usize) -> Result<Vec<Fields<'r>>, Failed> {
-        let Some(bytes) = self.bytes(at)? else { return Ok(Vec::new()) };
-        elements(bytes)?.into_iter().map(|record| Fields::of_record(record.ok_or("a record is NULL")?)).collect()
+        let Some(bytes) = self.bytes(at)? else {
+            return Ok(Vec::new());
+        };
+        elements(bytes)?
+            .into_iter()
+            .map(|record| Fields::of_record(record.ok_or("a record is NULL")?))
+            .collect()
     }
 
     fn of_record(bytes: &'r [u8]) -> Result<Self, Failed> {
@@ -265,15 +330,26 @@ impl<'r> Fields<'r> {
     }
 
     /// An array without NULLs; none is an empty one.
-    fn array<T>(&self, at: usize, read: impl Fn(&'r [u8]) -> Result<T, Failed>) -> Result<Vec<T>, Failed> {
-        let Some(bytes) = self.bytes(at)? else { return Ok(Vec::new()) };
-        elements(bytes)?.into_iter().map(|element| read(element.ok_or("an element is NULL")?)).collect()
+    fn array<T>(
+        &self,
+        at: usize,
+        read: impl Fn(&'r [u8]) -> Result<T, Failed>,
+    ) -> Result<Vec<T>, Failed> {
+        let Some(bytes) = self.bytes(at)? else {
+            return Ok(Vec::new());
+        };
+        elements(bytes)?
+            .into_iter()
+            .map(|element| read(element.ok_or("an element is NULL")?))
+            .collect()
     }
 }
 
 impl Stored for Fields<'_> {
     fn value(&self, at: usize, kind: Kind) -> Result<Value<'_>, Failed> {
-        let Some(bytes) = self.bytes(at)? else { return Ok(Value::Null) };
+        let Some(bytes) = self.bytes(at)? else {
+            return Ok(Value::Null);
+        };
         Ok(match kind {
             Kind::Id => Value::Id(bytes.try_into()?),
             Kind::Int => Value::Int(int(bytes)?),
@@ -298,7 +374,10 @@ fn flag(bytes: &[u8]) -> Result<bool, Failed> {
 
 fn time(bytes: &[u8]) -> Result<Timestamp, Failed> {
     let micros = i64::from_be_bytes(bytes.try_into()?);
-    micros.checked_add(EPOCH).map(Timestamp::from_micros).ok_or_else(|| "it is infinite".into())
+    micros
+        .checked_add(EPOCH)
+        .map(Timestamp::from_micros)
+        .ok_or_else(|| "it is infinite".into())
 }
 
 /// The elements of an array with at most one dimension.
@@ -324,7 +403,9 @@ impl<'r> Rest<'r> {
 
     /// So many bytes as a number before them says; NULL where it is negative.
     fn sized(&mut self) -> Result<Option<&'r [u8]>, Failed> {
-        let Ok(len) = usize::try_from(self.int()?) else { return Ok(None) };
+        let Ok(len) = usize::try_from(self.int()?) else {
+            return Ok(None);
+        };
         let (head, rest) = self.0.split_at_checked(len).ok_or("it is cut off")?;
         self.0 = rest;
         Ok(Some(head))

@@ -4,7 +4,9 @@ use std::collections::HashSet;
 use std::time::Duration;
 
 use order_core::ids::{Bucket, OrderId};
-use order_core::store::{LeasePage, LeaseRequest, Leased, StoreError, StoreErrorKind, Unreadable, WorkSummary};
+use order_core::store::{
+    LeasePage, LeaseRequest, Leased, StoreError, StoreErrorKind, Unreadable, WorkSummary,
+};
 use order_core::time::Timestamp;
 use sqlx::AssertSqlSafe;
 use sqlx::postgres::PgConnection;
@@ -16,11 +18,16 @@ use crate::places::ReadError;
 use crate::statements::{LEASABLE, LEASE, STATEMENTS, WORK_SUMMARY};
 use crate::wire::{Array, Bound, Fields, SMALLINT, UUID};
 
-/// What was leased, in the order in which it can be; in how long there is more; and the database's time.
+/// What was leased, in the order in which it can be; in how long there is more; and the database's
+/// time.
 pub(crate) type Taken = (Vec<OrderId>, Option<Duration>, Option<Timestamp>);
 
 /// Takes leases, in a transaction of its own; where buckets are apart, in one for each bucket.
-pub(crate) async fn take(db: &mut PgConnection, meant: Meant<'_>, request: &LeaseRequest) -> Result<Taken, ReadError> {
+pub(crate) async fn take(
+    db: &mut PgConnection,
+    meant: Meant<'_>,
+    request: &LeaseRequest,
+) -> Result<Taken, ReadError> {
     let LeaseRequest { limit, order, .. } = request;
     match order {
         None if meant.buckets.are_apart() => take_soonest(db, meant, request).await,
@@ -29,7 +36,16 @@ pub(crate) async fn take(db: &mut PgConnection, meant: Meant<'_>, request: &Leas
             let (soonest, _) = leasable(db, meant, 1).await?;
             Ok((taken, soonest.first().map(|(within, _)| *within), now))
         }
-        _ => take_in(db, meant, request, order.map(|order| order.bucket()), *limit).await,
+        _ => {
+            take_in(
+                db,
+                meant,
+                request,
+                order.map(|order| order.bucket()),
+                *limit,
+            )
+            .await
+        }
     }
 }
 
@@ -41,14 +57,33 @@ async fn take_in(
     bucket: Option<Bucket>,
     limit: u32,
 ) -> Result<Taken, ReadError> {
-    let LeaseRequest { fence, ttl: for_so_long, limit: _, order } = request;
-    let query = sqlx::query(LEASE).bind(Bound::id(Some(meant.store.as_bytes()))).bind(Bound::integer(meant.schema));
-    let query =
-        query.bind(Bound::time(meant.now)).bind(Bound::id(Some(fence.as_bytes()))).bind(Bound::int_some(ttl(*for_so_long)));
-    let query = query.bind(Bound::int(limit.into())).bind(Bound::small(bucket.map(Bucket::number)));
-    let row = query.bind(Bound::id(order.as_ref().map(OrderId::as_bytes))).fetch_one(db).await?;
+    let LeaseRequest {
+        fence,
+        ttl: for_so_long,
+        limit: _,
+        order,
+    } = request;
+    let query = sqlx::query(LEASE)
+        .bind(Bound::id(Some(meant.store.as_bytes())))
+        .bind(Bound::integer(meant.schema));
+    let query = query
+        .bind(Bound::time(meant.now))
+        .bind(Bound::id(Some(fence.as_bytes())))
+        .bind(Bound::int_some(ttl(*for_so_long)));
+    let query = query
+        .bind(Bound::int(limit.into()))
+        .bind(Bound::small(bucket.map(Bucket::number)));
+    let row = query
+        .bind(Bound::id(order.as_ref().map(OrderId::as_bytes)))
+        .fetch_one(db)
+        .await?;
     let fields = Fields::of(&row).map_err(corrupt)?;
-    let orders = fields.ids(0).map_err(corrupt)?.into_iter().map(OrderId::from_bytes).collect();
+    let orders = fields
+        .ids(0)
+        .map_err(corrupt)?
+        .into_iter()
+        .map(OrderId::from_bytes)
+        .collect();
     let next = fields.int(1).map_err(corrupt)?;
     let now = fields.time(2).map_err(corrupt)?;
     Ok((orders, next.map(micros), now))
@@ -58,7 +93,8 @@ fn micros(n: i64) -> Duration {
     Duration::from_micros(n.max(0).cast_unsigned())
 }
 
-/// The items whose leases can be had soonest, over all buckets, with in how long each; and the database's time.
+/// The items whose leases can be had soonest, over all buckets, with in how long each; and the
+/// database's time.
 async fn leasable(
     db: &mut PgConnection,
     meant: Meant<'_>,
@@ -66,9 +102,20 @@ async fn leasable(
 ) -> Result<(Vec<(Duration, OrderId)>, Option<Timestamp>), ReadError> {
     let mut soonest = Vec::new();
     let mut now = None;
-    for row in sqlx::query(LEASABLE).bind(Bound::time(meant.now)).bind(Bound::int(most.into())).fetch_all(db).await? {
+    for row in sqlx::query(LEASABLE)
+        .bind(Bound::time(meant.now))
+        .bind(Bound::int(most.into()))
+        .fetch_all(db)
+        .await?
+    {
         let fields = Fields::of(&row).map_err(corrupt)?;
-        let read = || Ok((fields.int(0)?.ok_or("the time is NULL")?, fields.id(1)?, fields.time(2)?));
+        let read = || {
+            Ok((
+                fields.int(0)?.ok_or("the time is NULL")?,
+                fields.id(1)?,
+                fields.time(2)?,
+            ))
+        };
         let (within, order, at) = read().map_err(corrupt)?;
         now = at;
         soonest.extend(order.map(|order| (micros(within), OrderId::from_bytes(order))));
@@ -76,11 +123,19 @@ async fn leasable(
     Ok((soonest, now))
 }
 
-/// Looks which leases can be had soonest, over all buckets, and takes those in each bucket by itself. One that somebody else is quicker
-/// to take is done without.
-async fn take_soonest(db: &mut PgConnection, meant: Meant<'_>, request: &LeaseRequest) -> Result<Taken, ReadError> {
+/// Looks which leases can be had soonest, over all buckets, and takes those in each bucket by
+/// itself. One that somebody else is quicker to take is done without.
+async fn take_soonest(
+    db: &mut PgConnection,
+    meant: Meant<'_>,
+    request: &LeaseRequest,
+) -> Result<Taken, ReadError> {
     let (found, now) = leasable(db, meant, request.limit.saturating_add(1)).await?;
-    let due = found.iter().take_while(|(within, _)| within.is_zero()).count().min(request.limit as usize);
+    let due = found
+        .iter()
+        .take_while(|(within, _)| within.is_zero())
+        .count()
+        .min(request.limit as usize);
     let (soonest, later) = found.split_at(due);
     let mut taken = Vec::new();
     let mut seen = HashSet::new();
@@ -88,8 +143,19 @@ async fn take_soonest(db: &mut PgConnection, meant: Meant<'_>, request: &LeaseRe
         if !seen.insert(bucket) {
             continue;
         }
-        let limit = soonest.iter().filter(|(_, order)| order.bucket() == bucket).count();
-        match take_in(db, meant, request, Some(bucket), u32::try_from(limit).unwrap_or(u32::MAX)).await {
+        let limit = soonest
+            .iter()
+            .filter(|(_, order)| order.bucket() == bucket)
+            .count();
+        match take_in(
+            db,
+            meant,
+            request,
+            Some(bucket),
+            u32::try_from(limit).unwrap_or(u32::MAX),
+        )
+        .await
+        {
             Ok((orders, ..)) => taken.extend(orders),
             // What was taken before is ours, and would stand still until its leases run out.
             Err(_) if !taken.is_empty() => break,
@@ -101,13 +167,30 @@ async fn take_soonest(db: &mut PgConnection, meant: Meant<'_>, request: &LeaseRe
     // A lease lasts until the end of time at the longest.
     let lasts = now.map_or(request.ttl, |now| now.after(request.ttl).since(now));
     let ours = (!taken.is_empty()).then_some(lasts);
-    Ok((taken, later.first().map(|(within, _)| *within).into_iter().chain(ours).min(), now))
+    Ok((
+        taken,
+        later
+            .first()
+            .map(|(within, _)| *within)
+            .into_iter()
+            .chain(ours)
+            .min(),
+        now,
+    ))
 }
 
 /// Reads the orders that were leased. An item that is no longer ours by then is left out.
-pub(crate) async fn leased(db: &mut PgConnection, request: &LeaseRequest, taken: &Taken) -> Result<LeasePage, ReadError> {
+pub(crate) async fn leased(
+    db: &mut PgConnection,
+    request: &LeaseRequest,
+    taken: &Taken,
+) -> Result<LeasePage, ReadError> {
     let (orders, next_in, now) = taken;
-    let mut page = LeasePage { next_in: *next_in, now: *now, ..LeasePage::default() };
+    let mut page = LeasePage {
+        next_in: *next_in,
+        now: *now,
+        ..LeasePage::default()
+    };
     if orders.is_empty() {
         return Ok(page);
     }
@@ -116,11 +199,22 @@ pub(crate) async fn leased(db: &mut PgConnection, request: &LeaseRequest, taken:
         ids.id(Some(id.as_bytes()));
         buckets.small(id.bucket().number());
     }
-    let select = sqlx::query(AssertSqlSafe(STATEMENTS.load_leased.as_str())).bind(ids).bind(buckets);
-    for row in select.bind(Bound::id(Some(request.fence.as_bytes()))).fetch_all(db).await? {
+    let select = sqlx::query(AssertSqlSafe(STATEMENTS.load_leased.as_str()))
+        .bind(ids)
+        .bind(buckets);
+    for row in select
+        .bind(Bound::id(Some(request.fence.as_bytes())))
+        .fetch_all(db)
+        .await?
+    {
         let fields = Fields::of(&row).map_err(corrupt)?;
         match readable(&fields)? {
-            Ok(loaded) => page.leased.extend(loaded.and_then(|l| Some(Leased { order: l.order, work: l.work? }))),
+            Ok(loaded) => page.leased.extend(loaded.and_then(|l| {
+                Some(Leased {
+                    order: l.order,
+                    work: l.work?,
+                })
+            })),
             Err(unreadable) => page.unreadable.push(unreadable),
         }
     }
@@ -128,21 +222,45 @@ pub(crate) async fn leased(db: &mut PgConnection, request: &LeaseRequest, taken:
 }
 
 /// The order of a row; or, where it cannot be read, which and why (clause 25).
-pub(crate) fn readable(fields: &Fields<'_>) -> Result<Result<Option<order_core::store::Loaded>, Unreadable>, StoreError> {
-    let id = fields.id(0).map_err(corrupt)?.map(OrderId::from_bytes).ok_or_else(|| corrupt("the id is NULL".into()))?;
+pub(crate) fn readable(
+    fields: &Fields<'_>,
+) -> Result<Result<Option<order_core::store::Loaded>, Unreadable>, StoreError> {
+    let id = fields
+        .id(0)
+        .map_err(corrupt)?
+        .map(OrderId::from_bytes)
+        .ok_or_else(|| corrupt("the id is NULL".into()))?;
     match order(fields, None).map_err(of_order(id)) {
         Ok(loaded) => Ok(Ok(loaded)),
-        Err(error) if error.kind == StoreErrorKind::Corrupt => Ok(Err(Unreadable { order: id, reason: with_causes(&error) })),
+        Err(error) if error.kind == StoreErrorKind::Corrupt => Ok(Err(Unreadable {
+            order: id,
+            reason: with_causes(&error),
+        })),
         Err(error) => Err(error),
     }
 }
 
-pub(crate) async fn summary(db: &mut PgConnection, now: Option<Timestamp>) -> Result<WorkSummary, ReadError> {
-    let row = sqlx::query(WORK_SUMMARY).bind(Bound::time(now)).fetch_one(db).await?;
+pub(crate) async fn summary(
+    db: &mut PgConnection,
+    now: Option<Timestamp>,
+) -> Result<WorkSummary, ReadError> {
+    let row = sqlx::query(WORK_SUMMARY)
+        .bind(Bound::time(now))
+        .fetch_one(db)
+        .await?;
     let read = || {
         let fields = Fields::of(&row)?;
-        let count = |at| fields.int(at).map(|n| n.unwrap_or_default().cast_unsigned());
-        Ok(WorkSummary { total: count(0)?, stuck: count(1)?, next_due: fields.time(2)?, leased_until: fields.time(3)? })
+        let count = |at| {
+            fields
+                .int(at)
+                .map(|n| n.unwrap_or_default().cast_unsigned())
+        };
+        Ok(WorkSummary {
+            total: count(0)?,
+            stuck: count(1)?,
+            next_due: fields.time(2)?,
+            leased_until: fields.time(3)?,
+        })
     };
     Ok(read().map_err(corrupt)?)
 }

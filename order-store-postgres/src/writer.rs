@@ -28,7 +28,8 @@ const TRIES_ALONE: u32 = 8;
 /// What a [`crate::PostgresStore`] has written since it was opened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct WriterStats {
-    /// Groups that were committed: each is one round trip and one durable transaction, however many changesets share it.
+    /// Groups that were committed: each is one round trip and one durable transaction, however many
+    /// changesets share it.
     pub groups: u64,
     /// Changesets that were answered.
     pub changesets: u64,
@@ -69,13 +70,23 @@ impl Jobs {
     /// Takes out what has waited longest, and those of its bucket that may be in one group with it.
     fn of_the_first_bucket(&mut self, apart: &mut Apart, most: usize) -> Vec<Job> {
         let mut group = Vec::new();
-        let Some(bucket) = self.waiting.front().map(|job| job.prepared.order().bucket()) else { return group };
+        let Some(bucket) = self
+            .waiting
+            .front()
+            .map(|job| job.prepared.order().bucket())
+        else {
+            return group;
+        };
         let mut left = VecDeque::with_capacity(self.waiting.len());
         let mut full = false;
         for job in self.waiting.drain(..) {
             let is_of_it = job.prepared.order().bucket() == bucket;
             full = full || is_of_it && (group.len() == most || !apart.admits(&job.prepared));
-            if is_of_it && !full { group.push(job) } else { left.push_back(job) }
+            if is_of_it && !full {
+                group.push(job)
+            } else {
+                left.push_back(job)
+            }
         }
         self.waiting = left;
         group
@@ -111,28 +122,56 @@ pub(crate) struct Writing {
 impl Writers {
     /// Spawns them on the runtime of the task that asks.
     pub(crate) fn start(tasks: usize, most: usize, writing: &Writing) -> Self {
-        let jobs = Mutex::new(Jobs { waiting: VecDeque::new(), closed: false, tasks: tasks.max(1) });
-        let queue = Arc::new(Queue { jobs, filled: Notify::new(), counters: Counters::default() });
+        let jobs = Mutex::new(Jobs {
+            waiting: VecDeque::new(),
+            closed: false,
+            tasks: tasks.max(1),
+        });
+        let queue = Arc::new(Queue {
+            jobs,
+            filled: Notify::new(),
+            counters: Counters::default(),
+        });
         for _ in 0..tasks.max(1) {
-            let task = Task { queue: Arc::clone(&queue), writing: writing.clone(), connection: None };
+            let task = Task {
+                queue: Arc::clone(&queue),
+                writing: writing.clone(),
+                connection: None,
+            };
             tokio::spawn(task.run());
         }
-        Writers { queue, most: most.max(1) }
+        Writers {
+            queue,
+            most: most.max(1),
+        }
     }
 
     pub(crate) fn stats(&self) -> WriterStats {
         let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
-        let Counters { groups, changesets, collisions } = &self.queue.counters;
-        WriterStats { groups: read(groups), changesets: read(changesets), collisions: read(collisions) }
+        let Counters {
+            groups,
+            changesets,
+            collisions,
+        } = &self.queue.counters;
+        WriterStats {
+            groups: read(groups),
+            changesets: read(changesets),
+            collisions: read(collisions),
+        }
     }
 
-    /// Has the changeset written, and waits for the answer. It is written also if nobody waits any more.
+    /// Has the changeset written, and waits for the answer. It is written also if nobody waits any
+    /// more.
     pub(crate) async fn commit(&self, prepared: Arc<Prepared>) -> Answer {
         let (answer, waiting) = oneshot::channel();
         {
             let mut jobs = self.queue.lock();
             if jobs.closed {
-                return Err(StoreError::new(StoreErrorKind::Unavailable, "the tasks that write have ended").into());
+                return Err(StoreError::new(
+                    StoreErrorKind::Unavailable,
+                    "the tasks that write have ended",
+                )
+                .into());
             }
             if jobs.waiting.len() >= self.most {
                 let message = "too much waits to be written already: try again later";
@@ -157,7 +196,8 @@ impl Drop for Writers {
     }
 }
 
-/// What no two changesets of a group may share, so that what becomes of one never depends on another.
+/// What no two changesets of a group may share, so that what becomes of one never depends on
+/// another.
 #[derive(Default)]
 struct Apart {
     orders: HashSet<OrderId>,
@@ -169,7 +209,9 @@ impl Apart {
     /// Takes one in, unless it shares something with those that were.
     fn admits(&mut self, prepared: &Prepared) -> bool {
         let number = Some(prepared.changeset.after.number).filter(|_| prepared.is_new());
-        let key = prepared.key().map(|key| (key.user, key.method, key.key.clone()));
+        let key = prepared
+            .key()
+            .map(|key| (key.user, key.method, key.key.clone()));
         let meets = self.orders.contains(&prepared.order())
             || number.is_some_and(|number| self.numbers.contains(&number))
             || key.as_ref().is_some_and(|key| self.keys.contains(key));
@@ -208,10 +250,15 @@ impl Task {
         }
     }
 
-    /// What is queued by now, in its order, up to the first that must not be in one group with those before it: what was sent first is
-    /// taken first. Where buckets are apart, those of other buckets are left to other groups. None when nobody can ask any more.
+    /// What is queued by now, in its order, up to the first that must not be in one group with
+    /// those before it: what was sent first is taken first. Where buckets are apart, those of other
+    /// buckets are left to other groups. None when nobody can ask any more.
     async fn next_group(&self) -> Option<Vec<Job>> {
-        let most = if self.writing.on_commit.is_some() { hook::GROUP_MAX } else { GROUP_MAX };
+        let most = if self.writing.on_commit.is_some() {
+            hook::GROUP_MAX
+        } else {
+            GROUP_MAX
+        };
         loop {
             {
                 let mut jobs = self.queue.lock();
@@ -221,7 +268,10 @@ impl Task {
                     group = jobs.of_the_first_bucket(&mut apart, most);
                 }
                 while group.len() < most && !self.writing.buckets.are_apart() {
-                    let Some(job) = jobs.waiting.pop_front_if(|job| apart.admits(&job.prepared)) else { break };
+                    let Some(job) = jobs.waiting.pop_front_if(|job| apart.admits(&job.prepared))
+                    else {
+                        break;
+                    };
                     group.push(job);
                 }
                 if !jobs.waiting.is_empty() {
@@ -240,8 +290,8 @@ impl Task {
         }
     }
 
-    /// Commits the group as one, or if that fails one by one, and answers everybody but those of the groups that it returns: the last of
-    /// them is to be written first.
+    /// Commits the group as one, or if that fails one by one, and answers everybody but those of
+    /// the groups that it returns: the last of them is to be written first.
     async fn write(&mut self, mut group: Vec<Job>) -> Vec<Vec<Job>> {
         let mut tried = self.attempt(&group).await;
         if group.len() > 1 && tried.as_ref().is_err_and(|failure| failure.collided) {
@@ -260,14 +310,18 @@ impl Task {
                 }
                 self.write_each(again).await;
             }
-            // Whether the hook refuses it is found out where nothing of others is in its transaction.
+            // Whether the hook refuses it is found out where nothing of others is in its
+            // transaction.
             Err(Failure { at: Some(at), .. }) if group.len() > 1 => {
                 let (after, alone) = (group.split_off(at + 1), group.split_off(at));
                 return vec![after, alone, group];
             }
-            Err(Failure { step, error, collided: false, at: _ })
-                if judge(group.len(), step, error.kind) == GroupVerdict::RefuseAll =>
-            {
+            Err(Failure {
+                step,
+                error,
+                collided: false,
+                at: _,
+            }) if judge(group.len(), step, error.kind) == GroupVerdict::RefuseAll => {
                 group.into_iter().for_each(|job| job.refuse(&error));
             }
             Err(_) => self.write_each(group).await,
@@ -288,7 +342,11 @@ impl Task {
     /// Answers whoever waits; returns why the others of its group need not be tried, if so.
     async fn write_alone(&mut self, job: Job) -> Option<StoreError> {
         for tries in 1..=TRIES_ALONE {
-            match self.attempt(std::slice::from_ref(&job)).await.map(|mut answers| answers.pop()) {
+            match self
+                .attempt(std::slice::from_ref(&job))
+                .await
+                .map(|mut answers| answers.pop())
+            {
                 Ok(Some(Ok(committed))) => {
                     job.tell(Ok(committed));
                     return None;
@@ -297,7 +355,12 @@ impl Task {
                     job.tell(Err(refusal));
                     return None;
                 }
-                Err(Failure { step, error, collided, at: _ }) if !collided || tries == TRIES_ALONE => {
+                Err(Failure {
+                    step,
+                    error,
+                    collided,
+                    at: _,
+                }) if !collided || tries == TRIES_ALONE => {
                     job.refuse(&error);
                     return judge_rest(step, error.kind).map(|kind| StoreError { kind, ..error });
                 }
@@ -305,31 +368,63 @@ impl Task {
                 Ok(Some(Err(None)) | None) | Err(_) => self.pause(tries).await,
             }
         }
-        job.refuse(&StoreError::new(StoreErrorKind::Unavailable, "others kept writing the same: try again"));
+        job.refuse(&StoreError::new(
+            StoreErrorKind::Unavailable,
+            "others kept writing the same: try again",
+        ));
         None
     }
 
     /// Lets others go first, each for another while.
     async fn pause(&self, tries: u32) {
-        self.queue.counters.collisions.fetch_add(1, Ordering::Relaxed);
-        tokio::time::sleep(Duration::from_micros(fastrand::u64(500..2_000) << tries.min(6))).await;
+        self.queue
+            .counters
+            .collisions
+            .fetch_add(1, Ordering::Relaxed);
+        tokio::time::sleep(Duration::from_micros(
+            fastrand::u64(500..2_000) << tries.min(6),
+        ))
+        .await;
     }
 
-    /// One durable transaction with all of `jobs`: one round trip, or with a hook what that takes between BEGIN and COMMIT.
+    /// One durable transaction with all of `jobs`: one round trip, or with a hook what that takes
+    /// between BEGIN and COMMIT.
     async fn attempt(&mut self, jobs: &[Job]) -> Result<Vec<commit::Answer>, Failure> {
-        let failed = |step| move |error| Failure { step, error, collided: false, at: None };
+        let failed = |step| {
+            move |error| Failure {
+                step,
+                error,
+                collided: false,
+                at: None,
+            }
+        };
         if jobs.is_empty() {
             return Ok(Vec::new());
         }
         let mut connection = match self.connection.take() {
             Some(connection) => connection,
-            None => connect(&self.writing.connect, self.writing.connect_timeout).await.map_err(failed(Step::Begin))?,
+            None => connect(&self.writing.connect, self.writing.connect_timeout)
+                .await
+                .map_err(failed(Step::Begin))?,
         };
-        let Writing { store, schema, clock, buckets, .. } = &self.writing;
-        let meant = Meant { store: *store, schema: *schema, buckets, now: clock.as_ref().map(|clock| clock.now()) };
+        let Writing {
+            store,
+            schema,
+            clock,
+            buckets,
+            ..
+        } = &self.writing;
+        let meant = Meant {
+            store: *store,
+            schema: *schema,
+            buckets,
+            now: clock.as_ref().map(|clock| clock.now()),
+        };
         let group: Vec<&Prepared> = jobs.iter().map(|job| &*job.prepared).collect();
         if let Some(hook) = &self.writing.on_commit {
-            let done = hook.commit(&mut connection, meant, &group, self.writing.hook_timeout).await;
+            let done = hook
+                .commit(&mut connection, meant, &group, self.writing.hook_timeout)
+                .await;
             if done.as_ref().err().is_none_or(|stopped| stopped.is_usable) {
                 self.connection = Some(connection);
             }
@@ -344,27 +439,51 @@ impl Task {
                 let is_usable = !is_broken(&error);
                 let error = store_error(error, During::Write);
                 // A standby that refuses to write is left, for the primary may be elsewhere by now.
-                if is_usable && error.kind != StoreErrorKind::Unknown && error.kind != StoreErrorKind::Unavailable || collided {
+                if is_usable
+                    && error.kind != StoreErrorKind::Unknown
+                    && error.kind != StoreErrorKind::Unavailable
+                    || collided
+                {
                     self.connection = Some(connection);
                 }
-                let step = if error.kind == StoreErrorKind::Unknown { Step::Commit } else { Step::Apply };
-                return Err(Failure { step, error, collided, at: None });
+                let step = if error.kind == StoreErrorKind::Unknown {
+                    Step::Commit
+                } else {
+                    Step::Apply
+                };
+                return Err(Failure {
+                    step,
+                    error,
+                    collided,
+                    at: None,
+                });
             }
         };
         self.connection = Some(connection);
         if rows.len() != jobs.len() {
-            let error = StoreError::new(StoreErrorKind::Unknown, "the answer of the database cannot be read");
+            let error = StoreError::new(
+                StoreErrorKind::Unknown,
+                "the answer of the database cannot be read",
+            );
             return Err(failed(Step::Commit)(error));
         }
-        let answers = jobs.iter().zip(&rows).map(|(job, row)| commit::answer(&job.prepared, row));
-        let answers = answers.collect::<Result<Vec<_>, _>>().map_err(failed(Step::Commit))?;
+        let answers = jobs
+            .iter()
+            .zip(&rows)
+            .map(|(job, row)| commit::answer(&job.prepared, row));
+        let answers = answers
+            .collect::<Result<Vec<_>, _>>()
+            .map_err(failed(Step::Commit))?;
         self.count(&answers);
         Ok(answers)
     }
 
     fn count(&self, answers: &[commit::Answer]) {
         self.queue.counters.groups.fetch_add(1, Ordering::Relaxed);
-        self.queue.counters.changesets.fetch_add(answers.len() as u64, Ordering::Relaxed);
+        self.queue
+            .counters
+            .changesets
+            .fetch_add(answers.len() as u64, Ordering::Relaxed);
     }
 }
 
@@ -382,7 +501,10 @@ impl Drop for Task {
 
 impl Job {
     fn tell(self, answer: Answer) {
-        let Job { prepared, answer: waiting } = self;
+        let Job {
+            prepared,
+            answer: waiting,
+        } = self;
         // First, so that the waiting side is the one to free it.
         drop(prepared);
         let _ = waiting.send(answer);

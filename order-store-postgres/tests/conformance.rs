@@ -21,7 +21,11 @@ struct Postgres {
 
 impl Postgres {
     fn laid_out(layout: Layout) -> Self {
-        Postgres { layout, clock: Arc::default(), schemas: Mutex::default() }
+        Postgres {
+            layout,
+            clock: Arc::default(),
+            schemas: Mutex::default(),
+        }
     }
 }
 
@@ -39,7 +43,8 @@ impl StoreFactory for Postgres {
         store
     }
 
-    /// Writes what no program of today writes: a phase of an order's life, and an event, that a newer one may know.
+    /// Writes what no program of today writes: a phase of an order's life, and an event, that a
+    /// newer one may know.
     async fn damage(&self, _: &PostgresStore, order: OrderId) {
         let (sql, name) = {
             let schemas = self.schemas.lock().unwrap();
@@ -66,5 +71,8 @@ order_core::conformance_tests!(Postgres::laid_out(common::layout()));
 mod with_several_partitions {
     use super::{Layout, Postgres, common};
 
-    order_core::conformance_tests!(Postgres::laid_out(Layout { partitions: Some(5), ..common::layout() }));
+    order_core::conformance_tests!(Postgres::laid_out(Layout {
+        partitions: Some(5),
+        ..common::layout()
+    }));
 }

@@ -1,4 +1,5 @@
-//! Lists of a hundred thousand orders: each is read from its index in order, and no more of it than a page.
+//! Lists of a hundred thousand orders: each is read from its index in order, and no more of it than
+//! a page.
 
 mod common;
 
@@ -13,7 +14,8 @@ use order_core::time::Timestamp;
 
 const ORDERS: u32 = 100_000;
 
-/// Orders as copies of one, of a thousand users, in thirteen statuses; every fiftieth with attention, every tenth with work.
+/// Orders as copies of one, of a thousand users, in thirteen statuses; every fiftieth with
+/// attention, every tenth with work.
 const FILL: &str = r#"
     SET synchronous_commit = off;
     CREATE TEMPORARY TABLE copies AS SELECT n, (lpad(to_hex(1764000000000 + n), 12, '0') || '7000800000000000'
@@ -43,11 +45,16 @@ const FILL: &str = r#"
 
 /// One of the thousand users.
 fn user(n: u16) -> UserId {
-    UserId::from_bytes(*uuid::Uuid::from_u128(0x00000000_0000_7000_8000_000000000000 | u128::from(n)).as_bytes())
+    UserId::from_bytes(
+        *uuid::Uuid::from_u128(0x00000000_0000_7000_8000_000000000000 | u128::from(n)).as_bytes(),
+    )
 }
 
 fn query() -> ListQuery {
-    ListQuery { limit: 20, ..ListQuery::default() }
+    ListQuery {
+        limit: 20,
+        ..ListQuery::default()
+    }
 }
 
 /// Every list that is read in order, by name.
@@ -55,30 +62,138 @@ fn offered() -> Vec<(&'static str, ListQuery)> {
     let user = user(7);
     vec![
         ("all", query()),
-        ("all by update", ListQuery { sort: SortKey::UpdatedAt, ..query() }),
-        ("all by total", ListQuery { sort: SortKey::TotalAmount, ..query() }),
-        ("all by number", ListQuery { sort: SortKey::OrderNumber, ..query() }),
-        ("two statuses", ListQuery { statuses: vec![Status::Shipped, Status::Pending], ..query() }),
-        ("a status by update", ListQuery { statuses: vec![Status::Shipped], sort: SortKey::UpdatedAt, ..query() }),
-        ("a status by total", ListQuery { statuses: vec![Status::Shipped], sort: SortKey::TotalAmount, ..query() }),
-        ("a user", ListQuery { user: Some(user), ..query() }),
-        ("a user's shipped", ListQuery { user: Some(user), statuses: vec![Status::Shipped], ..query() }),
-        ("payment status", ListQuery { payment_status: Some(plain(1).statuses.payment), ..query() }),
-        ("fulfilment status", ListQuery { fulfilment_status: Some(plain(1).statuses.fulfilment), ..query() }),
-        ("attention", ListQuery { attention: Some(AttentionReason::Dispute), ..query() }),
-        ("stuck", ListQuery { stuck: true, ..query() }),
-        ("open work", ListQuery { open_work: true, ..query() }),
-        ("e-mail", ListQuery { email: Some("user7@example.com".into()), ..query() }),
-        ("SKU", ListQuery { sku: Some(text("SKU-7")), ..query() }),
-        ("external reference", ListQuery { external_ref: Some(text("shop/777")), ..query() }),
-        ("metadata", ListQuery { metadata: Some((text("campaign"), "c7".into())), ..query() }),
+        (
+            "all by update",
+            ListQuery {
+                sort: SortKey::UpdatedAt,
+                ..query()
+            },
+        ),
+        (
+            "all by total",
+            ListQuery {
+                sort: SortKey::TotalAmount,
+                ..query()
+            },
+        ),
+        (
+            "all by number",
+            ListQuery {
+                sort: SortKey::OrderNumber,
+                ..query()
+            },
+        ),
+        (
+            "two statuses",
+            ListQuery {
+                statuses: vec![Status::Shipped, Status::Pending],
+                ..query()
+            },
+        ),
+        (
+            "a status by update",
+            ListQuery {
+                statuses: vec![Status::Shipped],
+                sort: SortKey::UpdatedAt,
+                ..query()
+            },
+        ),
+        (
+            "a status by total",
+            ListQuery {
+                statuses: vec![Status::Shipped],
+                sort: SortKey::TotalAmount,
+                ..query()
+            },
+        ),
+        (
+            "a user",
+            ListQuery {
+                user: Some(user),
+                ..query()
+            },
+        ),
+        (
+            "a user's shipped",
+            ListQuery {
+                user: Some(user),
+                statuses: vec![Status::Shipped],
+                ..query()
+            },
+        ),
+        (
+            "payment status",
+            ListQuery {
+                payment_status: Some(plain(1).statuses.payment),
+                ..query()
+            },
+        ),
+        (
+            "fulfilment status",
+            ListQuery {
+                fulfilment_status: Some(plain(1).statuses.fulfilment),
+                ..query()
+            },
+        ),
+        (
+            "attention",
+            ListQuery {
+                attention: Some(AttentionReason::Dispute),
+                ..query()
+            },
+        ),
+        (
+            "stuck",
+            ListQuery {
+                stuck: true,
+                ..query()
+            },
+        ),
+        (
+            "open work",
+            ListQuery {
+                open_work: true,
+                ..query()
+            },
+        ),
+        (
+            "e-mail",
+            ListQuery {
+                email: Some("user7@example.com".into()),
+                ..query()
+            },
+        ),
+        (
+            "SKU",
+            ListQuery {
+                sku: Some(text("SKU-7")),
+                ..query()
+            },
+        ),
+        (
+            "external reference",
+            ListQuery {
+                external_ref: Some(text("shop/777")),
+                ..query()
+            },
+        ),
+        (
+            "metadata",
+            ListQuery {
+                metadata: Some((text("campaign"), "c7".into())),
+                ..query()
+            },
+        ),
     ]
 }
 
 /// The time in which a hundredth of the orders was placed.
 fn a_hundredth() -> TimeRange {
     let millis = |millis: i64| Some(Timestamp::from_micros(millis * 1_000));
-    TimeRange { from: millis(1_764_000_040_000), before: millis(1_764_000_041_000) }
+    TimeRange {
+        from: millis(1_764_000_040_000),
+        before: millis(1_764_000_041_000),
+    }
 }
 
 /// The most rows that a line of a plan says it came to.
@@ -94,47 +209,107 @@ fn every_list_is_read_from_its_index_and_no_further_than_its_page() {
         let schema = Schema::new().await;
         let store = schema.open(None).await;
         store.commit(place(plain(1))).await.unwrap();
-        let buckets: Vec<String> = (0..1000).map(|n| Bucket::of(&user(n)).number().to_string()).collect();
-        run_in(&schema.name, &FILL.replace("{BUCKETS}", &format!("{{{}}}", buckets.join(",")))).await;
+        let buckets: Vec<String> = (0..1000)
+            .map(|n| Bucket::of(&user(n)).number().to_string())
+            .collect();
+        run_in(
+            &schema.name,
+            &FILL.replace("{BUCKETS}", &format!("{{{}}}", buckets.join(","))),
+        )
+        .await;
         for (name, query) in offered() {
             for descending in [false, true] {
                 for deep in [false, true] {
-                    let middle =
-                        OrderId::from_bytes(*uuid::Uuid::from_u128((1_764_000_050_000 << 80) | (7 << 76) | (8 << 60)).as_bytes());
+                    let middle = OrderId::from_bytes(
+                        *uuid::Uuid::from_u128((1_764_000_050_000 << 80) | (7 << 76) | (8 << 60))
+                            .as_bytes(),
+                    );
                     let value = match query.sort {
                         SortKey::CreatedAt => String::new(),
                         SortKey::UpdatedAt => "1770000000000000".into(),
                         SortKey::TotalAmount => "1".into(),
                         SortKey::OrderNumber => plain(7).number.to_string(),
                     };
-                    let after = deep.then_some(Cursor { sort: query.sort, descending, value, id: middle });
-                    let query = ListQuery { descending, after, ..query.clone() };
+                    let after = deep.then_some(Cursor {
+                        sort: query.sort,
+                        descending,
+                        value,
+                        id: middle,
+                    });
+                    let query = ListQuery {
+                        descending,
+                        after,
+                        ..query.clone()
+                    };
                     let plan = store.explain_list(&query, true).await.unwrap();
-                    let what = format!("{name}, descending {descending}, deep {deep}:\n{}", plan.join("\n"));
-                    assert!(!plan.iter().any(|line| line.contains("Seq Scan") || line.contains("Hash")), "{what}");
-                    // A page of each of thirteen statuses, and what was passed over where conditions leave some out.
-                    let most = plan.iter().filter_map(|line| rows_of(line)).max().unwrap_or_default();
+                    let what = format!(
+                        "{name}, descending {descending}, deep {deep}:\n{}",
+                        plan.join("\n")
+                    );
+                    assert!(
+                        !plan
+                            .iter()
+                            .any(|line| line.contains("Seq Scan") || line.contains("Hash")),
+                        "{what}"
+                    );
+                    // A page of each of thirteen statuses, and what was passed over where
+                    // conditions leave some out.
+                    let most = plan
+                        .iter()
+                        .filter_map(|line| rows_of(line))
+                        .max()
+                        .unwrap_or_default();
                     assert!(most <= 13 * 21, "{most} rows at a time for {what}");
-                    let removed = plan.iter().filter(|line| line.contains("Rows Removed by Filter")).count();
+                    let removed = plan
+                        .iter()
+                        .filter(|line| line.contains("Rows Removed by Filter"))
+                        .count();
                     assert!(removed == 0 || name == "a user's shipped", "{what}");
                     if deep {
                         continue;
                     }
-                    // Of those placed at a time, nothing outside of it is read, however they are sorted.
-                    let query = ListQuery { placed: a_hundredth(), ..query };
+                    // Of those placed at a time, nothing outside of it is read, however they are
+                    // sorted.
+                    let query = ListQuery {
+                        placed: a_hundredth(),
+                        ..query
+                    };
                     let plan = store.explain_list(&query, true).await.unwrap();
-                    let what = format!("{name} in a time, descending {descending}:\n{}", plan.join("\n"));
-                    assert!(!plan.iter().any(|line| line.contains("Seq Scan") || line.contains("Hash")), "{what}");
-                    let most = plan.iter().filter_map(|line| rows_of(line)).max().unwrap_or_default();
-                    assert!(most <= u64::from(ORDERS / 100), "{most} rows at a time for {what}");
+                    let what = format!(
+                        "{name} in a time, descending {descending}:\n{}",
+                        plan.join("\n")
+                    );
+                    assert!(
+                        !plan
+                            .iter()
+                            .any(|line| line.contains("Seq Scan") || line.contains("Hash")),
+                        "{what}"
+                    );
+                    let most = plan
+                        .iter()
+                        .filter_map(|line| rows_of(line))
+                        .max()
+                        .unwrap_or_default();
+                    assert!(
+                        most <= u64::from(ORDERS / 100),
+                        "{most} rows at a time for {what}"
+                    );
                     let other = ["a user's shipped", "stuck", "external reference"].contains(&name);
-                    let removed = plan.iter().filter(|line| line.contains("Rows Removed by Filter")).count();
+                    let removed = plan
+                        .iter()
+                        .filter(|line| line.contains("Rows Removed by Filter"))
+                        .count();
                     assert!(removed == 0 || other, "{what}");
                 }
             }
         }
         // Sorted, or counted, no more than is allowed.
-        let sorted = ListQuery { user: offered()[7].1.user, sort: SortKey::UpdatedAt, count_up_to: ORDERS, ..query() };
+        let sorted = ListQuery {
+            user: offered()[7].1.user,
+            sort: SortKey::UpdatedAt,
+            count_up_to: ORDERS,
+            ..query()
+        };
         let asked = tokio::time::timeout(Duration::from_secs(20), store.list(&sorted)).await;
         assert_eq!(asked.expect("in time").unwrap().total, ORDERS / 1_000);
     });

@@ -1,6 +1,8 @@
-//! Same questions, same answers: random sequences with the store in memory and the one on PostgreSQL, every answer compared.
+//! Same questions, same answers: random sequences with the store in memory and the one on
+//! PostgreSQL, every answer compared.
 //!
-//! `SAME_ANSWERS_SEQUENCES=10000 cargo test -p order-store-postgres --test same_answers` runs more of them.
+//! `SAME_ANSWERS_SEQUENCES=10000 cargo test -p order-store-postgres --test same_answers` runs more
+//! of them.
 
 mod common;
 #[path = "../../order-store-sqlite/tests/same_answers/steps.rs"]
@@ -40,7 +42,10 @@ impl Clock for OfTheSequence {
 
 /// How many sequences are run, of those that were asked for: all, or one in so many.
 fn sequences_in(share: u32) -> u32 {
-    let all = std::env::var("SAME_ANSWERS_SEQUENCES").ok().and_then(|n| n.parse().ok()).unwrap_or(1000u32);
+    let all = std::env::var("SAME_ANSWERS_SEQUENCES")
+        .ok()
+        .and_then(|n| n.parse().ok())
+        .unwrap_or(1000u32);
     all.div_ceil(share)
 }
 
@@ -51,7 +56,13 @@ fn postgres_answers_as_the_store_in_memory() {
 
 #[test]
 fn with_several_partitions_it_answers_as_the_store_in_memory() {
-    answers_as_the_store_in_memory(Layout { citus: false, partitions: Some(5) }, sequences_in(4));
+    answers_as_the_store_in_memory(
+        Layout {
+            citus: false,
+            partitions: Some(5),
+        },
+        sequences_in(4),
+    );
 }
 
 fn answers_as_the_store_in_memory(layout: Layout, cases: u32) {
@@ -72,9 +83,15 @@ fn answers_as_the_store_in_memory(layout: Layout, cases: u32) {
         let (schema, store) = (Arc::clone(&schema), Arc::clone(&store));
         let other = |of_the_sequence: Arc<ManualClock>| {
             *clock.0.lock().unwrap() = of_the_sequence;
-            // Where a group is of one bucket, what fails to get its locks is tried again, after what came later.
+            // Where a group is of one bucket, what fails to get its locks is tried again, after
+            // what came later.
             let one_by_one = layout.partitions.is_some();
-            Other { store, open: Some(Box::new(move |clock| open(&schema, clock as _))), in_order: false, one_by_one }
+            Other {
+                store,
+                open: Some(Box::new(move |clock| open(&schema, clock as _))),
+                in_order: false,
+                one_by_one,
+            }
         };
         run(&sequence, other).map(drop).map_err(TestCaseError::fail)
     });
@@ -83,12 +100,17 @@ fn answers_as_the_store_in_memory(layout: Layout, cases: u32) {
     }
 }
 
-/// Opens the store on a thread of its own, for whoever asks may be within an executor. One task writes, so that changesets that are sent
-/// together are taken in their order.
+/// Opens the store on a thread of its own, for whoever asks may be within an executor. One task
+/// writes, so that changesets that are sent together are taken in their order.
 fn open(schema: &Schema, clock: Arc<dyn Clock>) -> Arc<dyn OrderStore> {
     let opened = std::thread::scope(|scope| {
-        let options = PostgresOptions { writers: 1, ..options(Some(clock)) };
-        scope.spawn(|| block_on(PostgresStore::open(&schema.url, options))).join()
+        let options = PostgresOptions {
+            writers: 1,
+            ..options(Some(clock))
+        };
+        scope
+            .spawn(|| block_on(PostgresStore::open(&schema.url, options)))
+            .join()
     });
     Arc::new(opened.expect("no panic").expect("the store opens"))
 }

@@ -1,12 +1,14 @@
-//! Follows the feed of all orders and keeps sums of its own, each row counted exactly once, wherever it dies.
+//! Follows the feed of all orders and keeps sums of its own, each row counted exactly once,
+//! wherever it dies.
 //!
 //! ```sh
 //! cargo run -p order-store-sqlite --example consumer
 //! ```
 //!
-//! The feed gives every journal row at least once: whoever asks again after a lost answer gets the same rows. Exactly once comes of
-//! two things that belong together: the cursor is kept in the same database as what is made of the rows, and both change in one
-//! transaction. Here that is a table of sales by SKU; in yours it may be a search index's queue, or what a warehouse is to be sent.
+//! The feed gives every journal row at least once: whoever asks again after a lost answer gets the
+//! same rows. Exactly once comes of two things that belong together: the cursor is kept in the same
+//! database as what is made of the rows, and both change in one transaction. Here that is a table
+//! of sales by SKU; in yours it may be a search index's queue, or what a warehouse is to be sent.
 
 use std::error::Error;
 use std::sync::Arc;
@@ -38,7 +40,8 @@ async fn main() -> Result<(), Box<dyn Error>> {
     for quantity in 1..=12 {
         place(&orders, quantity).await?;
         sold += quantity;
-        // Every third time the program dies before its transaction is committed: nothing of it was, and it is done again.
+        // Every third time the program dies before its transaction is committed: nothing of it was,
+        // and it is done again.
         if quantity % 3 == 0 {
             take_page(&orders, &mut sales, Dies::BeforeCommit).await?;
             died += 1;
@@ -58,10 +61,18 @@ enum Dies {
 }
 
 /// Takes in the next page of the feed, with where it ended. Whether there was anything.
-async fn take_page(orders: &Orders, sales: &mut Connection, dies: Dies) -> Result<bool, Box<dyn Error>> {
-    let cursor: Option<String> = sales.query_row("SELECT cursor FROM followed", [], |row| row.get(0)).optional()?;
+async fn take_page(
+    orders: &Orders,
+    sales: &mut Connection,
+    dies: Dies,
+) -> Result<bool, Box<dyn Error>> {
+    let cursor: Option<String> = sales
+        .query_row("SELECT cursor FROM followed", [], |row| row.get(0))
+        .optional()?;
     let after: Option<FeedCursor> = cursor.map(|text| text.parse()).transpose()?;
-    let page = orders.changes(&Principal::operator("sales"), after, PAGE).await?;
+    let page = orders
+        .changes(&Principal::operator("sales"), after, PAGE)
+        .await?;
     if page.rows.is_empty() {
         return Ok(false);
     }
@@ -79,12 +90,15 @@ async fn take_page(orders: &Orders, sales: &mut Connection, dies: Dies) -> Resul
     Ok(true)
 }
 
-/// What a row comes to. It is decided by the row alone, so that taking it in again after a crash comes to the same.
+/// What a row comes to. It is decided by the row alone, so that taking it in again after a crash
+/// comes to the same.
 fn take(sales: &Transaction<'_>, row: &FeedRow) -> Result<(), Box<dyn Error>> {
     match &row.row {
-        Ok(JournalRow { event: Event::Placed(placed), .. }) => {
-            let put =
-                "INSERT INTO sales (sku, units) VALUES (?1, ?2) ON CONFLICT (sku) DO UPDATE SET units = units + excluded.units";
+        Ok(JournalRow {
+            event: Event::Placed(placed),
+            ..
+        }) => {
+            let put = "INSERT INTO sales (sku, units) VALUES (?1, ?2) ON CONFLICT (sku) DO UPDATE SET units = units + excluded.units";
             for line in &placed.lines {
                 sales.execute(put, (line.sku.as_str(), line.lot.units))?;
             }
@@ -101,18 +115,31 @@ fn take(sales: &Transaction<'_>, row: &FeedRow) -> Result<(), Box<dyn Error>> {
 
 async fn orders() -> Result<Orders, Box<dyn Error>> {
     let clock = Arc::new(SystemClock);
-    let store = Arc::new(SqliteStore::open(":memory:", SqliteOptions::new(clock.clone()))?);
+    let store = Arc::new(SqliteStore::open(
+        ":memory:",
+        SqliteOptions::new(clock.clone()),
+    )?);
     let shop = Shop::in_memory(clock)?;
     let catalogue = include_str!("../../examples/catalogue.toml");
-    shop.load(&Catalogue::parse(catalogue, "catalogue.toml")?).await?;
+    shop.load(&Catalogue::parse(catalogue, "catalogue.toml")?)
+        .await?;
     let pricing = Arc::new(shop.price_book().await?);
-    Ok(OrderManager::builder(store, shop).pricing(pricing).build()?)
+    Ok(OrderManager::builder(store, shop)
+        .pricing(pricing)
+        .build()?)
 }
 
-async fn place<S: OrderStore>(orders: &OrderManager<S, Shop>, quantity: i64) -> Result<(), Box<dyn Error>> {
+async fn place<S: OrderStore>(
+    orders: &OrderManager<S, Shop>,
+    quantity: i64,
+) -> Result<(), Box<dyn Error>> {
     let request = PlaceRequest {
         user_id: "9b1c7d34-0f4b-4a9d-8b7e-5d2c3e4f5a33".into(),
-        items: vec![ItemInput { product_id: "3f2c8f0e-6b1d-4c58-9a0e-3b6a2f0c1d11".into(), variant_id: None, quantity }],
+        items: vec![ItemInput {
+            product_id: "3f2c8f0e-6b1d-4c58-9a0e-3b6a2f0c1d11".into(),
+            variant_id: None,
+            quantity,
+        }],
         shipping_address: Some(AddressInput {
             first_name: "Sample".into(),
             last_name: "Customer".into(),
@@ -125,6 +152,12 @@ async fn place<S: OrderStore>(orders: &OrderManager<S, Shop>, quantity: i64) -> 
         shipping_method: "STANDARD".into(),
         ..PlaceRequest::default()
     };
-    orders.place(&Principal::operator("example"), request, PlaceOptions::default()).await?;
+    orders
+        .place(
+            &Principal::operator("example"),
+            request,
+            PlaceOptions::default(),
+        )
+        .await?;
     Ok(())
 }

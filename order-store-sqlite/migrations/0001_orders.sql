@@ -51,7 +51,7 @@ CREATE TABLE orders (
     -- JSON: the limited things it took; provider reports that fit no operation; holds; open reasons to look; what the
     -- customer is yet to be told, above row `notified`.
     redemptions TEXT,
-    attempt INTEGER NOT NULL CHECK (attempt >= 0),
+    round INTEGER NOT NULL CHECK (round >= 0),
     unmatched TEXT,
     holds TEXT,
     attention TEXT,
@@ -65,7 +65,7 @@ CREATE TABLE orders (
     confirmed_at INTEGER,
     completed_at INTEGER,
     cancelled_at INTEGER,
-    redriven_at INTEGER,
+    stuck_retried_at INTEGER,
     redacted_at INTEGER,
     notes TEXT,
     -- Of which other tables it has rows, so that no others are looked at: 2 items, 4 addresses, 8 payments, 16 reservations,
@@ -177,7 +177,7 @@ CREATE TABLE order_reservations (
     n INTEGER NOT NULL CHECK (n >= 1),
     sku TEXT NOT NULL,
     quantity INTEGER NOT NULL CHECK (quantity >= 0),
-    attempt INTEGER NOT NULL CHECK (attempt >= 0),
+    round INTEGER NOT NULL CHECK (round >= 0),
     status TEXT NOT NULL,
     -- How many units left the stock, and how many were given back.
     committed INTEGER NOT NULL CHECK (committed >= 0),

@@ -4,20 +4,25 @@ use std::fs::{self, File, OpenOptions};
 use std::io;
 use std::path::{Path, PathBuf};
 
-/// The first SQLite without the fault by which a log that starts over while another connection writes can damage the file
-/// (sqlite.org/wal.html, "the WAL-reset bug").
+/// The first SQLite without the fault by which a log that starts over while another connection
+/// writes can damage the file (sqlite.org/wal.html, "the WAL-reset bug").
 const SQLITE_NEEDED: i32 = 3_051_003;
 
-/// Refuses a SQLite that may damage files, which a program that links another one than the bundled can bring along.
+/// Refuses a SQLite that may damage files, which a program that links another one than the bundled
+/// can bring along.
 pub(crate) fn check_sqlite() -> Result<(), String> {
     let linked = rusqlite::version_number();
     if linked >= SQLITE_NEEDED {
         return Ok(());
     }
-    Err(format!("the SQLite library is {}, and may damage a file that several use: link 3.51.3 or newer", rusqlite::version()))
+    Err(format!(
+        "the SQLite library is {}, and may damage a file that several use: link 3.51.3 or newer",
+        rusqlite::version()
+    ))
 }
 
-/// Makes an empty file unless there is one. What is in it concerns only its owner; SQLite gives its log the same permissions.
+/// Makes an empty file unless there is one. What is in it concerns only its owner; SQLite gives its
+/// log the same permissions.
 pub(crate) fn make(path: &Path) -> io::Result<()> {
     match options().create_new(true).open(path) {
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
@@ -71,7 +76,9 @@ impl Identity {
     #[cfg(unix)]
     fn found(found: &fs::Metadata) -> Self {
         use std::os::unix::fs::MetadataExt;
-        Identity { device_and_inode: (found.dev(), found.ino()) }
+        Identity {
+            device_and_inode: (found.dev(), found.ino()),
+        }
     }
 
     /// Elsewhere a file that is open can be neither removed nor replaced.
@@ -87,7 +94,9 @@ pub(crate) fn immutable_uri(path: &Path) -> String {
     let mut uri = "file:".to_owned();
     for byte in path.as_os_str().as_encoded_bytes() {
         match byte {
-            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'/' | b'.' | b'-' | b'_' => uri.push(char::from(*byte)),
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'/' | b'.' | b'-' | b'_' => {
+                uri.push(char::from(*byte))
+            }
             byte => {
                 let _ = write!(uri, "%{byte:02X}");
             }
@@ -96,14 +105,20 @@ pub(crate) fn immutable_uri(path: &Path) -> String {
     uri + "?immutable=1"
 }
 
-/// Switches to a write-ahead log and returns the mode that the file has then. SQLite does not wait for a lock that this needs, so
-/// that two who open a new file at once must do it themselves.
-pub(crate) fn switch_to_wal(db: &rusqlite::Connection, busy_timeout: std::time::Duration) -> rusqlite::Result<String> {
+/// Switches to a write-ahead log and returns the mode that the file has then. SQLite does not wait
+/// for a lock that this needs, so that two who open a new file at once must do it themselves.
+pub(crate) fn switch_to_wal(
+    db: &rusqlite::Connection,
+    busy_timeout: std::time::Duration,
+) -> rusqlite::Result<String> {
     const PAUSE: std::time::Duration = std::time::Duration::from_millis(5);
     let mut waited = std::time::Duration::ZERO;
     loop {
         match db.query_row("PRAGMA journal_mode = WAL", [], |row| row.get(0)) {
-            Err(e) if e.sqlite_error_code() == Some(rusqlite::ErrorCode::DatabaseBusy) && waited < busy_timeout => {
+            Err(e)
+                if e.sqlite_error_code() == Some(rusqlite::ErrorCode::DatabaseBusy)
+                    && waited < busy_timeout =>
+            {
                 std::thread::sleep(PAUSE);
                 waited += PAUSE;
             }
@@ -123,7 +138,10 @@ mod tests {
 
     #[test]
     fn any_name_fits_into_a_uri() {
-        assert_eq!(immutable_uri(Path::new("/a b/ä?#%.db")), "file:/a%20b/%C3%A4%3F%23%25.db?immutable=1");
+        assert_eq!(
+            immutable_uri(Path::new("/a b/ä?#%.db")),
+            "file:/a%20b/%C3%A4%3F%23%25.db?immutable=1"
+        );
     }
 
     #[cfg(unix)]
@@ -133,13 +151,19 @@ mod tests {
         let path = std::env::temp_dir().join(format!("order-file-{}", std::process::id()));
         let other = beside(&path, ".other");
         make(&path).unwrap();
-        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+        assert_eq!(
+            fs::metadata(&path).unwrap().permissions().mode() & 0o777,
+            0o600
+        );
         fs::write(&path, "kept").unwrap();
         make(&path).unwrap();
         drop(open_or_make(&path).unwrap());
         assert_eq!(fs::read(&path).unwrap(), b"kept");
         let before = Identity::of(&path).unwrap();
-        assert_eq!(Identity::of_open(&File::open(&path).unwrap()).unwrap(), before);
+        assert_eq!(
+            Identity::of_open(&File::open(&path).unwrap()).unwrap(),
+            before
+        );
         fs::rename(&path, &other).unwrap();
         make(&path).unwrap();
         assert_ne!(Identity::of(&path).unwrap(), before);

@@ -1,4 +1,5 @@
-//! SQLite for `order-core`: [`SqliteStore`] keeps orders in one file, [`Shop`](shop::Shop) is an embedded catalogue, stock and payment desk.
+//! SQLite for `order-core`: [`SqliteStore`] keeps orders in one file, [`Shop`](shop::Shop) is an
+//! embedded catalogue, stock and payment desk.
 #![warn(missing_docs)]
 
 mod file;

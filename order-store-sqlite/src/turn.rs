@@ -1,9 +1,11 @@
 //! Taking turns with other processes that write to the same file.
 //!
-//! SQLite waits for a lock by looking again after longer and longer sleeps, up to a tenth of a second, while a process that writes
-//! without a pause lets go of it for microseconds only: whoever waits may do so for seconds. So here those who wait look again
-//! soon, and whoever has written while others write too leaves the lock alone for longer than they sleep. Those who only wait cannot
-//! be seen: so whoever writes without a pause leaves it alone now and then, whether others were noticed or not.
+//! SQLite waits for a lock by looking again after longer and longer sleeps, up to a tenth of a
+//! second, while a process that writes without a pause lets go of it for microseconds only: whoever
+//! waits may do so for seconds. So here those who wait look again soon, and whoever has written
+//! while others write too leaves the lock alone for longer than they sleep. Those who only wait
+//! cannot be seen: so whoever writes without a pause leaves it alone now and then, whether others
+//! were noticed or not.
 
 use std::hash::{BuildHasher, RandomState};
 use std::time::{Duration, Instant};
@@ -17,7 +19,8 @@ const LEFT_TO_OTHERS: Duration = Duration::from_micros(1_500);
 /// For how long after they were noticed others are taken to be still there.
 const REMEMBERED: Duration = Duration::from_millis(500);
 
-/// For how long at most the lock is taken again and again without leaving it to others who may be waiting unnoticed.
+/// For how long at most the lock is taken again and again without leaving it to others who may be
+/// waiting unnoticed.
 const UNBROKEN: Duration = Duration::from_millis(100);
 
 /// What a connection that writes knows of others.
@@ -41,8 +44,14 @@ impl Turns {
         let begun = self.try_until(Instant::now() + patience, db);
         db.busy_timeout(patience)?;
         begun?;
-        let version: i64 = db.prepare_cached("PRAGMA data_version")?.query_row([], |row| row.get(0))?;
-        if self.data_version.replace(version).is_some_and(|before| before != version) {
+        let version: i64 = db
+            .prepare_cached("PRAGMA data_version")?
+            .query_row([], |row| row.get(0))?;
+        if self
+            .data_version
+            .replace(version)
+            .is_some_and(|before| before != version)
+        {
             self.others = Some(Instant::now());
         }
         Ok(())
@@ -56,7 +65,10 @@ impl Turns {
     fn try_until(&mut self, deadline: Instant, db: &Connection) -> rusqlite::Result<()> {
         loop {
             match db.prepare_cached("BEGIN IMMEDIATE")?.execute([]) {
-                Err(error) if error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy) && Instant::now() < deadline => {
+                Err(error)
+                    if error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy)
+                        && Instant::now() < deadline =>
+                {
                     self.others = Some(Instant::now());
                     std::thread::sleep(LOOK - LOOK / 2 * (self.dice() % 1024) as u32 / 1024);
                 }
@@ -66,8 +78,12 @@ impl Turns {
     }
 
     fn leave_it_to_others(&mut self) {
-        let rest = self.ended.map_or(Duration::ZERO, |ended| LEFT_TO_OTHERS.saturating_sub(ended.elapsed()));
-        let noticed = self.others.is_some_and(|others| others.elapsed() < REMEMBERED);
+        let rest = self.ended.map_or(Duration::ZERO, |ended| {
+            LEFT_TO_OTHERS.saturating_sub(ended.elapsed())
+        });
+        let noticed = self
+            .others
+            .is_some_and(|others| others.elapsed() < REMEMBERED);
         let long_unbroken = self.left.is_some_and(|left| left.elapsed() >= UNBROKEN);
         if !rest.is_zero() && !noticed && !long_unbroken {
             return;
@@ -99,18 +115,27 @@ mod tests {
     fn open(path: &Path) -> Connection {
         let db = Connection::open(path).unwrap();
         db.busy_timeout(Duration::from_secs(60)).unwrap();
-        db.query_row("PRAGMA journal_mode = WAL", [], |_| Ok(())).unwrap();
-        db.execute_batch("PRAGMA synchronous = OFF; CREATE TABLE IF NOT EXISTS t (x)").unwrap();
+        db.query_row("PRAGMA journal_mode = WAL", [], |_| Ok(()))
+            .unwrap();
+        db.execute_batch("PRAGMA synchronous = OFF; CREATE TABLE IF NOT EXISTS t (x)")
+            .unwrap();
         db
     }
 
     fn pair() -> (Connection, Connection, PathBuf) {
-        let path = std::env::temp_dir().join(format!("order-turns-{:x}.db", RandomState::new().hash_one(0u8)));
+        let path = std::env::temp_dir().join(format!(
+            "order-turns-{:x}.db",
+            RandomState::new().hash_one(0u8)
+        ));
         (open(&path), open(&path), path)
     }
 
     fn removed(path: &Path) {
-        for name in [path.to_owned(), crate::file::log_of(path), crate::file::beside(path, "-shm")] {
+        for name in [
+            path.to_owned(),
+            crate::file::log_of(path),
+            crate::file::beside(path, "-shm"),
+        ] {
             let _ = std::fs::remove_file(name);
         }
     }
@@ -119,7 +144,8 @@ mod tests {
     fn write(turns: &mut Turns, db: &Connection) {
         turns.begin(db, Duration::from_secs(60)).unwrap();
         std::thread::sleep(Duration::from_millis(2));
-        db.execute_batch("INSERT INTO t VALUES (1); COMMIT").unwrap();
+        db.execute_batch("INSERT INTO t VALUES (1); COMMIT")
+            .unwrap();
         turns.end();
     }
 
@@ -152,7 +178,10 @@ mod tests {
             done.store(true, Ordering::Relaxed);
             let all: u64 = waited.iter().sum();
             // Fair is three to one; with SQLite's own waiting it is thousands before the first.
-            assert!(all <= TURNS * OTHERS * 4, "others' turns before each of its own: {waited:?}");
+            assert!(
+                all <= TURNS * OTHERS * 4,
+                "others' turns before each of its own: {waited:?}"
+            );
         });
         removed(&path);
     }
@@ -179,7 +208,10 @@ mod tests {
             let waited = written.load(Ordering::Relaxed) - before;
             done.store(true, Ordering::Relaxed);
             // A write takes 2 ms: the lock is left alone once in 50 of them.
-            assert!(waited <= 4 * 50, "the other's turns before the first: {waited}");
+            assert!(
+                waited <= 4 * 50,
+                "the other's turns before the first: {waited}"
+            );
         });
         removed(&path);
     }
@@ -189,11 +221,15 @@ mod tests {
         let (one, other, path) = pair();
         one.execute_batch("BEGIN IMMEDIATE").unwrap();
         let started = Instant::now();
-        let error = Turns::default().begin(&other, Duration::from_millis(30)).unwrap_err();
+        let error = Turns::default()
+            .begin(&other, Duration::from_millis(30))
+            .unwrap_err();
         assert_eq!(error.sqlite_error_code(), Some(ErrorCode::DatabaseBusy));
         assert!(started.elapsed() >= Duration::from_millis(30));
         one.execute_batch("ROLLBACK").unwrap();
-        Turns::default().begin(&other, Duration::from_millis(30)).unwrap();
+        Turns::default()
+            .begin(&other, Duration::from_millis(30))
+            .unwrap();
         drop((one, other));
         removed(&path);
     }
@@ -204,7 +240,8 @@ mod tests {
         let mut turns = Turns::default();
         for _ in 0..10 {
             turns.begin(&one, Duration::ZERO).unwrap();
-            one.execute_batch("INSERT INTO t VALUES (1); COMMIT").unwrap();
+            one.execute_batch("INSERT INTO t VALUES (1); COMMIT")
+                .unwrap();
             turns.end();
         }
         assert_eq!(turns.others, None);

@@ -5,7 +5,8 @@ mod common;
 use order_core::ids::OrderId;
 use order_store_sqlite::SqliteStore;
 
-/// Writes what no program of today writes: a phase of an order's life, and an event, that a newer one may know.
+/// Writes what no program of today writes: a phase of an order's life, and an event, that a newer
+/// one may know.
 async fn damage(store: &SqliteStore, order: OrderId) {
     let damaged = store.on_writer(move |db| {
         let id = order.as_bytes();

@@ -65,7 +65,11 @@ impl Street {
     }
 
     fn last(&self) -> Arc<Scripted<Shop>> {
-        self.shop.lock().unwrap().clone().expect("a shop was opened")
+        self.shop
+            .lock()
+            .unwrap()
+            .clone()
+            .expect("a shop was opened")
     }
 }
 
@@ -90,12 +94,26 @@ impl PaymentFactory for Street {
         self.open().await
     }
     fn means(&self, wanted: Outcome) -> Option<Means> {
-        Some(Means { method: format!("{wanted:?}").to_uppercase().parse().unwrap(), token: None.into() })
+        Some(Means {
+            method: format!("{wanted:?}").to_uppercase().parse().unwrap(),
+            token: None.into(),
+        })
     }
     async fn books(&self, key: Uuid) -> Option<Vec<Money>> {
         let payments = self.last().inner().payments().await.ok()?;
-        let moved = |s| matches!(s, OperationState::Authorized | OperationState::Captured | OperationState::Refunded);
-        Some(payments.into_iter().filter(|p| p.key == key && moved(p.status)).map(|p| p.amount).collect())
+        let moved = |s| {
+            matches!(
+                s,
+                OperationState::Authorized | OperationState::Captured | OperationState::Refunded
+            )
+        };
+        Some(
+            payments
+                .into_iter()
+                .filter(|p| p.key == key && moved(p.status))
+                .map(|p| p.amount)
+                .collect(),
+        )
     }
 }
 

@@ -16,17 +16,29 @@ async fn the_log_stays_bounded_while_lists_overlap_without_a_pause() {
     const LIMIT: u64 = 1 << 20;
     const COMMITS: u32 = 500;
     let file = TempFile::new();
-    let options = SqliteOptions { long_readers: 2, log_limit: LIMIT, ..SqliteOptions::new(clock()) };
+    let options = SqliteOptions {
+        long_readers: 2,
+        log_limit: LIMIT,
+        ..SqliteOptions::new(clock())
+    };
     let store = Arc::new(SqliteStore::open(&file.0, options).unwrap());
     for n in 2..400 {
         place(&store, plain(n)).await;
     }
-    let (done, lists) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU64::new(0)));
+    let (done, lists) = (
+        Arc::new(AtomicBool::new(false)),
+        Arc::new(AtomicU64::new(0)),
+    );
     let listing: Vec<_> = (0..6)
         .map(|_| {
             let (store, done, lists) = (Arc::clone(&store), Arc::clone(&done), Arc::clone(&lists));
             tokio::spawn(async move {
-                let query = ListQuery { sort: SortKey::TotalAmount, limit: 400, count_up_to: 10_000, ..ListQuery::default() };
+                let query = ListQuery {
+                    sort: SortKey::TotalAmount,
+                    limit: 400,
+                    count_up_to: 10_000,
+                    ..ListQuery::default()
+                };
                 while !done.load(Ordering::Relaxed) {
                     assert!(store.list(&query).await.unwrap().orders.len() >= 390);
                     lists.fetch_add(1, Ordering::Relaxed);

@@ -10,7 +10,8 @@ use super::whole;
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Who may call")]
 pub struct Access {
-    /// The server's certificate, in PEM, with those that lead to its root: calls come over TLS [env: ORDER_TLS_CERT]
+    /// The server's certificate, in PEM, with those that lead to its root: calls come over TLS
+    /// [env: ORDER_TLS_CERT]
     #[arg(long, value_name = "FILE")]
     pub tls_cert: Option<PathBuf>,
     /// The certificate's private key, in PEM [env: ORDER_TLS_KEY]
@@ -19,7 +20,8 @@ pub struct Access {
     /// The authorities, in PEM, whose client certificates are believed [env: ORDER_TLS_CLIENT_CA]
     #[arg(long, value_name = "FILE")]
     pub tls_client_ca: Option<PathBuf>,
-    /// The demand for a client's certificate: optional or required [env: ORDER_TLS_CLIENT_CERT] [default: optional]
+    /// The demand for a client's certificate: optional or required [env: ORDER_TLS_CLIENT_CERT]
+    /// [default: optional]
     #[arg(long, value_name = "optional|required")]
     pub tls_client_cert: Option<String>,
     /// The public keys, in PEM, that tokens are signed for [env: ORDER_AUTH_JWT_KEY]
@@ -34,10 +36,12 @@ pub struct Access {
     /// The audience that must be among a token's `aud` [env: ORDER_AUTH_AUDIENCE]
     #[arg(long, value_name = "NAME")]
     pub jwt_audience: Option<String>,
-    /// A service and the client certificate that it shows, such as desk=dns:desk.internal; repeatable [env: ORDER_AUTH_SERVICES]
+    /// A service and the client certificate that it shows, such as desk=dns:desk.internal;
+    /// repeatable [env: ORDER_AUTH_SERVICES]
     #[arg(long, value_name = "NAME=CERTIFICATE")]
     pub service: Vec<String>,
-    /// The number of orders a customer may place in a minute; 0 for as many as they like [env: ORDER_SERVER_RATE_LIMIT] [default: 60]
+    /// The number of orders a customer may place in a minute; 0 for as many as they like [env:
+    /// ORDER_SERVER_RATE_LIMIT] [default: 60]
     #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = whole::<0, 1_000_000>)]
     pub rate_limit: Option<u32>,
     /// The number of them at once [env: ORDER_SERVER_RATE_BURST] [default: 20]
@@ -48,19 +52,22 @@ pub struct Access {
 /// Options of `health`.
 #[derive(Debug, Args)]
 pub struct Health {
-    /// The server, http://HOST:PORT or https://HOST:PORT [env: ORDER_HEALTH_SERVER] [default: where `serve` would listen]
+    /// The server, http://HOST:PORT or https://HOST:PORT [env: ORDER_HEALTH_SERVER] [default: where
+    /// `serve` would listen]
     #[arg(long, value_name = "URL")]
     pub server: Option<String>,
     /// The authorities, in PEM, that are believed instead of the system's [env: ORDER_HEALTH_CA]
     #[arg(long, value_name = "FILE")]
     pub tls_ca: Option<PathBuf>,
-    /// The certificate that is shown, in PEM, where the server requires one [env: ORDER_HEALTH_CERT]
+    /// The certificate that is shown, in PEM, where the server requires one [env:
+    /// ORDER_HEALTH_CERT]
     #[arg(long, value_name = "FILE")]
     pub tls_cert: Option<PathBuf>,
     /// Its private key, in PEM [env: ORDER_HEALTH_KEY]
     #[arg(long, value_name = "FILE")]
     pub tls_key: Option<PathBuf>,
-    /// The name that the server's certificate must have, if it is not the URL's host [env: ORDER_HEALTH_NAME]
+    /// The name that the server's certificate must have, if it is not the URL's host [env:
+    /// ORDER_HEALTH_NAME]
     #[arg(long, value_name = "NAME")]
     pub tls_name: Option<String>,
 }

@@ -7,13 +7,15 @@ use clap::{Args, Subcommand, ValueEnum};
 /// Commands about all orders at once.
 #[derive(Debug, Subcommand)]
 pub enum BulkCommand {
-    /// Copy the whole store into a new file while it is in use; the copy is opened like any other store
+    /// Copy the whole store into a new file while it is in use; the copy is opened like any other
+    /// store
     Backup(Backup),
     /// Write all orders out: to be kept, restored, or looked at in a spreadsheet
     Export(Export),
     /// Put exported orders into an empty store, as they were
     Restore(Restore),
-    /// Copy all orders from one store to another, and compare them; an interrupted copy goes on where it ended
+    /// Copy all orders from one store to another, and compare them; an interrupted copy goes on
+    /// where it ended
     Copy(Copy),
     /// Take in historic orders of another system; `examples/README.md` documents the format
     Import(Import),
@@ -41,8 +43,9 @@ pub enum ExportForm {
 /// Options of `export`.
 #[derive(Debug, Args)]
 pub struct Export {
-    /// What is written. `jsonl` holds personal data (addresses, notes, metadata) and payment tokens: keep it as you keep the
-    /// store. The others hold no more of a customer than the user id
+    /// What is written. `jsonl` holds personal data (addresses, notes, metadata) and payment
+    /// tokens: keep it as you keep the store. The others hold no more of a customer than the user
+    /// id
     #[arg(long = "as", value_name = "FORM", value_enum, default_value_t)]
     pub form: ExportForm,
     /// Write to a new file, which only its owner can read, rather than to standard output
@@ -56,7 +59,8 @@ pub struct Copy {
     /// The store to copy from, as for --store; nothing may work on it any more
     #[arg(long, value_name = "URL")]
     pub from: String,
-    /// The store to copy to. A file is made; a schema on a server must have been made by `order migrate`
+    /// The store to copy to. A file is made; a schema on a server must have been made by `order
+    /// migrate`
     #[arg(long, value_name = "URL")]
     pub to: String,
 }

@@ -1,11 +1,14 @@
-//! Commands that change one order. Scripts have a step for each of them, with the same options as fields.
+//! Commands that change one order. Scripts have a step for each of them, with the same options as
+//! fields.
 
 use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Subcommand, ValueEnum};
 use order_core::ids::{IdempotencyKey, Name, Reference};
-use order_core::order::{AddressType, AttentionReason, Blocks, DisputeState, Op, OperationState, Status};
+use order_core::order::{
+    AddressType, AttentionReason, Blocks, DisputeState, Op, OperationState, Status,
+};
 use order_core::store::OrderRef;
 use order_core::time::Timestamp;
 
@@ -18,9 +21,11 @@ use crate::input::lines::{LineAmount, LineUnits, ReceivedLine};
 pub enum ChangeCommand {
     /// Cancel an order, or some of it: stock and money go back
     Cancel(Cancel),
-    /// Change what was ordered; it applies once the difference in stock and money is secured, or not at all
+    /// Change what was ordered; it applies once the difference in stock and money is secured, or
+    /// not at all
     Edit(Edit),
-    /// Say that units have left: a planned shipment, or a new one of the items named, or of all that is open
+    /// Say that units have left: a planned shipment, or a new one of the items named, or of all
+    /// that is open
     Ship(Ship),
     /// Get units ready to leave together: the items named, or all that is open
     PlanShipment(PlanShipment),
@@ -32,7 +37,8 @@ pub enum ChangeCommand {
     FailShipment(FailShipment),
     /// Close an order that is fulfilled and paid
     Complete(Plain),
-    /// Bring an order to a status: another way to release holds, plan, ship, deliver, cancel or complete
+    /// Bring an order to a status: another way to release holds, plan, ship, deliver, cancel or
+    /// complete
     Status(SetStatus),
     /// Take something off what is owed, of the order or of lines; what is paid beyond it goes back
     Credit(Credit),
@@ -69,7 +75,8 @@ pub enum ReturnCommand {
     Approve(OneReturn),
     /// Turn a return down
     Reject(OneReturn),
-    /// Say what came back, and what became of it; all that is outstanding, restocked, if nothing is named
+    /// Say what came back, and what became of it; all that is outstanding, restocked, if nothing is
+    /// named
     Receive(ReceiveReturn),
     /// Say that no more will come back: what came is no longer owed
     Close(OneReturn),
@@ -79,9 +86,15 @@ pub enum ReturnCommand {
 #[derive(Debug, Args)]
 pub struct How {
     /// Why, for the journal
-    #[arg(long, value_name = "TEXT", default_value = "", hide_default_value = true)]
+    #[arg(
+        long,
+        value_name = "TEXT",
+        default_value = "",
+        hide_default_value = true
+    )]
     pub reason: String,
-    /// Makes it safe to repeat: under the same key it is done once per order, and another command is refused
+    /// Makes it safe to repeat: under the same key it is done once per order, and another command
+    /// is refused
     #[arg(long, value_name = "KEY")]
     pub key: Option<IdempotencyKey>,
     /// Refuse if the order has changed since this version
@@ -99,7 +112,10 @@ pub struct Items {
 
 /// Options of `complete` and `redact`.
 #[derive(Debug, Args)]
-#[allow(missing_docs, reason = "flattened groups, documented where they are declared")]
+#[allow(
+    missing_docs,
+    reason = "flattened groups, documented where they are declared"
+)]
 pub struct Plain {
     #[command(flatten)]
     pub order: ById,
@@ -109,7 +125,10 @@ pub struct Plain {
 
 /// Options of `cancel`.
 #[derive(Debug, Args)]
-#[allow(missing_docs, reason = "flattened groups, documented where they are declared")]
+#[allow(
+    missing_docs,
+    reason = "flattened groups, documented where they are declared"
+)]
 pub struct Cancel {
     #[command(flatten)]
     pub order: ById,
@@ -124,14 +143,18 @@ pub struct Cancel {
 
 /// Options of `edit`.
 #[derive(Debug, Args)]
-#[allow(missing_docs, reason = "flattened groups, documented where they are declared")]
+#[allow(
+    missing_docs,
+    reason = "flattened groups, documented where they are declared"
+)]
 pub struct Edit {
     #[command(flatten)]
     pub order: ById,
     /// A new line, at today's price: `SKU[=QTY]` or `PRODUCT[/VARIANT][=QTY]`; may be repeated
     #[arg(long, value_name = "ITEM")]
     pub add: Vec<String>,
-    /// The units of a line that the customer is to have, cancelled and returned ones not counted; may be repeated
+    /// The units of a line that the customer is to have, cancelled and returned ones not counted;
+    /// may be repeated
     #[arg(long, value_name = "LINE:QTY")]
     pub set: Vec<LineUnits>,
     /// A line that is to go; may be repeated
@@ -164,7 +187,10 @@ pub struct Edit {
 
 /// Options of `ship`.
 #[derive(Debug, Args)]
-#[allow(missing_docs, reason = "flattened groups, documented where they are declared")]
+#[allow(
+    missing_docs,
+    reason = "flattened groups, documented where they are declared"
+)]
 pub struct Ship {
     #[command(flatten)]
     pub order: ById,
@@ -185,7 +211,10 @@ pub struct Ship {
 
 /// Options of `plan-shipment`.
 #[derive(Debug, Args)]
-#[allow(missing_docs, reason = "flattened groups, documented where they are declared")]
+#[allow(
+    missing_docs,
+    reason = "flattened groups, documented where they are declared"
+)]
 pub struct PlanShipment {
     #[command(flatten)]
     pub order: ById,
@@ -197,7 +226,10 @@ pub struct PlanShipment {
 
 /// Options of `cancel-shipment`.
 #[derive(Debug, Args)]
-#[allow(missing_docs, reason = "flattened groups, documented where they are declared")]
+#[allow(
+    missing_docs,
+    reason = "flattened groups, documented where they are declared"
+)]
 pub struct Shipment {
     #[command(flatten)]
     pub order: ById,
@@ -210,7 +242,10 @@ pub struct Shipment {
 
 /// Options of `deliver`.
 #[derive(Debug, Args)]
-#[allow(missing_docs, reason = "flattened groups, documented where they are declared")]
+#[allow(
+    missing_docs,
+    reason = "flattened groups, documented where they are declared"
+)]
 pub struct Deliver {
     #[command(flatten)]
     pub order: ById,
@@ -223,7 +258,10 @@ pub struct Deliver {
 
 /// Options of `fail-shipment`.
 #[derive(Debug, Args)]
-#[allow(missing_docs, reason = "flattened groups, documented where they are declared")]
+#[allow(
+    missing_docs,
+    reason = "flattened groups, documented where they are declared"
+)]
 pub struct FailShipment {
     #[command(flatten)]
     pub order: ById,
@@ -242,7 +280,10 @@ pub struct FailShipment {
 
 /// Options of `status`.
 #[derive(Debug, Args)]
-#[allow(missing_docs, reason = "flattened groups, documented where they are declared")]
+#[allow(
+    missing_docs,
+    reason = "flattened groups, documented where they are declared"
+)]
 pub struct SetStatus {
     #[command(flatten)]
     pub order: ById,
@@ -255,12 +296,20 @@ pub struct SetStatus {
 
 /// Options of `credit`.
 #[derive(Debug, Args)]
-#[allow(missing_docs, reason = "flattened groups, documented where they are declared")]
+#[allow(
+    missing_docs,
+    reason = "flattened groups, documented where they are declared"
+)]
 pub struct Credit {
     #[command(flatten)]
     pub order: ById,
     /// For the order as a whole: how much, in its currency, such as 5.00
-    #[arg(long, value_name = "AMOUNT", required_unless_present = "items", conflicts_with = "items")]
+    #[arg(
+        long,
+        value_name = "AMOUNT",
+        required_unless_present = "items",
+        conflicts_with = "items"
+    )]
     pub amount: Option<String>,
     /// For a line: LINE is a line's number, its item id, or its SKU; may be repeated
     #[arg(long = "item", value_name = "LINE:AMOUNT")]
@@ -271,7 +320,10 @@ pub struct Credit {
 
 /// Options of `write-off`.
 #[derive(Debug, Args)]
-#[allow(missing_docs, reason = "flattened groups, documented where they are declared")]
+#[allow(
+    missing_docs,
+    reason = "flattened groups, documented where they are declared"
+)]
 pub struct WriteOff {
     #[command(flatten)]
     pub order: ById,
@@ -284,7 +336,10 @@ pub struct WriteOff {
 
 /// Options of `return request`.
 #[derive(Debug, Args)]
-#[allow(missing_docs, reason = "flattened groups, documented where they are declared")]
+#[allow(
+    missing_docs,
+    reason = "flattened groups, documented where they are declared"
+)]
 pub struct RequestReturn {
     #[command(flatten)]
     pub order: ById,
@@ -297,7 +352,10 @@ pub struct RequestReturn {
 
 /// Options of `return approve`, `return reject` and `return close`.
 #[derive(Debug, Args)]
-#[allow(missing_docs, reason = "flattened groups, documented where they are declared")]
+#[allow(
+    missing_docs,
+    reason = "flattened groups, documented where they are declared"
+)]
 pub struct OneReturn {
     #[command(flatten)]
     pub order: ById,
@@ -310,15 +368,18 @@ pub struct OneReturn {
 
 /// Options of `return receive`.
 #[derive(Debug, Args)]
-#[allow(missing_docs, reason = "flattened groups, documented where they are declared")]
+#[allow(
+    missing_docs,
+    reason = "flattened groups, documented where they are declared"
+)]
 pub struct ReceiveReturn {
     #[command(flatten)]
     pub order: ById,
     /// Which: 1, 2, … within the order
     #[arg(long = "return", value_name = "N")]
     pub number: u32,
-    /// What came back: LINE is a line's number, its item id, or its SKU; into the stock again unless `scrap` is said; may be
-    /// repeated
+    /// What came back: LINE is a line's number, its item id, or its SKU; into the stock again
+    /// unless `scrap` is said; may be repeated
     #[arg(long = "item", value_name = "LINE:QTY[:restock|scrap]")]
     pub items: Vec<ReceivedLine>,
     #[command(flatten)]
@@ -327,7 +388,10 @@ pub struct ReceiveReturn {
 
 /// Options of `hold`.
 #[derive(Debug, Args)]
-#[allow(missing_docs, reason = "flattened groups, documented where they are declared")]
+#[allow(
+    missing_docs,
+    reason = "flattened groups, documented where they are declared"
+)]
 pub struct Hold {
     #[command(flatten)]
     pub order: ById,
@@ -349,7 +413,10 @@ pub struct Hold {
 
 /// Options of `release`.
 #[derive(Debug, Args)]
-#[allow(missing_docs, reason = "flattened groups, documented where they are declared")]
+#[allow(
+    missing_docs,
+    reason = "flattened groups, documented where they are declared"
+)]
 pub struct Release {
     #[command(flatten)]
     pub order: ById,
@@ -362,7 +429,10 @@ pub struct Release {
 
 /// Options of `metadata`.
 #[derive(Debug, Args)]
-#[allow(missing_docs, reason = "flattened groups, documented where they are declared")]
+#[allow(
+    missing_docs,
+    reason = "flattened groups, documented where they are declared"
+)]
 #[command(group = clap::ArgGroup::new("what").required(true))]
 pub struct Metadata {
     #[command(flatten)]
@@ -379,7 +449,10 @@ pub struct Metadata {
 
 /// Options of `address`.
 #[derive(Debug, Args)]
-#[allow(missing_docs, reason = "flattened groups, documented where they are declared")]
+#[allow(
+    missing_docs,
+    reason = "flattened groups, documented where they are declared"
+)]
 pub struct Address {
     #[command(flatten)]
     pub order: ById,
@@ -395,7 +468,10 @@ pub struct Address {
 
 /// Options of `attention`.
 #[derive(Debug, Args)]
-#[allow(missing_docs, reason = "flattened groups, documented where they are declared")]
+#[allow(
+    missing_docs,
+    reason = "flattened groups, documented where they are declared"
+)]
 pub struct Attention {
     #[command(flatten)]
     pub order: ById,
@@ -411,7 +487,10 @@ pub struct Attention {
 
 /// Options of `dispute`.
 #[derive(Debug, Args)]
-#[allow(missing_docs, reason = "flattened groups, documented where they are declared")]
+#[allow(
+    missing_docs,
+    reason = "flattened groups, documented where they are declared"
+)]
 pub struct Dispute {
     #[command(flatten)]
     pub order: ById,
@@ -431,7 +510,7 @@ pub struct Dispute {
 
 /// What became of asking for a hold of stock.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum FoundHold {
+pub enum FoundReservation {
     /// The inventory holds the units
     Held,
     /// It never did
@@ -455,7 +534,10 @@ pub enum Moved {
 
 /// Options of `resolve`.
 #[derive(Debug, Args)]
-#[allow(missing_docs, reason = "flattened groups, documented where they are declared")]
+#[allow(
+    missing_docs,
+    reason = "flattened groups, documented where they are declared"
+)]
 #[command(group = clap::ArgGroup::new("finding").required(true))]
 pub struct Resolve {
     #[command(flatten)]
@@ -465,7 +547,7 @@ pub struct Resolve {
     pub reservation: Option<u32>,
     /// What is so
     #[arg(long, value_enum, requires = "reservation")]
-    pub state: Option<FoundHold>,
+    pub state: Option<FoundReservation>,
     /// What became of giving a hold back or committing it: the reservation's number
     #[arg(long, value_name = "N", group = "finding")]
     pub closing: Option<u32>,
@@ -499,7 +581,8 @@ pub struct Resolve {
     /// Show the events and the order after them, and do nothing
     #[arg(long)]
     pub dry_run: bool,
-    /// Makes it safe to repeat: under the same key it is done once per order, and another command is refused
+    /// Makes it safe to repeat: under the same key it is done once per order, and another command
+    /// is refused
     #[arg(long, value_name = "KEY")]
     pub key: Option<IdempotencyKey>,
     /// Refuse if the order has changed since this version
@@ -524,7 +607,9 @@ impl ChangeCommand {
             ChangeCommand::WriteOff(a) => &a.order,
             ChangeCommand::Return(ReturnCommand::Request(a)) => &a.order,
             ChangeCommand::Return(ReturnCommand::Receive(a)) => &a.order,
-            ChangeCommand::Return(ReturnCommand::Approve(a) | ReturnCommand::Reject(a) | ReturnCommand::Close(a)) => &a.order,
+            ChangeCommand::Return(
+                ReturnCommand::Approve(a) | ReturnCommand::Reject(a) | ReturnCommand::Close(a),
+            ) => &a.order,
             ChangeCommand::Hold(a) => &a.order,
             ChangeCommand::Release(a) => &a.order,
             ChangeCommand::Metadata(a) => &a.order,
@@ -546,5 +631,6 @@ fn address_type(text: &str) -> Result<AddressType, String> {
 }
 
 fn operation(text: &str) -> Result<Op, String> {
-    Op::try_from(text.to_owned()).map_err(|_| "expected an operation as `order get` shows it, such as p2 or r1".into())
+    Op::try_from(text.to_owned())
+        .map_err(|_| "expected an operation as `order get` shows it, such as p2 or r1".into())
 }

@@ -31,21 +31,30 @@ pub async fn check(settings: &Settings, out: &Out) -> Outcome {
     let views = views(&findings);
     out.many(&views, &views, || table(&views))?;
     if findings.skipped > 0 {
-        note(format_args!("{} orders changed too fast to be looked at: check again", findings.skipped));
+        note(format_args!(
+            "{} orders changed too fast to be looked at: check again",
+            findings.skipped
+        ));
     }
     if findings.is_breached() {
-        return Err(Failure::new(Code::Refused, format!("{}; first: {}", findings.summary(), findings.first_breach()))
-            .hint("`order history` and `order explain` show what happened to an order"));
+        return Err(Failure::new(
+            Code::Refused,
+            format!("{}; first: {}", findings.summary(), findings.first_breach()),
+        )
+        .hint("`order history` and `order explain` show what happened to an order"));
     }
     note(findings.summary());
     Ok(())
 }
 
-/// The shop with the ledgers of stock and payments, if both are kept in the embedded one and it is there.
+/// The shop with the ledgers of stock and payments, if both are kept in the embedded one and it is
+/// there.
 fn ledgers(settings: &Settings) -> Outcome<Option<Shop>> {
     let services = &settings.services;
     if !services.inventory.is_shop() || !services.payment.is_shop() {
-        note("stock and payments are not both in the embedded shop: they are not compared with its ledgers");
+        note(
+            "stock and payments are not both in the embedded shop: they are not compared with its ledgers",
+        );
         return Ok(None);
     }
     if !settings.shop.as_ref().is_some_and(|path| path.exists()) {
@@ -79,12 +88,33 @@ fn table(views: &[InvariantView]) -> String {
     let mut table = Table::new(&["", ">CHECKED", ">BREACHES", "WHAT MUST HOLD"]);
     let mut details = String::new();
     for view in views {
-        let checked = if view.checkable { view.checked.to_string() } else { "not checkable".into() };
-        let breaches = if view.checkable { view.breaches.to_string() } else { String::new() };
-        table.row([view.invariant.to_owned(), checked, breaches, view.text.to_owned()]);
+        let checked = if view.checkable {
+            view.checked.to_string()
+        } else {
+            "not checkable".into()
+        };
+        let breaches = if view.checkable {
+            view.breaches.to_string()
+        } else {
+            String::new()
+        };
+        table.row([
+            view.invariant.to_owned(),
+            checked,
+            breaches,
+            view.text.to_owned(),
+        ]);
         for detail in &view.details {
-            details.push_str(&format!("{} {}\n", view.invariant, crate::output::table::printable(detail)));
+            details.push_str(&format!(
+                "{} {}\n",
+                view.invariant,
+                crate::output::table::printable(detail)
+            ));
         }
     }
-    if details.is_empty() { table.render() } else { format!("{}\n{details}", table.render()) }
+    if details.is_empty() {
+        table.render()
+    } else {
+        format!("{}\n{details}", table.render())
+    }
 }

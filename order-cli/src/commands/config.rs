@@ -22,12 +22,21 @@ pub fn config(settings: &Settings, out: &Out) -> Outcome {
     out.many(&views, &views, || {
         let mut table = Table::new(&["SETTING", "VALUE", "FROM"]);
         for view in &views {
-            table.row([view.name.to_owned(), view.value.to_owned(), view.from.clone()]);
+            table.row([
+                view.name.to_owned(),
+                view.value.to_owned(),
+                view.from.clone(),
+            ]);
         }
         table.render()
     })
 }
 
 fn view(Effective { key, value, from }: &Effective) -> SettingView<'_> {
-    SettingView { name: key, value, from: from.to_string(), variable: variable_of(key) }
+    SettingView {
+        name: key,
+        value,
+        from: from.to_string(),
+        variable: variable_of(key),
+    }
 }

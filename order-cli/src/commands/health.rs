@@ -14,12 +14,23 @@ struct HealthView {
 
 /// Asks a server. Fails with code 1 if it does not serve, or cannot be asked.
 pub async fn health(settings: &Settings, out: &Out) -> Outcome {
-    let Health { server, tls, within } = settings.health.clone();
-    let url = server.unwrap_or_else(|| usual(&settings.server.listen, settings.access.tls.is_some()));
+    let Health {
+        server,
+        tls,
+        within,
+    } = settings.health.clone();
+    let url =
+        server.unwrap_or_else(|| usual(&settings.server.listen, settings.access.tls.is_some()));
     match order_grpc::health::ask(&url, &tls, within).await {
         Ok(()) => {
             let said = format!("{url} serves\n");
-            out.one(&HealthView { server: url, status: "SERVING" }, || said)
+            out.one(
+                &HealthView {
+                    server: url,
+                    status: "SERVING",
+                },
+                || said,
+            )
         }
         Err(e) if e.is_mistake() => Err(Failure::caused(Code::BadInput, &e)),
         Err(e) => Err(Failure::caused(Code::Refused, &e).context(url)),

@@ -22,18 +22,36 @@ struct MigrateView {
 /// Brings the schema up to date, or says what that would take.
 pub async fn migrate(settings: &Settings, out: &Out, args: &Migrate) -> Outcome {
     let options = PostgresOptions::default();
-    let layout = Layout { partitions: args.partitions.map(|n| u16::try_from(n).unwrap_or(u16::MAX)), citus: args.citus };
+    let layout = Layout {
+        partitions: args
+            .partitions
+            .map(|n| u16::try_from(n).unwrap_or(u16::MAX)),
+        citus: args.citus,
+    };
     let migrations = match &settings.store {
-        StoreUrl::Postgres(Secret(url)) if args.check => order_store_postgres::pending_migrations(url, &options).await?,
-        StoreUrl::Postgres(Secret(url)) => order_store_postgres::migrate_as(url, &options, layout).await?,
+        StoreUrl::Postgres(Secret(url)) if args.check => {
+            order_store_postgres::pending_migrations(url, &options).await?
+        }
+        StoreUrl::Postgres(Secret(url)) => {
+            order_store_postgres::migrate_as(url, &options, layout).await?
+        }
         StoreUrl::Sqlite(_) | StoreUrl::Memory if layout != Layout::default() => {
-            return Err(Failure::new(Code::BadInput, "--citus and --partitions are for stores on PostgreSQL")
-                .hint("--store postgres://… names one"));
+            return Err(Failure::new(
+                Code::BadInput,
+                "--citus and --partitions are for stores on PostgreSQL",
+            )
+            .hint("--store postgres://… names one"));
         }
         // A file is brought up to date by whatever opens it to write; a store in memory is always.
-        StoreUrl::Sqlite(path) if args.check && !path.exists() => vec!["the file is not there".to_owned()],
+        StoreUrl::Sqlite(path) if args.check && !path.exists() => {
+            vec!["the file is not there".to_owned()]
+        }
         StoreUrl::Sqlite(_) | StoreUrl::Memory => {
-            let access = if args.check { Access::ReadOnly } else { Access::Create };
+            let access = if args.check {
+                Access::ReadOnly
+            } else {
+                Access::Create
+            };
             open_store_as(access, settings, Arc::new(SystemClock))?;
             Vec::new()
         }
@@ -42,8 +60,11 @@ pub async fn migrate(settings: &Settings, out: &Out, args: &Migrate) -> Outcome 
     let (list, n) = (view.migrations.join(", "), view.migrations.len() as u64);
     if args.check && n > 0 {
         out.one(&view, String::new)?;
-        return Err(Failure::new(Code::Refused, format!("{} to be made: {list}", counted(n, "change")))
-            .hint("`order migrate` makes them"));
+        return Err(Failure::new(
+            Code::Refused,
+            format!("{} to be made: {list}", counted(n, "change")),
+        )
+        .hint("`order migrate` makes them"));
     }
     out.one(&view, || match n {
         0 => "the schema is up to date\n".to_owned(),

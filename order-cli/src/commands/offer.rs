@@ -13,15 +13,25 @@ use crate::exit::{Code, Failure, Outcome};
 use crate::output::note;
 use crate::settings::Settings;
 
-/// Offers the shop until an interrupt or a request to terminate, then lets calls under way come to their end.
+/// Offers the shop until an interrupt or a request to terminate, then lets calls under way come to
+/// their end.
 pub async fn serve(settings: &Settings, args: ShopServe) -> Outcome {
-    let ShopServe { listen, insecure, faults, log } = args;
+    let ShopServe {
+        listen,
+        insecure,
+        faults,
+        log,
+    } = args;
     let stop = told_to_stop()?;
     let listener = order_grpc::bind(&listen, insecure).await?;
     let shop = Arc::new(existing_shop(settings)?);
-    let at = listener.local_addr().map_err(|e| Failure::caused(Code::Unavailable, &e).context("cannot listen"))?;
+    let at = listener
+        .local_addr()
+        .map_err(|e| Failure::caused(Code::Unavailable, &e).context("cannot listen"))?;
     match log {
-        ServeLog::Json => note(format_args!(r#"{{"event":"listening","message":"listening on {at}"}}"#)),
+        ServeLog::Json => note(format_args!(
+            r#"{{"event":"listening","message":"listening on {at}"}}"#
+        )),
         ServeLog::Text | ServeLog::Off => note(format_args!("listening on {at}")),
     }
     let written = match log {
@@ -33,17 +43,26 @@ pub async fn serve(settings: &Settings, args: ShopServe) -> Outcome {
         written.event("WARN", "fault", &format!("as asked for: {fault}"));
     }
     let name = concat!("order shop serve ", env!("CARGO_PKG_VERSION")).to_owned();
-    let options = OfferOptions { name, faults: Faults::new(faults), log: written, ..OfferOptions::default() };
+    let options = OfferOptions {
+        name,
+        faults: Faults::new(faults),
+        log: written,
+        ..OfferOptions::default()
+    };
     match offer::serve(shop, listener, options, stop).await {
         Drained::Clean => {}
-        Drained::CutShort => note("stopped before every call was answered: their callers look them up"),
+        Drained::CutShort => {
+            note("stopped before every call was answered: their callers look them up")
+        }
     }
     Ok(())
 }
 
 /// Ends when the process is interrupted or asked to terminate.
 fn told_to_stop() -> Outcome<impl Future<Output = ()> + Send> {
-    let cannot = |e: std::io::Error| Failure::caused(Code::Unavailable, &e).context("cannot listen for signals");
+    let cannot = |e: std::io::Error| {
+        Failure::caused(Code::Unavailable, &e).context("cannot listen for signals")
+    };
     let mut interrupt = signal(SignalKind::interrupt()).map_err(cannot)?;
     let mut terminate = signal(SignalKind::terminate()).map_err(cannot)?;
     Ok(async move {

@@ -29,16 +29,35 @@ pub async fn place(settings: &Settings, out: &Out, args: Place) -> Outcome {
     request.holds = args.holds;
     for (key, value) in args.metadata {
         if request.metadata.insert(key.clone(), value).is_some() {
-            return Err(Failure::bad_input(format!("--metadata: {key} is given twice")));
+            return Err(Failure::bad_input(format!(
+                "--metadata: {key} is given twice"
+            )));
         }
     }
     request.external_ref = args.external_ref;
-    let expected_total = args.expect_total.map(|t| expected_total(&t, &engine)).transpose()?;
-    let options = PlaceOptions { key: args.key, expected_total, wait: None };
-    let placement = engine.finished(engine.manager.place(&engine.principal, request, options).await).await?;
+    let expected_total = args
+        .expect_total
+        .map(|t| expected_total(&t, &engine))
+        .transpose()?;
+    let options = PlaceOptions {
+        key: args.key,
+        expected_total,
+        wait: None,
+    };
+    let placement = engine
+        .finished(
+            engine
+                .manager
+                .place(&engine.principal, request, options)
+                .await,
+        )
+        .await?;
     let order = engine.drive(placement.order.id).await?;
     if placement.replayed {
-        note(format_args!("the key already named order {}, placed at {}", order.number, order.created_at));
+        note(format_args!(
+            "the key already named order {}, placed at {}",
+            order.number, order.created_at
+        ));
     }
     show_result(out, &order, placement.replayed)
 }
@@ -48,13 +67,18 @@ pub fn show_result(out: &Out, order: &Order, replayed: bool) -> Outcome {
     out.one(&OrderView::of(order).replayed(replayed), || text(order))?;
     if order.statuses.status == Status::Pending {
         let number = order.number;
-        note(format_args!("order {number} is not decided yet: `order explain {number}` says what it waits for"));
+        note(format_args!(
+            "order {number} is not decided yet: `order explain {number}` says what it waits for"
+        ));
     }
     dead_order(order).map_or(Ok(()), Err)
 }
 
 fn expected_total(text: &str, engine: &Engine) -> Outcome<Money> {
-    let amount = text.strip_suffix(engine.currency.code()).unwrap_or(text).trim();
+    let amount = text
+        .strip_suffix(engine.currency.code())
+        .unwrap_or(text)
+        .trim();
     Money::parse(amount, engine.currency).map_err(|e| Failure::from(e).context("--expect-total"))
 }
 
@@ -79,7 +103,10 @@ impl Draft {
         let mut draft = match &args.file {
             Some(file) => {
                 let json = read::text(file, read::REQUEST_MAX)?;
-                Draft { request: create_order::request(&read::name(file), &json)?, items: Vec::new() }
+                Draft {
+                    request: create_order::request(&read::name(file), &json)?,
+                    items: Vec::new(),
+                }
             }
             None => Draft::from_options(&args)?,
         };
@@ -89,7 +116,10 @@ impl Draft {
     }
 
     fn from_options(args: &Request) -> Outcome<Self> {
-        let items = args.items.iter().map(|i| items::parse(i).map_err(|e| Failure::bad_input(format!("--item: {e}"))));
+        let items = args
+            .items
+            .iter()
+            .map(|i| items::parse(i).map_err(|e| Failure::bad_input(format!("--item: {e}"))));
         let request = PlaceRequest {
             user_id: args.user.clone().unwrap_or_default(),
             shipping_address: address("--ship-to", args.ship_to.as_deref())?,
@@ -100,7 +130,10 @@ impl Draft {
             coupon_code: args.coupon.clone(),
             ..PlaceRequest::default()
         };
-        Ok(Draft { items: items.collect::<Outcome<_>>()?, request })
+        Ok(Draft {
+            items: items.collect::<Outcome<_>>()?,
+            request,
+        })
     }
 
     async fn resolve(mut self, shop: Option<&Shop>) -> Outcome<PlaceRequest> {
@@ -117,15 +150,25 @@ pub async fn resolve_item(item: &items::Item, shop: Option<&Shop>) -> Outcome<It
         Named::Product(product, variant) => (*product, *variant),
         Named::Sku(sku) => {
             let Some(shop) = shop else {
-                let failure =
-                    Failure::bad_input(format!("{sku}: only the embedded shop knows products by SKU, and they are not in it"));
+                let failure = Failure::bad_input(format!(
+                    "{sku}: only the embedded shop knows products by SKU, and they are not in it"
+                ));
                 return Err(failure.hint("name it by its product, as PRODUCT[/VARIANT][=QTY]"));
             };
             let found = shop.resolve_sku(sku).await?;
-            found.ok_or_else(|| Failure::from(Error::NotFound { what: "product", id: sku.to_string() }))?
+            found.ok_or_else(|| {
+                Failure::from(Error::NotFound {
+                    what: "product",
+                    id: sku.to_string(),
+                })
+            })?
         }
     };
-    Ok(ItemInput { product_id: product.to_string(), variant_id: variant.map(|v| v.to_string()), quantity: item.quantity })
+    Ok(ItemInput {
+        product_id: product.to_string(),
+        variant_id: variant.map(|v| v.to_string()),
+        quantity: item.quantity,
+    })
 }
 
 /// An address in JSON, or in a file.
@@ -208,5 +251,9 @@ fn quote_text(quote: &Quote) -> String {
             money(l.lot.subtotal),
         ]);
     }
-    format!("{}\n{}", items.render(), crate::output::order_text::sums(&quote.amounts, quote.currency))
+    format!(
+        "{}\n{}",
+        items.render(),
+        crate::output::order_text::sums(&quote.amounts, quote.currency)
+    )
 }

@@ -38,8 +38,14 @@ pub async fn list(settings: &Settings, out: &Out, args: List) -> Outcome {
         sku: args.sku,
         external_ref: args.external_ref,
         metadata: args.metadata,
-        placed: TimeRange { from: args.placed_from, before: args.placed_before },
-        updated: TimeRange { from: args.updated_from, before: args.updated_before },
+        placed: TimeRange {
+            from: args.placed_from,
+            before: args.placed_before,
+        },
+        updated: TimeRange {
+            from: args.updated_from,
+            before: args.updated_before,
+        },
         sort: args.sort,
         descending: args.desc,
         after: args.after,
@@ -67,7 +73,11 @@ fn say_unreadable(unreadable: &[Unreadable]) {
 pub async fn stuck(settings: &Settings, out: &Out) -> Outcome {
     let engine = Engine::open_for_reading(settings).await?;
     let found = stuck_orders(&engine.manager, &engine.principal).await?;
-    out.many(&StuckView::document(&found), &StuckView::rows(&found), || stuck_table(&found).render())?;
+    out.many(
+        &StuckView::document(&found),
+        &StuckView::rows(&found),
+        || stuck_table(&found).render(),
+    )?;
     if found.is_empty() {
         note("no order needs a person");
     }
@@ -80,12 +90,17 @@ pub async fn stuck_orders<S: OrderStore, C: Clients>(
     principal: &Principal,
 ) -> Outcome<Vec<Explanation>> {
     let mut found = Vec::new();
-    let mut query = ListQuery { stuck: true, limit: 1000, ..ListQuery::default() };
+    let mut query = ListQuery {
+        stuck: true,
+        limit: 1000,
+        ..ListQuery::default()
+    };
     loop {
         let page = manager.list(principal, query.clone()).await?;
         for order in page.orders {
             let explanation = manager.explain(principal, order.id.into()).await?;
-            // Listed a moment ago, and settled since; or all that is left has been seen by a person.
+            // Listed a moment ago, and settled since; or all that is left has been seen by a
+            // person.
             if !reasons(&explanation).is_empty() {
                 found.push(explanation);
             }
@@ -100,8 +115,14 @@ pub async fn stuck_orders<S: OrderStore, C: Clients>(
 /// Shows an order's life at a glance.
 pub async fn timeline(settings: &Settings, out: &Out, args: ById) -> Outcome {
     let engine = Engine::open_for_reading(settings).await?;
-    let rows = engine.manager.history(&engine.principal, args.order).await?;
-    let explanation = engine.manager.explain(&engine.principal, args.order).await?;
+    let rows = engine
+        .manager
+        .history(&engine.principal, args.order)
+        .await?;
+    let explanation = engine
+        .manager
+        .explain(&engine.principal, args.order)
+        .await?;
     let timeline = Timeline::of(&explanation, &rows);
     out.many(&timeline, &timeline.moments, || timeline.text())
 }
@@ -109,7 +130,10 @@ pub async fn timeline(settings: &Settings, out: &Out, args: ById) -> Outcome {
 /// Shows what happened to an order.
 pub async fn history(settings: &Settings, out: &Out, args: ById) -> Outcome {
     let engine = Engine::open_for_reading(settings).await?;
-    let rows = engine.manager.history(&engine.principal, args.order).await?;
+    let rows = engine
+        .manager
+        .history(&engine.principal, args.order)
+        .await?;
     let views: Vec<HistoryView> = rows.iter().map(HistoryView::of).collect();
     out.many(&views, &views, || history_table(&rows).render())
 }
@@ -117,13 +141,22 @@ pub async fn history(settings: &Settings, out: &Out, args: ById) -> Outcome {
 /// Says what an order waits for.
 pub async fn explain(settings: &Settings, out: &Out, args: ById) -> Outcome {
     let engine = Engine::open_for_reading(settings).await?;
-    let explanation = engine.manager.explain(&engine.principal, args.order).await?;
-    out.one(&ExplanationView::of(&explanation), || sentences(&explanation))
+    let explanation = engine
+        .manager
+        .explain(&engine.principal, args.order)
+        .await?;
+    out.one(&ExplanationView::of(&explanation), || {
+        sentences(&explanation)
+    })
 }
 
 /// The explanation for people, one sentence per line.
 pub fn sentences(explanation: &Explanation) -> String {
-    explanation.sentences.iter().map(|s| format!("{}\n", crate::output::table::printable(s))).collect()
+    explanation
+        .sentences
+        .iter()
+        .map(|s| format!("{}\n", crate::output::table::printable(s)))
+        .collect()
 }
 
 #[derive(Debug, Serialize)]
@@ -162,20 +195,40 @@ struct TryView {
 
 impl ExplanationView {
     fn of(e: &Explanation) -> Self {
-        let tries = e.work.iter().flat_map(|w| &w.tries.0).map(|(op, t): (&Op, _)| TryView {
-            operation: op.to_string(),
-            failures: t.count,
-            next_at: t.next_at.to_string(),
-            error: t.error.clone(),
-        });
+        let tries = e
+            .work
+            .iter()
+            .flat_map(|w| &w.tries.0)
+            .map(|(op, t): (&Op, _)| TryView {
+                operation: op.to_string(),
+                failures: t.count,
+                next_at: t.next_at.to_string(),
+                error: t.error.clone(),
+            });
         ExplanationView {
             order_id: e.order.id.to_string(),
             order_number: e.order.number.to_string(),
             status: e.order.statuses.status.as_str(),
             done: e.next.is_done(),
-            due: e.next.calls.iter().map(|c| CallView { operation: c.op.to_string(), call: format!("{:?}", c.verb) }).collect(),
+            due: e
+                .next
+                .calls
+                .iter()
+                .map(|c| CallView {
+                    operation: c.op.to_string(),
+                    call: format!("{:?}", c.verb),
+                })
+                .collect(),
             looked_at_again: e.next.wake.map(|t| t.to_string()),
-            stuck: e.next.stuck.iter().map(|s| StuckOperation { operation: s.op.to_string(), why: s.why.clone() }).collect(),
+            stuck: e
+                .next
+                .stuck
+                .iter()
+                .map(|s| StuckOperation {
+                    operation: s.op.to_string(),
+                    why: s.why.clone(),
+                })
+                .collect(),
             tries: tries.collect(),
             possible: e.possible.clone(),
             explanation: e.sentences.clone(),

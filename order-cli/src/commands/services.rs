@@ -1,7 +1,9 @@
 //! `order services`: the five services, as they are found.
 
 use order_core::services::{CallError, InventoryCapabilities, PaymentCapabilities, ServiceName};
-use order_grpc::services::{self, Contract, Endpoint, PaymentClient, ServiceChannel, StockClient, probe};
+use order_grpc::services::{
+    self, Contract, Endpoint, PaymentClient, ServiceChannel, StockClient, probe,
+};
 use serde::Serialize;
 
 use crate::args::ServicesCommand;
@@ -43,16 +45,36 @@ async fn check(settings: &Settings, out: &Out) -> Outcome {
     };
     let rows = [
         (ServiceName::Inventory, &services.inventory, inventory),
-        (ServiceName::Product, &services.product, Asked::Other(Contract::Product)),
-        (ServiceName::User, &services.user, Asked::Other(Contract::User)),
-        (ServiceName::Payment, &services.payment, Asked::Payment(services.payment_can)),
-        (ServiceName::Notification, &services.notification, Asked::Other(Contract::Notification)),
+        (
+            ServiceName::Product,
+            &services.product,
+            Asked::Other(Contract::Product),
+        ),
+        (
+            ServiceName::User,
+            &services.user,
+            Asked::Other(Contract::User),
+        ),
+        (
+            ServiceName::Payment,
+            &services.payment,
+            Asked::Payment(services.payment_can),
+        ),
+        (
+            ServiceName::Notification,
+            &services.notification,
+            Asked::Other(Contract::Notification),
+        ),
     ];
     let mut views = Vec::new();
     for (service, place, asked) in rows {
         views.push(match place {
             Place::Shop => in_shop(settings, service),
-            Place::Nowhere => view(service, "none", Ok(("nobody is told anything".to_owned(), Vec::new()))),
+            Place::Nowhere => view(
+                service,
+                "none",
+                Ok(("nobody is told anything".to_owned(), Vec::new())),
+            ),
             Place::Remote(endpoint) => remote(service, endpoint, asked).await,
         });
     }
@@ -60,8 +82,14 @@ async fn check(settings: &Settings, out: &Out) -> Outcome {
     let wrong = views.iter().filter(|view| view.problem.is_some()).count();
     match wrong {
         0 => Ok(()),
-        1 => Err(Failure::new(Code::Unavailable, "one service cannot be used as it is configured")),
-        n => Err(Failure::new(Code::Unavailable, format!("{n} services cannot be used as they are configured"))),
+        1 => Err(Failure::new(
+            Code::Unavailable,
+            "one service cannot be used as it is configured",
+        )),
+        n => Err(Failure::new(
+            Code::Unavailable,
+            format!("{n} services cannot be used as they are configured"),
+        )),
     }
 }
 
@@ -87,25 +115,45 @@ struct Trouble {
 impl From<services::Failure> for Trouble {
     fn from(failure: services::Failure) -> Self {
         let message = match failure.code() {
-            Some(code) if code as i32 == UNIMPLEMENTED => "another service answers there".to_owned(),
+            Some(code) if code as i32 == UNIMPLEMENTED => {
+                "another service answers there".to_owned()
+            }
             _ => failure.to_string(),
         };
-        Trouble { message, answered: failure.code().is_some() }
+        Trouble {
+            message,
+            answered: failure.code().is_some(),
+        }
     }
 }
 
 fn view(service: ServiceName, at: impl Into<String>, found: Found) -> ServiceView {
     let (service, at) = (service.to_string(), at.into());
     match found {
-        Ok((is, can)) => ServiceView { service, at, reachable: true, is, can, problem: None },
-        Err(Trouble { message, answered }) => {
-            ServiceView { service, at, reachable: answered, is: String::new(), can: Vec::new(), problem: Some(message) }
-        }
+        Ok((is, can)) => ServiceView {
+            service,
+            at,
+            reachable: true,
+            is,
+            can,
+            problem: None,
+        },
+        Err(Trouble { message, answered }) => ServiceView {
+            service,
+            at,
+            reachable: answered,
+            is: String::new(),
+            can: Vec::new(),
+            problem: Some(message),
+        },
     }
 }
 
 fn in_shop(settings: &Settings, service: ServiceName) -> ServiceView {
-    let at = settings.shop.as_ref().map_or_else(|| ":memory:".to_owned(), |path| path.display().to_string());
+    let at = settings
+        .shop
+        .as_ref()
+        .map_or_else(|| ":memory:".to_owned(), |path| path.display().to_string());
     let found = existing_shop(settings).map(|_| {
         let can = match service {
             ServiceName::Inventory => stock_can(&InventoryCapabilities::IDEAL),
@@ -114,13 +162,23 @@ fn in_shop(settings: &Settings, service: ServiceName) -> ServiceView {
         };
         ("the embedded shop".to_owned(), can)
     });
-    view(service, at, found.map_err(|failure| Trouble { message: failure.message().to_owned(), answered: false }))
+    view(
+        service,
+        at,
+        found.map_err(|failure| Trouble {
+            message: failure.message().to_owned(),
+            answered: false,
+        }),
+    )
 }
 
 async fn remote(service: ServiceName, endpoint: &Endpoint, asked: Asked) -> ServiceView {
     let found = match channel(service, endpoint) {
         Ok(channel) => ask(channel, asked).await,
-        Err(failure) => Err(Trouble { message: failure.message().to_owned(), answered: false }),
+        Err(failure) => Err(Trouble {
+            message: failure.message().to_owned(),
+            answered: false,
+        }),
     };
     view(service, &*endpoint.url, found)
 }
@@ -133,18 +191,29 @@ async fn ask(channel: ServiceChannel, asked: Asked) -> Found {
         Asked::Other(contract) => contract,
     };
     probe(&channel, contract).await?;
-    let silent = |e: CallError| Trouble { message: format!("it could not be asked what it can do: {e}"), answered: true };
+    let silent = |e: CallError| Trouble {
+        message: format!("it could not be asked what it can do: {e}"),
+        answered: true,
+    };
     let lacking = |missing: Vec<&'static str>| match missing[..] {
         [] => Ok(()),
         _ => {
-            let message = format!("it is configured for what it does not promise: {}", missing.join(", "));
-            Err(Trouble { message, answered: true })
+            let message = format!(
+                "it is configured for what it does not promise: {}",
+                missing.join(", ")
+            );
+            Err(Trouble {
+                message,
+                answered: true,
+            })
         }
     };
     match asked {
         Asked::Stock(counted_on) => {
             let client = StockClient::new(channel, counted_on);
-            let Some(described) = client.describe().await.map_err(silent)? else { return Ok(taken_for(stock_can(&counted_on))) };
+            let Some(described) = client.describe().await.map_err(silent)? else {
+                return Ok(taken_for(stock_can(&counted_on)));
+            };
             lacking(client.missing(&described.capabilities))?;
             Ok((described.name, stock_can(&described.capabilities)))
         }
@@ -156,7 +225,10 @@ async fn ask(channel: ServiceChannel, asked: Asked) -> Found {
             lacking(client.missing(&described.capabilities))?;
             Ok((described.name, payment_can(&described.capabilities)))
         }
-        Asked::Platform(counted_on) => Ok(("the platform's inventory".to_owned(), stock_can(&counted_on))),
+        Asked::Platform(counted_on) => Ok((
+            "the platform's inventory".to_owned(),
+            stock_can(&counted_on),
+        )),
         Asked::Other(contract) => Ok((contract.name().to_owned(), Vec::new())),
     }
 }
@@ -173,18 +245,29 @@ fn stock_can(can: &InventoryCapabilities) -> Vec<&'static str> {
         ("release_committed", can.release_committed),
         ("partial", can.partial),
     ];
-    all.into_iter().filter_map(|(name, can)| can.then_some(name)).collect()
+    all.into_iter()
+        .filter_map(|(name, can)| can.then_some(name))
+        .collect()
 }
 
 fn payment_can(can: &PaymentCapabilities) -> Vec<&'static str> {
-    [("repeat", can.repeat), ("look_up", can.look_up)].into_iter().filter_map(|(name, can)| can.then_some(name)).collect()
+    [("repeat", can.repeat), ("look_up", can.look_up)]
+        .into_iter()
+        .filter_map(|(name, can)| can.then_some(name))
+        .collect()
 }
 
 fn table(views: &[ServiceView]) -> String {
     let mut table = Table::new(&["SERVICE", "AT", "IS", "CAN", "WHAT IS WRONG"]);
     for view in views {
         let problem = view.problem.clone().unwrap_or_default();
-        table.row([view.service.clone(), view.at.clone(), view.is.clone(), view.can.join(", "), problem]);
+        table.row([
+            view.service.clone(),
+            view.at.clone(),
+            view.is.clone(),
+            view.can.join(", "),
+            problem,
+        ]);
     }
     table.render()
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use order_core::ids::Reference;
-use order_core::machine::PaymentReport;
+use order_core::rules::PaymentReport;
 use order_core::runtime::SystemClock;
 use order_store_sqlite::shop::{Catalogue, CatalogueError, DeskPayment, LoadReport, StockRow};
 use serde::Serialize;
@@ -23,12 +23,20 @@ use crate::settings::Settings;
 pub async fn run(settings: &Settings, out: &Out, command: ShopCommand) -> Outcome {
     match command {
         ShopCommand::Load { file } => {
-            let catalogue = Catalogue::parse(&read::text(&file, read::DOCUMENT_MAX)?, &read::name(&file))?;
-            let report = open_shop(settings, Arc::new(SystemClock))?.load(&catalogue).await?;
+            let catalogue =
+                Catalogue::parse(&read::text(&file, read::DOCUMENT_MAX)?, &read::name(&file))?;
+            let report = open_shop(settings, Arc::new(SystemClock))?
+                .load(&catalogue)
+                .await?;
             out.one(&report, || loaded(&report))
         }
-        ShopCommand::Stock { sku } => stock(out, existing_shop(settings)?.stock(sku.as_ref()).await?),
-        ShopCommand::Restock { sku, units } => stock(out, vec![existing_shop(settings)?.restock(&sku, units).await?]),
+        ShopCommand::Stock { sku } => {
+            stock(out, existing_shop(settings)?.stock(sku.as_ref()).await?)
+        }
+        ShopCommand::Restock { sku, units } => stock(
+            out,
+            vec![existing_shop(settings)?.restock(&sku, units).await?],
+        ),
         ShopCommand::Payments => payments(out, &existing_shop(settings)?.payments().await?),
         ShopCommand::Serve(args) => offer::serve(settings, args).await,
         ShopCommand::Settle { key, outcome } => {
@@ -41,8 +49,14 @@ pub async fn run(settings: &Settings, out: &Out, command: ShopCommand) -> Outcom
 
 /// Tells the engine what became of a payment, as a provider's callback does.
 async fn report(out: &Out, engine: &Engine, payment: &DeskPayment) -> Outcome {
-    note(format_args!("payment {} is {} at the desk", payment.key, payment.status));
-    let recorded = engine.manager.record_payment(&engine.principal, payment.order.into(), report_of(payment)?).await;
+    note(format_args!(
+        "payment {} is {} at the desk",
+        payment.key, payment.status
+    ));
+    let recorded = engine
+        .manager
+        .record_payment(&engine.principal, payment.order.into(), report_of(payment)?)
+        .await;
     let order = engine.drive(recorded?.id).await?;
     out.one(&OrderView::of(&order), || text(&order))
 }
@@ -50,7 +64,13 @@ async fn report(out: &Out, engine: &Engine, payment: &DeskPayment) -> Outcome {
 /// What the desk reports of a payment.
 pub fn report_of(payment: &DeskPayment) -> Outcome<PaymentReport> {
     let reference: Reference = payment.reference.parse()?;
-    Ok(PaymentReport { key: Some(payment.key), reference, parent: None, status: payment.status, amount: payment.amount })
+    Ok(PaymentReport {
+        key: Some(payment.key),
+        reference,
+        parent: None,
+        status: payment.status,
+        amount: payment.amount,
+    })
 }
 
 fn stock(out: &Out, rows: Vec<StockRow>) -> Outcome {
@@ -117,10 +137,29 @@ fn payments(out: &Out, payments: &[DeskPayment]) -> Outcome {
 }
 
 fn loaded(report: &LoadReport) -> String {
-    let LoadReport { products, variants, customers, stock, shipping_methods, tax_rates, coupons, payment_methods } = report;
+    let LoadReport {
+        products,
+        variants,
+        customers,
+        stock,
+        shipping_methods,
+        tax_rates,
+        coupons,
+        payment_methods,
+    } = report;
     let mut table = Table::new(&["LOADED", ">NEW", ">CHANGED", ">AS BEFORE"]);
-    for (name, counts) in [("products", products), ("variants", variants), ("customers", customers), ("SKUs with stock", stock)] {
-        table.row([name.to_owned(), counts.added.to_string(), counts.updated.to_string(), counts.unchanged.to_string()]);
+    for (name, counts) in [
+        ("products", products),
+        ("variants", variants),
+        ("customers", customers),
+        ("SKUs with stock", stock),
+    ] {
+        table.row([
+            name.to_owned(),
+            counts.added.to_string(),
+            counts.updated.to_string(),
+            counts.unchanged.to_string(),
+        ]);
     }
     let rest = format!(
         "{shipping_methods} shipping methods, {tax_rates} tax rates, {coupons} coupons, {payment_methods} payment methods\n"

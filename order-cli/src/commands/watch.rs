@@ -23,9 +23,19 @@ pub async fn watch(settings: &Settings, args: Watch) -> Outcome {
         Some(order) => Some(engine.manager.get(&engine.principal, order).await?.id),
         None => None,
     };
-    let filter = FeedFilter { order, statuses: args.statuses };
-    let watch = engine.manager.watch(&engine.principal, args.after)?.only(filter);
-    if args.until_idle { until_idle(watch).await } else { follow(watch).await }
+    let filter = FeedFilter {
+        order,
+        statuses: args.statuses,
+    };
+    let watch = engine
+        .manager
+        .watch(&engine.principal, args.after)?
+        .only(filter);
+    if args.until_idle {
+        until_idle(watch).await
+    } else {
+        follow(watch).await
+    }
 }
 
 async fn until_idle(mut watch: WatchAll) -> Outcome {
@@ -37,9 +47,12 @@ async fn until_idle(mut watch: WatchAll) -> Outcome {
     Ok(())
 }
 
-/// Ends when interrupted, or when nobody reads any more. A store that is busy is asked again: the watch loses nothing by it.
+/// Ends when interrupted, or when nobody reads any more. A store that is busy is asked again: the
+/// watch loses nothing by it.
 async fn follow(mut watch: WatchAll) -> Outcome {
-    let cannot = |e: std::io::Error| Failure::caused(Code::Unavailable, &e).context("cannot listen for signals");
+    let cannot = |e: std::io::Error| {
+        Failure::caused(Code::Unavailable, &e).context("cannot listen for signals")
+    };
     let mut interrupt = signal(SignalKind::interrupt()).map_err(cannot)?;
     let mut terminate = signal(SignalKind::terminate()).map_err(cannot)?;
     let mut pause = Duration::ZERO;
@@ -61,8 +74,16 @@ async fn follow(mut watch: WatchAll) -> Outcome {
                     return Ok(());
                 }
             }
-            Err(Error::Store(error @ StoreError { kind: StoreErrorKind::Unavailable, .. })) => {
-                note(format_args!("error: {}", crate::exit::one_line(Failure::from(error).message())));
+            Err(Error::Store(
+                error @ StoreError {
+                    kind: StoreErrorKind::Unavailable,
+                    ..
+                },
+            )) => {
+                note(format_args!(
+                    "error: {}",
+                    crate::exit::one_line(Failure::from(error).message())
+                ));
                 pause = PAUSE;
             }
             Err(error) => return Err(error.into()),

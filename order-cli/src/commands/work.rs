@@ -65,10 +65,24 @@ pub async fn work(settings: &Settings, out: &Out, args: Work) -> Outcome {
 }
 
 /// What was tried again.
-pub fn said_of_retry(Retried { before, stuck, after }: &Retried) -> String {
+pub fn said_of_retry(
+    Retried {
+        before,
+        stuck,
+        after,
+    }: &Retried,
+) -> String {
     match after {
-        Ok(_) => format!("order {} is tried again: {}", before.number, stuck.join(", ")),
-        Err(error) => format!("order {} cannot be tried again: {}", before.number, chain(error)),
+        Ok(_) => format!(
+            "order {} is tried again: {}",
+            before.number,
+            stuck.join(", ")
+        ),
+        Err(error) => format!(
+            "order {} cannot be tried again: {}",
+            before.number,
+            chain(error)
+        ),
     }
 }
 
@@ -78,24 +92,41 @@ pub const NOTHING_STUCK: &str = "nothing is stuck that trying again could cure";
 /// What was woken, an order a line.
 pub fn said_of_resync(resynced: &Resynced) -> Vec<String> {
     let Resynced { looked_at, woken } = resynced;
-    let mut said = vec![format!("looked at {}, woke {}", counted(*looked_at, "order"), counted(woken.len() as u64, "order"))];
-    said.extend(woken.iter().map(|(_, number, due)| format!("order {number} is due at {due}")));
+    let mut said = vec![format!(
+        "looked at {}, woke {}",
+        counted(*looked_at, "order"),
+        counted(woken.len() as u64, "order")
+    )];
+    said.extend(
+        woken
+            .iter()
+            .map(|(_, number, due)| format!("order {number} is due at {due}")),
+    );
     said
 }
 
 fn report(view: &WorkView) -> String {
-    let mut text = format!("worked {}; nothing is due now\n", counted(view.worked, "order"));
+    let mut text = format!(
+        "worked {}; nothing is due now\n",
+        counted(view.worked, "order")
+    );
     if let Some(next) = &view.next_due {
-        text.push_str(&format!("{} to be looked at later, next at {next}\n", counted(view.waiting, "order")));
+        text.push_str(&format!(
+            "{} to be looked at later, next at {next}\n",
+            counted(view.waiting, "order")
+        ));
     }
     if view.stuck > 0 {
-        text.push_str(&format!("{} stuck: `order stuck` shows why\n", counted(view.stuck, "order")));
+        text.push_str(&format!(
+            "{} stuck: `order stuck` shows why\n",
+            counted(view.stuck, "order")
+        ));
     }
     text
 }
 
-/// Works until nothing is due. Leases that are held now are waited for, at most as long as a lease can last: whoever has
-/// them may have died.
+/// Works until nothing is due. Leases that are held now are waited for, at most as long as a lease
+/// can last: whoever has them may have died.
 async fn until_nothing_is_due(engine: &Engine) -> Outcome<(u64, WorkSummary)> {
     let patience = SystemClock.now().after(engine.manager.policy().lease);
     let mut worked = 0;
@@ -111,15 +142,27 @@ async fn until_nothing_is_due(engine: &Engine) -> Outcome<(u64, WorkSummary)> {
         let summary = engine.manager.work_summary().await?;
         let now = SystemClock.now();
         let due = summary.next_due.is_some_and(|t| t <= now);
-        match summary.leased_until.filter(|until| *until > now && now < patience) {
+        match summary
+            .leased_until
+            .filter(|until| *until > now && now < patience)
+        {
             // A millisecond more than the lease: it must have run out by the store's clock.
             Some(until) => {
                 let since = *waits_since.get_or_insert(now);
                 if now.since(since) >= SILENCE && !said {
                     said = true;
-                    note(format_args!("waiting for leases that other workers have (until {} at the latest)", time_of_day(until)));
+                    note(format_args!(
+                        "waiting for leases that other workers have (until {} at the latest)",
+                        time_of_day(until)
+                    ));
                 }
-                tokio::time::sleep(until.since(now).saturating_add(Duration::from_millis(1)).min(POLL)).await;
+                tokio::time::sleep(
+                    until
+                        .since(now)
+                        .saturating_add(Duration::from_millis(1))
+                        .min(POLL),
+                )
+                .await;
             }
             None if due => {}
             None => return Ok((worked, summary)),
@@ -130,13 +173,17 @@ async fn until_nothing_is_due(engine: &Engine) -> Outcome<(u64, WorkSummary)> {
 /// Names orders that are due and cannot be read. Nothing else is kept waiting by them.
 fn say_unreadable(unreadable: &[Unreadable]) {
     for Unreadable { order, reason } in unreadable {
-        note(format_args!("order {order} is due and cannot be read: {reason}"));
+        note(format_args!(
+            "order {order} is due and cannot be read: {reason}"
+        ));
     }
 }
 
 /// Works for ever. An interrupt ends it between two rounds, so that no lease is left behind.
 async fn watch(engine: &Engine) -> Outcome {
-    let cannot = |e: std::io::Error| Failure::caused(Code::Unavailable, &e).context("cannot listen for signals");
+    let cannot = |e: std::io::Error| {
+        Failure::caused(Code::Unavailable, &e).context("cannot listen for signals")
+    };
     let mut interrupt = signal(SignalKind::interrupt()).map_err(cannot)?;
     let mut terminate = signal(SignalKind::terminate()).map_err(cannot)?;
     note("working; interrupt to stop");
@@ -151,7 +198,10 @@ async fn watch(engine: &Engine) -> Outcome {
         pause = match round(engine).await {
             Ok(pause) => pause,
             Err(failure) => {
-                note(format_args!("error: {}", crate::exit::one_line(failure.message())));
+                note(format_args!(
+                    "error: {}",
+                    crate::exit::one_line(failure.message())
+                ));
                 2 * WATCH_POLL
             }
         };
@@ -163,8 +213,15 @@ async fn round(engine: &Engine) -> Outcome<Duration> {
     let done = engine.manager.work_due(BATCH).await?;
     say_unreadable(&done.unreadable);
     if done.orders > 0 {
-        note(format_args!("{} worked {}", SystemClock.now(), counted(done.orders as u64, "order")));
+        note(format_args!(
+            "{} worked {}",
+            SystemClock.now(),
+            counted(done.orders as u64, "order")
+        ));
         return Ok(Duration::ZERO);
     }
-    Ok(done.next_in.unwrap_or(WATCH_POLL).clamp(Duration::from_millis(5), WATCH_POLL))
+    Ok(done
+        .next_in
+        .unwrap_or(WATCH_POLL)
+        .clamp(Duration::from_millis(5), WATCH_POLL))
 }

@@ -5,16 +5,32 @@ use crate::exit::Outcome;
 use order_core::request::{AddressInput, ItemInput, PlaceRequest};
 
 const fn text(name: &'static str, json: &'static str) -> Field {
-    Field { name, json, kind: Kind::Text }
+    Field {
+        name,
+        json,
+        kind: Kind::Text,
+    }
 }
 
 static REQUEST: Message = Message {
     name: "CreateOrderRequest",
     fields: &[
         text("user_id", "userId"),
-        Field { name: "items", json: "items", kind: Kind::List(&ITEM) },
-        Field { name: "shipping_address", json: "shippingAddress", kind: Kind::Message(&ADDRESS) },
-        Field { name: "billing_address", json: "billingAddress", kind: Kind::Message(&ADDRESS) },
+        Field {
+            name: "items",
+            json: "items",
+            kind: Kind::List(&ITEM),
+        },
+        Field {
+            name: "shipping_address",
+            json: "shippingAddress",
+            kind: Kind::Message(&ADDRESS),
+        },
+        Field {
+            name: "billing_address",
+            json: "billingAddress",
+            kind: Kind::Message(&ADDRESS),
+        },
         text("payment_method", "paymentMethod"),
         text("shipping_method", "shippingMethod"),
         text("notes", "notes"),
@@ -27,7 +43,11 @@ static ITEM: Message = Message {
     fields: &[
         text("product_id", "productId"),
         text("variant_id", "variantId"),
-        Field { name: "quantity", json: "quantity", kind: Kind::Int32 },
+        Field {
+            name: "quantity",
+            json: "quantity",
+            kind: Kind::Int32,
+        },
     ],
 };
 
@@ -95,7 +115,10 @@ mod tests {
     use super::*;
 
     fn refused(json: &str) -> String {
-        request("r.json", json).expect_err("it is refused").message().to_owned()
+        request("r.json", json)
+            .expect_err("it is refused")
+            .message()
+            .to_owned()
     }
 
     #[test]
@@ -106,8 +129,18 @@ mod tests {
                "shipping_address": {"firstName": "A"}, "billingAddress": null, "notes": "hi"}"#,
         )
         .unwrap();
-        assert_eq!((read.user_id.as_str(), read.notes.as_deref(), read.coupon_code), ("u", Some("hi"), None));
-        assert_eq!(read.items.iter().map(|i| i.quantity).collect::<Vec<_>>(), [2, 3, 10]);
+        assert_eq!(
+            (
+                read.user_id.as_str(),
+                read.notes.as_deref(),
+                read.coupon_code
+            ),
+            ("u", Some("hi"), None)
+        );
+        assert_eq!(
+            read.items.iter().map(|i| i.quantity).collect::<Vec<_>>(),
+            [2, 3, 10]
+        );
         assert_eq!(read.shipping_address.unwrap().first_name, "A");
         assert!(read.billing_address.is_none());
     }
@@ -115,21 +148,66 @@ mod tests {
     #[test]
     fn what_the_proto_does_not_know_is_refused_with_its_path() {
         for (json, message) in [
-            (r#"{"colour": 1}"#, "r.json:1:9: colour: unknown field of CreateOrderRequest"),
-            (r#"{"items": [{"quantity": 1}, {"qty": 1}]}"#, "r.json:1:34: items[1].qty: unknown field of OrderItemInput"),
-            (r#"{"notes": "a", "notes": "b"}"#, "notes: notes is given twice"),
-            ("{\"user_id\": \"a\",\n \"userId\": \"b\"}", "r.json:2:9: userId: user_id is given twice"),
-            (r#"{"items": [{"quantity": 1.5}]}"#, "items[0].quantity: 1.5 is not a whole number"),
-            (r#"{"items": [{"quantity": "x"}]}"#, "items[0].quantity: \"x\" is not a whole number"),
-            (r#"{"items": [{"quantity": " 2"}]}"#, "items[0].quantity: \" 2\" is not a whole number"),
-            (r#"{"items": [{"quantity": "1.5"}]}"#, "items[0].quantity: 1.5 is not a whole number"),
-            (r#"{"items": [{"quantity": 99999999999999999999}]}"#, "quantity: 100000000000000000000 is out of the range"),
-            (r#"{"items": [{"quantity": true}]}"#, "items[0].quantity: expected a whole number, not true"),
-            (r#"{"notes": {"value": "a"}}"#, "notes: expected a text, not an object"),
-            (r#"{"shippingAddress": []}"#, "shippingAddress: expected an object, an OrderAddressInput, not a list"),
-            (r#"{"items": [{"quantity": 2147483648}]}"#, "items[0].quantity: 2147483648 is out of the range of int32"),
-            (r#"{"items": [null]}"#, "items[0]: expected an object, an OrderItemInput, not null"),
-            (r#"{"user_id": 5}"#, "user_id: expected a text, not the number 5"),
+            (
+                r#"{"colour": 1}"#,
+                "r.json:1:9: colour: unknown field of CreateOrderRequest",
+            ),
+            (
+                r#"{"items": [{"quantity": 1}, {"qty": 1}]}"#,
+                "r.json:1:34: items[1].qty: unknown field of OrderItemInput",
+            ),
+            (
+                r#"{"notes": "a", "notes": "b"}"#,
+                "notes: notes is given twice",
+            ),
+            (
+                "{\"user_id\": \"a\",\n \"userId\": \"b\"}",
+                "r.json:2:9: userId: user_id is given twice",
+            ),
+            (
+                r#"{"items": [{"quantity": 1.5}]}"#,
+                "items[0].quantity: 1.5 is not a whole number",
+            ),
+            (
+                r#"{"items": [{"quantity": "x"}]}"#,
+                "items[0].quantity: \"x\" is not a whole number",
+            ),
+            (
+                r#"{"items": [{"quantity": " 2"}]}"#,
+                "items[0].quantity: \" 2\" is not a whole number",
+            ),
+            (
+                r#"{"items": [{"quantity": "1.5"}]}"#,
+                "items[0].quantity: 1.5 is not a whole number",
+            ),
+            (
+                r#"{"items": [{"quantity": 99999999999999999999}]}"#,
+                "quantity: 100000000000000000000 is out of the range",
+            ),
+            (
+                r#"{"items": [{"quantity": true}]}"#,
+                "items[0].quantity: expected a whole number, not true",
+            ),
+            (
+                r#"{"notes": {"value": "a"}}"#,
+                "notes: expected a text, not an object",
+            ),
+            (
+                r#"{"shippingAddress": []}"#,
+                "shippingAddress: expected an object, an OrderAddressInput, not a list",
+            ),
+            (
+                r#"{"items": [{"quantity": 2147483648}]}"#,
+                "items[0].quantity: 2147483648 is out of the range of int32",
+            ),
+            (
+                r#"{"items": [null]}"#,
+                "items[0]: expected an object, an OrderItemInput, not null",
+            ),
+            (
+                r#"{"user_id": 5}"#,
+                "user_id: expected a text, not the number 5",
+            ),
             ("[]", "expected an object, a CreateOrderRequest, not a list"),
             ("null", "expected an object, a CreateOrderRequest, not null"),
             ("\u{feff}{}", "r.json:1:1: starts with a byte order mark"),
@@ -138,7 +216,10 @@ mod tests {
             ("", "EOF while parsing a value"),
         ] {
             let said = refused(json);
-            assert!(said.starts_with("r.json:") && said.contains(message), "{json}: {said}");
+            assert!(
+                said.starts_with("r.json:") && said.contains(message),
+                "{json}: {said}"
+            );
         }
     }
 

@@ -8,8 +8,15 @@ use super::duration;
 /// Reads a hold, such as `fraud-review`, `fraud-review:ship` or `fraud-review:confirm:2d`.
 pub fn parse(text: &str) -> Result<HoldInput, String> {
     let mut parts = text.split(':');
-    let mut hold = HoldInput { kind: parts.next().unwrap_or_default().to_owned(), ..HoldInput::default() };
-    let wrong = || format!("{text:?} is not a hold: expected KIND[:BLOCKS][:DURATION], such as fraud-review:ship:2d");
+    let mut hold = HoldInput {
+        kind: parts.next().unwrap_or_default().to_owned(),
+        ..HoldInput::default()
+    };
+    let wrong = || {
+        format!(
+            "{text:?} is not a hold: expected KIND[:BLOCKS][:DURATION], such as fraud-review:ship:2d"
+        )
+    };
     if hold.kind.is_empty() {
         return Err(wrong());
     }
@@ -30,7 +37,9 @@ pub fn parse(text: &str) -> Result<HoldInput, String> {
 
 /// Reads an entry of metadata: `KEY=VALUE`.
 pub fn entry(text: &str) -> Result<(String, String), String> {
-    let (key, value) = text.split_once('=').ok_or_else(|| format!("{text:?} is not KEY=VALUE"))?;
+    let (key, value) = text
+        .split_once('=')
+        .ok_or_else(|| format!("{text:?} is not KEY=VALUE"))?;
     Ok((key.to_owned(), value.to_owned()))
 }
 
@@ -49,10 +58,28 @@ mod tests {
             ("fraud:2d", "fraud", "", days(2)),
             ("fraud:capture:2d", "fraud", "capture", days(2)),
         ] {
-            assert_eq!(parse(text).unwrap(), HoldInput { kind: kind.into(), blocks: blocks.into(), until }, "{text}");
+            assert_eq!(
+                parse(text).unwrap(),
+                HoldInput {
+                    kind: kind.into(),
+                    blocks: blocks.into(),
+                    until
+                },
+                "{text}"
+            );
         }
-        for wrong in ["", ":ship", "fraud:later", "fraud:2d:ship", "fraud:ship:2d:x", "fraud:ship:"] {
-            assert!(parse(wrong).unwrap_err().contains("is not a hold"), "{wrong}");
+        for wrong in [
+            "",
+            ":ship",
+            "fraud:later",
+            "fraud:2d:ship",
+            "fraud:ship:2d:x",
+            "fraud:ship:",
+        ] {
+            assert!(
+                parse(wrong).unwrap_err().contains("is not a hold"),
+                "{wrong}"
+            );
         }
     }
 }

@@ -20,12 +20,17 @@ pub struct Item {
     pub quantity: i64,
 }
 
-/// Reads an `--item`. A SKU may hold `=` itself: what follows the last one counts only if it is a number.
+/// Reads an `--item`. A SKU may hold `=` itself: what follows the last one counts only if it is a
+/// number.
 pub fn parse(text: &str) -> Result<Item, String> {
     let (what, quantity) = match text.rsplit_once('=') {
         Some((what, number)) => match number.parse() {
             Ok(quantity) => (what, quantity),
-            Err(_) => return Err(format!("{text:?}: {number:?} is not a quantity: expected ITEM=QTY such as MUG-01=2")),
+            Err(_) => {
+                return Err(format!(
+                    "{text:?}: {number:?} is not a quantity: expected ITEM=QTY such as MUG-01=2"
+                ));
+            }
         },
         None => (text, 1),
     };
@@ -35,7 +40,10 @@ pub fn parse(text: &str) -> Result<Item, String> {
     };
     let named = match (product.parse::<ProductId>(), variant) {
         (Ok(product), None) => Named::Product(product, None),
-        (Ok(product), Some(variant)) => Named::Product(product, Some(variant.parse().map_err(|e| format!("{text:?}: {e}"))?)),
+        (Ok(product), Some(variant)) => Named::Product(
+            product,
+            Some(variant.parse().map_err(|e| format!("{text:?}: {e}"))?),
+        ),
         (Err(_), _) => Named::Sku(what.parse().map_err(|e| format!("{text:?}: {e}"))?),
     };
     Ok(Item { named, quantity })
@@ -51,14 +59,23 @@ mod tests {
     #[test]
     fn items_are_named_by_sku_or_by_product() {
         let sku = |text: &str| Named::Sku(text.parse().unwrap());
-        let product = |variant: Option<&str>| Named::Product(PRODUCT.parse().unwrap(), variant.map(|v| v.parse().unwrap()));
+        let product = |variant: Option<&str>| {
+            Named::Product(
+                PRODUCT.parse().unwrap(),
+                variant.map(|v| v.parse().unwrap()),
+            )
+        };
         for (text, named, quantity) in [
             ("MUG-01".to_owned(), sku("MUG-01"), 1),
             ("MUG-01=3".to_owned(), sku("MUG-01"), 3),
             ("A/B=-1".to_owned(), sku("A/B"), -1),
             (PRODUCT.to_owned(), product(None), 1),
             (format!("{PRODUCT}=2"), product(None), 2),
-            (format!("{}/{VARIANT}=2", PRODUCT.to_uppercase()), product(Some(VARIANT)), 2),
+            (
+                format!("{}/{VARIANT}=2", PRODUCT.to_uppercase()),
+                product(Some(VARIANT)),
+                2,
+            ),
         ] {
             assert_eq!(parse(&text), Ok(Item { named, quantity }), "{text}");
         }

@@ -44,7 +44,10 @@ impl FromStr for LineUnits {
         const EXPECTED: &str = "LINE:QTY, such as 1:2 or MUG-01:2";
         let (line, number) = split(text, EXPECTED)?;
         match number.parse::<u32>() {
-            Ok(units) if units > 0 => Ok(LineUnits { line: line.to_owned(), units }),
+            Ok(units) if units > 0 => Ok(LineUnits {
+                line: line.to_owned(),
+                units,
+            }),
             _ => Err(format!("{number:?} is not a quantity: expected {EXPECTED}")),
         }
     }
@@ -54,7 +57,10 @@ impl FromStr for LineAmount {
     type Err = String;
     fn from_str(text: &str) -> Result<Self, String> {
         let (line, amount) = split(text, "LINE:AMOUNT, such as 1:2.50 or MUG-01:2.50")?;
-        Ok(LineAmount { line: line.to_owned(), amount: amount.to_owned() })
+        Ok(LineAmount {
+            line: line.to_owned(),
+            amount: amount.to_owned(),
+        })
     }
 }
 
@@ -66,28 +72,44 @@ impl FromStr for ReceivedLine {
             Some((rest, "scrap")) => (rest, true),
             _ => (text, false),
         };
-        let units = rest.parse().map_err(|_| "expected LINE:QTY[:restock|scrap], such as 1:2 or MUG-01:1:scrap".to_owned())?;
+        let units = rest.parse().map_err(|_| {
+            "expected LINE:QTY[:restock|scrap], such as 1:2 or MUG-01:1:scrap".to_owned()
+        })?;
         Ok(ReceivedLine { units, scrap })
     }
 }
 
-/// The number of the line that `name` means: a number first, then an item id, then a SKU that only one line has.
+/// The number of the line that `name` means: a number first, then an item id, then a SKU that only
+/// one line has.
 pub fn number(order: &Order, name: &str) -> Outcome<u32> {
     let there = || order.lines.iter().filter(|l| l.quantity > 0);
-    if let Some(line) = there().find(|l| l.n.to_string() == name || l.id.to_string().eq_ignore_ascii_case(name)) {
+    if let Some(line) =
+        there().find(|l| l.n.to_string() == name || l.id.to_string().eq_ignore_ascii_case(name))
+    {
         return Ok(line.n);
     }
-    let of_sku: Vec<u32> = there().filter(|l| l.sku.as_str() == name).map(|l| l.n).collect();
+    let of_sku: Vec<u32> = there()
+        .filter(|l| l.sku.as_str() == name)
+        .map(|l| l.n)
+        .collect();
     match of_sku[..] {
         [n] => Ok(n),
         [] => {
             let lines: Vec<String> = there().map(|l| format!("{} ({})", l.n, l.sku)).collect();
-            let message = format!("order {} has no line {name:?}: its lines are {}", order.number, lines.join(", "));
+            let message = format!(
+                "order {} has no line {name:?}: its lines are {}",
+                order.number,
+                lines.join(", ")
+            );
             Err(Failure::new(Code::NotFound, message))
         }
         [..] => {
             let lines: Vec<String> = of_sku.iter().map(u32::to_string).collect();
-            let message = format!("{name} is on several lines of order {}: name one of {}", order.number, lines.join(", "));
+            let message = format!(
+                "{name} is on several lines of order {}: name one of {}",
+                order.number,
+                lines.join(", ")
+            );
             Err(Failure::bad_input(message))
         }
     }
@@ -95,14 +117,26 @@ pub fn number(order: &Order, name: &str) -> Outcome<u32> {
 
 /// Units by line number.
 pub fn units(order: &Order, items: &[LineUnits]) -> Outcome<Vec<Units>> {
-    items.iter().map(|i| Ok(Units { line: number(order, &i.line)?, units: i.units })).collect()
+    items
+        .iter()
+        .map(|i| {
+            Ok(Units {
+                line: number(order, &i.line)?,
+                units: i.units,
+            })
+        })
+        .collect()
 }
 
 /// Amounts by line number, in the order's currency.
 pub fn amounts(order: &Order, items: &[LineAmount]) -> Outcome<Vec<LineCredit>> {
     let one = |i: &LineAmount| {
-        let amount = Money::parse(&i.amount, order.currency).map_err(|e| Failure::from(e).context("--item"))?;
-        Ok(LineCredit { line: number(order, &i.line)?, amount: amount.minor })
+        let amount = Money::parse(&i.amount, order.currency)
+            .map_err(|e| Failure::from(e).context("--item"))?;
+        Ok(LineCredit {
+            line: number(order, &i.line)?,
+            amount: amount.minor,
+        })
     };
     items.iter().map(one).collect()
 }
@@ -112,8 +146,16 @@ pub fn received(order: &Order, items: &[ReceivedLine]) -> Outcome<Vec<ReceivedUn
     let mut lines: BTreeMap<u32, ReceivedUnits> = BTreeMap::new();
     for item in items {
         let line = number(order, &item.units.line)?;
-        let sum = lines.entry(line).or_insert(ReceivedUnits { line, restock: 0, scrap: 0 });
-        let of = if item.scrap { &mut sum.scrap } else { &mut sum.restock };
+        let sum = lines.entry(line).or_insert(ReceivedUnits {
+            line,
+            restock: 0,
+            scrap: 0,
+        });
+        let of = if item.scrap {
+            &mut sum.scrap
+        } else {
+            &mut sum.restock
+        };
         *of = of.saturating_add(item.units.units);
     }
     Ok(lines.into_values().collect())
@@ -135,7 +177,10 @@ mod tests {
 
     #[test]
     fn what_came_back_goes_into_the_stock_unless_it_is_scrap() {
-        let read = |text: &str| text.parse::<ReceivedLine>().map(|r| (r.units.line, r.units.units, r.scrap));
+        let read = |text: &str| {
+            text.parse::<ReceivedLine>()
+                .map(|r| (r.units.line, r.units.units, r.scrap))
+        };
         assert_eq!(read("1:2"), Ok(("1".into(), 2, false)));
         assert_eq!(read("MUG-01:1:restock"), Ok(("MUG-01".into(), 1, false)));
         assert_eq!(read("MUG-01:1:scrap"), Ok(("MUG-01".into(), 1, true)));
@@ -146,7 +191,13 @@ mod tests {
 
     #[test]
     fn an_amount_belongs_to_a_line() {
-        assert_eq!("MUG-01:2.50".parse(), Ok(LineAmount { line: "MUG-01".into(), amount: "2.50".into() }));
+        assert_eq!(
+            "MUG-01:2.50".parse(),
+            Ok(LineAmount {
+                line: "MUG-01".into(),
+                amount: "2.50".into()
+            })
+        );
         assert!("2.50".parse::<LineAmount>().is_err());
     }
 }

@@ -1,8 +1,8 @@
 //! Strict proto3 JSON: a message described as data, read without ever guessing.
 //!
-//! Both spellings of a field's name are accepted (`userId`, `user_id`); unknown fields, and a field given twice in
-//! whatever spelling, are refused. `null` is unset, wrappers are bare, an int32 may also be a text. Every mistake is
-//! shown with its path, line and column.
+//! Both spellings of a field's name are accepted (`userId`, `user_id`); unknown fields, and a field
+//! given twice in whatever spelling, are refused. `null` is unset, wrappers are bare, an int32 may
+//! also be a text. Every mistake is shown with its path, line and column.
 
 use std::fmt;
 
@@ -99,11 +99,20 @@ impl Values {
 /// Reads `text`, which came from `source`, as a `message`.
 pub fn parse(source: &str, text: &str, message: &'static Message) -> Outcome<Values> {
     if text.starts_with('\u{feff}') {
-        return Err(Failure::bad_input(format!("{source}:1:1: starts with a byte order mark: save it as UTF-8 without one")));
+        return Err(Failure::bad_input(format!(
+            "{source}:1:1: starts with a byte order mark: save it as UTF-8 without one"
+        )));
     }
     let mut json = serde_json::Deserializer::from_str(text);
-    let values = Seed { kind: Kind::Message(message), path: String::new(), null: false }.deserialize(&mut json);
-    let values = values.and_then(|v| json.end().map(|()| v)).map_err(|e| problem(source, &e))?;
+    let values = Seed {
+        kind: Kind::Message(message),
+        path: String::new(),
+        null: false,
+    }
+    .deserialize(&mut json);
+    let values = values
+        .and_then(|v| json.end().map(|()| v))
+        .map_err(|e| problem(source, &e))?;
     match values {
         Value::Message(values) => Ok(values),
         _ => Ok(Values::default()),
@@ -115,11 +124,22 @@ fn problem(source: &str, error: &serde_json::Error) -> Failure {
     let place = format!(" at line {} column {}", error.line(), error.column());
     let message = said.strip_suffix(&place).unwrap_or(&said);
     // At the end of a text the parser counts columns from 0.
-    Failure::bad_input(format!("{source}:{}:{}: {message}", error.line(), error.column().max(1)))
+    Failure::bad_input(format!(
+        "{source}:{}:{}: {message}",
+        error.line(),
+        error.column().max(1)
+    ))
 }
 
 fn with_article(name: &str) -> String {
-    format!("{} {name}", if name.starts_with(['A', 'E', 'I', 'O', 'U']) { "an" } else { "a" })
+    format!(
+        "{} {name}",
+        if name.starts_with(['A', 'E', 'I', 'O', 'U']) {
+            "an"
+        } else {
+            "a"
+        }
+    )
 }
 
 /// A place where a value of a kind is expected.
@@ -133,12 +153,22 @@ struct Seed {
 impl Seed {
     /// Something of another type stands here.
     fn unlike<E: Error>(&self, what: impl fmt::Display) -> E {
-        let place = if self.path.is_empty() { String::new() } else { format!("{}: ", shortened(&self.path)) };
-        E::custom(format_args!("{place}expected {}, not {what}", self as &dyn serde::de::Expected))
+        let place = if self.path.is_empty() {
+            String::new()
+        } else {
+            format!("{}: ", shortened(&self.path))
+        };
+        E::custom(format_args!(
+            "{place}expected {}, not {what}",
+            self as &dyn serde::de::Expected
+        ))
     }
 
     fn out_of_range<E: Error>(&self, n: impl fmt::Display) -> E {
-        E::custom(format_args!("{}: {n} is out of the range of int32", self.path))
+        E::custom(format_args!(
+            "{}: {n} is out of the range of int32",
+            self.path
+        ))
     }
 }
 
@@ -162,7 +192,11 @@ impl<'de> Visitor<'de> for Seed {
     }
 
     fn visit_unit<E: Error>(self) -> Result<Value, E> {
-        if self.null { Ok(Value::Unset) } else { Err(self.unlike("null")) }
+        if self.null {
+            Ok(Value::Unset)
+        } else {
+            Err(self.unlike("null"))
+        }
     }
 
     fn visit_bool<E: Error>(self, value: bool) -> Result<Value, E> {
@@ -172,16 +206,23 @@ impl<'de> Visitor<'de> for Seed {
     fn visit_str<E: Error>(self, text: &str) -> Result<Value, E> {
         match self.kind {
             Kind::Text => Ok(Value::Text(text.to_owned())),
-            // A quoted number is spelt as a bare one: `"2.0"` and `"2e0"` are 2 as well, and `"+2"` and `" 2"` are not.
+            // A quoted number is spelt as a bare one: `"2.0"` and `"2e0"` are 2 as well, and `"+2"`
+            // and `" 2"` are not.
             Kind::Int32 => match serde_json::from_str::<serde_json::Number>(text) {
                 Ok(n) if !text.contains(char::is_whitespace) => match (n.as_i64(), n.as_f64()) {
                     (Some(n), _) => self.visit_i64(n),
                     (None, Some(n)) => self.visit_f64(n),
                     (None, None) => Err(self.out_of_range(text)),
                 },
-                _ => Err(E::custom(format_args!("{}: {:?} is not a whole number", self.path, shortened(text)))),
+                _ => Err(E::custom(format_args!(
+                    "{}: {:?} is not a whole number",
+                    self.path,
+                    shortened(text)
+                ))),
             },
-            Kind::Message(_) | Kind::List(_) => Err(self.unlike(format_args!("the text {:?}", shortened(text)))),
+            Kind::Message(_) | Kind::List(_) => {
+                Err(self.unlike(format_args!("the text {:?}", shortened(text))))
+            }
         }
     }
 
@@ -204,9 +245,14 @@ impl<'de> Visitor<'de> for Seed {
     /// proto3 JSON allows `2.0` and `2e0` for 2.
     fn visit_f64<E: Error>(self, n: f64) -> Result<Value, E> {
         match self.kind {
-            Kind::Int32 if n.fract() == 0.0 && n.abs() <= f64::from(i32::MAX) + 1.0 => self.visit_i64(n as i64),
+            Kind::Int32 if n.fract() == 0.0 && n.abs() <= f64::from(i32::MAX) + 1.0 => {
+                self.visit_i64(n as i64)
+            }
             Kind::Int32 if n.fract() == 0.0 => Err(self.out_of_range(n)),
-            Kind::Int32 => Err(E::custom(format_args!("{}: {n} is not a whole number", self.path))),
+            Kind::Int32 => Err(E::custom(format_args!(
+                "{}: {n} is not a whole number",
+                self.path
+            ))),
             _ => Err(self.unlike(format_args!("the number {n}"))),
         }
     }
@@ -218,7 +264,11 @@ impl<'de> Visitor<'de> for Seed {
         let mut items = Vec::new();
         loop {
             let path = format!("{}[{}]", self.path, items.len());
-            match list.next_element_seed(Seed { kind: Kind::Message(message), path, null: false })? {
+            match list.next_element_seed(Seed {
+                kind: Kind::Message(message),
+                path,
+                null: false,
+            })? {
                 Some(Value::Message(values)) => items.push(values),
                 Some(_) => {}
                 None => return Ok(Value::List(items)),
@@ -232,8 +282,16 @@ impl<'de> Visitor<'de> for Seed {
         };
         let mut values: Vec<(&'static str, Value)> = Vec::new();
         while let Some(key) = map.next_key::<String>()? {
-            let path = if self.path.is_empty() { key.clone() } else { format!("{}.{key}", self.path) };
-            let Some(field) = message.fields.iter().find(|f| f.json == key || f.name == key) else {
+            let path = if self.path.is_empty() {
+                key.clone()
+            } else {
+                format!("{}.{key}", self.path)
+            };
+            let Some(field) = message
+                .fields
+                .iter()
+                .find(|f| f.json == key || f.name == key)
+            else {
                 let known: Vec<&str> = message.fields.iter().map(|f| f.json).collect();
                 return Err(A::Error::custom(format_args!(
                     "{}: unknown field of {}: expected one of {}",
@@ -243,9 +301,19 @@ impl<'de> Visitor<'de> for Seed {
                 )));
             };
             if values.iter().any(|(name, _)| *name == field.name) {
-                return Err(A::Error::custom(format_args!("{path}: {} is given twice", field.name)));
+                return Err(A::Error::custom(format_args!(
+                    "{path}: {} is given twice",
+                    field.name
+                )));
             }
-            values.push((field.name, map.next_value_seed(Seed { kind: field.kind, path, null: true })?));
+            values.push((
+                field.name,
+                map.next_value_seed(Seed {
+                    kind: field.kind,
+                    path,
+                    null: true,
+                })?,
+            ));
         }
         Ok(Value::Message(Values(values)))
     }

@@ -1,6 +1,9 @@
-//! What happens to an order after it was placed: shipments, returns, credits, disputes, edits, as JSON and as text.
+//! What happens to an order after it was placed: shipments, returns, credits, disputes, edits, as
+//! JSON and as text.
 
-use order_core::order::{Credit, Dispute, Edit, LineUnits, Order, Return, ReturnLine, Shipment, UnmatchedPayment};
+use order_core::order::{
+    Credit, Dispute, Edit, LineUnits, Order, Return, ReturnLine, Shipment, UnmatchedPayment,
+};
 use serde::Serialize;
 
 use super::order::{amount, time};
@@ -102,14 +105,28 @@ pub struct UnmatchedView {
 
 impl UnitsView {
     fn of(units: &LineUnits) -> Self {
-        UnitsView { line: units.line, quantity: units.units }
+        UnitsView {
+            line: units.line,
+            quantity: units.units,
+        }
     }
 }
 
 impl ShipmentView {
     /// The view of `s`.
     pub fn of(s: &Shipment) -> Self {
-        let Shipment { n, lines, state, carrier, tracking, shipped_at, delivered_at, lost_at, created_at, updated_at } = s;
+        let Shipment {
+            n,
+            lines,
+            state,
+            carrier,
+            tracking,
+            shipped_at,
+            delivered_at,
+            lost_at,
+            created_at,
+            updated_at,
+        } = s;
         ShipmentView {
             n: *n,
             state: state.as_str(),
@@ -128,10 +145,26 @@ impl ShipmentView {
 impl ReturnView {
     /// The view of `r`.
     pub fn of(r: &Return) -> Self {
-        let Return { n, lines, state, created_at, updated_at } = r;
+        let Return {
+            n,
+            lines,
+            state,
+            created_at,
+            updated_at,
+        } = r;
         let item = |l: &ReturnLine| {
-            let ReturnLine { line, units, restocked, scrapped } = *l;
-            ReturnLineView { line, quantity: units, restocked, scrapped }
+            let ReturnLine {
+                line,
+                units,
+                restocked,
+                scrapped,
+            } = *l;
+            ReturnLineView {
+                line,
+                quantity: units,
+                restocked,
+                scrapped,
+            }
         };
         ReturnView {
             n: *n,
@@ -146,16 +179,35 @@ impl ReturnView {
 impl CreditView {
     /// The view of `c`, a credit of `order`.
     pub fn of(order: &Order, c: &Credit) -> Self {
-        let Credit { n, kind, line, amount: minor, at } = c;
+        let Credit {
+            n,
+            kind,
+            line,
+            amount: minor,
+            at,
+        } = c;
         let amount = amount(*minor, order.currency);
-        CreditView { n: *n, kind: kind.as_str(), line: *line, amount, at: at.to_string() }
+        CreditView {
+            n: *n,
+            kind: kind.as_str(),
+            line: *line,
+            amount,
+            at: at.to_string(),
+        }
     }
 }
 
 impl DisputeView {
     /// The view of `d`, a dispute of `order`.
     pub fn of(order: &Order, d: &Dispute) -> Self {
-        let Dispute { reference, payment, amount: minor, state, opened_at, closed_at } = d;
+        let Dispute {
+            reference,
+            payment,
+            amount: minor,
+            state,
+            opened_at,
+            closed_at,
+        } = d;
         DisputeView {
             reference: reference.to_string(),
             payment: *payment,
@@ -168,7 +220,8 @@ impl DisputeView {
 }
 
 impl EditView {
-    /// The view of `e`, an edit of `order`. Where the goods go then is personal, and shown once it applies.
+    /// The view of `e`, an edit of `order`. Where the goods go then is personal, and shown once it
+    /// applies.
     pub fn of(order: &Order, e: &Edit) -> Self {
         let Edit {
             n,
@@ -189,8 +242,22 @@ impl EditView {
             state: state.as_str(),
             cause: cause.map(|c| c.as_str()),
             due_amount: amount(*due, order.currency),
-            added: plan.added.iter().map(|l| AddedView { sku: l.sku.to_string(), quantity: l.lot.units }).collect(),
-            raised: plan.raised.iter().map(|r| UnitsView { line: r.line, quantity: r.lot.units }).collect(),
+            added: plan
+                .added
+                .iter()
+                .map(|l| AddedView {
+                    sku: l.sku.to_string(),
+                    quantity: l.lot.units,
+                })
+                .collect(),
+            raised: plan
+                .raised
+                .iter()
+                .map(|r| UnitsView {
+                    line: r.line,
+                    quantity: r.lot.units,
+                })
+                .collect(),
             lowered: plan.lowered.iter().map(UnitsView::of).collect(),
             coupon_ends: plan.coupon_ends,
             shipping_method: plan.shipping_method.as_ref().map(ToString::to_string),
@@ -204,7 +271,13 @@ impl EditView {
 impl UnmatchedView {
     /// The view of `u`.
     pub fn of(u: &UnmatchedPayment) -> Self {
-        let UnmatchedPayment { reference, parent, status, amount: minor, currency } = u;
+        let UnmatchedPayment {
+            reference,
+            parent,
+            status,
+            amount: minor,
+            currency,
+        } = u;
         UnmatchedView {
             reference: reference.to_string(),
             parent: parent.as_ref().map(ToString::to_string),
@@ -225,7 +298,11 @@ pub fn parts(order: &Order) -> Vec<String> {
         (!order.edits.is_empty()).then(|| edits(order)),
         (!order.unmatched.is_empty()).then(|| unmatched(order)),
     ];
-    tables.into_iter().flatten().map(|t| t.indented(2).render()).collect()
+    tables
+        .into_iter()
+        .flatten()
+        .map(|t| t.indented(2).render())
+        .collect()
 }
 
 /// `2 MUG-01, 1 TEA-01`.
@@ -255,7 +332,15 @@ fn shipments(order: &Order) -> Table {
 fn returns(order: &Order) -> Table {
     let mut table = Table::new(&["RETURN", "ITEMS", "CAME BACK", "STATE", "SINCE"]);
     for r in &order.returns {
-        let back = |of: fn(&ReturnLine) -> u32| named(order, r.lines.iter().map(|l| (l.line, of(l))).filter(|(_, n)| *n > 0));
+        let back = |of: fn(&ReturnLine) -> u32| {
+            named(
+                order,
+                r.lines
+                    .iter()
+                    .map(|l| (l.line, of(l)))
+                    .filter(|(_, n)| *n > 0),
+            )
+        };
         let (restocked, scrapped) = (back(|l| l.restocked), back(|l| l.scrapped));
         let came = match (restocked.is_empty(), scrapped.is_empty()) {
             (true, true) => String::new(),
@@ -277,14 +362,26 @@ fn returns(order: &Order) -> Table {
 fn credits(order: &Order) -> Table {
     let mut table = Table::new(&["CREDIT", "KIND", "LINE", ">AMOUNT", "AT"]);
     for c in &order.credits {
-        let line = c.line.and_then(|n| order.line(n)).map(|l| l.sku.to_string()).unwrap_or_default();
-        table.row([c.n.to_string(), c.kind.to_string(), line, amount(c.amount, order.currency), c.at.to_string()]);
+        let line = c
+            .line
+            .and_then(|n| order.line(n))
+            .map(|l| l.sku.to_string())
+            .unwrap_or_default();
+        table.row([
+            c.n.to_string(),
+            c.kind.to_string(),
+            line,
+            amount(c.amount, order.currency),
+            c.at.to_string(),
+        ]);
     }
     table
 }
 
 fn disputes(order: &Order) -> Table {
-    let mut table = Table::new(&["DISPUTE", "PAYMENT", ">AMOUNT", "STATE", "OPENED", "DECIDED"]);
+    let mut table = Table::new(&[
+        "DISPUTE", "PAYMENT", ">AMOUNT", "STATE", "OPENED", "DECIDED",
+    ]);
     for d in &order.disputes {
         table.row([
             d.reference.to_string(),
@@ -301,18 +398,51 @@ fn disputes(order: &Order) -> Table {
 fn edits(order: &Order) -> Table {
     let mut table = Table::new(&["EDIT", "CHANGES", ">TO PAY", "STATE", "SINCE"]);
     for e in &order.edits {
-        let mut changes: Vec<String> = e.plan.added.iter().map(|l| format!("+{} {}", l.lot.units, l.sku)).collect();
-        let sku = |n: u32| order.line(n).map_or_else(|| format!("line {n}"), |l| l.sku.to_string());
-        changes.extend(e.plan.raised.iter().map(|r| format!("+{} {}", r.lot.units, sku(r.line))));
-        changes.extend(e.plan.lowered.iter().map(|l| format!("-{} {}", l.units, sku(l.line))));
+        let mut changes: Vec<String> = e
+            .plan
+            .added
+            .iter()
+            .map(|l| format!("+{} {}", l.lot.units, l.sku))
+            .collect();
+        let sku = |n: u32| {
+            order
+                .line(n)
+                .map_or_else(|| format!("line {n}"), |l| l.sku.to_string())
+        };
+        changes.extend(
+            e.plan
+                .raised
+                .iter()
+                .map(|r| format!("+{} {}", r.lot.units, sku(r.line))),
+        );
+        changes.extend(
+            e.plan
+                .lowered
+                .iter()
+                .map(|l| format!("-{} {}", l.units, sku(l.line))),
+        );
         if e.plan.coupon_ends {
             changes.push("without the coupon".into());
         } else if !e.plan.retaxed.is_empty() {
             changes.push("another place".into());
         }
-        changes.extend(e.plan.shipping_method.iter().map(|method| format!("sent by {method}")));
-        let state = e.cause.map_or_else(|| e.state.to_string(), |cause| format!("{} ({cause})", e.state));
-        table.row([e.n.to_string(), changes.join(", "), amount(e.due, order.currency), state, e.updated_at.to_string()]);
+        changes.extend(
+            e.plan
+                .shipping_method
+                .iter()
+                .map(|method| format!("sent by {method}")),
+        );
+        let state = e.cause.map_or_else(
+            || e.state.to_string(),
+            |cause| format!("{} ({cause})", e.state),
+        );
+        table.row([
+            e.n.to_string(),
+            changes.join(", "),
+            amount(e.due, order.currency),
+            state,
+            e.updated_at.to_string(),
+        ]);
     }
     table
 }
@@ -320,7 +450,11 @@ fn edits(order: &Order) -> Table {
 fn unmatched(order: &Order) -> Table {
     let mut table = Table::new(&["UNMATCHED REPORT", "STATE", ">AMOUNT"]);
     for u in &order.unmatched {
-        table.row([u.reference.to_string(), u.status.to_string(), format!("{} {}", amount(u.amount, u.currency), u.currency)]);
+        table.row([
+            u.reference.to_string(),
+            u.status.to_string(),
+            format!("{} {}", amount(u.amount, u.currency), u.currency),
+        ]);
     }
     table
 }

@@ -1,12 +1,14 @@
-//! An order as JSON. Field names and spellings are those of the order service's proto; payment tokens are
-//! never among them.
+//! An order as JSON. Field names and spellings are those of the order service's proto; payment
+//! tokens are never among them.
 
 use std::collections::BTreeMap;
 
 use order_core::ids::Name;
-use order_core::machine::{Purpose, key};
 use order_core::money::{Currency, Minor, Money};
-use order_core::order::{Address, AddressType, Line, Order, OrderHold, PaymentOperation, Reservation};
+use order_core::order::{
+    Address, AddressType, Line, Order, OrderHold, PaymentOperation, Reservation,
+};
+use order_core::rules::{Purpose, key};
 use order_core::time::Timestamp;
 use serde::Serialize;
 use uuid::Uuid;
@@ -132,7 +134,7 @@ struct ReservationView {
     n: u32,
     sku: String,
     quantity: u32,
-    attempt: u32,
+    round: u32,
     state: &'static str,
     held: u32,
     committed: u32,
@@ -227,18 +229,32 @@ impl OrderView {
                 .collect(),
             version: order.version,
             reservations: order.reservations.iter().map(ReservationView::of).collect(),
-            payments: order.payments.iter().map(|p| PaymentView::of(order, p)).collect(),
+            payments: order
+                .payments
+                .iter()
+                .map(|p| PaymentView::of(order, p))
+                .collect(),
             owed_amount: amount(money.owed),
             authorized_amount: amount(money.authorized),
             captured_amount: amount(money.captured),
             refunded_amount: amount(money.refunded),
             shipments: order.shipments.iter().map(ShipmentView::of).collect(),
             returns: order.returns.iter().map(ReturnView::of).collect(),
-            credits: order.credits.iter().map(|c| CreditView::of(order, c)).collect(),
-            disputes: order.disputes.iter().map(|d| DisputeView::of(order, d)).collect(),
+            credits: order
+                .credits
+                .iter()
+                .map(|c| CreditView::of(order, c))
+                .collect(),
+            disputes: order
+                .disputes
+                .iter()
+                .map(|d| DisputeView::of(order, d))
+                .collect(),
             edits: order.edits.iter().map(|e| EditView::of(order, e)).collect(),
             unmatched_payments: order.unmatched.iter().map(UnmatchedView::of).collect(),
-            metadata: metadata(order).map(|(key, value)| (key.to_string(), value.clone())).collect(),
+            metadata: metadata(order)
+                .map(|(key, value)| (key.to_string(), value.clone()))
+                .collect(),
             redacted_at: time(order.redacted_at),
             replayed: false,
         }
@@ -280,8 +296,18 @@ impl ItemView {
 
 impl AddressView {
     fn of(order: &Order, kind: AddressType, address: &Address) -> Self {
-        let Address { first_name, last_name, address_line1, address_line2, city, state, postal_code, country, phone, email } =
-            address.clone();
+        let Address {
+            first_name,
+            last_name,
+            address_line1,
+            address_line2,
+            city,
+            state,
+            postal_code,
+            country,
+            phone,
+            email,
+        } = address.clone();
         AddressView {
             // As stores derive it: an order has at most one address of a type.
             id: Uuid::new_v5(&order.id.uuid(), format!("address/{kind}").as_bytes()).to_string(),
@@ -303,8 +329,18 @@ impl AddressView {
 
 impl HoldView {
     fn of(hold: &OrderHold) -> Self {
-        let OrderHold { kind, blocks, placed_by, until } = hold;
-        HoldView { kind: kind.to_string(), blocks: blocks.as_str(), placed_by: placed_by.to_string(), until: time(*until) }
+        let OrderHold {
+            kind,
+            blocks,
+            placed_by,
+            until,
+        } = hold;
+        HoldView {
+            kind: kind.to_string(),
+            blocks: blocks.as_str(),
+            placed_by: placed_by.to_string(),
+            until: time(*until),
+        }
     }
 }
 
@@ -314,7 +350,7 @@ impl ReservationView {
             n: r.n,
             sku: r.sku.to_string(),
             quantity: r.quantity,
-            attempt: r.attempt,
+            round: r.round,
             state: r.state.as_str(),
             held: r.held(),
             committed: r.committed,
@@ -346,7 +382,10 @@ impl PaymentView {
             origin: p.origin.as_str(),
             capture_before: time(p.capture_before),
             deadline: time(p.deadline),
-            action: p.action.get().map(|a| ActionView { url: a.url.clone(), data: a.data.clone() }),
+            action: p.action.get().map(|a| ActionView {
+                url: a.url.clone(),
+                data: a.data.clone(),
+            }),
             created_at: p.created_at.to_string(),
             updated_at: p.updated_at.to_string(),
         }

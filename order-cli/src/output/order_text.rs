@@ -3,7 +3,9 @@
 use std::fmt::Write as _;
 
 use order_core::money::{Currency, Minor};
-use order_core::order::{Address, Amounts, Counters, Line, OperationOrigin, Order, ReturnStatus, Status};
+use order_core::order::{
+    Address, Amounts, Counters, Line, OperationOrigin, Order, ReturnStatus, Status,
+};
 
 use super::order::{amount, lines, metadata};
 use super::table::{Table, printable};
@@ -12,7 +14,14 @@ use super::table::{Table, printable};
 pub fn text(order: &Order) -> String {
     let money = |minor| amount(minor, order.currency);
     let mut out = String::new();
-    let _ = writeln!(out, "{}  {}  {} {}", order.number, status_line(order), money(order.amounts.total), order.currency);
+    let _ = writeln!(
+        out,
+        "{}  {}  {} {}",
+        order.number,
+        status_line(order),
+        money(order.amounts.total),
+        order.currency
+    );
     let mut facts = Table::new(&["", ""]).indented(2);
     let mut fact = |name: &str, value: String| facts.row([name.to_owned(), value]);
     fact("id", order.id.to_string());
@@ -22,7 +31,10 @@ pub fn text(order: &Order) -> String {
         fact("called", format!("{reference} elsewhere"));
     }
     if order.updated_at != order.created_at {
-        fact("updated", format!("{} (version {})", order.updated_at, order.version));
+        fact(
+            "updated",
+            format!("{} (version {})", order.updated_at, order.version),
+        );
     }
     let pays = format!("{} (due: {})", order.payment_method, order.terms);
     fact("pays by", pays);
@@ -35,20 +47,54 @@ pub fn text(order: &Order) -> String {
             fact("bills", address_line(&addresses.billing));
         }
     }
-    if let Some(until) = order.retry_until.filter(|_| order.statuses.status == Status::PaymentFailed) {
+    if let Some(until) = order
+        .retry_until
+        .filter(|_| order.statuses.status == Status::PaymentFailed)
+    {
         fact("retry until", until.to_string());
     }
     for hold in &order.holds {
-        let until = hold.until.map(|t| format!(", until {t}")).unwrap_or_default();
-        fact("hold", format!("{} blocks {}, placed by {}{until}", hold.kind, hold.blocks, hold.placed_by));
+        let until = hold
+            .until
+            .map(|t| format!(", until {t}"))
+            .unwrap_or_default();
+        fact(
+            "hold",
+            format!(
+                "{} blocks {}, placed by {}{until}",
+                hold.kind, hold.blocks, hold.placed_by
+            ),
+        );
     }
     for attention in &order.attention {
-        let about = attention.about.map(|op| format!(" about {op}")).unwrap_or_default();
-        let seen = if attention.acknowledged { ", acknowledged" } else { "" };
-        let how_much = attention.amount.map_or_else(String::new, |minor| format!(" of {}", order.in_currency(minor)));
-        fact("attention", format!("{}{how_much}{about} since {}{seen}", attention.reason, attention.since));
+        let about = attention
+            .about
+            .map(|op| format!(" about {op}"))
+            .unwrap_or_default();
+        let seen = if attention.acknowledged {
+            ", acknowledged"
+        } else {
+            ""
+        };
+        let how_much = attention.amount.map_or_else(String::new, |minor| {
+            format!(" of {}", order.in_currency(minor))
+        });
+        fact(
+            "attention",
+            format!(
+                "{}{how_much}{about} since {}{seen}",
+                attention.reason, attention.since
+            ),
+        );
         if !attention.acknowledged {
-            fact("", format!("{}: {}", attention.reason.meaning(), attention.reason.remedy()));
+            fact(
+                "",
+                format!(
+                    "{}: {}",
+                    attention.reason.meaning(),
+                    attention.reason.remedy()
+                ),
+            );
         }
     }
     if let Some(notes) = order.notes.get() {
@@ -83,13 +129,24 @@ pub fn text(order: &Order) -> String {
 /// What is owed and what became of the money, where that differs from the total.
 fn balance(order: &Order) -> String {
     let m = order.money();
-    let shown = [("owed", m.owed), ("authorized", m.authorized), ("captured", m.captured), ("refunded", m.refunded)];
-    let usual = m.owed == order.amounts.total && m.authorized == 0 && m.refunded == 0 && [0, m.owed].contains(&m.captured);
+    let shown = [
+        ("owed", m.owed),
+        ("authorized", m.authorized),
+        ("captured", m.captured),
+        ("refunded", m.refunded),
+    ];
+    let usual = m.owed == order.amounts.total
+        && m.authorized == 0
+        && m.refunded == 0
+        && [0, m.owed].contains(&m.captured);
     if usual {
         return String::new();
     }
     let mut table = Table::new(&["", ">"]).indented(2);
-    for (name, minor) in shown.into_iter().filter(|(name, minor)| *minor != 0 || *name == "owed") {
+    for (name, minor) in shown
+        .into_iter()
+        .filter(|(name, minor)| *minor != 0 || *name == "owed")
+    {
         table.row([name.to_owned(), amount(minor, order.currency)]);
     }
     table.render()
@@ -106,16 +163,33 @@ pub fn status_line(order: &Order) -> String {
 }
 
 fn address_line(a: &Address) -> String {
-    let mut parts = vec![format!("{} {}", a.first_name, a.last_name), a.address_line1.clone()];
+    let mut parts = vec![
+        format!("{} {}", a.first_name, a.last_name),
+        a.address_line1.clone(),
+    ];
     parts.extend(a.address_line2.clone());
-    parts.push(format!("{} {} {}", a.postal_code, a.city, a.state).trim().to_owned());
+    parts.push(
+        format!("{} {} {}", a.postal_code, a.city, a.state)
+            .trim()
+            .to_owned(),
+    );
     parts.push(a.country.clone());
     printable(&parts.join(", "))
 }
 
 /// What was ordered, and what became of it where that is more than waiting.
 pub fn items(order: &Order) -> String {
-    let mut table = Table::new(&[">LINE", "SKU", "NAME", ">QTY", ">PRICE", ">DISCOUNT", ">SUBTOTAL", "UNITS"]).indented(2);
+    let mut table = Table::new(&[
+        ">LINE",
+        "SKU",
+        "NAME",
+        ">QTY",
+        ">PRICE",
+        ">DISCOUNT",
+        ">SUBTOTAL",
+        "UNITS",
+    ])
+    .indented(2);
     for line in lines(order) {
         table.row([
             line.n.to_string(),
@@ -136,7 +210,15 @@ fn units(line: &Line) -> String {
     if line.open() == line.quantity && line.counters.lost == 0 {
         return String::new();
     }
-    let Counters { cancelled, planned, shipped, delivered, returned, restocked: _, lost } = line.counters;
+    let Counters {
+        cancelled,
+        planned,
+        shipped,
+        delivered,
+        returned,
+        restocked: _,
+        lost,
+    } = line.counters;
     let on_its_way = shipped.saturating_sub(delivered);
     let there = delivered.saturating_sub(returned);
     let parts = [
@@ -144,11 +226,22 @@ fn units(line: &Line) -> String {
         (cancelled, "cancelled"),
         (planned, "planned"),
         (on_its_way, "shipped"),
-        (there, if line.requires_shipping { "delivered" } else { "given out" }),
+        (
+            there,
+            if line.requires_shipping {
+                "delivered"
+            } else {
+                "given out"
+            },
+        ),
         (returned, "returned"),
         (lost, "lost"),
     ];
-    let parts: Vec<String> = parts.iter().filter(|(n, _)| *n > 0).map(|(n, what)| format!("{n} {what}")).collect();
+    let parts: Vec<String> = parts
+        .iter()
+        .filter(|(n, _)| *n > 0)
+        .map(|(n, what)| format!("{n} {what}"))
+        .collect();
     parts.join(", ")
 }
 
@@ -172,8 +265,16 @@ pub fn sums(a: &Amounts, currency: Currency) -> String {
 fn reservations(order: &Order) -> String {
     let mut table = Table::new(&["STOCK", "SKU", ">QTY", "STATE", "REFERENCE"]).indented(2);
     for r in &order.reservations {
-        let parts = [(r.held(), "held"), (r.committed, "committed"), (r.released, "given back")];
-        let parts: Vec<String> = parts.iter().filter(|(n, _)| *n > 0).map(|(n, what)| format!("{n} {what}")).collect();
+        let parts = [
+            (r.held(), "held"),
+            (r.committed, "committed"),
+            (r.released, "given back"),
+        ];
+        let parts: Vec<String> = parts
+            .iter()
+            .filter(|(n, _)| *n > 0)
+            .map(|(n, what)| format!("{n} {what}"))
+            .collect();
         let state = match (r.closing, r.available) {
             (Some(closing), _) => format!("{} ({})", r.state, closing.kind),
             _ if parts.len() > 1 => format!("{} ({})", r.state, parts.join(", ")),
@@ -185,14 +286,18 @@ fn reservations(order: &Order) -> String {
             r.sku.to_string(),
             r.quantity.to_string(),
             state,
-            r.reference.as_ref().map(ToString::to_string).unwrap_or_default(),
+            r.reference
+                .as_ref()
+                .map(ToString::to_string)
+                .unwrap_or_default(),
         ]);
     }
     table.render()
 }
 
 fn payments(order: &Order) -> String {
-    let mut table = Table::new(&["PAYMENT", "KIND", "METHOD", ">AMOUNT", "STATE", "REFERENCE"]).indented(2);
+    let mut table =
+        Table::new(&["PAYMENT", "KIND", "METHOD", ">AMOUNT", "STATE", "REFERENCE"]).indented(2);
     for p in &order.payments {
         let mut state = p.state.to_string();
         let moved = p.settled != p.amount && p.settled != 0;
@@ -214,7 +319,10 @@ fn payments(order: &Order) -> String {
             p.method.to_string(),
             amount(p.amount, order.currency),
             state,
-            p.reference.as_ref().map(ToString::to_string).unwrap_or_default(),
+            p.reference
+                .as_ref()
+                .map(ToString::to_string)
+                .unwrap_or_default(),
         ]);
     }
     table.render()

@@ -21,7 +21,11 @@ pub struct PreviewView {
 impl PreviewView {
     /// The view of `order` after `rows`.
     pub fn of(order: &Order, rows: &[JournalRow]) -> Self {
-        PreviewView { dry_run: true, events: rows.iter().map(HistoryView::of).collect(), order: OrderView::of(order) }
+        PreviewView {
+            dry_run: true,
+            events: rows.iter().map(HistoryView::of).collect(),
+            order: OrderView::of(order),
+        }
     }
 }
 
@@ -49,7 +53,12 @@ pub struct EditView {
 impl EditView {
     /// The view of `preview`.
     pub fn of(preview: &EditPreview) -> Self {
-        let EditPreview { before, after, due, back } = preview;
+        let EditPreview {
+            before,
+            after,
+            due,
+            back,
+        } = preview;
         let amount = |minor| amount(minor, before.currency);
         EditView {
             dry_run: true,
@@ -65,12 +74,22 @@ impl EditView {
 
 /// The same for people.
 pub fn edit_text(preview: &EditPreview) -> String {
-    let EditPreview { before, after, due, back } = preview;
+    let EditPreview {
+        before,
+        after,
+        due,
+        back,
+    } = preview;
     let money = |minor| before.in_currency(minor).to_string();
     let mut out = format!("nothing was done; order {} would be:\n\n", before.number);
     out.push_str(&items(after));
     out.push_str(&sums(&after.amounts, after.currency));
-    let _ = writeln!(out, "\n  total {}, {} now", money(after.amounts.total), money(before.amounts.total));
+    let _ = writeln!(
+        out,
+        "\n  total {}, {} now",
+        money(after.amounts.total),
+        money(before.amounts.total)
+    );
     if *due > 0 {
         let _ = writeln!(out, "  {} to be paid before it applies", money(*due));
     }

@@ -33,7 +33,10 @@ pub struct UnreadableView {
 impl UnreadableView {
     /// The view of `unreadable`.
     pub fn of(Unreadable { order, reason }: &Unreadable) -> Self {
-        UnreadableView { order_id: order.to_string(), reason: reason.clone() }
+        UnreadableView {
+            order_id: order.to_string(),
+            reason: reason.clone(),
+        }
     }
 }
 
@@ -50,7 +53,15 @@ impl PageView {
 
 /// Orders, one per row.
 pub fn orders_table(orders: &[Arc<Order>]) -> Table {
-    let mut table = Table::new(&["NUMBER", "STATUS", "PAYMENT", "FULFILMENT", ">TOTAL", "PLACED", "ID"]);
+    let mut table = Table::new(&[
+        "NUMBER",
+        "STATUS",
+        "PAYMENT",
+        "FULFILMENT",
+        ">TOTAL",
+        "PLACED",
+        "ID",
+    ]);
     for order in orders {
         table.row([
             order.number.to_string(),
@@ -137,11 +148,21 @@ enum FeedRowView {
 
 impl FeedView {
     /// The view of `row`. It holds no personal data, so neither what a person wrote.
-    pub fn of(FeedRow { cursor, order, seq, number, row }: &FeedRow) -> Outcome<Self> {
+    pub fn of(
+        FeedRow {
+            cursor,
+            order,
+            seq,
+            number,
+            row,
+        }: &FeedRow,
+    ) -> Outcome<Self> {
         let row = match row {
             Ok(row) => {
                 let event = serde_json::to_value(&row.event);
-                let event = event.map_err(|e| Failure::caused(Code::Unavailable, &e).context("cannot print an event"))?;
+                let event = event.map_err(|e| {
+                    Failure::caused(Code::Unavailable, &e).context("cannot print an event")
+                })?;
                 FeedRowView::Row {
                     event: row.event.name(),
                     from: row.from.map(|s| s.as_str()),
@@ -150,13 +171,25 @@ impl FeedView {
                     cause: row.cause.clone(),
                     at: row.at.to_string(),
                     // An event is written under its name, or as no more than its name.
-                    data: event.as_object().and_then(|named| named.values().next()).cloned().unwrap_or_default(),
+                    data: event
+                        .as_object()
+                        .and_then(|named| named.values().next())
+                        .cloned()
+                        .unwrap_or_default(),
                 }
             }
-            Err(unreadable) => FeedRowView::Unreadable { unreadable: unreadable.reason.clone() },
+            Err(unreadable) => FeedRowView::Unreadable {
+                unreadable: unreadable.reason.clone(),
+            },
         };
         let (order_id, order_number) = (order.to_string(), number.to_string());
-        Ok(FeedView { cursor: cursor.to_string(), order_id, order_number, seq: *seq, row })
+        Ok(FeedView {
+            cursor: cursor.to_string(),
+            order_id,
+            order_number,
+            seq: *seq,
+            row,
+        })
     }
 }
 

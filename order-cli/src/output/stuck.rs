@@ -31,7 +31,9 @@ pub fn reasons(e: &Explanation) -> Vec<Reason> {
             about: a.about,
             since: Some(a.since),
             text: {
-                let how_much = a.amount.map_or_else(String::new, |minor| format!(" ({})", order.in_currency(minor)));
+                let how_much = a.amount.map_or_else(String::new, |minor| {
+                    format!(" ({})", order.in_currency(minor))
+                });
                 let text = format!("{}{how_much}", a.reason.meaning());
                 format!("{}: {}", with(order, a.about, &text), a.reason.remedy())
             },
@@ -43,19 +45,34 @@ pub fn reasons(e: &Explanation) -> Vec<Reason> {
         since: None,
         text: with(order, Some(s.op), &format!("is stuck: {}", s.why)),
     }));
-    let parked = e.work.as_ref().is_some_and(|w| w.due.is_none() && w.fence.is_none());
+    let parked = e
+        .work
+        .as_ref()
+        .is_some_and(|w| w.due.is_none() && w.fence.is_none());
     if parked && reasons.is_empty() {
-        reasons.push(Reason { name: "STUCK", about: None, since: None, text: "its work was put aside".into() });
+        reasons.push(Reason {
+            name: "STUCK",
+            about: None,
+            since: None,
+            text: "its work was put aside".into(),
+        });
     }
     reasons
 }
 
 fn with(order: &Order, about: Option<Op>, text: &str) -> String {
     let what = match about {
-        Some(Op::Payment(n)) => order
-            .payment(n)
-            .map(|p| format!("p{n}, {} {} {}", p.kind.as_str().to_lowercase(), amount(p.amount, order.currency), p.state)),
-        Some(Op::Reservation(n)) => order.reservation(n).map(|r| format!("r{n}, {} {} {}", r.quantity, r.sku, r.state)),
+        Some(Op::Payment(n)) => order.payment(n).map(|p| {
+            format!(
+                "p{n}, {} {} {}",
+                p.kind.as_str().to_lowercase(),
+                amount(p.amount, order.currency),
+                p.state
+            )
+        }),
+        Some(Op::Reservation(n)) => order
+            .reservation(n)
+            .map(|r| format!("r{n}, {} {} {}", r.quantity, r.sku, r.state)),
         Some(op @ Op::Notice(_)) => Some(op.to_string()),
         None => None,
     };
@@ -87,7 +104,9 @@ struct ReasonView {
 impl StuckView {
     /// All of them as one document.
     pub fn document(found: &[Explanation]) -> Self {
-        StuckView { orders: StuckView::rows(found) }
+        StuckView {
+            orders: StuckView::rows(found),
+        }
     }
 
     /// One for each order.
@@ -100,14 +119,24 @@ impl StuckView {
         };
         found
             .iter()
-            .map(|e| StuckOrderView { order: OrderView::of(&e.order), reasons: reasons(e).into_iter().map(reason).collect() })
+            .map(|e| StuckOrderView {
+                order: OrderView::of(&e.order),
+                reasons: reasons(e).into_iter().map(reason).collect(),
+            })
             .collect()
     }
 }
 
 /// One reason a row, the order named on its first.
 pub fn stuck_table(found: &[Explanation]) -> Table {
-    let mut table = Table::new(&["NUMBER", "STATUS", "PAYMENT", "SINCE", "REASON", "WHAT IT IS"]);
+    let mut table = Table::new(&[
+        "NUMBER",
+        "STATUS",
+        "PAYMENT",
+        "SINCE",
+        "REASON",
+        "WHAT IT IS",
+    ]);
     for e in found {
         for (i, reason) in reasons(e).into_iter().enumerate() {
             let first = |text: String| if i == 0 { text } else { String::new() };

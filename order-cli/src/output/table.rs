@@ -12,7 +12,8 @@ pub struct Table {
 }
 
 impl Table {
-    /// A table with these headings; one that starts with `>` makes a column of numbers, aligned to the right.
+    /// A table with these headings; one that starts with `>` makes a column of numbers, aligned to
+    /// the right.
     pub fn new(headings: &[&'static str]) -> Self {
         Table {
             headings: headings.iter().map(|h| h.trim_start_matches('>')).collect(),
@@ -49,7 +50,11 @@ impl Table {
             for (i, cell) in row.iter().enumerate() {
                 let gap = if i == 0 { "" } else { "  " };
                 let width = widths[i];
-                let _ = if self.right[i] { write!(line, "{gap}{cell:>width$}") } else { write!(line, "{gap}{cell:<width$}") };
+                let _ = if self.right[i] {
+                    write!(line, "{gap}{cell:>width$}")
+                } else {
+                    write!(line, "{gap}{cell:<width$}")
+                };
             }
             text.push_str(line.trim_end());
             text.push('\n');
@@ -60,7 +65,9 @@ impl Table {
 
 /// Without control characters, which could disturb a terminal.
 pub fn printable(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
+    text.chars()
+        .map(|c| if c.is_control() { ' ' } else { c })
+        .collect()
 }
 
 #[cfg(test)]
@@ -72,7 +79,10 @@ mod tests {
         let mut table = Table::new(&["SKU", ">ON HAND"]);
         table.row(["MUG-01".into(), "40".into()]);
         table.row(["M".into(), "1200".into()]);
-        assert_eq!(table.render(), "SKU     ON HAND\nMUG-01       40\nM          1200\n");
+        assert_eq!(
+            table.render(),
+            "SKU     ON HAND\nMUG-01       40\nM          1200\n"
+        );
     }
 
     #[test]

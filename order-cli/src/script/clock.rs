@@ -12,8 +12,8 @@ use order_core::testkit::block_on;
 use order_core::testkit::executor::{EPOCH, VirtualRuntime};
 use order_core::time::Timestamp;
 
-/// The clock of a script, and the tasks that run by it, in an order that depends on nothing but the script. Clones share
-/// both.
+/// The clock of a script, and the tasks that run by it, in an order that depends on nothing but the
+/// script. Clones share both.
 #[derive(Clone)]
 pub struct World {
     runtime: VirtualRuntime,
@@ -25,7 +25,11 @@ pub struct World {
 impl World {
     /// A world whose clock stands at `start`.
     pub fn new(start: Timestamp) -> Self {
-        World { runtime: VirtualRuntime::new(), start, life: Arc::default() }
+        World {
+            runtime: VirtualRuntime::new(),
+            start,
+            life: Arc::default(),
+        }
     }
 
     /// Since the start.
@@ -33,7 +37,8 @@ impl World {
         self.runtime.now().since(EPOCH)
     }
 
-    /// Runs `step` to its end. When it waits for something that only time can bring, the clock jumps straight to it.
+    /// Runs `step` to its end. When it waits for something that only time can bring, the clock
+    /// jumps straight to it.
     pub fn run<T>(&self, step: impl Future<Output = T>) -> T {
         self.runtime.block_on(step)
     }
@@ -58,8 +63,8 @@ impl World {
         self.runtime.spawn(task);
     }
 
-    /// Waits for `call`, which other threads answer, and lets nothing else happen meanwhile: neither time passes, nor does
-    /// it matter which of two threads is faster.
+    /// Waits for `call`, which other threads answer, and lets nothing else happen meanwhile:
+    /// neither time passes, nor does it matter which of two threads is faster.
     pub async fn outside<T>(&self, call: impl Future<Output = T>) -> T {
         block_on(call)
     }
@@ -80,7 +85,11 @@ impl Runtime for World {
     }
     fn spawn(&self, task: BoxFuture<()>) {
         let born = self.life.load(Ordering::SeqCst);
-        self.runtime.spawn(Box::pin(Mortal { life: self.life.clone(), born, task: Some(task) }));
+        self.runtime.spawn(Box::pin(Mortal {
+            life: self.life.clone(),
+            born,
+            task: Some(task),
+        }));
     }
 }
 

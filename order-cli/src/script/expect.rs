@@ -5,8 +5,9 @@ use std::ops::Range;
 use order_core::error::{ErrorKind, RejectionReason};
 use order_core::ids::Sku;
 use order_core::order::{
-    AttentionReason, EditState, FulfilmentStatus, HoldState, Lifecycle, NoticeKind, OperationKind, OperationState, PaymentStatus,
-    ReturnState, ReturnStatus, ShipmentState, Status,
+    AttentionReason, EditState, FulfilmentStatus, Lifecycle, NoticeKind, OperationKind,
+    OperationState, PaymentStatus, ReservationState, ReturnState, ReturnStatus, ShipmentState,
+    Status,
 };
 
 use crate::exit::Outcome;
@@ -81,7 +82,9 @@ impl Wanted {
             Wanted::Error(_) => "error".into(),
             Wanted::Message(_) => "message".into(),
             Wanted::Replayed(_) => "replayed".into(),
-            Wanted::Field(name, _) | Wanted::Amount(name, _) | Wanted::Money(name, _) => (*name).into(),
+            Wanted::Field(name, _) | Wanted::Amount(name, _) | Wanted::Money(name, _) => {
+                (*name).into()
+            }
             Wanted::Version(_) => "version".into(),
             Wanted::Holds(_) => "holds".into(),
             Wanted::Attention(_) => "attention".into(),
@@ -152,23 +155,55 @@ impl Expect {
     /// Reads an `expect` table.
     pub fn read(mut fields: Fields<'_, '_>) -> Outcome<Self> {
         let mut expect = Expect::default();
-        let reasons: Vec<&str> =
-            KINDS.iter().map(|k| kind_name(*k)).chain(RejectionReason::ALL.iter().map(|r| r.as_str())).collect();
+        let reasons: Vec<&str> = KINDS
+            .iter()
+            .map(|k| kind_name(*k))
+            .chain(RejectionReason::ALL.iter().map(|r| r.as_str()))
+            .collect();
         expect.one_of(&mut fields, "error", &reasons, |_, v| Wanted::Error(v))?;
         expect.text(&mut fields, "message", Wanted::Message)?;
         expect.boolean(&mut fields, "replayed", Wanted::Replayed)?;
-        expect.one_of(&mut fields, "status", &spellings(Status::ALL, Status::as_str), Wanted::Field)?;
-        expect.one_of(&mut fields, "lifecycle", &spellings(Lifecycle::ALL, Lifecycle::as_str), Wanted::Field)?;
-        expect.one_of(&mut fields, "payment_status", &spellings(PaymentStatus::ALL, PaymentStatus::as_str), Wanted::Field)?;
+        expect.one_of(
+            &mut fields,
+            "status",
+            &spellings(Status::ALL, Status::as_str),
+            Wanted::Field,
+        )?;
+        expect.one_of(
+            &mut fields,
+            "lifecycle",
+            &spellings(Lifecycle::ALL, Lifecycle::as_str),
+            Wanted::Field,
+        )?;
+        expect.one_of(
+            &mut fields,
+            "payment_status",
+            &spellings(PaymentStatus::ALL, PaymentStatus::as_str),
+            Wanted::Field,
+        )?;
         expect.one_of(
             &mut fields,
             "fulfilment_status",
             &spellings(FulfilmentStatus::ALL, FulfilmentStatus::as_str),
             Wanted::Field,
         )?;
-        expect.one_of(&mut fields, "return_status", &spellings(ReturnStatus::ALL, ReturnStatus::as_str), Wanted::Field)?;
-        expect.text(&mut fields, "payment_method", |v| Wanted::Field("payment_method", v))?;
-        for name in ["total", "subtotal", "tax", "tax_included", "shipping", "discount"] {
+        expect.one_of(
+            &mut fields,
+            "return_status",
+            &spellings(ReturnStatus::ALL, ReturnStatus::as_str),
+            Wanted::Field,
+        )?;
+        expect.text(&mut fields, "payment_method", |v| {
+            Wanted::Field("payment_method", v)
+        })?;
+        for name in [
+            "total",
+            "subtotal",
+            "tax",
+            "tax_included",
+            "shipping",
+            "discount",
+        ] {
             if let Some(text) = fields.text(name)? {
                 amount_shape(text.value).map_err(|e| fields.problem(name, e))?;
                 expect.add(text.span, Wanted::Amount(name, text.value.to_owned()));
@@ -182,9 +217,19 @@ impl Expect {
         }
         expect.integer(&mut fields, "version", Wanted::Version)?;
         let shipments = spellings(ShipmentState::ALL, ShipmentState::as_str);
-        expect.list(&mut fields, "shipments", |t| known(t, &shipments), Wanted::Shipments)?;
+        expect.list(
+            &mut fields,
+            "shipments",
+            |t| known(t, &shipments),
+            Wanted::Shipments,
+        )?;
         let returns = spellings(ReturnState::ALL, ReturnState::as_str);
-        expect.list(&mut fields, "returns", |t| known(t, &returns), Wanted::Returns)?;
+        expect.list(
+            &mut fields,
+            "returns",
+            |t| known(t, &returns),
+            Wanted::Returns,
+        )?;
         let edits = spellings(EditState::ALL, EditState::as_str);
         expect.list(&mut fields, "edits", |t| known(t, &edits), Wanted::Edits)?;
         expect.list(&mut fields, "disputes", |_| Ok(()), Wanted::Disputes)?;
@@ -194,13 +239,28 @@ impl Expect {
         expect.list(&mut fields, "said", |_| Ok(()), Wanted::Said)?;
         expect.list(&mut fields, "holds", |_| Ok(()), Wanted::Holds)?;
         let reasons = spellings(AttentionReason::ALL, AttentionReason::as_str);
-        expect.list(&mut fields, "attention", |t| known(t, &reasons), Wanted::Attention)?;
+        expect.list(
+            &mut fields,
+            "attention",
+            |t| known(t, &reasons),
+            Wanted::Attention,
+        )?;
         expect.list(&mut fields, "payments", payment_shape, Wanted::Payments)?;
-        expect.list(&mut fields, "reservations", reservation_shape, Wanted::Reservations)?;
+        expect.list(
+            &mut fields,
+            "reservations",
+            reservation_shape,
+            Wanted::Reservations,
+        )?;
         expect.list(&mut fields, "desk", payment_shape, Wanted::Desk)?;
         expect.list(&mut fields, "history", |_| Ok(()), Wanted::History)?;
         let notices = spellings(NoticeKind::ALL, NoticeKind::as_str);
-        expect.list(&mut fields, "notices", |t| known(t, &notices), Wanted::Notices)?;
+        expect.list(
+            &mut fields,
+            "notices",
+            |t| known(t, &notices),
+            Wanted::Notices,
+        )?;
         expect.boolean(&mut fields, "at_rest", Wanted::AtRest)?;
         expect.integer(&mut fields, "orders", Wanted::Orders)?;
         if let Some(value) = fields.take("stock") {
@@ -211,10 +271,18 @@ impl Expect {
     }
 
     fn add(&mut self, span: Range<usize>, wanted: Wanted) {
-        self.wanted.push(At { value: wanted, span });
+        self.wanted.push(At {
+            value: wanted,
+            span,
+        });
     }
 
-    fn text(&mut self, fields: &mut Fields<'_, '_>, name: &'static str, make: impl Fn(String) -> Wanted) -> Outcome {
+    fn text(
+        &mut self,
+        fields: &mut Fields<'_, '_>,
+        name: &'static str,
+        make: impl Fn(String) -> Wanted,
+    ) -> Outcome {
         if let Some(text) = fields.text(name)? {
             self.add(text.span, make(text.value.to_owned()));
         }
@@ -235,7 +303,12 @@ impl Expect {
         Ok(())
     }
 
-    fn boolean(&mut self, fields: &mut Fields<'_, '_>, name: &'static str, make: impl Fn(bool) -> Wanted) -> Outcome {
+    fn boolean(
+        &mut self,
+        fields: &mut Fields<'_, '_>,
+        name: &'static str,
+        make: impl Fn(bool) -> Wanted,
+    ) -> Outcome {
         let span = fields.place_of(name);
         if let Some(value) = fields.boolean(name)? {
             self.add(span, make(value));
@@ -243,7 +316,12 @@ impl Expect {
         Ok(())
     }
 
-    fn integer(&mut self, fields: &mut Fields<'_, '_>, name: &'static str, make: impl Fn(u64) -> Wanted) -> Outcome {
+    fn integer(
+        &mut self,
+        fields: &mut Fields<'_, '_>,
+        name: &'static str,
+        make: impl Fn(u64) -> Wanted,
+    ) -> Outcome {
         let span = fields.place_of(name);
         if let Some(value) = fields.integer(name, 0..=i64::MAX)? {
             self.add(span, make(value.unsigned_abs()));
@@ -261,16 +339,23 @@ impl Expect {
         let span = fields.place_of(name);
         if let Some(texts) = fields.texts(name)? {
             for text in &texts {
-                check(text.value).map_err(|e| fields.source.problem(&text.span, format!("{name}: {e}")))?;
+                check(text.value)
+                    .map_err(|e| fields.source.problem(&text.span, format!("{name}: {e}")))?;
             }
-            self.add(span, make(texts.into_iter().map(|t| t.value.to_owned()).collect()));
+            self.add(
+                span,
+                make(texts.into_iter().map(|t| t.value.to_owned()).collect()),
+            );
         }
         Ok(())
     }
 
     fn stock(&mut self, skus: Fields<'_, '_>) -> Outcome {
         for (name, value) in skus.entries() {
-            let sku: Sku = name.value.parse().map_err(|e| skus.source.problem(&name.span, e))?;
+            let sku: Sku = name
+                .value
+                .parse()
+                .map_err(|e| skus.source.problem(&name.span, e))?;
             let mut figures = Fields::of(skus.source, format!("stock.{sku}"), value)?;
             for figure in FIGURES {
                 let span = figures.place_of(figure);
@@ -289,7 +374,11 @@ fn spellings<T: Copy>(all: &'static [T], spell: impl Fn(T) -> &'static str) -> V
 }
 
 fn known(text: &str, values: &[&str]) -> Result<(), String> {
-    if values.contains(&text) { Ok(()) } else { Err(format!("{text:?} is not one of {}", values.join(", "))) }
+    if values.contains(&text) {
+        Ok(())
+    } else {
+        Err(format!("{text:?} is not one of {}", values.join(", ")))
+    }
 }
 
 /// How an amount is written; whether it has the right decimals is for its currency to say.
@@ -299,25 +388,40 @@ fn amount_shape(text: &str) -> Result<(), String> {
     if digits(whole.strip_prefix('-').unwrap_or(whole)) && digits(decimals) {
         Ok(())
     } else {
-        Err(format!("{text:?} is not an amount: expected a decimal number such as 12.50"))
+        Err(format!(
+            "{text:?} is not an amount: expected a decimal number such as 12.50"
+        ))
     }
 }
 
 fn payment_shape(text: &str) -> Result<(), String> {
     let words: Vec<&str> = text.split_whitespace().collect();
-    let kind = |w: &str| OperationKind::ALL.iter().any(|k| k.as_str().eq_ignore_ascii_case(w) && w == w.to_lowercase());
+    let kind = |w: &str| {
+        OperationKind::ALL
+            .iter()
+            .any(|k| k.as_str().eq_ignore_ascii_case(w) && w == w.to_lowercase())
+    };
     let state = |w: &str| OperationState::ALL.iter().any(|s| s.as_str() == w);
     match words[..] {
         [k, s] if kind(k) && state(s) => Ok(()),
         [k, s, amount] if kind(k) && state(s) => amount_shape(amount),
-        _ => Err(format!("{text:?} is not a payment operation: expected KIND STATE [AMOUNT], such as \"charge CAPTURED 32.43\"")),
+        _ => Err(format!(
+            "{text:?} is not a payment operation: expected KIND STATE [AMOUNT], such as \"charge CAPTURED 32.43\""
+        )),
     }
 }
 
 fn reservation_shape(text: &str) -> Result<(), String> {
     let words: Vec<&str> = text.split_whitespace().collect();
     match words[..] {
-        [_, n, s] if n.parse::<u32>().is_ok() && HoldState::ALL.iter().any(|h| h.as_str() == s) => Ok(()),
-        _ => Err(format!("{text:?} is not a reservation: expected SKU QUANTITY STATE, such as \"MUG-01 2 HELD\"")),
+        [_, n, s]
+            if n.parse::<u32>().is_ok()
+                && ReservationState::ALL.iter().any(|h| h.as_str() == s) =>
+        {
+            Ok(())
+        }
+        _ => Err(format!(
+            "{text:?} is not a reservation: expected SKU QUANTITY STATE, such as \"MUG-01 2 HELD\""
+        )),
     }
 }

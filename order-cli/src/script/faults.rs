@@ -10,15 +10,17 @@ use order_core::order::PaymentTerms;
 use order_core::pricing::{Priced, Pricing, PricingError, PricingRequest};
 use order_core::runtime::Runtime;
 use order_core::services::{
-    AttemptRequest, Availability, CallError, DynClients, FollowUpRequest, HoldAnswer, HoldLookup, HoldRequest,
-    InventoryCapabilities, InventoryService, Notification, NotificationService, PaymentAnswer, PaymentCapabilities,
-    PaymentLookup, PaymentService, Product, ProductService, ReserveRequest, ServiceName, User, UserService,
+    AttemptRequest, Availability, CallError, ClosingRequest, DynClients, FollowUpRequest,
+    InventoryCapabilities, InventoryService, Notification, NotificationService, PaymentAnswer,
+    PaymentCapabilities, PaymentLookup, PaymentService, Product, ProductService, ReservationLookup,
+    ReserveAnswer, ReserveRequest, ServiceName, User, UserService,
 };
 
 use super::clock::World;
 use super::model::{Answer, Fault};
 
-/// The services of a script: those of a shop, seen through the faults that are set. Clones share both.
+/// The services of a script: those of a shop, seen through the faults that are set. Clones share
+/// both.
 #[derive(Clone)]
 pub struct FaultyServices {
     inner: DynClients,
@@ -36,15 +38,26 @@ struct State {
 impl FaultyServices {
     /// `inner`, well behaved until told otherwise.
     pub fn new(inner: DynClients, world: World) -> Self {
-        FaultyServices { inner, world, state: Arc::default() }
+        FaultyServices {
+            inner,
+            world,
+            state: Arc::default(),
+        }
     }
 
     /// Answers by `fault` from now on.
     pub fn set(&self, fault: Fault) {
         let mut state = self.state();
-        state.faults.retain(|f| f.service != fault.service || (fault.call.is_some() && f.call != fault.call));
+        state.faults.retain(|f| {
+            f.service != fault.service || (fault.call.is_some() && f.call != fault.call)
+        });
         // One call can behave while the rest of its service does not.
-        if fault.answer != Answer::Normal || state.faults.iter().any(|f| f.service == fault.service && f.call.is_none()) {
+        if fault.answer != Answer::Normal
+            || state
+                .faults
+                .iter()
+                .any(|f| f.service == fault.service && f.call.is_none())
+        {
             state.faults.insert(0, fault);
         }
     }
@@ -58,7 +71,16 @@ impl FaultyServices {
                 _ => lines.push((line, 1)),
             }
         }
-        lines.into_iter().map(|(line, n)| if n == 1 { line } else { format!("{line} (x{n})") }).collect()
+        lines
+            .into_iter()
+            .map(|(line, n)| {
+                if n == 1 {
+                    line
+                } else {
+                    format!("{line} (x{n})")
+                }
+            })
+            .collect()
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -69,7 +91,9 @@ impl FaultyServices {
     fn answer_to(&self, service: ServiceName, call: &str) -> Answer {
         let mut state = self.state();
         let fits = |f: &Fault| f.service == service && f.call.is_none_or(|c| c == call);
-        let Some(at) = state.faults.iter().position(fits) else { return Answer::Normal };
+        let Some(at) = state.faults.iter().position(fits) else {
+            return Answer::Normal;
+        };
         let answer = state.faults[at].answer.clone();
         if let Some(times) = &mut state.faults[at].times {
             *times -= 1;
@@ -91,7 +115,10 @@ impl FaultyServices {
         let (result, how) = match answer {
             Answer::Normal => (self.world.outside(delegate).await, ""),
             Answer::Decline(code) => (declined(code), ""),
-            Answer::Fail => (Err(CallError::not_done(format!("the {service} service failed"))), ""),
+            Answer::Fail => (
+                Err(CallError::not_done(format!("the {service} service failed"))),
+                "",
+            ),
             Answer::TimeoutBefore => (Err(no_answer()), ", before the effect"),
             Answer::TimeoutAfter => {
                 let _ = self.world.outside(delegate).await;
@@ -117,12 +144,19 @@ impl FaultyServices {
             Ok(value) => value.said(),
             Err(CallError::Refused { code, .. }) => format!("refused ({code})"),
             Err(CallError::NotDone { .. }) => "not done".into(),
-            Err(CallError::Unknown { malformed: true, .. }) => "answered nonsense".into(),
+            Err(CallError::Unknown {
+                malformed: true, ..
+            }) => "answered nonsense".into(),
             Err(CallError::Unknown { .. }) => "no answer".into(),
         };
-        let dull = matches!(service, ServiceName::Product | ServiceName::User | ServiceName::Pricing) || call == "check";
+        let dull = matches!(
+            service,
+            ServiceName::Product | ServiceName::User | ServiceName::Pricing
+        ) || call == "check";
         if !(dull && result.is_ok()) {
-            self.state().trace.push(format!("{service}.{call} {said}{how}"));
+            self.state()
+                .trace
+                .push(format!("{service}.{call} {said}{how}"));
         }
         result
     }
@@ -159,7 +193,7 @@ impl ServiceAnswer for PaymentAnswer {
     }
 }
 
-impl ServiceAnswer for HoldAnswer {
+impl ServiceAnswer for ReserveAnswer {
     fn said(&self) -> String {
         format!("held {}", self.quantity)
     }
@@ -168,15 +202,15 @@ impl ServiceAnswer for HoldAnswer {
     }
 }
 
-impl ServiceAnswer for HoldLookup {
+impl ServiceAnswer for ReservationLookup {
     fn said(&self) -> String {
         match self {
-            HoldLookup::Held(hold) => hold.said(),
-            HoldLookup::Committed => "committed".into(),
-            HoldLookup::Released => "released".into(),
-            HoldLookup::Expired => "expired".into(),
-            HoldLookup::Absent => "knows none".into(),
-            HoldLookup::Undecidable => "cannot tell".into(),
+            ReservationLookup::Held(hold) => hold.said(),
+            ReservationLookup::Committed => "committed".into(),
+            ReservationLookup::Released => "released".into(),
+            ReservationLookup::Expired => "expired".into(),
+            ReservationLookup::Absent => "knows none".into(),
+            ReservationLookup::Undecidable => "cannot tell".into(),
         }
     }
 }
@@ -211,7 +245,11 @@ fn declined_payment(code: String) -> Result<PaymentAnswer, CallError> {
 macro_rules! pass {
     ($self:ident, $service:ident . $call:ident ($request:expr), $label:expr, $declined:expr) => {{
         let (inner, request) = ($self.inner.$service.clone(), $request.clone());
-        $self.call(($label, stringify!($call)), $declined, async move { inner.$call(&request).await }).await
+        $self
+            .call(($label, stringify!($call)), $declined, async move {
+                inner.$call(&request).await
+            })
+            .await
     }};
 }
 
@@ -222,18 +260,21 @@ impl InventoryService for FaultyServices {
     }
     async fn check(&self, skus: &[Sku]) -> Result<Vec<Availability>, CallError> {
         let (inner, skus) = (self.inner.inventory.clone(), skus.to_vec());
-        self.call((ServiceName::Inventory, "check"), refused, async move { inner.check(&skus).await }).await
+        self.call((ServiceName::Inventory, "check"), refused, async move {
+            inner.check(&skus).await
+        })
+        .await
     }
-    async fn reserve(&self, r: &ReserveRequest) -> Result<HoldAnswer, CallError> {
+    async fn reserve(&self, r: &ReserveRequest) -> Result<ReserveAnswer, CallError> {
         pass!(self, inventory.reserve(r), ServiceName::Inventory, refused)
     }
-    async fn commit(&self, r: &HoldRequest) -> Result<(), CallError> {
+    async fn commit(&self, r: &ClosingRequest) -> Result<(), CallError> {
         pass!(self, inventory.commit(r), ServiceName::Inventory, refused)
     }
-    async fn release(&self, r: &HoldRequest) -> Result<(), CallError> {
+    async fn release(&self, r: &ClosingRequest) -> Result<(), CallError> {
         pass!(self, inventory.release(r), ServiceName::Inventory, refused)
     }
-    async fn look_up(&self, r: &ReserveRequest) -> Result<HoldLookup, CallError> {
+    async fn look_up(&self, r: &ReserveRequest) -> Result<ReservationLookup, CallError> {
         pass!(self, inventory.look_up(r), ServiceName::Inventory, refused)
     }
 }
@@ -244,10 +285,20 @@ impl PaymentService for FaultyServices {
         self.inner.payment.capabilities()
     }
     async fn authorize(&self, r: &AttemptRequest) -> Result<PaymentAnswer, CallError> {
-        pass!(self, payment.authorize(r), ServiceName::Payment, declined_payment)
+        pass!(
+            self,
+            payment.authorize(r),
+            ServiceName::Payment,
+            declined_payment
+        )
     }
     async fn charge(&self, r: &AttemptRequest) -> Result<PaymentAnswer, CallError> {
-        pass!(self, payment.charge(r), ServiceName::Payment, declined_payment)
+        pass!(
+            self,
+            payment.charge(r),
+            ServiceName::Payment,
+            declined_payment
+        )
     }
     async fn capture(&self, r: &FollowUpRequest) -> Result<PaymentAnswer, CallError> {
         pass!(self, payment.capture(r), ServiceName::Payment, refused)
@@ -267,7 +318,10 @@ impl PaymentService for FaultyServices {
 impl ProductService for FaultyServices {
     async fn get(&self, id: ProductId) -> Result<Option<Product>, CallError> {
         let inner = self.inner.product.clone();
-        self.call((ServiceName::Product, "get"), refused, async move { inner.get(id).await }).await
+        self.call((ServiceName::Product, "get"), refused, async move {
+            inner.get(id).await
+        })
+        .await
     }
 }
 
@@ -275,7 +329,10 @@ impl ProductService for FaultyServices {
 impl UserService for FaultyServices {
     async fn get(&self, id: UserId) -> Result<Option<User>, CallError> {
         let inner = self.inner.user.clone();
-        self.call((ServiceName::User, "get"), refused, async move { inner.get(id).await }).await
+        self.call((ServiceName::User, "get"), refused, async move {
+            inner.get(id).await
+        })
+        .await
     }
 }
 
@@ -286,7 +343,10 @@ impl NotificationService for FaultyServices {
     }
     async fn notify(&self, n: &Notification) -> Result<(), CallError> {
         let (inner, notification) = (self.inner.notification.clone(), n.clone());
-        self.call((ServiceName::Notification, "notify"), refused, async move { inner.notify(&notification).await }).await
+        self.call((ServiceName::Notification, "notify"), refused, async move {
+            inner.notify(&notification).await
+        })
+        .await
     }
 }
 
@@ -302,7 +362,9 @@ pub struct FaultyPrices {
 
 impl FaultyPrices {
     async fn ask(&self, call: &'static str) -> Result<(), CallError> {
-        self.services.call((ServiceName::Pricing, call), refused, async { Ok(()) }).await
+        self.services
+            .call((ServiceName::Pricing, call), refused, async { Ok(()) })
+            .await
     }
 }
 

@@ -90,7 +90,8 @@ pub enum Act<'s> {
     },
     /// Records what a provider said.
     RecordPayment {
-        /// The payment operation's number within the order; none for a report that names only its reference.
+        /// The payment operation's number within the order; none for a report that names only its
+        /// reference.
         payment: Option<u32>,
         /// The provider's name for it; the recorded one if none.
         reference: Option<Reference>,
@@ -139,7 +140,8 @@ pub enum Act<'s> {
     },
     /// Loads a catalogue over the present one.
     Load(CatalogueSource<'s>),
-    /// The process dies and starts again, perhaps with other settings: what is only in memory is gone.
+    /// The process dies and starts again, perhaps with other settings: what is only in memory is
+    /// gone.
     Restart(Option<Box<Policy>>),
     /// Writes all orders out: kept by the script as they are, or printed as a table.
     Export(ExportForm),

@@ -37,13 +37,20 @@ pub fn parse<'s>(source: Source<'s>) -> Outcome<Script<'s>> {
     let mut context = Context::default();
     let title = fields.text("title")?.map(|t| t.value.to_owned());
     let start = settings::time(&mut fields, "start")?;
-    let seed = fields.integer("seed", 0..=i64::MAX)?.unwrap_or(1).unsigned_abs();
+    let seed = fields
+        .integer("seed", 0..=i64::MAX)?
+        .unwrap_or(1)
+        .unsigned_abs();
     let policy = settings::policy(fields.table("policy")?)?;
     let policy_span = fields.place_of("policy");
     let catalogue = catalogue(&mut fields)?;
     if let Some(addresses) = fields.table("address")? {
         for (name, value) in addresses.entries() {
-            let address = settings::address(Fields::of(source, format!("address.{}", name.value), value)?)?;
+            let address = settings::address(Fields::of(
+                source,
+                format!("address.{}", name.value),
+                value,
+            )?)?;
             context.addresses.insert(name.value.to_owned(), address);
         }
     }
@@ -51,26 +58,51 @@ pub fn parse<'s>(source: Source<'s>) -> Outcome<Script<'s>> {
         read_defaults(defaults, &mut context)?;
     }
     let mut read = Vec::new();
-    if let Some(table) = fields.take("step").filter(|value| matches!(value.get_ref(), DeValue::Table(_))) {
-        return Err(source.problem(&table.span(), "a step begins with [[step]], in two pairs of brackets"));
+    if let Some(table) = fields
+        .take("step")
+        .filter(|value| matches!(value.get_ref(), DeValue::Table(_)))
+    {
+        return Err(source.problem(
+            &table.span(),
+            "a step begins with [[step]], in two pairs of brackets",
+        ));
     }
     for step in fields.list("step")?.into_iter().flatten() {
-        read.push(steps::read(Fields::of(source, "a step", step)?, &mut context)?);
+        read.push(steps::read(
+            Fields::of(source, "a step", step)?,
+            &mut context,
+        )?);
     }
     if read.is_empty() {
         return Err(fields.missing("[[step]]"));
     }
     fields.finish()?;
-    Ok(Script { title, start, seed, policy, policy_span, catalogue, steps: read })
+    Ok(Script {
+        title,
+        start,
+        seed,
+        policy,
+        policy_span,
+        catalogue,
+        steps: read,
+    })
 }
 
 /// The catalogue of a script, or of a step: a file's name or the catalogue itself.
 pub fn catalogue<'s>(fields: &mut Fields<'s, '_>) -> Outcome<Option<CatalogueSource<'s>>> {
-    let Some(value) = fields.take("catalogue") else { return Ok(None) };
+    let Some(value) = fields.take("catalogue") else {
+        return Ok(None);
+    };
     match value.get_ref() {
-        DeValue::String(file) => Ok(Some(CatalogueSource::File(file.as_ref().into(), value.span()))),
+        DeValue::String(file) => Ok(Some(CatalogueSource::File(
+            file.as_ref().into(),
+            value.span(),
+        ))),
         DeValue::Table(_) => Ok(Some(CatalogueSource::Inline(value.clone()))),
-        other => Err(fields.problem("catalogue", format!("expected a file's name or a table, not {}", kind_of(other)))),
+        other => Err(fields.problem(
+            "catalogue",
+            format!("expected a file's name or a table, not {}", kind_of(other)),
+        )),
     }
 }
 
@@ -89,9 +121,18 @@ impl Context {
             Some(alias) if self.aliases.contains(alias.value) => Ok(Some(alias.value.to_owned())),
             Some(alias) => {
                 let known: Vec<&str> = self.aliases.iter().map(String::as_str).collect();
-                let known = if known.is_empty() { "none so far".to_owned() } else { known.join(", ") };
-                Err(fields
-                    .problem("order", format!("no step before this one names an order {:?} with `as`: {known}", alias.value)))
+                let known = if known.is_empty() {
+                    "none so far".to_owned()
+                } else {
+                    known.join(", ")
+                };
+                Err(fields.problem(
+                    "order",
+                    format!(
+                        "no step before this one names an order {:?} with `as`: {known}",
+                        alias.value
+                    ),
+                ))
             }
             None => Ok(None),
         }
@@ -99,9 +140,17 @@ impl Context {
 
     /// Refuses a step that is about an order where there can be none.
     pub fn needs_order(&self, step: &Step<'_>, fields: &Fields<'_, '_>) -> Outcome {
-        let about = step.expect.iter().flat_map(|e| &e.wanted).any(|w| w.value.needs_order()) || step.act.is_about_an_order();
+        let about = step
+            .expect
+            .iter()
+            .flat_map(|e| &e.wanted)
+            .any(|w| w.value.needs_order())
+            || step.act.is_about_an_order();
         if about && !self.placed {
-            return Err(fields.source.problem(&step.span, "this step is about an order, and no step before it places one"));
+            return Err(fields.source.problem(
+                &step.span,
+                "this step is about an order, and no step before it places one",
+            ));
         }
         Ok(())
     }

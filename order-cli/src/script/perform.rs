@@ -6,11 +6,11 @@ use std::time::Duration;
 
 use order_core::error::{Error, RejectionReason};
 use order_core::ids::OrderId;
-use order_core::machine::{PaymentReport, Purpose, key};
 use order_core::manager::{Answered, CommandOptions, PlaceOptions, RetryPayment};
 use order_core::money::{Currency, Money};
 use order_core::order::{Amounts, OperationState, Order};
 use order_core::request::PlaceRequest;
+use order_core::rules::{PaymentReport, Purpose, key};
 use order_core::runtime::Clock;
 
 use super::expect::kind_name;
@@ -60,21 +60,38 @@ pub struct StepError {
     pub reason: Option<RejectionReason>,
     /// What was said.
     pub message: String,
-    /// Whether the step did what it was asked and the order came to nothing: no surprise if nobody expects otherwise.
+    /// Whether the step did what it was asked and the order came to nothing: no surprise if nobody
+    /// expects otherwise.
     pub dead_order: bool,
 }
 
 impl From<Error> for StepError {
     fn from(error: Error) -> Self {
-        let reason = if let Error::Rejected(rejection) = &error { Some(rejection.reason) } else { None };
-        StepError { kind: kind_name(error.kind()), reason, message: chain(&error), dead_order: false }
+        let reason = if let Error::Rejected(rejection) = &error {
+            Some(rejection.reason)
+        } else {
+            None
+        };
+        StepError {
+            kind: kind_name(error.kind()),
+            reason,
+            message: chain(&error),
+            dead_order: false,
+        }
     }
 }
 
 impl From<Failure> for StepError {
     fn from(failure: Failure) -> Self {
-        let kind = failure.kind().map_or_else(|| kind_of(failure.code), kind_name);
-        StepError { kind, reason: failure.reason(), message: failure.message().to_owned(), dead_order: false }
+        let kind = failure
+            .kind()
+            .map_or_else(|| kind_of(failure.code), kind_name);
+        StepError {
+            kind,
+            reason: failure.reason(),
+            message: failure.message().to_owned(),
+            dead_order: false,
+        }
     }
 }
 
@@ -101,7 +118,9 @@ pub fn perform(stage: &mut Stage, source: Source<'_>, step: &Step<'_>) -> Outcom
     let id = seen.order.as_ref().map(|o| o.id).or(about);
     if let Some(id) = id {
         // What other tasks did meanwhile belongs to what is seen.
-        let order = stage.world.run(stage.manager.get(&stage.principal, id.into()))?;
+        let order = stage
+            .world
+            .run(stage.manager.get(&stage.principal, id.into()))?;
         if seen.order.is_some() {
             seen.said.push(describe(&order));
         }
@@ -111,34 +130,82 @@ pub fn perform(stage: &mut Stage, source: Source<'_>, step: &Step<'_>) -> Outcom
 }
 
 fn describe(order: &Order) -> String {
-    format!("{}  {}  {}", order.number, status_line(order), order.in_currency(order.amounts.total))
+    format!(
+        "{}  {}  {}",
+        order.number,
+        status_line(order),
+        order.in_currency(order.amounts.total)
+    )
 }
 
-fn act(stage: &mut Stage, source: Source<'_>, step: &Step<'_>, about: Option<OrderId>, seen: &mut Seen) -> Done {
-    let order = || about.ok_or_else(|| StepError::from(Failure::new(Code::NotFound, "there is no order")));
+fn act(
+    stage: &mut Stage,
+    source: Source<'_>,
+    step: &Step<'_>,
+    about: Option<OrderId>,
+    seen: &mut Seen,
+) -> Done {
+    let order =
+        || about.ok_or_else(|| StepError::from(Failure::new(Code::NotFound, "there is no order")));
     match &step.act {
         Act::Place(place) => return placed(stage, place, seen),
         Act::Quote(cart) => {
             let request = request(stage, cart)?;
-            let quote = stage.world.run(stage.manager.quote(&stage.principal, &request))?;
-            seen.said.push(format!("would cost {}", Money::new(quote.amounts.total, quote.currency)));
+            let quote = stage
+                .world
+                .run(stage.manager.quote(&stage.principal, &request))?;
+            seen.said.push(format!(
+                "would cost {}",
+                Money::new(quote.amounts.total, quote.currency)
+            ));
             seen.quote = Some((quote.amounts, quote.currency));
         }
         Act::Change { command, wait, .. } => changed(stage, order()?, command, *wait, seen)?,
-        Act::RetryPayment { method, amount, token, return_url, how } => {
+        Act::RetryPayment {
+            method,
+            amount,
+            token,
+            return_url,
+            how,
+        } => {
             let id = order()?;
             let currency = stage.manager.currency();
-            let amount = amount.as_deref().map(|a| Money::parse(a, currency)).transpose().map_err(Failure::from)?;
+            let amount = amount
+                .as_deref()
+                .map(|a| Money::parse(a, currency))
+                .transpose()
+                .map_err(Failure::from)?;
             let (method, token, return_url) = (method.clone(), token.clone(), return_url.clone());
-            let retry = RetryPayment { amount, method, token, return_url };
-            let done = stage.world.run(stage.manager.retry_payment(&stage.principal, id.into(), options(how), retry))?;
+            let retry = RetryPayment {
+                amount,
+                method,
+                token,
+                return_url,
+            };
+            let done = stage.world.run(stage.manager.retry_payment(
+                &stage.principal,
+                id.into(),
+                options(how),
+                retry,
+            ))?;
             settle_down(stage, how.wait, repeated(done, how, seen), seen)?;
             note_dead(seen);
         }
-        Act::RecordPayment { payment, reference, parent, status, amount } => {
-            let before = stage.world.run(stage.manager.get(&stage.principal, order()?.into()))?;
-            let operation = payment
-                .map(|n| before.payment(n).ok_or_else(|| Failure::new(Code::NotFound, format!("the order has no payment {n}"))));
+        Act::RecordPayment {
+            payment,
+            reference,
+            parent,
+            status,
+            amount,
+        } => {
+            let before = stage
+                .world
+                .run(stage.manager.get(&stage.principal, order()?.into()))?;
+            let operation = payment.map(|n| {
+                before.payment(n).ok_or_else(|| {
+                    Failure::new(Code::NotFound, format!("the order has no payment {n}"))
+                })
+            });
             let operation = operation.transpose()?;
             let money = match (amount, operation) {
                 (Some(text), _) => Money::parse(text, before.currency).map_err(Failure::from)?,
@@ -154,32 +221,74 @@ fn act(stage: &mut Stage, source: Source<'_>, step: &Step<'_>, about: Option<Ord
                 (None, None) => return Err(Failure::bad_input("a report needs a reference").into()),
             };
             let key = operation.map(|p| key(before.id, Purpose::Payment, p.n));
-            let report = PaymentReport { key, reference, parent: parent.clone(), status: *status, amount: money };
-            let done = stage.world.run(stage.manager.record_payment(&stage.principal, before.id.into(), report))?;
+            let report = PaymentReport {
+                key,
+                reference,
+                parent: parent.clone(),
+                status: *status,
+                amount: money,
+            };
+            let done = stage.world.run(stage.manager.record_payment(
+                &stage.principal,
+                before.id.into(),
+                report,
+            ))?;
             settle_down(stage, None, done, seen)?;
         }
         Act::Note { text, how } => {
             let id = order()?;
-            let done = stage.world.run(stage.manager.note(&stage.principal, id.into(), options(how), text.clone()))?;
+            let done = stage.world.run(stage.manager.note(
+                &stage.principal,
+                id.into(),
+                options(how),
+                text.clone(),
+            ))?;
             seen.order = Some(repeated(done, how, seen));
         }
-        Act::Settle { payment, outcome, report } => {
-            let before = stage.world.run(stage.manager.get(&stage.principal, order()?.into()))?;
+        Act::Settle {
+            payment,
+            outcome,
+            report,
+        } => {
+            let before = stage
+                .world
+                .run(stage.manager.get(&stage.principal, order()?.into()))?;
             let waits = |s| matches!(s, OperationState::Pending | OperationState::ActionRequired);
-            let n = payment.or_else(|| before.payments.iter().rev().find(|p| waits(p.state)).map(|p| p.n));
-            let n = n.ok_or_else(|| Failure::new(Code::Refused, "no payment of the order waits for anything"))?;
+            let n = payment.or_else(|| {
+                before
+                    .payments
+                    .iter()
+                    .rev()
+                    .find(|p| waits(p.state))
+                    .map(|p| p.n)
+            });
+            let n = n.ok_or_else(|| {
+                Failure::new(Code::Refused, "no payment of the order waits for anything")
+            })?;
             let key = key(before.id, Purpose::Payment, n);
-            let settled = stage.outside(stage.shop.settle(key, (*outcome).into())).map_err(Failure::from)?;
-            seen.said.push(format!("payment {n} is {} at the desk", settled.status));
+            let settled = stage
+                .outside(stage.shop.settle(key, (*outcome).into()))
+                .map_err(Failure::from)?;
+            seen.said
+                .push(format!("payment {n} is {} at the desk", settled.status));
             if *report {
                 let told = report_of(&settled)?;
-                let done = stage.world.run(stage.manager.record_payment(&stage.principal, before.id.into(), told))?;
+                let done = stage.world.run(stage.manager.record_payment(
+                    &stage.principal,
+                    before.id.into(),
+                    told,
+                ))?;
                 settle_down(stage, None, done, seen)?;
             }
         }
         Act::Restock { sku, units } => {
-            let row = stage.outside(stage.shop.restock(sku, *units)).map_err(Failure::from)?;
-            seen.said.push(format!("{sku}: {} on hand, {} available", row.on_hand, row.available));
+            let row = stage
+                .outside(stage.shop.restock(sku, *units))
+                .map_err(Failure::from)?;
+            seen.said.push(format!(
+                "{sku}: {} on hand, {} available",
+                row.on_hand, row.available
+            ));
         }
         Act::Load(catalogue) => {
             stage.load(&read_catalogue(source, catalogue)?)?;
@@ -193,82 +302,140 @@ fn act(stage: &mut Stage, source: Source<'_>, step: &Step<'_>, about: Option<Ord
             seen.said.push(announce(fault));
             stage.services.set(fault.clone());
         }
-        Act::Work { lasting, retry_stuck, resync } => {
+        Act::Work {
+            lasting,
+            retry_stuck,
+            resync,
+        } => {
             if *retry_stuck {
                 let mut retried = Vec::new();
-                stage.world.run(stage.manager.retry_stuck(&stage.principal, |one| retried.push(said_of_retry(&one))))?;
+                stage.world.run(
+                    stage
+                        .manager
+                        .retry_stuck(&stage.principal, |one| retried.push(said_of_retry(&one))),
+                )?;
                 if retried.is_empty() {
                     retried.push(NOTHING_STUCK.into());
                 }
                 seen.said.append(&mut retried);
             }
             if *resync {
-                seen.said.extend(said_of_resync(&stage.world.run(stage.manager.resync(&stage.principal))?));
+                seen.said.extend(said_of_resync(
+                    &stage.world.run(stage.manager.resync(&stage.principal))?,
+                ));
             }
             let worked = stage.work(*lasting)?;
-            let when = if lasting.is_zero() { String::new() } else { format!("; it is {}", stage.world.now()) };
+            let when = if lasting.is_zero() {
+                String::new()
+            } else {
+                format!("; it is {}", stage.world.now())
+            };
             // An order that falls due several times counts each time.
-            seen.said.push(format!("found {} due{when}", counted(worked as u64, "order")));
+            seen.said.push(format!(
+                "found {} due{when}",
+                counted(worked as u64, "order")
+            ));
         }
         Act::Restart(policy) => {
             stage.restart(policy.as_deref())?;
-            seen.said.push("the process died, and another one runs".into());
+            seen.said
+                .push("the process died, and another one runs".into());
         }
         Act::Export(form) => {
             let (orders, text) = stage.export(*form)?;
-            seen.said.push(format!("exported {}", counted(orders, "order")));
+            seen.said
+                .push(format!("exported {}", counted(orders, "order")));
             match form {
                 ExportForm::Jsonl => stage.exported = text,
-                ExportForm::CsvOrders | ExportForm::CsvLines => seen.said.extend(text.lines().map(str::to_owned)),
+                ExportForm::CsvOrders | ExportForm::CsvLines => {
+                    seen.said.extend(text.lines().map(str::to_owned))
+                }
             }
         }
         Act::Restore => {
             let restored = stage.restore()?;
-            seen.said
-                .push(format!("restored {} into a new store; exporting them again gives the same", counted(restored, "order")));
+            seen.said.push(format!(
+                "restored {} into a new store; exporting them again gives the same",
+                counted(restored, "order")
+            ));
         }
         Act::Import { file, dry_run } => {
-            let file = Path::new(source.name).parent().unwrap_or(Path::new("")).join(file);
-            let args = Import { file, dry_run: *dry_run };
+            let file = Path::new(source.name)
+                .parent()
+                .unwrap_or(Path::new(""))
+                .join(file);
+            let args = Import {
+                file,
+                dry_run: *dry_run,
+            };
             let imported = import_into(&stage.manager, &stage.principal, &stage.world, &args);
             seen.said.push(stage.world.run(imported)?.text());
         }
         Act::Backup => {
             let copied = stage.backup()?;
-            seen.said.push(format!("the copy has {}, the same as the store", counted(copied, "order")));
+            seen.said.push(format!(
+                "the copy has {}, the same as the store",
+                counted(copied, "order")
+            ));
         }
         Act::History => {
-            let rows = stage.world.run(stage.manager.history(&stage.principal, order()?.into()))?;
-            seen.said.extend(history_table(&rows).render().lines().map(str::to_owned));
+            let rows = stage
+                .world
+                .run(stage.manager.history(&stage.principal, order()?.into()))?;
+            seen.said
+                .extend(history_table(&rows).render().lines().map(str::to_owned));
         }
         Act::Explain => {
-            let explanation = stage.world.run(stage.manager.explain(&stage.principal, order()?.into()))?;
-            seen.said.extend(sentences(&explanation).lines().map(str::to_owned));
+            let explanation = stage
+                .world
+                .run(stage.manager.explain(&stage.principal, order()?.into()))?;
+            seen.said
+                .extend(sentences(&explanation).lines().map(str::to_owned));
         }
         Act::Get => {
-            let order = stage.world.run(stage.manager.get(&stage.principal, order()?.into()))?;
+            let order = stage
+                .world
+                .run(stage.manager.get(&stage.principal, order()?.into()))?;
             seen.said.extend(text(&order).lines().map(str::to_owned));
         }
         Act::Timeline => {
             let id = order()?;
-            let rows = stage.world.run(stage.manager.history(&stage.principal, id.into()))?;
-            let explanation = stage.world.run(stage.manager.explain(&stage.principal, id.into()))?;
-            seen.said.extend(Timeline::of(&explanation, &rows).text().lines().map(str::to_owned));
+            let rows = stage
+                .world
+                .run(stage.manager.history(&stage.principal, id.into()))?;
+            let explanation = stage
+                .world
+                .run(stage.manager.explain(&stage.principal, id.into()))?;
+            seen.said.extend(
+                Timeline::of(&explanation, &rows)
+                    .text()
+                    .lines()
+                    .map(str::to_owned),
+            );
         }
         Act::Stuck => {
-            let found = stage.world.run(stuck_orders(&stage.manager, &stage.principal))?;
-            seen.said.extend(stuck_table(&found).render().lines().map(str::to_owned));
+            let found = stage
+                .world
+                .run(stuck_orders(&stage.manager, &stage.principal))?;
+            seen.said
+                .extend(stuck_table(&found).render().lines().map(str::to_owned));
         }
         Act::Watch => {
             let rows = stage.watch()?;
-            seen.said.extend(
-                rows.iter()
-                    .map(|r| format!("{} {} {}", r.number, r.seq, r.row.as_ref().map_or("UNREADABLE", |row| row.event.name()))),
-            );
+            seen.said.extend(rows.iter().map(|r| {
+                format!(
+                    "{} {} {}",
+                    r.number,
+                    r.seq,
+                    r.row.as_ref().map_or("UNREADABLE", |row| row.event.name())
+                )
+            }));
         }
         Act::States => seen.said.extend(diagram().lines().map(str::to_owned)),
         Act::Check => {
-            let findings = stage.outside(auditing::audit(&stage.manager, Some(&stage.shop))).map_err(Failure::from)?;
+            let findings = stage
+                .outside(auditing::audit(&stage.manager, Some(&stage.shop)))
+                .map_err(Failure::from)?;
             seen.said.push(findings.summary());
             if findings.is_breached() {
                 return Err(Failure::new(Code::Refused, findings.first_breach()).into());
@@ -280,21 +447,36 @@ fn act(stage: &mut Stage, source: Source<'_>, step: &Step<'_>, about: Option<Ord
 }
 
 /// Does a command as the command line does it, and shows what would come of one that is only tried.
-fn changed(stage: &Stage, order: OrderId, command: &ChangeCommand, wait: Option<Duration>, seen: &mut Seen) -> Done {
+fn changed(
+    stage: &Stage,
+    order: OrderId,
+    command: &ChangeCommand,
+    wait: Option<Duration>,
+    seen: &mut Seen,
+) -> Done {
     let added = stage.outside(new_items(command, Some(&stage.shop)))?;
-    let desk = Desk { manager: &stage.manager, principal: &stage.principal, wait };
-    match stage.world.run(desk.perform(order.into(), command, added))? {
+    let desk = Desk {
+        manager: &stage.manager,
+        principal: &stage.principal,
+        wait,
+    };
+    match stage
+        .world
+        .run(desk.perform(order.into(), command, added))?
+    {
         Changed::Order(done, repeated) => {
             seen.replayed = Some(repeated.is_some());
             seen.said.extend(repeated);
             settle_down(stage, wait, done, seen)
         }
         Changed::Preview(order, rows) => {
-            seen.said.extend(preview_text(&order, &rows).lines().map(str::to_owned));
+            seen.said
+                .extend(preview_text(&order, &rows).lines().map(str::to_owned));
             Ok(())
         }
         Changed::EditPreview(preview) => {
-            seen.said.extend(edit_text(&preview).lines().map(str::to_owned));
+            seen.said
+                .extend(edit_text(&preview).lines().map(str::to_owned));
             Ok(())
         }
     }
@@ -303,13 +485,18 @@ fn changed(stage: &Stage, order: OrderId, command: &ChangeCommand, wait: Option<
 /// The order of an answer; notes whether it was a repeat.
 fn repeated(answered: Answered, how: &How, seen: &mut Seen) -> Arc<Order> {
     seen.replayed = Some(answered.repeats.is_some());
-    seen.said.extend(said_of_repeat(how.key.as_ref(), &answered));
+    seen.said
+        .extend(said_of_repeat(how.key.as_ref(), &answered));
     answered.order
 }
 
 /// An order after a command: worked until nothing is due now, unless the caller waits only so long.
 fn settle_down(stage: &Stage, wait: Option<Duration>, order: Arc<Order>, seen: &mut Seen) -> Done {
-    seen.order = Some(if wait.is_some() { order } else { stage.drive(order.id)? });
+    seen.order = Some(if wait.is_some() {
+        order
+    } else {
+        stage.drive(order.id)?
+    });
     Ok(())
 }
 
@@ -321,9 +508,19 @@ fn placed(stage: &mut Stage, place: &Place, seen: &mut Seen) -> Done {
     request.metadata = place.metadata.clone();
     request.external_ref = place.external_ref.clone();
     let currency = stage.currency();
-    let expected_total = place.expect_total.as_ref().map(|t| Money::parse(t, currency).map_err(Failure::from)).transpose()?;
-    let options = PlaceOptions { key: place.key.clone(), expected_total, wait: place.wait };
-    let placement = stage.world.run(stage.manager.place(&stage.principal, request, options))?;
+    let expected_total = place
+        .expect_total
+        .as_ref()
+        .map(|t| Money::parse(t, currency).map_err(Failure::from))
+        .transpose()?;
+    let options = PlaceOptions {
+        key: place.key.clone(),
+        expected_total,
+        wait: place.wait,
+    };
+    let placement = stage
+        .world
+        .run(stage.manager.place(&stage.principal, request, options))?;
     let id = placement.order.id;
     match &place.alias {
         Some(alias) => stage.orders.push((Some(alias.clone()), id)),
@@ -331,16 +528,27 @@ fn placed(stage: &mut Stage, place: &Place, seen: &mut Seen) -> Done {
         None => {}
     }
     seen.replayed = Some(placement.replayed);
-    seen.order = Some(if place.wait.is_some() { placement.order } else { stage.drive(id)? });
+    seen.order = Some(if place.wait.is_some() {
+        placement.order
+    } else {
+        stage.drive(id)?
+    });
     note_dead(seen);
     Ok(())
 }
 
 fn note_dead(seen: &mut Seen) {
     let Some(order) = &seen.order else { return };
-    let Some(rejection) = order_core::machine::failure(order) else { return };
+    let Some(rejection) = order_core::rules::failure(order) else {
+        return;
+    };
     let (reason, message) = (rejection.reason, rejection.message);
-    seen.error = Some(StepError { kind: "REJECTED", reason: Some(reason), message, dead_order: true });
+    seen.error = Some(StepError {
+        kind: "REJECTED",
+        reason: Some(reason),
+        message,
+        dead_order: true,
+    });
 }
 
 fn request(stage: &Stage, cart: &Cart) -> Done<PlaceRequest> {
@@ -362,7 +570,11 @@ fn request(stage: &Stage, cart: &Cart) -> Done<PlaceRequest> {
 }
 
 fn options(how: &How) -> CommandOptions {
-    CommandOptions { key: how.key.clone(), expected_version: how.expected_version, wait: how.wait }
+    CommandOptions {
+        key: how.key.clone(),
+        expected_version: how.expected_version,
+        wait: how.wait,
+    }
 }
 
 fn announce(fault: &Fault) -> String {
@@ -376,11 +588,17 @@ fn announce(fault: &Fault) -> String {
         Answer::Fail => "fails, and nothing happens".into(),
         Answer::TimeoutBefore => "does not answer, and nothing happens".into(),
         Answer::TimeoutAfter => "does not answer, but it happens".into(),
-        Answer::TimeoutThenLate(by) => format!("does not answer, and it happens {} later", duration::show(*by)),
+        Answer::TimeoutThenLate(by) => format!(
+            "does not answer, and it happens {} later",
+            duration::show(*by)
+        ),
         Answer::Malformed => "answers nonsense".into(),
         Answer::Late(by) => format!("answers {} late", duration::show(*by)),
     };
-    let times = fault.times.map(|n| format!(", for {}", counted(n.into(), "call"))).unwrap_or_default();
+    let times = fault
+        .times
+        .map(|n| format!(", for {}", counted(n.into(), "call")))
+        .unwrap_or_default();
     format!("{what} {how}{times}")
 }
 
@@ -388,7 +606,11 @@ impl Stage {
     /// The order of that name; the last one placed if none.
     fn find(&self, alias: Option<&str>) -> Option<OrderId> {
         match alias {
-            Some(alias) => self.orders.iter().find(|(name, _)| name.as_deref() == Some(alias)).map(|(_, id)| *id),
+            Some(alias) => self
+                .orders
+                .iter()
+                .find(|(name, _)| name.as_deref() == Some(alias))
+                .map(|(_, id)| *id),
             None => self.orders.last().map(|(_, id)| *id),
         }
     }

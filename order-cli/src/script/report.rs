@@ -60,18 +60,31 @@ impl Report {
         {
             to_stdout(&format!("{}\n\n", one_line(title)))?;
         }
-        Ok(Report { out, script: script.to_owned(), title: title.map(str::to_owned), steps: Vec::new() })
+        Ok(Report {
+            out,
+            script: script.to_owned(),
+            title: title.map(str::to_owned),
+            steps: Vec::new(),
+        })
     }
 
     /// Tells of a step.
-    pub fn step(&mut self, stage: &Stage, step: &Step<'_>, seen: &Seen, differences: &[String]) -> Outcome {
+    pub fn step(
+        &mut self,
+        stage: &Stage,
+        step: &Step<'_>,
+        seen: &Seen,
+        differences: &[String],
+    ) -> Outcome {
         let calls = stage.services.take_trace();
         let elapsed = duration::show(stage.world.elapsed());
         let number = self.steps.len() + 1;
         let expected = step.expect.as_ref().map_or(0, |e| e.wanted.len());
         if self.out.is_for_people() {
             let title = one_line(step.name.as_deref().unwrap_or_default());
-            let mut text = format!("{number:>3}. {:<15} {title}", step.act.name()).trim_end().to_owned();
+            let mut text = format!("{number:>3}. {:<15} {title}", step.act.name())
+                .trim_end()
+                .to_owned();
             text.push_str(&format!("  [+{elapsed}]\n"));
             let mut line = |said: &str| text.push_str(&format!("     {}\n", one_line(said)));
             seen.said.iter().for_each(|said| line(said));
@@ -84,7 +97,9 @@ impl Report {
             match (expected, differences) {
                 (0, []) => {}
                 (n, []) => line(&format!("as expected ({n} checked)")),
-                (_, differences) => differences.iter().for_each(|d| line(&format!("NOT AS EXPECTED: {d}"))),
+                (_, differences) => differences
+                    .iter()
+                    .for_each(|d| line(&format!("NOT AS EXPECTED: {d}"))),
             }
             to_stdout(&text)?;
         }
@@ -108,15 +123,40 @@ impl Report {
 
     /// Ends with the orders.
     pub fn end(self, orders: &[(Option<String>, Arc<Order>)], ok: bool) -> Outcome {
-        let Report { out, script, title, steps } = self;
-        let views = orders.iter().map(|(_, order)| OrderView::of(order)).collect();
-        let run = RunView { script, title, ok, steps, orders: views };
-        out.many(&run, &run.steps, || format!("\n{}", orders_table(orders).render()))
+        let Report {
+            out,
+            script,
+            title,
+            steps,
+        } = self;
+        let views = orders
+            .iter()
+            .map(|(_, order)| OrderView::of(order))
+            .collect();
+        let run = RunView {
+            script,
+            title,
+            ok,
+            steps,
+            orders: views,
+        };
+        out.many(&run, &run.steps, || {
+            format!("\n{}", orders_table(orders).render())
+        })
     }
 }
 
 fn orders_table(orders: &[(Option<String>, Arc<Order>)]) -> Table {
-    let mut table = Table::new(&["ORDER", "NUMBER", "STATUS", "PAYMENT", "FULFILMENT", ">TOTAL", ">PAID", ">REFUNDED"]);
+    let mut table = Table::new(&[
+        "ORDER",
+        "NUMBER",
+        "STATUS",
+        "PAYMENT",
+        "FULFILMENT",
+        ">TOTAL",
+        ">PAID",
+        ">REFUNDED",
+    ]);
     for (alias, order) in orders {
         let money = order.money();
         table.row([

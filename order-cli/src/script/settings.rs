@@ -15,12 +15,20 @@ use order_core::request::AddressInput;
 
 /// A time: a TOML time with an offset, or a text in RFC 3339.
 pub fn time(fields: &mut Fields<'_, '_>, name: &'static str) -> Outcome<Option<Timestamp>> {
-    let Some(value) = fields.take(name) else { return Ok(None) };
+    let Some(value) = fields.take(name) else {
+        return Ok(None);
+    };
     let text = match value.get_ref() {
         DeValue::String(text) => text.to_string(),
         DeValue::Datetime(time) => time.to_string(),
         other => {
-            return Err(fields.problem(name, format!("expected a time such as 2026-03-01T10:00:00Z, not {}", kind_of(other))));
+            return Err(fields.problem(
+                name,
+                format!(
+                    "expected a time such as 2026-03-01T10:00:00Z, not {}",
+                    kind_of(other)
+                ),
+            ));
         }
     };
     text.parse().map(Some).map_err(|e| fields.problem(name, e))
@@ -28,7 +36,10 @@ pub fn time(fields: &mut Fields<'_, '_>, name: &'static str) -> Outcome<Option<T
 
 /// A duration such as `10m`.
 pub fn duration(fields: &mut Fields<'_, '_>, name: &'static str) -> Outcome<Option<Duration>> {
-    fields.text(name)?.map(|t| duration::parse(t.value).map_err(|e| fields.problem(name, e))).transpose()
+    fields
+        .text(name)?
+        .map(|t| duration::parse(t.value).map_err(|e| fields.problem(name, e)))
+        .transpose()
 }
 
 /// An address: the name of one of the script's, or one in place.
@@ -37,7 +48,9 @@ pub fn address_field(
     name: &'static str,
     addresses: &BTreeMap<String, AddressInput>,
 ) -> Outcome<Option<AddressInput>> {
-    let Some(value) = fields.take(name) else { return Ok(None) };
+    let Some(value) = fields.take(name) else {
+        return Ok(None);
+    };
     match value.get_ref() {
         DeValue::String(alias) => match addresses.get(alias.as_ref()) {
             Some(address) => Ok(Some(address.clone())),
@@ -47,7 +60,8 @@ pub fn address_field(
     }
 }
 
-/// An address with the field names of the order service's proto. Whether it is a good one is decided when it is used.
+/// An address with the field names of the order service's proto. Whether it is a good one is
+/// decided when it is used.
 pub fn address(mut fields: Fields<'_, '_>) -> Outcome<AddressInput> {
     let mut text = |name| fields.text(name).map(|t| t.map(|t| t.value.to_owned()));
     let address = AddressInput {
@@ -69,7 +83,9 @@ pub fn address(mut fields: Fields<'_, '_>) -> Outcome<AddressInput> {
 
 /// The engine's settings: what usually holds, but for what `[policy]` says.
 pub fn policy(fields: Option<Fields<'_, '_>>) -> Outcome<Policy> {
-    let Some(fields) = fields else { return Ok(Policy::default()) };
+    let Some(fields) = fields else {
+        return Ok(Policy::default());
+    };
     let mut layers = Layers::of_table(fields.source, "policy", fields.as_table());
     let policy = settings::policy::policy(&mut layers)?;
     layers.finish()?;

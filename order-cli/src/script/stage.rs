@@ -1,4 +1,5 @@
-//! Everything a script plays with: a clock, a store, a shop, services that misbehave, and the engine over them.
+//! Everything a script plays with: a clock, a store, a shop, services that misbehave, and the
+//! engine over them.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -16,8 +17,9 @@ use order_core::pricing::{PriceBook, Priced, Pricing, PricingError, PricingReque
 use order_core::runtime::{Clock, Ids, RandomIds, SystemClock};
 use order_core::services::{CallError, DynClients};
 use order_core::store::{
-    Changeset, CommitError, Committed, DumpPage, DumpQuery, FeedCursor, FeedPage, FeedQuery, FeedRow, JournalQuery, LeasePage,
-    LeaseRequest, ListQuery, Loaded, Lookup, OrderPage, OrderStore, Peek, StoreError, WorkSummary,
+    Changeset, CommitError, Committed, DumpPage, DumpQuery, FeedCursor, FeedPage, FeedQuery,
+    FeedRow, JournalQuery, LeasePage, LeaseRequest, ListQuery, Loaded, Lookup, OrderPage,
+    OrderStore, Peek, StoreError, WorkSummary,
 };
 use order_core::testkit::executor::{EPOCH, SeededIds};
 use order_store_sqlite::SqliteStore;
@@ -74,21 +76,37 @@ impl Stage {
     /// The stage of `script`, with its catalogue loaded.
     pub fn set(source: Source<'_>, script: &Script<'_>, settings: &Settings) -> Outcome<Self> {
         let in_memory = settings.store == StoreUrl::Memory;
-        let start = script.start.unwrap_or_else(|| if in_memory { EPOCH } else { SystemClock.now() });
+        let start = script
+            .start
+            .unwrap_or_else(|| if in_memory { EPOCH } else { SystemClock.now() });
         let world = World::new(start);
         let clock: Arc<dyn Clock> = Arc::new(world.clone());
-        let catalogue = script.catalogue.as_ref().map(|c| read_catalogue(source, c)).transpose()?;
+        let catalogue = script
+            .catalogue
+            .as_ref()
+            .map(|c| read_catalogue(source, c))
+            .transpose()?;
         if catalogue.is_none() && settings.shop.is_none() {
-            return Err(source.problem(&(0..0), "a script needs the field catalogue, unless --shop names a shop that has one"));
+            return Err(source.problem(
+                &(0..0),
+                "a script needs the field catalogue, unless --shop names a shop that has one",
+            ));
         }
         let shop = open_shop(settings, clock.clone())?;
         if let Some(catalogue) = catalogue {
             world.run(world.outside(shop.load(&catalogue)))?;
         }
         let currency = world.run(world.outside(shop.price_book()))?.currency();
-        let store = Arc::new(Outside { inner: open_store(settings, clock)?, world: world.clone() });
+        let store = Arc::new(Outside {
+            inner: open_store(settings, clock)?,
+            world: world.clone(),
+        });
         // Where orders stay, the next run must not draw the same ids again.
-        let ids: Arc<dyn Ids> = if in_memory { Arc::new(SeededIds::new(script.seed)) } else { Arc::new(RandomIds) };
+        let ids: Arc<dyn Ids> = if in_memory {
+            Arc::new(SeededIds::new(script.seed))
+        } else {
+            Arc::new(RandomIds)
+        };
         let service = Arc::new(shop.clone());
         let clients = DynClients {
             inventory: service.clone(),
@@ -99,11 +117,33 @@ impl Stage {
         };
         let services = FaultyServices::new(clients, world.clone());
         let policy = script.policy.clone();
-        let prices = Arc::new(ShopPrices { shop: shop.clone(), world: world.clone(), currency });
+        let prices = Arc::new(ShopPrices {
+            shop: shop.clone(),
+            world: world.clone(),
+            currency,
+        });
         let principal = engine::operator();
-        let parts = Parts { settings: settings.clone(), store, prices, ids, policy };
-        let manager = parts.manager(&world, &services).map_err(|e| source.problem(&script.policy_span, e.message()))?;
-        Ok(Stage { world, shop, services, manager, principal, orders: Vec::new(), watched: None, exported: String::new(), parts })
+        let parts = Parts {
+            settings: settings.clone(),
+            store,
+            prices,
+            ids,
+            policy,
+        };
+        let manager = parts
+            .manager(&world, &services)
+            .map_err(|e| source.problem(&script.policy_span, e.message()))?;
+        Ok(Stage {
+            world,
+            shop,
+            services,
+            manager,
+            principal,
+            orders: Vec::new(),
+            watched: None,
+            exported: String::new(),
+            parts,
+        })
     }
 
     /// Loads a catalogue over the present one.
@@ -147,31 +187,49 @@ impl Stage {
         export_of(&self.world, &self.manager, form)
     }
 
-    /// Puts what was exported last into a new store in memory, and goes on with that. A failure if exporting again gives
-    /// anything else.
+    /// Puts what was exported last into a new store in memory, and goes on with that. A failure if
+    /// exporting again gives anything else.
     pub fn restore(&mut self) -> Outcome<u64> {
         if self.exported.is_empty() {
             return Err(Failure::bad_input("nothing was exported"));
         }
-        let settings = Settings { store: StoreUrl::Memory, ..self.parts.settings.clone() };
+        let settings = Settings {
+            store: StoreUrl::Memory,
+            ..self.parts.settings.clone()
+        };
         let inner = open_store(&settings, Arc::new(self.world.clone()))?;
-        self.parts.store = Arc::new(Outside { inner, world: self.world.clone() });
+        self.parts.store = Arc::new(Outside {
+            inner,
+            world: self.world.clone(),
+        });
         self.world.end_tasks();
         self.manager = self.parts.manager(&self.world, &self.services)?;
         self.watched = None;
-        let orders = self.exported.lines().map(|l| archive::read(l).map_err(|e| Failure::caused(Code::BadInput, &e)));
-        let restored = self.world.run(self.manager.restore(&self.principal, orders, || ()))?;
+        let orders = self
+            .exported
+            .lines()
+            .map(|l| archive::read(l).map_err(|e| Failure::caused(Code::BadInput, &e)));
+        let restored = self
+            .world
+            .run(self.manager.restore(&self.principal, orders, || ()))?;
         let (_, again) = self.export(ExportForm::Jsonl)?;
         self.must_be_exported(&again, "the restored orders")?;
         Ok(restored)
     }
 
-    /// Copies the store into a file that is removed again; how many orders the copy has. A failure if they are others.
+    /// Copies the store into a file that is removed again; how many orders the copy has. A failure
+    /// if they are others.
     pub fn backup(&mut self) -> Outcome<u64> {
         static NEXT: AtomicU32 = AtomicU32::new(0);
-        let name = format!("order-backup-{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
+        let name = format!(
+            "order-backup-{}-{}",
+            std::process::id(),
+            NEXT.fetch_add(1, Ordering::Relaxed)
+        );
         let dir = std::env::temp_dir().join(name);
-        let cannot = |e: std::io::Error| Failure::caused(Code::Unavailable, &e).context(format!("cannot use {}", dir.display()));
+        let cannot = |e: std::io::Error| {
+            Failure::caused(Code::Unavailable, &e).context(format!("cannot use {}", dir.display()))
+        };
         std::fs::create_dir_all(&dir).map_err(cannot)?;
         let compared = self.compare_copy(&dir.join("copy.db"));
         std::fs::remove_dir_all(&dir).map_err(cannot)?;
@@ -181,21 +239,41 @@ impl Stage {
     fn compare_copy(&mut self, path: &Path) -> Outcome<u64> {
         self.exported = self.export(ExportForm::Jsonl)?.1;
         self.outside(self.parts.store.inner.backup(path))?;
-        let settings = Settings { store: StoreUrl::Sqlite(path.into()), ..self.parts.settings.clone() };
+        let settings = Settings {
+            store: StoreUrl::Sqlite(path.into()),
+            ..self.parts.settings.clone()
+        };
         let inner = open_store(&settings, Arc::new(self.world.clone()))?;
-        let store = Arc::new(Outside { inner, world: self.world.clone() });
-        let copy = Parts { store, ..self.parts.clone() }.manager(&self.world, &self.services)?;
+        let store = Arc::new(Outside {
+            inner,
+            world: self.world.clone(),
+        });
+        let copy = Parts {
+            store,
+            ..self.parts.clone()
+        }
+        .manager(&self.world, &self.services)?;
         let (orders, text) = export_of(&self.world, &copy, ExportForm::Jsonl)?;
         self.must_be_exported(&text, "the copied orders")?;
         Ok(orders)
     }
 
     fn must_be_exported(&self, text: &str, what: &str) -> Outcome {
-        let differs = self.exported.lines().zip(text.lines()).position(|(a, b)| a != b);
+        let differs = self
+            .exported
+            .lines()
+            .zip(text.lines())
+            .position(|(a, b)| a != b);
         match differs {
             _ if self.exported == text => Ok(()),
-            Some(at) => Err(Failure::new(Code::Refused, format!("{what} differ from the exported ones in line {}", at + 1))),
-            None => Err(Failure::new(Code::Refused, format!("{what} are not as many as the exported ones"))),
+            Some(at) => Err(Failure::new(
+                Code::Refused,
+                format!("{what} differ from the exported ones in line {}", at + 1),
+            )),
+            None => Err(Failure::new(
+                Code::Refused,
+                format!("{what} are not as many as the exported ones"),
+            )),
         }
     }
 
@@ -218,7 +296,11 @@ impl Stage {
             }
             let summary = self.world.run(self.manager.work_summary())?;
             let now = self.world.now();
-            let next = [summary.next_due, summary.leased_until].into_iter().flatten().filter(|at| *at > now).min();
+            let next = [summary.next_due, summary.leased_until]
+                .into_iter()
+                .flatten()
+                .filter(|at| *at > now)
+                .min();
             match next {
                 Some(at) if at <= until => self.world.advance(at.since(now)),
                 _ => {
@@ -251,7 +333,10 @@ fn export_of(world: &World, manager: &Manager, form: ExportForm) -> Outcome<(u64
 impl Parts {
     fn manager(&self, world: &World, services: &FaultyServices) -> Outcome<Manager> {
         OrderManager::builder(self.store.clone(), services.clone())
-            .pricing(Arc::new(FaultyPrices { inner: self.prices.clone(), services: services.clone() }))
+            .pricing(Arc::new(FaultyPrices {
+                inner: self.prices.clone(),
+                services: services.clone(),
+            }))
             .runtime(Arc::new(world.clone()))
             .ids(self.ids.clone())
             .policy(self.policy.clone())
@@ -264,8 +349,12 @@ impl Parts {
 pub fn read_catalogue(source: Source<'_>, catalogue: &CatalogueSource<'_>) -> Outcome<Catalogue> {
     match catalogue {
         CatalogueSource::File(file, span) => {
-            let path = Path::new(source.name).parent().unwrap_or(Path::new("")).join(file);
-            let text = read::text(&path, read::DOCUMENT_MAX).map_err(|e| source.problem(span, e.message()))?;
+            let path = Path::new(source.name)
+                .parent()
+                .unwrap_or(Path::new(""))
+                .join(file);
+            let text = read::text(&path, read::DOCUMENT_MAX)
+                .map_err(|e| source.problem(span, e.message()))?;
             Ok(Catalogue::parse(&text, &read::name(&path))?)
         }
         CatalogueSource::Inline(value) => {
@@ -291,7 +380,10 @@ struct ShopPrices {
 
 impl ShopPrices {
     async fn book(&self) -> Result<PriceBook, CallError> {
-        self.world.outside(self.shop.price_book()).await.map_err(CallError::from)
+        self.world
+            .outside(self.shop.price_book())
+            .await
+            .map_err(CallError::from)
     }
 }
 
@@ -319,7 +411,11 @@ impl<S: OrderStore> OrderStore for Outside<S> {
     async fn commit(&self, changeset: Changeset) -> Result<Committed, CommitError> {
         self.world.outside(self.inner.commit(changeset)).await
     }
-    async fn load(&self, order: Lookup, owner: Option<UserId>) -> Result<Option<Loaded>, StoreError> {
+    async fn load(
+        &self,
+        order: Lookup,
+        owner: Option<UserId>,
+    ) -> Result<Option<Loaded>, StoreError> {
         self.world.outside(self.inner.load(order, owner)).await
     }
     async fn peek(&self, order: OrderId) -> Result<Option<Peek>, StoreError> {

@@ -44,11 +44,21 @@ pub(super) fn access(layers: &mut Layers) -> Outcome<Access> {
     let asks_clients = tls.as_ref().is_some_and(|tls| tls.client_ca.is_some());
     let auth = auth(layers, asks_clients)?;
     let usual = RateLimit::default();
-    let per_minute = layers.whole("server.rate_limit", 0..=RATE_MAX, usual.per_minute.get().into())?;
+    let per_minute = layers.whole(
+        "server.rate_limit",
+        0..=RATE_MAX,
+        usual.per_minute.get().into(),
+    )?;
     let burst = layers.whole("server.rate_burst", 1..=RATE_MAX, usual.burst.get().into())?;
     let n = |n| u32::try_from(n).ok().and_then(NonZeroU32::new);
-    let rate_limit = n(per_minute).zip(n(burst)).map(|(per_minute, burst)| RateLimit { per_minute, burst });
-    Ok(Access { tls, auth, rate_limit })
+    let rate_limit = n(per_minute)
+        .zip(n(burst))
+        .map(|(per_minute, burst)| RateLimit { per_minute, burst });
+    Ok(Access {
+        tls,
+        auth,
+        rate_limit,
+    })
 }
 
 /// A setting that may be missing.
@@ -66,20 +76,32 @@ fn tls(layers: &mut Layers) -> Outcome<Option<TlsOptions>> {
     let cert = optional::<PathBuf>(layers, "tls.cert")?;
     let key = optional::<PathBuf>(layers, "tls.key")?;
     let client_ca = optional::<PathBuf>(layers, "tls.client_ca")?;
-    let client_required = layers.choice("tls.client_cert", &[("optional", false), ("required", true)], false)?;
+    let client_required = layers.choice(
+        "tls.client_cert",
+        &[("optional", false), ("required", true)],
+        false,
+    )?;
     match (cert, key) {
         (Some(cert), Some(key)) => {
             if client_required && client_ca.is_none() {
-                return Err(Failure::bad_input("tls.client_ca: is missing: tls.client_cert requires one of its certificates"));
+                return Err(Failure::bad_input(
+                    "tls.client_ca: is missing: tls.client_cert requires one of its certificates",
+                ));
             }
             let options = TlsOptions::new(cert.value, key.value);
-            Ok(Some(TlsOptions { client_ca: client_ca.map(|given| given.value), client_required, ..options }))
+            Ok(Some(TlsOptions {
+                client_ca: client_ca.map(|given| given.value),
+                client_required,
+                ..options
+            }))
         }
         (Some(cert), None) => Err(cert.problem("needs the certificate's private key: set tls.key")),
         (None, Some(key)) => Err(key.problem("needs a certificate: set tls.cert")),
         (None, None) => match client_ca {
             Some(ca) => Err(ca.problem("needs TLS: set tls.cert and tls.key")),
-            None if client_required => Err(Failure::bad_input("tls.client_cert: needs TLS: set tls.cert and tls.key")),
+            None if client_required => Err(Failure::bad_input(
+                "tls.client_cert: needs TLS: set tls.cert and tls.key",
+            )),
             None => Ok(None),
         },
     }
@@ -93,7 +115,11 @@ fn auth(layers: &mut Layers, asks_clients: bool) -> Outcome<Option<AuthOptions>>
     let issuer = optional::<String>(layers, "auth.issuer")?;
     let audience = optional::<String>(layers, "auth.audience")?;
     let leeway = layers.duration("auth.leeway", Duration::ZERO..=LEEWAY_MAX, usual.leeway)?;
-    let Roles { customer, operator, service } = usual.roles.clone();
+    let Roles {
+        customer,
+        operator,
+        service,
+    } = usual.roles.clone();
     let roles = Roles {
         customer: layers.or("auth.role_customer", customer)?,
         operator: layers.or("auth.role_operator", operator)?,
@@ -101,11 +127,14 @@ fn auth(layers: &mut Layers, asks_clients: bool) -> Outcome<Option<AuthOptions>>
     };
     let services = optional::<Vec<String>>(layers, "auth.services")?;
     let keys = match (jwt_key, jwks) {
-        (Some(_), Some(jwks)) => return Err(jwks.problem("auth.jwt_key is given too, and one of them must go")),
-        (Some(pem), None) => Some(KeySource::Pem(pem.value)),
-        (None, Some(jwks)) if jwks.value.contains("://") => {
-            Some(KeySource::Url { url: jwks.value, ca: jwks_ca.map(|given| given.value) })
+        (Some(_), Some(jwks)) => {
+            return Err(jwks.problem("auth.jwt_key is given too, and one of them must go"));
         }
+        (Some(pem), None) => Some(KeySource::Pem(pem.value)),
+        (None, Some(jwks)) if jwks.value.contains("://") => Some(KeySource::Url {
+            url: jwks.value,
+            ca: jwks_ca.map(|given| given.value),
+        }),
         (None, Some(jwks)) => Some(KeySource::Jwks(jwks.value.into())),
         (None, None) => None,
     };
@@ -113,32 +142,71 @@ fn auth(layers: &mut Layers, asks_clients: bool) -> Outcome<Option<AuthOptions>>
     if keys.is_none()
         && let Some(given) = issuer.as_ref().or(audience.as_ref())
     {
-        return Err(given.problem("is about tokens, and none is believed: set auth.jwt_key or auth.jwks"));
+        return Err(
+            given.problem("is about tokens, and none is believed: set auth.jwt_key or auth.jwks")
+        );
     }
     let named = match &services {
-        Some(given) if !asks_clients => return Err(given.problem("needs client certificates: set tls.client_ca")),
-        Some(given) => given.value.iter().map(|text| service_of(text).map_err(|e| given.problem(e))).collect::<Outcome<_>>()?,
+        Some(given) if !asks_clients => {
+            return Err(given.problem("needs client certificates: set tls.client_ca"));
+        }
+        Some(given) => given
+            .value
+            .iter()
+            .map(|text| service_of(text).map_err(|e| given.problem(e)))
+            .collect::<Outcome<_>>()?,
         None => Default::default(),
     };
     if keys.is_none() && services.is_none() {
         return Ok(None);
     }
-    let (issuer, audience) = (issuer.map(|given| given.value), audience.map(|given| given.value));
-    Ok(Some(AuthOptions { keys, issuer, audience, leeway, roles, services: named, ..usual }))
+    let (issuer, audience) = (
+        issuer.map(|given| given.value),
+        audience.map(|given| given.value),
+    );
+    Ok(Some(AuthOptions {
+        keys,
+        issuer,
+        audience,
+        leeway,
+        roles,
+        services: named,
+        ..usual
+    }))
 }
 
 /// A service and its certificate, `NAME=CERTIFICATE`.
 fn service_of(text: &str) -> Result<(ClientName, String), String> {
-    let (name, certificate) = text.split_once('=').ok_or_else(|| format!("{text:?}: {SERVICE}"))?;
+    let (name, certificate) = text
+        .split_once('=')
+        .ok_or_else(|| format!("{text:?}: {SERVICE}"))?;
     let certificate: ClientName = certificate.parse()?;
     Ok((certificate, name.trim().to_owned()))
 }
 
 pub(super) fn health(layers: &mut Layers) -> Outcome<Health> {
     let server = optional::<String>(layers, "health.server")?.map(|given| given.value);
-    let mut file = |key| optional::<PathBuf>(layers, key).map(|given| given.map(|given| given.value));
-    let (roots, certificate, key) = (file("health.ca")?, file("health.cert")?, file("health.key")?);
+    let mut file =
+        |key| optional::<PathBuf>(layers, key).map(|given| given.map(|given| given.value));
+    let (roots, certificate, key) = (
+        file("health.ca")?,
+        file("health.cert")?,
+        file("health.key")?,
+    );
     let domain = optional::<String>(layers, "health.name")?.map(|given| given.value);
-    let within = layers.duration("health.within", Duration::from_millis(1)..=Duration::from_secs(600), Duration::from_secs(3))?;
-    Ok(Health { server, tls: ClientTls { roots, certificate, key, domain }, within })
+    let within = layers.duration(
+        "health.within",
+        Duration::from_millis(1)..=Duration::from_secs(600),
+        Duration::from_secs(3),
+    )?;
+    Ok(Health {
+        server,
+        tls: ClientTls {
+            roots,
+            certificate,
+            key,
+            domain,
+        },
+        within,
+    })
 }

@@ -1,5 +1,5 @@
-//! Where settings come from: options over the environment over `order.toml`. It knows no setting itself: whoever reads one names it,
-//! and what nobody has named in the end is unknown.
+//! Where settings come from: options over the environment over `order.toml`. It knows no setting
+//! itself: whoever reads one names it, and what nobody has named in the end is unknown.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -52,25 +52,36 @@ pub struct Given<T> {
 impl Given<String> {
     /// What follows an option that no setting stands for.
     pub fn by_option(name: &'static str, value: &str) -> Self {
-        Given { value: value.to_owned(), from: Origin::Option(name.to_owned()), key: name }
+        Given {
+            value: value.to_owned(),
+            from: Origin::Option(name.to_owned()),
+            key: name,
+        }
     }
 }
 
 impl<T> Given<T> {
-    /// Bad input: this value cannot be used. A file's place does not say which setting stands there.
+    /// Bad input: this value cannot be used. A file's place does not say which setting stands
+    /// there.
     pub fn problem(&self, message: impl fmt::Display) -> Failure {
         problem(&self.from, self.key, message)
     }
 
     /// The same of another value.
     fn with<U>(&self, value: U) -> Given<U> {
-        Given { value, from: self.from.clone(), key: self.key }
+        Given {
+            value,
+            from: self.from.clone(),
+            key: self.key,
+        }
     }
 }
 
 fn problem(from: &Origin, key: &str, message: impl fmt::Display) -> Failure {
     match from {
-        Origin::Option(name) | Origin::Variable(name) => Failure::bad_input(format!("{name}: {message}")),
+        Origin::Option(name) | Origin::Variable(name) => {
+            Failure::bad_input(format!("{name}: {message}"))
+        }
         Origin::File(_) | Origin::Usual => Failure::bad_input(format!("{from}: {key}: {message}")),
     }
 }
@@ -87,7 +98,8 @@ pub trait Value: Sized {
     fn show(&self) -> String;
 }
 
-/// How a value is written in a file. On the command line and in the environment all are texts, and members of a list stand between commas.
+/// How a value is written in a file. On the command line and in the environment all are texts, and
+/// members of a list stand between commas.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Shape {
     /// A text in quotes.
@@ -113,7 +125,11 @@ impl Value for String {
 impl Value for PathBuf {
     const SHAPE: Shape = Shape::Text;
     fn read(text: &str) -> Result<Self, String> {
-        if text.is_empty() { Err("expected the name of a file".into()) } else { Ok(text.into()) }
+        if text.is_empty() {
+            Err("expected the name of a file".into())
+        } else {
+            Ok(text.into())
+        }
     }
     fn show(&self) -> String {
         self.display().to_string()
@@ -143,7 +159,8 @@ impl Value for Duration {
 impl Value for i64 {
     const SHAPE: Shape = Shape::Whole;
     fn read(text: &str) -> Result<Self, String> {
-        text.parse().map_err(|_| format!("{text:?} is no whole number such as 3"))
+        text.parse()
+            .map_err(|_| format!("{text:?} is no whole number such as 3"))
     }
     fn show(&self) -> String {
         self.to_string()
@@ -153,7 +170,8 @@ impl Value for i64 {
 impl Value for bool {
     const SHAPE: Shape = Shape::Boolean;
     fn read(text: &str) -> Result<Self, String> {
-        text.parse().map_err(|_| format!("expected true or false, not {text:?}"))
+        text.parse()
+            .map_err(|_| format!("expected true or false, not {text:?}"))
     }
     fn show(&self) -> String {
         self.to_string()
@@ -163,7 +181,10 @@ impl Value for bool {
 impl Value for Vec<String> {
     const SHAPE: Shape = Shape::Texts;
     fn read(text: &str) -> Result<Self, String> {
-        Ok(text.split(',').map(|member| member.trim().to_owned()).collect())
+        Ok(text
+            .split(',')
+            .map(|member| member.trim().to_owned())
+            .collect())
     }
     fn show(&self) -> String {
         self.join(",")
@@ -203,9 +224,13 @@ pub struct Layers {
 }
 
 impl Layers {
-    /// Those of the environment and of the text of a file, if there is one, without the tables that are read apart.
+    /// Those of the environment and of the text of a file, if there is one, without the tables that
+    /// are read apart.
     pub fn new(file: Option<Source<'_>>, apart: &[&str]) -> Outcome<Self> {
-        let mut layers = Layers { reads_environment: true, ..Layers::default() };
+        let mut layers = Layers {
+            reads_environment: true,
+            ..Layers::default()
+        };
         if let Some(source) = file {
             let table = source.parse()?;
             layers.write_down(source, "", table.get_ref());
@@ -223,15 +248,26 @@ impl Layers {
     }
 
     /// An option that was given for `key`; one that is named later counts for less.
-    pub fn option(&mut self, key: impl Into<String>, name: impl Into<String>, value: Option<String>) {
+    pub fn option(
+        &mut self,
+        key: impl Into<String>,
+        name: impl Into<String>,
+        value: Option<String>,
+    ) {
         if let Some(value) = value {
-            self.options.entry(key.into()).or_insert((name.into(), value));
+            self.options
+                .entry(key.into())
+                .or_insert((name.into(), value));
         }
     }
 
     fn write_down(&mut self, source: Source<'_>, prefix: &str, table: &DeTable<'_>) {
         for (name, value) in table {
-            let key = if prefix.is_empty() { name.get_ref().to_string() } else { format!("{prefix}.{}", name.get_ref()) };
+            let key = if prefix.is_empty() {
+                name.get_ref().to_string()
+            } else {
+                format!("{prefix}.{}", name.get_ref())
+            };
             let value_of = |shape, text: String| Ok((shape, text));
             let found = match value.get_ref() {
                 DeValue::Table(table) => {
@@ -240,9 +276,11 @@ impl Layers {
                 }
                 DeValue::String(text) => value_of(Shape::Text, text.to_string()),
                 DeValue::Boolean(yes) => value_of(Shape::Boolean, yes.to_string()),
-                number @ DeValue::Integer(written) => {
-                    value_of(Shape::Whole, integer_of(number).map_or_else(|| written.as_str().to_owned(), |n| n.to_string()))
-                }
+                number @ DeValue::Integer(written) => value_of(
+                    Shape::Whole,
+                    integer_of(number)
+                        .map_or_else(|| written.as_str().to_owned(), |n| n.to_string()),
+                ),
                 DeValue::Array(list) => {
                     let texts = list.iter().map(|member| match member.get_ref() {
                         DeValue::String(text) => Some(text.as_ref()),
@@ -260,14 +298,23 @@ impl Layers {
                 format!("{}:{line}:{column}", source.name)
             };
             let (key_at, value_at) = (at(name.span().start), at(value.span().start));
-            self.written.insert(key, Written { value: found, key_at, value_at });
+            self.written.insert(
+                key,
+                Written {
+                    value: found,
+                    key_at,
+                    value_at,
+                },
+            );
         }
     }
 
-    /// The value of a setting, if anybody gave it. Nothing is kept of it for those who ask what is in force: say so by
-    /// [`in_force`](Layers::in_force).
+    /// The value of a setting, if anybody gave it. Nothing is kept of it for those who ask what is
+    /// in force: say so by [`in_force`](Layers::in_force).
     pub fn given<T: Value>(&mut self, key: &'static str) -> Outcome<Option<Given<T>>> {
-        let Some(text) = self.text_of(key, T::SHAPE)? else { return Ok(None) };
+        let Some(text) = self.text_of(key, T::SHAPE)? else {
+            return Ok(None);
+        };
         let value = T::read(&text.value).map_err(|expected| text.problem(expected))?;
         Ok(Some(text.with(value)))
     }
@@ -275,7 +322,9 @@ impl Layers {
     /// A setting's value, or else the usual one.
     pub fn or<T: Value>(&mut self, key: &'static str, usual: T) -> Outcome<T> {
         let given = self.given(key)?;
-        let from = given.as_ref().map_or(Origin::Usual, |given| given.from.clone());
+        let from = given
+            .as_ref()
+            .map_or(Origin::Usual, |given| given.from.clone());
         let value = given.map_or(usual, |given| given.value);
         self.in_force(key, value.show(), from);
         Ok(value)
@@ -293,13 +342,23 @@ impl Layers {
     }
 
     /// A whole number of a range.
-    pub fn whole(&mut self, key: &'static str, range: std::ops::RangeInclusive<i64>, usual: i64) -> Outcome<i64> {
+    pub fn whole(
+        &mut self,
+        key: &'static str,
+        range: std::ops::RangeInclusive<i64>,
+        usual: i64,
+    ) -> Outcome<i64> {
         if let Some(given) = self.text_of(key, i64::SHAPE)? {
             let digits = given.value.strip_prefix('-').unwrap_or(&given.value);
             let is_number = !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit());
             // One that no machine word holds is out of range like any other.
             if is_number && !given.value.parse().is_ok_and(|n| range.contains(&n)) {
-                return Err(given.problem(format!("{} is out of range: {} to {}", given.value, range.start(), range.end())));
+                return Err(given.problem(format!(
+                    "{} is out of range: {} to {}",
+                    given.value,
+                    range.start(),
+                    range.end()
+                )));
             }
         }
         self.or(key, usual)
@@ -315,23 +374,38 @@ impl Layers {
         if let Some(given) = self.given::<Duration>(key)?
             && !range.contains(&given.value)
         {
-            let [value, least, most] = [given.value, *range.start(), *range.end()].map(duration::show);
+            let [value, least, most] =
+                [given.value, *range.start(), *range.end()].map(duration::show);
             return Err(given.problem(format!("{value} is out of range: {least} to {most}")));
         }
         self.or(key, usual)
     }
 
     /// One of some named values.
-    pub fn choice<T: Copy + PartialEq>(&mut self, key: &'static str, choices: &[(&str, T)], usual: T) -> Outcome<T> {
+    pub fn choice<T: Copy + PartialEq>(
+        &mut self,
+        key: &'static str,
+        choices: &[(&str, T)],
+        usual: T,
+    ) -> Outcome<T> {
         let given = self.given::<String>(key)?;
-        let name_of = |value: T| choices.iter().find(|(_, v)| *v == value).map_or("", |(name, _)| name);
+        let name_of = |value: T| {
+            choices
+                .iter()
+                .find(|(_, v)| *v == value)
+                .map_or("", |(name, _)| name)
+        };
         let (value, from) = match given {
             None => (usual, Origin::Usual),
             Some(given) => match choices.iter().find(|(name, _)| *name == given.value) {
                 Some((_, value)) => (*value, given.from),
                 None => {
                     let names: Vec<&str> = choices.iter().map(|(name, _)| *name).collect();
-                    return Err(given.problem(format!("{:?} is not one of {}", given.value, names.join(", "))));
+                    return Err(given.problem(format!(
+                        "{:?} is not one of {}",
+                        given.value,
+                        names.join(", ")
+                    )));
                 }
             },
         };
@@ -339,24 +413,39 @@ impl Layers {
         Ok(value)
     }
 
-    /// A setting that may hold a password: a variable whose name ends in `_FILE` names a file that it stands in.
+    /// A setting that may hold a password: a variable whose name ends in `_FILE` names a file that
+    /// it stands in.
     pub fn secret(&mut self, key: &'static str) -> Outcome<Option<Given<String>>> {
         let variable = format!("{}_FILE", variable_of(key));
         let file = match self.reads_environment && !self.options.contains_key(key) {
             true => environment(&variable)?,
             false => None,
         };
-        let Some(path) = file else { return self.given(key) };
+        let Some(path) = file else {
+            return self.given(key);
+        };
         if environment(&variable_of(key))?.is_some() {
-            return Err(Failure::bad_input(format!("{variable}: {} is given too, and one of them must go", variable_of(key))));
+            return Err(Failure::bad_input(format!(
+                "{variable}: {} is given too, and one of them must go",
+                variable_of(key)
+            )));
         }
-        let cannot = |e: std::io::Error| Failure::bad_input(format!("{variable}: cannot read {path}: {e}"));
+        let cannot =
+            |e: std::io::Error| Failure::bad_input(format!("{variable}: cannot read {path}: {e}"));
         let read = std::fs::File::open(&path).and_then(|file| {
             let mut text = String::new();
-            std::io::Read::read_to_string(&mut std::io::Read::take(file, SECRET_MAX), &mut text).map(|_| text)
+            std::io::Read::read_to_string(&mut std::io::Read::take(file, SECRET_MAX), &mut text)
+                .map(|_| text)
         });
-        let value = read.map_err(cannot)?.trim_end_matches(['\r', '\n']).to_owned();
-        Ok(Some(Given { value, from: Origin::Variable(variable), key }))
+        let value = read
+            .map_err(cannot)?
+            .trim_end_matches(['\r', '\n'])
+            .to_owned();
+        Ok(Some(Given {
+            value,
+            from: Origin::Variable(variable),
+            key,
+        }))
     }
 
     /// Keeps what holds for a setting, as people may see it.
@@ -366,15 +455,28 @@ impl Layers {
 
     fn text_of(&mut self, key: &'static str, shape: Shape) -> Outcome<Option<Given<String>>> {
         if let Some((name, value)) = self.options.get(key) {
-            return Ok(Some(Given { value: value.clone(), from: Origin::Option(name.clone()), key }));
+            return Ok(Some(Given {
+                value: value.clone(),
+                from: Origin::Option(name.clone()),
+                key,
+            }));
         }
         if self.reads_environment {
             let variable = variable_of(key);
             if let Some(value) = environment(&variable)? {
-                return Ok(Some(Given { value, from: Origin::Variable(variable), key }));
+                return Ok(Some(Given {
+                    value,
+                    from: Origin::Variable(variable),
+                    key,
+                }));
             }
         }
-        let Some(Written { value, value_at, .. }) = self.written.get(key) else { return Ok(None) };
+        let Some(Written {
+            value, value_at, ..
+        }) = self.written.get(key)
+        else {
+            return Ok(None);
+        };
         let from = Origin::File(value_at.clone());
         let expected = match shape {
             Shape::Text => "a text in quotes",
@@ -383,7 +485,11 @@ impl Layers {
             Shape::Texts => "a list of texts in [ ]",
         };
         match value {
-            Ok((written, text)) if *written == shape => Ok(Some(Given { value: text.clone(), from, key })),
+            Ok((written, text)) if *written == shape => Ok(Some(Given {
+                value: text.clone(),
+                from,
+                key,
+            })),
             Ok((written, _)) => {
                 let found = match written {
                     Shape::Text => "a text",
@@ -391,9 +497,17 @@ impl Layers {
                     Shape::Boolean => "true or false",
                     Shape::Texts => "a list",
                 };
-                Err(problem(&from, key, format!("expected {expected}, not {found}")))
+                Err(problem(
+                    &from,
+                    key,
+                    format!("expected {expected}, not {found}"),
+                ))
             }
-            Err(found) => Err(problem(&from, key, format!("expected {expected}, not {found}"))),
+            Err(found) => Err(problem(
+                &from,
+                key,
+                format!("expected {expected}, not {found}"),
+            )),
         }
     }
 
@@ -401,12 +515,23 @@ impl Layers {
     ///
     /// # Errors
     ///
-    /// Bad input for what a file or an option sets and nobody asked for, with its place and what may have been meant.
+    /// Bad input for what a file or an option sets and nobody asked for, with its place and what
+    /// may have been meant.
     pub fn finish(self) -> Outcome<Vec<Effective>> {
-        let known: Vec<&str> = self.effective.iter().map(|effective| effective.key).collect();
-        let in_file = self.written.iter().map(|(key, written)| (key, &written.key_at));
+        let known: Vec<&str> = self
+            .effective
+            .iter()
+            .map(|effective| effective.key)
+            .collect();
+        let in_file = self
+            .written
+            .iter()
+            .map(|(key, written)| (key, &written.key_at));
         let by_option = self.options.iter().map(|(key, (name, _))| (key, name));
-        match in_file.chain(by_option).find(|(key, _)| !known.contains(&key.as_str())) {
+        match in_file
+            .chain(by_option)
+            .find(|(key, _)| !known.contains(&key.as_str()))
+        {
             Some((key, place)) => {
                 let failure = Failure::bad_input(format!("{place}: there is no setting {key:?}"));
                 Err(match nearest(key, &known) {
@@ -430,13 +555,18 @@ pub fn environment(name: &str) -> Outcome<Option<String>> {
     match std::env::var(name) {
         Ok(value) => Ok(Some(value).filter(|v| !v.is_empty())),
         Err(std::env::VarError::NotPresent) => Ok(None),
-        Err(std::env::VarError::NotUnicode(_)) => Err(Failure::bad_input(format!("{name} is not valid UTF-8"))),
+        Err(std::env::VarError::NotUnicode(_)) => {
+            Err(Failure::bad_input(format!("{name} is not valid UTF-8")))
+        }
     }
 }
 
 /// The known key that differs least from `key`, if it is not by more than a third of it.
 fn nearest<'k>(key: &str, known: &[&'k str]) -> Option<&'k str> {
-    let nearest = known.iter().map(|known| (distance(key, known), *known)).min()?;
+    let nearest = known
+        .iter()
+        .map(|known| (distance(key, known), *known))
+        .min()?;
     (nearest.0 * 3 <= key.chars().count()).then_some(nearest.1)
 }
 
@@ -461,7 +591,10 @@ mod tests {
     use super::*;
 
     fn of(text: &str) -> Layers {
-        let source = Source { name: "order.toml", text };
+        let source = Source {
+            name: "order.toml",
+            text,
+        };
         let table = source.parse().unwrap();
         Layers::of_table(source, "", table.get_ref())
     }
@@ -474,7 +607,12 @@ mod tests {
         layers.option("b", "--b", None);
         let values = ["a", "b", "c"].map(|key| layers.or(key, "usual".to_owned()).unwrap());
         assert_eq!(values, ["option", "file", "usual"]);
-        let from: Vec<String> = layers.finish().unwrap().into_iter().map(|e| e.from.to_string()).collect();
+        let from: Vec<String> = layers
+            .finish()
+            .unwrap()
+            .into_iter()
+            .map(|e| e.from.to_string())
+            .collect();
         assert_eq!(from, ["--a", "order.toml:2:5", "default"]);
     }
 
@@ -488,11 +626,23 @@ mod tests {
             "order.toml:2:5: p.a: expected a text in quotes, not a number"
         );
         let expected = "order.toml:3:5: p.b: \"5x\" is not a duration: expected something like 500ms, 10m, 1h30m or 7d";
-        assert_eq!(said(layers.or("p.b", Duration::ZERO).unwrap_err()), expected);
+        assert_eq!(
+            said(layers.or("p.b", Duration::ZERO).unwrap_err()),
+            expected
+        );
         let expected = "order.toml:4:5: p.c: expected a list of texts in [ ], not a list of something else than texts";
-        assert_eq!(said(layers.or::<Vec<String>>("p.c", vec![]).unwrap_err()), expected);
-        assert_eq!(said(layers.whole("p.d", 0..=9, 1).unwrap_err()), "order.toml:5:5: p.d: 70 is out of range: 0 to 9");
-        assert_eq!(said(layers.or("e", true).unwrap_err()), "--setting e: expected true or false, not \"x\"");
+        assert_eq!(
+            said(layers.or::<Vec<String>>("p.c", vec![]).unwrap_err()),
+            expected
+        );
+        assert_eq!(
+            said(layers.whole("p.d", 0..=9, 1).unwrap_err()),
+            "order.toml:5:5: p.d: 70 is out of range: 0 to 9"
+        );
+        assert_eq!(
+            said(layers.or("e", true).unwrap_err()),
+            "--setting e: expected true or false, not \"x\""
+        );
     }
 
     #[test]
@@ -500,21 +650,36 @@ mod tests {
         let mut layers = of("[policy]\nlaese = \"5s\"\n");
         layers.or("policy.lease", Duration::ZERO).unwrap();
         let failure = layers.finish().unwrap_err();
-        assert_eq!(failure.message(), "order.toml:2:1: there is no setting \"policy.laese\"");
+        assert_eq!(
+            failure.message(),
+            "order.toml:2:1: there is no setting \"policy.laese\""
+        );
         assert_eq!(failure.hint_text(), Some("did you mean policy.lease?"));
-        assert_eq!(of("zebra = 1").finish().unwrap_err().hint_text(), Some("`order config` shows every setting"));
+        assert_eq!(
+            of("zebra = 1").finish().unwrap_err().hint_text(),
+            Some("`order config` shows every setting")
+        );
     }
 
     #[test]
     fn settings_have_variables_and_those_of_services_short_ones() {
         assert_eq!(variable_of("listen"), "ORDER_LISTEN");
-        assert_eq!(variable_of("policy.call_deadline"), "ORDER_POLICY_CALL_DEADLINE");
+        assert_eq!(
+            variable_of("policy.call_deadline"),
+            "ORDER_POLICY_CALL_DEADLINE"
+        );
         assert_eq!(variable_of("services.inventory.url"), "ORDER_INVENTORY_URL");
     }
 
     #[test]
     fn distances_are_counted_in_characters() {
-        for (a, b, n) in [("", "abc", 3), ("kitten", "sitting", 3), ("lease", "laese", 2), ("ä", "a", 1), ("x", "x", 0)] {
+        for (a, b, n) in [
+            ("", "abc", 3),
+            ("kitten", "sitting", 3),
+            ("lease", "laese", 2),
+            ("ä", "a", 1),
+            ("x", "x", 0),
+        ] {
             assert_eq!((distance(a, b), distance(b, a)), (n, n), "{a} {b}");
         }
     }

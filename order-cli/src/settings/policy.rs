@@ -19,8 +19,8 @@ pub fn policy(layers: &mut Layers) -> Outcome<Policy> {
         placing_deadline,
         action_deadline,
         retry_window,
-        hold_lifetime,
-        hold_reserve,
+        reservation_lifetime,
+        reservation_margin,
         backoff_first,
         backoff_longest,
         tries_before_attention,
@@ -53,8 +53,8 @@ pub fn policy(layers: &mut Layers) -> Outcome<Policy> {
     duration("policy.placing_deadline", placing_deadline)?;
     duration("policy.action_deadline", action_deadline)?;
     duration("policy.retry_window", retry_window)?;
-    duration("policy.hold_lifetime", hold_lifetime)?;
-    duration("policy.hold_reserve", hold_reserve)?;
+    duration("policy.reservation_lifetime", reservation_lifetime)?;
+    duration("policy.reservation_margin", reservation_margin)?;
     duration("policy.backoff_first", backoff_first)?;
     duration("policy.backoff_longest", backoff_longest)?;
     duration("policy.completion_window", completion_window)?;
@@ -75,14 +75,25 @@ pub fn policy(layers: &mut Layers) -> Outcome<Policy> {
     count("policy.runs_before_stuck", runs_before_stuck)?;
     count("policy.suspects_allowed", suspects_allowed)?;
     count("policy.breaker_failures", breaker_failures)?;
-    let choices = [("cancel", LostStock::Cancel), ("backorder", LostStock::Backorder)];
+    let choices = [
+        ("cancel", LostStock::Cancel),
+        ("backorder", LostStock::Backorder),
+    ];
     *lost_stock = layers.choice("policy.lost_stock", &choices, *lost_stock)?;
-    let choices =
-        [("capture", BeforeLapse::Capture), ("reauthorize", BeforeLapse::Reauthorize), ("nothing", BeforeLapse::Nothing)];
+    let choices = [
+        ("capture", BeforeLapse::Capture),
+        ("reauthorize", BeforeLapse::Reauthorize),
+        ("nothing", BeforeLapse::Nothing),
+    ];
     *before_lapse = layers.choice("policy.before_lapse", &choices, *before_lapse)?;
     *commit_at_confirm = layers.or("policy.commit_at_confirm", *commit_at_confirm)?;
-    *write_off_up_to = layers.whole("policy.write_off_up_to", 0..=Money::MAX_MINOR, *write_off_up_to)?;
-    *write_off_after_delivery = layers.or("policy.write_off_after_delivery", *write_off_after_delivery)?;
+    *write_off_up_to = layers.whole(
+        "policy.write_off_up_to",
+        0..=Money::MAX_MINOR,
+        *write_off_up_to,
+    )?;
+    *write_off_after_delivery =
+        layers.or("policy.write_off_after_delivery", *write_off_after_delivery)?;
     *user_statuses = layers.or("policy.user_statuses", std::mem::take(user_statuses))?;
     Ok(policy)
 }

@@ -83,14 +83,23 @@ impl Default for Services {
     }
 }
 
-/// Short enough that a new price is soon the price, long enough that a rush for one product asks for it once.
+/// Short enough that a new price is soon the price, long enough that a rush for one product asks
+/// for it once.
 const CACHE: Duration = Duration::from_secs(2);
 const CACHE_MAX: Duration = Duration::from_secs(60);
 
 impl Services {
     /// Whether any of them is the embedded shop.
     pub fn need_shop(&self) -> bool {
-        [&self.inventory, &self.product, &self.user, &self.payment, &self.notification].iter().any(|place| place.is_shop())
+        [
+            &self.inventory,
+            &self.product,
+            &self.user,
+            &self.payment,
+            &self.notification,
+        ]
+        .iter()
+        .any(|place| place.is_shop())
     }
 }
 
@@ -137,29 +146,55 @@ pub fn services(layers: &mut Layers) -> Outcome<Services> {
     let inventory_can = can
         .with_repeat_reserve(layers.or("services.inventory.repeat", can.repeat_reserve)?)
         .with_look_up(layers.or("services.inventory.look_up", can.look_up)?)
-        .with_release_committed(layers.or("services.inventory.release_committed", can.release_committed)?)
+        .with_release_committed(layers.or(
+            "services.inventory.release_committed",
+            can.release_committed,
+        )?)
         .with_partial(layers.or("services.inventory.partial", can.partial)?)
-        .with_key_lifetime(layers.optional::<Duration>("services.inventory.key_lifetime")?.map(|given| given.value));
+        .with_key_lifetime(
+            layers
+                .optional::<Duration>("services.inventory.key_lifetime")?
+                .map(|given| given.value),
+        );
     if profile == Profile::Platform && inventory_can != can {
         let message = "services.inventory: the platform's inventory sends no keys, and can do nothing that needs them";
         return Err(Failure::bad_input(message)
             .hint("leave out repeat, look_up, release_committed, partial and key_lifetime, or use profile = \"ideal\""));
     }
     let product = place(layers, &keys!("product"))?;
-    let product_cache = layers.duration("services.product.cache", Duration::ZERO..=CACHE_MAX, usual.product_cache)?;
+    let product_cache = layers.duration(
+        "services.product.cache",
+        Duration::ZERO..=CACHE_MAX,
+        usual.product_cache,
+    )?;
     let user = place(layers, &keys!("user"))?;
-    let user_cache = layers.duration("services.user.cache", Duration::ZERO..=CACHE_MAX, usual.user_cache)?;
+    let user_cache = layers.duration(
+        "services.user.cache",
+        Duration::ZERO..=CACHE_MAX,
+        usual.user_cache,
+    )?;
     let payment = place(layers, &keys!("payment"))?;
     let can = usual.payment_can;
     let payment_can = can
         .with_repeat(layers.or("services.payment.repeat", can.repeat)?)
         .with_look_up(layers.or("services.payment.look_up", can.look_up)?)
-        .with_key_lifetime(layers.optional::<Duration>("services.payment.key_lifetime")?.map(|given| given.value));
+        .with_key_lifetime(
+            layers
+                .optional::<Duration>("services.payment.key_lifetime")?
+                .map(|given| given.value),
+        );
     let notification = place(layers, &keys!("notification"))?;
-    for (place, key) in [(&inventory, "inventory"), (&product, "product"), (&user, "user"), (&payment, "payment")] {
+    for (place, key) in [
+        (&inventory, "inventory"),
+        (&product, "product"),
+        (&user, "user"),
+        (&payment, "payment"),
+    ] {
         if *place == Place::Nowhere {
             let message = format!("services.{key}.url: {NONE:?} is for notifications only");
-            return Err(Failure::bad_input(message).hint(format!("use http://HOST:PORT, or {SHOP} for the embedded shop")));
+            return Err(Failure::bad_input(message).hint(format!(
+                "use http://HOST:PORT, or {SHOP} for the embedded shop"
+            )));
         }
     }
     Ok(Services {
@@ -192,8 +227,11 @@ fn place(layers: &mut Layers, keys: &Keys) -> Outcome<Place> {
         tls,
         deadline: layers.or(keys.deadline, usual.deadline)?,
         connect_timeout: layers.or(keys.connect_timeout, usual.connect_timeout)?,
-        concurrency: usize::try_from(layers.or(keys.concurrency, usual.concurrency as i64)?).unwrap_or(0),
-        keep_alive: layers.optional::<Duration>(keys.keep_alive)?.map(|given| given.value),
+        concurrency: usize::try_from(layers.or(keys.concurrency, usual.concurrency as i64)?)
+            .unwrap_or(0),
+        keep_alive: layers
+            .optional::<Duration>(keys.keep_alive)?
+            .map(|given| given.value),
         ..usual
     };
     Ok(match url.as_str() {
@@ -209,7 +247,10 @@ mod tests {
     use crate::toml_doc::Source;
 
     fn of(text: &str) -> Outcome<Services> {
-        let source = Source { name: "order.toml", text };
+        let source = Source {
+            name: "order.toml",
+            text,
+        };
         let table = source.parse().unwrap();
         let mut layers = Layers::of_table(source, "", table.get_ref());
         let services = services(&mut layers)?;
@@ -224,18 +265,36 @@ mod tests {
         let services =
             of("[services.inventory]\nurl = \"http://stock:50055\"\nprofile = \"ideal\"\npartial = false\ndeadline = \"3s\"\n")
                 .unwrap();
-        let expected = Endpoint { deadline: Duration::from_secs(3), ..Endpoint::new("http://stock:50055") };
+        let expected = Endpoint {
+            deadline: Duration::from_secs(3),
+            ..Endpoint::new("http://stock:50055")
+        };
         assert_eq!(services.inventory, Place::Remote(Box::new(expected)));
-        assert_eq!(services.inventory_can, InventoryCapabilities::IDEAL.with_partial(false));
+        assert_eq!(
+            services.inventory_can,
+            InventoryCapabilities::IDEAL.with_partial(false)
+        );
         assert!(services.payment.is_shop() && services.need_shop());
     }
 
     #[test]
     fn what_cannot_be_is_refused() {
-        assert_eq!(of("[services.notification]\nurl = \"none\"\n").unwrap().notification, Place::Nowhere);
+        assert_eq!(
+            of("[services.notification]\nurl = \"none\"\n")
+                .unwrap()
+                .notification,
+            Place::Nowhere
+        );
         let refused = of("[services.inventory]\nlook_up = true\n").unwrap_err();
-        assert!(refused.message().contains("sends no keys"), "{}", refused.message());
+        assert!(
+            refused.message().contains("sends no keys"),
+            "{}",
+            refused.message()
+        );
         let refused = of("[services.payment]\nurl = \"none\"\n").unwrap_err();
-        assert_eq!(refused.message(), "services.payment.url: \"none\" is for notifications only");
+        assert_eq!(
+            refused.message(),
+            "services.payment.url: \"none\" is for notifications only"
+        );
     }
 }

@@ -18,22 +18,37 @@ fn with_filler(mib: usize) -> Bench {
     let db = Connection::open(bench.dir().join("orders.db")).unwrap();
     db.execute_batch("CREATE TABLE filler (x)").unwrap();
     for _ in 0..mib {
-        db.execute("INSERT INTO filler VALUES (randomblob(1048576))", []).unwrap();
+        db.execute("INSERT INTO filler VALUES (randomblob(1048576))", [])
+            .unwrap();
     }
     bench
 }
 
 fn numbers(bench: &Bench, store: &str) -> Vec<String> {
     let listed = bench.json(&["--store", store, "list"], 0);
-    listed["orders"].as_array().unwrap().iter().map(|o| o["order_number"].as_str().unwrap().to_owned()).collect()
+    listed["orders"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|o| o["order_number"].as_str().unwrap().to_owned())
+        .collect()
 }
 
 /// Starts a backup and kills it as soon as `when` says so; whether it was killed in time.
 fn killed(bench: &Bench, name: &str, when: impl Fn(&Path) -> bool) -> bool {
-    let mut child = bench.order().args(["backup", name]).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    let mut child = bench
+        .order()
+        .args(["backup", name])
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
     let partial = bench.dir().join(format!("{name}.partial"));
     let started = Instant::now();
-    while !when(&partial) && child.try_wait().unwrap().is_none() && started.elapsed() < Duration::from_secs(60) {
+    while !when(&partial)
+        && child.try_wait().unwrap().is_none()
+        && started.elapsed() < Duration::from_secs(60)
+    {
         std::thread::yield_now();
     }
     child.kill().unwrap();
@@ -50,7 +65,13 @@ fn a_backup_that_is_killed_leaves_nothing_under_its_name() {
     let mut cut_off = 0;
     for n in 0..8u64 {
         let name = format!("copy-{n}.db");
-        let when = move |partial: &Path| if n == 0 { partial.exists() } else { size(partial) > (MIB << 20) * n / 8 };
+        let when = move |partial: &Path| {
+            if n == 0 {
+                partial.exists()
+            } else {
+                size(partial) > (MIB << 20) * n / 8
+            }
+        };
         let killed = killed(&bench, &name, when);
         let path = bench.dir().join(&name);
         if path.exists() {
@@ -60,9 +81,16 @@ fn a_backup_that_is_killed_leaves_nothing_under_its_name() {
         }
         assert!(killed);
         cut_off += 1;
-        bench.run(&["--store", &format!("sqlite:{name}"), "list"]).must(4).says("there is no store copy-");
+        bench
+            .run(&["--store", &format!("sqlite:{name}"), "list"])
+            .must(4)
+            .says("there is no store copy-");
         bench.run(&["backup", &name]).must(0);
-        assert_eq!(numbers(&bench, &format!("sqlite:{name}")), orders, "what was left is no hindrance");
+        assert_eq!(
+            numbers(&bench, &format!("sqlite:{name}")),
+            orders,
+            "what was left is no hindrance"
+        );
         assert!(!bench.dir().join(format!("{name}.partial")).exists());
     }
     assert!(cut_off > 0, "none was killed in time");
@@ -76,7 +104,11 @@ fn as_reader(bench: &Bench, args: &[&str]) -> Ran {
     }
     let output = command.args(args).output().unwrap();
     let text = |bytes| String::from_utf8(bytes).unwrap();
-    Ran { code: output.status.code().unwrap_or(-1), out: text(output.stdout), err: text(output.stderr) }
+    Ran {
+        code: output.status.code().unwrap_or(-1),
+        out: text(output.stdout),
+        err: text(output.stderr),
+    }
 }
 
 fn set_mode(path: &Path, mode: u32) {
@@ -92,16 +124,32 @@ fn a_store_is_read_where_it_may_not_be_written_to() {
     assert!(!bench.dir().join("orders.db-wal").exists());
     set_mode(&store, 0o444);
     set_mode(bench.dir(), 0o555);
-    let elsewhere = std::env::temp_dir().join(format!("order-cli-readers-copy-{}.db", std::process::id()));
+    let elsewhere =
+        std::env::temp_dir().join(format!("order-cli-readers-copy-{}.db", std::process::id()));
     let copy = elsewhere.to_str().unwrap();
-    for args in [&["get", number][..], &["list"], &["stuck"], &["history", number], &["export"], &["watch", "--until-idle"]] {
+    for args in [
+        &["get", number][..],
+        &["list"],
+        &["stuck"],
+        &["history", number],
+        &["export"],
+        &["watch", "--until-idle"],
+    ] {
         let ran = as_reader(&bench, args).must(0);
-        assert!(args == ["stuck"] || !ran.out.is_empty(), "{args:?}: {ran:?}");
+        assert!(
+            args == ["stuck"] || !ran.out.is_empty(),
+            "{args:?}: {ran:?}"
+        );
     }
     as_reader(&bench, &["backup", copy]).must(0);
-    assert_eq!(as_reader(&bench, &["--store", &format!("sqlite:{copy}"), "export"]).out, as_reader(&bench, &["export"]).out);
+    assert_eq!(
+        as_reader(&bench, &["--store", &format!("sqlite:{copy}"), "export"]).out,
+        as_reader(&bench, &["export"]).out
+    );
     fs::remove_file(&elsewhere).unwrap();
-    as_reader(&bench, &["note", number, "x"]).must(4).says("the database may not be written to");
+    as_reader(&bench, &["note", number, "x"])
+        .must(4)
+        .says("the database may not be written to");
     let files = fs::read_dir(bench.dir()).unwrap().count();
     assert_eq!(files, 2, "nothing was made beside them");
     set_mode(bench.dir(), 0o755);
@@ -109,6 +157,10 @@ fn a_store_is_read_where_it_may_not_be_written_to() {
     fs::write(bench.dir().join("orders.db-wal"), "x").unwrap();
     set_mode(bench.dir(), 0o555);
     let ran = as_reader(&bench, &["list"]).must(4);
-    assert!(ran.err.contains("orders.db-wal holds what is not in the file yet"), "{ran:?}");
+    assert!(
+        ran.err
+            .contains("orders.db-wal holds what is not in the file yet"),
+        "{ran:?}"
+    );
     set_mode(bench.dir(), 0o755);
 }

@@ -38,7 +38,11 @@ impl Bench {
     /// An empty directory.
     pub fn empty() -> Self {
         static NEXT: AtomicU32 = AtomicU32::new(0);
-        let name = format!("order-cli-{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
+        let name = format!(
+            "order-cli-{}-{}",
+            std::process::id(),
+            NEXT.fetch_add(1, Ordering::Relaxed)
+        );
         let dir = std::env::temp_dir().join(name);
         std::fs::create_dir_all(&dir).unwrap();
         Bench { dir }
@@ -48,7 +52,9 @@ impl Bench {
     pub fn with_shop() -> Self {
         let bench = Bench::empty();
         let catalogue = examples().join("catalogue.toml");
-        bench.run(&["shop", "load", catalogue.to_str().unwrap()]).must(0);
+        bench
+            .run(&["shop", "load", catalogue.to_str().unwrap()])
+            .must(0);
         bench
     }
 
@@ -82,7 +88,10 @@ impl Bench {
     pub fn run_with(&self, args: &[&str], env: &[(&str, &str)], input: &str) -> Ran {
         let mut command = self.order();
         command.args(args).envs(env.iter().copied());
-        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
         let mut child = command.spawn().unwrap();
         // The program may end without reading all of it.
         let _ = child.stdin.take().unwrap().write_all(input.as_bytes());
@@ -99,13 +108,22 @@ impl Bench {
         let mut all = vec!["--format", "json"];
         all.extend(args);
         let ran = self.run(&all).must(code);
-        serde_json::from_str(&ran.out).unwrap_or_else(|e| panic!("{args:?} printed {:?}: {e}", ran.out))
+        serde_json::from_str(&ran.out)
+            .unwrap_or_else(|e| panic!("{args:?} printed {:?}: {e}", ran.out))
     }
 
     /// Places an order by options.
     pub fn place(&self, item: &str, method: &str, more: &[&str], code: i32) -> Value {
         let address = examples().join("address.json");
-        let mut args = vec!["place", "--user", USER, "--item", item, "--ship-to", address.to_str().unwrap()];
+        let mut args = vec![
+            "place",
+            "--user",
+            USER,
+            "--item",
+            item,
+            "--ship-to",
+            address.to_str().unwrap(),
+        ];
         args.extend(["--payment-method", method, "--shipping-method", "STANDARD"]);
         args.extend(more);
         self.json(&args, code)
@@ -113,7 +131,9 @@ impl Bench {
 
     /// A figure of a SKU's stock.
     pub fn stock(&self, sku: &str, figure: &str) -> u64 {
-        self.json(&["shop", "stock", sku], 0)[0][figure].as_u64().unwrap()
+        self.json(&["shop", "stock", sku], 0)[0][figure]
+            .as_u64()
+            .unwrap()
     }
 }
 
@@ -124,7 +144,10 @@ impl Ran {
         assert_eq!(self.code, code, "{self:?}");
         if code != 0 {
             assert!(self.err.contains("error: "), "{self:?}");
-            assert!(!self.err.contains("panicked") && !self.err.contains("RUST_BACKTRACE"), "{self:?}");
+            assert!(
+                !self.err.contains("panicked") && !self.err.contains("RUST_BACKTRACE"),
+                "{self:?}"
+            );
         }
         self
     }
@@ -141,8 +164,22 @@ impl Ran {
 pub fn order_in(dir: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_order"));
     command.current_dir(dir).stdin(Stdio::null());
-    let own = ["ORDER_STORE", "ORDER_REPLICA", "ORDER_SHOP", "ORDER_FORMAT", "ORDER_LISTEN"];
-    let of_libpq = ["PGSSLMODE", "PGSSLROOTCERT", "PGSSLCERT", "PGSSLKEY", "PGPASSWORD", "PGPASSFILE", "PGOPTIONS"];
+    let own = [
+        "ORDER_STORE",
+        "ORDER_REPLICA",
+        "ORDER_SHOP",
+        "ORDER_FORMAT",
+        "ORDER_LISTEN",
+    ];
+    let of_libpq = [
+        "PGSSLMODE",
+        "PGSSLROOTCERT",
+        "PGSSLCERT",
+        "PGSSLKEY",
+        "PGPASSWORD",
+        "PGPASSFILE",
+        "PGOPTIONS",
+    ];
     for name in own.iter().chain(&of_libpq) {
         command.env_remove(name);
     }

@@ -1,4 +1,5 @@
-//! Settings: options over the environment over `order.toml`, and `order config`, which shows what holds.
+//! Settings: options over the environment over `order.toml`, and `order config`, which shows what
+//! holds.
 
 use serde_json::Value;
 
@@ -6,46 +7,100 @@ use crate::bench::{Bench, USER};
 
 /// What `order config` says of a setting: its value, and who gave it.
 fn setting(shown: &Value, name: &str) -> (String, String) {
-    let row = shown.as_array().unwrap().iter().find(|row| row["name"] == name);
+    let row = shown
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(|row| row["name"] == name);
     let row = row.unwrap_or_else(|| panic!("there is no setting {name}: {shown}"));
     let text = |field: &str| row[field].as_str().unwrap().to_owned();
     (text("value"), text("from"))
 }
 
 fn config(bench: &Bench, args: &[&str], env: &[(&str, &str)]) -> Value {
-    let args: Vec<&str> = ["--format", "json", "config"].iter().chain(args).copied().collect();
+    let args: Vec<&str> = ["--format", "json", "config"]
+        .iter()
+        .chain(args)
+        .copied()
+        .collect();
     serde_json::from_str(&bench.run_with(&args, env, "").must(0).out).unwrap()
 }
 
 #[test]
 fn an_option_counts_for_more_than_the_environment_and_that_for_more_than_the_file() {
     let bench = Bench::empty();
-    bench.write("order.toml", "listen = \"127.0.0.1:1\"\n[server]\nin_flight = 7\n[policy]\nlease = \"20s\"\n");
+    bench.write(
+        "order.toml",
+        "listen = \"127.0.0.1:1\"\n[server]\nin_flight = 7\n[policy]\nlease = \"20s\"\n",
+    );
     let of = |args: &[&str], env: &[(&str, &str)], name| setting(&config(&bench, args, env), name);
     let said = |value: &str, from: &str| (value.to_owned(), from.to_owned());
     assert_eq!(of(&[], &[], "policy.lease"), said("20s", "order.toml:5:9"));
     assert_eq!(of(&[], &[], "policy.retry_window"), said("7d", "default"));
-    let env = [("ORDER_POLICY_LEASE", "30s"), ("ORDER_LISTEN", "127.0.0.1:2")];
-    assert_eq!(of(&[], &env, "policy.lease"), said("30s", "ORDER_POLICY_LEASE"));
+    let env = [
+        ("ORDER_POLICY_LEASE", "30s"),
+        ("ORDER_LISTEN", "127.0.0.1:2"),
+    ];
+    assert_eq!(
+        of(&[], &env, "policy.lease"),
+        said("30s", "ORDER_POLICY_LEASE")
+    );
     assert_eq!(of(&[], &env, "listen"), said("127.0.0.1:2", "ORDER_LISTEN"));
     let option = ["--setting", "policy.lease=40s"];
-    assert_eq!(of(&option, &env, "policy.lease"), said("40s", "--setting policy.lease"));
-    assert_eq!(of(&option, &env, "server.in_flight"), said("7", "order.toml:3:13"));
-    assert_eq!(of(&["--config", &bench.write("other.toml", "")], &[], "policy.lease"), said("10s", "default"));
-    assert_eq!(of(&[], &[("ORDER_CONFIG", "other.toml")], "policy.lease"), said("10s", "default"));
+    assert_eq!(
+        of(&option, &env, "policy.lease"),
+        said("40s", "--setting policy.lease")
+    );
+    assert_eq!(
+        of(&option, &env, "server.in_flight"),
+        said("7", "order.toml:3:13")
+    );
+    assert_eq!(
+        of(
+            &["--config", &bench.write("other.toml", "")],
+            &[],
+            "policy.lease"
+        ),
+        said("10s", "default")
+    );
+    assert_eq!(
+        of(&[], &[("ORDER_CONFIG", "other.toml")], "policy.lease"),
+        said("10s", "default")
+    );
 }
 
 #[test]
 fn what_no_setting_can_be_is_refused_with_its_place() {
     let bench = Bench::empty();
     for (file, said) in [
-        ("[policy]\nlaese = \"5s\"\n", "order.toml:2:1: there is no setting \"policy.laese\""),
-        ("[policy]\nlease = 5\n", "order.toml:2:9: policy.lease: expected a text in quotes, not a number"),
-        ("[policy]\nlost_stock = \"sell\"\n", "order.toml:2:14: policy.lost_stock: \"sell\" is not one of cancel, backorder"),
-        ("[server]\nin_flight = 0\n", "order.toml:2:13: server.in_flight: 0 is out of range: 1 to 100000"),
-        ("[server]\ngrace = \"2h\"\n", "order.toml:2:9: server.grace: 2h is out of range: 0s to 1h"),
-        ("[price_book]\ncurrency = \"USD\"\n[[price_book.tax]]\ncountry = \"US\"\nrate = 0.1\n", "order.toml:5:8: "),
-        ("[price_book]\ncurrency = \"USD\"\n[[price_book.product]]\nid = 1\n", "order.toml:3:14: unknown field `product`"),
+        (
+            "[policy]\nlaese = \"5s\"\n",
+            "order.toml:2:1: there is no setting \"policy.laese\"",
+        ),
+        (
+            "[policy]\nlease = 5\n",
+            "order.toml:2:9: policy.lease: expected a text in quotes, not a number",
+        ),
+        (
+            "[policy]\nlost_stock = \"sell\"\n",
+            "order.toml:2:14: policy.lost_stock: \"sell\" is not one of cancel, backorder",
+        ),
+        (
+            "[server]\nin_flight = 0\n",
+            "order.toml:2:13: server.in_flight: 0 is out of range: 1 to 100000",
+        ),
+        (
+            "[server]\ngrace = \"2h\"\n",
+            "order.toml:2:9: server.grace: 2h is out of range: 0s to 1h",
+        ),
+        (
+            "[price_book]\ncurrency = \"USD\"\n[[price_book.tax]]\ncountry = \"US\"\nrate = 0.1\n",
+            "order.toml:5:8: ",
+        ),
+        (
+            "[price_book]\ncurrency = \"USD\"\n[[price_book.product]]\nid = 1\n",
+            "order.toml:3:14: unknown field `product`",
+        ),
     ] {
         bench.write("order.toml", file);
         bench.run(&["config"]).must(2).says(said);
@@ -56,12 +111,18 @@ fn what_no_setting_can_be_is_refused_with_its_place() {
         .must(2)
         .says("--setting policy.laese: there is no setting")
         .says("did you mean policy.lease?");
-    bench.run(&["config", "--setting", "lease"]).must(2).says("expected NAME=VALUE");
+    bench
+        .run(&["config", "--setting", "lease"])
+        .must(2)
+        .says("expected NAME=VALUE");
     bench
         .run_with(&["config"], &[("ORDER_POLICY_LEASE", "soon")], "")
         .must(2)
         .says("ORDER_POLICY_LEASE: \"soon\" is not a duration");
-    bench.run(&["config", "--config", "nowhere.toml"]).must(2).says("nowhere.toml");
+    bench
+        .run(&["config", "--config", "nowhere.toml"])
+        .must(2)
+        .says("nowhere.toml");
 }
 
 #[test]
@@ -70,24 +131,54 @@ fn passwords_come_from_files_too_and_are_not_shown() {
     let url = "postgres://orders:secret@db.example/shop?schema=s";
     let file = bench.write("store-url", format!("{url}\n"));
     let shown = config(&bench, &[], &[("ORDER_STORE_FILE", &file)]);
-    let expected = ("postgres://orders:***@db.example/shop?schema=s".to_owned(), "ORDER_STORE_FILE".to_owned());
+    let expected = (
+        "postgres://orders:***@db.example/shop?schema=s".to_owned(),
+        "ORDER_STORE_FILE".to_owned(),
+    );
     assert_eq!(setting(&shown, "store"), expected);
     assert!(!shown.to_string().contains("secret"), "{shown}");
-    let both = [("ORDER_STORE_FILE", file.as_str()), ("ORDER_STORE", "sqlite:a.db")];
-    bench.run_with(&["config"], &both, "").must(2).says("ORDER_STORE_FILE: ORDER_STORE is given too");
-    bench.run_with(&["config"], &[("ORDER_STORE_FILE", "nowhere")], "").must(2).says("cannot read nowhere");
+    let both = [
+        ("ORDER_STORE_FILE", file.as_str()),
+        ("ORDER_STORE", "sqlite:a.db"),
+    ];
+    bench
+        .run_with(&["config"], &both, "")
+        .must(2)
+        .says("ORDER_STORE_FILE: ORDER_STORE is given too");
+    bench
+        .run_with(&["config"], &[("ORDER_STORE_FILE", "nowhere")], "")
+        .must(2)
+        .says("cannot read nowhere");
 }
 
 #[test]
 fn a_policy_and_a_price_book_of_the_file_hold() {
     let bench = Bench::with_shop();
     let quote = || {
-        let item = ["--user", USER, "--item", "MUG-01=1", "--payment-method", "CREDIT_CARD", "--shipping-method", "STANDARD"];
+        let item = [
+            "--user",
+            USER,
+            "--item",
+            "MUG-01=1",
+            "--payment-method",
+            "CREDIT_CARD",
+            "--shipping-method",
+            "STANDARD",
+        ];
         let ship_to = ["--ship-to", "address.json"];
-        let args: Vec<&str> = ["quote"].iter().chain(&item).chain(&ship_to).copied().collect();
+        let args: Vec<&str> = ["quote"]
+            .iter()
+            .chain(&item)
+            .chain(&ship_to)
+            .copied()
+            .collect();
         bench.run(&[&["--format", "json"][..], &args].concat())
     };
-    std::fs::copy(crate::bench::examples().join("address.json"), bench.dir().join("address.json")).unwrap();
+    std::fs::copy(
+        crate::bench::examples().join("address.json"),
+        bench.dir().join("address.json"),
+    )
+    .unwrap();
     let usual: Value = serde_json::from_str(&quote().must(0).out).unwrap();
     bench.write(
         "order.toml",

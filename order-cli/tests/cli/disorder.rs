@@ -1,4 +1,5 @@
-//! The disorder that tests bring over nodes: wrong clocks, ended connections, and blows drawn from a seed.
+//! The disorder that tests bring over nodes: wrong clocks, ended connections, and blows drawn from
+//! a seed.
 
 use std::process::Command;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -16,8 +17,16 @@ pub struct Dice(u64);
 impl Dice {
     /// From the seed that the environment names, or a new one; says which.
     pub fn new() -> Self {
-        let now = || SystemTime::now().duration_since(UNIX_EPOCH).expect("it is after 1970").as_micros() as u64;
-        let seed = std::env::var(SEED).map_or_else(|_| now(), |seed| seed.parse().expect("ORDER_TEST_SEED is a number"));
+        let now = || {
+            SystemTime::now()
+                .duration_since(UNIX_EPOCH)
+                .expect("it is after 1970")
+                .as_micros() as u64
+        };
+        let seed = std::env::var(SEED).map_or_else(
+            |_| now(),
+            |seed| seed.parse().expect("ORDER_TEST_SEED is a number"),
+        );
         println!("the same blows again: {SEED}={seed}");
         Dice(seed)
     }
@@ -62,10 +71,21 @@ impl WrongClocks {
     /// Builds it in the bench's directory.
     pub fn new(bench: &Bench) -> Self {
         let source = bench.write("clock.c", include_str!("clock.c"));
-        let preloaded = bench.dir().join("clock.so").to_str().expect("a plain name").to_owned();
-        let built = Command::new("cc").args(["-shared", "-fPIC", "-O1", "-o", &preloaded, &source, "-ldl"]).output();
+        let preloaded = bench
+            .dir()
+            .join("clock.so")
+            .to_str()
+            .expect("a plain name")
+            .to_owned();
+        let built = Command::new("cc")
+            .args(["-shared", "-fPIC", "-O1", "-o", &preloaded, &source, "-ldl"])
+            .output();
         let built = built.expect("a C compiler, as Rust's linker needs one: install cc");
-        assert!(built.status.success(), "{}", String::from_utf8_lossy(&built.stderr));
+        assert!(
+            built.status.success(),
+            "{}",
+            String::from_utf8_lossy(&built.stderr)
+        );
         WrongClocks { preloaded }
     }
 
@@ -78,14 +98,22 @@ impl WrongClocks {
 /// A connection of one's own to the database at `url`, as an operator has it.
 pub async fn database(url: &str) -> PgConnection {
     let options: sqlx::postgres::PgConnectOptions = url.parse().expect("a URL of PostgreSQL");
-    options.options([("search_path", "orders")]).connect().await.expect("the database can be reached")
+    options
+        .options([("search_path", "orders")])
+        .connect()
+        .await
+        .expect("the database can be reached")
 }
 
 /// Ends every other connection to the database at `url`, whatever it is at; how many those were.
 pub async fn terminate_all(url: &str) -> u64 {
     let mut database = database(url).await;
     let others = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()";
-    let ended = database.execute(others).await.expect("a superuser may").rows_affected();
+    let ended = database
+        .execute(others)
+        .await
+        .expect("a superuser may")
+        .rows_affected();
     database.close().await.expect("it was open");
     ended
 }

@@ -71,43 +71,83 @@ impl Follower {
                 if own.is_over() {
                     own.kill();
                 }
-                // Killed in the middle of things: what it was about to print is printed by the next one.
-                for row in out.lines().map_while(Result::ok).map_while(|line| serde_json::from_str(&line).ok()).take(*rows) {
+                // Killed in the middle of things: what it was about to print is printed by the next
+                // one.
+                for row in out
+                    .lines()
+                    .map_while(Result::ok)
+                    .map_while(|line| serde_json::from_str(&line).ok())
+                    .take(*rows)
+                {
                     seen.push(row);
                 }
                 own.kill();
             }
             seen
         };
-        Follower { life, thread: Some(std::thread::spawn(follow)) }
+        Follower {
+            life,
+            thread: Some(std::thread::spawn(follow)),
+        }
     }
 
-    /// Reads to the end, once nothing happens any more: nothing was missed, told twice or out of sequence. The rows.
+    /// Reads to the end, once nothing happens any more: nothing was missed, told twice or out of
+    /// sequence. The rows.
     pub fn must_have_seen_all(mut self, bench: &Bench) -> Vec<Value> {
         self.life.end();
-        let mut seen = self.thread.take().expect("it is joined once").join().expect("the follower lives");
-        assert!(seen.len() > LIVES[0] + LIVES[1], "followers were killed, and others went on: {} rows", seen.len());
+        let mut seen = self
+            .thread
+            .take()
+            .expect("it is joined once")
+            .join()
+            .expect("the follower lives");
+        assert!(
+            seen.len() > LIVES[0] + LIVES[1],
+            "followers were killed, and others went on: {} rows",
+            seen.len()
+        );
         let arguments = after(&seen);
-        let arguments: Vec<&str> = ["watch", "--until-idle"].into_iter().chain(arguments.iter().map(String::as_str)).collect();
+        let arguments: Vec<&str> = ["watch", "--until-idle"]
+            .into_iter()
+            .chain(arguments.iter().map(String::as_str))
+            .collect();
         let rows = |arguments: &[&str]| -> Vec<Value> {
             let ran = bench.run(arguments).must(0);
-            ran.out.lines().map(|line| serde_json::from_str(line).expect("a row is JSON")).collect()
+            ran.out
+                .lines()
+                .map(|line| serde_json::from_str(line).expect("a row is JSON"))
+                .collect()
         };
         seen.extend(rows(&arguments));
         let mut last: BTreeMap<String, u64> = BTreeMap::new();
         for row in &seen {
-            let (order, seq) = (row["order_id"].as_str().unwrap().to_owned(), row["seq"].as_u64().unwrap());
+            let (order, seq) = (
+                row["order_id"].as_str().unwrap().to_owned(),
+                row["seq"].as_u64().unwrap(),
+            );
             let before = last.insert(order.clone(), seq).unwrap_or(0);
             assert_eq!(seq, before + 1, "of order {order}");
         }
         let all = rows(&["watch", "--until-idle"]);
-        let told = |rows: &[Value]| rows.iter().map(|row| (row["order_id"].clone(), row["seq"].clone())).collect::<Vec<_>>();
+        let told = |rows: &[Value]| {
+            rows.iter()
+                .map(|row| (row["order_id"].clone(), row["seq"].clone()))
+                .collect::<Vec<_>>()
+        };
         assert_eq!(told(&seen), told(&all), "whoever begins now sees the same");
         seen
     }
 }
 
 fn after(seen: &[Value]) -> Vec<String> {
-    let cursor = seen.last().map(|row| row["cursor"].as_str().expect("a row has a cursor").to_owned());
-    cursor.into_iter().flat_map(|cursor| ["--after".into(), cursor]).collect()
+    let cursor = seen.last().map(|row| {
+        row["cursor"]
+            .as_str()
+            .expect("a row has a cursor")
+            .to_owned()
+    });
+    cursor
+        .into_iter()
+        .flat_map(|cursor| ["--after".into(), cursor])
+        .collect()
 }

@@ -1,4 +1,5 @@
-//! Clients of the built binary that hold on to it: others get in, its memory is bounded, and what a storm took comes back.
+//! Clients of the built binary that hold on to it: others get in, its memory is bounded, and what a
+//! storm took comes back.
 
 use std::net::TcpStream;
 use std::time::{Duration, Instant};
@@ -21,23 +22,36 @@ const LEFT_KIB: u64 = 48 * 1024;
 async fn six_hundred_idle_connections_keep_nobody_out() {
     let bench = Bench::with_shop();
     let served = Served::start(&bench, &["--listen", "127.0.0.1:0"], &[]);
-    let idle: Vec<_> = (0..600).map(|_| TcpStream::connect(&served.address).expect("it accepts")).collect();
+    let idle: Vec<_> = (0..600)
+        .map(|_| TcpStream::connect(&served.address).expect("it accepts"))
+        .collect();
     for _ in 0..3 {
         let placed = async { served.client().await.create_order(mugs(1)).await };
-        let placed = tokio::time::timeout(Duration::from_secs(10), placed).await.expect("it is served at once");
+        let placed = tokio::time::timeout(Duration::from_secs(10), placed)
+            .await
+            .expect("it is served at once");
         placed.expect("it is served");
     }
     let (code, said) = served.end("-TERM");
     drop(idle);
     assert_eq!(code, Some(0), "{said}");
-    let lines: Vec<_> = said.lines().filter(|line| line.contains("idle connections were closed to make room")).collect();
+    let lines: Vec<_> = said
+        .lines()
+        .filter(|line| line.contains("idle connections were closed to make room"))
+        .collect();
     assert!((1..=4).contains(&lines.len()), "{said}");
 }
 
 /// A client that gives no answer any room.
 async fn takes_nothing(served: &Served) -> OrderServiceClient<tonic::transport::Channel> {
     let endpoint = Endpoint::from_shared(format!("http://{}", served.address)).unwrap();
-    OrderServiceClient::new(endpoint.initial_stream_window_size(0).connect().await.unwrap())
+    OrderServiceClient::new(
+        endpoint
+            .initial_stream_window_size(0)
+            .connect()
+            .await
+            .unwrap(),
+    )
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -47,10 +61,19 @@ async fn unread_lists_take_a_bounded_part_of_memory_which_comes_back() {
     let served = Served::start(&bench, &["--listen", "127.0.0.1:0", "--log", "off"], &[]);
     let mut client = served.client().await;
     let line = mugs(1).items.remove(0);
-    let long = CreateOrderRequest { items: vec![line; 100], ..mugs(1) };
+    let long = CreateOrderRequest {
+        items: vec![line; 100],
+        ..mugs(1)
+    };
     let mut last = None;
     for _ in 0..100 {
-        last = Some(client.create_order(long.clone()).await.unwrap().into_inner());
+        last = Some(
+            client
+                .create_order(long.clone())
+                .await
+                .unwrap()
+                .into_inner(),
+        );
     }
     let last = last.unwrap();
     let before = served.resident_kib();
@@ -60,7 +83,14 @@ async fn unread_lists_take_a_bounded_part_of_memory_which_comes_back() {
         let unread = takes_nothing(&served).await;
         for _ in 0..100 {
             let mut unread = unread.clone();
-            asked.spawn(async move { unread.list_orders(ListOrdersRequest { limit: 100, ..Default::default() }).await });
+            asked.spawn(async move {
+                unread
+                    .list_orders(ListOrdersRequest {
+                        limit: 100,
+                        ..Default::default()
+                    })
+                    .await
+            });
         }
     }
     let (mut peak, mut refused, since) = (0, 0, Instant::now());
@@ -72,10 +102,20 @@ async fn unread_lists_take_a_bounded_part_of_memory_which_comes_back() {
         }
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
-    println!("resident {before} KiB before, {peak} KiB at the most, {refused} refused, {} not taken", asked.len());
+    println!(
+        "resident {before} KiB before, {peak} KiB at the most, {refused} refused, {} not taken",
+        asked.len()
+    );
     assert!(peak < PEAK_KIB, "it grew from {before} to {peak} KiB");
     assert!(refused > 700 && !asked.is_empty(), "{refused} were refused");
-    assert_eq!(client.get_order(by_id(&last.id)).await.unwrap().into_inner(), last);
+    assert_eq!(
+        client
+            .get_order(by_id(&last.id))
+            .await
+            .unwrap()
+            .into_inner(),
+        last
+    );
 
     asked.shutdown().await;
     let since = Instant::now();
@@ -95,11 +135,30 @@ async fn unread_lists_take_a_bounded_part_of_memory_which_comes_back() {
 #[tokio::test]
 async fn an_operator_says_how_many_connections_there_may_be() {
     let bench = Bench::with_shop();
-    let served = Served::start(&bench, &["--listen", "127.0.0.1:0", "--setting", "server.connections=4"], &[]);
-    let idle: Vec<_> = (0..4).map(|_| TcpStream::connect(&served.address).expect("it accepts")).collect();
-    served.client().await.create_order(mugs(1)).await.expect("it is served");
+    let served = Served::start(
+        &bench,
+        &[
+            "--listen",
+            "127.0.0.1:0",
+            "--setting",
+            "server.connections=4",
+        ],
+        &[],
+    );
+    let idle: Vec<_> = (0..4)
+        .map(|_| TcpStream::connect(&served.address).expect("it accepts"))
+        .collect();
+    served
+        .client()
+        .await
+        .create_order(mugs(1))
+        .await
+        .expect("it is served");
     let (_, said) = served.end("-TERM");
     drop(idle);
     // Three of four are a peer's share: for two of five the idlest went.
-    assert!(said.contains("\"2 idle connections were closed to make room"), "{said}");
+    assert!(
+        said.contains("\"2 idle connections were closed to make room"),
+        "{said}"
+    );
 }

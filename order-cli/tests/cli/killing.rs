@@ -6,7 +6,9 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use order_grpc::proto::order_service_client::OrderServiceClient;
-use order_grpc::proto::{AddOrderItemRequest, CancelOrderRequest, ListOrdersRequest, Order, UpdateOrderStatusRequest};
+use order_grpc::proto::{
+    AddOrderItemRequest, CancelOrderRequest, ListOrdersRequest, Order, UpdateOrderStatusRequest,
+};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tonic::transport::{Channel, Endpoint};
@@ -21,10 +23,11 @@ pub const CLIENTS: u32 = 6;
 const LIVES: [u32; 7] = [5, 30, 1, 18, 60, 9, 40];
 /// How long a server may take to give so many.
 const ANSWERS_WITHIN: Duration = Duration::from_secs(30);
-/// How long a customer waits before asking again. Short: an order that died with its server is not taken up again before its lease is
-/// over, and is answered as it is.
+/// How long a customer waits before asking again. Short: an order that died with its server is not
+/// taken up again before its lease is over, and is answered as it is.
 const PATIENCE: Duration = Duration::from_millis(700);
-/// How long everything may take to come to rest: leases of the dead, and the time after which a lost call is known to be over.
+/// How long everything may take to come to rest: leases of the dead, and the time after which a
+/// lost call is known to be over.
 const REST_WITHIN: Duration = Duration::from_secs(40);
 
 /// What the clients were told.
@@ -50,7 +53,9 @@ impl Customer {
     async fn client(&mut self) -> Option<OrderServiceClient<Channel>> {
         loop {
             let address = self.address.wait_for(Option::is_some).await.ok()?.clone()?;
-            let endpoint = Endpoint::from_shared(format!("http://{address}")).unwrap().connect_timeout(Duration::from_secs(2));
+            let endpoint = Endpoint::from_shared(format!("http://{address}"))
+                .unwrap()
+                .connect_timeout(Duration::from_secs(2));
             match endpoint.connect().await {
                 Ok(channel) => return Some(OrderServiceClient::new(channel)),
                 Err(_) => tokio::time::sleep(Duration::from_millis(20)).await,
@@ -68,14 +73,21 @@ impl Customer {
         loop {
             let mut client = self.client().await?;
             let mut request = Request::new(message.clone());
-            request.metadata_mut().insert("idempotency-key", key.parse().unwrap());
+            request
+                .metadata_mut()
+                .insert("idempotency-key", key.parse().unwrap());
             request.set_timeout(PATIENCE);
             match call(&mut client, request).await {
                 Ok(answer) => {
                     self.told.answers.fetch_add(1, Ordering::Relaxed);
                     return Some(Ok(answer.into_inner()));
                 }
-                Err(refused) if matches!(refused.code(), Code::FailedPrecondition | Code::InvalidArgument | Code::NotFound) => {
+                Err(refused)
+                    if matches!(
+                        refused.code(),
+                        Code::FailedPrecondition | Code::InvalidArgument | Code::NotFound
+                    ) =>
+                {
                     return Some(Err(refused));
                 }
                 // The server is gone, or has no time: nobody knows whether it happened.
@@ -91,32 +103,64 @@ impl Customer {
     pub async fn shop(mut self, number: u32) {
         for n in 0.. {
             let key = format!("customer-{number}-{n}");
-            let Some(made) = self.ask(&key, mugs(1), async |client, request| client.create_order(request).await).await else {
+            let Some(made) = self
+                .ask(&key, mugs(1), async |client, request| {
+                    client.create_order(request).await
+                })
+                .await
+            else {
                 return;
             };
             let Order { id, .. } = made.expect("everything can be paid and there is enough");
             self.told.orders.lock().unwrap().insert(key, id.clone());
             match n % 4 {
                 0 => {
-                    let cancel = CancelOrderRequest { order_id: id.clone(), reason: "not wanted any more".into() };
-                    match self.ask("cancel", cancel, async |client, request| client.cancel_order(request).await).await {
-                        Some(Ok(answer)) => assert!(answer.success && self.told.cancelled.lock().unwrap().insert(id)),
-                        Some(Err(refused)) => panic!("an order that has not shipped can be cancelled: {refused:?}"),
+                    let cancel = CancelOrderRequest {
+                        order_id: id.clone(),
+                        reason: "not wanted any more".into(),
+                    };
+                    match self
+                        .ask("cancel", cancel, async |client, request| {
+                            client.cancel_order(request).await
+                        })
+                        .await
+                    {
+                        Some(Ok(answer)) => assert!(
+                            answer.success && self.told.cancelled.lock().unwrap().insert(id)
+                        ),
+                        Some(Err(refused)) => {
+                            panic!("an order that has not shipped can be cancelled: {refused:?}")
+                        }
                         None => return,
                     }
                 }
                 1 => {
-                    let add = AddOrderItemRequest { order_id: id, item: mugs(2).items.pop() };
+                    let add = AddOrderItemRequest {
+                        order_id: id,
+                        item: mugs(2).items.pop(),
+                    };
                     // Refused while the order's payment is under way, and where the time ran out.
-                    let edited = self.ask("add", add, async |client, request| client.add_order_item(request).await).await;
+                    let edited = self
+                        .ask("add", add, async |client, request| {
+                            client.add_order_item(request).await
+                        })
+                        .await;
                     if edited.is_none() {
                         return;
                     }
                 }
                 2 => {
-                    let ship = UpdateOrderStatusRequest { order_id: id, status: "SHIPPED".into(), notes: None };
+                    let ship = UpdateOrderStatusRequest {
+                        order_id: id,
+                        status: "SHIPPED".into(),
+                        notes: None,
+                    };
                     // Refused while the order waits for a payment whose answer was lost.
-                    let shipped = self.ask("ship", ship, async |client, request| client.update_order_status(request).await).await;
+                    let shipped = self
+                        .ask("ship", ship, async |client, request| {
+                            client.update_order_status(request).await
+                        })
+                        .await;
                     if shipped.is_none() {
                         return;
                     }
@@ -131,8 +175,18 @@ impl Customer {
 async fn all_orders(client: &mut OrderServiceClient<Channel>) -> Vec<Order> {
     let mut all = Vec::new();
     for page in 1.. {
-        let request = ListOrdersRequest { page, limit: 100, sort_by: "order_number".into(), ..ListOrdersRequest::default() };
-        let part = client.list_orders(request).await.unwrap().into_inner().orders;
+        let request = ListOrdersRequest {
+            page,
+            limit: 100,
+            sort_by: "order_number".into(),
+            ..ListOrdersRequest::default()
+        };
+        let part = client
+            .list_orders(request)
+            .await
+            .unwrap()
+            .into_inner()
+            .orders;
         if part.is_empty() {
             break;
         }
@@ -146,13 +200,18 @@ fn kept_by_the_desk(bench: &Bench) -> BTreeMap<String, i64> {
     let mut kept = BTreeMap::new();
     for payment in bench.json(&["shop", "payments"], 0).as_array().unwrap() {
         let amount = minor(payment["amount"].as_str().unwrap().parse().unwrap());
-        let sign = match (payment["kind"].as_str().unwrap(), payment["status"].as_str().unwrap()) {
+        let sign = match (
+            payment["kind"].as_str().unwrap(),
+            payment["status"].as_str().unwrap(),
+        ) {
             ("charge", "CAPTURED") => 1,
             ("refund", "REFUNDED") => -1,
             (_, "DECLINED") => 0,
             other => panic!("the desk has nothing else: {other:?}"),
         };
-        *kept.entry(payment["order_id"].as_str().unwrap().to_owned()).or_default() += sign * amount;
+        *kept
+            .entry(payment["order_id"].as_str().unwrap().to_owned())
+            .or_default() += sign * amount;
     }
     kept
 }
@@ -169,7 +228,13 @@ async fn twenty_kills_under_load_lose_nothing_and_double_nothing() {
     let told = Arc::new(Told::default());
     let mut customers = JoinSet::new();
     for number in 0..CLIENTS {
-        customers.spawn(Customer { address: now_at.clone(), told: Arc::clone(&told) }.shop(number));
+        customers.spawn(
+            Customer {
+                address: now_at.clone(),
+                told: Arc::clone(&told),
+            }
+            .shop(number),
+        );
     }
     drop(now_at);
     let start = || Served::start(&bench, &["--listen", "127.0.0.1:0", "--log", "off"], &[]);
@@ -179,7 +244,10 @@ async fn twenty_kills_under_load_lose_nothing_and_double_nothing() {
         address.send_replace(Some(served.address.clone()));
         let started = Instant::now();
         while told.answers.load(Ordering::Relaxed) < enough {
-            assert!(started.elapsed() < ANSWERS_WITHIN, "server {kill} does not answer");
+            assert!(
+                started.elapsed() < ANSWERS_WITHIN,
+                "server {kill} does not answer"
+            );
             tokio::time::sleep(Duration::from_millis(2)).await;
         }
         served.end("-KILL");
@@ -187,17 +255,24 @@ async fn twenty_kills_under_load_lose_nothing_and_double_nothing() {
     }
     let served = start();
     address.send_replace(Some(served.address.clone()));
-    assert!(told.repeats.load(Ordering::Relaxed) >= KILLS, "calls were cut off");
+    assert!(
+        told.repeats.load(Ordering::Relaxed) >= KILLS,
+        "calls were cut off"
+    );
     all_is_right(&bench, served, &told, customers).await;
 }
 
-/// Waits until everything rests, and compares what is there with what was answered, and with what the desk took.
+/// Waits until everything rests, and compares what is there with what was answered, and with what
+/// the desk took.
 pub async fn all_is_right(bench: &Bench, served: Served, told: &Told, mut customers: JoinSet<()>) {
     tokio::time::sleep(Duration::from_millis(500)).await;
     // Whoever is at work now gets an answer; nobody begins anew.
     customers.abort_all();
     while let Some(ended) = customers.join_next().await {
-        assert!(ended.is_err_and(|e| e.is_cancelled()), "a customer was told what must not be");
+        assert!(
+            ended.is_err_and(|e| e.is_cancelled()),
+            "a customer was told what must not be"
+        );
     }
 
     let mut client = served.client().await;
@@ -206,13 +281,24 @@ pub async fn all_is_right(bench: &Bench, served: Served, told: &Told, mut custom
         let orders = all_orders(&mut client).await;
         let moving = |o: &&Order| {
             matches!(o.status.as_str(), "PENDING" | "CANCELLING")
-                || matches!(o.payment_status.as_str(), "PENDING" | "UNKNOWN" | "OVERPAID" | "PARTIALLY_PAID")
+                || matches!(
+                    o.payment_status.as_str(),
+                    "PENDING" | "UNKNOWN" | "OVERPAID" | "PARTIALLY_PAID"
+                )
         };
-        let moving: Vec<_> = orders.iter().filter(moving).map(|o| (&o.order_number, &o.status, &o.payment_status)).collect();
+        let moving: Vec<_> = orders
+            .iter()
+            .filter(moving)
+            .map(|o| (&o.order_number, &o.status, &o.payment_status))
+            .collect();
         if moving.is_empty() {
             break orders;
         }
-        assert!(Instant::now() < resting_by, "{} orders do not come to rest: {moving:?}", moving.len());
+        assert!(
+            Instant::now() < resting_by,
+            "{} orders do not come to rest: {moving:?}",
+            moving.len()
+        );
         tokio::time::sleep(Duration::from_millis(500)).await;
     };
 
@@ -220,19 +306,47 @@ pub async fn all_is_right(bench: &Bench, served: Served, told: &Told, mut custom
     let told_orders = std::mem::take(&mut *told.orders.lock().unwrap());
     assert!(told_orders.len() > 20, "{}", told_orders.len());
     for (key, id) in &told_orders {
-        assert_eq!(client.get_order(by_id(id)).await.unwrap().into_inner().id, *id);
+        assert_eq!(
+            client.get_order(by_id(id)).await.unwrap().into_inner().id,
+            *id
+        );
         let mut again = Request::new(mugs(1));
-        again.metadata_mut().insert("idempotency-key", key.parse().unwrap());
-        assert_eq!(client.create_order(again).await.unwrap().into_inner().id, *id, "{key}");
+        again
+            .metadata_mut()
+            .insert("idempotency-key", key.parse().unwrap());
+        assert_eq!(
+            client.create_order(again).await.unwrap().into_inner().id,
+            *id,
+            "{key}"
+        );
     }
     let acknowledged: BTreeSet<&String> = told_orders.values().collect();
-    assert_eq!(acknowledged.len(), told_orders.len(), "no order has two keys");
+    assert_eq!(
+        acknowledged.len(),
+        told_orders.len(),
+        "no order has two keys"
+    );
     // A customer who had not been answered when all was over may have one more.
-    let unanswered = orders.iter().filter(|o| !acknowledged.contains(&o.id)).count();
-    assert!(unanswered <= CLIENTS as usize, "{unanswered} orders that nobody was told of: a key made two");
-    let (answers, repeats) = (told.answers.load(Ordering::Relaxed), told.repeats.load(Ordering::Relaxed));
-    println!("{} orders, {answers} answers, {repeats} calls that had none", orders.len());
-    for order in orders.iter().filter(|o| told.cancelled.lock().unwrap().contains(&o.id)) {
+    let unanswered = orders
+        .iter()
+        .filter(|o| !acknowledged.contains(&o.id))
+        .count();
+    assert!(
+        unanswered <= CLIENTS as usize,
+        "{unanswered} orders that nobody was told of: a key made two"
+    );
+    let (answers, repeats) = (
+        told.answers.load(Ordering::Relaxed),
+        told.repeats.load(Ordering::Relaxed),
+    );
+    println!(
+        "{} orders, {answers} answers, {repeats} calls that had none",
+        orders.len()
+    );
+    for order in orders
+        .iter()
+        .filter(|o| told.cancelled.lock().unwrap().contains(&o.id))
+    {
         assert_eq!(order.status, "CANCELLED", "{}", order.order_number);
     }
     let (code, _) = served.end("-TERM");
@@ -242,15 +356,26 @@ pub async fn all_is_right(bench: &Bench, served: Served, told: &Told, mut custom
     let kept = kept_by_the_desk(bench);
     for order in &orders {
         let kept = kept.get(&order.id).copied().unwrap_or(0);
-        let mut owed = if order.status == "CANCELLED" { 0 } else { minor(order.total_amount) };
+        let mut owed = if order.status == "CANCELLED" {
+            0
+        } else {
+            minor(order.total_amount)
+        };
         if kept != owed {
             // An edit that nobody waits for may have been applied since the order was read.
             let now = bench.json(&["get", &order.id], 0);
             let total = minor(now["total_amount"].as_str().unwrap().parse().unwrap());
-            owed = if now["status"] == "CANCELLED" { 0 } else { total };
+            owed = if now["status"] == "CANCELLED" {
+                0
+            } else {
+                total
+            };
         }
         assert_eq!(kept, owed, "{} is {}", order.order_number, order.status);
     }
     let known: BTreeSet<&String> = orders.iter().map(|o| &o.id).collect();
-    assert!(kept.keys().all(|id| known.contains(id)), "nobody was charged for an order that is not there");
+    assert!(
+        kept.keys().all(|id| known.contains(id)),
+        "nobody was charged for an order that is not there"
+    );
 }

@@ -5,7 +5,10 @@ mod backing;
 mod bench;
 mod beside;
 mod bulk;
-#[allow(dead_code, reason = "shared with the tests of the store, which use all of it")]
+#[allow(
+    dead_code,
+    reason = "shared with the tests of the store, which use all of it"
+)]
 #[path = "../../../order-store-postgres/tests/common/cluster.rs"]
 mod cluster;
 mod codes;

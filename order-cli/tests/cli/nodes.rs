@@ -1,5 +1,6 @@
-//! Several servers on one PostgreSQL, their clocks wrong: killed, stopped for longer than their leases, and the database with them. Where
-//! `ORDER_TEST_CITUS_URL` names a coordinator of Citus, on that.
+//! Several servers on one PostgreSQL, their clocks wrong: killed, stopped for longer than their
+//! leases, and the database with them. Where `ORDER_TEST_CITUS_URL` names a coordinator of Citus,
+//! on that.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -22,7 +23,8 @@ const NODES: usize = 4;
 const WRONG_BY: [&str; NODES] = ["0", "300", "-300", "0"];
 /// At most so many answers are waited for between two blows.
 const ANSWERS_MOST: usize = 30;
-/// The longest they may take: a node that is stopped while it writes to the shop keeps all others from it.
+/// The longest they may take: a node that is stopped while it writes to the shop keeps all others
+/// from it.
 const ANSWERS_WITHIN: Duration = Duration::from_secs(40);
 /// Longer than a lease, which lasts 10 s.
 const BEYOND_THE_LEASE: Duration = Duration::from_millis(11_500);
@@ -45,7 +47,14 @@ fn blows() -> Vec<Blow> {
     let stop = |millis| Blow::Stop(Duration::from_millis(millis));
     let mut blows = vec![Blow::Kill; 5];
     blows.extend([Blow::Stop(BEYOND_THE_LEASE); 3]);
-    blows.extend([stop(1_000), stop(3_000), Blow::Crash, Blow::Crash, Blow::Terminate, Blow::Terminate]);
+    blows.extend([
+        stop(1_000),
+        stop(3_000),
+        Blow::Crash,
+        Blow::Crash,
+        Blow::Terminate,
+        Blow::Terminate,
+    ]);
     blows
 }
 
@@ -68,7 +77,10 @@ impl Database {
             return Database::Own(Cluster::start());
         }
         let schema = format!("order_nodes_{}", std::process::id());
-        Database::Citus { url: cluster::shared().to_owned(), schema }
+        Database::Citus {
+            url: cluster::shared().to_owned(),
+            schema,
+        }
     }
 
     /// The address of the database.
@@ -79,7 +91,8 @@ impl Database {
         }
     }
 
-    /// The store's address, with as few connections for each node as there can be: one for each kind of work.
+    /// The store's address, with as few connections for each node as there can be: one for each
+    /// kind of work.
     fn store(&self) -> String {
         match self {
             Database::Own(cluster) => format!("{}&connections=4", cluster.url()),
@@ -95,7 +108,8 @@ impl Database {
         }
     }
 
-    /// Goes down as in a crash, and comes up again; one that was named has only its connections ended.
+    /// Goes down as in a crash, and comes up again; one that was named has only its connections
+    /// ended.
     async fn crash(&self) {
         match self {
             Database::Own(cluster) => {
@@ -110,7 +124,10 @@ impl Database {
     async fn end(self) {
         if let Database::Citus { url, schema } = self {
             let mut database = database(&url).await;
-            database.execute(sqlx::AssertSqlSafe(format!("DROP SCHEMA {schema} CASCADE"))).await.expect("it is the test's own");
+            database
+                .execute(sqlx::AssertSqlSafe(format!("DROP SCHEMA {schema} CASCADE")))
+                .await
+                .expect("it is the test's own");
             database.close().await.expect("it was open");
         }
     }
@@ -127,7 +144,12 @@ struct Nodes<'a> {
 impl<'a> Nodes<'a> {
     fn start(bench: &'a Bench, clocks: &'a WrongClocks) -> Self {
         let nodes = (0..NODES).map(|node| serve(bench, clocks, node)).collect();
-        Nodes { bench, clocks, nodes, still: Vec::new() }
+        Nodes {
+            bench,
+            clocks,
+            nodes,
+            still: Vec::new(),
+        }
     }
 
     fn kill(&mut self, node: usize) {
@@ -159,7 +181,11 @@ impl<'a> Nodes<'a> {
 }
 
 fn serve(bench: &Bench, clocks: &WrongClocks, node: usize) -> Served {
-    Served::start(bench, &["--listen", "127.0.0.1:0", "--log", "off"], &clocks.by(WRONG_BY[node]))
+    Served::start(
+        bench,
+        &["--listen", "127.0.0.1:0", "--log", "off"],
+        &clocks.by(WRONG_BY[node]),
+    )
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -176,7 +202,13 @@ async fn four_nodes_on_one_database_lose_nothing_and_double_nothing() {
     let told = Arc::new(Told::default());
     let mut customers = JoinSet::new();
     for number in 0..CLIENTS {
-        customers.spawn(Customer { address: now_at.clone(), told: Arc::clone(&told) }.shop(number));
+        customers.spawn(
+            Customer {
+                address: now_at.clone(),
+                told: Arc::clone(&told),
+            }
+            .shop(number),
+        );
     }
     drop(now_at);
     let mut blows = blows();
@@ -185,24 +217,38 @@ async fn four_nodes_on_one_database_lose_nothing_and_double_nothing() {
         let enough = told.answers.load(Ordering::Relaxed) + 1 + dice.below(ANSWERS_MOST) as u32;
         let started = Instant::now();
         while told.answers.load(Ordering::Relaxed) < enough {
-            assert!(started.elapsed() < ANSWERS_WITHIN, "nobody answers before {blow:?}");
-            // Customers come to one node after the other; those that stand still do not answer them.
+            assert!(
+                started.elapsed() < ANSWERS_WITHIN,
+                "nobody answers before {blow:?}"
+            );
+            // Customers come to one node after the other; those that stand still do not answer
+            // them.
             address.send_replace(Some(nodes.nodes[dice.below(NODES)].address.clone()));
             tokio::time::sleep(Duration::from_millis(5)).await;
             nodes.go_on(Instant::now());
         }
         let victim = dice.below(NODES);
-        println!("{:?} befalls node {victim} after {} answers", blow, told.answers.load(Ordering::Relaxed));
+        println!(
+            "{:?} befalls node {victim} after {} answers",
+            blow,
+            told.answers.load(Ordering::Relaxed)
+        );
         match blow {
             Blow::Kill => nodes.kill(victim),
             Blow::Stop(still) => {
                 // Where all stand still already, nothing more can befall them.
-                if let Some(awake) = (0..NODES).map(|n| (victim + n) % NODES).find(|n| !nodes.is_still(*n)) {
+                if let Some(awake) = (0..NODES)
+                    .map(|n| (victim + n) % NODES)
+                    .find(|n| !nodes.is_still(*n))
+                {
                     nodes.stop(awake, still);
                 }
             }
             Blow::Crash => shared.crash().await,
-            Blow::Terminate => assert!(terminate_all(&shared.url()).await > 0, "there are connections"),
+            Blow::Terminate => assert!(
+                terminate_all(&shared.url()).await > 0,
+                "there are connections"
+            ),
         }
     }
     let last_go_on = nodes.still.iter().map(|(_, until)| *until).max();
@@ -213,9 +259,20 @@ async fn four_nodes_on_one_database_lose_nothing_and_double_nothing() {
     // The others keep working until the end, and share the orders with it.
     all_is_right(&bench, last, &told, customers).await;
     let seen = follower.must_have_seen_all(&bench);
-    let at = |row: &serde_json::Value| row["at"].as_str().and_then(|at| at.parse::<Timestamp>().ok()).expect("a row has a time");
-    let (first, last) = (seen.iter().map(at).min().unwrap(), seen.iter().map(at).max().unwrap());
-    assert!(last.since(first) >= Duration::from_secs(600), "the clocks are wrong: {first} to {last}");
+    let at = |row: &serde_json::Value| {
+        row["at"]
+            .as_str()
+            .and_then(|at| at.parse::<Timestamp>().ok())
+            .expect("a row has a time")
+    };
+    let (first, last) = (
+        seen.iter().map(at).min().unwrap(),
+        seen.iter().map(at).max().unwrap(),
+    );
+    assert!(
+        last.since(first) >= Duration::from_secs(600),
+        "the clocks are wrong: {first} to {last}"
+    );
     drop(nodes);
     shared.end().await;
 }

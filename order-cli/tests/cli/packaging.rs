@@ -1,4 +1,5 @@
-//! Images and units cannot be run everywhere: what they say is read, and the commands in them are run as they stand, without a container.
+//! Images and units cannot be run everywhere: what they say is read, and the commands in them are
+//! run as they stand, without a container.
 
 use std::collections::BTreeMap;
 use std::net::TcpListener;
@@ -20,7 +21,10 @@ fn text_of(name: &str) -> String {
 
 /// A port that was free when it was looked for.
 fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").and_then(|free| free.local_addr()).expect("a free port").port()
+    TcpListener::bind("127.0.0.1:0")
+        .and_then(|free| free.local_addr())
+        .expect("a free port")
+        .port()
 }
 
 /// A service of compose.yaml.
@@ -32,12 +36,29 @@ struct Container {
 impl Container {
     fn of(compose: &Value, name: &str) -> Self {
         let service = &compose["services"][name];
-        assert_eq!((&service["read_only"], &service["image"]), (&true.into(), &"order".into()), "{name}");
-        let text = |value: &Value| value.as_str().unwrap_or_else(|| panic!("{name}: a text, not {value:?}")).to_owned();
-        let command =
-            service["command"].as_sequence().unwrap_or_else(|| panic!("{name} has no command")).iter().map(text).collect();
-        let env =
-            service["environment"].as_mapping().into_iter().flatten().map(|(key, value)| (text(key), text(value))).collect();
+        assert_eq!(
+            (&service["read_only"], &service["image"]),
+            (&true.into(), &"order".into()),
+            "{name}"
+        );
+        let text = |value: &Value| {
+            value
+                .as_str()
+                .unwrap_or_else(|| panic!("{name}: a text, not {value:?}"))
+                .to_owned()
+        };
+        let command = service["command"]
+            .as_sequence()
+            .unwrap_or_else(|| panic!("{name} has no command"))
+            .iter()
+            .map(text)
+            .collect();
+        let env = service["environment"]
+            .as_mapping()
+            .into_iter()
+            .flatten()
+            .map(|(key, value)| (text(key), text(value)))
+            .collect();
         Container { command, env }
     }
 
@@ -58,7 +79,10 @@ impl Container {
     }
 
     fn envs(&self) -> Vec<(&str, &str)> {
-        self.env.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect()
+        self.env
+            .iter()
+            .map(|(key, value)| (key.as_str(), value.as_str()))
+            .collect()
     }
 
     fn run(&self, bench: &Bench) -> Ran {
@@ -76,63 +100,158 @@ async fn the_containers_of_compose_are_a_shop_when_their_commands_are_run() {
     // What is merged may have been merged of others.
     (0..2).for_each(|_| compose.apply_merge().unwrap());
     let config = |name: &str| {
-        let file = compose["configs"][name]["file"].as_str().unwrap_or_else(|| panic!("no file for {name}"));
-        top().join(file).canonicalize().unwrap_or_else(|e| panic!("{file}: {e}")).to_str().unwrap().to_owned()
+        let file = compose["configs"][name]["file"]
+            .as_str()
+            .unwrap_or_else(|| panic!("no file for {name}"));
+        top()
+            .join(file)
+            .canonicalize()
+            .unwrap_or_else(|e| panic!("{file}: {e}"))
+            .to_str()
+            .unwrap()
+            .to_owned()
     };
-    for (name, published) in [("order-1", "127.0.0.1:50053:50053"), ("order-2", "127.0.0.1:50063:50053")] {
-        assert_eq!(compose["services"][name]["ports"][0], published, "nothing is reached from other machines");
+    for (name, published) in [
+        ("order-1", "127.0.0.1:50053:50053"),
+        ("order-2", "127.0.0.1:50063:50053"),
+    ] {
+        assert_eq!(
+            compose["services"][name]["ports"][0], published,
+            "nothing is reached from other machines"
+        );
     }
     let (cluster, bench) = (Cluster::start(), Bench::empty());
     let (settings, catalogue) = (config("order"), config("catalogue"));
     let database = cluster.url();
-    let store = "postgres://order:${POSTGRES_PASSWORD:?set it in .env}@db:5432/order?sslmode=disable";
-    let known = [(store, database.as_str()), ("/etc/order/order.toml", &settings), ("/etc/order/catalogue.toml", &catalogue)];
+    let store =
+        "postgres://order:${POSTGRES_PASSWORD:?set it in .env}@db:5432/order?sslmode=disable";
+    let known = [
+        (store, database.as_str()),
+        ("/etc/order/order.toml", &settings),
+        ("/etc/order/catalogue.toml", &catalogue),
+    ];
 
-    Container::of(&compose, "migrate").here(&known).run(&bench).must(0);
-    Container::of(&compose, "catalogue").here(&known).run(&bench).must(0);
-    let anywhere = [("0.0.0.0:50060", "127.0.0.1:0"), ("0.0.0.0:50053", "127.0.0.1:0")];
-    let shop = Container::of(&compose, "shop").here(&anywhere).serve(&bench);
+    Container::of(&compose, "migrate")
+        .here(&known)
+        .run(&bench)
+        .must(0);
+    Container::of(&compose, "catalogue")
+        .here(&known)
+        .run(&bench)
+        .must(0);
+    let anywhere = [
+        ("0.0.0.0:50060", "127.0.0.1:0"),
+        ("0.0.0.0:50053", "127.0.0.1:0"),
+    ];
+    let shop = Container::of(&compose, "shop")
+        .here(&anywhere)
+        .serve(&bench);
     let at = shop.address.clone();
     let known = [&known[..], &anywhere, &[("shop:50060", at.as_str())]].concat();
     let nodes = ["order-1", "order-2"].map(|name| Container::of(&compose, name).here(&known));
-    nodes[0].envs().iter().for_each(|(key, value)| assert!(!value.contains("db:"), "{key} is as it should be: {value}"));
+    nodes[0].envs().iter().for_each(|(key, value)| {
+        assert!(!value.contains("db:"), "{key} is as it should be: {value}")
+    });
     let check: Vec<(&str, &str)> = nodes[0].envs();
     bench.run_with(&["services", "check"], &check, "").must(0);
     let [one, two] = nodes.map(|node| node.serve(&bench));
     for served in [&one, &two] {
-        bench.run(&["health", "--server", &format!("http://{}", served.address)]).must(0);
+        bench
+            .run(&["health", "--server", &format!("http://{}", served.address)])
+            .must(0);
     }
-    let order = one.client().await.create_order(mugs(2)).await.unwrap().into_inner();
+    let order = one
+        .client()
+        .await
+        .create_order(mugs(2))
+        .await
+        .unwrap()
+        .into_inner();
     assert_eq!(order.status, "CONFIRMED");
-    let seen = two.client().await.get_order(by_id(&order.id)).await.unwrap().into_inner();
-    assert_eq!((seen.status.as_str(), seen.total_amount), ("CONFIRMED", order.total_amount));
+    let seen = two
+        .client()
+        .await
+        .get_order(by_id(&order.id))
+        .await
+        .unwrap()
+        .into_inner();
+    assert_eq!(
+        (seen.status.as_str(), seen.total_amount),
+        ("CONFIRMED", order.total_amount)
+    );
     assert_eq!(bench.stock("MUG-01", "reserved"), 2);
 }
 
 /// The instructions of a Dockerfile, with what follows each; lines that go on are joined.
 fn instructions(text: &str) -> Vec<(String, String)> {
     let joined = text.replace("\\\n", " ");
-    let lines = joined.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'));
-    lines.map(|line| line.split_once(' ').map(|(name, rest)| (name.to_owned(), rest.trim().to_owned())).unwrap()).collect()
+    let lines = joined
+        .lines()
+        .map(str::trim)
+        .filter(|line| !line.is_empty() && !line.starts_with('#'));
+    lines
+        .map(|line| {
+            line.split_once(' ')
+                .map(|(name, rest)| (name.to_owned(), rest.trim().to_owned()))
+                .unwrap()
+        })
+        .collect()
 }
 
 #[test]
 fn the_image_runs_as_nobody_and_its_commands_serve() {
     let all = instructions(&text_of("Dockerfile"));
-    let of = |name: &str| -> Vec<&str> { all.iter().filter(|(n, _)| n == name).map(|(_, rest)| rest.as_str()).collect() };
-    let words = |json: &str| -> Vec<String> { serde_json::from_str(json).unwrap_or_else(|e| panic!("{json}: {e}")) };
-    let known = ["FROM", "WORKDIR", "COPY", "RUN", "USER", "VOLUME", "EXPOSE", "HEALTHCHECK", "STOPSIGNAL", "ENTRYPOINT", "CMD"];
-    assert!(all.iter().all(|(name, _)| known.contains(&name.as_str())), "{all:?}");
-    assert_eq!((of("USER"), of("STOPSIGNAL")), (vec!["nonroot"], vec!["SIGTERM"]));
+    let of = |name: &str| -> Vec<&str> {
+        all.iter()
+            .filter(|(n, _)| n == name)
+            .map(|(_, rest)| rest.as_str())
+            .collect()
+    };
+    let words = |json: &str| -> Vec<String> {
+        serde_json::from_str(json).unwrap_or_else(|e| panic!("{json}: {e}"))
+    };
+    let known = [
+        "FROM",
+        "WORKDIR",
+        "COPY",
+        "RUN",
+        "USER",
+        "VOLUME",
+        "EXPOSE",
+        "HEALTHCHECK",
+        "STOPSIGNAL",
+        "ENTRYPOINT",
+        "CMD",
+    ];
+    assert!(
+        all.iter().all(|(name, _)| known.contains(&name.as_str())),
+        "{all:?}"
+    );
+    assert_eq!(
+        (of("USER"), of("STOPSIGNAL")),
+        (vec!["nonroot"], vec!["SIGTERM"])
+    );
 
     // It is built by the compiler that the tests are run with, and by a profile that there is.
     let toolchain = text_of("rust-toolchain.toml");
-    let version = toolchain.lines().find_map(|line| line.strip_prefix("channel = \"")).unwrap().trim_end_matches('"');
+    let version = toolchain
+        .lines()
+        .find_map(|line| line.strip_prefix("channel = \""))
+        .unwrap()
+        .trim_end_matches('"');
     let minor = version.rsplit_once('.').unwrap().0;
-    assert!(of("FROM")[0].starts_with(&format!("rust:{minor}-")), "{}", of("FROM")[0]);
-    assert!(of("RUN")[0].contains("--profile dist") && text_of("Cargo.toml").contains("[profile.dist]"));
-    let binary =
-        of("COPY").into_iter().find(|copy| copy.contains("target/dist/order")).and_then(|copy| copy.split(' ').next_back());
+    assert!(
+        of("FROM")[0].starts_with(&format!("rust:{minor}-")),
+        "{}",
+        of("FROM")[0]
+    );
+    assert!(
+        of("RUN")[0].contains("--profile dist") && text_of("Cargo.toml").contains("[profile.dist]")
+    );
+    let binary = of("COPY")
+        .into_iter()
+        .find(|copy| copy.contains("target/dist/order"))
+        .and_then(|copy| copy.split(' ').next_back());
 
     let entry = words(of("ENTRYPOINT")[0]);
     assert_eq!(Some(entry[0].as_str()), binary);
@@ -141,8 +260,15 @@ fn the_image_runs_as_nobody_and_its_commands_serve() {
     assert_eq!(health[0], entry[0]);
     let bench = Bench::with_shop();
     let listen = format!("127.0.0.1:{}", free_port());
-    let env = [("ORDER_LISTEN", listen.as_str()), ("ORDER_SERVER_LOG", "off")];
-    let args: Vec<&str> = entry[1..].iter().chain(&command).map(String::as_str).collect();
+    let env = [
+        ("ORDER_LISTEN", listen.as_str()),
+        ("ORDER_SERVER_LOG", "off"),
+    ];
+    let args: Vec<&str> = entry[1..]
+        .iter()
+        .chain(&command)
+        .map(String::as_str)
+        .collect();
     let health: Vec<&str> = health[1..].iter().map(String::as_str).collect();
     bench.run_with(&health, &env, "").must(1);
     let served = Served::by(&bench, &args, &[], &env);
@@ -156,13 +282,22 @@ fn the_unit_of_systemd_is_well_formed_and_its_command_serves() {
     let text = text_of("examples/order.service");
     let mut section = "";
     let mut start = None;
-    for line in text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#')) {
-        if let Some(name) = line.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
+    for line in text
+        .lines()
+        .map(str::trim)
+        .filter(|line| !line.is_empty() && !line.starts_with('#'))
+    {
+        if let Some(name) = line
+            .strip_prefix('[')
+            .and_then(|rest| rest.strip_suffix(']'))
+        {
             assert!(["Unit", "Service", "Install"].contains(&name), "{name}");
             section = name;
             continue;
         }
-        let (key, value) = line.split_once('=').unwrap_or_else(|| panic!("{line} is no setting"));
+        let (key, value) = line
+            .split_once('=')
+            .unwrap_or_else(|| panic!("{line} is no setting"));
         let known: &[&str] = match section {
             "Unit" => &["Description", "After", "Wants"],
             "Install" => &["WantedBy"],
@@ -198,8 +333,21 @@ fn the_unit_of_systemd_is_well_formed_and_its_command_serves() {
             start = Some(value);
         }
     }
-    let args: Vec<&str> = start.unwrap().strip_prefix("/usr/local/bin/order ").unwrap().split(' ').collect();
-    let served = Served::by(&Bench::with_shop(), &args, &["--listen", "127.0.0.1:0"], &[]);
+    let args: Vec<&str> = start
+        .unwrap()
+        .strip_prefix("/usr/local/bin/order ")
+        .unwrap()
+        .split(' ')
+        .collect();
+    let served = Served::by(
+        &Bench::with_shop(),
+        &args,
+        &["--listen", "127.0.0.1:0"],
+        &[],
+    );
     let (code, said) = served.end("-TERM");
-    assert!(code == Some(0) && said.lines().all(|line| line.starts_with('{')), "{said}");
+    assert!(
+        code == Some(0) && said.lines().all(|line| line.starts_with('{')),
+        "{said}"
+    );
 }

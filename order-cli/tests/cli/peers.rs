@@ -1,4 +1,5 @@
-//! A server whose five services are another process: down, slow, without an answer, standing still and killed, as the server itself is.
+//! A server whose five services are another process: down, slow, without an answer, standing still
+//! and killed, as the server itself is.
 
 use std::net::TcpListener;
 use std::sync::Arc;
@@ -18,11 +19,24 @@ use crate::served::Served;
 const FAULTS: [&[&str]; 8] = [
     &[],
     &["payment.charge=lost:0.4", "inventory.reserve=lost:0.3"],
-    &["inventory.commit=lost:0.5", "inventory.release=lost:0.5", "payment.refund=lost:0.5"],
+    &[
+        "inventory.commit=lost:0.5",
+        "inventory.release=lost:0.5",
+        "payment.refund=lost:0.5",
+    ],
     &["inventory=down:0.4", "payment=down:0.4"],
     &["product=down:0.3", "user=down:0.3", "notification=down:0.6"],
-    &["notification=lost:0.5", "payment.look_up=down:0.5", "inventory.look_up=down:0.5"],
-    &["product=slow:60ms", "user=slow:90ms", "payment=slow:120ms", "inventory=slow:80ms"],
+    &[
+        "notification=lost:0.5",
+        "payment.look_up=down:0.5",
+        "inventory.look_up=down:0.5",
+    ],
+    &[
+        "product=slow:60ms",
+        "user=slow:90ms",
+        "payment=slow:120ms",
+        "inventory=slow:80ms",
+    ],
     &["payment.charge=slow:900ms", "inventory.reserve=slow:700ms"],
 ];
 /// At most so many answers are waited for between two blows.
@@ -54,13 +68,23 @@ struct Pair<'a> {
 impl<'a> Pair<'a> {
     fn start(bench: &'a Bench) -> Self {
         // Free when it was looked for; another may be faster, and then it fails to start.
-        let port = TcpListener::bind("127.0.0.1:0").and_then(|free| free.local_addr()).expect("a free port").port();
-        Pair { bench, port, services: services(bench, port, FAULTS[1]), server: server(bench, port) }
+        let port = TcpListener::bind("127.0.0.1:0")
+            .and_then(|free| free.local_addr())
+            .expect("a free port")
+            .port();
+        Pair {
+            bench,
+            port,
+            services: services(bench, port, FAULTS[1]),
+            server: server(bench, port),
+        }
     }
 
     fn restart_services(&mut self, faults: &[&str]) {
         self.services.signal("-KILL");
-        self.services = replaced(&mut self.services, || services(self.bench, self.port, faults));
+        self.services = replaced(&mut self.services, || {
+            services(self.bench, self.port, faults)
+        });
     }
 
     fn restart_server(&mut self) {
@@ -78,19 +102,38 @@ fn replaced(old: &mut Served, next: impl FnOnce() -> Served) -> Served {
 fn services(bench: &Bench, port: u16, faults: &[&str]) -> Served {
     let listen = format!("127.0.0.1:{port}");
     let faults = faults.iter().flat_map(|fault| ["--fault", fault]);
-    let args: Vec<&str> = ["--listen", &listen, "--log", "off"].into_iter().chain(faults).collect();
+    let args: Vec<&str> = ["--listen", &listen, "--log", "off"]
+        .into_iter()
+        .chain(faults)
+        .collect();
     Served::by(bench, &["shop", "serve"], &args, &[])
 }
 
 fn server(bench: &Bench, port: u16) -> Served {
     let url = format!("http://127.0.0.1:{port}");
-    let services = ["INVENTORY", "PRODUCT", "USER", "PAYMENT", "NOTIFICATION"].map(|name| format!("ORDER_{name}_URL"));
-    let mut env: Vec<(&str, &str)> = services.iter().map(|name| (name.as_str(), url.as_str())).collect();
+    let services = ["INVENTORY", "PRODUCT", "USER", "PAYMENT", "NOTIFICATION"]
+        .map(|name| format!("ORDER_{name}_URL"));
+    let mut env: Vec<(&str, &str)> = services
+        .iter()
+        .map(|name| (name.as_str(), url.as_str()))
+        .collect();
     env.push(("ORDER_INVENTORY_PROFILE", "ideal"));
-    Served::start(bench, &["--listen", "127.0.0.1:0", "--log", "off", "--config", "prices.toml"], &env)
+    Served::start(
+        bench,
+        &[
+            "--listen",
+            "127.0.0.1:0",
+            "--log",
+            "off",
+            "--config",
+            "prices.toml",
+        ],
+        &env,
+    )
 }
 
-/// The prices of the catalogue, which the services do not tell; and the store, if it is not the usual one.
+/// The prices of the catalogue, which the services do not tell; and the store, if it is not the
+/// usual one.
 fn settings(bench: &Bench, store: Option<&str>) {
     let prices = "[price_book]\ncurrency = \"USD\"\n[[price_book.shipping]]\nmethod = \"STANDARD\"\nprice = \"4.90\"\n\
          [[price_book.payment_method]]\nmethod = \"CREDIT_CARD\"\n";
@@ -106,22 +149,39 @@ async fn everything_befalls_both(bench: &Bench) {
     let told = Arc::new(Told::default());
     let mut customers = JoinSet::new();
     for number in 0..CLIENTS {
-        customers.spawn(Customer { address: now_at.clone(), told: Arc::clone(&told) }.shop(number));
+        customers.spawn(
+            Customer {
+                address: now_at.clone(),
+                told: Arc::clone(&told),
+            }
+            .shop(number),
+        );
     }
     drop(now_at);
 
     let mut dice = Dice::new();
-    let mut blows = [[Blow::KillServices; FAULTS.len()].as_slice(), &[Blow::KillServer; 4], &[Blow::StopServices; 3]].concat();
+    let mut blows = [
+        [Blow::KillServices; FAULTS.len()].as_slice(),
+        &[Blow::KillServer; 4],
+        &[Blow::StopServices; 3],
+    ]
+    .concat();
     dice.shuffle(&mut blows);
     let mut faults = FAULTS.into_iter().cycle().skip(2);
     for blow in blows {
         let enough = told.answers.load(Ordering::Relaxed) + 1 + dice.below(ANSWERS_MOST) as u32;
         let started = Instant::now();
         while told.answers.load(Ordering::Relaxed) < enough {
-            assert!(started.elapsed() < ANSWERS_WITHIN, "nobody answers before {blow:?}");
+            assert!(
+                started.elapsed() < ANSWERS_WITHIN,
+                "nobody answers before {blow:?}"
+            );
             tokio::time::sleep(Duration::from_millis(2)).await;
         }
-        println!("{blow:?} after {} answers", told.answers.load(Ordering::Relaxed));
+        println!(
+            "{blow:?} after {} answers",
+            told.answers.load(Ordering::Relaxed)
+        );
         match blow {
             Blow::KillServices => pair.restart_services(faults.next().expect("they go round")),
             Blow::StopServices => {
@@ -136,7 +196,9 @@ async fn everything_befalls_both(bench: &Bench) {
         }
     }
     pair.restart_services(&[]);
-    let Pair { server, services, .. } = pair;
+    let Pair {
+        server, services, ..
+    } = pair;
     all_is_right(bench, server, &told, customers).await;
     drop(services);
 }

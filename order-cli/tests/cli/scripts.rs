@@ -1,4 +1,5 @@
-//! Scripted fixtures: every one of the examples runs as it says, and what is not as expected is told.
+//! Scripted fixtures: every one of the examples runs as it says, and what is not as expected is
+//! told.
 
 use serde_json::Value;
 
@@ -19,7 +20,11 @@ fn every_example_runs_as_it_says() {
         assert!(ran.out.contains("as expected"), "{name}");
         let again = bench.run(&["run", path.to_str().unwrap()]).must(0);
         assert_eq!(again.out, ran.out, "{name} is not the same twice");
-        assert_eq!(std::fs::read_dir(bench.dir()).unwrap().count(), 0, "{name} wrote a file");
+        assert_eq!(
+            std::fs::read_dir(bench.dir()).unwrap().count(),
+            0,
+            "{name} wrote a file"
+        );
         count += 1;
     }
     assert!(count >= 7, "{count} scripts");
@@ -27,7 +32,11 @@ fn every_example_runs_as_it_says() {
 
 fn script(steps: &str) -> (Bench, String) {
     let bench = Bench::empty();
-    std::fs::copy(examples().join("catalogue.toml"), bench.dir().join("catalogue.toml")).unwrap();
+    std::fs::copy(
+        examples().join("catalogue.toml"),
+        bench.dir().join("catalogue.toml"),
+    )
+    .unwrap();
     let home = std::fs::read_to_string(examples().join("coupons.toml")).unwrap();
     let head = home.split("[[step]]").next().unwrap().to_owned();
     let text = bench.write("script.toml", format!("{head}{steps}"));
@@ -38,27 +47,50 @@ const PLACE: &str = "[[step]]\ndo = \"place\"\nas = \"a\"\nitems = [\"TEA-01\"]\
 
 #[test]
 fn what_is_not_as_expected_is_told_with_its_place() {
-    let (bench, file) = script(&format!("{PLACE}[step.expect]\nstatus = \"PENDING\"\ntotal = \"1.00\"\n"));
+    let (bench, file) = script(&format!(
+        "{PLACE}[step.expect]\nstatus = \"PENDING\"\ntotal = \"1.00\"\n"
+    ));
     let lines = std::fs::read_to_string(&file).unwrap();
     let line = lines.lines().position(|l| l.starts_with("status")).unwrap() + 1;
     let ran = bench.run(&["run", "script.toml"]).must(1);
     let ran = ran.says(&format!("script.toml:{line}:10: step 1 (place): status is CONFIRMED, not PENDING; total is 13.91 USD"));
-    assert!(ran.out.contains("NOT AS EXPECTED: status is CONFIRMED, not PENDING"), "{}", ran.out);
-    assert!(ran.out.lines().last().unwrap().contains("CONFIRMED"), "the orders are shown all the same");
+    assert!(
+        ran.out
+            .contains("NOT AS EXPECTED: status is CONFIRMED, not PENDING"),
+        "{}",
+        ran.out
+    );
+    assert!(
+        ran.out.lines().last().unwrap().contains("CONFIRMED"),
+        "the orders are shown all the same"
+    );
 }
 
 #[test]
 fn an_error_nobody_expects_ends_a_script() {
     let (bench, _) = script("[[step]]\ndo = \"place\"\nitems = [\"NOPE\"]\n");
-    bench.run(&["run", "script.toml"]).must(1).says("step 1 (place): it was refused: product NOPE not found");
-    let (bench, _) = script(&format!("{PLACE}[[step]]\ndo = \"note\"\ntext = \"x\"\nexpect = {{ error = \"INVALID\" }}\n"));
-    bench.run(&["run", "script.toml"]).must(1).says("there is no error, but INVALID was expected");
+    bench
+        .run(&["run", "script.toml"])
+        .must(1)
+        .says("step 1 (place): it was refused: product NOPE not found");
+    let (bench, _) = script(&format!(
+        "{PLACE}[[step]]\ndo = \"note\"\ntext = \"x\"\nexpect = {{ error = \"INVALID\" }}\n"
+    ));
+    bench
+        .run(&["run", "script.toml"])
+        .must(1)
+        .says("there is no error, but INVALID was expected");
 }
 
 #[test]
 fn a_sku_nobody_sells_is_not_as_expected() {
-    let (bench, _) = script(&format!("{PLACE}expect = {{ stock.NOPE = {{ on_hand = 1 }} }}\n"));
-    bench.run(&["run", "script.toml"]).must(1).says("step 1 (place): stock.NOPE.on_hand cannot be looked at");
+    let (bench, _) = script(&format!(
+        "{PLACE}expect = {{ stock.NOPE = {{ on_hand = 1 }} }}\n"
+    ));
+    bench
+        .run(&["run", "script.toml"])
+        .must(1)
+        .says("step 1 (place): stock.NOPE.on_hand cannot be looked at");
 }
 
 #[test]
@@ -72,7 +104,10 @@ fn nothing_in_a_script_can_disturb_a_terminal() {
 fn a_run_is_one_json_document() {
     let (bench, _) = script(PLACE);
     let run = bench.json(&["run", "script.toml"], 0);
-    assert_eq!((&run["ok"], &run["steps"][0]["do"]), (&Value::Bool(true), &"place".into()));
+    assert_eq!(
+        (&run["ok"], &run["steps"][0]["do"]),
+        (&Value::Bool(true), &"place".into())
+    );
     assert_eq!(run["orders"][0]["status"], "CONFIRMED");
 }
 
@@ -80,17 +115,53 @@ fn a_run_is_one_json_document() {
 fn a_script_writes_only_where_the_command_line_says() {
     let (bench, _) = script(PLACE);
     bench.write("order.toml", "store = \"sqlite:from-file.db\"\n");
-    let env = [("ORDER_STORE", "sqlite:from-env.db"), ("ORDER_SHOP", "shop-from-env.db"), ("ORDER_FORMAT", "json")];
+    let env = [
+        ("ORDER_STORE", "sqlite:from-env.db"),
+        ("ORDER_SHOP", "shop-from-env.db"),
+        ("ORDER_FORMAT", "json"),
+    ];
     let ran = bench.run_with(&["run", "script.toml"], &env, "").must(0);
     assert!(ran.out.contains("  1. place"), "{}", ran.out);
-    for file in ["from-file.db", "from-env.db", "shop-from-env.db", "orders.db", "shop.db"] {
+    for file in [
+        "from-file.db",
+        "from-env.db",
+        "shop-from-env.db",
+        "orders.db",
+        "shop.db",
+    ] {
         assert!(!bench.dir().join(file).exists(), "{file}");
     }
-    bench.run(&["--store", "sqlite:kept.db", "--shop", "kept-shop.db", "run", "script.toml"]).must(0);
-    bench.run(&["--store", "sqlite:kept.db", "--shop", "kept-shop.db", "run", "script.toml"]).must(0);
+    bench
+        .run(&[
+            "--store",
+            "sqlite:kept.db",
+            "--shop",
+            "kept-shop.db",
+            "run",
+            "script.toml",
+        ])
+        .must(0);
+    bench
+        .run(&[
+            "--store",
+            "sqlite:kept.db",
+            "--shop",
+            "kept-shop.db",
+            "run",
+            "script.toml",
+        ])
+        .must(0);
     let list = bench.json(&["--store", "sqlite:kept.db", "list"], 0);
     assert_eq!(list["orders"].as_array().unwrap().len(), 2);
-    bench.run(&["--store", "sqlite:kept.db", "--shop", "kept-shop.db", "check"]).must(0);
+    bench
+        .run(&[
+            "--store",
+            "sqlite:kept.db",
+            "--shop",
+            "kept-shop.db",
+            "check",
+        ])
+        .must(0);
 }
 
 #[test]
@@ -111,23 +182,43 @@ fn every_command_is_in_a_script() {
             scripts.push_str(&std::fs::read_to_string(path).unwrap());
         }
     }
-    // Scripts have the clock, the shop and its faults as steps of their own, one store, and no sockets.
-    let elsewhere = ["shop", "list", "run", "serve", "migrate", "copy", "config", "services", "health", "help"];
+    // Scripts have the clock, the shop and its faults as steps of their own, one store, and no
+    // sockets.
+    let elsewhere = [
+        "shop", "list", "run", "serve", "migrate", "copy", "config", "services", "health", "help",
+    ];
     let commands = |args: &[&str]| -> Vec<String> {
         let help = bench.run(args).must(0).out;
-        let listed = help.lines().skip_while(|l| *l != "Commands:").skip(1).take_while(|l| !l.trim().is_empty());
+        let listed = help
+            .lines()
+            .skip_while(|l| *l != "Commands:")
+            .skip(1)
+            .take_while(|l| !l.trim().is_empty());
         let names = listed.filter(|l| l.starts_with("  ") && !l.starts_with("   "));
-        names.filter_map(|l| l.split_whitespace().next()).map(str::to_owned).collect()
+        names
+            .filter_map(|l| l.split_whitespace().next())
+            .map(str::to_owned)
+            .collect()
     };
     let mut seen = 0;
-    for command in commands(&["--help"]).iter().filter(|c| !elsewhere.contains(&c.as_str())) {
+    for command in commands(&["--help"])
+        .iter()
+        .filter(|c| !elsewhere.contains(&c.as_str()))
+    {
         let names = match command.as_str() {
-            "return" => commands(&["return", "--help"]).iter().filter(|c| *c != "help").map(|c| format!("return {c}")).collect(),
+            "return" => commands(&["return", "--help"])
+                .iter()
+                .filter(|c| *c != "help")
+                .map(|c| format!("return {c}"))
+                .collect(),
             name => vec![name.to_owned()],
         };
         for name in names {
             seen += 1;
-            assert!(scripts.contains(&format!("do = \"{name}\"")), "no script under examples/ has a step {name}");
+            assert!(
+                scripts.contains(&format!("do = \"{name}\"")),
+                "no script under examples/ has a step {name}"
+            );
         }
     }
     assert!(seen > 35, "{seen} commands");

@@ -21,38 +21,76 @@ async fn a_server_and_the_commands_share_one_store() {
     let order = place(&mut client).await;
     assert_eq!(order.status, "CONFIRMED");
     let got = bench.json(&["get", &order.id], 0);
-    assert_eq!((&got["order_number"], &got["status"]), (&order.order_number.as_str().into(), &"CONFIRMED".into()));
+    assert_eq!(
+        (&got["order_number"], &got["status"]),
+        (&order.order_number.as_str().into(), &"CONFIRMED".into())
+    );
     let address = got["addresses"][0]["id"].as_str().unwrap();
     assert_eq!(order.addresses[0].id, address, "both name things alike");
 
     bench.json(&["cancel", &order.id, "--reason", "by hand"], 0);
     let by_hand = bench.place("MUG-01=1", "CREDIT_CARD", &[], 0);
-    let cancelled = CancelOrderRequest { order_id: by_hand["id"].as_str().unwrap().into(), reason: "over the wire".into() };
-    assert!(client.cancel_order(cancelled).await.unwrap().into_inner().success);
+    let cancelled = CancelOrderRequest {
+        order_id: by_hand["id"].as_str().unwrap().into(),
+        reason: "over the wire".into(),
+    };
+    assert!(
+        client
+            .cancel_order(cancelled)
+            .await
+            .unwrap()
+            .into_inner()
+            .success
+    );
     bench.run(&["work"]).must(0);
     bench.run(&["check"]).must(0);
 
     let (code, said) = served.end("-TERM");
     assert_eq!(code, Some(0), "{said}");
-    let calls = said.lines().filter(|line| line.contains(" INFO call method=")).count();
+    let calls = said
+        .lines()
+        .filter(|line| line.contains(" INFO call method="))
+        .count();
     assert_eq!(calls, 2, "{said}");
-    assert!(said.lines().last().unwrap().contains("everything under way has come to its end"), "{said}");
+    assert!(
+        said.lines()
+            .last()
+            .unwrap()
+            .contains("everything under way has come to its end"),
+        "{said}"
+    );
 }
 
 #[tokio::test]
 async fn what_was_answered_survives_a_kill_and_the_next_server_goes_on() {
     let bench = Bench::with_shop();
-    let served = Served::start(&bench, &["--log", "off"], &[("ORDER_LISTEN", "127.0.0.1:0")]);
+    let served = Served::start(
+        &bench,
+        &["--log", "off"],
+        &[("ORDER_LISTEN", "127.0.0.1:0")],
+    );
     let mut client = served.client().await;
     let order = place(&mut client).await;
     let (code, said) = served.end("-KILL");
-    assert_eq!((code, said.lines().count()), (None, 1), "without a log it says only where it listens");
+    assert_eq!(
+        (code, said.lines().count()),
+        (None, 1),
+        "without a log it says only where it listens"
+    );
 
     bench.write("order.toml", "listen = \"127.0.0.1:0\"\n");
     let served = Served::start(&bench, &["--log", "json"], &[]);
-    assert!(served.said.starts_with(r#"{"event":"listening""#), "{}", served.said);
+    assert!(
+        served.said.starts_with(r#"{"event":"listening""#),
+        "{}",
+        served.said
+    );
     let mut client = served.client().await;
-    let read = client.get_order(by_id(&order.id)).await.unwrap().into_inner();
+    let read = client
+        .get_order(by_id(&order.id))
+        .await
+        .unwrap()
+        .into_inner();
     assert_eq!(read, order);
     let (code, said) = served.end("-INT");
     assert_eq!(code, Some(0));
@@ -76,11 +114,23 @@ fn it_is_ready_soon() {
 fn it_says_why_it_cannot_listen() {
     let bench = Bench::with_shop();
     let serve = |address: &str| bench.run(&["serve", "--listen", address]);
-    serve("0.0.0.0:0").must(2).says("callers are not authenticated").says("--insecure insists");
+    serve("0.0.0.0:0")
+        .must(2)
+        .says("callers are not authenticated")
+        .says("--insecure insists");
     serve("here").must(2).says("is not an address");
     let served = Served::start(&bench, &["--listen", "127.0.0.1:0"], &[]);
-    serve(&served.address).must(4).says("cannot listen on 127.0.0.1:").says("Address already in use");
-    bench.run(&["serve", "--grace", "-1"]).must(2).says("expected a whole number from 0 to 3600");
+    serve(&served.address)
+        .must(4)
+        .says("cannot listen on 127.0.0.1:")
+        .says("Address already in use");
+    bench
+        .run(&["serve", "--grace", "-1"])
+        .must(2)
+        .says("expected a whole number from 0 to 3600");
     let empty = Bench::empty();
-    empty.run(&["serve", "--listen", "127.0.0.1:0"]).must(4).says("shop load");
+    empty
+        .run(&["serve", "--listen", "127.0.0.1:0"])
+        .must(4)
+        .says("shop load");
 }

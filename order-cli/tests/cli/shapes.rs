@@ -5,7 +5,12 @@ use serde_json::Value;
 use crate::bench::Bench;
 
 fn keys(value: &Value) -> Vec<&str> {
-    value.as_object().unwrap().keys().map(String::as_str).collect()
+    value
+        .as_object()
+        .unwrap()
+        .keys()
+        .map(String::as_str)
+        .collect()
 }
 
 /// Checks that `value` has exactly these keys.
@@ -47,7 +52,10 @@ fn an_order_has_the_protos_fields_and_the_engines() {
     assert!(order["created_at"].as_str().unwrap().ends_with('Z'));
     assert!(order["completed_at"].is_null());
     let charge = &order["payments"][0];
-    assert_eq!((&charge["kind"], &charge["status"], &charge["currency"]), (&"charge".into(), &"CAPTURED".into(), &"USD".into()));
+    assert_eq!(
+        (&charge["kind"], &charge["status"], &charge["currency"]),
+        (&"charge".into(), &"CAPTURED".into(), &"USD".into())
+    );
     assert_eq!(charge["amount"], "28.50");
     assert_eq!(order["reservations"][0]["state"], "HELD");
 }
@@ -61,7 +69,10 @@ fn payment_tokens_are_never_printed() {
     for command in ["get", "history", "explain"] {
         for format in ["table", "json", "jsonl"] {
             let ran = bench.run(&["--format", format, command, id]).must(0);
-            assert!(!ran.out.contains("tok_very_secret") && !ran.err.contains("tok_very_secret"), "{command}");
+            assert!(
+                !ran.out.contains("tok_very_secret") && !ran.err.contains("tok_very_secret"),
+                "{command}"
+            );
         }
     }
 }
@@ -69,36 +80,85 @@ fn payment_tokens_are_never_printed() {
 #[test]
 fn lists_are_narrowed_by_what_people_look_for() {
     let bench = Bench::with_shop();
-    let mug = bench.place("MUG-01", "CREDIT_CARD", &["--external-ref", "web/1", "--metadata", "channel=web"], 0);
+    let mug = bench.place(
+        "MUG-01",
+        "CREDIT_CARD",
+        &["--external-ref", "web/1", "--metadata", "channel=web"],
+        0,
+    );
     let tea = bench.place("TEA-01", "CREDIT_CARD", &["--metadata", "channel=till"], 0);
     let failed = bench.place("TEA-01", "EXPIRED_CARD", &[], 1);
     let found = |options: &[&str]| {
         let list = bench.json(&[&["list"], options].concat(), 0);
-        let ids = list["orders"].as_array().unwrap().iter().map(|o| o["id"].clone()).collect::<Vec<_>>();
-        assert_eq!(list.as_object().unwrap().len(), 2, "nothing is unreadable: {list}");
+        let ids = list["orders"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|o| o["id"].clone())
+            .collect::<Vec<_>>();
+        assert_eq!(
+            list.as_object().unwrap().len(),
+            2,
+            "nothing is unreadable: {list}"
+        );
         ids
     };
-    let ids = |orders: &[&serde_json::Value]| orders.iter().map(|o| o["id"].clone()).collect::<Vec<_>>();
+    let ids =
+        |orders: &[&serde_json::Value]| orders.iter().map(|o| o["id"].clone()).collect::<Vec<_>>();
     assert_eq!(found(&["--sku", "TEA-01"]), ids(&[&tea, &failed]));
     assert_eq!(found(&["--external-ref", "web/1"]), ids(&[&mug]));
     assert_eq!(found(&["--metadata", "channel=till"]), ids(&[&tea]));
-    assert_eq!(found(&["--status", "PAYMENT_FAILED", "--status", "CONFIRMED"]), ids(&[&mug, &tea, &failed]));
-    assert_eq!(found(&["--status", "PAYMENT_FAILED,REJECTED"]), ids(&[&failed]));
-    assert_eq!(found(&["--payment-status", "FAILED", "--sku", "TEA-01"]), ids(&[&failed]));
-    assert_eq!(found(&["--fulfilment-status", "UNFULFILLED", "--desc"]), ids(&[&failed, &tea, &mug]));
+    assert_eq!(
+        found(&["--status", "PAYMENT_FAILED", "--status", "CONFIRMED"]),
+        ids(&[&mug, &tea, &failed])
+    );
+    assert_eq!(
+        found(&["--status", "PAYMENT_FAILED,REJECTED"]),
+        ids(&[&failed])
+    );
+    assert_eq!(
+        found(&["--payment-status", "FAILED", "--sku", "TEA-01"]),
+        ids(&[&failed])
+    );
+    assert_eq!(
+        found(&["--fulfilment-status", "UNFULFILLED", "--desc"]),
+        ids(&[&failed, &tea, &mug])
+    );
     assert_eq!(found(&["--attention", "DISPUTE"]), ids(&[]));
-    assert_eq!(found(&["--placed-from", "2026-01-01", "--sku", "MUG-01"]), ids(&[&mug]));
+    assert_eq!(
+        found(&["--placed-from", "2026-01-01", "--sku", "MUG-01"]),
+        ids(&[&mug])
+    );
     assert_eq!(found(&["--placed-before", "2026-01-01"]), ids(&[]));
-    assert_eq!(found(&["--updated-from", "2026-01-01", "--sort", "updated_at"]).len(), 3);
+    assert_eq!(
+        found(&["--updated-from", "2026-01-01", "--sort", "updated_at"]).len(),
+        3
+    );
     let request = crate::bench::examples().join("order.json");
     let by_mail = bench.json(&["place", "--file", request.to_str().unwrap()], 0);
     let email = "customer@example.com";
     assert_eq!(found(&["--email", email]), ids(&[&by_mail]));
-    assert_eq!(found(&["--email", &email.to_uppercase()]), ids(&[]), "to the letter");
-    assert_eq!(found(&["--email", email, "--status", "PAYMENT_FAILED"]), ids(&[]));
-    bench.run(&["list", "--updated-from", "2026-01-01"]).must(2).says("sort by updated_at");
-    bench.run(&["list", "--placed-from", "yesterday"]).must(2).says("expected a day such as 2026-03-01");
-    bench.run(&["list", "--metadata", "channel"]).must(2).says("is not KEY=VALUE");
+    assert_eq!(
+        found(&["--email", &email.to_uppercase()]),
+        ids(&[]),
+        "to the letter"
+    );
+    assert_eq!(
+        found(&["--email", email, "--status", "PAYMENT_FAILED"]),
+        ids(&[])
+    );
+    bench
+        .run(&["list", "--updated-from", "2026-01-01"])
+        .must(2)
+        .says("sort by updated_at");
+    bench
+        .run(&["list", "--placed-from", "yesterday"])
+        .must(2)
+        .says("expected a day such as 2026-03-01");
+    bench
+        .run(&["list", "--metadata", "channel"])
+        .must(2)
+        .says("is not KEY=VALUE");
 }
 
 #[test]
@@ -114,7 +174,13 @@ fn lists_are_paged_and_jsonl_is_one_order_per_line() {
         args.extend(after.iter().flat_map(|a| ["--after", a.as_str()]));
         let page = bench.json(&args, 0);
         has(&page, "orders next");
-        seen.extend(page["orders"].as_array().unwrap().iter().map(|o| o["items"][0]["sku"].as_str().unwrap().to_owned()));
+        seen.extend(
+            page["orders"]
+                .as_array()
+                .unwrap()
+                .iter()
+                .map(|o| o["items"][0]["sku"].as_str().unwrap().to_owned()),
+        );
         match page["next"].as_str() {
             Some(next) => after = Some(next.to_owned()),
             None => break,
@@ -122,9 +188,15 @@ fn lists_are_paged_and_jsonl_is_one_order_per_line() {
     }
     assert_eq!(seen, ["LAMP-01", "MUG-01", "TEA-01"]);
     let lines = bench.run(&["--format", "jsonl", "list"]).must(0).out;
-    let orders: Vec<Value> = lines.lines().map(|l| serde_json::from_str(l).unwrap()).collect();
+    let orders: Vec<Value> = lines
+        .lines()
+        .map(|l| serde_json::from_str(l).unwrap())
+        .collect();
     assert_eq!(orders.len(), 3);
-    assert_eq!(bench.json(&["list", "--status", "CANCELLED"], 0)["orders"], Value::Array(vec![]));
+    assert_eq!(
+        bench.json(&["list", "--status", "CANCELLED"], 0)["orders"],
+        Value::Array(vec![])
+    );
 }
 
 #[test]
@@ -133,9 +205,19 @@ fn histories_checks_stock_and_payments_have_their_fields() {
     let order = bench.place("MUG-01", "CREDIT_CARD", &[], 0);
     let history = bench.json(&["history", order["id"].as_str().unwrap()], 0);
     has(&history[0], "seq event from to actor cause notes at");
-    assert_eq!((&history[0]["seq"], &history[0]["event"], &history[0]["from"]), (&1.into(), &"PLACED".into(), &Value::Null));
+    assert_eq!(
+        (
+            &history[0]["seq"],
+            &history[0]["event"],
+            &history[0]["from"]
+        ),
+        (&1.into(), &"PLACED".into(), &Value::Null)
+    );
     assert_eq!(history[0]["actor"], "operator:cli");
-    assert_eq!(history.as_array().unwrap().last().unwrap()["to"], "CONFIRMED");
+    assert_eq!(
+        history.as_array().unwrap().last().unwrap()["to"],
+        "CONFIRMED"
+    );
 
     let checks = bench.json(&["check"], 0);
     assert_eq!(checks.as_array().unwrap().len(), 35);
@@ -147,12 +229,22 @@ fn histories_checks_stock_and_payments_have_their_fields() {
     assert_eq!(lines.lines().count(), 35);
 
     let stock = bench.json(&["shop", "stock", "MUG-01"], 0);
-    for (figure, units) in [("on_hand", 40), ("reserved", 1), ("available", 39), ("committed", 0)] {
+    for (figure, units) in [
+        ("on_hand", 40),
+        ("reserved", 1),
+        ("available", 39),
+        ("committed", 0),
+    ] {
         assert_eq!(stock[0][figure], units);
     }
     let payment = &bench.json(&["shop", "payments"], 0)[0];
     assert_eq!(payment["order_id"], order["id"]);
-    for (field, value) in [("kind", "charge"), ("amount", "16.70"), ("currency", "USD"), ("status", "CAPTURED")] {
+    for (field, value) in [
+        ("kind", "charge"),
+        ("amount", "16.70"),
+        ("currency", "USD"),
+        ("status", "CAPTURED"),
+    ] {
         assert_eq!(payment[field], value);
     }
     assert!(payment["key"].is_string() && payment["reference"].is_string());
@@ -168,9 +260,12 @@ fn a_quote_places_nothing() {
     let bench = Bench::with_shop_and_store();
     let file = crate::bench::examples().join("order.json");
     let quote = bench.json(&["quote", "--file", file.to_str().unwrap()], 0);
-    for (field, value) in
-        [("subtotal", "71.00"), ("discount_amount", "7.10"), ("shipping_amount", "0.00"), ("total_amount", "68.54")]
-    {
+    for (field, value) in [
+        ("subtotal", "71.00"),
+        ("discount_amount", "7.10"),
+        ("shipping_amount", "0.00"),
+        ("total_amount", "68.54"),
+    ] {
         assert_eq!(quote[field], value);
     }
     assert_eq!(bench.json(&["list"], 0)["orders"], Value::Array(vec![]));

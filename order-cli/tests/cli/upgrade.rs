@@ -1,7 +1,8 @@
 //! A rolling upgrade: a node of an older build beside newer ones, on one PostgreSQL.
 //!
-//! The older build does not know a value that stands in a row: the test writes it there as a newer build would. Once the row has a
-//! value again that is known, every node is of the newer build as far as that order is concerned.
+//! The older build does not know a value that stands in a row: the test writes it there as a newer
+//! build would. Once the row has a value again that is known, every node is of the newer build as
+//! far as that order is concerned.
 
 use std::time::{Duration, Instant};
 
@@ -22,7 +23,8 @@ fn serve(bench: &Bench) -> Served {
     Served::start(bench, &["--listen", "127.0.0.1:0", "--log", "off"], &[])
 }
 
-/// Places an order and waits until it is confirmed; again, where the node has not found out yet that the shop is there.
+/// Places an order and waits until it is confirmed; again, where the node has not found out yet
+/// that the shop is there.
 async fn place(node: &Served) -> Order {
     let placed_by = Instant::now() + MENDED_WITHIN;
     loop {
@@ -35,7 +37,10 @@ async fn place(node: &Served) -> Order {
                 return placed;
             }
             Err(refused) => {
-                assert!(refused.code() == Code::Unavailable && Instant::now() < placed_by, "{refused:?}");
+                assert!(
+                    refused.code() == Code::Unavailable && Instant::now() < placed_by,
+                    "{refused:?}"
+                );
                 tokio::time::sleep(Duration::from_millis(200)).await;
             }
         }
@@ -44,14 +49,25 @@ async fn place(node: &Served) -> Order {
 
 /// Changes exactly one row.
 async fn in_database(database: &mut PgConnection, sql: String) {
-    let changed = sqlx::raw_sql(AssertSqlSafe(sql.clone())).execute(database).await;
-    assert_eq!(changed.unwrap_or_else(|e| panic!("{sql}: {e}")).rows_affected(), 1, "{sql}");
+    let changed = sqlx::raw_sql(AssertSqlSafe(sql.clone()))
+        .execute(database)
+        .await;
+    assert_eq!(
+        changed
+            .unwrap_or_else(|e| panic!("{sql}: {e}"))
+            .rows_affected(),
+        1,
+        "{sql}"
+    );
 }
 
 /// Counts the rows of the order's journal.
 async fn rows_of(database: &mut PgConnection, order: &str) -> i64 {
     let count = format!("SELECT count(*) FROM order_status_history WHERE order_id = '{order}'");
-    sqlx::query_scalar(AssertSqlSafe(count)).fetch_one(database).await.expect("it is counted")
+    sqlx::query_scalar(AssertSqlSafe(count))
+        .fetch_one(database)
+        .await
+        .expect("it is counted")
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -60,11 +76,15 @@ async fn an_order_that_an_older_node_cannot_read_is_left_to_the_newer_ones() {
     bench.write("order.toml", format!("store = \"{}\"\n", cluster.url()));
     bench.run(&["migrate"]).must(0);
     let older = serve(&bench);
-    // Cancelled while the shop is away, so that something is left to do for it: the money is to go back.
+    // Cancelled while the shop is away, so that something is left to do for it: the money is to go
+    // back.
     let id = &place(&older).await.id;
     let (shop, away) = (bench.dir().join("shop.db"), bench.dir().join("away.db"));
     std::fs::rename(&shop, &away).unwrap();
-    let mut cancel = Request::new(CancelOrderRequest { order_id: id.clone(), reason: "not wanted any more".into() });
+    let mut cancel = Request::new(CancelOrderRequest {
+        order_id: id.clone(),
+        reason: "not wanted any more".into(),
+    });
     cancel.set_timeout(Duration::from_secs(2));
     // Whatever it is answered while the money has not gone back.
     let _ = older.client().await.cancel_order(cancel).await;
@@ -73,19 +93,36 @@ async fn an_order_that_an_older_node_cannot_read_is_left_to_the_newer_ones() {
     let mut db = database(&cluster.url()).await;
     let refund = format!("order_id = '{id}' AND kind = 'REFUND'");
     let known = format!("SELECT status FROM order_payment_transactions WHERE {refund}");
-    let known: String = sqlx::query_scalar(AssertSqlSafe(known)).fetch_one(&mut db).await.expect("there is a refund");
+    let known: String = sqlx::query_scalar(AssertSqlSafe(known))
+        .fetch_one(&mut db)
+        .await
+        .expect("there is a refund");
     assert_ne!(known, "REFUNDED", "it is yet to be done");
-    let set_to = |status: &str| format!("UPDATE order_payment_transactions SET status = '{status}' WHERE {refund}");
+    let set_to = |status: &str| {
+        format!("UPDATE order_payment_transactions SET status = '{status}' WHERE {refund}")
+    };
     in_database(&mut db, set_to("OF_A_NEWER_BUILD")).await;
-    in_database(&mut db, format!("UPDATE order_work SET due_at = now() WHERE order_id = '{id}'")).await;
+    in_database(
+        &mut db,
+        format!("UPDATE order_work SET due_at = now() WHERE order_id = '{id}'"),
+    )
+    .await;
     let before = rows_of(&mut db, id).await;
     std::fs::rename(&away, &shop).unwrap();
 
-    // It is that order's trouble only, whatever is asked of the older node and whatever its worker takes up.
+    // It is that order's trouble only, whatever is asked of the older node and whatever its worker
+    // takes up.
     let mut client = older.client().await;
     let refused = client.get_order(by_id(id)).await.unwrap_err();
-    assert!(!matches!(refused.code(), Code::NotFound | Code::Unknown), "{refused:?}");
-    let ship = UpdateOrderStatusRequest { order_id: id.clone(), status: "SHIPPED".into(), notes: None };
+    assert!(
+        !matches!(refused.code(), Code::NotFound | Code::Unknown),
+        "{refused:?}"
+    );
+    let ship = UpdateOrderStatusRequest {
+        order_id: id.clone(),
+        status: "SHIPPED".into(),
+        notes: None,
+    };
     client.update_order_status(ship).await.unwrap_err();
     let started = Instant::now();
     let mut others = Vec::new();
@@ -93,11 +130,24 @@ async fn an_order_that_an_older_node_cannot_read_is_left_to_the_newer_ones() {
         others.push(place(&older).await.id);
         tokio::time::sleep(Duration::from_millis(500)).await;
     }
-    let listed = client.list_orders(ListOrdersRequest { page: 1, limit: 100, ..ListOrdersRequest::default() }).await;
+    let listed = client
+        .list_orders(ListOrdersRequest {
+            page: 1,
+            limit: 100,
+            ..ListOrdersRequest::default()
+        })
+        .await;
     let listed = listed.unwrap().into_inner().orders;
-    assert!(others.iter().all(|other| listed.iter().any(|order| order.id == *other)), "lists go on with the others");
+    assert!(
+        others
+            .iter()
+            .all(|other| listed.iter().any(|order| order.id == *other)),
+        "lists go on with the others"
+    );
     // Not set aside for a person, and not changed.
-    let untouched = format!("UPDATE order_work SET runs = runs WHERE taken_over AND due_at IS NOT NULL AND order_id = '{id}'");
+    let untouched = format!(
+        "UPDATE order_work SET runs = runs WHERE taken_over AND due_at IS NOT NULL AND order_id = '{id}'"
+    );
     in_database(&mut db, untouched).await;
     assert_eq!(rows_of(&mut db, id).await, before);
 
@@ -116,11 +166,20 @@ async fn an_order_that_an_older_node_cannot_read_is_left_to_the_newer_ones() {
     }
     assert_eq!(older.end("-TERM").0, Some(0));
 
-    // A schema that a newer build has made its own is noticed by who may not write it any more: it refuses, and reads on.
+    // A schema that a newer build has made its own is noticed by who may not write it any more: it
+    // refuses, and reads on.
     in_database(&mut db, "UPDATE order_store SET min_writer = 99".into()).await;
     let refused = client.create_order(mugs(1)).await.unwrap_err();
     assert_eq!(refused.code(), Code::Unavailable, "{refused:?}");
-    assert_eq!(client.get_order(by_id(id)).await.unwrap().into_inner().status, "CANCELLED");
+    assert_eq!(
+        client
+            .get_order(by_id(id))
+            .await
+            .unwrap()
+            .into_inner()
+            .status,
+        "CANCELLED"
+    );
     in_database(&mut db, "UPDATE order_store SET min_writer = 1".into()).await;
     place(&newer).await;
 
@@ -128,5 +187,8 @@ async fn an_order_that_an_older_node_cannot_read_is_left_to_the_newer_ones() {
     bench.run(&["work"]).must(0);
     bench.run(&["check"]).must(0);
     let stuck = bench.run(&["stuck"]).must(0).out;
-    assert!(!stuck.contains("ORD-"), "nobody need look at anything: {stuck}");
+    assert!(
+        !stuck.contains("ORD-"),
+        "nobody need look at anything: {stuck}"
+    );
 }

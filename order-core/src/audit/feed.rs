@@ -6,7 +6,8 @@ use super::Breach;
 use crate::ids::OrderId;
 use crate::store::FeedRow;
 
-/// Follows a feed from its beginning and says where it does not show every row once and in sequence.
+/// Follows a feed from its beginning and says where it does not show every row once and in
+/// sequence.
 #[derive(Debug, Default)]
 pub struct FeedAudit {
     /// The last row of each order.
@@ -16,20 +17,37 @@ pub struct FeedAudit {
 impl FeedAudit {
     /// Takes in the next row; what is wrong with it.
     pub fn row(&mut self, row: &FeedRow) -> Option<Breach> {
-        let FeedRow { cursor, order, seq, number, row: _ } = row;
+        let FeedRow {
+            cursor,
+            order,
+            seq,
+            number,
+            row: _,
+        } = row;
         let last = self.shown.entry(*order).or_default();
         let expected = std::mem::replace(last, *seq) + 1;
-        (*seq != expected)
-            .then(|| breach(format!("order {number}: the feed shows row {seq} at {cursor} where row {expected} is due")))
+        (*seq != expected).then(|| {
+            breach(format!(
+                "order {number}: the feed shows row {seq} at {cursor} where row {expected} is due"
+            ))
+        })
     }
 
-    /// What is wrong with the rows of an order that was at `version` before the feed was read to its end.
+    /// What is wrong with the rows of an order that was at `version` before the feed was read to
+    /// its end.
     pub fn order(&self, order: OrderId, version: u64) -> Option<Breach> {
         let shown = self.shown.get(&order).copied().unwrap_or(0);
-        (shown < version).then(|| breach(format!("order {order}: the feed shows its rows up to {shown}, and it has {version}")))
+        (shown < version).then(|| {
+            breach(format!(
+                "order {order}: the feed shows its rows up to {shown}, and it has {version}"
+            ))
+        })
     }
 }
 
 fn breach(detail: String) -> Breach {
-    Breach { invariant: "I23", detail }
+    Breach {
+        invariant: "I23",
+        detail,
+    }
 }

@@ -1,9 +1,11 @@
-//! The same sums and statuses as the engine's, worked out a second time from the rules as written down.
+//! The same sums and statuses as the engine's, worked out a second time from the rules as written
+//! down.
 
 use crate::money::Minor;
 use crate::order::{
-    CreditKind, DisputeState, FulfilmentStatus, Lifecycle, Line, OperationKind, OperationState, Order, PaymentOperation,
-    PaymentStatus, PaymentTerms, ReturnState, ReturnStatus, Shipment, ShipmentState, Status, Statuses, Verification,
+    CreditKind, DisputeState, FulfilmentStatus, Lifecycle, Line, OperationKind, OperationState,
+    Order, PaymentOperation, PaymentStatus, PaymentTerms, ReturnState, ReturnStatus, Shipment,
+    ShipmentState, Status, Statuses, Verification,
 };
 
 /// What an order's payment records add up to.
@@ -24,25 +26,35 @@ impl Sums {
     pub(super) fn of(order: &Order) -> Self {
         let mut sums = Sums::default();
         let taken = |n| -> Minor {
-            let captures = order.payments.iter().filter(|c| c.parent == Some(n) && c.kind == OperationKind::Capture);
-            captures.filter(|c| c.state == OperationState::Captured).map(counts).sum()
+            let captures = order
+                .payments
+                .iter()
+                .filter(|c| c.parent == Some(n) && c.kind == OperationKind::Capture);
+            captures
+                .filter(|c| c.state == OperationState::Captured)
+                .map(counts)
+                .sum()
         };
         for p in &order.payments {
             let counts = counts(p);
             match (p.kind, p.state) {
                 (OperationKind::Refund, state) if is_open(state) => sums.refunding += p.amount,
                 (OperationKind::Refund, OperationState::Refunded) => sums.refunded += counts,
-                (OperationKind::Charge | OperationKind::Capture, OperationState::Captured) => sums.captured += counts,
+                (OperationKind::Charge | OperationKind::Capture, OperationState::Captured) => {
+                    sums.captured += counts
+                }
                 (OperationKind::Authorize, OperationState::Captured) => {
                     // What its provider says of it as a whole includes what was captured from it.
                     sums.captured += (counts - taken(p.n)).max(0);
-                    sums.taken_from_authorizations.push((p.n, counts, taken(p.n)));
+                    sums.taken_from_authorizations
+                        .push((p.n, counts, taken(p.n)));
                 }
                 (OperationKind::Authorize, OperationState::Authorized) => {
                     let rest = (counts - taken(p.n)).max(0);
                     sums.authorized += rest;
                     sums.usable += if can_be_taken(order, p) { rest } else { 0 };
-                    sums.taken_from_authorizations.push((p.n, counts, taken(p.n)));
+                    sums.taken_from_authorizations
+                        .push((p.n, counts, taken(p.n)));
                 }
                 _ => {}
             }
@@ -51,7 +63,8 @@ impl Sums {
     }
 }
 
-/// In the sums an operation counts at most what it asked for, unless the provider's records bear out more.
+/// In the sums an operation counts at most what it asked for, unless the provider's records bear
+/// out more.
 fn counts(p: &PaymentOperation) -> Minor {
     if matches!(p.verification, Verification::Done | Verification::Again) {
         p.settled.max(0)
@@ -60,28 +73,42 @@ fn counts(p: &PaymentOperation) -> Minor {
     }
 }
 
-/// Whether an authorization had not lapsed, was not being given up, and no capture of it had been refused for good.
+/// Whether an authorization had not lapsed, was not being given up, and no capture of it had been
+/// refused for good.
 fn can_be_taken(order: &Order, p: &PaymentOperation) -> bool {
     let lasts = p.capture_before.is_none_or(|t| t > order.updated_at);
-    let asked_anew = |c: &PaymentOperation| order.redriven_at.is_some_and(|t| t > c.updated_at);
-    let ruined = order.payments.iter().filter(|c| c.parent == Some(p.n)).any(|c| match c.kind {
-        OperationKind::Void => is_open(c.state),
-        OperationKind::Capture => {
-            c.state == OperationState::Failed && c.code.as_deref() != Some("NEVER_HAPPENED") && !asked_anew(c)
-        }
-        _ => false,
-    });
+    let asked_anew =
+        |c: &PaymentOperation| order.stuck_retried_at.is_some_and(|t| t > c.updated_at);
+    let ruined = order
+        .payments
+        .iter()
+        .filter(|c| c.parent == Some(p.n))
+        .any(|c| match c.kind {
+            OperationKind::Void => is_open(c.state),
+            OperationKind::Capture => {
+                c.state == OperationState::Failed
+                    && c.code.as_deref() != Some("NEVER_HAPPENED")
+                    && !asked_anew(c)
+            }
+            _ => false,
+        });
     lasts && !ruined
 }
 
 pub(super) fn is_open(state: OperationState) -> bool {
     use OperationState as S;
-    matches!(state, S::Planned | S::Armed | S::Unknown | S::ActionRequired | S::Pending)
+    matches!(
+        state,
+        S::Planned | S::Armed | S::Unknown | S::ActionRequired | S::Pending
+    )
 }
 
 fn is_dead(lifecycle: Lifecycle) -> bool {
     use Lifecycle as L;
-    matches!(lifecycle, L::Rejected | L::Expired | L::PaymentFailed | L::Cancelling | L::Cancelled)
+    matches!(
+        lifecycle,
+        L::Rejected | L::Expired | L::PaymentFailed | L::Cancelling | L::Cancelled
+    )
 }
 
 /// What the customer owes in all.
@@ -93,38 +120,68 @@ pub(super) fn owed(order: &Order) -> Minor {
     (lines + for_shipping(order) - taken_off(order)).max(0)
 }
 
-/// Shipping is owed while goods that ship are kept, and once goods came back by a return or a parcel was sent that nobody ever
-/// took for lost.
+/// Shipping is owed while goods that ship are kept, and once goods came back by a return or a
+/// parcel was sent that nobody ever took for lost.
 fn for_shipping(order: &Order) -> Minor {
-    let goods_kept = order.lines.iter().filter(|l| l.requires_shipping).any(|l| kept(l) > 0);
-    if goods_kept || was_sent(order) { order.amounts.shipping + order.amounts.shipping_tax } else { 0 }
+    let goods_kept = order
+        .lines
+        .iter()
+        .filter(|l| l.requires_shipping)
+        .any(|l| kept(l) > 0);
+    if goods_kept || was_sent(order) {
+        order.amounts.shipping + order.amounts.shipping_tax
+    } else {
+        0
+    }
 }
 
 fn was_sent(order: &Order) -> bool {
     let out = |s: &Shipment| !matches!(s.state, ShipmentState::Planned | ShipmentState::Cancelled);
-    order.shipments.iter().any(|s| out(s) && s.lost_at.is_none())
-        || order.lines.iter().any(|l| l.requires_shipping && came_back(order, l.n, true) > 0)
+    order
+        .shipments
+        .iter()
+        .any(|s| out(s) && s.lost_at.is_none())
+        || order
+            .lines
+            .iter()
+            .any(|l| l.requires_shipping && came_back(order, l.n, true) > 0)
 }
 
-/// What of it is to be captured by now where money is captured as goods leave: the shares of what has left or needs no
-/// shipping, shipping from the first parcel on, and all once nothing is left to be sent.
+/// What of it is to be captured by now where money is captured as goods leave: the shares of what
+/// has left or needs no shipping, shipping from the first parcel on, and all once nothing is left
+/// to be sent.
 pub(super) fn due_as_shipped(order: &Order) -> Minor {
     let gone = |l: &Line| {
-        let left = if l.requires_shipping { whereabouts(order, l).left - came_back(order, l.n, true) } else { l.quantity };
+        let left = if l.requires_shipping {
+            whereabouts(order, l).left - came_back(order, l.n, true)
+        } else {
+            l.quantity
+        };
         left.min(kept(l))
     };
     if order.lines.iter().all(|l| gone(l) == kept(l)) {
         return owed(order);
     }
     let lines: Minor = order.lines.iter().map(|l| first_units(l, gone(l))).sum();
-    let begun = was_sent(order) || order.lines.iter().any(|l| l.requires_shipping && whereabouts(order, l).left > 0);
+    let begun = was_sent(order)
+        || order
+            .lines
+            .iter()
+            .any(|l| l.requires_shipping && whereabouts(order, l).left > 0);
     let shipping = if begun { for_shipping(order) } else { 0 };
-    (lines + shipping - taken_off(order)).max(0).min(owed(order))
+    (lines + shipping - taken_off(order))
+        .max(0)
+        .min(owed(order))
 }
 
 /// Credits for the order as a whole; those for lines are in the lines' lots.
 fn taken_off(order: &Order) -> Minor {
-    order.credits.iter().filter(|c| matches!(c.kind, CreditKind::Goodwill | CreditKind::WriteOff)).map(|c| c.amount).sum()
+    order
+        .credits
+        .iter()
+        .filter(|c| matches!(c.kind, CreditKind::Goodwill | CreditKind::WriteOff))
+        .map(|c| c.amount)
+        .sum()
 }
 
 fn kept(line: &Line) -> u32 {
@@ -154,17 +211,30 @@ pub(super) struct Whereabouts {
     pub lost: u32,
 }
 
-/// Where the parcels and returns say that the units of a line are. A line has room for what was ordered and not cancelled, a
-/// dead order for nothing: parcels being packed take theirs first, then what has arrived, then what is on its way. Nothing can
-/// come back that was not there.
+/// Where the parcels and returns say that the units of a line are. A line has room for what was
+/// ordered and not cancelled, a dead order for nothing: parcels being packed take theirs first,
+/// then what has arrived, then what is on its way. Nothing can come back that was not there.
 pub(super) fn whereabouts(order: &Order, line: &Line) -> Whereabouts {
     let ordered = line.quantity - line.counters.cancelled;
     if !line.requires_shipping {
-        let out = if matches!(order.lifecycle, Lifecycle::Confirmed | Lifecycle::Completed) { ordered } else { 0 };
-        return Whereabouts { planned: 0, left: out, there: out, lost: 0 };
+        let out = if matches!(order.lifecycle, Lifecycle::Confirmed | Lifecycle::Completed) {
+            ordered
+        } else {
+            0
+        };
+        return Whereabouts {
+            planned: 0,
+            left: out,
+            there: out,
+            lost: 0,
+        };
     }
     let parcels = |state| -> u32 {
-        let units = order.shipments.iter().filter(|s| s.state == state).flat_map(|s| &s.lines);
+        let units = order
+            .shipments
+            .iter()
+            .filter(|s| s.state == state)
+            .flat_map(|s| &s.lines);
         units.filter(|l| l.line == line.n).map(|l| l.units).sum()
     };
     let awaited: u32 = (order.returns.iter())
@@ -174,19 +244,38 @@ pub(super) fn whereabouts(order: &Order, line: &Line) -> Whereabouts {
         .map(|l| l.units)
         .sum();
     let planned = parcels(ShipmentState::Planned);
-    let (arrived, underway, lost) =
-        (parcels(ShipmentState::Delivered), parcels(ShipmentState::Shipped), parcels(ShipmentState::Lost));
-    let mut room = if is_dead(order.lifecycle) { 0 } else { ordered.saturating_sub(planned) };
+    let (arrived, underway, lost) = (
+        parcels(ShipmentState::Delivered),
+        parcels(ShipmentState::Shipped),
+        parcels(ShipmentState::Lost),
+    );
+    let mut room = if is_dead(order.lifecycle) {
+        0
+    } else {
+        ordered.saturating_sub(planned)
+    };
     let there = room.min(arrived.max(came_back(order, line.n, true) + awaited));
     room -= there;
     let left = there + room.min(underway);
-    Whereabouts { planned, left, there, lost: lost + (arrived + underway).saturating_sub(left) }
+    Whereabouts {
+        planned,
+        left,
+        there,
+        lost: lost + (arrived + underway).saturating_sub(left),
+    }
 }
 
 /// How many units of a line came back, by closed returns or by any.
 pub(super) fn came_back(order: &Order, line: u32, closed: bool) -> u32 {
-    let returns = order.returns.iter().filter(|r| !closed || r.state == ReturnState::Closed);
-    returns.flat_map(|r| &r.lines).filter(|l| l.line == line).map(|l| l.restocked + l.scrapped).sum()
+    let returns = order
+        .returns
+        .iter()
+        .filter(|r| !closed || r.state == ReturnState::Closed);
+    returns
+        .flat_map(|r| &r.lines)
+        .filter(|l| l.line == line)
+        .map(|l| l.restocked + l.scrapped)
+        .sum()
 }
 
 /// The statuses that the records say.
@@ -209,37 +298,76 @@ pub(super) fn statuses(order: &Order) -> Statuses {
             FulfilmentStatus::Delivered => Status::Delivered,
         },
     };
-    Statuses { status, payment: payment(order), fulfilment, returned: returned(order) }
+    Statuses {
+        status,
+        payment: payment(order),
+        fulfilment,
+        returned: returned(order),
+    }
 }
 
 fn payment(order: &Order) -> PaymentStatus {
     use OperationState as S;
-    let Sums { captured, refunded, usable: authorized, .. } = Sums::of(order);
+    let Sums {
+        captured,
+        refunded,
+        usable: authorized,
+        ..
+    } = Sums::of(order);
     let (net, owed) = (captured - refunded, owed(order));
     let any = |state| order.payments.iter().any(|p| p.state == state);
     let attempts: Vec<S> = (order.payments.iter())
-        .filter(|p| matches!(p.kind, OperationKind::Authorize | OperationKind::Charge) && p.state != S::Dropped)
+        .filter(|p| {
+            matches!(p.kind, OperationKind::Authorize | OperationKind::Charge)
+                && p.state != S::Dropped
+        })
         .map(|p| p.state)
         .collect();
     let charged = matches!(order.terms, PaymentTerms::Confirm | PaymentTerms::Shipment);
     // First match wins, in the order of the rules.
     let rules = [
         (any(S::Unknown), PaymentStatus::Unknown),
-        (order.disputes.iter().any(|d| d.state == DisputeState::Open), PaymentStatus::Disputed),
-        (attempts.contains(&S::ActionRequired) && authorized + net < owed, PaymentStatus::ActionRequired),
-        (captured > 0 && refunded > 0 && net <= 0, PaymentStatus::Refunded),
+        (
+            order.disputes.iter().any(|d| d.state == DisputeState::Open),
+            PaymentStatus::Disputed,
+        ),
+        (
+            attempts.contains(&S::ActionRequired) && authorized + net < owed,
+            PaymentStatus::ActionRequired,
+        ),
+        (
+            captured > 0 && refunded > 0 && net <= 0,
+            PaymentStatus::Refunded,
+        ),
         (captured > 0 && net > owed, PaymentStatus::Overpaid),
         (captured > 0 && net < owed, PaymentStatus::PartiallyPaid),
-        (captured > 0 && refunded > 0, PaymentStatus::PartiallyRefunded),
+        (
+            captured > 0 && refunded > 0,
+            PaymentStatus::PartiallyRefunded,
+        ),
         (captured > 0, PaymentStatus::Paid),
         (authorized >= owed && owed > 0, PaymentStatus::Authorized),
         (authorized > 0, PaymentStatus::PartiallyAuthorized),
-        (attempts.iter().any(|s| matches!(s, S::Planned | S::Armed | S::Pending)), PaymentStatus::Pending),
-        (charged && attempts.last() == Some(&S::Voided), PaymentStatus::Voided),
-        (charged && matches!(attempts.last(), Some(S::Declined | S::Failed)), PaymentStatus::Failed),
+        (
+            attempts
+                .iter()
+                .any(|s| matches!(s, S::Planned | S::Armed | S::Pending)),
+            PaymentStatus::Pending,
+        ),
+        (
+            charged && attempts.last() == Some(&S::Voided),
+            PaymentStatus::Voided,
+        ),
+        (
+            charged && matches!(attempts.last(), Some(S::Declined | S::Failed)),
+            PaymentStatus::Failed,
+        ),
         (!is_dead(order.lifecycle) && owed == 0, PaymentStatus::Paid),
     ];
-    rules.iter().find(|(holds, _)| *holds).map_or(PaymentStatus::None, |(_, status)| *status)
+    rules
+        .iter()
+        .find(|(holds, _)| *holds)
+        .map_or(PaymentStatus::None, |(_, status)| *status)
 }
 
 fn fulfilment(order: &Order) -> FulfilmentStatus {
@@ -259,7 +387,10 @@ fn fulfilment(order: &Order) -> FulfilmentStatus {
         (shipped > 0, FulfilmentStatus::PartiallyShipped),
         (planned > 0, FulfilmentStatus::InProgress),
     ];
-    rules.iter().find(|(holds, _)| *holds).map_or(FulfilmentStatus::Unfulfilled, |(_, status)| *status)
+    rules
+        .iter()
+        .find(|(holds, _)| *holds)
+        .map_or(FulfilmentStatus::Unfulfilled, |(_, status)| *status)
 }
 
 fn returned(order: &Order) -> ReturnStatus {
@@ -269,7 +400,11 @@ fn returned(order: &Order) -> ReturnStatus {
         wanted += line.quantity - line.counters.cancelled;
     }
     match back {
-        0 if order.returns.iter().any(|r| matches!(r.state, ReturnState::Requested | ReturnState::Approved)) => {
+        0 if order
+            .returns
+            .iter()
+            .any(|r| matches!(r.state, ReturnState::Requested | ReturnState::Approved)) =>
+        {
             ReturnStatus::Requested
         }
         0 => ReturnStatus::None,

@@ -4,11 +4,15 @@ use std::collections::BTreeSet;
 
 use super::{Breach, Findings, confirmed_rightly, refunded_rightly, shipped_covered};
 use crate::ids::{IdempotencyKey, Reference};
-use crate::machine::{begin, begin_imported, evolve};
-use crate::order::{Edit, Event, JournalRow, Lifecycle, OperationKind, OperationState, Order, PaymentOperation, Status};
+use crate::order::{
+    Edit, Event, JournalRow, Lifecycle, OperationKind, OperationState, Order, PaymentOperation,
+    Status,
+};
+use crate::rules::{begin, begin_imported, evolve};
 use crate::time::Timestamp;
 
-/// A journal being replayed: every row is checked against the one before, and changes the order it describes.
+/// A journal being replayed: every row is checked against the one before, and changes the order it
+/// describes.
 #[derive(Debug, Default)]
 pub struct Replay {
     order: Option<Order>,
@@ -24,35 +28,63 @@ impl Replay {
     pub fn apply(&mut self, row: &JournalRow, breaches: &mut Vec<Breach>) {
         let mut found = Findings { breaches };
         let seq = self.order.as_ref().map_or(1, |o| o.version + 1);
-        found.expect("I10", row.seq == seq, || format!("journal row {} where {seq} should be", row.seq));
-        let (from, since) = self.last.map_or((None, row.at), |(status, at)| (Some(status), at));
-        found.expect("I10", row.from == from, || format!("row {seq} says from {:?}, the row before to {from:?}", row.from));
-        found.expect("I13", row.at >= since, || format!("row {seq} is of {}, the row before of {since}", row.at));
+        found.expect("I10", row.seq == seq, || {
+            format!("journal row {} where {seq} should be", row.seq)
+        });
+        let (from, since) = self
+            .last
+            .map_or((None, row.at), |(status, at)| (Some(status), at));
+        found.expect("I10", row.from == from, || {
+            format!(
+                "row {seq} says from {:?}, the row before to {from:?}",
+                row.from
+            )
+        });
+        found.expect("I13", row.at >= since, || {
+            format!("row {seq} is of {}, the row before of {since}", row.at)
+        });
         let edge = edge_of(&row.event, from.map(lifecycle_of));
         let after = lifecycle_of(row.to);
         found.expect("I9", edge == Some(after), || {
             let from = from.map_or_else(|| "nothing".to_owned(), |s| s.to_string());
-            format!("row {seq}: {} led from {from} to {}", row.event.name(), row.to)
+            format!(
+                "row {seq}: {} led from {from} to {}",
+                row.event.name(),
+                row.to
+            )
         });
         match (&mut self.order, &row.event) {
             (None, Event::Placed(placed)) => self.order = Some(begin(placed, row.at)),
-            (None, Event::Imported(imported)) => self.order = Some(begin_imported(imported, row.at)),
+            (None, Event::Imported(imported)) => {
+                self.order = Some(begin_imported(imported, row.at))
+            }
             (Some(order), event) => evolve(order, event, &row.actor, row.at),
-            (None, event) => found.expect("I10", false, || format!("the journal begins with {}", event.name())),
+            (None, event) => found.expect("I10", false, || {
+                format!("the journal begins with {}", event.name())
+            }),
         }
         self.last = Some((row.to, row.at));
         if let Some(order) = &self.order {
             found.expect("I10", order.statuses.status == row.to, || {
-                format!("row {seq} says to {}, replaying it gives {}", row.to, order.statuses.status)
+                format!(
+                    "row {seq} says to {}, replaying it gives {}",
+                    row.to, order.statuses.status
+                )
             });
             match &row.event {
                 Event::Confirmed => confirmed_rightly(order, &mut found),
                 Event::ShipmentShipped { .. } => shipped_covered(order, &mut found),
-                Event::PaymentPlanned { kind: OperationKind::Refund, .. } => refunded_rightly(order, &mut found),
+                Event::PaymentPlanned {
+                    kind: OperationKind::Refund,
+                    ..
+                } => refunded_rightly(order, &mut found),
                 Event::PaymentUnmatched(u) => self.unmatched.push((u.reference.clone(), u.status)),
-                Event::UnmatchedDismissed { reference } => self.unmatched.retain(|(r, _)| r != reference),
+                Event::UnmatchedDismissed { reference } => {
+                    self.unmatched.retain(|(r, _)| r != reference)
+                }
                 Event::UnmatchedMatched { reference, status } => {
-                    self.unmatched.retain(|(r, s)| r != reference || s != status);
+                    self.unmatched
+                        .retain(|(r, s)| r != reference || s != status);
                 }
                 _ => {}
             }
@@ -69,7 +101,8 @@ impl Replay {
         self.order.as_ref()
     }
 
-    /// Compares what was replayed with the stored order, personal data and what the customer was told aside.
+    /// Compares what was replayed with the stored order, personal data and what the customer was
+    /// told aside.
     pub fn compare(&self, stored: &Order, breaches: &mut Vec<Breach>) {
         let mut found = Findings { breaches };
         let Some(replayed) = &self.order else {
@@ -83,21 +116,37 @@ impl Replay {
                 contrast(replayed, stored, differs)
             )
         });
-        found.expect("I14", replayed.number == stored.number, || format!("the number was {}", replayed.number));
-        let listed = stored.unmatched.iter().map(|u| (&u.reference, u.status));
-        found.expect("I34", listed.eq(self.unmatched.iter().map(|(r, s)| (r, *s))), || {
-            format!("{} reports are listed as unmatched, the journal leaves {}", stored.unmatched.len(), self.unmatched.len())
+        found.expect("I14", replayed.number == stored.number, || {
+            format!("the number was {}", replayed.number)
         });
+        let listed = stored.unmatched.iter().map(|u| (&u.reference, u.status));
+        found.expect(
+            "I34",
+            listed.eq(self.unmatched.iter().map(|(r, s)| (r, *s))),
+            || {
+                format!(
+                    "{} reports are listed as unmatched, the journal leaves {}",
+                    stored.unmatched.len(),
+                    self.unmatched.len()
+                )
+            },
+        );
     }
 }
 
 fn contrast(replayed: &Order, stored: &Order, field: Option<&str>) -> String {
     match field {
-        Some("reservations") => format!("{:?}, stored {:?}", replayed.reservations, stored.reservations),
+        Some("reservations") => format!(
+            "{:?}, stored {:?}",
+            replayed.reservations, stored.reservations
+        ),
         Some("payments") => format!("{:?}, stored {:?}", replayed.payments, stored.payments),
         Some("version") => format!("{}, stored {}", replayed.version, stored.version),
         Some("attention") => format!("{:?}, stored {:?}", replayed.attention, stored.attention),
-        _ => format!("status {}, stored {}", replayed.statuses.status, stored.statuses.status),
+        _ => format!(
+            "status {}, stored {}",
+            replayed.statuses.status, stored.statuses.status
+        ),
     }
 }
 
@@ -133,7 +182,9 @@ fn edge_of(event: &Event, from: Option<Lifecycle>) -> Option<Lifecycle> {
             (L::Pending, Event::PaymentFailed { .. }) => Some(L::PaymentFailed),
             (L::Pending, Event::Expired) => Some(L::Expired),
             (L::PaymentFailed, Event::PaymentRetried { .. }) => Some(L::Pending),
-            (L::Pending | L::Confirmed | L::PaymentFailed, Event::CancelRequested { .. }) => Some(L::Cancelling),
+            (L::Pending | L::Confirmed | L::PaymentFailed, Event::CancelRequested { .. }) => {
+                Some(L::Cancelling)
+            }
             (L::Cancelling, Event::Cancelled) => Some(L::Cancelled),
             (L::Confirmed, Event::Completed) => Some(L::Completed),
             (
@@ -147,14 +198,26 @@ fn edge_of(event: &Event, from: Option<Lifecycle>) -> Option<Lifecycle> {
                 | Event::Cancelled
                 | Event::Completed,
             ) => None,
-            (L::Pending | L::Confirmed, Event::HoldPlaced { .. } | Event::EditStarted { .. } | Event::EditApplied { .. }) => {
-                Some(from)
-            }
-            (_, Event::HoldPlaced { .. } | Event::EditStarted { .. } | Event::EditApplied { .. }) => None,
-            (L::Confirmed, Event::LinesCancelled { .. } | Event::ShipmentPlanned { .. } | Event::ShipmentShipped { .. }) => {
-                Some(from)
-            }
-            (_, Event::LinesCancelled { .. } | Event::ShipmentPlanned { .. } | Event::ShipmentShipped { .. }) => None,
+            (
+                L::Pending | L::Confirmed,
+                Event::HoldPlaced { .. } | Event::EditStarted { .. } | Event::EditApplied { .. },
+            ) => Some(from),
+            (
+                _,
+                Event::HoldPlaced { .. } | Event::EditStarted { .. } | Event::EditApplied { .. },
+            ) => None,
+            (
+                L::Confirmed,
+                Event::LinesCancelled { .. }
+                | Event::ShipmentPlanned { .. }
+                | Event::ShipmentShipped { .. },
+            ) => Some(from),
+            (
+                _,
+                Event::LinesCancelled { .. }
+                | Event::ShipmentPlanned { .. }
+                | Event::ShipmentShipped { .. },
+            ) => None,
             (L::Confirmed | L::Completed, Event::ReturnRequested { .. }) => Some(from),
             (_, Event::ReturnRequested { .. }) => None,
             (from, _) => Some(from),
@@ -175,7 +238,8 @@ const fn imports_as(lifecycle: Lifecycle) -> Option<Lifecycle> {
     }
 }
 
-/// The first field in which two orders differ. Every field is named, so that a new one does not go unnoticed.
+/// The first field in which two orders differ. Every field is named, so that a new one does not go
+/// unnoticed.
 fn difference(a: &Order, b: &Order) -> Option<&'static str> {
     macro_rules! compare {
         ($($field:ident),*; $($other:ident: $same:expr),*; $($ignored:ident),*) => {{
@@ -187,8 +251,8 @@ fn difference(a: &Order, b: &Order) -> Option<&'static str> {
     }
     compare!(
         version, id, number, user, lifecycle, statuses, currency, lines, amounts, shipping_method, payment_method, terms,
-        external_ref, coupon, redemptions, attempt, reservations, unmatched, holds, attention, placing_deadline, retry_until, created_at,
-        updated_at, confirmed_at, completed_at, cancelled_at, shipments, returns, credits, disputes, redriven_at, redacted_at;
+        external_ref, coupon, redemptions, round, reservations, unmatched, holds, attention, placing_deadline, retry_until, created_at,
+        updated_at, confirmed_at, completed_at, cancelled_at, shipments, returns, credits, disputes, stuck_retried_at, redacted_at;
         edits: a.edits.len() == b.edits.len() && a.edits.iter().zip(&b.edits).all(|(a, b)| same_edit(a, b)),
         payments: a.payments.len() == b.payments.len() && a.payments.iter().zip(&b.payments).all(|(a, b)| same_payment(a, b));
         notices, notified, addresses, notes, metadata
@@ -217,15 +281,29 @@ fn same_payment(a: &PaymentOperation, b: &PaymentOperation) -> bool {
         action: _,
     } = a;
     (*n, *parent, *kind, *origin) == (b.n, b.parent, b.kind, b.origin)
-        && (*amount, *settled, *state, *verification) == (b.amount, b.settled, b.state, b.verification)
+        && (*amount, *settled, *state, *verification)
+            == (b.amount, b.settled, b.state, b.verification)
         && *method == b.method
         && (reference, code) == (&b.reference, &b.code)
-        && (*capture_before, *deadline, *created_at, *updated_at) == (b.capture_before, b.deadline, b.created_at, b.updated_at)
+        && (*capture_before, *deadline, *created_at, *updated_at)
+            == (b.capture_before, b.deadline, b.created_at, b.updated_at)
 }
 
 fn same_edit(a: &Edit, b: &Edit) -> bool {
-    let Edit { n, plan, state, cause, due, payment, reservation, reservation_end, deadline, created_at, updated_at, address: _ } =
-        a;
+    let Edit {
+        n,
+        plan,
+        state,
+        cause,
+        due,
+        payment,
+        reservation,
+        reservation_end,
+        deadline,
+        created_at,
+        updated_at,
+        address: _,
+    } = a;
     (*n, plan, *state, *cause) == (b.n, &b.plan, b.state, b.cause)
         && (*due, *payment, *deadline) == (b.due, b.payment, b.deadline)
         && (*reservation, *reservation_end) == (b.reservation, b.reservation_end)

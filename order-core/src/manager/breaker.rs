@@ -25,7 +25,10 @@ pub(super) struct Breakers {
 #[derive(Debug)]
 enum Breaker {
     /// Everybody is let through. The last calls, the oldest first: whether each was answered.
-    Closed { calls: VecDeque<bool>, failures: usize },
+    Closed {
+        calls: VecDeque<bool>,
+        failures: usize,
+    },
     /// Nobody is let through before `until`.
     Open { until: Duration },
     /// Somebody tries the service out, and nobody else is let through before `until`.
@@ -34,7 +37,10 @@ enum Breaker {
 
 impl Default for Breaker {
     fn default() -> Self {
-        Breaker::Closed { calls: VecDeque::new(), failures: 0 }
+        Breaker::Closed {
+            calls: VecDeque::new(),
+            failures: 0,
+        }
     }
 }
 
@@ -52,10 +58,12 @@ impl Breakers {
         }
     }
 
-    /// Notes how a call went, at `now`. While the service counts as down, an answer ends that only once its pause is over:
-    /// before, it may be to a call of better times.
+    /// Notes how a call went, at `now`. While the service counts as down, an answer ends that only
+    /// once its pause is over: before, it may be to a call of better times.
     pub(super) fn note(&self, service: ServiceName, answered: bool, now: Duration) {
-        let Some(mut breaker) = self.of(service) else { return };
+        let Some(mut breaker) = self.of(service) else {
+            return;
+        };
         match &mut *breaker {
             Breaker::Closed { calls, failures } => {
                 calls.push_back(answered);
@@ -64,33 +72,49 @@ impl Breakers {
                     *failures -= 1;
                 }
                 if *failures >= self.failures_before_open {
-                    *breaker = Breaker::Open { until: now + self.pause };
+                    *breaker = Breaker::Open {
+                        until: now + self.pause,
+                    };
                 }
             }
             Breaker::Open { until } if answered && now < *until => {}
-            Breaker::Open { .. } | Breaker::Tried { .. } if answered => *breaker = Breaker::default(),
-            Breaker::Open { .. } | Breaker::Tried { .. } => *breaker = Breaker::Open { until: now + self.pause },
+            Breaker::Open { .. } | Breaker::Tried { .. } if answered => {
+                *breaker = Breaker::default()
+            }
+            Breaker::Open { .. } | Breaker::Tried { .. } => {
+                *breaker = Breaker::Open {
+                    until: now + self.pause,
+                }
+            }
         }
     }
 
     /// The first of `services` that counts as down at `now`, if one does.
     pub(super) fn down(&self, services: &[ServiceName], now: Duration) -> Option<ServiceName> {
-        services.iter().copied().find(|s| self.of(*s).is_some_and(|breaker| breaker.is_shut(now)))
+        services
+            .iter()
+            .copied()
+            .find(|s| self.of(*s).is_some_and(|breaker| breaker.is_shut(now)))
     }
 
-    /// Lets an order through to `services`, or says which of them is down. Where one is only just tried out again, it is
-    /// this order that does so, and the next one waits until it is answered, or for the time of a trial.
+    /// Lets an order through to `services`, or says which of them is down. Where one is only just
+    /// tried out again, it is this order that does so, and the next one waits until it is answered,
+    /// or for the time of a trial.
     pub(super) fn enter(&self, services: &[ServiceName], now: Duration) -> Result<(), ServiceName> {
         if let Some(service) = self.down(services, now) {
             return Err(service);
         }
         for service in services {
-            let Some(mut breaker) = self.of(*service) else { continue };
+            let Some(mut breaker) = self.of(*service) else {
+                continue;
+            };
             if breaker.is_shut(now) {
                 return Err(*service);
             }
             if !matches!(*breaker, Breaker::Closed { .. }) {
-                *breaker = Breaker::Tried { until: now + self.trial };
+                *breaker = Breaker::Tried {
+                    until: now + self.trial,
+                };
             }
         }
         Ok(())
@@ -136,7 +160,9 @@ mod tests {
 
     impl Breakers {
         fn noted(self, calls: &[(u64, bool)]) -> Self {
-            calls.iter().for_each(|(when, answered)| self.note(ServiceName::Payment, *answered, at(*when)));
+            calls
+                .iter()
+                .for_each(|(when, answered)| self.note(ServiceName::Payment, *answered, at(*when)));
             self
         }
 
@@ -151,25 +177,63 @@ mod tests {
             (&[(0, false)][..], true),
             (&[(0, false), (0, false)], false),
             (&[(0, false), (0, true), (0, true), (0, false)], false),
-            (&[(0, false), (0, true), (0, true), (0, true), (0, false)], true),
-            (&[(0, false), (0, true), (0, true), (0, true), (0, false), (0, true), (0, false)], false),
+            (
+                &[(0, false), (0, true), (0, true), (0, true), (0, false)],
+                true,
+            ),
+            (
+                &[
+                    (0, false),
+                    (0, true),
+                    (0, true),
+                    (0, true),
+                    (0, false),
+                    (0, true),
+                    (0, false),
+                ],
+                false,
+            ),
         ] {
-            assert_eq!(breakers().noted(calls).lets_through(1), through, "{calls:?}");
+            assert_eq!(
+                breakers().noted(calls).lets_through(1),
+                through,
+                "{calls:?}"
+            );
         }
     }
 
     #[test]
     fn the_service_that_is_down_is_named_and_the_others_are_not_touched() {
         let breakers = breakers().noted(&[(0, false), (0, false)]);
-        assert_eq!(breakers.down(&[ServiceName::Inventory, ServiceName::Payment], at(1)), Some(ServiceName::Payment));
-        assert_eq!(breakers.down(&[ServiceName::Inventory, ServiceName::Pricing, ServiceName::User], at(1)), None);
+        assert_eq!(
+            breakers.down(&[ServiceName::Inventory, ServiceName::Payment], at(1)),
+            Some(ServiceName::Payment)
+        );
+        assert_eq!(
+            breakers.down(
+                &[
+                    ServiceName::Inventory,
+                    ServiceName::Pricing,
+                    ServiceName::User
+                ],
+                at(1)
+            ),
+            None
+        );
     }
 
     #[test]
     fn after_its_pause_one_at_a_time_tries_it_out() {
         let breakers = breakers().noted(&[(0, false), (0, false)]);
-        assert_eq!([4, 5, 5, 14, 15, 15].map(|t| breakers.lets_through(t)), [false, true, false, false, true, false]);
-        assert_eq!(breakers.down(&PAYMENT, at(16)), Some(ServiceName::Payment), "asking is not trying");
+        assert_eq!(
+            [4, 5, 5, 14, 15, 15].map(|t| breakers.lets_through(t)),
+            [false, true, false, false, true, false]
+        );
+        assert_eq!(
+            breakers.down(&PAYMENT, at(16)),
+            Some(ServiceName::Payment),
+            "asking is not trying"
+        );
     }
 
     #[test]
@@ -182,7 +246,10 @@ mod tests {
         let up = down().noted(&[(6, true), (6, false)]);
         assert_eq!([6, 6, 6].map(|t| up.lets_through(t)), [true; 3]);
         let still_down = down().noted(&[(6, false)]);
-        assert_eq!([10, 11, 11].map(|t| still_down.lets_through(t)), [false, true, false]);
+        assert_eq!(
+            [10, 11, 11].map(|t| still_down.lets_through(t)),
+            [false, true, false]
+        );
     }
 
     #[test]

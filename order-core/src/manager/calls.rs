@@ -11,14 +11,19 @@ use futures_util::future::{Either, select};
 
 use super::OrderManager;
 use crate::ids::Reference;
-use crate::machine::{
-    Call, ClosingOutcome, Evidence, Fact, HoldOutcome, PaymentOutcome, Purpose, Verb, closing_key, event_id, key,
+use crate::order::{
+    Address, Closing, ClosingKind, Op, OperationKind, OperationState, Order, PaymentOperation,
+    Reservation,
 };
-use crate::order::{Address, Closing, ClosingKind, Op, OperationKind, OperationState, Order, PaymentOperation, Reservation};
 use crate::planted::{Bug, planted};
+use crate::rules::{
+    Call, ClosingOutcome, Evidence, Fact, PaymentOutcome, Purpose, ReservationOutcome, Verb,
+    closing_key, event_id, key,
+};
 use crate::services::{
-    AttemptRequest, CallDeadline, CallError, Clients, FollowUpRequest, HOLD_LOST, HoldAnswer, HoldLookup, HoldRequest,
-    InventoryService, Notification, NotificationService, PaymentAnswer, PaymentLookup, PaymentService, ReserveRequest,
+    AttemptRequest, CallDeadline, CallError, Clients, ClosingRequest, FollowUpRequest,
+    InventoryService, Notification, NotificationService, PaymentAnswer, PaymentLookup,
+    PaymentService, RESERVATION_LOST, ReservationLookup, ReserveAnswer, ReserveRequest,
     ServiceName,
 };
 use crate::store::OrderStore;
@@ -59,12 +64,19 @@ pub(super) struct Answer {
 }
 
 impl<S: OrderStore, C: Clients> OrderManager<S, C> {
-    /// Makes a call and waits for its answer, at most for the call deadline. Nothing is sent after the lease's end where the
-    /// client looks at the deadline that it is given; notices may be.
-    pub(super) async fn perform(&self, order: &Order, call: Call, repeat: bool, lease_end: Duration) -> Answer {
+    /// Makes a call and waits for its answer, at most for the call deadline. Nothing is sent after
+    /// the lease's end where the client looks at the deadline that it is given; notices may be.
+    pub(super) async fn perform(
+        &self,
+        order: &Order,
+        call: Call,
+        repeat: bool,
+        lease_end: Duration,
+    ) -> Answer {
         let started = self.now();
         let runtime = &self.inner.runtime;
-        // The lease's end is known from before it was asked for: however long the process stood still since somebody looked at it.
+        // The lease's end is known from before it was asked for: however long the process stood
+        // still since somebody looked at it.
         let end = (runtime.monotonic() + self.inner.policy.call_deadline).min(lease_end);
         let deadline = &match planted(Bug::LateCallsTakeEffect) {
             true => CallDeadline::NEVER,
@@ -72,20 +84,31 @@ impl<S: OrderStore, C: Clients> OrderManager<S, C> {
         };
         let outcome = match (call.op, call.verb) {
             (Op::Reservation(n), verb) => match order.reservation(n) {
-                Some(r) => self.perform_hold(order, r, verb, repeat, started, deadline).await,
+                Some(r) => {
+                    self.perform_reserve(order, r, verb, repeat, started, deadline)
+                        .await
+                }
                 None => nonsense(),
             },
             (Op::Payment(n), verb) => match order.payment(n) {
-                Some(p) => self.perform_payment(order, p, verb, repeat, started, deadline).await,
+                Some(p) => {
+                    self.perform_payment(order, p, verb, repeat, started, deadline)
+                        .await
+                }
                 None => nonsense(),
             },
             (Op::Notice(seq), _) => self.perform_notice(order, seq, deadline).await,
         };
         let broken = contradicts(order, &outcome);
-        Answer { call, started, outcome, broken }
+        Answer {
+            call,
+            started,
+            outcome,
+            broken,
+        }
     }
 
-    async fn perform_hold(
+    async fn perform_reserve(
         &self,
         order: &Order,
         r: &Reservation,
@@ -103,56 +126,101 @@ impl<S: OrderStore, C: Clients> OrderManager<S, C> {
             user: order.user,
             sku: r.sku.clone(),
             quantity: r.quantity,
-            lifetime: self.inner.policy.hold_lifetime,
+            lifetime: self.inner.policy.reservation_lifetime,
             destination: shipping_address(order),
             deadline: deadline.clone(),
         };
-        let fact = |outcome| Fact::Hold { n, outcome };
-        // An earlier call may have made the hold: then it lives since then at the earliest, however late we hear of it.
-        let since = if repeat || verb == Verb::LookUpHold { r.created_at } else { started };
+        let fact = |outcome| Fact::Reservation { n, outcome };
+        // An earlier call may have made the hold: then it lives since then at the earliest, however
+        // late we hear of it.
+        let since = if repeat || verb == Verb::LookUpReservation {
+            r.created_at
+        } else {
+            started
+        };
         match verb {
             Verb::Reserve => {
                 let request = reserve();
-                match self.within_lease(ServiceName::Inventory, deadline, inventory.reserve(&request)).await {
+                match self
+                    .within_lease(
+                        ServiceName::Inventory,
+                        deadline,
+                        inventory.reserve(&request),
+                    )
+                    .await
+                {
                     Ok(answer) => match held(answer, r.quantity, since) {
                         Ok(outcome) => Outcome::Known(fact(outcome)),
-                        Err(message) => Outcome::Unknown { fact: Some(fact(HoldOutcome::Unknown { malformed: true })), message },
+                        Err(message) => Outcome::Unknown {
+                            fact: Some(fact(ReservationOutcome::Unknown { malformed: true })),
+                            message,
+                        },
                     },
                     Err(CallError::Refused { code, available }) => {
                         let available = match available {
                             Some(n) => Some(n),
                             None => self.available(&request, deadline).await,
                         };
-                        Outcome::Known(fact(HoldOutcome::Refused { available, code }))
+                        Outcome::Known(fact(ReservationOutcome::Refused { available, code }))
                     }
                     Err(CallError::NotDone { message }) => Outcome::NotDone(message),
-                    Err(CallError::Unknown { message, malformed }) => {
-                        Outcome::Unknown { fact: Some(fact(HoldOutcome::Unknown { malformed })), message }
-                    }
+                    Err(CallError::Unknown { message, malformed }) => Outcome::Unknown {
+                        fact: Some(fact(ReservationOutcome::Unknown { malformed })),
+                        message,
+                    },
                 }
             }
-            Verb::LookUpHold => {
+            Verb::LookUpReservation => {
                 let request = reserve();
-                match self.within_lease(ServiceName::Inventory, deadline, inventory.look_up(&request)).await {
-                    Ok(HoldLookup::Held(answer)) => match held(answer, r.quantity, since) {
+                match self
+                    .within_lease(
+                        ServiceName::Inventory,
+                        deadline,
+                        inventory.look_up(&request),
+                    )
+                    .await
+                {
+                    Ok(ReservationLookup::Held(answer)) => match held(answer, r.quantity, since) {
                         Ok(outcome) => Outcome::Known(fact(outcome)),
-                        Err(message) => Outcome::Unknown { fact: Some(fact(HoldOutcome::Unknown { malformed: true })), message },
+                        Err(message) => Outcome::Unknown {
+                            fact: Some(fact(ReservationOutcome::Unknown { malformed: true })),
+                            message,
+                        },
                     },
-                    Ok(HoldLookup::Committed) => Outcome::Known(fact(HoldOutcome::Committed)),
-                    Ok(HoldLookup::Released) => Outcome::Known(fact(HoldOutcome::Released)),
-                    Ok(HoldLookup::Expired) => Outcome::Known(fact(HoldOutcome::Expired)),
-                    Ok(HoldLookup::Absent) => Outcome::Nothing { proven: fact(HoldOutcome::Absent) },
-                    Ok(HoldLookup::Undecidable) => Outcome::Nothing { proven: fact(HoldOutcome::Undecidable) },
+                    Ok(ReservationLookup::Committed) => {
+                        Outcome::Known(fact(ReservationOutcome::Committed))
+                    }
+                    Ok(ReservationLookup::Released) => {
+                        Outcome::Known(fact(ReservationOutcome::Released))
+                    }
+                    Ok(ReservationLookup::Expired) => {
+                        Outcome::Known(fact(ReservationOutcome::Expired))
+                    }
+                    Ok(ReservationLookup::Absent) => Outcome::Nothing {
+                        proven: fact(ReservationOutcome::Absent),
+                    },
+                    Ok(ReservationLookup::Undecidable) => Outcome::Nothing {
+                        proven: fact(ReservationOutcome::Undecidable),
+                    },
                     Err(e) => Outcome::NotDone(e.to_string()),
                 }
             }
             Verb::Release | Verb::Commit => {
-                let Some(Closing { serial, kind, units, committed, unknown: _ }) = r.closing else { return nonsense() };
+                let Some(Closing {
+                    serial,
+                    kind,
+                    units,
+                    committed,
+                    unknown: _,
+                }) = r.closing
+                else {
+                    return nonsense();
+                };
                 let purpose = match kind {
                     ClosingKind::Release => Purpose::Release,
                     ClosingKind::Commit => Purpose::Commit,
                 };
-                let request = HoldRequest {
+                let request = ClosingRequest {
                     key: closing_key(order.id, purpose, n, serial),
                     reserve_key: key(order.id, Purpose::Reserve, n),
                     order: order.id,
@@ -171,34 +239,68 @@ impl<S: OrderStore, C: Clients> OrderManager<S, C> {
                 };
                 let answer = match kind {
                     ClosingKind::Release => {
-                        self.within_lease(ServiceName::Inventory, deadline, inventory.release(&request)).await
+                        self.within_lease(
+                            ServiceName::Inventory,
+                            deadline,
+                            inventory.release(&request),
+                        )
+                        .await
                     }
-                    ClosingKind::Commit => self.within_lease(ServiceName::Inventory, deadline, inventory.commit(&request)).await,
+                    ClosingKind::Commit => {
+                        self.within_lease(
+                            ServiceName::Inventory,
+                            deadline,
+                            inventory.commit(&request),
+                        )
+                        .await
+                    }
                 };
                 let hold = fact;
-                let fact = |outcome| Fact::Closing { n, serial, kind, units, committed, outcome };
+                let fact = |outcome| Fact::Closing {
+                    n,
+                    serial,
+                    kind,
+                    units,
+                    committed,
+                    outcome,
+                };
                 match answer {
                     Ok(()) => Outcome::Known(fact(ClosingOutcome::Done)),
-                    Err(CallError::Refused { code, .. }) if kind == ClosingKind::Commit && code == HOLD_LOST => {
-                        Outcome::Known(hold(HoldOutcome::Lost))
+                    Err(CallError::Refused { code, .. })
+                        if kind == ClosingKind::Commit && code == RESERVATION_LOST =>
+                    {
+                        Outcome::Known(hold(ReservationOutcome::Lost))
                     }
-                    Err(CallError::Refused { code, .. }) => Outcome::Known(fact(ClosingOutcome::Refused { code })),
+                    Err(CallError::Refused { code, .. }) => {
+                        Outcome::Known(fact(ClosingOutcome::Refused { code }))
+                    }
                     Err(CallError::NotDone { message }) => Outcome::NotDone(message),
-                    Err(CallError::Unknown { message, malformed }) => {
-                        Outcome::Unknown { fact: Some(fact(ClosingOutcome::Unknown { malformed })), message }
-                    }
+                    Err(CallError::Unknown { message, malformed }) => Outcome::Unknown {
+                        fact: Some(fact(ClosingOutcome::Unknown { malformed })),
+                        message,
+                    },
                 }
             }
             Verb::Pay(_) | Verb::LookUpPayment | Verb::Notify => nonsense(),
         }
     }
 
-    /// How many units there are, asked after a refusal that did not say. Only for the message: no answer is an answer.
+    /// How many units there are, asked after a refusal that did not say. Only for the message: no
+    /// answer is an answer.
     async fn available(&self, request: &ReserveRequest, deadline: &CallDeadline) -> Option<u32> {
         let skus = [request.sku.clone()];
-        let answer =
-            self.within_lease(ServiceName::Inventory, deadline, self.inner.clients.inventory().check(&skus)).await.ok()?;
-        answer.into_iter().find(|a| a.sku == request.sku).map(|a| a.available)
+        let answer = self
+            .within_lease(
+                ServiceName::Inventory,
+                deadline,
+                self.inner.clients.inventory().check(&skus),
+            )
+            .await
+            .ok()?;
+        answer
+            .into_iter()
+            .find(|a| a.sku == request.sku)
+            .map(|a| a.available)
     }
 
     async fn perform_payment(
@@ -213,7 +315,11 @@ impl<S: OrderStore, C: Clients> OrderManager<S, C> {
         let payment = self.inner.clients.payment();
         let n = p.n;
         let fresh_key = repeat && verb.takes_money() && planted(Bug::NewKeyOnRetry);
-        let own_key = if fresh_key { event_id(order.id, u64::from(n)) } else { key(order.id, Purpose::Payment, n) };
+        let own_key = if fresh_key {
+            event_id(order.id, u64::from(n))
+        } else {
+            key(order.id, Purpose::Payment, n)
+        };
         let answer = match verb {
             Verb::Pay(kind @ (OperationKind::Authorize | OperationKind::Charge)) => {
                 let request = AttemptRequest {
@@ -231,13 +337,23 @@ impl<S: OrderStore, C: Clients> OrderManager<S, C> {
                 };
                 match kind {
                     OperationKind::Authorize => {
-                        self.within_lease(ServiceName::Payment, deadline, payment.authorize(&request)).await
+                        self.within_lease(
+                            ServiceName::Payment,
+                            deadline,
+                            payment.authorize(&request),
+                        )
+                        .await
                     }
-                    _ => self.within_lease(ServiceName::Payment, deadline, payment.charge(&request)).await,
+                    _ => {
+                        self.within_lease(ServiceName::Payment, deadline, payment.charge(&request))
+                            .await
+                    }
                 }
             }
             Verb::Pay(kind) => {
-                let Some(parent) = p.parent.and_then(|n| order.payment(n)) else { return nonsense() };
+                let Some(parent) = p.parent.and_then(|n| order.payment(n)) else {
+                    return nonsense();
+                };
                 let request = FollowUpRequest {
                     key: own_key,
                     order: order.id,
@@ -249,20 +365,47 @@ impl<S: OrderStore, C: Clients> OrderManager<S, C> {
                     deadline: deadline.clone(),
                 };
                 match kind {
-                    OperationKind::Capture => self.within_lease(ServiceName::Payment, deadline, payment.capture(&request)).await,
-                    OperationKind::Void => self.within_lease(ServiceName::Payment, deadline, payment.void(&request)).await,
-                    _ => self.within_lease(ServiceName::Payment, deadline, payment.refund(&request)).await,
+                    OperationKind::Capture => {
+                        self.within_lease(ServiceName::Payment, deadline, payment.capture(&request))
+                            .await
+                    }
+                    OperationKind::Void => {
+                        self.within_lease(ServiceName::Payment, deadline, payment.void(&request))
+                            .await
+                    }
+                    _ => {
+                        self.within_lease(ServiceName::Payment, deadline, payment.refund(&request))
+                            .await
+                    }
                 }
             }
             Verb::LookUpPayment => {
-                let request = PaymentLookup { key: own_key, order: order.id, reference: p.reference.clone() };
-                return match self.within_lease(ServiceName::Payment, deadline, payment.look_up(&request)).await {
+                let request = PaymentLookup {
+                    key: own_key,
+                    order: order.id,
+                    reference: p.reference.clone(),
+                };
+                return match self
+                    .within_lease(ServiceName::Payment, deadline, payment.look_up(&request))
+                    .await
+                {
                     Ok(Some(answer)) => self.told(order, p, answer, Evidence::LookUp, started),
-                    Ok(None) => Outcome::Nothing { proven: Fact::Payment { n, outcome: PaymentOutcome::Absent } },
+                    Ok(None) => Outcome::Nothing {
+                        proven: Fact::Payment {
+                            n,
+                            outcome: PaymentOutcome::Absent,
+                        },
+                    },
                     Err(e) => Outcome::NotDone(e.to_string()),
                 };
             }
-            Verb::Reserve | Verb::Release | Verb::Commit | Verb::LookUpHold | Verb::Notify => return nonsense(),
+            Verb::Reserve
+            | Verb::Release
+            | Verb::Commit
+            | Verb::LookUpReservation
+            | Verb::Notify => {
+                return nonsense();
+            }
         };
         match answer {
             Ok(answer) => self.told(order, p, answer, Evidence::Answer, started),
@@ -280,14 +423,19 @@ impl<S: OrderStore, C: Clients> OrderManager<S, C> {
                 Outcome::Known(Fact::Payment { n, outcome: answer })
             }
             Err(CallError::NotDone { message }) => Outcome::NotDone(message),
-            Err(CallError::Unknown { message, malformed }) => {
-                Outcome::Unknown { fact: Some(Fact::Payment { n, outcome: PaymentOutcome::Unknown { malformed } }), message }
-            }
+            Err(CallError::Unknown { message, malformed }) => Outcome::Unknown {
+                fact: Some(Fact::Payment {
+                    n,
+                    outcome: PaymentOutcome::Unknown { malformed },
+                }),
+                message,
+            },
         }
     }
 
-    /// A provider's answer as a fact; what makes no sense is as good as no answer, and a person is told. How long an authorization
-    /// lasts counts from when it was asked for, however late the answer is heard.
+    /// A provider's answer as a fact; what makes no sense is as good as no answer, and a person is
+    /// told. How long an authorization lasts counts from when it was asked for, however late the
+    /// answer is heard.
     fn told(
         &self,
         order: &Order,
@@ -298,12 +446,32 @@ impl<S: OrderStore, C: Clients> OrderManager<S, C> {
     ) -> Outcome {
         let n = p.n;
         let malformed = |message: &str| Outcome::Unknown {
-            fact: Some(Fact::Payment { n, outcome: PaymentOutcome::Unknown { malformed: true } }),
+            fact: Some(Fact::Payment {
+                n,
+                outcome: PaymentOutcome::Unknown { malformed: true },
+            }),
             message: message.into(),
         };
-        let PaymentAnswer { status, reference, amount, code, wait, action, capture_within } = answer;
-        let moves_money = matches!(status, OperationState::Authorized | OperationState::Captured | OperationState::Refunded);
-        if matches!(status, OperationState::Planned | OperationState::Armed | OperationState::Unknown | OperationState::Dropped) {
+        let PaymentAnswer {
+            status,
+            reference,
+            amount,
+            code,
+            wait,
+            action,
+            capture_within,
+        } = answer;
+        let moves_money = matches!(
+            status,
+            OperationState::Authorized | OperationState::Captured | OperationState::Refunded
+        );
+        if matches!(
+            status,
+            OperationState::Planned
+                | OperationState::Armed
+                | OperationState::Unknown
+                | OperationState::Dropped
+        ) {
             return malformed("the payment service answered a status that is not one of its own");
         }
         let reference: Option<Reference> = match reference.parse() {
@@ -314,13 +482,21 @@ impl<S: OrderStore, C: Clients> OrderManager<S, C> {
         if moves_money && amount.minor <= 0 {
             return malformed("the payment service answered without an amount");
         }
-        // On the order's own time, which may be ahead of this process's clock: what has only begun is not over by it.
-        let (now, started) = (self.now().max(order.updated_at), started.max(order.updated_at));
+        // On the order's own time, which may be ahead of this process's clock: what has only begun
+        // is not over by it.
+        let (now, started) = (
+            self.now().max(order.updated_at),
+            started.max(order.updated_at),
+        );
         let outcome = PaymentOutcome::Answer {
             status,
             reference,
             // Where nothing moved, whatever stands there says nothing: not even in which currency.
-            amount: if moves_money { amount } else { order.in_currency(0) },
+            amount: if moves_money {
+                amount
+            } else {
+                order.in_currency(0)
+            },
             code,
             deadline: now.after(wait.unwrap_or(self.inner.policy.action_deadline)),
             action,
@@ -331,7 +507,9 @@ impl<S: OrderStore, C: Clients> OrderManager<S, C> {
     }
 
     async fn perform_notice(&self, order: &Order, seq: u64, deadline: &CallDeadline) -> Outcome {
-        let Some(notice) = order.notices.iter().find(|n| n.seq == seq) else { return nonsense() };
+        let Some(notice) = order.notices.iter().find(|n| n.seq == seq) else {
+            return nonsense();
+        };
         let notification = Notification {
             event_id: event_id(order.id, seq),
             order: order.id,
@@ -341,18 +519,26 @@ impl<S: OrderStore, C: Clients> OrderManager<S, C> {
             kind: notice.kind,
         };
         match self
-            .within_lease(ServiceName::Notification, deadline, self.inner.clients.notification().notify(&notification))
+            .within_lease(
+                ServiceName::Notification,
+                deadline,
+                self.inner.clients.notification().notify(&notification),
+            )
             .await
         {
             Ok(()) => Outcome::Told,
-            Err(CallError::Unknown { message, .. }) => Outcome::Unknown { fact: None, message },
-            // A refusal would be repeated for ever otherwise: it is, at the longest interval, and a person is told.
+            Err(CallError::Unknown { message, .. }) => Outcome::Unknown {
+                fact: None,
+                message,
+            },
+            // A refusal would be repeated for ever otherwise: it is, at the longest interval, and a
+            // person is told.
             Err(e) => Outcome::NotDone(e.to_string()),
         }
     }
 
-    /// Waits for a call that is made under a lease, at most until its deadline; one whose deadline is over is not begun, and says nothing
-    /// of the service.
+    /// Waits for a call that is made under a lease, at most until its deadline; one whose deadline
+    /// is over is not begun, and says nothing of the service.
     async fn within_lease<T>(
         &self,
         service: ServiceName,
@@ -361,7 +547,9 @@ impl<S: OrderStore, C: Clients> OrderManager<S, C> {
     ) -> Result<T, CallError> {
         deadline.check()?;
         let whole = self.inner.policy.call_deadline;
-        let result = self.ended_within(deadline.left().map_or(whole, |left| left.min(whole)), call).await;
+        let result = self
+            .ended_within(deadline.left().map_or(whole, |left| left.min(whole)), call)
+            .await;
         // That the client came to it too late says nothing of the service either.
         if !(matches!(result, Err(CallError::NotDone { .. })) && deadline.is_over()) {
             self.note_answer(service, &result);
@@ -375,39 +563,61 @@ impl<S: OrderStore, C: Clients> OrderManager<S, C> {
         service: ServiceName,
         call: impl Future<Output = Result<T, CallError>> + Send,
     ) -> Result<T, CallError> {
-        let result = self.ended_within(self.inner.policy.call_deadline, call).await;
+        let result = self
+            .ended_within(self.inner.policy.call_deadline, call)
+            .await;
         self.note_answer(service, &result);
         result
     }
 
     fn note_answer<T>(&self, service: ServiceName, result: &Result<T, CallError>) {
         let answered = matches!(result, Ok(_) | Err(CallError::Refused { .. }));
-        self.inner.breakers.note(service, answered, self.inner.runtime.monotonic());
+        self.inner
+            .breakers
+            .note(service, answered, self.inner.runtime.monotonic());
     }
 
-    /// Waits for a call at most for so long. A client that panics spoils its own call, and nothing beside it.
+    /// Waits for a call at most for so long. A client that panics spoils its own call, and nothing
+    /// beside it.
     async fn ended_within<T>(
         &self,
         most: Duration,
         call: impl Future<Output = Result<T, CallError>> + Send,
     ) -> Result<T, CallError> {
         let timer = self.inner.runtime.sleep(most);
-        // A client that was given up by its own panic is not used again by this call, whatever state it is in.
+        // A client that was given up by its own panic is not used again by this call, whatever
+        // state it is in.
         let call = AssertUnwindSafe(call).catch_unwind();
         match select(Box::pin(call), timer).await {
             Either::Left((Ok(result), _)) => result,
-            Either::Left((Err(panic), _)) => Err(CallError::unknown(format!("the client panicked: {}", said(&*panic)))),
-            Either::Right(((), _)) => Err(CallError::unknown(format!("no answer within {} ms", most.as_millis()))),
+            Either::Left((Err(panic), _)) => Err(CallError::unknown(format!(
+                "the client panicked: {}",
+                said(&*panic)
+            ))),
+            Either::Right(((), _)) => Err(CallError::unknown(format!(
+                "no answer within {} ms",
+                most.as_millis()
+            ))),
         }
     }
 }
 
-/// Whether an answer contradicts an earlier one of the same service: an operation that was answered under a name is found no
-/// more, or under another name. Whoever forgets or renames operations charges twice when an answer is lost.
+/// Whether an answer contradicts an earlier one of the same service: an operation that was answered
+/// under a name is found no more, or under another name. Whoever forgets or renames operations
+/// charges twice when an answer is lost.
 fn contradicts(order: &Order, outcome: &Outcome) -> bool {
     let (n, name) = match outcome {
-        Outcome::Known(Fact::Payment { n, outcome: PaymentOutcome::Answer { reference: Some(name), .. } }) => (*n, Some(name)),
-        Outcome::Nothing { proven: Fact::Payment { n, .. } } => (*n, None),
+        Outcome::Known(Fact::Payment {
+            n,
+            outcome:
+                PaymentOutcome::Answer {
+                    reference: Some(name),
+                    ..
+                },
+        }) => (*n, Some(name)),
+        Outcome::Nothing {
+            proven: Fact::Payment { n, .. },
+        } => (*n, None),
         _ => return false,
     };
     let known = order.payment(n).and_then(|p| p.reference.as_ref());
@@ -422,17 +632,33 @@ fn shipping_address(order: &Order) -> Private<Address> {
 /// What a panic says.
 fn said(panic: &(dyn Any + Send)) -> &str {
     let text = panic.downcast_ref::<&str>().copied();
-    text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("without a word")
+    text.or_else(|| panic.downcast_ref::<String>().map(String::as_str))
+        .unwrap_or("without a word")
 }
 
 /// A hold as answered, or why the answer makes no sense.
-fn held(answer: HoldAnswer, wanted: u32, since: Timestamp) -> Result<HoldOutcome, String> {
-    let HoldAnswer { reference, quantity, lifetime } = answer;
+fn held(
+    answer: ReserveAnswer,
+    wanted: u32,
+    since: Timestamp,
+) -> Result<ReservationOutcome, String> {
+    let ReserveAnswer {
+        reference,
+        quantity,
+        lifetime,
+    } = answer;
     if quantity != wanted {
-        return Err(format!("the inventory answered a hold of {quantity} units, not {wanted}"));
+        return Err(format!(
+            "the inventory answered a hold of {quantity} units, not {wanted}"
+        ));
     }
-    let reference = reference.parse().map_err(|_| "the inventory answered a hold without a usable reference".to_owned())?;
-    Ok(HoldOutcome::Held { reference: Some(reference), expires_at: lifetime.map(|l| since.after(l)) })
+    let reference = reference
+        .parse()
+        .map_err(|_| "the inventory answered a hold without a usable reference".to_owned())?;
+    Ok(ReservationOutcome::Held {
+        reference: Some(reference),
+        expires_at: lifetime.map(|l| since.after(l)),
+    })
 }
 
 /// A call that `next` cannot have planned: nothing is sent.

@@ -11,21 +11,24 @@ use super::goodbye::CONFLICTS_MAX;
 use super::{Action, OrderManager, Principal, authorize};
 use crate::error::{Error, Rejection, RejectionReason, UsedFor, Violation};
 use crate::ids::{IdempotencyKey, Name, OrderId};
-use crate::machine::{Command, DisputeReport, Fact, PaymentReport, decide};
 use crate::money::Money;
 use crate::order::{Blocks, CommandKey, HoldEnd, JournalRow, OperationState, Order};
 use crate::planted::{Bug, planted};
 use crate::request::{check_paying, command_hash};
+use crate::rules::{Command, DisputeReport, Fact, PaymentReport, decide};
 use crate::services::Clients;
-use crate::store::{CommitError, JournalQuery, Loaded, OrderRef, OrderStore, StoreError, StoreErrorKind, WorkChange};
+use crate::store::{
+    CommitError, JournalQuery, Loaded, OrderRef, OrderStore, StoreError, StoreErrorKind, WorkChange,
+};
 use crate::text::{check_line, check_note};
 
 /// How a command is to be carried out.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct CommandOptions {
-    /// Makes the command safe to repeat: the same one with the same key on the same order changes nothing, and says that it is a
-    /// repeat; another command or other content under the key is refused ([`Error::KeyReused`]). What changes nothing, such as
-    /// cancelling a cancelled order, is not recorded, and leaves its key free.
+    /// Makes the command safe to repeat: the same one with the same key on the same order changes
+    /// nothing, and says that it is a repeat; another command or other content under the key is
+    /// refused ([`Error::KeyReused`]). What changes nothing, such as cancelling a cancelled order,
+    /// is not recorded, and leaves its key free.
     pub key: Option<IdempotencyKey>,
     /// The version the caller saw: refused if the order has changed since.
     pub expected_version: Option<u64>,
@@ -38,8 +41,8 @@ pub struct CommandOptions {
 pub struct Answered {
     /// The order as it is when the caller is answered.
     pub order: Arc<Order>,
-    /// The journal row that the same command wrote before under the same key: nothing was done now. `None` if it was no
-    /// repeat.
+    /// The journal row that the same command wrote before under the same key: nothing was done now.
+    /// `None` if it was no repeat.
     pub repeats: Option<u64>,
 }
 
@@ -67,16 +70,20 @@ pub struct RetryPayment {
 
 impl std::fmt::Debug for RetryPayment {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("RetryPayment").field("method", &self.method).finish_non_exhaustive()
+        f.debug_struct("RetryPayment")
+            .field("method", &self.method)
+            .finish_non_exhaustive()
     }
 }
 
 impl<S: OrderStore, C: Clients> OrderManager<S, C> {
-    /// Cancels an order and waits, as placing does, until its stock and money are back. Twice is a success.
+    /// Cancels an order and waits, as placing does, until its stock and money are back. Twice is a
+    /// success.
     ///
     /// # Errors
     ///
-    /// [`Error::NotFound`], [`Error::Conflict`], [`Error::KeyReused`], [`Error::Rejected`] once something has shipped or the order is dead.
+    /// [`Error::NotFound`], [`Error::Conflict`], [`Error::KeyReused`], [`Error::Rejected`] once
+    /// something has shipped or the order is dead.
     pub async fn cancel(
         &self,
         principal: &Principal,
@@ -85,16 +92,24 @@ impl<S: OrderStore, C: Clients> OrderManager<S, C> {
         reason: String,
     ) -> Result<Answered, Error> {
         let reason = note("reason", reason, true)?;
-        self.command(principal, order, options, Asked::new(&Command::Cancel, reason)).await
+        self.command(
+            principal,
+            order,
+            options,
+            Asked::new(&Command::Cancel, reason),
+        )
+        .await
     }
 
-    /// Pays a declined order again, or what another one is short, by this or another method, and waits as placing does.
+    /// Pays a declined order again, or what another one is short, by this or another method, and
+    /// waits as placing does.
     ///
     /// # Errors
     ///
-    /// As [`Self::cancel`]; [`Error::Invalid`] with every violation; [`Error::Service`]; [`Error::Rejected`] when nothing is left to
-    /// be paid, the time for it is over, a payment is under way, the customer's account may not order, or the coupon it used has
-    /// been used up meanwhile.
+    /// As [`Self::cancel`]; [`Error::Invalid`] with every violation; [`Error::Service`];
+    /// [`Error::Rejected`] when nothing is left to be paid, the time for it is over, a payment is
+    /// under way, the customer's account may not order, or the coupon it used has been used up
+    /// meanwhile.
     pub async fn retry_payment(
         &self,
         principal: &Principal,
@@ -102,27 +117,42 @@ impl<S: OrderStore, C: Clients> OrderManager<S, C> {
         options: CommandOptions,
         retry: RetryPayment,
     ) -> Result<Answered, Error> {
-        let RetryPayment { amount, method, token, return_url } = retry;
+        let RetryPayment {
+            amount,
+            method,
+            token,
+            return_url,
+        } = retry;
         let (method, token, return_url) = check_paying(&method, token, return_url)?;
         let currency = self.inner.pricing.currency();
         if let Some(wrong) = amount.filter(|a| a.currency != currency || a.minor <= 0) {
-            return Err(Error::invalid("amount", format!("is {wrong}: expected more than nothing, in {currency}")));
+            return Err(Error::invalid(
+                "amount",
+                format!("is {wrong}: expected more than nothing, in {currency}"),
+            ));
         }
         let user = self.load(principal, order).await?.order.user;
         authorize(principal, Action::RetryPayment, Some(user))?;
         let terms = self.terms(&method).await?;
         let amount = amount.map(|a| a.minor);
-        let command = Command::RetryPayment { amount, method, terms, token, return_url };
-        self.command(principal, order, options, Asked::new(&command, None)).await
+        let command = Command::RetryPayment {
+            amount,
+            method,
+            terms,
+            token,
+            return_url,
+        };
+        self.command(principal, order, options, Asked::new(&command, None))
+            .await
     }
 
-    /// Keeps an order from going on until the hold is released or lapses. Without `blocks`, what comes next is blocked: confirming
-    /// while the order is not confirmed, then shipping.
+    /// Keeps an order from going on until the hold is released or lapses. Without `blocks`, what
+    /// comes next is blocked: confirming while the order is not confirmed, then shipping.
     ///
     /// # Errors
     ///
-    /// As [`Self::cancel`]; [`Error::Rejected`] when the order is over, another hold of that kind is placed, or the
-    /// step has passed, with those that can still be held.
+    /// As [`Self::cancel`]; [`Error::Rejected`] when the order is over, another hold of that kind
+    /// is placed, or the step has passed, with those that can still be held.
     pub async fn place_hold(
         &self,
         principal: &Principal,
@@ -132,8 +162,13 @@ impl<S: OrderStore, C: Clients> OrderManager<S, C> {
         blocks: Option<Blocks>,
         until: Option<HoldEnd>,
     ) -> Result<Answered, Error> {
-        let command = Command::PlaceHold { kind, blocks, until };
-        self.command(principal, order, options, Asked::new(&command, None)).await
+        let command = Command::PlaceHold {
+            kind,
+            blocks,
+            until,
+        };
+        self.command(principal, order, options, Asked::new(&command, None))
+            .await
     }
 
     /// Lifts a hold; what it kept waiting goes on.
@@ -148,14 +183,21 @@ impl<S: OrderStore, C: Clients> OrderManager<S, C> {
         options: CommandOptions,
         kind: Name,
     ) -> Result<Answered, Error> {
-        self.command(principal, order, options, Asked::new(&Command::ReleaseHold { kind }, None)).await
+        self.command(
+            principal,
+            order,
+            options,
+            Asked::new(&Command::ReleaseHold { kind }, None),
+        )
+        .await
     }
 
     /// Writes a note into the order's history.
     ///
     /// # Errors
     ///
-    /// As [`Self::cancel`]; [`Error::Invalid`] for a text that is empty, too long, or holds what it must not.
+    /// As [`Self::cancel`]; [`Error::Invalid`] for a text that is empty, too long, or holds what it
+    /// must not.
     pub async fn note(
         &self,
         principal: &Principal,
@@ -164,16 +206,18 @@ impl<S: OrderStore, C: Clients> OrderManager<S, C> {
         text: String,
     ) -> Result<Answered, Error> {
         let text = note("notes", text, false)?;
-        self.command(principal, order, options, Asked::new(&Command::Note, text)).await
+        self.command(principal, order, options, Asked::new(&Command::Note, text))
+            .await
     }
 
-    /// Carries out any command, with what a person wrote about it, and waits until nothing is left for the engine to do at
-    /// once. [`Self::edit`](Self::edit) prices an edit first.
+    /// Carries out any command, with what a person wrote about it, and waits until nothing is left
+    /// for the engine to do at once. [`Self::edit`](Self::edit) prices an edit first.
     ///
     /// # Errors
     ///
-    /// [`Error::Invalid`] with every violation; [`Error::NotFound`]; [`Error::Forbidden`]; [`Error::KeyReused`];
-    /// [`Error::Conflict`]; [`Error::Rejected`] when it may not be done, or not now, with what could be.
+    /// [`Error::Invalid`] with every violation; [`Error::NotFound`]; [`Error::Forbidden`];
+    /// [`Error::KeyReused`]; [`Error::Conflict`]; [`Error::Rejected`] when it may not be done, or
+    /// not now, with what could be.
     pub async fn execute(
         &self,
         principal: &Principal,
@@ -187,11 +231,12 @@ impl<S: OrderStore, C: Clients> OrderManager<S, C> {
             return Err(Error::Invalid(violations));
         }
         let notes = note("notes", notes, true)?;
-        self.command(principal, order, options, Asked::new(&command, notes)).await
+        self.command(principal, order, options, Asked::new(&command, notes))
+            .await
     }
 
-    /// What a command would make of an order, without doing it: the order as it would be before any service is called, and
-    /// the events that lead there.
+    /// What a command would make of an order, without doing it: the order as it would be before any
+    /// service is called, and the events that lead there.
     ///
     /// # Errors
     ///
@@ -205,7 +250,10 @@ impl<S: OrderStore, C: Clients> OrderManager<S, C> {
         let loaded = self.load(principal, order).await?;
         authorize(principal, Action::from(command), Some(loaded.order.user))?;
         let env = self.env_of(&loaded.order);
-        let source = Source { actor: principal.actor(), cause: command.name() };
+        let source = Source {
+            actor: principal.actor(),
+            cause: command.name(),
+        };
         let events = decide(&loaded.order, command, &env)?;
         let mut draft = Draft::of(loaded.order, self.inner.ids.changeset_id(env.now), env.now);
         for event in events {
@@ -215,8 +263,9 @@ impl<S: OrderStore, C: Clients> OrderManager<S, C> {
         Ok(draft.into_parts())
     }
 
-    /// Records what a payment provider reports, as its callback does, and works the order if that moved it. Never refused,
-    /// whatever the order has become: what fits no operation is kept and shown to a person.
+    /// Records what a payment provider reports, as its callback does, and works the order if that
+    /// moved it. Never refused, whatever the order has become: what fits no operation is kept and
+    /// shown to a person.
     ///
     /// # Errors
     ///
@@ -229,13 +278,15 @@ impl<S: OrderStore, C: Clients> OrderManager<S, C> {
     ) -> Result<Arc<Order>, Error> {
         use OperationState as State;
         let problem = match report.status {
-            State::Planned | State::Armed | State::Unknown | State::Dropped => Some(Violation::new(
-                "status",
-                format!(
-                    "{} is not a provider's: expected AUTHORIZED, CAPTURED, PENDING, ACTION_REQUIRED, DECLINED, VOIDED, REFUNDED or FAILED",
-                    report.status
-                ),
-            )),
+            State::Planned | State::Armed | State::Unknown | State::Dropped => {
+                Some(Violation::new(
+                    "status",
+                    format!(
+                        "{} is not a provider's: expected AUTHORIZED, CAPTURED, PENDING, ACTION_REQUIRED, DECLINED, VOIDED, REFUNDED or FAILED",
+                        report.status
+                    ),
+                ))
+            }
             _ if report.amount.minor < 0 => Some(Violation::new("amount", "must not be negative")),
             _ => None,
         };
@@ -245,7 +296,8 @@ impl<S: OrderStore, C: Clients> OrderManager<S, C> {
         self.record(principal, order, &Fact::Report(report)).await
     }
 
-    /// Records what a payment provider reports of a dispute. Never refused; a lost one is a refund that the bank made.
+    /// Records what a payment provider reports of a dispute. Never refused; a lost one is a refund
+    /// that the bank made.
     ///
     /// # Errors
     ///
@@ -262,10 +314,18 @@ impl<S: OrderStore, C: Clients> OrderManager<S, C> {
         self.record(principal, order, &Fact::Dispute(report)).await
     }
 
-    async fn record(&self, principal: &Principal, order: OrderRef, fact: &Fact) -> Result<Arc<Order>, Error> {
+    async fn record(
+        &self,
+        principal: &Principal,
+        order: OrderRef,
+        fact: &Fact,
+    ) -> Result<Arc<Order>, Error> {
         authorize(principal, Action::RecordPayment, None)?;
         let until = self.answer_by(None);
-        let source = Source { actor: principal.actor(), cause: "callback" };
+        let source = Source {
+            actor: principal.actor(),
+            cause: "callback",
+        };
         for _ in 0..CONFLICTS_MAX {
             let loaded = self.load(principal, order).await?;
             let env = self.env();
@@ -276,7 +336,10 @@ impl<S: OrderStore, C: Clients> OrderManager<S, C> {
             }
             draft.settle(&env);
             let id = draft.order.id;
-            match self.commit(draft.into_changeset(None, WorkChange::Wake { due: env.now })).await {
+            match self
+                .commit(draft.into_changeset(None, WorkChange::Wake { due: env.now }))
+                .await
+            {
                 Ok(_) => return self.settled(id, until, Wait::Decided).await,
                 Err(CommitError::Conflict) => {}
                 Err(CommitError::Store(e)) => return Err(e.into()),
@@ -294,15 +357,24 @@ impl<S: OrderStore, C: Clients> OrderManager<S, C> {
         options: CommandOptions,
         asked: Asked<'_>,
     ) -> Result<Answered, Error> {
-        let Asked { command, notes, hash, only_wakes } = asked;
+        let Asked {
+            command,
+            notes,
+            hash,
+            only_wakes,
+        } = asked;
         let wait = match command {
-            Command::Cancel | Command::RetryPayment { .. } | Command::PlaceHold { .. } | Command::ReleaseHold { .. } => {
-                Wait::Decided
-            }
+            Command::Cancel
+            | Command::RetryPayment { .. }
+            | Command::PlaceHold { .. }
+            | Command::ReleaseHold { .. } => Wait::Decided,
             _ => Wait::Quiet,
         };
         let until = self.answer_by(options.wait);
-        let source = Source { actor: principal.actor(), cause: command.name() };
+        let source = Source {
+            actor: principal.actor(),
+            cause: command.name(),
+        };
         let command_key = options.key.map(|key| CommandKey { key, hash });
         for _ in 0..CONFLICTS_MAX {
             let loaded = self.load(principal, order).await?;
@@ -312,16 +384,28 @@ impl<S: OrderStore, C: Clients> OrderManager<S, C> {
             if let Some(command_key) = &command_key
                 && let Some(row) = self.repeated_row(id, command_key).await?
             {
-                return Ok(Answered { order: self.attend(id, until, wait).await?, repeats: Some(row.seq) });
+                return Ok(Answered {
+                    order: self.attend(id, until, wait).await?,
+                    repeats: Some(row.seq),
+                });
             }
             if let Some(expected) = options.expected_version
                 && expected != loaded.order.version
             {
-                return Err(Error::Conflict { order: id, expected, actual: loaded.order.version });
+                return Err(Error::Conflict {
+                    order: id,
+                    expected,
+                    actual: loaded.order.version,
+                });
             }
             let env = self.env_of(&loaded.order);
             let events = decide(&loaded.order, command, &env)?;
-            let done = |order| Ok(Answered { order, repeats: None });
+            let done = |order| {
+                Ok(Answered {
+                    order,
+                    repeats: None,
+                })
+            };
             if events.is_empty() {
                 return self.attend(id, until, wait).await.and_then(done);
             }
@@ -337,14 +421,21 @@ impl<S: OrderStore, C: Clients> OrderManager<S, C> {
             draft.settle(&env);
             // What settles besides may make something due.
             let idle = command.changes_nothing_due() && draft.len() == decided;
-            let work = if idle { WorkChange::Keep } else { WorkChange::Wake { due: self.now() } };
+            let work = if idle {
+                WorkChange::Keep
+            } else {
+                WorkChange::Wake { due: self.now() }
+            };
             match self.commit(draft.into_changeset(None, work)).await {
                 Ok((committed, _)) if idle || only_wakes => return done(committed),
                 Ok(_) => return self.settled(id, until, wait).await.and_then(done),
                 // Somebody was faster: the row is there now.
                 Err(CommitError::CommandKeyTaken(_) | CommitError::Conflict) => {}
                 Err(CommitError::RedemptionExhausted { name }) => {
-                    let message = format!("cannot {} order {order}: all uses of {name} are taken", command.phrase());
+                    let message = format!(
+                        "cannot {} order {order}: all uses of {name} are taken",
+                        command.phrase()
+                    );
                     return Err(Rejection::new(RejectionReason::CouponExhausted, message).into());
                 }
                 Err(CommitError::Store(e)) => return Err(e.into()),
@@ -363,20 +454,47 @@ impl<S: OrderStore, C: Clients> OrderManager<S, C> {
         }
     }
 
-    /// The journal row that the same command wrote before under the same key; refused if it was another one.
-    pub(super) async fn repeated_row(&self, order: OrderId, asked: &CommandKey) -> Result<Option<JournalRow>, Error> {
+    /// The journal row that the same command wrote before under the same key; refused if it was
+    /// another one.
+    pub(super) async fn repeated_row(
+        &self,
+        order: OrderId,
+        asked: &CommandKey,
+    ) -> Result<Option<JournalRow>, Error> {
         let CommandKey { key, hash } = asked;
-        let rows = self.inner.store.journal(&JournalQuery::of_key(order, key.clone())).await?;
-        let Some(row) = rows.into_iter().next() else { return Ok(None) };
-        if row.command_key.as_ref().is_some_and(|used| used.hash == *hash) || planted(Bug::AnyUseIsARepeat) {
+        let rows = self
+            .inner
+            .store
+            .journal(&JournalQuery::of_key(order, key.clone()))
+            .await?;
+        let Some(row) = rows.into_iter().next() else {
+            return Ok(None);
+        };
+        if row
+            .command_key
+            .as_ref()
+            .is_some_and(|used| used.hash == *hash)
+            || planted(Bug::AnyUseIsARepeat)
+        {
             return Ok(Some(row));
         }
-        let used = UsedFor { command: row.cause, seq: row.seq, at: row.at };
-        Err(Error::KeyReused { key: key.clone(), used: Some(used) })
+        let used = UsedFor {
+            command: row.cause,
+            seq: row.seq,
+            at: row.at,
+        };
+        Err(Error::KeyReused {
+            key: key.clone(),
+            used: Some(used),
+        })
     }
 
     /// The order, if it is the principal's to see.
-    pub(super) async fn load(&self, principal: &Principal, order: OrderRef) -> Result<Loaded, Error> {
+    pub(super) async fn load(
+        &self,
+        principal: &Principal,
+        order: OrderRef,
+    ) -> Result<Loaded, Error> {
         let loaded = self.load_any(order.into(), principal.scope()).await?;
         loaded.ok_or_else(|| Error::order_not_found(order))
     }
@@ -384,15 +502,25 @@ impl<S: OrderStore, C: Clients> OrderManager<S, C> {
 
 impl<'a> Asked<'a> {
     pub(super) fn new(command: &'a Command, notes: Option<String>) -> Self {
-        Asked { command, hash: command_hash(command, notes.as_deref()), notes, only_wakes: false }
+        Asked {
+            command,
+            hash: command_hash(command, notes.as_deref()),
+            notes,
+            only_wakes: false,
+        }
     }
 }
 
-/// Whether a command has the customer buy more, or pay again: only an account that may order may do that, whoever commands it.
+/// Whether a command has the customer buy more, or pay again: only an account that may order may do
+/// that, whoever commands it.
 pub(super) fn buys(order: &Order, command: &Command) -> bool {
     match command {
         Command::RetryPayment { .. } => true,
-        Command::Edit { plan, .. } => !plan.added.is_empty() || !plan.raised.is_empty() || order.owed_after(plan) > order.owed(),
+        Command::Edit { plan, .. } => {
+            !plan.added.is_empty()
+                || !plan.raised.is_empty()
+                || order.owed_after(plan) > order.owed()
+        }
         Command::Cancel
         | Command::CancelLines { .. }
         | Command::CancelRest
@@ -419,7 +547,7 @@ pub(super) fn buys(order: &Order, command: &Command) -> bool {
         | Command::ChangeAddress { .. }
         | Command::SetMetadata { .. }
         | Command::Acknowledge { .. }
-        | Command::Redrive
+        | Command::RetryStuck
         | Command::Resolve { .. }
         | Command::Redact
         | Command::Note => false,
@@ -432,7 +560,10 @@ fn note(field: &'static str, text: String, may_be_empty: bool) -> Result<Option<
         if may_be_empty {
             return Ok(None);
         }
-        return Err(Error::invalid(field, "is empty: expected 1 to 2,000 characters"));
+        return Err(Error::invalid(
+            field,
+            "is empty: expected 1 to 2,000 characters",
+        ));
     }
     check_note(&text, NOTE_MAX).map_err(|e| Error::invalid(field, e.to_string()))?;
     Ok(Some(text))
@@ -444,14 +575,19 @@ fn check_texts(command: &Command) -> Vec<Violation> {
     let mut check = |field: &str, text: Option<&String>, max: usize| {
         if let Some(text) = text {
             if text.trim().is_empty() {
-                violations.push(Violation::new(field, format!("is empty: expected 1 to {max} characters")));
+                violations.push(Violation::new(
+                    field,
+                    format!("is empty: expected 1 to {max} characters"),
+                ));
             } else if let Err(e) = check_line(text, max) {
                 violations.push(Violation::new(field, e.to_string()));
             }
         }
     };
     match command {
-        Command::Ship { carrier, tracking, .. } => {
+        Command::Ship {
+            carrier, tracking, ..
+        } => {
             check("carrier", carrier.as_ref(), NAME_MAX);
             check("tracking", tracking.as_ref(), NAME_MAX);
         }
@@ -465,9 +601,17 @@ const NAME_MAX: usize = 100;
 const NOTE_MAX: usize = 2000;
 
 pub(super) fn too_busy(order: OrderRef) -> Error {
-    StoreError::new(StoreErrorKind::Unavailable, format!("order {order} changes too often to be changed now")).into()
+    StoreError::new(
+        StoreErrorKind::Unavailable,
+        format!("order {order} changes too often to be changed now"),
+    )
+    .into()
 }
 
 pub(super) fn unexpected(e: &CommitError) -> Error {
-    StoreError::new(StoreErrorKind::Corrupt, format!("the store refused a change it should not refuse: {e}")).into()
+    StoreError::new(
+        StoreErrorKind::Corrupt,
+        format!("the store refused a change it should not refuse: {e}"),
+    )
+    .into()
 }

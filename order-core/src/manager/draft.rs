@@ -1,11 +1,12 @@
-//! A changeset in the making: events applied to a copy of the order, with the journal rows they make.
+//! A changeset in the making: events applied to a copy of the order, with the journal rows they
+//! make.
 
 use std::sync::Arc;
 
 use crate::ids::ChangesetId;
-use crate::machine::{Env, Fact, begin, evolve, record, settle};
 use crate::order::{Actor, CommandKey, Event, JournalRow, Order, Placed, Redemption};
 use crate::planted::{Bug, planted};
+use crate::rules::{Env, Fact, begin, evolve, record, settle};
 use crate::store::{Changeset, KeyRecord, RedemptionChange, WorkChange};
 use crate::time::Timestamp;
 
@@ -18,7 +19,10 @@ pub(super) struct Source {
 
 impl Source {
     pub(super) const fn worker() -> Self {
-        Source { actor: Actor::System, cause: "worker" }
+        Source {
+            actor: Actor::System,
+            cause: "worker",
+        }
     }
 }
 
@@ -39,11 +43,22 @@ impl Draft {
     pub(super) fn of(before: Arc<Order>, changeset: ChangesetId, now: Timestamp) -> Self {
         // Times of an order never go backwards, whatever the clock does.
         let at = now.max(before.updated_at);
-        Draft { order: (*before).clone(), before: Some(before), rows: Vec::new(), changeset, at }
+        Draft {
+            order: (*before).clone(),
+            before: Some(before),
+            rows: Vec::new(),
+            changeset,
+            at,
+        }
     }
 
     /// A new order.
-    pub(super) fn new(placed: Box<Placed>, source: &Source, changeset: ChangesetId, at: Timestamp) -> Self {
+    pub(super) fn new(
+        placed: Box<Placed>,
+        source: &Source,
+        changeset: ChangesetId,
+        at: Timestamp,
+    ) -> Self {
         let order = begin(&placed, at);
         let row = JournalRow {
             order: order.id,
@@ -58,10 +73,17 @@ impl Draft {
             changeset,
             at,
         };
-        Draft { before: None, order, rows: vec![row], changeset, at }
+        Draft {
+            before: None,
+            order,
+            rows: vec![row],
+            changeset,
+            at,
+        }
     }
 
-    /// For rules that undo each other and would go on for ever: better that this order is put aside as one that ends its workers.
+    /// For rules that undo each other and would go on for ever: better that this order is put aside
+    /// as one that ends its workers.
     pub(super) fn does_not_settle(&self) -> String {
         let last: Vec<_> = self.rows.iter().rev().take(6).map(|r| &r.event).collect();
         format!("order {} does not settle: {last:?}", self.order.number)
@@ -95,9 +117,13 @@ impl Draft {
         });
     }
 
-    /// The world at the draft's time: what is judged by it is judged by the time that the journal says.
+    /// The world at the draft's time: what is judged by it is judged by the time that the journal
+    /// says.
     pub(super) fn env<'a>(&self, env: &Env<'a>) -> Env<'a> {
-        Env { now: env.now.max(self.at), ..*env }
+        Env {
+            now: env.now.max(self.at),
+            ..*env
+        }
     }
 
     /// Records a fact, whatever the order has become.
@@ -109,7 +135,10 @@ impl Draft {
 
     /// Appends the transitions that hold now.
     pub(super) fn settle(&mut self, env: &Env<'_>) {
-        let source = Source { actor: Actor::System, cause: "settle" };
+        let source = Source {
+            actor: Actor::System,
+            cause: "settle",
+        };
         let env = self.env(env);
         loop {
             let events = settle(&self.order, &env);
@@ -122,7 +151,8 @@ impl Draft {
         }
     }
 
-    /// Puts what a person wrote, and the key that makes their command safe to repeat, on the first row.
+    /// Puts what a person wrote, and the key that makes their command safe to repeat, on the first
+    /// row.
     pub(super) fn sign(&mut self, notes: Option<String>, command_key: Option<CommandKey>) {
         if let Some(row) = self.rows.first_mut() {
             row.notes = notes;
@@ -149,13 +179,17 @@ impl Draft {
     }
 }
 
-/// Limited things are an order's while it lives: taken when it comes alive, given back when it dies.
+/// Limited things are an order's while it lives: taken when it comes alive, given back when it
+/// dies.
 fn redemption_changes(before: Option<&Order>, after: &Order) -> Vec<RedemptionChange> {
     let held = before.is_some_and(|o| o.lifecycle.is_live());
     let take = after.lifecycle.is_live();
     if held == take || (held && planted(Bug::CouponKept)) {
         return Vec::new();
     }
-    let change = |redemption: &Redemption| RedemptionChange { redemption: redemption.clone(), take };
+    let change = |redemption: &Redemption| RedemptionChange {
+        redemption: redemption.clone(),
+        take,
+    };
     after.redemptions.iter().map(change).collect()
 }

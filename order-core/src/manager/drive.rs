@@ -1,4 +1,5 @@
-//! Driving an order: lease, next, call, record. The same loop places an order, cancels it, and recovers it after a crash.
+//! Driving an order: lease, next, call, record. The same loop places an order, cancels it, and
+//! recovers it after a crash.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -14,12 +15,15 @@ use super::sessions::LeaseHeld;
 use super::{LEASE_RESERVE, OrderManager};
 use crate::error::Error;
 use crate::ids::{Fence, OrderId};
-use crate::machine::{Call, Fact, Next, Verb, backoff, next, record};
-use crate::order::{AttentionReason, Event, HoldState, Op, OperationState, Order, PaymentOperation};
+use crate::order::{
+    AttentionReason, Event, Op, OperationState, Order, PaymentOperation, ReservationState,
+};
 use crate::planted::{Bug, planted};
+use crate::rules::{Call, Fact, Next, Verb, backoff, next, record};
 use crate::services::Clients;
 use crate::store::{
-    CommitError, LeasePage, LeaseRequest, Leased, OrderStore, StoreErrorKind, Tries, Try, Unreadable, WorkChange,
+    CommitError, LeasePage, LeaseRequest, Leased, OrderStore, StoreErrorKind, Tries, Try,
+    Unreadable, WorkChange,
 };
 use crate::time::Timestamp;
 
@@ -28,9 +32,11 @@ use crate::time::Timestamp;
 pub struct WorkDone {
     /// How many orders were worked on.
     pub orders: usize,
-    /// Orders that were due and cannot be read. They are set aside for the length of a lease, and nothing else is.
+    /// Orders that were due and cannot be read. They are set aside for the length of a lease, and
+    /// nothing else is.
     pub unreadable: Vec<Unreadable>,
-    /// In how long the next of the others falls due, as it was when these were taken; `None` if none does.
+    /// In how long the next of the others falls due, as it was when these were taken; `None` if
+    /// none does.
     pub next_in: Option<Duration>,
 }
 
@@ -52,7 +58,8 @@ pub(super) struct Session {
     pub just_committed: bool,
     /// The last journal row the customer was told of by this worker; 0 if none.
     pub told: u64,
-    /// Whether the lease was taken over from a worker that never gave it back, and nothing was said of beginning yet.
+    /// Whether the lease was taken over from a worker that never gave it back, and nothing was said
+    /// of beginning yet.
     pub taken_over: bool,
     /// How many workers in a row began on the order and never gave it back.
     pub runs: u32,
@@ -72,7 +79,8 @@ enum Round {
 }
 
 impl<S: OrderStore, C: Clients> OrderManager<S, C> {
-    /// Works one order until nothing is due for it now. Does nothing if there is no work, or somebody else is at it.
+    /// Works one order until nothing is due for it now. Does nothing if there is no work, or
+    /// somebody else is at it.
     ///
     /// # Errors
     ///
@@ -81,7 +89,8 @@ impl<S: OrderStore, C: Clients> OrderManager<S, C> {
         self.lease_and_drive(1, Some(order), None).await
     }
 
-    /// Takes leases on up to `limit` orders whose work is due, and works them side by side until nothing is due for them now.
+    /// Takes leases on up to `limit` orders whose work is due, and works them side by side until
+    /// nothing is due for them now.
     ///
     /// # Errors
     ///
@@ -98,26 +107,63 @@ impl<S: OrderStore, C: Clients> OrderManager<S, C> {
     ) -> Result<WorkDone, Error> {
         let leased_at = self.inner.runtime.monotonic();
         let fence = self.inner.ids.fence(self.now());
-        let request = LeaseRequest { fence, ttl: self.inner.policy.lease, limit, order };
-        let LeasePage { leased, unreadable, next_in, now: _ } = self.lease(&request).await?;
+        let request = LeaseRequest {
+            fence,
+            ttl: self.inner.policy.lease,
+            limit,
+            order,
+        };
+        let LeasePage {
+            leased,
+            unreadable,
+            next_in,
+            now: _,
+        } = self.lease(&request).await?;
         let mut answer = answer;
-        let done = WorkDone { orders: leased.len(), unreadable, next_in };
-        let sessions: Vec<Session> = leased.into_iter().map(|c| self.session(c, fence, leased_at, answer.take())).collect();
+        let done = WorkDone {
+            orders: leased.len(),
+            unreadable,
+            next_in,
+        };
+        let sessions: Vec<Session> = leased
+            .into_iter()
+            .map(|c| self.session(c, fence, leased_at, answer.take()))
+            .collect();
         join_all(sessions.into_iter().map(|s| self.drive(s))).await;
         Ok(done)
     }
 
-    /// A session on a leased order. Whatever an earlier worker armed and did not answer for may have been called.
-    pub(super) fn session(&self, leased: Leased, fence: Fence, leased_at: Duration, answer: Option<Waiting>) -> Session {
+    /// A session on a leased order. Whatever an earlier worker armed and did not answer for may
+    /// have been called.
+    pub(super) fn session(
+        &self,
+        leased: Leased,
+        fence: Fence,
+        leased_at: Duration,
+        answer: Option<Waiting>,
+    ) -> Session {
         let Leased { order, work } = leased;
         let was_left = self.inner.sessions.was_left(order.id);
         let mut tries = work.tries.clone();
-        let quiet_at = self.now().after(self.inner.policy.call_deadline + self.inner.policy.settle_margin);
-        let armed_holds =
-            order.reservations.iter().filter(|r| r.closing.is_some() || matches!(r.state, HoldState::Armed | HoldState::Unknown));
-        let armed_payments = order.payments.iter().filter(|p| matches!(p.state, OperationState::Armed | OperationState::Unknown));
-        for op in armed_holds.map(|r| Op::Reservation(r.n)).chain(armed_payments.map(|p| Op::Payment(p.n))) {
-            let tried = tries.0.entry(op).or_insert_with(|| untried(false, quiet_at));
+        let quiet_at = self
+            .now()
+            .after(self.inner.policy.call_deadline + self.inner.policy.settle_margin);
+        let armed_holds = order.reservations.iter().filter(|r| {
+            r.closing.is_some()
+                || matches!(r.state, ReservationState::Armed | ReservationState::Unknown)
+        });
+        let armed_payments = order
+            .payments
+            .iter()
+            .filter(|p| matches!(p.state, OperationState::Armed | OperationState::Unknown));
+        for op in armed_holds
+            .map(|r| Op::Reservation(r.n))
+            .chain(armed_payments.map(|p| Op::Payment(p.n)))
+        {
+            let tried = tries
+                .0
+                .entry(op)
+                .or_insert_with(|| untried(false, quiet_at));
             // Who lost the lease may have called again since it said when all was quiet.
             if work.taken_over && !tried.clear && !planted(Bug::LastCallsForgotten) {
                 tried.quiet_at = tried.quiet_at.max(quiet_at);
@@ -144,7 +190,11 @@ impl<S: OrderStore, C: Clients> OrderManager<S, C> {
     pub(super) async fn drive(&self, mut session: Session) {
         let mut facts: Vec<Fact> = Vec::new();
         // Whether nothing is left to do is known only once it is planned.
-        if session.answer.as_ref().is_some_and(|(_, wait)| *wait == Wait::Decided) {
+        if session
+            .answer
+            .as_ref()
+            .is_some_and(|(_, wait)| *wait == Wait::Decided)
+        {
             session.answer_if_decided();
         }
         loop {
@@ -159,17 +209,24 @@ impl<S: OrderStore, C: Clients> OrderManager<S, C> {
                 Ok(Round::Continue) => {}
                 Ok(Round::Finished) => return,
                 Err(CommitError::Conflict) => {
-                    // Somebody else changed the order: decide again on what it is now, if it is still ours to decide.
+                    // Somebody else changed the order: decide again on what it is now, if it is
+                    // still ours to decide.
                     match self.load_any(session.order.id.into(), None).await {
                         Ok(Some(loaded)) => match loaded.work {
                             Some(work) if work.fence == Some(session.fence) => {
                                 let (asked, now) = (&session.order, &loaded.order);
-                                // Of what is to be looked up again, a report leaves no trace but in the journal.
+                                // Of what is to be looked up again, a report leaves no trace but in
+                                // the journal.
                                 let untold = |p: &PaymentOperation| !p.verification.is_due();
-                                let unchanged = |n| asked.payment(n) == now.payment(n) && now.payment(n).is_none_or(untold);
+                                let unchanged = |n| {
+                                    asked.payment(n) == now.payment(n)
+                                        && now.payment(n).is_none_or(untold)
+                                };
                                 let same = |fact: &Fact| fact.payment().is_none_or(unchanged);
-                                facts =
-                                    facts.into_iter().filter_map(|f| if same(&f) { Some(f) } else { f.overtaken() }).collect();
+                                facts = facts
+                                    .into_iter()
+                                    .filter_map(|f| if same(&f) { Some(f) } else { f.overtaken() })
+                                    .collect();
                                 session.order = loaded.order;
                                 session.revision = work.revision;
                                 session.just_committed = false;
@@ -180,28 +237,48 @@ impl<S: OrderStore, C: Clients> OrderManager<S, C> {
                         Err(e) => return self.say_goodbye(session, facts, e.kind).await,
                     }
                 }
-                Err(CommitError::Fenced) => return self.record_learnt(session.order.id, facts).await,
-                Err(CommitError::Store(e)) => return self.say_goodbye(session, facts, e.kind).await,
+                Err(CommitError::Fenced) => {
+                    return self.record_learnt(session.order.id, facts).await;
+                }
+                Err(CommitError::Store(e)) => {
+                    return self.say_goodbye(session, facts, e.kind).await;
+                }
                 // No changeset of a worker's can be refused like that.
                 Err(
                     CommitError::KeyTaken(_)
                     | CommitError::CommandKeyTaken(_)
                     | CommitError::RedemptionExhausted { .. }
                     | CommitError::NumberTaken,
-                ) => return self.say_goodbye(session, facts, StoreErrorKind::Corrupt).await,
+                ) => {
+                    return self
+                        .say_goodbye(session, facts, StoreErrorKind::Corrupt)
+                        .await;
+                }
             }
         }
     }
 
-    /// Says that an order is worked again that a worker before did not give back: if it is one on which workers die, that is
-    /// what shows it.
+    /// Says that an order is worked again that a worker before did not give back: if it is one on
+    /// which workers die, that is what shows it.
     async fn begin(&self, session: &mut Session) -> Result<Round, CommitError> {
         let env = self.env();
-        let draft = Draft::of(Arc::clone(&session.order), self.inner.ids.changeset_id(env.now), env.now);
+        let draft = Draft::of(
+            Arc::clone(&session.order),
+            self.inner.ids.changeset_id(env.now),
+            env.now,
+        );
         let leased_at = self.inner.runtime.monotonic();
-        let work = WorkChange::Begin { fence: session.fence, revision: session.revision, ttl: self.inner.policy.lease };
+        let work = WorkChange::Begin {
+            fence: session.fence,
+            revision: session.revision,
+            ttl: self.inner.policy.lease,
+        };
         let (_, committed) = self.commit(draft.into_changeset(None, work)).await?;
-        session.revision = if committed.revision == 0 { session.revision + 1 } else { committed.revision };
+        session.revision = if committed.revision == 0 {
+            session.revision + 1
+        } else {
+            committed.revision
+        };
         session.leased_at = leased_at;
         session.taken_over = false;
         session.runs += 1;
@@ -209,9 +286,17 @@ impl<S: OrderStore, C: Clients> OrderManager<S, C> {
     }
 
     /// One round: put down what is known, ask what is next, and either call or give the order back.
-    async fn round(&self, session: &mut Session, facts: &mut Vec<Fact>) -> Result<Round, CommitError> {
+    async fn round(
+        &self,
+        session: &mut Session,
+        facts: &mut Vec<Fact>,
+    ) -> Result<Round, CommitError> {
         let env = self.env();
-        let mut draft = Draft::of(Arc::clone(&session.order), self.inner.ids.changeset_id(env.now), env.now);
+        let mut draft = Draft::of(
+            Arc::clone(&session.order),
+            self.inner.ids.changeset_id(env.now),
+            env.now,
+        );
         let worker = Source::worker();
         for fact in facts.iter() {
             draft.record(fact, &worker, &env);
@@ -227,7 +312,12 @@ impl<S: OrderStore, C: Clients> OrderManager<S, C> {
                 WorkChange::Done { fence, revision }
             } else {
                 let tries = session.tries_to_hand_over(&draft.order);
-                WorkChange::Release { fence, revision, due: plan.wake, tries }
+                WorkChange::Release {
+                    fence,
+                    revision,
+                    due: plan.wake,
+                    tries,
+                }
             };
             let (order, _) = self.commit(draft.into_changeset(None, work)).await?;
             session.order = order;
@@ -235,19 +325,40 @@ impl<S: OrderStore, C: Clients> OrderManager<S, C> {
             return Ok(Round::Finished);
         }
 
-        let to_arm: Vec<Op> = plan.calls.iter().filter(|c| c.arm).map(|c| c.op).chain(plan.ahead.iter().copied()).collect();
-        let called: Vec<Op> = plan.calls.iter().filter(|c| c.verb.has_effect()).map(|c| c.op).collect();
-        let saved_as_unsent = called.iter().any(|op| session.saved.get(*op).is_some_and(|t| t.clear));
-        let needs_intent = !to_arm.is_empty() || saved_as_unsent || has_unsaved_intent(session, &draft.order, &plan);
+        let to_arm: Vec<Op> = plan
+            .calls
+            .iter()
+            .filter(|c| c.arm)
+            .map(|c| c.op)
+            .chain(plan.ahead.iter().copied())
+            .collect();
+        let called: Vec<Op> = plan
+            .calls
+            .iter()
+            .filter(|c| c.verb.has_effect())
+            .map(|c| c.op)
+            .collect();
+        let saved_as_unsent = called
+            .iter()
+            .any(|op| session.saved.get(*op).is_some_and(|t| t.clear));
+        let needs_intent = !to_arm.is_empty()
+            || saved_as_unsent
+            || has_unsaved_intent(session, &draft.order, &plan);
         if (needs_intent && !planted(Bug::IntentAfterCall)) || self.is_lease_short(session) {
             if !to_arm.is_empty() {
-                draft.push(Event::Armed { ops: to_arm.clone() }, &worker);
+                draft.push(
+                    Event::Armed {
+                        ops: to_arm.clone(),
+                    },
+                    &worker,
+                );
             }
             for op in &to_arm {
                 session.mark_unsent(*op);
             }
             // Planned again on what was committed: the same calls, now armed.
-            self.commit_and_go_on(session, facts, draft, &called).await?;
+            self.commit_and_go_on(session, facts, draft, &called)
+                .await?;
             return Ok(Round::Continue);
         }
         if plan.calls.iter().any(|c| c.verb.takes_money()) && !session.just_committed {
@@ -265,36 +376,65 @@ impl<S: OrderStore, C: Clients> OrderManager<S, C> {
             } else if draft.is_unchanged() {
                 session.answer_if_decided();
             } else {
-                self.commit_and_go_on(session, facts, draft, &called).await?;
+                self.commit_and_go_on(session, facts, draft, &called)
+                    .await?;
                 return Ok(Round::Continue);
             }
         }
-        self.make_calls(session, facts, draft.order, plan.calls).await;
+        self.make_calls(session, facts, draft.order, plan.calls)
+            .await;
         Ok(Round::Continue)
     }
 
-    /// Before money moves: whether the order is still what it was and still ours. A conflict if not.
+    /// Before money moves: whether the order is still what it was and still ours. A conflict if
+    /// not.
     async fn look_once_more(&self, session: &Session) -> Result<(), CommitError> {
         let seen = self.inner.store.peek(session.order.id).await?;
-        let same = seen.is_some_and(|p| p.version == session.order.version && p.fence == Some(session.fence));
-        if same { Ok(()) } else { Err(CommitError::Conflict) }
+        let same = seen
+            .is_some_and(|p| p.version == session.order.version && p.fence == Some(session.fence));
+        if same {
+            Ok(())
+        } else {
+            Err(CommitError::Conflict)
+        }
     }
 
     /// Whether too little of the lease is left to start a call.
     fn is_lease_short(&self, session: &Session) -> bool {
         let policy = &self.inner.policy;
-        let held = self.inner.runtime.monotonic().saturating_sub(session.leased_at);
+        let held = self
+            .inner
+            .runtime
+            .monotonic()
+            .saturating_sub(session.leased_at);
         policy.lease.saturating_sub(held) < policy.call_deadline + LEASE_RESERVE
     }
 
-    /// Puts an order aside on which workers die again and again: a person must look, and nothing else suffers.
+    /// Puts an order aside on which workers die again and again: a person must look, and nothing
+    /// else suffers.
     async fn park(&self, session: &mut Session) -> Result<Round, CommitError> {
         let env = self.env();
-        let mut draft = Draft::of(Arc::clone(&session.order), self.inner.ids.changeset_id(env.now), env.now);
-        let poison = Fact::NeedsAttention { reason: AttentionReason::Poison, about: None };
+        let mut draft = Draft::of(
+            Arc::clone(&session.order),
+            self.inner.ids.changeset_id(env.now),
+            env.now,
+        );
+        let poison = Fact::NeedsAttention {
+            reason: AttentionReason::Parked,
+            about: None,
+        };
         draft.record(&poison, &Source::worker(), &env);
         let (fence, revision, tries) = (session.fence, session.revision, session.saved.clone());
-        self.commit(draft.into_changeset(None, WorkChange::Release { fence, revision, due: None, tries })).await?;
+        self.commit(draft.into_changeset(
+            None,
+            WorkChange::Release {
+                fence,
+                revision,
+                due: None,
+                tries,
+            },
+        ))
+        .await?;
         Ok(Round::Finished)
     }
 
@@ -314,7 +454,11 @@ impl<S: OrderStore, C: Clients> OrderManager<S, C> {
             tries: tries.clone(),
         };
         let (order, committed) = self.commit(draft.into_changeset(None, work)).await?;
-        session.revision = if committed.revision == 0 { session.revision + 1 } else { committed.revision };
+        session.revision = if committed.revision == 0 {
+            session.revision + 1
+        } else {
+            committed.revision
+        };
         session.order = order;
         session.saved = tries;
         session.leased_at = leased_at;
@@ -325,10 +469,18 @@ impl<S: OrderStore, C: Clients> OrderManager<S, C> {
     }
 
     /// Makes the calls side by side and turns the answers into facts and tries.
-    async fn make_calls(&self, session: &mut Session, facts: &mut Vec<Fact>, order: Order, calls: Vec<Call>) {
+    async fn make_calls(
+        &self,
+        session: &mut Session,
+        facts: &mut Vec<Fact>,
+        order: Order,
+        calls: Vec<Call>,
+    ) {
         let mut clear_before = BTreeSet::new();
         for call in calls.iter().filter(|c| c.verb.has_effect()) {
-            if session.unsent.remove(&call.op) || session.tries.get(call.op).is_some_and(|t| t.clear) {
+            if session.unsent.remove(&call.op)
+                || session.tries.get(call.op).is_some_and(|t| t.clear)
+            {
                 clear_before.insert(call.op);
             }
         }
@@ -344,15 +496,33 @@ impl<S: OrderStore, C: Clients> OrderManager<S, C> {
         }
     }
 
-    fn take_in(&self, session: &mut Session, facts: &mut Vec<Fact>, order: &Order, answer: Answer, clear_before: &BTreeSet<Op>) {
-        let Answer { call, started, outcome, broken } = answer;
+    fn take_in(
+        &self,
+        session: &mut Session,
+        facts: &mut Vec<Fact>,
+        order: &Order,
+        answer: Answer,
+        clear_before: &BTreeSet<Op>,
+    ) {
+        let Answer {
+            call,
+            started,
+            outcome,
+            broken,
+        } = answer;
         let op = call.op;
         if broken {
-            facts.push(Fact::NeedsAttention { reason: AttentionReason::CapabilityBroken, about: Some(op) });
+            facts.push(Fact::NeedsAttention {
+                reason: AttentionReason::CapabilityBroken,
+                about: Some(op),
+            });
         }
         let now = self.now();
-        // Who lost the connection at once knows no more than who waited: the service may be at work for its whole time.
-        let quiet_at = now.max(started.after(self.inner.policy.call_deadline)).after(self.inner.policy.settle_margin);
+        // Who lost the connection at once knows no more than who waited: the service may be at work
+        // for its whole time.
+        let quiet_at = now
+            .max(started.after(self.inner.policy.call_deadline))
+            .after(self.inner.policy.settle_margin);
         match outcome {
             Outcome::Known(fact) => self.known(session, facts, order, op, fact),
             Outcome::Nothing { proven } => {
@@ -368,10 +538,20 @@ impl<S: OrderStore, C: Clients> OrderManager<S, C> {
                 if let Op::Notice(seq) = op {
                     session.told = seq;
                 }
-                facts.push(Fact::NoLongerNeedsAttention { reason: AttentionReason::RetriesExhausted, about: Some(op) });
+                facts.push(Fact::NoLongerNeedsAttention {
+                    reason: AttentionReason::RetriesExhausted,
+                    about: Some(op),
+                });
             }
             Outcome::NotDone(message) => {
-                self.failed(session, facts, op, message, clear_before.contains(&op), None);
+                self.failed(
+                    session,
+                    facts,
+                    op,
+                    message,
+                    clear_before.contains(&op),
+                    None,
+                );
             }
             Outcome::Unknown { fact, message } => {
                 facts.extend(fact);
@@ -380,8 +560,16 @@ impl<S: OrderStore, C: Clients> OrderManager<S, C> {
         }
     }
 
-    /// Takes in what is so. What changes nothing, such as a look-up that says what we know, is asked again later.
-    fn known(&self, session: &mut Session, facts: &mut Vec<Fact>, order: &Order, op: Op, fact: Fact) {
+    /// Takes in what is so. What changes nothing, such as a look-up that says what we know, is
+    /// asked again later.
+    fn known(
+        &self,
+        session: &mut Session,
+        facts: &mut Vec<Fact>,
+        order: &Order,
+        op: Op,
+        fact: Fact,
+    ) {
         if record(order, &fact, &self.env()).is_empty() {
             self.undecided(session, op);
         } else {
@@ -390,17 +578,28 @@ impl<S: OrderStore, C: Clients> OrderManager<S, C> {
         }
     }
 
-    /// Notes a call that was answered and decided nothing, and when to ask again. That is no failure of which to tell a person.
+    /// Notes a call that was answered and decided nothing, and when to ask again. That is no
+    /// failure of which to tell a person.
     fn undecided(&self, session: &mut Session, op: Op) {
         let now = self.now();
-        let tried = session.tries.0.entry(op).or_insert_with(|| untried(false, now));
+        let tried = session
+            .tries
+            .0
+            .entry(op)
+            .or_insert_with(|| untried(false, now));
         tried.count += 1;
         let policy = &self.inner.policy;
-        let beyond = tried.count.saturating_sub(policy.tries_before_attention).min(16);
+        let beyond = tried
+            .count
+            .saturating_sub(policy.tries_before_attention)
+            .min(16);
         // What stays undecided is asked about less and less often, once a day at the least.
         let pause = match beyond {
             0 => backoff(policy, tried.count, self.inner.ids.random() as u64),
-            _ => policy.backoff_longest.saturating_mul(1 << beyond).min(UNDECIDED_LONGEST.max(policy.backoff_longest)),
+            _ => policy
+                .backoff_longest
+                .saturating_mul(1 << beyond)
+                .min(UNDECIDED_LONGEST.max(policy.backoff_longest)),
         };
         tried.next_at = now.after(pause);
         tried.error = "not decided yet".into();
@@ -419,7 +618,11 @@ impl<S: OrderStore, C: Clients> OrderManager<S, C> {
     ) {
         let now = self.now();
         let policy = &self.inner.policy;
-        let tried = session.tries.0.entry(op).or_insert_with(|| untried(clear, now));
+        let tried = session
+            .tries
+            .0
+            .entry(op)
+            .or_insert_with(|| untried(clear, now));
         tried.count += 1;
         // An outcome that is not known is looked into at once, and then with growing pauses.
         let pause = if quiet_at.is_some() && tried.count == 1 {
@@ -434,7 +637,10 @@ impl<S: OrderStore, C: Clients> OrderManager<S, C> {
             tried.quiet_at = quiet_at;
         }
         if tried.count == policy.tries_before_attention {
-            facts.push(Fact::NeedsAttention { reason: AttentionReason::RetriesExhausted, about: Some(op) });
+            facts.push(Fact::NeedsAttention {
+                reason: AttentionReason::RetriesExhausted,
+                about: Some(op),
+            });
         }
     }
 }
@@ -442,12 +648,26 @@ impl<S: OrderStore, C: Clients> OrderManager<S, C> {
 /// The longest pause before what was answered and not decided is asked about again.
 const UNDECIDED_LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
 fn untried(clear: bool, quiet_at: Timestamp) -> Try {
-    Try { count: 0, next_at: Timestamp::from_micros(i64::MIN), error: String::new(), clear, quiet_at, stuck: None }
+    Try {
+        count: 0,
+        next_at: Timestamp::from_micros(i64::MIN),
+        error: String::new(),
+        clear,
+        quiet_at,
+        stuck: None,
+    }
 }
 
 /// Settles and plans until both have nothing more to record.
-pub(super) fn settle_and_plan(draft: &mut Draft, tries: &Tries, env: &crate::machine::Env<'_>) -> Next {
-    let source = Source { actor: crate::order::Actor::System, cause: "plan" };
+pub(super) fn settle_and_plan(
+    draft: &mut Draft,
+    tries: &Tries,
+    env: &crate::rules::Env<'_>,
+) -> Next {
+    let source = Source {
+        actor: crate::order::Actor::System,
+        cause: "plan",
+    };
     for _ in 0..ROUNDS_MAX {
         draft.settle(env);
         // By the same time as what has settled, or each could undo what the other plans.
@@ -465,7 +685,8 @@ pub(super) fn settle_and_plan(draft: &mut Draft, tries: &Tries, env: &crate::mac
 /// More rounds of settling and planning than any change of an order takes.
 const ROUNDS_MAX: u32 = 100;
 
-/// Whether a call rests on an intent that was planned in this round and is not durable yet, such as a release.
+/// Whether a call rests on an intent that was planned in this round and is not durable yet, such as
+/// a release.
 fn has_unsaved_intent(session: &Session, order: &Order, plan: &Next) -> bool {
     plan.calls.iter().any(|c| match c.op {
         Op::Reservation(n) => {
@@ -488,13 +709,20 @@ impl Session {
 
     pub(super) fn mark_unsent(&mut self, op: Op) {
         self.unsent.insert(op);
-        self.tries.0.entry(op).or_insert_with(|| untried(true, Timestamp::from_micros(i64::MIN))).clear = true;
+        self.tries
+            .0
+            .entry(op)
+            .or_insert_with(|| untried(true, Timestamp::from_micros(i64::MIN)))
+            .clear = true;
     }
 
-    /// What the store is to know while this worker goes on: whatever it may call without another commit counts as called.
+    /// What the store is to know while this worker goes on: whatever it may call without another
+    /// commit counts as called.
     fn tries_while_at_it(&self, order: &Order, called: &[Op]) -> Tries {
         let mut tries = self.tries_to_hand_over(order);
-        tries.0.retain(|op, t| t.count > 0 || !self.unsent.contains(op));
+        tries
+            .0
+            .retain(|op, t| t.count > 0 || !self.unsent.contains(op));
         for (op, t) in &mut tries.0 {
             if called.contains(op) || self.unsent.contains(op) {
                 t.clear = false;
@@ -507,8 +735,12 @@ impl Session {
     pub(super) fn tries_to_hand_over(&self, order: &Order) -> Tries {
         let mut tries = self.tries.clone();
         tries.0.retain(|op, _| match op {
-            Op::Reservation(n) => order.reservation(*n).is_some_and(|r| r.state.is_open() || r.closing.is_some()),
-            Op::Payment(n) => order.payment(*n).is_some_and(|p| !matches!(p.state, OperationState::Dropped)),
+            Op::Reservation(n) => order
+                .reservation(*n)
+                .is_some_and(|r| r.state.is_open() || r.closing.is_some()),
+            Op::Payment(n) => order
+                .payment(*n)
+                .is_some_and(|p| !matches!(p.state, OperationState::Dropped)),
             Op::Notice(seq) => order.notified < *seq,
         });
         tries

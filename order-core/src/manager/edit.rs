@@ -8,10 +8,13 @@ use super::commands::{Asked, buys};
 use super::goodbye::CONFLICTS_MAX;
 use super::{Answered, CommandOptions, OrderManager, Principal, authorize};
 use crate::error::{Error, Rejection, RejectionReason};
-use crate::machine::{Command, decide, possible};
 use crate::money::Minor;
-use crate::order::{AddressType, CommandKey, DiscardCause, Edit, EditState, Event, HoldState, Order, Reservation, Shortage};
+use crate::order::{
+    AddressType, CommandKey, DiscardCause, Edit, EditState, Event, Order, Reservation,
+    ReservationState, Shortage,
+};
 use crate::request::{AddressInput, EditRequest};
+use crate::rules::{Command, decide, possible};
 use crate::services::Clients;
 use crate::store::{OrderRef, OrderStore};
 use crate::text::Private;
@@ -36,9 +39,11 @@ pub struct EditAnswer {
     pub order: Arc<Order>,
     /// The edit's number; `None` if it changes nothing.
     pub edit: Option<u32>,
-    /// How it stands: [`EditState::Open`] if it is not decided within the caller's time, or waits for the customer.
+    /// How it stands: [`EditState::Open`] if it is not decided within the caller's time, or waits
+    /// for the customer.
     pub state: EditState,
-    /// The journal row of the same request that was made before under the same key: nothing was done now.
+    /// The journal row of the same request that was made before under the same key: nothing was
+    /// done now.
     pub repeats: Option<u64>,
 }
 
@@ -62,24 +67,33 @@ impl<S: OrderStore, C: Clients> OrderManager<S, C> {
         if buys(&before, &command) {
             self.check_may_order(before.user).await?;
         }
-        let Some(Event::EditStarted { plan, due, .. }) = events.into_iter().next() else { return Err(nothing_changes(&before)) };
+        let Some(Event::EditStarted { plan, due, .. }) = events.into_iter().next() else {
+            return Err(nothing_changes(&before));
+        };
         let mut after = Box::new((*before).clone());
         plan.apply(&mut after, before.updated_at);
         let money = before.money();
         let paid = money.captured - money.refunded - money.refunding;
         let back = (paid - after.owed()).max(0) - (paid - before.owed()).max(0);
-        Ok(EditPreview { due, back, before, after })
+        Ok(EditPreview {
+            due,
+            back,
+            before,
+            after,
+        })
     }
 
-    /// Changes what was ordered: prices it, secures the difference in stock and money, and applies it whole, or not at all.
-    /// Waits until that is decided, only the customer or a provider can move it, or the caller's time is over.
+    /// Changes what was ordered: prices it, secures the difference in stock and money, and applies
+    /// it whole, or not at all. Waits until that is decided, only the customer or a provider can
+    /// move it, or the caller's time is over.
     ///
     /// # Errors
     ///
-    /// [`Error::Invalid`] with every violation; [`Error::NotFound`]; [`Error::KeyReused`]; [`Error::Conflict`];
-    /// [`Error::Service`]; [`Error::Rejected`] when the order, a product or a line may not be changed now, and when the edit came to nothing
-    /// ([`RejectionReason::OutOfStock`], [`RejectionReason::PaymentDeclined`], [`RejectionReason::EditDiscarded`]): the order is
-    /// as it was then.
+    /// [`Error::Invalid`] with every violation; [`Error::NotFound`]; [`Error::KeyReused`];
+    /// [`Error::Conflict`]; [`Error::Service`]; [`Error::Rejected`] when the order, a product or a
+    /// line may not be changed now, and when the edit came to nothing
+    /// ([`RejectionReason::OutOfStock`], [`RejectionReason::PaymentDeclined`],
+    /// [`RejectionReason::EditDiscarded`]): the order is as it was then.
     pub async fn edit(
         &self,
         principal: &Principal,
@@ -94,11 +108,29 @@ impl<S: OrderStore, C: Clients> OrderManager<S, C> {
             let loaded = self.load(principal, order).await?.order;
             authorize(principal, Action::Edit, Some(loaded.user))?;
             if let Some(key) = &options.key
-                && let Some(row) = self.repeated_row(loaded.id, &CommandKey { key: key.clone(), hash }).await?
+                && let Some(row) = self
+                    .repeated_row(
+                        loaded.id,
+                        &CommandKey {
+                            key: key.clone(),
+                            hash,
+                        },
+                    )
+                    .await?
             {
-                let n = if let Event::EditStarted { n, .. } = row.event { Some(n) } else { None };
+                let n = if let Event::EditStarted { n, .. } = row.event {
+                    Some(n)
+                } else {
+                    None
+                };
                 let order = self.attend(loaded.id, until, Wait::Quiet).await?;
-                return answer(Answered { order, repeats: Some(row.seq) }, n);
+                return answer(
+                    Answered {
+                        order,
+                        repeats: Some(row.seq),
+                    },
+                    n,
+                );
             }
             let command = self.edit_command(&loaded, &valid).await?;
             let next = loaded.edits.len() as u32 + 1;
@@ -109,9 +141,22 @@ impl<S: OrderStore, C: Clients> OrderManager<S, C> {
                 expected_version: options.expected_version.or(Some(loaded.version)),
                 wait: options.wait.map(|wait| wait.saturating_sub(spent)),
             };
-            match self.command(principal, order, pinned, Asked { hash, ..Asked::new(&command, None) }).await {
+            match self
+                .command(
+                    principal,
+                    order,
+                    pinned,
+                    Asked {
+                        hash,
+                        ..Asked::new(&command, None)
+                    },
+                )
+                .await
+            {
                 // Asked for twice at once: which edit it is stands in the journal.
-                Ok(Answered { repeats: Some(_), .. }) => {}
+                Ok(Answered {
+                    repeats: Some(_), ..
+                }) => {}
                 Ok(answered) => return answer(answered, Some(next)),
                 Err(Error::Conflict { .. }) if options.expected_version.is_none() => {}
                 Err(e) => return Err(e),
@@ -120,12 +165,13 @@ impl<S: OrderStore, C: Clients> OrderManager<S, C> {
         Err(super::commands::too_busy(order))
     }
 
-    /// Corrects an address; another country or state is an edit, since tax and shipping depend on it.
+    /// Corrects an address; another country or state is an edit, since tax and shipping depend on
+    /// it.
     ///
     /// # Errors
     ///
-    /// [`Error::Invalid`] with every violation; [`Error::NotFound`]; [`Error::Conflict`]; [`Error::Rejected`] once something
-    /// has shipped, or for another country or state.
+    /// [`Error::Invalid`] with every violation; [`Error::NotFound`]; [`Error::Conflict`];
+    /// [`Error::Rejected`] once something has shipped, or for another country or state.
     pub async fn change_address(
         &self,
         principal: &Principal,
@@ -135,12 +181,22 @@ impl<S: OrderStore, C: Clients> OrderManager<S, C> {
         address: &AddressInput,
     ) -> Result<Answered, Error> {
         let address = Private(Some(address.validate(which)?));
-        self.command(principal, order, options, Asked::new(&Command::ChangeAddress { which, address }, None)).await
+        self.command(
+            principal,
+            order,
+            options,
+            Asked::new(&Command::ChangeAddress { which, address }, None),
+        )
+        .await
     }
 }
 
 fn nothing_changes(order: &Order) -> Error {
-    Rejection::new(RejectionReason::NotOpen, format!("nothing of order {} would change", order.number)).into()
+    Rejection::new(
+        RejectionReason::NotOpen,
+        format!("nothing of order {} would change", order.number),
+    )
+    .into()
 }
 
 /// The answer for edit `n` of the order as it is now; a refusal if it came to nothing.
@@ -148,24 +204,51 @@ fn answer(answered: Answered, n: Option<u32>) -> Result<EditAnswer, Error> {
     let Answered { order, repeats } = answered;
     let edit = n.and_then(|n| order.edits.iter().find(|e| e.n == n));
     let Some(edit) = edit else {
-        return Ok(EditAnswer { order, edit: None, state: EditState::Applied, repeats });
+        return Ok(EditAnswer {
+            order,
+            edit: None,
+            state: EditState::Applied,
+            repeats,
+        });
     };
     let (n, state) = (edit.n, edit.state);
     if state != EditState::Discarded {
-        return Ok(EditAnswer { order, edit: Some(n), state, repeats });
+        return Ok(EditAnswer {
+            order,
+            edit: Some(n),
+            state,
+            repeats,
+        });
     }
     let (reason, why) = match edit.cause {
-        Some(DiscardCause::StockRefused) => (RejectionReason::OutOfStock, "the inventory has too little"),
-        Some(DiscardCause::PaymentFailed) => (RejectionReason::PaymentDeclined, "the difference was not paid"),
+        Some(DiscardCause::StockRefused) => {
+            (RejectionReason::OutOfStock, "the inventory has too little")
+        }
+        Some(DiscardCause::PaymentFailed) => (
+            RejectionReason::PaymentDeclined,
+            "the difference was not paid",
+        ),
         Some(DiscardCause::Expired) => (RejectionReason::EditDiscarded, "it took too long"),
-        Some(DiscardCause::OutOfDate) => (RejectionReason::EditDiscarded, "what it was to change has gone meanwhile"),
+        Some(DiscardCause::OutOfDate) => (
+            RejectionReason::EditDiscarded,
+            "what it was to change has gone meanwhile",
+        ),
         Some(DiscardCause::OrderOver) => (RejectionReason::EditDiscarded, "the order is over"),
-        Some(DiscardCause::Requested) | None => (RejectionReason::EditDiscarded, "it was called off"),
+        Some(DiscardCause::Requested) | None => {
+            (RejectionReason::EditDiscarded, "it was called off")
+        }
     };
-    let message = format!("edit {n} of order {} was discarded, the order is as it was: {why}", order.number);
+    let message = format!(
+        "edit {n} of order {} was discarded, the order is as it was: {why}",
+        order.number
+    );
     let rejection = Rejection {
         order: Some((order.id, order.number)),
-        shortages: if reason == RejectionReason::OutOfStock { missing(&order, edit) } else { Vec::new() },
+        shortages: if reason == RejectionReason::OutOfStock {
+            missing(&order, edit)
+        } else {
+            Vec::new()
+        },
         possible: possible(&order, order.updated_at),
         ..Rejection::new(reason, message)
     };
@@ -175,7 +258,15 @@ fn answer(answered: Answered, n: Option<u32>) -> Result<EditAnswer, Error> {
 /// What the inventory refused while the edit was under way.
 fn missing(order: &Order, edit: &Edit) -> Vec<Shortage> {
     let end = edit.reservation_end.unwrap_or(u32::MAX);
-    let its = |r: &&Reservation| r.state == HoldState::Refused && (edit.reservation..end).contains(&r.n);
+    let its = |r: &&Reservation| {
+        r.state == ReservationState::Refused && (edit.reservation..end).contains(&r.n)
+    };
     let refused = order.reservations.iter().filter(its);
-    refused.map(|r| Shortage { sku: r.sku.clone(), requested: r.quantity, available: r.available }).collect()
+    refused
+        .map(|r| Shortage {
+            sku: r.sku.clone(),
+            requested: r.quantity,
+            available: r.available,
+        })
+        .collect()
 }

@@ -2,9 +2,12 @@
 
 use std::sync::Arc;
 
-use crate::machine::{Env, Next, Verb, attempts_cover, completes_at, edit_deadline, keeps_from_completing};
 use crate::order::{
-    Blocks, DisputeState, FulfilmentStatus, Lifecycle, Op, OperationState, Order, PaymentTerms, ReturnState, ShipmentState,
+    Blocks, DisputeState, FulfilmentStatus, Lifecycle, Op, OperationState, Order, PaymentTerms,
+    ReturnState, ShipmentState,
+};
+use crate::rules::{
+    Env, Next, Verb, attempts_cover, completes_at, edit_deadline, keeps_from_completing,
 };
 use crate::store::WorkItem;
 
@@ -24,21 +27,53 @@ pub struct Explanation {
 }
 
 impl Explanation {
-    pub(super) fn new(order: Arc<Order>, work: Option<WorkItem>, next: Next, possible: Vec<&'static str>, env: &Env<'_>) -> Self {
+    pub(super) fn new(
+        order: Arc<Order>,
+        work: Option<WorkItem>,
+        next: Next,
+        possible: Vec<&'static str>,
+        env: &Env<'_>,
+    ) -> Self {
         let sentences = sentences(&order, work.as_ref(), &next, &possible, env);
-        Explanation { order, work, next, possible, sentences }
+        Explanation {
+            order,
+            work,
+            next,
+            possible,
+            sentences,
+        }
     }
 }
 
-fn sentences(order: &Order, work: Option<&WorkItem>, next: &Next, possible: &[&str], env: &Env<'_>) -> Vec<String> {
-    let mut out = vec![format!("order {} is {}, payment {}", order.number, order.statuses.status, order.statuses.payment)];
+fn sentences(
+    order: &Order,
+    work: Option<&WorkItem>,
+    next: &Next,
+    possible: &[&str],
+    env: &Env<'_>,
+) -> Vec<String> {
+    let mut out = vec![format!(
+        "order {} is {}, payment {}",
+        order.number, order.statuses.status, order.statuses.payment
+    )];
     for hold in &order.holds {
-        let until = hold.until.map_or_else(|| "until it is released".to_owned(), |t| format!("until {t}"));
-        out.push(format!("hold {} blocks {} {until}", hold.kind, what_waits(hold.blocks)));
+        let until = hold.until.map_or_else(
+            || "until it is released".to_owned(),
+            |t| format!("until {t}"),
+        );
+        out.push(format!(
+            "hold {} blocks {} {until}",
+            hold.kind,
+            what_waits(hold.blocks)
+        ));
     }
     for attention in order.attention.iter().filter(|a| !a.acknowledged) {
-        let about = attention.about.map_or_else(String::new, |op| format!(" about {}", describe(order, op)));
-        let how_much = attention.amount.map_or_else(String::new, |minor| format!(" of {}", order.in_currency(minor)));
+        let about = attention
+            .about
+            .map_or_else(String::new, |op| format!(" about {}", describe(order, op)));
+        let how_much = attention.amount.map_or_else(String::new, |minor| {
+            format!(" of {}", order.in_currency(minor))
+        });
         let (reason, since) = (attention.reason, attention.since);
         out.push(format!(
             "a person must look{about}: {reason}{how_much} since {since}: {}; {}",
@@ -47,15 +82,25 @@ fn sentences(order: &Order, work: Option<&WorkItem>, next: &Next, possible: &[&s
         ));
     }
     for stuck in &next.stuck {
-        out.push(format!("{} is stuck: {}", describe(order, stuck.op), stuck.why));
+        out.push(format!(
+            "{} is stuck: {}",
+            describe(order, stuck.op),
+            stuck.why
+        ));
     }
     for p in order.payments.iter().filter(|p| p.is_attempt()) {
         match (p.state, p.deadline) {
             (OperationState::ActionRequired, Some(until)) => {
-                out.push(format!("payment {} waits for the customer until {until}", p.n));
+                out.push(format!(
+                    "payment {} waits for the customer until {until}",
+                    p.n
+                ));
             }
             (OperationState::Pending, Some(until)) => {
-                out.push(format!("payment {} waits for the provider; it is asked at {until}", p.n));
+                out.push(format!(
+                    "payment {} waits for the provider; it is asked at {until}",
+                    p.n
+                ));
             }
             _ => {}
         }
@@ -72,7 +117,11 @@ fn sentences(order: &Order, work: Option<&WorkItem>, next: &Next, possible: &[&s
     out.extend(waits);
     out.extend(completion(order, env));
     for call in &next.calls {
-        out.push(format!("due now: {} {}", verb(call.verb), describe(order, call.op)));
+        out.push(format!(
+            "due now: {} {}",
+            verb(call.verb),
+            describe(order, call.op)
+        ));
     }
     if !next.events.is_empty() {
         let names: Vec<&str> = next.events.iter().map(crate::order::Event::name).collect();
@@ -88,13 +137,18 @@ fn sentences(order: &Order, work: Option<&WorkItem>, next: &Next, possible: &[&s
                 tried.next_at
             ));
         }
-        if let Some(until) = work.leased_until.filter(|t| work.fence.is_some() && *t > env.now) {
+        if let Some(until) = work
+            .leased_until
+            .filter(|t| work.fence.is_some() && *t > env.now)
+        {
             out.push(format!("a worker is at it until {until} at the latest"));
         }
     }
     match next.wake {
         Some(at) => out.push(format!("looked at again at {at}")),
-        None if next.is_done() && others_turn => out.push("nothing is left for the engine to do".into()),
+        None if next.is_done() && others_turn => {
+            out.push("nothing is left for the engine to do".into())
+        }
         None if next.is_done() => out.push("nothing is left to do".into()),
         None => {}
     }
@@ -110,10 +164,20 @@ fn goods(order: &Order) -> Vec<String> {
             Some(l) => format!("{units} × {}", l.sku),
             None => format!("{units} × line {line}"),
         };
-        lines.filter(|(_, units)| *units > 0).map(one).collect::<Vec<_>>().join(", ")
+        lines
+            .filter(|(_, units)| *units > 0)
+            .map(one)
+            .collect::<Vec<_>>()
+            .join(", ")
     };
     if order.lifecycle == Lifecycle::Confirmed {
-        let open = named(&mut order.lines.iter().filter(|l| l.requires_shipping).map(|l| (l.n, l.open())));
+        let open = named(
+            &mut order
+                .lines
+                .iter()
+                .filter(|l| l.requires_shipping)
+                .map(|l| (l.n, l.open())),
+        );
         if !open.is_empty() {
             out.push(format!("waits to be shipped: {open}"));
         }
@@ -121,8 +185,14 @@ fn goods(order: &Order) -> Vec<String> {
     for s in &order.shipments {
         let what = named(&mut s.lines.iter().map(|l| (l.line, l.units)));
         match s.state {
-            ShipmentState::Planned => out.push(format!("shipment {} is planned and has not left: {what}", s.n)),
-            ShipmentState::Shipped => out.push(format!("shipment {} is on its way since {}: {what}", s.n, s.updated_at)),
+            ShipmentState::Planned => out.push(format!(
+                "shipment {} is planned and has not left: {what}",
+                s.n
+            )),
+            ShipmentState::Shipped => out.push(format!(
+                "shipment {} is on its way since {}: {what}",
+                s.n, s.updated_at
+            )),
             ShipmentState::Delivered
             | ShipmentState::Failed
             | ShipmentState::Lost
@@ -132,10 +202,17 @@ fn goods(order: &Order) -> Vec<String> {
     }
     for r in &order.returns {
         match r.state {
-            ReturnState::Requested => out.push(format!("return {} waits to be approved or rejected", r.n)),
+            ReturnState::Requested => {
+                out.push(format!("return {} waits to be approved or rejected", r.n))
+            }
             ReturnState::Approved => {
-                let outstanding = named(&mut r.lines.iter().map(|l| (l.line, r.outstanding(l.line))));
-                let what = if outstanding.is_empty() { "to be closed".into() } else { format!("for goods: {outstanding}") };
+                let outstanding =
+                    named(&mut r.lines.iter().map(|l| (l.line, r.outstanding(l.line))));
+                let what = if outstanding.is_empty() {
+                    "to be closed".into()
+                } else {
+                    format!("for goods: {outstanding}")
+                };
                 out.push(format!("return {} waits {what}", r.n));
             }
             ReturnState::Rejected | ReturnState::Closed => {}
@@ -150,14 +227,28 @@ fn money(order: &Order, env: &Env<'_>) -> Vec<String> {
     let short = order.short(env.now);
     if short > 0 && !attempts_cover(order, short) {
         let how = "until it is paid or written off, nothing is confirmed, and nothing leaves";
-        out.push(format!("{} of {} owed are short: {how}", order.in_currency(short), order.in_currency(order.owed())));
+        out.push(format!(
+            "{} of {} owed are short: {how}",
+            order.in_currency(short),
+            order.in_currency(order.owed())
+        ));
     }
     for p in order.payments.iter().filter(|p| p.verification.is_due()) {
-        out.push(format!("what is recorded of payment {} is compared with the provider's records", p.n));
+        out.push(format!(
+            "what is recorded of payment {} is compared with the provider's records",
+            p.n
+        ));
     }
-    for d in order.disputes.iter().filter(|d| d.state == DisputeState::Open) {
+    for d in order
+        .disputes
+        .iter()
+        .filter(|d| d.state == DisputeState::Open)
+    {
         let amount = order.in_currency(d.amount);
-        out.push(format!("dispute {} of {amount} is open: nothing is refunded until it is decided", d.reference));
+        out.push(format!(
+            "dispute {} of {amount} is open: nothing is refunded until it is decided",
+            d.reference
+        ));
     }
     if let Some(edit) = order.open_edit() {
         let due = order.in_currency(edit.due);
@@ -170,8 +261,15 @@ fn money(order: &Order, env: &Env<'_>) -> Vec<String> {
     let m = order.money();
     let missing = m.owed - (m.captured - m.refunded);
     let later = matches!(order.terms, PaymentTerms::Invoice | PaymentTerms::Delivery);
-    if later && missing > 0 && matches!(order.lifecycle, Lifecycle::Confirmed | Lifecycle::Completed) {
-        out.push(format!("{} are owed, and due by {}", order.in_currency(missing), order.terms));
+    if later
+        && missing > 0
+        && matches!(order.lifecycle, Lifecycle::Confirmed | Lifecycle::Completed)
+    {
+        out.push(format!(
+            "{} are owed, and due by {}",
+            order.in_currency(missing),
+            order.terms
+        ));
     }
     out
 }
@@ -181,8 +279,12 @@ fn completion(order: &Order, env: &Env<'_>) -> Option<String> {
     if let Some(at) = completes_at(order, env) {
         return Some(format!("completes by itself at {at}"));
     }
-    let arrived = matches!(order.statuses.fulfilment, FulfilmentStatus::Delivered | FulfilmentStatus::NotRequired);
-    let why = keeps_from_completing(order).filter(|_| arrived && order.lifecycle == Lifecycle::Confirmed)?;
+    let arrived = matches!(
+        order.statuses.fulfilment,
+        FulfilmentStatus::Delivered | FulfilmentStatus::NotRequired
+    );
+    let why = keeps_from_completing(order)
+        .filter(|_| arrived && order.lifecycle == Lifecycle::Confirmed)?;
     Some(format!("cannot be completed: {why}"))
 }
 
@@ -199,7 +301,7 @@ const fn verb(verb: Verb) -> &'static str {
         Verb::Reserve => "reserve",
         Verb::Release => "release",
         Verb::Commit => "commit",
-        Verb::LookUpHold | Verb::LookUpPayment => "find out about",
+        Verb::LookUpReservation | Verb::LookUpPayment => "find out about",
         Verb::Pay(_) => "carry out",
         Verb::Notify => "tell the customer of",
     }
@@ -212,7 +314,12 @@ fn describe(order: &Order, op: Op) -> String {
             None => format!("reservation {n}"),
         },
         Op::Payment(n) => match order.payment(n) {
-            Some(p) => format!("payment {n} ({} {}, {})", p.kind, order.in_currency(p.amount), p.state),
+            Some(p) => format!(
+                "payment {n} ({} {}, {})",
+                p.kind,
+                order.in_currency(p.amount),
+                p.state
+            ),
             None => format!("payment {n}"),
         },
         Op::Notice(seq) => format!("journal row {seq}"),

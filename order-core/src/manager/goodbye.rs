@@ -7,8 +7,8 @@ use super::OrderManager;
 use super::draft::{Draft, Source};
 use super::drive::Session;
 use crate::ids::OrderId;
-use crate::machine::Fact;
 use crate::planted::{Bug, planted};
+use crate::rules::Fact;
 use crate::services::Clients;
 use crate::store::{CommitError, Loaded, OrderStore, StoreErrorKind, WorkChange};
 
@@ -19,9 +19,15 @@ const FIRST_PAUSE: Duration = Duration::from_millis(100);
 pub(super) const CONFLICTS_MAX: u32 = 32;
 
 impl<S: OrderStore, C: Clients> OrderManager<S, C> {
-    /// Gives the lease back when the store fails a worker: it is not the order that is to blame. What was learnt is recorded first, if
-    /// that can be done; what was armed besides is found out by whoever comes next. Tried for as long as the lease would last anyway.
-    pub(super) async fn say_goodbye(&self, mut session: Session, facts: Vec<Fact>, failed: StoreErrorKind) {
+    /// Gives the lease back when the store fails a worker: it is not the order that is to blame.
+    /// What was learnt is recorded first, if that can be done; what was armed besides is found out
+    /// by whoever comes next. Tried for as long as the lease would last anyway.
+    pub(super) async fn say_goodbye(
+        &self,
+        mut session: Session,
+        facts: Vec<Fact>,
+        failed: StoreErrorKind,
+    ) {
         self.record_learnt(session.order.id, facts).await;
         let policy = &self.inner.policy;
         let pause = match failed {
@@ -34,22 +40,49 @@ impl<S: OrderStore, C: Clients> OrderManager<S, C> {
             | StoreErrorKind::Vetoed => policy.lease,
         };
         let mut wait = FIRST_PAUSE;
-        while self.inner.runtime.monotonic().saturating_sub(session.leased_at) < policy.lease {
+        while self
+            .inner
+            .runtime
+            .monotonic()
+            .saturating_sub(session.leased_at)
+            < policy.lease
+        {
             let now = self.now();
-            let draft = Draft::of(Arc::clone(&session.order), self.inner.ids.changeset_id(now), now);
+            let draft = Draft::of(
+                Arc::clone(&session.order),
+                self.inner.ids.changeset_id(now),
+                now,
+            );
             let (fence, revision, due) = (session.fence, session.revision, Some(now.after(pause)));
             let tries = session.tries_to_hand_over(&session.order);
-            match self.commit(draft.into_changeset(None, WorkChange::Release { fence, revision, due, tries })).await {
+            match self
+                .commit(draft.into_changeset(
+                    None,
+                    WorkChange::Release {
+                        fence,
+                        revision,
+                        due,
+                        tries,
+                    },
+                ))
+                .await
+            {
                 Ok(_) | Err(CommitError::Fenced) => return,
                 // What failed may have been applied, or somebody woke the order.
-                Err(CommitError::Conflict) => match self.load_any(session.order.id.into(), None).await {
-                    Ok(Some(Loaded { order, work: Some(work), key: _ })) if work.fence == Some(session.fence) => {
-                        (session.order, session.revision) = (order, work.revision);
-                        continue;
+                Err(CommitError::Conflict) => {
+                    match self.load_any(session.order.id.into(), None).await {
+                        Ok(Some(Loaded {
+                            order,
+                            work: Some(work),
+                            key: _,
+                        })) if work.fence == Some(session.fence) => {
+                            (session.order, session.revision) = (order, work.revision);
+                            continue;
+                        }
+                        Ok(_) => return,
+                        Err(_) => {}
                     }
-                    Ok(_) => return,
-                    Err(_) => {}
-                },
+                }
                 Err(_) => {}
             }
             self.inner.runtime.sleep(wait).await;
@@ -58,13 +91,15 @@ impl<S: OrderStore, C: Clients> OrderManager<S, C> {
         self.inner.sessions.leave(session.order.id);
     }
 
-    /// Records what a worker has learnt whose lease is gone. Whoever has it now may have asked for more since.
+    /// Records what a worker has learnt whose lease is gone. Whoever has it now may have asked for
+    /// more since.
     pub(super) async fn record_learnt(&self, order: OrderId, facts: Vec<Fact>) {
         let facts: Vec<Fact> = facts.into_iter().filter_map(Fact::overtaken).collect();
         self.record_facts(order, &facts, &Source::worker()).await;
     }
 
-    /// Records facts without a lease, as a callback does: they are so, whoever is at work on the order.
+    /// Records facts without a lease, as a callback does: they are so, whoever is at work on the
+    /// order.
     pub(super) async fn record_facts(&self, order: OrderId, facts: &[Fact], source: &Source) {
         if facts.is_empty() || planted(Bug::FencedFactsDropped) {
             return;
@@ -84,8 +119,15 @@ impl<S: OrderStore, C: Clients> OrderManager<S, C> {
         }
     }
 
-    async fn record_once(&self, order: OrderId, facts: &[Fact], source: &Source) -> Result<(), CommitError> {
-        let Some(loaded) = self.load_any(order.into(), None).await? else { return Ok(()) };
+    async fn record_once(
+        &self,
+        order: OrderId,
+        facts: &[Fact],
+        source: &Source,
+    ) -> Result<(), CommitError> {
+        let Some(loaded) = self.load_any(order.into(), None).await? else {
+            return Ok(());
+        };
         let env = self.env();
         let mut draft = Draft::of(loaded.order, self.inner.ids.changeset_id(env.now), env.now);
         for fact in facts {
@@ -95,6 +137,8 @@ impl<S: OrderStore, C: Clients> OrderManager<S, C> {
             return Ok(());
         }
         draft.settle(&env);
-        self.commit(draft.into_changeset(None, WorkChange::Wake { due: env.now })).await.map(drop)
+        self.commit(draft.into_changeset(None, WorkChange::Wake { due: env.now }))
+            .await
+            .map(drop)
     }
 }

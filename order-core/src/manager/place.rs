@@ -1,4 +1,5 @@
-//! Placing: everything is read and checked first; from the commit that accepts the order on, it can only be worked.
+//! Placing: everything is read and checked first; from the commit that accepts the order on, it can
+//! only be worked.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -14,13 +15,20 @@ use super::price::amounts;
 use super::{Action, OrderManager, Principal, authorize};
 use crate::error::{Error, Rejection, RejectionReason, Violation};
 use crate::ids::{IdempotencyKey, ProductId, UserId};
-use crate::machine::Call;
 use crate::money::{Currency, Minor, Money};
-use crate::order::{Actor, Amounts, Event, Lot, Op, Order, OrderHold, PaymentTerms, Placed, PlacedLine};
+use crate::order::{
+    Actor, Amounts, Event, Lot, Op, Order, OrderHold, PaymentTerms, Placed, PlacedLine,
+};
 use crate::pricing::{PricingLine, PricingRequest};
 use crate::request::{PlaceRequest, ValidHold, ValidItem, ValidPlace};
-use crate::services::{CallError, Clients, Product, ProductService, ServiceName, User, UserService};
-use crate::store::{CommitError, KeyMethod, KeyRecord, Lookup, OrderStore, StoreError, StoreErrorKind, Tries, WorkChange};
+use crate::rules::Call;
+use crate::services::{
+    CallError, Clients, Product, ProductService, ServiceName, User, UserService,
+};
+use crate::store::{
+    CommitError, KeyMethod, KeyRecord, Lookup, OrderStore, StoreError, StoreErrorKind, Tries,
+    WorkChange,
+};
 use crate::time::Timestamp;
 
 /// How an order is to be placed.
@@ -30,7 +38,8 @@ pub struct PlaceOptions {
     pub key: Option<IdempotencyKey>,
     /// What the caller showed the customer: refused if the total is anything else.
     pub expected_total: Option<Money>,
-    /// How long the caller can wait for an answer; [`crate::policy::Policy::answer_within`] if it does not say.
+    /// How long the caller can wait for an answer; [`crate::policy::Policy::answer_within`] if it
+    /// does not say.
     pub wait: Option<Duration>,
 }
 
@@ -60,7 +69,11 @@ pub struct Quote {
 const NEEDED: [ServiceName; 2] = [ServiceName::Inventory, ServiceName::Payment];
 
 /// The services that are read before an order is accepted.
-const READ: [ServiceName; 3] = [ServiceName::Product, ServiceName::User, ServiceName::Pricing];
+const READ: [ServiceName; 3] = [
+    ServiceName::Product,
+    ServiceName::User,
+    ServiceName::Pricing,
+];
 
 /// What became of asking the store to accept an order.
 enum Accepted {
@@ -74,26 +87,49 @@ impl<S: OrderStore, C: Clients> OrderManager<S, C> {
     /// # Errors
     ///
     /// Those of [`Self::place`] that come before acceptance, but those of stock and payment.
-    pub async fn quote(&self, principal: &Principal, request: &PlaceRequest) -> Result<Quote, Error> {
+    pub async fn quote(
+        &self,
+        principal: &Principal,
+        request: &PlaceRequest,
+    ) -> Result<Quote, Error> {
         let valid = request.validate()?;
         authorize(principal, Action::Place, Some(valid.user))?;
         let placed = self.prepare(&valid).await?;
-        let Placed { currency, lines, amounts, terms, .. } = placed;
-        Ok(Quote { currency, lines, amounts, terms })
+        let Placed {
+            currency,
+            lines,
+            amounts,
+            terms,
+            ..
+        } = placed;
+        Ok(Quote {
+            currency,
+            lines,
+            amounts,
+            terms,
+        })
     }
 
-    /// Places an order, with the holds that it is to have from the very start, and waits until it is decided, only the customer or a provider can move it, or the caller's time is
-    /// over; then answers the order as it is. Once accepted it is worked to its end, whether or not anybody waits.
+    /// Places an order, with the holds that it is to have from the very start, and waits until it
+    /// is decided, only the customer or a provider can move it, or the caller's time is over; then
+    /// answers the order as it is. Once accepted it is worked to its end, whether or not anybody
+    /// waits.
     ///
     /// Without a key, asking again makes a second order.
     ///
     /// # Errors
     ///
-    /// In this order: [`Error::Invalid`] with every violation; [`Error::Forbidden`]; [`Error::KeyReused`];
-    /// [`Error::Service`] when a service is down; [`Error::NotFound`] for an unknown user, product or variant;
-    /// [`Error::Rejected`] for a user or product that may not, a coupon, or another total; [`Error::Store`]. After any of
-    /// them nothing was accepted, unless the store's error is [`StoreErrorKind::Unknown`]: then ask again under the key.
-    pub async fn place(&self, principal: &Principal, request: PlaceRequest, options: PlaceOptions) -> Result<Placement, Error> {
+    /// In this order: [`Error::Invalid`] with every violation; [`Error::Forbidden`];
+    /// [`Error::KeyReused`]; [`Error::Service`] when a service is down; [`Error::NotFound`] for an
+    /// unknown user, product or variant; [`Error::Rejected`] for a user or product that may not, a
+    /// coupon, or another total; [`Error::Store`]. After any of them nothing was accepted, unless
+    /// the store's error is [`StoreErrorKind::Unknown`]: then ask again under the key.
+    pub async fn place(
+        &self,
+        principal: &Principal,
+        request: PlaceRequest,
+        options: PlaceOptions,
+    ) -> Result<Placement, Error> {
         let until = self.answer_by(options.wait);
         let valid = request.validate()?;
         authorize(principal, Action::Place, Some(valid.user))?;
@@ -114,21 +150,32 @@ impl<S: OrderStore, C: Clients> OrderManager<S, C> {
             None => None,
         };
         let breakers = &self.inner.breakers;
-        let refused = |service| Error::Service { service, source: CallError::not_done("it has not answered for a while") };
+        let refused = |service| Error::Service {
+            service,
+            source: CallError::not_done("it has not answered for a while"),
+        };
         if let Some(service) = breakers.down(&NEEDED, self.inner.runtime.monotonic()) {
             return Err(refused(service));
         }
-        breakers.enter(&READ, self.inner.runtime.monotonic()).map_err(refused)?;
+        breakers
+            .enter(&READ, self.inner.runtime.monotonic())
+            .map_err(refused)?;
         let mut placed = self.prepare(&valid).await?;
         check_total(&placed, options.expected_total)?;
         placed.holds = holds(&valid, &principal.actor(), self.now())?;
-        // Once it is accepted it must be worked: so only now does it go through as the one that tries a service out.
-        breakers.enter(&NEEDED, self.inner.runtime.monotonic()).map_err(refused)?;
+        // Once it is accepted it must be worked: so only now does it go through as the one that
+        // tries a service out.
+        breakers
+            .enter(&NEEDED, self.inner.runtime.monotonic())
+            .map_err(refused)?;
 
         let (accepted_tx, accepted) = oneshot::channel();
         let (answer, answered) = oneshot::channel();
         let manager = self.clone();
-        let source = Source { actor: principal.actor(), cause: "place" };
+        let source = Source {
+            actor: principal.actor(),
+            cause: "place",
+        };
         let hash = key.as_ref().map(|(_, hash)| *hash);
         let task = self.inner.sessions.task();
         self.inner.runtime.spawn(Box::pin(async move {
@@ -140,7 +187,9 @@ impl<S: OrderStore, C: Clients> OrderManager<S, C> {
                     let _ = accepted_tx.send(Ok((session.order.id, None)));
                     manager.drive(*session).await;
                 }
-                Ok(Accepted::Existing(record)) => drop(accepted_tx.send(Ok((record.order, Some(record))))),
+                Ok(Accepted::Existing(record)) => {
+                    drop(accepted_tx.send(Ok((record.order, Some(record)))))
+                }
                 Err(e) => drop(accepted_tx.send(Err(e))),
             }
         }));
@@ -151,9 +200,14 @@ impl<S: OrderStore, C: Clients> OrderManager<S, C> {
                 let left = until.saturating_sub(self.inner.runtime.monotonic());
                 let order = match select(answered, self.inner.runtime.sleep(left)).await {
                     Either::Left((Ok(order), _)) => order,
-                    Either::Left((Err(_), _)) | Either::Right(_) => self.attend(id, until, Wait::Decided).await?,
+                    Either::Left((Err(_), _)) | Either::Right(_) => {
+                        self.attend(id, until, Wait::Decided).await?
+                    }
                 };
-                Ok(Placement { order, replayed: false })
+                Ok(Placement {
+                    order,
+                    replayed: false,
+                })
             }
         }
     }
@@ -165,33 +219,64 @@ impl<S: OrderStore, C: Clients> OrderManager<S, C> {
         method: KeyMethod,
         key: &IdempotencyKey,
     ) -> Result<Option<KeyRecord>, StoreError> {
-        let lookup = Lookup::Key { user, method, key: key.clone() };
-        Ok(self.inner.store.load(lookup, None).await?.and_then(|loaded| loaded.key))
+        let lookup = Lookup::Key {
+            user,
+            method,
+            key: key.clone(),
+        };
+        Ok(self
+            .inner
+            .store
+            .load(lookup, None)
+            .await?
+            .and_then(|loaded| loaded.key))
     }
 
     /// Answers with the order that an earlier request under the key made.
-    async fn replay(&self, record: KeyRecord, request_hash: uuid::Uuid, until: Duration) -> Result<Placement, Error> {
+    async fn replay(
+        &self,
+        record: KeyRecord,
+        request_hash: uuid::Uuid,
+        until: Duration,
+    ) -> Result<Placement, Error> {
         if record.request_hash != request_hash {
-            return Err(Error::KeyReused { key: record.key, used: None });
+            return Err(Error::KeyReused {
+                key: record.key,
+                used: None,
+            });
         }
         let order = self.attend(record.order, until, Wait::Decided).await?;
-        Ok(Placement { order, replayed: true })
+        Ok(Placement {
+            order,
+            replayed: true,
+        })
     }
 
-    /// Reads and checks all that an order depends on. The id and number are drawn when it is accepted.
+    /// Reads and checks all that an order depends on. The id and number are drawn when it is
+    /// accepted.
     async fn prepare(&self, valid: &ValidPlace) -> Result<Placed, Error> {
         let mut wanted: Vec<ProductId> = valid.items.iter().map(|i| i.product).collect();
         wanted.sort_unstable();
         wanted.dedup();
         let clients = &self.inner.clients;
         let user = self.user(valid.user);
-        let products = join_all(wanted.iter().map(|id| self.within(ServiceName::Product, clients.product().get(*id))));
+        let products = join_all(
+            wanted
+                .iter()
+                .map(|id| self.within(ServiceName::Product, clients.product().get(*id))),
+        );
         let (user, products) = join(user, products).await;
         let user = user?;
         let mut by_id = BTreeMap::new();
         for (id, product) in wanted.iter().zip(products) {
-            let product = product.map_err(|source| Error::Service { service: ServiceName::Product, source })?;
-            let product = product.ok_or_else(|| Error::NotFound { what: "product", id: id.to_string() })?;
+            let product = product.map_err(|source| Error::Service {
+                service: ServiceName::Product,
+                source,
+            })?;
+            let product = product.ok_or_else(|| Error::NotFound {
+                what: "product",
+                id: id.to_string(),
+            })?;
             by_id.insert(*id, product);
         }
         self.may_order(&user)?;
@@ -200,32 +285,61 @@ impl<S: OrderStore, C: Clients> OrderManager<S, C> {
         let mut lines = Vec::with_capacity(valid.items.len());
         for (i, item) in valid.items.iter().enumerate() {
             if let Some(product) = by_id.get(&item.product) {
-                lines.push(line(&format!("items[{i}]"), item, product, currency, self.inner.ids.line_id(now))?);
+                lines.push(line(
+                    &format!("items[{i}]"),
+                    item,
+                    product,
+                    currency,
+                    self.inner.ids.line_id(now),
+                )?);
             }
         }
         self.priced(valid, lines, currency).await
     }
 
     async fn user(&self, id: UserId) -> Result<User, Error> {
-        let user = self.within(ServiceName::User, self.inner.clients.user().get(id)).await;
-        let user = user.map_err(|source| Error::Service { service: ServiceName::User, source })?;
-        user.ok_or_else(|| Error::NotFound { what: "user", id: id.to_string() })
+        let user = self
+            .within(ServiceName::User, self.inner.clients.user().get(id))
+            .await;
+        let user = user.map_err(|source| Error::Service {
+            service: ServiceName::User,
+            source,
+        })?;
+        user.ok_or_else(|| Error::NotFound {
+            what: "user",
+            id: id.to_string(),
+        })
     }
 
     fn may_order(&self, user: &User) -> Result<(), Error> {
-        if self.inner.policy.user_statuses.iter().any(|s| s.eq_ignore_ascii_case(&user.account_status)) {
+        if self
+            .inner
+            .policy
+            .user_statuses
+            .iter()
+            .any(|s| s.eq_ignore_ascii_case(&user.account_status))
+        {
             return Ok(());
         }
-        let message = format!("user {} may not order: the account is {:?}", user.id, user.account_status);
+        let message = format!(
+            "user {} may not order: the account is {:?}",
+            user.id, user.account_status
+        );
         Err(Rejection::new(RejectionReason::UserNotActive, message).into())
     }
 
-    /// Refuses to let a customer buy whose account may not order: by placing, by an edit, or by paying again.
+    /// Refuses to let a customer buy whose account may not order: by placing, by an edit, or by
+    /// paying again.
     pub(super) async fn check_may_order(&self, user: UserId) -> Result<(), Error> {
         self.may_order(&self.user(user).await?)
     }
 
-    async fn priced(&self, valid: &ValidPlace, mut lines: Vec<PlacedLine>, currency: Currency) -> Result<Placed, Error> {
+    async fn priced(
+        &self,
+        valid: &ValidPlace,
+        mut lines: Vec<PlacedLine>,
+        currency: Currency,
+    ) -> Result<Placed, Error> {
         let now = self.now();
         let request = PricingRequest {
             user: valid.user,
@@ -286,7 +400,8 @@ impl<S: OrderStore, C: Clients> OrderManager<S, C> {
     ) -> Result<Accepted, Error> {
         loop {
             let env = self.env();
-            // Built of the very time at which it counts as placed, so that ids sort as orders were placed.
+            // Built of the very time at which it counts as placed, so that ids sort as orders were
+            // placed.
             placed.id = self.inner.ids.order_id(env.now, &placed.user);
             let record = key.clone().map(|(key, request_hash)| KeyRecord {
                 user: placed.user,
@@ -298,7 +413,13 @@ impl<S: OrderStore, C: Clients> OrderManager<S, C> {
             let changeset = self.inner.ids.changeset_id(env.now);
             let mut draft = Draft::new(Box::new(placed.clone()), source, changeset, env.now);
             let plan = settle_and_plan(&mut draft, &Tries::default(), &env);
-            let armed: Vec<Op> = plan.calls.iter().filter(|c: &&Call| c.arm).map(|c| c.op).chain(plan.ahead).collect();
+            let armed: Vec<Op> = plan
+                .calls
+                .iter()
+                .filter(|c: &&Call| c.arm)
+                .map(|c| c.op)
+                .chain(plan.ahead)
+                .collect();
             if !armed.is_empty() {
                 draft.push(Event::Armed { ops: armed.clone() }, &Source::worker());
             }
@@ -307,7 +428,11 @@ impl<S: OrderStore, C: Clients> OrderManager<S, C> {
             }
             let fence = self.inner.ids.fence(env.now);
             let leased_at = self.inner.runtime.monotonic();
-            let work = WorkChange::Lease { fence, ttl: self.inner.policy.lease, due: env.now };
+            let work = WorkChange::Lease {
+                fence,
+                ttl: self.inner.policy.lease,
+                due: env.now,
+            };
             match self.commit(draft.into_changeset(record, work)).await {
                 Ok((order, committed)) => {
                     let mut session = Session {
@@ -330,7 +455,9 @@ impl<S: OrderStore, C: Clients> OrderManager<S, C> {
                     }
                     return Ok(Accepted::New(Box::new(session)));
                 }
-                Err(CommitError::NumberTaken) => placed.number = self.inner.ids.order_number(&placed.user),
+                Err(CommitError::NumberTaken) => {
+                    placed.number = self.inner.ids.order_number(&placed.user)
+                }
                 Err(CommitError::KeyTaken(record)) => return Ok(Accepted::Existing(record)),
                 Err(CommitError::RedemptionExhausted { name }) => {
                     let coupon = placed.coupon.as_ref().map_or(name, ToString::to_string);
@@ -338,7 +465,9 @@ impl<S: OrderStore, C: Clients> OrderManager<S, C> {
                     return Err(Rejection::new(RejectionReason::CouponExhausted, message).into());
                 }
                 Err(CommitError::Store(e)) => return Err(e.into()),
-                Err(CommitError::Conflict | CommitError::Fenced | CommitError::CommandKeyTaken(_)) => {
+                Err(
+                    CommitError::Conflict | CommitError::Fenced | CommitError::CommandKeyTaken(_),
+                ) => {
                     let message = format!("order id {} is in use", placed.id);
                     return Err(StoreError::new(StoreErrorKind::Corrupt, message).into());
                 }
@@ -350,12 +479,28 @@ impl<S: OrderStore, C: Clients> OrderManager<S, C> {
 /// The holds that an order is accepted with.
 fn holds(valid: &ValidPlace, placed_by: &Actor, now: Timestamp) -> Result<Vec<OrderHold>, Error> {
     let mut holds = Vec::with_capacity(valid.holds.len());
-    for (i, ValidHold { kind, blocks, until }) in valid.holds.iter().enumerate() {
+    for (
+        i,
+        ValidHold {
+            kind,
+            blocks,
+            until,
+        },
+    ) in valid.holds.iter().enumerate()
+    {
         let until = until.map(|end| end.for_one_placed(now));
         if let Some(until) = until.filter(|t| *t <= now) {
-            return Err(Error::invalid(format!("holds[{i}].until"), format!("{until} is in the past: expected a later time")));
+            return Err(Error::invalid(
+                format!("holds[{i}].until"),
+                format!("{until} is in the past: expected a later time"),
+            ));
         }
-        holds.push(OrderHold { kind: kind.clone(), blocks: *blocks, placed_by: placed_by.clone(), until });
+        holds.push(OrderHold {
+            kind: kind.clone(),
+            blocks: *blocks,
+            placed_by: placed_by.clone(),
+            until,
+        });
     }
     Ok(holds)
 }
@@ -382,12 +527,26 @@ pub(super) fn line(
     let variant = match item.variant {
         Some(wanted) => {
             let found = product.variants.iter().find(|v| v.id == wanted);
-            Some(found.ok_or_else(|| Error::NotFound { what: "variant", id: wanted.to_string() })?)
+            Some(found.ok_or_else(|| Error::NotFound {
+                what: "variant",
+                id: wanted.to_string(),
+            })?)
         }
         None if product.variants.len() > 1 => {
-            let choice: Vec<String> = product.variants.iter().map(|v| format!("{} ({})", v.id, v.sku)).collect();
-            let problem = format!("is required, product {} has several: {}", product.sku, choice.join(", "));
-            return Err(Error::Invalid(vec![Violation::new(format!("{field}.variant_id"), problem)]));
+            let choice: Vec<String> = product
+                .variants
+                .iter()
+                .map(|v| format!("{} ({})", v.id, v.sku))
+                .collect();
+            let problem = format!(
+                "is required, product {} has several: {}",
+                product.sku,
+                choice.join(", ")
+            );
+            return Err(Error::Invalid(vec![Violation::new(
+                format!("{field}.variant_id"),
+                problem,
+            )]));
         }
         None => None,
     };
@@ -396,11 +555,23 @@ pub(super) fn line(
         return Err(Rejection::new(RejectionReason::ProductUnpublished, message).into());
     }
     let (sku, name, price, reduced) = match variant {
-        Some(v) => (&v.sku, format!("{} {}", product.name, v.name), v.price, v.discount_price),
-        None => (&product.sku, product.name.clone(), product.price, product.discount_price),
+        Some(v) => (
+            &v.sku,
+            format!("{} {}", product.name, v.name),
+            v.price,
+            v.discount_price,
+        ),
+        None => (
+            &product.sku,
+            product.name.clone(),
+            product.price,
+            product.discount_price,
+        ),
     };
     let sound = |m: Money| m.currency == currency && m.minor <= Money::MAX_MINOR;
-    let usable = sound(price) && price.minor > 0 && reduced.is_none_or(|d| sound(d) && d.minor >= 0 && d.minor < price.minor);
+    let usable = sound(price)
+        && price.minor > 0
+        && reduced.is_none_or(|d| sound(d) && d.minor >= 0 && d.minor < price.minor);
     if !usable {
         let message = format!("product {sku} has no usable price in {currency}");
         return Err(Rejection::new(RejectionReason::PriceUnusable, message).into());

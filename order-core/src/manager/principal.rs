@@ -2,8 +2,8 @@
 
 use crate::error::Error;
 use crate::ids::UserId;
-use crate::machine::Command;
 use crate::order::Actor;
+use crate::rules::Command;
 
 /// Who asks.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -137,15 +137,21 @@ impl From<&Command> for Action {
             | Command::CancelShipment { .. }
             | Command::Complete
             | Command::SetStatus { .. } => Action::Fulfil,
-            Command::Credit { .. } | Command::CreditLines { .. } | Command::WriteOff { .. } => Action::Credit,
+            Command::Credit { .. } | Command::CreditLines { .. } | Command::WriteOff { .. } => {
+                Action::Credit
+            }
             Command::RequestReturn { .. } => Action::RequestReturn,
             Command::ApproveReturn { .. }
             | Command::RejectReturn { .. }
             | Command::ReceiveReturn { .. }
             | Command::CloseReturn { .. } => Action::HandleReturn,
-            Command::Edit { .. } | Command::DiscardEdit | Command::ChangeAddress { .. } => Action::Edit,
+            Command::Edit { .. } | Command::DiscardEdit | Command::ChangeAddress { .. } => {
+                Action::Edit
+            }
             Command::SetMetadata { .. } => Action::SetMetadata,
-            Command::Acknowledge { .. } | Command::Redrive | Command::Resolve { .. } => Action::Repair,
+            Command::Acknowledge { .. } | Command::RetryStuck | Command::Resolve { .. } => {
+                Action::Repair
+            }
             Command::Redact => Action::Redact,
             Command::Note => Action::Note,
         }
@@ -167,7 +173,8 @@ impl Principal {
         }
     }
 
-    /// The owner that store queries are restricted to: a foreign order is not found, like a missing one.
+    /// The owner that store queries are restricted to: a foreign order is not found, like a missing
+    /// one.
     pub const fn scope(&self) -> Option<UserId> {
         match self {
             Principal::Customer(id) => Some(*id),
@@ -181,11 +188,21 @@ impl Principal {
 /// # Errors
 ///
 /// [`Error::Forbidden`] when their role does not include it, or when they act for somebody else.
-pub fn authorize(principal: &Principal, action: Action, owner: Option<UserId>) -> Result<(), Error> {
+pub fn authorize(
+    principal: &Principal,
+    action: Action,
+    owner: Option<UserId>,
+) -> Result<(), Error> {
     let allowed = match principal {
         Principal::Operator(_) => true,
         Principal::Service(_) => matches!(action, Action::RecordPayment | Action::Read),
         Principal::Customer(id) => action.customer_may() && owner.is_none_or(|o| o == *id),
     };
-    if allowed { Ok(()) } else { Err(Error::Forbidden { action: action.name() }) }
+    if allowed {
+        Ok(())
+    } else {
+        Err(Error::Forbidden {
+            action: action.name(),
+        })
+    }
 }

@@ -53,13 +53,18 @@ struct Tasks {
 
 impl fmt::Debug for Sessions {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Sessions").field("running", &self.tasks().running).finish_non_exhaustive()
+        f.debug_struct("Sessions")
+            .field("running", &self.tasks().running)
+            .finish_non_exhaustive()
     }
 }
 
 impl Sessions {
     pub(super) fn telling(on_wait: Option<OnWait>) -> Arc<Self> {
-        Arc::new(Sessions { on_wait, ..Sessions::default() })
+        Arc::new(Sessions {
+            on_wait,
+            ..Sessions::default()
+        })
     }
 
     /// Counts a task from before it is spawned until it ends, however it ends.
@@ -71,10 +76,14 @@ impl Sessions {
     /// Notes a session on a lease, until it ends.
     pub(super) fn lease(self: &Arc<Self>, fence: Fence) -> LeaseHeld {
         *self.tasks().leases.entry(fence).or_default() += 1;
-        LeaseHeld { sessions: Arc::clone(self), fence }
+        LeaseHeld {
+            sessions: Arc::clone(self),
+            fence,
+        }
     }
 
-    /// Notes that an order is left without its lease being given back, and that it is not to blame for that.
+    /// Notes that an order is left without its lease being given back, and that it is not to blame
+    /// for that.
     pub(super) fn leave(&self, order: OrderId) {
         self.tasks().left.insert(order);
     }
@@ -133,11 +142,13 @@ pub(super) struct Waiter {
 }
 
 impl<S: OrderStore, C: Clients> OrderManager<S, C> {
-    /// Ends when this manager works on no order any more, so that every lease it took has been given back.
+    /// Ends when this manager works on no order any more, so that every lease it took has been
+    /// given back.
     ///
-    /// Who asks for something is answered as soon as it is decided, while what is left to do, such as telling the customer,
-    /// goes on in a task of its own. A program that ends at once leaves the order's lease behind, and whoever wants something
-    /// of the order next waits until it has run out: wait for this before you end.
+    /// Who asks for something is answered as soon as it is decided, while what is left to do, such
+    /// as telling the customer, goes on in a task of its own. A program that ends at once leaves
+    /// the order's lease behind, and whoever wants something of the order next waits until it has
+    /// run out: wait for this before you end.
     pub async fn idle(&self) {
         loop {
             let ended = self.inner.sessions.ended.notified();
@@ -148,9 +159,10 @@ impl<S: OrderStore, C: Clients> OrderManager<S, C> {
         }
     }
 
-    /// Waits as [`Self::idle`] does, but for at most `grace`; says whether nothing is under way any more. For the end of a program: take
-    /// no more requests, stop the workers, and drain. What is still under way then is in the store, and is taken up by
-    /// whoever works next, once its lease has run out.
+    /// Waits as [`Self::idle`] does, but for at most `grace`; says whether nothing is under way any
+    /// more. For the end of a program: take no more requests, stop the workers, and drain. What is
+    /// still under way then is in the store, and is taken up by whoever works next, once its lease
+    /// has run out.
     pub async fn drain(&self, grace: Duration) -> bool {
         let (idle, over) = (pin!(self.idle()), self.inner.runtime.sleep(grace));
         matches!(select(idle, over).await, Either::Left(_))
@@ -159,11 +171,16 @@ impl<S: OrderStore, C: Clients> OrderManager<S, C> {
     /// Tells, after a while, that a lease is waited for that another worker has.
     pub(super) fn note_wait(&self, waiter: &mut Waiter, order: &Order, work: &WorkItem) {
         let now = self.inner.runtime.monotonic();
-        let (Some(fence), Some(until)) = (work.fence, work.leased_until) else { return };
+        let (Some(fence), Some(until)) = (work.fence, work.leased_until) else {
+            return;
+        };
         let since = match waiter.lease {
             Some((waited_for, since)) if waited_for == fence => since,
             _ => {
-                *waiter = Waiter { lease: Some((fence, now)), told: false };
+                *waiter = Waiter {
+                    lease: Some((fence, now)),
+                    told: false,
+                };
                 now
             }
         };
@@ -172,7 +189,11 @@ impl<S: OrderStore, C: Clients> OrderManager<S, C> {
         }
         waiter.told = true;
         if let Some(on_wait) = &self.inner.sessions.on_wait {
-            on_wait(&LeaseWait { order: order.id, number: order.number, until });
+            on_wait(&LeaseWait {
+                order: order.id,
+                number: order.number,
+                until,
+            });
         }
     }
 }

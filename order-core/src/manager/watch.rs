@@ -13,14 +13,20 @@ use crate::store::{FeedCursor, FeedPage, FeedQuery, FeedRow, OrderStore, StoreEr
 const WATCH_PAGE: u32 = 200;
 
 impl<S: OrderStore, C: Clients> OrderManager<S, C> {
-    /// A page of the feed: the journal rows of all orders behind `after`, or from the first on, at most `limit` of 1..=1000,
-    /// and where to go on. What the feed guarantees stands in clauses 20 and 21 of [`OrderStore`].
+    /// A page of the feed: the journal rows of all orders behind `after`, or from the first on, at
+    /// most `limit` of 1..=1000, and where to go on. What the feed guarantees stands in clauses 20
+    /// and 21 of [`OrderStore`].
     ///
     /// # Errors
     ///
-    /// [`Error::Forbidden`] for all but operators; [`Error::Invalid`] for a limit out of range or a cursor of another store;
-    /// [`Error::Store`].
-    pub async fn changes(&self, principal: &Principal, after: Option<FeedCursor>, limit: u32) -> Result<FeedPage, Error> {
+    /// [`Error::Forbidden`] for all but operators; [`Error::Invalid`] for a limit out of range or a
+    /// cursor of another store; [`Error::Store`].
+    pub async fn changes(
+        &self,
+        principal: &Principal,
+        after: Option<FeedCursor>,
+        limit: u32,
+    ) -> Result<FeedPage, Error> {
         authorize(principal, Action::Watch, None)?;
         self.feed_page(after, limit).await
     }
@@ -30,7 +36,11 @@ impl<S: OrderStore, C: Clients> OrderManager<S, C> {
     /// # Errors
     ///
     /// [`Error::Forbidden`] for all but operators.
-    pub fn watch(&self, principal: &Principal, after: Option<FeedCursor>) -> Result<Watch<S, C>, Error> {
+    pub fn watch(
+        &self,
+        principal: &Principal,
+        after: Option<FeedCursor>,
+    ) -> Result<Watch<S, C>, Error> {
         authorize(principal, Action::Watch, None)?;
         Ok(Watch {
             manager: self.clone(),
@@ -43,17 +53,24 @@ impl<S: OrderStore, C: Clients> OrderManager<S, C> {
 
     async fn feed_page(&self, after: Option<FeedCursor>, limit: u32) -> Result<FeedPage, Error> {
         if !(1..=1000).contains(&limit) {
-            return Err(Error::invalid("limit", format!("{limit} is out of range: expected 1 to 1000")));
+            return Err(Error::invalid(
+                "limit",
+                format!("{limit} is out of range: expected 1 to 1000"),
+            ));
         }
-        self.inner.store.feed(&FeedQuery { after, limit }).await.map_err(|e| match e.kind {
-            StoreErrorKind::InvalidQuery => Error::invalid("after", e.message),
-            _ => e.into(),
-        })
+        self.inner
+            .store
+            .feed(&FeedQuery { after, limit })
+            .await
+            .map_err(|e| match e.kind {
+                StoreErrorKind::InvalidQuery => Error::invalid("after", e.message),
+                _ => e.into(),
+            })
     }
 }
 
-/// Which rows of the feed are wanted: those that match everything that is asked for. A row that cannot be read has no status, and
-/// is left out for none.
+/// Which rows of the feed are wanted: those that match everything that is asked for. A row that
+/// cannot be read has no status, and is left out for none.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct FeedFilter {
     /// Only rows of this order.
@@ -65,15 +82,17 @@ pub struct FeedFilter {
 impl FeedFilter {
     /// Whether the row is wanted.
     pub fn matches(&self, row: &FeedRow) -> bool {
-        let has_status = |row: &JournalRow| self.statuses.is_empty() || self.statuses.contains(&row.to);
-        self.order.is_none_or(|order| row.order == order) && row.row.as_ref().map_or(true, has_status)
+        let has_status =
+            |row: &JournalRow| self.statuses.is_empty() || self.statuses.contains(&row.to);
+        self.order.is_none_or(|order| row.order == order)
+            && row.row.as_ref().map_or(true, has_status)
     }
 }
 
 /// The feed from some row on, each row once. See [`OrderManager::watch`].
 ///
-/// It sees what other processes commit too, at the latest [`Policy::watch_poll`](crate::policy::Policy::watch_poll) after it is
-/// committed.
+/// It sees what other processes commit too, at the latest
+/// [`Policy::watch_poll`](crate::policy::Policy::watch_poll) after it is committed.
 pub struct Watch<S, C> {
     manager: OrderManager<S, C>,
     /// Behind the last row that was given.
@@ -87,7 +106,9 @@ pub struct Watch<S, C> {
 
 impl<S, C> std::fmt::Debug for Watch<S, C> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Watch").field("cursor", &self.cursor).finish_non_exhaustive()
+        f.debug_struct("Watch")
+            .field("cursor", &self.cursor)
+            .finish_non_exhaustive()
     }
 }
 
@@ -115,12 +136,17 @@ impl<S: OrderStore, C: Clients> Watch<S, C> {
     pub async fn next_now(&mut self) -> Result<Option<FeedRow>, Error> {
         loop {
             if self.read.is_empty() {
-                let page = self.manager.feed_page(self.read_to.clone(), WATCH_PAGE).await?;
+                let page = self
+                    .manager
+                    .feed_page(self.read_to.clone(), WATCH_PAGE)
+                    .await?;
                 self.read_to = Some(page.next);
                 self.read.extend(page.rows);
             }
             let row = self.read.pop_front();
-            self.cursor = row.as_ref().map_or_else(|| self.read_to.clone(), |row| Some(row.cursor.clone()));
+            self.cursor = row
+                .as_ref()
+                .map_or_else(|| self.read_to.clone(), |row| Some(row.cursor.clone()));
             if row.as_ref().is_none_or(|row| self.filter.matches(row)) {
                 return Ok(row);
             }
@@ -133,8 +159,8 @@ impl<S: OrderStore, C: Clients> Watch<S, C> {
         Watch { filter, ..self }
     }
 
-    /// Where another watch goes on without missing a row or giving one again: behind the last row given. None if it started
-    /// without a cursor and has read nothing yet.
+    /// Where another watch goes on without missing a row or giving one again: behind the last row
+    /// given. None if it started without a cursor and has read nothing yet.
     pub fn cursor(&self) -> Option<FeedCursor> {
         self.cursor.clone()
     }

@@ -29,7 +29,12 @@ pub struct WorkerOptions {
 impl Default for WorkerOptions {
     fn default() -> Self {
         let (poll, grace) = (Duration::from_millis(500), Duration::from_secs(10));
-        WorkerOptions { concurrency: 32, poll, grace, trouble: TroubleHook::default() }
+        WorkerOptions {
+            concurrency: 32,
+            poll,
+            grace,
+            trouble: TroubleHook::default(),
+        }
     }
 }
 
@@ -38,7 +43,8 @@ impl Default for WorkerOptions {
 pub enum Trouble {
     /// The store could not be asked for work. It is asked again after [`WorkerOptions::poll`].
     Store(StoreError),
-    /// An order was due and cannot be read. It is set aside for the length of a lease, and nothing else is.
+    /// An order was due and cannot be read. It is set aside for the length of a lease, and nothing
+    /// else is.
     Unreadable(Unreadable),
 }
 
@@ -46,7 +52,9 @@ impl fmt::Display for Trouble {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Trouble::Store(error) => write!(f, "the store cannot be asked for work: {error}"),
-            Trouble::Unreadable(Unreadable { order, reason }) => write!(f, "order {order} is due and cannot be read: {reason}"),
+            Trouble::Unreadable(Unreadable { order, reason }) => {
+                write!(f, "order {order} is due and cannot be read: {reason}")
+            }
         }
     }
 }
@@ -80,13 +88,19 @@ impl fmt::Debug for TroubleHook {
 }
 
 impl<S: OrderStore, C: Clients> OrderManager<S, C> {
-    /// Works due orders until `stop` ends, each in a task of its own, so that a slow or a panicking one holds up no other.
+    /// Works due orders until `stop` ends, each in a task of its own, so that a slow or a panicking
+    /// one holds up no other.
     ///
-    /// Any number of workers may run on one store, in any number of processes: leases keep their work apart. While the
-    /// store cannot be used it waits and tries again. What is still under way after the grace period is recovered by
-    /// whoever works next.
+    /// Any number of workers may run on one store, in any number of processes: leases keep their
+    /// work apart. While the store cannot be used it waits and tries again. What is still under way
+    /// after the grace period is recovered by whoever works next.
     pub async fn run_worker(&self, options: WorkerOptions, stop: impl Future<Output = ()> + Send) {
-        let WorkerOptions { concurrency, poll, grace, trouble } = options;
+        let WorkerOptions {
+            concurrency,
+            poll,
+            grace,
+            trouble,
+        } = options;
         let concurrency = concurrency.max(1);
         let places = Arc::new(Semaphore::new(concurrency as usize));
         let mut stop = pin!(stop);
@@ -118,17 +132,34 @@ impl<S: OrderStore, C: Clients> OrderManager<S, C> {
     }
 
     /// Takes up as much work as there is room for; says in how long there is more.
-    async fn take_up(&self, places: &Arc<Semaphore>, free: u32, trouble: &TroubleHook) -> Result<Option<Duration>, StoreError> {
+    async fn take_up(
+        &self,
+        places: &Arc<Semaphore>,
+        free: u32,
+        trouble: &TroubleHook,
+    ) -> Result<Option<Duration>, StoreError> {
         let leased_at = self.inner.runtime.monotonic();
         let fence = self.inner.ids.fence(self.now());
-        let request = LeaseRequest { fence, ttl: self.inner.policy.lease, limit: free, order: None };
-        let LeasePage { leased, unreadable, next_in, now: _ } = self.lease(&request).await?;
+        let request = LeaseRequest {
+            fence,
+            ttl: self.inner.policy.lease,
+            limit: free,
+            order: None,
+        };
+        let LeasePage {
+            leased,
+            unreadable,
+            next_in,
+            now: _,
+        } = self.lease(&request).await?;
         for order in unreadable {
             trouble.tell(Trouble::Unreadable(order));
         }
         let all = leased.len() == free as usize;
         for leased in leased {
-            let Ok(place) = Arc::clone(places).try_acquire_owned() else { break };
+            let Ok(place) = Arc::clone(places).try_acquire_owned() else {
+                break;
+            };
             let manager = self.clone();
             let session = self.session(leased, fence, leased_at, None);
             let task = self.inner.sessions.task();
@@ -138,8 +169,13 @@ impl<S: OrderStore, C: Clients> OrderManager<S, C> {
                 drop(place);
             }));
         }
-        // What is due and was not given although there was room, as by a store that tries to give each item once, is looked for soon.
-        Ok(if all { next_in } else { next_in.map(|next_in| next_in.max(IDLE_SHORTEST)) })
+        // What is due and was not given although there was room, as by a store that tries to give
+        // each item once, is looked for soon.
+        Ok(if all {
+            next_in
+        } else {
+            next_in.map(|next_in| next_in.max(IDLE_SHORTEST))
+        })
     }
 }
 

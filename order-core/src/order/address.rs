@@ -38,7 +38,8 @@ pub struct Address {
 }
 
 impl Address {
-    /// Whether tax and shipping are the same there: the same country and state, ignoring case and outer blanks.
+    /// Whether tax and shipping are the same there: the same country and state, ignoring case and
+    /// outer blanks.
     pub fn is_in_same_place(&self, other: &Address) -> bool {
         same_place(&self.country, &other.country) && same_place(&self.state, &other.state)
     }

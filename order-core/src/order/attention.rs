@@ -1,4 +1,5 @@
-//! Attention: why a person must look at an order, and in words what each reason means and what ends it.
+//! Attention: why a person must look at an order, and in words what each reason means and what ends
+//! it.
 
 use serde::{Deserialize, Serialize};
 
@@ -12,7 +13,7 @@ text_enum! {
         /// A call failed more often than the budget allows; it is still tried.
         RetriesExhausted = "RETRIES_EXHAUSTED",
         /// A hold that cannot be proven may exist.
-        SuspectHold = "SUSPECT_HOLD",
+        SuspectReservation = "SUSPECT_RESERVATION",
         /// A hold was lost and could not be replaced.
         StockLost = "STOCK_LOST",
         /// A hold could not be given back.
@@ -32,15 +33,15 @@ text_enum! {
         /// A service's answer made no sense.
         Malformed = "MALFORMED",
         /// Working on the order panicked again and again.
-        Poison = "POISON",
+        Parked = "PARKED",
         /// A capture was refused.
         CaptureFailed = "CAPTURE_FAILED",
         /// An authorization is about to lapse.
         CaptureSoon = "CAPTURE_SOON",
         /// An authorization has lapsed, or was given up by the provider, and is still needed.
         AuthorizationLost = "AUTHORIZATION_LOST",
-        /// Less is paid, or can still be captured, than is owed: nothing leaves until the rest is paid or written off, or the order
-        /// is cancelled.
+        /// Less is paid, or can still be captured, than is owed: nothing leaves until the rest is
+        /// paid or written off, or the order is cancelled.
         PaymentShort = "PAYMENT_SHORT",
         /// Money that came in outside the engine must be sent back by hand.
         RefundByHand = "REFUND_BY_HAND",
@@ -51,11 +52,12 @@ text_enum! {
         /// A bank questions a payment.
         Dispute = "DISPUTE",
         /// A hold is larger than what is wanted of it, and cannot be made smaller.
-        HoldTooLarge = "HOLD_TOO_LARGE",
-        /// A service contradicts what its client claims it can do, such as a look-up that no longer finds what was answered.
+        ReservationTooLarge = "RESERVATION_TOO_LARGE",
+        /// A service contradicts what its client claims it can do, such as a look-up that no longer
+        /// finds what was answered.
         CapabilityBroken = "CAPABILITY_BROKEN",
-        /// A shipment turned out otherwise than its units could follow: they were cancelled or sent again meanwhile, are in a
-        /// return, or the order is completed.
+        /// A shipment turned out otherwise than its units could follow: they were cancelled or sent
+        /// again meanwhile, are in a return, or the order is completed.
         UnexpectedDelivery = "UNEXPECTED_DELIVERY",
     }
 }
@@ -72,7 +74,8 @@ pub struct Attention {
     pub amount: Option<Minor>,
     /// Since when.
     pub since: Timestamp,
-    /// Whether a person has seen it: then it is no longer listed, until something new is to be seen.
+    /// Whether a person has seen it: then it is no longer listed, until something new is to be
+    /// seen.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub acknowledged: bool,
 }
@@ -82,22 +85,28 @@ impl AttentionReason {
     pub const fn meaning(self) -> &'static str {
         match self {
             AttentionReason::RetriesExhausted => "a call keeps failing; it is still tried",
-            AttentionReason::SuspectHold => "a hold may exist that cannot be proven",
+            AttentionReason::SuspectReservation => "a hold may exist that cannot be proven",
             AttentionReason::StockLost => "stock was lost and cannot be replaced",
             AttentionReason::ReleaseRefused => "stock could not be given back or committed",
             AttentionReason::MoneyOnDeadOrder => "money moved on an order that was over",
             AttentionReason::AmountMismatch => "a provider reported another amount than was asked",
-            AttentionReason::UnexpectedReport => "a provider reported what contradicts the records, or fits none of them",
+            AttentionReason::UnexpectedReport => {
+                "a provider reported what contradicts the records, or fits none of them"
+            }
             AttentionReason::RefundFailed => "a refund was refused",
             AttentionReason::VoidFailed => "an authorization could not be given up",
             AttentionReason::Undecidable => "an outcome cannot be found out",
             AttentionReason::Malformed => "a service's answer made no sense",
-            AttentionReason::Poison => "workers died on it again and again",
+            AttentionReason::Parked => "workers died on it again and again",
             AttentionReason::CaptureFailed => "a capture was refused",
             AttentionReason::CaptureSoon => "an authorization is about to lapse",
             AttentionReason::AuthorizationLost => "an authorization that is needed is gone",
-            AttentionReason::PaymentShort => "less is paid, or can still be captured, than is owed: nothing leaves",
-            AttentionReason::RefundByHand => "money that was paid outside the engine must be sent back by hand",
+            AttentionReason::PaymentShort => {
+                "less is paid, or can still be captured, than is owed: nothing leaves"
+            }
+            AttentionReason::RefundByHand => {
+                "money that was paid outside the engine must be sent back by hand"
+            }
             AttentionReason::OutsideRefund => "money was sent back outside the engine",
             AttentionReason::Chargeback => "a bank took money back",
             AttentionReason::Dispute => "a bank questions a payment",
@@ -105,7 +114,9 @@ impl AttentionReason {
             AttentionReason::UnexpectedDelivery => {
                 "a shipment turned out otherwise, and its units were cancelled, sent again or returned meanwhile, or the order is completed"
             }
-            AttentionReason::HoldTooLarge => "a hold is too large and cannot be made smaller",
+            AttentionReason::ReservationTooLarge => {
+                "a hold is too large and cannot be made smaller"
+            }
         }
     }
 
@@ -115,10 +126,16 @@ impl AttentionReason {
             AttentionReason::RetriesExhausted => {
                 "ends when the call succeeds; `work --retry-stuck` tries at once, `resolve` tells what is so"
             }
-            AttentionReason::SuspectHold => "look into the inventory, then `resolve --reservation`",
+            AttentionReason::SuspectReservation => {
+                "look into the inventory, then `resolve --reservation`"
+            }
             AttentionReason::StockLost => "restock, or `cancel`; then `attention --ack`",
-            AttentionReason::ReleaseRefused => "correct the inventory and `work --retry-stuck`, or `resolve --closing`",
-            AttentionReason::MoneyOnDeadOrder => "it goes back by itself; `attention --ack` once seen",
+            AttentionReason::ReleaseRefused => {
+                "correct the inventory and `work --retry-stuck`, or `resolve --closing`"
+            }
+            AttentionReason::MoneyOnDeadOrder => {
+                "it goes back by itself; `attention --ack` once seen"
+            }
             AttentionReason::AmountMismatch => {
                 "the provider is asked by itself; `resolve --payment` where it cannot be, then `attention --ack`"
             }
@@ -128,21 +145,31 @@ impl AttentionReason {
             AttentionReason::RefundFailed => {
                 "`work --retry-stuck`, or refund at the provider and `record-payment --status refunded`"
             }
-            AttentionReason::VoidFailed => "`work --retry-stuck`, or void at the provider and `resolve --payment`",
+            AttentionReason::VoidFailed => {
+                "`work --retry-stuck`, or void at the provider and `resolve --payment`"
+            }
             AttentionReason::Undecidable => "find out at the service, then `resolve`",
             AttentionReason::Malformed => "mend the service's adapter; `resolve` says what is so",
-            AttentionReason::Poison => "mend the cause, then `work --retry-stuck`",
+            AttentionReason::Parked => "mend the cause, then `work --retry-stuck`",
             AttentionReason::CaptureFailed => {
                 "`work --retry-stuck` asks again; `retry-payment` asks for the money in another way; `write-off` gives it up"
             }
-            AttentionReason::CaptureSoon => "ship or `cancel` in time; ends when it is captured or given up",
+            AttentionReason::CaptureSoon => {
+                "ship or `cancel` in time; ends when it is captured or given up"
+            }
             AttentionReason::AuthorizationLost => "`retry-payment` for a new one, or `cancel`",
-            AttentionReason::PaymentShort => "`retry-payment` for the rest, `write-off`, or `cancel`",
-            AttentionReason::RefundByHand => "send it back, then `record-payment --status refunded`",
+            AttentionReason::PaymentShort => {
+                "`retry-payment` for the rest, `write-off`, or `cancel`"
+            }
+            AttentionReason::RefundByHand => {
+                "send it back, then `record-payment --status refunded`"
+            }
             AttentionReason::OutsideRefund => {
                 "ends with the shortfall: `retry-payment`, `write-off` or `cancel`; or `attention --ack`"
             }
-            AttentionReason::Chargeback => "answer the bank, or `attention --ack`; what is short is told beside it",
+            AttentionReason::Chargeback => {
+                "answer the bank, or `attention --ack`; what is short is told beside it"
+            }
             AttentionReason::Dispute => "ends when `dispute` says how the bank decided",
             AttentionReason::CapabilityBroken => {
                 "mend the service's client: test it against its contract; then `attention --ack`"
@@ -150,7 +177,9 @@ impl AttentionReason {
             AttentionReason::UnexpectedDelivery => {
                 "`credit` what is missing, or settle by hand what is too much; then `attention --ack`"
             }
-            AttentionReason::HoldTooLarge => "ends when stock is committed or released; `attention --ack` once seen",
+            AttentionReason::ReservationTooLarge => {
+                "ends when stock is committed or released; `attention --ack` once seen"
+            }
         }
     }
 }

@@ -1,4 +1,5 @@
-//! Credits and disputes: what takes money off an order besides units that are cancelled or returned.
+//! Credits and disputes: what takes money off an order besides units that are cancelled or
+//! returned.
 
 use serde::{Deserialize, Serialize};
 
@@ -14,7 +15,8 @@ text_enum! {
         Goodwill = "GOODWILL",
         /// For what is kept of one line: later shares of the line are smaller.
         Line = "LINE",
-        /// What was short and is given up. Less than nothing when money that had been written off comes back after all.
+        /// What was short and is given up. Less than nothing when money that had been written off
+        /// comes back after all.
         WriteOff = "WRITE_OFF",
     }
 }
@@ -47,7 +49,8 @@ text_enum! {
     }
 }
 
-/// A payment that the customer's bank questions. While one is open nothing is refunded: the bank may take the same money.
+/// A payment that the customer's bank questions. While one is open nothing is refunded: the bank
+/// may take the same money.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Dispute {
     /// The provider's name for it; at most one dispute of an order has it.

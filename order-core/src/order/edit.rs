@@ -41,7 +41,8 @@ text_enum! {
     }
 }
 
-/// More units of a line: a lot of their own, so that the units ordered before keep their price and shares.
+/// More units of a line: a lot of their own, so that the units ordered before keep their price and
+/// shares.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RaisedLine {
     /// The line's number.
@@ -50,7 +51,8 @@ pub struct RaisedLine {
     pub lot: Lot,
 }
 
-/// A line whose tax changes: the goods go to another country or state, or a coupon no longer counts for it.
+/// A line whose tax changes: the goods go to another country or state, or a coupon no longer counts
+/// for it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RetaxedLine {
     /// The line's number.
@@ -103,9 +105,18 @@ pub struct EditPlan {
 impl ShippingPrice {
     /// What shipping costs as the order is.
     pub(crate) fn of(order: &Order) -> ShippingPrice {
-        let Amounts { shipping, shipping_tax: tax, tax_included, .. } = order.amounts;
+        let Amounts {
+            shipping,
+            shipping_tax: tax,
+            tax_included,
+            ..
+        } = order.amounts;
         let of_lines: Minor = order.lines.iter().map(Line::tax_included).sum();
-        ShippingPrice { shipping, tax, tax_included: tax_included - of_lines }
+        ShippingPrice {
+            shipping,
+            tax,
+            tax_included: tax_included - of_lines,
+        }
     }
 
     /// What the customer pays for it.
@@ -144,7 +155,8 @@ pub struct Edit {
     pub created_at: Timestamp,
     /// When it last changed.
     pub updated_at: Timestamp,
-    /// Where the goods go then, if that changes: not in the journal, and erased once the edit is over.
+    /// Where the goods go then, if that changes: not in the journal, and erased once the edit is
+    /// over.
     #[serde(skip)]
     pub address: Private<Address>,
 }
@@ -152,20 +164,46 @@ pub struct Edit {
 impl EditPlan {
     /// Whether it changes nothing.
     pub fn is_empty(&self) -> bool {
-        let EditPlan { added, raised, lowered, coupon_ends, retaxed, shipping, shipping_method } = self;
-        let lines = added.is_empty() && raised.is_empty() && lowered.is_empty() && retaxed.is_empty();
+        let EditPlan {
+            added,
+            raised,
+            lowered,
+            coupon_ends,
+            retaxed,
+            shipping,
+            shipping_method,
+        } = self;
+        let lines =
+            added.is_empty() && raised.is_empty() && lowered.is_empty() && retaxed.is_empty();
         lines && !coupon_ends && shipping.is_none() && shipping_method.is_none()
     }
 
-    /// The units of each SKU it needs besides those the order has: what it takes off one line serves another of that SKU.
+    /// The units of each SKU it needs besides those the order has: what it takes off one line
+    /// serves another of that SKU.
     pub(crate) fn further_units<'a>(&'a self, lines: &'a [Line]) -> BTreeMap<&'a Sku, u32> {
-        let sku = |n: u32| n.checked_sub(1).and_then(|i| lines.get(i as usize)).map(|line| &line.sku);
-        let raised = self.raised.iter().filter_map(|r| Some((sku(r.line)?, r.lot.units)));
+        let sku = |n: u32| {
+            n.checked_sub(1)
+                .and_then(|i| lines.get(i as usize))
+                .map(|line| &line.sku)
+        };
+        let raised = self
+            .raised
+            .iter()
+            .filter_map(|r| Some((sku(r.line)?, r.lot.units)));
         let mut further = BTreeMap::new();
-        for (sku, units) in self.added.iter().map(|l| (&l.sku, l.lot.units)).chain(raised) {
+        for (sku, units) in self
+            .added
+            .iter()
+            .map(|l| (&l.sku, l.lot.units))
+            .chain(raised)
+        {
             *further.entry(sku).or_insert(0) += units;
         }
-        for (sku, units) in self.lowered.iter().filter_map(|l| Some((sku(l.line)?, l.units))) {
+        for (sku, units) in self
+            .lowered
+            .iter()
+            .filter_map(|l| Some((sku(l.line)?, l.units)))
+        {
             if let Some(more) = further.get_mut(sku) {
                 *more = more.saturating_sub(units);
             }
@@ -173,11 +211,18 @@ impl EditPlan {
         further
     }
 
-    /// Whether the order still has what the edit is to change, and has not used what it would give back.
+    /// Whether the order still has what the edit is to change, and has not used what it would give
+    /// back.
     pub(crate) fn fits(&self, order: &Order) -> bool {
         let kept = |n: u32| order.line(n).map_or(0, Line::kept);
         let open = |n: u32| order.line(n).map_or(0, Line::open);
-        let fewer = |n: u32| self.lowered.iter().filter(|l| l.line == n).map(|l| l.units).sum::<u32>();
+        let fewer = |n: u32| {
+            self.lowered
+                .iter()
+                .filter(|l| l.line == n)
+                .map(|l| l.units)
+                .sum::<u32>()
+        };
         self.lowered.iter().all(|l| l.units <= open(l.line))
             && self.raised.iter().all(|r| kept(r.line) > 0)
             && self.retaxed.iter().all(|r| kept(r.line).saturating_sub(fewer(r.line)) == r.units && r.units > 0)
@@ -191,7 +236,15 @@ impl EditPlan {
 
     /// Changes the order's lines and sums.
     pub(crate) fn apply(&self, order: &mut Order, at: Timestamp) {
-        let EditPlan { added, raised, lowered, coupon_ends, retaxed, shipping, shipping_method } = self;
+        let EditPlan {
+            added,
+            raised,
+            lowered,
+            coupon_ends,
+            retaxed,
+            shipping,
+            shipping_method,
+        } = self;
         let shipping_included = ShippingPrice::of(order).tax_included;
         for LineUnits { line, units } in lowered {
             order.with_line(*line, at, |l| l.take_off(*units));
@@ -199,7 +252,13 @@ impl EditPlan {
         if *coupon_ends {
             order.lines.iter_mut().for_each(Line::drop_coupon);
         }
-        for RetaxedLine { line, units: _, tax, tax_included } in retaxed {
+        for RetaxedLine {
+            line,
+            units: _,
+            tax,
+            tax_included,
+        } in retaxed
+        {
             order.with_line(*line, at, |l| l.retax(*tax, *tax_included));
         }
         for RaisedLine { line, lot } in raised {
@@ -214,14 +273,30 @@ impl EditPlan {
         }
         let amounts = &mut order.amounts;
         amounts.subtotal = order.lines.iter().map(|l| l.subtotal).sum();
-        amounts.discount = order.lines.iter().flat_map(|l| &l.lots).map(|lot| lot.coupon).sum();
-        amounts.tax_included = order.lines.iter().map(Line::tax_included).sum::<Minor>() + shipping_included;
-        if let Some(ShippingPrice { shipping, tax, tax_included }) = *shipping {
+        amounts.discount = order
+            .lines
+            .iter()
+            .flat_map(|l| &l.lots)
+            .map(|lot| lot.coupon)
+            .sum();
+        amounts.tax_included =
+            order.lines.iter().map(Line::tax_included).sum::<Minor>() + shipping_included;
+        if let Some(ShippingPrice {
+            shipping,
+            tax,
+            tax_included,
+        }) = *shipping
+        {
             amounts.shipping = shipping;
             amounts.shipping_tax = tax;
             amounts.tax_included += tax_included - shipping_included;
         }
-        let lines_tax: Minor = order.lines.iter().flat_map(|l| &l.lots).map(|lot| lot.tax).sum();
+        let lines_tax: Minor = order
+            .lines
+            .iter()
+            .flat_map(|l| &l.lots)
+            .map(|lot| lot.tax)
+            .sum();
         amounts.tax = lines_tax + amounts.shipping_tax;
         amounts.total = amounts.subtotal + amounts.tax + amounts.shipping - amounts.discount;
     }

@@ -1,13 +1,16 @@
-//! The facts of an order's life. What they do to the order stands in [`crate::machine::evolve`].
+//! The facts of an order's life. What they do to the order stands in [`crate::rules::evolve`].
 
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Address, AddressType, Addresses, Amounts, AttentionReason, Blocks, ClosingKind, CreditKind, CustomerAction, DiscardCause,
-    EditPlan, Imported, LineUnits, Lot, NoticeKind, Op, OperationKind, OperationOrigin, OperationState, OrderHold, PaymentTerms,
-    ReceivedUnits, Redemption, UnmatchedPayment,
+    Address, AddressType, Addresses, Amounts, AttentionReason, Blocks, ClosingKind, CreditKind,
+    CustomerAction, DiscardCause, EditPlan, Imported, LineUnits, Lot, NoticeKind, Op,
+    OperationKind, OperationOrigin, OperationState, OrderHold, PaymentTerms, ReceivedUnits,
+    Redemption, UnmatchedPayment,
 };
-use crate::ids::{ExternalRef, LineId, Name, OrderId, ProductId, Reference, Sku, UserId, VariantId};
+use crate::ids::{
+    ExternalRef, LineId, Name, OrderId, ProductId, Reference, Sku, UserId, VariantId,
+};
 use crate::money::{Currency, Minor};
 use crate::number::OrderNumber;
 use crate::text::Private;
@@ -15,11 +18,15 @@ use crate::time::Timestamp;
 
 /// Something that happened to an order, and never un-happens.
 ///
-/// Stored in the journal under [`super::JOURNAL_FORMAT`]; a released variant or field keeps its meaning for ever.
-/// [`Private`] fields live in their own rows and are absent from what the journal keeps.
+/// Stored in the journal under [`super::JOURNAL_FORMAT`]; a released variant or field keeps its
+/// meaning for ever. [`Private`] fields live in their own rows and are absent from what the journal
+/// keeps.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-#[allow(missing_docs, reason = "fields are named as on the records they set, and documented there")]
+#[allow(
+    missing_docs,
+    reason = "fields are named as on the records they set, and documented there"
+)]
 pub enum Event {
     /// The order exists.
     Placed(Box<Placed>),
@@ -59,7 +66,8 @@ pub enum Event {
     StockSuspect { n: u32 },
     /// The hold was never asked for, and is no longer wanted.
     StockDropped { n: u32 },
-    /// Units of a reservation are being given back or committed; all that are held if it does not say how many.
+    /// Units of a reservation are being given back or committed; all that are held if it does not
+    /// say how many.
     StockClosing {
         n: u32,
         kind: ClosingKind,
@@ -72,8 +80,13 @@ pub enum Event {
     /// It is not known whether giving back or committing happened.
     StockClosingUnknown { n: u32 },
     /// Giving back or committing was refused: the hold stays.
-    StockClosingRefused { n: u32, kind: ClosingKind, code: String },
-    /// The units were given back; all that were held, or else committed, if it does not say how many.
+    StockClosingRefused {
+        n: u32,
+        kind: ClosingKind,
+        code: String,
+    },
+    /// The units were given back; all that were held, or else committed, if it does not say how
+    /// many.
     StockReleased {
         n: u32,
         #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -120,7 +133,8 @@ pub enum Event {
         code: Option<String>,
         #[serde(default, skip_serializing_if = "Option::is_none")]
         capture_before: Option<Timestamp>,
-        /// Whether the provider's records, or an operator who looked into them, say so against what was recorded.
+        /// Whether the provider's records, or an operator who looked into them, say so against what
+        /// was recorded.
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         verified: bool,
     },
@@ -143,12 +157,20 @@ pub enum Event {
     PaymentQuestioned { n: u32 },
     /// The provider's records say the same as ours.
     PaymentVerified { n: u32 },
-    /// A provider reported something that changes no operation: late, contradictory or of another amount. The provider is asked.
-    PaymentReported { n: u32, status: OperationState, amount: Minor, currency: Currency, reference: Option<Reference> },
+    /// A provider reported something that changes no operation: late, contradictory or of another
+    /// amount. The provider is asked.
+    PaymentReported {
+        n: u32,
+        status: OperationState,
+        amount: Minor,
+        currency: Currency,
+        reference: Option<Reference>,
+    },
     /// A provider reported something that fits no operation.
     PaymentUnmatched(UnmatchedPayment),
 
-    /// Money moved outside the engine, or a bank took it back: an operation that nobody here asked for.
+    /// Money moved outside the engine, or a bank took it back: an operation that nobody here asked
+    /// for.
     PaymentFound {
         n: u32,
         /// `CHARGE` for money that came in, `REFUND` for money that went back.
@@ -164,7 +186,10 @@ pub enum Event {
     /// Somebody found out that a report that fits no operation needs nothing to be done.
     UnmatchedDismissed { reference: Reference },
     /// What a report named has become known: it was taken in.
-    UnmatchedMatched { reference: Reference, status: OperationState },
+    UnmatchedMatched {
+        reference: Reference,
+        status: OperationState,
+    },
     /// A bank questions a payment.
     DisputeOpened {
         reference: Reference,
@@ -201,7 +226,10 @@ pub enum Event {
     Completed,
 
     /// Units are no longer wanted; the rest of the order stays.
-    LinesCancelled { lines: Vec<LineUnits>, cause: CancelCause },
+    LinesCancelled {
+        lines: Vec<LineUnits>,
+        cause: CancelCause,
+    },
     /// Units are to leave together.
     ShipmentPlanned { n: u32, lines: Vec<LineUnits> },
     /// They left.
@@ -280,7 +308,11 @@ pub enum Event {
     },
 
     /// Something keeps the order from going on.
-    HoldPlaced { kind: Name, blocks: Blocks, until: Option<Timestamp> },
+    HoldPlaced {
+        kind: Name,
+        blocks: Blocks,
+        until: Option<Timestamp>,
+    },
     /// It no longer does.
     HoldReleased {
         kind: Name,
@@ -310,14 +342,14 @@ pub enum Event {
     },
     /// Somebody wrote something down; the text is in the row's notes.
     Noted,
-    /// An operator found out what a service could not tell; what follows from it is in the rows after, the evidence in the
-    /// row's notes.
+    /// An operator found out what a service could not tell; what follows from it is in the rows
+    /// after, the evidence in the row's notes.
     Resolved {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         about: Option<Op>,
     },
     /// What repeating could not cure is to be tried again.
-    Redriven,
+    StuckRetried,
     /// Personal data was erased.
     Redacted,
 }
@@ -328,7 +360,10 @@ fn is_zero(minor: &Minor) -> bool {
 
 /// Everything about an order when it was placed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[allow(missing_docs, reason = "fields are named as on the order, and documented there")]
+#[allow(
+    missing_docs,
+    reason = "fields are named as on the order, and documented there"
+)]
 pub struct Placed {
     pub id: OrderId,
     pub number: OrderNumber,
@@ -363,7 +398,10 @@ pub struct Placed {
 
 /// A line when it was placed: one lot.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[allow(missing_docs, reason = "fields are named as on the line, and documented there")]
+#[allow(
+    missing_docs,
+    reason = "fields are named as on the line, and documented there"
+)]
 pub struct PlacedLine {
     pub id: LineId,
     pub product: ProductId,
@@ -433,8 +471,14 @@ impl Event {
             Event::StockAbsent { .. } => "STOCK_ABSENT",
             Event::StockSuspect { .. } => "STOCK_SUSPECT",
             Event::StockDropped { .. } => "STOCK_DROPPED",
-            Event::StockClosing { kind: ClosingKind::Release, .. } => "STOCK_RELEASING",
-            Event::StockClosing { kind: ClosingKind::Commit, .. } => "STOCK_COMMITTING",
+            Event::StockClosing {
+                kind: ClosingKind::Release,
+                ..
+            } => "STOCK_RELEASING",
+            Event::StockClosing {
+                kind: ClosingKind::Commit,
+                ..
+            } => "STOCK_COMMITTING",
             Event::StockClosingUnknown { .. } => "STOCK_CLOSING_UNKNOWN",
             Event::StockClosingRefused { .. } => "STOCK_CLOSING_REFUSED",
             Event::StockReleased { .. } => "STOCK_RELEASED",
@@ -456,7 +500,10 @@ impl Event {
                 OperationState::Refunded => "PAYMENT_REFUNDED",
                 _ => "PAYMENT_OPERATION_FAILED",
             },
-            Event::PaymentWaiting { state: OperationState::ActionRequired, .. } => "PAYMENT_ACTION_REQUIRED",
+            Event::PaymentWaiting {
+                state: OperationState::ActionRequired,
+                ..
+            } => "PAYMENT_ACTION_REQUIRED",
             Event::PaymentWaiting { .. } => "PAYMENT_PENDING",
             Event::PaymentUnknown { .. } => "PAYMENT_UNKNOWN",
             Event::PaymentDropped { .. } => "PAYMENT_DROPPED",
@@ -508,7 +555,7 @@ impl Event {
             Event::AddressChanged { .. } => "ADDRESS_CHANGED",
             Event::MetadataChanged { .. } => "METADATA_CHANGED",
             Event::Resolved { .. } => "RESOLVED",
-            Event::Redriven => "REDRIVEN",
+            Event::StuckRetried => "STUCK_RETRIED",
             Event::Redacted => "REDACTED",
         }
     }
@@ -526,16 +573,20 @@ impl Event {
             Event::EditApplied { .. } => Some(NoticeKind::Edited),
             Event::EditDiscarded { cause, .. } => match cause {
                 DiscardCause::OrderOver | DiscardCause::Requested => None,
-                DiscardCause::StockRefused | DiscardCause::PaymentFailed | DiscardCause::Expired | DiscardCause::OutOfDate => {
-                    Some(NoticeKind::EditFailed)
-                }
+                DiscardCause::StockRefused
+                | DiscardCause::PaymentFailed
+                | DiscardCause::Expired
+                | DiscardCause::OutOfDate => Some(NoticeKind::EditFailed),
             },
             Event::ShipmentShipped { .. } => Some(NoticeKind::Shipped),
             Event::ShipmentDelivered { .. } => Some(NoticeKind::Delivered),
-            Event::ShipmentFailed { .. } | Event::ShipmentLost { .. } | Event::ShipmentReturned { .. } => {
-                Some(NoticeKind::ShipmentFailed)
-            }
-            Event::PaymentSettled { state: OperationState::Refunded, .. } => Some(NoticeKind::Refunded),
+            Event::ShipmentFailed { .. }
+            | Event::ShipmentLost { .. }
+            | Event::ShipmentReturned { .. } => Some(NoticeKind::ShipmentFailed),
+            Event::PaymentSettled {
+                state: OperationState::Refunded,
+                ..
+            } => Some(NoticeKind::Refunded),
             Event::ReturnApproved { .. } => Some(NoticeKind::ReturnApproved),
             Event::ReturnRejected { .. } => Some(NoticeKind::ReturnRejected),
             Event::ReturnClosed { .. } => Some(NoticeKind::ReturnClosed),

@@ -1,4 +1,5 @@
-//! Holds on an order: what someone keeps it from until they are lifted or lapse. What the inventory holds is a reservation.
+//! Holds on an order: what someone keeps it from until they are lifted or lapse. What the inventory
+//! holds is a reservation.
 
 use std::time::Duration;
 

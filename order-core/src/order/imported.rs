@@ -2,17 +2,23 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Addresses, Amounts, Credit, Lifecycle, LineUnits, PaymentTerms, PlacedLine, ReturnLine, ShipmentState};
+use super::{
+    Addresses, Amounts, Credit, Lifecycle, LineUnits, PaymentTerms, PlacedLine, ReturnLine,
+    ShipmentState,
+};
 use crate::ids::{IdempotencyKey, Name, OrderId, Reference, UserId};
 use crate::money::{Currency, Minor};
 use crate::number::OrderNumber;
 use crate::text::Private;
 use crate::time::Timestamp;
 
-/// Everything about an order when it was imported. What became of its units follows from its shipments and returns; what
-/// stock has left for it, from its units.
+/// Everything about an order when it was imported. What became of its units follows from its
+/// shipments and returns; what stock has left for it, from its units.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[allow(missing_docs, reason = "fields are named as on the order, and documented there")]
+#[allow(
+    missing_docs,
+    reason = "fields are named as on the order, and documented there"
+)]
 pub struct Imported {
     pub id: OrderId,
     pub number: OrderNumber,
@@ -55,7 +61,10 @@ pub struct Imported {
 
 /// A line as it was ordered, and how many of its units were cancelled since.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[allow(missing_docs, reason = "fields are named as on the line, and documented there")]
+#[allow(
+    missing_docs,
+    reason = "fields are named as on the line, and documented there"
+)]
 pub struct ImportedLine {
     pub line: PlacedLine,
     #[serde(default, skip_serializing_if = "is_zero")]
@@ -84,7 +93,10 @@ pub struct ImportedPayment {
 
 /// Units that left together, or are to.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[allow(missing_docs, reason = "fields are named as on the shipment, and documented there")]
+#[allow(
+    missing_docs,
+    reason = "fields are named as on the shipment, and documented there"
+)]
 pub struct ImportedShipment {
     pub lines: Vec<LineUnits>,
     pub state: ShipmentState,

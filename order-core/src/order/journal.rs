@@ -1,4 +1,5 @@
-//! The journal: an order's events as rows, numbered 1..n, append-only. The plan's `order_status_history` grown up.
+//! The journal: an order's events as rows, numbered 1..n, append-only. The plan's
+//! `order_status_history` grown up.
 
 use std::fmt;
 use std::str::FromStr;
@@ -45,8 +46,8 @@ pub struct JournalRow {
 pub struct CommandKey {
     /// The key.
     pub key: IdempotencyKey,
-    /// A hash of the command and what was written about it, so that another one under the same key is noticed. Nothing that
-    /// went into it can be read from it.
+    /// A hash of the command and what was written about it, so that another one under the same key
+    /// is noticed. Nothing that went into it can be read from it.
     pub hash: Uuid,
 }
 
@@ -83,7 +84,11 @@ impl FromStr for Actor {
             Some(("operator", name)) => Ok(Actor::Operator(name.into())),
             Some(("service", name)) => Ok(Actor::Service(name.into())),
             None if s == "system" => Ok(Actor::System),
-            _ => Err(ParseIdError::new("actor", s, "expected user:<uuid>, operator:<name>, service:<name> or system")),
+            _ => Err(ParseIdError::new(
+                "actor",
+                s,
+                "expected user:<uuid>, operator:<name>, service:<name> or system",
+            )),
         }
     }
 }
@@ -130,15 +135,22 @@ struct In {
 
 /// The event as the journal keeps it: JSON with a format number and without personal data.
 pub fn encode_event(event: &Event) -> String {
-    // An event holds no map with non-text keys and no failing Serialize, the two ways this could fail.
-    serde_json::to_string(&Out { format: JOURNAL_FORMAT, event }).unwrap_or_default()
+    // An event holds no map with non-text keys and no failing Serialize, the two ways this could
+    // fail.
+    serde_json::to_string(&Out {
+        format: JOURNAL_FORMAT,
+        event,
+    })
+    .unwrap_or_default()
 }
 
 /// Reads what [`encode_event`] of this or any earlier release wrote.
 pub fn decode_event(payload: &str) -> Result<Event, DecodeError> {
     let Format { format } = serde_json::from_str(payload).map_err(DecodeError::Damaged)?;
     match format {
-        0..=JOURNAL_FORMAT => serde_json::from_str::<In>(payload).map(|i| i.event).map_err(DecodeError::Damaged),
+        0..=JOURNAL_FORMAT => serde_json::from_str::<In>(payload)
+            .map(|i| i.event)
+            .map_err(DecodeError::Damaged),
         newer => Err(DecodeError::NewerFormat(newer)),
     }
 }

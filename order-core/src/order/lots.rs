@@ -1,7 +1,9 @@
-//! The arithmetic of a line's lots: which units' shares stay, go, or change. Shares are minor units.
+//! The arithmetic of a line's lots: which units' shares stay, go, or change. Shares are minor
+//! units.
 //!
-//! Units stand in the order of their lots. Units that are cancelled or returned are always the last ones; what a line keeps
-//! is a run of units from the first on, and shares are cumulative over it, so that any sequence of steps adds up.
+//! Units stand in the order of their lots. Units that are cancelled or returned are always the last
+//! ones; what a line keeps is a run of units from the first on, and shares are cumulative over it,
+//! so that any sequence of steps adds up.
 
 use super::{Counters, Line, Lot, PlacedLine};
 use crate::allocation::{largest_remainder, share_of_units};
@@ -14,9 +16,10 @@ impl Lot {
         self.subtotal - self.coupon + self.tax - self.credit
     }
 
-    /// The lot of the first `k` units, and the lot of the others: nothing is lost, and the first carry exactly
-    /// [`share_of_units`] of the total. Tax, coupon or credit, whichever can, takes the minor units that splitting each
-    /// amount by itself would leave between; what a unit costs in the shop stays as it is.
+    /// The lot of the first `k` units, and the lot of the others: nothing is lost, and the first
+    /// carry exactly [`share_of_units`] of the total. Tax, coupon or credit, whichever can, takes
+    /// the minor units that splitting each amount by itself would leave between; what a unit costs
+    /// in the shop stays as it is.
     fn split(&self, k: u32) -> (Lot, Lot) {
         let first = |amount| share_of_units(amount, k, self.units);
         let mut head = Lot {
@@ -28,9 +31,11 @@ impl Lot {
             credit: first(self.credit),
         };
         let mut left = first(self.total()) - head.total();
-        for (part, whole, sign) in
-            [(&mut head.tax, self.tax, 1), (&mut head.coupon, self.coupon, -1), (&mut head.credit, self.credit, -1)]
-        {
+        for (part, whole, sign) in [
+            (&mut head.tax, self.tax, 1),
+            (&mut head.coupon, self.coupon, -1),
+            (&mut head.credit, self.credit, -1),
+        ] {
             let moved = (*part + sign * left).clamp(0, whole) - *part;
             *part += moved;
             left -= sign * moved;
@@ -51,7 +56,17 @@ impl Lot {
 impl Line {
     /// The line as it was ordered: one lot.
     pub(crate) fn placed(l: &PlacedLine, n: u32, at: Timestamp) -> Line {
-        let PlacedLine { id, product, variant, sku, name, unit_price, discount, requires_shipping, lot } = l;
+        let PlacedLine {
+            id,
+            product,
+            variant,
+            sku,
+            name,
+            unit_price,
+            discount,
+            requires_shipping,
+            lot,
+        } = l;
         Line {
             n,
             id: *id,
@@ -73,12 +88,14 @@ impl Line {
 
     /// Units that are neither cancelled nor returned.
     pub const fn kept(&self) -> u32 {
-        self.quantity.saturating_sub(self.counters.cancelled + self.counters.returned)
+        self.quantity
+            .saturating_sub(self.counters.cancelled + self.counters.returned)
     }
 
     /// Units that are ordered, not cancelled and in no live shipment.
     pub const fn open(&self) -> u32 {
-        self.quantity.saturating_sub(self.counters.cancelled + self.counters.planned + self.counters.shipped)
+        self.quantity
+            .saturating_sub(self.counters.cancelled + self.counters.planned + self.counters.shipped)
     }
 
     /// The stored shares of the units that are neither cancelled nor returned.
@@ -140,7 +157,11 @@ impl Line {
     /// Takes the last `units` kept units off the line, as if they had never been ordered.
     pub(crate) fn take_off(&mut self, units: u32) {
         let (kept, gone) = self.lots_at(self.kept());
-        let mut left: u32 = kept.iter().map(|lot| lot.units).sum::<u32>().saturating_sub(units);
+        let mut left: u32 = kept
+            .iter()
+            .map(|lot| lot.units)
+            .sum::<u32>()
+            .saturating_sub(units);
         let mut lots = Vec::new();
         for lot in kept {
             let k = left.min(lot.units);

@@ -1,4 +1,5 @@
-//! Payment operations: every authorization, charge, capture, void and refund an order ever asked for.
+//! Payment operations: every authorization, charge, capture, void and refund an order ever asked
+//! for.
 
 use super::status::text_enum;
 use crate::ids::{Name, Reference};
@@ -89,11 +90,13 @@ text_enum! {
     Verification, "verification" {
         /// Nothing contradicts what is recorded.
         None = "NONE",
-        /// A report says something else, or more than was asked: the provider is to be asked, and a person to look if it cannot be.
+        /// A report says something else, or more than was asked: the provider is to be asked, and a
+        /// person to look if it cannot be.
         Due = "DUE",
         /// What is recorded is what the provider's records say, or what an operator found in them.
         Done = "DONE",
-        /// A report contradicts what was verified: the provider is to be asked again. Until then what was verified counts.
+        /// A report contradicts what was verified: the provider is to be asked again. Until then
+        /// what was verified counts.
         Again = "AGAIN",
     }
 }
@@ -146,7 +149,8 @@ pub struct PaymentOperation {
     pub method: Name,
     /// How much is asked, in minor units of the order's currency.
     pub amount: Minor,
-    /// How much the provider says was authorized, captured or refunded; counted beyond `amount` only once verified.
+    /// How much the provider says was authorized, captured or refunded; counted beyond `amount`
+    /// only once verified.
     pub settled: Minor,
     /// What is known of it.
     pub state: OperationState,
@@ -191,13 +195,14 @@ impl PaymentOperation {
         }
     }
 
-    /// What of it was captured: of an authorization, with what was captured from it, so that sums use
-    /// [`crate::order::Order::captured_of`].
+    /// What of it was captured: of an authorization, with what was captured from it, so that sums
+    /// use [`crate::order::Order::captured_of`].
     pub fn captured(&self) -> Minor {
         match (self.kind, self.state) {
-            (OperationKind::Authorize | OperationKind::Charge | OperationKind::Capture, OperationState::Captured) => {
-                self.counted()
-            }
+            (
+                OperationKind::Authorize | OperationKind::Charge | OperationKind::Capture,
+                OperationState::Captured,
+            ) => self.counted(),
             _ => 0,
         }
     }
@@ -212,10 +217,15 @@ impl PaymentOperation {
 
     /// What went back without the engine asking: refunds made elsewhere, and chargebacks.
     pub fn went_back_outside(&self) -> Minor {
-        if self.origin == OperationOrigin::Engine { 0 } else { self.refunded() }
+        if self.origin == OperationOrigin::Engine {
+            0
+        } else {
+            self.refunded()
+        }
     }
 
-    /// What of it may be coming in on top of what its authorization has brought: a capture that is asked, or about to be.
+    /// What of it may be coming in on top of what its authorization has brought: a capture that is
+    /// asked, or about to be.
     pub fn capturing(&self) -> Minor {
         match self.kind {
             OperationKind::Capture if self.state.is_open() => self.amount,

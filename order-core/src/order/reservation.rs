@@ -8,7 +8,7 @@ use crate::time::Timestamp;
 
 text_enum! {
     /// What is known of a hold.
-    HoldState, "reservation state" {
+    ReservationState, "reservation state" {
         /// Wanted; the inventory was provably never asked.
         Planned = "PLANNED",
         /// Handed to the workers: the inventory may have been asked.
@@ -34,15 +34,21 @@ text_enum! {
     }
 }
 
-impl HoldState {
+impl ReservationState {
     /// Whether the inventory may hold units because of it, now or later.
     pub const fn may_hold(self) -> bool {
-        matches!(self, HoldState::Armed | HoldState::Unknown | HoldState::Held)
+        matches!(
+            self,
+            ReservationState::Armed | ReservationState::Unknown | ReservationState::Held
+        )
     }
 
     /// Whether the outcome of asking is outstanding.
     pub const fn is_open(self) -> bool {
-        matches!(self, HoldState::Planned | HoldState::Armed | HoldState::Unknown)
+        matches!(
+            self,
+            ReservationState::Planned | ReservationState::Armed | ReservationState::Unknown
+        )
     }
 }
 
@@ -76,8 +82,8 @@ const ELSEWHERE: &str = "imported";
 
 /// One hold of one SKU. An order may have any number over its life.
 ///
-/// Its units are committed and given back in parts, where the inventory can do that: `quantity` = units still held, or no
-/// longer because the hold is expired or lost, + `committed` + `released`.
+/// Its units are committed and given back in parts, where the inventory can do that: `quantity` =
+/// units still held, or no longer because the hold is expired or lost, + `committed` + `released`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Reservation {
     /// 1, 2, … within the order; also the number its keys are derived from.
@@ -87,9 +93,9 @@ pub struct Reservation {
     /// How many units were asked for; lines of one SKU share a hold.
     pub quantity: u32,
     /// Which attempt at placing it belongs to: 1, and one more for each retried payment.
-    pub attempt: u32,
+    pub round: u32,
     /// What is known of it.
-    pub state: HoldState,
+    pub state: ReservationState,
     /// How many of its units have left the stock.
     pub committed: u32,
     /// How many of its units were given back.
@@ -118,13 +124,19 @@ pub struct Reservation {
 
 impl Reservation {
     /// A hold that is wanted, and not asked for yet.
-    pub const fn planned(n: u32, sku: Sku, quantity: u32, attempt: u32, at: Timestamp) -> Reservation {
+    pub const fn planned(
+        n: u32,
+        sku: Sku,
+        quantity: u32,
+        round: u32,
+        at: Timestamp,
+    ) -> Reservation {
         Reservation {
             n,
             sku,
             quantity,
-            attempt,
-            state: HoldState::Planned,
+            round,
+            state: ReservationState::Planned,
             committed: 0,
             released: 0,
             replaces: None,
@@ -144,21 +156,30 @@ impl Reservation {
     pub(crate) fn elsewhere(n: u32, sku: Sku, units: u32, at: Timestamp) -> Reservation {
         let reference = ELSEWHERE.parse().ok();
         let planned = Reservation::planned(n, sku, units, 1, at);
-        Reservation { state: HoldState::Committed, committed: units, reference, ..planned }
+        Reservation {
+            state: ReservationState::Committed,
+            committed: units,
+            reference,
+            ..planned
+        }
     }
 
-    /// Whether its units left the stock before the order was imported: no inventory knows it by a key of ours, so it can
-    /// neither be looked up nor given back. Any other reservation with a name is held first and committed by a closing.
+    /// Whether its units left the stock before the order was imported: no inventory knows it by a
+    /// key of ours, so it can neither be looked up nor given back. Any other reservation with a
+    /// name is held first and committed by a closing.
     pub fn is_elsewhere(&self) -> bool {
         self.closings == 0
-            && self.state == HoldState::Committed
-            && self.reference.as_ref().is_some_and(|r| r.as_str() == ELSEWHERE)
+            && self.state == ReservationState::Committed
+            && self
+                .reference
+                .as_ref()
+                .is_some_and(|r| r.as_str() == ELSEWHERE)
     }
 
     /// Units that the inventory holds for us.
     pub const fn held(&self) -> u32 {
         match self.state {
-            HoldState::Held => self.quantity.saturating_sub(self.committed + self.released),
+            ReservationState::Held => self.quantity.saturating_sub(self.committed + self.released),
             _ => 0,
         }
     }

@@ -86,12 +86,19 @@ pub struct Return {
 impl Return {
     /// How many units of `line` may still come back under it.
     pub fn outstanding(&self, line: u32) -> u32 {
-        let of_line = self.lines.iter().filter(|l| l.line == line && self.state.is_open());
+        let of_line = self
+            .lines
+            .iter()
+            .filter(|l| l.line == line && self.state.is_open());
         of_line.map(|l| l.units.saturating_sub(l.received())).sum()
     }
 
     /// How many units of `line` it speaks for while it is open.
     pub fn leased(&self, line: u32) -> u32 {
-        self.lines.iter().filter(|l| l.line == line && self.state.is_open()).map(|l| l.units).sum()
+        self.lines
+            .iter()
+            .filter(|l| l.line == line && self.state.is_open())
+            .map(|l| l.units)
+            .sum()
     }
 }

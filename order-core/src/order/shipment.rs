@@ -39,7 +39,10 @@ impl ShipmentState {
     pub const fn is_live(self) -> bool {
         match self {
             ShipmentState::Planned | ShipmentState::Shipped | ShipmentState::Delivered => true,
-            ShipmentState::Failed | ShipmentState::Lost | ShipmentState::Returned | ShipmentState::Cancelled => false,
+            ShipmentState::Failed
+            | ShipmentState::Lost
+            | ShipmentState::Returned
+            | ShipmentState::Cancelled => false,
         }
     }
 

@@ -1,7 +1,8 @@
 //! Statuses, and the one function that derives them from an order's own records.
 //!
-//! Only the lifecycle transitions. Everything else is derived by [`derive()`] after every event and stored beside the
-//! records it came from, so that nobody can set it to something the records do not say.
+//! Only the lifecycle transitions. Everything else is derived by [`derive()`] after every event and
+//! stored beside the records it came from, so that nobody can set it to something the records do
+//! not say.
 
 use super::payment::{OperationKind, OperationState};
 use super::{DisputeState, Order, PaymentTerms, ShipmentTotals};
@@ -37,7 +38,8 @@ macro_rules! text_enum {
 pub(crate) use text_enum;
 
 text_enum! {
-    /// Where an order is in its life: the only status that transitions, by the table in `ARCHITECTURE.md`.
+    /// Where an order is in its life: the only status that transitions, by the table in
+    /// `ARCHITECTURE.md`.
     Lifecycle, "lifecycle" {
         /// Accepted; stock, payment or a person's decision is outstanding.
         Pending = "PENDING",
@@ -73,7 +75,10 @@ impl Lifecycle {
 
     /// Whether no command can bring the order on from here.
     pub const fn is_terminal(self) -> bool {
-        matches!(self, Lifecycle::Cancelled | Lifecycle::Rejected | Lifecycle::Expired)
+        matches!(
+            self,
+            Lifecycle::Cancelled | Lifecycle::Rejected | Lifecycle::Expired
+        )
     }
 }
 
@@ -204,7 +209,12 @@ impl Default for Statuses {
 /// Derives every status from the order's own records.
 pub fn derive(order: &Order) -> Statuses {
     let fulfilment = fulfilment(&order.shipment_totals());
-    Statuses { status: status(order.lifecycle, fulfilment), payment: payment(order), fulfilment, returned: returned(order) }
+    Statuses {
+        status: status(order.lifecycle, fulfilment),
+        payment: payment(order),
+        fulfilment,
+        returned: returned(order),
+    }
 }
 
 fn status(lifecycle: Lifecycle, fulfilment: FulfilmentStatus) -> Status {
@@ -239,9 +249,18 @@ fn payment(order: &Order) -> PaymentStatus {
     }
     let net = money.captured - money.refunded;
     // Only what can still be captured counts.
-    let authorized: crate::money::Minor =
-        order.payments.iter().filter(|p| order.is_kept(p, order.updated_at)).map(|p| order.authorized_rest(p.n)).sum();
-    let attempts = || order.payments.iter().filter(|p| p.is_attempt() && p.state != OperationState::Dropped);
+    let authorized: crate::money::Minor = order
+        .payments
+        .iter()
+        .filter(|p| order.is_kept(p, order.updated_at))
+        .map(|p| order.authorized_rest(p.n))
+        .sum();
+    let attempts = || {
+        order
+            .payments
+            .iter()
+            .filter(|p| p.is_attempt() && p.state != OperationState::Dropped)
+    };
     let attempt_in = |states: &[OperationState]| attempts().any(|p| states.contains(&p.state));
     if attempt_in(&[OperationState::ActionRequired]) && authorized + net < money.owed {
         return PaymentStatus::ActionRequired;
@@ -265,13 +284,23 @@ fn payment(order: &Order) -> PaymentStatus {
     if authorized > 0 {
         return PaymentStatus::PartiallyAuthorized;
     }
-    if attempt_in(&[OperationState::Planned, OperationState::Armed, OperationState::Pending]) {
+    if attempt_in(&[
+        OperationState::Planned,
+        OperationState::Armed,
+        OperationState::Pending,
+    ]) {
         return PaymentStatus::Pending;
     }
     // What came of trying to charge says nothing of an order that is not charged.
     let charged = matches!(order.terms, PaymentTerms::Confirm | PaymentTerms::Shipment);
-    match attempts().next_back().filter(|_| charged).map(|p| (p.kind, p.state)) {
-        Some((OperationKind::Authorize | OperationKind::Charge, OperationState::Voided)) => PaymentStatus::Voided,
+    match attempts()
+        .next_back()
+        .filter(|_| charged)
+        .map(|p| (p.kind, p.state))
+    {
+        Some((OperationKind::Authorize | OperationKind::Charge, OperationState::Voided)) => {
+            PaymentStatus::Voided
+        }
         Some((_, OperationState::Declined | OperationState::Failed)) => PaymentStatus::Failed,
         _ if order.lifecycle.is_live() && money.owed == 0 => PaymentStatus::Paid,
         _ => PaymentStatus::None,
@@ -297,11 +326,19 @@ fn fulfilment(t: &ShipmentTotals) -> FulfilmentStatus {
 }
 
 fn returned(order: &Order) -> ReturnStatus {
-    let wanted: u32 = order.lines.iter().map(|l| l.quantity.saturating_sub(l.counters.cancelled)).sum();
+    let wanted: u32 = order
+        .lines
+        .iter()
+        .map(|l| l.quantity.saturating_sub(l.counters.cancelled))
+        .sum();
     let returned: u32 = order.lines.iter().map(|l| l.counters.returned).sum();
     if returned == 0 {
         let asked = order.returns.iter().any(|r| r.state.is_open());
-        if asked { ReturnStatus::Requested } else { ReturnStatus::None }
+        if asked {
+            ReturnStatus::Requested
+        } else {
+            ReturnStatus::None
+        }
     } else if returned < wanted {
         ReturnStatus::PartiallyReturned
     } else {

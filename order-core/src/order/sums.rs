@@ -1,9 +1,11 @@
-//! What an order's records add up to: money owed, taken and sent back; stock wanted; units on their way.
+//! What an order's records add up to: money owed, taken and sent back; stock wanted; units on their
+//! way.
 
 use std::collections::BTreeMap;
 
 use super::{
-    CreditKind, EditPlan, Lifecycle, Line, OperationKind, OperationOrigin, OperationState, Order, PaymentOperation, PaymentTerms,
+    CreditKind, EditPlan, Lifecycle, Line, OperationKind, OperationOrigin, OperationState, Order,
+    PaymentOperation, PaymentTerms,
 };
 use crate::ids::Sku;
 use crate::money::Minor;
@@ -41,8 +43,8 @@ pub struct ShipmentTotals {
 }
 
 impl Order {
-    /// What of operation `p` was captured and counts. What a provider says of an authorization as a whole includes what was
-    /// captured from it.
+    /// What of operation `p` was captured and counts. What a provider says of an authorization as a
+    /// whole includes what was captured from it.
     pub fn captured_of(&self, p: &PaymentOperation) -> Minor {
         match p.kind {
             OperationKind::Authorize if p.captured() > 0 => {
@@ -56,7 +58,9 @@ impl Order {
     /// What of authorization `n` is neither captured nor given up.
     pub fn authorized_rest(&self, n: u32) -> Minor {
         match self.payment(n) {
-            Some(p) if p.kind == OperationKind::Authorize && p.state == OperationState::Authorized => {
+            Some(p)
+                if p.kind == OperationKind::Authorize && p.state == OperationState::Authorized =>
+            {
                 let taken: Minor = self.children(n).map(PaymentOperation::captured).sum();
                 (p.counted() - taken).max(0)
             }
@@ -64,8 +68,9 @@ impl Order {
         }
     }
 
-    /// What the customer owes in all: the stored shares of the units that are neither cancelled nor returned, and shipping
-    /// while something ships or has, less credits, never below 0; nothing for an order that is dead.
+    /// What the customer owes in all: the stored shares of the units that are neither cancelled nor
+    /// returned, and shipping while something ships or has, less credits, never below 0; nothing
+    /// for an order that is dead.
     pub fn owed(&self) -> Minor {
         if !self.lifecycle.is_live() {
             return 0;
@@ -74,22 +79,40 @@ impl Order {
         (lines + self.shipping_owed() - self.goodwill()).max(0)
     }
 
-    /// What shipping costs, with the tax on it, as long as there is something to be sent or something was.
+    /// What shipping costs, with the tax on it, as long as there is something to be sent or
+    /// something was.
     fn shipping_owed(&self) -> Minor {
-        let ships = self.lines.iter().any(|l| l.requires_shipping && l.kept() > 0);
-        if ships || self.has_sent() { self.amounts.shipping + self.amounts.shipping_tax } else { 0 }
+        let ships = self
+            .lines
+            .iter()
+            .any(|l| l.requires_shipping && l.kept() > 0);
+        if ships || self.has_sent() {
+            self.amounts.shipping + self.amounts.shipping_tax
+        } else {
+            0
+        }
     }
 
-    /// Whether something was sent that counts whatever becomes of it: it was returned, or is in a shipment that was never
-    /// taken for lost, and may have come back. One that was lost and turns up makes nobody owe again what they no longer did.
+    /// Whether something was sent that counts whatever becomes of it: it was returned, or is in a
+    /// shipment that was never taken for lost, and may have come back. One that was lost and turns
+    /// up makes nobody owe again what they no longer did.
     fn has_sent(&self) -> bool {
-        self.lines.iter().any(|l| l.requires_shipping && l.counters.returned > 0)
-            || self.shipments.iter().any(|s| s.state.has_left() && s.lost_at.is_none())
+        self.lines
+            .iter()
+            .any(|l| l.requires_shipping && l.counters.returned > 0)
+            || self
+                .shipments
+                .iter()
+                .any(|s| s.state.has_left() && s.lost_at.is_none())
     }
 
     /// Credits for the order as a whole.
     fn goodwill(&self) -> Minor {
-        self.credits.iter().filter(|c| c.kind != CreditKind::Line).map(|c| c.amount).sum()
+        self.credits
+            .iter()
+            .filter(|c| c.kind != CreditKind::Line)
+            .map(|c| c.amount)
+            .sum()
     }
 
     /// What is owed, and what an edit under way would make owed on top.
@@ -108,8 +131,9 @@ impl Order {
         edited.owed()
     }
 
-    /// What of it is due by now, as the payment terms say: all from the start; or the shares of what has left, with shipping
-    /// as soon as anything has, and of what needs no shipping from confirmation on. Nothing where nothing is charged.
+    /// What of it is due by now, as the payment terms say: all from the start; or the shares of
+    /// what has left, with shipping as soon as anything has, and of what needs no shipping from
+    /// confirmation on. Nothing where nothing is charged.
     pub fn due(&self) -> Minor {
         match self.terms {
             PaymentTerms::Confirm => self.owed(),
@@ -127,19 +151,30 @@ impl Order {
             true => shipped(l).saturating_sub(l.counters.returned),
             false => l.kept(),
         };
-        let lines: Minor = self.lines.iter().map(|l| l.total_of_first(left(l).min(l.kept()))).sum();
+        let lines: Minor = self
+            .lines
+            .iter()
+            .map(|l| l.total_of_first(left(l).min(l.kept())))
+            .sum();
         // Nothing is left to be shipped: all that is owed is due.
         if self.lines.iter().all(|l| left(l) >= l.kept()) {
             return self.owed();
         }
-        let begun = self.has_sent() || self.lines.iter().any(|l| l.requires_shipping && shipped(l) > 0);
+        let begun = self.has_sent()
+            || self
+                .lines
+                .iter()
+                .any(|l| l.requires_shipping && shipped(l) > 0);
         let shipping = if begun { self.shipping_owed() } else { 0 };
         (lines + shipping - self.goodwill()).clamp(0, self.owed())
     }
 
     /// What the payment records add up to.
     pub fn money(&self) -> OrderMoney {
-        let mut money = OrderMoney { owed: self.owed(), ..OrderMoney::default() };
+        let mut money = OrderMoney {
+            owed: self.owed(),
+            ..OrderMoney::default()
+        };
         for p in &self.payments {
             money.captured += self.captured_of(p);
             money.refunded += p.refunded();
@@ -150,18 +185,21 @@ impl Order {
         money
     }
 
-    /// What is paid: captured − refunded − refunding over all operations, whoever made them, in minor units. Less than nothing
-    /// when more is said to have gone back than came in.
+    /// What is paid: captured − refunded − refunding over all operations, whoever made them, in
+    /// minor units. Less than nothing when more is said to have gone back than came in.
     pub fn kept(&self) -> Minor {
         let refunded = |p: &PaymentOperation| match planted(Bug::OutsideRefundsIgnored) {
             true => p.refunded() - p.went_back_outside(),
             false => p.refunded(),
         };
-        self.payments.iter().map(|p| self.captured_of(p) - refunded(p) - p.refunding()).sum()
+        self.payments
+            .iter()
+            .map(|p| self.captured_of(p) - refunded(p) - p.refunding())
+            .sum()
     }
 
-    /// What the order can count on at `now`: kept, and what the engine can still capture by itself of what is owed, in minor
-    /// units.
+    /// What the order can count on at `now`: kept, and what the engine can still capture by itself
+    /// of what is owed, in minor units.
     pub fn secured(&self, now: Timestamp) -> Minor {
         self.secured_for(self.leased(), now)
     }
@@ -170,7 +208,11 @@ impl Order {
     pub(crate) fn secured_for(&self, wanted: Minor, now: Timestamp) -> Minor {
         let mut secured = self.kept();
         if self.terms == PaymentTerms::Shipment {
-            for p in self.payments.iter().filter(|p| self.can_be_captured(p, now)) {
+            for p in self
+                .payments
+                .iter()
+                .filter(|p| self.can_be_captured(p, now))
+            {
                 let missing = wanted - secured - self.missed_since(p.n);
                 secured += missing.clamp(0, self.authorized_rest(p.n));
             }
@@ -178,22 +220,31 @@ impl Order {
         secured
     }
 
-    /// How much is neither paid nor can still be captured of what is owed at `now`, where it is to be by now: 0 by invoice and
-    /// on delivery, and for an order that is dead. Never more than what is owed.
+    /// How much is neither paid nor can still be captured of what is owed at `now`, where it is to
+    /// be by now: 0 by invoice and on delivery, and for an order that is dead. Never more than what
+    /// is owed.
     pub fn short(&self, now: Timestamp) -> Minor {
         match self.terms {
             PaymentTerms::Confirm | PaymentTerms::Shipment => {
                 let owed = self.owed();
                 let forgiven = planted(Bug::OutsideRefundsForgive);
-                let forgiven = if forgiven { self.payments.iter().map(PaymentOperation::went_back_outside).sum() } else { 0 };
+                let forgiven = if forgiven {
+                    self.payments
+                        .iter()
+                        .map(PaymentOperation::went_back_outside)
+                        .sum()
+                } else {
+                    0
+                };
                 (owed - self.secured_for(owed, now) - forgiven).clamp(0, owed)
             }
             PaymentTerms::Invoice | PaymentTerms::Delivery => 0,
         }
     }
 
-    /// Whether something of authorization `p` can still be captured at `now`: it has not lapsed, is not being given up, and no
-    /// capture of it was refused since somebody last asked for that anew.
+    /// Whether something of authorization `p` can still be captured at `now`: it has not lapsed, is
+    /// not being given up, and no capture of it was refused since somebody last asked for that
+    /// anew.
     pub(crate) fn can_be_captured(&self, p: &PaymentOperation, now: Timestamp) -> bool {
         self.authorized_rest(p.n) > 0
             && (p.capture_before.is_none_or(|t| t > now) || planted(Bug::LapsedCovers))
@@ -201,7 +252,7 @@ impl Order {
                 // One that is only planned is dropped as soon as the authorization is wanted.
                 OperationKind::Void => !c.state.is_open() || c.state == OperationState::Planned,
                 OperationKind::Capture => {
-                    let counts = self.redriven_at.is_none_or(|t| c.updated_at >= t);
+                    let counts = self.stuck_retried_at.is_none_or(|t| c.updated_at >= t);
                     c.state != OperationState::Failed || c.never_happened() || !counts
                 }
                 _ => true,
@@ -210,12 +261,14 @@ impl Order {
 
     /// The same, and that nobody plans to give it up.
     pub(crate) fn is_kept(&self, p: &PaymentOperation, now: Timestamp) -> bool {
-        let given_up = self.children(p.n).any(|c| c.kind == OperationKind::Void && c.state.is_open());
+        let given_up = self
+            .children(p.n)
+            .any(|c| c.kind == OperationKind::Void && c.state.is_open());
         self.can_be_captured(p, now) && !given_up
     }
 
-    /// What went back outside the engine since payment `n` was asked for, and was neither paid since nor written off: that payment is
-    /// not made to make up for it.
+    /// What went back outside the engine since payment `n` was asked for, and was neither paid
+    /// since nor written off: that payment is not made to make up for it.
     pub(crate) fn missed_since(&self, n: u32) -> Minor {
         let mut missed: Minor = 0;
         for p in self.payments.iter().filter(|p| p.n > n) {
@@ -226,9 +279,16 @@ impl Order {
             }
         }
         // Not what was captured elsewhere of what was authorized here.
-        let outside = self.payments.iter().filter(|p| p.n > n && p.origin == OperationOrigin::Outside && p.is_attempt());
+        let outside = self
+            .payments
+            .iter()
+            .filter(|p| p.n > n && p.origin == OperationOrigin::Outside && p.is_attempt());
         let paid_outside: Minor = outside.map(|p| self.captured_of(p)).sum();
-        let given_up = self.credits.iter().filter(|c| c.kind == CreditKind::WriteOff).map(|c| c.amount);
+        let given_up = self
+            .credits
+            .iter()
+            .filter(|c| c.kind == CreditKind::WriteOff)
+            .map(|c| c.amount);
         (missed - paid_outside - given_up.sum::<Minor>()).max(0)
     }
 
@@ -240,12 +300,16 @@ impl Order {
 
     /// What was sent back in that way.
     pub(crate) fn refunded_by(&self, origin: OperationOrigin) -> Minor {
-        self.payments.iter().filter(|p| p.origin == origin).map(PaymentOperation::refunded).sum()
+        self.payments
+            .iter()
+            .filter(|p| p.origin == origin)
+            .map(PaymentOperation::refunded)
+            .sum()
     }
 
-    /// What the engine has to give back by itself at `now`: what is kept beyond what is owed; and where payment follows the
-    /// shipments, what a closed return or a credit takes off what was due by then, at once, if what is yet to be shipped can be
-    /// captured all the same.
+    /// What the engine has to give back by itself at `now`: what is kept beyond what is owed; and
+    /// where payment follows the shipments, what a closed return or a credit takes off what was due
+    /// by then, at once, if what is yet to be shipped can be captured all the same.
     pub(crate) fn surplus(&self, now: Timestamp) -> Minor {
         self.surplus_without(now, 0)
     }
@@ -258,17 +322,30 @@ impl Order {
             return beyond.max(0);
         }
         let by_engine = |p: &&PaymentOperation| p.origin == OperationOrigin::Engine;
-        let given_back: Minor = self.payments.iter().filter(by_engine).map(|p| p.refunded() + p.refunding()).sum();
+        let given_back: Minor = self
+            .payments
+            .iter()
+            .filter(by_engine)
+            .map(|p| p.refunded() + p.refunding())
+            .sum();
         let taken_off = self.returned_shares() + self.credited() - (given_back - planned);
         // How little may be kept so that the rest can still be captured of what is authorized.
         let leased = self.leased();
-        let usable = self.payments.iter().rev().filter(|p| self.can_be_captured(p, now));
-        let least = usable.fold(leased, |least, p| match least <= leased - self.missed_since(p.n) {
-            true => least - self.authorized_rest(p.n),
-            false => least,
+        let usable = self
+            .payments
+            .iter()
+            .rev()
+            .filter(|p| self.can_be_captured(p, now));
+        let least = usable.fold(leased, |least, p| {
+            match least <= leased - self.missed_since(p.n) {
+                true => least - self.authorized_rest(p.n),
+                false => least,
+            }
         });
         let coming = leased - least;
-        beyond.max((kept - self.due()).min(taken_off).min(beyond + coming)).max(0)
+        beyond
+            .max((kept - self.due()).min(taken_off).min(beyond + coming))
+            .max(0)
     }
 
     /// What the units that came back had cost.
@@ -279,31 +356,55 @@ impl Order {
 
     /// Credits but for what was written off.
     fn credited(&self) -> Minor {
-        self.credits.iter().filter(|c| c.kind != CreditKind::WriteOff).map(|c| c.amount).sum()
+        self.credits
+            .iter()
+            .filter(|c| c.kind != CreditKind::WriteOff)
+            .map(|c| c.amount)
+            .sum()
     }
 
-    /// What of the surplus can be taken from which captured payment, newest first: the payment's number, and how much of it is
-    /// neither back nor on its way back. What went back without a payment's name came from the newest.
+    /// What of the surplus can be taken from which captured payment, newest first: the payment's
+    /// number, and how much of it is neither back nor on its way back. What went back without a
+    /// payment's name came from the newest.
     pub(crate) fn refundable(&self) -> Vec<(u32, Minor)> {
         self.refundable_without(&[])
     }
 
     /// The same if the refunds with those numbers were not sent.
     pub(crate) fn refundable_without(&self, unsent: &[u32]) -> Vec<(u32, Minor)> {
-        let refunds = || self.payments.iter().filter(|p| p.kind == OperationKind::Refund && !unsent.contains(&p.n));
+        let refunds = || {
+            self.payments
+                .iter()
+                .filter(|p| p.kind == OperationKind::Refund && !unsent.contains(&p.n))
+        };
         let gone = |p: &PaymentOperation| p.refunded() + p.refunding();
-        let taken_from = |r: &PaymentOperation| r.parent.and_then(|n| self.payment(n)).filter(|p| self.captured_of(p) > 0);
-        let mut nameless: Minor = refunds().filter(|r| taken_from(r).is_none()).map(gone).sum();
+        let taken_from = |r: &PaymentOperation| {
+            r.parent
+                .and_then(|n| self.payment(n))
+                .filter(|p| self.captured_of(p) > 0)
+        };
+        let mut nameless: Minor = refunds()
+            .filter(|r| taken_from(r).is_none())
+            .map(gone)
+            .sum();
         let mut rests = Vec::new();
-        let mut newest: Vec<_> = self.payments.iter().filter(|p| self.captured_of(p) > 0).collect();
+        let mut newest: Vec<_> = self
+            .payments
+            .iter()
+            .filter(|p| self.captured_of(p) > 0)
+            .collect();
         // In which order what came in elsewhere was heard of decides nothing.
         let asked_before = |p: &PaymentOperation| {
-            let asked = |q: &&PaymentOperation| q.is_attempt() && q.origin == OperationOrigin::Engine && q.n < p.n;
+            let asked = |q: &&PaymentOperation| {
+                q.is_attempt() && q.origin == OperationOrigin::Engine && q.n < p.n
+            };
             self.payments.iter().filter(asked).count()
         };
         newest.sort_by_cached_key(|p| match p.origin {
             OperationOrigin::Engine => (asked_before(p), None, p.n),
-            OperationOrigin::Outside | OperationOrigin::Chargeback => (asked_before(p), p.reference.clone(), 0),
+            OperationOrigin::Outside | OperationOrigin::Chargeback => {
+                (asked_before(p), p.reference.clone(), 0)
+            }
         });
         for p in newest.into_iter().rev() {
             let back: Minor = refunds().filter(|r| r.parent == Some(p.n)).map(gone).sum();
@@ -317,9 +418,10 @@ impl Order {
         rests
     }
 
-    /// How many units of each SKU the order wants held or committed, SKUs in sorted order: those ordered, neither cancelled
-    /// nor back in the stock; those lost, which others take the place of; and those that an edit under way would add. Of one
-    /// that is completed, what has left; of one that is dead, what was lost.
+    /// How many units of each SKU the order wants held or committed, SKUs in sorted order: those
+    /// ordered, neither cancelled nor back in the stock; those lost, which others take the place
+    /// of; and those that an edit under way would add. Of one that is completed, what has left; of
+    /// one that is dead, what was lost.
     pub fn wanted_stock(&self) -> BTreeMap<&Sku, u32> {
         let mut wanted = BTreeMap::new();
         let mut add = |sku, units| {
@@ -329,9 +431,15 @@ impl Order {
         };
         for line in &self.lines {
             let c = line.counters;
-            let cancelled = if planted(Bug::CancelledKeepsStock) { 0 } else { c.cancelled };
+            let cancelled = if planted(Bug::CancelledKeepsStock) {
+                0
+            } else {
+                c.cancelled
+            };
             let units = match self.lifecycle {
-                Lifecycle::Pending | Lifecycle::Confirmed => line.quantity.saturating_sub(cancelled),
+                Lifecycle::Pending | Lifecycle::Confirmed => {
+                    line.quantity.saturating_sub(cancelled)
+                }
                 Lifecycle::Completed => c.shipped,
                 Lifecycle::Cancelling
                 | Lifecycle::Cancelled
@@ -349,14 +457,18 @@ impl Order {
         wanted
     }
 
-    /// How many units of each SKU have left for good, lost ones among them, or were given out: what is to be committed. With
-    /// `at_confirm`, all that is wanted, from confirmation on.
+    /// How many units of each SKU have left for good, lost ones among them, or were given out: what
+    /// is to be committed. With `at_confirm`, all that is wanted, from confirmation on.
     pub fn stock_to_commit(&self, at_confirm: bool) -> BTreeMap<&Sku, u32> {
         let mut units = BTreeMap::new();
         for line in &self.lines {
             let c = line.counters;
             let all = at_confirm && self.lifecycle == Lifecycle::Confirmed;
-            let left = if all { line.quantity.saturating_sub(c.cancelled) } else { c.shipped };
+            let left = if all {
+                line.quantity.saturating_sub(c.cancelled)
+            } else {
+                c.shipped
+            };
             *units.entry(&line.sku).or_insert(0) += (left + c.lost).saturating_sub(c.restocked);
         }
         units
@@ -370,7 +482,9 @@ impl Order {
     /// How many units of a SKU have left, or were given out, and are not back in the stock.
     pub(crate) fn gone_from_stock(&self, sku: &Sku) -> u32 {
         let of_sku = self.lines.iter().filter(|l| l.sku == *sku);
-        of_sku.map(|l| (l.counters.shipped + l.counters.lost).saturating_sub(l.counters.restocked)).sum()
+        of_sku
+            .map(|l| (l.counters.shipped + l.counters.lost).saturating_sub(l.counters.restocked))
+            .sum()
     }
 
     /// Units of the lines that need shipping.

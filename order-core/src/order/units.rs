@@ -1,5 +1,5 @@
-//! Where an order's units are. What was cancelled and what came back is recorded; the rest follows from shipments and returns,
-//! whatever they say next, so that no unit is ever in two places.
+//! Where an order's units are. What was cancelled and what came back is recorded; the rest follows
+//! from shipments and returns, whatever they say next, so that no unit is ever in two places.
 
 use super::{Counters, Lifecycle, Line, Order, ShipmentState};
 use crate::time::Timestamp;
@@ -15,7 +15,8 @@ struct Told {
     leased: u32,
 }
 
-/// Where the units of a line are, and how many are not where shipments and returns say, for want of a place.
+/// Where the units of a line are, and how many are not where shipments and returns say, for want of
+/// a place.
 struct Placed {
     counters: Counters,
     misplaced: u32,
@@ -35,11 +36,15 @@ impl Order {
         }
     }
 
-    /// How many units are not where shipments and returns say they are, for want of a place; or were to be sent, on an order
-    /// that is completed.
+    /// How many units are not where shipments and returns say they are, for want of a place; or
+    /// were to be sent, on an order that is completed.
     pub fn misplaced_units(&self) -> u32 {
         let of_line = |(line, told): (&Line, Told)| {
-            let stranded = if self.lifecycle == Lifecycle::Completed { line.open() } else { 0 };
+            let stranded = if self.lifecycle == Lifecycle::Completed {
+                line.open()
+            } else {
+                0
+            };
             place(line, told, self.lifecycle).misplaced + stranded
         };
         self.lines.iter().zip(self.told()).map(of_line).sum()
@@ -65,28 +70,58 @@ impl Order {
                 });
             }
         }
-        for l in self.returns.iter().filter(|r| r.state.is_open()).flat_map(|r| &r.lines) {
+        for l in self
+            .returns
+            .iter()
+            .filter(|r| r.state.is_open())
+            .flat_map(|r| &r.lines)
+        {
             add(l.line, &|of| of.leased += l.units);
         }
         told
     }
 }
 
-/// Places the units of a line: of those that were ordered and not cancelled, first what is planned, then what has arrived, then
-/// what is on its way. What came back, or is to, has arrived before, whatever is said of its shipment since. What has left and
-/// finds no place is as good as lost: it is gone from the stock.
+/// Places the units of a line: of those that were ordered and not cancelled, first what is planned,
+/// then what has arrived, then what is on its way. What came back, or is to, has arrived before,
+/// whatever is said of its shipment since. What has left and finds no place is as good as lost: it
+/// is gone from the stock.
 fn place(line: &Line, told: Told, lifecycle: Lifecycle) -> Placed {
     let c = line.counters;
     let wanted = line.quantity.saturating_sub(c.cancelled);
     if !line.requires_shipping {
-        let given_out = if matches!(lifecycle, Lifecycle::Confirmed | Lifecycle::Completed) { wanted } else { 0 };
-        return Placed { counters: Counters { shipped: given_out, delivered: given_out, ..c }, misplaced: 0 };
+        let given_out = if matches!(lifecycle, Lifecycle::Confirmed | Lifecycle::Completed) {
+            wanted
+        } else {
+            0
+        };
+        return Placed {
+            counters: Counters {
+                shipped: given_out,
+                delivered: given_out,
+                ..c
+            },
+            misplaced: 0,
+        };
     }
-    let places = if lifecycle.is_live() { wanted.saturating_sub(told.planned) } else { 0 };
+    let places = if lifecycle.is_live() {
+        wanted.saturating_sub(told.planned)
+    } else {
+        0
+    };
     let back = c.returned + told.leased;
     let delivered = told.delivered.max(back).min(places);
     let shipped = (delivered + told.on_the_way).min(places);
     let surplus = (told.delivered + told.on_the_way).saturating_sub(shipped);
-    let counters = Counters { planned: told.planned, shipped, delivered, lost: told.lost + surplus, ..c };
-    Placed { counters, misplaced: surplus + delivered.saturating_sub(told.delivered) }
+    let counters = Counters {
+        planned: told.planned,
+        shipped,
+        delivered,
+        lost: told.lost + surplus,
+        ..c
+    };
+    Placed {
+        counters,
+        misplaced: surplus + delivered.saturating_sub(told.delivered),
+    }
 }

@@ -97,7 +97,8 @@ pub struct PriceBookError {
 }
 
 impl PriceBook {
-    /// A price book of these rows. Refuses two rows for one key, rates outside 0..=1 and amounts below 0.
+    /// A price book of these rows. Refuses two rows for one key, rates outside 0..=1 and amounts
+    /// below 0.
     pub fn new(
         currency: Currency,
         shipping: Vec<ShippingRule>,
@@ -106,7 +107,11 @@ impl PriceBook {
         payment_methods: Vec<PaymentMethodRule>,
     ) -> Result<Self, PriceBookError> {
         let wrong = |table, key: &dyn std::fmt::Display, problem: &str| {
-            Err(PriceBookError { table, key: key.to_string(), problem: problem.into() })
+            Err(PriceBookError {
+                table,
+                key: key.to_string(),
+                problem: problem.into(),
+            })
         };
         let priced = |minor: Minor| (0..=Money::MAX_MINOR).contains(&minor);
         for (i, rule) in shipping.iter().enumerate() {
@@ -118,7 +123,9 @@ impl PriceBook {
             }
         }
         for (i, rule) in tax.iter().enumerate() {
-            let place = format!("{} {}", rule.country, rule.state.as_deref().unwrap_or("")).trim_end().to_owned();
+            let place = format!("{} {}", rule.country, rule.state.as_deref().unwrap_or(""))
+                .trim_end()
+                .to_owned();
             let same = |r: &TaxRule| {
                 same_place(&r.country, &rule.country)
                     && match (&r.state, &rule.state) {
@@ -131,7 +138,11 @@ impl PriceBook {
                 return wrong("tax", &place, "appears twice");
             }
             if rule.rate < Decimal::ZERO || rule.rate > Decimal::ONE {
-                return wrong("tax", &place, "rate must be between 0 and 1: 0.0725 is 7.25 %");
+                return wrong(
+                    "tax",
+                    &place,
+                    "rate must be between 0 and 1: 0.0725 is 7.25 %",
+                );
             }
         }
         for (i, rule) in coupons.iter().enumerate() {
@@ -139,11 +150,17 @@ impl PriceBook {
                 return wrong("coupon", &rule.code, "appears twice");
             }
             let sound = match rule.discount {
-                Discount::Percent(percent) => percent > Decimal::ZERO && percent <= Decimal::ONE_HUNDRED,
+                Discount::Percent(percent) => {
+                    percent > Decimal::ZERO && percent <= Decimal::ONE_HUNDRED
+                }
                 Discount::Amount(amount) => amount > 0 && priced(amount),
             };
             if !sound {
-                return wrong("coupon", &rule.code, "percent must be above 0 and at most 100, amount above 0");
+                return wrong(
+                    "coupon",
+                    &rule.code,
+                    "percent must be above 0 and at most 100, amount above 0",
+                );
             }
             if !rule.minimum.is_none_or(priced) {
                 return wrong("coupon", &rule.code, "minimum must not be negative");
@@ -159,7 +176,13 @@ impl PriceBook {
                 return wrong("payment_method", &rule.method, "appears twice");
             }
         }
-        Ok(PriceBook { currency, shipping, tax, coupons, payment_methods })
+        Ok(PriceBook {
+            currency,
+            shipping,
+            tax,
+            coupons,
+            payment_methods,
+        })
     }
 
     /// The payment methods on offer, and when money paid by each is due.
@@ -181,9 +204,20 @@ impl PriceBook {
         subtotal: Minor,
         request: &PricingRequest,
     ) -> Result<(Minor, Vec<Redemption>), PricingError> {
-        let invalid = || Rejection::new(RejectionReason::CouponInvalid, format!("coupon {code} is unknown or not valid now"));
-        let rule = self.coupons.iter().find(|r| r.code == *code).ok_or_else(invalid)?;
-        if rule.from.is_some_and(|t| request.now < t) || rule.until.is_some_and(|t| request.now >= t) {
+        let invalid = || {
+            Rejection::new(
+                RejectionReason::CouponInvalid,
+                format!("coupon {code} is unknown or not valid now"),
+            )
+        };
+        let rule = self
+            .coupons
+            .iter()
+            .find(|r| r.code == *code)
+            .ok_or_else(invalid)?;
+        if rule.from.is_some_and(|t| request.now < t)
+            || rule.until.is_some_and(|t| request.now >= t)
+        {
             return Err(invalid().into());
         }
         if let Some(minimum) = rule.minimum.filter(|m| subtotal < *m) {
@@ -193,12 +227,19 @@ impl PriceBook {
             return Err(Rejection::new(RejectionReason::CouponMinimum, message).into());
         }
         let discount = match rule.discount {
-            Discount::Percent(percent) => rate_of(subtotal, percent / Decimal::ONE_HUNDRED).ok_or_else(too_large)?.min(subtotal),
+            Discount::Percent(percent) => rate_of(subtotal, percent / Decimal::ONE_HUNDRED)
+                .ok_or_else(too_large)?
+                .min(subtotal),
             Discount::Amount(amount) => amount.min(subtotal),
         };
-        let in_all = rule.uses.map(|limit| Redemption { name: format!("coupon/{code}"), limit });
-        let per_customer =
-            rule.uses_per_customer.map(|limit| Redemption { name: format!("coupon/{code}/{}", request.user), limit });
+        let in_all = rule.uses.map(|limit| Redemption {
+            name: format!("coupon/{code}"),
+            limit,
+        });
+        let per_customer = rule.uses_per_customer.map(|limit| Redemption {
+            name: format!("coupon/{code}/{}", request.user),
+            limit,
+        });
         Ok((discount, in_all.into_iter().chain(per_customer).collect()))
     }
 }
@@ -213,11 +254,19 @@ fn tax_on(base: Minor, rule: Option<&TaxRule>) -> Result<(Minor, Minor), Pricing
         None => Ok((0, 0)),
         Some(r) if r.inclusive => {
             // What is contained: base × rate / (1 + rate).
-            let contained = |net_rate: Decimal| Decimal::from(base).checked_mul(r.rate)?.checked_div(net_rate);
-            let tax = contained(Decimal::ONE + r.rate).and_then(round_half_up).ok_or_else(too_large)?;
+            let contained = |net_rate: Decimal| {
+                Decimal::from(base)
+                    .checked_mul(r.rate)?
+                    .checked_div(net_rate)
+            };
+            let tax = contained(Decimal::ONE + r.rate)
+                .and_then(round_half_up)
+                .ok_or_else(too_large)?;
             Ok((0, tax))
         }
-        Some(r) => rate_of(base, r.rate).map(|tax| (tax, 0)).ok_or_else(too_large),
+        Some(r) => rate_of(base, r.rate)
+            .map(|tax| (tax, 0))
+            .ok_or_else(too_large),
     }
 }
 
@@ -242,17 +291,27 @@ impl Pricing for PriceBook {
             None => {
                 if needs_shipping {
                     let offered = names(self.shipping.iter().map(|r| &r.method));
-                    violations.push(Violation::new("shipping_method", format!("is required: expected {offered}")));
+                    violations.push(Violation::new(
+                        "shipping_method",
+                        format!("is required: expected {offered}"),
+                    ));
                 }
                 None
             }
         };
-        let terms = self.payment_methods.iter().find(|r| r.method == request.payment_method).map(|r| r.due);
+        let terms = self
+            .payment_methods
+            .iter()
+            .find(|r| r.method == request.payment_method)
+            .map(|r| r.due);
         if terms.is_none() {
             let offered = names(self.payment_methods.iter().map(|r| &r.method));
             violations.push(Violation::new(
                 "payment_method",
-                format!("{:?} is not offered: expected {offered}", request.payment_method.as_str()),
+                format!(
+                    "{:?} is not offered: expected {offered}",
+                    request.payment_method.as_str()
+                ),
             ));
         }
         let (Some(terms), true) = (terms, violations.is_empty()) else {
@@ -270,19 +329,37 @@ impl Pricing for PriceBook {
             .zip(&request.lines)
             .map(|(coupon, line)| {
                 let (tax, tax_included) = tax_on(line.subtotal - coupon, tax_rule)?;
-                Ok(LineShares { coupon, tax, tax_included })
+                Ok(LineShares {
+                    coupon,
+                    tax,
+                    tax_included,
+                })
             })
             .collect::<Result<_, PricingError>>()?;
         let shipping = match shipping_rule.filter(|_| needs_shipping) {
-            Some(rule) if rule.free_from.is_none_or(|from| subtotal - discount < from) => rule.price,
+            Some(rule) if rule.free_from.is_none_or(|from| subtotal - discount < from) => {
+                rule.price
+            }
             _ => 0,
         };
-        let (shipping_tax, shipping_tax_included) = tax_on(shipping, tax_rule.filter(|r| r.taxes_shipping))?;
-        Ok(Priced { lines, shipping, shipping_tax, shipping_tax_included, terms, redemptions })
+        let (shipping_tax, shipping_tax_included) =
+            tax_on(shipping, tax_rule.filter(|r| r.taxes_shipping))?;
+        Ok(Priced {
+            lines,
+            shipping,
+            shipping_tax,
+            shipping_tax_included,
+            terms,
+            redemptions,
+        })
     }
 
     async fn terms(&self, method: &Name) -> Result<Option<PaymentTerms>, PricingError> {
-        Ok(self.payment_methods.iter().find(|r| r.method == *method).map(|r| r.due))
+        Ok(self
+            .payment_methods
+            .iter()
+            .find(|r| r.method == *method)
+            .map(|r| r.due))
     }
 
     fn currency(&self) -> Currency {
@@ -292,7 +369,11 @@ impl Pricing for PriceBook {
 
 fn names<'a>(names: impl Iterator<Item = &'a Name>) -> String {
     let names: Vec<&str> = names.map(Name::as_str).collect();
-    if names.is_empty() { "one of the price book's, which has none".into() } else { format!("one of {}", names.join(", ")) }
+    if names.is_empty() {
+        "one of the price book's, which has none".into()
+    } else {
+        format!("one of {}", names.join(", "))
+    }
 }
 
 #[cfg(test)]
@@ -319,24 +400,49 @@ mod tests {
     }
 
     fn shipping(price: Minor, free_from: Option<Minor>) -> ShippingRule {
-        ShippingRule { method: name("STANDARD"), price, free_from }
+        ShippingRule {
+            method: name("STANDARD"),
+            price,
+            free_from,
+        }
     }
 
     fn tax(country: &str, state: Option<&str>, rate: &str) -> TaxRule {
         let (country, state) = (country.into(), state.map(Into::into));
-        TaxRule { country, state, rate: decimal(rate), inclusive: false, taxes_shipping: false }
+        TaxRule {
+            country,
+            state,
+            rate: decimal(rate),
+            inclusive: false,
+            taxes_shipping: false,
+        }
     }
 
     fn coupon(code: &str, discount: Discount) -> CouponRule {
-        CouponRule { code: name(code), discount, minimum: None, from: None, until: None, uses: None, uses_per_customer: None }
+        CouponRule {
+            code: name(code),
+            discount,
+            minimum: None,
+            from: None,
+            until: None,
+            uses: None,
+            uses_per_customer: None,
+        }
     }
 
     fn percent(text: &str) -> Discount {
         Discount::Percent(decimal(text))
     }
 
-    fn try_book(shipping: Vec<ShippingRule>, tax: Vec<TaxRule>, coupons: Vec<CouponRule>) -> Result<PriceBook, PriceBookError> {
-        let method = PaymentMethodRule { method: name("CARD"), due: PaymentTerms::Shipment };
+    fn try_book(
+        shipping: Vec<ShippingRule>,
+        tax: Vec<TaxRule>,
+        coupons: Vec<CouponRule>,
+    ) -> Result<PriceBook, PriceBookError> {
+        let method = PaymentMethodRule {
+            method: name("CARD"),
+            due: PaymentTerms::Shipment,
+        };
         PriceBook::new(Currency::USD, shipping, tax, coupons, vec![method])
     }
 
@@ -382,11 +488,16 @@ mod tests {
     }
 
     fn with_coupon(subtotals: &[Minor], code: &str) -> PricingRequest {
-        PricingRequest { coupon: Some(name(code)), ..order(subtotals) }
+        PricingRequest {
+            coupon: Some(name(code)),
+            ..order(subtotals)
+        }
     }
 
     fn price(book: &PriceBook, request: &PricingRequest) -> Result<Priced, PricingError> {
-        book.price(request).now_or_never().expect("a price book waits for nothing")
+        book.price(request)
+            .now_or_never()
+            .expect("a price book waits for nothing")
     }
 
     #[track_caller]
@@ -407,40 +518,82 @@ mod tests {
 
     fn fields(answer: Result<Priced, PricingError>) -> Vec<String> {
         match answer {
-            Err(PricingError::Invalid(violations)) => violations.into_iter().map(|v| v.field).collect(),
+            Err(PricingError::Invalid(violations)) => {
+                violations.into_iter().map(|v| v.field).collect()
+            }
             other => panic!("expected violations, got {other:?}"),
         }
     }
 
     #[test]
     fn tax_is_rounded_half_up_per_line_after_the_coupons_share() {
-        let book = book(vec![tax("US", None, "0.05")], vec![coupon("TEN", percent("10"))]);
-        assert_eq!(column(&priced(&book, &order(&[1010, 1010, 1009])), |l| l.tax), [51, 51, 50]);
+        let book = book(
+            vec![tax("US", None, "0.05")],
+            vec![coupon("TEN", percent("10"))],
+        );
+        assert_eq!(
+            column(&priced(&book, &order(&[1010, 1010, 1009])), |l| l.tax),
+            [51, 51, 50]
+        );
         let with = priced(&book, &with_coupon(&[1000, 990], "TEN"));
-        assert_eq!((column(&with, |l| l.coupon), column(&with, |l| l.tax)), (vec![100, 99], vec![45, 45]));
+        assert_eq!(
+            (column(&with, |l| l.coupon), column(&with, |l| l.tax)),
+            (vec![100, 99], vec![45, 45])
+        );
     }
 
     #[test]
     fn a_percentage_is_rounded_half_up_once_and_allocated_to_lines() {
-        let book = book(vec![], vec![coupon("TEN", percent("10")), coupon("ALL", percent("100"))]);
-        assert_eq!(column(&priced(&book, &with_coupon(&[15], "TEN")), |l| l.coupon), [2]);
-        assert_eq!(column(&priced(&book, &with_coupon(&[14], "TEN")), |l| l.coupon), [1]);
-        assert_eq!(column(&priced(&book, &with_coupon(&[5, 5, 5], "TEN")), |l| l.coupon), [1, 1, 0]);
-        assert_eq!(column(&priced(&book, &with_coupon(&[0, 7, 3], "ALL")), |l| l.coupon), [0, 7, 3]);
+        let book = book(
+            vec![],
+            vec![coupon("TEN", percent("10")), coupon("ALL", percent("100"))],
+        );
+        assert_eq!(
+            column(&priced(&book, &with_coupon(&[15], "TEN")), |l| l.coupon),
+            [2]
+        );
+        assert_eq!(
+            column(&priced(&book, &with_coupon(&[14], "TEN")), |l| l.coupon),
+            [1]
+        );
+        assert_eq!(
+            column(&priced(&book, &with_coupon(&[5, 5, 5], "TEN")), |l| l
+                .coupon),
+            [1, 1, 0]
+        );
+        assert_eq!(
+            column(&priced(&book, &with_coupon(&[0, 7, 3], "ALL")), |l| l
+                .coupon),
+            [0, 7, 3]
+        );
     }
 
     #[test]
     fn an_amount_takes_at_most_the_subtotal() {
-        let book = book(vec![tax("US", None, "0.1")], vec![coupon("FIVE", Discount::Amount(500))]);
-        assert_eq!(column(&priced(&book, &with_coupon(&[300, 700], "FIVE")), |l| l.coupon), [150, 350]);
+        let book = book(
+            vec![tax("US", None, "0.1")],
+            vec![coupon("FIVE", Discount::Amount(500))],
+        );
+        assert_eq!(
+            column(&priced(&book, &with_coupon(&[300, 700], "FIVE")), |l| l
+                .coupon),
+            [150, 350]
+        );
         let all = priced(&book, &with_coupon(&[100, 200], "FIVE"));
-        assert_eq!((column(&all, |l| l.coupon), column(&all, |l| l.tax)), (vec![100, 200], vec![0, 0]));
+        assert_eq!(
+            (column(&all, |l| l.coupon), column(&all, |l| l.tax)),
+            (vec![100, 200], vec![0, 0])
+        );
     }
 
     #[test]
     fn shipping_is_free_from_a_subtotal_less_coupon() {
         let book = book(vec![], vec![coupon("ONE", Discount::Amount(1))]);
-        for (request, cost) in [(order(&[4999]), 490), (order(&[5000]), 0), (with_coupon(&[5000], "ONE"), 490)] {
+        for (request, cost) in [
+            (order(&[4999]), 490),
+            (order(&[5000]), 0),
+            (with_coupon(&[5000], "ONE"), 490),
+        ] {
             assert_eq!(priced(&book, &request).shipping, cost);
         }
         assert_eq!(priced(&book, &with_coupon(&[5001], "ONE")).shipping, 0);
@@ -448,38 +601,88 @@ mod tests {
 
     #[test]
     fn a_coupons_minimum_is_of_the_subtotal() {
-        let rule = CouponRule { minimum: Some(2000), ..coupon("ALL", percent("100")) };
+        let rule = CouponRule {
+            minimum: Some(2000),
+            ..coupon("ALL", percent("100"))
+        };
         let book = book(vec![], vec![rule]);
-        assert_eq!(rejection(price(&book, &with_coupon(&[1000, 999], "ALL"))), RejectionReason::CouponMinimum);
-        assert_eq!(column(&priced(&book, &with_coupon(&[1000, 1000], "ALL")), |l| l.coupon), [1000, 1000]);
+        assert_eq!(
+            rejection(price(&book, &with_coupon(&[1000, 999], "ALL"))),
+            RejectionReason::CouponMinimum
+        );
+        assert_eq!(
+            column(&priced(&book, &with_coupon(&[1000, 1000], "ALL")), |l| l
+                .coupon),
+            [1000, 1000]
+        );
     }
 
     #[test]
     fn a_coupon_is_valid_from_its_first_to_before_its_last_moment() {
         let (from, until) = (at("2026-03-01T00:00:00Z"), at("2026-04-01T00:00:00Z"));
-        let rule = CouponRule { from: Some(from), until: Some(until), ..coupon("TEN", percent("10")) };
+        let rule = CouponRule {
+            from: Some(from),
+            until: Some(until),
+            ..coupon("TEN", percent("10"))
+        };
         let book = book(vec![], vec![rule]);
         let tick = std::time::Duration::from_micros(1);
-        for (now, valid) in [(from.before(tick), false), (from, true), (until.before(tick), true), (until, false)] {
-            let answer = price(&book, &PricingRequest { now, ..with_coupon(&[100], "TEN") });
+        for (now, valid) in [
+            (from.before(tick), false),
+            (from, true),
+            (until.before(tick), true),
+            (until, false),
+        ] {
+            let answer = price(
+                &book,
+                &PricingRequest {
+                    now,
+                    ..with_coupon(&[100], "TEN")
+                },
+            );
             assert_eq!(answer.is_ok(), valid, "{now}");
         }
-        assert_eq!(rejection(price(&book, &with_coupon(&[100], "ten"))), RejectionReason::CouponInvalid);
+        assert_eq!(
+            rejection(price(&book, &with_coupon(&[100], "ten"))),
+            RejectionReason::CouponInvalid
+        );
     }
 
     #[test]
     fn a_limited_coupon_is_claimed_in_all_and_per_customer() {
-        let rule = CouponRule { uses: Some(9), uses_per_customer: Some(1), ..coupon("TEN", percent("10")) };
-        let redemptions = priced(&book(vec![], vec![rule]), &with_coupon(&[100], "TEN")).redemptions;
+        let rule = CouponRule {
+            uses: Some(9),
+            uses_per_customer: Some(1),
+            ..coupon("TEN", percent("10"))
+        };
+        let redemptions =
+            priced(&book(vec![], vec![rule]), &with_coupon(&[100], "TEN")).redemptions;
         let user = order(&[]).user;
         let redemption = |name: String, limit| Redemption { name, limit };
-        assert_eq!(redemptions, [redemption("coupon/TEN".into(), 9), redemption(format!("coupon/TEN/{user}"), 1)]);
-        assert!(priced(&book(vec![], vec![coupon("TEN", percent("10"))]), &with_coupon(&[100], "TEN")).redemptions.is_empty());
+        assert_eq!(
+            redemptions,
+            [
+                redemption("coupon/TEN".into(), 9),
+                redemption(format!("coupon/TEN/{user}"), 1)
+            ]
+        );
+        assert!(
+            priced(
+                &book(vec![], vec![coupon("TEN", percent("10"))]),
+                &with_coupon(&[100], "TEN")
+            )
+            .redemptions
+            .is_empty()
+        );
     }
 
     #[test]
     fn a_states_rate_goes_before_its_countrys_and_case_does_not_matter() {
-        let rules = vec![tax("US", None, "0.05"), tax("us", Some("Ca"), "0.10"), tax("DE", Some("CA"), "0.20")];
+        let rules = vec![
+            tax("US", None, "0.05"),
+            tax("us", Some("Ca"), "0.10"),
+            tax("DE", Some("CA"), "0.20"),
+        ];
         let book = book(rules, vec![]);
         for (country, state, added) in [
             ("US", "CA", 10),
@@ -490,33 +693,59 @@ mod tests {
             ("DE", "", 0),
             ("FR", "CA", 0),
         ] {
-            let request = PricingRequest { to: to(country, state), ..order(&[100]) };
-            assert_eq!(column(&priced(&book, &request), |l| l.tax), [added], "{country} {state}");
+            let request = PricingRequest {
+                to: to(country, state),
+                ..order(&[100])
+            };
+            assert_eq!(
+                column(&priced(&book, &request), |l| l.tax),
+                [added],
+                "{country} {state}"
+            );
         }
     }
 
     #[test]
     fn inclusive_tax_is_contained_and_adds_nothing() {
-        let rule = TaxRule { inclusive: true, taxes_shipping: true, ..tax("US", None, "0.19") };
+        let rule = TaxRule {
+            inclusive: true,
+            taxes_shipping: true,
+            ..tax("US", None, "0.19")
+        };
         let with = priced(&book(vec![rule], vec![]), &order(&[1190, 100]));
-        assert_eq!((column(&with, |l| l.tax), column(&with, |l| l.tax_included)), (vec![0, 0], vec![190, 16]));
-        assert_eq!((with.shipping, with.shipping_tax, with.shipping_tax_included), (490, 0, 78));
+        assert_eq!(
+            (column(&with, |l| l.tax), column(&with, |l| l.tax_included)),
+            (vec![0, 0], vec![190, 16])
+        );
+        assert_eq!(
+            (with.shipping, with.shipping_tax, with.shipping_tax_included),
+            (490, 0, 78)
+        );
     }
 
     #[test]
     fn shipping_is_taxed_only_where_the_rule_says_so() {
         let untaxed = tax("US", None, "0.0725");
-        let taxed = TaxRule { taxes_shipping: true, ..untaxed.clone() };
+        let taxed = TaxRule {
+            taxes_shipping: true,
+            ..untaxed.clone()
+        };
         for (rule, added) in [(untaxed, 0), (taxed, 36)] {
             let with = priced(&book(vec![rule], vec![]), &order(&[100]));
-            assert_eq!((with.shipping, with.shipping_tax, with.shipping_tax_included), (490, added, 0));
+            assert_eq!(
+                (with.shipping, with.shipping_tax, with.shipping_tax_included),
+                (490, added, 0)
+            );
         }
     }
 
     #[test]
     fn a_shipping_method_is_needed_by_whatever_must_be_sent() {
         let book = book(vec![], vec![]);
-        let without = PricingRequest { shipping_method: None, ..order(&[100, 200]) };
+        let without = PricingRequest {
+            shipping_method: None,
+            ..order(&[100, 200])
+        };
         assert_eq!(fields(price(&book, &without)), ["shipping_method"]);
         let mut request = without;
         request.lines[0].requires_shipping = false;
@@ -524,10 +753,18 @@ mod tests {
         request.lines[1].requires_shipping = false;
         assert_eq!(priced(&book, &request).shipping, 0);
         request.shipping_method = Some(name("STANDARD"));
-        assert_eq!(priced(&book, &request).shipping, 0, "named, but there is nothing to send");
+        assert_eq!(
+            priced(&book, &request).shipping,
+            0,
+            "named, but there is nothing to send"
+        );
         request.shipping_method = Some(name("DRONE"));
         request.payment_method = name("SHELLS");
-        assert_eq!(fields(price(&book, &request)), ["shipping_method", "payment_method"], "all violations at once");
+        assert_eq!(
+            fields(price(&book, &request)),
+            ["shipping_method", "payment_method"],
+            "all violations at once"
+        );
     }
 
     #[test]
@@ -536,8 +773,16 @@ mod tests {
         let bad = [
             try_book(vec![shipping(1, None), shipping(2, None)], vec![], vec![]),
             try_book(vec![shipping(-1, None)], vec![], vec![]),
-            try_book(usual(), vec![tax("US", None, "0.1"), tax("us", None, "0.2")], vec![]),
-            try_book(usual(), vec![tax("US", Some("CA"), "0.1"), tax("US", Some("ca "), "0.1")], vec![]),
+            try_book(
+                usual(),
+                vec![tax("US", None, "0.1"), tax("us", None, "0.2")],
+                vec![],
+            ),
+            try_book(
+                usual(),
+                vec![tax("US", Some("CA"), "0.1"), tax("US", Some("ca "), "0.1")],
+                vec![],
+            ),
             try_book(usual(), vec![tax("US", None, "1.01")], vec![]),
             try_book(usual(), vec![], vec![one.clone(), one]),
             try_book(usual(), vec![], vec![coupon("A", percent("0"))]),
@@ -546,7 +791,14 @@ mod tests {
         for (i, answer) in bad.into_iter().enumerate() {
             assert!(answer.is_err(), "case {i}");
         }
-        assert!(try_book(usual(), vec![tax("US", None, "0.1"), tax("US", Some("CA"), "0.1")], vec![]).is_ok());
+        assert!(
+            try_book(
+                usual(),
+                vec![tax("US", None, "0.1"), tax("US", Some("CA"), "0.1")],
+                vec![]
+            )
+            .is_ok()
+        );
     }
 
     /// `n / d` rounded half up, for n ≥ 0: the same rule in integers.
@@ -555,7 +807,8 @@ mod tests {
     }
 
     proptest! {
-        /// Amounts are minor units, so one test serves currencies of any number of decimals; the codes differ all the same.
+        /// Amounts are minor units, so one test serves currencies of any number of decimals; the
+        /// codes differ all the same.
         #[test]
         fn shares_are_exact_and_add_up(
             subtotals in prop::collection::vec(0i64..=1_000_000_000_000, 1..20),

@@ -25,13 +25,18 @@ impl std::fmt::Display for LineRef {
 }
 
 impl Order {
-    /// The number of the line that is meant, if the order has it. A line whose units were all edited away is gone.
+    /// The number of the line that is meant, if the order has it. A line whose units were all
+    /// edited away is gone.
     pub fn line_number(&self, line: LineRef) -> Option<u32> {
         let is_meant = |l: &&crate::order::Line| match line {
             LineRef::Number(n) => l.n == n,
             LineRef::Id(id) => l.id == id,
         };
-        self.lines.iter().filter(|l| l.quantity > 0).find(is_meant).map(|l| l.n)
+        self.lines
+            .iter()
+            .filter(|l| l.quantity > 0)
+            .find(is_meant)
+            .map(|l| l.n)
     }
 }
 
@@ -40,15 +45,15 @@ impl Order {
 pub struct EditRequest {
     /// New lines, at today's prices. A product that the order has already gets a line of its own.
     pub add: Vec<ItemInput>,
-    /// Lines that are to have another quantity, 1..=10,000: what the customer is to have, so units that are cancelled or
-    /// came back do not count. Further units cost what the line's units cost.
+    /// Lines that are to have another quantity, 1..=10,000: what the customer is to have, so units
+    /// that are cancelled or came back do not count. Further units cost what the line's units cost.
     pub set: Vec<(LineRef, i64)>,
     /// Lines that are to go.
     pub remove: Vec<LineRef>,
     /// Where the goods go now, perhaps with other tax and another price of shipping.
     pub shipping_address: Option<AddressInput>,
-    /// How the order is sent from now on; as it was if none. Needed by goods for an order that had nothing to send, and
-    /// where the order's own method is not offered any more.
+    /// How the order is sent from now on; as it was if none. Needed by goods for an order that had
+    /// nothing to send, and where the order's own method is not offered any more.
     pub shipping_method: Option<String>,
     /// How a difference is paid; as the order was if none.
     pub payment_method: Option<String>,
@@ -90,10 +95,15 @@ pub struct ValidEdit {
 }
 
 impl EditRequest {
-    /// The request with every text parsed, or [`Error::Invalid`] with everything that is wrong with it.
+    /// The request with every text parsed, or [`Error::Invalid`] with everything that is wrong with
+    /// it.
     pub fn validate(&self) -> Result<ValidEdit, Error> {
         let mut check = Check::default();
-        let add = if self.add.is_empty() { Vec::new() } else { check.items(&self.add) };
+        let add = if self.add.is_empty() {
+            Vec::new()
+        } else {
+            check.items(&self.add)
+        };
         let mut set = Vec::with_capacity(self.set.len() + self.remove.len());
         for (i, (line, quantity)) in self.set.iter().enumerate() {
             match u32::try_from(*quantity).ok().filter(|q| (1..=MAX_QUANTITY).contains(q)) {
@@ -107,16 +117,31 @@ impl EditRequest {
         set.extend(self.remove.iter().map(|line| (*line, 0)));
         for (i, (line, _)) in set.iter().enumerate() {
             if set[..i].iter().any(|(other, _)| other == line) {
-                check.wrong("set", format!("names line {line} twice: name each line once"));
+                check.wrong(
+                    "set",
+                    format!("names line {line} twice: name each line once"),
+                );
             }
         }
-        let shipping_method = check.name("shipping_method", self.shipping_method.as_deref().unwrap_or_default());
-        let empty = add.is_empty() && set.is_empty() && self.shipping_address.is_none() && shipping_method == Some(None);
+        let shipping_method = check.name(
+            "shipping_method",
+            self.shipping_method.as_deref().unwrap_or_default(),
+        );
+        let empty = add.is_empty()
+            && set.is_empty()
+            && self.shipping_address.is_none()
+            && shipping_method == Some(None);
         if empty && check.0.is_empty() {
             check.wrong("add", "is empty, and nothing is set, removed, readdressed or sent otherwise: say what is to change");
         }
-        let address = self.shipping_address.as_ref().map(|address| check.address(AddressType::Shipping, address));
-        let payment_method = check.name("payment_method", self.payment_method.as_deref().unwrap_or_default());
+        let address = self
+            .shipping_address
+            .as_ref()
+            .map(|address| check.address(AddressType::Shipping, address));
+        let payment_method = check.name(
+            "payment_method",
+            self.payment_method.as_deref().unwrap_or_default(),
+        );
         let token = given(&self.payment_token);
         let return_url = given(&self.return_url);
         check.paying(token, return_url);

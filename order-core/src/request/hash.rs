@@ -1,14 +1,16 @@
-//! Hashes of what was asked for, by which another request, or another command, under the same key is noticed.
+//! Hashes of what was asked for, by which another request, or another command, under the same key
+//! is noticed.
 //!
-//! They are stored with their keys for ever: what is hashed and how never changes without a new version number. A hash gives no
-//! text back that went into it, so it may outlive the personal data that was erased.
+//! They are stored with their keys for ever: what is hashed and how never changes without a new
+//! version number. A hash gives no text back that went into it, so it may outlive the personal data
+//! that was erased.
 
 use uuid::Uuid;
 
 use super::{LineRef, ValidEdit, ValidHold, ValidItem, ValidPlace};
 use crate::ids::{ExternalRef, Name, VariantId};
-use crate::machine::{Command, Finding, HoldOutcome};
 use crate::order::{Address, Blocks, HoldEnd, LineUnits};
+use crate::rules::{Command, Finding, ReservationOutcome};
 use crate::time::Timestamp;
 
 /// The name space of request hashes; any fixed UUID.
@@ -17,10 +19,12 @@ const REQUESTS: Uuid = Uuid::from_u128(0x9b1d_6b3e_52a4_4d0e_8f57_1c3a_7e60_d2c4
 const COMMANDS: Uuid = Uuid::from_u128(0x4c02_7a91_d8e5_4b3f_a1c6_5e90_37fb_1d68);
 
 impl ValidPlace {
-    /// The same for requests that ask for the same order, by which another one under the same idempotency key is noticed.
+    /// The same for requests that ask for the same order, by which another one under the same
+    /// idempotency key is noticed.
     ///
-    /// Token and return URL are left out. They say how to reach the payment provider this time, not what is ordered, and a
-    /// client that tries again often must draw new ones, because a token may be used once and a return URL may name a session.
+    /// Token and return URL are left out. They say how to reach the payment provider this time, not
+    /// what is ordered, and a client that tries again often must draw new ones, because a token may
+    /// be used once and a return URL may name a session.
     pub fn request_hash(&self) -> Uuid {
         #[rustfmt::skip]
         let ValidPlace {
@@ -38,7 +42,12 @@ impl ValidPlace {
         hashed.option(notes.get());
         hashed.option(coupon.as_ref().map(Name::as_str));
         hashed.count(holds.len());
-        for ValidHold { kind, blocks, until } in holds {
+        for ValidHold {
+            kind,
+            blocks,
+            until,
+        } in holds
+        {
             hashed.text(kind.as_str());
             hashed.text(blocks.as_str());
             hashed.hold_end(*until);
@@ -55,10 +64,18 @@ impl ValidPlace {
 }
 
 impl ValidEdit {
-    /// The same for requests that ask for the same edit. Of the request and not of what it is priced at, which changes from
-    /// one day to the next.
+    /// The same for requests that ask for the same edit. Of the request and not of what it is
+    /// priced at, which changes from one day to the next.
     pub fn request_hash(&self) -> Uuid {
-        let ValidEdit { add, set, shipping_address, shipping_method, payment_method, token, return_url } = self;
+        let ValidEdit {
+            add,
+            set,
+            shipping_address,
+            shipping_method,
+            payment_method,
+            token,
+            return_url,
+        } = self;
         let mut hashed = Encoder::of_command("edit");
         hashed.items(add);
         hashed.count(set.len());
@@ -78,8 +95,9 @@ impl ValidEdit {
     }
 }
 
-/// The same for commands that want the same of an order for the same stated reason, by which another one under the same key
-/// is noticed. Tokens and return URLs are hashed like everything else.
+/// The same for commands that want the same of an order for the same stated reason, by which
+/// another one under the same key is noticed. Tokens and return URLs are hashed like everything
+/// else.
 pub(crate) fn command_hash(command: &Command, notes: Option<&str>) -> Uuid {
     let mut hashed = Encoder::of_command(tag(command));
     match command {
@@ -87,26 +105,41 @@ pub(crate) fn command_hash(command: &Command, notes: Option<&str>) -> Uuid {
         | Command::CancelRest
         | Command::Complete
         | Command::DiscardEdit
-        | Command::Redrive
+        | Command::RetryStuck
         | Command::Redact
         | Command::Note => {}
-        Command::CancelLines { lines } | Command::PlanShipment { lines } | Command::RequestReturn { lines } => {
-            hashed.lines(lines)
-        }
+        Command::CancelLines { lines }
+        | Command::PlanShipment { lines }
+        | Command::RequestReturn { lines } => hashed.lines(lines),
         // Not when it would be due: that is the shop's to say, and may change between two repeats.
-        Command::RetryPayment { amount, method, terms: _, token, return_url } => {
+        Command::RetryPayment {
+            amount,
+            method,
+            terms: _,
+            token,
+            return_url,
+        } => {
             hashed.option(amount.map(i64::to_be_bytes));
             hashed.text(method.as_str());
             hashed.option(token.get());
             hashed.option(return_url.get());
         }
-        Command::PlaceHold { kind, blocks, until } => {
+        Command::PlaceHold {
+            kind,
+            blocks,
+            until,
+        } => {
             hashed.text(kind.as_str());
             hashed.option(blocks.map(Blocks::as_str));
             hashed.hold_end(*until);
         }
         Command::ReleaseHold { kind } => hashed.text(kind.as_str()),
-        Command::Ship { shipment, lines, carrier, tracking } => {
+        Command::Ship {
+            shipment,
+            lines,
+            carrier,
+            tracking,
+        } => {
             hashed.option(shipment.map(u32::to_be_bytes));
             hashed.lines(lines);
             hashed.option(carrier.as_ref());
@@ -128,7 +161,9 @@ pub(crate) fn command_hash(command: &Command, notes: Option<&str>) -> Uuid {
                 hashed.bytes(&credit.amount.to_be_bytes());
             }
         }
-        Command::ApproveReturn { number } | Command::RejectReturn { number } | Command::CloseReturn { number } => {
+        Command::ApproveReturn { number }
+        | Command::RejectReturn { number }
+        | Command::CloseReturn { number } => {
             hashed.bytes(&number.to_be_bytes());
         }
         Command::ReceiveReturn { number, lines } => {
@@ -140,8 +175,16 @@ pub(crate) fn command_hash(command: &Command, notes: Option<&str>) -> Uuid {
                 hashed.bytes(&received.scrap.to_be_bytes());
             }
         }
-        // An edit that was priced elsewhere: of its plan. One that is asked for here has the hash of its request.
-        Command::Edit { plan, method, terms: _, token, return_url, address } => {
+        // An edit that was priced elsewhere: of its plan. One that is asked for here has the hash
+        // of its request.
+        Command::Edit {
+            plan,
+            method,
+            terms: _,
+            token,
+            return_url,
+            address,
+        } => {
             hashed.bytes(&serde_json::to_vec(plan).unwrap_or_default());
             hashed.text(method.as_str());
             hashed.option(token.get());
@@ -177,7 +220,8 @@ const fn tag(command: &Command) -> &'static str {
     }
 }
 
-/// Writes fields so that no two lists of fields give the same bytes: each with its length before it.
+/// Writes fields so that no two lists of fields give the same bytes: each with its length before
+/// it.
 pub(super) struct Encoder(pub(super) Vec<u8>);
 
 impl Encoder {
@@ -209,7 +253,12 @@ impl Encoder {
 
     fn items(&mut self, items: &[ValidItem]) {
         self.count(items.len());
-        for ValidItem { product, variant, quantity } in items {
+        for ValidItem {
+            product,
+            variant,
+            quantity,
+        } in items
+        {
             self.bytes(product.as_bytes());
             self.option(variant.as_ref().map(VariantId::as_bytes));
             self.bytes(&quantity.to_be_bytes());
@@ -232,9 +281,27 @@ impl Encoder {
     }
 
     pub(super) fn address(&mut self, address: &Address) {
-        let Address { first_name, last_name, address_line1, address_line2, city, state, postal_code, country, phone, email } =
-            address;
-        for text in [first_name, last_name, address_line1, city, state, postal_code, country] {
+        let Address {
+            first_name,
+            last_name,
+            address_line1,
+            address_line2,
+            city,
+            state,
+            postal_code,
+            country,
+            phone,
+            email,
+        } = address;
+        for text in [
+            first_name,
+            last_name,
+            address_line1,
+            city,
+            state,
+            postal_code,
+            country,
+        ] {
             self.text(text);
         }
         for text in [address_line2, phone, email] {
@@ -247,21 +314,30 @@ impl Encoder {
             Finding::Hold { n, outcome } => {
                 self.text("hold");
                 self.bytes(&n.to_be_bytes());
-                self.hold_outcome(outcome);
+                self.reservation_outcome(outcome);
             }
             Finding::Closing { n, done } => {
                 self.text("closing");
                 self.bytes(&n.to_be_bytes());
                 self.0.push((*done).into());
             }
-            Finding::Payment { n, status, amount, reference } => {
+            Finding::Payment {
+                n,
+                status,
+                amount,
+                reference,
+            } => {
                 self.text("payment");
                 self.bytes(&n.to_be_bytes());
                 self.text(status.as_str());
                 self.bytes(&amount.to_be_bytes());
                 self.option(reference.as_ref().map(|r| r.as_str()));
             }
-            Finding::Moved { status, amount, reference } => {
+            Finding::Moved {
+                status,
+                amount,
+                reference,
+            } => {
                 self.text("moved");
                 self.text(status.as_str());
                 self.bytes(&amount.to_be_bytes());
@@ -274,32 +350,36 @@ impl Encoder {
         }
     }
 
-    fn hold_outcome(&mut self, outcome: &HoldOutcome) {
+    fn reservation_outcome(&mut self, outcome: &ReservationOutcome) {
         match outcome {
-            HoldOutcome::Held { reference, expires_at } => {
+            ReservationOutcome::Held {
+                reference,
+                expires_at,
+            } => {
                 self.text("held");
                 self.option(reference.as_ref().map(|r| r.as_str()));
                 self.time(*expires_at);
             }
-            HoldOutcome::Refused { available, code } => {
+            ReservationOutcome::Refused { available, code } => {
                 self.text("refused");
                 self.option(available.map(u32::to_be_bytes));
                 self.text(code);
             }
-            HoldOutcome::Unknown { malformed } => {
+            ReservationOutcome::Unknown { malformed } => {
                 self.text("unknown");
                 self.0.push((*malformed).into());
             }
-            HoldOutcome::Absent => self.text("absent"),
-            HoldOutcome::Undecidable => self.text("undecidable"),
-            HoldOutcome::Committed => self.text("committed"),
-            HoldOutcome::Released => self.text("released"),
-            HoldOutcome::Expired => self.text("expired"),
-            HoldOutcome::Lost => self.text("lost"),
+            ReservationOutcome::Absent => self.text("absent"),
+            ReservationOutcome::Undecidable => self.text("undecidable"),
+            ReservationOutcome::Committed => self.text("committed"),
+            ReservationOutcome::Released => self.text("released"),
+            ReservationOutcome::Expired => self.text("expired"),
+            ReservationOutcome::Lost => self.text("lost"),
         }
     }
 
-    /// As it was asked for: a hold that lasts two days is the same hold when it is asked for again a minute later.
+    /// As it was asked for: a hold that lasts two days is the same hold when it is asked for again
+    /// a minute later.
     fn hold_end(&mut self, end: Option<HoldEnd>) {
         match end {
             None => self.text(""),
@@ -335,11 +415,22 @@ mod tests {
             token: Private(Some("tok".into())),
             return_url: Private(None),
         };
-        let edit = EditRequest { remove: vec![LineRef::Number(2)], ..EditRequest::default() };
+        let edit = EditRequest {
+            remove: vec![LineRef::Number(2)],
+            ..EditRequest::default()
+        };
         let hashes = [
             command_hash(&Command::Cancel, None),
             command_hash(&Command::Note, Some("rang twice")),
-            command_hash(&Command::Ship { shipment: None, lines: Vec::new(), carrier: Some("A".into()), tracking: None }, None),
+            command_hash(
+                &Command::Ship {
+                    shipment: None,
+                    lines: Vec::new(),
+                    carrier: Some("A".into()),
+                    tracking: None,
+                },
+                None,
+            ),
             command_hash(&retry, None),
             edit.validate().unwrap().request_hash(),
         ];
@@ -366,7 +457,13 @@ mod tests {
             return_url: Private(None),
         };
         let hash = |terms, token| command_hash(&retry(terms, token), None);
-        assert_eq!(hash(PaymentTerms::Confirm, "a"), hash(PaymentTerms::Shipment, "a"));
-        assert_ne!(hash(PaymentTerms::Confirm, "a"), hash(PaymentTerms::Confirm, "b"));
+        assert_eq!(
+            hash(PaymentTerms::Confirm, "a"),
+            hash(PaymentTerms::Shipment, "a")
+        );
+        assert_ne!(
+            hash(PaymentTerms::Confirm, "a"),
+            hash(PaymentTerms::Confirm, "b")
+        );
     }
 }

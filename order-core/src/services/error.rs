@@ -2,9 +2,9 @@
 
 /// Why a call has no good answer. It says one thing: did the call happen?
 ///
-/// When in doubt it is [`CallError::Unknown`], which costs a look-up or a repeat under the same key. The other two are believed
-/// at once: a `Refused` that did happen is a customer who paid for nothing, and a `NotDone` that did happen is a customer who
-/// paid twice.
+/// When in doubt it is [`CallError::Unknown`], which costs a look-up or a repeat under the same
+/// key. The other two are believed at once: a `Refused` that did happen is a customer who paid for
+/// nothing, and a `NotDone` that did happen is a customer who paid twice.
 ///
 /// | what the adapter saw | error |
 /// |---|---|
@@ -15,7 +15,8 @@
 /// | a decline by a bank or a provider | none: `Ok` with [`PaymentAnswer::declined`](super::PaymentAnswer::declined) |
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum CallError {
-    /// A definite no for a business reason: nothing happened, and asking again under the same key would answer the same.
+    /// A definite no for a business reason: nothing happened, and asking again under the same key
+    /// would answer the same.
     #[error("refused: {code}")]
     Refused {
         /// The service's reason, stable and free of personal data.
@@ -42,25 +43,37 @@ pub enum CallError {
 impl CallError {
     /// A definite no.
     pub fn refused(code: impl Into<String>) -> Self {
-        CallError::Refused { code: code.into(), available: None }
+        CallError::Refused {
+            code: code.into(),
+            available: None,
+        }
     }
 
     /// It provably did not happen.
     pub fn not_done(message: impl Into<String>) -> Self {
-        CallError::NotDone { message: message.into() }
+        CallError::NotDone {
+            message: message.into(),
+        }
     }
 
     /// It may have happened.
     pub fn unknown(message: impl Into<String>) -> Self {
-        CallError::Unknown { message: message.into(), malformed: false }
+        CallError::Unknown {
+            message: message.into(),
+            malformed: false,
+        }
     }
 
     /// It was answered, and the answer makes no sense.
     pub fn malformed(message: impl Into<String>) -> Self {
-        CallError::Unknown { message: message.into(), malformed: true }
+        CallError::Unknown {
+            message: message.into(),
+            malformed: true,
+        }
     }
 
-    /// The error that an HTTP status means, with the service's own code (its body's, or the status' name).
+    /// The error that an HTTP status means, with the service's own code (its body's, or the status'
+    /// name).
     ///
     /// | status | error | why |
     /// |---|---|---|
@@ -71,12 +84,21 @@ impl CallError {
     /// | 2xx | `Unknown`, malformed | it was done, and what it says could not be read |
     /// | all others | `Unknown` | nothing is proven |
     ///
-    /// Statuses of RFC 9110 and RFC 6585. Where a service uses one of them in another sense, its adapter decides by the body.
+    /// Statuses of RFC 9110 and RFC 6585. Where a service uses one of them in another sense, its
+    /// adapter decides by the body.
     pub fn of_http(status: u16, code: impl Into<String>) -> Self {
         let code = code.into();
-        let message = || if code.is_empty() { format!("HTTP {status}") } else { format!("HTTP {status}: {code}") };
+        let message = || {
+            if code.is_empty() {
+                format!("HTTP {status}")
+            } else {
+                format!("HTTP {status}: {code}")
+            }
+        };
         match status {
-            400 | 402 | 404 | 410 | 412 | 413 | 415 | 422 if code.is_empty() => CallError::refused(format!("HTTP_{status}")),
+            400 | 402 | 404 | 410 | 412 | 413 | 415 | 422 if code.is_empty() => {
+                CallError::refused(format!("HTTP_{status}"))
+            }
             400 | 402 | 404 | 410 | 412 | 413 | 415 | 422 => CallError::refused(code),
             401 | 403 | 405 | 407 | 421 | 425 | 429 => CallError::not_done(message()),
             200..=299 => CallError::malformed(message()),
@@ -94,11 +116,22 @@ mod tests {
         for status in 0..=u16::MAX {
             let error = CallError::of_http(status, "busy");
             let said = match &error {
-                CallError::Refused { code, available: None } => ("refused", code.as_str()),
+                CallError::Refused {
+                    code,
+                    available: None,
+                } => ("refused", code.as_str()),
                 CallError::NotDone { message } => ("not done", message.as_str()),
-                CallError::Unknown { message, malformed: false } => ("unknown", message.as_str()),
-                CallError::Unknown { message, malformed: true } => ("malformed", message.as_str()),
-                CallError::Refused { available: Some(_), .. } => panic!("{status}: nobody counted units"),
+                CallError::Unknown {
+                    message,
+                    malformed: false,
+                } => ("unknown", message.as_str()),
+                CallError::Unknown {
+                    message,
+                    malformed: true,
+                } => ("malformed", message.as_str()),
+                CallError::Refused {
+                    available: Some(_), ..
+                } => panic!("{status}: nobody counted units"),
             };
             let expected = match status {
                 400 | 402 | 404 | 410 | 412 | 413 | 415 | 422 => "refused",
@@ -107,13 +140,25 @@ mod tests {
                 _ => "unknown",
             };
             assert_eq!(said.0, expected, "{status}");
-            assert_eq!(said.1, if expected == "refused" { "busy".into() } else { format!("HTTP {status}: busy") });
+            assert_eq!(
+                said.1,
+                if expected == "refused" {
+                    "busy".into()
+                } else {
+                    format!("HTTP {status}: busy")
+                }
+            );
         }
     }
 
     #[test]
     fn a_refusal_without_a_code_has_one_all_the_same() {
-        assert!(matches!(CallError::of_http(422, ""), CallError::Refused { code, .. } if code == "HTTP_422"));
-        assert_eq!(CallError::of_http(503, "").to_string(), "outcome unknown: HTTP 503");
+        assert!(
+            matches!(CallError::of_http(422, ""), CallError::Refused { code, .. } if code == "HTTP_422")
+        );
+        assert_eq!(
+            CallError::of_http(503, "").to_string(),
+            "outcome unknown: HTTP 503"
+        );
     }
 }

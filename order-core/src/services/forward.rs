@@ -12,10 +12,10 @@ macro_rules! forward {
         impl<T: InventoryService + ?Sized> InventoryService for $pointer<T> {
             fn capabilities(&self) -> InventoryCapabilities { (**self).capabilities() }
             async fn check(&self, skus: &[Sku]) -> Result<Vec<Availability>, CallError> { (**self).check(skus).await }
-            async fn reserve(&self, r: &ReserveRequest) -> Result<HoldAnswer, CallError> { (**self).reserve(r).await }
-            async fn commit(&self, r: &HoldRequest) -> Result<(), CallError> { (**self).commit(r).await }
-            async fn release(&self, r: &HoldRequest) -> Result<(), CallError> { (**self).release(r).await }
-            async fn look_up(&self, r: &ReserveRequest) -> Result<HoldLookup, CallError> { (**self).look_up(r).await }
+            async fn reserve(&self, r: &ReserveRequest) -> Result<ReserveAnswer, CallError> { (**self).reserve(r).await }
+            async fn commit(&self, r: &ClosingRequest) -> Result<(), CallError> { (**self).commit(r).await }
+            async fn release(&self, r: &ClosingRequest) -> Result<(), CallError> { (**self).release(r).await }
+            async fn look_up(&self, r: &ReserveRequest) -> Result<ReservationLookup, CallError> { (**self).look_up(r).await }
         }
         #[async_trait]
         impl<T: PaymentService + ?Sized> PaymentService for $pointer<T> {

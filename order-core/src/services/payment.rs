@@ -13,8 +13,8 @@ use crate::number::OrderNumber;
 use crate::order::{Address, CustomerAction, OperationState};
 use crate::text::Private;
 
-/// What a payment service can do. The engine believes it: whoever claims less than the service can is slower at the worst,
-/// whoever claims more charges customers twice.
+/// What a payment service can do. The engine believes it: whoever claims less than the service can
+/// is slower at the worst, whoever claims more charges customers twice.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct PaymentCapabilities {
@@ -28,14 +28,31 @@ pub struct PaymentCapabilities {
 
 impl PaymentCapabilities {
     /// A service that honours keys for ever and finds operations by them.
-    pub const IDEAL: PaymentCapabilities = PaymentCapabilities { repeat: true, look_up: true, key_lifetime: None };
-    /// Keys are honoured for 24 hours, and nothing can be looked up by them: what most card processors promise.
-    pub const KEYS_FOR_A_DAY: PaymentCapabilities =
-        PaymentCapabilities { repeat: true, look_up: false, key_lifetime: Some(Duration::from_secs(24 * 60 * 60)) };
-    /// Nothing is honoured when repeated, and everything can be looked up by its key, such as by a merchant's own reference.
-    pub const LOOK_UP_ONLY: PaymentCapabilities = PaymentCapabilities { repeat: false, look_up: true, key_lifetime: None };
+    pub const IDEAL: PaymentCapabilities = PaymentCapabilities {
+        repeat: true,
+        look_up: true,
+        key_lifetime: None,
+    };
+    /// Keys are honoured for 24 hours, and nothing can be looked up by them: what most card
+    /// processors promise.
+    pub const KEYS_FOR_A_DAY: PaymentCapabilities = PaymentCapabilities {
+        repeat: true,
+        look_up: false,
+        key_lifetime: Some(Duration::from_secs(24 * 60 * 60)),
+    };
+    /// Nothing is honoured when repeated, and everything can be looked up by its key, such as by a
+    /// merchant's own reference.
+    pub const LOOK_UP_ONLY: PaymentCapabilities = PaymentCapabilities {
+        repeat: false,
+        look_up: true,
+        key_lifetime: None,
+    };
     /// Neither: every answer that is lost is a person's work.
-    pub const NONE: PaymentCapabilities = PaymentCapabilities { repeat: false, look_up: false, key_lifetime: None };
+    pub const NONE: PaymentCapabilities = PaymentCapabilities {
+        repeat: false,
+        look_up: false,
+        key_lifetime: None,
+    };
 
     /// The same, honouring repeated requests or not.
     pub const fn with_repeat(self, repeat: bool) -> Self {
@@ -49,7 +66,10 @@ impl PaymentCapabilities {
 
     /// The same, remembering keys for so long; for ever if `None`.
     pub const fn with_key_lifetime(self, key_lifetime: Option<Duration>) -> Self {
-        PaymentCapabilities { key_lifetime, ..self }
+        PaymentCapabilities {
+            key_lifetime,
+            ..self
+        }
     }
 }
 
@@ -58,7 +78,8 @@ impl PaymentCapabilities {
 pub struct AttemptRequest {
     /// The same for every repeat of this request.
     pub key: Uuid,
-    /// The order. A provider that gives it back in its reports saves its adapter from looking for it.
+    /// The order. A provider that gives it back in its reports saves its adapter from looking for
+    /// it.
     pub order: OrderId,
     /// The order's number, such as for the statement.
     pub number: OrderNumber,
@@ -82,10 +103,30 @@ pub struct AttemptRequest {
 
 impl AttemptRequest {
     /// A request without token, return URL, addresses and deadline.
-    pub fn new(key: Uuid, order: OrderId, number: OrderNumber, user: UserId, amount: Money, method: Name) -> Self {
-        let (token, return_url, shipping, billing) = (Private(None), Private(None), Private(None), Private(None));
+    pub fn new(
+        key: Uuid,
+        order: OrderId,
+        number: OrderNumber,
+        user: UserId,
+        amount: Money,
+        method: Name,
+    ) -> Self {
+        let (token, return_url, shipping, billing) =
+            (Private(None), Private(None), Private(None), Private(None));
         let deadline = CallDeadline::NEVER;
-        AttemptRequest { key, order, number, user, amount, method, token, return_url, shipping, billing, deadline }
+        AttemptRequest {
+            key,
+            order,
+            number,
+            user,
+            amount,
+            method,
+            token,
+            return_url,
+            shipping,
+            billing,
+            deadline,
+        }
     }
 }
 
@@ -112,8 +153,8 @@ pub struct FollowUpRequest {
     pub number: OrderNumber,
     /// The key of the operation it acts on.
     pub parent_key: Uuid,
-    /// The provider's reference of the operation it acts on; absent if that was never answered, such as when an attempt whose
-    /// outcome is not known is voided.
+    /// The provider's reference of the operation it acts on; absent if that was never answered,
+    /// such as when an attempt whose outcome is not known is voided.
     pub parent_reference: Option<Reference>,
     /// How much; for a void, what was attempted.
     pub amount: Money,
@@ -124,10 +165,26 @@ pub struct FollowUpRequest {
 }
 
 impl FollowUpRequest {
-    /// A request that was never sent, about an operation whose reference is not known, without a deadline.
-    pub fn new(key: Uuid, order: OrderId, number: OrderNumber, parent_key: Uuid, amount: Money) -> Self {
+    /// A request that was never sent, about an operation whose reference is not known, without a
+    /// deadline.
+    pub fn new(
+        key: Uuid,
+        order: OrderId,
+        number: OrderNumber,
+        parent_key: Uuid,
+        amount: Money,
+    ) -> Self {
         let (repeat, deadline) = (false, CallDeadline::NEVER);
-        FollowUpRequest { key, order, number, parent_key, parent_reference: None, amount, repeat, deadline }
+        FollowUpRequest {
+            key,
+            order,
+            number,
+            parent_key,
+            parent_reference: None,
+            amount,
+            repeat,
+            deadline,
+        }
     }
 }
 
@@ -142,11 +199,13 @@ pub struct PaymentLookup {
     pub reference: Option<Reference>,
 }
 
-/// What a provider says of an operation. Made by the constructor named after its status, and completed by the setters.
+/// What a provider says of an operation. Made by the constructor named after its status, and
+/// completed by the setters.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct PaymentAnswer {
-    /// `AUTHORIZED`, `CAPTURED`, `PENDING`, `ACTION_REQUIRED`, `DECLINED`, `VOIDED`, `REFUNDED` or `FAILED`.
+    /// `AUTHORIZED`, `CAPTURED`, `PENDING`, `ACTION_REQUIRED`, `DECLINED`, `VOIDED`, `REFUNDED` or
+    /// `FAILED`.
     pub status: OperationState,
     /// The provider's name for the operation. Empty is malformed where money moved.
     pub reference: String,
@@ -154,13 +213,13 @@ pub struct PaymentAnswer {
     pub amount: Money,
     /// Why it was declined or failed; ignored with every other status.
     pub code: Option<String>,
-    /// For how long from now the provider waits for the customer, or needs to decide; ignored unless it is `PENDING` or
-    /// `ACTION_REQUIRED`.
+    /// For how long from now the provider waits for the customer, or needs to decide; ignored
+    /// unless it is `PENDING` or `ACTION_REQUIRED`.
     pub wait: Option<Duration>,
     /// What the customer must do; ignored unless it is `ACTION_REQUIRED`.
     pub action: Private<CustomerAction>,
-    /// For how long from now an authorization can be captured; zero once it no longer can. Without limit if `None`. Ignored
-    /// unless it is `AUTHORIZED`.
+    /// For how long from now an authorization can be captured; zero once it no longer can. Without
+    /// limit if `None`. Ignored unless it is `AUTHORIZED`.
     pub capture_within: Option<Duration>,
 }
 
@@ -168,12 +227,24 @@ impl PaymentAnswer {
     /// An answer with that status, for adapters that translate statuses by a table.
     pub fn new(status: OperationState, reference: impl Into<String>, amount: Money) -> Self {
         let (reference, action) = (reference.into(), Private(None));
-        PaymentAnswer { status, reference, amount, code: None, wait: None, action, capture_within: None }
+        PaymentAnswer {
+            status,
+            reference,
+            amount,
+            code: None,
+            wait: None,
+            action,
+            capture_within: None,
+        }
     }
 
     /// One that moved no money.
     fn unmoved(status: OperationState, reference: impl Into<String>) -> Self {
-        PaymentAnswer::new(status, reference, Money::new(0, crate::money::Currency::USD))
+        PaymentAnswer::new(
+            status,
+            reference,
+            Money::new(0, crate::money::Currency::USD),
+        )
     }
 
     /// An amount was set aside.
@@ -198,7 +269,10 @@ impl PaymentAnswer {
 
     /// The bank or the provider said no, for the reason `code`.
     pub fn declined(code: impl Into<String>) -> Self {
-        PaymentAnswer { code: Some(code.into()), ..PaymentAnswer::unmoved(OperationState::Declined, "") }
+        PaymentAnswer {
+            code: Some(code.into()),
+            ..PaymentAnswer::unmoved(OperationState::Declined, "")
+        }
     }
 
     /// The provider will say later.
@@ -208,8 +282,14 @@ impl PaymentAnswer {
 
     /// The customer must go to `url` first.
     pub fn action_required(reference: impl Into<String>, url: impl Into<String>) -> Self {
-        let action = Private(Some(CustomerAction { url: url.into(), data: None }));
-        PaymentAnswer { action, ..PaymentAnswer::unmoved(OperationState::ActionRequired, reference) }
+        let action = Private(Some(CustomerAction {
+            url: url.into(),
+            data: None,
+        }));
+        PaymentAnswer {
+            action,
+            ..PaymentAnswer::unmoved(OperationState::ActionRequired, reference)
+        }
     }
 
     /// The same, with another status.
@@ -219,7 +299,10 @@ impl PaymentAnswer {
 
     /// The same, under the provider's name for it.
     pub fn reference(self, reference: impl Into<String>) -> Self {
-        PaymentAnswer { reference: reference.into(), ..self }
+        PaymentAnswer {
+            reference: reference.into(),
+            ..self
+        }
     }
 
     /// The same, with an amount.
@@ -229,15 +312,22 @@ impl PaymentAnswer {
 
     /// The same, with the provider's reason.
     pub fn code(self, code: impl Into<String>) -> Self {
-        PaymentAnswer { code: Some(code.into()), ..self }
+        PaymentAnswer {
+            code: Some(code.into()),
+            ..self
+        }
     }
 
     /// The same, to be waited for that long from now.
     pub fn wait(self, wait: Duration) -> Self {
-        PaymentAnswer { wait: Some(wait), ..self }
+        PaymentAnswer {
+            wait: Some(wait),
+            ..self
+        }
     }
 
-    /// The same, with more for the client's program, opaque to the engine; only beside an URL to go to.
+    /// The same, with more for the client's program, opaque to the engine; only beside an URL to go
+    /// to.
     pub fn action_data(mut self, data: impl Into<String>) -> Self {
         if let Some(action) = &mut self.action.0 {
             action.data = Some(data.into());
@@ -247,7 +337,10 @@ impl PaymentAnswer {
 
     /// The same, to be captured within that long from now.
     pub fn capture_within(self, capture_within: Duration) -> Self {
-        PaymentAnswer { capture_within: Some(capture_within), ..self }
+        PaymentAnswer {
+            capture_within: Some(capture_within),
+            ..self
+        }
     }
 }
 
@@ -255,55 +348,66 @@ impl PaymentAnswer {
 ///
 /// # Contract
 ///
-/// Every clause has tests of its number in `order_core::testkit`, which any adapter can run against a mock or a sandbox.
+/// Every clause has tests of its number in `order_core::testkit`, which any adapter can run against
+/// a mock or a sandbox.
 ///
 /// **Answers**
 ///
-/// 1. *Did it happen?* Every `Err` answers that one question, by the table at [`CallError`]. A lost answer, a time-out after
-///    sending, an answer that another request under this key is under way, and every failure inside the service are
-///    [`CallError::Unknown`]. Where no connection came about it is [`CallError::NotDone`], or `Unknown`, never a refusal.
-/// 2. *A decline* is `Ok` with [`DECLINED`](OperationState::Declined), the provider's code and, if it gave one, its reference:
-///    nothing moved. [`CallError::Refused`] ends an attempt as well, but tells nobody the reference under which the provider's
-///    books have it; it is for requests that the service will not take.
+/// 1. *Did it happen?* Every `Err` answers that one question, by the table at [`CallError`]. A lost
+///    answer, a time-out after sending, an answer that another request under this key is under way,
+///    and every failure inside the service are [`CallError::Unknown`]. Where no connection came
+///    about it is [`CallError::NotDone`], or `Unknown`, never a refusal.
+/// 2. *A decline* is `Ok` with [`DECLINED`](OperationState::Declined), the provider's code and, if
+///    it gave one, its reference: nothing moved. [`CallError::Refused`] ends an attempt as well,
+///    but tells nobody the reference under which the provider's books have it; it is for requests
+///    that the service will not take.
 ///
 /// **Keys**
 ///
-/// 3. *Repeating*, where [`repeat`](PaymentCapabilities::repeat) is claimed: a request that comes again under its key, later or
-///    at the same time, has one effect, and the answer says what that has become under the same reference. The key with other
-///    content is refused, without effect; under another key it is another request. All five methods honour keys.
-///    Where it is not claimed no request is ever sent again, unless the first one is proven not to have happened.
-/// 4. *Key lifetime*: a key is honoured at least for [`key_lifetime`](PaymentCapabilities::key_lifetime) from its first use,
-///    for ever if that is `None`. Older ones are not used again. Claim less than the provider promises, never more.
-/// 5. *Looking up*, where [`look_up`](PaymentCapabilities::look_up) is claimed: an operation of any kind is found by its key, as
-///    it is now and under the reference it was answered with, **from the moment it took effect**, whether or not that was
-///    answered. `Ok(None)` is taken as proof that nothing happened once every earlier call is over for good
-///    ([`call_deadline`](crate::policy::Policy::call_deadline) and [`settle_margin`](crate::policy::Policy::settle_margin),
-///    10 seconds by default): the money is then asked for again under another key. So a search index that lags will not do,
-///    and a failed look-up is an `Err`. Looking changes nothing. Where it is not claimed it is never called: answer
-///    [`CallError::not_done`].
-/// 6. *Being dropped*: at the call deadline the future is dropped, at whatever point it waits, and counts as `Unknown`.
-///    Repeating the request under its key then has one effect all the same. An adapter that needs two requests for one call
-///    passes a key on with each of them. *Being late*: what was not sent by the request's `deadline` is not sent any more, and is
+/// 3. *Repeating*, where [`repeat`](PaymentCapabilities::repeat) is claimed: a request that comes
+///    again under its key, later or at the same time, has one effect, and the answer says what that
+///    has become under the same reference. The key with other content is refused, without effect;
+///    under another key it is another request. All five methods honour keys. Where it is not
+///    claimed no request is ever sent again, unless the first one is proven not to have happened.
+/// 4. *Key lifetime*: a key is honoured at least for
+///    [`key_lifetime`](PaymentCapabilities::key_lifetime) from its first use, for ever if that is
+///    `None`. Older ones are not used again. Claim less than the provider promises, never more.
+/// 5. *Looking up*, where [`look_up`](PaymentCapabilities::look_up) is claimed: an operation of any
+///    kind is found by its key, as it is now and under the reference it was answered with, **from
+///    the moment it took effect**, whether or not that was answered. `Ok(None)` is taken as proof
+///    that nothing happened once every earlier call is over for good
+///    ([`call_deadline`](crate::policy::Policy::call_deadline) and
+///    [`settle_margin`](crate::policy::Policy::settle_margin), 10 seconds by default): the money is
+///    then asked for again under another key. So a search index that lags will not do, and a failed
+///    look-up is an `Err`. Looking changes nothing. Where it is not claimed it is never called:
+///    answer [`CallError::not_done`].
+/// 6. *Being dropped*: at the call deadline the future is dropped, at whatever point it waits, and
+///    counts as `Unknown`. Repeating the request under its key then has one effect all the same. An
+///    adapter that needs two requests for one call passes a key on with each of them. *Being late*:
+///    what was not sent by the request's `deadline` is not sent any more, and is
 ///    [`CallError::NotDone`]: the process may have stood still since it was called.
 ///
 /// **What moved**
 ///
-/// 7. *References* name an operation for ever, are at most 255 characters of one line, and are never empty where money moved.
-///    No two attempts share one.
-/// 8. *Amounts* are minor units of their currency (ISO 4217: 500 is JPY 500, USD 5.00, KWD 0.500), exactly as asked, to the
-///    provider and back.
+/// 7. *References* name an operation for ever, are at most 255 characters of one line, and are
+///    never empty where money moved. No two attempts share one.
+/// 8. *Amounts* are minor units of their currency (ISO 4217: 500 is JPY 500, USD 5.00, KWD 0.500),
+///    exactly as asked, to the provider and back.
 ///
 /// **Operations**
 ///
-/// 9. *Attempts*: [`authorize`](PaymentService::authorize) answers `AUTHORIZED` and sets the amount aside,
-///    [`charge`](PaymentService::charge) answers `CAPTURED` and takes it; never the one for the other. Both may answer `PENDING`,
-///    `ACTION_REQUIRED` with an URL, `DECLINED` or `FAILED` instead.
-/// 10. *Captures* take any number of parts of an authorization, each under a key of its own, up to its amount. More than is left,
-///     and whatever is not authorized, is refused and moves nothing. Once the time to capture is over
-///     ([`PaymentAnswer::capture_within`]) it is `DECLINED`.
-/// 11. *Voids* give up an authorization, or an attempt that is not settled: `VOIDED`. Of an authorization that was captured in
-///     part they give up the rest, and what was captured stays. Once all was captured they are refused.
-/// 12. *Refunds* send back any number of parts of a charge or of one capture, up to its amount. More is refused and moves nothing.
+/// 9. *Attempts*: [`authorize`](PaymentService::authorize) answers `AUTHORIZED` and sets the amount
+///    aside, [`charge`](PaymentService::charge) answers `CAPTURED` and takes it; never the one for
+///    the other. Both may answer `PENDING`, `ACTION_REQUIRED` with an URL, `DECLINED` or `FAILED`
+///    instead.
+/// 10. *Captures* take any number of parts of an authorization, each under a key of its own, up to
+///     its amount. More than is left, and whatever is not authorized, is refused and moves nothing.
+///     Once the time to capture is over ([`PaymentAnswer::capture_within`]) it is `DECLINED`.
+/// 11. *Voids* give up an authorization, or an attempt that is not settled: `VOIDED`. Of an
+///     authorization that was captured in part they give up the rest, and what was captured stays.
+///     Once all was captured they are refused.
+/// 12. *Refunds* send back any number of parts of a charge or of one capture, up to its amount.
+///     More is refused and moves nothing.
 #[async_trait]
 pub trait PaymentService: Send + Sync {
     /// What the service can do. The same every time.
@@ -329,29 +433,76 @@ mod tests {
 
     #[test]
     fn answers_say_what_they_are_made_for_and_nothing_else() {
-        let (money, day) = (Money::new(500, Currency::USD), Duration::from_secs(24 * 60 * 60));
+        let (money, day) = (
+            Money::new(500, Currency::USD),
+            Duration::from_secs(24 * 60 * 60),
+        );
         let authorized = PaymentAnswer::authorized("pay-1", money).capture_within(day);
-        assert_eq!((authorized.status, authorized.reference.as_str()), (OperationState::Authorized, "pay-1"));
-        assert_eq!((authorized.amount, authorized.capture_within, authorized.wait), (money, Some(day), None));
+        assert_eq!(
+            (authorized.status, authorized.reference.as_str()),
+            (OperationState::Authorized, "pay-1")
+        );
+        assert_eq!(
+            (
+                authorized.amount,
+                authorized.capture_within,
+                authorized.wait
+            ),
+            (money, Some(day), None)
+        );
         assert_eq!(PaymentAnswer::captured("pay-1", money).amount, money);
-        assert_eq!(PaymentAnswer::refunded("pay-1", money).status, OperationState::Refunded);
+        assert_eq!(
+            PaymentAnswer::refunded("pay-1", money).status,
+            OperationState::Refunded
+        );
         let declined = PaymentAnswer::declined("NO_FUNDS").reference("pay-2");
-        assert_eq!((declined.code.as_deref(), declined.reference.as_str()), (Some("NO_FUNDS"), "pay-2"));
-        assert_eq!((declined.status, declined.amount.minor), (OperationState::Declined, 0));
+        assert_eq!(
+            (declined.code.as_deref(), declined.reference.as_str()),
+            (Some("NO_FUNDS"), "pay-2")
+        );
+        assert_eq!(
+            (declined.status, declined.amount.minor),
+            (OperationState::Declined, 0)
+        );
         assert_eq!(PaymentAnswer::pending("pay-3").wait(day).wait, Some(day));
-        assert_eq!(PaymentAnswer::voided("pay-4").status, OperationState::Voided);
-        let action = PaymentAnswer::action_required("pay-5", "https://pay.example/5").action_data("qr");
-        let wanted = CustomerAction { url: "https://pay.example/5".into(), data: Some("qr".into()) };
-        assert_eq!((action.status, action.action), (OperationState::ActionRequired, Private(Some(wanted))));
-        assert_eq!(PaymentAnswer::pending("pay-3").action_data("qr").action, Private(None));
+        assert_eq!(
+            PaymentAnswer::voided("pay-4").status,
+            OperationState::Voided
+        );
+        let action =
+            PaymentAnswer::action_required("pay-5", "https://pay.example/5").action_data("qr");
+        let wanted = CustomerAction {
+            url: "https://pay.example/5".into(),
+            data: Some("qr".into()),
+        };
+        assert_eq!(
+            (action.status, action.action),
+            (OperationState::ActionRequired, Private(Some(wanted)))
+        );
+        assert_eq!(
+            PaymentAnswer::pending("pay-3").action_data("qr").action,
+            Private(None)
+        );
     }
 
     #[test]
     fn presets_are_what_they_are_called() {
         let day = PaymentCapabilities::KEYS_FOR_A_DAY;
-        assert_eq!((day.repeat, day.look_up, day.key_lifetime), (true, false, Some(Duration::from_secs(86_400))));
-        assert_eq!(PaymentCapabilities::IDEAL.with_repeat(false), PaymentCapabilities::LOOK_UP_ONLY);
-        assert_eq!(PaymentCapabilities::LOOK_UP_ONLY.with_look_up(false), PaymentCapabilities::NONE);
-        assert_eq!(day.with_key_lifetime(None).with_look_up(true), PaymentCapabilities::IDEAL);
+        assert_eq!(
+            (day.repeat, day.look_up, day.key_lifetime),
+            (true, false, Some(Duration::from_secs(86_400)))
+        );
+        assert_eq!(
+            PaymentCapabilities::IDEAL.with_repeat(false),
+            PaymentCapabilities::LOOK_UP_ONLY
+        );
+        assert_eq!(
+            PaymentCapabilities::LOOK_UP_ONLY.with_look_up(false),
+            PaymentCapabilities::NONE
+        );
+        assert_eq!(
+            day.with_key_lifetime(None).with_look_up(true),
+            PaymentCapabilities::IDEAL
+        );
     }
 }

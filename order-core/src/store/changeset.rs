@@ -12,10 +12,11 @@ use crate::order::{JournalRow, Order, Redemption, text_enum};
 /// Everything that changes together. See the contract of [`super::OrderStore`].
 #[derive(Debug, Clone)]
 pub struct Changeset {
-    /// Its own id, carried by its journal rows; of a restored order's, by the first (clause 23 of the contract).
+    /// Its own id, carried by its journal rows; of a restored order's, by the first (clause 23 of
+    /// the contract).
     pub id: ChangesetId,
-    /// The order as it was read; `None` for a new one. Its version is the expected one, and a store may write only the
-    /// records in which `after` differs from it.
+    /// The order as it was read; `None` for a new one. Its version is the expected one, and a store
+    /// may write only the records in which `after` differs from it.
     pub before: Option<Arc<Order>>,
     /// The order as it becomes.
     pub after: Arc<Order>,
@@ -94,7 +95,8 @@ pub enum CommitError {
     /// The idempotency key names an order already.
     #[error("idempotency key is taken by order {}", .0.order)]
     KeyTaken(Box<KeyRecord>),
-    /// The order's journal has a row with that command key: the command was applied before, or another was.
+    /// The order's journal has a row with that command key: the command was applied before, or
+    /// another was.
     #[error("command key is taken by journal row {}", .0.seq)]
     CommandKeyTaken(KeyUse),
     /// The lease is no longer ours.
@@ -145,18 +147,31 @@ pub enum StoreErrorKind {
     Misconfigured,
     /// The query makes no sense, such as a foreign cursor.
     InvalidQuery,
-    /// The program that keeps the orders refused the changeset, by a hook of the store's; nothing of it happened.
+    /// The program that keeps the orders refused the changeset, by a hook of the store's; nothing
+    /// of it happened.
     Vetoed,
 }
 
 impl StoreError {
     /// An error of a kind, without a cause.
     pub fn new(kind: StoreErrorKind, message: impl Into<String>) -> Self {
-        StoreError { kind, message: message.into(), source: None }
+        StoreError {
+            kind,
+            message: message.into(),
+            source: None,
+        }
     }
 
     /// An error of a kind, with its cause.
-    pub fn caused(kind: StoreErrorKind, message: impl Into<String>, source: impl StdError + Send + Sync + 'static) -> Self {
-        StoreError { kind, message: message.into(), source: Some(Box::new(source)) }
+    pub fn caused(
+        kind: StoreErrorKind,
+        message: impl Into<String>,
+        source: impl StdError + Send + Sync + 'static,
+    ) -> Self {
+        StoreError {
+            kind,
+            message: message.into(),
+            source: Some(Box::new(source)),
+        }
     }
 }

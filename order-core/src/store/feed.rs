@@ -49,9 +49,9 @@ pub struct FeedRow {
 
 /// A place in the feed of one store. Opaque to clients: made and understood by the store alone.
 ///
-/// A feed has partitions, one or more, fixed when the store is made; a cursor has a place in each of them. In each, the store
-/// numbers from 1 on the changesets that have journal rows, or these rows one by one, in an order that agrees with what its
-/// readers can see.
+/// A feed has partitions, one or more, fixed when the store is made; a cursor has a place in each
+/// of them. In each, the store numbers from 1 on the changesets that have journal rows, or these
+/// rows one by one, in an order that agrees with what its readers can see.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct FeedCursor {
     store: Uuid,
@@ -63,17 +63,23 @@ pub struct FeedCursor {
 pub struct FeedPlace {
     /// The number of the row's changeset, or of the row itself; 0 before the first.
     pub position: u64,
-    /// The row within the changeset, from 1 on, or 1 where rows are numbered one by one; 0 before the first only.
+    /// The row within the changeset, from 1 on, or 1 where rows are numbered one by one; 0 before
+    /// the first only.
     pub row: u32,
-    /// The last 64 bits of the id of the changeset that the row carries; 0 before the first. By these a store that was set back to
-    /// an earlier copy tells the places of its former life from those it has given out since.
+    /// The last 64 bits of the id of the changeset that the row carries; 0 before the first. By
+    /// these a store that was set back to an earlier copy tells the places of its former life from
+    /// those it has given out since.
     pub mark: u64,
 }
 
 impl FeedPlace {
     /// The place of row `row` of the changeset numbered `position`.
     pub fn of(position: u64, row: u32, changeset: ChangesetId) -> Self {
-        FeedPlace { position, row, mark: changeset.uuid().as_u64_pair().1 }
+        FeedPlace {
+            position,
+            row,
+            mark: changeset.uuid().as_u64_pair().1,
+        }
     }
 }
 
@@ -85,10 +91,14 @@ impl FeedCursor {
 
     /// The place before every row of a store.
     pub fn start(store: Uuid, partitions: usize) -> Self {
-        FeedCursor { store, places: vec![FeedPlace::default(); partitions] }
+        FeedCursor {
+            store,
+            places: vec![FeedPlace::default(); partitions],
+        }
     }
 
-    /// What was drawn when its store was made, so that another store knows the cursor for a foreign one.
+    /// What was drawn when its store was made, so that another store knows the cursor for a foreign
+    /// one.
     pub const fn store(&self) -> Uuid {
         self.store
     }
@@ -110,10 +120,19 @@ impl FeedCursor {
 impl fmt::Display for FeedCursor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.store.simple().fmt(f)?;
-        self.places.iter().enumerate().try_for_each(|(at, FeedPlace { position, row, mark })| {
-            let between = if at == 0 { '.' } else { '~' };
-            write!(f, "{between}{position}.{row}.{mark:x}")
-        })
+        self.places.iter().enumerate().try_for_each(
+            |(
+                at,
+                FeedPlace {
+                    position,
+                    row,
+                    mark,
+                },
+            )| {
+                let between = if at == 0 { '.' } else { '~' };
+                write!(f, "{between}{position}.{row}.{mark:x}")
+            },
+        )
     }
 }
 
@@ -124,22 +143,33 @@ impl FromStr for FeedCursor {
         let place = |text: &str| {
             let mut parts = text.splitn(3, '.');
             let (position, row) = (parts.next()?.parse().ok()?, parts.next()?.parse().ok()?);
-            Some(FeedPlace { position, row, mark: u64::from_str_radix(parts.next()?, 16).ok()? })
+            Some(FeedPlace {
+                position,
+                row,
+                mark: u64::from_str_radix(parts.next()?, 16).ok()?,
+            })
         };
         let read = || {
             let (store, places) = s.split_once('.')?;
             let store = Uuid::try_parse(store).ok()?;
-            Some(FeedCursor { store, places: places.split('~').map(place).collect::<Option<_>>()? })
+            Some(FeedCursor {
+                store,
+                places: places.split('~').map(place).collect::<Option<_>>()?,
+            })
         };
         let sound = |cursor: &FeedCursor| cursor.is_sound() && cursor.to_string() == s;
-        read().filter(sound).ok_or_else(|| ParseIdError::new("cursor", s, "expected the `cursor` or `next` of a feed"))
+        read().filter(sound).ok_or_else(|| {
+            ParseIdError::new("cursor", s, "expected the `cursor` or `next` of a feed")
+        })
     }
 }
 
 impl FeedCursor {
     fn is_sound(&self) -> bool {
         let before_all = |place: &FeedPlace| *place == FeedPlace::default();
-        self.places.iter().all(|place| before_all(place) || (place.position > 0 && place.row > 0))
+        self.places
+            .iter()
+            .all(|place| before_all(place) || (place.position > 0 && place.row > 0))
     }
 }
 
@@ -148,11 +178,13 @@ impl FeedQuery {
     ///
     /// # Errors
     ///
-    /// [`StoreErrorKind::InvalidQuery`] for a limit outside 1..=1000, for another store's cursor, and for one that no store gives
-    /// out.
+    /// [`StoreErrorKind::InvalidQuery`] for a limit outside 1..=1000, for another store's cursor,
+    /// and for one that no store gives out.
     pub fn start(&self, store: Uuid, partitions: usize) -> Result<FeedCursor, StoreError> {
         check_limit(self.limit, "rows")?;
-        let Some(start) = &self.after else { return Ok(FeedCursor::start(store, partitions)) };
+        let Some(start) = &self.after else {
+            return Ok(FeedCursor::start(store, partitions));
+        };
         if start.store != store {
             return Err(invalid(format!(
                 "cursor {start} is of another store: use a cursor of this one, or none to start from the beginning"
@@ -192,11 +224,13 @@ pub struct DumpPage {
     pub orders: Vec<Dumped>,
     /// Those among them that cannot be read.
     pub unreadable: Vec<Unreadable>,
-    /// The last order of the page, readable or not, after which the next starts; `None` if this is the last page.
+    /// The last order of the page, readable or not, after which the next starts; `None` if this is
+    /// the last page.
     pub next: Option<OrderId>,
 }
 
-/// An order with everything that another store needs to hold it as this one does, but for its work item.
+/// An order with everything that another store needs to hold it as this one does, but for its work
+/// item.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Dumped {
     /// The order.
@@ -211,7 +245,9 @@ fn check_limit(limit: u32, what: &str) -> Result<(), StoreError> {
     if (1..=PAGE_MAX).contains(&limit) {
         return Ok(());
     }
-    Err(invalid(format!("a page of {limit} {what}: expected 1 to {PAGE_MAX}")))
+    Err(invalid(format!(
+        "a page of {limit} {what}: expected 1 to {PAGE_MAX}"
+    )))
 }
 
 fn invalid(message: String) -> StoreError {
@@ -225,10 +261,18 @@ mod tests {
     #[test]
     fn a_cursor_is_read_as_it_was_written_and_in_no_other_way() {
         let store = "3f2c8f0e6b1d4c589a0e3b6a2f0c1d11";
-        for places in ["0.0.0", "1.1.0", "18446744073709551615.4294967295.ffffffffffffffff", "7.2.c0ffee~0.0.0~9.1.1"] {
+        for places in [
+            "0.0.0",
+            "1.1.0",
+            "18446744073709551615.4294967295.ffffffffffffffff",
+            "7.2.c0ffee~0.0.0~9.1.1",
+        ] {
             let text = format!("{store}.{places}");
             let cursor: FeedCursor = text.parse().unwrap();
-            assert_eq!((cursor.to_string(), cursor.places().len()), (text, places.split('~').count()));
+            assert_eq!(
+                (cursor.to_string(), cursor.places().len()),
+                (text, places.split('~').count())
+            );
         }
         let hyphenated = "3f2c8f0e-6b1d-4c58-9a0e-3b6a2f0c1d11";
         for bad in ["", store, ".1.1.1", "x.1.1.1"] {
@@ -257,10 +301,16 @@ mod tests {
             "1.1.1~1.0.1",
         ];
         for bad in places {
-            assert!(format!("{store}.{bad}").parse::<FeedCursor>().is_err(), "{bad:?}");
+            assert!(
+                format!("{store}.{bad}").parse::<FeedCursor>().is_err(),
+                "{bad:?}"
+            );
         }
         for bad in [hyphenated, &store.to_uppercase()] {
-            assert!(format!("{bad}.1.1.1").parse::<FeedCursor>().is_err(), "{bad:?}");
+            assert!(
+                format!("{bad}.1.1.1").parse::<FeedCursor>().is_err(),
+                "{bad:?}"
+            );
         }
     }
 }

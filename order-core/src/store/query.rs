@@ -40,7 +40,11 @@ impl fmt::Display for OrderRef {
 impl FromStr for OrderRef {
     type Err = ParseIdError;
     fn from_str(s: &str) -> Result<Self, ParseIdError> {
-        if OrderNumber::looks_like(s) { s.parse().map(OrderRef::Number) } else { s.parse().map(OrderRef::Id) }
+        if OrderNumber::looks_like(s) {
+            s.parse().map(OrderRef::Number)
+        } else {
+            s.parse().map(OrderRef::Id)
+        }
     }
 }
 
@@ -135,12 +139,14 @@ impl TimeRange {
 
 /// Which orders, in which order: those that match everything that is asked for.
 ///
-/// One of what is asked for is looked up in an index, the first of these: external reference, metadata, e-mail, stuck or with open
-/// attention, open work, user, SKU, payment status, fulfilment status, statuses. Sorted by `created_at`, orders are read in
-/// that index's order, and a page costs the same however many there are. So they are when nothing but statuses is asked for and they are sorted
-/// by `updated_at` or `total_amount`, or nothing at all and they are sorted by number. Any other combination is sorted first, and
-/// refused where more than [`SORTED_MAX`] orders would have to be: see [`ListQuery::plan`]. A time of placing is a range of ids, of
-/// which nothing outside is looked at: see [`ListQuery::ids`].
+/// One of what is asked for is looked up in an index, the first of these: external reference,
+/// metadata, e-mail, stuck or with open attention, open work, user, SKU, payment status, fulfilment
+/// status, statuses. Sorted by `created_at`, orders are read in that index's order, and a page
+/// costs the same however many there are. So they are when nothing but statuses is asked for and
+/// they are sorted by `updated_at` or `total_amount`, or nothing at all and they are sorted by
+/// number. Any other combination is sorted first, and refused where more than [`SORTED_MAX`] orders
+/// would have to be: see [`ListQuery::plan`]. A time of placing is a range of ids, of which nothing
+/// outside is looked at: see [`ListQuery::ids`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ListQuery {
     /// Only this user's.
@@ -157,8 +163,8 @@ pub struct ListQuery {
     pub stuck: bool,
     /// Only those for which something is left to do, now or later.
     pub open_work: bool,
-    /// Only those with this address as the e-mail of their shipping or billing address, to the letter. Those whose personal data was
-    /// erased have none.
+    /// Only those with this address as the e-mail of their shipping or billing address, to the
+    /// letter. Those whose personal data was erased have none.
     pub email: Option<String>,
     /// Only those with a line of this SKU.
     pub sku: Option<Sku>,
@@ -182,7 +188,8 @@ pub struct ListQuery {
     pub limit: u32,
     /// Up to how many matching orders to count; 0 counts none.
     pub count_up_to: u32,
-    /// Whether something is decided by what is found: then a store that reads lists from a copy which may lag reads the original.
+    /// Whether something is decided by what is found: then a store that reads lists from a copy
+    /// which may lag reads the original.
     pub decides: bool,
 }
 
@@ -250,7 +257,8 @@ pub enum Driver {
 pub struct ListPlan {
     /// What is looked up; the rest is checked order by order.
     pub driver: Driver,
-    /// Whether orders are sorted before the first is shown, at most [`SORTED_MAX`]; else they are read in order.
+    /// Whether orders are sorted before the first is shown, at most [`SORTED_MAX`]; else they are
+    /// read in order.
     pub sorted: bool,
 }
 
@@ -259,33 +267,55 @@ impl ListQuery {
     ///
     /// # Errors
     ///
-    /// [`StoreErrorKind::InvalidQuery`] for a limit outside 1..=1000, a `skip` above 10,000, a cursor of another sort key or direction, and
-    /// a time of the last change in a list that is neither sorted by it nor narrowed otherwise.
+    /// [`StoreErrorKind::InvalidQuery`] for a limit outside 1..=1000, a `skip` above 10,000, a
+    /// cursor of another sort key or direction, and a time of the last change in a list that is
+    /// neither sorted by it nor narrowed otherwise.
     pub fn plan(&self) -> Result<ListPlan, StoreError> {
         if !(1..=PAGE_MAX).contains(&self.limit) {
-            return Err(invalid(format!("a page of {} orders: expected 1 to {PAGE_MAX}", self.limit)));
+            return Err(invalid(format!(
+                "a page of {} orders: expected 1 to {PAGE_MAX}",
+                self.limit
+            )));
         }
         if self.skip > SKIP_MAX {
-            return Err(invalid(format!("{} orders to pass over: expected at most {SKIP_MAX}; use a cursor", self.skip)));
+            return Err(invalid(format!(
+                "{} orders to pass over: expected at most {SKIP_MAX}; use a cursor",
+                self.skip
+            )));
         }
-        if let Some(cursor) =
-            self.after.as_ref().filter(|cursor| (cursor.sort, cursor.descending) != (self.sort, self.descending))
+        if let Some(cursor) = self
+            .after
+            .as_ref()
+            .filter(|cursor| (cursor.sort, cursor.descending) != (self.sort, self.descending))
         {
-            return Err(invalid(format!("cursor {cursor} is not of a list sorted like this one")));
+            return Err(invalid(format!(
+                "cursor {cursor} is not of a list sorted like this one"
+            )));
         }
         let driver = self.driver();
         // A range of ids is no range of what else they may be sorted by.
         let read_in_order = match (driver, self.sort) {
             (_, SortKey::CreatedAt) => true,
-            (Driver::All, _) | (Driver::Statuses, SortKey::UpdatedAt | SortKey::TotalAmount) => self.placed.is_all(),
+            (Driver::All, _) | (Driver::Statuses, SortKey::UpdatedAt | SortKey::TotalAmount) => {
+                self.placed.is_all()
+            }
             _ => false,
         };
         let sorted = !read_in_order;
-        let many =
-            matches!(driver, Driver::Sku | Driver::PaymentStatus | Driver::FulfilmentStatus | Driver::Statuses | Driver::All);
+        let many = matches!(
+            driver,
+            Driver::Sku
+                | Driver::PaymentStatus
+                | Driver::FulfilmentStatus
+                | Driver::Statuses
+                | Driver::All
+        );
         if !self.updated.is_all() && !sorted && many && self.sort != SortKey::UpdatedAt {
             let instead = "sort by updated_at, or ask for a user, an e-mail, an external reference or metadata besides";
-            return Err(invalid(format!("orders that changed in a certain time, sorted by {}: {instead}", self.sort)));
+            return Err(invalid(format!(
+                "orders that changed in a certain time, sorted by {}: {instead}",
+                self.sort
+            )));
         }
         Ok(ListPlan { driver, sorted })
     }
@@ -304,20 +334,32 @@ impl ListQuery {
             (self.fulfilment_status.is_some(), Driver::FulfilmentStatus),
             (!self.statuses.is_empty(), Driver::Statuses),
         ];
-        asked.into_iter().find(|(is_asked, _)| *is_asked).map_or(Driver::All, |(_, driver)| driver)
+        asked
+            .into_iter()
+            .find(|(is_asked, _)| *is_asked)
+            .map_or(Driver::All, |(_, driver)| driver)
     }
 
-    /// The ids of the orders placed in the time that is asked for, and those of them beyond `after`, the place in a list that is sorted
-    /// by id. Of two bounds at one end only the narrower is there: an index is entered at one place.
+    /// The ids of the orders placed in the time that is asked for, and those of them beyond
+    /// `after`, the place in a list that is sorted by id. Of two bounds at one end only the
+    /// narrower is there: an index is entered at one place.
     pub fn ids(&self, after: Option<OrderId>) -> (Bound<OrderId>, Bound<OrderId>) {
         let TimeRange { from, before } = self.placed;
-        let from = from.map_or(Bound::Unbounded, |time| Bound::Included(OrderId::first_at(time)));
-        let before = before.map_or(Bound::Unbounded, |time| Bound::Excluded(OrderId::first_at(time)));
+        let from = from.map_or(Bound::Unbounded, |time| {
+            Bound::Included(OrderId::first_at(time))
+        });
+        let before = before.map_or(Bound::Unbounded, |time| {
+            Bound::Excluded(OrderId::first_at(time))
+        });
         match after {
-            Some(after) if self.descending && !matches!(before, Bound::Excluded(id) if id <= after) => {
+            Some(after)
+                if self.descending && !matches!(before, Bound::Excluded(id) if id <= after) =>
+            {
                 (from, Bound::Excluded(after))
             }
-            Some(after) if !self.descending && !matches!(from, Bound::Included(id) if after < id) => {
+            Some(after)
+                if !self.descending && !matches!(from, Bound::Included(id) if after < id) =>
+            {
                 (Bound::Excluded(after), before)
             }
             _ => (from, before),
@@ -337,20 +379,41 @@ impl ListQuery {
     pub fn matches(&self, order: &Order, work: Option<&WorkItem>) -> bool {
         let open = || order.attention.iter().filter(|a| !a.acknowledged);
         let has_email = |email: &String| {
-            let addresses = order.addresses.get().into_iter().flat_map(|a| [&a.shipping, &a.billing]);
-            addresses.into_iter().any(|address| address.email.as_ref() == Some(email))
+            let addresses = order
+                .addresses
+                .get()
+                .into_iter()
+                .flat_map(|a| [&a.shipping, &a.billing]);
+            addresses
+                .into_iter()
+                .any(|address| address.email.as_ref() == Some(email))
         };
-        let has_metadata =
-            |(name, value): &(Name, String)| order.metadata.get().is_some_and(|metadata| metadata.get(name) == Some(value));
+        let has_metadata = |(name, value): &(Name, String)| {
+            order
+                .metadata
+                .get()
+                .is_some_and(|metadata| metadata.get(name) == Some(value))
+        };
         self.user.is_none_or(|user| order.user == user)
             && (self.statuses.is_empty() || self.statuses.contains(&order.statuses.status))
-            && self.payment_status.is_none_or(|status| order.statuses.payment == status)
-            && self.fulfilment_status.is_none_or(|status| order.statuses.fulfilment == status)
-            && self.attention.is_none_or(|reason| open().any(|a| a.reason == reason))
-            && (!self.stuck || open().next().is_some() || work.is_some_and(|item| item.due.is_none()))
+            && self
+                .payment_status
+                .is_none_or(|status| order.statuses.payment == status)
+            && self
+                .fulfilment_status
+                .is_none_or(|status| order.statuses.fulfilment == status)
+            && self
+                .attention
+                .is_none_or(|reason| open().any(|a| a.reason == reason))
+            && (!self.stuck
+                || open().next().is_some()
+                || work.is_some_and(|item| item.due.is_none()))
             && (!self.open_work || work.is_some())
             && self.email.as_ref().is_none_or(has_email)
-            && self.sku.as_ref().is_none_or(|sku| order.lines.iter().any(|line| line.sku == *sku))
+            && self
+                .sku
+                .as_ref()
+                .is_none_or(|sku| order.lines.iter().any(|line| line.sku == *sku))
             && (self.external_ref.is_none() || order.external_ref == self.external_ref)
             && self.metadata.as_ref().is_none_or(has_metadata)
             && self.ids(None).contains(&order.id)
@@ -374,8 +437,8 @@ pub struct Cursor {
     pub sort: SortKey,
     /// Whether the largest come first.
     pub descending: bool,
-    /// The sort value of the last order shown: microseconds, minor units, or the number's text. Of no account where orders are sorted
-    /// by `created_at`, that is by id.
+    /// The sort value of the last order shown: microseconds, minor units, or the number's text. Of
+    /// no account where orders are sorted by `created_at`, that is by id.
     pub value: String,
     /// Its id.
     pub id: OrderId,
@@ -390,12 +453,22 @@ impl Cursor {
             SortKey::TotalAmount => order.amounts.total.to_string(),
             SortKey::OrderNumber => order.number.to_string(),
         };
-        Cursor { sort, descending, value, id: order.id }
+        Cursor {
+            sort,
+            descending,
+            value,
+            id: order.id,
+        }
     }
 
     /// The cursor after the order with that id in a list sorted by `created_at`, oldest first.
     pub const fn after_id(id: OrderId) -> Self {
-        Cursor { sort: SortKey::CreatedAt, descending: false, value: String::new(), id }
+        Cursor {
+            sort: SortKey::CreatedAt,
+            descending: false,
+            value: String::new(),
+            id,
+        }
     }
 }
 
@@ -425,7 +498,16 @@ impl FromStr for Cursor {
             _ => value.parse::<i64>().is_ok(),
         };
         let id = part()?.parse().map_err(|_| wrong())?;
-        if sound { Ok(Cursor { sort, descending, value, id }) } else { Err(wrong()) }
+        if sound {
+            Ok(Cursor {
+                sort,
+                descending,
+                value,
+                id,
+            })
+        } else {
+            Err(wrong())
+        }
     }
 }
 
@@ -458,12 +540,20 @@ pub struct JournalQuery {
 impl JournalQuery {
     /// Up to `limit` rows after row `after`.
     pub fn of(order: OrderId, after: u64, limit: u32) -> Self {
-        JournalQuery { order, after, limit, command_key: None }
+        JournalQuery {
+            order,
+            after,
+            limit,
+            command_key: None,
+        }
     }
 
     /// The row that carries the command key, if there is one.
     pub fn of_key(order: OrderId, key: IdempotencyKey) -> Self {
-        JournalQuery { command_key: Some(key), ..JournalQuery::of(order, 0, 1) }
+        JournalQuery {
+            command_key: Some(key),
+            ..JournalQuery::of(order, 0, 1)
+        }
     }
 }
 
@@ -479,12 +569,23 @@ mod tests {
     #[test]
     fn ids_in_a_time_are_those_of_orders_placed_in_it() {
         let bounds = [None, Some(at(2)), Some(at(4)), Some(at(1_000))];
-        for (from, before) in bounds.iter().flat_map(|from| bounds.iter().map(move |before| (*from, *before))) {
+        for (from, before) in bounds
+            .iter()
+            .flat_map(|from| bounds.iter().map(move |before| (*from, *before)))
+        {
             let placed = TimeRange { from, before };
-            let query = ListQuery { placed, ..ListQuery::default() };
+            let query = ListQuery {
+                placed,
+                ..ListQuery::default()
+            };
             for micros in [0, 1, 2, 3, 4, 5, 999, 1_000, 1_001] {
-                for id in [0, u128::MAX].map(|random| OrderId::new(at(micros), random, Bucket::MAX)) {
-                    assert_eq!(query.ids(None).contains(&id), placed.contains(at(micros)), "{micros} in {placed:?}");
+                for id in [0, u128::MAX].map(|random| OrderId::new(at(micros), random, Bucket::MAX))
+                {
+                    assert_eq!(
+                        query.ids(None).contains(&id),
+                        placed.contains(at(micros)),
+                        "{micros} in {placed:?}"
+                    );
                 }
             }
         }
@@ -493,28 +594,57 @@ mod tests {
     #[test]
     fn the_narrower_of_the_time_and_the_place_in_a_list_is_its_bound() {
         let id = |micros| OrderId::new(at(micros), 7, Bucket::MAX);
-        let placed = TimeRange { from: Some(at(10)), before: Some(at(20)) };
-        let (from, before) = (Bound::Included(OrderId::first_at(at(10))), Bound::Excluded(OrderId::first_at(at(20))));
+        let placed = TimeRange {
+            from: Some(at(10)),
+            before: Some(at(20)),
+        };
+        let (from, before) = (
+            Bound::Included(OrderId::first_at(at(10))),
+            Bound::Excluded(OrderId::first_at(at(20))),
+        );
         for (descending, after, expected) in [
             (false, id(5), (from, before)),
             (false, id(15), (Bound::Excluded(id(15)), before)),
             (true, id(25), (from, before)),
             (true, id(15), (from, Bound::Excluded(id(15)))),
         ] {
-            let query = ListQuery { placed, descending, ..ListQuery::default() };
-            assert_eq!(query.ids(Some(after)), expected, "{descending} after {after}");
+            let query = ListQuery {
+                placed,
+                descending,
+                ..ListQuery::default()
+            };
+            assert_eq!(
+                query.ids(Some(after)),
+                expected,
+                "{descending} after {after}"
+            );
         }
     }
 
     #[test]
     fn orders_of_a_time_are_read_by_id_or_sorted() {
-        let placed = TimeRange { from: Some(at(0)), before: None };
+        let placed = TimeRange {
+            from: Some(at(0)),
+            before: None,
+        };
         for sort in SortKey::ALL.iter().copied() {
             for statuses in [vec![], vec![Status::Pending]] {
-                let sorted = |placed| ListQuery { placed, sort, statuses: statuses.clone(), ..ListQuery::default() }.plan();
+                let sorted = |placed| {
+                    ListQuery {
+                        placed,
+                        sort,
+                        statuses: statuses.clone(),
+                        ..ListQuery::default()
+                    }
+                    .plan()
+                };
                 assert_eq!(sorted(placed).unwrap().sorted, sort != SortKey::CreatedAt);
                 let by_number = sort == SortKey::OrderNumber && !statuses.is_empty();
-                assert_eq!(sorted(TimeRange::default()).unwrap().sorted, by_number, "{sort} {statuses:?}");
+                assert_eq!(
+                    sorted(TimeRange::default()).unwrap().sorted,
+                    by_number,
+                    "{sort} {statuses:?}"
+                );
             }
         }
     }

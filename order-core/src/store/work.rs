@@ -10,7 +10,8 @@ use crate::ids::{Fence, OrderId};
 use crate::order::{Op, Order};
 use crate::time::Timestamp;
 
-/// What is left to do for an order. There is one exactly while [`crate::machine::next`] is not done.
+/// What is left to do for an order. There is one exactly while [`crate::rules::next`] is not
+/// done.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WorkItem {
     /// When to look at it next; none if it is stuck.
@@ -23,7 +24,8 @@ pub struct WorkItem {
     pub revision: u64,
     /// Whether the lease was taken over from a worker that never gave it back.
     pub taken_over: bool,
-    /// How many workers in a row began on it after they had taken it over, and did not give it back so far.
+    /// How many workers in a row began on it after they had taken it over, and did not give it back
+    /// so far.
     pub runs: u32,
     /// What was tried.
     pub tries: Tries,
@@ -34,7 +36,8 @@ pub struct WorkItem {
 #[serde(transparent)]
 pub struct Tries(pub BTreeMap<Op, Try>);
 
-/// What was tried for one operation. Absent: never tried, or tried by a worker that died before it could say so.
+/// What was tried for one operation. Absent: never tried, or tried by a worker that died before it
+/// could say so.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Try {
     /// How many calls failed since the last success.
@@ -45,7 +48,8 @@ pub struct Try {
     pub error: String,
     /// Whether no call can have taken effect: every one so far provably did not happen.
     pub clear: bool,
-    /// From when on no call made so far can still take effect; a look-up that finds nothing proves nothing before.
+    /// From when on no call made so far can still take effect; a look-up that finds nothing proves
+    /// nothing before.
     pub quiet_at: Timestamp,
     /// Why repeating cannot help; then it is not called again until an operator says so.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -53,7 +57,8 @@ pub struct Try {
 }
 
 impl WorkItem {
-    /// From when on anybody may lease it: the later of its due time and the end of its lease. `None` if it is stuck.
+    /// From when on anybody may lease it: the later of its due time and the end of its lease.
+    /// `None` if it is stuck.
     pub fn leasable_at(&self) -> Option<Timestamp> {
         let due = self.due?;
         Some(self.leased_until.map_or(due, |until| until.max(due)))
@@ -91,7 +96,8 @@ pub enum WorkChange {
         /// When to look.
         due: Timestamp,
     },
-    /// Says that whoever took the lease over begins to work. A lease alone says nothing: its answer may have been lost.
+    /// Says that whoever took the lease over begins to work. A lease alone says nothing: its answer
+    /// may have been lost.
     Begin {
         /// The lease.
         fence: Fence,
@@ -136,9 +142,15 @@ impl WorkChange {
     pub const fn fence(&self) -> Option<(Fence, u64)> {
         match self {
             WorkChange::Keep | WorkChange::Lease { .. } | WorkChange::Wake { .. } => None,
-            WorkChange::Begin { fence, revision, .. }
-            | WorkChange::Extend { fence, revision, .. }
-            | WorkChange::Release { fence, revision, .. }
+            WorkChange::Begin {
+                fence, revision, ..
+            }
+            | WorkChange::Extend {
+                fence, revision, ..
+            }
+            | WorkChange::Release {
+                fence, revision, ..
+            }
             | WorkChange::Done { fence, revision } => Some((*fence, *revision)),
         }
     }
@@ -162,14 +174,16 @@ pub struct LeaseRequest {
 pub struct LeasePage {
     /// The items, soonest leasable first, with their orders.
     pub leased: Vec<Leased>,
-    /// Orders whose items were leased all the same, so that they are not given out again at once, and that cannot be read. Whoever
-    /// can read them, such as a newer build, takes them once the lease has run out.
+    /// Orders whose items were leased all the same, so that they are not given out again at once,
+    /// and that cannot be read. Whoever can read them, such as a newer build, takes them once the
+    /// lease has run out.
     pub unreadable: Vec<Unreadable>,
-    /// In how long the next item can be leased, by the store's clock: zero if there is one now that was not given; `None` if none
-    /// waits but stuck ones.
+    /// In how long the next item can be leased, by the store's clock: zero if there is one now that
+    /// was not given; `None` if none waits but stuck ones.
     pub next_in: Option<Duration>,
-    /// The store's clock meanwhile. Nodes whose own clocks differ find out by it, and say when work is due as the store has it; a store that
-    /// does not tell (`None`) has nodes whose clocks agree with its own.
+    /// The store's clock meanwhile. Nodes whose own clocks differ find out by it, and say when work
+    /// is due as the store has it; a store that does not tell (`None`) has nodes whose clocks agree
+    /// with its own.
     pub now: Option<Timestamp>,
 }
 
@@ -182,7 +196,8 @@ pub struct Leased {
     pub work: WorkItem,
 }
 
-/// An order, or a row of its journal, that is stored and cannot be read: it is damaged, or holds what a newer build wrote.
+/// An order, or a row of its journal, that is stored and cannot be read: it is damaged, or holds
+/// what a newer build wrote.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Unreadable {
     /// The order.

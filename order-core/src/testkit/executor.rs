@@ -1,8 +1,9 @@
 //! A single-threaded, deterministic executor with a virtual clock.
 //!
-//! Tasks belong to *processes*, which can crash (all their tasks are dropped), pause (none is polled) and have wrong clocks.
-//! Time stands still while any task can run; then it jumps to the next timer, ties in order of their making. Nothing here
-//! asks the operating system for the time, so the same tasks and the same picks give the same run.
+//! Tasks belong to *processes*, which can crash (all their tasks are dropped), pause (none is
+//! polled) and have wrong clocks. Time stands still while any task can run; then it jumps to the
+//! next timer, ties in order of their making. Nothing here asks the operating system for the time,
+//! so the same tasks and the same picks give the same run.
 
 mod virtual_runtime;
 
@@ -26,7 +27,8 @@ pub const EPOCH: Timestamp = Timestamp::from_micros(1_772_323_200_000_000);
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ProcessId(usize);
 
-/// Locks, whether or not another task panicked meanwhile: a poisoned simulation is still to be looked at.
+/// Locks, whether or not another task panicked meanwhile: a poisoned simulation is still to be
+/// looked at.
 pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -146,23 +148,39 @@ impl Default for Executor {
 impl Executor {
     /// An executor without processes, at [`EPOCH`].
     pub fn new() -> Self {
-        let core =
-            Core { now: AtomicU64::new(0), queue: Mutex::default(), state: Mutex::default(), doomed: AtomicBool::new(false) };
-        Executor { core: Arc::new(core) }
+        let core = Core {
+            now: AtomicU64::new(0),
+            queue: Mutex::default(),
+            state: Mutex::default(),
+            doomed: AtomicBool::new(false),
+        };
+        Executor {
+            core: Arc::new(core),
+        }
     }
 
     /// Starts a process whose clock is wrong by `skew_us` microseconds.
     pub fn start_process(&self, skew_us: i64) -> ProcessId {
         let mut state = lock(&self.core.state);
-        let clock = Arc::new(ProcessClock { skew: AtomicI64::new(skew_us) });
-        state.processes.push(Process { clock, alive: true, paused: None });
+        let clock = Arc::new(ProcessClock {
+            skew: AtomicI64::new(skew_us),
+        });
+        state.processes.push(Process {
+            clock,
+            alive: true,
+            paused: None,
+        });
         ProcessId(state.processes.len() - 1)
     }
 
     /// What `process` sees of the world.
     pub fn runtime(&self, process: ProcessId) -> ProcessRuntime {
         let clock = Arc::clone(&lock(&self.core.state).processes[process.0].clock);
-        ProcessRuntime { core: Arc::clone(&self.core), process, clock }
+        ProcessRuntime {
+            core: Arc::clone(&self.core),
+            process,
+            clock,
+        }
     }
 
     /// Starts a task. In a crashed process it is dropped instead.
@@ -175,7 +193,8 @@ impl Executor {
         lock(&self.core.state).processes[process.0].alive
     }
 
-    /// Ends a process: its tasks are dropped once the one that runs now, if any, gives way. Nothing of it runs again.
+    /// Ends a process: its tasks are dropped once the one that runs now, if any, gives way. Nothing
+    /// of it runs again.
     pub fn crash(&self, process: ProcessId) {
         lock(&self.core.state).processes[process.0].alive = false;
         self.core.doomed.store(true, Ordering::Relaxed);
@@ -193,7 +212,10 @@ impl Executor {
 
     /// Sets how wrong a process's clock is, in microseconds.
     pub fn set_skew(&self, process: ProcessId, skew_us: i64) {
-        lock(&self.core.state).processes[process.0].clock.skew.store(skew_us, Ordering::Relaxed);
+        lock(&self.core.state).processes[process.0]
+            .clock
+            .skew
+            .store(skew_us, Ordering::Relaxed);
     }
 
     /// True time since the start.
@@ -201,7 +223,8 @@ impl Executor {
         Duration::from_micros(self.core.now())
     }
 
-    /// Polls one task that can run, chosen by `pick` out of so many (asked only if there are two or more). False if none can.
+    /// Polls one task that can run, chosen by `pick` out of so many (asked only if there are two or
+    /// more). False if none can.
     pub fn step(&self, pick: impl FnOnce(usize) -> usize) -> bool {
         self.bury();
         let task = {
@@ -221,13 +244,20 @@ impl Executor {
     /// When the next timer is due.
     pub fn idle(&self) -> Idle {
         let next = lock(&self.core.state).timers.keys().next().copied();
-        next.map_or(Idle::Forever, |(at, _)| Idle::Until(Duration::from_micros(at)))
+        next.map_or(Idle::Forever, |(at, _)| {
+            Idle::Until(Duration::from_micros(at))
+        })
     }
 
-    /// Moves time to the next timer and fires it, unless that is after `limit`. False if it did not.
+    /// Moves time to the next timer and fires it, unless that is after `limit`. False if it did
+    /// not.
     pub fn fire_next_timer(&self, limit: Duration) -> bool {
         let mut state = lock(&self.core.state);
-        let Some((&(at, _), _)) = state.timers.first_key_value().filter(|((at, _), _)| *at <= micros(limit)) else {
+        let Some((&(at, _), _)) = state
+            .timers
+            .first_key_value()
+            .filter(|((at, _), _)| *at <= micros(limit))
+        else {
             return false;
         };
         self.core.now.fetch_max(at, Ordering::Relaxed);
@@ -248,17 +278,26 @@ impl Executor {
 
     fn poll(&self, task: usize) {
         let mut state = lock(&self.core.state);
-        let State { tasks, processes, .. } = &mut *state;
-        let Some(slot) = tasks.get_mut(task) else { return };
+        let State {
+            tasks, processes, ..
+        } = &mut *state;
+        let Some(slot) = tasks.get_mut(task) else {
+            return;
+        };
         let Some((own, _)) = &slot.waker else { return };
         if let Some(held_back) = &mut processes[slot.process].paused {
             held_back.push(task);
             return;
         }
         own.queued.store(false, Ordering::Relaxed);
-        let (Some(mut future), Some((own, waker))) = (slot.future.take(), slot.waker.take()) else { return };
+        let (Some(mut future), Some((own, waker))) = (slot.future.take(), slot.waker.take()) else {
+            return;
+        };
         drop(state);
-        let done = future.as_mut().poll(&mut Context::from_waker(&waker)).is_ready();
+        let done = future
+            .as_mut()
+            .poll(&mut Context::from_waker(&waker))
+            .is_ready();
         let mut state = lock(&self.core.state);
         if done {
             state.free.push(task);
@@ -277,7 +316,12 @@ impl Executor {
             return;
         }
         let mut state = lock(&self.core.state);
-        let State { tasks, processes, free, .. } = &mut *state;
+        let State {
+            tasks,
+            processes,
+            free,
+            ..
+        } = &mut *state;
         let mut dead = Vec::new();
         for (i, slot) in tasks.iter_mut().enumerate() {
             if slot.future.is_some() && !processes[slot.process].alive {
@@ -307,9 +351,17 @@ impl Core {
             return drop(future);
         }
         let task = state.free.pop().unwrap_or(state.tasks.len());
-        let own = Arc::new(TaskWaker { core: Arc::clone(self), task, queued: AtomicBool::new(true) });
+        let own = Arc::new(TaskWaker {
+            core: Arc::clone(self),
+            task,
+            queued: AtomicBool::new(true),
+        });
         let waker = Waker::from(Arc::clone(&own));
-        let slot = Slot { future: Some(future), process: process.0, waker: Some((own, waker)) };
+        let slot = Slot {
+            future: Some(future),
+            process: process.0,
+            waker: Some((own, waker)),
+        };
         if task == state.tasks.len() {
             state.tasks.push(slot);
         } else {
@@ -346,7 +398,11 @@ impl ProcessRuntime {
     /// Ends after `duration`; unlike [`Runtime::sleep`] without a box around it.
     pub fn timer(&self, duration: Duration) -> Sleep {
         let at = self.core.now().saturating_add(micros(duration));
-        Sleep { core: Arc::clone(&self.core), at, registered: None }
+        Sleep {
+            core: Arc::clone(&self.core),
+            at,
+            registered: None,
+        }
     }
 }
 
@@ -437,7 +493,11 @@ mod tests {
                     loop {
                         runtime.timer(SECOND).await;
                         let mut count = lock(&count);
-                        if process == a { count.0 += 1 } else { count.1 += 1 }
+                        if process == a {
+                            count.0 += 1
+                        } else {
+                            count.1 += 1
+                        }
                     }
                 }),
             );
@@ -451,9 +511,16 @@ mod tests {
         run(1);
         executor.pause(b, 2 * SECOND);
         run(2);
-        assert_eq!(*lock(&count), (2, 4), "paused while its timer of the fourth second fired, resumed at the fifth");
+        assert_eq!(
+            *lock(&count),
+            (2, 4),
+            "paused while its timer of the fourth second fired, resumed at the fifth"
+        );
         executor.spawn(a, Box::pin(async { panic!("runs in a crashed process") }));
         run(1);
-        assert_eq!(executor.runtime(b).now().as_micros(), executor.runtime(a).now().as_micros() + 5);
+        assert_eq!(
+            executor.runtime(b).now().as_micros(),
+            executor.runtime(a).now().as_micros() + 5
+        );
     }
 }

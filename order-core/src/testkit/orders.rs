@@ -1,7 +1,9 @@
-//! Sample orders and changesets for tests of stores: built record by record, without the engine's rules.
+//! Sample orders and changesets for tests of stores: built record by record, without the engine's
+//! rules.
 //!
-//! Everything is derived from small numbers, so that a test reads `order_id(1)` where it means the first order. Their sums
-//! add up and their versions count their journal rows, so that a store may check what no outside fact can break.
+//! Everything is derived from small numbers, so that a test reads `order_id(1)` where it means the
+//! first order. Their sums add up and their versions count their journal rows, so that a store may
+//! check what no outside fact can break.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -10,23 +12,28 @@ use std::time::Duration;
 use uuid::Uuid;
 
 use crate::ids::{
-    Bucket, ChangesetId, Fence, IdempotencyKey, LineId, Name, OrderId, ProductId, Reference, Sku, UserId, VariantId,
+    Bucket, ChangesetId, Fence, IdempotencyKey, LineId, Name, OrderId, ProductId, Reference, Sku,
+    UserId, VariantId,
 };
 use crate::money::{Currency, Minor};
 use crate::number::OrderNumber;
 use crate::order::{
-    Actor, Address, Addresses, Amounts, Attention, AttentionReason, Blocks, Closing, ClosingKind, CommandKey, Counters, Credit,
-    CreditKind, CustomerAction, DiscardCause, Dispute, DisputeState, Edit, EditPlan, EditState, Event, HoldState, JournalRow,
-    Lifecycle, Line, LineUnits, Lot, Notice, NoticeKind, Op, OperationKind, OperationOrigin, OperationState, Order, OrderHold,
-    PaymentOperation, PaymentTerms, Placed, PlacedLine, RaisedLine, Redemption, Reservation, RetaxedLine, Return, ReturnLine,
-    ReturnState, Shipment, ShipmentState, ShippingPrice, Statuses, UnmatchedPayment, Verification, derive,
+    Actor, Address, Addresses, Amounts, Attention, AttentionReason, Blocks, Closing, ClosingKind,
+    CommandKey, Counters, Credit, CreditKind, CustomerAction, DiscardCause, Dispute, DisputeState,
+    Edit, EditPlan, EditState, Event, JournalRow, Lifecycle, Line, LineUnits, Lot, Notice,
+    NoticeKind, Op, OperationKind, OperationOrigin, OperationState, Order, OrderHold,
+    PaymentOperation, PaymentTerms, Placed, PlacedLine, RaisedLine, Redemption, Reservation,
+    ReservationState, RetaxedLine, Return, ReturnLine, ReturnState, Shipment, ShipmentState,
+    ShippingPrice, Statuses, UnmatchedPayment, Verification, derive,
 };
 use crate::store::{Changeset, KeyMethod, KeyRecord, RedemptionChange, WorkChange};
 use crate::text::Private;
 use crate::time::Timestamp;
 
 fn uuid(kind: u8, n: u64) -> Uuid {
-    Uuid::from_u128(u128::from(kind) << 120 | 0x7 << 76 | 0b10 << 62 | u128::from(n & (u64::MAX >> 2)))
+    Uuid::from_u128(
+        u128::from(kind) << 120 | 0x7 << 76 | 0b10 << 62 | u128::from(n & (u64::MAX >> 2)),
+    )
 }
 
 /// The bucket of every sample user, so that a test may give any order to any of them.
@@ -45,7 +52,10 @@ pub fn user_id(n: u64) -> UserId {
 /// The id of the n-th user of a bucket.
 pub fn user_in(bucket: Bucket, n: u64) -> UserId {
     let users = (0..).map(|k| UserId::from_uuid(uuid(2, n << 20 | k)));
-    users.into_iter().find(|user| Bucket::of(user) == bucket).expect("one in 4,096 is of any bucket")
+    users
+        .into_iter()
+        .find(|user| Bucket::of(user) == bucket)
+        .expect("one in 4,096 is of any bucket")
 }
 
 /// The n-th lease.
@@ -75,7 +85,9 @@ pub fn changeset_id() -> ChangesetId {
 /// If it is not.
 #[track_caller]
 pub fn text<T: std::str::FromStr>(text: &str) -> T {
-    text.parse().ok().unwrap_or_else(|| panic!("{text:?} is not sound"))
+    text.parse()
+        .ok()
+        .unwrap_or_else(|| panic!("{text:?} is not sound"))
 }
 
 fn line(order: u64, n: u32, quantity: u32, unit_price: Minor) -> Line {
@@ -93,7 +105,14 @@ fn line(order: u64, n: u32, quantity: u32, unit_price: Minor) -> Line {
         subtotal,
         requires_shipping: true,
         counters: Counters::default(),
-        lots: vec![Lot { units: quantity, subtotal, coupon: 0, tax: 0, tax_included: 0, credit: 0 }],
+        lots: vec![Lot {
+            units: quantity,
+            subtotal,
+            coupon: 0,
+            tax: 0,
+            tax_included: 0,
+            credit: 0,
+        }],
         created_at: at(0),
         updated_at: at(0),
     }
@@ -118,8 +137,15 @@ pub fn address(suffix: &str) -> Address {
 /// The n-th order as it is before its first journal row: one line, no reservation, no payment.
 pub fn plain(n: u64) -> Order {
     let line = line(n, 1, 2, 1250);
-    let amounts = Amounts { subtotal: line.subtotal, total: line.subtotal, ..Amounts::default() };
-    let addresses = Addresses { shipping: address(""), billing: address("") };
+    let amounts = Amounts {
+        subtotal: line.subtotal,
+        total: line.subtotal,
+        ..Amounts::default()
+    };
+    let addresses = Addresses {
+        shipping: address(""),
+        billing: address(""),
+    };
     let mut order = Order {
         id: order_id(n),
         number: number(n),
@@ -136,7 +162,7 @@ pub fn plain(n: u64) -> Order {
         external_ref: None,
         coupon: None,
         redemptions: Vec::new(),
-        attempt: 1,
+        round: 1,
         reservations: Vec::new(),
         payments: Vec::new(),
         unmatched: Vec::new(),
@@ -159,59 +185,117 @@ pub fn plain(n: u64) -> Order {
         addresses: Private(Some(addresses)),
         notes: Private(None),
         metadata: Private(None),
-        redriven_at: None,
+        stuck_retried_at: None,
         redacted_at: None,
     };
     order.statuses = derive(&order);
     order
 }
 
-/// The n-th order with several records of every kind, and a value in every field that may have one. Its notices are of
-/// its first two journal rows.
+/// The n-th order with several records of every kind, and a value in every field that may have one.
+/// Its notices are of its first two journal rows.
 pub fn full(n: u64) -> Order {
     let mut order = plain(n);
     order.lines = full_lines(n);
-    order.amounts =
-        Amounts { subtotal: 4400, discount: 440, tax: 340, tax_included: 16, shipping: 500, shipping_tax: 35, total: 4800 };
+    order.amounts = Amounts {
+        subtotal: 4400,
+        discount: 440,
+        tax: 340,
+        tax_included: 16,
+        shipping: 500,
+        shipping_tax: 35,
+        total: 4800,
+    };
     order.lifecycle = Lifecycle::Confirmed;
     order.shipping_method = Some(text("express ✈"));
     order.terms = PaymentTerms::Shipment;
     order.coupon = Some(text("SPRING10"));
-    order.redemptions = vec![limited("coupon/SPRING10", 500), limited(&format!("coupon/SPRING10/{}", order.user), 1)];
-    order.attempt = 2;
+    order.redemptions = vec![
+        limited("coupon/SPRING10", 500),
+        limited(&format!("coupon/SPRING10/{}", order.user), 1),
+    ];
+    order.round = 2;
     order.reservations = full_reservations();
     order.payments = full_payments();
-    order.unmatched =
-        vec![unmatched("pay_unknown_1", OperationState::Captured, 4800), unmatched("pay_unknown_2", OperationState::Declined, 0)];
+    order.unmatched = vec![
+        unmatched("pay_unknown_1", OperationState::Captured, 4800),
+        unmatched("pay_unknown_2", OperationState::Declined, 0),
+    ];
     order.holds = vec![
-        OrderHold { kind: text("fraud"), blocks: Blocks::Ship, placed_by: Actor::Operator("eve".into()), until: Some(at(900)) },
-        OrderHold { kind: text("address"), blocks: Blocks::Capture, placed_by: Actor::System, until: None },
+        OrderHold {
+            kind: text("fraud"),
+            blocks: Blocks::Ship,
+            placed_by: Actor::Operator("eve".into()),
+            until: Some(at(900)),
+        },
+        OrderHold {
+            kind: text("address"),
+            blocks: Blocks::Capture,
+            placed_by: Actor::System,
+            until: None,
+        },
     ];
     order.attention = vec![
         Attention {
-            reason: AttentionReason::SuspectHold,
+            reason: AttentionReason::SuspectReservation,
             about: Some(Op::Reservation(4)),
             amount: None,
             since: at(30),
             acknowledged: true,
         },
-        Attention { reason: AttentionReason::UnexpectedReport, about: None, amount: None, since: at(31), acknowledged: false },
+        Attention {
+            reason: AttentionReason::UnexpectedReport,
+            about: None,
+            amount: None,
+            since: at(31),
+            acknowledged: false,
+        },
     ];
-    order.notices = vec![Notice { seq: 1, kind: NoticeKind::PaymentFailed }, Notice { seq: 2, kind: NoticeKind::Confirmed }];
+    order.notices = vec![
+        Notice {
+            seq: 1,
+            kind: NoticeKind::PaymentFailed,
+        },
+        Notice {
+            seq: 2,
+            kind: NoticeKind::Confirmed,
+        },
+    ];
     order.retry_until = Some(at(600_000));
     let mut billing = address(" (billing)");
     billing.address_line2 = Some("c/o Babbage".into());
     billing.state = "Greater London".into();
     billing.phone = Some("+44 (0)20 7946-0000 x12".into());
     billing.email = None;
-    order.addresses = Private(Some(Addresses { shipping: address(""), billing }));
+    order.addresses = Private(Some(Addresses {
+        shipping: address(""),
+        billing,
+    }));
     order.notes = Private(Some("Please ring twice.".into()));
-    order.metadata = Private(Some([(text("channel"), "web ✓".into()), (text("basket"), "42".into())].into()));
+    order.metadata = Private(Some(
+        [
+            (text("channel"), "web ✓".into()),
+            (text("basket"), "42".into()),
+        ]
+        .into(),
+    ));
     order.shipments = full_shipments();
     order.returns = full_returns();
     order.credits = vec![
-        Credit { n: 1, kind: CreditKind::Goodwill, line: None, amount: 100, at: at(40) },
-        Credit { n: 2, kind: CreditKind::Line, line: Some(1), amount: 9, at: at(41) },
+        Credit {
+            n: 1,
+            kind: CreditKind::Goodwill,
+            line: None,
+            amount: 100,
+            at: at(40),
+        },
+        Credit {
+            n: 2,
+            kind: CreditKind::Line,
+            line: Some(1),
+            amount: 9,
+            at: at(41),
+        },
     ];
     order.disputes = vec![Dispute {
         reference: text("dp_1"),
@@ -223,17 +307,32 @@ pub fn full(n: u64) -> Order {
     }];
     order.edits = full_edits(n);
     order.confirmed_at = Some(at(6));
-    order.redriven_at = Some(at(44));
+    order.stuck_retried_at = Some(at(44));
     order.statuses = derive(&order);
     order
 }
 
 fn full_lines(n: u64) -> Vec<Line> {
-    let lot = |units, subtotal, coupon, tax| Lot { units, subtotal, coupon, tax, tax_included: 4, credit: 3 };
+    let lot = |units, subtotal, coupon, tax| Lot {
+        units,
+        subtotal,
+        coupon,
+        tax,
+        tax_included: 4,
+        credit: 3,
+    };
     let mut lines = vec![line(n, 1, 3, 1000), line(n, 2, 3, 500), line(n, 3, 1, 0)];
     lines[0].discount = 100;
     lines[0].subtotal = 2900;
-    lines[0].counters = Counters { cancelled: 1, planned: 1, shipped: 1, delivered: 1, returned: 1, restocked: 1, lost: 2 };
+    lines[0].counters = Counters {
+        cancelled: 1,
+        planned: 1,
+        shipped: 1,
+        delivered: 1,
+        returned: 1,
+        restocked: 1,
+        lost: 2,
+    };
     lines[0].lots = vec![lot(3, 2900, 290, 200)];
     lines[1].variant = Some(VariantId::from_uuid(uuid(7, 1)));
     lines[1].lots = vec![lot(2, 1000, 100, 70), lot(1, 500, 50, 35)];
@@ -244,14 +343,21 @@ fn full_lines(n: u64) -> Vec<Line> {
 }
 
 /// The n-th reservation of an order, in `state`, with nothing else said.
-pub fn reservation(n: u32, state: HoldState) -> Reservation {
-    Reservation { state, updated_at: at(2), ..Reservation::planned(n, text(&format!("SKU-{n}")), 2, 1, at(1)) }
+pub fn reservation(n: u32, state: ReservationState) -> Reservation {
+    Reservation {
+        state,
+        updated_at: at(2),
+        ..Reservation::planned(n, text(&format!("SKU-{n}")), 2, 1, at(1))
+    }
 }
 
 fn full_shipments() -> Vec<Shipment> {
     let planned = Shipment {
         n: 1,
-        lines: vec![LineUnits { line: 1, units: 1 }, LineUnits { line: 2, units: 2 }],
+        lines: vec![
+            LineUnits { line: 1, units: 1 },
+            LineUnits { line: 2, units: 2 },
+        ],
         state: ShipmentState::Planned,
         carrier: None,
         tracking: None,
@@ -277,11 +383,26 @@ fn full_shipments() -> Vec<Shipment> {
 }
 
 fn full_returns() -> Vec<Return> {
-    let line = |line, units, restocked, scrapped| ReturnLine { line, units, restocked, scrapped };
-    let closed =
-        Return { n: 1, lines: vec![line(1, 1, 1, 0)], state: ReturnState::Closed, created_at: at(10), updated_at: at(12) };
-    let open =
-        Return { n: 2, lines: vec![line(1, 2, 0, 1)], state: ReturnState::Approved, created_at: at(13), updated_at: at(13) };
+    let line = |line, units, restocked, scrapped| ReturnLine {
+        line,
+        units,
+        restocked,
+        scrapped,
+    };
+    let closed = Return {
+        n: 1,
+        lines: vec![line(1, 1, 1, 0)],
+        state: ReturnState::Closed,
+        created_at: at(10),
+        updated_at: at(12),
+    };
+    let open = Return {
+        n: 2,
+        lines: vec![line(1, 2, 0, 1)],
+        state: ReturnState::Approved,
+        created_at: at(13),
+        updated_at: at(13),
+    };
     vec![closed, open]
 }
 
@@ -300,11 +421,23 @@ fn full_edits(order: u64) -> Vec<Edit> {
     };
     let plan = EditPlan {
         added: vec![added],
-        raised: vec![RaisedLine { line: 1, lot: new.lots[0] }],
+        raised: vec![RaisedLine {
+            line: 1,
+            lot: new.lots[0],
+        }],
         lowered: vec![LineUnits { line: 2, units: 1 }],
         coupon_ends: true,
-        retaxed: vec![RetaxedLine { line: 1, units: 2, tax: 20, tax_included: 0 }],
-        shipping: Some(ShippingPrice { shipping: 600, tax: 40, tax_included: 0 }),
+        retaxed: vec![RetaxedLine {
+            line: 1,
+            units: 2,
+            tax: 20,
+            tax_included: 0,
+        }],
+        shipping: Some(ShippingPrice {
+            shipping: 600,
+            tax: 40,
+            tax_included: 0,
+        }),
         shipping_method: Some(text("courier")),
     };
     let discarded = Edit {
@@ -340,18 +473,34 @@ fn full_reservations() -> Vec<Reservation> {
     let held = Reservation {
         reference: Some(text::<Reference>("hold-1")),
         expires_at: Some(at(86_400)),
-        ..reservation(1, HoldState::Held)
+        ..reservation(1, ReservationState::Held)
     };
     let closing = Reservation {
-        closing: Some(Closing { serial: 3, kind: ClosingKind::Release, units: 1, committed: true, unknown: true }),
+        closing: Some(Closing {
+            serial: 3,
+            kind: ClosingKind::Release,
+            units: 1,
+            committed: true,
+            unknown: true,
+        }),
         closings: 4,
         committed: 1,
         replaces: Some(1),
-        attempt: 2,
-        ..reservation(2, HoldState::Held)
+        round: 2,
+        ..reservation(2, ReservationState::Held)
     };
-    let refused = Reservation { available: Some(0), closing_refused: true, released: 2, ..reservation(3, HoldState::Refused) };
-    vec![held, closing, refused, reservation(4, HoldState::Suspect)]
+    let refused = Reservation {
+        available: Some(0),
+        closing_refused: true,
+        released: 2,
+        ..reservation(3, ReservationState::Refused)
+    };
+    vec![
+        held,
+        closing,
+        refused,
+        reservation(4, ReservationState::Suspect),
+    ]
 }
 
 /// The n-th payment operation of an order, of 4,800 minor units, with nothing else said.
@@ -388,15 +537,21 @@ fn full_payments() -> Vec<PaymentOperation> {
         capture_before: Some(at(604_800)),
         ..payment(1, OperationKind::Authorize, OperationState::Authorized)
     };
-    let captured =
-        PaymentOperation { amount: 2000, settled: 2000, ..payment(2, OperationKind::Capture, OperationState::Captured) };
+    let captured = PaymentOperation {
+        amount: 2000,
+        settled: 2000,
+        ..payment(2, OperationKind::Capture, OperationState::Captured)
+    };
     let refund = PaymentOperation {
         parent: Some(2),
         amount: 100,
         code: Some("try_later".into()),
         ..payment(3, OperationKind::Refund, OperationState::Unknown)
     };
-    let action = CustomerAction { url: "https://bank.example/3ds?a=1&b=%20".into(), data: Some("{\"v\":2}".into()) };
+    let action = CustomerAction {
+        url: "https://bank.example/3ds?a=1&b=%20".into(),
+        data: Some("{\"v\":2}".into()),
+    };
     let waiting = PaymentOperation {
         method: text("wallet"),
         deadline: Some(at(1800)),
@@ -405,19 +560,33 @@ fn full_payments() -> Vec<PaymentOperation> {
         action: Private(Some(action)),
         ..payment(4, OperationKind::Charge, OperationState::ActionRequired)
     };
-    let bare = CustomerAction { url: "https://bank.example/".into(), data: None };
-    let bare =
-        PaymentOperation { action: Private(Some(bare)), ..payment(5, OperationKind::Authorize, OperationState::ActionRequired) };
+    let bare = CustomerAction {
+        url: "https://bank.example/".into(),
+        data: None,
+    };
+    let bare = PaymentOperation {
+        action: Private(Some(bare)),
+        ..payment(5, OperationKind::Authorize, OperationState::ActionRequired)
+    };
     vec![authorized, captured, refund, waiting, bare]
 }
 
 fn unmatched(reference: &str, status: OperationState, amount: Minor) -> UnmatchedPayment {
-    UnmatchedPayment { reference: text(reference), parent: None, status, amount, currency: text("EUR") }
+    UnmatchedPayment {
+        reference: text(reference),
+        parent: None,
+        status,
+        amount,
+        currency: text("EUR"),
+    }
 }
 
 /// A use of `name`, of which there are `limit`.
 pub fn limited(name: &str, limit: u32) -> Redemption {
-    Redemption { name: name.into(), limit }
+    Redemption {
+        name: name.into(),
+        limit,
+    }
 }
 
 /// The event of placing `order`, personal data included.
@@ -474,7 +643,8 @@ pub fn place(order: Order) -> Changeset {
     place_in(order, 1)
 }
 
-/// A changeset with `k` journal rows that turns `before` into what `change` makes of it, `k` seconds later.
+/// A changeset with `k` journal rows that turns `before` into what `change` makes of it, `k`
+/// seconds later.
 pub fn amend_in(before: &Arc<Order>, k: u64, change: impl FnOnce(&mut Order)) -> Changeset {
     let mut after = Order::clone(before);
     after.version += k;
@@ -483,19 +653,25 @@ pub fn amend_in(before: &Arc<Order>, k: u64, change: impl FnOnce(&mut Order)) ->
     written(Some(Arc::clone(before)), Arc::new(after), k)
 }
 
-/// A changeset with one journal row that turns `before` into what `change` makes of it, a second later.
+/// A changeset with one journal row that turns `before` into what `change` makes of it, a second
+/// later.
 pub fn amend(before: &Arc<Order>, change: impl FnOnce(&mut Order)) -> Changeset {
     amend_in(before, 1, change)
 }
 
 /// A changeset without journal rows that does `work`.
 pub fn work(before: &Arc<Order>, work: WorkChange) -> Changeset {
-    Changeset { work, ..amend_in(before, 0, |_| {}) }
+    Changeset {
+        work,
+        ..amend_in(before, 0, |_| {})
+    }
 }
 
 fn written(before: Option<Arc<Order>>, after: Arc<Order>, k: u64) -> Changeset {
     let id = changeset_id();
-    let from = before.as_ref().map_or(after.statuses.status, |before| before.statuses.status);
+    let from = before
+        .as_ref()
+        .map_or(after.statuses.status, |before| before.statuses.status);
     let row = |seq| JournalRow {
         order: after.id,
         seq,
@@ -510,7 +686,15 @@ fn written(before: Option<Arc<Order>>, after: Arc<Order>, k: u64) -> Changeset {
         at: after.updated_at,
     };
     let journal = (1..=k).map(|i| row(after.version - k + i)).collect();
-    Changeset { id, before, after, journal, key: None, redemptions: Vec::new(), work: WorkChange::Keep }
+    Changeset {
+        id,
+        before,
+        after,
+        journal,
+        key: None,
+        redemptions: Vec::new(),
+        work: WorkChange::Keep,
+    }
 }
 
 /// The record of `key` for `order`.
@@ -526,7 +710,10 @@ pub fn key_record(order: &Order, key: &str) -> KeyRecord {
 
 /// `key` as it stands on a journal row, for the command it always stands for.
 pub fn command_key(key: &str) -> CommandKey {
-    CommandKey { key: text(key), hash: Uuid::new_v5(&Uuid::nil(), key.as_bytes()) }
+    CommandKey {
+        key: text(key),
+        hash: Uuid::new_v5(&Uuid::nil(), key.as_bytes()),
+    }
 }
 
 /// More parts for a changeset, one after the other.
@@ -557,12 +744,18 @@ impl With for Changeset {
     }
 
     fn taking(mut self, name: &str, limit: u32) -> Self {
-        self.redemptions.push(RedemptionChange { redemption: limited(name, limit), take: true });
+        self.redemptions.push(RedemptionChange {
+            redemption: limited(name, limit),
+            take: true,
+        });
         self
     }
 
     fn giving_back(mut self, name: &str) -> Self {
-        self.redemptions.push(RedemptionChange { redemption: limited(name, 1), take: false });
+        self.redemptions.push(RedemptionChange {
+            redemption: limited(name, 1),
+            take: false,
+        });
         self
     }
 

@@ -10,10 +10,12 @@ use crate::time::Timestamp;
 
 /// A [`Runtime`] of tokio's timers and tasks whose clock goes with them, from March 2026 on.
 ///
-/// Under `#[tokio::test(start_paused = true)]` (tokio's feature `test-util`) hours pass in milliseconds, also for clients that do
-/// not run on [`VirtualRuntime`](super::executor::VirtualRuntime) because they need tokio's reactor. With
-/// [`TokioRuntime`](crate::runtime::TokioRuntime) they would not: it counts real time. Waiting for a socket is idleness to a paused
-/// clock, which then jumps to the next timer, such as the deadline of that very call: let mocks answer within the process.
+/// Under `#[tokio::test(start_paused = true)]` (tokio's feature `test-util`) hours pass in
+/// milliseconds, also for clients that do not run on
+/// [`VirtualRuntime`](super::executor::VirtualRuntime) because they need tokio's reactor. With
+/// [`TokioRuntime`](crate::runtime::TokioRuntime) they would not: it counts real time. Waiting for
+/// a socket is idleness to a paused clock, which then jumps to the next timer, such as the deadline
+/// of that very call: let mocks answer within the process.
 #[derive(Debug, Clone)]
 pub struct PausedTokio(Instant);
 
@@ -30,7 +32,10 @@ impl Clock for PausedTokio {
     }
 }
 
-#[allow(clippy::disallowed_methods, reason = "tokio's time is this runtime's, and virtual when it is paused")]
+#[allow(
+    clippy::disallowed_methods,
+    reason = "tokio's time is this runtime's, and virtual when it is paused"
+)]
 impl Runtime for PausedTokio {
     fn monotonic(&self) -> Duration {
         self.0.elapsed()

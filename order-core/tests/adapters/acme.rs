@@ -20,7 +20,13 @@ pub struct Acme {
 }
 
 impl Acme {
-    async fn call(&self, path: &str, key: Uuid, deadline: &CallDeadline, body: Value) -> Result<PaymentAnswer, CallError> {
+    async fn call(
+        &self,
+        path: &str,
+        key: Uuid,
+        deadline: &CallDeadline,
+        body: Value,
+    ) -> Result<PaymentAnswer, CallError> {
         deadline.check()?;
         let response = match self.http.post(path, key, body).await {
             Ok(response) => response,
@@ -31,7 +37,11 @@ impl Acme {
         let text = |field: &Value| field.as_str().unwrap_or_default().to_owned();
         match response.status {
             200 => {
-                let unreadable = || CallError::malformed(format!("Acme answered {path} with 200 and a body that makes no sense"));
+                let unreadable = || {
+                    CallError::malformed(format!(
+                        "Acme answered {path} with 200 and a body that makes no sense"
+                    ))
+                };
                 let currency = text(&body["currency"]).parse().map_err(|_| unreadable())?;
                 let amount = Money::new(body["amount"].as_i64().ok_or_else(unreadable)?, currency);
                 let status = match body["status"].as_str() {
@@ -43,7 +53,10 @@ impl Acme {
                 };
                 Ok(PaymentAnswer::new(status, text(&body["id"]), amount))
             }
-            402 => Ok(PaymentAnswer::declined(text(&body["error"]["code"])).reference(text(&body["id"]))),
+            402 => {
+                Ok(PaymentAnswer::declined(text(&body["error"]["code"]))
+                    .reference(text(&body["id"])))
+            }
             status => Err(CallError::of_http(status, text(&body["error"]["code"]))),
         }
     }
@@ -56,8 +69,16 @@ impl Acme {
     }
 
     async fn follow(&self, r: &FollowUpRequest, verb: &str) -> Result<PaymentAnswer, CallError> {
-        let Some(parent) = &r.parent_reference else { return Err(CallError::refused("no_reference")) };
-        self.call(&format!("/payments/{parent}/{verb}"), r.key, &r.deadline, json!({ "amount": r.amount.minor })).await
+        let Some(parent) = &r.parent_reference else {
+            return Err(CallError::refused("no_reference"));
+        };
+        self.call(
+            &format!("/payments/{parent}/{verb}"),
+            r.key,
+            &r.deadline,
+            json!({ "amount": r.amount.minor }),
+        )
+        .await
     }
 }
 
@@ -114,7 +135,9 @@ impl Sandbox for Mock {
 impl PaymentFactory for Mock {
     type Service = Acme;
     async fn fresh(&self) -> Acme {
-        Acme { http: self.0.clone() }
+        Acme {
+            http: self.0.clone(),
+        }
     }
     fn means(&self, wanted: Outcome) -> Option<Means> {
         let token = match wanted {
@@ -122,11 +145,16 @@ impl PaymentFactory for Mock {
             Outcome::Decline => "tok_declined",
             Outcome::Pending | Outcome::ActionRequired => return None,
         };
-        Some(Means { method: "CARD".parse().ok()?, token: Some(token.to_owned()).into() })
+        Some(Means {
+            method: "CARD".parse().ok()?,
+            token: Some(token.to_owned()).into(),
+        })
     }
     async fn books(&self, key: Uuid) -> Option<Vec<Money>> {
         let booked = self.0.booked(key).into_iter();
-        booked.map(|(minor, currency)| Some(Money::new(minor, currency.parse().ok()?))).collect()
+        booked
+            .map(|(minor, currency)| Some(Money::new(minor, currency.parse().ok()?)))
+            .collect()
     }
 }
 

@@ -1,4 +1,5 @@
-//! Adapters that promise what their services do not keep: each is found out, by the clause that it breaks.
+//! Adapters that promise what their services do not keep: each is found out, by the clause that it
+//! breaks.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
@@ -17,19 +18,30 @@ use uuid::Uuid;
 
 use super::memory::{DAY, Memory, Shelf, booked, means, provider};
 
-/// The names of the cases that the liar fails, each by its own clause; of the rest, only what needs HTTP was not tested.
+/// The names of the cases that the liar fails, each by its own clause; of the rest, only what needs
+/// HTTP was not tested.
 #[track_caller]
 fn found_out(verdicts: Vec<(Case, Verdict)>) -> Vec<&'static str> {
     let mut names = Vec::new();
     for (case, verdict) in verdicts {
         match verdict {
             Ok(()) => {}
-            Err(Failure::Broken { clause, claimed, seen }) => {
+            Err(Failure::Broken {
+                clause,
+                claimed,
+                seen,
+            }) => {
                 assert!(!claimed.is_empty() && !seen.is_empty());
-                assert_eq!(clause, case.clause, "{} fails by another clause than its own", case.name);
+                assert_eq!(
+                    clause, case.clause,
+                    "{} fails by another clause than its own",
+                    case.name
+                );
                 names.push(case.name);
             }
-            Err(Failure::NotTested { need }) => assert!(case.needs.contains(&need) && matches!(need, "answer_next" | "lapse")),
+            Err(Failure::NotTested { need }) => {
+                assert!(case.needs.contains(&need) && matches!(need, "answer_next" | "lapse"))
+            }
         }
     }
     names
@@ -80,16 +92,26 @@ impl Psp {
     }
 
     fn sent(&self, amount: Money) -> Money {
-        if self.lie == Lie::MajorUnits { Money::new(amount.minor * 100, amount.currency) } else { amount }
+        if self.lie == Lie::MajorUnits {
+            Money::new(amount.minor * 100, amount.currency)
+        } else {
+            amount
+        }
     }
 
     fn sent_by(&self, deadline: &CallDeadline) -> CallDeadline {
-        if self.lie == Lie::SendsLate { CallDeadline::NEVER } else { deadline.clone() }
+        if self.lie == Lie::SendsLate {
+            CallDeadline::NEVER
+        } else {
+            deadline.clone()
+        }
     }
 
     fn told(&self, answer: Result<PaymentAnswer, CallError>) -> Result<PaymentAnswer, CallError> {
         match answer {
-            Err(CallError::Unknown { .. }) if self.lie == Lie::LostIsRefused => Err(CallError::refused("TIMEOUT")),
+            Err(CallError::Unknown { .. }) if self.lie == Lie::LostIsRefused => {
+                Err(CallError::refused("TIMEOUT"))
+            }
             Ok(answer) if self.lie == Lie::MajorUnits => {
                 let amount = Money::new(answer.amount.minor / 100, answer.amount.currency);
                 Ok(answer.amount(amount))
@@ -99,13 +121,28 @@ impl Psp {
     }
 
     fn attempt(&self, r: &AttemptRequest) -> AttemptRequest {
-        let (key, amount, deadline) = (self.known_as(r.key), self.sent(r.amount), self.sent_by(&r.deadline));
-        AttemptRequest { key, amount, deadline, ..r.clone() }
+        let (key, amount, deadline) = (
+            self.known_as(r.key),
+            self.sent(r.amount),
+            self.sent_by(&r.deadline),
+        );
+        AttemptRequest {
+            key,
+            amount,
+            deadline,
+            ..r.clone()
+        }
     }
 
     fn follow_up(&self, r: &FollowUpRequest) -> FollowUpRequest {
         let (key, parent_key) = (self.known_as(r.key), self.known_as(r.parent_key));
-        FollowUpRequest { key, parent_key, amount: self.sent(r.amount), deadline: self.sent_by(&r.deadline), ..r.clone() }
+        FollowUpRequest {
+            key,
+            parent_key,
+            amount: self.sent(r.amount),
+            deadline: self.sent_by(&r.deadline),
+            ..r.clone()
+        }
     }
 }
 
@@ -123,7 +160,9 @@ impl PaymentService for Psp {
     async fn capture(&self, r: &FollowUpRequest) -> Result<PaymentAnswer, CallError> {
         let answer = self.told(self.inner.capture(&self.follow_up(r)).await);
         match answer {
-            Err(CallError::Refused { .. }) if self.lie == Lie::CapturesVoided => Ok(PaymentAnswer::captured("pay-x", r.amount)),
+            Err(CallError::Refused { .. }) if self.lie == Lie::CapturesVoided => {
+                Ok(PaymentAnswer::captured("pay-x", r.amount))
+            }
             answer => answer,
         }
     }
@@ -134,12 +173,22 @@ impl PaymentService for Psp {
         self.told(self.inner.refund(&self.follow_up(r)).await)
     }
     async fn look_up(&self, r: &PaymentLookup) -> Result<Option<PaymentAnswer>, CallError> {
-        let known = self.keys.lock().unwrap().get(&r.key).and_then(|known| known.last().copied());
-        let Some((key, since)) = known else { return self.inner.look_up(r).await };
+        let known = self
+            .keys
+            .lock()
+            .unwrap()
+            .get(&r.key)
+            .and_then(|known| known.last().copied());
+        let Some((key, since)) = known else {
+            return self.inner.look_up(r).await;
+        };
         if self.lie == Lie::LookUpLags && since.after(Duration::from_secs(60)) > self.clock.now() {
             return Ok(None);
         }
-        let found = self.inner.look_up(&PaymentLookup { key, ..r.clone() }).await?;
+        let found = self
+            .inner
+            .look_up(&PaymentLookup { key, ..r.clone() })
+            .await?;
         found.map(|answer| self.told(Ok(answer))).transpose()
     }
 }
@@ -152,7 +201,11 @@ struct Desk {
 
 impl Desk {
     fn new(lie: Lie) -> Self {
-        Desk { lie, memory: Memory::default(), keys: Arc::default() }
+        Desk {
+            lie,
+            memory: Memory::default(),
+            keys: Arc::default(),
+        }
     }
 }
 
@@ -171,8 +224,15 @@ impl Sandbox for Desk {
 impl PaymentFactory for Desk {
     type Service = Psp;
     async fn fresh(&self) -> Psp {
-        let inner = self.memory.make(provider(PaymentCapabilities::IDEAL, &self.memory.runtime));
-        Psp { lie: self.lie, inner, clock: self.memory.runtime.clone(), keys: self.keys.clone() }
+        let inner = self
+            .memory
+            .make(provider(PaymentCapabilities::IDEAL, &self.memory.runtime));
+        Psp {
+            lie: self.lie,
+            inner,
+            clock: self.memory.runtime.clone(),
+            keys: self.keys.clone(),
+        }
     }
     fn means(&self, wanted: Outcome) -> Option<Means> {
         means(wanted)
@@ -180,7 +240,12 @@ impl PaymentFactory for Desk {
     async fn books(&self, key: Uuid) -> Option<Vec<Money>> {
         let keys = self.keys.lock().unwrap();
         let known = keys.get(&key).map_or(&[][..], Vec::as_slice);
-        Some(known.iter().flat_map(|(key, _)| booked(self.memory.last().inner(), *key)).collect())
+        Some(
+            known
+                .iter()
+                .flat_map(|(key, _)| booked(self.memory.last().inner(), *key))
+                .collect(),
+        )
     }
 }
 
@@ -191,24 +256,41 @@ fn lying(lie: Lie) -> Vec<&'static str> {
 #[test]
 fn without_a_lie_nothing_is_found() {
     assert!(lying(Lie::None).is_empty());
-    let verdicts = inventory::examine(|| Warehouse { tells_lost_as_not_done: false, lags: false, shelf: ideal() });
+    let verdicts = inventory::examine(|| Warehouse {
+        tells_lost_as_not_done: false,
+        lags: false,
+        shelf: ideal(),
+    });
     assert!(found_out(verdicts).is_empty());
 }
 
 #[test]
 fn a_lost_answer_told_as_refused_is_found_by_clause_1() {
-    let expected = ["c01_a_lost_answer_is_unknown", "c01_a_lost_answer_to_a_capture_or_a_void_is_unknown"];
+    let expected = [
+        "c01_a_lost_answer_is_unknown",
+        "c01_a_lost_answer_to_a_capture_or_a_void_is_unknown",
+    ];
     assert_eq!(lying(Lie::LostIsRefused), expected);
 }
 
 #[test]
 fn keys_forgotten_earlier_than_claimed_are_found_by_clause_4() {
-    assert_eq!(lying(Lie::KeysForgotten), ["c04_a_key_is_honoured_as_long_as_claimed"]);
+    assert_eq!(
+        lying(Lie::KeysForgotten),
+        ["c04_a_key_is_honoured_as_long_as_claimed"]
+    );
     let verdicts = payment::examine(|| Desk::new(Lie::KeysForgotten)).into_iter();
-    let said = verdicts.filter(|(case, _)| case.clause == 4).find_map(|(_, v)| v.err()).unwrap().to_string();
+    let said = verdicts
+        .filter(|(case, _)| case.clause == 4)
+        .find_map(|(_, v)| v.err())
+        .unwrap()
+        .to_string();
     // A failure is a few lines: the clause, what was claimed, and what was seen.
     assert!(said.starts_with("clause 4 is broken\n  claimed: `key_lifetime` says that a key is honoured for ever\n  seen:    "));
-    assert!(said.ends_with("it took effect 2 times") && said.lines().count() == 3, "{said}");
+    assert!(
+        said.ends_with("it took effect 2 times") && said.lines().count() == 3,
+        "{said}"
+    );
 }
 
 #[test]
@@ -224,7 +306,10 @@ fn look_ups_that_lag_are_found_by_clause_5() {
 
 #[test]
 fn major_units_are_found_by_clause_8_in_the_providers_own_books() {
-    assert_eq!(lying(Lie::MajorUnits), ["c08_the_provider_books_what_was_asked"]);
+    assert_eq!(
+        lying(Lie::MajorUnits),
+        ["c08_the_provider_books_what_was_asked"]
+    );
 }
 
 #[test]
@@ -241,7 +326,10 @@ fn captures_of_what_was_given_up_are_found_by_clauses_10_and_11() {
 
 #[test]
 fn calls_sent_after_their_deadline_are_found_by_clause_6() {
-    assert_eq!(lying(Lie::SendsLate), ["c06_what_is_called_after_its_deadline_is_not_done"]);
+    assert_eq!(
+        lying(Lie::SendsLate),
+        ["c06_what_is_called_after_its_deadline_is_not_done"]
+    );
 }
 
 /// A warehouse whose adapter tells a time-out as not done, or whose look-ups know nothing yet.
@@ -254,7 +342,9 @@ struct Wms {
 impl Wms {
     fn told<T>(&self, answer: Result<T, CallError>) -> Result<T, CallError> {
         match answer {
-            Err(CallError::Unknown { message, .. }) if self.tells_lost_as_not_done => Err(CallError::not_done(message)),
+            Err(CallError::Unknown { message, .. }) if self.tells_lost_as_not_done => {
+                Err(CallError::not_done(message))
+            }
             answer => answer,
         }
     }
@@ -268,18 +358,18 @@ impl InventoryService for Wms {
     async fn check(&self, skus: &[Sku]) -> Result<Vec<Availability>, CallError> {
         self.inner.check(skus).await
     }
-    async fn reserve(&self, r: &ReserveRequest) -> Result<HoldAnswer, CallError> {
+    async fn reserve(&self, r: &ReserveRequest) -> Result<ReserveAnswer, CallError> {
         self.told(self.inner.reserve(r).await)
     }
-    async fn commit(&self, r: &HoldRequest) -> Result<(), CallError> {
+    async fn commit(&self, r: &ClosingRequest) -> Result<(), CallError> {
         self.told(self.inner.commit(r).await)
     }
-    async fn release(&self, r: &HoldRequest) -> Result<(), CallError> {
+    async fn release(&self, r: &ClosingRequest) -> Result<(), CallError> {
         self.told(self.inner.release(r).await)
     }
-    async fn look_up(&self, r: &ReserveRequest) -> Result<HoldLookup, CallError> {
+    async fn look_up(&self, r: &ReserveRequest) -> Result<ReservationLookup, CallError> {
         match self.inner.look_up(r).await {
-            Ok(HoldLookup::Held(_)) if self.lags => Ok(HoldLookup::Absent),
+            Ok(ReservationLookup::Held(_)) if self.lags => Ok(ReservationLookup::Absent),
             answer => answer,
         }
     }
@@ -310,7 +400,11 @@ impl Sandbox for Warehouse {
 impl InventoryFactory for Warehouse {
     type Service = Wms;
     async fn fresh(&self) -> Wms {
-        Wms { tells_lost_as_not_done: self.tells_lost_as_not_done, lags: self.lags, inner: self.shelf.make() }
+        Wms {
+            tells_lost_as_not_done: self.tells_lost_as_not_done,
+            lags: self.lags,
+            inner: self.shelf.make(),
+        }
     }
     async fn stock(&self, _: &Wms, units: u32) -> Sku {
         self.shelf.put(units)
@@ -319,13 +413,21 @@ impl InventoryFactory for Warehouse {
 
 #[test]
 fn a_time_out_told_as_not_done_is_found_by_clause_1() {
-    let verdicts = inventory::examine(|| Warehouse { tells_lost_as_not_done: true, lags: false, shelf: ideal() });
+    let verdicts = inventory::examine(|| Warehouse {
+        tells_lost_as_not_done: true,
+        lags: false,
+        shelf: ideal(),
+    });
     assert_eq!(found_out(verdicts), ["c01_a_lost_answer_is_unknown"]);
 }
 
 #[test]
 fn an_inventory_whose_look_ups_lag_is_found_by_clause_5() {
-    let verdicts = inventory::examine(|| Warehouse { tells_lost_as_not_done: false, lags: true, shelf: ideal() });
+    let verdicts = inventory::examine(|| Warehouse {
+        tells_lost_as_not_done: false,
+        lags: true,
+        shelf: ideal(),
+    });
     let expected = [
         "c05_a_hold_is_never_denied",
         "c05_a_hold_just_made_is_found_as_it_was_answered",
@@ -339,26 +441,55 @@ fn what_is_left_out_must_not_be_there_and_must_have_a_name() {
     let desk = Desk::new(Lie::None);
     assert_eq!(payment::offered_at_once(&desk, "answer_next"), Some(false));
     for there in payment::NEEDS.iter().filter(|need| **need != "answer_next") {
-        assert_eq!(payment::offered_at_once(&desk, there), Some(true), "{there}");
+        assert_eq!(
+            payment::offered_at_once(&desk, there),
+            Some(true),
+            "{there}"
+        );
     }
     assert_eq!(payment::offered_at_once(&desk, "weather"), None);
     let shelf = Shelf::new(InventoryCapabilities::PLATFORM, None);
     for there in ["lose_next_answer", "refuse_next_connection", "pass"] {
-        assert_eq!(inventory::offered_at_once(&shelf, there), Some(true), "{there}");
+        assert_eq!(
+            inventory::offered_at_once(&shelf, there),
+            Some(true),
+            "{there}"
+        );
     }
-    for missing in ["repeat", "look_up", "partial", "release_committed", "lapse", "answer_next"] {
-        assert_eq!(inventory::offered_at_once(&shelf, missing), Some(false), "{missing}");
+    for missing in [
+        "repeat",
+        "look_up",
+        "partial",
+        "release_committed",
+        "lapse",
+        "answer_next",
+    ] {
+        assert_eq!(
+            inventory::offered_at_once(&shelf, missing),
+            Some(false),
+            "{missing}"
+        );
     }
 }
 
 #[test]
 fn a_case_whose_needs_are_not_met_is_not_passed() {
     let untested = payment::examine(|| Desk::new(Lie::None));
-    let missing: Vec<_> = untested.iter().filter(|(case, _)| case.needs.contains(&"answer_next")).collect();
+    let missing: Vec<_> = untested
+        .iter()
+        .filter(|(case, _)| case.needs.contains(&"answer_next"))
+        .collect();
     assert!(!missing.is_empty());
     for (case, verdict) in missing {
         let failure = verdict.as_ref().unwrap_err();
-        assert_eq!(*failure, Failure::NotTested { need: "answer_next" }, "{}", case.name);
+        assert_eq!(
+            *failure,
+            Failure::NotTested {
+                need: "answer_next"
+            },
+            "{}",
+            case.name
+        );
         assert!(failure.to_string().contains("without [answer_next]"));
     }
 }

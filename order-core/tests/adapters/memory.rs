@@ -24,7 +24,10 @@ pub struct Memory<T> {
 
 impl<T> Default for Memory<T> {
     fn default() -> Self {
-        Memory { runtime: VirtualRuntime::new(), made: Mutex::new(None) }
+        Memory {
+            runtime: VirtualRuntime::new(),
+            made: Mutex::new(None),
+        }
     }
 }
 
@@ -36,7 +39,11 @@ impl<T> Memory<T> {
     }
 
     pub fn last(&self) -> Arc<Scripted<T>> {
-        self.made.lock().unwrap().clone().expect("a service was made")
+        self.made
+            .lock()
+            .unwrap()
+            .clone()
+            .expect("a service was made")
     }
 }
 
@@ -57,7 +64,10 @@ impl<T: Send + Sync> Sandbox for Memory<T> {
 
 /// A way to pay whose name says how it comes out.
 pub fn means(wanted: Outcome) -> Option<Means> {
-    Some(Means { method: format!("{wanted:?}").to_uppercase().parse().unwrap(), token: None.into() })
+    Some(Means {
+        method: format!("{wanted:?}").to_uppercase().parse().unwrap(),
+        token: None.into(),
+    })
 }
 
 /// A provider that does what the method says, and lets authorizations lapse after a week.
@@ -74,10 +84,17 @@ pub fn provider(capabilities: PaymentCapabilities, runtime: &VirtualRuntime) -> 
 
 /// What a provider's ledger has under a key, an entry for each time that it took effect.
 pub fn booked(payments: &MemoryPayments, key: Uuid) -> Vec<Money> {
-    let moved = |status| matches!(status, OperationState::Authorized | OperationState::Captured | OperationState::Refunded);
+    let moved = |status| {
+        matches!(
+            status,
+            OperationState::Authorized | OperationState::Captured | OperationState::Refunded
+        )
+    };
     payments.with_ledger(|ledger| {
         let entries = ledger.iter().filter(|e| e.key == key && moved(e.status));
-        entries.flat_map(|e| std::iter::repeat_n(e.amount, e.effects as usize)).collect()
+        entries
+            .flat_map(|e| std::iter::repeat_n(e.amount, e.effects as usize))
+            .collect()
     })
 }
 
@@ -96,7 +113,10 @@ impl PaymentFactory for Memory<MemoryPayments> {
 
 mod payments {
     use super::*;
-    order_core::payment_conformance_tests!(Memory::<MemoryPayments>::default(), without[answer_next]);
+    order_core::payment_conformance_tests!(
+        Memory::<MemoryPayments>::default(),
+        without[answer_next]
+    );
 }
 
 /// The same without keys: all that can be done is to look.
@@ -112,10 +132,13 @@ impl Sandbox for LooksUpOnly {
 impl PaymentFactory for LooksUpOnly {
     type Service = Arc<Scripted<MemoryPayments>>;
     async fn fresh(&self) -> Self::Service {
-        self.0.make(provider(PaymentCapabilities::LOOK_UP_ONLY, &self.0.runtime))
+        self.0
+            .make(provider(PaymentCapabilities::LOOK_UP_ONLY, &self.0.runtime))
     }
     fn means(&self, wanted: Outcome) -> Option<Means> {
-        (wanted == Outcome::Approve).then(|| means(wanted)).flatten()
+        (wanted == Outcome::Approve)
+            .then(|| means(wanted))
+            .flatten()
     }
     fn currencies(&self) -> Vec<Currency> {
         vec![Currency::USD]
@@ -140,16 +163,27 @@ pub struct Shelf {
 
 impl Shelf {
     pub fn new(capabilities: InventoryCapabilities, lifetime: Option<Duration>) -> Self {
-        Shelf { memory: Memory::default(), capabilities, lifetime, skus: AtomicU32::new(0) }
+        Shelf {
+            memory: Memory::default(),
+            capabilities,
+            lifetime,
+            skus: AtomicU32::new(0),
+        }
     }
 
     pub fn make(&self) -> Arc<Scripted<MemoryInventory>> {
         let clock = Arc::new(self.memory.runtime.clone());
-        self.memory.make(MemoryInventory::new(self.capabilities, self.lifetime, clock))
+        self.memory.make(MemoryInventory::new(
+            self.capabilities,
+            self.lifetime,
+            clock,
+        ))
     }
 
     pub fn put(&self, units: u32) -> Sku {
-        let sku: Sku = format!("SKU-{}", self.skus.fetch_add(1, Ordering::Relaxed)).parse().unwrap();
+        let sku: Sku = format!("SKU-{}", self.skus.fetch_add(1, Ordering::Relaxed))
+            .parse()
+            .unwrap();
         self.memory.last().inner().restock(&sku, units);
         sku
     }
@@ -223,7 +257,10 @@ impl ProductFactory for Memory<Arc<MemoryCatalogue>> {
 
 mod products {
     use super::*;
-    order_core::product_conformance_tests!(Memory::<Arc<MemoryCatalogue>>::default(), without[answer_next]);
+    order_core::product_conformance_tests!(
+        Memory::<Arc<MemoryCatalogue>>::default(),
+        without[answer_next]
+    );
 }
 
 impl UserFactory for Memory<Arc<MemoryCatalogue>> {
@@ -231,7 +268,11 @@ impl UserFactory for Memory<Arc<MemoryCatalogue>> {
     async fn fresh(&self) -> Self::Service {
         let catalogue = MemoryCatalogue::default();
         let id = UserId::from_uuid(KNOWN);
-        catalogue.put_user(User { id, email: "c@example.com".into(), account_status: "active".into() });
+        catalogue.put_user(User {
+            id,
+            email: "c@example.com".into(),
+            account_status: "active".into(),
+        });
         self.make(Arc::new(catalogue))
     }
     fn user(&self) -> UserId {
@@ -241,7 +282,10 @@ impl UserFactory for Memory<Arc<MemoryCatalogue>> {
 
 mod users {
     use super::*;
-    order_core::user_conformance_tests!(Memory::<Arc<MemoryCatalogue>>::default(), without[answer_next]);
+    order_core::user_conformance_tests!(
+        Memory::<Arc<MemoryCatalogue>>::default(),
+        without[answer_next]
+    );
 }
 
 /// Tells each event once, as the log is kept by event.
@@ -263,7 +307,12 @@ impl NotificationFactory for Memory<Pigeons> {
         self.make(Pigeons(MemoryNotifications::default()))
     }
     async fn told(&self, event: Uuid) -> Option<u32> {
-        Some(self.last().inner().0.with_log(|log| u32::from(log.contains_key(&event))))
+        Some(
+            self.last()
+                .inner()
+                .0
+                .with_log(|log| u32::from(log.contains_key(&event))),
+        )
     }
 }
 

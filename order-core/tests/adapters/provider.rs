@@ -67,7 +67,11 @@ impl Http {
             fault => {
                 let response = self.0.lock().unwrap().handle(path, key, &body);
                 wait().await;
-                if fault.is_some() { Err(HttpError::Lost) } else { Ok(response) }
+                if fault.is_some() {
+                    Err(HttpError::Lost)
+                } else {
+                    Ok(response)
+                }
             }
         }
     }
@@ -82,7 +86,10 @@ impl Http {
 
     pub fn booked(&self, key: Uuid) -> Vec<(i64, String)> {
         let processor = self.0.lock().unwrap();
-        let moved = processor.entries.iter().filter(|e| e.key == key && e.status != "declined");
+        let moved = processor
+            .entries
+            .iter()
+            .filter(|e| e.key == key && e.status != "declined");
         moved.map(|e| (e.amount, e.currency.clone())).collect()
     }
 }
@@ -104,9 +111,17 @@ async fn wait() {
 impl Processor {
     fn handle(&mut self, path: &str, key: Uuid, body: &Value) -> Response {
         let asked = format!("{path} {body}");
-        if let Some((since, first, response)) = self.keys.get(&key).filter(|(since, ..)| *since + DAY > self.now) {
+        if let Some((since, first, response)) = self
+            .keys
+            .get(&key)
+            .filter(|(since, ..)| *since + DAY > self.now)
+        {
             let _ = since;
-            return if *first == asked { response.clone() } else { error(400, "idempotency_key_reused") };
+            return if *first == asked {
+                response.clone()
+            } else {
+                error(400, "idempotency_key_reused")
+            };
         }
         let response = self.carry_out(path, key, body);
         self.keys.insert(key, (self.now, asked, response.clone()));
@@ -115,7 +130,10 @@ impl Processor {
 
     fn carry_out(&mut self, path: &str, key: Uuid, body: &Value) -> Response {
         let amount = body["amount"].as_i64().unwrap_or_default();
-        let mut parts = path.trim_start_matches("/payments").trim_start_matches('/').split('/');
+        let mut parts = path
+            .trim_start_matches("/payments")
+            .trim_start_matches('/')
+            .split('/');
         let id = parts.next().unwrap_or_default().to_owned();
         let Some(verb) = parts.next() else {
             let status = match (body["token"].as_str(), body["capture"].as_bool()) {
@@ -125,9 +143,15 @@ impl Processor {
             };
             let currency = body["currency"].as_str().unwrap_or_default().to_owned();
             let entry = self.enter(key, "pay", status, amount, currency);
-            return if status == "declined" { declined(&entry) } else { ok(&entry) };
+            return if status == "declined" {
+                declined(&entry)
+            } else {
+                ok(&entry)
+            };
         };
-        let Some(i) = self.entries.iter().position(|e| e.id == id) else { return error(404, "no_such_payment") };
+        let Some(i) = self.entries.iter().position(|e| e.id == id) else {
+            return error(404, "no_such_payment");
+        };
         let parent = self.entries[i].clone();
         match (verb, parent.status) {
             ("capture", "authorized") if amount <= parent.amount - parent.captured => {
@@ -147,9 +171,24 @@ impl Processor {
         }
     }
 
-    fn enter(&mut self, key: Uuid, kind: &str, status: &'static str, amount: i64, currency: String) -> Entry {
+    fn enter(
+        &mut self,
+        key: Uuid,
+        kind: &str,
+        status: &'static str,
+        amount: i64,
+        currency: String,
+    ) -> Entry {
         let id = format!("{kind}_{}", self.entries.len());
-        let entry = Entry { key, id, status, amount, currency, captured: 0, refunded: 0 };
+        let entry = Entry {
+            key,
+            id,
+            status,
+            amount,
+            currency,
+            captured: 0,
+            refunded: 0,
+        };
         self.entries.push(entry.clone());
         entry
     }
@@ -159,13 +198,22 @@ const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
 fn ok(entry: &Entry) -> Response {
     let body = json!({ "id": entry.id, "status": entry.status, "amount": entry.amount, "currency": entry.currency });
-    Response { status: 200, body: body.to_string() }
+    Response {
+        status: 200,
+        body: body.to_string(),
+    }
 }
 
 fn declined(entry: &Entry) -> Response {
-    Response { status: 402, body: json!({ "id": entry.id, "error": { "code": "card_declined" } }).to_string() }
+    Response {
+        status: 402,
+        body: json!({ "id": entry.id, "error": { "code": "card_declined" } }).to_string(),
+    }
 }
 
 fn error(status: u16, code: &str) -> Response {
-    Response { status, body: json!({ "error": { "code": code } }).to_string() }
+    Response {
+        status,
+        body: json!({ "error": { "code": code } }).to_string(),
+    }
 }

@@ -1,9 +1,11 @@
-//! Money to the minor unit: whatever is cancelled, lowered, returned or credited, in whatever sequence and parts, what goes back
-//! adds up to what was captured and is no longer owed.
+//! Money to the minor unit: whatever is cancelled, lowered, returned or credited, in whatever
+//! sequence and parts, what goes back adds up to what was captured and is no longer owed.
 
-use order_core::machine::{Call, Command};
 use order_core::money::Minor;
-use order_core::order::{EditPlan, Lifecycle, LineCredit, LineUnits, Lot, Order, PaymentTerms, RaisedLine, ReceivedUnits};
+use order_core::order::{
+    EditPlan, Lifecycle, LineCredit, LineUnits, Lot, Order, PaymentTerms, RaisedLine, ReceivedUnits,
+};
+use order_core::rules::{Call, Command};
 use proptest::prelude::*;
 
 use super::inputs::edit;
@@ -24,9 +26,20 @@ enum Less {
 /// A step that brings goods to the customer, or more goods into the order.
 #[derive(Debug, Clone)]
 enum More {
-    Ship { line: u32, units: u32 },
-    Raise { line: u32, units: u32, coupon: Minor, tax: Minor },
-    Add { sku: u32, units: u32 },
+    Ship {
+        line: u32,
+        units: u32,
+    },
+    Raise {
+        line: u32,
+        units: u32,
+        coupon: Minor,
+        tax: Minor,
+    },
+    Add {
+        sku: u32,
+        units: u32,
+    },
 }
 
 #[derive(Debug, Clone)]
@@ -49,7 +62,10 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         2 => (line(), units(), 0..500i64, 0..700i64).prop_map(|(line, units, coupon, tax)| More::Raise { line, units, coupon, tax }),
         1 => (4..6u32, units()).prop_map(|(sku, units)| More::Add { sku, units }),
     ];
-    prop::collection::vec(prop_oneof![3 => less.prop_map(Step::Less), 2 => more.prop_map(Step::More)], 0..14)
+    prop::collection::vec(
+        prop_oneof![3 => less.prop_map(Step::Less), 2 => more.prop_map(Step::More)],
+        0..14,
+    )
 }
 
 fn nth(order: &Order, line: u32) -> u32 {
@@ -62,11 +78,19 @@ fn less(order: &Order, step: &Less) -> Option<Vec<Command>> {
     Some(match *step {
         Less::CancelUnits { line, units } => {
             let line = nth(order, line);
-            vec![Command::CancelLines { lines: vec![LineUnits { line, units: capped(units, order.line(line)?.open())? }] }]
+            vec![Command::CancelLines {
+                lines: vec![LineUnits {
+                    line,
+                    units: capped(units, order.line(line)?.open())?,
+                }],
+            }]
         }
         Less::LowerByEdit { line, units } => {
             let line = nth(order, line);
-            vec![edit(lowered(line, capped(units, order.line(line)?.open())?))]
+            vec![edit(lowered(
+                line,
+                capped(units, order.line(line)?.open())?,
+            ))]
         }
         Less::Return { line, units, scrap } => {
             let line = nth(order, line);
@@ -75,18 +99,31 @@ fn less(order: &Order, step: &Less) -> Option<Vec<Command>> {
             let number = order.returns.len() as u32 + 1;
             let (restock, scrap) = if scrap { (0, units) } else { (units, 0) };
             vec![
-                Command::RequestReturn { lines: vec![LineUnits { line, units }] },
+                Command::RequestReturn {
+                    lines: vec![LineUnits { line, units }],
+                },
                 Command::ApproveReturn { number },
-                Command::ReceiveReturn { number, lines: vec![ReceivedUnits { line, restock, scrap }] },
+                Command::ReceiveReturn {
+                    number,
+                    lines: vec![ReceivedUnits {
+                        line,
+                        restock,
+                        scrap,
+                    }],
+                },
                 Command::CloseReturn { number },
             ]
         }
         Less::CreditLine { line, per_mille } => {
             let line = nth(order, line);
             let amount = part(order.line(line)?.owed().min(order.owed()), per_mille)?;
-            vec![Command::CreditLines { lines: vec![LineCredit { line, amount }] }]
+            vec![Command::CreditLines {
+                lines: vec![LineCredit { line, amount }],
+            }]
         }
-        Less::Credit { per_mille } => vec![Command::Credit { amount: part(order.owed(), per_mille)? }],
+        Less::Credit { per_mille } => vec![Command::Credit {
+            amount: part(order.owed(), per_mille)?,
+        }],
     })
 }
 
@@ -98,18 +135,48 @@ fn more(order: &Order, step: &More) -> Option<Vec<Command>> {
     Some(match *step {
         More::Ship { line, units } => {
             let line = nth(order, line);
-            let l = order.line(line).filter(|l| l.requires_shipping && l.open() > 0)?;
-            let lines = vec![LineUnits { line, units: 1 + (units - 1) % l.open() }];
+            let l = order
+                .line(line)
+                .filter(|l| l.requires_shipping && l.open() > 0)?;
+            let lines = vec![LineUnits {
+                line,
+                units: 1 + (units - 1) % l.open(),
+            }];
             let shipment = order.shipments.len() as u32 + 1;
-            let ship = Command::Ship { shipment: None, lines, carrier: None, tracking: None };
-            vec![ship, Command::Deliver { shipment: Some(shipment) }]
+            let ship = Command::Ship {
+                shipment: None,
+                lines,
+                carrier: None,
+                tracking: None,
+            };
+            vec![
+                ship,
+                Command::Deliver {
+                    shipment: Some(shipment),
+                },
+            ]
         }
-        More::Raise { line, units, coupon, tax } => {
+        More::Raise {
+            line,
+            units,
+            coupon,
+            tax,
+        } => {
             let line = nth(order, line);
             let l = order.line(line).filter(|l| l.kept() > 0)?;
             let subtotal = Minor::from(units) * l.unit_price;
-            let lot = Lot { units, subtotal, coupon: coupon.min(subtotal), tax, tax_included: 0, credit: 0 };
-            vec![edit(EditPlan { raised: vec![RaisedLine { line, lot }], ..EditPlan::default() })]
+            let lot = Lot {
+                units,
+                subtotal,
+                coupon: coupon.min(subtotal),
+                tax,
+                tax_included: 0,
+                credit: 0,
+            };
+            vec![edit(EditPlan {
+                raised: vec![RaisedLine { line, lot }],
+                ..EditPlan::default()
+            })]
         }
         More::Add { sku, units } => vec![edit(added(order, sku, units))],
     })
@@ -124,18 +191,30 @@ fn work(journey: &mut Journey) {
     panic!("it does not come to rest: {:#?}", journey.order);
 }
 
-/// What has come in and not gone back is what is due, to the minor unit. What was captured for units that are taken off stays
-/// for those that have yet to leave, as long as it is owed.
+/// What has come in and not gone back is what is due, to the minor unit. What was captured for
+/// units that are taken off stays for those that have yet to leave, as long as it is owed.
 fn settled(journey: &Journey) {
     let order = &journey.order;
     let money = order.money();
-    let least = if order.terms == PaymentTerms::Confirm { money.owed } else { order.due() };
-    assert!((least..=money.owed).contains(&(money.captured - money.refunded)), "due {least}, {money:?}\n{order:#?}");
+    let least = if order.terms == PaymentTerms::Confirm {
+        money.owed
+    } else {
+        order.due()
+    };
+    assert!(
+        (least..=money.owed).contains(&(money.captured - money.refunded)),
+        "due {least}, {money:?}\n{order:#?}"
+    );
     assert!(
         order.attention.is_empty(),
         "{:?}\n{}",
         order.attention,
-        journey.rows.iter().map(|r| r.0.clone()).collect::<Vec<_>>().join("\n")
+        journey
+            .rows
+            .iter()
+            .map(|r| r.0.clone())
+            .collect::<Vec<_>>()
+            .join("\n")
     );
 }
 
@@ -199,7 +278,8 @@ proptest! {
                 settled(&journey);
                 let money = journey.order.money();
                 if money.refunded > refunded {
-                    // Where payment follows the shipments, what a return or credit takes off what was due goes back at once.
+                    // Where payment follows the shipments, what a return or credit takes off what
+                    // was due goes back at once.
                     let due = if placed.terms == PaymentTerms::Confirm { money.owed } else { journey.order.due() };
                     let kept = money.captured - money.refunded;
                     prop_assert!((due..=money.owed).contains(&kept), "no more goes back than is not due: {kept} of {due}");
@@ -219,12 +299,25 @@ proptest! {
 /// What has not shipped is cancelled, what has comes back, and what is left to be paid is credited.
 fn give_everything_back(journey: &mut Journey) {
     let lines = |of: &dyn Fn(&order_core::order::Line) -> u32, order: &Order| -> Vec<LineUnits> {
-        let lines = order.lines.iter().map(|l| LineUnits { line: l.n, units: of(l) });
+        let lines = order.lines.iter().map(|l| LineUnits {
+            line: l.n,
+            units: of(l),
+        });
         lines.filter(|l| l.units > 0).collect()
     };
-    let back = lines(&|l| l.counters.delivered - l.counters.returned, &journey.order);
+    let back = lines(
+        &|l| l.counters.delivered - l.counters.returned,
+        &journey.order,
+    );
     for l in back {
-        let commands = less(&journey.order, &Less::Return { line: l.line - 1, units: l.units, scrap: false });
+        let commands = less(
+            &journey.order,
+            &Less::Return {
+                line: l.line - 1,
+                units: l.units,
+                scrap: false,
+            },
+        );
         all(journey, &commands.expect("it is there"));
     }
     let open = lines(&|l| l.open(), &journey.order);
@@ -235,7 +328,10 @@ fn give_everything_back(journey: &mut Journey) {
     let rest = journey.order.owed();
     if rest > 0 {
         let shipping = journey.order.amounts.shipping + journey.order.amounts.shipping_tax;
-        assert!(rest <= shipping, "only shipping is left to be paid: {rest} of {shipping}");
+        assert!(
+            rest <= shipping,
+            "only shipping is left to be paid: {rest} of {shipping}"
+        );
         all(journey, &[Command::Credit { amount: rest }]);
         work(journey);
     }

@@ -2,10 +2,13 @@
 
 use std::time::Duration;
 
-use order_core::machine::{Call, Command, Fact, HoldOutcome, PaymentOutcome, PaymentReport, Purpose, Verb, evolve, key, record};
 use order_core::order::{
-    Actor, AttentionReason, Event, HoldState, Lifecycle, OperationKind, OperationState, Order, PaymentStatus, PaymentTerms,
-    derive,
+    Actor, AttentionReason, Event, Lifecycle, OperationKind, OperationState, Order, PaymentStatus,
+    PaymentTerms, ReservationState, derive,
+};
+use order_core::rules::{
+    Call, Command, Fact, PaymentOutcome, PaymentReport, Purpose, ReservationOutcome, Verb, evolve,
+    key, record,
 };
 use order_core::testkit::orders::{at, plain, text};
 use proptest::prelude::*;
@@ -139,14 +142,26 @@ proptest! {
     }
 }
 
-/// An authorization whose void is under way, and that turns out to be captured before the void is answered.
+/// An authorization whose void is under way, and that turns out to be captured before the void is
+/// answered.
 fn captured_while_being_voided() -> Journey {
     let mut journey = Journey::place(Shop::ideal(), &sample(PaymentTerms::Shipment));
     while journey.work(&mut |_, _| Reply::Yes).is_none() {}
-    journey.command(&Command::Cancel).expect("it can be cancelled");
+    journey
+        .command(&Command::Cancel)
+        .expect("it can be cancelled");
     journey.work(&mut |_, _| Reply::Crash);
-    let captured = answer(&journey.order, OperationState::Captured, 1, journey.order.amounts.total, journey.now);
-    journey.facts(&[Fact::Payment { n: 1, outcome: captured }]);
+    let captured = answer(
+        &journey.order,
+        OperationState::Captured,
+        1,
+        journey.order.amounts.total,
+        journey.now,
+    );
+    journey.facts(&[Fact::Payment {
+        n: 1,
+        outcome: captured,
+    }]);
     journey
 }
 
@@ -154,8 +169,17 @@ fn captured_while_being_voided() -> Journey {
 fn captured_money_is_not_refunded_while_a_void_of_it_is_under_way() {
     let mut journey = captured_while_being_voided();
     journey.plan();
-    let of_it = |j: &Journey| j.order.children(1).filter(|p| p.kind == OperationKind::Refund).count();
-    assert_eq!(of_it(&journey), 0, "its void is under way; only what was captured before goes back");
+    let of_it = |j: &Journey| {
+        j.order
+            .children(1)
+            .filter(|p| p.kind == OperationKind::Refund)
+            .count()
+    };
+    assert_eq!(
+        of_it(&journey),
+        0,
+        "its void is under way; only what was captured before goes back"
+    );
     // Refused, as a void of captured money is: now the refund.
     while journey.work(&mut |_, _| Reply::Yes).is_none() {}
     assert_eq!(journey.order.money().refunded, journey.order.amounts.total);
@@ -165,10 +189,23 @@ fn captured_money_is_not_refunded_while_a_void_of_it_is_under_way() {
 #[test]
 fn a_void_that_succeeds_on_captured_money_hides_none_of_it_and_a_person_is_told() {
     let mut journey = captured_while_being_voided();
-    let voided = answer(&journey.order, OperationState::Voided, 2, journey.order.amounts.total, journey.now);
-    journey.facts(&[Fact::Payment { n: 2, outcome: voided }]);
+    let voided = answer(
+        &journey.order,
+        OperationState::Voided,
+        2,
+        journey.order.amounts.total,
+        journey.now,
+    );
+    journey.facts(&[Fact::Payment {
+        n: 2,
+        outcome: voided,
+    }]);
     assert_eq!(journey.order.money().captured, journey.order.amounts.total);
-    assert!(journey.order.has_attention(AttentionReason::UnexpectedReport));
+    assert!(
+        journey
+            .order
+            .has_attention(AttentionReason::UnexpectedReport)
+    );
     while journey.work(&mut |_, _| Reply::Yes).is_none() {}
     assert_eq!(journey.order.lifecycle, Lifecycle::Cancelled);
 }
@@ -178,37 +215,80 @@ fn a_confirmed_order_whose_authorization_the_provider_gives_up_is_shown_to_a_per
     let mut journey = Journey::place(Shop::ideal(), &sample(PaymentTerms::Shipment));
     while journey.work(&mut |_, _| Reply::Yes).is_none() {}
     let voided = answer(&journey.order, OperationState::Voided, 1, 0, journey.now);
-    journey.facts(&[Fact::Payment { n: 1, outcome: voided }]);
-    assert_eq!((journey.order.lifecycle, journey.order.money().authorized), (Lifecycle::Confirmed, 0));
-    assert!(journey.order.has_attention(AttentionReason::UnexpectedReport));
+    journey.facts(&[Fact::Payment {
+        n: 1,
+        outcome: voided,
+    }]);
+    assert_eq!(
+        (journey.order.lifecycle, journey.order.money().authorized),
+        (Lifecycle::Confirmed, 0)
+    );
+    assert!(
+        journey
+            .order
+            .has_attention(AttentionReason::UnexpectedReport)
+    );
 }
 
 #[test]
 fn a_second_refund_is_dropped_when_the_first_went_through_after_all() {
     let mut journey = Journey::place(Shop::ideal(), &sample(PaymentTerms::Confirm));
     while journey.work(&mut |_, _| Reply::Yes).is_none() {}
-    journey.command(&Command::Cancel).expect("it can be cancelled");
+    journey
+        .command(&Command::Cancel)
+        .expect("it can be cancelled");
     journey.work(&mut |_, _| Reply::Crash);
-    journey.facts(&[Fact::Payment { n: 2, outcome: PaymentOutcome::Absent }]);
+    journey.facts(&[Fact::Payment {
+        n: 2,
+        outcome: PaymentOutcome::Absent,
+    }]);
     journey.advance(Duration::from_secs(60));
     journey.plan();
     let total = journey.order.amounts.total;
-    assert_eq!(journey.order.payments.len(), 3, "the charge, the refund that never happened, and the one in its place");
-    let late = Fact::Payment { n: 2, outcome: answer(&journey.order, OperationState::Refunded, 2, total, journey.now) };
+    assert_eq!(
+        journey.order.payments.len(),
+        3,
+        "the charge, the refund that never happened, and the one in its place"
+    );
+    let late = Fact::Payment {
+        n: 2,
+        outcome: answer(
+            &journey.order,
+            OperationState::Refunded,
+            2,
+            total,
+            journey.now,
+        ),
+    };
     journey.facts(&[late]);
     while journey.work(&mut |_, _| Reply::Yes).is_none() {}
-    assert_eq!((journey.order.money().refunded, journey.order.lifecycle), (total, Lifecycle::Cancelled));
+    assert_eq!(
+        (journey.order.money().refunded, journey.order.lifecycle),
+        (total, Lifecycle::Cancelled)
+    );
 }
 
 /// An order whose first charge was declined, and that is being paid again.
 fn retried() -> Journey {
     let mut journey = Journey::place(Shop::ideal(), &sample(PaymentTerms::Confirm));
-    let declined = |_: &Order, call: Call| if call.verb == Verb::Reserve { Reply::Yes } else { Reply::No };
+    let declined = |_: &Order, call: Call| {
+        if call.verb == Verb::Reserve {
+            Reply::Yes
+        } else {
+            Reply::No
+        }
+    };
     while journey.order.lifecycle == Lifecycle::Pending {
         journey.work(&mut { declined });
     }
     let (method, terms) = (text("wallet"), PaymentTerms::Confirm);
-    let retry = Command::RetryPayment { amount: None, method, terms, token: None.into(), return_url: None.into() };
+    let retry = Command::RetryPayment {
+        amount: None,
+        method,
+        terms,
+        token: None.into(),
+        return_url: None.into(),
+    };
     journey.command(&retry).expect("it is inside the window");
     journey
 }
@@ -217,11 +297,26 @@ fn retried() -> Journey {
 fn a_declined_payment_fails_no_order_that_has_money_from_another() {
     let mut journey = retried();
     let less = journey.order.amounts.total - 1;
-    let late = Fact::Payment { n: 1, outcome: answer(&journey.order, OperationState::Captured, 1, less, journey.now) };
+    let late = Fact::Payment {
+        n: 1,
+        outcome: answer(
+            &journey.order,
+            OperationState::Captured,
+            1,
+            less,
+            journey.now,
+        ),
+    };
     journey.facts(&[late]);
-    let declined = Fact::Payment { n: 2, outcome: answer(&journey.order, OperationState::Declined, 2, 0, journey.now) };
+    let declined = Fact::Payment {
+        n: 2,
+        outcome: answer(&journey.order, OperationState::Declined, 2, 0, journey.now),
+    };
     journey.facts(&[declined]);
-    assert_eq!((journey.order.lifecycle, journey.order.money().captured), (Lifecycle::Pending, less));
+    assert_eq!(
+        (journey.order.lifecycle, journey.order.money().captured),
+        (Lifecycle::Pending, less)
+    );
     assert!(journey.order.has_attention(AttentionReason::AmountMismatch));
 }
 
@@ -231,17 +326,28 @@ fn of_two_authorizations_of_one_order_only_the_newer_is_voided() {
     journey.work(&mut |_, _| Reply::Yes);
     journey.work(&mut |_, _| Reply::Crash);
     let total = journey.order.amounts.total;
-    let authorized =
-        |order: &Order, n, now| Fact::Payment { n, outcome: answer(order, OperationState::Authorized, n, total, now) };
-    journey.facts(&[Fact::Payment { n: 1, outcome: PaymentOutcome::Absent }]);
+    let authorized = |order: &Order, n, now| Fact::Payment {
+        n,
+        outcome: answer(order, OperationState::Authorized, n, total, now),
+    };
+    journey.facts(&[Fact::Payment {
+        n: 1,
+        outcome: PaymentOutcome::Absent,
+    }]);
     let both = [2, 1].map(|n| authorized(&journey.order, n, journey.now));
     journey.facts(&both);
     while journey.work(&mut |_, _| Reply::Yes).is_none() {}
     let attempts = journey.order.payments.iter().filter(|p| p.is_attempt());
-    assert_eq!(attempts.map(|p| p.state).collect::<Vec<_>>(), [OperationState::Authorized, OperationState::Voided]);
+    assert_eq!(
+        attempts.map(|p| p.state).collect::<Vec<_>>(),
+        [OperationState::Authorized, OperationState::Voided]
+    );
     // What needs no shipping is captured at once.
     let money = journey.order.money();
-    assert_eq!((journey.order.lifecycle, money.authorized + money.captured), (Lifecycle::Confirmed, total));
+    assert_eq!(
+        (journey.order.lifecycle, money.authorized + money.captured),
+        (Lifecycle::Confirmed, total)
+    );
 }
 
 #[test]
@@ -251,105 +357,212 @@ fn of_two_captures_of_one_order_the_newer_goes_back_once() {
     while journey.order.lifecycle == Lifecycle::Pending {
         journey.work(&mut |_, _| Reply::Yes);
     }
-    let late = Fact::Payment { n: 1, outcome: answer(&journey.order, OperationState::Captured, 1, total, journey.now) };
+    let late = Fact::Payment {
+        n: 1,
+        outcome: answer(
+            &journey.order,
+            OperationState::Captured,
+            1,
+            total,
+            journey.now,
+        ),
+    };
     journey.facts(&[late]);
     assert_eq!(journey.order.statuses.payment, PaymentStatus::Overpaid);
     journey.plan();
-    let refunds: Vec<_> = journey.order.payments.iter().filter(|p| p.kind == OperationKind::Refund).collect();
-    assert_eq!(refunds.iter().map(|p| (p.parent, p.amount)).collect::<Vec<_>>(), [(Some(2), total)]);
+    let refunds: Vec<_> = journey
+        .order
+        .payments
+        .iter()
+        .filter(|p| p.kind == OperationKind::Refund)
+        .collect();
+    assert_eq!(
+        refunds
+            .iter()
+            .map(|p| (p.parent, p.amount))
+            .collect::<Vec<_>>(),
+        [(Some(2), total)]
+    );
     while journey.work(&mut |_, _| Reply::Yes).is_none() {}
-    assert_eq!((journey.order.money().captured, journey.order.money().refunded), (2 * total, total));
+    assert_eq!(
+        (
+            journey.order.money().captured,
+            journey.order.money().refunded
+        ),
+        (2 * total, total)
+    );
 }
 
-/// An order whose first hold could not be proven, and whose second, asked for in its place, has left the stock.
+/// An order whose first hold could not be proven, and whose second, asked for in its place, has
+/// left the stock.
 fn committed_in_place_of_a_suspect() -> Journey {
     let mut journey = Journey::place(Shop::ideal(), &sample_given_out(PaymentTerms::Invoice));
     // The one that needs no shipping, and so is committed at once.
-    journey.facts(&[Fact::Hold { n: 2, outcome: HoldOutcome::Undecidable }]);
+    journey.facts(&[Fact::Reservation {
+        n: 2,
+        outcome: ReservationOutcome::Undecidable,
+    }]);
     while journey.work(&mut |_, _| Reply::Yes).is_none() {}
-    assert_eq!(states(&journey, 2), [HoldState::Suspect, HoldState::Committed]);
+    assert_eq!(
+        states(&journey, 2),
+        [ReservationState::Suspect, ReservationState::Committed]
+    );
     journey
 }
 
 /// The states of the reservations of the same SKU as reservation `n`.
-fn states(journey: &Journey, n: u32) -> Vec<HoldState> {
+fn states(journey: &Journey, n: u32) -> Vec<ReservationState> {
     let sku = &journey.order.reservation(n).expect("it exists").sku;
-    journey.order.reservations.iter().filter(|r| r.sku == *sku).map(|r| r.state).collect()
+    journey
+        .order
+        .reservations
+        .iter()
+        .filter(|r| r.sku == *sku)
+        .map(|r| r.state)
+        .collect()
 }
 
 #[test]
 fn a_suspect_hold_that_turns_up_is_not_committed_beside_the_one_that_took_its_place() {
     let mut journey = committed_in_place_of_a_suspect();
-    journey.facts(&[Fact::Hold { n: 2, outcome: HoldOutcome::Held { reference: Some(text("late")), expires_at: None } }]);
+    journey.facts(&[Fact::Reservation {
+        n: 2,
+        outcome: ReservationOutcome::Held {
+            reference: Some(text("late")),
+            expires_at: None,
+        },
+    }]);
     while journey.work(&mut |_, _| Reply::Yes).is_none() {}
-    assert_eq!(states(&journey, 2), [HoldState::Released, HoldState::Committed]);
+    assert_eq!(
+        states(&journey, 2),
+        [ReservationState::Released, ReservationState::Committed]
+    );
 }
 
 #[test]
 fn units_that_left_the_stock_twice_are_given_back_once_where_that_is_possible() {
     let mut journey = committed_in_place_of_a_suspect();
-    journey.facts(&[Fact::Hold { n: 2, outcome: HoldOutcome::Committed }]);
+    journey.facts(&[Fact::Reservation {
+        n: 2,
+        outcome: ReservationOutcome::Committed,
+    }]);
     while journey.work(&mut |_, _| Reply::Yes).is_none() {}
-    assert_eq!(states(&journey, 2), [HoldState::Committed, HoldState::Released]);
+    assert_eq!(
+        states(&journey, 2),
+        [ReservationState::Committed, ReservationState::Released]
+    );
 }
 
 #[test]
 fn a_hold_that_turns_up_when_another_has_taken_its_place_makes_one_of_them_surplus() {
     let mut journey = Journey::place(Shop::ideal(), &sample(PaymentTerms::Confirm));
     journey.work(&mut |_, _| Reply::Crash);
-    journey.facts(&[Fact::Hold { n: 1, outcome: HoldOutcome::Absent }]);
+    journey.facts(&[Fact::Reservation {
+        n: 1,
+        outcome: ReservationOutcome::Absent,
+    }]);
     while journey.order.lifecycle == Lifecycle::Pending {
         journey.work(&mut |_, _| Reply::Yes);
     }
-    let late = HoldOutcome::Held { reference: Some(text("hold-late")), expires_at: None };
-    journey.facts(&[Fact::Hold { n: 1, outcome: late }]);
+    let late = ReservationOutcome::Held {
+        reference: Some(text("hold-late")),
+        expires_at: None,
+    };
+    journey.facts(&[Fact::Reservation {
+        n: 1,
+        outcome: late,
+    }]);
     while journey.work(&mut |_, _| Reply::Yes).is_none() {}
-    assert_eq!(states(&journey, 1), [HoldState::Held, HoldState::Released]);
+    assert_eq!(
+        states(&journey, 1),
+        [ReservationState::Held, ReservationState::Released]
+    );
 }
 
 #[test]
 fn a_refund_that_a_provider_declines_twice_in_the_same_words_is_news_once() {
     let mut journey = Journey::place(Shop::ideal(), &sample(PaymentTerms::Confirm));
     while journey.work(&mut |_, _| Reply::Yes).is_none() {}
-    journey.command(&Command::Cancel).expect("it can be cancelled");
+    journey
+        .command(&Command::Cancel)
+        .expect("it can be cancelled");
     journey.work(&mut |_, _| Reply::Crash);
-    let refused = Fact::Payment { n: 2, outcome: answer(&journey.order, OperationState::Declined, 2, 0, journey.now) };
+    let refused = Fact::Payment {
+        n: 2,
+        outcome: answer(&journey.order, OperationState::Declined, 2, 0, journey.now),
+    };
     journey.facts(std::slice::from_ref(&refused));
     assert!(journey.order.has_attention(AttentionReason::RefundFailed));
-    assert_eq!(record(&journey.order, &refused, &journey.shop.env(journey.now)), []);
+    assert_eq!(
+        record(&journey.order, &refused, &journey.shop.env(journey.now)),
+        []
+    );
 }
 
 #[test]
 fn a_refund_that_happened_after_it_was_proven_absent_is_shown_to_a_person() {
     let mut journey = Journey::place(Shop::ideal(), &sample(PaymentTerms::Confirm));
     while journey.work(&mut |_, _| Reply::Yes).is_none() {}
-    journey.command(&Command::Cancel).expect("it can be cancelled");
+    journey
+        .command(&Command::Cancel)
+        .expect("it can be cancelled");
     journey.work(&mut |_, _| Reply::Crash);
-    journey.facts(&[Fact::Payment { n: 2, outcome: PaymentOutcome::Absent }]);
+    journey.facts(&[Fact::Payment {
+        n: 2,
+        outcome: PaymentOutcome::Absent,
+    }]);
     let refunded = |n| Fact::Payment {
         n,
-        outcome: answer(&journey.order, OperationState::Refunded, n, journey.order.amounts.total, journey.now),
+        outcome: answer(
+            &journey.order,
+            OperationState::Refunded,
+            n,
+            journey.order.amounts.total,
+            journey.now,
+        ),
     };
     let (first, second) = (refunded(2), refunded(3));
     journey.advance(Duration::from_secs(60));
     journey.plan();
     journey.facts(&[second, first]);
-    assert_eq!(journey.order.money().refunded, 2 * journey.order.amounts.total);
-    assert!(!journey.order.attention.is_empty(), "the customer has the money twice");
+    assert_eq!(
+        journey.order.money().refunded,
+        2 * journey.order.amounts.total
+    );
+    assert!(
+        !journey.order.attention.is_empty(),
+        "the customer has the money twice"
+    );
 }
 
-/// What a fact is about, by which facts are independent of each other. A void and what it voids are one subject.
+/// What a fact is about, by which facts are independent of each other. A void and what it voids are
+/// one subject.
 fn subject(order: &Order, fact: &Fact) -> (char, u32) {
     let root = |n: u32| order.payment(n).and_then(|p| p.parent).unwrap_or(n);
     match fact {
-        Fact::Hold { n, .. } | Fact::Closing { n, .. } => ('r', *n),
+        Fact::Reservation { n, .. } | Fact::Closing { n, .. } => ('r', *n),
         Fact::Payment { n, .. } => ('p', root(*n)),
-        Fact::Report(report) if report.key.is_none() && report.reference.as_str().starts_with("outside") => ('o', 0),
+        Fact::Report(report)
+            if report.key.is_none() && report.reference.as_str().starts_with("outside") =>
+        {
+            ('o', 0)
+        }
         Fact::Report(report) => {
-            // The other fact may be what tells the reference: then the report is about that operation all the same.
-            let named = report.reference.as_str().strip_prefix("pay-").and_then(|n| n.parse().ok());
-            let keyed = order.payments.iter().find(|p| report.key == Some(key(order.id, Purpose::Payment, p.n)));
-            keyed.map(|p| p.n).or(named).map_or(('o', 0), |n| ('p', root(n)))
+            // The other fact may be what tells the reference: then the report is about that
+            // operation all the same.
+            let named = report
+                .reference
+                .as_str()
+                .strip_prefix("pay-")
+                .and_then(|n| n.parse().ok());
+            let keyed = order
+                .payments
+                .iter()
+                .find(|p| report.key == Some(key(order.id, Purpose::Payment, p.n)));
+            keyed
+                .map(|p| p.n)
+                .or(named)
+                .map_or(('o', 0), |n| ('p', root(n)))
         }
         Fact::Dispute(_) => ('o', 0),
         Fact::NeedsAttention { .. } | Fact::NoLongerNeedsAttention { .. } => ('a', 0),
@@ -360,7 +573,12 @@ fn subject(order: &Order, fact: &Fact) -> (char, u32) {
 fn renumbered(event: Event, number: u32) -> Event {
     let mut event = event;
     match &mut event {
-        Event::Armed { ops } => *ops = vec![order_core::order::Op::Reservation(number), order_core::order::Op::Payment(number)],
+        Event::Armed { ops } => {
+            *ops = vec![
+                order_core::order::Op::Reservation(number),
+                order_core::order::Op::Payment(number),
+            ]
+        }
         Event::ReservationPlanned { n, .. }
         | Event::StockHeld { n, .. }
         | Event::StockRefused { n, .. }
@@ -424,7 +642,7 @@ fn renumbered(event: Event, number: u32) -> Event {
         | Event::AddressChanged { .. }
         | Event::MetadataChanged { .. }
         | Event::Resolved { .. }
-        | Event::Redriven
+        | Event::StuckRetried
         | Event::Redacted
         | Event::Noted => {}
     }
@@ -437,12 +655,27 @@ fn attention_for_less_than_was_seen_stays_seen_and_for_as_much_or_more_does_not(
         let (reason, about) = (AttentionReason::PaymentShort, None);
         let mut order = plain(1);
         for event in [
-            Event::AttentionRaised { reason, about, amount: Some(300) },
+            Event::AttentionRaised {
+                reason,
+                about,
+                amount: Some(300),
+            },
             Event::AttentionAcknowledged { reason, about },
-            Event::AttentionRaised { reason, about, amount: Some(amount) },
+            Event::AttentionRaised {
+                reason,
+                about,
+                amount: Some(amount),
+            },
         ] {
             evolve(&mut order, &event, &Actor::System, at(1));
         }
-        assert_eq!(order.attention.iter().map(|a| (a.amount, a.acknowledged)).collect::<Vec<_>>(), [(Some(amount), seen)]);
+        assert_eq!(
+            order
+                .attention
+                .iter()
+                .map(|a| (a.amount, a.acknowledged))
+                .collect::<Vec<_>>(),
+            [(Some(amount), seen)]
+        );
     }
 }

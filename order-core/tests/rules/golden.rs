@@ -3,7 +3,9 @@
 use std::path::PathBuf;
 
 fn path(name: &str) -> PathBuf {
-    [env!("CARGO_MANIFEST_DIR"), "tests", "golden", name].iter().collect()
+    [env!("CARGO_MANIFEST_DIR"), "tests", "golden", name]
+        .iter()
+        .collect()
 }
 
 fn accepts() -> bool {
@@ -18,7 +20,8 @@ pub fn read(name: &str) -> String {
 }
 
 fn write(name: &str, text: &str) {
-    std::fs::write(path(name), text).unwrap_or_else(|e| panic!("cannot write {}: {e}", path(name).display()));
+    std::fs::write(path(name), text)
+        .unwrap_or_else(|e| panic!("cannot write {}: {e}", path(name).display()));
 }
 
 /// Compares `text` with the golden file, or accepts it.
@@ -33,7 +36,8 @@ pub fn check(name: &str, text: &str) {
     panic!("{name} differs:\n{}\n{HOW}", diff(&golden, text));
 }
 
-/// The file's lines, with those of `lines` appended that are beyond its end, where that is accepted. What is there stays.
+/// The file's lines, with those of `lines` appended that are beyond its end, where that is
+/// accepted. What is there stays.
 pub fn appended(name: &str, lines: &[String]) -> Vec<String> {
     let mut golden: Vec<String> = read(name).lines().map(str::to_owned).collect();
     let new = lines.get(golden.len()..).unwrap_or_default();
@@ -50,12 +54,21 @@ fn diff(old: &str, new: &str) -> String {
     let (old, new): (Vec<&str>, Vec<&str>) = (old.lines().collect(), new.lines().collect());
     let same_start = old.iter().zip(&new).take_while(|(a, b)| a == b).count();
     let (old, new) = (&old[same_start..], &new[same_start..]);
-    let same_end = old.iter().rev().zip(new.iter().rev()).take_while(|(a, b)| a == b).count();
+    let same_end = old
+        .iter()
+        .rev()
+        .zip(new.iter().rev())
+        .take_while(|(a, b)| a == b)
+        .count();
     let (old, new) = (&old[..old.len() - same_end], &new[..new.len() - same_end]);
     let mut common = vec![vec![0u32; new.len() + 1]; old.len() + 1];
     for i in (0..old.len()).rev() {
         for j in (0..new.len()).rev() {
-            common[i][j] = if old[i] == new[j] { common[i + 1][j + 1] + 1 } else { common[i + 1][j].max(common[i][j + 1]) };
+            common[i][j] = if old[i] == new[j] {
+                common[i + 1][j + 1] + 1
+            } else {
+                common[i + 1][j].max(common[i][j + 1])
+            };
         }
     }
     let (mut i, mut j, mut out) = (0, 0, Vec::new());

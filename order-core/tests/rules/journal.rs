@@ -1,12 +1,14 @@
 //! The journal's payloads: what was once written is read for ever, and means the same.
 
-use order_core::machine::begin_imported;
 use order_core::order::{
-    AddressType, AttentionReason, Blocks, CancelCause, ClosingKind, Credit, CreditKind, DiscardCause, EditPlan, Event, Imported,
-    ImportedLine, ImportedPayment, ImportedReturn, ImportedShipment, JOURNAL_FORMAT, Lifecycle, LineCredit, LineUnits, Lot, Op,
-    OperationKind, OperationOrigin, OperationState, PaymentTerms, Placed, PlacedLine, RaisedLine, ReceivedUnits, RetaxedLine,
-    ReturnLine, ShipmentState, ShippingPrice, Shortage, UnmatchedPayment, decode_event, encode_event,
+    AddressType, AttentionReason, Blocks, CancelCause, ClosingKind, Credit, CreditKind,
+    DiscardCause, EditPlan, Event, Imported, ImportedLine, ImportedPayment, ImportedReturn,
+    ImportedShipment, JOURNAL_FORMAT, Lifecycle, LineCredit, LineUnits, Lot, Op, OperationKind,
+    OperationOrigin, OperationState, PaymentTerms, Placed, PlacedLine, RaisedLine, ReceivedUnits,
+    RetaxedLine, ReturnLine, ShipmentState, ShippingPrice, Shortage, UnmatchedPayment,
+    decode_event, encode_event,
 };
+use order_core::rules::begin_imported;
 use order_core::testkit::orders::{at, full, placed_event, text};
 use order_core::text::Private;
 
@@ -32,15 +34,19 @@ variants! {
     PaymentFound UnmatchedDismissed DisputeOpened DisputeClosed Completed LinesCancelled
     ShipmentPlanned ShipmentShipped ShipmentDelivered ShipmentFailed ShipmentLost ShipmentReturned ShipmentCancelled
     Credited ReturnRequested ReturnApproved ReturnRejected ReturnReceived ReturnClosed
-    EditStarted EditApplied EditDiscarded AddressChanged MetadataChanged AttentionAcknowledged Resolved Redriven Redacted
+    EditStarted EditApplied EditDiscarded AddressChanged MetadataChanged AttentionAcknowledged Resolved StuckRetried Redacted
     Imported PaymentQuestioned PaymentVerified UnmatchedMatched
 }
 
-/// One event of every variant, and a second one where fields may be absent. The golden file has them in this order: new ones
-/// go to the end, whatever they are about.
+/// One event of every variant, and a second one where fields may be absent. The golden file has
+/// them in this order: new ones go to the end, whatever they are about.
 pub fn every_event() -> Vec<Event> {
-    let mut events =
-        vec![placed_with_everything(), Event::Armed { ops: vec![Op::Reservation(1), Op::Payment(2), Op::Notice(7)] }];
+    let mut events = vec![
+        placed_with_everything(),
+        Event::Armed {
+            ops: vec![Op::Reservation(1), Op::Payment(2), Op::Notice(7)],
+        },
+    ];
     events.extend(stock_events());
     events.extend(payment_events());
     events.extend(order_events());
@@ -68,7 +74,11 @@ fn verifications() -> Vec<Event> {
         verified: true,
     };
     let reference: order_core::ids::Reference = text("late-1");
-    let short = Event::AttentionRaised { reason: AttentionReason::PaymentShort, about: None, amount: Some(125) };
+    let short = Event::AttentionRaised {
+        reason: AttentionReason::PaymentShort,
+        about: None,
+        amount: Some(125),
+    };
     let unmatched = UnmatchedPayment {
         reference: reference.clone(),
         parent: Some(text("pay-9")),
@@ -81,13 +91,18 @@ fn verifications() -> Vec<Event> {
         Event::PaymentVerified { n: 1 },
         verified,
         Event::PaymentUnmatched(unmatched),
-        Event::UnmatchedMatched { reference, status: OperationState::Refunded },
+        Event::UnmatchedMatched {
+            reference,
+            status: OperationState::Refunded,
+        },
         short,
     ]
 }
 
 fn placed_with_everything() -> Event {
-    let Event::Placed(mut placed) = placed_event(&full(1)) else { unreachable!("it is a placing") };
+    let Event::Placed(mut placed) = placed_event(&full(1)) else {
+        unreachable!("it is a placing")
+    };
     // Nothing is credited before there is an order.
     placed.lines.iter_mut().for_each(|l| l.lot.credit = 0);
     (placed.holds, placed.external_ref) = (Vec::new(), None);
@@ -96,7 +111,9 @@ fn placed_with_everything() -> Event {
 
 /// With what an order may have from the start beside what is ordered.
 fn placed_with_holds() -> Event {
-    let Event::Placed(mut placed) = placed_with_everything() else { unreachable!("it is a placing") };
+    let Event::Placed(mut placed) = placed_with_everything() else {
+        unreachable!("it is a placing")
+    };
     placed.holds = full(1).holds;
     placed.external_ref = Some(text("channel/1001"));
     Event::Placed(placed)
@@ -104,20 +121,59 @@ fn placed_with_holds() -> Event {
 
 fn stock_events() -> Vec<Event> {
     vec![
-        Event::ReservationPlanned { n: 1, sku: text("SKU-1"), quantity: 3, replaces: None },
-        Event::StockHeld { n: 1, reference: Some(text("hold-1")), expires_at: Some(at(86_400)) },
-        Event::StockHeld { n: 2, reference: None, expires_at: None },
-        Event::StockRefused { n: 1, available: Some(2), code: "OUT_OF_STOCK".into() },
-        Event::StockRefused { n: 1, available: None, code: "OUT_OF_STOCK".into() },
+        Event::ReservationPlanned {
+            n: 1,
+            sku: text("SKU-1"),
+            quantity: 3,
+            replaces: None,
+        },
+        Event::StockHeld {
+            n: 1,
+            reference: Some(text("hold-1")),
+            expires_at: Some(at(86_400)),
+        },
+        Event::StockHeld {
+            n: 2,
+            reference: None,
+            expires_at: None,
+        },
+        Event::StockRefused {
+            n: 1,
+            available: Some(2),
+            code: "OUT_OF_STOCK".into(),
+        },
+        Event::StockRefused {
+            n: 1,
+            available: None,
+            code: "OUT_OF_STOCK".into(),
+        },
         Event::StockUnknown { n: 1 },
         Event::StockAbsent { n: 1 },
         Event::StockSuspect { n: 1 },
         Event::StockDropped { n: 1 },
-        Event::StockClosing { n: 1, kind: ClosingKind::Release, units: None, committed: false },
-        Event::StockClosing { n: 1, kind: ClosingKind::Commit, units: None, committed: false },
+        Event::StockClosing {
+            n: 1,
+            kind: ClosingKind::Release,
+            units: None,
+            committed: false,
+        },
+        Event::StockClosing {
+            n: 1,
+            kind: ClosingKind::Commit,
+            units: None,
+            committed: false,
+        },
         Event::StockClosingUnknown { n: 1 },
-        Event::StockClosingRefused { n: 1, kind: ClosingKind::Release, code: "NOT_NOW".into() },
-        Event::StockReleased { n: 1, units: None, committed: false },
+        Event::StockClosingRefused {
+            n: 1,
+            kind: ClosingKind::Release,
+            code: "NOT_NOW".into(),
+        },
+        Event::StockReleased {
+            n: 1,
+            units: None,
+            committed: false,
+        },
         Event::StockCommitted { n: 1, units: None },
         Event::StockExpired { n: 1 },
         Event::StockLost { n: 1 },
@@ -152,7 +208,13 @@ fn payment_events() -> Vec<Event> {
         capture_before: None,
         verified: false,
     };
-    let waiting = |state, reference| Event::PaymentWaiting { n: 1, state, reference, deadline: at(1_800), action: Private(None) };
+    let waiting = |state, reference| Event::PaymentWaiting {
+        n: 1,
+        state,
+        reference,
+        deadline: at(1_800),
+        action: Private(None),
+    };
     let unmatched = UnmatchedPayment {
         parent: None,
         reference: text("pay_elsewhere"),
@@ -181,11 +243,19 @@ fn payment_events() -> Vec<Event> {
 }
 
 fn order_events() -> Vec<Event> {
-    let shortage = |available| Shortage { sku: text("SKU-1"), requested: 3, available };
+    let shortage = |available| Shortage {
+        sku: text("SKU-1"),
+        requested: 3,
+        available,
+    };
     vec![
         Event::Confirmed,
-        Event::Rejected { shortages: vec![shortage(Some(2)), shortage(None)] },
-        Event::PaymentFailed { retry_until: at(604_800) },
+        Event::Rejected {
+            shortages: vec![shortage(Some(2)), shortage(None)],
+        },
+        Event::PaymentFailed {
+            retry_until: at(604_800),
+        },
         Event::PaymentRetried {
             method: text("wallet"),
             terms: PaymentTerms::Shipment,
@@ -194,15 +264,41 @@ fn order_events() -> Vec<Event> {
             return_url: Private(None),
         },
         Event::Expired,
-        Event::CancelRequested { cause: CancelCause::Requested },
-        Event::CancelRequested { cause: CancelCause::StockLost },
+        Event::CancelRequested {
+            cause: CancelCause::Requested,
+        },
+        Event::CancelRequested {
+            cause: CancelCause::StockLost,
+        },
         Event::Cancelled,
-        Event::HoldPlaced { kind: text("fraud"), blocks: Blocks::Ship, until: Some(at(900)) },
-        Event::HoldPlaced { kind: text("fraud"), blocks: Blocks::Confirm, until: None },
-        Event::HoldReleased { kind: text("fraud"), lapsed: true },
-        Event::AttentionRaised { reason: AttentionReason::SuspectHold, about: Some(Op::Reservation(1)), amount: None },
-        Event::AttentionRaised { reason: AttentionReason::StockLost, about: None, amount: None },
-        Event::AttentionCleared { reason: AttentionReason::SuspectHold, about: Some(Op::Reservation(1)) },
+        Event::HoldPlaced {
+            kind: text("fraud"),
+            blocks: Blocks::Ship,
+            until: Some(at(900)),
+        },
+        Event::HoldPlaced {
+            kind: text("fraud"),
+            blocks: Blocks::Confirm,
+            until: None,
+        },
+        Event::HoldReleased {
+            kind: text("fraud"),
+            lapsed: true,
+        },
+        Event::AttentionRaised {
+            reason: AttentionReason::SuspectReservation,
+            about: Some(Op::Reservation(1)),
+            amount: None,
+        },
+        Event::AttentionRaised {
+            reason: AttentionReason::StockLost,
+            about: None,
+            amount: None,
+        },
+        Event::AttentionCleared {
+            reason: AttentionReason::SuspectReservation,
+            about: Some(Op::Reservation(1)),
+        },
         Event::Noted,
     ]
 }
@@ -221,32 +317,87 @@ fn money_from_outside() -> Vec<Event> {
         found(OperationKind::Charge, OperationOrigin::Outside, None),
         found(OperationKind::Refund, OperationOrigin::Outside, Some(1)),
         found(OperationKind::Refund, OperationOrigin::Chargeback, Some(1)),
-        Event::UnmatchedDismissed { reference: text("pay_elsewhere") },
-        Event::DisputeOpened { reference: text("dp_1"), payment: Some(1), amount: 4_800 },
-        Event::DisputeOpened { reference: text("dp_2"), payment: None, amount: 4_800 },
-        Event::DisputeClosed { reference: text("dp_1"), won: true },
-        Event::DisputeClosed { reference: text("dp_2"), won: false },
+        Event::UnmatchedDismissed {
+            reference: text("pay_elsewhere"),
+        },
+        Event::DisputeOpened {
+            reference: text("dp_1"),
+            payment: Some(1),
+            amount: 4_800,
+        },
+        Event::DisputeOpened {
+            reference: text("dp_2"),
+            payment: None,
+            amount: 4_800,
+        },
+        Event::DisputeClosed {
+            reference: text("dp_1"),
+            won: true,
+        },
+        Event::DisputeClosed {
+            reference: text("dp_2"),
+            won: false,
+        },
     ]
 }
 
 /// Holds that are committed and given back in parts, or replaced by smaller ones.
 fn events_of_parts() -> Vec<Event> {
     vec![
-        Event::ReservationPlanned { n: 2, sku: text("SKU-1"), quantity: 2, replaces: Some(1) },
-        Event::StockClosing { n: 1, kind: ClosingKind::Commit, units: Some(2), committed: false },
-        Event::StockClosing { n: 1, kind: ClosingKind::Release, units: Some(1), committed: true },
-        Event::StockReleased { n: 1, units: Some(1), committed: true },
-        Event::StockCommitted { n: 1, units: Some(2) },
+        Event::ReservationPlanned {
+            n: 2,
+            sku: text("SKU-1"),
+            quantity: 2,
+            replaces: Some(1),
+        },
+        Event::StockClosing {
+            n: 1,
+            kind: ClosingKind::Commit,
+            units: Some(2),
+            committed: false,
+        },
+        Event::StockClosing {
+            n: 1,
+            kind: ClosingKind::Release,
+            units: Some(1),
+            committed: true,
+        },
+        Event::StockReleased {
+            n: 1,
+            units: Some(1),
+            committed: true,
+        },
+        Event::StockCommitted {
+            n: 1,
+            units: Some(2),
+        },
     ]
 }
 
 fn fulfilment_events() -> Vec<Event> {
     vec![
         Event::Completed,
-        Event::LinesCancelled { lines: vec![LineUnits { line: 1, units: 2 }], cause: CancelCause::StockLost },
-        Event::ShipmentPlanned { n: 1, lines: vec![LineUnits { line: 1, units: 2 }, LineUnits { line: 2, units: 1 }] },
-        Event::ShipmentShipped { n: 1, carrier: Some("DHL".into()), tracking: Some("00340434161094042557".into()) },
-        Event::ShipmentShipped { n: 1, carrier: None, tracking: None },
+        Event::LinesCancelled {
+            lines: vec![LineUnits { line: 1, units: 2 }],
+            cause: CancelCause::StockLost,
+        },
+        Event::ShipmentPlanned {
+            n: 1,
+            lines: vec![
+                LineUnits { line: 1, units: 2 },
+                LineUnits { line: 2, units: 1 },
+            ],
+        },
+        Event::ShipmentShipped {
+            n: 1,
+            carrier: Some("DHL".into()),
+            tracking: Some("00340434161094042557".into()),
+        },
+        Event::ShipmentShipped {
+            n: 1,
+            carrier: None,
+            tracking: None,
+        },
         Event::ShipmentDelivered { n: 1 },
         Event::ShipmentFailed { n: 1 },
         Event::ShipmentReturned { n: 1 },
@@ -257,34 +408,86 @@ fn fulfilment_events() -> Vec<Event> {
 fn return_and_credit_events() -> Vec<Event> {
     let line = |amount| LineCredit { line: 1, amount };
     vec![
-        Event::Credited { kind: CreditKind::Goodwill, amount: 500, lines: Vec::new() },
-        Event::Credited { kind: CreditKind::Line, amount: 300, lines: vec![line(300)] },
-        Event::Credited { kind: CreditKind::WriteOff, amount: 700, lines: Vec::new() },
-        Event::ReturnRequested { n: 1, lines: vec![LineUnits { line: 1, units: 2 }] },
+        Event::Credited {
+            kind: CreditKind::Goodwill,
+            amount: 500,
+            lines: Vec::new(),
+        },
+        Event::Credited {
+            kind: CreditKind::Line,
+            amount: 300,
+            lines: vec![line(300)],
+        },
+        Event::Credited {
+            kind: CreditKind::WriteOff,
+            amount: 700,
+            lines: Vec::new(),
+        },
+        Event::ReturnRequested {
+            n: 1,
+            lines: vec![LineUnits { line: 1, units: 2 }],
+        },
         Event::ReturnApproved { n: 1 },
         Event::ReturnRejected { n: 1 },
         Event::ReturnReceived {
             n: 1,
-            lines: vec![ReceivedUnits { line: 1, restock: 1, scrap: 0 }, ReceivedUnits { line: 2, restock: 0, scrap: 1 }],
+            lines: vec![
+                ReceivedUnits {
+                    line: 1,
+                    restock: 1,
+                    scrap: 0,
+                },
+                ReceivedUnits {
+                    line: 2,
+                    restock: 0,
+                    scrap: 1,
+                },
+            ],
         },
         Event::ReturnClosed { n: 1 },
     ]
 }
 
 fn edit_events() -> Vec<Event> {
-    let Event::Placed(placed) = placed_event(&full(1)) else { unreachable!("it is a placing") };
-    let lot = Lot { units: 1, subtotal: 1_000, coupon: 100, tax: 72, tax_included: 0, credit: 0 };
-    let added = PlacedLine { unit_price: 1_000, discount: 0, lot, ..placed.lines[0].clone() };
+    let Event::Placed(placed) = placed_event(&full(1)) else {
+        unreachable!("it is a placing")
+    };
+    let lot = Lot {
+        units: 1,
+        subtotal: 1_000,
+        coupon: 100,
+        tax: 72,
+        tax_included: 0,
+        credit: 0,
+    };
+    let added = PlacedLine {
+        unit_price: 1_000,
+        discount: 0,
+        lot,
+        ..placed.lines[0].clone()
+    };
     let everything = EditPlan {
         added: vec![added],
         raised: vec![RaisedLine { line: 1, lot }],
         lowered: vec![LineUnits { line: 2, units: 1 }],
         coupon_ends: true,
-        retaxed: vec![RetaxedLine { line: 1, units: 2, tax: 80, tax_included: 9 }],
-        shipping: Some(ShippingPrice { shipping: 600, tax: 48, tax_included: 0 }),
+        retaxed: vec![RetaxedLine {
+            line: 1,
+            units: 2,
+            tax: 80,
+            tax_included: 9,
+        }],
+        shipping: Some(ShippingPrice {
+            shipping: 600,
+            tax: 48,
+            tax_included: 0,
+        }),
         shipping_method: Some(text("courier")),
     };
-    let lowered = EditPlan { lowered: vec![LineUnits { line: 1, units: 1 }], ..EditPlan::default() };
+    let lowered = EditPlan {
+        lowered: vec![LineUnits { line: 1, units: 1 }],
+        ..EditPlan::default()
+    };
     let started = |plan, due| Event::EditStarted {
         n: 1,
         plan: Box::new(plan),
@@ -299,27 +502,62 @@ fn edit_events() -> Vec<Event> {
         started(everything, 1_700),
         started(lowered, 0),
         Event::EditApplied { n: 1 },
-        Event::EditDiscarded { n: 1, cause: DiscardCause::OutOfDate },
-        Event::AddressChanged { which: AddressType::Shipping, address: Private(None) },
-        Event::MetadataChanged { key: text("erp"), removed: false, value: Private(None) },
-        Event::MetadataChanged { key: text("erp"), removed: true, value: Private(None) },
+        Event::EditDiscarded {
+            n: 1,
+            cause: DiscardCause::OutOfDate,
+        },
+        Event::AddressChanged {
+            which: AddressType::Shipping,
+            address: Private(None),
+        },
+        Event::MetadataChanged {
+            key: text("erp"),
+            removed: false,
+            value: Private(None),
+        },
+        Event::MetadataChanged {
+            key: text("erp"),
+            removed: true,
+            value: Private(None),
+        },
     ]
 }
 
 fn operator_events() -> Vec<Event> {
     vec![
-        Event::AttentionAcknowledged { reason: AttentionReason::RefundFailed, about: Some(Op::Payment(2)) },
-        Event::AttentionAcknowledged { reason: AttentionReason::OutsideRefund, about: None },
-        Event::Resolved { about: Some(Op::Payment(2)) },
+        Event::AttentionAcknowledged {
+            reason: AttentionReason::RefundFailed,
+            about: Some(Op::Payment(2)),
+        },
+        Event::AttentionAcknowledged {
+            reason: AttentionReason::OutsideRefund,
+            about: None,
+        },
+        Event::Resolved {
+            about: Some(Op::Payment(2)),
+        },
         Event::Resolved { about: None },
-        Event::Redriven,
+        Event::StuckRetried,
         Event::Redacted,
     ]
 }
 
 fn imports() -> Vec<Event> {
-    let Event::Placed(placed) = placed_with_everything() else { unreachable!("it is a placing") };
-    let Placed { id, number, user, currency, lines, amounts, shipping_method, payment_method, coupon, .. } = *placed;
+    let Event::Placed(placed) = placed_with_everything() else {
+        unreachable!("it is a placing")
+    };
+    let Placed {
+        id,
+        number,
+        user,
+        currency,
+        lines,
+        amounts,
+        shipping_method,
+        payment_method,
+        coupon,
+        ..
+    } = *placed;
     let with_cancelled = |(line, cancelled)| ImportedLine { line, cancelled };
     let payment = |refunds, reference, n| ImportedPayment {
         refunds,
@@ -328,7 +566,12 @@ fn imports() -> Vec<Event> {
         reference: text(reference),
         at: at(n),
     };
-    let back = vec![ReturnLine { line: 1, units: 1, restocked: 1, scrapped: 0 }];
+    let back = vec![ReturnLine {
+        line: 1,
+        units: 1,
+        restocked: 1,
+        scrapped: 0,
+    }];
     let shipment = ImportedShipment {
         lines: vec![LineUnits { line: 1, units: 2 }],
         state: ShipmentState::Delivered,
@@ -344,7 +587,11 @@ fn imports() -> Vec<Event> {
         external_ref: text("old-shop/1001"),
         currency,
         lifecycle: Lifecycle::Completed,
-        lines: lines.into_iter().zip([1, 0, 0]).map(with_cancelled).collect(),
+        lines: lines
+            .into_iter()
+            .zip([1, 0, 0])
+            .map(with_cancelled)
+            .collect(),
         amounts,
         shipping_method,
         payment_method,
@@ -352,8 +599,18 @@ fn imports() -> Vec<Event> {
         coupon,
         payments: vec![payment(None, "pay_1", 5), payment(Some(1), "re_1", 120)],
         shipments: vec![shipment],
-        returns: vec![ImportedReturn { lines: back, requested_at: at(100), closed_at: at(110) }],
-        credits: vec![Credit { n: 1, kind: CreditKind::Goodwill, line: None, amount: 100, at: at(115) }],
+        returns: vec![ImportedReturn {
+            lines: back,
+            requested_at: at(100),
+            closed_at: at(110),
+        }],
+        credits: vec![Credit {
+            n: 1,
+            kind: CreditKind::Goodwill,
+            line: None,
+            amount: 100,
+            at: at(115),
+        }],
         placed_at: at(0),
         confirmed_at: Some(at(6)),
         ended_at: Some(at(200)),
@@ -373,7 +630,10 @@ fn imports() -> Vec<Event> {
         ended_at: None,
         ..everything.clone()
     };
-    vec![Event::Imported(Box::new(everything)), Event::Imported(Box::new(bare))]
+    vec![
+        Event::Imported(Box::new(everything)),
+        Event::Imported(Box::new(bare)),
+    ]
 }
 
 /// As the journal keeps it.
@@ -395,7 +655,10 @@ fn without_personal(event: Event) -> Event {
 fn every_variant_of_an_event_is_in_the_golden_journal() {
     let events = every_event();
     for name in VARIANTS {
-        assert!(events.iter().any(|e| variant(e) == *name), "no sample of {name}: append one to every_event()");
+        assert!(
+            events.iter().any(|e| variant(e) == *name),
+            "no sample of {name}: append one to every_event()"
+        );
     }
 }
 
@@ -403,8 +666,15 @@ fn every_variant_of_an_event_is_in_the_golden_journal() {
 fn what_format_1_wrote_is_read_as_what_was_meant() {
     let events = every_event();
     // A released payload is never written anew: accepting only appends the lines of new samples.
-    let lines = golden::appended("journal-v1.jsonl", &events.iter().map(encode_event).collect::<Vec<_>>());
-    assert_eq!(lines.len(), events.len(), "a line was taken away from every_event(): it is only ever appended to");
+    let lines = golden::appended(
+        "journal-v1.jsonl",
+        &events.iter().map(encode_event).collect::<Vec<_>>(),
+    );
+    assert_eq!(
+        lines.len(),
+        events.len(),
+        "a line was taken away from every_event(): it is only ever appended to"
+    );
     for (line, event) in lines.iter().zip(events) {
         let read = decode_event(line).unwrap_or_else(|e| panic!("{e}: {line}"));
         assert_eq!(read, without_personal(event), "{line}");
@@ -413,18 +683,39 @@ fn what_format_1_wrote_is_read_as_what_was_meant() {
 
 #[test]
 fn this_release_writes_format_1() {
-    assert_eq!(JOURNAL_FORMAT, 1, "a new format needs a golden file of its own beside this one");
+    assert_eq!(
+        JOURNAL_FORMAT, 1,
+        "a new format needs a golden file of its own beside this one"
+    );
     let golden = golden::read("journal-v1.jsonl");
     let written: Vec<String> = every_event().iter().map(encode_event).collect();
-    assert!(golden.lines().eq(written.iter().map(String::as_str)), "what is written has changed");
+    assert!(
+        golden.lines().eq(written.iter().map(String::as_str)),
+        "what is written has changed"
+    );
 }
 
 #[test]
 fn what_cannot_be_read_says_whether_it_is_newer_or_damaged() {
-    let newer = decode_event(r#"{"format":2,"event":"noted"}"#).unwrap_err().to_string();
-    assert_eq!(newer, "journal format 2 is newer than this program reads (1): upgrade it");
-    for damaged in ["", "{}", r#"{"format":1}"#, r#"{"format":1,"event":"unheard_of"}"#, r#"{"format":1,"event":{"armed":{}}}"#] {
-        assert_eq!(decode_event(damaged).unwrap_err().to_string(), "journal payload is damaged", "{damaged:?}");
+    let newer = decode_event(r#"{"format":2,"event":"noted"}"#)
+        .unwrap_err()
+        .to_string();
+    assert_eq!(
+        newer,
+        "journal format 2 is newer than this program reads (1): upgrade it"
+    );
+    for damaged in [
+        "",
+        "{}",
+        r#"{"format":1}"#,
+        r#"{"format":1,"event":"unheard_of"}"#,
+        r#"{"format":1,"event":{"armed":{}}}"#,
+    ] {
+        assert_eq!(
+            decode_event(damaged).unwrap_err().to_string(),
+            "journal payload is damaged",
+            "{damaged:?}"
+        );
     }
 }
 
@@ -433,7 +724,13 @@ fn an_event_with_personal_data_is_written_without_it() {
     let mut order = full(1);
     order.notes = Private(Some("Please ring twice.".into()));
     let payload = encode_event(&placed_event(&order));
-    for secret in ["ring twice", "tok_visa", "shop.example", "Lovelace", "ada@example.org"] {
+    for secret in [
+        "ring twice",
+        "tok_visa",
+        "shop.example",
+        "Lovelace",
+        "ada@example.org",
+    ] {
         assert!(!payload.contains(secret), "{secret} is in {payload}");
     }
 }
@@ -446,11 +743,27 @@ fn what_came_back_of_an_imported_order_is_counted_on_its_lines() {
     });
     let imported = imported.expect("one has returns");
     // Once more of the same, so that two returns are of one line.
-    let returns: Vec<ImportedReturn> = imported.returns.iter().chain(&imported.returns).cloned().collect();
+    let returns: Vec<ImportedReturn> = imported
+        .returns
+        .iter()
+        .chain(&imported.returns)
+        .cloned()
+        .collect();
     let of = |line: u32, count: &dyn Fn(&ReturnLine) -> u32| -> u32 {
-        returns.iter().flat_map(|r| &r.lines).filter(|l| l.line == line).map(count).sum()
+        returns
+            .iter()
+            .flat_map(|r| &r.lines)
+            .filter(|l| l.line == line)
+            .map(count)
+            .sum()
     };
-    let order = begin_imported(&Imported { returns: returns.clone(), ..*imported }, at(0));
+    let order = begin_imported(
+        &Imported {
+            returns: returns.clone(),
+            ..*imported
+        },
+        at(0),
+    );
     let came_back = |l: &ReturnLine| l.received();
     assert!(order.lines.iter().any(|l| of(l.n, &came_back) > 1));
     for line in &order.lines {

@@ -1,9 +1,12 @@
-//! Whatever happened to an order, once the services answer again it comes to rest, in a bounded number of rounds.
+//! Whatever happened to an order, once the services answer again it comes to rest, in a bounded
+//! number of rounds.
 
 use std::time::Duration;
 
-use order_core::machine::{Call, Command, Next, Verb};
-use order_core::order::{AttentionReason, Blocks, DisputeState, Lifecycle, Op, OperationState, Order};
+use order_core::order::{
+    AttentionReason, Blocks, DisputeState, Lifecycle, Op, OperationState, Order,
+};
+use order_core::rules::{Call, Command, Next, Verb};
 use proptest::prelude::*;
 
 use super::invariants;
@@ -17,13 +20,16 @@ const ROUNDS_MAX: usize = 60;
 /// Times the clock is moved to the next due time. Growing pauses reach their longest after a dozen.
 const WAKES_MAX: usize = 60;
 
-/// The healed world: every call is answered. What earlier calls came to that nobody heard of is found by look-ups, and was
-/// decided by `truth`.
+/// The healed world: every call is answered. What earlier calls came to that nobody heard of is
+/// found by look-ups, and was decided by `truth`.
 fn healed(truth: &[Reply]) -> impl Fn(&Order, Call) -> Reply + '_ {
     |order, call| match (call.op, call.verb) {
         (Op::Payment(n), Verb::LookUpPayment) => {
             let p = order.payment(n).expect("it exists");
-            let waits = matches!(p.state, OperationState::ActionRequired | OperationState::Pending);
+            let waits = matches!(
+                p.state,
+                OperationState::ActionRequired | OperationState::Pending
+            );
             match truth.get(n as usize % truth.len().max(1)) {
                 // A customer who does not act, and a provider that at last says no.
                 Some(Reply::Action) if p.state == OperationState::ActionRequired => Reply::Action,
@@ -33,15 +39,18 @@ fn healed(truth: &[Reply]) -> impl Fn(&Order, Call) -> Reply + '_ {
                 _ => Reply::Yes,
             }
         }
-        (Op::Reservation(n), Verb::LookUpHold) => match truth.get(n as usize % truth.len().max(1)) {
-            Some(Reply::No | Reply::Unknown) => Reply::Unknown,
-            _ => Reply::Yes,
-        },
+        (Op::Reservation(n), Verb::LookUpReservation) => {
+            match truth.get(n as usize % truth.len().max(1)) {
+                Some(Reply::No | Reply::Unknown) => Reply::Unknown,
+                _ => Reply::Yes,
+            }
+        }
         _ => Reply::Yes,
     }
 }
 
-/// Works until nothing is due, and lets time pass from one due time to the next, until the order rests.
+/// Works until nothing is due, and lets time pass from one due time to the next, until the order
+/// rests.
 fn come_to_rest(journey: &mut Journey, truth: &[Reply]) -> Next {
     let reply = healed(truth);
     let mut wakes = 0;
@@ -51,7 +60,11 @@ fn come_to_rest(journey: &mut Journey, truth: &[Reply]) -> Next {
         match plan.wake {
             Some(at) if !waits => {
                 wakes += 1;
-                assert!(wakes < WAKES_MAX, "it wakes again and again: {plan:?}\n{:#?}", journey.order);
+                assert!(
+                    wakes < WAKES_MAX,
+                    "it wakes again and again: {plan:?}\n{:#?}",
+                    journey.order
+                );
                 journey.now = at;
             }
             _ => return plan,
@@ -65,14 +78,20 @@ fn work_all(journey: &mut Journey, reply: &dyn Fn(&Order, Call) -> Reply) -> Nex
             return plan;
         }
     }
-    panic!("it does not come to rest: {:?}\n{:#?}", journey.plan(), journey.order);
+    panic!(
+        "it does not come to rest: {:?}\n{:#?}",
+        journey.plan(),
+        journey.order
+    );
 }
 
 /// A person lifts what only a person can lift.
 fn lift_holds(journey: &mut Journey) {
     while let Some(hold) = journey.order.holds.first() {
         let kind = hold.kind.clone();
-        journey.command(&Command::ReleaseHold { kind }).expect("a hold that is placed can be released");
+        journey
+            .command(&Command::ReleaseHold { kind })
+            .expect("a hold that is placed can be released");
     }
 }
 
@@ -89,7 +108,8 @@ proptest! {
         let env = journey.shop.env(journey.now);
         invariants::at_rest(&journey.order, &plan, &env);
         if journey.order.lifecycle == Lifecycle::Pending && plan.stuck.is_empty() {
-            // For a hold on it to be lifted, be it one that keeps a payment from being asked for again, or for stock.
+            // For a hold on it to be lifted, be it one that keeps a payment from being asked for
+            // again, or for stock.
             let blocks = [Blocks::Confirm, Blocks::Capture].into_iter().any(|step| journey.order.is_blocked(step));
             let waits = blocks || backordered(&journey.order);
             prop_assert!(waits, "it waits for nobody: {:#?}", journey.order);
@@ -166,9 +186,13 @@ fn decided(journey: &Journey, plan: &Next) {
             | Lifecycle::Expired
             | Lifecycle::Completed
     );
-    assert!(at_its_end || !order.attention.is_empty(), "{plan:?}\n{order:#?}");
+    assert!(
+        at_its_end || !order.attention.is_empty(),
+        "{plan:?}\n{order:#?}"
+    );
     if !at_its_end {
-        // What is left to a person is told to one; it does not look finished to the work queue while it is not.
+        // What is left to a person is told to one; it does not look finished to the work queue
+        // while it is not.
         let disputed = order.disputes.iter().any(|d| d.state == DisputeState::Open);
         let waits = match order.lifecycle {
             Lifecycle::Pending => backordered(order),
@@ -180,7 +204,12 @@ fn decided(journey: &Journey, plan: &Next) {
 
 /// Whether it waits for stock that was paid for, or that may be held without proof.
 fn backordered(order: &Order) -> bool {
-    [AttentionReason::StockLost, AttentionReason::SuspectHold].iter().any(|r| order.has_attention(*r))
+    [
+        AttentionReason::StockLost,
+        AttentionReason::SuspectReservation,
+    ]
+    .iter()
+    .any(|r| order.has_attention(*r))
 }
 
 fn over_refunded(order: &Order) -> bool {

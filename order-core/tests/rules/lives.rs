@@ -1,12 +1,13 @@
-//! Whole lives: the facts of one, heard in whatever order among themselves and among the commands that take something off, come to the
-//! same sums and open reasons; so they do once all that is due then has been done.
+//! Whole lives: the facts of one, heard in whatever order among themselves and among the commands
+//! that take something off, come to the same sums and open reasons; so they do once all that is due
+//! then has been done.
 
 use std::time::Duration;
 
 use order_core::ids::Reference;
-use order_core::machine::{Call, Command, DisputeReport, Fact, Finding, PaymentReport};
 use order_core::money::Minor;
 use order_core::order::{DisputeState, LineUnits, OperationState, Order, ReceivedUnits};
+use order_core::rules::{Call, Command, DisputeReport, Fact, Finding, PaymentReport};
 use order_core::testkit::orders::text;
 use proptest::prelude::*;
 
@@ -16,7 +17,8 @@ use crate::journey::{Journey, Reply, answer};
 use crate::shop::{Basket, Shop, lowered, placed_orders, raised};
 use crate::walks::cases;
 
-/// Something that is heard late in a life, in thousandths of what was ordered. Each is about something of its own.
+/// Something that is heard late in a life, in thousandths of what was ordered. Each is about
+/// something of its own.
 #[derive(Debug, Clone)]
 enum Tale {
     Back {
@@ -88,7 +90,13 @@ fn work(journey: &mut Journey) {
 
 /// An order that was placed, and has gone through some of what most orders go through.
 fn lived(placed: &Basket, steps: &[usize]) -> Journey {
-    let mut journey = Journey::place(Shop { notify: false, ..Shop::ideal() }, placed);
+    let mut journey = Journey::place(
+        Shop {
+            notify: false,
+            ..Shop::ideal()
+        },
+        placed,
+    );
     work(&mut journey);
     for step in steps {
         let order = &journey.order;
@@ -107,27 +115,59 @@ fn lived(placed: &Basket, steps: &[usize]) -> Journey {
 }
 
 fn heard(order: &Order, tale: &Tale, i: usize) -> Vec<News> {
-    let part = |per_mille: &Minor| order.in_currency((order.amounts.total / 1000 * per_mille).max(1));
-    let named = |of: &Option<u32>| of.map(|n| text(&format!("pay-{}", 1 + n % (order.payments.len() as u32).max(1))));
+    let part =
+        |per_mille: &Minor| order.in_currency((order.amounts.total / 1000 * per_mille).max(1));
+    let named = |of: &Option<u32>| {
+        of.map(|n| {
+            text(&format!(
+                "pay-{}",
+                1 + n % (order.payments.len() as u32).max(1)
+            ))
+        })
+    };
     let reference = |kind: &str| text::<Reference>(&format!("{kind}-{i}"));
     let report = |kind, parent, status, amount| {
-        News::Fact(Fact::Report(PaymentReport { key: None, reference: reference(kind), parent, status, amount }))
+        News::Fact(Fact::Report(PaymentReport {
+            key: None,
+            reference: reference(kind),
+            parent,
+            status,
+            amount,
+        }))
     };
     vec![match tale {
-        Tale::Back { of, per_mille } => report("back", named(of), OperationState::Refunded, part(per_mille)),
-        Tale::Paid { of, per_mille } => report("paid", named(of), OperationState::Captured, part(per_mille)),
-        Tale::Dispute { of, state, per_mille } => News::Fact(Fact::Dispute(DisputeReport {
+        Tale::Back { of, per_mille } => {
+            report("back", named(of), OperationState::Refunded, part(per_mille))
+        }
+        Tale::Paid { of, per_mille } => {
+            report("paid", named(of), OperationState::Captured, part(per_mille))
+        }
+        Tale::Dispute {
+            of,
+            state,
+            per_mille,
+        } => News::Fact(Fact::Dispute(DisputeReport {
             reference: reference("dispute"),
             payment: named(of),
             state: *state,
             amount: part(per_mille),
         })),
         Tale::Moved { out, per_mille } => {
-            let status = if *out { OperationState::Refunded } else { OperationState::Captured };
-            News::Finding(Finding::Moved { status, amount: part(per_mille).minor, reference: reference("bank") })
+            let status = if *out {
+                OperationState::Refunded
+            } else {
+                OperationState::Captured
+            };
+            News::Finding(Finding::Moved {
+                status,
+                amount: part(per_mille).minor,
+                reference: reference("bank"),
+            })
         }
         Tale::Again { n } => {
-            let Some(p) = order.payment(1 + n % (order.payments.len() as u32).max(1)) else { return Vec::new() };
+            let Some(p) = order.payment(1 + n % (order.payments.len() as u32).max(1)) else {
+                return Vec::new();
+            };
             if p.state.is_open() || p.state == OperationState::Dropped {
                 return Vec::new();
             }
@@ -140,17 +180,33 @@ fn heard(order: &Order, tale: &Tale, i: usize) -> Vec<News> {
 fn commands(order: &Order, less: &Less, returns: &mut u32) -> Vec<Command> {
     let nth = |line: &u32| 1 + line % order.lines.len() as u32;
     match less {
-        Less::Cancel { line } => vec![Command::CancelLines { lines: vec![LineUnits { line: nth(line), units: 1 }] }],
+        Less::Cancel { line } => vec![Command::CancelLines {
+            lines: vec![LineUnits {
+                line: nth(line),
+                units: 1,
+            }],
+        }],
         Less::Lower { line } => vec![edit(lowered(nth(line), 1))],
-        Less::Credit { per_mille } => vec![Command::Credit { amount: (order.owed() / 1000 * per_mille).max(1) }],
+        Less::Credit { per_mille } => vec![Command::Credit {
+            amount: (order.owed() / 1000 * per_mille).max(1),
+        }],
         Less::Return { line } => {
             let line = nth(line);
             *returns += 1;
             let number = order.returns.len() as u32 + *returns;
             vec![
-                Command::RequestReturn { lines: vec![LineUnits { line, units: 1 }] },
+                Command::RequestReturn {
+                    lines: vec![LineUnits { line, units: 1 }],
+                },
                 Command::ApproveReturn { number },
-                Command::ReceiveReturn { number, lines: vec![ReceivedUnits { line, restock: 1, scrap: 0 }] },
+                Command::ReceiveReturn {
+                    number,
+                    lines: vec![ReceivedUnits {
+                        line,
+                        restock: 1,
+                        scrap: 0,
+                    }],
+                },
                 Command::CloseReturn { number },
             ]
         }
@@ -158,16 +214,22 @@ fn commands(order: &Order, less: &Less, returns: &mut u32) -> Vec<Command> {
     }
 }
 
-/// Hears the tales in an order, each before as many commands as its place says; `None` if a command is refused. Nothing is
-/// called before all is heard.
+/// Hears the tales in an order, each before as many commands as its place says; `None` if a command
+/// is refused. Nothing is called before all is heard.
 fn told(begun: &Journey, tales: &[(usize, Vec<News>)], commands: &[Command]) -> Option<Journey> {
     let mut journey = begun.clone();
     let hear = |journey: &mut Journey, at: usize| {
-        for news in tales.iter().filter(|(place, _)| *place == at).flat_map(|(_, news)| news) {
+        for news in tales
+            .iter()
+            .filter(|(place, _)| *place == at)
+            .flat_map(|(_, news)| news)
+        {
             match news {
                 News::Fact(fact) => journey.facts(std::slice::from_ref(fact)),
                 News::Finding(finding) => {
-                    let _ = journey.command(&Command::Resolve { finding: finding.clone() });
+                    let _ = journey.command(&Command::Resolve {
+                        finding: finding.clone(),
+                    });
                 }
             }
             journey.plan();

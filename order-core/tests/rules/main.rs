@@ -1,4 +1,5 @@
-//! The rules held against what must always be so: random walks over reachable orders, and golden tables of every answer.
+//! The rules held against what must always be so: random walks over reachable orders, and golden
+//! tables of every answer.
 
 mod commuting;
 mod endless;

@@ -1,13 +1,14 @@
-//! What becomes of shipments: whatever is found out of one, however late, every unit is in one place and the stock adds up.
+//! What becomes of shipments: whatever is found out of one, however late, every unit is in one
+//! place and the stock adds up.
 
 use std::time::Duration;
 
 use order_core::error::RejectionReason;
-use order_core::machine::{Command, Fact, HoldOutcome, Verb};
 use order_core::order::{
-    AddressType, AttentionReason, Counters, HoldState, Lifecycle, LineUnits, Order, PaymentTerms, ReceivedUnits, ReturnStatus,
-    ShipmentState,
+    AddressType, AttentionReason, Counters, Lifecycle, LineUnits, Order, PaymentTerms,
+    ReceivedUnits, ReservationState, ReturnStatus, ShipmentState,
 };
+use order_core::rules::{Command, Fact, ReservationOutcome, Verb};
 use order_core::text::Private;
 use proptest::prelude::*;
 
@@ -27,18 +28,30 @@ fn work(j: &mut Journey) {
 
 /// An order of two units each of two SKUs, paid and confirmed.
 fn confirmed() -> Journey {
-    let mut j = Journey::place(Shop { notify: false, ..Shop::ideal() }, &sample(PaymentTerms::Confirm));
+    let mut j = Journey::place(
+        Shop {
+            notify: false,
+            ..Shop::ideal()
+        },
+        &sample(PaymentTerms::Confirm),
+    );
     work(&mut j);
     j
 }
 
 fn act(j: &mut Journey, command: &Command) {
-    j.command(command).unwrap_or_else(|no| panic!("{command:?}: {no}"));
+    j.command(command)
+        .unwrap_or_else(|no| panic!("{command:?}: {no}"));
     work(j);
 }
 
 fn ship(line: u32, units: u32) -> Command {
-    Command::Ship { shipment: None, lines: vec![LineUnits { line, units }], carrier: None, tracking: None }
+    Command::Ship {
+        shipment: None,
+        lines: vec![LineUnits { line, units }],
+        carrier: None,
+        tracking: None,
+    }
 }
 
 fn delivered(n: u32) -> Command {
@@ -61,7 +74,10 @@ const fn came_back(shipment: u32) -> Command {
 fn stock(order: &Order, line: u32) -> (u32, u32) {
     let sku = &order.line(line).expect("it exists").sku;
     let of_sku = || order.reservations.iter().filter(|r| r.sku == *sku);
-    (of_sku().map(|r| r.committed).sum(), of_sku().map(order_core::order::Reservation::held).sum())
+    (
+        of_sku().map(|r| r.committed).sum(),
+        of_sku().map(order_core::order::Reservation::held).sum(),
+    )
 }
 
 fn counters(order: &Order, line: u32) -> Counters {
@@ -69,7 +85,10 @@ fn counters(order: &Order, line: u32) -> Counters {
 }
 
 fn is_told(order: &Order) -> bool {
-    order.attention.iter().any(|a| a.reason == AttentionReason::UnexpectedDelivery && !a.acknowledged)
+    order
+        .attention
+        .iter()
+        .any(|a| a.reason == AttentionReason::UnexpectedDelivery && !a.acknowledged)
 }
 
 #[test]
@@ -78,14 +97,35 @@ fn units_of_a_lost_shipment_are_gone_from_the_stock_and_sent_again_from_further_
     act(&mut j, &ship(1, 2));
     assert_eq!(stock(&j.order, 1), (2, 0));
     act(&mut j, &lost(1));
-    assert_eq!(j.order.shipment(1).map(|s| s.state), Some(ShipmentState::Lost));
+    assert_eq!(
+        j.order.shipment(1).map(|s| s.state),
+        Some(ShipmentState::Lost)
+    );
     assert_eq!(j.order.lines[0].open(), 2);
-    assert_eq!(counters(&j.order, 1), Counters { lost: 2, ..Counters::default() });
-    assert_eq!(stock(&j.order, 1), (2, 2), "what was lost stays out of the stock, and as much is held anew");
+    assert_eq!(
+        counters(&j.order, 1),
+        Counters {
+            lost: 2,
+            ..Counters::default()
+        }
+    );
+    assert_eq!(
+        stock(&j.order, 1),
+        (2, 2),
+        "what was lost stays out of the stock, and as much is held anew"
+    );
     act(&mut j, &ship(1, 2));
     act(&mut j, &delivered(2));
     assert_eq!(stock(&j.order, 1), (4, 0));
-    assert_eq!(counters(&j.order, 1), Counters { shipped: 2, delivered: 2, lost: 2, ..Counters::default() });
+    assert_eq!(
+        counters(&j.order, 1),
+        Counters {
+            shipped: 2,
+            delivered: 2,
+            lost: 2,
+            ..Counters::default()
+        }
+    );
 }
 
 #[test]
@@ -93,9 +133,15 @@ fn a_shipment_cannot_leave_before_further_stock_is_there_for_what_was_lost() {
     let mut j = confirmed();
     act(&mut j, &ship(1, 2));
     j.command(&lost(1)).expect("it is on its way");
-    let no = j.command(&ship(1, 2)).expect_err("nothing is held for it yet");
+    let no = j
+        .command(&ship(1, 2))
+        .expect_err("nothing is held for it yet");
     assert_eq!(no.reason, RejectionReason::StockNotHeld);
-    assert!(no.message.contains("of SKU-1 only 2 units are held for it, 4 are needed"), "{no}");
+    assert!(
+        no.message
+            .contains("of SKU-1 only 2 units are held for it, 4 are needed"),
+        "{no}"
+    );
 }
 
 #[test]
@@ -127,21 +173,44 @@ fn what_was_lost_is_taken_out_of_the_hold_of_a_cancelled_order_that_had_not_take
 }
 
 #[test]
-fn a_lost_shipment_that_arrives_after_it_was_sent_again_is_not_counted_twice_and_a_person_is_told() {
+fn a_lost_shipment_that_arrives_after_it_was_sent_again_is_not_counted_twice_and_a_person_is_told()
+{
     let mut j = confirmed();
     act(&mut j, &ship(1, 2));
     act(&mut j, &lost(1));
     act(&mut j, &ship(1, 2));
     act(&mut j, &delivered(2));
     act(&mut j, &delivered(1));
-    assert_eq!(j.order.shipment(1).map(|s| s.state), Some(ShipmentState::Delivered));
-    assert_eq!(counters(&j.order, 1), Counters { shipped: 2, delivered: 2, lost: 2, ..Counters::default() });
+    assert_eq!(
+        j.order.shipment(1).map(|s| s.state),
+        Some(ShipmentState::Delivered)
+    );
+    assert_eq!(
+        counters(&j.order, 1),
+        Counters {
+            shipped: 2,
+            delivered: 2,
+            lost: 2,
+            ..Counters::default()
+        }
+    );
     assert_eq!(stock(&j.order, 1), (4, 0));
     assert!(is_told(&j.order));
     // The customer sends one of them back unasked.
     act(&mut j, &came_back(1));
-    assert_eq!(counters(&j.order, 1), Counters { shipped: 2, delivered: 2, ..Counters::default() });
-    assert_eq!(stock(&j.order, 1), (2, 0), "its units are on the shelf again");
+    assert_eq!(
+        counters(&j.order, 1),
+        Counters {
+            shipped: 2,
+            delivered: 2,
+            ..Counters::default()
+        }
+    );
+    assert_eq!(
+        stock(&j.order, 1),
+        (2, 0),
+        "its units are on the shelf again"
+    );
     assert!(!is_told(&j.order), "every unit has its place");
 }
 
@@ -151,8 +220,19 @@ fn a_lost_shipment_that_arrives_takes_the_place_of_what_was_to_be_sent_for_it() 
     act(&mut j, &ship(1, 2));
     act(&mut j, &lost(1));
     act(&mut j, &delivered(1));
-    assert_eq!(counters(&j.order, 1), Counters { shipped: 2, delivered: 2, ..Counters::default() });
-    assert_eq!(stock(&j.order, 1), (2, 0), "the further units are given back");
+    assert_eq!(
+        counters(&j.order, 1),
+        Counters {
+            shipped: 2,
+            delivered: 2,
+            ..Counters::default()
+        }
+    );
+    assert_eq!(
+        stock(&j.order, 1),
+        (2, 0),
+        "the further units are given back"
+    );
     assert!(!is_told(&j.order));
 }
 
@@ -164,13 +244,32 @@ fn what_arrives_after_its_units_were_cancelled_is_told_again_after_it_was_seen()
     for n in [1, 2] {
         act(&mut j, &failed(n));
     }
-    act(&mut j, &Command::CancelLines { lines: vec![LineUnits { line: 1, units: 2 }] });
+    act(
+        &mut j,
+        &Command::CancelLines {
+            lines: vec![LineUnits { line: 1, units: 2 }],
+        },
+    );
     assert_eq!(stock(&j.order, 1), (0, 0));
     act(&mut j, &delivered(1));
     assert!(is_told(&j.order));
-    assert_eq!(counters(&j.order, 1), Counters { cancelled: 2, lost: 1, ..Counters::default() });
-    assert_eq!(stock(&j.order, 1), (1, 0), "it is not on the shelf, whatever was taken for true");
-    let seen = Command::Acknowledge { reason: AttentionReason::UnexpectedDelivery, about: None };
+    assert_eq!(
+        counters(&j.order, 1),
+        Counters {
+            cancelled: 2,
+            lost: 1,
+            ..Counters::default()
+        }
+    );
+    assert_eq!(
+        stock(&j.order, 1),
+        (1, 0),
+        "it is not on the shelf, whatever was taken for true"
+    );
+    let seen = Command::Acknowledge {
+        reason: AttentionReason::UnexpectedDelivery,
+        about: None,
+    };
     act(&mut j, &seen);
     assert!(!is_told(&j.order));
     act(&mut j, &delivered(2));
@@ -182,10 +281,30 @@ fn stock_that_cannot_be_had_anew_costs_only_the_units_that_were_lost() {
     let mut j = confirmed();
     act(&mut j, &ship(1, 1));
     j.command(&lost(1)).expect("it is on its way");
-    while j.work(&mut |_, call| if call.verb == Verb::Reserve { Reply::No } else { Reply::Yes }).is_none() {}
+    while j
+        .work(&mut |_, call| {
+            if call.verb == Verb::Reserve {
+                Reply::No
+            } else {
+                Reply::Yes
+            }
+        })
+        .is_none()
+    {}
     assert_eq!(j.order.lifecycle, Lifecycle::Confirmed);
-    assert_eq!((counters(&j.order, 1).cancelled, j.order.lines[0].open(), j.order.lines[1].open()), (1, 1, 2));
-    assert_eq!(stock(&j.order, 1), (1, 1), "one is lost, the other still held");
+    assert_eq!(
+        (
+            counters(&j.order, 1).cancelled,
+            j.order.lines[0].open(),
+            j.order.lines[1].open()
+        ),
+        (1, 1, 2)
+    );
+    assert_eq!(
+        stock(&j.order, 1),
+        (1, 1),
+        "one is lost, the other still held"
+    );
     assert!(j.order.has_attention(AttentionReason::StockLost));
 }
 
@@ -198,7 +317,16 @@ fn an_order_of_which_all_was_lost_and_nothing_is_left_is_cancelled() {
     for n in [1, 2] {
         j.command(&lost(n)).expect("it is on its way");
     }
-    while j.work(&mut |_, call| if call.verb == Verb::Reserve { Reply::No } else { Reply::Yes }).is_none() {}
+    while j
+        .work(&mut |_, call| {
+            if call.verb == Verb::Reserve {
+                Reply::No
+            } else {
+                Reply::Yes
+            }
+        })
+        .is_none()
+    {}
     assert_eq!(j.order.lifecycle, Lifecycle::Cancelled);
     assert_eq!((stock(&j.order, 1), stock(&j.order, 2)), ((2, 0), (2, 0)));
     assert_eq!(j.order.money().refunded, j.order.amounts.total);
@@ -207,7 +335,15 @@ fn an_order_of_which_all_was_lost_and_nothing_is_left_is_cancelled() {
 /// An order of which all has arrived, and that is completed.
 fn completed() -> Journey {
     let mut j = confirmed();
-    act(&mut j, &Command::Ship { shipment: None, lines: Vec::new(), carrier: None, tracking: None });
+    act(
+        &mut j,
+        &Command::Ship {
+            shipment: None,
+            lines: Vec::new(),
+            carrier: None,
+            tracking: None,
+        },
+    );
     act(&mut j, &delivered(1));
     act(&mut j, &Command::Complete);
     j
@@ -218,7 +354,10 @@ fn a_shipment_of_a_completed_order_may_turn_out_lost_or_returned_and_nothing_is_
     for (found, committed) in [(lost(1), 2), (failed(1), 0), (came_back(1), 0)] {
         let mut j = completed();
         act(&mut j, &found);
-        assert_eq!((j.order.lifecycle, j.order.lines[0].open()), (Lifecycle::Completed, 2));
+        assert_eq!(
+            (j.order.lifecycle, j.order.lines[0].open()),
+            (Lifecycle::Completed, 2)
+        );
         assert_eq!(stock(&j.order, 1), (committed, 0), "{found:?}");
         assert!(is_told(&j.order), "the customer has paid for it");
         act(&mut j, &delivered(1));
@@ -236,9 +375,19 @@ fn a_shipment_of_a_cancelled_order_may_still_turn_out_otherwise() {
         act(&mut j, &Command::Cancel);
         assert_eq!(stock(&j.order, 1), (0, 0), "it was to come back");
         act(&mut j, &found);
-        assert_eq!((j.order.lifecycle, counters(&j.order, 1).lost), (Lifecycle::Cancelled, 2));
-        assert!(j.order.has_attention(AttentionReason::StockLost), "the shelf has less than the inventory says");
-        assert_eq!(is_told(&j.order), matches!(found, Command::Deliver { .. }), "somebody has goods and no order");
+        assert_eq!(
+            (j.order.lifecycle, counters(&j.order, 1).lost),
+            (Lifecycle::Cancelled, 2)
+        );
+        assert!(
+            j.order.has_attention(AttentionReason::StockLost),
+            "the shelf has less than the inventory says"
+        );
+        assert_eq!(
+            is_told(&j.order),
+            matches!(found, Command::Deliver { .. }),
+            "somebody has goods and no order"
+        );
     }
 }
 
@@ -247,14 +396,37 @@ fn what_came_back_by_a_return_is_not_open_again_whatever_is_said_of_its_shipment
     let mut j = confirmed();
     act(&mut j, &ship(1, 2));
     act(&mut j, &delivered(1));
-    act(&mut j, &Command::RequestReturn { lines: vec![LineUnits { line: 1, units: 1 }] });
+    act(
+        &mut j,
+        &Command::RequestReturn {
+            lines: vec![LineUnits { line: 1, units: 1 }],
+        },
+    );
     act(&mut j, &Command::ApproveReturn { number: 1 });
-    act(&mut j, &Command::ReceiveReturn { number: 1, lines: vec![ReceivedUnits { line: 1, restock: 1, scrap: 0 }] });
+    act(
+        &mut j,
+        &Command::ReceiveReturn {
+            number: 1,
+            lines: vec![ReceivedUnits {
+                line: 1,
+                restock: 1,
+                scrap: 0,
+            }],
+        },
+    );
     act(&mut j, &Command::CloseReturn { number: 1 });
     assert_eq!(stock(&j.order, 1), (1, 0));
     act(&mut j, &came_back(1));
-    assert_eq!(j.order.lines[0].open(), 1, "of two, one came back by the return already");
-    assert_eq!(stock(&j.order, 1), (1, 0), "the other waits to be sent again");
+    assert_eq!(
+        j.order.lines[0].open(),
+        1,
+        "of two, one came back by the return already"
+    );
+    assert_eq!(
+        stock(&j.order, 1),
+        (1, 0),
+        "the other waits to be sent again"
+    );
     assert!(is_told(&j.order));
 }
 
@@ -273,37 +445,68 @@ fn what_never_left_cannot_have_become_anything() {
 #[test]
 fn an_address_is_corrected_while_something_is_to_be_sent_and_nothing_is_on_its_way() {
     let mut j = confirmed();
-    let corrected =
-        |street| Command::ChangeAddress { which: AddressType::Shipping, address: Private(Some(address(street, "US"))) };
+    let corrected = |street| Command::ChangeAddress {
+        which: AddressType::Shipping,
+        address: Private(Some(address(street, "US"))),
+    };
     act(&mut j, &ship(1, 1));
-    let no = j.command(&corrected("2 Main Street")).expect_err("it is on its way there");
-    assert!(no.message.contains("a shipment is on its way to its address"), "{no}");
+    let no = j
+        .command(&corrected("2 Main Street"))
+        .expect_err("it is on its way there");
+    assert!(
+        no.message
+            .contains("a shipment is on its way to its address"),
+        "{no}"
+    );
     act(&mut j, &delivered(1));
     act(&mut j, &ship(1, 1));
     act(&mut j, &came_back(2));
     act(&mut j, &corrected("3 Main Street"));
-    let to = j.order.addresses.get().map(|a| a.shipping.address_line1.clone());
+    let to = j
+        .order
+        .addresses
+        .get()
+        .map(|a| a.shipping.address_line1.clone());
     assert_eq!(to.as_deref(), Some("3 Main Street"));
     for line in [1, 2] {
         let units = j.order.line(line).expect("it exists").open();
         act(&mut j, &ship(line, units));
     }
     act(&mut j, &Command::Deliver { shipment: None });
-    let no = j.command(&corrected("4 Main Street")).expect_err("all is there");
-    assert!(no.message.contains("all of it has shipped to its address already"), "{no}");
+    let no = j
+        .command(&corrected("4 Main Street"))
+        .expect_err("all is there");
+    assert!(
+        no.message
+            .contains("all of it has shipped to its address already"),
+        "{no}"
+    );
 }
 
 #[test]
 fn shipping_is_owed_once_something_was_sent_but_not_for_what_was_lost() {
     let shipping = confirmed().order.amounts.shipping;
     assert!(shipping > 0);
-    for (found, owed) in [(lost(1), 0), (came_back(1), shipping), (failed(1), shipping)] {
+    for (found, owed) in [
+        (lost(1), 0),
+        (came_back(1), shipping),
+        (failed(1), shipping),
+    ] {
         let mut j = confirmed();
         act(&mut j, &ship(1, 2));
         act(&mut j, &found);
-        act(&mut j, &Command::CancelLines { lines: vec![LineUnits { line: 1, units: 2 }] });
+        act(
+            &mut j,
+            &Command::CancelLines {
+                lines: vec![LineUnits { line: 1, units: 2 }],
+            },
+        );
         let goods = j.order.lines[1].owed();
-        assert_eq!(j.order.owed(), goods + shipping, "something is yet to be sent");
+        assert_eq!(
+            j.order.owed(),
+            goods + shipping,
+            "something is yet to be sent"
+        );
         // As if the second line needed no shipping: what is left of the order then is not sent.
         let mut rest = j.order.clone();
         rest.lines[1].requires_shipping = false;
@@ -314,13 +517,25 @@ fn shipping_is_owed_once_something_was_sent_but_not_for_what_was_lost() {
 #[test]
 fn shipping_that_is_no_longer_owed_is_not_owed_again_when_the_lost_shipment_turns_up() {
     for found in [delivered(1), came_back(1), failed(1)] {
-        let mut j = Journey::place(Shop { notify: false, ..Shop::ideal() }, &sample_given_out(PaymentTerms::Confirm));
+        let mut j = Journey::place(
+            Shop {
+                notify: false,
+                ..Shop::ideal()
+            },
+            &sample_given_out(PaymentTerms::Confirm),
+        );
         work(&mut j);
         act(&mut j, &ship(1, 2));
         act(&mut j, &lost(1));
         act(&mut j, &Command::CancelRest);
         let owed = j.order.lines[1].owed();
-        assert_eq!((j.order.owed(), j.order.money().captured - j.order.money().refunded), (owed, owed));
+        assert_eq!(
+            (
+                j.order.owed(),
+                j.order.money().captured - j.order.money().refunded
+            ),
+            (owed, owed)
+        );
         act(&mut j, &found);
         assert_eq!(j.order.owed(), owed, "{found:?}");
         assert_eq!(j.order.shipment(1).map(|s| s.lost_at.is_some()), Some(true));
@@ -334,14 +549,28 @@ fn a_swap_of_lines_of_one_sku_needs_no_further_stock() {
     plan.added = added(&j.order, 1, 1).added;
     let reservations = j.order.reservations.len();
     act(&mut j, &edit(plan));
-    assert_eq!((j.order.lines.len(), j.order.lines[0].quantity, j.order.lines[2].quantity), (3, 1, 1));
-    assert_eq!(j.order.reservations.len(), reservations, "nothing was asked of the inventory");
+    assert_eq!(
+        (
+            j.order.lines.len(),
+            j.order.lines[0].quantity,
+            j.order.lines[2].quantity
+        ),
+        (3, 1, 1)
+    );
+    assert_eq!(
+        j.order.reservations.len(),
+        reservations,
+        "nothing was asked of the inventory"
+    );
     assert_eq!(stock(&j.order, 1), (0, 2));
 
     let mut plan = lowered(1, 1);
     plan.added = added(&j.order, 1, 3).added;
     act(&mut j, &edit(plan));
-    let asked: Vec<u32> = j.order.reservations[reservations..].iter().map(|r| r.quantity).collect();
+    let asked: Vec<u32> = j.order.reservations[reservations..]
+        .iter()
+        .map(|r| r.quantity)
+        .collect();
     assert_eq!(asked, [2], "only the difference");
 }
 
@@ -350,16 +579,36 @@ fn all_is_returned_only_when_all_that_was_not_cancelled_is_back() {
     let mut j = confirmed();
     let back = |j: &mut Journey, line, units| {
         let number = j.order.returns.len() as u32 + 1;
-        act(j, &Command::RequestReturn { lines: vec![LineUnits { line, units }] });
+        act(
+            j,
+            &Command::RequestReturn {
+                lines: vec![LineUnits { line, units }],
+            },
+        );
         act(j, &Command::ApproveReturn { number });
-        act(j, &Command::ReceiveReturn { number, lines: Vec::new() });
+        act(
+            j,
+            &Command::ReceiveReturn {
+                number,
+                lines: Vec::new(),
+            },
+        );
         act(j, &Command::CloseReturn { number });
     };
     act(&mut j, &ship(1, 2));
     act(&mut j, &delivered(1));
     back(&mut j, 1, 2);
-    assert_eq!(j.order.statuses.returned, ReturnStatus::PartiallyReturned, "two units are yet to be sent");
-    act(&mut j, &Command::CancelLines { lines: vec![LineUnits { line: 2, units: 1 }] });
+    assert_eq!(
+        j.order.statuses.returned,
+        ReturnStatus::PartiallyReturned,
+        "two units are yet to be sent"
+    );
+    act(
+        &mut j,
+        &Command::CancelLines {
+            lines: vec![LineUnits { line: 2, units: 1 }],
+        },
+    );
     act(&mut j, &ship(2, 1));
     act(&mut j, &delivered(2));
     back(&mut j, 2, 1);
@@ -368,26 +617,52 @@ fn all_is_returned_only_when_all_that_was_not_cancelled_is_back() {
 
 #[test]
 fn units_being_committed_of_a_hold_whose_time_is_over_let_nothing_more_leave() {
-    let mut shop = Shop { notify: false, ..Shop::ideal() };
+    let mut shop = Shop {
+        notify: false,
+        ..Shop::ideal()
+    };
     shop.policy.commit_at_confirm = true;
     let mut j = Journey::place(shop, &sample(PaymentTerms::Confirm));
     let expires = j.now.after(Duration::from_secs(600));
     j.plan();
     for n in [1, 2] {
-        let outcome = HoldOutcome::Held { reference: None, expires_at: Some(expires) };
-        j.facts(&[Fact::Hold { n, outcome }]);
+        let outcome = ReservationOutcome::Held {
+            reference: None,
+            expires_at: Some(expires),
+        };
+        j.facts(&[Fact::Reservation { n, outcome }]);
     }
     // Confirmed, and all of it is being committed; the answers do not come.
     while j.order.reservations.iter().any(|r| r.closing.is_none()) {
-        j.work(&mut |_, call| if call.verb == Verb::Commit { Reply::Crash } else { Reply::Yes });
+        j.work(&mut |_, call| {
+            if call.verb == Verb::Commit {
+                Reply::Crash
+            } else {
+                Reply::Yes
+            }
+        });
     }
-    assert_eq!((j.order.lifecycle, stock(&j.order, 1)), (Lifecycle::Confirmed, (0, 2)));
+    assert_eq!(
+        (j.order.lifecycle, stock(&j.order, 1)),
+        (Lifecycle::Confirmed, (0, 2))
+    );
     j.command(&ship(1, 1)).expect("its hold has its time yet");
     j.now = expires;
-    let no = j.command(&ship(1, 1)).expect_err("the hold may be somebody else's by now");
+    let no = j
+        .command(&ship(1, 1))
+        .expect_err("the hold may be somebody else's by now");
     assert_eq!(no.reason, RejectionReason::StockNotHeld);
-    assert!(no.message.contains("only 1 units are held for it, 2 are needed"), "{no}");
-    assert!(j.order.reservations.iter().all(|r| r.state == HoldState::Held));
+    assert!(
+        no.message
+            .contains("only 1 units are held for it, 2 are needed"),
+        "{no}"
+    );
+    assert!(
+        j.order
+            .reservations
+            .iter()
+            .all(|r| r.state == ReservationState::Held)
+    );
 }
 
 /// What is done with, or found out of, an order.
@@ -431,9 +706,16 @@ fn commands(order: &Order, step: Step) -> Vec<Command> {
     let lines = |line, units| vec![LineUnits { line, units }];
     match step {
         Step::Ship { line, units } => vec![ship(line, units)],
-        Step::Plan { line } => vec![Command::PlanShipment { lines: lines(line, 1) }],
+        Step::Plan { line } => vec![Command::PlanShipment {
+            lines: lines(line, 1),
+        }],
         Step::ShipPlanned { n } => {
-            vec![Command::Ship { shipment: Some(n), lines: Vec::new(), carrier: None, tracking: None }]
+            vec![Command::Ship {
+                shipment: Some(n),
+                lines: Vec::new(),
+                carrier: None,
+                tracking: None,
+            }]
         }
         Step::Found { n, state } => vec![match state {
             ShipmentState::Delivered => delivered(n),
@@ -441,15 +723,26 @@ fn commands(order: &Order, step: Step) -> Vec<Command> {
             ShipmentState::Lost => lost(n),
             _ => came_back(n),
         }],
-        Step::Cancel { line, units } => vec![Command::CancelLines { lines: lines(line, units) }],
+        Step::Cancel { line, units } => vec![Command::CancelLines {
+            lines: lines(line, units),
+        }],
         Step::CancelAll => vec![Command::Cancel],
         Step::Return { line, restock } => {
             let number = order.returns.len() as u32 + 1;
             let (restock, scrap) = if restock { (1, 0) } else { (0, 1) };
             vec![
-                Command::RequestReturn { lines: lines(line, 1) },
+                Command::RequestReturn {
+                    lines: lines(line, 1),
+                },
                 Command::ApproveReturn { number },
-                Command::ReceiveReturn { number, lines: vec![ReceivedUnits { line, restock, scrap }] },
+                Command::ReceiveReturn {
+                    number,
+                    lines: vec![ReceivedUnits {
+                        line,
+                        restock,
+                        scrap,
+                    }],
+                },
                 Command::CloseReturn { number },
             ]
         }
@@ -461,7 +754,11 @@ fn commands(order: &Order, step: Step) -> Vec<Command> {
 /// Units of a line in shipments of which that is said.
 fn in_shipments(order: &Order, line: u32, states: &[ShipmentState]) -> u32 {
     let shipments = order.shipments.iter().filter(|s| states.contains(&s.state));
-    shipments.flat_map(|s| &s.lines).filter(|l| l.line == line).map(|l| l.units).sum()
+    shipments
+        .flat_map(|s| &s.lines)
+        .filter(|l| l.line == line)
+        .map(|l| l.units)
+        .sum()
 }
 
 proptest! {
@@ -503,7 +800,8 @@ proptest! {
                         prop_assert!(committed >= gone, "{committed} committed, {gone} are gone");
                     }
                     Lifecycle::Completed => prop_assert_eq!((committed, held), (gone, 0)),
-                    // What was given back is not taken again by an order that is over: then a person is told.
+                    // What was given back is not taken again by an order that is over: then a
+                    // person is told.
                     _ => {
                         let told = j.order.has_attention(AttentionReason::StockLost);
                         prop_assert!(held == 0 && (committed == gone || told && committed < gone), "{committed}, {gone}");

@@ -4,12 +4,13 @@ use std::time::Duration;
 
 use order_core::allocation::largest_remainder;
 use order_core::ids::{LineId, ProductId, Sku};
-use order_core::machine::Env;
 use order_core::money::{Currency, Minor};
 use order_core::order::{
-    Address, Addresses, Amounts, EditPlan, Line, LineUnits, Lot, Order, PaymentTerms, Placed, PlacedLine, RaisedLine,
+    Address, Addresses, Amounts, EditPlan, Line, LineUnits, Lot, Order, PaymentTerms, Placed,
+    PlacedLine, RaisedLine,
 };
 use order_core::policy::{LostStock, Policy};
+use order_core::rules::Env;
 use order_core::services::{InventoryCapabilities, PaymentCapabilities};
 use order_core::testkit::orders::{at, number, order_id, text, user_id};
 use order_core::text::Private;
@@ -28,9 +29,21 @@ pub struct Shop {
 /// Short, because a failing walk prints it.
 impl std::fmt::Debug for Shop {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Policy { lost_stock, suspects_allowed, .. } = self.policy;
-        let Shop { inventory, payment, notify, .. } = self;
-        write!(f, "lost stock {lost_stock:?}, suspects {suspects_allowed}, {inventory:?}, {payment:?}, notify {notify}")
+        let Policy {
+            lost_stock,
+            suspects_allowed,
+            ..
+        } = self.policy;
+        let Shop {
+            inventory,
+            payment,
+            notify,
+            ..
+        } = self;
+        write!(
+            f,
+            "lost stock {lost_stock:?}, suspects {suspects_allowed}, {inventory:?}, {payment:?}, notify {notify}"
+        )
     }
 }
 
@@ -49,10 +62,22 @@ impl std::ops::Deref for Basket {
 impl std::fmt::Debug for Basket {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         for l in &self.lines {
-            let ships = if l.requires_shipping { "ships" } else { "needs no shipping" };
-            write!(f, "{} × {} at {} ({ships}), ", l.lot.units, l.sku, l.unit_price)?;
+            let ships = if l.requires_shipping {
+                "ships"
+            } else {
+                "needs no shipping"
+            };
+            write!(
+                f,
+                "{} × {} at {} ({ships}), ",
+                l.lot.units, l.sku, l.unit_price
+            )?;
         }
-        write!(f, "{} {} by {}, {:?}", self.amounts.total, self.currency, self.terms, self.amounts)
+        write!(
+            f,
+            "{} {} by {}, {:?}",
+            self.amounts.total, self.currency, self.terms, self.amounts
+        )
     }
 }
 
@@ -68,7 +93,14 @@ impl Shop {
     }
 
     pub fn env(&self, now: Timestamp) -> Env<'_> {
-        Env { now, clock: now, policy: &self.policy, inventory: self.inventory, payment: self.payment, notify: self.notify }
+        Env {
+            now,
+            clock: now,
+            policy: &self.policy,
+            inventory: self.inventory,
+            payment: self.payment,
+            notify: self.notify,
+        }
     }
 }
 
@@ -90,7 +122,11 @@ pub fn shops() -> impl Strategy<Value = Shop> {
     let lost_stock = prop_oneof![Just(LostStock::Cancel), Just(LostStock::Backorder)];
     (inventory, payment, lost_stock, 0..2u32, any::<bool>()).prop_map(
         |(inventory, payment, lost_stock, suspects_allowed, notify)| Shop {
-            policy: Policy { lost_stock, suspects_allowed, ..Policy::default() },
+            policy: Policy {
+                lost_stock,
+                suspects_allowed,
+                ..Policy::default()
+            },
             inventory,
             payment,
             notify,
@@ -112,17 +148,28 @@ struct Draw {
 
 fn draws() -> impl Strategy<Value = Draw> {
     let price = prop_oneof![1 => Just(0), 8 => 1..20_000i64, 1 => 1..=1_000_000_000_000i64];
-    (1..4u32, 1..4u32, price, 0..=1000i64, 0..5_000i64, 0..500i64, prop::bool::weighted(0.7)).prop_map(
-        |(sku, units, unit_price, discount_per_mille, tax, tax_included, requires_shipping)| Draw {
-            sku,
-            units,
-            unit_price,
-            discount_per_mille,
-            tax,
-            tax_included,
-            requires_shipping,
-        },
+    (
+        1..4u32,
+        1..4u32,
+        price,
+        0..=1000i64,
+        0..5_000i64,
+        0..500i64,
+        prop::bool::weighted(0.7),
     )
+        .prop_map(
+            |(sku, units, unit_price, discount_per_mille, tax, tax_included, requires_shipping)| {
+                Draw {
+                    sku,
+                    units,
+                    unit_price,
+                    discount_per_mille,
+                    tax,
+                    tax_included,
+                    requires_shipping,
+                }
+            },
+        )
 }
 
 pub fn placed_orders() -> impl Strategy<Value = Basket> {
@@ -134,12 +181,26 @@ pub fn placed_orders() -> impl Strategy<Value = Basket> {
         1 => Just(PaymentTerms::Delivery),
     ];
     let shipping = prop_oneof![Just((0, 0)), (1..5_000i64, 0..500i64)];
-    (currency, terms, prop::collection::vec(draws(), 1..4), 0..=1000i64, shipping, any::<bool>()).prop_map(
-        |(currency, terms, draws, coupon_per_mille, shipping, has_coupon)| {
-            let coupon_per_mille = if has_coupon { coupon_per_mille } else { 0 };
-            Basket(Box::new(place(text(currency), terms, &draws, coupon_per_mille, shipping)))
-        },
+    (
+        currency,
+        terms,
+        prop::collection::vec(draws(), 1..4),
+        0..=1000i64,
+        shipping,
+        any::<bool>(),
     )
+        .prop_map(
+            |(currency, terms, draws, coupon_per_mille, shipping, has_coupon)| {
+                let coupon_per_mille = if has_coupon { coupon_per_mille } else { 0 };
+                Basket(Box::new(place(
+                    text(currency),
+                    terms,
+                    &draws,
+                    coupon_per_mille,
+                    shipping,
+                )))
+            },
+        )
 }
 
 fn place(
@@ -169,7 +230,14 @@ fn place(
             unit_price: d.unit_price,
             discount: discount(d),
             requires_shipping: d.requires_shipping,
-            lot: Lot { units: d.units, subtotal, coupon, tax: d.tax, tax_included: d.tax_included, credit: 0 },
+            lot: Lot {
+                units: d.units,
+                subtotal,
+                coupon,
+                tax: d.tax,
+                tax_included: d.tax_included,
+                credit: 0,
+            },
         })
         .collect();
     let tax = lines.iter().map(|l| l.lot.tax).sum::<Minor>() + shipping_tax;
@@ -197,7 +265,10 @@ fn place(
         placing_deadline: at(1800),
         holds: Vec::new(),
         external_ref: None,
-        addresses: Private(Some(Addresses { shipping: address("1 Main Street", "US"), billing: address("1 Main Street", "US") })),
+        addresses: Private(Some(Addresses {
+            shipping: address("1 Main Street", "US"),
+            billing: address("1 Main Street", "US"),
+        })),
         notes: Private(Some("Please ring twice.".into())),
         token: Private(Some("tok_visa".into())),
         return_url: Private(Some("https://shop.example/back".into())),
@@ -225,10 +296,17 @@ fn two_of_two(terms: PaymentTerms, second_ships: bool) -> Box<Placed> {
         tax_included: 0,
         requires_shipping,
     };
-    Box::new(place(Currency::USD, terms, &[draw(1, 1250, true), draw(2, 750, second_ships)], 0, (500, 0)))
+    Box::new(place(
+        Currency::USD,
+        terms,
+        &[draw(1, 1250, true), draw(2, 750, second_ships)],
+        0,
+        (500, 0),
+    ))
 }
 
-/// A small order: two units that are sent, and one that need not be; 36.67 USD in all, so that few shares divide evenly.
+/// A small order: two units that are sent, and one that need not be; 36.67 USD in all, so that few
+/// shares divide evenly.
 pub fn small(terms: PaymentTerms) -> Box<Placed> {
     two_and_one(terms, false)
 }
@@ -270,19 +348,34 @@ pub fn address(street: &str, country: &str) -> Address {
 /// A lot of further units at a line's list price, taxed as the units it has.
 fn further(line: &Line, units: u32) -> Lot {
     let subtotal = Minor::from(units) * line.unit_price;
-    let tax = line.lots.first().map_or(0, |lot| lot.tax / Minor::from(lot.units) * Minor::from(units));
-    Lot { units, subtotal, coupon: 0, tax, tax_included: 0, credit: 0 }
+    let tax = line.lots.first().map_or(0, |lot| {
+        lot.tax / Minor::from(lot.units) * Minor::from(units)
+    });
+    Lot {
+        units,
+        subtotal,
+        coupon: 0,
+        tax,
+        tax_included: 0,
+        credit: 0,
+    }
 }
 
 /// The edit that adds `units` to a line.
 pub fn raised(order: &Order, line: u32, units: u32) -> EditPlan {
     let lot = further(order.line(line).expect("it exists"), units);
-    EditPlan { raised: vec![RaisedLine { line, lot }], ..EditPlan::default() }
+    EditPlan {
+        raised: vec![RaisedLine { line, lot }],
+        ..EditPlan::default()
+    }
 }
 
 /// The edit that takes `units` off a line.
 pub fn lowered(line: u32, units: u32) -> EditPlan {
-    EditPlan { lowered: vec![LineUnits { line, units }], ..EditPlan::default() }
+    EditPlan {
+        lowered: vec![LineUnits { line, units }],
+        ..EditPlan::default()
+    }
 }
 
 /// The edit that adds a line of `units` of another SKU.
@@ -299,5 +392,8 @@ pub fn added(order: &Order, sku: u32, units: u32) -> EditPlan {
         requires_shipping: true,
         lot: further(like, units),
     };
-    EditPlan { added: vec![line], ..EditPlan::default() }
+    EditPlan {
+        added: vec![line],
+        ..EditPlan::default()
+    }
 }

@@ -1,14 +1,16 @@
-//! Steps of a random walk. They name operations by a number that is taken modulo what there is, so that every step means
-//! something on every order, and a failing walk shrinks to few steps.
+//! Steps of a random walk. They name operations by a number that is taken modulo what there is, so
+//! that every step means something on every order, and a failing walk shrinks to few steps.
 
 use std::time::Duration;
 
-use order_core::machine::{
-    ClosingOutcome, Command, DisputeReport, Evidence, Fact, HoldOutcome, PaymentOutcome, PaymentReport, Purpose, key,
-};
 use order_core::money::Money;
 use order_core::order::{
-    AttentionReason, Blocks, Closing, ClosingKind, CustomerAction, DisputeState, HoldEnd, Op, OperationState, Order, PaymentTerms,
+    AttentionReason, Blocks, Closing, ClosingKind, CustomerAction, DisputeState, HoldEnd, Op,
+    OperationState, Order, PaymentTerms,
+};
+use order_core::rules::{
+    ClosingOutcome, Command, DisputeReport, Evidence, Fact, PaymentOutcome, PaymentReport, Purpose,
+    ReservationOutcome, key,
 };
 use order_core::testkit::orders::text;
 use order_core::text::Private;
@@ -83,10 +85,11 @@ pub enum FactSeed {
     },
     Hold {
         n: u32,
-        outcome: HoldOutcome,
+        outcome: ReservationOutcome,
         lives: Option<u64>,
     },
-    /// About the closing under way, if it is of that kind; else about one that never was, or is over.
+    /// About the closing under way, if it is of that kind; else about one that never was, or is
+    /// over.
     Closing {
         n: u32,
         kind: ClosingKind,
@@ -151,30 +154,43 @@ fn tolds() -> impl Strategy<Value = ToldSeed> {
     ];
     let deadline = prop_oneof![3 => 60..7_200i64, 1 => -60..=0i64];
     let evidence = prop::sample::select(vec![Evidence::Answer, Evidence::LookUp]);
-    (prop::sample::select(&PROVIDER_STATES[..]), amount, deadline, evidence)
-        .prop_map(|(status, amount, deadline, evidence)| ToldSeed { status, amount, deadline, evidence })
+    (
+        prop::sample::select(&PROVIDER_STATES[..]),
+        amount,
+        deadline,
+        evidence,
+    )
+        .prop_map(|(status, amount, deadline, evidence)| ToldSeed {
+            status,
+            amount,
+            deadline,
+            evidence,
+        })
 }
 
 pub fn facts() -> impl Strategy<Value = FactSeed> {
     let hold = prop_oneof![
-        4 => Just(HoldOutcome::Held { reference: None, expires_at: None }),
+        4 => Just(ReservationOutcome::Held { reference: None, expires_at: None }),
         2 => prop::option::of(0..3u32)
-            .prop_map(|available| HoldOutcome::Refused { available, code: "OUT_OF_STOCK".into() }),
-        1 => any::<bool>().prop_map(|malformed| HoldOutcome::Unknown { malformed }),
-        1 => Just(HoldOutcome::Absent),
-        1 => Just(HoldOutcome::Undecidable),
-        1 => Just(HoldOutcome::Committed),
-        1 => Just(HoldOutcome::Released),
-        1 => Just(HoldOutcome::Expired),
+            .prop_map(|available| ReservationOutcome::Refused { available, code: "OUT_OF_STOCK".into() }),
+        1 => any::<bool>().prop_map(|malformed| ReservationOutcome::Unknown { malformed }),
+        1 => Just(ReservationOutcome::Absent),
+        1 => Just(ReservationOutcome::Undecidable),
+        1 => Just(ReservationOutcome::Committed),
+        1 => Just(ReservationOutcome::Released),
+        1 => Just(ReservationOutcome::Expired),
     ];
     let closing = prop_oneof![
         Just(ClosingOutcome::Done),
-        Just(ClosingOutcome::Refused { code: "NOT_NOW".into() }),
+        Just(ClosingOutcome::Refused {
+            code: "NOT_NOW".into()
+        }),
         any::<bool>().prop_map(|malformed| ClosingOutcome::Unknown { malformed }),
     ];
     let kind = prop_oneof![Just(ClosingKind::Release), Just(ClosingKind::Commit)];
     let by = prop_oneof![3 => Just(ReportBy::Key), 2 => Just(ReportBy::Reference), 1 => Just(ReportBy::Nothing)];
-    let lives = prop_oneof![2 => Just(None), 1 => (0..200u64).prop_map(Some), 1 => Just(Some(3_000_000))];
+    let lives =
+        prop_oneof![2 => Just(None), 1 => (0..200u64).prop_map(Some), 1 => Just(Some(3_000_000))];
     let n = || 0..8u32;
     prop_oneof![
         5 => (n(), hold, lives).prop_map(|(n, outcome, lives)| FactSeed::Hold { n, outcome, lives }),
@@ -259,7 +275,11 @@ impl CommandSeed {
                 token: Private(Some("tok_wallet".into())),
                 return_url: Private(None),
             },
-            CommandSeed::Hold { kind: n, blocks, seconds } => Command::PlaceHold {
+            CommandSeed::Hold {
+                kind: n,
+                blocks,
+                seconds,
+            } => Command::PlaceHold {
                 kind: kind(n),
                 blocks: Some(*blocks),
                 until: seconds.map(|s| HoldEnd::After(Duration::from_secs(s))),
@@ -291,19 +311,31 @@ impl FactSeed {
     /// One operation in eight does not exist.
     pub fn on(&self, journey: &Journey) -> Fact {
         let order = &journey.order;
-        let reservation = |n: u32| 1 + n % (order.reservations.len() as u32 + u32::from(n == 7)).max(1);
+        let reservation =
+            |n: u32| 1 + n % (order.reservations.len() as u32 + u32::from(n == 7)).max(1);
         let payment = |n: u32| 1 + n % (order.payments.len() as u32 + u32::from(n == 7)).max(1);
-        let part = |per_mille: &i64| order.in_currency((order.amounts.total / 1000 * per_mille).max(1));
+        let part =
+            |per_mille: &i64| order.in_currency((order.amounts.total / 1000 * per_mille).max(1));
         let named = |n: &Option<u32>| n.map(|n| text(&format!("pay-{}", payment(n))));
         match self {
-            FactSeed::Outside { status, per_mille, of, reference } => Fact::Report(PaymentReport {
+            FactSeed::Outside {
+                status,
+                per_mille,
+                of,
+                reference,
+            } => Fact::Report(PaymentReport {
                 key: None,
                 reference: text(&format!("outside-{reference}")),
                 parent: named(of),
                 status: *status,
                 amount: part(per_mille),
             }),
-            FactSeed::Dispute { state, per_mille, of, reference } => Fact::Dispute(DisputeReport {
+            FactSeed::Dispute {
+                state,
+                per_mille,
+                of,
+                reference,
+            } => Fact::Dispute(DisputeReport {
                 reference: text(&format!("dispute-{reference}")),
                 payment: named(of),
                 state: *state,
@@ -312,25 +344,43 @@ impl FactSeed {
             FactSeed::Hold { n, outcome, lives } => {
                 let n = reservation(*n);
                 let outcome = match outcome {
-                    HoldOutcome::Held { .. } => HoldOutcome::Held {
+                    ReservationOutcome::Held { .. } => ReservationOutcome::Held {
                         reference: Some(text(&format!("hold-{n}"))),
                         expires_at: lives.map(|s| journey.now.after(Duration::from_secs(s))),
                     },
                     other => other.clone(),
                 };
-                Fact::Hold { n, outcome }
+                Fact::Reservation { n, outcome }
             }
             FactSeed::Closing { n, kind, outcome } => {
                 let n = reservation(*n);
                 let r = order.reservation(n);
                 match r.and_then(|r| r.closing).filter(|c| c.kind == *kind) {
-                    Some(Closing { serial, kind, units, committed, unknown: _ }) => {
-                        Fact::Closing { n, serial, kind, units, committed, outcome: outcome.clone() }
-                    }
+                    Some(Closing {
+                        serial,
+                        kind,
+                        units,
+                        committed,
+                        unknown: _,
+                    }) => Fact::Closing {
+                        n,
+                        serial,
+                        kind,
+                        units,
+                        committed,
+                        outcome: outcome.clone(),
+                    },
                     None => {
                         let serial = r.map_or(0, |r| r.closings.saturating_sub(1));
                         let units = r.map_or(1, |r| r.quantity);
-                        Fact::Closing { n, serial, kind: *kind, units, committed: false, outcome: outcome.clone() }
+                        Fact::Closing {
+                            n,
+                            serial,
+                            kind: *kind,
+                            units,
+                            committed: false,
+                            outcome: outcome.clone(),
+                        }
                     }
                 }
             }
@@ -346,32 +396,47 @@ impl FactSeed {
                     amount: told.amount.of(order, n),
                     code: None,
                     deadline,
-                    action: Private(Some(CustomerAction { url: "https://bank.example/".into(), data: None })),
+                    action: Private(Some(CustomerAction {
+                        url: "https://bank.example/".into(),
+                        data: None,
+                    })),
                     capture_before: None,
                     evidence: told.evidence,
                 };
                 Fact::Payment { n, outcome }
             }
-            FactSeed::PaymentUnknown { n, malformed } => {
-                Fact::Payment { n: payment(*n), outcome: PaymentOutcome::Unknown { malformed: *malformed } }
-            }
-            FactSeed::PaymentAbsent { n } => Fact::Payment { n: payment(*n), outcome: PaymentOutcome::Absent },
+            FactSeed::PaymentUnknown { n, malformed } => Fact::Payment {
+                n: payment(*n),
+                outcome: PaymentOutcome::Unknown {
+                    malformed: *malformed,
+                },
+            },
+            FactSeed::PaymentAbsent { n } => Fact::Payment {
+                n: payment(*n),
+                outcome: PaymentOutcome::Absent,
+            },
             FactSeed::Report { by, n, told } => {
                 let n = payment(*n);
                 Fact::Report(PaymentReport {
                     key: matches!(by, ReportBy::Key).then(|| key(order.id, Purpose::Payment, n)),
-                    reference: if matches!(by, ReportBy::Nothing) { text("pay-elsewhere") } else { text(&format!("pay-{n}")) },
+                    reference: if matches!(by, ReportBy::Nothing) {
+                        text("pay-elsewhere")
+                    } else {
+                        text(&format!("pay-{n}"))
+                    },
                     parent: None,
                     status: told.status,
                     amount: told.amount.of(order, n),
                 })
             }
-            FactSeed::Exhausted { n } => {
-                Fact::NeedsAttention { reason: AttentionReason::RetriesExhausted, about: Some(Op::Payment(payment(*n))) }
-            }
-            FactSeed::NotExhausted { n } => {
-                Fact::NoLongerNeedsAttention { reason: AttentionReason::RetriesExhausted, about: Some(Op::Payment(payment(*n))) }
-            }
+            FactSeed::Exhausted { n } => Fact::NeedsAttention {
+                reason: AttentionReason::RetriesExhausted,
+                about: Some(Op::Payment(payment(*n))),
+            },
+            FactSeed::NotExhausted { n } => Fact::NoLongerNeedsAttention {
+                reason: AttentionReason::RetriesExhausted,
+                about: Some(Op::Payment(payment(*n))),
+            },
         }
     }
 }
@@ -416,9 +481,13 @@ impl Journey {
             }
             Step::Work(replies) => {
                 let mut replies = replies.iter().cycle().copied();
-                // A service that says no for ever keeps its caller waiting, not working: the pauses end every run.
+                // A service that says no for ever keeps its caller waiting, not working: the pauses
+                // end every run.
                 for _ in 0..40 {
-                    if self.work(&mut |_, _| replies.next().unwrap_or(Reply::Yes)).is_some() {
+                    if self
+                        .work(&mut |_, _| replies.next().unwrap_or(Reply::Yes))
+                        .is_some()
+                    {
                         break;
                     }
                 }

@@ -1,14 +1,18 @@
-//! The golden table: every command and every fact in every situation; and the transition table held against the code.
+//! The golden table: every command and every fact in every situation; and the transition table held
+//! against the code.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 use std::time::Duration;
 
 use order_core::audit::Replay;
-use order_core::machine::{
-    Command, Fact, Next, Transition, Verb, begin_imported, decide, evolve, next, record, settle, transitions,
+use order_core::order::{
+    Actor, Blocks, Event, Imported, JournalRow, Lifecycle, Op, OperationState, Order, PaymentTerms,
 };
-use order_core::order::{Actor, Blocks, Event, Imported, JournalRow, Lifecycle, Op, OperationState, Order, PaymentTerms};
+use order_core::rules::{
+    Command, Fact, Next, Transition, Verb, begin_imported, decide, evolve, next, record, settle,
+    transitions,
+};
 use order_core::testkit::orders::{changeset_id, text};
 use order_core::time::Timestamp;
 
@@ -32,7 +36,10 @@ minor units.
 fn table() -> String {
     let mut out = HEAD.to_owned();
     for lifecycle in Lifecycle::ALL {
-        for sample in samples().iter().filter(|s| s.journey.order.lifecycle == *lifecycle) {
+        for sample in samples()
+            .iter()
+            .filter(|s| s.journey.order.lifecycle == *lifecycle)
+        {
             situation(&mut out, sample);
         }
     }
@@ -42,15 +49,26 @@ fn table() -> String {
 fn situation(out: &mut String, Sample { name, journey }: &Sample) {
     let order = &journey.order;
     let env = journey.shop.env(journey.now);
-    writeln!(out, "\n{}: {name}\n  {} |{}", order.lifecycle, records(order), due(journey, order)).unwrap();
+    writeln!(
+        out,
+        "\n{}: {name}\n  {} |{}",
+        order.lifecycle,
+        records(order),
+        due(journey, order)
+    )
+    .unwrap();
     let mut without_effect: BTreeMap<String, Vec<String>> = BTreeMap::new();
     let mut answered = |name: String, answer: Result<Vec<Event>, String>| match answer {
         Err(refused) => without_effect.entry(refused).or_default().push(name),
-        Ok(events) if events.is_empty() => without_effect.entry("no news".into()).or_default().push(name),
+        Ok(events) if events.is_empty() => without_effect
+            .entry("no news".into())
+            .or_default()
+            .push(name),
         Ok(events) => writeln!(out, "  {name:<52} {}", outcome(journey, events)).unwrap(),
     };
     for command in commands(order, journey.now) {
-        let answer = decide(order, &command, &env).map_err(|rejection| format!("refused, {}", rejection.reason));
+        let answer = decide(order, &command, &env)
+            .map_err(|rejection| format!("refused, {}", rejection.reason));
         answered(command_name(&command, order, journey.now), answer);
     }
     for fact in facts(order, journey.now) {
@@ -95,24 +113,47 @@ fn outcome(journey: &Journey, events: Vec<Event>) -> String {
             apply(&mut names, &mut order, event);
         }
     }
-    assert_eq!(settle(&order, &env), Vec::new(), "settling does not come to an end: {names:?}");
-    let arrow = if order.lifecycle == journey.order.lifecycle { "= " } else { "->" };
-    format!("{arrow} {:<14} {} |{}", order.lifecycle.as_str(), names.join(", "), due(journey, &order))
+    assert_eq!(
+        settle(&order, &env),
+        Vec::new(),
+        "settling does not come to an end: {names:?}"
+    );
+    let arrow = if order.lifecycle == journey.order.lifecycle {
+        "= "
+    } else {
+        "->"
+    };
+    format!(
+        "{arrow} {:<14} {} |{}",
+        order.lifecycle.as_str(),
+        names.join(", "),
+        due(journey, &order)
+    )
 }
 
 /// An event by its name, and by what else rules decide about it.
 fn told(event: &Event) -> String {
     let about = match event {
-        Event::AttentionRaised { reason, amount: Some(amount), .. } => format!("{reason} {amount}"),
+        Event::AttentionRaised {
+            reason,
+            amount: Some(amount),
+            ..
+        } => format!("{reason} {amount}"),
         Event::AttentionRaised { reason, .. } => reason.to_string(),
         Event::Credited { kind, amount, .. } => format!("{kind} {amount}"),
         Event::PaymentPlanned { amount, .. } => amount.to_string(),
-        Event::StockClosing { n, units: Some(units), .. } => format!("{units} of r{n}"),
+        Event::StockClosing {
+            n,
+            units: Some(units),
+            ..
+        } => format!("{units} of r{n}"),
         Event::StockClosing { n, .. } => format!("r{n}"),
         Event::ReservationPlanned { sku, quantity, .. } => format!("{quantity} of {sku}"),
-        Event::LinesCancelled { lines, .. } => {
-            lines.iter().map(|l| format!("{} of {}", l.units, l.line)).collect::<Vec<_>>().join(" ")
-        }
+        Event::LinesCancelled { lines, .. } => lines
+            .iter()
+            .map(|l| format!("{} of {}", l.units, l.line))
+            .collect::<Vec<_>>()
+            .join(" "),
         _ => return event.name().into(),
     };
     format!("{} {about}", event.name())
@@ -120,7 +161,13 @@ fn told(event: &Event) -> String {
 
 /// What is due for the order, as a journey has led up to it.
 fn due(journey: &Journey, order: &Order) -> String {
-    let Next { events, calls, ahead, wake, stuck } = next(order, &journey.tries, &journey.shop.env(journey.now));
+    let Next {
+        events,
+        calls,
+        ahead,
+        wake,
+        stuck,
+    } = next(order, &journey.tries, &journey.shop.env(journey.now));
     let op = |op: &Op| match op {
         Op::Reservation(n) => format!("r{n}"),
         Op::Payment(n) => format!("p{n}"),
@@ -134,8 +181,19 @@ fn due(journey: &Journey, order: &Order) -> String {
     let ahead = ahead.iter().map(|o| format!("then {}", op(o)));
     let stuck = stuck.iter().map(|s| format!("{} is stuck", op(&s.op)));
     let wake = wake.map(|t| format!("+{}", t.since(journey.now).as_secs()));
-    let due: Vec<String> = events.iter().map(told).chain(calls).chain(ahead).chain(stuck).chain(wake).collect();
-    if due.is_empty() { String::new() } else { format!(" {}", due.join(", ")) }
+    let due: Vec<String> = events
+        .iter()
+        .map(told)
+        .chain(calls)
+        .chain(ahead)
+        .chain(stuck)
+        .chain(wake)
+        .collect();
+    if due.is_empty() {
+        String::new()
+    } else {
+        format!(" {}", due.join(", "))
+    }
 }
 
 #[test]
@@ -148,32 +206,73 @@ fn no_pair_of_lifecycle_and_command_or_fact_is_missing() {
     let mut pairs = BTreeSet::new();
     for Sample { journey, .. } in samples() {
         let order = &journey.order;
-        pairs.extend(commands(order, journey.now).iter().map(|c| (order.lifecycle, c.name().to_owned())));
+        pairs.extend(
+            commands(order, journey.now)
+                .iter()
+                .map(|c| (order.lifecycle, c.name().to_owned())),
+        );
         // Numbers aside: which record it is about is the situation's matter.
-        let bare =
-            |name: String| name.split(' ').filter(|w| !w.starts_with(['r', 'p']) || w.len() > 3).collect::<Vec<_>>().join(" ");
-        pairs.extend(facts(order, journey.now).iter().map(|f| (order.lifecycle, bare(fact_name(f, order)))));
+        let bare = |name: String| {
+            name.split(' ')
+                .filter(|w| !w.starts_with(['r', 'p']) || w.len() > 3)
+                .collect::<Vec<_>>()
+                .join(" ")
+        };
+        pairs.extend(
+            facts(order, journey.now)
+                .iter()
+                .map(|f| (order.lifecycle, bare(fact_name(f, order)))),
+        );
     }
-    let of = |lifecycle| pairs.iter().filter(|(l, _)| *l == lifecycle).map(|(_, name)| name.as_str()).collect::<BTreeSet<_>>();
+    let of = |lifecycle| {
+        pairs
+            .iter()
+            .filter(|(l, _)| *l == lifecycle)
+            .map(|(_, name)| name.as_str())
+            .collect::<BTreeSet<_>>()
+    };
     // Voids, refunds, authorizations exist only where they can.
-    let everywhere =
-        |name: &&str| !["authorize", "charge", "capture", "void", "refund", "report"].iter().any(|kind| name.starts_with(kind));
-    let all: BTreeSet<&str> = pairs.iter().map(|(_, name)| name.as_str()).filter(everywhere).collect();
+    let everywhere = |name: &&str| {
+        !["authorize", "charge", "capture", "void", "refund", "report"]
+            .iter()
+            .any(|kind| name.starts_with(kind))
+    };
+    let all: BTreeSet<&str> = pairs
+        .iter()
+        .map(|(_, name)| name.as_str())
+        .filter(everywhere)
+        .collect();
     for lifecycle in Lifecycle::ALL {
         let here = of(*lifecycle);
         assert!(!here.is_empty(), "no sample of {lifecycle}");
-        assert_eq!(all.difference(&here).collect::<Vec<_>>(), Vec::<&&str>::new(), "missing for {lifecycle}");
+        assert_eq!(
+            all.difference(&here).collect::<Vec<_>>(),
+            Vec::<&&str>::new(),
+            "missing for {lifecycle}"
+        );
         for state in PROVIDER_STATES {
-            let told =
-                |name: &&str| name.ends_with(state.as_str()) && (name.starts_with("charge") || name.starts_with("authorize"));
-            assert!(here.iter().any(told), "no attempt is told {state} for {lifecycle}");
+            let told = |name: &&str| {
+                name.ends_with(state.as_str())
+                    && (name.starts_with("charge") || name.starts_with("authorize"))
+            };
+            assert!(
+                here.iter().any(told),
+                "no attempt is told {state} for {lifecycle}"
+            );
         }
-        let reports: BTreeSet<_> =
-            here.iter().filter(|name| name.starts_with("report by")).filter_map(|name| name.split(':').next()).collect();
+        let reports: BTreeSet<_> = here
+            .iter()
+            .filter(|name| name.starts_with("report by"))
+            .filter_map(|name| name.split(':').next())
+            .collect();
         assert_eq!(reports.len(), 4, "{lifecycle}: {reports:?}");
     }
     let states: BTreeSet<OperationState> = PROVIDER_STATES.into_iter().chain(OUR_STATES).collect();
-    assert_eq!(states, OperationState::ALL.iter().copied().collect(), "a provider reports it, or it is ours");
+    assert_eq!(
+        states,
+        OperationState::ALL.iter().copied().collect(),
+        "a provider reports it, or it is ours"
+    );
 }
 
 /// Whether some sample shows the row.
@@ -182,17 +281,31 @@ fn happens(row: &Transition) -> bool {
         if row.trigger == "import" {
             return imports(row.to);
         }
-        return Journey::place(Shop::ideal(), &sample(PaymentTerms::Confirm)).order.lifecycle == row.to;
+        return Journey::place(Shop::ideal(), &sample(PaymentTerms::Confirm))
+            .order
+            .lifecycle
+            == row.to;
     };
-    let here: Vec<Sample> = samples().into_iter().filter(|s| s.journey.order.lifecycle == from).collect();
+    let here: Vec<Sample> = samples()
+        .into_iter()
+        .filter(|s| s.journey.order.lifecycle == from)
+        .collect();
     let any = |happens: &dyn Fn(Journey) -> bool| here.iter().any(|s| happens(s.journey.clone()));
-    let each = |happens: &dyn Fn(Journey, &str) -> bool| row.events.iter().all(|event| any(&|j| happens(j, event)));
+    let each = |happens: &dyn Fn(Journey, &str) -> bool| {
+        row.events.iter().all(|event| any(&|j| happens(j, event)))
+    };
     match row.trigger {
         "stock or payment fact" => any(&|j| by_fact(&j, row.to, |_| true, None)),
-        "money moved outside" => row.events.iter().any(|event| any(&|j| by_fact(&j, row.to, |_| true, Some(event)))),
-        "payment declined" => any(&|j| by_fact(&j, row.to, |fact| fact.ends_with("DECLINED"), None)),
+        "money moved outside" => row
+            .events
+            .iter()
+            .any(|event| any(&|j| by_fact(&j, row.to, |_| true, Some(event)))),
+        "payment declined" => {
+            any(&|j| by_fact(&j, row.to, |fact| fact.ends_with("DECLINED"), None))
+        }
         "stock refused" if row.to != from => {
-            any(&|j| by_fact(&j, row.to, |fact| fact.ends_with("REFUSED"), None)) || any(&|j| loses_stock(j, row.to, None))
+            any(&|j| by_fact(&j, row.to, |fact| fact.ends_with("REFUSED"), None))
+                || any(&|j| loses_stock(j, row.to, None))
         }
         "stock refused" => each(&|j, event| loses_stock(j, row.to, Some(event))),
         "settles" => each(&|j, event| match event {
@@ -201,28 +314,43 @@ fn happens(row: &Transition) -> bool {
         }),
         commands => {
             let of = |j: &Journey, event: Option<&str>| {
-                commands.split(", ").any(|command| by_command(j.clone(), command, row.to, event))
+                commands
+                    .split(", ")
+                    .any(|command| by_command(j.clone(), command, row.to, event))
             };
             match (row.events, commands) {
                 ([], _) => any(&|j| of(&j, None)),
-                // What there is to be resolved or acknowledged, or has left, depends on the records, not on the lifecycle.
-                (events, "resolve, retry stuck, acknowledge" | "deliver, fail shipment, lose shipment, return to sender") => {
-                    events.iter().any(|event| any(&|j| of(&j, Some(event))))
-                }
+                // What there is to be resolved or acknowledged, or has left, depends on the
+                // records, not on the lifecycle.
+                (
+                    events,
+                    "resolve, retry stuck, acknowledge"
+                    | "deliver, fail shipment, lose shipment, return to sender",
+                ) => events.iter().any(|event| any(&|j| of(&j, Some(event)))),
                 _ => each(&|j, event| of(&j, Some(event))),
             }
         }
     }
 }
 
-/// Whether an order imported as `to` is that, and the auditor finds it in order; and as nothing else.
+/// Whether an order imported as `to` is that, and the auditor finds it in order; and as nothing
+/// else.
 fn imports(to: Lifecycle) -> bool {
     let events = super::journal::every_event();
-    let Some(Event::Imported(imported)) = events.into_iter().rev().find(|e| matches!(e, Event::Imported(_))) else {
+    let Some(Event::Imported(imported)) = events
+        .into_iter()
+        .rev()
+        .find(|e| matches!(e, Event::Imported(_)))
+    else {
         return false;
     };
-    let event = Event::Imported(Box::new(Imported { lifecycle: to, ..*imported }));
-    let Event::Imported(imported) = &event else { return false };
+    let event = Event::Imported(Box::new(Imported {
+        lifecycle: to,
+        ..*imported
+    }));
+    let Event::Imported(imported) = &event else {
+        return false;
+    };
     let order = begin_imported(imported, imported.placed_at);
     let row = JournalRow {
         order: order.id,
@@ -239,16 +367,33 @@ fn imports(to: Lifecycle) -> bool {
     };
     let mut breaches = Vec::new();
     Replay::default().apply(&row, &mut breaches);
-    order.lifecycle == to && breaches.iter().all(|b| b.invariant != "I9" && b.invariant != "I10")
+    order.lifecycle == to
+        && breaches
+            .iter()
+            .all(|b| b.invariant != "I9" && b.invariant != "I10")
 }
 
-fn by_fact(journey: &Journey, to: Lifecycle, named: impl Fn(&str) -> bool, event: Option<&str>) -> bool {
+fn by_fact(
+    journey: &Journey,
+    to: Lifecycle,
+    named: impl Fn(&str) -> bool,
+    event: Option<&str>,
+) -> bool {
     let named = |fact: &&Fact| named(&fact_name(fact, &journey.order));
-    facts(&journey.order, journey.now).iter().filter(named).any(|fact| {
-        let answer = outcome(journey, record(&journey.order, fact, &journey.shop.env(journey.now)));
-        let says = |event: &str| answer.split([' ', ',']).any(|word| word == event);
-        answer.get(3..).is_some_and(|rest| rest.split(' ').next() == Some(to.as_str())) && event.is_none_or(says)
-    })
+    facts(&journey.order, journey.now)
+        .iter()
+        .filter(named)
+        .any(|fact| {
+            let answer = outcome(
+                journey,
+                record(&journey.order, fact, &journey.shop.env(journey.now)),
+            );
+            let says = |event: &str| answer.split([' ', ',']).any(|word| word == event);
+            answer
+                .get(3..)
+                .is_some_and(|rest| rest.split(' ').next() == Some(to.as_str()))
+                && event.is_none_or(says)
+        })
 }
 
 /// The command by itself, without what settles after it: that is a row of its own.
@@ -257,11 +402,19 @@ fn by_command(mut journey: Journey, name: &str, to: Lifecycle, event: Option<&st
         // Placed while it still could be.
         journey.push(brief_hold(None), &Actor::System);
     }
-    let commands = commands(&journey.order, journey.now).into_iter().chain([Command::ReleaseHold { kind: text("brief") }]);
+    let commands =
+        commands(&journey.order, journey.now)
+            .into_iter()
+            .chain([Command::ReleaseHold {
+                kind: text("brief"),
+            }]);
     commands.filter(|c| c.name() == name).any(|command| {
-        let events = decide(&journey.order, &command, &journey.shop.env(journey.now)).unwrap_or_default();
+        let events =
+            decide(&journey.order, &command, &journey.shop.env(journey.now)).unwrap_or_default();
         let mut order = journey.order.clone();
-        events.iter().for_each(|event| evolve(&mut order, event, &Actor::System, journey.now));
+        events
+            .iter()
+            .for_each(|event| evolve(&mut order, event, &Actor::System, journey.now));
         order.lifecycle == to
             && event.is_none_or(|event| events.iter().any(|e| e.name() == event))
             && (event.is_some() || events.is_empty())
@@ -269,24 +422,40 @@ fn by_command(mut journey: Journey, name: &str, to: Lifecycle, event: Option<&st
 }
 
 fn brief_hold(until: Option<Timestamp>) -> Event {
-    Event::HoldPlaced { kind: text("brief"), blocks: Blocks::Ship, until }
+    Event::HoldPlaced {
+        kind: text("brief"),
+        blocks: Blocks::Ship,
+        until,
+    }
 }
 
 /// A hold on the order ends by itself.
 fn lapses(mut journey: Journey, to: Lifecycle) -> bool {
-    journey.push(brief_hold(Some(journey.now.after(Duration::from_secs(1)))), &Actor::System);
+    journey.push(
+        brief_hold(Some(journey.now.after(Duration::from_secs(1)))),
+        &Actor::System,
+    );
     journey.advance(Duration::from_secs(1));
     journey.settle();
-    journey.order.lifecycle == to && journey.order.holds.iter().all(|h| h.kind.as_str() != "brief")
+    journey.order.lifecycle == to
+        && journey
+            .order
+            .holds
+            .iter()
+            .all(|h| h.kind.as_str() != "brief")
 }
 
 /// It follows by itself from some command.
 fn follows(journey: &Journey, to: Lifecycle, event: &str) -> bool {
     commands(&journey.order, journey.now).iter().any(|command| {
         let env = journey.shop.env(journey.now);
-        let Ok(events) = decide(&journey.order, command, &env) else { return false };
+        let Ok(events) = decide(&journey.order, command, &env) else {
+            return false;
+        };
         let mut after = journey.clone();
-        events.into_iter().for_each(|event| after.push(event, &Actor::Operator("eve".into())));
+        events
+            .into_iter()
+            .for_each(|event| after.push(event, &Actor::Operator("eve".into())));
         let from = after.order.lifecycle;
         after.edges.clear();
         after.settle();
@@ -317,7 +486,10 @@ fn settles(mut journey: Journey, to: Lifecycle, event: &str) -> bool {
 /// As journeys name it.
 fn event_name(name: &str) -> &'static str {
     let rows = transitions();
-    let named = rows.iter().flat_map(|t| t.events).find(|event| **event == name);
+    let named = rows
+        .iter()
+        .flat_map(|t| t.events)
+        .find(|event| **event == name);
     named.copied().expect("it is in the table")
 }
 
@@ -326,7 +498,11 @@ fn loses_stock(mut journey: Journey, to: Lifecycle, event: Option<&str>) -> bool
     journey.edges.clear();
     let from = journey.order.lifecycle;
     let expires = journey.now.after(Duration::from_secs(300));
-    journey.order.reservations.iter_mut().for_each(|r| r.expires_at = Some(expires));
+    journey
+        .order
+        .reservations
+        .iter_mut()
+        .for_each(|r| r.expires_at = Some(expires));
     journey.advance(Duration::from_secs(3_600));
     for _ in 0..30 {
         if journey.work(&mut |_, _| Reply::No).is_some() {
@@ -342,7 +518,13 @@ fn loses_stock(mut journey: Journey, to: Lifecycle, event: Option<&str>) -> bool
 #[test]
 fn every_row_of_the_transition_table_happens() {
     for row in transitions() {
-        assert!(happens(&row), "{:?} --{}-> {}: no sample shows it", row.from, row.trigger, row.to);
+        assert!(
+            happens(&row),
+            "{:?} --{}-> {}: no sample shows it",
+            row.from,
+            row.trigger,
+            row.to
+        );
     }
 }
 
@@ -351,12 +533,19 @@ fn a_command_that_no_row_names_is_refused() {
     for Sample { name, journey } in samples() {
         let from = journey.order.lifecycle;
         for command in commands(&journey.order, journey.now) {
-            let listed = transitions().iter().any(|t| t.from == Some(from) && t.is_triggered_by(command.name()));
+            let listed = transitions()
+                .iter()
+                .any(|t| t.from == Some(from) && t.is_triggered_by(command.name()));
             // Another name for one of the others, which is listed.
             let sugar = matches!(command, Command::SetStatus { .. });
             // What holds already may be asked for again.
-            let changes = decide(&journey.order, &command, &journey.shop.env(journey.now)).is_ok_and(|events| !events.is_empty());
-            assert!(listed || sugar || !changes, "{from}, {name}: {} is accepted, but not in the table", command.name());
+            let changes = decide(&journey.order, &command, &journey.shop.env(journey.now))
+                .is_ok_and(|events| !events.is_empty());
+            assert!(
+                listed || sugar || !changes,
+                "{from}, {name}: {} is accepted, but not in the table",
+                command.name()
+            );
         }
     }
 }
@@ -365,11 +554,24 @@ fn a_command_that_no_row_names_is_refused() {
 fn every_lifecycle_has_a_row_and_only_placing_and_importing_come_from_nothing() {
     let rows = transitions();
     for lifecycle in Lifecycle::ALL {
-        assert!(rows.iter().any(|t| t.from == Some(*lifecycle)), "{lifecycle}");
+        assert!(
+            rows.iter().any(|t| t.from == Some(*lifecycle)),
+            "{lifecycle}"
+        );
     }
-    let first: Vec<&str> = rows.iter().filter(|t| t.from.is_none()).map(|t| t.trigger).collect();
+    let first: Vec<&str> = rows
+        .iter()
+        .filter(|t| t.from.is_none())
+        .map(|t| t.trigger)
+        .collect();
     let (place, imports) = first.split_first().unwrap();
-    assert!(*place == "place" && imports.iter().all(|t| *t == "import"), "{first:?}");
-    let distinct: BTreeSet<_> = rows.iter().map(|t| (t.from, t.trigger, t.to, t.events)).collect();
+    assert!(
+        *place == "place" && imports.iter().all(|t| *t == "import"),
+        "{first:?}"
+    );
+    let distinct: BTreeSet<_> = rows
+        .iter()
+        .map(|t| (t.from, t.trigger, t.to, t.events))
+        .collect();
     assert_eq!(distinct.len(), rows.len(), "no row is written twice");
 }

@@ -1,8 +1,8 @@
 //! Random walks: whatever happens to an order, in whatever sequence, what must hold holds.
 
 use order_core::error::RejectionReason;
-use order_core::machine::{backoff, decide, next, possible, settle, transitions};
 use order_core::policy::Policy;
+use order_core::rules::{backoff, decide, next, possible, settle, transitions};
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
@@ -11,11 +11,16 @@ use super::journey::Journey;
 use super::shop::{placed_orders, shops};
 use super::steps::walks;
 
-/// So many cases; ten times as many with `PROPTEST_CASES=2560`, ten times its default. A failing case prints how to build it;
-/// the ones worth keeping become tests with a name.
+/// So many cases; ten times as many with `PROPTEST_CASES=2560`, ten times its default. A failing
+/// case prints how to build it; the ones worth keeping become tests with a name.
 pub fn cases(cases: u32) -> Config {
     let cases = cases * (Config::default().cases / 256).max(1);
-    Config { cases, failure_persistence: None, max_shrink_iters: 4_000, ..Config::default() }
+    Config {
+        cases,
+        failure_persistence: None,
+        max_shrink_iters: 4_000,
+        ..Config::default()
+    }
 }
 
 proptest! {
@@ -64,11 +69,13 @@ proptest! {
         journey.walk(&steps);
         let env = journey.shop.env(journey.now);
         let names = possible(&journey.order, journey.now);
-        // What an operator may always do is not listed; nor is what is only another name for one of the others.
+        // What an operator may always do is not listed; nor is what is only another name for one of
+        // the others.
         let unlisted = ["set metadata", "acknowledge", "set status", "retry stuck", "resolve"];
         for command in super::inputs::commands(&journey.order, journey.now) {
             match decide(&journey.order, &command, &env) {
-                // What a shipment or return does not allow is another matter than what the order does not.
+                // What a shipment or return does not allow is another matter than what the order
+                // does not.
                 Err(r) if r.reason == RejectionReason::IllegalTransition && r.message.contains("its status is") => {
                     prop_assert!(!names.contains(&command.name()), "{} is refused on {}", command.name(), journey.order.lifecycle);
                     prop_assert!(!r.possible.contains(&command.name()));
@@ -94,22 +101,40 @@ proptest! {
 
 /// Whether an event is one of the table's, rather than a record beside the lifecycle.
 fn is_transition(event: &str) -> bool {
-    transitions().iter().any(|t| t.events.contains(&event) && t.from != Some(t.to))
+    transitions()
+        .iter()
+        .any(|t| t.events.contains(&event) && t.from != Some(t.to))
 }
 
 #[test]
 fn random_walks_reach_every_lifecycle_that_rules_lead_to() {
     // One fixed seed: this is about the generator, that it does not walk past what it is to test.
-    let mut runner = TestRunner::new_with_rng(cases(1), TestRng::deterministic_rng(RngAlgorithm::ChaCha));
+    let mut runner =
+        TestRunner::new_with_rng(cases(1), TestRng::deterministic_rng(RngAlgorithm::ChaCha));
     let strategy = (shops(), placed_orders(), walks(25));
     let mut edges = std::collections::BTreeSet::new();
     for _ in 0..600 {
-        let (shop, placed, steps) = strategy.new_tree(&mut runner).expect("no case is rejected").current();
+        let (shop, placed, steps) = strategy
+            .new_tree(&mut runner)
+            .expect("no case is rejected")
+            .current();
         let mut journey = Journey::place(shop, &placed);
         journey.walk(&steps);
-        edges.extend(journey.edges.iter().filter(|(from, _, to)| from != to).map(|(from, _, to)| (*from, *to)));
+        edges.extend(
+            journey
+                .edges
+                .iter()
+                .filter(|(from, _, to)| from != to)
+                .map(|(from, _, to)| (*from, *to)),
+        );
     }
-    let listed: std::collections::BTreeSet<_> =
-        transitions().iter().filter_map(|t| Some((t.from?, t.to))).filter(|(from, to)| from != to).collect();
-    assert_eq!(edges, listed, "walks take every edge of the table and no other");
+    let listed: std::collections::BTreeSet<_> = transitions()
+        .iter()
+        .filter_map(|t| Some((t.from?, t.to)))
+        .filter(|(from, to)| from != to)
+        .collect();
+    assert_eq!(
+        edges, listed,
+        "walks take every edge of the table and no other"
+    );
 }

@@ -43,7 +43,10 @@ impl Runtime for WrongClock {
 
 /// A node with such a clock, which has yet to ask the store for anything.
 fn node(world: &World, by: i64) -> Manager {
-    let runtime = WrongClock { right: world.runtime.clone(), by };
+    let runtime = WrongClock {
+        right: world.runtime.clone(),
+        by,
+    };
     OrderManager::builder(world.store.clone(), world.manager.clients().clone())
         .pricing(Arc::new(price_book()))
         .runtime(Arc::new(runtime))
@@ -52,30 +55,50 @@ fn node(world: &World, by: i64) -> Manager {
         .unwrap()
 }
 
-/// A shop whose provider answers the first charge with silence, and cannot be asked for it again: what became of it is looked up.
+/// A shop whose provider answers the first charge with silence, and cannot be asked for it again:
+/// what became of it is looked up.
 fn silent() -> (World, Arc<Scripted<MemoryPayments>>) {
     let world = World::new();
     let capabilities = PaymentCapabilities::IDEAL.with_repeat(false);
     let desk = MemoryPayments::new(capabilities, 60 * SECOND, Box::new(|_| Outcome::Approve));
     let payment = Arc::new(Scripted::new(desk, world.runtime.clone()));
     payment.push(Method::Charge, Fault::UnknownBefore);
-    (world.changed(|clients| clients.payment = payment.clone(), None), payment)
+    (
+        world.changed(|clients| clients.payment = payment.clone(), None),
+        payment,
+    )
 }
 
 #[test]
 fn what_a_node_with_a_fast_clock_leaves_to_others_is_due_when_it_should_be() {
     let (world, payment) = silent();
     let fast = node(&world, FAST);
-    let hurried = PlaceOptions { wait: Some(SECOND), ..PlaceOptions::default() };
-    let placed = world.runtime.block_on(fast.place(&operator(), request(&[1], "CARD"), hurried)).unwrap().order;
+    let hurried = PlaceOptions {
+        wait: Some(SECOND),
+        ..PlaceOptions::default()
+    };
+    let placed = world
+        .runtime
+        .block_on(fast.place(&operator(), request(&[1], "CARD"), hurried))
+        .unwrap()
+        .order;
     world.runtime.run_until_idle();
     let due = world.item(placed.id).unwrap().due.unwrap();
-    assert!(due.since(world.runtime.now()) <= 10 * SECOND, "{} s from now", due.since(world.runtime.now()).as_secs());
+    assert!(
+        due.since(world.runtime.now()) <= 10 * SECOND,
+        "{} s from now",
+        due.since(world.runtime.now()).as_secs()
+    );
     // It dies, and the others do the rest.
     drop(fast);
     world.advance(11 * SECOND);
     world.advance(11 * SECOND);
-    let payments: Vec<_> = world.order(placed.id).payments.iter().map(|p| p.state).collect();
+    let payments: Vec<_> = world
+        .order(placed.id)
+        .payments
+        .iter()
+        .map(|p| p.state)
+        .collect();
     assert_eq!(payments, [OperationState::Failed, OperationState::Captured]);
     assert_eq!(payment.inner().with_ledger(<[_]>::len), 1);
 }
@@ -84,18 +107,40 @@ fn what_a_node_with_a_fast_clock_leaves_to_others_is_due_when_it_should_be() {
 fn a_node_with_a_fast_clock_waits_until_what_one_with_a_slow_clock_called_is_over() {
     let (world, _) = silent();
     let (slow, fast) = (node(&world, SLOW), node(&world, FAST));
-    let hurried = PlaceOptions { wait: Some(SECOND), ..PlaceOptions::default() };
-    let placed = world.runtime.block_on(slow.place(&operator(), request(&[1], "CARD"), hurried)).unwrap().order;
+    let hurried = PlaceOptions {
+        wait: Some(SECOND),
+        ..PlaceOptions::default()
+    };
+    let placed = world
+        .runtime
+        .block_on(slow.place(&operator(), request(&[1], "CARD"), hurried))
+        .unwrap()
+        .order;
     world.runtime.run_until_idle();
-    let payments = || world.order(placed.id).payments.iter().map(|p| p.state).collect::<Vec<_>>();
+    let payments = || {
+        world
+            .order(placed.id)
+            .payments
+            .iter()
+            .map(|p| p.state)
+            .collect::<Vec<_>>()
+    };
     for _ in 0..8 {
         world.runtime.advance(SECOND);
         world.runtime.block_on(fast.work(placed.id)).unwrap();
-        assert_eq!(payments(), [OperationState::Unknown], "the call may still take effect");
+        assert_eq!(
+            payments(),
+            [OperationState::Unknown],
+            "the call may still take effect"
+        );
     }
     for _ in 0..6 {
         world.runtime.advance(SECOND);
         world.runtime.block_on(fast.work(placed.id)).unwrap();
     }
-    assert_eq!(payments(), [OperationState::Failed, OperationState::Captured], "after that nobody waits for minutes");
+    assert_eq!(
+        payments(),
+        [OperationState::Failed, OperationState::Captured],
+        "after that nobody waits for minutes"
+    );
 }

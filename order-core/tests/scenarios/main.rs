@@ -1,5 +1,5 @@
-//! What happens to an order, told from outside: place something, let services misbehave, look at the order and at the
-//! services' own books. Time is virtual.
+//! What happens to an order, told from outside: place something, let services misbehave, look at
+//! the order and at the services' own books. Time is virtual.
 
 mod allowed;
 mod apart;

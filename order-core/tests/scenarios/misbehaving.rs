@@ -15,8 +15,9 @@ use order_core::policy::Policy;
 use order_core::pricing::{PriceBook, Priced, Pricing, PricingError, PricingRequest};
 use order_core::runtime::Runtime;
 use order_core::services::{
-    AttemptRequest, CallError, FollowUpRequest, InventoryCapabilities, PaymentAnswer, PaymentCapabilities, PaymentLookup,
-    PaymentService, Product, ProductService, ServiceName, User, UserService,
+    AttemptRequest, CallError, FollowUpRequest, InventoryCapabilities, PaymentAnswer,
+    PaymentCapabilities, PaymentLookup, PaymentService, Product, ProductService, ServiceName, User,
+    UserService,
 };
 use order_core::testkit::services::{Fault, Method};
 
@@ -34,7 +35,12 @@ struct Odd {
 }
 
 fn odd(spoil: impl Fn(Priced) -> Result<Priced, PricingError> + Send + Sync + 'static) -> Odd {
-    Odd { book: price_book(), spoil: Box::new(spoil), late: None, asked: Mutex::default() }
+    Odd {
+        book: price_book(),
+        spoil: Box::new(spoil),
+        late: None,
+        asked: Mutex::default(),
+    }
 }
 
 #[async_trait]
@@ -64,7 +70,10 @@ fn priced_by(pricing: impl Pricing + 'static) -> World {
 #[track_caller]
 fn pricing_failed(answer: Result<impl Sized, Error>) -> String {
     match answer {
-        Err(Error::Service { service: ServiceName::Pricing, source }) => source.to_string(),
+        Err(Error::Service {
+            service: ServiceName::Pricing,
+            source,
+        }) => source.to_string(),
         Err(other) => panic!("{other:?}"),
         Ok(_) => panic!("it was believed"),
     }
@@ -74,21 +83,36 @@ fn pricing_failed(answer: Result<impl Sized, Error>) -> String {
 fn prices_that_cannot_be_refuse_the_order_before_it_is_accepted() {
     type Lie = fn(&mut Priced);
     let lies: [(Lie, &str); 6] = [
-        (|p| p.lines[0].tax = -9000, "a tax on line 1 (SKU-1) of -9000: expected 0 to"),
-        (|p| p.lines[1].coupon = 999_999, "a coupon for line 2 (SKU-2) of 999999: expected 0 to 2000"),
+        (
+            |p| p.lines[0].tax = -9000,
+            "a tax on line 1 (SKU-1) of -9000: expected 0 to",
+        ),
+        (
+            |p| p.lines[1].coupon = 999_999,
+            "a coupon for line 2 (SKU-2) of 999999: expected 0 to 2000",
+        ),
         (|p| p.lines.truncate(1), "asked for 2 lines and answered 1"),
-        (|p| p.shipping = i64::MAX, "a price of shipping of 9223372036854775807"),
+        (
+            |p| p.shipping = i64::MAX,
+            "a price of shipping of 9223372036854775807",
+        ),
         (|p| p.shipping = -490, "a price of shipping of -490"),
-        (|p| p.shipping_tax = i64::MIN, "a tax on shipping of -9223372036854775808"),
+        (
+            |p| p.shipping_tax = i64::MIN,
+            "a tax on shipping of -9223372036854775808",
+        ),
     ];
     for (lie, said) in lies {
         let world = priced_by(odd(move |mut priced| {
             lie(&mut priced);
             Ok(priced)
         }));
-        let message = pricing_failed(world.try_place(request(&[1, 2], "CARD"), PlaceOptions::default()));
+        let message =
+            pricing_failed(world.try_place(request(&[1, 2], "CARD"), PlaceOptions::default()));
         assert!(message.contains(said), "{message}");
-        let quote = world.runtime.block_on(world.manager.quote(&operator(), &request(&[1, 2], "CARD")));
+        let quote = world
+            .runtime
+            .block_on(world.manager.quote(&operator(), &request(&[1, 2], "CARD")));
         pricing_failed(quote);
         assert_eq!(world.store.commits.load(Ordering::Relaxed), 0);
         assert_eq!(world.books(), (0, 0));
@@ -98,7 +122,10 @@ fn prices_that_cannot_be_refuse_the_order_before_it_is_accepted() {
 #[test]
 fn a_pricing_that_hangs_is_given_up_at_the_call_deadline() {
     let world = World::new();
-    let late = Some((world.runtime.clone() as Arc<dyn Runtime>, Duration::from_secs(120)));
+    let late = Some((
+        world.runtime.clone() as Arc<dyn Runtime>,
+        Duration::from_secs(120),
+    ));
     let world = world.changed(|_| {}, Some(Arc::new(Odd { late, ..odd(Ok) })));
     let started = world.runtime.monotonic();
     let message = pricing_failed(world.try_place(request(&[1], "CARD"), PlaceOptions::default()));
@@ -114,7 +141,11 @@ struct Switched<T: ?Sized> {
 
 impl<T: ?Sized> Switched<T> {
     fn check(&self) -> Result<(), CallError> {
-        if self.is_down.load(Ordering::Relaxed) { Err(CallError::not_done("it is down")) } else { Ok(()) }
+        if self.is_down.load(Ordering::Relaxed) {
+            Err(CallError::not_done("it is down"))
+        } else {
+            Ok(())
+        }
     }
 }
 
@@ -137,38 +168,68 @@ impl UserService for Switched<dyn UserService> {
 #[test]
 fn a_product_or_user_service_that_is_down_refuses_orders_at_once() {
     for service in [ServiceName::Product, ServiceName::User] {
-        let policy = Policy { breaker_failures: 2, ..Policy::default() };
+        let policy = Policy {
+            breaker_failures: 2,
+            ..Policy::default()
+        };
         let is_down = Arc::new(AtomicBool::new(true));
         let world = World::with(InventoryCapabilities::IDEAL, None, policy).changed(
             |clients| match service {
                 ServiceName::Product => {
-                    clients.product = Arc::new(Switched { is_down: is_down.clone(), inner: clients.product.clone() });
+                    clients.product = Arc::new(Switched {
+                        is_down: is_down.clone(),
+                        inner: clients.product.clone(),
+                    });
                 }
-                _ => clients.user = Arc::new(Switched { is_down: is_down.clone(), inner: clients.user.clone() }),
+                _ => {
+                    clients.user = Arc::new(Switched {
+                        is_down: is_down.clone(),
+                        inner: clients.user.clone(),
+                    })
+                }
             },
             None,
         );
         let place = || world.try_place(request(&[1], "CARD"), PlaceOptions::default());
         let said = || match place().unwrap_err() {
-            Error::Service { service: named, source } if named == service => source.to_string(),
+            Error::Service {
+                service: named,
+                source,
+            } if named == service => source.to_string(),
             other => panic!("{other}"),
         };
         assert_eq!([(); 2].map(|()| said()), ["not done: it is down"; 2]);
         is_down.store(false, Ordering::Relaxed);
-        assert_eq!(said(), "not done: it has not answered for a while", "it is left alone for its pause");
+        assert_eq!(
+            said(),
+            "not done: it has not answered for a while",
+            "it is left alone for its pause"
+        );
         world.runtime.advance(Duration::from_secs(5));
-        assert_eq!([(); 2].map(|()| place().unwrap().order.statuses.status), [Status::Confirmed; 2]);
+        assert_eq!(
+            [(); 2].map(|()| place().unwrap().order.statuses.status),
+            [Status::Confirmed; 2]
+        );
     }
 }
 
 #[test]
 fn a_pricing_that_is_down_refuses_orders_at_once_and_one_at_a_time_tries_it_out() {
-    let policy = Policy { breaker_failures: 2, ..Policy::default() };
+    let policy = Policy {
+        breaker_failures: 2,
+        ..Policy::default()
+    };
     let world = World::with(InventoryCapabilities::IDEAL, None, policy);
     let up = Arc::new(Mutex::new(false));
     let book = {
         let up = up.clone();
-        odd(move |priced| if *up.lock().unwrap() { Ok(priced) } else { Err(CallError::not_done("it is down").into()) })
+        odd(move |priced| {
+            if *up.lock().unwrap() {
+                Ok(priced)
+            } else {
+                Err(CallError::not_done("it is down").into())
+            }
+        })
     };
     let book = Arc::new(book);
     let world = world.changed(|_| {}, Some(book.clone()));
@@ -184,18 +245,31 @@ fn a_pricing_that_is_down_refuses_orders_at_once_and_one_at_a_time_tries_it_out(
     assert_eq!(asked(), 3, "one trial in a pause");
     world.runtime.advance(Duration::from_secs(5));
     *up.lock().unwrap() = true;
-    assert_eq!([(); 2].map(|()| place().unwrap().order.statuses.status), [Status::Confirmed; 2]);
+    assert_eq!(
+        [(); 2].map(|()| place().unwrap().order.statuses.status),
+        [Status::Confirmed; 2]
+    );
 }
 
 #[test]
 fn a_refusal_in_words_is_passed_on_and_counts_as_an_answer() {
-    let policy = Policy { breaker_failures: 1, ..Policy::default() };
+    let policy = Policy {
+        breaker_failures: 1,
+        ..Policy::default()
+    };
     let world = World::with(InventoryCapabilities::IDEAL, None, policy);
-    let refuse = |_| Err(PricingError::invalid("shipping_address.postal_code", "we do not deliver there"));
+    let refuse = |_| {
+        Err(PricingError::invalid(
+            "shipping_address.postal_code",
+            "we do not deliver there",
+        ))
+    };
     let world = world.changed(|_| {}, Some(Arc::new(odd(refuse))));
     for _ in 0..3 {
         match world.try_place(request(&[1], "CARD"), PlaceOptions::default()) {
-            Err(Error::Invalid(violations)) => assert_eq!(violations[0].problem, "we do not deliver there"),
+            Err(Error::Invalid(violations)) => {
+                assert_eq!(violations[0].problem, "we do not deliver there")
+            }
             other => panic!("{other:?}"),
         }
     }
@@ -207,9 +281,19 @@ fn pricing_is_told_the_whole_address_and_the_product_but_no_log_is() {
     let world = World::new().changed(|_| {}, Some(book.clone()));
     world.place(&[1], "CARD");
     let asked = book.asked.lock().unwrap();
-    let [request] = &asked[..] else { panic!("asked {} times", asked.len()) };
+    let [request] = &asked[..] else {
+        panic!("asked {} times", asked.len())
+    };
     let to = request.to.get().unwrap();
-    assert_eq!((&*to.postal_code, &*to.city, request.country(), request.state()), ("90210", "Springfield", "US", "CA"));
+    assert_eq!(
+        (
+            &*to.postal_code,
+            &*to.city,
+            request.country(),
+            request.state()
+        ),
+        ("90210", "Springfield", "US", "CA")
+    );
     assert_eq!(request.lines[0].product.to_string(), product_id(1));
     assert!(!format!("{request:?}").contains("Springfield"));
 }
@@ -218,7 +302,10 @@ fn pricing_is_told_the_whole_address_and_the_product_but_no_log_is() {
 fn a_pricing_that_panics_refuses_the_order() {
     let world = priced_by(odd(|_| panic!("no such rate")));
     let message = pricing_failed(world.try_place(request(&[1], "CARD"), PlaceOptions::default()));
-    assert!(message.contains("the client panicked: no such rate"), "{message}");
+    assert!(
+        message.contains("the client panicked: no such rate"),
+        "{message}"
+    );
 }
 
 /// A payment client that dies of whatever it is asked to charge.
@@ -254,45 +341,100 @@ fn a_client_that_panics_spoils_its_own_call_only() {
     let world = World::new();
     let payment = Arc::new(Panicking(world.payment.clone()));
     let world = world.changed(|clients| clients.payment = payment, None);
-    let hurried = PlaceOptions { wait: Some(Duration::from_secs(1)), ..PlaceOptions::default() };
-    let order = world.try_place(request(&[1], "CARD"), hurried).unwrap().order;
+    let hurried = PlaceOptions {
+        wait: Some(Duration::from_secs(1)),
+        ..PlaceOptions::default()
+    };
+    let order = world
+        .try_place(request(&[1], "CARD"), hurried)
+        .unwrap()
+        .order;
     let reservation = world.order(order.id).reservations[0].clone();
-    assert!(reservation.reference.is_some(), "the hold of the same round is recorded: {reservation:?}");
-    assert_eq!(world.order(order.id).payments[0].state, OperationState::Unknown);
+    assert!(
+        reservation.reference.is_some(),
+        "the hold of the same round is recorded: {reservation:?}"
+    );
+    assert_eq!(
+        world.order(order.id).payments[0].state,
+        OperationState::Unknown
+    );
 
-    // The engine itself is sound: the order is not put aside, and is worked on as after any unknown outcome.
+    // The engine itself is sound: the order is not put aside, and is worked on as after any unknown
+    // outcome.
     for _ in 0..20 {
         world.advance(Duration::from_secs(1200));
     }
     let tried = world.order(order.id);
-    assert!(tried.attention.iter().all(|a| a.reason != AttentionReason::Poison), "{:?}", tried.attention);
+    assert!(
+        tried
+            .attention
+            .iter()
+            .all(|a| a.reason != AttentionReason::Parked),
+        "{:?}",
+        tried.attention
+    );
     world.cancel(order.id);
     world.advance(Duration::from_secs(1200));
     assert_eq!(world.order(order.id).statuses.status, Status::Cancelled);
-    assert_eq!(world.books(), (0, 0), "nothing is held and nothing was taken");
+    assert_eq!(
+        world.books(),
+        (0, 0),
+        "nothing is held and nothing was taken"
+    );
 }
 
 #[test]
 fn of_a_crowd_that_comes_when_the_pause_is_over_one_order_is_accepted() {
-    let policy = Policy { breaker_failures: 1, ..Policy::default() };
+    let policy = Policy {
+        breaker_failures: 1,
+        ..Policy::default()
+    };
     let world = World::with(InventoryCapabilities::IDEAL, None, policy);
-    world.payment.set(Method::Charge, Some(Fault::UnknownBefore));
+    world
+        .payment
+        .set(Method::Charge, Some(Fault::UnknownBefore));
     world.payment.set(Method::LookUp, Some(Fault::NotDone));
-    let hurried = || PlaceOptions { wait: Some(Duration::from_millis(300)), ..PlaceOptions::default() };
+    let hurried = || PlaceOptions {
+        wait: Some(Duration::from_millis(300)),
+        ..PlaceOptions::default()
+    };
     world.try_place(request(&[1], "CARD"), hurried()).unwrap();
     world.runtime.advance(Duration::from_secs(6));
     let principal = operator();
-    let crowd = (0..50).map(|_| world.manager.place(&principal, request(&[1], "CARD"), hurried()));
-    let answers = world.runtime.block_on(futures_util::future::join_all(crowd));
-    let down = |answer: &Result<_, Error>| matches!(answer, Err(Error::Service { service: ServiceName::Payment, .. }));
+    let crowd = (0..50).map(|_| {
+        world
+            .manager
+            .place(&principal, request(&[1], "CARD"), hurried())
+    });
+    let answers = world
+        .runtime
+        .block_on(futures_util::future::join_all(crowd));
+    let down = |answer: &Result<_, Error>| {
+        matches!(
+            answer,
+            Err(Error::Service {
+                service: ServiceName::Payment,
+                ..
+            })
+        )
+    };
     assert_eq!(answers.iter().filter(|a| down(a)).count(), 49);
     assert_eq!(answers.iter().filter(|a| a.is_ok()).count(), 1);
 }
 
-fn retry(world: &World, order: order_core::ids::OrderId, retry: RetryPayment) -> Result<Status, Error> {
+fn retry(
+    world: &World,
+    order: order_core::ids::OrderId,
+    retry: RetryPayment,
+) -> Result<Status, Error> {
     let (principal, options) = (operator(), CommandOptions::default());
-    let retried = world.manager.retry_payment(&principal, order.into(), options, retry);
-    world.runtime.block_on(retried).map(|a| a.order.statuses.status)
+    let retried = world
+        .manager
+        .retry_payment(&principal, order.into(), options, retry);
+    world
+        .runtime
+        .block_on(retried)
+        .map(|a| a.order.statuses.status)
 }
 
 #[test]
@@ -312,10 +454,18 @@ fn paying_again_is_checked_like_placing() {
         }
         other => panic!("{other:?}"),
     }
-    let shells = RetryPayment { method: "SHELLS".into(), ..RetryPayment::default() };
-    assert!(matches!(retry(&world, order, shells), Err(Error::Invalid(v)) if v[0].field == "payment_method"));
+    let shells = RetryPayment {
+        method: "SHELLS".into(),
+        ..RetryPayment::default()
+    };
+    assert!(
+        matches!(retry(&world, order, shells), Err(Error::Invalid(v)) if v[0].field == "payment_method")
+    );
 
-    let card = || RetryPayment { method: "CARD".into(), ..RetryPayment::default() };
+    let card = || RetryPayment {
+        method: "CARD".into(),
+        ..RetryPayment::default()
+    };
     world.suspend("suspended");
     match retry(&world, order, card()) {
         Err(Error::Rejected(r)) => assert_eq!(r.reason, RejectionReason::UserNotActive),

@@ -20,8 +20,8 @@ struct Recording {
     /// What look-ups of payments find instead, if anything.
     finds: Option<Option<PaymentAnswer>>,
     reserves: Mutex<Vec<ReserveRequest>>,
-    commits: Mutex<Vec<HoldRequest>>,
-    releases: Mutex<Vec<HoldRequest>>,
+    commits: Mutex<Vec<ClosingRequest>>,
+    releases: Mutex<Vec<ClosingRequest>>,
     attempts: Mutex<Vec<AttemptRequest>>,
     refunds: Mutex<Vec<FollowUpRequest>>,
 }
@@ -38,19 +38,19 @@ impl InventoryService for Recording {
     async fn check(&self, skus: &[Sku]) -> Result<Vec<Availability>, CallError> {
         self.inner.inventory.check(skus).await
     }
-    async fn reserve(&self, request: &ReserveRequest) -> Result<HoldAnswer, CallError> {
+    async fn reserve(&self, request: &ReserveRequest) -> Result<ReserveAnswer, CallError> {
         note(&self.reserves, request);
         self.inner.inventory.reserve(request).await
     }
-    async fn commit(&self, request: &HoldRequest) -> Result<(), CallError> {
+    async fn commit(&self, request: &ClosingRequest) -> Result<(), CallError> {
         note(&self.commits, request);
         self.inner.inventory.commit(request).await
     }
-    async fn release(&self, request: &HoldRequest) -> Result<(), CallError> {
+    async fn release(&self, request: &ClosingRequest) -> Result<(), CallError> {
         note(&self.releases, request);
         self.inner.inventory.release(request).await
     }
-    async fn look_up(&self, request: &ReserveRequest) -> Result<HoldLookup, CallError> {
+    async fn look_up(&self, request: &ReserveRequest) -> Result<ReservationLookup, CallError> {
         self.inner.inventory.look_up(request).await
     }
 }
@@ -89,7 +89,11 @@ impl PaymentService for Recording {
     }
 }
 
-fn recorded(world: World, says: Option<PaymentAnswer>, finds: Option<Option<PaymentAnswer>>) -> (World, Arc<Recording>) {
+fn recorded(
+    world: World,
+    says: Option<PaymentAnswer>,
+    finds: Option<Option<PaymentAnswer>>,
+) -> (World, Arc<Recording>) {
     let recording = Arc::new(Recording {
         inner: world.manager.clients().clone(),
         says,
@@ -101,13 +105,27 @@ fn recorded(world: World, says: Option<PaymentAnswer>, finds: Option<Option<Paym
         refunds: Mutex::default(),
     });
     let clients = recording.clone();
-    (world.with_clients(|all| DynClients { inventory: clients.clone(), payment: clients, ..all }), recording)
+    (
+        world.with_clients(|all| DynClients {
+            inventory: clients.clone(),
+            payment: clients,
+            ..all
+        }),
+        recording,
+    )
 }
 
 #[test]
 fn requests_name_the_order_its_customer_and_where_the_goods_go() {
-    let policy = Policy { commit_at_confirm: true, ..Policy::default() };
-    let (world, recording) = recorded(World::with(InventoryCapabilities::IDEAL, None, policy), None, None);
+    let policy = Policy {
+        commit_at_confirm: true,
+        ..Policy::default()
+    };
+    let (world, recording) = recorded(
+        World::with(InventoryCapabilities::IDEAL, None, policy),
+        None,
+        None,
+    );
     let order = world.place(&[1], "CARD");
     assert_eq!(order.statuses.status, Status::Confirmed);
     let order = world.cancel(order.id);
@@ -115,7 +133,10 @@ fn requests_name_the_order_its_customer_and_where_the_goods_go() {
     let addresses = order.addresses.get().unwrap();
 
     let reserve = recording.reserves.lock().unwrap().remove(0);
-    assert_eq!((reserve.order, reserve.number, reserve.user), (order.id, order.number, order.user));
+    assert_eq!(
+        (reserve.order, reserve.number, reserve.user),
+        (order.id, order.number, order.user)
+    );
     // Debug output hides addresses, so they are compared where a difference shows.
     assert!(reserve.destination.get() == Some(&addresses.shipping));
     let commit = recording.commits.lock().unwrap().remove(0);
@@ -123,11 +144,23 @@ fn requests_name_the_order_its_customer_and_where_the_goods_go() {
     assert!(commit.destination.get() == Some(&addresses.shipping));
     let release = recording.releases.lock().unwrap().remove(0);
     assert_eq!((release.number, release.committed), (order.number, true));
-    assert!(release.destination.get().is_none(), "units that come back go nowhere");
+    assert!(
+        release.destination.get().is_none(),
+        "units that come back go nowhere"
+    );
     let attempt = recording.attempts.lock().unwrap().remove(0);
-    assert_eq!((attempt.order, attempt.number, attempt.user), (order.id, order.number, order.user));
-    assert!(attempt.shipping.get() == Some(&addresses.shipping) && attempt.billing.get() == Some(&addresses.billing));
-    assert!(!format!("{reserve:?}{commit:?}{attempt:?}").contains("Springfield"), "addresses are kept out of logs");
+    assert_eq!(
+        (attempt.order, attempt.number, attempt.user),
+        (order.id, order.number, order.user)
+    );
+    assert!(
+        attempt.shipping.get() == Some(&addresses.shipping)
+            && attempt.billing.get() == Some(&addresses.billing)
+    );
+    assert!(
+        !format!("{reserve:?}{commit:?}{attempt:?}").contains("Springfield"),
+        "addresses are kept out of logs"
+    );
     let refund = recording.refunds.lock().unwrap().remove(0);
     assert_eq!((refund.order, refund.number), (order.id, order.number));
 }
@@ -135,10 +168,20 @@ fn requests_name_the_order_its_customer_and_where_the_goods_go() {
 #[test]
 fn an_amount_says_nothing_where_no_money_moved() {
     // The constructors of such answers give none, and have no idea of the order's currency.
-    for amount in [Money::new(0, Currency::USD), Money::new(700, "JPY".parse().unwrap())] {
-        let (world, _) = recorded(World::new(), Some(PaymentAnswer::declined("NO_FUNDS").amount(amount)), None);
+    for amount in [
+        Money::new(0, Currency::USD),
+        Money::new(700, "JPY".parse().unwrap()),
+    ] {
+        let (world, _) = recorded(
+            World::new(),
+            Some(PaymentAnswer::declined("NO_FUNDS").amount(amount)),
+            None,
+        );
         let order = world.place(&[1], "CARD");
-        assert_eq!((order.statuses.status, order.statuses.payment), (Status::PaymentFailed, PaymentStatus::Failed));
+        assert_eq!(
+            (order.statuses.status, order.statuses.payment),
+            (Status::PaymentFailed, PaymentStatus::Failed)
+        );
         assert!(order.attention.is_empty(), "{:?}", order.attention);
         assert_eq!(order.payments[0].code.as_deref(), Some("NO_FUNDS"));
     }
@@ -161,7 +204,15 @@ fn a_look_up_that_contradicts_an_earlier_answer_is_shown_to_a_person() {
         assert!(world.order(id).attention.is_empty());
         world.advance(half_an_hour);
         let order = world.order(id);
-        assert_eq!(order.has_attention(AttentionReason::CapabilityBroken), broken, "{:?}", order.attention);
-        assert_eq!(order.payments[0].state, state, "what the service says now is believed all the same");
+        assert_eq!(
+            order.has_attention(AttentionReason::CapabilityBroken),
+            broken,
+            "{:?}",
+            order.attention
+        );
+        assert_eq!(
+            order.payments[0].state, state,
+            "what the service says now is believed all the same"
+        );
     }
 }

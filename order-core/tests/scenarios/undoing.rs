@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use order_core::machine::PaymentReport;
 use order_core::manager::CommandOptions;
 use order_core::money::{Currency, Money};
 use order_core::order::{AttentionReason, OperationState, PaymentStatus, Status};
+use order_core::rules::PaymentReport;
 use order_core::runtime::Runtime;
 use order_core::testkit::services::{Fault, Method};
 
@@ -16,7 +16,10 @@ fn cancelling_a_confirmed_order_gives_back_stock_and_money_and_twice_is_a_succes
     let world = World::new();
     let order = world.place(&[1, 2], "CARD");
     let order = world.cancel(order.id);
-    assert_eq!((order.statuses.status, order.statuses.payment), (Status::Cancelled, PaymentStatus::Refunded));
+    assert_eq!(
+        (order.statuses.status, order.statuses.payment),
+        (Status::Cancelled, PaymentStatus::Refunded)
+    );
     let version = world.cancel(order.id).version;
     assert_eq!(version, order.version);
     world.work();
@@ -28,7 +31,10 @@ fn cancelling_an_authorized_order_voids() {
     let world = World::new();
     let order = world.place(&[1], "LATER");
     let order = world.cancel(order.id);
-    assert_eq!((order.statuses.status, order.statuses.payment), (Status::Cancelled, PaymentStatus::Voided));
+    assert_eq!(
+        (order.statuses.status, order.statuses.payment),
+        (Status::Cancelled, PaymentStatus::Voided)
+    );
     assert_eq!(world.books(), (0, 0));
 }
 
@@ -36,7 +42,9 @@ fn cancelling_an_authorized_order_voids() {
 fn a_refund_that_is_refused_is_tried_again_and_shown() {
     let world = World::new();
     let order = world.place(&[1], "CARD");
-    world.payment.push(Method::Refund, Fault::Decline("TRY_LATER".into()));
+    world
+        .payment
+        .push(Method::Refund, Fault::Decline("TRY_LATER".into()));
     world.cancel(order.id);
     world.advance(Duration::from_secs(60));
     let order = world.order(order.id);
@@ -49,11 +57,17 @@ fn a_refund_that_is_refused_is_tried_again_and_shown() {
 fn an_action_that_the_customer_never_takes_is_given_up_and_the_order_expires() {
     let world = World::new();
     let order = world.place(&[1], "ACTION");
-    assert_eq!((order.statuses.status, order.statuses.payment), (Status::Pending, PaymentStatus::ActionRequired));
+    assert_eq!(
+        (order.statuses.status, order.statuses.payment),
+        (Status::Pending, PaymentStatus::ActionRequired)
+    );
     world.advance(Duration::from_secs(31 * 60));
     world.advance(Duration::from_secs(60));
     let order = world.order(order.id);
-    assert_eq!((order.statuses.status, order.statuses.payment), (Status::Expired, PaymentStatus::Voided));
+    assert_eq!(
+        (order.statuses.status, order.statuses.payment),
+        (Status::Expired, PaymentStatus::Voided)
+    );
     assert_eq!(world.books(), (0, 0));
 }
 
@@ -63,16 +77,29 @@ fn a_capture_that_arrives_on_a_cancelled_order_goes_back() {
     let order = world.place(&[1], "PENDING");
     let key = world.payment.inner().with_ledger(|l| l[0].key);
     // The provider had captured it already, and says so only after our void was answered.
-    world.payment.set(Method::Void, Some(Fault::Decline("ALREADY_CAPTURED".into())));
+    world.payment.set(
+        Method::Void,
+        Some(Fault::Decline("ALREADY_CAPTURED".into())),
+    );
     world.payment.set(Method::LookUp, Some(Fault::NotDone));
     world.cancel(order.id);
     assert_eq!(world.order(order.id).statuses.status, Status::Cancelling);
     let report = world.payment.inner().settle(key, true).unwrap();
     world.payment.clear();
-    world.runtime.block_on(world.manager.record_payment(&operator(), order.id.into(), report)).unwrap();
+    world
+        .runtime
+        .block_on(
+            world
+                .manager
+                .record_payment(&operator(), order.id.into(), report),
+        )
+        .unwrap();
     world.advance(Duration::from_secs(3600));
     let order = world.order(order.id);
-    assert_eq!((order.statuses.status, order.statuses.payment), (Status::Cancelled, PaymentStatus::Refunded));
+    assert_eq!(
+        (order.statuses.status, order.statuses.payment),
+        (Status::Cancelled, PaymentStatus::Refunded)
+    );
     assert_eq!(world.books(), (0, 0));
 }
 
@@ -87,7 +114,16 @@ fn a_report_that_fits_nothing_is_kept_and_a_repeat_of_it_is_not_news() {
         status: OperationState::Captured,
         amount: Money::new(5, Currency::USD),
     };
-    let tell = || world.runtime.block_on(world.manager.record_payment(&operator(), order.id.into(), report.clone())).unwrap();
+    let tell = || {
+        world
+            .runtime
+            .block_on(
+                world
+                    .manager
+                    .record_payment(&operator(), order.id.into(), report.clone()),
+            )
+            .unwrap()
+    };
     let first = tell();
     assert_eq!(first.unmatched.len(), 1);
     assert!(first.has_attention(AttentionReason::UnexpectedReport));
@@ -100,9 +136,25 @@ fn a_late_failure_never_hides_a_success() {
     let order = world.place(&[1], "CARD");
     let reference = order.payments[0].reference.clone().unwrap();
     let amount = order.in_currency(order.amounts.total);
-    let report = PaymentReport { key: None, reference, parent: None, status: OperationState::Declined, amount };
-    let order = world.runtime.block_on(world.manager.record_payment(&operator(), order.id.into(), report)).unwrap();
-    assert_eq!((order.statuses.status, order.statuses.payment), (Status::Confirmed, PaymentStatus::Paid));
+    let report = PaymentReport {
+        key: None,
+        reference,
+        parent: None,
+        status: OperationState::Declined,
+        amount,
+    };
+    let order = world
+        .runtime
+        .block_on(
+            world
+                .manager
+                .record_payment(&operator(), order.id.into(), report),
+        )
+        .unwrap();
+    assert_eq!(
+        (order.statuses.status, order.statuses.payment),
+        (Status::Confirmed, PaymentStatus::Paid)
+    );
     assert!(order.has_attention(AttentionReason::UnexpectedReport));
 }
 
@@ -110,11 +162,20 @@ fn a_late_failure_never_hides_a_success() {
 fn a_caller_who_hangs_up_does_not_stop_a_cancellation() {
     let world = World::new();
     let order = world.place(&[1], "CARD");
-    world.payment.push(Method::Refund, Fault::Late(Duration::from_secs(3)));
+    world
+        .payment
+        .push(Method::Refund, Fault::Late(Duration::from_secs(3)));
     let principal = operator();
-    let cancelled = world.manager.cancel(&principal, order.id.into(), CommandOptions::default(), "changed my mind".into());
+    let cancelled = world.manager.cancel(
+        &principal,
+        order.id.into(),
+        CommandOptions::default(),
+        "changed my mind".into(),
+    );
     let hang_up = world.runtime.sleep(Duration::from_secs(1));
-    world.runtime.block_on(futures_util::future::select(Box::pin(cancelled), hang_up));
+    world
+        .runtime
+        .block_on(futures_util::future::select(Box::pin(cancelled), hang_up));
     assert_eq!(world.order(order.id).statuses.status, Status::Cancelling);
     // Less than a lease: nobody else could have taken it over.
     world.runtime.advance(Duration::from_secs(3));

@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use order_core::machine::Command;
 use order_core::manager::{CommandOptions, WorkerOptions};
-use order_core::order::{AttentionReason, HoldState, PaymentStatus, Status};
+use order_core::order::{AttentionReason, PaymentStatus, ReservationState, Status};
+use order_core::rules::Command;
 use order_core::runtime::Runtime;
-use order_core::services::{HOLD_LOST, InventoryCapabilities};
+use order_core::services::{InventoryCapabilities, RESERVATION_LOST};
 use order_core::testkit::services::{Fault, Method};
 
 use super::world::*;
@@ -37,7 +37,12 @@ fn a_reserve_that_times_out_at_an_inventory_that_cannot_repeat_is_looked_into() 
     let order = world.place(&[1, 2], "CARD");
     world.advance(Duration::from_secs(30));
     let order = world.order(order.id);
-    assert_eq!(order.statuses.status, Status::Confirmed, "{:?}", world.events(order.id));
+    assert_eq!(
+        order.statuses.status,
+        Status::Confirmed,
+        "{:?}",
+        world.events(order.id)
+    );
     assert_eq!(world.books(), (4490, 4));
 }
 
@@ -48,15 +53,22 @@ fn a_hold_that_cannot_be_proven_is_a_suspect_and_one_more_is_asked_for() {
     let order = world.place(&[1], "CARD");
     world.advance(Duration::from_secs(30));
     let order = world.order(order.id);
-    assert_eq!(order.statuses.status, Status::Confirmed, "{:?}", world.events(order.id));
-    assert!(order.has_attention(AttentionReason::SuspectHold));
+    assert_eq!(
+        order.statuses.status,
+        Status::Confirmed,
+        "{:?}",
+        world.events(order.id)
+    );
+    assert!(order.has_attention(AttentionReason::SuspectReservation));
     assert_eq!(world.books(), (2490, 4));
 }
 
 #[test]
 fn a_payment_service_that_is_down_for_a_night_heals_by_itself() {
-    let policy =
-        order_core::policy::Policy { placing_deadline: Duration::from_secs(24 * 3600), ..order_core::policy::Policy::default() };
+    let policy = order_core::policy::Policy {
+        placing_deadline: Duration::from_secs(24 * 3600),
+        ..order_core::policy::Policy::default()
+    };
     let world = World::with(InventoryCapabilities::IDEAL, None, policy);
     world.payment.set(Method::Charge, Some(Fault::NotDone));
     let order = world.place(&[1], "CARD");
@@ -65,13 +77,24 @@ fn a_payment_service_that_is_down_for_a_night_heals_by_itself() {
         world.advance(Duration::from_secs(900));
     }
     let version = world.order(order.id).version;
-    assert!(world.order(order.id).has_attention(AttentionReason::RetriesExhausted));
+    assert!(
+        world
+            .order(order.id)
+            .has_attention(AttentionReason::RetriesExhausted)
+    );
     world.advance(Duration::from_secs(900));
-    assert_eq!(world.order(order.id).version, version, "retries move no version");
+    assert_eq!(
+        world.order(order.id).version,
+        version,
+        "retries move no version"
+    );
     world.payment.clear();
     world.advance(Duration::from_secs(900));
     let order = world.order(order.id);
-    assert_eq!((order.statuses.status, order.statuses.payment), (Status::Confirmed, PaymentStatus::Paid));
+    assert_eq!(
+        (order.statuses.status, order.statuses.payment),
+        (Status::Confirmed, PaymentStatus::Paid)
+    );
     assert!(order.attention.is_empty());
     assert_eq!(world.books(), (2490, 2));
 }
@@ -94,12 +117,18 @@ fn a_cancel_while_the_charge_is_unknown_finds_out_and_refunds() {
     world.payment.set(Method::Charge, Some(Fault::UnknownAfter));
     world.payment.set(Method::LookUp, Some(Fault::NotDone));
     let order = world.place(&[1], "CARD");
-    assert_eq!((order.statuses.status, order.statuses.payment), (Status::Pending, PaymentStatus::Unknown));
+    assert_eq!(
+        (order.statuses.status, order.statuses.payment),
+        (Status::Pending, PaymentStatus::Unknown)
+    );
     world.cancel(order.id);
     world.payment.clear();
     world.advance(Duration::from_secs(3600));
     let order = world.order(order.id);
-    assert_eq!((order.statuses.status, order.statuses.payment), (Status::Cancelled, PaymentStatus::Refunded));
+    assert_eq!(
+        (order.statuses.status, order.statuses.payment),
+        (Status::Cancelled, PaymentStatus::Refunded)
+    );
     assert_eq!(world.books(), (0, 0));
 }
 
@@ -118,7 +147,11 @@ fn a_malformed_answer_is_not_believed_and_shown_until_the_outcome_is_known() {
 #[test]
 fn a_hold_about_to_lapse_is_replaced_and_the_old_one_released() {
     let lifetime = Duration::from_secs(3600);
-    let world = World::with(InventoryCapabilities::IDEAL, Some(lifetime), Default::default());
+    let world = World::with(
+        InventoryCapabilities::IDEAL,
+        Some(lifetime),
+        Default::default(),
+    );
     let order = world.place(&[1], "CARD");
     assert_eq!(order.statuses.status, Status::Confirmed);
     world.advance(lifetime - Duration::from_secs(60));
@@ -134,15 +167,33 @@ fn a_hold_that_is_lost_for_certain_is_replaced_at_once_and_nobody_is_told() {
     let order = world.place(&[1], "CARD");
     let reference = order.reservations[0].reference.clone().unwrap();
     assert!(world.inventory.inner().lose(reference.as_str()));
-    world.inventory.push(Method::Commit, Fault::Decline(HOLD_LOST.into()));
-    let ship = Command::Ship { shipment: None, lines: Vec::new(), carrier: None, tracking: None };
+    world
+        .inventory
+        .push(Method::Commit, Fault::Decline(RESERVATION_LOST.into()));
+    let ship = Command::Ship {
+        shipment: None,
+        lines: Vec::new(),
+        carrier: None,
+        tracking: None,
+    };
     let operator = operator();
-    let shipped = world.manager.execute(&operator, order.id.into(), CommandOptions::default(), ship, String::new());
+    let shipped = world.manager.execute(
+        &operator,
+        order.id.into(),
+        CommandOptions::default(),
+        ship,
+        String::new(),
+    );
     world.runtime.block_on(shipped).unwrap();
     world.work();
     let order = world.order(order.id);
-    let states: Vec<HoldState> = order.reservations.iter().map(|r| r.state).collect();
-    assert_eq!(states, [HoldState::Lost, HoldState::Committed], "{:?}", world.events(order.id));
+    let states: Vec<ReservationState> = order.reservations.iter().map(|r| r.state).collect();
+    assert_eq!(
+        states,
+        [ReservationState::Lost, ReservationState::Committed],
+        "{:?}",
+        world.events(order.id)
+    );
     assert!(!world.events(order.id).contains(&"ATTENTION_RAISED"));
     assert_eq!(world.inventory.inner().level(&sku(1)).committed, 2);
 }
@@ -152,10 +203,15 @@ fn a_worker_takes_up_what_was_left_undone_and_stops_when_told() {
     let world = World::new();
     world.payment.set(Method::Charge, Some(Fault::NotDone));
     let order = world.place(&[1], "CARD");
-    assert_eq!((order.statuses.status, order.statuses.payment), (Status::Pending, PaymentStatus::Pending));
+    assert_eq!(
+        (order.statuses.status, order.statuses.payment),
+        (Status::Pending, PaymentStatus::Pending)
+    );
     world.payment.clear();
     let stop = world.runtime.sleep(Duration::from_secs(60));
-    world.runtime.block_on(world.manager.run_worker(WorkerOptions::default(), stop));
+    world
+        .runtime
+        .block_on(world.manager.run_worker(WorkerOptions::default(), stop));
     assert_eq!(world.order(order.id).statuses.status, Status::Confirmed);
     assert_eq!(world.books(), (2490, 2));
 }

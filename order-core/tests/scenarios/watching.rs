@@ -20,12 +20,17 @@ fn a_watch_gives_every_row_once_and_goes_on_from_its_cursor() {
     let world = World::new();
     let first = world.place(&[1], "CARD");
     world.place(&[2], "DECLINED");
-    let all = world.runtime.block_on(world.manager.changes(&operator(), None, 1000)).unwrap();
+    let all = world
+        .runtime
+        .block_on(world.manager.changes(&operator(), None, 1000))
+        .unwrap();
     assert!(all.rows.len() > 8, "{all:?}");
     for stop in 0..=all.rows.len() {
         let mut watch = world.manager.watch(&operator(), None).unwrap();
         assert_eq!(watch.cursor(), None);
-        let mut seen: Vec<FeedRow> = (0..stop).map(|_| world.runtime.block_on(watch.next()).unwrap()).collect();
+        let mut seen: Vec<FeedRow> = (0..stop)
+            .map(|_| world.runtime.block_on(watch.next()).unwrap())
+            .collect();
         let mut again = world.manager.watch(&operator(), watch.cursor()).unwrap();
         while let Some(row) = world.runtime.block_on(again.next_now()).unwrap() {
             assert_eq!(again.cursor(), Some(row.cursor.clone()));
@@ -34,7 +39,12 @@ fn a_watch_gives_every_row_once_and_goes_on_from_its_cursor() {
         assert_eq!(seen, all.rows);
         assert_eq!(again.cursor(), Some(all.next.clone()));
     }
-    let of_first: Vec<FeedRow> = all.rows.iter().filter(|row| row.order == first.id).cloned().collect();
+    let of_first: Vec<FeedRow> = all
+        .rows
+        .iter()
+        .filter(|row| row.order == first.id)
+        .cloned()
+        .collect();
     assert_eq!(sequence(&of_first), (1..=first.version).collect::<Vec<_>>());
     assert!(of_first.iter().all(|row| row.number == first.number));
 }
@@ -42,7 +52,14 @@ fn a_watch_gives_every_row_once_and_goes_on_from_its_cursor() {
 #[test]
 fn a_watch_waits_for_the_next_row_and_looks_as_often_as_the_policy_says() {
     let poll = Duration::from_secs(3);
-    let world = World::with(InventoryCapabilities::IDEAL, None, Policy { watch_poll: poll, ..Policy::default() });
+    let world = World::with(
+        InventoryCapabilities::IDEAL,
+        None,
+        Policy {
+            watch_poll: poll,
+            ..Policy::default()
+        },
+    );
     let mut watch = world.manager.watch(&operator(), None).unwrap();
     assert!(world.runtime.block_on(watch.next_now()).unwrap().is_none());
     let begun = world.runtime.monotonic();
@@ -50,7 +67,9 @@ fn a_watch_waits_for_the_next_row_and_looks_as_often_as_the_policy_says() {
     let runtime = world.runtime.clone();
     world.runtime.spawn(Box::pin(async move {
         runtime.sleep(Duration::from_secs(7)).await;
-        let placed = manager.place(&operator(), request(&[1], "CARD"), Default::default()).await;
+        let placed = manager
+            .place(&operator(), request(&[1], "CARD"), Default::default())
+            .await;
         assert!(placed.is_ok());
     }));
     let row = world.runtime.block_on(watch.next()).unwrap();
@@ -62,10 +81,19 @@ fn a_watch_waits_for_the_next_row_and_looks_as_often_as_the_policy_says() {
 fn only_operators_may_watch() {
     let world = World::new();
     world.place(&[1], "CARD");
-    for principal in [Principal::Customer(USER.parse().unwrap()), Principal::Service("payment".into())] {
-        let refused = world.runtime.block_on(world.manager.changes(&principal, None, 10)).unwrap_err();
+    for principal in [
+        Principal::Customer(USER.parse().unwrap()),
+        Principal::Service("payment".into()),
+    ] {
+        let refused = world
+            .runtime
+            .block_on(world.manager.changes(&principal, None, 10))
+            .unwrap_err();
         assert_eq!(refused.to_string(), "not allowed to watch all orders");
-        assert_eq!(world.manager.watch(&principal, None).unwrap_err().kind(), ErrorKind::Forbidden);
+        assert_eq!(
+            world.manager.watch(&principal, None).unwrap_err().kind(),
+            ErrorKind::Forbidden
+        );
     }
 }
 
@@ -74,7 +102,9 @@ fn a_page_out_of_range_or_after_a_foreign_cursor_is_invalid() {
     let (world, other) = (World::new(), World::new());
     world.place(&[1], "CARD");
     let changes = |world: &World, after: Option<FeedCursor>, limit| {
-        world.runtime.block_on(world.manager.changes(&operator(), after, limit))
+        world
+            .runtime
+            .block_on(world.manager.changes(&operator(), after, limit))
     };
     let field = |error: Error| match error {
         Error::Invalid(violations) => violations[0].field.clone(),
@@ -84,23 +114,45 @@ fn a_page_out_of_range_or_after_a_foreign_cursor_is_invalid() {
         assert_eq!(field(changes(&world, None, limit).unwrap_err()), "limit");
     }
     let next = changes(&world, None, 1).unwrap().next;
-    assert_eq!(field(changes(&other, Some(next.clone()), 1).unwrap_err()), "after");
+    assert_eq!(
+        field(changes(&other, Some(next.clone()), 1).unwrap_err()),
+        "after"
+    );
     let mut watch = other.manager.watch(&operator(), Some(next)).unwrap();
-    assert_eq!(field(other.runtime.block_on(watch.next()).unwrap_err()), "after");
+    assert_eq!(
+        field(other.runtime.block_on(watch.next()).unwrap_err()),
+        "after"
+    );
 }
 
 #[test]
 fn what_an_operator_does_is_seen_as_a_change_by_that_operator() {
     let world = World::new();
     let order = world.place(&[1], "CARD");
-    let end = world.runtime.block_on(world.manager.changes(&operator(), None, 1000)).unwrap().next;
+    let end = world
+        .runtime
+        .block_on(world.manager.changes(&operator(), None, 1000))
+        .unwrap()
+        .next;
     let operator = operator();
-    let note = world.manager.note(&operator, order.id.into(), CommandOptions::default(), "rang twice".into());
+    let note = world.manager.note(
+        &operator,
+        order.id.into(),
+        CommandOptions::default(),
+        "rang twice".into(),
+    );
     world.runtime.block_on(note).unwrap();
-    let later = world.runtime.block_on(world.manager.changes(&operator, Some(end), 1000)).unwrap().rows;
+    let later = world
+        .runtime
+        .block_on(world.manager.changes(&operator, Some(end), 1000))
+        .unwrap()
+        .rows;
     assert_eq!(sequence(&later), [order.version + 1]);
     assert_eq!(
-        (later[0].row.as_ref().unwrap().event.name(), &later[0].row.as_ref().unwrap().actor),
+        (
+            later[0].row.as_ref().unwrap().event.name(),
+            &later[0].row.as_ref().unwrap().actor
+        ),
         ("NOTED", &operator.actor())
     );
 }

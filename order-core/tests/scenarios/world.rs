@@ -6,11 +6,15 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use order_core::ids::{OrderId, UserId};
-use order_core::manager::{CommandOptions, LeaseWait, OrderManager, PlaceOptions, Placement, Principal};
+use order_core::manager::{
+    CommandOptions, LeaseWait, OrderManager, PlaceOptions, Placement, Principal,
+};
 use order_core::money::Currency;
 use order_core::order::{JournalRow, Order, PaymentTerms};
 use order_core::policy::Policy;
-use order_core::pricing::{CouponRule, Discount, PaymentMethodRule, PriceBook, Pricing, ShippingRule};
+use order_core::pricing::{
+    CouponRule, Discount, PaymentMethodRule, PriceBook, Pricing, ShippingRule,
+};
 use order_core::request::{AddressInput, ItemInput, PlaceRequest};
 use order_core::runtime::{Clock, Runtime};
 use order_core::services::{DynClients, InventoryCapabilities, PaymentCapabilities, Product, User};
@@ -57,8 +61,10 @@ fn down() -> StoreError {
 impl OrderStore for Counting {
     async fn commit(&self, changeset: Changeset) -> Result<Committed, CommitError> {
         self.commits.fetch_add(1, Ordering::Relaxed);
-        let by_worker =
-            matches!(changeset.work, WorkChange::Extend { .. } | WorkChange::Release { .. } | WorkChange::Done { .. });
+        let by_worker = matches!(
+            changeset.work,
+            WorkChange::Extend { .. } | WorkChange::Release { .. } | WorkChange::Done { .. }
+        );
         if by_worker && self.is(Trouble::NoWorkersCommits) {
             return Err(down().into());
         }
@@ -67,7 +73,11 @@ impl OrderStore for Counting {
         }
         self.inner.commit(changeset).await
     }
-    async fn load(&self, order: Lookup, owner: Option<UserId>) -> Result<Option<Loaded>, StoreError> {
+    async fn load(
+        &self,
+        order: Lookup,
+        owner: Option<UserId>,
+    ) -> Result<Option<Loaded>, StoreError> {
         self.inner.load(order, owner).await
     }
     async fn peek(&self, order: OrderId) -> Result<Option<Peek>, StoreError> {
@@ -81,14 +91,18 @@ impl OrderStore for Counting {
     }
     async fn lease(&self, request: &LeaseRequest) -> Result<LeasePage, StoreError> {
         // Without any to take it is a read.
-        self.commits.fetch_add(u64::from(request.limit > 0), Ordering::Relaxed);
+        self.commits
+            .fetch_add(u64::from(request.limit > 0), Ordering::Relaxed);
         self.leases.fetch_add(1, Ordering::Relaxed);
         if self.is(Trouble::NoLeases) {
             return Err(down());
         }
         let leased = self.inner.lease(request).await?;
         if self.is(Trouble::LeasesUnheard) {
-            return Err(StoreError::new(StoreErrorKind::Unknown, "the answer was lost"));
+            return Err(StoreError::new(
+                StoreErrorKind::Unknown,
+                "the answer was lost",
+            ));
         }
         Ok(leased)
     }
@@ -130,7 +144,11 @@ impl World {
         World::with(InventoryCapabilities::IDEAL, None, Policy::default())
     }
 
-    pub fn with(capabilities: InventoryCapabilities, hold_lifetime: Option<Duration>, policy: Policy) -> Self {
+    pub fn with(
+        capabilities: InventoryCapabilities,
+        reservation_lifetime: Option<Duration>,
+        policy: Policy,
+    ) -> Self {
         let runtime = Arc::new(VirtualRuntime::new());
         let clock: Arc<dyn Clock> = runtime.clone();
         let store = Arc::new(Counting {
@@ -139,7 +157,7 @@ impl World {
             leases: AtomicU64::new(0),
             trouble: Mutex::default(),
         });
-        let stock = MemoryInventory::new(capabilities, hold_lifetime, clock);
+        let stock = MemoryInventory::new(capabilities, reservation_lifetime, clock);
         for i in 1..=3 {
             stock.restock(&sku(i), 10);
         }
@@ -150,7 +168,10 @@ impl World {
             Box::new(|request| outcome(request.method.as_str())),
         );
         let payment = Arc::new(Scripted::new(desk, runtime.clone() as Arc<dyn Runtime>));
-        let notification = Arc::new(Scripted::new(MemoryNotifications::default(), runtime.clone() as Arc<dyn Runtime>));
+        let notification = Arc::new(Scripted::new(
+            MemoryNotifications::default(),
+            runtime.clone() as Arc<dyn Runtime>,
+        ));
         let catalogue = Arc::new(MemoryCatalogue::default());
         for i in 1..=3u8 {
             catalogue.put_product(product(i));
@@ -170,7 +191,15 @@ impl World {
             .policy(policy)
             .build()
             .unwrap();
-        World { runtime, store, inventory, payment, notification, catalogue, manager }
+        World {
+            runtime,
+            store,
+            inventory,
+            payment,
+            notification,
+            catalogue,
+            manager,
+        }
     }
 
     /// The same shop after its process was started again with other settings.
@@ -196,7 +225,11 @@ impl World {
     }
 
     /// The same shop with other clients, or priced by somebody else.
-    pub fn changed(self, clients: impl FnOnce(&mut DynClients), pricing: Option<Arc<dyn Pricing>>) -> Self {
+    pub fn changed(
+        self,
+        clients: impl FnOnce(&mut DynClients),
+        pricing: Option<Arc<dyn Pricing>>,
+    ) -> Self {
         let mut changed = self.manager.clients().clone();
         clients(&mut changed);
         let manager = OrderManager::builder(self.store.clone(), changed)
@@ -227,22 +260,33 @@ impl World {
 
     /// The work item of an order.
     pub fn item(&self, id: OrderId) -> Option<WorkItem> {
-        self.store.inner.inspect(id, |_, _, item| item.cloned()).flatten()
+        self.store
+            .inner
+            .inspect(id, |_, _, item| item.cloned())
+            .flatten()
     }
 
     /// Places `quantity` units of each of the given products.
-    pub fn try_place(&self, request: PlaceRequest, options: PlaceOptions) -> Result<Placement, order_core::error::Error> {
-        self.runtime.block_on(self.manager.place(&operator(), request, options))
+    pub fn try_place(
+        &self,
+        request: PlaceRequest,
+        options: PlaceOptions,
+    ) -> Result<Placement, order_core::error::Error> {
+        self.runtime
+            .block_on(self.manager.place(&operator(), request, options))
     }
 
     pub fn place(&self, products: &[u8], method: &str) -> Arc<Order> {
-        self.try_place(request(products, method), PlaceOptions::default()).unwrap().order
+        self.try_place(request(products, method), PlaceOptions::default())
+            .unwrap()
+            .order
     }
 
     /// Lets everything that is due happen, without letting time go on.
     pub fn work(&self) {
         self.runtime.run_until_idle();
-        self.runtime.block_on(async { while self.manager.work_due(100).await.unwrap().orders > 0 {} });
+        self.runtime
+            .block_on(async { while self.manager.work_due(100).await.unwrap().orders > 0 {} });
     }
 
     /// Lets time go on, and everything that falls due happen.
@@ -252,16 +296,28 @@ impl World {
     }
 
     pub fn order(&self, id: OrderId) -> Arc<Order> {
-        self.runtime.block_on(self.manager.get(&operator(), id.into())).unwrap()
+        self.runtime
+            .block_on(self.manager.get(&operator(), id.into()))
+            .unwrap()
     }
 
     pub fn events(&self, id: OrderId) -> Vec<&'static str> {
-        self.store.inner.journal_of(id).iter().map(|r| r.event.name()).collect()
+        self.store
+            .inner
+            .journal_of(id)
+            .iter()
+            .map(|r| r.event.name())
+            .collect()
     }
 
     pub fn cancel(&self, id: OrderId) -> Arc<Order> {
         let operator = operator();
-        let cancelled = self.manager.cancel(&operator, id.into(), CommandOptions::default(), "changed my mind".into());
+        let cancelled = self.manager.cancel(
+            &operator,
+            id.into(),
+            CommandOptions::default(),
+            "changed my mind".into(),
+        );
         self.runtime.block_on(cancelled).unwrap().order
     }
 
@@ -270,11 +326,19 @@ impl World {
         use order_core::order::{OperationKind as Kind, OperationState as State};
         let money = self.payment.inner().with_ledger(|ledger| {
             let sum = |wanted: State, counts: fn(Kind) -> bool| -> i64 {
-                ledger.iter().filter(|p| p.status == wanted && counts(p.kind)).map(|p| p.amount.minor).sum()
+                ledger
+                    .iter()
+                    .filter(|p| p.status == wanted && counts(p.kind))
+                    .map(|p| p.amount.minor)
+                    .sum()
             };
-            sum(State::Captured, |k| matches!(k, Kind::Charge | Kind::Capture)) - sum(State::Refunded, |k| k == Kind::Refund)
+            sum(State::Captured, |k| {
+                matches!(k, Kind::Charge | Kind::Capture)
+            }) - sum(State::Refunded, |k| k == Kind::Refund)
         });
-        let held = (1..=3).map(|i| self.inventory.inner().level(&sku(i)).reserved).sum();
+        let held = (1..=3)
+            .map(|i| self.inventory.inner().level(&sku(i)).reserved)
+            .sum();
         (money, held)
     }
 }
@@ -288,7 +352,11 @@ pub fn sku(i: u8) -> order_core::ids::Sku {
 }
 
 fn user(status: &str) -> User {
-    User { id: USER.parse().unwrap(), email: "c@example.com".into(), account_status: status.into() }
+    User {
+        id: USER.parse().unwrap(),
+        email: "c@example.com".into(),
+        account_status: status.into(),
+    }
 }
 
 fn product(i: u8) -> Product {
@@ -309,7 +377,11 @@ pub fn product_id(i: u8) -> String {
 }
 
 pub fn price_book() -> PriceBook {
-    let shipping = vec![ShippingRule { method: "STANDARD".parse().unwrap(), price: 490, free_from: Some(5000) }];
+    let shipping = vec![ShippingRule {
+        method: "STANDARD".parse().unwrap(),
+        price: 490,
+        free_from: Some(5000),
+    }];
     let coupon = CouponRule {
         code: "ONCE".parse().unwrap(),
         discount: Discount::Amount(100),
@@ -327,7 +399,12 @@ pub fn price_book() -> PriceBook {
         ("LATER", PaymentTerms::Shipment),
         ("INVOICE", PaymentTerms::Invoice),
     ];
-    let methods = methods.map(|(m, due)| PaymentMethodRule { method: m.parse().unwrap(), due }).to_vec();
+    let methods = methods
+        .map(|(m, due)| PaymentMethodRule {
+            method: m.parse().unwrap(),
+            due,
+        })
+        .to_vec();
     PriceBook::new(Currency::USD, shipping, Vec::new(), vec![coupon], methods).unwrap()
 }
 
@@ -344,7 +421,14 @@ pub fn request(products: &[u8], method: &str) -> PlaceRequest {
     };
     PlaceRequest {
         user_id: USER.into(),
-        items: products.iter().map(|i| ItemInput { product_id: product_id(*i), variant_id: None, quantity: 2 }).collect(),
+        items: products
+            .iter()
+            .map(|i| ItemInput {
+                product_id: product_id(*i),
+                variant_id: None,
+                quantity: 2,
+            })
+            .collect(),
         shipping_address: Some(address),
         payment_method: method.into(),
         shipping_method: "STANDARD".into(),

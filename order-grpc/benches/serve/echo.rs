@@ -17,8 +17,13 @@ use crate::load::Raw;
 
 /// Serves for as long as the program runs; the address.
 pub async fn serve() -> String {
-    let incoming = TcpIncoming::bind("127.0.0.1:0".parse().expect("an address")).expect("it listens").with_nodelay(Some(true));
-    let address = incoming.local_addr().expect("it has an address").to_string();
+    let incoming = TcpIncoming::bind("127.0.0.1:0".parse().expect("an address"))
+        .expect("it listens")
+        .with_nodelay(Some(true));
+    let address = incoming
+        .local_addr()
+        .expect("it has an address")
+        .to_string();
     tokio::spawn(tonic::transport::Server::builder().serve_with_incoming(Echo, incoming));
     address
 }

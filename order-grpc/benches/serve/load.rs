@@ -1,5 +1,5 @@
-//! Callers who call again as soon as they are answered. They send and take messages as bytes, so that what they do themselves costs
-//! the same whatever is called.
+//! Callers who call again as soon as they are answered. They send and take messages as bytes, so
+//! that what they do themselves costs the same whatever is called.
 
 use std::collections::HashMap;
 use std::future::Future;
@@ -62,17 +62,33 @@ impl Lane {
         for _ in 0..CONNECTIONS {
             channels.push(endpoint.connect().await.expect("it accepts"));
         }
-        Lane { channels, path: http::uri::PathAndQuery::from_static(path) }
+        Lane {
+            channels,
+            path: http::uri::PathAndQuery::from_static(path),
+        }
     }
 
     pub async fn call(&mut self, message: Bytes) -> Result<Bytes, Status> {
-        call(&mut Grpc::new(self.channels[0].clone()), &self.path, message).await
+        call(
+            &mut Grpc::new(self.channels[0].clone()),
+            &self.path,
+            message,
+        )
+        .await
     }
 }
 
-async fn call(grpc: &mut Grpc<Channel>, path: &http::uri::PathAndQuery, message: Bytes) -> Result<Bytes, Status> {
-    grpc.ready().await.map_err(|e| Status::unavailable(e.to_string()))?;
-    grpc.unary(Request::new(message), path.clone(), Raw).await.map(tonic::Response::into_inner)
+async fn call(
+    grpc: &mut Grpc<Channel>,
+    path: &http::uri::PathAndQuery,
+    message: Bytes,
+) -> Result<Bytes, Status> {
+    grpc.ready()
+        .await
+        .map_err(|e| Status::unavailable(e.to_string()))?;
+    grpc.unary(Request::new(message), path.clone(), Raw)
+        .await
+        .map(tonic::Response::into_inner)
 }
 
 /// What callers met with.
@@ -92,7 +108,11 @@ impl Load {
 
     /// Calls turned away in a second.
     pub fn shed_rate(&self) -> f64 {
-        self.failed.get(&Code::ResourceExhausted).copied().unwrap_or_default() as f64 / self.seconds
+        self.failed
+            .get(&Code::ResourceExhausted)
+            .copied()
+            .unwrap_or_default() as f64
+            / self.seconds
     }
 
     /// Calls done in a second, if every one was.
@@ -104,7 +124,12 @@ impl Load {
     pub fn percentiles(&self) -> (f64, f64) {
         let mut sorted = self.done_ms.clone();
         sorted.sort_by(f64::total_cmp);
-        let at = |q: f64| sorted.get((sorted.len() as f64 * q) as usize).copied().unwrap_or_default();
+        let at = |q: f64| {
+            sorted
+                .get((sorted.len() as f64 * q) as usize)
+                .copied()
+                .unwrap_or_default()
+        };
         (at(0.5), at(0.99))
     }
 }
@@ -138,7 +163,9 @@ pub async fn closed_loop(
     let mut all = Load::default();
     for load in tasks.join_all().await {
         all.done_ms.extend(load.done_ms);
-        load.failed.into_iter().for_each(|(code, n)| *all.failed.entry(code).or_default() += n);
+        load.failed
+            .into_iter()
+            .for_each(|(code, n)| *all.failed.entry(code).or_default() += n);
     }
     all.seconds = started.elapsed().as_secs_f64();
     all
@@ -173,7 +200,14 @@ pub fn median(rates: &mut [f64]) -> f64 {
     rates[rates.len() / 2]
 }
 
-/// The middle of the ratios of rounds that ran next to each other: what else the machine does meets both alike.
+/// The middle of the ratios of rounds that ran next to each other: what else the machine does meets
+/// both alike.
 pub fn median_ratio(of: &[f64], to: &[f64]) -> f64 {
-    median(&mut of.iter().zip(to).map(|(of, to)| of / to).collect::<Vec<_>>())
+    median(
+        &mut of
+            .iter()
+            .zip(to)
+            .map(|(of, to)| of / to)
+            .collect::<Vec<_>>(),
+    )
 }

@@ -1,7 +1,8 @@
-//! How fast the server is, against the least that tonic can do and against the engine called directly, in the same run.
+//! How fast the server is, against the least that tonic can do and against the engine called
+//! directly, in the same run.
 //!
-//! `cargo bench -p order-grpc` prints the whole comparison; with `-- read`, `-- place`, `-- remote` or `-- overload` that part of it. Client and
-//! server share the machine and the runtime.
+//! `cargo bench -p order-grpc` prints the whole comparison; with `-- read`, `-- place`, `-- remote`
+//! or `-- overload` that part of it. Client and server share the machine and the runtime.
 
 mod echo;
 mod load;
@@ -18,7 +19,10 @@ use order_core::manager::{PlaceOptions, Principal};
 use order_core::request::{AddressInput, ItemInput, PlaceRequest};
 use order_core::runtime::SystemClock;
 use order_core::store::{MemoryStore, OrderStore};
-use order_grpc::proto::{CreateOrderRequest, GetOrderRequest, OrderAddressInput, OrderItemInput, get_order_request::Identifier};
+use order_grpc::proto::{
+    CreateOrderRequest, GetOrderRequest, OrderAddressInput, OrderItemInput,
+    get_order_request::Identifier,
+};
 use order_grpc::{Limits, Log, LogFormat, ServerOptions};
 use order_store_sqlite::{SqliteOptions, SqliteStore};
 use prost::Message as _;
@@ -33,10 +37,17 @@ const ROUND: Duration = Duration::from_secs(1);
 const LIMIT: usize = 32;
 
 fn main() {
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("tokio starts");
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .expect("tokio starts");
     let folder = std::env::temp_dir().join(format!("order-serve-bench-{}", std::process::id()));
     std::fs::create_dir_all(&folder).expect("a folder for the databases");
-    let wanted: Vec<String> = std::env::args().skip(1).filter(|a| !a.starts_with("--")).collect();
+    let wanted: Vec<String> = std::env::args()
+        .skip(1)
+        .filter(|a| !a.starts_with("--"))
+        .collect();
     let wants = |part: &str| wanted.is_empty() || wanted.iter().any(|w| w == part);
     runtime.block_on(async {
         if wants("read") {
@@ -58,18 +69,41 @@ fn main() {
 }
 
 fn open(folder: &Path, name: &str) -> Arc<SqliteStore> {
-    Arc::new(SqliteStore::open(folder.join(name), SqliteOptions::new(Arc::new(SystemClock))).expect("the store opens"))
+    Arc::new(
+        SqliteStore::open(folder.join(name), SqliteOptions::new(Arc::new(SystemClock)))
+            .expect("the store opens"),
+    )
 }
 
 /// Serves `manager` for as long as the program runs, with a log that goes to a file; its address.
 async fn serve<S: OrderStore>(manager: shop::Manager<S>, limits: Limits) -> String {
-    let listener = order_grpc::bind("127.0.0.1:0", false).await.expect("it listens");
-    let address = listener.local_addr().expect("it has an address").to_string();
-    let file = std::env::temp_dir().join(format!("order-serve-bench-{}", std::process::id())).join("log");
-    let file = std::fs::File::options().create(true).append(true).open(file).expect("a file for the log");
+    let listener = order_grpc::bind("127.0.0.1:0", false)
+        .await
+        .expect("it listens");
+    let address = listener
+        .local_addr()
+        .expect("it has an address")
+        .to_string();
+    let file = std::env::temp_dir()
+        .join(format!("order-serve-bench-{}", std::process::id()))
+        .join("log");
+    let file = std::fs::File::options()
+        .create(true)
+        .append(true)
+        .open(file)
+        .expect("a file for the log");
     let log = Log::to(LogFormat::Text, Box::new(file));
-    let options = ServerOptions { limits, log, ..ServerOptions::default() };
-    tokio::spawn(order_grpc::serve(manager, listener, options, std::future::pending()));
+    let options = ServerOptions {
+        limits,
+        log,
+        ..ServerOptions::default()
+    };
+    tokio::spawn(order_grpc::serve(
+        manager,
+        listener,
+        options,
+        std::future::pending(),
+    ));
     address
 }
 
@@ -81,19 +115,43 @@ async fn read(folder: &Path) {
     let mut placing = tokio::task::JoinSet::new();
     for _ in 0..ORDERS {
         if placing.len() == 128 {
-            ids.extend(placing.join_next().await.map(|id| id.expect("it is placed")));
+            ids.extend(
+                placing
+                    .join_next()
+                    .await
+                    .map(|id| id.expect("it is placed")),
+            );
         }
         let manager = manager.clone();
         placing.spawn(async move {
-            let placed = manager.place(&Principal::operator("bench"), shop::request(), PlaceOptions::default()).await;
+            let placed = manager
+                .place(
+                    &Principal::operator("bench"),
+                    shop::request(),
+                    PlaceOptions::default(),
+                )
+                .await;
             placed.expect("it is placed").order.id.to_string()
         });
     }
     ids.extend(placing.join_all().await);
     let requests: Arc<Vec<Bytes>> = Arc::new(
-        ids.into_iter().map(|id| Bytes::from(GetOrderRequest { identifier: Some(Identifier::Id(id)) }.encode_to_vec())).collect(),
+        ids.into_iter()
+            .map(|id| {
+                Bytes::from(
+                    GetOrderRequest {
+                        identifier: Some(Identifier::Id(id)),
+                    }
+                    .encode_to_vec(),
+                )
+            })
+            .collect(),
     );
-    let mut server = Lane::connect(&serve(manager, Limits::default()).await, "/order.OrderService/GetOrder").await;
+    let mut server = Lane::connect(
+        &serve(manager, Limits::default()).await,
+        "/order.OrderService/GetOrder",
+    )
+    .await;
     let sample = server.call(requests[0].clone()).await.expect("it is found");
     let mut echo = Lane::connect(&echo::serve().await, "/bench.Echo/Echo").await;
     assert_eq!(echo.call(sample.clone()).await.expect("it echoes"), sample);
@@ -101,22 +159,40 @@ async fn read(folder: &Path) {
     let (mut echoes, mut reads) = (Vec::new(), Vec::new());
     for _ in 0..ROUNDS {
         let message = sample.clone();
-        echoes.push(closed_loop(&echo, IN_FLIGHT, ROUND, move |_| message.clone()).await.all_done());
+        echoes.push(
+            closed_loop(&echo, IN_FLIGHT, ROUND, move |_| message.clone())
+                .await
+                .all_done(),
+        );
         let requests = Arc::clone(&requests);
-        reads.push(closed_loop(&server, IN_FLIGHT, ROUND, move |n| requests[n * 7919 % ORDERS].clone()).await.all_done());
+        reads.push(
+            closed_loop(&server, IN_FLIGHT, ROUND, move |n| {
+                requests[n * 7919 % ORDERS].clone()
+            })
+            .await
+            .all_done(),
+        );
     }
     let ratio = median_ratio(&reads, &echoes);
     let (bare, read) = (median(&mut echoes), median(&mut reads));
-    println!("GetOrder, {ORDERS} orders in SQLite, {} bytes, {IN_FLIGHT} in flight, log on", sample.len());
+    println!(
+        "GetOrder, {ORDERS} orders in SQLite, {} bytes, {IN_FLIGHT} in flight, log on",
+        sample.len()
+    );
     println!("{:>12} {:>12} {:>7}", "echo/s", "GetOrder/s", "ratio");
     println!("{bare:>12.0} {read:>12.0} {ratio:>7.2}\n");
 }
 
-/// CreateOrder, against the same manager called directly, and against what the wire leaves of that: on shared cores a served call can at
-/// best take as long as the direct one and a bare echo together.
+/// CreateOrder, against the same manager called directly, and against what the wire leaves of that:
+/// on shared cores a served call can at best take as long as the direct one and a bare echo
+/// together.
 async fn place<S: OrderStore + Clone>(name: &str, store: S) {
     let manager = shop::manager(store, false);
-    let lane = Lane::connect(&serve(manager.clone(), Limits::default()).await, "/order.OrderService/CreateOrder").await;
+    let lane = Lane::connect(
+        &serve(manager.clone(), Limits::default()).await,
+        "/order.OrderService/CreateOrder",
+    )
+    .await;
     let echo = Lane::connect(&echo::serve().await, "/bench.Echo/Echo").await;
     let message = create_order();
     let (mut direct, mut best, mut served) = (Vec::new(), Vec::new(), Vec::new());
@@ -126,58 +202,116 @@ async fn place<S: OrderStore + Clone>(name: &str, store: S) {
             load::direct(IN_FLIGHT, ROUND, move || {
                 let one = one.clone();
                 async move {
-                    let placed = one.place(&Principal::operator("bench"), shop::request(), PlaceOptions::default()).await;
+                    let placed = one
+                        .place(
+                            &Principal::operator("bench"),
+                            shop::request(),
+                            PlaceOptions::default(),
+                        )
+                        .await;
                     placed.expect("it is placed");
                 }
             })
             .await,
         );
         let echoed = message.clone();
-        let echoes = closed_loop(&echo, IN_FLIGHT, ROUND, move |_| echoed.clone()).await.all_done();
-        best.push(direct.last().map_or(0.0, |direct| 1.0 / (1.0 / direct + 1.0 / echoes)));
+        let echoes = closed_loop(&echo, IN_FLIGHT, ROUND, move |_| echoed.clone())
+            .await
+            .all_done();
+        best.push(
+            direct
+                .last()
+                .map_or(0.0, |direct| 1.0 / (1.0 / direct + 1.0 / echoes)),
+        );
         let message = message.clone();
-        served.push(closed_loop(&lane, IN_FLIGHT, ROUND, move |_| message.clone()).await.all_done());
+        served.push(
+            closed_loop(&lane, IN_FLIGHT, ROUND, move |_| message.clone())
+                .await
+                .all_done(),
+        );
     }
     let (ratio, of_best) = (median_ratio(&served, &direct), median_ratio(&served, &best));
     let (direct, best, served) = (median(&mut direct), median(&mut best), median(&mut served));
     println!("CreateOrder, services in memory, store: {name}, {IN_FLIGHT} in flight, log on");
-    println!("{:>12} {:>15} {:>12} {:>7} {:>15}", "in-process/s", "with an echo/s", "served/s", "ratio", "of with an echo");
+    println!(
+        "{:>12} {:>15} {:>12} {:>7} {:>15}",
+        "in-process/s", "with an echo/s", "served/s", "ratio", "of with an echo"
+    );
     println!("{direct:>12.0} {best:>15.0} {served:>12.0} {ratio:>7.2} {of_best:>15.2}\n");
 }
 
 /// Ten times as many callers as there are places, none of whom waits when it is turned away.
 async fn overload<S: OrderStore + Clone>(store: S) {
-    let limits = Limits { in_flight: LIMIT, ..Limits::default() };
+    let limits = Limits {
+        in_flight: LIMIT,
+        ..Limits::default()
+    };
     let manager = shop::manager(store, false);
-    let lane = Lane::connect(&serve(manager, limits).await, "/order.OrderService/CreateOrder").await;
+    let lane = Lane::connect(
+        &serve(manager, limits).await,
+        "/order.OrderService/CreateOrder",
+    )
+    .await;
     let message = create_order();
     let round = async |callers| {
         let message = message.clone();
         closed_loop(&lane, callers, ROUND, move |_| message.clone()).await
     };
     println!("CreateOrder, at most {LIMIT} in flight, closed loop without waiting");
-    println!("{:>10} {:>12} {:>12} {:>12} {:>12}", "callers", "done/s", "shed/s", "p50 ms", "p99 ms");
+    println!(
+        "{:>10} {:>12} {:>12} {:>12} {:>12}",
+        "callers", "done/s", "shed/s", "p50 ms", "p99 ms"
+    );
     let (mut before, mut during, mut after) = (Vec::new(), Vec::new(), Vec::new());
     for _ in 0..ROUNDS {
-        for (callers, rates) in [(LIMIT, &mut before), (10 * LIMIT, &mut during), (LIMIT, &mut after)] {
+        for (callers, rates) in [
+            (LIMIT, &mut before),
+            (10 * LIMIT, &mut during),
+            (LIMIT, &mut after),
+        ] {
             let load = round(callers).await;
-            assert!(load.failed.keys().all(|code| *code == Code::ResourceExhausted), "{:?}", load.failed);
+            assert!(
+                load.failed
+                    .keys()
+                    .all(|code| *code == Code::ResourceExhausted),
+                "{:?}",
+                load.failed
+            );
             let (p50, p99) = load.percentiles();
-            println!("{callers:>10} {:>12.0} {:>12.0} {p50:>12.1} {p99:>12.1}", load.rate(), load.shed_rate());
+            println!(
+                "{callers:>10} {:>12.0} {:>12.0} {p50:>12.1} {p99:>12.1}",
+                load.rate(),
+                load.shed_rate()
+            );
             if callers > LIMIT {
                 assert!(load.shed_rate() > 0.0, "it sheds");
             }
             rates.push(load.rate());
         }
     }
-    let (under, again) = (median_ratio(&during, &before), median_ratio(&after, &before));
+    let (under, again) = (
+        median_ratio(&during, &before),
+        median_ratio(&after, &before),
+    );
     println!("goodput under overload {under:.2} of the peak; afterwards {again:.2}\n");
 }
 
 /// What the engine is asked directly, as a message.
 fn create_order() -> Bytes {
-    let PlaceRequest { user_id, items, shipping_address, billing_address, payment_method, shipping_method, .. } = shop::request();
-    let item = |ItemInput { product_id, variant_id, quantity }| OrderItemInput {
+    let PlaceRequest {
+        user_id,
+        items,
+        shipping_address,
+        billing_address,
+        payment_method,
+        shipping_method,
+        ..
+    } = shop::request();
+    let item = |ItemInput {
+                    product_id,
+                    variant_id,
+                    quantity,
+                }| OrderItemInput {
         product_id,
         variant_id,
         quantity: i32::try_from(quantity).expect("a small quantity"),

@@ -1,5 +1,6 @@
-//! The keys of an issuer that publishes them at a URL: fetched in the background, kept when fetching fails, and fetched early when a
-//! token names a key that is not there, but seldom, however many such tokens come.
+//! The keys of an issuer that publishes them at a URL: fetched in the background, kept when
+//! fetching fails, and fetched early when a token names a key that is not there, but seldom,
+//! however many such tokens come.
 
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
@@ -24,7 +25,8 @@ use crate::sparse::Sparse;
 const JWKS_MAX: usize = 256 * 1024;
 /// How long fetching may take.
 const FETCH_WITHIN: Duration = Duration::from_secs(5);
-/// The shortest pause between two attempts, so that an issuer that fails at once is not asked all the time.
+/// The shortest pause between two attempts, so that an issuer that fails at once is not asked all
+/// the time.
 const PAUSE_MIN: Duration = Duration::from_millis(50);
 /// How soon the next attempt must be for a call to wait for it.
 const SOON: Duration = Duration::from_millis(200);
@@ -36,13 +38,17 @@ const WAIT: Duration = Duration::from_secs(3);
 pub struct Refresh {
     /// After what time keys are fetched again. 5 min.
     pub max_age: Duration,
-    /// How long after the start of one attempt there is no other: after one that failed, and when tokens name keys that are not there. 10 s.
+    /// How long after the start of one attempt there is no other: after one that failed, and when
+    /// tokens name keys that are not there. 10 s.
     pub pause: Duration,
 }
 
 impl Default for Refresh {
     fn default() -> Self {
-        Refresh { max_age: Duration::from_secs(300), pause: Duration::from_secs(10) }
+        Refresh {
+            max_age: Duration::from_secs(300),
+            pause: Duration::from_secs(10),
+        }
     }
 }
 
@@ -66,19 +72,41 @@ struct Attempts {
 }
 
 impl Remote {
-    pub(super) fn new(url: &str, ca: Option<std::path::PathBuf>, refresh: Refresh) -> Result<Self, SecurityError> {
+    pub(super) fn new(
+        url: &str,
+        ca: Option<std::path::PathBuf>,
+        refresh: Refresh,
+    ) -> Result<Self, SecurityError> {
         let target = Target::parse(url, ca)?;
-        let refresh = Refresh { pause: refresh.pause.max(PAUSE_MIN), ..refresh };
-        let attempts = watch::Sender::new(Attempts { ended: 0, under_way: false, next: Instant::now() });
+        let refresh = Refresh {
+            pause: refresh.pause.max(PAUSE_MIN),
+            ..refresh
+        };
+        let attempts = watch::Sender::new(Attempts {
+            ended: 0,
+            under_way: false,
+            next: Instant::now(),
+        });
         let (current, wanted, failed) = Default::default();
-        Ok(Remote { target, refresh, current, attempts, wanted, failed })
+        Ok(Remote {
+            target,
+            refresh,
+            current,
+            attempts,
+            wanted,
+            failed,
+        })
     }
 
     pub(super) fn current(&self) -> Option<Arc<Vec<Key>>> {
-        self.current.read().unwrap_or_else(PoisonError::into_inner).clone()
+        self.current
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
     }
 
-    /// Asks for newer keys, and waits for them if they are to come soon. Says whether an attempt has ended meanwhile.
+    /// Asks for newer keys, and waits for them if they are to come soon. Says whether an attempt
+    /// has ended meanwhile.
     pub(super) async fn newer(&self) -> bool {
         let mut attempts = self.attempts.subscribe();
         let seen = *attempts.borrow_and_update();
@@ -86,7 +114,9 @@ impl Remote {
         if !seen.under_way && Instant::now() + SOON < seen.next {
             return false;
         }
-        tokio::time::timeout(WAIT, attempts.wait_for(|now| now.ended > seen.ended)).await.is_ok()
+        tokio::time::timeout(WAIT, attempts.wait_for(|now| now.ended > seen.ended))
+            .await
+            .is_ok()
     }
 
     /// Keeps the keys fresh until `stop` turns true.
@@ -101,22 +131,35 @@ impl Remote {
     async fn keep_fetching(&self, log: &Log) {
         loop {
             let begun = Instant::now();
-            self.attempts.send_modify(|attempts| attempts.under_way = true);
+            self.attempts
+                .send_modify(|attempts| attempts.under_way = true);
             let fetched = tokio::time::timeout(FETCH_WITHIN, self.fetch()).await;
-            let fetched = fetched.unwrap_or_else(|_| Err(format!("it took longer than {} s", FETCH_WITHIN.as_secs())));
+            let fetched = fetched.unwrap_or_else(|_| {
+                Err(format!("it took longer than {} s", FETCH_WITHIN.as_secs()))
+            });
             let is_fresh = fetched.is_ok();
             match fetched {
                 Ok(keys) => self.put(keys, log),
                 Err(problem) => {
-                    let kept = if self.current().is_some() { "the old ones stay in use" } else { "no token can be believed yet" };
-                    self.failed.say(log, "WARN", "jwks", || format!("the keys cannot be fetched, so {kept}: {problem}"));
+                    let kept = if self.current().is_some() {
+                        "the old ones stay in use"
+                    } else {
+                        "no token can be believed yet"
+                    };
+                    self.failed.say(log, "WARN", "jwks", || {
+                        format!("the keys cannot be fetched, so {kept}: {problem}")
+                    });
                 }
             }
             // Whoever asked by now has what they asked for.
             let _ = self.wanted.notified().now_or_never();
             let next = begun + self.refresh.pause;
             self.attempts.send_modify(|attempts| {
-                *attempts = Attempts { ended: attempts.ended + 1, under_way: false, next };
+                *attempts = Attempts {
+                    ended: attempts.ended + 1,
+                    under_way: false,
+                    next,
+                };
             });
             tokio::time::sleep_until(next).await;
             if is_fresh {
@@ -134,26 +177,50 @@ impl Remote {
         let n = keys.len();
         *current = Some(Arc::new(keys));
         drop(current);
-        log.event("INFO", "jwks", &format!("{n} keys that can be used were fetched"));
+        log.event(
+            "INFO",
+            "jwks",
+            &format!("{n} keys that can be used were fetched"),
+        );
     }
 
     async fn fetch(&self) -> Result<Vec<Key>, String> {
-        let stream = self.target.connect().await.map_err(|e| format!("cannot connect: {e}"))?;
-        let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(|e| e.to_string())?;
+        let stream = self
+            .target
+            .connect()
+            .await
+            .map_err(|e| format!("cannot connect: {e}"))?;
+        let (mut sender, connection) = http1::handshake(TokioIo::new(stream))
+            .await
+            .map_err(|e| e.to_string())?;
         // Ends with this.
         let mut background = JoinSet::new();
         background.spawn(connection);
         let uri = &self.target.uri;
-        let path = uri.path_and_query().map_or("/", http::uri::PathAndQuery::as_str);
+        let path = uri
+            .path_and_query()
+            .map_or("/", http::uri::PathAndQuery::as_str);
         let host = uri.authority().map_or("", http::uri::Authority::as_str);
-        let request = Request::get(path).header(header::HOST, host).header(header::ACCEPT, "application/json");
-        let request = request.body(Empty::<Bytes>::new()).map_err(|e| e.to_string())?;
-        let answer = sender.send_request(request).await.map_err(|e| e.to_string())?;
+        let request = Request::get(path)
+            .header(header::HOST, host)
+            .header(header::ACCEPT, "application/json");
+        let request = request
+            .body(Empty::<Bytes>::new())
+            .map_err(|e| e.to_string())?;
+        let answer = sender
+            .send_request(request)
+            .await
+            .map_err(|e| e.to_string())?;
         if answer.status() != StatusCode::OK {
-            return Err(format!("answered {}: expected 200, and no redirection", answer.status().as_u16()));
+            return Err(format!(
+                "answered {}: expected 200, and no redirection",
+                answer.status().as_u16()
+            ));
         }
         let body = Limited::new(answer.into_body(), JWKS_MAX).collect().await;
-        let body = body.map_err(|e| format!("answered no more than a part, or more than {JWKS_MAX} bytes: {e}"))?;
+        let body = body.map_err(|e| {
+            format!("answered no more than a part, or more than {JWKS_MAX} bytes: {e}")
+        })?;
         keys::from_jwks(&body.to_bytes()).map_err(|problem| format!("the answer {problem}"))
     }
 }

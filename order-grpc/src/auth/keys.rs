@@ -1,8 +1,11 @@
-//! The public keys that tokens are signed for: read from PEM or a JWKS (RFC 7517), used for RS256 and ES256 alone.
+//! The public keys that tokens are signed for: read from PEM or a JWKS (RFC 7517), used for RS256
+//! and ES256 alone.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use ring::signature::{ECDSA_P256_SHA256_FIXED, RSA_PKCS1_2048_8192_SHA256, RsaPublicKeyComponents, UnparsedPublicKey};
+use ring::signature::{
+    ECDSA_P256_SHA256_FIXED, RSA_PKCS1_2048_8192_SHA256, RsaPublicKeyComponents, UnparsedPublicKey,
+};
 use rustls::pki_types::SubjectPublicKeyInfoDer;
 use rustls::pki_types::pem::PemObject as _;
 use serde::Deserialize;
@@ -12,7 +15,8 @@ const KEYS_MAX: usize = 32;
 /// The lengths of RSA keys, in bits, that can be used.
 const RSA_BITS: std::ops::RangeInclusive<usize> = 2048..=8192;
 
-/// What a key is used with (RFC 7518, 3.1). There are no others: neither `none` nor a shared secret can be asked for.
+/// What a key is used with (RFC 7518, 3.1). There are no others: neither `none` nor a shared secret
+/// can be asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Algorithm {
     Rs256,
@@ -61,29 +65,50 @@ impl Key {
     /// Whether the signature of `message` is this key's.
     pub(crate) fn signed(&self, message: &[u8], signature: &[u8]) -> bool {
         let verified = match &self.material {
-            Material::Rsa { n, e } => RsaPublicKeyComponents { n, e }.verify(&RSA_PKCS1_2048_8192_SHA256, message, signature),
-            Material::P256(point) => UnparsedPublicKey::new(&ECDSA_P256_SHA256_FIXED, point).verify(message, signature),
+            Material::Rsa { n, e } => RsaPublicKeyComponents { n, e }.verify(
+                &RSA_PKCS1_2048_8192_SHA256,
+                message,
+                signature,
+            ),
+            Material::P256(point) => {
+                UnparsedPublicKey::new(&ECDSA_P256_SHA256_FIXED, point).verify(message, signature)
+            }
         };
         verified.is_ok()
     }
 
     fn rsa(id: Option<String>, n: &[u8], e: &[u8]) -> Result<Self, String> {
         let (n, e) = (without_zeros(n), without_zeros(e));
-        let bits = n.first().map_or(0, |first| n.len() * 8 - first.leading_zeros() as usize);
+        let bits = n
+            .first()
+            .map_or(0, |first| n.len() * 8 - first.leading_zeros() as usize);
         if !RSA_BITS.contains(&bits) {
-            return Err(format!("an RSA key of {bits} bits cannot be used: expected 2048 to 8192"));
+            return Err(format!(
+                "an RSA key of {bits} bits cannot be used: expected 2048 to 8192"
+            ));
         }
         if e.is_empty() || e.len() > 4 || e.last().is_none_or(|last| last % 2 == 0) || e == [1] {
             return Err("the exponent of an RSA key cannot be used: expected 65537".into());
         }
-        Ok(Key { id, material: Material::Rsa { n: n.to_vec(), e: e.to_vec() } })
+        Ok(Key {
+            id,
+            material: Material::Rsa {
+                n: n.to_vec(),
+                e: e.to_vec(),
+            },
+        })
     }
 
     fn p256(id: Option<String>, point: &[u8]) -> Result<Self, String> {
         if point.len() != 65 || point[0] != 4 {
-            return Err("an EC key cannot be used: expected a point of P-256 that is not compressed".into());
+            return Err(
+                "an EC key cannot be used: expected a point of P-256 that is not compressed".into(),
+            );
         }
-        Ok(Key { id, material: Material::P256(point.to_vec()) })
+        Ok(Key {
+            id,
+            material: Material::P256(point.to_vec()),
+        })
     }
 }
 
@@ -96,21 +121,35 @@ fn without_zeros(number: &[u8]) -> &[u8] {
 pub(crate) fn from_pem(pem: &[u8]) -> Result<Vec<Key>, String> {
     const EXPECTED: &str = "expected PEM with sections PUBLIC KEY, of RSA or P-256";
     if pem.windows(11).any(|w| w == b"PRIVATE KEY") {
-        return Err(format!("holds a private key, which no server that checks tokens needs: {EXPECTED}"));
+        return Err(format!(
+            "holds a private key, which no server that checks tokens needs: {EXPECTED}"
+        ));
     }
     let sections: Result<Vec<_>, _> = SubjectPublicKeyInfoDer::pem_slice_iter(pem).collect();
-    let sections = sections.ok().filter(|found| !found.is_empty()).ok_or_else(|| format!("holds no public key: {EXPECTED}"))?;
-    bounded(sections.iter().map(|der| from_spki(der)).collect::<Result<_, _>>()?)
+    let sections = sections
+        .ok()
+        .filter(|found| !found.is_empty())
+        .ok_or_else(|| format!("holds no public key: {EXPECTED}"))?;
+    bounded(
+        sections
+            .iter()
+            .map(|der| from_spki(der))
+            .collect::<Result<_, _>>()?,
+    )
 }
 
 fn bounded(keys: Vec<Key>) -> Result<Vec<Key>, String> {
     if keys.len() > KEYS_MAX {
-        return Err(format!("holds {} keys: expected at most {KEYS_MAX}", keys.len()));
+        return Err(format!(
+            "holds {} keys: expected at most {KEYS_MAX}",
+            keys.len()
+        ));
     }
     Ok(keys)
 }
 
-/// Object identifiers, as DER writes their contents: rsaEncryption (RFC 8017, A.1), id-ecPublicKey and secp256r1 (RFC 5480, 2.1.1).
+/// Object identifiers, as DER writes their contents: rsaEncryption (RFC 8017, A.1), id-ecPublicKey
+/// and secp256r1 (RFC 5480, 2.1.1).
 const RSA: &[u8] = &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01, 0x01];
 const EC: &[u8] = &[0x2a, 0x86, 0x48, 0xce, 0x3d, 0x02, 0x01];
 const P256: &[u8] = &[0x2a, 0x86, 0x48, 0xce, 0x3d, 0x03, 0x01, 0x07];
@@ -160,7 +199,12 @@ impl<'a> Der<'a> {
             0..=0x7f => (usize::from(length), rest),
             0x81..=0x83 => {
                 let (digits, rest) = rest.split_at_checked(usize::from(length & 0x7f))?;
-                (digits.iter().fold(0, |n, digit| n << 8 | usize::from(*digit)), rest)
+                (
+                    digits
+                        .iter()
+                        .fold(0, |n, digit| n << 8 | usize::from(*digit)),
+                    rest,
+                )
             }
             _ => return None,
         };
@@ -193,9 +237,11 @@ struct Jwk {
     y: Option<String>,
 }
 
-/// The keys of a JWKS that can be used: those for other things, other algorithms and shared secrets are left out, as RFC 7517, 5 asks.
+/// The keys of a JWKS that can be used: those for other things, other algorithms and shared secrets
+/// are left out, as RFC 7517, 5 asks.
 pub(crate) fn from_jwks(json: &[u8]) -> Result<Vec<Key>, String> {
-    let set: Jwks = serde_json::from_slice(json).map_err(|e| format!("is not a JWKS, an object with an array \"keys\": {e}"))?;
+    let set: Jwks = serde_json::from_slice(json)
+        .map_err(|e| format!("is not a JWKS, an object with an array \"keys\": {e}"))?;
     let mut keys = Vec::new();
     let mut left_out = String::new();
     for (n, jwk) in set.keys.into_iter().enumerate() {
@@ -212,13 +258,28 @@ pub(crate) fn from_jwks(json: &[u8]) -> Result<Vec<Key>, String> {
 }
 
 fn from_jwk(jwk: Jwk) -> Result<Key, String> {
-    let Jwk { kty, kid, usage, key_ops, alg, crv, n, e, x, y } = jwk;
-    if usage.is_some_and(|usage| usage != "sig") || key_ops.is_some_and(|ops| !ops.iter().any(|op| op == "verify")) {
+    let Jwk {
+        kty,
+        kid,
+        usage,
+        key_ops,
+        alg,
+        crv,
+        n,
+        e,
+        x,
+        y,
+    } = jwk;
+    if usage.is_some_and(|usage| usage != "sig")
+        || key_ops.is_some_and(|ops| !ops.iter().any(|op| op == "verify"))
+    {
         return Err("is not for signatures".into());
     }
     let bytes = |name: &str, text: Option<String>| {
         let text = text.ok_or_else(|| format!("has no {name:?}"))?;
-        URL_SAFE_NO_PAD.decode(text).map_err(|_| format!("{name:?} is not base64url"))
+        URL_SAFE_NO_PAD
+            .decode(text)
+            .map_err(|_| format!("{name:?} is not base64url"))
     };
     let wanted = match kty.as_str() {
         "RSA" => "RS256",
@@ -257,29 +318,59 @@ mod tests {
     #[test]
     fn a_set_s_usable_keys_are_taken_and_the_others_left_out() {
         let ec = format!(r#"{{"kty":"EC","crv":"P-256","kid":"1","x":"{X}","y":"{Y}"}}"#);
-        let rsa = format!(r#"{{"kty":"RSA","alg":"RS256","use":"sig","kid":"2","n":"{N}","e":"AQAB"}}"#);
-        let other =
-            r#"{"kty":"oct","k":"c2VjcmV0"},{"kty":"OKP","crv":"Ed25519","x":"AA"},{"new":"kind"},{"kty":"EC","crv":"P-384"}"#;
+        let rsa =
+            format!(r#"{{"kty":"RSA","alg":"RS256","use":"sig","kid":"2","n":"{N}","e":"AQAB"}}"#);
+        let other = r#"{"kty":"oct","k":"c2VjcmV0"},{"kty":"OKP","crv":"Ed25519","x":"AA"},{"new":"kind"},{"kty":"EC","crv":"P-384"}"#;
         let keys = jwks(&format!("{other},{ec},{rsa}")).unwrap();
         assert_eq!(keys.len(), 2);
         assert!(keys[0].fits(Algorithm::Es256, Some("1")) && keys[0].fits(Algorithm::Es256, None));
-        assert!(!keys[0].fits(Algorithm::Es256, Some("2")) && !keys[0].fits(Algorithm::Rs256, Some("1")));
-        assert!(keys[1].fits(Algorithm::Rs256, Some("2")) && !keys[1].fits(Algorithm::Es256, Some("2")));
-        assert!(jwks(&vec![ec; 33].join(",")).unwrap_err().contains("at most 32"));
+        assert!(
+            !keys[0].fits(Algorithm::Es256, Some("2"))
+                && !keys[0].fits(Algorithm::Rs256, Some("1"))
+        );
+        assert!(
+            keys[1].fits(Algorithm::Rs256, Some("2")) && !keys[1].fits(Algorithm::Es256, Some("2"))
+        );
+        assert!(
+            jwks(&vec![ec; 33].join(","))
+                .unwrap_err()
+                .contains("at most 32")
+        );
     }
 
     #[test]
     fn a_set_without_a_usable_key_says_why() {
         for (keys, why) in [
             (String::new(), "holds no key for RS256 or ES256"),
-            (r#"{"kty":"oct","k":"c2VjcmV0"}"#.into(), "keys[0]: is of type \"oct\""),
-            (format!(r#"{{"kty":"RSA","use":"enc","n":"{N}","e":"AQAB"}}"#), "is not for signatures"),
-            (format!(r#"{{"kty":"RSA","alg":"PS256","n":"{N}","e":"AQAB"}}"#), "is for \"PS256\""),
-            (format!(r#"{{"kty":"RSA","n":"{}","e":"AQAB"}}"#, &N[..172]), "of 1032 bits"),
-            (format!(r#"{{"kty":"RSA","n":"{N}","e":"AQ"}}"#), "the exponent"),
+            (
+                r#"{"kty":"oct","k":"c2VjcmV0"}"#.into(),
+                "keys[0]: is of type \"oct\"",
+            ),
+            (
+                format!(r#"{{"kty":"RSA","use":"enc","n":"{N}","e":"AQAB"}}"#),
+                "is not for signatures",
+            ),
+            (
+                format!(r#"{{"kty":"RSA","alg":"PS256","n":"{N}","e":"AQAB"}}"#),
+                "is for \"PS256\"",
+            ),
+            (
+                format!(r#"{{"kty":"RSA","n":"{}","e":"AQAB"}}"#, &N[..172]),
+                "of 1032 bits",
+            ),
+            (
+                format!(r#"{{"kty":"RSA","n":"{N}","e":"AQ"}}"#),
+                "the exponent",
+            ),
             (format!(r#"{{"kty":"RSA","n":"{N}"}}"#), "has no \"e\""),
-            (format!(r#"{{"kty":"EC","crv":"P-256","x":"{X}","y":"AA"}}"#), "32 bytes each"),
-            (format!(r#"{{"kty":"EC","crv":"P-256","x":"{X}","y":"!"}}"#), "\"y\" is not base64url"),
+            (
+                format!(r#"{{"kty":"EC","crv":"P-256","x":"{X}","y":"AA"}}"#),
+                "32 bytes each",
+            ),
+            (
+                format!(r#"{{"kty":"EC","crv":"P-256","x":"{X}","y":"!"}}"#),
+                "\"y\" is not base64url",
+            ),
         ] {
             let said = jwks(&keys).unwrap_err();
             assert!(said.contains(why), "{said}");
@@ -290,11 +381,14 @@ mod tests {
     #[test]
     fn a_signature_is_checked_with_the_key_and_nothing_else() {
         // RFC 7515, A.3: a token signed with ES256.
-        let token =
-            "eyJhbGciOiJFUzI1NiJ9.eyJpc3MiOiJqb2UiLA0KICJleHAiOjEzMDA4MTkzODAsDQogImh0dHA6Ly9leGFtcGxlLmNvbS9pc19yb290Ijp0cnVlfQ";
+        let token = "eyJhbGciOiJFUzI1NiJ9.eyJpc3MiOiJqb2UiLA0KICJleHAiOjEzMDA4MTkzODAsDQogImh0dHA6Ly9leGFtcGxlLmNvbS9pc19yb290Ijp0cnVlfQ";
         let signature = "DtEhU3ljbEg8L38VWAfUAqOyKAM6-Xx-F4GawxaepmXFCgfTjDxw5djxLa8ISlSApmWQxfKTUJqPP3-Kg6NU1Q";
         let mut signature = URL_SAFE_NO_PAD.decode(signature).unwrap();
-        let key = jwks(&format!(r#"{{"kty":"EC","crv":"P-256","x":"{X}","y":"{Y}"}}"#)).unwrap().remove(0);
+        let key = jwks(&format!(
+            r#"{{"kty":"EC","crv":"P-256","x":"{X}","y":"{Y}"}}"#
+        ))
+        .unwrap()
+        .remove(0);
         assert!(key.signed(token.as_bytes(), &signature));
         assert!(!key.signed(&token.as_bytes()[1..], &signature));
         signature[7] ^= 1;
@@ -305,8 +399,14 @@ mod tests {
     fn pem_with_anything_but_public_keys_is_refused() {
         for (pem, why) in [
             ("", "holds no public key"),
-            ("-----BEGIN PUBLIC KEY-----\nAAAA\n-----END PUBLIC KEY-----\n", "is not DER"),
-            ("-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n", "holds a private key"),
+            (
+                "-----BEGIN PUBLIC KEY-----\nAAAA\n-----END PUBLIC KEY-----\n",
+                "is not DER",
+            ),
+            (
+                "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n",
+                "holds a private key",
+            ),
             (
                 "-----BEGIN PUBLIC KEY-----\nMCowBQYDK2VwAyEAGb9ECWmEzf6FQbrBZ9w7lshQhqowtrbLDFw4rXAxZuE=\n-----END PUBLIC KEY-----\n",
                 "neither of RSA nor of P-256",

@@ -1,4 +1,5 @@
-//! JSON Web Tokens (RFC 7519), signed with RS256 or ES256: what they must say, and who their bearer is.
+//! JSON Web Tokens (RFC 7519), signed with RS256 or ES256: what they must say, and who their bearer
+//! is.
 
 use std::time::Duration;
 
@@ -18,7 +19,8 @@ const TOKEN_MAX: usize = 8 * 1024;
 /// The longest name of an operator or a service, in characters.
 const NAME_MAX: usize = 100;
 
-/// Which values of the claim `role` mean what. A token without that claim is a customer's; one with another value is refused.
+/// Which values of the claim `role` mean what. A token without that claim is a customer's; one with
+/// another value is refused.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Roles {
     /// Customers: they see and touch their own orders only.
@@ -32,7 +34,11 @@ pub struct Roles {
 impl Default for Roles {
     fn default() -> Self {
         let one = |name: &str| vec![name.to_owned()];
-        Roles { customer: one("customer"), operator: one("operator"), service: one("service") }
+        Roles {
+            customer: one("customer"),
+            operator: one("operator"),
+            service: one("service"),
+        }
     }
 }
 
@@ -45,7 +51,8 @@ pub(crate) struct Rules {
     pub(crate) roles: Roles,
 }
 
-/// Why a token is not believed: for the log. It holds nothing of the token but what names a key or a time.
+/// Why a token is not believed: for the log. It holds nothing of the token but what names a key or
+/// a time.
 pub(crate) type Doubt = String;
 
 /// A token that has been taken apart, and is not believed yet.
@@ -104,33 +111,57 @@ impl<'a> Token<'a> {
             (!claims.contains('.')).then_some((signed, header, claims, signature))
         };
         let (signed, header, claims, signature) = parts().ok_or("the token has not three parts")?;
-        let header = URL_SAFE_NO_PAD.decode(header).map_err(|_| "the token's header is not base64url")?;
-        let Header { alg, kid, crit } =
-            serde_json::from_slice(&header).map_err(|_| "the token's header is not JSON with an \"alg\"")?;
-        let algorithm = Algorithm::of(&alg).ok_or("the token is signed with neither RS256 nor ES256")?;
+        let header = URL_SAFE_NO_PAD
+            .decode(header)
+            .map_err(|_| "the token's header is not base64url")?;
+        let Header { alg, kid, crit } = serde_json::from_slice(&header)
+            .map_err(|_| "the token's header is not JSON with an \"alg\"")?;
+        let algorithm =
+            Algorithm::of(&alg).ok_or("the token is signed with neither RS256 nor ES256")?;
         if crit.is_some() {
             return Err("the token's header asks for extensions (\"crit\")".into());
         }
-        let signature = URL_SAFE_NO_PAD.decode(signature).map_err(|_| "the token's signature is not base64url")?;
-        Ok(Token { signed, claims, signature, algorithm, key_id: kid })
+        let signature = URL_SAFE_NO_PAD
+            .decode(signature)
+            .map_err(|_| "the token's signature is not base64url")?;
+        Ok(Token {
+            signed,
+            claims,
+            signature,
+            algorithm,
+            key_id: kid,
+        })
     }
 
     /// The keys that it may be signed for.
     pub(crate) fn fitting<'k>(&self, keys: &'k [Key]) -> impl Iterator<Item = &'k Key> {
-        keys.iter().filter(|key| key.fits(self.algorithm, self.key_id.as_deref()))
+        keys.iter()
+            .filter(|key| key.fits(self.algorithm, self.key_id.as_deref()))
     }
 
     /// Who the bearer is.
-    pub(crate) fn bearer(&self, keys: &[Key], rules: &Rules, now: Timestamp) -> Result<Principal, Doubt> {
+    pub(crate) fn bearer(
+        &self,
+        keys: &[Key],
+        rules: &Rules,
+        now: Timestamp,
+    ) -> Result<Principal, Doubt> {
         if self.fitting(keys).next().is_none() {
             return Err("no key fits the token's algorithm and key id".into());
         }
-        if !self.fitting(keys).any(|key| key.signed(self.signed.as_bytes(), &self.signature)) {
+        if !self
+            .fitting(keys)
+            .any(|key| key.signed(self.signed.as_bytes(), &self.signature))
+        {
             return Err("the token's signature is wrong".into());
         }
-        let claims = URL_SAFE_NO_PAD.decode(self.claims).map_err(|_| "the token's claims are not base64url")?;
-        // Anything that should be a text, or a number, and is not, is an error here, so that no check is passed over.
-        let claims: Claims = serde_json::from_slice(&claims).map_err(|_| "the token's claims are not of the form expected")?;
+        let claims = URL_SAFE_NO_PAD
+            .decode(self.claims)
+            .map_err(|_| "the token's claims are not base64url")?;
+        // Anything that should be a text, or a number, and is not, is an error here, so that no
+        // check is passed over.
+        let claims: Claims = serde_json::from_slice(&claims)
+            .map_err(|_| "the token's claims are not of the form expected")?;
         claims.hold(rules, now)?;
         claims.principal(&rules.roles)
     }
@@ -145,9 +176,16 @@ impl Claims {
             return Err(format!("the token expired {:.0} s ago", now - exp));
         }
         if let Some(nbf) = self.nbf.filter(|nbf| now + leeway < *nbf) {
-            return Err(format!("the token is not valid yet, but in {:.0} s", nbf - now));
+            return Err(format!(
+                "the token is not valid yet, but in {:.0} s",
+                nbf - now
+            ));
         }
-        if rules.issuer.as_ref().is_some_and(|wanted| self.iss.as_ref() != Some(wanted)) {
+        if rules
+            .issuer
+            .as_ref()
+            .is_some_and(|wanted| self.iss.as_ref() != Some(wanted))
+        {
             return Err("the token is another issuer's".into());
         }
         if let Some(wanted) = &rules.audience
@@ -164,21 +202,30 @@ impl Claims {
         let role = self.role.as_deref();
         let is = |of: &[String]| role.is_some_and(|role| of.iter().any(|one| one == role));
         if role.is_none() || is(&roles.customer) {
-            let user: UserId = who.parse().map_err(|_| "a customer's token names no UUID of a user")?;
+            let user: UserId = who
+                .parse()
+                .map_err(|_| "a customer's token names no UUID of a user")?;
             return Ok(Principal::Customer(user));
         }
         let is_service = is(&roles.service);
         if !is_service && !is(&roles.operator) {
             return Err("the token's role is not one that is configured".into());
         }
-        let name = name(who).ok_or("the token's bearer has a name that is empty, too long, or not fit for the journal")?;
-        Ok(if is_service { Principal::Service(name) } else { Principal::Operator(name) })
+        let name = name(who).ok_or(
+            "the token's bearer has a name that is empty, too long, or not fit for the journal",
+        )?;
+        Ok(if is_service {
+            Principal::Service(name)
+        } else {
+            Principal::Operator(name)
+        })
     }
 }
 
 /// A name that may stand in the journal.
 pub(crate) fn name(text: &str) -> Option<String> {
-    (!text.trim().is_empty() && check_customer_line(text, NAME_MAX).is_ok()).then(|| text.to_owned())
+    (!text.trim().is_empty() && check_customer_line(text, NAME_MAX).is_ok())
+        .then(|| text.to_owned())
 }
 
 #[cfg(test)]
@@ -200,8 +247,11 @@ mod tests {
     impl Signer {
         fn new() -> Self {
             let random = SystemRandom::new();
-            let pkcs8 = EcdsaKeyPair::generate_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, &random).unwrap();
-            let pair = EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, pkcs8.as_ref(), &random).unwrap();
+            let pkcs8 =
+                EcdsaKeyPair::generate_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, &random).unwrap();
+            let pair =
+                EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, pkcs8.as_ref(), &random)
+                    .unwrap();
             let point = pair.public_key().as_ref();
             let of = |range: std::ops::Range<usize>| URL_SAFE_NO_PAD.encode(&point[range]);
             let jwk = json!({"keys": [{"kty": "EC", "crv": "P-256", "kid": "k", "x": of(1..33), "y": of(33..65)}]});
@@ -210,8 +260,15 @@ mod tests {
         }
 
         fn sign(&self, header: &Value, claims: &str) -> String {
-            let signed = format!("{}.{}", URL_SAFE_NO_PAD.encode(header.to_string()), URL_SAFE_NO_PAD.encode(claims));
-            let signature = self.pair.sign(&SystemRandom::new(), signed.as_bytes()).unwrap();
+            let signed = format!(
+                "{}.{}",
+                URL_SAFE_NO_PAD.encode(header.to_string()),
+                URL_SAFE_NO_PAD.encode(claims)
+            );
+            let signature = self
+                .pair
+                .sign(&SystemRandom::new(), signed.as_bytes())
+                .unwrap();
             format!("{signed}.{}", URL_SAFE_NO_PAD.encode(signature))
         }
 
@@ -243,18 +300,38 @@ mod tests {
         for (changed, bearer) in [
             (json!({}), Principal::Customer(user)),
             (json!({"role": null}), Principal::Customer(user)),
-            (json!({"role": "customer", "sub": "a", "user_id": USER.to_uppercase()}), Principal::Customer(user)),
-            (json!({"role": "operator", "sub": "erin"}), Principal::Operator("erin".into())),
-            (json!({"role": "service", "user_id": "desk"}), Principal::Service("desk".into())),
-            (json!({"aud": ["shop", "orders"], "nbf": NOW, "iat": NOW + 1000}), Principal::Customer(user)),
-            (json!({"exp": NOW - 29, "nbf": NOW + 30}), Principal::Customer(user)),
+            (
+                json!({"role": "customer", "sub": "a", "user_id": USER.to_uppercase()}),
+                Principal::Customer(user),
+            ),
+            (
+                json!({"role": "operator", "sub": "erin"}),
+                Principal::Operator("erin".into()),
+            ),
+            (
+                json!({"role": "service", "user_id": "desk"}),
+                Principal::Service("desk".into()),
+            ),
+            (
+                json!({"aud": ["shop", "orders"], "nbf": NOW, "iat": NOW + 1000}),
+                Principal::Customer(user),
+            ),
+            (
+                json!({"exp": NOW - 29, "nbf": NOW + 30}),
+                Principal::Customer(user),
+            ),
             (json!({"exp": NOW as f64 + 0.5}), Principal::Customer(user)),
         ] {
             assert_eq!(signer.with(&changed), Ok(bearer), "{changed}");
         }
         let without_kid = json!({"alg": "ES256", "typ": "JWT"});
-        let claims = json!({"iss": "https://issuer.example", "aud": "orders", "exp": NOW + 1, "sub": USER}).to_string();
-        assert_eq!(signer.judge(&without_kid, &claims), Ok(Principal::Customer(user)));
+        let claims =
+            json!({"iss": "https://issuer.example", "aud": "orders", "exp": NOW + 1, "sub": USER})
+                .to_string();
+        assert_eq!(
+            signer.judge(&without_kid, &claims),
+            Ok(Principal::Customer(user))
+        );
     }
 
     #[test]
@@ -268,7 +345,10 @@ mod tests {
             (json!({"nbf": "soon"}), "not of the form"),
             (json!({"iss": "https://other.example"}), "another issuer"),
             (json!({"iss": null}), "another issuer"),
-            (json!({"iss": ["https://issuer.example"]}), "not of the form"),
+            (
+                json!({"iss": ["https://issuer.example"]}),
+                "not of the form",
+            ),
             (json!({"aud": "shop"}), "another audience"),
             (json!({"aud": []}), "another audience"),
             (json!({"aud": null}), "another audience"),
@@ -279,30 +359,51 @@ mod tests {
             (json!({"role": "admin"}), "not one that is configured"),
             (json!({"role": "Operator"}), "not one that is configured"),
             (json!({"role": ["operator"]}), "not of the form"),
-            (json!({"role": "operator", "sub": " "}), "not fit for the journal"),
-            (json!({"role": "operator", "sub": "a\nb"}), "not fit for the journal"),
-            (json!({"role": "service", "sub": "x".repeat(101)}), "not fit for the journal"),
+            (
+                json!({"role": "operator", "sub": " "}),
+                "not fit for the journal",
+            ),
+            (
+                json!({"role": "operator", "sub": "a\nb"}),
+                "not fit for the journal",
+            ),
+            (
+                json!({"role": "service", "sub": "x".repeat(101)}),
+                "not fit for the journal",
+            ),
         ] {
             let said = signer.with(&changed).unwrap_err();
             assert!(said.contains(doubt), "{changed}: {said}");
         }
-        let twice =
-            format!(r#"{{"iss":"https://issuer.example","aud":"orders","exp":{},"sub":"{USER}","sub":"{USER}"}}"#, NOW + 1);
-        assert!(signer.judge(&json!({"alg": "ES256"}), &twice).unwrap_err().contains("not of the form"));
+        let twice = format!(
+            r#"{{"iss":"https://issuer.example","aud":"orders","exp":{},"sub":"{USER}","sub":"{USER}"}}"#,
+            NOW + 1
+        );
+        assert!(
+            signer
+                .judge(&json!({"alg": "ES256"}), &twice)
+                .unwrap_err()
+                .contains("not of the form")
+        );
         assert!(signer.judge(&json!({"alg": "ES256"}), "[]").is_err());
     }
 
     #[test]
     fn a_token_of_another_kind_or_another_key_is_doubted() {
         let signer = Signer::new();
-        let claims = json!({"iss": "https://issuer.example", "aud": "orders", "exp": NOW + 60, "sub": USER}).to_string();
+        let claims =
+            json!({"iss": "https://issuer.example", "aud": "orders", "exp": NOW + 60, "sub": USER})
+                .to_string();
         for (header, doubt) in [
             (json!({"alg": "none"}), "neither RS256 nor ES256"),
             (json!({"alg": "HS256"}), "neither RS256 nor ES256"),
             (json!({"alg": "es256"}), "neither RS256 nor ES256"),
             (json!({"alg": "RS256"}), "no key fits"),
             (json!({"alg": "ES256", "kid": "other"}), "no key fits"),
-            (json!({"alg": "ES256", "crit": ["b64"], "b64": false}), "crit"),
+            (
+                json!({"alg": "ES256", "crit": ["b64"], "b64": false}),
+                "crit",
+            ),
             (json!({"kid": "k"}), "not JSON with an \"alg\""),
         ] {
             let said = signer.judge(&header, &claims).unwrap_err();
@@ -310,16 +411,31 @@ mod tests {
         }
         assert!(Signer::new().keys != signer.keys);
         let other = Signer::new().sign(&json!({"alg": "ES256"}), &claims);
-        let rules = Rules { issuer: None, audience: None, leeway: Duration::ZERO, roles: Roles::default() };
+        let rules = Rules {
+            issuer: None,
+            audience: None,
+            leeway: Duration::ZERO,
+            roles: Roles::default(),
+        };
         let now = Timestamp::from_micros(NOW * 1_000_000);
-        let judged = |text: &str| Token::parse(text).and_then(|token| token.bearer(&signer.keys, &rules, now));
+        let judged = |text: &str| {
+            Token::parse(text).and_then(|token| token.bearer(&signer.keys, &rules, now))
+        };
         assert_eq!(judged(&other), Err("the token's signature is wrong".into()));
         let good = signer.sign(&json!({"alg": "ES256"}), &claims);
         assert!(judged(&good).is_ok());
         let (signed, _) = good.rsplit_once('.').unwrap();
-        for bad in
-            ["", ".", "..", "...", "a.b", &format!("{signed}."), &format!("{good}="), &format!("{good}.x"), &"x".repeat(9000)]
-        {
+        for bad in [
+            "",
+            ".",
+            "..",
+            "...",
+            "a.b",
+            &format!("{signed}."),
+            &format!("{good}="),
+            &format!("{good}.x"),
+            &"x".repeat(9000),
+        ] {
             assert!(judged(bad).is_err(), "{bad}");
         }
     }

@@ -137,7 +137,9 @@ fn read_back(message: proto::Order, mut order: Order) -> Order {
         ..order.amounts
     };
     order.payment_method = payment_method.parse().unwrap();
-    order.shipping_method = Some(shipping_method).filter(|m| !m.is_empty()).map(|m| m.parse().unwrap());
+    order.shipping_method = Some(shipping_method)
+        .filter(|m| !m.is_empty())
+        .map(|m| m.parse().unwrap());
     order.notes = Private(Some(notes).filter(|n| !n.is_empty()));
     order.created_at = time_of(created_at).unwrap();
     order.updated_at = time_of(updated_at).unwrap();
@@ -190,18 +192,35 @@ fn read_back(message: proto::Order, mut order: Order) -> Order {
         } = address;
         assert_eq!(order_id, order.id.to_string());
         let id: Uuid = id.parse().unwrap();
-        let address =
-            Address { first_name, last_name, address_line1, address_line2, city, state, postal_code, country, phone, email };
+        let address = Address {
+            first_name,
+            last_name,
+            address_line1,
+            address_line2,
+            city,
+            state,
+            postal_code,
+            country,
+            phone,
+            email,
+        };
         (id, address_type.parse::<AddressType>().unwrap(), address)
     });
     let both = (addresses.next(), addresses.next(), addresses.next());
     order.addresses = match both {
         (None, None, None) => Private(None),
-        (Some((a, AddressType::Shipping, shipping)), Some((b, AddressType::Billing, billing)), None) => {
+        (
+            Some((a, AddressType::Shipping, shipping)),
+            Some((b, AddressType::Billing, billing)),
+            None,
+        ) => {
             assert_ne!(a, b, "each has an id of its own");
             Private(Some(Addresses { shipping, billing }))
         }
-        other => panic!("a shipping and a billing address, not {:?}", other.0.map(|a| a.1)),
+        other => panic!(
+            "a shipping and a billing address, not {:?}",
+            other.0.map(|a| a.1)
+        ),
     };
     order
 }
@@ -223,9 +242,20 @@ fn request_of(request: PlaceRequest) -> proto::CreateOrderRequest {
         metadata,
         external_ref,
     } = request;
-    assert_eq!((payment_token, return_url), (None, None), "those come as metadata");
-    assert!(holds.is_empty() && metadata.is_empty() && external_ref.is_none(), "the contract has none of them");
-    let item = |ItemInput { product_id, variant_id, quantity }| proto::OrderItemInput {
+    assert_eq!(
+        (payment_token, return_url),
+        (None, None),
+        "those come as metadata"
+    );
+    assert!(
+        holds.is_empty() && metadata.is_empty() && external_ref.is_none(),
+        "the contract has none of them"
+    );
+    let item = |ItemInput {
+                    product_id,
+                    variant_id,
+                    quantity,
+                }| proto::OrderItemInput {
         product_id,
         variant_id,
         quantity: i32::try_from(quantity).unwrap(),
@@ -342,8 +372,11 @@ proptest! {
 
 #[test]
 fn the_proto_is_the_plan_s_to_the_byte() {
-    // Existing clients were generated from it. A length and a polynomial over all bytes notice every slip of an editor.
+    // Existing clients were generated from it. A length and a polynomial over all bytes notice
+    // every slip of an editor.
     let text = include_bytes!("../../../proto/order.proto");
-    let hash = text.iter().fold(0u64, |hash, byte| hash.wrapping_mul(0x100_0000_01b3) ^ u64::from(*byte));
+    let hash = text.iter().fold(0u64, |hash, byte| {
+        hash.wrapping_mul(0x100_0000_01b3) ^ u64::from(*byte)
+    });
     assert_eq!((text.len(), hash), (4021, 11_624_501_637_673_024_154));
 }

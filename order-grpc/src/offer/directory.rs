@@ -2,7 +2,9 @@
 
 use order_core::ids::{ProductId, UserId};
 use order_core::money::Money;
-use order_core::services::{Clients, Product, ProductService as _, ProductVariant, User, UserService as _};
+use order_core::services::{
+    Clients, Product, ProductService as _, ProductVariant, User, UserService as _,
+};
 use tonic::{Request, Response, Status};
 
 use super::{Offer, status_of};
@@ -18,8 +20,23 @@ fn price(money: Money) -> f64 {
 }
 
 fn product(product: Product) -> products::Product {
-    let Product { id, sku, name, price: list, discount_price, published, requires_shipping, variants } = product;
-    let variant = |ProductVariant { id: variant, sku, name, price: list, discount_price }| products::ProductVariant {
+    let Product {
+        id,
+        sku,
+        name,
+        price: list,
+        discount_price,
+        published,
+        requires_shipping,
+        variants,
+    } = product;
+    let variant = |ProductVariant {
+                       id: variant,
+                       sku,
+                       name,
+                       price: list,
+                       discount_price,
+                   }| products::ProductVariant {
         id: variant.to_string(),
         product_id: id.to_string(),
         sku: sku.to_string(),
@@ -44,31 +61,56 @@ fn product(product: Product) -> products::Product {
 
 #[tonic::async_trait]
 impl<C: Clients> ProductService for Offer<C> {
-    async fn get_product(&self, request: Request<products::GetProductRequest>) -> Result<Response<products::Product>, Status> {
+    async fn get_product(
+        &self,
+        request: Request<products::GetProductRequest>,
+    ) -> Result<Response<products::Product>, Status> {
         use products::get_product_request::Identifier;
         let mut fields = Fields::default();
-        let id: Option<ProductId> = match fields.required("identifier", request.into_inner().identifier) {
-            Some(Identifier::Id(id)) => fields.read("id", &id),
-            Some(Identifier::Slug(_)) => return Err(Status::not_found("products have no slugs here: ask by id")),
-            None => None,
+        let id: Option<ProductId> =
+            match fields.required("identifier", request.into_inner().identifier) {
+                Some(Identifier::Id(id)) => fields.read("id", &id),
+                Some(Identifier::Slug(_)) => {
+                    return Err(Status::not_found("products have no slugs here: ask by id"));
+                }
+                None => None,
+            };
+        let Some(id) = id else {
+            return Err(fields.refused());
         };
-        let Some(id) = id else { return Err(fields.refused()) };
         let found = self.clients.product().get(id).await.map_err(status_of)?;
-        found.map(|found| Response::new(product(found))).ok_or_else(|| Status::not_found(format!("product {id} not found")))
+        found
+            .map(|found| Response::new(product(found)))
+            .ok_or_else(|| Status::not_found(format!("product {id} not found")))
     }
 }
 
 #[tonic::async_trait]
 impl<C: Clients> UserService for Offer<C> {
-    async fn get_user(&self, request: Request<users::GetUserRequest>) -> Result<Response<users::UserResponse>, Status> {
+    async fn get_user(
+        &self,
+        request: Request<users::GetUserRequest>,
+    ) -> Result<Response<users::UserResponse>, Status> {
         let users::GetUserRequest { user_id } = request.into_inner();
         let mut fields = Fields::default();
-        let Some(id) = fields.read::<UserId>("user_id", &user_id) else { return Err(fields.refused()) };
+        let Some(id) = fields.read::<UserId>("user_id", &user_id) else {
+            return Err(fields.refused());
+        };
         let found = self.clients.user().get(id).await.map_err(status_of)?;
-        let Some(User { id, email, account_status }) = found else {
+        let Some(User {
+            id,
+            email,
+            account_status,
+        }) = found
+        else {
             return Err(Status::not_found(format!("user {id} not found")));
         };
-        let user = users::User { user_id: id.to_string(), email, account_status, ..users::User::default() };
+        let user = users::User {
+            user_id: id.to_string(),
+            email,
+            account_status,
+            ..users::User::default()
+        };
         Ok(Response::new(users::UserResponse { user: Some(user) }))
     }
 }

@@ -9,24 +9,77 @@ use std::time::Duration;
 use order_core::runtime::{Ids as _, RandomIds};
 use order_core::services::ServiceName;
 
-/// The calls of the five services, as faults and the log name them: the service, the call, and the path on the wire.
+/// The calls of the five services, as faults and the log name them: the service, the call, and the
+/// path on the wire.
 pub(super) const CALLS: [(ServiceName, &str, &str); 16] = [
-    (ServiceName::Inventory, "describe", "/stock.StockService/Describe"),
+    (
+        ServiceName::Inventory,
+        "describe",
+        "/stock.StockService/Describe",
+    ),
     (ServiceName::Inventory, "check", "/stock.StockService/Check"),
-    (ServiceName::Inventory, "reserve", "/stock.StockService/Reserve"),
-    (ServiceName::Inventory, "commit", "/stock.StockService/Commit"),
-    (ServiceName::Inventory, "release", "/stock.StockService/Release"),
-    (ServiceName::Inventory, "look_up", "/stock.StockService/LookUp"),
-    (ServiceName::Product, "get", "/product.ProductService/GetProduct"),
+    (
+        ServiceName::Inventory,
+        "reserve",
+        "/stock.StockService/Reserve",
+    ),
+    (
+        ServiceName::Inventory,
+        "commit",
+        "/stock.StockService/Commit",
+    ),
+    (
+        ServiceName::Inventory,
+        "release",
+        "/stock.StockService/Release",
+    ),
+    (
+        ServiceName::Inventory,
+        "look_up",
+        "/stock.StockService/LookUp",
+    ),
+    (
+        ServiceName::Product,
+        "get",
+        "/product.ProductService/GetProduct",
+    ),
     (ServiceName::User, "get", "/user.UserService/GetUser"),
-    (ServiceName::Payment, "describe", "/payment.PaymentService/Describe"),
-    (ServiceName::Payment, "charge", "/payment.PaymentService/ProcessPayment"),
-    (ServiceName::Payment, "authorize", "/payment.PaymentService/Authorize"),
-    (ServiceName::Payment, "capture", "/payment.PaymentService/Capture"),
+    (
+        ServiceName::Payment,
+        "describe",
+        "/payment.PaymentService/Describe",
+    ),
+    (
+        ServiceName::Payment,
+        "charge",
+        "/payment.PaymentService/ProcessPayment",
+    ),
+    (
+        ServiceName::Payment,
+        "authorize",
+        "/payment.PaymentService/Authorize",
+    ),
+    (
+        ServiceName::Payment,
+        "capture",
+        "/payment.PaymentService/Capture",
+    ),
     (ServiceName::Payment, "void", "/payment.PaymentService/Void"),
-    (ServiceName::Payment, "refund", "/payment.PaymentService/Refund"),
-    (ServiceName::Payment, "look_up", "/payment.PaymentService/GetPayment"),
-    (ServiceName::Notification, "notify", "/notification.NotificationService/Notify"),
+    (
+        ServiceName::Payment,
+        "refund",
+        "/payment.PaymentService/Refund",
+    ),
+    (
+        ServiceName::Payment,
+        "look_up",
+        "/payment.PaymentService/GetPayment",
+    ),
+    (
+        ServiceName::Notification,
+        "notify",
+        "/notification.NotificationService/Notify",
+    ),
 ];
 
 /// The name of a service's description, which is no effect: one-time faults pass it over.
@@ -37,7 +90,8 @@ const SLOW_MAX: Duration = Duration::from_secs(60 * 60);
 /// What goes wrong with a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fault {
-    /// It is not carried out, and answered with UNAVAILABLE, as a proxy does that finds nobody behind it.
+    /// It is not carried out, and answered with UNAVAILABLE, as a proxy does that finds nobody
+    /// behind it.
     Down,
     /// It is carried out, and answered so much later.
     Slow(Duration),
@@ -83,25 +137,51 @@ impl FromStr for FaultRule {
     type Err = ParseFaultError;
 
     fn from_str(text: &str) -> Result<Self, ParseFaultError> {
-        parse(text).map_err(|problem| ParseFaultError { given: text.chars().take(64).collect(), problem })
+        parse(text).map_err(|problem| ParseFaultError {
+            given: text.chars().take(64).collect(),
+            problem,
+        })
     }
 }
 
 fn parse(text: &str) -> Result<FaultRule, String> {
-    let (whose, fault) =
-        text.split_once('=').ok_or("expected SERVICE[.CALL]=FAULT, such as payment.charge=lost or inventory=slow:3s")?;
-    let (service, call) = whose.split_once('.').map_or((whose, None), |(service, call)| (service, Some(call)));
-    let services =
-        [ServiceName::Inventory, ServiceName::Product, ServiceName::User, ServiceName::Payment, ServiceName::Notification];
-    let Some(service) = services.into_iter().find(|known| known.to_string() == service) else {
-        return Err(format!("{service:?} is no service: expected one of {}", services.map(|known| known.to_string()).join(", ")));
+    let (whose, fault) = text
+        .split_once('=')
+        .ok_or("expected SERVICE[.CALL]=FAULT, such as payment.charge=lost or inventory=slow:3s")?;
+    let (service, call) = whose
+        .split_once('.')
+        .map_or((whose, None), |(service, call)| (service, Some(call)));
+    let services = [
+        ServiceName::Inventory,
+        ServiceName::Product,
+        ServiceName::User,
+        ServiceName::Payment,
+        ServiceName::Notification,
+    ];
+    let Some(service) = services
+        .into_iter()
+        .find(|known| known.to_string() == service)
+    else {
+        return Err(format!(
+            "{service:?} is no service: expected one of {}",
+            services.map(|known| known.to_string()).join(", ")
+        ));
     };
-    let own: Vec<&'static str> = CALLS.iter().filter(|(of, ..)| *of == service).map(|(_, call, _)| *call).collect();
+    let own: Vec<&'static str> = CALLS
+        .iter()
+        .filter(|(of, ..)| *of == service)
+        .map(|(_, call, _)| *call)
+        .collect();
     let call = match call {
         None => None,
         Some(given) => match own.iter().find(|known| **known == given) {
             Some(known) => Some(*known),
-            None => return Err(format!("{given:?} is no call of {service}: expected one of {}", own.join(", "))),
+            None => {
+                return Err(format!(
+                    "{given:?} is no call of {service}: expected one of {}",
+                    own.join(", ")
+                ));
+            }
         },
     };
     let mut parts = fault.split(':');
@@ -110,10 +190,16 @@ fn parse(text: &str) -> Result<FaultRule, String> {
         (Some("lost"), _) => Fault::Lost,
         (Some("slow"), time) => {
             parts.next();
-            Fault::Slow(time.and_then(duration).ok_or("slow needs a time of at most an hour, such as slow:3s or slow:250ms")?)
+            Fault::Slow(
+                time.and_then(duration)
+                    .ok_or("slow needs a time of at most an hour, such as slow:3s or slow:250ms")?,
+            )
         }
         (other, _) => {
-            return Err(format!("{:?} is no kind of fault: expected down, slow:TIME or lost", other.unwrap_or_default()));
+            return Err(format!(
+                "{:?} is no kind of fault: expected down, slow:TIME or lost",
+                other.unwrap_or_default()
+            ));
         }
     };
     let probability = match parts.next() {
@@ -122,11 +208,22 @@ fn parse(text: &str) -> Result<FaultRule, String> {
             .parse()
             .ok()
             .filter(|p| *p > 0.0 && *p <= 1.0)
-            .ok_or_else(|| format!("{given:?} is no probability: expected more than 0 and at most 1, such as 0.3"))?,
+            .ok_or_else(|| {
+                format!(
+                    "{given:?} is no probability: expected more than 0 and at most 1, such as 0.3"
+                )
+            })?,
     };
     match parts.next() {
-        None => Ok(FaultRule { service, call, fault, probability }),
-        Some(more) => Err(format!("{more:?} is too much: expected SERVICE[.CALL]=FAULT[:PROBABILITY]")),
+        None => Ok(FaultRule {
+            service,
+            call,
+            fault,
+            probability,
+        }),
+        Some(more) => Err(format!(
+            "{more:?} is too much: expected SERVICE[.CALL]=FAULT[:PROBABILITY]"
+        )),
     }
 }
 
@@ -146,22 +243,34 @@ fn duration(text: &str) -> Option<Duration> {
 
 impl fmt::Display for FaultRule {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let FaultRule { service, call, fault, probability } = self;
+        let FaultRule {
+            service,
+            call,
+            fault,
+            probability,
+        } = self;
         write!(f, "{service}")?;
         if let Some(call) = call {
             write!(f, ".{call}")?;
         }
         match fault {
             Fault::Down => f.write_str("=down")?,
-            Fault::Slow(time) if time.subsec_millis() == 0 => write!(f, "=slow:{}s", time.as_secs())?,
+            Fault::Slow(time) if time.subsec_millis() == 0 => {
+                write!(f, "=slow:{}s", time.as_secs())?
+            }
             Fault::Slow(time) => write!(f, "=slow:{}ms", time.as_millis())?,
             Fault::Lost => f.write_str("=lost")?,
         }
-        if *probability < 1.0 { write!(f, ":{probability}") } else { Ok(()) }
+        if *probability < 1.0 {
+            write!(f, ":{probability}")
+        } else {
+            Ok(())
+        }
     }
 }
 
-/// The faults of services that are offered. Clones are the same, and can be changed while they are served.
+/// The faults of services that are offered. Clones are the same, and can be changed while they are
+/// served.
 #[derive(Debug, Clone, Default)]
 pub struct Faults {
     shared: Arc<Mutex<Standing>>,
@@ -176,7 +285,12 @@ struct Standing {
 impl Faults {
     /// Those of `rules`; the first that hits a call counts.
     pub fn new(rules: Vec<FaultRule>) -> Self {
-        Faults { shared: Arc::new(Mutex::new(Standing { rules, next: VecDeque::new() })) }
+        Faults {
+            shared: Arc::new(Mutex::new(Standing {
+                rules,
+                next: VecDeque::new(),
+            })),
+        }
     }
 
     /// Replaces all rules.
@@ -184,7 +298,8 @@ impl Faults {
         self.lock().rules = rules;
     }
 
-    /// Has `fault` hit the next call that none of these hit before, whichever it is; but no description.
+    /// Has `fault` hit the next call that none of these hit before, whichever it is; but no
+    /// description.
     pub fn hit_next(&self, fault: Fault) {
         self.lock().next.push_back(fault);
     }
@@ -199,7 +314,10 @@ impl Faults {
         }
         // 53 bits are a fraction that floating point holds exactly.
         let drawn = || (RandomIds.random() >> 75) as f64 / (1u64 << 53) as f64;
-        let rule = standing.rules.iter().find(|rule| rule.hits(service, call))?;
+        let rule = standing
+            .rules
+            .iter()
+            .find(|rule| rule.hits(service, call))?;
         (rule.probability >= 1.0 || drawn() < rule.probability).then_some(rule.fault)
     }
 
@@ -223,17 +341,29 @@ mod tests {
         ] {
             assert_eq!(text.parse::<FaultRule>().unwrap().to_string(), text);
         }
-        assert_eq!("product=slow:2m".parse::<FaultRule>().unwrap().fault, Fault::Slow(Duration::from_secs(120)));
+        assert_eq!(
+            "product=slow:2m".parse::<FaultRule>().unwrap().fault,
+            Fault::Slow(Duration::from_secs(120))
+        );
     }
 
     #[test]
     fn what_is_no_fault_says_what_would_be_one() {
         for (text, expected) in [
             ("payment", "expected SERVICE[.CALL]=FAULT"),
-            ("payments=down", "\"payments\" is no service: expected one of inventory, product, user, payment, notification"),
+            (
+                "payments=down",
+                "\"payments\" is no service: expected one of inventory, product, user, payment, notification",
+            ),
             ("pricing=down", "\"pricing\" is no service"),
-            ("payment.pay=down", "\"pay\" is no call of payment: expected one of describe, charge, authorize"),
-            ("payment=gone", "\"gone\" is no kind of fault: expected down, slow:TIME or lost"),
+            (
+                "payment.pay=down",
+                "\"pay\" is no call of payment: expected one of describe, charge, authorize",
+            ),
+            (
+                "payment=gone",
+                "\"gone\" is no kind of fault: expected down, slow:TIME or lost",
+            ),
             ("payment=", "\"\" is no kind of fault"),
             ("payment=slow", "slow needs a time of at most an hour"),
             ("payment=slow:3", "slow needs a time"),
@@ -244,19 +374,29 @@ mod tests {
             ("payment=lost:0.5:1", "\"1\" is too much"),
         ] {
             let error = text.parse::<FaultRule>().unwrap_err().to_string();
-            assert!(error.starts_with(&format!("{text:?} is not a fault: ")) && error.contains(expected), "{error}");
+            assert!(
+                error.starts_with(&format!("{text:?} is not a fault: "))
+                    && error.contains(expected),
+                "{error}"
+            );
         }
     }
 
     #[test]
     fn the_first_rule_that_hits_counts_and_a_single_fault_comes_before_them() {
-        let faults = Faults::new(vec!["payment.charge=lost".parse().unwrap(), "payment=down".parse().unwrap()]);
+        let faults = Faults::new(vec![
+            "payment.charge=lost".parse().unwrap(),
+            "payment=down".parse().unwrap(),
+        ]);
         assert_eq!(faults.of(ServiceName::Payment, "charge"), Some(Fault::Lost));
         assert_eq!(faults.of(ServiceName::Payment, "void"), Some(Fault::Down));
         assert_eq!(faults.of(ServiceName::Inventory, "check"), None);
         faults.hit_next(Fault::Slow(Duration::ZERO));
         assert_eq!(faults.of(ServiceName::Inventory, "describe"), None);
-        assert_eq!(faults.of(ServiceName::Inventory, "check"), Some(Fault::Slow(Duration::ZERO)));
+        assert_eq!(
+            faults.of(ServiceName::Inventory, "check"),
+            Some(Fault::Slow(Duration::ZERO))
+        );
         assert_eq!(faults.of(ServiceName::Inventory, "check"), None);
         faults.set(Vec::new());
         assert_eq!(faults.of(ServiceName::Payment, "charge"), None);
@@ -265,7 +405,9 @@ mod tests {
     #[test]
     fn a_probability_hits_about_as_often_as_it_says() {
         let faults = Faults::new(vec!["payment=lost:0.3".parse().unwrap()]);
-        let hits = (0..10_000).filter(|_| faults.of(ServiceName::Payment, "charge").is_some()).count();
+        let hits = (0..10_000)
+            .filter(|_| faults.of(ServiceName::Payment, "charge").is_some())
+            .count();
         // Ten standard deviations of 46 on either side.
         assert!((2_540..=3_460).contains(&hits), "{hits} of 10,000");
     }

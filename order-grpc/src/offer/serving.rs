@@ -56,12 +56,17 @@ pub struct OfferOptions {
 impl Default for OfferOptions {
     fn default() -> Self {
         let (name, grace) = ("order".to_owned(), Duration::from_secs(10));
-        OfferOptions { name, faults: Faults::default(), log: Log::off(), grace }
+        OfferOptions {
+            name,
+            faults: Faults::default(),
+            log: Log::off(),
+            grace,
+        }
     }
 }
 
-/// Offers `clients` as five services on `listener` until `stop` ends; then takes no more calls and lets those under way come to their end
-/// within the grace period.
+/// Offers `clients` as five services on `listener` until `stop` ends; then takes no more calls and
+/// lets those under way come to their end within the grace period.
 ///
 /// Callers are not asked who they are: for loopback and for trying things out.
 pub async fn serve<C: Clients>(
@@ -70,9 +75,23 @@ pub async fn serve<C: Clients>(
     options: OfferOptions,
     stop: impl Future<Output = ()> + Send,
 ) -> Drained {
-    let OfferOptions { name, faults, log, grace } = options;
-    let offer = Offer { clients, runtime: Arc::new(TokioRuntime::default()), name: name.into() };
-    let desk = Arc::new(Desk { offer, faults, log: log.clone(), request_ids: RequestIds::default() });
+    let OfferOptions {
+        name,
+        faults,
+        log,
+        grace,
+    } = options;
+    let offer = Offer {
+        clients,
+        runtime: Arc::new(TokioRuntime::default()),
+        name: name.into(),
+    };
+    let desk = Arc::new(Desk {
+        offer,
+        faults,
+        log: log.clone(),
+        request_ids: RequestIds::default(),
+    });
     let (stopping, stopped) = watch::channel(false);
     let room = Arc::new(Semaphore::new(CONNECTIONS_MAX));
     let mut connections = JoinSet::new();
@@ -94,7 +113,11 @@ pub async fn serve<C: Clients>(
                     });
                 }
                 Err(e) => {
-                    log.event("WARN", "accept", &format!("cannot accept a connection: {e}"));
+                    log.event(
+                        "WARN",
+                        "accept",
+                        &format!("cannot accept a connection: {e}"),
+                    );
                     tokio::time::sleep(ACCEPT_PAUSE).await;
                 }
             }
@@ -103,8 +126,14 @@ pub async fn serve<C: Clients>(
     // From here on a new connection is refused by the system, not left waiting.
     drop(listener);
     let _ = stopping.send(true);
-    let ended = tokio::time::timeout(grace, async { while connections.join_next().await.is_some() {} });
-    let drained = if ended.await.is_ok() { Drained::Clean } else { Drained::CutShort };
+    let ended = tokio::time::timeout(grace, async {
+        while connections.join_next().await.is_some() {}
+    });
+    let drained = if ended.await.is_ok() {
+        Drained::Clean
+    } else {
+        Drained::CutShort
+    };
     log.flush();
     drained
 }
@@ -113,12 +142,19 @@ async fn accept(
     listener: &TcpListener,
     room: &Arc<Semaphore>,
 ) -> std::io::Result<(TcpStream, tokio::sync::OwnedSemaphorePermit)> {
-    let place = Arc::clone(room).acquire_owned().await.map_err(std::io::Error::other)?;
+    let place = Arc::clone(room)
+        .acquire_owned()
+        .await
+        .map_err(std::io::Error::other)?;
     let (stream, _) = listener.accept().await?;
     Ok((stream, place))
 }
 
-async fn serve_one<C: Clients>(stream: TcpStream, desk: Arc<Desk<C>>, mut stop: watch::Receiver<bool>) {
+async fn serve_one<C: Clients>(
+    stream: TcpStream,
+    desk: Arc<Desk<C>>,
+    mut stop: watch::Receiver<bool>,
+) {
     // Without it answers are only slower.
     let _ = stream.set_nodelay(true);
     // One for the connection and one for each call under way.
@@ -147,7 +183,10 @@ async fn serve_one<C: Clients>(stream: TcpStream, desk: Arc<Desk<C>>, mut stop: 
     // A client that stands still does not say goodbye.
     let mut answered = Instant::now();
     while answered.elapsed() < GOODBYE {
-        if tokio::time::timeout(LOOK_CLOSING, connection.as_mut()).await.is_ok() {
+        if tokio::time::timeout(LOOK_CLOSING, connection.as_mut())
+            .await
+            .is_ok()
+        {
             return;
         }
         if Arc::strong_count(&open) > IDLE {
@@ -156,10 +195,12 @@ async fn serve_one<C: Clients>(stream: TcpStream, desk: Arc<Desk<C>>, mut stop: 
     }
 }
 
-/// How often a connection that closes is asked whether calls are under way, and how long it is left to say goodbye after the last.
+/// How often a connection that closes is asked whether calls are under way, and how long it is left
+/// to say goodbye after the last.
 const LOOK_CLOSING: Duration = Duration::from_millis(20);
 const GOODBYE: Duration = Duration::from_millis(200);
-/// How many hold on to the count of calls while there are none: the connection, and what answers on it.
+/// How many hold on to the count of calls while there are none: the connection, and what answers on
+/// it.
 const IDLE: usize = 2;
 
 /// Where calls come in.
@@ -181,11 +222,20 @@ impl<C: Clients> Desk<C> {
                          product.ProductService/GetProduct or user.UserService/GetUser";
             return Status::unimplemented(format!("no such call: {known}")).into_http();
         };
-        let mut line = Line { log: &self.log, method: path, started, id: &id, code: Code::Cancelled, note: None };
+        let mut line = Line {
+            log: &self.log,
+            method: path,
+            started,
+            id: &id,
+            code: Code::Cancelled,
+            note: None,
+        };
         let fault = self.faults.of(*service, call);
         let response = match fault {
             Some(Fault::Down) => Status::unavailable("down, as a fault says").into_http(),
-            None | Some(Fault::Slow(_) | Fault::Lost) => self.carry_out(*service, path, request).await,
+            None | Some(Fault::Slow(_) | Fault::Lost) => {
+                self.carry_out(*service, path, request).await
+            }
         };
         let response = match fault {
             None => response,
@@ -207,37 +257,52 @@ impl<C: Clients> Desk<C> {
         };
         line.code = match fault {
             Some(Fault::Lost) => Code::Unknown,
-            _ => response.headers().get("grpc-status").map_or(Code::Ok, |code| Code::from_bytes(code.as_bytes())),
+            _ => response
+                .headers()
+                .get("grpc-status")
+                .map_or(Code::Ok, |code| Code::from_bytes(code.as_bytes())),
         };
         drop(line);
         with_id(response, &id)
     }
 
-    async fn carry_out(&self, service: ServiceName, path: &str, request: Request<Incoming>) -> Response<Body> {
+    async fn carry_out(
+        &self,
+        service: ServiceName,
+        path: &str,
+        request: Request<Incoming>,
+    ) -> Response<Body> {
         let never = |never: Infallible| match never {};
         let offer = self.offer.clone();
         match service {
             ServiceName::Inventory => {
-                let mut server = StockServiceServer::new(offer).max_decoding_message_size(MESSAGE_MAX);
+                let mut server =
+                    StockServiceServer::new(offer).max_decoding_message_size(MESSAGE_MAX);
                 server.call(request).await.unwrap_or_else(never)
             }
             ServiceName::Product => {
-                let mut server = ProductServiceServer::new(offer).max_decoding_message_size(MESSAGE_MAX);
+                let mut server =
+                    ProductServiceServer::new(offer).max_decoding_message_size(MESSAGE_MAX);
                 server.call(request).await.unwrap_or_else(never)
             }
             ServiceName::User => {
-                let mut server = UserServiceServer::new(offer).max_decoding_message_size(MESSAGE_MAX);
+                let mut server =
+                    UserServiceServer::new(offer).max_decoding_message_size(MESSAGE_MAX);
                 server.call(request).await.unwrap_or_else(never)
             }
             ServiceName::Payment => {
-                let mut server = PaymentServiceServer::new(offer).max_decoding_message_size(MESSAGE_MAX);
+                let mut server =
+                    PaymentServiceServer::new(offer).max_decoding_message_size(MESSAGE_MAX);
                 server.call(request).await.unwrap_or_else(never)
             }
             ServiceName::Notification => {
-                let mut server = NotificationServiceServer::new(offer).max_decoding_message_size(MESSAGE_MAX);
+                let mut server =
+                    NotificationServiceServer::new(offer).max_decoding_message_size(MESSAGE_MAX);
                 server.call(request).await.unwrap_or_else(never)
             }
-            ServiceName::Pricing => Status::unimplemented(format!("no such call: {path}")).into_http(),
+            ServiceName::Pricing => {
+                Status::unimplemented(format!("no such call: {path}")).into_http()
+            }
         }
     }
 }
@@ -249,7 +314,8 @@ fn with_id(mut response: Response<Body>, id: &str) -> Response<Body> {
     response
 }
 
-/// Writes the log's line when the call is over, also when it was dropped because the caller went away.
+/// Writes the log's line when the call is over, also when it was dropped because the caller went
+/// away.
 struct Line<'a> {
     log: &'a Log,
     method: &'static str,
@@ -261,8 +327,22 @@ struct Line<'a> {
 
 impl Drop for Line<'_> {
     fn drop(&mut self) {
-        let Line { log, method, started, id, code, note } = self;
-        log.call(&CallLine { method, code: *code, took: started.elapsed(), request: id, order: None, error: *note });
+        let Line {
+            log,
+            method,
+            started,
+            id,
+            code,
+            note,
+        } = self;
+        log.call(&CallLine {
+            method,
+            code: *code,
+            took: started.elapsed(),
+            request: id,
+            order: None,
+            error: *note,
+        });
     }
 }
 
@@ -273,7 +353,10 @@ impl HttpBody for Broken {
     type Data = Bytes;
     type Error = Status;
 
-    fn poll_frame(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
         Poll::Ready(Some(Err(Status::unknown("lost, as a fault says"))))
     }
 }

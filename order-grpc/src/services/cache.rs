@@ -17,7 +17,8 @@ use super::context::carrying;
 /// For how long answers are remembered, and how many.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct CacheSettings {
-    /// How old an answer may be that is given again, counted from when it was asked for. 2 s. Zero remembers nothing: every reader asks.
+    /// How old an answer may be that is given again, counted from when it was asked for. 2 s. Zero
+    /// remembers nothing: every reader asks.
     pub time_to_live: Duration,
     /// How many answers are remembered at most; those that are asked for least go first. 10,000.
     pub entries_max: u64,
@@ -25,13 +26,19 @@ pub struct CacheSettings {
 
 impl Default for CacheSettings {
     fn default() -> Self {
-        CacheSettings { time_to_live: Duration::from_secs(2), entries_max: 10_000 }
+        CacheSettings {
+            time_to_live: Duration::from_secs(2),
+            entries_max: 10_000,
+        }
     }
 }
 
 impl CacheSettings {
     /// Remembers nothing.
-    pub const OFF: CacheSettings = CacheSettings { time_to_live: Duration::ZERO, entries_max: 0 };
+    pub const OFF: CacheSettings = CacheSettings {
+        time_to_live: Duration::ZERO,
+        entries_max: 0,
+    };
 }
 
 /// How often the memory saved a call.
@@ -56,8 +63,9 @@ enum Nothing {
     Failed(CallError),
 }
 
-/// Answers by their keys, for a short time. Readers of a key that is being asked for share that call, which goes on as long as anybody
-/// could use its answer: it is nobody's own. What is not found and what fails is told to those who share the call, and forgotten.
+/// Answers by their keys, for a short time. Readers of a key that is being asked for share that
+/// call, which goes on as long as anybody could use its answer: it is nobody's own. What is not
+/// found and what fails is told to those who share the call, and forgotten.
 pub(super) struct ReadCache<K, V> {
     entries: Option<Cache<K, Entry<V>>>,
     time_to_live: Duration,
@@ -72,7 +80,9 @@ struct Counts {
 
 impl<K, V> fmt::Debug for ReadCache<K, V> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ReadCache").field("time_to_live", &self.time_to_live).finish_non_exhaustive()
+        f.debug_struct("ReadCache")
+            .field("time_to_live", &self.time_to_live)
+            .finish_non_exhaustive()
     }
 }
 
@@ -82,18 +92,33 @@ where
     V: Clone + Send + Sync + 'static,
 {
     pub(super) fn new(settings: CacheSettings) -> Self {
-        let CacheSettings { time_to_live, entries_max } = settings;
-        let entries = (!time_to_live.is_zero() && entries_max > 0)
-            .then(|| Cache::builder().max_capacity(entries_max).time_to_live(time_to_live).build());
-        ReadCache { entries, time_to_live, counts: Arc::default() }
+        let CacheSettings {
+            time_to_live,
+            entries_max,
+        } = settings;
+        let entries = (!time_to_live.is_zero() && entries_max > 0).then(|| {
+            Cache::builder()
+                .max_capacity(entries_max)
+                .time_to_live(time_to_live)
+                .build()
+        });
+        ReadCache {
+            entries,
+            time_to_live,
+            counts: Arc::default(),
+        }
     }
 
     pub(super) fn stats(&self) -> CacheStats {
         let Counts { hits, misses } = &*self.counts;
-        CacheStats { hits: hits.load(Ordering::Relaxed), misses: misses.load(Ordering::Relaxed) }
+        CacheStats {
+            hits: hits.load(Ordering::Relaxed),
+            misses: misses.load(Ordering::Relaxed),
+        }
     }
 
-    /// Answers what is known of `key`, or else what `ask` finds. Whoever stops waiting does not end a call that others share.
+    /// Answers what is known of `key`, or else what `ask` finds. Whoever stops waiting does not end
+    /// a call that others share.
     pub(super) async fn read<F>(&self, key: K, ask: F) -> Result<Option<V>, CallError>
     where
         F: Future<Output = Result<Option<V>, CallError>> + Send + 'static,
@@ -124,7 +149,11 @@ where
                 }
             };
             let answer = entries.try_get_with(key, call).await;
-            let count = if asked_itself { &counts.misses } else { &counts.hits };
+            let count = if asked_itself {
+                &counts.misses
+            } else {
+                &counts.hits
+            };
             count.fetch_add(1, Ordering::Relaxed);
             // Whoever waited may have gone.
             let _ = tell.send(match answer {
@@ -135,7 +164,8 @@ where
                 },
             });
         })));
-        told.await.unwrap_or_else(|_| Err(CallError::unknown("the call ended without an answer")))
+        told.await
+            .unwrap_or_else(|_| Err(CallError::unknown("the call ended without an answer")))
     }
 }
 

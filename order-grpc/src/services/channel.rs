@@ -30,9 +30,11 @@ use super::progress::{Guarded, Progress};
 pub const ANSWER_MAX: usize = 1024 * 1024;
 /// The longest header list of an answer, in bytes, as HTTP/2 counts it (RFC 9113, 6.5.2).
 const HEADERS_MAX: u32 = 16 * 1024;
-/// The shortest interval of pings: grpc-go's usual enforcement policy takes shorter ones for abuse and breaks the connection.
+/// The shortest interval of pings: grpc-go's usual enforcement policy takes shorter ones for abuse
+/// and breaks the connection.
 const KEEP_ALIVE_MIN: Duration = Duration::from_secs(5 * 60);
-/// How often a connection on which nothing happens is probed below HTTP/2, where no server counts it.
+/// How often a connection on which nothing happens is probed below HTTP/2, where no server counts
+/// it.
 const TCP_KEEP_ALIVE: Duration = Duration::from_secs(30);
 const DEADLINE_MAX: Duration = Duration::from_secs(10 * 60);
 const CONCURRENCY_MAX: usize = 10_000;
@@ -44,20 +46,22 @@ pub struct Endpoint {
     pub url: String,
     /// How the service proves who it is, and how we do. Only with `https`.
     pub tls: Tls,
-    /// How long a call may take, waiting for a place and for a connection included; a call with less time left has less. 5 s; at most
-    /// 10 min.
+    /// How long a call may take, waiting for a place and for a connection included; a call with
+    /// less time left has less. 5 s; at most 10 min.
     pub deadline: Duration,
     /// How long making a connection may take, its TLS handshake included. 2 s; at most 10 min.
     pub connect_timeout: Duration,
     /// How many calls are under way at a time; the next waits for its turn. 64; 1 to 10,000.
     pub concurrency: usize,
-    /// How often a connection with calls under way is pinged, at least 5 min. `None`, the default, sends no pings: a server in Go takes
-    /// those that come more often than every 5 min for abuse. A peer that vanished is noticed by TCP.
+    /// How often a connection with calls under way is pinged, at least 5 min. `None`, the default,
+    /// sends no pings: a server in Go takes those that come more often than every 5 min for abuse.
+    /// A peer that vanished is noticed by TCP.
     pub keep_alive: Option<Duration>,
 }
 
 impl Endpoint {
-    /// The service at `url`, `http://HOST:PORT` or `https://HOST:PORT`, called with the documented defaults.
+    /// The service at `url`, `http://HOST:PORT` or `https://HOST:PORT`, called with the documented
+    /// defaults.
     pub fn new(url: impl Into<String>) -> Self {
         Endpoint {
             url: url.into(),
@@ -70,12 +74,14 @@ impl Endpoint {
     }
 }
 
-/// How both sides of a connection prove who they are. Files are PEM, and are read once, when the channel is made.
+/// How both sides of a connection prove who they are. Files are PEM, and are read once, when the
+/// channel is made.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Tls {
     /// The authorities that are trusted instead of the system's.
     pub roots: Option<PathBuf>,
-    /// Our certificate, with those between it and its authority, for services that ask for one. Together with `key`.
+    /// Our certificate, with those between it and its authority, for services that ask for one.
+    /// Together with `key`.
     pub certificate: Option<PathBuf>,
     /// Its private key.
     pub key: Option<PathBuf>,
@@ -83,7 +89,8 @@ pub struct Tls {
     pub domain: Option<String>,
 }
 
-/// Why there is no way to a service. The message names the service, the setting, its value and what is expected.
+/// Why there is no way to a service. The message names the service, the setting, its value and what
+/// is expected.
 #[derive(Debug, thiserror::Error)]
 pub enum EndpointError {
     /// A setting that makes no sense.
@@ -125,8 +132,8 @@ pub enum EndpointError {
     },
 }
 
-/// The way to one service. It connects when the first call is made, and again whenever a connection was lost; clones share the
-/// connection and the places.
+/// The way to one service. It connects when the first call is made, and again whenever a connection
+/// was lost; clones share the connection and the places.
 #[derive(Clone)]
 pub struct ServiceChannel {
     shared: Arc<Shared>,
@@ -144,7 +151,10 @@ struct Shared {
 impl fmt::Debug for ServiceChannel {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Shared { service, url, .. } = &*self.shared;
-        f.debug_struct("ServiceChannel").field("service", service).field("url", url).finish_non_exhaustive()
+        f.debug_struct("ServiceChannel")
+            .field("service", service)
+            .field("url", url)
+            .finish_non_exhaustive()
     }
 }
 
@@ -155,19 +165,38 @@ impl ServiceChannel {
     ///
     /// [`EndpointError`] names what is wrong: a URL, a bound, a file, a certificate or its key.
     pub fn new(service: ServiceName, endpoint: &Endpoint) -> Result<Self, EndpointError> {
-        let Endpoint { url, tls, deadline, connect_timeout, concurrency, keep_alive } = endpoint;
-        let wrong = |setting, problem: String| EndpointError::Setting { service, setting, problem };
+        let Endpoint {
+            url,
+            tls,
+            deadline,
+            connect_timeout,
+            concurrency,
+            keep_alive,
+        } = endpoint;
+        let wrong = |setting, problem: String| EndpointError::Setting {
+            service,
+            setting,
+            problem,
+        };
         let uri = parse(url).map_err(|problem| wrong("url", problem))?;
         for (setting, time) in [("deadline", deadline), ("connect_timeout", connect_timeout)] {
             if time.is_zero() || *time > DEADLINE_MAX {
-                return Err(wrong(setting, format!("is {time:?}: expected more than nothing and at most 10 min")));
+                return Err(wrong(
+                    setting,
+                    format!("is {time:?}: expected more than nothing and at most 10 min"),
+                ));
             }
         }
         if !(1..=CONCURRENCY_MAX).contains(concurrency) {
-            return Err(wrong("concurrency", format!("is {concurrency}: expected 1 to {CONCURRENCY_MAX}")));
+            return Err(wrong(
+                "concurrency",
+                format!("is {concurrency}: expected 1 to {CONCURRENCY_MAX}"),
+            ));
         }
         if let Some(interval) = keep_alive.filter(|interval| *interval < KEEP_ALIVE_MIN) {
-            let problem = format!("is {interval:?}: expected at least 5 min, or none: servers take more pings for abuse");
+            let problem = format!(
+                "is {interval:?}: expected at least 5 min, or none: servers take more pings for abuse"
+            );
             return Err(wrong("keep_alive", problem));
         }
         if tokio::runtime::Handle::try_current().is_err() {
@@ -175,21 +204,38 @@ impl ServiceChannel {
         }
 
         let secure = uri.scheme_str() == Some("https");
-        let mut to = Channel::builder(uri).connect_timeout(*connect_timeout).http2_max_header_list_size(HEADERS_MAX);
+        let mut to = Channel::builder(uri)
+            .connect_timeout(*connect_timeout)
+            .http2_max_header_list_size(HEADERS_MAX);
         if let Some(interval) = keep_alive {
-            to = to.http2_keep_alive_interval(*interval).keep_alive_timeout(Duration::from_secs(20));
+            to = to
+                .http2_keep_alive_interval(*interval)
+                .keep_alive_timeout(Duration::from_secs(20));
         }
         if secure {
             let config = tls.config(service)?.timeout(*connect_timeout);
-            let refused = |e: tonic::transport::Error| EndpointError::Tls { service, problem: chain(&e) };
+            let refused = |e: tonic::transport::Error| EndpointError::Tls {
+                service,
+                problem: chain(&e),
+            };
             to = to.tls_config(config).map_err(refused)?;
         } else if *tls != Tls::default() {
-            return Err(wrong("tls", format!("is set, but the URL {url:?} is without TLS: use https://, or remove it")));
+            return Err(wrong(
+                "tls",
+                format!("is set, but the URL {url:?} is without TLS: use https://, or remove it"),
+            ));
         }
         let channel = to.connect_with_connector_lazy(connector(*connect_timeout, *deadline));
         let (url, places) = (url.clone(), Semaphore::new(*concurrency));
         Ok(ServiceChannel {
-            shared: Arc::new(Shared { service, url, channel, places, concurrency: *concurrency, deadline: *deadline }),
+            shared: Arc::new(Shared {
+                service,
+                url,
+                channel,
+                places,
+                concurrency: *concurrency,
+                deadline: *deadline,
+            }),
         })
     }
 
@@ -220,45 +266,65 @@ impl ServiceChannel {
     /// # }
     /// ```
     ///
-    /// It waits for a place and for a connection, and is given up at the channel's deadline, or at the call's `deadline` if that is
-    /// earlier: nothing is sent any more from then on, not even if the process stood still meanwhile. The service is told how much
-    /// time it has (`grpc-timeout`), and which request is being served (`x-request-id`, `traceparent`), if any.
+    /// It waits for a place and for a connection, and is given up at the channel's deadline, or at
+    /// the call's `deadline` if that is earlier: nothing is sent any more from then on, not even if
+    /// the process stood still meanwhile. The service is told how much time it has
+    /// (`grpc-timeout`), and which request is being served (`x-request-id`, `traceparent`), if any.
     ///
     /// # Errors
     ///
-    /// [`Failure`], which says what is proven. Whatever was not handed to the connection is [`Failure::NotSent`].
+    /// [`Failure`], which says what is proven. Whatever was not handed to the connection is
+    /// [`Failure::NotSent`].
     pub async fn call<R, F, Fut>(&self, deadline: &CallDeadline, send: F) -> Result<R, Failure>
     where
         F: FnOnce(Wire) -> Fut,
         Fut: Future<Output = Result<tonic::Response<R>, Status>>,
     {
-        let Shared { url, channel, places, concurrency, deadline: usual, .. } = &*self.shared;
+        let Shared {
+            url,
+            channel,
+            places,
+            concurrency,
+            deadline: usual,
+            ..
+        } = &*self.shared;
         let left = deadline.left().map_or(*usual, |left| left.min(*usual));
         let until = Instant::now() + left;
         let Ok(Ok(_place)) = tokio::time::timeout_at(until, places.acquire()).await else {
             return Err(Failure::NotSent {
-                message: format!("{concurrency} calls to {url} were under way for {} ms", left.as_millis()),
+                message: format!(
+                    "{concurrency} calls to {url} were under way for {} ms",
+                    left.as_millis()
+                ),
             });
         };
         if deadline.is_over() {
-            return Err(Failure::NotSent { message: "the call's deadline was over".to_owned() });
+            return Err(Failure::NotSent {
+                message: "the call's deadline was over".to_owned(),
+            });
         }
         let progress = Arc::new(Progress::new(deadline.clone(), until));
         // However this ends, also by being dropped: what was not sent by then is not sent any more.
         let _ended = progress.end_with_this();
-        let wire = Wire { channel: channel.clone(), progress: Arc::clone(&progress) };
+        let wire = Wire {
+            channel: channel.clone(),
+            progress: Arc::clone(&progress),
+        };
         match tokio::time::timeout_at(until, send(wire)).await {
             Ok(Ok(response)) => Ok(response.into_inner()),
             Ok(Err(status)) => Err(progress.failed(url, status)),
-            Err(_elapsed) if progress.give_up() => {
-                Err(Failure::NotSent { message: format!("no connection to {url} within {} ms", left.as_millis()) })
-            }
-            Err(_elapsed) => Err(Failure::Lost { message: format!("{url} did not answer within {} ms", left.as_millis()) }),
+            Err(_elapsed) if progress.give_up() => Err(Failure::NotSent {
+                message: format!("no connection to {url} within {} ms", left.as_millis()),
+            }),
+            Err(_elapsed) => Err(Failure::Lost {
+                message: format!("{url} did not answer within {} ms", left.as_millis()),
+            }),
         }
     }
 }
 
-/// One call's use of a [`ServiceChannel`], for a generated client. A second call over it is not sent.
+/// One call's use of a [`ServiceChannel`], for a generated client. A second call over it is not
+/// sent.
 pub struct Wire {
     channel: Channel,
     progress: Arc<Progress>,
@@ -299,12 +365,16 @@ impl Service<Request<Body>> for Wire {
                 }
                 frame
             });
-            Ok(Response::from_parts(parts, Body::new(Limited::new(body, ANSWER_MAX))))
+            Ok(Response::from_parts(
+                parts,
+                Body::new(Limited::new(body, ANSWER_MAX)),
+            ))
         })
     }
 }
 
-/// The time in the longest form that `grpc-timeout` takes ("gRPC over HTTP2": at most 8 digits and a unit).
+/// The time in the longest form that `grpc-timeout` takes ("gRPC over HTTP2": at most 8 digits and
+/// a unit).
 fn timeout_header(left: Duration) -> Option<HeaderValue> {
     // Borrowed from tonic, which writes it for requests of its own.
     let mut request = Call::new(());
@@ -313,8 +383,9 @@ fn timeout_header(left: Duration) -> Option<HeaderValue> {
     HeaderValue::from_bytes(value.as_encoded_bytes()).ok()
 }
 
-/// Connects by TCP. Bytes that nobody acknowledges end a connection after two deadlines, so that a peer that vanished without a word
-/// costs a few calls and not the quarter of an hour that systems usually wait.
+/// Connects by TCP. Bytes that nobody acknowledges end a connection after two deadlines, so that a
+/// peer that vanished without a word costs a few calls and not the quarter of an hour that systems
+/// usually wait.
 fn connector(connect_timeout: Duration, deadline: Duration) -> HttpConnector {
     let mut tcp = HttpConnector::new();
     tcp.enforce_http(false);
@@ -331,9 +402,13 @@ fn connector(connect_timeout: Duration, deadline: Duration) -> HttpConnector {
 /// A URL without anything that gRPC does not use. Says what is wrong without repeating a password.
 fn parse(url: &str) -> Result<Uri, String> {
     const EXPECTED: &str = "expected http://HOST:PORT or https://HOST:PORT";
-    let uri: Uri = url.parse().map_err(|e| format!("is not a URL ({e}): {EXPECTED}"))?;
+    let uri: Uri = url
+        .parse()
+        .map_err(|e| format!("is not a URL ({e}): {EXPECTED}"))?;
     match (uri.scheme_str(), uri.authority()) {
-        (_, Some(authority)) if authority.as_str().contains('@') => Err(format!("has a user name: {EXPECTED}")),
+        (_, Some(authority)) if authority.as_str().contains('@') => {
+            Err(format!("has a user name: {EXPECTED}"))
+        }
         (Some("http" | "https"), Some(authority)) if authority.host().is_empty() => {
             Err(format!("{url:?} has no host: {EXPECTED}"))
         }
@@ -348,10 +423,24 @@ fn parse(url: &str) -> Result<Uri, String> {
 impl Tls {
     /// What tonic is told, once every file has been read and holds what it should.
     fn config(&self, service: ServiceName) -> Result<ClientTlsConfig, EndpointError> {
-        let Tls { roots, certificate, key, domain } = self;
-        let wrong = |setting, problem: String| EndpointError::Setting { service, setting, problem };
+        let Tls {
+            roots,
+            certificate,
+            key,
+            domain,
+        } = self;
+        let wrong = |setting, problem: String| EndpointError::Setting {
+            service,
+            setting,
+            problem,
+        };
         let read = |setting, path: &Path| {
-            let failed = |source| EndpointError::File { service, setting, path: path.to_owned(), source };
+            let failed = |source| EndpointError::File {
+                service,
+                setting,
+                path: path.to_owned(),
+                source,
+            };
             std::fs::read(path).map_err(failed)
         };
         let certificates = |setting, path: &Path| {
@@ -359,12 +448,17 @@ impl Tls {
             let all: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&pem).collect();
             match all {
                 Ok(all) if !all.is_empty() => Ok(pem),
-                _ => Err(wrong(setting, format!("{} holds no certificate: expected PEM", path.display()))),
+                _ => Err(wrong(
+                    setting,
+                    format!("{} holds no certificate: expected PEM", path.display()),
+                )),
             }
         };
         let mut config = ClientTlsConfig::new();
         config = match roots {
-            Some(path) => config.ca_certificate(Certificate::from_pem(certificates("tls.roots", path)?)),
+            Some(path) => {
+                config.ca_certificate(Certificate::from_pem(certificates("tls.roots", path)?))
+            }
             None => config.with_native_roots(),
         };
         match (certificate, key) {
@@ -372,13 +466,26 @@ impl Tls {
                 let certificate = certificates("tls.certificate", certificate)?;
                 let key = read("tls.key", path)?;
                 if PrivateKeyDer::from_pem_slice(&key).is_err() {
-                    return Err(wrong("tls.key", format!("{} holds no private key: expected PEM", path.display())));
+                    return Err(wrong(
+                        "tls.key",
+                        format!("{} holds no private key: expected PEM", path.display()),
+                    ));
                 }
                 config = config.identity(Identity::from_pem(certificate, key));
             }
             (None, None) => {}
-            (Some(_), None) => return Err(wrong("tls.key", "is missing: tls.certificate needs its private key".to_owned())),
-            (None, Some(_)) => return Err(wrong("tls.certificate", "is missing: tls.key needs its certificate".to_owned())),
+            (Some(_), None) => {
+                return Err(wrong(
+                    "tls.key",
+                    "is missing: tls.certificate needs its private key".to_owned(),
+                ));
+            }
+            (None, Some(_)) => {
+                return Err(wrong(
+                    "tls.certificate",
+                    "is missing: tls.key needs its certificate".to_owned(),
+                ));
+            }
         }
         if let Some(domain) = domain {
             config = config.domain_name(domain);

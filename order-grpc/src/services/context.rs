@@ -1,5 +1,5 @@
-//! The request that is being served while a service is called: its id and its place in a trace go along with the call, so that
-//! the logs of both name the same thing.
+//! The request that is being served while a service is called: its id and its place in a trace go
+//! along with the call, so that the logs of both name the same thing.
 
 use std::future::Future;
 
@@ -24,8 +24,14 @@ impl Serving {
     /// The request `id`, with the `traceparent` that its headers have if it is well-formed.
     pub(crate) fn of(id: &str, headers: &HeaderMap) -> Self {
         let mut traces = headers.get_all(TRACEPARENT).iter();
-        let trace = traces.next().filter(|trace| is_traceparent(trace.as_bytes())).cloned();
-        Serving { request: HeaderValue::from_str(id).ok(), trace: trace.filter(|_| traces.next().is_none()) }
+        let trace = traces
+            .next()
+            .filter(|trace| is_traceparent(trace.as_bytes()))
+            .cloned();
+        Serving {
+            request: HeaderValue::from_str(id).ok(),
+            trace: trace.filter(|_| traces.next().is_none()),
+        }
     }
 
     /// The one this task works for.
@@ -57,15 +63,21 @@ pub(crate) fn carrying(task: BoxFuture<()>) -> BoxFuture<()> {
     }
 }
 
-/// Tells whether it is a `traceparent` of W3C Trace Context (level 1, 3.2.2): version, trace id, parent id and flags in lower-case
-/// hex, neither id all zeros; versions above 00 may have more after that.
+/// Tells whether it is a `traceparent` of W3C Trace Context (level 1, 3.2.2): version, trace id,
+/// parent id and flags in lower-case hex, neither id all zeros; versions above 00 may have more
+/// after that.
 fn is_traceparent(value: &[u8]) -> bool {
-    let hex = |part: &[u8]| part.iter().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(b));
+    let hex = |part: &[u8]| {
+        part.iter()
+            .all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(b))
+    };
     let id = |part: &[u8]| hex(part) && part.iter().any(|b| *b != b'0');
     let fits = match value.get(..2) {
         Some(b"ff") | None => false,
         Some(b"00") => value.len() == 55,
-        Some(version) => hex(version) && value.len() <= 512 && matches!(value.get(55), None | Some(b'-')),
+        Some(version) => {
+            hex(version) && value.len() <= 512 && matches!(value.get(55), None | Some(b'-'))
+        }
     };
     fits && value.len() >= 55
         && [value[2], value[35], value[52]] == *b"---"
@@ -85,13 +97,19 @@ mod tests {
         let zeros = "0".repeat(32);
         for (value, fits) in [
             (TRACE.to_owned(), true),
-            (TRACE.replacen("00-", "cc-", 1) + "-what-the-future-will-be-like", true),
+            (
+                TRACE.replacen("00-", "cc-", 1) + "-what-the-future-will-be-like",
+                true,
+            ),
             (TRACE.replacen("00-", "cc-", 1), true),
             (TRACE.replacen("00-", "ff-", 1), false),
             (TRACE.replacen("00-", "cc-", 1) + "more", false),
             (TRACE.to_owned() + "-more", false),
             (TRACE.to_uppercase(), false),
-            (TRACE.replace("4bf92f3577b34da6a3ce929d0e0e4736", &zeros), false),
+            (
+                TRACE.replace("4bf92f3577b34da6a3ce929d0e0e4736", &zeros),
+                false,
+            ),
             (TRACE.replace("00f067aa0ba902b7", "0000000000000000"), false),
             (TRACE.replace('-', "_"), false),
             (TRACE[..54].to_owned(), false),

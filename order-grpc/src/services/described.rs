@@ -18,12 +18,14 @@ pub struct Description<C> {
     pub capabilities: C,
 }
 
-/// Whether a service was found to promise what is counted on. Asked once; a failure is forgotten, so that the next call asks again.
+/// Whether a service was found to promise what is counted on. Asked once; a failure is forgotten,
+/// so that the next call asks again.
 #[derive(Debug, Default)]
 pub(super) struct Checked(OnceCell<()>);
 
 impl Checked {
-    /// Asks by `describe`, unless it was asked before. `missing` names what is counted on and not promised.
+    /// Asks by `describe`, unless it was asked before. `missing` names what is counted on and not
+    /// promised.
     ///
     /// # Errors
     ///
@@ -42,7 +44,9 @@ impl Checked {
                 Ok(Some(described)) => described,
                 Ok(None) => return Ok(()),
                 Err(error) => {
-                    return Err(CallError::not_done(plain(&format!("not sent: it could not be asked what it can do: {error}"))));
+                    return Err(CallError::not_done(plain(&format!(
+                        "not sent: it could not be asked what it can do: {error}"
+                    ))));
                 }
             };
             let missing = missing(&described.capabilities);
@@ -73,7 +77,9 @@ pub(super) fn unless_unimplemented<R>(answer: Result<R, Failure>) -> Result<Opti
 #[cfg(test)]
 mod tests {
     use order_core::services::PaymentCapabilities;
-    use order_core::services::{Notification, NotificationService as _, PaymentLookup, PaymentService as _};
+    use order_core::services::{
+        Notification, NotificationService as _, PaymentLookup, PaymentService as _,
+    };
     use tonic::Code;
 
     use super::super::channel::tests::{Does, Peer};
@@ -82,7 +88,11 @@ mod tests {
 
     fn lookup() -> PaymentLookup {
         let nil = uuid::Uuid::nil();
-        PaymentLookup { key: nil, order: order_core::ids::OrderId::from_uuid(nil), reference: None }
+        PaymentLookup {
+            key: nil,
+            order: order_core::ids::OrderId::from_uuid(nil),
+            reference: None,
+        }
     }
 
     #[tokio::test]
@@ -91,7 +101,10 @@ mod tests {
         let payments = PaymentClient::new(peer.channel(), PaymentCapabilities::IDEAL);
         for calls in [2, 3] {
             let error = payments.look_up(&lookup()).await.unwrap_err();
-            assert!(matches!(&error, CallError::NotDone { message } if message.starts_with("UNIMPLEMENTED")), "{error}");
+            assert!(
+                matches!(&error, CallError::NotDone { message } if message.starts_with("UNIMPLEMENTED")),
+                "{error}"
+            );
             assert_eq!(peer.calls().len(), calls);
         }
     }
@@ -102,7 +115,10 @@ mod tests {
         let payments = PaymentClient::new(peer.channel(), PaymentCapabilities::IDEAL);
         for calls in [1, 2] {
             let error = payments.look_up(&lookup()).await.unwrap_err();
-            assert!(matches!(&error, CallError::NotDone { message } if message.contains("what it can do")), "{error}");
+            assert!(
+                matches!(&error, CallError::NotDone { message } if message.contains("what it can do")),
+                "{error}"
+            );
             assert_eq!(peer.calls().len(), calls);
         }
     }
@@ -122,6 +138,9 @@ mod tests {
             kind: order_core::order::NoticeKind::Confirmed,
         };
         let error = notifications.notify(&notice).await.unwrap_err();
-        assert!(matches!(&error, CallError::Refused { code, .. } if code == "ALREADY_EXISTS"), "{error}");
+        assert!(
+            matches!(&error, CallError::Refused { code, .. } if code == "ALREADY_EXISTS"),
+            "{error}"
+        );
     }
 }

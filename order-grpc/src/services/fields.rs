@@ -18,7 +18,10 @@ use crate::status::invalid;
 
 /// A duration on the wire; the longest there is if it is longer than that.
 pub(crate) fn to_wire(duration: Duration) -> WireDuration {
-    WireDuration::try_from(duration).unwrap_or(WireDuration { seconds: i64::MAX, nanos: 999_999_999 })
+    WireDuration::try_from(duration).unwrap_or(WireDuration {
+        seconds: i64::MAX,
+        nanos: 999_999_999,
+    })
 }
 
 /// A duration from the wire; nothing for a negative one, since what was over is over.
@@ -29,8 +32,12 @@ pub(crate) fn from_wire(duration: WireDuration) -> Duration {
 /// A time from the wire.
 pub(crate) fn time_from_wire(time: prost_types::Timestamp) -> Result<Timestamp, CallError> {
     let prost_types::Timestamp { seconds, nanos } = time;
-    let micros = seconds.checked_mul(1_000_000).and_then(|micros| micros.checked_add(i64::from(nanos) / 1_000));
-    micros.map(Timestamp::from_micros).ok_or_else(|| CallError::malformed(format!("{seconds} s is not a time")))
+    let micros = seconds
+        .checked_mul(1_000_000)
+        .and_then(|micros| micros.checked_add(i64::from(nanos) / 1_000));
+    micros
+        .map(Timestamp::from_micros)
+        .ok_or_else(|| CallError::malformed(format!("{seconds} s is not a time")))
 }
 
 /// An empty text for none.
@@ -102,12 +109,20 @@ impl Fields {
     }
 
     /// A value that has to be there.
-    pub(crate) fn read<T: std::str::FromStr<Err = ParseIdError>>(&mut self, field: &'static str, text: &str) -> Option<T> {
+    pub(crate) fn read<T: std::str::FromStr<Err = ParseIdError>>(
+        &mut self,
+        field: &'static str,
+        text: &str,
+    ) -> Option<T> {
         let ParseIdError { what, remedy, .. } = match text.parse() {
             Ok(value) => return Some(value),
             Err(error) => error,
         };
-        let problem = if text.is_empty() { format!("is missing: {remedy}") } else { format!("is not a valid {what}: {remedy}") };
+        let problem = if text.is_empty() {
+            format!("is missing: {remedy}")
+        } else {
+            format!("is not a valid {what}: {remedy}")
+        };
         self.add(field, problem);
         None
     }
@@ -117,14 +132,25 @@ impl Fields {
     where
         T: std::str::FromStr<Err = ParseIdError>,
     {
-        if text.is_empty() { Some(None) } else { self.read(field, text).map(Some) }
+        if text.is_empty() {
+            Some(None)
+        } else {
+            self.read(field, text).map(Some)
+        }
     }
 
     /// A key.
     pub(crate) fn key(&mut self, field: &'static str, text: &str) -> Option<Uuid> {
         let key = text.parse().ok();
         if key.is_none() {
-            self.add(field, if text.is_empty() { "is missing: expected a UUID" } else { "is not a UUID" });
+            self.add(
+                field,
+                if text.is_empty() {
+                    "is missing: expected a UUID"
+                } else {
+                    "is not a UUID"
+                },
+            );
         }
         key
     }
@@ -147,7 +173,11 @@ impl Fields {
     }
 
     /// A time that may be missing: `Some(None)` then, `None` if it makes no sense.
-    pub(crate) fn time_if_any(&mut self, field: &'static str, time: Option<prost_types::Timestamp>) -> Option<Option<Timestamp>> {
+    pub(crate) fn time_if_any(
+        &mut self,
+        field: &'static str,
+        time: Option<prost_types::Timestamp>,
+    ) -> Option<Option<Timestamp>> {
         let read = time.map(time_from_wire).transpose();
         if read.is_err() {
             self.add(field, "is not a time: expected seconds since 1970");

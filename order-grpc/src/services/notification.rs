@@ -27,7 +27,14 @@ impl NotificationService for NotificationClient {
     }
 
     async fn notify(&self, notification: &Notification) -> Result<(), CallError> {
-        let Notification { event_id, order, number, user, seq, kind } = notification;
+        let Notification {
+            event_id,
+            order,
+            number,
+            user,
+            seq,
+            kind,
+        } = notification;
         let message = wire::NotifyRequest {
             event_id: event_id.to_string(),
             order_id: order.to_string(),
@@ -37,7 +44,9 @@ impl NotificationService for NotificationClient {
             sequence: *seq,
         };
         let never = CallDeadline::NEVER;
-        let told = self.channel.call(&never, |wire| async { Client::new(wire).notify(message).await });
+        let told = self.channel.call(&never, |wire| async {
+            Client::new(wire).notify(message).await
+        });
         let wire::NotifyResponse {} = told.await?;
         Ok(())
     }

@@ -9,9 +9,11 @@ use tonic_types::StatusExt as _;
 
 use crate::log::code_name;
 
-/// The domain of the `google.rpc.ErrorInfo` in which a service of one's own tells more than a code can.
+/// The domain of the `google.rpc.ErrorInfo` in which a service of one's own tells more than a code
+/// can.
 pub const SERVICES_DOMAIN: &str = "order.services";
-/// The reason, in the domain [`SERVICES_DOMAIN`], by which a service proves that it did nothing, whatever the code.
+/// The reason, in the domain [`SERVICES_DOMAIN`], by which a service proves that it did nothing,
+/// whatever the code.
 pub const NOT_DONE: &str = "NOT_DONE";
 /// Where the metadata of a refusal's ErrorInfo say how many units there are.
 pub(crate) const AVAILABLE: &str = "available";
@@ -21,8 +23,8 @@ const MESSAGE_CHARS_MAX: usize = 300;
 /// The longest reason, as `google.rpc.ErrorInfo` has it.
 const REASON_MAX: usize = 63;
 
-/// A call without a good answer, by what is proven of it. [`CallError::from`] sorts it; a client of a service that has its own ideas
-/// of codes looks at [`Failure::Answered`] first.
+/// A call without a good answer, by what is proven of it. [`CallError::from`] sorts it; a client of
+/// a service that has its own ideas of codes looks at [`Failure::Answered`] first.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum Failure {
     /// The request was not sent: there was no connection, no place, or no time left.
@@ -49,7 +51,8 @@ pub enum Failure {
 }
 
 impl Failure {
-    /// The code that the service answered with; `None` if it did not answer, or with what makes no sense.
+    /// The code that the service answered with; `None` if it did not answer, or with what makes no
+    /// sense.
     pub fn code(&self) -> Option<Code> {
         match self {
             Failure::Answered(status) => Some(status.code()),
@@ -74,31 +77,61 @@ impl From<Failure> for CallError {
     fn from(failure: Failure) -> Self {
         match failure {
             Failure::Answered(status) => of_status(&status),
-            Failure::NotSent { message } => CallError::not_done(plain(&format!("not sent: {message}"))),
-            Failure::Lost { message } => CallError::unknown(plain(&format!("no answer: {message}"))),
-            Failure::Malformed { message } => CallError::malformed(plain(&format!("unreadable answer: {message}"))),
+            Failure::NotSent { message } => {
+                CallError::not_done(plain(&format!("not sent: {message}")))
+            }
+            Failure::Lost { message } => {
+                CallError::unknown(plain(&format!("no answer: {message}")))
+            }
+            Failure::Malformed { message } => {
+                CallError::malformed(plain(&format!("unreadable answer: {message}")))
+            }
         }
     }
 }
 
 fn of_status(status: &Status) -> CallError {
     let info = status.get_details_error_info();
-    let message = || plain(&format!("{}: {}", code_name(status.code()), status.message()));
-    if info.as_ref().is_some_and(|info| info.domain == SERVICES_DOMAIN && info.reason == NOT_DONE) {
+    let message = || {
+        plain(&format!(
+            "{}: {}",
+            code_name(status.code()),
+            status.message()
+        ))
+    };
+    if info
+        .as_ref()
+        .is_some_and(|info| info.domain == SERVICES_DOMAIN && info.reason == NOT_DONE)
+    {
         return CallError::not_done(message());
     }
     match status.code() {
-        Code::InvalidArgument | Code::NotFound | Code::FailedPrecondition | Code::OutOfRange | Code::AlreadyExists => {
-            let available = info.as_ref().and_then(|info| info.metadata.get(AVAILABLE)?.parse().ok());
-            let reason = info.map(|info| info.reason).filter(|reason| is_reason(reason));
-            CallError::Refused { code: reason.unwrap_or_else(|| code_name(status.code()).to_owned()), available }
+        Code::InvalidArgument
+        | Code::NotFound
+        | Code::FailedPrecondition
+        | Code::OutOfRange
+        | Code::AlreadyExists => {
+            let available = info
+                .as_ref()
+                .and_then(|info| info.metadata.get(AVAILABLE)?.parse().ok());
+            let reason = info
+                .map(|info| info.reason)
+                .filter(|reason| is_reason(reason));
+            CallError::Refused {
+                code: reason.unwrap_or_else(|| code_name(status.code()).to_owned()),
+                available,
+            }
         }
-        Code::Unauthenticated | Code::PermissionDenied | Code::ResourceExhausted | Code::Unimplemented => {
-            CallError::not_done(message())
-        }
-        Code::Cancelled | Code::Unknown | Code::DeadlineExceeded | Code::Aborted | Code::Internal | Code::Unavailable => {
-            CallError::unknown(message())
-        }
+        Code::Unauthenticated
+        | Code::PermissionDenied
+        | Code::ResourceExhausted
+        | Code::Unimplemented => CallError::not_done(message()),
+        Code::Cancelled
+        | Code::Unknown
+        | Code::DeadlineExceeded
+        | Code::Aborted
+        | Code::Internal
+        | Code::Unavailable => CallError::unknown(message()),
         // A failure with the status of success makes no sense.
         Code::DataLoss | Code::Ok => CallError::malformed(message()),
     }
@@ -106,12 +139,18 @@ fn of_status(status: &Status) -> CallError {
 
 /// Reasons are stored, compared and shown: short words, and nothing that could be somebody's name.
 fn is_reason(reason: &str) -> bool {
-    (1..=REASON_MAX).contains(&reason.len()) && reason.bytes().all(|b| b.is_ascii_alphanumeric() || b"_-.".contains(&b))
+    (1..=REASON_MAX).contains(&reason.len())
+        && reason
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || b"_-.".contains(&b))
 }
 
-/// A text from outside, fit for one line of a log: bounded, and without characters that steer a terminal.
+/// A text from outside, fit for one line of a log: bounded, and without characters that steer a
+/// terminal.
 pub(crate) fn plain(text: &str) -> String {
-    let mut chars = text.chars().filter(|c| check_line(c.encode_utf8(&mut [0; 4]), 1).is_ok());
+    let mut chars = text
+        .chars()
+        .filter(|c| check_line(c.encode_utf8(&mut [0; 4]), 1).is_ok());
     let mut plain: String = chars.by_ref().take(MESSAGE_CHARS_MAX).collect();
     if chars.next().is_some() {
         plain.push('…');
@@ -143,16 +182,29 @@ mod tests {
     use super::*;
 
     fn with_info(code: Code, reason: &str, domain: &str, metadata: &[(&str, &str)]) -> Status {
-        let metadata: HashMap<String, String> = metadata.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
-        Status::with_error_details(code, "said", ErrorDetails::with_error_info(reason, domain, metadata))
+        let metadata: HashMap<String, String> = metadata
+            .iter()
+            .map(|(k, v)| ((*k).to_owned(), (*v).to_owned()))
+            .collect();
+        Status::with_error_details(
+            code,
+            "said",
+            ErrorDetails::with_error_info(reason, domain, metadata),
+        )
     }
 
     fn told(error: &CallError) -> (&'static str, &str) {
         match error {
             CallError::Refused { code, .. } => ("refused", code),
             CallError::NotDone { message } => ("not done", message),
-            CallError::Unknown { message, malformed: false } => ("unknown", message),
-            CallError::Unknown { message, malformed: true } => ("malformed", message),
+            CallError::Unknown {
+                message,
+                malformed: false,
+            } => ("unknown", message),
+            CallError::Unknown {
+                message,
+                malformed: true,
+            } => ("malformed", message),
         }
     }
 
@@ -178,7 +230,11 @@ mod tests {
             (16, "not done", "UNAUTHENTICATED"),
         ] {
             let error = CallError::from(Failure::Answered(Status::new(Code::from(number), "said")));
-            let said = if expected == "refused" { name.to_owned() } else { format!("{name}: said") };
+            let said = if expected == "refused" {
+                name.to_owned()
+            } else {
+                format!("{name}: said")
+            };
             assert_eq!(told(&error), (expected, said.as_str()), "{number}");
         }
     }
@@ -186,8 +242,14 @@ mod tests {
     #[test]
     fn what_was_not_answered_by_the_service_is_sorted_by_what_was_sent() {
         let message = || "connection refused".to_owned();
-        assert_eq!(told(&Failure::NotSent { message: message() }.into()), ("not done", "not sent: connection refused"));
-        assert_eq!(told(&Failure::Lost { message: message() }.into()), ("unknown", "no answer: connection refused"));
+        assert_eq!(
+            told(&Failure::NotSent { message: message() }.into()),
+            ("not done", "not sent: connection refused")
+        );
+        assert_eq!(
+            told(&Failure::Lost { message: message() }.into()),
+            ("unknown", "no answer: connection refused")
+        );
         assert_eq!(
             told(&Failure::Malformed { message: message() }.into()),
             ("malformed", "unreadable answer: connection refused")
@@ -196,35 +258,61 @@ mod tests {
 
     #[test]
     fn a_refusal_has_the_service_s_reason_if_it_is_one() {
-        let refused = |reason: &str, metadata: &[(&str, &str)]| match CallError::from(Failure::Answered(with_info(
-            Code::FailedPrecondition,
-            reason,
-            "stock",
-            metadata,
-        ))) {
-            CallError::Refused { code, available } => (code, available),
-            other => panic!("{other}"),
-        };
-        assert_eq!(refused("OUT_OF_STOCK", &[("available", "3")]), ("OUT_OF_STOCK".to_owned(), Some(3)));
-        assert_eq!(refused("OUT_OF_STOCK", &[("available", "three")]), ("OUT_OF_STOCK".to_owned(), None));
+        let refused =
+            |reason: &str, metadata: &[(&str, &str)]| match CallError::from(Failure::Answered(
+                with_info(Code::FailedPrecondition, reason, "stock", metadata),
+            )) {
+                CallError::Refused { code, available } => (code, available),
+                other => panic!("{other}"),
+            };
+        assert_eq!(
+            refused("OUT_OF_STOCK", &[("available", "3")]),
+            ("OUT_OF_STOCK".to_owned(), Some(3))
+        );
+        assert_eq!(
+            refused("OUT_OF_STOCK", &[("available", "three")]),
+            ("OUT_OF_STOCK".to_owned(), None)
+        );
         for unfit in ["", "Jane Doe", "a\nb", &"X".repeat(64)] {
-            assert_eq!(refused(unfit, &[]), ("FAILED_PRECONDITION".to_owned(), None), "{unfit:?}");
+            assert_eq!(
+                refused(unfit, &[]),
+                ("FAILED_PRECONDITION".to_owned(), None),
+                "{unfit:?}"
+            );
         }
     }
 
     #[test]
     fn a_service_can_prove_that_it_did_nothing() {
-        let of = |domain| CallError::from(Failure::Answered(with_info(Code::Unavailable, NOT_DONE, domain, &[])));
-        assert_eq!(told(&of(SERVICES_DOMAIN)), ("not done", "UNAVAILABLE: said"));
+        let of = |domain| {
+            CallError::from(Failure::Answered(with_info(
+                Code::Unavailable,
+                NOT_DONE,
+                domain,
+                &[],
+            )))
+        };
+        assert_eq!(
+            told(&of(SERVICES_DOMAIN)),
+            ("not done", "UNAVAILABLE: said")
+        );
         assert_eq!(told(&of("elsewhere")), ("unknown", "UNAVAILABLE: said"));
     }
 
     #[test]
     fn messages_are_bounded_and_of_one_line() {
-        let error = CallError::from(Failure::Answered(Status::internal("a\n\u{1b}[2J\u{202e}b".to_owned() + &"x".repeat(1000))));
+        let error = CallError::from(Failure::Answered(Status::internal(
+            "a\n\u{1b}[2J\u{202e}b".to_owned() + &"x".repeat(1000),
+        )));
         let (kind, message) = told(&error);
-        assert_eq!((kind, message.chars().count()), ("unknown", MESSAGE_CHARS_MAX + 1));
-        assert!(message.starts_with("INTERNAL: a[2Jbxxx") && message.ends_with('…'), "{message}");
+        assert_eq!(
+            (kind, message.chars().count()),
+            ("unknown", MESSAGE_CHARS_MAX + 1)
+        );
+        assert!(
+            message.starts_with("INTERNAL: a[2Jbxxx") && message.ends_with('…'),
+            "{message}"
+        );
         assert_eq!(plain("short"), "short");
     }
 }

@@ -1,4 +1,5 @@
-//! Asks a service whether it is there and speaks the contract it is taken for. Nothing is changed by it.
+//! Asks a service whether it is there and speaks the contract it is taken for. Nothing is changed
+//! by it.
 
 use order_core::services::CallDeadline;
 use tonic::Code;
@@ -38,54 +39,76 @@ impl Contract {
     }
 }
 
-/// Asks the service at the other end of `channel` for nothing at all, which its contract has it refuse.
+/// Asks the service at the other end of `channel` for nothing at all, which its contract has it
+/// refuse.
 ///
 /// # Errors
 ///
-/// [`Failure`] if it cannot be reached, or answers as no service of that contract does: UNIMPLEMENTED is another service.
+/// [`Failure`] if it cannot be reached, or answers as no service of that contract does:
+/// UNIMPLEMENTED is another service.
 pub async fn probe(channel: &ServiceChannel, contract: Contract) -> Result<(), Failure> {
     let never = &CallDeadline::NEVER;
     let answer = match contract {
         Contract::PlatformInventory => {
             let nothing = inventory::GetInventoryItemRequest::default();
             let ask = |wire| async {
-                inventory::inventory_service_client::InventoryServiceClient::new(wire).get_inventory_item(nothing).await
+                inventory::inventory_service_client::InventoryServiceClient::new(wire)
+                    .get_inventory_item(nothing)
+                    .await
             };
             channel.call(never, ask).await.map(drop)
         }
         Contract::Product => {
             let nothing = product::GetProductRequest::default();
-            let ask =
-                |wire| async { product::product_service_client::ProductServiceClient::new(wire).get_product(nothing).await };
+            let ask = |wire| async {
+                product::product_service_client::ProductServiceClient::new(wire)
+                    .get_product(nothing)
+                    .await
+            };
             channel.call(never, ask).await.map(drop)
         }
         Contract::User => {
             let nothing = user::GetUserRequest::default();
-            let ask = |wire| async { user::user_service_client::UserServiceClient::new(wire).get_user(nothing).await };
+            let ask = |wire| async {
+                user::user_service_client::UserServiceClient::new(wire)
+                    .get_user(nothing)
+                    .await
+            };
             channel.call(never, ask).await.map(drop)
         }
         Contract::Notification => {
             let nothing = notification::NotifyRequest::default();
             let ask = |wire| async {
-                notification::notification_service_client::NotificationServiceClient::new(wire).notify(nothing).await
+                notification::notification_service_client::NotificationServiceClient::new(wire)
+                    .notify(nothing)
+                    .await
             };
             channel.call(never, ask).await.map(drop)
         }
         Contract::Payment => {
             let nothing = payment::GetPaymentRequest::default();
-            let ask =
-                |wire| async { payment::payment_service_client::PaymentServiceClient::new(wire).get_payment(nothing).await };
+            let ask = |wire| async {
+                payment::payment_service_client::PaymentServiceClient::new(wire)
+                    .get_payment(nothing)
+                    .await
+            };
             channel.call(never, ask).await.map(drop)
         }
         Contract::Stock => {
             let nothing = stock::CheckRequest::default();
-            let ask = |wire| async { stock::stock_service_client::StockServiceClient::new(wire).check(nothing).await };
+            let ask = |wire| async {
+                stock::stock_service_client::StockServiceClient::new(wire)
+                    .check(nothing)
+                    .await
+            };
             channel.call(never, ask).await.map(drop)
         }
     };
     match answer {
         // A key that nobody has used may be looked for and not be found.
-        Err(failure) if matches!(failure.code(), Some(Code::InvalidArgument | Code::NotFound)) => Ok(()),
+        Err(failure) if matches!(failure.code(), Some(Code::InvalidArgument | Code::NotFound)) => {
+            Ok(())
+        }
         answer => answer,
     }
 }

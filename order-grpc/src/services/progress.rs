@@ -1,4 +1,5 @@
-//! What is known of a call under way: whether its message was handed to a connection, and what was heard of it.
+//! What is known of a call under way: whether its message was handed to a connection, and what was
+//! heard of it.
 
 use std::error::Error as StdError;
 use std::pin::Pin;
@@ -26,7 +27,8 @@ const SENT: u8 = 1;
 /// The message is not sent any more.
 const GIVEN_UP: u8 = 2;
 
-/// A call under way. Between sending and giving up there is one winner, so that what was given up was never sent.
+/// A call under way. Between sending and giving up there is one winner, so that what was given up
+/// was never sent.
 pub(super) struct Progress {
     stage: AtomicU8,
     /// The status that the service, or a proxy, answered with.
@@ -37,13 +39,20 @@ pub(super) struct Progress {
 
 impl Progress {
     pub(super) fn new(deadline: CallDeadline, until: Instant) -> Self {
-        Progress { stage: AtomicU8::new(WAITING), answer: OnceLock::new(), deadline, until }
+        Progress {
+            stage: AtomicU8::new(WAITING),
+            answer: OnceLock::new(),
+            deadline,
+            until,
+        }
     }
 
     /// How much time the call has left.
     pub(super) fn left(&self) -> Duration {
         let left = self.until.saturating_duration_since(Instant::now());
-        self.deadline.left().map_or(left, |deadline| deadline.min(left))
+        self.deadline
+            .left()
+            .map_or(left, |deadline| deadline.min(left))
     }
 
     /// Takes the message out for sending; false if it must not be sent any more.
@@ -51,12 +60,17 @@ impl Progress {
         if self.deadline.is_over() || Instant::now() >= self.until {
             self.give_up();
         }
-        self.stage.compare_exchange(WAITING, SENT, Ordering::AcqRel, Ordering::Acquire).is_ok()
+        self.stage
+            .compare_exchange(WAITING, SENT, Ordering::AcqRel, Ordering::Acquire)
+            .is_ok()
     }
 
     /// Gives the message up; false if it was sent before.
     pub(super) fn give_up(&self) -> bool {
-        self.stage.compare_exchange(WAITING, GIVEN_UP, Ordering::AcqRel, Ordering::Acquire).unwrap_or_else(|stage| stage) != SENT
+        self.stage
+            .compare_exchange(WAITING, GIVEN_UP, Ordering::AcqRel, Ordering::Acquire)
+            .unwrap_or_else(|stage| stage)
+            != SENT
     }
 
     /// Gives the message up when what is returned is dropped.
@@ -69,7 +83,8 @@ impl Progress {
         if head.status == StatusCode::OK {
             self.heard(&head.headers);
         } else {
-            // Which code it means is tonic's to say; that there was an answer is all that counts here.
+            // Which code it means is tonic's to say; that there was an answer is all that counts
+            // here.
             let _ = self.answer.set(Code::Unknown);
         }
     }
@@ -81,17 +96,27 @@ impl Progress {
         }
     }
 
-    /// Says of a failed call what is proven. Codes that tonic makes up by itself, when a connection breaks or an answer cannot be read,
-    /// say nothing of what the service did.
+    /// Says of a failed call what is proven. Codes that tonic makes up by itself, when a connection
+    /// breaks or an answer cannot be read, say nothing of what the service did.
     pub(super) fn failed(&self, url: &str, status: Status) -> Failure {
         let unsent = self.give_up();
-        // The status of a failure of the transport says less than its causes, and writes them out for programmers.
-        let message = || format!("{url}: {}", status.source().map_or_else(|| status.message().to_owned(), chain));
+        // The status of a failure of the transport says less than its causes, and writes them out
+        // for programmers.
+        let message = || {
+            format!(
+                "{url}: {}",
+                status
+                    .source()
+                    .map_or_else(|| status.message().to_owned(), chain)
+            )
+        };
         match self.answer.get() {
             Some(Code::Ok) => Failure::Malformed { message: message() },
             Some(_) => Failure::Answered(status),
             None if unsent => Failure::NotSent { message: message() },
-            None if is_too_long(&status) => Failure::Malformed { message: format!("{url}: longer than {ANSWER_MAX} bytes") },
+            None if is_too_long(&status) => Failure::Malformed {
+                message: format!("{url}: longer than {ANSWER_MAX} bytes"),
+            },
             // Without a cause in the transport it is the message that made no sense.
             None if status.source().is_none() => Failure::Malformed { message: message() },
             None => Failure::Lost { message: message() },
@@ -119,7 +144,8 @@ impl Drop for EndWithThis {
     }
 }
 
-/// A request's body that is not given away once it is too late: the connection takes it directly before it sends it.
+/// A request's body that is not given away once it is too late: the connection takes it directly
+/// before it sends it.
 pub(super) struct Guarded {
     inner: Body,
     progress: Arc<Progress>,
@@ -128,7 +154,11 @@ pub(super) struct Guarded {
 
 impl Guarded {
     pub(super) fn new(inner: Body, progress: Arc<Progress>) -> Self {
-        Guarded { inner, progress, sent: false }
+        Guarded {
+            inner,
+            progress,
+            sent: false,
+        }
     }
 }
 
@@ -136,7 +166,10 @@ impl HttpBody for Guarded {
     type Data = Bytes;
     type Error = Status;
 
-    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
         if !self.sent {
             if !self.progress.send() {
                 return Poll::Ready(Some(Err(Status::cancelled("not sent: it was too late"))));

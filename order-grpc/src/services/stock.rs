@@ -3,8 +3,8 @@
 use async_trait::async_trait;
 use order_core::ids::Sku;
 use order_core::services::{
-    Availability, CallDeadline, CallError, HoldAnswer, HoldLookup, HoldRequest, InventoryCapabilities, InventoryService,
-    ReserveRequest,
+    Availability, CallDeadline, CallError, ClosingRequest, InventoryCapabilities, InventoryService,
+    ReservationLookup, ReserveAnswer, ReserveRequest,
 };
 
 use super::channel::ServiceChannel;
@@ -17,8 +17,9 @@ use crate::proto::stock::stock_service_client::StockServiceClient as Client;
 
 /// The inventory at the other end of a channel.
 ///
-/// What the service can do is configured. Before the first request it is asked by `Describe`, once, and not used if it promises less: the
-/// engine would repeat what is carried out again, and take for proof what is none. One that does not know `Describe` is believed.
+/// What the service can do is configured. Before the first request it is asked by `Describe`, once,
+/// and not used if it promises less: the engine would repeat what is carried out again, and take
+/// for proof what is none. One that does not know `Describe` is believed.
 #[derive(Debug)]
 pub struct StockClient {
     channel: ServiceChannel,
@@ -29,7 +30,11 @@ pub struct StockClient {
 impl StockClient {
     /// The service that `channel` leads to, which can do what `capabilities` say.
     pub fn new(channel: ServiceChannel, capabilities: InventoryCapabilities) -> Self {
-        StockClient { channel, capabilities, checked: Checked::default() }
+        StockClient {
+            channel,
+            capabilities,
+            checked: Checked::default(),
+        }
     }
 
     /// Asks the service what it is and what it can do; `None` if it does not say.
@@ -41,16 +46,34 @@ impl StockClient {
         self.describe_by(&CallDeadline::NEVER).await
     }
 
-    /// The names of what this client counts on and `promised` does not have: such a service is not used.
+    /// The names of what this client counts on and `promised` does not have: such a service is not
+    /// used.
     pub fn missing(&self, promised: &InventoryCapabilities) -> Vec<&'static str> {
         missing(&self.capabilities, promised)
     }
 
-    async fn describe_by(&self, deadline: &CallDeadline) -> Result<Option<Description<InventoryCapabilities>>, CallError> {
-        let asked = self.channel.call(deadline, |wire| async { Client::new(wire).describe(wire::DescribeRequest {}).await });
-        let Some(wire::DescribeResponse { name, capabilities }) = unless_unimplemented(asked.await)? else { return Ok(None) };
-        let Some(capabilities) = capabilities else { return Err(CallError::malformed("a description without capabilities")) };
-        let wire::Capabilities { repeat_reserve, look_up, release_committed, partial, key_lifetime } = capabilities;
+    async fn describe_by(
+        &self,
+        deadline: &CallDeadline,
+    ) -> Result<Option<Description<InventoryCapabilities>>, CallError> {
+        let asked = self.channel.call(deadline, |wire| async {
+            Client::new(wire).describe(wire::DescribeRequest {}).await
+        });
+        let Some(wire::DescribeResponse { name, capabilities }) =
+            unless_unimplemented(asked.await)?
+        else {
+            return Ok(None);
+        };
+        let Some(capabilities) = capabilities else {
+            return Err(CallError::malformed("a description without capabilities"));
+        };
+        let wire::Capabilities {
+            repeat_reserve,
+            look_up,
+            release_committed,
+            partial,
+            key_lifetime,
+        } = capabilities;
         let capabilities = InventoryCapabilities::PLATFORM
             .with_repeat_reserve(repeat_reserve)
             .with_look_up(look_up)
@@ -63,7 +86,11 @@ impl StockClient {
     /// Whether the service can be used, asked once.
     async fn ready(&self, deadline: &CallDeadline) -> Result<(), CallError> {
         self.checked
-            .before_use(&self.channel, || self.describe_by(deadline), |promised| missing(&self.capabilities, promised))
+            .before_use(
+                &self.channel,
+                || self.describe_by(deadline),
+                |promised| missing(&self.capabilities, promised),
+            )
             .await
     }
 }
@@ -72,17 +99,38 @@ impl StockClient {
 fn missing(wanted: &InventoryCapabilities, promised: &InventoryCapabilities) -> Vec<&'static str> {
     let keys = wanted.repeat_reserve && promised.repeat_reserve;
     let all = [
-        ("repeat_reserve", wanted.repeat_reserve && !promised.repeat_reserve),
+        (
+            "repeat_reserve",
+            wanted.repeat_reserve && !promised.repeat_reserve,
+        ),
         ("look_up", wanted.look_up && !promised.look_up),
-        ("release_committed", wanted.release_committed && !promised.release_committed),
+        (
+            "release_committed",
+            wanted.release_committed && !promised.release_committed,
+        ),
         ("partial", wanted.partial && !promised.partial),
-        ("key_lifetime", keys && is_shorter(promised.key_lifetime, wanted.key_lifetime)),
+        (
+            "key_lifetime",
+            keys && is_shorter(promised.key_lifetime, wanted.key_lifetime),
+        ),
     ];
-    all.into_iter().filter_map(|(name, missing)| missing.then_some(name)).collect()
+    all.into_iter()
+        .filter_map(|(name, missing)| missing.then_some(name))
+        .collect()
 }
 
 fn reserve(request: &ReserveRequest) -> wire::ReserveRequest {
-    let ReserveRequest { key, order, number, user, sku, quantity, lifetime, destination, deadline: _ } = request;
+    let ReserveRequest {
+        key,
+        order,
+        number,
+        user,
+        sku,
+        quantity,
+        lifetime,
+        destination,
+        deadline: _,
+    } = request;
     wire::ReserveRequest {
         idempotency_key: key.to_string(),
         order_id: order.to_string(),
@@ -95,8 +143,8 @@ fn reserve(request: &ReserveRequest) -> wire::ReserveRequest {
     }
 }
 
-fn commit(request: &HoldRequest) -> wire::CommitRequest {
-    let HoldRequest {
+fn commit(request: &ClosingRequest) -> wire::CommitRequest {
+    let ClosingRequest {
         key,
         reserve_key,
         order,
@@ -124,8 +172,8 @@ fn commit(request: &HoldRequest) -> wire::CommitRequest {
     }
 }
 
-fn release(request: &HoldRequest) -> wire::ReleaseRequest {
-    let HoldRequest {
+fn release(request: &ClosingRequest) -> wire::ReleaseRequest {
+    let ClosingRequest {
         key,
         reserve_key,
         order,
@@ -153,53 +201,88 @@ fn release(request: &HoldRequest) -> wire::ReleaseRequest {
     }
 }
 
-/// A hold. That it has a reference and as many units as were asked for is for the engine to see.
-fn hold(hold: Option<wire::Hold>) -> Result<HoldAnswer, CallError> {
-    let Some(wire::Hold { reference, quantity, lifetime }) = hold else {
-        return Err(CallError::malformed("an answer without a hold"));
+/// A reservation. That it has a reference and as many units as were asked for is for the engine to
+/// see.
+fn reservation(reservation: Option<wire::Reservation>) -> Result<ReserveAnswer, CallError> {
+    let Some(wire::Reservation {
+        reference,
+        quantity,
+        lifetime,
+    }) = reservation
+    else {
+        return Err(CallError::malformed("an answer without a reservation"));
     };
-    Ok(HoldAnswer::new(reference, quantity).lifetime(lifetime.map(from_wire)))
+    Ok(ReserveAnswer::new(reference, quantity).lifetime(lifetime.map(from_wire)))
 }
 
-/// A hold on the wire.
-pub(crate) fn to_hold(answer: HoldAnswer) -> wire::Hold {
-    let HoldAnswer { reference, quantity, lifetime, .. } = answer;
-    wire::Hold { reference, quantity, lifetime: lifetime.map(to_wire) }
+/// A reservation on the wire.
+pub(crate) fn to_reservation(answer: ReserveAnswer) -> wire::Reservation {
+    let ReserveAnswer {
+        reference,
+        quantity,
+        lifetime,
+        ..
+    } = answer;
+    wire::Reservation {
+        reference,
+        quantity,
+        lifetime: lifetime.map(to_wire),
+    }
 }
 
 /// What a look-up found, on the wire.
-pub(crate) fn to_look_up(found: HoldLookup) -> wire::LookUpResponse {
-    let (state, hold) = match found {
-        HoldLookup::Held(answer) => (wire::HoldState::Held, Some(to_hold(answer))),
-        HoldLookup::Committed => (wire::HoldState::Committed, None),
-        HoldLookup::Released => (wire::HoldState::Released, None),
-        HoldLookup::Expired => (wire::HoldState::Expired, None),
-        HoldLookup::Absent => (wire::HoldState::Absent, None),
-        HoldLookup::Undecidable => (wire::HoldState::Undecidable, None),
+pub(crate) fn to_look_up(found: ReservationLookup) -> wire::LookUpResponse {
+    let (state, reservation) = match found {
+        ReservationLookup::Held(answer) => {
+            (wire::ReservationState::Held, Some(to_reservation(answer)))
+        }
+        ReservationLookup::Committed => (wire::ReservationState::Committed, None),
+        ReservationLookup::Released => (wire::ReservationState::Released, None),
+        ReservationLookup::Expired => (wire::ReservationState::Expired, None),
+        ReservationLookup::Absent => (wire::ReservationState::Absent, None),
+        ReservationLookup::Undecidable => (wire::ReservationState::Undecidable, None),
     };
-    wire::LookUpResponse { state: state as i32, hold }
+    wire::LookUpResponse {
+        state: state as i32,
+        reservation,
+    }
 }
 
-fn look_up(response: wire::LookUpResponse) -> Result<HoldLookup, CallError> {
-    let wire::LookUpResponse { state, hold: held } = response;
-    match wire::HoldState::try_from(state) {
-        Ok(wire::HoldState::Held) => Ok(HoldLookup::Held(hold(held)?)),
-        Ok(wire::HoldState::Committed) => Ok(HoldLookup::Committed),
-        Ok(wire::HoldState::Released) => Ok(HoldLookup::Released),
-        Ok(wire::HoldState::Expired) => Ok(HoldLookup::Expired),
-        Ok(wire::HoldState::Absent) => Ok(HoldLookup::Absent),
-        Ok(wire::HoldState::Undecidable) => Ok(HoldLookup::Undecidable),
-        Ok(wire::HoldState::Unspecified) | Err(_) => Err(CallError::malformed(format!("hold state {state}"))),
+fn look_up(response: wire::LookUpResponse) -> Result<ReservationLookup, CallError> {
+    let wire::LookUpResponse {
+        state,
+        reservation: held,
+    } = response;
+    match wire::ReservationState::try_from(state) {
+        Ok(wire::ReservationState::Held) => Ok(ReservationLookup::Held(reservation(held)?)),
+        Ok(wire::ReservationState::Committed) => Ok(ReservationLookup::Committed),
+        Ok(wire::ReservationState::Released) => Ok(ReservationLookup::Released),
+        Ok(wire::ReservationState::Expired) => Ok(ReservationLookup::Expired),
+        Ok(wire::ReservationState::Absent) => Ok(ReservationLookup::Absent),
+        Ok(wire::ReservationState::Undecidable) => Ok(ReservationLookup::Undecidable),
+        Ok(wire::ReservationState::Unspecified) | Err(_) => {
+            Err(CallError::malformed(format!("reservation state {state}")))
+        }
     }
 }
 
 /// The rows of a check, if they are those that were asked for.
-fn availabilities(skus: &[Sku], response: wire::CheckResponse) -> Result<Vec<Availability>, CallError> {
+fn availabilities(
+    skus: &[Sku],
+    response: wire::CheckResponse,
+) -> Result<Vec<Availability>, CallError> {
     let wire::CheckResponse { availabilities } = response;
-    if !availabilities.iter().map(|row| row.sku.as_str()).eq(skus.iter().map(Sku::as_str)) {
+    if !availabilities
+        .iter()
+        .map(|row| row.sku.as_str())
+        .eq(skus.iter().map(Sku::as_str))
+    {
         return Err(CallError::malformed("other SKUs than were asked for"));
     }
-    let row = |(sku, row): (&Sku, wire::Availability)| Availability { sku: sku.clone(), available: row.available };
+    let row = |(sku, row): (&Sku, wire::Availability)| Availability {
+        sku: sku.clone(),
+        available: row.available,
+    };
     Ok(skus.iter().zip(availabilities).map(row).collect())
 }
 
@@ -210,44 +293,58 @@ impl InventoryService for StockClient {
     }
 
     async fn check(&self, skus: &[Sku]) -> Result<Vec<Availability>, CallError> {
-        let message = wire::CheckRequest { skus: skus.iter().map(Sku::to_string).collect() };
+        let message = wire::CheckRequest {
+            skus: skus.iter().map(Sku::to_string).collect(),
+        };
         let never = CallDeadline::NEVER;
-        let rows = self.channel.call(&never, |wire| async { Client::new(wire).check(message).await });
+        let rows = self.channel.call(&never, |wire| async {
+            Client::new(wire).check(message).await
+        });
         availabilities(skus, rows.await?)
     }
 
-    async fn reserve(&self, request: &ReserveRequest) -> Result<HoldAnswer, CallError> {
+    async fn reserve(&self, request: &ReserveRequest) -> Result<ReserveAnswer, CallError> {
         self.ready(&request.deadline).await?;
         let message = reserve(request);
-        let held = self.channel.call(&request.deadline, |wire| async { Client::new(wire).reserve(message).await });
-        hold(held.await?.hold)
+        let held = self.channel.call(&request.deadline, |wire| async {
+            Client::new(wire).reserve(message).await
+        });
+        reservation(held.await?.reservation)
     }
 
-    async fn commit(&self, request: &HoldRequest) -> Result<(), CallError> {
+    async fn commit(&self, request: &ClosingRequest) -> Result<(), CallError> {
         self.ready(&request.deadline).await?;
         let message = commit(request);
-        let done = self.channel.call(&request.deadline, |wire| async { Client::new(wire).commit(message).await });
+        let done = self.channel.call(&request.deadline, |wire| async {
+            Client::new(wire).commit(message).await
+        });
         let wire::CommitResponse {} = done.await?;
         Ok(())
     }
 
-    async fn release(&self, request: &HoldRequest) -> Result<(), CallError> {
+    async fn release(&self, request: &ClosingRequest) -> Result<(), CallError> {
         self.ready(&request.deadline).await?;
         let message = release(request);
-        let done = self.channel.call(&request.deadline, |wire| async { Client::new(wire).release(message).await });
+        let done = self.channel.call(&request.deadline, |wire| async {
+            Client::new(wire).release(message).await
+        });
         let wire::ReleaseResponse {} = done.await?;
         Ok(())
     }
 
-    async fn look_up(&self, request: &ReserveRequest) -> Result<HoldLookup, CallError> {
+    async fn look_up(&self, request: &ReserveRequest) -> Result<ReservationLookup, CallError> {
         if !self.capabilities.look_up {
-            return Ok(HoldLookup::Undecidable);
+            return Ok(ReservationLookup::Undecidable);
         }
         // A look-up has no deadline but the channel's: that of the request says nothing of it.
         let never = CallDeadline::NEVER;
         self.ready(&never).await?;
-        let message = wire::LookUpRequest { reserve: Some(reserve(request)) };
-        let found = self.channel.call(&never, |wire| async { Client::new(wire).look_up(message).await });
+        let message = wire::LookUpRequest {
+            reserve: Some(reserve(request)),
+        };
+        let found = self.channel.call(&never, |wire| async {
+            Client::new(wire).look_up(message).await
+        });
         look_up(found.await?)
     }
 }
@@ -260,15 +357,15 @@ mod tests {
 
     #[test]
     fn every_finding_comes_through_as_it_was() {
-        let held = HoldAnswer::new("hold-1", 3);
+        let held = ReserveAnswer::new("hold-1", 3);
         for said in [
-            HoldLookup::Held(held.clone()),
-            HoldLookup::Held(held.lifetime(Duration::from_secs(60))),
-            HoldLookup::Committed,
-            HoldLookup::Released,
-            HoldLookup::Expired,
-            HoldLookup::Absent,
-            HoldLookup::Undecidable,
+            ReservationLookup::Held(held.clone()),
+            ReservationLookup::Held(held.lifetime(Duration::from_secs(60))),
+            ReservationLookup::Committed,
+            ReservationLookup::Released,
+            ReservationLookup::Expired,
+            ReservationLookup::Absent,
+            ReservationLookup::Undecidable,
         ] {
             assert_eq!(look_up(to_look_up(said.clone())).unwrap(), said);
         }
@@ -276,27 +373,77 @@ mod tests {
 
     #[test]
     fn an_answer_that_makes_no_sense_is_malformed() {
-        let malformed = |error: CallError| assert!(matches!(error, CallError::Unknown { malformed: true, .. }), "{error}");
+        let malformed = |error: CallError| {
+            assert!(
+                matches!(
+                    error,
+                    CallError::Unknown {
+                        malformed: true,
+                        ..
+                    }
+                ),
+                "{error}"
+            )
+        };
         malformed(look_up(wire::LookUpResponse::default()).unwrap_err());
-        malformed(look_up(wire::LookUpResponse { state: 77, hold: None }).unwrap_err());
-        malformed(look_up(wire::LookUpResponse { state: wire::HoldState::Held as i32, hold: None }).unwrap_err());
-        malformed(hold(None).unwrap_err());
-        let row = |sku: &str| wire::Availability { sku: sku.into(), available: 1 };
+        malformed(
+            look_up(wire::LookUpResponse {
+                state: 77,
+                reservation: None,
+            })
+            .unwrap_err(),
+        );
+        malformed(
+            look_up(wire::LookUpResponse {
+                state: wire::ReservationState::Held as i32,
+                reservation: None,
+            })
+            .unwrap_err(),
+        );
+        malformed(reservation(None).unwrap_err());
+        let row = |sku: &str| wire::Availability {
+            sku: sku.into(),
+            available: 1,
+        };
         let skus: [Sku; 2] = ["A".parse().unwrap(), "B".parse().unwrap()];
-        for rows in [vec![], vec![row("A")], vec![row("B"), row("A")], vec![row("A"), row("B"), row("B")]] {
-            malformed(availabilities(&skus, wire::CheckResponse { availabilities: rows }).unwrap_err());
+        for rows in [
+            vec![],
+            vec![row("A")],
+            vec![row("B"), row("A")],
+            vec![row("A"), row("B"), row("B")],
+        ] {
+            malformed(
+                availabilities(
+                    &skus,
+                    wire::CheckResponse {
+                        availabilities: rows,
+                    },
+                )
+                .unwrap_err(),
+            );
         }
-        let rows = wire::CheckResponse { availabilities: vec![row("A"), row("B")] };
+        let rows = wire::CheckResponse {
+            availabilities: vec![row("A"), row("B")],
+        };
         assert_eq!(availabilities(&skus, rows).unwrap().len(), 2);
     }
 
     #[test]
     fn less_than_is_configured_is_named() {
-        let (ideal, platform) = (InventoryCapabilities::IDEAL, InventoryCapabilities::PLATFORM);
+        let (ideal, platform) = (
+            InventoryCapabilities::IDEAL,
+            InventoryCapabilities::PLATFORM,
+        );
         assert_eq!(missing(&platform, &ideal), [""; 0]);
-        assert_eq!(missing(&ideal, &platform), ["repeat_reserve", "look_up", "release_committed", "partial"]);
+        assert_eq!(
+            missing(&ideal, &platform),
+            ["repeat_reserve", "look_up", "release_committed", "partial"]
+        );
         let day = InventoryCapabilities::KEYS_FOR_A_DAY;
-        assert_eq!(missing(&day.with_key_lifetime(None), &day), ["key_lifetime"]);
+        assert_eq!(
+            missing(&day.with_key_lifetime(None), &day),
+            ["key_lifetime"]
+        );
         assert_eq!(missing(&day, &ideal), [""; 0]);
     }
 }

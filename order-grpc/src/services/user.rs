@@ -14,8 +14,8 @@ use crate::proto::user::user_service_client::UserServiceClient;
 
 /// The platform's user service, by the contract in `proto/platform/user.proto`.
 ///
-/// It tells an account's status as the service has it, which is up to half an hour late, and at most [`CacheSettings::time_to_live`] later
-/// than that.
+/// It tells an account's status as the service has it, which is up to half an hour late, and at
+/// most [`CacheSettings::time_to_live`] later than that.
 #[derive(Debug)]
 pub struct PlatformUsers {
     channel: ServiceChannel,
@@ -25,7 +25,10 @@ pub struct PlatformUsers {
 impl PlatformUsers {
     /// The service at the end of `channel`.
     pub fn new(channel: ServiceChannel, cache: CacheSettings) -> Self {
-        PlatformUsers { channel, cache: ReadCache::new(cache) }
+        PlatformUsers {
+            channel,
+            cache: ReadCache::new(cache),
+        }
     }
 
     /// How often a user was known, and how often they had to be asked for.
@@ -38,7 +41,9 @@ impl PlatformUsers {
 impl UserService for PlatformUsers {
     async fn get(&self, id: UserId) -> Result<Option<User>, CallError> {
         let channel = self.channel.clone();
-        self.cache.read(id, async move { find(&channel, id).await }).await
+        self.cache
+            .read(id, async move { find(&channel, id).await })
+            .await
     }
 }
 
@@ -52,7 +57,8 @@ async fn find(channel: &ServiceChannel, id: UserId) -> Result<Option<User>, Call
     };
     match answer {
         Ok(answer) => {
-            let unusable = |problem: String| CallError::malformed(plain(&format!("user {id}: {problem}")));
+            let unusable =
+                |problem: String| CallError::malformed(plain(&format!("user {id}: {problem}")));
             user_of(id, answer).map(Some).map_err(unusable)
         }
         Err(failure) if failure.code() == Some(Code::NotFound) => Ok(None),
@@ -61,12 +67,20 @@ async fn find(channel: &ServiceChannel, id: UserId) -> Result<Option<User>, Call
 }
 
 async fn ask(channel: &ServiceChannel, id: UserId) -> Result<wire::UserResponse, Failure> {
-    let request = wire::GetUserRequest { user_id: id.to_string() };
-    channel.call(&CallDeadline::NEVER, |wire| async { UserServiceClient::new(wire).get_user(request).await }).await
+    let request = wire::GetUserRequest {
+        user_id: id.to_string(),
+    };
+    channel
+        .call(&CallDeadline::NEVER, |wire| async {
+            UserServiceClient::new(wire).get_user(request).await
+        })
+        .await
 }
 
 fn user_of(asked: UserId, answer: wire::UserResponse) -> Result<User, String> {
-    let Some(user) = answer.user else { return Err("the service answered nobody".to_owned()) };
+    let Some(user) = answer.user else {
+        return Err("the service answered nobody".to_owned());
+    };
     let wire::User {
         user_id,
         email,
@@ -83,5 +97,9 @@ fn user_of(asked: UserId, answer: wire::UserResponse) -> Result<User, String> {
     if user_id.parse() != Ok(asked) {
         return Err(format!("the service answered user {user_id:?} instead"));
     }
-    Ok(User { id: asked, email, account_status })
+    Ok(User {
+        id: asked,
+        email,
+        account_status,
+    })
 }

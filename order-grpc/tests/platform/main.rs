@@ -1,4 +1,5 @@
-//! The clients of the platform's services, against services on real sockets that behave as the platform's were seen to.
+//! The clients of the platform's services, against services on real sockets that behave as the
+//! platform's were seen to.
 
 mod directory;
 mod fakes;

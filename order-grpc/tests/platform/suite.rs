@@ -1,4 +1,5 @@
-//! The contracts of the services, through the clients, against the fakes. What the platform cannot promise is named as left out.
+//! The contracts of the services, through the clients, against the fakes. What the platform cannot
+//! promise is named as left out.
 
 use std::sync::Mutex;
 use std::time::Duration;
@@ -6,7 +7,9 @@ use std::time::Duration;
 use order_core::ids::{ProductId, Sku, UserId};
 use order_core::money::Currency;
 use order_core::services::ServiceName;
-use order_core::testkit::service_conformance::{InventoryFactory, ProductFactory, Sandbox, UserFactory};
+use order_core::testkit::service_conformance::{
+    InventoryFactory, ProductFactory, Sandbox, UserFactory,
+};
 use order_grpc::proto::product::{Product, ProductVariant};
 use order_grpc::services::{CacheSettings, PlatformInventory, PlatformProducts, PlatformUsers};
 use tokio::runtime::Runtime;
@@ -28,8 +31,17 @@ struct Bench<T> {
 
 impl<T: Clone> Bench<T> {
     fn new(path: &'static str) -> Self {
-        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
-        Bench { runtime, service: Mutex::default(), stocked: Mutex::default(), path }
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(1)
+            .enable_all()
+            .build()
+            .unwrap();
+        Bench {
+            runtime,
+            service: Mutex::default(),
+            stocked: Mutex::default(),
+            path,
+        }
     }
 
     fn service(&self) -> T {
@@ -133,9 +145,19 @@ impl ProductFactory for Bench<Products> {
             discount_price: Some(price / 2.0),
         };
         let variants = vec![variant(1, 12.5), variant(2, 30.0)];
-        products.put(Product { id: PRODUCT.into(), title: "Mug".into(), is_published: true, variants, ..Product::default() });
+        products.put(Product {
+            id: PRODUCT.into(),
+            title: "Mug".into(),
+            is_published: true,
+            variants,
+            ..Product::default()
+        });
         let peer = products.serve().await;
-        let client = PlatformProducts::new(channel(ServiceName::Product, &peer), Currency::USD, CacheSettings::default());
+        let client = PlatformProducts::new(
+            channel(ServiceName::Product, &peer),
+            Currency::USD,
+            CacheSettings::default(),
+        );
         *lock(&self.service) = Some((products, peer));
         client
     }
@@ -152,7 +174,8 @@ impl UserFactory for Bench<Users> {
         let users = Users::default();
         users.put(USER.parse().unwrap(), "active");
         let peer = users.serve().await;
-        let client = PlatformUsers::new(channel(ServiceName::User, &peer), CacheSettings::default());
+        let client =
+            PlatformUsers::new(channel(ServiceName::User, &peer), CacheSettings::default());
         *lock(&self.service) = Some((users, peer));
         client
     }

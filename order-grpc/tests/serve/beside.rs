@@ -17,8 +17,14 @@ use crate::world::*;
 
 pub async fn health(world: &World, service: &str) -> Result<ServingStatus, Code> {
     let mut client = HealthClient::new(world.channel().await);
-    let answer = client.check(HealthCheckRequest { service: service.into() }).await;
-    answer.map(|a| a.into_inner().status()).map_err(|status| status.code())
+    let answer = client
+        .check(HealthCheckRequest {
+            service: service.into(),
+        })
+        .await;
+    answer
+        .map(|a| a.into_inner().status())
+        .map_err(|status| status.code())
 }
 
 #[tokio::test]
@@ -29,41 +35,92 @@ async fn health_follows_the_store() {
     }
     assert_eq!(health(&world, "other").await, Err(Code::NotFound));
     let mut watch = HealthClient::new(world.channel().await);
-    let mut watch = watch.watch(HealthCheckRequest::default()).await.unwrap().into_inner();
-    assert_eq!(watch.message().await.unwrap().unwrap().status(), ServingStatus::Serving);
+    let mut watch = watch
+        .watch(HealthCheckRequest::default())
+        .await
+        .unwrap()
+        .into_inner();
+    assert_eq!(
+        watch.message().await.unwrap().unwrap().status(),
+        ServingStatus::Serving
+    );
 
     // A failed call tells at once; what the store says when it is asked tells a second later.
     let mut client = world.client().await;
     world.store.writes(Trouble::Fails(StoreErrorKind::Full));
-    client.create_order(request(&[1], 1, "CARD")).await.unwrap_err();
-    assert_eq!(watch.message().await.unwrap().unwrap().status(), ServingStatus::NotServing);
+    client
+        .create_order(request(&[1], 1, "CARD"))
+        .await
+        .unwrap_err();
+    assert_eq!(
+        watch.message().await.unwrap().unwrap().status(),
+        ServingStatus::NotServing
+    );
     world.store.writes(Trouble::None);
-    assert_eq!(watch.message().await.unwrap().unwrap().status(), ServingStatus::Serving);
-    world.store.reads(Trouble::Fails(StoreErrorKind::Unavailable));
+    assert_eq!(
+        watch.message().await.unwrap().unwrap().status(),
+        ServingStatus::Serving
+    );
+    world
+        .store
+        .reads(Trouble::Fails(StoreErrorKind::Unavailable));
     let told = tokio::time::timeout(Duration::from_secs(20), watch.message()).await;
-    assert_eq!(told.unwrap().unwrap().unwrap().status(), ServingStatus::NotServing);
+    assert_eq!(
+        told.unwrap().unwrap().unwrap().status(),
+        ServingStatus::NotServing
+    );
 }
 
 #[tokio::test]
 async fn reflection_tells_the_contract() {
     let world = World::new().await;
     let mut client = ServerReflectionClient::new(world.channel().await);
-    let ask = |message_request| ServerReflectionRequest { host: String::new(), message_request: Some(message_request) };
+    let ask = |message_request| ServerReflectionRequest {
+        host: String::new(),
+        message_request: Some(message_request),
+    };
     let questions = vec![
         ask(MessageRequest::ListServices(String::new())),
-        ask(MessageRequest::FileContainingSymbol("order.OrderService".into())),
-        ask(MessageRequest::FileByFilename("google/protobuf/wrappers.proto".into())),
+        ask(MessageRequest::FileContainingSymbol(
+            "order.OrderService".into(),
+        )),
+        ask(MessageRequest::FileByFilename(
+            "google/protobuf/wrappers.proto".into(),
+        )),
     ];
-    let mut answers = client.server_reflection_info(futures_util::stream::iter(questions)).await.unwrap().into_inner();
-    let mut next = async || answers.message().await.unwrap().unwrap().message_response.unwrap();
-    let MessageResponse::ListServicesResponse(services) = next().await else { panic!("a list of services") };
+    let mut answers = client
+        .server_reflection_info(futures_util::stream::iter(questions))
+        .await
+        .unwrap()
+        .into_inner();
+    let mut next = async || {
+        answers
+            .message()
+            .await
+            .unwrap()
+            .unwrap()
+            .message_response
+            .unwrap()
+    };
+    let MessageResponse::ListServicesResponse(services) = next().await else {
+        panic!("a list of services")
+    };
     let names: Vec<_> = services.service.iter().map(|s| s.name.as_str()).collect();
-    for name in ["order.OrderService", "grpc.health.v1.Health", "grpc.reflection.v1.ServerReflection"] {
+    for name in [
+        "order.OrderService",
+        "grpc.health.v1.Health",
+        "grpc.reflection.v1.ServerReflection",
+    ] {
         assert!(names.contains(&name), "{names:?}");
     }
     for wanted in ["CreateOrderRequest", "StringValue"] {
-        let MessageResponse::FileDescriptorResponse(files) = next().await else { panic!("a file") };
-        let found = files.file_descriptor_proto.iter().any(|file| file.windows(wanted.len()).any(|w| w == wanted.as_bytes()));
+        let MessageResponse::FileDescriptorResponse(files) = next().await else {
+            panic!("a file")
+        };
+        let found = files
+            .file_descriptor_proto
+            .iter()
+            .any(|file| file.windows(wanted.len()).any(|w| w == wanted.as_bytes()));
         assert!(found, "{wanted}");
     }
 }
@@ -74,8 +131,17 @@ async fn an_unknown_service_or_method_is_not_implemented() {
     for path in ["/order.OrderService/Sell", "/shop.Shop/Open", "/x"] {
         let mut grpc = tonic::client::Grpc::new(world.channel().await);
         grpc.ready().await.unwrap();
-        let codec = tonic_prost::ProstCodec::<order_grpc::proto::GetOrderRequest, order_grpc::proto::Order>::default();
-        let answer = grpc.unary(tonic::Request::new(by_id(USER)), path.parse().unwrap(), codec).await;
+        let codec = tonic_prost::ProstCodec::<
+            order_grpc::proto::GetOrderRequest,
+            order_grpc::proto::Order,
+        >::default();
+        let answer = grpc
+            .unary(
+                tonic::Request::new(by_id(USER)),
+                path.parse().unwrap(),
+                codec,
+            )
+            .await;
         Refused::of(answer).is(Code::Unimplemented, "UNIMPLEMENTED");
     }
 }
@@ -84,13 +150,28 @@ async fn an_unknown_service_or_method_is_not_implemented() {
 async fn beyond_loopback_it_listens_only_where_somebody_insists() {
     for address in ["0.0.0.0:0", "[::]:0"] {
         let refused = order_grpc::bind(address, false).await.unwrap_err();
-        assert!(refused.to_string().contains("callers are not authenticated"), "{refused}");
+        assert!(
+            refused
+                .to_string()
+                .contains("callers are not authenticated"),
+            "{refused}"
+        );
     }
     assert!(order_grpc::bind("0.0.0.0:0", true).await.is_ok());
     assert!(order_grpc::bind("localhost:0", false).await.is_ok());
     let refused = order_grpc::bind("nowhere", false).await.unwrap_err();
-    assert!(refused.to_string().contains("is not an address"), "{refused}");
+    assert!(
+        refused.to_string().contains("is not an address"),
+        "{refused}"
+    );
     let taken = order_grpc::bind("127.0.0.1:0", false).await.unwrap();
-    let refused = order_grpc::bind(&taken.local_addr().unwrap().to_string(), false).await.unwrap_err();
-    assert!(refused.to_string().starts_with("cannot listen on 127.0.0.1:"), "{refused}");
+    let refused = order_grpc::bind(&taken.local_addr().unwrap().to_string(), false)
+        .await
+        .unwrap_err();
+    assert!(
+        refused
+            .to_string()
+            .starts_with("cannot listen on 127.0.0.1:"),
+        "{refused}"
+    );
 }

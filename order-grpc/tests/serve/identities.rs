@@ -21,18 +21,33 @@ pub const OTHER: &str = "9b1c7d34-0f4b-4a9d-8b7e-5d2c3e4f5a36";
 
 /// Runs `script` in `dir`.
 pub fn shell(dir: &Path, script: &str) {
-    let ran = Command::new("sh").args(["-euc", script]).current_dir(dir).output().expect("there is a shell");
-    assert!(ran.status.success(), "the recipe needs openssl 3: {}", String::from_utf8_lossy(&ran.stderr));
+    let ran = Command::new("sh")
+        .args(["-euc", script])
+        .current_dir(dir)
+        .output()
+        .expect("there is a shell");
+    assert!(
+        ran.status.success(),
+        "the recipe needs openssl 3: {}",
+        String::from_utf8_lossy(&ran.stderr)
+    );
 }
 
 /// The directory where the recipe was carried out, once for all tests.
 pub fn made() -> &'static Path {
     static MADE: OnceLock<PathBuf> = OnceLock::new();
     MADE.get_or_init(|| {
-        let dir = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("identities-{}", std::process::id()));
+        let dir = Path::new(env!("CARGO_TARGET_TMPDIR"))
+            .join(format!("identities-{}", std::process::id()));
         std::fs::create_dir_all(&dir).unwrap();
         let text = include_str!("../../../docs/security.md");
-        let recipe = text.split("```sh\n").nth(1).unwrap().split("```").next().unwrap();
+        let recipe = text
+            .split("```sh\n")
+            .nth(1)
+            .unwrap()
+            .split("```")
+            .next()
+            .unwrap();
         shell(&dir, recipe);
         dir
     })
@@ -43,12 +58,18 @@ pub fn file(name: &str) -> PathBuf {
 }
 
 pub fn now() -> i64 {
-    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap();
+    let since = SystemTime::now()
+        .duration_since(SystemTime::UNIX_EPOCH)
+        .unwrap();
     i64::try_from(since.as_secs()).unwrap()
 }
 
 pub fn unsigned(header: &Value, claims: &Value) -> String {
-    format!("{}.{}", URL_SAFE_NO_PAD.encode(header.to_string()), URL_SAFE_NO_PAD.encode(claims.to_string()))
+    format!(
+        "{}.{}",
+        URL_SAFE_NO_PAD.encode(header.to_string()),
+        URL_SAFE_NO_PAD.encode(claims.to_string())
+    )
 }
 
 /// A token, signed with the key of the recipe whatever it says.
@@ -62,7 +83,13 @@ pub fn signed_with(pem: &[u8], header: &Value, claims: &Value) -> String {
     let key = RsaKeyPair::from_pkcs8(key.secret_der()).unwrap();
     let signed = unsigned(header, claims);
     let mut signature = vec![0; key.public().modulus_len()];
-    key.sign(&RSA_PKCS1_SHA256, &SystemRandom::new(), signed.as_bytes(), &mut signature).unwrap();
+    key.sign(
+        &RSA_PKCS1_SHA256,
+        &SystemRandom::new(),
+        signed.as_bytes(),
+        &mut signature,
+    )
+    .unwrap();
     format!("{signed}.{}", URL_SAFE_NO_PAD.encode(signature))
 }
 
@@ -72,7 +99,10 @@ pub fn claims(who: &str, role: &str) -> Value {
 }
 
 pub fn bearer(who: &str, role: &str) -> String {
-    format!("Bearer {}", signed(&json!({"alg": "RS256"}), &claims(who, role)))
+    format!(
+        "Bearer {}",
+        signed(&json!({"alg": "RS256"}), &claims(who, role))
+    )
 }
 
 /// Everybody who may come: the customer whose orders these are, another, a service, an operator.
@@ -97,5 +127,8 @@ pub fn auth() -> AuthOptions {
 
 /// A server that knows its callers.
 pub fn knowing(options: AuthOptions) -> ServerOptions {
-    ServerOptions { auth: Some(Auth::open(options).unwrap()), ..ServerOptions::default() }
+    ServerOptions {
+        auth: Some(Auth::open(options).unwrap()),
+        ..ServerOptions::default()
+    }
 }

@@ -26,7 +26,12 @@ pub struct Flaky {
 
 impl Flaky {
     pub fn new(inner: MemoryStore) -> Self {
-        Flaky { inner, reads: Mutex::new(Trouble::None), writes: Mutex::new(Trouble::None), reading: AtomicU32::new(0) }
+        Flaky {
+            inner,
+            reads: Mutex::new(Trouble::None),
+            writes: Mutex::new(Trouble::None),
+            reading: AtomicU32::new(0),
+        }
     }
 
     pub fn reads(&self, trouble: Trouble) {
@@ -62,7 +67,11 @@ impl OrderStore for Flaky {
         befall(trouble).await?;
         self.inner.commit(changeset).await
     }
-    async fn load(&self, order: Lookup, owner: Option<UserId>) -> Result<Option<Loaded>, StoreError> {
+    async fn load(
+        &self,
+        order: Lookup,
+        owner: Option<UserId>,
+    ) -> Result<Option<Loaded>, StoreError> {
         self.reading.fetch_add(1, Ordering::SeqCst);
         self.read().await?;
         self.inner.load(order, owner).await

@@ -75,12 +75,22 @@ impl World {
             catalogue.put_product(product(i));
         }
         for (id, account_status) in [(USER, "active"), (SUSPENDED, "suspended")] {
-            let user = User { id: id.parse().unwrap(), email: "c@example.com".into(), account_status: account_status.into() };
+            let user = User {
+                id: id.parse().unwrap(),
+                email: "c@example.com".into(),
+                account_status: account_status.into(),
+            };
             catalogue.put_user(user);
         }
         let inventory = Arc::new(Scripted::new(stock, shared.clone()));
-        let decide = Box::new(|request: &order_core::services::AttemptRequest| outcome(request.method.as_str()));
-        let desk = MemoryPayments::new(PaymentCapabilities::IDEAL, Duration::from_secs(1800), decide);
+        let decide = Box::new(|request: &order_core::services::AttemptRequest| {
+            outcome(request.method.as_str())
+        });
+        let desk = MemoryPayments::new(
+            PaymentCapabilities::IDEAL,
+            Duration::from_secs(1800),
+            decide,
+        );
         let payment = Arc::new(Scripted::new(desk, shared.clone()));
         let catalogue = Arc::new(Scripted::new(catalogue, shared.clone()));
         let clients = DynClients {
@@ -93,25 +103,55 @@ impl World {
         let manager = OrderManager::builder(store.clone(), clients)
             .pricing(Arc::new(price_book()))
             .runtime(shared)
-            .policy(Policy { breaker_failures: 1000, ..Policy::default() })
+            .policy(Policy {
+                breaker_failures: 1000,
+                ..Policy::default()
+            })
             .build()
             .unwrap();
         let listener = order_grpc::bind("127.0.0.1:0", false).await.unwrap();
         let address = listener.local_addr().unwrap();
         let (stop, stopped) = oneshot::channel();
-        let options = ServerOptions { tasks: Some(runtime), ..options };
-        let server = tokio::spawn(order_grpc::serve(manager.clone(), listener, options, async move { drop(stopped.await) }));
-        World { store, inventory, payment, catalogue, address, manager, stop: Some(stop), server }
+        let options = ServerOptions {
+            tasks: Some(runtime),
+            ..options
+        };
+        let server = tokio::spawn(order_grpc::serve(
+            manager.clone(),
+            listener,
+            options,
+            async move { drop(stopped.await) },
+        ));
+        World {
+            store,
+            inventory,
+            payment,
+            catalogue,
+            address,
+            manager,
+            stop: Some(stop),
+            server,
+        }
     }
 
     pub async fn channel(&self) -> Channel {
-        Endpoint::from_shared(format!("http://{}", self.address)).unwrap().connect().await.unwrap()
+        Endpoint::from_shared(format!("http://{}", self.address))
+            .unwrap()
+            .connect()
+            .await
+            .unwrap()
     }
 
     /// A client that calls from another address of this machine.
     pub async fn client_from(&self, from: [u8; 4]) -> Client {
         let endpoint = Endpoint::from_shared(format!("http://{}", self.address)).unwrap();
-        OrderServiceClient::new(endpoint.local_address(Some(from.into())).connect().await.unwrap())
+        OrderServiceClient::new(
+            endpoint
+                .local_address(Some(from.into()))
+                .connect()
+                .await
+                .unwrap(),
+        )
     }
 
     pub async fn client(&self) -> Client {
@@ -171,7 +211,11 @@ fn product(i: u8) -> Product {
 }
 
 fn price_book() -> PriceBook {
-    let shipping = vec![ShippingRule { method: "STANDARD".parse().unwrap(), price: 490, free_from: None }];
+    let shipping = vec![ShippingRule {
+        method: "STANDARD".parse().unwrap(),
+        price: 490,
+        free_from: None,
+    }];
     let coupon = CouponRule {
         code: "ONCE".parse().unwrap(),
         discount: Discount::Amount(100),
@@ -182,13 +226,22 @@ fn price_book() -> PriceBook {
         uses_per_customer: None,
     };
     let methods = ["CARD", "DECLINED", "PENDING", "ACTION"];
-    let methods = methods.map(|m| PaymentMethodRule { method: m.parse().unwrap(), due: PaymentTerms::Confirm }).to_vec();
+    let methods = methods
+        .map(|m| PaymentMethodRule {
+            method: m.parse().unwrap(),
+            due: PaymentTerms::Confirm,
+        })
+        .to_vec();
     PriceBook::new(Currency::USD, shipping, Vec::new(), vec![coupon], methods).unwrap()
 }
 
 /// An order for `quantity` units of each product, paid by `method`.
 pub fn request(products: &[u8], quantity: i32, method: &str) -> CreateOrderRequest {
-    let item = |i: &u8| proto::OrderItemInput { product_id: product_id(*i), variant_id: None, quantity };
+    let item = |i: &u8| proto::OrderItemInput {
+        product_id: product_id(*i),
+        variant_id: None,
+        quantity,
+    };
     CreateOrderRequest {
         user_id: USER.into(),
         items: products.iter().map(item).collect(),
@@ -218,21 +271,33 @@ pub fn address() -> proto::OrderAddressInput {
 pub fn with<T>(message: T, metadata: &[(&'static str, &str)]) -> Request<T> {
     let mut request = Request::new(message);
     for (name, value) in metadata {
-        request.metadata_mut().append(*name, MetadataValue::try_from(*value).unwrap());
+        request
+            .metadata_mut()
+            .append(*name, MetadataValue::try_from(*value).unwrap());
     }
     request
 }
 
 pub async fn place(client: &mut Client, products: &[u8], method: &str) -> Order {
-    client.create_order(request(products, 2, method)).await.unwrap().into_inner()
+    client
+        .create_order(request(products, 2, method))
+        .await
+        .unwrap()
+        .into_inner()
 }
 
 pub fn by_id(id: &str) -> proto::GetOrderRequest {
-    proto::GetOrderRequest { identifier: Some(proto::get_order_request::Identifier::Id(id.into())) }
+    proto::GetOrderRequest {
+        identifier: Some(proto::get_order_request::Identifier::Id(id.into())),
+    }
 }
 
 pub fn by_number(number: &str) -> proto::GetOrderRequest {
-    proto::GetOrderRequest { identifier: Some(proto::get_order_request::Identifier::OrderNumber(number.into())) }
+    proto::GetOrderRequest {
+        identifier: Some(proto::get_order_request::Identifier::OrderNumber(
+            number.into(),
+        )),
+    }
 }
 
 pub fn said<'a>(metadata: &'a MetadataMap, name: &str) -> Option<&'a str> {
@@ -252,26 +317,52 @@ impl Refused {
     pub fn of<T: std::fmt::Debug>(answer: Result<Response<T>, Status>) -> Self {
         let status = answer.expect_err("it is refused");
         let details = status.get_error_details();
-        let reason = details.error_info().map(|info| info.reason.clone()).unwrap_or_default();
-        assert_eq!(details.error_info().map(|info| info.domain.as_str()), Some(order_grpc::DOMAIN), "{status:?}");
-        Refused { code: status.code(), reason, status, details }
+        let reason = details
+            .error_info()
+            .map(|info| info.reason.clone())
+            .unwrap_or_default();
+        assert_eq!(
+            details.error_info().map(|info| info.domain.as_str()),
+            Some(order_grpc::DOMAIN),
+            "{status:?}"
+        );
+        Refused {
+            code: status.code(),
+            reason,
+            status,
+            details,
+        }
     }
 
     #[track_caller]
     pub fn is(&self, code: Code, reason: &str) -> &Self {
-        assert_eq!((self.code, self.reason.as_str()), (code, reason), "{:?}", self.status);
+        assert_eq!(
+            (self.code, self.reason.as_str()),
+            (code, reason),
+            "{:?}",
+            self.status
+        );
         self
     }
 
     /// A value of its `ErrorInfo`.
     pub fn info(&self, key: &str) -> Option<&str> {
-        self.details.error_info().and_then(|info| info.metadata.get(key)).map(String::as_str)
+        self.details
+            .error_info()
+            .and_then(|info| info.metadata.get(key))
+            .map(String::as_str)
     }
 
     /// The fields that are wrong.
     pub fn fields(&self) -> Vec<&str> {
         let bad = self.details.bad_request();
-        bad.map(|bad| bad.field_violations.iter().map(|v| v.field.as_str()).collect()).unwrap_or_default()
+        bad.map(|bad| {
+            bad.field_violations
+                .iter()
+                .map(|v| v.field.as_str())
+                .collect()
+        })
+        .unwrap_or_default()
     }
 
     pub fn may_be_retried(&self) -> bool {

@@ -3,10 +3,14 @@
 use order_core::ids::{ProductId, Sku, UserId};
 use order_core::money::{Currency, Money};
 use order_core::order::OperationState;
-use order_core::services::{InventoryCapabilities, PaymentCapabilities, ProductService as _, ServiceName};
+use order_core::services::{
+    InventoryCapabilities, PaymentCapabilities, ProductService as _, ServiceName,
+};
 use order_core::testkit::service_conformance::*;
 use order_core::testkit::services::Outcome;
-use order_grpc::services::{CacheSettings, NotificationClient, PaymentClient, PlatformProducts, PlatformUsers, StockClient};
+use order_grpc::services::{
+    CacheSettings, NotificationClient, PaymentClient, PlatformProducts, PlatformUsers, StockClient,
+};
 use uuid::Uuid;
 
 use crate::street::{CUSTOMER, MUG, Street};
@@ -14,22 +18,42 @@ use crate::street::{CUSTOMER, MUG, Street};
 impl PaymentFactory for Street {
     type Service = PaymentClient;
     async fn fresh(&self) -> PaymentClient {
-        PaymentClient::new(self.open(ServiceName::Payment).await, PaymentCapabilities::IDEAL)
+        PaymentClient::new(
+            self.open(ServiceName::Payment).await,
+            PaymentCapabilities::IDEAL,
+        )
     }
     fn means(&self, wanted: Outcome) -> Option<Means> {
-        Some(Means { method: format!("{wanted:?}").to_uppercase().parse().unwrap(), token: None.into() })
+        Some(Means {
+            method: format!("{wanted:?}").to_uppercase().parse().unwrap(),
+            token: None.into(),
+        })
     }
     async fn books(&self, key: Uuid) -> Option<Vec<Money>> {
         let payments = self.shop().await.payments().await.ok()?;
-        let moved = |s| matches!(s, OperationState::Authorized | OperationState::Captured | OperationState::Refunded);
-        Some(payments.into_iter().filter(|p| p.key == key && moved(p.status)).map(|p| p.amount).collect())
+        let moved = |s| {
+            matches!(
+                s,
+                OperationState::Authorized | OperationState::Captured | OperationState::Refunded
+            )
+        };
+        Some(
+            payments
+                .into_iter()
+                .filter(|p| p.key == key && moved(p.status))
+                .map(|p| p.amount)
+                .collect(),
+        )
     }
 }
 
 impl InventoryFactory for Street {
     type Service = StockClient;
     async fn fresh(&self) -> StockClient {
-        StockClient::new(self.open(ServiceName::Inventory).await, InventoryCapabilities::IDEAL)
+        StockClient::new(
+            self.open(ServiceName::Inventory).await,
+            InventoryCapabilities::IDEAL,
+        )
     }
     async fn stock(&self, _: &StockClient, units: u32) -> Sku {
         let sku: Sku = self.shelf().parse().unwrap();
@@ -52,7 +76,11 @@ impl NotificationFactory for Street {
 impl ProductFactory for Street {
     type Service = PlatformProducts;
     async fn fresh(&self) -> PlatformProducts {
-        PlatformProducts::new(self.open(ServiceName::Product).await, Currency::USD, CacheSettings::default())
+        PlatformProducts::new(
+            self.open(ServiceName::Product).await,
+            Currency::USD,
+            CacheSettings::default(),
+        )
     }
     fn product(&self) -> ProductId {
         MUG.parse().unwrap()
@@ -93,9 +121,14 @@ mod products {
         let street = Street::default();
         let products = ProductFactory::fresh(&street).await;
         let id = ProductFactory::product(&street);
-        let there = order_core::services::ProductService::get(&street.shop().await, id).await.unwrap();
+        let there = order_core::services::ProductService::get(&street.shop().await, id)
+            .await
+            .unwrap();
         let product = there.clone().unwrap();
-        assert!(product.discount_price.is_some() && product.variants.len() == 1, "{product:?}");
+        assert!(
+            product.discount_price.is_some() && product.variants.len() == 1,
+            "{product:?}"
+        );
         assert_eq!(products.get(id).await.unwrap(), there);
     }
 }

@@ -1,4 +1,5 @@
-//! The clients of remote services against the services that the embedded shop is offered as, through real sockets.
+//! The clients of remote services against the services that the embedded shop is offered as,
+//! through real sockets.
 
 mod conformance;
 mod described;

@@ -13,7 +13,9 @@ use order_core::runtime::{Runtime, SystemClock};
 use order_core::services::{DynClients, InventoryCapabilities, PaymentCapabilities, ServiceName};
 use order_core::store::MemoryStore;
 use order_grpc::TrackedRuntime;
-use order_grpc::services::{CacheSettings, NotificationClient, PaymentClient, PlatformProducts, PlatformUsers, StockClient};
+use order_grpc::services::{
+    CacheSettings, NotificationClient, PaymentClient, PlatformProducts, PlatformUsers, StockClient,
+};
 
 use crate::recorded::{Record, Recorded};
 use crate::street::{CUSTOMER, MUG, Peer, catalogue};
@@ -37,25 +39,47 @@ impl World {
     async fn with(payments: PaymentCapabilities) -> Self {
         let peer = Peer::open(Arc::default()).await;
         let record = Record::default();
-        let (stock, payment) = (peer.channel(ServiceName::Inventory), peer.channel(ServiceName::Payment));
-        let products = PlatformProducts::new(peer.channel(ServiceName::Product), Currency::USD, CacheSettings::default());
+        let (stock, payment) = (
+            peer.channel(ServiceName::Inventory),
+            peer.channel(ServiceName::Payment),
+        );
+        let products = PlatformProducts::new(
+            peer.channel(ServiceName::Product),
+            Currency::USD,
+            CacheSettings::default(),
+        );
         let users = PlatformUsers::new(peer.channel(ServiceName::User), CacheSettings::default());
         let notification = NotificationClient::new(peer.channel(ServiceName::Notification));
         let clients = DynClients {
-            inventory: Arc::new(Recorded(StockClient::new(stock, InventoryCapabilities::IDEAL), record.clone())),
+            inventory: Arc::new(Recorded(
+                StockClient::new(stock, InventoryCapabilities::IDEAL),
+                record.clone(),
+            )),
             product: Arc::new(Recorded(products, record.clone())),
             user: Arc::new(Recorded(users, record.clone())),
-            payment: Arc::new(Recorded(PaymentClient::new(payment, payments), record.clone())),
+            payment: Arc::new(Recorded(
+                PaymentClient::new(payment, payments),
+                record.clone(),
+            )),
             notification: Arc::new(Recorded(notification, record.clone())),
         };
         let runtime: Arc<dyn Runtime> = Arc::new(TrackedRuntime::default());
         let manager = OrderManager::builder(MemoryStore::new(Arc::new(SystemClock)), clients)
             .pricing(Arc::new(catalogue().price_book().clone()))
             .runtime(runtime)
-            .policy(Policy { call_deadline: SECOND, settle_margin: SECOND / 10, ..Policy::default() })
+            .policy(Policy {
+                call_deadline: SECOND,
+                settle_margin: SECOND / 10,
+                ..Policy::default()
+            })
             .build()
             .unwrap();
-        World { peer, record, manager, operator: Principal::operator("test") }
+        World {
+            peer,
+            record,
+            manager,
+            operator: Principal::operator("test"),
+        }
     }
 
     /// Places an order for two mugs, and waits so long for what becomes of it.
@@ -73,14 +97,25 @@ impl World {
         let variant_id = Some("6a0e1a52-2b0b-4d0c-8d43-0a1f7f1f2b21".into());
         let request = PlaceRequest {
             user_id: CUSTOMER.into(),
-            items: vec![ItemInput { product_id: MUG.into(), variant_id, quantity: 2 }],
+            items: vec![ItemInput {
+                product_id: MUG.into(),
+                variant_id,
+                quantity: 2,
+            }],
             shipping_address: Some(address),
             payment_method: "CHARGE".into(),
             shipping_method: "STANDARD".into(),
             ..PlaceRequest::default()
         };
-        let options = PlaceOptions { wait: Some(wait), ..PlaceOptions::default() };
-        self.manager.place(&self.operator, request, options).await.unwrap().order
+        let options = PlaceOptions {
+            wait: Some(wait),
+            ..PlaceOptions::default()
+        };
+        self.manager
+            .place(&self.operator, request, options)
+            .await
+            .unwrap()
+            .order
     }
 
     /// Works the order until it is confirmed and everything that there is to tell is told.
@@ -89,24 +124,39 @@ impl World {
             loop {
                 let done = self.manager.work(id).await.unwrap();
                 let order = self.manager.get(&self.operator, id.into()).await.unwrap();
-                if order.statuses.status == Status::Confirmed && !self.peer.shop.notifications().await.unwrap().is_empty() {
+                if order.statuses.status == Status::Confirmed
+                    && !self.peer.shop.notifications().await.unwrap().is_empty()
+                {
                     return order;
                 }
-                tokio::time::sleep(done.next_in.unwrap_or_default().clamp(Duration::from_millis(5), Duration::from_millis(200)))
-                    .await;
+                tokio::time::sleep(
+                    done.next_in
+                        .unwrap_or_default()
+                        .clamp(Duration::from_millis(5), Duration::from_millis(200)),
+                )
+                .await;
             }
         };
-        tokio::time::timeout(Duration::from_secs(30), settled).await.expect("it comes to rest")
+        tokio::time::timeout(Duration::from_secs(30), settled)
+            .await
+            .expect("it comes to rest")
     }
 
     async fn reserved(&self) -> u64 {
-        self.peer.shop.stock(Some(&"MUG-RED".parse().unwrap())).await.unwrap()[0].reserved
+        self.peer
+            .shop
+            .stock(Some(&"MUG-RED".parse().unwrap()))
+            .await
+            .unwrap()[0]
+            .reserved
     }
 
     /// How much was taken for the order, each time that something was.
     async fn taken(&self, id: OrderId) -> Vec<i64> {
         let payments = self.peer.shop.payments().await.unwrap();
-        let taken = payments.into_iter().filter(|p| p.order == id && p.status == OperationState::Captured);
+        let taken = payments
+            .into_iter()
+            .filter(|p| p.order == id && p.status == OperationState::Captured);
         taken.map(|p| p.amount.minor).collect()
     }
 }
@@ -138,31 +188,45 @@ async fn an_order_takes_one_wait_before_it_is_accepted_and_five_calls_in_all() {
 #[tokio::test]
 async fn a_charge_whose_answer_was_lost_is_found_and_not_made_again() {
     let world = World::with(PaymentCapabilities::LOOK_UP_ONLY).await;
-    world.peer.faults.set(vec!["payment.charge=lost".parse().unwrap()]);
+    world
+        .peer
+        .faults
+        .set(vec!["payment.charge=lost".parse().unwrap()]);
     let placed = world.place(SHORT).await;
     let order = world.settle(placed.id).await;
     assert_eq!(world.taken(order.id).await, [3090]);
     let calls = world.record.names();
     let charges = calls.iter().filter(|call| **call == "charge").count();
-    assert!(charges == 1 && calls.contains(&"look up payment"), "{calls:?}");
+    assert!(
+        charges == 1 && calls.contains(&"look up payment"),
+        "{calls:?}"
+    );
 }
 
 #[tokio::test]
 async fn a_charge_whose_answer_was_lost_is_repeated_under_its_key_with_one_effect() {
     let world = World::new().await;
-    world.peer.faults.set(vec!["payment.charge=lost".parse().unwrap()]);
+    world
+        .peer
+        .faults
+        .set(vec!["payment.charge=lost".parse().unwrap()]);
     let placed = world.place(SHORT).await;
     let lost = async {
         while world.taken(placed.id).await.is_empty() {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
     };
-    tokio::time::timeout(LONG, lost).await.expect("it is charged");
+    tokio::time::timeout(LONG, lost)
+        .await
+        .expect("it is charged");
     world.peer.faults.set(Vec::new());
     let order = world.settle(placed.id).await;
     assert_eq!(world.taken(order.id).await, [3090]);
     let calls = world.record.names();
-    assert!(calls.iter().filter(|call| **call == "charge").count() >= 2, "{calls:?}");
+    assert!(
+        calls.iter().filter(|call| **call == "charge").count() >= 2,
+        "{calls:?}"
+    );
 }
 
 #[tokio::test]
@@ -170,7 +234,10 @@ async fn an_order_that_is_accepted_while_services_are_away_is_made_when_they_are
     let mut world = World::new().await;
     let first = world.place(LONG).await;
     world.settle(first.id).await;
-    world.peer.faults.set(vec!["inventory=down".parse().unwrap()]);
+    world
+        .peer
+        .faults
+        .set(vec!["inventory=down".parse().unwrap()]);
     let second = world.place(SHORT).await;
     assert_eq!(second.statuses.status, Status::Pending);
     // And then there is nobody at all, until there is somebody again at the same place.

@@ -23,7 +23,11 @@ impl Record {
         let at = {
             let (moment, calls) = &mut *self.0.lock().unwrap();
             *moment += 1;
-            calls.push(Noted { name, began: *moment, ended: None });
+            calls.push(Noted {
+                name,
+                began: *moment,
+                ended: None,
+            });
             calls.len() - 1
         };
         let answer = call.await;
@@ -35,17 +39,30 @@ impl Record {
 
     /// The names of all calls.
     pub(crate) fn names(&self) -> Vec<&'static str> {
-        self.0.lock().unwrap().1.iter().map(|call| call.name).collect()
+        self.0
+            .lock()
+            .unwrap()
+            .1
+            .iter()
+            .map(|call| call.name)
+            .collect()
     }
 
-    /// How many calls were waited for one after the other before the first of `names` began: a call comes after another if it began once that
-    /// one had ended.
+    /// How many calls were waited for one after the other before the first of `names` began: a call
+    /// comes after another if it began once that one had ended.
     pub(crate) fn waits_before(&self, names: &[&str]) -> usize {
         let (_, calls) = &*self.0.lock().unwrap();
         let mut depths: Vec<(usize, usize)> = Vec::new();
         for call in calls.iter().take_while(|call| !names.contains(&call.name)) {
-            let before = depths.iter().filter(|(ended, _)| *ended < call.began).map(|(_, depth)| *depth).max();
-            depths.push((call.ended.expect("it was waited for"), before.unwrap_or(0) + 1));
+            let before = depths
+                .iter()
+                .filter(|(ended, _)| *ended < call.began)
+                .map(|(_, depth)| *depth)
+                .max();
+            depths.push((
+                call.ended.expect("it was waited for"),
+                before.unwrap_or(0) + 1,
+            ));
         }
         depths.iter().map(|(_, depth)| *depth).max().unwrap_or(0)
     }
@@ -62,16 +79,16 @@ impl<T: InventoryService> InventoryService for Recorded<T> {
     async fn check(&self, skus: &[Sku]) -> Result<Vec<Availability>, CallError> {
         self.1.note("check", self.0.check(skus)).await
     }
-    async fn reserve(&self, request: &ReserveRequest) -> Result<HoldAnswer, CallError> {
+    async fn reserve(&self, request: &ReserveRequest) -> Result<ReserveAnswer, CallError> {
         self.1.note("reserve", self.0.reserve(request)).await
     }
-    async fn commit(&self, request: &HoldRequest) -> Result<(), CallError> {
+    async fn commit(&self, request: &ClosingRequest) -> Result<(), CallError> {
         self.1.note("commit", self.0.commit(request)).await
     }
-    async fn release(&self, request: &HoldRequest) -> Result<(), CallError> {
+    async fn release(&self, request: &ClosingRequest) -> Result<(), CallError> {
         self.1.note("release", self.0.release(request)).await
     }
-    async fn look_up(&self, request: &ReserveRequest) -> Result<HoldLookup, CallError> {
+    async fn look_up(&self, request: &ReserveRequest) -> Result<ReservationLookup, CallError> {
         self.1.note("look up stock", self.0.look_up(request)).await
     }
 }
@@ -97,7 +114,9 @@ impl<T: PaymentService> PaymentService for Recorded<T> {
         self.1.note("refund", self.0.refund(request)).await
     }
     async fn look_up(&self, request: &PaymentLookup) -> Result<Option<PaymentAnswer>, CallError> {
-        self.1.note("look up payment", self.0.look_up(request)).await
+        self.1
+            .note("look up payment", self.0.look_up(request))
+            .await
     }
 }
 

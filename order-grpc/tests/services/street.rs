@@ -64,7 +64,12 @@ impl Peer {
         let shop = Shop::in_memory(clock).unwrap();
         shop.load(&catalogue()).await.unwrap();
         let any: SocketAddr = "127.0.0.1:0".parse().unwrap();
-        let mut peer = Peer { shop, faults: Faults::default(), address: any, serving: None };
+        let mut peer = Peer {
+            shop,
+            faults: Faults::default(),
+            address: any,
+            serving: None,
+        };
         peer.reopen();
         peer
     }
@@ -78,7 +83,10 @@ impl Peer {
         let (stop, stopped) = oneshot::channel();
         let (shop, faults) = (Arc::new(self.shop.clone()), self.faults.clone());
         let task = tokio::spawn(async move {
-            let options = OfferOptions { faults, ..OfferOptions::default() };
+            let options = OfferOptions {
+                faults,
+                ..OfferOptions::default()
+            };
             offer::serve(shop, listener, options, async { drop(stopped.await) }).await;
         });
         self.serving = Some((stop, task));
@@ -86,7 +94,9 @@ impl Peer {
 
     /// Closes every connection and listens no more.
     pub(crate) async fn close(&mut self) {
-        let Some((stop, task)) = self.serving.take() else { return };
+        let Some((stop, task)) = self.serving.take() else {
+            return;
+        };
         let _ = stop.send(());
         task.await.unwrap();
     }
@@ -117,7 +127,12 @@ pub(crate) struct Street {
 impl Default for Street {
     fn default() -> Self {
         let (clock, skus) = (Arc::default(), AtomicU32::new(0));
-        Street { clock, peer: tokio::sync::Mutex::default(), door: Mutex::new(Door::Open), skus }
+        Street {
+            clock,
+            peer: tokio::sync::Mutex::default(),
+            door: Mutex::new(Door::Open),
+            skus,
+        }
     }
 }
 
@@ -132,7 +147,13 @@ impl Street {
     }
 
     pub(crate) async fn shop(&self) -> Shop {
-        self.peer.lock().await.as_ref().expect("a peer was opened").shop.clone()
+        self.peer
+            .lock()
+            .await
+            .as_ref()
+            .expect("a peer was opened")
+            .shop
+            .clone()
     }
 
     /// A SKU that nobody else has.
@@ -145,7 +166,11 @@ impl Street {
 
 impl Sandbox for Street {
     fn run<T: Future>(&self, test: T) -> T::Output {
-        tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(test)
+        tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .unwrap()
+            .block_on(test)
     }
 
     /// The clients have deadlines of their own; this is called before each call.
@@ -163,7 +188,13 @@ impl Sandbox for Street {
     }
 
     async fn lose_next_answer(&self) -> bool {
-        self.peer.lock().await.as_ref().unwrap().faults.hit_next(Fault::Lost);
+        self.peer
+            .lock()
+            .await
+            .as_ref()
+            .unwrap()
+            .faults
+            .hit_next(Fault::Lost);
         true
     }
 

@@ -1,4 +1,5 @@
-//! What a placed order costs the server: bytes of its log, rows, and bytes of tables and indexes; and what loading one takes.
+//! What a placed order costs the server: bytes of its log, rows, and bytes of tables and indexes;
+//! and what loading one takes.
 
 use std::time::{Duration, Instant};
 
@@ -14,7 +15,8 @@ use crate::shop::{Manager, manager};
 use crate::{at_rest, open, place_one};
 
 const ORDERS: usize = 4_096;
-/// How many are placed before anything is measured, so that tables and indexes are past their beginnings.
+/// How many are placed before anything is measured, so that tables and indexes are past their
+/// beginnings.
 const BEFORE: usize = 16_384;
 
 /// What the server has counted.
@@ -32,7 +34,10 @@ const COUNTED: [&str; 8] = [
 async fn counted(db: &mut PgConnection) -> Vec<f64> {
     // What a session has counted shows a moment later.
     tokio::time::sleep(Duration::from_millis(1_500)).await;
-    let row = sqlx::query(AssertSqlSafe(format!("SELECT {}", COUNTED.join(", ")))).fetch_one(db).await.expect("it is counted");
+    let row = sqlx::query(AssertSqlSafe(format!("SELECT {}", COUNTED.join(", "))))
+        .fetch_one(db)
+        .await
+        .expect("it is counted");
     (0..COUNTED.len()).map(|at| row.get(at)).collect()
 }
 
@@ -48,7 +53,11 @@ async fn each(db: &mut PgConnection, manager: &Manager<std::sync::Arc<PostgresSt
     let before = counted(db).await;
     place(manager, ORDERS).await;
     let after = counted(db).await;
-    before.iter().zip(&after).map(|(before, after)| (after - before) / ORDERS as f64).collect()
+    before
+        .iter()
+        .zip(&after)
+        .map(|(before, after)| (after - before) / ORDERS as f64)
+        .collect()
 }
 
 pub async fn print() {
@@ -58,9 +67,14 @@ pub async fn print() {
     let mut db = connect_to(&schema.name).await;
     place(&manager, BEFORE).await;
     let long_after = each(&mut db, &manager).await;
-    sqlx::raw_sql("CHECKPOINT").execute(&mut db).await.expect("a checkpoint");
+    sqlx::raw_sql("CHECKPOINT")
+        .execute(&mut db)
+        .await
+        .expect("a checkpoint");
     let at_once = each(&mut db, &manager).await;
-    let [log, pages, tables, indexes, new, changed, gone, hot] = long_after[..] else { unreachable!("eight are counted") };
+    let [log, pages, tables, indexes, new, changed, gone, hot] = long_after[..] else {
+        unreachable!("eight are counted")
+    };
     println!(
         "an order: {:.1} rows written ({new:.1} new, {changed:.1} changed, of these {hot:.1} HOT, {gone:.1} gone)",
         new + changed + gone
@@ -81,7 +95,10 @@ async fn largest(db: &mut PgConnection) -> Vec<(String, f64)> {
     let select = "SELECT c.relname::text, pg_relation_size(c.oid)::float8 / (SELECT count(*) FROM orders) FROM pg_class c \
          WHERE c.relnamespace = current_schema()::regnamespace AND c.relkind IN ('r', 'i') ORDER BY 2 DESC LIMIT 30";
     let rows = sqlx::query(select).fetch_all(db).await.expect("sizes");
-    rows.iter().map(|row| (row.get(0), row.get(1))).filter(|(_, bytes)| *bytes >= 10.0).collect()
+    rows.iter()
+        .map(|row| (row.get(0), row.get(1)))
+        .filter(|(_, bytes)| *bytes >= 10.0)
+        .collect()
 }
 
 /// Loads a second, by the bare driver and by the store, one after the other.
@@ -93,13 +110,23 @@ pub async fn loads(schema: &Schema, store: &PostgresStore, ids: &[OrderId]) -> (
         let started = Instant::now();
         for id in ids {
             let query = sqlx::query(AssertSqlSafe(sql)).bind(id.bucket().number() as i16);
-            let row = query.bind(Id(*id.as_bytes())).fetch_one(&mut db).await.expect("it is there");
+            let row = query
+                .bind(Id(*id.as_bytes()))
+                .fetch_one(&mut db)
+                .await
+                .expect("it is there");
             assert!(!row.is_empty());
         }
         bare.push(ids.len() as f64 / started.elapsed().as_secs_f64());
         let started = Instant::now();
         for id in ids {
-            assert!(store.load((*id).into(), None).await.expect("it loads").is_some());
+            assert!(
+                store
+                    .load((*id).into(), None)
+                    .await
+                    .expect("it loads")
+                    .is_some()
+            );
         }
         engine.push(ids.len() as f64 / started.elapsed().as_secs_f64());
     }

@@ -1,5 +1,5 @@
-//! The rows that the engine writes for one order, commit by commit, as they stand in the tables afterwards: what others write for a
-//! comparison.
+//! The rows that the engine writes for one order, commit by commit, as they stand in the tables
+//! afterwards: what others write for a comparison.
 
 use std::sync::{Arc, Mutex};
 
@@ -102,11 +102,25 @@ async fn tables(schema: &str) -> Vec<Table> {
          WHERE a.attrelid = $1::text::regclass AND a.attnum > 0 AND a.attgenerated = '' AND NOT a.attisdropped ORDER BY a.attnum";
     let mut tables = Vec::new();
     for (name, keys) in TABLES {
-        let rows = sqlx::query(select).bind(name).fetch_all(&mut db).await.expect("columns");
-        let column = |row: &sqlx::postgres::PgRow| Column { name: row.get(0), element: row.get(1), array: row.get(2) };
+        let rows = sqlx::query(select)
+            .bind(name)
+            .fetch_all(&mut db)
+            .await
+            .expect("columns");
+        let column = |row: &sqlx::postgres::PgRow| Column {
+            name: row.get(0),
+            element: row.get(1),
+            array: row.get(2),
+        };
         let columns: Vec<Column> = rows.iter().map(column).collect();
-        let key = columns.iter().enumerate().filter(|(_, c)| c.name == "bucket" || keys.contains(&c.name.as_str()));
-        let key = key.filter(|(_, c)| name != FEED || c.name != "bucket").map(|(at, _)| at).collect();
+        let key = columns
+            .iter()
+            .enumerate()
+            .filter(|(_, c)| c.name == "bucket" || keys.contains(&c.name.as_str()));
+        let key = key
+            .filter(|(_, c)| name != FEED || c.name != "bucket")
+            .map(|(at, _)| at)
+            .collect();
         tables.push(Table { name, columns, key });
     }
     tables
@@ -117,15 +131,36 @@ async fn snapshot(schema: &str, tables: &[Table]) -> Snapshot {
     let mut rows = Vec::new();
     for (table, Table { name, columns, .. }) in tables.iter().enumerate() {
         let names: Vec<&str> = columns.iter().map(|column| column.name.as_str()).collect();
-        let literals: Vec<String> = names.iter().map(|column| format!("quote_nullable({column})")).collect();
-        let select = format!("SELECT ARRAY[{}], {} FROM {name}", literals.join(", "), names.join(", "));
-        for row in sqlx::query(AssertSqlSafe(select)).fetch_all(&mut db).await.expect("rows") {
+        let literals: Vec<String> = names
+            .iter()
+            .map(|column| format!("quote_nullable({column})"))
+            .collect();
+        let select = format!(
+            "SELECT ARRAY[{}], {} FROM {name}",
+            literals.join(", "),
+            names.join(", ")
+        );
+        for row in sqlx::query(AssertSqlSafe(select))
+            .fetch_all(&mut db)
+            .await
+            .expect("rows")
+        {
             let cell = |(at, literal)| {
                 let value = row.try_get_raw(at + 1).expect("a value");
-                let bytes = (!value.is_null()).then(|| value.as_bytes().expect("in binary").to_vec());
-                Cell { literal, bytes, made: Made::Fixed }
+                let bytes =
+                    (!value.is_null()).then(|| value.as_bytes().expect("in binary").to_vec());
+                Cell {
+                    literal,
+                    bytes,
+                    made: Made::Fixed,
+                }
             };
-            let cells = row.get::<Vec<String>, _>(0).into_iter().enumerate().map(cell).collect();
+            let cells = row
+                .get::<Vec<String>, _>(0)
+                .into_iter()
+                .enumerate()
+                .map(cell)
+                .collect();
             rows.push(Row { table, cells });
         }
     }
@@ -145,10 +180,17 @@ impl OrderStore for Watched {
     async fn commit(&self, changeset: Changeset) -> Result<Committed, CommitError> {
         let committed = self.store.commit(changeset).await?;
         let snapshot = snapshot(&self.schema, &self.tables).await;
-        self.snapshots.lock().expect("nobody panicked").push(snapshot);
+        self.snapshots
+            .lock()
+            .expect("nobody panicked")
+            .push(snapshot);
         Ok(committed)
     }
-    async fn load(&self, order: Lookup, owner: Option<UserId>) -> Result<Option<Loaded>, StoreError> {
+    async fn load(
+        &self,
+        order: Lookup,
+        owner: Option<UserId>,
+    ) -> Result<Option<Loaded>, StoreError> {
         self.store.load(order, owner).await
     }
     async fn list(&self, query: &ListQuery) -> Result<OrderPage, StoreError> {
@@ -172,7 +214,8 @@ impl OrderStore for Watched {
 }
 
 impl Learnt {
-    /// Places one order in the schema, which must be a fresh one, and looks at what each commit leaves.
+    /// Places one order in the schema, which must be a fresh one, and looks at what each commit
+    /// leaves.
     pub async fn of(schema: &Schema) -> Self {
         let store = open(schema).await;
         let tables = Arc::new(tables(&schema.name).await);
@@ -186,16 +229,24 @@ impl Learnt {
         let manager = manager(Arc::clone(&watched), false);
         place_one(&manager).await;
         at_rest(&manager).await;
-        while (watched.snapshots.lock().expect("nobody panicked").len() as u64) < store.stats().groups {
+        while (watched.snapshots.lock().expect("nobody panicked").len() as u64)
+            < store.stats().groups
+        {
             tokio::time::sleep(std::time::Duration::from_millis(1)).await;
         }
         let mut snapshots = watched.snapshots.lock().expect("nobody panicked").clone();
         mark(&tables, &mut snapshots);
         let before = std::iter::once(&nothing).chain(&snapshots);
-        let transactions = before.zip(&snapshots).map(|(before, after)| changes(&tables, before, after)).collect();
+        let transactions = before
+            .zip(&snapshots)
+            .map(|(before, after)| changes(&tables, before, after))
+            .collect();
         drop((manager, watched));
         let tables = Arc::try_unwrap(tables).unwrap_or_else(|_| panic!("nobody watches any more"));
-        Learnt { tables, transactions }
+        Learnt {
+            tables,
+            transactions,
+        }
     }
 
     pub fn rows(&self) -> usize {
@@ -228,23 +279,46 @@ fn mark(tables: &[Table], snapshots: &mut [Snapshot]) {
 }
 
 fn changes(tables: &[Table], before: &Snapshot, after: &Snapshot) -> Vec<Change> {
-    let key = |row: &Row| tables[row.table].key.iter().map(|at| row.cells[*at].literal.clone()).collect::<Vec<_>>();
-    let find = |rows: &Snapshot, row: &Row| rows.iter().find(|r| r.table == row.table && key(r) == key(row)).cloned();
+    let key = |row: &Row| {
+        tables[row.table]
+            .key
+            .iter()
+            .map(|at| row.cells[*at].literal.clone())
+            .collect::<Vec<_>>()
+    };
+    let find = |rows: &Snapshot, row: &Row| {
+        rows.iter()
+            .find(|r| r.table == row.table && key(r) == key(row))
+            .cloned()
+    };
     let mut changes = Vec::new();
     for row in after {
         let (kind, changed) = match find(before, row) {
             None => (Kind::New, Vec::new()),
             Some(old) => {
                 let differs = |at: &usize| old.cells[*at].literal != row.cells[*at].literal;
-                (Kind::Changed, (0..row.cells.len()).filter(differs).collect())
+                (
+                    Kind::Changed,
+                    (0..row.cells.len()).filter(differs).collect(),
+                )
             }
         };
         if kind == Kind::New || !changed.is_empty() {
-            changes.push(Change { table: row.table, kind, row: row.clone(), changed });
+            changes.push(Change {
+                table: row.table,
+                kind,
+                row: row.clone(),
+                changed,
+            });
         }
     }
     let gone = before.iter().filter(|row| find(after, row).is_none());
-    changes.extend(gone.map(|row| Change { table: row.table, kind: Kind::Gone, row: row.clone(), changed: Vec::new() }));
+    changes.extend(gone.map(|row| Change {
+        table: row.table,
+        kind: Kind::Gone,
+        row: row.clone(),
+        changed: Vec::new(),
+    }));
     // The head of the feed last, as the store has it, and then what takes its place from it.
     changes.sort_by_key(|change| (change.table, change.kind as u8));
     changes

@@ -1,8 +1,9 @@
-//! How fast orders are placed, against pgbench writing the same rows one order at a time and the bare driver writing them in groups,
-//! in the same session.
+//! How fast orders are placed, against pgbench writing the same rows one order at a time and the
+//! bare driver writing them in groups, in the same session.
 //!
-//! `cargo bench -p order-store-postgres --bench place` prints it; `-- place`, `-- processes`, `-- footprint` or `-- read` that part of
-//! it; `-- million`, or `-- million 50000`, how it stays up to so many orders, which takes long.
+//! `cargo bench -p order-store-postgres --bench place` prints it; `-- place`, `-- processes`, `--
+//! footprint` or `-- read` that part of it; `-- million`, or `-- million 50000`, how it stays up to
+//! so many orders, which takes long.
 
 mod bare;
 #[path = "../../tests/common/mod.rs"]
@@ -33,8 +34,13 @@ use order_store_postgres::{PostgresOptions, PostgresStore};
 use shop::{Manager, manager, request};
 
 fn main() {
-    let wanted: Vec<String> = std::env::args().skip(1).filter(|a| !a.starts_with("--")).collect();
-    if let [processes::CHILD, url, callers, orders] = wanted.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+    let wanted: Vec<String> = std::env::args()
+        .skip(1)
+        .filter(|a| !a.starts_with("--"))
+        .collect();
+    if let [processes::CHILD, url, callers, orders] =
+        wanted.iter().map(String::as_str).collect::<Vec<_>>()[..]
+    {
         let number = |text: &str| text.parse().expect("a number");
         return block_on(processes::child(url, number(callers), number(orders)));
     }
@@ -65,21 +71,37 @@ pub(crate) async fn open(schema: &Schema) -> Arc<PostgresStore> {
 }
 
 pub(crate) async fn open_url(url: &str) -> Arc<PostgresStore> {
-    Arc::new(PostgresStore::open(url, PostgresOptions::default()).await.expect("the store opens"))
+    Arc::new(
+        PostgresStore::open(url, PostgresOptions::default())
+            .await
+            .expect("the store opens"),
+    )
 }
 
 /// An order of another customer each time, in every process.
 fn another() -> PlaceRequest {
     static NEXT: AtomicU64 = AtomicU64::new(1);
     let user = uuid::Uuid::from_u64_pair(
-        NEXT.fetch_add(1, Ordering::Relaxed).wrapping_mul(0x9E37_79B9_7F4A_7C15) ^ u64::from(std::process::id()),
+        NEXT.fetch_add(1, Ordering::Relaxed)
+            .wrapping_mul(0x9E37_79B9_7F4A_7C15)
+            ^ u64::from(std::process::id()),
         0x8000_0000_0000_0001,
     );
-    PlaceRequest { user_id: user.to_string(), ..request() }
+    PlaceRequest {
+        user_id: user.to_string(),
+        ..request()
+    }
 }
 
 pub(crate) async fn place_one<S: OrderStore>(manager: &Manager<S>) -> OrderId {
-    let placed = manager.place(&Principal::operator("bench"), another(), PlaceOptions::default()).await.expect("it is placed");
+    let placed = manager
+        .place(
+            &Principal::operator("bench"),
+            another(),
+            PlaceOptions::default(),
+        )
+        .await
+        .expect("it is placed");
     assert_eq!(placed.order.statuses.status, Status::Confirmed);
     placed.order.id
 }
@@ -91,8 +113,13 @@ pub(crate) async fn at_rest<S: OrderStore>(manager: &Manager<S>) {
     }
 }
 
-/// Each of `callers` places its share of `orders`, the next when the last was answered. The latencies in milliseconds.
-pub(crate) async fn round<S: OrderStore>(manager: &Manager<S>, callers: usize, orders: usize) -> Vec<f64> {
+/// Each of `callers` places its share of `orders`, the next when the last was answered. The
+/// latencies in milliseconds.
+pub(crate) async fn round<S: OrderStore>(
+    manager: &Manager<S>,
+    callers: usize,
+    orders: usize,
+) -> Vec<f64> {
     let tasks = (0..callers).map(|_| {
         let manager = manager.clone();
         tokio::spawn(async move {
@@ -105,7 +132,11 @@ pub(crate) async fn round<S: OrderStore>(manager: &Manager<S>, callers: usize, o
             latencies
         })
     });
-    join_all(tasks).await.into_iter().flat_map(|latencies| latencies.expect("nobody panics")).collect()
+    join_all(tasks)
+        .await
+        .into_iter()
+        .flat_map(|latencies| latencies.expect("nobody panics"))
+        .collect()
 }
 
 async fn read() {
@@ -132,5 +163,7 @@ pub(crate) fn median(samples: &mut [f64]) -> f64 {
 /// The latency that so many percent are not above.
 pub(crate) fn percentile(ms: &mut [f64], percent: usize) -> f64 {
     ms.sort_by(f64::total_cmp);
-    ms.get(ms.len() * percent / 100).copied().unwrap_or(f64::NAN)
+    ms.get(ms.len() * percent / 100)
+        .copied()
+        .unwrap_or(f64::NAN)
 }

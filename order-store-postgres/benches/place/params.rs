@@ -32,11 +32,19 @@ pub struct Array {
 
 impl Array {
     pub fn new(element: Oid, array: Oid) -> Self {
-        Array { array, element, len: 0, has_nulls: false, elements: Vec::new() }
+        Array {
+            array,
+            element,
+            len: 0,
+            has_nulls: false,
+            elements: Vec::new(),
+        }
     }
 
     pub fn push(&mut self, value: Option<&[u8]>) {
-        let len = value.map_or(-1, |bytes| i32::try_from(bytes.len()).expect("a value is short"));
+        let len = value.map_or(-1, |bytes| {
+            i32::try_from(bytes.len()).expect("a value is short")
+        });
         self.elements.extend_from_slice(&len.to_be_bytes());
         self.elements.extend_from_slice(value.unwrap_or_default());
         self.has_nulls |= value.is_none();

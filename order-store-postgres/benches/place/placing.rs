@@ -48,7 +48,11 @@ impl Side {
         if self.ms.is_empty() {
             return "-".into();
         }
-        format!("{:.1} / {:.1}", percentile(&mut self.ms, 50), percentile(&mut self.ms, 99))
+        format!(
+            "{:.1} / {:.1}",
+            percentile(&mut self.ms, 50),
+            percentile(&mut self.ms, 99)
+        )
     }
 
     /// Seconds of the server's and of the client's processor time for 1,000 orders.
@@ -57,7 +61,11 @@ impl Side {
             return "-".into();
         }
         let of_thousand = self.orders as f64 / 1e3;
-        format!("{:.2} + {:.2}", self.server / of_thousand, self.client / of_thousand)
+        format!(
+            "{:.2} + {:.2}",
+            self.server / of_thousand,
+            self.client / of_thousand
+        )
     }
 
     fn orders_a_core(&self) -> String {
@@ -72,7 +80,8 @@ fn rounded(number: Option<f64>) -> String {
 /// With one number of callers.
 #[derive(Default)]
 struct Sides {
-    /// pgbench with the feed's head row, which everybody waits for, and with a sequence in its place.
+    /// pgbench with the feed's head row, which everybody waits for, and with a sequence in its
+    /// place.
     head: Side,
     headless: Side,
     bare: Side,
@@ -81,7 +90,11 @@ struct Sides {
 }
 
 pub async fn print() {
-    let [theirs, bares, ours] = [Schema::new().await, Schema::new().await, Schema::new().await];
+    let [theirs, bares, ours] = [
+        Schema::new().await,
+        Schema::new().await,
+        Schema::new().await,
+    ];
     let meter = Meter::new(&mut connect_to(&theirs.name).await).await;
     let learnt = Learnt::of(&theirs).await;
     println!(
@@ -107,8 +120,16 @@ pub async fn print() {
             let ms = round(&manager, callers, orders).await;
             at_rest(&manager).await;
             let placed = ms.len();
-            sides.engine.took(placed as f64 / started.elapsed().as_secs_f64(), ms, placed, meter.read() - before);
-            let (groups, changesets) = (store.stats().groups - stats.groups, store.stats().changesets - stats.changesets);
+            sides.engine.took(
+                placed as f64 / started.elapsed().as_secs_f64(),
+                ms,
+                placed,
+                meter.read() - before,
+            );
+            let (groups, changesets) = (
+                store.stats().groups - stats.groups,
+                store.stats().changesets - stats.changesets,
+            );
             sides.group = changesets as f64 / groups as f64;
             let connections = PostgresOptions::default().writers.min(callers);
             let group = (sides.group.round() as usize).max(1);
@@ -117,7 +138,10 @@ pub async fn print() {
         }
     }
     let best = |side: fn(&mut Sides) -> &mut Side, sides: &mut [Sides]| {
-        sides.iter_mut().filter_map(|sides| side(sides).rate()).fold(0.0, f64::max)
+        sides
+            .iter_mut()
+            .filter_map(|sides| side(sides).rate())
+            .fold(0.0, f64::max)
     };
     let best_head = best(|sides| &mut sides.head, &mut sides);
     let best_headless = best(|sides| &mut sides.headless, &mut sides);
@@ -130,7 +154,10 @@ pub async fn print() {
     );
     for ((callers, _), sides) in CALLERS.into_iter().zip(&mut sides) {
         let (head, headless) = (rounded(sides.head.rate()), rounded(sides.headless.rate()));
-        let (bare, engine) = (sides.bare.rate().expect("it was run"), sides.engine.rate().expect("it was run"));
+        let (bare, engine) = (
+            sides.bare.rate().expect("it was run"),
+            sides.engine.rate().expect("it was run"),
+        );
         println!(
             "{callers:>8} {head:>8} {headless:>8} {bare:>8.0} {engine:>8.0} {:>7.2} {:>7.2} {:>7.2} {:>7.1}",
             engine / best_head,
@@ -139,17 +166,41 @@ pub async fn print() {
             sides.group
         );
     }
-    println!("latency in ms, p50 / p99\n{:>8} {:>18} {:>18} {:>18}", "callers", "(a)", "(a')", "(c)");
+    println!(
+        "latency in ms, p50 / p99\n{:>8} {:>18} {:>18} {:>18}",
+        "callers", "(a)", "(a')", "(c)"
+    );
     for ((callers, _), sides) in CALLERS.into_iter().zip(&mut sides) {
         let each = [&mut sides.head, &mut sides.headless, &mut sides.engine].map(Side::latencies);
-        println!("{callers:>8} {:>18} {:>18} {:>18}", each[0], each[1], each[2]);
+        println!(
+            "{callers:>8} {:>18} {:>18} {:>18}",
+            each[0], each[1], each[2]
+        );
     }
-    println!("processor time for 1,000 orders in s, server + client; and orders for each second of the server's");
-    println!("{:>8} {:>14} {:>14} {:>14} {:>14} {:>7} {:>7} {:>7}", "callers", "(a)", "(a')", "(b)", "(c)", "(a')", "(b)", "(c)");
-    for ((callers, _), Sides { head, headless, bare, engine, .. }) in CALLERS.into_iter().zip(&sides) {
+    println!(
+        "processor time for 1,000 orders in s, server + client; and orders for each second of the server's"
+    );
+    println!(
+        "{:>8} {:>14} {:>14} {:>14} {:>14} {:>7} {:>7} {:>7}",
+        "callers", "(a)", "(a')", "(b)", "(c)", "(a')", "(b)", "(c)"
+    );
+    for (
+        (callers, _),
+        Sides {
+            head,
+            headless,
+            bare,
+            engine,
+            ..
+        },
+    ) in CALLERS.into_iter().zip(&sides)
+    {
         let each = [head, headless, bare, engine].map(Side::processor);
         let a_core = [headless, bare, engine].map(Side::orders_a_core);
-        print!("{callers:>8} {:>14} {:>14} {:>14} {:>14}", each[0], each[1], each[2], each[3]);
+        print!(
+            "{callers:>8} {:>14} {:>14} {:>14} {:>14}",
+            each[0], each[1], each[2], each[3]
+        );
         println!(" {:>7} {:>7} {:>7}", a_core[0], a_core[1], a_core[2]);
     }
     println!("{:?}", store.stats());

@@ -1,4 +1,5 @@
-//! Placing through several processes on one database, each a copy of this program with its share of the callers.
+//! Placing through several processes on one database, each a copy of this program with its share of
+//! the callers.
 
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::process::{Child, ChildStdout, Command, Stdio};
@@ -18,7 +19,10 @@ const PROCESSES: [usize; 3] = [1, 2, 4];
 const CALLERS: [(usize, usize); 2] = [(32, 3_200), (128, 6_400)];
 
 pub async fn print() {
-    println!("{:>8} {:>10} {:>10} {:>8}", "callers", "processes", "orders/s", "÷ one");
+    println!(
+        "{:>8} {:>10} {:>10} {:>8}",
+        "callers", "processes", "orders/s", "÷ one"
+    );
     for (callers, orders) in CALLERS {
         let mut rates = PROCESSES.map(|_| Vec::new());
         for _ in 0..ROUNDS {
@@ -30,7 +34,10 @@ pub async fn print() {
         let one = median(one);
         for (processes, rates) in PROCESSES.into_iter().zip(&mut rates) {
             let rate = median(rates);
-            println!("{callers:>8} {processes:>10} {rate:>10.0} {:>8.2}", rate / one);
+            println!(
+                "{callers:>8} {processes:>10} {rate:>10.0} {:>8.2}",
+                rate / one
+            );
         }
     }
 }
@@ -54,10 +61,19 @@ async fn place(processes: usize, callers: usize, orders: usize) -> f64 {
     let program = std::env::current_exe().expect("this program");
     let start = |_| {
         let mut command = Command::new(&program);
-        command.args([CHILD, &schema.url, &(callers / processes).to_string(), &(orders / processes).to_string()]);
+        command.args([
+            CHILD,
+            &schema.url,
+            &(callers / processes).to_string(),
+            &(orders / processes).to_string(),
+        ]);
         // It is to use this server, not to start one.
         command.env("ORDER_TEST_POSTGRES_URL", cluster::shared());
-        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("it starts");
+        let mut child = command
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("it starts");
         let says = BufReader::new(child.stdout.take().expect("a pipe"));
         Process { child, says }
     };
@@ -65,7 +81,13 @@ async fn place(processes: usize, callers: usize, orders: usize) -> f64 {
     all.iter_mut().for_each(|process| process.heard("ready"));
     let started = Instant::now();
     for process in &mut all {
-        process.child.stdin.as_mut().expect("a pipe").write_all(b"go\n").expect("it listens");
+        process
+            .child
+            .stdin
+            .as_mut()
+            .expect("a pipe")
+            .write_all(b"go\n")
+            .expect("it listens");
     }
     all.iter_mut().for_each(|process| process.heard("done"));
     at_rest(&manager(open(&schema).await, false)).await;

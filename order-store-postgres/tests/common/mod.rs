@@ -14,8 +14,13 @@ use sqlx::postgres::{PgConnectOptions, PgConnection};
 use sqlx::{AssertSqlSafe, ConnectOptions as _};
 
 /// The runtime of all stores of this process.
-pub static RUNTIME: LazyLock<tokio::runtime::Runtime> =
-    LazyLock::new(|| tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("a runtime"));
+pub static RUNTIME: LazyLock<tokio::runtime::Runtime> = LazyLock::new(|| {
+    tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .expect("a runtime")
+});
 
 /// Runs a future to its end on this thread.
 pub fn block_on<F: Future>(future: F) -> F::Output {
@@ -25,7 +30,11 @@ pub fn block_on<F: Future>(future: F) -> F::Output {
 /// A name for a schema that no other test has.
 pub fn schema_name() -> String {
     static NEXT: AtomicU64 = AtomicU64::new(1);
-    format!("test_{}_{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed))
+    format!(
+        "test_{}_{}",
+        std::process::id(),
+        NEXT.fetch_add(1, Ordering::Relaxed)
+    )
 }
 
 /// The URL of a schema of the server that `url` names.
@@ -36,7 +45,13 @@ pub fn in_schema(url: &str, schema: &str) -> String {
 
 /// Small pools: there are many stores at a time, and few connections.
 pub fn options(clock: Option<Arc<dyn Clock>>) -> PostgresOptions {
-    PostgresOptions { readers: 4, long_readers: 1, workers: 1, clock, ..PostgresOptions::default() }
+    PostgresOptions {
+        readers: 4,
+        long_readers: 1,
+        workers: 1,
+        clock,
+        ..PostgresOptions::default()
+    }
 }
 
 /// A fresh schema on the shared server, dropped with this.
@@ -45,9 +60,13 @@ pub struct Schema {
     pub url: String,
 }
 
-/// The layout of stores on the shared server; on Citus of few shards, for tables are made for each test.
+/// The layout of stores on the shared server; on Citus of few shards, for tables are made for each
+/// test.
 pub fn layout() -> Layout {
-    Layout { citus: cluster::is_citus(), partitions: cluster::is_citus().then_some(4) }
+    Layout {
+        citus: cluster::is_citus(),
+        partitions: cluster::is_citus().then_some(4),
+    }
 }
 
 impl Schema {
@@ -58,24 +77,35 @@ impl Schema {
     pub async fn laid_out(layout: Layout) -> Self {
         let name = schema_name();
         let url = in_schema(cluster::shared(), &name);
-        migrate_as(&url, &options(None), layout).await.unwrap_or_else(|e| panic!("{e}: {:?}", e.source));
+        migrate_as(&url, &options(None), layout)
+            .await
+            .unwrap_or_else(|e| panic!("{e}: {:?}", e.source));
         Schema { name, url }
     }
 
     pub async fn open(&self, clock: Option<Arc<dyn Clock>>) -> PostgresStore {
-        PostgresStore::open(&self.url, options(clock)).await.unwrap_or_else(|e| panic!("{e}: {:?}", e.source))
+        PostgresStore::open(&self.url, options(clock))
+            .await
+            .unwrap_or_else(|e| panic!("{e}: {:?}", e.source))
     }
 }
 
 /// A connection beside the stores', which sees the schema.
 pub async fn connect_to(schema: &str) -> PgConnection {
     let options: PgConnectOptions = cluster::shared().parse().expect("a URL");
-    options.options([("search_path", schema)]).connect().await.expect("a connection")
+    options
+        .options([("search_path", schema)])
+        .connect()
+        .await
+        .expect("a connection")
 }
 
 /// Runs statements without parameters.
 pub async fn run_in(schema: &str, sql: &str) {
-    sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut connect_to(schema).await).await.unwrap_or_else(|e| panic!("{e}: {sql}"));
+    sqlx::raw_sql(AssertSqlSafe(sql))
+        .execute(&mut connect_to(schema).await)
+        .await
+        .unwrap_or_else(|e| panic!("{e}: {sql}"));
 }
 
 impl Drop for Schema {

@@ -1,4 +1,5 @@
-//! What an order costs on disk: rows, index entries and bytes at rest, and bytes of the write-ahead log on the way.
+//! What an order costs on disk: rows, index entries and bytes at rest, and bytes of the write-ahead
+//! log on the way.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -14,8 +15,8 @@ const ORDERS: usize = 400;
 /// As a server has them that is not busy: more share a transaction, and its log.
 const CALLERS: usize = 4;
 
-/// Entries of a b-tree: a table's rows stand in its leaves, and those of an index or of a table without row ids in all its pages.
-/// (dbstat, <https://sqlite.org/dbstat.html>)
+/// Entries of a b-tree: a table's rows stand in its leaves, and those of an index or of a table
+/// without row ids in all its pages. (dbstat, <https://sqlite.org/dbstat.html>)
 const TREES: &str = "SELECT s.name, s.tbl_name, s.type = 'index' AND s.sql IS NOT NULL OR s.name LIKE 'sqlite_autoindex%', \
      sum(CASE WHEN t.pagetype = 'leaf' OR s.type = 'index' OR s.sql LIKE '%WITHOUT ROWID%' THEN t.ncell ELSE 0 END), \
      sum(t.payload), sum(t.pgsize) \
@@ -34,7 +35,10 @@ struct Tree {
 pub async fn print(folder: &Path, tells: bool) {
     let path = folder.join(format!("footprint-{tells}.db"));
     // So long that nothing is taken out of the log.
-    let options = SqliteOptions { log_limit: 1 << 40, ..SqliteOptions::new(Arc::new(SystemClock)) };
+    let options = SqliteOptions {
+        log_limit: 1 << 40,
+        ..SqliteOptions::new(Arc::new(SystemClock))
+    };
     let store = Arc::new(SqliteStore::open(&path, options).expect("the store opens"));
     let log = || std::fs::metadata(path.with_extension("db-wal")).map_or(0, |log| log.len());
     let before = log();
@@ -52,9 +56,22 @@ pub async fn print(folder: &Path, tells: bool) {
     let rows_changed = store.stats().rows as f64 / ORDERS as f64;
     drop((manager, store));
     let trees = trees(&path);
-    println!("an order at rest, notifications {}:", if tells { "on" } else { "off" });
-    println!("{:>40} {:>8} {:>10} {:>10}", "table or index", "entries", "payload", "bytes");
-    for Tree { name, entries, payload, bytes, .. } in trees.iter().filter(|tree| tree.entries >= 0.01) {
+    println!(
+        "an order at rest, notifications {}:",
+        if tells { "on" } else { "off" }
+    );
+    println!(
+        "{:>40} {:>8} {:>10} {:>10}",
+        "table or index", "entries", "payload", "bytes"
+    );
+    for Tree {
+        name,
+        entries,
+        payload,
+        bytes,
+        ..
+    } in trees.iter().filter(|tree| tree.entries >= 0.01)
+    {
         println!("{name:>40} {entries:>8.2} {payload:>10.0} {bytes:>10.0}");
     }
     let sum = |of: fn(&Tree) -> f64| trees.iter().map(of).sum::<f64>();

@@ -1,8 +1,9 @@
 //! How fast orders are placed and read, against the bare driver doing the same in the same run.
 //!
-//! `cargo bench -p order-store-sqlite --bench place` prints the whole comparison, with `-- place`, `-- footprint`, `-- read` or
-//! `-- shop` that part of it; with `-- million` it places a million orders and prints the process's memory on the way; with `-- --keep` it leaves
-//! its databases behind.
+//! `cargo bench -p order-store-sqlite --bench place` prints the whole comparison, with `-- place`,
+//! `-- footprint`, `-- read` or `-- shop` that part of it; with `-- million` it places a million
+//! orders and prints the process's memory on the way; with `-- --keep` it leaves its databases
+//! behind.
 
 mod footprint;
 mod reads;
@@ -32,10 +33,17 @@ const CALLERS: [(usize, usize); 4] = [(1, 600), (8, 3_000), (32, 6_000), (128, 8
 const ORDERS_TO_READ: usize = 100_000;
 
 fn main() {
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("tokio starts");
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .expect("tokio starts");
     let folder = std::env::temp_dir().join(format!("order-bench-{}", std::process::id()));
     std::fs::create_dir_all(&folder).expect("a folder for the databases");
-    let wanted: Vec<String> = std::env::args().skip(1).filter(|a| !a.starts_with("--")).collect();
+    let wanted: Vec<String> = std::env::args()
+        .skip(1)
+        .filter(|a| !a.starts_with("--"))
+        .collect();
     let wants = |part: &str| wanted.is_empty() || wanted.iter().any(|w| w == part);
     runtime.block_on(async {
         if wants("place") {
@@ -66,31 +74,47 @@ fn main() {
 }
 
 fn open(path: &Path) -> Arc<SqliteStore> {
-    Arc::new(SqliteStore::open(path, SqliteOptions::new(Arc::new(SystemClock))).expect("the store opens"))
+    Arc::new(
+        SqliteStore::open(path, SqliteOptions::new(Arc::new(SystemClock)))
+            .expect("the store opens"),
+    )
 }
 
 /// What the engine's commits leave in the tables, learnt from one order.
 async fn learn(folder: &Path, tells: bool) -> Template {
     let path = folder.join(format!("learn-{tells}.db"));
     let store = open(&path);
-    let watched = Arc::new(Watched { store: Arc::clone(&store), path, snapshots: Mutex::default() });
+    let watched = Arc::new(Watched {
+        store: Arc::clone(&store),
+        path,
+        snapshots: Mutex::default(),
+    });
     let manager = manager(Arc::clone(&watched), tells);
     place_one(&manager).await;
     at_rest(&manager).await;
     // A snapshot is taken after its commit, which at_rest may have seen already.
-    while (watched.snapshots.lock().expect("nobody panicked").len() as u64) < store.stats().transactions {
+    while (watched.snapshots.lock().expect("nobody panicked").len() as u64)
+        < store.stats().transactions
+    {
         tokio::time::sleep(Duration::from_millis(1)).await;
     }
     let template = Template::of(&watched.snapshots.lock().expect("nobody panicked"));
     let stats = store.stats();
-    assert_eq!(stats.transactions, template.transactions() as u64, "every commit was seen");
+    assert_eq!(
+        stats.transactions,
+        template.transactions() as u64,
+        "every commit was seen"
+    );
     assert_eq!(stats.rows, template.rows(), "and every row of it");
     template
 }
 
 async fn place_one<S: OrderStore>(manager: &Manager<S>) -> OrderId {
     let principal = Principal::operator("bench");
-    let placed = manager.place(&principal, request(), PlaceOptions::default()).await.expect("it is placed");
+    let placed = manager
+        .place(&principal, request(), PlaceOptions::default())
+        .await
+        .expect("it is placed");
     assert_eq!(placed.order.statuses.status, Status::Confirmed);
     placed.order.id
 }
@@ -102,7 +126,8 @@ async fn at_rest<S: OrderStore>(manager: &Manager<S>) {
     }
 }
 
-/// One round: `orders` orders by `callers` callers, each starting its next when it was answered. Seconds, and each latency.
+/// One round: `orders` orders by `callers` callers, each starting its next when it was answered.
+/// Seconds, and each latency.
 async fn round<F: Future<Output = ()> + Send>(
     callers: usize,
     orders: usize,
@@ -129,7 +154,8 @@ async fn round<F: Future<Output = ()> + Send>(
 async fn place(folder: &Path, tells: bool) {
     let template = learn(folder, tells).await;
     let rows = template.rows();
-    let paths: [PathBuf; 2] = ["engine", "twin"].map(|side| folder.join(format!("{side}-{tells}.db")));
+    let paths: [PathBuf; 2] =
+        ["engine", "twin"].map(|side| folder.join(format!("{side}-{tells}.db")));
     let store = open(&paths[0]);
     drop(open(&paths[1]));
     let manager = manager(Arc::clone(&store), tells);
@@ -141,7 +167,13 @@ async fn place(folder: &Path, tells: bool) {
     );
     println!(
         "{:>8} {:>10} {:>10} {:>7} {:>15} {:>17} {:>17}",
-        "callers", "twin/s", "engine/s", "ratio", "commits/order", "twin p50/p99 ms", "engine p50/p99 ms"
+        "callers",
+        "twin/s",
+        "engine/s",
+        "ratio",
+        "commits/order",
+        "twin p50/p99 ms",
+        "engine p50/p99 ms"
     );
     let mut twin_orders = 0;
     for (callers, orders) in CALLERS {
@@ -174,7 +206,11 @@ async fn place(folder: &Path, tells: bool) {
         }
         let after = store.stats();
         let placed = engine_ms.len() as u64;
-        assert_eq!(after.rows - before.rows, placed * rows, "the engine writes the rows it is said to");
+        assert_eq!(
+            after.rows - before.rows,
+            placed * rows,
+            "the engine writes the rows it is said to"
+        );
         let commits = (after.writes - before.writes) as f64 / placed as f64;
         let (bare, engine) = (median(&mut bare), median(&mut engine));
         println!(
@@ -185,7 +221,11 @@ async fn place(folder: &Path, tells: bool) {
         );
     }
     let twin = Arc::into_inner(twin).expect("nobody else uses it");
-    assert_eq!(twin.stop(), twin_orders * rows, "the twin writes the same rows");
+    assert_eq!(
+        twin.stop(),
+        twin_orders * rows,
+        "the twin writes the same rows"
+    );
     println!();
 }
 
@@ -207,10 +247,16 @@ async fn read(folder: &Path) {
     let manager = manager(Arc::clone(&store), false);
     let ids = fill(&manager, ORDERS_TO_READ).await;
     let (bare, engine) = reads::get(&path, &manager, &ids).await;
-    println!("one whole order among {}: bare {bare:.0}/s, engine {engine:.0}/s, ratio {:.2}", ids.len(), engine / bare);
+    println!(
+        "one whole order among {}: bare {bare:.0}/s, engine {engine:.0}/s, ratio {:.2}",
+        ids.len(),
+        engine / bare
+    );
     for (what, by_user) in [("user", true), ("status", false)] {
         let [first, middle, last] = reads::pages(&store, by_user).await;
-        println!("page of 20 by {what}: first {first:.0} us, middle {middle:.0} us, last {last:.0} us");
+        println!(
+            "page of 20 by {what}: first {first:.0} us, middle {middle:.0} us, last {last:.0} us"
+        );
     }
     println!("resident memory: {} MiB", resident_mib());
 }
@@ -218,18 +264,29 @@ async fn read(folder: &Path) {
 async fn shop_stays_flat(folder: &Path) {
     let rates = through_shop::place(folder).await;
     let each: Vec<String> = rates.iter().map(|rate| format!("{rate:.0}")).collect();
-    println!("orders a second through the shop, three SKUs, each thousand of {},000: {}", rates.len(), each.join(" "));
+    println!(
+        "orders a second through the shop, three SKUs, each thousand of {},000: {}",
+        rates.len(),
+        each.join(" ")
+    );
 }
 
 async fn million(folder: &Path) {
     let store = open(&folder.join("million.db"));
     let manager = manager(Arc::clone(&store), false);
-    println!("placing 1,000,000 orders, resident memory at the start {} MiB", resident_mib());
+    println!(
+        "placing 1,000,000 orders, resident memory at the start {} MiB",
+        resident_mib()
+    );
     for hundred_thousands in 1..=10 {
         let started = Instant::now();
         let placed = fill(&manager, 100_000).await.len();
         let rate = placed as f64 / started.elapsed().as_secs_f64();
-        println!("{:>9} orders: {rate:.0}/s, resident {} MiB", hundred_thousands * placed, resident_mib());
+        println!(
+            "{:>9} orders: {rate:.0}/s, resident {} MiB",
+            hundred_thousands * placed,
+            resident_mib()
+        );
     }
 }
 
@@ -246,6 +303,13 @@ fn percentiles(ms: &mut [f64]) -> String {
 /// Resident memory of this process, where the system says so.
 fn resident_mib() -> u64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let line = status.lines().find_map(|l| l.strip_prefix("VmRSS:")).unwrap_or("0");
-    line.split_whitespace().next().and_then(|kib| kib.parse::<u64>().ok()).unwrap_or(0) / 1024
+    let line = status
+        .lines()
+        .find_map(|l| l.strip_prefix("VmRSS:"))
+        .unwrap_or("0");
+    line.split_whitespace()
+        .next()
+        .and_then(|kib| kib.parse::<u64>().ok())
+        .unwrap_or(0)
+        / 1024
 }

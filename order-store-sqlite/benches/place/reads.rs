@@ -58,18 +58,25 @@ pub async fn get(path: &Path, manager: &Manager<Arc<SqliteStore>>, ids: &[OrderI
         bare.push(GETS as f64 / started.elapsed().as_secs_f64());
         let started = Instant::now();
         for i in 0..GETS {
-            manager.get(&principal, pick(i).into()).await.expect("it is there");
+            manager
+                .get(&principal, pick(i).into())
+                .await
+                .expect("it is there");
         }
         engine.push(GETS as f64 / started.elapsed().as_secs_f64());
     }
     (median(&mut bare), median(&mut engine))
 }
 
-/// Microseconds of a page of 20 at the start, in the middle and at the end of a list, median of 101.
+/// Microseconds of a page of 20 at the start, in the middle and at the end of a list, median of
+/// 101.
 pub async fn pages(store: &Arc<SqliteStore>, by_user: bool) -> [f64; 3] {
     let query = |after| ListQuery {
         user: by_user.then(|| USER.parse().expect("a user")),
-        statuses: (!by_user).then_some(Status::Confirmed).into_iter().collect(),
+        statuses: (!by_user)
+            .then_some(Status::Confirmed)
+            .into_iter()
+            .collect(),
         after,
         limit: 20,
         ..ListQuery::default()
@@ -77,7 +84,13 @@ pub async fn pages(store: &Arc<SqliteStore>, by_user: bool) -> [f64; 3] {
     let mut cursors = Vec::new();
     let mut after = None;
     loop {
-        let page = store.list(&ListQuery { limit: 1000, ..query(after.clone()) }).await.expect("it lists");
+        let page = store
+            .list(&ListQuery {
+                limit: 1000,
+                ..query(after.clone())
+            })
+            .await
+            .expect("it lists");
         cursors.push(after);
         after = page.next;
         if after.is_none() {
@@ -85,11 +98,17 @@ pub async fn pages(store: &Arc<SqliteStore>, by_user: bool) -> [f64; 3] {
         }
     }
     let mut times = [0.0; 3];
-    for (time, at) in times.iter_mut().zip([0, cursors.len() / 2, cursors.len() - 1]) {
+    for (time, at) in times
+        .iter_mut()
+        .zip([0, cursors.len() / 2, cursors.len() - 1])
+    {
         let mut samples = Vec::new();
         for _ in 0..101 {
             let started = Instant::now();
-            let page = store.list(&query(cursors[at].clone())).await.expect("it lists");
+            let page = store
+                .list(&query(cursors[at].clone()))
+                .await
+                .expect("it lists");
             samples.push(started.elapsed().as_secs_f64() * 1e6);
             assert!(!page.orders.is_empty());
         }

@@ -1,4 +1,5 @@
-//! Services that always say yes, at once and without memory: what is left is the engine and its store.
+//! Services that always say yes, at once and without memory: what is left is the engine and its
+//! store.
 
 use std::sync::Arc;
 
@@ -13,8 +14,11 @@ use order_core::services::*;
 use order_core::store::OrderStore;
 
 pub const USER: &str = "9b1c7d34-0f4b-4a9d-8b7e-5d2c3e4f5a33";
-const PRODUCTS: [&str; 3] =
-    ["3f2c8f0e-6b1d-4c58-9a0e-3b6a2f0c1d01", "3f2c8f0e-6b1d-4c58-9a0e-3b6a2f0c1d02", "3f2c8f0e-6b1d-4c58-9a0e-3b6a2f0c1d03"];
+const PRODUCTS: [&str; 3] = [
+    "3f2c8f0e-6b1d-4c58-9a0e-3b6a2f0c1d01",
+    "3f2c8f0e-6b1d-4c58-9a0e-3b6a2f0c1d02",
+    "3f2c8f0e-6b1d-4c58-9a0e-3b6a2f0c1d03",
+];
 
 pub type Manager<S> = OrderManager<S, YesShop>;
 
@@ -32,24 +36,41 @@ impl InventoryService for YesShop {
         InventoryCapabilities::IDEAL
     }
     async fn check(&self, skus: &[Sku]) -> Result<Vec<Availability>, CallError> {
-        Ok(skus.iter().map(|sku| Availability { sku: sku.clone(), available: u32::MAX }).collect())
+        Ok(skus
+            .iter()
+            .map(|sku| Availability {
+                sku: sku.clone(),
+                available: u32::MAX,
+            })
+            .collect())
     }
-    async fn reserve(&self, r: &ReserveRequest) -> Result<HoldAnswer, CallError> {
-        Ok(HoldAnswer::new(format!("hold-{}", r.key.simple()), r.quantity))
+    async fn reserve(&self, r: &ReserveRequest) -> Result<ReserveAnswer, CallError> {
+        Ok(ReserveAnswer::new(
+            format!("hold-{}", r.key.simple()),
+            r.quantity,
+        ))
     }
-    async fn commit(&self, _: &HoldRequest) -> Result<(), CallError> {
+    async fn commit(&self, _: &ClosingRequest) -> Result<(), CallError> {
         Ok(())
     }
-    async fn release(&self, _: &HoldRequest) -> Result<(), CallError> {
+    async fn release(&self, _: &ClosingRequest) -> Result<(), CallError> {
         Ok(())
     }
-    async fn look_up(&self, _: &ReserveRequest) -> Result<HoldLookup, CallError> {
-        Ok(HoldLookup::Absent)
+    async fn look_up(&self, _: &ReserveRequest) -> Result<ReservationLookup, CallError> {
+        Ok(ReservationLookup::Absent)
     }
 }
 
-fn paid(key: uuid::Uuid, amount: Money, status: OperationState) -> Result<PaymentAnswer, CallError> {
-    Ok(PaymentAnswer::new(status, format!("pay-{}", key.simple()), amount))
+fn paid(
+    key: uuid::Uuid,
+    amount: Money,
+    status: OperationState,
+) -> Result<PaymentAnswer, CallError> {
+    Ok(PaymentAnswer::new(
+        status,
+        format!("pay-{}", key.simple()),
+        amount,
+    ))
 }
 
 #[async_trait]
@@ -97,7 +118,11 @@ impl ProductService for YesShop {
 #[async_trait]
 impl UserService for YesShop {
     async fn get(&self, id: UserId) -> Result<Option<User>, CallError> {
-        Ok(Some(User { id, email: "customer@example.com".into(), account_status: "active".into() }))
+        Ok(Some(User {
+            id,
+            email: "customer@example.com".into(),
+            account_status: "active".into(),
+        }))
     }
 }
 
@@ -112,10 +137,27 @@ impl NotificationService for YesShop {
 }
 
 pub fn manager<S: OrderStore>(store: S, tells: bool) -> Manager<S> {
-    let shipping = ShippingRule { method: "STANDARD".parse().expect("a name"), price: 490, free_from: None };
-    let card = PaymentMethodRule { method: "CREDIT_CARD".parse().expect("a name"), due: PaymentTerms::Confirm };
-    let book = PriceBook::new(Currency::USD, vec![shipping], Vec::new(), Vec::new(), vec![card]).expect("a sound book");
-    OrderManager::builder(store, YesShop { tells }).pricing(Arc::new(book)).build().expect("a sound manager")
+    let shipping = ShippingRule {
+        method: "STANDARD".parse().expect("a name"),
+        price: 490,
+        free_from: None,
+    };
+    let card = PaymentMethodRule {
+        method: "CREDIT_CARD".parse().expect("a name"),
+        due: PaymentTerms::Confirm,
+    };
+    let book = PriceBook::new(
+        Currency::USD,
+        vec![shipping],
+        Vec::new(),
+        Vec::new(),
+        vec![card],
+    )
+    .expect("a sound book");
+    OrderManager::builder(store, YesShop { tells })
+        .pricing(Arc::new(book))
+        .build()
+        .expect("a sound manager")
 }
 
 /// Three lines, two addresses, one payment.
@@ -132,7 +174,11 @@ pub fn request() -> PlaceRequest {
         email: Some("customer@example.com".into()),
         ..AddressInput::default()
     };
-    let item = |id: &&str| ItemInput { product_id: (*id).into(), variant_id: None, quantity: 2 };
+    let item = |id: &&str| ItemInput {
+        product_id: (*id).into(),
+        variant_id: None,
+        quantity: 2,
+    };
     PlaceRequest {
         user_id: USER.into(),
         items: PRODUCTS.iter().map(item).collect(),

@@ -1,4 +1,5 @@
-//! Placing through the embedded shop, on a file of its own: does it stay as fast as its ledgers grow?
+//! Placing through the embedded shop, on a file of its own: does it stay as fast as its ledgers
+//! grow?
 
 use std::path::Path;
 use std::sync::Arc;
@@ -53,16 +54,24 @@ pub async fn place(folder: &Path) -> Vec<f64> {
     let clock = Arc::new(SystemClock);
     let store = super::open(&folder.join("shop-orders.db"));
     let shop = Shop::open(folder.join("shop.db"), clock).expect("the shop opens");
-    shop.load(&Catalogue::parse(CATALOGUE, "bench").expect("a sound catalogue")).await.expect("it loads");
+    shop.load(&Catalogue::parse(CATALOGUE, "bench").expect("a sound catalogue"))
+        .await
+        .expect("it loads");
     let pricing = Arc::new(shop.price_book().await.expect("it has one"));
-    let manager = OrderManager::builder(store, shop).pricing(pricing).build().expect("a sound manager");
+    let manager = OrderManager::builder(store, shop)
+        .pricing(pricing)
+        .build()
+        .expect("a sound manager");
     let principal = Principal::operator("bench");
     let mut rates = Vec::new();
     for _ in 0..THOUSANDS {
         let started = Instant::now();
         let callers = (0..CALLERS).map(|_| async {
             for _ in 0..1000 / CALLERS {
-                let placed = manager.place(&principal, request(), PlaceOptions::default()).await.expect("it is placed");
+                let placed = manager
+                    .place(&principal, request(), PlaceOptions::default())
+                    .await
+                    .expect("it is placed");
                 assert_eq!(placed.order.statuses.status, Status::Confirmed);
             }
         });

@@ -1,8 +1,8 @@
-//! The bare driver: the rows that the engine writes for an order, written again by SQLite alone, in as many grouped durable
-//! transactions, with nothing decided and nothing checked.
+//! The bare driver: the rows that the engine writes for an order, written again by SQLite alone, in
+//! as many grouped durable transactions, with nothing decided and nothing checked.
 //!
-//! What it writes is not copied from the engine's statements but learnt from its effect: one order is placed with the engine,
-//! and what each of its commits left in the tables becomes the template.
+//! What it writes is not copied from the engine's statements but learnt from its effect: one order
+//! is placed with the engine, and what each of its commits left in the tables becomes the template.
 
 use std::path::Path;
 use std::sync::mpsc::{Receiver, Sender, channel};
@@ -34,7 +34,11 @@ struct Row {
 impl Row {
     fn key(&self) -> Vec<&Value> {
         let wanted = TABLES[self.table].1;
-        wanted.iter().filter_map(|k| self.columns.iter().position(|c| c == k)).map(|i| &self.values[i]).collect()
+        wanted
+            .iter()
+            .filter_map(|k| self.columns.iter().position(|c| c == k))
+            .map(|i| &self.values[i])
+            .collect()
     }
 }
 
@@ -46,12 +50,24 @@ impl Snapshot {
         let db = Connection::open(path).expect("the file opens");
         let mut rows = Vec::new();
         for (table, (name, _)) in TABLES.iter().enumerate() {
-            let mut statement = db.prepare(&format!("SELECT * FROM {name}")).expect("the table exists");
-            let columns: Vec<String> = statement.column_names().iter().map(|c| (*c).to_owned()).collect();
+            let mut statement = db
+                .prepare(&format!("SELECT * FROM {name}"))
+                .expect("the table exists");
+            let columns: Vec<String> = statement
+                .column_names()
+                .iter()
+                .map(|c| (*c).to_owned())
+                .collect();
             let mut found = statement.query([]).expect("it can be read");
             while let Some(row) = found.next().expect("it can be read") {
-                let values = (0..columns.len()).map(|i| row.get(i).expect("any value")).collect();
-                rows.push(Row { table, columns: columns.clone(), values });
+                let values = (0..columns.len())
+                    .map(|i| row.get(i).expect("any value"))
+                    .collect();
+                rows.push(Row {
+                    table,
+                    columns: columns.clone(),
+                    values,
+                });
             }
         }
         Snapshot(rows)
@@ -73,7 +89,12 @@ impl Template {
     pub fn of(snapshots: &[Snapshot]) -> Self {
         let nothing = Snapshot(Vec::new());
         let before = std::iter::once(&nothing).chain(snapshots);
-        Template(before.zip(snapshots).map(|(before, after)| steps(before, after)).collect())
+        Template(
+            before
+                .zip(snapshots)
+                .map(|(before, after)| steps(before, after))
+                .collect(),
+        )
     }
 
     pub fn transactions(&self) -> usize {
@@ -88,8 +109,12 @@ impl Template {
     /// The statements' texts, with the values of a new order for each transaction.
     fn instance(&self, fresh: &mut Fresh) -> Vec<Vec<Vec<Value>>> {
         fresh.start();
-        let of_step = |s: &Step, fresh: &mut Fresh| s.values.iter().map(|v| fresh.value(v)).collect();
-        self.0.iter().map(|t| t.iter().map(|s| of_step(s, fresh)).collect()).collect()
+        let of_step =
+            |s: &Step, fresh: &mut Fresh| s.values.iter().map(|v| fresh.value(v)).collect();
+        self.0
+            .iter()
+            .map(|t| t.iter().map(|s| of_step(s, fresh)).collect())
+            .collect()
     }
 }
 
@@ -97,19 +122,38 @@ fn steps(before: &Snapshot, after: &Snapshot) -> Vec<Step> {
     let mut steps = Vec::new();
     for row in &after.0 {
         let (table, key) = TABLES[row.table];
-        match before.0.iter().find(|r| r.table == row.table && r.key() == row.key()) {
+        match before
+            .0
+            .iter()
+            .find(|r| r.table == row.table && r.key() == row.key())
+        {
             None => {
                 // SQLite gives positions itself, and the store asks for the last one given.
                 let given = |column: &String| column == "position";
-                let rows = row.columns.iter().zip(&row.values).find(|(column, _)| *column == "rows");
-                let written = row.columns.iter().zip(&row.values).filter(|(column, _)| !given(column));
-                let (mut columns, values): (Vec<&str>, Vec<Value>) = written.map(|(c, v)| (c.as_str(), v.clone())).unzip();
+                let rows = row
+                    .columns
+                    .iter()
+                    .zip(&row.values)
+                    .find(|(column, _)| *column == "rows");
+                let written = row
+                    .columns
+                    .iter()
+                    .zip(&row.values)
+                    .filter(|(column, _)| !given(column));
+                let (mut columns, values): (Vec<&str>, Vec<Value>) =
+                    written.map(|(c, v)| (c.as_str(), v.clone())).unzip();
                 let mut marks: Vec<String> = (1..=columns.len()).map(|i| format!("?{i}")).collect();
-                if let (Some((_, Value::Integer(rows))), true) = (rows, row.columns.iter().any(given)) {
+                if let (Some((_, Value::Integer(rows))), true) =
+                    (rows, row.columns.iter().any(given))
+                {
                     columns.push("position");
                     marks.push(format!("last_insert_rowid() - {rows} + 1"));
                 }
-                let sql = format!("INSERT INTO {table} ({}) VALUES ({})", columns.join(", "), marks.join(", "));
+                let sql = format!(
+                    "INSERT INTO {table} ({}) VALUES ({})",
+                    columns.join(", "),
+                    marks.join(", ")
+                );
                 steps.push(Step { sql, values });
             }
             Some(old) if old != row => {
@@ -121,7 +165,11 @@ fn steps(before: &Snapshot, after: &Snapshot) -> Vec<Step> {
                     sets.push(format!("{} = ?{}", row.columns[i], values.len()));
                 }
                 steps.push(Step {
-                    sql: format!("UPDATE {table} SET {}{}", sets.join(", "), keyed(key, row, &mut values)),
+                    sql: format!(
+                        "UPDATE {table} SET {}{}",
+                        sets.join(", "),
+                        keyed(key, row, &mut values)
+                    ),
                     values,
                 });
             }
@@ -129,10 +177,17 @@ fn steps(before: &Snapshot, after: &Snapshot) -> Vec<Step> {
         }
     }
     for row in &before.0 {
-        if !after.0.iter().any(|r| r.table == row.table && r.key() == row.key()) {
+        if !after
+            .0
+            .iter()
+            .any(|r| r.table == row.table && r.key() == row.key())
+        {
             let (table, key) = TABLES[row.table];
             let mut values = Vec::new();
-            steps.push(Step { sql: format!("DELETE FROM {table}{}", keyed(key, row, &mut values)), values });
+            steps.push(Step {
+                sql: format!("DELETE FROM {table}{}", keyed(key, row, &mut values)),
+                values,
+            });
         }
     }
     steps
@@ -147,8 +202,9 @@ fn keyed(key: &[&str], row: &Row, values: &mut Vec<Value>) -> String {
     format!(" WHERE {}", conditions.join(" AND "))
 }
 
-/// New ids for each order: what is a version 7 or 5 UUID in the template is another one in the copy, the same one wherever it
-/// stands; and so is the order's number. Everything else is written as it is.
+/// New ids for each order: what is a version 7 or 5 UUID in the template is another one in the
+/// copy, the same one wherever it stands; and so is the order's number. Everything else is written
+/// as it is.
 struct Fresh {
     random: u64,
     known: Vec<(Vec<u8>, Vec<u8>)>,
@@ -159,7 +215,12 @@ impl Fresh {
     fn start(&mut self) {
         self.known.clear();
         let bits = self.draw();
-        self.number = format!("ORD-{:04X}-{:04X}-{:04X}", bits & 0xFFFF, bits >> 16 & 0xFFFF, bits >> 32 & 0xFFFF);
+        self.number = format!(
+            "ORD-{:04X}-{:04X}-{:04X}",
+            bits & 0xFFFF,
+            bits >> 16 & 0xFFFF,
+            bits >> 32 & 0xFFFF
+        );
     }
 
     /// SplitMix64 (Steele, Lea, Flood 2014).
@@ -179,7 +240,10 @@ impl Fresh {
                 let mut copy = [self.draw().to_be_bytes(), self.draw().to_be_bytes()].concat();
                 if id[6] >> 4 == 7 {
                     // Version 7 ids are sorted by time, and stand side by side in an index.
-                    let since = std::time::UNIX_EPOCH.elapsed().unwrap_or_default().as_millis() as u64;
+                    let since = std::time::UNIX_EPOCH
+                        .elapsed()
+                        .unwrap_or_default()
+                        .as_millis() as u64;
                     copy[..6].copy_from_slice(&since.to_be_bytes()[2..]);
                 }
                 copy[6] = copy[6] & 0x0F | id[6] & 0xF0;
@@ -213,12 +277,22 @@ impl Twin {
         let db = Connection::open(path).expect("the file opens");
         db.pragma_update(None, "journal_mode", "WAL").expect("WAL");
         db.pragma_update(None, "synchronous", "FULL").expect("FULL");
-        db.pragma_update(None, "foreign_keys", true).expect("foreign keys");
+        db.pragma_update(None, "foreign_keys", true)
+            .expect("foreign keys");
         db.set_prepared_statement_cache_capacity(100);
-        let texts: Vec<Vec<String>> = template.0.iter().map(|t| t.iter().map(|s| s.sql.clone()).collect()).collect();
+        let texts: Vec<Vec<String>> = template
+            .0
+            .iter()
+            .map(|t| t.iter().map(|s| s.sql.clone()).collect())
+            .collect();
         let (jobs, queue) = channel();
         let thread = std::thread::spawn(move || run(&db, &texts, &queue));
-        Twin { template, jobs: Some(jobs), thread: Some(thread), seed: 1.into() }
+        Twin {
+            template,
+            jobs: Some(jobs),
+            thread: Some(thread),
+            seed: 1.into(),
+        }
     }
 
     pub fn transactions(&self) -> usize {
@@ -228,10 +302,22 @@ impl Twin {
     /// Writes one order.
     pub async fn place(&self) {
         let seed = self.seed.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
-        let mut fresh = Fresh { random: seed << 20, known: Vec::new(), number: String::new() };
+        let mut fresh = Fresh {
+            random: seed << 20,
+            known: Vec::new(),
+            number: String::new(),
+        };
         for (transaction, values) in self.template.instance(&mut fresh).into_iter().enumerate() {
             let (waiting, done) = oneshot::channel();
-            self.jobs.as_ref().expect("it runs").send(Job { transaction, values, waiting }).expect("it runs");
+            self.jobs
+                .as_ref()
+                .expect("it runs")
+                .send(Job {
+                    transaction,
+                    values,
+                    waiting,
+                })
+                .expect("it runs");
             done.await.expect("it is written");
         }
     }
@@ -239,7 +325,11 @@ impl Twin {
     /// Ends it; says how many rows were changed.
     pub fn stop(mut self) -> u64 {
         self.jobs = None;
-        self.thread.take().expect("it runs").join().expect("it ends well")
+        self.thread
+            .take()
+            .expect("it runs")
+            .join()
+            .expect("it ends well")
     }
 }
 
@@ -253,12 +343,22 @@ fn run(db: &Connection, texts: &[Vec<String>], queue: &Receiver<Job>) -> u64 {
         {
             group.push(job);
         }
-        let execute = |sql: &str| db.prepare_cached(sql).and_then(|mut s| s.execute([])).expect("it runs");
+        let execute = |sql: &str| {
+            db.prepare_cached(sql)
+                .and_then(|mut s| s.execute([]))
+                .expect("it runs")
+        };
         execute("BEGIN IMMEDIATE");
         for job in &group {
             for (sql, values) in texts[job.transaction].iter().zip(&job.values) {
                 let mut statement = db.prepare_cached(sql).expect("it is sound");
-                assert_eq!(statement.execute(params_from_iter(values)).expect("it is written"), 1, "one row: {sql}");
+                assert_eq!(
+                    statement
+                        .execute(params_from_iter(values))
+                        .expect("it is written"),
+                    1,
+                    "one row: {sql}"
+                );
             }
         }
         execute("COMMIT");

@@ -21,10 +21,17 @@ pub struct Watched {
 impl OrderStore for Watched {
     async fn commit(&self, changeset: Changeset) -> Result<Committed, CommitError> {
         let committed = self.store.commit(changeset).await?;
-        self.snapshots.lock().expect("nobody panicked").push(Snapshot::of(&self.path));
+        self.snapshots
+            .lock()
+            .expect("nobody panicked")
+            .push(Snapshot::of(&self.path));
         Ok(committed)
     }
-    async fn load(&self, order: Lookup, owner: Option<UserId>) -> Result<Option<Loaded>, StoreError> {
+    async fn load(
+        &self,
+        order: Lookup,
+        owner: Option<UserId>,
+    ) -> Result<Option<Loaded>, StoreError> {
         self.store.load(order, owner).await
     }
     async fn peek(&self, order: OrderId) -> Result<Option<Peek>, StoreError> {

@@ -1,6 +1,8 @@
-//! How long one order takes to be found while others ask for the slowest lists there are, against how long it takes alone.
+//! How long one order takes to be found while others ask for the slowest lists there are, against
+//! how long it takes alone.
 //!
-//! `cargo bench -p order-store-sqlite --bench reads` prints it; with `-- ORDERS` of that many orders of one customer.
+//! `cargo bench -p order-store-sqlite --bench reads` prints it; with `-- ORDERS` of that many
+//! orders of one customer.
 
 #[path = "../place/shop.rs"]
 mod shop;
@@ -27,10 +29,17 @@ const LISTING: [usize; 3] = [1, 3, 8];
 type Store = Arc<SqliteStore>;
 
 fn main() {
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("tokio starts");
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .expect("tokio starts");
     let folder = std::env::temp_dir().join(format!("order-bench-reads-{}", std::process::id()));
     std::fs::create_dir_all(&folder).expect("a folder for the database");
-    let orders = std::env::args().skip(1).find_map(|a| a.parse().ok()).unwrap_or(ORDERS);
+    let orders = std::env::args()
+        .skip(1)
+        .find_map(|a| a.parse().ok())
+        .unwrap_or(ORDERS);
     runtime.block_on(async {
         let store = Arc::new(
             SqliteStore::open(folder.join("reads.db"), SqliteOptions::new(Arc::new(SystemClock))).expect("the store opens"),
@@ -65,7 +74,10 @@ async fn fill(manager: &Manager<Store>, orders: usize) -> Vec<OrderId> {
         let mut ids = Vec::with_capacity(orders / CALLERS);
         for _ in 0..orders / CALLERS {
             let principal = Principal::operator("bench");
-            let placed = manager.place(&principal, request(), PlaceOptions::default()).await.expect("it is placed");
+            let placed = manager
+                .place(&principal, request(), PlaceOptions::default())
+                .await
+                .expect("it is placed");
             ids.push(placed.order.id);
         }
         ids
@@ -77,10 +89,22 @@ async fn fill(manager: &Manager<Store>, orders: usize) -> Vec<OrderId> {
 async fn slowest_list(store: &Store) -> (ListQuery, Duration) {
     let user = USER.parse().expect("a user");
     let mut slowest = (ListQuery::default(), Duration::ZERO);
-    for sort in [SortKey::CreatedAt, SortKey::UpdatedAt, SortKey::TotalAmount, SortKey::OrderNumber] {
+    for sort in [
+        SortKey::CreatedAt,
+        SortKey::UpdatedAt,
+        SortKey::TotalAmount,
+        SortKey::OrderNumber,
+    ] {
         for user in [None, Some(user)] {
             for statuses in [vec![], vec![Status::Confirmed]] {
-                let query = ListQuery { user, statuses, sort, limit: 20, count_up_to: 10_000, ..ListQuery::default() };
+                let query = ListQuery {
+                    user,
+                    statuses,
+                    sort,
+                    limit: 20,
+                    count_up_to: 10_000,
+                    ..ListQuery::default()
+                };
                 let started = Instant::now();
                 // What a store refuses is no list that it offers.
                 if store.list(&query).await.is_ok() && started.elapsed() > slowest.1 {
@@ -101,18 +125,37 @@ struct Measured {
 
 impl Measured {
     fn print(&self, callers: usize, alone: f64) {
-        let Measured { p50, p99, gets, lists } = self;
-        println!("{callers:>16} {p50:>12.3} {p99:>12.3} {:>8.1} {gets:>8.0} {lists:>12.1}", p99 / alone);
+        let Measured {
+            p50,
+            p99,
+            gets,
+            lists,
+        } = self;
+        println!(
+            "{callers:>16} {p50:>12.3} {p99:>12.3} {:>8.1} {gets:>8.0} {lists:>12.1}",
+            p99 / alone
+        );
     }
 }
 
-/// One caller that gets orders as fast as it can, beside `callers` that list without a pause; the median of the rounds.
-async fn beside(manager: &Manager<Store>, ids: &Arc<Vec<OrderId>>, list: &ListQuery, callers: usize) -> Measured {
+/// One caller that gets orders as fast as it can, beside `callers` that list without a pause; the
+/// median of the rounds.
+async fn beside(
+    manager: &Manager<Store>,
+    ids: &Arc<Vec<OrderId>>,
+    list: &ListQuery,
+    callers: usize,
+) -> Measured {
     let done = Arc::new(AtomicBool::new(false));
     let lists = Arc::new(AtomicU64::new(0));
     let listing: Vec<_> = (0..callers)
         .map(|_| {
-            let (manager, list, done, lists) = (manager.clone(), list.clone(), Arc::clone(&done), Arc::clone(&lists));
+            let (manager, list, done, lists) = (
+                manager.clone(),
+                list.clone(),
+                Arc::clone(&done),
+                Arc::clone(&lists),
+            );
             tokio::spawn(async move {
                 while !done.load(Ordering::Relaxed) {
                     manager.store().list(&list).await.expect("it lists");
@@ -132,11 +175,18 @@ async fn beside(manager: &Manager<Store>, ids: &Arc<Vec<OrderId>>, list: &ListQu
             while started.elapsed() < ROUND {
                 let id = ids[(ms.len() * 7919 + round * 104_729) % ids.len()];
                 let asked = Instant::now();
-                manager.get(&principal, id.into()).await.expect("it is there");
+                manager
+                    .get(&principal, id.into())
+                    .await
+                    .expect("it is there");
                 ms.push(asked.elapsed().as_secs_f64() * 1e3);
             }
             ms.sort_by(f64::total_cmp);
-            (ms[ms.len() / 2], ms[ms.len() * 99 / 100], ms.len() as f64 / ROUND.as_secs_f64())
+            (
+                ms[ms.len() / 2],
+                ms[ms.len() * 99 / 100],
+                ms.len() as f64 / ROUND.as_secs_f64(),
+            )
         });
         rounds.push(getting.await.expect("nobody panicked"));
     }
@@ -148,5 +198,10 @@ async fn beside(manager: &Manager<Store>, ids: &Arc<Vec<OrderId>>, list: &ListQu
         all.sort_by(f64::total_cmp);
         all[all.len() / 2]
     };
-    Measured { p50: median(|r| r.0), p99: median(|r| r.1), gets: median(|r| r.2), lists }
+    Measured {
+        p50: median(|r| r.0),
+        p99: median(|r| r.1),
+        gets: median(|r| r.2),
+        lists,
+    }
 }

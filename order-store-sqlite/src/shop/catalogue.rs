@@ -44,8 +44,9 @@
 //! capture_within_days = 7         # optional: an authorization can be captured so long, 1 to 365; for ever without it
 //! ```
 //!
-//! Fields not marked optional are required, unknown fields and duplicates are errors, and every error names its line and
-//! column. Amounts and rates are quoted decimals, so that nothing is rounded on the way in.
+//! Fields not marked optional are required, unknown fields and duplicates are errors, and every
+//! error names its line and column. Amounts and rates are quoted decimals, so that nothing is
+//! rounded on the way in.
 
 mod check;
 mod raw;
@@ -99,7 +100,10 @@ pub struct Customer {
 
 impl fmt::Debug for Customer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Customer").field("id", &self.id).field("status", &self.status).finish_non_exhaustive()
+        f.debug_struct("Customer")
+            .field("id", &self.id)
+            .field("status", &self.status)
+            .finish_non_exhaustive()
     }
 }
 
@@ -166,9 +170,15 @@ impl Outcome {
 impl std::str::FromStr for Outcome {
     type Err = String;
     fn from_str(s: &str) -> Result<Self, String> {
-        let outcome = Outcome::ALL.into_iter().find(|outcome| outcome.as_str() == s);
-        outcome
-            .ok_or_else(|| format!("{s:?} is not an outcome: expected one of {}", Outcome::ALL.map(Outcome::as_str).join(", ")))
+        let outcome = Outcome::ALL
+            .into_iter()
+            .find(|outcome| outcome.as_str() == s);
+        outcome.ok_or_else(|| {
+            format!(
+                "{s:?} is not an outcome: expected one of {}",
+                Outcome::ALL.map(Outcome::as_str).join(", ")
+            )
+        })
     }
 }
 
@@ -195,7 +205,12 @@ pub struct CatalogueError {
 impl CatalogueError {
     fn at(file: &str, text: &str, offset: usize, reason: String) -> Self {
         let (line, column) = position(text, offset);
-        CatalogueError { file: file.into(), line, column, reason }
+        CatalogueError {
+            file: file.into(),
+            line,
+            column,
+            reason,
+        }
     }
 }
 
@@ -208,7 +223,8 @@ fn position(text: &str, offset: usize) -> (usize, usize) {
 }
 
 impl Catalogue {
-    /// The catalogue that `text` says; `name` is what errors call it. The first error ends the reading.
+    /// The catalogue that `text` says; `name` is what errors call it. The first error ends the
+    /// reading.
     pub fn parse(text: &str, name: &str) -> Result<Self, CatalogueError> {
         RawCatalogue::parse(text, name)?.check(name, text)
     }

@@ -7,7 +7,8 @@ use order_core::ids::{Name, OrderId};
 use order_core::money::Money;
 use order_core::order::{CustomerAction, OperationKind, OperationState};
 use order_core::services::{
-    AttemptRequest, CallError, FollowUpRequest, PaymentAnswer, PaymentCapabilities, PaymentLookup, PaymentService,
+    AttemptRequest, CallError, FollowUpRequest, PaymentAnswer, PaymentCapabilities, PaymentLookup,
+    PaymentService,
 };
 use order_core::text::Private;
 use order_core::time::Timestamp;
@@ -19,7 +20,8 @@ use super::catalogue::Outcome;
 use super::error::Failure;
 use super::rows::{execute, find, optional_text, optional_time, order_id, text, uuid};
 
-/// For how long a customer or the desk's owner is waited for, as the answers say. The desk itself waits for ever.
+/// For how long a customer or the desk's owner is waited for, as the answers say. The desk itself
+/// waits for ever.
 const WAIT: Duration = Duration::from_secs(30 * 60);
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
@@ -45,8 +47,7 @@ pub(super) struct Operation {
     pub(super) capture_before: Option<Timestamp>,
 }
 
-pub(super) const COLUMNS: &str =
-    "key, order_id, kind, parent, method, amount, currency, status, code, captured, refunded, created_at, capture_before";
+pub(super) const COLUMNS: &str = "key, order_id, kind, parent, method, amount, currency, status, code, captured, refunded, created_at, capture_before";
 
 impl Operation {
     pub(super) fn read(r: &Row<'_>) -> rusqlite::Result<Self> {
@@ -72,13 +73,22 @@ impl Operation {
     }
 
     fn answer(&self, now: Timestamp) -> PaymentAnswer {
-        let waits = matches!(self.status, OperationState::Pending | OperationState::ActionRequired);
-        let action = || CustomerAction { url: format!("https://pay.example/act/{}", self.key), data: None };
+        let waits = matches!(
+            self.status,
+            OperationState::Pending | OperationState::ActionRequired
+        );
+        let action = || CustomerAction {
+            url: format!("https://pay.example/act/{}", self.key),
+            data: None,
+        };
         let mut answer = PaymentAnswer::new(self.status, self.reference(), self.amount);
         answer.code.clone_from(&self.code);
         answer.wait = waits.then(|| self.created_at.after(WAIT).since(now));
         answer.action = Private((self.status == OperationState::ActionRequired).then(action));
-        answer.capture_within = self.capture_before.filter(|_| self.status == OperationState::Authorized).map(|t| t.since(now));
+        answer.capture_within = self
+            .capture_before
+            .filter(|_| self.status == OperationState::Authorized)
+            .map(|t| t.since(now));
         answer
     }
 
@@ -98,11 +108,20 @@ pub(super) fn operation(db: &Connection, key: Uuid) -> rusqlite::Result<Option<O
 }
 
 /// The void that came before the attempt it gives up.
-fn early_void(db: &Connection, parent: Uuid, order: OrderId) -> rusqlite::Result<Option<Operation>> {
+fn early_void(
+    db: &Connection,
+    parent: Uuid,
+    order: OrderId,
+) -> rusqlite::Result<Option<Operation>> {
     let sql = format!(
         "SELECT {COLUMNS} FROM payments WHERE parent = ?1 AND order_id = ?2 AND kind = 'VOID' AND status = 'VOIDED' LIMIT 1"
     );
-    find(db, &sql, params![parent.as_bytes(), order.as_bytes()], Operation::read)
+    find(
+        db,
+        &sql,
+        params![parent.as_bytes(), order.as_bytes()],
+        Operation::read,
+    )
 }
 
 fn insert(db: &Connection, op: &Operation) -> rusqlite::Result<()> {
@@ -110,22 +129,55 @@ fn insert(db: &Connection, op: &Operation) -> rusqlite::Result<()> {
                    (key, order_id, kind, parent, method, amount, currency, status, code, captured, refunded, created_at, updated_at,
                     capture_before)
                VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?12, ?13)";
-    let (key, order, parent) = (op.key.as_bytes(), op.order.as_bytes(), op.parent.as_ref().map(Uuid::as_bytes));
-    let (kind, status, method) = (op.kind.as_str(), op.status.as_str(), op.method.as_ref().map(Name::as_str));
-    let (amount, currency, created) = (op.amount.minor, op.amount.currency.code(), op.created_at.as_micros());
-    let (counted, until) = ((op.captured, op.refunded), op.capture_before.map(|t| t.as_micros()));
-    let row = params![key, order, kind, parent, method, amount, currency, status, op.code, counted.0, counted.1, created, until];
+    let (key, order, parent) = (
+        op.key.as_bytes(),
+        op.order.as_bytes(),
+        op.parent.as_ref().map(Uuid::as_bytes),
+    );
+    let (kind, status, method) = (
+        op.kind.as_str(),
+        op.status.as_str(),
+        op.method.as_ref().map(Name::as_str),
+    );
+    let (amount, currency, created) = (
+        op.amount.minor,
+        op.amount.currency.code(),
+        op.created_at.as_micros(),
+    );
+    let (counted, until) = (
+        (op.captured, op.refunded),
+        op.capture_before.map(|t| t.as_micros()),
+    );
+    let row = params![
+        key, order, kind, parent, method, amount, currency, status, op.code, counted.0, counted.1,
+        created, until
+    ];
     execute(db, sql, row).map(drop)
 }
 
 /// Writes what became of an attempt.
-fn set_status(db: &Connection, key: Uuid, status: OperationState, code: Option<&str>, now: Timestamp) -> rusqlite::Result<()> {
+fn set_status(
+    db: &Connection,
+    key: Uuid,
+    status: OperationState,
+    code: Option<&str>,
+    now: Timestamp,
+) -> rusqlite::Result<()> {
     let sql = "UPDATE payments SET status = ?2, code = ?3, updated_at = ?4 WHERE key = ?1";
-    execute(db, sql, params![key.as_bytes(), status.as_str(), code, now.as_micros()]).map(drop)
+    execute(
+        db,
+        sql,
+        params![key.as_bytes(), status.as_str(), code, now.as_micros()],
+    )
+    .map(drop)
 }
 
 /// Until when an authorization that is approved `now` can be captured, if its method limits that.
-fn capture_before(db: &Connection, method: &Name, now: Timestamp) -> rusqlite::Result<Option<Timestamp>> {
+fn capture_before(
+    db: &Connection,
+    method: &Name,
+    now: Timestamp,
+) -> rusqlite::Result<Option<Timestamp>> {
     let sql = "SELECT capture_within_days FROM payment_methods WHERE method = ?1";
     let days: Option<u32> = find(db, sql, [method.as_str()], |r| r.get(0))?.flatten();
     Ok(days.map(|days| now.after(DAY * days)))
@@ -144,7 +196,11 @@ pub(super) fn end(
     if let (OperationState::Authorized, Some(method)) = (status, &op.method) {
         op.capture_before = capture_before(db, method, now)?;
         let sql = "UPDATE payments SET capture_before = ?2 WHERE key = ?1";
-        execute(db, sql, params![op.key.as_bytes(), op.capture_before.map(|t| t.as_micros())])?;
+        execute(
+            db,
+            sql,
+            params![op.key.as_bytes(), op.capture_before.map(|t| t.as_micros())],
+        )?;
     }
     Ok(())
 }
@@ -159,7 +215,12 @@ pub(super) const fn approved(kind: OperationKind) -> OperationState {
     }
 }
 
-fn attempt(db: &Connection, kind: OperationKind, request: &AttemptRequest, now: Timestamp) -> Answer {
+fn attempt(
+    db: &Connection,
+    kind: OperationKind,
+    request: &AttemptRequest,
+    now: Timestamp,
+) -> Answer {
     let AttemptRequest {
         key,
         order,
@@ -177,8 +238,15 @@ fn attempt(db: &Connection, kind: OperationKind, request: &AttemptRequest, now: 
         return Ok(Err(CallError::refused("AMOUNT_INVALID")));
     }
     if let Some(op) = operation(db, *key)? {
-        let same = op.order == *order && op.kind == kind && op.amount == *amount && op.method.as_ref() == Some(method);
-        return Ok(if same { op.reply(now) } else { Err(CallError::refused("KEY_REUSED")) });
+        let same = op.order == *order
+            && op.kind == kind
+            && op.amount == *amount
+            && op.method.as_ref() == Some(method);
+        return Ok(if same {
+            op.reply(now)
+        } else {
+            Err(CallError::refused("KEY_REUSED"))
+        });
     }
     let mut op = Operation {
         key: *key,
@@ -241,25 +309,50 @@ fn is_first(db: &Connection, order: OrderId) -> rusqlite::Result<bool> {
     Ok(asked == Some(false))
 }
 
-fn follow_up(db: &Connection, kind: OperationKind, request: &FollowUpRequest, now: Timestamp) -> Answer {
-    let FollowUpRequest { key, order, number: _, parent_key, parent_reference: _, amount, repeat: _, deadline: _ } = request;
+fn follow_up(
+    db: &Connection,
+    kind: OperationKind,
+    request: &FollowUpRequest,
+    now: Timestamp,
+) -> Answer {
+    let FollowUpRequest {
+        key,
+        order,
+        number: _,
+        parent_key,
+        parent_reference: _,
+        amount,
+        repeat: _,
+        deadline: _,
+    } = request;
     if amount.minor <= 0 {
         return Ok(Err(CallError::refused("AMOUNT_INVALID")));
     }
     if let Some(op) = operation(db, *key)? {
-        let same = op.order == *order && op.kind == kind && op.amount == *amount && op.parent == Some(*parent_key);
-        return Ok(if same { op.reply(now) } else { Err(CallError::refused("KEY_REUSED")) });
+        let same = op.order == *order
+            && op.kind == kind
+            && op.amount == *amount
+            && op.parent == Some(*parent_key);
+        return Ok(if same {
+            op.reply(now)
+        } else {
+            Err(CallError::refused("KEY_REUSED"))
+        });
     }
     let parent = operation(db, *parent_key)?;
     let refused = match &parent {
         Some(parent) if parent.order != *order => Some("UNKNOWN_PAYMENT"),
         Some(parent) if parent.amount.currency != amount.currency => Some("CURRENCY_MISMATCH"),
         Some(parent) => objection(kind, parent, *amount),
-        // A void of what never came is written down and keeps it from happening, should it still come.
+        // A void of what never came is written down and keeps it from happening, should it still
+        // come.
         None if kind == OperationKind::Void => None,
         None => Some("UNKNOWN_PAYMENT"),
     };
-    let expired = kind == OperationKind::Capture && parent.as_ref().is_some_and(|p| p.capture_before.is_some_and(|t| t <= now));
+    let expired = kind == OperationKind::Capture
+        && parent
+            .as_ref()
+            .is_some_and(|p| p.capture_before.is_some_and(|t| t <= now));
     let (status, code) = match refused {
         Some(code) => (OperationState::Failed, Some(code)),
         // Like a bank that no longer honours it: an answer, not a mistake of whoever asks.
@@ -290,14 +383,30 @@ fn follow_up(db: &Connection, kind: OperationKind, request: &FollowUpRequest, no
 /// Why `parent` does not allow it.
 fn objection(kind: OperationKind, parent: &Operation, amount: Money) -> Option<&'static str> {
     match kind {
-        OperationKind::Capture if (parent.kind, parent.status) != (OperationKind::Authorize, OperationState::Authorized) => {
+        OperationKind::Capture
+            if (parent.kind, parent.status)
+                != (OperationKind::Authorize, OperationState::Authorized) =>
+        {
             Some("NOT_AUTHORIZED")
         }
-        OperationKind::Capture if amount.minor > parent.amount.minor - parent.captured => Some("EXCEEDS_AUTHORIZED"),
+        OperationKind::Capture if amount.minor > parent.amount.minor - parent.captured => {
+            Some("EXCEEDS_AUTHORIZED")
+        }
         OperationKind::Refund if parent.status != OperationState::Captured => Some("NOT_CAPTURED"),
-        OperationKind::Refund if amount.minor > parent.amount.minor - parent.refunded => Some("EXCEEDS_CAPTURED"),
-        OperationKind::Void if !matches!(parent.kind, OperationKind::Authorize | OperationKind::Charge) => Some("NOT_VOIDABLE"),
-        OperationKind::Void if parent.status == OperationState::Captured => Some("ALREADY_CAPTURED"),
+        OperationKind::Refund if amount.minor > parent.amount.minor - parent.refunded => {
+            Some("EXCEEDS_CAPTURED")
+        }
+        OperationKind::Void
+            if !matches!(
+                parent.kind,
+                OperationKind::Authorize | OperationKind::Charge
+            ) =>
+        {
+            Some("NOT_VOIDABLE")
+        }
+        OperationKind::Void if parent.status == OperationState::Captured => {
+            Some("ALREADY_CAPTURED")
+        }
         OperationKind::Void if parent.captured == parent.amount.minor => Some("ALREADY_CAPTURED"),
         OperationKind::Capture | OperationKind::Refund | OperationKind::Void => None,
         // Attempts follow nothing.
@@ -306,17 +415,39 @@ fn objection(kind: OperationKind, parent: &Operation, amount: Money) -> Option<&
 }
 
 /// Does to `parent` what nothing speaks against.
-fn apply(db: &Connection, kind: OperationKind, parent: &Operation, amount: Money, now: Timestamp) -> rusqlite::Result<()> {
+fn apply(
+    db: &Connection,
+    kind: OperationKind,
+    parent: &Operation,
+    amount: Money,
+    now: Timestamp,
+) -> rusqlite::Result<()> {
     let sql = match kind {
-        OperationKind::Capture => "UPDATE payments SET captured = captured + ?2, updated_at = ?3 WHERE key = ?1",
-        OperationKind::Refund => "UPDATE payments SET refunded = refunded + ?2, updated_at = ?3 WHERE key = ?1",
+        OperationKind::Capture => {
+            "UPDATE payments SET captured = captured + ?2, updated_at = ?3 WHERE key = ?1"
+        }
+        OperationKind::Refund => {
+            "UPDATE payments SET refunded = refunded + ?2, updated_at = ?3 WHERE key = ?1"
+        }
         OperationKind::Void | OperationKind::Authorize | OperationKind::Charge => {
             // A declined or failed attempt keeps saying so: there was nothing to give up.
-            let settled = matches!(parent.status, OperationState::Declined | OperationState::Failed);
-            return if settled { Ok(()) } else { set_status(db, parent.key, OperationState::Voided, None, now) };
+            let settled = matches!(
+                parent.status,
+                OperationState::Declined | OperationState::Failed
+            );
+            return if settled {
+                Ok(())
+            } else {
+                set_status(db, parent.key, OperationState::Voided, None, now)
+            };
         }
     };
-    execute(db, sql, params![parent.key.as_bytes(), amount.minor, now.as_micros()]).map(drop)
+    execute(
+        db,
+        sql,
+        params![parent.key.as_bytes(), amount.minor, now.as_micros()],
+    )
+    .map(drop)
 }
 
 #[async_trait]
@@ -325,37 +456,56 @@ impl PaymentService for Shop {
         PaymentCapabilities::IDEAL
     }
 
-    /// Sets the amount aside as the method's outcome says, for ever or until the time to capture it is over.
+    /// Sets the amount aside as the method's outcome says, for ever or until the time to capture it
+    /// is over.
     async fn authorize(&self, request: &AttemptRequest) -> Result<PaymentAnswer, CallError> {
         let (request, now) = (request.clone(), self.now());
-        self.call(request.deadline.clone(), move |db| attempt(db, OperationKind::Authorize, &request, now)).await
+        self.call(request.deadline.clone(), move |db| {
+            attempt(db, OperationKind::Authorize, &request, now)
+        })
+        .await
     }
 
     /// Takes the amount as the method's outcome says.
     async fn charge(&self, request: &AttemptRequest) -> Result<PaymentAnswer, CallError> {
         let (request, now) = (request.clone(), self.now());
-        self.call(request.deadline.clone(), move |db| attempt(db, OperationKind::Charge, &request, now)).await
+        self.call(request.deadline.clone(), move |db| {
+            attempt(db, OperationKind::Charge, &request, now)
+        })
+        .await
     }
 
-    /// Takes some of an authorization, any number of times up to its amount; `EXCEEDS_AUTHORIZED` beyond that. Once the time
-    /// that its method gives is over, it is `DECLINED` with the code `AUTHORIZATION_EXPIRED`.
+    /// Takes some of an authorization, any number of times up to its amount; `EXCEEDS_AUTHORIZED`
+    /// beyond that. Once the time that its method gives is over, it is `DECLINED` with the code
+    /// `AUTHORIZATION_EXPIRED`.
     async fn capture(&self, request: &FollowUpRequest) -> Result<PaymentAnswer, CallError> {
         let (request, now) = (request.clone(), self.now());
-        self.call(request.deadline.clone(), move |db| follow_up(db, OperationKind::Capture, &request, now)).await
+        self.call(request.deadline.clone(), move |db| {
+            follow_up(db, OperationKind::Capture, &request, now)
+        })
+        .await
     }
 
-    /// Gives the attempt up, or what is left of an authorization that was captured in part: that stays captured. Voided
-    /// again, declined, failed or never heard of, there is nothing left to give up and it succeeds; an attempt that comes
-    /// after its void is voided at once. `ALREADY_CAPTURED` if all of it was captured.
+    /// Gives the attempt up, or what is left of an authorization that was captured in part: that
+    /// stays captured. Voided again, declined, failed or never heard of, there is nothing left to
+    /// give up and it succeeds; an attempt that comes after its void is voided at once.
+    /// `ALREADY_CAPTURED` if all of it was captured.
     async fn void(&self, request: &FollowUpRequest) -> Result<PaymentAnswer, CallError> {
         let (request, now) = (request.clone(), self.now());
-        self.call(request.deadline.clone(), move |db| follow_up(db, OperationKind::Void, &request, now)).await
+        self.call(request.deadline.clone(), move |db| {
+            follow_up(db, OperationKind::Void, &request, now)
+        })
+        .await
     }
 
-    /// Sends some of a charge or of one capture back, any number of times up to its amount; `EXCEEDS_CAPTURED` beyond that.
+    /// Sends some of a charge or of one capture back, any number of times up to its amount;
+    /// `EXCEEDS_CAPTURED` beyond that.
     async fn refund(&self, request: &FollowUpRequest) -> Result<PaymentAnswer, CallError> {
         let (request, now) = (request.clone(), self.now());
-        self.call(request.deadline.clone(), move |db| follow_up(db, OperationKind::Refund, &request, now)).await
+        self.call(request.deadline.clone(), move |db| {
+            follow_up(db, OperationKind::Refund, &request, now)
+        })
+        .await
     }
 
     async fn look_up(&self, request: &PaymentLookup) -> Result<Option<PaymentAnswer>, CallError> {

@@ -45,7 +45,9 @@ pub enum ShopError {
     #[error("payment {0} not found: expected the key of a payment at this desk")]
     UnknownPayment(Uuid),
     /// The payment has its outcome already, and keeps it.
-    #[error("cannot settle payment {key}: it is {status} already, only PENDING and ACTION_REQUIRED ones can be settled")]
+    #[error(
+        "cannot settle payment {key}: it is {status} already, only PENDING and ACTION_REQUIRED ones can be settled"
+    )]
     AlreadySettled {
         /// The payment.
         key: Uuid,
@@ -53,7 +55,9 @@ pub enum ShopError {
         status: OperationState,
     },
     /// A shop has one currency for its whole life. Use another shop file.
-    #[error("cannot load a catalogue in {given}: the shop sells in {has}; use another shop file for {given}")]
+    #[error(
+        "cannot load a catalogue in {given}: the shop sells in {has}; use another shop file for {given}"
+    )]
     OtherCurrency {
         /// The shop's.
         has: Currency,
@@ -80,27 +84,53 @@ impl ShopError {
     }
 
     /// It cannot be used, though SQLite has no part in it.
-    pub(super) fn failed(path: &Arc<str>, remedy: &'static str, cause: &'static str, maybe_done: bool) -> Self {
+    pub(super) fn failed(
+        path: &Arc<str>,
+        remedy: &'static str,
+        cause: &'static str,
+        maybe_done: bool,
+    ) -> Self {
         let source = Arc::new(rusqlite::Error::ToSqlConversionFailure(cause.into()));
-        ShopError::Unavailable { path: path.clone(), remedy, maybe_done, source }
+        ShopError::Unavailable {
+            path: path.clone(),
+            remedy,
+            maybe_done,
+            source,
+        }
     }
 
-    pub(super) fn unavailable(path: &Arc<str>, source: Arc<rusqlite::Error>, maybe_done: bool) -> Self {
+    pub(super) fn unavailable(
+        path: &Arc<str>,
+        source: Arc<rusqlite::Error>,
+        maybe_done: bool,
+    ) -> Self {
         use rusqlite::ErrorCode;
         let remedy = match source.sqlite_error_code() {
             Some(ErrorCode::DiskFull) => "the disk is full; free some space and try again",
-            Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => "another program keeps it locked; try again",
-            Some(ErrorCode::ReadOnly | ErrorCode::PermissionDenied) => "it must be writable, and so must its directory",
+            Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
+                "another program keeps it locked; try again"
+            }
+            Some(ErrorCode::ReadOnly | ErrorCode::PermissionDenied) => {
+                "it must be writable, and so must its directory"
+            }
             Some(ErrorCode::CannotOpen) => "check that its directory exists and is writable",
             Some(ErrorCode::DatabaseCorrupt) => "it is damaged; restore a copy",
-            Some(ErrorCode::SystemIoFailure) => "the disk failed to read or write; check it and try again",
+            Some(ErrorCode::SystemIoFailure) => {
+                "the disk failed to read or write; check it and try again"
+            }
             _ => "it failed to answer",
         };
-        ShopError::Unavailable { path: path.clone(), remedy, maybe_done, source }
+        ShopError::Unavailable {
+            path: path.clone(),
+            remedy,
+            maybe_done,
+            source,
+        }
     }
 }
 
-/// As the engine sees it: the shop's own refusals are not calls' outcomes, so what is left says whether it happened.
+/// As the engine sees it: the shop's own refusals are not calls' outcomes, so what is left says
+/// whether it happened.
 impl From<ShopError> for CallError {
     fn from(error: ShopError) -> CallError {
         let message = match std::error::Error::source(&error) {
@@ -108,7 +138,9 @@ impl From<ShopError> for CallError {
             None => error.to_string(),
         };
         match error {
-            ShopError::Unavailable { maybe_done: true, .. } => CallError::unknown(message),
+            ShopError::Unavailable {
+                maybe_done: true, ..
+            } => CallError::unknown(message),
             _ => CallError::not_done(message),
         }
     }

@@ -3,7 +3,8 @@
 use async_trait::async_trait;
 use order_core::ids::{OrderId, Sku};
 use order_core::services::{
-    Availability, CallError, HoldAnswer, HoldLookup, HoldRequest, InventoryCapabilities, InventoryService, ReserveRequest,
+    Availability, CallError, ClosingRequest, InventoryCapabilities, InventoryService,
+    ReservationLookup, ReserveAnswer, ReserveRequest,
 };
 use order_core::time::Timestamp;
 use rusqlite::{Connection, params};
@@ -11,7 +12,7 @@ use uuid::Uuid;
 
 use super::Shop;
 use super::error::Failure;
-use super::reports::HoldState;
+use super::reports::ReservationState;
 use super::rows::{execute, find, optional_text, order_id, text, uuid};
 
 /// An answer of the stock, or why the transaction failed.
@@ -29,12 +30,13 @@ struct Hold {
 }
 
 impl Hold {
-    fn state(&self) -> HoldState {
-        HoldState::of(self.held, self.committed, self.code.is_some())
+    fn state(&self) -> ReservationState {
+        ReservationState::of(self.held, self.committed, self.code.is_some())
     }
 }
 
-/// Keys are an order's own: looked for, and stored, beside what else it holds, so that a growing ledger costs nothing.
+/// Keys are an order's own: looked for, and stored, beside what else it holds, so that a growing
+/// ledger costs nothing.
 fn hold(db: &Connection, order: OrderId, key: Uuid) -> rusqlite::Result<Option<Hold>> {
     let sql = "SELECT order_id, sku, quantity, held, committed, code, available FROM holds WHERE order_id = ?1 AND key = ?2";
     find(db, sql, [order.as_bytes(), key.as_bytes()], |r| {
@@ -53,28 +55,67 @@ fn hold(db: &Connection, order: OrderId, key: Uuid) -> rusqlite::Result<Option<H
 fn insert(db: &Connection, key: Uuid, hold: &Hold, now: Timestamp) -> rusqlite::Result<()> {
     let sql = "INSERT INTO holds (key, order_id, sku, quantity, held, committed, code, available, created_at, updated_at)
                VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?9)";
-    let Hold { order, sku, quantity, held, committed, code, available } = hold;
+    let Hold {
+        order,
+        sku,
+        quantity,
+        held,
+        committed,
+        code,
+        available,
+    } = hold;
     let (key, order, now) = (key.as_bytes(), order.as_bytes(), now.as_micros());
-    execute(db, sql, params![key, order, sku.as_str(), quantity, held, committed, code, available, now]).map(drop)
+    execute(
+        db,
+        sql,
+        params![
+            key,
+            order,
+            sku.as_str(),
+            quantity,
+            held,
+            committed,
+            code,
+            available,
+            now
+        ],
+    )
+    .map(drop)
 }
 
 /// Units that could be reserved now; `None` for an unknown SKU.
 fn available(db: &Connection, sku: &Sku) -> rusqlite::Result<Option<u32>> {
-    let units = find(db, "SELECT on_hand - reserved FROM stock WHERE sku = ?1", [sku.as_str()], |r| r.get::<_, i64>(0))?;
+    let units = find(
+        db,
+        "SELECT on_hand - reserved FROM stock WHERE sku = ?1",
+        [sku.as_str()],
+        |r| r.get::<_, i64>(0),
+    )?;
     Ok(units.map(|n| u32::try_from(n).unwrap_or(u32::MAX)))
 }
 
-/// The shop's name for the hold under `key`: derived, so that it needs no column and no second lookup.
+/// The shop's name for the hold under `key`: derived, so that it needs no column and no second
+/// lookup.
 pub(super) fn hold_reference(key: Uuid) -> String {
     format!("hold_{}", key.simple())
 }
 
-fn held(key: Uuid, quantity: u32) -> HoldAnswer {
-    HoldAnswer::new(hold_reference(key), quantity)
+fn held(key: Uuid, quantity: u32) -> ReserveAnswer {
+    ReserveAnswer::new(hold_reference(key), quantity)
 }
 
-fn reserve(db: &Connection, request: &ReserveRequest, now: Timestamp) -> Answer<HoldAnswer> {
-    let ReserveRequest { key, order, number: _, user: _, sku, quantity, lifetime: _, destination: _, deadline: _ } = request;
+fn reserve(db: &Connection, request: &ReserveRequest, now: Timestamp) -> Answer<ReserveAnswer> {
+    let ReserveRequest {
+        key,
+        order,
+        number: _,
+        user: _,
+        sku,
+        quantity,
+        lifetime: _,
+        destination: _,
+        deadline: _,
+    } = request;
     if *quantity == 0 {
         return Ok(Err(CallError::refused("QUANTITY_INVALID")));
     }
@@ -83,28 +124,43 @@ fn reserve(db: &Connection, request: &ReserveRequest, now: Timestamp) -> Answer<
             return Ok(Err(CallError::refused("KEY_REUSED")));
         }
         return Ok(match hold.state() {
-            HoldState::Held | HoldState::Committed => Ok(held(*key, hold.quantity)),
-            HoldState::Released => Err(CallError::refused("HOLD_RELEASED")),
-            HoldState::Refused => Err(CallError::Refused { code: hold.code.unwrap_or_default(), available: hold.available }),
+            ReservationState::Held | ReservationState::Committed => Ok(held(*key, hold.quantity)),
+            ReservationState::Released => Err(CallError::refused("RESERVATION_RELEASED")),
+            ReservationState::Refused => Err(CallError::Refused {
+                code: hold.code.unwrap_or_default(),
+                available: hold.available,
+            }),
         });
     }
-    let sql = "UPDATE stock SET reserved = reserved + ?2 WHERE sku = ?1 AND on_hand - reserved >= ?2";
+    let sql =
+        "UPDATE stock SET reserved = reserved + ?2 WHERE sku = ?1 AND on_hand - reserved >= ?2";
     let taken = execute(db, sql, params![sku.as_str(), quantity])? == 1;
-    let mut row =
-        Hold { order: *order, sku: sku.clone(), quantity: *quantity, held: 0, committed: 0, code: None, available: None };
+    let mut row = Hold {
+        order: *order,
+        sku: sku.clone(),
+        quantity: *quantity,
+        held: 0,
+        committed: 0,
+        code: None,
+        available: None,
+    };
     if taken {
         row.held = *quantity;
         insert(db, *key, &row, now)?;
         return Ok(Ok(held(*key, *quantity)));
     }
-    // Written down too: a late duplicate, arriving after a restock, must not make a hold that nobody knows of.
+    // Written down too: a late duplicate, arriving after a restock, must not make a hold that
+    // nobody knows of.
     let (code, rest) = match available(db, sku)? {
         Some(rest) => ("INSUFFICIENT_STOCK", rest),
         None => ("UNKNOWN_SKU", 0),
     };
     (row.code, row.available) = (Some(code.into()), Some(rest));
     insert(db, *key, &row, now)?;
-    Ok(Err(CallError::Refused { code: code.into(), available: Some(rest) }))
+    Ok(Err(CallError::Refused {
+        code: code.into(),
+        available: Some(rest),
+    }))
 }
 
 /// Which way a request moves units of a hold.
@@ -128,8 +184,12 @@ impl Step {
         }
     }
 
-    const fn of_release(request: &HoldRequest) -> Step {
-        if request.committed { Step::TakeBack } else { Step::Release }
+    const fn of_release(request: &ClosingRequest) -> Step {
+        if request.committed {
+            Step::TakeBack
+        } else {
+            Step::Release
+        }
     }
 }
 
@@ -143,7 +203,7 @@ struct Call {
 }
 
 impl Call {
-    fn is(&self, step: Step, request: &HoldRequest) -> bool {
+    fn is(&self, step: Step, request: &ClosingRequest) -> bool {
         let (kind, was_committed) = step.columns();
         self.reserve_key == request.reserve_key
             && self.kind == kind
@@ -152,14 +212,21 @@ impl Call {
     }
 }
 
-fn step(db: &Connection, step: Step, request: &HoldRequest, now: Timestamp) -> Answer<()> {
+fn step(db: &Connection, step: Step, request: &ClosingRequest, now: Timestamp) -> Answer<()> {
     if request.quantity == 0 {
         return Ok(Err(CallError::refused("QUANTITY_INVALID")));
     }
-    let sql = "SELECT reserve_key, kind, quantity, was_committed, refused FROM hold_calls WHERE key = ?1";
+    let sql =
+        "SELECT reserve_key, kind, quantity, was_committed, refused FROM hold_calls WHERE key = ?1";
     let before = find(db, sql, [request.key.as_bytes()], |r| {
         let (reserve_key, kind) = (uuid(r, 0)?, r.get(1)?);
-        Ok(Call { reserve_key, kind, quantity: r.get(2)?, was_committed: r.get(3)?, refused: r.get(4)? })
+        Ok(Call {
+            reserve_key,
+            kind,
+            quantity: r.get(2)?,
+            was_committed: r.get(3)?,
+            refused: r.get(4)?,
+        })
     })?;
     if let Some(call) = before {
         return Ok(match call.refused {
@@ -170,14 +237,34 @@ fn step(db: &Connection, step: Step, request: &HoldRequest, now: Timestamp) -> A
     }
     let refused = take_step(db, step, request, now)?;
     let sql = "INSERT INTO hold_calls (key, reserve_key, kind, quantity, was_committed, refused) VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
-    let (key, reserve_key, (kind, was_committed)) = (request.key.as_bytes(), request.reserve_key.as_bytes(), step.columns());
-    execute(db, sql, params![key, reserve_key, kind, request.quantity, was_committed, refused])?;
+    let (key, reserve_key, (kind, was_committed)) = (
+        request.key.as_bytes(),
+        request.reserve_key.as_bytes(),
+        step.columns(),
+    );
+    execute(
+        db,
+        sql,
+        params![
+            key,
+            reserve_key,
+            kind,
+            request.quantity,
+            was_committed,
+            refused
+        ],
+    )?;
     Ok(refused.map_or(Ok(()), |code| Err(CallError::refused(code))))
 }
 
 /// Why the step is refused, if it is.
-fn take_step(db: &Connection, step: Step, request: &HoldRequest, now: Timestamp) -> Result<Option<&'static str>, Failure> {
-    let HoldRequest {
+fn take_step(
+    db: &Connection,
+    step: Step,
+    request: &ClosingRequest,
+    now: Timestamp,
+) -> Result<Option<&'static str>, Failure> {
+    let ClosingRequest {
         key: _,
         reserve_key,
         order,
@@ -193,19 +280,32 @@ fn take_step(db: &Connection, step: Step, request: &HoldRequest, now: Timestamp)
     } = request;
     let Some(hold) = hold(db, *order, *reserve_key)? else {
         if step != Step::Release {
-            return Ok(Some("UNKNOWN_HOLD"));
+            return Ok(Some("UNKNOWN_RESERVATION"));
         }
-        // Whoever gives up a hold that never came must not be surprised by it later: its key is spent from here on.
+        // Whoever gives up a hold that never came must not be surprised by it later: its key is
+        // spent from here on.
         let (order, sku, quantity) = (*order, sku.clone(), *quantity);
-        let spent = Hold { order, sku, quantity, held: 0, committed: 0, code: None, available: None };
+        let spent = Hold {
+            order,
+            sku,
+            quantity,
+            held: 0,
+            committed: 0,
+            code: None,
+            available: None,
+        };
         insert(db, *reserve_key, &spent, now)?;
         return Ok(None);
     };
     if hold.sku != *sku {
-        return Ok(Some("UNKNOWN_HOLD"));
+        return Ok(Some("UNKNOWN_RESERVATION"));
     }
-    if hold.state() == HoldState::Refused {
-        return Ok(if step == Step::Release { None } else { Some("UNKNOWN_HOLD") });
+    if hold.state() == ReservationState::Refused {
+        return Ok(if step == Step::Release {
+            None
+        } else {
+            Some("UNKNOWN_RESERVATION")
+        });
     }
     let (there, short) = match step {
         Step::Commit | Step::Release => (hold.held, "EXCEEDS_HELD"),
@@ -229,7 +329,16 @@ fn take_step(db: &Connection, step: Step, request: &HoldRequest, now: Timestamp)
         ),
     };
     execute(db, of_stock, params![sku.as_str(), quantity])?;
-    execute(db, of_hold, params![order.as_bytes(), reserve_key.as_bytes(), quantity, now.as_micros()])?;
+    execute(
+        db,
+        of_hold,
+        params![
+            order.as_bytes(),
+            reserve_key.as_bytes(),
+            quantity,
+            now.as_micros()
+        ],
+    )?;
     Ok(None)
 }
 
@@ -242,42 +351,63 @@ impl InventoryService for Shop {
     async fn check(&self, skus: &[Sku]) -> Result<Vec<Availability>, CallError> {
         let skus = skus.to_vec();
         let look = move |db: &Connection| {
-            let row = |sku: &Sku| Ok(Availability { sku: sku.clone(), available: available(db, sku)?.unwrap_or(0) });
+            let row = |sku: &Sku| {
+                Ok(Availability {
+                    sku: sku.clone(),
+                    available: available(db, sku)?.unwrap_or(0),
+                })
+            };
             skus.iter().map(row).collect::<Result<_, Failure>>()
         };
         Ok(self.read(look).await?)
     }
 
-    /// Holds the units, or refuses for good: a refusal stays this key's answer, also after a restock. A new attempt
-    /// needs a new key. A key whose hold was released is refused with `HOLD_RELEASED`.
-    async fn reserve(&self, request: &ReserveRequest) -> Result<HoldAnswer, CallError> {
+    /// Holds the units, or refuses for good: a refusal stays this key's answer, also after a
+    /// restock. A new attempt needs a new key. A key whose hold was released is refused with
+    /// `RESERVATION_RELEASED`.
+    async fn reserve(&self, request: &ReserveRequest) -> Result<ReserveAnswer, CallError> {
         let (request, now) = (request.clone(), self.now());
-        self.call(request.deadline.clone(), move |db| reserve(db, &request, now)).await
+        self.call(request.deadline.clone(), move |db| {
+            reserve(db, &request, now)
+        })
+        .await
     }
 
-    /// Takes units out of the stock, all that are held or part of them, any number of times. More than are still held is
-    /// refused with `EXCEEDS_HELD`, a hold that does not exist with `UNKNOWN_HOLD`.
-    async fn commit(&self, request: &HoldRequest) -> Result<(), CallError> {
+    /// Takes units out of the stock, all that are held or part of them, any number of times. More
+    /// than are still held is refused with `EXCEEDS_HELD`, a hold that does not exist with
+    /// `UNKNOWN_RESERVATION`.
+    async fn commit(&self, request: &ClosingRequest) -> Result<(), CallError> {
         let (request, now) = (request.clone(), self.now());
-        self.call(request.deadline.clone(), move |db| step(db, Step::Commit, &request, now)).await
+        self.call(request.deadline.clone(), move |db| {
+            step(db, Step::Commit, &request, now)
+        })
+        .await
     }
 
-    /// Gives units back, in one go or in parts: held ones to what is available, committed ones back on hand. More than
-    /// there are is refused with `EXCEEDS_HELD` or `EXCEEDS_COMMITTED`. Releasing what was refused or never asked for
-    /// succeeds; after it, a reserve under that key is refused.
-    async fn release(&self, request: &HoldRequest) -> Result<(), CallError> {
+    /// Gives units back, in one go or in parts: held ones to what is available, committed ones back
+    /// on hand. More than there are is refused with `EXCEEDS_HELD` or `EXCEEDS_COMMITTED`.
+    /// Releasing what was refused or never asked for succeeds; after it, a reserve under that key
+    /// is refused.
+    async fn release(&self, request: &ClosingRequest) -> Result<(), CallError> {
         let (request, now) = (request.clone(), self.now());
-        self.call(request.deadline.clone(), move |db| step(db, Step::of_release(&request), &request, now)).await
+        self.call(request.deadline.clone(), move |db| {
+            step(db, Step::of_release(&request), &request, now)
+        })
+        .await
     }
 
-    async fn look_up(&self, request: &ReserveRequest) -> Result<HoldLookup, CallError> {
+    async fn look_up(&self, request: &ReserveRequest) -> Result<ReservationLookup, CallError> {
         let (order, key) = (request.order, request.key);
-        let found = self.read_settled(move |db| Ok(hold(db, order, key)?)).await?;
+        let found = self
+            .read_settled(move |db| Ok(hold(db, order, key)?))
+            .await?;
         Ok(match found.map(|h| (h.state(), h.quantity)) {
-            Some((HoldState::Held, quantity)) => HoldLookup::Held(held(key, quantity)),
-            Some((HoldState::Committed, _)) => HoldLookup::Committed,
-            Some((HoldState::Released, _)) => HoldLookup::Released,
-            Some((HoldState::Refused, _)) | None => HoldLookup::Absent,
+            Some((ReservationState::Held, quantity)) => {
+                ReservationLookup::Held(held(key, quantity))
+            }
+            Some((ReservationState::Committed, _)) => ReservationLookup::Committed,
+            Some((ReservationState::Released, _)) => ReservationLookup::Released,
+            Some((ReservationState::Refused, _)) | None => ReservationLookup::Absent,
         })
     }
 }

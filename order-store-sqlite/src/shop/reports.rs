@@ -6,7 +6,9 @@ use order_core::ids::{OrderId, ProductId, Sku, UserId, VariantId};
 use order_core::money::Money;
 use order_core::number::OrderNumber;
 use order_core::order::{NoticeKind, OperationKind, OperationState};
-use order_core::pricing::{CouponRule, Discount, PaymentMethodRule, PriceBook, ShippingRule, TaxRule};
+use order_core::pricing::{
+    CouponRule, Discount, PaymentMethodRule, PriceBook, ShippingRule, TaxRule,
+};
 use order_core::time::Timestamp;
 use rusqlite::{Connection, Row};
 use serde::Serialize;
@@ -15,10 +17,14 @@ use uuid::Uuid;
 use super::desk::{COLUMNS, Operation};
 use super::error::{Failure, ShopError};
 use super::inventory::hold_reference;
-use super::rows::{all, count, currency, execute, find, optional_text, optional_time, order_id, product_id, text, user_id, uuid};
+use super::rows::{
+    all, count, currency, execute, find, optional_text, optional_time, order_id, product_id, text,
+    user_id, uuid,
+};
 use super::{STOCK_MAX, Shop};
 
-/// How much there is of a SKU. `stocked` = `on_hand` + `committed`, and `available` = `on_hand` − `reserved`.
+/// How much there is of a SKU. `stocked` = `on_hand` + `committed`, and `available` = `on_hand` −
+/// `reserved`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct StockRow {
     /// What.
@@ -35,8 +41,8 @@ pub struct StockRow {
     pub stocked: u64,
 }
 
-/// A SKU's units as the requests to hold them add up, beside what the stock counts. They agree, unless somebody changed the
-/// file by other means.
+/// A SKU's units as the requests to hold them add up, beside what the stock counts. They agree,
+/// unless somebody changed the file by other means.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ShelfRow {
     /// What.
@@ -95,13 +101,26 @@ impl From<Operation> for DeskPayment {
             created_at,
             capture_before,
         } = op;
-        DeskPayment { order, key, kind, parent, amount, status, reference, code, captured, refunded, created_at, capture_before }
+        DeskPayment {
+            order,
+            key,
+            kind,
+            parent,
+            amount,
+            status,
+            reference,
+            code,
+            captured,
+            refunded,
+            created_at,
+            capture_before,
+        }
     }
 }
 
 /// What became of a request to hold stock: of one that was divided, the first that fits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum HoldState {
+pub enum ReservationState {
     /// Some of its units are held.
     Held,
     /// Some of its units left the shop, and have not come back.
@@ -112,28 +131,28 @@ pub enum HoldState {
     Refused,
 }
 
-impl HoldState {
-    pub(super) const fn of(held: u32, committed: u32, refused: bool) -> HoldState {
+impl ReservationState {
+    pub(super) const fn of(held: u32, committed: u32, refused: bool) -> ReservationState {
         match (held, committed) {
-            (0, 0) if refused => HoldState::Refused,
-            (0, 0) => HoldState::Released,
-            (0, _) => HoldState::Committed,
-            _ => HoldState::Held,
+            (0, 0) if refused => ReservationState::Refused,
+            (0, 0) => ReservationState::Released,
+            (0, _) => ReservationState::Committed,
+            _ => ReservationState::Held,
         }
     }
 
     /// Its spelling in reports.
     pub const fn as_str(self) -> &'static str {
         match self {
-            HoldState::Held => "HELD",
-            HoldState::Committed => "COMMITTED",
-            HoldState::Released => "RELEASED",
-            HoldState::Refused => "REFUSED",
+            ReservationState::Held => "HELD",
+            ReservationState::Committed => "COMMITTED",
+            ReservationState::Released => "RELEASED",
+            ReservationState::Refused => "REFUSED",
         }
     }
 }
 
-impl fmt::Display for HoldState {
+impl fmt::Display for ReservationState {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(self.as_str())
     }
@@ -141,7 +160,7 @@ impl fmt::Display for HoldState {
 
 /// A request to hold stock.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct HoldRow {
+pub struct ReservationRow {
     /// The order it is for.
     pub order: OrderId,
     /// The key it was asked under.
@@ -155,7 +174,7 @@ pub struct HoldRow {
     /// How many of them left the shop, and have not come back.
     pub committed: u32,
     /// What became of it.
-    pub state: HoldState,
+    pub state: ReservationState,
     /// The shop's name for it.
     pub reference: String,
     /// When it was asked for.
@@ -184,33 +203,51 @@ pub struct LoggedNotice {
 }
 
 impl Shop {
-    /// Shipping, tax, coupons and payment terms, as last loaded. [`ShopError::NoCatalogue`] before that.
+    /// Shipping, tax, coupons and payment terms, as last loaded. [`ShopError::NoCatalogue`] before
+    /// that.
     pub async fn price_book(&self) -> Result<PriceBook, ShopError> {
         let path = self.inner.path.clone();
-        self.read(move |db| price_book(db)?.ok_or_else(|| ShopError::NoCatalogue { path: path.clone() }.into())).await
+        self.read(move |db| {
+            price_book(db)?.ok_or_else(|| ShopError::NoCatalogue { path: path.clone() }.into())
+        })
+        .await
     }
 
     /// The product, and the variant if it is a variant's, that `sku` stands for.
     ///
-    /// A product's own SKU gives the product without a variant, also where it has several: whether one must be chosen is
-    /// the engine's to say.
-    pub async fn resolve_sku(&self, sku: &Sku) -> Result<Option<(ProductId, Option<VariantId>)>, ShopError> {
+    /// A product's own SKU gives the product without a variant, also where it has several: whether
+    /// one must be chosen is the engine's to say.
+    pub async fn resolve_sku(
+        &self,
+        sku: &Sku,
+    ) -> Result<Option<(ProductId, Option<VariantId>)>, ShopError> {
         let sku = sku.clone();
         let sql = "SELECT product_id, variant_id FROM skus WHERE sku = ?1";
         let found = move |db: &Connection| {
             find(db, sql, [sku.as_str()], |r| {
-                Ok((product_id(r, 0)?, r.get::<_, Option<[u8; 16]>>(1)?.map(VariantId::from_bytes)))
+                Ok((
+                    product_id(r, 0)?,
+                    r.get::<_, Option<[u8; 16]>>(1)?.map(VariantId::from_bytes),
+                ))
             })
         };
         self.read(move |db| Ok(found(db)?)).await
     }
 
-    /// The stock of one SKU, or of all in order. [`ShopError::UnknownSku`] for one that was never loaded.
+    /// The stock of one SKU, or of all in order. [`ShopError::UnknownSku`] for one that was never
+    /// loaded.
     pub async fn stock(&self, sku: Option<&Sku>) -> Result<Vec<StockRow>, ShopError> {
         let sku = sku.cloned();
         self.read(move |db| match &sku {
-            Some(sku) => Ok(vec![stock_of(db, sku)?.ok_or_else(|| ShopError::UnknownSku(sku.clone()))?]),
-            None => Ok(all(db, "SELECT sku, on_hand, reserved, committed, stocked FROM stock ORDER BY sku", [], stock_row)?),
+            Some(sku) => Ok(vec![
+                stock_of(db, sku)?.ok_or_else(|| ShopError::UnknownSku(sku.clone()))?,
+            ]),
+            None => Ok(all(
+                db,
+                "SELECT sku, on_hand, reserved, committed, stocked FROM stock ORDER BY sku",
+                [],
+                stock_row,
+            )?),
         })
         .await
     }
@@ -224,17 +261,34 @@ impl Shop {
                    ) AS asked ON asked.sku = stock.sku
                    ORDER BY COALESCE(stock.sku, asked.sku)";
         let shelf_row = |r: &Row<'_>| {
-            let stock = if r.get::<_, Option<String>>(0)?.is_some() { Some(stock_row(r)?) } else { None };
-            let sku = if stock.is_some() { text(r, 0)? } else { text(r, 5)? };
-            Ok(ShelfRow { sku, stock, held: count(r, 6)?, committed: count(r, 7)? })
+            let stock = if r.get::<_, Option<String>>(0)?.is_some() {
+                Some(stock_row(r)?)
+            } else {
+                None
+            };
+            let sku = if stock.is_some() {
+                text(r, 0)?
+            } else {
+                text(r, 5)?
+            };
+            Ok(ShelfRow {
+                sku,
+                stock,
+                held: count(r, 6)?,
+                committed: count(r, 7)?,
+            })
         };
         self.read(move |db| Ok(all(db, sql, [], shelf_row)?)).await
     }
 
-    /// Adds `units` ≥ 1 to what is on hand, and tells what there is now. At most [`STOCK_MAX`] can be on hand.
+    /// Adds `units` ≥ 1 to what is on hand, and tells what there is now. At most [`STOCK_MAX`] can
+    /// be on hand.
     pub async fn restock(&self, sku: &Sku, units: u32) -> Result<StockRow, ShopError> {
         if units == 0 {
-            return Err(ShopError::Invalid { field: "units", problem: "0 adds nothing: expected 1 or more".into() });
+            return Err(ShopError::Invalid {
+                field: "units",
+                problem: "0 adds nothing: expected 1 or more".into(),
+            });
         }
         let sku = sku.clone();
         self.write(move |db| restock(db, &sku, units)).await
@@ -243,25 +297,32 @@ impl Shop {
     /// Every operation at the payment desk, in the order they were asked for.
     pub async fn payments(&self) -> Result<Vec<DeskPayment>, ShopError> {
         let sql = format!("SELECT {COLUMNS} FROM payments ORDER BY seq");
-        self.read(move |db| Ok(all(db, &sql, [], |r| Operation::read(r).map(Into::into))?)).await
+        self.read(move |db| Ok(all(db, &sql, [], |r| Operation::read(r).map(Into::into))?))
+            .await
     }
 
     /// The operations of one order, in the order they were asked for.
     pub async fn payments_of(&self, order: OrderId) -> Result<Vec<DeskPayment>, ShopError> {
         let sql = format!("SELECT {COLUMNS} FROM payments WHERE order_id = ?1 ORDER BY seq");
-        self.read(move |db| Ok(all(db, &sql, [order.as_bytes()], |r| Operation::read(r).map(Into::into))?)).await
+        self.read(move |db| {
+            Ok(all(db, &sql, [order.as_bytes()], |r| {
+                Operation::read(r).map(Into::into)
+            })?)
+        })
+        .await
     }
 
     /// Every request to hold stock, by order.
-    pub async fn holds(&self) -> Result<Vec<HoldRow>, ShopError> {
+    pub async fn holds(&self) -> Result<Vec<ReservationRow>, ShopError> {
         let sql = format!("SELECT {HOLD_COLUMNS} FROM holds ORDER BY order_id, sku, key");
         self.read(move |db| Ok(all(db, &sql, [], hold_row)?)).await
     }
 
     /// The requests to hold stock for one order.
-    pub async fn holds_of(&self, order: OrderId) -> Result<Vec<HoldRow>, ShopError> {
+    pub async fn holds_of(&self, order: OrderId) -> Result<Vec<ReservationRow>, ShopError> {
         let sql = format!("SELECT {HOLD_COLUMNS} FROM holds WHERE order_id = ?1 ORDER BY sku, key");
-        self.read(move |db| Ok(all(db, &sql, [order.as_bytes()], hold_row)?)).await
+        self.read(move |db| Ok(all(db, &sql, [order.as_bytes()], hold_row)?))
+            .await
     }
 
     /// Everything customers were told, in order of telling.
@@ -285,7 +346,14 @@ impl Shop {
 fn stock_row(r: &Row<'_>) -> rusqlite::Result<StockRow> {
     let (on_hand, reserved) = (count(r, 1)?, count(r, 2)?);
     let available = on_hand.saturating_sub(reserved);
-    Ok(StockRow { sku: text(r, 0)?, on_hand, reserved, available, committed: count(r, 3)?, stocked: count(r, 4)? })
+    Ok(StockRow {
+        sku: text(r, 0)?,
+        on_hand,
+        reserved,
+        available,
+        committed: count(r, 3)?,
+        stocked: count(r, 4)?,
+    })
 }
 
 fn stock_of(db: &Connection, sku: &Sku) -> rusqlite::Result<Option<StockRow>> {
@@ -298,26 +366,36 @@ fn restock(db: &Connection, sku: &Sku, units: u32) -> Result<StockRow, Failure> 
     let added = execute(db, sql, rusqlite::params![sku.as_str(), units, STOCK_MAX])? == 1;
     let row = stock_of(db, sku)?.ok_or_else(|| ShopError::UnknownSku(sku.clone()))?;
     if !added {
-        let (has, most) = (row.on_hand, u64::from(STOCK_MAX).saturating_sub(row.on_hand));
-        let problem = format!("{units} is out of range: {sku} has {has} on hand, expected at most {most} more");
-        return Err(ShopError::Invalid { field: "units", problem }.into());
+        let (has, most) = (
+            row.on_hand,
+            u64::from(STOCK_MAX).saturating_sub(row.on_hand),
+        );
+        let problem = format!(
+            "{units} is out of range: {sku} has {has} on hand, expected at most {most} more"
+        );
+        return Err(ShopError::Invalid {
+            field: "units",
+            problem,
+        }
+        .into());
     }
     Ok(row)
 }
 
-const HOLD_COLUMNS: &str = "order_id, key, sku, quantity, held, committed, code IS NOT NULL, created_at, updated_at";
+const HOLD_COLUMNS: &str =
+    "order_id, key, sku, quantity, held, committed, code IS NOT NULL, created_at, updated_at";
 
-fn hold_row(r: &Row<'_>) -> rusqlite::Result<HoldRow> {
+fn hold_row(r: &Row<'_>) -> rusqlite::Result<ReservationRow> {
     let key = uuid(r, 1)?;
     let (held, committed) = (r.get(4)?, r.get(5)?);
-    Ok(HoldRow {
+    Ok(ReservationRow {
         order: order_id(r, 0)?,
         key,
         sku: text(r, 2)?,
         quantity: r.get(3)?,
         held,
         committed,
-        state: HoldState::of(held, committed, r.get(6)?),
+        state: ReservationState::of(held, committed, r.get(6)?),
         reference: hold_reference(key),
         created_at: Timestamp::from_micros(r.get(7)?),
         updated_at: Timestamp::from_micros(r.get(8)?),
@@ -325,14 +403,36 @@ fn hold_row(r: &Row<'_>) -> rusqlite::Result<HoldRow> {
 }
 
 fn price_book(db: &Connection) -> Result<Option<PriceBook>, Failure> {
-    let Some(currency) = currency(db)? else { return Ok(None) };
-    let shipping = all(db, "SELECT method, price, free_from FROM shipping_methods ORDER BY n", [], |r| {
-        Ok(ShippingRule { method: text(r, 0)?, price: r.get(1)?, free_from: r.get(2)? })
-    })?;
-    let tax = all(db, "SELECT country, state, rate, inclusive, taxes_shipping FROM tax_rates ORDER BY n", [], |r| {
-        let (country, state) = (r.get(0)?, r.get(1)?);
-        Ok(TaxRule { country, state, rate: text(r, 2)?, inclusive: r.get(3)?, taxes_shipping: r.get(4)? })
-    })?;
+    let Some(currency) = currency(db)? else {
+        return Ok(None);
+    };
+    let shipping = all(
+        db,
+        "SELECT method, price, free_from FROM shipping_methods ORDER BY n",
+        [],
+        |r| {
+            Ok(ShippingRule {
+                method: text(r, 0)?,
+                price: r.get(1)?,
+                free_from: r.get(2)?,
+            })
+        },
+    )?;
+    let tax = all(
+        db,
+        "SELECT country, state, rate, inclusive, taxes_shipping FROM tax_rates ORDER BY n",
+        [],
+        |r| {
+            let (country, state) = (r.get(0)?, r.get(1)?);
+            Ok(TaxRule {
+                country,
+                state,
+                rate: text(r, 2)?,
+                inclusive: r.get(3)?,
+                taxes_shipping: r.get(4)?,
+            })
+        },
+    )?;
     let sql = "SELECT code, percent, amount, minimum, valid_from, valid_until, uses, uses_per_customer FROM coupons ORDER BY n";
     let coupons = all(db, sql, [], |r| {
         Ok(CouponRule {
@@ -348,9 +448,17 @@ fn price_book(db: &Connection) -> Result<Option<PriceBook>, Failure> {
             uses_per_customer: r.get(7)?,
         })
     })?;
-    let methods = all(db, "SELECT method, due FROM payment_methods ORDER BY n", [], |r| {
-        Ok(PaymentMethodRule { method: text(r, 0)?, due: text(r, 1)? })
-    })?;
+    let methods = all(
+        db,
+        "SELECT method, due FROM payment_methods ORDER BY n",
+        [],
+        |r| {
+            Ok(PaymentMethodRule {
+                method: text(r, 0)?,
+                due: text(r, 1)?,
+            })
+        },
+    )?;
     let book = PriceBook::new(currency, shipping, tax, coupons, methods);
     let book = book.map_err(|e| ShopError::Conflict(format!("its price book is damaged, {e}")))?;
     Ok(Some(book))

@@ -17,7 +17,8 @@ fn prepare<'a>(db: &'a Connection, sql: &str) -> rusqlite::Result<CachedStatemen
     db.prepare_cached(sql)
 }
 
-/// Runs a statement and tells how many rows it changed. Its plan must not scan a table that grows with the orders.
+/// Runs a statement and tells how many rows it changed. Its plan must not scan a table that grows
+/// with the orders.
 pub(super) fn execute(db: &Connection, sql: &str, params: impl Params) -> rusqlite::Result<usize> {
     prepare(db, sql)?.execute(params)
 }
@@ -48,12 +49,20 @@ pub(super) fn text<T: FromStr<Err: Display>>(row: &Row<'_>, column: usize) -> ru
 }
 
 /// Like [`text`], for a column that may be null.
-pub(super) fn optional_text<T: FromStr<Err: Display>>(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<T>> {
-    row.get_ref(column)?.as_str_or_null()?.map(|s| damaged(column, s.parse())).transpose()
+pub(super) fn optional_text<T: FromStr<Err: Display>>(
+    row: &Row<'_>,
+    column: usize,
+) -> rusqlite::Result<Option<T>> {
+    row.get_ref(column)?
+        .as_str_or_null()?
+        .map(|s| damaged(column, s.parse()))
+        .transpose()
 }
 
 fn damaged<T, E: Display>(column: usize, parsed: Result<T, E>) -> rusqlite::Result<T> {
-    parsed.map_err(|e| rusqlite::Error::FromSqlConversionFailure(column, Type::Text, e.to_string().into()))
+    parsed.map_err(|e| {
+        rusqlite::Error::FromSqlConversionFailure(column, Type::Text, e.to_string().into())
+    })
 }
 
 /// A column that counts something, kept from going below 0 by its CHECK.
@@ -64,7 +73,9 @@ pub(super) fn count(row: &Row<'_>, column: usize) -> rusqlite::Result<u64> {
 
 /// A time column that may be null.
 pub(super) fn optional_time(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<Timestamp>> {
-    Ok(row.get::<_, Option<i64>>(column)?.map(Timestamp::from_micros))
+    Ok(row
+        .get::<_, Option<i64>>(column)?
+        .map(Timestamp::from_micros))
 }
 
 /// A UUID column.
@@ -101,8 +112,9 @@ mod tests {
     use order_core::order::NoticeKind;
     use order_core::runtime::SystemClock;
     use order_core::services::{
-        AttemptRequest, FollowUpRequest, HoldRequest, InventoryService, Notification, NotificationService, PaymentLookup,
-        PaymentService, ProductService, ReserveRequest, UserService,
+        AttemptRequest, ClosingRequest, FollowUpRequest, InventoryService, Notification,
+        NotificationService, PaymentLookup, PaymentService, ProductService, ReserveRequest,
+        UserService,
     };
     use rusqlite::Connection;
     use uuid::Uuid;
@@ -116,7 +128,12 @@ mod tests {
         let mut rows = explain.query(rusqlite::params_from_iter(unbound)).unwrap();
         while let Some(row) = rows.next().unwrap() {
             let step: String = row.get(3).unwrap();
-            assert!(!step.starts_with("SCAN") || step.starts_with("SCAN shop") || step.contains("CONSTANT ROW"), "{step}: {sql}");
+            assert!(
+                !step.starts_with("SCAN")
+                    || step.starts_with("SCAN shop")
+                    || step.contains("CONSTANT ROW"),
+                "{step}: {sql}"
+            );
         }
     }
 
@@ -129,44 +146,87 @@ mod tests {
         ]
     "#;
 
-    /// The plans are asserted where statements are prepared; a panic there stops the shop's thread, which answers so.
+    /// The plans are asserted where statements are prepared; a panic there stops the shop's thread,
+    /// which answers so.
     #[tokio::test]
     async fn no_call_scans_a_table_that_grows_with_the_orders() {
         let shop = Shop::in_memory(Arc::new(SystemClock)).unwrap();
         let catalogue = Catalogue::parse(CATALOGUE, "plans.toml").unwrap();
         shop.load(&catalogue).await.unwrap();
-        let (key, order, user) = (Uuid::from_u128, "3f2c8f0e-6b1d-4c58-9a0e-3b6a2f0c1d11".parse().unwrap(), [1; 16]);
+        let (key, order, user) = (
+            Uuid::from_u128,
+            "3f2c8f0e-6b1d-4c58-9a0e-3b6a2f0c1d11".parse().unwrap(),
+            [1; 16],
+        );
         let sku: order_core::ids::Sku = "A".parse().unwrap();
-        let (number, user) = (OrderNumber::new(1, order_core::ids::Bucket::MAX), order_core::ids::UserId::from_bytes(user));
-        let reserve = ReserveRequest::new(key(1), order, number, user, sku.clone(), 1, Duration::ZERO);
+        let (number, user) = (
+            OrderNumber::new(1, order_core::ids::Bucket::MAX),
+            order_core::ids::UserId::from_bytes(user),
+        );
+        let reserve =
+            ReserveRequest::new(key(1), order, number, user, sku.clone(), 1, Duration::ZERO);
         shop.reserve(&reserve).await.unwrap();
-        let hold = |n| HoldRequest { committed: n == 3, ..HoldRequest::new(key(n), &reserve) };
+        let hold = |n| ClosingRequest {
+            committed: n == 3,
+            ..ClosingRequest::new(key(n), &reserve)
+        };
         shop.commit(&hold(2)).await.unwrap();
         shop.release(&hold(3)).await.unwrap();
         shop.release(&hold(11)).await.unwrap_err();
-        shop.reserve(&ReserveRequest { key: key(4), quantity: 99, ..reserve.clone() }).await.unwrap_err();
+        shop.reserve(&ReserveRequest {
+            key: key(4),
+            quantity: 99,
+            ..reserve.clone()
+        })
+        .await
+        .unwrap_err();
         InventoryService::look_up(&shop, &reserve).await.unwrap();
         shop.check(std::slice::from_ref(&sku)).await.unwrap();
         shop.restock(&sku, 1).await.unwrap();
         shop.resolve_sku(&sku).await.unwrap();
 
         let money = order_core::money::Money::new(100, catalogue.currency());
-        let charge = AttemptRequest::new(key(5), order, number, user, money, "LOST".parse().unwrap());
+        let charge =
+            AttemptRequest::new(key(5), order, number, user, money, "LOST".parse().unwrap());
         shop.charge(&charge).await.unwrap_err();
         shop.charge(&charge).await.unwrap();
-        let pending = AttemptRequest { key: key(6), method: "BANK".parse().unwrap(), ..charge };
+        let pending = AttemptRequest {
+            key: key(6),
+            method: "BANK".parse().unwrap(),
+            ..charge
+        };
         shop.authorize(&pending).await.unwrap();
         shop.settle(key(6), Settlement::Captured).await.unwrap();
         let about = |n, parent| FollowUpRequest::new(key(n), order, number, key(parent), money);
         shop.capture(&about(7, 6)).await.unwrap();
         shop.refund(&about(8, 5)).await.unwrap();
         shop.void(&about(9, 10)).await.unwrap();
-        PaymentService::look_up(&shop, &PaymentLookup { key: key(10), order, reference: None }).await.unwrap().unwrap();
+        PaymentService::look_up(
+            &shop,
+            &PaymentLookup {
+                key: key(10),
+                order,
+                reference: None,
+            },
+        )
+        .await
+        .unwrap()
+        .unwrap();
 
-        let notice = Notification { event_id: key(1), order, number, user, seq: 1, kind: NoticeKind::Confirmed };
+        let notice = Notification {
+            event_id: key(1),
+            order,
+            number,
+            user,
+            seq: 1,
+            kind: NoticeKind::Confirmed,
+        };
         shop.notify(&notice).await.unwrap();
         shop.notify(&notice).await.unwrap();
-        ProductService::get(&shop, catalogue.products()[0].product.id).await.unwrap().unwrap();
+        ProductService::get(&shop, catalogue.products()[0].product.id)
+            .await
+            .unwrap()
+            .unwrap();
         assert!(UserService::get(&shop, user).await.unwrap().is_none());
         shop.load(&catalogue).await.unwrap();
     }

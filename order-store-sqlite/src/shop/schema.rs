@@ -18,8 +18,8 @@ const MIGRATIONS: &[&str] = &[include_str!("migrations/0001_shop.sql")];
 /// The version of a file that has had all of them.
 pub(super) const VERSION: i64 = MIGRATIONS.len() as i64;
 
-/// How long a statement waits for another process's transaction. Below the engine's call deadline of 5 s, so that a locked
-/// file is answered as "not done" and never counts as an unknown outcome.
+/// How long a statement waits for another process's transaction. Below the engine's call deadline
+/// of 5 s, so that a locked file is answered as "not done" and never counts as an unknown outcome.
 pub(super) const BUSY_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// Enough for every statement of the shop.
@@ -37,7 +37,11 @@ pub(super) struct ShopFile {
 
 impl ShopFile {
     pub(super) fn new(name: &Path) -> Self {
-        ShopFile { name: name.to_owned(), path: name.to_string_lossy().into(), opened: None }
+        ShopFile {
+            name: name.to_owned(),
+            path: name.to_string_lossy().into(),
+            opened: None,
+        }
     }
 
     pub(super) fn path(&self) -> &Arc<str> {
@@ -48,11 +52,17 @@ impl ShopFile {
     pub(super) fn open_writer(&mut self, make: bool) -> Result<Connection, ShopError> {
         let path = &self.path;
         let wrap = |source| unusable(path, source);
-        let foreign = |reason: String| ShopError::Foreign { path: path.clone(), reason };
+        let foreign = |reason: String| ShopError::Foreign {
+            path: path.clone(),
+            reason,
+        };
         file::check_sqlite().map_err(foreign)?;
         if self.name.as_os_str().is_empty() {
             // SQLite would make a nameless file that is gone when it is closed.
-            return Err(ShopError::Foreign { path: "\"\"".into(), reason: "the name is empty; name a file".into() });
+            return Err(ShopError::Foreign {
+                path: "\"\"".into(),
+                reason: "the name is empty; name a file".into(),
+            });
         }
         if make {
             // Where it fails, SQLite says why when it opens the file.
@@ -60,10 +70,14 @@ impl ShopFile {
         } else {
             match std::fs::metadata(&self.name) {
                 Ok(found) if found.len() == 0 => {
-                    return Err(foreign("it is empty; there never was a shop in it, or all of it was lost".into()));
+                    return Err(foreign(
+                        "it is empty; there never was a shop in it, or all of it was lost".into(),
+                    ));
                 }
                 Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-                    return Err(foreign("there is no such file; load a catalogue, which makes it".into()));
+                    return Err(foreign(
+                        "there is no such file; load a catalogue, which makes it".into(),
+                    ));
                 }
                 // Whatever else is wrong, SQLite says when it opens the file.
                 _ => {}
@@ -73,10 +87,13 @@ impl ShopFile {
         let mut db = Connection::open_with_flags(&self.name, flags).map_err(wrap)?;
         db.busy_timeout(BUSY_TIMEOUT).map_err(wrap)?;
         recognise(&db, path)?;
-        // Only now: switching the journal writes to the file, and a file of another kind must stay as it is.
+        // Only now: switching the journal writes to the file, and a file of another kind must stay
+        // as it is.
         let mode = file::switch_to_wal(&db, BUSY_TIMEOUT).map_err(wrap)?;
         if mode != "wal" {
-            let reason = format!("its file system cannot keep a write-ahead log (journal mode {mode}); use a local disk");
+            let reason = format!(
+                "its file system cannot keep a write-ahead log (journal mode {mode}); use a local disk"
+            );
             return Err(foreign(reason));
         }
         settle(&db).map_err(wrap)?;
@@ -104,7 +121,10 @@ impl ShopFile {
             Ok(found) if self.opened.is_none_or(|opened| opened == found) => Ok(()),
             Ok(_) => {
                 let reason = "it was replaced by another file while in use; start anew".into();
-                Err(ShopError::Foreign { path: self.path.clone(), reason })
+                Err(ShopError::Foreign {
+                    path: self.path.clone(),
+                    reason,
+                })
             }
             Err(error) => {
                 let source = rusqlite::Error::ToSqlConversionFailure(Box::new(error));
@@ -121,7 +141,10 @@ impl ShopFile {
 
 /// Refuses to go on with a file that another program has brought up to date meanwhile.
 pub(super) fn must_still_fit(db: &Connection, path: &Arc<str>) -> Result<(), ShopError> {
-    let version = || db.prepare_cached("PRAGMA user_version")?.query_row([], |row| row.get::<_, i64>(0));
+    let version = || {
+        db.prepare_cached("PRAGMA user_version")?
+            .query_row([], |row| row.get::<_, i64>(0))
+    };
     let version = version().map_err(|source| unusable(path, source))?;
     if version == VERSION {
         return Ok(());
@@ -129,7 +152,10 @@ pub(super) fn must_still_fit(db: &Connection, path: &Arc<str>) -> Result<(), Sho
     let reason = format!(
         "its schema was brought to {version} while in use, this program knows those up to {VERSION}; use a newer program"
     );
-    Err(ShopError::Foreign { path: path.clone(), reason })
+    Err(ShopError::Foreign {
+        path: path.clone(),
+        reason,
+    })
 }
 
 /// A shop that lasts as long as its only connection.
@@ -150,49 +176,70 @@ fn settle(db: &Connection) -> rusqlite::Result<()> {
 fn unusable(path: &Arc<str>, source: rusqlite::Error) -> ShopError {
     if source.sqlite_error_code() == Some(rusqlite::ErrorCode::NotADatabase) {
         let reason = "it is not an SQLite file; name another file".into();
-        return ShopError::Foreign { path: path.clone(), reason };
+        return ShopError::Foreign {
+            path: path.clone(),
+            reason,
+        };
     }
     ShopError::unavailable(path, Arc::new(source), false)
 }
 
 /// Refuses files that are neither empty nor a shop's, and those of a later version. Only reads.
 fn recognise(db: &Connection, path: &Arc<str>) -> Result<(), ShopError> {
-    let read = |sql| db.query_row(sql, [], |r| r.get::<_, i64>(0)).map_err(|source| unusable(path, source));
-    let foreign = |reason| Err(ShopError::Foreign { path: path.clone(), reason });
-    // Another process may be making the file this very moment. It marks the file with the very commit that makes it, so
-    // the mark is read last: whoever saw the file made sees the mark too.
+    let read = |sql| {
+        db.query_row(sql, [], |r| r.get::<_, i64>(0))
+            .map_err(|source| unusable(path, source))
+    };
+    let foreign = |reason| {
+        Err(ShopError::Foreign {
+            path: path.clone(),
+            reason,
+        })
+    };
+    // Another process may be making the file this very moment. It marks the file with the very
+    // commit that makes it, so the mark is read last: whoever saw the file made sees the mark too.
     let version = read("PRAGMA user_version")?;
     let objects = read("SELECT count(*) FROM sqlite_schema")?;
     let id = read("PRAGMA application_id")?;
     match id {
         0 if objects == 0 && version == 0 => Ok(()),
-        id if id != i64::from(APPLICATION_ID) => {
-            foreign(format!("it is the database of another program (application id {id}); name another file"))
-        }
-        _ if version > VERSION => {
-            foreign(format!("its schema is {version}, this program knows those up to {VERSION}; use a newer program"))
-        }
+        id if id != i64::from(APPLICATION_ID) => foreign(format!(
+            "it is the database of another program (application id {id}); name another file"
+        )),
+        _ if version > VERSION => foreign(format!(
+            "its schema is {version}, this program knows those up to {VERSION}; use a newer program"
+        )),
         _ => Ok(()),
     }
 }
 
 fn migrate(db: &mut Connection, path: &Arc<str>) -> Result<(), ShopError> {
     let wrap = |source| unusable(path, source);
-    let version = |db: &Connection| db.query_row("PRAGMA user_version", [], |r| r.get::<_, i64>(0)).map_err(wrap);
+    let version = |db: &Connection| {
+        db.query_row("PRAGMA user_version", [], |r| r.get::<_, i64>(0))
+            .map_err(wrap)
+    };
     // Versions only rise: without anything to do, nobody who only looks waits for whoever writes.
     if version(db)? == VERSION {
         return Ok(());
     }
-    // Under the write lock, so that of two processes that open a new file one migrates and the other finds it done.
-    let tx = db.transaction_with_behavior(TransactionBehavior::Immediate).map_err(wrap)?;
+    // Under the write lock, so that of two processes that open a new file one migrates and the
+    // other finds it done.
+    let tx = db
+        .transaction_with_behavior(TransactionBehavior::Immediate)
+        .map_err(wrap)?;
     recognise(&tx, path)?;
-    let pending = MIGRATIONS.get(usize::try_from(version(&tx)?).unwrap_or(0)..).unwrap_or_default();
+    let pending = MIGRATIONS
+        .get(usize::try_from(version(&tx)?).unwrap_or(0)..)
+        .unwrap_or_default();
     for migration in pending {
         tx.execute_batch(migration).map_err(wrap)?;
     }
     if !pending.is_empty() {
-        tx.pragma_update(None, "application_id", APPLICATION_ID).map_err(wrap)?;
-        tx.pragma_update(None, "user_version", VERSION).map_err(wrap)?;
+        tx.pragma_update(None, "application_id", APPLICATION_ID)
+            .map_err(wrap)?;
+        tx.pragma_update(None, "user_version", VERSION)
+            .map_err(wrap)?;
     }
     tx.commit().map_err(wrap)
 }

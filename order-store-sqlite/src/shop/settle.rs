@@ -41,17 +41,34 @@ pub struct ParseSettlementError(String);
 impl Shop {
     /// Ends the pending or action-required payment under `key`, and tells what it is now.
     ///
-    /// [`ShopError::UnknownPayment`] if there is none, [`ShopError::AlreadySettled`] if it has its outcome.
-    pub async fn settle(&self, key: Uuid, settlement: Settlement) -> Result<DeskPayment, ShopError> {
+    /// [`ShopError::UnknownPayment`] if there is none, [`ShopError::AlreadySettled`] if it has its
+    /// outcome.
+    pub async fn settle(
+        &self,
+        key: Uuid,
+        settlement: Settlement,
+    ) -> Result<DeskPayment, ShopError> {
         let now = self.now();
         self.write(move |db| settle(db, key, settlement, now)).await
     }
 }
 
-fn settle(db: &Connection, key: Uuid, settlement: Settlement, now: Timestamp) -> Result<DeskPayment, Failure> {
+fn settle(
+    db: &Connection,
+    key: Uuid,
+    settlement: Settlement,
+    now: Timestamp,
+) -> Result<DeskPayment, Failure> {
     let mut op = operation(db, key)?.ok_or(ShopError::UnknownPayment(key))?;
-    if !matches!(op.status, OperationState::Pending | OperationState::ActionRequired) {
-        return Err(ShopError::AlreadySettled { key, status: op.status }.into());
+    if !matches!(
+        op.status,
+        OperationState::Pending | OperationState::ActionRequired
+    ) {
+        return Err(ShopError::AlreadySettled {
+            key,
+            status: op.status,
+        }
+        .into());
     }
     let (status, code) = match settlement {
         Settlement::Captured => (approved(op.kind), None),

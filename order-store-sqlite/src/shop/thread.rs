@@ -1,7 +1,7 @@
 //! The threads that own the connections, so that no SQL runs on the callers' reactor.
 //!
-//! Writes are committed in groups: all jobs that are waiting when a transaction starts share it, each in a savepoint of
-//! its own, and are answered after the commit. A group never waits to fill.
+//! Writes are committed in groups: all jobs that are waiting when a transaction starts share it,
+//! each in a savepoint of its own, and are answered after the commit. A group never waits to fill.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -21,7 +21,8 @@ const GROUP_MAX: usize = 256;
 /// How many jobs wait; more are refused.
 const QUEUE_MAX: usize = 4_096;
 
-/// A connection and the thread that owns it. Dropping it finishes the jobs that were handed in and closes the connection.
+/// A connection and the thread that owns it. Dropping it finishes the jobs that were handed in and
+/// closes the connection.
 pub(super) struct SqlThread {
     jobs: Option<SyncSender<Box<dyn Job>>>,
     handle: Option<JoinHandle<()>>,
@@ -31,7 +32,8 @@ pub(super) struct SqlThread {
 /// How a thread's transactions begin.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Access {
-    /// Takes the write lock at once, so that a transaction never fails half way because of another writer.
+    /// Takes the write lock at once, so that a transaction never fails half way because of another
+    /// writer.
     Write,
     /// Reads one snapshot.
     Read,
@@ -39,34 +41,66 @@ pub(super) enum Access {
 
 impl SqlThread {
     /// `file` is what the connection is opened from again after the disk failed; none in memory.
-    pub(super) fn start(db: Connection, file: Option<ShopFile>, access: Access, path: Arc<str>) -> std::io::Result<Self> {
+    pub(super) fn start(
+        db: Connection,
+        file: Option<ShopFile>,
+        access: Access,
+        path: Arc<str>,
+    ) -> std::io::Result<Self> {
         let (jobs, waiting) = sync_channel(QUEUE_MAX);
         let name = match access {
             Access::Write => "shop-writer",
             Access::Read => "shop-reader",
         };
-        let worker = Worker { db: Some(db), file, access, turns: Turns::default(), path: path.clone() };
-        let handle = std::thread::Builder::new().name(name.into()).spawn(move || worker.run(waiting))?;
-        Ok(SqlThread { jobs: Some(jobs), handle: Some(handle), path })
+        let worker = Worker {
+            db: Some(db),
+            file,
+            access,
+            turns: Turns::default(),
+            path: path.clone(),
+        };
+        let handle = std::thread::Builder::new()
+            .name(name.into())
+            .spawn(move || worker.run(waiting))?;
+        Ok(SqlThread {
+            jobs: Some(jobs),
+            handle: Some(handle),
+            path,
+        })
     }
 
-    /// Runs `work` in a transaction and answers what it returned once that is durable. An error undoes this work alone.
+    /// Runs `work` in a transaction and answers what it returned once that is durable. An error
+    /// undoes this work alone.
     ///
-    /// `work` can run twice: when its group failed as a whole, it is tried again by itself. It is carried out whether or
-    /// not anybody waits for the answer.
+    /// `work` can run twice: when its group failed as a whole, it is tried again by itself. It is
+    /// carried out whether or not anybody waits for the answer.
     pub(super) async fn run<T, F>(&self, work: F) -> Result<T, ShopError>
     where
         T: Send + 'static,
         F: FnMut(&Connection) -> Result<T, Failure> + Send + 'static,
     {
         let (reply, answer) = oneshot::channel();
-        let job = Box::new(Task { work, outcome: None, reply });
-        let stopped = || ShopError::failed(&self.path, "it failed to answer", "the shop's thread has stopped", true);
+        let job = Box::new(Task {
+            work,
+            outcome: None,
+            reply,
+        });
+        let stopped = || {
+            ShopError::failed(
+                &self.path,
+                "it failed to answer",
+                "the shop's thread has stopped",
+                true,
+            )
+        };
         match self.jobs.as_ref().map(|jobs| jobs.try_send(job)) {
             Some(Ok(())) => answer.await.unwrap_or_else(|_| Err(stopped())),
-            Some(Err(TrySendError::Full(_))) => {
-                Err(ShopError::failed(&self.path, "try again", "too many calls wait for it already", false))
-            }
+            Some(Err(TrySendError::Full(_))) => Err(ShopError::failed(
+                &self.path,
+                "try again",
+                "too many calls wait for it already",
+                false,
+            )),
             Some(Err(TrySendError::Disconnected(_))) | None => Err(stopped()),
         }
     }
@@ -111,11 +145,18 @@ where
     fn finish(self: Box<Self>, path: &Arc<str>, group: Result<(), GroupFailure>) {
         let answer = match (group, self.outcome) {
             // Its own trouble says more than its group's, and undid it either way.
-            (_, Some(Err(Failure::Sql(source)))) => Err(ShopError::unavailable(path, Arc::new(source), false)),
+            (_, Some(Err(Failure::Sql(source)))) => {
+                Err(ShopError::unavailable(path, Arc::new(source), false))
+            }
             (Err(failure), _) => Err(failure.error),
             (Ok(()), Some(Ok(value))) => Ok(value),
             (Ok(()), Some(Err(Failure::Shop(error)))) => Err(error),
-            (Ok(()), None) => Err(ShopError::failed(path, "it failed to answer", "the call panicked, and was undone", false)),
+            (Ok(()), None) => Err(ShopError::failed(
+                path,
+                "it failed to answer",
+                "the call panicked, and was undone",
+                false,
+            )),
         };
         // A caller that hung up wants no answer.
         let _ = self.reply.send(answer);
@@ -157,23 +198,41 @@ impl Worker {
                         job.finish(&self.path, outcome);
                     }
                 }
-                outcome => group.into_iter().for_each(|job| job.finish(&self.path, outcome.clone())),
+                outcome => group
+                    .into_iter()
+                    .for_each(|job| job.finish(&self.path, outcome.clone())),
             }
         }
     }
 
     fn attempt(&mut self, group: &mut [Box<dyn Job>]) -> Result<(), GroupFailure> {
-        let undone = |error| GroupFailure { error, maybe_done: false };
+        let undone = |error| GroupFailure {
+            error,
+            maybe_done: false,
+        };
         self.connect().map_err(undone)?;
-        let Worker { db: Some(db), turns, access, path, .. } = self else {
-            return Err(undone(ShopError::failed(&self.path, "it failed to answer", "the shop's file is not open", false)));
+        let Worker {
+            db: Some(db),
+            turns,
+            access,
+            path,
+            ..
+        } = self
+        else {
+            return Err(undone(ShopError::failed(
+                &self.path,
+                "it failed to answer",
+                "the shop's file is not open",
+                false,
+            )));
         };
         let result = match access {
             Access::Read => read(db, path, group),
             Access::Write => write(db, turns, path, group),
         };
         if !db.is_autocommit() {
-            // If even this fails the connection is beyond help, and the next transaction will say so.
+            // If even this fails the connection is beyond help, and the next transaction will say
+            // so.
             let _ = db.execute_batch("ROLLBACK");
         }
         turns.end();
@@ -186,7 +245,9 @@ impl Worker {
 
     /// Sees to a connection to the file that was opened in the beginning.
     fn connect(&mut self) -> Result<(), ShopError> {
-        let Some(file) = &mut self.file else { return Ok(()) };
+        let Some(file) = &mut self.file else {
+            return Ok(());
+        };
         file.must_be_the_same()?;
         if self.db.is_none() {
             self.db = Some(match self.access {
@@ -199,7 +260,10 @@ impl Worker {
 }
 
 fn read(db: &Connection, path: &Arc<str>, group: &mut [Box<dyn Job>]) -> Result<(), GroupFailure> {
-    let undone = |source| GroupFailure { error: ShopError::unavailable(path, Arc::new(source), false), maybe_done: false };
+    let undone = |source| GroupFailure {
+        error: ShopError::unavailable(path, Arc::new(source), false),
+        maybe_done: false,
+    };
     run(db, "BEGIN").map_err(undone)?;
     for job in group {
         try_job(job, db);
@@ -207,16 +271,27 @@ fn read(db: &Connection, path: &Arc<str>, group: &mut [Box<dyn Job>]) -> Result<
     run(db, "COMMIT").map_err(undone)
 }
 
-fn write(db: &Connection, turns: &mut Turns, path: &Arc<str>, group: &mut [Box<dyn Job>]) -> Result<(), GroupFailure> {
-    let failed =
-        |source, maybe_done| GroupFailure { error: ShopError::unavailable(path, Arc::new(source), maybe_done), maybe_done };
+fn write(
+    db: &Connection,
+    turns: &mut Turns,
+    path: &Arc<str>,
+    group: &mut [Box<dyn Job>],
+) -> Result<(), GroupFailure> {
+    let failed = |source, maybe_done| GroupFailure {
+        error: ShopError::unavailable(path, Arc::new(source), maybe_done),
+        maybe_done,
+    };
     let undone = |source| failed(source, false);
     turns.begin(db, schema::BUSY_TIMEOUT).map_err(undone)?;
-    schema::must_still_fit(db, path).map_err(|error| GroupFailure { error, maybe_done: false })?;
+    schema::must_still_fit(db, path).map_err(|error| GroupFailure {
+        error,
+        maybe_done: false,
+    })?;
     for job in group {
         run(db, "SAVEPOINT job").map_err(undone)?;
         if !try_job(job, db) {
-            // Where SQLite has rolled back everything by itself there is no savepoint left: the group failed.
+            // Where SQLite has rolled back everything by itself there is no savepoint left: the
+            // group failed.
             run(db, "ROLLBACK TO job").map_err(undone)?;
         }
         run(db, "RELEASE job").map_err(undone)?;
@@ -227,7 +302,8 @@ fn write(db: &Connection, turns: &mut Turns, path: &Arc<str>, group: &mut [Box<d
     })
 }
 
-/// Whether the job's changes are to be kept. One that panics has no outcome, and is undone like one that fails.
+/// Whether the job's changes are to be kept. One that panics has no outcome, and is undone like one
+/// that fails.
 fn try_job(job: &mut Box<dyn Job>, db: &Connection) -> bool {
     catch_unwind(AssertUnwindSafe(|| job.run(db))).unwrap_or(false)
 }
@@ -242,19 +318,29 @@ mod tests {
 
     fn thread(setup: &str) -> SqlThread {
         let connection = Connection::open_in_memory().unwrap();
-        connection.execute_batch("CREATE TABLE t (x INTEGER PRIMARY KEY, filler)").unwrap();
-        connection.pragma_update(None, "user_version", schema::VERSION).unwrap();
+        connection
+            .execute_batch("CREATE TABLE t (x INTEGER PRIMARY KEY, filler)")
+            .unwrap();
+        connection
+            .pragma_update(None, "user_version", schema::VERSION)
+            .unwrap();
         connection.execute_batch(setup).unwrap();
         SqlThread::start(connection, None, Access::Write, "test".into()).unwrap()
     }
 
-    fn insert(x: i64, bytes: i64) -> impl FnMut(&Connection) -> Result<usize, Failure> + Send + 'static {
+    fn insert(
+        x: i64,
+        bytes: i64,
+    ) -> impl FnMut(&Connection) -> Result<usize, Failure> + Send + 'static {
         move |db| Ok(db.execute("INSERT INTO t VALUES (?1, zeroblob(?2))", (x, bytes))?)
     }
 
     async fn rows(thread: &SqlThread) -> Vec<i64> {
         let read = |db: &Connection| {
-            Ok(db.prepare("SELECT x FROM t ORDER BY x")?.query_map([], |r| r.get(0))?.collect::<Result<_, _>>()?)
+            Ok(db
+                .prepare("SELECT x FROM t ORDER BY x")?
+                .query_map([], |r| r.get(0))?
+                .collect::<Result<_, _>>()?)
         };
         thread.run(read).await.unwrap()
     }
@@ -268,11 +354,16 @@ mod tests {
             Ok(())
         });
         let jobs = async {
-            let runs = jobs.into_iter().map(|(x, bytes)| thread.run(insert(x, bytes)));
+            let runs = jobs
+                .into_iter()
+                .map(|(x, bytes)| thread.run(insert(x, bytes)));
             let mut runs: Vec<_> = runs.map(Box::pin).collect();
             // Polled once, each has handed in its job.
             for run in &mut runs {
-                let pending = std::future::poll_fn(|cx| std::task::Poll::Ready(run.as_mut().poll(cx).is_pending())).await;
+                let pending = std::future::poll_fn(|cx| {
+                    std::task::Poll::Ready(run.as_mut().poll(cx).is_pending())
+                })
+                .await;
                 assert!(pending);
             }
             drop(open);
@@ -288,18 +379,36 @@ mod tests {
     #[tokio::test]
     async fn a_job_that_fails_is_undone_alone() {
         let thread = thread("INSERT INTO t VALUES (2, NULL)");
-        assert_eq!(together(&thread, vec![(1, 1), (2, 1), (3, 1)]).await, [true, false, true]);
+        assert_eq!(
+            together(&thread, vec![(1, 1), (2, 1), (3, 1)]).await,
+            [true, false, true]
+        );
         assert_eq!(rows(&thread).await, [1, 2, 3]);
     }
 
     #[tokio::test]
     async fn a_job_the_disk_has_no_room_for_does_not_fail_its_group() {
         let thread = thread("PRAGMA max_page_count = 20");
-        assert_eq!(together(&thread, vec![(1, 1), (2, 1_000_000), (3, 1)]).await, [true, false, true]);
+        assert_eq!(
+            together(&thread, vec![(1, 1), (2, 1_000_000), (3, 1)]).await,
+            [true, false, true]
+        );
         assert_eq!(rows(&thread).await, [1, 3]);
         let full = thread.run(insert(4, 1_000_000)).await.unwrap_err();
-        assert!(matches!(&full, ShopError::Unavailable { maybe_done: false, .. }), "{full:?}");
-        assert_eq!(full.to_string(), "the shop test cannot be used: the disk is full; free some space and try again");
+        assert!(
+            matches!(
+                &full,
+                ShopError::Unavailable {
+                    maybe_done: false,
+                    ..
+                }
+            ),
+            "{full:?}"
+        );
+        assert_eq!(
+            full.to_string(),
+            "the shop test cannot be used: the disk is full; free some space and try again"
+        );
     }
 
     #[tokio::test]
@@ -320,7 +429,16 @@ mod tests {
             panic!("planned by the test")
         });
         let error = died.await.unwrap_err();
-        assert!(matches!(error, ShopError::Unavailable { maybe_done: false, .. }), "{error:?}");
+        assert!(
+            matches!(
+                error,
+                ShopError::Unavailable {
+                    maybe_done: false,
+                    ..
+                }
+            ),
+            "{error:?}"
+        );
         thread.run(insert(1, 1)).await.unwrap();
         assert_eq!(rows(&thread).await, [1]);
     }
@@ -334,15 +452,29 @@ mod tests {
             let _ = gate.recv();
             Ok(())
         }));
-        let pending = std::future::poll_fn(|cx| std::task::Poll::Ready(blocker.as_mut().poll(cx).is_pending())).await;
+        let pending = std::future::poll_fn(|cx| {
+            std::task::Poll::Ready(blocker.as_mut().poll(cx).is_pending())
+        })
+        .await;
         assert!(pending);
-        let runs = (0..).map(|x| Box::pin(thread.run(insert(x, 1)))).take(QUEUE_MAX + GROUP_MAX + 1);
+        let runs = (0..)
+            .map(|x| Box::pin(thread.run(insert(x, 1))))
+            .take(QUEUE_MAX + GROUP_MAX + 1);
         let (mut taken, mut refused) = (Vec::new(), 0);
         for mut run in runs {
             match std::future::poll_fn(|cx| std::task::Poll::Ready(run.as_mut().poll(cx))).await {
                 std::task::Poll::Ready(done) => {
                     let error = done.unwrap_err();
-                    assert!(matches!(error, ShopError::Unavailable { maybe_done: false, .. }), "{error:?}");
+                    assert!(
+                        matches!(
+                            error,
+                            ShopError::Unavailable {
+                                maybe_done: false,
+                                ..
+                            }
+                        ),
+                        "{error:?}"
+                    );
                     refused += 1;
                 }
                 std::task::Poll::Pending => taken.push(run),
@@ -355,6 +487,9 @@ mod tests {
         for run in taken {
             run.await.unwrap();
         }
-        assert_eq!((rows(&thread).await.len(), expected + refused), (expected, QUEUE_MAX + GROUP_MAX + 1));
+        assert_eq!(
+            (rows(&thread).await.len(), expected + refused),
+            (expected, QUEUE_MAX + GROUP_MAX + 1)
+        );
     }
 }

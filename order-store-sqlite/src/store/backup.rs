@@ -1,6 +1,7 @@
 //! Copying a store to another file while it is in use.
 //!
-//! The copy is written under another name and gets its own when it is whole, so that whatever has that name is a backup.
+//! The copy is written under another name and gets its own when it is whole, so that whatever has
+//! that name is a backup.
 
 use std::fs::{self, File};
 use std::io;
@@ -30,19 +31,24 @@ pub(super) fn copy(db: &Connection, path: &Path) -> Result<(), StoreError> {
     sync_folder_of(&path).map_err(|e| not_written(&path, e))
 }
 
-/// Takes the name to write under, from a backup that was interrupted if need be; the file is empty, and ours as long as it is open.
+/// Takes the name to write under, from a backup that was interrupted if need be; the file is empty,
+/// and ours as long as it is open.
 fn take(partial: &Path, path: &Path) -> Result<File, StoreError> {
     loop {
         let file = file::open_or_make(partial).map_err(|e| no_file(path, e))?;
         match file.try_lock() {
             Ok(()) => {}
             Err(fs::TryLockError::WouldBlock) => {
-                let message = format!("cannot back up to {}: another backup to it is under way", path.display());
+                let message = format!(
+                    "cannot back up to {}: another backup to it is under way",
+                    path.display()
+                );
                 return Err(invalid(message, None));
             }
             Err(fs::TryLockError::Error(error)) => return Err(not_written(partial, error)),
         }
-        // Whoever had it may have given it its final name, or removed it, between our opening and locking it.
+        // Whoever had it may have given it its final name, or removed it, between our opening and
+        // locking it.
         let ours = Identity::of_open(&file).map_err(|e| not_written(partial, e))?;
         if Identity::of(partial).is_ok_and(|named| named == ours) {
             if file.metadata().is_ok_and(|found| found.len() == 0) {
@@ -56,7 +62,13 @@ fn take(partial: &Path, path: &Path) -> Result<File, StoreError> {
 
 fn write(db: &Connection, partial: &Path, file: &File) -> Result<(), StoreError> {
     let Some(name) = partial.to_str() else {
-        return Err(invalid(format!("cannot back up to {}: the path is not Unicode", partial.display()), None));
+        return Err(invalid(
+            format!(
+                "cannot back up to {}: the path is not Unicode",
+                partial.display()
+            ),
+            None,
+        ));
     };
     db.execute(sql::BACK_UP, [name]).map_err(store_error)?;
     // SQLite does not wait for the disk here.
@@ -68,8 +80,11 @@ fn give_name(partial: &Path, path: &Path) -> Result<(), StoreError> {
     match fs::hard_link(partial, path) {
         Ok(()) => Ok(()),
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Err(no_file(path, error)),
-        // A file system without links: renaming replaces what has got the name in the last microseconds.
-        Err(_) if fs::symlink_metadata(path).is_ok() => Err(no_file(path, io::ErrorKind::AlreadyExists.into())),
+        // A file system without links: renaming replaces what has got the name in the last
+        // microseconds.
+        Err(_) if fs::symlink_metadata(path).is_ok() => {
+            Err(no_file(path, io::ErrorKind::AlreadyExists.into()))
+        }
         Err(_) => fs::rename(partial, path).map_err(|e| not_written(path, e)),
     }
 }
@@ -77,7 +92,8 @@ fn give_name(partial: &Path, path: &Path) -> Result<(), StoreError> {
 /// A new name is on disk once its folder is.
 #[cfg(unix)]
 fn sync_folder_of(path: &Path) -> io::Result<()> {
-    path.parent().map_or(Ok(()), |folder| File::open(folder)?.sync_all())
+    path.parent()
+        .map_or(Ok(()), |folder| File::open(folder)?.sync_all())
 }
 
 #[cfg(not(unix))]
@@ -90,7 +106,10 @@ fn no_file(path: &Path, error: io::Error) -> StoreError {
         io::ErrorKind::AlreadyExists => "there is a file already: name a new one",
         _ => "no file can be made there: name one in a folder that may be written to",
     };
-    invalid(format!("cannot back up to {}: {why}", path.display()), Some(error))
+    invalid(
+        format!("cannot back up to {}: {why}", path.display()),
+        Some(error),
+    )
 }
 
 fn invalid(message: String, cause: Option<io::Error>) -> StoreError {
@@ -105,5 +124,9 @@ fn not_written(path: &Path, error: io::Error) -> StoreError {
         io::ErrorKind::StorageFull => StoreErrorKind::Full,
         _ => StoreErrorKind::Unavailable,
     };
-    StoreError::caused(kind, format!("cannot write the backup {}", path.display()), error)
+    StoreError::caused(
+        kind,
+        format!("cannot write the backup {}", path.display()),
+        error,
+    )
 }

@@ -34,8 +34,12 @@ impl Stored for Found<'_, '_> {
             (ValueRef::Null, _) => Ok(Value::Null),
             (ValueRef::Integer(n), Kind::Int) => Ok(Value::Int(n)),
             (ValueRef::Integer(n), Kind::Flag) => Ok(Value::Flag(n != 0)),
-            (ValueRef::Integer(n), Kind::Time) => Ok(Value::Time(order_core::time::Timestamp::from_micros(n))),
-            (ValueRef::Text(text), Kind::Text) => Ok(Value::Text(std::str::from_utf8(text)?.into())),
+            (ValueRef::Integer(n), Kind::Time) => {
+                Ok(Value::Time(order_core::time::Timestamp::from_micros(n)))
+            }
+            (ValueRef::Text(text), Kind::Text) => {
+                Ok(Value::Text(std::str::from_utf8(text)?.into()))
+            }
             (ValueRef::Blob(bytes), Kind::Id) => Ok(Value::Id(bytes.try_into()?)),
             (other, kind) => Err(format!("it is {} and not {kind:?}", other.data_type()).into()),
         }
@@ -48,7 +52,11 @@ pub(super) fn record<T: Record>(row: &Row<'_>, from: usize) -> Result<T, Failed>
 }
 
 /// Runs a statement whose parameters are the values in their order, and which changes one row.
-pub(super) fn change_one<'a>(db: &Connection, sql: &str, values: impl Iterator<Item = Value<'a>>) -> rusqlite::Result<()> {
+pub(super) fn change_one<'a>(
+    db: &Connection,
+    sql: &str,
+    values: impl Iterator<Item = Value<'a>>,
+) -> rusqlite::Result<()> {
     let mut statement = db.prepare_cached(sql)?;
     bind(&mut statement, values)?;
     match statement.raw_execute()? {
@@ -57,7 +65,10 @@ pub(super) fn change_one<'a>(db: &Connection, sql: &str, values: impl Iterator<I
     }
 }
 
-fn bind<'a>(statement: &mut CachedStatement<'_>, values: impl Iterator<Item = Value<'a>>) -> rusqlite::Result<()> {
+fn bind<'a>(
+    statement: &mut CachedStatement<'_>,
+    values: impl Iterator<Item = Value<'a>>,
+) -> rusqlite::Result<()> {
     for (parameter, value) in (1..).zip(values) {
         statement.raw_bind_parameter(parameter, Bound(value))?;
     }
@@ -71,7 +82,11 @@ pub(super) fn insert(db: &Connection, row: &Values<'_>) -> rusqlite::Result<()> 
 
 /// Makes a row what it is to be.
 pub(super) fn put(db: &Connection, put: &Put<'_>) -> rusqlite::Result<()> {
-    let Put { row, is_new, changed } = put;
+    let Put {
+        row,
+        is_new,
+        changed,
+    } = put;
     if *is_new {
         return insert(db, row);
     }
@@ -80,6 +95,10 @@ pub(super) fn put(db: &Connection, put: &Put<'_>) -> rusqlite::Result<()> {
 }
 
 /// Deletes a row.
-pub(super) fn delete<'a>(db: &Connection, table: &Table, key: impl Iterator<Item = Value<'a>>) -> rusqlite::Result<()> {
+pub(super) fn delete<'a>(
+    db: &Connection,
+    table: &Table,
+    key: impl Iterator<Item = Value<'a>>,
+) -> rusqlite::Result<()> {
     change_one(db, &STATEMENTS.of(table).delete, key)
 }

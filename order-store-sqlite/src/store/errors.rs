@@ -32,8 +32,13 @@ pub(super) fn store_error(error: impl Into<Failed>) -> StoreError {
     let (kind, message) = match &error {
         rusqlite::Error::FromSqlConversionFailure(..)
         | rusqlite::Error::InvalidColumnType(..)
-        | rusqlite::Error::IntegralValueOutOfRange(..) => (StoreErrorKind::Corrupt, "what is stored cannot be read"),
-        rusqlite::Error::StatementChangedRows(_) => (StoreErrorKind::Corrupt, "what is stored is not what was read"),
+        | rusqlite::Error::IntegralValueOutOfRange(..) => {
+            (StoreErrorKind::Corrupt, "what is stored cannot be read")
+        }
+        rusqlite::Error::StatementChangedRows(_) => (
+            StoreErrorKind::Corrupt,
+            "what is stored is not what was read",
+        ),
         other => match other.sqlite_error_code() {
             Some(code) => meaning(code),
             None => (StoreErrorKind::Corrupt, "the database was used wrongly"),
@@ -43,11 +48,16 @@ pub(super) fn store_error(error: impl Into<Failed>) -> StoreError {
 }
 
 /// The same, of a read of one order: what cannot be read is said to be that order's.
-pub(super) fn error_of<E: Into<Failed>>(order: impl std::fmt::Display) -> impl FnOnce(E) -> StoreError {
+pub(super) fn error_of<E: Into<Failed>>(
+    order: impl std::fmt::Display,
+) -> impl FnOnce(E) -> StoreError {
     move |error| {
         let error = store_error(error);
         match error.kind {
-            StoreErrorKind::Corrupt => StoreError { message: format!("order {order}: {}", error.message), ..error },
+            StoreErrorKind::Corrupt => StoreError {
+                message: format!("order {order}: {}", error.message),
+                ..error
+            },
             _ => error,
         }
     }
@@ -65,7 +75,8 @@ pub(super) fn with_causes(error: &StoreError) -> String {
     text
 }
 
-/// An error of `COMMIT` itself: after a failed write or sync, what was committed may still be there after a restart.
+/// An error of `COMMIT` itself: after a failed write or sync, what was committed may still be there
+/// after a restart.
 pub(super) fn commit_error(error: rusqlite::Error) -> StoreError {
     match error.sqlite_error_code() {
         Some(ErrorCode::SystemIoFailure) => StoreError::caused(
@@ -80,12 +91,15 @@ pub(super) fn commit_error(error: rusqlite::Error) -> StoreError {
 fn meaning(code: ErrorCode) -> (StoreErrorKind, &'static str) {
     use StoreErrorKind::{Corrupt, Full, Misconfigured, Unavailable};
     match code {
-        ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked => {
-            (Unavailable, "database is locked by another process: it was waited for in vain")
-        }
+        ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked => (
+            Unavailable,
+            "database is locked by another process: it was waited for in vain",
+        ),
         ErrorCode::DiskFull => (Full, "disk is full: the database cannot grow"),
         ErrorCode::SystemIoFailure => (Unavailable, "reading or writing the database failed"),
-        ErrorCode::DatabaseCorrupt => (Corrupt, "the database is damaged: restore it from a backup"),
+        ErrorCode::DatabaseCorrupt => {
+            (Corrupt, "the database is damaged: restore it from a backup")
+        }
         ErrorCode::NotADatabase => (Corrupt, "the file is not a SQLite database"),
         ErrorCode::CannotOpen => (Misconfigured, "the database file cannot be opened"),
         ErrorCode::ReadOnly => (Misconfigured, "the database may not be written to"),
@@ -97,9 +111,10 @@ fn meaning(code: ErrorCode) -> (StoreErrorKind, &'static str) {
             (Corrupt, "what was to be stored breaks a rule of the schema")
         }
         ErrorCode::OutOfMemory => (Unavailable, "out of memory"),
-        ErrorCode::FileLockingProtocolFailed | ErrorCode::NoLargeFileSupport => {
-            (Unavailable, "the file system does not lock files as a database needs it")
-        }
+        ErrorCode::FileLockingProtocolFailed | ErrorCode::NoLargeFileSupport => (
+            Unavailable,
+            "the file system does not lock files as a database needs it",
+        ),
         _ => (Unavailable, "the database could not be used"),
     }
 }

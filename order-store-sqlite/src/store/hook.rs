@@ -11,26 +11,31 @@ use rusqlite::Connection;
 use super::apply::{Prepared, apply};
 use super::errors::Failed;
 
-/// Called for every changeset that is applied, within its transaction, once its own rows are written: what it writes to tables of its
-/// own is durable exactly if the changeset is.
+/// Called for every changeset that is applied, within its transaction, once its own rows are
+/// written: what it writes to tables of its own is durable exactly if the changeset is.
 ///
-/// It is called on the one thread that writes, and everybody waits for it: it should take microseconds, and call nobody. It must
-/// neither begin nor end a transaction, nor write to the store's tables. It may be called again for a changeset whose
-/// transaction failed as a whole; what it wrote then is gone. It is not called for a changeset that was applied before, nor where only a
-/// lease is taken.
+/// It is called on the one thread that writes, and everybody waits for it: it should take
+/// microseconds, and call nobody. It must neither begin nor end a transaction, nor write to the
+/// store's tables. It may be called again for a changeset whose transaction failed as a whole; what
+/// it wrote then is gone. It is not called for a changeset that was applied before, nor where only
+/// a lease is taken.
 ///
-/// If it refuses, nothing of the changeset is written, nor of what the hook wrote for it, and whoever asked is refused with
-/// [`StoreErrorKind::Vetoed`] and the reason. Others that share the transaction are not touched. So is it if it panics. Refuse what people
-/// ask for (rows whose cause is a command), and not what the engine records of the world: a payment that was captured is captured, and the
-/// worker can only try to record it again, a lease later, for ever.
+/// If it refuses, nothing of the changeset is written, nor of what the hook wrote for it, and
+/// whoever asked is refused with [`StoreErrorKind::Vetoed`] and the reason. Others that share the
+/// transaction are not touched. So is it if it panics. Refuse what people ask for (rows whose cause
+/// is a command), and not what the engine records of the world: a payment that was captured is
+/// captured, and the worker can only try to record it again, a lease later, for ever.
 #[derive(Clone)]
 pub struct OnCommit(Arc<Hook>);
 
 type Hook = dyn Fn(&Connection, &Changeset) -> Result<(), String> + Send + Sync;
 
 impl OnCommit {
-    /// Calls `hook` with the connection of the transaction and what is applied; it refuses with a reason.
-    pub fn new(hook: impl Fn(&Connection, &Changeset) -> Result<(), String> + Send + Sync + 'static) -> Self {
+    /// Calls `hook` with the connection of the transaction and what is applied; it refuses with a
+    /// reason.
+    pub fn new(
+        hook: impl Fn(&Connection, &Changeset) -> Result<(), String> + Send + Sync + 'static,
+    ) -> Self {
         OnCommit(Arc::new(hook))
     }
 
@@ -46,7 +51,9 @@ impl OnCommit {
         let vetoed = match &applied {
             Ok(committed) if !committed.replayed => {
                 let asked = catch_unwind(AssertUnwindSafe(|| (self.0)(db, &prepared.changeset)));
-                asked.unwrap_or_else(|_| Err("the hook panicked".to_owned())).err()
+                asked
+                    .unwrap_or_else(|_| Err("the hook panicked".to_owned()))
+                    .err()
             }
             Ok(_) | Err(_) => None,
         };
@@ -55,7 +62,10 @@ impl OnCommit {
         }
         db.prepare_cached("RELEASE changeset")?.execute([])?;
         match vetoed {
-            Some(reason) => Ok(Err(CommitError::Store(StoreError::new(StoreErrorKind::Vetoed, reason)))),
+            Some(reason) => Ok(Err(CommitError::Store(StoreError::new(
+                StoreErrorKind::Vetoed,
+                reason,
+            )))),
             None => Ok(applied),
         }
     }

@@ -7,8 +7,8 @@ use order_core::ids::OrderId;
 use order_core::number::OrderNumber;
 use order_core::order::Status;
 use order_core::store::{
-    Cursor, Driver, ListPlan, ListQuery, Lookup, OrderPage, SORTED_MAX, SortKey, StoreError, StoreErrorKind, TimeRange,
-    Unreadable,
+    Cursor, Driver, ListPlan, ListQuery, Lookup, OrderPage, SORTED_MAX, SortKey, StoreError,
+    StoreErrorKind, TimeRange, Unreadable,
 };
 use rusqlite::types::Value;
 use rusqlite::{Connection, params_from_iter};
@@ -19,9 +19,15 @@ use super::read;
 /// A page, its count and its orders in one snapshot. Clause 17.
 pub(super) fn list(db: &Connection, query: &ListQuery) -> Result<OrderPage, StoreError> {
     let plan = query.plan()?;
-    let place = query.after.as_ref().map(|cursor| place_of(cursor, query)).transpose()?;
+    let place = query
+        .after
+        .as_ref()
+        .map(|cursor| place_of(cursor, query))
+        .transpose()?;
     let snapshot = db.unchecked_transaction().map_err(store_error)?;
-    if plan.sorted && count(&snapshot, query, plan, SORTED_MAX + 1).map_err(store_error)? > SORTED_MAX {
+    if plan.sorted
+        && count(&snapshot, query, plan, SORTED_MAX + 1).map_err(store_error)? > SORTED_MAX
+    {
         return Err(query.too_many_to_sort());
     }
     let page = read_page(&snapshot, query, plan, place)?;
@@ -42,13 +48,23 @@ fn read_page(
     let mut found = places(db, query, plan, place).map_err(store_error)?;
     let more = found.len() > query.limit as usize;
     found.truncate(query.limit as usize);
-    let mut page = OrderPage { orders: Vec::with_capacity(found.len()), unreadable: Vec::new(), next: None, total };
-    let Some((last, value)) = found.last().cloned() else { return Ok(page) };
+    let mut page = OrderPage {
+        orders: Vec::with_capacity(found.len()),
+        unreadable: Vec::new(),
+        next: None,
+        total,
+    };
+    let Some((last, value)) = found.last().cloned() else {
+        return Ok(page);
+    };
     for (id, _) in found {
         match read::load(db, &Lookup::Id(id), None).map_err(error_of(id)) {
             Ok(loaded) => page.orders.extend(loaded.map(|loaded| loaded.order)),
             Err(e) if e.kind == StoreErrorKind::Corrupt => {
-                page.unreadable.push(Unreadable { order: id, reason: with_causes(&e) });
+                page.unreadable.push(Unreadable {
+                    order: id,
+                    reason: with_causes(&e),
+                });
             }
             Err(e) => return Err(e),
         }
@@ -56,7 +72,12 @@ fn read_page(
     if more {
         page.next = Some(match page.orders.last().filter(|order| order.id == last) {
             Some(order) => Cursor::after(order, query.sort, query.descending),
-            None => Cursor { sort: query.sort, descending: query.descending, value: text_of(&value), id: last },
+            None => Cursor {
+                sort: query.sort,
+                descending: query.descending,
+                value: text_of(&value),
+                id: last,
+            },
         });
     }
     Ok(page)
@@ -65,7 +86,8 @@ fn read_page(
 fn count(db: &Connection, query: &ListQuery, plan: ListPlan, most: u32) -> rusqlite::Result<u32> {
     let mut sql = Select::new(query, plan);
     let text = sql.count(most);
-    db.prepare_cached(&text)?.query_row(params_from_iter(sql.values), |row| row.get(0))
+    db.prepare_cached(&text)?
+        .query_row(params_from_iter(sql.values), |row| row.get(0))
 }
 
 /// One more than the page has, with what each is sorted by.
@@ -78,8 +100,9 @@ fn places(
     let mut sql = Select::new(query, plan);
     let text = sql.page(place);
     let mut statement = db.prepare_cached(&text)?;
-    let rows =
-        statement.query_map(params_from_iter(sql.values), |row| Ok((row.get(0).map(OrderId::from_bytes)?, row.get(1)?)))?;
+    let rows = statement.query_map(params_from_iter(sql.values), |row| {
+        Ok((row.get(0).map(OrderId::from_bytes)?, row.get(1)?))
+    })?;
     rows.collect()
 }
 
@@ -99,7 +122,11 @@ fn place_of(cursor: &Cursor, query: &ListQuery) -> Result<(Value, OrderId), Stor
     let value = match query.sort {
         SortKey::CreatedAt => Some(Value::Null),
         SortKey::UpdatedAt | SortKey::TotalAmount => cursor.value.parse().ok().map(Value::Integer),
-        SortKey::OrderNumber => cursor.value.parse::<OrderNumber>().ok().map(|number| Value::Text(number.to_string())),
+        SortKey::OrderNumber => cursor
+            .value
+            .parse::<OrderNumber>()
+            .ok()
+            .map(|number| Value::Text(number.to_string())),
     };
     Ok((value.ok_or_else(refused)?, cursor.id))
 }
@@ -113,7 +140,11 @@ struct Select<'a> {
 
 impl<'a> Select<'a> {
     fn new(query: &'a ListQuery, plan: ListPlan) -> Self {
-        Select { query, plan, values: Vec::new() }
+        Select {
+            query,
+            plan,
+            values: Vec::new(),
+        }
     }
 
     /// Binds a value; the parameter's name.
@@ -124,7 +155,11 @@ impl<'a> Select<'a> {
 
     fn page(&mut self, place: Option<(Value, OrderId)>) -> String {
         let query = self.query;
-        let (direction, beyond) = if query.descending { ("DESC", "<") } else { ("ASC", ">") };
+        let (direction, beyond) = if query.descending {
+            ("DESC", "<")
+        } else {
+            ("ASC", ">")
+        };
         let id = self.id();
         // By id, the place is the id: what is looked up needs no more than the index.
         let by_id = query.sort == SortKey::CreatedAt;
@@ -140,8 +175,15 @@ impl<'a> Select<'a> {
             let (value, after) = (self.bind(value), self.bind(after.as_bytes().to_vec()));
             conditions.push(format!("({key}, o.id) {beyond} ({value}, {after})"));
         }
-        let (limit, skip) = (self.bind(i64::from(query.limit) + 1), self.bind(i64::from(query.skip)));
-        let order = if by_id { format!("id {direction}") } else { format!("place {direction}, id {direction}") };
+        let (limit, skip) = (
+            self.bind(i64::from(query.limit) + 1),
+            self.bind(i64::from(query.skip)),
+        );
+        let order = if by_id {
+            format!("id {direction}")
+        } else {
+            format!("place {direction}, id {direction}")
+        };
         let rows = self.rows(&format!("{id} AS id, {key} AS place"), &conditions);
         format!("{rows} ORDER BY {order} LIMIT {limit} OFFSET {skip}")
     }
@@ -150,7 +192,10 @@ impl<'a> Select<'a> {
         let mut conditions = self.conditions();
         conditions.extend(self.ids(None));
         let most = self.bind(i64::from(most));
-        format!("SELECT count(*) FROM ({} LIMIT {most})", self.rows("1", &conditions))
+        format!(
+            "SELECT count(*) FROM ({} LIMIT {most})",
+            self.rows("1", &conditions)
+        )
     }
 
     /// The rows of each range.
@@ -173,24 +218,41 @@ impl<'a> Select<'a> {
     fn ids(&mut self, after: Option<OrderId>) -> Vec<String> {
         let (id, (from, before)) = (self.id(), self.query.ids(after));
         let mut bound = |bound: Bound<OrderId>, included: &str, excluded: &str| match bound {
-            Bound::Included(limit) => Some(format!("{id} {included} {}", self.bind(limit.as_bytes().to_vec()))),
-            Bound::Excluded(limit) => Some(format!("{id} {excluded} {}", self.bind(limit.as_bytes().to_vec()))),
+            Bound::Included(limit) => Some(format!(
+                "{id} {included} {}",
+                self.bind(limit.as_bytes().to_vec())
+            )),
+            Bound::Excluded(limit) => Some(format!(
+                "{id} {excluded} {}",
+                self.bind(limit.as_bytes().to_vec())
+            )),
             Bound::Unbounded => None,
         };
-        [bound(from, ">=", ">"), bound(before, "<=", "<")].into_iter().flatten().collect()
+        [bound(from, ">=", ">"), bound(before, "<=", "<")]
+            .into_iter()
+            .flatten()
+            .collect()
     }
 
     /// The order's id, in the index that is read.
     fn id(&self) -> &'static str {
-        if self.is_joined() { "d.order_id" } else { "o.id" }
+        if self.is_joined() {
+            "d.order_id"
+        } else {
+            "o.id"
+        }
     }
 
     /// Whether the orders are found through rows of another table.
     fn is_joined(&self) -> bool {
-        matches!(self.plan.driver, Driver::Metadata | Driver::Email | Driver::Sku | Driver::OpenWork)
+        matches!(
+            self.plan.driver,
+            Driver::Metadata | Driver::Email | Driver::Sku | Driver::OpenWork
+        )
     }
 
-    /// Where the rows of a range come from: the index of what is looked up, in the order of ids, or of what they are sorted by.
+    /// Where the rows of a range come from: the index of what is looked up, in the order of ids, or
+    /// of what they are sorted by.
     fn source(&self) -> &'static str {
         match (self.plan.driver, self.query.sort) {
             (Driver::ExternalRef, _) => "orders o INDEXED BY orders_by_external_ref",
@@ -203,24 +265,35 @@ impl<'a> Select<'a> {
             (Driver::Attention, _) => "orders o INDEXED BY orders_with_attention",
             (Driver::OpenWork, _) => "order_work d CROSS JOIN orders o ON o.id = d.order_id",
             (Driver::User, _) => "orders o INDEXED BY orders_by_user",
-            (Driver::Sku, _) => "order_items d INDEXED BY order_items_by_sku CROSS JOIN orders o ON o.id = d.order_id",
+            (Driver::Sku, _) => {
+                "order_items d INDEXED BY order_items_by_sku CROSS JOIN orders o ON o.id = d.order_id"
+            }
             (Driver::PaymentStatus, _) => "orders o INDEXED BY orders_by_payment",
             (Driver::FulfilmentStatus, _) => "orders o INDEXED BY orders_by_fulfilment",
-            (Driver::Statuses | Driver::All, SortKey::UpdatedAt) if !self.plan.sorted => "orders o INDEXED BY orders_by_update",
-            (Driver::Statuses | Driver::All, SortKey::TotalAmount) if !self.plan.sorted => "orders o INDEXED BY orders_by_total",
+            (Driver::Statuses | Driver::All, SortKey::UpdatedAt) if !self.plan.sorted => {
+                "orders o INDEXED BY orders_by_update"
+            }
+            (Driver::Statuses | Driver::All, SortKey::TotalAmount) if !self.plan.sorted => {
+                "orders o INDEXED BY orders_by_total"
+            }
             (Driver::Statuses, _) => "orders o INDEXED BY orders_by_status",
             (Driver::Stuck | Driver::All, _) => "orders o",
         }
     }
 
-    /// Each of the statuses is read as a range of its own where the index is by status: merged rather than sorted, so that a
-    /// page costs the same at any depth. Otherwise one range, of any status.
+    /// Each of the statuses is read as a range of its own where the index is by status: merged
+    /// rather than sorted, so that a page costs the same at any depth. Otherwise one range, of any
+    /// status.
     fn ranges(&self) -> Vec<Option<Status>> {
         let ListQuery { sort, statuses, .. } = self.query;
         let by_status = match self.plan.driver {
-            Driver::User => !self.plan.sorted || !statuses.is_empty() || !self.query.placed.is_all(),
+            Driver::User => {
+                !self.plan.sorted || !statuses.is_empty() || !self.query.placed.is_all()
+            }
             Driver::Statuses => true,
-            Driver::All => !self.plan.sorted && matches!(sort, SortKey::UpdatedAt | SortKey::TotalAmount),
+            Driver::All => {
+                !self.plan.sorted && matches!(sort, SortKey::UpdatedAt | SortKey::TotalAmount)
+            }
             _ => false,
         };
         if !by_status {
@@ -228,7 +301,12 @@ impl<'a> Select<'a> {
         }
         // Each once, however often it is asked for.
         let asked = |status: &Status| statuses.is_empty() || statuses.contains(status);
-        Status::ALL.iter().copied().filter(asked).map(Some).collect()
+        Status::ALL
+            .iter()
+            .copied()
+            .filter(asked)
+            .map(Some)
+            .collect()
     }
 
     /// Everything that is asked for, but for statuses that have a range each.
@@ -247,7 +325,11 @@ impl<'a> Select<'a> {
             conditions.push(format!("o.fulfilment_status = '{status}'"));
         }
         if !query.statuses.is_empty() && self.ranges() == [None] {
-            let quoted: Vec<String> = query.statuses.iter().map(|status| format!("'{status}'")).collect();
+            let quoted: Vec<String> = query
+                .statuses
+                .iter()
+                .map(|status| format!("'{status}'"))
+                .collect();
             conditions.push(format!("o.status IN ({})", quoted.join(", ")));
         }
         if let Some(reason) = query.attention {
@@ -257,7 +339,11 @@ impl<'a> Select<'a> {
             ));
         }
         if query.stuck {
-            conditions.push(if driver == Driver::Stuck { STUCK.to_owned() } else { IS_STUCK.to_owned() });
+            conditions.push(if driver == Driver::Stuck {
+                STUCK.to_owned()
+            } else {
+                IS_STUCK.to_owned()
+            });
         }
         if query.open_work && driver != Driver::OpenWork {
             conditions.push("EXISTS (SELECT 1 FROM order_work WHERE order_id = o.id)".to_owned());
@@ -273,7 +359,9 @@ impl<'a> Select<'a> {
             let sku = self.bind(sku.as_str().to_owned());
             conditions.push(match driver {
                 Driver::Sku => format!("d.sku = {sku} AND {}", first_of("order_items", "sku", "n")),
-                _ => format!("EXISTS (SELECT 1 FROM order_items WHERE order_id = o.id AND sku = {sku})"),
+                _ => format!(
+                    "EXISTS (SELECT 1 FROM order_items WHERE order_id = o.id AND sku = {sku})"
+                ),
             });
         }
         if let Some(reference) = &query.external_ref {
@@ -300,7 +388,9 @@ impl<'a> Select<'a> {
 
 /// That no earlier row of the order has the same value: so that an order is found once.
 fn first_of(table: &str, value: &str, n: &str) -> String {
-    format!("NOT EXISTS (SELECT 1 FROM {table} e WHERE e.order_id = d.order_id AND e.{n} < d.{n} AND +e.{value} = d.{value})")
+    format!(
+        "NOT EXISTS (SELECT 1 FROM {table} e WHERE e.order_id = d.order_id AND e.{n} < d.{n} AND +e.{value} = d.{value})"
+    )
 }
 
 /// The few that are stuck, looked up.
@@ -322,7 +412,9 @@ mod tests {
 
     fn plan(db: &Connection, sql: &str, values: &[Value]) -> String {
         let mut statement = db.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();
-        let lines = statement.query_map(params_from_iter(values), |row| row.get::<_, String>(3)).unwrap();
+        let lines = statement
+            .query_map(params_from_iter(values), |row| row.get::<_, String>(3))
+            .unwrap();
         lines.collect::<Result<Vec<_>, _>>().unwrap().join("\n")
     }
 
@@ -336,25 +428,94 @@ mod tests {
         let statuses = vec![Status::Pending, Status::Confirmed];
         vec![
             (Driver::All, any(), ""),
-            (Driver::Statuses, ListQuery { statuses: statuses.clone(), ..any() }, "orders_by_"),
+            (
+                Driver::Statuses,
+                ListQuery {
+                    statuses: statuses.clone(),
+                    ..any()
+                },
+                "orders_by_",
+            ),
             (
                 Driver::FulfilmentStatus,
-                ListQuery { fulfilment_status: Some(FulfilmentStatus::Shipped), ..any() },
+                ListQuery {
+                    fulfilment_status: Some(FulfilmentStatus::Shipped),
+                    ..any()
+                },
                 "orders_by_fulfilment",
             ),
-            (Driver::PaymentStatus, ListQuery { payment_status: Some(PaymentStatus::Paid), ..any() }, "orders_by_payment"),
-            (Driver::Sku, ListQuery { sku: "MUG-01".parse().ok(), ..any() }, "order_items_by_sku"),
-            (Driver::User, ListQuery { user: Some(UserId::from_bytes([2; 16])), ..any() }, "orders_by_user"),
-            (Driver::OpenWork, ListQuery { open_work: true, ..any() }, ""),
-            (Driver::Stuck, ListQuery { stuck: true, ..any() }, "orders_with_attention"),
-            (Driver::Attention, ListQuery { attention: Some(AttentionReason::Dispute), ..any() }, "orders_with_attention"),
-            (Driver::Email, ListQuery { email: Some("ada@example.org".into()), ..any() }, "order_addresses_by_email"),
+            (
+                Driver::PaymentStatus,
+                ListQuery {
+                    payment_status: Some(PaymentStatus::Paid),
+                    ..any()
+                },
+                "orders_by_payment",
+            ),
+            (
+                Driver::Sku,
+                ListQuery {
+                    sku: "MUG-01".parse().ok(),
+                    ..any()
+                },
+                "order_items_by_sku",
+            ),
+            (
+                Driver::User,
+                ListQuery {
+                    user: Some(UserId::from_bytes([2; 16])),
+                    ..any()
+                },
+                "orders_by_user",
+            ),
+            (
+                Driver::OpenWork,
+                ListQuery {
+                    open_work: true,
+                    ..any()
+                },
+                "",
+            ),
+            (
+                Driver::Stuck,
+                ListQuery {
+                    stuck: true,
+                    ..any()
+                },
+                "orders_with_attention",
+            ),
+            (
+                Driver::Attention,
+                ListQuery {
+                    attention: Some(AttentionReason::Dispute),
+                    ..any()
+                },
+                "orders_with_attention",
+            ),
+            (
+                Driver::Email,
+                ListQuery {
+                    email: Some("ada@example.org".into()),
+                    ..any()
+                },
+                "order_addresses_by_email",
+            ),
             (
                 Driver::Metadata,
-                ListQuery { metadata: "key".parse().ok().zip(Some("v".into())), ..any() },
+                ListQuery {
+                    metadata: "key".parse().ok().zip(Some("v".into())),
+                    ..any()
+                },
                 "order_metadata_by_value",
             ),
-            (Driver::ExternalRef, ListQuery { external_ref: "x".parse().ok(), ..any() }, "orders_by_external_ref"),
+            (
+                Driver::ExternalRef,
+                ListQuery {
+                    external_ref: "x".parse().ok(),
+                    ..any()
+                },
+                "orders_by_external_ref",
+            ),
         ]
     }
 
@@ -363,36 +524,88 @@ mod tests {
         let db = open::open_in_memory();
         let id = OrderId::from_bytes([1; 16]);
         for (driver, query, index) in queries() {
-            for (sort, descending) in SortKey::ALL.iter().flat_map(|sort| [(*sort, false), (*sort, true)]) {
+            for (sort, descending) in SortKey::ALL
+                .iter()
+                .flat_map(|sort| [(*sort, false), (*sort, true)])
+            {
                 let number = "ORD-1000-0000-000Y".into();
-                let value = if sort == SortKey::OrderNumber { number } else { "1".into() };
-                for after in [None, Some(Cursor { sort, descending, value, id })] {
-                    let query = ListQuery { sort, descending, after, ..query.clone() };
+                let value = if sort == SortKey::OrderNumber {
+                    number
+                } else {
+                    "1".into()
+                };
+                for after in [
+                    None,
+                    Some(Cursor {
+                        sort,
+                        descending,
+                        value,
+                        id,
+                    }),
+                ] {
+                    let query = ListQuery {
+                        sort,
+                        descending,
+                        after,
+                        ..query.clone()
+                    };
                     let list_plan = query.plan().unwrap();
                     assert_eq!(list_plan.driver, driver);
                     let mut select = Select::new(&query, list_plan);
-                    let sql = select.page(query.after.as_ref().map(|cursor| place_of(cursor, &query).unwrap()));
+                    let sql = select.page(
+                        query
+                            .after
+                            .as_ref()
+                            .map(|cursor| place_of(cursor, &query).unwrap()),
+                    );
                     let plan = plan(&db, &sql, &select.values);
                     let what = format!("{driver:?} by {sort} {descending}:\n{sql}\n{plan}");
                     assert!(plan.contains(index), "{what}");
                     assert_eq!(plan.contains("TEMP B-TREE"), list_plan.sorted, "{what}");
                     // Only what has an order of its own is read from its beginning.
                     let scans = plan.lines().filter(|line| line.starts_with("SCAN")).count();
-                    let own = matches!(driver, Driver::All | Driver::OpenWork | Driver::Attention | Driver::Stuck);
+                    let own = matches!(
+                        driver,
+                        Driver::All | Driver::OpenWork | Driver::Attention | Driver::Stuck
+                    );
                     assert!(scans == 0 || own, "{what}");
                     // A time of placing is a range of ids, and nothing outside is read.
                     let from = Timestamp::from_micros(1_772_359_200_000_000);
-                    let placed = TimeRange { from: Some(from), before: Some(from.after(Duration::from_secs(3600))) };
-                    let query = ListQuery { placed, ..query.clone() };
+                    let placed = TimeRange {
+                        from: Some(from),
+                        before: Some(from.after(Duration::from_secs(3600))),
+                    };
+                    let query = ListQuery {
+                        placed,
+                        ..query.clone()
+                    };
                     let list_plan = query.plan().unwrap();
-                    assert_eq!((list_plan.driver, list_plan.sorted), (driver, sort != SortKey::CreatedAt));
+                    assert_eq!(
+                        (list_plan.driver, list_plan.sorted),
+                        (driver, sort != SortKey::CreatedAt)
+                    );
                     let mut select = Select::new(&query, list_plan);
-                    let sql = select.page(query.after.as_ref().map(|cursor| place_of(cursor, &query).unwrap()));
+                    let sql = select.page(
+                        query
+                            .after
+                            .as_ref()
+                            .map(|cursor| place_of(cursor, &query).unwrap()),
+                    );
                     let plan = self::plan(&db, &sql, &select.values);
-                    let ranges = plan.lines().filter(|line| line.contains("id>? AND ") && line.contains("id<?")).count();
+                    let ranges = plan
+                        .lines()
+                        .filter(|line| line.contains("id>? AND ") && line.contains("id<?"))
+                        .count();
                     let found_otherwise = matches!(driver, Driver::Stuck);
-                    let expected = if found_otherwise { 0 } else { list_plan_ranges(&query, list_plan) };
-                    assert_eq!(ranges, expected, "{driver:?} by {sort} {descending}:\n{sql}\n{plan}");
+                    let expected = if found_otherwise {
+                        0
+                    } else {
+                        list_plan_ranges(&query, list_plan)
+                    };
+                    assert_eq!(
+                        ranges, expected,
+                        "{driver:?} by {sort} {descending}:\n{sql}\n{plan}"
+                    );
                 }
             }
         }
@@ -419,19 +632,40 @@ mod tests {
             let mut all = everything(&query);
             if driver != Driver::ExternalRef {
                 // Only what comes after the driver in the order of drivers is asked for besides.
-                let ListQuery { metadata, email, attention, stuck, open_work, user, sku, payment_status, .. } = query.clone();
+                let ListQuery {
+                    metadata,
+                    email,
+                    attention,
+                    stuck,
+                    open_work,
+                    user,
+                    sku,
+                    payment_status,
+                    ..
+                } = query.clone();
                 let rank = |d: Driver| queries().iter().position(|(other, ..)| *other == d);
                 let behind = |d: Driver| rank(d) < rank(driver);
-                all.metadata = all.metadata.filter(|_| behind(Driver::Metadata)).or(metadata);
+                all.metadata = all
+                    .metadata
+                    .filter(|_| behind(Driver::Metadata))
+                    .or(metadata);
                 all.email = all.email.filter(|_| behind(Driver::Email)).or(email);
-                all.attention = all.attention.filter(|_| behind(Driver::Attention)).or(attention);
+                all.attention = all
+                    .attention
+                    .filter(|_| behind(Driver::Attention))
+                    .or(attention);
                 all.stuck = behind(Driver::Stuck) || stuck;
                 all.open_work = behind(Driver::OpenWork) || open_work;
                 all.user = all.user.filter(|_| behind(Driver::User)).or(user);
                 all.sku = all.sku.filter(|_| behind(Driver::Sku)).or(sku);
-                all.payment_status = all.payment_status.filter(|_| behind(Driver::PaymentStatus)).or(payment_status);
-                all.fulfilment_status =
-                    all.fulfilment_status.filter(|_| behind(Driver::FulfilmentStatus)).or(query.fulfilment_status);
+                all.payment_status = all
+                    .payment_status
+                    .filter(|_| behind(Driver::PaymentStatus))
+                    .or(payment_status);
+                all.fulfilment_status = all
+                    .fulfilment_status
+                    .filter(|_| behind(Driver::FulfilmentStatus))
+                    .or(query.fulfilment_status);
                 if driver == Driver::All {
                     all.statuses.clear();
                 }
@@ -441,7 +675,10 @@ mod tests {
             let mut select = Select::new(&all, list_plan);
             let sql = select.page(None);
             let plan = plan(&db, &sql, &select.values);
-            assert!(plan.contains(index) && !plan.contains("TEMP B-TREE"), "{driver:?}:\n{sql}\n{plan}");
+            assert!(
+                plan.contains(index) && !plan.contains("TEMP B-TREE"),
+                "{driver:?}:\n{sql}\n{plan}"
+            );
         }
     }
 }

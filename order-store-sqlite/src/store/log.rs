@@ -1,10 +1,12 @@
 //! Keeps the write-ahead log small.
 //!
-//! SQLite starts the log over by itself, but only in a moment in which no read uses it, and where reads overlap without a pause
-//! there is none: the log would grow as long as they do. So the writer makes such moments. Beyond a size, long reads that have not
-//! begun wait until those under way are done, while writing and short reads go on; then short ones wait too, for as long as it
-//! takes to cut the log back. If it has grown to twice that size meanwhile, writing waits, and long reads that are still not done
-//! are ended. Reads of other processes are only waited for, and not for long.
+//! SQLite starts the log over by itself, but only in a moment in which no read uses it, and where
+//! reads overlap without a pause there is none: the log would grow as long as they do. So the
+//! writer makes such moments. Beyond a size, long reads that have not begun wait until those under
+//! way are done, while writing and short reads go on; then short ones wait too, for as long as it
+//! takes to cut the log back. If it has grown to twice that size meanwhile, writing waits, and long
+//! reads that are still not done are ended. Reads of other processes are only waited for, and not
+//! for long.
 //!
 //! The same is done after a redaction, whatever the size: the log still has what was erased.
 
@@ -53,10 +55,18 @@ struct Closing {
 
 impl LogKeeper {
     pub(super) fn new(file: StoreFile, readers: Arc<Readers>) -> Self {
-        LogKeeper { log: file.log(), file, readers, closing: None, not_before: None, to_be_wiped: false }
+        LogKeeper {
+            log: file.log(),
+            file,
+            readers,
+            closing: None,
+            not_before: None,
+            to_be_wiped: false,
+        }
     }
 
-    /// Says that something was erased from the file that the log still has: it is cut back as soon as reads let it.
+    /// Says that something was erased from the file that the log still has: it is cut back as soon
+    /// as reads let it.
     pub(super) fn wipe(&mut self) {
         self.to_be_wiped = true;
     }
@@ -77,8 +87,15 @@ impl LogKeeper {
         let mut closing = match self.closing.take() {
             Some(closing) => closing,
             None if size <= limit && !self.to_be_wiped => return,
-            None if self.not_before.is_some_and(|t| Instant::now() < t) || self.readers.is_copying() => return,
-            None => Closing { since: Instant::now(), closed: Box::pin(Arc::clone(&self.readers).close_long()) },
+            None if self.not_before.is_some_and(|t| Instant::now() < t)
+                || self.readers.is_copying() =>
+            {
+                return;
+            }
+            None => Closing {
+                since: Instant::now(),
+                closed: Box::pin(Arc::clone(&self.readers).close_long()),
+            },
         };
         let closed = match poll_once(closing.closed.as_mut()) {
             Poll::Ready(closed) => closed,
@@ -86,14 +103,21 @@ impl LogKeeper {
                 self.closing = Some(closing);
                 return;
             }
-            Poll::Pending => wait_until(closing.since + LONG_READS_WAITED_FOR, closing.closed.as_mut()).unwrap_or_else(|| {
+            Poll::Pending => wait_until(
+                closing.since + LONG_READS_WAITED_FOR,
+                closing.closed.as_mut(),
+            )
+            .unwrap_or_else(|| {
                 let _halted = self.readers.halt_long();
                 wait_until(Instant::now() + REST_WAITED_FOR, closing.closed.as_mut()).flatten()
             }),
         };
         // Nearly all is copied while short reads go on.
         let _ = checkpoint(db, "PASSIVE");
-        let short = wait_until(Instant::now() + REST_WAITED_FOR, pin!(Arc::clone(&self.readers).close_short()));
+        let short = wait_until(
+            Instant::now() + REST_WAITED_FOR,
+            pin!(Arc::clone(&self.readers).close_short()),
+        );
         let _ = db.busy_timeout(OTHERS_WAITED_FOR);
         let cut = checkpoint(db, "TRUNCATE");
         let _ = db.busy_timeout(self.file.busy_timeout());
@@ -106,14 +130,19 @@ impl LogKeeper {
 
 /// Whether all that was asked for could be done.
 fn checkpoint(db: &Connection, mode: &str) -> rusqlite::Result<bool> {
-    db.query_row(&format!("PRAGMA wal_checkpoint({mode})"), [], |row| row.get(0).map(|busy: i64| busy == 0))
+    db.query_row(&format!("PRAGMA wal_checkpoint({mode})"), [], |row| {
+        row.get(0).map(|busy: i64| busy == 0)
+    })
 }
 
 fn poll_once<T>(future: Pin<&mut (impl Future<Output = T> + ?Sized)>) -> Poll<T> {
     future.poll(&mut Context::from_waker(Waker::noop()))
 }
 
-fn wait_until<T>(deadline: Instant, mut future: Pin<&mut (impl Future<Output = T> + ?Sized)>) -> Option<T> {
+fn wait_until<T>(
+    deadline: Instant,
+    mut future: Pin<&mut (impl Future<Output = T> + ?Sized)>,
+) -> Option<T> {
     loop {
         match poll_once(future.as_mut()) {
             Poll::Ready(value) => return Some(value),
@@ -132,7 +161,12 @@ mod tests {
     use crate::store::open::Folder;
     use crate::store::readers::Bounds;
 
-    const BOUNDS: Bounds = Bounds { short: 2, long: 2, long_queue: 9, limit: Duration::from_secs(3600) };
+    const BOUNDS: Bounds = Bounds {
+        short: 2,
+        long: 2,
+        long_queue: 9,
+        limit: Duration::from_secs(3600),
+    };
 
     struct Bench {
         db: Connection,
@@ -144,10 +178,16 @@ mod tests {
     fn bench(name: &str) -> Bench {
         let folder = Folder::new(name);
         let (file, db) = folder.store();
-        db.execute_batch("CREATE TABLE filler (x); PRAGMA wal_autocheckpoint = 0").unwrap();
+        db.execute_batch("CREATE TABLE filler (x); PRAGMA wal_autocheckpoint = 0")
+            .unwrap();
         let readers = Arc::new(Readers::new(file.clone(), BOUNDS));
         let keeper = LogKeeper::new(file, Arc::clone(&readers));
-        Bench { db, keeper, readers, _folder: folder }
+        Bench {
+            db,
+            keeper,
+            readers,
+            _folder: folder,
+        }
     }
 
     impl Bench {
@@ -158,19 +198,30 @@ mod tests {
         /// Writes until the log is this long, and leaves it so.
         fn write_until(&self, bytes: u64) {
             while self.log() < bytes {
-                self.db.execute("INSERT INTO filler VALUES (zeroblob(100000))", []).unwrap();
+                self.db
+                    .execute("INSERT INTO filler VALUES (zeroblob(100000))", [])
+                    .unwrap();
             }
         }
 
-        /// A long read that takes a snapshot, and goes on until it is told to end, or for ever without steps for SQLite.
-        async fn read(&self, read: Endless) -> (std::sync::mpsc::Sender<()>, tokio::task::JoinHandle<Result<(), StoreError>>) {
+        /// A long read that takes a snapshot, and goes on until it is told to end, or for ever
+        /// without steps for SQLite.
+        async fn read(
+            &self,
+            read: Endless,
+        ) -> (
+            std::sync::mpsc::Sender<()>,
+            tokio::task::JoinHandle<Result<(), StoreError>>,
+        ) {
             let (open, gate) = std::sync::mpsc::channel::<()>();
             let (begun, begins) = tokio::sync::oneshot::channel();
             let readers = Arc::clone(&self.readers);
             let reading = tokio::spawn(async move {
                 let read = move |db: &Connection| {
                     let snapshot = db.unchecked_transaction().map_err(store_error)?;
-                    snapshot.query_row("SELECT count(*) FROM filler", [], |_| Ok(())).map_err(store_error)?;
+                    snapshot
+                        .query_row("SELECT count(*) FROM filler", [], |_| Ok(()))
+                        .map_err(store_error)?;
                     begun.send(()).unwrap();
                     match read {
                         Endless::InSqlite => snapshot
@@ -202,7 +253,8 @@ mod tests {
     const MIB: u64 = 1 << 20;
 
     #[tokio::test]
-    async fn beyond_the_limit_the_next_long_reads_wait_and_the_log_is_cut_back_when_the_last_has_ended() {
+    async fn beyond_the_limit_the_next_long_reads_wait_and_the_log_is_cut_back_when_the_last_has_ended()
+     {
         let mut bench = bench("log-soft");
         let (open, first) = bench.read(Endless::UntilTold).await;
         bench.write_until(MIB + 200_000);
@@ -210,7 +262,10 @@ mod tests {
         assert!(bench.keeper.closing.is_some());
         let readers = Arc::clone(&bench.readers);
         let mut next = Box::pin(readers.run_long(|_| Ok(7)));
-        assert!(poll_once(next.as_mut()).is_pending(), "there is a place, which it may not have");
+        assert!(
+            poll_once(next.as_mut()).is_pending(),
+            "there is a place, which it may not have"
+        );
         assert_eq!(bench.readers.run(|_| Ok(8)).await.unwrap(), 8);
         bench.keeper.keep(&bench.db);
         assert!(bench.keeper.closing.is_some() && bench.log() > MIB);
@@ -231,7 +286,10 @@ mod tests {
         assert_eq!(bench.log(), 0);
         let error = reading.await.unwrap().unwrap_err();
         assert_eq!(error.kind, StoreErrorKind::Unavailable);
-        assert_eq!(error.message, "the read was ended, as the write-ahead log got too long meanwhile: try again");
+        assert_eq!(
+            error.message,
+            "the read was ended, as the write-ahead log got too long meanwhile: try again"
+        );
         assert_eq!(bench.readers.run_long(|_| Ok(7)).await.unwrap(), 7);
     }
 
@@ -240,13 +298,18 @@ mod tests {
         let mut bench = bench("log-others");
         let other = bench.keeper.file.open_reader().unwrap();
         let snapshot = other.unchecked_transaction().unwrap();
-        snapshot.query_row("SELECT count(*) FROM filler", [], |_| Ok(())).unwrap();
+        snapshot
+            .query_row("SELECT count(*) FROM filler", [], |_| Ok(()))
+            .unwrap();
         bench.write_until(3 * MIB);
         bench.keeper.keep(&bench.db);
         assert!(bench.keeper.closing.is_none() && bench.log() >= 3 * MIB);
         let started = Instant::now();
         bench.keeper.keep(&bench.db);
-        assert!(started.elapsed() < OTHERS_WAITED_FOR, "it is left alone for a while");
+        assert!(
+            started.elapsed() < OTHERS_WAITED_FOR,
+            "it is left alone for a while"
+        );
         assert_eq!(bench.readers.run_long(|_| Ok(7)).await.unwrap(), 7);
         drop(snapshot);
         bench.keeper.not_before = None;

@@ -1,4 +1,5 @@
-//! Opening the file: who may make it, its settings, and whether it is still the one that was opened.
+//! Opening the file: who may make it, its settings, and whether it is still the one that was
+//! opened.
 
 use std::fs;
 use std::io;
@@ -25,11 +26,12 @@ pub enum Access {
     /// Makes the file if there is none, and brings its schema up to date.
     #[default]
     Create,
-    /// Brings the schema up to date, and refuses a file that is not there or has nothing in it: where orders are expected, an empty
-    /// store would look like one whose orders were all lost.
+    /// Brings the schema up to date, and refuses a file that is not there or has nothing in it:
+    /// where orders are expected, an empty store would look like one whose orders were all lost.
     Existing,
-    /// Changes nothing: refuses what [`Access::Existing`] refuses, and a schema that is not up to date. Files and file systems that
-    /// may not be written to can be read as long as nobody has the store open elsewhere. Whatever writes is refused.
+    /// Changes nothing: refuses what [`Access::Existing`] refuses, and a schema that is not up to
+    /// date. Files and file systems that may not be written to can be read as long as nobody has
+    /// the store open elsewhere. Whatever writes is refused.
     ReadOnly,
 }
 
@@ -48,7 +50,13 @@ pub(super) struct StoreFile {
 
 impl StoreFile {
     pub(super) fn new(path: PathBuf, busy_timeout: Duration, log_limit: u64) -> Self {
-        StoreFile { path, busy_timeout, log_limit, immutable: false, opened: None }
+        StoreFile {
+            path,
+            busy_timeout,
+            log_limit,
+            immutable: false,
+            opened: None,
+        }
     }
 
     /// Whether the store lives in memory only.
@@ -69,11 +77,20 @@ impl StoreFile {
     }
 
     /// A connection that may write, to a file that is ours and up to date.
-    pub(super) fn open_writer(&mut self, access: Access, now: Timestamp) -> Result<Connection, StoreError> {
-        self.try_open_writer(access, now).map_err(|error| self.at_path(error))
+    pub(super) fn open_writer(
+        &mut self,
+        access: Access,
+        now: Timestamp,
+    ) -> Result<Connection, StoreError> {
+        self.try_open_writer(access, now)
+            .map_err(|error| self.at_path(error))
     }
 
-    fn try_open_writer(&mut self, access: Access, now: Timestamp) -> Result<Connection, StoreError> {
+    fn try_open_writer(
+        &mut self,
+        access: Access,
+        now: Timestamp,
+    ) -> Result<Connection, StoreError> {
         file::check_sqlite().map_err(misconfigured)?;
         let mut flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         match access {
@@ -86,22 +103,26 @@ impl StoreFile {
         db.set_prepared_statement_cache_capacity(STATEMENTS_CACHED);
         // Before any setting: switching to write-ahead logging would alter a foreign file.
         if schema::applied_migrations(&db, schema::Use::Write)? == 0 && access != Access::Create {
-            return Err(misconfigured("there are no orders in it, nor the tables for them".into()));
+            return Err(misconfigured(
+                "there are no orders in it, nor the tables for them".into(),
+            ));
         }
         self.settings(&db)?;
         schema::bring_up_to_date(&mut db, now)?;
         // Only now: bringing a large file up to date may sort more than fits into memory.
-        db.pragma_update(None, "temp_store", "MEMORY").map_err(store_error)?;
+        db.pragma_update(None, "temp_store", "MEMORY")
+            .map_err(store_error)?;
         if !self.is_memory() {
             self.opened = Some(Identity::of(&self.path).map_err(gone)?);
         }
         Ok(db)
     }
 
-    /// A connection that reads a file nobody has opened to write it before; where it may not be written to, not even SQLite's
-    /// own files beside it, it is read as it is.
+    /// A connection that reads a file nobody has opened to write it before; where it may not be
+    /// written to, not even SQLite's own files beside it, it is read as it is.
     pub(super) fn open_for_reading(&mut self) -> Result<Connection, StoreError> {
-        self.try_open_for_reading().map_err(|error| self.at_path(error))
+        self.try_open_for_reading()
+            .map_err(|error| self.at_path(error))
     }
 
     fn try_open_for_reading(&mut self) -> Result<Connection, StoreError> {
@@ -115,7 +136,11 @@ impl StoreFile {
                         "{} holds what is not in the file yet, and cannot be used from here: copy both to where they can be written",
                         log.display()
                     );
-                    return Err(StoreError::caused(StoreErrorKind::Misconfigured, message, error));
+                    return Err(StoreError::caused(
+                        StoreErrorKind::Misconfigured,
+                        message,
+                        error,
+                    ));
                 }
                 self.immutable = true;
                 self.probe()
@@ -144,7 +169,8 @@ impl StoreFile {
         Ok(db)
     }
 
-    /// A connection for copying the file, as for [`StoreFile::open_reader`]: one that only reads may not write the copy either.
+    /// A connection for copying the file, as for [`StoreFile::open_reader`]: one that only reads
+    /// may not write the copy either.
     pub(super) fn open_copier(&self) -> rusqlite::Result<Connection> {
         let flags = OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let db = if self.immutable {
@@ -157,46 +183,72 @@ impl StoreFile {
         Ok(db)
     }
 
-    /// Refuses to go on with a file that is no longer the one with this name: what was written to it would be found by nobody.
+    /// Refuses to go on with a file that is no longer the one with this name: what was written to
+    /// it would be found by nobody.
     pub(super) fn must_be_the_same(&self) -> Result<(), StoreError> {
-        let Some(opened) = &self.opened else { return Ok(()) };
+        let Some(opened) = &self.opened else {
+            return Ok(());
+        };
         match Identity::of(&self.path) {
             Ok(found) if found == *opened => Ok(()),
-            Ok(_) => Err(misconfigured(format!("{} was replaced by another file while in use: start anew", self.path.display()))),
+            Ok(_) => Err(misconfigured(format!(
+                "{} was replaced by another file while in use: start anew",
+                self.path.display()
+            ))),
             Err(error) => Err(self.at_path(gone(error))),
         }
     }
 
     fn must_hold_something(&self) -> Result<(), StoreError> {
         match fs::metadata(&self.path) {
-            Ok(found) if found.len() == 0 => {
-                Err(misconfigured("it is empty: there never was a store in it, or all of it was lost".into()))
-            }
+            Ok(found) if found.len() == 0 => Err(misconfigured(
+                "it is empty: there never was a store in it, or all of it was lost".into(),
+            )),
             Ok(_) => Ok(()),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                Err(StoreError::caused(StoreErrorKind::Misconfigured, "there is no such file", error))
-            }
-            Err(error) => Err(StoreError::caused(StoreErrorKind::Misconfigured, "the database file cannot be opened", error)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Err(StoreError::caused(
+                StoreErrorKind::Misconfigured,
+                "there is no such file",
+                error,
+            )),
+            Err(error) => Err(StoreError::caused(
+                StoreErrorKind::Misconfigured,
+                "the database file cannot be opened",
+                error,
+            )),
         }
     }
 
     /// Sets what durability depends on and reads it back: a store that may lose commits is refused.
     fn settings(&self, db: &Connection) -> Result<(), StoreError> {
-        let set = |name: &str, value: &str| db.pragma_update(None, name, value).map_err(store_error);
+        let set =
+            |name: &str, value: &str| db.pragma_update(None, name, value).map_err(store_error);
         let journal_mode = file::switch_to_wal(db, self.busy_timeout).map_err(store_error)?;
         set("synchronous", "FULL")?;
         set("fullfsync", "ON")?;
         set("checkpoint_fullfsync", "ON")?;
         set("foreign_keys", "ON")?;
         set("trusted_schema", "OFF")?;
-        // What is deleted or replaced is overwritten, so that erased personal data and tokens do not stay in unused bytes.
+        // What is deleted or replaced is overwritten, so that erased personal data and tokens do
+        // not stay in unused bytes.
         set("secure_delete", "ON")?;
         // Pages are KiB when negative.
         set("cache_size", "-32768")?;
-        // A checkpoint syncs twice, so it is worth putting off; the log starts over after it, as long as no read is in the way.
-        set("wal_autocheckpoint", &(self.log_limit / 2 / PAGE_BYTES).clamp(64, 1 << 20).to_string())?;
-        set("journal_size_limit", &self.log_limit.min(i64::MAX.cast_unsigned()).to_string())?;
-        let number = |name: &str| db.pragma_query_value(None, name, |row| row.get::<_, i64>(0)).map_err(store_error);
+        // A checkpoint syncs twice, so it is worth putting off; the log starts over after it, as
+        // long as no read is in the way.
+        set(
+            "wal_autocheckpoint",
+            &(self.log_limit / 2 / PAGE_BYTES)
+                .clamp(64, 1 << 20)
+                .to_string(),
+        )?;
+        set(
+            "journal_size_limit",
+            &self.log_limit.min(i64::MAX.cast_unsigned()).to_string(),
+        )?;
+        let number = |name: &str| {
+            db.pragma_query_value(None, name, |row| row.get::<_, i64>(0))
+                .map_err(store_error)
+        };
         let (synchronous, foreign_keys) = (number("synchronous")?, number("foreign_keys")?);
         let expected_mode = if self.is_memory() { "memory" } else { "wal" };
         if !journal_mode.eq_ignore_ascii_case(expected_mode) {
@@ -216,26 +268,42 @@ impl StoreFile {
     }
 
     fn at_path(&self, error: StoreError) -> StoreError {
-        StoreError { message: format!("cannot open {}: {}", self.path.display(), error.message), ..error }
+        StoreError {
+            message: format!("cannot open {}: {}", self.path.display(), error.message),
+            ..error
+        }
     }
 }
 
 /// Whether SQLite failed because it may not write, be it only the files that it puts beside.
 fn may_not_write(error: &rusqlite::Error) -> bool {
-    matches!(error.sqlite_error_code(), Some(ErrorCode::CannotOpen | ErrorCode::ReadOnly | ErrorCode::PermissionDenied))
+    matches!(
+        error.sqlite_error_code(),
+        Some(ErrorCode::CannotOpen | ErrorCode::ReadOnly | ErrorCode::PermissionDenied)
+    )
 }
 
 fn cannot_make(error: io::Error) -> StoreError {
     let (kind, message) = match error.kind() {
-        io::ErrorKind::StorageFull => (StoreErrorKind::Full, "disk is full: the database file cannot be made"),
-        _ => (StoreErrorKind::Misconfigured, "the database file cannot be opened, or made"),
+        io::ErrorKind::StorageFull => (
+            StoreErrorKind::Full,
+            "disk is full: the database file cannot be made",
+        ),
+        _ => (
+            StoreErrorKind::Misconfigured,
+            "the database file cannot be opened, or made",
+        ),
     };
     StoreError::caused(kind, message, error)
 }
 
 /// It may come back, as when a volume is mounted again.
 fn gone(error: io::Error) -> StoreError {
-    StoreError::caused(StoreErrorKind::Unavailable, "the file was removed or moved while in use", error)
+    StoreError::caused(
+        StoreErrorKind::Unavailable,
+        "the file was removed or moved while in use",
+        error,
+    )
 }
 
 fn misconfigured(message: String) -> StoreError {
@@ -246,7 +314,8 @@ fn misconfigured(message: String) -> StoreError {
 #[cfg(test)]
 pub(super) fn open_in_memory() -> Connection {
     let mut file = StoreFile::new(":memory:".into(), Duration::ZERO, 0);
-    file.open_writer(Access::Create, Timestamp::default()).unwrap()
+    file.open_writer(Access::Create, Timestamp::default())
+        .unwrap()
 }
 
 /// A folder that goes with the test.
@@ -256,7 +325,8 @@ pub(super) struct Folder(pub PathBuf);
 #[cfg(test)]
 impl Folder {
     pub(super) fn new(name: &str) -> Self {
-        let folder = std::env::temp_dir().join(format!("order-store-{name}-{}", std::process::id()));
+        let folder =
+            std::env::temp_dir().join(format!("order-store-{name}-{}", std::process::id()));
         fs::create_dir_all(&folder).unwrap();
         Folder(folder)
     }
@@ -264,7 +334,9 @@ impl Folder {
     /// A store in it, with a connection that writes.
     pub(super) fn store(&self) -> (StoreFile, Connection) {
         let mut file = StoreFile::new(self.0.join("orders.db"), Duration::ZERO, 1 << 20);
-        let db = file.open_writer(Access::Create, Timestamp::default()).unwrap();
+        let db = file
+            .open_writer(Access::Create, Timestamp::default())
+            .unwrap();
         (file, db)
     }
 }

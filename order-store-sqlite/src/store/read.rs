@@ -13,21 +13,38 @@ use super::errors::Failed;
 use super::sql;
 use super::statements::STATEMENTS;
 
-pub(super) fn load(db: &Connection, order: &Lookup, owner: Option<UserId>) -> Result<Option<Loaded>, Failed> {
+pub(super) fn load(
+    db: &Connection,
+    order: &Lookup,
+    owner: Option<UserId>,
+) -> Result<Option<Loaded>, Failed> {
     match order {
         Lookup::Id(id) => load_where(db, &STATEMENTS.load_by_id, [id.as_bytes()], owner),
-        Lookup::Number(number) => load_where(db, &STATEMENTS.load_by_number, [number.to_string()], owner),
-        Lookup::Key { user, method, key } => {
-            load_where(db, &STATEMENTS.load_by_key, params![user.as_bytes(), method.as_str(), key.as_str()], owner)
+        Lookup::Number(number) => {
+            load_where(db, &STATEMENTS.load_by_number, [number.to_string()], owner)
         }
+        Lookup::Key { user, method, key } => load_where(
+            db,
+            &STATEMENTS.load_by_key,
+            params![user.as_bytes(), method.as_str(), key.as_str()],
+            owner,
+        ),
     }
 }
 
-/// The first statement stays open until the last is done, which keeps all of them in one snapshot without `BEGIN`.
-fn load_where(db: &Connection, sql: &str, key: impl Params, owner: Option<UserId>) -> Result<Option<Loaded>, Failed> {
+/// The first statement stays open until the last is done, which keeps all of them in one snapshot
+/// without `BEGIN`.
+fn load_where(
+    db: &Connection,
+    sql: &str,
+    key: impl Params,
+    owner: Option<UserId>,
+) -> Result<Option<Loaded>, Failed> {
     let mut statement = db.prepare_cached(sql)?;
     let mut found = statement.query(key)?;
-    let Some(row) = found.next()? else { return Ok(None) };
+    let Some(row) = found.next()? else {
+        return Ok(None);
+    };
     let mut order: StoredOrder = record(row, 0)?;
     if owner.is_some_and(|owner| owner != order.user()) {
         return Ok(None);
@@ -45,11 +62,20 @@ fn load_where(db: &Connection, sql: &str, key: impl Params, owner: Option<UserId
         }
     }
     let (order, key) = order.finish();
-    Ok(Some(Loaded { order: Arc::new(order), work, key }))
+    Ok(Some(Loaded {
+        order: Arc::new(order),
+        work,
+        key,
+    }))
 }
 
 pub(super) fn journal(db: &Connection, query: &JournalQuery) -> Result<Vec<JournalRow>, Failed> {
-    let JournalQuery { order, after, limit, command_key } = query;
+    let JournalQuery {
+        order,
+        after,
+        limit,
+        command_key,
+    } = query;
     let after = i64::try_from(*after).unwrap_or(i64::MAX);
     let mut rows = Vec::new();
     let (sql, key) = match command_key {
@@ -71,7 +97,10 @@ pub(super) fn peek(db: &Connection, order: OrderId) -> Result<Option<Peek>, Fail
     let mut statement = db.prepare_cached(sql::PEEK)?;
     let found = statement.query_row([order.as_bytes()], |row| {
         let fence: Option<[u8; 16]> = row.get(1)?;
-        Ok(Peek { version: row.get(0).map(i64::cast_unsigned)?, fence: fence.map(Fence::from_bytes) })
+        Ok(Peek {
+            version: row.get(0).map(i64::cast_unsigned)?,
+            fence: fence.map(Fence::from_bytes),
+        })
     });
     Ok(found.optional()?)
 }
@@ -83,15 +112,26 @@ mod tests {
     #[test]
     fn keys_are_found_by_their_indexes() {
         let db = super::super::open::open_in_memory();
-        let by_key = "SEARCH orders USING INDEX orders_by_key (user_id=? AND key_method=? AND key=?)";
+        let by_key =
+            "SEARCH orders USING INDEX orders_by_key (user_id=? AND key_method=? AND key=?)";
         let by_command = "SEARCH order_status_history USING INDEX order_command_keys (order_id=? AND command_key=?)";
-        for (sql, plan) in
-            [(sql::SELECT_KEY, by_key), (sql::COMMAND_KEY_USE, by_command), (&STATEMENTS.journal_of_key, by_command)]
-        {
+        for (sql, plan) in [
+            (sql::SELECT_KEY, by_key),
+            (sql::COMMAND_KEY_USE, by_command),
+            (&STATEMENTS.journal_of_key, by_command),
+        ] {
             let mut statement = db.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();
             let parameters = vec![1; statement.parameter_count()];
-            let lines = statement.query_map(rusqlite::params_from_iter(parameters), |row| row.get::<_, String>(3)).unwrap();
-            assert_eq!(lines.collect::<Result<Vec<_>, _>>().unwrap(), [plan], "{sql}");
+            let lines = statement
+                .query_map(rusqlite::params_from_iter(parameters), |row| {
+                    row.get::<_, String>(3)
+                })
+                .unwrap();
+            assert_eq!(
+                lines.collect::<Result<Vec<_>, _>>().unwrap(),
+                [plan],
+                "{sql}"
+            );
         }
     }
 }

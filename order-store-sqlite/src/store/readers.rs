@@ -1,4 +1,5 @@
-//! Who runs reads: places for short ones, places of their own for long ones, and a bound on the time of each.
+//! Who runs reads: places for short ones, places of their own for long ones, and a bound on the
+//! time of each.
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
@@ -12,10 +13,12 @@ use super::errors::store_error;
 use super::open::StoreFile;
 use super::schema;
 
-/// How many steps of SQLite's machine go by between two looks at whether a read is to end: about a millisecond's.
+/// How many steps of SQLite's machine go by between two looks at whether a read is to end: about a
+/// millisecond's.
 const STEPS_BETWEEN_LOOKS: i32 = 10_000;
 
-/// How long short reads go on before it is looked again whether file and schema are still what they were.
+/// How long short reads go on before it is looked again whether file and schema are still what they
+/// were.
 const LOOKS_APART: Duration = Duration::from_secs(1);
 
 /// What bounds the reads of a store.
@@ -33,10 +36,11 @@ pub(super) struct Bounds {
 
 /// Connections that only read, opened when first needed.
 ///
-/// A read of one order runs on its caller's thread: it touches a few pages that are nearly always in memory and waits for no
-/// lock, and handing it to another thread would cost as much as it takes; who has a file larger than memory can have it done all
-/// the same. Lists and sums go to tokio's blocking threads, and
-/// have places of their own, so that however many of them are asked for, an order is found at once.
+/// A read of one order runs on its caller's thread: it touches a few pages that are nearly always
+/// in memory and waits for no lock, and handing it to another thread would cost as much as it
+/// takes; who has a file larger than memory can have it done all the same. Lists and sums go to
+/// tokio's blocking threads, and have places of their own, so that however many of them are asked
+/// for, an order is found at once.
 pub(super) struct Readers {
     file: StoreFile,
     bounds: Bounds,
@@ -72,12 +76,21 @@ struct Places {
 impl Places {
     fn new(places: usize) -> Self {
         let number = u32::try_from(places).unwrap_or(u32::MAX).clamp(1, 1024);
-        Places { number, free: Arc::new(Semaphore::new(number as usize)), idle: Mutex::default(), halted: Arc::default() }
+        Places {
+            number,
+            free: Arc::new(Semaphore::new(number as usize)),
+            idle: Mutex::default(),
+            halted: Arc::default(),
+        }
     }
 
     /// Takes all places: those who want one from now on come after.
     async fn close(&self) -> Option<Closed> {
-        Arc::clone(&self.free).acquire_many_owned(self.number).await.ok().map(Closed)
+        Arc::clone(&self.free)
+            .acquire_many_owned(self.number)
+            .await
+            .ok()
+            .map(Closed)
     }
 }
 
@@ -108,7 +121,12 @@ struct Run {
 impl Run {
     fn new(limit: Duration, places: &Places) -> Arc<Self> {
         let halted = Arc::clone(&places.halted);
-        Arc::new(Run { ends_at: Instant::now() + limit, unwanted: AtomicBool::new(false), halted, ended: OnceLock::new() })
+        Arc::new(Run {
+            ends_at: Instant::now() + limit,
+            unwanted: AtomicBool::new(false),
+            halted,
+            ended: OnceLock::new(),
+        })
     }
 
     /// Whether to end it, asked by SQLite now and then.
@@ -155,7 +173,14 @@ impl Drop for Counted<'_> {
 impl Readers {
     pub(super) fn new(file: StoreFile, bounds: Bounds) -> Self {
         let (short, long) = (Places::new(bounds.short), Places::new(bounds.long));
-        Readers { file, bounds, short, long, waiting: AtomicUsize::new(0), copies: AtomicUsize::new(0) }
+        Readers {
+            file,
+            bounds,
+            short,
+            long,
+            waiting: AtomicUsize::new(0),
+            copies: AtomicUsize::new(0),
+        }
     }
 
     /// Ready when no long read is under way; none begins as long as what it gives lives.
@@ -180,9 +205,17 @@ impl Readers {
     }
 
     /// Runs `read` here and now.
-    pub(super) async fn run<T>(&self, read: impl FnOnce(&Connection) -> Result<T, StoreError>) -> Result<T, StoreError> {
+    pub(super) async fn run<T>(
+        &self,
+        read: impl FnOnce(&Connection) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
         let _place = self.short.free.acquire().await.map_err(|_| closed())?;
-        self.with_connection(&self.short, LOOKS_APART, &Run::new(self.bounds.limit, &self.short), read)
+        self.with_connection(
+            &self.short,
+            LOOKS_APART,
+            &Run::new(self.bounds.limit, &self.short),
+            read,
+        )
     }
 
     /// The same on another thread, where pages are likely to be read from a disk.
@@ -190,7 +223,10 @@ impl Readers {
         self: &Arc<Self>,
         read: impl FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
-        let place = Arc::clone(&self.short.free).acquire_owned().await.map_err(|_| closed())?;
+        let place = Arc::clone(&self.short.free)
+            .acquire_owned()
+            .await
+            .map_err(|_| closed())?;
         let run = Run::new(self.bounds.limit, &self.short);
         let _wanted = Wanted(Arc::clone(&run));
         let readers = Arc::clone(self);
@@ -229,7 +265,10 @@ impl Readers {
                 format!("{before} lists and the like wait to be read already: try again later"),
             ));
         }
-        Arc::clone(&self.long.free).acquire_owned().await.map_err(|_| closed())
+        Arc::clone(&self.long.free)
+            .acquire_owned()
+            .await
+            .map_err(|_| closed())
     }
 
     /// Copies the file with a connection of its own.
@@ -253,42 +292,69 @@ impl Readers {
         run: &Arc<Run>,
         read: impl FnOnce(&Connection) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
-        let idle = places.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        let idle = places
+            .idle
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .pop();
         let mut reader = match idle {
             Some(reader) => reader,
             None => {
                 self.file.must_be_the_same()?;
-                Reader { db: self.file.open_reader().map_err(store_error)?, looked: None }
+                Reader {
+                    db: self.file.open_reader().map_err(store_error)?,
+                    looked: None,
+                }
             }
         };
         // Before anything is read: what looked after the read before would end this one.
         let looked_after = Arc::clone(run);
-        reader.db.progress_handler(STEPS_BETWEEN_LOOKS, Some(move || looked_after.is_over())).map_err(store_error)?;
-        if reader.looked.is_none_or(|looked| looked.elapsed() >= looks_apart) {
+        reader
+            .db
+            .progress_handler(STEPS_BETWEEN_LOOKS, Some(move || looked_after.is_over()))
+            .map_err(store_error)?;
+        if reader
+            .looked
+            .is_none_or(|looked| looked.elapsed() >= looks_apart)
+        {
             self.file.must_be_the_same()?;
             schema::must_still_fit(&reader.db, schema::Use::Read)?;
             reader.looked = Some(Instant::now());
         }
         let result = read(&reader.db);
-        places.idle.lock().unwrap_or_else(PoisonError::into_inner).push(reader);
+        places
+            .idle
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push(reader);
         result.map_err(|error| self.said_why(error, run.ended.get()))
     }
 
     fn said_why(&self, error: StoreError, ended: Option<&Ended>) -> StoreError {
         let message = match ended {
             None => return error,
-            Some(Ended::TookTooLong) => format!("the read took longer than {:?}: ask for less", self.bounds.limit),
+            Some(Ended::TookTooLong) => format!(
+                "the read took longer than {:?}: ask for less",
+                self.bounds.limit
+            ),
             Some(Ended::HeldUpTheLog) => {
-                "the read was ended, as the write-ahead log got too long meanwhile: try again".to_owned()
+                "the read was ended, as the write-ahead log got too long meanwhile: try again"
+                    .to_owned()
             }
             Some(Ended::NobodyWaits) => "nobody waits for the read any more".to_owned(),
         };
-        StoreError { kind: StoreErrorKind::Unavailable, message, ..error }
+        StoreError {
+            kind: StoreErrorKind::Unavailable,
+            message,
+            ..error
+        }
     }
 }
 
 /// Off the threads that must not be kept waiting, where there are others.
-async fn apart<T: Send + 'static>(work: impl FnOnce() -> Result<T, StoreError> + Send + 'static) -> Result<T, StoreError> {
+async fn apart<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, StoreError> + Send + 'static,
+) -> Result<T, StoreError> {
     match tokio::runtime::Handle::try_current() {
         Err(_) => work(),
         Ok(tokio) => tokio.spawn_blocking(work).await.map_err(|_| closed())?,
@@ -297,7 +363,10 @@ async fn apart<T: Send + 'static>(work: impl FnOnce() -> Result<T, StoreError> +
 
 /// The error of a read whose answer was dropped.
 pub(super) fn closed() -> StoreError {
-    StoreError::new(StoreErrorKind::Unavailable, "the store is closing, or the read panicked")
+    StoreError::new(
+        StoreErrorKind::Unavailable,
+        "the store is closing, or the read panicked",
+    )
 }
 
 #[cfg(test)]
@@ -309,10 +378,12 @@ mod tests {
     use super::*;
     use crate::store::open::Folder;
 
-    const FOR_EVER: &str = "WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n) SELECT count(*) FROM n";
+    const FOR_EVER: &str =
+        "WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n) SELECT count(*) FROM n";
 
     fn for_ever(db: &Connection) -> Result<i64, StoreError> {
-        db.query_row(FOR_EVER, [], |row| row.get(0)).map_err(store_error)
+        db.query_row(FOR_EVER, [], |row| row.get(0))
+            .map_err(store_error)
     }
 
     /// Readers of a new store, whose folder goes with the test.
@@ -321,10 +392,20 @@ mod tests {
         (Arc::new(Readers::new(folder.store().0, bounds)), folder)
     }
 
-    const BOUNDS: Bounds = Bounds { short: 2, long: 1, long_queue: 2, limit: Duration::from_secs(3600) };
+    const BOUNDS: Bounds = Bounds {
+        short: 2,
+        long: 1,
+        long_queue: 2,
+        limit: Duration::from_secs(3600),
+    };
 
     /// Takes the only long place until the sender is dropped; done once it has it.
-    async fn occupied(readers: &Arc<Readers>) -> (std::sync::mpsc::Sender<()>, tokio::task::JoinHandle<Result<(), StoreError>>) {
+    async fn occupied(
+        readers: &Arc<Readers>,
+    ) -> (
+        std::sync::mpsc::Sender<()>,
+        tokio::task::JoinHandle<Result<(), StoreError>>,
+    ) {
         let (open, gate) = std::sync::mpsc::channel();
         let (begun, begins) = oneshot::channel();
         let readers = Arc::clone(readers);
@@ -345,21 +426,31 @@ mod tests {
     async fn short_reads_do_not_wait_for_long_ones_and_the_queue_of_these_is_bounded() {
         let (readers, _folder) = readers("places", BOUNDS);
         let (open, reading) = occupied(&readers).await;
-        let one = |db: &Connection| db.query_row("SELECT 1", [], |row| row.get::<_, i64>(0)).map_err(store_error);
+        let one = |db: &Connection| {
+            db.query_row("SELECT 1", [], |row| row.get::<_, i64>(0))
+                .map_err(store_error)
+        };
         for _ in 0..10 {
             assert_eq!(readers.run(one).await.unwrap(), 1);
         }
         let mut queued: Vec<_> = (0..2).map(|_| Box::pin(readers.run_long(one))).collect();
         for read in &mut queued {
-            assert!(std::future::poll_fn(|cx| Poll::Ready(read.as_mut().poll(cx).is_pending())).await);
+            assert!(
+                std::future::poll_fn(|cx| Poll::Ready(read.as_mut().poll(cx).is_pending())).await
+            );
         }
         let refused = readers.run_long(one).await.unwrap_err();
         assert_eq!(refused.kind, StoreErrorKind::Unavailable);
-        assert_eq!(refused.message, "2 lists and the like wait to be read already: try again later");
+        assert_eq!(
+            refused.message,
+            "2 lists and the like wait to be read already: try again later"
+        );
         // One that gives up leaves its turn to others.
         drop(queued.pop());
         queued.push(Box::pin(readers.run_long(one)));
-        assert!(std::future::poll_fn(|cx| Poll::Ready(queued[1].as_mut().poll(cx).is_pending())).await);
+        assert!(
+            std::future::poll_fn(|cx| Poll::Ready(queued[1].as_mut().poll(cx).is_pending())).await
+        );
         drop(open);
         reading.await.unwrap().unwrap();
         for read in queued {
@@ -370,17 +461,31 @@ mod tests {
 
     #[tokio::test]
     async fn a_read_that_does_not_end_is_ended() {
-        let (readers, _folder) = readers("limit", Bounds { limit: Duration::from_millis(900), ..BOUNDS });
+        let (readers, _folder) = readers(
+            "limit",
+            Bounds {
+                limit: Duration::from_millis(900),
+                ..BOUNDS
+            },
+        );
         let long = readers.run_long(for_ever).await;
-        let (short, apart) = (readers.run(for_ever).await, readers.run_apart(for_ever).await);
+        let (short, apart) = (
+            readers.run(for_ever).await,
+            readers.run_apart(for_ever).await,
+        );
         for error in [long.unwrap_err(), short.unwrap_err(), apart.unwrap_err()] {
             assert_eq!(error.kind, StoreErrorKind::Unavailable);
-            assert_eq!(error.message, "the read took longer than 900ms: ask for less");
+            assert_eq!(
+                error.message,
+                "the read took longer than 900ms: ask for less"
+            );
         }
         // Its connection is as good as new, however long it is used.
         let many = |db: &Connection| {
             let sql = "WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n WHERE x < 5000) SELECT max(x) FROM n";
-            db.prepare_cached(sql).and_then(|mut s| s.query_row([], |row| row.get::<_, i64>(0))).map_err(store_error)
+            db.prepare_cached(sql)
+                .and_then(|mut s| s.query_row([], |row| row.get::<_, i64>(0)))
+                .map_err(store_error)
         };
         for _ in 0..50 {
             assert_eq!(readers.run_long(many).await.unwrap(), 5000);
@@ -404,7 +509,11 @@ mod tests {
         let (open, reading) = occupied(&readers).await;
         reading.abort();
         assert!(reading.await.unwrap_err().is_cancelled());
-        assert_eq!(readers.long.free.available_permits(), 0, "the thread still reads");
+        assert_eq!(
+            readers.long.free.available_permits(),
+            0,
+            "the thread still reads"
+        );
         drop(open);
         assert_eq!(readers.run_long(|_| Ok(7)).await.unwrap(), 7);
     }

@@ -16,18 +16,23 @@ struct Migration {
 }
 
 /// Numbered from 1, and never edited after release.
-const MIGRATIONS: &[Migration] = &[Migration { name: "orders", sql: include_str!("../../migrations/0001_orders.sql") }];
+const MIGRATIONS: &[Migration] = &[Migration {
+    name: "orders",
+    sql: include_str!("../../migrations/0001_orders.sql"),
+}];
 
 const CREATE_MIGRATIONS: &str = "CREATE TABLE IF NOT EXISTS order_migrations (
     version INTEGER NOT NULL PRIMARY KEY, name TEXT NOT NULL, checksum TEXT NOT NULL, applied_at INTEGER NOT NULL) STRICT";
-const INSERT_MIGRATION: &str = "INSERT INTO order_migrations (version, name, checksum, applied_at) VALUES (?1, ?2, ?3, ?4)";
+const INSERT_MIGRATION: &str =
+    "INSERT INTO order_migrations (version, name, checksum, applied_at) VALUES (?1, ?2, ?3, ?4)";
 const SELECT_MIGRATIONS: &str = "SELECT version, checksum FROM order_migrations ORDER BY version";
 const READ_VERSION: &str = "PRAGMA user_version";
 const READ_NEEDED: &str = "SELECT min_reader, min_writer FROM order_store";
 const COUNT_SCHEMA: &str = "SELECT count(*) FROM sqlite_schema";
 
-/// What is to be done with a file, which may have been brought to a newer schema than this program's. Its `order_store` says which
-/// programs may still do so: those that know a schema of at least that number.
+/// What is to be done with a file, which may have been brought to a newer schema than this
+/// program's. Its `order_store` says which programs may still do so: those that know a schema of at
+/// least that number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Use {
     Read,
@@ -36,13 +41,19 @@ pub(super) enum Use {
 
 /// Brings a file up to date that is ours, or nobody's yet.
 pub(super) fn bring_up_to_date(db: &mut Connection, now: Timestamp) -> Result<(), StoreError> {
-    if applied_migrations(db, Use::Write)? < MIGRATIONS.len() { migrate(db, now) } else { check_checksums(db) }
+    if applied_migrations(db, Use::Write)? < MIGRATIONS.len() {
+        migrate(db, now)
+    } else {
+        check_checksums(db)
+    }
 }
 
 /// Refuses a file that would have to be brought up to date before it is read, or is not ours.
 pub(super) fn must_be_up_to_date(db: &Connection) -> Result<(), StoreError> {
     match applied_migrations(db, Use::Read)? {
-        0 => Err(misconfigured("there are no orders in it, nor the tables for them".into())),
+        0 => Err(misconfigured(
+            "there are no orders in it, nor the tables for them".into(),
+        )),
         applied if applied < MIGRATIONS.len() => Err(misconfigured(format!(
             "its schema has version {applied}, and this program reads version {}: whatever opens it to write, such as \
              `order work`, brings it up to date",
@@ -52,13 +63,21 @@ pub(super) fn must_be_up_to_date(db: &Connection) -> Result<(), StoreError> {
     }
 }
 
-/// Refuses to go on with a file that another program has brought to a newer schema meanwhile, unless that is made for this one too.
+/// Refuses to go on with a file that another program has brought to a newer schema meanwhile,
+/// unless that is made for this one too.
 pub(super) fn must_still_fit(db: &Connection, what: Use) -> Result<(), StoreError> {
-    let version = || db.prepare_cached(READ_VERSION)?.query_row([], |row| row.get::<_, i64>(0));
+    let version = || {
+        db.prepare_cached(READ_VERSION)?
+            .query_row([], |row| row.get::<_, i64>(0))
+    };
     let version = version().map_err(store_error)?;
     match usize::try_from(version) {
         Ok(version) if version == MIGRATIONS.len() => Ok(()),
-        _ => check_needed(db, what, &format!("its schema was brought to version {version} while in use")),
+        _ => check_needed(
+            db,
+            what,
+            &format!("its schema was brought to version {version} while in use"),
+        ),
     }
 }
 
@@ -80,14 +99,19 @@ fn check_needed(db: &Connection, what: Use, found: &str) -> Result<(), StoreErro
     )))
 }
 
-/// How many migrations the file has seen, which may be more than this program knows; refused if it is another program's, or a newer
-/// schema that is not made for this one.
+/// How many migrations the file has seen, which may be more than this program knows; refused if it
+/// is another program's, or a newer schema that is not made for this one.
 pub(super) fn applied_migrations(db: &Connection, what: Use) -> Result<usize, StoreError> {
-    let number = |name: &str| db.pragma_query_value(None, name, |row| row.get::<_, i64>(0)).map_err(store_error);
-    // Another process may be making the file this very moment. It marks the file with the very commit that makes it, so
-    // the mark is read last: whoever saw the file made sees the mark too.
+    let number = |name: &str| {
+        db.pragma_query_value(None, name, |row| row.get::<_, i64>(0))
+            .map_err(store_error)
+    };
+    // Another process may be making the file this very moment. It marks the file with the very
+    // commit that makes it, so the mark is read last: whoever saw the file made sees the mark too.
     let version = number("user_version")?;
-    let objects: i64 = db.query_row(COUNT_SCHEMA, [], |row| row.get(0)).map_err(store_error)?;
+    let objects: i64 = db
+        .query_row(COUNT_SCHEMA, [], |row| row.get(0))
+        .map_err(store_error)?;
     let application = number("application_id")?;
     if application == i64::from(APPLICATION_ID) {
         let applied = usize::try_from(version).unwrap_or(usize::MAX);
@@ -97,20 +121,32 @@ pub(super) fn applied_migrations(db: &Connection, what: Use) -> Result<usize, St
         return Ok(applied);
     }
     if application != 0 || version != 0 || objects != 0 {
-        return Err(misconfigured("it is another program's SQLite file: orders need a file of their own".into()));
+        return Err(misconfigured(
+            "it is another program's SQLite file: orders need a file of their own".into(),
+        ));
     }
     Ok(0)
 }
 
 /// One process at a time: whoever waited for the lock finds the work done.
 fn migrate(db: &mut Connection, now: Timestamp) -> Result<(), StoreError> {
-    let transaction = db.transaction_with_behavior(TransactionBehavior::Immediate).map_err(store_error)?;
+    let transaction = db
+        .transaction_with_behavior(TransactionBehavior::Immediate)
+        .map_err(store_error)?;
     let applied = applied_migrations(&transaction, Use::Write)?;
     for (version, migration) in (1i64..).zip(MIGRATIONS).skip(applied) {
         let run = || -> rusqlite::Result<()> {
             transaction.execute_batch(CREATE_MIGRATIONS)?;
             transaction.execute_batch(migration.sql)?;
-            transaction.execute(INSERT_MIGRATION, (version, migration.name, checksum(migration), now.as_micros()))?;
+            transaction.execute(
+                INSERT_MIGRATION,
+                (
+                    version,
+                    migration.name,
+                    checksum(migration),
+                    now.as_micros(),
+                ),
+            )?;
             transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
             transaction.pragma_update(None, "user_version", version)
         };
@@ -120,17 +156,22 @@ fn migrate(db: &mut Connection, now: Timestamp) -> Result<(), StoreError> {
     check_checksums(db)
 }
 
-/// A migration that was edited after it ran means that the schema is not one that this program was tested with.
+/// A migration that was edited after it ran means that the schema is not one that this program was
+/// tested with.
 fn check_checksums(db: &Connection) -> Result<(), StoreError> {
     let mut statement = db.prepare(SELECT_MIGRATIONS).map_err(store_error)?;
-    let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?))).map_err(store_error)?;
+    let rows = statement
+        .query_map([], |row| Ok((row.get(0)?, row.get(1)?)))
+        .map_err(store_error)?;
     let recorded: Vec<(i64, String)> = rows.collect::<Result<_, _>>().map_err(store_error)?;
     let known: Vec<(i64, String)> = (1i64..).zip(MIGRATIONS.iter().map(checksum)).collect();
     // A newer program may have added some, see `check_needed`.
     if recorded.starts_with(&known) {
         return Ok(());
     }
-    Err(misconfigured("its migrations are not those of this program: it was made by another build".into()))
+    Err(misconfigured(
+        "its migrations are not those of this program: it was made by another build".into(),
+    ))
 }
 
 /// A name-based UUID (RFC 9562, 5.5) of the statements.

@@ -1,9 +1,10 @@
-//! The statements that do not follow from the tables, but for the pages of a list, which [`super::list`] puts together.
+//! The statements that do not follow from the tables, but for the pages of a list, which
+//! [`super::list`] puts together.
 
 // --- commit: checks, clauses 2 to 9 ---
 
-/// Clause 2: whether the row numbered ?2 was written by the changeset. It stands among the rows of the last changeset that
-/// begins at it or before.
+/// Clause 2: whether the row numbered ?2 was written by the changeset. It stands among the rows of
+/// the last changeset that begins at it or before.
 pub(super) const REPLAYED: &str = "SELECT 1 FROM \
      (SELECT position + ?2 - first_seq AS at FROM order_changesets \
      WHERE order_id = ?1 AND first_seq <= ?2 ORDER BY first_seq DESC LIMIT 1) \
@@ -15,8 +16,7 @@ pub(super) const SELECT_KEY: &str = "SELECT request_hash, id FROM orders \
      WHERE user_id = ?1 AND key_method = ?2 AND key = ?3 AND key IS NOT NULL";
 
 /// Clause 7. Says what the index does, so that it is used.
-pub(super) const COMMAND_KEY_USE: &str =
-    "SELECT seq, command_hash FROM order_status_history WHERE order_id = ?1 AND command_key = ?2 AND command_key IS NOT NULL";
+pub(super) const COMMAND_KEY_USE: &str = "SELECT seq, command_hash FROM order_status_history WHERE order_id = ?1 AND command_key = ?2 AND command_key IS NOT NULL";
 
 /// Clause 8: whether the order holds the name, and how many uses are taken.
 pub(super) const SELECT_REDEMPTION: &str = "SELECT EXISTS (SELECT 1 FROM order_redemptions WHERE order_id = ?1 AND name = ?2), \
@@ -31,26 +31,31 @@ pub(super) const NUMBER_IS_TAKEN: &str = "SELECT 1 FROM orders WHERE order_numbe
 // --- commit: writes, beside those of `statements` ---
 
 /// Clause 5.
-pub(super) const UPDATE_NOTIFIED: &str = "UPDATE orders SET notified = ?2 WHERE id = ?1 AND notified < ?2";
+pub(super) const UPDATE_NOTIFIED: &str =
+    "UPDATE orders SET notified = ?2 WHERE id = ?1 AND notified < ?2";
 
 /// Redaction: what people wrote in the rows that are there already.
 pub(super) const ERASE_NOTES: &str = "UPDATE order_status_history SET notes = NULL WHERE position IN \
      (SELECT h.position FROM order_changesets c CROSS JOIN order_status_history h \
      ON h.position >= c.position AND h.position < c.position + c.rows WHERE c.order_id = ?1) AND notes IS NOT NULL";
 
-/// Where the changeset's rows begin, of which the last was added just now: side by side, as SQLite gives the next position.
+/// Where the changeset's rows begin, of which the last was added just now: side by side, as SQLite
+/// gives the next position.
 pub(super) const INSERT_CHANGESET: &str = "INSERT INTO order_changesets (order_id, first_seq, rows, position) \
      VALUES (?1, ?2, ?3, last_insert_rowid() - ?3 + 1)";
 
 /// Clause 8.
-pub(super) const INSERT_REDEMPTION: &str = "INSERT INTO order_redemptions (order_id, name) VALUES (?1, ?2)";
+pub(super) const INSERT_REDEMPTION: &str =
+    "INSERT INTO order_redemptions (order_id, name) VALUES (?1, ?2)";
 /// Clause 8.
-pub(super) const DELETE_REDEMPTION: &str = "DELETE FROM order_redemptions WHERE order_id = ?1 AND name = ?2";
+pub(super) const DELETE_REDEMPTION: &str =
+    "DELETE FROM order_redemptions WHERE order_id = ?1 AND name = ?2";
 /// Clause 8.
 pub(super) const PUT_REDEMPTION_COUNT: &str = "INSERT INTO order_redemption_counts (name, in_use) VALUES (?1, ?2) \
      ON CONFLICT (name) DO UPDATE SET in_use = excluded.in_use";
 /// Clause 8: one that nobody uses needs no row.
-pub(super) const DELETE_REDEMPTION_COUNT: &str = "DELETE FROM order_redemption_counts WHERE name = ?1";
+pub(super) const DELETE_REDEMPTION_COUNT: &str =
+    "DELETE FROM order_redemption_counts WHERE name = ?1";
 
 // --- work, clauses 11 to 15 ---
 
@@ -75,8 +80,7 @@ pub(super) const BACK_UP: &str = "VACUUM INTO ?1";
 // --- reading, clauses 16 to 19, beside those of `statements` ---
 
 /// `peek`.
-pub(super) const PEEK: &str =
-    "SELECT o.version, w.fence FROM orders o LEFT JOIN order_work w ON w.order_id = o.id WHERE o.id = ?1";
+pub(super) const PEEK: &str = "SELECT o.version, w.fence FROM orders o LEFT JOIN order_work w ON w.order_id = o.id WHERE o.id = ?1";
 
 // --- reading the whole store, clauses 20 to 22 ---
 
@@ -84,4 +88,5 @@ pub(super) const PEEK: &str =
 pub(super) const SELECT_STORE: &str = "SELECT id FROM order_store";
 
 /// Clause 21: whether there is such a place, and what it stands on.
-pub(super) const FEED_HAS: &str = "SELECT changeset_id FROM order_status_history WHERE position = ?1";
+pub(super) const FEED_HAS: &str =
+    "SELECT changeset_id FROM order_status_history WHERE position = ?1";

@@ -23,10 +23,12 @@ pub(super) struct Statements {
     pub(super) update_work: Update,
     /// Clause 18. Parameters: the order's id, after which row, how many.
     pub(super) journal: String,
-    /// Clause 18, with the command key as fourth parameter. Says what the index does, so that it is used.
+    /// Clause 18, with the command key as fourth parameter. Says what the index does, so that it is
+    /// used.
     pub(super) journal_of_key: String,
-    /// Clause 20: rows of the journal, with their position and the order's number. Parameters: after which position, how many. The
-    /// join is crossed so that it stays in this order, which needs no sorting.
+    /// Clause 20: rows of the journal, with their position and the order's number. Parameters:
+    /// after which position, how many. The join is crossed so that it stays in this order, which
+    /// needs no sorting.
     pub(super) feed: String,
 }
 
@@ -41,7 +43,8 @@ pub(super) struct OfTable {
     pub(super) select: String,
 }
 
-/// A statement that changes one row, and which of the table's columns its parameters are, in their order.
+/// A statement that changes one row, and which of the table's columns its parameters are, in their
+/// order.
 pub(super) struct Update {
     pub(super) sql: String,
     pub(super) binds: Vec<usize>,
@@ -59,9 +62,17 @@ impl Statements {
             tables: TABLES.iter().map(|table| OfTable::new(table)).collect(),
             load_by_id: format!("{joined}o.id = ?1"),
             load_by_number: format!("{joined}o.order_number = ?1"),
-            load_by_key: format!("{joined}o.user_id = ?1 AND o.key_method = ?2 AND o.key = ?3 AND o.key IS NOT NULL"),
-            work: format!("SELECT {} FROM order_work WHERE order_id = ?1", ORDER_WORK.list("").replace("tries", "NULL")),
-            update_work: Update::new(ORDER_WORK, ORDER_WORK.set(u32::MAX).filter(|at| *at != tries)),
+            load_by_key: format!(
+                "{joined}o.user_id = ?1 AND o.key_method = ?2 AND o.key = ?3 AND o.key IS NOT NULL"
+            ),
+            work: format!(
+                "SELECT {} FROM order_work WHERE order_id = ?1",
+                ORDER_WORK.list("").replace("tries", "NULL")
+            ),
+            update_work: Update::new(
+                ORDER_WORK,
+                ORDER_WORK.set(u32::MAX).filter(|at| *at != tries),
+            ),
             journal: format!(
                 "SELECT {} FROM order_changesets c CROSS JOIN order_status_history h \
                  ON h.position >= c.position AND h.position < c.position + c.rows \
@@ -92,13 +103,22 @@ impl OfTable {
     fn new(table: &Table) -> Self {
         let marks: Vec<String> = (1..=table.columns.len()).map(|n| format!("?{n}")).collect();
         let (name, list) = (table.name, table.list(""));
-        let updates = (0..1 << table.indexed().count()).map(|changed| Update::new(table, table.set(changed)));
-        let key: Vec<&str> = table.key_columns().iter().map(|column| column.name).collect();
+        let updates =
+            (0..1 << table.indexed().count()).map(|changed| Update::new(table, table.set(changed)));
+        let key: Vec<&str> = table
+            .key_columns()
+            .iter()
+            .map(|column| column.name)
+            .collect();
         OfTable {
             insert: format!("INSERT INTO {name} ({list}) VALUES ({})", marks.join(", ")),
             updates: updates.collect(),
             delete: format!("DELETE FROM {name} WHERE {}", where_key(table, 1)),
-            select: format!("SELECT {list} FROM {name} WHERE {} = ?1 ORDER BY {}", key[0], key.join(", ")),
+            select: format!(
+                "SELECT {list} FROM {name} WHERE {} = ?1 ORDER BY {}",
+                key[0],
+                key.join(", ")
+            ),
         }
     }
 
@@ -128,7 +148,9 @@ impl Update {
 
 /// The condition that a row has the key whose first value is parameter `first`.
 fn where_key(table: &Table, first: usize) -> String {
-    let columns = (first..).zip(table.key_columns()).map(|(n, column)| format!("{} = ?{n}", column.name));
+    let columns = (first..)
+        .zip(table.key_columns())
+        .map(|(n, column)| format!("{} = ?{n}", column.name));
     columns.collect::<Vec<_>>().join(" AND ")
 }
 
@@ -142,10 +164,16 @@ mod tests {
         use order_core::store::records::Kind;
         let db = open::open_in_memory();
         for table in TABLES {
-            let mut info =
-                db.prepare(&format!("SELECT name, type, \"notnull\", pk FROM pragma_table_info('{}')", table.name)).unwrap();
+            let mut info = db
+                .prepare(&format!(
+                    "SELECT name, type, \"notnull\", pk FROM pragma_table_info('{}')",
+                    table.name
+                ))
+                .unwrap();
             let found: Vec<(String, String, bool, isize)> = info
-                .query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?)))
+                .query_map([], |row| {
+                    Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?))
+                })
                 .unwrap()
                 .map(Result::unwrap)
                 .collect();
@@ -156,21 +184,33 @@ mod tests {
                         Kind::Int | Kind::Flag | Kind::Time => "INTEGER",
                         Kind::Text => "TEXT",
                     };
-                    (column.name.to_owned(), kind.to_owned(), !column.nullable, if at < table.key { at as isize + 1 } else { 0 })
+                    (
+                        column.name.to_owned(),
+                        kind.to_owned(),
+                        !column.nullable,
+                        if at < table.key { at as isize + 1 } else { 0 },
+                    )
                 })
                 .collect();
             // The journal has a column more.
             if table.n == ORDER_STATUS_HISTORY.n {
                 let (own, rest) = found.split_first().unwrap();
                 assert_eq!((own.0.as_str(), own.3), ("position", 1));
-                assert!(rest.iter().zip(&expected).all(|(f, e)| (&f.0, &f.1, f.2) == (&e.0, &e.1, e.2)));
+                assert!(
+                    rest.iter()
+                        .zip(&expected)
+                        .all(|(f, e)| (&f.0, &f.1, f.2) == (&e.0, &e.1, e.2))
+                );
                 assert_eq!(rest.len(), expected.len());
             } else {
                 assert_eq!(found, expected, "{}", table.name);
             }
             let of_table = STATEMENTS.of(table);
             let all = [&of_table.insert, &of_table.delete, &of_table.select].into_iter();
-            let sets = of_table.updates.iter().filter(|update| update.binds.len() > table.key);
+            let sets = of_table
+                .updates
+                .iter()
+                .filter(|update| update.binds.len() > table.key);
             for sql in all.chain(sets.map(|update| &update.sql)) {
                 db.prepare(sql).unwrap_or_else(|e| panic!("{e}: {sql}"));
             }
@@ -189,7 +229,14 @@ mod tests {
     #[test]
     fn an_update_that_changes_nothing_listed_touches_no_index() {
         let Update { sql, binds } = STATEMENTS.of(ORDERS).update(0);
-        assert!(!sql.contains(" status = ") && sql.contains(" lifecycle = "), "{sql}");
-        assert!(sql.contains("notified = max(notified, ?") && sql.ends_with(&format!("WHERE id = ?{}", binds.len())), "{sql}");
+        assert!(
+            !sql.contains(" status = ") && sql.contains(" lifecycle = "),
+            "{sql}"
+        );
+        assert!(
+            sql.contains("notified = max(notified, ?")
+                && sql.ends_with(&format!("WHERE id = ?{}", binds.len())),
+            "{sql}"
+        );
     }
 }

@@ -23,8 +23,8 @@ pub(super) fn find(db: &Connection, order: OrderId) -> Result<Option<WorkItem>, 
     }
 }
 
-/// Writes what `change` makes of the item `before`; `tries` are those that it sets. Returns the revision afterwards, 0 if there is
-/// no item.
+/// Writes what `change` makes of the item `before`; `tries` are those that it sets. Returns the
+/// revision afterwards, 0 if there is no item.
 pub(super) fn change(
     db: &Connection,
     order: OrderId,
@@ -38,7 +38,8 @@ pub(super) fn change(
     }
     let was_there = before.is_some();
     let Some(item) = change.clone().apply(before, now) else {
-        db.prepare_cached(sql::DELETE_WORK)?.execute([order.as_bytes()])?;
+        db.prepare_cached(sql::DELETE_WORK)?
+            .execute([order.as_bytes()])?;
         return Ok(0);
     };
     let values = item.values(order, tries);
@@ -56,8 +57,17 @@ pub(super) fn change(
 }
 
 /// Takes leases; returns whose, soonest leasable first, and in how long there is more.
-pub(super) fn take(db: &Connection, request: &LeaseRequest, now: Timestamp) -> Result<(Vec<OrderId>, Option<Duration>), Failed> {
-    let LeaseRequest { fence, ttl, limit, order } = request;
+pub(super) fn take(
+    db: &Connection,
+    request: &LeaseRequest,
+    now: Timestamp,
+) -> Result<(Vec<OrderId>, Option<Duration>), Failed> {
+    let LeaseRequest {
+        fence,
+        ttl,
+        limit,
+        order,
+    } = request;
     let free: Vec<(OrderId, WorkItem)> = match order {
         _ if *limit == 0 => Vec::new(),
         Some(order) => {
@@ -74,11 +84,17 @@ pub(super) fn take(db: &Connection, request: &LeaseRequest, now: Timestamp) -> R
         change_one(db, sql, binds.iter().map(|&at| values[at].clone()))?;
         taken.push(order);
     }
-    let next: Option<i64> = db.prepare_cached(sql::NEXT_LEASABLE)?.query_row([], |row| row.get(0))?;
+    let next: Option<i64> = db
+        .prepare_cached(sql::NEXT_LEASABLE)?
+        .query_row([], |row| row.get(0))?;
     Ok((taken, next.map(|at| Timestamp::from_micros(at).since(now))))
 }
 
-fn leasable(db: &Connection, limit: u32, now: Timestamp) -> Result<Vec<(OrderId, WorkItem)>, Failed> {
+fn leasable(
+    db: &Connection,
+    limit: u32,
+    now: Timestamp,
+) -> Result<Vec<(OrderId, WorkItem)>, Failed> {
     let mut statement = db.prepare_cached(sql::LEASABLE)?;
     let mut found = statement.query(params![now.as_micros(), limit])?;
     let mut items = Vec::new();
@@ -89,14 +105,15 @@ fn leasable(db: &Connection, limit: u32, now: Timestamp) -> Result<Vec<(OrderId,
 }
 
 pub(super) fn summary(db: &Connection, now: Timestamp) -> rusqlite::Result<WorkSummary> {
-    db.prepare_cached(sql::WORK_SUMMARY)?.query_row([now.as_micros()], |row| {
-        Ok(WorkSummary {
-            total: row.get(0).map(i64::cast_unsigned)?,
-            stuck: row.get(1).map(i64::cast_unsigned)?,
-            next_due: row.get::<_, Option<i64>>(2)?.map(Timestamp::from_micros),
-            leased_until: row.get::<_, Option<i64>>(3)?.map(Timestamp::from_micros),
+    db.prepare_cached(sql::WORK_SUMMARY)?
+        .query_row([now.as_micros()], |row| {
+            Ok(WorkSummary {
+                total: row.get(0).map(i64::cast_unsigned)?,
+                stuck: row.get(1).map(i64::cast_unsigned)?,
+                next_due: row.get::<_, Option<i64>>(2)?.map(Timestamp::from_micros),
+                leased_until: row.get::<_, Option<i64>>(3)?.map(Timestamp::from_micros),
+            })
         })
-    })
 }
 
 #[cfg(test)]
@@ -107,12 +124,22 @@ mod tests {
     fn leasing_walks_its_index_alone() {
         let db = super::super::open::open_in_memory();
         for (sql, expected) in [
-            (sql::LEASABLE, "SEARCH order_work USING INDEX order_work_leasable (leasable_at<?)"),
-            (sql::NEXT_LEASABLE, "SEARCH order_work USING COVERING INDEX order_work_leasable"),
+            (
+                sql::LEASABLE,
+                "SEARCH order_work USING INDEX order_work_leasable (leasable_at<?)",
+            ),
+            (
+                sql::NEXT_LEASABLE,
+                "SEARCH order_work USING COVERING INDEX order_work_leasable",
+            ),
         ] {
             let mut statement = db.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();
             let parameters = vec![1; statement.parameter_count()];
-            let lines = statement.query_map(rusqlite::params_from_iter(parameters), |row| row.get::<_, String>(3)).unwrap();
+            let lines = statement
+                .query_map(rusqlite::params_from_iter(parameters), |row| {
+                    row.get::<_, String>(3)
+                })
+                .unwrap();
             assert_eq!(lines.collect::<Result<Vec<_>, _>>().unwrap(), [expected]);
         }
     }

@@ -1,4 +1,5 @@
-//! The one thread that writes. Whatever has queued up while it was committing becomes the next transaction.
+//! The one thread that writes. Whatever has queued up while it was committing becomes the next
+//! transaction.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -36,9 +37,13 @@ pub(super) enum Job {
     Read(Box<dyn FnOnce(&Connection) + Send>),
 }
 
-/// Something to write, and who waits for it. The waiting side keeps the changeset too, and frees it.
+/// Something to write, and who waits for it. The waiting side keeps the changeset too, and frees
+/// it.
 pub(super) enum Write {
-    Commit(Arc<Prepared>, oneshot::Sender<Result<Committed, CommitError>>),
+    Commit(
+        Arc<Prepared>,
+        oneshot::Sender<Result<Committed, CommitError>>,
+    ),
     Lease(LeaseRequest, oneshot::Sender<Result<Taken, StoreError>>),
 }
 
@@ -58,7 +63,8 @@ enum Done {
     Lease(Taken),
 }
 
-/// Why a group was not committed. Nothing of it happened, unless the kind is [`StoreErrorKind::Unknown`].
+/// Why a group was not committed. Nothing of it happened, unless the kind is
+/// [`StoreErrorKind::Unknown`].
 struct Failure {
     step: Step,
     error: StoreError,
@@ -112,23 +118,38 @@ impl Writer {
             queue,
             counters: Arc::clone(&counters),
         };
-        let thread = std::thread::Builder::new().name("order-store-writer".into()).spawn(move || state.run())?;
-        Ok(Writer { jobs: Some(jobs), thread: Some(thread), counters })
+        let thread = std::thread::Builder::new()
+            .name("order-store-writer".into())
+            .spawn(move || state.run())?;
+        Ok(Writer {
+            jobs: Some(jobs),
+            thread: Some(thread),
+            counters,
+        })
     }
 
     pub(super) fn stats(&self) -> WriterStats {
         let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
-        let Counters { transactions, writes, rows } = &*self.counters;
-        WriterStats { transactions: read(transactions), writes: read(writes), rows: read(rows) }
+        let Counters {
+            transactions,
+            writes,
+            rows,
+        } = &*self.counters;
+        WriterStats {
+            transactions: read(transactions),
+            writes: read(writes),
+            rows: read(rows),
+        }
     }
 
-    /// Queues a job, or refuses it: then nothing of it happens. If the thread is gone the job is dropped, which whoever waits for
-    /// it notices.
+    /// Queues a job, or refuses it: then nothing of it happens. If the thread is gone the job is
+    /// dropped, which whoever waits for it notices.
     pub(super) fn send(&self, job: Job) -> Result<(), StoreError> {
         match self.jobs.as_ref().map(|jobs| jobs.try_send(job)) {
-            Some(Err(TrySendError::Full(_))) => {
-                Err(StoreError::new(StoreErrorKind::Unavailable, "too much waits to be written already: try again later"))
-            }
+            Some(Err(TrySendError::Full(_))) => Err(StoreError::new(
+                StoreErrorKind::Unavailable,
+                "too much waits to be written already: try again later",
+            )),
             Some(Ok(()) | Err(TrySendError::Disconnected(_))) | None => Ok(()),
         }
     }
@@ -144,7 +165,8 @@ impl Drop for Writer {
 }
 
 struct Thread {
-    /// First, so that connections that read are closed before the one that writes, which then takes the log along. None in memory.
+    /// First, so that connections that read are closed before the one that writes, which then takes
+    /// the log along. None in memory.
     log: Option<LogKeeper>,
     /// None after a failed commit, until it could be opened again.
     db: Option<Connection>,
@@ -185,8 +207,11 @@ impl Thread {
     /// None when nobody can hand in any more.
     fn next_job(&mut self) -> Option<Job> {
         loop {
-            let Some(look) = self.log.as_ref().and_then(LogKeeper::next_look) else { return self.queue.recv().ok() };
-            // The log waits to be cut back, and reads for that, whether or not anything else is committed.
+            let Some(look) = self.log.as_ref().and_then(LogKeeper::next_look) else {
+                return self.queue.recv().ok();
+            };
+            // The log waits to be cut back, and reads for that, whether or not anything else is
+            // committed.
             match self.queue.recv_timeout(look) {
                 Ok(job) => return Some(job),
                 Err(RecvTimeoutError::Timeout) => self.keep_log(),
@@ -204,12 +229,19 @@ impl Thread {
     /// Commits the group as one, or if that fails one by one, and answers everybody.
     fn write(&mut self, group: &mut Vec<Write>) {
         let failure = match self.attempt(group) {
-            Ok(done) => return group.drain(..).zip(done).for_each(|(write, done)| answer(write, done)),
+            Ok(done) => {
+                return group
+                    .drain(..)
+                    .zip(done)
+                    .for_each(|(write, done)| answer(write, done));
+            }
             Err(failure) => failure,
         };
         self.distrust(&failure.error);
         if judge(group.len(), failure.step, failure.error.kind) == GroupVerdict::RefuseAll {
-            return group.drain(..).for_each(|write| refuse(write, &failure.error));
+            return group
+                .drain(..)
+                .for_each(|write| refuse(write, &failure.error));
         }
         let mut unusable = None;
         for write in group.drain(..) {
@@ -225,7 +257,10 @@ impl Thread {
     fn write_alone(&mut self, alone: &mut Vec<Write>) -> Option<StoreError> {
         match self.attempt(alone) {
             Ok(done) => {
-                alone.drain(..).zip(done).for_each(|(write, done)| answer(write, done));
+                alone
+                    .drain(..)
+                    .zip(done)
+                    .for_each(|(write, done)| answer(write, done));
                 None
             }
             Err(Failure { step, error }) => {
@@ -253,15 +288,31 @@ impl Thread {
         let counters = Arc::clone(&self.counters);
         let busy_timeout = self.file.busy_timeout();
         self.connect().map_err(failed(Step::Begin))?;
-        let Thread { db: Some(db), turns, log, on_commit, .. } = self else {
-            return Err(failed(Step::Begin)(StoreError::new(StoreErrorKind::Unavailable, "the database is not open")));
+        let Thread {
+            db: Some(db),
+            turns,
+            log,
+            on_commit,
+            ..
+        } = self
+        else {
+            return Err(failed(Step::Begin)(StoreError::new(
+                StoreErrorKind::Unavailable,
+                "the database is not open",
+            )));
         };
         let db = &*db;
         let rows_before = db.total_changes();
-        turns.begin(db, busy_timeout).map_err(store_error).map_err(failed(Step::Begin))?;
+        turns
+            .begin(db, busy_timeout)
+            .map_err(store_error)
+            .map_err(failed(Step::Begin))?;
         if let Err(error) = schema::must_still_fit(db, schema::Use::Write) {
             rollback(db);
-            return Err(Failure { step: Step::Begin, error });
+            return Err(Failure {
+                step: Step::Begin,
+                error,
+            });
         }
         let mut done = Vec::with_capacity(writes.len());
         for write in writes {
@@ -278,26 +329,40 @@ impl Thread {
                     continue;
                 }
                 Ok(Err(error)) => store_error(error),
-                Err(_) => StoreError::new(StoreErrorKind::Unavailable, "writing panicked: nothing of it was stored"),
+                Err(_) => StoreError::new(
+                    StoreErrorKind::Unavailable,
+                    "writing panicked: nothing of it was stored",
+                ),
             };
             rollback(db);
-            return Err(Failure { step: Step::Apply, error });
+            return Err(Failure {
+                step: Step::Apply,
+                error,
+            });
         }
         if let Err(error) = run(db, COMMIT) {
             rollback(db);
-            return Err(Failure { step: Step::Commit, error: commit_error(error) });
+            return Err(Failure {
+                step: Step::Commit,
+                error: commit_error(error),
+            });
         }
         turns.end();
         if let Some(log) = log.as_mut().filter(|_| writes.iter().any(Write::erases)) {
             log.wipe();
         }
         counters.transactions.fetch_add(1, Ordering::Relaxed);
-        counters.writes.fetch_add(done.len() as u64, Ordering::Relaxed);
-        counters.rows.fetch_add(db.total_changes() - rows_before, Ordering::Relaxed);
+        counters
+            .writes
+            .fetch_add(done.len() as u64, Ordering::Relaxed);
+        counters
+            .rows
+            .fetch_add(db.total_changes() - rows_before, Ordering::Relaxed);
         Ok(done)
     }
 
-    /// Sees to a connection to the file that was opened in the beginning: after a failure it is opened again, and must have the same store.
+    /// Sees to a connection to the file that was opened in the beginning: after a failure it is
+    /// opened again, and must have the same store.
     fn connect(&mut self) -> Result<(), StoreError> {
         self.file.must_be_the_same()?;
         if self.db.is_some() {
@@ -345,7 +410,11 @@ fn refuse(write: Write, error: &StoreError) {
 
 /// The same error for another of the group; the cause goes as text.
 fn copy(error: &StoreError) -> StoreError {
-    let StoreError { kind, message, source } = error;
+    let StoreError {
+        kind,
+        message,
+        source,
+    } = error;
     match source {
         None => StoreError::new(*kind, message.clone()),
         Some(source) => StoreError::caused(*kind, message.clone(), Cause(source.to_string())),

@@ -11,7 +11,9 @@ use order_core::store::{Changeset, OrderStore};
 use order_core::testkit::{ManualClock, orders};
 use order_store_sqlite::{SqliteOptions, SqliteStore};
 
-pub use order_core::testkit::orders::{at, fence, full, key_record as key, plain, text, user_id as user, work};
+pub use order_core::testkit::orders::{
+    at, fence, full, key_record as key, plain, text, user_id as user, work,
+};
 
 pub fn clock() -> Arc<ManualClock> {
     Arc::new(ManualClock::new(at(0)))
@@ -52,7 +54,11 @@ pub fn changeset(before: Option<&Arc<Order>>, after: Order) -> Changeset {
         None => orders::place(after),
         Some(before) => orders::amend(before, |order| {
             let (version, updated_at) = (order.version, order.updated_at);
-            *order = Order { version, updated_at, ..after };
+            *order = Order {
+                version,
+                updated_at,
+                ..after
+            };
         }),
     }
 }
@@ -64,7 +70,10 @@ pub async fn place(store: &SqliteStore, order: Order) -> Arc<Order> {
     after
 }
 
-pub async fn load(store: &SqliteStore, id: OrderId) -> (Arc<Order>, Option<order_core::store::WorkItem>) {
+pub async fn load(
+    store: &SqliteStore,
+    id: OrderId,
+) -> (Arc<Order>, Option<order_core::store::WorkItem>) {
     let loaded = store.load(id.into(), None).await.unwrap().unwrap();
     (loaded.order, loaded.work)
 }

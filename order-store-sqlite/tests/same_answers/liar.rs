@@ -8,8 +8,9 @@ use async_trait::async_trait;
 use order_core::ids::{OrderId, UserId};
 use order_core::order::{JournalRow, Order};
 use order_core::store::{
-    Changeset, CommitError, Committed, DumpPage, DumpQuery, FeedPage, FeedQuery, JournalQuery, KeyUse, LeasePage, LeaseRequest,
-    ListQuery, Loaded, Lookup, MemoryStore, OrderPage, OrderStore, Peek, StoreError, WorkChange, WorkSummary,
+    Changeset, CommitError, Committed, DumpPage, DumpQuery, FeedPage, FeedQuery, JournalQuery,
+    KeyUse, LeasePage, LeaseRequest, ListQuery, Loaded, Lookup, MemoryStore, OrderPage, OrderStore,
+    Peek, StoreError, WorkChange, WorkSummary,
 };
 use order_core::text::Private;
 use uuid::Uuid;
@@ -80,40 +81,76 @@ impl Liar {
 #[async_trait]
 impl OrderStore for Liar {
     async fn commit(&self, mut changeset: Changeset) -> Result<Committed, CommitError> {
-        if self.lies(Lie::WakeDropped, matches!(changeset.work, WorkChange::Wake { .. })) {
+        if self.lies(
+            Lie::WakeDropped,
+            matches!(changeset.work, WorkChange::Wake { .. }),
+        ) {
             changeset.work = WorkChange::Keep;
         }
-        if self.lies(Lie::RedemptionKept, changeset.redemptions.iter().any(|redemption| !redemption.take)) {
+        if self.lies(
+            Lie::RedemptionKept,
+            changeset
+                .redemptions
+                .iter()
+                .any(|redemption| !redemption.take),
+        ) {
             changeset.redemptions.clear();
         }
         if let Some(before) = changeset.before.clone()
             && self.lies(Lie::RedactionForgotten, redacts(&changeset))
         {
             let redacted_at = changeset.after.redacted_at;
-            changeset.before = Some(Arc::new(Order { redacted_at, ..Order::clone(&before) }));
+            changeset.before = Some(Arc::new(Order {
+                redacted_at,
+                ..Order::clone(&before)
+            }));
         }
-        if let WorkChange::Release { fence, revision, due: _, tries } = changeset.work.clone()
+        if let WorkChange::Release {
+            fence,
+            revision,
+            due: _,
+            tries,
+        } = changeset.work.clone()
             && self.lies(Lie::ReleaseForgotten, true)
         {
-            changeset.work = WorkChange::Extend { fence, revision, ttl: Duration::ZERO, tries };
+            changeset.work = WorkChange::Extend {
+                fence,
+                revision,
+                ttl: Duration::ZERO,
+                tries,
+            };
         }
         match self.store.commit(changeset).await {
             Ok(Committed { replayed, revision }) if self.lies(Lie::ReplayNotSaid, replayed) => {
-                Ok(Committed { replayed: false, revision })
+                Ok(Committed {
+                    replayed: false,
+                    revision,
+                })
             }
-            Err(CommitError::Conflict) if self.lies(Lie::ConflictCalledFenced, true) => Err(CommitError::Fenced),
+            Err(CommitError::Conflict) if self.lies(Lie::ConflictCalledFenced, true) => {
+                Err(CommitError::Fenced)
+            }
             Err(CommitError::KeyTaken(mut record)) if self.lies(Lie::KeyOfAnotherOrder, true) => {
                 record.order = OrderId::from_bytes([9; 16]);
                 Err(CommitError::KeyTaken(record))
             }
-            Err(CommitError::CommandKeyTaken(KeyUse { seq, hash: _ })) if self.lies(Lie::CommandKeyOfAnotherCommand, true) => {
-                Err(CommitError::CommandKeyTaken(KeyUse { seq, hash: Uuid::nil() }))
+            Err(CommitError::CommandKeyTaken(KeyUse { seq, hash: _ }))
+                if self.lies(Lie::CommandKeyOfAnotherCommand, true) =>
+            {
+                Err(CommitError::CommandKeyTaken(KeyUse {
+                    seq,
+                    hash: Uuid::nil(),
+                }))
             }
             answer => answer,
         }
     }
 
-    async fn load(&self, order: Lookup, owner: Option<UserId>) -> Result<Option<Loaded>, StoreError> {
+    async fn load(
+        &self,
+        order: Lookup,
+        owner: Option<UserId>,
+    ) -> Result<Option<Loaded>, StoreError> {
         let mut loaded = self.store.load(order.clone(), owner).await?;
         if loaded.is_none() && self.lies(Lie::OwnerNotAsked, owner.is_some()) {
             return self.store.load(order, None).await;
@@ -121,7 +158,10 @@ impl OrderStore for Liar {
         if let Some(Loaded { order, .. }) = &mut loaded
             && self.lies(Lie::NotesForgotten, order.notes.get().is_some())
         {
-            *order = Arc::new(Order { notes: Private(Some("others".into())), ..Order::clone(order) });
+            *order = Arc::new(Order {
+                notes: Private(Some("others".into())),
+                ..Order::clone(order)
+            });
         }
         if let Some(Loaded { order, .. }) = &mut loaded
             && self.lies(Lie::ShipmentForgotten, order.shipments.len() > 1)
@@ -154,7 +194,10 @@ impl OrderStore for Liar {
         if self.lies(Lie::JournalRowLost, rows.len() > 1) {
             rows.pop();
         }
-        if self.lies(Lie::RowOfKeyMissed, query.command_key.is_some() && !rows.is_empty()) {
+        if self.lies(
+            Lie::RowOfKeyMissed,
+            query.command_key.is_some() && !rows.is_empty(),
+        ) {
             rows.clear();
         }
         Ok(rows)

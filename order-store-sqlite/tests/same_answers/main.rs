@@ -1,6 +1,8 @@
-//! Same questions, same answers: random sequences with [`MemoryStore`] and [`SqliteStore`], every answer compared.
+//! Same questions, same answers: random sequences with [`MemoryStore`] and [`SqliteStore`], every
+//! answer compared.
 //!
-//! `SAME_ANSWERS_SEQUENCES=10000 cargo test -p order-store-sqlite --test same_answers` runs more of them.
+//! `SAME_ANSWERS_SEQUENCES=10000 cargo test -p order-store-sqlite --test same_answers` runs more of
+//! them.
 
 #[path = "../common/mod.rs"]
 mod common;
@@ -23,11 +25,17 @@ use proptest::test_runner::{Config, RngAlgorithm, TestError, TestRng, TestRunner
 use steps::{Sequence, sequences};
 use world::{Other, run};
 
-/// So many sequences of a thousand, or of as many as `SAME_ANSWERS_SEQUENCES` says. A failing one is printed with the first
-/// difference; the ones worth keeping become tests with a name. Unoptimised, the default generator takes as long as a store.
+/// So many sequences of a thousand, or of as many as `SAME_ANSWERS_SEQUENCES` says. A failing one
+/// is printed with the first difference; the ones worth keeping become tests with a name.
+/// Unoptimised, the default generator takes as long as a store.
 fn of_a_thousand(part: u32) -> Config {
-    let all = std::env::var("SAME_ANSWERS_SEQUENCES").ok().and_then(|n| n.parse().ok()).unwrap_or(1000u32);
-    let cases = u32::try_from(u64::from(all) * u64::from(part) / 1000).unwrap_or(u32::MAX).max(1);
+    let all = std::env::var("SAME_ANSWERS_SEQUENCES")
+        .ok()
+        .and_then(|n| n.parse().ok())
+        .unwrap_or(1000u32);
+    let cases = u32::try_from(u64::from(all) * u64::from(part) / 1000)
+        .unwrap_or(u32::MAX)
+        .max(1);
     Config {
         cases,
         failure_persistence: None,
@@ -63,8 +71,17 @@ proptest! {
 
 fn liar(lie: Lie) -> impl Fn(Arc<ManualClock>) -> Other {
     move |clock| {
-        let store = Liar { store: MemoryStore::new(clock), lie, told: AtomicBool::new(false) };
-        Other { store: Arc::new(store), open: None, in_order: true, one_by_one: false }
+        let store = Liar {
+            store: MemoryStore::new(clock),
+            lie,
+            told: AtomicBool::new(false),
+        };
+        Other {
+            store: Arc::new(store),
+            open: None,
+            in_order: true,
+            one_by_one: false,
+        }
     }
 }
 
@@ -72,20 +89,39 @@ fn liar(lie: Lie) -> impl Fn(Arc<ManualClock>) -> Other {
 fn a_store_that_lies_once_is_found_out_with_a_short_sequence() {
     for lie in Lie::ALL {
         // One fixed seed: this is about the comparison.
-        let mut runner = TestRunner::new_with_rng(of_a_thousand(1000), TestRng::deterministic_rng(RngAlgorithm::XorShift));
-        let found = runner.run(&sequences(), |sequence| run(&sequence, liar(lie)).map(drop).map_err(TestCaseError::fail));
-        let Err(TestError::Fail(difference, Sequence(steps))) = found else { panic!("{lie:?} was not noticed: {found:?}") };
-        assert!(steps.len() <= 6, "{lie:?} is hard to see in {:?}\n{difference}", Sequence(steps));
+        let mut runner = TestRunner::new_with_rng(
+            of_a_thousand(1000),
+            TestRng::deterministic_rng(RngAlgorithm::XorShift),
+        );
+        let found = runner.run(&sequences(), |sequence| {
+            run(&sequence, liar(lie))
+                .map(drop)
+                .map_err(TestCaseError::fail)
+        });
+        let Err(TestError::Fail(difference, Sequence(steps))) = found else {
+            panic!("{lie:?} was not noticed: {found:?}")
+        };
+        assert!(
+            steps.len() <= 6,
+            "{lie:?} is hard to see in {:?}\n{difference}",
+            Sequence(steps)
+        );
     }
 }
 
 #[test]
 fn sequences_meet_with_every_answer() {
     // One fixed seed: this is about the sequences, that they do not miss what is to be compared.
-    let mut runner = TestRunner::new_with_rng(Config::default(), TestRng::deterministic_rng(RngAlgorithm::XorShift));
+    let mut runner = TestRunner::new_with_rng(
+        Config::default(),
+        TestRng::deterministic_rng(RngAlgorithm::XorShift),
+    );
     let mut met = BTreeMap::<&str, u32>::new();
     for _ in 0..300 {
-        let sequence = sequences().new_tree(&mut runner).expect("no sequence is rejected").current();
+        let sequence = sequences()
+            .new_tree(&mut runner)
+            .expect("no sequence is rejected")
+            .current();
         let same = |clock: Arc<ManualClock>| Other {
             store: Arc::new(MemoryStore::new(clock)),
             open: None,

@@ -1,5 +1,6 @@
-//! What a sequence is made of: small numbers from a small universe, so that steps meet each other and a failing sequence
-//! reads well. What they stand for is worked out by [`super::world`] when their turn comes.
+//! What a sequence is made of: small numbers from a small universe, so that steps meet each other
+//! and a failing sequence reads well. What they stand for is worked out by [`super::world`] when
+//! their turn comes.
 
 use std::fmt;
 
@@ -25,7 +26,10 @@ pub struct Sequence(pub Vec<Step>);
 /// A step to a line, however it is asked to be printed.
 impl fmt::Debug for Sequence {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.iter().zip(1..).try_for_each(|(step, n)| write!(f, "\n{n:>4}. {step:?}"))
+        self.0
+            .iter()
+            .zip(1..)
+            .try_for_each(|(step, n)| write!(f, "\n{n:>4}. {step:?}"))
     }
 }
 
@@ -98,9 +102,7 @@ pub enum Write {
         with: With,
     },
     /// An earlier changeset word for word, counted back from the last.
-    Again {
-        back: usize,
-    },
+    Again { back: usize },
 }
 
 /// What else a changeset brings.
@@ -118,7 +120,13 @@ pub struct With {
 /// Only what there is.
 impl fmt::Debug for With {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let With { key, commands, redemptions, work, event } = self;
+        let With {
+            key,
+            commands,
+            redemptions,
+            work,
+            event,
+        } = self;
         let mut shown = f.debug_struct("With");
         if let Some(key) = key {
             shown.field("key", key);
@@ -198,7 +206,7 @@ pub enum Change {
         to: u32,
         value: u8,
     },
-    Redriven,
+    StuckRetried,
     Redacted,
     Everything,
 }
@@ -206,12 +214,31 @@ pub enum Change {
 #[derive(Debug, Clone)]
 pub enum Work {
     Keep,
-    Wake { due: i64 },
-    Lease { fence: u64, ttl: u64, due: i64 },
-    Begin { lease: Lease, ttl: u64 },
-    Extend { lease: Lease, ttl: u64, tries: u32 },
-    Release { lease: Lease, due: Option<i64>, tries: u32 },
-    Done { lease: Lease },
+    Wake {
+        due: i64,
+    },
+    Lease {
+        fence: u64,
+        ttl: u64,
+        due: i64,
+    },
+    Begin {
+        lease: Lease,
+        ttl: u64,
+    },
+    Extend {
+        lease: Lease,
+        ttl: u64,
+        tries: u32,
+    },
+    Release {
+        lease: Lease,
+        due: Option<i64>,
+        tries: u32,
+    },
+    Done {
+        lease: Lease,
+    },
 }
 
 /// Whose lease at which revision.
@@ -298,7 +325,16 @@ fn dues() -> impl Strategy<Value = i64> {
 
 fn writes() -> impl Strategy<Value = Write> {
     let number = prop_oneof![4 => Just(None), 1 => orders().prop_map(Some)];
-    let place = (orders(), number, 1..=USERS, any::<bool>(), 0..3i64, 0..3i64, 1..=3u64, withs());
+    let place = (
+        orders(),
+        number,
+        1..=USERS,
+        any::<bool>(),
+        0..3i64,
+        0..3i64,
+        1..=3u64,
+        withs(),
+    );
     prop_oneof![
         5 => place.prop_map(|(order, number, user, full, shipping, created, rows, with)| {
             Write::Place { order, number: number.unwrap_or(order), user, full, shipping, created, rows, with }
@@ -313,13 +349,15 @@ fn withs() -> impl Strategy<Value = With> {
     let key = weighted(0.15, 0..KEYS.len());
     let commands = prop_oneof![3 => Just(Vec::new()), 1 => vec(0..KEYS.len(), 1..=2)];
     let redemptions = prop_oneof![3 => Just(Vec::new()), 1 => vec(takings(), 1..=3)];
-    (key, commands, redemptions, works(), 0..6usize).prop_map(|(key, commands, redemptions, work, event)| With {
-        key,
-        commands,
-        redemptions,
-        work,
-        event,
-    })
+    (key, commands, redemptions, works(), 0..6usize).prop_map(
+        |(key, commands, redemptions, work, event)| With {
+            key,
+            commands,
+            redemptions,
+            work,
+            event,
+        },
+    )
 }
 
 fn takings() -> impl Strategy<Value = Taking> {
@@ -354,7 +392,7 @@ fn changes() -> impl Strategy<Value = Change> {
         1 => (1..3u32, 0..4u32).prop_map(|(from, to)| Change::Disputes { from, to }),
         1 => (1..3u32, 0..4u32).prop_map(|(from, to)| Change::Edits { from, to }),
         1 => (1..3u32, 0..4u32, 0..2u8).prop_map(|(from, to, value)| Change::Metadata { from, to, value }),
-        1 => Just(Change::Redriven),
+        1 => Just(Change::StuckRetried),
         2 => Just(Change::Redacted),
         2 => Just(Change::Everything),
     ]
@@ -385,11 +423,34 @@ fn listings() -> impl Strategy<Value = Listing> {
         1 => select(&["", "0", "-1", "+5", " 5", "9223372036854775807", "9223372036854775808", "x", "ord-0000-0000-0000"][..])
             .prop_map(After::Odd),
     ];
-    let filters = (weighted(0.4, 1..=USERS + 1), weighted(0.3, select(&[0, 1, 7, 9][..])), weighted(0.3, Just(())));
+    let filters = (
+        weighted(0.4, 1..=USERS + 1),
+        weighted(0.3, select(&[0, 1, 7, 9][..])),
+        weighted(0.3, Just(())),
+    );
     let skip = prop_oneof![3 => Just(0), 1 => 0..4u32];
-    let page = (after, skip, select(&[1, 2, 3, 1000, 0][..]), select(&[0, 1, 3, 10_000][..]), any::<bool>());
-    (filters, select(SortKey::ALL), any::<bool>(), page).prop_map(|(filters, sort, descending, page)| {
-        let ((user, status, stuck), (after, skip, limit, count, walk)) = (filters, page);
-        Listing { user, status, stuck: stuck.is_some(), sort, descending, after, skip, limit, count, walk }
-    })
+    let page = (
+        after,
+        skip,
+        select(&[1, 2, 3, 1000, 0][..]),
+        select(&[0, 1, 3, 10_000][..]),
+        any::<bool>(),
+    );
+    (filters, select(SortKey::ALL), any::<bool>(), page).prop_map(
+        |(filters, sort, descending, page)| {
+            let ((user, status, stuck), (after, skip, limit, count, walk)) = (filters, page);
+            Listing {
+                user,
+                status,
+                stuck: stuck.is_some(),
+                sort,
+                descending,
+                after,
+                skip,
+                limit,
+                count,
+                walk,
+            }
+        },
+    )
 }

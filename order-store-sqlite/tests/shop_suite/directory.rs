@@ -1,6 +1,8 @@
 use order_core::number::OrderNumber;
 use order_core::order::NoticeKind;
-use order_core::services::{Clients, Notification, NotificationService, ProductService, UserService};
+use order_core::services::{
+    Clients, Notification, NotificationService, ProductService, UserService,
+};
 use order_store_sqlite::shop::Shop;
 
 use crate::{catalogue, key, order, refused, shop};
@@ -9,10 +11,19 @@ use crate::{catalogue, key, order, refused, shop};
 async fn products_are_those_of_the_catalogue() {
     let shop = shop().await;
     for stocked in catalogue().products() {
-        assert_eq!(ProductService::get(&shop, stocked.product.id).await.unwrap().as_ref(), Some(&stocked.product));
+        assert_eq!(
+            ProductService::get(&shop, stocked.product.id)
+                .await
+                .unwrap()
+                .as_ref(),
+            Some(&stocked.product)
+        );
     }
     let unknown = "00000000-0000-0000-0000-000000000000".parse().unwrap();
-    assert_eq!(ProductService::get(shop.product(), unknown).await.unwrap(), None);
+    assert_eq!(
+        ProductService::get(shop.product(), unknown).await.unwrap(),
+        None
+    );
 }
 
 #[tokio::test]
@@ -33,23 +44,42 @@ async fn customers_have_the_status_of_their_account() {
 fn notice(shop_event: u64, kind: NoticeKind) -> Notification {
     let user = catalogue().customers()[0].id;
     let number = OrderNumber::new(shop_event, order_core::ids::Bucket::MAX);
-    Notification { event_id: key(shop_event), order: order(1), number, user, seq: 3, kind }
+    Notification {
+        event_id: key(shop_event),
+        order: order(1),
+        number,
+        user,
+        seq: 3,
+        kind,
+    }
 }
 
 #[tokio::test]
 async fn a_customer_is_told_once_per_event() {
     let shop: Shop = shop().await;
-    let (first, second) = (notice(1, NoticeKind::Confirmed), notice(2, NoticeKind::Cancelled));
+    let (first, second) = (
+        notice(1, NoticeKind::Confirmed),
+        notice(2, NoticeKind::Cancelled),
+    );
     for told in [&first, &first, &second, &first] {
         shop.notify(told).await.unwrap();
     }
     let log = shop.notifications().await.unwrap();
     assert_eq!(
         log.iter().map(|n| (n.event_id, n.kind)).collect::<Vec<_>>(),
-        [(first.event_id, NoticeKind::Confirmed), (second.event_id, NoticeKind::Cancelled)]
+        [
+            (first.event_id, NoticeKind::Confirmed),
+            (second.event_id, NoticeKind::Cancelled)
+        ]
     );
-    assert_eq!((log[0].order, log[0].number, log[0].user, log[0].seq), (first.order, first.number, first.user, 3));
-    assert_eq!(refused(shop.notify(&notice(1, NoticeKind::Expired)).await), "KEY_REUSED");
+    assert_eq!(
+        (log[0].order, log[0].number, log[0].user, log[0].seq),
+        (first.order, first.number, first.user, 3)
+    );
+    assert_eq!(
+        refused(shop.notify(&notice(1, NoticeKind::Expired)).await),
+        "KEY_REUSED"
+    );
 }
 
 #[tokio::test]

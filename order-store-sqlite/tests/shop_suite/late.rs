@@ -1,4 +1,5 @@
-//! Calls that come to their turn after their deadline, as those of a process do that stood still, and what look-ups prove then.
+//! Calls that come to their turn after their deadline, as those of a process do that stood still,
+//! and what look-ups prove then.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -7,8 +8,8 @@ use std::time::Duration;
 use order_core::money::{Currency, Money};
 use order_core::runtime::{BoxFuture, Clock, Runtime};
 use order_core::services::{
-    AttemptRequest, CallDeadline, CallError, FollowUpRequest, HoldLookup, HoldRequest, InventoryService, PaymentLookup,
-    PaymentService, ReserveRequest,
+    AttemptRequest, CallDeadline, CallError, ClosingRequest, FollowUpRequest, InventoryService,
+    PaymentLookup, PaymentService, ReservationLookup, ReserveRequest,
 };
 use order_core::time::Timestamp;
 use order_store_sqlite::shop::Shop;
@@ -27,7 +28,10 @@ impl Stopwatch {
     }
 
     fn deadline(self: &Arc<Self>, seconds: u64) -> CallDeadline {
-        CallDeadline::at(Arc::clone(self) as Arc<dyn Runtime>, Duration::from_secs(seconds))
+        CallDeadline::at(
+            Arc::clone(self) as Arc<dyn Runtime>,
+            Duration::from_secs(seconds),
+        )
     }
 }
 
@@ -67,7 +71,10 @@ fn another_writes(file: &TempFile) -> Connection {
 }
 
 async fn polled_once<T>(call: &mut (impl Future<Output = T> + Unpin)) -> bool {
-    std::future::poll_fn(|cx| std::task::Poll::Ready(std::pin::Pin::new(&mut *call).poll(cx).is_pending())).await
+    std::future::poll_fn(|cx| {
+        std::task::Poll::Ready(std::pin::Pin::new(&mut *call).poll(cx).is_pending())
+    })
+    .await
 }
 
 #[tokio::test]
@@ -76,39 +83,85 @@ async fn calls_whose_deadline_passes_while_they_wait_for_their_turn_are_not_done
     let (shop, watch) = (shop_in(&file).await, Arc::new(Stopwatch::default()));
     let held = reserve(1, 2);
     shop.reserve(&held).await.unwrap();
-    let paid = AttemptRequest::new(key(2), order(1), number(1), customer(), usd(900), "CREDIT_CARD".parse().unwrap());
+    let paid = AttemptRequest::new(
+        key(2),
+        order(1),
+        number(1),
+        customer(),
+        usd(900),
+        "CREDIT_CARD".parse().unwrap(),
+    );
     shop.charge(&paid).await.unwrap();
     let (mugs_before, desk_before) = (mugs(&shop).await, shop.payments().await.unwrap());
 
     let other = another_writes(&file);
     let (soon, later) = (watch.deadline(1), watch.deadline(100));
-    let asked = ReserveRequest { deadline: soon.clone(), ..reserve(3, 4) };
-    let closed = HoldRequest { deadline: soon.clone(), ..about(4, &held) };
-    let charge = AttemptRequest { key: key(5), deadline: soon.clone(), ..paid.clone() };
+    let asked = ReserveRequest {
+        deadline: soon.clone(),
+        ..reserve(3, 4)
+    };
+    let closed = ClosingRequest {
+        deadline: soon.clone(),
+        ..about(4, &held)
+    };
+    let charge = AttemptRequest {
+        key: key(5),
+        deadline: soon.clone(),
+        ..paid.clone()
+    };
     let back = FollowUpRequest::new(key(6), order(1), number(1), paid.key, usd(900));
-    let back = FollowUpRequest { deadline: soon, ..back };
-    let in_time = ReserveRequest { deadline: later, ..reserve(7, 1) };
+    let back = FollowUpRequest {
+        deadline: soon,
+        ..back
+    };
+    let in_time = ReserveRequest {
+        deadline: later,
+        ..reserve(7, 1)
+    };
     let mut reserved = shop.reserve(&asked);
     let (mut committed, mut released) = (shop.commit(&closed), shop.release(&closed));
     let (mut charged, mut refunded) = (shop.charge(&charge), shop.refund(&back));
     let mut reserved_in_time = shop.reserve(&in_time);
-    assert!(polled_once(&mut reserved).await && polled_once(&mut committed).await && polled_once(&mut released).await);
-    assert!(polled_once(&mut charged).await && polled_once(&mut refunded).await && polled_once(&mut reserved_in_time).await);
+    assert!(
+        polled_once(&mut reserved).await
+            && polled_once(&mut committed).await
+            && polled_once(&mut released).await
+    );
+    assert!(
+        polled_once(&mut charged).await
+            && polled_once(&mut refunded).await
+            && polled_once(&mut reserved_in_time).await
+    );
     // They wait, and the process is stopped for longer than they may.
     watch.advance(Duration::from_secs(11));
     other.execute_batch("COMMIT").unwrap();
 
-    let not_done = |answer: Option<CallError>| assert!(matches!(answer, Some(CallError::NotDone { .. })), "{answer:?}");
+    let not_done = |answer: Option<CallError>| {
+        assert!(
+            matches!(answer, Some(CallError::NotDone { .. })),
+            "{answer:?}"
+        )
+    };
     not_done(reserved.await.err());
     not_done(committed.await.err());
     not_done(released.await.err());
     not_done(charged.await.err());
     not_done(refunded.await.err());
-    assert_eq!(reserved_in_time.await.unwrap().quantity, 1, "beside them, what is in time is done");
+    assert_eq!(
+        reserved_in_time.await.unwrap().quantity,
+        1,
+        "beside them, what is in time is done"
+    );
     let [on_hand, reserved, available, committed] = mugs_before;
-    assert_eq!(mugs(&shop).await, [on_hand, reserved + 1, available - 1, committed]);
+    assert_eq!(
+        mugs(&shop).await,
+        [on_hand, reserved + 1, available - 1, committed]
+    );
     assert_eq!(shop.payments().await.unwrap(), desk_before);
-    assert_eq!(InventoryService::look_up(&shop, &asked).await.unwrap(), HoldLookup::Absent);
+    assert_eq!(
+        InventoryService::look_up(&shop, &asked).await.unwrap(),
+        ReservationLookup::Absent
+    );
 }
 
 #[tokio::test]
@@ -117,21 +170,42 @@ async fn a_look_up_waits_for_what_others_have_begun_to_write() {
     let shop = shop_in(&file).await;
     let other = another_writes(&file);
     let request = reserve(1, 2);
-    let held = "INSERT INTO holds (order_id, key, sku, quantity, held, committed, created_at, updated_at)
+    let held =
+        "INSERT INTO holds (order_id, key, sku, quantity, held, committed, created_at, updated_at)
                 VALUES (?1, ?2, 'MUG-01', 2, 2, 0, 0, 0)";
-    other.execute(held, (request.order.as_bytes(), request.key.as_bytes())).unwrap();
+    other
+        .execute(held, (request.order.as_bytes(), request.key.as_bytes()))
+        .unwrap();
     let charged =
         "INSERT INTO payments (key, order_id, kind, method, amount, currency, status, captured, refunded, created_at, updated_at)
                    VALUES (?1, ?2, 'CHARGE', 'CREDIT_CARD', 900, 'USD', 'CAPTURED', 0, 0, 0, 0)";
-    other.execute(charged, (key(2).as_bytes(), request.order.as_bytes())).unwrap();
+    other
+        .execute(charged, (key(2).as_bytes(), request.order.as_bytes()))
+        .unwrap();
 
-    let question = PaymentLookup { key: key(2), order: request.order, reference: None };
-    let (mut of_stock, mut of_money) = (InventoryService::look_up(&shop, &request), PaymentService::look_up(&shop, &question));
+    let question = PaymentLookup {
+        key: key(2),
+        order: request.order,
+        reference: None,
+    };
+    let (mut of_stock, mut of_money) = (
+        InventoryService::look_up(&shop, &request),
+        PaymentService::look_up(&shop, &question),
+    );
     assert!(polled_once(&mut of_stock).await && polled_once(&mut of_money).await);
     // Long enough for a look-up that does not wait.
     tokio::time::sleep(Duration::from_millis(100)).await;
-    assert!(polled_once(&mut of_stock).await && polled_once(&mut of_money).await, "they wait for who is writing");
+    assert!(
+        polled_once(&mut of_stock).await && polled_once(&mut of_money).await,
+        "they wait for who is writing"
+    );
     other.execute_batch("COMMIT").unwrap();
-    assert!(matches!(of_stock.await.unwrap(), HoldLookup::Held(_)), "nothing it said before would have proved anything");
-    assert_eq!(of_money.await.unwrap().expect("the same of money").amount, usd(900));
+    assert!(
+        matches!(of_stock.await.unwrap(), ReservationLookup::Held(_)),
+        "nothing it said before would have proved anything"
+    );
+    assert_eq!(
+        of_money.await.unwrap().expect("the same of money").amount,
+        usd(900)
+    );
 }

@@ -187,7 +187,11 @@ pub(crate) struct TempFile(pub(crate) PathBuf);
 impl TempFile {
     pub(crate) fn new() -> Self {
         static NEXT: AtomicU64 = AtomicU64::new(0);
-        let name = format!("shop-test-{}-{}.db", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
+        let name = format!(
+            "shop-test-{}-{}.db",
+            std::process::id(),
+            NEXT.fetch_add(1, Ordering::Relaxed)
+        );
         TempFile(std::env::temp_dir().join(name))
     }
 }

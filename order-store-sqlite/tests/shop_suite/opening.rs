@@ -18,10 +18,16 @@ fn reason(error: ShopError) -> String {
 fn a_shop_that_must_be_there_is_not_made() {
     let file = TempFile::new();
     let open = || Shop::open_existing(&file.0, TestClock::new());
-    assert_eq!(reason(open().unwrap_err()), "there is no such file; load a catalogue, which makes it");
+    assert_eq!(
+        reason(open().unwrap_err()),
+        "there is no such file; load a catalogue, which makes it"
+    );
     assert!(!file.0.exists());
     fs::write(&file.0, "").unwrap();
-    assert_eq!(reason(open().unwrap_err()), "it is empty; there never was a shop in it, or all of it was lost");
+    assert_eq!(
+        reason(open().unwrap_err()),
+        "it is empty; there never was a shop in it, or all of it was lost"
+    );
     drop(Shop::open(&file.0, TestClock::new()).unwrap());
     assert_eq!(open().unwrap().path(), file.0.to_str().unwrap());
 }
@@ -31,7 +37,10 @@ async fn a_newer_schema_is_noticed_by_who_has_the_shop_open() {
     let file = TempFile::new();
     let shop = Shop::open(&file.0, TestClock::new()).unwrap();
     shop.load(&catalogue()).await.unwrap();
-    Connection::open(&file.0).unwrap().pragma_update(None, "user_version", 99).unwrap();
+    Connection::open(&file.0)
+        .unwrap()
+        .pragma_update(None, "user_version", 99)
+        .unwrap();
     let error = shop.restock(&sku("MUG-01"), 1).await.unwrap_err();
     assert!(reason(error).starts_with("its schema was brought to 99 while in use"));
 }
@@ -44,9 +53,26 @@ async fn a_shop_whose_file_vanished_or_was_replaced_says_so() {
     shop.load(&catalogue()).await.unwrap();
     let away = TempFile::new();
     fs::rename(&file.0, &away.0).unwrap();
-    for error in [shop.restock(&sku("MUG-01"), 1).await.unwrap_err(), shop.stock(None).await.unwrap_err()] {
-        assert!(matches!(&error, ShopError::Unavailable { maybe_done: false, .. }), "{error:?}");
-        assert!(error.to_string().ends_with("it was removed or moved while in use; put it back"), "{error}");
+    for error in [
+        shop.restock(&sku("MUG-01"), 1).await.unwrap_err(),
+        shop.stock(None).await.unwrap_err(),
+    ] {
+        assert!(
+            matches!(
+                &error,
+                ShopError::Unavailable {
+                    maybe_done: false,
+                    ..
+                }
+            ),
+            "{error:?}"
+        );
+        assert!(
+            error
+                .to_string()
+                .ends_with("it was removed or moved while in use; put it back"),
+            "{error}"
+        );
     }
     fs::rename(&away.0, &file.0).unwrap();
     assert_eq!(shop.restock(&sku("MUG-01"), 1).await.unwrap().on_hand, 11);
@@ -54,7 +80,10 @@ async fn a_shop_whose_file_vanished_or_was_replaced_says_so() {
     drop(Shop::open(&other.0, TestClock::new()).unwrap());
     fs::rename(&other.0, &file.0).unwrap();
     let error = shop.restock(&sku("MUG-01"), 1).await.unwrap_err();
-    assert_eq!(reason(error), "it was replaced by another file while in use; start anew");
+    assert_eq!(
+        reason(error),
+        "it was replaced by another file while in use; start anew"
+    );
 }
 
 #[cfg(unix)]
@@ -64,7 +93,16 @@ async fn a_shop_is_for_its_owner_alone() {
     let file = TempFile::new();
     let shop = Shop::open(&file.0, TestClock::new()).unwrap();
     shop.load(&catalogue()).await.unwrap();
-    for path in [file.0.clone(), file.0.with_extension("db-wal"), file.0.with_extension("db-shm")] {
-        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600, "{}", path.display());
+    for path in [
+        file.0.clone(),
+        file.0.with_extension("db-wal"),
+        file.0.with_extension("db-shm"),
+    ] {
+        assert_eq!(
+            fs::metadata(&path).unwrap().permissions().mode() & 0o777,
+            0o600,
+            "{}",
+            path.display()
+        );
     }
 }

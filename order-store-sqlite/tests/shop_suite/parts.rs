@@ -2,15 +2,20 @@
 
 use std::collections::BTreeMap;
 
-use order_core::services::{CallError, HoldLookup, HoldRequest, InventoryService, ReserveRequest};
-use order_store_sqlite::shop::{HoldState, Shop};
+use order_core::services::{
+    CallError, ClosingRequest, InventoryService, ReservationLookup, ReserveRequest,
+};
+use order_store_sqlite::shop::{ReservationState, Shop};
 use proptest::prelude::*;
 
 use crate::inventory::{about, back, mugs, reserve};
 use crate::{order, refused, shop, sku};
 
-fn units(quantity: u32, request: HoldRequest) -> HoldRequest {
-    HoldRequest { quantity, ..request }
+fn units(quantity: u32, request: ClosingRequest) -> ClosingRequest {
+    ClosingRequest {
+        quantity,
+        ..request
+    }
 }
 
 #[tokio::test]
@@ -24,20 +29,42 @@ async fn each_part_goes_its_own_way_and_the_hold_stays_on_record() {
     assert_eq!(mugs(&shop).await, [7, 1, 6, 3]);
     shop.release(&units(1, back(12, &request))).await.unwrap();
     assert_eq!(mugs(&shop).await, [8, 1, 7, 2]);
-    assert_eq!(shop.look_up(&request).await.unwrap(), HoldLookup::Held(hold.clone()), "as it was asked for");
+    assert_eq!(
+        shop.look_up(&request).await.unwrap(),
+        ReservationLookup::Held(hold.clone()),
+        "as it was asked for"
+    );
     assert_eq!(shop.reserve(&request).await.unwrap(), hold);
     let row = shop.holds_of(order(1)).await.unwrap().remove(0);
-    assert_eq!((row.key, row.sku, row.quantity), (request.key, request.sku.clone(), 6));
-    assert_eq!((row.held, row.committed, row.state), (1, 2, HoldState::Held));
+    assert_eq!(
+        (row.key, row.sku, row.quantity),
+        (request.key, request.sku.clone(), 6)
+    );
+    assert_eq!(
+        (row.held, row.committed, row.state),
+        (1, 2, ReservationState::Held)
+    );
 
     shop.commit(&units(1, about(13, &request))).await.unwrap();
-    assert_eq!(shop.look_up(&request).await.unwrap(), HoldLookup::Committed);
+    assert_eq!(
+        shop.look_up(&request).await.unwrap(),
+        ReservationLookup::Committed
+    );
     assert_eq!(shop.reserve(&request).await.unwrap(), hold);
     shop.release(&units(3, back(14, &request))).await.unwrap();
-    assert_eq!(shop.look_up(&request).await.unwrap(), HoldLookup::Released);
-    assert_eq!(refused(shop.reserve(&request).await), "HOLD_RELEASED");
+    assert_eq!(
+        shop.look_up(&request).await.unwrap(),
+        ReservationLookup::Released
+    );
+    assert_eq!(
+        refused(shop.reserve(&request).await),
+        "RESERVATION_RELEASED"
+    );
     let row = shop.holds_of(order(1)).await.unwrap().remove(0);
-    assert_eq!((row.quantity, row.held, row.committed, row.state), (6, 0, 0, HoldState::Released));
+    assert_eq!(
+        (row.quantity, row.held, row.committed, row.state),
+        (6, 0, 0, ReservationState::Released)
+    );
 }
 
 #[tokio::test]
@@ -47,14 +74,30 @@ async fn more_than_there_is_is_refused_for_good_and_moves_nothing() {
     shop.reserve(&request).await.unwrap();
     shop.commit(&units(4, about(10, &request))).await.unwrap();
     for _ in 0..2 {
-        assert_eq!(refused(shop.commit(&units(3, about(11, &request))).await), "EXCEEDS_HELD");
-        assert_eq!(refused(shop.release(&units(3, about(12, &request))).await), "EXCEEDS_HELD");
-        assert_eq!(refused(shop.release(&units(5, back(13, &request))).await), "EXCEEDS_COMMITTED");
-        assert_eq!(refused(shop.commit(&units(0, about(14, &request))).await), "QUANTITY_INVALID");
+        assert_eq!(
+            refused(shop.commit(&units(3, about(11, &request))).await),
+            "EXCEEDS_HELD"
+        );
+        assert_eq!(
+            refused(shop.release(&units(3, about(12, &request))).await),
+            "EXCEEDS_HELD"
+        );
+        assert_eq!(
+            refused(shop.release(&units(5, back(13, &request))).await),
+            "EXCEEDS_COMMITTED"
+        );
+        assert_eq!(
+            refused(shop.commit(&units(0, about(14, &request))).await),
+            "QUANTITY_INVALID"
+        );
         assert_eq!(mugs(&shop).await, [6, 2, 4, 4]);
     }
     shop.release(&units(4, back(15, &request))).await.unwrap();
-    assert_eq!(refused(shop.release(&units(5, back(13, &request))).await), "EXCEEDS_COMMITTED", "the answer of its key");
+    assert_eq!(
+        refused(shop.release(&units(5, back(13, &request))).await),
+        "EXCEEDS_COMMITTED",
+        "the answer of its key"
+    );
 }
 
 /// Something asked of the stock. Holds are numbered from 0, and calls in the order they are made.
@@ -84,16 +127,17 @@ fn ask() -> impl Strategy<Value = Ask> {
 /// How many units each hold asks for: together more than the shop has.
 const QUANTITIES: [u32; 4] = [3, 5, 2, 6];
 
-/// What the shop should know: units on hand, and of each hold what is held and committed, or that it was refused.
+/// What the shop should know: units on hand, and of each hold what is held and committed, or that
+/// it was refused.
 #[derive(Default)]
 struct Model {
     on_hand: u32,
     stocked: u32,
-    holds: BTreeMap<usize, ModelHold>,
+    holds: BTreeMap<usize, ModelReservation>,
 }
 
 #[derive(Default)]
-struct ModelHold {
+struct ModelReservation {
     quantity: u32,
     held: u32,
     committed: u32,
@@ -115,25 +159,49 @@ impl Model {
         match *ask {
             Ask::Reserve(h) => match self.holds.get(&h) {
                 None if QUANTITIES[h] > available => {
-                    self.holds.insert(h, ModelHold { quantity: QUANTITIES[h], refused: true, ..ModelHold::default() });
+                    self.holds.insert(
+                        h,
+                        ModelReservation {
+                            quantity: QUANTITIES[h],
+                            refused: true,
+                            ..ModelReservation::default()
+                        },
+                    );
                     Err("INSUFFICIENT_STOCK")
                 }
                 None => {
-                    self.holds.insert(h, ModelHold { quantity: QUANTITIES[h], held: QUANTITIES[h], ..ModelHold::default() });
+                    self.holds.insert(
+                        h,
+                        ModelReservation {
+                            quantity: QUANTITIES[h],
+                            held: QUANTITIES[h],
+                            ..ModelReservation::default()
+                        },
+                    );
                     Ok(())
                 }
                 Some(hold) if hold.quantity != QUANTITIES[h] => Err("KEY_REUSED"),
                 Some(hold) if hold.refused => Err("INSUFFICIENT_STOCK"),
-                Some(hold) if hold.held + hold.committed == 0 => Err("HOLD_RELEASED"),
+                Some(hold) if hold.held + hold.committed == 0 => Err("RESERVATION_RELEASED"),
                 Some(_) => Ok(()),
             },
             Ask::Commit(_, 0) | Ask::Release(_, 0) | Ask::TakeBack(_, 0) => Err("QUANTITY_INVALID"),
             Ask::Release(h, n) if !self.holds.contains_key(&h) => {
-                self.holds.insert(h, ModelHold { quantity: n, ..ModelHold::default() });
+                self.holds.insert(
+                    h,
+                    ModelReservation {
+                        quantity: n,
+                        ..ModelReservation::default()
+                    },
+                );
                 Ok(())
             }
             Ask::Commit(h, n) => {
-                let hold = self.holds.get_mut(&h).filter(|h| !h.refused).ok_or("UNKNOWN_HOLD")?;
+                let hold = self
+                    .holds
+                    .get_mut(&h)
+                    .filter(|h| !h.refused)
+                    .ok_or("UNKNOWN_RESERVATION")?;
                 hold.held = hold.held.checked_sub(n).ok_or("EXCEEDS_HELD")?;
                 hold.committed += n;
                 self.on_hand -= n;
@@ -147,7 +215,11 @@ impl Model {
                 Ok(())
             }
             Ask::TakeBack(h, n) => {
-                let hold = self.holds.get_mut(&h).filter(|h| !h.refused).ok_or("UNKNOWN_HOLD")?;
+                let hold = self
+                    .holds
+                    .get_mut(&h)
+                    .filter(|h| !h.refused)
+                    .ok_or("UNKNOWN_RESERVATION")?;
                 hold.committed = hold.committed.checked_sub(n).ok_or("EXCEEDS_COMMITTED")?;
                 self.on_hand += n;
                 Ok(())
@@ -163,16 +235,26 @@ impl Model {
 
 /// The hold number `h` is asked for under the same key each time.
 fn hold(h: usize) -> ReserveRequest {
-    ReserveRequest { order: order(1), ..reserve(900 + h as u64, QUANTITIES[h]) }
+    ReserveRequest {
+        order: order(1),
+        ..reserve(900 + h as u64, QUANTITIES[h])
+    }
 }
 
 async fn make(shop: &Shop, call: u64, ask: &Ask) -> Result<(), CallError> {
     match *ask {
-        Ask::Reserve(h) => shop.reserve(&hold(h)).await.map(|answer| assert_eq!(answer.quantity, QUANTITIES[h])),
+        Ask::Reserve(h) => shop
+            .reserve(&hold(h))
+            .await
+            .map(|answer| assert_eq!(answer.quantity, QUANTITIES[h])),
         Ask::Commit(h, n) => shop.commit(&units(n, about(call, &hold(h)))).await,
         Ask::Release(h, n) => shop.release(&units(n, about(call, &hold(h)))).await,
         Ask::TakeBack(h, n) => shop.release(&units(n, back(call, &hold(h)))).await,
-        Ask::Restock(n) => shop.restock(&sku("MUG-01"), n).await.map(drop).map_err(Into::into),
+        Ask::Restock(n) => shop
+            .restock(&sku("MUG-01"), n)
+            .await
+            .map(drop)
+            .map_err(Into::into),
         Ask::Again(_) => unreachable!("resolved before"),
     }
 }
@@ -180,8 +262,15 @@ async fn make(shop: &Shop, call: u64, ask: &Ask) -> Result<(), CallError> {
 async fn compare(shop: &Shop, model: &Model) {
     let (held, committed) = (u64::from(model.held()), u64::from(model.committed()));
     let [on_hand, reserved, available, left] = mugs(shop).await;
-    assert_eq!([on_hand, reserved, left], [u64::from(model.on_hand), held, committed]);
-    assert_eq!(available + held + committed, u64::from(model.stocked), "every unit is somewhere");
+    assert_eq!(
+        [on_hand, reserved, left],
+        [u64::from(model.on_hand), held, committed]
+    );
+    assert_eq!(
+        available + held + committed,
+        u64::from(model.stocked),
+        "every unit is somewhere"
+    );
     let shelf = shop.shelf().await.unwrap();
     let row = shelf.iter().find(|r| r.sku == sku("MUG-01")).unwrap();
     assert_eq!((row.held, row.committed), (held, committed));
@@ -189,13 +278,22 @@ async fn compare(shop: &Shop, model: &Model) {
     assert_eq!(rows.len(), model.holds.len());
     for (&h, expected) in &model.holds {
         let row = rows.iter().find(|r| r.key == hold(h).key).unwrap();
-        assert_eq!((row.quantity, row.held, row.committed), (expected.quantity, expected.held, expected.committed));
+        assert_eq!(
+            (row.quantity, row.held, row.committed),
+            (expected.quantity, expected.held, expected.committed)
+        );
         let found = shop.look_up(&hold(h)).await.unwrap();
         match expected {
-            ModelHold { refused: true, .. } => assert_eq!(found, HoldLookup::Absent),
-            ModelHold { held: 1.., .. } => assert!(matches!(found, HoldLookup::Held(a) if a.quantity == expected.quantity)),
-            ModelHold { committed: 1.., .. } => assert_eq!(found, HoldLookup::Committed),
-            _ => assert_eq!(found, HoldLookup::Released),
+            ModelReservation { refused: true, .. } => assert_eq!(found, ReservationLookup::Absent),
+            ModelReservation { held: 1.., .. } => {
+                assert!(
+                    matches!(found, ReservationLookup::Held(a) if a.quantity == expected.quantity)
+                )
+            }
+            ModelReservation { committed: 1.., .. } => {
+                assert_eq!(found, ReservationLookup::Committed)
+            }
+            _ => assert_eq!(found, ReservationLookup::Released),
         }
     }
 }

@@ -22,6 +22,8 @@ pub async fn backup(settings: &Settings, out: &Out, args: &Backup) -> Outcome {
     must_exist(&settings.store)?;
     let store = open_store_as(Access::ReadOnly, settings, Arc::new(SystemClock))?;
     store.backup(&args.file).await?;
-    let view = BackupView { file: args.file.display().to_string() };
+    let view = BackupView {
+        file: args.file.display().to_string(),
+    };
     out.one(&view, || format!("backed up to {}\n", view.file))
 }

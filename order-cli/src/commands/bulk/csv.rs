@@ -1,5 +1,5 @@
-//! Orders and lines as tables (RFC 4180), without personal data. Amounts are in major units of the order's currency, times in
-//! RFC 3339.
+//! Orders and lines as tables (RFC 4180), without personal data. Amounts are in major units of the
+//! order's currency, times in RFC 3339.
 
 use order_core::order::{Line, Order};
 
@@ -16,8 +16,11 @@ subtotal,coupon,tax,tax_included,credit,owed,requires_shipping,cancelled,planned
 pub fn order(order: &Order) -> String {
     let (a, money) = (order.amounts, order.money());
     let amount = |minor| order.in_currency(minor).amount().to_string();
-    let time = |at: Option<order_core::time::Timestamp>| at.map_or_else(String::new, |t| t.to_string());
-    let name = |name: &Option<order_core::ids::Name>| name.as_ref().map_or_else(String::new, ToString::to_string);
+    let time =
+        |at: Option<order_core::time::Timestamp>| at.map_or_else(String::new, |t| t.to_string());
+    let name = |name: &Option<order_core::ids::Name>| {
+        name.as_ref().map_or_else(String::new, ToString::to_string)
+    };
     row(&[
         order.id.to_string(),
         order.number.to_string(),
@@ -57,7 +60,11 @@ fn line(order: &Order, line: &Line) -> String {
     let amount = |minor| order.in_currency(minor).amount().to_string();
     let sum = |part: fn(&order_core::order::Lot) -> i64| amount(line.lots.iter().map(part).sum());
     let c = line.counters;
-    let owed = if order.lifecycle.is_live() { line.owed() } else { 0 };
+    let owed = if order.lifecycle.is_live() {
+        line.owed()
+    } else {
+        0
+    };
     row(&[
         order.id.to_string(),
         order.number.to_string(),
@@ -114,15 +121,29 @@ mod tests {
         assert!(rows.contains(",\"Mug, 12\"\" tall\","), "{rows}");
         assert_eq!(rows.lines().count(), 3);
         let plain = rows.replace("\"Mug, 12\"\" tall\"", "Mug");
-        let fields = |text: &str| text.lines().map(|l| l.split(',').count()).collect::<Vec<_>>();
-        assert!(fields(&plain).iter().all(|n| *n == fields(LINES)[0]), "{plain}");
+        let fields = |text: &str| {
+            text.lines()
+                .map(|l| l.split(',').count())
+                .collect::<Vec<_>>()
+        };
+        assert!(
+            fields(&plain).iter().all(|n| *n == fields(LINES)[0]),
+            "{plain}"
+        );
         assert_eq!(fields(&order(&sample)), fields(ORDERS));
         assert!(!order(&sample).contains("Lovelace") && !rows.contains("Lovelace"));
     }
 
     #[test]
     fn only_what_needs_it_is_quoted() {
-        let cases = [("a", "a"), ("a,b", "\"a,b\""), ("a\"b", "\"a\"\"b\""), ("a\nb", "\"a\nb\""), (" a", "\" a\""), ("", "")];
+        let cases = [
+            ("a", "a"),
+            ("a,b", "\"a,b\""),
+            ("a\"b", "\"a\"\"b\""),
+            ("a\nb", "\"a\nb\""),
+            (" a", "\" a\""),
+            ("", ""),
+        ];
         for (field, text) in cases {
             assert_eq!(quoted(field), text);
         }

@@ -30,7 +30,9 @@ pub async fn export(settings: &Settings, args: &Export) -> Outcome {
             progress.step(0);
         }
         for Unreadable { order, reason } in &page.unreadable {
-            note(format_args!("left out order {order}, which cannot be read: {reason}"));
+            note(format_args!(
+                "left out order {order}, which cannot be read: {reason}"
+            ));
             left_out += 1;
         }
         after = page.next;
@@ -44,8 +46,13 @@ pub async fn export(settings: &Settings, args: &Export) -> Outcome {
         note(format_args!("exported {}{end}", counted(orders, "order")));
     }
     if left_out > 0 {
-        let failure = Failure::new(Code::Unavailable, format!("{} cannot be read", counted(left_out, "order")));
-        return Err(failure.hint("what was exported is whole but for these: a newer `order` may be able to read them"));
+        let failure = Failure::new(
+            Code::Unavailable,
+            format!("{} cannot be read", counted(left_out, "order")),
+        );
+        return Err(failure.hint(
+            "what was exported is whole but for these: a newer `order` may be able to read them",
+        ));
     }
     Ok(())
 }
@@ -71,14 +78,23 @@ pub fn text(dumped: &Dumped, form: ExportForm) -> String {
 /// Where an export goes: standard output, or a file that appears under its name once it is whole.
 enum Sink {
     Stdout(BufWriter<io::Stdout>),
-    File { file: BufWriter<File>, part: PathBuf, path: PathBuf },
+    File {
+        file: BufWriter<File>,
+        part: PathBuf,
+        path: PathBuf,
+    },
 }
 
 impl Sink {
     fn open(path: Option<&Path>) -> Outcome<Sink> {
-        let Some(path) = path else { return Ok(Sink::Stdout(BufWriter::new(io::stdout()))) };
+        let Some(path) = path else {
+            return Ok(Sink::Stdout(BufWriter::new(io::stdout())));
+        };
         if std::fs::symlink_metadata(path).is_ok() {
-            let failure = Failure::bad_input(format!("{} exists, and is not written over", path.display()));
+            let failure = Failure::bad_input(format!(
+                "{} exists, and is not written over",
+                path.display()
+            ));
             return Err(failure.hint("name another file with --output, or remove it"));
         }
         let mut part = path.as_os_str().to_owned();
@@ -89,14 +105,21 @@ impl Sink {
         #[cfg(unix)]
         std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
         let file = options.open(&part).map_err(|e| cannot_write(&part, &e))?;
-        Ok(Sink::File { file: BufWriter::new(file), part, path: path.into() })
+        Ok(Sink::File {
+            file: BufWriter::new(file),
+            part,
+            path: path.into(),
+        })
     }
 
     /// Whether anybody still reads.
     fn put(&mut self, text: &str) -> Outcome<bool> {
         match self {
             Sink::Stdout(out) => still_read(out.write_all(text.as_bytes())),
-            Sink::File { file, part, .. } => file.write_all(text.as_bytes()).map(|()| true).map_err(|e| cannot_write(part, &e)),
+            Sink::File { file, part, .. } => file
+                .write_all(text.as_bytes())
+                .map(|()| true)
+                .map_err(|e| cannot_write(part, &e)),
         }
     }
 
@@ -105,8 +128,13 @@ impl Sink {
         match self {
             Sink::Stdout(mut out) => still_read(out.flush()).map(|_| String::new()),
             Sink::File { file, part, path } => {
-                let durable = file.into_inner().map_err(io::IntoInnerError::into_error).and_then(|file| file.sync_all());
-                durable.and_then(|()| std::fs::rename(&part, &path)).map_err(|e| cannot_write(&path, &e))?;
+                let durable = file
+                    .into_inner()
+                    .map_err(io::IntoInnerError::into_error)
+                    .and_then(|file| file.sync_all());
+                durable
+                    .and_then(|()| std::fs::rename(&part, &path))
+                    .map_err(|e| cannot_write(&path, &e))?;
                 Ok(format!(" to {}", path.display()))
             }
         }
@@ -117,10 +145,13 @@ fn still_read(written: io::Result<()>) -> Outcome<bool> {
     match written {
         Ok(()) => Ok(true),
         Err(e) if e.kind() == io::ErrorKind::BrokenPipe => Ok(false),
-        Err(e) => Err(Failure::caused(Code::Unavailable, &e).context("cannot write to standard output")),
+        Err(e) => {
+            Err(Failure::caused(Code::Unavailable, &e).context("cannot write to standard output"))
+        }
     }
 }
 
 fn cannot_write(path: &Path, error: &io::Error) -> Failure {
-    Failure::caused(Code::Unavailable, error).context(format_args!("cannot write {}", path.display()))
+    Failure::caused(Code::Unavailable, error)
+        .context(format_args!("cannot write {}", path.display()))
 }

@@ -40,8 +40,16 @@ impl ImportView {
 
     /// The same for people.
     pub fn text(&self) -> String {
-        let what = if self.dry_run { "would import" } else { "imported" };
-        let known = if self.known > 0 { format!("; {} before", self.known) } else { String::new() };
+        let what = if self.dry_run {
+            "would import"
+        } else {
+            "imported"
+        };
+        let known = if self.known > 0 {
+            format!("; {} before", self.known)
+        } else {
+            String::new()
+        };
         format!("{what} {}{known}\n", counted(self.new, "order"))
     }
 }
@@ -68,8 +76,14 @@ pub async fn import_into<S: OrderStore, C: Clients>(
     args: &Import,
 ) -> Outcome<ImportView> {
     let (lines, size) = Lines::open(&args.file)?;
-    let mut view = ImportView { dry_run: args.dry_run, ..ImportView::default() };
-    let file = Source { path: &args.file, size };
+    let mut view = ImportView {
+        dry_run: args.dry_run,
+        ..ImportView::default()
+    };
+    let file = Source {
+        path: &args.file,
+        size,
+    };
     check(manager, principal, clock, (file, lines), &mut view).await?;
     if !args.dry_run {
         view = ImportView::default();
@@ -115,7 +129,11 @@ async fn check<S: OrderStore, C: Clients>(
         bad += u64::from(!wrong.is_empty());
         problems += wrong.len() as u64;
         for Violation { field, problem } in &wrong {
-            note(one_line(&format!("{}:{}: {field}: {problem}", path.display(), line.number)));
+            note(one_line(&format!(
+                "{}:{}: {field}: {problem}",
+                path.display(),
+                line.number
+            )));
         }
         progress.step(line.read);
     }
@@ -124,7 +142,10 @@ async fn check<S: OrderStore, C: Clients>(
         return Ok(());
     }
     let (problems, orders) = (counted(problems, "problem"), counted(orders, "order"));
-    Err(Failure::bad_input(format!("{}: {problems} in {bad} of {orders}; nothing was imported", path.display())))
+    Err(Failure::bad_input(format!(
+        "{}: {problems} in {bad} of {orders}; nothing was imported",
+        path.display()
+    )))
 }
 
 async fn write<S: OrderStore, C: Clients>(
@@ -143,10 +164,13 @@ async fn write<S: OrderStore, C: Clients>(
         let changed = |wrong: Vec<Violation>| Lines::at(path, line.number, Error::Invalid(wrong));
         ValidImport::read(&line.text, clock.now()).map_err(changed)
     });
-    let done = manager.import(principal, orders, |state| view.count(state)).await;
+    let done = manager
+        .import(principal, orders, |state| view.count(state))
+        .await;
     drop(progress);
     done.map_err(|f: Failure| {
         let done = counted(view.orders, "order");
-        f.context(format_args!("{done} in")).hint("what is in stays; import the same file again to go on")
+        f.context(format_args!("{done} in"))
+            .hint("what is in stays; import the same file again to go on")
     })
 }

@@ -31,16 +31,31 @@ impl Lines {
     /// Opens a file; with its size in bytes.
     pub fn open(path: &Path) -> Outcome<(Lines, u64)> {
         let cannot = |e: std::io::Error| {
-            let code = if e.kind() == std::io::ErrorKind::NotFound { Code::NotFound } else { Code::Unavailable };
+            let code = if e.kind() == std::io::ErrorKind::NotFound {
+                Code::NotFound
+            } else {
+                Code::Unavailable
+            };
             Failure::caused(code, &e).context(format_args!("cannot read {}", path.display()))
         };
         let file = File::open(path).map_err(cannot)?;
         let size = file.metadata().map_err(cannot)?;
         // Some things are read twice, which only a file can be.
         if !size.is_file() {
-            return Err(Failure::bad_input(format!("{} is not a file: write it to one first", path.display())));
+            return Err(Failure::bad_input(format!(
+                "{} is not a file: write it to one first",
+                path.display()
+            )));
         }
-        Ok((Lines { path: path.into(), file: BufReader::new(file), number: 0, read: 0 }, size.len()))
+        Ok((
+            Lines {
+                path: path.into(),
+                file: BufReader::new(file),
+                number: 0,
+                read: 0,
+            },
+            size.len(),
+        ))
     }
 
     /// A failure that says where it is.
@@ -51,9 +66,12 @@ impl Lines {
     fn line(&mut self) -> Outcome<Option<Line>> {
         loop {
             let mut bytes = Vec::new();
-            let read = (&mut self.file).take(LINE_MAX).read_until(b'\n', &mut bytes);
+            let read = (&mut self.file)
+                .take(LINE_MAX)
+                .read_until(b'\n', &mut bytes);
             let read = read.map_err(|e| {
-                Failure::caused(Code::Unavailable, &e).context(format_args!("cannot read {}", self.path.display()))
+                Failure::caused(Code::Unavailable, &e)
+                    .context(format_args!("cannot read {}", self.path.display()))
             })?;
             if read == 0 {
                 return Ok(None);
@@ -65,10 +83,18 @@ impl Lines {
                 return Err(wrong("the line is longer than 64 MiB"));
             }
             let text = String::from_utf8(bytes).map_err(|_| wrong("the line is not UTF-8"))?;
-            let text = if self.number == 1 { text.trim_start_matches('\u{feff}') } else { &text };
+            let text = if self.number == 1 {
+                text.trim_start_matches('\u{feff}')
+            } else {
+                &text
+            };
             let text = text.trim_end_matches(['\n', '\r']);
             if !text.trim().is_empty() {
-                return Ok(Some(Line { number: self.number, text: text.into(), read: self.read }));
+                return Ok(Some(Line {
+                    number: self.number,
+                    text: text.into(),
+                    read: self.read,
+                }));
             }
         }
     }

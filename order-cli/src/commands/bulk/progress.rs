@@ -1,4 +1,5 @@
-//! How far a long command is, for whoever sits at a terminal. Programs that read stderr see none of it.
+//! How far a long command is, for whoever sits at a terminal. Programs that read stderr see none of
+//! it.
 
 use std::io::{IsTerminal, Write};
 use std::time::{Duration, Instant};
@@ -23,7 +24,12 @@ struct Shown {
 impl Progress {
     /// Nothing done yet of `what`, such as `importing`.
     pub fn new(what: &'static str, total: Option<u64>) -> Self {
-        let shown = std::io::stderr().is_terminal().then_some(Shown { what, total, orders: 0, drawn: None });
+        let shown = std::io::stderr().is_terminal().then_some(Shown {
+            what,
+            total,
+            orders: 0,
+            drawn: None,
+        });
         Progress { shown }
     }
 
@@ -41,7 +47,11 @@ impl Progress {
 impl Drop for Progress {
     /// Takes the line away, so that what is said next stands in its place.
     fn drop(&mut self) {
-        if self.shown.as_ref().is_some_and(|shown| shown.drawn.is_some()) {
+        if self
+            .shown
+            .as_ref()
+            .is_some_and(|shown| shown.drawn.is_some())
+        {
             draw("\r\x1b[K");
         }
     }
@@ -49,13 +59,22 @@ impl Drop for Progress {
 
 impl Shown {
     fn line(&self, bytes: u64) -> String {
-        let Shown { what, total, orders, drawn: _ } = self;
+        let Shown {
+            what,
+            total,
+            orders,
+            drawn: _,
+        } = self;
         match total.filter(|total| *total > 0) {
             None => format!("{what} {orders}"),
             Some(total) => {
                 let percent = (u128::from(bytes.min(total)) * 100 / u128::from(total)) as usize;
                 let full = percent * WIDTH / 100;
-                format!("{what} [{}{}] {percent:3} % {orders}", "#".repeat(full), " ".repeat(WIDTH - full))
+                format!(
+                    "{what} [{}{}] {percent:3} % {orders}",
+                    "#".repeat(full),
+                    " ".repeat(WIDTH - full)
+                )
             }
         }
     }
@@ -63,7 +82,9 @@ impl Shown {
 
 fn draw(text: &str) {
     let mut stderr = std::io::stderr().lock();
-    let _ = stderr.write_all(text.as_bytes()).and_then(|()| stderr.flush());
+    let _ = stderr
+        .write_all(text.as_bytes())
+        .and_then(|()| stderr.flush());
 }
 
 #[cfg(test)]
@@ -72,9 +93,20 @@ mod tests {
 
     #[test]
     fn a_bar_fills_with_what_is_read() {
-        let shown = |total| Shown { what: "importing", total, orders: 7, drawn: None };
-        assert_eq!(shown(Some(200)).line(100), format!("importing [{}{}]  50 % 7", "#".repeat(15), " ".repeat(15)));
-        assert_eq!(shown(Some(200)).line(999), format!("importing [{}] 100 % 7", "#".repeat(30)));
+        let shown = |total| Shown {
+            what: "importing",
+            total,
+            orders: 7,
+            drawn: None,
+        };
+        assert_eq!(
+            shown(Some(200)).line(100),
+            format!("importing [{}{}]  50 % 7", "#".repeat(15), " ".repeat(15))
+        );
+        assert_eq!(
+            shown(Some(200)).line(999),
+            format!("importing [{}] 100 % 7", "#".repeat(30))
+        );
         assert_eq!(shown(None).line(100), "importing 7");
     }
 }

@@ -20,9 +20,14 @@ struct RestoreView {
 pub async fn restore(settings: &Settings, out: &Out, args: &Restore) -> Outcome {
     let path = &args.file;
     let (lines, size) = Lines::open(path)?;
-    // A store that is there is looked at first; one that is not is made when the file has proved sound.
+    // A store that is there is looked at first; one that is not is made when the file has proved
+    // sound.
     if must_exist(&settings.store).is_ok() {
-        Engine::open_for_reading(settings).await?.manager.check_empty().await?;
+        Engine::open_for_reading(settings)
+            .await?
+            .manager
+            .check_empty()
+            .await?;
     }
     let read = |line: Outcome<super::lines::Line>| {
         let line = line?;
@@ -42,8 +47,15 @@ pub async fn restore(settings: &Settings, out: &Out, args: &Restore) -> Outcome 
         progress.step(bytes);
         Ok::<_, Failure>(dumped)
     });
-    let restored = engine.manager.restore(&engine.principal, orders, || ()).await;
+    let restored = engine
+        .manager
+        .restore(&engine.principal, orders, || ())
+        .await;
     drop(progress);
-    let restored = restored.map_err(|f: Failure| f.hint("the store is not whole: remove it, and restore into a new one"))?;
-    out.one(&RestoreView { restored }, || format!("restored {}\n", counted(restored, "order")))
+    let restored = restored.map_err(|f: Failure| {
+        f.hint("the store is not whole: remove it, and restore into a new one")
+    })?;
+    out.one(&RestoreView { restored }, || {
+        format!("restored {}\n", counted(restored, "order"))
+    })
 }

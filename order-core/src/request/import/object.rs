@@ -1,4 +1,5 @@
-//! A JSON object being taken apart field by field: what is missing, of another type or unknown is noted with its path.
+//! A JSON object being taken apart field by field: what is missing, of another type or unknown is
+//! noted with its path.
 
 use std::str::FromStr;
 
@@ -29,14 +30,25 @@ impl<'v> Object<'v> {
     pub fn of(check: &mut Check, path: impl Into<String>, value: &'v Value) -> Option<Object<'v>> {
         let path = path.into();
         match value {
-            Value::Object(fields) => Some(Object { path, fields, known: Vec::new() }),
-            other => check.refuse(if path.is_empty() { "line".into() } else { path }, unlike("an object", other)),
+            Value::Object(fields) => Some(Object {
+                path,
+                fields,
+                known: Vec::new(),
+            }),
+            other => check.refuse(
+                if path.is_empty() { "line".into() } else { path },
+                unlike("an object", other),
+            ),
         }
     }
 
     /// The path of a field.
     pub fn at(&self, name: &str) -> String {
-        if self.path.is_empty() { name.into() } else { format!("{}.{name}", self.path) }
+        if self.path.is_empty() {
+            name.into()
+        } else {
+            format!("{}.{name}", self.path)
+        }
     }
 
     /// A field's value; `null` is the same as none.
@@ -57,7 +69,12 @@ impl<'v> Object<'v> {
     }
 
     /// A text that means something.
-    pub fn parsed<T: FromStr<Err: std::fmt::Display>>(&mut self, check: &mut Check, name: &'static str, need: Need) -> Option<T> {
+    pub fn parsed<T: FromStr<Err: std::fmt::Display>>(
+        &mut self,
+        check: &mut Check,
+        name: &'static str,
+        need: Need,
+    ) -> Option<T> {
         let text = self.text(check, name, need)?;
         match text.parse() {
             Ok(value) => Some(value),
@@ -71,12 +88,22 @@ impl<'v> Object<'v> {
     }
 
     /// An amount, never negative; 0 if it is optional and not there.
-    pub fn amount(&mut self, check: &mut Check, name: &'static str, currency: Option<Currency>, need: Need) -> Option<Minor> {
-        self.amount_if_given(check, name, currency, need)?.or(Some(0))
+    pub fn amount(
+        &mut self,
+        check: &mut Check,
+        name: &'static str,
+        currency: Option<Currency>,
+        need: Need,
+    ) -> Option<Minor> {
+        self.amount_if_given(check, name, currency, need)?
+            .or(Some(0))
     }
 
     /// An amount, never negative: `Some(None)` if it is not there, `None` if it is no amount.
-    #[allow(clippy::option_option, reason = "wrong, not given and given are three things")]
+    #[allow(
+        clippy::option_option,
+        reason = "wrong, not given and given are three things"
+    )]
     pub fn amount_if_given(
         &mut self,
         check: &mut Check,
@@ -84,11 +111,17 @@ impl<'v> Object<'v> {
         currency: Option<Currency>,
         need: Need,
     ) -> Option<Option<Minor>> {
-        let Some(value) = self.take(check, name, need) else { return (need == Optional).then_some(None) };
-        let Value::String(text) = value else {
-            return check.refuse(self.at(name), unlike("a text such as \"12.50\", so that no digit is lost", value));
+        let Some(value) = self.take(check, name, need) else {
+            return (need == Optional).then_some(None);
         };
-        // Without a currency nobody knows how many decimals there are; that it is missing has been said.
+        let Value::String(text) = value else {
+            return check.refuse(
+                self.at(name),
+                unlike("a text such as \"12.50\", so that no digit is lost", value),
+            );
+        };
+        // Without a currency nobody knows how many decimals there are; that it is missing has been
+        // said.
         match Money::parse(text, currency?) {
             Ok(money) if money.minor >= 0 => Some(Some(money.minor)),
             Ok(_) => check.refuse(self.at(name), format!("{} is less than 0", echo(text))),
@@ -97,12 +130,32 @@ impl<'v> Object<'v> {
     }
 
     /// A number from `least` to `most`; `default` if it is not there.
-    pub fn count(&mut self, check: &mut Check, name: &'static str, range: (u32, u32), default: Option<u32>) -> Option<u32> {
-        let need = if default.is_some() { Optional } else { Required };
-        let Some(value) = self.take(check, name, need) else { return default };
+    pub fn count(
+        &mut self,
+        check: &mut Check,
+        name: &'static str,
+        range: (u32, u32),
+        default: Option<u32>,
+    ) -> Option<u32> {
+        let need = if default.is_some() {
+            Optional
+        } else {
+            Required
+        };
+        let Some(value) = self.take(check, name, need) else {
+            return default;
+        };
         let (least, most) = range;
-        let number = value.as_u64().and_then(|n| u32::try_from(n).ok()).filter(|n| (least..=most).contains(n));
-        number.or_else(|| check.refuse(self.at(name), unlike(&format!("a whole number from {least} to {most}"), value)))
+        let number = value
+            .as_u64()
+            .and_then(|n| u32::try_from(n).ok())
+            .filter(|n| (least..=most).contains(n));
+        number.or_else(|| {
+            check.refuse(
+                self.at(name),
+                unlike(&format!("a whole number from {least} to {most}"), value),
+            )
+        })
     }
 
     pub fn truth(&mut self, check: &mut Check, name: &'static str, default: bool) -> Option<bool> {
@@ -119,7 +172,11 @@ impl<'v> Object<'v> {
             None => Vec::new(),
             Some(Value::Array(values)) => {
                 let at = self.at(name);
-                values.iter().zip(0..).filter_map(|(v, i)| Object::of(check, format!("{at}[{i}]"), v)).collect()
+                values
+                    .iter()
+                    .zip(0..)
+                    .filter_map(|(v, i)| Object::of(check, format!("{at}[{i}]"), v))
+                    .collect()
             }
             Some(other) => {
                 check.wrong(self.at(name), unlike("a list", other));
@@ -140,9 +197,20 @@ impl<'v> Object<'v> {
 
     /// Notes the fields that nobody asked for.
     pub fn end(self, check: &mut Check) {
-        for name in self.fields.keys().filter(|name| !self.known.contains(&name.as_str())) {
-            let name = if may_echo(name) { name.chars().take(64).collect() } else { "a field".to_owned() };
-            check.wrong(self.at(&name), "is unknown: remove it, or look how it is spelt");
+        for name in self
+            .fields
+            .keys()
+            .filter(|name| !self.known.contains(&name.as_str()))
+        {
+            let name = if may_echo(name) {
+                name.chars().take(64).collect()
+            } else {
+                "a field".to_owned()
+            };
+            check.wrong(
+                self.at(&name),
+                "is unknown: remove it, or look how it is spelt",
+            );
         }
     }
 }

@@ -10,8 +10,9 @@ use crate::ids::{Bucket, IdempotencyKey, LineId, Name, OrderId};
 use crate::money::{Currency, Minor};
 use crate::number::OrderNumber;
 use crate::order::{
-    AddressType, Addresses, Amounts, Credit, CreditKind, Imported, ImportedLine, ImportedPayment, ImportedReturn,
-    ImportedShipment, Lifecycle, LineUnits, Lot, PaymentTerms, PlacedLine, ReturnLine, ShipmentState, Status,
+    AddressType, Addresses, Amounts, Credit, CreditKind, Imported, ImportedLine, ImportedPayment,
+    ImportedReturn, ImportedShipment, Lifecycle, LineUnits, Lot, PaymentTerms, PlacedLine,
+    ReturnLine, ShipmentState, Status,
 };
 use crate::request::{AddressInput, Check, MAX_LINES, MAX_NOTES, MAX_QUANTITY};
 use crate::text::{self, Private};
@@ -33,7 +34,12 @@ pub(super) struct Stated {
 pub(super) fn read(json: &str) -> Result<Stated, Vec<Violation>> {
     let value: Value = match serde_json::from_str(json) {
         Ok(value) => value,
-        Err(e) => return Err(vec![Violation::new("line", format!("is no JSON from character {} on", e.column().max(1)))]),
+        Err(e) => {
+            return Err(vec![Violation::new(
+                "line",
+                format!("is no JSON from character {} on", e.column().max(1)),
+            )]);
+        }
     };
     let mut check = Check::default();
     let stated = Object::of(&mut check, "", &value).and_then(|root| order(&mut check, root));
@@ -64,8 +70,11 @@ fn order(check: &mut Check, mut o: Object<'_>) -> Option<Stated> {
         check.wrong("items", "is empty: an order has at least one line");
     }
     let external = external_ref.as_ref();
-    let lines: Vec<ImportedLine> =
-        objects.into_iter().zip(1..).filter_map(|(item, n)| line(check, item, n, external, currency)).collect();
+    let lines: Vec<ImportedLine> = objects
+        .into_iter()
+        .zip(1..)
+        .filter_map(|(item, n)| line(check, item, n, external, currency))
+        .collect();
     let discount = o.amount(check, "discount", currency, Optional);
     let shipping = o.amount(check, "shipping_amount", currency, Optional);
     let shipping_tax = o.amount(check, "shipping_tax", currency, Optional);
@@ -76,14 +85,26 @@ fn order(check: &mut Check, mut o: Object<'_>) -> Option<Stated> {
 
     let payments = payments(check, &mut o, currency, payment_method.as_ref());
     let shipments = bounded(check, &mut o, "shipments", MAX_RECORDS);
-    let shipments = shipments.into_iter().filter_map(|s| shipment(check, s)).collect();
+    let shipments = shipments
+        .into_iter()
+        .filter_map(|s| shipment(check, s))
+        .collect();
     let returns = bounded(check, &mut o, "returns", MAX_RECORDS);
-    let returns = returns.into_iter().filter_map(|r| closed_return(check, r)).collect();
+    let returns = returns
+        .into_iter()
+        .filter_map(|r| closed_return(check, r))
+        .collect();
     let credits = bounded(check, &mut o, "credits", MAX_RECORDS);
-    let credits = credits.into_iter().zip(1..).filter_map(|(c, n)| credit(check, c, n, currency)).collect();
+    let credits = credits
+        .into_iter()
+        .zip(1..)
+        .filter_map(|(c, n)| credit(check, c, n, currency))
+        .collect();
 
     let addresses = addresses(check, &mut o);
-    let notes = o.text(check, "notes", Optional).filter(|notes| !notes.is_empty());
+    let notes = o
+        .text(check, "notes", Optional)
+        .filter(|notes| !notes.is_empty());
     check.text("notes", notes, |notes| text::check_note(notes, MAX_NOTES));
     let metadata = metadata(check, &mut o);
     o.end(check);
@@ -92,10 +113,18 @@ fn order(check: &mut Check, mut o: Object<'_>) -> Option<Stated> {
     let (user, placed_at, lifecycle) = (user?, placed_at?, lifecycle?);
     let bucket = Bucket::of(&user);
     if let Some(number) = number.filter(|number| number.bucket() != bucket) {
-        let problem = format!("{number} was not given out for customer {user}: leave it out, and the order gets one");
+        let problem = format!(
+            "{number} was not given out for customer {user}: leave it out, and the order gets one"
+        );
         check.wrong("order_number", problem);
     }
-    let amounts = amounts(&lines, discount?, shipping?, shipping_tax?, shipping_included?);
+    let amounts = amounts(
+        &lines,
+        discount?,
+        shipping?,
+        shipping_tax?,
+        shipping_included?,
+    );
     let random = derived(&external_ref, "number").as_u64_pair().0;
     let id = OrderId::new(placed_at, derived(&external_ref, "order").as_u128(), bucket);
     let mut imported = Imported {
@@ -124,8 +153,17 @@ fn order(check: &mut Check, mut o: Object<'_>) -> Option<Stated> {
     };
     share_discount(&mut imported);
     fill_in_times(&mut imported);
-    let import = ValidImport { imported: Box::new(imported), own_number: number.is_some() };
-    Some(Stated { import, status: status?, subtotal: subtotal?, tax: tax?, total: total? })
+    let import = ValidImport {
+        imported: Box::new(imported),
+        own_number: number.is_some(),
+    };
+    Some(Stated {
+        import,
+        status: status?,
+        subtotal: subtotal?,
+        tax: tax?,
+        total: total?,
+    })
 }
 
 /// What an order may be when it comes from elsewhere: nothing that still waits for an answer.
@@ -143,14 +181,20 @@ fn lifecycle(check: &mut Check, status: Status) -> Option<Lifecycle> {
         Status::Rejected => Some(Lifecycle::Rejected),
         Status::Expired => Some(Lifecycle::Expired),
         Status::Pending | Status::Cancelling => {
-            let problem = format!("{status} is under way where it comes from: import it when that is over, or place it anew");
+            let problem = format!(
+                "{status} is under way where it comes from: import it when that is over, or place it anew"
+            );
             check.refuse("status", problem)
         }
     }
 }
 
 fn name(check: &mut Check, o: &mut Object<'_>, field: &'static str) -> Option<Name> {
-    let need = if field == "payment_method" { Required } else { Optional };
+    let need = if field == "payment_method" {
+        Required
+    } else {
+        Optional
+    };
     let text = o.text(check, field, need)?;
     check.name(field, text).flatten()
 }
@@ -166,11 +210,19 @@ fn terms(check: &mut Check, o: &mut Object<'_>) -> Option<PaymentTerms> {
 }
 
 /// The objects of an optional list, as many as an order may have.
-fn bounded<'v>(check: &mut Check, o: &mut Object<'v>, field: &'static str, most: usize) -> Vec<Object<'v>> {
+fn bounded<'v>(
+    check: &mut Check,
+    o: &mut Object<'v>,
+    field: &'static str,
+    most: usize,
+) -> Vec<Object<'v>> {
     let need = if field == "items" { Required } else { Optional };
     let mut objects = o.list(check, field, need);
     if objects.len() > most {
-        check.wrong(o.at(field), format!("has {} entries: at most {most} are allowed", objects.len()));
+        check.wrong(
+            o.at(field),
+            format!("has {} entries: at most {most} are allowed", objects.len()),
+        );
         objects.truncate(most);
     }
     objects
@@ -202,7 +254,14 @@ fn line(
     if subtotal < 0 {
         return check.refuse(field, "is more than the units cost");
     }
-    let lot = Lot { units: quantity, subtotal, coupon: 0, tax: tax?, tax_included: tax_included?, credit: 0 };
+    let lot = Lot {
+        units: quantity,
+        subtotal,
+        coupon: 0,
+        tax: tax?,
+        tax_included: tax_included?,
+        credit: 0,
+    };
     let line = PlacedLine {
         id: LineId::from_uuid(derived(external_ref?, &format!("line {n}"))),
         product: product?,
@@ -214,20 +273,37 @@ fn line(
         requires_shipping: requires_shipping?,
         lot,
     };
-    Some(ImportedLine { line, cancelled: cancelled? })
+    Some(ImportedLine {
+        line,
+        cancelled: cancelled?,
+    })
 }
 
-fn payments(check: &mut Check, o: &mut Object<'_>, currency: Option<Currency>, of_order: Option<&Name>) -> Vec<ImportedPayment> {
+fn payments(
+    check: &mut Check,
+    o: &mut Object<'_>,
+    currency: Option<Currency>,
+    of_order: Option<&Name>,
+) -> Vec<ImportedPayment> {
     let mut payments: Vec<ImportedPayment> = Vec::new();
     for mut p in bounded(check, o, "payments", MAX_RECORDS) {
-        let method = p.parsed(check, "method", Optional).or_else(|| of_order.cloned());
+        let method = p
+            .parsed(check, "method", Optional)
+            .or_else(|| of_order.cloned());
         let charge = moved(check, &mut p, None, method.clone(), currency, "captured_at");
         let parent = payments.len() as u32 + 1;
         let refunds = bounded(check, &mut p, "refunds", MAX_RECORDS);
         p.end(check);
         payments.extend(charge);
         for mut r in refunds {
-            payments.extend(moved(check, &mut r, Some(parent), method.clone(), currency, "refunded_at"));
+            payments.extend(moved(
+                check,
+                &mut r,
+                Some(parent),
+                method.clone(),
+                currency,
+                "refunded_at",
+            ));
             r.end(check);
         }
     }
@@ -248,7 +324,13 @@ fn moved(
     if amount == Some(0) {
         return check.refuse(o.at("amount"), "is 0: leave out what moved no money");
     }
-    Some(ImportedPayment { refunds, method: method?, amount: amount?, reference: reference?, at: at? })
+    Some(ImportedPayment {
+        refunds,
+        method: method?,
+        amount: amount?,
+        reference: reference?,
+        at: at?,
+    })
 }
 
 fn units(check: &mut Check, o: &mut Object<'_>) -> Vec<LineUnits> {
@@ -257,7 +339,10 @@ fn units(check: &mut Check, o: &mut Object<'_>) -> Vec<LineUnits> {
         let line = l.count(check, "line", (1, MAX_LINES as u32), None);
         let units = l.count(check, "quantity", (1, MAX_QUANTITY), None);
         l.end(check);
-        lines.extend(line.zip(units).map(|(line, units)| LineUnits { line, units }));
+        lines.extend(
+            line.zip(units)
+                .map(|(line, units)| LineUnits { line, units }),
+        );
     }
     lines
 }
@@ -273,14 +358,25 @@ fn shipment(check: &mut Check, mut o: Object<'_>) -> Option<ImportedShipment> {
     let delivered_at = o.time(check, "delivered_at", Optional);
     let (left, arrived) = match state? {
         ShipmentState::Planned | ShipmentState::Cancelled => (false, false),
-        ShipmentState::Shipped | ShipmentState::Failed | ShipmentState::Lost | ShipmentState::Returned => (true, false),
+        ShipmentState::Shipped
+        | ShipmentState::Failed
+        | ShipmentState::Lost
+        | ShipmentState::Returned => (true, false),
         ShipmentState::Delivered => (true, true),
     };
-    for (field, given, wanted) in [("shipped_at", shipped_at.is_some(), left), ("delivered_at", delivered_at.is_some(), arrived)]
-    {
+    for (field, given, wanted) in [
+        ("shipped_at", shipped_at.is_some(), left),
+        ("delivered_at", delivered_at.is_some(), arrived),
+    ] {
         match (given, wanted) {
-            (true, false) => check.wrong(o.at(field), format!("does not fit a shipment that is {}", state?)),
-            (false, true) => check.wrong(o.at(field), format!("is missing: the shipment is {}", state?)),
+            (true, false) => check.wrong(
+                o.at(field),
+                format!("does not fit a shipment that is {}", state?),
+            ),
+            (false, true) => check.wrong(
+                o.at(field),
+                format!("is missing: the shipment is {}", state?),
+            ),
             _ => {}
         }
     }
@@ -303,26 +399,48 @@ fn closed_return(check: &mut Check, mut o: Object<'_>) -> Option<ImportedReturn>
         let scrapped = l.count(check, "scrapped", (0, MAX_QUANTITY), Some(0));
         let field = l.at("restocked");
         l.end(check);
-        let (Some(line), Some(restocked), Some(scrapped)) = (line, restocked, scrapped) else { continue };
+        let (Some(line), Some(restocked), Some(scrapped)) = (line, restocked, scrapped) else {
+            continue;
+        };
         match restocked + scrapped {
             0 => check.wrong(field, "and scrapped are 0: say how many units came back"),
-            units => lines.push(ReturnLine { line, units, restocked, scrapped }),
+            units => lines.push(ReturnLine {
+                line,
+                units,
+                restocked,
+                scrapped,
+            }),
         }
     }
     let closed_at = o.time(check, "closed_at", Required);
     let requested_at = o.time(check, "requested_at", Optional).or(closed_at);
     o.end(check);
-    Some(ImportedReturn { lines, requested_at: requested_at?, closed_at: closed_at? })
+    Some(ImportedReturn {
+        lines,
+        requested_at: requested_at?,
+        closed_at: closed_at?,
+    })
 }
 
-fn credit(check: &mut Check, mut o: Object<'_>, n: u32, currency: Option<Currency>) -> Option<Credit> {
+fn credit(
+    check: &mut Check,
+    mut o: Object<'_>,
+    n: u32,
+    currency: Option<Currency>,
+) -> Option<Credit> {
     let amount = o.amount(check, "amount", currency, Required);
     let at = o.time(check, "at", Required);
     if amount == Some(0) {
         check.wrong(o.at("amount"), "is 0: leave it out");
     }
     o.end(check);
-    Some(Credit { n, kind: CreditKind::Goodwill, line: None, amount: amount?, at: at? })
+    Some(Credit {
+        n,
+        kind: CreditKind::Goodwill,
+        line: None,
+        amount: amount?,
+        at: at?,
+    })
 }
 
 fn addresses(check: &mut Check, o: &mut Object<'_>) -> Option<Addresses> {
@@ -348,34 +466,60 @@ fn addresses(check: &mut Check, o: &mut Object<'_>) -> Option<Addresses> {
     let shipping = address("shipping_address", AddressType::Shipping);
     let billing = address("billing_address", AddressType::Billing);
     match (shipping, billing) {
-        (Some(shipping), billing) => Some(Addresses { billing: billing.unwrap_or_else(|| shipping.clone()), shipping }),
-        (None, Some(_)) => check.refuse("billing_address", "is there without a shipping_address: give both, or that one"),
+        (Some(shipping), billing) => Some(Addresses {
+            billing: billing.unwrap_or_else(|| shipping.clone()),
+            shipping,
+        }),
+        (None, Some(_)) => check.refuse(
+            "billing_address",
+            "is there without a shipping_address: give both, or that one",
+        ),
         (None, None) => None,
     }
 }
 
-fn metadata(check: &mut Check, o: &mut Object<'_>) -> Option<std::collections::BTreeMap<Name, String>> {
+fn metadata(
+    check: &mut Check,
+    o: &mut Object<'_>,
+) -> Option<std::collections::BTreeMap<Name, String>> {
     let object = o.object(check, "metadata")?;
     let mut metadata = std::collections::BTreeMap::new();
     for (key, value) in object.entries() {
         let name = key.parse::<Name>().ok();
         if name.is_none() {
-            check.wrong("metadata", "has a name that is none: expected 1 to 50 printable characters");
+            check.wrong(
+                "metadata",
+                "has a name that is none: expected 1 to 50 printable characters",
+            );
         }
         let value = value.as_str();
         if value.is_none() {
             check.wrong("metadata", "has a value that is no text: write it as one");
         }
-        check.text("metadata", value, |value| text::check_note(value, MAX_VALUE));
+        check.text("metadata", value, |value| {
+            text::check_note(value, MAX_VALUE)
+        });
         metadata.extend(name.zip(value.map(ToOwned::to_owned)));
     }
     if metadata.len() > MAX_RECORDS {
-        check.wrong("metadata", format!("has {} entries: at most {MAX_RECORDS} are allowed", metadata.len()));
+        check.wrong(
+            "metadata",
+            format!(
+                "has {} entries: at most {MAX_RECORDS} are allowed",
+                metadata.len()
+            ),
+        );
     }
     Some(metadata).filter(|m| !m.is_empty())
 }
 
-fn amounts(lines: &[ImportedLine], discount: Minor, shipping: Minor, shipping_tax: Minor, shipping_included: Minor) -> Amounts {
+fn amounts(
+    lines: &[ImportedLine],
+    discount: Minor,
+    shipping: Minor,
+    shipping_tax: Minor,
+    shipping_included: Minor,
+) -> Amounts {
     let sum = |part: fn(&Lot) -> Minor| lines.iter().map(|l| part(&l.line.lot)).sum::<Minor>();
     let subtotal = sum(|l| l.subtotal);
     let tax = sum(|l| l.tax) + shipping_tax;
@@ -393,12 +537,17 @@ fn amounts(lines: &[ImportedLine], discount: Minor, shipping: Minor, shipping_ta
 /// The order's discount falls on its lines in proportion to what they cost, as a coupon's does.
 fn share_discount(imported: &mut Imported) {
     let weights: Vec<Minor> = imported.lines.iter().map(|l| l.line.lot.subtotal).collect();
-    for (l, part) in imported.lines.iter_mut().zip(largest_remainder(imported.amounts.discount, &weights)) {
+    for (l, part) in imported
+        .lines
+        .iter_mut()
+        .zip(largest_remainder(imported.amounts.discount, &weights))
+    {
         l.line.lot.coupon = part;
     }
 }
 
-/// An order was confirmed when it was placed, and ended with the last that is known of it, unless it says more.
+/// An order was confirmed when it was placed, and ended with the last that is known of it, unless
+/// it says more.
 fn fill_in_times(imported: &mut Imported) {
     let live = imported.lifecycle.is_live();
     if live && imported.confirmed_at.is_none() {
@@ -417,8 +566,14 @@ pub(super) fn times(imported: &Imported) -> Vec<(String, Timestamp)> {
     times.extend(imported.payments.iter().map(|p| ("payments".into(), p.at)));
     times.extend(imported.credits.iter().map(|c| ("credits".into(), c.at)));
     for (s, i) in imported.shipments.iter().zip(0..) {
-        times.extend(s.shipped_at.map(|t| (format!("shipments[{i}].shipped_at"), t)));
-        times.extend(s.delivered_at.map(|t| (format!("shipments[{i}].delivered_at"), t)));
+        times.extend(
+            s.shipped_at
+                .map(|t| (format!("shipments[{i}].shipped_at"), t)),
+        );
+        times.extend(
+            s.delivered_at
+                .map(|t| (format!("shipments[{i}].delivered_at"), t)),
+        );
     }
     for (r, i) in imported.returns.iter().zip(0..) {
         times.push((format!("returns[{i}].requested_at"), r.requested_at));

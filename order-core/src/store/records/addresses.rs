@@ -33,12 +33,18 @@ pub const ORDER_METADATA: &Table = &Table {
     n: 10,
     name: "order_metadata",
     key: 2,
-    columns: &[Column::id("order_id"), Column::text("key"), Column::text("value").indexed()],
+    columns: &[
+        Column::id("order_id"),
+        Column::text("key"),
+        Column::text("value").indexed(),
+    ],
 };
 
 /// The addresses that have a row each.
 pub(super) fn rows(addresses: Option<&Addresses>) -> [Option<(AddressType, &Address)>; 2] {
-    let Some(Addresses { shipping, billing }) = addresses else { return [None, None] };
+    let Some(Addresses { shipping, billing }) = addresses else {
+        return [None, None];
+    };
     let billing = (billing != shipping).then_some((AddressType::Billing, billing));
     [Some((AddressType::Shipping, shipping)), billing]
 }
@@ -56,14 +62,34 @@ pub(super) fn put_address(address: Option<&Address>, row: &mut Cells) {
         });
         return;
     };
-    let Address { first_name, last_name, address_line1, address_line2, city, state, postal_code, country, phone, email } =
-        address;
-    row.text(first_name).text(last_name).text(address_line1).text_some(address_line2.as_deref());
-    row.text(city).text(state).text(postal_code).text(country).text_some(phone.as_deref()).text_some(email.as_deref());
+    let Address {
+        first_name,
+        last_name,
+        address_line1,
+        address_line2,
+        city,
+        state,
+        postal_code,
+        country,
+        phone,
+        email,
+    } = address;
+    row.text(first_name)
+        .text(last_name)
+        .text(address_line1)
+        .text_some(address_line2.as_deref());
+    row.text(city)
+        .text(state)
+        .text(postal_code)
+        .text(country)
+        .text_some(phone.as_deref())
+        .text_some(email.as_deref());
 }
 
 /// What [`put_address`] wrote.
-pub(super) fn take_address<R: Stored + ?Sized>(c: &mut Columns<'_, R>) -> Result<Option<Address>, Unreadable> {
+pub(super) fn take_address<R: Stored + ?Sized>(
+    c: &mut Columns<'_, R>,
+) -> Result<Option<Address>, Unreadable> {
     let Some(first_name) = c.text_some()? else {
         c.skip(9);
         return Ok(None);
@@ -121,6 +147,9 @@ impl Record for Entry {
     const TABLE: &'static Table = ORDER_METADATA;
 
     fn take<R: Stored + ?Sized>(c: &mut Columns<'_, R>) -> Result<Self, Unreadable> {
-        Ok(Entry { key: c.skip(1).parse()?, value: c.text()? })
+        Ok(Entry {
+            key: c.skip(1).parse()?,
+            value: c.text()?,
+        })
     }
 }

@@ -1,4 +1,5 @@
-//! What a changeset writes: which rows are put, which are deleted, and which are appended, worked out once and without a database.
+//! What a changeset writes: which rows are put, which are deleted, and which are appended, worked
+//! out once and without a database.
 
 use std::collections::BTreeMap;
 
@@ -16,10 +17,11 @@ use crate::store::{Changeset, StoreError, StoreErrorKind};
 /// Values and bytes of text that a placed order comes to.
 const USUAL: (usize, usize) = (512, 8_192);
 
-/// The rows that a changeset writes. Worked out from the changeset alone, so that it can be done before the store is asked; it
-/// owns all it needs.
+/// The rows that a changeset writes. Worked out from the changeset alone, so that it can be done
+/// before the store is asked; it owns all it needs.
 ///
-/// A changeset without journal rows writes none, but for what [`Changes::notified`] and its work item say.
+/// A changeset without journal rows writes none, but for what [`Changes::notified`] and its work
+/// item say.
 #[derive(Debug, Clone)]
 pub struct Changes {
     cells: Cells,
@@ -50,7 +52,8 @@ pub struct Put<'a> {
     pub row: Row<'a>,
     /// Whether there is no such row yet; otherwise there is one.
     pub is_new: bool,
-    /// Which of the columns in [`Table::indexed`] change: bit 0 for the first of them. None of a row that is new.
+    /// Which of the columns in [`Table::indexed`] change: bit 0 for the first of them. None of a
+    /// row that is new.
     pub changed: u32,
 }
 
@@ -79,10 +82,19 @@ impl Changes {
     ///
     /// # Errors
     ///
-    /// [`StoreErrorKind::Corrupt`] if the changeset's parts do not belong together: nothing of it may be written.
+    /// [`StoreErrorKind::Corrupt`] if the changeset's parts do not belong together: nothing of it
+    /// may be written.
     pub fn of(changeset: &Changeset) -> Result<Self, StoreError> {
         check_shape(changeset)?;
-        let Changeset { id: _, before, after, journal, key, redemptions: _, work } = changeset;
+        let Changeset {
+            id: _,
+            before,
+            after,
+            journal,
+            key,
+            redemptions: _,
+            work,
+        } = changeset;
         let before = before.as_deref();
         let mut changes = Changes {
             cells: Cells::default(),
@@ -90,7 +102,9 @@ impl Changes {
             puts: Vec::new(),
             gone: Vec::new(),
             journal: Vec::new(),
-            notified: before.is_none_or(|before| before.notified < after.notified).then_some(after.notified),
+            notified: before
+                .is_none_or(|before| before.notified < after.notified)
+                .then_some(after.notified),
             redacts: false,
             tries: work.tries().and_then(tries_json),
         };
@@ -98,10 +112,15 @@ impl Changes {
             return Ok(changes);
         }
         changes.cells = Cells::with_room(USUAL.0, USUAL.1);
-        changes.redacts = after.redacted_at.is_some() && before.is_some_and(|before| before.redacted_at.is_none());
-        let head = changes.put(ORDERS, before.map(|before| move |row: &mut Cells| order::put(before, None, row)), |row| {
-            order::put(after, key.as_ref(), row);
-        });
+        changes.redacts = after.redacted_at.is_some()
+            && before.is_some_and(|before| before.redacted_at.is_none());
+        let head = changes.put(
+            ORDERS,
+            before.map(|before| move |row: &mut Cells| order::put(before, None, row)),
+            |row| {
+                order::put(after, key.as_ref(), row);
+            },
+        );
         changes.order = Some(head);
         changes.diff_children(before, after);
         for row in journal {
@@ -116,23 +135,32 @@ impl Changes {
         self.order.map(|head| self.row(head))
     }
 
-    /// The rows of other tables that are new or change. Those of a table come in the order of their keys.
+    /// The rows of other tables that are new or change. Those of a table come in the order of their
+    /// keys.
     pub fn puts(&self) -> impl Iterator<Item = Put<'_>> {
         self.puts.iter().map(|head| self.row(*head))
     }
 
     /// The rows of other tables that are to be deleted.
     pub fn gone(&self) -> impl Iterator<Item = Gone<'_>> {
-        self.gone.iter().map(|head| Gone { cells: &self.cells, head: *head })
+        self.gone.iter().map(|head| Gone {
+            cells: &self.cells,
+            head: *head,
+        })
     }
 
     /// The journal's new rows, in sequence.
     pub fn journal(&self) -> impl ExactSizeIterator<Item = Row<'_>> {
-        self.journal.iter().map(|&from| Row { table: ORDER_STATUS_HISTORY, cells: &self.cells, from })
+        self.journal.iter().map(|&from| Row {
+            table: ORDER_STATUS_HISTORY,
+            cells: &self.cells,
+            from,
+        })
     }
 
-    /// The number to which [`Order::notified`] rises, if it is lower: a store keeps the larger of this and what it has. So does it
-    /// with the column of [`Changes::order`], where that is written.
+    /// The number to which [`Order::notified`] rises, if it is lower: a store keeps the larger of
+    /// this and what it has. So does it with the column of [`Changes::order`], where that is
+    /// written.
     pub fn notified(&self) -> Option<u64> {
         self.notified
     }
@@ -142,28 +170,61 @@ impl Changes {
         self.redacts
     }
 
-    /// What was tried as JSON, as the work item has it afterwards, where [`crate::store::WorkChange::tries`] says that it changes.
+    /// What was tried as JSON, as the work item has it afterwards, where
+    /// [`crate::store::WorkChange::tries`] says that it changes.
     pub fn tries(&self) -> Option<&str> {
         self.tries.as_deref()
     }
 
-    fn row(&self, Head { table, from, is_new, changed }: Head) -> Put<'_> {
-        Put { row: Row { table, cells: &self.cells, from }, is_new, changed }
+    fn row(
+        &self,
+        Head {
+            table,
+            from,
+            is_new,
+            changed,
+        }: Head,
+    ) -> Put<'_> {
+        Put {
+            row: Row {
+                table,
+                cells: &self.cells,
+                from,
+            },
+            is_new,
+            changed,
+        }
     }
 
     /// Writes a row down, and finds out which of its indexed columns differ from what they were.
-    fn put(&mut self, table: &'static Table, before: Option<impl FnOnce(&mut Cells)>, after: impl FnOnce(&mut Cells)) -> Head {
+    fn put(
+        &mut self,
+        table: &'static Table,
+        before: Option<impl FnOnce(&mut Cells)>,
+        after: impl FnOnce(&mut Cells),
+    ) -> Head {
         let from = self.cells.len();
         after(&mut self.cells);
-        debug_assert_eq!(self.cells.len() - from, table.columns.len(), "{} has as many values as columns", table.name);
-        let mut head = Head { table, from, is_new: before.is_none(), changed: 0 };
+        debug_assert_eq!(
+            self.cells.len() - from,
+            table.columns.len(),
+            "{} has as many values as columns",
+            table.name
+        );
+        let mut head = Head {
+            table,
+            from,
+            is_new: before.is_none(),
+            changed: 0,
+        };
         if let Some(before) = before
             && table.columns.iter().any(|column| column.indexed)
         {
             let old = self.cells.len();
             before(&mut self.cells);
             for (bit, at) in table.indexed().enumerate() {
-                head.changed |= u32::from(self.cells.value(from + at) != self.cells.value(old + at)) << bit;
+                head.changed |=
+                    u32::from(self.cells.value(from + at) != self.cells.value(old + at)) << bit;
             }
             self.cells.truncate(old);
         }
@@ -183,21 +244,41 @@ impl Changes {
         self.diff_metadata(before.and_then(|o| o.metadata.get()), after);
     }
 
-    fn diff<T: Child + PartialEq>(&mut self, before: Option<&Order>, after: &Order, old: &[T], new: &[T]) {
+    fn diff<T: Child + PartialEq>(
+        &mut self,
+        before: Option<&Order>,
+        after: &Order,
+        old: &[T],
+        new: &[T],
+    ) {
         let number = |records: &[T], at: usize| records.get(at).map(|record| record.number(at));
-        for (at, record) in new.iter().enumerate().filter(|(at, record)| old.get(*at) != Some(record)) {
+        for (at, record) in new
+            .iter()
+            .enumerate()
+            .filter(|(at, record)| old.get(*at) != Some(record))
+        {
             let n = record.number(at);
             // Records keep their places, so that it is nearly always the first that is looked at.
-            let place = (at..old.len()).chain(0..at.min(old.len())).find(|&place| number(old, place) == Some(n));
-            let was = place.zip(before).map(|(place, before)| (&old[place], before));
-            let head = self.put(T::TABLE, was.map(|(was, before)| |row: &mut Cells| was.put(before, n, row)), |row| {
-                record.put(after, n, row);
-            });
+            let place = (at..old.len())
+                .chain(0..at.min(old.len()))
+                .find(|&place| number(old, place) == Some(n));
+            let was = place
+                .zip(before)
+                .map(|(place, before)| (&old[place], before));
+            let head = self.put(
+                T::TABLE,
+                was.map(|(was, before)| |row: &mut Cells| was.put(before, n, row)),
+                |row| {
+                    record.put(after, n, row);
+                },
+            );
             self.puts.push(head);
         }
         for (at, was) in old.iter().enumerate() {
             let n = was.number(at);
-            if number(new, at) != Some(n) && !(0..new.len()).any(|place| number(new, place) == Some(n)) {
+            if number(new, at) != Some(n)
+                && !(0..new.len()).any(|place| number(new, place) == Some(n))
+            {
                 self.delete(T::TABLE, |row| {
                     row.id(after.id.as_bytes()).int(n);
                 });
@@ -208,8 +289,18 @@ impl Changes {
     fn delete(&mut self, table: &'static Table, key: impl FnOnce(&mut Cells)) {
         let from = self.cells.len();
         key(&mut self.cells);
-        debug_assert_eq!(self.cells.len() - from, table.key, "{} is deleted from by its key", table.name);
-        self.gone.push(Head { table, from, is_new: false, changed: 0 });
+        debug_assert_eq!(
+            self.cells.len() - from,
+            table.key,
+            "{} is deleted from by its key",
+            table.name
+        );
+        self.gone.push(Head {
+            table,
+            from,
+            is_new: false,
+            changed: 0,
+        });
     }
 
     fn diff_addresses(&mut self, before: Option<&Order>, after: &Order) {
@@ -220,8 +311,12 @@ impl Changes {
             match (old, new) {
                 (old, new) if old == new => {}
                 (old, Some((kind, address))) => {
-                    let was = old.map(|(kind, was)| move |row: &mut Cells| addresses::put(id, kind, was, row));
-                    let head = self.put(ORDER_ADDRESSES, was, |row| addresses::put(id, kind, address, row));
+                    let was = old.map(|(kind, was)| {
+                        move |row: &mut Cells| addresses::put(id, kind, was, row)
+                    });
+                    let head = self.put(ORDER_ADDRESSES, was, |row| {
+                        addresses::put(id, kind, address, row)
+                    });
                     self.puts.push(head);
                 }
                 (Some((kind, _)), None) => self.delete(ORDER_ADDRESSES, |row| {
@@ -234,10 +329,20 @@ impl Changes {
 
     fn diff_metadata(&mut self, before: Option<&BTreeMap<Name, String>>, after: &Order) {
         let nothing = BTreeMap::new();
-        let (old, new) = (before.unwrap_or(&nothing), after.metadata.get().unwrap_or(&nothing));
-        for (key, value) in new.iter().filter(|(key, value)| old.get(*key) != Some(value)) {
-            let was = old.get(key).map(|was| |row: &mut Cells| addresses::put_entry(after, key, was, row));
-            let head = self.put(ORDER_METADATA, was, |row| addresses::put_entry(after, key, value, row));
+        let (old, new) = (
+            before.unwrap_or(&nothing),
+            after.metadata.get().unwrap_or(&nothing),
+        );
+        for (key, value) in new
+            .iter()
+            .filter(|(key, value)| old.get(*key) != Some(value))
+        {
+            let was = old
+                .get(key)
+                .map(|was| |row: &mut Cells| addresses::put_entry(after, key, was, row));
+            let head = self.put(ORDER_METADATA, was, |row| {
+                addresses::put_entry(after, key, value, row)
+            });
             self.puts.push(head);
         }
         for key in old.keys().filter(|key| !new.contains_key(*key)) {
@@ -248,14 +353,22 @@ impl Changes {
     }
 }
 
-/// Whether a changeset's parts belong together. Clauses 2, 4, 6, 9 and 23: what tells a replay from a conflict, and finds an order, its
-/// rows and its key.
+/// Whether a changeset's parts belong together. Clauses 2, 4, 6, 9 and 23: what tells a replay from
+/// a conflict, and finds an order, its rows and its key.
 ///
 /// # Errors
 ///
 /// [`StoreErrorKind::Corrupt`] if they do not.
 pub fn check_shape(changeset: &Changeset) -> Result<(), StoreError> {
-    let Changeset { id, before, after, journal, key, redemptions: _, work: _ } = changeset;
+    let Changeset {
+        id,
+        before,
+        after,
+        journal,
+        key,
+        redemptions: _,
+        work: _,
+    } = changeset;
     let expected = changeset.expected();
     let numbered = (expected + 1..).zip(journal);
     let restores = before.is_none();
@@ -266,15 +379,28 @@ pub fn check_shape(changeset: &Changeset) -> Result<(), StoreError> {
         "it makes one order of another"
     } else if after.version != expected + journal.len() as u64 {
         "the version does not count its journal rows"
-    } else if !numbered.into_iter().all(|(seq, row)| row.seq == seq && row.order == after.id) {
+    } else if !numbered
+        .into_iter()
+        .all(|(seq, row)| row.seq == seq && row.order == after.id)
+    {
         "its journal rows are not numbered from the expected version on, or not its order's"
-    } else if !journal.iter().enumerate().all(|(at, row)| row.changeset == *id || at > 0 && restores) {
+    } else if !journal
+        .iter()
+        .enumerate()
+        .all(|(at, row)| row.changeset == *id || at > 0 && restores)
+    {
         "its journal rows are another changeset's"
-    } else if key.as_ref().is_some_and(|key| key.order != after.id || key.user != after.user) {
+    } else if key
+        .as_ref()
+        .is_some_and(|key| key.order != after.id || key.user != after.user)
+    {
         "its key is another order's"
     } else {
         return Ok(());
     };
-    let message = format!("changeset {id} of order {} is not in itself sound: {wrong}", after.id);
+    let message = format!(
+        "changeset {id} of order {} is not in itself sound: {wrong}",
+        after.id
+    );
     Err(StoreError::new(StoreErrorKind::Corrupt, message))
 }

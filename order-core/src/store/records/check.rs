@@ -1,18 +1,21 @@
-//! Clause 3 of the contract: whether a changeset applies, by what stands in the store, and what becomes of redemptions.
+//! Clause 3 of the contract: whether a changeset applies, by what stands in the store, and what
+//! becomes of redemptions.
 
 use std::convert::Infallible;
 
 use crate::ids::{Fence, IdempotencyKey};
 use crate::order::{CommandKey, JournalRow};
-use crate::store::{Changeset, CommitError, KeyRecord, KeyUse, RedemptionChange, StoreError, StoreErrorKind};
+use crate::store::{
+    Changeset, CommitError, KeyRecord, KeyUse, RedemptionChange, StoreError, StoreErrorKind,
+};
 
-/// What a store knows that a changeset depends on. Asked for one by one, and only as far as it matters, so that a store may look
-/// it up then, or have read all of it before.
+/// What a store knows that a changeset depends on. Asked for one by one, and only as far as it
+/// matters, so that a store may look it up then, or have read all of it before.
 pub trait Facts {
     /// Why a fact cannot be had.
     type Error;
-    /// Whether the journal row after the expected version was written by this very changeset. Asked only where something else
-    /// refuses it.
+    /// Whether the journal row after the expected version was written by this very changeset. Asked
+    /// only where something else refuses it.
     fn replayed(&mut self) -> Result<bool, Self::Error>;
     /// Who has the changeset's idempotency key already.
     fn key(&mut self, key: &KeyRecord) -> Result<Option<KeyRecord>, Self::Error>;
@@ -39,7 +42,8 @@ pub struct Prefetched {
     pub command_keys: Vec<(IdempotencyKey, KeyUse)>,
     /// See [`Facts::lease`].
     pub lease: Option<(Option<Fence>, u64)>,
-    /// By name: whether the order holds a use, and how many are taken. Those that nobody uses may be left out.
+    /// By name: whether the order holds a use, and how many are taken. Those that nobody uses may
+    /// be left out.
     pub redemptions: Vec<(String, bool, u32)>,
     /// See [`Facts::version`].
     pub version: Option<u64>,
@@ -59,7 +63,11 @@ impl Facts for &Prefetched {
     }
 
     fn command_key(&mut self, key: &IdempotencyKey) -> Result<Option<KeyUse>, Infallible> {
-        Ok(self.command_keys.iter().find(|(taken, _)| taken == key).map(|(_, used)| *used))
+        Ok(self
+            .command_keys
+            .iter()
+            .find(|(taken, _)| taken == key)
+            .map(|(_, used)| *used))
     }
 
     fn lease(&mut self) -> Result<Option<(Option<Fence>, u64)>, Infallible> {
@@ -107,11 +115,18 @@ pub enum Verdict<'a> {
 /// # Errors
 ///
 /// The outer ones are those of the facts; the inner one is the contract's answer.
-pub fn check<'a, F: Facts>(changeset: &'a Changeset, facts: &mut F) -> Result<Result<Verdict<'a>, CommitError>, F::Error> {
+pub fn check<'a, F: Facts>(
+    changeset: &'a Changeset,
+    facts: &mut F,
+) -> Result<Result<Verdict<'a>, CommitError>, F::Error> {
     match refuse_or_tally(changeset, facts)? {
         Ok(tallies) => Ok(Ok(Verdict::Write(tallies))),
         // Clause 2 comes first, but matters only where something else would refuse.
-        Err(refusal) => Ok(if facts.replayed()? { Ok(Verdict::Replayed) } else { Err(refusal) }),
+        Err(refusal) => Ok(if facts.replayed()? {
+            Ok(Verdict::Replayed)
+        } else {
+            Err(refusal)
+        }),
     }
 }
 
@@ -119,7 +134,15 @@ fn refuse_or_tally<'a, F: Facts>(
     changeset: &'a Changeset,
     facts: &mut F,
 ) -> Result<Result<Vec<Tally<'a>>, CommitError>, F::Error> {
-    let Changeset { id: _, before: _, after: _, journal, key, redemptions, work } = changeset;
+    let Changeset {
+        id: _,
+        before: _,
+        after: _,
+        journal,
+        key,
+        redemptions,
+        work,
+    } = changeset;
     // Clause 5: without journal rows there is nothing but the work item and the notified number.
     let writes_order = !journal.is_empty();
     if let Some(key) = key.as_ref().filter(|_| writes_order)
@@ -137,7 +160,9 @@ fn refuse_or_tally<'a, F: Facts>(
             _ => return Ok(Err(CommitError::Fenced)),
         }
     }
-    let tallies = match tally(if writes_order { redemptions } else { &[] }, |name| facts.redemption(name))? {
+    let tallies = match tally(if writes_order { redemptions } else { &[] }, |name| {
+        facts.redemption(name)
+    })? {
         Ok(tallies) => tallies,
         Err(exhausted) => return Ok(Err(exhausted)),
     };
@@ -161,20 +186,36 @@ fn refuse_or_tally<'a, F: Facts>(
     }
     if writes_order && expected > 0 && key.is_some() {
         let message = "an idempotency key comes with the changeset that makes its order";
-        return Ok(Err(CommitError::Store(StoreError::new(StoreErrorKind::Corrupt, message))));
+        return Ok(Err(CommitError::Store(StoreError::new(
+            StoreErrorKind::Corrupt,
+            message,
+        ))));
     }
     Ok(Ok(tallies))
 }
 
-/// Where the first command key of the new rows that is taken was used: in a row that is stored, or in an earlier new one.
+/// Where the first command key of the new rows that is taken was used: in a row that is stored, or
+/// in an earlier new one.
 fn command_key_use<E>(
     journal: &[JournalRow],
     mut stored: impl FnMut(&IdempotencyKey) -> Result<Option<KeyUse>, E>,
 ) -> Result<Option<KeyUse>, E> {
     let mut earlier: Vec<(&CommandKey, u64)> = Vec::new();
-    for (command, seq) in journal.iter().filter_map(|row| Some((row.command_key.as_ref()?, row.seq))) {
-        let again = || earlier.iter().find(|(earlier, _)| earlier.key == command.key);
-        if let Some(used) = stored(&command.key)?.or_else(|| again().map(|(first, seq)| KeyUse { seq: *seq, hash: first.hash })) {
+    for (command, seq) in journal
+        .iter()
+        .filter_map(|row| Some((row.command_key.as_ref()?, row.seq)))
+    {
+        let again = || {
+            earlier
+                .iter()
+                .find(|(earlier, _)| earlier.key == command.key)
+        };
+        if let Some(used) = stored(&command.key)?.or_else(|| {
+            again().map(|(first, seq)| KeyUse {
+                seq: *seq,
+                hash: first.hash,
+            })
+        }) {
             return Ok(Some(used));
         }
         earlier.push((command, seq));
@@ -182,25 +223,36 @@ fn command_key_use<E>(
     Ok(None)
 }
 
-/// Clause 8: what becomes of the limited things, in the order of the changes; refused if one of them is exhausted.
+/// Clause 8: what becomes of the limited things, in the order of the changes; refused if one of
+/// them is exhausted.
 fn tally<'a, E>(
     changes: &'a [RedemptionChange],
     mut stored: impl FnMut(&str) -> Result<(bool, u32), E>,
 ) -> Result<Result<Vec<Tally<'a>>, CommitError>, E> {
     let mut tallies: Vec<Tally<'a>> = Vec::new();
     for RedemptionChange { redemption, take } in changes {
-        let at = match tallies.iter().position(|tally| tally.name == redemption.name) {
+        let at = match tallies
+            .iter()
+            .position(|tally| tally.name == redemption.name)
+        {
             Some(at) => at,
             None => {
                 let (held, in_use) = stored(&redemption.name)?;
-                tallies.push(Tally { name: &redemption.name, held_before: held, held, in_use });
+                tallies.push(Tally {
+                    name: &redemption.name,
+                    held_before: held,
+                    held,
+                    in_use,
+                });
                 tallies.len() - 1
             }
         };
         let tally = &mut tallies[at];
         match (take, tally.held) {
             (true, false) if tally.in_use >= redemption.limit => {
-                return Ok(Err(CommitError::RedemptionExhausted { name: redemption.name.clone() }));
+                return Ok(Err(CommitError::RedemptionExhausted {
+                    name: redemption.name.clone(),
+                }));
             }
             (true, false) => tally.in_use += 1,
             (false, true) => tally.in_use = tally.in_use.saturating_sub(1),

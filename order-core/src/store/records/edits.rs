@@ -21,7 +21,8 @@ pub const ORDER_EDITS: &Table = &Table {
         // What must be paid before it applies, and the first payment operation that may be for it.
         Column::int("due_amount"),
         Column::int("payment").nullable(),
-        // The first reservation that may be for it, and, once it is over, the first that cannot be any more.
+        // The first reservation that may be for it, and, once it is over, the first that cannot be
+        // any more.
         Column::int("reservation"),
         Column::int("reservation_end").nullable(),
         Column::time("deadline"),
@@ -53,8 +54,16 @@ impl Child for Edit {
         let Edit {
             n: _, plan, state, cause, due, payment, reservation, reservation_end, deadline, created_at, updated_at, address,
         } = self;
-        row.id(order.id.as_bytes()).int(n).text(state.as_str()).text_some(cause.map(|c| c.as_str()));
-        row.int(*due).int_some(*payment).int(*reservation).int_some(*reservation_end).time(*deadline).json(plan);
+        row.id(order.id.as_bytes())
+            .int(n)
+            .text(state.as_str())
+            .text_some(cause.map(|c| c.as_str()));
+        row.int(*due)
+            .int_some(*payment)
+            .int(*reservation)
+            .int_some(*reservation_end)
+            .time(*deadline)
+            .json(plan);
         put_address(address.get(), row);
         row.time(*created_at).time(*updated_at);
     }

@@ -16,15 +16,15 @@ pub const ORDER_RESERVATIONS: &Table = &Table {
         Column::int("n"),
         Column::text("sku"),
         Column::int("quantity"),
-        Column::int("attempt"),
+        Column::int("round"),
         Column::text("status"),
         // How many units left the stock, and how many were given back.
         Column::int("committed"),
         Column::int("released"),
         // The larger reservation it takes the place of.
         Column::int("replaces").nullable(),
-        // What is being done to one that is held: whether the call's outcome is unknown, which of its closings it is, to how many
-        // units, and whether they had left the stock.
+        // What is being done to one that is held: whether the call's outcome is unknown, which of
+        // its closings it is, to how many units, and whether they had left the stock.
         Column::text("closing").nullable(),
         Column::flag("closing_unknown").nullable(),
         Column::int("closing_serial").nullable(),
@@ -51,19 +51,39 @@ impl Child for Reservation {
     fn put(&self, order: &Order, n: u32, row: &mut Cells) {
         #[rustfmt::skip]
         let Reservation {
-            n: _, sku, quantity, attempt, state, committed, released, replaces, closing, closings, closing_refused, reference,
+            n: _, sku, quantity, round, state, committed, released, replaces, closing, closings, closing_refused, reference,
             expires_at, refusals, available, created_at, updated_at,
         } = self;
-        row.id(order.id.as_bytes()).int(n).text(sku.as_str()).int(*quantity).int(*attempt).text(state.as_str());
+        row.id(order.id.as_bytes())
+            .int(n)
+            .text(sku.as_str())
+            .int(*quantity)
+            .int(*round)
+            .text(state.as_str());
         row.int(*committed).int(*released).int_some(*replaces);
         match closing {
             None => row.null().null().null().null().null(),
-            Some(Closing { serial, kind, units, committed, unknown }) => {
-                row.text(kind.as_str()).flag(*unknown).int(*serial).int(*units).flag(*committed)
-            }
+            Some(Closing {
+                serial,
+                kind,
+                units,
+                committed,
+                unknown,
+            }) => row
+                .text(kind.as_str())
+                .flag(*unknown)
+                .int(*serial)
+                .int(*units)
+                .flag(*committed),
         };
-        row.int(*closings).flag(*closing_refused).text_some(reference.as_ref().map(|r| r.as_str()));
-        row.time_some(*expires_at).int_some(*available).int(*refusals).time(*created_at).time(*updated_at);
+        row.int(*closings)
+            .flag(*closing_refused)
+            .text_some(reference.as_ref().map(|r| r.as_str()));
+        row.time_some(*expires_at)
+            .int_some(*available)
+            .int(*refusals)
+            .time(*created_at)
+            .time(*updated_at);
     }
 }
 
@@ -75,7 +95,7 @@ impl Record for Reservation {
             n: c.skip(1).int()?,
             sku: c.parse()?,
             quantity: c.int()?,
-            attempt: c.int()?,
+            round: c.int()?,
             state: c.parse()?,
             committed: c.int()?,
             released: c.int()?,
@@ -85,7 +105,13 @@ impl Record for Reservation {
                     c.skip(4);
                     None
                 }
-                Some(kind) => Some(Closing { kind, unknown: c.flag()?, serial: c.int()?, units: c.int()?, committed: c.flag()? }),
+                Some(kind) => Some(Closing {
+                    kind,
+                    unknown: c.flag()?,
+                    serial: c.int()?,
+                    units: c.int()?,
+                    committed: c.flag()?,
+                }),
             },
             closings: c.int()?,
             closing_refused: c.flag()?,
@@ -131,8 +157,17 @@ impl Child for Shipment {
         let Shipment {
             n: _, lines, state, carrier, tracking, shipped_at, delivered_at, lost_at, created_at, updated_at,
         } = self;
-        row.id(order.id.as_bytes()).int(n).text(state.as_str()).text_some(carrier.as_deref()).text_some(tracking.as_deref());
-        row.json(lines).time_some(*shipped_at).time_some(*delivered_at).time_some(*lost_at).time(*created_at).time(*updated_at);
+        row.id(order.id.as_bytes())
+            .int(n)
+            .text(state.as_str())
+            .text_some(carrier.as_deref())
+            .text_some(tracking.as_deref());
+        row.json(lines)
+            .time_some(*shipped_at)
+            .time_some(*delivered_at)
+            .time_some(*lost_at)
+            .time(*created_at)
+            .time(*updated_at);
     }
 }
 
@@ -177,8 +212,19 @@ impl Child for Return {
     }
 
     fn put(&self, order: &Order, n: u32, row: &mut Cells) {
-        let Return { n: _, lines, state, created_at, updated_at } = self;
-        row.id(order.id.as_bytes()).int(n).text(state.as_str()).json(lines).time(*created_at).time(*updated_at);
+        let Return {
+            n: _,
+            lines,
+            state,
+            created_at,
+            updated_at,
+        } = self;
+        row.id(order.id.as_bytes())
+            .int(n)
+            .text(state.as_str())
+            .json(lines)
+            .time(*created_at)
+            .time(*updated_at);
     }
 }
 
@@ -186,6 +232,12 @@ impl Record for Return {
     const TABLE: &'static Table = ORDER_RETURNS;
 
     fn take<R: Stored + ?Sized>(c: &mut Columns<'_, R>) -> Result<Self, Unreadable> {
-        Ok(Return { n: c.skip(1).int()?, state: c.parse()?, lines: c.json()?, created_at: c.time()?, updated_at: c.time()? })
+        Ok(Return {
+            n: c.skip(1).int()?,
+            state: c.parse()?,
+            lines: c.json()?,
+            created_at: c.time()?,
+            updated_at: c.time()?,
+        })
     }
 }

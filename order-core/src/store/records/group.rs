@@ -1,6 +1,7 @@
 //! Group commits: who fails when a transaction that several changesets share does.
 //!
-//! What fails alone is its own fault; what cannot even begin or commit is nobody's, and need not be tried again for each.
+//! What fails alone is its own fault; what cannot even begin or commit is nobody's, and need not be
+//! tried again for each.
 
 use crate::store::StoreErrorKind;
 
@@ -34,8 +35,8 @@ pub fn judge(size: usize, step: Step, kind: StoreErrorKind) -> GroupVerdict {
     }
 }
 
-/// What one of a group, tried by itself, says of those that were not tried yet: the kind of error with which they are refused, or
-/// none if they are to be tried.
+/// What one of a group, tried by itself, says of those that were not tried yet: the kind of error
+/// with which they are refused, or none if they are to be tried.
 pub fn judge_rest(step: Step, kind: StoreErrorKind) -> Option<StoreErrorKind> {
     match (step, kind) {
         (Step::Apply, _) => None,
@@ -51,7 +52,11 @@ mod tests {
 
     #[test]
     fn only_what_may_be_one_changesets_fault_is_tried_again() {
-        for kind in [StoreErrorKind::Unavailable, StoreErrorKind::Full, StoreErrorKind::Corrupt] {
+        for kind in [
+            StoreErrorKind::Unavailable,
+            StoreErrorKind::Full,
+            StoreErrorKind::Corrupt,
+        ] {
             assert_eq!(judge(2, Step::Apply, kind), GroupVerdict::TryEach);
             assert_eq!(judge(2, Step::Commit, kind), GroupVerdict::TryEach);
             assert_eq!(judge(2, Step::Begin, kind), GroupVerdict::RefuseAll);
@@ -59,7 +64,13 @@ mod tests {
             assert_eq!(judge_rest(Step::Apply, kind), None);
             assert_eq!(judge_rest(Step::Commit, kind), Some(kind));
         }
-        assert_eq!(judge(9, Step::Commit, StoreErrorKind::Unknown), GroupVerdict::RefuseAll);
-        assert_eq!(judge_rest(Step::Commit, StoreErrorKind::Unknown), Some(StoreErrorKind::Unavailable));
+        assert_eq!(
+            judge(9, Step::Commit, StoreErrorKind::Unknown),
+            GroupVerdict::RefuseAll
+        );
+        assert_eq!(
+            judge_rest(Step::Commit, StoreErrorKind::Unknown),
+            Some(StoreErrorKind::Unavailable)
+        );
     }
 }

@@ -9,7 +9,8 @@ use super::write::Cells;
 use crate::ids::{ChangesetId, IdempotencyKey, OrderId};
 use crate::order::{CommandKey, JOURNAL_FORMAT, JournalRow, decode_event_of};
 
-/// One row for each event: only ever added to, but for notes that are erased. Numbered 1, 2, … within the order.
+/// One row for each event: only ever added to, but for notes that are erased. Numbered 1, 2, …
+/// within the order.
 ///
 /// To be unique besides its key: `(order_id, command_key)` where there is a command key.
 pub const ORDER_STATUS_HISTORY: &Table = &Table {
@@ -37,9 +38,28 @@ pub const ORDER_STATUS_HISTORY: &Table = &Table {
 };
 
 pub(super) fn put(journal: &JournalRow, row: &mut Cells) {
-    let JournalRow { order, seq, event, from, to, actor, cause, notes, command_key, changeset, at } = journal;
-    row.id(order.as_bytes()).count(*seq).int(JOURNAL_FORMAT).json(event);
-    row.text_some(from.map(|s| s.as_str())).text(to.as_str()).shown(actor).text(cause).text_some(notes.as_deref());
+    let JournalRow {
+        order,
+        seq,
+        event,
+        from,
+        to,
+        actor,
+        cause,
+        notes,
+        command_key,
+        changeset,
+        at,
+    } = journal;
+    row.id(order.as_bytes())
+        .count(*seq)
+        .int(JOURNAL_FORMAT)
+        .json(event);
+    row.text_some(from.map(|s| s.as_str()))
+        .text(to.as_str())
+        .shown(actor)
+        .text(cause)
+        .text_some(notes.as_deref());
     match command_key {
         None => row.null().null(),
         Some(CommandKey { key, hash }) => row.text(key.as_str()).id(hash.as_bytes()),
@@ -67,8 +87,13 @@ impl Record for JournalRow {
                 let (key, hash) = (c.parse_some::<IdempotencyKey>()?, c.id_some()?);
                 match (key, hash) {
                     (None, None) => None,
-                    (Some(key), Some(hash)) => Some(CommandKey { key, hash: Uuid::from_bytes(hash) }),
-                    (Some(_), None) | (None, Some(_)) => return Err(c.wrong("a command key and its hash go together")),
+                    (Some(key), Some(hash)) => Some(CommandKey {
+                        key,
+                        hash: Uuid::from_bytes(hash),
+                    }),
+                    (Some(_), None) | (None, Some(_)) => {
+                        return Err(c.wrong("a command key and its hash go together"));
+                    }
                 }
             },
             changeset: ChangesetId::from_bytes(c.id()?),

@@ -36,7 +36,8 @@ pub const ORDER_ITEMS: &Table = &Table {
         Column::int("returned"),
         Column::int("restocked"),
         Column::int("lost"),
-        // JSON: of each group of equal units [units, subtotal, coupon, tax, tax included], and its credit if there is one.
+        // JSON: of each group of equal units [units, subtotal, coupon, tax, tax included], and its
+        // credit if there is one.
         Column::text("lots"),
         Column::time("created_at"),
         Column::time("updated_at"),
@@ -45,21 +46,44 @@ pub const ORDER_ITEMS: &Table = &Table {
 
 /// A lot as it is stored.
 #[derive(Serialize, Deserialize)]
-struct LotRow(u32, Minor, Minor, Minor, Minor, #[serde(default, skip_serializing_if = "is_zero")] Minor);
+struct LotRow(
+    u32,
+    Minor,
+    Minor,
+    Minor,
+    Minor,
+    #[serde(default, skip_serializing_if = "is_zero")] Minor,
+);
 
 fn is_zero(minor: &Minor) -> bool {
     *minor == 0
 }
 
 impl From<&Lot> for LotRow {
-    fn from(&Lot { units, subtotal, coupon, tax, tax_included, credit }: &Lot) -> Self {
+    fn from(
+        &Lot {
+            units,
+            subtotal,
+            coupon,
+            tax,
+            tax_included,
+            credit,
+        }: &Lot,
+    ) -> Self {
         LotRow(units, subtotal, coupon, tax, tax_included, credit)
     }
 }
 
 impl From<LotRow> for Lot {
     fn from(LotRow(units, subtotal, coupon, tax, tax_included, credit): LotRow) -> Self {
-        Lot { units, subtotal, coupon, tax, tax_included, credit }
+        Lot {
+            units,
+            subtotal,
+            coupon,
+            tax,
+            tax_included,
+            credit,
+        }
     }
 }
 
@@ -83,11 +107,32 @@ impl Child for Line {
             n: _, id, product, variant, sku, name, quantity, unit_price, discount, subtotal, requires_shipping, counters, lots,
             created_at, updated_at,
         } = self;
-        let Counters { cancelled, planned, shipped, delivered, returned, restocked, lost } = counters;
+        let Counters {
+            cancelled,
+            planned,
+            shipped,
+            delivered,
+            returned,
+            restocked,
+            lost,
+        } = counters;
         row.id(order.id.as_bytes()).int(n).id(id.as_bytes());
-        row.id(product.as_bytes()).id_some(variant.as_ref().map(|v| v.as_bytes())).text(sku.as_str()).text(name);
-        row.int(*quantity).int(*unit_price).int(*discount).int(*subtotal).flag(*requires_shipping);
-        row.int(*cancelled).int(*planned).int(*shipped).int(*delivered).int(*returned).int(*restocked).int(*lost);
+        row.id(product.as_bytes())
+            .id_some(variant.as_ref().map(|v| v.as_bytes()))
+            .text(sku.as_str())
+            .text(name);
+        row.int(*quantity)
+            .int(*unit_price)
+            .int(*discount)
+            .int(*subtotal)
+            .flag(*requires_shipping);
+        row.int(*cancelled)
+            .int(*planned)
+            .int(*shipped)
+            .int(*delivered)
+            .int(*returned)
+            .int(*restocked)
+            .int(*lost);
         row.json(&Lots(lots)).time(*created_at).time(*updated_at);
     }
 }

@@ -7,7 +7,8 @@ use super::{Child, Record};
 use crate::order::{Credit, CustomerAction, Dispute, Order, PaymentOperation};
 use crate::text::Private;
 
-/// One row for each payment operation. Tokens and URLs are private, and erased once the operation is settled.
+/// One row for each payment operation. Tokens and URLs are private, and erased once the operation
+/// is settled.
 pub const ORDER_PAYMENT_TRANSACTIONS: &Table = &Table {
     n: 3,
     name: "order_payment_transactions",
@@ -55,12 +56,26 @@ impl Child for PaymentOperation {
             Some(CustomerAction { url, data }) => (Some(url.as_str()), data.as_deref()),
             None => (None, None),
         };
-        row.id(order.id.as_bytes()).int(n).int_some(*parent).text(kind.as_str()).text(origin.as_str()).text(method.as_str());
-        row.int(*amount).int(*settled).text(order.currency.code()).text(state.as_str()).text(verification.as_str());
-        row.text_some(reference.as_ref().map(|r| r.as_str())).text_some(code.as_deref());
+        row.id(order.id.as_bytes())
+            .int(n)
+            .int_some(*parent)
+            .text(kind.as_str())
+            .text(origin.as_str())
+            .text(method.as_str());
+        row.int(*amount)
+            .int(*settled)
+            .text(order.currency.code())
+            .text(state.as_str())
+            .text(verification.as_str());
+        row.text_some(reference.as_ref().map(|r| r.as_str()))
+            .text_some(code.as_deref());
         row.time_some(*capture_before).time_some(*deadline);
-        row.text_some(token.get().map(String::as_str)).text_some(return_url.get().map(String::as_str));
-        row.text_some(url).text_some(data).time(*created_at).time(*updated_at);
+        row.text_some(token.get().map(String::as_str))
+            .text_some(return_url.get().map(String::as_str));
+        row.text_some(url)
+            .text_some(data)
+            .time(*created_at)
+            .time(*updated_at);
     }
 }
 
@@ -117,8 +132,19 @@ impl Child for Credit {
     }
 
     fn put(&self, order: &Order, n: u32, row: &mut Cells) {
-        let Credit { n: _, kind, line, amount, at } = self;
-        row.id(order.id.as_bytes()).int(n).text(kind.as_str()).int_some(*line).int(*amount).time(*at);
+        let Credit {
+            n: _,
+            kind,
+            line,
+            amount,
+            at,
+        } = self;
+        row.id(order.id.as_bytes())
+            .int(n)
+            .text(kind.as_str())
+            .int_some(*line)
+            .int(*amount)
+            .time(*at);
     }
 }
 
@@ -126,7 +152,13 @@ impl Record for Credit {
     const TABLE: &'static Table = ORDER_CREDITS;
 
     fn take<R: Stored + ?Sized>(c: &mut Columns<'_, R>) -> Result<Self, Unreadable> {
-        Ok(Credit { n: c.skip(1).int()?, kind: c.parse()?, line: c.int_some()?, amount: c.int()?, at: c.time()? })
+        Ok(Credit {
+            n: c.skip(1).int()?,
+            kind: c.parse()?,
+            line: c.int_some()?,
+            amount: c.int()?,
+            at: c.time()?,
+        })
     }
 }
 
@@ -154,8 +186,20 @@ impl Child for Dispute {
     }
 
     fn put(&self, order: &Order, n: u32, row: &mut Cells) {
-        let Dispute { reference, payment, amount, state, opened_at, closed_at } = self;
-        row.id(order.id.as_bytes()).int(n).text(reference.as_str()).int_some(*payment).int(*amount).text(state.as_str());
+        let Dispute {
+            reference,
+            payment,
+            amount,
+            state,
+            opened_at,
+            closed_at,
+        } = self;
+        row.id(order.id.as_bytes())
+            .int(n)
+            .text(reference.as_str())
+            .int_some(*payment)
+            .int(*amount)
+            .text(state.as_str());
         row.time(*opened_at).time_some(*closed_at);
     }
 }

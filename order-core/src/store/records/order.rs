@@ -1,4 +1,5 @@
-//! `orders`: an order's own row, with the key it was made under; and how an order is put together from all its rows.
+//! `orders`: an order's own row, with the key it was made under; and how an order is put together
+//! from all its rows.
 
 use super::addresses::StoredAddress;
 use super::read::{Columns, Stored};
@@ -13,7 +14,8 @@ use uuid::Uuid;
 
 /// One row for each order. Its JSON columns are NULL when there is nothing to keep.
 ///
-/// To be unique besides its id: `order_number`; and `(user_id, key_method, key)` where there is a key.
+/// To be unique besides its id: `order_number`; and `(user_id, key_method, key)` where there is a
+/// key.
 pub const ORDERS: &Table = &Table {
     n: 0,
     name: "orders",
@@ -42,14 +44,15 @@ pub const ORDERS: &Table = &Table {
         Column::text("external_ref").nullable().fixed(),
         Column::text("coupon_code").nullable(),
         Column::text("redemptions").nullable(),
-        Column::int("attempt"),
+        Column::int("round"),
         Column::text("unmatched").nullable(),
         Column::text("holds").nullable(),
         Column::text("attention").nullable(),
         // Whether nobody has seen one of the reasons to look.
         Column::flag("attention_open"),
         Column::text("notices").nullable(),
-        // The journal row up to which the customer was told; changes without the version. See `Changes::notified`.
+        // The journal row up to which the customer was told; changes without the version. See
+        // `Changes::notified`.
         Column::int("notified").rises(),
         Column::time("placing_deadline"),
         Column::time("retry_until").nullable(),
@@ -58,7 +61,7 @@ pub const ORDERS: &Table = &Table {
         Column::time("confirmed_at").nullable(),
         Column::time("completed_at").nullable(),
         Column::time("cancelled_at").nullable(),
-        Column::time("redriven_at").nullable(),
+        Column::time("stuck_retried_at").nullable(),
         Column::time("redacted_at").nullable(),
         Column::text("notes").nullable(),
         // Of which other tables it has rows: bit n for the table numbered n.
@@ -98,28 +101,78 @@ pub(super) fn put(order: &Order, key: Option<&KeyRecord>, row: &mut Cells) {
     #[rustfmt::skip]
     let Order {
         id, number, user, version, lifecycle, statuses, currency, lines: _, amounts, shipping_method, payment_method, terms,
-        external_ref, coupon, redemptions, attempt, reservations: _, payments: _, unmatched, shipments: _, returns: _, credits: _,
+        external_ref, coupon, redemptions, round, reservations: _, payments: _, unmatched, shipments: _, returns: _, credits: _,
         disputes: _, edits: _, holds, attention, notices, notified, placing_deadline, retry_until, created_at, updated_at,
-        confirmed_at, completed_at, cancelled_at, addresses: _, notes, metadata: _, redriven_at, redacted_at,
+        confirmed_at, completed_at, cancelled_at, addresses: _, notes, metadata: _, stuck_retried_at, redacted_at,
     } = order;
-    let Statuses { status, payment, fulfilment, returned } = statuses;
-    let Amounts { subtotal, discount, tax, tax_included, shipping, shipping_tax, total } = amounts;
-    row.id(id.as_bytes()).id(user.as_bytes()).shown(number).count(*version);
-    row.text(lifecycle.as_str()).text(status.as_str()).text(payment.as_str());
-    row.text(fulfilment.as_str()).text(returned.as_str()).text(currency.code());
-    row.int(*subtotal).int(*discount).int(*tax).int(*tax_included).int(*shipping).int(*shipping_tax).int(*total);
-    row.text_some(shipping_method.as_ref().map(|m| m.as_str())).text(payment_method.as_str()).text(terms.as_str());
-    row.text_some(external_ref.as_ref().map(|r| r.as_str())).text_some(coupon.as_ref().map(|c| c.as_str()));
-    row.json_some(redemptions).int(*attempt).json_some(unmatched).json_some(holds).json_some(attention);
-    row.flag(attention.iter().any(|a| !a.acknowledged)).json_some(notices).count(*notified);
-    row.time(*placing_deadline).time_some(*retry_until).time(*created_at).time(*updated_at);
-    row.time_some(*confirmed_at).time_some(*completed_at).time_some(*cancelled_at);
-    row.time_some(*redriven_at).time_some(*redacted_at).text_some(notes.get().map(String::as_str)).int(records(order));
+    let Statuses {
+        status,
+        payment,
+        fulfilment,
+        returned,
+    } = statuses;
+    let Amounts {
+        subtotal,
+        discount,
+        tax,
+        tax_included,
+        shipping,
+        shipping_tax,
+        total,
+    } = amounts;
+    row.id(id.as_bytes())
+        .id(user.as_bytes())
+        .shown(number)
+        .count(*version);
+    row.text(lifecycle.as_str())
+        .text(status.as_str())
+        .text(payment.as_str());
+    row.text(fulfilment.as_str())
+        .text(returned.as_str())
+        .text(currency.code());
+    row.int(*subtotal)
+        .int(*discount)
+        .int(*tax)
+        .int(*tax_included)
+        .int(*shipping)
+        .int(*shipping_tax)
+        .int(*total);
+    row.text_some(shipping_method.as_ref().map(|m| m.as_str()))
+        .text(payment_method.as_str())
+        .text(terms.as_str());
+    row.text_some(external_ref.as_ref().map(|r| r.as_str()))
+        .text_some(coupon.as_ref().map(|c| c.as_str()));
+    row.json_some(redemptions)
+        .int(*round)
+        .json_some(unmatched)
+        .json_some(holds)
+        .json_some(attention);
+    row.flag(attention.iter().any(|a| !a.acknowledged))
+        .json_some(notices)
+        .count(*notified);
+    row.time(*placing_deadline)
+        .time_some(*retry_until)
+        .time(*created_at)
+        .time(*updated_at);
+    row.time_some(*confirmed_at)
+        .time_some(*completed_at)
+        .time_some(*cancelled_at);
+    row.time_some(*stuck_retried_at)
+        .time_some(*redacted_at)
+        .text_some(notes.get().map(String::as_str))
+        .int(records(order));
     match key {
         None => row.null().null().null(),
-        Some(KeyRecord { user: _, method, key, request_hash, order: _ }) => {
-            row.text(method.as_str()).text(key.as_str()).id(request_hash.as_bytes())
-        }
+        Some(KeyRecord {
+            user: _,
+            method,
+            key,
+            request_hash,
+            order: _,
+        }) => row
+            .text(method.as_str())
+            .text(key.as_str())
+            .id(request_hash.as_bytes()),
     };
 }
 
@@ -134,7 +187,8 @@ pub struct StoredOrder {
 }
 
 impl StoredOrder {
-    /// Whether the order has rows in `table`, one of [`CHILDREN`]: otherwise none needs to be looked for.
+    /// Whether the order has rows in `table`, one of [`CHILDREN`]: otherwise none needs to be
+    /// looked for.
     pub fn has(&self, table: &Table) -> bool {
         self.records >> table.n & 1 == 1
     }
@@ -149,13 +203,18 @@ impl StoredOrder {
         self.order.user
     }
 
-    /// Takes in a row of `table`, one of [`CHILDREN`], which starts at the row's column `from`. Rows of a table are to come in the
-    /// order of their keys.
+    /// Takes in a row of `table`, one of [`CHILDREN`], which starts at the row's column `from`.
+    /// Rows of a table are to come in the order of their keys.
     ///
     /// # Errors
     ///
     /// If the row makes no record.
-    pub fn add<R: Stored + ?Sized>(&mut self, table: &Table, row: &R, from: usize) -> Result<(), Unreadable> {
+    pub fn add<R: Stored + ?Sized>(
+        &mut self,
+        table: &Table,
+        row: &R,
+        from: usize,
+    ) -> Result<(), Unreadable> {
         let order = &mut self.order;
         match table.name {
             "order_items" => order.lines.push(read(row, from)?),
@@ -199,7 +258,12 @@ impl Record for StoredOrder {
             number: c.parse()?,
             version: c.int()?,
             lifecycle: c.parse()?,
-            statuses: Statuses { status: c.parse()?, payment: c.parse()?, fulfilment: c.parse()?, returned: c.parse()? },
+            statuses: Statuses {
+                status: c.parse()?,
+                payment: c.parse()?,
+                fulfilment: c.parse()?,
+                returned: c.parse()?,
+            },
             currency: c.parse()?,
             lines: Vec::new(),
             amounts: Amounts {
@@ -217,7 +281,7 @@ impl Record for StoredOrder {
             external_ref: c.parse_some()?,
             coupon: c.parse_some()?,
             redemptions: c.json_some()?,
-            attempt: c.int()?,
+            round: c.int()?,
             reservations: Vec::new(),
             payments: Vec::new(),
             unmatched: c.json_some()?,
@@ -237,7 +301,7 @@ impl Record for StoredOrder {
             confirmed_at: c.time_some()?,
             completed_at: c.time_some()?,
             cancelled_at: c.time_some()?,
-            redriven_at: c.time_some()?,
+            stuck_retried_at: c.time_some()?,
             redacted_at: c.time_some()?,
             addresses: Private(None),
             notes: Private(c.text_some()?),
@@ -261,6 +325,12 @@ impl Record for StoredOrder {
                 order: order.id,
             }),
         };
-        Ok(StoredOrder { order, key, records, shipping: None, billing: None })
+        Ok(StoredOrder {
+            order,
+            key,
+            records,
+            shipping: None,
+            billing: None,
+        })
     }
 }

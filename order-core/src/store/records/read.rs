@@ -55,7 +55,12 @@ pub struct Columns<'r, R: ?Sized> {
 impl<'r, R: Stored + ?Sized> Columns<'r, R> {
     /// The columns of `table`, the first of which is the row's column `from`.
     pub(super) fn of(row: &'r R, from: usize, table: &'static Table) -> Self {
-        Columns { row, place: from, table, at: 0 }
+        Columns {
+            row,
+            place: from,
+            table,
+            at: 0,
+        }
     }
 
     /// Passes over columns.
@@ -67,8 +72,15 @@ impl<'r, R: Stored + ?Sized> Columns<'r, R> {
 
     /// Something is wrong with the column that was read last.
     pub(super) fn wrong(&self, why: impl Into<Box<dyn StdError + Send + Sync>>) -> Unreadable {
-        let column = self.at.checked_sub(1).and_then(|at| self.table.columns.get(at));
-        Unreadable { table: self.table.name, column: column.map_or("?", |column| column.name), why: why.into() }
+        let column = self
+            .at
+            .checked_sub(1)
+            .and_then(|at| self.table.columns.get(at));
+        Unreadable {
+            table: self.table.name,
+            column: column.map_or("?", |column| column.name),
+            why: why.into(),
+        }
     }
 
     fn next(&mut self) -> Result<Value<'r>, Unreadable> {
@@ -102,7 +114,9 @@ impl<'r, R: Stored + ?Sized> Columns<'r, R> {
     pub(super) fn int_some<T: TryFrom<i64>>(&mut self) -> Result<Option<T>, Unreadable> {
         match self.next()? {
             Value::Null => Ok(None),
-            Value::Int(n) => T::try_from(n).map(Some).map_err(|_| self.wrong(Wrong::Range(n))),
+            Value::Int(n) => T::try_from(n)
+                .map(Some)
+                .map_err(|_| self.wrong(Wrong::Range(n))),
             _ => Err(self.kind(Kind::Int)),
         }
     }
@@ -130,7 +144,10 @@ impl<'r, R: Stored + ?Sized> Columns<'r, R> {
     }
 
     /// What a text that is there is made into.
-    pub(super) fn read<T, E>(&mut self, read: impl FnOnce(&str) -> Result<T, E>) -> Result<T, Unreadable>
+    pub(super) fn read<T, E>(
+        &mut self,
+        read: impl FnOnce(&str) -> Result<T, E>,
+    ) -> Result<T, Unreadable>
     where
         E: Into<Box<dyn StdError + Send + Sync>>,
     {
@@ -139,13 +156,18 @@ impl<'r, R: Stored + ?Sized> Columns<'r, R> {
         read(&text).map_err(|e| self.wrong(e))
     }
 
-    pub(super) fn parse<T: FromStr<Err: StdError + Send + Sync + 'static>>(&mut self) -> Result<T, Unreadable> {
+    pub(super) fn parse<T: FromStr<Err: StdError + Send + Sync + 'static>>(
+        &mut self,
+    ) -> Result<T, Unreadable> {
         self.read(str::parse)
     }
 
-    pub(super) fn parse_some<T: FromStr<Err: StdError + Send + Sync + 'static>>(&mut self) -> Result<Option<T>, Unreadable> {
+    pub(super) fn parse_some<T: FromStr<Err: StdError + Send + Sync + 'static>>(
+        &mut self,
+    ) -> Result<Option<T>, Unreadable> {
         let text = self.cow()?;
-        text.map(|text| text.parse().map_err(|e| self.wrong(e))).transpose()
+        text.map(|text| text.parse().map_err(|e| self.wrong(e)))
+            .transpose()
     }
 
     /// What JSON says, or nothing for NULL.

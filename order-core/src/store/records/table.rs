@@ -14,7 +14,8 @@ pub enum Kind {
     Id,
     /// A 64-bit integer: a count, or minor units of the order's currency.
     Int,
-    /// A text of any characters but U+0000, told apart and sorted by its bytes. Some hold JSON, which no store looks into.
+    /// A text of any characters but U+0000, told apart and sorted by its bytes. Some hold JSON,
+    /// which no store looks into.
     Text,
     /// Yes or no.
     Flag,
@@ -33,16 +34,24 @@ pub struct Column {
     pub nullable: bool,
     /// Whether it never changes once the row is there.
     pub fixed: bool,
-    /// Whether a store is to keep an index with it: a statement that leaves it alone where it does not change leaves that index
-    /// alone too. See [`Table::indexed`].
+    /// Whether a store is to keep an index with it: a statement that leaves it alone where it does
+    /// not change leaves that index alone too. See [`Table::indexed`].
     pub indexed: bool,
-    /// Whether it only ever rises: a row that changes keeps the larger of what it has and what it is given.
+    /// Whether it only ever rises: a row that changes keeps the larger of what it has and what it
+    /// is given.
     pub rises: bool,
 }
 
 impl Column {
     const fn new(name: &'static str, kind: Kind) -> Self {
-        Column { name, kind, nullable: false, fixed: false, indexed: false, rises: false }
+        Column {
+            name,
+            kind,
+            nullable: false,
+            fixed: false,
+            indexed: false,
+            rises: false,
+        }
     }
 
     pub(super) const fn id(name: &'static str) -> Self {
@@ -66,30 +75,44 @@ impl Column {
     }
 
     pub(super) const fn nullable(self) -> Self {
-        Column { nullable: true, ..self }
+        Column {
+            nullable: true,
+            ..self
+        }
     }
 
     pub(super) const fn fixed(self) -> Self {
-        Column { fixed: true, ..self }
+        Column {
+            fixed: true,
+            ..self
+        }
     }
 
     pub(super) const fn indexed(self) -> Self {
-        Column { indexed: true, ..self }
+        Column {
+            indexed: true,
+            ..self
+        }
     }
 
     pub(super) const fn rises(self) -> Self {
-        Column { rises: true, ..self }
+        Column {
+            rises: true,
+            ..self
+        }
     }
 }
 
 /// A table: one row for each record of a kind. Its first column is the order's id.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Table {
-    /// Its number: its place in [`super::TABLES`]. Stored in `orders.records`, so that it never changes.
+    /// Its number: its place in [`super::TABLES`]. Stored in `orders.records`, so that it never
+    /// changes.
     pub n: usize,
     /// Its name.
     pub name: &'static str,
-    /// Its columns, in the order in which values are given and taken. A store may have further ones of its own.
+    /// Its columns, in the order in which values are given and taken. A store may have further ones
+    /// of its own.
     pub columns: &'static [Column],
     /// How many of the first columns are its primary key.
     pub key: usize,
@@ -101,21 +124,29 @@ impl Table {
         &self.columns[..self.key]
     }
 
-    /// The positions of the columns that are [indexed](field@Column::indexed), which the bits of [`super::Put::changed`] stand for: the first is bit 0.
+    /// The positions of the columns that are [indexed](field@Column::indexed), which the bits of
+    /// [`super::Put::changed`] stand for: the first is bit 0.
     pub fn indexed(&self) -> impl Iterator<Item = usize> + use<> {
         let columns = self.columns.iter().enumerate();
-        columns.filter(|(_, column)| column.indexed).map(|(at, _)| at)
+        columns
+            .filter(|(_, column)| column.indexed)
+            .map(|(at, _)| at)
     }
 
-    /// The positions of the columns that a statement sets which changes a row, in the order of columns: all but the key, those
-    /// that never change, and those indexed ones whose bit is not in `changed`.
+    /// The positions of the columns that a statement sets which changes a row, in the order of
+    /// columns: all but the key, those that never change, and those indexed ones whose bit is not
+    /// in `changed`.
     pub fn set(&self, changed: u32) -> impl Iterator<Item = usize> + use<> {
         let mut bit = 0;
-        self.columns.iter().enumerate().skip(self.key).filter_map(move |(at, column)| {
-            let is_set = !column.indexed || changed >> bit & 1 == 1;
-            bit += u32::from(column.indexed);
-            (!column.fixed && is_set).then_some(at)
-        })
+        self.columns
+            .iter()
+            .enumerate()
+            .skip(self.key)
+            .filter_map(move |(at, column)| {
+                let is_set = !column.indexed || changed >> bit & 1 == 1;
+                bit += u32::from(column.indexed);
+                (!column.fixed && is_set).then_some(at)
+            })
     }
 
     /// The names of its columns, with `prefix` before each and commas between them.

@@ -11,7 +11,8 @@ use crate::ids::{Bucket, ChangesetId, Fence, UserId};
 use crate::number::OrderNumber;
 use crate::order::*;
 use crate::store::{
-    Changeset, CommitError, KeyRecord, KeyUse, RedemptionChange, StoreError, StoreErrorKind, Tries, Try, WorkChange, WorkItem,
+    Changeset, CommitError, KeyRecord, KeyUse, RedemptionChange, StoreError, StoreErrorKind, Tries,
+    Try, WorkChange, WorkItem,
 };
 use crate::testkit::orders::{self, With, at, fence, full, plain, text, work};
 use crate::text::Private;
@@ -49,7 +50,12 @@ impl Rows {
                         stored[at] = values[at].clone();
                     }
                     let free = |at: &usize| !put.row.table().columns[*at].fixed;
-                    assert!((0..values.len()).filter(free).all(|at| stored[at] == values[at]), "{key:?} differs");
+                    assert!(
+                        (0..values.len())
+                            .filter(free)
+                            .all(|at| stored[at] == values[at]),
+                        "{key:?} differs"
+                    );
                 }
             }
         }
@@ -60,14 +66,22 @@ impl Rows {
     }
 
     fn of(&self, table: &Table) -> impl Iterator<Item = &Values> {
-        self.0.iter().filter(|((name, _), _)| *name == table.name).map(|(_, values)| values)
+        self.0
+            .iter()
+            .filter(|((name, _), _)| *name == table.name)
+            .map(|(_, values)| values)
     }
 
     fn load(&self) -> Result<(Order, Option<KeyRecord>), Unreadable> {
         let own = self.of(ORDERS).next().expect("the order is there");
         let mut stored: StoredOrder = read(&own[..], 0)?;
         for table in CHILDREN {
-            assert_eq!(stored.has(table), self.of(table).next().is_some() || none_kept(&stored, table), "{}", table.name);
+            assert_eq!(
+                stored.has(table),
+                self.of(table).next().is_some() || none_kept(&stored, table),
+                "{}",
+                table.name
+            );
             for row in self.of(table) {
                 stored.add(table, &row[..], 0)?;
             }
@@ -86,7 +100,11 @@ fn fits(table: &Table, values: &[Value<'_>]) {
     assert_eq!(values.len(), table.columns.len(), "{}", table.name);
     for (column, value) in table.columns.iter().zip(values) {
         match value.kind() {
-            None => assert!(column.nullable, "{}.{} is never NULL", table.name, column.name),
+            None => assert!(
+                column.nullable,
+                "{}.{} is never NULL",
+                table.name, column.name
+            ),
             Some(kind) => assert_eq!(kind, column.kind, "{}.{}", table.name, column.name),
         }
     }
@@ -96,7 +114,11 @@ fn fits(table: &Table, values: &[Value<'_>]) {
 #[track_caller]
 fn same(found: &Order, sent: &Order) {
     assert_eq!(found, sent);
-    assert!(found.addresses == sent.addresses && found.notes == sent.notes && found.metadata == sent.metadata);
+    assert!(
+        found.addresses == sent.addresses
+            && found.notes == sent.notes
+            && found.metadata == sent.metadata
+    );
 }
 
 /// Commits changesets one after the other, and compares the order with what is found after each.
@@ -107,21 +129,31 @@ fn round_trips(changesets: &[Changeset]) {
         let changes = Changes::of(changeset).unwrap();
         rows.apply(&changes);
         let mut expected = Order::clone(&changeset.after);
-        expected.notices.retain(|notice| notice.seq > expected.notified);
+        expected
+            .notices
+            .retain(|notice| notice.seq > expected.notified);
         same(&rows.load().unwrap().0, &expected);
         assert_eq!(changes.journal().len(), changeset.journal.len());
         for (row, sent) in changes.journal().zip(&changeset.journal) {
             let values: Values = row.values().map(Value::into_owned).collect();
             fits(ORDER_STATUS_HISTORY, &values);
             let found: JournalRow = read(&values[..], 0).unwrap();
-            let stored = JournalRow { event: decode_event(&encode_event(&sent.event)).unwrap(), ..sent.clone() };
+            let stored = JournalRow {
+                event: decode_event(&encode_event(&sent.event)).unwrap(),
+                ..sent.clone()
+            };
             assert_eq!(found, stored);
         }
     }
 }
 
 fn changed(before: &Arc<Order>, after: Order) -> Changeset {
-    orders::amend(before, |order| *order = Order { version: order.version, ..after })
+    orders::amend(before, |order| {
+        *order = Order {
+            version: order.version,
+            ..after
+        }
+    })
 }
 
 #[test]
@@ -129,21 +161,48 @@ fn tables_are_numbered_by_their_place_and_have_their_keys_first() {
     for (n, table) in TABLES.iter().enumerate() {
         assert_eq!(table.n, n, "{}", table.name);
         assert!((1..=table.columns.len()).contains(&table.key));
-        assert!(table.key_columns().iter().all(|c| !c.nullable && !c.indexed && !c.fixed), "{}", table.name);
+        assert!(
+            table
+                .key_columns()
+                .iter()
+                .all(|c| !c.nullable && !c.indexed && !c.fixed),
+            "{}",
+            table.name
+        );
         let names: std::collections::BTreeSet<_> = table.columns.iter().map(|c| c.name).collect();
         assert_eq!(names.len(), table.columns.len(), "{}", table.name);
     }
-    assert!(CHILDREN.iter().all(|table| TABLES[table.n] == *table && table.columns[0].name == "order_id"));
+    assert!(
+        CHILDREN
+            .iter()
+            .all(|table| TABLES[table.n] == *table && table.columns[0].name == "order_id")
+    );
 }
 
 #[test]
 fn a_statement_sets_what_may_have_changed() {
-    let set = |changed| ORDERS.set(changed).map(|at| ORDERS.columns[at].name).collect::<Vec<_>>();
+    let set = |changed| {
+        ORDERS
+            .set(changed)
+            .map(|at| ORDERS.columns[at].name)
+            .collect::<Vec<_>>()
+    };
     let (none, all) = (set(0), set(u32::MAX));
-    assert!(!none.contains(&"status") && none.contains(&"lifecycle") && !none.contains(&"id") && !none.contains(&"user_id"));
+    assert!(
+        !none.contains(&"status")
+            && none.contains(&"lifecycle")
+            && !none.contains(&"id")
+            && !none.contains(&"user_id")
+    );
     assert_eq!(all.len(), none.len() + ORDERS.indexed().count());
     let names: Vec<_> = ORDERS.indexed().map(|at| ORDERS.columns[at].name).collect();
-    assert_eq!(set(1).iter().filter(|name| names.contains(name)).collect::<Vec<_>>(), [&names[0]]);
+    assert_eq!(
+        set(1)
+            .iter()
+            .filter(|name| names.contains(name))
+            .collect::<Vec<_>>(),
+        [&names[0]]
+    );
     assert!(ORDERS.list("o.").starts_with("o.id, o.user_id, "));
 }
 
@@ -163,9 +222,21 @@ fn orders_come_back_whatever_they_hold() {
 #[test]
 fn records_change_come_and_go() {
     let placing = orders::place(plain(1));
-    let full_of_it = changed(&placing.after, Order { id: plain(1).id, ..full(1) });
+    let full_of_it = changed(
+        &placing.after,
+        Order {
+            id: plain(1).id,
+            ..full(1)
+        },
+    );
     let back = changed(&full_of_it.after, plain(1));
-    let again = changed(&back.after, Order { created_at: plain(1).created_at, ..full(1) });
+    let again = changed(
+        &back.after,
+        Order {
+            created_at: plain(1).created_at,
+            ..full(1)
+        },
+    );
     let bare = changed(&again.after, again.after.without_personal());
     round_trips(&[placing, full_of_it, back, again, bare]);
 }
@@ -175,8 +246,13 @@ fn a_billing_address_has_a_row_where_it_is_another() {
     let same = plain(1);
     let mut other = plain(1);
     other.addresses.0.as_mut().unwrap().billing.city = "Leeds".into();
-    let addresses =
-        |order: Order| Changes::of(&orders::place(order)).unwrap().puts().filter(|p| p.row.table() == ORDER_ADDRESSES).count();
+    let addresses = |order: Order| {
+        Changes::of(&orders::place(order))
+            .unwrap()
+            .puts()
+            .filter(|p| p.row.table() == ORDER_ADDRESSES)
+            .count()
+    };
     assert_eq!((addresses(same.clone()), addresses(other.clone())), (1, 2));
     let placing = orders::place(same.clone());
     let moved = changed(&placing.after, other);
@@ -192,9 +268,18 @@ fn without_journal_rows_nothing_of_the_order_is_written() {
         order.notes = Private(Some("not written".into()));
     });
     let changes = Changes::of(&told).unwrap();
-    assert!(changes.order().is_none() && changes.puts().next().is_none() && changes.journal().len() == 0);
+    assert!(
+        changes.order().is_none()
+            && changes.puts().next().is_none()
+            && changes.journal().len() == 0
+    );
     assert_eq!(changes.notified(), Some(1));
-    assert_eq!(Changes::of(&work(&placed, WorkChange::Keep)).unwrap().notified(), None);
+    assert_eq!(
+        Changes::of(&work(&placed, WorkChange::Keep))
+            .unwrap()
+            .notified(),
+        None
+    );
 }
 
 #[test]
@@ -202,7 +287,11 @@ fn what_the_customer_was_told_is_left_out_when_reading() {
     let mut rows = Rows::default();
     rows.apply(&Changes::of(&orders::place_in(full(1), 2)).unwrap());
     let notified = ORDERS.columns.iter().position(|c| c.rises).unwrap();
-    rows.0.iter_mut().find(|((name, _), _)| *name == "orders").unwrap().1[notified] = Value::Int(1);
+    rows.0
+        .iter_mut()
+        .find(|((name, _), _)| *name == "orders")
+        .unwrap()
+        .1[notified] = Value::Int(1);
     let order = rows.load().unwrap().0;
     assert_eq!(order.notices.iter().map(|n| n.seq).collect::<Vec<_>>(), [2]);
 }
@@ -211,14 +300,34 @@ fn what_the_customer_was_told_is_left_out_when_reading() {
 fn parts_that_do_not_belong_together_are_refused() {
     let placing = orders::place_in(plain(1), 2);
     let placed = Arc::clone(&placing.after);
-    let refused = |changeset: Changeset| assert_eq!(Changes::of(&changeset).unwrap_err().kind, StoreErrorKind::Corrupt);
-    refused(Changeset { before: Some(orders::place(plain(2)).after), ..orders::amend(&placed, |_| {}) });
+    let refused = |changeset: Changeset| {
+        assert_eq!(
+            Changes::of(&changeset).unwrap_err().kind,
+            StoreErrorKind::Corrupt
+        )
+    };
+    refused(Changeset {
+        before: Some(orders::place(plain(2)).after),
+        ..orders::amend(&placed, |_| {})
+    });
     refused(orders::amend(&placed, |order| order.version += 1));
-    refused(Changeset { key: Some(orders::key_record(&plain(2), "key")), ..placing.clone() });
+    refused(Changeset {
+        key: Some(orders::key_record(&plain(2), "key")),
+        ..placing.clone()
+    });
     let bucket = plain(1).id.bucket();
-    let other = (1..).map(|n| UserId::from_bytes([n; 16])).find(|user| Bucket::of(user) != bucket).unwrap();
-    refused(orders::place(Order { user: other, ..plain(1) }));
-    refused(orders::place(Order { number: OrderNumber::new(1, Bucket::of(&other)), ..plain(1) }));
+    let other = (1..)
+        .map(|n| UserId::from_bytes([n; 16]))
+        .find(|user| Bucket::of(user) != bucket)
+        .unwrap();
+    refused(orders::place(Order {
+        user: other,
+        ..plain(1)
+    }));
+    refused(orders::place(Order {
+        number: OrderNumber::new(1, Bucket::of(&other)),
+        ..plain(1)
+    }));
     let mut foreign = placing.clone();
     foreign.journal[0].changeset = ChangesetId::from_bytes([9; 16]);
     refused(foreign);
@@ -253,7 +362,7 @@ fn every_value_of_every_enum_comes_back() {
         FulfilmentStatus in |o, v| o.statuses.fulfilment = v;
         ReturnStatus in |o, v| o.statuses.returned = v;
         PaymentTerms in |o, v| o.terms = v;
-        HoldState in |o, v| o.reservations[0].state = v;
+        ReservationState in |o, v| o.reservations[0].state = v;
         ClosingKind in |o, v| o.reservations[1].closing.as_mut().unwrap().kind = v;
         OperationKind in |o, v| o.payments[0].kind = v;
         OperationState in |o, v| (o.payments[0].state, o.unmatched[0].status) = (v, v);
@@ -273,12 +382,41 @@ fn every_value_of_every_enum_comes_back() {
 
 #[test]
 fn work_items_come_back_and_their_leasable_time_is_worked_out() {
-    let tried = Try { count: 2, next_at: at(1), error: "no".into(), clear: false, quiet_at: at(2), stuck: Some("odd".into()) };
+    let tried = Try {
+        count: 2,
+        next_at: at(1),
+        error: "no".into(),
+        clear: false,
+        quiet_at: at(2),
+        stuck: Some("odd".into()),
+    };
     let tries = Tries([(Op::Payment(1), tried)].into());
-    let free = WorkItem { due: Some(at(5)), fence: None, leased_until: None, revision: 1, taken_over: false, runs: 0, tries };
-    let leased = WorkItem { fence: Some(fence(1)), leased_until: Some(at(9)), taken_over: true, runs: 3, ..free.clone() };
-    let stuck = WorkItem { due: None, tries: Tries::default(), ..free.clone() };
-    for (item, leasable) in [(free, Value::Time(at(5))), (leased, Value::Time(at(9))), (stuck, Value::Null)] {
+    let free = WorkItem {
+        due: Some(at(5)),
+        fence: None,
+        leased_until: None,
+        revision: 1,
+        taken_over: false,
+        runs: 0,
+        tries,
+    };
+    let leased = WorkItem {
+        fence: Some(fence(1)),
+        leased_until: Some(at(9)),
+        taken_over: true,
+        runs: 3,
+        ..free.clone()
+    };
+    let stuck = WorkItem {
+        due: None,
+        tries: Tries::default(),
+        ..free.clone()
+    };
+    for (item, leasable) in [
+        (free, Value::Time(at(5))),
+        (leased, Value::Time(at(9))),
+        (stuck, Value::Null),
+    ] {
         let tries = tries_json(&item.tries);
         let values = item.values(plain(1).id, tries.as_deref());
         fits(ORDER_WORK, &values);
@@ -289,13 +427,19 @@ fn work_items_come_back_and_their_leasable_time_is_worked_out() {
     assert_eq!(read_work(&none[..], 0).unwrap(), None);
 }
 
-/// Every value in turn is damaged: reading gives an error that names it, or an order, and never panics.
+/// Every value in turn is damaged: reading gives an error that names it, or an order, and never
+/// panics.
 #[test]
 fn what_cannot_be_read_names_its_table_and_column() {
     let mut rows = Rows::default();
     rows.apply(&Changes::of(&orders::place_in(full(1), 2).keyed("key")).unwrap());
     let places: Vec<_> = rows.0.keys().cloned().collect();
-    let damages = [Value::Null, Value::Text("NEWER".into()), Value::Int(-1), Value::Id([0; 16])];
+    let damages = [
+        Value::Null,
+        Value::Text("NEWER".into()),
+        Value::Int(-1),
+        Value::Id([0; 16]),
+    ];
     for key in places {
         let table = TABLES.iter().find(|table| table.name == key.0).unwrap();
         for (at, column) in table.columns.iter().enumerate() {
@@ -311,14 +455,33 @@ fn what_cannot_be_read_names_its_table_and_column() {
                 if let Err(unreadable) = found {
                     assert_eq!(unreadable.table, table.name);
                     // Whether there is a closing, a key or an address is told by its first column.
-                    let follows = damage == &Value::Null || column.nullable || column.name == "records";
-                    assert!(unreadable.column == column.name || follows, "{unreadable} for {}", column.name);
+                    let follows =
+                        damage == &Value::Null || column.nullable || column.name == "records";
+                    assert!(
+                        unreadable.column == column.name || follows,
+                        "{unreadable} for {}",
+                        column.name
+                    );
                     assert_eq!(StoreError::from(unreadable).kind, StoreErrorKind::Corrupt);
                 } else if column.kind == Kind::Text && damage == &Value::Text("NEWER".into()) {
                     // Free texts are what they are.
-                    let closed =
-                        ["status", "lifecycle", "kind", "payment_terms", "verification", "origin", "cause", "lots", "plan"];
-                    assert!(!closed.contains(&column.name), "{}.{} takes anything", table.name, column.name);
+                    let closed = [
+                        "status",
+                        "lifecycle",
+                        "kind",
+                        "payment_terms",
+                        "verification",
+                        "origin",
+                        "cause",
+                        "lots",
+                        "plan",
+                    ];
+                    assert!(
+                        !closed.contains(&column.name),
+                        "{}.{} takes anything",
+                        table.name,
+                        column.name
+                    );
                 }
                 rows.0.get_mut(&key).unwrap()[at] = whole;
             }
@@ -331,16 +494,31 @@ fn what_cannot_be_read_names_its_table_and_column() {
 fn a_newer_format_of_the_journal_is_said_to_be_newer() {
     let placing = orders::place(plain(1));
     let changes = Changes::of(&placing).unwrap();
-    let mut values: Values = changes.journal().next().unwrap().values().map(Value::into_owned).collect();
+    let mut values: Values = changes
+        .journal()
+        .next()
+        .unwrap()
+        .values()
+        .map(Value::into_owned)
+        .collect();
     values[2] = Value::Int(99);
     let unreadable = read::<JournalRow>(&values[..], 0).unwrap_err();
-    assert_eq!((unreadable.table, unreadable.column), ("order_status_history", "event"));
+    assert_eq!(
+        (unreadable.table, unreadable.column),
+        ("order_status_history", "event")
+    );
     let error = StoreError::from(unreadable);
-    assert_eq!((error.kind, error.message.as_str()), (StoreErrorKind::Corrupt, "it was written by a newer program"));
+    assert_eq!(
+        (error.kind, error.message.as_str()),
+        (StoreErrorKind::Corrupt, "it was written by a newer program")
+    );
     values[2] = Value::Int(1);
     values[3] = Value::Text("{\"fused\":{}}".into());
     let error = StoreError::from(read::<JournalRow>(&values[..], 0).unwrap_err());
-    assert_eq!((error.kind, error.message.as_str()), (StoreErrorKind::Corrupt, "what is stored cannot be read"));
+    assert_eq!(
+        (error.kind, error.message.as_str()),
+        (StoreErrorKind::Corrupt, "what is stored cannot be read")
+    );
 }
 
 fn answer(changeset: &Changeset, facts: &Prefetched) -> Result<bool, CommitError> {
@@ -356,9 +534,20 @@ fn answer(changeset: &Changeset, facts: &Prefetched) -> Result<bool, CommitError
 fn the_first_check_that_fails_is_the_answer() {
     let placed = orders::place(plain(1)).after;
     let ttl = Duration::from_secs(1);
-    let work = WorkChange::Extend { fence: fence(1), revision: 3, ttl, tries: Tries::default() };
-    let changeset = orders::amend(&placed, |_| {}).commanded("command").taking("coupon", 1).working(work);
-    let used = KeyUse { seq: 1, hash: uuid::Uuid::nil() };
+    let work = WorkChange::Extend {
+        fence: fence(1),
+        revision: 3,
+        ttl,
+        tries: Tries::default(),
+    };
+    let changeset = orders::amend(&placed, |_| {})
+        .commanded("command")
+        .taking("coupon", 1)
+        .working(work);
+    let used = KeyUse {
+        seq: 1,
+        hash: uuid::Uuid::nil(),
+    };
     let mut facts = Prefetched {
         replayed: true,
         command_keys: vec![(text("command"), used)],
@@ -369,34 +558,64 @@ fn the_first_check_that_fails_is_the_answer() {
     };
     assert!(answer(&changeset, &facts).unwrap());
     facts.replayed = false;
-    assert!(matches!(answer(&changeset, &facts), Err(CommitError::CommandKeyTaken(u)) if u == used));
+    assert!(
+        matches!(answer(&changeset, &facts), Err(CommitError::CommandKeyTaken(u)) if u == used)
+    );
     facts.command_keys.clear();
-    assert!(matches!(answer(&changeset, &facts), Err(CommitError::Fenced)));
+    assert!(matches!(
+        answer(&changeset, &facts),
+        Err(CommitError::Fenced)
+    ));
     facts.lease = Some((Some(fence(1)), 4));
-    assert!(matches!(answer(&changeset, &facts), Err(CommitError::RedemptionExhausted { name }) if name == "coupon"));
+    assert!(
+        matches!(answer(&changeset, &facts), Err(CommitError::RedemptionExhausted { name }) if name == "coupon")
+    );
     facts.redemptions.clear();
-    assert!(matches!(answer(&changeset, &facts), Err(CommitError::Conflict)));
+    assert!(matches!(
+        answer(&changeset, &facts),
+        Err(CommitError::Conflict)
+    ));
     facts.lease = Some((Some(fence(1)), 3));
-    assert!(matches!(answer(&changeset, &facts), Err(CommitError::Conflict)));
+    assert!(matches!(
+        answer(&changeset, &facts),
+        Err(CommitError::Conflict)
+    ));
     facts.version = Some(1);
     assert!(!answer(&changeset, &facts).unwrap());
     let late = changeset.keyed("late");
-    assert!(matches!(answer(&late, &facts), Err(CommitError::Store(e)) if e.kind == StoreErrorKind::Corrupt));
+    assert!(
+        matches!(answer(&late, &facts), Err(CommitError::Store(e)) if e.kind == StoreErrorKind::Corrupt)
+    );
 
     let placing = orders::place(plain(1)).keyed("key");
     let record = orders::key_record(&plain(2), "key");
-    let mut facts = Prefetched { key: Some(record), version: Some(1), number_is_taken: true, ..Prefetched::default() };
-    assert!(matches!(answer(&placing, &facts), Err(CommitError::KeyTaken(_))));
+    let mut facts = Prefetched {
+        key: Some(record),
+        version: Some(1),
+        number_is_taken: true,
+        ..Prefetched::default()
+    };
+    assert!(matches!(
+        answer(&placing, &facts),
+        Err(CommitError::KeyTaken(_))
+    ));
     facts.key = None;
-    assert!(matches!(answer(&placing, &facts), Err(CommitError::Conflict)));
+    assert!(matches!(
+        answer(&placing, &facts),
+        Err(CommitError::Conflict)
+    ));
     facts.version = None;
-    assert!(matches!(answer(&placing, &facts), Err(CommitError::NumberTaken)));
+    assert!(matches!(
+        answer(&placing, &facts),
+        Err(CommitError::NumberTaken)
+    ));
     facts.number_is_taken = false;
     assert!(!answer(&placing, &facts).unwrap());
 }
 
 proptest! {
-    /// However a changeset takes and gives back, an order holds a thing once and its uses are counted once.
+    /// However a changeset takes and gives back, an order holds a thing once and its uses are
+    /// counted once.
     #[test]
     fn redemptions_are_tallied(held in any::<bool>(), others in 0u32..3, changes in prop::collection::vec(any::<bool>(), 0..6)) {
         let placed = orders::place(plain(1)).after;

@@ -26,7 +26,8 @@ pub const ORDER_WORK: &Table = &Table {
         Column::int("revision"),
         Column::flag("taken_over"),
         Column::int("runs"),
-        // JSON: what was tried, per operation. The last column, so that a statement can leave it alone.
+        // JSON: what was tried, per operation. The last column, so that a statement can leave it
+        // alone.
         Column::text("tries").nullable(),
     ],
 };
@@ -43,10 +44,19 @@ impl WorkItem {
         }
     }
 
-    /// The values of its row, in the order of [`ORDER_WORK`]'s columns. `tries` is what was tried as JSON, as [`tries_json`]
-    /// gives it: a store that has it ready, or leaves that column alone, need not write it out again.
+    /// The values of its row, in the order of [`ORDER_WORK`]'s columns. `tries` is what was tried
+    /// as JSON, as [`tries_json`] gives it: a store that has it ready, or leaves that column alone,
+    /// need not write it out again.
     pub fn values<'a>(&self, order: OrderId, tries: Option<&'a str>) -> [Value<'a>; 9] {
-        let WorkItem { due, fence, leased_until, revision, taken_over, runs, tries: _ } = self;
+        let WorkItem {
+            due,
+            fence,
+            leased_until,
+            revision,
+            taken_over,
+            runs,
+            tries: _,
+        } = self;
         let time = |time: Option<Timestamp>| time.map_or(Value::Null, Value::Time);
         [
             Value::Id(*order.as_bytes()),
@@ -70,7 +80,11 @@ pub fn tries_json(tries: &Tries) -> Option<String> {
 
 /// The item of a row, whose columns may all be NULL, as after an outer join.
 pub fn read_work<R: Stored + ?Sized>(row: &R, from: usize) -> Result<Option<WorkItem>, Unreadable> {
-    let wrong = |why| Unreadable { table: ORDER_WORK.name, column: ORDER_WORK.columns[0].name, why };
+    let wrong = |why| Unreadable {
+        table: ORDER_WORK.name,
+        column: ORDER_WORK.columns[0].name,
+        why,
+    };
     match row.value(from, Kind::Id).map_err(wrong)? {
         Value::Null => Ok(None),
         _ => super::read(row, from).map(Some),
@@ -109,8 +123,8 @@ impl WorkChange {
 
     /// What becomes of the item that is there, if one is.
     ///
-    /// Every change raises the revision, even a waking that finds the item due sooner: what the holder of the lease read
-    /// before it is out of date.
+    /// Every change raises the revision, even a waking that finds the item due sooner: what the
+    /// holder of the lease read before it is out of date.
     pub fn apply(self, item: Option<WorkItem>, now: Timestamp) -> Option<WorkItem> {
         if self == WorkChange::Keep {
             return item;
@@ -134,16 +148,32 @@ impl WorkChange {
                 item.leased_until = Some(now.after(ttl));
                 item.taken_over = false;
             }
-            WorkChange::Wake { due } => item.due = Some(item.due.map_or(due, |before| before.min(due))),
-            WorkChange::Begin { ttl, fence: _, revision: _ } => {
+            WorkChange::Wake { due } => {
+                item.due = Some(item.due.map_or(due, |before| before.min(due)))
+            }
+            WorkChange::Begin {
+                ttl,
+                fence: _,
+                revision: _,
+            } => {
                 item.leased_until = Some(now.after(ttl));
                 item.runs = item.runs.saturating_add(1);
             }
-            WorkChange::Extend { ttl, tries, fence: _, revision: _ } => {
+            WorkChange::Extend {
+                ttl,
+                tries,
+                fence: _,
+                revision: _,
+            } => {
                 item.leased_until = Some(now.after(ttl));
                 item.tries = tries;
             }
-            WorkChange::Release { due, tries, fence: _, revision: _ } => {
+            WorkChange::Release {
+                due,
+                tries,
+                fence: _,
+                revision: _,
+            } => {
                 item.due = due;
                 item.fence = None;
                 item.leased_until = None;
@@ -151,7 +181,10 @@ impl WorkChange {
                 item.runs = 0;
                 item.tries = tries;
             }
-            WorkChange::Done { fence: _, revision: _ } => return None,
+            WorkChange::Done {
+                fence: _,
+                revision: _,
+            } => return None,
         }
         Some(item)
     }
@@ -170,7 +203,11 @@ mod tests {
     }
 
     fn leased() -> WorkItem {
-        let lease = WorkChange::Lease { fence: FENCE, ttl: Duration::from_secs(10), due: at(3) };
+        let lease = WorkChange::Lease {
+            fence: FENCE,
+            ttl: Duration::from_secs(10),
+            due: at(3),
+        };
         lease.apply(None, at(0)).unwrap()
     }
 
@@ -178,17 +215,39 @@ mod tests {
     fn an_item_can_be_leased_when_it_is_due_and_free() {
         let item = leased();
         assert_eq!(item.leasable_at(), Some(at(10)));
-        let later = WorkItem { due: Some(at(12)), ..item.clone() };
+        let later = WorkItem {
+            due: Some(at(12)),
+            ..item.clone()
+        };
         assert_eq!(later.leasable_at(), Some(at(12)));
-        assert_eq!(WorkItem { due: None, ..item.clone() }.leasable_at(), None);
-        assert_eq!(WorkItem { leased_until: None, ..item }.leasable_at(), Some(at(3)));
+        assert_eq!(
+            WorkItem {
+                due: None,
+                ..item.clone()
+            }
+            .leasable_at(),
+            None
+        );
+        assert_eq!(
+            WorkItem {
+                leased_until: None,
+                ..item
+            }
+            .leasable_at(),
+            Some(at(3))
+        );
     }
 
     #[test]
     fn a_lease_that_nobody_gave_back_is_taken_over() {
         let again = leased().leased(Fence::from_bytes([8; 16]), at(30));
         assert!(again.taken_over && again.revision == 2 && again.leased_until == Some(at(30)));
-        let release = WorkChange::Release { fence: FENCE, revision: 1, due: Some(at(9)), tries: Tries::default() };
+        let release = WorkChange::Release {
+            fence: FENCE,
+            revision: 1,
+            due: Some(at(9)),
+            tries: Tries::default(),
+        };
         let free = release.apply(Some(leased()), at(1)).unwrap();
         assert!(!free.leased(FENCE, at(30)).taken_over);
     }
@@ -197,17 +256,49 @@ mod tests {
     fn every_change_but_keeping_raises_the_revision() {
         let (fence, revision, ttl, tries) = (FENCE, 1, Duration::from_secs(1), Tries::default());
         let changes = [
-            WorkChange::Lease { fence, ttl, due: at(1) },
+            WorkChange::Lease {
+                fence,
+                ttl,
+                due: at(1),
+            },
             WorkChange::Wake { due: at(99) },
-            WorkChange::Begin { fence, revision, ttl },
-            WorkChange::Extend { fence, revision, ttl, tries: tries.clone() },
-            WorkChange::Release { fence, revision, due: None, tries },
+            WorkChange::Begin {
+                fence,
+                revision,
+                ttl,
+            },
+            WorkChange::Extend {
+                fence,
+                revision,
+                ttl,
+                tries: tries.clone(),
+            },
+            WorkChange::Release {
+                fence,
+                revision,
+                due: None,
+                tries,
+            },
         ];
         for change in changes {
-            assert_eq!(change.clone().apply(Some(leased()), at(1)).unwrap().revision, 2, "{change:?}");
+            assert_eq!(
+                change
+                    .clone()
+                    .apply(Some(leased()), at(1))
+                    .unwrap()
+                    .revision,
+                2,
+                "{change:?}"
+            );
         }
-        assert_eq!(WorkChange::Keep.apply(Some(leased()), at(1)), Some(leased()));
+        assert_eq!(
+            WorkChange::Keep.apply(Some(leased()), at(1)),
+            Some(leased())
+        );
         assert_eq!(WorkChange::Keep.apply(None, at(1)), None);
-        assert_eq!(WorkChange::Done { fence, revision }.apply(Some(leased()), at(1)), None);
+        assert_eq!(
+            WorkChange::Done { fence, revision }.apply(Some(leased()), at(1)),
+            None
+        );
     }
 }

@@ -20,7 +20,8 @@ enum Cell {
     Time(i64),
 }
 
-/// The values of many rows. Nothing of it is a piece of memory of its own, so that it is made and freed quickly.
+/// The values of many rows. Nothing of it is a piece of memory of its own, so that it is made and
+/// freed quickly.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Cells {
     cells: Vec<Cell>,
@@ -29,7 +30,10 @@ pub(super) struct Cells {
 
 impl Cells {
     pub(super) fn with_room(cells: usize, text_bytes: usize) -> Self {
-        Cells { cells: Vec::with_capacity(cells), texts: String::with_capacity(text_bytes) }
+        Cells {
+            cells: Vec::with_capacity(cells),
+            texts: String::with_capacity(text_bytes),
+        }
     }
 
     pub(super) fn len(&self) -> usize {
@@ -41,7 +45,9 @@ impl Cells {
             Cell::Null => Value::Null,
             Cell::Id(bytes) => Value::Id(bytes),
             Cell::Int(n) => Value::Int(n),
-            Cell::Text { from, to } => Value::Text(Cow::Borrowed(&self.texts[from as usize..to as usize])),
+            Cell::Text { from, to } => {
+                Value::Text(Cow::Borrowed(&self.texts[from as usize..to as usize]))
+            }
             Cell::Flag(flag) => Value::Flag(flag),
             Cell::Time(micros) => Value::Time(Timestamp::from_micros(micros)),
         }
@@ -58,7 +64,8 @@ impl Cells {
     }
 
     fn since(&mut self, from: usize) -> &mut Self {
-        // A changeset is far below 4 GiB; beyond it, the text would be found empty rather than wrong.
+        // A changeset is far below 4 GiB; beyond it, the text would be found empty rather than
+        // wrong.
         let place = |at| u32::try_from(at).unwrap_or(u32::MAX);
         let (from, to) = (place(from), place(self.texts.len()));
         self.cell(Cell::Text { from, to })
@@ -119,7 +126,11 @@ impl Cells {
 
     /// JSON, or NULL if there is nothing.
     pub(super) fn json_some<T: Serialize>(&mut self, records: &[T]) -> &mut Self {
-        if records.is_empty() { self.null() } else { self.json(&records) }
+        if records.is_empty() {
+            self.null()
+        } else {
+            self.json(&records)
+        }
     }
 
     pub(super) fn flag(&mut self, flag: bool) -> &mut Self {
@@ -140,7 +151,8 @@ struct Texts<'a>(&'a mut String);
 
 impl io::Write for Texts<'_> {
     fn write(&mut self, piece: &[u8]) -> io::Result<usize> {
-        let text = std::str::from_utf8(piece).map_err(|e| io::Error::new(io::ErrorKind::InvalidData, e))?;
+        let text = std::str::from_utf8(piece)
+            .map_err(|e| io::Error::new(io::ErrorKind::InvalidData, e))?;
         self.0.push_str(text);
         Ok(piece.len())
     }
@@ -171,7 +183,11 @@ impl<'a> Row<'a> {
     ///
     /// If the table has no such column.
     pub fn value(&self, at: usize) -> Value<'a> {
-        assert!(at < self.table.columns.len(), "{} has no column {at}", self.table.name);
+        assert!(
+            at < self.table.columns.len(),
+            "{} has no column {at}",
+            self.table.name
+        );
         self.cells.value(self.from + at)
     }
 
@@ -189,7 +205,12 @@ impl<'a> Row<'a> {
 
 impl std::fmt::Debug for Row<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let values = self.table.columns.iter().map(|column| column.name).zip(self.values());
+        let values = self
+            .table
+            .columns
+            .iter()
+            .map(|column| column.name)
+            .zip(self.values());
         write!(f, "{} ", self.table.name)?;
         f.debug_map().entries(values).finish()
     }

@@ -22,7 +22,13 @@ pub(super) fn differs(left: &str, right: &str, said: &str) -> ! {
     if head == left.len() && head == right.len() {
         text.push_str("\n  they differ in what is not printed: personal data");
     } else {
-        let _ = write!(text, "\n  they part in line {} of {} and {}", head + 1, left.len(), right.len());
+        let _ = write!(
+            text,
+            "\n  they part in line {} of {} and {}",
+            head + 1,
+            left.len(),
+            right.len()
+        );
         for line in &left[head.saturating_sub(BEFORE)..head] {
             let _ = write!(text, "\n    {line}");
         }
@@ -44,11 +50,26 @@ mod tests {
     #[test]
     fn a_difference_of_one_field_is_shown_and_not_the_whole_order() {
         let order = full(1);
-        let other = Order { attempt: 77, ..order.clone() };
-        let failed = std::panic::catch_unwind(|| differs(&format!("{order:#?}"), &format!("{other:#?}"), "as it was sent"));
+        let other = Order {
+            round: 77,
+            ..order.clone()
+        };
+        let failed = std::panic::catch_unwind(|| {
+            differs(
+                &format!("{order:#?}"),
+                &format!("{other:#?}"),
+                "as it was sent",
+            )
+        });
         let said = *failed.unwrap_err().downcast::<String>().unwrap();
-        assert!(said.starts_with("expected both to be the same: as it was sent\n  they part in line "), "{said}");
-        assert!(said.contains("\n  <     attempt: 2,") && said.contains("\n  >     attempt: 77,"), "{said}");
+        assert!(
+            said.starts_with("expected both to be the same: as it was sent\n  they part in line "),
+            "{said}"
+        );
+        assert!(
+            said.contains("\n  <     round: 2,") && said.contains("\n  >     round: 77,"),
+            "{said}"
+        );
         assert!(said.lines().count() < 25, "{said}");
     }
 }

@@ -19,8 +19,14 @@ pub(super) async fn c14_due_items_are_given_soonest_first<F: StoreFactory>(f: &F
     applied(&store, place(plain(8))).await;
     f.set_time(at(10));
     assert!(take(&store, fence(1), 0).await.is_empty());
-    assert_eq!(ids(&take(&store, fence(1), 3).await), [7, 4, 2].map(order_id));
-    assert_eq!(ids(&take(&store, fence(2), 100).await), [1, 5, 3].map(order_id));
+    assert_eq!(
+        ids(&take(&store, fence(1), 3).await),
+        [7, 4, 2].map(order_id)
+    );
+    assert_eq!(
+        ids(&take(&store, fence(2), 100).await),
+        [1, 5, 3].map(order_id)
+    );
     assert!(take(&store, fence(3), 100).await.is_empty());
 }
 
@@ -38,19 +44,28 @@ pub(super) async fn c14_an_item_is_due_by_the_stores_clock<F: StoreFactory>(f: &
     }
     f.set_time(at(30));
     let leased = take(&store, fence(1), 1).await.remove(0).work;
-    assert_eq!((leased.due, leased.fence, leased.leased_until), (Some(at(30)), Some(fence(1)), Some(at(40))));
+    assert_eq!(
+        (leased.due, leased.fence, leased.leased_until),
+        (Some(at(30)), Some(fence(1)), Some(at(40)))
+    );
 }
 
 pub(super) async fn c14_a_lease_runs_out_by_the_stores_clock<F: StoreFactory>(f: &F) {
     let store = fresh(f).await;
     let order = applied(&store, place(plain(1)).working(wake(at(0)))).await;
-    assert_eq!(take(&store, fence(1), 1).await[0].work.leased_until, Some(at(10)));
+    assert_eq!(
+        take(&store, fence(1), 1).await[0].work.leased_until,
+        Some(at(10))
+    );
     for (holder, now) in [(2, 10), (3, 20)] {
         f.set_time(just_before(at(now)));
         assert!(take(&store, fence(holder), 1).await.is_empty());
         assert!(lease_of(&store, fence(holder), order.id).await.is_none());
         f.set_time(at(now));
-        assert_eq!(take(&store, fence(holder), 1).await[0].work.leased_until, Some(at(now + 10)));
+        assert_eq!(
+            take(&store, fence(holder), 1).await[0].work.leased_until,
+            Some(at(now + 10))
+        );
     }
 }
 
@@ -59,7 +74,12 @@ pub(super) async fn c14_a_taker_is_told_what_the_stores_clock_says<F: StoreFacto
     applied(&store, place(plain(1)).working(wake(at(0)))).await;
     for (now, limit) in [(at(5), 0), (at(6), 1), (at(7), 1)] {
         f.set_time(now);
-        let request = LeaseRequest { fence: fence(1), ttl: seconds(10), limit, order: None };
+        let request = LeaseRequest {
+            fence: fence(1),
+            ttl: seconds(10),
+            limit,
+            order: None,
+        };
         assert_eq!(store.lease(&request).await.unwrap().now, Some(now));
     }
 }
@@ -83,29 +103,60 @@ pub(super) async fn c14_one_orders_item_is_given_before_it_is_due<F: StoreFactor
     applied(&store, place(plain(2)).working(wake(at(0)))).await;
     let idle = applied(&store, place(plain(3))).await;
     let leased = lease_of(&store, fence(1), order.id).await.unwrap();
-    assert_eq!((leased.order, leased.work.due, leased.work.fence), (order.clone(), Some(at(1000)), Some(fence(1))));
+    assert_eq!(
+        (leased.order, leased.work.due, leased.work.fence),
+        (order.clone(), Some(at(1000)), Some(fence(1)))
+    );
     assert!(lease_of(&store, fence(2), order.id).await.is_none());
     assert!(lease_of(&store, fence(2), idle.id).await.is_none());
     assert!(lease_of(&store, fence(2), order_id(99)).await.is_none());
-    let none = LeaseRequest { fence: fence(2), ttl: seconds(10), limit: 0, order: Some(order_id(2)) };
+    let none = LeaseRequest {
+        fence: fence(2),
+        ttl: seconds(10),
+        limit: 0,
+        order: Some(order_id(2)),
+    };
     assert!(store.lease(&none).await.unwrap().leased.is_empty());
 }
 
-pub(super) async fn c14_runs_are_counted_by_who_begins_and_forgotten_by_who_gives_back<F: StoreFactory>(f: &F) {
+pub(super) async fn c14_runs_are_counted_by_who_begins_and_forgotten_by_who_gives_back<
+    F: StoreFactory,
+>(
+    f: &F,
+) {
     let store = fresh(f).await;
     let order = applied(&store, place(plain(1)).working(wake(at(0)))).await;
     let mut revision = take(&store, fence(99), 1).await[0].work.revision;
     for run in 1..=3 {
         f.set_time(at(i64::from(run) * 100));
         let leased = take(&store, fence(run.into()), 1).await.remove(0).work;
-        assert_eq!((leased.taken_over, leased.runs), (true, run - 1), "leasing alone counts nothing");
-        (_, revision) = commit(&store, work(&order, begin(fence(run.into()), leased.revision, 7))).await;
+        assert_eq!(
+            (leased.taken_over, leased.runs),
+            (true, run - 1),
+            "leasing alone counts nothing"
+        );
+        (_, revision) = commit(
+            &store,
+            work(&order, begin(fence(run.into()), leased.revision, 7)),
+        )
+        .await;
         let begun = item(&store, order.id).await;
-        assert_eq!((begun.runs, begun.tries, begun.leased_until), (run, leased.tries, Some(at(i64::from(run) * 100 + 7))));
-        (_, revision) = commit(&store, work(&order, extend(fence(run.into()), revision, 10))).await;
+        assert_eq!(
+            (begun.runs, begun.tries, begun.leased_until),
+            (run, leased.tries, Some(at(i64::from(run) * 100 + 7)))
+        );
+        (_, revision) = commit(
+            &store,
+            work(&order, extend(fence(run.into()), revision, 10)),
+        )
+        .await;
         assert_eq!(item(&store, order.id).await.runs, run, "going on is no end");
     }
-    commit(&store, work(&order, release(fence(3), revision, Some(at(0))))).await;
+    commit(
+        &store,
+        work(&order, release(fence(3), revision, Some(at(0)))),
+    )
+    .await;
     assert_eq!(item(&store, order.id).await.runs, 0);
     let leased = take(&store, fence(4), 1).await.remove(0).work;
     assert_eq!((leased.taken_over, leased.runs), (false, 0));
@@ -114,7 +165,10 @@ pub(super) async fn c14_runs_are_counted_by_who_begins_and_forgotten_by_who_give
 pub(super) async fn c14_a_taker_is_told_whether_the_lease_was_taken_over<F: StoreFactory>(f: &F) {
     let store = fresh(f).await;
     let order = applied(&store, place(plain(1)).working(wake(at(0)))).await;
-    assert!(!take(&store, fence(1), 1).await[0].work.taken_over, "nobody had it");
+    assert!(
+        !take(&store, fence(1), 1).await[0].work.taken_over,
+        "nobody had it"
+    );
     // However often an answer is not heard of, it says the same, and counts for nothing.
     for n in 2..9 {
         f.set_time(at(n * 100));
@@ -123,23 +177,46 @@ pub(super) async fn c14_a_taker_is_told_whether_the_lease_was_taken_over<F: Stor
         assert_eq!(leased, item(&store, order.id).await);
     }
     let revision = item(&store, order.id).await.revision;
-    commit(&store, work(&order, release(fence(8), revision, Some(at(0))))).await;
-    assert!(!lease_of(&store, fence(9), order.id).await.unwrap().work.taken_over, "it was given back");
+    commit(
+        &store,
+        work(&order, release(fence(8), revision, Some(at(0)))),
+    )
+    .await;
+    assert!(
+        !lease_of(&store, fence(9), order.id)
+            .await
+            .unwrap()
+            .work
+            .taken_over,
+        "it was given back"
+    );
     f.set_time(at(1000));
-    assert!(lease_of(&store, fence(10), order.id).await.unwrap().work.taken_over);
+    assert!(
+        lease_of(&store, fence(10), order.id)
+            .await
+            .unwrap()
+            .work
+            .taken_over
+    );
 }
 
 pub(super) async fn c14_the_placers_lease_keeps_others_away<F: StoreFactory>(f: &F) {
     let store = fresh(f).await;
     let order = applied(&store, place(plain(1)).working(lease(fence(1), 10, at(15)))).await;
     let leased = item(&store, order.id).await;
-    assert_eq!((leased.due, leased.fence, leased.leased_until), (Some(at(15)), Some(fence(1)), Some(at(10))));
+    assert_eq!(
+        (leased.due, leased.fence, leased.leased_until),
+        (Some(at(15)), Some(fence(1)), Some(at(10)))
+    );
     assert_eq!(leased.runs, 0, "nothing was leased");
     assert!(lease_of(&store, fence(2), order.id).await.is_none());
     f.set_time(at(12));
     assert!(take(&store, fence(2), 1).await.is_empty());
     f.set_time(at(15));
-    assert!(take(&store, fence(2), 1).await[0].work.taken_over, "the placer never gave it back");
+    assert!(
+        take(&store, fence(2), 1).await[0].work.taken_over,
+        "the placer never gave it back"
+    );
 }
 
 pub(super) async fn c14_leased_orders_come_whole<F: StoreFactory>(f: &F) {
@@ -178,13 +255,23 @@ pub(super) async fn c14_many_takers_get_each_item_once<F: StoreFactory>(f: &F) {
 pub(super) async fn c14_a_taker_is_told_in_how_long_there_is_more<F: StoreFactory>(f: &F) {
     let store = fresh(f).await;
     let next_in = |limit| {
-        let request = LeaseRequest { fence: fence(9), ttl: seconds(10), limit, order: None };
+        let request = LeaseRequest {
+            fence: fence(9),
+            ttl: seconds(10),
+            limit,
+            order: None,
+        };
         let store = &store;
         async move { store.lease(&request).await.unwrap().next_in }
     };
     assert_eq!(next_in(0).await, None);
-    let (stuck, revision) = commit(&store, place(plain(1)).working(lease(fence(1), 10, at(0)))).await;
-    assert_eq!(next_in(5).await, Some(seconds(10)), "when the lease runs out");
+    let (stuck, revision) =
+        commit(&store, place(plain(1)).working(lease(fence(1), 10, at(0)))).await;
+    assert_eq!(
+        next_in(5).await,
+        Some(seconds(10)),
+        "when the lease runs out"
+    );
     commit(&store, work(&stuck, release(fence(1), revision, None))).await;
     assert_eq!(next_in(5).await, None, "what is stuck does not fall due");
     applied(&store, place(plain(2)).working(wake(at(30)))).await;
@@ -200,9 +287,17 @@ pub(super) async fn c14_a_taker_is_told_in_how_long_there_is_more<F: StoreFactor
     applied(&store, place(plain(5)).working(lease(fence(5), 2, at(100)))).await;
     f.set_time(at(25));
     let (leased, next) = (take(&store, fence(10), 10).await, next_in(0).await);
-    assert_eq!((ids(&leased), next), (vec![order_id(3), order_id(4)], Some(seconds(5))));
+    assert_eq!(
+        (ids(&leased), next),
+        (vec![order_id(3), order_id(4)], Some(seconds(5)))
+    );
     // Of all, also for who asks for one alone.
-    let alone = LeaseRequest { fence: fence(9), ttl: seconds(100), limit: 1, order: Some(order_id(2)) };
+    let alone = LeaseRequest {
+        fence: fence(9),
+        ttl: seconds(100),
+        limit: 1,
+        order: Some(order_id(2)),
+    };
     let one = store.lease(&alone).await.unwrap();
     assert_eq!((one.leased.len(), one.next_in), (1, Some(seconds(10))));
 }
@@ -213,7 +308,8 @@ pub(super) async fn c14_the_summary_counts_what_there_is<F: StoreFactory>(f: &F)
     applied(&store, place(plain(1)).working(lease(fence(1), 10, at(5)))).await;
     applied(&store, place(plain(2)).working(wake(at(50)))).await;
     applied(&store, place(plain(3)).working(wake(at(40)))).await;
-    let (stuck, revision) = commit(&store, place(plain(4)).working(lease(fence(2), 30, at(1)))).await;
+    let (stuck, revision) =
+        commit(&store, place(plain(4)).working(lease(fence(2), 30, at(1)))).await;
     applied(&store, place(plain(5))).await;
     let summary = |stuck, next_due: i64, leased_until: Option<i64>| WorkSummary {
         total: 4,
@@ -221,9 +317,15 @@ pub(super) async fn c14_the_summary_counts_what_there_is<F: StoreFactory>(f: &F)
         next_due: Some(at(next_due)),
         leased_until: leased_until.map(at),
     };
-    assert_eq!(store.work_summary().await.unwrap(), summary(0, 40, Some(30)));
+    assert_eq!(
+        store.work_summary().await.unwrap(),
+        summary(0, 40, Some(30))
+    );
     commit(&store, work(&stuck, release(fence(2), revision, None))).await;
-    assert_eq!(store.work_summary().await.unwrap(), summary(1, 40, Some(10)));
+    assert_eq!(
+        store.work_summary().await.unwrap(),
+        summary(1, 40, Some(10))
+    );
     f.set_time(at(10));
     assert_eq!(store.work_summary().await.unwrap(), summary(1, 5, None));
     lease_of(&store, fence(3), order_id(3)).await.unwrap();
@@ -232,8 +334,13 @@ pub(super) async fn c14_the_summary_counts_what_there_is<F: StoreFactory>(f: &F)
 
 pub(super) async fn c15_done_removes_the_item<F: StoreFactory>(f: &F) {
     let store = fresh(f).await;
-    let (order, revision) = commit(&store, place(plain(1)).working(lease(fence(1), 10, at(0)))).await;
-    let order = applied(&store, amend(&order, |_| {}).working(done(fence(1), revision))).await;
+    let (order, revision) =
+        commit(&store, place(plain(1)).working(lease(fence(1), 10, at(0)))).await;
+    let order = applied(
+        &store,
+        amend(&order, |_| {}).working(done(fence(1), revision)),
+    )
+    .await;
     assert!(load(&store, order.id).await.work.is_none());
     assert_eq!(store.work_summary().await.unwrap(), WorkSummary::default());
     f.set_time(at(100));
@@ -247,10 +354,14 @@ pub(super) async fn c15_done_removes_the_item<F: StoreFactory>(f: &F) {
 
 pub(super) async fn c15_a_stuck_item_is_never_given_until_woken<F: StoreFactory>(f: &F) {
     let store = fresh(f).await;
-    let (order, revision) = commit(&store, place(plain(1)).working(lease(fence(1), 10, at(0)))).await;
+    let (order, revision) =
+        commit(&store, place(plain(1)).working(lease(fence(1), 10, at(0)))).await;
     commit(&store, work(&order, release(fence(1), revision, None))).await;
     let stuck = item(&store, order.id).await;
-    assert_eq!((stuck.due, stuck.fence, stuck.leased_until), (None, None, None));
+    assert_eq!(
+        (stuck.due, stuck.fence, stuck.leased_until),
+        (None, None, None)
+    );
     f.set_time(at(1_000_000_000));
     assert!(take(&store, fence(2), 10).await.is_empty());
     assert!(lease_of(&store, fence(2), order.id).await.is_none());

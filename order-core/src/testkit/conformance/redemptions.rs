@@ -28,12 +28,25 @@ pub(super) async fn c08_a_redemption_given_back_is_free_again<F: StoreFactory>(f
     assert!(!taken(&store, 2, "coupon", 1).await);
     let order = applied(&store, amend(&order, |_| {}).giving_back("coupon")).await;
     assert!(taken(&store, 3, "coupon", 1).await);
-    refused!(store.commit(amend(&order, |_| {}).taking("coupon", 1)).await, CommitError::RedemptionExhausted { .. });
+    refused!(
+        store
+            .commit(amend(&order, |_| {}).taking("coupon", 1))
+            .await,
+        CommitError::RedemptionExhausted { .. }
+    );
 }
 
-pub(super) async fn c08_an_order_holds_a_redemption_once_however_often_it_takes_it<F: StoreFactory>(f: &F) {
+pub(super) async fn c08_an_order_holds_a_redemption_once_however_often_it_takes_it<
+    F: StoreFactory,
+>(
+    f: &F,
+) {
     let store = fresh(f).await;
-    let order = applied(&store, place(plain(1)).taking("coupon", 2).taking("coupon", 2)).await;
+    let order = applied(
+        &store,
+        place(plain(1)).taking("coupon", 2).taking("coupon", 2),
+    )
+    .await;
     let order = applied(&store, amend(&order, |_| {}).taking("coupon", 2)).await;
     assert!(taken(&store, 2, "coupon", 2).await);
     assert!(!taken(&store, 3, "coupon", 2).await);
@@ -48,7 +61,13 @@ pub(super) async fn c08_giving_back_what_is_not_held_frees_nothing<F: StoreFacto
     let store = fresh(f).await;
     let holder = applied(&store, place(plain(1)).taking("coupon", 1)).await;
     let other = applied(&store, place(plain(2)).giving_back("coupon")).await;
-    applied(&store, amend(&other, |_| {}).giving_back("coupon").giving_back("unheard of")).await;
+    applied(
+        &store,
+        amend(&other, |_| {})
+            .giving_back("coupon")
+            .giving_back("unheard of"),
+    )
+    .await;
     assert!(!taken(&store, 3, "coupon", 1).await);
     let holder = applied(&store, amend(&holder, |_| {}).giving_back("coupon")).await;
     applied(&store, amend(&holder, |_| {}).giving_back("coupon")).await;
@@ -56,20 +75,37 @@ pub(super) async fn c08_giving_back_what_is_not_held_frees_nothing<F: StoreFacto
     assert!(!taken(&store, 5, "coupon", 1).await);
 }
 
-pub(super) async fn c08_redemptions_are_counted_by_name_and_held_against_the_takers_limit<F: StoreFactory>(f: &F) {
+pub(super) async fn c08_redemptions_are_counted_by_name_and_held_against_the_takers_limit<
+    F: StoreFactory,
+>(
+    f: &F,
+) {
     let store = fresh(f).await;
-    for (n, name) in (1..).zip(["coupon", "Coupon", "coupon/user", "'; DROP TABLE redemptions;--", "🎟️"]) {
+    for (n, name) in (1..).zip([
+        "coupon",
+        "Coupon",
+        "coupon/user",
+        "'; DROP TABLE redemptions;--",
+        "🎟️",
+    ]) {
         assert!(taken(&store, n, name, 1).await, "{name}");
         assert!(!taken(&store, n + 10, name, 1).await, "{name}");
     }
     assert!(taken(&store, 21, "coupon", 2).await);
     assert!(!taken(&store, 22, "coupon", 1).await);
     assert!(taken(&store, 23, "coupon", u32::MAX).await);
-    // Changing one's mind within a changeset: the last change counts, and uses freed by an earlier one are free.
-    let order = applied(&store, place(plain(31)).taking("rest", 1).giving_back("rest")).await;
+    // Changing one's mind within a changeset: the last change counts, and uses freed by an earlier
+    // one are free.
+    let order = applied(
+        &store,
+        place(plain(31)).taking("rest", 1).giving_back("rest"),
+    )
+    .await;
     assert!(taken(&store, 32, "rest", 1).await);
     refused!(
-        store.commit(amend(&order, |_| {}).giving_back("rest").taking("rest", 1)).await,
+        store
+            .commit(amend(&order, |_| {}).giving_back("rest").taking("rest", 1))
+            .await,
         CommitError::RedemptionExhausted { .. }
     );
 }
@@ -78,11 +114,21 @@ pub(super) async fn c08_redemptions_of_one_changeset_are_taken_all_or_none<F: St
     let store = fresh(f).await;
     let order = applied(&store, place(plain(1)).taking("a", 1).taking("b", 1)).await;
     let other = applied(&store, place(plain(2)).taking("c", 1)).await;
-    let mixed = amend(&other, |_| {}).taking("d", 1).giving_back("c").taking("b", 1);
+    let mixed = amend(&other, |_| {})
+        .taking("d", 1)
+        .giving_back("c")
+        .taking("b", 1);
     refused!(store.commit(mixed).await, CommitError::RedemptionExhausted { name } if name == "b");
     assert!(!taken(&store, 3, "c", 1).await);
     assert!(taken(&store, 4, "d", 1).await);
-    applied(&store, amend(&order, |_| {}).giving_back("a").giving_back("b").taking("e", 1)).await;
+    applied(
+        &store,
+        amend(&order, |_| {})
+            .giving_back("a")
+            .giving_back("b")
+            .taking("e", 1),
+    )
+    .await;
     assert!(taken(&store, 5, "a", 1).await);
     assert!(taken(&store, 6, "b", 1).await);
     assert!(!taken(&store, 7, "e", 1).await);

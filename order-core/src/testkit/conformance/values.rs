@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use super::StoreFactory;
 use super::support::*;
 use crate::order::{
-    Actor, Address, Addresses, Closing, ClosingKind, CustomerAction, Event, Op, OperationKind, OperationState, Order,
-    PaymentOperation, Reservation, UnmatchedPayment,
+    Actor, Address, Addresses, Closing, ClosingKind, CustomerAction, Event, Op, OperationKind,
+    OperationState, Order, PaymentOperation, Reservation, UnmatchedPayment,
 };
 use crate::store::{Lookup, OrderStore, Tries, Try, WorkChange};
 use crate::testkit::orders::*;
@@ -57,7 +57,10 @@ pub(super) async fn c19_texts_come_back_as_they_went_in<F: StoreFactory>(f: &F) 
             email: Some(written()),
         };
         let mut order = full(n);
-        order.addresses = Private(Some(Addresses { shipping: address.clone(), billing: address.clone() }));
+        order.addresses = Private(Some(Addresses {
+            shipping: address.clone(),
+            billing: address.clone(),
+        }));
         order.notes = Private(Some(written()));
         order.lines[0].name = written();
         order.holds[0].placed_by = Actor::Operator(written());
@@ -66,33 +69,63 @@ pub(super) async fn c19_texts_come_back_as_they_went_in<F: StoreFactory>(f: &F) 
         order.shipments[1].tracking = Some(written());
         order.edits[1].plan.added[0].name = written();
         order.edits[1].address = Private(Some(address.clone()));
-        order.metadata.0.get_or_insert_default().insert(crate::testkit::orders::text("written"), written());
+        order
+            .metadata
+            .0
+            .get_or_insert_default()
+            .insert(crate::testkit::orders::text("written"), written());
         let payment = &mut order.payments[3];
         payment.code = Some(written());
         payment.token = Private(Some(written()));
         payment.return_url = Private(Some(written()));
-        payment.action = Private(Some(CustomerAction { url: written(), data: Some(written()) }));
+        payment.action = Private(Some(CustomerAction {
+            url: written(),
+            data: Some(written()),
+        }));
         let order = round_trips(&store, place_in(order, 2)).await;
         let mut changeset = amend(&order, |_| {});
         changeset.journal[0].notes = Some(written());
         changeset.journal[0].cause = written();
         changeset.journal[0].actor = Actor::Service(written());
-        changeset.journal[0].event = Event::StockRefused { n: 1, available: None, code: written() };
+        changeset.journal[0].event = Event::StockRefused {
+            n: 1,
+            available: None,
+            code: written(),
+        };
         round_trips(&store, changeset).await;
     }
 }
 
 pub(super) async fn c19_texts_of_work_items_come_back_as_they_went_in<F: StoreFactory>(f: &F) {
     let store = fresh(f).await;
-    let (order, mut revision) = commit(&store, place(plain(1)).working(lease(fence(1), 10, at(5)))).await;
+    let (order, mut revision) =
+        commit(&store, place(plain(1)).working(lease(fence(1), 10, at(5)))).await;
     for text in texts() {
-        let tried = |count, stuck| Try { count, next_at: at(-1), error: text.clone(), clear: count == 0, quiet_at: at(5), stuck };
+        let tried = |count, stuck| Try {
+            count,
+            next_at: at(-1),
+            error: text.clone(),
+            clear: count == 0,
+            quiet_at: at(5),
+            stuck,
+        };
         let tries = Tries(BTreeMap::from([
-            (Op::Reservation(u32::MAX), tried(u32::MAX, Some(text.clone()))),
+            (
+                Op::Reservation(u32::MAX),
+                tried(u32::MAX, Some(text.clone())),
+            ),
             (Op::Payment(1), tried(0, None)),
-            (Op::Notice(u64::from(u32::MAX) + 1), tried(1, Some(String::new()))),
+            (
+                Op::Notice(u64::from(u32::MAX) + 1),
+                tried(1, Some(String::new())),
+            ),
         ]));
-        let change = WorkChange::Extend { fence: fence(1), revision, ttl: seconds(10), tries: tries.clone() };
+        let change = WorkChange::Extend {
+            fence: fence(1),
+            revision,
+            ttl: seconds(10),
+            tries: tries.clone(),
+        };
         (_, revision) = commit(&store, work(&order, change)).await;
         assert_eq!(item(&store, order.id).await.tries, tries);
     }
@@ -100,7 +133,9 @@ pub(super) async fn c19_texts_of_work_items_come_back_as_they_went_in<F: StoreFa
 
 pub(super) async fn c19_keys_and_names_come_back_as_they_went_in<F: StoreFactory>(f: &F) {
     let store = fresh(f).await;
-    let printable = texts().into_iter().filter(|text| text.parse::<crate::ids::Name>().is_ok());
+    let printable = texts()
+        .into_iter()
+        .filter(|text| text.parse::<crate::ids::Name>().is_ok());
     for (n, name) in (1..).zip(printable.chain(["🦀".repeat(50)])) {
         let mut order = full(n);
         order.payment_method = text(&name);
@@ -115,15 +150,24 @@ pub(super) async fn c19_keys_and_names_come_back_as_they_went_in<F: StoreFactory
         order.holds[0].kind = text(&name);
         order.disputes[0].reference = text(&name);
         order.edits[1].plan.added[0].sku = text(&name);
-        order.metadata = Private(Some([(text(&name), "named".into()), (text("x"), String::new())].into()));
+        order.metadata = Private(Some(
+            [(text(&name), "named".into()), (text("x"), String::new())].into(),
+        ));
         round_trips(&store, place_in(order, 2)).await;
     }
 }
 
 pub(super) async fn c19_times_come_back_to_the_microsecond<F: StoreFactory>(f: &F) {
     let store = fresh(f).await;
-    let times = ["0001-01-01T00:00:00Z", "1969-12-31T23:59:59.999999Z", "1970-01-01T00:00:00Z", "1970-01-01T00:00:00.000001Z"];
-    let times = times.into_iter().chain(["2038-01-19T03:14:08.123457Z", "9999-12-31T23:59:59.999999Z"]);
+    let times = [
+        "0001-01-01T00:00:00Z",
+        "1969-12-31T23:59:59.999999Z",
+        "1970-01-01T00:00:00Z",
+        "1970-01-01T00:00:00.000001Z",
+    ];
+    let times = times
+        .into_iter()
+        .chain(["2038-01-19T03:14:08.123457Z", "9999-12-31T23:59:59.999999Z"]);
     for (n, time) in (1..).zip(times.map(|time| time.parse::<Timestamp>().unwrap())) {
         let mut order = full(n);
         order.placing_deadline = time;
@@ -133,7 +177,7 @@ pub(super) async fn c19_times_come_back_to_the_microsecond<F: StoreFactory>(f: &
         order.completed_at = Some(time);
         order.cancelled_at = Some(time);
         order.confirmed_at = Some(time);
-        order.redriven_at = Some(time);
+        order.stuck_retried_at = Some(time);
         order.redacted_at = Some(time);
         order.holds[0].until = Some(time);
         order.attention[0].since = time;
@@ -141,7 +185,11 @@ pub(super) async fn c19_times_come_back_to_the_microsecond<F: StoreFactory>(f: &
             (line.created_at, line.updated_at) = (time, time);
         }
         for reservation in &mut order.reservations {
-            (reservation.created_at, reservation.updated_at, reservation.expires_at) = (time, time, Some(time));
+            (
+                reservation.created_at,
+                reservation.updated_at,
+                reservation.expires_at,
+            ) = (time, time, Some(time));
         }
         for payment in &mut order.payments {
             (payment.created_at, payment.updated_at) = (time, time);
@@ -161,7 +209,12 @@ pub(super) async fn c19_times_come_back_to_the_microsecond<F: StoreFactory>(f: &
             (edit.created_at, edit.updated_at, edit.deadline) = (time, time, time);
         }
         let order = round_trips(&store, place_in(order, 2).working(wake(time))).await;
-        assert!(journal(&store, order.id).await.iter().all(|row| row.at == time));
+        assert!(
+            journal(&store, order.id)
+                .await
+                .iter()
+                .all(|row| row.at == time)
+        );
         assert_eq!(item(&store, order.id).await.due, Some(time));
     }
 }
@@ -190,9 +243,15 @@ pub(super) async fn c19_amounts_and_counts_come_back_exactly<F: StoreFactory>(f:
     // What outside says is not ours to bound.
     let mut order = full(2);
     order.redemptions[0].limit = u32::MAX;
-    order.attempt = u32::MAX;
+    order.round = u32::MAX;
     order.reservations[2].available = Some(u32::MAX);
-    let closing = Closing { serial: u32::MAX, kind: ClosingKind::Commit, units: u32::MAX, committed: false, unknown: false };
+    let closing = Closing {
+        serial: u32::MAX,
+        kind: ClosingKind::Commit,
+        units: u32::MAX,
+        committed: false,
+        unknown: false,
+    };
     order.reservations[1] = Reservation {
         quantity: u32::MAX,
         committed: u32::MAX,
@@ -212,25 +271,51 @@ pub(super) async fn c19_amounts_and_counts_come_back_exactly<F: StoreFactory>(f:
     (order.disputes[0].amount, order.disputes[0].payment) = (i64::MAX, Some(u32::MAX));
     (order.edits[1].due, order.edits[1].payment) = (i64::MAX, Some(u32::MAX));
     order.edits[1].plan.raised[0].lot.subtotal = 9_007_199_254_740_993;
-    for (i, amount) in [i64::MAX, i64::MIN, 0, -1, 9_007_199_254_740_993].into_iter().enumerate() {
+    for (i, amount) in [i64::MAX, i64::MIN, 0, -1, 9_007_199_254_740_993]
+        .into_iter()
+        .enumerate()
+    {
         let reference = text(&format!("pay_{i}"));
         let status = OperationState::Captured;
-        order.unmatched.push(UnmatchedPayment { reference, parent: None, status, amount, currency: text("KWD") });
+        order.unmatched.push(UnmatchedPayment {
+            reference,
+            parent: None,
+            status,
+            amount,
+            currency: text("KWD"),
+        });
     }
-    order
-        .payments
-        .push(PaymentOperation { settled: 9_007_199_254_740_993, ..payment(6, OperationKind::Charge, OperationState::Captured) });
+    order.payments.push(PaymentOperation {
+        settled: 9_007_199_254_740_993,
+        ..payment(6, OperationKind::Charge, OperationState::Captured)
+    });
     let order = round_trips(&store, place_in(order, 2)).await;
     for amount in [i64::MAX, i64::MIN, 9_007_199_254_740_993] {
         let mut changeset = amend(&load(&store, order.id).await.order, |_| {});
         let status = OperationState::Captured;
-        changeset.journal[0].event = Event::PaymentReported { n: 1, status, amount, currency: order.currency, reference: None };
+        changeset.journal[0].event = Event::PaymentReported {
+            n: 1,
+            status,
+            amount,
+            currency: order.currency,
+            reference: None,
+        };
         round_trips(&store, changeset).await;
     }
 
     for (n, currency) in (10..).zip(["JPY", "KWD", "EUR"]) {
-        let order = Order { currency: text(currency), id: order_id(u64::MAX - n), ..plain(n) };
+        let order = Order {
+            currency: text(currency),
+            id: order_id(u64::MAX - n),
+            ..plain(n)
+        };
         let order = round_trips(&store, place(order)).await;
-        assert!(store.load(Lookup::Number(order.number), None).await.unwrap().is_some());
+        assert!(
+            store
+                .load(Lookup::Number(order.number), None)
+                .await
+                .unwrap()
+                .is_some()
+        );
     }
 }

@@ -10,10 +10,12 @@ use super::{Core, Executor, ProcessRuntime, lock, unpark};
 use crate::runtime::{BoxFuture, Clock, Runtime};
 use crate::time::Timestamp;
 
-/// A [`Runtime`] for one process whose time passes only when nothing else can happen: hours go by in milliseconds.
+/// A [`Runtime`] for one process whose time passes only when nothing else can happen: hours go by
+/// in milliseconds.
 ///
 /// For scripts and tests. Calls into real threads (a database driver's) are made under
-/// [`VirtualRuntime::enter_external`]; while one is under way, virtual time stands still and the thread waits for it.
+/// [`VirtualRuntime::enter_external`]; while one is under way, virtual time stands still and the
+/// thread waits for it.
 #[derive(Clone)]
 pub struct VirtualRuntime {
     executor: Executor,
@@ -35,12 +37,17 @@ impl VirtualRuntime {
         VirtualRuntime { executor, runtime }
     }
 
-    /// Runs `future` to its end, and other tasks as they can; moves time forward whenever nothing can run.
+    /// Runs `future` to its end, and other tasks as they can; moves time forward whenever nothing
+    /// can run.
     ///
     /// # Panics
-    /// If the future can never end: nothing can run, no timer is set and no external call is under way.
+    /// If the future can never end: nothing can run, no timer is set and no external call is under
+    /// way.
     pub fn block_on<F: Future>(&self, future: F) -> F::Output {
-        let main = Arc::new(MainWaker { core: Arc::clone(&self.executor.core), woken: AtomicBool::new(true) });
+        let main = Arc::new(MainWaker {
+            core: Arc::clone(&self.executor.core),
+            woken: AtomicBool::new(true),
+        });
         let waker = Waker::from(Arc::clone(&main));
         let mut future = std::pin::pin!(future);
         loop {
@@ -55,7 +62,9 @@ impl VirtualRuntime {
             if self.wait_for_external(&main.woken) || self.executor.fire_next_timer(Duration::MAX) {
                 continue;
             }
-            panic!("a task waits for something that can never happen: nothing can run and no timer is set");
+            panic!(
+                "a task waits for something that can never happen: nothing can run and no timer is set"
+            );
         }
     }
 
@@ -65,20 +74,27 @@ impl VirtualRuntime {
         self.run_until_idle();
     }
 
-    /// Runs every task that can run now, and fires every timer that is due now, without letting time pass.
+    /// Runs every task that can run now, and fires every timer that is due now, without letting
+    /// time pass.
     pub fn run_until_idle(&self) {
         let never = AtomicBool::new(false);
         let now = self.executor.elapsed();
-        while self.executor.step(|_| 0) || self.wait_for_external(&never) || self.executor.fire_next_timer(now) {}
+        while self.executor.step(|_| 0)
+            || self.wait_for_external(&never)
+            || self.executor.fire_next_timer(now)
+        {}
     }
 
     /// Says that a call into a real thread is under way, until the guard is dropped.
     pub fn enter_external(&self) -> ExternalCall {
         lock(&self.executor.core.queue).external += 1;
-        ExternalCall { core: Arc::clone(&self.executor.core) }
+        ExternalCall {
+            core: Arc::clone(&self.executor.core),
+        }
     }
 
-    /// Waits until something was woken or an external call ended. False at once if none is under way.
+    /// Waits until something was woken or an external call ended. False at once if none is under
+    /// way.
     fn wait_for_external(&self, woken: &AtomicBool) -> bool {
         {
             let mut queue = lock(&self.executor.core.queue);

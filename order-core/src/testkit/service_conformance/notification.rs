@@ -53,23 +53,47 @@ mod notification_cases {
 
     fn event(seed: u64, kind: NoticeKind) -> Notification {
         let id = |what: &[u8]| Uuid::new_v5(&Uuid::from_u64_pair(0x6e6f_7469_6365, seed), what);
-        let (order, user) = (OrderId::from_uuid(id(b"order")), UserId::from_uuid(id(b"user")));
-        let (event_id, number) = (id(kind.as_str().as_bytes()), OrderNumber::new(seed, Bucket::MAX));
-        Notification { event_id, order, number, user, seq: 1, kind }
+        let (order, user) = (
+            OrderId::from_uuid(id(b"order")),
+            UserId::from_uuid(id(b"user")),
+        );
+        let (event_id, number) = (
+            id(kind.as_str().as_bytes()),
+            OrderNumber::new(seed, Bucket::MAX),
+        );
+        Notification {
+            event_id,
+            order,
+            number,
+            user,
+            seq: 1,
+            kind,
+        }
     }
 
-    pub(super) async fn c01_an_event_asked_for_again_is_ok_again<F: NotificationFactory>(f: &F) -> Verdict {
+    pub(super) async fn c01_an_event_asked_for_again_is_ok_again<F: NotificationFactory>(
+        f: &F,
+    ) -> Verdict {
         let (service, event) = (f.fresh().await, event(f.seed(), NoticeKind::Confirmed));
         for _ in 0..3 {
             let answer = timed(f, service.notify(&event)).await;
-            ensure!(answer.is_ok(), 1, "an event that is asked for again is Ok again", "{}", said(&answer));
+            ensure!(
+                answer.is_ok(),
+                1,
+                "an event that is asked for again is Ok again",
+                "{}",
+                said(&answer)
+            );
         }
         Ok(())
     }
 
     pub(super) async fn c01_an_event_is_told_once<F: NotificationFactory>(f: &F) -> Verdict {
         let service = f.fresh().await;
-        let events = [event(f.seed(), NoticeKind::Confirmed), event(f.seed(), NoticeKind::Shipped)];
+        let events = [
+            event(f.seed(), NoticeKind::Confirmed),
+            event(f.seed(), NoticeKind::Shipped),
+        ];
         for event in events.iter().chain(&events) {
             let answer = timed(f, service.notify(event)).await;
             ensure!(answer.is_ok(), 1, "an event is told", "{}", said(&answer));
@@ -87,19 +111,34 @@ mod notification_cases {
         Ok(())
     }
 
-    pub(super) async fn c01_an_event_whose_answer_was_lost_is_told_once<F: NotificationFactory>(f: &F) -> Verdict {
+    pub(super) async fn c01_an_event_whose_answer_was_lost_is_told_once<F: NotificationFactory>(
+        f: &F,
+    ) -> Verdict {
         let (service, event) = (f.fresh().await, event(f.seed(), NoticeKind::Confirmed));
         provoked("lose_next_answer", f.lose_next_answer()).await?;
         // Whatever it says: the engine asks again.
         let _ = timed(f, service.notify(&event)).await;
         let answer = timed(f, service.notify(&event)).await;
-        ensure!(answer.is_ok(), 1, "an event whose answer was lost is Ok the next time", "{}", said(&answer));
+        ensure!(
+            answer.is_ok(),
+            1,
+            "an event whose answer was lost is Ok the next time",
+            "{}",
+            said(&answer)
+        );
         let told = f.told(event.event_id).await;
-        ensure!(told == Some(1), 1, "an event whose answer was lost is told once", "it was told {told:?} times");
+        ensure!(
+            told == Some(1),
+            1,
+            "an event whose answer was lost is told once",
+            "it was told {told:?} times"
+        );
         Ok(())
     }
 
-    pub(super) async fn c02_what_could_not_be_told_is_an_error<F: NotificationFactory>(f: &F) -> Verdict {
+    pub(super) async fn c02_what_could_not_be_told_is_an_error<F: NotificationFactory>(
+        f: &F,
+    ) -> Verdict {
         let service = f.fresh().await;
         ensure!(
             f.refuse_next_connection().await,
@@ -108,16 +147,30 @@ mod notification_cases {
             "it answers false"
         );
         let answer = timed(f, service.notify(&event(f.seed(), NoticeKind::Confirmed))).await;
-        ensure!(answer.is_err(), 2, "what found nobody to connect to is an Err", "{}", said(&answer));
+        ensure!(
+            answer.is_err(),
+            2,
+            "what found nobody to connect to is an Err",
+            "{}",
+            said(&answer)
+        );
         Ok(())
     }
 
-    pub(super) async fn c02_a_service_that_fails_is_an_error<F: NotificationFactory>(f: &F) -> Verdict {
+    pub(super) async fn c02_a_service_that_fails_is_an_error<F: NotificationFactory>(
+        f: &F,
+    ) -> Verdict {
         for status in [401, 500, 503] {
             let service = f.fresh().await;
             provoked("answer_next", f.answer_next(status, "")).await?;
             let answer = timed(f, service.notify(&event(f.seed(), NoticeKind::Confirmed))).await;
-            ensure!(answer.is_err(), 2, format!("HTTP {status} is an Err"), "{}", said(&answer));
+            ensure!(
+                answer.is_err(),
+                2,
+                format!("HTTP {status} is an Err"),
+                "{}",
+                said(&answer)
+            );
         }
         Ok(())
     }

@@ -49,13 +49,31 @@ mod product_cases {
     pub(super) async fn c01_a_product_has_its_id_and_a_price<F: ProductFactory>(f: &F) -> Verdict {
         let (service, id) = (f.fresh().await, f.product());
         let answer = timed(f, service.get(id)).await;
-        let Ok(Some(product)) = &answer else { return broken(1, "a product that there is is found", said(&answer)) };
-        ensure!(product.id == id, 1, "a product comes with the id that was asked for", "{} for {id}", product.id);
+        let Ok(Some(product)) = &answer else {
+            return broken(1, "a product that there is is found", said(&answer));
+        };
+        ensure!(
+            product.id == id,
+            1,
+            "a product comes with the id that was asked for",
+            "{} for {id}",
+            product.id
+        );
         let own = (&product.name, product.price, product.discount_price);
-        let variants = product.variants.iter().map(|v| (&v.name, v.price, v.discount_price));
+        let variants = product
+            .variants
+            .iter()
+            .map(|v| (&v.name, v.price, v.discount_price));
         for (name, price, discount) in std::iter::once(own).chain(variants) {
-            ensure!(price.minor > 0, 1, "a price is above zero", "{name:?} costs {price}");
-            let sound = discount.is_none_or(|d| d.currency == price.currency && (0..price.minor).contains(&d.minor));
+            ensure!(
+                price.minor > 0,
+                1,
+                "a price is above zero",
+                "{name:?} costs {price}"
+            );
+            let sound = discount.is_none_or(|d| {
+                d.currency == price.currency && (0..price.minor).contains(&d.minor)
+            });
             ensure!(
                 sound,
                 1,
@@ -68,11 +86,19 @@ mod product_cases {
 
     pub(super) async fn c02_an_unknown_product_is_none<F: ProductFactory>(f: &F) -> Verdict {
         let answer = timed(f, f.fresh().await.get(f.unknown())).await;
-        ensure!(matches!(answer, Ok(None)), 2, "an unknown product is Ok(None)", "{}", said(&answer));
+        ensure!(
+            matches!(answer, Ok(None)),
+            2,
+            "an unknown product is Ok(None)",
+            "{}",
+            said(&answer)
+        );
         Ok(())
     }
 
-    pub(super) async fn c02_a_service_that_cannot_be_reached_is_an_error<F: ProductFactory>(f: &F) -> Verdict {
+    pub(super) async fn c02_a_service_that_cannot_be_reached_is_an_error<F: ProductFactory>(
+        f: &F,
+    ) -> Verdict {
         let service = f.fresh().await;
         ensure!(
             f.refuse_next_connection().await,
@@ -81,7 +107,13 @@ mod product_cases {
             "it answers false"
         );
         let answer = timed(f, service.get(f.product())).await;
-        ensure!(!matches!(answer, Ok(None)), 2, "a service that cannot be reached is an Err", "{}", said(&answer));
+        ensure!(
+            !matches!(answer, Ok(None)),
+            2,
+            "a service that cannot be reached is an Err",
+            "{}",
+            said(&answer)
+        );
         Ok(())
     }
 
@@ -90,7 +122,13 @@ mod product_cases {
             let service = f.fresh().await;
             provoked("answer_next", f.answer_next(status, "")).await?;
             let answer = timed(f, service.get(f.product())).await;
-            ensure!(!matches!(answer, Ok(None)), 2, format!("HTTP {status} is an Err"), "{}", said(&answer));
+            ensure!(
+                !matches!(answer, Ok(None)),
+                2,
+                format!("HTTP {status} is an Err"),
+                "{}",
+                said(&answer)
+            );
         }
         Ok(())
     }

@@ -17,7 +17,8 @@ use crate::testkit::executor::VirtualRuntime;
 
 /// A mock or a sandbox behind an adapter, and what can be brought about there.
 ///
-/// All of it is about the adapter that its factory made last. What answers false cannot be provoked: the tests that need it are then left out by its name, as in
+/// All of it is about the adapter that its factory made last. What answers false cannot be
+/// provoked: the tests that need it are then left out by its name, as in
 /// `order_core::payment_conformance_tests!(factory, without [pass, lose_next_answer])`.
 pub trait Sandbox: Sync {
     /// Runs a test to its end. For adapters that need a certain runtime.
@@ -25,13 +26,14 @@ pub trait Sandbox: Sync {
         block_on(test)
     }
 
-    /// What keys and orders are derived from. A sandbox that remembers earlier runs gives another for each run.
+    /// What keys and orders are derived from. A sandbox that remembers earlier runs gives another
+    /// for each run.
     fn seed(&self) -> u64 {
         0
     }
 
-    /// Ends when a call has had its time; it is dropped then, and counts as [`CallError::Unknown`], as in production. Never, if
-    /// the adapter has deadlines of its own.
+    /// Ends when a call has had its time; it is dropped then, and counts as [`CallError::Unknown`],
+    /// as in production. Never, if the adapter has deadlines of its own.
     fn deadline(&self) -> BoxFuture<()> {
         Box::pin(pending())
     }
@@ -65,7 +67,10 @@ pub(super) async fn provoked(need: &'static str, happens: impl Future<Output = b
 }
 
 /// Waits for a call as long as the sandbox has it.
-pub(super) async fn timed<T>(sandbox: &impl Sandbox, call: impl Future<Output = Result<T, CallError>>) -> Result<T, CallError> {
+pub(super) async fn timed<T>(
+    sandbox: &impl Sandbox,
+    call: impl Future<Output = Result<T, CallError>>,
+) -> Result<T, CallError> {
     match select(pin!(call), sandbox.deadline()).await {
         Either::Left((answer, _)) => answer,
         Either::Right(((), _)) => Err(CallError::unknown("dropped at the deadline")),
@@ -77,7 +82,8 @@ pub(super) fn over() -> CallDeadline {
     CallDeadline::at(Arc::new(VirtualRuntime::new()), Duration::ZERO)
 }
 
-/// Waits for a future until it has waited for something that many times, and drops it then. `None` if it was dropped.
+/// Waits for a future until it has waited for something that many times, and drops it then. `None`
+/// if it was dropped.
 pub(super) async fn drop_after<T>(times: u32, future: impl Future<Output = T>) -> Option<T> {
     let mut future = pin!(future);
     let mut left = times;

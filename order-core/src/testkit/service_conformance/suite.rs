@@ -29,26 +29,46 @@ pub fn left_out(needs: &[&str], named: &str, offered: Option<bool>) {
     match offered {
         Some(false) => {}
         Some(true) => panic!("{named} is left out, and it is there: test it"),
-        None => panic!("{named} cannot be left out: expected some of {}", needs.join(", ")),
+        None => panic!(
+            "{named} cannot be left out: expected some of {}",
+            needs.join(", ")
+        ),
     }
 }
 
-/// Fails unless each of a suite's `clauses` has a case, every case is named by its clause, and its needs are just those known.
+/// Fails unless each of a suite's `clauses` has a case, every case is named by its clause, and its
+/// needs are just those known.
 #[cfg(test)]
 pub(super) fn check(cases: &[Case], known: &[&str], clauses: u8) {
     for clause in 1..=clauses {
-        assert!(cases.iter().any(|case| case.clause == clause), "clause {clause} has no case");
+        assert!(
+            cases.iter().any(|case| case.clause == clause),
+            "clause {clause} has no case"
+        );
     }
     for case in cases {
-        assert!(case.name.starts_with(&format!("c{:02}_", case.clause)), "{} stands under clause {}", case.name, case.clause);
-        assert!(case.needs.iter().all(|need| known.contains(need)), "{} needs something unknown", case.name);
+        assert!(
+            case.name.starts_with(&format!("c{:02}_", case.clause)),
+            "{} stands under clause {}",
+            case.name,
+            case.clause
+        );
+        assert!(
+            case.needs.iter().all(|need| known.contains(need)),
+            "{} needs something unknown",
+            case.name
+        );
     }
     for need in known {
-        assert!(cases.iter().any(|case| case.needs.contains(need)), "nothing needs {need}");
+        assert!(
+            cases.iter().any(|case| case.needs.contains(need)),
+            "nothing needs {need}"
+        );
     }
 }
 
-/// Makes of one list of cases: the macro that tests a service, a function for each case, and a table of them.
+/// Makes of one list of cases: the macro that tests a service, a function for each case, and a
+/// table of them.
 ///
 /// A case that is missing here is dead code; one that is here twice does not compile.
 macro_rules! suite {
@@ -56,10 +76,12 @@ macro_rules! suite {
         $d:tt $tests:ident $path:ident $factory:ident, needs [$($known:ident)*]
         $($clause:literal $module:ident { $($case:ident [$($need:ident)*],)* })*
     ) => {
-        /// Tests a service client against every clause of its contract: one `#[test]` for each case.
+        /// Tests a service client against every clause of its contract: one `#[test]` for each
+        /// case.
         ///
-        /// Takes an expression that makes a factory, which is evaluated anew in every test; and, if something can be neither claimed
-        /// nor provoked, its names: `without [pass]`. See [`testkit::service_conformance`].
+        /// Takes an expression that makes a factory, which is evaluated anew in every test; and, if
+        /// something can be neither claimed nor provoked, its names: `without [pass]`. See
+        /// [`testkit::service_conformance`].
         ///
         /// [`testkit::service_conformance`]: crate::testkit::service_conformance
         #[macro_export]
@@ -116,7 +138,8 @@ macro_rules! suite {
             verdicts
         }
 
-        /// Whether something that is left out could be tested after all; `None` for what cannot be left out.
+        /// Whether something that is left out could be tested after all; `None` for what cannot be
+        /// left out.
         #[doc(hidden)]
         pub fn offered_at_once<F: $factory>(factory: &F, need: &str) -> Option<bool> {
             NEEDS.contains(&need).then(|| factory.run(offered(factory, need)))

@@ -49,17 +49,31 @@ mod user_cases {
     pub(super) async fn c01_a_user_has_their_id<F: UserFactory>(f: &F) -> Verdict {
         let answer = timed(f, f.fresh().await.get(f.user())).await;
         let found = matches!(&answer, Ok(Some(user)) if user.id == f.user());
-        ensure!(found, 1, "a user that there is is found, with the id that was asked for", "{}", said(&answer));
+        ensure!(
+            found,
+            1,
+            "a user that there is is found, with the id that was asked for",
+            "{}",
+            said(&answer)
+        );
         Ok(())
     }
 
     pub(super) async fn c02_an_unknown_user_is_none<F: UserFactory>(f: &F) -> Verdict {
         let answer = timed(f, f.fresh().await.get(f.unknown())).await;
-        ensure!(matches!(answer, Ok(None)), 2, "an unknown user is Ok(None)", "{}", said(&answer));
+        ensure!(
+            matches!(answer, Ok(None)),
+            2,
+            "an unknown user is Ok(None)",
+            "{}",
+            said(&answer)
+        );
         Ok(())
     }
 
-    pub(super) async fn c02_a_service_that_cannot_be_reached_is_an_error<F: UserFactory>(f: &F) -> Verdict {
+    pub(super) async fn c02_a_service_that_cannot_be_reached_is_an_error<F: UserFactory>(
+        f: &F,
+    ) -> Verdict {
         let service = f.fresh().await;
         ensure!(
             f.refuse_next_connection().await,
@@ -68,7 +82,13 @@ mod user_cases {
             "it answers false"
         );
         let answer = timed(f, service.get(f.user())).await;
-        ensure!(!matches!(answer, Ok(None)), 2, "a service that cannot be reached is an Err", "{}", said(&answer));
+        ensure!(
+            !matches!(answer, Ok(None)),
+            2,
+            "a service that cannot be reached is an Err",
+            "{}",
+            said(&answer)
+        );
         Ok(())
     }
 
@@ -77,7 +97,13 @@ mod user_cases {
             let service = f.fresh().await;
             provoked("answer_next", f.answer_next(status, "")).await?;
             let answer = timed(f, service.get(f.user())).await;
-            ensure!(!matches!(answer, Ok(None)), 2, format!("HTTP {status} is an Err"), "{}", said(&answer));
+            ensure!(
+                !matches!(answer, Ok(None)),
+                2,
+                format!("HTTP {status} is an Err"),
+                "{}",
+                said(&answer)
+            );
         }
         Ok(())
     }

@@ -36,11 +36,20 @@ pub(super) fn missing<T>(need: &'static str) -> Result<T, Failure> {
 }
 
 /// A verdict that a clause is broken.
-pub(super) fn broken<T>(clause: u8, claimed: impl Into<String>, seen: impl Into<String>) -> Result<T, Failure> {
-    Err(Failure::Broken { clause, claimed: claimed.into(), seen: seen.into() })
+pub(super) fn broken<T>(
+    clause: u8,
+    claimed: impl Into<String>,
+    seen: impl Into<String>,
+) -> Result<T, Failure> {
+    Err(Failure::Broken {
+        clause,
+        claimed: claimed.into(),
+        seen: seen.into(),
+    })
 }
 
-/// Ends the case unless the condition holds: the clause's number, what it says, and what was seen as for `format!`.
+/// Ends the case unless the condition holds: the clause's number, what it says, and what was seen
+/// as for `format!`.
 macro_rules! ensure {
     ($holds:expr, $clause:literal, $claimed:expr, $($seen:tt)+) => {
         if !$holds {
@@ -55,8 +64,14 @@ pub(super) fn said_error(error: &CallError) -> String {
     match error {
         CallError::Refused { code, .. } => format!("Refused ({code})"),
         CallError::NotDone { message } => format!("NotDone ({message})"),
-        CallError::Unknown { message, malformed: false } => format!("Unknown ({message})"),
-        CallError::Unknown { message, malformed: true } => format!("Unknown, malformed ({message})"),
+        CallError::Unknown {
+            message,
+            malformed: false,
+        } => format!("Unknown ({message})"),
+        CallError::Unknown {
+            message,
+            malformed: true,
+        } => format!("Unknown, malformed ({message})"),
     }
 }
 

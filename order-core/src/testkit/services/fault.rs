@@ -6,8 +6,8 @@ use std::time::Duration;
 
 /// What goes wrong with one call.
 ///
-/// Written as `decline`, `decline:CODE`, `not_done`, `unknown_before`, `unknown_after` (also `timeout_lost`, `timeout_done`),
-/// `malformed`, `late:8s` (also `ms`, `m` and `h`).
+/// Written as `decline`, `decline:CODE`, `not_done`, `unknown_before`, `unknown_after` (also
+/// `timeout_lost`, `timeout_done`), `malformed`, `late:8s` (also `ms`, `m` and `h`).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Fault {
     /// A definite no, with this code.
@@ -33,8 +33,7 @@ pub struct ParseFaultError {
     expected: &'static str,
 }
 
-const FAULTS: &str =
-    "one of decline, decline:CODE, not_done, unknown_before, unknown_after, malformed, or late: and a duration such as late:8s";
+const FAULTS: &str = "one of decline, decline:CODE, not_done, unknown_before, unknown_after, malformed, or late: and a duration such as late:8s";
 const METHODS: &str = "one of check, reserve, commit, release, look_up, authorize, charge, capture, void, refund, get, notify";
 
 impl fmt::Display for Fault {
@@ -56,8 +55,14 @@ const DECLINED: &str = "DECLINED";
 impl FromStr for Fault {
     type Err = ParseFaultError;
     fn from_str(s: &str) -> Result<Self, ParseFaultError> {
-        let wrong = || ParseFaultError { what: "fault", value: s.chars().take(64).collect(), expected: FAULTS };
-        let (name, argument) = s.split_once(':').map_or((s, None), |(name, argument)| (name, Some(argument)));
+        let wrong = || ParseFaultError {
+            what: "fault",
+            value: s.chars().take(64).collect(),
+            expected: FAULTS,
+        };
+        let (name, argument) = s
+            .split_once(':')
+            .map_or((s, None), |(name, argument)| (name, Some(argument)));
         match (name, argument) {
             ("decline", None) => Ok(Fault::Decline(DECLINED.into())),
             ("decline", Some(code)) if !code.is_empty() => Ok(Fault::Decline(code.into())),
@@ -145,12 +150,29 @@ mod tests {
 
     #[test]
     fn faults_and_methods_are_read_as_they_are_written() {
-        for text in ["decline", "decline:NO_FUNDS", "not_done", "unknown_before", "unknown_after", "malformed", "late:8000ms"] {
+        for text in [
+            "decline",
+            "decline:NO_FUNDS",
+            "not_done",
+            "unknown_before",
+            "unknown_after",
+            "malformed",
+            "late:8000ms",
+        ] {
             assert_eq!(text.parse::<Fault>().unwrap().to_string(), text);
         }
         assert_eq!("late:2m".parse(), Ok(Fault::Late(Duration::from_secs(120))));
         assert_eq!("timeout_done".parse(), Ok(Fault::UnknownAfter));
-        for wrong in ["", "late", "late:8", "late:s", "late:99999999999999999999s", "not_done:x", "decline:", "Decline"] {
+        for wrong in [
+            "",
+            "late",
+            "late:8",
+            "late:s",
+            "late:99999999999999999999s",
+            "not_done:x",
+            "decline:",
+            "Decline",
+        ] {
             assert!(wrong.parse::<Fault>().is_err(), "{wrong:?}");
         }
         assert_eq!("look_up".parse(), Ok(Method::LookUp));

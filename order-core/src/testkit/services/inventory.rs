@@ -10,8 +10,8 @@ use uuid::Uuid;
 use crate::ids::{OrderId, Sku};
 use crate::runtime::Clock;
 use crate::services::{
-    Availability, CallError, HOLD_LOST, HoldAnswer, HoldLookup, HoldRequest, InventoryCapabilities, InventoryService,
-    ReserveRequest,
+    Availability, CallError, ClosingRequest, InventoryCapabilities, InventoryService,
+    RESERVATION_LOST, ReservationLookup, ReserveAnswer, ReserveRequest,
 };
 use crate::testkit::executor::lock;
 use crate::time::Timestamp;
@@ -31,7 +31,7 @@ pub struct StockLevel {
 
 /// What became of a hold. Of one that was divided, the first that fits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum LedgerHoldState {
+pub enum LedgerReservationState {
     /// Some of its units are still held.
     Held,
     /// Some of its units have left, and not come back.
@@ -44,7 +44,7 @@ pub enum LedgerHoldState {
 
 /// A hold as the inventory knows it.
 #[derive(Debug, Clone)]
-pub struct LedgerHold {
+pub struct LedgerReservation {
     /// The inventory's name for it.
     pub reference: String,
     /// The key it was asked for under.
@@ -53,23 +53,25 @@ pub struct LedgerHold {
     pub order: OrderId,
     /// What.
     pub sku: Sku,
-    /// How many units it was made for. `held + committed ≤ quantity`; the rest was given back, or lapsed.
+    /// How many units it was made for. `held + committed ≤ quantity`; the rest was given back, or
+    /// lapsed.
     pub quantity: u32,
     /// How many of them are still held.
     pub held: u32,
     /// How many of them have left, and not come back.
     pub committed: u32,
     /// What became of it.
-    pub state: LedgerHoldState,
+    pub state: LedgerReservationState,
     /// When it lapses.
     pub expires_at: Option<Timestamp>,
 }
 
 /// An inventory with a ledger of every hold it ever made.
 ///
-/// What its capabilities deny it does not do: without `repeat_reserve` it honours no keys, and every reserve makes a hold;
-/// without `look_up` a look-up only knows how many units are reserved in all; without `release_committed` what has left stays
-/// away; without `partial` whoever asks for part of a hold is refused.
+/// What its capabilities deny it does not do: without `repeat_reserve` it honours no keys, and
+/// every reserve makes a hold; without `look_up` a look-up only knows how many units are reserved
+/// in all; without `release_committed` what has left stays away; without `partial` whoever asks for
+/// part of a hold is refused.
 pub struct MemoryInventory {
     capabilities: InventoryCapabilities,
     /// How long holds live; for ever if `None`.
@@ -81,7 +83,7 @@ pub struct MemoryInventory {
 #[derive(Default)]
 struct State {
     stock: BTreeMap<Sku, StockLevel>,
-    holds: Vec<LedgerHold>,
+    holds: Vec<LedgerReservation>,
     by_key: HashMap<Uuid, usize>,
     refused: HashMap<Uuid, u32>,
     /// Commits and releases by their keys, with the answers they got.
@@ -122,16 +124,37 @@ enum Step {
 
 impl MemoryInventory {
     /// An inventory without stock, whose holds live for `lifetime` by `clock`.
-    pub fn new(capabilities: InventoryCapabilities, lifetime: Option<Duration>, clock: Arc<dyn Clock>) -> Self {
-        let lapsing = if lifetime.is_some() { Lapsing::Frees } else { Lapsing::Never };
-        let state = State { lapsing, ..State::default() };
-        MemoryInventory { capabilities, lifetime, clock, state: Mutex::new(state) }
+    pub fn new(
+        capabilities: InventoryCapabilities,
+        lifetime: Option<Duration>,
+        clock: Arc<dyn Clock>,
+    ) -> Self {
+        let lapsing = if lifetime.is_some() {
+            Lapsing::Frees
+        } else {
+            Lapsing::Never
+        };
+        let state = State {
+            lapsing,
+            ..State::default()
+        };
+        MemoryInventory {
+            capabilities,
+            lifetime,
+            clock,
+            state: Mutex::new(state),
+        }
     }
 
-    /// The same, keeping the units of holds whose time is over until they are given back, as the platform's inventory does. A commit that
-    /// comes too late gives them back itself, as the platform's client does, and is refused as [`HOLD_LOST`].
+    /// The same, keeping the units of holds whose time is over until they are given back, as the
+    /// platform's inventory does. A commit that comes too late gives them back itself, as the
+    /// platform's client does, and is refused as [`RESERVATION_LOST`].
     pub fn keeping_lapsed(self) -> Self {
-        let lapsing = if self.lifetime.is_some() { Lapsing::Keeps } else { Lapsing::Never };
+        let lapsing = if self.lifetime.is_some() {
+            Lapsing::Keeps
+        } else {
+            Lapsing::Never
+        };
         lock(&self.state).lapsing = lapsing;
         self
     }
@@ -144,17 +167,25 @@ impl MemoryInventory {
         level.on_hand += units;
     }
 
-    /// Forgets what is still held under `reference`, as after a restored backup: the units are free. Whether anything was.
+    /// Forgets what is still held under `reference`, as after a restored backup: the units are
+    /// free. Whether anything was.
     pub fn lose(&self, reference: &str) -> bool {
         let mut state = lock(&self.state);
         state.lapse(self.clock.now());
-        let Some(i) = state.holds.iter().position(|h| h.reference == reference && h.held > 0) else { return false };
+        let Some(i) = state
+            .holds
+            .iter()
+            .position(|h| h.reference == reference && h.held > 0)
+        else {
+            return false;
+        };
         let held = state.holds[i].held;
         state.shift(i, Step::Release, held);
         true
     }
 
-    /// Whether a commit or release under `key` was answered before; only known of keys that are honoured.
+    /// Whether a commit or release under `key` was answered before; only known of keys that are
+    /// honoured.
     pub fn has_closed(&self, key: Uuid) -> bool {
         lock(&self.state).closings.contains_key(&key)
     }
@@ -167,14 +198,14 @@ impl MemoryInventory {
     }
 
     /// The ledger: every hold ever made, oldest first, seen by `look`.
-    pub fn with_ledger<R>(&self, look: impl FnOnce(&[LedgerHold]) -> R) -> R {
+    pub fn with_ledger<R>(&self, look: impl FnOnce(&[LedgerReservation]) -> R) -> R {
         let mut state = lock(&self.state);
         state.lapse(self.clock.now());
         look(&state.holds)
     }
 
     /// [`InventoryService::reserve`], at once.
-    pub fn reserve_now(&self, request: &ReserveRequest) -> Result<HoldAnswer, CallError> {
+    pub fn reserve_now(&self, request: &ReserveRequest) -> Result<ReserveAnswer, CallError> {
         let now = self.clock.now();
         let mut state = lock(&self.state);
         state.lapse(now);
@@ -196,7 +227,7 @@ impl MemoryInventory {
         }
         level.reserved += request.quantity;
         let i = state.holds.len();
-        let hold = LedgerHold {
+        let hold = LedgerReservation {
             reference: format!("hold-{i}"),
             key: request.key,
             order: request.order,
@@ -204,7 +235,7 @@ impl MemoryInventory {
             quantity: request.quantity,
             held: request.quantity,
             committed: 0,
-            state: LedgerHoldState::Held,
+            state: LedgerReservationState::Held,
             expires_at: self.lifetime.map(|l| now.after(l)),
         };
         let answer = self.answer(&hold);
@@ -214,16 +245,23 @@ impl MemoryInventory {
     }
 
     /// [`InventoryService::commit`], at once.
-    pub fn commit_now(&self, request: &HoldRequest) -> Result<(), CallError> {
+    pub fn commit_now(&self, request: &ClosingRequest) -> Result<(), CallError> {
         self.close(request, Step::Commit)
     }
 
     /// [`InventoryService::release`], at once.
-    pub fn release_now(&self, request: &HoldRequest) -> Result<(), CallError> {
-        self.close(request, if request.committed { Step::TakeBack } else { Step::Release })
+    pub fn release_now(&self, request: &ClosingRequest) -> Result<(), CallError> {
+        self.close(
+            request,
+            if request.committed {
+                Step::TakeBack
+            } else {
+                Step::Release
+            },
+        )
     }
 
-    fn close(&self, request: &HoldRequest, step: Step) -> Result<(), CallError> {
+    fn close(&self, request: &ClosingRequest, step: Step) -> Result<(), CallError> {
         let now = self.clock.now();
         let mut state = lock(&self.state);
         state.lapse(now);
@@ -231,47 +269,82 @@ impl MemoryInventory {
             let i = self.find(&state, request)?;
             return self.close_whole(&mut state, i, request, step);
         }
-        let closing = Closing { reserve_key: request.reserve_key, step, units: request.quantity };
+        let closing = Closing {
+            reserve_key: request.reserve_key,
+            step,
+            units: request.quantity,
+        };
         if let Some((first, answer)) = state.closings.get(&request.key) {
-            return if *first == closing { answer.clone() } else { Err(CallError::refused("KEY_REUSED")) };
+            return if *first == closing {
+                answer.clone()
+            } else {
+                Err(CallError::refused("KEY_REUSED"))
+            };
         }
-        let answer = self.find(&state, request).and_then(|i| self.close_units(&mut state, i, closing, now));
-        state.closings.insert(request.key, (closing, answer.clone()));
+        let answer = self
+            .find(&state, request)
+            .and_then(|i| self.close_units(&mut state, i, closing, now));
+        state
+            .closings
+            .insert(request.key, (closing, answer.clone()));
         answer
     }
 
     /// As a service without keys does it, which knows a hold by its state alone.
-    fn close_whole(&self, state: &mut State, i: usize, request: &HoldRequest, step: Step) -> Result<(), CallError> {
+    fn close_whole(
+        &self,
+        state: &mut State,
+        i: usize,
+        request: &ClosingRequest,
+        step: Step,
+    ) -> Result<(), CallError> {
         let hold = &state.holds[i];
         let over = hold.expires_at.is_some_and(|t| t <= self.clock.now());
         if step == Step::Commit && state.lapsing == Lapsing::Keeps && over && hold.committed == 0 {
             state.shift(i, Step::Release, hold.held);
-            return Err(CallError::refused(HOLD_LOST));
+            return Err(CallError::refused(RESERVATION_LOST));
         }
         let can = match (step, state.holds[i].state) {
-            (Step::Commit | Step::Release, LedgerHoldState::Held) => true,
-            (Step::TakeBack, LedgerHoldState::Committed) => self.capabilities.release_committed,
+            (Step::Commit | Step::Release, LedgerReservationState::Held) => true,
+            (Step::TakeBack, LedgerReservationState::Committed) => {
+                self.capabilities.release_committed
+            }
             _ => false,
         };
         match can {
-            true if request.quantity != state.holds[i].quantity => Err(CallError::refused("WHOLE_HOLD_ONLY")),
+            true if request.quantity != state.holds[i].quantity => {
+                Err(CallError::refused("WHOLE_RESERVATION_ONLY"))
+            }
             true => {
                 state.shift(i, step, request.quantity);
                 Ok(())
             }
-            // All the platform says is that the hold is not pending: after a first try that means it is done.
+            // All the platform says is that the hold is not pending: after a first try that means
+            // it is done.
             false if request.repeat => Ok(()),
             false => Err(CallError::refused("INVALID_STATE")),
         }
     }
 
-    fn close_units(&self, state: &mut State, i: usize, closing: Closing, now: Timestamp) -> Result<(), CallError> {
-        let Closing { step, units, reserve_key: _ } = closing;
+    fn close_units(
+        &self,
+        state: &mut State,
+        i: usize,
+        closing: Closing,
+        now: Timestamp,
+    ) -> Result<(), CallError> {
+        let Closing {
+            step,
+            units,
+            reserve_key: _,
+        } = closing;
         let hold = &state.holds[i];
         let lapsed = hold.expires_at.is_some_and(|t| t <= now);
         let (there, code) = match step {
             Step::Commit | Step::Release => (hold.held, "EXCEEDS_HELD"),
-            Step::TakeBack if !self.capabilities.release_committed => return Err(CallError::refused("INVALID_STATE")),
+            Step::TakeBack if !self.capabilities.release_committed => {
+                return Err(CallError::refused("INVALID_STATE"));
+            }
             Step::TakeBack => (hold.committed, "EXCEEDS_COMMITTED"),
         };
         if units == 0 {
@@ -285,27 +358,31 @@ impl MemoryInventory {
             return Err(CallError::refused(code));
         }
         if units < there && !self.capabilities.partial {
-            return Err(CallError::refused("WHOLE_HOLD_ONLY"));
+            return Err(CallError::refused("WHOLE_RESERVATION_ONLY"));
         }
         state.shift(i, step, units);
         Ok(())
     }
 
     /// [`InventoryService::look_up`], at once.
-    pub fn look_up_now(&self, request: &ReserveRequest) -> HoldLookup {
+    pub fn look_up_now(&self, request: &ReserveRequest) -> ReservationLookup {
         let mut state = lock(&self.state);
         state.lapse(self.clock.now());
         if !self.capabilities.look_up {
             let reserved = state.stock.get(&request.sku).map_or(0, |l| l.reserved);
-            return if reserved < request.quantity { HoldLookup::Absent } else { HoldLookup::Undecidable };
+            return if reserved < request.quantity {
+                ReservationLookup::Absent
+            } else {
+                ReservationLookup::Undecidable
+            };
         }
         match state.by_key.get(&request.key).map(|&i| &state.holds[i]) {
-            None => HoldLookup::Absent,
+            None => ReservationLookup::Absent,
             Some(hold) => match hold.state {
-                LedgerHoldState::Held => HoldLookup::Held(self.answer(hold)),
-                LedgerHoldState::Committed => HoldLookup::Committed,
-                LedgerHoldState::Released => HoldLookup::Released,
-                LedgerHoldState::Expired => HoldLookup::Expired,
+                LedgerReservationState::Held => ReservationLookup::Held(self.answer(hold)),
+                LedgerReservationState::Committed => ReservationLookup::Committed,
+                LedgerReservationState::Released => ReservationLookup::Released,
+                LedgerReservationState::Expired => ReservationLookup::Expired,
             },
         }
     }
@@ -315,25 +392,46 @@ impl MemoryInventory {
         let mut state = lock(&self.state);
         state.lapse(self.clock.now());
         let available = |sku: &Sku| state.stock.get(sku).map_or(0, |l| l.on_hand - l.reserved);
-        skus.iter().map(|sku| Availability { sku: sku.clone(), available: available(sku) }).collect()
+        skus.iter()
+            .map(|sku| Availability {
+                sku: sku.clone(),
+                available: available(sku),
+            })
+            .collect()
     }
 
-    fn answer(&self, hold: &LedgerHold) -> HoldAnswer {
-        HoldAnswer::new(hold.reference.clone(), hold.quantity).lifetime(self.lifetime)
+    fn answer(&self, hold: &LedgerReservation) -> ReserveAnswer {
+        ReserveAnswer::new(hold.reference.clone(), hold.quantity).lifetime(self.lifetime)
     }
 
-    fn find(&self, state: &State, request: &HoldRequest) -> Result<usize, CallError> {
-        let by_reference = request.reference.as_ref().and_then(|r| r.as_str().strip_prefix("hold-")?.parse::<usize>().ok());
-        let by_key = || self.capabilities.look_up.then(|| state.by_key.get(&request.reserve_key).copied()).flatten();
+    fn find(&self, state: &State, request: &ClosingRequest) -> Result<usize, CallError> {
+        let by_reference = request
+            .reference
+            .as_ref()
+            .and_then(|r| r.as_str().strip_prefix("hold-")?.parse::<usize>().ok());
+        let by_key = || {
+            self.capabilities
+                .look_up
+                .then(|| state.by_key.get(&request.reserve_key).copied())
+                .flatten()
+        };
         by_reference
             .or_else(by_key)
-            .filter(|i| state.holds.get(*i).is_some_and(|h| h.order == request.order))
-            .ok_or_else(|| CallError::refused("UNKNOWN_HOLD"))
+            .filter(|i| {
+                state
+                    .holds
+                    .get(*i)
+                    .is_some_and(|h| h.order == request.order)
+            })
+            .ok_or_else(|| CallError::refused("UNKNOWN_RESERVATION"))
     }
 }
 
 fn shortage(available: u32) -> CallError {
-    CallError::Refused { code: "INSUFFICIENT".into(), available: Some(available) }
+    CallError::Refused {
+        code: "INSUFFICIENT".into(),
+        available: Some(available),
+    }
 }
 
 impl State {
@@ -347,7 +445,11 @@ impl State {
             if hold.held > 0 && hold.expires_at.is_some_and(|t| t <= now) {
                 let committed = hold.committed > 0;
                 self.shift(i, Step::Release, hold.held);
-                self.holds[i].state = if committed { LedgerHoldState::Committed } else { LedgerHoldState::Expired };
+                self.holds[i].state = if committed {
+                    LedgerReservationState::Committed
+                } else {
+                    LedgerReservationState::Expired
+                };
             }
         }
     }
@@ -355,7 +457,9 @@ impl State {
     /// Moves units of a hold that are there to be moved.
     fn shift(&mut self, i: usize, step: Step, units: u32) {
         let hold = &mut self.holds[i];
-        let Some(level) = self.stock.get_mut(&hold.sku) else { return };
+        let Some(level) = self.stock.get_mut(&hold.sku) else {
+            return;
+        };
         match step {
             Step::Commit => {
                 (hold.held, hold.committed) = (hold.held - units, hold.committed + units);
@@ -372,9 +476,9 @@ impl State {
             }
         }
         hold.state = match (hold.held, hold.committed) {
-            (0, 0) => LedgerHoldState::Released,
-            (0, _) => LedgerHoldState::Committed,
-            _ => LedgerHoldState::Held,
+            (0, 0) => LedgerReservationState::Released,
+            (0, _) => LedgerReservationState::Committed,
+            _ => LedgerReservationState::Held,
         };
     }
 }
@@ -387,19 +491,19 @@ impl InventoryService for MemoryInventory {
     async fn check(&self, skus: &[Sku]) -> Result<Vec<Availability>, CallError> {
         Ok(self.check_now(skus))
     }
-    async fn reserve(&self, request: &ReserveRequest) -> Result<HoldAnswer, CallError> {
+    async fn reserve(&self, request: &ReserveRequest) -> Result<ReserveAnswer, CallError> {
         request.deadline.check()?;
         self.reserve_now(request)
     }
-    async fn commit(&self, request: &HoldRequest) -> Result<(), CallError> {
+    async fn commit(&self, request: &ClosingRequest) -> Result<(), CallError> {
         request.deadline.check()?;
         self.commit_now(request)
     }
-    async fn release(&self, request: &HoldRequest) -> Result<(), CallError> {
+    async fn release(&self, request: &ClosingRequest) -> Result<(), CallError> {
         request.deadline.check()?;
         self.release_now(request)
     }
-    async fn look_up(&self, request: &ReserveRequest) -> Result<HoldLookup, CallError> {
+    async fn look_up(&self, request: &ReserveRequest) -> Result<ReservationLookup, CallError> {
         Ok(self.look_up_now(request))
     }
 }
@@ -412,19 +516,41 @@ mod tests {
     use crate::testkit::executor::VirtualRuntime;
 
     fn request(key: u128, quantity: u32) -> ReserveRequest {
-        let (order, user) = (OrderId::from_uuid(Uuid::from_u128(1)), UserId::from_uuid(Uuid::from_u128(1)));
-        let (number, sku) = (OrderNumber::new(1, crate::ids::Bucket::MAX), "MUG".parse().unwrap());
-        ReserveRequest::new(Uuid::from_u128(key), order, number, user, sku, quantity, Duration::from_secs(60))
+        let (order, user) = (
+            OrderId::from_uuid(Uuid::from_u128(1)),
+            UserId::from_uuid(Uuid::from_u128(1)),
+        );
+        let (number, sku) = (
+            OrderNumber::new(1, crate::ids::Bucket::MAX),
+            "MUG".parse().unwrap(),
+        );
+        ReserveRequest::new(
+            Uuid::from_u128(key),
+            order,
+            number,
+            user,
+            sku,
+            quantity,
+            Duration::from_secs(60),
+        )
     }
 
-    fn closing(reference: &str, repeat: bool) -> HoldRequest {
+    fn closing(reference: &str, repeat: bool) -> ClosingRequest {
         let reference = Some(reference.parse().unwrap());
-        HoldRequest { reference, repeat, ..HoldRequest::new(Uuid::from_u128(9), &request(1, 2)) }
+        ClosingRequest {
+            reference,
+            repeat,
+            ..ClosingRequest::new(Uuid::from_u128(9), &request(1, 2))
+        }
     }
 
     /// A request under key `key` about `units` of the first hold.
-    fn part(key: u128, units: u32) -> HoldRequest {
-        HoldRequest { key: Uuid::from_u128(key), quantity: units, ..closing("hold-0", false) }
+    fn part(key: u128, units: u32) -> ClosingRequest {
+        ClosingRequest {
+            key: Uuid::from_u128(key),
+            quantity: units,
+            ..closing("hold-0", false)
+        }
     }
 
     fn code(answer: Result<(), CallError>) -> String {
@@ -436,113 +562,271 @@ mod tests {
 
     #[test]
     fn the_ideal_one_holds_once_per_key_and_remembers_its_refusals() {
-        let inventory = MemoryInventory::new(InventoryCapabilities::IDEAL, None, Arc::new(VirtualRuntime::new()));
+        let inventory = MemoryInventory::new(
+            InventoryCapabilities::IDEAL,
+            None,
+            Arc::new(VirtualRuntime::new()),
+        );
         inventory.restock(&"MUG".parse().unwrap(), 3);
-        assert_eq!(inventory.reserve_now(&request(1, 2)).unwrap(), inventory.reserve_now(&request(1, 2)).unwrap());
-        assert!(matches!(inventory.reserve_now(&request(2, 2)), Err(CallError::Refused { available: Some(1), .. })));
+        assert_eq!(
+            inventory.reserve_now(&request(1, 2)).unwrap(),
+            inventory.reserve_now(&request(1, 2)).unwrap()
+        );
+        assert!(matches!(
+            inventory.reserve_now(&request(2, 2)),
+            Err(CallError::Refused {
+                available: Some(1),
+                ..
+            })
+        ));
         inventory.release_now(&closing("hold-0", false)).unwrap();
         inventory.release_now(&closing("hold-0", false)).unwrap();
-        assert_eq!(code(inventory.release_now(&part(10, 2))), "EXCEEDS_HELD", "another key is another request");
-        assert!(inventory.reserve_now(&request(2, 2)).is_err(), "asked again under the same key, the answer is the same");
-        assert_eq!(inventory.look_up_now(&request(1, 2)), HoldLookup::Released);
+        assert_eq!(
+            code(inventory.release_now(&part(10, 2))),
+            "EXCEEDS_HELD",
+            "another key is another request"
+        );
+        assert!(
+            inventory.reserve_now(&request(2, 2)).is_err(),
+            "asked again under the same key, the answer is the same"
+        );
+        assert_eq!(
+            inventory.look_up_now(&request(1, 2)),
+            ReservationLookup::Released
+        );
         let level = inventory.level(&"MUG".parse().unwrap());
-        assert_eq!(level, StockLevel { stocked: 3, on_hand: 3, reserved: 0, committed: 0 });
+        assert_eq!(
+            level,
+            StockLevel {
+                stocked: 3,
+                on_hand: 3,
+                reserved: 0,
+                committed: 0
+            }
+        );
     }
 
     #[test]
     fn the_platforms_one_holds_again_and_again_and_knows_only_sums() {
-        let inventory = MemoryInventory::new(InventoryCapabilities::PLATFORM, None, Arc::new(VirtualRuntime::new()));
+        let inventory = MemoryInventory::new(
+            InventoryCapabilities::PLATFORM,
+            None,
+            Arc::new(VirtualRuntime::new()),
+        );
         inventory.restock(&"MUG".parse().unwrap(), 4);
-        assert_eq!(inventory.look_up_now(&request(1, 2)), HoldLookup::Absent);
+        assert_eq!(
+            inventory.look_up_now(&request(1, 2)),
+            ReservationLookup::Absent
+        );
         inventory.reserve_now(&request(1, 2)).unwrap();
         inventory.reserve_now(&request(1, 2)).unwrap();
-        assert_eq!(inventory.look_up_now(&request(1, 2)), HoldLookup::Undecidable);
+        assert_eq!(
+            inventory.look_up_now(&request(1, 2)),
+            ReservationLookup::Undecidable
+        );
         inventory.commit_now(&closing("hold-1", false)).unwrap();
         assert!(inventory.commit_now(&closing("hold-1", false)).is_err());
         assert!(inventory.commit_now(&closing("hold-1", true)).is_ok());
-        assert_eq!(inventory.level(&"MUG".parse().unwrap()), StockLevel { stocked: 4, on_hand: 2, reserved: 2, committed: 2 });
+        assert_eq!(
+            inventory.level(&"MUG".parse().unwrap()),
+            StockLevel {
+                stocked: 4,
+                on_hand: 2,
+                reserved: 2,
+                committed: 2
+            }
+        );
     }
 
     #[test]
     fn a_hold_is_committed_and_given_back_in_parts() {
         let mug: Sku = "MUG".parse().unwrap();
-        let inventory = MemoryInventory::new(InventoryCapabilities::IDEAL, None, Arc::new(VirtualRuntime::new()));
+        let inventory = MemoryInventory::new(
+            InventoryCapabilities::IDEAL,
+            None,
+            Arc::new(VirtualRuntime::new()),
+        );
         inventory.restock(&mug, 10);
         inventory.reserve_now(&request(1, 6)).unwrap();
         let held = inventory.look_up_now(&request(1, 6));
-        let back = |key, units| HoldRequest { committed: true, ..part(key, units) };
+        let back = |key, units| ClosingRequest {
+            committed: true,
+            ..part(key, units)
+        };
         for _ in 0..2 {
             inventory.commit_now(&part(10, 3)).unwrap();
             inventory.release_now(&part(11, 2)).unwrap();
             inventory.release_now(&back(12, 1)).unwrap();
             assert_eq!(code(inventory.commit_now(&part(13, 2))), "EXCEEDS_HELD");
-            assert_eq!(code(inventory.release_now(&back(14, 3))), "EXCEEDS_COMMITTED");
-            assert_eq!(inventory.level(&mug), StockLevel { stocked: 10, on_hand: 8, reserved: 1, committed: 2 });
+            assert_eq!(
+                code(inventory.release_now(&back(14, 3))),
+                "EXCEEDS_COMMITTED"
+            );
+            assert_eq!(
+                inventory.level(&mug),
+                StockLevel {
+                    stocked: 10,
+                    on_hand: 8,
+                    reserved: 1,
+                    committed: 2
+                }
+            );
         }
-        assert_eq!(inventory.look_up_now(&request(1, 6)), held, "while a unit is held, the hold is what it was");
-        for other in [part(10, 2), back(10, 3), HoldRequest { reserve_key: Uuid::from_u128(7), ..part(10, 3) }] {
+        assert_eq!(
+            inventory.look_up_now(&request(1, 6)),
+            held,
+            "while a unit is held, the hold is what it was"
+        );
+        for other in [
+            part(10, 2),
+            back(10, 3),
+            ClosingRequest {
+                reserve_key: Uuid::from_u128(7),
+                ..part(10, 3)
+            },
+        ] {
             assert_eq!(code(inventory.release_now(&other)), "KEY_REUSED");
         }
         inventory.release_now(&part(15, 1)).unwrap();
-        assert_eq!(inventory.look_up_now(&request(1, 6)), HoldLookup::Committed);
+        assert_eq!(
+            inventory.look_up_now(&request(1, 6)),
+            ReservationLookup::Committed
+        );
         inventory.release_now(&back(16, 2)).unwrap();
-        assert_eq!(inventory.look_up_now(&request(1, 6)), HoldLookup::Released);
-        assert_eq!(inventory.level(&mug), StockLevel { stocked: 10, on_hand: 10, reserved: 0, committed: 0 });
+        assert_eq!(
+            inventory.look_up_now(&request(1, 6)),
+            ReservationLookup::Released
+        );
+        assert_eq!(
+            inventory.level(&mug),
+            StockLevel {
+                stocked: 10,
+                on_hand: 10,
+                reserved: 0,
+                committed: 0
+            }
+        );
         assert_eq!(code(inventory.commit_now(&part(17, 0))), "QUANTITY_INVALID");
     }
 
     #[test]
     fn who_cannot_do_parts_refuses_them() {
-        let whole = InventoryCapabilities { partial: false, ..InventoryCapabilities::IDEAL };
+        let whole = InventoryCapabilities {
+            partial: false,
+            ..InventoryCapabilities::IDEAL
+        };
         for capabilities in [whole, InventoryCapabilities::PLATFORM] {
-            let inventory = MemoryInventory::new(capabilities, None, Arc::new(VirtualRuntime::new()));
+            let inventory =
+                MemoryInventory::new(capabilities, None, Arc::new(VirtualRuntime::new()));
             inventory.restock(&"MUG".parse().unwrap(), 6);
             inventory.reserve_now(&request(1, 6)).unwrap();
-            assert_eq!(code(inventory.commit_now(&part(10, 5))), "WHOLE_HOLD_ONLY");
-            assert_eq!(code(inventory.release_now(&part(11, 5))), "WHOLE_HOLD_ONLY");
+            assert_eq!(
+                code(inventory.commit_now(&part(10, 5))),
+                "WHOLE_RESERVATION_ONLY"
+            );
+            assert_eq!(
+                code(inventory.release_now(&part(11, 5))),
+                "WHOLE_RESERVATION_ONLY"
+            );
             inventory.commit_now(&part(12, 6)).unwrap();
-            assert!(inventory.release_now(&HoldRequest { committed: true, ..part(13, 5) }).is_err());
+            assert!(
+                inventory
+                    .release_now(&ClosingRequest {
+                        committed: true,
+                        ..part(13, 5)
+                    })
+                    .is_err()
+            );
             assert_eq!(inventory.level(&"MUG".parse().unwrap()).committed, 6);
         }
     }
 
     #[test]
     fn the_platforms_holds_keep_their_units_when_their_time_is_over() {
-        let (runtime, mug, hour) = (VirtualRuntime::new(), "MUG".parse().unwrap(), Duration::from_secs(3600));
-        let inventory = MemoryInventory::new(InventoryCapabilities::PLATFORM, Some(hour), Arc::new(runtime.clone()));
+        let (runtime, mug, hour) = (
+            VirtualRuntime::new(),
+            "MUG".parse().unwrap(),
+            Duration::from_secs(3600),
+        );
+        let inventory = MemoryInventory::new(
+            InventoryCapabilities::PLATFORM,
+            Some(hour),
+            Arc::new(runtime.clone()),
+        );
         let inventory = inventory.keeping_lapsed();
         inventory.restock(&mug, 6);
         for key in 1..=3 {
-            assert_eq!(inventory.reserve_now(&request(key, 2)).unwrap().lifetime, Some(hour));
+            assert_eq!(
+                inventory.reserve_now(&request(key, 2)).unwrap().lifetime,
+                Some(hour)
+            );
         }
         inventory.commit_now(&closing("hold-0", false)).unwrap();
         runtime.advance(hour);
         assert_eq!(inventory.level(&mug).reserved, 4);
-        assert_eq!(inventory.look_up_now(&request(2, 2)), HoldLookup::Undecidable);
+        assert_eq!(
+            inventory.look_up_now(&request(2, 2)),
+            ReservationLookup::Undecidable
+        );
         for _ in 0..2 {
-            assert_eq!(code(inventory.commit_now(&closing("hold-1", true))), HOLD_LOST);
+            assert_eq!(
+                code(inventory.commit_now(&closing("hold-1", true))),
+                RESERVATION_LOST
+            );
             assert_eq!(inventory.level(&mug).reserved, 2);
         }
         inventory.commit_now(&closing("hold-0", true)).unwrap();
         inventory.release_now(&closing("hold-2", false)).unwrap();
-        assert_eq!(inventory.level(&mug), StockLevel { stocked: 6, on_hand: 4, reserved: 0, committed: 2 });
+        assert_eq!(
+            inventory.level(&mug),
+            StockLevel {
+                stocked: 6,
+                on_hand: 4,
+                reserved: 0,
+                committed: 2
+            }
+        );
     }
 
     #[test]
     fn holds_lapse_and_free_their_units() {
         let runtime = VirtualRuntime::new();
         let hour = Duration::from_secs(3600);
-        let inventory = MemoryInventory::new(InventoryCapabilities::IDEAL, Some(hour), Arc::new(runtime.clone()));
+        let inventory = MemoryInventory::new(
+            InventoryCapabilities::IDEAL,
+            Some(hour),
+            Arc::new(runtime.clone()),
+        );
         inventory.restock(&"MUG".parse().unwrap(), 5);
         inventory.reserve_now(&request(1, 2)).unwrap();
         inventory.reserve_now(&request(3, 3)).unwrap();
-        inventory.commit_now(&HoldRequest { reference: Some("hold-1".parse().unwrap()), ..part(10, 1) }).unwrap();
+        inventory
+            .commit_now(&ClosingRequest {
+                reference: Some("hold-1".parse().unwrap()),
+                ..part(10, 1)
+            })
+            .unwrap();
         runtime.advance(hour);
-        assert_eq!(inventory.look_up_now(&request(1, 2)), HoldLookup::Expired);
-        assert_eq!(inventory.look_up_now(&request(3, 3)), HoldLookup::Committed, "what has left does not lapse");
+        assert_eq!(
+            inventory.look_up_now(&request(1, 2)),
+            ReservationLookup::Expired
+        );
+        assert_eq!(
+            inventory.look_up_now(&request(3, 3)),
+            ReservationLookup::Committed,
+            "what has left does not lapse"
+        );
         inventory.release_now(&part(11, 2)).unwrap();
         assert_eq!(code(inventory.commit_now(&part(12, 2))), "EXCEEDS_HELD");
-        assert_eq!(inventory.level(&"MUG".parse().unwrap()), StockLevel { stocked: 5, on_hand: 4, reserved: 0, committed: 1 });
+        assert_eq!(
+            inventory.level(&"MUG".parse().unwrap()),
+            StockLevel {
+                stocked: 5,
+                on_hand: 4,
+                reserved: 0,
+                committed: 1
+            }
+        );
         assert!(inventory.reserve_now(&request(2, 4)).is_ok());
     }
 }

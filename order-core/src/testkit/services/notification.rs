@@ -23,7 +23,10 @@ impl MemoryNotifications {
 
     /// [`NotificationService::notify`], at once.
     pub fn notify_now(&self, notification: &Notification) {
-        lock(&self.told).entry(notification.event_id).or_insert_with(|| (notification.clone(), 0)).1 += 1;
+        lock(&self.told)
+            .entry(notification.event_id)
+            .or_insert_with(|| (notification.clone(), 0))
+            .1 += 1;
     }
 }
 

@@ -8,12 +8,13 @@ use async_trait::async_trait;
 use uuid::Uuid;
 
 use crate::ids::{OrderId, Reference};
-use crate::machine::PaymentReport;
 use crate::money::{Minor, Money};
 use crate::order::{CustomerAction, OperationKind, OperationState};
+use crate::rules::PaymentReport;
 use crate::runtime::Clock;
 use crate::services::{
-    AttemptRequest, CallError, FollowUpRequest, PaymentAnswer, PaymentCapabilities, PaymentLookup, PaymentService,
+    AttemptRequest, CallError, FollowUpRequest, PaymentAnswer, PaymentCapabilities, PaymentLookup,
+    PaymentService,
 };
 use crate::testkit::executor::lock;
 use crate::text::Private;
@@ -69,7 +70,8 @@ pub type Measure = Box<dyn FnMut(OperationKind, Minor) -> Minor + Send>;
 
 /// A payment provider with a ledger of every operation it ever saw.
 ///
-/// Without the capability `repeat`, a request repeated under its key takes effect again; without `look_up`, nothing is found.
+/// Without the capability `repeat`, a request repeated under its key takes effect again; without
+/// `look_up`, nothing is found.
 pub struct MemoryPayments {
     capabilities: PaymentCapabilities,
     /// How long a pending payment or a customer's action is waited for.
@@ -89,17 +91,32 @@ struct State {
 impl MemoryPayments {
     /// A provider that lets `decide` decide and gives customers the time `wait`.
     pub fn new(capabilities: PaymentCapabilities, wait: Duration, decide: Decide) -> Self {
-        let state = State { decide, measure: None, ledger: Vec::new(), by_key: HashMap::new() };
-        MemoryPayments { capabilities, wait, expiry: None, state: Mutex::new(state) }
+        let state = State {
+            decide,
+            measure: None,
+            ledger: Vec::new(),
+            by_key: HashMap::new(),
+        };
+        MemoryPayments {
+            capabilities,
+            wait,
+            expiry: None,
+            state: Mutex::new(state),
+        }
     }
 
-    /// The same, but authorizations can be captured only for `within` from their approval by `clock`: after it a capture is
-    /// declined with the code `AUTHORIZATION_EXPIRED`. Without this the provider says seven days, and does not keep to it.
+    /// The same, but authorizations can be captured only for `within` from their approval by
+    /// `clock`: after it a capture is declined with the code `AUTHORIZATION_EXPIRED`. Without this
+    /// the provider says seven days, and does not keep to it.
     pub fn with_expiry(self, within: Duration, clock: Arc<dyn Clock>) -> Self {
-        MemoryPayments { expiry: Some((clock, within)), ..self }
+        MemoryPayments {
+            expiry: Some((clock, within)),
+            ..self
+        }
     }
 
-    /// The same, but what succeeds is of as much as `measure` says, though never more than there is to send back.
+    /// The same, but what succeeds is of as much as `measure` says, though never more than there is
+    /// to send back.
     pub fn with_amounts(self, measure: Measure) -> Self {
         lock(&self.state).measure = Some(measure);
         self
@@ -107,7 +124,11 @@ impl MemoryPayments {
 
     /// A provider that honours keys and approves everything.
     pub fn approving() -> Self {
-        MemoryPayments::new(PaymentCapabilities::IDEAL, Duration::from_secs(1800), Box::new(|_| Outcome::Approve))
+        MemoryPayments::new(
+            PaymentCapabilities::IDEAL,
+            Duration::from_secs(1800),
+            Box::new(|_| Outcome::Approve),
+        )
     }
 
     /// The ledger: every operation ever seen, oldest first, seen by `look`.
@@ -115,30 +136,48 @@ impl MemoryPayments {
         look(&lock(&self.state).ledger)
     }
 
-    /// Ends a pending or action-required operation, and says what the provider reports of it. None if it is not open.
+    /// Ends a pending or action-required operation, and says what the provider reports of it. None
+    /// if it is not open.
     pub fn settle(&self, key: Uuid, success: bool) -> Option<PaymentReport> {
         let mut state = lock(&self.state);
         let i = *state.by_key.get(&key)?;
-        let LedgerPayment { status, kind, asked, .. } = state.ledger[i];
-        if !matches!(status, OperationState::Pending | OperationState::ActionRequired) {
+        let LedgerPayment {
+            status,
+            kind,
+            asked,
+            ..
+        } = state.ledger[i];
+        if !matches!(
+            status,
+            OperationState::Pending | OperationState::ActionRequired
+        ) {
             return None;
         }
-        let amount = if success { state.measured(kind, asked) } else { asked };
+        let amount = if success {
+            state.measured(kind, asked)
+        } else {
+            asked
+        };
         let entry = &mut state.ledger[i];
-        entry.status = if success { success_of(entry.kind) } else { OperationState::Declined };
+        entry.status = if success {
+            success_of(entry.kind)
+        } else {
+            OperationState::Declined
+        };
         entry.amount = amount;
         entry.code = (!success).then_some(DECLINED);
         entry.capture_before = self.capture_before(entry.status);
         Some(report_of(entry))
     }
 
-    /// Captures an attempt that was declined after all, or a charge that was given up, and says what the provider reports of it.
-    /// None unless it was.
+    /// Captures an attempt that was declined after all, or a charge that was given up, and says
+    /// what the provider reports of it. None unless it was.
     pub fn capture_late(&self, key: Uuid) -> Option<PaymentReport> {
         let mut state = lock(&self.state);
         let i = *state.by_key.get(&key)?;
         let entry = &mut state.ledger[i];
-        let given_up = entry.status == OperationState::Voided && entry.kind == OperationKind::Charge;
+        let given_up =
+            entry.status == OperationState::Voided && entry.kind == OperationKind::Charge;
         if entry.status != OperationState::Declined && !given_up {
             return None;
         }
@@ -146,8 +185,9 @@ impl MemoryPayments {
         Some(report_of(entry))
     }
 
-    /// Moves money without the engine asking: a charge, or a capture or refund of operation `parent`, by the name `reference`
-    /// or a new one. Says what the provider reports of it. None if there is not so much to move.
+    /// Moves money without the engine asking: a charge, or a capture or refund of operation
+    /// `parent`, by the name `reference` or a new one. Says what the provider reports of it. None
+    /// if there is not so much to move.
     pub fn move_outside(
         &self,
         order: OrderId,
@@ -162,8 +202,14 @@ impl MemoryPayments {
             None => return None,
             Some(key) => Some(&state.ledger[*state.by_key.get(&key)?]),
         };
-        let needed = if kind == OperationKind::Capture { OperationState::Authorized } else { OperationState::Captured };
-        if about.is_some_and(|p| p.status != needed || amount.minor > p.amount.minor - state.moved(p.key, kind)) {
+        let needed = if kind == OperationKind::Capture {
+            OperationState::Authorized
+        } else {
+            OperationState::Captured
+        };
+        if about.is_some_and(|p| {
+            p.status != needed || amount.minor > p.amount.minor - state.moved(p.key, kind)
+        }) {
             return None;
         }
         let of: Option<Reference> = about.and_then(|p| p.reference.parse().ok());
@@ -175,13 +221,21 @@ impl MemoryPayments {
         if let Some(reference) = reference {
             entry.reference = reference.into();
         }
-        Some(PaymentReport { key: None, parent: of, ..report_of(entry) })
+        Some(PaymentReport {
+            key: None,
+            parent: of,
+            ..report_of(entry)
+        })
     }
 
     /// Gives back what a bank took by the name `reference`; or takes it again, now `amount`.
     pub fn turn(&self, reference: &str, takes: Option<Money>) {
         let mut state = lock(&self.state);
-        if let Some(entry) = state.ledger.iter_mut().find(|e| e.outside && e.reference == reference) {
+        if let Some(entry) = state
+            .ledger
+            .iter_mut()
+            .find(|e| e.outside && e.reference == reference)
+        {
             match takes {
                 Some(amount) => (entry.status, entry.amount) = (OperationState::Refunded, amount),
                 None => entry.status = OperationState::Failed,
@@ -192,11 +246,17 @@ impl MemoryPayments {
     /// How much of operation `key` could still be moved by operations of that kind.
     pub fn rest(&self, key: Uuid, kind: OperationKind) -> Minor {
         let state = lock(&self.state);
-        state.by_key.get(&key).map_or(0, |&i| (state.ledger[i].amount.minor - state.moved(key, kind)).max(0))
+        state.by_key.get(&key).map_or(0, |&i| {
+            (state.ledger[i].amount.minor - state.moved(key, kind)).max(0)
+        })
     }
 
     /// [`PaymentService::authorize`] or [`PaymentService::charge`], at once.
-    pub fn attempt_now(&self, request: &AttemptRequest, kind: OperationKind) -> Result<PaymentAnswer, CallError> {
+    pub fn attempt_now(
+        &self,
+        request: &AttemptRequest,
+        kind: OperationKind,
+    ) -> Result<PaymentAnswer, CallError> {
         let mut state = lock(&self.state);
         if let Some(answer) = self.repeated(&mut state, request.key, request.amount)? {
             return Ok(answer);
@@ -207,7 +267,14 @@ impl MemoryPayments {
             Outcome::Pending => OperationState::Pending,
             Outcome::ActionRequired => OperationState::ActionRequired,
         };
-        let i = state.enter(request.key, request.order, kind, None, request.amount, status);
+        let i = state.enter(
+            request.key,
+            request.order,
+            kind,
+            None,
+            request.amount,
+            status,
+        );
         if status == success_of(kind) {
             state.ledger[i].amount = state.measured(kind, request.amount);
         }
@@ -217,8 +284,13 @@ impl MemoryPayments {
         Ok(self.answer(entry))
     }
 
-    /// [`PaymentService::capture`], [`PaymentService::void`] or [`PaymentService::refund`], at once.
-    pub fn follow_up_now(&self, request: &FollowUpRequest, kind: OperationKind) -> Result<PaymentAnswer, CallError> {
+    /// [`PaymentService::capture`], [`PaymentService::void`] or [`PaymentService::refund`], at
+    /// once.
+    pub fn follow_up_now(
+        &self,
+        request: &FollowUpRequest,
+        kind: OperationKind,
+    ) -> Result<PaymentAnswer, CallError> {
         let mut state = lock(&self.state);
         if let Some(answer) = self.repeated(&mut state, request.key, request.amount)? {
             return Ok(answer);
@@ -226,16 +298,28 @@ impl MemoryPayments {
         // What somebody else made, the engine knows by its name alone.
         let by_name = || {
             let name = request.parent_reference.as_ref()?;
-            state.ledger.iter().position(|e| e.outside && e.reference == name.as_str())
+            state
+                .ledger
+                .iter()
+                .position(|e| e.outside && e.reference == name.as_str())
         };
-        let i = state.by_key.get(&request.parent_key).copied().or_else(by_name);
+        let i = state
+            .by_key
+            .get(&request.parent_key)
+            .copied()
+            .or_else(by_name);
         let i = i.ok_or_else(|| CallError::refused("NO_SUCH_PAYMENT"))?;
         let parent = &state.ledger[i];
-        let (authorized, settled) = (parent.status == OperationState::Authorized, parent.status == OperationState::Captured);
+        let (authorized, settled) = (
+            parent.status == OperationState::Authorized,
+            parent.status == OperationState::Captured,
+        );
         let amount = parent.amount.minor;
         let refused = match kind {
             OperationKind::Void if parent.parent.is_some() => Some("NOT_VOIDABLE"),
-            OperationKind::Void if settled || state.moved(parent.key, OperationKind::Capture) >= amount => {
+            OperationKind::Void
+                if settled || state.moved(parent.key, OperationKind::Capture) >= amount =>
+            {
                 Some("ALREADY_CAPTURED")
             }
             OperationKind::Void => None,
@@ -258,13 +342,28 @@ impl MemoryPayments {
             let parent = &mut state.ledger[i];
             (parent.status, parent.code) = (OperationState::Voided, None);
         }
-        let status = if expired { OperationState::Declined } else { success_of(kind) };
+        let status = if expired {
+            OperationState::Declined
+        } else {
+            success_of(kind)
+        };
         let parent = state.ledger[i].key;
         let rest = state.ledger[i].amount.minor - state.moved(parent, OperationKind::Refund);
-        let i = state.enter(request.key, request.order, kind, Some(parent), request.amount, status);
+        let i = state.enter(
+            request.key,
+            request.order,
+            kind,
+            Some(parent),
+            request.amount,
+            status,
+        );
         if matches!(status, OperationState::Captured | OperationState::Refunded) {
             let measured = state.measured(kind, request.amount);
-            let most = if kind == OperationKind::Refund { rest } else { Minor::MAX };
+            let most = if kind == OperationKind::Refund {
+                rest
+            } else {
+                Minor::MAX
+            };
             state.ledger[i].amount = Money::new(measured.minor.min(most), measured.currency);
         }
         let entry = &mut state.ledger[i];
@@ -278,9 +377,17 @@ impl MemoryPayments {
         // What somebody else made, the engine knows by its name alone.
         let by_name = || {
             let name = request.reference.as_ref()?;
-            state.ledger.iter().position(|e| e.outside && e.reference == name.as_str())
+            state
+                .ledger
+                .iter()
+                .position(|e| e.outside && e.reference == name.as_str())
         };
-        let i = state.by_key.get(&request.key).copied().or_else(by_name).filter(|_| self.capabilities.look_up)?;
+        let i = state
+            .by_key
+            .get(&request.key)
+            .copied()
+            .or_else(by_name)
+            .filter(|_| self.capabilities.look_up)?;
         Some(self.answer(&state.ledger[i]))
     }
 
@@ -290,12 +397,23 @@ impl MemoryPayments {
         state.by_key.get(&key).map(|&i| report_of(&state.ledger[i]))
     }
 
-    fn repeated(&self, state: &mut State, key: Uuid, amount: Money) -> Result<Option<PaymentAnswer>, CallError> {
-        let Some(&i) = state.by_key.get(&key) else { return Ok(None) };
+    fn repeated(
+        &self,
+        state: &mut State,
+        key: Uuid,
+        amount: Money,
+    ) -> Result<Option<PaymentAnswer>, CallError> {
+        let Some(&i) = state.by_key.get(&key) else {
+            return Ok(None);
+        };
         let entry = &mut state.ledger[i];
         if self.capabilities.repeat {
             // Providers answer so to a key that comes back with another request.
-            return if entry.asked == amount { Ok(Some(self.answer(entry))) } else { Err(CallError::refused("KEY_REUSED")) };
+            return if entry.asked == amount {
+                Ok(Some(self.answer(entry)))
+            } else {
+                Err(CallError::refused("KEY_REUSED"))
+            };
         }
         entry.effects += 1;
         Ok(Some(self.answer(entry)))
@@ -303,12 +421,18 @@ impl MemoryPayments {
 
     /// Until when what is approved now, and became `status`, can be captured.
     fn capture_before(&self, status: OperationState) -> Option<Timestamp> {
-        let (clock, within) = self.expiry.as_ref().filter(|_| status == OperationState::Authorized)?;
+        let (clock, within) = self
+            .expiry
+            .as_ref()
+            .filter(|_| status == OperationState::Authorized)?;
         Some(clock.now().after(*within))
     }
 
     fn is_over(&self, capture_before: Option<Timestamp>) -> bool {
-        self.expiry.as_ref().zip(capture_before).is_some_and(|((clock, _), until)| until <= clock.now())
+        self.expiry
+            .as_ref()
+            .zip(capture_before)
+            .is_some_and(|((clock, _), until)| until <= clock.now())
     }
 
     fn answer(&self, entry: &LedgerPayment) -> PaymentAnswer {
@@ -316,8 +440,14 @@ impl MemoryPayments {
             (Some((clock, _)), Some(until)) => until.since(clock.now()),
             _ => Duration::from_secs(7 * 24 * 3600),
         };
-        let waiting = matches!(entry.status, OperationState::Pending | OperationState::ActionRequired);
-        let action = CustomerAction { url: format!("https://pay.example/{}", entry.reference), data: None };
+        let waiting = matches!(
+            entry.status,
+            OperationState::Pending | OperationState::ActionRequired
+        );
+        let action = CustomerAction {
+            url: format!("https://pay.example/{}", entry.reference),
+            data: None,
+        };
         PaymentAnswer {
             status: entry.status,
             reference: entry.reference.clone(),
@@ -362,14 +492,23 @@ impl State {
 
     /// How much is moved when `asked` is.
     fn measured(&mut self, kind: OperationKind, asked: Money) -> Money {
-        let minor = self.measure.as_mut().map_or(asked.minor, |measure| measure(kind, asked.minor));
+        let minor = self
+            .measure
+            .as_mut()
+            .map_or(asked.minor, |measure| measure(kind, asked.minor));
         Money::new(minor.max(1), asked.currency)
     }
 
     /// How much of operation `key` was captured, or went back: what succeeded of what acts on it.
     fn moved(&self, key: Uuid, kind: OperationKind) -> Minor {
-        let done = |e: &&LedgerPayment| e.parent == Some(key) && e.kind == kind && e.status == success_of(kind);
-        self.ledger.iter().filter(done).map(|e| e.amount.minor).sum()
+        let done = |e: &&LedgerPayment| {
+            e.parent == Some(key) && e.kind == kind && e.status == success_of(kind)
+        };
+        self.ledger
+            .iter()
+            .filter(done)
+            .map(|e| e.amount.minor)
+            .sum()
     }
 }
 
@@ -385,8 +524,17 @@ fn success_of(kind: OperationKind) -> OperationState {
 }
 
 fn report_of(entry: &LedgerPayment) -> PaymentReport {
-    let reference: Reference = entry.reference.parse().expect("references made here are valid");
-    PaymentReport { key: Some(entry.key), reference, parent: None, status: entry.status, amount: entry.amount }
+    let reference: Reference = entry
+        .reference
+        .parse()
+        .expect("references made here are valid");
+    PaymentReport {
+        key: Some(entry.key),
+        reference,
+        parent: None,
+        status: entry.status,
+        amount: entry.amount,
+    }
 }
 
 #[async_trait]
@@ -432,39 +580,95 @@ mod tests {
     }
 
     fn attempt(key: u128) -> AttemptRequest {
-        let (order, user) = (OrderId::from_uuid(Uuid::nil()), UserId::from_uuid(Uuid::nil()));
-        let (number, method) = (OrderNumber::new(1, crate::ids::Bucket::MAX), "CARD".parse().unwrap());
+        let (order, user) = (
+            OrderId::from_uuid(Uuid::nil()),
+            UserId::from_uuid(Uuid::nil()),
+        );
+        let (number, method) = (
+            OrderNumber::new(1, crate::ids::Bucket::MAX),
+            "CARD".parse().unwrap(),
+        );
         AttemptRequest::new(Uuid::from_u128(key), order, number, user, usd(1000), method)
     }
 
     fn about(key: u128, parent: u128, minor: Minor) -> FollowUpRequest {
-        let (key, parent_key, order) = (Uuid::from_u128(key), Uuid::from_u128(parent), OrderId::from_uuid(Uuid::nil()));
-        FollowUpRequest::new(key, order, OrderNumber::new(1, crate::ids::Bucket::MAX), parent_key, usd(minor))
+        let (key, parent_key, order) = (
+            Uuid::from_u128(key),
+            Uuid::from_u128(parent),
+            OrderId::from_uuid(Uuid::nil()),
+        );
+        FollowUpRequest::new(
+            key,
+            order,
+            OrderNumber::new(1, crate::ids::Bucket::MAX),
+            parent_key,
+            usd(minor),
+        )
     }
 
     #[track_caller]
     fn refused(answer: Result<PaymentAnswer, CallError>, code: &str) {
-        assert!(matches!(&answer, Err(CallError::Refused { code: c, .. }) if c == code), "{answer:?}, expected {code}");
+        assert!(
+            matches!(&answer, Err(CallError::Refused { code: c, .. }) if c == code),
+            "{answer:?}, expected {code}"
+        );
     }
 
     #[test]
     fn an_authorization_is_captured_in_parts_and_each_part_refunded() {
         let payments = MemoryPayments::approving();
-        payments.attempt_now(&attempt(1), OperationKind::Authorize).unwrap();
-        let first = payments.follow_up_now(&about(2, 1, 600), OperationKind::Capture).unwrap();
-        assert_eq!(payments.follow_up_now(&about(2, 1, 600), OperationKind::Capture).unwrap(), first);
-        refused(payments.follow_up_now(&about(3, 1, 401), OperationKind::Capture), "EXCEEDS_AUTHORIZED");
-        let second = payments.follow_up_now(&about(4, 1, 400), OperationKind::Capture).unwrap();
+        payments
+            .attempt_now(&attempt(1), OperationKind::Authorize)
+            .unwrap();
+        let first = payments
+            .follow_up_now(&about(2, 1, 600), OperationKind::Capture)
+            .unwrap();
+        assert_eq!(
+            payments
+                .follow_up_now(&about(2, 1, 600), OperationKind::Capture)
+                .unwrap(),
+            first
+        );
+        refused(
+            payments.follow_up_now(&about(3, 1, 401), OperationKind::Capture),
+            "EXCEEDS_AUTHORIZED",
+        );
+        let second = payments
+            .follow_up_now(&about(4, 1, 400), OperationKind::Capture)
+            .unwrap();
         assert_ne!(first.reference, second.reference);
-        refused(payments.follow_up_now(&about(5, 1, 1000), OperationKind::Void), "ALREADY_CAPTURED");
-        refused(payments.follow_up_now(&about(6, 2, 601), OperationKind::Refund), "EXCEEDS_CAPTURED");
-        payments.follow_up_now(&about(7, 2, 250), OperationKind::Refund).unwrap();
-        payments.follow_up_now(&about(8, 2, 350), OperationKind::Refund).unwrap();
-        refused(payments.follow_up_now(&about(9, 2, 1), OperationKind::Refund), "EXCEEDS_CAPTURED");
-        refused(payments.follow_up_now(&about(10, 1, 1), OperationKind::Refund), "NOT_CAPTURED");
-        refused(payments.follow_up_now(&about(11, 7, 1), OperationKind::Void), "NOT_VOIDABLE");
+        refused(
+            payments.follow_up_now(&about(5, 1, 1000), OperationKind::Void),
+            "ALREADY_CAPTURED",
+        );
+        refused(
+            payments.follow_up_now(&about(6, 2, 601), OperationKind::Refund),
+            "EXCEEDS_CAPTURED",
+        );
+        payments
+            .follow_up_now(&about(7, 2, 250), OperationKind::Refund)
+            .unwrap();
+        payments
+            .follow_up_now(&about(8, 2, 350), OperationKind::Refund)
+            .unwrap();
+        refused(
+            payments.follow_up_now(&about(9, 2, 1), OperationKind::Refund),
+            "EXCEEDS_CAPTURED",
+        );
+        refused(
+            payments.follow_up_now(&about(10, 1, 1), OperationKind::Refund),
+            "NOT_CAPTURED",
+        );
+        refused(
+            payments.follow_up_now(&about(11, 7, 1), OperationKind::Void),
+            "NOT_VOIDABLE",
+        );
         let find = |key| {
-            let request = PaymentLookup { key: Uuid::from_u128(key), order: OrderId::from_uuid(Uuid::nil()), reference: None };
+            let request = PaymentLookup {
+                key: Uuid::from_u128(key),
+                order: OrderId::from_uuid(Uuid::nil()),
+                reference: None,
+            };
             payments.look_up_now(&request).map(|a| (a.status, a.amount))
         };
         assert_eq!(find(1), Some((OperationState::Authorized, usd(1000))));
@@ -476,12 +680,23 @@ mod tests {
     #[test]
     fn a_void_gives_up_what_is_left_of_a_partly_captured_authorization() {
         let payments = MemoryPayments::approving();
-        payments.attempt_now(&attempt(1), OperationKind::Authorize).unwrap();
-        payments.follow_up_now(&about(2, 1, 600), OperationKind::Capture).unwrap();
-        let void = payments.follow_up_now(&about(3, 1, 1000), OperationKind::Void).unwrap();
+        payments
+            .attempt_now(&attempt(1), OperationKind::Authorize)
+            .unwrap();
+        payments
+            .follow_up_now(&about(2, 1, 600), OperationKind::Capture)
+            .unwrap();
+        let void = payments
+            .follow_up_now(&about(3, 1, 1000), OperationKind::Void)
+            .unwrap();
         assert_eq!(void.status, OperationState::Voided);
-        refused(payments.follow_up_now(&about(4, 1, 1), OperationKind::Capture), "NOT_AUTHORIZED");
-        let refund = payments.follow_up_now(&about(5, 2, 600), OperationKind::Refund).unwrap();
+        refused(
+            payments.follow_up_now(&about(4, 1, 1), OperationKind::Capture),
+            "NOT_AUTHORIZED",
+        );
+        let refund = payments
+            .follow_up_now(&about(5, 2, 600), OperationKind::Refund)
+            .unwrap();
         assert_eq!(refund.status, OperationState::Refunded);
     }
 
@@ -489,16 +704,34 @@ mod tests {
     fn a_capture_after_its_time_is_declined() {
         let (runtime, day) = (VirtualRuntime::new(), Duration::from_secs(24 * 3600));
         let payments = MemoryPayments::approving().with_expiry(day, Arc::new(runtime.clone()));
-        let answer = payments.attempt_now(&attempt(1), OperationKind::Authorize).unwrap();
+        let answer = payments
+            .attempt_now(&attempt(1), OperationKind::Authorize)
+            .unwrap();
         assert_eq!(answer.capture_within, Some(day));
         runtime.advance(day - Duration::from_secs(1));
-        let again = payments.attempt_now(&attempt(1), OperationKind::Authorize).unwrap();
+        let again = payments
+            .attempt_now(&attempt(1), OperationKind::Authorize)
+            .unwrap();
         assert_eq!(again.capture_within, Some(Duration::from_secs(1)));
-        payments.follow_up_now(&about(2, 1, 600), OperationKind::Capture).unwrap();
+        payments
+            .follow_up_now(&about(2, 1, 600), OperationKind::Capture)
+            .unwrap();
         runtime.advance(Duration::from_secs(1));
-        let late = payments.follow_up_now(&about(3, 1, 400), OperationKind::Capture).unwrap();
-        assert_eq!((late.status, late.code.as_deref()), (OperationState::Declined, Some("AUTHORIZATION_EXPIRED")));
-        assert_eq!(payments.follow_up_now(&about(3, 1, 400), OperationKind::Capture).unwrap(), late);
-        payments.follow_up_now(&about(4, 1, 1000), OperationKind::Void).unwrap();
+        let late = payments
+            .follow_up_now(&about(3, 1, 400), OperationKind::Capture)
+            .unwrap();
+        assert_eq!(
+            (late.status, late.code.as_deref()),
+            (OperationState::Declined, Some("AUTHORIZATION_EXPIRED"))
+        );
+        assert_eq!(
+            payments
+                .follow_up_now(&about(3, 1, 400), OperationKind::Capture)
+                .unwrap(),
+            late
+        );
+        payments
+            .follow_up_now(&about(4, 1, 1000), OperationKind::Void)
+            .unwrap();
     }
 }

@@ -9,16 +9,17 @@ use super::fault::{Fault, Method};
 use crate::ids::{ProductId, Sku, UserId};
 use crate::runtime::Runtime;
 use crate::services::{
-    AttemptRequest, Availability, CallError, FollowUpRequest, HoldAnswer, HoldLookup, HoldRequest, InventoryCapabilities,
-    InventoryService, Notification, NotificationService, PaymentAnswer, PaymentCapabilities, PaymentLookup, PaymentService,
-    Product, ProductService, ReserveRequest, User, UserService,
+    AttemptRequest, Availability, CallError, ClosingRequest, FollowUpRequest,
+    InventoryCapabilities, InventoryService, Notification, NotificationService, PaymentAnswer,
+    PaymentCapabilities, PaymentLookup, PaymentService, Product, ProductService, ReservationLookup,
+    ReserveAnswer, ReserveRequest, User, UserService,
 };
 use crate::testkit::executor::lock;
 
 /// A service that does what `inner` does, unless a fault was scripted for the call.
 ///
-/// Faults queued with [`Scripted::push`] hit one call each, in order; one set with [`Scripted::set`] hits every further call
-/// of its method until it is taken away.
+/// Faults queued with [`Scripted::push`] hit one call each, in order; one set with
+/// [`Scripted::set`] hits every further call of its method until it is taken away.
 pub struct Scripted<T> {
     inner: T,
     runtime: Arc<dyn Runtime>,
@@ -35,7 +36,12 @@ struct Script {
 impl<T> Scripted<T> {
     /// `inner` without faults; late answers are late by `runtime`'s time.
     pub fn new(inner: T, runtime: Arc<dyn Runtime>) -> Self {
-        Scripted { inner, runtime, script: Mutex::default(), next: Mutex::default() }
+        Scripted {
+            inner,
+            runtime,
+            script: Mutex::default(),
+            next: Mutex::default(),
+        }
     }
 
     /// The service behind it.
@@ -45,7 +51,11 @@ impl<T> Scripted<T> {
 
     /// The next call of `method` that no earlier fault hits is hit by `fault`.
     pub fn push(&self, method: Method, fault: Fault) {
-        lock(&self.script).entry(method).or_default().queue.push_back(fault);
+        lock(&self.script)
+            .entry(method)
+            .or_default()
+            .queue
+            .push_back(fault);
     }
 
     /// The next call of any method that no earlier one of these hits is hit by `fault`.
@@ -83,7 +93,9 @@ impl<T> Scripted<T> {
         match self.next(method) {
             None => call.await,
             Some(Fault::Decline(code)) => Err(CallError::refused(code)),
-            Some(Fault::NotDone) => Err(CallError::not_done("scripted: the service cannot be reached")),
+            Some(Fault::NotDone) => Err(CallError::not_done(
+                "scripted: the service cannot be reached",
+            )),
             Some(Fault::UnknownBefore) => Err(CallError::unknown("scripted: no answer")),
             Some(Fault::UnknownAfter) => {
                 // Whatever it answers is lost.
@@ -106,7 +118,10 @@ fn nonsense<R>(_: R) -> Result<R, CallError> {
 
 /// An answer that lacks the provider's reference.
 fn unnamed(answer: PaymentAnswer) -> Result<PaymentAnswer, CallError> {
-    Ok(PaymentAnswer { reference: String::new(), ..answer })
+    Ok(PaymentAnswer {
+        reference: String::new(),
+        ..answer
+    })
 }
 
 #[async_trait]
@@ -115,20 +130,30 @@ impl<T: InventoryService> InventoryService for Scripted<T> {
         self.inner.capabilities()
     }
     async fn check(&self, skus: &[Sku]) -> Result<Vec<Availability>, CallError> {
-        self.run(Method::Check, self.inner.check(skus), nonsense).await
+        self.run(Method::Check, self.inner.check(skus), nonsense)
+            .await
     }
-    async fn reserve(&self, request: &ReserveRequest) -> Result<HoldAnswer, CallError> {
-        let unnamed = |answer| Ok(HoldAnswer { reference: String::new(), ..answer });
-        self.run(Method::Reserve, self.inner.reserve(request), unnamed).await
+    async fn reserve(&self, request: &ReserveRequest) -> Result<ReserveAnswer, CallError> {
+        let unnamed = |answer| {
+            Ok(ReserveAnswer {
+                reference: String::new(),
+                ..answer
+            })
+        };
+        self.run(Method::Reserve, self.inner.reserve(request), unnamed)
+            .await
     }
-    async fn commit(&self, request: &HoldRequest) -> Result<(), CallError> {
-        self.run(Method::Commit, self.inner.commit(request), nonsense).await
+    async fn commit(&self, request: &ClosingRequest) -> Result<(), CallError> {
+        self.run(Method::Commit, self.inner.commit(request), nonsense)
+            .await
     }
-    async fn release(&self, request: &HoldRequest) -> Result<(), CallError> {
-        self.run(Method::Release, self.inner.release(request), nonsense).await
+    async fn release(&self, request: &ClosingRequest) -> Result<(), CallError> {
+        self.run(Method::Release, self.inner.release(request), nonsense)
+            .await
     }
-    async fn look_up(&self, request: &ReserveRequest) -> Result<HoldLookup, CallError> {
-        self.run(Method::LookUp, self.inner.look_up(request), nonsense).await
+    async fn look_up(&self, request: &ReserveRequest) -> Result<ReservationLookup, CallError> {
+        self.run(Method::LookUp, self.inner.look_up(request), nonsense)
+            .await
     }
 }
 
@@ -138,22 +163,28 @@ impl<T: PaymentService> PaymentService for Scripted<T> {
         self.inner.capabilities()
     }
     async fn authorize(&self, request: &AttemptRequest) -> Result<PaymentAnswer, CallError> {
-        self.run(Method::Authorize, self.inner.authorize(request), unnamed).await
+        self.run(Method::Authorize, self.inner.authorize(request), unnamed)
+            .await
     }
     async fn charge(&self, request: &AttemptRequest) -> Result<PaymentAnswer, CallError> {
-        self.run(Method::Charge, self.inner.charge(request), unnamed).await
+        self.run(Method::Charge, self.inner.charge(request), unnamed)
+            .await
     }
     async fn capture(&self, request: &FollowUpRequest) -> Result<PaymentAnswer, CallError> {
-        self.run(Method::Capture, self.inner.capture(request), unnamed).await
+        self.run(Method::Capture, self.inner.capture(request), unnamed)
+            .await
     }
     async fn void(&self, request: &FollowUpRequest) -> Result<PaymentAnswer, CallError> {
-        self.run(Method::Void, self.inner.void(request), nonsense).await
+        self.run(Method::Void, self.inner.void(request), nonsense)
+            .await
     }
     async fn refund(&self, request: &FollowUpRequest) -> Result<PaymentAnswer, CallError> {
-        self.run(Method::Refund, self.inner.refund(request), unnamed).await
+        self.run(Method::Refund, self.inner.refund(request), unnamed)
+            .await
     }
     async fn look_up(&self, request: &PaymentLookup) -> Result<Option<PaymentAnswer>, CallError> {
-        self.run(Method::LookUp, self.inner.look_up(request), nonsense).await
+        self.run(Method::LookUp, self.inner.look_up(request), nonsense)
+            .await
     }
 }
 
@@ -177,7 +208,8 @@ impl<T: NotificationService> NotificationService for Scripted<T> {
         self.inner.enabled()
     }
     async fn notify(&self, notification: &Notification) -> Result<(), CallError> {
-        self.run(Method::Notify, self.inner.notify(notification), nonsense).await
+        self.run(Method::Notify, self.inner.notify(notification), nonsense)
+            .await
     }
 }
 
@@ -198,20 +230,50 @@ mod tests {
     fn faults_hit_in_order_and_then_the_service_answers() {
         let runtime = VirtualRuntime::new();
         let payments = Scripted::new(MemoryPayments::approving(), Arc::new(runtime.clone()));
-        for fault in ["decline:NO_FUNDS", "unknown_before", "unknown_after", "late:7s"] {
+        for fault in [
+            "decline:NO_FUNDS",
+            "unknown_before",
+            "unknown_after",
+            "late:7s",
+        ] {
             payments.push(Method::Charge, fault.parse().unwrap());
         }
         let request = |key| {
-            let (order, user) = (OrderId::from_uuid(Uuid::nil()), UserId::from_uuid(Uuid::nil()));
-            let (number, amount) = (OrderNumber::new(1, crate::ids::Bucket::MAX), Money::new(500, Currency::USD));
-            AttemptRequest::new(Uuid::from_u128(key), order, number, user, amount, "CARD".parse().unwrap())
+            let (order, user) = (
+                OrderId::from_uuid(Uuid::nil()),
+                UserId::from_uuid(Uuid::nil()),
+            );
+            let (number, amount) = (
+                OrderNumber::new(1, crate::ids::Bucket::MAX),
+                Money::new(500, Currency::USD),
+            );
+            AttemptRequest::new(
+                Uuid::from_u128(key),
+                order,
+                number,
+                user,
+                amount,
+                "CARD".parse().unwrap(),
+            )
         };
         let charge = |key| runtime.block_on(payments.charge(&request(key)));
         let entries = || payments.inner().with_ledger(<[_]>::len);
         assert!(matches!(charge(1), Err(CallError::Refused { code, .. }) if code == "NO_FUNDS"));
-        assert!(matches!(charge(2), Err(CallError::Unknown { malformed: false, .. })));
+        assert!(matches!(
+            charge(2),
+            Err(CallError::Unknown {
+                malformed: false,
+                ..
+            })
+        ));
         assert_eq!(entries(), 0);
-        assert!(matches!(charge(3), Err(CallError::Unknown { malformed: false, .. })));
+        assert!(matches!(
+            charge(3),
+            Err(CallError::Unknown {
+                malformed: false,
+                ..
+            })
+        ));
         assert_eq!(entries(), 1);
         let asked = runtime.monotonic();
         assert!(charge(4).is_ok());

@@ -1,4 +1,5 @@
-//! The five services as one process reaches them: every call may fail in every way, and the real thing keeps its own ledger.
+//! The five services as one process reaches them: every call may fail in every way, and the real
+//! thing keeps its own ledger.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,15 +12,16 @@ use super::faults::ServiceFault;
 use super::provider::{followed_up, provider};
 use super::world::{World, short};
 use crate::ids::{OrderId, ProductId, Sku, UserId};
-use crate::machine::{Purpose, event_id};
 use crate::order::{Lifecycle, OperationKind, OperationState};
+use crate::rules::{Purpose, event_id};
 use crate::services::{
-    AttemptRequest, Availability, CallDeadline, CallError, FollowUpRequest, HoldAnswer, HoldLookup, HoldRequest,
-    InventoryCapabilities, InventoryService, Notification, NotificationService, PaymentAnswer, PaymentCapabilities,
-    PaymentLookup, PaymentService, Product, ProductService, ReserveRequest, User, UserService,
+    AttemptRequest, Availability, CallDeadline, CallError, ClosingRequest, FollowUpRequest,
+    InventoryCapabilities, InventoryService, Notification, NotificationService, PaymentAnswer,
+    PaymentCapabilities, PaymentLookup, PaymentService, Product, ProductService, ReservationLookup,
+    ReserveAnswer, ReserveRequest, User, UserService,
 };
 use crate::testkit::executor::{ProcessRuntime, lock};
-use crate::testkit::services::LedgerHold;
+use crate::testkit::services::LedgerReservation;
 
 /// The services of one process. One type plays all five: what differs is the trait.
 pub(super) struct SimClients {
@@ -36,7 +38,8 @@ pub(super) struct Site {
 /// A call as the fault injection sees it.
 struct Plan<'a, R> {
     table: &'a Table<ServiceFault>,
-    /// The key it is made under, and from when on it is not sent any more; none for a question, which has no effect.
+    /// The key it is made under, and from when on it is not sent any more; none for a question,
+    /// which has no effect.
     under: Option<(Uuid, &'a CallDeadline)>,
     /// What it really does.
     apply: &'a (dyn Fn() -> Result<R, CallError> + Sync),
@@ -62,7 +65,13 @@ const NEVER: &(dyn Fn() -> Box<dyn FnOnce(&World) + Send> + Sync) = &|| Box::new
 
 impl SimClients {
     pub(super) fn new(world: Arc<World>, index: usize, runtime: ProcessRuntime) -> Self {
-        SimClients { site: Site { world, index, runtime } }
+        SimClients {
+            site: Site {
+                world,
+                index,
+                runtime,
+            },
+        }
     }
 }
 
@@ -124,16 +133,26 @@ impl Site {
             _ => {}
         }
         plan.is_in_time()?;
-        // What is sent in time arrives, also if the process stands still from now on; the answer takes its time.
+        // What is sent in time arrives, also if the process stands still from now on; the answer
+        // takes its time.
         let answer = (plan.apply)();
         world.take_time(&self.runtime).await;
         match fault {
-            ServiceFault::UnknownAfter => return Err(CallError::unknown("simulated: the answer was lost")),
+            ServiceFault::UnknownAfter => {
+                return Err(CallError::unknown("simulated: the answer was lost"));
+            }
             ServiceFault::Slow => {
-                let slow = world.pick(&[Duration::from_millis(900), Duration::from_secs(4), Duration::from_secs(9)]);
+                let slow = world.pick(&[
+                    Duration::from_millis(900),
+                    Duration::from_secs(4),
+                    Duration::from_secs(9),
+                ]);
                 self.runtime.timer(slow).await;
             }
-            ServiceFault::Twice => self.later(&plan, world.pick(&[Duration::from_millis(1), Duration::from_secs(5)])),
+            ServiceFault::Twice => self.later(
+                &plan,
+                world.pick(&[Duration::from_millis(1), Duration::from_secs(5)]),
+            ),
             ServiceFault::Malformed => return answer.and_then(plan.garble),
             ServiceFault::CrashAfter => self.die().await,
             ServiceFault::PauseAfter => world.pause(&self.runtime).await,
@@ -152,9 +171,12 @@ impl Site {
         answer
     }
 
-    /// A service refuses for good only what it has not done, will not do, and has not refused too often.
+    /// A service refuses for good only what it has not done, will not do, and has not refused too
+    /// often.
     fn may_refuse<R>(&self, plan: &Plan<'_, R>) -> bool {
-        let (Some(key), Some(about)) = (plan.key(), plan.refusable) else { return false };
+        let (Some(key), Some(about)) = (plan.key(), plan.refusable) else {
+            return false;
+        };
         let mut oracle = lock(&self.world.oracle);
         if oracle.late.contains(&key) {
             return false;
@@ -187,7 +209,8 @@ impl Site {
     }
 
     fn intends(&self, order: OrderId, purpose: Purpose, key: Uuid, request: String) {
-        self.world.trace(|| format!("p{} calls for {}: {request}", self.index, short(order)));
+        self.world
+            .trace(|| format!("p{} calls for {}: {request}", self.index, short(order)));
         lock(&self.world.oracle).called(&self.world, self.index, order, purpose, key, request);
     }
 
@@ -201,36 +224,56 @@ impl Site {
             }
         }
         let short = world.store.inspect(id, |order, _, _| {
-            // What is left to be paid of it is not for goods that are yet to leave; or what was lost is to be sent once more.
-            if order.lifecycle == Lifecycle::Completed || order.lines.iter().any(|l| l.counters.lost > 0) {
+            // What is left to be paid of it is not for goods that are yet to leave; or what was
+            // lost is to be sent once more.
+            if order.lifecycle == Lifecycle::Completed
+                || order.lines.iter().any(|l| l.counters.lost > 0)
+            {
                 return false;
             }
             world.inventory.with_ledger(|holds| {
-                // What has left is to be paid, also while it is not known whether the inventory has taken it out of the stock.
+                // What has left is to be paid, also while it is not known whether the inventory has
+                // taken it out of the stock.
                 let held = |sku: &Sku| -> u32 {
                     let of_sku = || holds.iter().filter(|h| h.order == id && h.sku == *sku);
                     let committed: u32 = of_sku().map(|h| h.committed).sum();
-                    of_sku().map(|h| h.held).sum::<u32>() + committed.max(order.gone_from_stock(sku))
+                    of_sku().map(|h| h.held).sum::<u32>()
+                        + committed.max(order.gone_from_stock(sku))
                 };
-                // What an edit wants besides may have been refused, and that not be written down yet.
+                // What an edit wants besides may have been refused, and that not be written down
+                // yet.
                 let wanted = |sku: &Sku| -> u32 {
                     let of_sku = order.lines.iter().filter(|l| l.sku == *sku);
                     let wanted = |l: &crate::order::Line| l.quantity + l.counters.lost;
-                    of_sku.map(|l| wanted(l).saturating_sub(l.counters.cancelled + l.counters.restocked)).sum()
+                    of_sku
+                        .map(|l| {
+                            wanted(l).saturating_sub(l.counters.cancelled + l.counters.restocked)
+                        })
+                        .sum()
                 };
                 order.lines.iter().any(|l| held(&l.sku) < wanted(&l.sku))
             })
         });
         if short == Some(true) {
-            world.breach("I16", format!("money is asked for order {id} before its stock is held"));
+            world.breach(
+                "I16",
+                format!("money is asked for order {id} before its stock is held"),
+            );
         }
     }
 
     /// An attempt: an authorization or a charge.
-    async fn attempt(&self, request: &AttemptRequest, kind: OperationKind) -> Result<PaymentAnswer, CallError> {
+    async fn attempt(
+        &self,
+        request: &AttemptRequest,
+        kind: OperationKind,
+    ) -> Result<PaymentAnswer, CallError> {
         let world = &self.world;
         let token = request.token.get().map_or("none", String::as_str);
-        let text = format!("{kind} {} by {} with token {token}", request.amount, request.method);
+        let text = format!(
+            "{kind} {} by {} with token {token}",
+            request.amount, request.method
+        );
         self.intends(request.order, Purpose::Payment, request.key, text);
         self.stock_is_held(request.order);
         let unseen = world.payments.report(request.key).is_none();
@@ -255,11 +298,23 @@ impl Site {
         let refusable = unseen.then_some(request.key);
         let table = &world.config.money;
         let under = Some((request.key, &request.deadline));
-        self.call(Plan { table, under, apply: &apply, later: &later, garble: unnamed, refusable }).await
+        self.call(Plan {
+            table,
+            under,
+            apply: &apply,
+            later: &later,
+            garble: unnamed,
+            refusable,
+        })
+        .await
     }
 
     /// A void, a capture or a refund.
-    async fn follow_up(&self, request: &FollowUpRequest, kind: OperationKind) -> Result<PaymentAnswer, CallError> {
+    async fn follow_up(
+        &self,
+        request: &FollowUpRequest,
+        kind: OperationKind,
+    ) -> Result<PaymentAnswer, CallError> {
         let world = &self.world;
         let text = format!("{kind} {} of {}", request.amount, request.parent_key);
         self.intends(request.order, Purpose::Payment, request.key, text);
@@ -285,19 +340,30 @@ impl Site {
         let refusable = unseen.then_some(request.parent_key);
         let table = &world.config.money;
         let under = Some((request.key, &request.deadline));
-        self.call(Plan { table, under, apply: &apply, later: &later, garble: unnamed, refusable }).await
+        self.call(Plan {
+            table,
+            under,
+            apply: &apply,
+            later: &later,
+            garble: unnamed,
+            refusable,
+        })
+        .await
     }
 
-    async fn closing(&self, request: &HoldRequest, purpose: Purpose) -> Result<(), CallError> {
+    async fn closing(&self, request: &ClosingRequest, purpose: Purpose) -> Result<(), CallError> {
         let world = &self.world;
         let what = match (purpose, request.committed) {
             (Purpose::Commit, _) => "COMMIT",
             (_, true) => "TAKE BACK",
             _ => "RELEASE",
         };
-        let text = format!("{what} {} of {} under {}", request.quantity, request.sku, request.reserve_key);
+        let text = format!(
+            "{what} {} of {} under {}",
+            request.quantity, request.sku, request.reserve_key
+        );
         self.intends(request.order, purpose, request.key, text);
-        let close = move |w: &World, request: &HoldRequest| match purpose {
+        let close = move |w: &World, request: &ClosingRequest| match purpose {
             Purpose::Release => w.inventory.release_now(request),
             _ => w.inventory.commit_now(request),
         };
@@ -308,14 +374,34 @@ impl Site {
             Box::new(move |w| drop(close(w, &request)))
         };
         let held = world.inventory.with_ledger(|holds| {
-            let hold = holds.iter().find(|h| request.reference.as_ref().is_some_and(|r| r.as_str() == h.reference));
-            let there = |h: &LedgerHold| if request.committed { h.committed } else { h.held };
+            let hold = holds.iter().find(|h| {
+                request
+                    .reference
+                    .as_ref()
+                    .is_some_and(|r| r.as_str() == h.reference)
+            });
+            let there = |h: &LedgerReservation| {
+                if request.committed {
+                    h.committed
+                } else {
+                    h.held
+                }
+            };
             hold.is_some_and(|h| there(h) >= request.quantity)
         });
-        let refusable = (held && !world.inventory.has_closed(request.key)).then_some(request.reserve_key);
+        let refusable =
+            (held && !world.inventory.has_closed(request.key)).then_some(request.reserve_key);
         let table = &world.config.closings;
         let under = Some((request.key, &request.deadline));
-        self.call(Plan { table, under, apply: &apply, later: &later, garble: nonsense, refusable }).await
+        self.call(Plan {
+            table,
+            under,
+            apply: &apply,
+            later: &later,
+            garble: nonsense,
+            refusable,
+        })
+        .await
     }
 
     /// Something that changes nothing.
@@ -325,9 +411,18 @@ impl Site {
         apply: &(dyn Fn() -> Result<R, CallError> + Sync),
         garble: fn(R) -> Result<R, CallError>,
     ) -> Result<R, CallError> {
-        self.world.trace(|| format!("p{} asks {}", self.index, question()));
+        self.world
+            .trace(|| format!("p{} asks {}", self.index, question()));
         let table = &self.world.config.lookups;
-        self.call(Plan { table, under: None, apply, later: NEVER, garble, refusable: None }).await
+        self.call(Plan {
+            table,
+            under: None,
+            apply,
+            later: NEVER,
+            garble,
+            refusable: None,
+        })
+        .await
     }
 }
 
@@ -337,9 +432,20 @@ fn nonsense<R>(_: R) -> Result<R, CallError> {
 
 fn unnamed(answer: PaymentAnswer) -> Result<PaymentAnswer, CallError> {
     // What moved no money needs no name: there the status makes no sense.
-    let moved = matches!(answer.status, OperationState::Authorized | OperationState::Captured | OperationState::Refunded);
-    let status = if moved { answer.status } else { OperationState::Planned };
-    Ok(PaymentAnswer { reference: String::new(), status, ..answer })
+    let moved = matches!(
+        answer.status,
+        OperationState::Authorized | OperationState::Captured | OperationState::Refunded
+    );
+    let status = if moved {
+        answer.status
+    } else {
+        OperationState::Planned
+    };
+    Ok(PaymentAnswer {
+        reference: String::new(),
+        status,
+        ..answer
+    })
 }
 
 #[async_trait]
@@ -350,15 +456,24 @@ impl InventoryService for SimClients {
 
     async fn check(&self, skus: &[Sku]) -> Result<Vec<Availability>, CallError> {
         let world = &self.site.world;
-        self.site.ask(|| format!("for stock of {skus:?}"), &|| Ok(world.inventory.check_now(skus)), nonsense).await
+        self.site
+            .ask(
+                || format!("for stock of {skus:?}"),
+                &|| Ok(world.inventory.check_now(skus)),
+                nonsense,
+            )
+            .await
     }
 
-    async fn reserve(&self, request: &ReserveRequest) -> Result<HoldAnswer, CallError> {
+    async fn reserve(&self, request: &ReserveRequest) -> Result<ReserveAnswer, CallError> {
         let world = &self.site.world;
         let text = format!("RESERVE {} of {}", request.quantity, request.sku);
-        self.site.intends(request.order, Purpose::Reserve, request.key, text);
+        self.site
+            .intends(request.order, Purpose::Reserve, request.key, text);
         let apply = || match world.inventory.reserve_now(request) {
-            Err(CallError::Refused { .. }) if world.config.lost_races && !world.is_calm() && world.chance(500) => {
+            Err(CallError::Refused { .. })
+                if world.config.lost_races && !world.is_calm() && world.chance(500) =>
+            {
                 Err(CallError::unknown("simulated: internal server error"))
             }
             answer => answer,
@@ -368,31 +483,50 @@ impl InventoryService for SimClients {
             let request = request2.clone();
             Box::new(move |w| drop(w.inventory.reserve_now(&request)))
         };
-        let garble = |answer| Ok(HoldAnswer { reference: String::new(), ..answer });
+        let garble = |answer| {
+            Ok(ReserveAnswer {
+                reference: String::new(),
+                ..answer
+            })
+        };
         let table = &world.config.reserves;
         let under = Some((request.key, &request.deadline));
-        let plan = Plan { table, under, apply: &apply, later: &later, garble, refusable: None };
+        let plan = Plan {
+            table,
+            under,
+            apply: &apply,
+            later: &later,
+            garble,
+            refusable: None,
+        };
         let answer = self.site.call(plan).await;
-        if let Ok(HoldAnswer { reference, .. }) = &answer
+        if let Ok(ReserveAnswer { reference, .. }) = &answer
             && !reference.is_empty()
         {
-            lock(&world.oracle).told.push((self.site.runtime.process(), request.order, reference.clone()));
+            lock(&world.oracle).told.push((
+                self.site.runtime.process(),
+                request.order,
+                reference.clone(),
+            ));
         }
         answer
     }
 
-    async fn commit(&self, request: &HoldRequest) -> Result<(), CallError> {
+    async fn commit(&self, request: &ClosingRequest) -> Result<(), CallError> {
         self.site.closing(request, Purpose::Commit).await
     }
 
-    async fn release(&self, request: &HoldRequest) -> Result<(), CallError> {
+    async fn release(&self, request: &ClosingRequest) -> Result<(), CallError> {
         self.site.closing(request, Purpose::Release).await
     }
 
-    async fn look_up(&self, request: &ReserveRequest) -> Result<HoldLookup, CallError> {
+    async fn look_up(&self, request: &ReserveRequest) -> Result<ReservationLookup, CallError> {
         let world = &self.site.world;
         let garble = |answer| match answer {
-            HoldLookup::Held(hold) => Ok(HoldLookup::Held(HoldAnswer { quantity: hold.quantity + 1, ..hold })),
+            ReservationLookup::Held(hold) => Ok(ReservationLookup::Held(ReserveAnswer {
+                quantity: hold.quantity + 1,
+                ..hold
+            })),
             other => nonsense(other),
         };
         let question = || {
@@ -404,7 +538,13 @@ impl InventoryService for SimClients {
                 world.inventory.look_up_now(request)
             )
         };
-        self.site.ask(question, &|| Ok(world.inventory.look_up_now(request)), garble).await
+        self.site
+            .ask(
+                question,
+                &|| Ok(world.inventory.look_up_now(request)),
+                garble,
+            )
+            .await
     }
 }
 
@@ -439,7 +579,13 @@ impl PaymentService for SimClients {
                 world.payments.look_up_now(request).map(|a| a.status)
             )
         };
-        self.site.ask(question, &|| Ok(world.payments.look_up_now(request)), garble).await
+        self.site
+            .ask(
+                question,
+                &|| Ok(world.payments.look_up_now(request)),
+                garble,
+            )
+            .await
     }
 }
 
@@ -447,7 +593,13 @@ impl PaymentService for SimClients {
 impl ProductService for SimClients {
     async fn get(&self, id: ProductId) -> Result<Option<Product>, CallError> {
         let catalogue = &self.site.world.fixture.catalogue;
-        self.site.ask(|| "for a product".into(), &|| Ok(catalogue.product(id)), nonsense).await
+        self.site
+            .ask(
+                || "for a product".into(),
+                &|| Ok(catalogue.product(id)),
+                nonsense,
+            )
+            .await
     }
 }
 
@@ -455,7 +607,9 @@ impl ProductService for SimClients {
 impl UserService for SimClients {
     async fn get(&self, id: UserId) -> Result<Option<User>, CallError> {
         let catalogue = &self.site.world.fixture.catalogue;
-        self.site.ask(|| "for a user".into(), &|| Ok(catalogue.user(id)), nonsense).await
+        self.site
+            .ask(|| "for a user".into(), &|| Ok(catalogue.user(id)), nonsense)
+            .await
     }
 }
 
@@ -469,7 +623,10 @@ impl NotificationService for SimClients {
         let (order, seq) = (notification.order, notification.seq);
         let told = world.store.inspect(order, |_, journal, _| {
             let row = journal.get(seq as usize - 1);
-            let earlier = journal.iter().take(seq as usize - 1).filter(|r| r.event.notice().is_some());
+            let earlier = journal
+                .iter()
+                .take(seq as usize - 1)
+                .filter(|r| r.event.notice().is_some());
             let in_order = world.notifications.with_log(|log| {
                 let mut earlier = earlier;
                 earlier.all(|r| log.contains_key(&event_id(order, r.seq)))
@@ -477,14 +634,28 @@ impl NotificationService for SimClients {
             in_order && row.and_then(|r| r.event.notice()) == Some(notification.kind)
         });
         if told != Some(true) {
-            world.breach("I21", format!("a customer is told of row {seq} of {order}, out of order or without cause"));
+            world.breach(
+                "I21",
+                format!(
+                    "a customer is told of row {seq} of {order}, out of order or without cause"
+                ),
+            );
         }
         let apply = || {
             world.notifications.notify_now(notification);
             Ok(())
         };
         let table = &world.config.lookups;
-        self.site.call(Plan { table, under: None, apply: &apply, later: NEVER, garble: nonsense, refusable: None }).await
+        self.site
+            .call(Plan {
+                table,
+                under: None,
+                apply: &apply,
+                later: NEVER,
+                garble: nonsense,
+                refusable: None,
+            })
+            .await
     }
 }
 

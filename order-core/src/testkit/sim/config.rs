@@ -1,5 +1,5 @@
-//! What a seed's world is like. Each seed enables some faults and not others (swarm testing: Groce et al., ISSTA 2012), since
-//! some bugs only show when a common fault does not hide them.
+//! What a seed's world is like. Each seed enables some faults and not others (swarm testing: Groce
+//! et al., ISSTA 2012), since some bugs only show when a common fault does not hide them.
 
 use std::time::Duration;
 
@@ -19,7 +19,7 @@ pub(super) struct Config {
     /// Units of each of the world's SKUs at the start.
     pub stock: u32,
     pub inventory: InventoryCapabilities,
-    pub hold_lifetime: Option<Duration>,
+    pub reservation_lifetime: Option<Duration>,
     pub lost_races: bool,
     pub payment: PaymentCapabilities,
     /// For how long authorizations can be captured; the provider does not keep to a time if `None`.
@@ -42,10 +42,12 @@ pub(super) struct Config {
     pub amounts: Table<Share>,
     /// How often callbacks say first what is not so, in 1,000.
     pub lies: u32,
-    /// How often a bank or a dashboard speaks of an attempt as soon as it has reached the provider, in 1,000.
+    /// How often a bank or a dashboard speaks of an attempt as soon as it has reached the provider,
+    /// in 1,000.
     pub voices: u32,
     pub wrong_clocks: bool,
-    /// After how many commits the copy is made that the store is set back to in the end; never if `None`.
+    /// After how many commits the copy is made that the store is set back to in the end; never if
+    /// `None`.
     pub copied_after: Option<usize>,
 }
 
@@ -80,7 +82,8 @@ const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
 impl Config {
     pub(super) fn draw(dice: &mut Dice) -> Self {
-        // The fault rate of the whole seed: none at all in some, so that plain runs are covered too.
+        // The fault rate of the whole seed: none at all in some, so that plain runs are covered
+        // too.
         let rate = dice.pick(&[0, 10, 25, 60, 120]);
         let crashes = dice.chance(400);
         let pauses = dice.chance(350);
@@ -97,20 +100,33 @@ impl Config {
         // Weights of single faults are relative to 1,000 calls that go well.
         let some = |enabled: bool, share: u32| on(enabled, (rate * share).div_ceil(10));
 
-        // What the answer of a read is worth nothing without is asked for again; a lease that nobody is told of has to run out.
+        // What the answer of a read is worth nothing without is asked for again; a lease that
+        // nobody is told of has to run out.
         let store = |commit: bool, leaves: bool| {
             Table::new(&[
                 (1000, StoreFault::None),
                 (some(busy, 4), StoreFault::Unavailable),
                 (some(busy, 2), StoreFault::Slow),
-                (if leaves { some(silence, 5) } else { 0 }, StoreFault::AnswerLost),
-                (if commit { some(silence, 2) } else { 0 }, StoreFault::UnknownNotDone),
+                (
+                    if leaves { some(silence, 5) } else { 0 },
+                    StoreFault::AnswerLost,
+                ),
+                (
+                    if commit { some(silence, 2) } else { 0 },
+                    StoreFault::UnknownNotDone,
+                ),
                 (some(crashes, 3), StoreFault::CrashBefore),
                 (some(crashes, 3), StoreFault::CrashAfter),
                 (some(pauses, 2), StoreFault::PauseBefore),
                 (some(pauses, 2), StoreFault::PauseAfter),
-                (if commit { some(steals, 3) } else { 0 }, StoreFault::StealBefore),
-                (if commit { some(steals, 3) } else { 0 }, StoreFault::StealAfter),
+                (
+                    if commit { some(steals, 3) } else { 0 },
+                    StoreFault::StealBefore,
+                ),
+                (
+                    if commit { some(steals, 3) } else { 0 },
+                    StoreFault::StealAfter,
+                ),
                 (some(wrong_clocks, 2), StoreFault::ClockJump),
                 (some(damages, 2), StoreFault::Unreadable),
             ])
@@ -121,45 +137,93 @@ impl Config {
                 (some(busy, 4), ServiceFault::NotDone),
                 (some(busy, 2), ServiceFault::Slow),
                 (some(silence, 4), ServiceFault::UnknownBefore),
-                (if effect { some(silence, 5) } else { 0 }, ServiceFault::UnknownAfter),
-                // When a call has become quiet is kept as the store's clock has it: where that jumps by an hour, a late effect
-                // cannot be told from one that never comes.
-                (if effect { some(silence && !wrong_clocks, 4) } else { 0 }, ServiceFault::LateEffect),
+                (
+                    if effect { some(silence, 5) } else { 0 },
+                    ServiceFault::UnknownAfter,
+                ),
+                // When a call has become quiet is kept as the store's clock has it: where that
+                // jumps by an hour, a late effect cannot be told from one that never comes.
+                (
+                    if effect {
+                        some(silence && !wrong_clocks, 4)
+                    } else {
+                        0
+                    },
+                    ServiceFault::LateEffect,
+                ),
                 (some(silence, 3), ServiceFault::Hang),
-                (if effect && twice { some(silence, 3) } else { 0 }, ServiceFault::Twice),
+                (
+                    if effect && twice { some(silence, 3) } else { 0 },
+                    ServiceFault::Twice,
+                ),
                 (some(lies, 3), ServiceFault::Malformed),
-                (if refusable { some(refusals, 5) } else { 0 }, ServiceFault::Refused),
+                (
+                    if refusable { some(refusals, 5) } else { 0 },
+                    ServiceFault::Refused,
+                ),
                 (some(crashes, 3), ServiceFault::CrashBefore),
-                (if effect { some(crashes, 4) } else { 0 }, ServiceFault::CrashAfter),
+                (
+                    if effect { some(crashes, 4) } else { 0 },
+                    ServiceFault::CrashAfter,
+                ),
                 (some(pauses, 3), ServiceFault::PauseBefore),
                 (some(pauses, 3), ServiceFault::PauseAfter),
             ])
         };
 
         let platform = dice.chance(450);
-        let inventory = if platform { InventoryCapabilities::PLATFORM } else { InventoryCapabilities::IDEAL };
+        let inventory = if platform {
+            InventoryCapabilities::PLATFORM
+        } else {
+            InventoryCapabilities::IDEAL
+        };
         let payment = match dice.choose(3) {
             0 | 1 => PaymentCapabilities::IDEAL,
-            _ => PaymentCapabilities { repeat: false, ..PaymentCapabilities::IDEAL },
+            _ => PaymentCapabilities {
+                repeat: false,
+                ..PaymentCapabilities::IDEAL
+            },
         };
         // Who has a wrong clock cannot know when others' holds lapse.
         let lapsing = !wrong_clocks && dice.chance(400);
-        let hold_lifetime = if lapsing { dice.pick(&[Some(20 * MINUTE), Some(5 * MINUTE), Some(2 * MINUTE)]) } else { None };
-        // The platform's are replaced one after the other, which makes too many calls if an authorization is waited for meanwhile.
-        let hold_lifetime = hold_lifetime.map(|life| if platform { 20 * MINUTE } else { life });
-        let hold_reserve = if hold_lifetime == Some(2 * MINUTE) { MINUTE / 3 } else { 2 * MINUTE };
-        let (capture_window, capture_warning) =
-            dice.pick(&[(None, DAY), (None, DAY), (Some(3 * DAY), DAY), (Some(20 * MINUTE), 2 * MINUTE)]);
+        let reservation_lifetime = if lapsing {
+            dice.pick(&[Some(20 * MINUTE), Some(5 * MINUTE), Some(2 * MINUTE)])
+        } else {
+            None
+        };
+        // The platform's are replaced one after the other, which makes too many calls if an
+        // authorization is waited for meanwhile.
+        let reservation_lifetime =
+            reservation_lifetime.map(|life| if platform { 20 * MINUTE } else { life });
+        let reservation_margin = if reservation_lifetime == Some(2 * MINUTE) {
+            MINUTE / 3
+        } else {
+            2 * MINUTE
+        };
+        let (capture_window, capture_warning) = dice.pick(&[
+            (None, DAY),
+            (None, DAY),
+            (Some(3 * DAY), DAY),
+            (Some(20 * MINUTE), 2 * MINUTE),
+        ]);
         let policy = Policy {
             capture_warning,
-            hold_reserve,
-            before_lapse: dice.pick(&[BeforeLapse::Capture, BeforeLapse::Reauthorize, BeforeLapse::Nothing]),
+            reservation_margin,
+            before_lapse: dice.pick(&[
+                BeforeLapse::Capture,
+                BeforeLapse::Reauthorize,
+                BeforeLapse::Nothing,
+            ]),
             commit_at_confirm: inventory.release_committed && dice.chance(150),
             completion_window: dice.pick(&[14 * DAY, 20 * MINUTE]),
             return_window: dice.pick(&[30 * DAY, 30 * DAY, 20 * MINUTE]),
             write_off_up_to: dice.pick(&[0, 0, 1, 400]),
             write_off_after_delivery: dice.chance(300),
-            lost_stock: if dice.chance(250) { LostStock::Backorder } else { LostStock::Cancel },
+            lost_stock: if dice.chance(250) {
+                LostStock::Backorder
+            } else {
+                LostStock::Cancel
+            },
             suspects_allowed: dice.pick(&[0, 1, 2]),
             tries_before_attention: dice.pick(&[2, 4, 10]),
             runs_before_stuck: dice.pick(&[2, 5]),
@@ -175,7 +239,7 @@ impl Config {
             life: dice.pick(&[200, 700, 950]),
             stock: dice.pick(&[1, 4, 9, 100]),
             inventory,
-            hold_lifetime,
+            reservation_lifetime,
             lost_races: platform && dice.chance(500),
             payment,
             capture_window,
@@ -203,9 +267,24 @@ impl Config {
             closings: service(true, true, true),
             lookups: service(false, false, false),
             outcomes: Table::new(&match dice.choose(3) {
-                0 => [(1, Outcome::Approve), (0, Outcome::Decline), (0, Outcome::Pending), (0, Outcome::ActionRequired)],
-                1 => [(70, Outcome::Approve), (20, Outcome::Decline), (5, Outcome::Pending), (5, Outcome::ActionRequired)],
-                _ => [(30, Outcome::Approve), (20, Outcome::Decline), (25, Outcome::Pending), (25, Outcome::ActionRequired)],
+                0 => [
+                    (1, Outcome::Approve),
+                    (0, Outcome::Decline),
+                    (0, Outcome::Pending),
+                    (0, Outcome::ActionRequired),
+                ],
+                1 => [
+                    (70, Outcome::Approve),
+                    (20, Outcome::Decline),
+                    (5, Outcome::Pending),
+                    (5, Outcome::ActionRequired),
+                ],
+                _ => [
+                    (30, Outcome::Approve),
+                    (20, Outcome::Decline),
+                    (25, Outcome::Pending),
+                    (25, Outcome::ActionRequired),
+                ],
             }),
             amounts: Table::new(&[
                 (60, Share::All),
@@ -217,19 +296,63 @@ impl Config {
             lies: lies_told,
             voices,
             wrong_clocks,
-            copied_after: dice.pick(&[None, None, None, None, None, Some(1), Some(4), Some(12), Some(30), Some(60)]),
+            copied_after: dice.pick(&[
+                None,
+                None,
+                None,
+                None,
+                None,
+                Some(1),
+                Some(4),
+                Some(12),
+                Some(30),
+                Some(60),
+            ]),
         }
     }
 }
 
 impl std::fmt::Display for Config {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Config { processes, clients, actions_max, stock, inventory, hold_lifetime, lost_races, payment, notify, .. } = self;
-        let Policy { lost_stock, suspects_allowed, tries_before_attention, runs_before_stuck, .. } = &self.policy;
-        let Policy { before_lapse, commit_at_confirm, completion_window, write_off_up_to, .. } = &self.policy;
-        writeln!(f, "{processes} processes, {clients} customers of at most {actions_max} actions, {stock} units of each SKU")?;
-        writeln!(f, "  {inventory:?}, holds live {hold_lifetime:?}, lost races: {lost_races}")?;
-        writeln!(f, "  {payment:?}, captured within {:?}, notifications: {notify}", self.capture_window)?;
+        let Config {
+            processes,
+            clients,
+            actions_max,
+            stock,
+            inventory,
+            reservation_lifetime,
+            lost_races,
+            payment,
+            notify,
+            ..
+        } = self;
+        let Policy {
+            lost_stock,
+            suspects_allowed,
+            tries_before_attention,
+            runs_before_stuck,
+            ..
+        } = &self.policy;
+        let Policy {
+            before_lapse,
+            commit_at_confirm,
+            completion_window,
+            write_off_up_to,
+            ..
+        } = &self.policy;
+        writeln!(
+            f,
+            "{processes} processes, {clients} customers of at most {actions_max} actions, {stock} units of each SKU"
+        )?;
+        writeln!(
+            f,
+            "  {inventory:?}, holds live {reservation_lifetime:?}, lost races: {lost_races}"
+        )?;
+        writeln!(
+            f,
+            "  {payment:?}, captured within {:?}, notifications: {notify}",
+            self.capture_window
+        )?;
         writeln!(
             f,
             "  before a lapse: {before_lapse:?}, commit at confirmation: {commit_at_confirm}, completion after {completion_window:?}"
@@ -248,6 +371,11 @@ impl std::fmt::Display for Config {
         )?;
         let store = self.commits.outcomes().filter(|f| *f != StoreFault::None);
         let services = self.money.outcomes().filter(|f| *f != ServiceFault::None);
-        write!(f, "  store faults: {:?}, service faults: {:?}", store.collect::<Vec<_>>(), services.collect::<Vec<_>>())
+        write!(
+            f,
+            "  store faults: {:?}, service faults: {:?}",
+            store.collect::<Vec<_>>(),
+            services.collect::<Vec<_>>()
+        )
     }
 }

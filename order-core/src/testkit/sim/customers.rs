@@ -14,11 +14,11 @@ use super::provider::confuse;
 use super::world::{Manager, World, short};
 use crate::error::{Error, ErrorKind};
 use crate::ids::OrderId;
-use crate::machine::Command;
 use crate::manager::{Answered, CommandOptions, PlaceOptions, Principal, RetryPayment};
 use crate::money::{Currency, Minor, Money};
 use crate::order::{Lifecycle, Order, PaymentTerms};
 use crate::request::command_hash;
+use crate::rules::Command;
 use crate::runtime::{BoxFuture, Clock};
 use crate::store::ListQuery;
 use crate::testkit::executor::lock;
@@ -28,12 +28,15 @@ impl World {
     /// Starts a task outside of all processes.
     pub(super) fn outside_task(self: &Arc<Self>, task: impl Future<Output = ()> + Send + 'static) {
         let world = Arc::clone(self);
-        self.outstanding.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        self.outstanding
+            .fetch_add(1, std::sync::atomic::Ordering::Relaxed);
         self.executor.spawn(
             self.outside,
             Box::pin(async move {
                 task.await;
-                world.outstanding.fetch_sub(1, std::sync::atomic::Ordering::Relaxed);
+                world
+                    .outstanding
+                    .fetch_sub(1, std::sync::atomic::Ordering::Relaxed);
             }),
         );
     }
@@ -51,9 +54,14 @@ impl World {
         };
         let (answer, answered) = oneshot::channel();
         let future = request(manager);
-        self.executor.spawn(process, Box::pin(async move { drop(answer.send(future.await)) }));
+        self.executor.spawn(
+            process,
+            Box::pin(async move { drop(answer.send(future.await)) }),
+        );
         if !self.is_calm() && self.chance(80) {
-            let patience = self.runtime.timer(self.pick(&[Duration::from_millis(5), Duration::from_secs(2)]));
+            let patience = self
+                .runtime
+                .timer(self.pick(&[Duration::from_millis(5), Duration::from_secs(2)]));
             return match select(answered, Box::pin(patience)).await {
                 Either::Left((answer, _)) => answer.ok(),
                 Either::Right(_) => None,
@@ -66,7 +74,13 @@ impl World {
     pub(super) fn seen(&self, order: &Order) {
         let stored = self.store.inspect(order.id, |o, _, _| o.version);
         if stored.is_none_or(|v| v < order.version) {
-            self.breach("I24", format!("order {} was answered at version {}, stored is {stored:?}", order.id, order.version));
+            self.breach(
+                "I24",
+                format!(
+                    "order {} was answered at version {}, stored is {stored:?}",
+                    order.id, order.version
+                ),
+            );
         }
         lock(&self.oracle).answered(order.id, order.version);
     }
@@ -89,7 +103,10 @@ pub(super) async fn customer(world: Arc<World>, n: usize) {
             continue;
         }
         let order = own[own.len() - 1];
-        let over = world.store.inspect(order, |o, _, _| o.lifecycle.is_terminal()) == Some(true);
+        let over = world
+            .store
+            .inspect(order, |o, _, _| o.lifecycle.is_terminal())
+            == Some(true);
         if over && world.chance(700) {
             own.extend(place(&world, n).await);
             continue;
@@ -132,12 +149,22 @@ async fn place(world: &Arc<World>, n: usize) -> Option<OrderId> {
     let request = fixture.request(user, items, method, coupon);
     let key_text = key.map(|k| format!("key-{k}"));
     for attempt in 0..3 {
-        let options = PlaceOptions { key: key_text.as_deref().and_then(|k| k.parse().ok()), ..PlaceOptions::default() };
+        let options = PlaceOptions {
+            key: key_text.as_deref().and_then(|k| k.parse().ok()),
+            ..PlaceOptions::default()
+        };
         let (principal, request) = (Principal::Customer(user), request.clone());
-        let answer = world.ask(|m| Box::pin(async move { m.place(&principal, request, options).await })).await;
+        let answer = world
+            .ask(|m| Box::pin(async move { m.place(&principal, request, options).await }))
+            .await;
         world.trace(|| match &answer {
             Some(Ok(p)) => {
-                format!("customer {n} placed {} (replayed: {}): {}", short(p.order.id), p.replayed, p.order.statuses.status)
+                format!(
+                    "customer {n} placed {} (replayed: {}): {}",
+                    short(p.order.id),
+                    p.replayed,
+                    p.order.statuses.status
+                )
             }
             Some(Err(e)) => format!("customer {n} could not place: {e}"),
             None => format!("customer {n} got no answer to placing"),
@@ -147,9 +174,15 @@ async fn place(world: &Arc<World>, n: usize) -> Option<OrderId> {
                 world.seen(&placement.order);
                 let id = placement.order.id;
                 if let Some(k) = key_text {
-                    let first = *lock(&world.oracle).keys.entry((user, k.clone())).or_insert(id);
+                    let first = *lock(&world.oracle)
+                        .keys
+                        .entry((user, k.clone()))
+                        .or_insert(id);
                     if first != id {
-                        world.breach("I19", format!("key {k} was answered with {first} and with {id}"));
+                        world.breach(
+                            "I19",
+                            format!("key {k} was answered with {first} and with {id}"),
+                        );
                     }
                 }
                 return Some(id);
@@ -159,7 +192,10 @@ async fn place(world: &Arc<World>, n: usize) -> Option<OrderId> {
                 return None;
             }
             Some(Err(_)) | None if attempt < 2 && key.is_some() => {
-                world.runtime.timer(world.pick(&[Duration::from_millis(10), Duration::from_secs(5)])).await;
+                world
+                    .runtime
+                    .timer(world.pick(&[Duration::from_millis(10), Duration::from_secs(5)]))
+                    .await;
             }
             Some(Err(_)) | None => return None,
         }
@@ -177,15 +213,29 @@ pub(super) fn expect(world: &World, error: &Error, kinds: &[ErrorKind]) {
 async fn cancel(world: &Arc<World>, order: OrderId) {
     let operator = Principal::operator("simulated");
     let request = |m: Manager| -> BoxFuture<_> {
-        Box::pin(async move { m.cancel(&operator, order.into(), CommandOptions::default(), "changed my mind".into()).await })
+        Box::pin(async move {
+            m.cancel(
+                &operator,
+                order.into(),
+                CommandOptions::default(),
+                "changed my mind".into(),
+            )
+            .await
+        })
     };
     match world.ask(request).await {
         Some(Ok(after)) => {
             let after = after.order;
             world.trace(|| format!("{} was cancelled: {}", short(order), after.statuses.status));
             world.seen(&after);
-            if !matches!(after.lifecycle, Lifecycle::Cancelling | Lifecycle::Cancelled) {
-                world.breach("I25", format!("cancelling {order} was answered with {}", after.lifecycle));
+            if !matches!(
+                after.lifecycle,
+                Lifecycle::Cancelling | Lifecycle::Cancelled
+            ) {
+                world.breach(
+                    "I25",
+                    format!("cancelling {order} was answered with {}", after.lifecycle),
+                );
             }
             lock(&world.oracle).cancelled.insert(order);
             lock(&world.coverage).command("Cancel", true);
@@ -198,8 +248,12 @@ async fn cancel(world: &Arc<World>, order: OrderId) {
 pub(super) async fn retry(world: &Arc<World>, order: OrderId) {
     let method = METHODS[world.choose(METHODS.len())];
     let key = world.pick(&["retry", "retry-2"]);
-    let short = world.store.inspect(order, |o, _, _| o.short(world.runtime.now())).unwrap_or(0);
-    let amount = (short > 0 && world.chance(400)).then(|| world.pick(&[short, short / 2, 1, short + 1]).max(1));
+    let short = world
+        .store
+        .inspect(order, |o, _, _| o.short(world.runtime.now()))
+        .unwrap_or(0);
+    let amount = (short > 0 && world.chance(400))
+        .then(|| world.pick(&[short, short / 2, 1, short + 1]).max(1));
     if let Some(Err(e)) = pay(world, order, method, amount, Some(key)).await {
         expect(world, &e, &[ErrorKind::Rejected, ErrorKind::KeyReused]);
     }
@@ -214,7 +268,10 @@ pub(super) async fn pay(
     key: Option<&str>,
 ) -> Option<Result<(), Error>> {
     let operator = Principal::operator("simulated");
-    let options = CommandOptions { key: key.map(|k| k.parse().expect("a valid key")), ..CommandOptions::default() };
+    let options = CommandOptions {
+        key: key.map(|k| k.parse().expect("a valid key")),
+        ..CommandOptions::default()
+    };
     let token = Some("tok_other".to_owned());
     let same = Command::RetryPayment {
         amount,
@@ -223,11 +280,22 @@ pub(super) async fn pay(
         token: Private(token.clone()),
         return_url: Private(None),
     };
-    let watch = KeyWatch::new(world, order, options.key.as_ref(), || command_hash(&same, None));
+    let watch = KeyWatch::new(world, order, options.key.as_ref(), || {
+        command_hash(&same, None)
+    });
     let amount = amount.map(|minor| Money::new(minor, Currency::USD));
-    let retry = RetryPayment { amount, method: method.into(), token, return_url: None };
-    let request =
-        |m: Manager| -> BoxFuture<_> { Box::pin(async move { m.retry_payment(&operator, order.into(), options, retry).await }) };
+    let retry = RetryPayment {
+        amount,
+        method: method.into(),
+        token,
+        return_url: None,
+    };
+    let request = |m: Manager| -> BoxFuture<_> {
+        Box::pin(async move {
+            m.retry_payment(&operator, order.into(), options, retry)
+                .await
+        })
+    };
     let answer = world.ask(request).await;
     if let (Some(watch), Some(answer)) = (watch, &answer) {
         watch.judge(world, answer.as_ref().map(|a| a.repeats));
@@ -235,7 +303,11 @@ pub(super) async fn pay(
     world.trace(|| match &answer {
         Some(Ok(Answered { order: after, .. })) => {
             let what = amount.map_or_else(|| "all of it".to_owned(), |m| m.to_string());
-            format!("{} is paid again by {method}, {what}: {}", short(order), after.statuses.status)
+            format!(
+                "{} is paid again by {method}, {what}: {}",
+                short(order),
+                after.statuses.status
+            )
         }
         Some(Err(e)) => format!("{} cannot be paid again by {method}: {e}", short(order)),
         None => format!("{} is paid again by {method}: no answer", short(order)),

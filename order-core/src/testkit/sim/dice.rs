@@ -1,4 +1,5 @@
-//! Every random draw of a simulation goes through here: counted, hashed, and the same for the same seed.
+//! Every random draw of a simulation goes through here: counted, hashed, and the same for the same
+//! seed.
 
 /// Weighted outcomes; the weights need not add up to anything.
 #[derive(Debug, Clone)]
@@ -40,7 +41,11 @@ impl Dice {
     pub(super) fn new(seed: u64) -> Self {
         // Neighbouring seeds are to have nothing in common.
         let mixed = seed.wrapping_add(1).wrapping_mul(0x9E37_79B9_7F4A_7C15);
-        Dice { rng: fastrand::Rng::with_seed(mixed), choices: 0, hash: seed }
+        Dice {
+            rng: fastrand::Rng::with_seed(mixed),
+            choices: 0,
+            hash: seed,
+        }
     }
 
     /// One of `n` equally likely outcomes. With fewer than two there is nothing to choose.
@@ -74,7 +79,11 @@ impl Dice {
             return table.rows[0].1;
         }
         let at = self.rng.u32(..table.total);
-        let i = table.rows.iter().position(|(bound, _)| at < *bound).unwrap_or(0);
+        let i = table
+            .rows
+            .iter()
+            .position(|(bound, _)| at < *bound)
+            .unwrap_or(0);
         self.choices += 1;
         self.note(i as u64);
         table.rows[i].1

@@ -7,7 +7,9 @@ use uuid::Uuid;
 use crate::ids::{Name, ProductId, Sku, UserId};
 use crate::money::{Currency, Money};
 use crate::order::PaymentTerms;
-use crate::pricing::{CouponRule, Discount, PaymentMethodRule, PriceBook, Pricing, ShippingRule, TaxRule};
+use crate::pricing::{
+    CouponRule, Discount, PaymentMethodRule, PriceBook, Pricing, ShippingRule, TaxRule,
+};
 use crate::request::{AddressInput, ItemInput, PlaceRequest};
 use crate::services::{Product, User};
 use crate::testkit::services::MemoryCatalogue;
@@ -31,7 +33,9 @@ impl Fixture {
         let sku = |text: &str| -> Sku { text.parse().expect("a valid SKU") };
         let name = |text: &str| -> Name { text.parse().expect("a valid name") };
         let skus = vec![sku("MUG"), sku("PEN"), sku("SONG")];
-        let products: Vec<ProductId> = (1..=3).map(|n| ProductId::from_uuid(Uuid::from_u128(0xA000 + n))).collect();
+        let products: Vec<ProductId> = (1..=3)
+            .map(|n| ProductId::from_uuid(Uuid::from_u128(0xA000 + n)))
+            .collect();
         for (i, (id, sku)) in products.iter().zip(&skus).enumerate() {
             catalogue.put_product(Product {
                 id: *id,
@@ -44,11 +48,21 @@ impl Fixture {
                 variants: Vec::new(),
             });
         }
-        let users: Vec<UserId> = (1..=3).map(|n| UserId::from_uuid(Uuid::from_u128(0xB000 + n))).collect();
+        let users: Vec<UserId> = (1..=3)
+            .map(|n| UserId::from_uuid(Uuid::from_u128(0xB000 + n)))
+            .collect();
         for id in &users {
-            catalogue.put_user(User { id: *id, email: "customer@example.com".into(), account_status: "active".into() });
+            catalogue.put_user(User {
+                id: *id,
+                email: "customer@example.com".into(),
+                account_status: "active".into(),
+            });
         }
-        let shipping = vec![ShippingRule { method: name("STANDARD"), price: 490, free_from: Some(5000) }];
+        let shipping = vec![ShippingRule {
+            method: name("STANDARD"),
+            price: 490,
+            free_from: Some(5000),
+        }];
         let tax_of = |country: &str, rate, inclusive| TaxRule {
             country: country.into(),
             state: None,
@@ -56,7 +70,11 @@ impl Fixture {
             inclusive,
             taxes_shipping: true,
         };
-        let tax = vec![tax_of("US", 725, false), tax_of("DE", 1900, true), tax_of("CA", 500, false)];
+        let tax = vec![
+            tax_of("US", 725, false),
+            tax_of("DE", 1900, true),
+            tax_of("CA", 500, false),
+        ];
         let coupon = |code, uses, uses_per_customer| CouponRule {
             code: name(code),
             discount: Discount::Percent(rust_decimal::Decimal::new(15, 0)),
@@ -66,10 +84,26 @@ impl Fixture {
             uses,
             uses_per_customer,
         };
-        let coupons = vec![coupon("FIRST", Some(1), None), coupon("ONCE", Some(3), Some(1))];
-        let terms = [PaymentTerms::Confirm, PaymentTerms::Shipment, PaymentTerms::Invoice, PaymentTerms::Delivery];
-        let methods = METHODS.iter().zip(terms).map(|(method, due)| PaymentMethodRule { method: name(method), due }).collect();
-        let pricing = PriceBook::new(Currency::USD, shipping, tax, coupons, methods).expect("a valid price book");
+        let coupons = vec![
+            coupon("FIRST", Some(1), None),
+            coupon("ONCE", Some(3), Some(1)),
+        ];
+        let terms = [
+            PaymentTerms::Confirm,
+            PaymentTerms::Shipment,
+            PaymentTerms::Invoice,
+            PaymentTerms::Delivery,
+        ];
+        let methods = METHODS
+            .iter()
+            .zip(terms)
+            .map(|(method, due)| PaymentMethodRule {
+                method: name(method),
+                due,
+            })
+            .collect();
+        let pricing = PriceBook::new(Currency::USD, shipping, tax, coupons, methods)
+            .expect("a valid price book");
         let template = PlaceRequest {
             shipping_address: Some(AddressInput {
                 first_name: "Sample".into(),
@@ -85,7 +119,14 @@ impl Fixture {
             payment_token: Some("tok_sample".into()),
             ..PlaceRequest::default()
         };
-        Fixture { skus, products, users, catalogue, pricing: Arc::new(pricing), template }
+        Fixture {
+            skus,
+            products,
+            users,
+            catalogue,
+            pricing: Arc::new(pricing),
+            template,
+        }
     }
 
     pub(super) fn pricing(&self) -> Arc<dyn Pricing> {
@@ -95,11 +136,21 @@ impl Fixture {
     /// An address in that country.
     pub(super) fn address(&self, country: &str, city: &str) -> AddressInput {
         let address = self.template.shipping_address.clone().unwrap_or_default();
-        AddressInput { country: country.into(), city: city.into(), ..address }
+        AddressInput {
+            country: country.into(),
+            city: city.into(),
+            ..address
+        }
     }
 
     /// A request of `user` for so many of each product (by place), paid by `method`.
-    pub(super) fn request(&self, user: UserId, items: &[(usize, i64)], method: &str, coupon: Option<&str>) -> PlaceRequest {
+    pub(super) fn request(
+        &self,
+        user: UserId,
+        items: &[(usize, i64)],
+        method: &str,
+        coupon: Option<&str>,
+    ) -> PlaceRequest {
         PlaceRequest {
             user_id: user.to_string(),
             items: items

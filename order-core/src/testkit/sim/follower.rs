@@ -32,13 +32,29 @@ impl Follower {
 /// Reads a few pages through whichever process is there, as a consumer does that keeps its cursor.
 pub(super) async fn follow(world: Arc<World>) {
     for _ in 0..world.choose(5) {
-        world.runtime.timer(world.pick(&[Duration::from_millis(5), Duration::from_secs(2), Duration::from_secs(70)])).await;
+        world
+            .runtime
+            .timer(world.pick(&[
+                Duration::from_millis(5),
+                Duration::from_secs(2),
+                Duration::from_secs(70),
+            ]))
+            .await;
         if world.is_calm() || world.is_breached() {
             return;
         }
-        let (after, limit) = (lock(&world.follower).after.clone(), world.pick(&[1, 3, 100]));
+        let (after, limit) = (
+            lock(&world.follower).after.clone(),
+            world.pick(&[1, 3, 100]),
+        );
         let read = world
-            .ask(move |manager| Box::pin(async move { manager.changes(&Principal::operator("simulated"), after, limit).await }))
+            .ask(move |manager| {
+                Box::pin(async move {
+                    manager
+                        .changes(&Principal::operator("simulated"), after, limit)
+                        .await
+                })
+            })
             .await;
         match read {
             // What a process that died had read is read again.
@@ -50,14 +66,21 @@ pub(super) async fn follow(world: Arc<World>) {
     }
 }
 
-/// I23, after the store was set back: who stands where nothing is any more is told so, and starts anew.
+/// I23, after the store was set back: who stands where nothing is any more is told so, and starts
+/// anew.
 pub(super) async fn go_on(world: &World, manager: &Manager, is_lost: impl Fn(&FeedCursor) -> bool) {
     let after = lock(&world.follower).after.clone();
     let lost = after.as_ref().is_some_and(is_lost);
-    match manager.changes(&Principal::operator("simulated"), after.clone(), 1).await {
+    match manager
+        .changes(&Principal::operator("simulated"), after.clone(), 1)
+        .await
+    {
         Err(Error::Invalid(_)) if lost => *lock(&world.follower) = Follower::default(),
         Ok(_) if !lost => {}
-        answer => world.breach("I23", format!("whoever followed to {after:?} (lost: {lost}) was answered {answer:?}")),
+        answer => world.breach(
+            "I23",
+            format!("whoever followed to {after:?} (lost: {lost}) was answered {answer:?}"),
+        ),
     }
 }
 
@@ -65,9 +88,15 @@ pub(super) async fn go_on(world: &World, manager: &Manager, is_lost: impl Fn(&Fe
 pub(super) fn check_feed(world: &World, orders: &[Arc<Order>]) {
     let mut follower = lock(&world.follower);
     loop {
-        let query = FeedQuery { after: follower.after.clone(), limit: 100 };
+        let query = FeedQuery {
+            after: follower.after.clone(),
+            limit: 100,
+        };
         let Some(Ok(page)) = world.store.feed(&query).now_or_never() else {
-            return world.breach("I23", format!("the feed cannot be read after {:?}", query.after));
+            return world.breach(
+                "I23",
+                format!("the feed cannot be read after {:?}", query.after),
+            );
         };
         follower.take(&page, world);
         if page.rows.is_empty() {
@@ -75,6 +104,12 @@ pub(super) fn check_feed(world: &World, orders: &[Arc<Order>]) {
         }
     }
     for order in orders {
-        world.breaches(follower.feed.order(order.id, order.version).into_iter().collect());
+        world.breaches(
+            follower
+                .feed
+                .order(order.id, order.version)
+                .into_iter()
+                .collect(),
+        );
     }
 }

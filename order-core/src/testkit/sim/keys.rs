@@ -1,5 +1,5 @@
-//! Keys of commands, which clients use again now and then: for the same command, which must say that it is a repeat, and for
-//! another, which must be refused and never be answered with success.
+//! Keys of commands, which clients use again now and then: for the same command, which must say
+//! that it is a repeat, and for another, which must be refused and never be answered with success.
 
 use uuid::Uuid;
 
@@ -18,13 +18,24 @@ pub(super) struct KeyWatch {
 
 impl KeyWatch {
     /// Looks before the client asks; nothing to watch without a key.
-    pub(super) fn new(world: &World, order: OrderId, key: Option<&IdempotencyKey>, hash: impl FnOnce() -> Uuid) -> Option<Self> {
+    pub(super) fn new(
+        world: &World,
+        order: OrderId,
+        key: Option<&IdempotencyKey>,
+        hash: impl FnOnce() -> Uuid,
+    ) -> Option<Self> {
         let key = key?.clone();
         let before = row_of(world, order, &key);
-        Some(KeyWatch { order, key, hash: hash(), before })
+        Some(KeyWatch {
+            order,
+            key,
+            hash: hash(),
+            before,
+        })
     }
 
-    /// As [`Self::judge`]. An edit that came to nothing is refused as often as it is asked for, with what it came to.
+    /// As [`Self::judge`]. An edit that came to nothing is refused as often as it is asked for,
+    /// with what it came to.
     pub(super) fn judge_edit(self, world: &World, answer: Result<Option<u64>, &Error>) {
         if !matches!(answer, Err(Error::Rejected(_))) {
             self.judge(world, answer);
@@ -33,15 +44,24 @@ impl KeyWatch {
 
     /// Judges the answer: the journal row it says it repeats, or the error.
     pub(super) fn judge(self, world: &World, answer: Result<Option<u64>, &Error>) {
-        let KeyWatch { order, key, hash, before } = self;
+        let KeyWatch {
+            order,
+            key,
+            hash,
+            before,
+        } = self;
         let now = row_of(world, order, &key);
         let wrong = match (before, answer) {
             (Some((seq, used)), Ok(repeats)) if used != hash || repeats != Some(seq) => {
                 format!("answered as a repeat of {repeats:?}, but row {seq} has it")
             }
-            (None, Ok(Some(seq))) if now != Some((seq, hash)) => format!("answered as a repeat of row {seq}, which it is not"),
+            (None, Ok(Some(seq))) if now != Some((seq, hash)) => {
+                format!("answered as a repeat of row {seq}, which it is not")
+            }
             (_, Err(Error::KeyReused { used, .. })) => match (used, now) {
-                (Some(used), Some((seq, found))) if used.seq == seq && found != hash => return fact(world, "key used again"),
+                (Some(used), Some((seq, found))) if used.seq == seq && found != hash => {
+                    return fact(world, "key used again");
+                }
                 _ => format!("refused as used by {used:?}, and {now:?} has it"),
             },
             (Some((seq, used)), Err(e)) if !e.is_retryable() && used == hash => {
@@ -67,5 +87,8 @@ fn row_of(world: &World, order: OrderId, key: &IdempotencyKey) -> Option<(u64, U
         };
         journal.iter().find_map(of_key)
     };
-    world.store.inspect(order, |_, journal, _| rows(journal)).flatten()
+    world
+        .store
+        .inspect(order, |_, journal, _| rows(journal))
+        .flatten()
 }

@@ -10,9 +10,11 @@ use super::operators::Keyed;
 use super::world::{CLOCKS_APART_MOST, World, short};
 use crate::audit::{Breach, Replay, check_at_rest, check_records};
 use crate::ids::{Fence, OrderId, UserId};
-use crate::machine::{Command, PaymentReport, Purpose, closing_key, key, next};
 use crate::number::OrderNumber;
-use crate::order::{Event, JournalRow, Op, OperationKind, OperationState, Order, PaymentOperation, UnmatchedPayment};
+use crate::order::{
+    Event, JournalRow, Op, OperationKind, OperationState, Order, PaymentOperation, UnmatchedPayment,
+};
+use crate::rules::{Command, PaymentReport, Purpose, closing_key, key, next};
 use crate::runtime::Runtime;
 use crate::store::Tries;
 use crate::testkit::executor::{ProcessId, lock};
@@ -23,7 +25,8 @@ use crate::time::Timestamp;
 pub(super) struct Oracle {
     orders: BTreeMap<OrderId, Watched>,
     numbers: HashMap<OrderNumber, OrderId>,
-    /// By host and order: the lease it took last, and until when (true monotonic time) it may think it has it.
+    /// By host and order: the lease it took last, and until when (true monotonic time) it may think
+    /// it has it.
     leases: HashMap<(usize, OrderId), (Fence, Duration)>,
     /// What was asked under each derived key first.
     requests: HashMap<Uuid, String>,
@@ -41,7 +44,8 @@ pub(super) struct Oracle {
     pub keys: HashMap<(UserId, String), OrderId>,
     /// Versions that clients were answered with.
     pub answered: BTreeMap<OrderId, u64>,
-    /// Holds of which a process was told that they exist, by the process and the inventory's name for the hold.
+    /// Holds of which a process was told that they exist, by the process and the inventory's name
+    /// for the hold.
     pub told: Vec<(ProcessId, OrderId, String)>,
     /// Commands that were asked for under a key, to be asked for again.
     pub asked: Vec<(OrderId, Command, Keyed)>,
@@ -53,10 +57,11 @@ pub(super) struct Oracle {
     pub disputes: usize,
     /// Orders whose cancellation was answered.
     pub cancelled: HashSet<OrderId>,
-    /// What moved outside the engine, by the provider's names for it, and was said to have been heard of.
+    /// What moved outside the engine, by the provider's names for it, and was said to have been
+    /// heard of.
     pub heard: HashSet<String>,
-    /// Operations and disputes of which somebody has said what is not so, or nobody has acknowledged a word that is over by now, and
-    /// not yet what is; by their names.
+    /// Operations and disputes of which somebody has said what is not so, or nobody has
+    /// acknowledged a word that is over by now, and not yet what is; by their names.
     pub misled: HashSet<(OrderId, String)>,
 }
 
@@ -76,7 +81,8 @@ impl Watched {
             Event::Armed { ops } => self.intents.extend(ops.iter().map(|op| Intent::Op(*op))),
             Event::StockClosing { n, .. } => {
                 let closing = self.replay.order().and_then(|o| o.reservation(*n)?.closing);
-                self.intents.extend(closing.map(|c| Intent::Closing(*n, c.serial)));
+                self.intents
+                    .extend(closing.map(|c| Intent::Closing(*n, c.serial)));
             }
             _ => {}
         }
@@ -96,7 +102,12 @@ fn is_known(order: &Order, kept: &UnmatchedPayment) -> bool {
     let on_its_way = |p: &PaymentOperation| p.kind == OperationKind::Refund && p.state.is_open();
     kept.status == OperationState::Refunded
         && kept.currency == order.currency
-        && kept.parent.as_ref().is_some_and(|name| order.payments.iter().any(|p| p.reference.as_ref() == Some(name)))
+        && kept.parent.as_ref().is_some_and(|name| {
+            order
+                .payments
+                .iter()
+                .any(|p| p.reference.as_ref() == Some(name))
+        })
         && !order.payments.iter().any(on_its_way)
 }
 
@@ -113,9 +124,18 @@ impl Oracle {
         self.leases.clear();
         for order in world.store.orders() {
             let watched = self.orders.entry(order.id).or_default();
-            world.store.inspect(order.id, |_, journal, _| journal.iter().for_each(|row| watched.take(row, &mut breaches)));
+            world.store.inspect(order.id, |_, journal, _| {
+                journal
+                    .iter()
+                    .for_each(|row| watched.take(row, &mut breaches))
+            });
         }
-        self.numbers = world.store.orders().iter().map(|order| (order.number, order.id)).collect();
+        self.numbers = world
+            .store
+            .orders()
+            .iter()
+            .map(|order| (order.number, order.id))
+            .collect();
         world.breaches(breaches);
     }
 
@@ -135,16 +155,34 @@ impl Oracle {
             self.leased(host, id, fence, until);
         }
         let mut breaches = Vec::new();
-        let Oracle { orders, numbers, cancelled, lost, heard, misled, .. } = self;
+        let Oracle {
+            orders,
+            numbers,
+            cancelled,
+            lost,
+            heard,
+            misled,
+            ..
+        } = self;
         let misled = misled.iter().any(|(order, _)| *order == id);
-        let past = Past { cancelled: cancelled.contains(&id), lost: lost.values().any(|o| *o == id), misled, heard };
+        let past = Past {
+            cancelled: cancelled.contains(&id),
+            lost: lost.values().any(|o| *o == id),
+            misled,
+            heard,
+        };
         let watched = orders.entry(id).or_default();
         world.store.inspect(id, |order, journal, item| {
             let rows = journal.get(rows).unwrap_or_default();
             if let Some(work) = work {
                 world.trace(|| {
                     let events: Vec<&str> = rows.iter().map(|r| r.event.name()).collect();
-                    format!("p{host} commits {} version {} {} {work}", short(id), order.version, events.join(", "))
+                    format!(
+                        "p{host} commits {} version {} {} {work}",
+                        short(id),
+                        order.version,
+                        events.join(", ")
+                    )
                 });
             }
             let mut coverage = lock(&world.coverage);
@@ -162,47 +200,78 @@ impl Oracle {
             }
             world.note(order.version << 8 | order.lifecycle as u64);
             if item.is_none() {
-                // On the order's own time: whoever worked it may have been ahead of the true time, by a clock that has
-                // been set right since.
+                // On the order's own time: whoever worked it may have been ahead of the true time,
+                // by a clock that has been set right since.
                 let on_time = now.max(order.updated_at);
-                let ahead = world.config.wrong_clocks.then(|| on_time.after(CLOCKS_APART_MOST));
+                let ahead = world
+                    .config
+                    .wrong_clocks
+                    .then(|| on_time.after(CLOCKS_APART_MOST));
                 let plans = [Some(on_time), ahead].into_iter().flatten();
                 let plans = plans.map(|at| next(order, &Tries::default(), &world.env(at)));
                 let left: Vec<_> = plans.take_while(|left| !left.is_done()).collect();
                 if left.len() == 1 + usize::from(ahead.is_some()) {
                     let detail = format!("order {id} has no work item, but is not done: {left:?}");
-                    breaches.push(Breach { invariant: "I12", detail });
+                    breaches.push(Breach {
+                        invariant: "I12",
+                        detail,
+                    });
                 }
                 breaches.extend(check_at_rest(order));
             }
             if let Some(kept) = order.unmatched.iter().find(|u| is_known(order, u)) {
-                let detail = format!("order {id} keeps {kept:?} as unmatched, and knows what it names");
-                breaches.push(Breach { invariant: "I34", detail });
+                let detail =
+                    format!("order {id} keeps {kept:?} as unmatched, and knows what it names");
+                breaches.push(Breach {
+                    invariant: "I34",
+                    detail,
+                });
             }
             let owner = *numbers.entry(order.number).or_insert(id);
             if owner != id {
                 let detail = format!("number {} is of {owner} and of {id}", order.number);
-                breaches.push(Breach { invariant: "I14", detail });
+                breaches.push(Breach {
+                    invariant: "I14",
+                    detail,
+                });
             }
         });
         world.breaches(breaches);
     }
 
-    /// A host starts a call that has an effect: it must hold the lease, the intent must be durable, and the key must have
-    /// stood for the same request ever since.
-    pub(super) fn called(&mut self, world: &World, host: usize, order: OrderId, purpose: Purpose, call: Uuid, request: String) {
+    /// A host starts a call that has an effect: it must hold the lease, the intent must be durable,
+    /// and the key must have stood for the same request ever since.
+    pub(super) fn called(
+        &mut self,
+        world: &World,
+        host: usize,
+        order: OrderId,
+        purpose: Purpose,
+        call: Uuid,
+        request: String,
+    ) {
         let now = world.runtime.monotonic();
         let Some(watched) = self.orders.get_mut(&order) else {
-            return world.breach("I21", format!("a call for order {order}, which was never committed"));
+            return world.breach(
+                "I21",
+                format!("a call for order {order}, which was never committed"),
+            );
         };
         let known = watched.keys.get(&call).copied();
         let stored = world.store.inspect(order, |o, _, work| {
             let named = |n: &u32| key(order, purpose, *n) == call;
             let intent = known.or_else(|| match purpose {
-                Purpose::Payment => (1..=o.payments.len() as u32).find(named).map(Op::Payment).map(Intent::Op),
-                Purpose::Reserve => (1..=o.reservations.len() as u32).find(named).map(Op::Reservation).map(Intent::Op),
+                Purpose::Payment => (1..=o.payments.len() as u32)
+                    .find(named)
+                    .map(Op::Payment)
+                    .map(Intent::Op),
+                Purpose::Reserve => (1..=o.reservations.len() as u32)
+                    .find(named)
+                    .map(Op::Reservation)
+                    .map(Intent::Op),
                 Purpose::Release | Purpose::Commit => o.reservations.iter().find_map(|r| {
-                    let serial = (0..=r.closings).find(|serial| closing_key(order, purpose, r.n, *serial) == call)?;
+                    let serial = (0..=r.closings)
+                        .find(|serial| closing_key(order, purpose, r.n, *serial) == call)?;
                     Some(Intent::Closing(r.n, serial))
                 }),
             });
@@ -213,15 +282,26 @@ impl Oracle {
             watched.keys.insert(call, intent);
         }
         match intent {
-            None => world.breach("I20", format!("order {order}: {request} under a key that none of its operations derives")),
+            None => world.breach(
+                "I20",
+                format!("order {order}: {request} under a key that none of its operations derives"),
+            ),
             Some(intent) if !watched.intents.contains(&intent) => {
-                world.breach("I21", format!("order {order}: {intent:?} called before its intent was durable: {request}"));
+                world.breach(
+                    "I21",
+                    format!(
+                        "order {order}: {intent:?} called before its intent was durable: {request}"
+                    ),
+                );
             }
             Some(_) => {}
         }
         match self.requests.get(&call) {
             Some(first) if *first != request => {
-                world.breach("I20", format!("order {order}: one key for {first} and for {request}"));
+                world.breach(
+                    "I20",
+                    format!("order {order}: one key for {first} and for {request}"),
+                );
             }
             Some(_) => {}
             None => drop(self.requests.insert(call, request)),
@@ -229,20 +309,37 @@ impl Oracle {
         self.check_lease(world, host, order, fence, now);
     }
 
-    fn check_lease(&self, world: &World, host: usize, order: OrderId, fence: Option<Fence>, now: Duration) {
+    fn check_lease(
+        &self,
+        world: &World,
+        host: usize,
+        order: OrderId,
+        fence: Option<Fence>,
+        now: Duration,
+    ) {
         let Some((own, until)) = self.leases.get(&(host, order)) else {
-            return world.breach("I22", format!("p{host} calls for order {order} without ever having had its lease"));
+            return world.breach(
+                "I22",
+                format!("p{host} calls for order {order} without ever having had its lease"),
+            );
         };
         if now >= *until {
             let ago = now.saturating_sub(*until);
-            return world.breach("I22", format!("p{host} starts a call for order {order} {ago:?} after its lease ran out"));
+            return world.breach(
+                "I22",
+                format!("p{host} starts a call for order {order} {ago:?} after its lease ran out"),
+            );
         }
         if fence != Some(*own) && !self.leases_may_be_taken_early {
-            world.breach("I22", format!("p{host} starts a call for order {order}, whose lease somebody else has"));
+            world.breach(
+                "I22",
+                format!("p{host} starts a call for order {order}, whose lease somebody else has"),
+            );
         }
     }
 
-    /// A client was answered with an order: it must exist, and never be older than what was answered before.
+    /// A client was answered with an order: it must exist, and never be older than what was
+    /// answered before.
     pub(super) fn answered(&mut self, order: OrderId, version: u64) {
         let seen = self.answered.entry(order).or_default();
         *seen = version.max(*seen);

@@ -1,4 +1,5 @@
-//! The payment provider's own doings: it decides what was pending, and reports what it likes, as often as it likes.
+//! The payment provider's own doings: it decides what was pending, and reports what it likes, as
+//! often as it likes.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,15 +10,17 @@ use super::bank::{dispute, move_outside};
 use super::reports::check_report;
 use super::world::{World, short};
 use crate::ids::OrderId;
-use crate::machine::PaymentReport;
 use crate::manager::Principal;
 use crate::money::Currency;
 use crate::order::{OperationKind, OperationState};
+use crate::rules::PaymentReport;
 use crate::testkit::executor::lock;
 
 /// What the provider does about an attempt that has just reached it.
 pub(super) fn provider(world: &Arc<World>, order: OrderId, attempt: Uuid) {
-    let Some(report) = world.payments.report(attempt) else { return };
+    let Some(report) = world.payments.report(attempt) else {
+        return;
+    };
     let first = {
         let mut oracle = lock(&world.oracle);
         let first = !oracle.reports.iter().any(|(_, r)| r.key == Some(attempt));
@@ -33,7 +36,12 @@ pub(super) fn provider(world: &Arc<World>, order: OrderId, attempt: Uuid) {
     let world = Arc::clone(world);
     match report.status {
         OperationState::Pending | OperationState::ActionRequired => {
-            let after = world.pick(&[Duration::from_millis(2), Duration::from_secs(3), MINUTE * 14, MINUTE * 40]);
+            let after = world.pick(&[
+                Duration::from_millis(2),
+                Duration::from_secs(3),
+                MINUTE * 14,
+                MINUTE * 40,
+            ]);
             // Some payments never come.
             if world.chance(850) {
                 world.clone().outside_task(async move {
@@ -47,11 +55,16 @@ pub(super) fn provider(world: &Arc<World>, order: OrderId, attempt: Uuid) {
         OperationState::Captured | OperationState::Authorized => {
             if world.chance(100) {
                 world.clone().outside_task(async move {
-                    world.runtime.timer(world.pick(&[Duration::ZERO, Duration::from_millis(2), MINUTE * 3])).await;
+                    world
+                        .runtime
+                        .timer(world.pick(&[Duration::ZERO, Duration::from_millis(2), MINUTE * 3]))
+                        .await;
                     deliver(&world, order, report).await;
                 });
             } else if world.chance(world.config.voices) {
-                world.clone().outside_task(async move { speak(&world, order, attempt).await });
+                world
+                    .clone()
+                    .outside_task(async move { speak(&world, order, attempt).await });
             }
         }
         _ => {}
@@ -60,15 +73,25 @@ pub(super) fn provider(world: &Arc<World>, order: OrderId, attempt: Uuid) {
 
 /// A bank or a dashboard speaks of a payment, whoever knows of it by then.
 async fn speak(world: &Arc<World>, order: OrderId, attempt: Uuid) {
-    world.runtime.timer(world.pick(&[Duration::ZERO, Duration::from_secs(1), MINUTE])).await;
-    if world.chance(500) { move_outside(world, order, Some(attempt)) } else { dispute(world, order, Some(attempt)) }
+    world
+        .runtime
+        .timer(world.pick(&[Duration::ZERO, Duration::from_secs(1), MINUTE]))
+        .await;
+    if world.chance(500) {
+        move_outside(world, order, Some(attempt))
+    } else {
+        dispute(world, order, Some(attempt))
+    }
 }
 
 /// What was declined, or given up, is captured after all: the provider says so until it is heard.
 fn late_money(world: &Arc<World>, order: OrderId, attempt: Uuid) {
     let world = Arc::clone(world);
     world.clone().outside_task(async move {
-        world.runtime.timer(world.pick(&[Duration::from_secs(2), MINUTE * 20])).await;
+        world
+            .runtime
+            .timer(world.pick(&[Duration::from_secs(2), MINUTE * 20]))
+            .await;
         if let Some(report) = world.payments.capture_late(attempt) {
             world.trace(|| format!("the provider captures {attempt} after all"));
             lock(&world.oracle).reports.push((order, report.clone()));
@@ -79,9 +102,18 @@ fn late_money(world: &Arc<World>, order: OrderId, attempt: Uuid) {
     });
 }
 
-/// A follow-up has reached the provider: what it may say of it again; and what was given up may come in all the same.
-pub(super) fn followed_up(world: &Arc<World>, order: OrderId, key: Uuid, parent: Uuid, kind: OperationKind) {
-    let Some(report) = world.payments.report(key) else { return };
+/// A follow-up has reached the provider: what it may say of it again; and what was given up may
+/// come in all the same.
+pub(super) fn followed_up(
+    world: &Arc<World>,
+    order: OrderId,
+    key: Uuid,
+    parent: Uuid,
+    kind: OperationKind,
+) {
+    let Some(report) = world.payments.report(key) else {
+        return;
+    };
     let first = {
         let mut oracle = lock(&world.oracle);
         let first = !oracle.reports.iter().any(|(_, r)| r.key == Some(key));
@@ -104,15 +136,27 @@ pub(super) const MINUTE: Duration = Duration::from_secs(60);
 
 /// Decides a pending attempt, and reports it never, once or twice.
 async fn settle(world: &Arc<World>, order: OrderId, attempt: Uuid, success: bool) {
-    let Some(report) = world.payments.settle(attempt, success) else { return };
-    world.trace(|| format!("the provider settles {} of {}: {}", report.reference, short(order), report.status));
+    let Some(report) = world.payments.settle(attempt, success) else {
+        return;
+    };
+    world.trace(|| {
+        format!(
+            "the provider settles {} of {}: {}",
+            report.reference,
+            short(order),
+            report.status
+        )
+    });
     lock(&world.oracle).reports.push((order, report.clone()));
     if success && !world.is_calm() && world.chance(world.config.voices) {
         return speak(world, order, attempt).await;
     }
     for _ in 0..world.pick(&[0, 1, 1, 2]) {
         deliver(world, order, report.clone()).await;
-        world.runtime.timer(world.pick(&[Duration::ZERO, Duration::from_secs(7)])).await;
+        world
+            .runtime
+            .timer(world.pick(&[Duration::ZERO, Duration::from_secs(7)]))
+            .await;
     }
 }
 
@@ -120,7 +164,11 @@ async fn settle(world: &Arc<World>, order: OrderId, attempt: Uuid, success: bool
 pub(super) async fn settle_everything(world: &Arc<World>) {
     let open: Vec<(OrderId, Uuid)> = world.payments.with_ledger(|ledger| {
         let open = |s| matches!(s, OperationState::Pending | OperationState::ActionRequired);
-        ledger.iter().filter(|p| open(p.status)).map(|p| (p.order, p.key)).collect()
+        ledger
+            .iter()
+            .filter(|p| open(p.status))
+            .map(|p| (p.order, p.key))
+            .collect()
     });
     for (order, attempt) in open {
         if world.chance(700) {
@@ -133,7 +181,13 @@ pub(super) async fn settle_everything(world: &Arc<World>) {
 /// Calls back some process. Whether it was heard.
 pub(super) async fn deliver(world: &Arc<World>, order: OrderId, report: PaymentReport) -> bool {
     world.trace(|| {
-        format!("the provider reports {} {} of {} for {}", report.status, report.amount, report.reference, short(order))
+        format!(
+            "the provider reports {} {} of {} for {}",
+            report.status,
+            report.amount,
+            report.reference,
+            short(order)
+        )
     });
     lock(&world.coverage).fact(match (report.key, report.status) {
         (None, OperationState::Refunded) => "refund made outside",
@@ -143,7 +197,9 @@ pub(super) async fn deliver(world: &Arc<World>, order: OrderId, report: PaymentR
     let before = world.store.inspect(order, |o, _, _| Arc::clone(o));
     let principal = Principal::Service("payments".into());
     let told = report.clone();
-    let heard = world.ask(|m| Box::pin(async move { m.record_payment(&principal, order.into(), told).await })).await;
+    let heard = world
+        .ask(|m| Box::pin(async move { m.record_payment(&principal, order.into(), told).await }))
+        .await;
     match heard {
         Some(Ok(after)) => {
             {
@@ -158,7 +214,10 @@ pub(super) async fn deliver(world: &Arc<World>, order: OrderId, report: PaymentR
         }
         Some(Err(e)) => {
             if !e.is_retryable() {
-                world.breach("I6", format!("a provider's report on {order} was refused: {e}"));
+                world.breach(
+                    "I6",
+                    format!("a provider's report on {order} was refused: {e}"),
+                );
             }
             false
         }
@@ -166,14 +225,23 @@ pub(super) async fn deliver(world: &Arc<World>, order: OrderId, report: PaymentR
     }
 }
 
-/// A callback about an operation that says what is not so, and later, until it is heard, one that says what is.
+/// A callback about an operation that says what is not so, and later, until it is heard, one that
+/// says what is.
 fn mislead(world: &Arc<World>, order: OrderId, key: Uuid) {
     use OperationState as S;
-    let Some(mut lie) = world.payments.report(key) else { return };
+    let Some(mut lie) = world.payments.report(key) else {
+        return;
+    };
     match lie.status {
         S::Pending | S::ActionRequired | S::Declined => {
-            let kind = world.payments.with_ledger(|l| l.iter().find(|e| e.key == key).map(|e| e.kind));
-            lie.status = if kind == Some(OperationKind::Authorize) { S::Authorized } else { S::Captured };
+            let kind = world
+                .payments
+                .with_ledger(|l| l.iter().find(|e| e.key == key).map(|e| e.kind));
+            lie.status = if kind == Some(OperationKind::Authorize) {
+                S::Authorized
+            } else {
+                S::Captured
+            };
         }
         S::Authorized => lie.status = world.pick(&[S::Captured, S::Voided, S::Declined]),
         S::Captured => match world.choose(4) {
@@ -197,9 +265,19 @@ fn mislead(world: &Arc<World>, order: OrderId, key: Uuid) {
     };
     let world = Arc::clone(world);
     world.clone().outside_task(async move {
-        world.runtime.timer(world.pick(&[Duration::ZERO, Duration::from_millis(2), Duration::from_secs(5)])).await;
+        world
+            .runtime
+            .timer(world.pick(&[
+                Duration::ZERO,
+                Duration::from_millis(2),
+                Duration::from_secs(5),
+            ]))
+            .await;
         let heard = deliver(&world, order, lie).await;
-        world.runtime.timer(world.pick(&[Duration::from_secs(3), MINUTE * 5, MINUTE * 45])).await;
+        world
+            .runtime
+            .timer(world.pick(&[Duration::from_secs(3), MINUTE * 5, MINUTE * 45]))
+            .await;
         // Whoever took it for decided has stopped asking.
         let _ = world.payments.settle(key, false);
         // A callback that nobody acknowledged may be taken in after the one that puts it right.
@@ -210,7 +288,10 @@ fn mislead(world: &Arc<World>, order: OrderId, key: Uuid) {
                 }
                 world.runtime.timer(Duration::from_secs(20)).await;
             }
-            world.runtime.timer(if heard { Duration::ZERO } else { MINUTE * 5 }).await;
+            world
+                .runtime
+                .timer(if heard { Duration::ZERO } else { MINUTE * 5 })
+                .await;
         }
         lock(&world.oracle).misled.remove(&(order, name));
     });

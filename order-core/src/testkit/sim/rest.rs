@@ -17,11 +17,14 @@ use super::setback::set_back;
 use super::world::{Manager, World};
 use crate::archive;
 use crate::audit::{Breach, check_at_rest, check_order};
-use crate::machine::{Command, event_id, next, settle};
 use crate::manager::{CommandOptions, Principal};
-use crate::order::{AttentionReason, DisputeState, Event, HoldState, JournalRow, Lifecycle, Order, PaymentTerms, Reservation};
+use crate::order::{
+    AttentionReason, DisputeState, Event, JournalRow, Lifecycle, Order, PaymentTerms, Reservation,
+    ReservationState,
+};
 use crate::planted::{Bug, planted};
 use crate::policy::{BeforeLapse, LostStock};
+use crate::rules::{Command, event_id, next, settle};
 use crate::runtime::Clock;
 use crate::store::{Dumped, WorkItem};
 use crate::testkit::executor::lock;
@@ -30,13 +33,15 @@ use crate::time::Timestamp;
 /// How often orders are worked after healing before that counts as never coming to rest.
 const ROUNDS_MAX: u32 = 1000;
 
-/// The same while an authorization may still be waited for, whose end no work brings nearer: other orders renew holds of minutes meanwhile.
+/// The same while an authorization may still be waited for, whose end no work brings nearer: other
+/// orders renew holds of minutes meanwhile.
 const ROUNDS_WITHIN_A_WINDOW: u32 = 20_000;
 
 /// The same with a bug planted, which may have an order grow with every round.
 const ROUNDS_WITH_A_BUG: u32 = 100;
 
-/// How often operators take up again what is stuck. What is stuck then, although nothing is wrong any more, stays stuck.
+/// How often operators take up again what is stuck. What is stuck then, although nothing is wrong
+/// any more, stays stuck.
 const WAKINGS_MAX: u32 = 8;
 
 /// How often they see to what is short meanwhile.
@@ -66,10 +71,13 @@ pub(super) async fn heal_and_rest(world: Arc<World>) {
             return;
         }
         if let Err(e) = manager.work_due(64).await {
-            return world.breach("I12", format!("working failed though nothing is wrong: {e}"));
+            return world.breach(
+                "I12",
+                format!("working failed though nothing is wrong: {e}"),
+            );
         }
-        // What was put aside during the chaos is looked at by a person, and taken up again.
-        // Not before everything has been heard: what a provider did by itself may be why it refuses.
+        // What was put aside during the chaos is looked at by a person, and taken up again. Not
+        // before everything has been heard: what a provider did by itself may be why it refuses.
         let heard = world.outstanding.load(Ordering::Relaxed) == 0;
         if heard && wakings < WAKINGS_MAX && mend(&world, wakings).await {
             wakings += 1;
@@ -80,20 +88,32 @@ pub(super) async fn heal_and_rest(world: Arc<World>) {
             None => world.runtime.timer(Duration::from_secs(60)).await,
             // Confirmed orders renew their holds and authorizations for ever.
             Some(_) if renews(&world) && only_renewals(&world) => return check(&world).await,
-            Some(wait) => world.runtime.timer(wait.max(Duration::from_millis(1))).await,
+            Some(wait) => {
+                world
+                    .runtime
+                    .timer(wait.max(Duration::from_millis(1)))
+                    .await
+            }
         }
     }
     let mut left = String::new();
     for order in world.store.orders() {
         if world.store.inspect(order.id, |_, _, work| work.is_some()) == Some(true) {
-            let explained = manager.explain(&Principal::operator("simulated"), order.id.into()).await;
-            let sentences = explained.map(|e| e.sentences.join("\n    ")).unwrap_or_default();
+            let explained = manager
+                .explain(&Principal::operator("simulated"), order.id.into())
+                .await;
+            let sentences = explained
+                .map(|e| e.sentences.join("\n    "))
+                .unwrap_or_default();
             left.push_str(&format!("\n  {}:\n    {sentences}", order.id));
         }
     }
     world.breach(
         "I12",
-        format!("{} tasks are still under way; orders do not come to rest:{left}", world.outstanding.load(Ordering::Relaxed)),
+        format!(
+            "{} tasks are still under way; orders do not come to rest:{left}",
+            world.outstanding.load(Ordering::Relaxed)
+        ),
     );
 }
 
@@ -101,7 +121,11 @@ fn rounds_max(world: &World, healed: Timestamp) -> u32 {
     let waited = world.runtime.now().since(healed);
     if Bug::ALL.iter().any(|bug| planted(*bug)) {
         ROUNDS_WITH_A_BUG
-    } else if world.config.capture_window.is_some_and(|window| waited <= window + window) {
+    } else if world
+        .config
+        .capture_window
+        .is_some_and(|window| waited <= window + window)
+    {
         ROUNDS_WITHIN_A_WINDOW
     } else {
         ROUNDS_MAX
@@ -113,23 +137,40 @@ async fn lift_holds(world: &Arc<World>, manager: &Manager) {
     for order in world.store.orders() {
         for hold in &order.holds {
             // It may have lapsed meanwhile.
-            let _ = manager.release_hold(&operator, order.id.into(), CommandOptions::default(), hold.kind.clone()).await;
+            let _ = manager
+                .release_hold(
+                    &operator,
+                    order.id.into(),
+                    CommandOptions::default(),
+                    hold.kind.clone(),
+                )
+                .await;
         }
     }
 }
 
-/// As operators do who see to whatever is stuck, or waits for them. Whether there was anything to do.
+/// As operators do who see to whatever is stuck, or waits for them. Whether there was anything to
+/// do.
 async fn mend(world: &Arc<World>, wakings: u32) -> bool {
     let mut any = false;
     for order in world.store.orders() {
         // What is stuck may be hidden behind what is due again and again, such as renewing a hold.
         let env = world.env(world.runtime.now());
-        // What a worker that died has a lease on is taken up once that is over, whatever somebody asks for.
-        let is_stuck =
-            |o: &Order, w: &WorkItem| w.fence.is_none() && (w.due.is_none() || !next(o, &w.tries, &env).stuck.is_empty());
-        let stuck = world.store.inspect(order.id, |o, _, work| work.is_some_and(|w| is_stuck(o, w))) == Some(true);
-        let refused = order.attention.iter().any(|a| a.reason == AttentionReason::CaptureFailed && !a.acknowledged);
-        // Asked again and refused again: the provider took what went back outside from another payment than the order did.
+        // What a worker that died has a lease on is taken up once that is over, whatever somebody
+        // asks for.
+        let is_stuck = |o: &Order, w: &WorkItem| {
+            w.fence.is_none() && (w.due.is_none() || !next(o, &w.tries, &env).stuck.is_empty())
+        };
+        let stuck = world
+            .store
+            .inspect(order.id, |o, _, work| work.is_some_and(|w| is_stuck(o, w)))
+            == Some(true);
+        let refused = order
+            .attention
+            .iter()
+            .any(|a| a.reason == AttentionReason::CaptureFailed && !a.acknowledged);
+        // Asked again and refused again: the provider took what went back outside from another
+        // payment than the order did.
         let in_vain = stuck && wakings > 1 && order.has_attention(AttentionReason::RefundFailed);
         if in_vain || order.has_attention(AttentionReason::RefundByHand) {
             any |= refund_by_hand(world, &order);
@@ -141,31 +182,54 @@ async fn mend(world: &Arc<World>, wakings: u32) -> bool {
         any |= end_short(world, &order, wakings).await;
         if refused {
             let about = None;
-            must(world, &order, &Command::Acknowledge { reason: AttentionReason::CaptureFailed, about }).await;
+            must(
+                world,
+                &order,
+                &Command::Acknowledge {
+                    reason: AttentionReason::CaptureFailed,
+                    about,
+                },
+            )
+            .await;
         }
         if stuck || refused {
             any = true;
-            must(world, &order, &Command::Redrive).await;
+            must(world, &order, &Command::RetryStuck).await;
         }
     }
     any
 }
 
-/// A short order is paid, all or in part, or what is missing is given up, or the order is; some are left as they are, seen or not.
-/// Whether anything was done.
+/// A short order is paid, all or in part, or what is missing is given up, or the order is; some are
+/// left as they are, seen or not. Whether anything was done.
 async fn end_short(world: &Arc<World>, order: &Order, wakings: u32) -> bool {
     let told = order.attention_about(AttentionReason::PaymentShort, None);
-    let under_way = order.payments.iter().any(|p| p.is_attempt() && p.state.is_open());
-    let Some(attention) = told.filter(|_| !under_way && wakings < SHORT_MAX) else { return false };
+    let under_way = order
+        .payments
+        .iter()
+        .any(|p| p.is_attempt() && p.state.is_open());
+    let Some(attention) = told.filter(|_| !under_way && wakings < SHORT_MAX) else {
+        return false;
+    };
     let whole = wakings + 1 == SHORT_MAX;
-    let amount = attention.amount.filter(|short| *short > 1 && !whole && world.chance(300)).map(|short| short / 2);
+    let amount = attention
+        .amount
+        .filter(|short| *short > 1 && !whole && world.chance(300))
+        .map(|short| short / 2);
     match world.choose(6) {
         0..3 => {
-            let method = if order.terms == PaymentTerms::Shipment { "LATER" } else { "CARD" };
+            let method = if order.terms == PaymentTerms::Shipment {
+                "LATER"
+            } else {
+                "CARD"
+            };
             if let Some(Err(e)) = pay(world, order.id, method, amount, None).await
                 && world.store.inspect(order.id, |o, _, _| o.version) == Some(order.version)
             {
-                world.breach("I12", format!("order {} is short and cannot be paid: {e}", order.id));
+                world.breach(
+                    "I12",
+                    format!("order {} is short and cannot be paid: {e}", order.id),
+                );
             }
         }
         3 => must(world, order, &Command::WriteOff { amount }).await,
@@ -185,7 +249,13 @@ async fn must(world: &Arc<World>, order: &Order, command: &Command) {
     if let Some(Err(e)) = execute(world, order, command, None, None).await
         && world.store.inspect(order.id, |o, _, _| o.version) == Some(order.version)
     {
-        world.breach("I12", format!("{command:?} of order {} failed though nothing is wrong: {e}", order.id));
+        world.breach(
+            "I12",
+            format!(
+                "{command:?} of order {} failed though nothing is wrong: {e}",
+                order.id
+            ),
+        );
     }
 }
 
@@ -197,8 +267,12 @@ fn pauses(order: &Order) -> bool {
 }
 
 fn renews(world: &World) -> bool {
-    let Config { hold_lifetime, policy, .. } = &world.config;
-    hold_lifetime.is_some() || policy.before_lapse == BeforeLapse::Reauthorize
+    let Config {
+        reservation_lifetime,
+        policy,
+        ..
+    } = &world.config;
+    reservation_lifetime.is_some() || policy.before_lapse == BeforeLapse::Reauthorize
 }
 
 fn only_renewals(world: &World) -> bool {
@@ -207,31 +281,61 @@ fn only_renewals(world: &World) -> bool {
     }
     let env = world.env(world.runtime.now());
     world.store.orders().iter().all(|order| {
-        let tries = world.store.inspect(order.id, |_, _, work| work.map(|w| w.tries.clone())).flatten();
+        let tries = world
+            .store
+            .inspect(order.id, |_, _, work| work.map(|w| w.tries.clone()))
+            .flatten();
         tries.is_none_or(|tries| {
             let left = next(order, &tries, &env);
             let over = |t: Option<Timestamp>| t.is_some_and(|t| t <= env.now);
-            let changing =
-                |r: &Reservation| r.state.is_open() || r.closing.is_some() || (r.state == HoldState::Held && over(r.expires_at));
-            let there = |r: &Reservation| matches!(r.state, HoldState::Held | HoldState::Committed);
+            let changing = |r: &Reservation| {
+                r.state.is_open()
+                    || r.closing.is_some()
+                    || (r.state == ReservationState::Held && over(r.expires_at))
+            };
+            let there = |r: &Reservation| {
+                matches!(
+                    r.state,
+                    ReservationState::Held | ReservationState::Committed
+                )
+            };
             // What was refused is asked for again after a pause; not what is no longer wanted.
-            let later = next(order, &tries, &world.env(env.now.after(env.policy.backoff_longest)));
-            let wanted = |r: &Reservation| later.events.iter().any(|e| matches!(e, Event::StockClosing { n, .. } if *n == r.n));
+            let later = next(
+                order,
+                &tries,
+                &world.env(env.now.after(env.policy.backoff_longest)),
+            );
+            let wanted = |r: &Reservation| {
+                later
+                    .events
+                    .iter()
+                    .any(|e| matches!(e, Event::StockClosing { n, .. } if *n == r.n))
+            };
             let asked_again = |r: &Reservation| r.closing_refused && there(r) && wanted(r);
             let under_way = order.reservations.iter().any(changing)
-                || order.payments.iter().any(|p| p.state.is_open() || (p.verification.is_due() && env.payment.look_up))
+                || order
+                    .payments
+                    .iter()
+                    .any(|p| p.state.is_open() || (p.verification.is_due() && env.payment.look_up))
                 || order.open_edit().is_some()
-                || (left.stuck.is_empty() && (pauses(order) || order.reservations.iter().any(asked_again)))
+                || (left.stuck.is_empty()
+                    && (pauses(order) || order.reservations.iter().any(asked_again)))
                 || order.notices.iter().any(|n| n.seq > order.notified);
-            let due =
-                !left.events.is_empty() || !left.calls.is_empty() || !left.stuck.is_empty() || !settle(order, &env).is_empty();
+            let due = !left.events.is_empty()
+                || !left.calls.is_empty()
+                || !left.stuck.is_empty()
+                || !settle(order, &env).is_empty();
             let waits = match order.lifecycle {
                 // What was authorized after the end is not due any more, and lapses by itself.
                 Lifecycle::Confirmed | Lifecycle::Completed => true,
-                // It is paid, and kept for stock that a person has to find out about: it asks again for ever.
-                Lifecycle::Pending => {
-                    [AttentionReason::SuspectHold, AttentionReason::StockLost].iter().all(|reason| order.has_attention(*reason))
-                }
+                // It is paid, and kept for stock that a person has to find out about: it asks again
+                // for ever.
+                Lifecycle::Pending => [
+                    AttentionReason::SuspectReservation,
+                    AttentionReason::StockLost,
+                ]
+                .iter()
+                .all(|reason| order.has_attention(*reason)),
                 _ => false,
             };
             waits && !under_way && !due
@@ -239,8 +343,8 @@ fn only_renewals(world: &World) -> bool {
     })
 }
 
-/// Everything that must hold once nothing is left to do; and what must hold if all is lost then that was done since a copy was
-/// made.
+/// Everything that must hold once nothing is left to do; and what must hold if all is lost then
+/// that was done since a copy was made.
 async fn check(world: &Arc<World>) {
     world.trace(|| "everything is at REST".into());
     check_rest(world);
@@ -263,13 +367,19 @@ fn check_rest(world: &World) {
     for (id, version) in &oracle.answered {
         let stored = orders.iter().find(|o| o.id == *id).map(|o| o.version);
         if stored.is_none_or(|v| v < *version) {
-            world.breach("I24", format!("order {id} was answered at version {version}, stored is {stored:?}"));
+            world.breach(
+                "I24",
+                format!("order {id} was answered at version {version}, stored is {stored:?}"),
+            );
         }
     }
     for id in &oracle.cancelled {
         let lifecycle = orders.iter().find(|o| o.id == *id).map(|o| o.lifecycle);
         if lifecycle != Some(Lifecycle::Cancelled) {
-            world.breach("I25", format!("order {id}, whose cancellation was answered, is {lifecycle:?}"));
+            world.breach(
+                "I25",
+                format!("order {id}, whose cancellation was answered, is {lifecycle:?}"),
+            );
         }
     }
 }
@@ -283,22 +393,35 @@ fn check_one(world: &World, order: &Order) {
         found.extend(check_archive(order, journal));
         for row in journal {
             let notice = row.event.notice().filter(|_| world.config.notify);
-            let told = |log: &std::collections::BTreeMap<_, _>| log.contains_key(&event_id(id, row.seq));
+            let told =
+                |log: &std::collections::BTreeMap<_, _>| log.contains_key(&event_id(id, row.seq));
             if notice.is_some() && !world.notifications.with_log(told) {
                 let detail = format!("order {id}: the customer was never told of row {}", row.seq);
-                found.push(Breach { invariant: "I12", detail });
+                found.push(Breach {
+                    invariant: "I12",
+                    detail,
+                });
             }
         }
-        let mut keys: Vec<_> = journal.iter().filter_map(|r| r.command_key.as_ref().map(|k| &k.key)).collect();
+        let mut keys: Vec<_> = journal
+            .iter()
+            .filter_map(|r| r.command_key.as_ref().map(|k| &k.key))
+            .collect();
         let all = keys.len();
         keys.sort_unstable();
         keys.dedup();
         if keys.len() != all {
             let detail = format!("order {id}: two rows of its journal carry one key");
-            found.push(Breach { invariant: "I19", detail });
+            found.push(Breach {
+                invariant: "I19",
+                detail,
+            });
         }
         let erased = |o: &Order| {
-            let payments = o.payments.iter().all(|p| p.token.0.is_none() && p.return_url.0.is_none() && p.action.0.is_none());
+            let payments = o
+                .payments
+                .iter()
+                .all(|p| p.token.0.is_none() && p.return_url.0.is_none() && p.action.0.is_none());
             let edits = o.edits.iter().all(|e| e.address.0.is_none());
             payments && edits && o.addresses.0.is_none() && o.notes.0.is_none()
         };
@@ -307,11 +430,17 @@ fn check_one(world: &World, order: &Order) {
             && (!erased(order) || journal[..i].iter().any(|r| r.notes.is_some()))
         {
             let detail = format!("order {id} was redacted, and still has personal data");
-            found.push(Breach { invariant: "I27", detail });
+            found.push(Breach {
+                invariant: "I27",
+                detail,
+            });
         }
         if work.is_some_and(|w| w.due.is_none()) {
             let detail = format!("order {id} is stuck though nothing is wrong: {work:?}");
-            found.push(Breach { invariant: "I12", detail });
+            found.push(Breach {
+                invariant: "I12",
+                detail,
+            });
         }
         found
     });
@@ -325,17 +454,31 @@ fn check_one(world: &World, order: &Order) {
             | Lifecycle::Expired
             | Lifecycle::PaymentFailed
     );
-    // Paid, kept on backorder, and too many holds of it may exist without proof: that is for a person to see to.
-    let suspected = order.has_attention(AttentionReason::SuspectHold) && world.config.policy.lost_stock == LostStock::Backorder;
+    // Paid, kept on backorder, and too many holds of it may exist without proof: that is for a
+    // person to see to.
+    let suspected = order.has_attention(AttentionReason::SuspectReservation)
+        && world.config.policy.lost_stock == LostStock::Backorder;
     if !over && !suspected {
-        world.breach("I12", format!("order {id} rests while it is {}", order.lifecycle));
+        world.breach(
+            "I12",
+            format!("order {id} rests while it is {}", order.lifecycle),
+        );
     }
 }
 
 /// An order that is taken elsewhere comes out as it went in.
 fn check_archive(order: &Arc<Order>, journal: &[JournalRow]) -> Option<Breach> {
-    let breach = |detail| Some(Breach { invariant: "I10", detail: format!("order {}: {detail}", order.id) });
-    let line = archive::write(&Dumped { order: Arc::clone(order), journal: journal.to_vec(), key: None });
+    let breach = |detail| {
+        Some(Breach {
+            invariant: "I10",
+            detail: format!("order {}: {detail}", order.id),
+        })
+    };
+    let line = archive::write(&Dumped {
+        order: Arc::clone(order),
+        journal: journal.to_vec(),
+        key: None,
+    });
     let again = match archive::read(&line) {
         Ok(again) => again,
         Err(e) => return breach(format!("its archive cannot be read: {e}: {line}")),
@@ -343,23 +486,47 @@ fn check_archive(order: &Arc<Order>, journal: &[JournalRow]) -> Option<Breach> {
     // A store may keep notices that were given.
     let mut kept = Order::clone(order);
     kept.notices.retain(|n| n.seq > kept.notified);
-    if let Some((read, written)) = again.journal.iter().zip(journal).find(|(read, written)| read != written) {
-        return breach(format!("row {} is read as {read:?}, written as {written:?}", written.seq));
+    if let Some((read, written)) = again
+        .journal
+        .iter()
+        .zip(journal)
+        .find(|(read, written)| read != written)
+    {
+        return breach(format!(
+            "row {} is read as {read:?}, written as {written:?}",
+            written.seq
+        ));
     }
-    if *again.order == kept { None } else { breach(format!("read as {:?}, written as {kept:?}", again.order)) }
+    if *again.order == kept {
+        None
+    } else {
+        breach(format!("read as {:?}, written as {kept:?}", again.order))
+    }
 }
 
-/// What a process was told and lived to write down is written down, whoever has the lease. Looked at where the store always
-/// answers in the end, and where nobody could have found the hold in another way.
+/// What a process was told and lived to write down is written down, whoever has the lease. Looked
+/// at where the store always answers in the end, and where nobody could have found the hold in
+/// another way.
 fn check_facts(world: &World, orders: &[Arc<Order>]) {
     let cannot_read = |f| matches!(f, StoreFault::Unavailable | StoreFault::Unreadable);
     if world.config.reads.outcomes().any(cannot_read) || world.config.inventory.repeat_reserve {
         return;
     }
     for (process, id, reference) in &lock(&world.oracle).told {
-        let known = |o: &Arc<Order>| o.reservations.iter().any(|r| r.reference.as_ref().is_some_and(|n| n.as_str() == reference));
+        let known = |o: &Arc<Order>| {
+            o.reservations.iter().any(|r| {
+                r.reference
+                    .as_ref()
+                    .is_some_and(|n| n.as_str() == reference)
+            })
+        };
         if world.executor.is_alive(*process) && !orders.iter().any(|o| o.id == *id && known(o)) {
-            world.breach("I22", format!("order {id} does not know {reference}, of which a process that lives was told"));
+            world.breach(
+                "I22",
+                format!(
+                    "order {id} does not know {reference}, of which a process that lives was told"
+                ),
+            );
         }
     }
 }
@@ -367,8 +534,14 @@ fn check_facts(world: &World, orders: &[Arc<Order>]) {
 /// Redemptions in use are those of orders that live, and never more than there are.
 fn check_redemptions(world: &World, orders: &[Arc<Order>]) {
     let mut held: HashMap<&str, (u32, u32)> = HashMap::new();
-    for redemption in orders.iter().filter(|o| o.lifecycle.is_live()).flat_map(|o| &o.redemptions) {
-        let entry = held.entry(&redemption.name).or_insert((0, redemption.limit));
+    for redemption in orders
+        .iter()
+        .filter(|o| o.lifecycle.is_live())
+        .flat_map(|o| &o.redemptions)
+    {
+        let entry = held
+            .entry(&redemption.name)
+            .or_insert((0, redemption.limit));
         entry.0 += 1;
     }
     let in_use = world.store.redemptions_in_use();
@@ -380,7 +553,10 @@ fn check_redemptions(world: &World, orders: &[Arc<Order>]) {
     }
     for (name, counted) in &in_use {
         if !held.contains_key(name.as_str()) {
-            world.breach("I15", format!("{name}: {counted} are counted, and no live order holds it"));
+            world.breach(
+                "I15",
+                format!("{name}: {counted} are counted, and no live order holds it"),
+            );
         }
     }
 }

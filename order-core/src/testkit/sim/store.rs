@@ -1,4 +1,5 @@
-//! The store as one process reaches it: every call may fail, be slow, lose its answer, or end the process.
+//! The store as one process reaches it: every call may fail, be slow, lose its answer, or end the
+//! process.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,8 +14,9 @@ use crate::order::JournalRow;
 use crate::planted::{Bug, planted};
 use crate::runtime::Runtime;
 use crate::store::{
-    Changeset, CommitError, Committed, DumpPage, DumpQuery, FeedPage, FeedQuery, JournalQuery, LeasePage, LeaseRequest,
-    ListQuery, Loaded, Lookup, OrderPage, OrderStore, Peek, StoreError, StoreErrorKind, Tries, WorkChange, WorkSummary,
+    Changeset, CommitError, Committed, DumpPage, DumpQuery, FeedPage, FeedQuery, JournalQuery,
+    LeasePage, LeaseRequest, ListQuery, Loaded, Lookup, OrderPage, OrderStore, Peek, StoreError,
+    StoreErrorKind, Tries, WorkChange, WorkSummary,
 };
 use crate::testkit::executor::{ProcessRuntime, lock};
 use crate::time::Timestamp;
@@ -45,14 +47,26 @@ impl SimStore {
         let world = &self.world;
         world.count_call().await;
         match fault {
-            StoreFault::Unavailable => return Err(StoreError::new(StoreErrorKind::Unavailable, "simulated: busy")),
+            StoreFault::Unavailable => {
+                return Err(StoreError::new(
+                    StoreErrorKind::Unavailable,
+                    "simulated: busy",
+                ));
+            }
             StoreFault::Slow => {
-                let long = world.pick(&[Duration::from_millis(400), Duration::from_secs(3), Duration::from_secs(8)]);
+                let long = world.pick(&[
+                    Duration::from_millis(400),
+                    Duration::from_secs(3),
+                    Duration::from_secs(8),
+                ]);
                 self.runtime.timer(long).await;
             }
             StoreFault::UnknownNotDone => {
                 world.take_time(&self.runtime).await;
-                return Err(StoreError::new(StoreErrorKind::Unknown, "simulated: connection lost"));
+                return Err(StoreError::new(
+                    StoreErrorKind::Unknown,
+                    "simulated: connection lost",
+                ));
             }
             StoreFault::CrashBefore => self.die().await,
             StoreFault::PauseBefore => world.pause(&self.runtime).await,
@@ -95,7 +109,10 @@ impl SimStore {
     }
 
     /// A read, hit by a fault or not.
-    async fn read<R>(&self, call: impl Future<Output = Result<R, StoreError>>) -> Result<R, StoreError> {
+    async fn read<R>(
+        &self,
+        call: impl Future<Output = Result<R, StoreError>>,
+    ) -> Result<R, StoreError> {
         let fault = self.draw(&self.world.config.reads);
         self.before(fault, None).await?;
         let answer = call.await;
@@ -105,13 +122,23 @@ impl SimStore {
 
     /// The planted bug of a store that does not look at the fence.
     fn without_fence(&self, changeset: &mut Changeset) {
-        let work = self.world.store.inspect(changeset.after.id, |_, _, work| work.cloned()).flatten();
+        let work = self
+            .world
+            .store
+            .inspect(changeset.after.id, |_, _, work| work.cloned())
+            .flatten();
         let current = work.and_then(|w| w.fence.map(|f| (f, w.revision)));
         match (&mut changeset.work, current) {
             (
-                WorkChange::Begin { fence, revision, .. }
-                | WorkChange::Extend { fence, revision, .. }
-                | WorkChange::Release { fence, revision, .. }
+                WorkChange::Begin {
+                    fence, revision, ..
+                }
+                | WorkChange::Extend {
+                    fence, revision, ..
+                }
+                | WorkChange::Release {
+                    fence, revision, ..
+                }
                 | WorkChange::Done { fence, revision },
                 Some((f, r)),
             ) => (*fence, *revision) = (f, r),
@@ -133,7 +160,13 @@ impl SimStore {
 fn describe(work: &WorkChange, now: Timestamp) -> String {
     let tried = |tries: &Tries| {
         let list: Vec<String> = (tries.0.iter())
-            .map(|(op, t)| format!("{op} failed {} times{}", t.count, if t.clear { ", clear" } else { "" }))
+            .map(|(op, t)| {
+                format!(
+                    "{op} failed {} times{}",
+                    t.count,
+                    if t.clear { ", clear" } else { "" }
+                )
+            })
             .collect();
         list.join("; ")
     };
@@ -143,9 +176,19 @@ fn describe(work: &WorkChange, now: Timestamp) -> String {
         WorkChange::Wake { .. } => "and wakes the order".into(),
         WorkChange::Begin { .. } => "and begins on what it took over".into(),
         WorkChange::Extend { tries, .. } => format!("and extends its lease [{}]", tried(tries)),
-        WorkChange::Release { due: None, tries, .. } => format!("and leaves it stuck [{}]", tried(tries)),
-        WorkChange::Release { due: Some(due), tries, .. } => {
-            format!("and releases it until in {:.3} s [{}]", due.since(now).as_secs_f64(), tried(tries))
+        WorkChange::Release {
+            due: None, tries, ..
+        } => format!("and leaves it stuck [{}]", tried(tries)),
+        WorkChange::Release {
+            due: Some(due),
+            tries,
+            ..
+        } => {
+            format!(
+                "and releases it until in {:.3} s [{}]",
+                due.since(now).as_secs_f64(),
+                tried(tries)
+            )
         }
         WorkChange::Done { .. } => "and is done".into(),
     }
@@ -170,30 +213,56 @@ impl OrderStore for SimStore {
             | WorkChange::Extend { fence, ttl, .. } => Some((*fence, since + *ttl)),
             _ => None,
         };
-        let wakes = matches!(changeset.work, WorkChange::Wake { .. } | WorkChange::Release { .. } | WorkChange::Lease { .. });
-        let work = world.is_traced().then(|| describe(&changeset.work, world.runtime.true_now()));
+        let wakes = matches!(
+            changeset.work,
+            WorkChange::Wake { .. } | WorkChange::Release { .. } | WorkChange::Lease { .. }
+        );
+        let work = world
+            .is_traced()
+            .then(|| describe(&changeset.work, world.runtime.true_now()));
         let result = world.store.commit(changeset).await;
         world.note(result.is_ok().into());
         match &result {
             Ok(committed) if !committed.replayed => {
                 let now = crate::runtime::Clock::now(&self.runtime);
-                lock(&world.oracle).committed(world, self.index, order, rows, lease, now, work.as_deref());
+                lock(&world.oracle).committed(
+                    world,
+                    self.index,
+                    order,
+                    rows,
+                    lease,
+                    now,
+                    work.as_deref(),
+                );
                 world.back_up();
                 if wakes {
                     world.work.notify_waiters();
                 }
             }
-            Ok(_) => world.trace(|| format!("p{} commit {} was applied before", self.index, short(order))),
-            Err(e) => world.trace(|| format!("p{} commit {} on version {expected}: {e}", self.index, short(order))),
+            Ok(_) => world
+                .trace(|| format!("p{} commit {} was applied before", self.index, short(order))),
+            Err(e) => world.trace(|| {
+                format!(
+                    "p{} commit {} on version {expected}: {e}",
+                    self.index,
+                    short(order)
+                )
+            }),
         }
         self.after(fault, Some(order)).await;
         if fault == StoreFault::AnswerLost && result.is_ok() {
-            return Err(StoreError::new(StoreErrorKind::Unknown, "simulated: the answer was lost").into());
+            return Err(
+                StoreError::new(StoreErrorKind::Unknown, "simulated: the answer was lost").into(),
+            );
         }
         result
     }
 
-    async fn load(&self, order: Lookup, owner: Option<UserId>) -> Result<Option<Loaded>, StoreError> {
+    async fn load(
+        &self,
+        order: Lookup,
+        owner: Option<UserId>,
+    ) -> Result<Option<Loaded>, StoreError> {
         self.read(self.world.store.load(order, owner)).await
     }
 
@@ -216,12 +285,27 @@ impl OrderStore for SimStore {
         let page = self.world.store.lease(request).await?;
         if fault == StoreFault::AnswerLost {
             // Nobody knows of the leases: they have to run out.
-            self.world.trace(|| format!("p{} is not told of {} leases", self.index, page.leased.len()));
-            return Err(StoreError::new(StoreErrorKind::Unknown, "simulated: the answer was lost"));
+            self.world.trace(|| {
+                format!(
+                    "p{} is not told of {} leases",
+                    self.index,
+                    page.leased.len()
+                )
+            });
+            return Err(StoreError::new(
+                StoreErrorKind::Unknown,
+                "simulated: the answer was lost",
+            ));
         }
         for c in &page.leased {
-            self.world.trace(|| format!("p{} leases {}", self.index, short(c.order.id)));
-            lock(&self.world.oracle).leased(self.index, c.order.id, request.fence, since + request.ttl);
+            self.world
+                .trace(|| format!("p{} leases {}", self.index, short(c.order.id)));
+            lock(&self.world.oracle).leased(
+                self.index,
+                c.order.id,
+                request.fence,
+                since + request.ttl,
+            );
         }
         self.world.note(page.leased.len() as u64);
         self.after(fault, None).await;

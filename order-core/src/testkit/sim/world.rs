@@ -1,4 +1,5 @@
-//! The world of one seed: a store, services, processes that run the engine, and the dice that decide what goes wrong.
+//! The world of one seed: a store, services, processes that run the engine, and the dice that
+//! decide what goes wrong.
 
 use std::fmt::Write as _;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicUsize, Ordering};
@@ -19,8 +20,8 @@ use super::setback::Backups;
 use super::store::SimStore;
 use crate::audit::Breach;
 use crate::ids::OrderId;
-use crate::machine::Env;
 use crate::manager::OrderManager;
+use crate::rules::Env;
 use crate::runtime::{Clock, Ids, Runtime};
 use crate::store::{LeaseRequest, MemoryStore, OrderStore};
 use crate::testkit::executor::{Executor, ProcessId, ProcessRuntime, SeededIds, lock};
@@ -75,7 +76,9 @@ struct StoreClock {
 
 impl Clock for StoreClock {
     fn now(&self) -> Timestamp {
-        Timestamp::from_micros(self.runtime.true_now().as_micros() + self.skew.load(Ordering::Relaxed))
+        Timestamp::from_micros(
+            self.runtime.true_now().as_micros() + self.skew.load(Ordering::Relaxed),
+        )
     }
 }
 
@@ -88,19 +91,37 @@ impl World {
         let executor = Executor::new();
         let outside = executor.start_process(0);
         let runtime = executor.runtime(outside);
-        let store_clock = Arc::new(StoreClock { runtime: runtime.clone(), skew: AtomicI64::new(0) });
+        let store_clock = Arc::new(StoreClock {
+            runtime: runtime.clone(),
+            skew: AtomicI64::new(0),
+        });
         let world = Arc::new_cyclic(|me: &std::sync::Weak<World>| {
             let me = me.clone();
             let teller = me.clone();
-            let decide = Box::new(move |_: &_| me.upgrade().map_or(crate::testkit::services::Outcome::Approve, |w| w.outcome()));
-            let measure = Box::new(move |_, asked| teller.upgrade().map_or(asked, |w| w.share().of(asked)));
-            let inventory = MemoryInventory::new(config.inventory, config.hold_lifetime, Arc::new(runtime.clone()));
-            // Without keys it is the platform's, whose holds keep their units when their time is over.
-            let inventory = if config.inventory.repeat_reserve { inventory } else { inventory.keeping_lapsed() };
+            let decide = Box::new(move |_: &_| {
+                me.upgrade()
+                    .map_or(crate::testkit::services::Outcome::Approve, |w| w.outcome())
+            });
+            let measure =
+                Box::new(move |_, asked| teller.upgrade().map_or(asked, |w| w.share().of(asked)));
+            let inventory = MemoryInventory::new(
+                config.inventory,
+                config.reservation_lifetime,
+                Arc::new(runtime.clone()),
+            );
+            // Without keys it is the platform's, whose holds keep their units when their time is
+            // over.
+            let inventory = if config.inventory.repeat_reserve {
+                inventory
+            } else {
+                inventory.keeping_lapsed()
+            };
             for sku in &fixture.skus {
                 inventory.restock(sku, config.stock);
             }
-            let payments = MemoryPayments::new(config.payment, Duration::from_secs(15 * 60), decide).with_amounts(measure);
+            let payments =
+                MemoryPayments::new(config.payment, Duration::from_secs(15 * 60), decide)
+                    .with_amounts(measure);
             let payments = match config.capture_window {
                 Some(window) => payments.with_expiry(window, Arc::new(runtime.clone())),
                 None => payments,
@@ -133,7 +154,9 @@ impl World {
             }
         });
         world.trace(|| world.config.to_string());
-        let hosts = (0..world.config.processes).map(|i| world.start(i)).collect();
+        let hosts = (0..world.config.processes)
+            .map(|i| world.start(i))
+            .collect();
         *lock(&world.hosts) = hosts;
         world
     }
@@ -188,7 +211,9 @@ impl World {
     }
 
     pub(super) fn take_trace(&self) -> String {
-        self.trace.as_ref().map_or_else(String::new, |t| std::mem::take(&mut *lock(t)))
+        self.trace
+            .as_ref()
+            .map_or_else(String::new, |t| std::mem::take(&mut *lock(t)))
     }
 
     /// Takes down that an invariant does not hold: the seed has failed.
@@ -228,11 +253,19 @@ impl World {
     }
 
     fn outcome(&self) -> crate::testkit::services::Outcome {
-        if self.is_calm() { crate::testkit::services::Outcome::Approve } else { self.weighted(&self.config.outcomes) }
+        if self.is_calm() {
+            crate::testkit::services::Outcome::Approve
+        } else {
+            self.weighted(&self.config.outcomes)
+        }
     }
 
     fn share(&self) -> Share {
-        if self.is_calm() { Share::All } else { self.weighted(&self.config.amounts) }
+        if self.is_calm() {
+            Share::All
+        } else {
+            self.weighted(&self.config.amounts)
+        }
     }
 
     // Processes.
@@ -247,7 +280,11 @@ impl World {
         self.trace(|| format!("process {index} starts, its clock wrong by {skew} us"));
         let runtime = self.executor.runtime(process);
         let manager = OrderManager::builder(
-            SimStore { world: Arc::clone(self), index, runtime: runtime.clone() },
+            SimStore {
+                world: Arc::clone(self),
+                index,
+                runtime: runtime.clone(),
+            },
             SimClients::new(Arc::clone(self), index, runtime.clone()),
         )
         .pricing(self.fixture.pricing())
@@ -258,7 +295,10 @@ impl World {
         .expect("the simulator's policies are valid");
         let worker = manager.clone();
         let world = Arc::clone(self);
-        self.executor.spawn(process, Box::pin(async move { world.work_loop(worker, runtime).await }));
+        self.executor.spawn(
+            process,
+            Box::pin(async move { world.work_loop(worker, runtime).await }),
+        );
         Host { process, manager }
     }
 
@@ -276,7 +316,8 @@ impl World {
                     }
                 }
                 Some(wait) => {
-                    futures_util::future::select(Box::pin(runtime.timer(wait)), Box::pin(woken)).await;
+                    futures_util::future::select(Box::pin(runtime.timer(wait)), Box::pin(woken))
+                        .await;
                 }
                 None => woken.await,
             }
@@ -286,19 +327,30 @@ impl World {
     /// How long until work is due by the store's clock; none if there is none.
     pub(super) fn next_due(&self) -> Option<Duration> {
         let summary = self.store.work_summary().now_or_never()?.ok()?;
-        let due = summary.next_due.into_iter().chain(summary.leased_until).min()?;
+        let due = summary
+            .next_due
+            .into_iter()
+            .chain(summary.leased_until)
+            .min()?;
         Some(due.since(self.store_clock.now()))
     }
 
     /// The process dies, and another takes its place after a while.
     pub(super) fn crash(self: &Arc<Self>, index: usize) {
-        let Some(process) = lock(&self.hosts).get(index).map(|h| h.process) else { return };
+        let Some(process) = lock(&self.hosts).get(index).map(|h| h.process) else {
+            return;
+        };
         if !self.executor.is_alive(process) {
             return;
         }
         self.trace(|| format!("process {index} CRASHES"));
         self.executor.crash(process);
-        let down = self.pick(&[Duration::ZERO, Duration::from_millis(20), Duration::from_secs(3), Duration::from_secs(40)]);
+        let down = self.pick(&[
+            Duration::ZERO,
+            Duration::from_millis(20),
+            Duration::from_secs(3),
+            Duration::from_secs(40),
+        ]);
         let world = Arc::clone(self);
         let timer = self.runtime.timer(down);
         self.executor.spawn(
@@ -313,7 +365,10 @@ impl World {
 
     /// Starts another process in the place of `dead`, unless one has been.
     fn replace(self: &Arc<Self>, index: usize, dead: ProcessId) {
-        if lock(&self.hosts).get(index).is_none_or(|host| host.process != dead) {
+        if lock(&self.hosts)
+            .get(index)
+            .is_none_or(|host| host.process != dead)
+        {
             return;
         }
         let host = self.start(index);
@@ -325,15 +380,24 @@ impl World {
     /// Ends all processes, and starts as many anew once `meanwhile` is done.
     pub(super) fn restart_all(self: &Arc<Self>, meanwhile: impl FnOnce()) {
         let running: Vec<ProcessId> = lock(&self.hosts).iter().map(|host| host.process).collect();
-        running.iter().for_each(|process| self.executor.crash(*process));
+        running
+            .iter()
+            .for_each(|process| self.executor.crash(*process));
         meanwhile();
-        running.iter().enumerate().for_each(|(index, process)| self.replace(index, *process));
+        running
+            .iter()
+            .enumerate()
+            .for_each(|(index, process)| self.replace(index, *process));
     }
 
     /// The process stands still for a while, perhaps for longer than it has leases.
     pub(super) async fn pause(&self, runtime: &ProcessRuntime) {
-        let still =
-            self.pick(&[Duration::from_millis(30), Duration::from_secs(4), Duration::from_secs(11), Duration::from_secs(70)]);
+        let still = self.pick(&[
+            Duration::from_millis(30),
+            Duration::from_secs(4),
+            Duration::from_secs(11),
+            Duration::from_secs(70),
+        ]);
         self.trace(|| format!("a process stands still for {still:?}"));
         self.executor.pause(runtime.process(), still);
         yield_now().await;
@@ -356,9 +420,15 @@ impl World {
     pub(super) fn damage(self: &Arc<Self>, order: Option<OrderId>) {
         let orders = self.store.orders();
         let any = || (!orders.is_empty()).then(|| orders[self.choose(orders.len())].id);
-        let Some(order) = order.or_else(any) else { return };
-        let lasts =
-            self.pick(&[Duration::from_millis(50), Duration::from_secs(4), Duration::from_secs(25), Duration::from_secs(200)]);
+        let Some(order) = order.or_else(any) else {
+            return;
+        };
+        let lasts = self.pick(&[
+            Duration::from_millis(50),
+            Duration::from_secs(4),
+            Duration::from_secs(25),
+            Duration::from_secs(200),
+        ]);
         self.trace(|| format!("{} cannot be READ for {lasts:?}", short(order)));
         self.store.damage(order, Some("simulated: damaged"));
         let (world, timer) = (Arc::clone(self), self.runtime.timer(lasts));
@@ -372,18 +442,22 @@ impl World {
         );
     }
 
-    /// Somebody who never comes back takes the lease on the order's work, though it has not run out.
+    /// Somebody who never comes back takes the lease on the order's work, though it has not run
+    /// out.
     pub(super) fn steal(&self, order: OrderId) {
         let ttl = self.config.policy.lease;
         let ahead = ttl.as_micros() as i64 + 1;
         self.store_clock.skew.fetch_add(ahead, Ordering::Relaxed);
         let fence = self.ids.fence(self.runtime.now());
-        let request = LeaseRequest { fence, ttl, limit: 1, order: Some(order) };
-        let stolen = self
-            .store
-            .lease(&request)
-            .now_or_never()
-            .is_some_and(|r| r.is_ok_and(|page| !(page.leased.is_empty() && page.unreadable.is_empty())));
+        let request = LeaseRequest {
+            fence,
+            ttl,
+            limit: 1,
+            order: Some(order),
+        };
+        let stolen = self.store.lease(&request).now_or_never().is_some_and(|r| {
+            r.is_ok_and(|page| !(page.leased.is_empty() && page.unreadable.is_empty()))
+        });
         self.store_clock.skew.fetch_sub(ahead, Ordering::Relaxed);
         if stolen {
             self.trace(|| format!("the lease on {} is STOLEN", short(order)));
@@ -394,7 +468,10 @@ impl World {
     /// A host whose process lives, if any.
     pub(super) fn alive(&self) -> Option<(ProcessId, Manager)> {
         let hosts = lock(&self.hosts);
-        let alive: Vec<&Host> = hosts.iter().filter(|h| self.executor.is_alive(h.process)).collect();
+        let alive: Vec<&Host> = hosts
+            .iter()
+            .filter(|h| self.executor.is_alive(h.process))
+            .collect();
         let i = self.choose(alive.len());
         alive.get(i).map(|h| (h.process, h.manager.clone()))
     }
@@ -402,7 +479,10 @@ impl World {
     /// A manager to look at the world with once it is calm.
     pub(super) fn any_manager(&self) -> Option<(ProcessId, Manager)> {
         let hosts = lock(&self.hosts);
-        hosts.iter().find(|h| self.executor.is_alive(h.process)).map(|h| (h.process, h.manager.clone()))
+        hosts
+            .iter()
+            .find(|h| self.executor.is_alive(h.process))
+            .map(|h| (h.process, h.manager.clone()))
     }
 
     /// No more faults, and all clocks are right.
@@ -413,7 +493,10 @@ impl World {
         for host in &*lock(&self.hosts) {
             self.executor.set_skew(host.process, 0);
         }
-        self.store.orders().iter().for_each(|order| self.store.damage(order.id, None));
+        self.store
+            .orders()
+            .iter()
+            .for_each(|order| self.store.damage(order.id, None));
         self.work.notify_waiters();
     }
 
@@ -435,8 +518,16 @@ impl World {
         match self.weighted(&self.config.latency) {
             Latency::None => {}
             Latency::Yield => yield_now().await,
-            Latency::Short => runtime.timer(self.pick(&[Duration::from_micros(300), Duration::from_millis(7)])).await,
-            Latency::Long => runtime.timer(self.pick(&[Duration::from_millis(90), Duration::from_millis(800)])).await,
+            Latency::Short => {
+                runtime
+                    .timer(self.pick(&[Duration::from_micros(300), Duration::from_millis(7)]))
+                    .await
+            }
+            Latency::Long => {
+                runtime
+                    .timer(self.pick(&[Duration::from_millis(90), Duration::from_millis(800)]))
+                    .await
+            }
         }
     }
 }

@@ -1,5 +1,6 @@
-//! Random walks on which much happens outside the engine, and disputes turn: whatever the sequence, an order that is short says so
-//! exactly, is not confirmed, shipped, completed or edited, and no refund that is planned leaves less than is due.
+//! Random walks on which much happens outside the engine, and disputes turn: whatever the sequence,
+//! an order that is short says so exactly, is not confirmed, shipped, completed or edited, and no
+//! refund that is planned leaves less than is due.
 //!
 //! That is checked of every event and every commit, by [`crate::invariants`].
 
@@ -10,8 +11,8 @@ use crate::shop::{placed_orders, shops};
 use crate::steps::{FactSeed, Step, walks};
 use crate::walks::cases;
 
-/// Something that happens outside, about one of few payments, under one of few names, so that the same is said twice, and
-/// otherwise.
+/// Something that happens outside, about one of few payments, under one of few names, so that the
+/// same is said twice, and otherwise.
 fn outside() -> impl Strategy<Value = FactSeed> {
     let (of, part) = (|| prop::option::of(0..6u32), || 0..1_300i64);
     prop_oneof![
@@ -37,8 +38,9 @@ fn ways_out() -> impl Strategy<Value = Command> {
     let part = || prop::option::of(1..2_000i64);
     prop_oneof![
         part().prop_map(write_off),
-        (part(), prop::sample::select(PaymentTerms::ALL)).prop_map(|(amount, terms)| pay(amount, terms)),
-        Just(Command::Redrive),
+        (part(), prop::sample::select(PaymentTerms::ALL))
+            .prop_map(|(amount, terms)| pay(amount, terms)),
+        Just(Command::RetryStuck),
     ]
 }
 

@@ -1,14 +1,17 @@
-//! Every state that is reached on two axes, breadth first, and the way that work takes from each to rest.
+//! Every state that is reached on two axes, breadth first, and the way that work takes from each to
+//! rest.
 
 use std::collections::{HashMap, VecDeque};
 use std::time::Duration;
 
 use order_core::audit::{check_at_rest, check_records};
-use order_core::machine::{
-    Call, ClosingOutcome, Env, Fact, HoldOutcome, Next, Verb, begin, decide, evolve, next, record, settle,
-};
 use order_core::order::{
-    Actor, AttentionReason, Blocks, Closing, DisputeState, Event, Lifecycle, Op, OperationKind, OperationState, Order, Placed,
+    Actor, AttentionReason, Blocks, Closing, DisputeState, Event, Lifecycle, Op, OperationKind,
+    OperationState, Order, Placed,
+};
+use order_core::rules::{
+    Call, ClosingOutcome, Env, Fact, Next, ReservationOutcome, Verb, begin, decide, evolve, next,
+    record, settle,
 };
 use order_core::store::Tries;
 use order_core::testkit::orders::{at, text};
@@ -77,14 +80,16 @@ pub struct Found {
     pub cut: bool,
 }
 
-/// The states seen so far. Of those that were looked at only their keys are kept, and how each was reached.
+/// The states seen so far. Of those that were looked at only their keys are kept, and how each was
+/// reached.
 #[derive(Default)]
 struct Seen {
     numbers: HashMap<Key, u32>,
     /// What becomes of a state with such a key once it has settled: the number of that state.
     settled: HashMap<Key, u32>,
     reached: Vec<Reached>,
-    /// States to look at, by their surprises: fewest first, since whatever follows from more follows from fewer too.
+    /// States to look at, by their surprises: fewest first, since whatever follows from more
+    /// follows from fewer too.
     queues: [VecDeque<(u32, State, Next)>; SURPRISES_MAX as usize + 1],
 }
 
@@ -102,7 +107,12 @@ impl Seen {
         let surprises = state.surprises;
         let new = self.reached.len() as u32;
         let number = *self.numbers.entry(key).or_insert(new);
-        let reached = Reached { from, step, surprises, leads_to: None };
+        let reached = Reached {
+            from,
+            step,
+            surprises,
+            leads_to: None,
+        };
         if number == new {
             self.reached.push(reached);
         } else if self.reached[number as usize].surprises > surprises {
@@ -125,7 +135,9 @@ impl Seen {
 
     /// The state that one comes to, if that is known already, and reached with no more surprises.
     fn settles_as(&self, before: Key, surprises: u8) -> bool {
-        self.settled.get(&before).is_some_and(|n| self.reached[*n as usize].surprises <= surprises)
+        self.settled
+            .get(&before)
+            .is_some_and(|n| self.reached[*n as usize].surprises <= surprises)
     }
 }
 
@@ -149,7 +161,11 @@ impl Walk {
             if plan.events.is_empty() {
                 let after = state.order.money();
                 let kept = after.captured >= before.captured && after.refunded >= before.refunded;
-                return if kept { Ok(plan) } else { Err("money vanishes".into()) };
+                return if kept {
+                    Ok(plan)
+                } else {
+                    Err("money vanishes".into())
+                };
             }
             for event in plan.events {
                 state.evolve(&event);
@@ -165,7 +181,9 @@ impl Walk {
     /// The events of an input; none if it is refused or no news.
     fn events(&self, state: &State, input: &Input) -> Vec<Event> {
         match input {
-            Input::Command(command) => decide(&state.order, command, &self.env(state.now)).unwrap_or_default(),
+            Input::Command(command) => {
+                decide(&state.order, command, &self.env(state.now)).unwrap_or_default()
+            }
             Input::Fact(fact) => record(&state.order, fact, &self.env(state.now)),
         }
     }
@@ -180,11 +198,15 @@ impl Walk {
         inputs
     }
 
-    /// One step of work that goes well: whatever is due is called and answered yes, or the next due time comes. `None` at rest.
+    /// One step of work that goes well: whatever is due is called and answered yes, or the next due
+    /// time comes. `None` at rest.
     fn work(&self, state: &State, plan: &Next) -> Option<State> {
         if plan.calls.is_empty() {
             let now = plan.wake.filter(|_| plan.stuck.is_empty())?;
-            return Some(State { now, ..state.clone() });
+            return Some(State {
+                now,
+                ..state.clone()
+            });
         }
         let mut after = self.crash(state, plan).unwrap_or_else(|| state.clone());
         for call in &plan.calls {
@@ -200,7 +222,9 @@ impl Walk {
 
     /// Works until something has changed; `None` at rest.
     fn works(&self, state: &State, plan: &Next) -> Result<Option<(State, Next)>, String> {
-        let Some(mut after) = self.work(state, plan) else { return Ok(None) };
+        let Some(mut after) = self.work(state, plan) else {
+            return Ok(None);
+        };
         let mut then = self.come_to_rest(&mut after)?;
         let before = self.key(state);
         for _ in 0..STEPS_MAX {
@@ -252,14 +276,26 @@ impl Walk {
                 let r = order.reservation(n).expect("it exists");
                 match call.verb {
                     Verb::Release | Verb::Commit => closing_fact(r, ClosingOutcome::Done),
-                    Verb::LookUpHold if !self.shop.inventory.look_up => Fact::Hold { n, outcome: HoldOutcome::Undecidable },
-                    _ => Fact::Hold { n, outcome: held(n) },
+                    Verb::LookUpReservation if !self.shop.inventory.look_up => Fact::Reservation {
+                        n,
+                        outcome: ReservationOutcome::Undecidable,
+                    },
+                    _ => Fact::Reservation {
+                        n,
+                        outcome: held(n),
+                    },
                 }
             }
             Op::Payment(n) => {
                 let p = order.payment(n).expect("it exists");
-                let waited = matches!(p.state, OperationState::ActionRequired | OperationState::Pending);
-                let captured = p.parent.and_then(|n| order.payment(n)).is_some_and(|q| q.state == OperationState::Captured);
+                let waited = matches!(
+                    p.state,
+                    OperationState::ActionRequired | OperationState::Pending
+                );
+                let captured = p
+                    .parent
+                    .and_then(|n| order.payment(n))
+                    .is_some_and(|q| q.state == OperationState::Captured);
                 let status = match p.kind {
                     _ if call.verb == Verb::LookUpPayment && waited => OperationState::Declined,
                     // What is settled, a look-up finds as it is.
@@ -267,25 +303,43 @@ impl Walk {
                     OperationKind::Void if captured => OperationState::Declined,
                     kind => success(kind),
                 };
-                let amount = if p.state.is_open() { p.amount } else { p.settled };
+                let amount = if p.state.is_open() {
+                    p.amount
+                } else {
+                    p.settled
+                };
                 let outcome = answer(order, status, n, amount, later(state.now));
-                Fact::Payment { n, outcome: if call.verb == Verb::LookUpPayment { looked_up(outcome) } else { outcome } }
+                Fact::Payment {
+                    n,
+                    outcome: if call.verb == Verb::LookUpPayment {
+                        looked_up(outcome)
+                    } else {
+                        outcome
+                    },
+                }
             }
             Op::Notice(_) => unreachable!("nobody is told"),
         }
     }
 
-    /// Everything that is reached from the placing. Panics with the way there where something does not hold.
+    /// Everything that is reached from the placing. Panics with the way there where something does
+    /// not hold.
     pub fn explore(&self, placed: &Placed) -> Found {
         self.visit(placed, &mut |_| Ok(()))
     }
 
     /// The same, and checks of every state what `each` checks of it.
-    pub fn visit(&self, placed: &Placed, each: &mut dyn FnMut(&State) -> Result<(), String>) -> Found {
+    pub fn visit(
+        &self,
+        placed: &Placed,
+        each: &mut dyn FnMut(&State) -> Result<(), String>,
+    ) -> Found {
         let mut seen = Seen::default();
         let mut found = Found::default();
         let mut start = begin_state(placed);
-        let plan = self.come_to_rest(&mut start).unwrap_or_else(|why| panic!("{why}"));
+        let plan = self
+            .come_to_rest(&mut start)
+            .unwrap_or_else(|why| panic!("{why}"));
         seen.add(self.key(&start), (start, plan), 0, Step::Work);
         while let Some((this, state, plan)) = seen.take() {
             if found.states >= self.states_max {
@@ -301,13 +355,26 @@ impl Walk {
             seen.reached[this as usize].leads_to = Some(then);
         }
         found.longest = longest(&seen.reached).unwrap_or_else(|(this, why)| {
-            self.fail(placed, &seen, this, &self.follow(placed, &seen, this).0, why);
+            self.fail(
+                placed,
+                &seen,
+                this,
+                &self.follow(placed, &seen, this).0,
+                why,
+            );
         });
         found
     }
 
     /// Takes every step from a state; says which state work leads to.
-    fn spread(&self, state: &State, plan: &Next, this: u32, seen: &mut Seen, found: &mut Found) -> Result<u32, String> {
+    fn spread(
+        &self,
+        state: &State,
+        plan: &Next,
+        this: u32,
+        seen: &mut Seen,
+        found: &mut Found,
+    ) -> Result<u32, String> {
         let then = match self.works(state, plan)? {
             Some((after, plan)) => {
                 found.steps += 1;
@@ -317,14 +384,19 @@ impl Walk {
         };
         let crashed = self.crash(state, plan).map(|after| (after, Step::Crash));
         let inputs = self.inputs(state);
-        let happened = inputs.iter().zip(0..).filter_map(|(input, i)| Some((self.happens(state, input)?, Step::Input(i))));
+        let happened = inputs
+            .iter()
+            .zip(0..)
+            .filter_map(|(input, i)| Some((self.happens(state, input)?, Step::Input(i))));
         for (mut after, step) in crashed.into_iter().chain(happened) {
             found.steps += 1;
             let before = self.key(&after);
             if seen.settles_as(before, after.surprises) {
                 continue;
             }
-            let plan = self.come_to_rest(&mut after).map_err(|why| format!("{why}, after {}", self.says(&inputs, step)))?;
+            let plan = self
+                .come_to_rest(&mut after)
+                .map_err(|why| format!("{why}, after {}", self.says(&inputs, step)))?;
             let number = seen.add(self.key(&after), (after, plan), this, step);
             seen.settled.insert(before, number);
         }
@@ -354,7 +426,11 @@ impl Walk {
             let inputs = self.inputs(&state);
             said.push(self.says(&inputs, step));
             let after = match step {
-                Step::Work => self.works(&state, &plan).ok().flatten().map(|(after, _)| after),
+                Step::Work => self
+                    .works(&state, &plan)
+                    .ok()
+                    .flatten()
+                    .map(|(after, _)| after),
                 Step::Crash => self.crash(&state, &plan),
                 Step::Input(i) => self.happens(&state, &inputs[usize::from(i)]),
             };
@@ -366,12 +442,20 @@ impl Walk {
 
     fn fail(&self, placed: &Placed, seen: &Seen, number: u32, state: &State, why: &str) -> ! {
         let way = self.follow(placed, seen, number).1.join("\n  ");
-        panic!("{:?}: {why}\non the way\n  {way}\n{:#?}", self.axes, state.order);
+        panic!(
+            "{:?}: {why}\non the way\n  {way}\n{:#?}",
+            self.axes, state.order
+        );
     }
 }
 
 fn begin_state(placed: &Placed) -> State {
-    State { order: begin(placed, at(0)).without_personal(), now: at(0), closings: Vec::new(), surprises: 0 }
+    State {
+        order: begin(placed, at(0)).without_personal(),
+        now: at(0),
+        closings: Vec::new(),
+        surprises: 0,
+    }
 }
 
 /// What holds of every state; and, if nothing is due, at rest.
@@ -387,7 +471,12 @@ fn check(state: &State, plan: &Next) -> Result<(), String> {
     }
     // What a person has seen and put aside keeps nothing waiting.
     let told = order.attention.iter().any(|a| !a.acknowledged);
-    let backordered = [AttentionReason::StockLost, AttentionReason::SuspectHold].iter().any(|r| order.has_attention(*r));
+    let backordered = [
+        AttentionReason::StockLost,
+        AttentionReason::SuspectReservation,
+    ]
+    .iter()
+    .any(|r| order.has_attention(*r));
     let disputed = order.disputes.iter().any(|d| d.state == DisputeState::Open);
     let waits = match order.lifecycle {
         Lifecycle::Pending => !order.is_blocked(Blocks::Confirm) && !backordered,
@@ -430,8 +519,11 @@ fn longest(reached: &[Reached]) -> Result<u32, (u32, &'static str)> {
     Ok(steps.into_iter().flatten().max().unwrap_or(0))
 }
 
-pub fn held(n: u32) -> HoldOutcome {
-    HoldOutcome::Held { reference: Some(text(&format!("hold-{n}"))), expires_at: None }
+pub fn held(n: u32) -> ReservationOutcome {
+    ReservationOutcome::Held {
+        reference: Some(text(&format!("hold-{n}"))),
+        expires_at: None,
+    }
 }
 
 pub fn later(now: Timestamp) -> Timestamp {

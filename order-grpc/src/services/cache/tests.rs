@@ -18,7 +18,10 @@ impl Asked {
     }
 
     /// Answers how often it was asked by then, after a second.
-    fn slowly(&self, key: u32) -> impl Future<Output = Result<Option<usize>, CallError>> + Send + 'static {
+    fn slowly(
+        &self,
+        key: u32,
+    ) -> impl Future<Output = Result<Option<usize>, CallError>> + Send + 'static {
         let asked = self.clone();
         async move {
             asked.0.lock().unwrap().push(key);
@@ -30,7 +33,10 @@ impl Asked {
 }
 
 fn cache() -> ReadCache<u32, usize> {
-    ReadCache::new(CacheSettings { time_to_live: TTL, ..CacheSettings::default() })
+    ReadCache::new(CacheSettings {
+        time_to_live: TTL,
+        ..CacheSettings::default()
+    })
 }
 
 #[tokio::test(start_paused = true)]
@@ -42,7 +48,11 @@ async fn an_answer_is_given_again_until_it_is_as_old_as_allowed_since_it_was_ask
     assert_eq!(cache.read(7, asked.slowly(7)).await.unwrap(), Some(1));
     tokio::time::advance(Duration::from_millis(1)).await;
     assert_eq!(cache.read(7, asked.slowly(7)).await.unwrap(), Some(2));
-    assert_eq!(cache.read(8, asked.slowly(8)).await.unwrap(), Some(3), "another key is another answer");
+    assert_eq!(
+        cache.read(8, asked.slowly(8)).await.unwrap(),
+        Some(3),
+        "another key is another answer"
+    );
     assert_eq!(cache.stats(), CacheStats { hits: 1, misses: 3 });
 }
 
@@ -52,7 +62,13 @@ async fn a_crowd_shares_one_call() {
     let answers = join_all((0..50).map(|_| cache.read(7, asked.slowly(7)))).await;
     assert!(answers.into_iter().all(|answer| answer.unwrap() == Some(1)));
     assert_eq!(asked.count(), 1);
-    assert_eq!(cache.stats(), CacheStats { hits: 49, misses: 1 });
+    assert_eq!(
+        cache.stats(),
+        CacheStats {
+            hits: 49,
+            misses: 1
+        }
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -61,7 +77,13 @@ async fn a_call_whose_first_reader_gave_up_goes_on_for_the_others() {
     let first = tokio::time::timeout(Duration::from_millis(10), cache.read(7, asked.slowly(7)));
     assert!(first.await.is_err(), "it waits no longer than it has time");
     let second = tokio::time::timeout(Duration::from_millis(995), cache.read(7, asked.slowly(7)));
-    assert_eq!(second.await.expect("the first one's call is answered by then").unwrap(), Some(1));
+    assert_eq!(
+        second
+            .await
+            .expect("the first one's call is answered by then")
+            .unwrap(),
+        Some(1)
+    );
     assert_eq!(asked.count(), 1);
 }
 
@@ -69,7 +91,12 @@ async fn a_call_whose_first_reader_gave_up_goes_on_for_the_others() {
 async fn what_is_not_found_or_fails_is_forgotten() {
     let (cache, asked) = (cache(), Asked::default());
     assert_eq!(cache.read(7, async { Ok(None) }).await.unwrap(), None);
-    assert!(matches!(cache.read(7, async { Err(CallError::unknown("down")) }).await, Err(CallError::Unknown { .. })));
+    assert!(matches!(
+        cache
+            .read(7, async { Err(CallError::unknown("down")) })
+            .await,
+        Err(CallError::Unknown { .. })
+    ));
     assert_eq!(cache.read(7, asked.slowly(7)).await.unwrap(), Some(1));
     assert_eq!(cache.stats(), CacheStats { hits: 0, misses: 3 });
 }
@@ -82,7 +109,12 @@ async fn those_who_share_a_call_that_fails_hear_why_it_did() {
         Err(CallError::unknown("down"))
     };
     let answers = join_all((0..3).map(|_| cache.read(7, failing()))).await;
-    assert!(answers.iter().all(|a| a.as_ref().is_err_and(|e| e.to_string() == "outcome unknown: down")), "{answers:?}");
+    assert!(
+        answers.iter().all(|a| a
+            .as_ref()
+            .is_err_and(|e| e.to_string() == "outcome unknown: down")),
+        "{answers:?}"
+    );
     assert_eq!(cache.stats(), CacheStats { hits: 2, misses: 1 });
 }
 
@@ -90,7 +122,10 @@ async fn those_who_share_a_call_that_fails_hear_why_it_did() {
 async fn a_call_that_panics_is_an_error_and_no_more() {
     let (cache, asked) = (cache(), Asked::default());
     let answer = cache.read(7, async { panic!("as a test does") }).await;
-    assert!(matches!(answer, Err(CallError::Unknown { .. })), "{answer:?}");
+    assert!(
+        matches!(answer, Err(CallError::Unknown { .. })),
+        "{answer:?}"
+    );
     assert_eq!(cache.read(7, asked.slowly(7)).await.unwrap(), Some(1));
 }
 
@@ -105,11 +140,21 @@ async fn no_time_to_live_remembers_nothing_and_shares_nothing() {
 
 #[tokio::test(start_paused = true)]
 async fn no_more_is_remembered_than_allowed() {
-    let cache = ReadCache::new(CacheSettings { time_to_live: TTL, entries_max: 10 });
+    let cache = ReadCache::new(CacheSettings {
+        time_to_live: TTL,
+        entries_max: 10,
+    });
     for key in 0..1000 {
-        assert_eq!(cache.read(key, async { Ok(Some(1_usize)) }).await.unwrap(), Some(1));
+        assert_eq!(
+            cache.read(key, async { Ok(Some(1_usize)) }).await.unwrap(),
+            Some(1)
+        );
     }
     let entries = cache.entries.unwrap();
     entries.run_pending_tasks().await;
-    assert!((1..=10).contains(&entries.entry_count()), "{}", entries.entry_count());
+    assert!(
+        (1..=10).contains(&entries.entry_count()),
+        "{}",
+        entries.entry_count()
+    );
 }

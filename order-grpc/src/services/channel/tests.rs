@@ -81,7 +81,11 @@ impl Peer {
                 });
             }
         });
-        Peer { address, calls, task }
+        Peer {
+            address,
+            calls,
+            task,
+        }
     }
 
     pub(in crate::services) fn calls(&self) -> Vec<HeaderMap> {
@@ -100,7 +104,9 @@ async fn answer(
     broken: mpsc::Sender<()>,
 ) -> Result<Response<Body>, Infallible> {
     let (parts, body) = request.into_parts();
-    let Ok(message) = body.collect().await else { return pending().await };
+    let Ok(message) = body.collect().await else {
+        return pending().await;
+    };
     if !message.to_bytes().is_empty() {
         told.lock().unwrap().push(parts.headers);
     }
@@ -115,7 +121,10 @@ async fn answer(
     trailers.insert("grpc-status", HeaderValue::from_static("0"));
     let response = |bytes| {
         let body = Full::new(bytes).with_trailers(std::future::ready(Some(Ok(trailers))));
-        Response::builder().header("content-type", "application/grpc").body(Body::new(body)).unwrap()
+        Response::builder()
+            .header("content-type", "application/grpc")
+            .body(Body::new(body))
+            .unwrap()
     };
     Ok(match does {
         Does::Answers => {
@@ -124,7 +133,10 @@ async fn answer(
         }
         Does::Bytes(bytes) => response(bytes),
         Does::Says(code) => Status::new(code, "said so").into_http(),
-        Does::Http(status) => Response::builder().status(status).body(Body::empty()).unwrap(),
+        Does::Http(status) => Response::builder()
+            .status(status)
+            .body(Body::empty())
+            .unwrap(),
         Does::Hangs => pending().await,
         Does::Breaks => {
             broken.send(()).await.unwrap();
@@ -142,11 +154,20 @@ async fn get(channel: &ServiceChannel) -> Result<Order, Failure> {
 }
 
 async fn get_by(channel: &ServiceChannel, deadline: &CallDeadline) -> Result<Order, Failure> {
-    channel.call(deadline, |wire| async { OrderServiceClient::new(wire).get_order(GetOrderRequest::default()).await }).await
+    channel
+        .call(deadline, |wire| async {
+            OrderServiceClient::new(wire)
+                .get_order(GetOrderRequest::default())
+                .await
+        })
+        .await
 }
 
 fn order() -> Order {
-    Order { id: "it".to_owned(), ..Order::default() }
+    Order {
+        id: "it".to_owned(),
+        ..Order::default()
+    }
 }
 
 /// A clock that is set by hand, in milliseconds.
@@ -172,34 +193,121 @@ impl Runtime for ByHand {
 #[tokio::test]
 async fn an_endpoint_that_makes_no_sense_is_refused_when_it_is_made() {
     let ok = Endpoint::new("http://127.0.0.1:1");
-    let with_tls = |tls: Tls| Endpoint { tls, ..Endpoint::new("https://127.0.0.1:1") };
+    let with_tls = |tls: Tls| Endpoint {
+        tls,
+        ..Endpoint::new("https://127.0.0.1:1")
+    };
     let here = || Some(PathBuf::from("Cargo.toml"));
     for (endpoint, expected) in [
         (Endpoint::new("127.0.0.1:50054"), "payment service: url"),
-        (Endpoint::new("ftp://shop.example"), "url \"ftp://shop.example\" is not a URL of a service: expected http://HOST:PORT"),
-        (Endpoint::new("http://shop.example/v1"), "url \"http://shop.example/v1\" has a path or a query"),
-        (Endpoint::new("http://me:secret@shop.example"), "url has a user name"),
-        (Endpoint { deadline: Duration::ZERO, ..ok.clone() }, "deadline is 0ns: expected more than nothing"),
-        (Endpoint { connect_timeout: Duration::from_secs(601), ..ok.clone() }, "connect_timeout is 601s"),
-        (Endpoint { concurrency: 0, ..ok.clone() }, "concurrency is 0: expected 1 to 10000"),
-        (Endpoint { keep_alive: Some(Duration::from_secs(60)), ..ok.clone() }, "keep_alive is 60s: expected at least 5 min"),
-        (Endpoint { tls: Tls { roots: here(), ..Tls::default() }, ..ok.clone() }, "tls is set, but the URL"),
-        (with_tls(Tls { roots: Some("no/such/file".into()), ..Tls::default() }), "cannot read tls.roots no/such/file"),
-        (with_tls(Tls { roots: here(), ..Tls::default() }), "tls.roots Cargo.toml holds no certificate: expected PEM"),
-        (with_tls(Tls { certificate: here(), ..Tls::default() }), "tls.key is missing"),
-        (with_tls(Tls { key: here(), ..Tls::default() }), "tls.certificate is missing"),
+        (
+            Endpoint::new("ftp://shop.example"),
+            "url \"ftp://shop.example\" is not a URL of a service: expected http://HOST:PORT",
+        ),
+        (
+            Endpoint::new("http://shop.example/v1"),
+            "url \"http://shop.example/v1\" has a path or a query",
+        ),
+        (
+            Endpoint::new("http://me:secret@shop.example"),
+            "url has a user name",
+        ),
+        (
+            Endpoint {
+                deadline: Duration::ZERO,
+                ..ok.clone()
+            },
+            "deadline is 0ns: expected more than nothing",
+        ),
+        (
+            Endpoint {
+                connect_timeout: Duration::from_secs(601),
+                ..ok.clone()
+            },
+            "connect_timeout is 601s",
+        ),
+        (
+            Endpoint {
+                concurrency: 0,
+                ..ok.clone()
+            },
+            "concurrency is 0: expected 1 to 10000",
+        ),
+        (
+            Endpoint {
+                keep_alive: Some(Duration::from_secs(60)),
+                ..ok.clone()
+            },
+            "keep_alive is 60s: expected at least 5 min",
+        ),
+        (
+            Endpoint {
+                tls: Tls {
+                    roots: here(),
+                    ..Tls::default()
+                },
+                ..ok.clone()
+            },
+            "tls is set, but the URL",
+        ),
+        (
+            with_tls(Tls {
+                roots: Some("no/such/file".into()),
+                ..Tls::default()
+            }),
+            "cannot read tls.roots no/such/file",
+        ),
+        (
+            with_tls(Tls {
+                roots: here(),
+                ..Tls::default()
+            }),
+            "tls.roots Cargo.toml holds no certificate: expected PEM",
+        ),
+        (
+            with_tls(Tls {
+                certificate: here(),
+                ..Tls::default()
+            }),
+            "tls.key is missing",
+        ),
+        (
+            with_tls(Tls {
+                key: here(),
+                ..Tls::default()
+            }),
+            "tls.certificate is missing",
+        ),
     ] {
-        let error = ServiceChannel::new(ServiceName::Payment, &endpoint).unwrap_err().to_string();
+        let error = ServiceChannel::new(ServiceName::Payment, &endpoint)
+            .unwrap_err()
+            .to_string();
         assert!(error.contains(expected), "{error}");
         assert!(!error.contains("secret"), "{error}");
     }
-    ServiceChannel::new(ServiceName::Payment, &Endpoint { keep_alive: Some(Duration::from_secs(300)), ..ok }).unwrap();
+    ServiceChannel::new(
+        ServiceName::Payment,
+        &Endpoint {
+            keep_alive: Some(Duration::from_secs(300)),
+            ..ok
+        },
+    )
+    .unwrap();
 }
 
 #[test]
 fn a_channel_outside_a_runtime_is_an_error_and_no_panic() {
-    let error = ServiceChannel::new(ServiceName::User, &Endpoint::new("http://127.0.0.1:1")).unwrap_err();
-    assert!(matches!(error, EndpointError::NoRuntime { service: ServiceName::User }), "{error}");
+    let error =
+        ServiceChannel::new(ServiceName::User, &Endpoint::new("http://127.0.0.1:1")).unwrap_err();
+    assert!(
+        matches!(
+            error,
+            EndpointError::NoRuntime {
+                service: ServiceName::User
+            }
+        ),
+        "{error}"
+    );
 }
 
 #[tokio::test]
@@ -208,9 +316,15 @@ async fn what_a_service_answers_is_told_from_what_the_way_to_it_did() {
     assert_eq!(get(&ok.channel()).await.unwrap(), order());
 
     let refusing = Peer::start(Does::Says(Code::NotFound)).await;
-    assert_eq!(get(&refusing.channel()).await.unwrap_err().code(), Some(Code::NotFound));
+    assert_eq!(
+        get(&refusing.channel()).await.unwrap_err().code(),
+        Some(Code::NotFound)
+    );
     let door = Peer::start(Does::Http(403)).await;
-    assert_eq!(get(&door.channel()).await.unwrap_err().code(), Some(Code::PermissionDenied));
+    assert_eq!(
+        get(&door.channel()).await.unwrap_err().code(),
+        Some(Code::PermissionDenied)
+    );
 
     let breaking = Peer::start(Does::Breaks).await;
     let lost = get(&breaking.channel()).await.unwrap_err();
@@ -225,7 +339,10 @@ async fn what_a_service_answers_is_told_from_what_the_way_to_it_did() {
         let length = bytes.len();
         let service = Peer::start(Does::Bytes(bytes)).await;
         let malformed = get(&service.channel()).await.unwrap_err();
-        assert!(matches!(malformed, Failure::Malformed { .. }), "{length} bytes: {malformed:?}");
+        assert!(
+            matches!(malformed, Failure::Malformed { .. }),
+            "{length} bytes: {malformed:?}"
+        );
     }
 }
 
@@ -235,16 +352,25 @@ async fn without_a_connection_nothing_was_sent_and_the_next_call_connects_again(
     let (address, channel) = (first.address, first.channel());
     assert_eq!(get(&channel).await.unwrap(), order());
     drop(first);
-    // The connection may break under the first call after; once it is seen to be gone, nothing is sent.
+    // The connection may break under the first call after; once it is seen to be gone, nothing is
+    // sent.
     let failure = loop {
         match get(&channel).await.unwrap_err() {
             Failure::Lost { .. } => {}
             failure => break failure,
         }
     };
-    let Failure::NotSent { message } = &failure else { panic!("{failure:?}") };
-    assert!(message.contains(&address.to_string()) && message.contains("refused"), "{message}");
-    assert!(matches!(CallError::from(failure), CallError::NotDone { .. }));
+    let Failure::NotSent { message } = &failure else {
+        panic!("{failure:?}")
+    };
+    assert!(
+        message.contains(&address.to_string()) && message.contains("refused"),
+        "{message}"
+    );
+    assert!(matches!(
+        CallError::from(failure),
+        CallError::NotDone { .. }
+    ));
 
     let second = Peer::start_on(address, Does::Answers).await;
     assert_eq!(get(&channel).await.unwrap(), order());
@@ -254,20 +380,34 @@ async fn without_a_connection_nothing_was_sent_and_the_next_call_connects_again(
 #[tokio::test]
 async fn a_call_is_given_up_at_its_deadline_and_says_whether_it_was_sent() {
     let service = Peer::start(Does::Hangs).await;
-    let short =
-        Endpoint { deadline: Duration::from_millis(300), concurrency: 1, ..Endpoint::new(format!("http://{}", service.address)) };
+    let short = Endpoint {
+        deadline: Duration::from_millis(300),
+        concurrency: 1,
+        ..Endpoint::new(format!("http://{}", service.address))
+    };
     let channel = channel(&short);
     let runtime = TrackedRuntime::default();
-    let earlier = CallDeadline::at(Arc::new(runtime.clone()), runtime.monotonic() + Duration::from_millis(100));
+    let earlier = CallDeadline::at(
+        Arc::new(runtime.clone()),
+        runtime.monotonic() + Duration::from_millis(100),
+    );
     let (first, second) = tokio::join!(get(&channel), get_by(&channel, &earlier));
     assert!(matches!(&first, Err(Failure::Lost { .. })), "{first:?}");
-    let Err(Failure::NotSent { message }) = second else { panic!("{second:?}") };
-    assert!(message.starts_with("1 calls to http://127.0.0.1"), "{message}");
+    let Err(Failure::NotSent { message }) = second else {
+        panic!("{second:?}")
+    };
+    assert!(
+        message.starts_with("1 calls to http://127.0.0.1"),
+        "{message}"
+    );
     assert_eq!(service.calls().len(), 1);
 
     // Nobody accepts here, and the system's queue is full: no connection comes about.
     let deaf = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    let deaf = Endpoint { url: format!("https://{}", deaf.local_addr().unwrap()), ..short };
+    let deaf = Endpoint {
+        url: format!("https://{}", deaf.local_addr().unwrap()),
+        ..short
+    };
     let unsent = get(&self::channel(&deaf)).await.unwrap_err();
     assert!(matches!(unsent, Failure::NotSent { .. }), "{unsent:?}");
 }
@@ -281,13 +421,19 @@ async fn a_call_that_is_late_is_not_sent_even_if_time_passes_on_the_way() {
     get_by(&channel, &deadline).await.unwrap();
     let told = service.calls().pop().unwrap();
     let timeout = told["grpc-timeout"].to_str().unwrap();
-    let micros: u64 = timeout.strip_suffix('u').unwrap_or_else(|| panic!("{timeout}")).parse().unwrap();
+    let micros: u64 = timeout
+        .strip_suffix('u')
+        .unwrap_or_else(|| panic!("{timeout}"))
+        .parse()
+        .unwrap();
     assert!((1..=1_000_000).contains(&micros), "{timeout}");
 
     // The process stands still between the check and the connection's taking the message.
     let standing_still = channel.call(&deadline, |wire| async {
         clock.0.store(1_000, Ordering::SeqCst);
-        OrderServiceClient::new(wire).get_order(GetOrderRequest::default()).await
+        OrderServiceClient::new(wire)
+            .get_order(GetOrderRequest::default())
+            .await
     });
     let late = standing_still.await.unwrap_err();
     assert!(matches!(late, Failure::NotSent { .. }), "{late:?}");
@@ -303,12 +449,19 @@ async fn the_request_that_is_served_is_named_to_services_also_by_tasks() {
     let service = Peer::start(Does::Answers).await;
     let channel = service.channel();
     let named = |headers: &HeaderMap| {
-        ["x-request-id", "traceparent"].map(|name| headers.get(name).map(|value| value.to_str().unwrap().to_owned()))
+        ["x-request-id", "traceparent"].map(|name| {
+            headers
+                .get(name)
+                .map(|value| value.to_str().unwrap().to_owned())
+        })
     };
     get(&channel).await.unwrap();
     assert_eq!(named(&service.calls()[0]), [None, None]);
 
-    let headers = HeaderMap::from_iter([(http::HeaderName::from_static("traceparent"), HeaderValue::from_static(TRACE))]);
+    let headers = HeaderMap::from_iter([(
+        http::HeaderName::from_static("traceparent"),
+        HeaderValue::from_static(TRACE),
+    )]);
     let runtime = TrackedRuntime::default();
     let task_of_a_task = || {
         let (runtime, channel) = (runtime.clone(), channel.clone());
@@ -317,11 +470,20 @@ async fn the_request_that_is_served_is_named_to_services_also_by_tasks() {
             runtime.spawn(call);
         })
     };
-    Serving::of("r-1", &headers).during(async { runtime.spawn(task_of_a_task()) }).await;
+    Serving::of("r-1", &headers)
+        .during(async { runtime.spawn(task_of_a_task()) })
+        .await;
     runtime.idle().await;
     runtime.spawn(task_of_a_task());
     runtime.idle().await;
     let calls = service.calls();
-    assert_eq!(named(&calls[1]), [Some("r-1".to_owned()), Some(TRACE.to_owned())]);
-    assert_eq!(named(&calls[2]), [None, None], "it is gone with the request");
+    assert_eq!(
+        named(&calls[1]),
+        [Some("r-1".to_owned()), Some(TRACE.to_owned())]
+    );
+    assert_eq!(
+        named(&calls[2]),
+        [None, None],
+        "it is gone with the request"
+    );
 }

@@ -8,8 +8,8 @@ use moka::future::Cache;
 use tokio::sync::OwnedMutexGuard;
 use uuid::Uuid;
 
-/// How many reservations are remembered, and for how long after they were last used. What is forgotten is as if this process had just
-/// been started.
+/// How many reservations are remembered, and for how long after they were last used. What is
+/// forgotten is as if this process had just been started.
 const KNOWN_MAX: u64 = 100_000;
 const KNOWN_FOR: Duration = Duration::from_secs(24 * 60 * 60);
 
@@ -34,8 +34,8 @@ pub(super) enum Cancelled {
     Perhaps,
     /// One was done, for a release.
     Done,
-    /// One was sent, and perhaps done, for a commit that found the reservation expired. It cannot be confirmed any more, whatever came of
-    /// that.
+    /// One was sent, and perhaps done, for a commit that found the reservation expired. It cannot
+    /// be confirmed any more, whatever came of that.
     Expired,
 }
 
@@ -58,15 +58,29 @@ type Gates = Mutex<HashMap<Uuid, Arc<tokio::sync::Mutex<()>>>>;
 
 impl Default for Holds {
     fn default() -> Self {
-        let known = Cache::builder().max_capacity(KNOWN_MAX).time_to_idle(KNOWN_FOR).build();
-        Holds { known, gates: Arc::default() }
+        let known = Cache::builder()
+            .max_capacity(KNOWN_MAX)
+            .time_to_idle(KNOWN_FOR)
+            .build();
+        Holds {
+            known,
+            gates: Arc::default(),
+        }
     }
 }
 
 impl Holds {
     /// Notes a reservation that was made.
     pub(super) async fn made(&self, id: Uuid, quantity: u32) {
-        self.known.insert(id, Known { quantity: Some(quantity), ..Known::default() }).await;
+        self.known
+            .insert(
+                id,
+                Known {
+                    quantity: Some(quantity),
+                    ..Known::default()
+                },
+            )
+            .await;
     }
 
     pub(super) async fn known(&self, id: Uuid) -> Known {
@@ -81,9 +95,15 @@ impl Holds {
     /// Waits until nobody else confirms or cancels the reservation.
     pub(super) async fn enter(&self, id: Uuid) -> Inside {
         let gate = Arc::clone(lock(&self.gates).entry(id).or_default());
-        let waits = Waits { id, gates: Arc::clone(&self.gates) };
+        let waits = Waits {
+            id,
+            gates: Arc::clone(&self.gates),
+        };
         let guard = gate.lock_owned().await;
-        Inside { guard: Some(guard), waits }
+        Inside {
+            guard: Some(guard),
+            waits,
+        }
     }
 
     #[cfg(test)]
@@ -118,7 +138,10 @@ struct Waits {
 impl Drop for Waits {
     fn drop(&mut self) {
         let mut gates = lock(&self.gates);
-        if gates.get(&self.id).is_some_and(|gate| Arc::strong_count(gate) == 1) {
+        if gates
+            .get(&self.id)
+            .is_some_and(|gate| Arc::strong_count(gate) == 1)
+        {
             gates.remove(&self.id);
         }
     }
@@ -135,7 +158,12 @@ mod tests {
         let second = Duration::from_secs(1);
         let inside = holds.enter(one).await;
         let beside = holds.enter(other).await;
-        assert!(tokio::time::timeout(second, holds.enter(one)).await.is_err(), "it waits");
+        assert!(
+            tokio::time::timeout(second, holds.enter(one))
+                .await
+                .is_err(),
+            "it waits"
+        );
         drop(beside);
         assert_eq!(holds.gates(), 1);
         drop(inside);

@@ -40,7 +40,8 @@ impl Products {
         Peer::start(self.wire.clone(), ProductServiceServer::new(self.clone())).await
     }
 
-    /// Puts a product in, or changes it: what is cached under its id is forgotten, under its id as it prints it.
+    /// Puts a product in, or changes it: what is cached under its id is forgotten, under its id as
+    /// it prints it.
     pub fn put(&self, product: Product) {
         let mut shelf = lock(&self.shelf);
         let id = Uuid::try_parse(&product.id).unwrap();
@@ -70,7 +71,10 @@ impl Products {
 
 #[tonic::async_trait]
 impl ProductService for Products {
-    async fn get_product(&self, request: Request<GetProductRequest>) -> Result<Response<Product>, Status> {
+    async fn get_product(
+        &self,
+        request: Request<GetProductRequest>,
+    ) -> Result<Response<Product>, Status> {
         let identifier = request.into_inner().identifier;
         let missing = || Status::not_found("product not found");
         let about = match &identifier {
@@ -104,7 +108,11 @@ impl ProductService for Products {
             shelf.cached.insert(text.clone(), product.clone());
             Ok(product)
         };
-        self.wire.carry_out(GET_PRODUCT, about.clone(), look, |product| Ok(Response::new(product))).await
+        self.wire
+            .carry_out(GET_PRODUCT, about.clone(), look, |product| {
+                Ok(Response::new(product))
+            })
+            .await
     }
 }
 
@@ -144,8 +152,15 @@ impl Users {
     pub fn update(&self, id: Uuid, first_name: &str) {
         let mut people = lock(&self.people);
         let user = people.rows.get_mut(&id).unwrap();
-        let kept = User { user_id: user.user_id.clone(), username: user.username.clone(), ..User::default() };
-        *user = User { first_name: first_name.into(), ..kept };
+        let kept = User {
+            user_id: user.user_id.clone(),
+            username: user.username.clone(),
+            ..User::default()
+        };
+        *user = User {
+            first_name: first_name.into(),
+            ..kept
+        };
     }
 
     /// 30 minutes pass.
@@ -165,22 +180,36 @@ impl Users {
 
 #[tonic::async_trait]
 impl UserService for Users {
-    async fn get_user(&self, request: Request<GetUserRequest>) -> Result<Response<UserResponse>, Status> {
+    async fn get_user(
+        &self,
+        request: Request<GetUserRequest>,
+    ) -> Result<Response<UserResponse>, Status> {
         let text = request.into_inner().user_id;
         let look = || {
-            let id = Uuid::try_parse(&text).map_err(|_| Status::invalid_argument("invalid user id"))?;
+            let id =
+                Uuid::try_parse(&text).map_err(|_| Status::invalid_argument("invalid user id"))?;
             let mut people = lock(&self.people);
             if let Some(answer) = &people.mixed_up {
                 return Ok(answer.clone());
             }
             if let Some(user) = people.cached.get(&id) {
-                return Ok(UserResponse { user: Some(user.clone()) });
+                return Ok(UserResponse {
+                    user: Some(user.clone()),
+                });
             }
-            let found = if people.numbered { None } else { people.rows.get(&id).cloned() };
+            let found = if people.numbered {
+                None
+            } else {
+                people.rows.get(&id).cloned()
+            };
             let user = found.ok_or_else(|| Status::not_found("user not found"))?;
             people.cached.insert(id, user.clone());
             Ok(UserResponse { user: Some(user) })
         };
-        self.wire.carry_out(GET_USER, text.clone(), look, |answer| Ok(Response::new(answer))).await
+        self.wire
+            .carry_out(GET_USER, text.clone(), look, |answer| {
+                Ok(Response::new(answer))
+            })
+            .await
     }
 }

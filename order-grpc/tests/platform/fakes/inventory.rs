@@ -1,11 +1,14 @@
-//! The platform's inventory, with every quirk that was seen of it. Its two ledgers, its missing guards and its codes are the point.
+//! The platform's inventory, with every quirk that was seen of it. Its two ledgers, its missing
+//! guards and its codes are the point.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use order_grpc::proto::inventory::get_inventory_item_request::Identifier;
-use order_grpc::proto::inventory::inventory_service_server::{InventoryService, InventoryServiceServer};
+use order_grpc::proto::inventory::inventory_service_server::{
+    InventoryService, InventoryServiceServer,
+};
 use order_grpc::proto::inventory::*;
 use prost_types::Timestamp;
 use tonic::{Request, Response, Status};
@@ -29,14 +32,30 @@ pub struct Counters {
 
 impl Counters {
     fn of(units: i32) -> Self {
-        Counters { total: units, available: units, reserved: 0 }
+        Counters {
+            total: units,
+            available: units,
+            reserved: 0,
+        }
     }
 
     /// The new counters, unless the table's CHECKs forbid them.
     fn changed(self, total: i32, available: i32, reserved: i32) -> Result<Self, Status> {
-        let Counters { total: t, available: a, reserved: r } = self;
-        let new = Counters { total: t + total, available: a + available, reserved: r + reserved };
-        if new.total < 0 || new.available < 0 || new.reserved < 0 { Err(internal()) } else { Ok(new) }
+        let Counters {
+            total: t,
+            available: a,
+            reserved: r,
+        } = self;
+        let new = Counters {
+            total: t + total,
+            available: a + available,
+            reserved: r + reserved,
+        };
+        if new.total < 0 || new.available < 0 || new.reserved < 0 {
+            Err(internal())
+        } else {
+            Ok(new)
+        }
     }
 }
 
@@ -104,7 +123,10 @@ fn uuid(text: &str) -> Result<Uuid, Status> {
 }
 
 fn time(micros: i64) -> Option<Timestamp> {
-    Some(Timestamp { seconds: micros / 1_000_000, nanos: (micros % 1_000_000) as i32 * 1000 })
+    Some(Timestamp {
+        seconds: micros / 1_000_000,
+        nanos: (micros % 1_000_000) as i32 * 1000,
+    })
 }
 
 impl Inventory {
@@ -122,7 +144,14 @@ impl Inventory {
     pub fn item_of(&self, product: Uuid, variant: Option<Uuid>, sku: &str, units: i32) -> Uuid {
         let mut books = lock(&self.books);
         let (id, status) = (books.next_id(), "IN_STOCK");
-        let item = Item { id, product, variant, sku: sku.into(), counters: Counters::of(units), status };
+        let item = Item {
+            id,
+            product,
+            variant,
+            sku: sku.into(),
+            counters: Counters::of(units),
+            status,
+        };
         books.items.push(item);
         id
     }
@@ -136,7 +165,12 @@ impl Inventory {
     }
 
     pub fn set_status(&self, sku: &str, status: &'static str) {
-        lock(&self.books).items.iter_mut().find(|i| i.sku == sku).unwrap().status = status;
+        lock(&self.books)
+            .items
+            .iter_mut()
+            .find(|i| i.sku == sku)
+            .unwrap()
+            .status = status;
     }
 
     /// Whether its database answers.
@@ -159,12 +193,22 @@ impl Inventory {
     }
 
     pub fn counters(&self, sku: &str) -> Counters {
-        lock(&self.books).items.iter().find(|i| i.sku == sku).unwrap().counters
+        lock(&self.books)
+            .items
+            .iter()
+            .find(|i| i.sku == sku)
+            .unwrap()
+            .counters
     }
 
     /// As somebody who mends the table by hand.
     pub fn set_counters(&self, sku: &str, counters: Counters) {
-        lock(&self.books).items.iter_mut().find(|i| i.sku == sku).unwrap().counters = counters;
+        lock(&self.books)
+            .items
+            .iter_mut()
+            .find(|i| i.sku == sku)
+            .unwrap()
+            .counters = counters;
     }
 
     pub fn at_location(&self, item: Uuid, warehouse: Uuid) -> Counters {
@@ -175,7 +219,8 @@ impl Inventory {
         lock(&self.books).holds.clone()
     }
 
-    /// A warehouse where the item has so many units: a ledger of its own, which the item knows nothing of.
+    /// A warehouse where the item has so many units: a ledger of its own, which the item knows
+    /// nothing of.
     pub fn warehouse(&self, item: Uuid, units: i32) -> Uuid {
         let mut books = lock(&self.books);
         let id = books.next_id();
@@ -184,22 +229,44 @@ impl Inventory {
         id
     }
 
-    /// As AddInventoryToLocation: sets the location's counters by what was read before, and the item's anew from all its locations.
+    /// As AddInventoryToLocation: sets the location's counters by what was read before, and the
+    /// item's anew from all its locations.
     pub fn add_to_location(&self, item: Uuid, warehouse: Uuid, units: i32) {
         let mut books = lock(&self.books);
         let at = books.locations.get_mut(&(item, warehouse)).unwrap();
-        *at = Counters { total: at.total + units, available: at.available + units, ..*at };
+        *at = Counters {
+            total: at.total + units,
+            available: at.available + units,
+            ..*at
+        };
         let mut sum = Counters::default();
         for ((_, _), at) in books.locations.iter().filter(|((of, _), _)| *of == item) {
-            let Counters { total, available, reserved } = *at;
-            sum = Counters { total: sum.total + total, available: sum.available + available, reserved: sum.reserved + reserved };
+            let Counters {
+                total,
+                available,
+                reserved,
+            } = *at;
+            sum = Counters {
+                total: sum.total + total,
+                available: sum.available + available,
+                reserved: sum.reserved + reserved,
+            };
         }
-        books.items.iter_mut().find(|i| i.id == item).unwrap().counters = sum;
+        books
+            .items
+            .iter_mut()
+            .find(|i| i.id == item)
+            .unwrap()
+            .counters = sum;
     }
 
     fn books<T>(&self, look: impl FnOnce(&mut Books) -> Result<T, Status>) -> Result<T, Status> {
         let mut books = lock(&self.books);
-        if books.down { Err(internal()) } else { look(&mut books) }
+        if books.down {
+            Err(internal())
+        } else {
+            look(&mut books)
+        }
     }
 }
 
@@ -211,19 +278,33 @@ impl Books {
     }
 
     fn item(&self, id: Uuid) -> Result<&Item, Status> {
-        self.items.iter().find(|i| i.id == id).ok_or_else(|| Status::not_found("inventory item not found"))
+        self.items
+            .iter()
+            .find(|i| i.id == id)
+            .ok_or_else(|| Status::not_found("inventory item not found"))
     }
 
     /// The counters that a reservation with or without a warehouse is kept in.
     fn ledger(&mut self, item: Uuid, warehouse: Option<Uuid>) -> Result<&mut Counters, Status> {
         match warehouse {
-            None => self.items.iter_mut().find(|i| i.id == item).map(|i| &mut i.counters).ok_or_else(internal),
-            Some(warehouse) => self.locations.get_mut(&(item, warehouse)).ok_or_else(internal),
+            None => self
+                .items
+                .iter_mut()
+                .find(|i| i.id == item)
+                .map(|i| &mut i.counters)
+                .ok_or_else(internal),
+            Some(warehouse) => self
+                .locations
+                .get_mut(&(item, warehouse))
+                .ok_or_else(internal),
         }
     }
 
     fn hold(&self, id: Uuid) -> Result<&Hold, Status> {
-        self.holds.iter().find(|h| h.id == id).ok_or_else(|| Status::not_found("reservation not found"))
+        self.holds
+            .iter()
+            .find(|h| h.id == id)
+            .ok_or_else(|| Status::not_found("reservation not found"))
     }
 
     /// What is looked at outside the transaction.
@@ -232,13 +313,27 @@ impl Books {
         let found = self.item(id)?;
         let available = match &item.warehouse_id {
             None => found.counters.available,
-            Some(w) => self.locations.get(&(id, uuid(w)?)).ok_or_else(internal)?.available,
+            Some(w) => {
+                self.locations
+                    .get(&(id, uuid(w)?))
+                    .ok_or_else(internal)?
+                    .available
+            }
         };
-        if available < item.quantity { Err(Status::failed_precondition("insufficient inventory")) } else { Ok(()) }
+        if available < item.quantity {
+            Err(Status::failed_precondition("insufficient inventory"))
+        } else {
+            Ok(())
+        }
     }
 
-    /// The transaction of one item. Nothing but the CHECKs keeps it from reserving what is not there.
-    fn reserve(&mut self, item: &ReservationItem, request: &ReserveInventoryRequest) -> Result<Hold, Status> {
+    /// The transaction of one item. Nothing but the CHECKs keeps it from reserving what is not
+    /// there.
+    fn reserve(
+        &mut self,
+        item: &ReservationItem,
+        request: &ReserveInventoryRequest,
+    ) -> Result<Hold, Status> {
         let (id, reference) = (uuid(&item.inventory_item_id)?, uuid(&request.reference_id)?);
         let warehouse = item.warehouse_id.as_deref().map(uuid).transpose()?;
         if item.quantity <= 0 || request.reference_type.len() > 50 {
@@ -246,7 +341,11 @@ impl Books {
         }
         let ledger = self.ledger(id, warehouse)?;
         *ledger = ledger.changed(0, -item.quantity, item.quantity)?;
-        let minutes = if request.reservation_minutes <= 0 { 30 } else { request.reservation_minutes };
+        let minutes = if request.reservation_minutes <= 0 {
+            30
+        } else {
+            request.reservation_minutes
+        };
         let (hold_id, now) = (self.next_id(), self.now);
         let hold = Hold {
             id: hold_id,
@@ -283,8 +382,16 @@ impl Books {
             true => ledger.changed(-hold.quantity, 0, -hold.quantity)?,
             false => ledger.changed(0, hold.quantity, -hold.quantity)?,
         };
-        let status = if confirm { HoldStatus::Confirmed } else { HoldStatus::Cancelled };
-        let row = self.holds.iter_mut().find(|h| h.id == id).ok_or_else(internal)?;
+        let status = if confirm {
+            HoldStatus::Confirmed
+        } else {
+            HoldStatus::Cancelled
+        };
+        let row = self
+            .holds
+            .iter_mut()
+            .find(|h| h.id == id)
+            .ok_or_else(internal)?;
         row.status = status;
         Ok(row.clone())
     }
@@ -310,10 +417,17 @@ impl Books {
         if let Some(garble) = self.garble {
             garble(&mut reservation);
         }
-        Response::new(ReservationResponse { reservation: Some(reservation), success: true, message: "done".into() })
+        Response::new(ReservationResponse {
+            reservation: Some(reservation),
+            success: true,
+            message: "done".into(),
+        })
     }
 
-    fn availability(&self, asked: &AvailabilityCheckItem) -> Result<Option<ItemAvailability>, Status> {
+    fn availability(
+        &self,
+        asked: &AvailabilityCheckItem,
+    ) -> Result<Option<ItemAvailability>, Status> {
         let found = match (asked.sku.as_str(), asked.product_id.as_str()) {
             ("", "") => return Ok(None),
             ("", product) => {
@@ -343,7 +457,9 @@ impl InventoryService for Inventory {
     ) -> Result<Response<InventoryItemResponse>, Status> {
         let identifier = request.into_inner().identifier;
         let about = match &identifier {
-            Some(Identifier::Id(value) | Identifier::ProductId(value) | Identifier::Sku(value)) => value.clone(),
+            Some(Identifier::Id(value) | Identifier::ProductId(value) | Identifier::Sku(value)) => {
+                value.clone()
+            }
             None => String::new(),
         };
         let look = || {
@@ -369,7 +485,11 @@ impl InventoryService for Inventory {
             })
         };
         let item = self.wire.carry_out(GET, about.clone(), look, Ok).await?;
-        let Counters { total, available, reserved } = item.counters;
+        let Counters {
+            total,
+            available,
+            reserved,
+        } = item.counters;
         let item = InventoryItem {
             id: item.id.to_string(),
             product_id: item.product.to_string(),
@@ -381,7 +501,9 @@ impl InventoryService for Inventory {
             status: item.status.into(),
             ..InventoryItem::default()
         };
-        Ok(Response::new(InventoryItemResponse { inventory_item: Some(item) }))
+        Ok(Response::new(InventoryItemResponse {
+            inventory_item: Some(item),
+        }))
     }
 
     async fn check_inventory_availability(
@@ -395,7 +517,8 @@ impl InventoryService for Inventory {
                 return Err(Status::invalid_argument("items are required"));
             }
             self.books(|books| {
-                let rows: Result<Vec<_>, _> = asked.iter().map(|item| books.availability(item)).collect();
+                let rows: Result<Vec<_>, _> =
+                    asked.iter().map(|item| books.availability(item)).collect();
                 let mut rows: Vec<ItemAvailability> = rows?.into_iter().flatten().collect();
                 // Whoever matches them by their place finds that out at once.
                 rows.reverse();
@@ -405,7 +528,10 @@ impl InventoryService for Inventory {
         };
         let items = self.wire.carry_out(CHECK, skus.join(","), look, Ok).await?;
         let all_available = items.iter().all(|i| i.is_available);
-        Ok(Response::new(InventoryAvailabilityResponse { items, all_available }))
+        Ok(Response::new(InventoryAvailabilityResponse {
+            items,
+            all_available,
+        }))
     }
 
     async fn reserve_inventory(
@@ -413,7 +539,11 @@ impl InventoryService for Inventory {
         request: Request<ReserveInventoryRequest>,
     ) -> Result<Response<ReservationResponse>, Status> {
         let request = request.into_inner();
-        let items: Vec<String> = request.items.iter().map(|i| format!("{}x{}", i.quantity, i.inventory_item_id)).collect();
+        let items: Vec<String> = request
+            .items
+            .iter()
+            .map(|i| format!("{}x{}", i.quantity, i.inventory_item_id))
+            .collect();
         let about = format!(
             "{} for {} {} for {} min",
             items.join("+"),
@@ -423,7 +553,9 @@ impl InventoryService for Inventory {
         );
         let check = || {
             if request.items.is_empty() || request.reference_type.is_empty() {
-                return Err(Status::invalid_argument("items and reference_type are required"));
+                return Err(Status::invalid_argument(
+                    "items and reference_type are required",
+                ));
             }
             self.books(|books| books.may_reserve(&request.items[0]))
         };
@@ -432,7 +564,9 @@ impl InventoryService for Inventory {
                 let first = books.reserve(&request.items[0], &request)?;
                 for item in &request.items[1..] {
                     // Only logged.
-                    let _ = books.may_reserve(item).and_then(|()| books.reserve(item, &request));
+                    let _ = books
+                        .may_reserve(item)
+                        .and_then(|()| books.reserve(item, &request));
                 }
                 Ok(books.answer(first))
             })

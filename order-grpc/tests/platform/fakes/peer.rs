@@ -1,4 +1,5 @@
-//! A service of the platform's on a real socket: what may go wrong on the way to it, and what it was asked.
+//! A service of the platform's on a real socket: what may go wrong on the way to it, and what it
+//! was asked.
 
 use std::collections::VecDeque;
 use std::convert::Infallible;
@@ -25,9 +26,11 @@ pub enum Fault {
     Break,
     /// It fails with this status before it is carried out.
     Fail(Code),
-    /// Once its state was checked, it waits for this before it writes; the first half tells that it waits.
+    /// Once its state was checked, it waits for this before it writes; the first half tells that it
+    /// waits.
     Pause(oneshot::Sender<()>, oneshot::Receiver<()>),
-    /// It is carried out, and then waits for this before it is answered; the first half tells that it waits.
+    /// It is carried out, and then waits for this before it is answered; the first half tells that
+    /// it waits.
     Late(oneshot::Sender<()>, oneshot::Receiver<()>),
 }
 
@@ -62,18 +65,24 @@ pub fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 impl Default for Wire {
     fn default() -> Self {
         let (faults, calls, answer) = Default::default();
-        Wire(Arc::new(State { faults, calls, answer, cuts: watch::Sender::new(0) }))
+        Wire(Arc::new(State {
+            faults,
+            calls,
+            answer,
+            cuts: watch::Sender::new(0),
+        }))
     }
 }
 
 impl Wire {
-    /// The next call of `method` that no earlier fault hits is hit by this one. [`ANY`] is any method, and [`EFFECT`] any that changes
-    /// something.
+    /// The next call of `method` that no earlier fault hits is hit by this one. [`ANY`] is any
+    /// method, and [`EFFECT`] any that changes something.
     pub fn fault(&self, method: &'static str, fault: Fault) {
         lock(&self.0.faults).push_back((method, fault));
     }
 
-    /// The next request whose path ends so is answered by this HTTP status and body, and never reaches the service.
+    /// The next request whose path ends so is answered by this HTTP status and body, and never
+    /// reaches the service.
     pub fn answer_next(&self, path: &'static str, status: u16, body: &str) {
         *lock(&self.0.answer) = Some((path, status, body.to_owned()));
     }
@@ -90,10 +99,15 @@ impl Wire {
 
     /// What the calls of `method` were about.
     pub fn calls_of(&self, method: &str) -> Vec<String> {
-        self.calls().into_iter().filter(|(m, _)| *m == method).map(|(_, about)| about).collect()
+        self.calls()
+            .into_iter()
+            .filter(|(m, _)| *m == method)
+            .map(|(_, about)| about)
+            .collect()
     }
 
-    /// Carries a call out by `check`, which looks, and `write`, which does it, under the next fault for its method.
+    /// Carries a call out by `check`, which looks, and `write`, which does it, under the next fault
+    /// for its method.
     pub async fn carry_out<C, T>(
         &self,
         method: &'static str,
@@ -105,7 +119,9 @@ impl Wire {
         let fault = {
             let mut faults = lock(&self.0.faults);
             let reads = method.starts_with("Get") || method.starts_with("Check");
-            let found = faults.iter().position(|(m, _)| *m == ANY || *m == method || *m == EFFECT && !reads);
+            let found = faults
+                .iter()
+                .position(|(m, _)| *m == ANY || *m == method || *m == EFFECT && !reads);
             found.and_then(|i| faults.remove(i)).map(|(_, fault)| fault)
         };
         match fault {
@@ -137,7 +153,8 @@ impl Wire {
     }
 }
 
-/// A server on a socket of its own. Its handlers run to their end whoever hangs up, as those of the platform may.
+/// A server on a socket of its own. Its handlers run to their end whoever hangs up, as those of the
+/// platform may.
 pub struct Peer {
     pub address: SocketAddr,
     wire: Wire,
@@ -152,7 +169,11 @@ impl Peer {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let server = tokio::spawn(accept(listener, wire.clone(), service));
-        Peer { address, wire, server }
+        Peer {
+            address,
+            wire,
+            server,
+        }
     }
 
     pub fn url(&self) -> String {
@@ -175,12 +196,18 @@ impl Drop for Peer {
 
 /// A generated server.
 pub trait Handler:
-    Service<http::Request<Body>, Response = http::Response<Body>, Error = Infallible> + Clone + Send + 'static
+    Service<http::Request<Body>, Response = http::Response<Body>, Error = Infallible>
+    + Clone
+    + Send
+    + 'static
 {
 }
 
 impl<S> Handler for S where
-    S: Service<http::Request<Body>, Response = http::Response<Body>, Error = Infallible> + Clone + Send + 'static
+    S: Service<http::Request<Body>, Response = http::Response<Body>, Error = Infallible>
+        + Clone
+        + Send
+        + 'static
 {
 }
 
@@ -204,19 +231,30 @@ where
         async move {
             let answer = {
                 let mut answer = lock(&wire.0.answer);
-                let hit = answer.as_ref().is_some_and(|(path, ..)| request.uri().path().ends_with(path));
+                let hit = answer
+                    .as_ref()
+                    .is_some_and(|(path, ..)| request.uri().path().ends_with(path));
                 if hit { answer.take() } else { None }
             };
             if let Some((_, status, body)) = answer {
-                let response = http::Response::builder().status(status).header("content-type", "text/plain");
-                return Ok::<_, Infallible>(response.body(Body::new(http_body_util::Full::from(body))).unwrap());
+                let response = http::Response::builder()
+                    .status(status)
+                    .header("content-type", "text/plain");
+                return Ok::<_, Infallible>(
+                    response
+                        .body(Body::new(http_body_util::Full::from(body)))
+                        .unwrap(),
+                );
             }
             let call = tokio::spawn(async move { handler.call(request.map(Body::new)).await });
             let broken = || Status::internal("the handler panicked").into_http();
-            Ok(call.await.map_or_else(|_| broken(), |Ok(response)| response))
+            Ok(call
+                .await
+                .map_or_else(|_| broken(), |Ok(response)| response))
         }
     });
-    let connection = http2::Builder::new(TokioExecutor::new()).serve_connection(TokioIo::new(stream), service);
+    let connection =
+        http2::Builder::new(TokioExecutor::new()).serve_connection(TokioIo::new(stream), service);
     tokio::select! {
         _ = connection => {}
         _ = cuts.changed() => {}

@@ -12,8 +12,9 @@ use super::{CatalogueError, Outcome};
 
 /// A catalogue whose fields have the right types, each with its place in the text.
 ///
-/// It can be a field of another TOML document, read by `toml::from_str`: places are kept through tables and arrays, but
-/// not through `#[serde(flatten)]` or untagged enums. [`RawCatalogue::check`] makes a [`super::Catalogue`] of it.
+/// It can be a field of another TOML document, read by `toml::from_str`: places are kept through
+/// tables and arrays, but not through `#[serde(flatten)]` or untagged enums.
+/// [`RawCatalogue::check`] makes a [`super::Catalogue`] of it.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RawCatalogue {
@@ -48,7 +49,8 @@ impl RawCatalogue {
     }
 }
 
-/// The prices of a catalogue without its goods: shipping, tax, coupons and payment methods, for a shop whose products are elsewhere.
+/// The prices of a catalogue without its goods: shipping, tax, coupons and payment methods, for a
+/// shop whose products are elsewhere.
 ///
 /// Like [`RawCatalogue`] it can be a field of another document. [`RawPriceBook::check`] makes a
 /// [`PriceBook`](order_core::pricing::PriceBook) of it.
@@ -66,7 +68,8 @@ pub struct RawPriceBook {
     pub(super) payment_method: Vec<RawPaymentTerms>,
 }
 
-/// A catalogue as a field of another TOML document: its table, or in quotes the name of a file that holds it.
+/// A catalogue as a field of another TOML document: its table, or in quotes the name of a file that
+/// holds it.
 #[derive(Debug, Clone)]
 pub enum CatalogueSource {
     /// The file, as written.
@@ -176,7 +179,8 @@ pub(super) struct RawPaymentMethod {
     pub(super) capture_within_days: Option<Spanned<Whole>>,
 }
 
-/// A payment method without the embedded desk. What that would do with it may stand there, as in a catalogue, and means nothing.
+/// A payment method without the embedded desk. What that would do with it may stand there, as in a
+/// catalogue, and means nothing.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct RawPaymentTerms {
@@ -197,7 +201,8 @@ fn at_confirmation() -> PaymentTerms {
     PaymentTerms::Confirm
 }
 
-/// A decimal in quotes. A bare number is refused with the remedy: TOML's are binary floats, which cannot hold 0.10.
+/// A decimal in quotes. A bare number is refused with the remedy: TOML's are binary floats, which
+/// cannot hold 0.10.
 #[derive(Debug, Clone)]
 pub(super) struct Number(pub(super) String);
 
@@ -255,8 +260,9 @@ impl<'de> Deserialize<'de> for Time {
             // A date-time reaches a visitor as a table of the toml crate's own making.
             fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Time, A::Error> {
                 let time = Datetime::deserialize(MapAccessDeserializer::new(map));
-                time.map(|t| Time(t.to_string()))
-                    .map_err(|_| A::Error::custom("expected an RFC 3339 time such as \"2026-03-01T10:00:00Z\""))
+                time.map(|t| Time(t.to_string())).map_err(|_| {
+                    A::Error::custom("expected an RFC 3339 time such as \"2026-03-01T10:00:00Z\"")
+                })
             }
         }
         deserializer.deserialize_any(Either)

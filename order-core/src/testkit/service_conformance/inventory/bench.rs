@@ -8,7 +8,9 @@ use uuid::Uuid;
 use super::InventoryFactory;
 use crate::ids::{Bucket, OrderId, Sku, UserId};
 use crate::number::OrderNumber;
-use crate::services::{CallError, HoldAnswer, HoldLookup, HoldRequest, InventoryService, ReserveRequest};
+use crate::services::{
+    CallError, ClosingRequest, InventoryService, ReservationLookup, ReserveAnswer, ReserveRequest,
+};
 use crate::testkit::service_conformance::{Failure, Verdict, broken, missing, said, timed};
 
 /// How many units of a SKU there are in the cases.
@@ -36,11 +38,18 @@ pub(super) struct Bench<'f, F: InventoryFactory> {
 
 impl<'f, F: InventoryFactory> Bench<'f, F> {
     pub(super) async fn new(factory: &'f F) -> Self {
-        Bench { factory, service: factory.fresh().await, asked: Cell::new(0) }
+        Bench {
+            factory,
+            service: factory.fresh().await,
+            asked: Cell::new(0),
+        }
     }
 
     /// One whose service claims all that is named.
-    pub(super) async fn that_claims(factory: &'f F, needs: &[&'static str]) -> Result<Self, Failure> {
+    pub(super) async fn that_claims(
+        factory: &'f F,
+        needs: &[&'static str],
+    ) -> Result<Self, Failure> {
         let bench = Bench::new(factory).await;
         for need in needs {
             if !claims(&bench.service, need) {
@@ -66,73 +75,130 @@ impl<'f, F: InventoryFactory> Bench<'f, F> {
 
     /// A request under a key and for an order of its own.
     pub(super) fn request(&self, sku: &Sku, quantity: u32) -> ReserveRequest {
-        let (key, order, user) = (self.key(), OrderId::from_uuid(self.key()), UserId::from_uuid(self.key()));
+        let (key, order, user) = (
+            self.key(),
+            OrderId::from_uuid(self.key()),
+            UserId::from_uuid(self.key()),
+        );
         let number = OrderNumber::new(key.as_u64_pair().1, Bucket::MAX);
         ReserveRequest::new(key, order, number, user, sku.clone(), quantity, LIFETIME)
     }
 
     /// A request about some units of what was answered to `reserve`.
-    pub(super) fn about(&self, reserve: &ReserveRequest, answer: &HoldAnswer, quantity: u32) -> HoldRequest {
+    pub(super) fn about(
+        &self,
+        reserve: &ReserveRequest,
+        answer: &ReserveAnswer,
+        quantity: u32,
+    ) -> ClosingRequest {
         let reference = answer.reference.parse().ok();
-        HoldRequest { quantity, reference, ..HoldRequest::new(self.key(), reserve) }
+        ClosingRequest {
+            quantity,
+            reference,
+            ..ClosingRequest::new(self.key(), reserve)
+        }
     }
 
-    pub(super) async fn reserve(&self, request: &ReserveRequest) -> Result<HoldAnswer, CallError> {
+    pub(super) async fn reserve(
+        &self,
+        request: &ReserveRequest,
+    ) -> Result<ReserveAnswer, CallError> {
         timed(self.factory, self.service.reserve(request)).await
     }
 
-    pub(super) async fn close(&self, how: Closing, request: &HoldRequest) -> Result<(), CallError> {
+    pub(super) async fn close(
+        &self,
+        how: Closing,
+        request: &ClosingRequest,
+    ) -> Result<(), CallError> {
         match how {
             Closing::Commit => timed(self.factory, self.service.commit(request)).await,
             Closing::Release => timed(self.factory, self.service.release(request)).await,
         }
     }
 
-    pub(super) async fn look_up(&self, request: &ReserveRequest) -> Result<HoldLookup, CallError> {
+    pub(super) async fn look_up(
+        &self,
+        request: &ReserveRequest,
+    ) -> Result<ReservationLookup, CallError> {
         timed(self.factory, self.service.look_up(request)).await
     }
 
     /// A hold that must come about for the case to go on.
-    pub(super) async fn held(&self, sku: &Sku, quantity: u32) -> Result<(ReserveRequest, HoldAnswer), Failure> {
+    pub(super) async fn held(
+        &self,
+        sku: &Sku,
+        quantity: u32,
+    ) -> Result<(ReserveRequest, ReserveAnswer), Failure> {
         let request = self.request(sku, quantity);
         let answer = self.reserve(&request).await;
         match answer {
             Ok(answer) => Ok((request, answer)),
-            answer => broken(7, format!("{quantity} units that are there are held"), said(&answer)),
+            answer => broken(
+                7,
+                format!("{quantity} units that are there are held"),
+                said(&answer),
+            ),
         }
     }
 
     /// A commit or release that must be done.
-    pub(super) async fn done(&self, how: Closing, request: &HoldRequest) -> Verdict {
+    pub(super) async fn done(&self, how: Closing, request: &ClosingRequest) -> Verdict {
         let answer = self.close(how, request).await;
         let clause = match how {
             _ if request.committed => 11,
             Closing::Commit => 8,
             Closing::Release => 9,
         };
-        let claimed = format!("a {how:?} of {} units that are there is Ok", request.quantity).to_lowercase();
-        if answer.is_ok() { Ok(()) } else { broken(clause, claimed, said(&answer)) }
+        let claimed = format!(
+            "a {how:?} of {} units that are there is Ok",
+            request.quantity
+        )
+        .to_lowercase();
+        if answer.is_ok() {
+            Ok(())
+        } else {
+            broken(clause, claimed, said(&answer))
+        }
     }
 
     /// That a commit or release is refused.
-    pub(super) async fn refused(&self, clause: u8, what: &str, how: Closing, request: &HoldRequest) -> Verdict {
+    pub(super) async fn refused(
+        &self,
+        clause: u8,
+        what: &str,
+        how: Closing,
+        request: &ClosingRequest,
+    ) -> Verdict {
         match self.close(how, request).await {
             Err(CallError::Refused { .. }) => Ok(()),
             answer => broken(clause, format!("{what} is Refused"), said(&answer)),
         }
     }
 
-    /// That exactly so many units of the SKU can still be held: all of them can, and then not one more. Uses them up.
+    /// That exactly so many units of the SKU can still be held: all of them can, and then not one
+    /// more. Uses them up.
     pub(super) async fn left(&self, clause: u8, claimed: &str, sku: &Sku, units: u32) -> Verdict {
         if units > 0 {
             let answer = self.reserve(&self.request(sku, units)).await;
             if answer.is_err() {
-                return broken(clause, claimed, format!("fewer than {units} units are left: {}", said(&answer)));
+                return broken(
+                    clause,
+                    claimed,
+                    format!("fewer than {units} units are left: {}", said(&answer)),
+                );
             }
         }
         match self.reserve(&self.request(sku, 1)).await {
             Err(CallError::Refused { .. }) => Ok(()),
-            answer => broken(clause, claimed, format!("more than {units} units are left: one more was {}", said(&answer))),
+            answer => broken(
+                clause,
+                claimed,
+                format!(
+                    "more than {units} units are left: one more was {}",
+                    said(&answer)
+                ),
+            ),
         }
     }
 }
@@ -153,7 +219,10 @@ pub(super) async fn offered<F: InventoryFactory>(factory: &F, need: &str) -> boo
     match need {
         "lapse" => {
             let sku = bench.stock().await;
-            bench.held(&sku, 1).await.is_ok_and(|(_, answer)| answer.lifetime.is_some())
+            bench
+                .held(&sku, 1)
+                .await
+                .is_ok_and(|(_, answer)| answer.lifetime.is_some())
         }
         "lose_next_answer" => factory.lose_next_answer().await,
         "refuse_next_connection" => factory.refuse_next_connection().await,
@@ -167,11 +236,13 @@ pub(super) async fn offered<F: InventoryFactory>(factory: &F, need: &str) -> boo
 pub(super) async fn until_known<F: InventoryFactory>(
     bench: &Bench<'_, F>,
     request: &ReserveRequest,
-) -> Result<HoldAnswer, CallError> {
+) -> Result<ReserveAnswer, CallError> {
     let mut answer = bench.reserve(request).await;
     for _ in 0..20 {
         match answer {
-            Err(CallError::Unknown { .. } | CallError::NotDone { .. }) => answer = bench.reserve(request).await,
+            Err(CallError::Unknown { .. } | CallError::NotDone { .. }) => {
+                answer = bench.reserve(request).await
+            }
             known => return known,
         }
     }

@@ -11,7 +11,9 @@ use crate::ids::{Bucket, OrderId, UserId};
 use crate::money::{Currency, Minor, Money};
 use crate::number::OrderNumber;
 use crate::order::OperationState;
-use crate::services::{AttemptRequest, CallError, FollowUpRequest, PaymentAnswer, PaymentLookup, PaymentService};
+use crate::services::{
+    AttemptRequest, CallError, FollowUpRequest, PaymentAnswer, PaymentLookup, PaymentService,
+};
 use crate::testkit::service_conformance::{Failure, broken, missing, said_error, timed};
 use crate::testkit::services::Outcome;
 
@@ -40,17 +42,29 @@ pub(super) struct Bench<'f, F: PaymentFactory> {
 
 impl<'f, F: PaymentFactory> Bench<'f, F> {
     pub(super) async fn new(factory: &'f F) -> Self {
-        Bench { factory, service: factory.fresh().await, asked: Cell::new(0) }
+        Bench {
+            factory,
+            service: factory.fresh().await,
+            asked: Cell::new(0),
+        }
     }
 
     pub(super) async fn that_repeats(factory: &'f F) -> Result<Self, Failure> {
         let bench = Bench::new(factory).await;
-        if bench.service.capabilities().repeat { Ok(bench) } else { missing("repeat") }
+        if bench.service.capabilities().repeat {
+            Ok(bench)
+        } else {
+            missing("repeat")
+        }
     }
 
     pub(super) async fn that_looks_up(factory: &'f F) -> Result<Self, Failure> {
         let bench = Bench::new(factory).await;
-        if bench.service.capabilities().look_up { Ok(bench) } else { missing("look_up") }
+        if bench.service.capabilities().look_up {
+            Ok(bench)
+        } else {
+            missing("look_up")
+        }
     }
 
     /// A key that was not used before. Those of one seed are always the same, one after the other.
@@ -63,7 +77,11 @@ impl<'f, F: PaymentFactory> Bench<'f, F> {
     }
 
     fn currency(&self) -> Currency {
-        self.factory.currencies().first().copied().unwrap_or(Currency::USD)
+        self.factory
+            .currencies()
+            .first()
+            .copied()
+            .unwrap_or(Currency::USD)
     }
 
     /// `minor` units of the first currency.
@@ -81,24 +99,50 @@ impl<'f, F: PaymentFactory> Bench<'f, F> {
                 Outcome::ActionRequired => "action_required",
             });
         };
-        let (key, order, user) = (self.key(), OrderId::from_uuid(self.key()), UserId::from_uuid(self.key()));
+        let (key, order, user) = (
+            self.key(),
+            OrderId::from_uuid(self.key()),
+            UserId::from_uuid(self.key()),
+        );
         let number = OrderNumber::new(key.as_u64_pair().1, Bucket::MAX);
-        let request = AttemptRequest::new(key, order, number, user, self.money(AMOUNT), means.method);
-        Ok(AttemptRequest { token: means.token, ..request })
+        let request =
+            AttemptRequest::new(key, order, number, user, self.money(AMOUNT), means.method);
+        Ok(AttemptRequest {
+            token: means.token,
+            ..request
+        })
     }
 
     /// A request about what was answered to `parent`.
-    pub(super) fn about(&self, parent: &AttemptRequest, answer: &PaymentAnswer, minor: Minor) -> FollowUpRequest {
+    pub(super) fn about(
+        &self,
+        parent: &AttemptRequest,
+        answer: &PaymentAnswer,
+        minor: Minor,
+    ) -> FollowUpRequest {
         let amount = Money::new(minor, parent.amount.currency);
-        let request = FollowUpRequest::new(self.key(), parent.order, parent.number, parent.key, amount);
-        FollowUpRequest { parent_reference: answer.reference.parse().ok(), ..request }
+        let request =
+            FollowUpRequest::new(self.key(), parent.order, parent.number, parent.key, amount);
+        FollowUpRequest {
+            parent_reference: answer.reference.parse().ok(),
+            ..request
+        }
     }
 
     /// A refund of what was answered to the capture `parent`.
-    pub(super) fn about_capture(&self, parent: &FollowUpRequest, answer: &PaymentAnswer, minor: Minor) -> FollowUpRequest {
+    pub(super) fn about_capture(
+        &self,
+        parent: &FollowUpRequest,
+        answer: &PaymentAnswer,
+        minor: Minor,
+    ) -> FollowUpRequest {
         let amount = Money::new(minor, parent.amount.currency);
-        let request = FollowUpRequest::new(self.key(), parent.order, parent.number, parent.key, amount);
-        FollowUpRequest { parent_reference: answer.reference.parse().ok(), ..request }
+        let request =
+            FollowUpRequest::new(self.key(), parent.order, parent.number, parent.key, amount);
+        FollowUpRequest {
+            parent_reference: answer.reference.parse().ok(),
+            ..request
+        }
     }
 
     pub(super) async fn charge(&self, request: &AttemptRequest) -> Answer {
@@ -117,15 +161,30 @@ impl<'f, F: PaymentFactory> Bench<'f, F> {
         }
     }
 
-    pub(super) async fn look_up(&self, key: Uuid, order: OrderId) -> Result<Option<PaymentAnswer>, CallError> {
-        timed(self.factory, self.service.look_up(&PaymentLookup { key, order, reference: None })).await
+    pub(super) async fn look_up(
+        &self,
+        key: Uuid,
+        order: OrderId,
+    ) -> Result<Option<PaymentAnswer>, CallError> {
+        timed(
+            self.factory,
+            self.service.look_up(&PaymentLookup {
+                key,
+                order,
+                reference: None,
+            }),
+        )
+        .await
     }
 
     /// A charge that must be captured for the case to go on.
     pub(super) async fn charged(&self) -> Result<(AttemptRequest, PaymentAnswer), Failure> {
         let request = self.attempt(Outcome::Approve)?;
         let answer = self.charge(&request).await;
-        Ok((request, comes_to(OperationState::Captured, 9, "an approved charge", answer)?))
+        Ok((
+            request,
+            comes_to(OperationState::Captured, 9, "an approved charge", answer)?,
+        ))
     }
 
     /// An authorization that must be authorized for the case to go on.
@@ -133,12 +192,24 @@ impl<'f, F: PaymentFactory> Bench<'f, F> {
         let request = self.attempt(Outcome::Approve)?;
         match self.authorize(&request).await {
             Err(CallError::Refused { .. }) => missing("authorize"),
-            answer => Ok((request, comes_to(OperationState::Authorized, 9, "an approved authorization", answer)?)),
+            answer => Ok((
+                request,
+                comes_to(
+                    OperationState::Authorized,
+                    9,
+                    "an approved authorization",
+                    answer,
+                )?,
+            )),
         }
     }
 
     /// A follow-up that must succeed.
-    pub(super) async fn done(&self, how: FollowUp, request: &FollowUpRequest) -> Result<PaymentAnswer, Failure> {
+    pub(super) async fn done(
+        &self,
+        how: FollowUp,
+        request: &FollowUpRequest,
+    ) -> Result<PaymentAnswer, Failure> {
         let (status, clause) = match how {
             FollowUp::Capture => (OperationState::Captured, 10),
             FollowUp::Void => (OperationState::Voided, 11),
@@ -158,15 +229,27 @@ impl<'f, F: PaymentFactory> Bench<'f, F> {
 
     /// For how long a key must be honoured, but for a second.
     pub(super) fn key_lifetime(&self) -> Duration {
-        self.service.capabilities().key_lifetime.map_or(FOR_EVER, |life| life.saturating_sub(Duration::from_secs(1)))
+        self.service
+            .capabilities()
+            .key_lifetime
+            .map_or(FOR_EVER, |life| life.saturating_sub(Duration::from_secs(1)))
     }
 }
 
 /// The answer of a call that must come to `status`.
-pub(super) fn comes_to(status: OperationState, clause: u8, what: &str, answer: Answer) -> Result<PaymentAnswer, Failure> {
+pub(super) fn comes_to(
+    status: OperationState,
+    clause: u8,
+    what: &str,
+    answer: Answer,
+) -> Result<PaymentAnswer, Failure> {
     match answer {
         Ok(answer) if answer.status == status => Ok(answer),
-        answer => broken(clause, format!("{what} is answered {status}"), seen(&answer)),
+        answer => broken(
+            clause,
+            format!("{what} is answered {status}"),
+            seen(&answer),
+        ),
     }
 }
 
@@ -187,8 +270,17 @@ pub(super) fn seen(answer: &Answer) -> String {
 }
 
 pub(super) fn in_words(answer: &PaymentAnswer) -> String {
-    let PaymentAnswer { status, reference, amount, code, .. } = answer;
-    let code = code.as_ref().map(|code| format!(" ({code})")).unwrap_or_default();
+    let PaymentAnswer {
+        status,
+        reference,
+        amount,
+        code,
+        ..
+    } = answer;
+    let code = code
+        .as_ref()
+        .map(|code| format!(" ({code})"))
+        .unwrap_or_default();
     format!("{status}{code} {amount} as {reference:?}")
 }
 
@@ -199,7 +291,10 @@ pub(super) async fn offered<F: PaymentFactory>(factory: &F, need: &str) -> bool 
         "repeat" => bench.service.capabilities().repeat,
         "look_up" => bench.service.capabilities().look_up,
         "authorize" => bench.authorized().await.is_ok(),
-        "capture_window" => bench.authorized().await.is_ok_and(|(_, answer)| answer.capture_within.is_some()),
+        "capture_window" => bench
+            .authorized()
+            .await
+            .is_ok_and(|(_, answer)| answer.capture_within.is_some()),
         "decline" => factory.means(Outcome::Decline).is_some(),
         "pending" => factory.means(Outcome::Pending).is_some(),
         "action_required" => factory.means(Outcome::ActionRequired).is_some(),
@@ -215,12 +310,23 @@ pub(super) async fn offered<F: PaymentFactory>(factory: &F, need: &str) -> bool 
 }
 
 /// That two answers name the same operation.
-pub(super) fn same(clause: u8, what: &str, first: &PaymentAnswer, second: &PaymentAnswer) -> Result<(), Failure> {
-    let alike = first.status == second.status && first.reference == second.reference && first.amount == second.amount;
+pub(super) fn same(
+    clause: u8,
+    what: &str,
+    first: &PaymentAnswer,
+    second: &PaymentAnswer,
+) -> Result<(), Failure> {
+    let alike = first.status == second.status
+        && first.reference == second.reference
+        && first.amount == second.amount;
     if alike {
         return Ok(());
     }
-    broken(clause, what, format!("first {}, then {}", in_words(first), in_words(second)))
+    broken(
+        clause,
+        what,
+        format!("first {}, then {}", in_words(first), in_words(second)),
+    )
 }
 
 /// Makes a call again and again while its outcome is not known, as the engine does.

@@ -11,22 +11,34 @@ enum Means {
 fn means(answer: Result<(), CallError>) -> Means {
     match answer {
         Ok(()) => Means::Done,
-        Err(CallError::Refused { code, .. }) if code == HOLD_LOST => Means::Lost,
+        Err(CallError::Refused { code, .. }) if code == RESERVATION_LOST => Means::Lost,
         Err(CallError::Refused { .. }) => Means::Refused,
-        Err(CallError::Unknown { malformed: true, .. }) => Means::NobodyKnows,
+        Err(CallError::Unknown {
+            malformed: true, ..
+        }) => Means::NobodyKnows,
         Err(other) => panic!("{other}"),
     }
 }
 
 fn known(confirmed: Confirmed, cancelled: Cancelled) -> Known {
-    Known { quantity: None, confirmed, cancelled }
+    Known {
+        quantity: None,
+        confirmed,
+        cancelled,
+    }
 }
 
 #[test]
 fn an_invalid_state_is_a_confirm_that_was_done_unless_a_cancel_may_have_been() {
     use Means::{Done, Lost, NobodyKnows, Refused};
-    let of =
-        |confirmed, cancelled, repeat, over| means(meaning_for_confirm(known(confirmed, cancelled), repeat, over, Uuid::nil()));
+    let of = |confirmed, cancelled, repeat, over| {
+        means(meaning_for_confirm(
+            known(confirmed, cancelled),
+            repeat,
+            over,
+            Uuid::nil(),
+        ))
+    };
     for (confirmed, cancelled, repeat, over, expected) in [
         // The first request about a reservation that is gone.
         (Confirmed::Never, Cancelled::Never, false, false, Refused),
@@ -36,10 +48,34 @@ fn an_invalid_state_is_a_confirm_that_was_done_unless_a_cancel_may_have_been() {
         // The repeat of what this process sent.
         (Confirmed::Perhaps, Cancelled::Never, true, false, Done),
         (Confirmed::Perhaps, Cancelled::Never, false, false, Done),
-        (Confirmed::Perhaps, Cancelled::Never, true, true, NobodyKnows),
-        (Confirmed::Perhaps, Cancelled::Perhaps, true, false, NobodyKnows),
-        (Confirmed::Perhaps, Cancelled::Done, true, false, NobodyKnows),
-        (Confirmed::Never, Cancelled::Perhaps, true, false, NobodyKnows),
+        (
+            Confirmed::Perhaps,
+            Cancelled::Never,
+            true,
+            true,
+            NobodyKnows,
+        ),
+        (
+            Confirmed::Perhaps,
+            Cancelled::Perhaps,
+            true,
+            false,
+            NobodyKnows,
+        ),
+        (
+            Confirmed::Perhaps,
+            Cancelled::Done,
+            true,
+            false,
+            NobodyKnows,
+        ),
+        (
+            Confirmed::Never,
+            Cancelled::Perhaps,
+            true,
+            false,
+            NobodyKnows,
+        ),
         (Confirmed::Never, Cancelled::Perhaps, false, false, Refused),
         (Confirmed::Never, Cancelled::Done, true, false, Refused),
         // What was heard to have expired was never confirmed.
@@ -52,7 +88,10 @@ fn an_invalid_state_is_a_confirm_that_was_done_unless_a_cancel_may_have_been() {
         (Confirmed::Done, Cancelled::Never, false, false, Refused),
     ] {
         let seen = of(confirmed, cancelled, repeat, over);
-        assert_eq!(seen, expected, "{confirmed:?}, {cancelled:?}, repeat {repeat}, over {over}");
+        assert_eq!(
+            seen, expected,
+            "{confirmed:?}, {cancelled:?}, repeat {repeat}, over {over}"
+        );
     }
 }
 
@@ -73,8 +112,15 @@ fn an_invalid_state_is_a_cancel_that_was_done_unless_a_confirm_may_have_been() {
         (Confirmed::Done, Cancelled::Never, true, Refused),
         (Confirmed::Done, Cancelled::Perhaps, true, Refused),
     ] {
-        let seen = means(meaning_for_cancel(known(confirmed, cancelled), repeat, Uuid::nil()));
-        assert_eq!(seen, expected, "{confirmed:?}, {cancelled:?}, repeat {repeat}");
+        let seen = means(meaning_for_cancel(
+            known(confirmed, cancelled),
+            repeat,
+            Uuid::nil(),
+        ));
+        assert_eq!(
+            seen, expected,
+            "{confirmed:?}, {cancelled:?}, repeat {repeat}"
+        );
     }
 }
 
@@ -86,7 +132,14 @@ fn whatever_the_service_did_not_answer_itself_may_be_under_way_still() {
     assert!(may_be_at_work(&Failure::Lost { message: message() }));
     for number in 1..=16 {
         let code = Code::from(number);
-        let expected = matches!(code, Code::Cancelled | Code::Unknown | Code::DeadlineExceeded | Code::Unavailable);
-        assert_eq!(may_be_at_work(&Failure::Answered(tonic::Status::new(code, "said"))), expected, "{code:?}");
+        let expected = matches!(
+            code,
+            Code::Cancelled | Code::Unknown | Code::DeadlineExceeded | Code::Unavailable
+        );
+        assert_eq!(
+            may_be_at_work(&Failure::Answered(tonic::Status::new(code, "said"))),
+            expected,
+            "{code:?}"
+        );
     }
 }

@@ -1,0 +1,470 @@
+//! The order and its records. Data and what can be read off it; what may happen to it stands in
+//! [`crate::rules`].
+
+mod address;
+mod attention;
+mod credit;
+mod edit;
+mod event;
+mod hold;
+mod imported;
+mod journal;
+mod lots;
+pub(crate) mod payment;
+mod reservation;
+mod returns;
+mod shipment;
+mod status;
+mod sums;
+mod units;
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+pub(crate) use address::same_place;
+pub use address::{Address, AddressType, Addresses};
+pub use attention::{Attention, AttentionReason};
+pub use credit::{Credit, CreditKind, Dispute, DisputeState};
+pub use edit::{DiscardCause, Edit, EditPlan, EditState, RaisedLine, RetaxedLine, ShippingPrice};
+pub use event::{CancelCause, Event, LineCredit, Placed, PlacedLine, Shortage};
+pub use hold::{Blocks, HoldEnd, OrderHold};
+pub use imported::{Imported, ImportedLine, ImportedPayment, ImportedReturn, ImportedShipment};
+pub(crate) use journal::decode_event_of;
+pub use journal::{
+    Actor, CommandKey, DecodeError, JOURNAL_FORMAT, JournalRow, decode_event, encode_event,
+};
+pub(crate) use payment::NEVER_HAPPENED;
+pub use payment::{
+    CustomerAction, OperationKind, OperationOrigin, OperationState, PaymentOperation, PaymentTerms,
+    Verification,
+};
+pub use reservation::{Closing, ClosingKind, Reservation, ReservationState};
+pub use returns::{ReceivedUnits, Return, ReturnLine, ReturnState};
+pub use shipment::{LineUnits, Shipment, ShipmentState};
+pub(crate) use status::text_enum;
+pub use status::{
+    FulfilmentStatus, Lifecycle, PaymentStatus, ReturnStatus, Status, Statuses, derive,
+};
+pub use sums::{OrderMoney, ShipmentTotals};
+
+use crate::ids::{
+    ExternalRef, LineId, Name, OrderId, ProductId, Reference, Sku, UserId, VariantId,
+};
+use crate::money::{Currency, Minor, Money};
+use crate::number::OrderNumber;
+use crate::text::Private;
+use crate::time::Timestamp;
+
+/// An order with all its records: the aggregate that one [`crate::store::Changeset`] changes.
+///
+/// Amounts are minor units of [`Order::currency`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Order {
+    /// Its id.
+    pub id: OrderId,
+    /// Its number, for people.
+    pub number: OrderNumber,
+    /// Whose it is.
+    pub user: UserId,
+    /// How many journal rows it has.
+    pub version: u64,
+    /// Where it is in its life.
+    pub lifecycle: Lifecycle,
+    /// What its records say, derived after every event.
+    pub statuses: Statuses,
+    /// The one currency of all its amounts.
+    pub currency: Currency,
+    /// What was ordered, in the order it was asked for.
+    pub lines: Vec<Line>,
+    /// The sums.
+    pub amounts: Amounts,
+    /// How it is sent; none when nothing needs shipping.
+    pub shipping_method: Option<Name>,
+    /// How it is paid: the latest attempt's method.
+    pub payment_method: Name,
+    /// When its money is due.
+    pub terms: PaymentTerms,
+    /// Its name elsewhere.
+    pub external_ref: Option<ExternalRef>,
+    /// The coupon it used.
+    pub coupon: Option<Name>,
+    /// The limited things it took: given back when it dies.
+    pub redemptions: Vec<Redemption>,
+    /// Which attempt at placing is under way: 1, and one more for each retried payment.
+    pub round: u32,
+    /// What the inventory holds, or may hold, for it.
+    pub reservations: Vec<Reservation>,
+    /// Every payment operation it ever asked for.
+    pub payments: Vec<PaymentOperation>,
+    /// What a provider reported that fits no operation.
+    pub unmatched: Vec<UnmatchedPayment>,
+    /// What left together, or is to.
+    pub shipments: Vec<Shipment>,
+    /// What came back, or is to.
+    pub returns: Vec<Return>,
+    /// What was taken off what is owed.
+    pub credits: Vec<Credit>,
+    /// Payments that a bank questions, or did.
+    pub disputes: Vec<Dispute>,
+    /// Changes to what was ordered: at most the last is open.
+    pub edits: Vec<Edit>,
+    /// What keeps it from going on until someone lifts it.
+    pub holds: Vec<OrderHold>,
+    /// What a person must look at.
+    pub attention: Vec<Attention>,
+    /// What the customer is yet to be told: journal rows above [`Order::notified`].
+    pub notices: Vec<Notice>,
+    /// The journal row up to which the customer has been told. Outside version and journal.
+    pub notified: u64,
+    /// Until when an unpaid placing may take.
+    pub placing_deadline: Timestamp,
+    /// Until when a failed payment may be retried, once it has failed.
+    pub retry_until: Option<Timestamp>,
+    /// When it was placed.
+    pub created_at: Timestamp,
+    /// The time of its last journal row.
+    pub updated_at: Timestamp,
+    /// When it was confirmed.
+    pub confirmed_at: Option<Timestamp>,
+    /// When it was completed.
+    pub completed_at: Option<Timestamp>,
+    /// When it was cancelled for good.
+    pub cancelled_at: Option<Timestamp>,
+    /// Where it goes and who is billed: not in the journal.
+    pub addresses: Private<Addresses>,
+    /// What the customer wrote: not in the journal.
+    pub notes: Private<String>,
+    /// What programs keep with the order, by name: not in the journal. `None` if there is nothing.
+    pub metadata: Private<BTreeMap<Name, String>>,
+    /// When what repeating could not cure was last asked for again: refusals before it no longer
+    /// count.
+    pub stuck_retried_at: Option<Timestamp>,
+    /// When its personal data was erased.
+    pub redacted_at: Option<Timestamp>,
+}
+
+/// A line: one product, or variant, at one snapshotted price.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Line {
+    /// 1, 2, … within the order.
+    pub n: u32,
+    /// Its id, by which clients name it.
+    pub id: LineId,
+    /// The product.
+    pub product: ProductId,
+    /// The variant, if one was chosen.
+    pub variant: Option<VariantId>,
+    /// What the inventory counts.
+    pub sku: Sku,
+    /// The name when it was ordered.
+    pub name: String,
+    /// How many units were ordered.
+    pub quantity: u32,
+    /// The list price of one unit.
+    pub unit_price: Minor,
+    /// What the product's discount takes off all units.
+    pub discount: Minor,
+    /// `quantity × unit_price − discount`.
+    pub subtotal: Minor,
+    /// Whether it must be sent.
+    pub requires_shipping: bool,
+    /// What became of its units.
+    pub counters: Counters,
+    /// Groups of equal units with the shares stored for them.
+    pub lots: Vec<Lot>,
+    /// When it was added.
+    pub created_at: Timestamp,
+    /// When it last changed.
+    pub updated_at: Timestamp,
+}
+
+/// What became of a line's units. Each but `lost` is at most the quantity ordered.
+///
+/// What needs no shipping is given out as soon as the order is confirmed: it counts as shipped and
+/// delivered from then on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Counters {
+    /// Cancelled before they shipped.
+    pub cancelled: u32,
+    /// In a shipment that is planned and has not left.
+    pub planned: u32,
+    /// Left, including those that have arrived.
+    pub shipped: u32,
+    /// Arrived.
+    pub delivered: u32,
+    /// Came back, and their return is closed.
+    pub returned: u32,
+    /// Came back and went into the stock again.
+    #[serde(default)]
+    pub restocked: u32,
+    /// Gone from the stock beyond `shipped`: lost on the way, or arrived when their place was taken
+    /// already. They are open as far as they were ordered, and sending them again takes further
+    /// stock.
+    #[serde(default)]
+    pub lost: u32,
+}
+
+/// `units` equal units and what of the order's price belongs to them, fixed when they were ordered.
+///
+/// A part of a lot carries [`crate::allocation::share_of_units`] of its total, so that any sequence
+/// of parts adds up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Lot {
+    /// How many.
+    pub units: u32,
+    /// Their share of the line's subtotal.
+    pub subtotal: Minor,
+    /// Their share of the coupon.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub coupon: Minor,
+    /// Tax added for them.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub tax: Minor,
+    /// Tax contained in their price: shown, and adds nothing.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub tax_included: Minor,
+    /// Taken off what they cost, by credits for the line.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub credit: Minor,
+}
+
+fn is_zero(minor: &Minor) -> bool {
+    *minor == 0
+}
+
+/// The sums of an order, as in the plan: `total = subtotal + tax + shipping − discount`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Amounts {
+    /// Σ line subtotals.
+    pub subtotal: Minor,
+    /// The coupon's discount.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub discount: Minor,
+    /// Tax that is added: of the lines and of shipping.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub tax: Minor,
+    /// Tax contained in inclusive prices: of the lines and of shipping.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub tax_included: Minor,
+    /// Shipping, without the tax added to it.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub shipping: Minor,
+    /// The part of `tax` that is for shipping.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub shipping_tax: Minor,
+    /// What the customer pays.
+    pub total: Minor,
+}
+
+/// One use of something limited, counted by the store in the placing commit.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Redemption {
+    /// What is leased, such as `coupon/SUMMER10` or `coupon/SUMMER10/<user>`.
+    pub name: String,
+    /// How many uses there are in all.
+    pub limit: u32,
+}
+
+/// A journal row the customer is to be told of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Notice {
+    /// The journal row.
+    pub seq: u64,
+    /// What to tell.
+    pub kind: NoticeKind,
+}
+
+text_enum! {
+    /// What a customer is told.
+    NoticeKind, "notice" {
+        /// The order is confirmed.
+        Confirmed = "ORDER_CONFIRMED",
+        /// Stock was refused.
+        Rejected = "ORDER_REJECTED",
+        /// Payment was declined.
+        PaymentFailed = "PAYMENT_FAILED",
+        /// Nobody paid in time.
+        Expired = "ORDER_EXPIRED",
+        /// The order is cancelled, and nothing is left to give back.
+        Cancelled = "ORDER_CANCELLED",
+        /// Part of the order is cancelled.
+        PartlyCancelled = "ORDER_PARTLY_CANCELLED",
+        /// What was ordered has changed.
+        Edited = "ORDER_EDITED",
+        /// What was ordered could not be changed.
+        EditFailed = "ORDER_EDIT_FAILED",
+        /// A shipment has left.
+        Shipped = "SHIPMENT_SHIPPED",
+        /// A shipment has arrived.
+        Delivered = "SHIPMENT_DELIVERED",
+        /// A shipment could not be delivered, was lost, or came back.
+        ShipmentFailed = "SHIPMENT_FAILED",
+        /// Money went back.
+        Refunded = "PAYMENT_REFUNDED",
+        /// Goods may be sent back.
+        ReturnApproved = "RETURN_APPROVED",
+        /// Goods may not be sent back.
+        ReturnRejected = "RETURN_REJECTED",
+        /// A return is over.
+        ReturnClosed = "RETURN_CLOSED",
+        /// The order is fulfilled, paid and closed.
+        Completed = "ORDER_COMPLETED",
+    }
+}
+
+/// What a provider reported that fits no operation of the order: kept until what it names becomes
+/// known, or a person decides.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UnmatchedPayment {
+    /// The provider's reference.
+    pub reference: Reference,
+    /// The payment it acts on, by the provider's reference, if the report says so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parent: Option<Reference>,
+    /// What it said.
+    pub status: OperationState,
+    /// The amount it named.
+    pub amount: Minor,
+    /// The currency it named.
+    pub currency: Currency,
+}
+
+/// An operation of an order, by which calls, tries and attention are named: `r1`, `p2`, `n7`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub enum Op {
+    /// Reservation number n.
+    Reservation(u32),
+    /// Payment operation number n.
+    Payment(u32),
+    /// The notice for journal row n.
+    Notice(u64),
+}
+
+impl std::fmt::Display for Op {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Op::Reservation(n) => write!(f, "r{n}"),
+            Op::Payment(n) => write!(f, "p{n}"),
+            Op::Notice(n) => write!(f, "n{n}"),
+        }
+    }
+}
+
+impl TryFrom<String> for Op {
+    type Error = crate::ids::ParseIdError;
+    fn try_from(s: String) -> Result<Self, Self::Error> {
+        let wrong = || crate::ids::ParseIdError::new("operation", &s, "expected r1, p1 or n1");
+        let (kind, n) = s.split_at_checked(1).ok_or_else(wrong)?;
+        let n: u64 = n.parse().map_err(|_| wrong())?;
+        let small = u32::try_from(n).map_err(|_| wrong());
+        match kind {
+            "r" => small.map(Op::Reservation),
+            "p" => small.map(Op::Payment),
+            "n" => Ok(Op::Notice(n)),
+            _ => Err(wrong()),
+        }
+    }
+}
+
+impl From<Op> for String {
+    fn from(op: Op) -> String {
+        op.to_string()
+    }
+}
+
+impl Order {
+    /// `minor` units of the order's currency as money.
+    pub const fn in_currency(&self, minor: Minor) -> Money {
+        Money::new(minor, self.currency)
+    }
+
+    /// The reservation numbered `n`.
+    pub fn reservation(&self, n: u32) -> Option<&Reservation> {
+        n.checked_sub(1)
+            .and_then(|i| self.reservations.get(i as usize))
+    }
+
+    /// The payment operation numbered `n`.
+    pub fn payment(&self, n: u32) -> Option<&PaymentOperation> {
+        n.checked_sub(1).and_then(|i| self.payments.get(i as usize))
+    }
+
+    /// Operations that act on payment `n`: captures, voids, refunds.
+    pub fn children(&self, n: u32) -> impl Iterator<Item = &PaymentOperation> {
+        self.payments.iter().filter(move |p| p.parent == Some(n))
+    }
+
+    /// The line numbered `n`.
+    pub fn line(&self, n: u32) -> Option<&Line> {
+        n.checked_sub(1).and_then(|i| self.lines.get(i as usize))
+    }
+
+    /// The shipment numbered `n`.
+    pub fn shipment(&self, n: u32) -> Option<&Shipment> {
+        n.checked_sub(1)
+            .and_then(|i| self.shipments.get(i as usize))
+    }
+
+    /// The return numbered `n`.
+    pub fn return_numbered(&self, n: u32) -> Option<&Return> {
+        n.checked_sub(1).and_then(|i| self.returns.get(i as usize))
+    }
+
+    /// The edit that is under way.
+    pub fn open_edit(&self) -> Option<&Edit> {
+        self.edits.last().filter(|e| e.state == EditState::Open)
+    }
+
+    pub(crate) fn with_line(&mut self, n: u32, at: Timestamp, change: impl FnOnce(&mut Line)) {
+        if let Some(line) = n
+            .checked_sub(1)
+            .and_then(|i| self.lines.get_mut(i as usize))
+        {
+            line.updated_at = at;
+            change(line);
+        }
+    }
+
+    /// Whether a hold blocks `step`.
+    pub fn is_blocked(&self, step: Blocks) -> bool {
+        self.holds.iter().any(|h| h.blocks == step)
+    }
+
+    /// Whether a person must look, or has looked, because of `reason`.
+    pub fn has_attention(&self, reason: AttentionReason) -> bool {
+        self.attention.iter().any(|a| a.reason == reason)
+    }
+
+    /// The attention raised for `reason` about `about`, seen or not.
+    pub fn attention_about(
+        &self,
+        reason: AttentionReason,
+        about: Option<Op>,
+    ) -> Option<&Attention> {
+        self.attention
+            .iter()
+            .find(|a| a.reason == reason && a.about == about)
+    }
+
+    /// The order as replaying its journal gives it: without addresses, notes, tokens, URLs, and
+    /// what the customer was told.
+    pub fn without_personal(&self) -> Order {
+        let mut order = self.clone();
+        order.addresses = Private(None);
+        order.notes = Private(None);
+        order.metadata = Private(None);
+        order.notified = 0;
+        order.notices.clear();
+        for p in &mut order.payments {
+            p.token = Private(None);
+            p.return_url = Private(None);
+            p.action = Private(None);
+        }
+        for edit in &mut order.edits {
+            edit.address = Private(None);
+        }
+        order
+    }
+}

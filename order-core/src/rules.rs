@@ -1,0 +1,89 @@
+//! The rules: pure, synchronous functions of an order, a command or fact, and the time.
+//!
+//! - [`decide()`]: may this command happen, and what are the facts if it does?
+//! - [`record()`]: what does this fact, which is never refused, change?
+//! - [`evolve()`]: what does the order look like after this event?
+//! - [`settle()`]: which transitions hold now, whichever fact came last?
+//! - [`next()`]: what must happen next, and when must somebody look again?
+//! - [`failure()`]: what is a caller told of an order that came to nothing?
+//! - [`transitions()`]: the lifecycle's rules as a table.
+
+mod attention;
+mod decide;
+mod evolve;
+mod fact;
+mod failure;
+mod fulfil;
+mod imported;
+mod keys;
+mod next;
+mod outside;
+mod payments;
+mod record;
+mod resolve;
+mod settle;
+mod stock;
+mod table;
+mod told;
+
+pub use decide::{Command, decide, possible};
+pub use evolve::{begin, evolve};
+pub use fact::{
+    ClosingOutcome, DisputeReport, Evidence, Fact, PaymentOutcome, PaymentReport,
+    ReservationOutcome,
+};
+pub use failure::failure;
+pub use imported::begin_imported;
+pub use keys::{Purpose, closing_key, event_id, key};
+pub use next::{Call, Next, Stuck, Verb, next};
+pub(crate) use payments::{attempts_cover, edit_deadline};
+pub use record::record;
+pub use resolve::Finding;
+use resolve::resolve;
+pub(crate) use settle::{completes_at, keeps_from_completing};
+pub use settle::{covered, settle};
+pub use stock::{SkuStock, sku_stock};
+pub use table::{Transition, transitions};
+
+use std::time::Duration;
+
+use crate::policy::Policy;
+use crate::services::{InventoryCapabilities, PaymentCapabilities};
+use crate::time::Timestamp;
+
+/// What the rules need to know of the world.
+#[derive(Debug, Clone, Copy)]
+pub struct Env<'a> {
+    /// Now. Of a draft not before its order last changed, whatever this process's clock says.
+    pub now: Timestamp,
+    /// What this process's clock says: pauses between tries go by it.
+    pub clock: Timestamp,
+    /// The shop's settings.
+    pub policy: &'a Policy,
+    /// What the inventory can do.
+    pub inventory: InventoryCapabilities,
+    /// What the payment service can do.
+    pub payment: PaymentCapabilities,
+    /// Whether there is anyone to tell.
+    pub notify: bool,
+}
+
+/// The pause before try number `tries` + 1 of a call that failed `tries` times: full jitter (a
+/// uniform draw below a bound that doubles), as in "Exponential Backoff And Jitter" (AWS
+/// Architecture Blog, 2015). After the budget, the longest pause.
+pub fn backoff(policy: &Policy, tries: u32, random: u64) -> Duration {
+    if tries >= policy.tries_before_attention {
+        return policy.backoff_longest;
+    }
+    let bound = pause_after(policy, tries);
+    let micros = u64::try_from(bound.as_micros()).unwrap_or(u64::MAX);
+    Duration::from_micros(((u128::from(random) * u128::from(micros)) >> 64) as u64)
+}
+
+/// The longest pause after `tries` failures.
+fn pause_after(policy: &Policy, tries: u32) -> Duration {
+    policy
+        .backoff_first
+        .saturating_mul(2u32.saturating_pow(tries.saturating_sub(1)))
+        .min(policy.backoff_longest)
+}

@@ -1,0 +1,190 @@
+//! Changes to what was ordered and where it goes.
+
+use super::money::not_charged;
+use super::{illegal, not_now};
+use crate::error::{Rejection, RejectionReason};
+use crate::ids::Name;
+use crate::order::{
+    Address, AddressType, DiscardCause, EditPlan, Event, Lifecycle, LineUnits, Order, PaymentTerms,
+    ShipmentState,
+};
+use crate::rules::payments::attempt_outstanding;
+use crate::rules::settle::is_covered;
+use crate::rules::{Command, Env};
+use crate::text::Private;
+
+type Paying<'a> = (
+    &'a Name,
+    PaymentTerms,
+    &'a Private<String>,
+    &'a Private<String>,
+    &'a Private<Address>,
+);
+
+pub(super) fn start(
+    order: &Order,
+    command: &Command,
+    plan: &EditPlan,
+    (method, terms, token, return_url, address): Paying<'_>,
+    env: &Env<'_>,
+) -> Result<Vec<Event>, Rejection> {
+    if !matches!(order.lifecycle, Lifecycle::Pending | Lifecycle::Confirmed) {
+        return Err(illegal(order, command));
+    }
+    if let Some(edit) = order.open_edit() {
+        let why = format!("edit {} is under way until {}", edit.n, edit.deadline);
+        return Err(not_now(order, command, RejectionReason::EditUnderWay, why));
+    }
+    if attempt_outstanding(order, true) {
+        return Err(not_now(
+            order,
+            command,
+            RejectionReason::PaymentUnderWay,
+            "a payment is under way",
+        ));
+    }
+    // A change may leave so much less to pay that the order is covered; it may not add to what is
+    // short.
+    let wanted = order.owed_after(plan);
+    let short = order.short(env.now);
+    if short > 0 && !is_covered(order, wanted, env) {
+        let why = format!(
+            "{} of what is owed so far are neither paid nor authorized",
+            order.in_currency(short)
+        );
+        return Err(not_now(order, command, RejectionReason::NotCovered, why));
+    }
+    if plan.is_empty() && address.0.is_none() {
+        return Ok(Vec::new());
+    }
+    if address.0.is_some() && has_shipped(order) {
+        return Err(not_now(
+            order,
+            command,
+            RejectionReason::NotOpen,
+            "something has shipped to its address already",
+        ));
+    }
+    for LineUnits { line: n, units } in &plan.lowered {
+        if let Some(line) = order.line(*n).filter(|l| *units > l.open()) {
+            let (quantity, bound) = (
+                line.kept().saturating_sub(*units),
+                line.kept().saturating_sub(line.open()),
+            );
+            let why = format!(
+                "{quantity} is too few for line {n} ({}), {bound} units are shipped, in a shipment or given out",
+                line.sku
+            );
+            return Err(not_now(order, command, RejectionReason::NotOpen, why));
+        }
+    }
+    if !plan.fits(order) {
+        let why = "only open units can be changed, and at least one unit must be left: cancel the order to be rid of all";
+        return Err(not_now(order, command, RejectionReason::NotOpen, why));
+    }
+    let due = match order.terms {
+        PaymentTerms::Confirm | PaymentTerms::Shipment if !is_covered(order, wanted, env) => {
+            wanted - order.secured_for(wanted, env.now)
+        }
+        _ => 0,
+    };
+    if due > 0 && matches!(terms, PaymentTerms::Invoice | PaymentTerms::Delivery) {
+        return Err(not_charged(order, command, method));
+    }
+    Ok(vec![Event::EditStarted {
+        n: order.edits.len() as u32 + 1,
+        plan: Box::new(plan.clone()),
+        due,
+        method: method.clone(),
+        deadline: env.now.after(env.policy.placing_deadline),
+        token: token.clone(),
+        return_url: return_url.clone(),
+        address: address.clone(),
+    }])
+}
+
+pub(super) fn discard(order: &Order, command: &Command) -> Result<Vec<Event>, Rejection> {
+    match order.open_edit() {
+        Some(edit) => Ok(vec![Event::EditDiscarded {
+            n: edit.n,
+            cause: DiscardCause::Requested,
+        }]),
+        None => Err(not_now(
+            order,
+            command,
+            RejectionReason::NoSuchRecord,
+            "no edit is under way",
+        )),
+    }
+}
+
+/// Whether an address may still be corrected: the order is not over, and its goods are yet to be
+/// sent there.
+pub(super) fn may_change_address(order: &Order) -> bool {
+    let over = order.lifecycle.is_terminal() || order.lifecycle == Lifecycle::Completed;
+    !over && keeps_address(order).is_none() && order.redacted_at.is_none()
+}
+
+/// Whether something is, or has arrived, at the address: then it cannot become one of another tax
+/// place.
+fn has_shipped(order: &Order) -> bool {
+    order
+        .lines
+        .iter()
+        .any(|l| l.requires_shipping && l.counters.shipped > 0)
+}
+
+/// Why the address the goods go to cannot be corrected any more, if so. What has arrived has; what
+/// is yet to be sent may go elsewhere, as long as nothing is on its way.
+fn keeps_address(order: &Order) -> Option<&'static str> {
+    let to_send = order
+        .lines
+        .iter()
+        .any(|l| l.requires_shipping && l.open() + l.counters.planned > 0);
+    if order
+        .shipments
+        .iter()
+        .any(|s| s.state == ShipmentState::Shipped)
+    {
+        Some("a shipment is on its way to its address")
+    } else if has_shipped(order) && !to_send {
+        Some("all of it has shipped to its address already")
+    } else {
+        None
+    }
+}
+
+pub(super) fn change_address(
+    order: &Order,
+    command: &Command,
+    which: AddressType,
+    address: &Private<Address>,
+) -> Result<Vec<Event>, Rejection> {
+    let over = order.lifecycle.is_terminal()
+        || order.lifecycle == Lifecycle::Completed
+        || order.redacted_at.is_some();
+    if over {
+        return Err(illegal(order, command));
+    }
+    if let Some(why) = keeps_address(order).filter(|_| which == AddressType::Shipping) {
+        return Err(not_now(order, command, RejectionReason::NotOpen, why));
+    }
+    let before = order.addresses.0.as_ref().map(|a| match which {
+        AddressType::Shipping => &a.shipping,
+        AddressType::Billing => &a.billing,
+    });
+    let (Some(before), Some(after)) = (before, &address.0) else {
+        return Ok(Vec::new());
+    };
+    if before == after {
+        return Ok(Vec::new());
+    }
+    if which == AddressType::Shipping && !before.is_in_same_place(after) {
+        let why = "tax and shipping depend on country and state: edit the order instead";
+        return Err(not_now(order, command, RejectionReason::OtherTaxPlace, why));
+    }
+    Ok(vec![Event::AddressChanged {
+        which,
+        address: address.clone(),
+    }])
+}

@@ -1,0 +1,128 @@
+//! What a caller is told of an order that was accepted and came to nothing.
+
+use super::decide::possible;
+use crate::error::{Rejection, RejectionReason};
+use crate::order::{Order, ReservationState, Shortage, Status};
+
+/// Why placing, or paying again, came to nothing: stock was refused, payment declined, or nobody
+/// paid in time. `None` for every other order, a cancelled one included: that is what somebody
+/// asked for.
+///
+/// A provider's reason is repeated only where it is a code, never where it is a text.
+pub fn failure(order: &Order) -> Option<Rejection> {
+    let mut shortages = Vec::new();
+    let (reason, why) = match order.statuses.status {
+        Status::Rejected => {
+            shortages = missing(order);
+            let list: Vec<String> = shortages.iter().map(in_words).collect();
+            (
+                RejectionReason::OutOfStock,
+                format!("was rejected: out of stock ({})", list.join("; ")),
+            )
+        }
+        Status::PaymentFailed => {
+            let code = order
+                .payments
+                .iter()
+                .rev()
+                .find(|p| p.is_attempt())
+                .and_then(|p| p.code.as_deref());
+            let code = code
+                .filter(|code| is_code(code))
+                .unwrap_or("no reason given");
+            let why = format!(
+                "is not paid: payment by {} was declined ({code})",
+                order.payment_method
+            );
+            (RejectionReason::PaymentDeclined, why)
+        }
+        Status::Expired => (
+            RejectionReason::OrderExpired,
+            "expired: nobody paid in time".to_owned(),
+        ),
+        Status::Pending
+        | Status::Confirmed
+        | Status::Processing
+        | Status::PartiallyShipped
+        | Status::Shipped
+        | Status::PartiallyDelivered
+        | Status::Delivered
+        | Status::Completed
+        | Status::Cancelling
+        | Status::Cancelled => return None,
+    };
+    Some(Rejection {
+        order: Some((order.id, order.number)),
+        shortages,
+        possible: possible(order, order.updated_at),
+        ..Rejection::new(reason, format!("order {} {why}", order.number))
+    })
+}
+
+fn missing(order: &Order) -> Vec<Shortage> {
+    let refused = order
+        .reservations
+        .iter()
+        .filter(|r| r.round == order.round && r.state == ReservationState::Refused);
+    refused
+        .map(|r| Shortage {
+            sku: r.sku.clone(),
+            requested: r.quantity,
+            available: r.available,
+        })
+        .collect()
+}
+
+fn in_words(shortage: &Shortage) -> String {
+    let Shortage {
+        sku,
+        requested,
+        available,
+    } = shortage;
+    match available {
+        Some(available) => format!("{sku} requested {requested}, available {available}"),
+        None => format!("{sku} requested {requested}"),
+    }
+}
+
+fn is_code(text: &str) -> bool {
+    (1..=64).contains(&text.len())
+        && text
+            .chars()
+            .all(|c| c.is_ascii_alphanumeric() || "_-.".contains(c))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_shortage_is_told_with_what_there_is_if_that_is_known() {
+        let shortage = |available| Shortage {
+            sku: "MUG-01".parse().unwrap(),
+            requested: 3,
+            available,
+        };
+        assert_eq!(
+            in_words(&shortage(Some(1))),
+            "MUG-01 requested 3, available 1"
+        );
+        assert_eq!(in_words(&shortage(None)), "MUG-01 requested 3");
+    }
+
+    #[test]
+    fn a_providers_code_is_told_apart_from_its_words() {
+        for code in ["DECLINED", "insufficient_funds", "51", "card.expired-2"] {
+            assert!(is_code(code), "{code}");
+        }
+        for words in [
+            "",
+            "card of Jane Doe declined",
+            "see https://bank.example",
+            "Übertrag",
+            &"x".repeat(65),
+        ] {
+            assert!(!is_code(words), "{words}");
+        }
+    }
+}

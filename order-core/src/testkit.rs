@@ -1,0 +1,25 @@
+//! For whoever tests the engine, or a store or service of their own: the conformance suites for
+//! stores and for service clients, two stores compared, sample orders, a clock set by hand, an
+//! executor with virtual time, services with faults, and the simulator.
+
+mod block_on;
+mod clock;
+pub mod conformance;
+pub mod differential;
+pub mod executor;
+pub mod orders;
+#[cfg(feature = "tokio-runtime")]
+mod paused_tokio;
+pub mod service_conformance;
+pub mod services;
+pub mod sim;
+
+pub use block_on::block_on;
+pub use clock::ManualClock;
+#[cfg(feature = "tokio-runtime")]
+pub use paused_tokio::PausedTokio;
+
+/// Bugs on purpose, to see whether the simulator notices.
+pub mod planted {
+    pub use crate::planted::{Bug, set};
+}
