@@ -46,6 +46,8 @@ use writer::{Job, Write, Writer};
 
 pub use hook::OnCommit;
 pub use open::Access;
+#[cfg(test)]
+pub(crate) use open::Folder;
 pub use writer::WriterStats;
 
 /// How a [`SqliteStore`] is opened.

@@ -240,6 +240,10 @@ impl Worker {
             // The connection's view of the log may be ahead of the disk's.
             self.db = None;
         }
+        if let (Access::Write, Some(file), Some(db)) = (self.access, &self.file, &self.db) {
+            // What cannot be copied now is tried again after the next group.
+            let _ = file.keep_log(db);
+        }
         result
     }
 

@@ -12,6 +12,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use super::errors::store_error;
 use super::open::StoreFile;
 use super::schema;
+use crate::linked::Registered;
 
 /// How many steps of SQLite's machine go by between two looks at whether a read is to end: about a
 /// millisecond's.
@@ -312,6 +313,7 @@ impl Readers {
         reader
             .db
             .progress_handler(STEPS_BETWEEN_LOOKS, Some(move || looked_after.is_over()))
+            .registered()
             .map_err(store_error)?;
         if reader
             .looked
