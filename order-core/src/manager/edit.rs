@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use super::Action;
-use super::attend::Wait;
 use super::commands::{Asked, buys};
 use super::goodbye::CONFLICTS_MAX;
 use super::{Answered, CommandOptions, OrderManager, Principal, authorize};
@@ -14,7 +13,7 @@ use crate::order::{
     ReservationState, Shortage,
 };
 use crate::request::{AddressInput, EditRequest};
-use crate::rules::{Command, decide, possible};
+use crate::rules::{Command, Wait, decide, possible};
 use crate::services::Clients;
 use crate::store::{OrderRef, OrderStore};
 use crate::text::Private;
