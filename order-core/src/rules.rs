@@ -23,6 +23,7 @@ mod next;
 mod outside;
 mod payments;
 mod record;
+mod refusal;
 mod resolve;
 mod settle;
 mod stock;
@@ -31,7 +32,7 @@ mod told;
 
 pub use action::Action;
 pub use command::{Command, CommandSpec, CommandText, Wait};
-pub use decide::{decide, possible};
+pub use decide::{decide, possible, samples};
 pub use evolve::{begin, evolve};
 pub use fact::{
     ClosingOutcome, DisputeReport, Evidence, Fact, PaymentOutcome, PaymentReport,

@@ -1,11 +1,12 @@
-//! Commands: may this happen, and what are the facts if it does?
+//! Commands: may this happen, and what are the facts if it does? One arm a command; the rules stand
+//! in the files of their topics.
 
 mod edits;
 mod money;
 mod returns;
 mod shipping;
 
-use super::payments::attempt_outstanding;
+use super::refusal::{illegal, not_now, refusal};
 use super::settle::keeps_from_completing;
 use super::{Command, Env, resolve};
 use crate::error::{Rejection, RejectionReason};
@@ -15,13 +16,55 @@ use crate::order::{
     PaymentTerms, ShipmentState, Status,
 };
 use crate::text::Private;
-use crate::time::Timestamp;
 
-/// Decides a command. No events: it holds already, and is a success without effect.
+/// Decides a command. Returns no events if what it wants holds already: a success without effect.
 ///
-/// Checked in this order: the order's state, the command's time, the command's own arguments. From
-/// there it succeeds.
+/// # Errors
+///
+/// A [`Rejection`] with the commands that are [`possible`] instead. Checked in this order: the
+/// order's state, the command's time, the command's own arguments.
 pub fn decide(order: &Order, command: &Command, env: &Env<'_>) -> Result<Vec<Event>, Rejection> {
+    decide_alone(order, command, env).map_err(|rejection| Rejection {
+        possible: possible(order, env),
+        ..rejection
+    })
+}
+
+/// Returns the names of the commands that would change something on the order as it is, with one
+/// argument or another: for refusals and explanations.
+///
+/// It asks the rules themselves, with samples. Not listed is what an operator may always do: set
+/// metadata or the status, acknowledge, retry stuck work, resolve.
+pub fn possible(order: &Order, env: &Env<'_>) -> Vec<&'static str> {
+    let mut names = Vec::new();
+    for sample in samples(order) {
+        let name = sample.name();
+        let changes = |events: Vec<Event>| !events.is_empty();
+        if !names.contains(&name) && decide_alone(order, &sample, env).is_ok_and(changes) {
+            names.push(name);
+        }
+    }
+    names
+}
+
+/// Returns commands that may be possible on the order, with arguments taken from its records: of
+/// each command at least one that succeeds, if any does.
+pub fn samples(order: &Order) -> Vec<Command> {
+    let mut samples = vec![Command::Cancel];
+    samples.extend(money::cancel_samples(order));
+    samples.extend(money::pay_samples());
+    samples.extend(shipping::samples(order));
+    samples.push(Command::Complete);
+    samples.push(Command::Credit { amount: 1 });
+    samples.extend(returns::samples(order));
+    samples.extend(edits::samples(order));
+    samples.extend(hold_samples(order));
+    samples.extend([Command::Redact, Command::Note]);
+    samples
+}
+
+/// Decides a command, without the commands that are possible instead.
+fn decide_alone(order: &Order, command: &Command, env: &Env<'_>) -> Result<Vec<Event>, Rejection> {
     match command {
         Command::Cancel => cancel(order),
         Command::CancelLines { lines } => money::cancel_lines(order, command, lines),
@@ -173,6 +216,24 @@ fn place_hold(
     }
 }
 
+/// Returns a hold that is not placed yet, and the release of each that is.
+fn hold_samples(order: &Order) -> Vec<Command> {
+    let placed = |kind: &Name| order.holds.iter().any(|h| h.kind == *kind);
+    let unused = (0..=order.holds.len()).filter_map(|n| format!("sample-{n}").parse().ok());
+    let place = unused
+        .into_iter()
+        .find(|kind| !placed(kind))
+        .map(|kind| Command::PlaceHold {
+            kind,
+            blocks: None,
+            until: None,
+        });
+    let release = order.holds.iter().map(|h| Command::ReleaseHold {
+        kind: h.kind.clone(),
+    });
+    place.into_iter().chain(release).collect()
+}
+
 /// What a hold can still keep from happening, in the order in which it is chosen.
 fn steps_to_come(order: &Order) -> Vec<Blocks> {
     let charged = matches!(order.terms, PaymentTerms::Confirm | PaymentTerms::Shipment);
@@ -277,7 +338,7 @@ fn given_out(order: &Order) -> Option<&Line> {
         .then_some(first)
 }
 
-/// Whether cancelling would change something. Refusals ask this too, so it must not itself refuse.
+/// Whether cancelling would change something.
 fn can_cancel(order: &Order) -> bool {
     match order.lifecycle {
         Lifecycle::Pending | Lifecycle::PaymentFailed => true,
@@ -415,122 +476,4 @@ fn redact(order: &Order, command: &Command) -> Result<Vec<Event>, Rejection> {
         ));
     }
     Ok(vec![Event::Redacted])
-}
-
-/// The commands that could be tried on the order as it is, for refusals and explanations.
-pub fn possible(order: &Order, now: Timestamp) -> Vec<&'static str> {
-    use Lifecycle::{Completed, Confirmed, PaymentFailed, Pending};
-    let is = |of: &[Lifecycle]| of.contains(&order.lifecycle);
-    let open: u32 = order.lines.iter().map(|l| l.open()).sum();
-    let to_ship = order
-        .lines
-        .iter()
-        .any(|l| l.requires_shipping && l.open() > 0);
-    let planned = order
-        .shipments
-        .iter()
-        .any(|s| s.state == ShipmentState::Planned);
-    // Whatever was taken for true of it before.
-    let may_turn_out = |state| {
-        order
-            .shipments
-            .iter()
-            .any(|s| s.state.has_left() && s.state != state)
-    };
-    let returned = |state| order.returns.iter().any(|r| r.state == state);
-    use crate::order::ReturnState;
-    let unpaid = is(&[Pending, Confirmed, Completed])
-        && money::unpaid(order, now) > 0
-        && !attempt_outstanding(order, true);
-    let names = [
-        ("cancel", can_cancel(order)),
-        ("cancel lines", is(&[Confirmed]) && open > 0),
-        (
-            "retry payment",
-            unpaid || is(&[PaymentFailed]) && order.retry_until.is_none_or(|t| now < t),
-        ),
-        ("write off", unpaid),
-        ("plan shipment", is(&[Confirmed]) && to_ship),
-        ("ship", is(&[Confirmed]) && (to_ship || planned)),
-        ("cancel shipment", planned),
-        ("deliver", may_turn_out(ShipmentState::Delivered)),
-        ("fail shipment", may_turn_out(ShipmentState::Failed)),
-        ("lose shipment", may_turn_out(ShipmentState::Lost)),
-        ("return to sender", may_turn_out(ShipmentState::Returned)),
-        ("complete", keeps_from_completing(order).is_none()),
-        ("credit", is(&[Confirmed, Completed]) && order.owed() > 0),
-        (
-            "request return",
-            is(&[Confirmed, Completed])
-                && order
-                    .lines
-                    .iter()
-                    .any(|l| returns::returnable(order, l) > 0),
-        ),
-        ("approve return", returned(ReturnState::Requested)),
-        ("reject return", returned(ReturnState::Requested)),
-        ("receive return", returned(ReturnState::Approved)),
-        ("close return", returned(ReturnState::Approved)),
-        (
-            "edit",
-            is(&[Pending, Confirmed]) && order.open_edit().is_none(),
-        ),
-        ("discard edit", order.open_edit().is_some()),
-        ("change address", edits::may_change_address(order)),
-        (
-            "place hold",
-            is(&[Pending, Confirmed]) && !steps_to_come(order).is_empty(),
-        ),
-        ("release hold", !order.holds.is_empty()),
-        (
-            "redact",
-            order.redacted_at.is_none() && (order.lifecycle.is_terminal() || is(&[Completed])),
-        ),
-        ("note", true),
-    ];
-    names
-        .into_iter()
-        .filter(|(_, can)| *can)
-        .map(|(name, _)| name)
-        .collect()
-}
-
-/// The order's status does not allow the command at all.
-fn illegal(order: &Order, command: &Command) -> Rejection {
-    let since = order.updated_at;
-    let status = order.statuses.status;
-    let what = match command {
-        Command::SetStatus { status } => format!("set order {} to {status}", order.number),
-        _ => format!("{} order {}", command.phrase(), order.number),
-    };
-    refusal(
-        order,
-        RejectionReason::IllegalTransition,
-        format!("cannot {what}: its status is {status} since {since}"),
-    )
-}
-
-/// The order's status allows the command, but something else does not.
-fn not_now(
-    order: &Order,
-    command: &Command,
-    reason: RejectionReason,
-    why: impl std::fmt::Display,
-) -> Rejection {
-    refusal(
-        order,
-        reason,
-        format!("cannot {} order {}: {why}", command.phrase(), order.number),
-    )
-}
-
-pub(super) fn refusal(order: &Order, reason: RejectionReason, message: String) -> Rejection {
-    Rejection {
-        order: Some((order.id, order.number)),
-        short: Some(order.short(order.updated_at))
-            .filter(|short| *short > 0)
-            .map(|short| Box::new(order.in_currency(short))),
-        possible: possible(order, order.updated_at),
-        ..Rejection::new(reason, message)
-    }
 }

@@ -1,10 +1,10 @@
-//! An operator's findings: what is so, where no service could tell. Row 22 of the transition table.
+//! An operator's findings: what is so, where no service could tell.
 
-use super::decide::refusal;
 use super::fact::{ClosingOutcome, Evidence, Fact, PaymentOutcome, PaymentReport};
 use super::finding::Finding;
 use super::outside;
 use super::record::record;
+use super::refusal::refusal;
 use super::{Env, attention, evolve};
 use crate::error::{Rejection, RejectionReason};
 use crate::order::{Actor, Attention, AttentionReason, Event, Op, Order};
