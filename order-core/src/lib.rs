@@ -5,6 +5,7 @@ pub mod allocation;
 pub mod archive;
 pub mod audit;
 pub mod error;
+mod hash;
 pub mod ids;
 pub mod manager;
 pub mod money;

@@ -8,7 +8,6 @@ use std::time::Duration;
 use futures_util::future::join_all;
 use tokio::sync::oneshot;
 
-use super::attend::Wait;
 use super::calls::{Answer, Outcome};
 use super::draft::{Draft, Source};
 use super::sessions::LeaseHeld;
@@ -18,7 +17,7 @@ use crate::ids::{Fence, OrderId};
 use crate::order::{
     AttentionReason, Event, Op, OperationState, Order, PaymentOperation, ReservationState,
 };
-use crate::rules::{Call, Fact, Next, Verb, backoff, next, record};
+use crate::rules::{Call, Fact, Next, Verb, Wait, backoff, next, record};
 use crate::services::Clients;
 use crate::store::{
     CommitError, LeasePage, LeaseRequest, Leased, OrderStore, StoreErrorKind, Tries, Try,

@@ -1,14 +1,51 @@
 //! Shipments: planned and shipped by command, given up before they leave; and what is found to have
 //! become of them.
 
-use super::{illegal, not_now};
 use crate::error::{Rejection, RejectionReason};
 use crate::order::{
     Actor, AttentionReason, Blocks, Event, Lifecycle, Line, LineUnits, Order, PaymentTerms,
     Shipment, ShipmentState,
 };
+use crate::rules::refusal::{illegal, no_such, not_now};
 use crate::rules::stock::secured_units;
 use crate::rules::{Command, Env, evolve};
+
+/// Returns a shipment of one unit of each line that has one open, and each step of the shipments
+/// there are.
+pub(super) fn samples(order: &Order) -> Vec<Command> {
+    let open = |l: &&Line| l.requires_shipping && l.open() > 0;
+    let one_of_each = || {
+        let lines = order.lines.iter().filter(open);
+        lines.map(|l| {
+            vec![LineUnits {
+                line: l.n,
+                units: 1,
+            }]
+        })
+    };
+    let ship = |shipment, lines| Command::Ship {
+        shipment,
+        lines,
+        carrier: None,
+        tracking: None,
+    };
+    let with = |planned: bool| {
+        let shipments = order.shipments.iter();
+        let wanted = move |s: &&Shipment| (s.state == ShipmentState::Planned) == planned;
+        shipments.filter(wanted).map(|s| s.n)
+    };
+    let mut samples: Vec<Command> = one_of_each()
+        .map(|lines| Command::PlanShipment { lines })
+        .collect();
+    samples.extend(with(true).map(|n| ship(Some(n), Vec::new())));
+    samples.extend(one_of_each().map(|lines| ship(None, lines)));
+    samples.extend(with(true).map(|shipment| Command::CancelShipment { shipment }));
+    samples.extend(with(false).map(|n| Command::Deliver { shipment: Some(n) }));
+    samples.extend(with(false).map(|shipment| Command::FailShipment { shipment }));
+    samples.extend(with(false).map(|shipment| Command::LoseShipment { shipment }));
+    samples.extend(with(false).map(|shipment| Command::ReturnToSender { shipment }));
+    samples
+}
 
 /// Plans a shipment of `lines`, or of all that is open; says which lines those are.
 pub(super) fn plan(
@@ -92,15 +129,6 @@ pub(super) fn check_distinct(
         }
     }
     Ok(())
-}
-
-pub(super) fn no_such(order: &Order, command: &Command, what: &str, n: u32) -> Rejection {
-    not_now(
-        order,
-        command,
-        RejectionReason::NoSuchRecord,
-        format_args!("it has no {what} {n}"),
-    )
 }
 
 /// Whether nothing blocks the units, and what they need is held and covered.
@@ -294,14 +322,19 @@ pub(super) fn deliver_all(
     let events: Vec<Event> = on_its_way
         .map(|s| Event::ShipmentDelivered { n: s.n })
         .collect();
-    match (events.is_empty(), order.lifecycle) {
-        (false, _) => Ok(told(order, events, env)),
-        (true, Lifecycle::Confirmed) => Err(not_now(
+    let nothing = || {
+        not_now(
             order,
             command,
             RejectionReason::IllegalTransition,
             "nothing is on its way",
-        )),
+        )
+    };
+    match (events.is_empty(), order.lifecycle) {
+        (false, _) => Ok(told(order, events, env)),
+        (true, Lifecycle::Confirmed) => Err(nothing()),
+        // What left before may yet turn out otherwise.
+        (true, _) if order.has_left() => Err(nothing()),
         (true, _) => Err(illegal(order, command)),
     }
 }
