@@ -17,6 +17,7 @@ use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
 use rusqlite::Connection;
+use tracing::{debug, warn};
 
 use super::open::StoreFile;
 use super::readers::{Closed, Readers};
@@ -90,7 +91,9 @@ impl LogKeeper {
             None if size <= limit && !self.to_be_wiped => {
                 if linked::has_reset_fault() && size > settings::checkpoint_at(limit) {
                     // As SQLite would by itself: what cannot be copied now is tried again later.
-                    let _ = checkpoint::alone(db, self.file.path(), OTHERS_WAITED_FOR);
+                    if let Err(error) = self.copy(db) {
+                        debug!(%error, size, "the write-ahead log could not be copied into the file");
+                    }
                 }
                 return;
             }
@@ -115,17 +118,33 @@ impl LogKeeper {
                 closing.closed.as_mut(),
             )
             .unwrap_or_else(|| {
+                warn!(
+                    size,
+                    "long reads are ended, as the write-ahead log got too long meanwhile"
+                );
                 let _halted = self.readers.halt_long();
                 wait_until(Instant::now() + REST_WAITED_FOR, closing.closed.as_mut()).flatten()
             }),
         };
         // Nearly all is copied while short reads go on.
-        let _ = self.copy(db);
+        if let Err(error) = self.copy(db) {
+            debug!(%error, size, "the write-ahead log could not be copied into the file");
+        }
         let short = wait_until(
             Instant::now() + REST_WAITED_FOR,
             pin!(Arc::clone(&self.readers).close_short()),
         );
         let cut = self.cut(db);
+        if cut {
+            debug!(size, took = ?closing.since.elapsed(), "the write-ahead log was cut back");
+        } else {
+            warn!(
+                size,
+                again_in = ?PAUSE,
+                erased = self.to_be_wiped,
+                "the write-ahead log could not be cut back: another process reads or writes"
+            );
+        }
         self.to_be_wiped &= !cut;
         self.not_before = (!cut).then(|| Instant::now() + PAUSE);
         drop((short, closed));
