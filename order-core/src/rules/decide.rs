@@ -253,7 +253,7 @@ impl Command {
 
     /// Whether nobody has to act on what it changes, so that the order need not be worked because
     /// of it.
-    pub(crate) const fn changes_nothing_due(&self) -> bool {
+    pub const fn changes_nothing_due(&self) -> bool {
         matches!(
             self,
             Command::Note
