@@ -10,22 +10,29 @@
 
 mod action;
 mod attention;
+mod check;
 mod command;
+mod credits;
 mod decide;
+mod edits;
 mod evolve;
 mod fact;
 mod failure;
 mod finding;
-mod fulfil;
 mod imported;
 mod keys;
+mod lifecycle;
 mod next;
+mod order_hold;
 mod outside;
+mod payment;
 mod payments;
 mod record;
 mod refusal;
 mod resolve;
+mod returns;
 mod settle;
+mod shipping;
 mod stock;
 mod table;
 mod told;
@@ -33,7 +40,7 @@ mod told;
 pub use action::Action;
 pub use command::{Command, CommandSpec, CommandText, Wait};
 pub use decide::{decide, possible, samples};
-pub use evolve::{begin, evolve};
+pub use evolve::evolve;
 pub use fact::{
     ClosingOutcome, DisputeReport, Evidence, Fact, PaymentOutcome, PaymentReport,
     ReservationOutcome,
@@ -42,6 +49,7 @@ pub use failure::failure;
 pub use finding::Finding;
 pub use imported::begin_imported;
 pub use keys::{Purpose, closing_key, event_id, key};
+pub use lifecycle::begin;
 pub use next::{Call, Next, Stuck, Verb, next};
 pub(crate) use payments::{attempts_cover, edit_deadline};
 pub use record::record;

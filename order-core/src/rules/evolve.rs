@@ -1,92 +1,13 @@
-//! What an order looks like after an event. The only code that changes an [`Order`], live and on
-//! replay.
+//! The order as it is after an event. The only code that changes an [`Order`], live and on replay.
 
-use super::fulfil;
-use crate::order::{Actor, Op};
+use super::{credits, edits, lifecycle, order_hold, returns, shipping};
 use crate::order::{
-    AddressType, Attention, Closing, Dispute, DisputeState, Edit, EditState, Event, Lifecycle,
-    Line, Notice, OperationKind, OperationOrigin, OperationState, Order, OrderHold,
-    PaymentOperation, PaymentTerms, Placed, Reservation, ReservationState, ShipmentState, Statuses,
+    Actor, Attention, Closing, Dispute, DisputeState, Event, Notice, Op, OperationKind,
+    OperationOrigin, OperationState, Order, PaymentOperation, Reservation, ReservationState,
     Verification, derive,
 };
 use crate::planted::{Bug, planted};
-use crate::text::Private;
 use crate::time::Timestamp;
-
-/// The order that [`Event::Placed`] makes, with its stock and first payment planned.
-pub fn begin(placed: &Placed, at: Timestamp) -> Order {
-    let Placed {
-        id,
-        number,
-        user,
-        currency,
-        lines,
-        amounts,
-        shipping_method,
-        payment_method,
-        terms,
-        coupon,
-        redemptions,
-        placing_deadline,
-        holds,
-        external_ref,
-        addresses,
-        notes,
-        token,
-        return_url,
-        metadata,
-    } = placed;
-    let lines = lines
-        .iter()
-        .zip(1..)
-        .map(|(l, n)| Line::placed(l, n, at))
-        .collect();
-    let mut order = Order {
-        id: *id,
-        number: *number,
-        user: *user,
-        version: 1,
-        lifecycle: Lifecycle::Pending,
-        statuses: Statuses::default(),
-        currency: *currency,
-        lines,
-        amounts: *amounts,
-        shipping_method: shipping_method.clone(),
-        payment_method: payment_method.clone(),
-        terms: *terms,
-        external_ref: external_ref.clone(),
-        coupon: coupon.clone(),
-        redemptions: redemptions.clone(),
-        round: 1,
-        reservations: Vec::new(),
-        payments: Vec::new(),
-        unmatched: Vec::new(),
-        shipments: Vec::new(),
-        returns: Vec::new(),
-        credits: Vec::new(),
-        disputes: Vec::new(),
-        edits: Vec::new(),
-        holds: holds.clone(),
-        attention: Vec::new(),
-        notices: Vec::new(),
-        notified: 0,
-        placing_deadline: *placing_deadline,
-        retry_until: None,
-        created_at: at,
-        updated_at: at,
-        confirmed_at: None,
-        completed_at: None,
-        cancelled_at: None,
-        addresses: addresses.clone(),
-        notes: notes.clone(),
-        metadata: metadata.clone(),
-        stuck_retried_at: None,
-        redacted_at: None,
-    };
-    plan_attempt(&mut order, token, return_url, at);
-    order.statuses = derive(&order);
-    order
-}
 
 /// Applies `event`, which happened `at`, and derives the statuses anew.
 ///
@@ -104,73 +25,6 @@ pub fn evolve(order: &mut Order, event: &Event, actor: &Actor, at: Timestamp) {
         });
     }
     order.statuses = derive(order);
-}
-
-/// Plans a hold for each SKU, and the payment that its terms ask for.
-fn plan_attempt(
-    order: &mut Order,
-    token: &Private<String>,
-    return_url: &Private<String>,
-    at: Timestamp,
-) {
-    let wanted: Vec<_> = order
-        .wanted_stock()
-        .into_iter()
-        .map(|(sku, units)| (sku.clone(), units))
-        .collect();
-    for (sku, quantity) in wanted {
-        let n = order.reservations.len() as u32 + 1;
-        order
-            .reservations
-            .push(Reservation::planned(n, sku, quantity, order.round, at));
-    }
-    let Some(kind) = attempt_kind(order.terms) else {
-        return;
-    };
-    let due = order.owed() - order.secured(at);
-    if due > 0 {
-        let mut op = operation(
-            order.payments.len() as u32 + 1,
-            kind,
-            None,
-            order.payment_method.clone(),
-            due,
-            at,
-        );
-        op.token = token.clone();
-        op.return_url = return_url.clone();
-        order.payments.push(op);
-    }
-}
-
-pub(super) fn operation(
-    n: u32,
-    kind: OperationKind,
-    parent: Option<u32>,
-    method: crate::ids::Name,
-    amount: crate::money::Minor,
-    at: Timestamp,
-) -> PaymentOperation {
-    PaymentOperation {
-        n,
-        parent,
-        kind,
-        origin: OperationOrigin::Engine,
-        method,
-        amount,
-        settled: 0,
-        state: OperationState::Planned,
-        verification: Verification::None,
-        reference: None,
-        code: None,
-        capture_before: None,
-        deadline: None,
-        token: Private(None),
-        return_url: Private(None),
-        action: Private(None),
-        created_at: at,
-        updated_at: at,
-    }
 }
 
 fn apply(order: &mut Order, event: &Event, actor: &Actor, at: Timestamp) {
@@ -287,7 +141,7 @@ fn apply(order: &mut Order, event: &Event, actor: &Actor, at: Timestamp) {
             token,
             return_url,
         } => {
-            let mut op = operation(*n, *kind, *parent, method.clone(), *amount, at);
+            let mut op = PaymentOperation::planned(*n, *kind, *parent, method.clone(), *amount, at);
             op.token = token.clone();
             op.return_url = return_url.clone();
             order.payments.push(op);
@@ -315,7 +169,7 @@ fn apply(order: &mut Order, event: &Event, actor: &Actor, at: Timestamp) {
                 p.code.clone_from(code);
                 p.capture_before = *capture_before;
                 p.deadline = None;
-                erase_private(p);
+                p.erase_private();
             });
             settle_parent(order, *n, at);
         }
@@ -340,7 +194,7 @@ fn apply(order: &mut Order, event: &Event, actor: &Actor, at: Timestamp) {
             p.state = OperationState::Dropped;
             // It was never sent: whatever was told is of another.
             p.verification = Verification::None;
-            erase_private(p);
+            p.erase_private();
         }),
         // Not since when it is so: that stays when it was settled.
         Event::PaymentReported { n, .. } | Event::PaymentQuestioned { n } => {
@@ -365,7 +219,7 @@ fn apply(order: &mut Order, event: &Event, actor: &Actor, at: Timestamp) {
             amount,
             reference,
         } => {
-            let mut op = operation(*n, *kind, *parent, method.clone(), *amount, at);
+            let mut op = PaymentOperation::planned(*n, *kind, *parent, method.clone(), *amount, at);
             op.origin = *origin;
             op.reference.clone_from(reference);
             op.settled = *amount;
@@ -420,161 +274,37 @@ fn apply(order: &mut Order, event: &Event, actor: &Actor, at: Timestamp) {
             }
         }
 
-        Event::Confirmed => {
-            order.lifecycle = Lifecycle::Confirmed;
-            order.confirmed_at = Some(at);
-        }
-        Event::Rejected { .. } => order.lifecycle = Lifecycle::Rejected,
-        Event::PaymentFailed { retry_until } => {
-            order.lifecycle = Lifecycle::PaymentFailed;
-            order.retry_until = Some(*retry_until);
-        }
-        Event::PaymentRetried {
-            method,
-            terms,
-            placing_deadline,
-            token,
-            return_url,
-        } => {
-            order.lifecycle = Lifecycle::Pending;
-            order.round += 1;
-            order.payment_method = method.clone();
-            order.terms = *terms;
-            order.placing_deadline = *placing_deadline;
-            order.retry_until = None;
-            plan_attempt(order, token, return_url, at);
-        }
-        Event::Expired => order.lifecycle = Lifecycle::Expired,
-        Event::CancelRequested { .. } => {
-            order.lifecycle = Lifecycle::Cancelling;
-            let planned: Vec<u32> = order
-                .shipments
-                .iter()
-                .filter(|s| s.state == ShipmentState::Planned)
-                .map(|s| s.n)
-                .collect();
-            for n in planned {
-                fulfil::end(order, n, ShipmentState::Cancelled, at);
-            }
-        }
-        Event::Cancelled => {
-            order.lifecycle = Lifecycle::Cancelled;
-            order.cancelled_at = Some(at);
-        }
-        Event::Completed => {
-            order.lifecycle = Lifecycle::Completed;
-            order.completed_at = Some(at);
-        }
-
-        Event::LinesCancelled { .. }
-        | Event::ShipmentPlanned { .. }
+        Event::Confirmed
+        | Event::Rejected { .. }
+        | Event::PaymentFailed { .. }
+        | Event::PaymentRetried { .. }
+        | Event::Expired
+        | Event::CancelRequested { .. }
+        | Event::Cancelled
+        | Event::Completed
+        | Event::LinesCancelled { .. }
+        | Event::MetadataChanged { .. }
+        | Event::Redacted => lifecycle::apply(order, event, at),
+        Event::ShipmentPlanned { .. }
         | Event::ShipmentShipped { .. }
         | Event::ShipmentDelivered { .. }
         | Event::ShipmentFailed { .. }
         | Event::ShipmentLost { .. }
         | Event::ShipmentReturned { .. }
-        | Event::ShipmentCancelled { .. }
-        | Event::ReturnRequested { .. }
+        | Event::ShipmentCancelled { .. } => shipping::apply(order, event, at),
+        Event::ReturnRequested { .. }
         | Event::ReturnApproved { .. }
         | Event::ReturnRejected { .. }
         | Event::ReturnReceived { .. }
-        | Event::ReturnClosed { .. }
-        | Event::Credited { .. } => fulfil::apply(order, event, at),
-
-        Event::EditStarted {
-            n,
-            plan,
-            due,
-            method,
-            deadline,
-            token,
-            return_url,
-            address,
-        } => {
-            let payment = (*due > 0).then(|| order.payments.len() as u32 + 1);
-            let reservation = next_reservation(order);
-            order.edits.push(Edit {
-                n: *n,
-                plan: (**plan).clone(),
-                state: EditState::Open,
-                cause: None,
-                due: *due,
-                payment: None,
-                reservation,
-                reservation_end: None,
-                deadline: *deadline,
-                created_at: at,
-                updated_at: at,
-                address: address.clone(),
-            });
-            if let (Some(first), Some(kind)) = (payment, attempt_kind(order.terms)) {
-                let mut op = operation(first, kind, None, method.clone(), *due, at);
-                op.token = token.clone();
-                op.return_url = return_url.clone();
-                order.payments.push(op);
-                if let Some(edit) = order.edits.last_mut() {
-                    edit.payment = Some(first);
-                }
-            }
+        | Event::ReturnClosed { .. } => returns::apply(order, event, at),
+        Event::Credited { .. } => credits::apply(order, event, at),
+        Event::EditStarted { .. }
+        | Event::EditApplied { .. }
+        | Event::EditDiscarded { .. }
+        | Event::AddressChanged { .. } => edits::apply(order, event, at),
+        Event::HoldPlaced { .. } | Event::HoldReleased { .. } => {
+            order_hold::apply(order, event, actor)
         }
-        Event::EditApplied { n } => {
-            if let Some(mut edit) = order.edits.pop_if(|e| e.n == *n) {
-                edit.plan.apply(order, at);
-                edit.state = EditState::Applied;
-                edit.reservation_end = Some(next_reservation(order));
-                edit.updated_at = at;
-                if let (Some(address), Some(addresses)) =
-                    (edit.address.0.take(), &mut order.addresses.0)
-                {
-                    addresses.shipping = address;
-                }
-                order.edits.push(edit);
-            }
-        }
-        Event::EditDiscarded { n, cause } => {
-            let reservation_end = Some(next_reservation(order));
-            if let Some(edit) = order.edits.last_mut().filter(|e| e.n == *n) {
-                edit.state = EditState::Discarded;
-                edit.reservation_end = reservation_end;
-                edit.cause = Some(*cause);
-                edit.updated_at = at;
-                edit.address = Private(None);
-            }
-        }
-        Event::AddressChanged { which, address } => {
-            if let (Some(address), Some(addresses)) = (&address.0, &mut order.addresses.0) {
-                match which {
-                    AddressType::Shipping => addresses.shipping = address.clone(),
-                    AddressType::Billing => addresses.billing = address.clone(),
-                }
-            }
-        }
-        Event::MetadataChanged {
-            key,
-            removed,
-            value,
-        } => {
-            let mut metadata = order.metadata.0.take().unwrap_or_default();
-            match (&value.0, removed) {
-                (Some(value), false) => drop(metadata.insert(key.clone(), value.clone())),
-                _ => drop(metadata.remove(key)),
-            }
-            order.metadata = Private((!metadata.is_empty()).then_some(metadata));
-        }
-
-        Event::HoldPlaced {
-            kind,
-            blocks,
-            until,
-        } => {
-            order.holds.push(OrderHold {
-                kind: kind.clone(),
-                blocks: *blocks,
-                placed_by: actor.clone(),
-                until: *until,
-            });
-        }
-        Event::HoldReleased { kind, lapsed: _ } => order.holds.retain(|h| h.kind != *kind),
         Event::AttentionRaised {
             reason,
             about,
@@ -619,28 +349,7 @@ fn apply(order: &mut Order, event: &Event, actor: &Actor, at: Timestamp) {
                 r.refusals = 0;
             }
         }
-        Event::Redacted => {
-            order.redacted_at = Some(at);
-            order.addresses = Private(None);
-            order.notes = Private(None);
-            order.metadata = Private(None);
-            order.payments.iter_mut().for_each(erase_private);
-        }
     }
-}
-
-/// What an attempt is under these terms, where one is charged at all.
-pub(super) const fn attempt_kind(terms: PaymentTerms) -> Option<OperationKind> {
-    match terms {
-        PaymentTerms::Confirm => Some(OperationKind::Charge),
-        PaymentTerms::Shipment => Some(OperationKind::Authorize),
-        PaymentTerms::Invoice | PaymentTerms::Delivery => None,
-    }
-}
-
-/// The number of the reservation that is planned next.
-fn next_reservation(order: &Order) -> u32 {
-    order.reservations.len() as u32 + 1
 }
 
 fn arm(order: &mut Order, op: Op, at: Timestamp) {
@@ -739,12 +448,6 @@ fn settle_parent(order: &mut Order, n: u32, at: Timestamp) {
         p.state = OperationState::Voided;
         p.verification = Verification::None;
         p.deadline = None;
-        erase_private(p);
+        p.erase_private();
     });
-}
-
-fn erase_private(p: &mut PaymentOperation) {
-    p.token = Private(None);
-    p.return_url = Private(None);
-    p.action = Private(None);
 }

@@ -1,0 +1,3 @@
+//! Payments: what is asked of the payment service, and what its answers mean for the order.
+
+pub(super) mod pay;
