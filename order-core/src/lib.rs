@@ -11,11 +11,6 @@ pub mod manager;
 pub mod money;
 pub mod number;
 pub mod order;
-#[cfg_attr(
-    not(feature = "testkit"),
-    allow(dead_code, reason = "bugs exist for the testkit alone")
-)]
-pub(crate) mod planted;
 pub mod policy;
 pub mod pricing;
 pub mod request;

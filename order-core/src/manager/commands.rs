@@ -12,7 +12,6 @@ use crate::error::{Error, Rejection, RejectionReason, UsedFor, Violation};
 use crate::ids::{IdempotencyKey, Name, OrderId};
 use crate::money::Money;
 use crate::order::{Blocks, CommandKey, HoldEnd, JournalRow, OperationState, Order};
-use crate::planted::{Bug, planted};
 use crate::request::{check_paying, command_hash};
 use crate::rules::{Command, CommandText, DisputeReport, Fact, PaymentReport, Wait, decide};
 use crate::services::Clients;
@@ -468,7 +467,6 @@ impl<S: OrderStore, C: Clients> OrderManager<S, C> {
             .command_key
             .as_ref()
             .is_some_and(|used| used.hash == *hash)
-            || planted(Bug::AnyUseIsARepeat)
         {
             return Ok(Some(row));
         }

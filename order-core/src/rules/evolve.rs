@@ -6,7 +6,6 @@ use crate::order::{
     OperationOrigin, OperationState, Order, PaymentOperation, Reservation, ReservationState,
     Verification, derive,
 };
-use crate::planted::{Bug, planted};
 use crate::time::Timestamp;
 
 /// Applies `event`, which happened `at`, and derives the statuses anew.
@@ -119,7 +118,7 @@ fn apply(order: &mut Order, event: &Event, actor: &Actor, at: Timestamp) {
             };
             let units = units.unwrap_or(there).min(there);
             r.released += units;
-            if committed && !planted(Bug::RestocksTwice) {
+            if committed {
                 r.committed -= units;
             }
             after_closing(r, ReservationState::Released);
