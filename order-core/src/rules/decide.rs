@@ -2,10 +2,10 @@
 //! in the files of their topics.
 
 use super::payment::pay;
-use super::refusal::refusal;
-use super::{Command, Env, credits, edits, lifecycle, order_hold, resolve, returns, shipping};
-use crate::error::{Rejection, RejectionReason};
-use crate::order::{AttentionReason, Event, Op, Order, ShipmentState};
+use super::resolve::resolve;
+use super::{Command, Env, attention, credits, edits, lifecycle, order_hold, returns, shipping};
+use crate::error::Rejection;
+use crate::order::{Event, Order, ShipmentState};
 
 /// Decides a command. Returns no events if what it wants holds already: a success without effect.
 ///
@@ -150,46 +150,11 @@ fn decide_alone(order: &Order, command: &Command, env: &Env<'_>) -> Result<Vec<E
             edits::change_address(order, command, *which, address)
         }
         Command::SetMetadata { key, value } => Ok(lifecycle::set_metadata(order, key, value)),
-        Command::Acknowledge { reason, about } => acknowledge(order, *reason, *about),
+        Command::Acknowledge { reason, about } => attention::acknowledge(order, *reason, *about),
         Command::SetStatus { status } => lifecycle::set_status(order, command, *status, env),
         Command::RetryStuck => Ok(vec![Event::StuckRetried]),
         Command::Resolve { finding } => resolve(order, finding, env),
         Command::Redact => lifecycle::redact(order, command),
         Command::Note => Ok(vec![Event::Noted]),
     }
-}
-
-fn acknowledge(
-    order: &Order,
-    reason: AttentionReason,
-    about: Option<Op>,
-) -> Result<Vec<Event>, Rejection> {
-    let meant = || {
-        order
-            .attention
-            .iter()
-            .filter(|a| a.reason == reason && (about.is_none() || a.about == about))
-    };
-    if meant().next().is_none() {
-        let open: Vec<&str> = order
-            .attention
-            .iter()
-            .filter(|a| !a.acknowledged)
-            .map(|a| a.reason.as_str())
-            .collect();
-        let open = if open.is_empty() {
-            "nothing is open".to_owned()
-        } else {
-            format!("open: {}", open.join(", "))
-        };
-        let message = format!("order {} has no attention {reason}: {open}", order.number);
-        return Err(refusal(order, RejectionReason::NoSuchRecord, message));
-    }
-    let unseen = meant().filter(|a| !a.acknowledged);
-    Ok(unseen
-        .map(|a| Event::AttentionAcknowledged {
-            reason,
-            about: a.about,
-        })
-        .collect())
 }

@@ -94,6 +94,15 @@ impl Fact {
     }
 }
 
+/// The release or commit of a reservation's units that an answer is about.
+pub(super) struct ClosingCall {
+    pub(super) n: u32,
+    pub(super) serial: u32,
+    pub(super) kind: ClosingKind,
+    pub(super) units: u32,
+    pub(super) committed: bool,
+}
+
 /// What became of asking for a hold.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ReservationOutcome {

@@ -2,7 +2,7 @@
 
 use super::fact::{ClosingOutcome, Evidence, Fact, PaymentOutcome, PaymentReport};
 use super::finding::Finding;
-use super::outside;
+use super::payment::outside;
 use super::record::record;
 use super::refusal::refusal;
 use super::{Env, attention, evolve};

@@ -1,11 +1,11 @@
 //! The transitions that hold by themselves: appended after every command, fact or timer.
 
+use super::payment::reports::matched;
 use super::payments::{
     attempt_outstanding, capturable, deadline, edit_deadline, is_for_edit, is_to_be_renewed,
     lapses_soon, money_moved,
 };
-use super::stock::{SkuStock, committed_for_good, is_secured, missing_units, sku_stock};
-use super::told::matched;
+use super::stock::state::{SkuStock, committed_for_good, is_secured, missing_units, sku_stock};
 use super::{Env, attention};
 use crate::ids::Sku;
 use crate::money::Minor;

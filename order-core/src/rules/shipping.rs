@@ -3,8 +3,8 @@
 
 use super::check::{check_distinct, check_open};
 use super::refusal::{illegal, no_such, not_now};
-use super::stock::secured_units;
-use super::{Command, Env};
+use super::stock::state::secured_units;
+use super::{Command, Env, attention};
 use crate::error::{Rejection, RejectionReason};
 use crate::order::{
     AttentionReason, Blocks, Event, Lifecycle, Line, LineUnits, Order, PaymentTerms, Shipment,
@@ -260,18 +260,11 @@ fn told(order: &Order, mut events: Vec<Event>, env: &Env<'_>) -> Vec<Event> {
         after.place_units(env.now);
     }
     if after.misplaced_units() > order.misplaced_units() {
-        let reason = AttentionReason::UnexpectedDelivery;
-        // Raised once more for who has seen it: that was something else.
-        if order
-            .attention_about(reason, None)
-            .is_none_or(|seen| seen.acknowledged)
-        {
-            events.push(Event::AttentionRaised {
-                reason,
-                about: None,
-                amount: None,
-            });
-        }
+        events.extend(attention::raise(
+            order,
+            AttentionReason::UnexpectedDelivery,
+            None,
+        ));
     }
     events
 }

@@ -8,7 +8,7 @@ use crate::order::{
 };
 use crate::rules::pause_after;
 use crate::rules::payments::{begin_by, is_wanted, may_collect, refunds_wait, refused};
-use crate::rules::stock::{SkuStock, is_secured};
+use crate::rules::stock::state::{SkuStock, is_secured};
 use crate::text::Private;
 use crate::time::Timestamp;
 

@@ -1,20 +1,21 @@
 //! What is told of a payment operation: by the provider's answer, its records or a callback, or by
 //! an operator who looked into it.
 
-use super::fact::{Evidence, PaymentOutcome, PaymentReport};
-use super::payments::{begin_by, is_wanted, may_collect};
-use super::record::{clear, outcome_known, raise, raise_for, raise_once};
-use super::{Env, Purpose, key, outside};
 use crate::ids::Reference;
 use crate::money::Money;
 use crate::order::{
     AttentionReason, CustomerAction, Event, Lifecycle, NEVER_HAPPENED, Op, OperationKind,
-    OperationOrigin, OperationState, Order, PaymentOperation, UnmatchedPayment, Verification,
+    OperationOrigin, OperationState, Order, PaymentOperation, Verification,
 };
+use crate::rules::Env;
+use crate::rules::attention::{clear, outcome_known, raise, raise_for, raise_once};
+use crate::rules::fact::{Evidence, PaymentOutcome, PaymentReport};
+use crate::rules::payments::{begin_by, is_wanted, may_collect};
 use crate::text::Private;
 use crate::time::Timestamp;
 
-pub(super) fn record_payment(
+/// Returns the events of what became of operation `p`.
+pub(in crate::rules) fn operation(
     order: &Order,
     p: &PaymentOperation,
     outcome: &PaymentOutcome,
@@ -121,7 +122,7 @@ enum By {
 }
 
 /// What is said of an operation.
-struct Told {
+pub(super) struct Told {
     status: OperationState,
     reference: Option<Reference>,
     amount: Money,
@@ -164,7 +165,7 @@ fn is_asked_first(p: &PaymentOperation, told: &Told, env: &Env<'_>) -> bool {
 }
 
 /// Whether a provider may say `status` of an operation of that kind.
-fn fits(kind: OperationKind, status: OperationState) -> bool {
+pub(super) fn fits(kind: OperationKind, status: OperationState) -> bool {
     use OperationState as S;
     match kind {
         OperationKind::Authorize => {
@@ -195,7 +196,12 @@ fn fits(kind: OperationKind, status: OperationState) -> bool {
     }
 }
 
-fn told_of(order: &Order, p: &PaymentOperation, told: &Told, env: &Env<'_>) -> Vec<Event> {
+pub(super) fn told_of(
+    order: &Order,
+    p: &PaymentOperation,
+    told: &Told,
+    env: &Env<'_>,
+) -> Vec<Event> {
     let n = p.n;
     let op = Op::Payment(n);
     // A void, refund or capture that was declined simply did not happen.
@@ -446,41 +452,8 @@ fn reported(p: &PaymentOperation, told: &Told) -> Event {
     }
 }
 
-/// Matches a report to an operation by our key first, then by the provider's reference; keeps what
-/// matches none.
-pub(super) fn record_report(order: &Order, report: &PaymentReport, env: &Env<'_>) -> Vec<Event> {
-    if let Some(p) = operation_of(order, report) {
-        return told_of(order, p, &Told::reported(report, env), env);
-    }
-    if let Some(events) = outside::payment(order, report) {
-        return events;
-    }
-    let PaymentReport {
-        key: _,
-        reference,
-        parent,
-        status,
-        amount,
-    } = report;
-    let unmatched = UnmatchedPayment {
-        reference: reference.clone(),
-        parent: parent.clone(),
-        status: *status,
-        amount: amount.minor,
-        currency: amount.currency,
-    };
-    if order.unmatched.contains(&unmatched) {
-        return Vec::new();
-    }
-    let look = raise(order, AttentionReason::UnexpectedReport, None);
-    std::iter::once(Event::PaymentUnmatched(unmatched))
-        .chain(outside::questioned(order, report))
-        .chain(look)
-        .collect()
-}
-
 impl Told {
-    fn reported(report: &PaymentReport, env: &Env<'_>) -> Told {
+    pub(super) fn reported(report: &PaymentReport, env: &Env<'_>) -> Told {
         Told {
             status: report.status,
             reference: Some(report.reference.clone()),
@@ -492,49 +465,4 @@ impl Told {
             by: By::Report,
         }
     }
-}
-
-/// The operation that a report is about.
-fn operation_of<'o>(order: &'o Order, report: &PaymentReport) -> Option<&'o PaymentOperation> {
-    let by_key = || {
-        let wanted = report.key?;
-        order
-            .payments
-            .iter()
-            .find(|p| key(order.id, Purpose::Payment, p.n) == wanted)
-    };
-    let named = |p: &&PaymentOperation| p.reference.as_ref() == Some(&report.reference);
-    by_key().or_else(|| {
-        order
-            .payments
-            .iter()
-            .filter(named)
-            .find(|p| fits(p.kind, report.status))
-    })
-}
-
-/// The events of a report that was kept because it fitted nothing, once what it names is known.
-pub(super) fn matched(order: &Order, kept: &UnmatchedPayment, env: &Env<'_>) -> Option<Vec<Event>> {
-    let report = PaymentReport {
-        key: None,
-        reference: kept.reference.clone(),
-        parent: kept.parent.clone(),
-        status: kept.status,
-        amount: Money::new(kept.amount, kept.currency),
-    };
-    let mut events = match operation_of(order, &report) {
-        Some(p) => told_of(order, p, &Told::reported(&report, env), env),
-        None => outside::payment(order, &report)?,
-    };
-    events.insert(
-        0,
-        Event::UnmatchedMatched {
-            reference: kept.reference.clone(),
-            status: kept.status,
-        },
-    );
-    if order.unmatched.len() == 1 {
-        events.extend(clear(order, AttentionReason::UnexpectedReport, None));
-    }
-    Some(events)
 }
