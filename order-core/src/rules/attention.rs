@@ -3,7 +3,7 @@
 //! texts stand with [`AttentionReason`].
 
 use super::Env;
-use super::payments::{attempts_cover, refunds_wait, refused};
+use super::payment::state::{attempts_cover, refunds_wait, refused};
 use super::refusal::refusal;
 use crate::error::{Rejection, RejectionReason};
 use crate::money::Minor;

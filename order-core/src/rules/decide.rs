@@ -1,6 +1,7 @@
 //! Commands: may this happen, and what are the facts if it does? One arm a command; the rules stand
 //! in the files of their topics.
 
+use super::lifecycle::{cancel, complete};
 use super::payment::pay;
 use super::resolve::resolve;
 use super::{Command, Env, attention, credits, edits, lifecycle, order_hold, returns, shipping};
@@ -41,7 +42,7 @@ pub fn possible(order: &Order, env: &Env<'_>) -> Vec<&'static str> {
 /// each command at least one that succeeds, if any does.
 pub fn samples(order: &Order) -> Vec<Command> {
     let mut samples = vec![Command::Cancel];
-    samples.extend(lifecycle::samples(order));
+    samples.extend(cancel::samples(order));
     samples.extend(pay::samples());
     samples.extend(shipping::samples(order));
     samples.push(Command::Complete);
@@ -56,9 +57,9 @@ pub fn samples(order: &Order) -> Vec<Command> {
 /// Decides a command, without the commands that are possible instead.
 fn decide_alone(order: &Order, command: &Command, env: &Env<'_>) -> Result<Vec<Event>, Rejection> {
     match command {
-        Command::Cancel => lifecycle::cancel(order),
-        Command::CancelLines { lines } => lifecycle::cancel_lines(order, command, lines),
-        Command::CancelRest => lifecycle::cancel_rest(order, command),
+        Command::Cancel => cancel::cancel(order),
+        Command::CancelLines { lines } => cancel::cancel_lines(order, command, lines),
+        Command::CancelRest => cancel::cancel_rest(order, command),
         Command::RetryPayment {
             amount,
             method,
@@ -120,7 +121,7 @@ fn decide_alone(order: &Order, command: &Command, env: &Env<'_>) -> Result<Vec<E
             env,
         ),
         Command::CancelShipment { shipment } => shipping::cancel(order, command, *shipment),
-        Command::Complete => lifecycle::complete(order, command),
+        Command::Complete => complete::complete(order, command),
         Command::Credit { amount } => credits::credit(order, command, *amount),
         Command::CreditLines { lines } => credits::credit_lines(order, command, lines),
         Command::WriteOff { amount } => pay::write_off(order, command, *amount, env),

@@ -1,9 +1,9 @@
 //! Changes to what was ordered and where it goes.
 
 use super::payment::pay::not_charged;
-use super::payments::attempt_outstanding;
+use super::payment::state::{attempt_outstanding, edit_deadline, is_covered, is_for_edit};
 use super::refusal::{illegal, not_now};
-use super::settle::is_covered;
+use super::stock::state::{SkuStock, sku_stock};
 use super::{Command, Env};
 use crate::error::{Rejection, RejectionReason};
 use crate::ids::Name;
@@ -252,6 +252,42 @@ pub(super) fn change_address(
         which,
         address: address.clone(),
     }])
+}
+
+/// An edit applies as soon as the difference in stock and money is secured, and comes to nothing if
+/// it cannot be.
+pub(super) fn settle(order: &Order, env: &Env<'_>) -> Option<Event> {
+    let edit = order.open_edit()?;
+    let n = edit.n;
+    let discard = |cause| Some(Event::EditDiscarded { n, cause });
+    if !matches!(order.lifecycle, Lifecycle::Pending | Lifecycle::Confirmed) {
+        return discard(DiscardCause::OrderOver);
+    }
+    if !edit.plan.fits(order) {
+        return discard(DiscardCause::OutOfDate);
+    }
+    let stock = sku_stock(order, env);
+    if stock
+        .iter()
+        .any(|(_, _, s)| matches!(s, SkuStock::Refused { .. } | SkuStock::Suspect))
+    {
+        return discard(DiscardCause::StockRefused);
+    }
+    // No edit leaves an order short.
+    let paid = is_covered(order, order.owed_after(&edit.plan), env);
+    let held = stock.iter().all(|(_, _, s)| *s == SkuStock::Held);
+    if paid && held {
+        return Some(Event::EditApplied { n });
+    }
+    let mut attempts = order.payments.iter().filter(|p| is_for_edit(order, p));
+    if !paid && !attempts.any(|p| p.state.is_open()) {
+        return discard(DiscardCause::PaymentFailed);
+    }
+    if edit_deadline(order, edit) <= env.now {
+        discard(DiscardCause::Expired)
+    } else {
+        None
+    }
 }
 
 /// Applies an event of an edit, or the correction of an address, to the order.

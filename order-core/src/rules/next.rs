@@ -1,12 +1,11 @@
 //! What must happen next for an order: a set, so that one slow or stuck thing never hides another.
 
-mod money;
-
 use super::Env;
-use super::call::{Next, Stuck, Verb};
-use super::payments::{deadline, edit_deadline};
+use super::call::{Next, Verb};
+use super::lifecycle::complete::completes_at;
+use super::payment::capture::warns_at;
+use super::payment::state::{deadline, edit_deadline};
 use super::planner::Planner;
-use super::settle::{completes_at, warns_at};
 use super::stock::state::{SkuStock, backorder_retry, is_short, sku_stock};
 use crate::order::{Lifecycle, Op, Order};
 use crate::store::Tries;

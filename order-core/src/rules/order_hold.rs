@@ -142,6 +142,21 @@ pub(super) fn release(order: &Order, kind: &Name) -> Result<Vec<Event>, Rejectio
     ))
 }
 
+/// Releases a hold whose time is over.
+pub(super) fn settle(order: &Order, env: &Env<'_>) -> Option<Event> {
+    if order.lifecycle.is_terminal() {
+        return None;
+    }
+    let over = order
+        .holds
+        .iter()
+        .find(|h| h.until.is_some_and(|t| t <= env.now))?;
+    Some(Event::HoldReleased {
+        kind: over.kind.clone(),
+        lapsed: true,
+    })
+}
+
 /// Applies an event of a hold, caused by `actor`, to the order.
 pub(super) fn apply(order: &mut Order, event: &Event, actor: &Actor) {
     match event {

@@ -318,6 +318,18 @@ fn is(order: &Order, command: &Command, s: &Shipment) -> Rejection {
     not_now(order, command, RejectionReason::IllegalTransition, why)
 }
 
+/// Nobody needs to look any more at shipments that turned out otherwise: every unit has its place.
+pub(super) fn settle(order: &Order) -> Option<Event> {
+    let told = order
+        .attention
+        .iter()
+        .find(|a| a.reason == AttentionReason::UnexpectedDelivery)?;
+    (order.misplaced_units() == 0).then_some(Event::AttentionCleared {
+        reason: told.reason,
+        about: told.about,
+    })
+}
+
 /// Applies an event of a shipment to the order.
 pub(super) fn apply(order: &mut Order, event: &Event, at: Timestamp) {
     match event {

@@ -2,6 +2,7 @@
 //! inventory.
 
 pub(super) mod apply;
+pub(super) mod lost;
 pub(super) mod outcome;
 mod plan;
 pub(super) mod state;

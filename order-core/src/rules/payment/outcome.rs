@@ -10,7 +10,7 @@ use crate::order::{
 use crate::rules::Env;
 use crate::rules::attention::{clear, outcome_known, raise, raise_for, raise_once};
 use crate::rules::fact::{Evidence, PaymentOutcome, PaymentReport};
-use crate::rules::payments::{begin_by, is_wanted, may_collect};
+use crate::rules::payment::state::{begin_by, is_wanted, may_collect};
 use crate::text::Private;
 use crate::time::Timestamp;
 

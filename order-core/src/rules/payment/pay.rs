@@ -3,8 +3,13 @@
 use crate::error::{Rejection, RejectionReason};
 use crate::ids::Name;
 use crate::money::Minor;
-use crate::order::{CreditKind, Event, Lifecycle, OperationKind, Order, PaymentTerms};
-use crate::rules::payments::attempt_outstanding;
+use crate::order::{
+    CreditKind, DisputeState, Event, FulfilmentStatus, Lifecycle, OperationKind, Order,
+    PaymentOperation, PaymentTerms,
+};
+use crate::rules::attention;
+use crate::rules::lifecycle::complete::fulfilled_at;
+use crate::rules::payment::state::attempt_outstanding;
 use crate::rules::refusal::{illegal, not_now, refusal};
 use crate::rules::{Command, Env};
 use crate::text::Private;
@@ -164,4 +169,45 @@ pub(in crate::rules) fn not_charged(order: &Order, command: &Command, method: &N
         RejectionReason::NothingToPay,
         format!("nothing is charged by {method}"),
     )
+}
+
+/// What is short is given up where the shop wants that: a few cents, and what went back after
+/// everything had arrived. Not while more may be coming in, or a bank is to decide.
+pub(in crate::rules) fn write_off_by_policy(order: &Order, env: &Env<'_>) -> Option<Event> {
+    let short = attention::short_to_tell(order, env);
+    let undecided = order
+        .payments
+        .iter()
+        .any(|p| p.state.is_open() || p.verification.is_due())
+        || order.disputes.iter().any(|d| d.state == DisputeState::Open);
+    if short == 0 || undecided {
+        return None;
+    }
+    let arrived = order.lifecycle != Lifecycle::Pending
+        && matches!(
+            order.statuses.fulfilment,
+            FulfilmentStatus::Delivered | FulfilmentStatus::NotRequired
+        );
+    let amount = if short <= env.policy.write_off_up_to {
+        short
+    } else if arrived && env.policy.write_off_after_delivery {
+        let since = fulfilled_at(order);
+        let later = order.payments.iter().filter(|p| p.created_at >= since);
+        let given_up = order
+            .credits
+            .iter()
+            .filter(|c| c.kind == CreditKind::WriteOff && c.at >= since);
+        let later = later
+            .map(PaymentOperation::went_back_outside)
+            .sum::<Minor>();
+        // Once.
+        (later - given_up.map(|c| c.amount).sum::<Minor>()).min(short)
+    } else {
+        0
+    };
+    (amount > 0).then(|| Event::Credited {
+        kind: CreditKind::WriteOff,
+        amount,
+        lines: Vec::new(),
+    })
 }

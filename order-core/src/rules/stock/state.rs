@@ -6,7 +6,7 @@ use crate::order::{
 };
 use crate::policy::LostStock;
 use crate::rules::Env;
-use crate::rules::payments::money_moved;
+use crate::rules::payment::state::money_moved;
 use crate::time::Timestamp;
 
 /// How an order stands with one SKU.
