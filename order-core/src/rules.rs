@@ -42,7 +42,7 @@ pub use command::{Command, CommandSpec, CommandText, Wait};
 pub use decide::{decide, possible, samples};
 pub use evolve::evolve;
 pub use fact::{
-    ClosingOutcome, DisputeReport, Evidence, Fact, PaymentOutcome, PaymentReport,
+    ClosingOutcome, DisputeReport, Evidence, Fact, PaymentOutcome, PaymentReport, ProviderAnswer,
     ReservationOutcome,
 };
 pub use failure::failure;

@@ -1,5 +1,6 @@
 //! Payments: what is asked of the payment service, and what its answers mean for the order.
 
+mod alarms;
 pub(super) mod apply;
 mod attempt;
 pub(super) mod capture;

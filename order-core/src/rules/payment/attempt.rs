@@ -5,7 +5,7 @@ use crate::money::Minor;
 use crate::order::{Blocks, Event, Op, OperationKind, OperationState, PaymentOperation};
 use crate::rules::call::Verb;
 use crate::rules::pause_after;
-use crate::rules::payment::state::{begin_by, may_collect, refused, wanted_of};
+use crate::rules::payment::state::{begin_by, refused, wanted_of};
 use crate::rules::planner::Planner;
 use crate::rules::stock::state::{SkuStock, is_secured};
 
@@ -14,7 +14,7 @@ impl Planner<'_, '_> {
     pub(in crate::rules) fn attempts(&mut self, stock: &[(&Sku, u32, SkuStock)], refused: bool) {
         let order = self.order;
         let all_held = is_secured(order, self.env, stock);
-        let may_collect = may_collect(order);
+        let may_collect = order.lifecycle.is_live();
         let allowed = may_collect && !order.is_blocked(Blocks::Capture);
         for p in order.payments.iter().filter(|p| p.is_attempt()) {
             let op = Op::Payment(p.n);
@@ -74,7 +74,7 @@ impl Planner<'_, '_> {
     ) {
         let op = Op::Payment(p.n);
         let begin_by = begin_by(self.order, self.env, p);
-        if most == 0 || !may_collect(self.order) || begin_by <= self.env.now {
+        if most == 0 || !self.order.lifecycle.is_live() || begin_by <= self.env.now {
             self.out.events.push(Event::PaymentDropped { n: p.n });
             return;
         }

@@ -5,7 +5,7 @@ use crate::money::Minor;
 use crate::order::{Blocks, Event, Op, OperationKind, OperationState, PaymentOperation};
 use crate::rules::call::Verb;
 use crate::rules::payment::capture::to_capture;
-use crate::rules::payment::state::{is_wanted, may_collect};
+use crate::rules::payment::state::is_wanted;
 use crate::rules::planner::Planner;
 
 impl Planner<'_, '_> {
@@ -57,7 +57,7 @@ impl Planner<'_, '_> {
                     // ever.
                     let paid = order.kept() + order.missed_since(q.n) >= order.owed();
                     paid || (self.is_unsent(p) && p.amount > self.still_to_capture(p, q))
-                        || !may_collect(order)
+                        || !order.lifecycle.is_live()
                         || order.authorized_rest(q.n) < p.amount
                         || self.has_lapsed(q)
                 }

@@ -1,18 +1,14 @@
-//! What is told of a payment operation: by the provider's answer, its records or a callback, or by
-//! an operator who looked into it.
+//! Outcomes of payment operations: what the provider answers, what its records or its callbacks say,
+//! and what an operator found out.
 
-use crate::ids::Reference;
-use crate::money::Money;
 use crate::order::{
-    AttentionReason, CustomerAction, Event, Lifecycle, NEVER_HAPPENED, Op, OperationKind,
-    OperationOrigin, OperationState, Order, PaymentOperation, Verification,
+    AttentionReason, Event, NEVER_HAPPENED, Op, OperationKind, OperationState, Order,
+    PaymentOperation, Verification,
 };
 use crate::rules::Env;
-use crate::rules::attention::{clear, outcome_known, raise, raise_for, raise_once};
-use crate::rules::fact::{Evidence, PaymentOutcome, PaymentReport};
-use crate::rules::payment::state::{begin_by, is_wanted, may_collect};
-use crate::text::Private;
-use crate::time::Timestamp;
+use crate::rules::attention::{outcome_known, raise, raise_once};
+use crate::rules::fact::{Evidence, PaymentOutcome, ProviderAnswer};
+use crate::rules::payment::state::{begin_by, is_wanted};
 
 /// Returns the events of what became of operation `p`.
 pub(in crate::rules) fn operation(
@@ -33,32 +29,7 @@ pub(in crate::rules) fn operation(
             unknown.into_iter().chain(look).collect()
         }
         PaymentOutcome::Absent => absent(order, p, env),
-        PaymentOutcome::Answer {
-            status,
-            reference,
-            amount,
-            code,
-            deadline,
-            action,
-            capture_before,
-            evidence,
-        } => {
-            let told = Told {
-                status: *status,
-                reference: reference.clone(),
-                amount: *amount,
-                code: code.clone(),
-                deadline: *deadline,
-                action: action.clone(),
-                capture_before: *capture_before,
-                by: match evidence {
-                    Evidence::Answer => By::Answer,
-                    Evidence::LookUp => By::LookUp,
-                    Evidence::Finding => By::Finding,
-                },
-            };
-            told_of(order, p, &told, env)
-        }
+        PaymentOutcome::Answer(answer) => heard(order, p, answer, env),
     }
 }
 
@@ -92,7 +63,7 @@ fn absent(order: &Order, p: &PaymentOperation, env: &Env<'_>) -> Vec<Event> {
         verified: false,
     }];
     // Whether there is stock for it is asked when it is begun.
-    let wanted = p.is_attempt() && may_collect(order) && is_wanted(order, env, p, false);
+    let wanted = p.is_attempt() && order.lifecycle.is_live() && is_wanted(order, env, p, false);
     if wanted && begin_by(order, env, p) > env.now {
         events.push(Event::PaymentPlanned {
             n: order.payments.len() as u32 + 1,
@@ -108,32 +79,206 @@ fn absent(order: &Order, p: &PaymentOperation, env: &Env<'_>) -> Vec<Event> {
     events
 }
 
-/// Who says what became of an operation.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum By {
-    /// The provider, asked to do it.
-    Answer,
-    /// The provider's records.
-    LookUp,
-    /// An operator who looked into it.
-    Finding,
-    /// The provider, unasked.
-    Report,
+/// Returns the events of what is said of operation `p`, by whomever.
+pub(super) fn heard(
+    order: &Order,
+    p: &PaymentOperation,
+    answer: &ProviderAnswer,
+    env: &Env<'_>,
+) -> Vec<Event> {
+    // A void, refund or capture that was declined simply did not happen.
+    let state = match answer.status {
+        OperationState::Declined if !p.is_attempt() => OperationState::Failed,
+        status => status,
+    };
+    let asked = matches!(answer.evidence, Evidence::LookUp | Evidence::Finding);
+    let heard = Heard {
+        order,
+        p,
+        answer,
+        state,
+        asked,
+        env,
+    };
+    if heard.agrees() {
+        return heard.borne_out();
+    }
+    if asked && state.is_open() && !p.state.is_open() {
+        // Its records lag behind: they are asked again.
+        return Vec::new();
+    }
+    let gives_way = heard.decides() || gives_way(p, answer.status);
+    if !heard.is_sensible() || !gives_way || heard.is_asked_first() {
+        return contradiction(order, p, answer);
+    }
+    let mut events = if state.is_open() {
+        heard.waiting()
+    } else {
+        heard.settling()
+    };
+    events.extend(outcome_known(order, Op::Payment(p.n)));
+    events
 }
 
-/// What is said of an operation.
-pub(super) struct Told {
-    status: OperationState,
-    reference: Option<Reference>,
-    amount: Money,
-    code: Option<String>,
-    deadline: Timestamp,
-    action: Private<CustomerAction>,
-    capture_before: Option<Timestamp>,
-    by: By,
+/// Something that is said of a payment operation.
+pub(super) struct Heard<'a> {
+    pub(super) order: &'a Order,
+    pub(super) p: &'a PaymentOperation,
+    pub(super) answer: &'a ProviderAnswer,
+    /// The state that the operation would come to by it.
+    pub(super) state: OperationState,
+    /// True if the provider's records or a person were asked, so that it counts against what is
+    /// recorded.
+    asked: bool,
+    pub(super) env: &'a Env<'a>,
 }
 
-/// Whether the operation's state gives way to what the provider says now.
+impl Heard<'_> {
+    /// Returns true if money moved by what is said.
+    pub(super) const fn moves_money(&self) -> bool {
+        moves_money(self.state)
+    }
+
+    /// Returns true if it is what is recorded.
+    fn agrees(&self) -> bool {
+        let unsettled = matches!(
+            self.p.state,
+            OperationState::Planned | OperationState::Armed | OperationState::Unknown
+        );
+        let amount = self.order.in_currency(self.p.settled);
+        self.state == self.p.state
+            && !unsettled
+            && (!self.moves_money() || self.answer.amount == amount)
+    }
+
+    /// Returns true if a provider may say it of such an operation.
+    fn is_sensible(&self) -> bool {
+        fits(self.p.kind, self.answer.status)
+            && self.answer.amount.currency == self.order.currency
+            // Nothing is never what moved.
+            && (!self.moves_money() || self.answer.amount.minor > 0)
+    }
+
+    /// Returns true if it counts whatever is recorded: what the provider's records say, and what an
+    /// operator finds.
+    fn decides(&self) -> bool {
+        self.asked && self.is_sensible() && !self.state.is_open()
+    }
+
+    /// Returns true if a callback says that something happened after all that came to nothing
+    /// before, so that the provider's records are asked before anything rests on it. Where they
+    /// cannot be asked it is believed, unless somebody has looked into it.
+    fn is_asked_first(&self) -> bool {
+        use OperationState as S;
+        let p = self.p;
+        let came_to_nothing =
+            matches!(p.state, S::Declined | S::Failed | S::Voided) && !p.never_happened();
+        let looked_into = matches!(p.verification, Verification::Done | Verification::Again);
+        self.answer.evidence == Evidence::Report
+            && came_to_nothing
+            && (self.env.payment.look_up || looked_into)
+    }
+
+    /// Returns the events of what agrees with the records.
+    fn borne_out(&self) -> Vec<Event> {
+        let Heard { p, answer, .. } = *self;
+        let n = p.n;
+        let questioned = p.verification.is_due();
+        let learnt = answer
+            .capture_before
+            .is_some_and(|t| p.capture_before.is_none_or(|u| u > t));
+        // For how long it can be captured, whoever looks into it does not say: the records are
+        // still asked for that.
+        let for_how_long =
+            answer.evidence == Evidence::Finding && lasts_unknown(p) && self.env.payment.look_up;
+        let provider = matches!(answer.evidence, Evidence::Answer | Evidence::LookUp);
+        match questioned && self.asked {
+            true if learnt => vec![self.settled(true)],
+            true if for_how_long => {
+                vec![Event::PaymentVerified { n }, Event::PaymentQuestioned { n }]
+            }
+            true => vec![Event::PaymentVerified { n }],
+            // What agrees is news while the records are asked: an answer that was on its way by
+            // then is not the last word.
+            false if questioned && answer.evidence == Evidence::Report => {
+                vec![reported(p, answer)]
+            }
+            // Somebody else was faster with the rest of it.
+            false if !questioned && provider && learnt && lasts_unknown(p) => {
+                vec![self.settled(self.asked || p.verification == Verification::Done)]
+            }
+            false => Vec::new(),
+        }
+    }
+
+    /// Returns the events of an operation that the provider or the customer is yet to decide.
+    fn waiting(&self) -> Vec<Event> {
+        let Heard { p, answer, .. } = *self;
+        let n = p.n;
+        let longest = p.created_at.after(self.env.policy.longest_wait);
+        let mut events = vec![Event::PaymentWaiting {
+            n,
+            state: answer.status,
+            reference: answer.reference.clone(),
+            deadline: answer.deadline.min(longest),
+            action: answer.action.clone(),
+        }];
+        // It was asked, and has not been decided: it is asked again when its time is over.
+        let verified = p.verification.is_due() && self.asked;
+        events.extend(verified.then_some(Event::PaymentVerified { n }));
+        events
+    }
+
+    /// Returns the events of an operation that has come to its end, with the attention that raises
+    /// or clears.
+    fn settling(&self) -> Vec<Event> {
+        let mut events = vec![self.settled(self.decides())];
+        events.extend(self.attention());
+        if self.is_questioned_at_once() {
+            events.push(Event::PaymentQuestioned { n: self.p.n });
+        }
+        events
+    }
+
+    /// Returns true if the outcome is compared with the provider's records at once: another amount
+    /// than was asked, an authorization of which only a callback or a person tells, and money that
+    /// is said never to have come.
+    fn is_questioned_at_once(&self) -> bool {
+        let Heard { p, answer, .. } = *self;
+        let look_up = self.env.payment.look_up;
+        let other_amount = self.moves_money() && answer.amount.minor != p.amount && !self.decides();
+        let unsaid = matches!(answer.evidence, Evidence::Report | Evidence::Finding)
+            && answer.capture_before.is_none();
+        let for_how_long = unsaid && self.state == OperationState::Authorized && look_up;
+        // Whoever found that money never came may have looked before it did. An authorization may
+        // be given up at the provider by hand.
+        let came_since = answer.evidence == Evidence::Finding
+            && p.is_attempt()
+            && p.captured() > 0
+            && !self.moves_money()
+            && look_up;
+        other_amount || for_how_long || came_since
+    }
+
+    fn settled(&self, verified: bool) -> Event {
+        let answer = self.answer;
+        Event::PaymentSettled {
+            n: self.p.n,
+            state: self.state,
+            amount: if self.moves_money() {
+                answer.amount.minor
+            } else {
+                0
+            },
+            reference: answer.reference.clone(),
+            code: answer.code.clone(),
+            capture_before: answer.capture_before,
+            verified,
+        }
+    }
+}
+
+/// Returns true if the operation's state gives way to what the provider says now.
 ///
 /// Success is never taken back by a late failure, and a late success is always believed: money has
 /// moved.
@@ -153,18 +298,7 @@ fn gives_way(p: &PaymentOperation, to: OperationState) -> bool {
     }
 }
 
-/// Whether a callback says that something happened after all that came to nothing before, so that
-/// the provider's records are asked before anything rests on it. Where they cannot be asked it is
-/// believed, unless somebody has looked into it.
-fn is_asked_first(p: &PaymentOperation, told: &Told, env: &Env<'_>) -> bool {
-    use OperationState as S;
-    let came_to_nothing =
-        matches!(p.state, S::Declined | S::Failed | S::Voided) && !p.never_happened();
-    let looked_into = matches!(p.verification, Verification::Done | Verification::Again);
-    told.by == By::Report && came_to_nothing && (env.payment.look_up || looked_into)
-}
-
-/// Whether a provider may say `status` of an operation of that kind.
+/// Returns true if a provider may say `status` of an operation of that kind.
 pub(super) fn fits(kind: OperationKind, status: OperationState) -> bool {
     use OperationState as S;
     match kind {
@@ -196,109 +330,7 @@ pub(super) fn fits(kind: OperationKind, status: OperationState) -> bool {
     }
 }
 
-pub(super) fn told_of(
-    order: &Order,
-    p: &PaymentOperation,
-    told: &Told,
-    env: &Env<'_>,
-) -> Vec<Event> {
-    let n = p.n;
-    let op = Op::Payment(n);
-    // A void, refund or capture that was declined simply did not happen.
-    let state = match told.status {
-        OperationState::Declined if !p.is_attempt() => OperationState::Failed,
-        status => status,
-    };
-    let moves_money = moves_money(state);
-    let unsettled = matches!(
-        p.state,
-        OperationState::Planned | OperationState::Armed | OperationState::Unknown
-    );
-    let same = state == p.state
-        && !unsettled
-        && (!moves_money || told.amount == order.in_currency(p.settled));
-    let questioned = p.verification.is_due();
-    let asked = matches!(told.by, By::LookUp | By::Finding);
-    let sensible = fits(p.kind, told.status)
-        && told.amount.currency == order.currency
-        // Nothing is never what moved.
-        && (!moves_money || told.amount.minor > 0);
-    // What the provider's records say counts, and what an operator finds.
-    let decides = asked && sensible && !state.is_open();
-    if same {
-        let learnt = told
-            .capture_before
-            .is_some_and(|t| p.capture_before.is_none_or(|u| u > t));
-        // For how long it can be captured, whoever looks into it does not say: the records are
-        // still asked for that.
-        let for_how_long = told.by == By::Finding && lasts_unknown(p) && env.payment.look_up;
-        let provider = matches!(told.by, By::Answer | By::LookUp);
-        return match questioned && asked {
-            true if learnt => vec![settled(n, state, told, moves_money, true)],
-            true if for_how_long => {
-                vec![Event::PaymentVerified { n }, Event::PaymentQuestioned { n }]
-            }
-            true => vec![Event::PaymentVerified { n }],
-            // What agrees is news while the records are asked: an answer that was on its way by
-            // then is not the last word.
-            false if questioned && told.by == By::Report => vec![reported(p, told)],
-            // Somebody else was faster with the rest of it.
-            false if !questioned && provider && learnt && lasts_unknown(p) => {
-                vec![settled(
-                    n,
-                    state,
-                    told,
-                    moves_money,
-                    asked || p.verification == Verification::Done,
-                )]
-            }
-            false => Vec::new(),
-        };
-    }
-    if asked && state.is_open() && !p.state.is_open() {
-        // Its records lag behind: they are asked again.
-        return Vec::new();
-    }
-    if !sensible || !(decides || gives_way(p, told.status)) || is_asked_first(p, told, env) {
-        return contradiction(order, p, told);
-    }
-    let mut events = Vec::new();
-    if state.is_open() {
-        events.push(Event::PaymentWaiting {
-            n,
-            state: told.status,
-            reference: told.reference.clone(),
-            deadline: told
-                .deadline
-                .min(p.created_at.after(env.policy.longest_wait)),
-            action: told.action.clone(),
-        });
-        // It was asked, and has not been decided: it is asked again when its time is over.
-        events.extend((questioned && asked).then_some(Event::PaymentVerified { n }));
-    } else {
-        events.push(settled(n, state, told, moves_money, decides));
-        events.extend(follows_from(order, p, state, told, env));
-        // More or less than was asked, and an authorization of which only a callback or a person
-        // tells, is compared with the records.
-        let other_amount = moves_money && told.amount.minor != p.amount && !decides;
-        let unsaid = matches!(told.by, By::Report | By::Finding) && told.capture_before.is_none();
-        let for_how_long = unsaid && state == OperationState::Authorized && env.payment.look_up;
-        // Whoever found that money never came may have looked before it did. An authorization may
-        // be given up at the provider by hand.
-        let came_since = told.by == By::Finding
-            && p.is_attempt()
-            && p.captured() > 0
-            && !moves_money
-            && env.payment.look_up;
-        events.extend(
-            (other_amount || for_how_long || came_since).then_some(Event::PaymentQuestioned { n }),
-        );
-    }
-    events.extend(outcome_known(order, op));
-    events
-}
-
-/// Whether it is an authorization of which nobody has said for how long it can be captured.
+/// Returns true for an authorization of which nobody has said for how long it can be captured.
 fn lasts_unknown(p: &PaymentOperation) -> bool {
     p.state == OperationState::Authorized && p.capture_before.is_none()
 }
@@ -310,117 +342,26 @@ const fn moves_money(state: OperationState) -> bool {
     )
 }
 
-fn settled(n: u32, state: OperationState, told: &Told, moves_money: bool, verified: bool) -> Event {
-    Event::PaymentSettled {
-        n,
-        state,
-        amount: if moves_money { told.amount.minor } else { 0 },
-        reference: told.reference.clone(),
-        code: told.code.clone(),
-        capture_before: told.capture_before,
-        verified,
-    }
-}
-
-/// What a person must look at, or need not any more, when operation `p` has come to `state`.
-fn follows_from(
-    order: &Order,
-    p: &PaymentOperation,
-    state: OperationState,
-    told: &Told,
-    env: &Env<'_>,
-) -> Vec<Event> {
-    let op = Op::Payment(p.n);
-    let moves_money = moves_money(state);
-    let mut events = Vec::new();
-    if moves_money && told.amount.minor != p.amount {
-        events.extend(raise(order, AttentionReason::AmountMismatch, Some(op)));
-    }
-    if moves_money && p.is_attempt() && is_dead(order.lifecycle) {
-        events.extend(raise(order, AttentionReason::MoneyOnDeadOrder, Some(op)));
-    }
-    // An order that counts on the money cannot be undone by its loss: a person must ask for it
-    // again.
-    let voiding = || {
-        order
-            .children(p.n)
-            .any(|c| c.kind == OperationKind::Void && c.state.is_open())
-    };
-    let given_up =
-        p.state == OperationState::Authorized && state == OperationState::Voided && !voiding();
-    if given_up && order.lifecycle != Lifecycle::Pending && is_wanted(order, env, p, false) {
-        events.extend(raise(order, AttentionReason::UnexpectedReport, Some(op)));
-    }
-    // Money that was there is not: what rested on it is for a person to see to.
-    if p.captured() > 0 && state != OperationState::Captured {
-        events.extend(raise(order, AttentionReason::UnexpectedReport, Some(op)));
-    }
-    let captured = |n| {
-        order
-            .payment(n)
-            .is_some_and(|q| q.state == OperationState::Captured)
-    };
-    if state == OperationState::Voided && p.parent.is_some_and(captured) {
-        events.extend(raise(order, AttentionReason::UnexpectedReport, Some(op)));
-    }
-    // A capture that was given up for failed, and asked for again, may have happened: more is taken
-    // than was authorized.
-    let rest = p.parent.map(|n| order.authorized_rest(n));
-    if p.kind == OperationKind::Capture
-        && moves_money
-        && rest.is_some_and(|rest| told.amount.minor > rest)
-    {
-        events.extend(raise(order, AttentionReason::UnexpectedReport, Some(op)));
-    }
-    // So may a refund: more has gone back than came in, or than was to.
-    if p.kind == OperationKind::Refund && moves_money {
-        // What went back elsewhere is told of by itself, and may be heard of sooner or later than
-        // this.
-        let money = order.money();
-        let left = money.captured - order.refunded_by(OperationOrigin::Engine) - told.amount.minor;
-        let too_much = left < 0;
-        let counted_on = p.state == OperationState::Failed && left < money.owed;
-        if too_much || counted_on {
-            events.extend(raise(order, AttentionReason::UnexpectedReport, Some(op)));
-        }
-        events.extend(clear(order, AttentionReason::RefundFailed, Some(op)));
-    }
-    if matches!(state, OperationState::Declined | OperationState::Failed) {
-        let failed = |reason| raise_for(order, reason, Some(op), Some(p.amount));
-        events.extend(match p.kind {
-            OperationKind::Refund => failed(AttentionReason::RefundFailed),
-            OperationKind::Void => failed(AttentionReason::VoidFailed),
-            OperationKind::Capture => failed(AttentionReason::CaptureFailed),
-            OperationKind::Authorize | OperationKind::Charge => None,
-        });
-    }
-    events
-}
-
-/// Orders on which nobody expects money to move any more. While cancelling, it is expected to.
-const fn is_dead(lifecycle: Lifecycle) -> bool {
-    !lifecycle.is_live() && !matches!(lifecycle, Lifecycle::Cancelling)
-}
-
-/// Written down each time, looked up, and shown to a person; changes nothing by itself.
-fn contradiction(order: &Order, p: &PaymentOperation, told: &Told) -> Vec<Event> {
+/// Returns the events of what contradicts the records: written down each time, looked up, and shown
+/// to a person; it changes nothing by itself.
+fn contradiction(order: &Order, p: &PaymentOperation, answer: &ProviderAnswer) -> Vec<Event> {
     let op = Some(Op::Payment(p.n));
-    let other_currency = told.amount.currency != order.currency;
-    let other_amount = told.status == p.state && told.amount != order.in_currency(p.settled);
-    let nothing = moves_money(told.status) && told.amount.minor <= 0;
+    let other_currency = answer.amount.currency != order.currency;
+    let other_amount = answer.status == p.state && answer.amount != order.in_currency(p.settled);
+    let nothing = moves_money(answer.status) && answer.amount.minor <= 0;
     let reason = match other_currency || other_amount || nothing {
         true => AttentionReason::AmountMismatch,
         false => AttentionReason::UnexpectedReport,
     };
-    let reported = reported(p, told);
-    if matches!(told.by, By::Answer | By::LookUp) && p.state.is_open() {
+    let reported = reported(p, answer);
+    if matches!(answer.evidence, Evidence::Answer | Evidence::LookUp) && p.state.is_open() {
         // What makes no sense is asked again, and is news once.
         return raise_once(order, reason, op)
             .into_iter()
             .flat_map(|look| [reported.clone(), look])
             .collect();
     }
-    if told.by == By::LookUp {
+    if answer.evidence == Evidence::LookUp {
         // The records themselves make no sense of it: only a person can.
         let asked = p
             .verification
@@ -436,33 +377,12 @@ fn contradiction(order: &Order, p: &PaymentOperation, told: &Told) -> Vec<Event>
         .collect()
 }
 
-fn reported(p: &PaymentOperation, told: &Told) -> Event {
-    let Told {
-        status,
-        amount,
-        reference,
-        ..
-    } = told;
+fn reported(p: &PaymentOperation, answer: &ProviderAnswer) -> Event {
     Event::PaymentReported {
         n: p.n,
-        status: *status,
-        amount: amount.minor,
-        currency: amount.currency,
-        reference: reference.clone(),
-    }
-}
-
-impl Told {
-    pub(super) fn reported(report: &PaymentReport, env: &Env<'_>) -> Told {
-        Told {
-            status: report.status,
-            reference: Some(report.reference.clone()),
-            amount: report.amount,
-            code: None,
-            deadline: env.now.after(env.policy.action_deadline),
-            action: Private(None),
-            capture_before: None,
-            by: By::Report,
-        }
+        status: answer.status,
+        amount: answer.amount.minor,
+        currency: answer.amount.currency,
+        reference: answer.reference.clone(),
     }
 }

@@ -1,18 +1,19 @@
 //! Reports of a payment provider, as its callbacks bring them: matched to an operation, or kept.
 
-use super::outcome::{Told, fits, told_of};
+use super::outcome::{fits, heard};
 use super::outside;
 use crate::money::Money;
 use crate::order::{AttentionReason, Event, Order, PaymentOperation, UnmatchedPayment};
 use crate::rules::attention::{clear, raise};
-use crate::rules::fact::PaymentReport;
+use crate::rules::fact::{Evidence, PaymentReport, ProviderAnswer};
 use crate::rules::{Env, Purpose, key};
+use crate::text::Private;
 
 /// Matches a report to an operation by our key first, then by the provider's reference; keeps what
 /// matches none.
 pub(in crate::rules) fn report(order: &Order, report: &PaymentReport, env: &Env<'_>) -> Vec<Event> {
     if let Some(p) = operation_of(order, report) {
-        return told_of(order, p, &Told::reported(report, env), env);
+        return heard(order, p, &answer_of(report, env), env);
     }
     if let Some(events) = outside::payment(order, report) {
         return events;
@@ -41,7 +42,21 @@ pub(in crate::rules) fn report(order: &Order, report: &PaymentReport, env: &Env<
         .collect()
 }
 
-/// The operation that a report is about.
+/// Returns a report as what the provider says of an operation.
+fn answer_of(report: &PaymentReport, env: &Env<'_>) -> ProviderAnswer {
+    ProviderAnswer {
+        status: report.status,
+        reference: Some(report.reference.clone()),
+        amount: report.amount,
+        code: None,
+        deadline: env.now.after(env.policy.action_deadline),
+        action: Private(None),
+        capture_before: None,
+        evidence: Evidence::Report,
+    }
+}
+
+/// Returns the operation that a report is about.
 fn operation_of<'o>(order: &'o Order, report: &PaymentReport) -> Option<&'o PaymentOperation> {
     let by_key = || {
         let wanted = report.key?;
@@ -74,7 +89,7 @@ pub(in crate::rules) fn matched(
         amount: Money::new(kept.amount, kept.currency),
     };
     let mut events = match operation_of(order, &report) {
-        Some(p) => told_of(order, p, &Told::reported(&report, env), env),
+        Some(p) => heard(order, p, &answer_of(&report, env), env),
         None => outside::payment(order, &report)?,
     };
     events.insert(

@@ -52,14 +52,6 @@ pub(in crate::rules) fn deadline(order: &Order) -> Timestamp {
         .fold(order.placing_deadline, Timestamp::max)
 }
 
-/// Whether money may still be collected for the order at all.
-pub(in crate::rules) const fn may_collect(order: &Order) -> bool {
-    matches!(
-        order.lifecycle,
-        Lifecycle::Pending | Lifecycle::Confirmed | Lifecycle::Completed
-    )
-}
-
 /// Whether attempt `p` is for the edit that is under way.
 pub(in crate::rules) fn is_for_edit(order: &Order, p: &PaymentOperation) -> bool {
     order
