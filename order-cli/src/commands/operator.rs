@@ -76,7 +76,7 @@ impl Asked {
     /// Returns true if it may lead to calls; what does not needs no services. The engine knows which
     /// of its commands those are.
     pub fn calls_services(&self) -> bool {
-        let wakes = |command: &Command| !command.changes_nothing_due();
+        let wakes = |command: &Command| command.spec().wakes;
         match self {
             Asked::Command(command) | Asked::Preview(command) => wakes(command),
             Asked::Address(which, _) => wakes(&Command::ChangeAddress {
