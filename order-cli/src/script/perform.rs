@@ -4,6 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use order_core::audit::check_store;
 use order_core::error::{Error, RejectionReason};
 use order_core::ids::OrderId;
 use order_core::manager::{Answered, CommandOptions, PlaceOptions, RetryPayment};
@@ -18,10 +19,10 @@ use super::expect::kind_name;
 use super::model::{self, Act, Answer, Cart, Fault, How, Place, Restock, Settle, Step, Work};
 use super::stage::{Stage, read_catalogue};
 use super::values::{Count, Natural};
-use crate::auditing;
 use crate::commands::attention::stuck_orders;
 use crate::commands::bulk::export::ExportForm;
 use crate::commands::bulk::import::{Import, import_into};
+use crate::commands::check::{first_breach, summary};
 use crate::commands::operator::{Change, Changed, Operator, said_of_repeat};
 use crate::commands::placing::resolve_item;
 use crate::commands::shop::desk::report_of;
@@ -437,11 +438,11 @@ fn act(
         Act::States => seen.said.extend(diagram().lines().map(str::to_owned)),
         Act::Check => {
             let findings = stage
-                .outside(auditing::audit(&stage.manager, Some(&stage.shop)))
+                .outside(check_store(&stage.manager, Some(&stage.shop)))
                 .map_err(Failure::from)?;
-            seen.said.push(findings.summary());
+            seen.said.push(summary(&findings));
             if findings.is_breached() {
-                return Err(Failure::new(Code::Refused, findings.first_breach()).into());
+                return Err(Failure::new(Code::Refused, first_breach(&findings)).into());
             }
         }
         Act::Expect => {}
