@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use super::dice::{Dice, Table};
 use super::faults::{Latency, ServiceFault, StoreFault};
-use crate::money::Minor;
-use crate::policy::{BeforeLapse, LostStock, Policy};
-use crate::services::{InventoryCapabilities, PaymentCapabilities};
-use crate::testkit::services::Outcome;
+use order_core::money::Minor;
+use order_core::policy::{BeforeLapse, LostStock, Policy};
+use order_core::services::{InventoryCapabilities, PaymentCapabilities};
+use order_core::testkit::services::Outcome;
 
 /// One seed's world.
 #[derive(Debug, Clone)]
@@ -179,10 +179,7 @@ impl Config {
         };
         let payment = match dice.choose(3) {
             0 | 1 => PaymentCapabilities::IDEAL,
-            _ => PaymentCapabilities {
-                repeat: false,
-                ..PaymentCapabilities::IDEAL
-            },
+            _ => PaymentCapabilities::IDEAL.with_repeat(false),
         };
         // Who has a wrong clock cannot know when others' holds lapse.
         let lapsing = !wrong_clocks && dice.chance(400);

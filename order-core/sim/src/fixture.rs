@@ -4,15 +4,15 @@ use std::sync::Arc;
 
 use uuid::Uuid;
 
-use crate::ids::{Name, ProductId, Sku, UserId};
-use crate::money::{Currency, Money};
-use crate::order::PaymentTerms;
-use crate::pricing::{
+use order_core::ids::{Name, ProductId, Sku, UserId};
+use order_core::money::{Currency, Money};
+use order_core::order::PaymentTerms;
+use order_core::pricing::{
     CouponRule, Discount, PaymentMethodRule, PriceBook, Pricing, ShippingRule, TaxRule,
 };
-use crate::request::{AddressInput, ItemInput, PlaceRequest};
-use crate::services::{Product, User};
-use crate::testkit::services::MemoryCatalogue;
+use order_core::request::{AddressInput, ItemInput, PlaceRequest};
+use order_core::services::{Product, User};
+use order_core::testkit::services::MemoryCatalogue;
 
 pub(super) struct Fixture {
     pub skus: Vec<Sku>,

@@ -6,16 +6,16 @@ use std::time::Duration;
 
 use uuid::Uuid;
 
+use super::lock;
 use super::provider::{MINUTE, deliver, euro};
 use super::reports::check_dispute;
 use super::world::{World, short};
-use crate::ids::OrderId;
-use crate::manager::Principal;
-use crate::money::{Currency, Minor, Money};
-use crate::order::{DisputeState, OperationKind, OperationState};
-use crate::rules::{DisputeReport, PaymentReport};
-use crate::testkit::executor::lock;
-use crate::testkit::services::LedgerPayment;
+use order_core::ids::OrderId;
+use order_core::manager::Principal;
+use order_core::money::{Currency, Minor, Money};
+use order_core::order::{DisputeState, OperationKind, OperationState};
+use order_core::rules::{DisputeReport, PaymentReport};
+use order_core::testkit::services::LedgerPayment;
 
 /// Moves money of an order without the engine: sends some back, captures, or pays what is not
 /// charged. Of one payment, if it is named.
@@ -52,7 +52,7 @@ fn movable(
     payment: Option<Uuid>,
 ) -> Option<(OperationKind, Option<Uuid>, Minor)> {
     let later = world.store.inspect(order, |o, _, _| {
-        use crate::order::PaymentTerms::{Delivery, Invoice};
+        use order_core::order::PaymentTerms::{Delivery, Invoice};
         (matches!(o.terms, Invoice | Delivery) && o.lifecycle.is_live())
             .then(|| o.owed() - o.money().captured)
     });
@@ -294,7 +294,7 @@ async fn tell_dispute(world: &Arc<World>, order: OrderId, report: DisputeReport)
 }
 
 /// Sends back by hand what came in outside the engine and is not owed. Whether there was anything.
-pub(super) fn refund_by_hand(world: &Arc<World>, order: &crate::order::Order) -> bool {
+pub(super) fn refund_by_hand(world: &Arc<World>, order: &order_core::order::Order) -> bool {
     let money = order.money();
     let mut excess = money.captured - money.refunded - money.refunding - order.leased();
     let mut any = false;

@@ -9,20 +9,19 @@ use tokio::sync::oneshot;
 use super::bank::{dispute, move_outside};
 use super::fixture::METHODS;
 use super::keys::KeyWatch;
+use super::lock;
 use super::operators::operate;
 use super::provider::confuse;
 use super::world::{Manager, World, short};
-use crate::error::{Error, ErrorKind};
-use crate::ids::OrderId;
-use crate::manager::{Answered, CommandOptions, PlaceOptions, Principal, RetryPayment};
-use crate::money::{Currency, Minor, Money};
-use crate::order::{Lifecycle, Order, PaymentTerms};
-use crate::request::command_hash;
-use crate::rules::Command;
-use crate::runtime::{BoxFuture, Clock};
-use crate::store::ListQuery;
-use crate::testkit::executor::lock;
-use crate::text::Private;
+use order_core::error::{Error, ErrorKind};
+use order_core::ids::OrderId;
+use order_core::manager::{Answered, CommandOptions, PlaceOptions, Principal, RetryPayment};
+use order_core::money::{Currency, Minor, Money};
+use order_core::order::{Lifecycle, Order, PaymentTerms};
+use order_core::rules::Command;
+use order_core::runtime::{BoxFuture, Clock};
+use order_core::store::ListQuery;
+use order_core::text::Private;
 
 impl World {
     /// Starts a task outside of all processes.
@@ -280,9 +279,7 @@ pub(super) async fn pay(
         token: Private(token.clone()),
         return_url: Private(None),
     };
-    let watch = KeyWatch::new(world, order, options.key.as_ref(), || {
-        command_hash(&same, None)
-    });
+    let watch = KeyWatch::new(world, order, options.key.as_ref(), || same.hash(None));
     let amount = amount.map(|minor| Money::new(minor, Currency::USD));
     let retry = RetryPayment {
         amount,
@@ -324,7 +321,9 @@ pub(super) async fn pay(
 
 /// Reads the order in every way there is; a stranger must not see it.
 async fn look(world: &Arc<World>, order: OrderId) {
-    let stranger = Principal::Customer(crate::ids::UserId::from_uuid(uuid::Uuid::from_u128(0xBAD)));
+    let stranger = Principal::Customer(order_core::ids::UserId::from_uuid(uuid::Uuid::from_u128(
+        0xBAD,
+    )));
     let operator = Principal::operator("simulated");
     let world2 = Arc::clone(world);
     world

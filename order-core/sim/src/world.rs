@@ -15,18 +15,19 @@ use super::dice::{Dice, Table};
 use super::faults::Latency;
 use super::fixture::Fixture;
 use super::follower::Follower;
+use super::lock;
 use super::oracle::Oracle;
 use super::setback::Backups;
 use super::store::SimStore;
-use crate::audit::Breach;
-use crate::ids::OrderId;
-use crate::manager::OrderManager;
-use crate::rules::Env;
-use crate::runtime::{Clock, Ids, Runtime};
-use crate::store::{LeaseRequest, MemoryStore, OrderStore};
-use crate::testkit::executor::{Executor, ProcessId, ProcessRuntime, SeededIds, lock};
-use crate::testkit::services::{MemoryInventory, MemoryNotifications, MemoryPayments};
-use crate::time::Timestamp;
+use order_core::audit::Breach;
+use order_core::ids::OrderId;
+use order_core::manager::OrderManager;
+use order_core::rules::Env;
+use order_core::runtime::virtual_time::{Executor, ProcessId, ProcessRuntime, SeededIds};
+use order_core::runtime::{Clock, Ids, Runtime};
+use order_core::store::{LeaseRequest, MemoryStore, OrderStore};
+use order_core::testkit::services::{MemoryInventory, MemoryNotifications, MemoryPayments};
+use order_core::time::Timestamp;
 
 /// The engine as a process of the world runs it.
 pub(super) type Manager = OrderManager<SimStore, SimClients>;
@@ -102,7 +103,9 @@ impl World {
             let teller = me.clone();
             let decide = Box::new(move |_: &_| {
                 me.upgrade()
-                    .map_or(crate::testkit::services::Outcome::Approve, |w| w.outcome())
+                    .map_or(order_core::testkit::services::Outcome::Approve, |w| {
+                        w.outcome()
+                    })
             });
             let measure =
                 Box::new(move |_, asked| teller.upgrade().map_or(asked, |w| w.share().of(asked)));
@@ -255,9 +258,9 @@ impl World {
         }
     }
 
-    fn outcome(&self) -> crate::testkit::services::Outcome {
+    fn outcome(&self) -> order_core::testkit::services::Outcome {
         if self.is_calm() {
-            crate::testkit::services::Outcome::Approve
+            order_core::testkit::services::Outcome::Approve
         } else {
             self.weighted(&self.config.outcomes)
         }

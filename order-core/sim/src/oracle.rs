@@ -5,20 +5,21 @@ use std::time::Duration;
 
 use uuid::Uuid;
 
+use super::lock;
 use super::moments::{Past, check_row};
 use super::operators::Keyed;
 use super::world::{CLOCKS_APART_MOST, World, short};
-use crate::audit::{Breach, Replay, check_at_rest, check_records};
-use crate::ids::{Fence, OrderId, UserId};
-use crate::number::OrderNumber;
-use crate::order::{
+use order_core::audit::{Breach, Replay, check_at_rest, check_records};
+use order_core::ids::{Fence, OrderId, UserId};
+use order_core::number::OrderNumber;
+use order_core::order::{
     Event, JournalRow, Op, OperationKind, OperationState, Order, PaymentOperation, UnmatchedPayment,
 };
-use crate::rules::{Command, PaymentReport, Purpose, closing_key, key, next};
-use crate::runtime::Runtime;
-use crate::store::Tries;
-use crate::testkit::executor::{ProcessId, lock};
-use crate::time::Timestamp;
+use order_core::rules::{Command, PaymentReport, Purpose, closing_key, key, next};
+use order_core::runtime::Runtime;
+use order_core::runtime::virtual_time::ProcessId;
+use order_core::store::Tries;
+use order_core::time::Timestamp;
 
 /// What is known of the past of a seed's world.
 #[derive(Default)]

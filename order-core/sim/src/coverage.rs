@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use super::faults::{ServiceFault, StoreFault};
-use crate::order::{Lifecycle, Order, PaymentStatus, Status};
-use crate::rules::Command;
+use order_core::order::{Lifecycle, Order, PaymentStatus, Status};
+use order_core::rules::Command;
 
 const LIFECYCLES: usize = Lifecycle::ALL.len();
 const PAYMENTS: usize = PaymentStatus::ALL.len();

@@ -14,21 +14,21 @@ use super::customers::{expect, retry};
 use super::dice::Table;
 use super::fixture::METHODS;
 use super::keys::KeyWatch;
+use super::lock;
 use super::world::{Manager, World, short};
-use crate::error::{Error, ErrorKind};
-use crate::ids::{IdempotencyKey, Name, OrderId};
-use crate::manager::{Answered, CommandOptions, Principal};
-use crate::order::{
+use order_core::error::{Error, ErrorKind};
+use order_core::ids::{IdempotencyKey, Name, OrderId};
+use order_core::manager::{Answered, CommandOptions, Principal};
+use order_core::order::{
     AddressType, AttentionReason, Blocks, ClosingKind, EditState, HoldEnd, Lifecycle, LineCredit,
     LineUnits, OperationKind, OperationState, Order, ReceivedUnits, ReservationState, ReturnState,
     ShipmentState, Status,
 };
-use crate::request::{EditRequest, ItemInput, LineRef, command_hash};
-use crate::rules::{Command, Finding, Purpose, ReservationOutcome, closing_key, key};
-use crate::runtime::{BoxFuture, Clock};
-use crate::testkit::executor::lock;
-use crate::testkit::services::{LedgerPayment, LedgerReservation};
-use crate::text::Private;
+use order_core::request::{EditRequest, ItemInput, LineRef};
+use order_core::rules::{Command, Finding, Purpose, ReservationOutcome, closing_key, key};
+use order_core::runtime::{BoxFuture, Clock};
+use order_core::testkit::services::{LedgerPayment, LedgerReservation};
+use order_core::text::Private;
 
 /// Does something to the order, as it is seen now or, by a repeat, as it was seen long ago.
 pub(super) async fn operate(world: &Arc<World>, id: OrderId) {
@@ -234,7 +234,7 @@ pub(super) async fn execute(
         .map_or_else(|| notes_of(world, command), |k| k.notes);
     let key = keyed.map(|k| k.key);
     let watch = KeyWatch::new(world, id, key.as_ref(), || {
-        command_hash(command, Some(notes).filter(|n| !n.is_empty()))
+        command.hash(Some(notes).filter(|n| !n.is_empty()))
     });
     let options = CommandOptions {
         key,
@@ -440,7 +440,7 @@ fn write_off(world: &World, order: &Order) -> Option<Command> {
 }
 
 fn credit_lines(world: &World, order: &Order) -> Option<Command> {
-    let credit = |l: &crate::order::Line| LineCredit {
+    let credit = |l: &order_core::order::Line| LineCredit {
         line: l.n,
         amount: part_of(world, l.owed()),
     };

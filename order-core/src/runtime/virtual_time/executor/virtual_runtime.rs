@@ -29,7 +29,7 @@ impl Default for VirtualRuntime {
 }
 
 impl VirtualRuntime {
-    /// A runtime at [`super::EPOCH`].
+    /// A runtime at [`EPOCH`](crate::runtime::virtual_time::EPOCH).
     pub fn new() -> Self {
         let executor = Executor::new();
         let process = executor.start_process(0);
@@ -148,7 +148,8 @@ impl Wake for MainWaker {
     }
 }
 
-/// A call into a real thread that is under way. See [`VirtualRuntime::enter_external`].
+/// A call into a real thread that is under way, until this is dropped. See
+/// [`VirtualRuntime::enter_external`].
 pub struct ExternalCall {
     core: Arc<Core>,
 }

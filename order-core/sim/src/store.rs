@@ -8,17 +8,18 @@ use async_trait::async_trait;
 
 use super::dice::Table;
 use super::faults::StoreFault;
+use super::lock;
 use super::world::{World, short};
-use crate::ids::{OrderId, UserId};
-use crate::order::JournalRow;
-use crate::runtime::Runtime;
-use crate::store::{
+use order_core::ids::{OrderId, UserId};
+use order_core::order::JournalRow;
+use order_core::runtime::Runtime;
+use order_core::runtime::virtual_time::ProcessRuntime;
+use order_core::store::{
     Changeset, CommitError, Committed, DumpPage, DumpQuery, FeedPage, FeedQuery, JournalQuery,
     LeasePage, LeaseRequest, ListQuery, Loaded, Lookup, OrderPage, OrderStore, Peek, StoreError,
     StoreErrorKind, Tries, WorkChange, WorkSummary,
 };
-use crate::testkit::executor::{ProcessRuntime, lock};
-use crate::time::Timestamp;
+use order_core::time::Timestamp;
 
 pub(super) struct SimStore {
     pub world: Arc<World>,
@@ -185,7 +186,7 @@ impl OrderStore for SimStore {
         world.note(result.is_ok().into());
         match &result {
             Ok(committed) if !committed.replayed => {
-                let now = crate::runtime::Clock::now(&self.runtime);
+                let now = order_core::runtime::Clock::now(&self.runtime);
                 lock(&world.oracle).committed(
                     world,
                     self.index,

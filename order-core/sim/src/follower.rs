@@ -5,13 +5,13 @@ use std::time::Duration;
 
 use futures_util::FutureExt;
 
+use super::lock;
 use super::world::{Manager, World};
-use crate::audit::FeedAudit;
-use crate::error::Error;
-use crate::manager::Principal;
-use crate::order::Order;
-use crate::store::{FeedCursor, FeedPage, FeedQuery, OrderStore};
-use crate::testkit::executor::lock;
+use order_core::audit::FeedAudit;
+use order_core::error::Error;
+use order_core::manager::Principal;
+use order_core::order::Order;
+use order_core::store::{FeedCursor, FeedPage, FeedQuery, OrderStore};
 
 /// What was seen so far.
 #[derive(Default)]

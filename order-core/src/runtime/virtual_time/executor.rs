@@ -11,27 +11,19 @@ use std::collections::{BTreeMap, VecDeque};
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::task::{Context, Poll, Wake, Waker};
 use std::time::Duration;
 
 pub use virtual_runtime::{ExternalCall, VirtualRuntime};
 
-use crate::runtime::{BoxFuture, Clock, Ids, Runtime};
+use super::{EPOCH, lock};
+use crate::runtime::{BoxFuture, Clock, Runtime};
 use crate::time::Timestamp;
-
-/// What the virtual clock says when an executor starts: 2026-03-01T00:00:00Z.
-pub const EPOCH: Timestamp = Timestamp::from_micros(1_772_323_200_000_000);
 
 /// Names a process: one incarnation of a program. A restarted one is another process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ProcessId(usize);
-
-/// Locks, whether or not another task panicked meanwhile: a poisoned simulation is still to be
-/// looked at.
-pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
 
 /// Runs tasks one at a time. Cloning gives another handle to the same executor.
 #[derive(Clone)]
@@ -454,22 +446,6 @@ impl Drop for Sleep {
             let timer = lock(&self.core.state).timers.remove(&key);
             drop(timer);
         }
-    }
-}
-
-/// Ids from a seed: the same seed gives the same ids.
-pub struct SeededIds(Mutex<fastrand::Rng>);
-
-impl SeededIds {
-    /// Ids of `seed`.
-    pub fn new(seed: u64) -> Self {
-        SeededIds(Mutex::new(fastrand::Rng::with_seed(seed)))
-    }
-}
-
-impl Ids for SeededIds {
-    fn random(&self) -> u128 {
-        lock(&self.0).u128(..)
     }
 }
 

@@ -5,13 +5,13 @@ use std::collections::HashSet;
 
 use super::ledgers::provider_has;
 use super::world::World;
-use crate::audit::Breach;
-use crate::order::{
+use order_core::audit::Breach;
+use order_core::order::{
     Blocks, DisputeState, Event, JournalRow, LineUnits, OperationKind, Order, OrderMoney,
     PaymentTerms, Reservation, Shipment,
 };
-use crate::policy::BeforeLapse;
-use crate::testkit::services::LedgerReservation;
+use order_core::policy::BeforeLapse;
+use order_core::testkit::services::LedgerReservation;
 
 /// What happened to the order before that it cannot know of.
 #[derive(Clone, Copy)]
@@ -86,7 +86,7 @@ pub(super) fn check_row(
                 let Some(sku) = order.line(*line).map(|l| &l.sku) else {
                     continue;
                 };
-                let left = |l: &crate::order::Line| {
+                let left = |l: &order_core::order::Line| {
                     (l.counters.shipped + l.counters.lost).saturating_sub(l.counters.restocked)
                 };
                 let needed: u32 = order.lines.iter().filter(|l| l.sku == *sku).map(left).sum();

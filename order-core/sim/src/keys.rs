@@ -3,10 +3,10 @@
 
 use uuid::Uuid;
 
+use super::lock;
 use super::world::World;
-use crate::error::Error;
-use crate::ids::{IdempotencyKey, OrderId};
-use crate::testkit::executor::lock;
+use order_core::error::Error;
+use order_core::ids::{IdempotencyKey, OrderId};
 
 /// What is asked for under a key, and whether it had been asked for before.
 pub(super) struct KeyWatch {
@@ -80,8 +80,8 @@ fn fact(world: &World, name: &'static str) {
 
 /// The journal row that has the key, and its hash.
 fn row_of(world: &World, order: OrderId, key: &IdempotencyKey) -> Option<(u64, Uuid)> {
-    let rows = |journal: &[crate::order::JournalRow]| {
-        let of_key = |row: &crate::order::JournalRow| {
+    let rows = |journal: &[order_core::order::JournalRow]| {
+        let of_key = |row: &order_core::order::JournalRow| {
             let used = row.command_key.as_ref().filter(|used| used.key == *key)?;
             Some((row.seq, used.hash))
         };

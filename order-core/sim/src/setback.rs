@@ -14,15 +14,15 @@ use super::customers::expect;
 use super::faults::StoreFault;
 use super::fixture::METHODS;
 use super::follower::{check_feed, go_on};
+use super::lock;
 use super::operators::execute;
 use super::world::{Manager, World, short};
-use crate::audit::FeedAudit;
-use crate::error::{Error, ErrorKind};
-use crate::ids::OrderId;
-use crate::manager::{PlaceOptions, Principal};
-use crate::rules::Command;
-use crate::store::{FeedCursor, FeedRow, MemoryCopy};
-use crate::testkit::executor::lock;
+use order_core::audit::FeedAudit;
+use order_core::error::{Error, ErrorKind};
+use order_core::ids::OrderId;
+use order_core::manager::{PlaceOptions, Principal};
+use order_core::rules::Command;
+use order_core::store::{FeedCursor, FeedRow, MemoryCopy};
 
 /// Copies of the store, as an operator makes them.
 #[derive(Default)]

@@ -1,8 +1,8 @@
 //! Simulates seed after seed, and says how fast, what it came upon, and what did not hold.
 //!
 //! ```sh
-//! cargo run --release -p order-core --features testkit --example simulate -- --seeds 20000
-//! cargo run --release -p order-core --features testkit --example simulate -- --replay 4711
+//! cargo run --release -p order-sim --bin simulate -- --seeds 20000
+//! cargo run --release -p order-sim --bin simulate -- --replay 4711
 //! ```
 //!
 //! `--start N` begins at seed N. Exits with 1 when something did not hold; the seed's trace is
@@ -13,7 +13,7 @@
 use std::process::ExitCode;
 use std::time::Instant;
 
-use order_core::testkit::sim::{Coverage, Outcome, replay, run};
+use order_sim::{Coverage, Outcome, replay, run};
 
 /// Every so many seeds one is run twice, to see that a seed decides everything.
 const TWICE_EVERY: u64 = 64;

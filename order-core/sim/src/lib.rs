@@ -30,16 +30,15 @@ mod store;
 mod world;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 pub use coverage::Coverage;
 
-use super::executor::lock;
-use crate::audit::Breach;
 use customers::customer;
 use follower::follow;
+use order_core::audit::Breach;
 use rest::heal_and_rest;
 use world::World;
 
@@ -62,6 +61,11 @@ pub struct Outcome {
     pub breaches: Vec<Breach>,
     /// What happened, line by line, if asked for.
     pub trace: String,
+}
+
+/// Locks, also after a task panicked: a world that broke is still to be looked at.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// More polls than any seed needs that comes to rest.

@@ -2,33 +2,33 @@
 //! there are.
 //!
 //! ```sh
-//! cargo run --release -p order-core --features testkit --example walk
-//! cargo run --release -p order-core --features testkit --example walk -- --verbose
+//! cargo run --release -p order-sim --bin walk
+//! cargo run --release -p order-sim --bin walk -- --verbose
 //! ```
 //!
 //! `--verbose` prints every pair; `--facts` does the second part alone, in more states. What may
-//! happen, what is checked and what bounds the states: `tests/rules/walk`; which facts are heard in
-//! either order in those states: `tests/rules/commuting.rs`.
+//! happen, what is checked and what bounds the states: `order-core/tests/rules/walk`; which facts are heard in
+//! either order in those states: `order-core/tests/rules/commuting.rs`.
 
 #![allow(
     missing_docs,
     dead_code,
-    reason = "shared with tests/rules, which uses all of it"
+    reason = "shared with order-core/tests/rules, which uses all of it"
 )]
 
-#[path = "../tests/rules/commuting.rs"]
+#[path = "../../../tests/rules/commuting.rs"]
 mod commuting;
-#[path = "../tests/rules/inputs.rs"]
+#[path = "../../../tests/rules/inputs.rs"]
 mod inputs;
-#[path = "../tests/rules/invariants.rs"]
+#[path = "../../../tests/rules/invariants.rs"]
 mod invariants;
-#[path = "../tests/rules/journey.rs"]
+#[path = "../../../tests/rules/journey.rs"]
 mod journey;
-#[path = "../tests/rules/shop.rs"]
+#[path = "../../../tests/rules/shop.rs"]
 mod shop;
-#[path = "../tests/rules/steps.rs"]
+#[path = "../../../tests/rules/steps.rs"]
 mod steps;
-#[path = "../tests/rules/walk/mod.rs"]
+#[path = "../../../tests/rules/walk/mod.rs"]
 mod walk;
 
 use std::time::Instant;

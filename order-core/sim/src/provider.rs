@@ -7,14 +7,14 @@ use std::time::Duration;
 use uuid::Uuid;
 
 use super::bank::{dispute, move_outside};
+use super::lock;
 use super::reports::check_report;
 use super::world::{World, short};
-use crate::ids::OrderId;
-use crate::manager::Principal;
-use crate::money::Currency;
-use crate::order::{OperationKind, OperationState};
-use crate::rules::PaymentReport;
-use crate::testkit::executor::lock;
+use order_core::ids::OrderId;
+use order_core::manager::Principal;
+use order_core::money::Currency;
+use order_core::order::{OperationKind, OperationState};
+use order_core::rules::PaymentReport;
 
 /// What the provider does about an attempt that has just reached it.
 pub(super) fn provider(world: &Arc<World>, order: OrderId, attempt: Uuid) {

@@ -9,19 +9,20 @@ use uuid::Uuid;
 
 use super::dice::Table;
 use super::faults::ServiceFault;
+use super::lock;
 use super::provider::{followed_up, provider};
 use super::world::{World, short};
-use crate::ids::{OrderId, ProductId, Sku, UserId};
-use crate::order::{Lifecycle, OperationKind, OperationState};
-use crate::rules::{Purpose, event_id};
-use crate::services::{
+use order_core::ids::{OrderId, ProductId, Sku, UserId};
+use order_core::order::{Lifecycle, OperationKind, OperationState};
+use order_core::rules::{Purpose, event_id};
+use order_core::runtime::virtual_time::ProcessRuntime;
+use order_core::services::{
     AttemptRequest, Availability, CallDeadline, CallError, ClosingRequest, FollowUpRequest,
     InventoryCapabilities, InventoryService, Notification, NotificationService, PaymentAnswer,
     PaymentCapabilities, PaymentLookup, PaymentService, Product, ProductService, ReservationLookup,
     ReserveAnswer, ReserveRequest, User, UserService,
 };
-use crate::testkit::executor::{ProcessRuntime, lock};
-use crate::testkit::services::LedgerReservation;
+use order_core::testkit::services::LedgerReservation;
 
 /// The services of one process. One type plays all five: what differs is the trait.
 pub(super) struct SimClients {
@@ -244,7 +245,7 @@ impl Site {
                 // yet.
                 let wanted = |sku: &Sku| -> u32 {
                     let of_sku = order.lines.iter().filter(|l| l.sku == *sku);
-                    let wanted = |l: &crate::order::Line| l.quantity + l.counters.lost;
+                    let wanted = |l: &order_core::order::Line| l.quantity + l.counters.lost;
                     of_sku
                         .map(|l| {
                             wanted(l).saturating_sub(l.counters.cancelled + l.counters.restocked)
@@ -430,22 +431,17 @@ fn nonsense<R>(_: R) -> Result<R, CallError> {
     Err(CallError::malformed("simulated: nonsense"))
 }
 
-fn unnamed(answer: PaymentAnswer) -> Result<PaymentAnswer, CallError> {
+fn unnamed(mut answer: PaymentAnswer) -> Result<PaymentAnswer, CallError> {
     // What moved no money needs no name: there the status makes no sense.
     let moved = matches!(
         answer.status,
         OperationState::Authorized | OperationState::Captured | OperationState::Refunded
     );
-    let status = if moved {
-        answer.status
-    } else {
-        OperationState::Planned
-    };
-    Ok(PaymentAnswer {
-        reference: String::new(),
-        status,
-        ..answer
-    })
+    if !moved {
+        answer.status = OperationState::Planned;
+    }
+    answer.reference = String::new();
+    Ok(answer)
 }
 
 #[async_trait]
@@ -483,11 +479,9 @@ impl InventoryService for SimClients {
             let request = request2.clone();
             Box::new(move |w| drop(w.inventory.reserve_now(&request)))
         };
-        let garble = |answer| {
-            Ok(ReserveAnswer {
-                reference: String::new(),
-                ..answer
-            })
+        let garble = |mut answer: ReserveAnswer| {
+            answer.reference = String::new();
+            Ok(answer)
         };
         let table = &world.config.reserves;
         let under = Some((request.key, &request.deadline));
@@ -523,10 +517,10 @@ impl InventoryService for SimClients {
     async fn look_up(&self, request: &ReserveRequest) -> Result<ReservationLookup, CallError> {
         let world = &self.site.world;
         let garble = |answer| match answer {
-            ReservationLookup::Held(hold) => Ok(ReservationLookup::Held(ReserveAnswer {
-                quantity: hold.quantity + 1,
-                ..hold
-            })),
+            ReservationLookup::Held(mut hold) => {
+                hold.quantity += 1;
+                Ok(ReservationLookup::Held(hold))
+            }
             other => nonsense(other),
         };
         let question = || {
@@ -659,4 +653,4 @@ impl NotificationService for SimClients {
     }
 }
 
-crate::clients_in_one!(SimClients);
+order_core::clients_in_one!(SimClients);

@@ -3,18 +3,18 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
+use super::lock;
 use super::moments::Past;
 use super::world::World;
-use crate::ids::OrderId;
-use crate::money::Minor;
-use crate::order::{
+use order_core::ids::OrderId;
+use order_core::money::Minor;
+use order_core::order::{
     AttentionReason, Lifecycle, OperationKind, OperationOrigin, OperationState, Order,
     PaymentTerms, ReservationState,
 };
-use crate::rules::{Purpose, key};
-use crate::testkit::executor::lock;
-use crate::testkit::services::{LedgerPayment, LedgerReservation};
-use crate::time::Timestamp;
+use order_core::rules::{Purpose, key};
+use order_core::testkit::services::{LedgerPayment, LedgerReservation};
+use order_core::time::Timestamp;
 
 /// What the provider has of an order's money, less what is to go back, at a moment at which
 /// something rests on it: captured, less what has gone back, whoever has heard of it; and what can

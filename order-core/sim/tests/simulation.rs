@@ -1,7 +1,7 @@
 //! The simulator finds nothing wrong with the engine. That it finds what is wrong is tested in
-//! `sim/planted`.
+//! `planted/`.
 
-use order_core::testkit::sim::{Coverage, run};
+use order_sim::{Coverage, run};
 
 #[test]
 fn hundreds_of_seeds_hold_and_meet_every_fault() {
@@ -12,7 +12,7 @@ fn hundreds_of_seeds_hold_and_meet_every_fault() {
         assert_eq!(
             outcome.breaches,
             [],
-            "replay with: cargo run --example simulate -- --replay {seed}"
+            "replay with: cargo run -p order-sim --bin simulate -- --replay {seed}"
         );
         choices += outcome.choices;
         coverage.add(&outcome.coverage);

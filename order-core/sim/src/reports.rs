@@ -1,12 +1,12 @@
 //! I34: what was told stands in the journal, or in the list of what fitted nothing.
 
 use super::world::World;
-use crate::ids::{OrderId, Reference};
-use crate::money::Currency;
-use crate::order::{
+use order_core::ids::{OrderId, Reference};
+use order_core::money::Currency;
+use order_core::order::{
     DisputeState, Event, OperationState, Order, PaymentOperation, UnmatchedPayment,
 };
-use crate::rules::{DisputeReport, PaymentReport, Purpose, key};
+use order_core::rules::{DisputeReport, PaymentReport, Purpose, key};
 
 /// A report was answered: either the order had it so already, as it was `before` or has become
 /// meanwhile, or a row of the journal since then has it.

@@ -11,23 +11,23 @@ use super::customers::pay;
 use super::faults::StoreFault;
 use super::follower::check_feed;
 use super::ledgers::{check_holds, check_payments};
+use super::lock;
 use super::operators::{execute, resolve};
 use super::provider::settle_everything;
 use super::setback::set_back;
 use super::world::{Manager, World};
-use crate::archive;
-use crate::audit::{Breach, check_at_rest, check_order};
-use crate::manager::{CommandOptions, Principal};
-use crate::order::{
+use order_core::archive;
+use order_core::audit::{Breach, check_at_rest, check_order};
+use order_core::manager::{CommandOptions, Principal};
+use order_core::order::{
     AttentionReason, DisputeState, Event, JournalRow, Lifecycle, Order, PaymentTerms, Reservation,
     ReservationState,
 };
-use crate::policy::{BeforeLapse, LostStock};
-use crate::rules::{Command, event_id, next, settle};
-use crate::runtime::Clock;
-use crate::store::{Dumped, WorkItem};
-use crate::testkit::executor::lock;
-use crate::time::Timestamp;
+use order_core::policy::{BeforeLapse, LostStock};
+use order_core::rules::{Command, event_id, next, settle};
+use order_core::runtime::Clock;
+use order_core::store::{Dumped, WorkItem};
+use order_core::time::Timestamp;
 
 /// How often orders are worked after healing before that counts as never coming to rest.
 const ROUNDS_MAX: u32 = 1000;
