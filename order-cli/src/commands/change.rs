@@ -93,11 +93,16 @@ pub async fn note(settings: &Settings, out: &Out, args: Note) -> Outcome {
     let options = CommandOptions {
         key: args.key.clone(),
         expected_version: args.expect_version,
-        wait: None,
+        ..CommandOptions::default()
     };
     let done = engine
         .manager
-        .note(&engine.principal, args.order.order, options, args.text)
+        .execute(
+            &engine.principal,
+            args.order.order,
+            Command::Note,
+            options.with_notes(args.text),
+        )
         .await?;
     said_of_repeat(args.key.as_ref(), &done)
         .iter()
@@ -181,9 +186,12 @@ impl<S: OrderStore, C: Clients> Desk<'_, S, C> {
                     return Err(Failure::bad_input("--file is empty"));
                 };
                 let options = self.options(&a.how);
+                let which = a.which;
+                let address = Private(Some(input.validate(which)?));
+                let command = Command::ChangeAddress { which, address };
                 let done = self
                     .manager
-                    .change_address(self.principal, about, options, a.which, &input)
+                    .execute(self.principal, about, command, options)
                     .await?;
                 return Ok(Changed::of(done, a.how.key.as_ref()));
             }
@@ -211,9 +219,8 @@ impl<S: OrderStore, C: Clients> Desk<'_, S, C> {
             .execute(
                 self.principal,
                 about,
-                self.options(how),
                 command,
-                how.reason.clone(),
+                self.options(how).with_notes(how.reason.clone()),
             )
             .await?;
         Ok(Changed::of(done, how.key.as_ref()))
@@ -224,6 +231,7 @@ impl<S: OrderStore, C: Clients> Desk<'_, S, C> {
             key: how.key.clone(),
             expected_version: how.expect_version,
             wait: self.wait,
+            ..CommandOptions::default()
         }
     }
 
@@ -382,7 +390,12 @@ impl<S: OrderStore, C: Clients> Desk<'_, S, C> {
             let reason = edit.how.reason.clone();
             let done = self
                 .manager
-                .execute(self.principal, about, options, Command::DiscardEdit, reason)
+                .execute(
+                    self.principal,
+                    about,
+                    Command::DiscardEdit,
+                    options.with_notes(reason),
+                )
                 .await?;
             return Ok(Changed::of(done, edit.how.key.as_ref()));
         }
@@ -414,7 +427,7 @@ impl<S: OrderStore, C: Clients> Desk<'_, S, C> {
         }
         let answer = self
             .manager
-            .edit(self.principal, about, options, request)
+            .edit(self.principal, about, request, options)
             .await?;
         debug_assert!(
             answer.state != EditState::Discarded,
@@ -448,11 +461,12 @@ impl<S: OrderStore, C: Clients> Desk<'_, S, C> {
             key: resolve.key.clone(),
             expected_version: resolve.expect_version,
             wait: self.wait,
+            ..CommandOptions::default()
         };
         let evidence = resolve.evidence.clone();
         let done = self
             .manager
-            .execute(self.principal, about, options, command, evidence)
+            .execute(self.principal, about, command, options.with_notes(evidence))
             .await?;
         Ok(Changed::of(done, resolve.key.as_ref()))
     }

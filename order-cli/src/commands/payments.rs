@@ -42,11 +42,11 @@ pub async fn retry_payment(settings: &Settings, out: &Out, args: args::RetryPaym
     let options = CommandOptions {
         key: args.key.clone(),
         expected_version: args.expect_version,
-        wait: None,
+        ..CommandOptions::default()
     };
     let paid = engine
         .manager
-        .retry_payment(&engine.principal, args.order.order, options, retry)
+        .retry_payment(&engine.principal, args.order.order, retry, options)
         .await;
     let done = match engine.finished(paid).await {
         Err(Error::Invalid(violations))
