@@ -11,7 +11,7 @@ use order_core::manager::{Answered, CommandOptions, PlaceOptions, RetryPayment};
 use order_core::money::{Currency, Money};
 use order_core::order::{Amounts, OperationState, Order};
 use order_core::request::PlaceRequest;
-use order_core::rules::{PaymentReport, Purpose, key};
+use order_core::rules::{Command, PaymentReport, Purpose, key};
 use order_core::runtime::Clock;
 use order_core::text::chain;
 
@@ -189,8 +189,8 @@ fn act(
             let done = stage.world.run(stage.manager.retry_payment(
                 &stage.principal,
                 id.into(),
-                options(how),
                 retry,
+                options(how),
             ))?;
             settle_down(stage, how.wait, repeated(done, how, seen), seen)?;
             note_dead(seen);
@@ -241,11 +241,11 @@ fn act(
         }
         Act::Note(model::Note { text }, how) => {
             let id = order()?;
-            let done = stage.world.run(stage.manager.note(
+            let done = stage.world.run(stage.manager.execute(
                 &stage.principal,
                 id.into(),
-                options(how),
-                text.clone(),
+                Command::Note,
+                options(how).with_notes(text.clone()),
             ))?;
             seen.order = Some(repeated(done, how, seen));
         }
@@ -582,6 +582,7 @@ fn options(how: &How) -> CommandOptions {
         key: how.key.clone(),
         expected_version: how.expected_version.map(Natural::get),
         wait: how.wait,
+        ..CommandOptions::default()
     }
 }
 

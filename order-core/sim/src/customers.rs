@@ -213,13 +213,9 @@ async fn cancel(world: &Arc<World>, order: OrderId) {
     let operator = Principal::operator("simulated");
     let request = |m: Manager| -> BoxFuture<_> {
         Box::pin(async move {
-            m.cancel(
-                &operator,
-                order.into(),
-                CommandOptions::default(),
-                "changed my mind".into(),
-            )
-            .await
+            let options = CommandOptions::default().with_notes("changed my mind");
+            m.execute(&operator, order.into(), Command::Cancel, options)
+                .await
         })
     };
     match world.ask(request).await {
@@ -289,7 +285,7 @@ pub(super) async fn pay(
     };
     let request = |m: Manager| -> BoxFuture<_> {
         Box::pin(async move {
-            m.retry_payment(&operator, order.into(), options, retry)
+            m.retry_payment(&operator, order.into(), retry, options)
                 .await
         })
     };

@@ -239,14 +239,11 @@ pub(super) async fn execute(
     let options = CommandOptions {
         key,
         expected_version,
-        ..CommandOptions::default()
+        ..CommandOptions::default().with_notes(notes)
     };
     let (text, sent) = (format!("{command:?}"), command.clone());
     let request = |m: Manager| -> BoxFuture<_> {
-        Box::pin(async move {
-            m.execute(&principal, id.into(), options, sent, notes.into())
-                .await
-        })
+        Box::pin(async move { m.execute(&principal, id.into(), sent, options).await })
     };
     let answer = world.ask(request).await;
     world.trace(|| match &answer {
@@ -572,14 +569,10 @@ async fn readdress(world: &Arc<World>, order: &Order) {
     let principal = Principal::Customer(order.user);
     let request = |m: Manager| -> BoxFuture<_> {
         Box::pin(async move {
-            m.change_address(
-                &principal,
-                id.into(),
-                CommandOptions::default(),
-                which,
-                &address,
-            )
-            .await
+            let address = Private(Some(address.validate(which)?));
+            let command = Command::ChangeAddress { which, address };
+            m.execute(&principal, id.into(), command, CommandOptions::default())
+                .await
         })
     };
     match world.ask(request).await {
@@ -652,7 +645,7 @@ async fn edit(world: &Arc<World>, order: &Order) {
                     .await
                     .map(|p| (p.before, None, None));
             }
-            m.edit(&principal, id.into(), options, asked)
+            m.edit(&principal, id.into(), asked, options)
                 .await
                 .map(|a| (a.order, Some(a.state), a.repeats))
         })

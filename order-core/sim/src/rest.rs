@@ -136,13 +136,10 @@ async fn lift_holds(world: &Arc<World>, manager: &Manager) {
     for order in world.store.orders() {
         for hold in &order.holds {
             // It may have lapsed meanwhile.
+            let kind = hold.kind.clone();
+            let lift = Command::ReleaseHold { kind };
             let _ = manager
-                .release_hold(
-                    &operator,
-                    order.id.into(),
-                    CommandOptions::default(),
-                    hold.kind.clone(),
-                )
+                .execute(&operator, order.id.into(), lift, CommandOptions::default())
                 .await;
         }
     }

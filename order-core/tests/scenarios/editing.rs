@@ -128,7 +128,7 @@ impl World {
         let (principal, options) = (operator(), CommandOptions::default());
         self.runtime.block_on(
             self.manager
-                .edit(&principal, order.into(), options, request),
+                .edit(&principal, order.into(), request, options),
         )
     }
 
@@ -143,7 +143,7 @@ impl World {
         let (principal, options) = (operator(), CommandOptions::default());
         let done = self
             .manager
-            .execute(&principal, order.into(), options, command, String::new());
+            .execute(&principal, order.into(), command, options);
         self.runtime.block_on(done).unwrap().order
     }
 

@@ -16,6 +16,7 @@ use order_core::pricing::{
     CouponRule, Discount, PaymentMethodRule, PriceBook, Pricing, ShippingRule,
 };
 use order_core::request::{AddressInput, ItemInput, PlaceRequest};
+use order_core::rules::Command;
 use order_core::runtime::virtual_time::{SeededIds, VirtualRuntime};
 use order_core::runtime::{Clock, Runtime};
 use order_core::services::{DynClients, InventoryCapabilities, PaymentCapabilities, Product, User};
@@ -312,11 +313,11 @@ impl World {
 
     pub fn cancel(&self, id: OrderId) -> Arc<Order> {
         let operator = operator();
-        let cancelled = self.manager.cancel(
+        let cancelled = self.manager.execute(
             &operator,
             id.into(),
-            CommandOptions::default(),
-            "changed my mind".into(),
+            Command::Cancel,
+            CommandOptions::default().with_notes("changed my mind"),
         );
         self.runtime.block_on(cancelled).unwrap().order
     }
