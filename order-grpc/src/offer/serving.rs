@@ -22,6 +22,7 @@ use tokio::time::Instant;
 use tonic::body::Body;
 use tonic::codegen::Service as _;
 use tonic::{Code, Status};
+use tracing::{Level, Span};
 
 use super::Offer;
 use super::fault::{CALLS, Fault, Faults};
@@ -47,7 +48,7 @@ pub struct OfferOptions {
     pub name: String,
     /// What goes wrong on request. Nothing.
     pub faults: Faults,
-    /// A line a call. Off.
+    /// Where each call is told. The default: to the subscriber that the program has.
     pub log: Log,
     /// How long, once told to stop, calls under way are let come to their end. 10 s.
     pub grace: Duration,
@@ -59,7 +60,7 @@ impl Default for OfferOptions {
         OfferOptions {
             name,
             faults: Faults::default(),
-            log: Log::off(),
+            log: Log::default(),
             grace,
         }
     }
@@ -114,7 +115,7 @@ pub async fn serve<C: Clients>(
                 }
                 Err(e) => {
                     log.event(
-                        "WARN",
+                        Level::WARN,
                         "accept",
                         &format!("cannot accept a connection: {e}"),
                     );
@@ -224,9 +225,9 @@ impl<C: Clients> Desk<C> {
         };
         let mut line = Line {
             log: &self.log,
+            span: self.log.request(&id, None),
             method: path,
             started,
-            id: &id,
             code: Code::Cancelled,
             note: None,
         };
@@ -318,9 +319,9 @@ fn with_id(mut response: Response<Body>, id: &str) -> Response<Body> {
 /// away.
 struct Line<'a> {
     log: &'a Log,
+    span: Span,
     method: &'static str,
     started: Instant,
-    id: &'a str,
     code: Code,
     note: Option<&'static str>,
 }
@@ -329,17 +330,17 @@ impl Drop for Line<'_> {
     fn drop(&mut self) {
         let Line {
             log,
+            span,
             method,
             started,
-            id,
             code,
             note,
         } = self;
         log.call(&CallLine {
+            span,
             method,
             code: *code,
             took: started.elapsed(),
-            request: id,
             order: None,
             error: *note,
         });
