@@ -12,6 +12,7 @@ mod journal;
 mod lots;
 mod numbered;
 pub(crate) mod payment;
+mod placed;
 mod reservation;
 mod returns;
 mod shipment;
@@ -29,7 +30,8 @@ pub use address::{Address, AddressType, Addresses};
 pub use attention::{Attention, AttentionReason};
 pub use credit::{Credit, CreditKind, Dispute, DisputeState};
 pub use edit::{DiscardCause, Edit, EditPlan, EditState, RaisedLine, RetaxedLine, ShippingPrice};
-pub use event::{CancelCause, Event, LineCredit, Placed, PlacedLine, Shortage};
+pub(crate) use event::Topic;
+pub use event::{CancelCause, Event, LineCredit, Shortage};
 pub use hold::{Blocks, HoldEnd, OrderHold};
 pub use imported::{Imported, ImportedLine, ImportedPayment, ImportedReturn, ImportedShipment};
 pub(crate) use journal::decode_event_of;
@@ -42,6 +44,7 @@ pub use payment::{
     CustomerAction, OperationKind, OperationOrigin, OperationState, PaymentOperation, PaymentTerms,
     Verification,
 };
+pub use placed::{Placed, PlacedLine};
 pub use reservation::{Closing, ClosingKind, Reservation, ReservationState};
 pub use returns::{ReceivedUnits, Return, ReturnLine, ReturnState};
 pub use shipment::{LineUnits, Shipment, ShipmentState};
