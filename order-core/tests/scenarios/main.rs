@@ -11,6 +11,7 @@ mod misbehaving;
 mod placing;
 mod repairing;
 mod requests;
+mod telemetry;
 mod undoing;
 mod unknowns;
 mod waiting;
