@@ -1,7 +1,6 @@
 //! The `order` command: operations on orders, an embedded shop, and scripted fixtures.
 
 mod args;
-mod auditing;
 mod clients;
 mod commands;
 mod engine;
@@ -18,7 +17,7 @@ use clap::Parser as _;
 
 fn main() -> ExitCode {
     let cli = args::Cli::parse();
-    match commands::run(cli) {
+    match args::run(cli) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => failure.report(),
     }

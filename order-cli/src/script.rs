@@ -3,21 +3,25 @@
 
 mod clock;
 mod command;
+mod context;
 mod expect;
+mod fault;
 mod faults;
 mod judge;
 mod model;
 mod parse;
+mod parts;
 mod perform;
 mod report;
-mod settings;
 mod stage;
 mod steps;
+mod values;
 
 use std::ops::Range;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use clap::Args;
 use order_core::order::Order;
 
 use crate::exit::{Code, Outcome};
@@ -29,6 +33,13 @@ use model::{Act, Step};
 use perform::Seen;
 use report::Report;
 use stage::Stage;
+
+/// Options of `run`.
+#[derive(Debug, Args)]
+pub struct Run {
+    /// The script, in TOML; `examples/README.md` documents the format
+    pub script: PathBuf,
+}
 
 /// Runs a script; a failure with its place if something is not as it expects.
 pub fn run(path: &Path, settings: &Settings) -> Outcome {
@@ -68,7 +79,7 @@ fn compare(stage: &Stage, step: &Step<'_>, seen: &Seen) -> Outcome<Vec<(Range<us
     let mut differences = Vec::new();
     let foreseen = wanted.iter().any(|w| {
         matches!(
-            w.value,
+            w.get_ref(),
             expect::Wanted::Error(_) | expect::Wanted::Message(_)
         )
     });
@@ -80,8 +91,8 @@ fn compare(stage: &Stage, step: &Step<'_>, seen: &Seen) -> Outcome<Vec<(Range<us
         return Ok(differences);
     }
     for one in wanted {
-        if let Some(difference) = judge::differs(stage, seen, &one.value)? {
-            differences.push((one.span.clone(), difference));
+        if let Some(difference) = judge::differs(stage, seen, one.get_ref())? {
+            differences.push((one.span(), difference));
         }
     }
     Ok(differences)

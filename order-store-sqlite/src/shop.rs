@@ -23,6 +23,7 @@ mod desk;
 mod directory;
 mod error;
 mod inventory;
+mod ledgers;
 mod load;
 mod reports;
 mod rows;

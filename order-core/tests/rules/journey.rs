@@ -14,8 +14,8 @@ use order_core::order::{
     encode_event,
 };
 use order_core::rules::{
-    Call, ClosingOutcome, Command, Evidence, Fact, Next, PaymentOutcome, ReservationOutcome, Verb,
-    backoff, begin, decide, evolve, next, record, settle,
+    Call, ClosingOutcome, Command, Evidence, Fact, Next, PaymentOutcome, ProviderAnswer,
+    ReservationOutcome, Verb, backoff, begin, decide, evolve, next, record, settle,
 };
 use order_core::store::{Tries, Try};
 use order_core::testkit::orders::{at, text};
@@ -63,6 +63,8 @@ pub struct Journey {
     pub planned_by_command: usize,
     /// How many operations were proven never to have happened.
     pub proven_absent: usize,
+    /// How many attempts were dropped before they were sent.
+    pub never_sent: usize,
 }
 
 const LIFETIME: Duration = Duration::from_secs(30 * 24 * 60 * 60);
@@ -88,6 +90,7 @@ impl Journey {
             edges: BTreeSet::new(),
             planned_by_command,
             proven_absent: 0,
+            never_sent: 0,
         };
         journey.settle();
         journey
@@ -110,6 +113,10 @@ impl Journey {
             Event::PaymentPlanned { parent: None, .. } if matches!(actor, Actor::Operator(_)) => {
                 self.planned_by_command += 1
             }
+            // One that was never sent makes room for one that asks for less.
+            Event::PaymentDropped { n } if before.payment(*n).is_some_and(|p| p.is_attempt()) => {
+                self.never_sent += 1
+            }
             Event::PaymentSettled {
                 code: Some(code), ..
             } if code == "NEVER_HAPPENED" => self.proven_absent += 1,
@@ -121,7 +128,7 @@ impl Journey {
         invariants::always(&self.order);
         // What no command planned replaces what provably never happened, and nothing else.
         assert!(
-            self.attempts() <= self.planned_by_command + self.proven_absent,
+            self.attempts() <= self.planned_by_command + self.proven_absent + self.never_sent,
             "an attempt that nobody asked for"
         );
     }
@@ -571,7 +578,7 @@ pub fn success(kind: OperationKind) -> OperationState {
 /// The same as the provider's records have it.
 pub fn looked_up(outcome: PaymentOutcome) -> PaymentOutcome {
     match outcome {
-        PaymentOutcome::Answer {
+        PaymentOutcome::Answer(ProviderAnswer {
             status,
             reference,
             amount,
@@ -580,9 +587,9 @@ pub fn looked_up(outcome: PaymentOutcome) -> PaymentOutcome {
             action,
             capture_before,
             evidence: _,
-        } => {
+        }) => {
             let evidence = Evidence::LookUp;
-            PaymentOutcome::Answer {
+            PaymentOutcome::Answer(ProviderAnswer {
                 status,
                 reference,
                 amount,
@@ -591,7 +598,7 @@ pub fn looked_up(outcome: PaymentOutcome) -> PaymentOutcome {
                 action,
                 capture_before,
                 evidence,
-            }
+            })
         }
         outcome => outcome,
     }
@@ -605,7 +612,7 @@ pub fn answer(
     amount: i64,
     deadline: Timestamp,
 ) -> PaymentOutcome {
-    PaymentOutcome::Answer {
+    PaymentOutcome::Answer(ProviderAnswer {
         status,
         reference: Some(text(&format!("pay-{n}"))),
         amount: order.in_currency(amount),
@@ -614,5 +621,5 @@ pub fn answer(
         action: Private(None),
         capture_before: None,
         evidence: Evidence::Answer,
-    }
+    })
 }

@@ -1,6 +1,7 @@
 //! Money that moved without the engine: what was paid changes, what is owed does not. A surplus
 //! goes back by itself; a shortfall is seen, stops what costs money, and ends in one of a few ways.
 
+mod asked;
 mod ends;
 mod out;
 mod random;
@@ -15,12 +16,12 @@ use order_core::money::{Minor, Money};
 use order_core::order::{
     Attention, AttentionReason, Blocks, CancelCause, CreditKind, DiscardCause, DisputeState,
     EditState, Event, HoldEnd, Lifecycle, LineUnits, Op, OperationKind, OperationState, Order,
-    PaymentStatus, PaymentTerms, ReceivedUnits, ShipmentState, Verification,
+    PaymentOperation, PaymentStatus, PaymentTerms, ReceivedUnits, ShipmentState, Verification,
 };
 use order_core::policy::{BeforeLapse, Policy};
 use order_core::rules::{
-    Call, Command, DisputeReport, Evidence, Fact, Finding, PaymentOutcome, PaymentReport, Purpose,
-    Verb, key,
+    Call, Command, DisputeReport, Evidence, Fact, Finding, PaymentOutcome, PaymentReport,
+    ProviderAnswer, Purpose, Verb, key,
 };
 use order_core::services::PaymentCapabilities;
 use order_core::testkit::orders::text;
@@ -168,7 +169,7 @@ impl Journey {
 
     /// An authorization that can be captured for so long.
     fn authorized(&mut self, n: u32, amount: Minor, lasts: Duration, evidence: Evidence) {
-        let outcome = PaymentOutcome::Answer {
+        let outcome = PaymentOutcome::Answer(ProviderAnswer {
             status: S::Authorized,
             reference: Some(text(&format!("pay-{n}"))),
             amount: self.order.in_currency(amount),
@@ -177,7 +178,7 @@ impl Journey {
             action: Private(None),
             capture_before: Some(self.now.after(lasts)),
             evidence,
-        };
+        });
         self.facts(&[Fact::Payment { n, outcome }]);
     }
 

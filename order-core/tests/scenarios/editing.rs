@@ -49,7 +49,7 @@ fn book(rate: i64, inclusive: bool, taxes_shipping: bool) -> PriceBook {
         discount: Discount::Percent(Decimal::new(10, 0)),
         minimum: Some(2000),
         from: None,
-        until: Some(order_core::testkit::executor::EPOCH.after(Duration::from_secs(86_400))),
+        until: Some(order_core::runtime::virtual_time::EPOCH.after(Duration::from_secs(86_400))),
         uses: None,
         uses_per_customer: None,
     };

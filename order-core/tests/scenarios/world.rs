@@ -17,10 +17,10 @@ use order_core::pricing::{
 };
 use order_core::request::{AddressInput, ItemInput, PlaceRequest};
 use order_core::rules::Command;
+use order_core::runtime::virtual_time::{SeededIds, VirtualRuntime};
 use order_core::runtime::{Clock, Runtime};
 use order_core::services::{DynClients, InventoryCapabilities, PaymentCapabilities, Product, User};
 use order_core::store::*;
-use order_core::testkit::executor::{SeededIds, VirtualRuntime};
 use order_core::testkit::services::*;
 
 pub const USER: &str = "9b1c7d34-0f4b-4a9d-8b7e-5d2c3e4f5a33";
