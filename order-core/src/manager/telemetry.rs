@@ -98,8 +98,9 @@ pub(super) fn committed(changeset: &Changeset, replayed: bool) {
             _ => {}
         }
     }
-    let from = before.map(|order| order.lifecycle);
-    if from == Some(after.lifecycle) || (from.is_none() && !placed) {
+    let from = before.map_or(Lifecycle::Pending, |order| order.lifecycle);
+    // What is imported or restored was decided long ago.
+    if from == after.lifecycle || (before.is_none() && !placed) {
         return;
     }
     match after.lifecycle {

@@ -249,7 +249,7 @@ fn what_goes_wrong_is_told_as_a_warning() {
         world.place_secretly("CARD");
         world.advance(60 * SECOND);
         world.payment.clear();
-        world.advance(3600 * SECOND);
+        world.advance(1200 * SECOND);
     });
     assert_eq!(heard.count(Level::WARN, "service counts as down"), 1);
     assert_eq!(heard.count(Level::INFO, "service answers again"), 1);
