@@ -64,7 +64,7 @@ impl<S: OrderStore, C: Clients> OrderManager<S, C> {
         let answers = join_all(
             wanted
                 .iter()
-                .map(|id| self.within(ServiceName::Product, products.get(*id))),
+                .map(|id| self.within(ServiceName::Product, "get", products.get(*id))),
         )
         .await;
         let mut known: Vec<Product> = Vec::with_capacity(wanted.len());
