@@ -9,8 +9,8 @@ use super::{Answered, CommandOptions, OrderManager, Principal, authorize};
 use crate::error::{Error, Rejection, RejectionReason};
 use crate::money::Minor;
 use crate::order::{
-    CommandKey, DiscardCause, Edit, EditState, Event, Numbered, Order, Reservation, ReservationState,
-    Shortage,
+    CommandKey, DiscardCause, Edit, EditState, Event, Numbered, Order, Reservation,
+    ReservationState, Shortage,
 };
 use crate::request::EditRequest;
 use crate::rules::{Env, Wait, decide, possible};
