@@ -21,6 +21,9 @@ pub struct Timestamp(i64);
 pub struct ParseTimeError(String);
 
 impl Timestamp {
+    /// The earliest time, which stands for "at any time".
+    pub const MIN: Timestamp = Timestamp(i64::MIN);
+
     /// From microseconds since the epoch.
     pub const fn from_micros(micros: i64) -> Self {
         Timestamp(micros)

@@ -28,25 +28,27 @@ use crate::limits::ROOM_WITHIN;
 use crate::shares::{Held, Holder};
 use crate::tally::{Kind, Tally};
 
-/// How much of a long answer is handed to h2 at a time. Nothing follows a piece before there is
-/// room for all of it but its last byte.
+/// The bytes of a long answer that are handed to h2 at a time. Nothing follows a piece before there
+/// is room for all of it but its last byte.
 const PIECE: usize = 16 * 1024;
-/// What an answer takes beside its bytes.
+/// The memory that an answer takes beside its bytes.
 const OVERHEAD: usize = 1024;
 
 /// The body of an answer.
 pub(crate) struct Answer {
     kind: Kinds,
-    /// What goes on on its connection, if that is to be known.
+    /// Its mark among the open calls of its connection, which are counted.
     pub(crate) open: Option<Open>,
-    /// When its stream is reset at the latest; a usual answer when it has been made for long
-    /// enough.
+    /// The time at which its stream is reset at the latest; a usual answer when it has been made
+    /// for long enough.
     pub(crate) until: Option<Instant>,
 }
 
 enum Kinds {
     /// Nothing: all is said in the headers.
     Empty,
+    /// A stream that breaks: the caller never learns how the call ended.
+    Broken(Status),
     /// A message, and what follows it.
     Whole {
         data: Bytes,
@@ -81,6 +83,11 @@ impl Answer {
     /// A refusal.
     pub(crate) fn refusal(status: Status) -> Response<Self> {
         Answer::empty(status.into_http::<()>())
+    }
+
+    /// An answer that breaks off before it says anything.
+    pub(crate) fn broken<T>(response: Response<T>, why: Status) -> Response<Self> {
+        response.map(|_| Answer::new(Kinds::Broken(why)))
     }
 
     /// A stream of messages that ends with `said` after `within`.
@@ -163,6 +170,7 @@ impl HttpBody for Answer {
     ) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
         match &mut self.kind {
             Kinds::Empty => Poll::Ready(None),
+            Kinds::Broken(why) => Poll::Ready(Some(Err(why.clone()))),
             Kinds::Whole {
                 data,
                 trailers,
@@ -213,6 +221,7 @@ impl HttpBody for Answer {
     fn is_end_stream(&self) -> bool {
         match &self.kind {
             Kinds::Empty => true,
+            Kinds::Broken(_) => false,
             Kinds::Whole { data, trailers, .. } => data.is_empty() && trailers.is_none(),
             Kinds::Running { inner, ended, .. } => *ended || inner.is_end_stream(),
         }
@@ -266,7 +275,7 @@ impl Drop for Owned {
     }
 }
 
-/// Whether an answer's bytes are all gone.
+/// Tells when an answer's bytes are all gone.
 #[derive(Default)]
 struct Gone {
     gone: AtomicUsize,
@@ -286,7 +295,7 @@ impl Gone {
 }
 
 tokio::task_local! {
-    /// When the stream that this task is of is to be reset.
+    /// The time at which the stream that this task is of is to be reset.
     static UNTIL: Arc<OnceLock<Instant>>;
 }
 
@@ -327,7 +336,7 @@ async fn is_over(until: &OnceLock<Instant>) {
     sleep_until(until).await;
 }
 
-/// Where the details of a refusal stand, which may be some thousand bytes long.
+/// The header with a refusal's details, which may be some thousand bytes long.
 const DETAILS: &str = "grpc-status-details-bin";
 
 /// Counts the details of a refusal too, for as long as they wait to be sent; leaves them out if

@@ -7,6 +7,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
 use ring::digest::{SHA256, digest};
+use tracing::Level;
 
 use crate::log::Log;
 
@@ -17,9 +18,9 @@ const FILE_MAX: u64 = 1024 * 1024;
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{field}: {problem}")]
 pub struct SecurityError {
-    /// Which setting, such as `tls.key`.
+    /// The setting, such as `tls.key`.
     pub field: &'static str,
-    /// What is wrong with it, and what would be right.
+    /// Says what is wrong with it, and what would be right.
     pub problem: String,
 }
 
@@ -45,7 +46,7 @@ impl Named {
         SecurityError::new(self.field, format!("{}: {problem}", self.path.display()))
     }
 
-    /// What the file holds.
+    /// Returns the file's contents.
     pub(crate) fn read(&self) -> Result<Vec<u8>, SecurityError> {
         let cannot = |e| self.wrong(format_args!("cannot be read: {e}"));
         let file = File::open(&self.path).map_err(cannot)?;
@@ -66,8 +67,8 @@ impl Named {
 /// Makes a value of the contents of some files, in their order.
 type Parse<T> = Box<dyn Fn(&[Named], &[Vec<u8>]) -> Result<T, SecurityError> + Send + Sync>;
 
-/// What files hold, read again when they change. They may be replaced one after the other: what
-/// does not fit together, or cannot be read, leaves in use what was there before.
+/// A value read from files, and read again when they change. They may be replaced one after the
+/// other: what does not fit together, or cannot be read, leaves in use what was there before.
 pub(crate) struct Watched<T> {
     what: &'static str,
     files: Arc<[Named]>,
@@ -77,7 +78,7 @@ pub(crate) struct Watched<T> {
     look: tokio::sync::Mutex<Look>,
 }
 
-/// What the last look at the files found: a digest of their contents, or why there is none.
+/// The finding of the last look at the files: a digest of their contents, or why there is none.
 /// Contents may be private keys.
 struct Look {
     at: Instant,
@@ -117,7 +118,7 @@ impl<T: Send + Sync + 'static> Watched<T> {
         })
     }
 
-    /// What the files hold now, or held when they were last right.
+    /// Returns what the files hold now, or held when they were last right.
     pub(crate) async fn current(&self, log: &Log) -> Arc<T> {
         // While somebody looks, the others go on with what there is.
         if let Ok(mut look) = self.look.try_lock()
@@ -147,14 +148,14 @@ impl<T: Send + Sync + 'static> Watched<T> {
             Ok(new) => {
                 *self.current.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(new);
                 log.event(
-                    "INFO",
+                    Level::INFO,
                     "reloaded",
                     &format!("{} changed, and are in use from now on", self.what),
                 );
             }
             Err(e) => {
                 log.event(
-                    "WARN",
+                    Level::WARN,
                     "reload",
                     &format!(
                         "{} changed and cannot be used, so the old ones stay: {e}",
@@ -204,7 +205,7 @@ mod tests {
         std::fs::create_dir_all(&dir).unwrap();
         let files = vec![file(&dir, "a", "1"), file(&dir, "b", "2")];
         let watched = numbers(files.clone(), Duration::ZERO).unwrap();
-        let log = Log::off();
+        let log = Log::default();
         assert_eq!(*watched.current(&log).await, [1, 2]);
         file(&dir, "a", "3");
         assert_eq!(*watched.current(&log).await, [3, 2]);

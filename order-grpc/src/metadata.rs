@@ -1,4 +1,4 @@
-//! What callers say, and are told, beside the messages: the proto is older than keys, versions and
+//! Names and values that travel beside the messages: the proto is older than keys, versions and
 //! payment actions.
 
 use std::str::FromStr;
@@ -6,26 +6,27 @@ use std::str::FromStr;
 use order_core::error::Violation;
 use order_core::ids::{IdempotencyKey, ParseIdError};
 use order_core::order::{OperationState, Order};
+use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 use tonic::metadata::{MetadataMap, MetadataValue};
 
 /// Makes a request safe to repeat.
 pub(crate) const IDEMPOTENCY_KEY: &str = "idempotency-key";
 /// The version the caller saw.
 pub(crate) const EXPECTED_VERSION: &str = "expected-version";
-/// How an edit's difference is paid.
+/// The method by which an edit's difference is paid.
 pub(crate) const PAYMENT_METHOD: &str = "payment-method";
-/// What the payment provider gave the client to pay with.
+/// The token that the payment provider gave the client to pay with.
 pub(crate) const PAYMENT_TOKEN: &str = "payment-token";
-/// Where the payment provider sends the customer back to.
+/// The address to which the payment provider sends the customer back.
 pub(crate) const RETURN_URL: &str = "return-url";
-/// How many journal rows the order of the answer has.
+/// The number of journal rows that the order of the answer has.
 pub(crate) const ORDER_VERSION: &str = "order-version";
 /// `true` when an earlier request under the same key made the order, or did to it what was asked
 /// for.
 pub(crate) const ORDER_REPLAYED: &str = "order-replayed";
 /// The number of an edit that was not decided when the caller was answered. A trailer.
 pub(crate) const ORDER_EDIT_ID: &str = "order-edit-id";
-/// Where the customer must go to pay.
+/// The address where the customer must go to pay.
 pub(crate) const PAYMENT_ACTION_URL: &str = "payment-action-url";
 
 /// The metadata of a request that a command understands.
@@ -117,17 +118,10 @@ pub(crate) fn describe(order: &Order, replayed: bool, metadata: &mut MetadataMap
     }
 }
 
-/// The URI of an IRI (RFC 3987, 3.1): metadata is ASCII.
+/// Percent-encodes an IRI into a URI (RFC 3987, 3.1): metadata is ASCII.
 fn as_uri(iri: &str) -> String {
-    let mut uri = String::with_capacity(iri.len());
-    for byte in iri.bytes() {
-        if byte.is_ascii_graphic() {
-            uri.push(char::from(byte));
-        } else {
-            uri.push_str(&format!("%{byte:02X}"));
-        }
-    }
-    uri
+    const NOT_IN_A_URI: &AsciiSet = &CONTROLS.add(b' ');
+    utf8_percent_encode(iri, NOT_IN_A_URI).to_string()
 }
 
 #[cfg(test)]

@@ -14,8 +14,10 @@ use tokio::net::{TcpListener, lookup_host};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
+use tonic::codec::CompressionEncoding;
 use tonic_health::ServingStatus;
 use tonic_health::server::HealthReporter;
+use tracing::Level;
 
 use crate::auth::Auth;
 use crate::beside::Beside;
@@ -31,30 +33,30 @@ use crate::tally::Tally;
 use crate::tasks::TrackedRuntime;
 use crate::tls::Tls;
 
-/// How a server serves.
+/// Options of a server.
 #[derive(Debug, Clone)]
 pub struct ServerOptions {
-    /// How much it takes on at a time.
+    /// Limits of what it takes on at a time.
     pub limits: Limits,
-    /// How long, once told to stop, it lets what is under way come to an end. 10 s.
+    /// The time that work under way has to come to an end once the server is told to stop. 10 s.
     pub grace: Duration,
-    /// How its worker works; `grace` holds for the worker too.
+    /// Options of its worker; `grace` holds for the worker too.
     pub worker: WorkerOptions,
-    /// Where it says what it did. Off.
+    /// The log that its events are written to. The default: the subscriber that the program has.
     pub log: Log,
-    /// What the manager runs on, if it is to be waited for when the server stops. None.
+    /// The runtime of the manager, if its tasks are to be waited for when the server stops. None.
     pub tasks: Option<TrackedRuntime>,
     /// TLS. None: calls come in the clear.
     pub tls: Option<Tls>,
-    /// What knows callers. None: whoever can reach the server is an operator.
+    /// Recognises callers. None: whoever can reach the server is an operator.
     pub auth: Option<Auth>,
-    /// How many orders each customer may place; customers are only those whom `auth` knows. None:
-    /// as many as they like.
+    /// The rate at which each customer may place orders; customers are only those whom `auth`
+    /// knows. None: as many as they like.
     pub rate_limit: Option<RateLimit>,
 }
 
 impl ServerOptions {
-    /// Whether a server with these options may be reached from other machines: it knows its
+    /// Tells whether a server with these options may be reached from other machines: it knows its
     /// callers, and nobody can listen in.
     pub const fn is_guarded(&self) -> bool {
         self.tls.is_some() && self.auth.is_some()
@@ -67,7 +69,7 @@ impl Default for ServerOptions {
             limits: Limits::default(),
             grace: Duration::from_secs(10),
             worker: WorkerOptions::default(),
-            log: Log::off(),
+            log: Log::default(),
             tasks: None,
             tls: None,
             auth: None,
@@ -76,7 +78,7 @@ impl Default for ServerOptions {
     }
 }
 
-/// How a server ended.
+/// The way in which a server ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Drained {
     /// Everything that was under way came to its end, and every lease went back.
@@ -86,7 +88,7 @@ pub enum Drained {
     CutShort,
 }
 
-/// Why a server cannot listen.
+/// A reason why a server cannot listen.
 #[derive(Debug, thiserror::Error)]
 pub enum ListenError {
     /// Not an address.
@@ -94,9 +96,9 @@ pub enum ListenError {
         "listen address {address:?} is not an address: expected HOST:PORT such as 127.0.0.1:50053"
     )]
     Unknown {
-        /// What was given.
+        /// The address that was given.
         address: String,
-        /// Why.
+        /// The system's reason.
         #[source]
         source: std::io::Error,
     },
@@ -105,15 +107,15 @@ pub enum ListenError {
         "listen address {address} can be reached from other machines, and callers are not authenticated, or not by TLS: set up both, listen on 127.0.0.1, or insist on it"
     )]
     Exposed {
-        /// What was given.
+        /// The address that was given.
         address: SocketAddr,
     },
     /// The system refuses it.
     #[error("cannot listen on {address}")]
     Refused {
-        /// What was given.
+        /// The address that was given.
         address: String,
-        /// Why.
+        /// The system's reason.
         #[source]
         source: std::io::Error,
     },
@@ -183,7 +185,7 @@ pub async fn serve<S: OrderStore, C: Clients>(
             "calls and tokens can be read on the way"
         };
         log.event(
-            "WARN",
+            Level::WARN,
             "exposed",
             &format!("{address} can be reached from other machines, and {lacks}"),
         );
@@ -194,7 +196,9 @@ pub async fn serve<S: OrderStore, C: Clients>(
     let (shares, tally) = (Shares::new(limits), Arc::new(Tally::default()));
     let gate = Gate {
         orders: OrderServiceServer::new(OrderApi::new(manager.clone()))
-            .max_decoding_message_size(MESSAGE_MAX),
+            .max_decoding_message_size(MESSAGE_MAX)
+            .accept_compressed(CompressionEncoding::Gzip)
+            .send_compressed(CompressionEncoding::Gzip),
         beside: Beside::new(health_service, Arc::clone(&tally)),
         log: log.clone(),
         store_failures: Arc::clone(&store_failures),
@@ -246,7 +250,7 @@ pub async fn serve<S: OrderStore, C: Clients>(
     stop.await;
     say(&health, ServingStatus::NotServing).await;
     log.event(
-        "INFO",
+        Level::INFO,
         "drain",
         &format!(
             "told to stop: finishing what is under way, at most {} s",
@@ -270,12 +274,12 @@ pub async fn serve<S: OrderStore, C: Clients>(
     };
     match drained {
         Drained::Clean => log.event(
-            "INFO",
+            Level::INFO,
             "stopped",
             "everything under way has come to its end",
         ),
         Drained::CutShort => log.event(
-            "WARN",
+            Level::WARN,
             "stopped",
             "the grace period is over: what was under way is taken up again later",
         ),
@@ -291,8 +295,8 @@ async fn say(health: &HealthReporter, status: ServingStatus) {
     }
 }
 
-/// How often the store is tried, how long it may take, and how long a failed call counts as its
-/// failure.
+/// The time between two tries of the store, the longest that one may take, and the time for which a
+/// failed call counts as its failure.
 const PROBE_EVERY: Duration = Duration::from_secs(1);
 const PROBE_WITHIN: Duration = Duration::from_secs(2);
 const FAILURE_COUNTS: Duration = Duration::from_secs(5);
@@ -347,7 +351,7 @@ fn troubles(hook: TroubleHook, log: Log) -> TroubleHook {
         let mut said = said.lock().unwrap_or_else(PoisonError::into_inner);
         said.retain(|(_, at)| now.duration_since(*at) < TROUBLE_AGAIN);
         if said.len() < TROUBLES_KEPT && !said.iter().any(|(earlier, _)| *earlier == message) {
-            log.event("ERROR", "worker", &message);
+            log.event(Level::ERROR, "worker", &message);
             said.push((message, now));
         }
         drop(said);
@@ -375,7 +379,7 @@ async fn keep_working<S: OrderStore, C: Clients>(
         });
         match worker.join_next().await {
             Some(Err(e)) if e.is_panic() => log.event(
-                "ERROR",
+                Level::ERROR,
                 "worker",
                 "the worker panicked and is started again",
             ),

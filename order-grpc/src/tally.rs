@@ -6,14 +6,15 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::Notify;
+use tracing::Level;
 
 use crate::log::Log;
 
-/// How long is counted before the first line, and until the next.
+/// The times for which is counted before the first line, and until the next.
 const GATHER: Duration = Duration::from_millis(100);
 const AGAIN: Duration = Duration::from_secs(10);
 
-/// What is counted.
+/// A kind of thing that is counted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
     /// An idle connection was closed to make room for another.
@@ -68,7 +69,7 @@ impl Kind {
 #[derive(Debug, Default)]
 pub(crate) struct Tally {
     counts: [AtomicU64; KINDS.len()],
-    /// Why a connection could not be accepted, the last time.
+    /// The reason why a connection could not be accepted, the last time.
     cause: Mutex<Option<String>>,
     told: Notify,
 }
@@ -111,7 +112,11 @@ impl Tally {
                 _ => None,
             };
             let cause = cause.map(|cause| format!(": {cause}")).unwrap_or_default();
-            log.event("WARN", "limits", &format!("{n} {}{cause}", kind.said()));
+            log.event(
+                Level::WARN,
+                "limits",
+                &format!("{n} {}{cause}", kind.said()),
+            );
         }
     }
 }
@@ -160,14 +165,8 @@ mod tests {
             let lines = text.lines().filter(|line| line.contains(what));
             lines
                 .map(|line| {
-                    line.split('"')
-                        .nth(1)
-                        .unwrap()
-                        .split(' ')
-                        .next()
-                        .unwrap()
-                        .parse::<u64>()
-                        .unwrap()
+                    let (_, said) = line.split_once("order_grpc: ").unwrap();
+                    said.split(' ').next().unwrap().parse::<u64>().unwrap()
                 })
                 .collect::<Vec<_>>()
         };

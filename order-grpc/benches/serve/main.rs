@@ -1,12 +1,17 @@
-//! How fast the server is, against the least that tonic can do and against the engine called
+//! Compares the server's speed with the least that tonic can do and with the engine called
 //! directly, in the same run.
 //!
-//! `cargo bench -p order-grpc` prints the whole comparison; with `-- read`, `-- place`, `-- remote`
-//! or `-- overload` that part of it. Client and server share the machine and the runtime.
+//! `cargo bench -p order-grpc` prints the whole comparison; with `-- read`, `-- place`,
+//! `-- remote`, `-- secured` or `-- overload` that part of it. Client and server share the machine
+//! and the runtime.
 
 mod echo;
+#[path = "../../tests/serve/identities.rs"]
+#[allow(dead_code, reason = "the tests use more of it")]
+mod identities;
 mod load;
 mod remote;
+mod secured;
 #[path = "../../../order-store-sqlite/benches/place/shop.rs"]
 mod shop;
 
@@ -29,11 +34,18 @@ use prost::Message as _;
 use prost::bytes::Bytes;
 use tonic::Code;
 
+/// The customer of the tests' tokens.
+mod world {
+    /// A customer.
+    pub const USER: &str = "9b1c7d34-0f4b-4a9d-8b7e-5d2c3e4f5a33";
+}
+
 const ORDERS: usize = 10_000;
 const IN_FLIGHT: usize = 32;
 const ROUNDS: usize = 9;
 const ROUND: Duration = Duration::from_secs(1);
-/// What `order serve` can do at a time in the overload part; ten times as many callers come.
+/// The calls that a server may work on at a time in the overload part; ten times as many callers
+/// come.
 const LIMIT: usize = 32;
 
 fn main() {
@@ -60,6 +72,9 @@ fn main() {
         if wants("remote") {
             remote::print(&folder).await;
         }
+        if wants("secured") {
+            secured::print(&folder).await;
+        }
         if wants("overload") {
             overload(open(&folder, "overload.db")).await;
         }
@@ -77,6 +92,11 @@ fn open(folder: &Path, name: &str) -> Arc<SqliteStore> {
 
 /// Serves `manager` for as long as the program runs, with a log that goes to a file; its address.
 async fn serve<S: OrderStore>(manager: shop::Manager<S>, limits: Limits) -> String {
+    let usual = ServerOptions::default();
+    serve_with(manager, ServerOptions { limits, ..usual }).await
+}
+
+async fn serve_with<S: OrderStore>(manager: shop::Manager<S>, options: ServerOptions) -> String {
     let listener = order_grpc::bind("127.0.0.1:0", false)
         .await
         .expect("it listens");
@@ -92,16 +112,12 @@ async fn serve<S: OrderStore>(manager: shop::Manager<S>, limits: Limits) -> Stri
         .append(true)
         .open(file)
         .expect("a file for the log");
-    let log = Log::to(LogFormat::Text, Box::new(file));
-    let options = ServerOptions {
-        limits,
-        log,
-        ..ServerOptions::default()
-    };
+    // The first becomes the program's, as in `order serve`.
+    let log = Log::to(LogFormat::Text, Box::new(file)).install();
     tokio::spawn(order_grpc::serve(
         manager,
         listener,
-        options,
+        ServerOptions { log, ..options },
         std::future::pending(),
     ));
     address
@@ -209,7 +225,7 @@ async fn place<S: OrderStore + Clone>(name: &str, store: S) {
                             PlaceOptions::default(),
                         )
                         .await;
-                    placed.expect("it is placed");
+                    placed.expect("it is placed").outcome().expect("and paid");
                 }
             })
             .await,
@@ -296,7 +312,7 @@ async fn overload<S: OrderStore + Clone>(store: S) {
     println!("goodput under overload {under:.2} of the peak; afterwards {again:.2}\n");
 }
 
-/// What the engine is asked directly, as a message.
+/// The request that the engine is asked directly, as a message.
 fn create_order() -> Bytes {
     let PlaceRequest {
         user_id,

@@ -85,7 +85,7 @@ async fn calls_over_tls_are_answered_and_those_in_the_clear_are_not() {
     log.flush();
     assert!(
         sink.text()
-            .contains("WARN handshake message=\"a TLS handshake failed: "),
+            .contains("WARN order_grpc: a TLS handshake failed: "),
         "{}",
         sink.text()
     );
@@ -119,7 +119,7 @@ async fn a_handshake_that_does_not_come_ends_and_many_are_one_line_of_the_log() 
     assert_eq!(
         sink.text()
             .lines()
-            .filter(|line| line.contains("WARN handshake"))
+            .filter(|line| line.contains("event=handshake"))
             .count(),
         1,
         "{}",
@@ -235,8 +235,8 @@ async fn a_service_is_known_by_its_certificate() {
     }
 }
 
-/// Whether a call comes through at all. In TLS 1.3 a client learns that its certificate is not
-/// believed when it first reads.
+/// Tells whether a call comes through at all. In TLS 1.3 a client learns that its certificate is
+/// not believed when it first reads.
 async fn comes_through(world: &World, shows: Option<(&Path, &str)>) -> bool {
     let Ok(channel) = connect(world, shows).await else {
         return false;
