@@ -19,6 +19,7 @@ use uuid::Uuid;
 
 use crate::input::holds;
 use crate::output::Format;
+use crate::output::terminal::Color;
 
 /// Takes orders through placing, stock, payment, shipping, returns, edits and cancellation.
 ///
@@ -62,6 +63,15 @@ pub struct Global {
     /// How results are printed [env: ORDER_FORMAT] [default: table]
     #[arg(long, global = true, value_enum, value_name = "FORMAT")]
     pub format: Option<Format>,
+    /// Whether output is coloured
+    #[arg(
+        long,
+        global = true,
+        value_enum,
+        value_name = "WHEN",
+        default_value = "auto"
+    )]
+    pub color: Color,
     /// The file with settings [env: ORDER_CONFIG] [default: order.toml, if it is there]
     #[arg(long, global = true, value_name = "FILE")]
     pub config: Option<PathBuf>,

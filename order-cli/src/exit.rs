@@ -2,9 +2,8 @@
 
 use std::error::Error as StdError;
 use std::fmt::{self, Write as _};
-use std::process::ExitCode;
 
-use order_core::error::{Error, ErrorKind, RejectionReason};
+use order_core::error::{Error, ErrorKind, Rejection, RejectionReason, Violation};
 use order_core::ids::ParseIdError;
 use order_core::money::MoneyError;
 use order_core::order::Order;
@@ -32,7 +31,8 @@ pub struct Failure {
     message: String,
     hint: Option<String>,
     kind: Option<ErrorKind>,
-    reason: Option<RejectionReason>,
+    violations: Vec<Violation>,
+    rejection: Option<Box<Rejection>>,
 }
 
 /// What a command comes to.
@@ -46,7 +46,8 @@ impl Failure {
             message: message.into(),
             hint: None,
             kind: None,
-            reason: None,
+            violations: Vec::new(),
+            rejection: None,
         }
     }
 
@@ -78,7 +79,6 @@ impl Failure {
     }
 
     /// What to do about it.
-    #[cfg(test)]
     pub fn hint_text(&self) -> Option<&str> {
         self.hint.as_deref()
     }
@@ -88,27 +88,27 @@ impl Failure {
         self.kind
     }
 
-    /// The stable reason of a rejection.
-    pub fn reason(&self) -> Option<RejectionReason> {
-        self.reason
+    /// The fields of a request that are wrong, one by one.
+    pub fn violations(&self) -> &[Violation] {
+        &self.violations
     }
 
-    /// Says it on stderr and gives the exit code.
-    pub fn report(&self) -> ExitCode {
-        let mut text = format!("error: {}\n", one_line(&self.message));
-        if let Some(hint) = &self.hint {
-            let _ = writeln!(text, "hint: {}", one_line(hint));
-        }
-        crate::output::to_stderr(&text);
-        ExitCode::from(self.code as u8)
+    /// The engine's rejection, if a rule refused it.
+    pub fn rejection(&self) -> Option<&Rejection> {
+        self.rejection.as_deref()
+    }
+
+    /// The stable reason of a rejection.
+    pub fn reason(&self) -> Option<RejectionReason> {
+        self.rejection().map(|rejection| rejection.reason)
     }
 }
 
 /// What a place, or a retried payment, that ended badly exits with; `None` if it did not.
 pub fn dead_order(order: &Order) -> Option<Failure> {
     let rejection = order_core::rules::failure(order)?;
-    let failure = Failure::new(Code::Refused, rejection.message);
-    Some(match rejection.reason {
+    let failure = Failure::from(Error::from(rejection));
+    Some(match failure.reason()? {
         RejectionReason::PaymentDeclined => failure.hint(format!(
             "`order retry-payment {} --method METHOD` pays it in another way, `order cancel` gives up",
             order.number
@@ -121,14 +121,15 @@ pub fn dead_order(order: &Order) -> Option<Failure> {
 impl From<Error> for Failure {
     fn from(error: Error) -> Self {
         let kind = Some(error.kind());
-        let reason = if let Error::Rejected(rejection) = &error {
-            Some(rejection.reason)
-        } else {
-            None
+        let (violations, rejection) = match &error {
+            Error::Invalid(violations) => (violations.clone(), None),
+            Error::Rejected(rejection) => (Vec::new(), Some(rejection.clone())),
+            _ => (Vec::new(), None),
         };
         Failure {
             kind,
-            reason,
+            violations,
+            rejection,
             ..unsorted(error)
         }
     }

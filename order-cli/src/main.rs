@@ -12,14 +12,17 @@ mod script;
 mod settings;
 mod toml_doc;
 
+use std::env;
 use std::process::ExitCode;
 
 use clap::Parser as _;
 
 fn main() -> ExitCode {
+    output::terminal::look_at(env::args_os());
     let cli = args::Cli::parse();
-    match commands::run(cli) {
+    let (format, done) = commands::run(cli);
+    match done {
         Ok(()) => ExitCode::SUCCESS,
-        Err(failure) => failure.report(),
+        Err(failure) => output::failure::report(&failure, format),
     }
 }

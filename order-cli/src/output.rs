@@ -1,5 +1,6 @@
 //! What commands print: results on stdout in one of three formats, everything else on stderr.
 
+pub mod failure;
 pub mod life;
 pub mod order;
 pub mod order_text;
@@ -7,6 +8,8 @@ pub mod preview;
 pub mod rows;
 pub mod stuck;
 pub mod table;
+pub mod terminal;
+pub mod time;
 pub mod timeline;
 
 use std::fmt;
@@ -138,7 +141,7 @@ pub fn to_stdout(text: &str) -> Outcome {
 
 /// Prints on stdout. Whether anybody still reads.
 fn to_reader(text: &str) -> Outcome<bool> {
-    let mut stdout = io::stdout().lock();
+    let mut stdout = anstream::stdout().lock();
     match stdout
         .write_all(text.as_bytes())
         .and_then(|()| stdout.flush())
@@ -153,7 +156,7 @@ fn to_reader(text: &str) -> Outcome<bool> {
 
 /// Prints on stderr, if anybody is there.
 pub fn to_stderr(text: &str) {
-    let _ = io::stderr().lock().write_all(text.as_bytes());
+    let _ = anstream::stderr().lock().write_all(text.as_bytes());
 }
 
 /// A message for people, beside the result.

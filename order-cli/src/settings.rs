@@ -293,6 +293,7 @@ fn options(cli: &Cli, layers: &mut Layers) -> Outcome {
         replica,
         shop,
         format,
+        color: _,
         config: _,
         setting,
     } = &cli.global;

@@ -9,6 +9,7 @@ use serde_json::Value;
 
 use super::order::OrderView;
 use super::table::Table;
+use super::time::plain;
 use crate::exit::{Code, Failure, Outcome};
 
 /// A page of orders.
@@ -61,7 +62,9 @@ pub fn orders_table(orders: &[Arc<Order>]) -> Table {
         ">TOTAL",
         "PLACED",
         "ID",
-    ]);
+    ])
+    .statuses(&["STATUS", "PAYMENT", "FULFILMENT"])
+    .spare(&["FULFILMENT", "ID"]);
     for order in orders {
         table.row([
             order.number.to_string(),
@@ -69,7 +72,7 @@ pub fn orders_table(orders: &[Arc<Order>]) -> Table {
             order.statuses.payment.to_string(),
             order.statuses.fulfilment.to_string(),
             order.in_currency(order.amounts.total).to_string(),
-            order.created_at.to_string(),
+            plain(order.created_at),
             order.id.to_string(),
         ]);
     }
@@ -195,7 +198,8 @@ impl FeedView {
 
 /// A journal, one event per row.
 pub fn history_table(rows: &[JournalRow]) -> Table {
-    let mut table = Table::new(&[">SEQ", "EVENT", "STATUS", "ACTOR", "CAUSE", "AT", "NOTES"]);
+    let headings = [">SEQ", "EVENT", "STATUS", "ACTOR", "CAUSE", "AT", "NOTES"];
+    let mut table = Table::new(&headings).spare(&["CAUSE"]);
     for row in rows {
         let status = match row.from {
             Some(from) if from != row.to => format!("{from} -> {}", row.to),
@@ -207,7 +211,7 @@ pub fn history_table(rows: &[JournalRow]) -> Table {
             status,
             row.actor.to_string(),
             row.cause.clone(),
-            row.at.to_string(),
+            plain(row.at),
             row.notes.clone().unwrap_or_default(),
         ]);
     }

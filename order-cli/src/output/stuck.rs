@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use super::order::{OrderView, amount};
 use super::table::Table;
+use super::time::plain_if;
 
 /// One reason why a person must look at an order.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -136,7 +137,9 @@ pub fn stuck_table(found: &[Explanation]) -> Table {
         "SINCE",
         "REASON",
         "WHAT IT IS",
-    ]);
+    ])
+    .statuses(&["STATUS", "PAYMENT"])
+    .spare(&["PAYMENT", "SINCE"]);
     for e in found {
         for (i, reason) in reasons(e).into_iter().enumerate() {
             let first = |text: String| if i == 0 { text } else { String::new() };
@@ -144,7 +147,7 @@ pub fn stuck_table(found: &[Explanation]) -> Table {
                 first(e.order.number.to_string()),
                 first(e.order.statuses.status.to_string()),
                 first(e.order.statuses.payment.to_string()),
-                reason.since.map(|t| t.to_string()).unwrap_or_default(),
+                plain_if(reason.since),
                 reason.name.to_owned(),
                 reason.text,
             ]);

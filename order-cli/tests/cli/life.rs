@@ -102,7 +102,7 @@ fn shipments_leave_arrive_and_fail() {
         "SHIPMENT",
         "3 MUG-01, 2 TEA-01",
         "3 delivered",
-        "COMPLETED, PAID, DELIVERED",
+        "COMPLETED (payment PAID, fulfilment DELIVERED)",
     ] {
         assert!(text.contains(shown), "{shown} is not in {text}");
     }

@@ -1,0 +1,104 @@
+//! What a person or a program sees of results and failures: colour, tables, errors as JSON.
+
+use serde_json::Value;
+
+use crate::bench::{Bench, Ran, USER, examples};
+
+const ESCAPE: char = '\u{1b}';
+
+/// The error object on stderr, which is its last line.
+fn error(ran: &Ran) -> Value {
+    let line = ran.err.lines().last().unwrap_or_default();
+    serde_json::from_str(line).unwrap_or_else(|e| panic!("{ran:?}: {e}"))
+}
+
+#[test]
+fn output_is_coloured_where_it_is_asked_for_and_plain_in_a_pipe() {
+    let bench = Bench::with_shop();
+    bench.place("MUG-01", "CREDIT_CARD", &[], 0);
+    let plain = bench.run(&["list"]).must(0).out;
+    assert!(
+        plain.contains("CONFIRMED") && !plain.contains(ESCAPE),
+        "{plain:?}"
+    );
+    for args in [["--color", "always", "list"], ["list", "--color", "always"]] {
+        let ran = bench.run(&args).must(0);
+        assert!(ran.out.contains("\u{1b}[32mCONFIRMED\u{1b}[0m"), "{ran:?}");
+    }
+    let forced = [("CLICOLOR_FORCE", "1")];
+    let ran = bench.run_with(&["list"], &forced, "").must(0);
+    assert!(ran.out.contains(ESCAPE), "{ran:?}");
+    let both = [("CLICOLOR_FORCE", "1"), ("NO_COLOR", "1")];
+    let ran = bench.run_with(&["list"], &both, "").must(0);
+    assert_eq!(ran.out, plain);
+    let ran = bench.run_with(&["list", "--color=never"], &forced, "");
+    assert_eq!(ran.must(0).out, plain);
+}
+
+#[test]
+fn help_and_errors_are_coloured_like_results() {
+    let bench = Bench::empty();
+    let help = |color: &str| bench.run(&["--color", color, "--help"]).must(0).out;
+    assert!(help("always").contains(ESCAPE));
+    assert!(!help("auto").contains(ESCAPE) && !help("never").contains(ESCAPE));
+    let wrong = |color: &str| bench.run(&["get", "x", "--color", color]).must(2).err;
+    assert!(wrong("always").contains(ESCAPE), "{:?}", wrong("always"));
+    assert!(!wrong("auto").contains(ESCAPE), "{:?}", wrong("auto"));
+    let failed = bench.run(&["list", "--color", "always"]);
+    assert!(failed.err.contains("\u{1b}[31merror:"), "{failed:?}");
+}
+
+#[test]
+fn a_failure_is_an_object_where_results_are_json() {
+    let bench = Bench::with_shop();
+    for format in ["json", "jsonl"] {
+        let ran = bench.run(&["--format", format, "get", "ORD-0000-0000-0000"]);
+        let error = error(&ran.must(4));
+        assert_eq!(error["kind"], "UNAVAILABLE", "there is no store yet");
+        assert_eq!(error["exit_code"], 4);
+    }
+    let order = bench.place("MUG-01", "CREDIT_CARD", &[], 0);
+    let number = order["order_number"].as_str().unwrap();
+    let by_env = [("ORDER_FORMAT", "json")];
+    let ran = bench.run_with(&["deliver", number], &by_env, "").must(1);
+    let refused = error(&ran);
+    assert_eq!(refused["kind"], "REJECTED");
+    assert_eq!(refused["order_number"], number);
+    assert!(refused["reason"].is_string(), "{refused}");
+    assert!(
+        !refused["possible"].as_array().unwrap().is_empty(),
+        "{refused}"
+    );
+    assert!(refused["hint"].is_string(), "{refused}");
+}
+
+#[test]
+fn wrong_fields_are_listed_one_by_one() {
+    let bench = Bench::with_shop();
+    let place = |format: &str| {
+        let address = examples().join("address.json");
+        let address = address.to_str().unwrap();
+        let mut args = vec![
+            "--format", format, "place", "--user", USER, "--item", "MUG-01",
+        ];
+        args.extend(["--ship-to", address, "--payment-method", "SHELLS"]);
+        args.extend(["--shipping-method", "PIGEON"]);
+        bench.run(&args).must(2)
+    };
+    let wrong = error(&place("json"));
+    assert_eq!(wrong["kind"], "INVALID");
+    let violations = wrong["violations"].as_array().unwrap();
+    assert!(violations.len() > 1, "{wrong}");
+    let ran = place("table");
+    for violation in violations {
+        let line = format!(
+            "  {}: {}",
+            violation["field"].as_str().unwrap(),
+            violation["message"].as_str().unwrap()
+        );
+        assert!(
+            ran.err.lines().any(|said| said == line),
+            "{line:?} in {ran:?}"
+        );
+    }
+}
