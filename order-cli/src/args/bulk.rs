@@ -48,6 +48,10 @@ pub struct Export {
     /// id
     #[arg(long = "as", value_name = "FORM", value_enum, default_value_t)]
     pub form: ExportForm,
+    /// In a table, leave what begins with `=`, `+`, `-` or `@` as it is; a spreadsheet takes it for
+    /// a formula, and it gets a `'` in front otherwise
+    #[arg(long)]
+    pub raw: bool,
     /// Write to a new file, which only its owner can read, rather than to standard output
     #[arg(long, short, value_name = "FILE")]
     pub output: Option<PathBuf>,

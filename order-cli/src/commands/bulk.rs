@@ -2,7 +2,7 @@
 
 mod backup;
 mod copy;
-mod csv;
+pub mod csv;
 pub mod export;
 pub mod import;
 mod lines;
