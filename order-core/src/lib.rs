@@ -5,16 +5,12 @@ pub mod allocation;
 pub mod archive;
 pub mod audit;
 pub mod error;
+mod hash;
 pub mod ids;
 pub mod manager;
 pub mod money;
 pub mod number;
 pub mod order;
-#[cfg_attr(
-    not(feature = "testkit"),
-    allow(dead_code, reason = "bugs exist for the testkit alone")
-)]
-pub(crate) mod planted;
 pub mod policy;
 pub mod pricing;
 pub mod request;

@@ -8,11 +8,14 @@
 //! - [`failure()`]: what is a caller told of an order that came to nothing?
 //! - [`transitions()`]: the lifecycle's rules as a table.
 
+mod action;
 mod attention;
+mod command;
 mod decide;
 mod evolve;
 mod fact;
 mod failure;
+mod finding;
 mod fulfil;
 mod imported;
 mod keys;
@@ -20,25 +23,28 @@ mod next;
 mod outside;
 mod payments;
 mod record;
+mod refusal;
 mod resolve;
 mod settle;
 mod stock;
 mod table;
 mod told;
 
-pub use decide::{Command, decide, possible};
+pub use action::Action;
+pub use command::{Command, CommandSpec, CommandText, Wait};
+pub use decide::{decide, possible, samples};
 pub use evolve::{begin, evolve};
 pub use fact::{
     ClosingOutcome, DisputeReport, Evidence, Fact, PaymentOutcome, PaymentReport,
     ReservationOutcome,
 };
 pub use failure::failure;
+pub use finding::Finding;
 pub use imported::begin_imported;
 pub use keys::{Purpose, closing_key, event_id, key};
 pub use next::{Call, Next, Stuck, Verb, next};
 pub(crate) use payments::{attempts_cover, edit_deadline};
 pub use record::record;
-pub use resolve::Finding;
 use resolve::resolve;
 pub(crate) use settle::{completes_at, keeps_from_completing};
 pub use settle::{covered, settle};

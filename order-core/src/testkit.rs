@@ -18,8 +18,3 @@ pub use block_on::block_on;
 pub use clock::ManualClock;
 #[cfg(feature = "tokio-runtime")]
 pub use paused_tokio::PausedTokio;
-
-/// Bugs on purpose, to see whether the simulator notices.
-pub mod planted {
-    pub use crate::planted::{Bug, set};
-}

@@ -7,7 +7,6 @@ use order_core::rules::{Transition, transitions};
 use serde::Serialize;
 
 use crate::exit::Outcome;
-use crate::output::table::Table;
 use crate::output::{Out, to_stdout};
 
 /// A row of the transition table, as JSON shows it. `from` is null for an order that does not exist
@@ -52,13 +51,69 @@ pub fn states(out: &Out) -> Outcome {
     out.many(&rows, &rows, || render(&rows))
 }
 
+/// Columns of the text form.
+const WIDTH: usize = 98;
+
+/// The table by rule: what holds for several statuses alike is said once.
 fn render(rows: &[Row]) -> String {
-    let mut table = Table::new(&["FROM", "ON", "TO", "WHEN", "THEN"]);
-    for r in rows {
-        let to = if r.from == Some(r.to) { "same" } else { r.to };
-        table.row([r.from.unwrap_or("-"), r.on, to, r.when, r.then].map(str::to_owned));
+    let same = |a: &Row, b: &Row| {
+        let stays = |r: &Row| r.from == Some(r.to);
+        (a.on, a.when, a.then, a.events) == (b.on, b.when, b.then, b.events)
+            && stays(a) == stays(b)
+            && (stays(a) || a.to == b.to || a.from.is_none())
+    };
+    let mut text = String::new();
+    for rule in rows.chunk_by(same) {
+        let [first, ..] = rule else { continue };
+        let list = |of: fn(&Row) -> Option<&'static str>| {
+            let mut names: Vec<&str> = rule.iter().filter_map(of).collect();
+            names.dedup();
+            match names.len() == Lifecycle::ALL.len() {
+                true => "any status".to_owned(),
+                false => names.join(", "),
+            }
+        };
+        let from = list(|r| r.from);
+        let way = match first.from {
+            None => format!("-> {}", list(|r| Some(r.to))),
+            Some(status) if status == first.to => format!("in {from}"),
+            Some(_) => format!("{from} -> {}", first.to),
+        };
+        if !text.is_empty() {
+            text.push('\n');
+        }
+        text.push_str(first.on);
+        text.push('\n');
+        for (name, said) in [
+            ("status", way.as_str()),
+            ("when", first.when),
+            ("then", first.then),
+            ("journal", &first.events.join(", ")),
+        ] {
+            if !said.is_empty() {
+                text.push_str(&wrapped(name, said));
+            }
+        }
     }
-    table.render()
+    text
+}
+
+/// A text beside its name, broken between words.
+fn wrapped(name: &str, said: &str) -> String {
+    let mut lines = vec![format!("  {name:<8}")];
+    for word in said.split(' ') {
+        match lines.last_mut() {
+            Some(line) if line.len() + word.len() <= WIDTH => line.push_str(word),
+            _ => lines.push(format!("{:10}{word}", "")),
+        }
+        if let Some(line) = lines.last_mut() {
+            line.push(' ');
+        }
+    }
+    lines
+        .iter()
+        .map(|line| format!("{}\n", line.trim_end()))
+        .collect()
 }
 
 /// The lifecycle as a stateDiagram-v2: an arrow for each way from one status to another. What
@@ -125,25 +180,36 @@ mod tests {
         assert!(shown.contains("    CANCELLED --> [*]\n"), "{shown}");
     }
 
-    /// The table in ARCHITECTURE.md, between its marks.
+    /// What stands in a document after a mark, in the next fence.
+    fn fenced<'d>(document: &'d str, mark: &str) -> &'d str {
+        let (_, rest) = document.split_once(mark).expect("the mark is there");
+        let (_, rest) = rest.split_once("```").expect("a fence follows");
+        let (_, rest) = rest.split_once('\n').expect("with a first line");
+        rest.split_once("```").expect("and an end").0
+    }
+
     #[test]
-    fn the_documentation_shows_the_table_that_the_code_has() {
-        let document = include_str!("../../../ARCHITECTURE.md");
-        let shown = document
-            .split("<!-- order states -->")
-            .nth(1)
-            .unwrap_or_default();
-        let shown: Vec<&str> = shown
-            .lines()
-            .filter(|l| !l.is_empty() && !l.starts_with("```"))
-            .map(str::trim_end)
-            .collect();
+    fn the_documentation_shows_the_rules_that_the_code_has() {
         let rows: Vec<Row> = transitions().iter().map(Row::of).collect();
-        let table = render(&rows);
-        let table: Vec<&str> = table.lines().map(str::trim_end).collect();
+        let shown = fenced(
+            include_str!("../../../docs/transitions.md"),
+            "<!-- order states -->",
+        );
         assert!(
-            shown == table,
-            "put what `order states` prints between the marks in ARCHITECTURE.md"
+            shown == render(&rows),
+            "put what `order states` prints into docs/transitions.md:\n{}",
+            render(&rows)
+        );
+        assert!(render(&rows).lines().all(|l| l.len() <= WIDTH));
+    }
+
+    #[test]
+    fn the_documentation_shows_the_diagram_that_the_code_draws() {
+        let mark = "<!-- order states --format mermaid -->";
+        let shown = fenced(include_str!("../../../ARCHITECTURE.md"), mark);
+        assert!(
+            shown == diagram(),
+            "put what `order states --format mermaid` prints into ARCHITECTURE.md"
         );
     }
 }

@@ -822,7 +822,7 @@ fn the_lifecycle_is_drawn_as_a_diagram() {
             .run(&["states", "--format", "text"])
             .must(0)
             .out
-            .starts_with("FROM")
+            .starts_with("place\n")
     );
     bench
         .run(&["list", "--format", "mermaid"])

@@ -13,18 +13,9 @@ use super::sessions::Waiter;
 use crate::error::Error;
 use crate::ids::OrderId;
 use crate::order::{Blocks, Lifecycle, OperationKind, OperationState, Order, PaymentOperation};
-use crate::rules::Verb;
+use crate::rules::{Verb, Wait};
 use crate::services::Clients;
 use crate::store::{OrderStore, Tries};
-
-/// What a caller waits for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Wait {
-    /// Until the order is decided: what whoever places, pays or cancels wants to know.
-    Decided,
-    /// Until nothing is left for the engine to do at once, such as capturing what has just shipped.
-    Quiet,
-}
 
 impl Wait {
     pub(super) fn is_over(self, order: &Order) -> bool {

@@ -15,7 +15,6 @@ use crate::order::{
     Address, Closing, ClosingKind, Op, OperationKind, OperationState, Order, PaymentOperation,
     Reservation,
 };
-use crate::planted::{Bug, planted};
 use crate::rules::{
     Call, ClosingOutcome, Evidence, Fact, PaymentOutcome, Purpose, ReservationOutcome, Verb,
     closing_key, event_id, key,
@@ -78,10 +77,7 @@ impl<S: OrderStore, C: Clients> OrderManager<S, C> {
         // The lease's end is known from before it was asked for: however long the process stood
         // still since somebody looked at it.
         let end = (runtime.monotonic() + self.inner.policy.call_deadline).min(lease_end);
-        let deadline = &match planted(Bug::LateCallsTakeEffect) {
-            true => CallDeadline::NEVER,
-            false => CallDeadline::at(Arc::clone(runtime), end),
-        };
+        let deadline = &CallDeadline::at(Arc::clone(runtime), end);
         let outcome = match (call.op, call.verb) {
             (Op::Reservation(n), verb) => match order.reservation(n) {
                 Some(r) => {
@@ -314,12 +310,7 @@ impl<S: OrderStore, C: Clients> OrderManager<S, C> {
     ) -> Outcome {
         let payment = self.inner.clients.payment();
         let n = p.n;
-        let fresh_key = repeat && verb.takes_money() && planted(Bug::NewKeyOnRetry);
-        let own_key = if fresh_key {
-            event_id(order.id, u64::from(n))
-        } else {
-            key(order.id, Purpose::Payment, n)
-        };
+        let own_key = key(order.id, Purpose::Payment, n);
         let answer = match verb {
             Verb::Pay(kind @ (OperationKind::Authorize | OperationKind::Charge)) => {
                 let request = AttemptRequest {

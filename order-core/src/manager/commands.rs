@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use uuid::Uuid;
 
-use super::attend::Wait;
 use super::draft::{Draft, Source};
 use super::goodbye::CONFLICTS_MAX;
 use super::{Action, OrderManager, Principal, authorize};
@@ -13,9 +12,8 @@ use crate::error::{Error, Rejection, RejectionReason, UsedFor, Violation};
 use crate::ids::{IdempotencyKey, Name, OrderId};
 use crate::money::Money;
 use crate::order::{Blocks, CommandKey, HoldEnd, JournalRow, OperationState, Order};
-use crate::planted::{Bug, planted};
 use crate::request::{check_paying, command_hash};
-use crate::rules::{Command, DisputeReport, Fact, PaymentReport, decide};
+use crate::rules::{Command, CommandText, DisputeReport, Fact, PaymentReport, Wait, decide};
 use crate::services::Clients;
 use crate::store::{
     CommitError, JournalQuery, Loaded, OrderRef, OrderStore, StoreError, StoreErrorKind, WorkChange,
@@ -248,7 +246,7 @@ impl<S: OrderStore, C: Clients> OrderManager<S, C> {
         command: &Command,
     ) -> Result<(Order, Vec<JournalRow>), Error> {
         let loaded = self.load(principal, order).await?;
-        authorize(principal, Action::from(command), Some(loaded.order.user))?;
+        authorize(principal, command.spec().action, Some(loaded.order.user))?;
         let env = self.env_of(&loaded.order);
         let source = Source {
             actor: principal.actor(),
@@ -363,13 +361,8 @@ impl<S: OrderStore, C: Clients> OrderManager<S, C> {
             hash,
             only_wakes,
         } = asked;
-        let wait = match command {
-            Command::Cancel
-            | Command::RetryPayment { .. }
-            | Command::PlaceHold { .. }
-            | Command::ReleaseHold { .. } => Wait::Decided,
-            _ => Wait::Quiet,
-        };
+        let spec = command.spec();
+        let wait = spec.wait;
         let until = self.answer_by(options.wait);
         let source = Source {
             actor: principal.actor(),
@@ -378,7 +371,7 @@ impl<S: OrderStore, C: Clients> OrderManager<S, C> {
         let command_key = options.key.map(|key| CommandKey { key, hash });
         for _ in 0..CONFLICTS_MAX {
             let loaded = self.load(principal, order).await?;
-            authorize(principal, Action::from(command), Some(loaded.order.user))?;
+            authorize(principal, spec.action, Some(loaded.order.user))?;
             let id = loaded.order.id;
             // First of all: a repeat expects the version of before, and need not be possible again.
             if let Some(command_key) = &command_key
@@ -420,7 +413,7 @@ impl<S: OrderStore, C: Clients> OrderManager<S, C> {
             let decided = draft.len();
             draft.settle(&env);
             // What settles besides may make something due.
-            let idle = command.changes_nothing_due() && draft.len() == decided;
+            let idle = !spec.wakes && draft.len() == decided;
             let work = if idle {
                 WorkChange::Keep
             } else {
@@ -434,7 +427,7 @@ impl<S: OrderStore, C: Clients> OrderManager<S, C> {
                 Err(CommitError::RedemptionExhausted { name }) => {
                     let message = format!(
                         "cannot {} order {order}: all uses of {name} are taken",
-                        command.phrase()
+                        spec.phrase
                     );
                     return Err(Rejection::new(RejectionReason::CouponExhausted, message).into());
                 }
@@ -474,7 +467,6 @@ impl<S: OrderStore, C: Clients> OrderManager<S, C> {
             .command_key
             .as_ref()
             .is_some_and(|used| used.hash == *hash)
-            || planted(Bug::AnyUseIsARepeat)
         {
             return Ok(Some(row));
         }
@@ -515,42 +507,12 @@ impl<'a> Asked<'a> {
 /// that, whoever commands it.
 pub(super) fn buys(order: &Order, command: &Command) -> bool {
     match command {
-        Command::RetryPayment { .. } => true,
         Command::Edit { plan, .. } => {
             !plan.added.is_empty()
                 || !plan.raised.is_empty()
                 || order.owed_after(plan) > order.owed()
         }
-        Command::Cancel
-        | Command::CancelLines { .. }
-        | Command::CancelRest
-        | Command::PlaceHold { .. }
-        | Command::ReleaseHold { .. }
-        | Command::PlanShipment { .. }
-        | Command::Ship { .. }
-        | Command::Deliver { .. }
-        | Command::FailShipment { .. }
-        | Command::LoseShipment { .. }
-        | Command::ReturnToSender { .. }
-        | Command::CancelShipment { .. }
-        | Command::Complete
-        | Command::SetStatus { .. }
-        | Command::Credit { .. }
-        | Command::CreditLines { .. }
-        | Command::WriteOff { .. }
-        | Command::RequestReturn { .. }
-        | Command::ApproveReturn { .. }
-        | Command::RejectReturn { .. }
-        | Command::ReceiveReturn { .. }
-        | Command::CloseReturn { .. }
-        | Command::DiscardEdit
-        | Command::ChangeAddress { .. }
-        | Command::SetMetadata { .. }
-        | Command::Acknowledge { .. }
-        | Command::RetryStuck
-        | Command::Resolve { .. }
-        | Command::Redact
-        | Command::Note => false,
+        other => other.spec().may_buy,
     }
 }
 
@@ -569,35 +531,23 @@ fn note(field: &'static str, text: String, may_be_empty: bool) -> Result<Option<
     Ok(Some(text))
 }
 
-/// What is wrong with the texts of a command.
+/// Returns what is wrong with the texts of a command.
 fn check_texts(command: &Command) -> Vec<Violation> {
     let mut violations = Vec::new();
-    let mut check = |field: &str, text: Option<&String>, max: usize| {
-        if let Some(text) = text {
-            if text.trim().is_empty() {
-                violations.push(Violation::new(
-                    field,
-                    format!("is empty: expected 1 to {max} characters"),
-                ));
-            } else if let Err(e) = check_line(text, max) {
-                violations.push(Violation::new(field, e.to_string()));
-            }
+    for CommandText { field, text, max } in command.spec().texts.into_iter().flatten() {
+        let Some(text) = text else { continue };
+        if text.trim().is_empty() {
+            violations.push(Violation::new(
+                field,
+                format!("is empty: expected 1 to {max} characters"),
+            ));
+        } else if let Err(e) = check_line(text, max) {
+            violations.push(Violation::new(field, e.to_string()));
         }
-    };
-    match command {
-        Command::Ship {
-            carrier, tracking, ..
-        } => {
-            check("carrier", carrier.as_ref(), NAME_MAX);
-            check("tracking", tracking.as_ref(), NAME_MAX);
-        }
-        Command::SetMetadata { value, .. } => check("value", value.0.as_ref(), NOTE_MAX),
-        _ => {}
     }
     violations
 }
 
-const NAME_MAX: usize = 100;
 const NOTE_MAX: usize = 2000;
 
 pub(super) fn too_busy(order: OrderRef) -> Error {

@@ -8,7 +8,6 @@ use std::time::Duration;
 use futures_util::future::join_all;
 use tokio::sync::oneshot;
 
-use super::attend::Wait;
 use super::calls::{Answer, Outcome};
 use super::draft::{Draft, Source};
 use super::sessions::LeaseHeld;
@@ -18,8 +17,7 @@ use crate::ids::{Fence, OrderId};
 use crate::order::{
     AttentionReason, Event, Op, OperationState, Order, PaymentOperation, ReservationState,
 };
-use crate::planted::{Bug, planted};
-use crate::rules::{Call, Fact, Next, Verb, backoff, next, record};
+use crate::rules::{Call, Fact, Next, Verb, Wait, backoff, next, record};
 use crate::services::Clients;
 use crate::store::{
     CommitError, LeasePage, LeaseRequest, Leased, OrderStore, StoreErrorKind, Tries, Try,
@@ -165,7 +163,7 @@ impl<S: OrderStore, C: Clients> OrderManager<S, C> {
                 .entry(op)
                 .or_insert_with(|| untried(false, quiet_at));
             // Who lost the lease may have called again since it said when all was quiet.
-            if work.taken_over && !tried.clear && !planted(Bug::LastCallsForgotten) {
+            if work.taken_over && !tried.clear {
                 tried.quiet_at = tried.quiet_at.max(quiet_at);
             }
         }
@@ -344,7 +342,7 @@ impl<S: OrderStore, C: Clients> OrderManager<S, C> {
         let needs_intent = !to_arm.is_empty()
             || saved_as_unsent
             || has_unsaved_intent(session, &draft.order, &plan);
-        if (needs_intent && !planted(Bug::IntentAfterCall)) || self.is_lease_short(session) {
+        if needs_intent || self.is_lease_short(session) {
             if !to_arm.is_empty() {
                 draft.push(
                     Event::Armed {
@@ -527,7 +525,7 @@ impl<S: OrderStore, C: Clients> OrderManager<S, C> {
             Outcome::Known(fact) => self.known(session, facts, order, op, fact),
             Outcome::Nothing { proven } => {
                 let proves_from = session.tries.get(op).map_or(started, |t| t.quiet_at);
-                if started >= proves_from || planted(Bug::EarlyAbsenceBelieved) {
+                if started >= proves_from {
                     self.known(session, facts, order, op, proven);
                 } else if let Some(t) = session.tries.0.get_mut(&op) {
                     t.next_at = proves_from;

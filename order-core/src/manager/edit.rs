@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use super::Action;
-use super::attend::Wait;
 use super::commands::{Asked, buys};
 use super::goodbye::CONFLICTS_MAX;
 use super::{Answered, CommandOptions, OrderManager, Principal, authorize};
@@ -14,7 +13,7 @@ use crate::order::{
     ReservationState, Shortage,
 };
 use crate::request::{AddressInput, EditRequest};
-use crate::rules::{Command, decide, possible};
+use crate::rules::{Command, Env, Wait, decide, possible};
 use crate::services::Clients;
 use crate::store::{OrderRef, OrderStore};
 use crate::text::Private;
@@ -130,6 +129,7 @@ impl<S: OrderStore, C: Clients> OrderManager<S, C> {
                         repeats: Some(row.seq),
                     },
                     n,
+                    &self.env(),
                 );
             }
             let command = self.edit_command(&loaded, &valid).await?;
@@ -157,7 +157,7 @@ impl<S: OrderStore, C: Clients> OrderManager<S, C> {
                 Ok(Answered {
                     repeats: Some(_), ..
                 }) => {}
-                Ok(answered) => return answer(answered, Some(next)),
+                Ok(answered) => return answer(answered, Some(next), &self.env()),
                 Err(Error::Conflict { .. }) if options.expected_version.is_none() => {}
                 Err(e) => return Err(e),
             }
@@ -200,7 +200,7 @@ fn nothing_changes(order: &Order) -> Error {
 }
 
 /// The answer for edit `n` of the order as it is now; a refusal if it came to nothing.
-fn answer(answered: Answered, n: Option<u32>) -> Result<EditAnswer, Error> {
+fn answer(answered: Answered, n: Option<u32>, env: &Env<'_>) -> Result<EditAnswer, Error> {
     let Answered { order, repeats } = answered;
     let edit = n.and_then(|n| order.edits.iter().find(|e| e.n == n));
     let Some(edit) = edit else {
@@ -249,7 +249,7 @@ fn answer(answered: Answered, n: Option<u32>) -> Result<EditAnswer, Error> {
         } else {
             Vec::new()
         },
-        possible: possible(&order, order.updated_at),
+        possible: possible(&order, env),
         ..Rejection::new(reason, message)
     };
     Err(rejection.into())

@@ -8,7 +8,6 @@ use std::time::Duration;
 use futures_util::future::{Either, join, join_all, select};
 use tokio::sync::oneshot;
 
-use super::attend::Wait;
 use super::draft::{Draft, Source};
 use super::drive::{Session, settle_and_plan};
 use super::price::amounts;
@@ -21,7 +20,7 @@ use crate::order::{
 };
 use crate::pricing::{PricingLine, PricingRequest};
 use crate::request::{PlaceRequest, ValidHold, ValidItem, ValidPlace};
-use crate::rules::Call;
+use crate::rules::{Call, Wait};
 use crate::services::{
     CallError, Clients, Product, ProductService, ServiceName, User, UserService,
 };

@@ -105,7 +105,7 @@ impl<S: OrderStore, C: Clients> OrderManager<S, C> {
             .as_ref()
             .map_or_else(Tries::default, |w| w.tries.clone());
         let plan = next(&loaded.order, &tries, &env);
-        let possible = possible(&loaded.order, env.now);
+        let possible = possible(&loaded.order, &env);
         Ok(Explanation::new(
             loaded.order,
             loaded.work,

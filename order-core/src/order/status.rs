@@ -39,7 +39,7 @@ pub(crate) use text_enum;
 
 text_enum! {
     /// Where an order is in its life: the only status that transitions, by the table in
-    /// `ARCHITECTURE.md`.
+    /// `docs/transitions.md`.
     Lifecycle, "lifecycle" {
         /// Accepted; stock, payment or a person's decision is outstanding.
         Pending = "PENDING",
@@ -237,7 +237,7 @@ fn status(lifecycle: Lifecycle, fulfilment: FulfilmentStatus) -> Status {
     }
 }
 
-/// First match wins, in the order of the payment-status rules of `ARCHITECTURE.md`.
+/// The payment status; the first that matches wins.
 fn payment(order: &Order) -> PaymentStatus {
     let money = order.money();
     let live = |state| order.payments.iter().any(|p| p.state == state);

@@ -9,7 +9,6 @@ use super::{
 };
 use crate::ids::Sku;
 use crate::money::Minor;
-use crate::planted::{Bug, planted};
 use crate::time::Timestamp;
 
 /// What an order's payment records add up to, in minor units.
@@ -188,13 +187,9 @@ impl Order {
     /// What is paid: captured − refunded − refunding over all operations, whoever made them, in
     /// minor units. Less than nothing when more is said to have gone back than came in.
     pub fn kept(&self) -> Minor {
-        let refunded = |p: &PaymentOperation| match planted(Bug::OutsideRefundsIgnored) {
-            true => p.refunded() - p.went_back_outside(),
-            false => p.refunded(),
-        };
         self.payments
             .iter()
-            .map(|p| self.captured_of(p) - refunded(p) - p.refunding())
+            .map(|p| self.captured_of(p) - p.refunded() - p.refunding())
             .sum()
     }
 
@@ -227,16 +222,7 @@ impl Order {
         match self.terms {
             PaymentTerms::Confirm | PaymentTerms::Shipment => {
                 let owed = self.owed();
-                let forgiven = planted(Bug::OutsideRefundsForgive);
-                let forgiven = if forgiven {
-                    self.payments
-                        .iter()
-                        .map(PaymentOperation::went_back_outside)
-                        .sum()
-                } else {
-                    0
-                };
-                (owed - self.secured_for(owed, now) - forgiven).clamp(0, owed)
+                (owed - self.secured_for(owed, now)).clamp(0, owed)
             }
             PaymentTerms::Invoice | PaymentTerms::Delivery => 0,
         }
@@ -247,7 +233,7 @@ impl Order {
     /// anew.
     pub(crate) fn can_be_captured(&self, p: &PaymentOperation, now: Timestamp) -> bool {
         self.authorized_rest(p.n) > 0
-            && (p.capture_before.is_none_or(|t| t > now) || planted(Bug::LapsedCovers))
+            && p.capture_before.is_none_or(|t| t > now)
             && self.children(p.n).all(|c| match c.kind {
                 // One that is only planned is dropped as soon as the authorization is wanted.
                 OperationKind::Void => !c.state.is_open() || c.state == OperationState::Planned,
@@ -431,14 +417,9 @@ impl Order {
         };
         for line in &self.lines {
             let c = line.counters;
-            let cancelled = if planted(Bug::CancelledKeepsStock) {
-                0
-            } else {
-                c.cancelled
-            };
             let units = match self.lifecycle {
                 Lifecycle::Pending | Lifecycle::Confirmed => {
-                    line.quantity.saturating_sub(cancelled)
+                    line.quantity.saturating_sub(c.cancelled)
                 }
                 Lifecycle::Completed => c.shipped,
                 Lifecycle::Cancelling

@@ -8,15 +8,12 @@
 use uuid::Uuid;
 
 use super::{LineRef, ValidEdit, ValidHold, ValidItem, ValidPlace};
+use crate::hash::Encoder;
 use crate::ids::{ExternalRef, Name, VariantId};
-use crate::order::{Address, Blocks, HoldEnd, LineUnits};
-use crate::rules::{Command, Finding, ReservationOutcome};
-use crate::time::Timestamp;
+use crate::rules::Command;
 
 /// The name space of request hashes; any fixed UUID.
 const REQUESTS: Uuid = Uuid::from_u128(0x9b1d_6b3e_52a4_4d0e_8f57_1c3a_7e60_d2c4);
-/// The name space of command hashes; any fixed UUID.
-const COMMANDS: Uuid = Uuid::from_u128(0x4c02_7a91_d8e5_4b3f_a1c6_5e90_37fb_1d68);
 
 impl ValidPlace {
     /// The same for requests that ask for the same order, by which another one under the same
@@ -33,7 +30,7 @@ impl ValidPlace {
         } = self;
         let mut hashed = Encoder(b"place/2".to_vec());
         hashed.bytes(user.as_bytes());
-        hashed.items(items);
+        write_items(&mut hashed, items);
         for address in [&addresses.shipping, &addresses.billing] {
             hashed.address(address);
         }
@@ -77,7 +74,7 @@ impl ValidEdit {
             return_url,
         } = self;
         let mut hashed = Encoder::of_command("edit");
-        hashed.items(add);
+        write_items(&mut hashed, add);
         hashed.count(set.len());
         for (line, quantity) in set {
             match line {
@@ -91,311 +88,26 @@ impl ValidEdit {
         hashed.option(payment_method.as_ref().map(Name::as_str));
         hashed.option(token.get());
         hashed.option(return_url.get());
-        Uuid::new_v5(&COMMANDS, &hashed.0)
+        hashed.into_command_hash()
     }
 }
 
-/// The same for commands that want the same of an order for the same stated reason, by which
-/// another one under the same key is noticed. Tokens and return URLs are hashed like everything
-/// else.
+/// The hash of a command: [`Command::hash`].
 pub(crate) fn command_hash(command: &Command, notes: Option<&str>) -> Uuid {
-    let mut hashed = Encoder::of_command(tag(command));
-    match command {
-        Command::Cancel
-        | Command::CancelRest
-        | Command::Complete
-        | Command::DiscardEdit
-        | Command::RetryStuck
-        | Command::Redact
-        | Command::Note => {}
-        Command::CancelLines { lines }
-        | Command::PlanShipment { lines }
-        | Command::RequestReturn { lines } => hashed.lines(lines),
-        // Not when it would be due: that is the shop's to say, and may change between two repeats.
-        Command::RetryPayment {
-            amount,
-            method,
-            terms: _,
-            token,
-            return_url,
-        } => {
-            hashed.option(amount.map(i64::to_be_bytes));
-            hashed.text(method.as_str());
-            hashed.option(token.get());
-            hashed.option(return_url.get());
-        }
-        Command::PlaceHold {
-            kind,
-            blocks,
-            until,
-        } => {
-            hashed.text(kind.as_str());
-            hashed.option(blocks.map(Blocks::as_str));
-            hashed.hold_end(*until);
-        }
-        Command::ReleaseHold { kind } => hashed.text(kind.as_str()),
-        Command::Ship {
-            shipment,
-            lines,
-            carrier,
-            tracking,
-        } => {
-            hashed.option(shipment.map(u32::to_be_bytes));
-            hashed.lines(lines);
-            hashed.option(carrier.as_ref());
-            hashed.option(tracking.as_ref());
-        }
-        Command::Deliver { shipment } => hashed.option(shipment.map(u32::to_be_bytes)),
-        Command::FailShipment { shipment }
-        | Command::LoseShipment { shipment }
-        | Command::ReturnToSender { shipment }
-        | Command::CancelShipment { shipment } => {
-            hashed.bytes(&shipment.to_be_bytes());
-        }
-        Command::Credit { amount } => hashed.bytes(&amount.to_be_bytes()),
-        Command::WriteOff { amount } => hashed.option(amount.map(i64::to_be_bytes)),
-        Command::CreditLines { lines } => {
-            hashed.count(lines.len());
-            for credit in lines {
-                hashed.bytes(&credit.line.to_be_bytes());
-                hashed.bytes(&credit.amount.to_be_bytes());
-            }
-        }
-        Command::ApproveReturn { number }
-        | Command::RejectReturn { number }
-        | Command::CloseReturn { number } => {
-            hashed.bytes(&number.to_be_bytes());
-        }
-        Command::ReceiveReturn { number, lines } => {
-            hashed.bytes(&number.to_be_bytes());
-            hashed.count(lines.len());
-            for received in lines {
-                hashed.bytes(&received.line.to_be_bytes());
-                hashed.bytes(&received.restock.to_be_bytes());
-                hashed.bytes(&received.scrap.to_be_bytes());
-            }
-        }
-        // An edit that was priced elsewhere: of its plan. One that is asked for here has the hash
-        // of its request.
-        Command::Edit {
-            plan,
-            method,
-            terms: _,
-            token,
-            return_url,
-            address,
-        } => {
-            hashed.bytes(&serde_json::to_vec(plan).unwrap_or_default());
-            hashed.text(method.as_str());
-            hashed.option(token.get());
-            hashed.option(return_url.get());
-            hashed.address_if_any(address.get());
-        }
-        Command::ChangeAddress { which, address } => {
-            hashed.text(which.as_str());
-            hashed.address_if_any(address.get());
-        }
-        Command::SetMetadata { key, value } => {
-            hashed.text(key.as_str());
-            hashed.option(value.get());
-        }
-        Command::Acknowledge { reason, about } => {
-            hashed.text(reason.as_str());
-            hashed.option(about.map(|op| op.to_string()));
-        }
-        Command::SetStatus { status } => hashed.text(status.as_str()),
-        Command::Resolve { finding } => hashed.finding(finding),
-    }
-    hashed.option(notes);
-    Uuid::new_v5(&COMMANDS, &hashed.0)
+    command.hash(notes)
 }
 
-/// The name that each command has for ever. Two that have one name in messages have two here.
-const fn tag(command: &Command) -> &'static str {
-    match command {
-        Command::CancelRest => "cancel rest",
-        Command::CreditLines { .. } => "credit lines",
-        Command::Edit { .. } => "priced edit",
-        other => other.name(),
-    }
-}
-
-/// Writes fields so that no two lists of fields give the same bytes: each with its length before
-/// it.
-pub(super) struct Encoder(pub(super) Vec<u8>);
-
-impl Encoder {
-    fn of_command(tag: &str) -> Self {
-        let mut hashed = Encoder(b"command/1".to_vec());
-        hashed.text(tag);
-        hashed
-    }
-
-    pub(super) fn count(&mut self, n: usize) {
-        self.0.extend((n as u64).to_be_bytes());
-    }
-
-    pub(super) fn bytes(&mut self, bytes: &[u8]) {
-        self.count(bytes.len());
-        self.0.extend(bytes);
-    }
-
-    fn text(&mut self, text: &str) {
-        self.bytes(text.as_bytes());
-    }
-
-    pub(super) fn option(&mut self, value: Option<impl AsRef<[u8]>>) {
-        self.0.push(value.is_some().into());
-        if let Some(value) = value {
-            self.bytes(value.as_ref());
-        }
-    }
-
-    fn items(&mut self, items: &[ValidItem]) {
-        self.count(items.len());
-        for ValidItem {
-            product,
-            variant,
-            quantity,
-        } in items
-        {
-            self.bytes(product.as_bytes());
-            self.option(variant.as_ref().map(VariantId::as_bytes));
-            self.bytes(&quantity.to_be_bytes());
-        }
-    }
-
-    fn lines(&mut self, lines: &[LineUnits]) {
-        self.count(lines.len());
-        for LineUnits { line, units } in lines {
-            self.bytes(&line.to_be_bytes());
-            self.bytes(&units.to_be_bytes());
-        }
-    }
-
-    fn address_if_any(&mut self, address: Option<&Address>) {
-        self.0.push(address.is_some().into());
-        if let Some(address) = address {
-            self.address(address);
-        }
-    }
-
-    pub(super) fn address(&mut self, address: &Address) {
-        let Address {
-            first_name,
-            last_name,
-            address_line1,
-            address_line2,
-            city,
-            state,
-            postal_code,
-            country,
-            phone,
-            email,
-        } = address;
-        for text in [
-            first_name,
-            last_name,
-            address_line1,
-            city,
-            state,
-            postal_code,
-            country,
-        ] {
-            self.text(text);
-        }
-        for text in [address_line2, phone, email] {
-            self.option(text.as_deref());
-        }
-    }
-
-    fn finding(&mut self, finding: &Finding) {
-        match finding {
-            Finding::Hold { n, outcome } => {
-                self.text("hold");
-                self.bytes(&n.to_be_bytes());
-                self.reservation_outcome(outcome);
-            }
-            Finding::Closing { n, done } => {
-                self.text("closing");
-                self.bytes(&n.to_be_bytes());
-                self.0.push((*done).into());
-            }
-            Finding::Payment {
-                n,
-                status,
-                amount,
-                reference,
-            } => {
-                self.text("payment");
-                self.bytes(&n.to_be_bytes());
-                self.text(status.as_str());
-                self.bytes(&amount.to_be_bytes());
-                self.option(reference.as_ref().map(|r| r.as_str()));
-            }
-            Finding::Moved {
-                status,
-                amount,
-                reference,
-            } => {
-                self.text("moved");
-                self.text(status.as_str());
-                self.bytes(&amount.to_be_bytes());
-                self.text(reference.as_str());
-            }
-            Finding::Unmatched { reference } => {
-                self.text("unmatched");
-                self.text(reference.as_str());
-            }
-        }
-    }
-
-    fn reservation_outcome(&mut self, outcome: &ReservationOutcome) {
-        match outcome {
-            ReservationOutcome::Held {
-                reference,
-                expires_at,
-            } => {
-                self.text("held");
-                self.option(reference.as_ref().map(|r| r.as_str()));
-                self.time(*expires_at);
-            }
-            ReservationOutcome::Refused { available, code } => {
-                self.text("refused");
-                self.option(available.map(u32::to_be_bytes));
-                self.text(code);
-            }
-            ReservationOutcome::Unknown { malformed } => {
-                self.text("unknown");
-                self.0.push((*malformed).into());
-            }
-            ReservationOutcome::Absent => self.text("absent"),
-            ReservationOutcome::Undecidable => self.text("undecidable"),
-            ReservationOutcome::Committed => self.text("committed"),
-            ReservationOutcome::Released => self.text("released"),
-            ReservationOutcome::Expired => self.text("expired"),
-            ReservationOutcome::Lost => self.text("lost"),
-        }
-    }
-
-    /// As it was asked for: a hold that lasts two days is the same hold when it is asked for again
-    /// a minute later.
-    fn hold_end(&mut self, end: Option<HoldEnd>) {
-        match end {
-            None => self.text(""),
-            Some(HoldEnd::At(at)) => {
-                self.text("at");
-                self.time(Some(at));
-            }
-            Some(HoldEnd::After(lasts)) => {
-                self.text("after");
-                self.bytes(&lasts.as_micros().to_be_bytes());
-            }
-        }
-    }
-
-    fn time(&mut self, time: Option<Timestamp>) {
-        self.option(time.map(|t| t.as_micros().to_be_bytes()));
+fn write_items(hashed: &mut Encoder, items: &[ValidItem]) {
+    hashed.count(items.len());
+    for ValidItem {
+        product,
+        variant,
+        quantity,
+    } in items
+    {
+        hashed.bytes(product.as_bytes());
+        hashed.option(variant.as_ref().map(VariantId::as_bytes));
+        hashed.bytes(&quantity.to_be_bytes());
     }
 }
 

@@ -12,8 +12,8 @@ use std::collections::BTreeMap;
 
 use uuid::Uuid;
 
-use super::Encoder;
 use crate::error::Violation;
+use crate::hash::Encoder;
 use crate::ids::IdempotencyKey;
 use crate::order::{Event, Imported, encode_event};
 use crate::time::Timestamp;

@@ -1,275 +1,70 @@
-//! Commands: may this happen, and what are the facts if it does?
+//! Commands: may this happen, and what are the facts if it does? One arm a command; the rules stand
+//! in the files of their topics.
 
 mod edits;
 mod money;
 mod returns;
 mod shipping;
 
-use super::payments::attempt_outstanding;
+use super::refusal::{illegal, not_now, refusal};
 use super::settle::keeps_from_completing;
-use super::{Env, Finding, resolve};
+use super::{Command, Env, resolve};
 use crate::error::{Rejection, RejectionReason};
 use crate::ids::Name;
-use crate::money::Minor;
 use crate::order::{
-    Address, AddressType, AttentionReason, Blocks, CancelCause, DisputeState, EditPlan, Event,
-    HoldEnd, Lifecycle, Line, LineCredit, LineUnits, Op, Order, PaymentTerms, ReceivedUnits,
-    ShipmentState, Status,
+    AttentionReason, Blocks, CancelCause, DisputeState, Event, HoldEnd, Lifecycle, Line, Op, Order,
+    PaymentTerms, ShipmentState, Status,
 };
 use crate::text::Private;
-use crate::time::Timestamp;
 
-/// Something a person or another program wants done to an order that exists.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Command {
-    /// Be rid of the order: give back its stock and its money.
-    Cancel,
-    /// Be rid of some open units; of the whole order if nothing would be left.
-    CancelLines {
-        /// Which, each line at most once.
-        lines: Vec<LineUnits>,
-    },
-    /// Be rid of whatever has not shipped and is in no planned shipment.
-    CancelRest,
-    /// Pay a declined order again; or what another one is short.
-    RetryPayment {
-        /// How much of what is short, in minor units; all of it if not said.
-        amount: Option<Minor>,
-        /// How.
-        method: Name,
-        /// When money paid that way is due.
-        terms: PaymentTerms,
-        /// The client's payment token.
-        token: Private<String>,
-        /// Where the provider sends the customer back to.
-        return_url: Private<String>,
-    },
-    /// Keep the order from going on.
-    PlaceHold {
-        /// Its kind.
-        kind: Name,
-        /// What it blocks; `None` for what comes next: confirming while the order is not confirmed,
-        /// then shipping, and where nothing is left to be shipped, capturing.
-        blocks: Option<Blocks>,
-        /// When it lapses by itself.
-        until: Option<HoldEnd>,
-    },
-    /// Let the order go on.
-    ReleaseHold {
-        /// Its kind.
-        kind: Name,
-    },
-    /// Get units ready to leave together.
-    PlanShipment {
-        /// Which, each line at most once; empty for all that is open.
-        lines: Vec<LineUnits>,
-    },
-    /// Say that units have left.
-    Ship {
-        /// The shipment that was planned; `None` for a new one.
-        shipment: Option<u32>,
-        /// For a new one: what is in it, each line at most once; empty for all that is open.
-        lines: Vec<LineUnits>,
-        /// Who carries it.
-        carrier: Option<String>,
-        /// The carrier's number for it.
-        tracking: Option<String>,
-    },
-    /// Say that a shipment has arrived; `None` for every one that is on its way.
-    Deliver {
-        /// The shipment.
-        shipment: Option<u32>,
-    },
-    /// Say that a shipment could not be delivered: its units are open again.
-    FailShipment {
-        /// The shipment.
-        shipment: u32,
-    },
-    /// Say that a shipment was lost on the way: its units are open again, and gone from the stock.
-    LoseShipment {
-        /// The shipment.
-        shipment: u32,
-    },
-    /// Say that a shipment came back undelivered: its units are open again.
-    ReturnToSender {
-        /// The shipment.
-        shipment: u32,
-    },
-    /// Give up a shipment that has not left.
-    CancelShipment {
-        /// The shipment.
-        shipment: u32,
-    },
-    /// Close an order that is fulfilled and paid.
-    Complete,
-    /// Take something off what is owed for the order as a whole.
-    Credit {
-        /// How much, in minor units.
-        amount: Minor,
-    },
-    /// Take something off what is owed for lines.
-    CreditLines {
-        /// How much for which, each line at most once.
-        lines: Vec<LineCredit>,
-    },
-    /// Give up what the order is short.
-    WriteOff {
-        /// How much, in minor units; all of it if not said.
-        amount: Option<Minor>,
-    },
-    /// Ask to send delivered units back.
-    RequestReturn {
-        /// Which, each line at most once.
-        lines: Vec<LineUnits>,
-    },
-    /// Let them be sent back.
-    ApproveReturn {
-        /// The return.
-        number: u32,
-    },
-    /// Turn a return down.
-    RejectReturn {
-        /// The return.
-        number: u32,
-    },
-    /// Say that units came back, and what became of them.
-    ReceiveReturn {
-        /// The return.
-        number: u32,
-        /// Which, each line at most once; empty: all that is outstanding goes into the stock again.
-        lines: Vec<ReceivedUnits>,
-    },
-    /// Say that no more will come back: what came is no longer owed.
-    CloseReturn {
-        /// The return.
-        number: u32,
-    },
-    /// Change what was ordered, once the difference in stock and money is secured.
-    Edit {
-        /// What, priced on the order's version that it is decided on.
-        plan: Box<EditPlan>,
-        /// How a difference is paid.
-        method: Name,
-        /// When money paid that way is due.
-        terms: PaymentTerms,
-        /// The client's payment token.
-        token: Private<String>,
-        /// Where the provider sends the customer back to.
-        return_url: Private<String>,
-        /// Where the goods go then, if that changes.
-        address: Private<Address>,
-    },
-    /// Call off the edit that is under way.
-    DiscardEdit,
-    /// Correct an address without moving it to another country or state.
-    ChangeAddress {
-        /// Which.
-        which: AddressType,
-        /// What it is now.
-        address: Private<Address>,
-    },
-    /// Keep something with the order, under a name.
-    SetMetadata {
-        /// The name.
-        key: Name,
-        /// The text; `None` removes it.
-        value: Private<String>,
-    },
-    /// Say that a person has seen why they must look.
-    Acknowledge {
-        /// The reason.
-        reason: AttentionReason,
-        /// What it is about; `None` for every one of that reason.
-        about: Option<Op>,
-    },
-    /// Bring the order to a status, as the plan's `UpdateOrderStatus` wants it.
-    SetStatus {
-        /// The status.
-        status: Status,
-    },
-    /// Try again what repeating could not cure.
-    RetryStuck,
-    /// Put down what an operator found out.
-    Resolve {
-        /// What is so.
-        finding: Finding,
-    },
-    /// Erase the personal data of an order that is over.
-    Redact,
-    /// Write something down.
-    Note,
+/// Decides a command. Returns no events if what it wants holds already: a success without effect.
+///
+/// # Errors
+///
+/// A [`Rejection`] with the commands that are [`possible`] instead. Checked in this order: the
+/// order's state, the command's time, the command's own arguments.
+pub fn decide(order: &Order, command: &Command, env: &Env<'_>) -> Result<Vec<Event>, Rejection> {
+    decide_alone(order, command, env).map_err(|rejection| Rejection {
+        possible: possible(order, env),
+        ..rejection
+    })
 }
 
-impl Command {
-    /// Its name, as in messages and journal causes.
-    pub const fn name(&self) -> &'static str {
-        self.words().0
-    }
-
-    /// What it does to an order, as in "cannot … order ORD-…".
-    pub(crate) const fn phrase(&self) -> &'static str {
-        self.words().1
-    }
-
-    const fn words(&self) -> (&'static str, &'static str) {
-        match self {
-            Command::Cancel => ("cancel", "cancel"),
-            Command::CancelLines { .. } | Command::CancelRest => {
-                ("cancel lines", "cancel lines of")
-            }
-            Command::RetryPayment { .. } => ("retry payment", "retry the payment of"),
-            Command::PlaceHold { .. } => ("place hold", "place a hold on"),
-            Command::ReleaseHold { .. } => ("release hold", "release a hold on"),
-            Command::PlanShipment { .. } => ("plan shipment", "plan a shipment of"),
-            Command::Ship { .. } => ("ship", "ship"),
-            Command::Deliver { .. } => ("deliver", "deliver"),
-            Command::FailShipment { .. } => ("fail shipment", "report a failed shipment of"),
-            Command::LoseShipment { .. } => ("lose shipment", "report a lost shipment of"),
-            Command::ReturnToSender { .. } => (
-                "return to sender",
-                "report a shipment as returned to sender of",
-            ),
-            Command::CancelShipment { .. } => ("cancel shipment", "cancel a shipment of"),
-            Command::Complete => ("complete", "complete"),
-            Command::Credit { .. } | Command::CreditLines { .. } => ("credit", "credit"),
-            Command::WriteOff { .. } => ("write off", "write off what is short of"),
-            Command::RequestReturn { .. } => ("request return", "request a return of"),
-            Command::ApproveReturn { .. } => ("approve return", "approve a return of"),
-            Command::RejectReturn { .. } => ("reject return", "reject a return of"),
-            Command::ReceiveReturn { .. } => ("receive return", "receive a return of"),
-            Command::CloseReturn { .. } => ("close return", "close a return of"),
-            Command::Edit { .. } => ("edit", "edit"),
-            Command::DiscardEdit => ("discard edit", "discard an edit of"),
-            Command::ChangeAddress { .. } => ("change address", "change an address of"),
-            Command::SetMetadata { .. } => ("set metadata", "set metadata of"),
-            Command::Acknowledge { .. } => ("acknowledge", "acknowledge attention for"),
-            Command::SetStatus { .. } => ("set status", "set the status of"),
-            Command::RetryStuck => ("retry stuck", "retry what is stuck of"),
-            Command::Resolve { .. } => ("resolve", "resolve"),
-            Command::Redact => ("redact", "redact"),
-            Command::Note => ("note", "write a note on"),
+/// Returns the names of the commands that would change something on the order as it is, with one
+/// argument or another: for refusals and explanations.
+///
+/// It asks the rules themselves, with samples. Not listed is what an operator may always do: set
+/// metadata or the status, acknowledge, retry stuck work, resolve.
+pub fn possible(order: &Order, env: &Env<'_>) -> Vec<&'static str> {
+    let mut names = Vec::new();
+    for sample in samples(order) {
+        let name = sample.name();
+        let changes = |events: Vec<Event>| !events.is_empty();
+        if !names.contains(&name) && decide_alone(order, &sample, env).is_ok_and(changes) {
+            names.push(name);
         }
     }
-
-    /// Whether nobody has to act on what it changes, so that the order need not be worked because
-    /// of it.
-    pub(crate) const fn changes_nothing_due(&self) -> bool {
-        matches!(
-            self,
-            Command::Note
-                | Command::SetMetadata { .. }
-                | Command::ChangeAddress { .. }
-                | Command::Acknowledge { .. }
-                | Command::Redact
-        )
-    }
+    names
 }
 
-/// Decides a command. No events: it holds already, and is a success without effect.
-///
-/// Checked in this order: the order's state, the command's time, the command's own arguments. From
-/// there it succeeds.
-pub fn decide(order: &Order, command: &Command, env: &Env<'_>) -> Result<Vec<Event>, Rejection> {
+/// Returns commands that may be possible on the order, with arguments taken from its records: of
+/// each command at least one that succeeds, if any does.
+pub fn samples(order: &Order) -> Vec<Command> {
+    let mut samples = vec![Command::Cancel];
+    samples.extend(money::cancel_samples(order));
+    samples.extend(money::pay_samples());
+    samples.extend(shipping::samples(order));
+    samples.push(Command::Complete);
+    samples.push(Command::Credit { amount: 1 });
+    samples.extend(returns::samples(order));
+    samples.extend(edits::samples(order));
+    samples.extend(hold_samples(order));
+    samples.extend([Command::Redact, Command::Note]);
+    samples
+}
+
+/// Decides a command, without the commands that are possible instead.
+fn decide_alone(order: &Order, command: &Command, env: &Env<'_>) -> Result<Vec<Event>, Rejection> {
     match command {
         Command::Cancel => cancel(order),
         Command::CancelLines { lines } => money::cancel_lines(order, command, lines),
@@ -421,6 +216,24 @@ fn place_hold(
     }
 }
 
+/// Returns a hold that is not placed yet, and the release of each that is.
+fn hold_samples(order: &Order) -> Vec<Command> {
+    let placed = |kind: &Name| order.holds.iter().any(|h| h.kind == *kind);
+    let unused = (0..=order.holds.len()).filter_map(|n| format!("sample-{n}").parse().ok());
+    let place = unused
+        .into_iter()
+        .find(|kind| !placed(kind))
+        .map(|kind| Command::PlaceHold {
+            kind,
+            blocks: None,
+            until: None,
+        });
+    let release = order.holds.iter().map(|h| Command::ReleaseHold {
+        kind: h.kind.clone(),
+    });
+    place.into_iter().chain(release).collect()
+}
+
 /// What a hold can still keep from happening, in the order in which it is chosen.
 fn steps_to_come(order: &Order) -> Vec<Blocks> {
     let charged = matches!(order.terms, PaymentTerms::Confirm | PaymentTerms::Shipment);
@@ -525,7 +338,7 @@ fn given_out(order: &Order) -> Option<&Line> {
         .then_some(first)
 }
 
-/// Whether cancelling would change something. Refusals ask this too, so it must not itself refuse.
+/// Whether cancelling would change something.
 fn can_cancel(order: &Order) -> bool {
     match order.lifecycle {
         Lifecycle::Pending | Lifecycle::PaymentFailed => true,
@@ -663,122 +476,4 @@ fn redact(order: &Order, command: &Command) -> Result<Vec<Event>, Rejection> {
         ));
     }
     Ok(vec![Event::Redacted])
-}
-
-/// The commands that could be tried on the order as it is, for refusals and explanations.
-pub fn possible(order: &Order, now: Timestamp) -> Vec<&'static str> {
-    use Lifecycle::{Completed, Confirmed, PaymentFailed, Pending};
-    let is = |of: &[Lifecycle]| of.contains(&order.lifecycle);
-    let open: u32 = order.lines.iter().map(|l| l.open()).sum();
-    let to_ship = order
-        .lines
-        .iter()
-        .any(|l| l.requires_shipping && l.open() > 0);
-    let planned = order
-        .shipments
-        .iter()
-        .any(|s| s.state == ShipmentState::Planned);
-    // Whatever was taken for true of it before.
-    let may_turn_out = |state| {
-        order
-            .shipments
-            .iter()
-            .any(|s| s.state.has_left() && s.state != state)
-    };
-    let returned = |state| order.returns.iter().any(|r| r.state == state);
-    use crate::order::ReturnState;
-    let unpaid = is(&[Pending, Confirmed, Completed])
-        && money::unpaid(order, now) > 0
-        && !attempt_outstanding(order, true);
-    let names = [
-        ("cancel", can_cancel(order)),
-        ("cancel lines", is(&[Confirmed]) && open > 0),
-        (
-            "retry payment",
-            unpaid || is(&[PaymentFailed]) && order.retry_until.is_none_or(|t| now < t),
-        ),
-        ("write off", unpaid),
-        ("plan shipment", is(&[Confirmed]) && to_ship),
-        ("ship", is(&[Confirmed]) && (to_ship || planned)),
-        ("cancel shipment", planned),
-        ("deliver", may_turn_out(ShipmentState::Delivered)),
-        ("fail shipment", may_turn_out(ShipmentState::Failed)),
-        ("lose shipment", may_turn_out(ShipmentState::Lost)),
-        ("return to sender", may_turn_out(ShipmentState::Returned)),
-        ("complete", keeps_from_completing(order).is_none()),
-        ("credit", is(&[Confirmed, Completed]) && order.owed() > 0),
-        (
-            "request return",
-            is(&[Confirmed, Completed])
-                && order
-                    .lines
-                    .iter()
-                    .any(|l| returns::returnable(order, l) > 0),
-        ),
-        ("approve return", returned(ReturnState::Requested)),
-        ("reject return", returned(ReturnState::Requested)),
-        ("receive return", returned(ReturnState::Approved)),
-        ("close return", returned(ReturnState::Approved)),
-        (
-            "edit",
-            is(&[Pending, Confirmed]) && order.open_edit().is_none(),
-        ),
-        ("discard edit", order.open_edit().is_some()),
-        ("change address", edits::may_change_address(order)),
-        (
-            "place hold",
-            is(&[Pending, Confirmed]) && !steps_to_come(order).is_empty(),
-        ),
-        ("release hold", !order.holds.is_empty()),
-        (
-            "redact",
-            order.redacted_at.is_none() && (order.lifecycle.is_terminal() || is(&[Completed])),
-        ),
-        ("note", true),
-    ];
-    names
-        .into_iter()
-        .filter(|(_, can)| *can)
-        .map(|(name, _)| name)
-        .collect()
-}
-
-/// The order's status does not allow the command at all.
-fn illegal(order: &Order, command: &Command) -> Rejection {
-    let since = order.updated_at;
-    let status = order.statuses.status;
-    let what = match command {
-        Command::SetStatus { status } => format!("set order {} to {status}", order.number),
-        _ => format!("{} order {}", command.phrase(), order.number),
-    };
-    refusal(
-        order,
-        RejectionReason::IllegalTransition,
-        format!("cannot {what}: its status is {status} since {since}"),
-    )
-}
-
-/// The order's status allows the command, but something else does not.
-fn not_now(
-    order: &Order,
-    command: &Command,
-    reason: RejectionReason,
-    why: impl std::fmt::Display,
-) -> Rejection {
-    refusal(
-        order,
-        reason,
-        format!("cannot {} order {}: {why}", command.phrase(), order.number),
-    )
-}
-
-pub(super) fn refusal(order: &Order, reason: RejectionReason, message: String) -> Rejection {
-    Rejection {
-        order: Some((order.id, order.number)),
-        short: Some(order.short(order.updated_at))
-            .filter(|short| *short > 0)
-            .map(|short| Box::new(order.in_currency(short))),
-        possible: possible(order, order.updated_at),
-        ..Rejection::new(reason, message)
-    }
 }

@@ -9,7 +9,6 @@ use crate::order::{
     PaymentOperation, PaymentTerms, Placed, Reservation, ReservationState, ShipmentState, Statuses,
     Verification, derive,
 };
-use crate::planted::{Bug, planted};
 use crate::text::Private;
 use crate::time::Timestamp;
 
@@ -265,7 +264,7 @@ fn apply(order: &mut Order, event: &Event, actor: &Actor, at: Timestamp) {
             };
             let units = units.unwrap_or(there).min(there);
             r.released += units;
-            if committed && !planted(Bug::RestocksTwice) {
+            if committed {
                 r.committed -= units;
             }
             after_closing(r, ReservationState::Released);

@@ -1,8 +1,10 @@
 //! What a caller is told of an order that was accepted and came to nothing.
 
-use super::decide::possible;
+use super::{Env, possible};
 use crate::error::{Rejection, RejectionReason};
 use crate::order::{Order, ReservationState, Shortage, Status};
+use crate::policy::Policy;
+use crate::services::{InventoryCapabilities, PaymentCapabilities};
 
 /// Why placing, or paying again, came to nothing: stock was refused, payment declined, or nobody
 /// paid in time. `None` for every other order, a cancelled one included: that is what somebody
@@ -51,10 +53,20 @@ pub fn failure(order: &Order) -> Option<Rejection> {
         | Status::Cancelling
         | Status::Cancelled => return None,
     };
+    // Nothing that is possible on such an order depends on the shop's settings.
+    let policy = Policy::default();
+    let env = Env {
+        now: order.updated_at,
+        clock: order.updated_at,
+        policy: &policy,
+        inventory: InventoryCapabilities::PLATFORM,
+        payment: PaymentCapabilities::IDEAL,
+        notify: false,
+    };
     Some(Rejection {
         order: Some((order.id, order.number)),
         shortages,
-        possible: possible(order, order.updated_at),
+        possible: possible(order, &env),
         ..Rejection::new(reason, format!("order {} {why}", order.number))
     })
 }

@@ -4,7 +4,6 @@
 use uuid::Uuid;
 
 use crate::ids::OrderId;
-use crate::planted::{Bug, planted};
 
 /// What a key is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,8 +38,6 @@ pub fn closing_key(order: OrderId, purpose: Purpose, n: u32, serial: u32) -> Uui
         Purpose::Commit => "commit",
         _ => "release",
     };
-    let one_key = purpose == Purpose::Commit && planted(Bug::CommitsUnderOneKey);
-    let serial = if one_key { 0 } else { serial };
     derive(order, what, u64::from(serial) << 32 | u64::from(n))
 }
 

@@ -12,7 +12,6 @@ use crate::order::{
     AttentionReason, CreditKind, DisputeState, Event, OperationKind, OperationOrigin,
     OperationState, Order, PaymentOperation, PaymentTerms, UnmatchedPayment,
 };
-use crate::planted::{Bug, planted};
 
 /// The code of a chargeback that the bank took back.
 const DISPUTE_WON: &str = "DISPUTE_WON";
@@ -133,9 +132,6 @@ pub(super) fn questioned(order: &Order, report: &PaymentReport) -> Vec<Event> {
 }
 
 fn in_flight(order: &Order, about: Option<&Reference>) -> Vec<Event> {
-    if planted(Bug::NamedAttemptsWait) {
-        return Vec::new();
-    }
     let meant = about.and_then(|r| named(order, r)).map(|p| p.n);
     let waits = |p: &&PaymentOperation| {
         let asked = p.state.is_open() && p.state != OperationState::Planned;
@@ -189,7 +185,6 @@ pub(super) fn dispute(order: &Order, report: &DisputeReport) -> Vec<Event> {
     let said = known.is_some_and(|d| match state {
         // It was open once: heard late, or again.
         DisputeState::Open => d.state != DisputeState::Open || d.amount == amount.minor || !ours,
-        _ if d.state != DisputeState::Open && planted(Bug::DisputesEndOnce) => true,
         DisputeState::Won => d.state == DisputeState::Won,
         DisputeState::Lost => d.state == DisputeState::Lost && (!ours || taken == amount.minor),
     });

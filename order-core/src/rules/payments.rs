@@ -6,7 +6,6 @@ use crate::order::{
     DisputeState, Edit, Lifecycle, OperationKind, OperationOrigin, OperationState, Order,
     PaymentOperation,
 };
-use crate::planted::{Bug, planted};
 use crate::policy::BeforeLapse;
 use crate::time::Timestamp;
 
@@ -143,8 +142,7 @@ pub(super) fn capturable(order: &Order, p: &PaymentOperation, now: Timestamp) ->
 /// Whether nothing is sent back for now: a bank may take the same money, or it is not known whether
 /// an attempt that a refund would rest on brought money in.
 pub(super) fn refunds_wait(order: &Order) -> bool {
-    let disputed = order.disputes.iter().any(|d| d.state == DisputeState::Open)
-        && !planted(Bug::RefundsDisputed);
+    let disputed = order.disputes.iter().any(|d| d.state == DisputeState::Open);
     disputed || (order.lifecycle == Lifecycle::Pending && attempt_outstanding(order, false))
 }
 

@@ -1,61 +1,14 @@
-//! An operator's findings: what is so, where no service could tell. Row 22 of the transition table.
+//! An operator's findings: what is so, where no service could tell.
 
-use super::decide::refusal;
-use super::fact::{
-    ClosingOutcome, Evidence, Fact, PaymentOutcome, PaymentReport, ReservationOutcome,
-};
+use super::fact::{ClosingOutcome, Evidence, Fact, PaymentOutcome, PaymentReport};
+use super::finding::Finding;
 use super::outside;
 use super::record::record;
+use super::refusal::refusal;
 use super::{Env, attention, evolve};
 use crate::error::{Rejection, RejectionReason};
-use crate::ids::Reference;
-use crate::money::Minor;
-use crate::order::{Actor, Attention, AttentionReason, Event, Op, OperationState, Order};
+use crate::order::{Actor, Attention, AttentionReason, Event, Op, Order};
 use crate::text::Private;
-
-/// What an operator found out, by asking the service's people or looking at its books.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Finding {
-    /// What became of asking for a hold.
-    Hold {
-        /// The reservation.
-        n: u32,
-        /// What is so.
-        outcome: ReservationOutcome,
-    },
-    /// What became of giving a hold back or committing it: done, or not.
-    Closing {
-        /// The reservation.
-        n: u32,
-        /// Whether it was done.
-        done: bool,
-    },
-    /// What became of a payment operation.
-    Payment {
-        /// The operation.
-        n: u32,
-        /// `AUTHORIZED`, `CAPTURED`, `DECLINED`, `VOIDED`, `REFUNDED` or `FAILED`.
-        status: OperationState,
-        /// How much, in minor units.
-        amount: Minor,
-        /// The provider's name for it.
-        reference: Option<Reference>,
-    },
-    /// Money came in or went back outside the engine, and no provider reported it.
-    Moved {
-        /// `CAPTURED` for money that came in, `REFUNDED` for money that went back.
-        status: OperationState,
-        /// How much, in minor units.
-        amount: Minor,
-        /// A name for it that no other movement has, such as a bank's.
-        reference: Reference,
-    },
-    /// A report that fits no operation needs nothing to be done.
-    Unmatched {
-        /// The report's reference.
-        reference: Reference,
-    },
-}
 
 /// The events of a finding: a mark that somebody made it, and what follows from it.
 pub(super) fn resolve(

@@ -15,18 +15,16 @@ use crate::order::{
     PaymentOperation, PaymentTerms, Reservation, ReservationState, Shipment, ShipmentState,
     Shortage,
 };
-use crate::planted::{Bug, planted};
 use crate::policy::{BeforeLapse, LostStock};
 use crate::text::Private;
 use crate::time::Timestamp;
 
 /// The transitions that hold now. Apply them and ask again until there are none.
 pub fn settle(order: &Order, env: &Env<'_>) -> Vec<Event> {
-    let mut kept = order
+    let known = order
         .unmatched
         .iter()
-        .filter(|_| !planted(Bug::UnmatchedForgotten));
-    let known = kept.find_map(|kept| matched(order, kept, env));
+        .find_map(|kept| matched(order, kept, env));
     known.unwrap_or_else(|| transition(order, env).into_iter().collect())
 }
 
@@ -121,7 +119,7 @@ fn settle_edit(order: &Order, env: &Env<'_>) -> Option<Event> {
         return discard(DiscardCause::StockRefused);
     }
     // No edit leaves an order short.
-    let paid = planted(Bug::EditsUnpaid) || is_covered(order, order.owed_after(&edit.plan), env);
+    let paid = is_covered(order, order.owed_after(&edit.plan), env);
     let held = stock.iter().all(|(_, _, s)| *s == SkuStock::Held);
     if paid && held {
         return Some(Event::EditApplied { n });
@@ -150,12 +148,7 @@ fn capture(order: &Order, env: &Env<'_>) -> Option<Event> {
     if order.is_blocked(Blocks::Capture) {
         return None;
     }
-    let capturing = if planted(Bug::CapturesTwice) {
-        0
-    } else {
-        order.money().capturing
-    };
-    let taken = order.kept() + capturing;
+    let taken = order.kept() + order.money().capturing;
     let about_to_lapse = |p: &PaymentOperation| {
         lapses_soon(p, env) && env.policy.before_lapse == BeforeLapse::Capture
     };
@@ -370,11 +363,9 @@ fn settle_pending(order: &Order, env: &Env<'_>) -> Option<Event> {
     match money_moved(order) {
         false => Some(Event::Expired),
         // Too little has come in, and nothing more will.
-        true if !covered && !held_back && !planted(Bug::ShortStaysPending) => {
-            Some(Event::CancelRequested {
-                cause: CancelCause::PaymentShort,
-            })
-        }
+        true if !covered && !held_back => Some(Event::CancelRequested {
+            cause: CancelCause::PaymentShort,
+        }),
         true => None,
     }
 }

@@ -11,7 +11,6 @@ use crate::order::{
     AttentionReason, CustomerAction, Event, Lifecycle, NEVER_HAPPENED, Op, OperationKind,
     OperationOrigin, OperationState, Order, PaymentOperation, UnmatchedPayment, Verification,
 };
-use crate::planted::{Bug, planted};
 use crate::text::Private;
 use crate::time::Timestamp;
 
@@ -197,9 +196,6 @@ fn fits(kind: OperationKind, status: OperationState) -> bool {
 }
 
 fn told_of(order: &Order, p: &PaymentOperation, told: &Told, env: &Env<'_>) -> Vec<Event> {
-    if is_dead(order.lifecycle) && planted(Bug::LateCaptureIgnored) {
-        return Vec::new();
-    }
     let n = p.n;
     let op = Op::Payment(n);
     // A void, refund or capture that was declined simply did not happen.
@@ -216,7 +212,7 @@ fn told_of(order: &Order, p: &PaymentOperation, told: &Told, env: &Env<'_>) -> V
         && !unsettled
         && (!moves_money || told.amount == order.in_currency(p.settled));
     let questioned = p.verification.is_due();
-    let asked = matches!(told.by, By::LookUp | By::Finding) && !planted(Bug::LookUpsIgnored);
+    let asked = matches!(told.by, By::LookUp | By::Finding);
     let sensible = fits(p.kind, told.status)
         && told.amount.currency == order.currency
         // Nothing is never what moved.
@@ -428,9 +424,6 @@ fn contradiction(order: &Order, p: &PaymentOperation, told: &Told) -> Vec<Event>
             .into_iter()
             .chain(raise_once(order, AttentionReason::Undecidable, op))
             .collect();
-    }
-    if planted(Bug::LaterReportsDropped) {
-        return Vec::new();
     }
     std::iter::once(reported)
         .chain(raise(order, reason, op))

@@ -21,7 +21,6 @@ use super::{
 use crate::ids::{ChangesetId, Fence, IdempotencyKey, OrderId, UserId};
 use crate::number::OrderNumber;
 use crate::order::{CommandKey, Event, JournalRow, Order};
-use crate::planted::{Bug, planted};
 use crate::runtime::Clock;
 use crate::text::Private;
 use crate::time::Timestamp;
@@ -291,7 +290,6 @@ impl State {
                 if writes_order {
                     if after.redacted_at.is_some()
                         && before.is_some_and(|before| before.redacted_at.is_none())
-                        && !planted(Bug::RedactionKeepsNotes)
                     {
                         row.journal.iter_mut().for_each(|row| row.notes = None);
                     }

@@ -15,6 +15,7 @@ mod journey;
 mod liveness;
 mod lives;
 mod parcels;
+mod possible;
 mod samples;
 mod shop;
 mod shortfalls;

@@ -193,9 +193,18 @@ fn an_edit() -> Command {
 }
 
 #[test]
+fn no_two_commands_share_the_name_that_their_hashes_are_made_with() {
+    let commands = commands();
+    let mut tags: Vec<&str> = commands.iter().map(|c| c.spec().tag).collect();
+    tags.sort_unstable();
+    tags.dedup();
+    assert_eq!(tags.len(), commands.len(), "{tags:?}");
+}
+
+#[test]
 fn every_command_asks_who_commands() {
     for command in commands() {
-        let expected = row(Action::from(&command));
+        let expected = row(command.spec().action);
         for (principal, expected) in principals().iter().zip(expected) {
             let world = World::new();
             let id = world.place(&[1, 2], "CARD").id;

@@ -1,14 +1,14 @@
 //! Changes to what was ordered and where it goes.
 
 use super::money::not_charged;
-use super::{illegal, not_now};
 use crate::error::{Rejection, RejectionReason};
 use crate::ids::Name;
 use crate::order::{
-    Address, AddressType, DiscardCause, EditPlan, Event, Lifecycle, LineUnits, Order, PaymentTerms,
-    ShipmentState,
+    Address, AddressType, DiscardCause, EditPlan, Event, Lifecycle, Line, LineUnits, Lot, Order,
+    PaymentTerms, RaisedLine, ShipmentState,
 };
 use crate::rules::payments::attempt_outstanding;
+use crate::rules::refusal::{illegal, not_now};
 use crate::rules::settle::is_covered;
 use crate::rules::{Command, Env};
 use crate::text::Private;
@@ -20,6 +20,77 @@ type Paying<'a> = (
     &'a Private<String>,
     &'a Private<Address>,
 );
+
+/// Returns edits that need no payment, the end of one that is under way, and a correction of each
+/// address.
+pub(super) fn samples(order: &Order) -> Vec<Command> {
+    let mut samples: Vec<Command> = sample_plans(order)
+        .into_iter()
+        .map(|plan| Command::Edit {
+            plan: Box::new(plan),
+            method: order.payment_method.clone(),
+            terms: order.terms,
+            token: Private(None),
+            return_url: Private(None),
+            address: Private(None),
+        })
+        .collect();
+    samples.push(Command::DiscardEdit);
+    let addresses = order.addresses.0.iter();
+    samples.extend(addresses.flat_map(|a| {
+        let corrected = |address: &Address| {
+            let mut address = address.clone();
+            address.last_name.push('.');
+            Private(Some(address))
+        };
+        [
+            (AddressType::Shipping, corrected(&a.shipping)),
+            (AddressType::Billing, corrected(&a.billing)),
+        ]
+        .map(|(which, address)| Command::ChangeAddress { which, address })
+    }));
+    samples
+}
+
+/// Returns changes that make nothing dearer: a free unit more, a unit less of each line, and as
+/// little as can be left.
+fn sample_plans(order: &Order) -> Vec<EditPlan> {
+    let kept = order.lines.iter().find(|l| l.kept() > 0);
+    let raised = kept.map(|l| EditPlan {
+        raised: vec![RaisedLine {
+            line: l.n,
+            lot: Lot {
+                units: 1,
+                subtotal: 0,
+                coupon: 0,
+                tax: 0,
+                tax_included: 0,
+                credit: 0,
+            },
+        }],
+        ..EditPlan::default()
+    });
+    let less = |lowered| EditPlan {
+        lowered,
+        ..EditPlan::default()
+    };
+    let open = || order.lines.iter().filter(|l| l.open() > 0);
+    let of = |line: u32, units: u32| LineUnits { line, units };
+    let kept: u32 = order.lines.iter().map(Line::kept).sum();
+    let mut least: Vec<LineUnits> = open().map(|l| of(l.n, l.open())).collect();
+    if least.iter().map(|l| l.units).sum::<u32>() == kept
+        && let Some(last) = least.last_mut()
+    {
+        last.units -= 1;
+    }
+    least.retain(|l| l.units > 0);
+    let by_one = open().map(|l| less(vec![of(l.n, 1)]));
+    raised
+        .into_iter()
+        .chain(by_one)
+        .chain([less(least)])
+        .collect()
+}
 
 pub(super) fn start(
     order: &Order,
@@ -116,13 +187,6 @@ pub(super) fn discard(order: &Order, command: &Command) -> Result<Vec<Event>, Re
             "no edit is under way",
         )),
     }
-}
-
-/// Whether an address may still be corrected: the order is not over, and its goods are yet to be
-/// sent there.
-pub(super) fn may_change_address(order: &Order) -> bool {
-    let over = order.lifecycle.is_terminal() || order.lifecycle == Lifecycle::Completed;
-    !over && keeps_address(order).is_none() && order.redacted_at.is_none()
 }
 
 /// Whether something is, or has arrived, at the address: then it cannot become one of another tax

@@ -1,7 +1,6 @@
 //! What is owed and how it is paid: cancelled lines, credits, paying again.
 
-use super::shipping::{check_distinct, check_open, no_such};
-use super::{illegal, not_now, refusal};
+use super::shipping::{check_distinct, check_open};
 use crate::error::{Rejection, RejectionReason};
 use crate::ids::Name;
 use crate::money::Minor;
@@ -10,9 +9,36 @@ use crate::order::{
     PaymentTerms,
 };
 use crate::rules::payments::attempt_outstanding;
+use crate::rules::refusal::{illegal, no_such, not_now, refusal};
 use crate::rules::{Command, Env};
 use crate::text::Private;
 use crate::time::Timestamp;
+
+/// Returns the cancellation of one unit of each line that has one open.
+pub(super) fn cancel_samples(order: &Order) -> impl Iterator<Item = Command> {
+    order
+        .lines
+        .iter()
+        .filter(|l| l.open() > 0)
+        .map(|l| Command::CancelLines {
+            lines: vec![LineUnits {
+                line: l.n,
+                units: 1,
+            }],
+        })
+}
+
+/// Returns the payment and the write-off of all that is short.
+pub(super) fn pay_samples() -> impl Iterator<Item = Command> {
+    let pay = "sample".parse().ok().map(|method| Command::RetryPayment {
+        amount: None,
+        method,
+        terms: PaymentTerms::Confirm,
+        token: Private(None),
+        return_url: Private(None),
+    });
+    pay.into_iter().chain([Command::WriteOff { amount: None }])
+}
 
 pub(super) fn cancel_lines(
     order: &Order,
@@ -202,7 +228,7 @@ fn short_now(order: &Order, command: &Command, env: &Env<'_>) -> Result<Minor, R
 
 /// What an order owes that is neither paid nor can still be captured, by invoice and on delivery
 /// too.
-pub(super) fn unpaid(order: &Order, now: Timestamp) -> Minor {
+fn unpaid(order: &Order, now: Timestamp) -> Minor {
     match order.terms {
         PaymentTerms::Confirm | PaymentTerms::Shipment => order.short(now),
         PaymentTerms::Invoice | PaymentTerms::Delivery => {

@@ -1,17 +1,40 @@
 //! Returns: asked for, approved or rejected, received in parts, closed.
 
-use super::shipping::{check_distinct, no_such};
-use super::{illegal, not_now};
+use super::shipping::check_distinct;
 use crate::error::{Rejection, RejectionReason};
 use crate::order::{
     Edit, EditState, Event, Lifecycle, Line, LineUnits, Order, ReceivedUnits, Return, ReturnState,
     ShipmentState,
 };
+use crate::rules::refusal::{illegal, no_such, not_now};
 use crate::rules::{Command, Env};
 use crate::time::Timestamp;
 
+/// Returns the return of one unit of each line that arrived, and each next step of the returns there
+/// are.
+pub(super) fn samples(order: &Order) -> Vec<Command> {
+    let arrived = order.lines.iter().filter(|l| returnable(order, l) > 0);
+    let mut samples: Vec<Command> = arrived
+        .map(|l| Command::RequestReturn {
+            lines: vec![LineUnits {
+                line: l.n,
+                units: 1,
+            }],
+        })
+        .collect();
+    let numbers = || order.returns.iter().map(|r| r.n);
+    samples.extend(numbers().map(|number| Command::ApproveReturn { number }));
+    samples.extend(numbers().map(|number| Command::RejectReturn { number }));
+    samples.extend(numbers().map(|number| Command::ReceiveReturn {
+        number,
+        lines: Vec::new(),
+    }));
+    samples.extend(numbers().map(|number| Command::CloseReturn { number }));
+    samples
+}
+
 /// How many units of a line could still be sent back.
-pub(super) fn returnable(order: &Order, line: &Line) -> u32 {
+fn returnable(order: &Order, line: &Line) -> u32 {
     let leased: u32 = order.returns.iter().map(|r| r.leased(line.n)).sum();
     line.counters
         .delivered

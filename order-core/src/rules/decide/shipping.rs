@@ -1,15 +1,51 @@
 //! Shipments: planned and shipped by command, given up before they leave; and what is found to have
 //! become of them.
 
-use super::{illegal, not_now};
 use crate::error::{Rejection, RejectionReason};
 use crate::order::{
     Actor, AttentionReason, Blocks, Event, Lifecycle, Line, LineUnits, Order, PaymentTerms,
     Shipment, ShipmentState,
 };
-use crate::planted::{Bug, planted};
+use crate::rules::refusal::{illegal, no_such, not_now};
 use crate::rules::stock::secured_units;
 use crate::rules::{Command, Env, evolve};
+
+/// Returns a shipment of one unit of each line that has one open, and each step of the shipments
+/// there are.
+pub(super) fn samples(order: &Order) -> Vec<Command> {
+    let open = |l: &&Line| l.requires_shipping && l.open() > 0;
+    let one_of_each = || {
+        let lines = order.lines.iter().filter(open);
+        lines.map(|l| {
+            vec![LineUnits {
+                line: l.n,
+                units: 1,
+            }]
+        })
+    };
+    let ship = |shipment, lines| Command::Ship {
+        shipment,
+        lines,
+        carrier: None,
+        tracking: None,
+    };
+    let with = |planned: bool| {
+        let shipments = order.shipments.iter();
+        let wanted = move |s: &&Shipment| (s.state == ShipmentState::Planned) == planned;
+        shipments.filter(wanted).map(|s| s.n)
+    };
+    let mut samples: Vec<Command> = one_of_each()
+        .map(|lines| Command::PlanShipment { lines })
+        .collect();
+    samples.extend(with(true).map(|n| ship(Some(n), Vec::new())));
+    samples.extend(one_of_each().map(|lines| ship(None, lines)));
+    samples.extend(with(true).map(|shipment| Command::CancelShipment { shipment }));
+    samples.extend(with(false).map(|n| Command::Deliver { shipment: Some(n) }));
+    samples.extend(with(false).map(|shipment| Command::FailShipment { shipment }));
+    samples.extend(with(false).map(|shipment| Command::LoseShipment { shipment }));
+    samples.extend(with(false).map(|shipment| Command::ReturnToSender { shipment }));
+    samples
+}
 
 /// Plans a shipment of `lines`, or of all that is open; says which lines those are.
 pub(super) fn plan(
@@ -95,15 +131,6 @@ pub(super) fn check_distinct(
     Ok(())
 }
 
-pub(super) fn no_such(order: &Order, command: &Command, what: &str, n: u32) -> Rejection {
-    not_now(
-        order,
-        command,
-        RejectionReason::NoSuchRecord,
-        format_args!("it has no {what} {n}"),
-    )
-}
-
 /// Whether nothing blocks the units, and what they need is held and covered.
 fn may_leave(
     order: &Order,
@@ -144,8 +171,7 @@ fn may_leave(
         }
     }
     let short = order.short(env.now);
-    let forgiven = planted(Bug::ShipsUncovered) || planted(Bug::ShortInSilence);
-    if short > 0 && !forgiven {
+    if short > 0 {
         let why = format!(
             "{} are short: nothing leaves until they are paid or written off",
             order.in_currency(short)
@@ -159,7 +185,7 @@ fn may_leave(
         PaymentTerms::Invoice | PaymentTerms::Delivery => return Ok(()),
     };
     let secured = order.secured(env.now);
-    if secured < needed && !forgiven {
+    if secured < needed {
         let why = format!(
             "{} are paid or authorized, {} are needed",
             order.in_currency(secured),
@@ -296,14 +322,19 @@ pub(super) fn deliver_all(
     let events: Vec<Event> = on_its_way
         .map(|s| Event::ShipmentDelivered { n: s.n })
         .collect();
-    match (events.is_empty(), order.lifecycle) {
-        (false, _) => Ok(told(order, events, env)),
-        (true, Lifecycle::Confirmed) => Err(not_now(
+    let nothing = || {
+        not_now(
             order,
             command,
             RejectionReason::IllegalTransition,
             "nothing is on its way",
-        )),
+        )
+    };
+    match (events.is_empty(), order.lifecycle) {
+        (false, _) => Ok(told(order, events, env)),
+        (true, Lifecycle::Confirmed) => Err(nothing()),
+        // What left before may yet turn out otherwise.
+        (true, _) if order.has_left() => Err(nothing()),
         (true, _) => Err(illegal(order, command)),
     }
 }

@@ -6,7 +6,6 @@ use crate::order::{
     AttentionReason, Blocks, Event, Op, OperationKind, OperationOrigin, OperationState, Order,
     PaymentOperation,
 };
-use crate::planted::{Bug, planted};
 use crate::rules::pause_after;
 use crate::rules::payments::{begin_by, is_wanted, may_collect, refunds_wait, refused};
 use crate::rules::stock::{SkuStock, is_secured};
@@ -17,7 +16,7 @@ impl<'o> Planner<'_, 'o> {
     /// Authorizations and charges.
     pub(super) fn attempts(&mut self, stock: &[(&crate::ids::Sku, u32, SkuStock)], refused: bool) {
         let order = self.order;
-        let all_held = is_secured(order, self.env, stock) || planted(Bug::ChargeBeforeReserve);
+        let all_held = is_secured(order, self.env, stock);
         let may_collect = may_collect(order);
         let allowed = may_collect && !order.is_blocked(Blocks::Capture);
         for p in order.payments.iter().filter(|p| p.is_attempt()) {

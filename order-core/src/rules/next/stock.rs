@@ -4,10 +4,7 @@ use std::collections::BTreeMap;
 
 use super::{Planner, Stuck, Verb};
 use crate::ids::Sku;
-use crate::order::{
-    AttentionReason, ClosingKind, Event, Lifecycle, Op, Reservation, ReservationState,
-};
-use crate::planted::{Bug, planted};
+use crate::order::{AttentionReason, ClosingKind, Event, Op, Reservation, ReservationState};
 use crate::rules::pause_after;
 use crate::rules::stock::{SkuStock, committed_for_good, is_being_replaced, is_wanted, kept_units};
 use crate::time::Timestamp;
@@ -147,9 +144,6 @@ impl<'o> Planner<'_, 'o> {
         // A hold whose time is over is given back like any other: our clock may be wrong about it,
         // and some inventories keep the units until they are told.
         let over = r.expires_at.is_some_and(|t| t <= self.env.now);
-        if planted(Bug::DeclinedKeepsStock) && self.order.lifecycle == Lifecycle::PaymentFailed {
-            return;
-        }
         // What is about to be replaced by a smaller hold is not taken out of the stock meanwhile:
         // it might be too much.
         let keeps = keep > 0 && !over && (partial || !is_being_replaced(self.order, r));

@@ -22,7 +22,6 @@ use crate::order::{
     AttentionReason, DisputeState, Event, JournalRow, Lifecycle, Order, PaymentTerms, Reservation,
     ReservationState,
 };
-use crate::planted::{Bug, planted};
 use crate::policy::{BeforeLapse, LostStock};
 use crate::rules::{Command, event_id, next, settle};
 use crate::runtime::Clock;
@@ -37,8 +36,8 @@ const ROUNDS_MAX: u32 = 1000;
 /// orders renew holds of minutes meanwhile.
 const ROUNDS_WITHIN_A_WINDOW: u32 = 20_000;
 
-/// The same with a bug planted, which may have an order grow with every round.
-const ROUNDS_WITH_A_BUG: u32 = 100;
+/// The same in a hunt for a bug, which may have an order grow with every round.
+const ROUNDS_OF_A_HUNT: u32 = 100;
 
 /// How often operators take up again what is stuck. What is stuck then, although nothing is wrong
 /// any more, stays stuck.
@@ -119,8 +118,8 @@ pub(super) async fn heal_and_rest(world: Arc<World>) {
 
 fn rounds_max(world: &World, healed: Timestamp) -> u32 {
     let waited = world.runtime.now().since(healed);
-    if Bug::ALL.iter().any(|bug| planted(*bug)) {
-        ROUNDS_WITH_A_BUG
+    if world.is_hunt {
+        ROUNDS_OF_A_HUNT
     } else if world
         .config
         .capture_window

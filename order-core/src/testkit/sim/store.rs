@@ -11,7 +11,6 @@ use super::faults::StoreFault;
 use super::world::{World, short};
 use crate::ids::{OrderId, UserId};
 use crate::order::JournalRow;
-use crate::planted::{Bug, planted};
 use crate::runtime::Runtime;
 use crate::store::{
     Changeset, CommitError, Committed, DumpPage, DumpQuery, FeedPage, FeedQuery, JournalQuery,
@@ -119,41 +118,6 @@ impl SimStore {
         self.after(fault, None).await;
         answer
     }
-
-    /// The planted bug of a store that does not look at the fence.
-    fn without_fence(&self, changeset: &mut Changeset) {
-        let work = self
-            .world
-            .store
-            .inspect(changeset.after.id, |_, _, work| work.cloned())
-            .flatten();
-        let current = work.and_then(|w| w.fence.map(|f| (f, w.revision)));
-        match (&mut changeset.work, current) {
-            (
-                WorkChange::Begin {
-                    fence, revision, ..
-                }
-                | WorkChange::Extend {
-                    fence, revision, ..
-                }
-                | WorkChange::Release {
-                    fence, revision, ..
-                }
-                | WorkChange::Done { fence, revision },
-                Some((f, r)),
-            ) => (*fence, *revision) = (f, r),
-            (
-                work @ (WorkChange::Begin { .. }
-                | WorkChange::Extend { .. }
-                | WorkChange::Release { .. }
-                | WorkChange::Done { .. }),
-                None,
-            ) => {
-                *work = WorkChange::Keep;
-            }
-            _ => {}
-        }
-    }
 }
 
 /// A change of a work item, for traces.
@@ -196,15 +160,12 @@ fn describe(work: &WorkChange, now: Timestamp) -> String {
 
 #[async_trait]
 impl OrderStore for SimStore {
-    async fn commit(&self, mut changeset: Changeset) -> Result<Committed, CommitError> {
+    async fn commit(&self, changeset: Changeset) -> Result<Committed, CommitError> {
         let world = &self.world;
         let order = changeset.after.id;
         let since = self.runtime.monotonic();
         let fault = self.draw(&world.config.commits);
         self.before(fault, Some(order)).await?;
-        if planted(Bug::NoFence) {
-            self.without_fence(&mut changeset);
-        }
         let expected = changeset.expected();
         let rows = expected as usize..expected as usize + changeset.journal.len();
         let lease = match &changeset.work {

@@ -44,6 +44,8 @@ pub(super) struct World {
     pub runtime: ProcessRuntime,
     pub dice: Mutex<Dice>,
     pub config: Config,
+    /// Set while the engine is known to have a bug.
+    pub is_hunt: bool,
     pub fixture: &'static Fixture,
     pub store: MemoryStore,
     store_clock: Arc<StoreClock>,
@@ -83,7 +85,7 @@ impl Clock for StoreClock {
 }
 
 impl World {
-    pub(super) fn new(seed: u64, traced: bool) -> Arc<Self> {
+    pub(super) fn new(seed: u64, traced: bool, is_hunt: bool) -> Arc<Self> {
         static FIXTURE: OnceLock<Fixture> = OnceLock::new();
         let fixture = FIXTURE.get_or_init(Fixture::new);
         let mut dice = Dice::new(seed);
@@ -127,6 +129,7 @@ impl World {
                 None => payments,
             };
             World {
+                is_hunt,
                 store: MemoryStore::new(Arc::clone(&store_clock) as Arc<dyn Clock>),
                 store_clock,
                 inventory,
