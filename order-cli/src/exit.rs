@@ -1,14 +1,17 @@
 //! How a command ends: an exit code, one readable line, and what to do about it.
 
 use std::error::Error as StdError;
-use std::fmt::{self, Write as _};
+use std::fmt;
 
 use order_core::error::{Error, ErrorKind, Rejection, RejectionReason, Violation};
 use order_core::ids::ParseIdError;
 use order_core::money::MoneyError;
 use order_core::order::Order;
 use order_core::store::{StoreError, StoreErrorKind};
+use order_core::text::{chain, one_line};
 use order_grpc::{ListenError, SecurityError};
+
+use crate::typed::typed;
 
 /// What a script that calls `order` can tell from its exit code. 0 is success.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -169,7 +172,8 @@ fn hint_for(error: &Error) -> Option<String> {
             Some("customers come from the catalogue: `order shop load FILE`".into())
         }
         Error::Rejected(rejection) if !rejection.possible.is_empty() => {
-            Some(format!("possible now: {}", rejection.possible.join(", ")))
+            let typed: Vec<&str> = rejection.possible.iter().map(|name| typed(name)).collect();
+            Some(format!("possible now: {}", typed.join(", ")))
         }
         Error::Conflict { actual, .. } => Some(format!(
             "read it with `order get`, then repeat with --expect-version {actual}"
@@ -258,36 +262,6 @@ impl From<MoneyError> for Failure {
     fn from(error: MoneyError) -> Self {
         Failure::caused(Code::BadInput, &error)
     }
-}
-
-/// `error: cause: its cause …`, leaving out a cause that its effect already quotes.
-pub fn chain(error: &dyn StdError) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        let said = cause.to_string();
-        if !text.ends_with(&said) {
-            let _ = write!(text, ": {said}");
-        }
-        source = cause.source();
-    }
-    text
-}
-
-/// Without line breaks and control characters, so that nothing in a message can disturb a terminal
-/// or a log.
-pub fn one_line(text: &str) -> String {
-    let mut line = String::with_capacity(text.len());
-    for c in text.trim_end().chars() {
-        if c.is_control() {
-            if !line.ends_with(' ') {
-                line.push(' ');
-            }
-        } else {
-            line.push(c);
-        }
-    }
-    line
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! What comes in from files and options, turned into the engine's requests.
 
+pub mod addresses;
 pub mod create_order;
 pub mod duration;
 pub mod holds;
@@ -7,3 +8,4 @@ pub mod items;
 pub mod lines;
 pub mod proto_json;
 pub mod read;
+pub mod words;

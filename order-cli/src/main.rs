@@ -6,21 +6,27 @@ mod clients;
 mod commands;
 mod engine;
 mod exit;
+mod help;
 mod input;
 mod output;
 mod script;
 mod settings;
+mod stop;
 mod toml_doc;
+mod typed;
 
 use std::env;
+use std::ffi::OsString;
 use std::process::ExitCode;
 
-use clap::Parser as _;
-
 fn main() -> ExitCode {
-    output::terminal::look_at(env::args_os());
-    let cli = args::Cli::parse();
-    let (format, done) = commands::run(cli);
+    let arguments: Vec<OsString> = env::args_os().collect();
+    output::terminal::look_at(&arguments);
+    let cli = match help::parse(&arguments) {
+        Ok(cli) => cli,
+        Err(code) => return code,
+    };
+    let (format, done) = args::run(cli);
     match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => output::failure::report(&failure, format),

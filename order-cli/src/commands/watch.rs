@@ -2,16 +2,37 @@
 
 use std::time::Duration;
 
+use clap::Args;
 use order_core::error::Error;
 use order_core::manager::FeedFilter;
-use order_core::store::{FeedRow, StoreError, StoreErrorKind};
-use tokio::signal::unix::{SignalKind, signal};
+use order_core::order::Status;
+use order_core::store::{FeedCursor, FeedRow, OrderRef, StoreError, StoreErrorKind};
+use order_core::text::one_line;
 
-use crate::args::Watch;
 use crate::engine::{Engine, WatchAll};
-use crate::exit::{Code, Failure, Outcome};
+use crate::exit::{Failure, Outcome};
 use crate::output::{Out, note};
 use crate::settings::Settings;
+use crate::stop::Stop;
+
+/// Options of `watch`.
+#[derive(Debug, Args)]
+pub struct Watch {
+    /// Go on after this place: the `cursor` of the last line that was seen; from the beginning if
+    /// not given
+    #[arg(long, value_name = "CURSOR")]
+    pub after: Option<FeedCursor>,
+    /// Only what happens to this order
+    #[arg(long, value_name = "ORDER")]
+    pub order: Option<OrderRef>,
+    /// Only what leaves an order with this status, such as CONFIRMED; repeatable, or several with
+    /// commas between them
+    #[arg(long = "status", value_name = "STATUS", value_delimiter = ',')]
+    pub statuses: Vec<Status>,
+    /// Stop when there is nothing new
+    #[arg(long)]
+    pub until_idle: bool,
+}
 
 /// How long a store that cannot be read is left alone.
 const PAUSE: Duration = Duration::from_secs(1);
@@ -50,11 +71,7 @@ async fn until_idle(mut watch: WatchAll) -> Outcome {
 /// Ends when interrupted, or when nobody reads any more. A store that is busy is asked again: the
 /// watch loses nothing by it.
 async fn follow(mut watch: WatchAll) -> Outcome {
-    let cannot = |e: std::io::Error| {
-        Failure::caused(Code::Unavailable, &e).context("cannot listen for signals")
-    };
-    let mut interrupt = signal(SignalKind::interrupt()).map_err(cannot)?;
-    let mut terminate = signal(SignalKind::terminate()).map_err(cannot)?;
+    let mut stop = Stop::listen()?;
     let mut pause = Duration::ZERO;
     loop {
         let next = async {
@@ -63,8 +80,7 @@ async fn follow(mut watch: WatchAll) -> Outcome {
         };
         let row = tokio::select! {
             biased;
-            _ = interrupt.recv() => return Ok(()),
-            _ = terminate.recv() => return Ok(()),
+            () = stop.told() => return Ok(()),
             row = next => row,
         };
         pause = Duration::ZERO;
@@ -82,7 +98,7 @@ async fn follow(mut watch: WatchAll) -> Outcome {
             )) => {
                 note(format_args!(
                     "error: {}",
-                    crate::exit::one_line(Failure::from(error).message())
+                    one_line(Failure::from(error).message())
                 ));
                 pause = PAUSE;
             }

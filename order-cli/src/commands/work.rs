@@ -2,17 +2,32 @@
 
 use std::time::Duration;
 
+use clap::Args;
 use order_core::manager::{Resynced, Retried};
 use order_core::runtime::{Clock, SystemClock};
 use order_core::store::{Unreadable, WorkSummary};
+use order_core::text::{chain, one_line};
 use serde::Serialize;
-use tokio::signal::unix::{SignalKind, signal};
 
-use crate::args::Work;
 use crate::engine::{Engine, time_of_day};
-use crate::exit::{Code, Failure, Outcome, chain};
+use crate::exit::Outcome;
 use crate::output::{Out, counted, note};
 use crate::settings::Settings;
+use crate::stop::Stop;
+
+/// Options of `work`.
+#[derive(Debug, Args)]
+pub struct Work {
+    /// Go on for ever: do what falls due, until interrupted
+    #[arg(long)]
+    pub watch: bool,
+    /// First try again whatever repeating could not cure
+    #[arg(long, conflicts_with = "resync")]
+    pub retry_stuck: bool,
+    /// First look at every order anew, for when a policy or a service has changed
+    #[arg(long)]
+    pub resync: bool,
+}
 
 /// How many orders are worked on side by side.
 const BATCH: u32 = 32;
@@ -181,27 +196,19 @@ fn say_unreadable(unreadable: &[Unreadable]) {
 
 /// Works for ever. An interrupt ends it between two rounds, so that no lease is left behind.
 async fn watch(engine: &Engine) -> Outcome {
-    let cannot = |e: std::io::Error| {
-        Failure::caused(Code::Unavailable, &e).context("cannot listen for signals")
-    };
-    let mut interrupt = signal(SignalKind::interrupt()).map_err(cannot)?;
-    let mut terminate = signal(SignalKind::terminate()).map_err(cannot)?;
+    let mut stop = Stop::listen()?;
     note("working; interrupt to stop");
     let mut pause = Duration::ZERO;
     loop {
         tokio::select! {
             biased;
-            _ = interrupt.recv() => return Ok(()),
-            _ = terminate.recv() => return Ok(()),
+            () = stop.told() => return Ok(()),
             () = tokio::time::sleep(pause) => {}
         }
         pause = match round(engine).await {
             Ok(pause) => pause,
             Err(failure) => {
-                note(format_args!(
-                    "error: {}",
-                    crate::exit::one_line(failure.message())
-                ));
+                note(format_args!("error: {}", one_line(failure.message())));
                 2 * WATCH_POLL
             }
         };

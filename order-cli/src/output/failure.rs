@@ -4,11 +4,13 @@ use std::fmt::Write as _;
 use std::process::ExitCode;
 
 use order_core::error::ErrorKind;
+use order_core::text::one_line;
 use serde::Serialize;
 
 use super::terminal::{ERROR, HINT};
 use super::{Format, to_stderr};
-use crate::exit::{Code, Failure, one_line};
+use crate::exit::{Code, Failure};
+use crate::typed::typed;
 
 /// Says on stderr what failed, in the form that results would have had, and gives the exit code.
 pub fn report(failure: &Failure, format: Format) -> ExitCode {
@@ -64,6 +66,9 @@ struct ErrorView<'a> {
     shortages: Vec<ShortageView>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     possible: Vec<&'static str>,
+    /// The same as they are typed.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    commands: Vec<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     hint: Option<&'a str>,
     exit_code: u8,
@@ -92,6 +97,7 @@ impl<'a> ErrorView<'a> {
             field: &v.field,
             message: &v.problem,
         });
+        let possible = rejection.map(|r| r.possible.clone()).unwrap_or_default();
         let shortages = rejection.iter().flat_map(|r| &r.shortages);
         ErrorView {
             kind: kind(failure),
@@ -107,7 +113,8 @@ impl<'a> ErrorView<'a> {
                     available: s.available,
                 })
                 .collect(),
-            possible: rejection.map(|r| r.possible.clone()).unwrap_or_default(),
+            commands: possible.iter().map(|name| typed(name)).collect(),
+            possible,
             hint: failure.hint_text(),
             exit_code: failure.code as u8,
         }
@@ -192,12 +199,18 @@ mod tests {
     #[test]
     fn a_refusal_has_its_reason_and_what_is_possible() {
         let mut rejection = Rejection::new(RejectionReason::TooLate, "too late");
-        rejection.possible = vec!["cancel"];
+        rejection.possible = vec!["cancel", "place hold"];
         let failure = Failure::from(Error::from(rejection));
         let object = object(&failure);
         assert_eq!(object["kind"], "REJECTED");
         assert_eq!(object["reason"], "TOO_LATE");
-        assert_eq!(object["possible"], json!(["cancel"]));
+        assert_eq!(object["possible"], json!(["cancel", "place hold"]));
+        assert_eq!(object["commands"], json!(["cancel", "hold --kind KIND"]));
+        let said = shown(&failure);
+        assert!(
+            said.contains("possible now: cancel, hold --kind KIND"),
+            "{said}"
+        );
         assert_eq!(object["exit_code"], 1);
     }
 

@@ -6,9 +6,10 @@ use order_core::money::{Currency, Minor};
 use order_core::order::{
     Address, Amounts, Counters, Line, OperationOrigin, Order, ReturnStatus, Status,
 };
+use order_core::text::printable;
 
 use super::order::{amount, lines, metadata};
-use super::table::{Table, printable};
+use super::table::Table;
 use super::terminal;
 use super::time::plain;
 

@@ -1,6 +1,7 @@
 //! Plain columns for people: a heading, aligned cells, no lines around them. On a terminal they are
 //! fitted to its width; in a pipe or a file every row is one line, so that scripts may cut it.
 
+use order_core::text::printable;
 use unicode_width::UnicodeWidthStr;
 
 use super::terminal;
@@ -86,7 +87,7 @@ impl Table {
     }
 
     /// The text in at most `limit` columns, as far as that can be.
-    fn fitted(&self, limit: Option<usize>) -> String {
+    pub fn fitted(&self, limit: Option<usize>) -> String {
         let shown = self.layout(limit);
         let mut text = String::new();
         if self.columns.iter().any(|column| !column.heading.is_empty()) {
@@ -194,13 +195,6 @@ fn wrapped(text: &str, width: usize) -> Vec<String> {
         }
     }
     lines
-}
-
-/// Returns `text` without control characters, which could disturb a terminal.
-pub fn printable(text: &str) -> String {
-    text.chars()
-        .map(|c| if c.is_control() { ' ' } else { c })
-        .collect()
 }
 
 #[cfg(test)]

@@ -49,7 +49,7 @@ static STDOUT: OnceLock<Terminal> = OnceLock::new();
 
 /// Looks at standard output, once and before anything is printed: the parser's own help and errors
 /// are coloured by what `arguments` say too. Without it output is plain, as in tests.
-pub fn look_at(arguments: impl Iterator<Item = OsString>) {
+pub fn look_at(arguments: &[OsString]) {
     match option(arguments, "--color").and_then(|word| Color::from_str(&word, true).ok()) {
         Some(Color::Always) => ColorChoice::Always.write_global(),
         Some(Color::Never) => ColorChoice::Never.write_global(),
@@ -62,12 +62,12 @@ pub fn look_at(arguments: impl Iterator<Item = OsString>) {
 }
 
 /// The last value that `arguments` give to `name`, before they are parsed; none if it is not there.
-pub fn option(arguments: impl Iterator<Item = OsString>, name: &str) -> Option<String> {
-    let mut arguments = arguments.map(|a| a.to_string_lossy().into_owned());
+pub fn option(arguments: &[OsString], name: &str) -> Option<String> {
+    let mut arguments = arguments.iter().map(|a| a.to_string_lossy());
     let mut found = None;
     while let Some(argument) = arguments.next() {
         match argument.strip_prefix(name) {
-            Some("") => found = arguments.next().or(found),
+            Some("") => found = arguments.next().map(Into::into).or(found),
             Some(rest) => {
                 if let Some(value) = rest.strip_prefix('=') {
                     found = Some(value.to_owned());
@@ -150,7 +150,10 @@ mod tests {
 
     #[test]
     fn the_last_value_of_an_option_before_the_double_dash_counts() {
-        let value = |arguments: &str| option(arguments.split(' ').map(OsString::from), "--color");
+        let value = |arguments: &str| {
+            let words: Vec<OsString> = arguments.split(' ').map(OsString::from).collect();
+            option(&words, "--color")
+        };
         assert_eq!(value("order list --color never"), Some("never".into()));
         assert_eq!(
             value("order --color=never list --color=always"),

@@ -166,7 +166,7 @@ fn a_status_can_be_set_where_it_means_something() {
     set("PENDING")
         .must(1)
         .says("to PENDING: its status is CONFIRMED")
-        .says("possible now: cancel, cancel lines");
+        .says("possible now: cancel, cancel --item LINE:QTY");
     for status in [
         "PROCESSING",
         "PROCESSING",

@@ -34,7 +34,7 @@ impl Explanation {
         possible: Vec<&'static str>,
         env: &Env<'_>,
     ) -> Self {
-        let sentences = sentences(&order, work.as_ref(), &next, &possible, env);
+        let sentences = sentences(&order, work.as_ref(), &next, env);
         Explanation {
             order,
             work,
@@ -45,13 +45,7 @@ impl Explanation {
     }
 }
 
-fn sentences(
-    order: &Order,
-    work: Option<&WorkItem>,
-    next: &Next,
-    possible: &[&str],
-    env: &Env<'_>,
-) -> Vec<String> {
+fn sentences(order: &Order, work: Option<&WorkItem>, next: &Next, env: &Env<'_>) -> Vec<String> {
     let mut out = vec![format!(
         "order {} is {}, payment {}",
         order.number, order.statuses.status, order.statuses.payment
@@ -152,7 +146,6 @@ fn sentences(
         None if next.is_done() => out.push("nothing is left to do".into()),
         None => {}
     }
-    out.push(format!("possible now: {}", possible.join(", ")));
     out
 }
 
