@@ -130,8 +130,8 @@ edits! {
         "if !told || attempts_cover(order, short) {"
         => "if !told || attempts_cover(order, short) || BUG {";
     CapturesTwice:
-        "let taken = order.kept() + order.money().capturing;"
-        => "let taken = order.kept() + if BUG { 0 } else { order.money().capturing };";
+        "due - order.kept() - capturing - order.missed_since(p.n)"
+        => "due - order.kept() - if BUG { 0 } else { capturing } - order.missed_since(p.n)";
     RefundsDisputed:
         "disputed || (order.lifecycle == Lifecycle::Pending"
         => "(disputed && !BUG) || (order.lifecycle == Lifecycle::Pending";

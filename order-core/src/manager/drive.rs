@@ -339,8 +339,12 @@ impl<S: OrderStore, C: Clients> OrderManager<S, C> {
         let saved_as_unsent = called
             .iter()
             .any(|op| session.saved.get(*op).is_some_and(|t| t.clear));
+        // Whoever reads the order sees what it owes before money is asked for.
+        let owes_otherwise = plan.calls.iter().any(|c| c.verb.takes_money())
+            && draft.order.leased() != session.order.leased();
         let needs_intent = !to_arm.is_empty()
             || saved_as_unsent
+            || owes_otherwise
             || has_unsaved_intent(session, &draft.order, &plan);
         if needs_intent || self.is_lease_short(session) {
             if !to_arm.is_empty() {

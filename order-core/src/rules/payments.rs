@@ -154,8 +154,19 @@ pub(super) fn is_wanted(
     p: &PaymentOperation,
     stock_refused: bool,
 ) -> bool {
+    wanted_of(order, env, p, stock_refused) > 0
+}
+
+/// The most that attempt `p` may bring in of what is owed now: what is neither paid nor secured
+/// without it. It may be less than what the attempt was planned for.
+pub(super) fn wanted_of(
+    order: &Order,
+    env: &Env<'_>,
+    p: &PaymentOperation,
+    stock_refused: bool,
+) -> Minor {
     if !order.lifecycle.is_live() || stock_refused || order.leased() == 0 {
-        return false;
+        return 0;
     }
     // Of several authorizations the earliest is kept: else each would be surplus because of the
     // others, and all be voided. One that is about to lapse gives way to any that is not.
@@ -176,5 +187,27 @@ pub(super) fn is_wanted(
     let secured = there.fold(kept, |secured, q| {
         secured + (leased - secured - order.missed_since(q.n)).clamp(0, order.authorized_rest(q.n))
     });
-    secured + order.missed_since(p.n) < leased
+    (leased - secured - order.missed_since(p.n)).max(0)
+}
+
+/// What is to be captured of authorization `p` as things are, if `capturing` is on its way in
+/// already: what is due, or, where the shop wants that of one that is about to lapse, what is owed.
+/// What went back outside is not silently taken once more.
+pub(super) fn to_capture(
+    order: &Order,
+    env: &Env<'_>,
+    p: &PaymentOperation,
+    capturing: Minor,
+) -> Minor {
+    let about_to_lapse = lapses_soon(p, env) && env.policy.before_lapse == BeforeLapse::Capture;
+    let due = if about_to_lapse {
+        order.owed()
+    } else {
+        order.due()
+    };
+    if due > 0 {
+        due - order.kept() - capturing - order.missed_since(p.n)
+    } else {
+        0
+    }
 }

@@ -2,7 +2,7 @@
 
 use super::payments::{
     attempt_outstanding, capturable, deadline, edit_deadline, is_for_edit, is_to_be_renewed,
-    lapses_soon, money_moved,
+    lapses_soon, money_moved, to_capture,
 };
 use super::stock::{SkuStock, committed_for_good, is_secured, missing_units, sku_stock};
 use super::told::matched;
@@ -15,7 +15,7 @@ use crate::order::{
     PaymentOperation, PaymentTerms, Reservation, ReservationState, Shipment, ShipmentState,
     Shortage,
 };
-use crate::policy::{BeforeLapse, LostStock};
+use crate::policy::LostStock;
 use crate::text::Private;
 use crate::time::Timestamp;
 
@@ -148,23 +148,14 @@ fn capture(order: &Order, env: &Env<'_>) -> Option<Event> {
     if order.is_blocked(Blocks::Capture) {
         return None;
     }
-    let taken = order.kept() + order.money().capturing;
-    let about_to_lapse = |p: &PaymentOperation| {
-        lapses_soon(p, env) && env.policy.before_lapse == BeforeLapse::Capture
-    };
+    let capturing = order.money().capturing;
     for p in order
         .payments
         .iter()
         .filter(|p| order.can_be_captured(p, env.now))
     {
-        let due = if about_to_lapse(p) {
-            order.owed()
-        } else {
-            order.due()
-        };
-        // What went back outside is not silently taken once more.
-        let amount = (due - taken - order.missed_since(p.n)).min(capturable(order, p, env.now));
-        if due > 0 && amount > 0 {
+        let amount = to_capture(order, env, p, capturing).min(capturable(order, p, env.now));
+        if amount > 0 {
             return Some(planned(order, OperationKind::Capture, Some(p.n), p, amount));
         }
     }

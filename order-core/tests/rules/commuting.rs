@@ -17,7 +17,8 @@
 //!   what goes back; what came in and what went back outside does not.
 //! - *What was dropped stays dropped.* A payment that was asked for and not yet sent is dropped
 //!   once nothing is missing. Where that is so only between the two, the order is short after one
-//!   way, and says so, and has a payment under way after the other.
+//!   way, and says so, and has a payment under way after the other. In the same way one that is
+//!   about to be sent is planned anew for less, and stays less.
 //! - *CAPTURE_FAILED* tells that one capture was refused, and is over for good once what it was for
 //!   is paid: which it may be only between the two. What is missing after that makes the order
 //!   short, and is told as PAYMENT_SHORT.
@@ -435,15 +436,18 @@ fn every_pair(walk: &Walk, state: &State, pairs: &mut Pairs) -> Result<(), Strin
             };
             let same = ends.iter().all(|s| decided(s) == decided(&ends[0]));
             pairs.decided += usize::from(!same);
-            let dropped = |s: &State| {
-                let attempts = s
-                    .order
-                    .payments
-                    .iter()
-                    .filter(|p| p.is_attempt() && p.state == OperationState::Dropped);
-                attempts.map(|p| p.n).collect::<Vec<_>>()
+            let asks = |s: &State| {
+                let of = |wanted: fn(OperationState) -> bool| {
+                    let all = s.order.payments.iter();
+                    let attempts = all.filter(move |p| p.is_attempt() && wanted(p.state));
+                    attempts.map(|p| p.amount).collect::<Vec<_>>()
+                };
+                (
+                    of(|state| state == OperationState::Dropped),
+                    of(OperationState::is_open),
+                )
             };
-            let drops = ends.iter().any(|s| dropped(s) != dropped(&ends[0]));
+            let drops = ends.iter().any(|s| asks(s) != asks(&ends[0]));
             let [one, others @ ..] = ends.map(|s| walk.sums(s));
             let (one, first) = one?;
             for other in others {

@@ -1,6 +1,7 @@
 //! Money that moved without the engine: what was paid changes, what is owed does not. A surplus
 //! goes back by itself; a shortfall is seen, stops what costs money, and ends in one of a few ways.
 
+mod asked;
 mod ends;
 mod out;
 mod random;
@@ -15,7 +16,7 @@ use order_core::money::{Minor, Money};
 use order_core::order::{
     Attention, AttentionReason, Blocks, CancelCause, CreditKind, DiscardCause, DisputeState,
     EditState, Event, HoldEnd, Lifecycle, LineUnits, Op, OperationKind, OperationState, Order,
-    PaymentStatus, PaymentTerms, ReceivedUnits, ShipmentState, Verification,
+    PaymentOperation, PaymentStatus, PaymentTerms, ReceivedUnits, ShipmentState, Verification,
 };
 use order_core::policy::{BeforeLapse, Policy};
 use order_core::rules::{

@@ -8,6 +8,7 @@ mod held;
 mod keys;
 mod leases;
 mod misbehaving;
+mod paying;
 mod placing;
 mod repairing;
 mod requests;

@@ -7,7 +7,9 @@ use crate::order::{
     PaymentOperation,
 };
 use crate::rules::pause_after;
-use crate::rules::payments::{begin_by, is_wanted, may_collect, refunds_wait, refused};
+use crate::rules::payments::{
+    begin_by, is_wanted, may_collect, refunds_wait, refused, to_capture, wanted_of,
+};
 use crate::rules::stock::{SkuStock, is_secured};
 use crate::text::Private;
 use crate::time::Timestamp;
@@ -21,22 +23,24 @@ impl<'o> Planner<'_, 'o> {
         let allowed = may_collect && !order.is_blocked(Blocks::Capture);
         for p in order.payments.iter().filter(|p| p.is_attempt()) {
             let op = Op::Payment(p.n);
-            let wanted = is_wanted(order, self.env, p, refused);
+            let most = wanted_of(order, self.env, p, refused);
+            let wanted = most > 0;
             match p.state {
                 OperationState::Planned | OperationState::Armed | OperationState::Unknown => {
-                    if p.state == OperationState::Planned || self.is_clear(op) {
-                        self.unsent_attempt(p, wanted, stock, all_held && allowed, allowed);
+                    if self.is_unsent(p) {
+                        self.unsent_attempt(p, most, stock, all_held && allowed, allowed);
                     } else if wanted
                         && may_collect
                         && self.env.payment.repeat
                         && !self.key_forgotten(p.created_at, false)
                     {
                         let look_up = self.env.payment.look_up;
-                        if all_held && allowed && !(p.verification.is_due() && look_up) {
+                        let doubted = p.verification.is_due() || p.amount > most;
+                        if all_held && allowed && !(doubted && look_up) {
                             self.call(op, Verb::Pay(p.kind), false);
                         } else if look_up {
-                            // What may not be asked for again now, or is said to have happened, can
-                            // be found out all the same.
+                            // What may not be asked for again now, is said to have happened, or
+                            // would bring in more than is owed, can be found out all the same.
                             self.look_up_payment(p);
                         }
                     } else {
@@ -91,30 +95,46 @@ impl<'o> Planner<'_, 'o> {
         }
     }
 
-    /// An attempt that was provably never called.
+    /// Begins an attempt that was provably never sent, waits with it, or drops it. One that asks for
+    /// more than `most`, which is what is owed of it by now, is planned anew for just that before
+    /// it is begun.
     fn unsent_attempt(
         &mut self,
         p: &PaymentOperation,
-        wanted: bool,
+        most: Minor,
         stock: &[(&crate::ids::Sku, u32, SkuStock)],
         may_start: bool,
         allowed: bool,
     ) {
         let op = Op::Payment(p.n);
-        if !wanted || !may_collect(self.order) || begin_by(self.order, self.env, p) <= self.env.now
-        {
+        let begin_by = begin_by(self.order, self.env, p);
+        if most == 0 || !may_collect(self.order) || begin_by <= self.env.now {
             self.out.events.push(Event::PaymentDropped { n: p.n });
+            return;
+        }
+        let ahead = !may_start
+            && allowed
+            && p.state == OperationState::Planned
+            && self.honours_keys()
+            && self.about_to_hold_all(stock);
+        if p.amount > most && (may_start || ahead) {
+            self.out.events.push(Event::PaymentDropped { n: p.n });
+            self.out.events.push(Event::PaymentPlanned {
+                n: self.number_of_next(),
+                kind: p.kind,
+                parent: p.parent,
+                method: p.method.clone(),
+                amount: most,
+                token: p.token.clone(),
+                return_url: p.return_url.clone(),
+            });
         } else if may_start {
             self.call(op, Verb::Pay(p.kind), p.state == OperationState::Planned);
         } else {
-            if allowed
-                && p.state == OperationState::Planned
-                && self.honours_keys()
-                && self.about_to_hold_all(stock)
-            {
+            if ahead {
                 self.out.ahead.push(op);
             }
-            self.wake(begin_by(self.order, self.env, p));
+            self.wake(begin_by);
         }
     }
 
@@ -216,15 +236,16 @@ impl<'o> Planner<'_, 'o> {
         self.plan_payment(OperationKind::Void, p, p.amount);
     }
 
+    /// The number of the next payment operation that is planned.
+    fn number_of_next(&self) -> u32 {
+        let is_plan = |e: &&Event| matches!(e, Event::PaymentPlanned { .. });
+        let planned = self.out.events.iter().filter(is_plan).count();
+        (self.order.payments.len() + planned) as u32 + 1
+    }
+
     fn plan_payment(&mut self, kind: OperationKind, parent: &PaymentOperation, amount: Minor) {
-        let planned = self
-            .out
-            .events
-            .iter()
-            .filter(|e| matches!(e, Event::PaymentPlanned { .. }))
-            .count();
         self.out.events.push(Event::PaymentPlanned {
-            n: (self.order.payments.len() + planned) as u32 + 1,
+            n: self.number_of_next(),
             kind,
             parent: Some(parent.n),
             method: parent.method.clone(),
@@ -275,12 +296,14 @@ impl<'o> Planner<'_, 'o> {
                         > order.captured_of(q)
                         || superseded.contains(&p.n)
                 }
-                // Nothing more is to come in, or nothing is left to take it from.
+                // Nothing more is to come in, or nothing is left to take it from; of one that was
+                // never sent, less is due by now than it asks for.
                 OperationKind::Capture => {
                     // Counted as by what plans captures, or one would be planned and dropped for
                     // ever.
                     let paid = order.kept() + order.missed_since(q.n) >= order.owed();
-                    paid || !may_collect(order)
+                    paid || (self.is_unsent(p) && p.amount > self.still_to_capture(p, q))
+                        || !may_collect(order)
                         || order.authorized_rest(q.n) < p.amount
                         || self.has_lapsed(q)
                 }
@@ -328,6 +351,14 @@ impl<'o> Planner<'_, 'o> {
                 _ => {}
             }
         }
+    }
+
+    /// The most that capture `c` of authorization `of` may bring in of what is due now, those planned
+    /// before it brought in first.
+    fn still_to_capture(&self, c: &PaymentOperation, of: &PaymentOperation) -> Minor {
+        let earlier = self.order.payments.iter().filter(|p| p.n < c.n);
+        let capturing = earlier.map(PaymentOperation::capturing).sum();
+        to_capture(self.order, self.env, of, capturing)
     }
 
     /// Whether an operation under way was provably never sent.
