@@ -10,7 +10,7 @@ use crate::commands::{
     shell, shop, show, states, watch, work,
 };
 use crate::exit::{Code, Failure, Outcome};
-use crate::output::{Format, Out};
+use crate::output::{Format, Out, note};
 use crate::script;
 use crate::settings::{Global, Override, Settings};
 
@@ -53,7 +53,7 @@ pub enum Command {
     List(lists::List),
     /// Show an order's history
     History(ById),
-    /// Print what happens to all orders, as JSON lines, until interrupted
+    /// Print what happens to all orders until interrupted; as JSON lines, unless on a terminal
     Watch(watch::Watch),
     /// Show an order's life at a glance: events, calls, shipments and money over time
     Timeline(ById),
@@ -109,6 +109,11 @@ pub fn run(cli: Cli) -> (Format, Outcome) {
         Command::Completions(args) => (asked, shell::completions(&args)),
         Command::Man(args) => (asked, shell::man(&args)),
         Command::Run(run) => {
+            if global.store.is_some() && global.shop.is_none() {
+                note(
+                    "the shop is in memory: --shop FILE keeps it beside the store, which `order check` compares it with",
+                );
+            }
             let settings = Settings::for_script(&global);
             let ran = settings.and_then(|settings| script::run(&run.script, &settings));
             (asked, ran)

@@ -8,7 +8,7 @@ use order_core::ids::ParseIdError;
 use order_core::money::MoneyError;
 use order_core::order::Order;
 use order_core::store::{StoreError, StoreErrorKind};
-use order_core::text::{chain, one_line};
+use order_core::text::chain;
 use order_grpc::{ListenError, SecurityError};
 
 use crate::typed::typed;
@@ -266,6 +266,8 @@ impl From<MoneyError> for Failure {
 
 #[cfg(test)]
 mod tests {
+    use order_core::text::one_line;
+
     use super::*;
 
     #[test]

@@ -91,10 +91,7 @@ const EXAMPLES: [(&str, &[&str]); 25] = [
     ),
     (
         "watch",
-        &[
-            "order watch --status SHIPPED",
-            "order watch --until-idle --after CURSOR",
-        ],
+        &["order watch --status SHIPPED", "order watch --until-idle"],
     ),
     (
         "edit",

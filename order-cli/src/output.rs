@@ -13,9 +13,10 @@ pub mod time;
 pub mod timeline;
 
 use std::fmt;
-use std::io::{self, Write};
+use std::io::{self, BufRead as _, IsTerminal as _, Write};
 use std::str::FromStr;
 
+use order_core::text::one_line;
 use serde::Serialize;
 
 use crate::exit::{Code, Failure, Outcome};
@@ -140,7 +141,7 @@ pub fn to_stdout(text: &str) -> Outcome {
 }
 
 /// Prints on stdout. Whether anybody still reads.
-fn to_reader(text: &str) -> Outcome<bool> {
+pub fn to_reader(text: &str) -> Outcome<bool> {
     let mut stdout = anstream::stdout().lock();
     match stdout
         .write_all(text.as_bytes())
@@ -162,6 +163,25 @@ pub fn to_stderr(text: &str) {
 /// A message for people, beside the result.
 pub fn note(message: impl fmt::Display) {
     to_stderr(&format!("{message}\n"));
+}
+
+/// Asks whoever sits at a terminal; programs and scripts are not asked.
+///
+/// # Errors
+///
+/// Refused unless the answer is yes.
+pub fn confirm(question: &str) -> Outcome {
+    if !(io::stdin().is_terminal() && io::stderr().is_terminal()) {
+        return Ok(());
+    }
+    to_stderr(&format!("{} [y/N] ", one_line(question)));
+    let mut answer = String::new();
+    // Who cannot answer has not said yes.
+    let _ = io::stdin().lock().read_line(&mut answer);
+    match answer.trim().to_ascii_lowercase().as_str() {
+        "y" | "yes" => Ok(()),
+        _ => Err(Failure::new(Code::Refused, "nothing was done").hint("--yes goes without asking")),
+    }
 }
 
 /// At most the first `max` characters, and a sign that there are more.

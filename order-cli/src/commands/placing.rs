@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 use order_core::error::Error;
-use order_core::ids::IdempotencyKey;
+use order_core::ids::{IdempotencyKey, ProductId, Sku, VariantId};
 use order_core::manager::{PlaceOptions, Quote};
 use order_core::money::Money;
 use order_core::order::{Order, Status};
@@ -19,6 +19,7 @@ use crate::input::{addresses, create_order, holds, read};
 use crate::output::order::{OrderView, amount};
 use crate::output::order_text::text;
 use crate::output::table::Table;
+use crate::output::time::plain;
 use crate::output::{Out, note};
 use crate::settings::Settings;
 
@@ -139,7 +140,8 @@ pub async fn place(settings: &Settings, out: &Out, args: Place) -> Outcome {
     if placement.replayed {
         note(format_args!(
             "the key already named order {}, placed at {}",
-            order.number, order.created_at
+            order.number,
+            plain(order.created_at)
         ));
     }
     show_result(out, &order, placement.replayed)
@@ -238,13 +240,10 @@ pub async fn resolve_item(item: &items::Item, shop: Option<&Shop>) -> Outcome<It
                 ));
                 return Err(failure.hint("name it by its product, as PRODUCT[/VARIANT][=QTY]"));
             };
-            let found = shop.resolve_sku(sku).await?;
-            found.ok_or_else(|| {
-                Failure::from(Error::NotFound {
-                    what: "product",
-                    id: sku.to_string(),
-                })
-            })?
+            match shop.resolve_sku(sku).await? {
+                Some(found) => found,
+                None => near_sku(sku, shop).await?,
+            }
         }
     };
     Ok(ItemInput {
@@ -252,6 +251,27 @@ pub async fn resolve_item(item: &items::Item, shop: Option<&Shop>) -> Outcome<It
         variant_id: variant.map(|v| v.to_string()),
         quantity: item.quantity,
     })
+}
+
+/// Returns the product of the one SKU that is spelled like `sku` but for upper and lower case.
+///
+/// # Errors
+///
+/// Not found.
+async fn near_sku(sku: &Sku, shop: &Shop) -> Outcome<(ProductId, Option<VariantId>)> {
+    let stock = shop.stock(None).await?;
+    let mut same = stock
+        .iter()
+        .filter(|row| row.sku.as_str().eq_ignore_ascii_case(sku.as_str()));
+    if let (Some(row), None) = (same.next(), same.next())
+        && let Some(found) = shop.resolve_sku(&row.sku).await?
+    {
+        return Ok(found);
+    }
+    Err(Failure::from(Error::NotFound {
+        what: "product",
+        id: sku.to_string(),
+    }))
 }
 
 /// What an order would cost, as JSON: amounts named as on an order.

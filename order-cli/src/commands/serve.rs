@@ -17,7 +17,8 @@ use crate::stop::Stop;
 /// Options of `serve`.
 #[derive(Debug, Args)]
 pub struct Serve {
-    /// Where to listen; port 0 takes a free one [env: ORDER_LISTEN] [default: 127.0.0.1:50053]
+    /// Where to listen; port 0 takes a free one, and `:PORT` is 127.0.0.1:PORT [env: ORDER_LISTEN]
+    /// [default: 127.0.0.1:50053]
     #[arg(long, value_name = "HOST:PORT")]
     pub listen: Option<String>,
     /// Listen also where other machines can reach it, although callers are not authenticated, or

@@ -11,6 +11,7 @@ use serde::Serialize;
 
 use crate::engine::{Engine, time_of_day};
 use crate::exit::Outcome;
+use crate::output::time::{plain, plainly};
 use crate::output::{Out, counted, note};
 use crate::settings::Settings;
 use crate::stop::Stop;
@@ -115,7 +116,7 @@ pub fn said_of_resync(resynced: &Resynced) -> Vec<String> {
     said.extend(
         woken
             .iter()
-            .map(|(_, number, due)| format!("order {number} is due at {due}")),
+            .map(|(_, number, due)| format!("order {number} is due at {}", plain(*due))),
     );
     said
 }
@@ -127,8 +128,9 @@ fn report(view: &WorkView) -> String {
     );
     if let Some(next) = &view.next_due {
         text.push_str(&format!(
-            "{} to be looked at later, next at {next}\n",
-            counted(view.waiting, "order")
+            "{} to be looked at later, next at {}\n",
+            counted(view.waiting, "order"),
+            plainly(next)
         ));
     }
     if view.stuck > 0 {
@@ -222,7 +224,7 @@ async fn round(engine: &Engine) -> Outcome<Duration> {
     if done.orders > 0 {
         note(format_args!(
             "{} worked {}",
-            SystemClock.now(),
+            plain(SystemClock.now()),
             counted(done.orders as u64, "order")
         ));
         return Ok(Duration::ZERO);

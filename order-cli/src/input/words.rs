@@ -9,12 +9,26 @@ use clap::{Arg, Command, Error};
 #[derive(Debug, Clone, Copy)]
 pub struct Words<T: 'static> {
     all: &'static [T],
+    /// Those that help names, and that a mistake is compared with.
+    offered: &'static [T],
     name: fn(T) -> &'static str,
 }
 
 /// Makes a reader of the words of `all`, as `name` spells them.
 pub const fn words<T>(all: &'static [T], name: fn(T) -> &'static str) -> Words<T> {
-    Words { all, name }
+    Words {
+        all,
+        offered: all,
+        name,
+    }
+}
+
+impl<T> Words<T> {
+    /// The same, with only some of the words in help: the others are read, and make no sense.
+    pub const fn offering(mut self, offered: &'static [T]) -> Self {
+        self.offered = offered;
+        self
+    }
 }
 
 impl<T: Copy + Send + Sync> Words<T> {
@@ -25,7 +39,7 @@ impl<T: Copy + Send + Sync> Words<T> {
     }
 
     fn names(&self) -> impl Iterator<Item = &'static str> + use<'_, T> {
-        self.all.iter().map(|value| (self.name)(*value))
+        self.offered.iter().map(|value| (self.name)(*value))
     }
 }
 

@@ -4,11 +4,13 @@ use std::sync::Arc;
 
 use order_core::order::{JournalRow, Order};
 use order_core::store::{FeedRow, OrderPage, Unreadable};
+use order_core::text::printable;
 use serde::Serialize;
 use serde_json::Value;
 
 use super::order::OrderView;
 use super::table::Table;
+use super::terminal::status;
 use super::time::plain;
 use crate::exit::{Code, Failure, Outcome};
 
@@ -82,13 +84,18 @@ pub fn orders_table(orders: &[Arc<Order>]) -> Table {
 /// The status; with `!` where a person must look, `#` where a hold is placed.
 pub fn flagged(order: &Order) -> String {
     let mut text = order.statuses.status.to_string();
-    if order.attention.iter().any(|a| !a.acknowledged) {
+    if needs_a_person(order) {
         text.push_str(" !");
     }
     if !order.holds.is_empty() {
         text.push_str(" #");
     }
     text
+}
+
+/// Returns true for an order with attention that nobody has acknowledged.
+pub fn needs_a_person(order: &Order) -> bool {
+    order.attention.iter().any(|a| !a.acknowledged)
 }
 
 /// A row of an order's journal.
@@ -193,6 +200,27 @@ impl FeedView {
             seq: *seq,
             row,
         })
+    }
+}
+
+/// A row of the feed on one line, for people.
+pub fn feed_line(FeedRow { number, row, .. }: &FeedRow) -> String {
+    match row {
+        Ok(row) => {
+            let status = match row.from {
+                Some(from) if from != row.to => {
+                    let (from, to) = (from.as_str(), row.to.as_str());
+                    format!("{} -> {}", status(from), status(to))
+                }
+                _ => status(row.to.as_str()),
+            };
+            let event = row.event.name();
+            format!("{}  {number}  {event:<20}  {status}\n", plain(row.at))
+        }
+        Err(unreadable) => {
+            let reason = printable(&unreadable.reason);
+            format!("{:<20}  {number}  cannot be read: {reason}\n", "")
+        }
     }
 }
 

@@ -284,8 +284,8 @@ mod tests {
             ),
             (
                 "status",
-                "set = \"shipped\"",
-                "expected one of PENDING, CONFIRMED",
+                "set = \"shiped\"",
+                "possible values: CONFIRMED, PROCESSING",
             ),
             (
                 "address",

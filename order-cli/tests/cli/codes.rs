@@ -103,7 +103,7 @@ fn a_request_that_could_never_be_right_is_2() {
         .must(2)
         .says("mistyped");
     bench.run(&["list", "--limit", "0"]).must(2);
-    bench.run(&["list", "--status", "confirmed"]).must(2);
+    bench.run(&["list", "--status", "confirmd"]).must(2);
     bench
         .run(&["list", "--after", "created_at.asc.x.y"])
         .must(2);

@@ -102,3 +102,125 @@ fn wrong_fields_are_listed_one_by_one() {
         );
     }
 }
+
+#[test]
+fn the_newest_orders_come_first_and_pages_go_on_as_they_began() {
+    let bench = Bench::with_shop();
+    let placed: Vec<String> = (0..3)
+        .map(|_| bench.place("MUG-01", "CREDIT_CARD", &[], 0))
+        .map(|order| order["order_number"].as_str().unwrap().to_owned())
+        .collect();
+    let newest: Vec<&str> = placed.iter().rev().map(String::as_str).collect();
+    let oldest: Vec<&str> = placed.iter().map(String::as_str).collect();
+    for (flags, expected) in [
+        (&[][..], &newest),
+        (&["--desc"], &newest),
+        (&["--asc"], &oldest),
+    ] {
+        let (mut seen, mut after): (Vec<String>, Option<String>) = Default::default();
+        loop {
+            let mut args = vec!["list", "--limit", "2"];
+            match &after {
+                Some(after) => args.extend(["--after", after.as_str()]),
+                None => args.extend(flags),
+            }
+            let page = bench.json(&args, 0);
+            let numbers = page["orders"].as_array().unwrap().iter();
+            seen.extend(numbers.map(|o| o["order_number"].as_str().unwrap().to_owned()));
+            after = page["next"].as_str().map(str::to_owned);
+            if after.is_none() {
+                break;
+            }
+        }
+        assert_eq!(&seen, expected, "{flags:?}");
+    }
+}
+
+#[test]
+fn words_and_skus_are_read_in_any_case() {
+    let bench = Bench::with_shop();
+    let order = bench.place("mug-01:2", "CREDIT_CARD", &[], 0);
+    assert_eq!(order["items"][0]["sku"], "MUG-01");
+    assert_eq!(order["items"][0]["quantity"], 2);
+    for status in ["confirmed", "Confirmed", "pending,confirmed"] {
+        let page = bench.json(&["list", "--status", status], 0);
+        assert_eq!(page["orders"].as_array().unwrap().len(), 1, "{status}");
+    }
+    let page = bench.json(&["list", "--payment-status", "partially-paid"], 0);
+    assert_eq!(page["orders"].as_array().unwrap().len(), 0);
+    bench
+        .run(&["list", "--status", "confirmd"])
+        .must(2)
+        .says("'CONFIRMED'");
+}
+
+#[test]
+fn a_store_is_named_by_its_path_too() {
+    let bench = Bench::with_shop();
+    bench.place("MUG-01", "CREDIT_CARD", &[], 0);
+    let listed = bench.run(&["list"]).must(0).out;
+    assert_eq!(
+        bench.run(&["list", "--store", "./orders.db"]).must(0).out,
+        listed
+    );
+    assert_eq!(
+        bench.run(&["list", "--store", "orders.db"]).must(0).out,
+        listed
+    );
+    for wrong in ["postgres", "mysql://x/y.z", ""] {
+        bench
+            .run(&["list", "--store", wrong])
+            .must(2)
+            .says("use sqlite:FILE");
+    }
+}
+
+#[test]
+fn nobody_is_asked_where_there_is_no_terminal() {
+    let bench = Bench::with_shop();
+    for flags in [&[][..], &["--yes"], &["-y"]] {
+        let order = bench.place("MUG-01", "CREDIT_CARD", &[], 0);
+        let number = order["order_number"].as_str().unwrap();
+        for command in ["cancel", "redact"] {
+            let mut args = vec![command, number];
+            args.extend(flags);
+            bench.run(&args).must(0);
+        }
+    }
+}
+
+#[test]
+fn a_shell_and_man_learn_every_command() {
+    let bench = Bench::empty();
+    let commands = bench.commands(&["--help"]);
+    for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
+        let script = bench.run(&["completions", shell]).must(0).out;
+        for command in &commands {
+            assert!(script.contains(command), "{shell}: {command}");
+        }
+    }
+    bench.run(&["man", "pages"]).must(0);
+    for command in commands.iter().filter(|c| *c != "help") {
+        let page = bench.dir().join("pages").join(format!("order-{command}.1"));
+        let text = std::fs::read_to_string(&page).unwrap();
+        assert!(text.contains(".TH"), "{}", page.display());
+    }
+    assert!(bench.dir().join("pages/order.1").exists());
+}
+
+#[test]
+fn a_mistyped_command_line_is_an_object_where_results_are_json() {
+    let bench = Bench::empty();
+    let ran = bench.run(&["--format", "json", "frobnicate"]).must(2);
+    assert_eq!(error(&ran)["kind"], "INVALID");
+    let ran = bench
+        .run(&["list", "--format=jsonl", "--limit", "0"])
+        .must(2);
+    let wrong = error(&ran);
+    assert!(
+        wrong["message"].as_str().unwrap().contains("--limit"),
+        "{wrong}"
+    );
+    let ran = bench.run(&["--format", "json", "--help"]).must(0);
+    assert!(ran.out.contains("Usage:"), "{ran:?}");
+}

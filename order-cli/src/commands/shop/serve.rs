@@ -10,13 +10,14 @@ use order_grpc::{Drained, Log, LogFormat};
 use crate::engine::existing_shop;
 use crate::exit::{Code, Failure, Outcome};
 use crate::output::note;
-use crate::settings::{ServeLog, Settings};
+use crate::settings::{ServeLog, Settings, with_host};
 use crate::stop::Stop;
 
 /// Options of `shop serve`.
 #[derive(Debug, Args)]
 pub struct ShopServe {
-    /// Where to listen, for all five services; port 0 takes a free one
+    /// Where to listen, for all five services; port 0 takes a free one, and `:PORT` is
+    /// 127.0.0.1:PORT
     #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:50060")]
     pub listen: String,
     /// Listen also where other machines can reach it, although callers are not authenticated
@@ -51,7 +52,7 @@ pub async fn serve(settings: &Settings, args: ShopServe) -> Outcome {
         log,
     } = args;
     let stop = told_to_stop()?;
-    let listener = order_grpc::bind(&listen, insecure).await?;
+    let listener = order_grpc::bind(&with_host(listen), insecure).await?;
     let shop = Arc::new(existing_shop(settings)?);
     let at = listener
         .local_addr()
