@@ -6,6 +6,8 @@ pub mod duration;
 pub mod holds;
 pub mod items;
 pub mod lines;
+pub mod near;
 pub mod proto_json;
 pub mod read;
+pub mod renamed;
 pub mod words;

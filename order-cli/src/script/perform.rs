@@ -15,8 +15,9 @@ use order_core::runtime::Clock;
 use order_core::text::chain;
 
 use super::expect::kind_name;
-use super::model::{Act, Answer, Cart, Fault, How, Place, Step};
+use super::model::{self, Act, Answer, Cart, Fault, How, Place, Restock, Settle, Step, Work};
 use super::stage::{Stage, read_catalogue};
+use super::values::{Count, Natural};
 use crate::auditing;
 use crate::commands::attention::stuck_orders;
 use crate::commands::bulk::export::ExportForm;
@@ -164,13 +165,13 @@ fn act(
         Act::Change { command, wait, .. } => {
             changed(stage, order()?, command.as_change(), *wait, seen)?
         }
-        Act::RetryPayment {
-            method,
-            amount,
-            token,
-            return_url,
-            how,
-        } => {
+        Act::RetryPayment(retry, how) => {
+            let model::RetryPayment {
+                method,
+                amount,
+                payment_token,
+                return_url,
+            } = retry;
             let id = order()?;
             let currency = stage.manager.currency();
             let amount = amount
@@ -178,12 +179,11 @@ fn act(
                 .map(|a| Money::parse(a, currency))
                 .transpose()
                 .map_err(Failure::from)?;
-            let (method, token, return_url) = (method.clone(), token.clone(), return_url.clone());
             let retry = RetryPayment {
                 amount,
-                method,
-                token,
-                return_url,
+                method: method.clone(),
+                token: payment_token.clone(),
+                return_url: return_url.clone(),
             };
             let done = stage.world.run(stage.manager.retry_payment(
                 &stage.principal,
@@ -194,17 +194,17 @@ fn act(
             settle_down(stage, how.wait, repeated(done, how, seen), seen)?;
             note_dead(seen);
         }
-        Act::RecordPayment {
+        Act::RecordPayment(model::RecordPayment {
             payment,
             reference,
             parent,
             status,
             amount,
-        } => {
+        }) => {
             let before = stage
                 .world
                 .run(stage.manager.get(&stage.principal, order()?.into()))?;
-            let operation = payment.map(|n| {
+            let operation = payment.map(Count::get).map(|n| {
                 before.payment(n).ok_or_else(|| {
                     Failure::new(Code::NotFound, format!("the order has no payment {n}"))
                 })
@@ -238,7 +238,7 @@ fn act(
             ))?;
             settle_down(stage, None, done, seen)?;
         }
-        Act::Note { text, how } => {
+        Act::Note(model::Note { text }, how) => {
             let id = order()?;
             let done = stage.world.run(stage.manager.note(
                 &stage.principal,
@@ -248,16 +248,16 @@ fn act(
             ))?;
             seen.order = Some(repeated(done, how, seen));
         }
-        Act::Settle {
+        Act::Settle(Settle {
             payment,
             outcome,
             report,
-        } => {
+        }) => {
             let before = stage
                 .world
                 .run(stage.manager.get(&stage.principal, order()?.into()))?;
             let waits = |s| matches!(s, OperationState::Pending | OperationState::ActionRequired);
-            let n = payment.or_else(|| {
+            let n = payment.map(Count::get).or_else(|| {
                 before
                     .payments
                     .iter()
@@ -284,9 +284,9 @@ fn act(
                 settle_down(stage, None, done, seen)?;
             }
         }
-        Act::Restock { sku, units } => {
+        Act::Restock(Restock { sku, units }) => {
             let row = stage
-                .outside(stage.shop.restock(sku, *units))
+                .outside(stage.shop.restock(sku, units.get()))
                 .map_err(Failure::from)?;
             seen.said.push(format!(
                 "{sku}: {} on hand, {} available",
@@ -305,11 +305,11 @@ fn act(
             seen.said.push(announce(fault));
             stage.services.set(fault.clone());
         }
-        Act::Work {
+        Act::Work(Work {
             lasting,
             retry_stuck,
             resync,
-        } => {
+        }) => {
             if *retry_stuck {
                 let mut retried = Vec::new();
                 stage.world.run(
@@ -362,7 +362,7 @@ fn act(
                 counted(restored, "order")
             ));
         }
-        Act::Import { file, dry_run } => {
+        Act::Import(model::Import { file, dry_run }) => {
             let file = Path::new(source.name)
                 .parent()
                 .unwrap_or(Path::new(""))
@@ -508,33 +508,34 @@ fn settle_down(stage: &Stage, wait: Option<Duration>, order: Arc<Order>, seen: &
 
 fn placed(stage: &mut Stage, place: &Place, seen: &mut Seen) -> Done {
     let mut request = request(stage, &place.cart)?;
-    request.payment_token = place.token.clone();
-    request.return_url = place.return_url.clone();
-    request.holds = place.holds.clone();
-    request.metadata = place.metadata.clone();
-    request.external_ref = place.external_ref.clone();
+    let wanted = &place.options;
+    request.payment_token = wanted.payment_token.clone();
+    request.return_url = wanted.return_url.clone();
+    request.holds = wanted.holds.clone();
+    request.metadata = wanted.metadata.clone();
+    request.external_ref = wanted.external_ref.clone();
     let currency = stage.currency();
-    let expected_total = place
+    let expected_total = wanted
         .expect_total
         .as_ref()
         .map(|t| Money::parse(t, currency).map_err(Failure::from))
         .transpose()?;
     let options = PlaceOptions {
-        key: place.key.clone(),
+        key: place.how.key.clone(),
         expected_total,
-        wait: place.wait,
+        wait: place.how.wait,
     };
     let placement = stage
         .world
         .run(stage.manager.place(&stage.principal, request, options))?;
     let id = placement.order.id;
-    match &place.alias {
-        Some(alias) => stage.orders.push((Some(alias.clone()), id)),
+    match &wanted.alias {
+        Some(alias) => stage.orders.push((Some(alias.get_ref().clone()), id)),
         None if stage.orders.iter().all(|(_, o)| *o != id) => stage.orders.push((None, id)),
         None => {}
     }
     seen.replayed = Some(placement.replayed);
-    seen.order = Some(if place.wait.is_some() {
+    seen.order = Some(if place.how.wait.is_some() {
         placement.order
     } else {
         stage.drive(id)?
@@ -578,7 +579,7 @@ fn request(stage: &Stage, cart: &Cart) -> Done<PlaceRequest> {
 fn options(how: &How) -> CommandOptions {
     CommandOptions {
         key: how.key.clone(),
-        expected_version: how.expected_version,
+        expected_version: how.expected_version.map(Natural::get),
         wait: how.wait,
     }
 }

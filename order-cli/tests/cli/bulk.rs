@@ -311,7 +311,7 @@ fn imported() -> (Bench, Vec<Value>) {
         view,
         json!({"dry_run": false, "orders": 3, "new": 3, "known": 0})
     );
-    let list = bench.json(&["list"], 0);
+    let list = bench.json(&["list", "--asc"], 0);
     let orders = list["orders"].as_array().unwrap().clone();
     (bench, orders)
 }

@@ -1,17 +1,17 @@
 //! What the payment records of an order mean for its life.
 
-use super::Env;
 use crate::money::Minor;
 use crate::order::{
     DisputeState, Edit, Lifecycle, OperationKind, OperationOrigin, OperationState, Order,
-    PaymentOperation,
+    PaymentOperation, PaymentTerms,
 };
 use crate::policy::BeforeLapse;
+use crate::rules::Env;
 use crate::time::Timestamp;
 
 /// Whether some attempt may still bring money in: asked, not known, pending, or waiting for the
 /// customer. With `or_planned`, also one that was never asked.
-pub(super) fn attempt_outstanding(order: &Order, or_planned: bool) -> bool {
+pub(in crate::rules) fn attempt_outstanding(order: &Order, or_planned: bool) -> bool {
     order
         .payments
         .iter()
@@ -36,14 +36,14 @@ pub(crate) fn attempts_cover(order: &Order, short: Minor) -> bool {
 }
 
 /// Whether money is authorized or captured and has not gone back.
-pub(super) fn money_moved(order: &Order) -> bool {
+pub(in crate::rules) fn money_moved(order: &Order) -> bool {
     let money = order.money();
     money.authorized > 0 || money.captured > money.refunded
 }
 
 /// Until when a pending order is given time: its placing deadline, or longer if an attempt has a
 /// later one of its own.
-pub(super) fn deadline(order: &Order) -> Timestamp {
+pub(in crate::rules) fn deadline(order: &Order) -> Timestamp {
     order
         .payments
         .iter()
@@ -52,16 +52,8 @@ pub(super) fn deadline(order: &Order) -> Timestamp {
         .fold(order.placing_deadline, Timestamp::max)
 }
 
-/// Whether money may still be collected for the order at all.
-pub(super) const fn may_collect(order: &Order) -> bool {
-    matches!(
-        order.lifecycle,
-        Lifecycle::Pending | Lifecycle::Confirmed | Lifecycle::Completed
-    )
-}
-
 /// Whether attempt `p` is for the edit that is under way.
-pub(super) fn is_for_edit(order: &Order, p: &PaymentOperation) -> bool {
+pub(in crate::rules) fn is_for_edit(order: &Order, p: &PaymentOperation) -> bool {
     order
         .open_edit()
         .and_then(|e| e.payment)
@@ -70,7 +62,7 @@ pub(super) fn is_for_edit(order: &Order, p: &PaymentOperation) -> bool {
 
 /// Until when attempt `p` may be begun: its order's deadline, its edit's, or as long as placing may
 /// take.
-pub(super) fn begin_by(order: &Order, env: &Env<'_>, p: &PaymentOperation) -> Timestamp {
+pub(in crate::rules) fn begin_by(order: &Order, env: &Env<'_>, p: &PaymentOperation) -> Timestamp {
     match order.open_edit() {
         Some(edit) if is_for_edit(order, p) => edit.deadline,
         _ if order.lifecycle == Lifecycle::Pending && p.created_at < order.placing_deadline => {
@@ -93,20 +85,20 @@ pub(crate) fn edit_deadline(order: &Order, edit: &Edit) -> Timestamp {
 }
 
 /// Whether authorization `p` is about to lapse, so that a person is told.
-pub(super) fn lapses_soon(p: &PaymentOperation, env: &Env<'_>) -> bool {
+pub(in crate::rules) fn lapses_soon(p: &PaymentOperation, env: &Env<'_>) -> bool {
     p.capture_before
         .is_some_and(|t| t.before(env.policy.capture_warning) <= env.now)
 }
 
 /// Whether authorization `p` is about to lapse where the shop wants another in its place: it is
 /// kept until that is there.
-pub(super) fn is_to_be_renewed(p: &PaymentOperation, env: &Env<'_>) -> bool {
+pub(in crate::rules) fn is_to_be_renewed(p: &PaymentOperation, env: &Env<'_>) -> bool {
     env.policy.before_lapse == BeforeLapse::Reauthorize && lapses_soon(p, env)
 }
 
 /// How many follow-ups of a kind the service refused of operation `n`, since somebody last asked
 /// for them anew; and the last that came to nothing for any reason.
-pub(super) fn refused(
+pub(in crate::rules) fn refused(
     order: &Order,
     n: u32,
     kind: OperationKind,
@@ -126,29 +118,16 @@ pub(super) fn refused(
     )
 }
 
-/// What of authorization `p` can still be asked for at `now`: what is neither captured nor asked
-/// for, nor given up, nor lapsed.
-pub(super) fn capturable(order: &Order, p: &PaymentOperation, now: Timestamp) -> Minor {
-    if !order.can_be_captured(p, now) {
-        return 0;
-    }
-    order.authorized_rest(p.n)
-        - order
-            .children(p.n)
-            .map(PaymentOperation::capturing)
-            .sum::<Minor>()
-}
-
 /// Whether nothing is sent back for now: a bank may take the same money, or it is not known whether
 /// an attempt that a refund would rest on brought money in.
-pub(super) fn refunds_wait(order: &Order) -> bool {
+pub(in crate::rules) fn refunds_wait(order: &Order) -> bool {
     let disputed = order.disputes.iter().any(|d| d.state == DisputeState::Open);
     disputed || (order.lifecycle == Lifecycle::Pending && attempt_outstanding(order, false))
 }
 
 /// Whether the order still wants the money that attempt `p` may bring in: without it too little is
 /// paid and secured.
-pub(super) fn is_wanted(
+pub(in crate::rules) fn is_wanted(
     order: &Order,
     env: &Env<'_>,
     p: &PaymentOperation,
@@ -159,7 +138,7 @@ pub(super) fn is_wanted(
 
 /// The most that attempt `p` may bring in of what is owed now: what is neither paid nor secured
 /// without it. It may be less than what the attempt was planned for.
-pub(super) fn wanted_of(
+pub(in crate::rules) fn wanted_of(
     order: &Order,
     env: &Env<'_>,
     p: &PaymentOperation,
@@ -190,24 +169,17 @@ pub(super) fn wanted_of(
     (leased - secured - order.missed_since(p.n)).max(0)
 }
 
-/// What is to be captured of authorization `p` as things are, if `capturing` is on its way in
-/// already: what is due, or, where the shop wants that of one that is about to lapse, what is owed.
-/// What went back outside is not silently taken once more.
-pub(super) fn to_capture(
-    order: &Order,
-    env: &Env<'_>,
-    p: &PaymentOperation,
-    capturing: Minor,
-) -> Minor {
-    let about_to_lapse = lapses_soon(p, env) && env.policy.before_lapse == BeforeLapse::Capture;
-    let due = if about_to_lapse {
-        order.owed()
-    } else {
-        order.due()
-    };
-    if due > 0 {
-        due - order.kept() - capturing - order.missed_since(p.n)
-    } else {
-        0
+/// Whether what is due at confirmation is covered. Nothing due counts as covered.
+pub fn covered(order: &Order, env: &Env<'_>) -> bool {
+    is_covered(order, order.owed(), env)
+}
+
+/// Whether an order that owed `wanted` would be covered.
+pub(in crate::rules) fn is_covered(order: &Order, wanted: Minor, env: &Env<'_>) -> bool {
+    match order.terms {
+        PaymentTerms::Confirm | PaymentTerms::Shipment => {
+            wanted == 0 || order.secured_for(wanted, env.now) >= wanted
+        }
+        PaymentTerms::Invoice | PaymentTerms::Delivery => true,
     }
 }

@@ -1,13 +1,13 @@
 //! Returns: asked for, approved or rejected, received in parts, closed.
 
-use super::shipping::check_distinct;
+use super::check::check_distinct;
+use super::refusal::{illegal, no_such, not_now};
+use super::{Command, Env};
 use crate::error::{Rejection, RejectionReason};
 use crate::order::{
-    Edit, EditState, Event, Lifecycle, Line, LineUnits, Order, ReceivedUnits, Return, ReturnState,
-    ShipmentState,
+    Edit, EditState, Event, Lifecycle, Line, LineUnits, Order, ReceivedUnits, Return, ReturnLine,
+    ReturnState, ShipmentState,
 };
-use crate::rules::refusal::{illegal, no_such, not_now};
-use crate::rules::{Command, Env};
 use crate::time::Timestamp;
 
 /// Returns the return of one unit of each line that arrived, and each next step of the returns there
@@ -195,4 +195,67 @@ fn find<'o>(order: &'o Order, command: &Command, n: u32) -> Result<&'o Return, R
 fn is(order: &Order, command: &Command, r: &Return) -> Rejection {
     let why = format!("return {} is {} since {}", r.n, r.state, r.updated_at);
     not_now(order, command, RejectionReason::IllegalTransition, why)
+}
+
+/// Applies an event of a return to the order.
+pub(super) fn apply(order: &mut Order, event: &Event, at: Timestamp) {
+    match event {
+        Event::ReturnRequested { n, lines } => {
+            let asked = |l: &LineUnits| ReturnLine {
+                line: l.line,
+                units: l.units,
+                restocked: 0,
+                scrapped: 0,
+            };
+            order.returns.push(Return {
+                n: *n,
+                lines: lines.iter().map(asked).collect(),
+                state: ReturnState::Requested,
+                created_at: at,
+                updated_at: at,
+            });
+        }
+        Event::ReturnApproved { n } => {
+            with_return(order, *n, at, |r| r.state = ReturnState::Approved)
+        }
+        Event::ReturnRejected { n } => {
+            with_return(order, *n, at, |r| r.state = ReturnState::Rejected)
+        }
+        Event::ReturnReceived { n, lines } if order.return_numbered(*n).is_some() => {
+            for ReceivedUnits {
+                line,
+                restock,
+                scrap,
+            } in lines
+            {
+                with_return(order, *n, at, |r| {
+                    for l in r.lines.iter_mut().filter(|l| l.line == *line) {
+                        l.restocked += restock;
+                        l.scrapped += scrap;
+                    }
+                });
+                order.with_line(*line, at, |l| l.counters.restocked += restock);
+            }
+        }
+        Event::ReturnClosed { n } => {
+            let received = order
+                .return_numbered(*n)
+                .map_or_else(Vec::new, |r| r.lines.clone());
+            with_return(order, *n, at, |r| r.state = ReturnState::Closed);
+            for l in received {
+                order.with_line(l.line, at, |line| line.counters.returned += l.received());
+            }
+        }
+        _ => {}
+    }
+}
+
+fn with_return(order: &mut Order, n: u32, at: Timestamp, change: impl FnOnce(&mut Return)) {
+    if let Some(r) = n
+        .checked_sub(1)
+        .and_then(|i| order.returns.get_mut(i as usize))
+    {
+        r.updated_at = at;
+        change(r);
+    }
 }

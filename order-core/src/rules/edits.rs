@@ -1,17 +1,18 @@
 //! Changes to what was ordered and where it goes.
 
-use super::money::not_charged;
+use super::payment::pay::not_charged;
+use super::payment::state::{attempt_outstanding, edit_deadline, is_covered, is_for_edit};
+use super::refusal::{illegal, not_now};
+use super::stock::state::{SkuStock, sku_stock};
+use super::{Command, Env};
 use crate::error::{Rejection, RejectionReason};
 use crate::ids::Name;
 use crate::order::{
-    Address, AddressType, DiscardCause, EditPlan, Event, Lifecycle, Line, LineUnits, Lot, Order,
-    PaymentTerms, RaisedLine, ShipmentState,
+    Address, AddressType, DiscardCause, Edit, EditPlan, EditState, Event, Lifecycle, Line,
+    LineUnits, Lot, Order, PaymentOperation, PaymentTerms, RaisedLine, ShipmentState,
 };
-use crate::rules::payments::attempt_outstanding;
-use crate::rules::refusal::{illegal, not_now};
-use crate::rules::settle::is_covered;
-use crate::rules::{Command, Env};
 use crate::text::Private;
+use crate::time::Timestamp;
 
 type Paying<'a> = (
     &'a Name,
@@ -251,4 +252,120 @@ pub(super) fn change_address(
         which,
         address: address.clone(),
     }])
+}
+
+/// An edit applies as soon as the difference in stock and money is secured, and comes to nothing if
+/// it cannot be.
+pub(super) fn settle(order: &Order, env: &Env<'_>) -> Option<Event> {
+    let edit = order.open_edit()?;
+    let n = edit.n;
+    let discard = |cause| Some(Event::EditDiscarded { n, cause });
+    if !matches!(order.lifecycle, Lifecycle::Pending | Lifecycle::Confirmed) {
+        return discard(DiscardCause::OrderOver);
+    }
+    if !edit.plan.fits(order) {
+        return discard(DiscardCause::OutOfDate);
+    }
+    let stock = sku_stock(order, env);
+    if stock
+        .iter()
+        .any(|(_, _, s)| matches!(s, SkuStock::Refused { .. } | SkuStock::Suspect))
+    {
+        return discard(DiscardCause::StockRefused);
+    }
+    // No edit leaves an order short.
+    let paid = is_covered(order, order.owed_after(&edit.plan), env);
+    let held = stock.iter().all(|(_, _, s)| *s == SkuStock::Held);
+    if paid && held {
+        return Some(Event::EditApplied { n });
+    }
+    let mut attempts = order.payments.iter().filter(|p| is_for_edit(order, p));
+    if !paid && !attempts.any(|p| p.state.is_open()) {
+        return discard(DiscardCause::PaymentFailed);
+    }
+    if edit_deadline(order, edit) <= env.now {
+        discard(DiscardCause::Expired)
+    } else {
+        None
+    }
+}
+
+/// Applies an event of an edit, or the correction of an address, to the order.
+pub(super) fn apply(order: &mut Order, event: &Event, at: Timestamp) {
+    match event {
+        Event::EditStarted {
+            n,
+            plan,
+            due,
+            method,
+            deadline,
+            token,
+            return_url,
+            address,
+        } => {
+            let payment = (*due > 0).then(|| order.payments.len() as u32 + 1);
+            let reservation = next_reservation(order);
+            order.edits.push(Edit {
+                n: *n,
+                plan: (**plan).clone(),
+                state: EditState::Open,
+                cause: None,
+                due: *due,
+                payment: None,
+                reservation,
+                reservation_end: None,
+                deadline: *deadline,
+                created_at: at,
+                updated_at: at,
+                address: address.clone(),
+            });
+            if let (Some(first), Some(kind)) = (payment, order.terms.attempt_kind()) {
+                let mut op = PaymentOperation::planned(first, kind, None, method.clone(), *due, at);
+                op.token = token.clone();
+                op.return_url = return_url.clone();
+                order.payments.push(op);
+                if let Some(edit) = order.edits.last_mut() {
+                    edit.payment = Some(first);
+                }
+            }
+        }
+        Event::EditApplied { n } => {
+            if let Some(mut edit) = order.edits.pop_if(|e| e.n == *n) {
+                edit.plan.apply(order, at);
+                edit.state = EditState::Applied;
+                edit.reservation_end = Some(next_reservation(order));
+                edit.updated_at = at;
+                if let (Some(address), Some(addresses)) =
+                    (edit.address.0.take(), &mut order.addresses.0)
+                {
+                    addresses.shipping = address;
+                }
+                order.edits.push(edit);
+            }
+        }
+        Event::EditDiscarded { n, cause } => {
+            let reservation_end = Some(next_reservation(order));
+            if let Some(edit) = order.edits.last_mut().filter(|e| e.n == *n) {
+                edit.state = EditState::Discarded;
+                edit.reservation_end = reservation_end;
+                edit.cause = Some(*cause);
+                edit.updated_at = at;
+                edit.address = Private(None);
+            }
+        }
+        Event::AddressChanged { which, address } => {
+            if let (Some(address), Some(addresses)) = (&address.0, &mut order.addresses.0) {
+                match which {
+                    AddressType::Shipping => addresses.shipping = address.clone(),
+                    AddressType::Billing => addresses.billing = address.clone(),
+                }
+            }
+        }
+        _ => {}
+    }
+}
+
+/// The number of the reservation that is planned next.
+fn next_reservation(order: &Order) -> u32 {
+    order.reservations.len() as u32 + 1
 }

@@ -1,35 +1,22 @@
-//! What is owed and how it is paid: cancelled lines, credits, paying again.
+//! Paying by command: a declined order again, or what another one is short; and writing that off.
 
-use super::shipping::{check_distinct, check_open};
 use crate::error::{Rejection, RejectionReason};
 use crate::ids::Name;
 use crate::money::Minor;
 use crate::order::{
-    CancelCause, CreditKind, Event, Lifecycle, LineCredit, LineUnits, OperationKind, Order,
-    PaymentTerms,
+    CreditKind, DisputeState, Event, FulfilmentStatus, Lifecycle, OperationKind, Order,
+    PaymentOperation, PaymentTerms,
 };
-use crate::rules::payments::attempt_outstanding;
-use crate::rules::refusal::{illegal, no_such, not_now, refusal};
+use crate::rules::attention;
+use crate::rules::lifecycle::complete::fulfilled_at;
+use crate::rules::payment::state::attempt_outstanding;
+use crate::rules::refusal::{illegal, not_now, refusal};
 use crate::rules::{Command, Env};
 use crate::text::Private;
 use crate::time::Timestamp;
 
-/// Returns the cancellation of one unit of each line that has one open.
-pub(super) fn cancel_samples(order: &Order) -> impl Iterator<Item = Command> {
-    order
-        .lines
-        .iter()
-        .filter(|l| l.open() > 0)
-        .map(|l| Command::CancelLines {
-            lines: vec![LineUnits {
-                line: l.n,
-                units: 1,
-            }],
-        })
-}
-
 /// Returns the payment and the write-off of all that is short.
-pub(super) fn pay_samples() -> impl Iterator<Item = Command> {
+pub(in crate::rules) fn samples() -> impl Iterator<Item = Command> {
     let pay = "sample".parse().ok().map(|method| Command::RetryPayment {
         amount: None,
         method,
@@ -40,140 +27,8 @@ pub(super) fn pay_samples() -> impl Iterator<Item = Command> {
     pay.into_iter().chain([Command::WriteOff { amount: None }])
 }
 
-pub(super) fn cancel_lines(
-    order: &Order,
-    command: &Command,
-    lines: &[LineUnits],
-) -> Result<Vec<Event>, Rejection> {
-    if order.lifecycle != Lifecycle::Confirmed {
-        return Err(illegal(order, command));
-    }
-    if lines.is_empty() {
-        return Err(not_now(
-            order,
-            command,
-            RejectionReason::NotOpen,
-            "no units were named",
-        ));
-    }
-    check_distinct(order, command, lines.iter().map(|l| l.line))?;
-    for l in lines {
-        check_open(order, command, *l)?;
-    }
-    let kept: u32 = order
-        .lines
-        .iter()
-        .map(|l| l.quantity - l.counters.cancelled)
-        .sum();
-    let cause = CancelCause::Requested;
-    if lines.iter().map(|l| l.units).sum::<u32>() == kept {
-        return Ok(vec![Event::CancelRequested { cause }]);
-    }
-    Ok(vec![Event::LinesCancelled {
-        lines: lines.to_vec(),
-        cause,
-    }])
-}
-
-pub(super) fn cancel_rest(order: &Order, command: &Command) -> Result<Vec<Event>, Rejection> {
-    if order.lifecycle != Lifecycle::Confirmed {
-        return Err(illegal(order, command));
-    }
-    let open = order
-        .lines
-        .iter()
-        .filter(|l| l.open() > 0 && l.requires_shipping);
-    let lines: Vec<LineUnits> = open
-        .map(|l| LineUnits {
-            line: l.n,
-            units: l.open(),
-        })
-        .collect();
-    if lines.is_empty() {
-        return Err(not_now(
-            order,
-            command,
-            RejectionReason::NotOpen,
-            "nothing is left to be shipped",
-        ));
-    }
-    cancel_lines(order, command, &lines)
-}
-
-pub(super) fn credit(
-    order: &Order,
-    command: &Command,
-    amount: Minor,
-) -> Result<Vec<Event>, Rejection> {
-    creditable(order, command)?;
-    let owed = order.owed();
-    if amount <= 0 || amount > owed {
-        return Err(too_large(order, command, amount, owed, "is still owed"));
-    }
-    Ok(vec![Event::Credited {
-        kind: CreditKind::Goodwill,
-        amount,
-        lines: Vec::new(),
-    }])
-}
-
-pub(super) fn credit_lines(
-    order: &Order,
-    command: &Command,
-    lines: &[LineCredit],
-) -> Result<Vec<Event>, Rejection> {
-    creditable(order, command)?;
-    check_distinct(order, command, lines.iter().map(|l| l.line))?;
-    for LineCredit { line, amount } in lines {
-        let of = order
-            .line(*line)
-            .ok_or_else(|| no_such(order, command, "line", *line))?;
-        if *amount <= 0 || *amount > of.owed() {
-            return Err(too_large(
-                order,
-                command,
-                *amount,
-                of.owed(),
-                &format!("is still owed for line {line}"),
-            ));
-        }
-    }
-    let amount: Minor = lines.iter().map(|l| l.amount).sum();
-    if amount <= 0 || amount > order.owed() {
-        return Err(too_large(
-            order,
-            command,
-            amount,
-            order.owed(),
-            "is still owed",
-        ));
-    }
-    Ok(vec![Event::Credited {
-        kind: CreditKind::Line,
-        amount,
-        lines: lines.to_vec(),
-    }])
-}
-
-fn creditable(order: &Order, command: &Command) -> Result<(), Rejection> {
-    match order.lifecycle {
-        Lifecycle::Confirmed | Lifecycle::Completed => Ok(()),
-        _ => Err(illegal(order, command)),
-    }
-}
-
-fn too_large(order: &Order, command: &Command, amount: Minor, owed: Minor, of: &str) -> Rejection {
-    let (amount, owed) = (order.in_currency(amount), order.in_currency(owed));
-    not_now(
-        order,
-        command,
-        RejectionReason::CreditTooLarge,
-        format!("{amount} is not between 0 and the {owed} that {of}"),
-    )
-}
-
 /// Gives up what an order is short, or some of it.
-pub(super) fn write_off(
+pub(in crate::rules) fn write_off(
     order: &Order,
     command: &Command,
     amount: Option<Minor>,
@@ -238,7 +93,7 @@ fn unpaid(order: &Order, now: Timestamp) -> Minor {
 }
 
 /// How a payment is to be made.
-pub(super) struct Paying<'a> {
+pub(in crate::rules) struct Paying<'a> {
     pub method: &'a Name,
     pub terms: PaymentTerms,
     /// How much of what is short; all of it if not said.
@@ -248,7 +103,7 @@ pub(super) struct Paying<'a> {
 }
 
 /// Pays a declined order again, or what another one is short, all or part of it.
-pub(super) fn pay_again(
+pub(in crate::rules) fn pay_again(
     order: &Order,
     command: &Command,
     paying: &Paying<'_>,
@@ -307,11 +162,52 @@ pub(super) fn pay_again(
 }
 
 /// A method by which nothing is charged is never charged.
-pub(super) fn not_charged(order: &Order, command: &Command, method: &Name) -> Rejection {
+pub(in crate::rules) fn not_charged(order: &Order, command: &Command, method: &Name) -> Rejection {
     not_now(
         order,
         command,
         RejectionReason::NothingToPay,
         format!("nothing is charged by {method}"),
     )
+}
+
+/// What is short is given up where the shop wants that: a few cents, and what went back after
+/// everything had arrived. Not while more may be coming in, or a bank is to decide.
+pub(in crate::rules) fn write_off_by_policy(order: &Order, env: &Env<'_>) -> Option<Event> {
+    let short = attention::short_to_tell(order, env);
+    let undecided = order
+        .payments
+        .iter()
+        .any(|p| p.state.is_open() || p.verification.is_due())
+        || order.disputes.iter().any(|d| d.state == DisputeState::Open);
+    if short == 0 || undecided {
+        return None;
+    }
+    let arrived = order.lifecycle != Lifecycle::Pending
+        && matches!(
+            order.statuses.fulfilment,
+            FulfilmentStatus::Delivered | FulfilmentStatus::NotRequired
+        );
+    let amount = if short <= env.policy.write_off_up_to {
+        short
+    } else if arrived && env.policy.write_off_after_delivery {
+        let since = fulfilled_at(order);
+        let later = order.payments.iter().filter(|p| p.created_at >= since);
+        let given_up = order
+            .credits
+            .iter()
+            .filter(|c| c.kind == CreditKind::WriteOff && c.at >= since);
+        let later = later
+            .map(PaymentOperation::went_back_outside)
+            .sum::<Minor>();
+        // Once.
+        (later - given_up.map(|c| c.amount).sum::<Minor>()).min(short)
+    } else {
+        0
+    };
+    (amount > 0).then(|| Event::Credited {
+        kind: CreditKind::WriteOff,
+        amount,
+        lines: Vec::new(),
+    })
 }

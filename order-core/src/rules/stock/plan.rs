@@ -2,16 +2,21 @@
 
 use std::collections::BTreeMap;
 
-use super::{Planner, Stuck, Verb};
+use super::state::{SkuStock, committed_for_good, is_being_replaced, is_wanted, kept_units};
 use crate::ids::Sku;
 use crate::order::{AttentionReason, ClosingKind, Event, Op, Reservation, ReservationState};
+use crate::rules::call::{Stuck, Verb};
 use crate::rules::pause_after;
-use crate::rules::stock::{SkuStock, committed_for_good, is_being_replaced, is_wanted, kept_units};
+use crate::rules::planner::Planner;
 use crate::time::Timestamp;
 
 impl<'o> Planner<'_, 'o> {
     /// Holds that are wanted and not even planned.
-    pub(super) fn missing_stock(&mut self, stock: &[(&Sku, u32, SkuStock)], refused: bool) {
+    pub(in crate::rules) fn missing_stock(
+        &mut self,
+        stock: &[(&Sku, u32, SkuStock)],
+        refused: bool,
+    ) {
         if !self.order.lifecycle.is_live() || refused {
             return;
         }
@@ -38,7 +43,7 @@ impl<'o> Planner<'_, 'o> {
         });
     }
 
-    pub(super) fn reservations(&mut self, refused: bool) {
+    pub(in crate::rules) fn reservations(&mut self, refused: bool) {
         // A service that cannot repeat a reserve is asked for one hold at a time, so that a crash
         // leaves at most one unknown.
         let one_by_one = !self.env.inventory.repeat_reserve;

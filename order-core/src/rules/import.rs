@@ -2,12 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use super::evolve::operation;
 use crate::ids::Sku;
 use crate::order::{
     Addresses, Counters, Imported, ImportedLine, ImportedPayment, ImportedReturn, ImportedShipment,
-    Lifecycle, Line, OperationKind, OperationOrigin, OperationState, Order, Reservation, Return,
-    ReturnState, Shipment, ShipmentState, Statuses, derive,
+    Lifecycle, Line, OperationKind, OperationOrigin, OperationState, Order, PaymentOperation,
+    Reservation, Return, ReturnState, Shipment, ShipmentState, Statuses, derive,
 };
 use crate::text::Private;
 use crate::time::Timestamp;
@@ -122,7 +121,7 @@ fn line(imported: &ImportedLine, n: u32, placed_at: Timestamp) -> Line {
     }
 }
 
-fn payment(imported: &ImportedPayment, n: u32) -> crate::order::PaymentOperation {
+fn payment(imported: &ImportedPayment, n: u32) -> PaymentOperation {
     let ImportedPayment {
         refunds,
         method,
@@ -134,7 +133,7 @@ fn payment(imported: &ImportedPayment, n: u32) -> crate::order::PaymentOperation
         Some(_) => (OperationKind::Refund, OperationState::Refunded),
         None => (OperationKind::Charge, OperationState::Captured),
     };
-    let mut op = operation(n, kind, *refunds, method.clone(), *amount, *at);
+    let mut op = PaymentOperation::planned(n, kind, *refunds, method.clone(), *amount, *at);
     op.origin = OperationOrigin::Outside;
     op.state = state;
     op.settled = *amount;

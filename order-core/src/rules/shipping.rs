@@ -1,14 +1,16 @@
-//! Shipments: planned and shipped by command, given up before they leave; and what is found to have
-//! become of them.
+//! Shipments: planned and shipped by command, cancelled before they leave; and reports of what became
+//! of them.
 
+use super::check::{check_distinct, check_open};
+use super::refusal::{illegal, no_such, not_now};
+use super::stock::state::secured_units;
+use super::{Command, Env, attention};
 use crate::error::{Rejection, RejectionReason};
 use crate::order::{
-    Actor, AttentionReason, Blocks, Event, Lifecycle, Line, LineUnits, Order, PaymentTerms,
-    Shipment, ShipmentState,
+    AttentionReason, Blocks, Event, Lifecycle, Line, LineUnits, Order, PaymentTerms, Shipment,
+    ShipmentState,
 };
-use crate::rules::refusal::{illegal, no_such, not_now};
-use crate::rules::stock::secured_units;
-use crate::rules::{Command, Env, evolve};
+use crate::time::Timestamp;
 
 /// Returns a shipment of one unit of each line that has one open, and each step of the shipments
 /// there are.
@@ -92,43 +94,6 @@ pub(super) fn plan(
     may_leave(order, command, &lines, env)?;
     let n = order.shipments.len() as u32 + 1;
     Ok((lines.clone(), vec![Event::ShipmentPlanned { n, lines }]))
-}
-
-/// Whether so many units of the line are open.
-pub(super) fn check_open(order: &Order, command: &Command, l: LineUnits) -> Result<(), Rejection> {
-    let LineUnits { line, units } = l;
-    let Some(of) = order.line(line) else {
-        return Err(no_such(order, command, "line", line));
-    };
-    if units == 0 || units > of.open() {
-        let why = format!(
-            "{units} units of line {line} ({}) were named, {} are open",
-            of.sku,
-            of.open()
-        );
-        return Err(not_now(order, command, RejectionReason::NotOpen, why));
-    }
-    Ok(())
-}
-
-/// Whether each line is named once.
-pub(super) fn check_distinct(
-    order: &Order,
-    command: &Command,
-    lines: impl Iterator<Item = u32>,
-) -> Result<(), Rejection> {
-    let mut seen = std::collections::BTreeSet::new();
-    for line in lines {
-        if !seen.insert(line) {
-            return Err(not_now(
-                order,
-                command,
-                RejectionReason::NotOpen,
-                format_args!("line {line} is named twice"),
-            ));
-        }
-    }
-    Ok(())
 }
 
 /// Whether nothing blocks the units, and what they need is held and covered.
@@ -291,21 +256,15 @@ pub(super) fn found(
 fn told(order: &Order, mut events: Vec<Event>, env: &Env<'_>) -> Vec<Event> {
     let mut after = order.clone();
     for event in &events {
-        evolve(&mut after, event, &Actor::System, env.now);
+        apply(&mut after, event, env.now);
+        after.place_units(env.now);
     }
     if after.misplaced_units() > order.misplaced_units() {
-        let reason = AttentionReason::UnexpectedDelivery;
-        // Raised once more for who has seen it: that was something else.
-        if order
-            .attention_about(reason, None)
-            .is_none_or(|seen| seen.acknowledged)
-        {
-            events.push(Event::AttentionRaised {
-                reason,
-                about: None,
-                amount: None,
-            });
-        }
+        events.extend(attention::raise(
+            order,
+            AttentionReason::UnexpectedDelivery,
+            None,
+        ));
     }
     events
 }
@@ -357,4 +316,75 @@ pub(super) fn cancel(order: &Order, command: &Command, n: u32) -> Result<Vec<Eve
 fn is(order: &Order, command: &Command, s: &Shipment) -> Rejection {
     let why = format!("shipment {} is {} since {}", s.n, s.state, s.updated_at);
     not_now(order, command, RejectionReason::IllegalTransition, why)
+}
+
+/// Nobody needs to look any more at shipments that turned out otherwise: every unit has its place.
+pub(super) fn settle(order: &Order) -> Option<Event> {
+    let told = order
+        .attention
+        .iter()
+        .find(|a| a.reason == AttentionReason::UnexpectedDelivery)?;
+    (order.misplaced_units() == 0).then_some(Event::AttentionCleared {
+        reason: told.reason,
+        about: told.about,
+    })
+}
+
+/// Applies an event of a shipment to the order.
+pub(super) fn apply(order: &mut Order, event: &Event, at: Timestamp) {
+    match event {
+        Event::ShipmentPlanned { n, lines } => order.shipments.push(Shipment {
+            n: *n,
+            lines: lines.clone(),
+            state: ShipmentState::Planned,
+            carrier: None,
+            tracking: None,
+            shipped_at: None,
+            delivered_at: None,
+            lost_at: None,
+            created_at: at,
+            updated_at: at,
+        }),
+        Event::ShipmentShipped {
+            n,
+            carrier,
+            tracking,
+        } => with_shipment(order, *n, at, |s| {
+            s.state = ShipmentState::Shipped;
+            s.carrier.clone_from(carrier);
+            s.tracking.clone_from(tracking);
+            s.shipped_at = Some(at);
+        }),
+        Event::ShipmentDelivered { n } => with_shipment(order, *n, at, |s| {
+            s.state = ShipmentState::Delivered;
+            s.delivered_at = Some(at);
+        }),
+        Event::ShipmentFailed { n } => end(order, *n, ShipmentState::Failed, at),
+        Event::ShipmentLost { n } => end(order, *n, ShipmentState::Lost, at),
+        Event::ShipmentReturned { n } => end(order, *n, ShipmentState::Returned, at),
+        Event::ShipmentCancelled { n } => end(order, *n, ShipmentState::Cancelled, at),
+        _ => {}
+    }
+}
+
+/// Ends a shipment that did not arrive.
+pub(super) fn end(order: &mut Order, n: u32, state: ShipmentState, at: Timestamp) {
+    with_shipment(order, n, at, |s| {
+        s.state = state;
+        // It may have been taken for delivered before.
+        s.delivered_at = None;
+        if state == ShipmentState::Lost {
+            s.lost_at = Some(at);
+        }
+    });
+}
+
+fn with_shipment(order: &mut Order, n: u32, at: Timestamp, change: impl FnOnce(&mut Shipment)) {
+    if let Some(shipment) = n
+        .checked_sub(1)
+        .and_then(|i| order.shipments.get_mut(i as usize))
+    {
+        shipment.updated_at = at;
+        change(shipment);
+    }
 }
