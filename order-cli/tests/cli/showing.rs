@@ -224,3 +224,36 @@ fn a_mistyped_command_line_is_an_object_where_results_are_json() {
     let ran = bench.run(&["--format", "json", "--help"]).must(0);
     assert!(ran.out.contains("Usage:"), "{ran:?}");
 }
+
+#[test]
+fn an_import_names_what_the_stock_lacks_and_nothing_of_it_is_cancelled() {
+    let bench = Bench::with_shop();
+    let history = std::fs::read_to_string(examples().join("history.jsonl")).unwrap();
+    let history = history
+        .replace("MUG-01", "MUG-99")
+        .replace("TEA-01", "TEA-99");
+    let import = |more: &[&str]| {
+        let args = [&["import", "-", "--format", "json"], more].concat();
+        bench.run_with(&args, &[], &history).must(0)
+    };
+    for ran in [import(&["--dry-run"]), import(&[])] {
+        let ran = ran.says("the shop has no such SKU");
+        let view: Value = serde_json::from_str(&ran.out).unwrap();
+        assert_eq!(view["new"], 3);
+        let missing = view["not_in_stock"].as_array().unwrap();
+        assert!(!missing.is_empty(), "{view}");
+        assert!(missing.iter().all(|m| m["available"].is_null()), "{view}");
+    }
+    let cancelled = || -> u64 {
+        let page = bench.json(&["list"], 0);
+        let orders = page["orders"].as_array().unwrap().clone();
+        let items = orders.iter().flat_map(|o| o["items"].as_array().unwrap());
+        items.map(|i| i["cancelled"].as_u64().unwrap()).sum()
+    };
+    let before = cancelled();
+    bench.run(&["work"]).must(0);
+    assert_eq!(cancelled(), before);
+    let stuck = bench.json(&["stuck"], 0).to_string();
+    assert!(stuck.contains("STOCK_LOST"), "{stuck}");
+    bench.run(&["check"]).must(0);
+}
