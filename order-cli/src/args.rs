@@ -72,7 +72,7 @@ pub enum Command {
     /// List orders that need attention
     Stuck,
     /// Test the invariants over the whole store, and against the shop; exit 1 on any breach
-    Check,
+    Check(check::Check),
     #[command(flatten)]
     Bulk(bulk::BulkCommand),
     /// Show every setting, its value and where it comes from
@@ -160,7 +160,7 @@ async fn dispatch(command: Command, settings: &Settings, out: &Out) -> Outcome {
         Command::Config => config::config(settings, out),
         Command::Migrate(args) => migrate::migrate(settings, out, &args).await,
         Command::Stuck => attention::stuck(settings, out).await,
-        Command::Check => check::check(settings, out).await,
+        Command::Check(args) => check::check(settings, out, &args).await,
         Command::Bulk(command) => bulk::run(settings, out, command).await,
         Command::States => states::states(out),
         // A script has a clock of its own, and the others need no settings: they are run before any

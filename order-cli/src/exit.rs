@@ -1,4 +1,4 @@
-//! How a command ends: an exit code, one readable line, and what to do about it.
+//! The end of a command: an exit code, one readable line, and what to do about it.
 
 use std::error::Error as StdError;
 use std::fmt;
@@ -13,20 +13,20 @@ use order_grpc::{ListenError, SecurityError};
 
 use crate::typed::typed;
 
-/// What a script that calls `order` can tell from its exit code. 0 is success.
+/// The exit code, for scripts that call `order`. 0 is success.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Code {
     /// A business rule said no: change the situation, not the request.
     Refused = 1,
     /// The command line or a file could never be right: change it.
     BadInput = 2,
-    /// There is no such thing.
+    /// The thing that was named does not exist.
     NotFound = 3,
     /// A service or the store could not be used: try again later.
     Unavailable = 4,
 }
 
-/// Why a command did not do what it was asked.
+/// The reason why a command did not do what it was asked, and the remedy.
 #[derive(Debug)]
 pub struct Failure {
     /// The exit code.
@@ -38,7 +38,7 @@ pub struct Failure {
     rejection: Option<Box<Rejection>>,
 }
 
-/// What a command comes to.
+/// The result of a command.
 pub type Outcome<T = ()> = Result<T, Failure>;
 
 impl Failure {
@@ -76,12 +76,12 @@ impl Failure {
         self
     }
 
-    /// What went wrong, on one line.
+    /// The mistake, on one line.
     pub fn message(&self) -> &str {
         &self.message
     }
 
-    /// What to do about it.
+    /// The remedy, if one is known.
     pub fn hint_text(&self) -> Option<&str> {
         self.hint.as_deref()
     }
@@ -107,7 +107,8 @@ impl Failure {
     }
 }
 
-/// What a place, or a retried payment, that ended badly exits with; `None` if it did not.
+/// Returns the failure of an order that came to nothing when it was placed or paid again; `None`
+/// if it did not.
 pub fn dead_order(order: &Order) -> Option<Failure> {
     let rejection = order_core::rules::failure(order)?;
     let failure = Failure::from(Error::from(rejection));

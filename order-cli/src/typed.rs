@@ -1,4 +1,4 @@
-//! What is possible on an order, in words that can be typed.
+//! The commands that are possible on an order, in words that can be typed.
 
 use order_core::manager::Explanation;
 use order_core::order::Order;

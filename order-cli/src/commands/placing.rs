@@ -111,7 +111,7 @@ pub struct Place {
 pub async fn place(settings: &Settings, out: &Out, args: Place) -> Outcome {
     let request = Draft::read(args.request)?;
     let engine = Engine::open(settings).await?;
-    let mut request = request.resolve(engine.products.as_deref()).await?;
+    let mut request = request.resolve(&engine).await?;
     request.holds = args.holds;
     for (key, value) in args.metadata {
         if request.metadata.insert(key.clone(), value).is_some() {
@@ -173,7 +173,7 @@ fn expected_total(text: &str, engine: &Engine) -> Outcome<Money> {
 pub async fn quote(settings: &Settings, out: &Out, args: Request) -> Outcome {
     let request = Draft::read(args)?;
     let engine = Engine::open_to_quote(settings).await?;
-    let request = request.resolve(engine.products.as_deref()).await?;
+    let request = request.resolve(&engine).await?;
     let quote = engine.manager.quote(&engine.principal, &request).await?;
     out.one(&QuoteView::of(&quote), || quote_text(&quote))
 }
@@ -223,11 +223,25 @@ impl Draft {
         })
     }
 
-    async fn resolve(mut self, shop: Option<&Shop>) -> Outcome<PlaceRequest> {
+    async fn resolve(mut self, engine: &Engine) -> Outcome<PlaceRequest> {
+        let shop = engine.products.as_deref();
         for item in self.items {
             self.request.items.push(resolve_item(&item, shop).await?);
         }
+        let request = &mut self.request;
+        as_offered(&mut request.payment_method, &engine.payment_methods);
+        as_offered(&mut request.shipping_method, &engine.shipping_methods);
         Ok(self.request)
+    }
+}
+
+/// Spells `method` as one that is on offer, if it differs from that only in upper and lower case.
+pub fn as_offered(method: &mut String, offered: &[String]) {
+    let same = |known: &&String| known.eq_ignore_ascii_case(method);
+    if !offered.contains(method)
+        && let Some(known) = offered.iter().find(same)
+    {
+        method.clone_from(known);
     }
 }
 

@@ -41,6 +41,16 @@ fn text(failure: &Failure) -> String {
             }
         }
     }
+    for shortage in failure.rejection().iter().flat_map(|r| &r.shortages) {
+        // Most messages of a shortage name it.
+        if !failure.message().contains(shortage.sku.as_str()) {
+            let there = shortage
+                .available
+                .map_or("unknown".into(), |n| n.to_string());
+            let (sku, requested) = (&shortage.sku, shortage.requested);
+            let _ = writeln!(text, "  {sku}: {requested} requested, {there} available");
+        }
+    }
     if let Some(hint) = failure.hint_text() {
         let _ = writeln!(text, "{HINT}hint:{HINT:#} {}", one_line(hint));
     }

@@ -1,4 +1,4 @@
-//! What happens to an order after it was placed: shipments, returns, credits, disputes, edits, as
+//! The life of an order after it was placed: shipments, returns, credits, disputes, edits, as
 //! JSON and as text.
 
 use order_core::order::{

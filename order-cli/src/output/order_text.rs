@@ -186,7 +186,7 @@ fn address_line(a: &Address) -> String {
     printable(&parts.join(", "))
 }
 
-/// What was ordered, and what became of it where that is more than waiting.
+/// The lines that were ordered, and what became of their units where that is more than waiting.
 pub fn items(order: &Order) -> String {
     let mut table = Table::new(&[
         ">LINE",
@@ -214,7 +214,7 @@ pub fn items(order: &Order) -> String {
     table.render()
 }
 
-/// What became of a line's units: `1 open, 2 shipped`; nothing while all of them wait.
+/// The state of a line's units: `1 open, 2 shipped`; nothing while all of them wait.
 fn units(line: &Line) -> String {
     if line.open() == line.quantity && line.counters.lost == 0 {
         return String::new();
@@ -254,7 +254,7 @@ fn units(line: &Line) -> String {
     parts.join(", ")
 }
 
-/// What an order comes to.
+/// The sums of an order, down to its total.
 pub fn sums(a: &Amounts, currency: Currency) -> String {
     let mut table = Table::new(&["", ">"]).indented(2);
     let mut sum = |name: &str, minor: Minor| table.row([name.to_owned(), amount(minor, currency)]);

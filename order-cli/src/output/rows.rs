@@ -19,10 +19,10 @@ use crate::exit::{Code, Failure, Outcome};
 pub struct PageView {
     /// The orders.
     pub orders: Vec<OrderView>,
-    /// Those of the page that match and cannot be read; left out if there are none.
+    /// The orders of the page that match and cannot be read; left out if there are none.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub unreadable: Vec<UnreadableView>,
-    /// What to pass to `--after` for the next page.
+    /// The cursor to pass to `--after` for the next page.
     pub next: Option<String>,
 }
 
@@ -81,7 +81,7 @@ pub fn orders_table(orders: &[Arc<Order>]) -> Table {
     table
 }
 
-/// The status; with `!` where a person must look, `#` where a hold is placed.
+/// The status, with `!` where a person must look and `#` where the order is on hold.
 pub fn flagged(order: &Order) -> String {
     let mut text = order.statuses.status.to_string();
     if needs_a_person(order) {
@@ -138,7 +138,7 @@ pub struct FeedView {
     row: FeedRowView,
 }
 
-/// What a row of the feed says, or why it cannot be read.
+/// The content of a row of the feed, or the reason why it cannot be read.
 #[derive(Debug, Serialize)]
 #[serde(untagged)]
 enum FeedRowView {
@@ -157,7 +157,7 @@ enum FeedRowView {
 }
 
 impl FeedView {
-    /// The view of `row`. It holds no personal data, so neither what a person wrote.
+    /// The view of `row`. It holds no personal data, and no text that a person wrote.
     pub fn of(
         FeedRow {
             cursor,

@@ -14,11 +14,11 @@ use super::time::plain_if;
 pub struct Reason {
     /// Its stable name; `STUCK` for what repeating cannot cure.
     pub name: &'static str,
-    /// What it is about.
+    /// The operation it is about.
     pub about: Option<Op>,
-    /// Since when, if that is known.
+    /// The time since which it holds, if that is known.
     pub since: Option<Timestamp>,
-    /// The same in words.
+    /// The reason in words, with its remedy.
     pub text: String,
 }
 
@@ -103,14 +103,14 @@ struct ReasonView {
 }
 
 impl StuckView {
-    /// All of them as one document.
+    /// Returns all orders as one document.
     pub fn document(found: &[Explanation]) -> Self {
         StuckView {
             orders: StuckView::rows(found),
         }
     }
 
-    /// One for each order.
+    /// Returns a view for each order.
     pub fn rows(found: &[Explanation]) -> Vec<StuckOrderView> {
         let reason = |r: Reason| ReasonView {
             reason: r.name,
@@ -128,7 +128,7 @@ impl StuckView {
     }
 }
 
-/// One reason a row, the order named on its first.
+/// A table with a row for each reason; the order is named on its first.
 pub fn stuck_table(found: &[Explanation]) -> Table {
     let mut table = Table::new(&[
         "NUMBER",

@@ -12,13 +12,13 @@ use clap::ValueEnum;
 
 /// The heading of a column.
 const HEADING: Style = Style::new().bold();
-/// What is as it should be.
+/// The style of a status that is as it should be.
 const GOOD: Style = AnsiColor::Green.on_default();
-/// What is on its way to something else.
+/// The style of a status that will become another.
 const WAITING: Style = AnsiColor::Yellow.on_default();
-/// What went wrong.
+/// The style of a status that tells of a failure.
 const BAD: Style = AnsiColor::Red.on_default();
-/// What is over and needs nobody.
+/// The style of a status that is over and needs nobody.
 const OVER: Style = Style::new().dimmed();
 
 /// The word before an error.
@@ -29,12 +29,12 @@ pub const HINT: Style = AnsiColor::Cyan.on_default().bold();
 /// The cases in which output is coloured.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
 pub enum Color {
-    /// On a terminal, unless `NO_COLOR` or `CLICOLOR=0` is set; `CLICOLOR_FORCE=1` counts as always.
+    /// Colour on a terminal, unless `NO_COLOR` or `CLICOLOR=0` is set; `CLICOLOR_FORCE=1` counts as always.
     #[default]
     Auto,
-    /// Always, also in a pipe or a file.
+    /// Colour everywhere, also in a pipe or a file.
     Always,
-    /// Never.
+    /// Plain text everywhere.
     Never,
 }
 

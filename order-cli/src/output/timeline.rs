@@ -16,7 +16,7 @@ use crate::input::duration;
 pub struct Moment {
     seq: u64,
     at: String,
-    /// Since the order was placed.
+    /// The time since the order was placed.
     elapsed: String,
     event: &'static str,
     what: String,
@@ -28,7 +28,7 @@ pub struct Moment {
     refunded_amount: Option<String>,
 }
 
-/// What is being tried, and what it came to so far.
+/// An operation that is being tried, with its last error.
 #[derive(Debug, Serialize)]
 pub struct Attempt {
     operation: String,
@@ -45,7 +45,7 @@ pub struct Timeline {
     order_number: String,
     currency: String,
     placed_at: String,
-    /// What happened.
+    /// The events, oldest first.
     pub moments: Vec<Moment>,
     under_way: Vec<Attempt>,
 }
@@ -201,7 +201,7 @@ fn operation(order: &Order, op: Op) -> String {
     }
 }
 
-/// What happened, in a few words.
+/// Returns what happened in a few words.
 fn describe(order: &Order, event: &Event) -> String {
     let hold = |n: u32| operation(order, Op::Reservation(n));
     let payment = |n: u32| operation(order, Op::Payment(n));

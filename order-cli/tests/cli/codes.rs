@@ -242,7 +242,7 @@ fn a_store_or_shop_that_cannot_be_used_is_4() {
     bench
         .run(&["--store", "sqlite:missing/orders.db", "list"])
         .must(4)
-        .says("in a directory that exists");
+        .says("the folder must exist");
     bench
         .run(&["--shop", &text, "shop", "stock"])
         .must(4)

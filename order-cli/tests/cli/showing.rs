@@ -139,7 +139,8 @@ fn the_newest_orders_come_first_and_pages_go_on_as_they_began() {
 #[test]
 fn words_and_skus_are_read_in_any_case() {
     let bench = Bench::with_shop();
-    let order = bench.place("mug-01:2", "CREDIT_CARD", &[], 0);
+    let order = bench.place("mug-01:2", "credit_card", &[], 0);
+    assert_eq!(order["payment_method"], "CREDIT_CARD");
     assert_eq!(order["items"][0]["sku"], "MUG-01");
     assert_eq!(order["items"][0]["quantity"], 2);
     for status in ["confirmed", "Confirmed", "pending,confirmed"] {

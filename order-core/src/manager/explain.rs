@@ -92,7 +92,7 @@ fn sentences(order: &Order, work: Option<&WorkItem>, next: &Next, env: &Env<'_>)
             }
             (OperationState::Pending, Some(until)) => {
                 out.push(format!(
-                    "payment {} waits for the provider; it is asked at {until}",
+                    "payment {} waits for the provider, who is asked again at {until}",
                     p.n
                 ));
             }
@@ -139,9 +139,11 @@ fn sentences(order: &Order, work: Option<&WorkItem>, next: &Next, env: &Env<'_>)
         }
     }
     match next.wake {
-        Some(at) => out.push(format!("looked at again at {at}")),
+        // Most often it is the moment at which something named above happens.
+        Some(at) if out.iter().any(|said| said.contains(&at.to_string())) => {}
+        Some(at) => out.push(format!("the engine looks at it again at {at}")),
         None if next.is_done() && others_turn => {
-            out.push("nothing is left for the engine to do".into())
+            out.push("until then the engine has nothing to do".into())
         }
         None if next.is_done() => out.push("nothing is left to do".into()),
         None => {}
@@ -296,7 +298,7 @@ const fn verb(verb: Verb) -> &'static str {
         Verb::Commit => "commit",
         Verb::LookUpReservation | Verb::LookUpPayment => "find out about",
         Verb::Pay(_) => "carry out",
-        Verb::Notify => "tell the customer of",
+        Verb::Notify => "notify the customer of",
     }
 }
 

@@ -16,7 +16,7 @@ use crate::exit::{Code, Failure, Outcome};
 use crate::output::{counted, note};
 use crate::settings::Settings;
 
-/// How orders are written out.
+/// The form in which orders are written out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
 pub enum ExportForm {
     /// A line of JSON for each order, with everything that belongs to it: `order restore` reads it
@@ -31,7 +31,7 @@ pub enum ExportForm {
 /// Options of `export`.
 #[derive(Debug, Args)]
 pub struct Export {
-    /// What is written. `jsonl` holds personal data (addresses, notes, metadata) and payment
+    /// The form. `jsonl` holds personal data (addresses, notes, metadata) and payment
     /// tokens: keep it as you keep the store. The others hold no more of a customer than the user
     /// id
     #[arg(long = "as", value_name = "FORM", value_enum, default_value_t)]

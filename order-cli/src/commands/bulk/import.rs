@@ -33,7 +33,7 @@ pub struct Import {
     pub dry_run: bool,
 }
 
-/// What an import came to, or would.
+/// The outcome of an import, or the one it would have.
 #[derive(Debug, Default, Serialize)]
 pub struct ImportView {
     dry_run: bool,

@@ -3,7 +3,7 @@
 
 use indicatif::{ProgressBar, ProgressStyle};
 
-/// How far a file is read, and in how much time its rest will be.
+/// The line about a file: the share of it that is read, and the time its rest will take.
 const OF_A_FILE: &str = "{msg} [{bar:30}] {percent:>3} %  {prefix}  {eta} left";
 /// The orders that are done, where nobody knows how many there are.
 const OF_A_STORE: &str = "{msg} {pos}";
@@ -11,7 +11,7 @@ const OF_A_STORE: &str = "{msg} {pos}";
 /// A line on stderr that says how far a command is; nothing unless stderr is a terminal.
 pub struct Progress {
     bar: ProgressBar,
-    /// Whether the bar counts the bytes of a file; otherwise it counts orders.
+    /// True if the bar counts the bytes of a file; otherwise it counts orders.
     in_bytes: bool,
     orders: u64,
 }
