@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use order_core::testkit::block_on;
+use order_core::runtime::virtual_time::block_on;
 use order_store_sqlite::shop::{Catalogue, Shop, ShopError};
 use rusqlite::Connection;
 
