@@ -104,6 +104,20 @@ pub enum ErrorKind {
 }
 
 impl ErrorKind {
+    /// Returns the spelling used in JSON, such as `NOT_FOUND`.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            ErrorKind::NotFound => "NOT_FOUND",
+            ErrorKind::Rejected => "REJECTED",
+            ErrorKind::Invalid => "INVALID",
+            ErrorKind::Conflict => "CONFLICT",
+            ErrorKind::KeyReused => "KEY_REUSED",
+            ErrorKind::Forbidden => "FORBIDDEN",
+            ErrorKind::Service => "SERVICE",
+            ErrorKind::Store => "STORE",
+        }
+    }
+
     /// Returns the HTTP status that says the same to a caller.
     ///
     /// | kind | status |

@@ -7,6 +7,8 @@ pub mod audit;
 pub mod error;
 mod hash;
 pub mod ids;
+#[cfg(feature = "json")]
+pub mod json;
 pub mod manager;
 pub mod money;
 pub mod number;

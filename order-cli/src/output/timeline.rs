@@ -6,10 +6,10 @@ use order_core::rules::{begin, begin_imported, evolve};
 use serde::Serialize;
 
 use super::life::named;
-use super::order::amount;
 use super::table::Table;
 use super::time::plainly;
 use crate::input::duration;
+use order_core::json::amount;
 
 /// One thing that happened.
 #[derive(Debug, Serialize)]

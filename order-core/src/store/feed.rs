@@ -8,6 +8,7 @@ use uuid::Uuid;
 
 use super::{KeyRecord, StoreError, StoreErrorKind, Unreadable};
 use crate::ids::{ChangesetId, OrderId, ParseIdError};
+use crate::money::Currency;
 use crate::number::OrderNumber;
 use crate::order::{JournalRow, Order};
 
@@ -43,6 +44,8 @@ pub struct FeedRow {
     pub seq: u64,
     /// The number of its order.
     pub number: OrderNumber,
+    /// The currency of its order, in which amounts of the row are.
+    pub currency: Currency,
     /// The row; or why it cannot be read. Whoever goes on after such a row passes over it for good.
     pub row: Result<JournalRow, Unreadable>,
 }

@@ -9,6 +9,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 use crate::ids::{OrderId, UserId};
+use crate::money::Currency;
 use crate::number::OrderNumber;
 use crate::order::{JournalRow, Order};
 use crate::store::{
@@ -246,7 +247,7 @@ fn page(answer: &Result<OrderPage, StoreError>) -> Result<Page<'_>, StoreErrorKi
 /// A page of the feed that can be compared: without cursors.
 #[derive(Debug, PartialEq)]
 struct Fed<'a> {
-    rows: Vec<(OrderNumber, OrderId, u64, Option<&'a JournalRow>)>,
+    rows: Vec<(OrderNumber, Currency, OrderId, u64, Option<&'a JournalRow>)>,
     goes_on_after_the_last: bool,
 }
 
@@ -259,8 +260,9 @@ fn fed(answer: &Result<FeedPage, StoreError>) -> Result<Fed<'_>, StoreErrorKind>
                      order,
                      seq,
                      number,
+                     currency,
                      row,
-                 }| (*number, *order, *seq, row.as_ref().ok()),
+                 }| (*number, *currency, *order, *seq, row.as_ref().ok()),
             )
             .collect(),
         goes_on_after_the_last: rows.last().is_none_or(|last| last.cursor == *next),
@@ -396,7 +398,7 @@ impl<A: OrderStore, B: OrderStore> OrderStore for Twin<A, B> {
                 let by_order = |answer| {
                     let mut fed: Result<Fed<'_>, _> = fed(answer);
                     if let Ok(fed) = &mut fed {
-                        fed.rows.sort_by_key(|(_, order, seq, _)| (*order, *seq));
+                        fed.rows.sort_by_key(|(_, _, order, seq, _)| (*order, *seq));
                     }
                     fed
                 };
