@@ -126,7 +126,7 @@ fn plan_attempt(
     let Some(kind) = attempt_kind(order.terms) else {
         return;
     };
-    let due = order.owed() - order.secured(at);
+    let due = order.least_kept() - order.secured(at);
     if due > 0 {
         let mut op = operation(
             order.payments.len() as u32 + 1,

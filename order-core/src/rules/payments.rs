@@ -165,7 +165,7 @@ pub(super) fn wanted_of(
     p: &PaymentOperation,
     stock_refused: bool,
 ) -> Minor {
-    if !order.lifecycle.is_live() || stock_refused || order.leased() == 0 {
+    if !order.lifecycle.is_live() || stock_refused {
         return 0;
     }
     // Of several authorizations the earliest is kept: else each would be surplus because of the
@@ -176,7 +176,7 @@ pub(super) fn wanted_of(
             (false, true) => false,
             _ => q.n < p.n,
         };
-    let leased = order.leased();
+    let leased = order.least_kept_with_edit();
     // What is kept for now and goes back does not count; nor is it there to make up for what went
     // back since it was asked for.
     let kept = order.kept() - order.surplus(env.now) - order.captured_of(p);
@@ -190,7 +190,7 @@ pub(super) fn wanted_of(
     (leased - secured - order.missed_since(p.n)).max(0)
 }
 
-/// What is to be captured of authorization `p` as things are, if `capturing` is on its way in
+/// The amount to capture of authorization `p` as things are, if `capturing` is on its way in
 /// already: what is due, or, where the shop wants that of one that is about to lapse, what is owed.
 /// What went back outside is not silently taken once more.
 pub(super) fn to_capture(
@@ -205,9 +205,11 @@ pub(super) fn to_capture(
     } else {
         order.due()
     };
-    if due > 0 {
-        due - order.kept() - capturing - order.missed_since(p.n)
-    } else {
-        0
-    }
+    // Where nothing is owed any more, what went back beyond all that came in is due at once.
+    let due = match due {
+        0 if order.owed() > 0 => return 0,
+        0 => order.least_kept(),
+        due => due,
+    };
+    due - order.kept() - capturing - order.missed_since(p.n)
 }

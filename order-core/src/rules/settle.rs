@@ -119,7 +119,7 @@ fn settle_edit(order: &Order, env: &Env<'_>) -> Option<Event> {
         return discard(DiscardCause::StockRefused);
     }
     // No edit leaves an order short.
-    let paid = is_covered(order, order.owed_after(&edit.plan), env);
+    let paid = is_covered(order, order.least_kept_after(&edit.plan), env);
     let held = stock.iter().all(|(_, _, s)| *s == SkuStock::Held);
     if paid && held {
         return Some(Event::EditApplied { n });
@@ -294,7 +294,7 @@ pub(crate) fn keeps_from_completing(order: &Order) -> Option<&'static str> {
         Some("a dispute is open")
     } else if order.payments.iter().any(|p| p.state.is_open()) {
         Some("a payment is under way")
-    } else if money.captured - money.refunded != money.owed {
+    } else if !(order.least_kept()..=money.owed).contains(&(money.captured - money.refunded)) {
         Some("what is paid is not what is owed")
     } else {
         None
@@ -523,16 +523,17 @@ fn lost(order: &Order, env: &Env<'_>) -> Option<Event> {
     }
 }
 
-/// Whether what is due at confirmation is covered. Nothing due counts as covered.
+/// Tells whether what is due at confirmation is covered. Nothing due counts as covered, unless more
+/// went back than came in.
 pub fn covered(order: &Order, env: &Env<'_>) -> bool {
-    is_covered(order, order.owed(), env)
+    is_covered(order, order.least_kept(), env)
 }
 
-/// Whether an order that owed `wanted` would be covered.
+/// Tells whether an order of which at least `wanted` had to be kept would be covered.
 pub(super) fn is_covered(order: &Order, wanted: Minor, env: &Env<'_>) -> bool {
     match order.terms {
         PaymentTerms::Confirm | PaymentTerms::Shipment => {
-            wanted == 0 || order.secured_for(wanted, env.now) >= wanted
+            order.secured_for(wanted, env.now) >= wanted
         }
         PaymentTerms::Invoice | PaymentTerms::Delivery => true,
     }

@@ -116,7 +116,7 @@ pub(super) fn start(
     }
     // A change may leave so much less to pay that the order is covered; it may not add to what is
     // short.
-    let wanted = order.owed_after(plan);
+    let wanted = order.least_kept_after(plan);
     let short = order.short(env.now);
     if short > 0 && !is_covered(order, wanted, env) {
         let why = format!(
