@@ -56,28 +56,77 @@ fn told() -> Running {
     (Arc::new(TokioRuntime::default()), say_wait)
 }
 
+/// The services an engine is put together with, and the prices.
+struct Served {
+    made: Made,
+    products: Option<Arc<Shop>>,
+    prices: PriceBook,
+}
+
+impl Served {
+    /// Those of `settings`.
+    async fn by_services(settings: &Settings) -> Outcome<Self> {
+        let services = &settings.services;
+        let shop = if services.need_shop() {
+            existing_shop(settings)?
+        } else {
+            nobody()?
+        };
+        let prices = match &settings.price_book {
+            Some(prices) => prices.clone(),
+            None if services.product.is_shop() => shop.price_book().await?,
+            None => {
+                const USE: &str = "give order.toml the tables of [price_book]; \
+                    docs/configuration.md has an example";
+                let failure = Failure::bad_input(
+                    "price_book is missing, and products are not in the embedded shop",
+                );
+                return Err(failure.hint(USE));
+            }
+        };
+        let shop = Arc::new(shop);
+        Ok(Served {
+            made: clients::of(services, &shop, prices.currency())?,
+            products: services.product.is_shop().then_some(shop),
+            prices,
+        })
+    }
+
+    /// An empty shop in their place. Nothing is asked of it, but what the services of `settings` can
+    /// do has a part in what is to be done next.
+    fn by_nobody(settings: &Settings) -> Outcome<Self> {
+        let prices = PriceBook::new(Currency::USD, vec![], vec![], vec![], vec![])
+            .map_err(|e| Failure::caused(Code::Unavailable, &e))?;
+        Ok(Served {
+            made: clients::of(&settings.services, &Arc::new(nobody()?), Currency::USD)?,
+            products: None,
+            prices,
+        })
+    }
+}
+
 impl Engine {
     /// The engine over the store and the shop of `settings`; makes a store that is not there.
     pub async fn open(settings: &Settings) -> Outcome<Self> {
-        Engine::with_services(&settings.on_primary(), Access::Create, told()).await
+        Engine::serving(&settings.on_primary(), Access::Create, told()).await
     }
 
     /// The same, run by `runtime`, with the store's replica, and without a word about leases that
     /// are waited for: for a server, which nobody watches.
     pub async fn open_on(settings: &Settings, runtime: Arc<dyn Runtime>) -> Outcome<Self> {
-        Engine::with_services(settings, Access::Create, (runtime, |_| {})).await
+        Engine::serving(settings, Access::Create, (runtime, |_| {})).await
     }
 
     /// The engine for commands about orders that exist: a store that is not there is not made.
     pub async fn open_existing(settings: &Settings) -> Outcome<Self> {
         must_exist(&settings.store)?;
-        Engine::with_services(&settings.on_primary(), Access::Existing, told()).await
+        Engine::serving(&settings.on_primary(), Access::Existing, told()).await
     }
 
     /// The engine for commands that read orders and the shop.
     pub async fn open_to_look(settings: &Settings) -> Outcome<Self> {
         must_exist(&settings.store)?;
-        Engine::with_services(&settings.on_primary(), Access::ReadOnly, told()).await
+        Engine::serving(&settings.on_primary(), Access::ReadOnly, told()).await
     }
 
     /// The same for what an order would cost: a store that is not there has no orders, and is not
@@ -119,55 +168,42 @@ impl Engine {
         Engine::without_services(&settings.on_primary(), Access::Create).await
     }
 
-    async fn with_services(settings: &Settings, access: Access, running: Running) -> Outcome<Self> {
-        let services = &settings.services;
-        let shop = if services.need_shop() {
-            existing_shop(settings)?
-        } else {
-            nobody()?
-        };
-        let prices = match &settings.price_book {
-            Some(prices) => prices.clone(),
-            None if services.product.is_shop() => shop.price_book().await?,
-            None => {
-                let failure = Failure::bad_input(
-                    "price_book is missing, and products are not in the embedded shop",
-                );
-                return Err(failure.hint("give order.toml the tables of [price_book]; docs/configuration.md has an example"));
-            }
-        };
-        let shop = Arc::new(shop);
-        let clients = clients::of(services, &shop, prices.currency())?;
-        let products = services.product.is_shop().then_some(shop);
-        Engine::over(settings, access, clients, products, prices, running).await
+    /// The same with the services, over the store that is open.
+    pub async fn with_services(self, settings: &Settings) -> Outcome<Self> {
+        let served = Served::by_services(settings).await?;
+        Engine::over(settings, Arc::clone(self.manager.store()), served, told())
     }
 
-    /// Nothing is asked of a service by it, but what they can do has a part in what is to be done
-    /// next.
+    async fn serving(settings: &Settings, access: Access, running: Running) -> Outcome<Self> {
+        // The services first: where the shop is missing, no store is made either.
+        let served = Served::by_services(settings).await?;
+        Engine::over(
+            settings,
+            any_store(access, settings).await?,
+            served,
+            running,
+        )
+    }
+
     async fn without_services(settings: &Settings, access: Access) -> Outcome<Self> {
-        let clients = clients::of(&settings.services, &Arc::new(nobody()?), Currency::USD)?;
-        let prices = PriceBook::new(Currency::USD, vec![], vec![], vec![], vec![])
-            .map_err(|e| Failure::caused(Code::Unavailable, &e))?;
-        Engine::over(settings, access, clients, None, prices, told()).await
+        let served = Served::by_nobody(settings)?;
+        Engine::over(settings, any_store(access, settings).await?, served, told())
     }
 
-    async fn over(
+    fn over(
         settings: &Settings,
-        access: Access,
-        Made { clients, memories }: Made,
-        products: Option<Arc<Shop>>,
-        prices: PriceBook,
+        store: Arc<dyn OrderStore>,
+        served: Served,
         (runtime, on_wait): Running,
     ) -> Outcome<Self> {
-        let store = any_store(access, settings).await?;
-        let (currency, payment_methods) = (
-            prices.currency(),
-            prices
-                .payment_methods()
-                .iter()
-                .map(|m| m.method.to_string())
-                .collect(),
-        );
+        let Served {
+            made: Made { clients, memories },
+            products,
+            prices,
+        } = served;
+        let methods = prices.payment_methods().iter();
+        let payment_methods = methods.map(|m| m.method.to_string()).collect();
+        let currency = prices.currency();
         let manager = OrderManager::builder(store, clients)
             .pricing(Arc::new(prices))
             .policy(settings.policy.clone())

@@ -9,6 +9,7 @@ use order_core::ids::ParseIdError;
 use order_core::money::MoneyError;
 use order_core::order::Order;
 use order_core::store::{StoreError, StoreErrorKind};
+use order_core::text::{chain, one_line};
 use order_grpc::{ListenError, SecurityError};
 
 /// What a script that calls `order` can tell from its exit code. 0 is success.
@@ -257,36 +258,6 @@ impl From<MoneyError> for Failure {
     fn from(error: MoneyError) -> Self {
         Failure::caused(Code::BadInput, &error)
     }
-}
-
-/// `error: cause: its cause …`, leaving out a cause that its effect already quotes.
-pub fn chain(error: &dyn StdError) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        let said = cause.to_string();
-        if !text.ends_with(&said) {
-            let _ = write!(text, ": {said}");
-        }
-        source = cause.source();
-    }
-    text
-}
-
-/// Without line breaks and control characters, so that nothing in a message can disturb a terminal
-/// or a log.
-pub fn one_line(text: &str) -> String {
-    let mut line = String::with_capacity(text.len());
-    for c in text.trim_end().chars() {
-        if c.is_control() {
-            if !line.ends_with(' ') {
-                line.push(' ');
-            }
-        } else {
-            line.push(c);
-        }
-    }
-    line
 }
 
 #[cfg(test)]

@@ -15,9 +15,10 @@ mod stage;
 mod steps;
 
 use std::ops::Range;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use clap::Args;
 use order_core::order::Order;
 
 use crate::exit::{Code, Outcome};
@@ -29,6 +30,13 @@ use model::{Act, Step};
 use perform::Seen;
 use report::Report;
 use stage::Stage;
+
+/// Options of `run`.
+#[derive(Debug, Args)]
+pub struct Run {
+    /// The script, in TOML; `examples/README.md` documents the format
+    pub script: PathBuf,
+}
 
 /// Runs a script; a failure with its place if something is not as it expects.
 pub fn run(path: &Path, settings: &Settings) -> Outcome {

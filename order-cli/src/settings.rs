@@ -2,12 +2,13 @@
 //! usual.
 
 pub mod access;
+pub mod global;
 pub mod layers;
 pub mod policy;
+pub mod server;
 pub mod services;
 
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use order_core::policy::Policy;
 use order_core::pricing::{PriceBook, Pricing};
@@ -15,9 +16,10 @@ use order_store_sqlite::shop::RawPriceBook;
 use toml::Spanned;
 
 pub use self::access::{Access, Health};
+pub use self::global::{Global, Override};
 use self::layers::{Effective, Given, Layers, Origin, environment};
+pub use self::server::{ServeLog, Server};
 use self::services::Services;
-use crate::args::{Cli, Command, Global, Serve, ServeLog, access as access_args};
 use crate::exit::{Failure, Outcome};
 use crate::input::read;
 use crate::output::Format;
@@ -25,12 +27,6 @@ use crate::toml_doc::Source;
 
 /// The table with prices, which is read as a whole.
 const PRICE_BOOK: &str = "price_book";
-/// Longer than any work is under way.
-const GRACE_MAX: Duration = Duration::from_secs(3600);
-const IN_FLIGHT_MAX: i64 = 100_000;
-/// The most connections a server can be told to have at a time; whether the system lets it is
-/// another question.
-const CONNECTIONS_MAX: i64 = 100_000;
 
 /// The file looked for in the working directory.
 const FILE: &str = "order.toml";
@@ -148,48 +144,18 @@ pub struct Settings {
     pub effective: Vec<Effective>,
 }
 
-/// The settings of the server.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Server {
-    /// Where it listens, `HOST:PORT`.
-    pub listen: String,
-    /// Whether it may listen where other machines reach it although callers are not authenticated.
-    pub insecure: bool,
-    /// How calls are logged.
-    pub log: ServeLog,
-    /// How long what is under way may take to come to an end once it is told to stop.
-    pub grace: Duration,
-    /// How many calls it works on at a time.
-    pub in_flight: usize,
-    /// How many connections it has at a time.
-    pub connections: usize,
-}
-
-impl Default for Server {
-    fn default() -> Self {
-        Server {
-            listen: "127.0.0.1:50053".into(),
-            insecure: false,
-            log: ServeLog::Text,
-            grace: Duration::from_secs(10),
-            in_flight: 256,
-            connections: 512,
-        }
-    }
-}
-
 impl Settings {
     /// Options over the environment over `order.toml` over what is usual.
-    pub fn resolve(cli: &Cli) -> Outcome<Self> {
-        let file = file(cli.global.config.as_deref())?;
+    pub fn resolve(global: &Global, overrides: Vec<Override>) -> Outcome<Self> {
+        let file = file(global.config.as_deref())?;
         let source = file.as_ref().map(|(name, text)| Source { name, text });
         let mut layers = Layers::new(source, &[PRICE_BOOK])?;
-        options(cli, &mut layers)?;
+        options(global, overrides, &mut layers)?;
         let store = store(&mut layers)?;
         let replica = replica(&mut layers, &store)?;
         let shop = shop(&mut layers)?;
         let format = layers.or("format", Format::default())?;
-        let server = server(&mut layers)?;
+        let server = server::server(&mut layers)?;
         let access = access::access(&mut layers)?;
         let health = access::health(&mut layers)?;
         let price_book = source
@@ -287,7 +253,7 @@ fn file(named: Option<&Path>) -> Outcome<Option<(String, String)>> {
 
 /// Gives the layers what stands on the command line. An option of its own counts for more than
 /// `--setting`.
-fn options(cli: &Cli, layers: &mut Layers) -> Outcome {
+fn options(global: &Global, overrides: Vec<Override>, layers: &mut Layers) -> Outcome {
     let Global {
         store,
         replica,
@@ -295,56 +261,21 @@ fn options(cli: &Cli, layers: &mut Layers) -> Outcome {
         format,
         config: _,
         setting,
-    } = &cli.global;
-    layers.option("store", "--store", store.clone());
-    layers.option("replica", "--replica", replica.clone());
-    layers.option("shop", "--shop", shop.clone());
-    layers.option(
-        "format",
-        "--format",
-        format.map(|format| format.name().to_owned()),
-    );
-    if let Command::Serve(Serve {
-        listen,
-        insecure,
-        log,
-        grace,
-        in_flight,
-        access,
-    }) = &cli.command
+    } = global;
+    let format = format.map(|format| format.name().to_owned());
+    let of_all = [
+        Override::of("store", "--store", store.clone()),
+        Override::of("replica", "--replica", replica.clone()),
+        Override::of("shop", "--shop", shop.clone()),
+        Override::of("format", "--format", format),
+    ];
+    for Override {
+        setting,
+        option,
+        value,
+    } in of_all.into_iter().chain(overrides)
     {
-        access_options(access, layers);
-        layers.option("listen", "--listen", listen.clone());
-        layers.option(
-            "server.insecure",
-            "--insecure",
-            insecure.then(|| true.to_string()),
-        );
-        layers.option("server.log", "--log", log.map(|log| log.name().to_owned()));
-        layers.option(
-            "server.grace",
-            "--grace",
-            grace.map(|seconds| format!("{seconds}s")),
-        );
-        layers.option(
-            "server.in_flight",
-            "--in-flight",
-            in_flight.map(|n| n.to_string()),
-        );
-    }
-    if let Command::Health(health) = &cli.command {
-        let access_args::Health {
-            server,
-            tls_ca,
-            tls_cert,
-            tls_key,
-            tls_name,
-        } = health;
-        layers.option("health.server", "--server", server.clone());
-        layers.option("health.ca", "--tls-ca", tls_ca.as_deref().map(shown));
-        layers.option("health.cert", "--tls-cert", tls_cert.as_deref().map(shown));
-        layers.option("health.key", "--tls-key", tls_key.as_deref().map(shown));
-        layers.option("health.name", "--tls-name", tls_name.clone());
+        layers.option(setting, option, value);
     }
     for setting in setting {
         let Some((key, value)) = setting.split_once('=') else {
@@ -355,58 +286,6 @@ fn options(cli: &Cli, layers: &mut Layers) -> Outcome {
         layers.option(key, format!("--setting {key}"), Some(value.to_owned()));
     }
     Ok(())
-}
-
-/// The same for who may call.
-fn access_options(access: &access_args::Access, layers: &mut Layers) {
-    let access_args::Access {
-        tls_cert,
-        tls_key,
-        tls_client_ca,
-        tls_client_cert,
-        jwt_key,
-        jwks,
-        jwt_issuer,
-        jwt_audience,
-        service,
-        rate_limit,
-        rate_burst,
-    } = access;
-    layers.option("tls.cert", "--tls-cert", tls_cert.as_deref().map(shown));
-    layers.option("tls.key", "--tls-key", tls_key.as_deref().map(shown));
-    layers.option(
-        "tls.client_ca",
-        "--tls-client-ca",
-        tls_client_ca.as_deref().map(shown),
-    );
-    layers.option(
-        "tls.client_cert",
-        "--tls-client-cert",
-        tls_client_cert.clone(),
-    );
-    layers.option("auth.jwt_key", "--jwt-key", jwt_key.as_deref().map(shown));
-    layers.option("auth.jwks", "--jwks", jwks.clone());
-    layers.option("auth.issuer", "--jwt-issuer", jwt_issuer.clone());
-    layers.option("auth.audience", "--jwt-audience", jwt_audience.clone());
-    layers.option(
-        "auth.services",
-        "--service",
-        (!service.is_empty()).then(|| service.join(",")),
-    );
-    layers.option(
-        "server.rate_limit",
-        "--rate-limit",
-        rate_limit.map(|n| n.to_string()),
-    );
-    layers.option(
-        "server.rate_burst",
-        "--rate-burst",
-        rate_burst.map(|n| n.to_string()),
-    );
-}
-
-fn shown(path: &Path) -> String {
-    path.display().to_string()
 }
 
 fn store(layers: &mut Layers) -> Outcome<StoreUrl> {
@@ -465,27 +344,6 @@ fn shop(layers: &mut Layers) -> Outcome<Option<PathBuf>> {
             .map_or(Origin::Usual, |given| given.from.clone()),
     );
     Ok(shop)
-}
-
-fn server(layers: &mut Layers) -> Outcome<Server> {
-    let usual = Server::default();
-    let log = ServeLog::ALL.map(|log| (log.name(), log));
-    Ok(Server {
-        listen: layers.or("listen", usual.listen)?,
-        insecure: layers.or("server.insecure", usual.insecure)?,
-        log: layers.choice("server.log", &log, usual.log)?,
-        grace: layers.duration("server.grace", Duration::ZERO..=GRACE_MAX, usual.grace)?,
-        in_flight: layers.whole(
-            "server.in_flight",
-            1..=IN_FLIGHT_MAX,
-            usual.in_flight as i64,
-        )? as usize,
-        connections: layers.whole(
-            "server.connections",
-            1..=CONNECTIONS_MAX,
-            usual.connections as i64,
-        )? as usize,
-    })
 }
 
 /// The prices of a file, which are read as those of a catalogue are.

@@ -1,5 +1,7 @@
-//! What text from outside may contain. Types bound it once at the edge; nothing inside looks again.
+//! The rules for text from outside, and text made fit to be shown. Types bound a text once at the
+//! edge; nothing inside looks again.
 
+use std::error::Error as StdError;
 use std::fmt;
 
 /// Why a text is refused.
@@ -42,10 +44,7 @@ fn check(s: &str, max: usize, allowed: impl Fn(char) -> bool) -> Result<(), Text
     if s.len() > max && s.chars().count() > max {
         return Err(TextError::TooLong { max });
     }
-    match s
-        .chars()
-        .find(|&c| (c.is_control() && !allowed(c)) || is_bidi_override(c))
-    {
+    match s.chars().find(|&c| disturbs(c) && !allowed(c)) {
         Some(c) => Err(TextError::Forbidden(c)),
         None => Ok(()),
     }
@@ -90,6 +89,55 @@ fn luhn(digits: &[u8]) -> bool {
         })
         .sum();
     sum.is_multiple_of(10)
+}
+
+/// Returns an error and its causes on one line, joined by `: `; a cause that its effect already
+/// quotes is left out.
+///
+/// ```
+/// # use order_core::store::{StoreError, StoreErrorKind};
+/// let cause = std::io::Error::other("permission denied");
+/// let error = StoreError::caused(StoreErrorKind::Unavailable, "cannot open orders.db", cause);
+/// assert_eq!(order_core::text::chain(&error), "cannot open orders.db: permission denied");
+/// ```
+pub fn chain(error: &dyn StdError) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        let said = cause.to_string();
+        if !text.ends_with(&said) {
+            text.push_str(": ");
+            text.push_str(&said);
+        }
+        source = cause.source();
+    }
+    text
+}
+
+/// Returns the text with a space for each character that could disturb a terminal or a log: control
+/// characters, and those that override the direction of what follows.
+pub fn printable(text: &str) -> String {
+    text.chars()
+        .map(|c| if disturbs(c) { ' ' } else { c })
+        .collect()
+}
+
+/// Returns the text as [`printable`] does, with one space for several such characters in a row, and
+/// none at its end.
+pub fn one_line(text: &str) -> String {
+    let mut line = String::with_capacity(text.len());
+    for c in text.trim_end().chars() {
+        match disturbs(c) {
+            true if line.ends_with(' ') => {}
+            true => line.push(' '),
+            false => line.push(c),
+        }
+    }
+    line
+}
+
+fn disturbs(c: char) -> bool {
+    c.is_control() || is_bidi_override(c)
 }
 
 /// Personal or payment data: kept out of logs, of `Debug` and of the journal by its type.
@@ -160,6 +208,23 @@ mod tests {
         assert_eq!(check_line("a\nb", 10), Err(TextError::Forbidden('\n')));
         assert_eq!(check_note("a\n\tb", 10), Ok(()));
         assert_eq!(check_line("äöüß", 4), Ok(()));
+    }
+
+    #[test]
+    fn nothing_that_is_shown_disturbs_a_terminal() {
+        let nasty = "a\u{1b}[2J\r\nb\u{202E}c\n";
+        assert_eq!(printable(nasty), "a [2J  b c ");
+        assert_eq!(one_line(nasty), "a [2J b c");
+        assert_eq!(one_line("Łódź, \u{5E97}"), "Łódź, \u{5E97}");
+    }
+
+    #[test]
+    fn a_cause_that_its_effect_quotes_is_said_once() {
+        #[derive(Debug, thiserror::Error)]
+        #[error("cannot read: {0}")]
+        struct Quotes(#[source] fmt::Error);
+        let said = chain(&Quotes(fmt::Error));
+        assert_eq!(said, format!("cannot read: {}", fmt::Error));
     }
 
     #[test]

@@ -3,7 +3,6 @@
 //! alone, and a line of the log says how it ended.
 
 use std::convert::Infallible;
-use std::error::Error as StdError;
 use std::future::Future;
 use std::hash::{BuildHasher as _, RandomState};
 use std::panic::AssertUnwindSafe;
@@ -19,7 +18,7 @@ use hyper::body::{Body as HttpBody, Frame, Incoming};
 use order_core::error::Error;
 use order_core::ids::OrderId;
 use order_core::manager::Principal;
-use order_core::text::check_customer_line;
+use order_core::text::{chain, check_customer_line};
 use prost::bytes::{Bytes, BytesMut};
 use tokio::sync::Notify;
 use tokio::time::Instant;
@@ -120,17 +119,6 @@ impl Call {
         }
         let _ = self.notes.error.set(chain(error));
     }
-}
-
-fn chain(error: &dyn StdError) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        text.push_str(": ");
-        text.push_str(&cause.to_string());
-        source = cause.source();
-    }
-    text
 }
 
 /// Whether the store has failed a call since somebody last looked.

@@ -1,5 +1,6 @@
 //! `order check`.
 
+use order_core::text::printable;
 use order_store_sqlite::shop::Shop;
 use serde::Serialize;
 
@@ -105,11 +106,7 @@ fn table(views: &[InvariantView]) -> String {
             view.text.to_owned(),
         ]);
         for detail in &view.details {
-            details.push_str(&format!(
-                "{} {}\n",
-                view.invariant,
-                crate::output::table::printable(detail)
-            ));
+            details.push_str(&format!("{} {}\n", view.invariant, printable(detail)));
         }
     }
     if details.is_empty() {

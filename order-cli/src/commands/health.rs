@@ -1,10 +1,56 @@
 //! `order health`: whether a server serves, for those who watch over it.
 
+use std::path::PathBuf;
+
+use clap::Args;
 use serde::Serialize;
 
 use crate::exit::{Code, Failure, Outcome};
 use crate::output::Out;
-use crate::settings::{Health, Settings};
+use crate::settings::{Health, Override, Settings};
+
+/// Options of `health`.
+#[derive(Debug, Args)]
+pub struct AskHealth {
+    /// The server, http://HOST:PORT or https://HOST:PORT [env: ORDER_HEALTH_SERVER] [default: where
+    /// `serve` would listen]
+    #[arg(long, value_name = "URL")]
+    pub server: Option<String>,
+    /// The authorities, in PEM, that are believed instead of the system's [env: ORDER_HEALTH_CA]
+    #[arg(long, value_name = "FILE")]
+    pub tls_ca: Option<PathBuf>,
+    /// The certificate that is shown, in PEM, where the server requires one [env:
+    /// ORDER_HEALTH_CERT]
+    #[arg(long, value_name = "FILE")]
+    pub tls_cert: Option<PathBuf>,
+    /// Its private key, in PEM [env: ORDER_HEALTH_KEY]
+    #[arg(long, value_name = "FILE")]
+    pub tls_key: Option<PathBuf>,
+    /// The name that the server's certificate must have, if it is not the URL's host [env:
+    /// ORDER_HEALTH_NAME]
+    #[arg(long, value_name = "NAME")]
+    pub tls_name: Option<String>,
+}
+
+impl AskHealth {
+    /// Returns the settings that its options stand for.
+    pub fn overrides(&self) -> Vec<Override> {
+        let AskHealth {
+            server,
+            tls_ca,
+            tls_cert,
+            tls_key,
+            tls_name,
+        } = self;
+        vec![
+            Override::of("health.server", "--server", server.clone()),
+            Override::of_path("health.ca", "--tls-ca", tls_ca.as_deref()),
+            Override::of_path("health.cert", "--tls-cert", tls_cert.as_deref()),
+            Override::of_path("health.key", "--tls-key", tls_key.as_deref()),
+            Override::of("health.name", "--tls-name", tls_name.clone()),
+        ]
+    }
+}
 
 #[derive(Debug, Serialize)]
 struct HealthView {

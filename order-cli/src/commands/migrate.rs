@@ -2,16 +2,32 @@
 
 use std::sync::Arc;
 
+use clap::Args;
 use order_core::runtime::SystemClock;
 use order_store_postgres::{Layout, PostgresOptions};
 use order_store_sqlite::Access;
 use serde::Serialize;
 
-use crate::args::Migrate;
+use super::options::whole;
 use crate::engine::open_store_as;
 use crate::exit::{Code, Failure, Outcome};
 use crate::output::{Out, counted};
 use crate::settings::{Secret, Settings, StoreUrl};
+
+/// Options of `migrate`.
+#[derive(Debug, Args)]
+pub struct Migrate {
+    /// Only say what would be done; exit 1 if there is anything
+    #[arg(long)]
+    pub check: bool,
+    /// Spread a new store over the nodes of Citus, by bucket; --store names the coordinator
+    #[arg(long, conflicts_with = "check")]
+    pub citus: bool,
+    /// The number of partitions of a new store's feed on PostgreSQL, 1 to 256; with --citus 2 to
+    /// 256, one for each shard [default: 1, with --citus 32]
+    #[arg(long, value_name = "N", allow_negative_numbers = true, conflicts_with = "check", value_parser = whole::<1, 256>)]
+    pub partitions: Option<u32>,
+}
 
 #[derive(Debug, Serialize)]
 struct MigrateView {

@@ -1,12 +1,12 @@
 //! `order services`: the five services, as they are found.
 
+use clap::Subcommand;
 use order_core::services::{CallError, InventoryCapabilities, PaymentCapabilities, ServiceName};
 use order_grpc::services::{
     self, Contract, Endpoint, PaymentClient, ServiceChannel, StockClient, probe,
 };
 use serde::Serialize;
 
-use crate::args::ServicesCommand;
 use crate::clients::channel;
 use crate::engine::existing_shop;
 use crate::exit::{Code, Failure, Outcome};
@@ -14,6 +14,13 @@ use crate::output::Out;
 use crate::output::table::Table;
 use crate::settings::Settings;
 use crate::settings::services::{Place, Profile};
+
+/// Commands about the services.
+#[derive(Debug, Subcommand)]
+pub enum ServicesCommand {
+    /// Ask each if it is there, what it is and what it can do; exit 4 if one cannot be used
+    Check,
+}
 
 /// The code of gRPC that a service answers which knows nothing of the call.
 const UNIMPLEMENTED: i32 = 12;
@@ -29,7 +36,7 @@ struct ServiceView {
     problem: Option<String>,
 }
 
-/// Does what the command says.
+/// Runs the command.
 pub async fn run(settings: &Settings, out: &Out, command: ServicesCommand) -> Outcome {
     match command {
         ServicesCommand::Check => check(settings, out).await,

@@ -2,16 +2,37 @@
 
 use std::time::Duration;
 
+use clap::Args;
 use order_core::error::Error;
 use order_core::manager::FeedFilter;
-use order_core::store::{FeedRow, StoreError, StoreErrorKind};
+use order_core::order::Status;
+use order_core::store::{FeedCursor, FeedRow, OrderRef, StoreError, StoreErrorKind};
+use order_core::text::one_line;
 use tokio::signal::unix::{SignalKind, signal};
 
-use crate::args::Watch;
 use crate::engine::{Engine, WatchAll};
 use crate::exit::{Code, Failure, Outcome};
 use crate::output::{Out, note};
 use crate::settings::Settings;
+
+/// Options of `watch`.
+#[derive(Debug, Args)]
+pub struct Watch {
+    /// Go on after this place: the `cursor` of the last line that was seen; from the beginning if
+    /// not given
+    #[arg(long, value_name = "CURSOR")]
+    pub after: Option<FeedCursor>,
+    /// Only what happens to this order
+    #[arg(long, value_name = "ORDER")]
+    pub order: Option<OrderRef>,
+    /// Only what leaves an order with this status, such as CONFIRMED; repeatable, or several with
+    /// commas between them
+    #[arg(long = "status", value_name = "STATUS", value_delimiter = ',')]
+    pub statuses: Vec<Status>,
+    /// Stop when there is nothing new
+    #[arg(long)]
+    pub until_idle: bool,
+}
 
 /// How long a store that cannot be read is left alone.
 const PAUSE: Duration = Duration::from_secs(1);
@@ -82,7 +103,7 @@ async fn follow(mut watch: WatchAll) -> Outcome {
             )) => {
                 note(format_args!(
                     "error: {}",
-                    crate::exit::one_line(Failure::from(error).message())
+                    one_line(Failure::from(error).message())
                 ));
                 pause = PAUSE;
             }

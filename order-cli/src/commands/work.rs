@@ -2,17 +2,32 @@
 
 use std::time::Duration;
 
+use clap::Args;
 use order_core::manager::{Resynced, Retried};
 use order_core::runtime::{Clock, SystemClock};
 use order_core::store::{Unreadable, WorkSummary};
+use order_core::text::{chain, one_line};
 use serde::Serialize;
 use tokio::signal::unix::{SignalKind, signal};
 
-use crate::args::Work;
 use crate::engine::{Engine, time_of_day};
-use crate::exit::{Code, Failure, Outcome, chain};
+use crate::exit::{Code, Failure, Outcome};
 use crate::output::{Out, counted, note};
 use crate::settings::Settings;
+
+/// Options of `work`.
+#[derive(Debug, Args)]
+pub struct Work {
+    /// Go on for ever: do what falls due, until interrupted
+    #[arg(long)]
+    pub watch: bool,
+    /// First try again whatever repeating could not cure
+    #[arg(long, conflicts_with = "resync")]
+    pub retry_stuck: bool,
+    /// First look at every order anew, for when a policy or a service has changed
+    #[arg(long)]
+    pub resync: bool,
+}
 
 /// How many orders are worked on side by side.
 const BATCH: u32 = 32;
@@ -198,10 +213,7 @@ async fn watch(engine: &Engine) -> Outcome {
         pause = match round(engine).await {
             Ok(pause) => pause,
             Err(failure) => {
-                note(format_args!(
-                    "error: {}",
-                    crate::exit::one_line(failure.message())
-                ));
+                note(format_args!("error: {}", one_line(failure.message())));
                 2 * WATCH_POLL
             }
         };

@@ -6,9 +6,10 @@ use order_core::money::{Currency, Minor};
 use order_core::order::{
     Address, Amounts, Counters, Line, OperationOrigin, Order, ReturnStatus, Status,
 };
+use order_core::text::printable;
 
 use super::order::{amount, lines, metadata};
-use super::table::{Table, printable};
+use super::table::Table;
 
 /// The order for people: who, what, how much, and what became of stock and money.
 pub fn text(order: &Order) -> String {

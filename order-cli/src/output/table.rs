@@ -2,6 +2,8 @@
 
 use std::fmt::Write as _;
 
+use order_core::text::printable;
+
 /// Rows to be aligned.
 #[derive(Debug, Default)]
 pub struct Table {
@@ -61,13 +63,6 @@ impl Table {
         }
         text
     }
-}
-
-/// Without control characters, which could disturb a terminal.
-pub fn printable(text: &str) -> String {
-    text.chars()
-        .map(|c| if c.is_control() { ' ' } else { c })
-        .collect()
 }
 
 #[cfg(test)]

@@ -132,7 +132,7 @@ impl Timeline {
                 || "stuck".into(),
                 |t| format!("failed {} times, next at {t}", a.failures),
             );
-            let error = super::table::printable(&a.error);
+            let error = order_core::text::printable(&a.error);
             text.push_str(&format!(
                 "under way: {} ({}): {next}: {error}\n",
                 a.operation, a.what

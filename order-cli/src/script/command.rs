@@ -13,7 +13,7 @@ use toml::Spanned;
 use toml::de::DeValue;
 
 use super::settings;
-use crate::args::change::ChangeCommand;
+use crate::commands::changes::ChangeCommand;
 use crate::exit::Outcome;
 use crate::toml_doc::{Fields, integer_of, kind_of};
 
@@ -228,7 +228,7 @@ mod tests {
             (
                 ship.items.items.len(),
                 ship.carrier.as_deref(),
-                ship.how.expect_version
+                ship.how.once.expect_version
             ),
             (2, Some("-x"), Some(3))
         );

@@ -8,7 +8,7 @@ use order_store_sqlite::shop::StockRow;
 use super::expect::Wanted;
 use super::perform::Seen;
 use super::stage::Stage;
-use crate::commands::read::stuck_orders;
+use crate::commands::attention::stuck_orders;
 use crate::exit::Outcome;
 use crate::output::order::amount;
 

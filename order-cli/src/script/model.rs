@@ -14,9 +14,9 @@ use toml::Spanned;
 use toml::de::DeValue;
 
 use super::expect::Expect;
-use crate::args::Settlement;
-use crate::args::bulk::ExportForm;
-use crate::args::change::ChangeCommand;
+use crate::commands::bulk::export::ExportForm;
+use crate::commands::changes::ChangeCommand;
+use crate::commands::shop::desk::Settlement;
 use crate::input::items::Item;
 use order_core::request::{AddressInput, HoldInput};
 

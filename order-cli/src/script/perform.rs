@@ -12,21 +12,22 @@ use order_core::order::{Amounts, OperationState, Order};
 use order_core::request::PlaceRequest;
 use order_core::rules::{PaymentReport, Purpose, key};
 use order_core::runtime::Clock;
+use order_core::text::chain;
 
 use super::expect::kind_name;
 use super::model::{Act, Answer, Cart, Fault, How, Place, Step};
 use super::stage::{Stage, read_catalogue};
-use crate::args::bulk::{ExportForm, Import};
-use crate::args::change::ChangeCommand;
 use crate::auditing;
-use crate::commands::bulk::import::import_into;
-use crate::commands::change::{Changed, Desk, new_items, said_of_repeat};
-use crate::commands::place::resolve_item;
-use crate::commands::read::{sentences, stuck_orders};
-use crate::commands::shop::report_of;
+use crate::commands::attention::stuck_orders;
+use crate::commands::bulk::export::ExportForm;
+use crate::commands::bulk::import::{Import, import_into};
+use crate::commands::operator::{Change, Changed, Operator, said_of_repeat};
+use crate::commands::placing::resolve_item;
+use crate::commands::shop::desk::report_of;
+use crate::commands::show::sentences;
 use crate::commands::states::diagram;
 use crate::commands::work::{NOTHING_STUCK, said_of_resync, said_of_retry};
-use crate::exit::{Code, Failure, Outcome, chain};
+use crate::exit::{Code, Failure, Outcome};
 use crate::input::duration;
 use crate::output::counted;
 use crate::output::order_text::{status_line, text};
@@ -160,7 +161,9 @@ fn act(
             ));
             seen.quote = Some((quote.amounts, quote.currency));
         }
-        Act::Change { command, wait, .. } => changed(stage, order()?, command, *wait, seen)?,
+        Act::Change { command, wait, .. } => {
+            changed(stage, order()?, command.as_change(), *wait, seen)?
+        }
         Act::RetryPayment {
             method,
             amount,
@@ -450,19 +453,22 @@ fn act(
 fn changed(
     stage: &Stage,
     order: OrderId,
-    command: &ChangeCommand,
+    change: &dyn Change,
     wait: Option<Duration>,
     seen: &mut Seen,
 ) -> Done {
-    let added = stage.outside(new_items(command, Some(&stage.shop)))?;
-    let desk = Desk {
+    let before = stage
+        .world
+        .run(stage.manager.get(&stage.principal, order.into()))?;
+    let asked = stage.outside(change.ask(&before)?.resolve(Some(&stage.shop)))?;
+    let operator = Operator {
         manager: &stage.manager,
         principal: &stage.principal,
         wait,
     };
     match stage
         .world
-        .run(desk.perform(order.into(), command, added))?
+        .run(operator.perform(order, asked, change.how()))?
     {
         Changed::Order(done, repeated) => {
             seen.replayed = Some(repeated.is_some());

@@ -4,12 +4,13 @@ use std::sync::Arc;
 
 use order_core::order::Order;
 use order_core::runtime::Clock;
+use order_core::text::one_line;
 use serde::Serialize;
 
 use super::model::Step;
 use super::perform::Seen;
 use super::stage::Stage;
-use crate::exit::{Outcome, one_line};
+use crate::exit::Outcome;
 use crate::input::duration;
 use crate::output::order::{OrderView, amount};
 use crate::output::rows::flagged;

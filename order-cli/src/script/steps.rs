@@ -14,13 +14,13 @@ use super::parse::{Context, catalogue};
 use super::settings::{address_field, duration, policy};
 use clap::ValueEnum as _;
 
-use crate::args::Settlement;
-use crate::args::bulk::ExportForm;
+use crate::commands::bulk::export::ExportForm;
+use crate::commands::shop::desk::Settlement;
 use crate::exit::Outcome;
 use crate::input::{holds, items};
 use crate::toml_doc::Fields;
 
-const KINDS: &str = "place, quote, retry-payment, record-payment, note, advance, service, work, settle, restock, load, restart, \
+const KINDS: &str = "place, quote, advance, service, work, settle, restock, load, restart, \
     export, restore, import, backup, get, history, timeline, explain, stuck, watch, states, check, expect";
 
 /// Reads a step.

@@ -13,6 +13,7 @@ use http::{HeaderValue, Request, Response, Uri};
 use http_body_util::{BodyExt as _, Limited};
 use hyper_util::client::legacy::connect::HttpConnector;
 use order_core::services::{CallDeadline, ServiceName};
+use order_core::text::chain;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tokio::sync::Semaphore;
@@ -23,7 +24,7 @@ use tonic::transport::{Certificate, Channel, ClientTlsConfig, Identity};
 use tonic::{Request as Call, Status};
 
 use super::context::Serving;
-use super::outcome::{Failure, chain};
+use super::outcome::Failure;
 use super::progress::{Guarded, Progress};
 
 /// The longest answer that is read, in bytes.

@@ -1,7 +1,5 @@
 //! Whether a call happened that has no good answer.
 
-use std::error::Error as StdError;
-
 use order_core::services::CallError;
 use order_core::text::check_line;
 use tonic::{Code, Status};
@@ -156,21 +154,6 @@ pub(crate) fn plain(text: &str) -> String {
         plain.push('…');
     }
     plain
-}
-
-/// An error and its causes on one line; a cause that says the same as what it caused is left out.
-pub(crate) fn chain(error: &dyn StdError) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        let said = cause.to_string();
-        if !text.ends_with(&said) {
-            text.push_str(": ");
-            text.push_str(&said);
-        }
-        source = cause.source();
-    }
-    text
 }
 
 #[cfg(test)]

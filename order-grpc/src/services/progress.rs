@@ -12,13 +12,14 @@ use http::{HeaderMap, StatusCode, response};
 use http_body::{Body as HttpBody, Frame, SizeHint};
 use http_body_util::LengthLimitError;
 use order_core::services::CallDeadline;
+use order_core::text::chain;
 use prost::bytes::Bytes;
 use tokio::time::Instant;
 use tonic::body::Body;
 use tonic::{Code, Status};
 
 use super::channel::ANSWER_MAX;
-use super::outcome::{Failure, chain};
+use super::outcome::Failure;
 
 /// The message waits: for a place in the queue, or for the connection.
 const WAITING: u8 = 0;

@@ -1,15 +1,27 @@
 //! `order copy`: all orders of one store into another.
 
+use clap::Args;
 use order_core::store::Unreadable;
 use serde::Serialize;
 
 use super::progress::Progress;
-use crate::args::bulk::Copy;
 use crate::engine::{Engine, must_exist};
 use crate::exit::{Code, Failure, Outcome};
 use crate::output::{Out, counted, note};
 use crate::settings::layers::Given;
 use crate::settings::{Settings, StoreUrl};
+
+/// Options of `copy`.
+#[derive(Debug, Args)]
+pub struct Copy {
+    /// The store to copy from, as for --store; nothing may work on it any more
+    #[arg(long, value_name = "URL")]
+    pub from: String,
+    /// The store to copy to. A file is made; a schema on a server must have been made by `order
+    /// migrate`
+    #[arg(long, value_name = "URL")]
+    pub to: String,
+}
 
 #[derive(Debug, Serialize)]
 struct CopyView {

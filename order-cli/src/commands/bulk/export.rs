@@ -4,16 +4,41 @@ use std::fs::{File, OpenOptions};
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
+use clap::{Args, ValueEnum};
 use order_core::archive;
 use order_core::store::{Dumped, Unreadable};
 
 use super::csv;
 use super::progress::Progress;
-use crate::args::bulk::{Export, ExportForm};
 use crate::engine::Engine;
 use crate::exit::{Code, Failure, Outcome};
 use crate::output::{counted, note};
 use crate::settings::Settings;
+
+/// How orders are written out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+pub enum ExportForm {
+    /// A line of JSON for each order, with everything that belongs to it: `order restore` reads it
+    #[default]
+    Jsonl,
+    /// A row for each order
+    CsvOrders,
+    /// A row for each line of each order
+    CsvLines,
+}
+
+/// Options of `export`.
+#[derive(Debug, Args)]
+pub struct Export {
+    /// What is written. `jsonl` holds personal data (addresses, notes, metadata) and payment
+    /// tokens: keep it as you keep the store. The others hold no more of a customer than the user
+    /// id
+    #[arg(long = "as", value_name = "FORM", value_enum, default_value_t)]
+    pub form: ExportForm,
+    /// Write to a new file, which only its owner can read, rather than to standard output
+    #[arg(long, short, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+}
 
 /// Writes all orders out.
 pub async fn export(settings: &Settings, args: &Export) -> Outcome {

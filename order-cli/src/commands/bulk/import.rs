@@ -1,22 +1,33 @@
 //! `order import`: historic orders of another system.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
+use clap::Args;
 use order_core::error::{Error, Violation};
 use order_core::manager::{ImportState, OrderManager, Principal};
 use order_core::request::{ImportedOnce, ValidImport};
 use order_core::runtime::{Clock, SystemClock};
 use order_core::services::Clients;
 use order_core::store::OrderStore;
+use order_core::text::one_line;
 use serde::Serialize;
 
 use super::lines::Lines;
 use super::progress::Progress;
-use crate::args::bulk::Import;
 use crate::engine::Engine;
-use crate::exit::{Failure, Outcome, one_line};
+use crate::exit::{Failure, Outcome};
 use crate::output::{Out, counted, note};
 use crate::settings::{Settings, StoreUrl};
+
+/// Options of `import`.
+#[derive(Debug, Args)]
+pub struct Import {
+    /// Historic orders, one line of JSON each
+    pub file: PathBuf,
+    /// Say what is wrong with them and what would be imported, and change nothing
+    #[arg(long)]
+    pub dry_run: bool,
+}
 
 /// What an import came to, or would.
 #[derive(Debug, Default, Serialize)]

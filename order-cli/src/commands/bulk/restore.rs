@@ -1,15 +1,24 @@
 //! `order restore`: exported orders into an empty store.
 
+use std::path::PathBuf;
+
+use clap::Args;
 use order_core::archive;
 use serde::Serialize;
 
 use super::lines::Lines;
 use super::progress::Progress;
-use crate::args::bulk::Restore;
 use crate::engine::{Engine, must_exist};
 use crate::exit::{Failure, Outcome};
 use crate::output::{Out, counted};
 use crate::settings::Settings;
+
+/// Options of `restore`.
+#[derive(Debug, Args)]
+pub struct Restore {
+    /// What `order export` wrote
+    pub file: PathBuf,
+}
 
 #[derive(Debug, Serialize)]
 struct RestoreView {

@@ -1,25 +1,108 @@
 //! `order place` and `order quote`.
 
-use std::path::Path;
+use std::path::PathBuf;
 
+use clap::Args;
 use order_core::error::Error;
+use order_core::ids::IdempotencyKey;
 use order_core::manager::{PlaceOptions, Quote};
 use order_core::money::Money;
 use order_core::order::{Order, Status};
-use order_core::request::{AddressInput, ItemInput, PlaceRequest};
+use order_core::request::{HoldInput, ItemInput, PlaceRequest};
 use order_store_sqlite::shop::Shop;
 use serde::Serialize;
 
-use crate::args::{Place, Request};
 use crate::engine::Engine;
 use crate::exit::{Failure, Outcome, dead_order};
 use crate::input::items::{self, Named};
-use crate::input::{create_order, read};
+use crate::input::{addresses, create_order, holds, read};
 use crate::output::order::{OrderView, amount};
 use crate::output::order_text::text;
 use crate::output::table::Table;
 use crate::output::{Out, note};
 use crate::settings::Settings;
+
+/// Options of `quote`, and of `place` among others: the goods, and how they are sent and paid.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "What to order")]
+pub struct Request {
+    /// Read a CreateOrderRequest in proto3 JSON from FILE, or from standard input if it is `-`
+    #[arg(long, value_name = "FILE|-")]
+    pub file: Option<PathBuf>,
+    /// The customer
+    #[arg(
+        long,
+        value_name = "UUID",
+        required_unless_present = "file",
+        conflicts_with = "file"
+    )]
+    pub user: Option<String>,
+    /// An item and how many of it: `SKU[=QTY]` or `PRODUCT[/VARIANT][=QTY]`; may be repeated
+    #[arg(
+        long = "item",
+        value_name = "ITEM",
+        required_unless_present = "file",
+        conflicts_with = "file"
+    )]
+    pub items: Vec<String>,
+    /// The shipping address: an address in JSON, or a file with one
+    #[arg(
+        long,
+        value_name = "FILE|JSON",
+        required_unless_present = "file",
+        conflicts_with = "file"
+    )]
+    pub ship_to: Option<String>,
+    /// The billing address, if not the same: an address in JSON, or a file with one
+    #[arg(long, value_name = "FILE|JSON", conflicts_with = "file")]
+    pub bill_to: Option<String>,
+    /// The payment method
+    #[arg(
+        long,
+        value_name = "METHOD",
+        required_unless_present = "file",
+        conflicts_with = "file"
+    )]
+    pub payment_method: Option<String>,
+    /// The shipping method; needed unless nothing needs shipping
+    #[arg(long, value_name = "METHOD", conflicts_with = "file")]
+    pub shipping_method: Option<String>,
+    /// A coupon's code
+    #[arg(long, value_name = "CODE", conflicts_with = "file")]
+    pub coupon: Option<String>,
+    /// A note from the customer
+    #[arg(long, value_name = "TEXT", conflicts_with = "file")]
+    pub notes: Option<String>,
+    /// A file with the client's opaque payment token
+    #[arg(long, value_name = "FILE")]
+    pub payment_token_file: Option<PathBuf>,
+    /// The page that a payment provider sends the customer back to
+    #[arg(long, value_name = "URL")]
+    pub return_url: Option<String>,
+}
+
+/// Options of `place`.
+#[derive(Debug, Args)]
+pub struct Place {
+    /// The goods.
+    #[command(flatten)]
+    pub request: Request,
+    /// Makes it safe to repeat: the same key names the same order
+    #[arg(long, value_name = "KEY")]
+    pub key: Option<IdempotencyKey>,
+    /// Refuse if the total is not this
+    #[arg(long, value_name = "AMOUNT")]
+    pub expect_total: Option<String>,
+    /// Hold it from the moment it is accepted, such as fraud-review:ship:2d; repeatable
+    #[arg(long = "hold", value_name = "KIND[:BLOCKS][:DURATION]", value_parser = holds::parse)]
+    pub holds: Vec<HoldInput>,
+    /// Keep VALUE with it under KEY; repeatable
+    #[arg(long = "metadata", value_name = "KEY=VALUE", value_parser = holds::entry)]
+    pub metadata: Vec<(String, String)>,
+    /// Its name elsewhere, such as in the channel it was sold through
+    #[arg(long, value_name = "REF")]
+    pub external_ref: Option<String>,
+}
 
 /// Places an order and works it until nothing is due now.
 pub async fn place(settings: &Settings, out: &Out, args: Place) -> Outcome {
@@ -122,8 +205,8 @@ impl Draft {
             .map(|i| items::parse(i).map_err(|e| Failure::bad_input(format!("--item: {e}"))));
         let request = PlaceRequest {
             user_id: args.user.clone().unwrap_or_default(),
-            shipping_address: address("--ship-to", args.ship_to.as_deref())?,
-            billing_address: address("--bill-to", args.bill_to.as_deref())?,
+            shipping_address: addresses::read("--ship-to", args.ship_to.as_deref())?,
+            billing_address: addresses::read("--bill-to", args.bill_to.as_deref())?,
             payment_method: args.payment_method.clone().unwrap_or_default(),
             shipping_method: args.shipping_method.clone().unwrap_or_default(),
             notes: args.notes.clone(),
@@ -169,16 +252,6 @@ pub async fn resolve_item(item: &items::Item, shop: Option<&Shop>) -> Outcome<It
         variant_id: variant.map(|v| v.to_string()),
         quantity: item.quantity,
     })
-}
-
-/// An address in JSON, or in a file.
-pub fn address(option: &str, text: Option<&str>) -> Outcome<Option<AddressInput>> {
-    let Some(text) = text else { return Ok(None) };
-    if text.trim_start().starts_with('{') {
-        return create_order::address(option, text).map(Some);
-    }
-    let json = read::text(Path::new(text), read::REQUEST_MAX)?;
-    create_order::address(&read::name(Path::new(text)), &json).map(Some)
 }
 
 /// What an order would cost, as JSON: amounts named as on an order.

@@ -3,15 +3,43 @@
 use std::future::Future;
 use std::sync::Arc;
 
-use order_grpc::offer::{self, Faults, OfferOptions};
+use clap::Args;
+use order_grpc::offer::{self, FaultRule, Faults, OfferOptions};
 use order_grpc::{Drained, Log, LogFormat};
 use tokio::signal::unix::{SignalKind, signal};
 
-use crate::args::{ServeLog, ShopServe};
 use crate::engine::existing_shop;
 use crate::exit::{Code, Failure, Outcome};
 use crate::output::note;
-use crate::settings::Settings;
+use crate::settings::{ServeLog, Settings};
+
+/// Options of `shop serve`.
+#[derive(Debug, Args)]
+pub struct ShopServe {
+    /// Where to listen, for all five services; port 0 takes a free one
+    #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:50060")]
+    pub listen: String,
+    /// Listen also where other machines can reach it, although callers are not authenticated
+    #[arg(long)]
+    pub insecure: bool,
+    /// Have calls go wrong: `SERVICE[.CALL]=down`, `=slow:TIME` or `=lost`, each with
+    /// `:PROBABILITY` if not always; may be repeated, and the first that names a call counts
+    ///
+    /// `down` is answered with UNAVAILABLE and not carried out; `slow` is carried out and answered
+    /// so much later, such as 3s or 250ms; `lost` is carried out, and its answer never arrives.
+    ///
+    /// Services and their calls: inventory (describe, check, reserve, commit, release, look_up),
+    /// payment (describe, charge, authorize, capture, void, refund, look_up), product (get), user
+    /// (get), notification (notify).
+    ///
+    /// Examples: `--fault payment.charge=lost:0.3`, `--fault inventory.reserve=slow:3s`, `--fault
+    /// notification=down`
+    #[arg(long = "fault", value_name = "FAULT")]
+    pub faults: Vec<FaultRule>,
+    /// The form of the line that each call writes to standard error, if any
+    #[arg(long, value_enum, value_name = "FORMAT", default_value = "text")]
+    pub log: ServeLog,
+}
 
 /// Offers the shop until an interrupt or a request to terminate, then lets calls under way come to
 /// their end.
