@@ -566,12 +566,11 @@ fn money_kept(order: &Order, sums: &Sums, found: &mut Findings<'_>) {
         PaymentTerms::Confirm => net >= needed,
         PaymentTerms::Shipment => {
             let held_back = order.holds.iter().any(|h| h.blocks == Blocks::Capture);
-            let least = if held_back {
-                0
-            } else {
-                independent::due_as_shipped(order)
-            };
-            net + sums.usable >= needed && net >= least.min(needed)
+            let due = independent::due_as_shipped(order);
+            // Until something is due nothing is captured; unless nothing is owed any more, so that
+            // nothing ever will be.
+            let waits = held_back || (due == 0 && owed > 0);
+            net + sums.usable >= needed && (waits || net >= due.min(needed))
         }
         // Nothing is taken, but the customer pays by and by.
         PaymentTerms::Invoice | PaymentTerms::Delivery => true,

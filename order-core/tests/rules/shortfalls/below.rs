@@ -119,6 +119,21 @@ fn what_is_still_missing_is_paid_also_where_nothing_is_owed_any_more() {
 }
 
 #[test]
+fn what_is_authorized_makes_up_for_what_went_back_and_is_taken_when_the_goods_leave() {
+    let mut j = Journey::place(quiet(), &sample(PaymentTerms::Shipment));
+    j.work_well();
+    j.refunded_elsewhere("too much", None, BEYOND);
+    j.does(&pay(None, PaymentTerms::Shipment));
+    j.work_well();
+    assert_eq!((j.kept(), j.short()), (-BEYOND, 0));
+    assert_eq!(order_core::audit::check_at_rest(&j.order), []);
+    j.ship().expect("it is covered");
+    j.work_well();
+    assert_eq!((j.kept(), j.order.owed()), (TOTAL, TOTAL));
+    assert_eq!(order_core::audit::check_at_rest(&j.order), []);
+}
+
+#[test]
 fn an_edit_of_an_order_that_was_written_off_is_paid_for() {
     let mut j = below_nothing();
     j.does(&write_off(None));
