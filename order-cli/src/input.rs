@@ -6,5 +6,7 @@ pub mod duration;
 pub mod holds;
 pub mod items;
 pub mod lines;
+pub mod near;
 pub mod proto_json;
 pub mod read;
+pub mod renamed;

@@ -1,7 +1,6 @@
 //! The `order` command: operations on orders, an embedded shop, and scripted fixtures.
 
 mod args;
-mod auditing;
 mod clients;
 mod commands;
 mod engine;

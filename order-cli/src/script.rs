@@ -3,16 +3,19 @@
 
 mod clock;
 mod command;
+mod context;
 mod expect;
+mod fault;
 mod faults;
 mod judge;
 mod model;
 mod parse;
+mod parts;
 mod perform;
 mod report;
-mod settings;
 mod stage;
 mod steps;
+mod values;
 
 use std::ops::Range;
 use std::path::{Path, PathBuf};
@@ -76,7 +79,7 @@ fn compare(stage: &Stage, step: &Step<'_>, seen: &Seen) -> Outcome<Vec<(Range<us
     let mut differences = Vec::new();
     let foreseen = wanted.iter().any(|w| {
         matches!(
-            w.value,
+            w.get_ref(),
             expect::Wanted::Error(_) | expect::Wanted::Message(_)
         )
     });
@@ -88,8 +91,8 @@ fn compare(stage: &Stage, step: &Step<'_>, seen: &Seen) -> Outcome<Vec<(Range<us
         return Ok(differences);
     }
     for one in wanted {
-        if let Some(difference) = judge::differs(stage, seen, &one.value)? {
-            differences.push((one.span.clone(), difference));
+        if let Some(difference) = judge::differs(stage, seen, one.get_ref())? {
+            differences.push((one.span(), difference));
         }
     }
     Ok(differences)

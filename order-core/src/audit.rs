@@ -6,13 +6,17 @@
 
 mod feed;
 mod independent;
+pub mod ledgers;
 mod replay;
+mod whole;
 
 use std::collections::BTreeMap;
 use std::fmt;
 
 pub use feed::FeedAudit;
+pub use ledgers::Ledgers;
 pub use replay::Replay;
+pub use whole::{AuditError, Findings, check_store};
 
 use crate::money::Minor;
 use crate::order::{
@@ -116,7 +120,7 @@ pub fn check_order(order: &Order, journal: &[JournalRow]) -> Vec<Breach> {
 
 /// What is wrong with an order's records as they are, without its journal.
 pub fn check_records(order: &Order, breaches: &mut Vec<Breach>) {
-    let mut found = Findings { breaches };
+    let mut found = Found { breaches };
     prices(order, &mut found);
     units(order, &mut found);
     credits(order, &mut found);
@@ -159,11 +163,11 @@ pub fn check_records(order: &Order, breaches: &mut Vec<Breach>) {
     }
 }
 
-struct Findings<'a> {
+struct Found<'a> {
     breaches: &'a mut Vec<Breach>,
 }
 
-impl Findings<'_> {
+impl Found<'_> {
     fn expect(&mut self, invariant: &'static str, holds: bool, detail: impl FnOnce() -> String) {
         if !holds {
             self.breaches.push(Breach {
@@ -174,7 +178,7 @@ impl Findings<'_> {
     }
 }
 
-fn prices(order: &Order, found: &mut Findings<'_>) {
+fn prices(order: &Order, found: &mut Found<'_>) {
     let mut subtotal = 0;
     let (mut coupon, mut tax, mut contained) = (0, 0, 0);
     for line in &order.lines {
@@ -239,7 +243,7 @@ fn prices(order: &Order, found: &mut Findings<'_>) {
 }
 
 /// Every counter is what the shipments and returns say, and no unit is in two places.
-fn units(order: &Order, found: &mut Findings<'_>) {
+fn units(order: &Order, found: &mut Found<'_>) {
     for line in &order.lines {
         let (n, c) = (line.n, line.counters);
         let (says, returned) = (
@@ -336,7 +340,7 @@ fn units(order: &Order, found: &mut Findings<'_>) {
 
 /// What credits took off the lines is what was recorded, but for units that an edit has taken off
 /// since.
-fn credits(order: &Order, found: &mut Findings<'_>) {
+fn credits(order: &Order, found: &mut Found<'_>) {
     for c in &order.credits {
         let taken_back = c.kind == CreditKind::WriteOff && c.amount < 0;
         let sound =
@@ -374,7 +378,7 @@ fn credits(order: &Order, found: &mut Findings<'_>) {
     }
 }
 
-fn edits(order: &Order, found: &mut Findings<'_>) {
+fn edits(order: &Order, found: &mut Found<'_>) {
     let open: Vec<u32> = order
         .edits
         .iter()
@@ -410,7 +414,7 @@ const MONEY_MOVED_OUTSIDE: [AttentionReason; 4] = [
     AttentionReason::AmountMismatch,
 ];
 
-fn money(order: &Order, found: &mut Findings<'_>) {
+fn money(order: &Order, found: &mut Found<'_>) {
     let watched = watched(order, &MONEY_MOVED_OUTSIDE);
     let sums = Sums::of(order);
     found.expect(
@@ -476,7 +480,7 @@ fn money(order: &Order, found: &mut Findings<'_>) {
 /// What is wrong with an order for which nothing is left to do: one without a work item.
 pub fn check_at_rest(order: &Order) -> Vec<Breach> {
     let mut breaches = Vec::new();
-    let mut found = Findings {
+    let mut found = Found {
         breaches: &mut breaches,
     };
     let sums = Sums::of(order);
@@ -557,7 +561,7 @@ pub fn check_at_rest(order: &Order) -> Vec<Breach> {
 
 /// What a live order at rest has taken is what is due by its terms, or less and a person was told;
 /// more only while a bank may take it.
-fn money_kept(order: &Order, sums: &Sums, found: &mut Findings<'_>) {
+fn money_kept(order: &Order, sums: &Sums, found: &mut Found<'_>) {
     let net = sums.captured - sums.refunded;
     let (owed, needed) = (independent::owed(order), independent::least_kept(order));
     let disputed = order.disputes.iter().any(|d| d.state == DisputeState::Open);
@@ -593,7 +597,7 @@ const STOCK_WATCHED: [AttentionReason; 4] = [
 
 /// An order has what was not cancelled and did not come back; one that is completed, what was sent.
 /// Either has besides what was lost on the way: nobody puts that back on the shelf.
-fn stock_kept(order: &Order, found: &mut Findings<'_>) {
+fn stock_kept(order: &Order, found: &mut Found<'_>) {
     let mut balance: BTreeMap<&str, i64> = BTreeMap::new();
     for line in &order.lines {
         let units = independent::whereabouts(order, line);
@@ -624,7 +628,7 @@ fn stock_kept(order: &Order, found: &mut Findings<'_>) {
 }
 
 /// What a dead order lost on the way has left the stock, or a person has been asked to look.
-fn lost_is_gone(order: &Order, found: &mut Findings<'_>) {
+fn lost_is_gone(order: &Order, found: &mut Found<'_>) {
     let mut lost: BTreeMap<&str, u32> = BTreeMap::new();
     for line in &order.lines {
         *lost.entry(line.sku.as_str()).or_default() += independent::whereabouts(order, line).lost;
@@ -655,7 +659,7 @@ fn units_of(r: &Reservation) -> u32 {
 }
 
 /// Whether what has left was paid for when it left, or could still be captured.
-fn shipped_covered(order: &Order, found: &mut Findings<'_>) {
+fn shipped_covered(order: &Order, found: &mut Found<'_>) {
     let sums = Sums::of(order);
     let kept = sums.captured - sums.refunded - sums.refunding;
     let there = match order.terms {
@@ -670,7 +674,7 @@ fn shipped_covered(order: &Order, found: &mut Findings<'_>) {
 }
 
 /// Whether as much is kept as is due after a refund that the engine has planned.
-fn refunded_rightly(order: &Order, found: &mut Findings<'_>) {
+fn refunded_rightly(order: &Order, found: &mut Found<'_>) {
     let sums = Sums::of(order);
     let kept = sums.captured - sums.refunded - sums.refunding;
     let due = match order.terms {
@@ -686,7 +690,7 @@ fn refunded_rightly(order: &Order, found: &mut Findings<'_>) {
 
 /// Whether an order that says it is confirmed was right to say so at that moment: paid as its terms
 /// ask, in stock, not blocked.
-fn confirmed_rightly(order: &Order, found: &mut Findings<'_>) {
+fn confirmed_rightly(order: &Order, found: &mut Found<'_>) {
     let sums = Sums::of(order);
     let needed = independent::least_kept(order);
     let net = sums.captured - sums.refunded;

@@ -43,7 +43,7 @@ use crate::policy::Policy;
 use crate::pricing::Pricing;
 use crate::rules::Env;
 use crate::runtime::{Ids, Runtime};
-use crate::services::{Clients, InventoryService, NotificationService, PaymentService};
+use crate::services::{Clients, DynClients, InventoryService, NotificationService, PaymentService};
 use crate::store::{
     Changeset, CommitError, Committed, OrderStore, StoreError, StoreErrorKind, WorkChange,
 };
@@ -51,7 +51,10 @@ use crate::time::Timestamp;
 
 /// The engine over a store and the clients of the five services. Cheap to clone; clones share
 /// everything.
-pub struct OrderManager<S, C> {
+///
+/// `OrderManager` alone, in a field or a signature, is one whose store and clients are chosen at
+/// run time; a manager of particular types is an `OrderManager<Arc<MyStore>, MyClients>`.
+pub struct OrderManager<S = Arc<dyn OrderStore>, C = DynClients> {
     inner: Arc<Inner<S, C>>,
 }
 
@@ -94,7 +97,7 @@ pub struct ConfigError {
 }
 
 /// Puts a manager together. Setters never fail; [`ManagerBuilder::build`] checks.
-pub struct ManagerBuilder<S, C> {
+pub struct ManagerBuilder<S = Arc<dyn OrderStore>, C = DynClients> {
     store: S,
     clients: C,
     pricing: Option<Arc<dyn Pricing>>,

@@ -44,7 +44,7 @@ pub use returns::{ReceivedUnits, Return, ReturnLine, ReturnState};
 pub use shipment::{LineUnits, Shipment, ShipmentState};
 pub(crate) use status::text_enum;
 pub use status::{
-    FulfilmentStatus, Lifecycle, PaymentStatus, ReturnStatus, Status, Statuses, derive,
+    FulfilmentStatus, Lifecycle, PaymentStatus, Phase, ReturnStatus, Status, Statuses, derive,
 };
 pub use sums::{OrderMoney, ShipmentTotals};
 
@@ -425,6 +425,11 @@ impl Order {
             line.updated_at = at;
             change(line);
         }
+    }
+
+    /// Returns true if nobody expects money to move on it any more.
+    pub(crate) fn is_dead(&self) -> bool {
+        self.lifecycle.phase() == Phase::Closed
     }
 
     /// Whether a hold blocks `step`.

@@ -10,44 +10,52 @@
 
 mod action;
 mod attention;
+mod call;
+mod check;
 mod command;
+mod credits;
 mod decide;
+mod edits;
 mod evolve;
 mod fact;
 mod failure;
 mod finding;
-mod fulfil;
-mod imported;
+mod import;
 mod keys;
+mod lifecycle;
 mod next;
-mod outside;
-mod payments;
+mod order_hold;
+mod payment;
+mod planner;
 mod record;
 mod refusal;
 mod resolve;
+mod returns;
 mod settle;
+mod shipping;
 mod stock;
 mod table;
-mod told;
 
 pub use action::Action;
+pub use call::{Call, Next, Stuck, Verb};
 pub use command::{Command, CommandSpec, CommandText, Wait};
 pub use decide::{decide, possible, samples};
-pub use evolve::{begin, evolve};
+pub use evolve::evolve;
 pub use fact::{
-    ClosingOutcome, DisputeReport, Evidence, Fact, PaymentOutcome, PaymentReport,
+    ClosingOutcome, DisputeReport, Evidence, Fact, PaymentOutcome, PaymentReport, ProviderAnswer,
     ReservationOutcome,
 };
 pub use failure::failure;
 pub use finding::Finding;
-pub use imported::begin_imported;
+pub use import::begin_imported;
 pub use keys::{Purpose, closing_key, event_id, key};
-pub use next::{Call, Next, Stuck, Verb, next};
-pub(crate) use payments::{attempts_cover, edit_deadline};
+pub use lifecycle::begin::begin;
+pub(crate) use lifecycle::complete::{completes_at, keeps_from_completing};
+pub use next::next;
+pub use payment::state::covered;
+pub(crate) use payment::state::{attempts_cover, edit_deadline};
 pub use record::record;
-use resolve::resolve;
-pub(crate) use settle::{completes_at, keeps_from_completing};
-pub use settle::{covered, settle};
+pub use settle::settle;
 pub use stock::{SkuStock, sku_stock};
 pub use table::{Transition, transitions};
 

@@ -47,6 +47,8 @@ pub(crate) struct Answer {
 enum Kinds {
     /// Nothing: all is said in the headers.
     Empty,
+    /// A stream that breaks: the caller never learns how the call ended.
+    Broken(Status),
     /// A message, and what follows it.
     Whole {
         data: Bytes,
@@ -81,6 +83,11 @@ impl Answer {
     /// A refusal.
     pub(crate) fn refusal(status: Status) -> Response<Self> {
         Answer::empty(status.into_http::<()>())
+    }
+
+    /// An answer that breaks off before it says anything.
+    pub(crate) fn broken<T>(response: Response<T>, why: Status) -> Response<Self> {
+        response.map(|_| Answer::new(Kinds::Broken(why)))
     }
 
     /// A stream of messages that ends with `said` after `within`.
@@ -163,6 +170,7 @@ impl HttpBody for Answer {
     ) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
         match &mut self.kind {
             Kinds::Empty => Poll::Ready(None),
+            Kinds::Broken(why) => Poll::Ready(Some(Err(why.clone()))),
             Kinds::Whole {
                 data,
                 trailers,
@@ -213,6 +221,7 @@ impl HttpBody for Answer {
     fn is_end_stream(&self) -> bool {
         match &self.kind {
             Kinds::Empty => true,
+            Kinds::Broken(_) => false,
             Kinds::Whole { data, trailers, .. } => data.is_empty() && trailers.is_none(),
             Kinds::Running { inner, ended, .. } => *ended || inner.is_end_stream(),
         }

@@ -22,7 +22,6 @@ use tonic_health::pb::health_server::{Health, HealthServer};
 
 use crate::answers::{Answer, count_details};
 use crate::call::{BoxFuture, receive};
-use crate::proto::DESCRIPTORS;
 use crate::shares::{Holder, Thing};
 use crate::status;
 use crate::tally::{Kind, Tally};
@@ -43,7 +42,7 @@ type Answers<B> = Arc<dyn Fn(Request<B>) -> BoxFuture<Response<Body>> + Send + S
 /// Health and reflection.
 pub(crate) struct Beside {
     health: Answers<Full<Bytes>>,
-    reflection: Option<Answers<Asked<Incoming>>>,
+    reflection: Vec<(&'static str, Answers<Asked<Incoming>>)>,
     tally: Arc<Tally>,
 }
 
@@ -68,19 +67,41 @@ where
     })
 }
 
+/// Reflection, and where it is found: as version 1, and as its alpha, which older tools ask for.
+/// Without the feature `reflection` there is none.
+#[cfg(feature = "reflection")]
+fn reflection() -> Vec<(&'static str, Answers<Asked<Incoming>>)> {
+    let builder = || {
+        tonic_reflection::server::Builder::configure()
+            .register_encoded_file_descriptor_set(crate::proto::DESCRIPTORS)
+            .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
+    };
+    // Fails only on descriptors that are none; ours are made by the build, and a test asks for
+    // them.
+    let v1 = builder().build_v1().ok().map(|service| {
+        let service = service.max_decoding_message_size(SMALL_MESSAGE);
+        ("/grpc.reflection.v1.ServerReflection/", answers(service))
+    });
+    let alpha = builder().build_v1alpha().ok().map(|service| {
+        let service = service.max_decoding_message_size(SMALL_MESSAGE);
+        (
+            "/grpc.reflection.v1alpha.ServerReflection/",
+            answers(service),
+        )
+    });
+    v1.into_iter().chain(alpha).collect()
+}
+
+#[cfg(not(feature = "reflection"))]
+fn reflection() -> Vec<(&'static str, Answers<Asked<Incoming>>)> {
+    Vec::new()
+}
+
 impl Beside {
     pub(crate) fn new<H: Health>(health: HealthServer<H>, tally: Arc<Tally>) -> Self {
-        // Fails only on descriptors that are none; ours are made by the build, and a test asks for
-        // them.
-        let reflection = tonic_reflection::server::Builder::configure()
-            .register_encoded_file_descriptor_set(DESCRIPTORS)
-            .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
-            .build_v1()
-            .ok()
-            .map(|service| answers(service.max_decoding_message_size(SMALL_MESSAGE)));
         Beside {
             health: answers(health),
-            reflection,
+            reflection: reflection(),
             tally,
         }
     }
@@ -95,10 +116,10 @@ impl Beside {
             self.watch(holder, request).await
         } else if path.starts_with("/grpc.health.v1.Health/") {
             self.check(holder, request).await
-        } else if let Some(reflection) = self
+        } else if let Some((_, reflection)) = self
             .reflection
-            .as_ref()
-            .filter(|_| path.starts_with("/grpc.reflection.v1.ServerReflection/"))
+            .iter()
+            .find(|(service, _)| path.starts_with(service))
         {
             self.reflect(reflection, holder, request).await
         } else {
@@ -125,7 +146,7 @@ impl Beside {
             .take(Thing::Checks, 1)
             .ok_or_else(|| self.refused())?;
         let (parts, body) = request.into_parts();
-        let (message, _held) = receive(body, holder, SMALL_MESSAGE).await?;
+        let (message, _held) = receive(body, holder, SMALL_MESSAGE, false).await?;
         let room = holder
             .take(Thing::AnswerBytes, CHECK_ROOM)
             .ok_or_else(|| self.refused())?;
@@ -144,7 +165,7 @@ impl Beside {
             .take(Thing::Watches, 1)
             .ok_or_else(|| self.refused())?;
         let (parts, body) = request.into_parts();
-        let (message, _held) = receive(body, holder, SMALL_MESSAGE).await?;
+        let (message, _held) = receive(body, holder, SMALL_MESSAGE, false).await?;
         let response = (self.health)(Request::from_parts(parts, Full::new(message))).await;
         let said = Status::unavailable("watched for long enough: watch anew");
         Ok(Answer::running(

@@ -25,6 +25,7 @@ use tokio::time::Instant;
 use tonic::body::Body;
 use tonic::codegen::Service;
 use tonic::{Code, Status};
+use tracing::{Instrument as _, Span};
 
 use crate::answers::{Answer, count_details};
 use crate::auth::{Auth, Refused};
@@ -38,7 +39,7 @@ use crate::status;
 use crate::tasks::PLACE;
 use crate::tls::Peer;
 
-const REQUEST_ID: &str = "x-request-id";
+pub(crate) const REQUEST_ID: &str = "x-request-id";
 const REQUEST_ID_MAX: usize = 64;
 /// What stands before a message: whether it is compressed, and its length ("gRPC over HTTP2").
 const PREFIX: usize = 5;
@@ -67,7 +68,7 @@ pub(crate) struct Trailer {
 
 impl Trailer {
     /// The response, with the trailer that it asks for.
-    fn put(mut response: Response<Body>) -> Response<Body> {
+    pub(crate) fn put(mut response: Response<Body>) -> Response<Body> {
         let Some(Trailer { name, value }) = response.extensions_mut().remove::<Trailer>() else {
             return response;
         };
@@ -94,6 +95,19 @@ struct Notes {
 }
 
 impl Call {
+    /// A call whose caller waits until then; `None` if it did not say.
+    pub(crate) fn until(deadline: Option<Instant>) -> Self {
+        Call {
+            deadline,
+            notes: Arc::default(),
+        }
+    }
+
+    /// Tells whether the service has its message.
+    pub(crate) fn has_begun(&self) -> bool {
+        self.notes.begun.load(Ordering::Relaxed)
+    }
+
     /// How long the caller can still wait; `None` if it did not say.
     pub(crate) fn wait(&self) -> Option<Duration> {
         self.deadline
@@ -224,23 +238,22 @@ where
         let id = self.request_ids.of(&parts.headers);
         let given = timeout(&parts.headers);
         let deadline = started + given.ok().flatten().unwrap_or(CALL_WITHIN).min(CALL_WITHIN);
-        let call = Call {
-            deadline: given.ok().flatten().map(|_| deadline),
-            notes: Arc::default(),
-        };
+        let call = Call::until(given.ok().flatten().map(|_| deadline));
         let notes = Arc::clone(&call.notes);
+        let serving = Serving::of(&id, &parts.headers);
         let mut line = Line {
             gate: self,
             method,
             started,
-            id: &id,
+            span: self.log.request(&id, serving.trace_id()),
             notes: Arc::clone(&notes),
             code: Code::Cancelled,
         };
+        let span = line.span.clone();
         parts.extensions.insert(call);
         let peer = parts.extensions.remove::<Peer>().unwrap_or_default();
 
-        let answer = tokio::time::timeout_at(deadline, async {
+        let answered = async {
             given.map_err(|_| status::bad_timeout())?;
             let _open = holder.take(Thing::Open, 1).ok_or_else(status::overloaded)?;
             let caller = self.caller(&parts.headers, &peer, Some(&notes)).await?;
@@ -253,7 +266,11 @@ where
                 rate.take(*user).map_err(status::rate_limited)?;
             }
             parts.extensions.insert(caller);
-            let (message, _held) = receive(body, holder, MESSAGE_MAX).await?;
+            let is_gzip = parts
+                .headers
+                .get("grpc-encoding")
+                .is_some_and(|encoding| encoding == "gzip");
+            let (message, _held) = receive(body, holder, MESSAGE_MAX, is_gzip).await?;
             let place = if method == LIST {
                 holder.work_on_list().await
             } else {
@@ -268,16 +285,9 @@ where
                 return Err(status::over_before_begun());
             }
             let mut orders = self.orders.clone();
-            let serving = Serving::of(&id, &parts.headers);
-            let answer = serving.during(async {
-                orders
-                    .call(Request::from_parts(parts, Full::new(message)))
-                    .await
-            });
-            match AssertUnwindSafe(PLACE.scope(place, answer))
-                .catch_unwind()
-                .await
-            {
+            let answer = orders.call(Request::from_parts(parts, Full::new(message)));
+            let answer = PLACE.scope(place, answer).instrument(span);
+            match AssertUnwindSafe(answer).catch_unwind().await {
                 Ok(Ok(response)) if !notes.begun.load(Ordering::Relaxed) => {
                     Err(not_begun(response.headers()))
                 }
@@ -288,15 +298,20 @@ where
                 Ok(Err(never)) => match never {},
                 Err(_panic) => Err(status::internal()),
             }
-        });
-        let mut response = match answer.await {
-            Ok(Ok(response)) => response,
-            Ok(Err(refused)) => Answer::refusal(refused),
-            Err(_elapsed) if notes.begun.load(Ordering::Relaxed) => {
-                Answer::refusal(status::too_late())
-            }
-            Err(_elapsed) => Answer::refusal(status::over_before_begun()),
         };
+        // Whatever is refused, the caller is told its id.
+        let mut response = serving
+            .during(async {
+                match tokio::time::timeout_at(deadline, answered).await {
+                    Ok(Ok(response)) => response,
+                    Ok(Err(refused)) => Answer::refusal(refused),
+                    Err(_elapsed) if notes.begun.load(Ordering::Relaxed) => {
+                        Answer::refusal(status::too_late())
+                    }
+                    Err(_elapsed) => Answer::refusal(status::over_before_begun()),
+                }
+            })
+            .await;
         line.code = response
             .headers()
             .get("grpc-status")
@@ -316,12 +331,14 @@ fn not_begun(headers: &HeaderMap) -> Status {
         .get("grpc-status")
         .map(|code| Code::from_bytes(code.as_bytes()))
     {
-        Some(Code::Unimplemented) => {
-            status::unimplemented("messages are not compressed here: send it as it is")
-        }
+        Some(Code::Unimplemented) => status::unimplemented(COMPRESSION),
+        Some(Code::ResourceExhausted) => status::too_large(MESSAGE_MAX),
         _ => status::malformed("it is not the protobuf that the call takes"),
     }
 }
+
+/// What is said of any other compression than gzip's.
+const COMPRESSION: &str = "messages are compressed by gzip here, or not at all: send it so";
 
 /// Writes the log's line when the call is over, also when it was dropped because the caller went
 /// away.
@@ -329,7 +346,7 @@ struct Line<'a, O> {
     gate: &'a Gate<O>,
     method: &'static str,
     started: Instant,
-    id: &'a str,
+    span: Span,
     notes: Arc<Notes>,
     code: Code,
 }
@@ -340,7 +357,7 @@ impl<O> Drop for Line<'_, O> {
             gate,
             method,
             started,
-            id,
+            span,
             notes,
             code,
         } = self;
@@ -350,10 +367,10 @@ impl<O> Drop for Line<'_, O> {
             gate.store_failures.told.notify_one();
         }
         gate.log.call(&CallLine {
+            span,
             method,
             code: *code,
             took: started.elapsed(),
-            request: id,
             order: notes.order.get().copied(),
             error: notes.error.get().map(String::as_str),
         });
@@ -416,6 +433,7 @@ pub(crate) async fn receive<B>(
     body: B,
     holder: &Arc<Holder>,
     bytes_max: usize,
+    is_gzip: bool,
 ) -> Result<(Bytes, Held), Status>
 where
     B: HttpBody<Data = Bytes> + Unpin,
@@ -426,13 +444,18 @@ where
     let mut held = holder
         .take(Thing::MessageBytes, 0)
         .ok_or_else(status::overloaded)?;
-    let received =
-        tokio::time::timeout(holder.limits().message, take_in(body, &mut held, bytes_max)).await;
+    let arriving = take_in(body, &mut held, bytes_max, is_gzip);
+    let received = tokio::time::timeout(holder.limits().message, arriving).await;
     let message = received.unwrap_or_else(|_| Err(status::too_slow()))?;
     Ok((message, held))
 }
 
-async fn take_in<B>(mut body: B, held: &mut Held, bytes_max: usize) -> Result<Bytes, Status>
+async fn take_in<B>(
+    mut body: B,
+    held: &mut Held,
+    bytes_max: usize,
+    is_gzip: bool,
+) -> Result<Bytes, Status>
 where
     B: HttpBody<Data = Bytes> + Unpin,
 {
@@ -459,7 +482,7 @@ where
         } else {
             &all
         };
-        must_be_part_of_one(so_far, bytes_max)?;
+        must_be_part_of_one(so_far, bytes_max, is_gzip)?;
     }
     let all = if all.is_empty() {
         first.unwrap_or_default()
@@ -477,18 +500,19 @@ fn declared(bytes: &[u8]) -> Option<usize> {
 }
 
 /// Refuses what can become no message that a call takes, without waiting for the rest.
-fn must_be_part_of_one(bytes: &[u8], bytes_max: usize) -> Result<(), Status> {
-    match (bytes.first(), declared(bytes)) {
-        (None | Some(0), None) => Ok(()),
-        (None | Some(0), Some(length)) if length > bytes_max => Err(status::too_large(bytes_max)),
-        (None | Some(0), Some(length)) if bytes.len() - PREFIX > length => {
+fn must_be_part_of_one(bytes: &[u8], bytes_max: usize, is_gzip: bool) -> Result<(), Status> {
+    match bytes.first() {
+        None | Some(0) => {}
+        Some(1) if is_gzip => {}
+        Some(1) => return Err(status::unimplemented(COMPRESSION)),
+        Some(_) => return Err(status::malformed("its first byte is neither 0 nor 1")),
+    }
+    match declared(bytes) {
+        Some(length) if length > bytes_max => Err(status::too_large(bytes_max)),
+        Some(length) if bytes.len() - PREFIX > length => {
             Err(status::not_one_message("more follows the first"))
         }
-        (None | Some(0), Some(_)) => Ok(()),
-        (Some(1), _) => Err(status::unimplemented(
-            "messages are not compressed here: send it as it is",
-        )),
-        (Some(_), _) => Err(status::malformed("its first byte is neither 0 nor 1")),
+        _ => Ok(()),
     }
 }
 
@@ -571,7 +595,7 @@ mod tests {
     #[test]
     fn what_can_become_no_message_is_refused_before_the_rest_is_there() {
         let of = |bytes: &[u8]| {
-            let refused = must_be_part_of_one(bytes, 4)
+            let refused = must_be_part_of_one(bytes, 4, false)
                 .and_then(|()| must_be_whole(bytes))
                 .err();
             refused.map(|status| {
@@ -603,9 +627,10 @@ mod tests {
             of(&[1]),
             Some((
                 Code::Unimplemented,
-                "messages are not compressed here".into()
+                "messages are compressed by gzip here, or not at all".into()
             ))
         );
+        assert!(must_be_part_of_one(&[1, 0, 0, 0, 1, 7], 4, true).is_ok());
         for unreadable in [&[0, 0][..], &[0, 0, 0, 0, 3, 7], &[2]] {
             assert_eq!(
                 of(unreadable),

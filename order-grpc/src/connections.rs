@@ -390,8 +390,9 @@ pub(crate) struct Open {
 impl Open {
     fn new(activity: &Arc<Activity>, request: &Request<Incoming>) -> Self {
         let path = request.uri().path();
-        let is_call = path.starts_with("/order.");
-        if request.method() == Method::POST && (is_call || path.starts_with("/grpc.")) {
+        // Health and reflection, which may go on for ever.
+        let is_call = !path.starts_with("/grpc.");
+        if request.method() == Method::POST {
             activity.used.store(true, Ordering::Relaxed);
             activity.change();
         }

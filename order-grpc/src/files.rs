@@ -7,6 +7,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
 use ring::digest::{SHA256, digest};
+use tracing::Level;
 
 use crate::log::Log;
 
@@ -147,14 +148,14 @@ impl<T: Send + Sync + 'static> Watched<T> {
             Ok(new) => {
                 *self.current.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(new);
                 log.event(
-                    "INFO",
+                    Level::INFO,
                     "reloaded",
                     &format!("{} changed, and are in use from now on", self.what),
                 );
             }
             Err(e) => {
                 log.event(
-                    "WARN",
+                    Level::WARN,
                     "reload",
                     &format!(
                         "{} changed and cannot be used, so the old ones stay: {e}",
@@ -204,7 +205,7 @@ mod tests {
         std::fs::create_dir_all(&dir).unwrap();
         let files = vec![file(&dir, "a", "1"), file(&dir, "b", "2")];
         let watched = numbers(files.clone(), Duration::ZERO).unwrap();
-        let log = Log::off();
+        let log = Log::default();
         assert_eq!(*watched.current(&log).await, [1, 2]);
         file(&dir, "a", "3");
         assert_eq!(*watched.current(&log).await, [3, 2]);

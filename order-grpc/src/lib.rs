@@ -19,6 +19,7 @@ mod convert;
 mod dial;
 mod files;
 pub mod health;
+mod layer;
 mod limits;
 mod log;
 mod metadata;
@@ -37,6 +38,7 @@ mod unsent;
 
 pub use auth::{Auth, AuthOptions, ClientName, KeySource, Refresh, Roles};
 pub use files::SecurityError;
+pub use layer::{CallLayer, CallService};
 pub use limits::{Limits, MESSAGE_MAX};
 pub use log::{Log, LogFormat};
 pub use rate::RateLimit;

@@ -1,35 +1,36 @@
-//! One line for each call, for machines or for people. Never what a request or an order holds: the
-//! method, the code, how long it took, the request's id and the order's.
+//! A line for each call and each event, for machines or for people, by `tracing`. Never what a
+//! request or an order holds: the method, the code, how long it took, and the ids of the request
+//! and of the order.
 //!
-//! Lines are gathered in memory and written by a thread of their own, so that a slow terminal or
-//! pipe holds up no call. If it falls too far behind, lines are dropped and counted.
+//! Everything said here is a `tracing` event, so a program with a subscriber of its own has it there.
+//! A [`Log`] is a subscriber for those that have none: it writes by `tracing-subscriber`'s formats
+//! over a writer that holds up no call.
+
+mod writer;
 
 use std::fmt::{self, Write as _};
 use std::io::Write;
 use std::str::FromStr;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::sync::Arc;
+use std::time::Duration;
 
 use order_core::ids::OrderId;
-use order_core::runtime::{Clock as _, SystemClock};
 use tonic::Code;
+use tracing::subscriber::NoSubscriber;
+use tracing::{Dispatch, Level, Span};
+use tracing_subscriber::filter::{LevelFilter, Targets};
+use tracing_subscriber::fmt::format::{Writer, debug_fn};
+use tracing_subscriber::prelude::*;
 
-/// How many bytes may wait to be written.
-const WAITING_MAX: usize = 1024 * 1024;
-/// How long lines are gathered before they are written together.
-const GATHER: Duration = Duration::from_millis(10);
-
-/// How long is waited for what is left to be written. Whoever should read it may have stopped
-/// reading.
-const FLUSH_WITHIN: Duration = Duration::from_secs(1);
+use writer::Writing;
 
 /// How lines are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum LogFormat {
-    /// `time LEVEL event key=value …`.
+    /// `time LEVEL span: target: message key=value …`.
     #[default]
     Text,
-    /// A JSON object.
+    /// A JSON object, with its fields beside `timestamp`, `level`, `target` and `span`.
     Json,
 }
 
@@ -44,253 +45,215 @@ impl FromStr for LogFormat {
     }
 }
 
-/// Where lines go. Cheap to clone; the last clone that is dropped waits a second at the most for
-/// what is left to be written.
+/// A place where events are written. Cheap to clone; the last clone that is dropped waits a second
+/// at the most for what is left to be written.
+///
+/// The default has no place of its own: events go to the subscriber that the program has set, if
+/// any. A server that is given a log of its own writes its own events there. What the engine and the
+/// stores say goes to the program's subscriber, which [`Log::install`] makes this one.
 #[derive(Clone, Default)]
-pub struct Log(Option<Arc<Open>>);
-
-struct Open {
-    format: LogFormat,
-    shared: Arc<Shared>,
-}
-
-#[derive(Default)]
-struct Shared {
-    waiting: Mutex<Waiting>,
-    changed: Condvar,
-}
-
-#[derive(Default)]
-struct Waiting {
-    lines: Vec<u8>,
-    dropped: u64,
-    writing: bool,
-    closed: bool,
-    ended: bool,
+pub struct Log {
+    /// The subscriber that events are sent to. None: the program's.
+    to: Option<Dispatch>,
+    /// A second subscriber, which hears nothing. As long as there is one alone, `tracing` remembers
+    /// for each place in the code that nobody listens if the first thread that comes by has no
+    /// subscriber, such as that of another server without a log.
+    _second: Option<Dispatch>,
+    writing: Option<Arc<Writing>>,
 }
 
 impl fmt::Debug for Log {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Log")
-            .field(&self.0.as_ref().map(|open| open.format))
-            .finish()
+        f.debug_struct("Log")
+            .field("writes", &self.writing.is_some())
+            .finish_non_exhaustive()
     }
 }
 
 /// What is said of a call.
 pub(crate) struct CallLine<'a> {
+    pub(crate) span: &'a Span,
     pub(crate) method: &'static str,
     pub(crate) code: Code,
     pub(crate) took: Duration,
-    pub(crate) request: &'a str,
     pub(crate) order: Option<OrderId>,
     pub(crate) error: Option<&'a str>,
 }
 
-impl Log {
-    /// Writes nothing.
-    pub fn off() -> Self {
-        Log(None)
-    }
+/// The crates whose events are written, at INFO and above. Others are silent: nobody here knows
+/// what they would tell.
+const OURS: [&str; 5] = [
+    "order",
+    "order_core",
+    "order_grpc",
+    "order_store_postgres",
+    "order_store_sqlite",
+];
 
+/// Says the same at a level that is not known before.
+macro_rules! say {
+    ($level:expr, $($what:tt)+) => {
+        match $level {
+            Level::ERROR => tracing::error!($($what)+),
+            Level::WARN => tracing::warn!($($what)+),
+            _ => tracing::info!($($what)+),
+        }
+    };
+}
+
+impl Log {
     /// Writes to standard error.
     pub fn stderr(format: LogFormat) -> Self {
         Log::to(format, Box::new(std::io::stderr()))
     }
 
     /// Writes to `sink`. A line that it does not take is lost.
-    pub fn to(format: LogFormat, mut sink: Box<dyn Write + Send>) -> Self {
-        let shared = Arc::new(Shared::default());
-        let theirs = Arc::clone(&shared);
-        let writer = std::thread::Builder::new()
-            .name("log".into())
-            .spawn(move || theirs.write_to(&mut *sink, format));
+    pub fn to(format: LogFormat, sink: Box<dyn Write + Send>) -> Self {
         // Without a thread there is no log, which is no reason to take no orders.
-        Log(writer.ok().map(|_| Arc::new(Open { format, shared })))
+        let Some((writing, lines)) = Writing::start(format, sink) else {
+            return Log::default();
+        };
+        let targets = OURS.map(|target| (target, LevelFilter::INFO));
+        let targets = Targets::new().with_targets(targets);
+        let registry = tracing_subscriber::registry().with(targets);
+        let layer = tracing_subscriber::fmt::layer();
+        let to = match format {
+            LogFormat::Json => Dispatch::new(
+                registry.with(
+                    layer
+                        .json()
+                        .flatten_event(true)
+                        .with_span_list(false)
+                        .with_writer(lines),
+                ),
+            ),
+            LogFormat::Text => Dispatch::new(
+                registry.with(
+                    layer
+                        .with_ansi(false)
+                        .fmt_fields(debug_fn(on_one_line).delimited(" "))
+                        .with_writer(lines),
+                ),
+            ),
+        };
+        Log {
+            to: Some(to),
+            _second: Some(Dispatch::new(NoSubscriber::new())),
+            writing: Some(Arc::new(writing)),
+        }
+    }
+
+    /// Makes this the program's subscriber, so that it also writes what the engine and the stores
+    /// say. A program that has one already keeps it, and this remains the server's alone.
+    pub fn install(self) -> Self {
+        match &self.to {
+            Some(to) if tracing::dispatcher::set_global_default(to.clone()).is_ok() => Log {
+                to: None,
+                _second: None,
+                writing: self.writing.clone(),
+            },
+            _ => self,
+        }
+    }
+
+    /// Runs `say` with this as the subscriber.
+    fn within<T>(&self, say: impl FnOnce() -> T) -> T {
+        match &self.to {
+            Some(to) => tracing::dispatcher::with_default(to, say),
+            None => say(),
+        }
+    }
+
+    /// Warns of something that is no call, such as a fault that was asked for.
+    pub fn warn(&self, event: &str, message: &str) {
+        self.event(Level::WARN, event, message);
     }
 
     /// Says that something happened that is no call, such as a worker's failure.
-    pub fn event(&self, level: &str, event: &str, message: &str) {
-        let Some(open) = &self.0 else { return };
-        let mut line = String::with_capacity(160);
-        start(&mut line, open.format, level, event);
-        quoted(&mut line, open.format, "message", message);
-        end(&mut line, open.format);
-        open.shared.add(&line);
+    pub(crate) fn event(&self, level: Level, event: &str, message: &str) {
+        self.within(|| say!(level, target: "order_grpc", event = %event, "{message}"));
+    }
+
+    /// The span of a request, in which everything that is said names it.
+    pub(crate) fn request(&self, id: &str, trace: Option<&str>) -> Span {
+        self.within(|| {
+            tracing::info_span!(
+                target: "order_grpc",
+                "request",
+                request_id = %id,
+                trace_id = trace.map(tracing::field::display)
+            )
+        })
     }
 
     pub(crate) fn call(&self, call: &CallLine<'_>) {
-        let Some(open) = &self.0 else { return };
         let CallLine {
+            span,
             method,
             code,
             took,
-            request,
             order,
             error,
         } = call;
         let level = match code {
-            Code::Internal | Code::DataLoss | Code::Unknown => "ERROR",
-            Code::Unavailable => "WARN",
-            _ => "INFO",
+            Code::Internal | Code::DataLoss | Code::Unknown => Level::ERROR,
+            Code::Unavailable => Level::WARN,
+            _ => Level::INFO,
         };
-        let mut line = String::with_capacity(256);
-        start(&mut line, open.format, level, "call");
-        let name = code_name(*code);
-        let micros = took.as_micros();
-        let (ms, rest) = (micros / 1000, micros % 1000);
-        // Writing to a text cannot fail.
-        let _ = match open.format {
-            LogFormat::Text => write!(
-                line,
-                " method={method} code={name} ms={ms}.{rest:03} request={request}"
-            ),
-            LogFormat::Json => {
-                write!(
-                    line,
-                    r#","method":"{method}","code":"{name}","ms":{ms}.{rest:03},"request_id":"{request}""#
-                )
-            }
-        };
-        if let Some(order) = order {
-            let _ = match open.format {
-                LogFormat::Text => write!(line, " order={order}"),
-                LogFormat::Json => write!(line, r#","order_id":"{order}""#),
-            };
-        }
-        if let Some(error) = error {
-            quoted(&mut line, open.format, "error", error);
-        }
-        end(&mut line, open.format);
-        open.shared.add(&line);
+        let micros = u32::try_from(took.as_micros()).unwrap_or(u32::MAX);
+        self.within(|| {
+            say!(
+                level,
+                target: "order_grpc",
+                parent: *span,
+                event = %"call",
+                method = %method,
+                code = %code_name(*code),
+                ms = f64::from(micros) / 1000.0,
+                order_id = order.map(tracing::field::display),
+                error = *error
+            );
+        });
     }
 
     /// Waits until everything said so far is written, for a second at the most.
     pub fn flush(&self) {
-        let Some(open) = &self.0 else { return };
-        open.shared
-            .wait_until(|waiting| !waiting.writing && waiting.lines.is_empty());
-    }
-}
-
-impl Drop for Open {
-    fn drop(&mut self) {
-        self.shared.lock().closed = true;
-        self.shared.changed.notify_all();
-        self.shared.wait_until(|waiting| waiting.ended);
-    }
-}
-
-impl Shared {
-    fn lock(&self) -> MutexGuard<'_, Waiting> {
-        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn wait_until(&self, done: impl Fn(&Waiting) -> bool) {
-        let until = Instant::now() + FLUSH_WITHIN;
-        let mut waiting = self.lock();
-        while !done(&waiting) {
-            let left = until.saturating_duration_since(Instant::now());
-            if left.is_zero() {
-                return;
-            }
-            waiting = self
-                .changed
-                .wait_timeout(waiting, left)
-                .unwrap_or_else(PoisonError::into_inner)
-                .0;
-        }
-    }
-
-    fn add(&self, line: &str) {
-        let mut waiting = self.lock();
-        if waiting.lines.len() + line.len() > WAITING_MAX {
-            waiting.dropped += 1;
-            return;
-        }
-        let was_empty = waiting.lines.is_empty();
-        waiting.lines.extend_from_slice(line.as_bytes());
-        drop(waiting);
-        if was_empty {
-            self.changed.notify_all();
-        }
-    }
-
-    fn write_to(&self, sink: &mut dyn Write, format: LogFormat) {
-        let mut lines = Vec::new();
-        loop {
-            let mut waiting = self.lock();
-            while waiting.lines.is_empty() && !waiting.closed {
-                waiting = self
-                    .changed
-                    .wait(waiting)
-                    .unwrap_or_else(PoisonError::into_inner);
-            }
-            if !waiting.closed {
-                drop(waiting);
-                std::thread::sleep(GATHER);
-                waiting = self.lock();
-            }
-            let closed = waiting.closed;
-            std::mem::swap(&mut lines, &mut waiting.lines);
-            let dropped = std::mem::take(&mut waiting.dropped);
-            waiting.writing = true;
-            drop(waiting);
-            if dropped > 0 {
-                let mut line = String::new();
-                start(&mut line, format, "WARN", "log");
-                quoted(
-                    &mut line,
-                    format,
-                    "message",
-                    &format!(
-                        "{dropped} lines were dropped: they came faster than they are written"
-                    ),
-                );
-                end(&mut line, format);
-                lines.extend_from_slice(line.as_bytes());
-            }
-            // Nobody is left to tell.
-            let _ = sink.write_all(&lines).and_then(|()| sink.flush());
-            lines.clear();
-            let mut waiting = self.lock();
-            waiting.writing = false;
-            waiting.ended = closed && waiting.lines.is_empty();
-            let ended = waiting.ended;
-            drop(waiting);
-            self.changed.notify_all();
-            if ended {
-                return;
-            }
+        if let Some(writing) = &self.writing {
+            writing.flush();
         }
     }
 }
 
-fn start(line: &mut String, format: LogFormat, level: &str, event: &str) {
-    let now = SystemClock.now();
-    let _ = match format {
-        LogFormat::Text => write!(line, "{now} {level} {event}"),
-        LogFormat::Json => write!(
-            line,
-            r#"{{"time":"{now}","level":"{level}","event":"{event}""#
-        ),
-    };
+/// Writes a field in such a way that no value begins a line of its own, or changes how a terminal
+/// shows what follows.
+fn on_one_line(
+    writer: &mut Writer<'_>,
+    field: &tracing::field::Field,
+    value: &dyn fmt::Debug,
+) -> fmt::Result {
+    match field.name() {
+        "message" => write!(Printable(writer), "{value:?}"),
+        name => write!(Printable(writer), "{name}={value:?}"),
+    }
 }
 
-fn quoted(line: &mut String, format: LogFormat, key: &str, text: &str) {
-    // Both formats quote as JSON does, so that no text can begin a line of its own.
-    let text = serde_json::Value::from(text);
-    let _ = match format {
-        LogFormat::Text => write!(line, " {key}={text}"),
-        LogFormat::Json => write!(line, r#","{key}":{text}"#),
-    };
-}
+/// Escapes control characters.
+struct Printable<'a, 'b>(&'a mut Writer<'b>);
 
-fn end(line: &mut String, format: LogFormat) {
-    line.push_str(match format {
-        LogFormat::Text => "\n",
-        LogFormat::Json => "}\n",
-    });
+impl fmt::Write for Printable<'_, '_> {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        let mut rest = text;
+        while let Some(at) = rest.find(char::is_control) {
+            let (plain, from) = rest.split_at(at);
+            self.0.write_str(plain)?;
+            let mut characters = from.chars();
+            if let Some(control) = characters.next() {
+                write!(self.0, "{}", control.escape_default())?;
+            }
+            rest = characters.as_str();
+        }
+        self.0.write_str(rest)
+    }
 }
 
 /// The name of a code as the gRPC specification spells it.
@@ -318,6 +281,8 @@ pub(crate) const fn code_name(code: Code) -> &'static str {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Mutex;
+
     use super::*;
 
     #[derive(Clone, Default)]
@@ -349,110 +314,67 @@ mod tests {
         text
     }
 
-    fn a_call<'a>(error: Option<&'a str>) -> CallLine<'a> {
-        let order = "01890a5d-ac96-774b-bcce-b302099a8057".parse().ok();
-        CallLine {
+    fn call(log: &Log, error: Option<&str>) {
+        let span = log.request("r-1", Some("4bf92f3577b34da6a3ce929d0e0e4736"));
+        log.call(&CallLine {
+            span: &span,
             method: "GetOrder",
             code: Code::NotFound,
             took: Duration::from_micros(1234),
-            request: "r-1",
-            order,
+            order: "01890a5d-ac96-774b-bcce-b302099a8057".parse().ok(),
             error,
-        }
+        });
     }
 
     #[test]
     fn a_line_of_text_says_what_was_called_and_how_it_ended() {
-        let text = said(LogFormat::Text, |log| log.call(&a_call(None)));
-        assert!(
-            text.ends_with(
-                " INFO call method=GetOrder code=NOT_FOUND ms=1.234 request=r-1 order=01890a5d-ac96-774b-bcce-b302099a8057\n"
-            ),
-            "{text}"
-        );
+        let text = said(LogFormat::Text, |log| call(log, None));
+        let expected = "  INFO request{request_id=r-1 trace_id=4bf92f3577b34da6a3ce929d0e0e4736}: \
+                        order_grpc: event=call method=GetOrder code=NOT_FOUND ms=1.234 \
+                        order_id=01890a5d-ac96-774b-bcce-b302099a8057\n";
+        assert!(text.ends_with(expected), "{text}");
     }
 
     #[test]
     fn a_line_of_json_is_an_object_whatever_an_error_says() {
-        let text = said(LogFormat::Json, |log| {
-            log.call(&a_call(Some("a \"b\"\n{c}")))
-        });
+        let text = said(LogFormat::Json, |log| call(log, Some("a \"b\"\n{c}")));
         let value: serde_json::Value = serde_json::from_str(text.trim_end()).unwrap();
         assert_eq!(value["event"], "call");
         assert_eq!(value["code"], "NOT_FOUND");
         assert_eq!(value["ms"], 1.234);
         assert_eq!(value["error"], "a \"b\"\n{c}");
+        assert_eq!(value["span"]["request_id"], "r-1");
         assert_eq!(text.lines().count(), 1);
     }
 
-    /// Takes nothing before it is told to.
-    struct Stuck {
-        begun: std::sync::mpsc::Sender<()>,
-        go_on: std::sync::mpsc::Receiver<()>,
-        sink: Sink,
-    }
-
-    impl Write for Stuck {
-        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-            if self.begun.send(()).is_ok() {
-                let _ = self.go_on.recv();
-            }
-            self.sink.write(bytes)
-        }
-        fn flush(&mut self) -> std::io::Result<()> {
-            Ok(())
-        }
-    }
-
     #[test]
-    fn a_reader_who_has_stopped_reading_holds_nobody_up() {
-        let (begun, has_begun) = std::sync::mpsc::channel();
-        let (go, go_on) = std::sync::mpsc::channel();
-        let log = Log::to(
-            LogFormat::Text,
-            Box::new(Stuck {
-                begun,
-                go_on,
-                sink: Sink::default(),
-            }),
-        );
-        log.event("INFO", "test", "first");
-        has_begun.recv().unwrap();
-        let started = Instant::now();
-        log.flush();
-        drop(log);
+    fn no_text_begins_a_line_of_its_own() {
+        let text = said(LogFormat::Text, |log| {
+            call(log, Some("a\nb \u{1b}[31m"));
+            log.warn("x\ny", "one\ntwo");
+        });
+        let lines: Vec<&str> = text.lines().collect();
+        assert_eq!(lines.len(), 2, "{text}");
+        assert!(lines[0].ends_with(r#" error="a\nb \u{1b}[31m""#), "{text}");
         assert!(
-            (FLUSH_WITHIN..10 * FLUSH_WITHIN).contains(&started.elapsed()),
-            "{:?}",
-            started.elapsed()
+            lines[1].ends_with(r" order_grpc: one\ntwo event=x\ny"),
+            "{text}"
         );
-        drop(go);
     }
 
     #[test]
-    fn lines_that_come_too_fast_are_dropped_and_counted() {
-        let (begun, has_begun) = std::sync::mpsc::channel();
-        let (go, go_on) = std::sync::mpsc::channel();
-        let sink = Sink::default();
-        let log = Log::to(
-            LogFormat::Text,
-            Box::new(Stuck {
-                begun,
-                go_on,
-                sink: sink.clone(),
-            }),
+    fn what_others_say_is_not_written() {
+        let text = said(LogFormat::Text, |log| {
+            log.within(|| {
+                tracing::error!(target: "h2", "theirs");
+                tracing::warn!(target: "order_core::manager", "the engine's");
+                tracing::debug!(target: "order_core::manager", "too much");
+            });
+        });
+        assert!(
+            text.ends_with("order_core::manager: the engine's\n"),
+            "{text}"
         );
-        log.event("INFO", "test", "first");
-        has_begun.recv().unwrap();
-        let long = "x".repeat(WAITING_MAX / 4);
-        (0..5).for_each(|_| log.event("INFO", "test", &long));
-        drop((go, has_begun));
-        log.flush();
-        let text = String::from_utf8(sink.0.lock().unwrap().clone()).unwrap();
-        assert_eq!(
-            text.lines().filter(|l| l.contains("INFO test")).count(),
-            1 + 3
-        );
-        assert!(text.contains("2 lines were dropped"));
+        assert_eq!(text.lines().count(), 1, "{text}");
     }
 }

@@ -6,6 +6,7 @@ use std::str::FromStr;
 use order_core::error::Violation;
 use order_core::ids::{IdempotencyKey, ParseIdError};
 use order_core::order::{OperationState, Order};
+use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 use tonic::metadata::{MetadataMap, MetadataValue};
 
 /// Makes a request safe to repeat.
@@ -117,17 +118,10 @@ pub(crate) fn describe(order: &Order, replayed: bool, metadata: &mut MetadataMap
     }
 }
 
-/// The URI of an IRI (RFC 3987, 3.1): metadata is ASCII.
+/// Percent-encodes an IRI into a URI (RFC 3987, 3.1): metadata is ASCII.
 fn as_uri(iri: &str) -> String {
-    let mut uri = String::with_capacity(iri.len());
-    for byte in iri.bytes() {
-        if byte.is_ascii_graphic() {
-            uri.push(char::from(byte));
-        } else {
-            uri.push_str(&format!("%{byte:02X}"));
-        }
-    }
-    uri
+    const NOT_IN_A_URI: &AsciiSet = &CONTROLS.add(b' ');
+    utf8_percent_encode(iri, NOT_IN_A_URI).to_string()
 }
 
 #[cfg(test)]

@@ -14,8 +14,10 @@ use tokio::net::{TcpListener, lookup_host};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
+use tonic::codec::CompressionEncoding;
 use tonic_health::ServingStatus;
 use tonic_health::server::HealthReporter;
+use tracing::Level;
 
 use crate::auth::Auth;
 use crate::beside::Beside;
@@ -40,7 +42,7 @@ pub struct ServerOptions {
     pub grace: Duration,
     /// How its worker works; `grace` holds for the worker too.
     pub worker: WorkerOptions,
-    /// Where it says what it did. Off.
+    /// Where its events are written. The default: to the subscriber that the program has.
     pub log: Log,
     /// What the manager runs on, if it is to be waited for when the server stops. None.
     pub tasks: Option<TrackedRuntime>,
@@ -67,7 +69,7 @@ impl Default for ServerOptions {
             limits: Limits::default(),
             grace: Duration::from_secs(10),
             worker: WorkerOptions::default(),
-            log: Log::off(),
+            log: Log::default(),
             tasks: None,
             tls: None,
             auth: None,
@@ -183,7 +185,7 @@ pub async fn serve<S: OrderStore, C: Clients>(
             "calls and tokens can be read on the way"
         };
         log.event(
-            "WARN",
+            Level::WARN,
             "exposed",
             &format!("{address} can be reached from other machines, and {lacks}"),
         );
@@ -194,7 +196,9 @@ pub async fn serve<S: OrderStore, C: Clients>(
     let (shares, tally) = (Shares::new(limits), Arc::new(Tally::default()));
     let gate = Gate {
         orders: OrderServiceServer::new(OrderApi::new(manager.clone()))
-            .max_decoding_message_size(MESSAGE_MAX),
+            .max_decoding_message_size(MESSAGE_MAX)
+            .accept_compressed(CompressionEncoding::Gzip)
+            .send_compressed(CompressionEncoding::Gzip),
         beside: Beside::new(health_service, Arc::clone(&tally)),
         log: log.clone(),
         store_failures: Arc::clone(&store_failures),
@@ -246,7 +250,7 @@ pub async fn serve<S: OrderStore, C: Clients>(
     stop.await;
     say(&health, ServingStatus::NotServing).await;
     log.event(
-        "INFO",
+        Level::INFO,
         "drain",
         &format!(
             "told to stop: finishing what is under way, at most {} s",
@@ -270,12 +274,12 @@ pub async fn serve<S: OrderStore, C: Clients>(
     };
     match drained {
         Drained::Clean => log.event(
-            "INFO",
+            Level::INFO,
             "stopped",
             "everything under way has come to its end",
         ),
         Drained::CutShort => log.event(
-            "WARN",
+            Level::WARN,
             "stopped",
             "the grace period is over: what was under way is taken up again later",
         ),
@@ -347,7 +351,7 @@ fn troubles(hook: TroubleHook, log: Log) -> TroubleHook {
         let mut said = said.lock().unwrap_or_else(PoisonError::into_inner);
         said.retain(|(_, at)| now.duration_since(*at) < TROUBLE_AGAIN);
         if said.len() < TROUBLES_KEPT && !said.iter().any(|(earlier, _)| *earlier == message) {
-            log.event("ERROR", "worker", &message);
+            log.event(Level::ERROR, "worker", &message);
             said.push((message, now));
         }
         drop(said);
@@ -375,7 +379,7 @@ async fn keep_working<S: OrderStore, C: Clients>(
         });
         match worker.join_next().await {
             Some(Err(e)) if e.is_panic() => log.event(
-                "ERROR",
+                Level::ERROR,
                 "worker",
                 "the worker panicked and is started again",
             ),

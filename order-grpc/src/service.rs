@@ -10,7 +10,7 @@ use order_core::manager::{
 };
 use order_core::order::{EditState, Order, Status as OrderStatus};
 use order_core::request::{EditRequest, LineRef, MAX_NOTES};
-use order_core::rules::{Command, failure};
+use order_core::rules::Command;
 use order_core::services::Clients;
 use order_core::store::{ListQuery, OrderRef, OrderStore, SortKey};
 use order_core::text::check_note;
@@ -28,6 +28,8 @@ use crate::status::{invalid, status_of, unauthenticated};
 const LIST_DEPTH: u32 = 10_000;
 const PAGE_USUAL: u32 = 20;
 const PAGE_MAX: u32 = 100;
+/// From how many lines on an answer is compressed where the caller takes it so: those of 4 KiB.
+const LINES_COMPRESSED: usize = 20;
 
 /// The service over a manager. Who calls stands in the request, as an extension of type
 /// [`Principal`]: [`crate::serve`] puts it there, or an interceptor of a server of your own.
@@ -84,6 +86,7 @@ impl<T> Parts<T> {
             key,
             expected_version,
             wait: self.call.wait(),
+            ..CommandOptions::default()
         }
     }
 
@@ -168,7 +171,7 @@ impl<S: OrderStore, C: Clients> OrderApi<S, C> {
         let Parts { call, caller, .. } = parts;
         let done = self
             .manager
-            .edit(&caller, OrderRef::Id(order), options, edit)
+            .edit(&caller, OrderRef::Id(order), edit, options)
             .await;
         let EditAnswer {
             order,
@@ -215,7 +218,16 @@ fn answer(call: &Call, order: &Order, replayed: bool) -> Response<proto::Order> 
     call.note_order(order.id);
     let mut response = Response::new(convert::order(order));
     metadata::describe(order, replayed, response.metadata_mut());
+    compressed_if_long(&mut response, order.lines.len());
     response
+}
+
+/// Leaves a short answer uncompressed, also where the caller takes compressed ones: common clients
+/// say so with every call, and it would take longer to make it short than to send it.
+fn compressed_if_long<T>(response: &mut Response<T>, lines: usize) {
+    if lines < LINES_COMPRESSED {
+        response.disable_compression();
+    }
 }
 
 /// Orders as the contract has them. A long list takes milliseconds, in which a thread of the
@@ -261,10 +273,8 @@ impl<S: OrderStore, C: Clients> OrderService for OrderApi<S, C> {
         let placed = self.manager.place(&caller, request, options).await;
         let placed = placed.map_err(|e| Self::failed(&call, &e))?;
         call.note_order(placed.order.id);
-        if let Some(rejection) = failure(&placed.order) {
-            return Err(status_of(&rejection.into()));
-        }
-        Ok(answer(&call, &placed.order, placed.replayed))
+        let order = placed.outcome().map_err(|no| status_of(&no.into()))?;
+        Ok(answer(&call, order, placed.replayed))
     }
 
     async fn get_order(
@@ -321,7 +331,12 @@ impl<S: OrderStore, C: Clients> OrderService for OrderApi<S, C> {
         let command = Command::SetStatus { status };
         let order = self
             .manager
-            .execute(&parts.caller, OrderRef::Id(order), options, command, notes)
+            .execute(
+                &parts.caller,
+                OrderRef::Id(order),
+                command,
+                options.with_notes(notes),
+            )
             .await;
         let Answered { order, repeats } = order.map_err(|e| Self::failed(&parts.call, &e))?;
         Ok(answer(&parts.call, &order, repeats.is_some()))
@@ -341,7 +356,12 @@ impl<S: OrderStore, C: Clients> OrderService for OrderApi<S, C> {
         };
         let order = self
             .manager
-            .cancel(&parts.caller, OrderRef::Id(order), options, reason)
+            .execute(
+                &parts.caller,
+                OrderRef::Id(order),
+                Command::Cancel,
+                options.with_notes(reason),
+            )
             .await;
         let Answered { order, repeats } = order.map_err(|e| Self::failed(&parts.call, &e))?;
         let number = order.number;
@@ -356,6 +376,7 @@ impl<S: OrderStore, C: Clients> OrderService for OrderApi<S, C> {
             message,
         });
         metadata::describe(&order, repeats.is_some(), response.metadata_mut());
+        compressed_if_long(&mut response, 0);
         Ok(response)
     }
 
@@ -423,12 +444,15 @@ impl<S: OrderStore, C: Clients> OrderService for OrderApi<S, C> {
             .map_err(|e| Self::failed(&parts.call, &e))?;
         // All of them are at most 10,000.
         let int = |n: u32| i32::try_from(n).unwrap_or(i32::MAX);
-        Ok(Response::new(proto::ListOrdersResponse {
+        let lines = found.orders.iter().map(|order| order.lines.len()).sum();
+        let mut response = Response::new(proto::ListOrdersResponse {
             orders: converted(found.orders).await,
             total: int(found.total),
             page: int(page),
             limit: int(limit),
-        }))
+        });
+        compressed_if_long(&mut response, lines);
+        Ok(response)
     }
 
     async fn add_order_item(

@@ -4,6 +4,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::time::Instant;
+use tracing::Level;
 
 use crate::log::Log;
 
@@ -26,7 +27,7 @@ impl Sparse {
     pub(crate) fn say(
         &self,
         log: &Log,
-        level: &str,
+        level: Level,
         event: &str,
         message: impl FnOnce() -> String,
     ) {
@@ -82,22 +83,22 @@ mod tests {
         let log = Log::to(LogFormat::Text, Box::new(sink.clone()));
         let sparse = Sparse::default();
         for n in 0..1000 {
-            sparse.say(&log, "WARN", "knock", || format!("nr {n}"));
+            sparse.say(&log, Level::WARN, "knock", || format!("nr {n}"));
         }
         tokio::time::advance(AGAIN).await;
-        sparse.say(&log, "WARN", "knock", || "again".into());
+        sparse.say(&log, Level::WARN, "knock", || "again".into());
         log.flush();
         let text = String::from_utf8(sink.0.lock().unwrap().clone()).unwrap();
         let said: Vec<&str> = text
             .lines()
-            .filter_map(|line| line.split_once("message="))
+            .filter_map(|line| line.split_once("order_grpc: "))
             .map(|(_, said)| said)
             .collect();
         assert_eq!(
             said,
             [
-                r#""nr 0""#,
-                r#""again (and 999 more since it was last said)""#
+                "nr 0 event=knock",
+                "again (and 999 more since it was last said) event=knock"
             ]
         );
     }

@@ -12,10 +12,12 @@ use order_core::error::{Error, Rejection, RejectionReason, UsedFor, Violation};
 use order_core::number::OrderNumber;
 use order_core::order::Shortage;
 use order_core::store::StoreErrorKind;
+use tonic::metadata::MetadataMap;
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, FieldViolation, PreconditionViolation, StatusExt as _};
 
 use crate::limits::{CALL_WITHIN, RETRY_AFTER};
+use crate::services::Serving;
 
 /// The domain of every `google.rpc.ErrorInfo` that this server sends.
 pub const DOMAIN: &str = "order";
@@ -24,6 +26,8 @@ pub const DOMAIN: &str = "order";
 /// four bytes of three. A list that does not fit ends with how much was left out.
 const DETAILS_MAX: usize = 4 * 1024;
 const MESSAGE_CHARS_MAX: usize = 600;
+/// The trailer that says in milliseconds when to try again.
+const RETRY_PUSHBACK: &str = "grpc-retry-pushback-ms";
 /// When to try a service or a store again that could not be used.
 const UNAVAILABLE_RETRY: Duration = Duration::from_secs(1);
 
@@ -127,6 +131,10 @@ fn rejected(rejection: &Rejection) -> Status {
         subject,
         shortened(message),
     )];
+    // A SKU is no key of `ErrorInfo.metadata` (AIP-193), so each shortage is a violation of its own.
+    if !shortages.is_empty() {
+        refusal = refusal.with("shortages", shortages.len());
+    }
     let mut room = DETAILS_MAX;
     for (
         n,
@@ -141,14 +149,10 @@ fn rejected(rejection: &Rejection) -> Status {
             Some(available) => format!("requested {requested}, available {available}"),
             None => format!("requested {requested}"),
         };
-        room = room.saturating_sub(3 * sku.as_str().len() + said.len() + 64);
+        room = room.saturating_sub(sku.as_str().len() + said.len() + 32);
         if room == 0 {
             refusal = refusal.with("shortages_left_out", shortages.len() - n);
             break;
-        }
-        refusal = refusal.with(format!("requested.{sku}"), requested);
-        if let Some(available) = available {
-            refusal = refusal.with(format!("available.{sku}"), available);
         }
         failed.push(PreconditionViolation::new(kind, format!("sku/{sku}"), said));
     }
@@ -368,7 +372,17 @@ impl Refusal {
             mut details,
         } = self;
         details.set_error_info(reason, DOMAIN, metadata);
-        Status::with_error_details(code, shortened(&message.into()), details)
+        if let Some(request) = Serving::current().and_then(Serving::into_request_id) {
+            details.set_request_info(request, "");
+        }
+        // Official clients heed this and not `RetryInfo` (gRFC A6).
+        let mut trailers = MetadataMap::new();
+        if let Some(wait) = details.retry_info().and_then(|retry| retry.retry_delay) {
+            let wait = u64::try_from(wait.as_millis()).unwrap_or(u64::MAX);
+            trailers.insert(RETRY_PUSHBACK, wait.into());
+        }
+        let message = shortened(&message.into());
+        Status::with_error_details_and_metadata(code, message, details, trailers)
     }
 }
 

@@ -6,6 +6,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::Notify;
+use tracing::Level;
 
 use crate::log::Log;
 
@@ -111,7 +112,11 @@ impl Tally {
                 _ => None,
             };
             let cause = cause.map(|cause| format!(": {cause}")).unwrap_or_default();
-            log.event("WARN", "limits", &format!("{n} {}{cause}", kind.said()));
+            log.event(
+                Level::WARN,
+                "limits",
+                &format!("{n} {}{cause}", kind.said()),
+            );
         }
     }
 }
@@ -160,14 +165,8 @@ mod tests {
             let lines = text.lines().filter(|line| line.contains(what));
             lines
                 .map(|line| {
-                    line.split('"')
-                        .nth(1)
-                        .unwrap()
-                        .split(' ')
-                        .next()
-                        .unwrap()
-                        .parse::<u64>()
-                        .unwrap()
+                    let (_, said) = line.split_once("order_grpc: ").unwrap();
+                    said.split(' ').next().unwrap().parse::<u64>().unwrap()
                 })
                 .collect::<Vec<_>>()
         };

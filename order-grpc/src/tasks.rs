@@ -1,12 +1,12 @@
-//! Which of the engine's tasks are still at work, so that a server that stops can wait for them.
+//! The engine's tasks that are still at work, so that a server that stops can wait for them.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use order_core::runtime::{BoxFuture, Clock, Runtime, TokioRuntime};
 use order_core::time::Timestamp;
-use tokio::sync::Notify;
+use tokio_util::task::TaskTracker;
+use tracing::Instrument as _;
 
 use crate::services::carrying;
 use crate::shares::Place;
@@ -18,13 +18,7 @@ use crate::shares::Place;
 #[derive(Debug, Clone, Default)]
 pub struct TrackedRuntime {
     tokio: TokioRuntime,
-    tasks: Arc<Tasks>,
-}
-
-#[derive(Debug, Default)]
-struct Tasks {
-    running: AtomicUsize,
-    ended: Notify,
+    tasks: TaskTracker,
 }
 
 tokio::task_local! {
@@ -32,32 +26,17 @@ tokio::task_local! {
     pub(crate) static PLACE: Arc<Place>;
 }
 
-/// Counts a task for as long as it exists, however it ends.
-struct Counted(Arc<Tasks>);
-
-impl Drop for Counted {
-    fn drop(&mut self) {
-        if self.0.running.fetch_sub(1, Ordering::AcqRel) == 1 {
-            self.0.ended.notify_waiters();
-        }
-    }
-}
-
 impl TrackedRuntime {
-    /// How many tasks are at work.
+    /// The number of tasks at work.
     pub fn running(&self) -> usize {
-        self.tasks.running.load(Ordering::Acquire)
+        self.tasks.len()
     }
 
     /// Ends when no task is at work.
     pub async fn idle(&self) {
-        loop {
-            let ended = self.tasks.ended.notified();
-            if self.running() == 0 {
-                return;
-            }
-            ended.await;
-        }
+        // A tracker that is closed takes tasks as before: it only lets itself be waited for.
+        self.tasks.close();
+        self.tasks.wait().await;
     }
 }
 
@@ -75,19 +54,14 @@ impl Runtime for TrackedRuntime {
         self.tokio.sleep(duration)
     }
     fn spawn(&self, task: BoxFuture<()>) {
-        self.tasks.running.fetch_add(1, Ordering::AcqRel);
-        let counted = Counted(Arc::clone(&self.tasks));
-        let task = carrying(task);
+        let task = self.tasks.track_future(carrying(task).in_current_span());
         // The place of the call that asked for it is not free before what it asked for is done,
         // whoever has hung up.
         let place = PLACE.try_with(Arc::clone).ok();
-        self.tokio.spawn(Box::pin(async move {
-            let _counted = counted;
-            match place {
-                Some(place) => PLACE.scope(place, task).await,
-                None => task.await,
-            }
-        }));
+        self.tokio.spawn(match place {
+            Some(place) => Box::pin(PLACE.scope(place, task)),
+            None => Box::pin(task),
+        });
     }
 }
 

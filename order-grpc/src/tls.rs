@@ -14,6 +14,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
+use tracing::Level;
 
 use crate::files::{Named, SecurityError, Watched};
 use crate::log::Log;
@@ -246,7 +247,7 @@ pub(crate) async fn open(
         Ok(Err(e)) => e.to_string(),
         Err(_elapsed) => format!("it took longer than {} s", within.as_secs_f32()),
     };
-    tls.0.failed.say(log, "WARN", "handshake", || {
+    tls.0.failed.say(log, Level::WARN, "handshake", || {
         format!("a TLS handshake failed: {problem}")
     });
     None

@@ -128,32 +128,3 @@ fn of_code(code: &str, during: During) -> (StoreErrorKind, &'static str) {
         _ => (Unavailable, "the database could not be used"),
     }
 }
-
-/// The error with what it comes of, for operators.
-pub(crate) fn with_causes(error: &StoreError) -> String {
-    let mut text = error.to_string();
-    let mut cause = std::error::Error::source(error);
-    while let Some(error) = cause {
-        text.push_str(": ");
-        text.push_str(&error.to_string());
-        cause = error.source();
-    }
-    text
-}
-
-/// The same error for another of a group; the cause goes as text.
-pub(crate) fn copy(error: &StoreError) -> StoreError {
-    let StoreError {
-        kind,
-        message,
-        source,
-    } = error;
-    match source {
-        None => StoreError::new(*kind, message.clone()),
-        Some(source) => StoreError::caused(*kind, message.clone(), Cause(source.to_string())),
-    }
-}
-
-#[derive(Debug, thiserror::Error)]
-#[error("{0}")]
-struct Cause(String);

@@ -5,7 +5,7 @@
 //! a partition: so none is left behind by the others, and a page costs the same wherever it starts.
 
 use order_core::ids::{ChangesetId, OrderId};
-use order_core::store::records::{ORDER_STATUS_HISTORY, read};
+use order_core::store::records::{ORDER_STATUS_HISTORY, read, with_causes};
 use order_core::store::{
     FeedCursor, FeedPage, FeedPlace, FeedQuery, FeedRow, StoreError, Unreadable,
 };
@@ -14,7 +14,6 @@ use sqlx::query::Query;
 use sqlx::{AssertSqlSafe, Postgres};
 use uuid::Uuid;
 
-use crate::errors::with_causes;
 use crate::load::{corrupt, of_order};
 use crate::places::ReadError;
 use crate::schema::Identity;

@@ -13,6 +13,7 @@ use order_core::store::{Changeset, StoreError, StoreErrorKind};
 use sqlx::postgres::{PgConnection, PgRow};
 use sqlx::{AssertSqlSafe, Connection as _, Row as _};
 use tokio::time::timeout;
+use tracing::{error, warn};
 
 use crate::commit::{self, Answer, Meant, Prepared};
 use crate::errors::{During, code, collided, is_broken, store_error};
@@ -214,13 +215,17 @@ impl OnCommit {
                 true,
             ),
             // It may have been in the middle of a statement.
-            Why::Panicked => stopped(
-                Step::Apply,
-                vetoed("the hook panicked".into()),
-                Some(at),
-                false,
-            ),
+            Why::Panicked => {
+                error!("the hook panicked");
+                stopped(
+                    Step::Apply,
+                    vetoed("the hook panicked".into()),
+                    Some(at),
+                    false,
+                )
+            }
             Why::TookTooLong => {
+                warn!("the hook took longer than it may, and was broken off");
                 let error = StoreError::new(StoreErrorKind::Unavailable, TOO_LONG);
                 stopped(Step::Apply, error, Some(at), false)
             }

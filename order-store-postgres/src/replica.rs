@@ -14,6 +14,7 @@ use order_core::store::{StoreError, StoreErrorKind};
 use sqlx::Row as _;
 use sqlx::postgres::PgConnection;
 use tokio::time::timeout;
+use tracing::{debug, info, warn};
 use uuid::Uuid;
 
 use crate::errors::{During, code, store_error};
@@ -68,7 +69,7 @@ impl Replica {
         };
         if let Some(connected) = replica.connection().await? {
             // Kept for the first page.
-            let _ = replica.places.done(connected, Ok(()));
+            drop(replica.places.done(connected, Ok(())));
         }
         Ok(replica)
     }
@@ -96,13 +97,20 @@ impl Replica {
     }
 
     fn mark(&self, down: bool) {
-        *self.down.lock().unwrap_or_else(PoisonError::into_inner) = down.then(Instant::now);
+        let mut since = self.down.lock().unwrap_or_else(PoisonError::into_inner);
+        match (since.is_some(), down) {
+            (false, true) => warn!("the replica cannot be used: the primary is asked instead"),
+            (true, false) => info!("the replica can be used again"),
+            (false, false) | (true, true) => {}
+        }
+        *since = down.then(Instant::now);
     }
 
     pub(crate) fn count(&self, served: bool) {
         let counter = if served {
             &self.served
         } else {
+            debug!("the primary is asked for what the replica cannot give");
             &self.fell_back
         };
         counter.fetch_add(1, Ordering::Relaxed);

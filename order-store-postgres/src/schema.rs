@@ -10,6 +10,7 @@ use order_core::ids::Bucket;
 use order_core::store::{StoreError, StoreErrorKind};
 use sqlx::postgres::PgConnection;
 use sqlx::{AssertSqlSafe, Row as _};
+use tracing::info;
 use uuid::Uuid;
 
 use crate::errors::{During, code, store_error};
@@ -357,6 +358,12 @@ async fn take_all(
     }
     for migration in pending(db).await? {
         take(db, holder, migration, schema, layout).await?;
+        info!(
+            number = migration.number,
+            name = migration.name,
+            schema,
+            "migration taken"
+        );
         taken.push(format!("{:04}_{}", migration.number, migration.name));
     }
     Ok(())

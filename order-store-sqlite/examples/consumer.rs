@@ -158,6 +158,7 @@ async fn place<S: OrderStore>(
             request,
             PlaceOptions::default(),
         )
-        .await?;
+        .await?
+        .outcome()?;
     Ok(())
 }

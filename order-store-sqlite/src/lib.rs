@@ -2,7 +2,11 @@
 //! embedded catalogue, stock and payment desk.
 #![warn(missing_docs)]
 
+mod checkpoint;
 mod file;
+mod linked;
+mod settings;
+#[cfg(feature = "shop")]
 pub mod shop;
 mod store;
 mod turn;
@@ -10,6 +14,6 @@ mod turn;
 pub use store::{Access, OnCommit, SqliteOptions, SqliteStore, WriterStats};
 
 /// The README's example, compiled and run.
-#[cfg(doctest)]
+#[cfg(all(doctest, feature = "shop"))]
 #[doc = include_str!("../../README.md")]
 struct Readme;

@@ -23,6 +23,7 @@ mod desk;
 mod directory;
 mod error;
 mod inventory;
+mod ledgers;
 mod load;
 mod reports;
 mod rows;
@@ -36,7 +37,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use order_core::runtime::Clock;
-use order_core::services::{CallDeadline, CallError};
+use order_core::services::{CallDeadline, CallError, DynClients};
 use order_core::time::Timestamp;
 use rusqlite::Connection;
 
@@ -217,3 +218,18 @@ impl fmt::Debug for Shop {
 }
 
 order_core::clients_in_one!(Shop);
+
+/// The shop as all five services, of which each can then be replaced:
+///
+/// ```
+/// # use order_core::services::{DynClients, PaymentService};
+/// # use order_store_sqlite::shop::Shop;
+/// # fn example(shop: Shop, acme: impl PaymentService + 'static) -> DynClients {
+/// DynClients::from(shop).with_payment(acme)
+/// # }
+/// ```
+impl From<Shop> for DynClients {
+    fn from(shop: Shop) -> Self {
+        DynClients::all(Arc::new(shop))
+    }
+}

@@ -28,6 +28,7 @@ use async_trait::async_trait;
 use order_core::ids::{OrderId, UserId};
 use order_core::order::JournalRow;
 use order_core::runtime::Clock;
+use order_core::store::records::with_causes;
 use order_core::store::{
     Changeset, CommitError, Committed, FeedPage, FeedQuery, JournalQuery, LeasePage, LeaseRequest,
     Leased, ListQuery, Loaded, Lookup, OrderPage, OrderStore, Peek, StoreError, StoreErrorKind,
@@ -46,6 +47,8 @@ use writer::{Job, Write, Writer};
 
 pub use hook::OnCommit;
 pub use open::Access;
+#[cfg(test)]
+pub(crate) use open::Folder;
 pub use writer::WriterStats;
 
 /// How a [`SqliteStore`] is opened.
@@ -356,7 +359,7 @@ impl OrderStore for SqliteStore {
                 Err(e) if e.kind == StoreErrorKind::Corrupt => {
                     page.unreadable.push(Unreadable {
                         order: id,
-                        reason: errors::with_causes(&e),
+                        reason: with_causes(&e),
                     });
                 }
                 Err(e) => return Err(e),

@@ -11,6 +11,7 @@ use std::hash::{BuildHasher, RandomState};
 use std::time::{Duration, Instant};
 
 use rusqlite::{Connection, ErrorCode};
+use tracing::debug;
 
 /// The longest sleep between two looks; the shortest is half of it.
 const LOOK: Duration = Duration::from_micros(800);
@@ -63,6 +64,7 @@ impl Turns {
     }
 
     fn try_until(&mut self, deadline: Instant, db: &Connection) -> rusqlite::Result<()> {
+        let mut since = None;
         loop {
             match db.prepare_cached("BEGIN IMMEDIATE")?.execute([]) {
                 Err(error)
@@ -70,9 +72,15 @@ impl Turns {
                         && Instant::now() < deadline =>
                 {
                     self.others = Some(Instant::now());
+                    since = since.or(self.others);
                     std::thread::sleep(LOOK - LOOK / 2 * (self.dice() % 1024) as u32 / 1024);
                 }
-                begun => return begun.map(drop),
+                begun => {
+                    if let Some(since) = since {
+                        debug!(waited = ?since.elapsed(), "another process was waited for");
+                    }
+                    return begun.map(drop);
+                }
             }
         }
     }

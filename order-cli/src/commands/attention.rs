@@ -1,7 +1,7 @@
 //! `order stuck`, `attention` and `resolve`: what a person must look at, and what they found.
 
 use clap::{Args, ValueEnum};
-use order_core::ids::Reference;
+use order_core::ids::{ParseIdError, Reference};
 use order_core::manager::{Explanation, OrderManager, Principal};
 use order_core::money::Minor;
 use order_core::order::{AttentionReason, Op, OperationState, Order};
@@ -14,6 +14,7 @@ use super::options::{ById, How, Once};
 use super::payment::reported_state;
 use crate::engine::Engine;
 use crate::exit::{Failure, Outcome};
+use crate::input::renamed::today;
 use crate::output::stuck::{StuckView, reasons, stuck_table};
 use crate::output::{Out, note};
 use crate::settings::Settings;
@@ -72,7 +73,7 @@ pub struct Attention {
     #[command(flatten)]
     pub order: ById,
     /// The reason that was seen, such as OUTSIDE_REFUND
-    #[arg(long, value_name = "REASON")]
+    #[arg(long, value_name = "REASON", value_parser = reason)]
     pub ack: AttentionReason,
     /// Only about this operation, such as p2 or r1
     #[arg(long, value_name = "OPERATION", value_parser = operation)]
@@ -95,6 +96,11 @@ impl Change for Attention {
             about: self.about,
         }))
     }
+}
+
+/// Reads a reason of attention, perhaps by an older name.
+pub fn reason(text: &str) -> Result<AttentionReason, ParseIdError> {
+    today(text).parse()
 }
 
 fn operation(text: &str) -> Result<Op, String> {

@@ -10,7 +10,7 @@ use order_core::text::Private;
 use super::operator::{Asked, Change};
 use super::options::{ById, How, Once};
 use crate::exit::{Failure, Outcome};
-use crate::input::addresses;
+use crate::input::addresses::{self, AddressText};
 
 /// Options of `metadata`.
 #[derive(Debug, Args)]
@@ -65,7 +65,7 @@ pub struct Address {
     pub which: AddressType,
     /// The address as it is now, in JSON, or a file with it
     #[arg(long, value_name = "FILE|JSON")]
-    pub file: String,
+    pub file: AddressText,
     /// The reason and the key.
     #[command(flatten)]
     pub how: How,
@@ -80,7 +80,10 @@ impl Change for Address {
     }
     fn ask(&self, _: &Order) -> Outcome<Asked> {
         match addresses::read("--file", Some(&self.file))? {
-            Some(input) => Ok(Asked::Address(self.which, input)),
+            Some(input) => Ok(Asked::Command(Command::ChangeAddress {
+                which: self.which,
+                address: Private(Some(input.validate(self.which)?)),
+            })),
             None => Err(Failure::bad_input("--file is empty")),
         }
     }
@@ -118,6 +121,6 @@ impl Change for Note {
         }
     }
     fn ask(&self, _: &Order) -> Outcome<Asked> {
-        Ok(Asked::Note)
+        Ok(Asked::Command(Command::Note))
     }
 }

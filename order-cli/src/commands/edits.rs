@@ -11,8 +11,9 @@ use order_core::store::OrderRef;
 use super::operator::{Asked, Change};
 use super::options::{ById, How};
 use crate::exit::{Failure, Outcome};
+use crate::input::addresses::{self, AddressText};
 use crate::input::lines::{self, LineUnits};
-use crate::input::{addresses, items, read};
+use crate::input::{items, read};
 
 /// Options of `edit`.
 #[derive(Debug, Args)]
@@ -32,7 +33,7 @@ pub struct Edit {
     pub remove: Vec<String>,
     /// The new shipping address: an address in JSON, or a file with one
     #[arg(long, value_name = "FILE|JSON")]
-    pub ship_to: Option<String>,
+    pub ship_to: Option<AddressText>,
     /// The shipping method from now on; as it was if not given
     #[arg(long, value_name = "METHOD")]
     pub shipping_method: Option<String>,
@@ -82,7 +83,7 @@ impl Change for Edit {
                 add: Vec::new(),
                 set: set.collect::<Outcome<_>>()?,
                 remove: remove.collect::<Outcome<_>>()?,
-                shipping_address: addresses::read("--ship-to", self.ship_to.as_deref())?,
+                shipping_address: addresses::read("--ship-to", self.ship_to.as_ref())?,
                 shipping_method: self.shipping_method.clone(),
                 payment_method: self.payment_method.clone(),
                 payment_token: read::token(self.payment_token_file.as_deref())?,

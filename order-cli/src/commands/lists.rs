@@ -6,6 +6,7 @@ use order_core::order::{AttentionReason, FulfilmentStatus, PaymentStatus, Status
 use order_core::store::{Cursor, ListQuery, SortKey, TimeRange, Unreadable};
 use order_core::time::Timestamp;
 
+use super::attention::reason;
 use super::options::whole;
 use crate::engine::Engine;
 use crate::exit::Outcome;
@@ -30,7 +31,7 @@ pub struct List {
     #[arg(long, value_name = "STATUS")]
     pub fulfilment_status: Option<FulfilmentStatus>,
     /// Only with open attention for this reason, such as DISPUTE
-    #[arg(long, value_name = "REASON")]
+    #[arg(long, value_name = "REASON", value_parser = reason)]
     pub attention: Option<AttentionReason>,
     /// Only those for which something is left to do, now or later
     #[arg(long)]

@@ -60,16 +60,12 @@ pub enum Asked {
         /// Nothing is to be done: only its cost is shown.
         dry_run: bool,
     },
-    /// A corrected address.
-    Address(AddressType, AddressInput),
     /// Another payment.
     RetryPayment(RetryPayment),
     /// A provider's report of a payment.
     Payment(PaymentReport),
     /// A provider's report of a dispute.
     Dispute(DisputeReport),
-    /// A note, whose text is the reason.
-    Note,
 }
 
 impl Asked {
@@ -79,11 +75,6 @@ impl Asked {
         let wakes = |command: &Command| command.spec().wakes;
         match self {
             Asked::Command(command) | Asked::Preview(command) => wakes(command),
-            Asked::Address(which, _) => wakes(&Command::ChangeAddress {
-                which: *which,
-                address: Private(None),
-            }),
-            Asked::Note => wakes(&Command::Note),
             Asked::Edit { .. } | Asked::RetryPayment(_) | Asked::Payment(_) | Asked::Dispute(_) => {
                 true
             }
@@ -232,11 +223,12 @@ impl<S: OrderStore, C: Clients> Operator<'_, S, C> {
             key: once.key,
             expected_version: once.expect_version,
             wait: self.wait,
+            ..CommandOptions::default()
         };
         let answered = match asked {
             Asked::Command(command) => {
                 manager
-                    .execute(principal, order, options, command, reason)
+                    .execute(principal, order, command, options.with_notes(reason))
                     .await?
             }
             Asked::Preview(command) => {
@@ -252,7 +244,7 @@ impl<S: OrderStore, C: Clients> Operator<'_, S, C> {
                 return Ok(Changed::EditPreview(Box::new(preview)));
             }
             Asked::Edit { request, .. } => {
-                let answer = manager.edit(principal, order, options, request).await?;
+                let answer = manager.edit(principal, order, request, options).await?;
                 debug_assert!(
                     answer.state != EditState::Discarded,
                     "a discarded edit is an error"
@@ -262,17 +254,11 @@ impl<S: OrderStore, C: Clients> Operator<'_, S, C> {
                     repeats: answer.repeats,
                 }
             }
-            Asked::Address(which, input) => {
-                manager
-                    .change_address(principal, order, options, which, &input)
-                    .await?
-            }
             Asked::RetryPayment(retry) => {
                 manager
-                    .retry_payment(principal, order, options, retry)
+                    .retry_payment(principal, order, retry, options)
                     .await?
             }
-            Asked::Note => manager.note(principal, order, options, reason).await?,
             Asked::Payment(report) => {
                 let order = manager.record_payment(principal, order, report).await?;
                 return Ok(Changed::Order(order, None));

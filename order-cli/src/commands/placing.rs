@@ -14,8 +14,9 @@ use serde::Serialize;
 
 use crate::engine::Engine;
 use crate::exit::{Failure, Outcome, dead_order};
+use crate::input::addresses::{self, AddressText};
 use crate::input::items::{self, Named};
-use crate::input::{addresses, create_order, holds, read};
+use crate::input::{create_order, holds, read};
 use crate::output::order::{OrderView, amount};
 use crate::output::order_text::text;
 use crate::output::table::Table;
@@ -52,10 +53,10 @@ pub struct Request {
         required_unless_present = "file",
         conflicts_with = "file"
     )]
-    pub ship_to: Option<String>,
+    pub ship_to: Option<AddressText>,
     /// The billing address, if not the same: an address in JSON, or a file with one
     #[arg(long, value_name = "FILE|JSON", conflicts_with = "file")]
-    pub bill_to: Option<String>,
+    pub bill_to: Option<AddressText>,
     /// The payment method
     #[arg(
         long,
@@ -205,8 +206,8 @@ impl Draft {
             .map(|i| items::parse(i).map_err(|e| Failure::bad_input(format!("--item: {e}"))));
         let request = PlaceRequest {
             user_id: args.user.clone().unwrap_or_default(),
-            shipping_address: addresses::read("--ship-to", args.ship_to.as_deref())?,
-            billing_address: addresses::read("--bill-to", args.bill_to.as_deref())?,
+            shipping_address: addresses::read("--ship-to", args.ship_to.as_ref())?,
+            billing_address: addresses::read("--bill-to", args.bill_to.as_ref())?,
             payment_method: args.payment_method.clone().unwrap_or_default(),
             shipping_method: args.shipping_method.clone().unwrap_or_default(),
             notes: args.notes.clone(),

@@ -181,7 +181,7 @@ pub async fn serve(settings: &Settings) -> Outcome {
     let written = match log {
         ServeLog::Text => Log::stderr(LogFormat::Text),
         ServeLog::Json => Log::stderr(LogFormat::Json),
-        ServeLog::Off => Log::off(),
+        ServeLog::Off => Log::default(),
     };
     let limits = Limits {
         in_flight,
@@ -191,7 +191,7 @@ pub async fn serve(settings: &Settings) -> Outcome {
     let options = ServerOptions {
         limits,
         grace,
-        log: written,
+        log: written.install(),
         tasks: Some(tasks),
         ..guarded
     };

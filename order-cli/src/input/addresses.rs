@@ -1,11 +1,31 @@
 //! Addresses that follow an option: in JSON, or in a file.
 
+use std::convert::Infallible;
+use std::fmt;
 use std::path::Path;
+use std::str::FromStr;
 
 use order_core::request::AddressInput;
 
 use super::{create_order, read};
 use crate::exit::Outcome;
+
+/// An address as it is typed: in JSON, or the name of a file with it.
+#[derive(Clone, PartialEq, Eq)]
+pub struct AddressText(pub String);
+
+impl FromStr for AddressText {
+    type Err = Infallible;
+    fn from_str(text: &str) -> Result<Self, Infallible> {
+        Ok(AddressText(text.to_owned()))
+    }
+}
+
+impl fmt::Debug for AddressText {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("AddressText([redacted])")
+    }
+}
 
 /// Reads an address, `option` being the name that mistakes in its JSON are told with; `None` if
 /// there is no text.
@@ -13,8 +33,10 @@ use crate::exit::Outcome;
 /// # Errors
 ///
 /// Bad input, with its place.
-pub fn read(option: &str, text: Option<&str>) -> Outcome<Option<AddressInput>> {
-    let Some(text) = text else { return Ok(None) };
+pub fn read(option: &str, text: Option<&AddressText>) -> Outcome<Option<AddressInput>> {
+    let Some(AddressText(text)) = text else {
+        return Ok(None);
+    };
     if text.trim_start().starts_with('{') {
         return create_order::address(option, text).map(Some);
     }

@@ -4,7 +4,11 @@
 //! An option `--expect-version 3` is the field `expect_version = 3`; one that may be repeated is a
 //! list, also under its plural: `items = ["1:2"]`. Addresses are named, or stand in braces, as
 //! everywhere in a script.
+//!
+//! Clap reads the options here as it does there, so that a command, its values and the rules between
+//! its options stand in one place, and a new command is a new step without a word about it here.
 
+use std::any::TypeId;
 use std::collections::BTreeMap;
 
 use clap::{Arg, ArgAction, Command, CommandFactory, Parser};
@@ -12,10 +16,11 @@ use order_core::request::AddressInput;
 use toml::Spanned;
 use toml::de::DeValue;
 
-use super::settings;
+use super::values::{self, AddressOf};
 use crate::commands::changes::ChangeCommand;
 use crate::exit::Outcome;
-use crate::toml_doc::{Fields, integer_of, kind_of};
+use crate::input::addresses::AddressText;
+use crate::toml_doc::{Fields, Source, integer_of, kind_of};
 
 /// A command line of nothing but these commands.
 #[derive(Debug, Parser)]
@@ -29,10 +34,10 @@ struct CommandLine {
     command: ChangeCommand,
 }
 
-/// What stands for the order, which a step names otherwise.
+/// A stand-in for the order, which a step names otherwise.
 const SOME_ORDER: &str = "00000000-0000-0000-0000-000000000000";
 
-/// The names of all these steps, such as `ship` and `return request`.
+/// Returns the names of all these steps, such as `ship` and `return request`.
 pub fn names() -> Vec<String> {
     let mut names = Vec::new();
     for command in CommandLine::command().get_subcommands() {
@@ -49,9 +54,13 @@ pub fn names() -> Vec<String> {
 }
 
 /// Reads the step as the command `words`; `None` if there is no such command.
+///
+/// # Errors
+///
+/// Bad input, at its place.
 pub fn read(
     words: &str,
-    fields: &mut Fields<'_, '_>,
+    mut fields: Fields<'_>,
     addresses: &BTreeMap<String, AddressInput>,
 ) -> Outcome<Option<ChangeCommand>> {
     let mut command = CommandLine::command();
@@ -66,32 +75,26 @@ pub fn read(
     if line.len() == 1 || command.get_subcommands().next().is_some() {
         return Ok(None);
     }
+    let mut known = Vec::new();
     for arg in command.get_arguments().filter(|a| a.get_long().is_some()) {
         for name in field_names(&command, arg) {
             if let Some(value) = fields.take_any(&name) {
-                let is_address = arg
-                    .get_value_names()
-                    .is_some_and(|n| n.iter().any(|n| *n == "FILE|JSON"));
-                line.extend(options(
-                    fields,
-                    &name,
-                    arg,
-                    value,
-                    is_address.then_some(addresses),
-                )?);
+                line.extend(options(fields.source, (&name, value), arg, addresses)?);
             }
+            known.push(name);
         }
     }
     line.push(SOME_ORDER.into());
+    let (source, span) = (fields.source, fields.span.clone());
+    let known: Vec<&str> = known.iter().map(String::as_str).collect();
+    fields.nothing_more(&known)?;
     match CommandLine::try_parse_from(line) {
         Ok(CommandLine { command }) => Ok(Some(command)),
-        Err(error) => Err(fields
-            .source
-            .problem(&fields.span, format!("{words}: {}", said(&error)))),
+        Err(error) => Err(source.problem(&span, format!("{words}: {}", said(&error)))),
     }
 }
 
-/// What a field for an option may be called.
+/// Returns the names that a field for an option may have.
 fn field_names(command: &Command, arg: &Arg) -> Vec<String> {
     let longs = arg
         .get_long()
@@ -110,30 +113,33 @@ fn field_names(command: &Command, arg: &Arg) -> Vec<String> {
     names
 }
 
-/// The option with the field's value, as it would be typed.
-fn options(
-    fields: &Fields<'_, '_>,
-    name: &str,
+/// Returns the option with the field's value, as it would be typed.
+fn options<'s>(
+    source: Source<'s>,
+    (name, value): (&str, Spanned<DeValue<'s>>),
     arg: &Arg,
-    value: &Spanned<DeValue<'_>>,
-    addresses: Option<&BTreeMap<String, AddressInput>>,
+    addresses: &BTreeMap<String, AddressInput>,
 ) -> Outcome<Vec<String>> {
     let long = arg.get_long().unwrap_or_default();
+    let span = value.span();
+    let problem = |message: String| source.problem(&span, format!("{name}: {message}"));
     let wrong = |what: &str, value: &DeValue<'_>| {
-        fields.problem(name, format!("expected {what}, not {}", kind_of(value)))
+        problem(format!("expected {what}, not {}", kind_of(value)))
     };
-    if let Some(addresses) = addresses {
-        return Ok(vec![format!(
-            "--{long}={}",
-            address(fields, name, value, addresses)?
-        )]);
+    if arg.get_value_parser().type_id() == TypeId::of::<AddressText>() {
+        let given = Spanned::new(span.clone(), source.read::<AddressOf>(name, value, &[])?);
+        let address = values::found(source, name, Some(given), addresses)?;
+        return Ok(address
+            .iter()
+            .map(|address| format!("--{long}={}", as_json(address)))
+            .collect());
     }
     let one = |value: &DeValue<'_>| match value {
         DeValue::String(text) => Ok(format!("--{long}={text}")),
         DeValue::Datetime(time) => Ok(format!("--{long}={time}")),
         DeValue::Integer(_) => match integer_of(value) {
             Some(n) => Ok(format!("--{long}={n}")),
-            None => Err(fields.problem(name, "is out of range")),
+            None => Err(problem("is out of range".to_owned())),
         },
         other => Err(wrong("a text or a number", other)),
     };
@@ -148,22 +154,8 @@ fn options(
     }
 }
 
-/// An address of the script as the JSON that the command line reads.
-fn address(
-    fields: &Fields<'_, '_>,
-    name: &str,
-    value: &Spanned<DeValue<'_>>,
-    addresses: &BTreeMap<String, AddressInput>,
-) -> Outcome<String> {
-    let input = match value.get_ref() {
-        DeValue::String(alias) => match addresses.get(alias.as_ref()) {
-            Some(address) => address.clone(),
-            None => {
-                return Err(fields.problem(name, format!("the script has no [address.{alias}]")));
-            }
-        },
-        _ => settings::address(Fields::of(fields.source, name, value)?)?,
-    };
+/// Writes an address as the JSON that the command line reads.
+fn as_json(address: &AddressInput) -> String {
     let AddressInput {
         address_type,
         first_name,
@@ -176,16 +168,17 @@ fn address(
         country,
         phone,
         email,
-    } = input;
+    } = address;
     let json = serde_json::json!({
         "address_type": address_type, "first_name": first_name, "last_name": last_name,
-        "address_line1": address_line1, "address_line2": address_line2, "city": city, "state": state,
-        "postal_code": postal_code, "country": country, "phone": phone, "email": email,
+        "address_line1": address_line1, "address_line2": address_line2, "city": city,
+        "state": state, "postal_code": postal_code, "country": country, "phone": phone,
+        "email": email,
     });
-    Ok(json.to_string())
+    json.to_string()
 }
 
-/// What the command line says is wrong, on one line and with fields for options.
+/// Returns what the command line says is wrong, on one line.
 fn said(error: &clap::Error) -> String {
     let text = error.to_string();
     let first: Vec<&str> = text
@@ -200,18 +193,15 @@ fn said(error: &clap::Error) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::toml_doc::Source;
 
     fn read_step(words: &str, text: &str) -> Result<ChangeCommand, String> {
         let source = Source {
             name: "s.toml",
             text,
         };
-        let table = source.parse().unwrap();
-        let mut fields = Fields::new(source, "a step", table.get_ref(), 0..0);
-        let read =
-            read(words, &mut fields, &BTreeMap::new()).map_err(|e| e.message().to_owned())?;
-        fields.finish().map_err(|e| e.message().to_owned())?;
+        let table = DeValue::Table(source.parse().unwrap().into_inner());
+        let fields = Fields::of(source, "a step", Spanned::new(0..0, table)).unwrap();
+        let read = read(words, fields, &BTreeMap::new()).map_err(|e| e.message().to_owned())?;
         read.ok_or_else(|| "no such command".into())
     }
 

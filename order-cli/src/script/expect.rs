@@ -1,23 +1,25 @@
-//! `expect = { … }`: what must have come of a step, and where it says so.
+//! `expect = { … }`: the outcome of a step, each part of it with the place that says so.
 
-use std::ops::Range;
+use std::collections::BTreeMap;
+use std::fmt::Display;
 
 use order_core::error::{ErrorKind, RejectionReason};
 use order_core::ids::Sku;
 use order_core::order::{
-    AttentionReason, EditState, FulfilmentStatus, Lifecycle, NoticeKind, OperationKind,
-    OperationState, PaymentStatus, ReservationState, ReturnState, ReturnStatus, ShipmentState,
-    Status,
+    AttentionReason, EditState, FulfilmentStatus, Lifecycle, NoticeKind, PaymentStatus,
+    ReturnState, ReturnStatus, ShipmentState, Status,
 };
+use serde::Deserialize;
+use toml::Spanned;
 
-use crate::exit::Outcome;
-use crate::toml_doc::{At, Fields};
+use super::values::{Amount, FromText, Natural, PaymentText, ReservationText, Written};
+use crate::input::renamed::today;
 
 /// Everything a step expects.
 #[derive(Debug, Default)]
 pub struct Expect {
-    /// What is expected, each with its place.
-    pub wanted: Vec<At<Wanted>>,
+    /// The parts of it, each with its place.
+    pub wanted: Vec<Spanned<Wanted>>,
 }
 
 /// One thing a step expects.
@@ -123,9 +125,6 @@ impl Wanted {
     }
 }
 
-/// The figures of a SKU's stock.
-pub const FIGURES: [&str; 4] = ["on_hand", "reserved", "available", "committed"];
-
 /// The kinds of error, as scripts spell them.
 pub fn kind_name(kind: ErrorKind) -> &'static str {
     match kind {
@@ -151,277 +150,179 @@ const KINDS: [ErrorKind; 8] = [
     ErrorKind::Store,
 ];
 
-impl Expect {
-    /// Reads an `expect` table.
-    pub fn read(mut fields: Fields<'_, '_>) -> Outcome<Self> {
+/// A reason or kind of error.
+#[derive(Debug)]
+struct ErrorName(String);
+
+impl FromText for ErrorName {
+    fn from_text(text: &str) -> Result<Self, String> {
+        let kinds = KINDS.iter().map(|k| kind_name(*k));
+        let reasons = RejectionReason::ALL.iter().map(|r| r.as_str());
+        let names: Vec<&str> = kinds.chain(reasons).collect();
+        match names.contains(&text) {
+            true => Ok(ErrorName(text.to_owned())),
+            false => Err(format!("{text:?} is not one of {}", names.join(", "))),
+        }
+    }
+}
+
+/// A reason of attention, perhaps by an older name.
+#[derive(Debug)]
+struct Reason(AttentionReason);
+
+impl FromText for Reason {
+    fn from_text(text: &str) -> Result<Self, String> {
+        today(text).parse().map(Reason).map_err(|_| {
+            let all: Vec<&str> = AttentionReason::ALL.iter().map(|r| r.as_str()).collect();
+            format!("{text:?} is not one of {}", all.join(", "))
+        })
+    }
+}
+
+/// The figures of a SKU's stock.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Figures {
+    on_hand: Option<Spanned<i64>>,
+    reserved: Option<Spanned<i64>>,
+    available: Option<Spanned<i64>>,
+    committed: Option<Spanned<i64>>,
+}
+
+type List<T> = Option<Spanned<Vec<T>>>;
+
+/// An `expect` table as it is written.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Raw {
+    error: Option<Spanned<Written<ErrorName>>>,
+    message: Option<Spanned<String>>,
+    replayed: Option<Spanned<bool>>,
+    status: Option<Spanned<Status>>,
+    lifecycle: Option<Spanned<Lifecycle>>,
+    payment_status: Option<Spanned<PaymentStatus>>,
+    fulfilment_status: Option<Spanned<FulfilmentStatus>>,
+    return_status: Option<Spanned<ReturnStatus>>,
+    payment_method: Option<Spanned<String>>,
+    total: Option<Spanned<Written<Amount>>>,
+    subtotal: Option<Spanned<Written<Amount>>>,
+    tax: Option<Spanned<Written<Amount>>>,
+    tax_included: Option<Spanned<Written<Amount>>>,
+    shipping: Option<Spanned<Written<Amount>>>,
+    discount: Option<Spanned<Written<Amount>>>,
+    owed: Option<Spanned<Written<Amount>>>,
+    authorized: Option<Spanned<Written<Amount>>>,
+    captured: Option<Spanned<Written<Amount>>>,
+    refunded: Option<Spanned<Written<Amount>>>,
+    version: Option<Spanned<Natural>>,
+    shipments: List<ShipmentState>,
+    returns: List<ReturnState>,
+    edits: List<EditState>,
+    disputes: List<String>,
+    credits: List<Written<Amount>>,
+    metadata: List<String>,
+    stuck: Option<Spanned<Natural>>,
+    said: List<String>,
+    holds: List<String>,
+    attention: List<Written<Reason>>,
+    payments: List<Written<PaymentText>>,
+    reservations: List<Written<ReservationText>>,
+    desk: List<Written<PaymentText>>,
+    history: List<String>,
+    notices: List<NoticeKind>,
+    at_rest: Option<Spanned<bool>>,
+    orders: Option<Spanned<Natural>>,
+    #[serde(default)]
+    stock: BTreeMap<Sku, Figures>,
+}
+
+impl From<Raw> for Expect {
+    fn from(raw: Raw) -> Self {
         let mut expect = Expect::default();
-        let reasons: Vec<&str> = KINDS
-            .iter()
-            .map(|k| kind_name(*k))
-            .chain(RejectionReason::ALL.iter().map(|r| r.as_str()))
-            .collect();
-        expect.one_of(&mut fields, "error", &reasons, |_, v| Wanted::Error(v))?;
-        expect.text(&mut fields, "message", Wanted::Message)?;
-        expect.boolean(&mut fields, "replayed", Wanted::Replayed)?;
-        expect.one_of(
-            &mut fields,
-            "status",
-            &spellings(Status::ALL, Status::as_str),
-            Wanted::Field,
-        )?;
-        expect.one_of(
-            &mut fields,
-            "lifecycle",
-            &spellings(Lifecycle::ALL, Lifecycle::as_str),
-            Wanted::Field,
-        )?;
-        expect.one_of(
-            &mut fields,
-            "payment_status",
-            &spellings(PaymentStatus::ALL, PaymentStatus::as_str),
-            Wanted::Field,
-        )?;
-        expect.one_of(
-            &mut fields,
-            "fulfilment_status",
-            &spellings(FulfilmentStatus::ALL, FulfilmentStatus::as_str),
-            Wanted::Field,
-        )?;
-        expect.one_of(
-            &mut fields,
-            "return_status",
-            &spellings(ReturnStatus::ALL, ReturnStatus::as_str),
-            Wanted::Field,
-        )?;
-        expect.text(&mut fields, "payment_method", |v| {
-            Wanted::Field("payment_method", v)
-        })?;
-        for name in [
-            "total",
-            "subtotal",
-            "tax",
-            "tax_included",
-            "shipping",
-            "discount",
+        expect.add(raw.error, |Written(ErrorName(name))| Wanted::Error(name));
+        expect.add(raw.message, Wanted::Message);
+        expect.add(raw.replayed, Wanted::Replayed);
+        expect.field("status", raw.status);
+        expect.field("lifecycle", raw.lifecycle);
+        expect.field("payment_status", raw.payment_status);
+        expect.field("fulfilment_status", raw.fulfilment_status);
+        expect.field("return_status", raw.return_status);
+        expect.field("payment_method", raw.payment_method);
+        for (name, amount) in [
+            ("total", raw.total),
+            ("subtotal", raw.subtotal),
+            ("tax", raw.tax),
+            ("tax_included", raw.tax_included),
+            ("shipping", raw.shipping),
+            ("discount", raw.discount),
         ] {
-            if let Some(text) = fields.text(name)? {
-                amount_shape(text.value).map_err(|e| fields.problem(name, e))?;
-                expect.add(text.span, Wanted::Amount(name, text.value.to_owned()));
-            }
+            expect.add(amount, |Written(Amount(text))| Wanted::Amount(name, text));
         }
-        for name in ["owed", "authorized", "captured", "refunded"] {
-            if let Some(text) = fields.text(name)? {
-                amount_shape(text.value).map_err(|e| fields.problem(name, e))?;
-                expect.add(text.span, Wanted::Money(name, text.value.to_owned()));
-            }
+        for (name, amount) in [
+            ("owed", raw.owed),
+            ("authorized", raw.authorized),
+            ("captured", raw.captured),
+            ("refunded", raw.refunded),
+        ] {
+            expect.add(amount, |Written(Amount(text))| Wanted::Money(name, text));
         }
-        expect.integer(&mut fields, "version", Wanted::Version)?;
-        let shipments = spellings(ShipmentState::ALL, ShipmentState::as_str);
-        expect.list(
-            &mut fields,
-            "shipments",
-            |t| known(t, &shipments),
-            Wanted::Shipments,
-        )?;
-        let returns = spellings(ReturnState::ALL, ReturnState::as_str);
-        expect.list(
-            &mut fields,
-            "returns",
-            |t| known(t, &returns),
-            Wanted::Returns,
-        )?;
-        let edits = spellings(EditState::ALL, EditState::as_str);
-        expect.list(&mut fields, "edits", |t| known(t, &edits), Wanted::Edits)?;
-        expect.list(&mut fields, "disputes", |_| Ok(()), Wanted::Disputes)?;
-        expect.list(&mut fields, "credits", amount_shape, Wanted::Credits)?;
-        expect.list(&mut fields, "metadata", |_| Ok(()), Wanted::Metadata)?;
-        expect.integer(&mut fields, "stuck", Wanted::Stuck)?;
-        expect.list(&mut fields, "said", |_| Ok(()), Wanted::Said)?;
-        expect.list(&mut fields, "holds", |_| Ok(()), Wanted::Holds)?;
-        let reasons = spellings(AttentionReason::ALL, AttentionReason::as_str);
-        expect.list(
-            &mut fields,
-            "attention",
-            |t| known(t, &reasons),
-            Wanted::Attention,
-        )?;
-        expect.list(&mut fields, "payments", payment_shape, Wanted::Payments)?;
-        expect.list(
-            &mut fields,
-            "reservations",
-            reservation_shape,
-            Wanted::Reservations,
-        )?;
-        expect.list(&mut fields, "desk", payment_shape, Wanted::Desk)?;
-        expect.list(&mut fields, "history", |_| Ok(()), Wanted::History)?;
-        let notices = spellings(NoticeKind::ALL, NoticeKind::as_str);
-        expect.list(
-            &mut fields,
-            "notices",
-            |t| known(t, &notices),
-            Wanted::Notices,
-        )?;
-        expect.boolean(&mut fields, "at_rest", Wanted::AtRest)?;
-        expect.integer(&mut fields, "orders", Wanted::Orders)?;
-        if let Some(value) = fields.take("stock") {
-            expect.stock(Fields::of(fields.source, "stock", value)?)?;
-        }
-        fields.finish()?;
-        Ok(expect)
-    }
-
-    fn add(&mut self, span: Range<usize>, wanted: Wanted) {
-        self.wanted.push(At {
-            value: wanted,
-            span,
+        expect.add(raw.version, |n| Wanted::Version(n.get()));
+        expect.add(raw.shipments, |list| Wanted::Shipments(shown(list)));
+        expect.add(raw.returns, |list| Wanted::Returns(shown(list)));
+        expect.add(raw.edits, |list| Wanted::Edits(shown(list)));
+        expect.add(raw.disputes, Wanted::Disputes);
+        expect.add(raw.credits, |list| {
+            Wanted::Credits(list.into_iter().map(|Written(Amount(text))| text).collect())
         });
-    }
-
-    fn text(
-        &mut self,
-        fields: &mut Fields<'_, '_>,
-        name: &'static str,
-        make: impl Fn(String) -> Wanted,
-    ) -> Outcome {
-        if let Some(text) = fields.text(name)? {
-            self.add(text.span, make(text.value.to_owned()));
-        }
-        Ok(())
-    }
-
-    fn one_of(
-        &mut self,
-        fields: &mut Fields<'_, '_>,
-        name: &'static str,
-        values: &[&str],
-        make: impl Fn(&'static str, String) -> Wanted,
-    ) -> Outcome {
-        if let Some(text) = fields.text(name)? {
-            known(text.value, values).map_err(|e| fields.problem(name, e))?;
-            self.add(text.span, make(name, text.value.to_owned()));
-        }
-        Ok(())
-    }
-
-    fn boolean(
-        &mut self,
-        fields: &mut Fields<'_, '_>,
-        name: &'static str,
-        make: impl Fn(bool) -> Wanted,
-    ) -> Outcome {
-        let span = fields.place_of(name);
-        if let Some(value) = fields.boolean(name)? {
-            self.add(span, make(value));
-        }
-        Ok(())
-    }
-
-    fn integer(
-        &mut self,
-        fields: &mut Fields<'_, '_>,
-        name: &'static str,
-        make: impl Fn(u64) -> Wanted,
-    ) -> Outcome {
-        let span = fields.place_of(name);
-        if let Some(value) = fields.integer(name, 0..=i64::MAX)? {
-            self.add(span, make(value.unsigned_abs()));
-        }
-        Ok(())
-    }
-
-    fn list(
-        &mut self,
-        fields: &mut Fields<'_, '_>,
-        name: &'static str,
-        check: impl Fn(&str) -> Result<(), String>,
-        make: impl Fn(Vec<String>) -> Wanted,
-    ) -> Outcome {
-        let span = fields.place_of(name);
-        if let Some(texts) = fields.texts(name)? {
-            for text in &texts {
-                check(text.value)
-                    .map_err(|e| fields.source.problem(&text.span, format!("{name}: {e}")))?;
+        expect.add(raw.metadata, Wanted::Metadata);
+        expect.add(raw.stuck, |n| Wanted::Stuck(n.get()));
+        expect.add(raw.said, Wanted::Said);
+        expect.add(raw.holds, Wanted::Holds);
+        expect.add(raw.attention, |list| {
+            Wanted::Attention(shown(
+                list.into_iter().map(|Written(Reason(reason))| reason),
+            ))
+        });
+        let payments = |list: Vec<Written<PaymentText>>| list.into_iter().map(|p| p.0.0).collect();
+        expect.add(raw.payments, |list| Wanted::Payments(payments(list)));
+        expect.add(raw.reservations, |list| {
+            Wanted::Reservations(list.into_iter().map(|r| r.0.0).collect())
+        });
+        expect.add(raw.desk, |list| Wanted::Desk(payments(list)));
+        expect.add(raw.history, |list| {
+            Wanted::History(list.iter().map(|name| today(name).to_owned()).collect())
+        });
+        expect.add(raw.notices, |list| Wanted::Notices(shown(list)));
+        expect.add(raw.at_rest, Wanted::AtRest);
+        expect.add(raw.orders, |n| Wanted::Orders(n.get()));
+        for (sku, figures) in raw.stock {
+            for (name, figure) in [
+                ("on_hand", figures.on_hand),
+                ("reserved", figures.reserved),
+                ("available", figures.available),
+                ("committed", figures.committed),
+            ] {
+                expect.add(figure, |n| Wanted::Stock(sku.clone(), name, n));
             }
-            self.add(
-                span,
-                make(texts.into_iter().map(|t| t.value.to_owned()).collect()),
-            );
         }
-        Ok(())
+        expect
     }
+}
 
-    fn stock(&mut self, skus: Fields<'_, '_>) -> Outcome {
-        for (name, value) in skus.entries() {
-            let sku: Sku = name
-                .value
-                .parse()
-                .map_err(|e| skus.source.problem(&name.span, e))?;
-            let mut figures = Fields::of(skus.source, format!("stock.{sku}"), value)?;
-            for figure in FIGURES {
-                let span = figures.place_of(figure);
-                if let Some(n) = figures.integer(figure, i64::MIN..=i64::MAX)? {
-                    self.add(span, Wanted::Stock(sku.clone(), figure, n));
-                }
-            }
-            figures.finish()?;
+impl Expect {
+    fn add<T>(&mut self, value: Option<Spanned<T>>, make: impl FnOnce(T) -> Wanted) {
+        if let Some(value) = value {
+            let span = value.span();
+            self.wanted
+                .push(Spanned::new(span, make(value.into_inner())));
         }
-        Ok(())
+    }
+
+    fn field(&mut self, name: &'static str, value: Option<Spanned<impl Display>>) {
+        self.add(value, |value| Wanted::Field(name, value.to_string()));
     }
 }
 
-fn spellings<T: Copy>(all: &'static [T], spell: impl Fn(T) -> &'static str) -> Vec<&'static str> {
-    all.iter().map(|v| spell(*v)).collect()
-}
-
-fn known(text: &str, values: &[&str]) -> Result<(), String> {
-    if values.contains(&text) {
-        Ok(())
-    } else {
-        Err(format!("{text:?} is not one of {}", values.join(", ")))
-    }
-}
-
-/// How an amount is written; whether it has the right decimals is for its currency to say.
-fn amount_shape(text: &str) -> Result<(), String> {
-    let digits = |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit());
-    let (whole, decimals) = text.split_once('.').unwrap_or((text, "0"));
-    if digits(whole.strip_prefix('-').unwrap_or(whole)) && digits(decimals) {
-        Ok(())
-    } else {
-        Err(format!(
-            "{text:?} is not an amount: expected a decimal number such as 12.50"
-        ))
-    }
-}
-
-fn payment_shape(text: &str) -> Result<(), String> {
-    let words: Vec<&str> = text.split_whitespace().collect();
-    let kind = |w: &str| {
-        OperationKind::ALL
-            .iter()
-            .any(|k| k.as_str().eq_ignore_ascii_case(w) && w == w.to_lowercase())
-    };
-    let state = |w: &str| OperationState::ALL.iter().any(|s| s.as_str() == w);
-    match words[..] {
-        [k, s] if kind(k) && state(s) => Ok(()),
-        [k, s, amount] if kind(k) && state(s) => amount_shape(amount),
-        _ => Err(format!(
-            "{text:?} is not a payment operation: expected KIND STATE [AMOUNT], such as \"charge CAPTURED 32.43\""
-        )),
-    }
-}
-
-fn reservation_shape(text: &str) -> Result<(), String> {
-    let words: Vec<&str> = text.split_whitespace().collect();
-    match words[..] {
-        [_, n, s]
-            if n.parse::<u32>().is_ok()
-                && ReservationState::ALL.iter().any(|h| h.as_str() == s) =>
-        {
-            Ok(())
-        }
-        _ => Err(format!(
-            "{text:?} is not a reservation: expected SKU QUANTITY STATE, such as \"MUG-01 2 HELD\""
-        )),
-    }
+fn shown(list: impl IntoIterator<Item: Display>) -> Vec<String> {
+    list.into_iter().map(|value| value.to_string()).collect()
 }

@@ -8,139 +8,94 @@ use std::time::Duration;
 use order_core::ids::{IdempotencyKey, Reference, Sku};
 use order_core::order::OperationState;
 use order_core::policy::Policy;
+use order_core::request::{AddressInput, HoldInput};
 use order_core::services::ServiceName;
 use order_core::time::Timestamp;
+use serde::Deserialize;
 use toml::Spanned;
 use toml::de::DeValue;
 
 use super::expect::Expect;
+use super::values::{self, Count, Natural};
 use crate::commands::bulk::export::ExportForm;
 use crate::commands::changes::ChangeCommand;
 use crate::commands::shop::desk::Settlement;
 use crate::input::items::Item;
-use order_core::request::{AddressInput, HoldInput};
 
 /// A script.
 pub struct Script<'s> {
-    /// What it shows.
+    /// The title: a sentence about what it shows.
     pub title: Option<String>,
-    /// When it begins; now, if it writes to a real store and does not say.
+    /// The time it begins at; now, if it writes to a real store and does not say.
     pub start: Option<Timestamp>,
-    /// What ids and order numbers follow from.
+    /// The seed that ids and order numbers follow from.
     pub seed: u64,
     /// The engine's settings.
     pub policy: Policy,
-    /// Where they stand.
+    /// The place they stand at.
     pub policy_span: Range<usize>,
-    /// What the shop sells.
+    /// The goods that the shop sells.
     pub catalogue: Option<CatalogueSource<'s>>,
-    /// What happens.
+    /// The steps, in order.
     pub steps: Vec<Step<'s>>,
 }
 
-/// Where a catalogue is.
+/// A catalogue, or the file it is in.
 pub enum CatalogueSource<'s> {
-    /// In a file, named relative to the script.
+    /// The file, named relative to the script.
     File(PathBuf, Range<usize>),
-    /// In the script.
+    /// The catalogue itself.
     Inline(Spanned<DeValue<'s>>),
 }
 
 /// A step of a script.
 pub struct Step<'s> {
-    /// Where it starts.
+    /// The place it starts at.
     pub span: Range<usize>,
-    /// What it shows.
+    /// The name: a sentence about what it shows.
     pub name: Option<String>,
-    /// What is done.
+    /// The thing that is done.
     pub act: Act<'s>,
     /// The order it is about, by the name an earlier step gave it; the last one placed if none.
     pub order: Option<String>,
-    /// What must come of it.
+    /// The outcome that must come of it.
     pub expect: Option<Expect>,
 }
 
-/// What a step does.
+/// The thing that a step does.
 pub enum Act<'s> {
     /// Places an order.
     Place(Box<Place>),
-    /// Says what an order would cost.
+    /// Prices an order.
     Quote(Box<Cart>),
-    /// A command of the command line.
+    /// Gives a command of the command line.
     Change {
         /// Its name there.
         name: String,
         /// The command.
         command: Box<ChangeCommand>,
-        /// How long the caller waits; until nothing is due now if none.
+        /// The time the caller waits; until nothing is due now if none.
         wait: Option<Duration>,
     },
     /// Pays again.
-    RetryPayment {
-        /// How it is paid now.
-        method: String,
-        /// The part of what is short that is paid; all of it if none.
-        amount: Option<String>,
-        /// The client's payment token.
-        token: Option<String>,
-        /// Where the provider sends the customer back to.
-        return_url: Option<String>,
-        /// How.
-        how: How,
-    },
+    RetryPayment(RetryPayment, How),
     /// Records what a provider said.
-    RecordPayment {
-        /// The payment operation's number within the order; none for a report that names only its
-        /// reference.
-        payment: Option<u32>,
-        /// The provider's name for it; the recorded one if none.
-        reference: Option<Reference>,
-        /// The provider's name for the payment it acts on, for what was made outside the engine.
-        parent: Option<Reference>,
-        /// What became of it.
-        status: OperationState,
-        /// How much, in the order's currency; what was asked for if none.
-        amount: Option<String>,
-    },
-    /// Writes something down.
-    Note {
-        /// What.
-        text: String,
-        /// How.
-        how: How,
-    },
+    RecordPayment(RecordPayment),
+    /// Adds a note.
+    Note(Note, How),
     /// Moves the clock.
     Advance(Duration),
     /// Makes a service misbehave, or behave again.
     Service(Fault),
     /// Lets a worker do what is due, now or for a while.
-    Work {
-        /// For how long.
-        lasting: Duration,
-        /// Whether what is stuck is tried again first.
-        retry_stuck: bool,
-        /// Whether every order is looked at anew first.
-        resync: bool,
-    },
+    Work(Work),
     /// Ends a payment that waits at the desk.
-    Settle {
-        /// The payment operation's number within the order; the one that waits if none.
-        payment: Option<u32>,
-        /// How it ends.
-        outcome: Settlement,
-        /// Whether the desk tells the engine.
-        report: bool,
-    },
+    Settle(Settle),
     /// Adds units to the stock.
-    Restock {
-        /// Of what.
-        sku: Sku,
-        /// How many.
-        units: u32,
-    },
+    Restock(Restock),
     /// Loads a catalogue over the present one.
     Load(CatalogueSource<'s>),
-    /// The process dies and starts again, perhaps with other settings: what is only in memory is
+    /// Ends the process and starts another, perhaps with other settings: what is only in memory is
     /// gone.
     Restart(Option<Box<Policy>>),
     /// Writes all orders out: kept by the script as they are, or printed as a table.
@@ -148,12 +103,7 @@ pub enum Act<'s> {
     /// Puts what was exported last into a new store in memory, with which the script goes on.
     Restore,
     /// Takes in historic orders.
-    Import {
-        /// The file, named relative to the script.
-        file: PathBuf,
-        /// Whether it is only tried.
-        dry_run: bool,
-    },
+    Import(Import),
     /// Copies the store, and compares the copy.
     Backup,
     /// Prints the order's journal.
@@ -164,7 +114,7 @@ pub enum Act<'s> {
     Get,
     /// Prints the order's life at a glance.
     Timeline,
-    /// Prints the orders a person must look at.
+    /// Prints the orders that need attention.
     Stuck,
     /// Prints what happened to all orders since the last time.
     Watch,
@@ -172,30 +122,30 @@ pub enum Act<'s> {
     States,
     /// Tests the invariants.
     Check,
-    /// Only looks.
+    /// Only compares.
     Expect,
 }
 
 impl Act<'_> {
-    /// What the script calls it.
+    /// Returns the name that scripts have for it.
     pub fn name(&self) -> &str {
         match self {
             Act::Change { name, .. } => name,
             Act::Place(_) => "place",
             Act::Quote(_) => "quote",
-            Act::RetryPayment { .. } => "retry-payment",
-            Act::RecordPayment { .. } => "record-payment",
-            Act::Note { .. } => "note",
+            Act::RetryPayment(..) => "retry-payment",
+            Act::RecordPayment(_) => "record-payment",
+            Act::Note(..) => "note",
             Act::Advance(_) => "advance",
             Act::Service(_) => "service",
-            Act::Work { .. } => "work",
-            Act::Settle { .. } => "settle",
-            Act::Restock { .. } => "restock",
+            Act::Work(_) => "work",
+            Act::Settle(_) => "settle",
+            Act::Restock(_) => "restock",
             Act::Load(_) => "load",
             Act::Restart(_) => "restart",
             Act::Export(_) => "export",
             Act::Restore => "restore",
-            Act::Import { .. } => "import",
+            Act::Import(_) => "import",
             Act::Backup => "backup",
             Act::History => "history",
             Act::Explain => "explain",
@@ -208,77 +158,231 @@ impl Act<'_> {
             Act::Expect => "expect",
         }
     }
+
+    /// Returns true if it does something to, or reads, one order that exists.
+    pub fn is_about_an_order(&self) -> bool {
+        match self {
+            Act::Change { .. }
+            | Act::RetryPayment(..)
+            | Act::RecordPayment(_)
+            | Act::Note(..)
+            | Act::Settle(_)
+            | Act::Get
+            | Act::History
+            | Act::Timeline
+            | Act::Explain => true,
+            Act::Place(_)
+            | Act::Quote(_)
+            | Act::Advance(_)
+            | Act::Service(_)
+            | Act::Work(_)
+            | Act::Restock(_)
+            | Act::Load(_)
+            | Act::Restart(_)
+            | Act::Export(_)
+            | Act::Restore
+            | Act::Import(_)
+            | Act::Backup
+            | Act::Stuck
+            | Act::Watch
+            | Act::States
+            | Act::Check
+            | Act::Expect => false,
+        }
+    }
 }
 
-/// What is to be ordered.
+/// The goods of an order, and how they are sent and paid.
 pub struct Cart {
-    /// Who orders.
+    /// The customer.
     pub user: String,
-    /// What.
+    /// The items.
     pub items: Vec<Item>,
-    /// Where it goes.
+    /// The shipping address.
     pub ship_to: Option<AddressInput>,
-    /// Who is billed.
+    /// The billing address.
     pub bill_to: Option<AddressInput>,
-    /// How it is paid.
+    /// The payment method.
     pub payment_method: String,
-    /// How it is sent.
+    /// The shipping method.
     pub shipping_method: String,
     /// A coupon's code.
     pub coupon: Option<String>,
-    /// What the customer says.
+    /// A note from the customer.
     pub notes: Option<String>,
 }
 
 /// An order to be placed.
 pub struct Place {
-    /// What.
+    /// The goods.
     pub cart: Cart,
-    /// The name later steps use for it.
-    pub alias: Option<String>,
+    /// The key, and the time the caller waits.
+    pub how: How,
+    /// The rest.
+    pub options: PlaceOptions,
+}
+
+/// Fields of a step that places an order, and does not only price it.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PlaceOptions {
+    /// The name that later steps use for it.
+    #[serde(rename = "as")]
+    pub alias: Option<Spanned<String>>,
     /// The client's payment token.
-    pub token: Option<String>,
-    /// Where the provider sends the customer back to.
+    pub payment_token: Option<String>,
+    /// The page that the provider sends the customer back to.
     pub return_url: Option<String>,
-    /// What it is held by from the start.
+    /// The holds it has from the start.
+    #[serde(default, deserialize_with = "values::list")]
     pub holds: Vec<HoldInput>,
-    /// What is kept with it.
+    /// Texts kept with it.
+    #[serde(default)]
     pub metadata: BTreeMap<String, String>,
     /// Its name elsewhere.
     pub external_ref: Option<String>,
     /// The total it must have, in the catalogue's currency.
     pub expect_total: Option<String>,
+}
+
+/// Fields of every step that can be repeated safely.
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct How {
     /// The idempotency key.
     pub key: Option<IdempotencyKey>,
-    /// How long the caller waits; until nothing is due now if none.
+    /// The version that the order must have.
+    pub expected_version: Option<Natural>,
+    /// The time the caller waits; until nothing is due now if none.
+    #[serde(default, deserialize_with = "values::maybe_lasting")]
     pub wait: Option<Duration>,
 }
 
-/// How a command on an order is given.
-#[derive(Default)]
-pub struct How {
-    /// The command key.
-    pub key: Option<IdempotencyKey>,
-    /// The version the order must have.
-    pub expected_version: Option<u64>,
-    /// How long the caller waits; until nothing is due now if none.
-    pub wait: Option<Duration>,
+/// Fields of `retry-payment`.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RetryPayment {
+    /// The payment method from now on.
+    pub method: String,
+    /// The part of what is short that is paid; all of it if none.
+    pub amount: Option<String>,
+    /// The client's payment token.
+    pub payment_token: Option<String>,
+    /// The page that the provider sends the customer back to.
+    pub return_url: Option<String>,
 }
 
-/// How a service is to answer from now on.
+/// Fields of `record-payment`.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RecordPayment {
+    /// The payment operation's number within the order; none for a report that names only its
+    /// reference.
+    pub payment: Option<Count>,
+    /// The provider's name for it; the recorded one if none.
+    pub reference: Option<Reference>,
+    /// The provider's name for the payment it acts on, for what was made outside the engine.
+    pub parent: Option<Reference>,
+    /// The outcome.
+    pub status: OperationState,
+    /// The amount, in the order's currency; what was asked for if none.
+    pub amount: Option<String>,
+}
+
+/// Fields of `note`.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Note {
+    /// The note.
+    pub text: String,
+}
+
+/// Fields of `advance`.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Advance {
+    /// The time that passes.
+    #[serde(deserialize_with = "values::lasting")]
+    pub by: Duration,
+}
+
+/// Fields of `work`.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Work {
+    /// The time for which it goes on.
+    #[serde(default, rename = "for", deserialize_with = "values::lasting")]
+    pub lasting: Duration,
+    /// First tries again what is stuck.
+    #[serde(default)]
+    pub retry_stuck: bool,
+    /// First looks at every order anew.
+    #[serde(default)]
+    pub resync: bool,
+}
+
+/// Fields of `settle`.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Settle {
+    /// The payment operation's number within the order; the one that waits if none.
+    pub payment: Option<Count>,
+    /// The end it comes to.
+    #[serde(deserialize_with = "values::choice")]
+    pub outcome: Settlement,
+    /// The desk tells the engine.
+    #[serde(default = "yes")]
+    pub report: bool,
+}
+
+fn yes() -> bool {
+    true
+}
+
+/// Fields of `restock`.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Restock {
+    /// The SKU.
+    pub sku: Sku,
+    /// The number of units.
+    pub units: Count,
+}
+
+/// Fields of `export`.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Export {
+    /// The form of what is written.
+    #[serde(default, deserialize_with = "values::choice")]
+    pub form: ExportForm,
+}
+
+/// Fields of `import`.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Import {
+    /// The file, named relative to the script.
+    pub file: PathBuf,
+    /// It is only tried.
+    #[serde(default)]
+    pub dry_run: bool,
+}
+
+/// A way in which a service is to answer from now on.
 #[derive(Debug, Clone)]
 pub struct Fault {
-    /// Which service.
+    /// The service.
     pub service: ServiceName,
-    /// Which of its calls; all if none.
+    /// The call; all of the service's if none.
     pub call: Option<&'static str>,
-    /// How it answers.
+    /// The answer.
     pub answer: Answer,
-    /// How many calls; until told otherwise if none.
+    /// The number of calls; until told otherwise if none.
     pub times: Option<u32>,
 }
 
-/// How a service answers.
+/// A service's answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Answer {
     /// As it should.

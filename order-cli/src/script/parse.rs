@@ -1,86 +1,76 @@
 //! Reading a script: its settings, its defaults and the names its steps share.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
+use order_core::request::AddressInput;
+use order_core::time::Timestamp;
+use serde::Deserialize;
+use toml::Spanned;
 use toml::de::DeValue;
 
-use super::model::{CatalogueSource, Script, Step};
-use super::settings;
+use super::context::{Context, Defaults};
+use super::model::Script;
+use super::parts::{catalogue, policy_of};
 use super::steps;
+use super::values::{self, Natural};
 use crate::exit::Outcome;
 use crate::toml_doc::{Fields, Source, kind_of};
-use order_core::request::AddressInput;
 
-/// What steps may leave out, and what they may refer to.
-#[derive(Default)]
-pub struct Context {
-    /// Addresses by name.
-    pub addresses: BTreeMap<String, AddressInput>,
-    /// Who orders.
-    pub user: Option<String>,
-    /// Where it goes.
-    pub ship_to: Option<AddressInput>,
-    /// How it is paid.
-    pub payment_method: Option<String>,
-    /// How it is sent.
-    pub shipping_method: Option<String>,
-    /// Orders named so far.
-    pub aliases: BTreeSet<String>,
-    /// Whether an order may have been placed by now.
-    pub placed: bool,
+/// Fields of a script but for its steps, its policy and its catalogue.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Head {
+    title: Option<String>,
+    #[serde(default, deserialize_with = "values::maybe_time")]
+    start: Option<Timestamp>,
+    seed: Option<Natural>,
+    #[serde(default, deserialize_with = "values::addresses")]
+    address: BTreeMap<String, AddressInput>,
+    #[serde(default)]
+    defaults: Defaults,
 }
 
-/// Reads a script. Everything that is wrong with its form is refused with its line and column.
+/// Reads a script.
+///
+/// # Errors
+///
+/// Bad input for everything that is wrong with its form, with its line and column.
 pub fn parse<'s>(source: Source<'s>) -> Outcome<Script<'s>> {
-    let table = source.parse()?;
-    let mut fields = Fields::new(source, "a script", table.get_ref(), 0..0);
-    let mut context = Context::default();
-    let title = fields.text("title")?.map(|t| t.value.to_owned());
-    let start = settings::time(&mut fields, "start")?;
-    let seed = fields
-        .integer("seed", 0..=i64::MAX)?
-        .unwrap_or(1)
-        .unsigned_abs();
-    let policy = settings::policy(fields.table("policy")?)?;
-    let policy_span = fields.place_of("policy");
+    let document = DeValue::Table(source.parse()?.into_inner());
+    let mut fields = Fields::of(source, "a script", Spanned::new(0..0, document))?;
+    let table = fields.take_table("policy")?;
+    let policy_span = table.as_ref().map_or(0..0, Spanned::span);
+    let policy = policy_of(source, table.as_ref().map(Spanned::get_ref))?;
     let catalogue = catalogue(&mut fields)?;
-    if let Some(addresses) = fields.table("address")? {
-        for (name, value) in addresses.entries() {
-            let address = settings::address(Fields::of(
-                source,
-                format!("address.{}", name.value),
-                value,
-            )?)?;
-            context.addresses.insert(name.value.to_owned(), address);
-        }
-    }
-    if let Some(defaults) = fields.table("defaults")? {
-        read_defaults(defaults, &mut context)?;
-    }
-    let mut read = Vec::new();
-    if let Some(table) = fields
-        .take("step")
-        .filter(|value| matches!(value.get_ref(), DeValue::Table(_)))
-    {
-        return Err(source.problem(
-            &table.span(),
-            "a step begins with [[step]], in two pairs of brackets",
-        ));
-    }
-    for step in fields.list("step")?.into_iter().flatten() {
-        read.push(steps::read(
-            Fields::of(source, "a step", step)?,
-            &mut context,
-        )?);
-    }
-    if read.is_empty() {
-        return Err(fields.missing("[[step]]"));
-    }
-    fields.finish()?;
-    Ok(Script {
+    let steps = fields.take("step");
+    let missing = fields.missing("[[step]]");
+    let Head {
         title,
         start,
         seed,
+        address,
+        defaults,
+    } = fields.rest()?;
+    let ship_to = values::found(source, "ship_to", defaults.ship_to, &address)?;
+    let mut context = Context {
+        addresses: address,
+        user: defaults.user,
+        ship_to,
+        payment_method: defaults.payment_method,
+        shipping_method: defaults.shipping_method,
+        ..Context::default()
+    };
+    let mut read = Vec::new();
+    for step in list_of(source, steps)? {
+        read.push(steps::read(source, step, &mut context)?);
+    }
+    if read.is_empty() {
+        return Err(missing);
+    }
+    Ok(Script {
+        title,
+        start,
+        seed: seed.map_or(1, Natural::get),
         policy,
         policy_span,
         catalogue,
@@ -88,70 +78,23 @@ pub fn parse<'s>(source: Source<'s>) -> Outcome<Script<'s>> {
     })
 }
 
-/// The catalogue of a script, or of a step: a file's name or the catalogue itself.
-pub fn catalogue<'s>(fields: &mut Fields<'s, '_>) -> Outcome<Option<CatalogueSource<'s>>> {
-    let Some(value) = fields.take("catalogue") else {
-        return Ok(None);
+fn list_of<'s>(
+    source: Source<'s>,
+    steps: Option<Spanned<DeValue<'s>>>,
+) -> Outcome<Vec<Spanned<DeValue<'s>>>> {
+    let Some(steps) = steps else {
+        return Ok(Vec::new());
     };
-    match value.get_ref() {
-        DeValue::String(file) => Ok(Some(CatalogueSource::File(
-            file.as_ref().into(),
-            value.span(),
-        ))),
-        DeValue::Table(_) => Ok(Some(CatalogueSource::Inline(value.clone()))),
-        other => Err(fields.problem(
-            "catalogue",
-            format!("expected a file's name or a table, not {}", kind_of(other)),
+    let span = steps.span();
+    match steps.into_inner() {
+        DeValue::Array(list) => Ok(list.into_iter().collect()),
+        DeValue::Table(_) => Err(source.problem(
+            &span,
+            "a step begins with [[step]], in two pairs of brackets",
         )),
-    }
-}
-
-fn read_defaults(mut fields: Fields<'_, '_>, context: &mut Context) -> Outcome {
-    context.user = fields.text("user")?.map(|t| t.value.to_owned());
-    context.ship_to = settings::address_field(&mut fields, "ship_to", &context.addresses)?;
-    context.payment_method = fields.text("payment_method")?.map(|t| t.value.to_owned());
-    context.shipping_method = fields.text("shipping_method")?.map(|t| t.value.to_owned());
-    fields.finish()
-}
-
-impl Context {
-    /// The order a step is about: one that an earlier step named, or the last one placed.
-    pub fn order(&self, fields: &mut Fields<'_, '_>) -> Outcome<Option<String>> {
-        match fields.text("order")? {
-            Some(alias) if self.aliases.contains(alias.value) => Ok(Some(alias.value.to_owned())),
-            Some(alias) => {
-                let known: Vec<&str> = self.aliases.iter().map(String::as_str).collect();
-                let known = if known.is_empty() {
-                    "none so far".to_owned()
-                } else {
-                    known.join(", ")
-                };
-                Err(fields.problem(
-                    "order",
-                    format!(
-                        "no step before this one names an order {:?} with `as`: {known}",
-                        alias.value
-                    ),
-                ))
-            }
-            None => Ok(None),
-        }
-    }
-
-    /// Refuses a step that is about an order where there can be none.
-    pub fn needs_order(&self, step: &Step<'_>, fields: &Fields<'_, '_>) -> Outcome {
-        let about = step
-            .expect
-            .iter()
-            .flat_map(|e| &e.wanted)
-            .any(|w| w.value.needs_order())
-            || step.act.is_about_an_order();
-        if about && !self.placed {
-            return Err(fields.source.problem(
-                &step.span,
-                "this step is about an order, and no step before it places one",
-            ));
-        }
-        Ok(())
+        other => Err(source.problem(
+            &span,
+            format!("step: expected a list in [ ], not {}", kind_of(&other)),
+        )),
     }
 }

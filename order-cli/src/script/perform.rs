@@ -4,23 +4,25 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use order_core::audit::check_store;
 use order_core::error::{Error, RejectionReason};
 use order_core::ids::OrderId;
 use order_core::manager::{Answered, CommandOptions, PlaceOptions, RetryPayment};
 use order_core::money::{Currency, Money};
 use order_core::order::{Amounts, OperationState, Order};
 use order_core::request::PlaceRequest;
-use order_core::rules::{PaymentReport, Purpose, key};
+use order_core::rules::{Command, PaymentReport, Purpose, key};
 use order_core::runtime::Clock;
 use order_core::text::chain;
 
 use super::expect::kind_name;
-use super::model::{Act, Answer, Cart, Fault, How, Place, Step};
+use super::model::{self, Act, Answer, Cart, Fault, How, Place, Restock, Settle, Step, Work};
 use super::stage::{Stage, read_catalogue};
-use crate::auditing;
+use super::values::{Count, Natural};
 use crate::commands::attention::stuck_orders;
 use crate::commands::bulk::export::ExportForm;
 use crate::commands::bulk::import::{Import, import_into};
+use crate::commands::check::{first_breach, summary};
 use crate::commands::operator::{Change, Changed, Operator, said_of_repeat};
 use crate::commands::placing::resolve_item;
 use crate::commands::shop::desk::report_of;
@@ -164,13 +166,13 @@ fn act(
         Act::Change { command, wait, .. } => {
             changed(stage, order()?, command.as_change(), *wait, seen)?
         }
-        Act::RetryPayment {
-            method,
-            amount,
-            token,
-            return_url,
-            how,
-        } => {
+        Act::RetryPayment(retry, how) => {
+            let model::RetryPayment {
+                method,
+                amount,
+                payment_token,
+                return_url,
+            } = retry;
             let id = order()?;
             let currency = stage.manager.currency();
             let amount = amount
@@ -178,33 +180,32 @@ fn act(
                 .map(|a| Money::parse(a, currency))
                 .transpose()
                 .map_err(Failure::from)?;
-            let (method, token, return_url) = (method.clone(), token.clone(), return_url.clone());
             let retry = RetryPayment {
                 amount,
-                method,
-                token,
-                return_url,
+                method: method.clone(),
+                token: payment_token.clone(),
+                return_url: return_url.clone(),
             };
             let done = stage.world.run(stage.manager.retry_payment(
                 &stage.principal,
                 id.into(),
-                options(how),
                 retry,
+                options(how),
             ))?;
             settle_down(stage, how.wait, repeated(done, how, seen), seen)?;
             note_dead(seen);
         }
-        Act::RecordPayment {
+        Act::RecordPayment(model::RecordPayment {
             payment,
             reference,
             parent,
             status,
             amount,
-        } => {
+        }) => {
             let before = stage
                 .world
                 .run(stage.manager.get(&stage.principal, order()?.into()))?;
-            let operation = payment.map(|n| {
+            let operation = payment.map(Count::get).map(|n| {
                 before.payment(n).ok_or_else(|| {
                     Failure::new(Code::NotFound, format!("the order has no payment {n}"))
                 })
@@ -238,26 +239,26 @@ fn act(
             ))?;
             settle_down(stage, None, done, seen)?;
         }
-        Act::Note { text, how } => {
+        Act::Note(model::Note { text }, how) => {
             let id = order()?;
-            let done = stage.world.run(stage.manager.note(
+            let done = stage.world.run(stage.manager.execute(
                 &stage.principal,
                 id.into(),
-                options(how),
-                text.clone(),
+                Command::Note,
+                options(how).with_notes(text.clone()),
             ))?;
             seen.order = Some(repeated(done, how, seen));
         }
-        Act::Settle {
+        Act::Settle(Settle {
             payment,
             outcome,
             report,
-        } => {
+        }) => {
             let before = stage
                 .world
                 .run(stage.manager.get(&stage.principal, order()?.into()))?;
             let waits = |s| matches!(s, OperationState::Pending | OperationState::ActionRequired);
-            let n = payment.or_else(|| {
+            let n = payment.map(Count::get).or_else(|| {
                 before
                     .payments
                     .iter()
@@ -284,9 +285,9 @@ fn act(
                 settle_down(stage, None, done, seen)?;
             }
         }
-        Act::Restock { sku, units } => {
+        Act::Restock(Restock { sku, units }) => {
             let row = stage
-                .outside(stage.shop.restock(sku, *units))
+                .outside(stage.shop.restock(sku, units.get()))
                 .map_err(Failure::from)?;
             seen.said.push(format!(
                 "{sku}: {} on hand, {} available",
@@ -305,11 +306,11 @@ fn act(
             seen.said.push(announce(fault));
             stage.services.set(fault.clone());
         }
-        Act::Work {
+        Act::Work(Work {
             lasting,
             retry_stuck,
             resync,
-        } => {
+        }) => {
             if *retry_stuck {
                 let mut retried = Vec::new();
                 stage.world.run(
@@ -362,7 +363,7 @@ fn act(
                 counted(restored, "order")
             ));
         }
-        Act::Import { file, dry_run } => {
+        Act::Import(model::Import { file, dry_run }) => {
             let file = Path::new(source.name)
                 .parent()
                 .unwrap_or(Path::new(""))
@@ -437,11 +438,11 @@ fn act(
         Act::States => seen.said.extend(diagram().lines().map(str::to_owned)),
         Act::Check => {
             let findings = stage
-                .outside(auditing::audit(&stage.manager, Some(&stage.shop)))
+                .outside(check_store(&stage.manager, Some(&stage.shop)))
                 .map_err(Failure::from)?;
-            seen.said.push(findings.summary());
+            seen.said.push(summary(&findings));
             if findings.is_breached() {
-                return Err(Failure::new(Code::Refused, findings.first_breach()).into());
+                return Err(Failure::new(Code::Refused, first_breach(&findings)).into());
             }
         }
         Act::Expect => {}
@@ -508,33 +509,34 @@ fn settle_down(stage: &Stage, wait: Option<Duration>, order: Arc<Order>, seen: &
 
 fn placed(stage: &mut Stage, place: &Place, seen: &mut Seen) -> Done {
     let mut request = request(stage, &place.cart)?;
-    request.payment_token = place.token.clone();
-    request.return_url = place.return_url.clone();
-    request.holds = place.holds.clone();
-    request.metadata = place.metadata.clone();
-    request.external_ref = place.external_ref.clone();
+    let wanted = &place.options;
+    request.payment_token = wanted.payment_token.clone();
+    request.return_url = wanted.return_url.clone();
+    request.holds = wanted.holds.clone();
+    request.metadata = wanted.metadata.clone();
+    request.external_ref = wanted.external_ref.clone();
     let currency = stage.currency();
-    let expected_total = place
+    let expected_total = wanted
         .expect_total
         .as_ref()
         .map(|t| Money::parse(t, currency).map_err(Failure::from))
         .transpose()?;
     let options = PlaceOptions {
-        key: place.key.clone(),
+        key: place.how.key.clone(),
         expected_total,
-        wait: place.wait,
+        wait: place.how.wait,
     };
     let placement = stage
         .world
         .run(stage.manager.place(&stage.principal, request, options))?;
     let id = placement.order.id;
-    match &place.alias {
-        Some(alias) => stage.orders.push((Some(alias.clone()), id)),
+    match &wanted.alias {
+        Some(alias) => stage.orders.push((Some(alias.get_ref().clone()), id)),
         None if stage.orders.iter().all(|(_, o)| *o != id) => stage.orders.push((None, id)),
         None => {}
     }
     seen.replayed = Some(placement.replayed);
-    seen.order = Some(if place.wait.is_some() {
+    seen.order = Some(if place.how.wait.is_some() {
         placement.order
     } else {
         stage.drive(id)?
@@ -578,8 +580,9 @@ fn request(stage: &Stage, cart: &Cart) -> Done<PlaceRequest> {
 fn options(how: &How) -> CommandOptions {
     CommandOptions {
         key: how.key.clone(),
-        expected_version: how.expected_version,
+        expected_version: how.expected_version.map(Natural::get),
         wait: how.wait,
+        ..CommandOptions::default()
     }
 }
 

@@ -14,6 +14,7 @@ use order_core::money::Currency;
 use order_core::order::{JournalRow, Order, PaymentTerms};
 use order_core::policy::Policy;
 use order_core::pricing::{PriceBook, Priced, Pricing, PricingError, PricingRequest};
+use order_core::runtime::virtual_time::{EPOCH, SeededIds};
 use order_core::runtime::{Clock, Ids, RandomIds, SystemClock};
 use order_core::services::{CallError, DynClients};
 use order_core::store::{
@@ -21,7 +22,6 @@ use order_core::store::{
     FeedRow, JournalQuery, LeasePage, LeaseRequest, ListQuery, Loaded, Lookup, OrderPage,
     OrderStore, Peek, StoreError, WorkSummary,
 };
-use order_core::testkit::executor::{EPOCH, SeededIds};
 use order_store_sqlite::SqliteStore;
 use order_store_sqlite::shop::{Catalogue, LoadReport, RawCatalogue, Shop};
 use serde::Deserialize as _;

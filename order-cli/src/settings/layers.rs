@@ -11,6 +11,8 @@ use toml::de::{DeTable, DeValue};
 
 use crate::exit::{Failure, Outcome};
 use crate::input::duration;
+use crate::input::near::nearest;
+use crate::input::renamed::{formerly, today};
 use crate::output::Format;
 use crate::toml_doc::{Source, integer_of, kind_of};
 
@@ -256,7 +258,7 @@ impl Layers {
     ) {
         if let Some(value) = value {
             self.options
-                .entry(key.into())
+                .entry(today(&key.into()).to_owned())
                 .or_insert((name.into(), value));
         }
     }
@@ -298,14 +300,12 @@ impl Layers {
                 format!("{}:{line}:{column}", source.name)
             };
             let (key_at, value_at) = (at(name.span().start), at(value.span().start));
-            self.written.insert(
-                key,
-                Written {
-                    value: found,
-                    key_at,
-                    value_at,
-                },
-            );
+            let written = Written {
+                value: found,
+                key_at,
+                value_at,
+            };
+            self.written.insert(key, written);
         }
     }
 
@@ -462,18 +462,20 @@ impl Layers {
             }));
         }
         if self.reads_environment {
-            let variable = variable_of(key);
-            if let Some(value) = environment(&variable)? {
-                return Ok(Some(Given {
-                    value,
-                    from: Origin::Variable(variable),
-                    key,
-                }));
+            for name in [Some(key), formerly(key)].into_iter().flatten() {
+                let variable = variable_of(name);
+                if let Some(value) = environment(&variable)? {
+                    return Ok(Some(Given {
+                        value,
+                        from: Origin::Variable(variable),
+                        key,
+                    }));
+                }
             }
         }
         let Some(Written {
             value, value_at, ..
-        }) = self.written.get(key)
+        }) = self.written_as(key)
         else {
             return Ok(None);
         };
@@ -511,7 +513,13 @@ impl Layers {
         }
     }
 
-    /// What is in force, once everybody has asked for what they need.
+    /// Returns what a file has for a setting, by today's name or by an older one.
+    fn written_as(&self, key: &str) -> Option<&Written> {
+        let older = || self.written.get(formerly(key)?);
+        self.written.get(key).or_else(older)
+    }
+
+    /// Returns what is in force, once everybody has asked for what they need.
     ///
     /// # Errors
     ///
@@ -523,6 +531,14 @@ impl Layers {
             .iter()
             .map(|effective| effective.key)
             .collect();
+        for (key, Written { key_at, .. }) in &self.written {
+            let new = today(key);
+            if new != key && self.written.contains_key(new) {
+                return Err(Failure::bad_input(format!(
+                    "{key_at}: {key} is the older name of {new}, which is given too"
+                )));
+            }
+        }
         let in_file = self
             .written
             .iter()
@@ -530,11 +546,11 @@ impl Layers {
         let by_option = self.options.iter().map(|(key, (name, _))| (key, name));
         match in_file
             .chain(by_option)
-            .find(|(key, _)| !known.contains(&key.as_str()))
+            .find(|(key, _)| !known.contains(&today(key)))
         {
             Some((key, place)) => {
                 let failure = Failure::bad_input(format!("{place}: there is no setting {key:?}"));
-                Err(match nearest(key, &known) {
+                Err(match nearest(key, known) {
                     Some(near) => failure.hint(format!("did you mean {near}?")),
                     None => failure.hint("`order config` shows every setting"),
                 })
@@ -559,31 +575,6 @@ pub fn environment(name: &str) -> Outcome<Option<String>> {
             Err(Failure::bad_input(format!("{name} is not valid UTF-8")))
         }
     }
-}
-
-/// The known key that differs least from `key`, if it is not by more than a third of it.
-fn nearest<'k>(key: &str, known: &[&'k str]) -> Option<&'k str> {
-    let nearest = known
-        .iter()
-        .map(|known| (distance(key, known), *known))
-        .min()?;
-    (nearest.0 * 3 <= key.chars().count()).then_some(nearest.1)
-}
-
-/// How many characters must be put in, left out or changed to make `b` of `a` (Levenshtein, 1966).
-fn distance(a: &str, b: &str) -> usize {
-    let b: Vec<char> = b.chars().collect();
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, x) in a.chars().enumerate() {
-        let mut diagonal = row[0];
-        row[0] = i + 1;
-        for (j, y) in b.iter().enumerate() {
-            let changed = diagonal + usize::from(x != *y);
-            diagonal = row[j + 1];
-            row[j + 1] = changed.min(row[j] + 1).min(diagonal + 1);
-        }
-    }
-    row[b.len()]
 }
 
 #[cfg(test)]
@@ -662,6 +653,35 @@ mod tests {
     }
 
     #[test]
+    fn a_setting_is_known_by_its_older_name_too() {
+        const KEY: &str = "policy.reservation_lifetime";
+        let hour = Duration::from_secs(3600);
+        let mut layers = of("[policy]\nhold_lifetime = \"1h\"\n");
+        assert_eq!(layers.or(KEY, Duration::ZERO).unwrap(), hour);
+        let [effective] = &layers.finish().unwrap()[..] else {
+            panic!("there is one setting")
+        };
+        assert_eq!(
+            (effective.key, effective.from.to_string().as_str()),
+            (KEY, "order.toml:2:17")
+        );
+        let mut layers = Layers::default();
+        layers.option(
+            "policy.hold_lifetime",
+            "--setting policy.hold_lifetime",
+            Some("1h".into()),
+        );
+        assert_eq!(layers.or(KEY, Duration::ZERO).unwrap(), hour);
+        assert!(layers.finish().is_ok());
+        let both = "[policy]\nhold_lifetime = \"1h\"\nreservation_lifetime = \"2h\"\n";
+        let mut layers = of(both);
+        layers.or(KEY, Duration::ZERO).unwrap();
+        let expected = "order.toml:2:1: policy.hold_lifetime is the older name of \
+            policy.reservation_lifetime, which is given too";
+        assert_eq!(layers.finish().unwrap_err().message(), expected);
+    }
+
+    #[test]
     fn settings_have_variables_and_those_of_services_short_ones() {
         assert_eq!(variable_of("listen"), "ORDER_LISTEN");
         assert_eq!(
@@ -669,18 +689,5 @@ mod tests {
             "ORDER_POLICY_CALL_DEADLINE"
         );
         assert_eq!(variable_of("services.inventory.url"), "ORDER_INVENTORY_URL");
-    }
-
-    #[test]
-    fn distances_are_counted_in_characters() {
-        for (a, b, n) in [
-            ("", "abc", 3),
-            ("kitten", "sitting", 3),
-            ("lease", "laese", 2),
-            ("ä", "a", 1),
-            ("x", "x", 0),
-        ] {
-            assert_eq!((distance(a, b), distance(b, a)), (n, n), "{a} {b}");
-        }
     }
 }

@@ -443,6 +443,14 @@ fn holds_metadata_addresses_and_attention_are_kept_with_the_order() {
         .run(&["attention", &number, "--ack", "WORRY"])
         .must(2)
         .says("expected one of RETRIES_EXHAUSTED, ");
+    // An older name of a reason means today's.
+    bench
+        .run(&["attention", &number, "--ack", "POISON"])
+        .must(1)
+        .says("PARKED");
+    bench
+        .run(&["list", "--attention", "HOLD_TOO_LARGE"])
+        .must(0);
 }
 
 #[test]

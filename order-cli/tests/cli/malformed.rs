@@ -206,6 +206,66 @@ fn malformed_scripts_are_told_where_they_are_wrong() {
         "script.toml:5:9: policy.lease: expected a text in quotes",
     );
     refused("[[step]]\ndo = \"work\n", "script.toml:5:");
+    for (step, message) in [
+        (
+            "do = \"get\"\ncolour = 1\n",
+            "script.toml:6:1: a step has no field \"colour\": expected one of do, name, expect, order",
+        ),
+        (
+            "do = \"place\"\nitems = [\"MUG-01\"]\norder = \"x\"\n",
+            "script.toml:7:1: a step has no field \"order\"",
+        ),
+        (
+            "do = \"advance\"\nby = 5\n",
+            "script.toml:6:6: by: expected a text in quotes, not a number",
+        ),
+        (
+            "do = \"restock\"\nsku = \"MUG-01\"\nunits = 0\n",
+            "script.toml:7:9: units: 0 is out of range: 1 to 4294967295",
+        ),
+        (
+            "do = \"restock\"\nsku = \"MUG-01\"\nunits = \"3\"\n",
+            "script.toml:7:9: units: expected a whole number such as 3, not a text",
+        ),
+        (
+            "do = \"settle\"\noutcome = \"lost\"\n",
+            "script.toml:6:11: outcome: \"lost\" is not one of captured, declined",
+        ),
+        (
+            "do = \"record-payment\"\nstatus = \"paid\"\npayment = 1\n",
+            "script.toml:6:10: status: \"paid\" is not one of ",
+        ),
+        (
+            "do = \"place\"\nitems = [\"MUG-01\"]\nship_to = \"moon\"\n",
+            "script.toml:7:11: ship_to: the script has no [address.moon]",
+        ),
+        (
+            "do = \"place\"\nitems = [\"MUG-01\"]\nship_to = { town = \"X\" }\n",
+            "script.toml:7:13: ship_to has no field \"town\": expected one of address_type, ",
+        ),
+        (
+            "do = \"service\"\nservice = \"payment\"\nanswer = \"late\"\n",
+            "script.toml:4:1: a step needs the field by",
+        ),
+        (
+            "do = \"service\"\nservice = \"payment\"\nanswer = \"fail\"\nby = \"1s\"\n",
+            "script.toml:8:6: by: only an answer or an effect that comes late",
+        ),
+        (
+            "do = \"work\"\nexpect = { stock.MUG-01.on_hand = \"40\" }\n",
+            "on_hand: expected a whole number such as 3, not a text",
+        ),
+        (
+            "do = \"restart\"\npolicy = { laese = \"1m\" }\n",
+            "script.toml:6:12: there is no setting \"policy.laese\"",
+        ),
+    ] {
+        refused(&format!("[[step]]\n{step}"), message);
+    }
+    refused(
+        "[address.home]\ntown = \"X\"\n[[step]]\ndo = \"work\"\n",
+        "script.toml:5:1: home has no field \"town\"",
+    );
     bench
         .run(&["run", "missing.toml"])
         .must(2)

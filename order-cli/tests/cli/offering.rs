@@ -113,7 +113,7 @@ async fn the_shop_is_five_services_and_the_commands_beside_it_see_what_they_do()
     assert_eq!(code, Some(0), "{said}");
     let calls: Vec<&str> = said
         .lines()
-        .filter_map(|line| line.split(" INFO call method=").nth(1))
+        .filter_map(|line| line.split("event=call method=").nth(1))
         .collect();
     let methods: Vec<&str> = calls
         .iter()

@@ -112,6 +112,62 @@ fn a_run_is_one_json_document() {
 }
 
 #[test]
+fn scripts_with_words_that_were_renamed_since_keep_running() {
+    let (bench, _) = script("");
+    let text = std::fs::read_to_string(examples().join("operators.toml")).unwrap();
+    let policy = "[policy]\nhold_lifetime = \"30d\"\nhold_reserve = \"2m\"\n[address.home]";
+    let (policy_of, event) = ("[address.home]", "STUCK_RETRIED");
+    assert!(text.contains(policy_of) && text.contains(event));
+    let older = text.replace(policy_of, policy).replace(event, "REDRIVEN");
+    bench.write("older.toml", &older);
+    bench.run(&["run", "older.toml"]).must(0);
+    // The older name of a reason is the reason, and not just any text.
+    for (older, today) in [
+        ("SUSPECT_HOLD", "SUSPECT_RESERVATION"),
+        ("HOLD_TOO_LARGE", "RESERVATION_TOO_LARGE"),
+        ("POISON", "PARKED"),
+    ] {
+        let (bench, _) = script(&format!(
+            "{PLACE}expect = {{ attention = [\"{older}\"] }}\n"
+        ));
+        bench
+            .run(&["run", "script.toml"])
+            .must(1)
+            .says(&format!("attention is [], not [{today}]"));
+        let (bench, _) = script(&format!(
+            "{PLACE}[[step]]\ndo = \"attention\"\nack = \"{older}\"\n\
+             expect = {{ message = \"{today}\" }}\n"
+        ));
+        bench.run(&["run", "script.toml"]).must(0);
+    }
+}
+
+#[test]
+fn near_misses_in_a_script_are_named() {
+    for (step, hint) in [
+        ("itmes = [\"TEA-01\"]", "did you mean items?"),
+        ("expect = { staus = \"CONFIRMED\" }", "did you mean status?"),
+        (
+            "expect = { status = \"CONFIRMD\" }",
+            "did you mean CONFIRMED?",
+        ),
+    ] {
+        let (bench, _) = script(&format!("{PLACE}{step}\n"));
+        bench.run(&["run", "script.toml"]).must(2).says(hint);
+    }
+    let (bench, _) = script("[[step]]\ndo = \"plaec\"\n");
+    bench
+        .run(&["run", "script.toml"])
+        .must(2)
+        .says("did you mean place?");
+    let (bench, _) = script(&format!("{PLACE}[[step]]\ndo = \"get\"\norder = \"aa\"\n"));
+    bench
+        .run(&["run", "script.toml"])
+        .must(2)
+        .says("no step before this one names an order \"aa\" with `as`: a");
+}
+
+#[test]
 fn a_script_writes_only_where_the_command_line_says() {
     let (bench, _) = script(PLACE);
     bench.write("order.toml", "store = \"sqlite:from-file.db\"\n");

@@ -49,7 +49,7 @@ async fn a_server_and_the_commands_share_one_store() {
     assert_eq!(code, Some(0), "{said}");
     let calls = said
         .lines()
-        .filter(|line| line.contains(" INFO call method="))
+        .filter(|line| line.contains("event=call method="))
         .count();
     assert_eq!(calls, 2, "{said}");
     assert!(

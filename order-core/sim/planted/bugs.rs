@@ -101,9 +101,9 @@ edits! {
         "if held == take {"
         => "if held == take || (held && BUG) {";
     LateCaptureIgnored:
-        "let state = match told.status {"
-        => "if is_dead(order.lifecycle) && BUG { return Vec::new(); }
-            let state = match told.status {";
+        "let state = match answer.status {"
+        => "if order.is_dead() && BUG { return Vec::new(); }
+            let state = match answer.status {";
     EarlyAbsenceBelieved:
         "if started >= proves_from {"
         => "if started >= proves_from || BUG {";
@@ -178,8 +178,8 @@ edits! {
         ".find_map(|kept| matched(order, kept, env))"
         => ".filter(|_| !BUG).find_map(|kept| matched(order, kept, env))";
     LookUpsIgnored:
-        "let asked = matches!(told.by, By::LookUp | By::Finding);"
-        => "let asked = matches!(told.by, By::LookUp | By::Finding) && !BUG;";
+        "let asked = matches!(answer.evidence, Evidence::LookUp | Evidence::Finding);"
+        => "let asked = matches!(answer.evidence, Evidence::LookUp | Evidence::Finding) && !BUG;";
     DisputesEndOnce:
         "DisputeState::Won => d.state == DisputeState::Won"
         => "_ if d.state != DisputeState::Open && BUG => true,

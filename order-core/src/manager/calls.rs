@@ -16,8 +16,8 @@ use crate::order::{
     Reservation,
 };
 use crate::rules::{
-    Call, ClosingOutcome, Evidence, Fact, PaymentOutcome, Purpose, ReservationOutcome, Verb,
-    closing_key, event_id, key,
+    Call, ClosingOutcome, Evidence, Fact, PaymentOutcome, ProviderAnswer, Purpose,
+    ReservationOutcome, Verb, closing_key, event_id, key,
 };
 use crate::services::{
     AttemptRequest, CallDeadline, CallError, Clients, ClosingRequest, FollowUpRequest,
@@ -401,7 +401,7 @@ impl<S: OrderStore, C: Clients> OrderManager<S, C> {
         match answer {
             Ok(answer) => self.told(order, p, answer, Evidence::Answer, started),
             Err(CallError::Refused { code, .. }) => {
-                let answer = PaymentOutcome::Answer {
+                let answer = PaymentOutcome::Answer(ProviderAnswer {
                     status: OperationState::Declined,
                     reference: None,
                     amount: order.in_currency(0),
@@ -410,7 +410,7 @@ impl<S: OrderStore, C: Clients> OrderManager<S, C> {
                     action: None.into(),
                     capture_before: None,
                     evidence: Evidence::Answer,
-                };
+                });
                 Outcome::Known(Fact::Payment { n, outcome: answer })
             }
             Err(CallError::NotDone { message }) => Outcome::NotDone(message),
@@ -479,7 +479,7 @@ impl<S: OrderStore, C: Clients> OrderManager<S, C> {
             self.now().max(order.updated_at),
             started.max(order.updated_at),
         );
-        let outcome = PaymentOutcome::Answer {
+        let outcome = PaymentOutcome::Answer(ProviderAnswer {
             status,
             reference,
             // Where nothing moved, whatever stands there says nothing: not even in which currency.
@@ -493,7 +493,7 @@ impl<S: OrderStore, C: Clients> OrderManager<S, C> {
             action,
             capture_before: capture_within.map(|d| started.after(d)),
             evidence,
-        };
+        });
         Outcome::Known(Fact::Payment { n, outcome })
     }
 
@@ -601,10 +601,10 @@ fn contradicts(order: &Order, outcome: &Outcome) -> bool {
         Outcome::Known(Fact::Payment {
             n,
             outcome:
-                PaymentOutcome::Answer {
+                PaymentOutcome::Answer(ProviderAnswer {
                     reference: Some(name),
                     ..
-                },
+                }),
         }) => (*n, Some(name)),
         Outcome::Nothing {
             proven: Fact::Payment { n, .. },

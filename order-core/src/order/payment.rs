@@ -176,7 +176,56 @@ pub struct PaymentOperation {
     pub updated_at: Timestamp,
 }
 
+impl PaymentTerms {
+    /// Returns what an attempt is under these terms; `None` where nothing is charged.
+    pub const fn attempt_kind(self) -> Option<OperationKind> {
+        match self {
+            PaymentTerms::Confirm => Some(OperationKind::Charge),
+            PaymentTerms::Shipment => Some(OperationKind::Authorize),
+            PaymentTerms::Invoice | PaymentTerms::Delivery => None,
+        }
+    }
+}
+
 impl PaymentOperation {
+    /// Returns an operation that is wanted and was never asked for.
+    pub const fn planned(
+        n: u32,
+        kind: OperationKind,
+        parent: Option<u32>,
+        method: Name,
+        amount: Minor,
+        at: Timestamp,
+    ) -> PaymentOperation {
+        PaymentOperation {
+            n,
+            parent,
+            kind,
+            origin: OperationOrigin::Engine,
+            method,
+            amount,
+            settled: 0,
+            state: OperationState::Planned,
+            verification: Verification::None,
+            reference: None,
+            code: None,
+            capture_before: None,
+            deadline: None,
+            token: Private(None),
+            return_url: Private(None),
+            action: Private(None),
+            created_at: at,
+            updated_at: at,
+        }
+    }
+
+    /// Erases what is only needed until it is settled: token, return URL and the customer's action.
+    pub(crate) fn erase_private(&mut self) {
+        self.token = Private(None);
+        self.return_url = Private(None);
+        self.action = Private(None);
+    }
+
     /// Whether it may bring money in: an authorization or a charge.
     pub const fn is_attempt(&self) -> bool {
         matches!(self.kind, OperationKind::Authorize | OperationKind::Charge)

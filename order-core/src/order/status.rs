@@ -60,16 +60,39 @@ text_enum! {
     }
 }
 
+/// A part of an order's life, by what the engine does with stock and money.
+///
+/// | phase | lifecycles | stock and money |
+/// |---|---|---|
+/// | open | `PENDING`, `CONFIRMED`, `COMPLETED` | wanted: reserved, collected and kept |
+/// | unwinding | `CANCELLING` | given back; money is expected to move until nothing is left |
+/// | closed | `CANCELLED`, `PAYMENT_FAILED`, `REJECTED`, `EXPIRED` | given back; money that moves all the same is for a person to see |
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Phase {
+    /// The order wants its stock and its money.
+    Open,
+    /// The order gives its stock and its money back.
+    Unwinding,
+    /// The order has come to nothing, or nothing is left of it to give back.
+    Closed,
+}
+
 impl Lifecycle {
-    /// Whether the order wants stock and money (true), or wants to be rid of them (false).
+    /// Returns true if the order wants stock and money, false if it wants to be rid of them: a
+    /// cancelled order owes nothing from the first moment on, and so refunds all that was paid.
     pub const fn is_live(self) -> bool {
+        matches!(self.phase(), Phase::Open)
+    }
+
+    /// Returns the phase it belongs to.
+    pub const fn phase(self) -> Phase {
         match self {
-            Lifecycle::Pending | Lifecycle::Confirmed | Lifecycle::Completed => true,
-            Lifecycle::Cancelling
-            | Lifecycle::Cancelled
+            Lifecycle::Pending | Lifecycle::Confirmed | Lifecycle::Completed => Phase::Open,
+            Lifecycle::Cancelling => Phase::Unwinding,
+            Lifecycle::Cancelled
             | Lifecycle::PaymentFailed
             | Lifecycle::Rejected
-            | Lifecycle::Expired => false,
+            | Lifecycle::Expired => Phase::Closed,
         }
     }
 

@@ -1,13 +1,127 @@
-//! Reasons for attention that follow from an order's records as they are: raised, changed and
-//! cleared as those change, whichever fact came last.
+//! Attention: raised, acknowledged and cleared; and the reasons that follow from an order's records
+//! as they are, raised and cleared as those change, whichever fact came last. The reasons and their
+//! texts stand with [`AttentionReason`].
 
 use super::Env;
-use super::payments::{attempts_cover, refunds_wait, refused};
+use super::payment::state::{attempts_cover, refunds_wait, refused};
+use super::refusal::refusal;
+use crate::error::{Rejection, RejectionReason};
 use crate::money::Minor;
 use crate::order::{
     Attention, AttentionReason, Event, Lifecycle, Op, OperationKind, OperationOrigin,
     OperationState, Order, PaymentOperation, PaymentTerms,
 };
+use crate::time::Timestamp;
+
+/// Returns the event that raises attention, unless it is open and nobody has seen it yet: whoever
+/// has seen it has not seen what is new.
+pub(super) fn raise(order: &Order, reason: AttentionReason, about: Option<Op>) -> Option<Event> {
+    raise_for(order, reason, about, None)
+}
+
+/// Returns the same for an amount of money.
+pub(super) fn raise_for(
+    order: &Order,
+    reason: AttentionReason,
+    about: Option<Op>,
+    amount: Option<Minor>,
+) -> Option<Event> {
+    let unseen = order
+        .attention_about(reason, about)
+        .is_some_and(|a| !a.acknowledged && a.amount == amount);
+    (!unseen).then_some(Event::AttentionRaised {
+        reason,
+        about,
+        amount,
+    })
+}
+
+/// Returns the event that raises attention, unless it is open, seen or not.
+pub(super) fn raise_once(
+    order: &Order,
+    reason: AttentionReason,
+    about: Option<Op>,
+) -> Option<Event> {
+    let told = order.attention_about(reason, about).is_some();
+    (!told).then_some(Event::AttentionRaised {
+        reason,
+        about,
+        amount: None,
+    })
+}
+
+/// Returns the event that raises attention for an amount, unless it is open for that amount, seen or
+/// not.
+pub(super) fn raise_of(
+    order: &Order,
+    reason: AttentionReason,
+    about: Option<Op>,
+    amount: Option<Minor>,
+) -> Option<Event> {
+    let told = order
+        .attention_about(reason, about)
+        .is_some_and(|a| a.amount == amount);
+    (!told).then_some(Event::AttentionRaised {
+        reason,
+        about,
+        amount,
+    })
+}
+
+/// Returns the event that clears attention, if it is open.
+pub(super) fn clear(order: &Order, reason: AttentionReason, about: Option<Op>) -> Option<Event> {
+    order
+        .attention_about(reason, about)
+        .map(|_| Event::AttentionCleared { reason, about })
+}
+
+/// Returns the events that clear the attention which an operation's outcome ends: what was only
+/// about not knowing it.
+pub(super) fn outcome_known(order: &Order, op: Op) -> impl Iterator<Item = Event> + use<'_> {
+    [
+        AttentionReason::RetriesExhausted,
+        AttentionReason::Malformed,
+        AttentionReason::Undecidable,
+    ]
+    .into_iter()
+    .filter_map(move |reason| clear(order, reason, Some(op)))
+}
+
+/// Acknowledges attention: that of a reason about one operation, or all of that reason.
+pub(super) fn acknowledge(
+    order: &Order,
+    reason: AttentionReason,
+    about: Option<Op>,
+) -> Result<Vec<Event>, Rejection> {
+    let meant = || {
+        order
+            .attention
+            .iter()
+            .filter(|a| a.reason == reason && (about.is_none() || a.about == about))
+    };
+    if meant().next().is_none() {
+        let open: Vec<&str> = order
+            .attention
+            .iter()
+            .filter(|a| !a.acknowledged)
+            .map(|a| a.reason.as_str())
+            .collect();
+        let open = if open.is_empty() {
+            "nothing is open".to_owned()
+        } else {
+            format!("open: {}", open.join(", "))
+        };
+        let message = format!("order {} has no attention {reason}: {open}", order.number);
+        return Err(refusal(order, RejectionReason::NoSuchRecord, message));
+    }
+    let unseen = meant().filter(|a| !a.acknowledged);
+    Ok(unseen
+        .map(|a| Event::AttentionAcknowledged {
+            reason,
+            about: a.about,
+        })
+        .collect())
+}
 
 /// The next reason that is to be raised, is about another amount, or is over.
 pub(super) fn follow(order: &Order, env: &Env<'_>) -> Option<Event> {
@@ -197,6 +311,50 @@ fn goes_back_by(order: &Order, of: &PaymentOperation, env: &Env<'_>) -> Minor {
         excess -= if is_refused(n) { 0 } else { share };
     }
     0
+}
+
+/// Applies an event of attention to the order.
+pub(super) fn apply(order: &mut Order, event: &Event, at: Timestamp) {
+    match event {
+        Event::AttentionRaised {
+            reason,
+            about,
+            amount,
+        } => {
+            let raised = Attention {
+                reason: *reason,
+                about: *about,
+                amount: *amount,
+                since: at,
+                acknowledged: false,
+            };
+            match order
+                .attention
+                .iter_mut()
+                .find(|a| a.reason == *reason && a.about == *about)
+            {
+                // Less than what was there to be seen is no news.
+                Some(a) if amount.is_some() && *amount < a.amount => a.amount = *amount,
+                Some(a) => *a = raised,
+                None => order.attention.push(raised),
+            }
+        }
+        Event::AttentionCleared { reason, about } => {
+            order
+                .attention
+                .retain(|a| a.reason != *reason || a.about != *about);
+        }
+        Event::AttentionAcknowledged { reason, about } => {
+            for a in order
+                .attention
+                .iter_mut()
+                .filter(|a| a.reason == *reason && a.about == *about)
+            {
+                a.acknowledged = true;
+            }
+        }
+        _ => {}
+    }
 }
 
 #[cfg(test)]

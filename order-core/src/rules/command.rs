@@ -395,7 +395,7 @@ impl Command {
     ///
     /// It is stored with the key for ever, so what is hashed, and how, never changes. Tokens and
     /// return URLs are hashed like everything else, and cannot be read from it.
-    pub(crate) fn hash(&self, notes: Option<&str>) -> Uuid {
+    pub fn hash(&self, notes: Option<&str>) -> Uuid {
         let mut hashed = Encoder::of_command(self.spec().tag);
         self.hash_fields(&mut hashed);
         hashed.option(notes);

@@ -85,13 +85,22 @@ impl Fact {
                 ..
             } => return None,
             Fact::Payment {
-                outcome: PaymentOutcome::Answer { evidence, .. },
+                outcome: PaymentOutcome::Answer(answer),
                 ..
-            } => *evidence = Evidence::Answer,
+            } => answer.evidence = Evidence::Answer,
             _ => {}
         }
         Some(self)
     }
+}
+
+/// The release or commit of a reservation's units that an answer is about.
+pub(super) struct ClosingCall {
+    pub(super) n: u32,
+    pub(super) serial: u32,
+    pub(super) kind: ClosingKind,
+    pub(super) units: u32,
+    pub(super) committed: bool,
 }
 
 /// What became of asking for a hold.
@@ -147,44 +156,50 @@ pub enum ClosingOutcome {
     },
 }
 
-/// How it is known what became of a payment operation.
+/// The evidence for what is said of a payment operation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Evidence {
-    /// The provider answered the request itself.
+    /// The provider's answer to the request itself.
     #[default]
     Answer,
-    /// The provider was asked what became of it: this is what its records say.
+    /// The provider's records: it was asked what became of the operation.
     LookUp,
-    /// An operator looked into it.
+    /// The finding of an operator who looked into it.
     Finding,
+    /// The provider's report, which nobody asked for.
+    Report,
 }
 
-/// What became of a payment operation.
+/// An answer about a payment operation: what the provider says of it, or an operator.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ProviderAnswer {
+    /// `AUTHORIZED`, `CAPTURED`, `PENDING`, `ACTION_REQUIRED`, `DECLINED`, `VOIDED`, `REFUNDED` or
+    /// `FAILED`.
+    pub status: OperationState,
+    /// The provider's name for the operation.
+    pub reference: Option<Reference>,
+    /// The amount that was authorized, captured or refunded.
+    pub amount: Money,
+    /// The reason of a decline or failure, as a code.
+    pub code: Option<String>,
+    /// The end of the wait for the provider or the customer.
+    pub deadline: Timestamp,
+    /// The action that the customer must take.
+    pub action: Private<CustomerAction>,
+    /// The moment from which an authorization can no longer be captured.
+    pub capture_before: Option<Timestamp>,
+    /// The evidence for it.
+    pub evidence: Evidence,
+}
+
+/// The outcome of asking for a payment operation.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum PaymentOutcome {
-    /// What the provider says.
-    Answer {
-        /// `AUTHORIZED`, `CAPTURED`, `PENDING`, `ACTION_REQUIRED`, `DECLINED`, `VOIDED`, `REFUNDED`
-        /// or `FAILED`.
-        status: OperationState,
-        /// The provider's name for it.
-        reference: Option<Reference>,
-        /// How much.
-        amount: Money,
-        /// Why not.
-        code: Option<String>,
-        /// Until when the provider or the customer is waited for.
-        deadline: Timestamp,
-        /// What the customer must do.
-        action: Private<CustomerAction>,
-        /// Until when an authorization can be captured.
-        capture_before: Option<Timestamp>,
-        /// How that is known.
-        evidence: Evidence,
-    },
+    /// The provider, or an operator, said what became of it.
+    Answer(ProviderAnswer),
     /// It may or may not have happened.
     Unknown {
-        /// Whether the answer made no sense.
+        /// True if the answer made no sense.
         malformed: bool,
     },
     /// It provably did not happen, and never will under this number.

@@ -1,8 +1,8 @@
 //! An operator's findings: what is so, where no service could tell.
 
-use super::fact::{ClosingOutcome, Evidence, Fact, PaymentOutcome, PaymentReport};
+use super::fact::{ClosingOutcome, Evidence, Fact, PaymentOutcome, PaymentReport, ProviderAnswer};
 use super::finding::Finding;
-use super::outside;
+use super::payment::outside;
 use super::record::record;
 use super::refusal::refusal;
 use super::{Env, attention, evolve};
@@ -72,7 +72,7 @@ pub(super) fn resolve(
             order
                 .payment(*n)
                 .ok_or_else(|| nothing(format!("it has no payment {n}")))?;
-            let outcome = PaymentOutcome::Answer {
+            let outcome = PaymentOutcome::Answer(ProviderAnswer {
                 status: *status,
                 reference: reference.clone(),
                 amount: order.in_currency(*amount),
@@ -81,7 +81,7 @@ pub(super) fn resolve(
                 action: Private(None),
                 capture_before: None,
                 evidence: Evidence::Finding,
-            };
+            });
             (
                 Some(Op::Payment(*n)),
                 record(order, &Fact::Payment { n: *n, outcome }, env),

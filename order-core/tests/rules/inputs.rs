@@ -8,8 +8,8 @@ use order_core::order::{
     LineUnits, Op, OperationState, Order, PaymentTerms, ReceivedUnits, Status,
 };
 use order_core::rules::{
-    ClosingOutcome, Command, DisputeReport, Fact, Finding, PaymentOutcome, PaymentReport, Purpose,
-    ReservationOutcome, key,
+    ClosingOutcome, Command, DisputeReport, Fact, Finding, PaymentOutcome, PaymentReport,
+    ProviderAnswer, Purpose, ReservationOutcome, key,
 };
 use order_core::testkit::orders::text;
 use order_core::text::Private;
@@ -578,10 +578,12 @@ pub fn fact_name(fact: &Fact, order: &Order) -> String {
             let p = order.payment(*n).expect("facts are about what exists");
             let kind = p.kind.as_str().to_lowercase();
             match outcome {
-                PaymentOutcome::Answer { status, amount, .. } if amount.minor == p.amount => {
+                PaymentOutcome::Answer(ProviderAnswer { status, amount, .. })
+                    if amount.minor == p.amount =>
+                {
                     format!("{kind} p{n}: {status}")
                 }
-                PaymentOutcome::Answer { status, .. } => {
+                PaymentOutcome::Answer(ProviderAnswer { status, .. }) => {
                     format!("{kind} p{n}: {status}, another amount")
                 }
                 PaymentOutcome::Unknown { malformed: m } => {

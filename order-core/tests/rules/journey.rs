@@ -14,8 +14,8 @@ use order_core::order::{
     encode_event,
 };
 use order_core::rules::{
-    Call, ClosingOutcome, Command, Evidence, Fact, Next, PaymentOutcome, ReservationOutcome, Verb,
-    backoff, begin, decide, evolve, next, record, settle,
+    Call, ClosingOutcome, Command, Evidence, Fact, Next, PaymentOutcome, ProviderAnswer,
+    ReservationOutcome, Verb, backoff, begin, decide, evolve, next, record, settle,
 };
 use order_core::store::{Tries, Try};
 use order_core::testkit::orders::{at, text};
@@ -578,7 +578,7 @@ pub fn success(kind: OperationKind) -> OperationState {
 /// The same as the provider's records have it.
 pub fn looked_up(outcome: PaymentOutcome) -> PaymentOutcome {
     match outcome {
-        PaymentOutcome::Answer {
+        PaymentOutcome::Answer(ProviderAnswer {
             status,
             reference,
             amount,
@@ -587,9 +587,9 @@ pub fn looked_up(outcome: PaymentOutcome) -> PaymentOutcome {
             action,
             capture_before,
             evidence: _,
-        } => {
+        }) => {
             let evidence = Evidence::LookUp;
-            PaymentOutcome::Answer {
+            PaymentOutcome::Answer(ProviderAnswer {
                 status,
                 reference,
                 amount,
@@ -598,7 +598,7 @@ pub fn looked_up(outcome: PaymentOutcome) -> PaymentOutcome {
                 action,
                 capture_before,
                 evidence,
-            }
+            })
         }
         outcome => outcome,
     }
@@ -612,7 +612,7 @@ pub fn answer(
     amount: i64,
     deadline: Timestamp,
 ) -> PaymentOutcome {
-    PaymentOutcome::Answer {
+    PaymentOutcome::Answer(ProviderAnswer {
         status,
         reference: Some(text(&format!("pay-{n}"))),
         amount: order.in_currency(amount),
@@ -621,5 +621,5 @@ pub fn answer(
         action: Private(None),
         capture_before: None,
         evidence: Evidence::Answer,
-    }
+    })
 }

@@ -9,7 +9,8 @@ use order_core::order::{
 };
 use order_core::policy::{LostStock, Policy};
 use order_core::rules::{
-    Call, Command, DisputeReport, Fact, PaymentOutcome, PaymentReport, ReservationOutcome, Verb,
+    Call, Command, DisputeReport, Fact, PaymentOutcome, PaymentReport, ProviderAnswer,
+    ReservationOutcome, Verb,
 };
 use order_core::services::{InventoryCapabilities, PaymentCapabilities};
 use order_core::testkit::orders::text;
@@ -213,7 +214,7 @@ fn authorized_for_days(j: &mut Journey) {
         j.order.amounts.total,
         end,
     ) {
-        PaymentOutcome::Answer {
+        PaymentOutcome::Answer(ProviderAnswer {
             status,
             reference,
             amount,
@@ -222,7 +223,7 @@ fn authorized_for_days(j: &mut Journey) {
             action,
             evidence,
             ..
-        } => PaymentOutcome::Answer {
+        }) => PaymentOutcome::Answer(ProviderAnswer {
             status,
             reference,
             amount,
@@ -231,7 +232,7 @@ fn authorized_for_days(j: &mut Journey) {
             action,
             capture_before: Some(end),
             evidence,
-        },
+        }),
         other => other,
     };
     j.facts(&[Fact::Payment {

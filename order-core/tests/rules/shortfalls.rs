@@ -21,8 +21,8 @@ use order_core::order::{
 };
 use order_core::policy::{BeforeLapse, Policy};
 use order_core::rules::{
-    Call, Command, DisputeReport, Evidence, Fact, Finding, PaymentOutcome, PaymentReport, Purpose,
-    Verb, key,
+    Call, Command, DisputeReport, Evidence, Fact, Finding, PaymentOutcome, PaymentReport,
+    ProviderAnswer, Purpose, Verb, key,
 };
 use order_core::services::PaymentCapabilities;
 use order_core::testkit::orders::text;
@@ -170,7 +170,7 @@ impl Journey {
 
     /// An authorization that can be captured for so long.
     fn authorized(&mut self, n: u32, amount: Minor, lasts: Duration, evidence: Evidence) {
-        let outcome = PaymentOutcome::Answer {
+        let outcome = PaymentOutcome::Answer(ProviderAnswer {
             status: S::Authorized,
             reference: Some(text(&format!("pay-{n}"))),
             amount: self.order.in_currency(amount),
@@ -179,7 +179,7 @@ impl Journey {
             action: Private(None),
             capture_before: Some(self.now.after(lasts)),
             evidence,
-        };
+        });
         self.facts(&[Fact::Payment { n, outcome }]);
     }
 

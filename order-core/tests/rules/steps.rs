@@ -9,8 +9,8 @@ use order_core::order::{
     OperationState, Order, PaymentTerms,
 };
 use order_core::rules::{
-    ClosingOutcome, Command, DisputeReport, Evidence, Fact, PaymentOutcome, PaymentReport, Purpose,
-    ReservationOutcome, key,
+    ClosingOutcome, Command, DisputeReport, Evidence, Fact, PaymentOutcome, PaymentReport,
+    ProviderAnswer, Purpose, ReservationOutcome, key,
 };
 use order_core::testkit::orders::text;
 use order_core::text::Private;
@@ -390,7 +390,7 @@ impl FactSeed {
                     s if s < 0 => journey.now.before(Duration::from_secs(s.unsigned_abs())),
                     s => journey.now.after(Duration::from_secs(s.unsigned_abs())),
                 };
-                let outcome = PaymentOutcome::Answer {
+                let outcome = PaymentOutcome::Answer(ProviderAnswer {
                     status: told.status,
                     reference: Some(text(&format!("pay-{n}"))),
                     amount: told.amount.of(order, n),
@@ -402,7 +402,7 @@ impl FactSeed {
                     })),
                     capture_before: None,
                     evidence: told.evidence,
-                };
+                });
                 Fact::Payment { n, outcome }
             }
             FactSeed::PaymentUnknown { n, malformed } => Fact::Payment {

@@ -9,6 +9,7 @@ use prost::bytes::{Buf as _, BufMut as _, Bytes};
 use tokio::task::JoinSet;
 use tonic::client::Grpc;
 use tonic::codec::{Codec, DecodeBuf, Decoder, EncodeBuf, Encoder};
+use tonic::metadata::{Ascii, MetadataValue};
 use tonic::transport::{Channel, Endpoint};
 use tonic::{Code, Request, Status};
 
@@ -53,11 +54,21 @@ impl Decoder for Raw {
 pub struct Lane {
     channels: Vec<Channel>,
     path: http::uri::PathAndQuery,
+    token: Option<MetadataValue<Ascii>>,
 }
 
 impl Lane {
     pub async fn connect(address: &str, path: &'static str) -> Self {
         let endpoint = Endpoint::from_shared(format!("http://{address}")).expect("an address");
+        Lane::over(&endpoint, path, None).await
+    }
+
+    /// The same over any endpoint, with a token in each call, if any.
+    pub async fn over(
+        endpoint: &Endpoint,
+        path: &'static str,
+        token: Option<MetadataValue<Ascii>>,
+    ) -> Self {
         let mut channels = Vec::new();
         for _ in 0..CONNECTIONS {
             channels.push(endpoint.connect().await.expect("it accepts"));
@@ -65,28 +76,31 @@ impl Lane {
         Lane {
             channels,
             path: http::uri::PathAndQuery::from_static(path),
+            token,
         }
     }
 
     pub async fn call(&mut self, message: Bytes) -> Result<Bytes, Status> {
-        call(
-            &mut Grpc::new(self.channels[0].clone()),
-            &self.path,
-            message,
-        )
-        .await
+        let mut grpc = Grpc::new(self.channels[0].clone());
+        call(&mut grpc, &self.path, &self.token, message).await
     }
 }
 
 async fn call(
     grpc: &mut Grpc<Channel>,
     path: &http::uri::PathAndQuery,
+    token: &Option<MetadataValue<Ascii>>,
     message: Bytes,
 ) -> Result<Bytes, Status> {
+    let mut request = Request::new(message);
+    if let Some(token) = token {
+        let name = "authorization";
+        request.metadata_mut().insert(name, token.clone());
+    }
     grpc.ready()
         .await
         .map_err(|e| Status::unavailable(e.to_string()))?;
-    grpc.unary(Request::new(message), path.clone(), Raw)
+    grpc.unary(request, path.clone(), Raw)
         .await
         .map(tonic::Response::into_inner)
 }
@@ -145,13 +159,14 @@ pub async fn closed_loop(
     let started = Instant::now();
     for caller in 0..callers {
         let mut grpc = Grpc::new(lane.channels[caller % CONNECTIONS].clone());
-        let (path, message) = (lane.path.clone(), message.clone());
+        let (path, token) = (lane.path.clone(), lane.token.clone());
+        let message = message.clone();
         tasks.spawn(async move {
             let mut load = Load::default();
             let mut n = caller;
             while started.elapsed() < time {
                 let at = Instant::now();
-                match call(&mut grpc, &path, message(n)).await {
+                match call(&mut grpc, &path, &token, message(n)).await {
                     Ok(_) => load.done_ms.push(at.elapsed().as_secs_f64() * 1e3),
                     Err(status) => *load.failed.entry(status.code()).or_default() += 1,
                 }

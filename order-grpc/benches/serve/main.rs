@@ -1,12 +1,16 @@
 //! How fast the server is, against the least that tonic can do and against the engine called
 //! directly, in the same run.
 //!
-//! `cargo bench -p order-grpc` prints the whole comparison; with `-- read`, `-- place`, `-- remote`
-//! or `-- overload` that part of it. Client and server share the machine and the runtime.
+//! `cargo bench -p order-grpc` prints the whole comparison; with `-- read`, `-- place`, `-- remote`,
+//! `-- secured` or `-- overload` that part of it. Client and server share the machine and the runtime.
 
 mod echo;
+#[path = "../../tests/serve/identities.rs"]
+#[allow(dead_code, reason = "the tests use more of it")]
+mod identities;
 mod load;
 mod remote;
+mod secured;
 #[path = "../../../order-store-sqlite/benches/place/shop.rs"]
 mod shop;
 
@@ -28,6 +32,12 @@ use order_store_sqlite::{SqliteOptions, SqliteStore};
 use prost::Message as _;
 use prost::bytes::Bytes;
 use tonic::Code;
+
+/// What the tests' tokens are for.
+mod world {
+    /// A customer.
+    pub const USER: &str = "9b1c7d34-0f4b-4a9d-8b7e-5d2c3e4f5a33";
+}
 
 const ORDERS: usize = 10_000;
 const IN_FLIGHT: usize = 32;
@@ -60,6 +70,9 @@ fn main() {
         if wants("remote") {
             remote::print(&folder).await;
         }
+        if wants("secured") {
+            secured::print(&folder).await;
+        }
         if wants("overload") {
             overload(open(&folder, "overload.db")).await;
         }
@@ -77,6 +90,11 @@ fn open(folder: &Path, name: &str) -> Arc<SqliteStore> {
 
 /// Serves `manager` for as long as the program runs, with a log that goes to a file; its address.
 async fn serve<S: OrderStore>(manager: shop::Manager<S>, limits: Limits) -> String {
+    let usual = ServerOptions::default();
+    serve_with(manager, ServerOptions { limits, ..usual }).await
+}
+
+async fn serve_with<S: OrderStore>(manager: shop::Manager<S>, options: ServerOptions) -> String {
     let listener = order_grpc::bind("127.0.0.1:0", false)
         .await
         .expect("it listens");
@@ -92,16 +110,12 @@ async fn serve<S: OrderStore>(manager: shop::Manager<S>, limits: Limits) -> Stri
         .append(true)
         .open(file)
         .expect("a file for the log");
-    let log = Log::to(LogFormat::Text, Box::new(file));
-    let options = ServerOptions {
-        limits,
-        log,
-        ..ServerOptions::default()
-    };
+    // The first becomes the program's, as in `order serve`.
+    let log = Log::to(LogFormat::Text, Box::new(file)).install();
     tokio::spawn(order_grpc::serve(
         manager,
         listener,
-        options,
+        ServerOptions { log, ..options },
         std::future::pending(),
     ));
     address
@@ -209,7 +223,7 @@ async fn place<S: OrderStore + Clone>(name: &str, store: S) {
                             PlaceOptions::default(),
                         )
                         .await;
-                    placed.expect("it is placed");
+                    placed.expect("it is placed").outcome().expect("and paid");
                 }
             })
             .await,

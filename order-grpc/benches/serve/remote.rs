@@ -34,7 +34,7 @@ pub async fn print(folder: &Path) {
     let asked = counted(folder).await;
     let (direct, remote) = (
         shop::manager(open(folder, "direct.db"), true),
-        manager(open(folder, "remote.db"), Log::off()).await,
+        manager(open(folder, "remote.db"), Log::default()).await,
     );
     let (mut directly, mut over_sockets) = (Vec::new(), Vec::new());
     for _ in 0..ROUNDS {

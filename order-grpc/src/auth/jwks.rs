@@ -14,6 +14,7 @@ use prost::bytes::Bytes;
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
+use tracing::Level;
 
 use super::keys::{self, Key};
 use crate::dial::Target;
@@ -146,7 +147,7 @@ impl Remote {
                     } else {
                         "no token can be believed yet"
                     };
-                    self.failed.say(log, "WARN", "jwks", || {
+                    self.failed.say(log, Level::WARN, "jwks", || {
                         format!("the keys cannot be fetched, so {kept}: {problem}")
                     });
                 }
@@ -178,7 +179,7 @@ impl Remote {
         *current = Some(Arc::new(keys));
         drop(current);
         log.event(
-            "INFO",
+            Level::INFO,
             "jwks",
             &format!("{n} keys that can be used were fetched"),
         );

@@ -1,32 +1,30 @@
 //! The five services on a listener, until they are told to stop.
 
 use std::convert::Infallible;
-use std::pin::{Pin, pin};
 use std::sync::Arc;
-use std::task::{Context, Poll};
 use std::time::Duration;
 
 use http::{HeaderValue, Request, Response};
-use http_body::{Body as HttpBody, Frame};
+use http_body_util::Full;
 use hyper::body::Incoming;
-use hyper::server::conn::http2;
-use hyper::service::service_fn;
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use order_core::runtime::TokioRuntime;
-use order_core::services::{Clients, ServiceName};
+use order_core::services::{CallError, Clients, ServiceName};
 use prost::bytes::Bytes;
-use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{Semaphore, watch};
+use tokio::net::TcpListener;
+use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 use tonic::body::Body;
 use tonic::codegen::Service as _;
 use tonic::{Code, Status};
+use tracing::Span;
 
-use super::Offer;
 use super::fault::{CALLS, Fault, Faults};
-use crate::call::RequestIds;
-use crate::limits::{HEADERS_MAX, MESSAGE_MAX, STREAMS_MAX};
+use super::{Offer, status_of};
+use crate::answers::{Answer, count_details};
+use crate::call::{Handler, RequestIds, receive};
+use crate::connections;
+use crate::limits::{Limits, MESSAGE_MAX, ROOM_USUAL};
 use crate::log::{CallLine, Log};
 use crate::proto::notification::notification_service_server::NotificationServiceServer;
 use crate::proto::payment::payment_service_server::PaymentServiceServer;
@@ -34,20 +32,20 @@ use crate::proto::product::product_service_server::ProductServiceServer;
 use crate::proto::stock::stock_service_server::StockServiceServer;
 use crate::proto::user::user_service_server::UserServiceServer;
 use crate::server::Drained;
-
-/// How many connections are served at a time; further ones wait.
-const CONNECTIONS_MAX: usize = 256;
-/// The pause after a connection could not be accepted, as when there are too many open files.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+use crate::shares::{Holder, Shares, Thing};
+use crate::tally::Tally;
 
 /// How the services are offered.
 #[derive(Debug, Clone)]
 pub struct OfferOptions {
     /// What they call themselves when they are asked. `order`.
     pub name: String,
+    /// The number of connections, calls and bytes they take on at a time. Those of a server of
+    /// orders, but 1,024 calls: an engine has 64 under way with each of the five.
+    pub limits: Limits,
     /// What goes wrong on request. Nothing.
     pub faults: Faults,
-    /// A line a call. Off.
+    /// Where each call is told. The default: to the subscriber that the program has.
     pub log: Log,
     /// How long, once told to stop, calls under way are let come to their end. 10 s.
     pub grace: Duration,
@@ -58,8 +56,12 @@ impl Default for OfferOptions {
         let (name, grace) = ("order".to_owned(), Duration::from_secs(10));
         OfferOptions {
             name,
+            limits: Limits {
+                in_flight: 1024,
+                ..Limits::default()
+            },
             faults: Faults::default(),
-            log: Log::off(),
+            log: Log::default(),
             grace,
         }
     }
@@ -77,6 +79,7 @@ pub async fn serve<C: Clients>(
 ) -> Drained {
     let OfferOptions {
         name,
+        limits,
         faults,
         log,
         grace,
@@ -92,116 +95,46 @@ pub async fn serve<C: Clients>(
         log: log.clone(),
         request_ids: RequestIds::default(),
     });
-    let (stopping, stopped) = watch::channel(false);
-    let room = Arc::new(Semaphore::new(CONNECTIONS_MAX));
-    let mut connections = JoinSet::new();
-    {
-        let mut stop = pin!(stop);
-        loop {
-            let accepted = tokio::select! {
-                biased;
-                () = stop.as_mut() => break,
-                Some(_) = connections.join_next(), if !connections.is_empty() => continue,
-                accepted = accept(&listener, &room) => accepted,
-            };
-            match accepted {
-                Ok((stream, place)) => {
-                    let connection = serve_one(stream, Arc::clone(&desk), stopped.clone());
-                    connections.spawn(async move {
-                        connection.await;
-                        drop(place);
-                    });
-                }
-                Err(e) => {
-                    log.event(
-                        "WARN",
-                        "accept",
-                        &format!("cannot accept a connection: {e}"),
-                    );
-                    tokio::time::sleep(ACCEPT_PAUSE).await;
-                }
-            }
-        }
-    }
-    // From here on a new connection is refused by the system, not left waiting.
-    drop(listener);
-    let _ = stopping.send(true);
-    let ended = tokio::time::timeout(grace, async {
-        while connections.join_next().await.is_some() {}
+    let handler: Handler = Arc::new(move |holder, request| {
+        let desk = Arc::clone(&desk);
+        Box::pin(async move { desk.handle(&holder, request).await })
     });
-    let drained = if ended.await.is_ok() {
+    let (shares, tally) = (Shares::new(limits), Arc::new(Tally::default()));
+    let (stopping, stopped) = watch::channel(false);
+    // Dropped with everything in it when this ends, however it ends.
+    let mut serving = JoinSet::new();
+    serving.spawn(connections::serve(
+        listener,
+        None,
+        handler,
+        shares,
+        Arc::clone(&tally),
+        log.clone(),
+        stopped,
+    ));
+    let mut telling = JoinSet::new();
+    telling.spawn({
+        let (tally, log) = (Arc::clone(&tally), log.clone());
+        async move { tally.keep_telling(&log).await }
+    });
+    stop.await;
+    let _ = stopping.send(true);
+    let ended = tokio::time::timeout(grace, serving.join_next()).await;
+    tally.tell(&log);
+    log.flush();
+    if ended.is_ok() {
         Drained::Clean
     } else {
         Drained::CutShort
-    };
-    log.flush();
-    drained
-}
-
-async fn accept(
-    listener: &TcpListener,
-    room: &Arc<Semaphore>,
-) -> std::io::Result<(TcpStream, tokio::sync::OwnedSemaphorePermit)> {
-    let place = Arc::clone(room)
-        .acquire_owned()
-        .await
-        .map_err(std::io::Error::other)?;
-    let (stream, _) = listener.accept().await?;
-    Ok((stream, place))
-}
-
-async fn serve_one<C: Clients>(
-    stream: TcpStream,
-    desk: Arc<Desk<C>>,
-    mut stop: watch::Receiver<bool>,
-) {
-    // Without it answers are only slower.
-    let _ = stream.set_nodelay(true);
-    // One for the connection and one for each call under way.
-    let open = Arc::new(());
-    let calls = Arc::clone(&open);
-    let service = service_fn(move |request| {
-        let (desk, call) = (Arc::clone(&desk), Arc::clone(&calls));
-        async move {
-            let answer = desk.handle(request).await;
-            drop(call);
-            Ok::<_, Infallible>(answer)
-        }
-    });
-    let connection = http2::Builder::new(TokioExecutor::new())
-        .timer(TokioTimer::new())
-        .max_concurrent_streams(STREAMS_MAX)
-        .max_header_list_size(HEADERS_MAX)
-        .serve_connection(TokioIo::new(stream), service);
-    let mut connection = pin!(connection);
-    tokio::select! {
-        // How it ended is the client's affair.
-        _ = connection.as_mut() => return,
-        _ = stop.wait_for(|stop| *stop) => {}
-    }
-    connection.as_mut().graceful_shutdown();
-    // A client that stands still does not say goodbye.
-    let mut answered = Instant::now();
-    while answered.elapsed() < GOODBYE {
-        if tokio::time::timeout(LOOK_CLOSING, connection.as_mut())
-            .await
-            .is_ok()
-        {
-            return;
-        }
-        if Arc::strong_count(&open) > IDLE {
-            answered = Instant::now();
-        }
     }
 }
 
-/// How often a connection that closes is asked whether calls are under way, and how long it is left
-/// to say goodbye after the last.
-const LOOK_CLOSING: Duration = Duration::from_millis(20);
-const GOODBYE: Duration = Duration::from_millis(200);
-/// How many hold on to the count of calls while there are none: the connection, and what answers on
-/// it.
-const IDLE: usize = 2;
+/// Refuses a call before anything is done for it. Our own clients understand that it was not done.
+fn busy() -> Status {
+    status_of(CallError::not_done(
+        "too many calls at a time: nothing was done, try again later",
+    ))
+}
 
 /// Where calls come in.
 struct Desk<C> {
@@ -212,49 +145,47 @@ struct Desk<C> {
 }
 
 impl<C: Clients> Desk<C> {
-    async fn handle(&self, request: Request<Incoming>) -> Response<Body> {
+    async fn handle(&self, holder: &Arc<Holder>, request: Request<Incoming>) -> Response<Answer> {
         let started = Instant::now();
         let id = self.request_ids.of(request.headers());
         let path = request.uri().path();
         let found = CALLS.iter().find(|(.., known)| *known == path);
         let Some((service, call, path)) = found else {
-            let known = "expected payment.PaymentService, stock.StockService, notification.NotificationService, \
-                         product.ProductService/GetProduct or user.UserService/GetUser";
-            return Status::unimplemented(format!("no such call: {known}")).into_http();
+            let known = "expected payment.PaymentService, stock.StockService, \
+                         notification.NotificationService, product.ProductService/GetProduct or \
+                         user.UserService/GetUser";
+            return Answer::refusal(Status::unimplemented(format!("no such call: {known}")));
         };
         let mut line = Line {
             log: &self.log,
+            span: self.log.request(&id, None),
             method: path,
             started,
-            id: &id,
             code: Code::Cancelled,
             note: None,
         };
         let fault = self.faults.of(*service, call);
-        let response = match fault {
-            Some(Fault::Down) => Status::unavailable("down, as a fault says").into_http(),
-            None | Some(Fault::Slow(_) | Fault::Lost) => {
-                self.carry_out(*service, path, request).await
-            }
+        line.note = fault.as_ref().map(|fault| match fault {
+            Fault::Down => "fault: down",
+            Fault::Slow(_) => "fault: slow",
+            Fault::Lost => "fault: lost",
+        });
+        // Kept for as long as a fault holds the answer back.
+        let open = holder.take(Thing::Open, 1);
+        let answer = match fault {
+            _ if open.is_none() => Err(busy()),
+            Some(Fault::Down) => Err(Status::unavailable("down, as a fault says")),
+            _ => self.bounded(holder, *service, path, request).await,
         };
-        let response = match fault {
-            None => response,
-            Some(fault) => {
-                line.note = Some(match fault {
-                    Fault::Down => "fault: down",
-                    Fault::Slow(_) => "fault: slow",
-                    Fault::Lost => "fault: lost",
-                });
-                match fault {
-                    Fault::Down => response,
-                    Fault::Slow(time) => {
-                        tokio::time::sleep(time).await;
-                        response
-                    }
-                    Fault::Lost => Response::new(Body::new(Broken)),
-                }
+        let mut response = answer.unwrap_or_else(Answer::refusal);
+        match fault {
+            Some(Fault::Slow(time)) if open.is_some() => tokio::time::sleep(time).await,
+            Some(Fault::Lost) => {
+                let lost = Status::unknown("lost, as a fault says");
+                response = Answer::broken(Response::new(()), lost);
             }
-        };
+            Some(Fault::Down | Fault::Slow(_)) | None => {}
+        }
         line.code = match fault {
             Some(Fault::Lost) => Code::Unknown,
             _ => response
@@ -263,43 +194,55 @@ impl<C: Clients> Desk<C> {
                 .map_or(Code::Ok, |code| Code::from_bytes(code.as_bytes())),
         };
         drop(line);
+        count_details(holder, response.headers_mut());
         with_id(response, &id)
+    }
+
+    /// Carries a call out once there is room for it: its message, its work and its answer.
+    async fn bounded(
+        &self,
+        holder: &Arc<Holder>,
+        service: ServiceName,
+        path: &str,
+        request: Request<Incoming>,
+    ) -> Result<Response<Answer>, Status> {
+        let (parts, body) = request.into_parts();
+        let (message, _held) = receive(body, holder, MESSAGE_MAX, false).await?;
+        let _place = holder.work().await.ok_or_else(busy)?;
+        let room = holder
+            .take(Thing::AnswerBytes, ROOM_USUAL)
+            .ok_or_else(busy)?;
+        let request = Request::from_parts(parts, Full::new(message));
+        let response = self.carry_out(service, path, request).await;
+        // Done, but not told: its caller looks it up.
+        let untold = || Status::internal("there is no room for the answer");
+        Answer::whole(response, room, false)
+            .await
+            .ok_or_else(untold)
     }
 
     async fn carry_out(
         &self,
         service: ServiceName,
         path: &str,
-        request: Request<Incoming>,
+        request: Request<Full<Bytes>>,
     ) -> Response<Body> {
-        let never = |never: Infallible| match never {};
-        let offer = self.offer.clone();
+        /// Hands the request to one of the generated servers.
+        macro_rules! by {
+            ($server:ident) => {
+                $server::new(self.offer.clone())
+                    .max_decoding_message_size(MESSAGE_MAX)
+                    .call(request)
+                    .await
+                    .unwrap_or_else(|never: Infallible| match never {})
+            };
+        }
         match service {
-            ServiceName::Inventory => {
-                let mut server =
-                    StockServiceServer::new(offer).max_decoding_message_size(MESSAGE_MAX);
-                server.call(request).await.unwrap_or_else(never)
-            }
-            ServiceName::Product => {
-                let mut server =
-                    ProductServiceServer::new(offer).max_decoding_message_size(MESSAGE_MAX);
-                server.call(request).await.unwrap_or_else(never)
-            }
-            ServiceName::User => {
-                let mut server =
-                    UserServiceServer::new(offer).max_decoding_message_size(MESSAGE_MAX);
-                server.call(request).await.unwrap_or_else(never)
-            }
-            ServiceName::Payment => {
-                let mut server =
-                    PaymentServiceServer::new(offer).max_decoding_message_size(MESSAGE_MAX);
-                server.call(request).await.unwrap_or_else(never)
-            }
-            ServiceName::Notification => {
-                let mut server =
-                    NotificationServiceServer::new(offer).max_decoding_message_size(MESSAGE_MAX);
-                server.call(request).await.unwrap_or_else(never)
-            }
+            ServiceName::Inventory => by!(StockServiceServer),
+            ServiceName::Product => by!(ProductServiceServer),
+            ServiceName::User => by!(UserServiceServer),
+            ServiceName::Payment => by!(PaymentServiceServer),
+            ServiceName::Notification => by!(NotificationServiceServer),
             ServiceName::Pricing => {
                 Status::unimplemented(format!("no such call: {path}")).into_http()
             }
@@ -307,7 +250,7 @@ impl<C: Clients> Desk<C> {
     }
 }
 
-fn with_id(mut response: Response<Body>, id: &str) -> Response<Body> {
+fn with_id(mut response: Response<Answer>, id: &str) -> Response<Answer> {
     if let Ok(id) = HeaderValue::from_str(id) {
         response.headers_mut().insert("x-request-id", id);
     }
@@ -318,9 +261,9 @@ fn with_id(mut response: Response<Body>, id: &str) -> Response<Body> {
 /// away.
 struct Line<'a> {
     log: &'a Log,
+    span: Span,
     method: &'static str,
     started: Instant,
-    id: &'a str,
     code: Code,
     note: Option<&'static str>,
 }
@@ -329,34 +272,19 @@ impl Drop for Line<'_> {
     fn drop(&mut self) {
         let Line {
             log,
+            span,
             method,
             started,
-            id,
             code,
             note,
         } = self;
         log.call(&CallLine {
+            span,
             method,
             code: *code,
             took: started.elapsed(),
-            request: id,
             order: None,
             error: *note,
         });
-    }
-}
-
-/// A body that breaks its stream: the caller never learns how the call ended.
-struct Broken;
-
-impl HttpBody for Broken {
-    type Data = Bytes;
-    type Error = Status;
-
-    fn poll_frame(
-        self: Pin<&mut Self>,
-        _: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
-        Poll::Ready(Some(Err(Status::unknown("lost, as a fault says"))))
     }
 }

@@ -44,6 +44,17 @@ impl Serving {
         SERVING.scope(self, work)
     }
 
+    /// The id of the trace that the request is part of.
+    pub(crate) fn trace_id(&self) -> Option<&str> {
+        self.trace.as_ref()?.to_str().ok()?.split('-').nth(1)
+    }
+
+    /// The request's id.
+    pub(crate) fn into_request_id(self) -> Option<String> {
+        self.request
+            .and_then(|id| id.to_str().ok().map(str::to_owned))
+    }
+
     /// Names the request in the headers of a call.
     pub(crate) fn put(self, headers: &mut HeaderMap) {
         let Serving { request, trace } = self;

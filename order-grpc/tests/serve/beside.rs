@@ -126,6 +126,32 @@ async fn reflection_tells_the_contract() {
 }
 
 #[tokio::test]
+async fn older_tools_are_told_the_contract_by_the_alpha_of_reflection() {
+    use tonic_reflection::pb::v1alpha as alpha;
+    let world = World::new().await;
+    let ask = alpha::server_reflection_request::MessageRequest::FileContainingSymbol(
+        "order.OrderService".into(),
+    );
+    let question = alpha::ServerReflectionRequest {
+        host: String::new(),
+        message_request: Some(ask),
+    };
+    let channel = world.channel().await;
+    let answer = alpha::server_reflection_client::ServerReflectionClient::new(channel)
+        .server_reflection_info(futures_util::stream::iter([question]))
+        .await
+        .unwrap()
+        .into_inner()
+        .message()
+        .await
+        .unwrap()
+        .unwrap();
+    assert!(
+        format!("{:?}", answer.message_response.unwrap()).starts_with("FileDescriptorResponse"),
+    );
+}
+
+#[tokio::test]
 async fn an_unknown_service_or_method_is_not_implemented() {
     let world = World::new().await;
     for path in ["/order.OrderService/Sell", "/shop.Shop/Open", "/x"] {

@@ -46,7 +46,10 @@ async fn a_call_too_many_is_turned_away_at_once_and_welcome_later() {
     refused.is(Code::ResourceExhausted, "OVERLOADED");
     assert!(refused.may_be_retried());
     assert!(started.elapsed() < Duration::from_millis(300));
-    assert!(said(refused.status.metadata(), "x-request-id").is_some());
+    let metadata = refused.status.metadata();
+    assert_eq!(said(metadata, "grpc-retry-pushback-ms"), Some("100"));
+    let request = refused.details.request_info().unwrap();
+    assert_eq!(said(metadata, "x-request-id"), Some(&*request.request_id));
     slow.join_all().await;
     world.store.reads(Trouble::None);
     assert_eq!(

@@ -20,6 +20,8 @@ pub struct Answer {
     pub grpc: Option<Code>,
     /// Of its `ErrorInfo`.
     pub reason: String,
+    /// Its message, as it came over the wire.
+    pub framed: Bytes,
 }
 
 /// One message as it goes over the wire.
@@ -75,13 +77,8 @@ where
     let response = sender.send_request(request).await.unwrap();
     let http = response.status().as_u16();
     let at_once = Status::from_header_map(response.headers());
-    let trailers = response
-        .into_body()
-        .collect()
-        .await
-        .unwrap()
-        .trailers()
-        .cloned();
+    let collected = response.into_body().collect().await.unwrap();
+    let trailers = collected.trailers().cloned();
     let status = at_once.or_else(|| Status::from_header_map(&trailers?));
     let reason = status
         .as_ref()
@@ -91,6 +88,7 @@ where
         http,
         grpc: status.map(|status| status.code()),
         reason: reason.unwrap_or_default(),
+        framed: collected.to_bytes(),
     }
 }
 

@@ -85,7 +85,7 @@ async fn calls_over_tls_are_answered_and_those_in_the_clear_are_not() {
     log.flush();
     assert!(
         sink.text()
-            .contains("WARN handshake message=\"a TLS handshake failed: "),
+            .contains("WARN order_grpc: a TLS handshake failed: "),
         "{}",
         sink.text()
     );
@@ -119,7 +119,7 @@ async fn a_handshake_that_does_not_come_ends_and_many_are_one_line_of_the_log() 
     assert_eq!(
         sink.text()
             .lines()
-            .filter(|line| line.contains("WARN handshake"))
+            .filter(|line| line.contains("event=handshake"))
             .count(),
         1,
         "{}",

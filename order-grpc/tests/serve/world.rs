@@ -353,6 +353,16 @@ impl Refused {
             .map(String::as_str)
     }
 
+    /// What is said of a SKU that is short.
+    pub fn short(&self, sku: &str) -> &str {
+        let failed = &self.details.precondition_failure().unwrap().violations;
+        let subject = format!("sku/{sku}");
+        let found = failed.iter().find(|violation| violation.subject == subject);
+        let violation = found.unwrap_or_else(|| panic!("{sku} is not short: {failed:?}"));
+        assert_eq!(violation.r#type, "STOCK");
+        &violation.description
+    }
+
     /// The fields that are wrong.
     pub fn fields(&self) -> Vec<&str> {
         let bad = self.details.bad_request();

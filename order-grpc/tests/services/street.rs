@@ -9,6 +9,7 @@ use order_core::runtime::BoxFuture;
 use order_core::services::ServiceName;
 use order_core::testkit::ManualClock;
 use order_core::testkit::service_conformance::Sandbox;
+use order_grpc::Limits;
 use order_grpc::offer::{self, Fault, Faults, OfferOptions};
 use order_grpc::services::{Endpoint, ServiceChannel};
 use order_store_sqlite::shop::{Catalogue, Shop};
@@ -54,6 +55,7 @@ pub(crate) fn catalogue() -> Catalogue {
 /// A shop that is offered, and the means to open and close it.
 pub(crate) struct Peer {
     pub(crate) shop: Shop,
+    limits: Limits,
     pub(crate) faults: Faults,
     pub(crate) address: SocketAddr,
     serving: Option<(oneshot::Sender<()>, JoinHandle<()>)>,
@@ -61,12 +63,23 @@ pub(crate) struct Peer {
 
 impl Peer {
     pub(crate) async fn open(clock: Arc<ManualClock>) -> Self {
+        let usual = OfferOptions::default();
+        Peer::open_within(clock, usual.limits, usual.faults).await
+    }
+
+    /// The same within `limits`, and with faults from the start.
+    pub(crate) async fn open_within(
+        clock: Arc<ManualClock>,
+        limits: Limits,
+        faults: Faults,
+    ) -> Self {
         let shop = Shop::in_memory(clock).unwrap();
         shop.load(&catalogue()).await.unwrap();
         let any: SocketAddr = "127.0.0.1:0".parse().unwrap();
         let mut peer = Peer {
             shop,
-            faults: Faults::default(),
+            limits,
+            faults,
             address: any,
             serving: None,
         };
@@ -81,12 +94,13 @@ impl Peer {
         self.address = listener.local_addr().unwrap();
         let listener = tokio::net::TcpListener::from_std(listener).unwrap();
         let (stop, stopped) = oneshot::channel();
-        let (shop, faults) = (Arc::new(self.shop.clone()), self.faults.clone());
+        let shop = Arc::new(self.shop.clone());
+        let options = OfferOptions {
+            limits: self.limits.clone(),
+            faults: self.faults.clone(),
+            ..OfferOptions::default()
+        };
         let task = tokio::spawn(async move {
-            let options = OfferOptions {
-                faults,
-                ..OfferOptions::default()
-            };
             offer::serve(shop, listener, options, async { drop(stopped.await) }).await;
         });
         self.serving = Some((stop, task));

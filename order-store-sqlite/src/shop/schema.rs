@@ -8,6 +8,7 @@ use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 
 use super::error::ShopError;
 use crate::file::{self, Identity};
+use crate::{checkpoint, linked, settings};
 
 /// `ORSH`, so that a file of another kind is never taken for a shop.
 const APPLICATION_ID: i32 = 0x4F52_5348;
@@ -21,6 +22,9 @@ pub(super) const VERSION: i64 = MIGRATIONS.len() as i64;
 /// How long a statement waits for another process's transaction. Below the engine's call deadline
 /// of 5 s, so that a locked file is answered as "not done" and never counts as an unknown outcome.
 pub(super) const BUSY_TIMEOUT: Duration = Duration::from_secs(3);
+
+/// The bytes that the write-ahead log is let grow to.
+pub(super) const LOG_LIMIT: u64 = 8 << 20;
 
 /// Enough for every statement of the shop.
 const STATEMENTS: usize = 96;
@@ -56,7 +60,7 @@ impl ShopFile {
             path: path.clone(),
             reason,
         };
-        file::check_sqlite().map_err(foreign)?;
+        linked::check().map_err(foreign)?;
         if self.name.as_os_str().is_empty() {
             // SQLite would make a nameless file that is gone when it is closed.
             return Err(ShopError::Foreign {
@@ -89,7 +93,7 @@ impl ShopFile {
         recognise(&db, path)?;
         // Only now: switching the journal writes to the file, and a file of another kind must stay
         // as it is.
-        let mode = file::switch_to_wal(&db, BUSY_TIMEOUT).map_err(wrap)?;
+        let mode = settings::switch_to_wal(&db, BUSY_TIMEOUT).map_err(wrap)?;
         if mode != "wal" {
             let reason = format!(
                 "its file system cannot keep a write-ahead log (journal mode {mode}); use a local disk"
@@ -97,6 +101,7 @@ impl ShopFile {
             return Err(foreign(reason));
         }
         settle(&db).map_err(wrap)?;
+        settings::check(&db).map_err(wrap)?.map_err(foreign)?;
         migrate(&mut db, path)?;
         self.opened = Identity::of(&self.name).ok();
         Ok(db)
@@ -113,6 +118,17 @@ impl ShopFile {
             Ok(db)
         };
         open().map_err(|source| unusable(&self.path, source))
+    }
+
+    /// Copies the write-ahead log into the file when it has grown long, where SQLite may not do so
+    /// by itself.
+    pub(super) fn keep_log(&self, db: &Connection) -> rusqlite::Result<()> {
+        let long = |log: std::fs::Metadata| log.len() > settings::checkpoint_at(LOG_LIMIT);
+        if linked::has_reset_fault() && std::fs::metadata(file::log_of(&self.name)).is_ok_and(long)
+        {
+            checkpoint::alone(db, &self.name, BUSY_TIMEOUT)?;
+        }
+        Ok(())
     }
 
     /// Refuses to go on with a file that is no longer the one with this name.
@@ -167,8 +183,7 @@ pub(super) fn open_in_memory(path: &Arc<str>) -> Result<Connection, ShopError> {
 }
 
 fn settle(db: &Connection) -> rusqlite::Result<()> {
-    db.pragma_update(None, "synchronous", "FULL")?;
-    db.pragma_update(None, "foreign_keys", true)?;
+    settings::set(db, LOG_LIMIT)?;
     db.set_prepared_statement_cache_capacity(STATEMENTS);
     Ok(())
 }

@@ -7,9 +7,11 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::thread::JoinHandle;
+use std::time::Instant;
 
 use rusqlite::Connection;
 use tokio::sync::oneshot;
+use tracing::{Level, debug, enabled, error, info, warn};
 
 use super::error::{Failure, ShopError};
 use super::schema::{self, ShopFile};
@@ -95,12 +97,15 @@ impl SqlThread {
         };
         match self.jobs.as_ref().map(|jobs| jobs.try_send(job)) {
             Some(Ok(())) => answer.await.unwrap_or_else(|_| Err(stopped())),
-            Some(Err(TrySendError::Full(_))) => Err(ShopError::failed(
-                &self.path,
-                "try again",
-                "too many calls wait for it already",
-                false,
-            )),
+            Some(Err(TrySendError::Full(_))) => {
+                debug!("a call of the shop was refused: too many wait already");
+                Err(ShopError::failed(
+                    &self.path,
+                    "try again",
+                    "too many calls wait for it already",
+                    false,
+                ))
+            }
             Some(Err(TrySendError::Disconnected(_))) | None => Err(stopped()),
         }
     }
@@ -111,7 +116,9 @@ impl Drop for SqlThread {
         self.jobs = None;
         if let Some(handle) = self.handle.take() {
             // A thread that panicked has nothing left to finish.
-            let _ = handle.join();
+            if handle.join().is_err() {
+                error!("the shop's thread had panicked before the shop was closed");
+            }
         }
     }
 }
@@ -210,6 +217,7 @@ impl Worker {
             error,
             maybe_done: false,
         };
+        let started = enabled!(Level::DEBUG).then(Instant::now);
         self.connect().map_err(undone)?;
         let Worker {
             db: Some(db),
@@ -233,12 +241,31 @@ impl Worker {
         if !db.is_autocommit() {
             // If even this fails the connection is beyond help, and the next transaction will say
             // so.
-            let _ = db.execute_batch("ROLLBACK");
+            if let Err(error) = db.execute_batch("ROLLBACK") {
+                error!(%error, "the shop could not roll back");
+            }
         }
         turns.end();
         if result.as_ref().is_err_and(|failure| failure.maybe_done) && self.file.is_some() {
             // The connection's view of the log may be ahead of the disk's.
+            warn!("the shop's file is closed, and opened again for the next call");
             self.db = None;
+        }
+        match (&result, started) {
+            (Err(failure), _) => {
+                let GroupFailure { error, maybe_done } = failure;
+                warn!(size = group.len(), access = ?self.access, maybe_done, %error, "the shop failed");
+            }
+            (Ok(()), Some(started)) => {
+                debug!(size = group.len(), access = ?self.access, took = ?started.elapsed(), "the shop answered");
+            }
+            (Ok(()), None) => {}
+        }
+        if let (Access::Write, Some(file), Some(db)) = (self.access, &self.file, &self.db) {
+            // What cannot be copied now is tried again after the next group.
+            if let Err(error) = file.keep_log(db) {
+                debug!(%error, "the shop's write-ahead log could not be copied into the file");
+            }
         }
         result
     }
@@ -254,6 +281,7 @@ impl Worker {
                 Access::Read => file.open_reader()?,
                 Access::Write => file.open_writer(false)?,
             });
+            info!(access = ?self.access, "the shop's file was opened again");
         }
         Ok(())
     }
@@ -305,7 +333,10 @@ fn write(
 /// Whether the job's changes are to be kept. One that panics has no outcome, and is undone like one
 /// that fails.
 fn try_job(job: &mut Box<dyn Job>, db: &Connection) -> bool {
-    catch_unwind(AssertUnwindSafe(|| job.run(db))).unwrap_or(false)
+    catch_unwind(AssertUnwindSafe(|| job.run(db))).unwrap_or_else(|_| {
+        error!("a call of the shop panicked");
+        false
+    })
 }
 
 fn run(db: &Connection, sql: &str) -> rusqlite::Result<()> {

@@ -63,18 +63,6 @@ pub(super) fn error_of<E: Into<Failed>>(
     }
 }
 
-/// The error with what it comes of, for operators.
-pub(super) fn with_causes(error: &StoreError) -> String {
-    let mut text = error.to_string();
-    let mut cause = std::error::Error::source(error);
-    while let Some(error) = cause {
-        text.push_str(": ");
-        text.push_str(&error.to_string());
-        cause = error.source();
-    }
-    text
-}
-
 /// An error of `COMMIT` itself: after a failed write or sync, what was committed may still be there
 /// after a restart.
 pub(super) fn commit_error(error: rusqlite::Error) -> StoreError {

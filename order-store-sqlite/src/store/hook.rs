@@ -7,6 +7,7 @@ use std::sync::Arc;
 use order_core::store::{Changeset, CommitError, Committed, StoreError, StoreErrorKind};
 use order_core::time::Timestamp;
 use rusqlite::Connection;
+use tracing::error;
 
 use super::apply::{Prepared, apply};
 use super::errors::Failed;
@@ -52,7 +53,10 @@ impl OnCommit {
             Ok(committed) if !committed.replayed => {
                 let asked = catch_unwind(AssertUnwindSafe(|| (self.0)(db, &prepared.changeset)));
                 asked
-                    .unwrap_or_else(|_| Err("the hook panicked".to_owned()))
+                    .unwrap_or_else(|_| {
+                        error!(order = %prepared.changeset.after.id, "the hook panicked");
+                        Err("the hook panicked".to_owned())
+                    })
                     .err()
             }
             Ok(_) | Err(_) => None,

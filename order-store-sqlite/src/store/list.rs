@@ -6,6 +6,7 @@ use std::ops::Bound;
 use order_core::ids::OrderId;
 use order_core::number::OrderNumber;
 use order_core::order::Status;
+use order_core::store::records::with_causes;
 use order_core::store::{
     Cursor, Driver, ListPlan, ListQuery, Lookup, OrderPage, SORTED_MAX, SortKey, StoreError,
     StoreErrorKind, TimeRange, Unreadable,
@@ -13,7 +14,7 @@ use order_core::store::{
 use rusqlite::types::Value;
 use rusqlite::{Connection, params_from_iter};
 
-use super::errors::{error_of, store_error, with_causes};
+use super::errors::{error_of, store_error};
 use super::read;
 
 /// A page, its count and its orders in one snapshot. Clause 17.

@@ -8,10 +8,12 @@ use std::time::{Duration, Instant};
 use order_core::store::{StoreError, StoreErrorKind};
 use rusqlite::Connection;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tracing::debug;
 
 use super::errors::store_error;
 use super::open::StoreFile;
 use super::schema;
+use crate::linked::Registered;
 
 /// How many steps of SQLite's machine go by between two looks at whether a read is to end: about a
 /// millisecond's.
@@ -260,15 +262,22 @@ impl Readers {
         }
         let (before, _waiting) = Counted::in_(&self.waiting);
         if before >= self.bounds.long_queue {
+            debug!(
+                waiting = before,
+                "a long read was refused: too many wait already"
+            );
             return Err(StoreError::new(
                 StoreErrorKind::Unavailable,
                 format!("{before} lists and the like wait to be read already: try again later"),
             ));
         }
-        Arc::clone(&self.long.free)
+        let since = Instant::now();
+        let place = Arc::clone(&self.long.free)
             .acquire_owned()
             .await
-            .map_err(|_| closed())
+            .map_err(|_| closed())?;
+        debug!(waited = ?since.elapsed(), "a long read waited for its turn");
+        Ok(place)
     }
 
     /// Copies the file with a connection of its own.
@@ -301,6 +310,7 @@ impl Readers {
             Some(reader) => reader,
             None => {
                 self.file.must_be_the_same()?;
+                debug!("a connection for reading is opened");
                 Reader {
                     db: self.file.open_reader().map_err(store_error)?,
                     looked: None,
@@ -312,6 +322,7 @@ impl Readers {
         reader
             .db
             .progress_handler(STEPS_BETWEEN_LOOKS, Some(move || looked_after.is_over()))
+            .registered()
             .map_err(store_error)?;
         if reader
             .looked
@@ -331,6 +342,9 @@ impl Readers {
     }
 
     fn said_why(&self, error: StoreError, ended: Option<&Ended>) -> StoreError {
+        if let Some(why) = ended {
+            debug!(?why, "a read was ended");
+        }
         let message = match ended {
             None => return error,
             Some(Ended::TookTooLong) => format!(

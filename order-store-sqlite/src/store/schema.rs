@@ -3,6 +3,7 @@
 use order_core::store::{StoreError, StoreErrorKind};
 use order_core::time::Timestamp;
 use rusqlite::{Connection, TransactionBehavior};
+use tracing::info;
 use uuid::Uuid;
 
 use super::errors::store_error;
@@ -153,6 +154,11 @@ fn migrate(db: &mut Connection, now: Timestamp) -> Result<(), StoreError> {
         run().map_err(store_error)?;
     }
     transaction.commit().map_err(store_error)?;
+    info!(
+        from = applied,
+        to = MIGRATIONS.len(),
+        "the schema of the orders was brought up to date"
+    );
     check_checksums(db)
 }
 

@@ -12,17 +12,18 @@ use order_core::order::{
     ReservationState, Return, ReturnState, Shipment, ShipmentState, Status, derive,
 };
 use order_core::runtime::Clock as _;
+use order_core::runtime::virtual_time::block_on;
 use order_core::store::{
     Changeset, CommitError, Committed, Cursor, DumpQuery, FeedCursor, FeedQuery, JournalQuery,
     KeyMethod, LeaseRequest, ListQuery, Loaded, Lookup, MemoryStore, OrderStore, StoreErrorKind,
     Tries, Try, WorkChange, WorkItem,
 };
+use order_core::testkit::ManualClock;
 use order_core::testkit::differential::{Difference, Twin};
 use order_core::testkit::orders::{
     With as _, address, amend_in, at, command_key, fence, full, number, order_id, payment, place,
     place_in, plain, reservation, text, user_id,
 };
-use order_core::testkit::{ManualClock, block_on};
 use order_core::text::Private;
 use order_core::time::Timestamp;
 use uuid::Uuid;

@@ -65,10 +65,11 @@ pub async fn serve(settings: &Settings, args: ShopServe) -> Outcome {
     let written = match log {
         ServeLog::Text => Log::stderr(LogFormat::Text),
         ServeLog::Json => Log::stderr(LogFormat::Json),
-        ServeLog::Off => Log::off(),
+        ServeLog::Off => Log::default(),
     };
+    let written = written.install();
     for fault in &faults {
-        written.event("WARN", "fault", &format!("as asked for: {fault}"));
+        written.warn("fault", &format!("as asked for: {fault}"));
     }
     let name = concat!("order shop serve ", env!("CARGO_PKG_VERSION")).to_owned();
     let options = OfferOptions {

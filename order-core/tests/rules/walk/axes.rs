@@ -14,7 +14,8 @@ use order_core::order::{
     ShipmentState,
 };
 use order_core::rules::{
-    ClosingOutcome, Command, DisputeReport, Fact, PaymentOutcome, PaymentReport, ReservationOutcome,
+    ClosingOutcome, Command, DisputeReport, Fact, PaymentOutcome, PaymentReport, ProviderAnswer,
+    ReservationOutcome,
 };
 use order_core::testkit::orders::text;
 use order_core::text::Private;
@@ -79,7 +80,7 @@ impl Input {
             Input::Command(_) => false,
             Input::Fact(Fact::Payment { n, outcome }) => {
                 order.payment(*n).is_some_and(|p| match outcome {
-                    PaymentOutcome::Answer { status, .. } => {
+                    PaymentOutcome::Answer(ProviderAnswer { status, .. }) => {
                         !p.state.is_open() || *status != success(p.kind)
                     }
                     PaymentOutcome::Unknown { .. } => false,
