@@ -60,7 +60,9 @@ pub(super) fn check_row(
             if let Some(hold) = order.holds.iter().find(|h| h.blocks == Blocks::Ship) {
                 wrong("I9", format!("hold {} blocks it", hold.kind));
             }
-            let needed = order.due_when_shipped(|l| l.counters.shipped);
+            let needed = order
+                .due_when_shipped(|l| l.counters.shipped)
+                .min(order.least_kept());
             let there = match order.terms {
                 PaymentTerms::Confirm => paid,
                 PaymentTerms::Shipment => order.secured(row.at),
@@ -153,14 +155,14 @@ pub(super) fn check_row(
                 PaymentTerms::Shipment => order.secured(row.at),
                 PaymentTerms::Invoice | PaymentTerms::Delivery => order.owed(),
             };
-            if there < order.owed() {
-                wrong(
-                    "I5",
-                    format!("applied with {there} secured of {}", order.owed()),
-                );
+            let least = order.least_kept();
+            if there < least {
+                wrong("I5", format!("applied with {there} secured of {least}"));
             }
         }
-        Event::Completed if captured - refunded != order.owed() => {
+        Event::Completed
+            if !(order.least_kept()..=order.owed()).contains(&(captured - refunded)) =>
+        {
             wrong(
                 "I5",
                 format!(

@@ -482,7 +482,7 @@ pub(super) fn buys(order: &Order, command: &Command) -> bool {
         Command::Edit { plan, .. } => {
             !plan.added.is_empty()
                 || !plan.raised.is_empty()
-                || order.owed_after(plan) > order.owed()
+                || order.least_kept_after(plan) > order.least_kept()
         }
         other => other.spec().may_buy,
     }

@@ -222,11 +222,13 @@ fn money(order: &Order, env: &Env<'_>) -> Vec<String> {
     let short = order.short(env.now);
     if short > 0 && !attempts_cover(order, short) {
         let how = "until it is paid or written off, nothing is confirmed, and nothing leaves";
-        out.push(format!(
-            "{} of {} owed are short: {how}",
-            order.in_currency(short),
-            order.in_currency(order.owed())
-        ));
+        let owed = order.owed();
+        let (owes, short) = (order.in_currency(owed), order.in_currency(short));
+        out.push(if short.minor > owed {
+            format!("{short} are short, with {owes} owed, as more went back than came in: {how}")
+        } else {
+            format!("{short} of {owes} owed are short: {how}")
+        });
     }
     for p in order.payments.iter().filter(|p| p.verification.is_due()) {
         out.push(format!(
