@@ -10,12 +10,11 @@ use order_core::manager::{
     Answered, CommandOptions, EditPreview, OrderManager, Principal, RetryPayment,
 };
 use order_core::money::Money;
-use order_core::order::{AddressType, EditState, JournalRow, Order};
-use order_core::request::{AddressInput, EditRequest};
+use order_core::order::{EditState, JournalRow, Order};
+use order_core::request::EditRequest;
 use order_core::rules::{Command, DisputeReport, PaymentReport};
 use order_core::services::Clients;
 use order_core::store::{OrderRef, OrderStore};
-use order_core::text::Private;
 use order_store_sqlite::shop::Shop;
 
 use super::options::How;
