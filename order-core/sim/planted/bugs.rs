@@ -6,7 +6,7 @@
 pub struct Bug {
     /// Its name.
     pub name: &'static str,
-    /// What the engine does wrong.
+    /// The thing that the engine does wrong.
     pub does: &'static str,
 }
 

@@ -1,4 +1,4 @@
-//! What must hold at the moment something happens, looked at on the order as the journal gives it
+//! The invariants that must hold at the moment something happens, looked at on the order as the journal gives it
 //! then.
 
 use std::collections::HashSet;
@@ -13,7 +13,7 @@ use order_core::order::{
 use order_core::policy::BeforeLapse;
 use order_core::testkit::services::LedgerReservation;
 
-/// What happened to the order before that it cannot know of.
+/// The past of an order that it cannot know of itself.
 #[derive(Clone, Copy)]
 pub(super) struct Past<'a> {
     /// Its cancellation was answered.
@@ -22,7 +22,7 @@ pub(super) struct Past<'a> {
     pub lost: bool,
     /// A provider has said what is not so of its payments, and not yet what is.
     pub misled: bool,
-    /// What moved outside the engine and was heard of, by the provider's names for it.
+    /// The operations made outside the engine that were heard of, by the provider's names for it.
     pub heard: &'a HashSet<String>,
 }
 
@@ -176,7 +176,7 @@ pub(super) fn check_row(
     }
 }
 
-/// How many units of a hold were there when the row was decided, and lapsed while whoever decided
+/// Returns how many units of a reservation were there when the row was decided, and lapsed while whoever decided
 /// it stood still before writing it down.
 fn lapsed_since(world: &World, order: &Order, row: &JournalRow, hold: &LedgerReservation) -> u32 {
     let since = hold

@@ -31,7 +31,7 @@ pub struct Twin<A, B> {
     pub first: A,
     /// The one that must answer alike.
     pub second: B,
-    /// Whether the feed of the second is in the order of the first: of changesets that are sent
+    /// Set if the feed of the second is in the order of the first: of changesets that are sent
     /// together, a store may take one before another that was sent earlier. If not, only whole
     /// feeds are compared, order by order. True.
     pub fed_alike: bool,
@@ -43,9 +43,9 @@ pub struct Twin<A, B> {
 /// A question with two answers.
 #[derive(Debug, Clone)]
 pub struct Difference {
-    /// What was asked.
+    /// The question.
     pub question: String,
-    /// What the first and the second store said, line by line.
+    /// The answers of the first and of the second store, line by line.
     pub answers: [Vec<String>; 2],
 }
 
