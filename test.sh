@@ -28,6 +28,12 @@ step "tests"
 cargo test --workspace --all-features --locked
 cargo run --quiet --locked -p order-store-sqlite --example consumer
 
+step "order-store-sqlite with each of its features left out, and with the oldest and the newest driver"
+for features in "" bundled shop; do
+    cargo check -p order-store-sqlite --no-default-features --features "$features" --tests --locked
+done
+.ci/drivers.sh
+
 step "documentation"
 RUSTDOCFLAGS="-D warnings" cargo doc --workspace --all-features --no-deps --locked --quiet
 

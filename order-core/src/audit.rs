@@ -6,13 +6,17 @@
 
 mod feed;
 mod independent;
+pub mod ledgers;
 mod replay;
+mod whole;
 
 use std::collections::BTreeMap;
 use std::fmt;
 
 pub use feed::FeedAudit;
+pub use ledgers::Ledgers;
 pub use replay::Replay;
+pub use whole::{AuditError, Findings, check_store};
 
 use crate::money::Minor;
 use crate::order::{
@@ -30,7 +34,7 @@ use crate::rules::{begin, evolve};
 pub struct Invariant {
     /// Its name, such as `I4`.
     pub id: &'static str,
-    /// What must hold.
+    /// The rule, in a sentence.
     pub text: &'static str,
 }
 
@@ -82,9 +86,9 @@ invariants! {
 /// An invariant that does not hold.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Breach {
-    /// Which: an id of [`INVARIANTS`].
+    /// The id of the invariant, as in [`INVARIANTS`].
     pub invariant: &'static str,
-    /// What was found and what was expected.
+    /// The facts that were found, and those that were expected.
     pub detail: String,
 }
 
@@ -94,15 +98,15 @@ impl fmt::Display for Breach {
     }
 }
 
-/// Which invariants [`check_order`] tests.
+/// The invariants that [`check_order`] tests.
 pub const CHECKED_ALWAYS: &[&str] = &[
     "I1", "I2", "I3", "I4", "I8", "I9", "I10", "I11", "I13", "I14", "I28", "I29", "I30", "I31",
     "I32", "I34", "I35",
 ];
-/// Which invariants [`check_at_rest`] tests.
+/// The invariants that [`check_at_rest`] tests.
 pub const CHECKED_AT_REST: &[&str] = &["I5", "I12", "I15", "I16", "I18", "I25"];
 
-/// What is wrong with an order and its whole journal, whatever is under way.
+/// Finds what is wrong with an order and its whole journal, whatever is under way.
 pub fn check_order(order: &Order, journal: &[JournalRow]) -> Vec<Breach> {
     let mut breaches = Vec::new();
     let mut replay = Replay::default();
@@ -114,9 +118,9 @@ pub fn check_order(order: &Order, journal: &[JournalRow]) -> Vec<Breach> {
     breaches
 }
 
-/// What is wrong with an order's records as they are, without its journal.
+/// Finds what is wrong with an order's records as they are, without its journal.
 pub fn check_records(order: &Order, breaches: &mut Vec<Breach>) {
-    let mut found = Findings { breaches };
+    let mut found = Found { breaches };
     prices(order, &mut found);
     units(order, &mut found);
     credits(order, &mut found);
@@ -159,11 +163,11 @@ pub fn check_records(order: &Order, breaches: &mut Vec<Breach>) {
     }
 }
 
-struct Findings<'a> {
+struct Found<'a> {
     breaches: &'a mut Vec<Breach>,
 }
 
-impl Findings<'_> {
+impl Found<'_> {
     fn expect(&mut self, invariant: &'static str, holds: bool, detail: impl FnOnce() -> String) {
         if !holds {
             self.breaches.push(Breach {
@@ -174,7 +178,7 @@ impl Findings<'_> {
     }
 }
 
-fn prices(order: &Order, found: &mut Findings<'_>) {
+fn prices(order: &Order, found: &mut Found<'_>) {
     let mut subtotal = 0;
     let (mut coupon, mut tax, mut contained) = (0, 0, 0);
     for line in &order.lines {
@@ -239,7 +243,7 @@ fn prices(order: &Order, found: &mut Findings<'_>) {
 }
 
 /// Every counter is what the shipments and returns say, and no unit is in two places.
-fn units(order: &Order, found: &mut Findings<'_>) {
+fn units(order: &Order, found: &mut Found<'_>) {
     for line in &order.lines {
         let (n, c) = (line.n, line.counters);
         let (says, returned) = (
@@ -334,9 +338,9 @@ fn units(order: &Order, found: &mut Findings<'_>) {
     }
 }
 
-/// What credits took off the lines is what was recorded, but for units that an edit has taken off
-/// since.
-fn credits(order: &Order, found: &mut Findings<'_>) {
+/// The amounts that credits took off the lines are those that were recorded, but for units that an
+/// edit has taken off since.
+fn credits(order: &Order, found: &mut Found<'_>) {
     for c in &order.credits {
         let taken_back = c.kind == CreditKind::WriteOff && c.amount < 0;
         let sound =
@@ -374,7 +378,7 @@ fn credits(order: &Order, found: &mut Findings<'_>) {
     }
 }
 
-fn edits(order: &Order, found: &mut Findings<'_>) {
+fn edits(order: &Order, found: &mut Found<'_>) {
     let open: Vec<u32> = order
         .edits
         .iter()
@@ -395,14 +399,14 @@ fn edits(order: &Order, found: &mut Findings<'_>) {
     }
 }
 
-/// Whether a person has been asked to look for one of these reasons; that they have seen it since
-/// changes nothing.
+/// Returns whether a person has been asked to look for one of these reasons; that they have seen it
+/// since changes nothing.
 fn watched(order: &Order, reasons: &[AttentionReason]) -> bool {
     order.attention.iter().any(|a| reasons.contains(&a.reason))
 }
 
-/// Why the sums of an order's money may contradict each other: somebody outside moved it, or a
-/// provider said so.
+/// The reasons why the sums of an order's money may contradict each other: somebody outside moved
+/// it, or a provider said so.
 const MONEY_MOVED_OUTSIDE: [AttentionReason; 4] = [
     AttentionReason::OutsideRefund,
     AttentionReason::Chargeback,
@@ -410,7 +414,7 @@ const MONEY_MOVED_OUTSIDE: [AttentionReason; 4] = [
     AttentionReason::AmountMismatch,
 ];
 
-fn money(order: &Order, found: &mut Findings<'_>) {
+fn money(order: &Order, found: &mut Found<'_>) {
     let watched = watched(order, &MONEY_MOVED_OUTSIDE);
     let sums = Sums::of(order);
     found.expect(
@@ -473,10 +477,10 @@ fn money(order: &Order, found: &mut Findings<'_>) {
     }
 }
 
-/// What is wrong with an order for which nothing is left to do: one without a work item.
+/// Finds what is wrong with an order for which nothing is left to do: one without a work item.
 pub fn check_at_rest(order: &Order) -> Vec<Breach> {
     let mut breaches = Vec::new();
-    let mut found = Findings {
+    let mut found = Found {
         breaches: &mut breaches,
     };
     let sums = Sums::of(order);
@@ -555,9 +559,9 @@ pub fn check_at_rest(order: &Order) -> Vec<Breach> {
     breaches
 }
 
-/// What a live order at rest has taken is what is due by its terms, or less and a person was told;
+/// A live order at rest has taken what is due by its terms, or less and a person was told;
 /// more only while a bank may take it.
-fn money_kept(order: &Order, sums: &Sums, found: &mut Findings<'_>) {
+fn money_kept(order: &Order, sums: &Sums, found: &mut Found<'_>) {
     let net = sums.captured - sums.refunded;
     let owed = independent::owed(order);
     let disputed = order.disputes.iter().any(|d| d.state == DisputeState::Open);
@@ -586,7 +590,7 @@ fn money_kept(order: &Order, sums: &Sums, found: &mut Findings<'_>) {
     });
 }
 
-/// Why a live order at rest may hold other stock than it wants.
+/// The reasons why a live order at rest may hold other stock than it wants.
 const STOCK_WATCHED: [AttentionReason; 4] = [
     AttentionReason::StockLost,
     AttentionReason::SuspectReservation,
@@ -596,7 +600,7 @@ const STOCK_WATCHED: [AttentionReason; 4] = [
 
 /// An order has what was not cancelled and did not come back; one that is completed, what was sent.
 /// Either has besides what was lost on the way: nobody puts that back on the shelf.
-fn stock_kept(order: &Order, found: &mut Findings<'_>) {
+fn stock_kept(order: &Order, found: &mut Found<'_>) {
     let mut balance: BTreeMap<&str, i64> = BTreeMap::new();
     for line in &order.lines {
         let units = independent::whereabouts(order, line);
@@ -626,8 +630,9 @@ fn stock_kept(order: &Order, found: &mut Findings<'_>) {
     }
 }
 
-/// What a dead order lost on the way has left the stock, or a person has been asked to look.
-fn lost_is_gone(order: &Order, found: &mut Findings<'_>) {
+/// The units that a dead order lost on the way have left the stock, or a person has been asked to
+/// look.
+fn lost_is_gone(order: &Order, found: &mut Found<'_>) {
     let mut lost: BTreeMap<&str, u32> = BTreeMap::new();
     for line in &order.lines {
         *lost.entry(line.sku.as_str()).or_default() += independent::whereabouts(order, line).lost;
@@ -657,8 +662,8 @@ fn units_of(r: &Reservation) -> u32 {
     }
 }
 
-/// Whether what has left was paid for when it left, or could still be captured.
-fn shipped_covered(order: &Order, found: &mut Findings<'_>) {
+/// Returns whether what has left was paid for when it left, or could still be captured.
+fn shipped_covered(order: &Order, found: &mut Found<'_>) {
     let sums = Sums::of(order);
     let kept = sums.captured - sums.refunded - sums.refunding;
     let there = match order.terms {
@@ -672,8 +677,8 @@ fn shipped_covered(order: &Order, found: &mut Findings<'_>) {
     });
 }
 
-/// Whether as much is kept as is due after a refund that the engine has planned.
-fn refunded_rightly(order: &Order, found: &mut Findings<'_>) {
+/// Returns whether as much is kept as is due after a refund that the engine has planned.
+fn refunded_rightly(order: &Order, found: &mut Found<'_>) {
     let sums = Sums::of(order);
     let kept = sums.captured - sums.refunded - sums.refunding;
     let due = match order.terms {
@@ -687,9 +692,9 @@ fn refunded_rightly(order: &Order, found: &mut Findings<'_>) {
     });
 }
 
-/// Whether an order that says it is confirmed was right to say so at that moment: paid as its terms
-/// ask, in stock, not blocked.
-fn confirmed_rightly(order: &Order, found: &mut Findings<'_>) {
+/// Returns whether an order that says it is confirmed was right to say so at that moment: paid as
+/// its terms ask, in stock, not blocked.
+fn confirmed_rightly(order: &Order, found: &mut Found<'_>) {
     let sums = Sums::of(order);
     let owed = independent::owed(order);
     let paid = match order.terms {

@@ -7,7 +7,7 @@ use crate::money::Money;
 use crate::number::OrderNumber;
 use crate::order::Shortage;
 use crate::services::{CallError, ServiceName};
-use crate::store::StoreError;
+use crate::store::{StoreError, StoreErrorKind};
 use crate::time::Timestamp;
 
 /// Why a request was not carried out.
@@ -103,6 +103,40 @@ pub enum ErrorKind {
     Store,
 }
 
+impl ErrorKind {
+    /// Returns the HTTP status that says the same to a caller.
+    ///
+    /// | kind | status |
+    /// |---|---|
+    /// | `Invalid` | 400 Bad Request |
+    /// | `Forbidden` | 403 Forbidden |
+    /// | `NotFound` | 404 Not Found |
+    /// | `Conflict` | 412 Precondition Failed, to a caller who named the version in `If-Match` |
+    /// | `Rejected` | 409 Conflict |
+    /// | `KeyReused` | 422 Unprocessable Content, as draft-ietf-httpapi-idempotency-key-header has it |
+    /// | `Service`, `Store` | 503 Service Unavailable |
+    ///
+    /// [`Error::http_status`] tells broken stores from busy ones.
+    ///
+    /// ```
+    /// # use order_core::error::{Error, ErrorKind, Violation};
+    /// let error = Error::Invalid(vec![Violation::new("items", "is empty")]);
+    /// assert_eq!(error.kind(), ErrorKind::Invalid);
+    /// assert_eq!(error.http_status(), 400);
+    /// ```
+    pub const fn http_status(self) -> u16 {
+        match self {
+            ErrorKind::Invalid => 400,
+            ErrorKind::Forbidden => 403,
+            ErrorKind::NotFound => 404,
+            ErrorKind::Rejected => 409,
+            ErrorKind::Conflict => 412,
+            ErrorKind::KeyReused => 422,
+            ErrorKind::Service | ErrorKind::Store => 503,
+        }
+    }
+}
+
 impl Error {
     /// What kind it is.
     pub const fn kind(&self) -> ErrorKind {
@@ -115,6 +149,23 @@ impl Error {
             Error::Forbidden { .. } => ErrorKind::Forbidden,
             Error::Service { .. } => ErrorKind::Service,
             Error::Store(_) => ErrorKind::Store,
+        }
+    }
+
+    /// Returns the HTTP status that says the same: that of its [`ErrorKind`], and for a store's
+    /// error what its kind makes of it. 503 is only for what a client may send again by itself, as
+    /// many libraries do: an outcome that is unknown is 500, as is a store that a person must mend.
+    pub const fn http_status(&self) -> u16 {
+        let Error::Store(store) = self else {
+            return self.kind().http_status();
+        };
+        match store.kind {
+            StoreErrorKind::Unavailable | StoreErrorKind::Full => 503,
+            StoreErrorKind::Unknown | StoreErrorKind::Corrupt | StoreErrorKind::Misconfigured => {
+                500
+            }
+            StoreErrorKind::InvalidQuery => 400,
+            StoreErrorKind::Vetoed => 409,
         }
     }
 
@@ -267,5 +318,41 @@ crate::order::text_enum! {
         PaymentDeclined = "PAYMENT_DECLINED",
         /// Nobody paid in time.
         OrderExpired = "ORDER_EXPIRED",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_may_be_sent_again_blindly_is_503() {
+        let status = |kind| Error::from(StoreError::new(kind, "busy")).http_status();
+        assert_eq!(
+            [
+                StoreErrorKind::Unavailable,
+                StoreErrorKind::Full,
+                StoreErrorKind::Unknown,
+                StoreErrorKind::Corrupt,
+                StoreErrorKind::Misconfigured,
+                StoreErrorKind::InvalidQuery,
+                StoreErrorKind::Vetoed,
+            ]
+            .map(status),
+            [503, 503, 500, 500, 500, 400, 409]
+        );
+        let service = Error::Service {
+            service: ServiceName::Product,
+            source: CallError::not_done("down"),
+        };
+        assert_eq!(service.http_status(), 503);
+        let order = OrderId::from_bytes([7; 16]);
+        assert_eq!(Error::order_not_found(order).http_status(), 404);
+        let conflict = Error::Conflict {
+            order,
+            expected: 3,
+            actual: 4,
+        };
+        assert_eq!(conflict.http_status(), 412);
     }
 }

@@ -55,6 +55,9 @@ pub trait Ids: Send + Sync {
     }
 }
 
+#[cfg(feature = "virtual-time")]
+pub mod virtual_time;
+
 #[cfg(feature = "tokio-runtime")]
 pub use production::{RandomIds, SystemClock, TokioRuntime};
 

@@ -243,7 +243,10 @@ macro_rules! clients_in_one {
     };
 }
 
-/// Clients chosen at run time.
+/// Clients chosen at run time, each for itself: the ones that [`OrderManager`] has unless it names
+/// others.
+///
+/// [`OrderManager`]: crate::manager::OrderManager
 #[derive(Clone)]
 #[allow(missing_docs, reason = "named after the services")]
 pub struct DynClients {
@@ -255,19 +258,23 @@ pub struct DynClients {
 }
 
 impl DynClients {
-    /// One that stands for all five services, such as the embedded shop, so that single ones can be
-    /// replaced:
+    /// Returns clients of which one client stands for all five services, such as the embedded shop.
+    /// Its services can then be replaced one by one:
     ///
     /// ```
     /// # use std::sync::Arc;
     /// # use order_core::services::*;
-    /// # fn example<T>(shop: Arc<T>, payment: Arc<dyn PaymentService>) -> DynClients
+    /// # fn example<T, P>(shop: Arc<T>, acme: P) -> DynClients
     /// # where
     /// #     T: InventoryService + ProductService + UserService + PaymentService + NotificationService + 'static,
+    /// #     P: PaymentService + 'static,
     /// # {
-    /// DynClients { payment, ..DynClients::all(shop) }
+    /// DynClients::all(shop).with_payment(acme)
     /// # }
     /// ```
+    ///
+    /// An `Arc` goes in as well as a client itself, and `DynClients { payment, ..all }` does the
+    /// same.
     pub fn all<T>(one: Arc<T>) -> Self
     where
         T: InventoryService
@@ -283,6 +290,44 @@ impl DynClients {
             user: one.clone(),
             payment: one.clone(),
             notification: one,
+        }
+    }
+
+    /// Returns the clients with another inventory.
+    #[must_use]
+    pub fn with_inventory(self, client: impl InventoryService + 'static) -> Self {
+        let inventory = Arc::new(client);
+        DynClients { inventory, ..self }
+    }
+
+    /// Returns the clients with another product service.
+    #[must_use]
+    pub fn with_product(self, client: impl ProductService + 'static) -> Self {
+        let product = Arc::new(client);
+        DynClients { product, ..self }
+    }
+
+    /// Returns the clients with another user service.
+    #[must_use]
+    pub fn with_user(self, client: impl UserService + 'static) -> Self {
+        let user = Arc::new(client);
+        DynClients { user, ..self }
+    }
+
+    /// Returns the clients with another payment service.
+    #[must_use]
+    pub fn with_payment(self, client: impl PaymentService + 'static) -> Self {
+        let payment = Arc::new(client);
+        DynClients { payment, ..self }
+    }
+
+    /// Returns the clients with another notification service.
+    #[must_use]
+    pub fn with_notification(self, client: impl NotificationService + 'static) -> Self {
+        let notification = Arc::new(client);
+        DynClients {
+            notification,
+            ..self
         }
     }
 }

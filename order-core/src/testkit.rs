@@ -2,19 +2,15 @@
 //! stores and for service clients, two stores compared, sample orders, a clock set by hand, an
 //! executor with virtual time, services with faults, and the simulator.
 
-mod block_on;
 mod clock;
 pub mod conformance;
 pub mod differential;
-pub mod executor;
 pub mod orders;
 #[cfg(feature = "tokio-runtime")]
 mod paused_tokio;
 pub mod service_conformance;
 pub mod services;
-pub mod sim;
 
-pub use block_on::block_on;
 pub use clock::ManualClock;
 #[cfg(feature = "tokio-runtime")]
 pub use paused_tokio::PausedTokio;

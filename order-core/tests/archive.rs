@@ -6,9 +6,10 @@ use std::sync::Arc;
 use order_core::archive::{ArchiveError, read, restoring, write};
 use order_core::order::*;
 use order_core::rules::{begin, evolve};
+use order_core::runtime::virtual_time::block_on;
 use order_core::store::{DumpQuery, Dumped, MemoryStore, OrderStore, WorkChange};
+use order_core::testkit::ManualClock;
 use order_core::testkit::orders::*;
-use order_core::testkit::{ManualClock, block_on};
 use order_core::text::Private;
 use proptest::prelude::*;
 

@@ -10,7 +10,7 @@ use order_core::manager::{
 };
 use order_core::order::{EditState, Order, Status as OrderStatus};
 use order_core::request::{EditRequest, LineRef, MAX_NOTES};
-use order_core::rules::{Command, failure};
+use order_core::rules::Command;
 use order_core::services::Clients;
 use order_core::store::{ListQuery, OrderRef, OrderStore, SortKey};
 use order_core::text::check_note;
@@ -88,6 +88,7 @@ impl<T> Parts<T> {
             key,
             expected_version,
             wait: self.call.wait(),
+            ..CommandOptions::default()
         }
     }
 
@@ -172,7 +173,7 @@ impl<S: OrderStore, C: Clients> OrderApi<S, C> {
         let Parts { call, caller, .. } = parts;
         let done = self
             .manager
-            .edit(&caller, OrderRef::Id(order), options, edit)
+            .edit(&caller, OrderRef::Id(order), edit, options)
             .await;
         let EditAnswer {
             order,
@@ -274,10 +275,8 @@ impl<S: OrderStore, C: Clients> OrderService for OrderApi<S, C> {
         let placed = self.manager.place(&caller, request, options).await;
         let placed = placed.map_err(|e| Self::failed(&call, &e))?;
         call.note_order(placed.order.id);
-        if let Some(rejection) = failure(&placed.order) {
-            return Err(status_of(&rejection.into()));
-        }
-        Ok(answer(&call, &placed.order, placed.replayed))
+        let order = placed.outcome().map_err(|no| status_of(&no.into()))?;
+        Ok(answer(&call, order, placed.replayed))
     }
 
     async fn get_order(
@@ -334,7 +333,12 @@ impl<S: OrderStore, C: Clients> OrderService for OrderApi<S, C> {
         let command = Command::SetStatus { status };
         let order = self
             .manager
-            .execute(&parts.caller, OrderRef::Id(order), options, command, notes)
+            .execute(
+                &parts.caller,
+                OrderRef::Id(order),
+                command,
+                options.with_notes(notes),
+            )
             .await;
         let Answered { order, repeats } = order.map_err(|e| Self::failed(&parts.call, &e))?;
         Ok(answer(&parts.call, &order, repeats.is_some()))
@@ -354,7 +358,12 @@ impl<S: OrderStore, C: Clients> OrderService for OrderApi<S, C> {
         };
         let order = self
             .manager
-            .cancel(&parts.caller, OrderRef::Id(order), options, reason)
+            .execute(
+                &parts.caller,
+                OrderRef::Id(order),
+                Command::Cancel,
+                options.with_notes(reason),
+            )
             .await;
         let Answered { order, repeats } = order.map_err(|e| Self::failed(&parts.call, &e))?;
         let number = order.number;

@@ -1,11 +1,11 @@
-//! What PostgreSQL's errors mean to whoever uses the store.
+//! The errors of PostgreSQL, as the contract of stores has them.
 
 use order_core::store::{StoreError, StoreErrorKind};
 use sqlx::Error;
 
 use crate::tls;
 
-/// What was being done when it failed.
+/// The step that failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum During {
     /// Getting a connection: nothing was asked for.
@@ -24,14 +24,15 @@ pub(crate) fn code(error: &Error) -> Option<String> {
         .map(|code| code.into_owned())
 }
 
-/// Whether nothing happened because somebody else was at it: the same may succeed at once.
+/// Returns whether nothing happened because somebody else was at it: the same may succeed at once.
 pub(crate) fn collided(error: &Error) -> bool {
     // Serialization failure, deadlock, a unique index that somebody else was first in, a lock that
     // was not to be had in time.
     code(error).is_some_and(|code| matches!(code.as_str(), "40001" | "40P01" | "23505" | "55P03"))
 }
 
-/// Whether a connection that was idle turned out to be gone, so that another is worth a try.
+/// Returns whether a connection that was idle turned out to be gone, so that another is worth a
+/// try.
 pub(crate) fn is_broken(error: &Error) -> bool {
     match error {
         Error::Io(_) | Error::Tls(_) | Error::Protocol(_) | Error::WorkerCrashed => true,
@@ -128,32 +129,3 @@ fn of_code(code: &str, during: During) -> (StoreErrorKind, &'static str) {
         _ => (Unavailable, "the database could not be used"),
     }
 }
-
-/// The error with what it comes of, for operators.
-pub(crate) fn with_causes(error: &StoreError) -> String {
-    let mut text = error.to_string();
-    let mut cause = std::error::Error::source(error);
-    while let Some(error) = cause {
-        text.push_str(": ");
-        text.push_str(&error.to_string());
-        cause = error.source();
-    }
-    text
-}
-
-/// The same error for another of a group; the cause goes as text.
-pub(crate) fn copy(error: &StoreError) -> StoreError {
-    let StoreError {
-        kind,
-        message,
-        source,
-    } = error;
-    match source {
-        None => StoreError::new(*kind, message.clone()),
-        Some(source) => StoreError::caused(*kind, message.clone(), Cause(source.to_string())),
-    }
-}
-
-#[derive(Debug, thiserror::Error)]
-#[error("{0}")]
-struct Cause(String);

@@ -5,7 +5,7 @@
 //! a partition: so none is left behind by the others, and a page costs the same wherever it starts.
 
 use order_core::ids::{ChangesetId, OrderId};
-use order_core::store::records::{ORDER_STATUS_HISTORY, read};
+use order_core::store::records::{ORDER_STATUS_HISTORY, read, with_causes};
 use order_core::store::{
     FeedCursor, FeedPage, FeedPlace, FeedQuery, FeedRow, StoreError, Unreadable,
 };
@@ -14,7 +14,6 @@ use sqlx::query::Query;
 use sqlx::{AssertSqlSafe, Postgres};
 use uuid::Uuid;
 
-use crate::errors::with_causes;
 use crate::load::{corrupt, of_order};
 use crate::places::ReadError;
 use crate::schema::Identity;
@@ -82,7 +81,7 @@ fn bind_places<'p>(select: Select, places: impl Iterator<Item = (u16, &'p FeedPl
     select.bind(partitions).bind(positions).bind(rows)
 }
 
-/// Whether all of these places, each with its partition, were given out.
+/// Returns whether all of these places, each with its partition, were given out.
 async fn are_in_feed(
     db: &mut PgConnection,
     places: &[(u16, &FeedPlace)],

@@ -9,6 +9,7 @@ use sqlx::postgres::{PgConnectOptions, PgConnection};
 use sqlx::{ConnectOptions as _, Error};
 use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::timeout;
+use tracing::{debug, info};
 
 use crate::errors::{During, is_broken, store_error};
 
@@ -20,7 +21,15 @@ pub(crate) async fn connect(
     options: &PgConnectOptions,
     within: Duration,
 ) -> Result<PgConnection, StoreError> {
-    match timeout(within, options.connect()).await {
+    let started = Instant::now();
+    let connected = timeout(within, options.connect()).await;
+    let took = started.elapsed();
+    if matches!(connected, Ok(Ok(_))) {
+        debug!(?took, "connected to the database");
+    } else {
+        debug!(?took, "the database could not be connected to");
+    }
+    match connected {
         Ok(connected) => connected.map_err(|error| store_error(error, During::Connect)),
         Err(_) => Err(StoreError::new(
             StoreErrorKind::Unavailable,
@@ -48,7 +57,7 @@ pub(crate) struct Connected {
 }
 
 impl Connected {
-    /// Whether it was made just now.
+    /// Returns whether it was made just now.
     pub(crate) fn is_new(&self) -> bool {
         !self.was_idle
     }
@@ -121,7 +130,7 @@ impl Places {
         }
     }
 
-    /// What a read came to; `None` if it is to be tried again, with another connection.
+    /// Returns the outcome of a read; `None` if it is to be tried again, with another connection.
     pub(crate) fn done<T>(
         &self,
         connected: Connected,
@@ -129,7 +138,10 @@ impl Places {
     ) -> Option<Result<T, StoreError>> {
         match done {
             // It was gone before, as after a restart of the server.
-            Err(ReadError::Database(error)) if connected.was_idle && is_broken(&error) => None,
+            Err(ReadError::Database(error)) if connected.was_idle && is_broken(&error) => {
+                info!("a connection that was idle is gone: another is taken");
+                None
+            }
             Err(ReadError::Database(error)) if is_broken(&error) => {
                 Some(Err(store_error(error, During::Read)))
             }
@@ -152,14 +164,21 @@ impl Places {
         if let Ok(permit) = self.permits.try_acquire() {
             return Ok(permit);
         }
+        let since = Instant::now();
         let before = self.waiting.fetch_add(1, Ordering::Relaxed);
         let _waiting = Waiting(&self.waiting);
         if before >= self.queue {
+            debug!(
+                waiting = before,
+                "a read was refused: too many wait already"
+            );
             return Err(refused(
                 "too many wait for the database already: try again later",
             ));
         }
-        match timeout(self.wait, self.permits.acquire()).await {
+        let permit = timeout(self.wait, self.permits.acquire()).await;
+        debug!(waited = ?since.elapsed(), "a place at the database was waited for");
+        match permit {
             Ok(Ok(permit)) => Ok(permit),
             Ok(Err(_)) | Err(_) => Err(refused("no connection to the database was free in time")),
         }

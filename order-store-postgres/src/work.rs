@@ -4,22 +4,23 @@ use std::collections::HashSet;
 use std::time::Duration;
 
 use order_core::ids::{Bucket, OrderId};
+use order_core::store::records::with_causes;
 use order_core::store::{
     LeasePage, LeaseRequest, Leased, StoreError, StoreErrorKind, Unreadable, WorkSummary,
 };
 use order_core::time::Timestamp;
 use sqlx::AssertSqlSafe;
 use sqlx::postgres::PgConnection;
+use tracing::{debug, warn};
 
 use crate::commit::{Meant, ttl};
-use crate::errors::with_causes;
 use crate::load::{corrupt, of_order, order};
 use crate::places::ReadError;
 use crate::statements::{LEASABLE, LEASE, STATEMENTS, WORK_SUMMARY};
 use crate::wire::{Array, Bound, Fields, SMALLINT, UUID};
 
-/// What was leased, in the order in which it can be; in how long there is more; and the database's
-/// time.
+/// The orders that were leased, in the order in which they can be; the time until there is more;
+/// and the database's time.
 pub(crate) type Taken = (Vec<OrderId>, Option<Duration>, Option<Timestamp>);
 
 /// Takes leases, in a transaction of its own; where buckets are apart, in one for each bucket.
@@ -158,7 +159,13 @@ async fn take_soonest(
         {
             Ok((orders, ..)) => taken.extend(orders),
             // What was taken before is ours, and would stand still until its leases run out.
-            Err(_) if !taken.is_empty() => break,
+            Err(_) if !taken.is_empty() => {
+                warn!(
+                    orders = taken.len(),
+                    "leases could not be taken in all buckets"
+                );
+                break;
+            }
             Err(error) => return Err(error),
         }
     }
@@ -194,6 +201,7 @@ pub(crate) async fn leased(
     if orders.is_empty() {
         return Ok(page);
     }
+    debug!(orders = orders.len(), next_in = ?next_in, "leases taken");
     let (mut ids, mut buckets) = (Array::new(UUID), Array::new(SMALLINT));
     for id in orders {
         ids.id(Some(id.as_bytes()));

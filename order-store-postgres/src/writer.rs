@@ -3,29 +3,31 @@
 use std::collections::{HashSet, VecDeque};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use order_core::ids::{IdempotencyKey, OrderId, UserId};
 use order_core::number::OrderNumber;
 use order_core::runtime::Clock;
-use order_core::store::records::{GroupVerdict, Step, judge, judge_rest};
+use order_core::store::records::{GroupVerdict, Step, error_again, judge, judge_rest};
 use order_core::store::{CommitError, Committed, KeyMethod, StoreError, StoreErrorKind};
 use sqlx::postgres::{PgConnectOptions, PgConnection};
 use tokio::sync::{Notify, oneshot};
+use tracing::{Level, debug, enabled, error, warn};
 use uuid::Uuid;
 
 use crate::commit::{self, Meant, Prepared};
-use crate::errors::{During, collided, copy, is_broken, store_error};
+use crate::errors::{During, collided, is_broken, store_error};
 use crate::hook::{self, OnCommit};
 use crate::places::connect;
 use crate::schema::Buckets;
 
 /// The most changesets in one group: bounds how long the first of them waits for the last.
 const GROUP_MAX: usize = 256;
-/// How often one that others keep colliding with is sent by itself before it is given up.
+/// The number of times that one which others keep colliding with is sent by itself before it is
+/// given up.
 const TRIES_ALONE: u32 = 8;
 
-/// What a [`crate::PostgresStore`] has written since it was opened.
+/// Counts of what a [`crate::PostgresStore`] has written since it was opened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct WriterStats {
     /// Groups that were committed: each is one round trip and one durable transaction, however many
@@ -52,7 +54,7 @@ struct Job {
     answer: oneshot::Sender<Answer>,
 }
 
-/// What the tasks share with those who ask.
+/// The state that the tasks share with those who ask.
 struct Queue {
     jobs: Mutex<Jobs>,
     filled: Notify,
@@ -62,7 +64,7 @@ struct Queue {
 struct Jobs {
     waiting: VecDeque<Job>,
     closed: bool,
-    /// How many tasks there still are.
+    /// The number of tasks that there still are.
     tasks: usize,
 }
 
@@ -105,7 +107,7 @@ pub(crate) struct Writers {
     most: usize,
 }
 
-/// How the tasks write.
+/// The terms on which the tasks write.
 #[derive(Clone)]
 pub(crate) struct Writing {
     pub(crate) connect: PgConnectOptions,
@@ -115,7 +117,7 @@ pub(crate) struct Writing {
     pub(crate) clock: Option<Arc<dyn Clock>>,
     pub(crate) buckets: Buckets,
     pub(crate) on_commit: Option<OnCommit>,
-    /// How long a call of the hook may take.
+    /// The time that a call of the hook may take.
     pub(crate) hook_timeout: Duration,
 }
 
@@ -174,6 +176,7 @@ impl Writers {
                 .into());
             }
             if jobs.waiting.len() >= self.most {
+                debug!("a write was refused: too many wait already");
                 let message = "too much waits to be written already: try again later";
                 return Err(StoreError::new(StoreErrorKind::Unavailable, message).into());
             }
@@ -196,8 +199,8 @@ impl Drop for Writers {
     }
 }
 
-/// What no two changesets of a group may share, so that what becomes of one never depends on
-/// another.
+/// The things that no two changesets of a group may share, so that what becomes of one never
+/// depends on another.
 #[derive(Default)]
 struct Apart {
     orders: HashSet<OrderId>,
@@ -224,13 +227,36 @@ impl Apart {
     }
 }
 
-/// Why nothing of a group was committed; of an unknown outcome, nothing may have been.
+/// The reason why nothing of a group was committed; of an unknown outcome, nothing may have been.
 pub(crate) struct Failure {
     pub(crate) step: Step,
     pub(crate) error: StoreError,
     pub(crate) collided: bool,
-    /// Which of the group the hook stopped at.
+    /// The place in the group of the changeset that the hook stopped at.
     pub(crate) at: Option<usize>,
+}
+
+impl Failure {
+    /// Says that nothing of a group was committed, or perhaps something. The causes of an error may
+    /// quote what is stored, and are left out.
+    fn tell(&self, size: usize) {
+        let Failure {
+            step,
+            error,
+            collided,
+            at: _,
+        } = self;
+        let StoreError { kind, message, .. } = error;
+        match kind {
+            _ if *collided => debug!(size, ?step, "group collided with others'"),
+            StoreErrorKind::Corrupt | StoreErrorKind::Unknown => {
+                error!(size, ?step, ?kind, message, "group not committed");
+            }
+            // The reason is the hook's own, and may be about anybody.
+            StoreErrorKind::Vetoed => debug!(size, "a changeset was refused by the hook"),
+            _ => warn!(size, ?step, ?kind, message, "group not committed"),
+        }
+    }
 }
 
 struct Task {
@@ -250,9 +276,9 @@ impl Task {
         }
     }
 
-    /// What is queued by now, in its order, up to the first that must not be in one group with
-    /// those before it: what was sent first is taken first. Where buckets are apart, those of other
-    /// buckets are left to other groups. None when nobody can ask any more.
+    /// Takes what is queued by now, in its order, up to the first that must not be in one group
+    /// with those before it: what was sent first is taken first. Where buckets are apart, those of
+    /// other buckets are left to other groups. None when nobody can ask any more.
     async fn next_group(&self) -> Option<Vec<Job>> {
         let most = if self.writing.on_commit.is_some() {
             hook::GROUP_MAX
@@ -294,9 +320,15 @@ impl Task {
     /// the groups that it returns: the last of them is to be written first.
     async fn write(&mut self, mut group: Vec<Job>) -> Vec<Vec<Job>> {
         let mut tried = self.attempt(&group).await;
+        if let Err(failure) = &tried {
+            failure.tell(group.len());
+        }
         if group.len() > 1 && tried.as_ref().is_err_and(|failure| failure.collided) {
             self.pause(1).await;
             tried = self.attempt(&group).await;
+            if let Err(failure) = &tried {
+                failure.tell(group.len());
+            }
         }
         match tried {
             Ok(answers) => {
@@ -342,11 +374,11 @@ impl Task {
     /// Answers whoever waits; returns why the others of its group need not be tried, if so.
     async fn write_alone(&mut self, job: Job) -> Option<StoreError> {
         for tries in 1..=TRIES_ALONE {
-            match self
-                .attempt(std::slice::from_ref(&job))
-                .await
-                .map(|mut answers| answers.pop())
-            {
+            let tried = self.attempt(std::slice::from_ref(&job)).await;
+            if let Err(failure) = &tried {
+                failure.tell(1);
+            }
+            match tried.map(|mut answers| answers.pop()) {
                 Ok(Some(Ok(committed))) => {
                     job.tell(Ok(committed));
                     return None;
@@ -401,6 +433,7 @@ impl Task {
         if jobs.is_empty() {
             return Ok(Vec::new());
         }
+        let started = enabled!(Level::DEBUG).then(Instant::now);
         let mut connection = match self.connection.take() {
             Some(connection) => connection,
             None => connect(&self.writing.connect, self.writing.connect_timeout)
@@ -429,7 +462,7 @@ impl Task {
                 self.connection = Some(connection);
             }
             let answers = done.map_err(|stopped| stopped.failure)?;
-            self.count(&answers);
+            self.count(jobs, &answers, started);
             return Ok(answers);
         }
         let rows = match commit::call(meant, &group).fetch_all(&mut connection).await {
@@ -474,11 +507,19 @@ impl Task {
         let answers = answers
             .collect::<Result<Vec<_>, _>>()
             .map_err(failed(Step::Commit))?;
-        self.count(&answers);
+        self.count(jobs, &answers, started);
         Ok(answers)
     }
 
-    fn count(&self, answers: &[commit::Answer]) {
+    fn count(&self, jobs: &[Job], answers: &[commit::Answer], started: Option<Instant>) {
+        if let Some(started) = started {
+            debug!(size = answers.len(), took = ?started.elapsed(), "group committed");
+            for (job, answer) in jobs.iter().zip(answers) {
+                if matches!(answer, Err(Some(CommitError::Fenced))) {
+                    debug!(order = %job.prepared.order(), "lease lost");
+                }
+            }
+        }
         self.queue.counters.groups.fetch_add(1, Ordering::Relaxed);
         self.queue
             .counters
@@ -490,6 +531,9 @@ impl Task {
 /// The last task that ends, be it by a panic, leaves nobody waiting.
 impl Drop for Task {
     fn drop(&mut self) {
+        if std::thread::panicking() {
+            error!("a task that writes has panicked, and is gone until the store is opened again");
+        }
         let mut jobs = self.queue.lock();
         jobs.tasks -= 1;
         if jobs.tasks == 0 {
@@ -511,6 +555,6 @@ impl Job {
     }
 
     fn refuse(self, error: &StoreError) {
-        self.tell(Err(CommitError::Store(copy(error))));
+        self.tell(Err(CommitError::Store(error_again(error))));
     }
 }

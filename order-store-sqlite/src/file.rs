@@ -4,23 +4,6 @@ use std::fs::{self, File, OpenOptions};
 use std::io;
 use std::path::{Path, PathBuf};
 
-/// The first SQLite without the fault by which a log that starts over while another connection
-/// writes can damage the file (sqlite.org/wal.html, "the WAL-reset bug").
-const SQLITE_NEEDED: i32 = 3_051_003;
-
-/// Refuses a SQLite that may damage files, which a program that links another one than the bundled
-/// can bring along.
-pub(crate) fn check_sqlite() -> Result<(), String> {
-    let linked = rusqlite::version_number();
-    if linked >= SQLITE_NEEDED {
-        return Ok(());
-    }
-    Err(format!(
-        "the SQLite library is {}, and may damage a file that several use: link 3.51.3 or newer",
-        rusqlite::version()
-    ))
-}
-
 /// Makes an empty file unless there is one. What is in it concerns only its owner; SQLite gives its
 /// log the same permissions.
 pub(crate) fn make(path: &Path) -> io::Result<()> {
@@ -105,36 +88,9 @@ pub(crate) fn immutable_uri(path: &Path) -> String {
     uri + "?immutable=1"
 }
 
-/// Switches to a write-ahead log and returns the mode that the file has then. SQLite does not wait
-/// for a lock that this needs, so that two who open a new file at once must do it themselves.
-pub(crate) fn switch_to_wal(
-    db: &rusqlite::Connection,
-    busy_timeout: std::time::Duration,
-) -> rusqlite::Result<String> {
-    const PAUSE: std::time::Duration = std::time::Duration::from_millis(5);
-    let mut waited = std::time::Duration::ZERO;
-    loop {
-        match db.query_row("PRAGMA journal_mode = WAL", [], |row| row.get(0)) {
-            Err(e)
-                if e.sqlite_error_code() == Some(rusqlite::ErrorCode::DatabaseBusy)
-                    && waited < busy_timeout =>
-            {
-                std::thread::sleep(PAUSE);
-                waited += PAUSE;
-            }
-            mode => return mode,
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_bundled_sqlite_is_new_enough() {
-        assert_eq!(check_sqlite(), Ok(()));
-    }
 
     #[test]
     fn any_name_fits_into_a_uri() {

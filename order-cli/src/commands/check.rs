@@ -1,18 +1,22 @@
-//! `order check`.
+//! `order check`: the invariants over a whole store, and against the shop's own ledgers.
 
+use clap::Args;
+use order_core::audit::{AuditError, Findings, Ledgers, check_store};
+use order_core::error::Error;
 use order_core::text::printable;
-use order_store_sqlite::shop::Shop;
+use order_store_sqlite::shop::{Shop, ShopError};
 use serde::Serialize;
 
-use crate::auditing::{Findings, audit, coverage};
 use crate::engine::{Engine, existing_shop};
 use crate::exit::{Code, Failure, Outcome};
 use crate::output::table::Table;
-use crate::output::{Out, note};
+use crate::output::{Out, counted, note, shortened};
 use crate::settings::Settings;
 
-/// How many breaches of one invariant are shown.
+/// The most breaches of one invariant that are shown.
 const SHOWN: usize = 20;
+/// The most characters of the first breach that a summary quotes; some quote whole records.
+const SUMMARY_MAX: usize = 200;
 
 #[derive(Debug, Serialize)]
 struct InvariantView {
@@ -24,13 +28,27 @@ struct InvariantView {
     details: Vec<String>,
 }
 
+/// Options of `check`.
+#[derive(Debug, Args)]
+pub struct Check {
+    /// Show every invariant, also where all of them hold
+    #[arg(long)]
+    pub all: bool,
+}
+
 /// Tests the invariants; a failure if one does not hold.
-pub async fn check(settings: &Settings, out: &Out) -> Outcome {
+pub async fn check(settings: &Settings, out: &Out, args: &Check) -> Outcome {
     let engine = Engine::open_for_reading(settings).await?;
     let shop = ledgers(settings)?;
-    let findings = audit(&engine.manager, shop.as_ref()).await?;
+    let ledgers = shop.as_ref().map(|shop| shop as &dyn Ledgers);
+    let findings = check_store(&engine.manager, ledgers).await?;
     let views = views(&findings);
-    out.many(&views, &views, || table(&views))?;
+    out.many(&views, &views, || {
+        match args.all || findings.is_breached() {
+            true => table(&views),
+            false => String::new(),
+        }
+    })?;
     if findings.skipped > 0 {
         note(format_args!(
             "{} orders changed too fast to be looked at: check again",
@@ -40,15 +58,37 @@ pub async fn check(settings: &Settings, out: &Out) -> Outcome {
     if findings.is_breached() {
         return Err(Failure::new(
             Code::Refused,
-            format!("{}; first: {}", findings.summary(), findings.first_breach()),
+            format!("{}; first: {}", summary(&findings), first_breach(&findings)),
         )
-        .hint("`order history` and `order explain` show what happened to an order"));
+        .hint("`order history` and `order explain` show what happened to an order of this store"));
     }
-    note(findings.summary());
+    note(summary(&findings));
     Ok(())
 }
 
-/// The shop with the ledgers of stock and payments, if both are kept in the embedded one and it is
+/// Says what was found, in a sentence.
+pub fn summary(findings: &Findings) -> String {
+    let checked: u64 = findings.checked.values().sum();
+    let breaches = match findings.breaches.len() {
+        1 => "1 breach".to_owned(),
+        n => format!("{n} breaches"),
+    };
+    format!(
+        "{}, {}, {breaches}",
+        counted(findings.orders, "order"),
+        counted(checked, "check")
+    )
+}
+
+/// Says what does not hold, the first of it.
+pub fn first_breach(findings: &Findings) -> String {
+    let first = findings.breaches.first();
+    first.map_or_else(String::new, |(about, breach)| {
+        shortened(&format!("{about}: {breach}"), SUMMARY_MAX)
+    })
+}
+
+/// Opens the shop with the ledgers of stock and payments, if both are kept in the embedded one and it is
 /// there.
 fn ledgers(settings: &Settings) -> Outcome<Option<Shop>> {
     let services = &settings.services;
@@ -82,7 +122,7 @@ fn views(findings: &Findings) -> Vec<InvariantView> {
             details: broken.into_iter().take(SHOWN).collect(),
         }
     };
-    coverage(findings).into_iter().map(view).collect()
+    findings.coverage().into_iter().map(view).collect()
 }
 
 fn table(views: &[InvariantView]) -> String {
@@ -113,5 +153,18 @@ fn table(views: &[InvariantView]) -> String {
         table.render()
     } else {
         format!("{}\n{details}", table.render())
+    }
+}
+
+impl From<AuditError> for Failure {
+    fn from(error: AuditError) -> Self {
+        match error {
+            AuditError::Store(store) => Error::from(store).into(),
+            AuditError::Ledger(ledger) => match ledger.downcast::<ShopError>() {
+                Ok(shop) => Failure::from(*shop),
+                Err(other) => Failure::caused(Code::Unavailable, other.as_ref()),
+            },
+            other => Failure::caused(Code::Unavailable, &other),
+        }
     }
 }

@@ -80,7 +80,10 @@ impl Change for Address {
     }
     fn ask(&self, _: &Order) -> Outcome<Asked> {
         match addresses::read("--file", Some(&self.file))? {
-            Some(input) => Ok(Asked::Address(self.which, input)),
+            Some(input) => Ok(Asked::Command(Command::ChangeAddress {
+                which: self.which,
+                address: Private(Some(input.validate(self.which)?)),
+            })),
             None => Err(Failure::bad_input("--file is empty")),
         }
     }
@@ -118,6 +121,6 @@ impl Change for Note {
         }
     }
     fn ask(&self, _: &Order) -> Outcome<Asked> {
-        Ok(Asked::Note)
+        Ok(Asked::Command(Command::Note))
     }
 }

@@ -10,12 +10,11 @@ use order_core::manager::{
     Answered, CommandOptions, EditPreview, OrderManager, Principal, RetryPayment,
 };
 use order_core::money::Money;
-use order_core::order::{AddressType, EditState, JournalRow, Order};
-use order_core::request::{AddressInput, EditRequest};
+use order_core::order::{EditState, JournalRow, Order};
+use order_core::request::EditRequest;
 use order_core::rules::{Command, DisputeReport, PaymentReport};
 use order_core::services::Clients;
 use order_core::store::{OrderRef, OrderStore};
-use order_core::text::Private;
 use order_store_sqlite::shop::Shop;
 
 use super::options::How;
@@ -26,7 +25,7 @@ use crate::input::items::Item;
 use crate::output::order::OrderView;
 use crate::output::order_text::text;
 use crate::output::preview::{EditView, PreviewView, edit_text, preview_text};
-use crate::output::{Out, note};
+use crate::output::{Out, confirm, note};
 use crate::settings::Settings;
 
 /// A command that changes one order, as it was typed or stands in a script.
@@ -36,6 +35,12 @@ pub trait Change {
 
     /// The reason, and what makes it safe to repeat.
     fn how(&self) -> How;
+
+    /// Returns a question that whoever sits at a terminal must answer with yes, since it cannot be
+    /// undone; none if it can, or if they have said so.
+    fn to_confirm(&self, _: &Order) -> Option<String> {
+        None
+    }
 
     /// Reads what is asked of the engine, with lines by number and amounts in the order's currency.
     ///
@@ -60,16 +65,12 @@ pub enum Asked {
         /// Nothing is to be done: only its cost is shown.
         dry_run: bool,
     },
-    /// A corrected address.
-    Address(AddressType, AddressInput),
     /// Another payment.
     RetryPayment(RetryPayment),
     /// A provider's report of a payment.
     Payment(PaymentReport),
     /// A provider's report of a dispute.
     Dispute(DisputeReport),
-    /// A note, whose text is the reason.
-    Note,
 }
 
 impl Asked {
@@ -79,11 +80,6 @@ impl Asked {
         let wakes = |command: &Command| command.spec().wakes;
         match self {
             Asked::Command(command) | Asked::Preview(command) => wakes(command),
-            Asked::Address(which, _) => wakes(&Command::ChangeAddress {
-                which: *which,
-                address: Private(None),
-            }),
-            Asked::Note => wakes(&Command::Note),
             Asked::Edit { .. } | Asked::RetryPayment(_) | Asked::Payment(_) | Asked::Dispute(_) => {
                 true
             }
@@ -131,6 +127,9 @@ pub async fn change(settings: &Settings, out: &Out, command: &dyn Change) -> Out
         .get(&engine.principal, command.order())
         .await?;
     let asked = command.ask(&order)?;
+    if let Some(question) = command.to_confirm(&order) {
+        confirm(&question)?;
+    }
     let calls = asked.calls_services();
     let engine = match calls {
         true => engine.with_services(settings).await?,
@@ -232,11 +231,12 @@ impl<S: OrderStore, C: Clients> Operator<'_, S, C> {
             key: once.key,
             expected_version: once.expect_version,
             wait: self.wait,
+            ..CommandOptions::default()
         };
         let answered = match asked {
             Asked::Command(command) => {
                 manager
-                    .execute(principal, order, options, command, reason)
+                    .execute(principal, order, command, options.with_notes(reason))
                     .await?
             }
             Asked::Preview(command) => {
@@ -252,7 +252,7 @@ impl<S: OrderStore, C: Clients> Operator<'_, S, C> {
                 return Ok(Changed::EditPreview(Box::new(preview)));
             }
             Asked::Edit { request, .. } => {
-                let answer = manager.edit(principal, order, options, request).await?;
+                let answer = manager.edit(principal, order, request, options).await?;
                 debug_assert!(
                     answer.state != EditState::Discarded,
                     "a discarded edit is an error"
@@ -262,17 +262,11 @@ impl<S: OrderStore, C: Clients> Operator<'_, S, C> {
                     repeats: answer.repeats,
                 }
             }
-            Asked::Address(which, input) => {
-                manager
-                    .change_address(principal, order, options, which, &input)
-                    .await?
-            }
             Asked::RetryPayment(retry) => {
                 manager
-                    .retry_payment(principal, order, options, retry)
+                    .retry_payment(principal, order, retry, options)
                     .await?
             }
-            Asked::Note => manager.note(principal, order, options, reason).await?,
             Asked::Payment(report) => {
                 let order = manager.record_payment(principal, order, report).await?;
                 return Ok(Changed::Order(order, None));

@@ -7,9 +7,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use order_core::runtime::virtual_time::{EPOCH, VirtualRuntime, block_on};
 use order_core::runtime::{BoxFuture, Clock, Runtime};
-use order_core::testkit::block_on;
-use order_core::testkit::executor::{EPOCH, VirtualRuntime};
 use order_core::time::Timestamp;
 
 /// The clock of a script, and the tasks that run by it, in an order that depends on nothing but the

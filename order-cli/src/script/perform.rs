@@ -4,13 +4,14 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use order_core::audit::check_store;
 use order_core::error::{Error, RejectionReason};
 use order_core::ids::OrderId;
 use order_core::manager::{Answered, CommandOptions, PlaceOptions, RetryPayment};
 use order_core::money::{Currency, Money};
 use order_core::order::{Amounts, OperationState, Order};
 use order_core::request::PlaceRequest;
-use order_core::rules::{PaymentReport, Purpose, key};
+use order_core::rules::{Command, PaymentReport, Purpose, key};
 use order_core::runtime::Clock;
 use order_core::text::chain;
 
@@ -18,10 +19,10 @@ use super::expect::kind_name;
 use super::model::{self, Act, Answer, Cart, Fault, How, Place, Restock, Settle, Step, Work};
 use super::stage::{Stage, read_catalogue};
 use super::values::{Count, Natural};
-use crate::auditing;
 use crate::commands::attention::stuck_orders;
 use crate::commands::bulk::export::ExportForm;
 use crate::commands::bulk::import::{Import, import_into};
+use crate::commands::check::{first_breach, summary};
 use crate::commands::operator::{Change, Changed, Operator, said_of_repeat};
 use crate::commands::placing::resolve_item;
 use crate::commands::shop::desk::report_of;
@@ -188,8 +189,8 @@ fn act(
             let done = stage.world.run(stage.manager.retry_payment(
                 &stage.principal,
                 id.into(),
-                options(how),
                 retry,
+                options(how),
             ))?;
             settle_down(stage, how.wait, repeated(done, how, seen), seen)?;
             note_dead(seen);
@@ -240,11 +241,11 @@ fn act(
         }
         Act::Note(model::Note { text }, how) => {
             let id = order()?;
-            let done = stage.world.run(stage.manager.note(
+            let done = stage.world.run(stage.manager.execute(
                 &stage.principal,
                 id.into(),
-                options(how),
-                text.clone(),
+                Command::Note,
+                options(how).with_notes(text.clone()),
             ))?;
             seen.order = Some(repeated(done, how, seen));
         }
@@ -437,11 +438,11 @@ fn act(
         Act::States => seen.said.extend(diagram().lines().map(str::to_owned)),
         Act::Check => {
             let findings = stage
-                .outside(auditing::audit(&stage.manager, Some(&stage.shop)))
+                .outside(check_store(&stage.manager, Some(&stage.shop)))
                 .map_err(Failure::from)?;
-            seen.said.push(findings.summary());
+            seen.said.push(summary(&findings));
             if findings.is_breached() {
-                return Err(Failure::new(Code::Refused, findings.first_breach()).into());
+                return Err(Failure::new(Code::Refused, first_breach(&findings)).into());
             }
         }
         Act::Expect => {}
@@ -581,6 +582,7 @@ fn options(how: &How) -> CommandOptions {
         key: how.key.clone(),
         expected_version: how.expected_version.map(Natural::get),
         wait: how.wait,
+        ..CommandOptions::default()
     }
 }
 

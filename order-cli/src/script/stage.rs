@@ -14,6 +14,7 @@ use order_core::money::Currency;
 use order_core::order::{JournalRow, Order, PaymentTerms};
 use order_core::policy::Policy;
 use order_core::pricing::{PriceBook, Priced, Pricing, PricingError, PricingRequest};
+use order_core::runtime::virtual_time::{EPOCH, SeededIds};
 use order_core::runtime::{Clock, Ids, RandomIds, SystemClock};
 use order_core::services::{CallError, DynClients};
 use order_core::store::{
@@ -21,7 +22,6 @@ use order_core::store::{
     FeedRow, JournalQuery, LeasePage, LeaseRequest, ListQuery, Loaded, Lookup, OrderPage,
     OrderStore, Peek, StoreError, WorkSummary,
 };
-use order_core::testkit::executor::{EPOCH, SeededIds};
 use order_store_sqlite::SqliteStore;
 use order_store_sqlite::shop::{Catalogue, LoadReport, RawCatalogue, Shop};
 use serde::Deserialize as _;
@@ -30,6 +30,7 @@ use toml::de::ValueDeserializer;
 use super::clock::World;
 use super::faults::{FaultyPrices, FaultyServices};
 use super::model::{CatalogueSource, Script};
+use crate::commands::bulk::csv::Formulas;
 use crate::commands::bulk::export::{self, ExportForm};
 use crate::engine::{self, open_shop, open_store};
 use crate::exit::{Code, Failure, Outcome};
@@ -315,11 +316,11 @@ const WORK_BATCH: u32 = 64;
 
 fn export_of(world: &World, manager: &Manager, form: ExportForm) -> Outcome<(u64, String)> {
     let principal = engine::operator();
-    let (mut orders, mut text, mut after) = (0, export::head(form).to_owned(), None);
+    let (mut orders, mut text, mut after) = (0, export::head(form)?, None);
     loop {
         let page = world.run(manager.export(&principal, after))?;
         for dumped in &page.orders {
-            text.push_str(&export::text(dumped, form));
+            text.push_str(&export::text(dumped, form, Formulas::Defused)?);
             orders += 1;
         }
         after = page.next;

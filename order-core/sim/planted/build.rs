@@ -46,6 +46,10 @@ fn write_copy(source: &Path, copy: &Path) -> Result<(), String> {
     // What is gone from the source must not stay in the copy.
     let _ = fs::remove_dir_all(copy);
     for File { path, mut text } in files {
+        // The tests of order-core are run on order-core.
+        text = text
+            .replace("cfg(test)", "cfg(any())")
+            .replace("cfg(all(test,", "cfg(all(any(),");
         if path == Path::new("lib.rs") {
             text = without_inner_attributes(&text);
         }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{Breach, Findings, confirmed_rightly, refunded_rightly, shipped_covered};
+use super::{Breach, Found, confirmed_rightly, refunded_rightly, shipped_covered};
 use crate::ids::{IdempotencyKey, Reference};
 use crate::order::{
     Edit, Event, JournalRow, Lifecycle, OperationKind, OperationState, Order, PaymentOperation,
@@ -26,7 +26,7 @@ pub struct Replay {
 impl Replay {
     /// Takes in the next row, and adds what is wrong with it.
     pub fn apply(&mut self, row: &JournalRow, breaches: &mut Vec<Breach>) {
-        let mut found = Findings { breaches };
+        let mut found = Found { breaches };
         let seq = self.order.as_ref().map_or(1, |o| o.version + 1);
         found.expect("I10", row.seq == seq, || {
             format!("journal row {} where {seq} should be", row.seq)
@@ -104,7 +104,7 @@ impl Replay {
     /// Compares what was replayed with the stored order, personal data and what the customer was
     /// told aside.
     pub fn compare(&self, stored: &Order, breaches: &mut Vec<Breach>) {
-        let mut found = Findings { breaches };
+        let mut found = Found { breaches };
         let Some(replayed) = &self.order else {
             return found.expect("I10", false, || "the journal is empty".into());
         };
@@ -169,7 +169,8 @@ const fn lifecycle_of(status: Status) -> Lifecycle {
     }
 }
 
-/// Where an event leads from `from`, by the transition table; `None` if it cannot happen there.
+/// Returns the status to which an event leads from `from`, by the transition table; `None` if it
+/// cannot happen there.
 fn edge_of(event: &Event, from: Option<Lifecycle>) -> Option<Lifecycle> {
     use Lifecycle as L;
     match (from, event) {

@@ -9,16 +9,16 @@ use super::draft::{Draft, Source};
 use super::goodbye::CONFLICTS_MAX;
 use super::{Action, OrderManager, Principal, authorize};
 use crate::error::{Error, Rejection, RejectionReason, UsedFor, Violation};
-use crate::ids::{IdempotencyKey, Name, OrderId};
+use crate::ids::{IdempotencyKey, OrderId};
 use crate::money::Money;
-use crate::order::{Blocks, CommandKey, HoldEnd, JournalRow, OperationState, Order};
-use crate::request::{check_paying, command_hash};
+use crate::order::{CommandKey, JournalRow, OperationState, Order};
+use crate::request::check_paying;
 use crate::rules::{Command, CommandText, DisputeReport, Fact, PaymentReport, Wait, decide};
 use crate::services::Clients;
 use crate::store::{
     CommitError, JournalQuery, Loaded, OrderRef, OrderStore, StoreError, StoreErrorKind, WorkChange,
 };
-use crate::text::{check_line, check_note};
+use crate::text::{Private, check_line, check_note};
 
 /// How a command is to be carried out.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -32,6 +32,47 @@ pub struct CommandOptions {
     pub expected_version: Option<u64>,
     /// How long the caller can wait; [`crate::policy::Policy::answer_within`] if it does not say.
     pub wait: Option<Duration>,
+    /// A person's words for the order's journal, at most 2,000 characters: why an order is
+    /// cancelled, or the note that [`Command::Note`] writes, which needs one.
+    pub notes: Private<String>,
+}
+
+impl CommandOptions {
+    /// Returns the options with an idempotency key.
+    #[must_use]
+    pub fn with_key(self, key: IdempotencyKey) -> Self {
+        CommandOptions {
+            key: Some(key),
+            ..self
+        }
+    }
+
+    /// Returns the options for an order that must be at `version`.
+    #[must_use]
+    pub fn with_expected_version(self, version: u64) -> Self {
+        CommandOptions {
+            expected_version: Some(version),
+            ..self
+        }
+    }
+
+    /// Returns the options of a caller who can wait for that long.
+    #[must_use]
+    pub fn with_wait(self, wait: Duration) -> Self {
+        CommandOptions {
+            wait: Some(wait),
+            ..self
+        }
+    }
+
+    /// Returns the options with words for the journal; empty ones count as none.
+    #[must_use]
+    pub fn with_notes(self, notes: impl Into<String>) -> Self {
+        CommandOptions {
+            notes: Some(notes.into()).into(),
+            ..self
+        }
+    }
 }
 
 /// What came of a command.
@@ -75,45 +116,20 @@ impl std::fmt::Debug for RetryPayment {
 }
 
 impl<S: OrderStore, C: Clients> OrderManager<S, C> {
-    /// Cancels an order and waits, as placing does, until its stock and money are back. Twice is a
-    /// success.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::NotFound`], [`Error::Conflict`], [`Error::KeyReused`], [`Error::Rejected`] once
-    /// something has shipped or the order is dead.
-    pub async fn cancel(
-        &self,
-        principal: &Principal,
-        order: OrderRef,
-        options: CommandOptions,
-        reason: String,
-    ) -> Result<Answered, Error> {
-        let reason = note("reason", reason, true)?;
-        self.command(
-            principal,
-            order,
-            options,
-            Asked::new(&Command::Cancel, reason),
-        )
-        .await
-    }
-
     /// Pays a declined order again, or what another one is short, by this or another method, and
     /// waits as placing does.
     ///
     /// # Errors
     ///
-    /// As [`Self::cancel`]; [`Error::Invalid`] with every violation; [`Error::Service`];
-    /// [`Error::Rejected`] when nothing is left to be paid, the time for it is over, a payment is
+    /// As [`Self::execute`]; [`Error::Service`]; [`Error::Rejected`] when nothing is left to be paid, the time for it is over, a payment is
     /// under way, the customer's account may not order, or the coupon it used has been used up
     /// meanwhile.
     pub async fn retry_payment(
         &self,
         principal: &Principal,
         order: OrderRef,
-        options: CommandOptions,
         retry: RetryPayment,
+        options: CommandOptions,
     ) -> Result<Answered, Error> {
         let RetryPayment {
             amount,
@@ -140,95 +156,51 @@ impl<S: OrderStore, C: Clients> OrderManager<S, C> {
             token,
             return_url,
         };
-        self.command(principal, order, options, Asked::new(&command, None))
+        let notes = signed(&command, &options)?;
+        self.command(principal, order, options, Asked::new(&command, notes))
             .await
     }
 
-    /// Keeps an order from going on until the hold is released or lapses. Without `blocks`, what
-    /// comes next is blocked: confirming while the order is not confirmed, then shipping.
+    /// Carries out a command, and waits for what follows from it as far as that needs nobody else:
+    /// a cancelled order's money to be back, what has shipped to be paid. A command that is done
+    /// already, such as cancelling a cancelled order, is a success and changes nothing.
     ///
-    /// # Errors
-    ///
-    /// As [`Self::cancel`]; [`Error::Rejected`] when the order is over, another hold of that kind
-    /// is placed, or the step has passed, with those that can still be held.
-    pub async fn place_hold(
-        &self,
-        principal: &Principal,
-        order: OrderRef,
-        options: CommandOptions,
-        kind: Name,
-        blocks: Option<Blocks>,
-        until: Option<HoldEnd>,
-    ) -> Result<Answered, Error> {
-        let command = Command::PlaceHold {
-            kind,
-            blocks,
-            until,
-        };
-        self.command(principal, order, options, Asked::new(&command, None))
-            .await
-    }
-
-    /// Lifts a hold; what it kept waiting goes on.
-    ///
-    /// # Errors
-    ///
-    /// As [`Self::cancel`]; [`Error::Rejected`] when no hold of that kind is placed.
-    pub async fn release_hold(
-        &self,
-        principal: &Principal,
-        order: OrderRef,
-        options: CommandOptions,
-        kind: Name,
-    ) -> Result<Answered, Error> {
-        self.command(
-            principal,
-            order,
-            options,
-            Asked::new(&Command::ReleaseHold { kind }, None),
-        )
-        .await
-    }
-
-    /// Writes a note into the order's history.
-    ///
-    /// # Errors
-    ///
-    /// As [`Self::cancel`]; [`Error::Invalid`] for a text that is empty, too long, or holds what it
-    /// must not.
-    pub async fn note(
-        &self,
-        principal: &Principal,
-        order: OrderRef,
-        options: CommandOptions,
-        text: String,
-    ) -> Result<Answered, Error> {
-        let text = note("notes", text, false)?;
-        self.command(principal, order, options, Asked::new(&Command::Note, text))
-            .await
-    }
-
-    /// Carries out any command, with what a person wrote about it, and waits until nothing is left
-    /// for the engine to do at once. [`Self::edit`](Self::edit) prices an edit first.
+    /// This is the one way to command an order. [`Self::edit`] and [`Self::retry_payment`] are
+    /// commands too; they ask for prices or terms first, and so make theirs themselves.
     ///
     /// # Errors
     ///
     /// [`Error::Invalid`] with every violation; [`Error::NotFound`]; [`Error::Forbidden`];
     /// [`Error::KeyReused`]; [`Error::Conflict`]; [`Error::Rejected`] when it may not be done, or
     /// not now, with what could be.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use order_core::error::Error;
+    /// # use order_core::manager::{CommandOptions, OrderManager, Principal};
+    /// # use order_core::rules::Command;
+    /// # use order_core::store::OrderRef;
+    /// # async fn example(orders: &OrderManager, number: OrderRef) -> Result<(), Error> {
+    /// let clerk = Principal::operator("dana");
+    /// let options = CommandOptions::default().with_notes("ordered twice");
+    /// let cancelled = orders.execute(&clerk, number, Command::Cancel, options).await?;
+    /// println!("{} is {}", cancelled.order.number, cancelled.order.statuses.status);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub async fn execute(
         &self,
         principal: &Principal,
         order: OrderRef,
-        options: CommandOptions,
         command: Command,
-        notes: String,
+        options: CommandOptions,
     ) -> Result<Answered, Error> {
         let violations = check_texts(&command);
         if !violations.is_empty() {
             return Err(Error::Invalid(violations));
         }
-        let notes = note("notes", notes, true)?;
+        let notes = signed(&command, &options)?;
         self.command(principal, order, options, Asked::new(&command, notes))
             .await
     }
@@ -496,7 +468,7 @@ impl<'a> Asked<'a> {
     pub(super) fn new(command: &'a Command, notes: Option<String>) -> Self {
         Asked {
             command,
-            hash: command_hash(command, notes.as_deref()),
+            hash: command.hash(notes.as_deref()),
             notes,
             only_wakes: false,
         }
@@ -516,19 +488,24 @@ pub(super) fn buys(order: &Order, command: &Command) -> bool {
     }
 }
 
-/// A text that a person wrote; `None` for an empty one where that is allowed.
-fn note(field: &'static str, text: String, may_be_empty: bool) -> Result<Option<String>, Error> {
-    if text.trim().is_empty() {
-        if may_be_empty {
-            return Ok(None);
-        }
-        return Err(Error::invalid(
-            field,
-            "is empty: expected 1 to 2,000 characters",
-        ));
-    }
-    check_note(&text, NOTE_MAX).map_err(|e| Error::invalid(field, e.to_string()))?;
-    Ok(Some(text))
+/// The words that go with a command, which a note needs and everything else may have.
+pub(super) fn signed(command: &Command, options: &CommandOptions) -> Result<Option<String>, Error> {
+    let field = match command {
+        Command::Cancel => "reason",
+        _ => "notes",
+    };
+    let text = options.notes.get().filter(|text| !text.trim().is_empty());
+    let Some(text) = text else {
+        return match command {
+            Command::Note => Err(Error::invalid(
+                field,
+                "is empty: expected 1 to 2,000 characters",
+            )),
+            _ => Ok(None),
+        };
+    };
+    check_note(text, NOTE_MAX).map_err(|e| Error::invalid(field, e.to_string()))?;
+    Ok(Some(text.clone()))
 }
 
 /// Returns what is wrong with the texts of a command.

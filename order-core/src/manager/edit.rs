@@ -3,17 +3,17 @@
 use std::sync::Arc;
 
 use super::Action;
-use super::commands::{Asked, buys};
+use super::commands::{Asked, buys, signed};
 use super::goodbye::CONFLICTS_MAX;
 use super::{Answered, CommandOptions, OrderManager, Principal, authorize};
 use crate::error::{Error, Rejection, RejectionReason};
 use crate::money::Minor;
 use crate::order::{
-    AddressType, CommandKey, DiscardCause, Edit, EditState, Event, Order, Reservation,
+    CommandKey, DiscardCause, Edit, EditState, Event, Numbered, Order, Reservation,
     ReservationState, Shortage,
 };
-use crate::request::{AddressInput, EditRequest};
-use crate::rules::{Command, Env, Wait, decide, possible};
+use crate::request::EditRequest;
+use crate::rules::{Env, Wait, decide, possible};
 use crate::services::Clients;
 use crate::store::{OrderRef, OrderStore};
 use crate::text::Private;
@@ -97,8 +97,8 @@ impl<S: OrderStore, C: Clients> OrderManager<S, C> {
         &self,
         principal: &Principal,
         order: OrderRef,
-        options: CommandOptions,
         request: EditRequest,
+        options: CommandOptions,
     ) -> Result<EditAnswer, Error> {
         let valid = request.validate()?;
         let hash = valid.request_hash();
@@ -133,26 +133,20 @@ impl<S: OrderStore, C: Clients> OrderManager<S, C> {
                 );
             }
             let command = self.edit_command(&loaded, &valid).await?;
-            let next = loaded.edits.len() as u32 + 1;
+            let next = loaded.edits.next_number();
             // Priced on this version, and to be decided on no other.
             let spent = self.inner.runtime.monotonic().saturating_sub(started);
             let pinned = CommandOptions {
                 key: options.key.clone(),
                 expected_version: options.expected_version.or(Some(loaded.version)),
                 wait: options.wait.map(|wait| wait.saturating_sub(spent)),
+                notes: Private(None),
             };
-            match self
-                .command(
-                    principal,
-                    order,
-                    pinned,
-                    Asked {
-                        hash,
-                        ..Asked::new(&command, None)
-                    },
-                )
-                .await
-            {
+            let asked = Asked {
+                hash,
+                ..Asked::new(&command, signed(&command, &options)?)
+            };
+            match self.command(principal, order, pinned, asked).await {
                 // Asked for twice at once: which edit it is stands in the journal.
                 Ok(Answered {
                     repeats: Some(_), ..
@@ -163,31 +157,6 @@ impl<S: OrderStore, C: Clients> OrderManager<S, C> {
             }
         }
         Err(super::commands::too_busy(order))
-    }
-
-    /// Corrects an address; another country or state is an edit, since tax and shipping depend on
-    /// it.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::Invalid`] with every violation; [`Error::NotFound`]; [`Error::Conflict`];
-    /// [`Error::Rejected`] once something has shipped, or for another country or state.
-    pub async fn change_address(
-        &self,
-        principal: &Principal,
-        order: OrderRef,
-        options: CommandOptions,
-        which: AddressType,
-        address: &AddressInput,
-    ) -> Result<Answered, Error> {
-        let address = Private(Some(address.validate(which)?));
-        self.command(
-            principal,
-            order,
-            options,
-            Asked::new(&Command::ChangeAddress { which, address }, None),
-        )
-        .await
     }
 }
 

@@ -7,11 +7,13 @@ use std::time::Duration;
 
 use futures_util::future::{Either, join, join_all, select};
 use tokio::sync::oneshot;
+use tracing::Instrument as _;
 
 use super::draft::{Draft, Source};
 use super::drive::{Session, settle_and_plan};
 use super::price::amounts;
-use super::{Action, OrderManager, Principal, authorize};
+use super::worker::TroubleHook;
+use super::{Action, OrderManager, Principal, authorize, telemetry};
 use crate::error::{Error, Rejection, RejectionReason, Violation};
 use crate::ids::{IdempotencyKey, ProductId, UserId};
 use crate::money::{Currency, Minor, Money};
@@ -20,7 +22,7 @@ use crate::order::{
 };
 use crate::pricing::{PricingLine, PricingRequest};
 use crate::request::{PlaceRequest, ValidHold, ValidItem, ValidPlace};
-use crate::rules::{Call, Wait};
+use crate::rules::{Call, Wait, failure};
 use crate::services::{
     CallError, Clients, Product, ProductService, ServiceName, User, UserService,
 };
@@ -42,13 +44,79 @@ pub struct PlaceOptions {
     pub wait: Option<Duration>,
 }
 
-/// An accepted order, as it is when the caller is answered.
+impl PlaceOptions {
+    /// Returns the options with an idempotency key.
+    #[must_use]
+    pub fn with_key(self, key: IdempotencyKey) -> Self {
+        PlaceOptions {
+            key: Some(key),
+            ..self
+        }
+    }
+
+    /// Returns the options for an order that must cost that much.
+    #[must_use]
+    pub fn with_expected_total(self, total: Money) -> Self {
+        PlaceOptions {
+            expected_total: Some(total),
+            ..self
+        }
+    }
+
+    /// Returns the options of a caller who can wait for that long.
+    #[must_use]
+    pub fn with_wait(self, wait: Duration) -> Self {
+        PlaceOptions {
+            wait: Some(wait),
+            ..self
+        }
+    }
+}
+
+/// An accepted order, as it is when the caller is answered: confirmed, still being decided, or come
+/// to nothing, which [`Placement::outcome`] tells apart.
 #[derive(Debug, Clone)]
+#[must_use = "an accepted order may have been declined: see `Placement::outcome`"]
 pub struct Placement {
-    /// The order. It may have been rejected meanwhile, or its payment declined: look at its status.
+    /// The order. It may have been rejected meanwhile, or its payment declined.
     pub order: Arc<Order>,
     /// Whether an earlier request under the same key made it.
     pub replayed: bool,
+}
+
+impl Placement {
+    /// Returns the order, unless it came to nothing: a shop answers `Err` as it answers a refusal
+    /// by [`OrderManager::place`] itself. `Ok` is an order that is confirmed, or may be yet: it
+    /// waits for the customer, the provider, a person, or the engine, as its status says.
+    ///
+    /// # Errors
+    ///
+    /// A [`Rejection`] for stock that was refused ([`RejectionReason::OutOfStock`]), a payment that
+    /// was declined ([`RejectionReason::PaymentDeclined`]), and an order that nobody paid in time
+    /// ([`RejectionReason::OrderExpired`]). It converts into an [`Error`], so `?` passes it on.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use order_core::error::Error;
+    /// # use order_core::manager::{OrderManager, PlaceOptions, Principal};
+    /// # use order_core::request::PlaceRequest;
+    /// /// The order's number, once it is sure not to have come to nothing.
+    /// async fn checkout(
+    ///     orders: &OrderManager,
+    ///     customer: &Principal,
+    ///     request: PlaceRequest,
+    /// ) -> Result<String, Error> {
+    ///     let placed = orders.place(customer, request, PlaceOptions::default()).await?;
+    ///     Ok(placed.outcome()?.number.to_string())
+    /// }
+    /// ```
+    pub fn outcome(&self) -> Result<&Order, Rejection> {
+        match failure(&self.order) {
+            None => Ok(&self.order),
+            Some(rejection) => Err(rejection),
+        }
+    }
 }
 
 /// What an order would cost.
@@ -124,6 +192,16 @@ impl<S: OrderStore, C: Clients> OrderManager<S, C> {
     /// coupon, or another total; [`Error::Store`]. After any of them nothing was accepted, unless
     /// the store's error is [`StoreErrorKind::Unknown`]: then ask again under the key.
     pub async fn place(
+        &self,
+        principal: &Principal,
+        request: PlaceRequest,
+        options: PlaceOptions,
+    ) -> Result<Placement, Error> {
+        let placing = self.place_one(principal, request, options);
+        placing.instrument(telemetry::placing()).await
+    }
+
+    async fn place_one(
         &self,
         principal: &Principal,
         request: PlaceRequest,
@@ -262,7 +340,7 @@ impl<S: OrderStore, C: Clients> OrderManager<S, C> {
         let products = join_all(
             wanted
                 .iter()
-                .map(|id| self.within(ServiceName::Product, clients.product().get(*id))),
+                .map(|id| self.within(ServiceName::Product, "get", clients.product().get(*id))),
         );
         let (user, products) = join(user, products).await;
         let user = user?;
@@ -298,7 +376,7 @@ impl<S: OrderStore, C: Clients> OrderManager<S, C> {
 
     async fn user(&self, id: UserId) -> Result<User, Error> {
         let user = self
-            .within(ServiceName::User, self.inner.clients.user().get(id))
+            .within(ServiceName::User, "get", self.inner.clients.user().get(id))
             .await;
         let user = user.map_err(|source| Error::Service {
             service: ServiceName::User,
@@ -446,6 +524,7 @@ impl<S: OrderStore, C: Clients> OrderManager<S, C> {
                         told: 0,
                         taken_over: false,
                         runs: 0,
+                        trouble: TroubleHook::default(),
                         _held: self.inner.sessions.lease(fence),
                         answer: None,
                     };

@@ -1,12 +1,13 @@
 //! Following what happens to all orders, from the store's feed.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 
 use super::{Action, OrderManager, Principal, authorize};
 use crate::error::Error;
 use crate::ids::OrderId;
 use crate::order::{JournalRow, Status};
-use crate::services::Clients;
+use crate::services::{Clients, DynClients};
 use crate::store::{FeedCursor, FeedPage, FeedQuery, FeedRow, OrderStore, StoreErrorKind};
 
 /// How many rows a [`Watch`] reads at a time.
@@ -93,7 +94,7 @@ impl FeedFilter {
 ///
 /// It sees what other processes commit too, at the latest
 /// [`Policy::watch_poll`](crate::policy::Policy::watch_poll) after it is committed.
-pub struct Watch<S, C> {
+pub struct Watch<S = Arc<dyn OrderStore>, C = DynClients> {
     manager: OrderManager<S, C>,
     /// Behind the last row that was given.
     cursor: Option<FeedCursor>,

@@ -141,8 +141,8 @@ impl Order {
         }
     }
 
-    /// What is due once so many units of each line have left.
-    pub(crate) fn due_when_shipped(&self, shipped: impl Fn(&Line) -> u32) -> Minor {
+    /// Returns the amount in minor units that is due once `shipped` units of each line have left.
+    pub fn due_when_shipped(&self, shipped: impl Fn(&Line) -> u32) -> Minor {
         if !matches!(self.lifecycle, Lifecycle::Confirmed | Lifecycle::Completed) {
             return 0;
         }
@@ -460,8 +460,8 @@ impl Order {
         self.shipments.iter().any(|s| s.state.has_left())
     }
 
-    /// How many units of a SKU have left, or were given out, and are not back in the stock.
-    pub(crate) fn gone_from_stock(&self, sku: &Sku) -> u32 {
+    /// Returns the units of a SKU that have left, or were given out, and are not back in the stock.
+    pub fn gone_from_stock(&self, sku: &Sku) -> u32 {
         let of_sku = self.lines.iter().filter(|l| l.sku == *sku);
         of_sku
             .map(|l| (l.counters.shipped + l.counters.lost).saturating_sub(l.counters.restocked))

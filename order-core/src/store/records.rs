@@ -36,7 +36,7 @@ pub use changes::{Changes, Gone, Put, check_shape};
 pub use check::{Facts, Prefetched, Tally, Verdict, check};
 pub use edits::ORDER_EDITS;
 pub use goods::{ORDER_RESERVATIONS, ORDER_RETURNS, ORDER_SHIPMENTS};
-pub use group::{GroupVerdict, Step, judge, judge_rest};
+pub use group::{GroupVerdict, Step, error_again, judge, judge_rest, with_causes};
 pub use journal::ORDER_STATUS_HISTORY;
 pub use lines::ORDER_ITEMS;
 pub use money::{ORDER_CREDITS, ORDER_DISPUTES, ORDER_PAYMENT_TRANSACTIONS};

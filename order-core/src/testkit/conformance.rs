@@ -63,7 +63,7 @@ pub trait StoreFactory: Sync {
     fn damage(&self, store: &Self::Store, order: OrderId) -> impl Future<Output = ()>;
     /// Runs a future of one of its stores to its end. For stores that need a certain runtime.
     fn run<F: Future>(&self, future: F) -> F::Output {
-        super::block_on(future)
+        crate::runtime::virtual_time::block_on(future)
     }
 }
 

@@ -216,9 +216,12 @@ fn every_command_asks_who_commands() {
                 );
                 let notes = "a note".to_owned();
                 let options = CommandOptions::default();
-                let done = world
-                    .manager
-                    .execute(principal, id, options, command.clone(), notes);
+                let done = world.manager.execute(
+                    principal,
+                    id,
+                    command.clone(),
+                    options.with_notes(notes),
+                );
                 (tried, gets(world.runtime.block_on(done)))
             };
             assert_eq!(
@@ -304,7 +307,12 @@ fn every_way_into_the_engine_asks_who_comes() {
             (
                 "note",
                 CUSTOMERS,
-                gets(on.block_on(m.note(principal, id(), none(), "hello".into()))),
+                gets(on.block_on(m.execute(
+                    principal,
+                    id(),
+                    Command::Note,
+                    none().with_notes("hello"),
+                ))),
             ),
             (
                 "preview_edit",
@@ -314,33 +322,49 @@ fn every_way_into_the_engine_asks_who_comes() {
             (
                 "edit",
                 CUSTOMERS,
-                gets(on.block_on(m.edit(principal, id(), none(), edit.clone()))),
+                gets(on.block_on(m.edit(principal, id(), edit.clone(), none()))),
             ),
             (
                 "retry_payment",
                 CUSTOMERS,
-                gets(on.block_on(m.retry_payment(principal, id(), none(), retry()))),
+                gets(on.block_on(m.retry_payment(principal, id(), retry(), none()))),
             ),
             (
                 "change_address",
                 CUSTOMERS,
-                gets(on.block_on(m.change_address(
+                gets(on.block_on(m.execute(
                     principal,
                     id(),
+                    Command::ChangeAddress {
+                        which: AddressType::Shipping,
+                        address: Private(Some(address.validate(AddressType::Shipping).unwrap())),
+                    },
                     none(),
-                    AddressType::Shipping,
-                    &address,
                 ))),
             ),
             (
                 "place_hold",
                 OPERATORS,
-                gets(on.block_on(m.place_hold(principal, id(), none(), hold(), None, None))),
+                gets(on.block_on(m.execute(
+                    principal,
+                    id(),
+                    Command::PlaceHold {
+                        kind: hold(),
+                        blocks: None,
+                        until: None,
+                    },
+                    none(),
+                ))),
             ),
             (
                 "release_hold",
                 OPERATORS,
-                gets(on.block_on(m.release_hold(principal, id(), none(), hold()))),
+                gets(on.block_on(m.execute(
+                    principal,
+                    id(),
+                    Command::ReleaseHold { kind: hold() },
+                    none(),
+                ))),
             ),
             (
                 "record_payment",
@@ -391,7 +415,7 @@ fn every_way_into_the_engine_asks_who_comes() {
             (
                 "cancel",
                 CUSTOMERS,
-                gets(on.block_on(m.cancel(principal, id(), none(), String::new()))),
+                gets(on.block_on(m.execute(principal, id(), Command::Cancel, none()))),
             ),
         ];
         for (way, expected, got) in got {
@@ -431,10 +455,9 @@ fn a_suspended_customer_buys_nothing_by_any_command() {
     let world = World::new();
     let refused = |command: Command, id: OrderRef| {
         let by = operator();
-        let done =
-            world
-                .manager
-                .execute(&by, id, CommandOptions::default(), command, String::new());
+        let done = world
+            .manager
+            .execute(&by, id, command, CommandOptions::default());
         match world.runtime.block_on(done) {
             Err(Error::Rejected(r)) => Some(r.reason),
             Ok(_) => None,
@@ -503,8 +526,8 @@ fn a_suspended_customer_buys_nothing_by_any_command() {
         world.runtime.block_on(world.manager.retry_payment(
             &operator(),
             declined.id.into(),
-            key.clone(),
             retry,
+            key.clone(),
         ))
     };
     assert_eq!(retry().unwrap().repeats, None);

@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use order_core::manager::{OrderManager, PlaceOptions};
 use order_core::order::OperationState;
+use order_core::runtime::virtual_time::{SeededIds, VirtualRuntime};
 use order_core::runtime::{BoxFuture, Clock, Runtime};
 use order_core::services::PaymentCapabilities;
-use order_core::testkit::executor::{SeededIds, VirtualRuntime};
 use order_core::testkit::services::*;
 use order_core::time::Timestamp;
 

@@ -49,7 +49,7 @@ fn book(rate: i64, inclusive: bool, taxes_shipping: bool) -> PriceBook {
         discount: Discount::Percent(Decimal::new(10, 0)),
         minimum: Some(2000),
         from: None,
-        until: Some(order_core::testkit::executor::EPOCH.after(Duration::from_secs(86_400))),
+        until: Some(order_core::runtime::virtual_time::EPOCH.after(Duration::from_secs(86_400))),
         uses: None,
         uses_per_customer: None,
     };
@@ -128,7 +128,7 @@ impl World {
         let (principal, options) = (operator(), CommandOptions::default());
         self.runtime.block_on(
             self.manager
-                .edit(&principal, order.into(), options, request),
+                .edit(&principal, order.into(), request, options),
         )
     }
 
@@ -143,7 +143,7 @@ impl World {
         let (principal, options) = (operator(), CommandOptions::default());
         let done = self
             .manager
-            .execute(&principal, order.into(), options, command, String::new());
+            .execute(&principal, order.into(), command, options);
         self.runtime.block_on(done).unwrap().order
     }
 

@@ -38,9 +38,8 @@ impl World {
         let done = self.manager.execute(
             &operator,
             order.id.into(),
-            CommandOptions::default(),
             command,
-            String::new(),
+            CommandOptions::default(),
         );
         let answered = self.runtime.block_on(done)?;
         Ok(answered
@@ -57,9 +56,8 @@ impl World {
         let done = self.manager.execute(
             &operator,
             order.id.into(),
-            CommandOptions::default(),
             command,
-            String::new(),
+            CommandOptions::default(),
         );
         self.runtime.block_on(done).unwrap();
     }
@@ -67,9 +65,12 @@ impl World {
     fn lift(&self, order: &Order, kind: &str) -> std::sync::Arc<Order> {
         let operator = operator();
         let kind = kind.parse().unwrap();
-        let lifted =
-            self.manager
-                .release_hold(&operator, order.id.into(), CommandOptions::default(), kind);
+        let lifted = self.manager.execute(
+            &operator,
+            order.id.into(),
+            Command::ReleaseHold { kind },
+            CommandOptions::default(),
+        );
         self.runtime.block_on(lifted).unwrap().order
     }
 }
@@ -156,9 +157,8 @@ fn an_order_with_a_ship_hold_is_confirmed_and_does_not_leave() {
     let early = world.manager.execute(
         &operator,
         order.id.into(),
-        CommandOptions::default(),
         ship.clone(),
-        String::new(),
+        CommandOptions::default(),
     );
     match world.runtime.block_on(early) {
         Err(Error::Rejected(no)) => assert_eq!(no.reason, RejectionReason::OnHold),
@@ -292,14 +292,13 @@ fn customers_place_no_holds_and_keep_nothing_with_an_order() {
         ));
         assert_eq!(placed.unwrap_err().kind(), ErrorKind::Forbidden);
     }
-    world
-        .runtime
-        .block_on(
-            world
-                .manager
-                .place(&customer, request(&[1], "CARD"), PlaceOptions::default()),
-        )
-        .unwrap();
+    let allowed = world
+        .manager
+        .place(&customer, request(&[1], "CARD"), PlaceOptions::default());
+    assert_eq!(
+        world.runtime.block_on(allowed).unwrap().outcome().err(),
+        None
+    );
 }
 
 #[test]

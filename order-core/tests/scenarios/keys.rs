@@ -29,9 +29,8 @@ impl World {
         self.runtime.block_on(self.manager.execute(
             &operator(),
             order.id.into(),
-            keyed(key),
             command,
-            notes.into(),
+            keyed(key).with_notes(notes),
         ))
     }
 }
@@ -57,11 +56,11 @@ fn a_cancel_under_the_key_of_another_command_is_refused_and_names_the_row() {
     assert_eq!(noted.repeats, None);
     let operator = operator();
     let cancel = |reason: &str| {
-        let cancelled = world.manager.cancel(
+        let cancelled = world.manager.execute(
             &operator,
             order.id.into(),
-            keyed("checkout-42"),
-            reason.into(),
+            Command::Cancel,
+            keyed("checkout-42").with_notes(reason),
         );
         world.runtime.block_on(cancelled)
     };
@@ -162,8 +161,8 @@ fn an_edit_is_told_by_what_was_asked_for_and_not_by_its_price() {
         world.runtime.block_on(world.manager.edit(
             &operator(),
             order.id.into(),
-            keyed(key),
             request,
+            keyed(key),
         ))
     };
     let more = |quantity| EditRequest {
@@ -228,8 +227,8 @@ fn an_edit_that_came_to_nothing_says_so_as_often_as_it_is_asked_for() {
         world.runtime.block_on(world.manager.edit(
             &operator(),
             order.id.into(),
-            keyed("e"),
             more.clone(),
+            keyed("e"),
         ))
     };
     let first = edit().unwrap_err();
@@ -254,7 +253,7 @@ fn one_edit_asked_for_many_times_at_once_is_made_once() {
     let edits = (0..20).map(|_| {
         world
             .manager
-            .edit(&operator, order.id.into(), options.clone(), more.clone())
+            .edit(&operator, order.id.into(), more.clone(), options.clone())
     });
     let answers = world
         .runtime
@@ -277,13 +276,9 @@ fn a_hundred_different_commands_at_once_under_one_key_are_one_command() {
     let operator = operator();
     let credits = (0..100).map(|n| {
         let credit = Command::Credit { amount: 1 + n % 2 };
-        world.manager.execute(
-            &operator,
-            order.id.into(),
-            keyed("k"),
-            credit,
-            String::new(),
-        )
+        world
+            .manager
+            .execute(&operator, order.id.into(), credit, keyed("k"))
     });
     let answers = world
         .runtime
@@ -312,7 +307,7 @@ fn what_changes_nothing_leaves_its_key_free() {
     let operator = operator();
     let cancelled = world
         .manager
-        .cancel(&operator, order.id.into(), keyed("k"), String::new());
+        .execute(&operator, order.id.into(), Command::Cancel, keyed("k"));
     let answered = world.runtime.block_on(cancelled).unwrap();
     assert_eq!(
         (answered.order.statuses.status, answered.repeats),
@@ -341,12 +336,14 @@ fn an_address_and_a_hold_are_repeated_under_their_keys() {
     let mut correct = |line: &str| {
         address.address_line1 = line.into();
         let operator = operator();
-        let changed = world.manager.change_address(
+        let changed = world.manager.execute(
             &operator,
             order.id.into(),
+            Command::ChangeAddress {
+                which: AddressType::Shipping,
+                address: Private(Some(address.validate(AddressType::Shipping).unwrap())),
+            },
             keyed("a"),
-            AddressType::Shipping,
-            &address,
         );
         world.runtime.block_on(changed)
     };

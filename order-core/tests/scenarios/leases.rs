@@ -9,6 +9,7 @@ use order_core::error::ErrorKind;
 use order_core::manager::{CommandOptions, LeaseWait, PlaceOptions, TroubleHook, WorkerOptions};
 use order_core::order::{AttentionReason, OperationState, Order, Status};
 use order_core::request::{EditRequest, LineRef};
+use order_core::rules::Command;
 use order_core::runtime::Runtime as _;
 use order_core::services::PaymentCapabilities;
 use order_core::store::{LeaseRequest, OrderStore as _};
@@ -29,7 +30,7 @@ fn edit(world: &World, order: &Order, quantity: i64) -> ErrorKind {
     let operator = operator();
     let edit = world
         .manager
-        .edit(&operator, order.id.into(), CommandOptions::default(), more);
+        .edit(&operator, order.id.into(), more, CommandOptions::default());
     world.runtime.block_on(edit).unwrap_err().kind()
 }
 
@@ -86,7 +87,7 @@ fn who_waits_for_another_process_is_told_so_once_after_a_second() {
         .block_on(
             world
                 .manager
-                .cancel(&operator, order.id.into(), hurried, String::new()),
+                .execute(&operator, order.id.into(), Command::Cancel, hurried),
         )
         .unwrap();
     world.set_trouble(Trouble::None);
@@ -110,7 +111,7 @@ fn who_waits_for_another_process_is_told_so_once_after_a_second() {
     };
     world
         .runtime
-        .block_on(manager.cancel(&operator, order.id.into(), hurried, String::new()))
+        .block_on(manager.execute(&operator, order.id.into(), Command::Cancel, hurried))
         .unwrap();
     assert_eq!(
         *waits.lock().unwrap(),
@@ -125,7 +126,7 @@ fn who_waits_for_another_process_is_told_so_once_after_a_second() {
     };
     let cancelled = world
         .runtime
-        .block_on(manager.cancel(&operator, order.id.into(), patient, String::new()))
+        .block_on(manager.execute(&operator, order.id.into(), Command::Cancel, patient))
         .unwrap();
     assert_eq!(cancelled.order.statuses.status, Status::Cancelled);
     assert!(world.runtime.monotonic() - asked < 11 * SECOND);
@@ -157,7 +158,7 @@ fn nobody_is_told_of_the_work_of_its_own_process() {
         };
         world
             .runtime
-            .block_on(manager.cancel(&operator, order.id.into(), options, String::new()))
+            .block_on(manager.execute(&operator, order.id.into(), Command::Cancel, options))
             .unwrap()
             .order
             .statuses
@@ -176,11 +177,11 @@ fn a_caller_does_not_spin_when_the_store_gives_nothing_out() {
     world.set_trouble(Trouble::NoLeases);
     let before = world.store.leases.load(Ordering::Relaxed);
     let operator = operator();
-    let cancelled = world.manager.cancel(
+    let cancelled = world.manager.execute(
         &operator,
         order.id.into(),
+        Command::Cancel,
         CommandOptions::default(),
-        String::new(),
     );
     let answered = world.runtime.block_on(cancelled).unwrap();
     assert_eq!(answered.order.statuses.status, Status::Cancelling);
@@ -215,7 +216,7 @@ fn a_workers_trouble_with_the_store_parks_no_order() {
             .block_on(
                 world
                     .manager
-                    .cancel(&operator, order.id.into(), hurried, String::new()),
+                    .execute(&operator, order.id.into(), Command::Cancel, hurried),
             )
             .unwrap();
         for _ in 0..30 {
@@ -252,7 +253,7 @@ fn a_lease_is_given_back_when_the_store_fails_only_for_a_while() {
         .block_on(
             world
                 .manager
-                .cancel(&operator, order.id.into(), hurried, String::new()),
+                .execute(&operator, order.id.into(), Command::Cancel, hurried),
         )
         .unwrap();
     world.runtime.advance(2 * SECOND);
@@ -288,7 +289,7 @@ fn an_order_on_which_workers_die_is_set_aside_all_the_same() {
         .block_on(
             world
                 .manager
-                .cancel(&operator, order.id.into(), hurried, String::new()),
+                .execute(&operator, order.id.into(), Command::Cancel, hurried),
         )
         .unwrap();
     world.set_trouble(Trouble::None);
@@ -335,7 +336,7 @@ fn an_order_that_cannot_be_read_keeps_no_other_from_being_worked() {
             .block_on(
                 world
                     .manager
-                    .cancel(&operator, order.id.into(), hurried, String::new()),
+                    .execute(&operator, order.id.into(), Command::Cancel, hurried),
             )
             .unwrap();
     }

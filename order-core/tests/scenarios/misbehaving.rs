@@ -398,7 +398,7 @@ fn of_a_crowd_that_comes_when_the_pause_is_over_one_order_is_accepted() {
         wait: Some(Duration::from_millis(300)),
         ..PlaceOptions::default()
     };
-    world.try_place(request(&[1], "CARD"), hurried()).unwrap();
+    drop(world.try_place(request(&[1], "CARD"), hurried()).unwrap());
     world.runtime.advance(Duration::from_secs(6));
     let principal = operator();
     let crowd = (0..50).map(|_| {
@@ -430,7 +430,7 @@ fn retry(
     let (principal, options) = (operator(), CommandOptions::default());
     let retried = world
         .manager
-        .retry_payment(&principal, order.into(), options, retry);
+        .retry_payment(&principal, order.into(), retry, options);
     world
         .runtime
         .block_on(retried)

@@ -7,6 +7,7 @@ use order_core::error::{Error, RejectionReason};
 use order_core::manager::{CommandOptions, PlaceOptions, RetryPayment};
 use order_core::money::{Currency, Money};
 use order_core::order::{Blocks, PaymentStatus, Status};
+use order_core::rules::Command;
 use order_core::services::InventoryCapabilities;
 
 use super::world::*;
@@ -49,6 +50,31 @@ fn an_order_of_three_products_is_confirmed_in_three_commits() {
             .total,
         0
     );
+}
+
+#[test]
+fn what_came_of_placing_is_a_success_only_while_the_order_may_be_confirmed() {
+    let world = World::new();
+    let outcome = |units, method| {
+        let mut wanted = request(&[1], method);
+        wanted.items[0].quantity = units;
+        let placed = world.try_place(wanted, PlaceOptions::default()).unwrap();
+        let order = placed.order.id;
+        match placed.outcome() {
+            Ok(accepted) => Ok((accepted.id == order, accepted.statuses.status)),
+            Err(no) => {
+                assert_eq!(no.order.map(|(id, _)| id), Some(order));
+                Err(no.reason)
+            }
+        }
+    };
+    assert_eq!(outcome(1, "CARD"), Ok((true, Status::Confirmed)));
+    assert_eq!(outcome(1, "PENDING"), Ok((true, Status::Pending)));
+    assert_eq!(
+        outcome(1, "DECLINED"),
+        Err(RejectionReason::PaymentDeclined)
+    );
+    assert_eq!(outcome(11, "CARD"), Err(RejectionReason::OutOfStock));
 }
 
 #[test]
@@ -102,7 +128,7 @@ fn a_declined_payment_can_be_retried_with_another_method() {
     let retried =
         world
             .manager
-            .retry_payment(&operator, order.id.into(), CommandOptions::default(), retry);
+            .retry_payment(&operator, order.id.into(), retry, CommandOptions::default());
     let order = world.runtime.block_on(retried).unwrap().order;
     assert_eq!(
         (order.statuses.status, order.statuses.payment),
@@ -124,7 +150,7 @@ fn a_retry_after_the_window_is_refused() {
     let retried =
         world
             .manager
-            .retry_payment(&operator, order.id.into(), CommandOptions::default(), retry);
+            .retry_payment(&operator, order.id.into(), retry, CommandOptions::default());
     match world.runtime.block_on(retried) {
         Err(Error::Rejected(r)) => assert_eq!(r.reason, RejectionReason::TooLate),
         other => panic!("{other:?}"),
@@ -268,13 +294,15 @@ fn a_hold_keeps_a_paid_order_from_being_confirmed_until_it_is_lifted_or_lapses()
     let kind = || "FRAUD_REVIEW".parse().unwrap();
     let none = CommandOptions::default;
     let principal = operator();
-    let held = world.manager.place_hold(
+    let held = world.manager.execute(
         &principal,
         order.id.into(),
+        Command::PlaceHold {
+            kind: kind(),
+            blocks: Some(Blocks::Confirm),
+            until: None,
+        },
         none(),
-        kind(),
-        Some(Blocks::Confirm),
-        None,
     );
     world.runtime.block_on(held).unwrap();
     let key = world.payment.inner().with_ledger(|l| l[0].key);
@@ -295,11 +323,12 @@ fn a_hold_keeps_a_paid_order_from_being_confirmed_until_it_is_lifted_or_lapses()
     assert_eq!(world.order(order.id).statuses.status, Status::Pending);
     world
         .runtime
-        .block_on(
-            world
-                .manager
-                .release_hold(&operator(), order.id.into(), none(), kind()),
-        )
+        .block_on(world.manager.execute(
+            &operator(),
+            order.id.into(),
+            Command::ReleaseHold { kind: kind() },
+            none(),
+        ))
         .unwrap();
     assert_eq!(world.order(order.id).statuses.status, Status::Confirmed);
 }

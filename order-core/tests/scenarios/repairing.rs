@@ -20,9 +20,8 @@ fn execute(world: &World, order: &Order, command: Command) {
     let done = world.manager.execute(
         &operator,
         order.id.into(),
-        CommandOptions::default(),
         command,
-        String::new(),
+        CommandOptions::default(),
     );
     world.runtime.block_on(done).unwrap();
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use order_core::manager::CommandOptions;
 use order_core::money::{Currency, Money};
 use order_core::order::{AttentionReason, OperationState, PaymentStatus, Status};
-use order_core::rules::PaymentReport;
+use order_core::rules::{Command, PaymentReport};
 use order_core::runtime::Runtime;
 use order_core::testkit::services::{Fault, Method};
 
@@ -166,11 +166,11 @@ fn a_caller_who_hangs_up_does_not_stop_a_cancellation() {
         .payment
         .push(Method::Refund, Fault::Late(Duration::from_secs(3)));
     let principal = operator();
-    let cancelled = world.manager.cancel(
+    let cancelled = world.manager.execute(
         &principal,
         order.id.into(),
-        CommandOptions::default(),
-        "changed my mind".into(),
+        Command::Cancel,
+        CommandOptions::default().with_notes("changed my mind"),
     );
     let hang_up = world.runtime.sleep(Duration::from_secs(1));
     world

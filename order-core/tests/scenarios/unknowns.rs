@@ -177,13 +177,10 @@ fn a_hold_that_is_lost_for_certain_is_replaced_at_once_and_nobody_is_told() {
         tracking: None,
     };
     let operator = operator();
-    let shipped = world.manager.execute(
-        &operator,
-        order.id.into(),
-        CommandOptions::default(),
-        ship,
-        String::new(),
-    );
+    let shipped =
+        world
+            .manager
+            .execute(&operator, order.id.into(), ship, CommandOptions::default());
     world.runtime.block_on(shipped).unwrap();
     world.work();
     let order = world.order(order.id);

@@ -23,7 +23,7 @@ fn keyed(key: &str, expected_version: Option<u64>) -> CommandOptions {
     CommandOptions {
         key: Some(key.parse().unwrap()),
         expected_version,
-        wait: None,
+        ..CommandOptions::default()
     }
 }
 
@@ -40,13 +40,9 @@ fn who_ships_is_answered_once_the_stock_has_left() {
     let order = world.place(&[1], "CARD");
     world.work();
     let operator = operator();
-    let done = world.manager.execute(
-        &operator,
-        order.id.into(),
-        CommandOptions::default(),
-        SHIP,
-        String::new(),
-    );
+    let done = world
+        .manager
+        .execute(&operator, order.id.into(), SHIP, CommandOptions::default());
     let shipped = world.runtime.block_on(done).unwrap().order;
     assert_eq!(world.books().1, 0, "nothing is held any more");
     world.work();
@@ -65,8 +61,8 @@ fn who_edits_is_answered_once_what_is_too_much_is_sent_back() {
     let fewer = world.manager.edit(
         &operator,
         order.id.into(),
-        CommandOptions::default(),
         set(1),
+        CommandOptions::default(),
     );
     let edited = world.runtime.block_on(fewer).unwrap();
     assert_eq!(
@@ -84,13 +80,9 @@ fn a_slow_notification_keeps_nobody_waiting() {
         .notification
         .set(Method::Notify, Some(Fault::Late(Duration::from_secs(4))));
     let (operator, started) = (operator(), world.runtime.monotonic());
-    let done = world.manager.execute(
-        &operator,
-        order.id.into(),
-        CommandOptions::default(),
-        SHIP,
-        String::new(),
-    );
+    let done = world
+        .manager
+        .execute(&operator, order.id.into(), SHIP, CommandOptions::default());
     world.runtime.block_on(done).unwrap();
     assert!(world.runtime.monotonic() - started < Duration::from_secs(4));
 }
@@ -104,13 +96,11 @@ fn a_repeat_under_its_key_is_no_conflict_whatever_version_it_expects() {
     let operator = operator();
     let ship = |key: &str| {
         let options = keyed(key, Some(seen));
-        world.runtime.block_on(world.manager.execute(
-            &operator,
-            order.id.into(),
-            options,
-            SHIP,
-            String::new(),
-        ))
+        world.runtime.block_on(
+            world
+                .manager
+                .execute(&operator, order.id.into(), SHIP, options),
+        )
     };
     let shipped = ship("ship-1").unwrap();
     assert_eq!(ship("ship-1").unwrap().order.version, shipped.order.version);
@@ -135,7 +125,7 @@ fn an_edit_repeated_under_its_key_waits_like_the_first() {
             .block_on(
                 world
                     .manager
-                    .edit(&operator, order.id.into(), options, set(4)),
+                    .edit(&operator, order.id.into(), set(4), options),
             )
             .unwrap()
     };
@@ -154,8 +144,8 @@ fn an_edit_that_comes_to_nothing_names_what_was_missing_and_what_is_possible() {
     let edit = world.manager.edit(
         &operator,
         order.id.into(),
-        CommandOptions::default(),
         set(50),
+        CommandOptions::default(),
     );
     let Err(Error::Rejected(rejection)) = world.runtime.block_on(edit) else {
         panic!("there is too little")
@@ -170,19 +160,16 @@ fn an_edit_that_comes_to_nothing_names_what_was_missing_and_what_is_possible() {
     );
     assert!(rejection.possible.contains(&"edit"));
 
-    let shipped = world.manager.execute(
-        &operator,
-        order.id.into(),
-        CommandOptions::default(),
-        SHIP,
-        String::new(),
-    );
+    let shipped =
+        world
+            .manager
+            .execute(&operator, order.id.into(), SHIP, CommandOptions::default());
     world.runtime.block_on(shipped).unwrap();
     let fewer = world.manager.edit(
         &operator,
         order.id.into(),
-        CommandOptions::default(),
         set(1),
+        CommandOptions::default(),
     );
     let refused = world.runtime.block_on(fewer).unwrap_err();
     assert_eq!(refused.kind(), ErrorKind::Rejected);

@@ -5,6 +5,7 @@ use std::time::Duration;
 use order_core::error::{Error, ErrorKind};
 use order_core::manager::{CommandOptions, Principal};
 use order_core::policy::Policy;
+use order_core::rules::Command;
 use order_core::runtime::Runtime;
 use order_core::services::InventoryCapabilities;
 use order_core::store::{FeedCursor, FeedRow};
@@ -135,11 +136,11 @@ fn what_an_operator_does_is_seen_as_a_change_by_that_operator() {
         .unwrap()
         .next;
     let operator = operator();
-    let note = world.manager.note(
+    let note = world.manager.execute(
         &operator,
         order.id.into(),
-        CommandOptions::default(),
-        "rang twice".into(),
+        Command::Note,
+        CommandOptions::default().with_notes("rang twice"),
     );
     world.runtime.block_on(note).unwrap();
     let later = world

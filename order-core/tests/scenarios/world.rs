@@ -16,10 +16,11 @@ use order_core::pricing::{
     CouponRule, Discount, PaymentMethodRule, PriceBook, Pricing, ShippingRule,
 };
 use order_core::request::{AddressInput, ItemInput, PlaceRequest};
+use order_core::rules::Command;
+use order_core::runtime::virtual_time::{SeededIds, VirtualRuntime};
 use order_core::runtime::{Clock, Runtime};
 use order_core::services::{DynClients, InventoryCapabilities, PaymentCapabilities, Product, User};
 use order_core::store::*;
-use order_core::testkit::executor::{SeededIds, VirtualRuntime};
 use order_core::testkit::services::*;
 
 pub const USER: &str = "9b1c7d34-0f4b-4a9d-8b7e-5d2c3e4f5a33";
@@ -312,11 +313,11 @@ impl World {
 
     pub fn cancel(&self, id: OrderId) -> Arc<Order> {
         let operator = operator();
-        let cancelled = self.manager.cancel(
+        let cancelled = self.manager.execute(
             &operator,
             id.into(),
-            CommandOptions::default(),
-            "changed my mind".into(),
+            Command::Cancel,
+            CommandOptions::default().with_notes("changed my mind"),
         );
         self.runtime.block_on(cancelled).unwrap().order
     }

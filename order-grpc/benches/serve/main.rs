@@ -225,7 +225,7 @@ async fn place<S: OrderStore + Clone>(name: &str, store: S) {
                             PlaceOptions::default(),
                         )
                         .await;
-                    placed.expect("it is placed");
+                    placed.expect("it is placed").outcome().expect("and paid");
                 }
             })
             .await,

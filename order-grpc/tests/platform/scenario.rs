@@ -220,13 +220,7 @@ impl World {
         };
         let answered = self
             .manager
-            .execute(
-                &operator(),
-                id.into(),
-                CommandOptions::default(),
-                ship,
-                String::new(),
-            )
+            .execute(&operator(), id.into(), ship, CommandOptions::default())
             .await;
         answered.unwrap().order
     }
@@ -462,11 +456,11 @@ async fn a_release_that_never_succeeds_is_told_to_a_person_and_not_given_up() {
         wait: Some(Duration::from_millis(500)),
         ..CommandOptions::default()
     };
-    let cancel = w.manager.cancel(
+    let cancel = w.manager.execute(
         &operator,
         order.id.into(),
-        options,
-        "changed my mind".into(),
+        Command::Cancel,
+        options.with_notes("changed my mind"),
     );
     assert_eq!(
         cancel.await.unwrap().order.statuses.status,

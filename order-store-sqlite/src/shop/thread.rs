@@ -7,9 +7,12 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::thread::JoinHandle;
+use std::time::Instant;
 
+use order_core::runtime::Clock;
 use rusqlite::Connection;
 use tokio::sync::oneshot;
+use tracing::{Level, debug, enabled, error, info, warn};
 
 use super::error::{Failure, ShopError};
 use super::schema::{self, ShopFile};
@@ -18,7 +21,7 @@ use crate::turn::Turns;
 /// Bounds how long the first job of a group waits for the last.
 const GROUP_MAX: usize = 256;
 
-/// How many jobs wait; more are refused.
+/// The most jobs that wait; more are refused.
 const QUEUE_MAX: usize = 4_096;
 
 /// A connection and the thread that owns it. Dropping it finishes the jobs that were handed in and
@@ -29,7 +32,7 @@ pub(super) struct SqlThread {
     path: Arc<str>,
 }
 
-/// How a thread's transactions begin.
+/// The ways in which a thread's transactions begin.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Access {
     /// Takes the write lock at once, so that a transaction never fails half way because of another
@@ -46,6 +49,7 @@ impl SqlThread {
         file: Option<ShopFile>,
         access: Access,
         path: Arc<str>,
+        clock: Arc<dyn Clock>,
     ) -> std::io::Result<Self> {
         let (jobs, waiting) = sync_channel(QUEUE_MAX);
         let name = match access {
@@ -58,6 +62,7 @@ impl SqlThread {
             access,
             turns: Turns::default(),
             path: path.clone(),
+            clock,
         };
         let handle = std::thread::Builder::new()
             .name(name.into())
@@ -95,12 +100,15 @@ impl SqlThread {
         };
         match self.jobs.as_ref().map(|jobs| jobs.try_send(job)) {
             Some(Ok(())) => answer.await.unwrap_or_else(|_| Err(stopped())),
-            Some(Err(TrySendError::Full(_))) => Err(ShopError::failed(
-                &self.path,
-                "try again",
-                "too many calls wait for it already",
-                false,
-            )),
+            Some(Err(TrySendError::Full(_))) => {
+                debug!("a call of the shop was refused: too many wait already");
+                Err(ShopError::failed(
+                    &self.path,
+                    "try again",
+                    "too many calls wait for it already",
+                    false,
+                ))
+            }
             Some(Err(TrySendError::Disconnected(_))) | None => Err(stopped()),
         }
     }
@@ -109,9 +117,11 @@ impl SqlThread {
 impl Drop for SqlThread {
     fn drop(&mut self) {
         self.jobs = None;
-        if let Some(handle) = self.handle.take() {
-            // A thread that panicked has nothing left to finish.
-            let _ = handle.join();
+        // A thread that panicked has nothing left to finish.
+        if let Some(handle) = self.handle.take()
+            && handle.join().is_err()
+        {
+            error!("the shop's thread had panicked before the shop was closed");
         }
     }
 }
@@ -163,7 +173,7 @@ where
     }
 }
 
-/// Why a whole group failed.
+/// The reason why a whole group failed.
 #[derive(Debug, Clone)]
 struct GroupFailure {
     error: ShopError,
@@ -177,6 +187,7 @@ struct Worker {
     access: Access,
     turns: Turns,
     path: Arc<str>,
+    clock: Arc<dyn Clock>,
 }
 
 impl Worker {
@@ -210,6 +221,7 @@ impl Worker {
             error,
             maybe_done: false,
         };
+        let started = enabled!(Level::DEBUG).then(Instant::now);
         self.connect().map_err(undone)?;
         let Worker {
             db: Some(db),
@@ -233,12 +245,31 @@ impl Worker {
         if !db.is_autocommit() {
             // If even this fails the connection is beyond help, and the next transaction will say
             // so.
-            let _ = db.execute_batch("ROLLBACK");
+            if let Err(error) = db.execute_batch("ROLLBACK") {
+                error!(%error, "the shop could not roll back");
+            }
         }
         turns.end();
         if result.as_ref().is_err_and(|failure| failure.maybe_done) && self.file.is_some() {
             // The connection's view of the log may be ahead of the disk's.
+            warn!("the shop's file is closed, and opened again for the next call");
             self.db = None;
+        }
+        match (&result, started) {
+            (Err(failure), _) => {
+                let GroupFailure { error, maybe_done } = failure;
+                warn!(size = group.len(), access = ?self.access, maybe_done, %error, "the shop failed");
+            }
+            (Ok(()), Some(started)) => {
+                debug!(size = group.len(), access = ?self.access, took = ?started.elapsed(), "the shop answered");
+            }
+            (Ok(()), None) => {}
+        }
+        if let (Access::Write, Some(file), Some(db)) = (self.access, &self.file, &self.db) {
+            // What cannot be copied now is tried again after the next group.
+            if let Err(error) = file.keep_log(db) {
+                debug!(%error, "the shop's write-ahead log could not be copied into the file");
+            }
         }
         result
     }
@@ -252,8 +283,9 @@ impl Worker {
         if self.db.is_none() {
             self.db = Some(match self.access {
                 Access::Read => file.open_reader()?,
-                Access::Write => file.open_writer(false)?,
+                Access::Write => file.open_writer(false, self.clock.now())?,
             });
+            info!(access = ?self.access, "the shop's file was opened again");
         }
         Ok(())
     }
@@ -302,10 +334,13 @@ fn write(
     })
 }
 
-/// Whether the job's changes are to be kept. One that panics has no outcome, and is undone like one
-/// that fails.
+/// Runs a job, and returns whether its changes are to be kept. One that panics has no outcome, and
+/// is undone like one that fails.
 fn try_job(job: &mut Box<dyn Job>, db: &Connection) -> bool {
-    catch_unwind(AssertUnwindSafe(|| job.run(db))).unwrap_or(false)
+    catch_unwind(AssertUnwindSafe(|| job.run(db))).unwrap_or_else(|_| {
+        error!("a call of the shop panicked");
+        false
+    })
 }
 
 fn run(db: &Connection, sql: &str) -> rusqlite::Result<()> {
@@ -314,6 +349,8 @@ fn run(db: &Connection, sql: &str) -> rusqlite::Result<()> {
 
 #[cfg(test)]
 mod tests {
+    use order_core::runtime::SystemClock;
+
     use super::*;
 
     fn thread(setup: &str) -> SqlThread {
@@ -325,7 +362,14 @@ mod tests {
             .pragma_update(None, "user_version", schema::VERSION)
             .unwrap();
         connection.execute_batch(setup).unwrap();
-        SqlThread::start(connection, None, Access::Write, "test".into()).unwrap()
+        SqlThread::start(
+            connection,
+            None,
+            Access::Write,
+            "test".into(),
+            Arc::new(SystemClock),
+        )
+        .unwrap()
     }
 
     fn insert(

@@ -9,6 +9,7 @@ use std::path::Path;
 
 use order_core::store::{StoreError, StoreErrorKind};
 use rusqlite::Connection;
+use tracing::{debug, warn};
 
 use super::errors::store_error;
 use super::sql;
@@ -16,6 +17,7 @@ use crate::file::{self, Identity};
 
 /// Copies what `db` sees of its file into a new one.
 pub(super) fn copy(db: &Connection, path: &Path) -> Result<(), StoreError> {
+    let started = std::time::Instant::now();
     // Absolute, so that SQLite takes no name for one of its own, such as `:memory:`.
     let path = std::path::absolute(path).map_err(|e| no_file(path, e))?;
     // Told now rather than when the work is done; it is looked at again then.
@@ -26,9 +28,17 @@ pub(super) fn copy(db: &Connection, path: &Path) -> Result<(), StoreError> {
     let taken = take(&partial, &path)?;
     let copied = write(db, &partial, &taken).and_then(|()| give_name(&partial, &path));
     // Still ours: it is locked until here.
-    let _ = fs::remove_file(&partial);
+    match fs::remove_file(&partial) {
+        // It was renamed, or never made.
+        Err(error) if error.kind() != io::ErrorKind::NotFound => {
+            warn!(path = %partial.display(), %error, "what a backup was written to remains");
+        }
+        Err(_) | Ok(()) => {}
+    }
     copied?;
-    sync_folder_of(&path).map_err(|e| not_written(&path, e))
+    sync_folder_of(&path).map_err(|e| not_written(&path, e))?;
+    debug!(path = %path.display(), took = ?started.elapsed(), "backup written");
+    Ok(())
 }
 
 /// Takes the name to write under, from a backup that was interrupted if need be; the file is empty,

@@ -1,10 +1,10 @@
-//! What SQLite's errors mean to whoever uses the store.
+//! The errors of SQLite, as the contract of stores has them.
 
 use order_core::store::records::Unreadable;
 use order_core::store::{StoreError, StoreErrorKind};
 use rusqlite::ErrorCode;
 
-/// Why something could not be written or read: SQLite, or what stands in a column.
+/// The reason why something could not be written or read: SQLite, or what stands in a column.
 #[derive(Debug)]
 pub(super) enum Failed {
     Sqlite(rusqlite::Error),
@@ -61,18 +61,6 @@ pub(super) fn error_of<E: Into<Failed>>(
             _ => error,
         }
     }
-}
-
-/// The error with what it comes of, for operators.
-pub(super) fn with_causes(error: &StoreError) -> String {
-    let mut text = error.to_string();
-    let mut cause = std::error::Error::source(error);
-    while let Some(error) = cause {
-        text.push_str(": ");
-        text.push_str(&error.to_string());
-        cause = error.source();
-    }
-    text
 }
 
 /// An error of `COMMIT` itself: after a failed write or sync, what was committed may still be there

@@ -17,17 +17,19 @@ use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
 use rusqlite::Connection;
+use tracing::{debug, warn};
 
 use super::open::StoreFile;
 use super::readers::{Closed, Readers};
+use crate::{checkpoint, linked, settings};
 
-/// How long long reads are waited for before they are ended, where writing waits too.
+/// The time that long reads are waited for before they are ended, where writing waits too.
 const LONG_READS_WAITED_FOR: Duration = Duration::from_secs(1);
 /// The same, for reads that were told to end, and for short ones: they take a fraction of it.
 const REST_WAITED_FOR: Duration = Duration::from_millis(250);
-/// How long reads of other processes are waited for.
+/// The time that reads of other processes are waited for.
 const OTHERS_WAITED_FOR: Duration = Duration::from_millis(100);
-/// How long the log is left alone after it could not be cut back.
+/// The time that the log is left alone after it could not be cut back.
 const PAUSE: Duration = Duration::from_secs(1);
 /// Between two looks at reads of our own, when there is nothing else to do.
 const LOOK_AT_OURS: Duration = Duration::from_millis(1);
@@ -71,7 +73,7 @@ impl LogKeeper {
         self.to_be_wiped = true;
     }
 
-    /// When [`LogKeeper::keep`] must be called again, though nothing was committed.
+    /// Returns in how long [`LogKeeper::keep`] must be called again, though nothing was committed.
     pub(super) fn next_look(&self) -> Option<Duration> {
         match (&self.closing, self.to_be_wiped) {
             (Some(_), _) => Some(LOOK_AT_OURS),
@@ -86,7 +88,15 @@ impl LogKeeper {
         let size = std::fs::metadata(&self.log).map_or(0, |file| file.len());
         let mut closing = match self.closing.take() {
             Some(closing) => closing,
-            None if size <= limit && !self.to_be_wiped => return,
+            None if size <= limit && !self.to_be_wiped => {
+                if linked::has_reset_fault() && size > settings::checkpoint_at(limit) {
+                    // As SQLite would by itself: what cannot be copied now is tried again later.
+                    if let Err(error) = self.copy(db) {
+                        debug!(%error, size, "the write-ahead log could not be copied into the file");
+                    }
+                }
+                return;
+            }
             None if self.not_before.is_some_and(|t| Instant::now() < t)
                 || self.readers.is_copying() =>
             {
@@ -108,31 +118,58 @@ impl LogKeeper {
                 closing.closed.as_mut(),
             )
             .unwrap_or_else(|| {
+                warn!(
+                    size,
+                    "long reads are ended, as the write-ahead log got too long meanwhile"
+                );
                 let _halted = self.readers.halt_long();
                 wait_until(Instant::now() + REST_WAITED_FOR, closing.closed.as_mut()).flatten()
             }),
         };
         // Nearly all is copied while short reads go on.
-        let _ = checkpoint(db, "PASSIVE");
+        if let Err(error) = self.copy(db) {
+            debug!(%error, size, "the write-ahead log could not be copied into the file");
+        }
         let short = wait_until(
             Instant::now() + REST_WAITED_FOR,
             pin!(Arc::clone(&self.readers).close_short()),
         );
-        let _ = db.busy_timeout(OTHERS_WAITED_FOR);
-        let cut = checkpoint(db, "TRUNCATE");
-        let _ = db.busy_timeout(self.file.busy_timeout());
-        let cut = matches!(cut, Ok(true));
+        let cut = self.cut(db);
+        if cut {
+            debug!(size, took = ?closing.since.elapsed(), "the write-ahead log was cut back");
+        } else {
+            warn!(
+                size,
+                again_in = ?PAUSE,
+                erased = self.to_be_wiped,
+                "the write-ahead log could not be cut back: another process reads or writes"
+            );
+        }
         self.to_be_wiped &= !cut;
         self.not_before = (!cut).then(|| Instant::now() + PAUSE);
         drop((short, closed));
     }
-}
 
-/// Whether all that was asked for could be done.
-fn checkpoint(db: &Connection, mode: &str) -> rusqlite::Result<bool> {
-    db.query_row(&format!("PRAGMA wal_checkpoint({mode})"), [], |row| {
-        row.get(0).map(|busy: i64| busy == 0)
-    })
+    /// Copies the log into the file as far as reads let it.
+    fn copy(&self, db: &Connection) -> rusqlite::Result<bool> {
+        if linked::has_reset_fault() {
+            return checkpoint::alone(db, self.file.path(), OTHERS_WAITED_FOR);
+        }
+        db.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(true))
+    }
+
+    /// Copies the rest, and cuts the log back. Returns whether that could be done.
+    fn cut(&self, db: &Connection) -> bool {
+        if linked::has_reset_fault() {
+            return checkpoint::start_over(db, self.file.path(), &self.log, OTHERS_WAITED_FOR);
+        }
+        let _ = db.busy_timeout(OTHERS_WAITED_FOR);
+        let busy = db.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| {
+            row.get::<_, i64>(0)
+        });
+        let _ = db.busy_timeout(self.file.busy_timeout());
+        busy == Ok(0)
+    }
 }
 
 fn poll_once<T>(future: Pin<&mut (impl Future<Output = T> + ?Sized)>) -> Poll<T> {
@@ -193,6 +230,10 @@ mod tests {
     impl Bench {
         fn log(&self) -> u64 {
             std::fs::metadata(&self.keeper.log).unwrap().len()
+        }
+
+        fn is_cut(&self) -> bool {
+            self.log() <= checkpoint::CUT
         }
 
         /// Writes until the log is this long, and leaves it so.
@@ -273,7 +314,7 @@ mod tests {
         first.await.unwrap().unwrap();
         bench.keeper.keep(&bench.db);
         assert!(bench.keeper.closing.is_none());
-        assert_eq!(bench.log(), 0);
+        assert!(bench.is_cut());
         assert_eq!(next.await.unwrap(), 7);
     }
 
@@ -283,7 +324,7 @@ mod tests {
         let (_open, reading) = bench.read(Endless::InSqlite).await;
         bench.write_until(2 * MIB + 200_000);
         bench.keeper.keep(&bench.db);
-        assert_eq!(bench.log(), 0);
+        assert!(bench.is_cut());
         let error = reading.await.unwrap().unwrap_err();
         assert_eq!(error.kind, StoreErrorKind::Unavailable);
         assert_eq!(
@@ -314,7 +355,7 @@ mod tests {
         drop(snapshot);
         bench.keeper.not_before = None;
         bench.keeper.keep(&bench.db);
-        assert_eq!(bench.log(), 0);
+        assert!(bench.is_cut());
     }
 
     #[tokio::test]
@@ -338,6 +379,6 @@ mod tests {
         drop(open);
         copying.await.unwrap().unwrap();
         bench.keeper.keep(&bench.db);
-        assert_eq!(bench.log(), 0);
+        assert!(bench.is_cut());
     }
 }

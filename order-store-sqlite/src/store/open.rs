@@ -3,7 +3,7 @@
 
 use std::fs;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use order_core::store::{StoreError, StoreErrorKind};
@@ -13,14 +13,12 @@ use rusqlite::{Connection, ErrorCode, OpenFlags};
 use super::errors::store_error;
 use super::schema;
 use crate::file::{self, Identity};
-
-/// Of SQLite's default.
-const PAGE_BYTES: u64 = 4096;
+use crate::{linked, settings};
 
 /// More statements than the store has, so that each is compiled once per connection.
 const STATEMENTS_CACHED: usize = 128;
 
-/// What opening a store may do to its file.
+/// The changes that opening a store may make to its file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Access {
     /// Makes the file if there is none, and brings its schema up to date.
@@ -59,9 +57,13 @@ impl StoreFile {
         }
     }
 
-    /// Whether the store lives in memory only.
+    /// Returns whether the store lives in memory only.
     pub(super) fn is_memory(&self) -> bool {
         self.path.as_os_str() == ":memory:"
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        &self.path
     }
 
     pub(super) fn log(&self) -> PathBuf {
@@ -91,7 +93,7 @@ impl StoreFile {
         access: Access,
         now: Timestamp,
     ) -> Result<Connection, StoreError> {
-        file::check_sqlite().map_err(misconfigured)?;
+        linked::check().map_err(misconfigured)?;
         let mut flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         match access {
             _ if self.is_memory() => flags |= OpenFlags::SQLITE_OPEN_CREATE,
@@ -126,7 +128,7 @@ impl StoreFile {
     }
 
     fn try_open_for_reading(&mut self) -> Result<Connection, StoreError> {
-        file::check_sqlite().map_err(misconfigured)?;
+        linked::check().map_err(misconfigured)?;
         self.must_hold_something()?;
         let db = match self.probe() {
             Err(error) if may_not_write(&error) => {
@@ -220,51 +222,20 @@ impl StoreFile {
 
     /// Sets what durability depends on and reads it back: a store that may lose commits is refused.
     fn settings(&self, db: &Connection) -> Result<(), StoreError> {
-        let set =
-            |name: &str, value: &str| db.pragma_update(None, name, value).map_err(store_error);
-        let journal_mode = file::switch_to_wal(db, self.busy_timeout).map_err(store_error)?;
-        set("synchronous", "FULL")?;
-        set("fullfsync", "ON")?;
-        set("checkpoint_fullfsync", "ON")?;
-        set("foreign_keys", "ON")?;
-        set("trusted_schema", "OFF")?;
-        // What is deleted or replaced is overwritten, so that erased personal data and tokens do
-        // not stay in unused bytes.
-        set("secure_delete", "ON")?;
+        let journal_mode = settings::switch_to_wal(db, self.busy_timeout).map_err(store_error)?;
+        settings::set(db, self.log_limit).map_err(store_error)?;
         // Pages are KiB when negative.
-        set("cache_size", "-32768")?;
-        // A checkpoint syncs twice, so it is worth putting off; the log starts over after it, as
-        // long as no read is in the way.
-        set(
-            "wal_autocheckpoint",
-            &(self.log_limit / 2 / PAGE_BYTES)
-                .clamp(64, 1 << 20)
-                .to_string(),
-        )?;
-        set(
-            "journal_size_limit",
-            &self.log_limit.min(i64::MAX.cast_unsigned()).to_string(),
-        )?;
-        let number = |name: &str| {
-            db.pragma_query_value(None, name, |row| row.get::<_, i64>(0))
-                .map_err(store_error)
-        };
-        let (synchronous, foreign_keys) = (number("synchronous")?, number("foreign_keys")?);
+        db.pragma_update(None, "cache_size", "-32768")
+            .map_err(store_error)?;
         let expected_mode = if self.is_memory() { "memory" } else { "wal" };
         if !journal_mode.eq_ignore_ascii_case(expected_mode) {
             return Err(misconfigured(format!(
                 "journal_mode is {journal_mode:?} and cannot be set to {expected_mode:?}: the file system may lack shared memory"
             )));
         }
-        if synchronous < 2 {
-            return Err(misconfigured(format!(
-                "synchronous is {synchronous} and cannot be set to 2 (FULL): commits could be lost"
-            )));
-        }
-        if foreign_keys != 1 {
-            return Err(misconfigured("foreign_keys cannot be switched on".into()));
-        }
-        Ok(())
+        settings::check(db)
+            .map_err(store_error)?
+            .map_err(misconfigured)
     }
 
     fn at_path(&self, error: StoreError) -> StoreError {
@@ -275,7 +246,8 @@ impl StoreFile {
     }
 }
 
-/// Whether SQLite failed because it may not write, be it only the files that it puts beside.
+/// Returns whether SQLite failed because it may not write, be it only the files that it puts
+/// beside.
 fn may_not_write(error: &rusqlite::Error) -> bool {
     matches!(
         error.sqlite_error_code(),
@@ -320,11 +292,11 @@ pub(super) fn open_in_memory() -> Connection {
 
 /// A folder that goes with the test.
 #[cfg(test)]
-pub(super) struct Folder(pub PathBuf);
+pub(crate) struct Folder(pub(crate) PathBuf);
 
 #[cfg(test)]
 impl Folder {
-    pub(super) fn new(name: &str) -> Self {
+    pub(crate) fn new(name: &str) -> Self {
         let folder =
             std::env::temp_dir().join(format!("order-store-{name}-{}", std::process::id()));
         fs::create_dir_all(&folder).unwrap();

@@ -1,5 +1,5 @@
-//! Who runs reads: places for short ones, places of their own for long ones, and a bound on the
-//! time of each.
+//! The connections that read: places for short reads, places of their own for long ones, and a
+//! bound on the time of each.
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
@@ -8,20 +8,22 @@ use std::time::{Duration, Instant};
 use order_core::store::{StoreError, StoreErrorKind};
 use rusqlite::Connection;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tracing::debug;
 
 use super::errors::store_error;
 use super::open::StoreFile;
 use super::schema;
+use crate::linked::Registered;
 
-/// How many steps of SQLite's machine go by between two looks at whether a read is to end: about a
+/// The number of steps of SQLite's machine between two looks at whether a read is to end: about a
 /// millisecond's.
 const STEPS_BETWEEN_LOOKS: i32 = 10_000;
 
-/// How long short reads go on before it is looked again whether file and schema are still what they
-/// were.
+/// The time that short reads go on before it is looked again whether file and schema are still what
+/// they were.
 const LOOKS_APART: Duration = Duration::from_secs(1);
 
-/// What bounds the reads of a store.
+/// The bounds on the reads of a store.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Bounds {
     /// Short reads at a time.
@@ -97,11 +99,11 @@ impl Places {
 /// A connection that is used again and again.
 struct Reader {
     db: Connection,
-    /// When it was last looked whether file and schema are still what they were.
+    /// The time at which it was last looked whether file and schema are still what they were.
     looked: Option<Instant>,
 }
 
-/// Why a read was ended before it was done.
+/// The reason why a read was ended before it was done.
 #[derive(Debug, Clone, Copy)]
 enum Ended {
     TookTooLong,
@@ -129,7 +131,7 @@ impl Run {
         })
     }
 
-    /// Whether to end it, asked by SQLite now and then.
+    /// Returns whether to end it; SQLite asks now and then.
     fn is_over(&self) -> bool {
         let why = if self.unwanted.load(Ordering::Relaxed) {
             Ended::NobodyWaits
@@ -199,7 +201,8 @@ impl Readers {
         Halted(&self.long.halted)
     }
 
-    /// Whether somebody copies the file, who cannot do without the log until the copy is whole.
+    /// Returns whether somebody copies the file, who cannot do without the log until the copy is
+    /// whole.
     pub(super) fn is_copying(&self) -> bool {
         self.copies.load(Ordering::Relaxed) > 0
     }
@@ -260,15 +263,22 @@ impl Readers {
         }
         let (before, _waiting) = Counted::in_(&self.waiting);
         if before >= self.bounds.long_queue {
+            debug!(
+                waiting = before,
+                "a long read was refused: too many wait already"
+            );
             return Err(StoreError::new(
                 StoreErrorKind::Unavailable,
                 format!("{before} lists and the like wait to be read already: try again later"),
             ));
         }
-        Arc::clone(&self.long.free)
+        let since = Instant::now();
+        let place = Arc::clone(&self.long.free)
             .acquire_owned()
             .await
-            .map_err(|_| closed())
+            .map_err(|_| closed())?;
+        debug!(waited = ?since.elapsed(), "a long read waited for its turn");
+        Ok(place)
     }
 
     /// Copies the file with a connection of its own.
@@ -301,6 +311,7 @@ impl Readers {
             Some(reader) => reader,
             None => {
                 self.file.must_be_the_same()?;
+                debug!("a connection for reading is opened");
                 Reader {
                     db: self.file.open_reader().map_err(store_error)?,
                     looked: None,
@@ -312,6 +323,7 @@ impl Readers {
         reader
             .db
             .progress_handler(STEPS_BETWEEN_LOOKS, Some(move || looked_after.is_over()))
+            .registered()
             .map_err(store_error)?;
         if reader
             .looked
@@ -331,6 +343,9 @@ impl Readers {
     }
 
     fn said_why(&self, error: StoreError, ended: Option<&Ended>) -> StoreError {
+        if let Some(why) = ended {
+            debug!(?why, "a read was ended");
+        }
         let message = match ended {
             None => return error,
             Some(Ended::TookTooLong) => format!(

@@ -1,7 +1,7 @@
 //! The feed: the journal of all orders in the order of commits. Clauses 20 and 21.
 
 use order_core::ids::{ChangesetId, OrderId, ParseIdError};
-use order_core::store::records::{self, ORDER_STATUS_HISTORY};
+use order_core::store::records::{self, ORDER_STATUS_HISTORY, with_causes};
 use order_core::store::{
     FeedCursor, FeedPage, FeedPlace, FeedQuery, FeedRow, StoreError, Unreadable,
 };
@@ -9,11 +9,11 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 use uuid::Uuid;
 
 use super::bind::record;
-use super::errors::{Failed, error_of, store_error, with_causes};
+use super::errors::{Failed, error_of, store_error};
 use super::sql;
 use super::statements::STATEMENTS;
 
-/// What cursors name the store by. It never changes.
+/// Returns the id by which cursors name the store. It never changes.
 pub(super) fn store_id(db: &Connection) -> rusqlite::Result<Uuid> {
     db.query_row(sql::SELECT_STORE, [], |row| {
         row.get(0).map(Uuid::from_bytes)

@@ -6,14 +6,15 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use order_core::ids::OrderId;
 use order_core::runtime::Clock;
-use order_core::store::records::{GroupVerdict, Step, judge, judge_rest};
+use order_core::store::records::{GroupVerdict, Step, error_again, judge, judge_rest};
 use order_core::store::{CommitError, Committed, LeaseRequest, StoreError, StoreErrorKind};
 use rusqlite::Connection;
 use tokio::sync::oneshot;
+use tracing::{Level, debug, enabled, error, info, warn};
 use uuid::Uuid;
 
 use super::apply::{Prepared, apply};
@@ -47,30 +48,30 @@ pub(super) enum Write {
     Lease(LeaseRequest, oneshot::Sender<Result<Taken, StoreError>>),
 }
 
-/// Whose items were leased, and in how long there is more.
+/// The orders whose items were leased, and the time until there is more.
 pub(super) type Taken = (Vec<OrderId>, Option<Duration>);
 
 impl Write {
-    /// Whether something is erased that the write-ahead log still has.
+    /// Returns whether something is erased that the write-ahead log still has.
     fn erases(&self) -> bool {
         matches!(self, Write::Commit(prepared, _) if prepared.changes.redacts())
     }
 }
 
-/// What one write came to.
+/// The result of one write.
 enum Done {
     Commit(Result<Committed, CommitError>),
     Lease(Taken),
 }
 
-/// Why a group was not committed. Nothing of it happened, unless the kind is
+/// The reason why a group was not committed. Nothing of it happened, unless the kind is
 /// [`StoreErrorKind::Unknown`].
 struct Failure {
     step: Step,
     error: StoreError,
 }
 
-/// What a [`super::SqliteStore`] has written since it was opened.
+/// Counts of what a [`super::SqliteStore`] has written since it was opened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct WriterStats {
     /// Durable transactions: each is one wait for the disk, however many changesets share it.
@@ -146,10 +147,13 @@ impl Writer {
     /// dropped, which whoever waits for it notices.
     pub(super) fn send(&self, job: Job) -> Result<(), StoreError> {
         match self.jobs.as_ref().map(|jobs| jobs.try_send(job)) {
-            Some(Err(TrySendError::Full(_))) => Err(StoreError::new(
-                StoreErrorKind::Unavailable,
-                "too much waits to be written already: try again later",
-            )),
+            Some(Err(TrySendError::Full(_))) => {
+                debug!("a write was refused: too many wait already");
+                Err(StoreError::new(
+                    StoreErrorKind::Unavailable,
+                    "too much waits to be written already: try again later",
+                ))
+            }
             Some(Ok(()) | Err(TrySendError::Disconnected(_))) | None => Ok(()),
         }
     }
@@ -158,8 +162,10 @@ impl Writer {
 impl Drop for Writer {
     fn drop(&mut self) {
         self.jobs = None;
-        if let Some(thread) = self.thread.take() {
-            let _ = thread.join();
+        if let Some(thread) = self.thread.take()
+            && thread.join().is_err()
+        {
+            error!("the thread that writes had panicked before the store was closed");
         }
     }
 }
@@ -199,7 +205,9 @@ impl Thread {
             self.keep_log();
             if let (Some(read), Some(db)) = (read, &self.db) {
                 // Whoever waits for it notices that its answer was dropped.
-                let _ = catch_unwind(AssertUnwindSafe(|| read(db)));
+                if catch_unwind(AssertUnwindSafe(|| read(db))).is_err() {
+                    error!("a read panicked");
+                }
             }
         }
     }
@@ -237,6 +245,7 @@ impl Thread {
             }
             Err(failure) => failure,
         };
+        failed(&failure, group.len());
         self.distrust(&failure.error);
         if judge(group.len(), failure.step, failure.error.kind) == GroupVerdict::RefuseAll {
             return group
@@ -263,7 +272,9 @@ impl Thread {
                     .for_each(|(write, done)| answer(write, done));
                 None
             }
-            Err(Failure { step, error }) => {
+            Err(failure) => {
+                failed(&failure, 1);
+                let Failure { step, error } = failure;
                 self.distrust(&error);
                 alone.drain(..).for_each(|write| refuse(write, &error));
                 judge_rest(step, error.kind).map(|kind| StoreError { kind, ..error })
@@ -273,8 +284,8 @@ impl Thread {
 
     /// Gives the connection up where its view of the log may be ahead of the disk's.
     fn distrust(&mut self, error: &StoreError) {
-        if error.kind == StoreErrorKind::Unknown {
-            self.db = None;
+        if error.kind == StoreErrorKind::Unknown && self.db.take().is_some() {
+            warn!("the database is closed, and opened again for what is written next");
         }
     }
 
@@ -287,6 +298,7 @@ impl Thread {
         let clock = Arc::clone(&self.clock);
         let counters = Arc::clone(&self.counters);
         let busy_timeout = self.file.busy_timeout();
+        let started = enabled!(Level::DEBUG).then(Instant::now);
         self.connect().map_err(failed(Step::Begin))?;
         let Thread {
             db: Some(db),
@@ -329,10 +341,13 @@ impl Thread {
                     continue;
                 }
                 Ok(Err(error)) => store_error(error),
-                Err(_) => StoreError::new(
-                    StoreErrorKind::Unavailable,
-                    "writing panicked: nothing of it was stored",
-                ),
+                Err(_) => {
+                    error!("writing panicked");
+                    StoreError::new(
+                        StoreErrorKind::Unavailable,
+                        "writing panicked: nothing of it was stored",
+                    )
+                }
             };
             rollback(db);
             return Err(Failure {
@@ -355,9 +370,12 @@ impl Thread {
         counters
             .writes
             .fetch_add(done.len() as u64, Ordering::Relaxed);
-        counters
-            .rows
-            .fetch_add(db.total_changes() - rows_before, Ordering::Relaxed);
+        let rows = db.total_changes() - rows_before;
+        counters.rows.fetch_add(rows, Ordering::Relaxed);
+        if let Some(started) = started {
+            debug!(size = done.len(), rows, took = ?started.elapsed(), "group committed");
+            writes.iter().zip(&done).for_each(tell);
+        }
         Ok(done)
     }
 
@@ -374,6 +392,7 @@ impl Thread {
             return Err(StoreError::new(StoreErrorKind::Misconfigured, message));
         }
         self.db = Some(db);
+        info!("the database was opened again");
         Ok(())
     }
 }
@@ -384,8 +403,36 @@ fn run(db: &Connection, sql: &str) -> rusqlite::Result<()> {
 
 /// SQLite has rolled back by itself after some errors.
 fn rollback(db: &Connection) {
-    if !db.is_autocommit() {
-        let _ = run(db, ROLLBACK);
+    if !db.is_autocommit()
+        && let Err(error) = run(db, ROLLBACK)
+    {
+        error!(%error, "rolling back failed");
+    }
+}
+
+/// Says that nothing of a group was committed, or perhaps something. The causes of an error may
+/// quote what is stored, and are left out.
+fn failed(failure: &Failure, size: usize) {
+    let Failure { step, error } = failure;
+    let StoreError { kind, message, .. } = error;
+    match kind {
+        StoreErrorKind::Corrupt | StoreErrorKind::Unknown => {
+            error!(size, ?step, ?kind, message, "group not committed");
+        }
+        _ => warn!(size, ?step, ?kind, message, "group not committed"),
+    }
+}
+
+/// Says which leases were taken, and which turned out to be lost.
+fn tell((write, done): (&Write, &Done)) {
+    match (write, done) {
+        (Write::Lease(..), Done::Lease((taken, next_in))) if !taken.is_empty() => {
+            debug!(orders = taken.len(), ?next_in, "leases taken");
+        }
+        (Write::Commit(prepared, _), Done::Commit(Err(CommitError::Fenced))) => {
+            debug!(order = %prepared.changeset.after.id, "lease lost");
+        }
+        _ => {}
     }
 }
 
@@ -403,24 +450,9 @@ fn answer(write: Write, done: Done) {
 
 fn refuse(write: Write, error: &StoreError) {
     match write {
-        Write::Commit(_, waiting) => drop(waiting.send(Err(CommitError::Store(copy(error))))),
-        Write::Lease(_, waiting) => drop(waiting.send(Err(copy(error)))),
+        Write::Commit(_, waiting) => {
+            drop(waiting.send(Err(CommitError::Store(error_again(error)))))
+        }
+        Write::Lease(_, waiting) => drop(waiting.send(Err(error_again(error)))),
     }
 }
-
-/// The same error for another of the group; the cause goes as text.
-fn copy(error: &StoreError) -> StoreError {
-    let StoreError {
-        kind,
-        message,
-        source,
-    } = error;
-    match source {
-        None => StoreError::new(*kind, message.clone()),
-        Some(source) => StoreError::caused(*kind, message.clone(), Cause(source.to_string())),
-    }
-}
-
-#[derive(Debug, thiserror::Error)]
-#[error("{0}")]
-struct Cause(String);

@@ -3,7 +3,6 @@
 #![allow(
     warnings,
     clippy::all,
-    macro_expanded_macro_exports_accessed_by_absolute_paths,
     rustdoc::all,
     reason = "the copy is what order-core is, which is held to all of it"
 )]

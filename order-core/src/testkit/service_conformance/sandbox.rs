@@ -11,9 +11,8 @@ use futures_util::future::{Either, select};
 use super::Verdict;
 use super::verdict::missing;
 use crate::runtime::BoxFuture;
+use crate::runtime::virtual_time::{VirtualRuntime, block_on};
 use crate::services::{CallDeadline, CallError};
-use crate::testkit::block_on;
-use crate::testkit::executor::VirtualRuntime;
 
 /// A mock or a sandbox behind an adapter, and what can be brought about there.
 ///

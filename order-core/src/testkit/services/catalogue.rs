@@ -6,8 +6,8 @@ use std::sync::Mutex;
 use async_trait::async_trait;
 
 use crate::ids::{ProductId, UserId};
+use crate::runtime::virtual_time::lock;
 use crate::services::{CallError, Product, ProductService, User, UserService};
-use crate::testkit::executor::lock;
 
 /// Products and users that are looked up by id.
 #[derive(Default)]

@@ -9,11 +9,11 @@ use uuid::Uuid;
 
 use crate::ids::{OrderId, Sku};
 use crate::runtime::Clock;
+use crate::runtime::virtual_time::lock;
 use crate::services::{
     Availability, CallError, ClosingRequest, InventoryCapabilities, InventoryService,
     RESERVATION_LOST, ReservationLookup, ReserveAnswer, ReserveRequest,
 };
-use crate::testkit::executor::lock;
 use crate::time::Timestamp;
 
 /// How much there is of a SKU. `stocked = on_hand + committed`, and `reserved ≤ on_hand`.
@@ -513,7 +513,7 @@ mod tests {
     use super::*;
     use crate::ids::UserId;
     use crate::number::OrderNumber;
-    use crate::testkit::executor::VirtualRuntime;
+    use crate::runtime::virtual_time::VirtualRuntime;
 
     fn request(key: u128, quantity: u32) -> ReserveRequest {
         let (order, user) = (

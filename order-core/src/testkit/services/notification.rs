@@ -6,8 +6,8 @@ use std::sync::Mutex;
 use async_trait::async_trait;
 use uuid::Uuid;
 
+use crate::runtime::virtual_time::lock;
 use crate::services::{CallError, Notification, NotificationService};
-use crate::testkit::executor::lock;
 
 /// Tells nobody, and remembers what it was asked to tell and how often, deduplicated by event.
 #[derive(Default)]

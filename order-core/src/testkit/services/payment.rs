@@ -12,11 +12,11 @@ use crate::money::{Minor, Money};
 use crate::order::{CustomerAction, OperationKind, OperationState};
 use crate::rules::PaymentReport;
 use crate::runtime::Clock;
+use crate::runtime::virtual_time::lock;
 use crate::services::{
     AttemptRequest, CallError, FollowUpRequest, PaymentAnswer, PaymentCapabilities, PaymentLookup,
     PaymentService,
 };
-use crate::testkit::executor::lock;
 use crate::text::Private;
 use crate::time::Timestamp;
 
@@ -573,7 +573,7 @@ mod tests {
     use crate::ids::UserId;
     use crate::money::Currency;
     use crate::number::OrderNumber;
-    use crate::testkit::executor::VirtualRuntime;
+    use crate::runtime::virtual_time::VirtualRuntime;
 
     fn usd(minor: Minor) -> Money {
         Money::new(minor, Currency::USD)

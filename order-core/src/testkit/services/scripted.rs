@@ -8,13 +8,13 @@ use async_trait::async_trait;
 use super::fault::{Fault, Method};
 use crate::ids::{ProductId, Sku, UserId};
 use crate::runtime::Runtime;
+use crate::runtime::virtual_time::lock;
 use crate::services::{
     AttemptRequest, Availability, CallError, ClosingRequest, FollowUpRequest,
     InventoryCapabilities, InventoryService, Notification, NotificationService, PaymentAnswer,
     PaymentCapabilities, PaymentLookup, PaymentService, Product, ProductService, ReservationLookup,
     ReserveAnswer, ReserveRequest, User, UserService,
 };
-use crate::testkit::executor::lock;
 
 /// A service that does what `inner` does, unless a fault was scripted for the call.
 ///
@@ -223,7 +223,7 @@ mod tests {
     use crate::ids::OrderId;
     use crate::money::{Currency, Money};
     use crate::number::OrderNumber;
-    use crate::testkit::executor::VirtualRuntime;
+    use crate::runtime::virtual_time::VirtualRuntime;
     use crate::testkit::services::MemoryPayments;
 
     #[test]

@@ -1,0 +1,164 @@
+//! The simulator: whole lives of orders, on one thread, in virtual time, with everything that may
+//! go wrong going wrong.
+//!
+//! A seed decides everything: how many processes and customers there are, what they do, which
+//! faults occur and when, and who runs next. After the chaos everything heals, and every order must
+//! come to rest; invariants are checked at every commit and call, and at rest against the ledgers
+//! of the services. The same seed gives the same run, down to a hash of its choices.
+//!
+//! In the manner of FoundationDB's simulation (Zhou et al., SIGMOD 2021).
+
+mod bank;
+mod clients;
+mod config;
+mod coverage;
+mod customers;
+mod dice;
+mod faults;
+mod fixture;
+mod follower;
+mod keys;
+mod ledgers;
+mod moments;
+mod operators;
+mod oracle;
+mod provider;
+mod reports;
+mod rest;
+mod setback;
+mod store;
+mod world;
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+pub use coverage::Coverage;
+
+use customers::customer;
+use follower::follow;
+use order_core::audit::Breach;
+use rest::heal_and_rest;
+use world::World;
+
+/// How one seed went.
+#[derive(Debug, Clone)]
+pub struct Outcome {
+    /// The seed.
+    pub seed: u64,
+    /// How many random draws with at least two possible outcomes it took.
+    pub choices: u64,
+    /// A hash of all draws and of what came of them: the same for every run of the seed.
+    pub hash: u64,
+    /// How many orders were placed.
+    pub orders: usize,
+    /// How much virtual time passed.
+    pub virtual_time: Duration,
+    /// What it came upon.
+    pub coverage: Coverage,
+    /// What did not hold. Empty if all is well.
+    pub breaches: Vec<Breach>,
+    /// What happened, line by line, if asked for.
+    pub trace: String,
+}
+
+/// Locks, also after a task panicked: a world that broke is still to be looked at.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// More polls than any seed needs that comes to rest.
+const POLLS_MAX: u32 = 300_000;
+
+/// Runs one seed.
+pub fn run(seed: u64) -> Outcome {
+    simulate(World::new(seed, false, false), seed)
+}
+
+/// Runs one seed and writes down what happens.
+pub fn replay(seed: u64) -> Outcome {
+    simulate(World::new(seed, true, false), seed)
+}
+
+/// Runs one seed of an engine that is known to have a bug, which may have orders grow for ever:
+/// gives up much sooner on orders that do not come to rest.
+pub fn hunt(seed: u64) -> Outcome {
+    simulate(World::new(seed, false, true), seed)
+}
+
+fn simulate(world: Arc<World>, seed: u64) -> Outcome {
+    let panicked = catch_unwind(AssertUnwindSafe(|| drive(&world))).err();
+    if let Some(panic) = panicked {
+        let text = panic
+            .downcast_ref::<String>()
+            .map(String::as_str)
+            .or_else(|| panic.downcast_ref::<&str>().copied());
+        world.breach("panic", text.unwrap_or("without a message").to_owned());
+    }
+    let coverage = std::mem::take(&mut *lock(&world.coverage));
+    let (choices, hash) = {
+        let dice = lock(&world.dice);
+        (dice.choices(), dice.hash())
+    };
+    let orders = world.store.orders().len();
+    let virtual_time = world.executor.elapsed();
+    let outcome = Outcome {
+        seed,
+        choices,
+        hash,
+        orders,
+        virtual_time,
+        coverage,
+        breaches: world.take_breaches(),
+        trace: world.take_trace(),
+    };
+    world.end();
+    outcome
+}
+
+/// Lets customers come, then heals; runs until that is done or something does not hold.
+fn drive(world: &Arc<World>) {
+    let done = Arc::new(AtomicBool::new(false));
+    let customers: Vec<_> = (0..world.config.clients)
+        .map(|n| {
+            let (gone, left) = tokio::sync::oneshot::channel();
+            let visit = customer(Arc::clone(world), n);
+            world.executor.spawn(
+                world.outside,
+                Box::pin(async move {
+                    visit.await;
+                    // Nobody waits for it once the seed has failed.
+                    let _ = gone.send(());
+                }),
+            );
+            left
+        })
+        .collect();
+    world.outside_task(follow(Arc::clone(world)));
+    let (main, ended) = (Arc::clone(world), Arc::clone(&done));
+    world.executor.spawn(
+        world.outside,
+        Box::pin(async move {
+            for customer in customers {
+                // An error says that the customer's task is gone, which is as good.
+                let _ = customer.await;
+            }
+            heal_and_rest(main).await;
+            ended.store(true, Ordering::Relaxed);
+        }),
+    );
+    let executor = &world.executor;
+    for _ in 0..POLLS_MAX {
+        if done.load(Ordering::Relaxed) || world.is_breached() {
+            return;
+        }
+        if !executor.step(|n| world.choose(n)) && !executor.fire_next_timer(Duration::MAX) {
+            return world.breach(
+                "I12",
+                "everything waits for something that never happens".into(),
+            );
+        }
+    }
+    world.breach("I12", format!("no rest after {POLLS_MAX} steps"));
+}
