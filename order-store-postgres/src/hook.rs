@@ -64,6 +64,23 @@ pub type HookFuture<'a> = Pin<Box<dyn Future<Output = Result<(), HookError>> + S
 /// transaction are not touched. So is it if it panics. Refuse what people ask for (rows whose cause
 /// is a command), and not what the engine records of the world: a payment that was captured is
 /// captured, and the worker can only try to record it again, a lease later, for ever.
+///
+/// ```
+/// use order_store_postgres::OnCommit;
+///
+/// let to_pick = OnCommit::new(|db, changeset| {
+///     Box::pin(async move {
+///         let placed = changeset.before.is_none();
+///         if placed {
+///             let insert = "INSERT INTO to_pick (order_id) VALUES ($1)";
+///             let order = changeset.after.id.to_string();
+///             sqlx::query(insert).bind(order).execute(db).await?;
+///         }
+///         Ok(())
+///     })
+/// });
+/// # drop(to_pick);
+/// ```
 #[derive(Clone)]
 pub struct OnCommit(Arc<Hook>);
 
@@ -78,7 +95,7 @@ impl fmt::Debug for OnCommit {
 /// A transaction that was not committed, or that may have been.
 pub(crate) struct Stopped {
     pub(crate) failure: Failure,
-    /// Whether the connection is as it was before.
+    /// True if the connection is as it was before.
     pub(crate) is_usable: bool,
 }
 
@@ -252,8 +269,8 @@ fn stopped(step: Step, error: StoreError, at: Option<usize>, is_usable: bool) ->
     }
 }
 
-/// Whether nothing happened because somebody else was at the same rows of a hook. A unique index is
-/// not among it: somebody who was first stays so.
+/// Returns whether nothing happened because somebody else was at the same rows of a hook. A unique
+/// index is not among it: somebody who was first stays so.
 fn is_contention(error: &sqlx::Error) -> bool {
     code(error).is_some_and(|code| matches!(code.as_str(), "40001" | "40P01" | "55P03"))
 }

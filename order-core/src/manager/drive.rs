@@ -677,7 +677,7 @@ const UNDECIDED_LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
 fn untried(clear: bool, quiet_at: Timestamp) -> Try {
     Try {
         count: 0,
-        next_at: Timestamp::from_micros(i64::MIN),
+        next_at: Timestamp::MIN,
         error: String::new(),
         clear,
         quiet_at,
@@ -739,7 +739,7 @@ impl Session {
         self.tries
             .0
             .entry(op)
-            .or_insert_with(|| untried(true, Timestamp::from_micros(i64::MIN)))
+            .or_insert_with(|| untried(true, Timestamp::MIN))
             .clear = true;
     }
 

@@ -78,7 +78,7 @@ impl MemoryStore {
             .map(|row| look(&row.order, &row.journal, row.work.as_ref()))
     }
 
-    /// Returns the number of uses of each limited thing that are taken.
+    /// The number of uses of each limited thing that are taken.
     pub fn redemptions_in_use(&self) -> BTreeMap<String, u32> {
         self.state().redemptions.clone()
     }
@@ -153,7 +153,7 @@ struct Row {
     redemptions: BTreeSet<String>,
     /// The key it was made under.
     key: Option<KeyRecord>,
-    /// The reason why it cannot be read, and the last row of its journal of which that is so.
+    /// The reason why it cannot be read, and the last row of its journal for which that is so.
     damage: Option<(String, u64)>,
 }
 
@@ -169,7 +169,7 @@ impl Row {
 /// are taken.
 type Settled = (String, bool, u32);
 
-/// Answers from the maps what clause 3 asks.
+/// The facts that clause 3 asks for, from the maps.
 struct Known<'a> {
     state: &'a State,
     row: Option<&'a Row>,
@@ -544,7 +544,7 @@ impl State {
     }
 }
 
-/// A key of items that are ordered by a time that not every item has.
+/// The order of items by a time that not every item has.
 type TimeIndex = BTreeSet<(Timestamp, OrderId)>;
 
 fn unindex(index: &mut TimeIndex, time: Option<Timestamp>, order: OrderId) {

@@ -9,6 +9,7 @@ use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::thread::JoinHandle;
 use std::time::Instant;
 
+use order_core::runtime::Clock;
 use rusqlite::Connection;
 use tokio::sync::oneshot;
 use tracing::{Level, debug, enabled, error, info, warn};
@@ -20,7 +21,7 @@ use crate::turn::Turns;
 /// Bounds how long the first job of a group waits for the last.
 const GROUP_MAX: usize = 256;
 
-/// How many jobs wait; more are refused.
+/// The most jobs that wait; more are refused.
 const QUEUE_MAX: usize = 4_096;
 
 /// A connection and the thread that owns it. Dropping it finishes the jobs that were handed in and
@@ -31,7 +32,7 @@ pub(super) struct SqlThread {
     path: Arc<str>,
 }
 
-/// How a thread's transactions begin.
+/// The ways in which a thread's transactions begin.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Access {
     /// Takes the write lock at once, so that a transaction never fails half way because of another
@@ -48,6 +49,7 @@ impl SqlThread {
         file: Option<ShopFile>,
         access: Access,
         path: Arc<str>,
+        clock: Arc<dyn Clock>,
     ) -> std::io::Result<Self> {
         let (jobs, waiting) = sync_channel(QUEUE_MAX);
         let name = match access {
@@ -60,6 +62,7 @@ impl SqlThread {
             access,
             turns: Turns::default(),
             path: path.clone(),
+            clock,
         };
         let handle = std::thread::Builder::new()
             .name(name.into())
@@ -114,11 +117,11 @@ impl SqlThread {
 impl Drop for SqlThread {
     fn drop(&mut self) {
         self.jobs = None;
-        if let Some(handle) = self.handle.take() {
-            // A thread that panicked has nothing left to finish.
-            if handle.join().is_err() {
-                error!("the shop's thread had panicked before the shop was closed");
-            }
+        // A thread that panicked has nothing left to finish.
+        if let Some(handle) = self.handle.take()
+            && handle.join().is_err()
+        {
+            error!("the shop's thread had panicked before the shop was closed");
         }
     }
 }
@@ -170,7 +173,7 @@ where
     }
 }
 
-/// Why a whole group failed.
+/// The reason why a whole group failed.
 #[derive(Debug, Clone)]
 struct GroupFailure {
     error: ShopError,
@@ -184,6 +187,7 @@ struct Worker {
     access: Access,
     turns: Turns,
     path: Arc<str>,
+    clock: Arc<dyn Clock>,
 }
 
 impl Worker {
@@ -279,7 +283,7 @@ impl Worker {
         if self.db.is_none() {
             self.db = Some(match self.access {
                 Access::Read => file.open_reader()?,
-                Access::Write => file.open_writer(false)?,
+                Access::Write => file.open_writer(false, self.clock.now())?,
             });
             info!(access = ?self.access, "the shop's file was opened again");
         }
@@ -330,8 +334,8 @@ fn write(
     })
 }
 
-/// Whether the job's changes are to be kept. One that panics has no outcome, and is undone like one
-/// that fails.
+/// Runs a job, and returns whether its changes are to be kept. One that panics has no outcome, and
+/// is undone like one that fails.
 fn try_job(job: &mut Box<dyn Job>, db: &Connection) -> bool {
     catch_unwind(AssertUnwindSafe(|| job.run(db))).unwrap_or_else(|_| {
         error!("a call of the shop panicked");
@@ -345,6 +349,8 @@ fn run(db: &Connection, sql: &str) -> rusqlite::Result<()> {
 
 #[cfg(test)]
 mod tests {
+    use order_core::runtime::SystemClock;
+
     use super::*;
 
     fn thread(setup: &str) -> SqlThread {
@@ -356,7 +362,14 @@ mod tests {
             .pragma_update(None, "user_version", schema::VERSION)
             .unwrap();
         connection.execute_batch(setup).unwrap();
-        SqlThread::start(connection, None, Access::Write, "test".into()).unwrap()
+        SqlThread::start(
+            connection,
+            None,
+            Access::Write,
+            "test".into(),
+            Arc::new(SystemClock),
+        )
+        .unwrap()
     }
 
     fn insert(

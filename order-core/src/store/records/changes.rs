@@ -1,5 +1,5 @@
-//! The writes of a changeset: which rows are put, which are deleted, and which are appended, worked
-//! out once and without a database.
+//! The rows that a changeset writes: which rows are put, which are deleted, and which are appended,
+//! worked out once and without a database.
 
 use std::collections::BTreeMap;
 
@@ -170,7 +170,7 @@ impl Changes {
         self.redacts
     }
 
-    /// The tries as JSON, as the work item has them afterwards, where
+    /// Returns what was tried as JSON, as the work item has it afterwards, where
     /// [`crate::store::WorkChange::tries`] says that it changes.
     pub fn tries(&self) -> Option<&str> {
         self.tries.as_deref()
@@ -353,7 +353,7 @@ impl Changes {
     }
 }
 
-/// Returns whether a changeset's parts belong together. Clauses 2, 4, 6, 9 and 23: what tells a
+/// Refuses a changeset whose parts do not belong together. Clauses 2, 4, 6, 9 and 23: what tells a
 /// replay from a conflict, and finds an order, its rows and its key.
 ///
 /// # Errors

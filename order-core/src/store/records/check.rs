@@ -9,21 +9,21 @@ use crate::store::{
     Changeset, CommitError, KeyRecord, KeyUse, RedemptionChange, StoreError, StoreErrorKind,
 };
 
-/// A store's knowledge that a changeset depends on. Asked for one by one, and only as far as it
-/// matters, so that a store may look it up then, or have read all of it before.
+/// The facts in a store that a changeset depends on. They are asked for one by one, and only as far
+/// as it matters, so that a store may look it up then, or have read all of it before.
 pub trait Facts {
-    /// The error with which a fact cannot be had.
+    /// The reason why a fact cannot be had.
     type Error;
     /// Returns whether the journal row after the expected version was written by this very
     /// changeset. Asked only where something else refuses it.
     fn replayed(&mut self) -> Result<bool, Self::Error>;
-    /// Returns the record that has the changeset's idempotency key already.
+    /// Returns the record of the changeset's idempotency key, if it is taken.
     fn key(&mut self, key: &KeyRecord) -> Result<Option<KeyRecord>, Self::Error>;
-    /// Returns the place where the order's journal has the command key already.
+    /// Returns the row of the order's journal that has the command key, if there is one.
     fn command_key(&mut self, key: &IdempotencyKey) -> Result<Option<KeyUse>, Self::Error>;
     /// The fence, if anybody's, and the revision of the order's work item; none if it has no item.
     fn lease(&mut self) -> Result<Option<(Option<Fence>, u64)>, Self::Error>;
-    /// Returns whether the order holds a use of the limited thing, and how many uses are taken in
+    /// Returns whether the order holds a use of the limited thing, and the number of uses taken in
     /// all.
     fn redemption(&mut self, name: &str) -> Result<(bool, u32), Self::Error>;
     /// The version of the order; none if there is no such order.
@@ -195,8 +195,8 @@ fn refuse_or_tally<'a, F: Facts>(
     Ok(Ok(tallies))
 }
 
-/// Returns where the first command key of the new rows that is taken was used: in a row that is
-/// stored, or in an earlier new one.
+/// Finds the row in which the first command key of the new rows that is taken was used: in a row
+/// that is stored, or in an earlier new one.
 fn command_key_use<E>(
     journal: &[JournalRow],
     mut stored: impl FnMut(&IdempotencyKey) -> Result<Option<KeyUse>, E>,

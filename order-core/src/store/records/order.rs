@@ -79,7 +79,7 @@ fn records(order: &Order) -> i64 {
     bits.map(|table| 1 << table.n).sum()
 }
 
-/// Returns whether the order has rows in one of [`CHILDREN`].
+/// True if the order has rows in one of [`CHILDREN`].
 fn has_rows(order: &Order, table: &Table) -> bool {
     match table.name {
         "order_items" => !order.lines.is_empty(),
@@ -198,7 +198,7 @@ impl StoredOrder {
         self.order.id
     }
 
-    /// The order's customer.
+    /// The user whose order it is.
     pub fn user(&self) -> UserId {
         self.order.user
     }

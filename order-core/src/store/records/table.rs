@@ -7,7 +7,7 @@ use crate::order::DecodeError;
 use crate::store::{StoreError, StoreErrorKind};
 use crate::time::Timestamp;
 
-/// The kind of values that a column holds.
+/// The kinds of values that columns hold.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Kind {
     /// Sixteen bytes: a UUID, or a hash.
@@ -163,7 +163,7 @@ impl Table {
 /// The value of a column in a row.
 #[derive(Clone, PartialEq, Eq)]
 pub enum Value<'a> {
-    /// No value.
+    /// No value: SQL's NULL.
     Null,
     /// Of [`Kind::Id`].
     Id([u8; 16]),
@@ -225,7 +225,7 @@ pub struct Unreadable {
     pub table: &'static str,
     /// The column.
     pub column: &'static str,
-    /// The fault in words.
+    /// The mistake in it.
     #[source]
     pub why: Box<dyn StdError + Send + Sync>,
 }

@@ -72,7 +72,7 @@ impl WorkItem {
     }
 }
 
-/// Returns the tries as JSON; none if there are none.
+/// Returns what was tried as JSON; none if nothing was.
 pub fn tries_json(tries: &Tries) -> Option<String> {
     // There is nothing in it that could fail.
     (!tries.0.is_empty()).then(|| serde_json::to_string(tries).unwrap_or_default())
@@ -109,7 +109,7 @@ impl Record for WorkItem {
 }
 
 impl WorkChange {
-    /// Returns the tries as the item has them afterwards; none where it keeps what it had.
+    /// Returns what was tried as the item has it afterwards; none where it keeps what it had.
     pub const fn tries(&self) -> Option<&Tries> {
         match self {
             WorkChange::Extend { tries, .. } | WorkChange::Release { tries, .. } => Some(tries),
