@@ -228,6 +228,12 @@ pub enum Event {
     },
     /// Units are to leave together.
     ShipmentPlanned { n: u32, lines: Vec<LineUnits> },
+    /// Some of its units went from planned shipment `from` into a new one.
+    ShipmentSplit {
+        n: u32,
+        from: u32,
+        lines: Vec<LineUnits>,
+    },
     /// They left.
     ShipmentShipped {
         n: u32,
@@ -524,6 +530,7 @@ impl Event {
         "RESOLVED",
         "STUCK_RETRIED",
         "REDACTED",
+        "SHIPMENT_SPLIT",
     ];
 
     /// Returns the event's name in the journal, such as `STOCK_HELD`.
@@ -618,6 +625,7 @@ impl Event {
                 spec("LINES_CANCELLED", T::Lifecycle).notice(N::PartlyCancelled)
             }
             Event::ShipmentPlanned { .. } => spec("SHIPMENT_PLANNED", T::Shipping),
+            Event::ShipmentSplit { .. } => spec("SHIPMENT_SPLIT", T::Shipping),
             Event::ShipmentShipped { .. } => {
                 spec("SHIPMENT_SHIPPED", T::Shipping).notice(N::Shipped)
             }

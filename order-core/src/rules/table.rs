@@ -135,6 +135,14 @@ const RULES: &[Rule] = &[
         then: "shipped: commit its stock, capture its share by the terms, tell the customer",
     },
     Rule {
+        from: &[Confirmed],
+        trigger: "split shipment",
+        to: None,
+        events: &["SHIPMENT_SPLIT"],
+        guard: "it is planned; at least one unit stays",
+        then: "both are planned",
+    },
+    Rule {
         from: &[Confirmed, Completed, Cancelling, Cancelled],
         trigger: "deliver, fail shipment, lose shipment, return to sender",
         to: None,
