@@ -1,5 +1,5 @@
-//! Shipments: planned and shipped by command, cancelled before they leave; and reports of what became
-//! of them.
+//! Shipments: planned and shipped by command, cancelled before they leave; and reports of what
+//! became of them.
 
 use super::check::{check_distinct, check_open};
 use super::refusal::{illegal, no_such, not_now};
@@ -110,7 +110,7 @@ pub(super) fn plan(
     Ok((lines.clone(), vec![Event::ShipmentPlanned { n, lines }]))
 }
 
-/// Whether nothing blocks the units, and what they need is held and covered.
+/// Returns true if nothing blocks the units, and what they need is held and covered.
 fn may_leave(
     order: &Order,
     command: &Command,

@@ -12,9 +12,9 @@ use crate::rules::stock::state::{is_secured, sku_stock};
 use crate::rules::{Env, attention};
 use crate::time::Timestamp;
 
-/// What is due and authorized is captured: what has shipped, what needed no shipping, and, where
-/// the shop wants that, what would lapse otherwise. A capture that was refused is not asked for
-/// again until a person says so.
+/// Returns what is due and authorized is captured: what has shipped, what needed no shipping, and,
+/// where the shop wants that, what would lapse otherwise. A capture that was refused is not asked
+/// for again until a person says so.
 pub(in crate::rules) fn capture(order: &Order, env: &Env<'_>) -> Option<Event> {
     if order.terms != PaymentTerms::Shipment {
         return None;
@@ -108,7 +108,7 @@ fn renew(order: &Order, env: &Env<'_>) -> Option<Event> {
         .then(|| PlannedPayment::new(order, OperationKind::Authorize, &last.method, amount).event())
 }
 
-/// When the next authorization is about to lapse, or lapses.
+/// Returns when the next authorization is about to lapse, or lapses.
 pub(in crate::rules) fn warns_at(order: &Order, env: &Env<'_>) -> Option<Timestamp> {
     let needed = order
         .payments
@@ -120,9 +120,9 @@ pub(in crate::rules) fn warns_at(order: &Order, env: &Env<'_>) -> Option<Timesta
     times.filter(|t| *t > env.now).min()
 }
 
-/// What is to be captured of authorization `p` as things are, if `capturing` is on its way in
-/// already: what is due, or, where the shop wants that of one that is about to lapse, what is owed.
-/// What went back outside is not silently taken once more.
+/// Returns what is to be captured of authorization `p` as things are, if `capturing` is on its way
+/// in already: what is due, or, where the shop wants that of one that is about to lapse, what is
+/// owed. What went back outside is not silently taken once more.
 pub(in crate::rules) fn to_capture(
     order: &Order,
     env: &Env<'_>,
@@ -142,8 +142,8 @@ pub(in crate::rules) fn to_capture(
     }
 }
 
-/// What of authorization `p` can still be asked for at `now`: what is neither captured nor asked
-/// for, nor given up, nor lapsed.
+/// Returns what of authorization `p` can still be asked for at `now`: what is neither captured nor
+/// asked for, nor given up, nor lapsed.
 fn capturable(order: &Order, p: &PaymentOperation, now: Timestamp) -> Minor {
     if !order.can_be_captured(p, now) {
         return 0;
