@@ -44,7 +44,7 @@ pub(super) fn move_outside(world: &Arc<World>, order: OrderId, payment: Option<U
     tell_until_heard(world, order, report);
 }
 
-/// What can be moved of an order's money from outside: how, of which operation, and how much at the
+/// A way in which an order's money can be moved from outside: how, of which operation, and how much at the
 /// most.
 fn movable(
     world: &World,
@@ -79,7 +79,7 @@ fn movable(
     (!ways.is_empty()).then(|| ways[world.choose(ways.len())])
 }
 
-/// What has moved must be heard of in the end; perhaps twice.
+/// Reports what has moved until it is heard; perhaps twice.
 fn tell_until_heard(world: &Arc<World>, order: OrderId, report: PaymentReport) {
     let world = Arc::clone(world);
     world.clone().outside_task(async move {
@@ -224,7 +224,7 @@ async fn decide(
     report
 }
 
-/// Whether it was heard the first time.
+/// Reports whether it was heard the first time.
 async fn tell_dispute_until_heard(
     world: &Arc<World>,
     order: OrderId,

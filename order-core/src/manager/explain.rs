@@ -11,16 +11,17 @@ use crate::rules::{
 };
 use crate::store::WorkItem;
 
-/// Why an order is where it is.
+/// An explanation of why an order is where it is.
 #[derive(Debug, Clone)]
+#[non_exhaustive]
 pub struct Explanation {
     /// The order.
     pub order: Arc<Order>,
     /// Its work item, if something is left to do.
     pub work: Option<WorkItem>,
-    /// What must happen next.
+    /// The calls and events that must come next.
     pub next: Next,
-    /// What could be done to it now.
+    /// The commands that are possible now.
     pub possible: Vec<&'static str>,
     /// The same in sentences, most important first.
     pub sentences: Vec<String>,
@@ -34,7 +35,7 @@ impl Explanation {
         possible: Vec<&'static str>,
         env: &Env<'_>,
     ) -> Self {
-        let sentences = sentences(&order, work.as_ref(), &next, &possible, env);
+        let sentences = sentences(&order, work.as_ref(), &next, env);
         Explanation {
             order,
             work,
@@ -45,13 +46,7 @@ impl Explanation {
     }
 }
 
-fn sentences(
-    order: &Order,
-    work: Option<&WorkItem>,
-    next: &Next,
-    possible: &[&str],
-    env: &Env<'_>,
-) -> Vec<String> {
+fn sentences(order: &Order, work: Option<&WorkItem>, next: &Next, env: &Env<'_>) -> Vec<String> {
     let mut out = vec![format!(
         "order {} is {}, payment {}",
         order.number, order.statuses.status, order.statuses.payment
@@ -98,7 +93,7 @@ fn sentences(
             }
             (OperationState::Pending, Some(until)) => {
                 out.push(format!(
-                    "payment {} waits for the provider; it is asked at {until}",
+                    "payment {} waits for the provider, who is asked again at {until}",
                     p.n
                 ));
             }
@@ -145,18 +140,19 @@ fn sentences(
         }
     }
     match next.wake {
-        Some(at) => out.push(format!("looked at again at {at}")),
+        // Most often it is the moment at which something named above happens.
+        Some(at) if out.iter().any(|said| said.contains(&at.to_string())) => {}
+        Some(at) => out.push(format!("the engine looks at it again at {at}")),
         None if next.is_done() && others_turn => {
-            out.push("nothing is left for the engine to do".into())
+            out.push("until then the engine has nothing to do".into())
         }
         None if next.is_done() => out.push("nothing is left to do".into()),
         None => {}
     }
-    out.push(format!("possible now: {}", possible.join(", ")));
     out
 }
 
-/// What the goods wait for: to be shipped, to arrive, to come back.
+/// Says what the goods wait for: to be shipped, to arrive, to come back.
 fn goods(order: &Order) -> Vec<String> {
     let mut out = Vec::new();
     let named = |lines: &mut dyn Iterator<Item = (u32, u32)>| {
@@ -221,17 +217,19 @@ fn goods(order: &Order) -> Vec<String> {
     out
 }
 
-/// What the money waits for, beyond operations under way.
+/// Says what the money waits for, beyond operations under way.
 fn money(order: &Order, env: &Env<'_>) -> Vec<String> {
     let mut out = Vec::new();
     let short = order.short(env.now);
     if short > 0 && !attempts_cover(order, short) {
         let how = "until it is paid or written off, nothing is confirmed, and nothing leaves";
-        out.push(format!(
-            "{} of {} owed are short: {how}",
-            order.in_currency(short),
-            order.in_currency(order.owed())
-        ));
+        let owed = order.owed();
+        let (owes, short) = (order.in_currency(owed), order.in_currency(short));
+        out.push(if short.minor > owed {
+            format!("{short} are short, with {owes} owed, as more went back than came in: {how}")
+        } else {
+            format!("{short} of {owes} owed are short: {how}")
+        });
     }
     for p in order.payments.iter().filter(|p| p.verification.is_due()) {
         out.push(format!(
@@ -274,7 +272,7 @@ fn money(order: &Order, env: &Env<'_>) -> Vec<String> {
     out
 }
 
-/// When the order completes by itself, or what keeps it from that once all of it has arrived.
+/// Says when the order completes by itself, or what keeps it from that once all of it has arrived.
 fn completion(order: &Order, env: &Env<'_>) -> Option<String> {
     if let Some(at) = completes_at(order, env) {
         return Some(format!("completes by itself at {at}"));
@@ -303,7 +301,7 @@ const fn verb(verb: Verb) -> &'static str {
         Verb::Commit => "commit",
         Verb::LookUpReservation | Verb::LookUpPayment => "find out about",
         Verb::Pay(_) => "carry out",
-        Verb::Notify => "tell the customer of",
+        Verb::Notify => "notify the customer of",
     }
 }
 

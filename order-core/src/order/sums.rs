@@ -74,11 +74,18 @@ impl Order {
     /// Whatever lowers it makes money go back. A cancelled order refunds all it kept because it
     /// owes nothing from then on; a closed return refunds the shares of its units.
     pub fn owed(&self) -> Minor {
+        self.least_kept().max(0)
+    }
+
+    /// The least that must be kept of an order that is not short: what is owed. Below 0 where more
+    /// was written off than that, because more had gone back than had come in.
+    pub fn least_kept(&self) -> Minor {
         if !self.lifecycle.is_live() {
             return 0;
         }
         let lines: Minor = self.lines.iter().map(Line::owed).sum();
-        (lines + self.shipping_owed() - self.goodwill()).max(0)
+        let credited = self.credited_with(CreditKind::Goodwill);
+        (lines + self.shipping_owed() - credited).max(0) - self.credited_with(CreditKind::WriteOff)
     }
 
     /// Returns what shipping costs, with the tax on it, as long as there is something to be sent or
@@ -108,29 +115,36 @@ impl Order {
                 .any(|s| s.state.has_left() && s.lost_at.is_none())
     }
 
+    /// The sum of all credits of a kind.
+    fn credited_with(&self, kind: CreditKind) -> Minor {
+        let of_kind = self.credits.iter().filter(|c| c.kind == kind);
+        of_kind.map(|c| c.amount).sum()
+    }
+
     /// Credits for the order as a whole.
-    fn goodwill(&self) -> Minor {
-        self.credits
-            .iter()
-            .filter(|c| c.kind != CreditKind::Line)
-            .map(|c| c.amount)
-            .sum()
+    fn taken_off(&self) -> Minor {
+        self.credited_with(CreditKind::Goodwill) + self.credited_with(CreditKind::WriteOff)
     }
 
     /// Returns what is owed, and what an edit under way would make owed on top.
     pub fn owed_with_edit(&self) -> Minor {
-        let owed = self.owed();
+        self.least_kept_with_edit().max(0)
+    }
+
+    /// The least that must be kept, now and once an edit under way applies.
+    pub(crate) fn least_kept_with_edit(&self) -> Minor {
+        let least = self.least_kept();
         match self.open_edit() {
-            Some(edit) if self.lifecycle.is_live() => owed.max(self.owed_after(&edit.plan)),
-            _ => owed,
+            Some(edit) if self.lifecycle.is_live() => least.max(self.least_kept_after(&edit.plan)),
+            _ => least,
         }
     }
 
-    /// Returns what would be owed if `plan` were applied now.
-    pub(crate) fn owed_after(&self, plan: &EditPlan) -> Minor {
+    /// The least that would have to be kept if `plan` were applied now.
+    pub(crate) fn least_kept_after(&self, plan: &EditPlan) -> Minor {
         let mut edited = self.clone();
         plan.apply(&mut edited, self.updated_at);
-        edited.owed()
+        edited.least_kept()
     }
 
     /// Returns what of it is due by now, as the payment terms say: all from the start; or the
@@ -168,7 +182,7 @@ impl Order {
                 .iter()
                 .any(|l| l.requires_shipping && shipped(l) > 0);
         let shipping = if begun { self.shipping_owed() } else { 0 };
-        (lines + shipping - self.goodwill()).clamp(0, self.owed())
+        (lines + shipping - self.taken_off()).clamp(0, self.owed())
     }
 
     /// Returns what the payment records add up to.
@@ -199,7 +213,7 @@ impl Order {
     /// Returns what the order can count on at `now`: kept, and what the engine can still capture by
     /// itself of what is owed, in minor units.
     pub fn secured(&self, now: Timestamp) -> Minor {
-        self.secured_for(self.owed_with_edit(), now)
+        self.secured_for(self.least_kept_with_edit(), now)
     }
 
     /// Returns what an order that was to pay `wanted` could count on at `now`.
@@ -218,16 +232,16 @@ impl Order {
         secured
     }
 
-    /// Returns how much is neither paid nor can still be captured of what is owed at `now`, where
-    /// it is to be by now: 0 by invoice and on delivery, and for an order that is dead. Never more
-    /// than what is owed.
+    /// The amount that is neither paid nor can still be captured of what is owed at `now`, where it
+    /// is to be by now: 0 by invoice and on delivery, and for an order that is dead. It is more than
+    /// what is owed where more went back than came in, unless that was written off too.
     pub fn short(&self, now: Timestamp) -> Minor {
         match self.terms {
-            PaymentTerms::Confirm | PaymentTerms::Shipment => {
-                let owed = self.owed();
-                (owed - self.secured_for(owed, now)).clamp(0, owed)
+            PaymentTerms::Confirm | PaymentTerms::Shipment if self.lifecycle.is_live() => {
+                let least = self.least_kept();
+                (least - self.secured_for(least, now)).max(0)
             }
-            PaymentTerms::Invoice | PaymentTerms::Delivery => 0,
+            _ => 0,
         }
     }
 

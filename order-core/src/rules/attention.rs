@@ -182,7 +182,7 @@ pub(super) fn short_to_tell(order: &Order, env: &Env<'_>) -> Minor {
     let told = match order.lifecycle {
         Lifecycle::Pending => {
             let money = order.money();
-            money.captured > 0 || money.authorized > 0
+            money.captured > 0 || money.authorized > 0 || money.owed == 0
         }
         Lifecycle::Confirmed | Lifecycle::Completed => true,
         Lifecycle::Cancelling

@@ -117,7 +117,7 @@ pub(super) fn start(
     }
     // A change may leave so much less to pay that the order is covered; it may not add to what is
     // short.
-    let wanted = order.owed_after(plan);
+    let wanted = order.least_kept_after(plan);
     let short = order.short(env.now);
     if short > 0 && !is_covered(order, wanted, env) {
         let why = format!(
@@ -273,7 +273,7 @@ pub(super) fn settle(order: &Order, env: &Env<'_>) -> Option<Event> {
         return discard(DiscardCause::StockRefused);
     }
     // No edit leaves an order short.
-    let paid = is_covered(order, order.owed_after(&edit.plan), env);
+    let paid = is_covered(order, order.least_kept_after(&edit.plan), env);
     let held = stock.iter().all(Stock::is_held);
     if paid && held {
         return Some(Event::EditApplied { n });

@@ -158,9 +158,10 @@ fn may_leave(
         return Err(not_now(order, command, RejectionReason::NotCovered, why));
     }
     let needed = match order.terms {
-        PaymentTerms::Confirm | PaymentTerms::Shipment => {
-            order.due_when_shipped(|l| l.counters.shipped + l.counters.planned + named(l))
-        }
+        // Of an order of which more was written off than it owed, as much less is needed.
+        PaymentTerms::Confirm | PaymentTerms::Shipment => order
+            .due_when_shipped(|l| l.counters.shipped + l.counters.planned + named(l))
+            .min(order.least_kept()),
         PaymentTerms::Invoice | PaymentTerms::Delivery => return Ok(()),
     };
     let secured = order.secured(env.now);

@@ -81,7 +81,7 @@ pub(super) fn plan_attempt(
     let Some(kind) = order.terms.attempt_kind() else {
         return;
     };
-    let due = order.owed() - order.secured(at);
+    let due = order.least_kept() - order.secured(at);
     if due > 0 {
         let mut op = PaymentOperation::planned(
             order.payments.next_number(),

@@ -120,9 +120,9 @@ pub(in crate::rules) fn warns_at(order: &Order, env: &Env<'_>) -> Option<Timesta
     times.filter(|t| *t > env.now).min()
 }
 
-/// Returns what is to be captured of authorization `p` as things are, if `capturing` is on its way
-/// in already: what is due, or, where the shop wants that of one that is about to lapse, what is
-/// owed. What went back outside is not silently taken once more.
+/// The amount to capture of authorization `p` as things are, if `capturing` is on its way in
+/// already: what is due, or, where the shop wants that of one that is about to lapse, what is owed.
+/// What went back outside is not silently taken once more.
 pub(in crate::rules) fn to_capture(
     order: &Order,
     env: &Env<'_>,
@@ -135,11 +135,13 @@ pub(in crate::rules) fn to_capture(
     } else {
         order.due()
     };
-    if due > 0 {
-        due - order.kept() - capturing - order.missed_since(p.n)
-    } else {
-        0
-    }
+    // Where nothing is owed any more, what went back beyond all that came in is due at once.
+    let due = match due {
+        0 if order.owed() > 0 => return 0,
+        0 => order.least_kept(),
+        due => due,
+    };
+    due - order.kept() - capturing - order.missed_since(p.n)
 }
 
 /// Returns what of authorization `p` can still be asked for at `now`: what is neither captured nor

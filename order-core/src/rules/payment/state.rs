@@ -144,7 +144,7 @@ pub(in crate::rules) fn wanted_of(
     p: &PaymentOperation,
     stock_refused: bool,
 ) -> Minor {
-    if !order.lifecycle.is_live() || stock_refused || order.owed_with_edit() == 0 {
+    if !order.lifecycle.is_live() || stock_refused {
         return 0;
     }
     // Of several authorizations the earliest is kept: else each would be surplus because of the
@@ -155,7 +155,7 @@ pub(in crate::rules) fn wanted_of(
             (false, true) => false,
             _ => q.n < p.n,
         };
-    let owed = order.owed_with_edit();
+    let owed = order.least_kept_with_edit();
     // What is kept for now and goes back does not count; nor is it there to make up for what went
     // back since it was asked for.
     let kept = order.kept() - order.surplus(env.now) - order.captured_of(p);
@@ -169,16 +169,17 @@ pub(in crate::rules) fn wanted_of(
     (owed - secured - order.missed_since(p.n)).max(0)
 }
 
-/// Returns true if what is due at confirmation is covered. Nothing due counts as covered.
+/// Tells whether what is due at confirmation is covered. Nothing due counts as covered, unless more
+/// went back than came in.
 pub fn covered(order: &Order, env: &Env<'_>) -> bool {
-    is_covered(order, order.owed(), env)
+    is_covered(order, order.least_kept(), env)
 }
 
-/// Returns true if an order that owed `wanted` would be covered.
+/// Tells whether an order of which at least `wanted` had to be kept would be covered.
 pub(in crate::rules) fn is_covered(order: &Order, wanted: Minor, env: &Env<'_>) -> bool {
     match order.terms {
         PaymentTerms::Confirm | PaymentTerms::Shipment => {
-            wanted == 0 || order.secured_for(wanted, env.now) >= wanted
+            order.secured_for(wanted, env.now) >= wanted
         }
         PaymentTerms::Invoice | PaymentTerms::Delivery => true,
     }
