@@ -41,7 +41,7 @@ impl Default for Coverage {
     }
 }
 
-/// What must have become of those who followed the feed of a store that was set back.
+/// The fates that must have been met by those who followed the feed of a store that was set back.
 const FOLLOWED: &[&str] = &[
     "cursor of a place in the copy",
     "cursor of a lost place",
