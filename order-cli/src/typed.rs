@@ -11,6 +11,10 @@ const TYPED: [(&str, &str); 25] = [
     ("place hold", "hold --kind KIND"),
     ("release hold", "release --kind KIND"),
     ("plan shipment", "plan-shipment"),
+    (
+        "split shipment",
+        "split-shipment --shipment N --item LINE:QTY",
+    ),
     ("ship", "ship"),
     ("deliver", "deliver"),
     ("fail shipment", "fail-shipment --shipment N"),
