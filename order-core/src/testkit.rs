@@ -1,6 +1,10 @@
 //! For whoever tests the engine, or a store or service of their own: the conformance suites for
 //! stores and for service clients, two stores compared, sample orders, a clock set by hand, an
 //! executor with virtual time, services with faults, and the simulator.
+#![allow(
+    clippy::unwrap_used,
+    reason = "what a test expects and does not find is to end it"
+)]
 
 mod clock;
 pub mod conformance;

@@ -63,7 +63,7 @@ pub struct LedgerPayment {
 }
 
 /// Decides what becomes of an attempt.
-pub type Decide = Box<dyn FnMut(&AttemptRequest) -> Outcome + Send>;
+pub(super) type Decide = Box<dyn FnMut(&AttemptRequest) -> Outcome + Send>;
 
 /// How much the provider moves when so much was asked for.
 pub type Measure = Box<dyn FnMut(OperationKind, Minor) -> Minor + Send>;
