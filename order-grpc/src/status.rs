@@ -131,8 +131,8 @@ fn rejected(rejection: &Rejection) -> Status {
         subject,
         shortened(message),
     )];
-    // A SKU is no key of `ErrorInfo.metadata` (AIP-193), so each shortage is a violation of its
-    // own.
+    // Each shortage is a violation of its own. Clients that exist read `requested.SKU` and
+    // `available.SKU` of the metadata too, although AIP-193 would not have SKUs as keys.
     if !shortages.is_empty() {
         refusal = refusal.with("shortages", shortages.len());
     }
@@ -150,12 +150,16 @@ fn rejected(rejection: &Rejection) -> Status {
             Some(available) => format!("requested {requested}, available {available}"),
             None => format!("requested {requested}"),
         };
-        room = room.saturating_sub(sku.as_str().len() + said.len() + 32);
+        room = room.saturating_sub(3 * sku.as_str().len() + said.len() + 64);
         if room == 0 {
             refusal = refusal.with("shortages_left_out", shortages.len() - n);
             break;
         }
         failed.push(PreconditionViolation::new(kind, format!("sku/{sku}"), said));
+        refusal = refusal.with(format!("requested.{sku}"), requested);
+        if let Some(available) = available {
+            refusal = refusal.with(format!("available.{sku}"), available);
+        }
     }
     refusal.details.set_precondition_failure(failed);
     refusal.status(message.clone())

@@ -307,6 +307,7 @@ fn the_unit_of_systemd_is_well_formed_and_its_command_serves() {
             "Unit" => &["Description", "After", "Wants"],
             "Install" => &["WantedBy"],
             _ => &[
+                "Environment",
                 "ExecStart",
                 "WorkingDirectory",
                 "StateDirectory",

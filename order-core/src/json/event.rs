@@ -86,6 +86,7 @@ mod tests {
     const NUMBERS: &[&str] = &[
         "available",
         "cancelled",
+        "from",
         "limit",
         "line",
         "n",
