@@ -12,27 +12,27 @@ use super::error::JsonError;
 
 /// A message type.
 #[derive(Debug)]
-pub struct Message {
+pub(super) struct Message {
     /// Its name in the proto.
-    pub name: &'static str,
+    pub(super) name: &'static str,
     /// Its fields.
-    pub fields: &'static [Field],
+    pub(super) fields: &'static [Field],
 }
 
 /// A field of a message.
 #[derive(Debug)]
-pub struct Field {
+pub(super) struct Field {
     /// Its name in the proto.
-    pub name: &'static str,
+    pub(super) name: &'static str,
     /// Its name in JSON.
-    pub json: &'static str,
+    pub(super) json: &'static str,
     /// What it holds.
-    pub kind: Kind,
+    pub(super) kind: Kind,
 }
 
 /// What a field holds.
 #[derive(Debug, Clone, Copy)]
-pub enum Kind {
+pub(super) enum Kind {
     /// `string`, or a `StringValue`.
     Text,
     /// `int32`.
@@ -55,7 +55,7 @@ enum Value {
 
 /// The fields of a message that were set.
 #[derive(Debug, Clone, PartialEq, Default)]
-pub struct Values(Vec<(&'static str, Value)>);
+pub(super) struct Values(Vec<(&'static str, Value)>);
 
 impl Values {
     fn take(&mut self, name: &str) -> Option<Value> {
@@ -64,7 +64,7 @@ impl Values {
     }
 
     /// A text, if it was set.
-    pub fn text(&mut self, name: &str) -> Option<String> {
+    pub(super) fn text(&mut self, name: &str) -> Option<String> {
         match self.take(name) {
             Some(Value::Text(text)) => Some(text),
             _ => None,
@@ -72,7 +72,7 @@ impl Values {
     }
 
     /// A number; 0 if it was not set, as in proto3.
-    pub fn int(&mut self, name: &str) -> i64 {
+    pub(super) fn int(&mut self, name: &str) -> i64 {
         match self.take(name) {
             Some(Value::Int(n)) => n,
             _ => 0,
@@ -80,7 +80,7 @@ impl Values {
     }
 
     /// A message, if it was set.
-    pub fn message(&mut self, name: &str) -> Option<Values> {
+    pub(super) fn message(&mut self, name: &str) -> Option<Values> {
         match self.take(name) {
             Some(Value::Message(values)) => Some(values),
             _ => None,
@@ -88,7 +88,7 @@ impl Values {
     }
 
     /// A list; empty if it was not set.
-    pub fn list(&mut self, name: &str) -> Vec<Values> {
+    pub(super) fn list(&mut self, name: &str) -> Vec<Values> {
         match self.take(name) {
             Some(Value::List(list)) => list,
             _ => Vec::new(),
@@ -97,7 +97,7 @@ impl Values {
 }
 
 /// Reads `text`, which came from `source`, as a `message`.
-pub fn parse(source: &str, text: &str, message: &'static Message) -> Result<Values, JsonError> {
+pub(super) fn parse(source: &str, text: &str, message: &'static Message) -> Result<Values, JsonError> {
     if text.starts_with('\u{feff}') {
         return Err(JsonError::new(format_args!(
             "{source}:1:1: starts with a byte order mark: save it as UTF-8 without one"
