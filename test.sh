@@ -59,10 +59,17 @@ fi
 step "order-core without its default features, and with each alone"
 cargo check --package order-core --no-default-features --locked
 cargo check --package order-core --no-default-features --features virtual-time --locked
+cargo check --package order-core --no-default-features --features json --locked
 
 step "tests"
 cargo test --workspace --all-features --locked
 cargo run --quiet --locked --package order-store-sqlite --example consumer
+
+step "order-store-sqlite with features left out, and with the oldest and the newest driver"
+for features in "" bundled shop; do
+    cargo check --package order-store-sqlite --no-default-features --features "$features" --tests --locked
+done
+.ci/drivers.sh
 
 step "documentation"
 RUSTDOCFLAGS="-D warnings" cargo doc --workspace --all-features --no-deps --locked --quiet

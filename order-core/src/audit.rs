@@ -338,8 +338,8 @@ fn units(order: &Order, found: &mut Found<'_>) {
     }
 }
 
-/// The amounts that credits took off the lines are those that were recorded, but for units that an
-/// edit has taken off since.
+/// Checks that the amounts that credits took off the lines are those that were recorded, but for
+/// units that an edit has taken off since.
 fn credits(order: &Order, found: &mut Found<'_>) {
     for c in &order.credits {
         let taken_back = c.kind == CreditKind::WriteOff && c.amount < 0;
@@ -559,8 +559,8 @@ pub fn check_at_rest(order: &Order) -> Vec<Breach> {
     breaches
 }
 
-/// A live order at rest has taken what is due by its terms, or less and a person was told;
-/// more only while a bank may take it.
+/// Checks that a live order at rest has taken what is due by its terms, or less and a person was
+/// told; more only while a bank may take it.
 fn money_kept(order: &Order, sums: &Sums, found: &mut Found<'_>) {
     let net = sums.captured - sums.refunded;
     let (owed, needed) = (independent::owed(order), independent::least_kept(order));
@@ -627,8 +627,8 @@ fn stock_kept(order: &Order, found: &mut Found<'_>) {
     }
 }
 
-/// The units that a dead order lost on the way have left the stock, or a person has been asked to
-/// look.
+/// Checks that the units that a dead order lost on the way have left the stock, or a person has
+/// been asked to look.
 fn lost_is_gone(order: &Order, found: &mut Found<'_>) {
     let mut lost: BTreeMap<&str, u32> = BTreeMap::new();
     for line in &order.lines {
@@ -659,7 +659,7 @@ fn units_of(r: &Reservation) -> u32 {
     }
 }
 
-/// Returns whether what has left was paid for when it left, or could still be captured.
+/// Checks that what has left was paid for when it left, or could still be captured.
 fn shipped_covered(order: &Order, found: &mut Found<'_>) {
     let sums = Sums::of(order);
     let kept = sums.captured - sums.refunded - sums.refunding;
@@ -674,7 +674,7 @@ fn shipped_covered(order: &Order, found: &mut Found<'_>) {
     });
 }
 
-/// Returns whether as much is kept as is due after a refund that the engine has planned.
+/// Checks that as much is kept as is due after a refund that the engine has planned.
 fn refunded_rightly(order: &Order, found: &mut Found<'_>) {
     let sums = Sums::of(order);
     let kept = sums.captured - sums.refunded - sums.refunding;
@@ -689,7 +689,7 @@ fn refunded_rightly(order: &Order, found: &mut Found<'_>) {
     });
 }
 
-/// Returns whether an order that says it is confirmed was right to say so at that moment: paid as
+/// Checks that an order that says it is confirmed was right to say so at that moment: paid as
 /// its terms ask, in stock, not blocked.
 fn confirmed_rightly(order: &Order, found: &mut Found<'_>) {
     let sums = Sums::of(order);

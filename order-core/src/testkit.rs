@@ -11,6 +11,10 @@
 //! | a clock set by hand | [`ManualClock`] |
 //! | orders and changesets to store | [`orders`] |
 //! | two stores compared | [`differential`] |
+#![allow(
+    clippy::unwrap_used,
+    reason = "what a test expects and does not find is to end it"
+)]
 
 mod clock;
 pub mod conformance;

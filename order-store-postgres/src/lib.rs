@@ -15,6 +15,8 @@
 //! What the store does is said by `tracing`, at `debug`: groups of commits, leases, connections,
 //! waits. What goes wrong beside somebody's request is said at `info`, `warn` or `error`. Nothing
 //! in it is about persons.
+#![warn(missing_debug_implementations, unreachable_pub)]
+#![cfg_attr(not(test), warn(clippy::unwrap_used))]
 
 mod commit;
 mod errors;

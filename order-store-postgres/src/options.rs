@@ -75,6 +75,41 @@ pub struct PostgresOptions {
     pub clock: Option<Arc<dyn Clock>>,
 }
 
+/// Without what connects to the replica, which may hold a password.
+impl fmt::Debug for PostgresOptions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let PostgresOptions {
+            writers,
+            write_queue,
+            readers,
+            long_readers,
+            workers,
+            wait_queue,
+            connect_timeout,
+            statement_timeout,
+            lock_timeout,
+            allow_volatile,
+            on_commit,
+            replica,
+            clock: _,
+        } = self;
+        f.debug_struct("PostgresOptions")
+            .field("writers", writers)
+            .field("write_queue", write_queue)
+            .field("readers", readers)
+            .field("long_readers", long_readers)
+            .field("workers", workers)
+            .field("wait_queue", wait_queue)
+            .field("connect_timeout", connect_timeout)
+            .field("statement_timeout", statement_timeout)
+            .field("lock_timeout", lock_timeout)
+            .field("allow_volatile", allow_volatile)
+            .field("on_commit", on_commit)
+            .field("has_replica", &replica.is_some())
+            .finish_non_exhaustive()
+    }
+}
+
 impl Default for PostgresOptions {
     fn default() -> Self {
         PostgresOptions {
@@ -339,6 +374,17 @@ impl Target {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_connects_to_a_replica_is_not_shown() {
+        let options = PostgresOptions {
+            replica: Some("postgres://orders:secret@standby/shop".into()),
+            ..PostgresOptions::default()
+        };
+        let shown = format!("{options:?}");
+        assert!(shown.contains("has_replica: true"), "{shown}");
+        assert!(!shown.contains("secret"), "{shown}");
+    }
 
     #[test]
     fn the_schema_is_taken_off_the_url() {

@@ -1,6 +1,7 @@
 //! [`PostgresStore`]: the storage contract on a schema of a PostgreSQL database.
 
 use std::collections::BTreeSet;
+use std::fmt;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -55,6 +56,15 @@ pub struct PostgresStore {
     long: Places,
     work: Places,
     replica: Option<Replica>,
+}
+
+impl fmt::Debug for PostgresStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PostgresStore")
+            .field("id", &self.identity.id)
+            .field("has_replica", &self.replica.is_some())
+            .finish_non_exhaustive()
+    }
 }
 
 /// Settings of sessions that find everything by keys, and plan each statement once.

@@ -19,7 +19,8 @@
 //! What the store does is said by `tracing`, at `debug`: groups of commits, leases, the write-ahead
 //! log, waits. What goes wrong beside somebody's request is said at `warn` or `error`. Nothing in
 //! it is about persons.
-#![warn(missing_docs)]
+#![warn(missing_docs, missing_debug_implementations, unreachable_pub)]
+#![cfg_attr(not(test), warn(clippy::unwrap_used))]
 
 mod checkpoint;
 mod file;
@@ -37,3 +38,8 @@ pub use store::{Access, OnCommit, SqliteOptions, SqliteStore, WriterStats};
 #[cfg(all(doctest, feature = "shop"))]
 #[doc = include_str!("../../README.md")]
 struct Readme;
+
+/// The recipes of the workspace's chapter on embedding, compiled and run.
+#[cfg(all(doctest, feature = "shop"))]
+#[doc = include_str!("../../docs/embedding.md")]
+struct Embedding;

@@ -1,5 +1,5 @@
-//! Migrations of a file: numbered from 1, and never edited once released. The file records those that
-//! it has seen, with checksums of their statements.
+//! Migrations of a file: numbered from 1, and never edited once released. The file records those
+//! that it has seen, with checksums of their statements.
 
 use order_core::time::Timestamp;
 use rusqlite::Connection;

@@ -20,6 +20,7 @@ mod whole;
 mod work;
 mod writer;
 
+use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -106,6 +107,36 @@ pub struct SqliteOptions {
     pub on_commit: Option<OnCommit>,
 }
 
+impl fmt::Debug for SqliteOptions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let SqliteOptions {
+            access,
+            clock: _,
+            readers,
+            reads_apart,
+            long_readers,
+            long_queue,
+            read_limit,
+            write_queue,
+            log_limit,
+            busy_timeout,
+            on_commit,
+        } = self;
+        f.debug_struct("SqliteOptions")
+            .field("access", access)
+            .field("readers", readers)
+            .field("reads_apart", reads_apart)
+            .field("long_readers", long_readers)
+            .field("long_queue", long_queue)
+            .field("read_limit", read_limit)
+            .field("write_queue", write_queue)
+            .field("log_limit", log_limit)
+            .field("busy_timeout", busy_timeout)
+            .field("on_commit", on_commit)
+            .finish_non_exhaustive()
+    }
+}
+
 impl SqliteOptions {
     /// The defaults, with `clock`.
     pub fn new(clock: Arc<dyn Clock>) -> Self {
@@ -161,6 +192,15 @@ pub struct SqliteStore {
     /// None of a store that is only read.
     writer: Option<Writer>,
     reads_apart: bool,
+}
+
+impl fmt::Debug for SqliteStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SqliteStore")
+            .field("id", &self.id)
+            .field("is_read_only", &self.writer.is_none())
+            .finish_non_exhaustive()
+    }
 }
 
 impl SqliteStore {

@@ -1,5 +1,5 @@
-//! The hook of an embedder: what it writes beside orders is durable exactly if the changeset is, and
-//! it may refuse the changeset.
+//! The hook of an embedder: what it writes beside orders is durable exactly if the changeset is,
+//! and it may refuse the changeset.
 
 mod common;
 

@@ -327,6 +327,11 @@ fn describe(order: &Order, event: &Event) -> String {
         Event::ShipmentPlanned { n, lines: units } => {
             format!("shipment {n} planned: {}", lines(units))
         }
+        Event::ShipmentSplit {
+            n,
+            from,
+            lines: units,
+        } => format!("shipment {n} split off shipment {from}: {}", lines(units)),
         Event::ShipmentShipped {
             n,
             carrier,

@@ -296,7 +296,7 @@ async fn tell_dispute(world: &Arc<World>, order: OrderId, report: DisputeReport)
 /// Sends back by hand what came in outside the engine and is not owed. Whether there was anything.
 pub(super) fn refund_by_hand(world: &Arc<World>, order: &order_core::order::Order) -> bool {
     let money = order.money();
-    let mut excess = money.captured - money.refunded - money.refunding - order.leased();
+    let mut excess = money.captured - money.refunded - money.refunding - order.owed_with_edit();
     let mut any = false;
     // Of what came in outside first; but what the order takes for one payment may have gone from
     // another.

@@ -360,7 +360,7 @@ impl<S: OrderStore, C: Clients> OrderManager<S, C> {
             .any(|op| session.saved.get(*op).is_some_and(|t| t.clear));
         // Whoever reads the order sees what it owes before money is asked for.
         let owes_otherwise = plan.calls.iter().any(|c| c.verb.takes_money())
-            && draft.order.leased() != session.order.leased();
+            && draft.order.owed_with_edit() != session.order.owed_with_edit();
         let needs_intent = !to_arm.is_empty()
             || saved_as_unsent
             || owes_otherwise

@@ -62,7 +62,7 @@ pub fn always(order: &Order) {
 fn money(order: &Order) {
     let m = order.money();
     assert!(
-        0 <= m.owed && m.owed <= order.leased() && (0..=m.owed).contains(&order.due()),
+        0 <= m.owed && m.owed <= order.owed_with_edit() && (0..=m.owed).contains(&order.due()),
         "{m:?}, due {}",
         order.due()
     );
@@ -195,7 +195,7 @@ pub fn before_event(order: &Order, event: &Event, env: &Env<'_>) {
                 "an attempt is replaced only where it is wanted"
             );
             assert!(
-                order.secured(env.now) < order.leased() || renewed(order, env),
+                order.secured(env.now) < order.owed_with_edit() || renewed(order, env),
                 "nothing is asked for that is there: {order:#?}"
             );
         }
@@ -226,7 +226,7 @@ pub fn before_event(order: &Order, event: &Event, env: &Env<'_>) {
                 let due = if order.terms == PaymentTerms::Shipment {
                     order.due()
                 } else {
-                    order.leased()
+                    order.owed_with_edit()
                 };
                 assert!(order.kept() - *amount >= due, "as much is kept as is due");
             } else {

@@ -290,6 +290,17 @@ pub(super) fn open_in_memory() -> Connection {
         .unwrap()
 }
 
+/// Returns SQLite's plan of a statement, whatever its parameters are.
+#[cfg(test)]
+pub(super) fn plan_of(db: &Connection, sql: &str) -> Vec<String> {
+    let mut statement = db.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();
+    let parameters = vec![1; statement.parameter_count()];
+    let lines = statement
+        .query_map(rusqlite::params_from_iter(parameters), |row| row.get(3))
+        .unwrap();
+    lines.collect::<Result<_, _>>().unwrap()
+}
+
 /// A folder that goes with the test.
 #[cfg(test)]
 pub(crate) struct Folder(pub(crate) PathBuf);

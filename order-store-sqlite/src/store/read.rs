@@ -107,11 +107,12 @@ pub(super) fn peek(db: &Connection, order: OrderId) -> Result<Option<Peek>, Fail
 
 #[cfg(test)]
 mod tests {
+    use super::super::open;
     use super::*;
 
     #[test]
     fn keys_are_found_by_their_indexes() {
-        let db = super::super::open::open_in_memory();
+        let db = open::open_in_memory();
         let by_key =
             "SEARCH orders USING INDEX orders_by_key (user_id=? AND key_method=? AND key=?)";
         let by_command = "SEARCH order_status_history USING INDEX order_command_keys (order_id=? AND command_key=?)";
@@ -120,18 +121,7 @@ mod tests {
             (sql::COMMAND_KEY_USE, by_command),
             (&STATEMENTS.journal_of_key, by_command),
         ] {
-            let mut statement = db.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();
-            let parameters = vec![1; statement.parameter_count()];
-            let lines = statement
-                .query_map(rusqlite::params_from_iter(parameters), |row| {
-                    row.get::<_, String>(3)
-                })
-                .unwrap();
-            assert_eq!(
-                lines.collect::<Result<Vec<_>, _>>().unwrap(),
-                [plan],
-                "{sql}"
-            );
+            assert_eq!(open::plan_of(&db, sql), [plan], "{sql}");
         }
     }
 }

@@ -115,15 +115,7 @@ mod tests {
     use crate::store::open;
 
     fn plan(sql: &str) -> Vec<String> {
-        let db = open::open_in_memory();
-        let mut statement = db.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();
-        let parameters = vec![1; statement.parameter_count()];
-        let lines = statement
-            .query_map(rusqlite::params_from_iter(parameters), |row| {
-                row.get::<_, String>(3)
-            })
-            .unwrap();
-        lines.collect::<Result<_, _>>().unwrap()
+        open::plan_of(&open::open_in_memory(), sql)
     }
 
     #[test]

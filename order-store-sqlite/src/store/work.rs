@@ -118,11 +118,12 @@ pub(super) fn summary(db: &Connection, now: Timestamp) -> rusqlite::Result<WorkS
 
 #[cfg(test)]
 mod tests {
+    use super::super::open;
     use super::*;
 
     #[test]
     fn leasing_walks_its_index_alone() {
-        let db = super::super::open::open_in_memory();
+        let db = open::open_in_memory();
         for (sql, expected) in [
             (
                 sql::LEASABLE,
@@ -133,14 +134,7 @@ mod tests {
                 "SEARCH order_work USING COVERING INDEX order_work_leasable",
             ),
         ] {
-            let mut statement = db.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();
-            let parameters = vec![1; statement.parameter_count()];
-            let lines = statement
-                .query_map(rusqlite::params_from_iter(parameters), |row| {
-                    row.get::<_, String>(3)
-                })
-                .unwrap();
-            assert_eq!(lines.collect::<Result<Vec<_>, _>>().unwrap(), [expected]);
+            assert_eq!(open::plan_of(&db, sql), [expected]);
         }
     }
 }

@@ -27,7 +27,11 @@ pub(super) use Need::{Optional, Required};
 
 impl<'v> Object<'v> {
     /// `value` at `path`, if it is an object.
-    pub fn of(check: &mut Check, path: impl Into<String>, value: &'v Value) -> Option<Object<'v>> {
+    pub(super) fn of(
+        check: &mut Check,
+        path: impl Into<String>,
+        value: &'v Value,
+    ) -> Option<Object<'v>> {
         let path = path.into();
         match value {
             Value::Object(fields) => Some(Object {
@@ -43,7 +47,7 @@ impl<'v> Object<'v> {
     }
 
     /// The path of a field.
-    pub fn at(&self, name: &str) -> String {
+    pub(super) fn at(&self, name: &str) -> String {
         if self.path.is_empty() {
             name.into()
         } else {
@@ -61,7 +65,12 @@ impl<'v> Object<'v> {
         value
     }
 
-    pub fn text(&mut self, check: &mut Check, name: &'static str, need: Need) -> Option<&'v str> {
+    pub(super) fn text(
+        &mut self,
+        check: &mut Check,
+        name: &'static str,
+        need: Need,
+    ) -> Option<&'v str> {
         match self.take(check, name, need)? {
             Value::String(text) => Some(text),
             other => check.refuse(self.at(name), unlike("a text", other)),
@@ -69,7 +78,7 @@ impl<'v> Object<'v> {
     }
 
     /// A text that means something.
-    pub fn parsed<T: FromStr<Err: std::fmt::Display>>(
+    pub(super) fn parsed<T: FromStr<Err: std::fmt::Display>>(
         &mut self,
         check: &mut Check,
         name: &'static str,
@@ -83,12 +92,17 @@ impl<'v> Object<'v> {
         }
     }
 
-    pub fn time(&mut self, check: &mut Check, name: &'static str, need: Need) -> Option<Timestamp> {
+    pub(super) fn time(
+        &mut self,
+        check: &mut Check,
+        name: &'static str,
+        need: Need,
+    ) -> Option<Timestamp> {
         self.parsed(check, name, need)
     }
 
     /// An amount, never negative; 0 if it is optional and not there.
-    pub fn amount(
+    pub(super) fn amount(
         &mut self,
         check: &mut Check,
         name: &'static str,
@@ -104,7 +118,7 @@ impl<'v> Object<'v> {
         clippy::option_option,
         reason = "wrong, not given and given are three things"
     )]
-    pub fn amount_if_given(
+    pub(super) fn amount_if_given(
         &mut self,
         check: &mut Check,
         name: &'static str,
@@ -130,7 +144,7 @@ impl<'v> Object<'v> {
     }
 
     /// A number from `least` to `most`; `default` if it is not there.
-    pub fn count(
+    pub(super) fn count(
         &mut self,
         check: &mut Check,
         name: &'static str,
@@ -158,7 +172,12 @@ impl<'v> Object<'v> {
         })
     }
 
-    pub fn truth(&mut self, check: &mut Check, name: &'static str, default: bool) -> Option<bool> {
+    pub(super) fn truth(
+        &mut self,
+        check: &mut Check,
+        name: &'static str,
+        default: bool,
+    ) -> Option<bool> {
         match self.take(check, name, Optional) {
             None => Some(default),
             Some(Value::Bool(is)) => Some(*is),
@@ -167,7 +186,12 @@ impl<'v> Object<'v> {
     }
 
     /// The objects of a list, each with its path.
-    pub fn list(&mut self, check: &mut Check, name: &'static str, need: Need) -> Vec<Object<'v>> {
+    pub(super) fn list(
+        &mut self,
+        check: &mut Check,
+        name: &'static str,
+        need: Need,
+    ) -> Vec<Object<'v>> {
         match self.take(check, name, need) {
             None => Vec::new(),
             Some(Value::Array(values)) => {
@@ -185,18 +209,18 @@ impl<'v> Object<'v> {
         }
     }
 
-    pub fn object(&mut self, check: &mut Check, name: &'static str) -> Option<Object<'v>> {
+    pub(super) fn object(&mut self, check: &mut Check, name: &'static str) -> Option<Object<'v>> {
         let value = self.take(check, name, Optional)?;
         Object::of(check, self.at(name), value)
     }
 
     /// Every field with a name that the sender chose.
-    pub fn entries(&self) -> impl Iterator<Item = (&'v String, &'v Value)> + use<'v> {
+    pub(super) fn entries(&self) -> impl Iterator<Item = (&'v String, &'v Value)> + use<'v> {
         self.fields.iter()
     }
 
     /// Notes the fields that nobody asked for.
-    pub fn end(self, check: &mut Check) {
+    pub(super) fn end(self, check: &mut Check) {
         for name in self
             .fields
             .keys()

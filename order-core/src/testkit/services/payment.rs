@@ -63,7 +63,7 @@ pub struct LedgerPayment {
 }
 
 /// Decides what becomes of an attempt.
-pub type Decide = Box<dyn FnMut(&AttemptRequest) -> Outcome + Send>;
+pub(super) type Decide = Box<dyn FnMut(&AttemptRequest) -> Outcome + Send>;
 
 /// Returns the amount that the provider moves when so much was asked for.
 pub type Measure = Box<dyn FnMut(OperationKind, Minor) -> Minor + Send>;
