@@ -2,9 +2,11 @@
 //! under `commands/`; secrets are never among them.
 
 use clap::{Parser, Subcommand};
+use order_grpc::{Log, LogFormat};
 
 use crate::commands::changes::ChangeCommand;
 use crate::commands::options::ById;
+use crate::commands::shop::ShopCommand;
 use crate::commands::{
     attention, bulk, check, config, health, lists, migrate, operator, placing, serve, services,
     shop, show, states, watch, work,
@@ -42,7 +44,7 @@ pub struct Cli {
 pub enum Command {
     /// Run the embedded shop: catalogue, stock, customers, payment desk
     #[command(subcommand, arg_required_else_help = true)]
-    Shop(shop::ShopCommand),
+    Shop(ShopCommand),
     /// Place an order and work on it until nothing is due now
     Place(placing::Place),
     /// Price an order without placing it
@@ -106,6 +108,7 @@ pub fn run(cli: Cli) -> Outcome {
     let Cli { global, command } = cli;
     if let Command::Run(run) = &command {
         let settings = Settings::for_script(&global)?;
+        let _written = log(&settings);
         return script::run(&run.script, &settings);
     }
     let settings = Settings::resolve(&global, command.overrides())?;
@@ -115,6 +118,11 @@ pub fn run(cli: Cli) -> Outcome {
             "--format mermaid is for `order states` only: use table, json or jsonl",
         ));
     }
+    // Servers have a log of their own.
+    let _written = match &command {
+        Command::Serve(_) | Command::Shop(ShopCommand::Serve(_)) => None,
+        _ => log(&settings),
+    };
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_time()
@@ -122,6 +130,13 @@ pub fn run(cli: Cli) -> Outcome {
         .build()
         .map_err(|e| Failure::caused(Code::Unavailable, &e).context("cannot start"))?;
     runtime.block_on(dispatch(command, &settings, &out))
+}
+
+/// Begins to say what is done, if that is asked for. What comes of it is to be kept: dropping it
+/// waits for the last lines.
+fn log(settings: &Settings) -> Option<Log> {
+    let level = settings.log?;
+    Some(Log::stderr_from(level, LogFormat::Text).install())
 }
 
 async fn dispatch(command: Command, settings: &Settings, out: &Out) -> Outcome {

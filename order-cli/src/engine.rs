@@ -24,7 +24,7 @@ use crate::settings::{Secret, Settings, StoreUrl};
 /// A manager over any store and any services.
 pub type Manager = OrderManager<Arc<dyn OrderStore>, DynClients>;
 
-/// What follows the feed of such a manager.
+/// A watch on the feed of such a manager.
 pub type WatchAll = Watch<Arc<dyn OrderStore>, DynClients>;
 
 /// Everything a command needs.
@@ -33,22 +33,22 @@ pub struct Engine {
     pub manager: Manager,
     /// The embedded shop, if products are in it: it knows them by SKU.
     pub products: Option<Arc<Shop>>,
-    /// How often the memories of remote services saved a call.
+    /// The counts of calls that the memories of remote services saved.
     pub memories: Vec<(ServiceName, Arc<dyn Fn() -> CacheStats + Send + Sync>)>,
-    /// Who gives the commands.
+    /// The operator who gives the commands.
     pub principal: Principal,
     /// The currency of the shop's prices.
     pub currency: Currency,
-    /// How orders can be paid.
+    /// The payment methods that are offered.
     pub payment_methods: Vec<String>,
 }
 
-/// Who types commands.
+/// Returns the operator who types commands.
 pub fn operator() -> Principal {
     Principal::operator("cli")
 }
 
-/// What an engine runs on, and who is told of leases that are waited for.
+/// The runtime of an engine, and the hook for leases that are waited for.
 type Running = (Arc<dyn Runtime>, fn(&LeaseWait));
 
 /// For a person at a terminal.

@@ -31,7 +31,7 @@ pub struct Migrate {
 
 #[derive(Debug, Serialize)]
 struct MigrateView {
-    /// What was done, or is to be.
+    /// The migrations that were made, or are to be.
     migrations: Vec<String>,
 }
 

@@ -96,7 +96,7 @@ impl Asked {
     }
 }
 
-/// What came of a command.
+/// The result of a command.
 pub enum Changed {
     /// The order, changed; and what to say if it was a repeat, and nothing was done.
     Order(Arc<Order>, Option<String>),

@@ -255,7 +255,7 @@ pub async fn resolve_item(item: &items::Item, shop: Option<&Shop>) -> Outcome<It
     })
 }
 
-/// What an order would cost, as JSON: amounts named as on an order.
+/// The price of an order, as JSON: amounts named as on an order.
 #[derive(Debug, Serialize)]
 struct QuoteView {
     currency: String,

@@ -5,7 +5,9 @@ use std::sync::Arc;
 
 use clap::Args;
 use order_grpc::services::CacheStats;
-use order_grpc::{Auth, Drained, Limits, Log, LogFormat, ServerOptions, Tls, TrackedRuntime};
+use order_grpc::{
+    Auth, Drained, Level, Limits, Log, LogFormat, ServerOptions, Tls, TrackedRuntime,
+};
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::options::whole;
@@ -17,7 +19,7 @@ use crate::settings::{Access, Override, ServeLog, Server, Settings};
 /// Options of `serve`.
 #[derive(Debug, Args)]
 pub struct Serve {
-    /// Where to listen; port 0 takes a free one [env: ORDER_LISTEN] [default: 127.0.0.1:50053]
+    /// The address to listen at; port 0 takes a free one [env: ORDER_LISTEN] [default: 127.0.0.1:50053]
     #[arg(long, value_name = "HOST:PORT")]
     pub listen: Option<String>,
     /// Listen also where other machines can reach it, although callers are not authenticated, or
@@ -178,9 +180,10 @@ pub async fn serve(settings: &Settings) -> Outcome {
     let listener = order_grpc::bind(&listen, insecure || guarded.is_guarded()).await?;
     let tasks = TrackedRuntime::default();
     let engine = Engine::open_on(settings, Arc::new(tasks.clone())).await?;
+    let level = settings.log.unwrap_or(Level::INFO);
     let written = match log {
-        ServeLog::Text => Log::stderr(LogFormat::Text),
-        ServeLog::Json => Log::stderr(LogFormat::Json),
+        ServeLog::Text => Log::stderr_from(level, LogFormat::Text).install(),
+        ServeLog::Json => Log::stderr_from(level, LogFormat::Json).install(),
         ServeLog::Off => Log::default(),
     };
     let limits = Limits {

@@ -34,7 +34,7 @@ pub struct Watch {
     pub until_idle: bool,
 }
 
-/// How long a store that cannot be read is left alone.
+/// The time for which a store that cannot be read is left alone.
 const PAUSE: Duration = Duration::from_secs(1);
 
 /// Prints the feed: what there is, or for ever.
@@ -112,7 +112,7 @@ async fn follow(mut watch: WatchAll) -> Outcome {
     }
 }
 
-/// Whether anybody still reads.
+/// Prints a row; false if nobody reads any more.
 fn print(row: &FeedRow) -> Outcome<bool> {
     Out::line(&crate::output::rows::FeedView::of(row)?)
 }

@@ -29,7 +29,7 @@ pub struct Import {
     pub dry_run: bool,
 }
 
-/// What an import came to, or would.
+/// The result of an import, or of trying one.
 #[derive(Debug, Default, Serialize)]
 pub struct ImportView {
     dry_run: bool,

@@ -23,7 +23,7 @@ pub struct Line {
     pub number: u64,
     /// Without its end.
     pub text: String,
-    /// How many bytes of the file are read with it.
+    /// The bytes of the file that are read with it.
     pub read: u64,
 }
 

@@ -16,7 +16,7 @@ use crate::settings::Settings;
 /// Options of `restore`.
 #[derive(Debug, Args)]
 pub struct Restore {
-    /// What `order export` wrote
+    /// The file that `order export` wrote
     pub file: PathBuf,
 }
 
