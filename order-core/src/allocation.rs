@@ -33,7 +33,8 @@ pub fn largest_remainder(total: Minor, weights: &[Minor]) -> Vec<Minor> {
     parts
 }
 
-/// What the first `k` of `n` equal units carry of `total`: ⌊total·k/n⌋. All of them carry `total`.
+/// Returns what the first `k` of `n` equal units carry of `total`: ⌊total·k/n⌋. All of them carry
+/// `total`.
 ///
 /// Cumulative, so that what the units numbered `a+1..=b` carry is the difference of two calls, and
 /// any sequence of differences adds up.

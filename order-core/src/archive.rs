@@ -27,7 +27,7 @@ use crate::time::Timestamp;
 /// The format that lines are written in. Every released format is read for ever.
 pub const ARCHIVE_FORMAT: u32 = 1;
 
-/// Why a text is not an archived order.
+/// The reason why a text is not an archived order.
 #[derive(Debug, thiserror::Error)]
 pub enum ArchiveError {
     /// Written by a newer version.
@@ -36,17 +36,17 @@ pub enum ArchiveError {
     /// Not a line that [`write()`] writes. Says where, and quotes nothing: it may be personal.
     #[error("not an archived order: {what} at character {column}")]
     Unreadable {
-        /// What stands there.
+        /// The text that stands there.
         what: &'static str,
-        /// Where, counted from 1.
+        /// The line, counted from 1.
         column: usize,
     },
     /// A field says something that cannot be.
     #[error("{field}: {problem}")]
     Damaged {
-        /// Which, such as `journal[2].to`.
+        /// The path of the field, such as `journal[2].to`.
         field: String,
-        /// What is wrong.
+        /// The mistake, and what would be right.
         problem: String,
     },
 }
@@ -109,7 +109,7 @@ struct Key {
     request_hash: Uuid,
 }
 
-/// What stands on the order and not in its journal.
+/// The parts of an order that are not in its journal.
 #[derive(Serialize, Deserialize, Default)]
 #[serde(deny_unknown_fields)]
 struct PrivateParts {
@@ -123,7 +123,7 @@ struct PrivateParts {
     metadata: Option<BTreeMap<Name, String>>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     payments: Vec<PaymentParts>,
-    /// Where the goods go once the open edit is applied.
+    /// The address to which the goods go once the open edit is applied.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     edit_address: Option<PlainAddress>,
 }

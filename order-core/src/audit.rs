@@ -34,7 +34,7 @@ use crate::rules::{begin, evolve};
 pub struct Invariant {
     /// Its name, such as `I4`.
     pub id: &'static str,
-    /// What must hold.
+    /// The rule, in a sentence.
     pub text: &'static str,
 }
 
@@ -86,9 +86,9 @@ invariants! {
 /// An invariant that does not hold.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Breach {
-    /// Which: an id of [`INVARIANTS`].
+    /// The id of the invariant, as in [`INVARIANTS`].
     pub invariant: &'static str,
-    /// What was found and what was expected.
+    /// The facts that were found, and those that were expected.
     pub detail: String,
 }
 
@@ -98,15 +98,15 @@ impl fmt::Display for Breach {
     }
 }
 
-/// Which invariants [`check_order`] tests.
+/// The invariants that [`check_order`] tests.
 pub const CHECKED_ALWAYS: &[&str] = &[
     "I1", "I2", "I3", "I4", "I8", "I9", "I10", "I11", "I13", "I14", "I28", "I29", "I30", "I31",
     "I32", "I34", "I35",
 ];
-/// Which invariants [`check_at_rest`] tests.
+/// The invariants that [`check_at_rest`] tests.
 pub const CHECKED_AT_REST: &[&str] = &["I5", "I12", "I15", "I16", "I18", "I25"];
 
-/// What is wrong with an order and its whole journal, whatever is under way.
+/// Finds what is wrong with an order and its whole journal, whatever is under way.
 pub fn check_order(order: &Order, journal: &[JournalRow]) -> Vec<Breach> {
     let mut breaches = Vec::new();
     let mut replay = Replay::default();
@@ -118,7 +118,7 @@ pub fn check_order(order: &Order, journal: &[JournalRow]) -> Vec<Breach> {
     breaches
 }
 
-/// What is wrong with an order's records as they are, without its journal.
+/// Finds what is wrong with an order's records as they are, without its journal.
 pub fn check_records(order: &Order, breaches: &mut Vec<Breach>) {
     let mut found = Found { breaches };
     prices(order, &mut found);
@@ -338,8 +338,8 @@ fn units(order: &Order, found: &mut Found<'_>) {
     }
 }
 
-/// What credits took off the lines is what was recorded, but for units that an edit has taken off
-/// since.
+/// The amounts that credits took off the lines are those that were recorded, but for units that an
+/// edit has taken off since.
 fn credits(order: &Order, found: &mut Found<'_>) {
     for c in &order.credits {
         let taken_back = c.kind == CreditKind::WriteOff && c.amount < 0;
@@ -399,14 +399,14 @@ fn edits(order: &Order, found: &mut Found<'_>) {
     }
 }
 
-/// Whether a person has been asked to look for one of these reasons; that they have seen it since
-/// changes nothing.
+/// Returns whether a person has been asked to look for one of these reasons; that they have seen it
+/// since changes nothing.
 fn watched(order: &Order, reasons: &[AttentionReason]) -> bool {
     order.attention.iter().any(|a| reasons.contains(&a.reason))
 }
 
-/// Why the sums of an order's money may contradict each other: somebody outside moved it, or a
-/// provider said so.
+/// The reasons why the sums of an order's money may contradict each other: somebody outside moved
+/// it, or a provider said so.
 const MONEY_MOVED_OUTSIDE: [AttentionReason; 4] = [
     AttentionReason::OutsideRefund,
     AttentionReason::Chargeback,
@@ -477,7 +477,7 @@ fn money(order: &Order, found: &mut Found<'_>) {
     }
 }
 
-/// What is wrong with an order for which nothing is left to do: one without a work item.
+/// Finds what is wrong with an order for which nothing is left to do: one without a work item.
 pub fn check_at_rest(order: &Order) -> Vec<Breach> {
     let mut breaches = Vec::new();
     let mut found = Found {
@@ -559,7 +559,7 @@ pub fn check_at_rest(order: &Order) -> Vec<Breach> {
     breaches
 }
 
-/// What a live order at rest has taken is what is due by its terms, or less and a person was told;
+/// A live order at rest has taken what is due by its terms, or less and a person was told;
 /// more only while a bank may take it.
 fn money_kept(order: &Order, sums: &Sums, found: &mut Found<'_>) {
     let net = sums.captured - sums.refunded;
@@ -590,7 +590,7 @@ fn money_kept(order: &Order, sums: &Sums, found: &mut Found<'_>) {
     });
 }
 
-/// Why a live order at rest may hold other stock than it wants.
+/// The reasons why a live order at rest may hold other stock than it wants.
 const STOCK_WATCHED: [AttentionReason; 4] = [
     AttentionReason::StockLost,
     AttentionReason::SuspectReservation,
@@ -630,7 +630,8 @@ fn stock_kept(order: &Order, found: &mut Found<'_>) {
     }
 }
 
-/// What a dead order lost on the way has left the stock, or a person has been asked to look.
+/// The units that a dead order lost on the way have left the stock, or a person has been asked to
+/// look.
 fn lost_is_gone(order: &Order, found: &mut Found<'_>) {
     let mut lost: BTreeMap<&str, u32> = BTreeMap::new();
     for line in &order.lines {
@@ -661,7 +662,7 @@ fn units_of(r: &Reservation) -> u32 {
     }
 }
 
-/// Whether what has left was paid for when it left, or could still be captured.
+/// Returns whether what has left was paid for when it left, or could still be captured.
 fn shipped_covered(order: &Order, found: &mut Found<'_>) {
     let sums = Sums::of(order);
     let kept = sums.captured - sums.refunded - sums.refunding;
@@ -676,7 +677,7 @@ fn shipped_covered(order: &Order, found: &mut Found<'_>) {
     });
 }
 
-/// Whether as much is kept as is due after a refund that the engine has planned.
+/// Returns whether as much is kept as is due after a refund that the engine has planned.
 fn refunded_rightly(order: &Order, found: &mut Found<'_>) {
     let sums = Sums::of(order);
     let kept = sums.captured - sums.refunded - sums.refunding;
@@ -691,8 +692,8 @@ fn refunded_rightly(order: &Order, found: &mut Found<'_>) {
     });
 }
 
-/// Whether an order that says it is confirmed was right to say so at that moment: paid as its terms
-/// ask, in stock, not blocked.
+/// Returns whether an order that says it is confirmed was right to say so at that moment: paid as
+/// its terms ask, in stock, not blocked.
 fn confirmed_rightly(order: &Order, found: &mut Found<'_>) {
     let sums = Sums::of(order);
     let owed = independent::owed(order);

@@ -13,11 +13,11 @@ use crate::time::Timestamp;
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{value:?} is not {article} {what}: {remedy}", article = article(.what))]
 pub struct ParseIdError {
-    /// What was expected, such as `order id`.
+    /// The kind that was expected, such as `order id`.
     pub what: &'static str,
     /// The text that was given, cut to 64 characters.
     pub value: String,
-    /// What a valid one looks like.
+    /// The form of a valid one.
     pub remedy: &'static str,
 }
 
@@ -149,9 +149,9 @@ pub(crate) const fn uuid_v7(at: Timestamp, tail: u128) -> Uuid {
     Uuid::from_u128(millis << 80 | 0x7 << 76 | fraction << 64 | 0b10 << 62 | tail & ((1 << 62) - 1))
 }
 
-/// Where an order is kept, out of 4,096 places: 12 bits of a hash of its user's id. All of a user's
-/// orders share a bucket, and ids and numbers of orders carry it, so that a store of many machines
-/// finds an order without asking all of them.
+/// The place where an order is kept, out of 4,096 places: 12 bits of a hash of its user's id. All
+/// of a user's orders share a bucket, and ids and numbers of orders carry it, so that a store of
+/// many machines finds an order without asking all of them.
 ///
 /// The hash is the 64-bit FNV-1a of the sixteen bytes of the user's id, folded to 12 bits by xor:
 /// its lowest 12 bits, xor the next 12, and so on up to its highest 4. It never changes.
@@ -159,7 +159,7 @@ pub(crate) const fn uuid_v7(at: Timestamp, tail: u128) -> Uuid {
 pub struct Bucket(u16);
 
 impl Bucket {
-    /// How many bits it has.
+    /// The number of its bits.
     pub const BITS: u32 = 12;
     /// The last of them, 4,095.
     pub const MAX: Bucket = Bucket((1 << Bucket::BITS) - 1);
@@ -254,10 +254,10 @@ texts! {
     Name, "name", 50, text::check_line, "expected 1 to 50 printable characters";
     /// A key by which a caller makes a request safe to repeat.
     IdempotencyKey, "idempotency key", 255, check_visible_ascii, "expected 1 to 255 visible ASCII characters";
-    /// What an order is called elsewhere: by the channel it was sold in, or the system it comes
+    /// The name of an order elsewhere: by the channel it was sold in, or the system it comes
     /// from.
     ExternalRef, "external reference", 255, check_visible_ascii, "expected 1 to 255 visible ASCII characters";
-    /// What another service calls a thing of its own: a hold, a payment.
+    /// The name that another service gives a thing of its own: a reservation, a payment.
     Reference, "reference", 255, text::check_line, "expected 1 to 255 printable characters";
 }
 

@@ -12,6 +12,7 @@ mod edit;
 mod edit_plan;
 mod explain;
 mod goodbye;
+mod health;
 mod place;
 mod price;
 mod principal;
@@ -19,6 +20,7 @@ mod queries;
 mod repair;
 mod sessions;
 mod store_time;
+mod telemetry;
 mod watch;
 mod worker;
 
@@ -30,6 +32,7 @@ pub use commands::{Answered, CommandOptions, RetryPayment};
 pub use drive::WorkDone;
 pub use edit::{EditAnswer, EditPreview};
 pub use explain::Explanation;
+pub use health::Health;
 pub use place::{PlaceOptions, Placement, Quote};
 pub use principal::{Action, Principal, authorize};
 pub use repair::{Resynced, Retried};
@@ -68,6 +71,7 @@ struct Inner<S, C> {
     breakers: breaker::Breakers,
     sessions: Arc<sessions::Sessions>,
     store_time: store_time::StoreTime,
+    pulse: health::Pulse,
 }
 
 impl<S, C> Clone for OrderManager<S, C> {
@@ -215,6 +219,7 @@ impl<S, C> ManagerBuilder<S, C> {
             breakers,
             sessions,
             store_time,
+            pulse: health::Pulse::default(),
         };
         Ok(OrderManager {
             inner: Arc::new(inner),
@@ -318,21 +323,24 @@ impl<S: OrderStore, C: Clients> OrderManager<S, C> {
         let after = Arc::clone(&changeset.after);
         let give_up_at = self.inner.runtime.monotonic() + self.inner.policy.call_deadline;
         let mut pause = COMMIT_PAUSE;
-        for _ in 1..COMMIT_TRIES {
+        let mut tries = 1;
+        loop {
             match self.inner.store.commit(changeset.clone()).await {
-                Ok(committed) => return Ok((after, committed)),
-                Err(CommitError::Store(e)) if self.is_worth_another_try(&e, give_up_at) => {
+                Ok(committed) => {
+                    telemetry::committed(&changeset, committed.replayed);
+                    return Ok((after, committed));
+                }
+                Err(CommitError::Store(e))
+                    if tries < COMMIT_TRIES && self.is_worth_another_try(&e, give_up_at) =>
+                {
+                    telemetry::commit_repeated(&after, tries, &e);
                     self.inner.runtime.sleep(pause).await;
                     pause *= 2;
+                    tries += 1;
                 }
                 Err(e) => return Err(e),
             }
         }
-        self.inner
-            .store
-            .commit(changeset)
-            .await
-            .map(|committed| (after, committed))
     }
 
     fn is_worth_another_try(&self, e: &StoreError, give_up_at: Duration) -> bool {

@@ -27,7 +27,7 @@ const TWO_DECIMALS: &str = "AED AFN ALL AMD ANG AOA ARS AUD AWG AZN BAM BBD BDT 
     MXV MYR MZN NAD NGN NIO NOK NPR NZD PAB PEN PGK PHP PKR PLN QAR RON RSD RUB SAR SBD SCR SDG SEK SGD SHP SLE SOS SRD SSP \
     STN SVC SYP SZL THB TJS TMT TOP TRY TTD TWD TZS UAH USD USN UYU UZS VED VES WST XCD YER ZAR ZMW ZWG";
 
-/// Why a text or a number is not an amount of money.
+/// The reason why a text or a number is not an amount of money.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum MoneyError {
     /// Not a currency of ISO 4217.
@@ -43,7 +43,7 @@ pub enum MoneyError {
         value: String,
         /// The currency.
         currency: Currency,
-        /// How many decimals it has.
+        /// The number of decimals that it has.
         decimals: u32,
     },
     /// Beyond the range.
@@ -58,7 +58,7 @@ impl Currency {
     /// The United States dollar, the plan's default.
     pub const USD: Currency = Currency(*b"USD");
 
-    /// How many decimals the currency's minor unit has: 0, 2 or 3.
+    /// Returns the number of decimals of the currency's minor unit: 0, 2 or 3.
     pub fn decimals(self) -> u32 {
         match self.code() {
             code if listed(ZERO_DECIMALS, code) => 0,

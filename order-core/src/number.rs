@@ -23,7 +23,7 @@ pub struct OrderNumber([u8; 12]);
 const ALPHABET: &[u8; 32] = b"0123456789ABCDEFGHJKMNPQRSTVWXYZ";
 const PREFIX: &str = "ORD";
 
-/// How many of the 55 bits are drawn.
+/// The number of the 55 bits that are drawn.
 const RANDOM_BITS: u32 = 55 - Bucket::BITS;
 
 impl OrderNumber {
@@ -55,7 +55,7 @@ impl OrderNumber {
         Bucket::new((bits >> RANDOM_BITS) as u16 & Bucket::MAX.number()).unwrap_or(Bucket::MAX)
     }
 
-    /// Whether `text` is meant as an order number rather than as an id.
+    /// Returns whether `text` is meant as an order number rather than as an id.
     pub fn looks_like(text: &str) -> bool {
         text.get(..3)
             .is_some_and(|p| p.eq_ignore_ascii_case(PREFIX))

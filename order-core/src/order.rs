@@ -10,12 +10,15 @@ mod hold;
 mod imported;
 mod journal;
 mod lots;
+mod numbered;
 pub(crate) mod payment;
+mod placed;
 mod reservation;
 mod returns;
 mod shipment;
 mod status;
 mod sums;
+mod text_enum;
 mod units;
 
 use std::collections::BTreeMap;
@@ -27,26 +30,29 @@ pub use address::{Address, AddressType, Addresses};
 pub use attention::{Attention, AttentionReason};
 pub use credit::{Credit, CreditKind, Dispute, DisputeState};
 pub use edit::{DiscardCause, Edit, EditPlan, EditState, RaisedLine, RetaxedLine, ShippingPrice};
-pub use event::{CancelCause, Event, LineCredit, Placed, PlacedLine, Shortage};
+pub(crate) use event::Topic;
+pub use event::{CancelCause, Event, LineCredit, Shortage};
 pub use hold::{Blocks, HoldEnd, OrderHold};
 pub use imported::{Imported, ImportedLine, ImportedPayment, ImportedReturn, ImportedShipment};
 pub(crate) use journal::decode_event_of;
 pub use journal::{
     Actor, CommandKey, DecodeError, JOURNAL_FORMAT, JournalRow, decode_event, encode_event,
 };
+pub use numbered::Numbered;
 pub(crate) use payment::NEVER_HAPPENED;
 pub use payment::{
     CustomerAction, OperationKind, OperationOrigin, OperationState, PaymentOperation, PaymentTerms,
     Verification,
 };
+pub use placed::{Placed, PlacedLine};
 pub use reservation::{Closing, ClosingKind, Reservation, ReservationState};
 pub use returns::{ReceivedUnits, Return, ReturnLine, ReturnState};
 pub use shipment::{LineUnits, Shipment, ShipmentState};
-pub(crate) use status::text_enum;
 pub use status::{
     FulfilmentStatus, Lifecycle, PaymentStatus, Phase, ReturnStatus, Status, Statuses, derive,
 };
 pub use sums::{OrderMoney, ShipmentTotals};
+pub(crate) use text_enum::text_enum;
 
 use crate::ids::{
     ExternalRef, LineId, Name, OrderId, ProductId, Reference, Sku, UserId, VariantId,
@@ -375,6 +381,60 @@ impl From<Op> for String {
 }
 
 impl Order {
+    /// Returns a pending order without lines or records, placed `at`, at version 1.
+    pub fn new(
+        id: OrderId,
+        number: OrderNumber,
+        user: UserId,
+        currency: Currency,
+        payment_method: Name,
+        terms: PaymentTerms,
+        at: Timestamp,
+    ) -> Order {
+        Order {
+            id,
+            number,
+            user,
+            version: 1,
+            lifecycle: Lifecycle::Pending,
+            statuses: Statuses::default(),
+            currency,
+            lines: Vec::new(),
+            amounts: Amounts::default(),
+            shipping_method: None,
+            payment_method,
+            terms,
+            external_ref: None,
+            coupon: None,
+            redemptions: Vec::new(),
+            round: 1,
+            reservations: Vec::new(),
+            payments: Vec::new(),
+            unmatched: Vec::new(),
+            shipments: Vec::new(),
+            returns: Vec::new(),
+            credits: Vec::new(),
+            disputes: Vec::new(),
+            edits: Vec::new(),
+            holds: Vec::new(),
+            attention: Vec::new(),
+            notices: Vec::new(),
+            notified: 0,
+            placing_deadline: at,
+            retry_until: None,
+            created_at: at,
+            updated_at: at,
+            confirmed_at: None,
+            completed_at: None,
+            cancelled_at: None,
+            addresses: Private(None),
+            notes: Private(None),
+            metadata: Private(None),
+            stuck_retried_at: None,
+            redacted_at: None,
+        }
+    }
+
     /// `minor` units of the order's currency as money.
     pub const fn in_currency(&self, minor: Minor) -> Money {
         Money::new(minor, self.currency)
@@ -382,13 +442,12 @@ impl Order {
 
     /// The reservation numbered `n`.
     pub fn reservation(&self, n: u32) -> Option<&Reservation> {
-        n.checked_sub(1)
-            .and_then(|i| self.reservations.get(i as usize))
+        self.reservations.numbered(n)
     }
 
     /// The payment operation numbered `n`.
     pub fn payment(&self, n: u32) -> Option<&PaymentOperation> {
-        n.checked_sub(1).and_then(|i| self.payments.get(i as usize))
+        self.payments.numbered(n)
     }
 
     /// Operations that act on payment `n`: captures, voids, refunds.
@@ -398,18 +457,23 @@ impl Order {
 
     /// The line numbered `n`.
     pub fn line(&self, n: u32) -> Option<&Line> {
-        n.checked_sub(1).and_then(|i| self.lines.get(i as usize))
+        self.lines.numbered(n)
     }
 
     /// The shipment numbered `n`.
     pub fn shipment(&self, n: u32) -> Option<&Shipment> {
-        n.checked_sub(1)
-            .and_then(|i| self.shipments.get(i as usize))
+        self.shipments.numbered(n)
     }
 
     /// The return numbered `n`.
     pub fn return_numbered(&self, n: u32) -> Option<&Return> {
-        n.checked_sub(1).and_then(|i| self.returns.get(i as usize))
+        self.returns.numbered(n)
+    }
+
+    /// Returns the lines of which anything is left to see: an edit may have taken all of a line
+    /// away.
+    pub fn visible_lines(&self) -> impl Iterator<Item = &Line> {
+        self.lines.iter().filter(|l| l.quantity > 0)
     }
 
     /// The edit that is under way.
@@ -418,10 +482,7 @@ impl Order {
     }
 
     pub(crate) fn with_line(&mut self, n: u32, at: Timestamp, change: impl FnOnce(&mut Line)) {
-        if let Some(line) = n
-            .checked_sub(1)
-            .and_then(|i| self.lines.get_mut(i as usize))
-        {
+        if let Some(line) = self.lines.numbered_mut(n) {
             line.updated_at = at;
             change(line);
         }

@@ -15,7 +15,6 @@ use std::str::FromStr;
 
 pub(crate) use edit::check_line_count;
 pub use edit::{EditRequest, LineRef, ValidEdit};
-pub(crate) use hash::command_hash;
 pub use import::{ImportedOnce, ValidImport};
 
 use crate::error::{Error, Violation};

@@ -56,7 +56,7 @@ pub use payment::state::covered;
 pub(crate) use payment::state::{attempts_cover, edit_deadline};
 pub use record::record;
 pub use settle::settle;
-pub use stock::{SkuStock, sku_stock};
+pub use stock::{SkuStock, Stock, sku_stock};
 pub use table::{Transition, transitions};
 
 use std::time::Duration;

@@ -4,7 +4,7 @@
 use std::error::Error as StdError;
 use std::fmt;
 
-/// Why a text is refused.
+/// The reason why a text is refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum TextError {
     /// More characters than allowed.

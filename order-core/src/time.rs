@@ -21,6 +21,9 @@ pub struct Timestamp(i64);
 pub struct ParseTimeError(String);
 
 impl Timestamp {
+    /// The earliest time, which stands for "at any time".
+    pub const MIN: Timestamp = Timestamp(i64::MIN);
+
     /// From microseconds since the epoch.
     pub const fn from_micros(micros: i64) -> Self {
         Timestamp(micros)
@@ -47,7 +50,7 @@ impl Timestamp {
         )
     }
 
-    /// How long after `earlier` this is; zero if it is not.
+    /// Returns the time from `earlier` to this; zero if this is not later.
     pub fn since(self, earlier: Timestamp) -> Duration {
         Duration::from_micros(u64::try_from(self.0.saturating_sub(earlier.0)).unwrap_or(0))
     }

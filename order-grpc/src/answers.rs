@@ -28,19 +28,19 @@ use crate::limits::ROOM_WITHIN;
 use crate::shares::{Held, Holder};
 use crate::tally::{Kind, Tally};
 
-/// How much of a long answer is handed to h2 at a time. Nothing follows a piece before there is
-/// room for all of it but its last byte.
+/// The bytes of a long answer that are handed to h2 at a time. Nothing follows a piece before there
+/// is room for all of it but its last byte.
 const PIECE: usize = 16 * 1024;
-/// What an answer takes beside its bytes.
+/// The memory that an answer takes beside its bytes.
 const OVERHEAD: usize = 1024;
 
 /// The body of an answer.
 pub(crate) struct Answer {
     kind: Kinds,
-    /// What goes on on its connection, if that is to be known.
+    /// Its mark among the open calls of its connection, which are counted.
     pub(crate) open: Option<Open>,
-    /// When its stream is reset at the latest; a usual answer when it has been made for long
-    /// enough.
+    /// The time at which its stream is reset at the latest; a usual answer when it has been made
+    /// for long enough.
     pub(crate) until: Option<Instant>,
 }
 
@@ -275,7 +275,7 @@ impl Drop for Owned {
     }
 }
 
-/// Whether an answer's bytes are all gone.
+/// Tells when an answer's bytes are all gone.
 #[derive(Default)]
 struct Gone {
     gone: AtomicUsize,
@@ -295,7 +295,7 @@ impl Gone {
 }
 
 tokio::task_local! {
-    /// When the stream that this task is of is to be reset.
+    /// The time at which the stream that this task is of is to be reset.
     static UNTIL: Arc<OnceLock<Instant>>;
 }
 
@@ -336,7 +336,7 @@ async fn is_over(until: &OnceLock<Instant>) {
     sleep_until(until).await;
 }
 
-/// Where the details of a refusal stand, which may be some thousand bytes long.
+/// The header with a refusal's details, which may be some thousand bytes long.
 const DETAILS: &str = "grpc-status-details-bin";
 
 /// Counts the details of a refusal too, for as long as they wait to be sent; leaves them out if

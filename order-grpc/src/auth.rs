@@ -1,5 +1,5 @@
-//! Who calls: by a token of an issuer that is believed, or by a client certificate that stands for
-//! a service.
+//! Recognises callers: by a token of an issuer that is believed, or by a client certificate that
+//! stands for a service.
 
 mod jwks;
 mod keys;
@@ -26,26 +26,26 @@ use jwks::Remote;
 use keys::Key;
 use token::{Doubt, Rules, Token};
 
-/// How callers prove who they are.
+/// The ways in which callers prove who they are.
 #[derive(Debug, Clone)]
 pub struct AuthOptions {
-    /// Where the public keys are that tokens are signed for. None: no token is believed, and
+    /// The public keys that tokens are checked with. None: no token is believed, and
     /// callers come by certificates.
     pub keys: Option<KeySource>,
-    /// What a token's `iss` must be. None: it may be anything, and be missing.
+    /// The `iss` that a token must have. None: it may be anything, and be missing.
     pub issuer: Option<String>,
-    /// What must be among a token's `aud`. None: it may be anything, and be missing.
+    /// The audience that must be among a token's `aud`. None: it may be anything, and be missing.
     pub audience: Option<String>,
-    /// How far the clocks of issuers may be off. 30 s.
+    /// The most that the clocks of issuers may be off. 30 s.
     pub leeway: Duration,
-    /// What the claim `role` means.
+    /// The meaning of the claim `role`.
     pub roles: Roles,
     /// Services by the certificates that they show: what is in the certificate, and what the
     /// journal calls the service.
     pub services: BTreeMap<ClientName, String>,
-    /// How often files of keys are looked at again, at most. 2 s.
+    /// The shortest time after which files of keys are looked at again. 2 s.
     pub look_every: Duration,
-    /// How often the keys of a URL are fetched.
+    /// The times at which the keys of a URL are fetched again.
     pub refresh: Refresh,
 }
 
@@ -64,7 +64,7 @@ impl Default for AuthOptions {
     }
 }
 
-/// Where public keys are.
+/// A place where public keys are.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum KeySource {
     /// A PEM file with one or several public keys.
@@ -73,7 +73,7 @@ pub enum KeySource {
     Jwks(PathBuf),
     /// A JWKS at a URL: https, or http on this machine.
     Url {
-        /// Where.
+        /// The address.
         url: String,
         /// A PEM file: the authorities whose certificates are believed there. The system's own
         /// unless set.
@@ -120,7 +120,7 @@ impl std::fmt::Display for ClientName {
     }
 }
 
-/// What knows callers. Cheap to clone.
+/// Recognises callers by tokens and certificates. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Auth(Arc<Inner>);
 
@@ -137,7 +137,7 @@ enum Keys {
     Url(Remote),
 }
 
-/// Why a caller is not let in.
+/// A reason why a caller is not let in.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Refused {
     /// They have not proved who they are; the text is for the log.
@@ -213,8 +213,8 @@ impl Auth {
         })))
     }
 
-    /// Who calls. A token that is shown decides, also where the connection has a certificate: a
-    /// service may call for somebody else.
+    /// Finds out who calls. A token that is shown decides, also where the connection has a
+    /// certificate: a service may call for somebody else.
     pub(crate) async fn caller(
         &self,
         headers: &HeaderMap,

@@ -28,10 +28,10 @@ use crate::tally::{Kind, Tally};
 
 /// The longest message of health and reflection, in bytes.
 const SMALL_MESSAGE: usize = 16 * 1024;
-/// How much a stream of reflection may ask, in bytes.
+/// The most that a stream of reflection may ask, in bytes.
 const ASKED_MAX: usize = 64 * 1024;
-/// What an answer of health takes, and how many bytes of answers a stream of reflection has under
-/// way: a file or two.
+/// The bytes that an answer of health takes, and those of answers that a stream of reflection has
+/// under way: a file or two.
 const CHECK_ROOM: usize = 2 * 1024;
 const REFLECTION_ROOM: usize = 64 * 1024;
 /// A stream of reflection ends after so many times as long as it may ask nothing.
@@ -202,7 +202,7 @@ impl Beside {
     }
 }
 
-/// What a stream asks: so much at the most, and over when nothing more comes for a time.
+/// A stream's questions: so many bytes at the most, and over when nothing more comes for a time.
 struct Asked<B> {
     inner: B,
     left: usize,

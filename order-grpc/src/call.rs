@@ -1,4 +1,4 @@
-//! What happens to every call before and after the service sees it: it gets an id and a deadline,
+//! Surrounds every call before and after the service sees it: it gets an id and a deadline,
 //! its message is taken in within bounds, it is turned away when there is no room, a panic ends it
 //! alone, and a line of the log says how it ended.
 
@@ -41,7 +41,8 @@ use crate::tls::Peer;
 
 pub(crate) const REQUEST_ID: &str = "x-request-id";
 const REQUEST_ID_MAX: usize = 64;
-/// What stands before a message: whether it is compressed, and its length ("gRPC over HTTP2").
+/// The length of what stands before a message: a flag for compression, and its length ("gRPC over
+/// HTTP2").
 const PREFIX: usize = 5;
 
 /// A future on the heap.
@@ -58,8 +59,8 @@ pub(crate) struct Call {
     notes: Arc<Notes>,
 }
 
-/// What a service wants said after its message, as an extension of its response: tonic's own
-/// trailers hold the status alone.
+/// A trailer that a service wants sent after its message, as an extension of its response: tonic's
+/// own trailers hold the status alone.
 #[derive(Debug, Clone)]
 pub(crate) struct Trailer {
     pub(crate) name: &'static str,
@@ -84,13 +85,13 @@ impl Trailer {
     }
 }
 
-/// What the service lets the log know.
+/// Notes of the service for the log.
 #[derive(Debug, Default)]
 struct Notes {
     order: OnceLock<OrderId>,
     error: OnceLock<String>,
     store_failed: AtomicBool,
-    /// Whether the service has seen the call.
+    /// Set once the service has seen the call.
     begun: AtomicBool,
 }
 
@@ -108,23 +109,23 @@ impl Call {
         self.notes.begun.load(Ordering::Relaxed)
     }
 
-    /// How long the caller can still wait; `None` if it did not say.
+    /// Returns the time that the caller can still wait; `None` if it did not say.
     pub(crate) fn wait(&self) -> Option<Duration> {
         self.deadline
             .map(|deadline| deadline.saturating_duration_since(Instant::now()))
     }
 
-    /// That the service has its message.
+    /// Notes that the service has its message.
     pub(crate) fn note_begun(&self) {
         self.notes.begun.store(true, Ordering::Relaxed);
     }
 
-    /// Which order it is about.
+    /// Notes the order that it is about.
     pub(crate) fn note_order(&self, id: OrderId) {
         let _ = self.notes.order.set(id);
     }
 
-    /// What went wrong on our side, with its causes, which the caller is not told.
+    /// Notes a failure on our side with its causes, which the caller is not told.
     pub(crate) fn note_error(&self, error: &Error) {
         match error {
             Error::Service { .. } => {}
@@ -135,7 +136,7 @@ impl Call {
     }
 }
 
-/// Whether the store has failed a call since somebody last looked.
+/// Remembers that the store has failed a call since somebody last looked.
 #[derive(Debug, Default)]
 pub(crate) struct StoreFailures {
     pub(crate) failed: AtomicBool,
@@ -149,9 +150,9 @@ pub(crate) struct Gate<O> {
     pub(crate) log: Log,
     pub(crate) store_failures: Arc<StoreFailures>,
     pub(crate) request_ids: RequestIds,
-    /// What knows callers; without it they are all operators.
+    /// Recognises callers; without it they are all operators.
     pub(crate) auth: Option<Auth>,
-    /// How many orders a customer may place.
+    /// The rate at which a customer may place orders.
     pub(crate) rate: Option<Rate>,
 }
 
@@ -186,7 +187,7 @@ where
         }
     }
 
-    /// Who calls; `notes` learns why they are not let in.
+    /// Finds out who calls; `notes` learns why they are not let in.
     async fn caller(
         &self,
         headers: &HeaderMap,
@@ -325,7 +326,7 @@ where
     }
 }
 
-/// Why a call did not reach the service, of which tonic says little that a caller could use.
+/// Says why a call did not reach the service, of which tonic says little that a caller could use.
 fn not_begun(headers: &HeaderMap) -> Status {
     match headers
         .get("grpc-status")
@@ -337,7 +338,7 @@ fn not_begun(headers: &HeaderMap) -> Status {
     }
 }
 
-/// What is said of any other compression than gzip's.
+/// The answer to any other compression than gzip's.
 const COMPRESSION: &str = "messages are compressed by gzip here, or not at all: send it so";
 
 /// Writes the log's line when the call is over, also when it was dropped because the caller went
@@ -395,14 +396,14 @@ fn method(path: &str) -> Option<&'static str> {
 
 /// The call that makes orders, and is limited for each customer.
 const CREATE: &str = "CreateOrder";
-/// What the journal calls callers who are not asked who they are.
+/// The journal's name for callers who are not asked who they are.
 const ANYBODY: &str = "grpc";
-/// How the log names a method that there is not.
+/// The log's name for a method that there is not.
 const UNKNOWN: &str = "unknown";
 /// The call whose answers may be long.
 const LIST: &str = "ListOrders";
 
-/// What is not gRPC at all is answered in HTTP, as the protocol asks.
+/// Answers what is not gRPC at all in HTTP, as the protocol asks.
 fn not_grpc(request: &Request<Incoming>) -> Option<Response<Answer>> {
     let of = |code: StatusCode| {
         let mut response = Response::new(());

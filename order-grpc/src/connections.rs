@@ -27,18 +27,19 @@ use crate::shares::{Held, Holder, Shares, Thing};
 use crate::tally::{Kind, Tally};
 use crate::tls::{self, Io, Peer, Tls};
 
-/// How often a connection is asked whether it is still of use, at the least and at the most.
+/// The longest and the shortest time after which a connection is looked at again.
 const LOOK: Duration = Duration::from_secs(5);
 const LOOK_SOONEST: Duration = Duration::from_millis(10);
 /// The same while it is closing.
 const LOOK_CLOSING: Duration = Duration::from_millis(20);
-/// How long a closing connection is left to say goodbye after its last call. A stream of health has
-/// no end of its own.
+/// The time that a closing connection has to say goodbye after its last call. A stream of health
+/// has no end of its own.
 const GOODBYE: Duration = Duration::from_millis(200);
-/// How many connections may be about to be closed for others, before new ones wait for that.
+/// The number of connections that may be about to be closed for others, before new ones wait for
+/// that.
 const LEAVING_MAX: usize = 64;
-/// How often an idle connection is asked whether its other end is alive, and how long it may take
-/// to say so.
+/// The time after which an idle connection is asked whether its other end is alive, and the time it
+/// has to say so.
 const PING: Duration = Duration::from_secs(60);
 const PONG: Duration = Duration::from_secs(20);
 /// The pause after a connection could not be accepted, as when there are too many open files.
@@ -198,7 +199,7 @@ fn look_every(limits: &Limits) -> Duration {
 struct Guests {
     number: AtomicU64,
     present: Mutex<BTreeMap<u64, Arc<Guest>>>,
-    /// How many of them are about to be closed for others.
+    /// The number of them that are about to be closed for others.
     leaving: AtomicUsize,
 }
 
@@ -313,17 +314,17 @@ impl Drop for Present {
     }
 }
 
-/// What goes on on a connection.
+/// The calls of a connection, and the time of the last change.
 #[derive(Debug)]
 struct Activity {
     /// Calls whose answer is not sent in full.
     calls: AtomicU32,
     /// The same of services whose answers may have no end.
     streams: AtomicU32,
-    /// Whether there ever was one.
+    /// Set once there was one.
     used: AtomicBool,
     began: Instant,
-    /// When the last one began or ended, in microseconds since `began`.
+    /// The time at which the last one began or ended, in microseconds since `began`.
     changed: AtomicU64,
 }
 
@@ -354,14 +355,14 @@ impl Activity {
         self.changed.store(now, Ordering::Relaxed);
     }
 
-    /// How long nothing has begun or ended.
+    /// The time in which nothing has begun or ended.
     fn quiet(&self) -> Duration {
         self.began
             .elapsed()
             .saturating_sub(Duration::from_micros(self.changed.load(Ordering::Relaxed)))
     }
 
-    /// What use it is, the least first; none if somebody waits for an answer.
+    /// Ranks its use, the least first; none if somebody waits for an answer.
     fn use_of_it(&self) -> Option<u8> {
         match (self.calls(), self.streams.load(Ordering::Relaxed)) {
             (0, 0) => Some(u8::from(self.is_used())),

@@ -7,7 +7,6 @@ use order_core::money::{Currency, Minor};
 use order_core::order::{Address, AddressType, Addresses, Amounts, Line, Order, Statuses};
 use order_core::request::{AddressInput, ItemInput, PlaceRequest};
 use order_core::time::Timestamp;
-use uuid::Uuid;
 
 use crate::proto;
 
@@ -235,8 +234,7 @@ fn address(order: OrderId, kind: AddressType, address: &Address) -> proto::Order
         email,
     } = address.clone();
     proto::OrderAddress {
-        // As stores derive it: an order has at most one address of a type.
-        id: Uuid::new_v5(&order.uuid(), format!("address/{kind}").as_bytes()).to_string(),
+        id: kind.id_in(order).to_string(),
         order_id: order.to_string(),
         address_type: kind.as_str().to_owned(),
         first_name,

@@ -97,7 +97,7 @@ impl Target {
     }
 }
 
-/// Whether a host is this machine, as far as its name says.
+/// Tells whether a host is this machine, as far as its name says.
 fn is_here(host: &str) -> bool {
     host.eq_ignore_ascii_case("localhost")
         || host

@@ -18,9 +18,9 @@ const FILE_MAX: u64 = 1024 * 1024;
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{field}: {problem}")]
 pub struct SecurityError {
-    /// Which setting, such as `tls.key`.
+    /// The setting, such as `tls.key`.
     pub field: &'static str,
-    /// What is wrong with it, and what would be right.
+    /// Says what is wrong with it, and what would be right.
     pub problem: String,
 }
 
@@ -46,7 +46,7 @@ impl Named {
         SecurityError::new(self.field, format!("{}: {problem}", self.path.display()))
     }
 
-    /// What the file holds.
+    /// Returns the file's contents.
     pub(crate) fn read(&self) -> Result<Vec<u8>, SecurityError> {
         let cannot = |e| self.wrong(format_args!("cannot be read: {e}"));
         let file = File::open(&self.path).map_err(cannot)?;
@@ -67,8 +67,8 @@ impl Named {
 /// Makes a value of the contents of some files, in their order.
 type Parse<T> = Box<dyn Fn(&[Named], &[Vec<u8>]) -> Result<T, SecurityError> + Send + Sync>;
 
-/// What files hold, read again when they change. They may be replaced one after the other: what
-/// does not fit together, or cannot be read, leaves in use what was there before.
+/// A value read from files, and read again when they change. They may be replaced one after the
+/// other: what does not fit together, or cannot be read, leaves in use what was there before.
 pub(crate) struct Watched<T> {
     what: &'static str,
     files: Arc<[Named]>,
@@ -78,7 +78,7 @@ pub(crate) struct Watched<T> {
     look: tokio::sync::Mutex<Look>,
 }
 
-/// What the last look at the files found: a digest of their contents, or why there is none.
+/// The finding of the last look at the files: a digest of their contents, or why there is none.
 /// Contents may be private keys.
 struct Look {
     at: Instant,
@@ -118,7 +118,7 @@ impl<T: Send + Sync + 'static> Watched<T> {
         })
     }
 
-    /// What the files hold now, or held when they were last right.
+    /// Returns what the files hold now, or held when they were last right.
     pub(crate) async fn current(&self, log: &Log) -> Arc<T> {
         // While somebody looks, the others go on with what there is.
         if let Ok(mut look) = self.look.try_lock()

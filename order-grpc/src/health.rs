@@ -11,7 +11,7 @@ use crate::files::{Named, SecurityError};
 use crate::services::Tls;
 use crate::tls;
 
-/// Why a server is not known to serve.
+/// A reason why a server is not known to serve.
 #[derive(Debug, thiserror::Error)]
 pub enum HealthError {
     /// It can never be asked like this.
@@ -29,7 +29,7 @@ pub enum HealthError {
 }
 
 impl HealthError {
-    /// Whether asking again can never help.
+    /// Tells whether asking again can never help.
     pub const fn is_mistake(&self) -> bool {
         matches!(self, HealthError::Mistake(_))
     }

@@ -1,4 +1,4 @@
-//! What a call of orders needs around it in a router that is not [`serve`](crate::serve)'s.
+//! A layer around calls of orders in a router that is not [`serve`](crate::serve)'s.
 
 use std::pin::Pin;
 use std::sync::Arc;

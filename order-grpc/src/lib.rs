@@ -1,13 +1,4 @@
-//! The order engine as a gRPC server: the service of `proto/order.proto` for clients that exist
-//! today.
-//!
-//! Thin by design: it parses, calls [`OrderManager`](order_core::manager::OrderManager), and maps
-//! the answer; it has no business rule of its own. [`serve`] runs everything in one process: the
-//! service, the worker that works orders, health and reflection; it sheds load before accepting
-//! what it cannot do, and drains when it is told to stop.
-//!
-//! The other way, [`services`] are clients of the services that orders are made with, and [`offer`]
-//! is what they call: any clients as five services, such as the embedded shop.
+#![doc = include_str!("../README.md")]
 #![warn(missing_docs)]
 
 mod answers;

@@ -1,4 +1,4 @@
-//! What a caller may ask for at a time, and for how long.
+//! Limits of what callers may have at a time, and for how long.
 
 use std::time::Duration;
 
@@ -9,74 +9,75 @@ use http::HeaderMap;
 pub const MESSAGE_MAX: usize = 256 * 1024;
 /// The longest header list of a request, in bytes, as HTTP/2 counts it (RFC 9113, 6.5.2).
 pub(crate) const HEADERS_MAX: u32 = 16 * 1024;
-/// How much of a request's body may be on its way before it is taken in, in bytes.
+/// The bytes of a request's body that may be on their way before they are taken in.
 pub(crate) const STREAM_WINDOW: u32 = 128 * 1024;
-/// How many calls one connection may have open at a time.
+/// The number of calls that one connection may have open at a time.
 pub(crate) const STREAMS_MAX: u32 = 128;
 /// The longest a call may take, whatever deadline its caller gave.
 pub(crate) const CALL_WITHIN: Duration = Duration::from_secs(60);
-/// How long a call waits for a place before it is turned away. Short, since whoever waits could be
-/// asking somebody else; but not nothing: callers who ask again at once would otherwise keep the
-/// machine busy with turning them away.
+/// The time for which a call waits for a place before it is turned away. Short, since whoever waits
+/// could be asking somebody else; but not nothing: callers who ask again at once would otherwise
+/// keep the machine busy with turning them away.
 pub(crate) const PLACE_WITHIN: Duration = Duration::from_millis(30);
 /// The same for a list. Longer, since lists take their time, and few are worked on at once so that
 /// they hold up nothing else.
 pub(crate) const LIST_WITHIN: Duration = Duration::from_secs(1);
-/// How long an answer waits until those before it are taken, if there is no room for it.
+/// The time for which an answer waits until those before it are taken, if there is no room for it.
 pub(crate) const ROOM_WITHIN: Duration = Duration::from_secs(5);
-/// How many bytes of answers a call is sure of before it is begun: those of an order with eighty
+/// The bytes of answers that a call is sure of before it is begun: those of an order with eighty
 /// lines.
 pub(crate) const ROOM_USUAL: usize = 16 * 1024;
-/// When a caller who was turned away should try again.
+/// The time after which a caller who was turned away should try again.
 pub(crate) const RETRY_AFTER: Duration = Duration::from_millis(100);
 
-/// How much the server takes on at a time, and for how long.
+/// Limits of what the server takes on at a time, and for how long.
 ///
 /// Of each of these numbers a peer (an address, or an IPv6 /64) may have three quarters, and a
 /// connection the part that is named, so that nobody can keep all others out. What finds no room is
 /// refused, and the log says how often.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Limits {
-    /// How many calls it works on at a time, those included whose caller has gone but whose work
-    /// goes on. The next waits 30 ms for its turn and is then turned away with RESOURCE_EXHAUSTED,
-    /// before anything is accepted. 256.
+    /// The number of calls it works on at a time, those included whose caller has gone but whose
+    /// work goes on. The next waits 30 ms for its turn and is then turned away with
+    /// RESOURCE_EXHAUSTED, before anything is accepted. 256.
     pub in_flight: usize,
-    /// How many lists of orders it works on at a time. The next waits for its turn, a second at the
-    /// most. 8: more would be slower, as they keep a processor busy each.
+    /// The number of lists of orders it works on at a time. The next waits for its turn, a second
+    /// at the most. 8: more would be slower, as they keep a processor busy each.
     pub lists: usize,
-    /// How many calls may be open at a time, those included whose message is still on its way.
-    /// 1,024; a connection may have an eighth.
+    /// The number of calls that may be open at a time, those included whose message is still on its
+    /// way. 1,024; a connection may have an eighth.
     pub open: usize,
-    /// How many messages may be on their way at a time. 512; of a connection a quarter.
+    /// The number of messages that may be on their way at a time. 512; of a connection a quarter.
     pub messages: usize,
-    /// How many bytes of messages it holds at a time. 64 MiB; of a connection an eighth.
+    /// The bytes of messages it holds at a time. 64 MiB; of a connection an eighth.
     pub message_bytes: usize,
-    /// How many bytes of answers it holds at a time that are not taken. One that finds no room
+    /// The bytes of answers it holds at a time that are not taken. One that finds no room
     /// waits 5 s, and then its call fails with RESOURCE_EXHAUSTED. 64 MiB; of a connection an
     /// eighth.
     pub answer_bytes: usize,
-    /// How many streams of health and reflection it has at a time. 512; of a connection one in 64.
+    /// The number of streams of health and reflection it has at a time. 512; of a connection one in
+    /// 64.
     pub watches: usize,
-    /// How many checks of health it answers at a time. 128; of a connection an eighth.
+    /// The number of checks of health it answers at a time. 128; of a connection an eighth.
     pub checks: usize,
-    /// How many connections it has at a time. For the next one the idlest goes, of the peer that
-    /// has its share, or else of the one that has most. 512, since systems often allow a process
-    /// 1,024 open files.
+    /// The number of connections it has at a time. For the next one the idlest goes, of the peer
+    /// that has its share, or else of the one that has most. 512, since systems often allow a
+    /// process 1,024 open files.
     pub connections: usize,
-    /// After how long a connection without a call is closed. 5 min.
+    /// The time after which a connection without a call is closed. 5 min.
     pub idle: Duration,
-    /// After how long a connection that never made a call is closed. 30 s.
+    /// The time after which a connection that never made a call is closed. 30 s.
     pub first_call: Duration,
-    /// How long after its headers a request's message may take to arrive. 10 s.
+    /// The longest that a request's message may take to arrive after its headers. 10 s.
     pub message: Duration,
-    /// How long an answer may take to be taken, from when it is made. Then it is reset; where it
-    /// waits for nothing but the connection to be read, that is closed soon after. 30 s.
+    /// The longest that an answer may take to be taken, from when it is made. Then it is reset;
+    /// where it waits for nothing but the connection to be read, that is closed soon after. 30 s.
     pub answer: Duration,
-    /// How long a stream of health goes on before it ends with UNAVAILABLE and is to be asked for
-    /// anew. 1 h.
+    /// The time for which a stream of health goes on before it ends with UNAVAILABLE and is to be
+    /// asked for anew. 1 h.
     pub watch: Duration,
-    /// How long a stream of reflection may ask nothing before it ends. 10 s; after ten times that
-    /// it ends in any case.
+    /// The time for which a stream of reflection may ask nothing before it ends. 10 s; after ten
+    /// times that it ends in any case.
     pub reflection: Duration,
 }
 
@@ -102,11 +103,11 @@ impl Default for Limits {
     }
 }
 
-/// Why a `grpc-timeout` is none.
+/// Says that a `grpc-timeout` is none.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct MalformedTimeout;
 
-/// How long the caller of a request waits for its answer, as `grpc-timeout` says ("gRPC over
+/// Reads how long the caller of a request waits for its answer, as `grpc-timeout` says ("gRPC over
 /// HTTP2": at most eight digits and a unit); `None` if it does not say.
 pub(crate) fn timeout(headers: &HeaderMap) -> Result<Option<Duration>, MalformedTimeout> {
     headers

@@ -2,9 +2,9 @@
 //! request or an order holds: the method, the code, how long it took, and the ids of the request
 //! and of the order.
 //!
-//! Everything said here is a `tracing` event, so a program with a subscriber of its own has it there.
-//! A [`Log`] is a subscriber for those that have none: it writes by `tracing-subscriber`'s formats
-//! over a writer that holds up no call.
+//! Everything said here is a `tracing` event, so a program with a subscriber of its own has it
+//! there. A [`Log`] is a subscriber for those that have none: it writes by `tracing-subscriber`'s
+//! formats over a writer that holds up no call.
 
 mod writer;
 
@@ -24,7 +24,7 @@ use tracing_subscriber::prelude::*;
 
 use writer::Writing;
 
-/// How lines are written.
+/// A form in which lines are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum LogFormat {
     /// `time LEVEL span: target: message key=value …`.
@@ -49,8 +49,8 @@ impl FromStr for LogFormat {
 /// at the most for what is left to be written.
 ///
 /// The default has no place of its own: events go to the subscriber that the program has set, if
-/// any. A server that is given a log of its own writes its own events there. What the engine and the
-/// stores say goes to the program's subscriber, which [`Log::install`] makes this one.
+/// any. A server that is given a log of its own writes its own events there. What the engine and
+/// the stores say goes to the program's subscriber, which [`Log::install`] makes this one.
 #[derive(Clone, Default)]
 pub struct Log {
     /// The subscriber that events are sent to. None: the program's.
@@ -70,7 +70,7 @@ impl fmt::Debug for Log {
     }
 }
 
-/// What is said of a call.
+/// The facts that are told of a call.
 pub(crate) struct CallLine<'a> {
     pub(crate) span: &'a Span,
     pub(crate) method: &'static str,

@@ -1,4 +1,4 @@
-//! What callers say, and are told, beside the messages: the proto is older than keys, versions and
+//! Names and values that travel beside the messages: the proto is older than keys, versions and
 //! payment actions.
 
 use std::str::FromStr;
@@ -13,20 +13,20 @@ use tonic::metadata::{MetadataMap, MetadataValue};
 pub(crate) const IDEMPOTENCY_KEY: &str = "idempotency-key";
 /// The version the caller saw.
 pub(crate) const EXPECTED_VERSION: &str = "expected-version";
-/// How an edit's difference is paid.
+/// The method by which an edit's difference is paid.
 pub(crate) const PAYMENT_METHOD: &str = "payment-method";
-/// What the payment provider gave the client to pay with.
+/// The token that the payment provider gave the client to pay with.
 pub(crate) const PAYMENT_TOKEN: &str = "payment-token";
-/// Where the payment provider sends the customer back to.
+/// The address to which the payment provider sends the customer back.
 pub(crate) const RETURN_URL: &str = "return-url";
-/// How many journal rows the order of the answer has.
+/// The number of journal rows that the order of the answer has.
 pub(crate) const ORDER_VERSION: &str = "order-version";
 /// `true` when an earlier request under the same key made the order, or did to it what was asked
 /// for.
 pub(crate) const ORDER_REPLAYED: &str = "order-replayed";
 /// The number of an edit that was not decided when the caller was answered. A trailer.
 pub(crate) const ORDER_EDIT_ID: &str = "order-edit-id";
-/// Where the customer must go to pay.
+/// The address where the customer must go to pay.
 pub(crate) const PAYMENT_ACTION_URL: &str = "payment-action-url";
 
 /// The metadata of a request that a command understands.

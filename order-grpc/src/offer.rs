@@ -27,11 +27,11 @@ pub use serving::{OfferOptions, serve};
 use crate::limits::timeout;
 use crate::services::{AVAILABLE, NOT_DONE, SERVICES_DOMAIN, plain};
 
-/// What the services are made of. Clones share it.
+/// The parts that the services are made of. Clones share them.
 struct Offer<C> {
     clients: Arc<C>,
     runtime: Arc<dyn Runtime>,
-    /// What they call themselves.
+    /// The name they call themselves by.
     name: Arc<str>,
 }
 
@@ -72,7 +72,7 @@ impl<C: Clients> Offer<C> {
     }
 }
 
-/// What a caller is told, so that our own clients understand just what was said.
+/// Turns an error into a status in such a way that our own clients understand just what was said.
 fn status_of(error: CallError) -> Status {
     match error {
         CallError::Refused { code, available } => {

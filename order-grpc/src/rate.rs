@@ -1,4 +1,4 @@
-//! How many orders a customer may place in a time.
+//! Limits the rate at which each customer places orders.
 
 use std::num::NonZeroU32;
 use std::sync::{Mutex, PoisonError};
@@ -10,18 +10,19 @@ use governor::state::keyed::HashMapStateStore;
 use governor::{Quota, RateLimiter};
 use order_core::ids::UserId;
 
-/// How many customers are remembered at most. If more place orders in the time that it takes to
-/// forget one, all are forgotten.
+/// The number of customers that are remembered at most. If more place orders in the time that it
+/// takes to forget one, all are forgotten.
 const CUSTOMERS_MAX: usize = 100_000;
-/// How often those are forgotten who may place as many as ever.
+/// The time after which those are forgotten who may place as many as ever.
 const TIDY_EVERY: Duration = Duration::from_secs(60);
 
-/// How many orders each customer may place. Operators and services place as many as they like.
+/// The rate at which each customer may place orders. Operators and services place as many as they
+/// like.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RateLimit {
-    /// How many in a minute, over any longer time. 60.
+    /// Orders in a minute, over any longer time. 60.
     pub per_minute: NonZeroU32,
-    /// How many at once. 20.
+    /// Orders at once. 20.
     pub burst: NonZeroU32,
 }
 
@@ -38,7 +39,7 @@ impl Default for RateLimit {
 type Limiter<C> =
     RateLimiter<UserId, HashMapStateStore<UserId>, C, NoOpMiddleware<<C as Clock>::Instant>>;
 
-/// Who has placed how many.
+/// The orders that each customer has placed lately.
 pub(crate) struct Rate<C: Clock = MonotonicClock> {
     quota: Quota,
     clock: C,

@@ -33,30 +33,30 @@ use crate::tally::Tally;
 use crate::tasks::TrackedRuntime;
 use crate::tls::Tls;
 
-/// How a server serves.
+/// Options of a server.
 #[derive(Debug, Clone)]
 pub struct ServerOptions {
-    /// How much it takes on at a time.
+    /// Limits of what it takes on at a time.
     pub limits: Limits,
-    /// How long, once told to stop, it lets what is under way come to an end. 10 s.
+    /// The time that work under way has to come to an end once the server is told to stop. 10 s.
     pub grace: Duration,
-    /// How its worker works; `grace` holds for the worker too.
+    /// Options of its worker; `grace` holds for the worker too.
     pub worker: WorkerOptions,
-    /// Where its events are written. The default: to the subscriber that the program has.
+    /// The log that its events are written to. The default: the subscriber that the program has.
     pub log: Log,
-    /// What the manager runs on, if it is to be waited for when the server stops. None.
+    /// The runtime of the manager, if its tasks are to be waited for when the server stops. None.
     pub tasks: Option<TrackedRuntime>,
     /// TLS. None: calls come in the clear.
     pub tls: Option<Tls>,
-    /// What knows callers. None: whoever can reach the server is an operator.
+    /// Recognises callers. None: whoever can reach the server is an operator.
     pub auth: Option<Auth>,
-    /// How many orders each customer may place; customers are only those whom `auth` knows. None:
-    /// as many as they like.
+    /// The rate at which each customer may place orders; customers are only those whom `auth`
+    /// knows. None: as many as they like.
     pub rate_limit: Option<RateLimit>,
 }
 
 impl ServerOptions {
-    /// Whether a server with these options may be reached from other machines: it knows its
+    /// Tells whether a server with these options may be reached from other machines: it knows its
     /// callers, and nobody can listen in.
     pub const fn is_guarded(&self) -> bool {
         self.tls.is_some() && self.auth.is_some()
@@ -78,7 +78,7 @@ impl Default for ServerOptions {
     }
 }
 
-/// How a server ended.
+/// The way in which a server ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Drained {
     /// Everything that was under way came to its end, and every lease went back.
@@ -88,7 +88,7 @@ pub enum Drained {
     CutShort,
 }
 
-/// Why a server cannot listen.
+/// A reason why a server cannot listen.
 #[derive(Debug, thiserror::Error)]
 pub enum ListenError {
     /// Not an address.
@@ -96,9 +96,9 @@ pub enum ListenError {
         "listen address {address:?} is not an address: expected HOST:PORT such as 127.0.0.1:50053"
     )]
     Unknown {
-        /// What was given.
+        /// The address that was given.
         address: String,
-        /// Why.
+        /// The system's reason.
         #[source]
         source: std::io::Error,
     },
@@ -107,15 +107,15 @@ pub enum ListenError {
         "listen address {address} can be reached from other machines, and callers are not authenticated, or not by TLS: set up both, listen on 127.0.0.1, or insist on it"
     )]
     Exposed {
-        /// What was given.
+        /// The address that was given.
         address: SocketAddr,
     },
     /// The system refuses it.
     #[error("cannot listen on {address}")]
     Refused {
-        /// What was given.
+        /// The address that was given.
         address: String,
-        /// Why.
+        /// The system's reason.
         #[source]
         source: std::io::Error,
     },
@@ -295,8 +295,8 @@ async fn say(health: &HealthReporter, status: ServingStatus) {
     }
 }
 
-/// How often the store is tried, how long it may take, and how long a failed call counts as its
-/// failure.
+/// The time between two tries of the store, the longest that one may take, and the time for which a
+/// failed call counts as its failure.
 const PROBE_EVERY: Duration = Duration::from_secs(1);
 const PROBE_WITHIN: Duration = Duration::from_secs(2);
 const FAILURE_COUNTS: Duration = Duration::from_secs(5);

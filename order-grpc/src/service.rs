@@ -24,11 +24,13 @@ use crate::proto::order_service_server::OrderService;
 use crate::proto::{self, get_order_request::Identifier};
 use crate::status::{invalid, status_of, unauthenticated};
 
-/// How far into a list page numbers reach; further on, a list is paged by its filters.
+/// The number of orders of a list that page numbers reach; further on, a list is paged by its
+/// filters.
 const LIST_DEPTH: u32 = 10_000;
 const PAGE_USUAL: u32 = 20;
 const PAGE_MAX: u32 = 100;
-/// From how many lines on an answer is compressed where the caller takes it so: those of 4 KiB.
+/// The number of lines from which on an answer is compressed where the caller takes it so: that of
+/// 4 KiB.
 const LINES_COMPRESSED: usize = 20;
 
 /// The service over a manager. Who calls stands in the request, as an extension of type

@@ -1,4 +1,4 @@
-//! Who holds how much of the server: everything that can run out is counted for the connection that
+//! Shares the server out: everything that can run out is counted for the connection that
 //! holds it, for its peer, and in all, and none of them may hold more than its share.
 //!
 //! A peer is an address, or an IPv6 /64, which is what one machine is given. One alone may have
@@ -17,10 +17,10 @@ use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 use crate::limits::{LIST_WITHIN, Limits, PLACE_WITHIN};
 use crate::unsent::Unsent;
 
-/// What can run out.
+/// A thing that can run out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Thing {
-    /// Connections.
+    /// Connections, each from its first byte to its last.
     Connections,
     /// Calls from their headers until they are answered.
     Open,
@@ -38,7 +38,7 @@ pub(crate) enum Thing {
 
 const THINGS: usize = 7;
 
-/// How much of each thing there is at a time.
+/// The amount of each thing that is held at a time.
 #[derive(Debug, Default)]
 struct Counts([AtomicUsize; THINGS]);
 
@@ -59,7 +59,7 @@ impl Counts {
     }
 }
 
-/// How much of a thing there may be.
+/// The amounts of a thing that may be held at a time.
 #[derive(Debug, Clone, Copy)]
 struct Bound {
     connection: usize,
@@ -149,7 +149,7 @@ impl Shares {
     }
 }
 
-/// Whose connections count together.
+/// Names the peer whose connections count together.
 fn peer_of(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V4(address) => address.into(),
@@ -268,12 +268,12 @@ impl Holder {
         Some(Place { _permits: permits })
     }
 
-    /// How much there is of everything, and how long things may take.
+    /// Returns how much there is of everything, and how long things may take.
     pub(crate) fn limits(&self) -> &Limits {
         &self.peer.shares.limits
     }
 
-    /// How many connections its peer has.
+    /// Returns the number of connections that its peer has.
     pub(crate) fn of_its_peer(&self) -> usize {
         self.peer
             .counts
@@ -281,7 +281,7 @@ impl Holder {
             .load(Ordering::Acquire)
     }
 
-    /// Whether its peer has all the connections it may have.
+    /// Tells whether its peer has all the connections it may have.
     pub(crate) fn peer_is_full(&self) -> bool {
         self.of_its_peer() >= Bound::of(Thing::Connections, &self.shares().limits).peer
     }

@@ -1,4 +1,4 @@
-//! What may happen very often and is said seldom.
+//! Says seldom what may happen very often.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;

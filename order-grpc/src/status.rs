@@ -28,10 +28,10 @@ const DETAILS_MAX: usize = 4 * 1024;
 const MESSAGE_CHARS_MAX: usize = 600;
 /// The trailer that says in milliseconds when to try again.
 const RETRY_PUSHBACK: &str = "grpc-retry-pushback-ms";
-/// When to try a service or a store again that could not be used.
+/// The time after which to try a service or a store again that could not be used.
 const UNAVAILABLE_RETRY: Duration = Duration::from_secs(1);
 
-/// What a caller is told of `error`.
+/// Returns what a caller is told of `error`.
 pub fn status_of(error: &Error) -> Status {
     let message = error.to_string();
     match error {
@@ -102,8 +102,8 @@ fn of_store(kind: StoreErrorKind) -> Status {
     }
 }
 
-/// What a rule refused. The code is the same for all of them, and each has a kind of precondition
-/// that failed.
+/// Tells what a rule refused. The code is the same for all of them, and each has a kind of
+/// precondition that failed.
 fn rejected(rejection: &Rejection) -> Status {
     let Rejection {
         reason,
@@ -131,7 +131,8 @@ fn rejected(rejection: &Rejection) -> Status {
         subject,
         shortened(message),
     )];
-    // A SKU is no key of `ErrorInfo.metadata` (AIP-193), so each shortage is a violation of its own.
+    // A SKU is no key of `ErrorInfo.metadata` (AIP-193), so each shortage is a violation of its
+    // own.
     if !shortages.is_empty() {
         refusal = refusal.with("shortages", shortages.len());
     }
@@ -219,7 +220,8 @@ pub(crate) fn invalid(violations: &[Violation]) -> Status {
     refusal.status(message)
 }
 
-/// Where a client finds what the engine calls `field`: two of them come as metadata.
+/// Names the place where a client finds what the engine calls `field`: two of them come as
+/// metadata.
 fn on_the_wire(field: &str) -> &str {
     match field {
         "payment_token" => crate::metadata::PAYMENT_TOKEN,

@@ -10,11 +10,11 @@ use tracing::Level;
 
 use crate::log::Log;
 
-/// How long is counted before the first line, and until the next.
+/// The times for which is counted before the first line, and until the next.
 const GATHER: Duration = Duration::from_millis(100);
 const AGAIN: Duration = Duration::from_secs(10);
 
-/// What is counted.
+/// A kind of thing that is counted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
     /// An idle connection was closed to make room for another.
@@ -69,7 +69,7 @@ impl Kind {
 #[derive(Debug, Default)]
 pub(crate) struct Tally {
     counts: [AtomicU64; KINDS.len()],
-    /// Why a connection could not be accepted, the last time.
+    /// The reason why a connection could not be accepted, the last time.
     cause: Mutex<Option<String>>,
     told: Notify,
 }

@@ -20,7 +20,7 @@ use crate::files::{Named, SecurityError, Watched};
 use crate::log::Log;
 use crate::sparse::Sparse;
 
-/// What a server shows, and whom it lets in, by certificates.
+/// The certificates that a server shows, and those that it lets in.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TlsOptions {
     /// A PEM file: the server's certificate, and those that lead to its root.
@@ -30,10 +30,10 @@ pub struct TlsOptions {
     /// A PEM file: the authorities whose client certificates are believed. None: clients are not
     /// asked for one.
     pub client_ca: Option<PathBuf>,
-    /// Whether clients without a certificate of `client_ca` are turned away. Otherwise they may
+    /// Turns clients without a certificate of `client_ca` away. Otherwise they may
     /// come, and say by a token who they are.
     pub client_required: bool,
-    /// How often the files are looked at again, at most, when somebody connects. 2 s.
+    /// The shortest time after which the files are looked at again when somebody connects. 2 s.
     pub look_every: Duration,
 }
 
@@ -184,7 +184,7 @@ pub(crate) fn roots(file: &Named, pem: &[u8]) -> Result<RootCertStore, SecurityE
 pub(crate) trait Io: AsyncRead + AsyncWrite + Send + Unpin {}
 impl<T: AsyncRead + AsyncWrite + Send + Unpin> Io for T {}
 
-/// Who is at the other end of a connection, as far as the connection itself says: an extension of
+/// The other end of a connection, as far as the connection itself says who it is: an extension of
 /// its requests.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Peer {

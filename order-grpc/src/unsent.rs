@@ -2,14 +2,14 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// How many ages are told apart.
+/// The number of ages that are told apart.
 const AGES: usize = 8;
 
 /// Counts answers by the time at which they were made, which goes on by ticks.
 #[derive(Debug, Default)]
 pub(crate) struct Unsent {
     tick: AtomicUsize,
-    /// How many there are of each tick.
+    /// The number of answers of each tick.
     made: [AtomicUsize; AGES],
 }
 

@@ -53,7 +53,7 @@ impl Prepared {
         self.changeset.key.as_ref().filter(|_| self.writes_order())
     }
 
-    /// Whether it is refused whatever is stored.
+    /// Returns whether it is refused whatever is stored.
     fn is_doomed(&self) -> bool {
         let commands = || {
             self.changeset
@@ -70,7 +70,8 @@ impl Prepared {
     }
 }
 
-/// What is longer is for ever: a time that PostgreSQL does not hold may come of it.
+/// The longest time to live; a longer one is for ever, since a time that PostgreSQL does not hold
+/// may come of it.
 const TTL_MAX_US: i64 = 100_000 * 365 * 86_400 * 1_000_000;
 
 /// A time to live in microseconds; none for ever.
@@ -180,7 +181,7 @@ fn rows(group: &[&Prepared]) -> (Array, Array, Cells) {
     (counts, of, cells)
 }
 
-/// What a changeset does to the work item, as numbers that the function knows.
+/// The changes that a changeset makes to the work item, as numbers that the function knows.
 struct Work<'a> {
     kind: i64,
     fence: Option<&'a Fence>,
@@ -255,8 +256,8 @@ fn work(change: &WorkChange) -> Work<'_> {
     }
 }
 
-/// Where a group's changesets are all to be found: in one bucket, where buckets are apart, and in
-/// one partition of the feed.
+/// The place where a group's changesets are all to be found: in one bucket, where buckets are
+/// apart, and in one partition of the feed.
 #[derive(Debug, Clone, Copy)]
 struct Place {
     bucket: Option<Bucket>,
@@ -279,7 +280,8 @@ impl Place {
     }
 }
 
-/// Which store and schema a group is for, and the time by which it is judged if not the database's.
+/// The store and the schema that a group is for, and the time by which it is judged if not the
+/// database's.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Meant<'a> {
     pub(crate) store: Uuid,
@@ -414,7 +416,7 @@ pub(crate) fn call(meant: Meant<'_>, group: &[&Prepared]) -> Query<'static, Post
         .bind(cells.times)
 }
 
-/// What the group takes and gives back of limited things.
+/// The uses of limited things that the group takes and gives back.
 struct Redeem {
     of: Array,
     name: Array,
@@ -466,7 +468,7 @@ impl Redeem {
     }
 }
 
-/// What became of one changeset; `Err(None)` if the database and this program do not agree on it,
+/// The outcome of one changeset; `Err(None)` if the database and this program do not agree on it,
 /// as when it changed meanwhile.
 pub(crate) type Answer = Result<Committed, Option<CommitError>>;
 

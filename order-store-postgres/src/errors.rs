@@ -1,11 +1,11 @@
-//! What PostgreSQL's errors mean to whoever uses the store.
+//! The errors of PostgreSQL, as the contract of stores has them.
 
 use order_core::store::{StoreError, StoreErrorKind};
 use sqlx::Error;
 
 use crate::tls;
 
-/// What was being done when it failed.
+/// The step that failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum During {
     /// Getting a connection: nothing was asked for.
@@ -24,14 +24,15 @@ pub(crate) fn code(error: &Error) -> Option<String> {
         .map(|code| code.into_owned())
 }
 
-/// Whether nothing happened because somebody else was at it: the same may succeed at once.
+/// Returns whether nothing happened because somebody else was at it: the same may succeed at once.
 pub(crate) fn collided(error: &Error) -> bool {
     // Serialization failure, deadlock, a unique index that somebody else was first in, a lock that
     // was not to be had in time.
     code(error).is_some_and(|code| matches!(code.as_str(), "40001" | "40P01" | "23505" | "55P03"))
 }
 
-/// Whether a connection that was idle turned out to be gone, so that another is worth a try.
+/// Returns whether a connection that was idle turned out to be gone, so that another is worth a
+/// try.
 pub(crate) fn is_broken(error: &Error) -> bool {
     match error {
         Error::Io(_) | Error::Tls(_) | Error::Protocol(_) | Error::WorkerCrashed => true,

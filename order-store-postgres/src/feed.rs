@@ -81,7 +81,7 @@ fn bind_places<'p>(select: Select, places: impl Iterator<Item = (u16, &'p FeedPl
     select.bind(partitions).bind(positions).bind(rows)
 }
 
-/// Whether all of these places, each with its partition, were given out.
+/// Returns whether all of these places, each with its partition, were given out.
 async fn are_in_feed(
     db: &mut PgConnection,
     places: &[(u16, &FeedPlace)],

@@ -78,7 +78,7 @@ impl fmt::Debug for OnCommit {
 /// A transaction that was not committed, or that may have been.
 pub(crate) struct Stopped {
     pub(crate) failure: Failure,
-    /// Whether the connection is as it was before.
+    /// True if the connection is as it was before.
     pub(crate) is_usable: bool,
 }
 
@@ -252,8 +252,8 @@ fn stopped(step: Step, error: StoreError, at: Option<usize>, is_usable: bool) ->
     }
 }
 
-/// Whether nothing happened because somebody else was at the same rows of a hook. A unique index is
-/// not among it: somebody who was first stays so.
+/// Returns whether nothing happened because somebody else was at the same rows of a hook. A unique
+/// index is not among it: somebody who was first stays so.
 fn is_contention(error: &sqlx::Error) -> bool {
     code(error).is_some_and(|code| matches!(code.as_str(), "40001" | "40P01" | "55P03"))
 }

@@ -1,9 +1,20 @@
-//! PostgreSQL storage for `order-core`: [`PostgresStore`] keeps the contract of
-//! [`OrderStore`](order_core::store::OrderStore) for any number of nodes on one database.
+#![doc = include_str!("../README.md")]
 //!
-//! [`migrate`] makes the schema and brings it up to date; a store is then opened by the same URL.
-//! What stands in it is described in the files of `migrations`. [`migrate_as`] lays one out over
-//! the nodes of Citus.
+//! ## Where to find what
+//!
+//! | you want to | take |
+//! |---|---|
+//! | make a schema, or bring it up to date | [`migrate`]; [`migrate_as`] for Citus or more partitions of the feed |
+//! | know whether that is needed | [`pending_migrations`] |
+//! | keep orders there | [`PostgresStore::open`] |
+//! | say how many connections there are, and how long anything may take | [`PostgresOptions`] |
+//! | write rows of your own in the same transactions, or refuse changes | [`OnCommit`] |
+//! | see how many commits share a transaction, and how often others collide with them | [`PostgresStore::stats`] |
+//! | read lists and the feed from a standby | [`PostgresOptions::replica`], [`PostgresStore::replica_stats`] |
+//!
+//! What the store does is said by `tracing`, at `debug`: groups of commits, leases, connections,
+//! waits. What goes wrong beside somebody's request is said at `info`, `warn` or `error`. Nothing
+//! in it is about persons.
 
 mod commit;
 mod errors;

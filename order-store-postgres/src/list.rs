@@ -304,7 +304,7 @@ impl<'a> Select<'a> {
             .collect()
     }
 
-    /// Whether the table that is looked into first is another than `orders`.
+    /// Returns whether the table that is looked into first is another than `orders`.
     fn is_joined(&self) -> bool {
         matches!(
             self.plan.driver,
@@ -312,7 +312,7 @@ impl<'a> Select<'a> {
         )
     }
 
-    /// What is the order's id in the index that is read.
+    /// The expression for the order's id in the index that is read.
     fn id(&self) -> &'static str {
         match self.by_update() {
             true => "u.order_id",
@@ -330,12 +330,12 @@ impl<'a> Select<'a> {
         }
     }
 
-    /// Whether the index of the last changes is what is read.
+    /// Returns whether the index of the last changes is what is read.
     fn by_update(&self) -> bool {
         !self.plan.sorted && self.query.sort == SortKey::UpdatedAt
     }
 
-    /// Where the rows of a range come from: the table with the index of what is looked up, and what
+    /// The source of the rows of a range: the table with the index of what is looked up, and what
     /// else conditions are about.
     fn source(&self) -> String {
         let joined = |table: &str| {

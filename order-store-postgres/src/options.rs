@@ -1,4 +1,4 @@
-//! How a store is connected to: its URL, and the bounds on what it asks of the database.
+//! The ways of connecting to a store: its URL, and the bounds on what it asks of the database.
 
 use std::fmt;
 use std::str::FromStr as _;
@@ -12,35 +12,36 @@ use sqlx::postgres::PgConnectOptions;
 use crate::hook::OnCommit;
 use crate::tls;
 
-/// How a [`PostgresStore`](crate::PostgresStore) is opened.
+/// The options with which a [`PostgresStore`](crate::PostgresStore) is opened.
 #[derive(Clone)]
 pub struct PostgresOptions {
-    /// How many tasks write, at least 1; each has a connection, and commits what has queued while
-    /// it was at the last group. 2.
+    /// The number of tasks that write, at least 1; each has a connection, and commits what has
+    /// queued while it was at the last group. 2.
     pub writers: usize,
-    /// How many changesets wait to be written; one more is refused with
+    /// The number of changesets that wait to be written; one more is refused with
     /// [`StoreErrorKind::Unavailable`] before anything of it is done. 4,096.
     pub write_queue: usize,
-    /// How many reads of one order run at a time, at least 1; each has a connection, opened when
-    /// first needed. 8.
+    /// The number of reads of one order that run at a time, at least 1; each has a connection,
+    /// opened when first needed. 8.
     pub readers: usize,
-    /// How many lists, sums and pages of the feed are read at a time, at least 1: beside those of
-    /// `readers`, which never wait for them. 2.
+    /// The number of lists, sums and pages of the feed that are read at a time, at least 1: beside
+    /// those of `readers`, which never wait for them. 2.
     pub long_readers: usize,
-    /// How many leases are taken, and looks before money moves, at a time, at least 1: workers
-    /// never wait for callers. 2.
+    /// The number of leases, and of looks before money moves, that are taken at a time, at least 1:
+    /// workers never wait for callers. 2.
     pub workers: usize,
-    /// How many wait for a connection of each kind; one more is refused with
+    /// The number of those who wait for a connection of each kind; one more is refused with
     /// [`StoreErrorKind::Unavailable`]. 1,024.
     pub wait_queue: usize,
-    /// How long a connection is waited for, and then how long it may take to be made. 5 s.
+    /// The time that a connection is waited for, and then the time that it may take to be made. 5
+    /// s.
     pub connect_timeout: Duration,
     /// The longest that a statement may take before the server ends it; nothing of it has happened
     /// then. 30 s.
     pub statement_timeout: Duration,
     /// The longest that a statement waits for what others write. 5 s.
     pub lock_timeout: Duration,
-    /// Whether a server is accepted that does not wait for its disk, with `fsync` or
+    /// True if a server is accepted that does not wait for its disk, with `fsync` or
     /// `synchronous_commit` off: what it has answered may be lost. False.
     pub allow_volatile: bool,
     /// Writes rows of your own in the transaction of each changeset, and may refuse it. None: a
@@ -92,7 +93,7 @@ const WRITERS_APART: usize = 8;
 /// The numbers of connections a URL can ask for.
 const CONNECTIONS: std::ops::RangeInclusive<usize> = 4..=1_000;
 
-/// What else a URL may say besides the schema and [`tls::PARAMETERS`].
+/// The things that a URL may say besides the schema and [`tls::PARAMETERS`].
 const PARAMETERS: [&str; 7] = [
     "host", "hostaddr", "port", "dbname", "user", "password", "options",
 ];
@@ -111,18 +112,18 @@ fn percent_decoded(text: &str) -> String {
     String::from_utf8_lossy(&bytes).into_owned()
 }
 
-/// Whether a value has swallowed what should stand beside it, as where `?` and `&` are mixed up: it
-/// is not to be repeated then.
+/// Returns whether a value has swallowed what should stand beside it, as where `?` and `&` are
+/// mixed up: it is not to be repeated then.
 pub(crate) fn is_joined(value: &str) -> bool {
     value.contains(['?', '&', '=', '@'])
 }
 
-/// Where a store is: a database, and the schema in it.
+/// The place of a store: a database, and the schema in it.
 #[derive(Clone)]
 pub(crate) struct Target {
     pub(crate) connect: PgConnectOptions,
     pub(crate) schema: String,
-    /// How many connections the store may have at a time; what its options say, if none.
+    /// The number of connections that the store may have at a time; what its options say, if none.
     pub(crate) connections: Option<usize>,
 }
 
@@ -270,7 +271,7 @@ impl Target {
         }
     }
 
-    /// Where a copy of it is; in the same schema if its URL names none.
+    /// Returns the place of a copy of it; in the same schema if its URL names none.
     pub(crate) fn replica(&self, url: &str) -> Result<Self, StoreError> {
         let of_it = |error: StoreError| StoreError {
             message: format!("replica: {}", error.message),
@@ -297,8 +298,8 @@ impl Target {
         })
     }
 
-    /// How to connect for a purpose: with the bounds that the options set, and settings of the
-    /// session besides.
+    /// Returns how to connect for a purpose: with the bounds that the options set, and settings of
+    /// the session besides.
     pub(crate) fn session(
         &self,
         options: &PostgresOptions,

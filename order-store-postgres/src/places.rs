@@ -57,7 +57,7 @@ pub(crate) struct Connected {
 }
 
 impl Connected {
-    /// Whether it was made just now.
+    /// Returns whether it was made just now.
     pub(crate) fn is_new(&self) -> bool {
         !self.was_idle
     }
@@ -130,7 +130,7 @@ impl Places {
         }
     }
 
-    /// What a read came to; `None` if it is to be tried again, with another connection.
+    /// Returns the outcome of a read; `None` if it is to be tried again, with another connection.
     pub(crate) fn done<T>(
         &self,
         connected: Connected,

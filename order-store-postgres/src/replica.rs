@@ -23,12 +23,12 @@ use crate::places::{Connected, Places, ReadError};
 use crate::schema::at;
 use crate::wire::{Array, SMALLINT, UUID};
 
-/// How long one that could not be reached is left alone, so that not everybody waits for it.
+/// The time that one which could not be reached is left alone, so that not everybody waits for it.
 const LEFT_ALONE: Duration = Duration::from_secs(2);
 /// The longest that a connection to it is waited for, where the primary can do the same.
 const CONNECT_MAX: Duration = Duration::from_secs(2);
 
-/// What a replica did since the store was opened.
+/// Counts of what a replica did since the store was opened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct ReplicaStats {
     /// Pages that were read from it.
@@ -36,7 +36,7 @@ pub struct ReplicaStats {
     /// Pages that the primary was asked for instead: it could not be reached, broke off, or had
     /// what the primary has not, or no longer has.
     pub fell_back: u64,
-    /// Whether it could not be used when it was tried last.
+    /// True if it could not be used when it was tried last.
     pub is_down: bool,
 }
 
@@ -44,7 +44,7 @@ pub(crate) struct Replica {
     target: Target,
     store: Uuid,
     pub(crate) places: Places,
-    /// When it could not be used last, if not since.
+    /// The time at which it could not be used, if that was the last try.
     down: Mutex<Option<Instant>>,
     served: AtomicU64,
     fell_back: AtomicU64,
@@ -143,7 +143,7 @@ impl Replica {
         }
     }
 
-    /// Whether it has the store already. Another one is none that is behind.
+    /// Returns whether it has the store already. Another one is none that is behind.
     async fn has_the_store(&self, db: &mut PgConnection) -> Result<bool, StoreError> {
         let other = |message| Err(StoreError::new(StoreErrorKind::Misconfigured, message));
         match sqlx::query("SELECT id::text FROM order_store WHERE one = 1")
@@ -180,8 +180,8 @@ impl Replica {
         }
     }
 
-    /// What a read came to; none if the primary is to be asked instead. What takes too long would
-    /// do so there as well.
+    /// Returns the outcome of a read; none if the primary is to be asked instead. What takes too
+    /// long would do so there as well.
     pub(crate) fn judge<T>(&self, done: Result<T, StoreError>) -> Result<Option<T>, StoreError> {
         match done {
             Ok(page) => Ok(Some(page)),
@@ -230,8 +230,8 @@ macro_rules! ask {
 }
 pub(crate) use ask;
 
-/// Whether one of the orders has been redacted. Run on the primary, for what a replica still shows
-/// in full.
+/// Returns whether one of the orders has been redacted. Run on the primary, for what a replica
+/// still shows in full.
 pub(crate) async fn are_erased(
     db: &mut PgConnection,
     orders: &[OrderId],

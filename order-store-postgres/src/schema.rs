@@ -54,17 +54,17 @@ const MIGRATIONS: &[Migration] = &[
 /// The number of the last migration that this program knows.
 pub(crate) const SCHEMA: i32 = 4;
 
-/// How long somebody may take for one statement of a migration before another may go on with it.
-/// Statements may be taken twice, at the same time too, so that nothing goes wrong where one takes
-/// longer.
+/// The time that somebody may take for one statement of a migration before another may go on with
+/// it. Statements may be taken twice, at the same time too, so that nothing goes wrong where one
+/// takes longer.
 const LEASE: Duration = Duration::from_secs(600);
-/// How often one who migrates looks whether the other is done.
+/// The time between two looks of one who waits until another has migrated.
 const LOOK: Duration = Duration::from_millis(200);
 
 /// One statement of a migration.
 struct Step {
     name: &'static str,
-    /// Whether it is taken where the store is laid out on Citus alone.
+    /// True if it is taken only where the store is laid out on Citus.
     on_citus: bool,
     sql: &'static str,
 }
@@ -87,21 +87,21 @@ impl Migration {
     }
 }
 
-/// How a store is laid out; fixed when it is made.
+/// The layout of a store; fixed when it is made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Layout {
     /// The number of partitions of the feed, 1 to 256; none for 1, or on Citus for 32. With more
     /// than one, changesets share a durable transaction only with others of their bucket: of use
     /// where a database is spread over nodes.
     pub partitions: Option<u16>,
-    /// Whether the tables are distributed by bucket over the nodes of Citus, with a shard for each
+    /// True if the tables are distributed by bucket over the nodes of Citus, with a shard for each
     /// partition of the feed.
     pub citus: bool,
 }
 
 impl Layout {
-    /// Whether a store that was made in this layout is what somebody asks for, who may leave to it
-    /// what it is.
+    /// Returns whether a store that was made in this layout is what somebody asks for, who may
+    /// leave to it what it is.
     fn agrees_with(self, asked: Layout) -> bool {
         let partitions = asked
             .partitions
@@ -369,7 +369,7 @@ async fn take_all(
     Ok(())
 }
 
-/// How the store was laid out; none if it is not there yet.
+/// Returns the layout of the store; none if it is not there yet.
 async fn made_as(db: &mut PgConnection) -> Result<Option<Layout>, StoreError> {
     let failed = |error| store_error(error, During::Read);
     let there = sqlx::query("SELECT to_regclass('order_store') IS NOT NULL")
@@ -459,12 +459,12 @@ async fn take(
 /// A store that this program may use.
 #[derive(Debug, Clone)]
 pub(crate) struct Identity {
-    /// What cursors of its feed name it by.
+    /// The id by which cursors of its feed name it.
     pub(crate) id: Uuid,
     pub(crate) buckets: Buckets,
 }
 
-/// Where things of a bucket are, as was fixed when the store was made.
+/// The places of the things of a bucket, as was fixed when the store was made.
 #[derive(Debug, Clone)]
 pub(crate) struct Buckets {
     /// The number of partitions of the feed.
@@ -485,7 +485,7 @@ impl Buckets {
         Buckets { partitions, of }
     }
 
-    /// Whether each statement that writes is to be of one bucket.
+    /// Returns whether each statement that writes is to be of one bucket.
     pub(crate) fn are_apart(&self) -> bool {
         self.partitions > 1
     }

@@ -40,10 +40,11 @@ pub(crate) static STATEMENTS: LazyLock<Statements> = LazyLock::new(Statements::n
 
 /// Statements of which each reads in one round trip.
 pub(crate) struct Statements {
-    /// What of an order `o` is selected: its own columns, those of its work item, and an array of
-    /// records for each of its other tables, as bytes: nodes cannot hand records to each other.
+    /// The columns that are selected of an order `o`: its own columns, those of its work item, and
+    /// an array of records for each of its other tables, as bytes: nodes cannot hand records to
+    /// each other.
     pub(crate) order: String,
-    /// Where it is selected from, from `orders o` on.
+    /// The tables that they are selected from, from `orders o` on.
     pub(crate) beside: &'static str,
     /// Clause 16. Parameters: bucket, id.
     pub(crate) load_by_id: String,
@@ -62,7 +63,7 @@ pub(crate) struct Statements {
     pub(crate) feed: String,
 }
 
-/// How many columns [`Statements::order`] has.
+/// The number of columns that [`Statements::order`] has.
 pub(crate) fn order_columns() -> usize {
     ORDERS.columns.len() + ORDER_WORK.columns.len() + CHILDREN.len()
 }
@@ -148,7 +149,7 @@ pub(crate) static COMMIT: LazyLock<String> = LazyLock::new(|| {
     format!("SELECT * FROM order_commit_v1({})", parameters.join(", "))
 });
 
-/// How many parameters `order_commit_v1` has.
+/// The number of parameters that `order_commit_v1` has.
 pub(crate) const COMMIT_PARAMETERS: usize = 40;
 
 /// Parameters: store, schema, now, lease, time to live, how many, bucket and order.
@@ -165,7 +166,7 @@ pub(crate) const WORK_SUMMARY: &str = "SELECT count(*), count(*) FILTER (WHERE d
      max(leased_until) FILTER (WHERE leased_until > t.now) \
      FROM order_work, (SELECT coalesce($1, clock_timestamp()) AS now) t";
 
-/// What stands at places of the feed. Parameters: their partitions, positions and rows.
+/// Selects what stands at places of the feed. Parameters: their partitions, positions and rows.
 pub(crate) const FEED_HAS: &str = "SELECT c.partition, h.changeset_id FROM unnest($1, $2, $3) AS c (partition, position, row) \
      JOIN order_feed f ON f.partition = c.partition AND f.position = c.position \
      JOIN order_status_history h ON h.bucket = f.bucket AND h.order_id = f.order_id AND h.seq = f.first_seq + c.row - 1 \
@@ -177,6 +178,6 @@ pub(crate) const LEASABLE: &str = "SELECT coalesce(greatest(extract(epoch FROM w
      FROM (SELECT coalesce($1, clock_timestamp()) AS now) t LEFT JOIN (SELECT order_id, leasable_at FROM order_work \
      WHERE leasable_at IS NOT NULL ORDER BY leasable_at, order_id LIMIT $2) w ON true ORDER BY w.leasable_at, w.order_id";
 
-/// What the store is.
+/// Selects the identity of the store.
 pub(crate) const STORE: &str =
     "SELECT id, min_reader, min_writer, partitions, partition_of FROM order_store WHERE one = 1";

@@ -144,13 +144,13 @@ impl PostgresStore {
         })
     }
 
-    /// What was written since the store was opened.
+    /// Returns counts of what was written since the store was opened.
     pub fn stats(&self) -> WriterStats {
         self.writers.stats()
     }
 
-    /// What its replica did, if it has one: whoever runs it should look whether it falls back for
-    /// long.
+    /// Returns counts of what its replica did, if it has one: whoever runs it should look whether
+    /// it falls back for long.
     pub fn replica_stats(&self) -> Option<ReplicaStats> {
         self.replica.as_ref().map(Replica::stats)
     }

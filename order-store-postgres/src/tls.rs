@@ -148,7 +148,7 @@ fn must_have(name: &str, path: &str, what: &str, expected: &str) -> Result<(), S
     }
 }
 
-/// What a failed handshake means, and what to do about it; none for what is no matter of TLS.
+/// Explains a failed handshake, and says what to do about it; none for what is no matter of TLS.
 pub(crate) fn refusal(error: &sqlx::Error) -> Option<String> {
     use rustls::CertificateError::{
         Expired, ExpiredContext, NotValidForName, NotValidForNameContext, NotValidYet,

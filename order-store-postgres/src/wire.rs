@@ -14,8 +14,8 @@ use sqlx::{Postgres, Row as _, Type, ValueRef as _};
 /// 2000-01-01, from which PostgreSQL counts, in microseconds since 1970.
 const EPOCH: i64 = 946_684_800_000_000;
 
-/// What PostgreSQL calls a type: its number, and that of arrays of it. They are the same in every
-/// database.
+/// The name of a type in PostgreSQL: its number, and that of arrays of it. They are the same in
+/// every database.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Named {
     element: u32,
@@ -391,7 +391,7 @@ fn elements(bytes: &[u8]) -> Result<Vec<Option<&[u8]>>, Failed> {
     (0..count).map(|_| rest.sized()).collect()
 }
 
-/// What is left to read.
+/// The bytes that are left to read.
 struct Rest<'r>(&'r [u8]);
 
 impl<'r> Rest<'r> {

@@ -19,8 +19,8 @@ use crate::places::ReadError;
 use crate::statements::{LEASABLE, LEASE, STATEMENTS, WORK_SUMMARY};
 use crate::wire::{Array, Bound, Fields, SMALLINT, UUID};
 
-/// What was leased, in the order in which it can be; in how long there is more; and the database's
-/// time.
+/// The orders that were leased, in the order in which they can be; the time until there is more;
+/// and the database's time.
 pub(crate) type Taken = (Vec<OrderId>, Option<Duration>, Option<Timestamp>);
 
 /// Takes leases, in a transaction of its own; where buckets are apart, in one for each bucket.

@@ -23,10 +23,11 @@ use crate::schema::Buckets;
 
 /// The most changesets in one group: bounds how long the first of them waits for the last.
 const GROUP_MAX: usize = 256;
-/// How often one that others keep colliding with is sent by itself before it is given up.
+/// The number of times that one which others keep colliding with is sent by itself before it is
+/// given up.
 const TRIES_ALONE: u32 = 8;
 
-/// What a [`crate::PostgresStore`] has written since it was opened.
+/// Counts of what a [`crate::PostgresStore`] has written since it was opened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct WriterStats {
     /// Groups that were committed: each is one round trip and one durable transaction, however many
@@ -53,7 +54,7 @@ struct Job {
     answer: oneshot::Sender<Answer>,
 }
 
-/// What the tasks share with those who ask.
+/// The state that the tasks share with those who ask.
 struct Queue {
     jobs: Mutex<Jobs>,
     filled: Notify,
@@ -63,7 +64,7 @@ struct Queue {
 struct Jobs {
     waiting: VecDeque<Job>,
     closed: bool,
-    /// How many tasks there still are.
+    /// The number of tasks that there still are.
     tasks: usize,
 }
 
@@ -106,7 +107,7 @@ pub(crate) struct Writers {
     most: usize,
 }
 
-/// How the tasks write.
+/// The terms on which the tasks write.
 #[derive(Clone)]
 pub(crate) struct Writing {
     pub(crate) connect: PgConnectOptions,
@@ -116,7 +117,7 @@ pub(crate) struct Writing {
     pub(crate) clock: Option<Arc<dyn Clock>>,
     pub(crate) buckets: Buckets,
     pub(crate) on_commit: Option<OnCommit>,
-    /// How long a call of the hook may take.
+    /// The time that a call of the hook may take.
     pub(crate) hook_timeout: Duration,
 }
 
@@ -198,8 +199,8 @@ impl Drop for Writers {
     }
 }
 
-/// What no two changesets of a group may share, so that what becomes of one never depends on
-/// another.
+/// The things that no two changesets of a group may share, so that what becomes of one never
+/// depends on another.
 #[derive(Default)]
 struct Apart {
     orders: HashSet<OrderId>,
@@ -226,12 +227,12 @@ impl Apart {
     }
 }
 
-/// Why nothing of a group was committed; of an unknown outcome, nothing may have been.
+/// The reason why nothing of a group was committed; of an unknown outcome, nothing may have been.
 pub(crate) struct Failure {
     pub(crate) step: Step,
     pub(crate) error: StoreError,
     pub(crate) collided: bool,
-    /// Which of the group the hook stopped at.
+    /// The place in the group of the changeset that the hook stopped at.
     pub(crate) at: Option<usize>,
 }
 
@@ -275,9 +276,9 @@ impl Task {
         }
     }
 
-    /// What is queued by now, in its order, up to the first that must not be in one group with
-    /// those before it: what was sent first is taken first. Where buckets are apart, those of other
-    /// buckets are left to other groups. None when nobody can ask any more.
+    /// Takes what is queued by now, in its order, up to the first that must not be in one group
+    /// with those before it: what was sent first is taken first. Where buckets are apart, those of
+    /// other buckets are left to other groups. None when nobody can ask any more.
     async fn next_group(&self) -> Option<Vec<Job>> {
         let most = if self.writing.on_commit.is_some() {
             hook::GROUP_MAX

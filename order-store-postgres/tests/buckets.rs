@@ -23,7 +23,7 @@ use order_core::testkit::orders::{
 use order_store_postgres::{Layout, PostgresStore, migrate, migrate_as};
 use sqlx::Row as _;
 
-/// How many buckets the orders of a test are of.
+/// The number of buckets that the orders of a test are of.
 const BUCKETS: u64 = 40;
 
 /// Layouts to be tried in: that of a single PostgreSQL, unless the tests run on Citus, and one of

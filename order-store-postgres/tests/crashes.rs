@@ -1,5 +1,5 @@
-//! What was answered is there, whatever happens to the server: restarted as after a crash, under
-//! load, and its connections cut.
+//! Every answered change is there, whatever happens to the server: restarted as after a crash,
+//! under load, and its connections cut.
 
 mod common;
 

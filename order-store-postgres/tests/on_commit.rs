@@ -1,4 +1,5 @@
-//! What an embedder writes beside orders is durable exactly if the changeset is, and may refuse it.
+//! The hook of an embedder: what it writes beside orders is durable exactly if the changeset is, and
+//! it may refuse the changeset.
 
 mod common;
 
@@ -21,7 +22,7 @@ use sqlx::{Connection as _, Row as _};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{UnixListener, UnixStream};
 
-/// What the hook does besides noting the changeset, by the attempt of its order.
+/// The things that the hook does besides noting the changeset, by the attempt of its order.
 const REFUSED: u32 = 200;
 const PANICS: u32 = 666;
 const NOTED_ALREADY: u32 = 201;

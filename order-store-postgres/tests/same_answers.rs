@@ -40,7 +40,7 @@ impl Clock for OfTheSequence {
     }
 }
 
-/// How many sequences are run, of those that were asked for: all, or one in so many.
+/// The number of sequences that are run, of those that were asked for: all, or one in so many.
 fn sequences_in(share: u32) -> u32 {
     let all = std::env::var("SAME_ANSWERS_SEQUENCES")
         .ok()

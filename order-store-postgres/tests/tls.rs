@@ -23,8 +23,8 @@ const TLS: &str =
 struct Server {
     _cluster: Cluster,
     port: u16,
-    /// Where it speaks TLS: the same port, or that of somebody who does it for a server that was
-    /// built without.
+    /// The address at which it speaks TLS: the same port, or that of somebody who does it for a
+    /// server that was built without.
     tls_port: u16,
 }
 
@@ -77,8 +77,8 @@ impl Server {
         PostgresStore::open(&self.url(user, host, tls), options(None)).await
     }
 
-    /// What is said to somebody whose mistake it is; without the password, with what the server or
-    /// the driver said.
+    /// Returns the message for somebody whose mistake it is; without the password, with what the
+    /// server or the driver said.
     async fn refused(&self, user: &str, host: &str, tls: &str) -> String {
         let error = self
             .open(user, host, tls)

@@ -24,7 +24,7 @@ use rusqlite::{Connection, OptionalExtension, Transaction};
 
 type Orders = OrderManager<Arc<SqliteStore>, Shop>;
 
-/// How many rows are taken in with one transaction.
+/// The most rows that are taken in with one transaction.
 const PAGE: u32 = 4;
 
 #[tokio::main]
@@ -90,7 +90,7 @@ async fn take_page(
     Ok(true)
 }
 
-/// What a row comes to. It is decided by the row alone, so that taking it in again after a crash
+/// Counts a row. The result is decided by the row alone, so that taking it in again after a crash
 /// comes to the same.
 fn take(sales: &Transaction<'_>, row: &FeedRow) -> Result<(), Box<dyn Error>> {
     match &row.row {

@@ -1,5 +1,24 @@
-//! SQLite for `order-core`: [`SqliteStore`] keeps orders in one file, [`Shop`](shop::Shop) is an
-//! embedded catalogue, stock and payment desk.
+#![cfg_attr(feature = "shop", doc = include_str!("../README.md"))]
+#![cfg_attr(
+    not(feature = "shop"),
+    doc = "Keeps the orders of `order-core` in one SQLite file."
+)]
+//!
+//! ## Where to find what
+//!
+//! | you want to | take |
+//! |---|---|
+//! | keep orders in a file | [`SqliteStore::open`] |
+//! | say what opening may do, how much is read at a time, and how long anything may take | [`SqliteOptions`] |
+//! | look at the orders of a program that runs, and change nothing | [`Access::ReadOnly`] |
+//! | write rows of your own in the same transactions, or refuse changes | [`OnCommit`] |
+//! | copy a file that is in use | [`SqliteStore::backup`] |
+//! | see how many commits share a sync | [`SqliteStore::stats`] |
+//! | try the engine without services of your own | `shop::Shop` (feature `shop`) |
+//!
+//! What the store does is said by `tracing`, at `debug`: groups of commits, leases, the write-ahead
+//! log, waits. What goes wrong beside somebody's request is said at `warn` or `error`. Nothing in
+//! it is about persons.
 #![warn(missing_docs)]
 
 mod checkpoint;
@@ -13,7 +32,7 @@ mod turn;
 
 pub use store::{Access, OnCommit, SqliteOptions, SqliteStore, WriterStats};
 
-/// The README's example, compiled and run.
+/// The example of the workspace's README, compiled and run.
 #[cfg(all(doctest, feature = "shop"))]
 #[doc = include_str!("../../README.md")]
 struct Readme;

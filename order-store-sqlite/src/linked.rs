@@ -26,7 +26,7 @@ const fn is_faulty(version: i32) -> bool {
     !matches!(version, 3_044_006..3_045_000 | 3_050_007..3_051_000 | 3_051_003..)
 }
 
-/// What `Connection::progress_handler` returns: nothing before `rusqlite` 0.38, a result since.
+/// The answer of `Connection::progress_handler`: nothing before `rusqlite` 0.38, a result since.
 pub(crate) trait Registered {
     /// Returns what went wrong, if anything can.
     fn registered(self) -> rusqlite::Result<()>;

@@ -132,8 +132,8 @@ impl Shop {
         }
     }
 
-    /// Whether there is a notification service, for this clone and all others; there is unless it
-    /// is switched off.
+    /// Switches the notification service on or off, for this clone and all others; it is on unless
+    /// it is switched off.
     pub fn set_notifications(&self, on: bool) {
         self.inner.notifies.store(on, Ordering::Relaxed);
     }

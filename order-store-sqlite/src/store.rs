@@ -51,43 +51,43 @@ pub use open::Access;
 pub(crate) use open::Folder;
 pub use writer::WriterStats;
 
-/// How a [`SqliteStore`] is opened.
+/// The options with which a [`SqliteStore`] is opened.
 #[derive(Clone)]
 pub struct SqliteOptions {
-    /// What opening may do to the file: whether it is made, brought up to date, or only read.
-    /// [`Access::Create`].
+    /// The changes that opening may make to the file: that it is made, brought up to date, or only
+    /// read. [`Access::Create`].
     pub access: Access,
     /// Judges due and lease times.
     pub clock: Arc<dyn Clock>,
-    /// How many reads of one order run at a time, at least 1; each has a connection, opened when
-    /// first needed. 4.
+    /// The number of reads of one order that run at a time, at least 1; each has a connection,
+    /// opened when first needed. 4.
     pub readers: usize,
-    /// Whether these run on threads of their own rather than on the thread that asks. That costs
+    /// True if these run on threads of their own rather than on the thread that asks. That costs
     /// more than the read itself as long as the system keeps the file in memory; set it where the
     /// file is larger, so that no thread of the async runtime waits for a disk. False.
     pub reads_apart: bool,
-    /// How many lists, sums and pages of the feed or of a dump are read at a time, at least 1:
-    /// beside those of `readers`, which never wait for them. Half the processors, 4 at the most, so
-    /// that the other half is there for short reads.
+    /// The number of lists, sums and pages of the feed or of a dump that are read at a time, at
+    /// least 1: beside those of `readers`, which never wait for them. Half the processors, 4 at the
+    /// most, so that the other half is there for short reads.
     pub long_readers: usize,
-    /// How many of these wait for their turn; one more is refused with
+    /// The number of these that wait for their turn; one more is refused with
     /// [`StoreErrorKind::Unavailable`]. 64.
     pub long_queue: usize,
     /// The longest that a read may take before it is ended with [`StoreErrorKind::Unavailable`]; a
     /// backup may take its time. 30 s.
     pub read_limit: Duration,
-    /// How many changesets and leases wait to be written; one more is refused with
+    /// The number of changesets and leases that wait to be written; one more is refused with
     /// [`StoreErrorKind::Unavailable`] before anything of it is done. 4,096.
     pub write_queue: usize,
-    /// How many bytes the write-ahead log (`<path>-wal`) is let grow to while reads overlap without
+    /// The bytes that the write-ahead log (`<path>-wal`) is let grow to while reads overlap without
     /// a pause; then those that have not begun wait until it is cut back. At twice as much, writing
     /// waits too, and long reads that take longer than a second are ended with
     /// [`StoreErrorKind::Unavailable`]. What can make it longer still: a transaction, a backup
     /// while it runs, and reads of other processes. 32 MiB.
     pub log_limit: u64,
-    /// How long another process's write is waited for. 5 s.
+    /// The time that another process's write is waited for. 5 s.
     pub busy_timeout: Duration,
-    /// What is written beside orders, in the same transactions. Nothing.
+    /// The hook that writes beside orders, in the same transactions. None.
     pub on_commit: Option<OnCommit>,
 }
 
@@ -119,7 +119,7 @@ impl SqliteOptions {
 ///
 /// Dropping the store waits until what was queued is written.
 pub struct SqliteStore {
-    /// What cursors of its feed name it by.
+    /// The id by which cursors of its feed name it.
     id: Uuid,
     clock: Arc<dyn Clock>,
     /// None in memory, where the writer's connection is the only one.
@@ -201,7 +201,7 @@ impl SqliteStore {
         })
     }
 
-    /// What was written since the store was opened.
+    /// Returns counts of what was written since the store was opened.
     pub fn stats(&self) -> WriterStats {
         self.writer.as_ref().map(Writer::stats).unwrap_or_default()
     }

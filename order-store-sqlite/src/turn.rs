@@ -15,7 +15,7 @@ use tracing::debug;
 
 /// The longest sleep between two looks; the shortest is half of it.
 const LOOK: Duration = Duration::from_micros(800);
-/// How long the lock is left to others. More than they sleep.
+/// The time for which the lock is left to others. More than they sleep.
 const LEFT_TO_OTHERS: Duration = Duration::from_micros(1_500);
 /// For how long after they were noticed others are taken to be still there.
 const REMEMBERED: Duration = Duration::from_millis(500);
@@ -24,13 +24,13 @@ const REMEMBERED: Duration = Duration::from_millis(500);
 /// waiting unnoticed.
 const UNBROKEN: Duration = Duration::from_millis(100);
 
-/// What a connection that writes knows of others.
+/// The knowledge of a connection that writes about others that do.
 #[derive(Default)]
 pub(crate) struct Turns {
     ended: Option<Instant>,
-    /// When somebody else was last seen to write, or to be about to.
+    /// The time at which somebody else was last seen to write, or to be about to.
     others: Option<Instant>,
-    /// When the lock was last left to others, or not wanted for as long.
+    /// The time at which the lock was last left to others, or not wanted for as long.
     left: Option<Instant>,
     /// SQLite's count of others' commits.
     data_version: Option<i64>,
@@ -194,7 +194,7 @@ mod tests {
         removed(&path);
     }
 
-    /// Who waits commits nothing, by which it could be noticed.
+    /// Nobody is noticed by waiting alone, without a commit.
     #[test]
     fn who_waits_for_one_that_writes_alone_and_without_a_pause_gets_a_turn_soon() {
         let (one, other, path) = pair();

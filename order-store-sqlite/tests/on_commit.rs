@@ -1,4 +1,5 @@
-//! What an embedder writes beside orders is durable exactly if the changeset is, and may refuse it.
+//! The hook of an embedder: what it writes beside orders is durable exactly if the changeset is, and
+//! it may refuse the changeset.
 
 mod common;
 

@@ -1,5 +1,5 @@
-//! What opening a store may do to its file, and what becomes of a file that is taken away while it
-//! is used.
+//! The changes that opening a store may make to its file, and what becomes of a file that is taken
+//! away while it is used.
 
 mod common;
 
@@ -25,7 +25,7 @@ fn open_as(access: Access, path: impl AsRef<Path>) -> Result<SqliteStore, StoreE
     )
 }
 
-/// What opening comes to.
+/// The outcomes of opening.
 #[track_caller]
 fn refused(access: Access, file: &TempFile) -> String {
     let error = open_as(access, &file.0).map(drop).unwrap_err();

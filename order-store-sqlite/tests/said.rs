@@ -1,4 +1,5 @@
-//! What the store says of itself: that its work can be followed, and that nobody's data is in it.
+//! The events by which the store tells of itself: that its work can be followed, and that nobody's
+//! data is in it.
 
 mod common;
 

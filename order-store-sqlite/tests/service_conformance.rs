@@ -25,7 +25,7 @@ struct Street {
 const MUG: &str = "3f2c8f0e-6b1d-4c58-9a0e-3b6a2f0c1d11";
 const CUSTOMER: &str = "9b1c7d34-0f4b-4a9d-8b7e-5d2c3e4f5a33";
 
-/// How many SKUs there are to put on the shelf.
+/// The number of SKUs that there are to put on the shelf.
 const SHELVES: u32 = 20;
 
 fn catalogue() -> Catalogue {

@@ -1,4 +1,4 @@
-//! What is particular to this store; what every store must do is the conformance suite's.
+//! The particulars of this store; what every store must do is the conformance suite's.
 
 mod common;
 

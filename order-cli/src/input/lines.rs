@@ -82,7 +82,7 @@ impl FromStr for ReceivedLine {
 /// The number of the line that `name` means: a number first, then an item id, then a SKU that only
 /// one line has.
 pub fn number(order: &Order, name: &str) -> Outcome<u32> {
-    let there = || order.lines.iter().filter(|l| l.quantity > 0);
+    let there = || order.visible_lines();
     if let Some(line) =
         there().find(|l| l.n.to_string() == name || l.id.to_string().eq_ignore_ascii_case(name))
     {

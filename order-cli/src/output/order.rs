@@ -11,7 +11,6 @@ use order_core::order::{
 use order_core::rules::{Purpose, key};
 use order_core::time::Timestamp;
 use serde::Serialize;
-use uuid::Uuid;
 
 use super::life::{CreditView, DisputeView, EditView, ReturnView, ShipmentView, UnmatchedView};
 
@@ -309,8 +308,7 @@ impl AddressView {
             email,
         } = address.clone();
         AddressView {
-            // As stores derive it: an order has at most one address of a type.
-            id: Uuid::new_v5(&order.id.uuid(), format!("address/{kind}").as_bytes()).to_string(),
+            id: kind.id_in(order.id).to_string(),
             order_id: order.id.to_string(),
             address_type: kind.as_str(),
             first_name,
@@ -404,7 +402,7 @@ pub fn time(at: Option<Timestamp>) -> Option<String> {
 
 /// The lines of which anything is left to see: an edit may have taken all of a line away.
 pub fn lines(order: &Order) -> impl Iterator<Item = &Line> {
-    order.lines.iter().filter(|l| l.quantity > 0)
+    order.visible_lines()
 }
 
 /// What programs keep with the order.

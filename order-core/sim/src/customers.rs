@@ -233,7 +233,7 @@ async fn cancel(world: &Arc<World>, order: OrderId) {
                 );
             }
             lock(&world.oracle).cancelled.insert(order);
-            lock(&world.coverage).command("Cancel", true);
+            lock(&world.coverage).command("cancel", true);
         }
         Some(Err(e)) => expect(world, &e, &[ErrorKind::Rejected]),
         None => {}
@@ -308,7 +308,7 @@ pub(super) async fn pay(
     match answer? {
         Ok(Answered { order: after, .. }) => {
             world.seen(&after);
-            lock(&world.coverage).command("RetryPayment", true);
+            lock(&world.coverage).command("retry payment", true);
             Some(Ok(()))
         }
         Err(e) => Some(Err(e)),

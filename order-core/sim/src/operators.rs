@@ -9,7 +9,6 @@ use std::time::Duration;
 use futures_util::future::join;
 
 use super::bank::refund_by_hand;
-use super::coverage::name_of;
 use super::customers::{expect, retry};
 use super::dice::Table;
 use super::fixture::METHODS;
@@ -166,6 +165,7 @@ fn doings(order: &Order, wild: bool) -> Table<Doing> {
         (when(is_short, 10), Doing::PayAgain),
         (when(is_short, 6), c(write_off)),
         (when(!order.payments.is_empty(), 1), Doing::RefundByHand),
+        (4, c(tried)),
     ])
 }
 
@@ -181,9 +181,9 @@ fn key_of(world: &World, command: &Command) -> IdempotencyKey {
     let name = if world.chance(100) {
         "any"
     } else {
-        name_of(command)
+        command.spec().tag
     };
-    format!("{name}-{}", world.choose(4))
+    format!("{}-{}", name.replace(' ', "-"), world.choose(4))
         .parse()
         .expect("a valid key")
 }
@@ -275,7 +275,7 @@ pub(super) async fn execute(
                     format!("cancelling {id} was answered with {}", after.lifecycle),
                 );
             }
-            lock(&world.coverage).command(name_of(command), true);
+            lock(&world.coverage).command(command.spec().tag, true);
             if matches!(
                 command,
                 Command::Cancel
@@ -296,7 +296,7 @@ pub(super) async fn execute(
                     ErrorKind::KeyReused,
                 ],
             );
-            lock(&world.coverage).command(name_of(command), false);
+            lock(&world.coverage).command(command.spec().tag, false);
         }
         None => {}
     }
@@ -328,6 +328,13 @@ fn open(order: &Order) -> impl Iterator<Item = (u32, u32)> + '_ {
         .iter()
         .filter(|l| l.requires_shipping)
         .map(|l| (l.n, l.open()))
+}
+
+/// Any command that the rules themselves try on the order: a new one is met without a line here.
+fn tried(world: &World, order: &Order) -> Option<Command> {
+    let mut samples = order_core::rules::samples(order);
+    let n = world.choose(samples.len());
+    Some(samples.swap_remove(n))
 }
 
 fn plan(world: &World, order: &Order) -> Option<Command> {
@@ -578,7 +585,7 @@ async fn readdress(world: &Arc<World>, order: &Order) {
     match world.ask(request).await {
         Some(Ok(after)) => {
             world.seen(&after.order);
-            lock(&world.coverage).command("ChangeAddress", true);
+            lock(&world.coverage).command("change address", true);
         }
         Some(Err(e)) => expect(world, &e, &[ErrorKind::Rejected]),
         None => {}
@@ -667,7 +674,7 @@ async fn edit(world: &Arc<World>, order: &Order) {
         Some(Ok((after, state, _))) => {
             world.seen(&after);
             if state.is_some_and(|s| s != EditState::Discarded) {
-                lock(&world.coverage).command("Edit", true);
+                lock(&world.coverage).command("priced edit", true);
             }
         }
         Some(Err(e)) => {
@@ -679,7 +686,7 @@ async fn edit(world: &Arc<World>, order: &Order) {
                 ErrorKind::KeyReused,
             ];
             expect(world, &e, &kinds);
-            lock(&world.coverage).command("Edit", false);
+            lock(&world.coverage).command("priced edit", false);
         }
         None => {}
     }

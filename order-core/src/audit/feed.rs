@@ -33,8 +33,8 @@ impl FeedAudit {
         })
     }
 
-    /// What is wrong with the rows of an order that was at `version` before the feed was read to
-    /// its end.
+    /// Finds what is wrong with the rows of an order that was at `version` before the feed was read
+    /// to its end.
     pub fn order(&self, order: OrderId, version: u64) -> Option<Breach> {
         let shown = self.shown.get(&order).copied().unwrap_or(0);
         (shown < version).then(|| {

@@ -8,13 +8,13 @@ use crate::order::{
     ShipmentState, Status, Statuses, Verification,
 };
 
-/// What an order's payment records add up to.
+/// The sums of an order's payment records.
 #[derive(Debug, Default)]
 pub(super) struct Sums {
     pub captured: Minor,
     pub refunded: Minor,
     pub authorized: Minor,
-    /// What of it could still be captured when the order last changed.
+    /// The part of it that could still be captured when the order last changed.
     pub usable: Minor,
     /// Planned refunds and those under way.
     pub refunding: Minor,
@@ -73,8 +73,8 @@ fn counts(p: &PaymentOperation) -> Minor {
     }
 }
 
-/// Whether an authorization had not lapsed, was not being given up, and no capture of it had been
-/// refused for good.
+/// Returns whether an authorization had not lapsed, was not being given up, and no capture of it
+/// had been refused for good.
 fn can_be_taken(order: &Order, p: &PaymentOperation) -> bool {
     let lasts = p.capture_before.is_none_or(|t| t > order.updated_at);
     let asked_anew =
@@ -111,7 +111,7 @@ fn is_dead(lifecycle: Lifecycle) -> bool {
     )
 }
 
-/// What the customer owes in all.
+/// Returns what the customer owes in all.
 pub(super) fn owed(order: &Order) -> Minor {
     if is_dead(order.lifecycle) {
         return 0;
@@ -147,9 +147,9 @@ fn was_sent(order: &Order) -> bool {
             .any(|l| l.requires_shipping && came_back(order, l.n, true) > 0)
 }
 
-/// What of it is to be captured by now where money is captured as goods leave: the shares of what
-/// has left or needs no shipping, shipping from the first parcel on, and all once nothing is left
-/// to be sent.
+/// Returns what of it is to be captured by now where money is captured as goods leave: the shares
+/// of what has left or needs no shipping, shipping from the first parcel on, and all once nothing
+/// is left to be sent.
 pub(super) fn due_as_shipped(order: &Order) -> Minor {
     let gone = |l: &Line| {
         let left = if l.requires_shipping {
@@ -200,7 +200,7 @@ fn first_units(line: &Line, mut units: u32) -> Minor {
     sum
 }
 
-/// Where the units of a line are that are not open.
+/// The places of the units of a line that are not open.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Whereabouts {
     pub planned: u32,
@@ -211,7 +211,7 @@ pub(super) struct Whereabouts {
     pub lost: u32,
 }
 
-/// Where the parcels and returns say that the units of a line are. A line has room for what was
+/// Counts where the units of a line are by its parcels and returns. A line has room for what was
 /// ordered and not cancelled, a dead order for nothing: parcels being packed take theirs first,
 /// then what has arrived, then what is on its way. Nothing can come back that was not there.
 pub(super) fn whereabouts(order: &Order, line: &Line) -> Whereabouts {
@@ -265,7 +265,7 @@ pub(super) fn whereabouts(order: &Order, line: &Line) -> Whereabouts {
     }
 }
 
-/// How many units of a line came back, by closed returns or by any.
+/// Counts the units of a line that came back, by closed returns or by any.
 pub(super) fn came_back(order: &Order, line: u32, closed: bool) -> u32 {
     let returns = order
         .returns

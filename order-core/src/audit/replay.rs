@@ -169,7 +169,8 @@ const fn lifecycle_of(status: Status) -> Lifecycle {
     }
 }
 
-/// Where an event leads from `from`, by the transition table; `None` if it cannot happen there.
+/// Returns the status to which an event leads from `from`, by the transition table; `None` if it
+/// cannot happen there.
 fn edge_of(event: &Event, from: Option<Lifecycle>) -> Option<Lifecycle> {
     use Lifecycle as L;
     match (from, event) {

@@ -6,10 +6,10 @@ use std::time::Duration;
 use futures_util::future::{Either, select};
 use tokio::sync::oneshot;
 
-use super::OrderManager;
 use super::draft::Draft;
 use super::drive::settle_and_plan;
 use super::sessions::Waiter;
+use super::{OrderManager, telemetry};
 use crate::error::Error;
 use crate::ids::OrderId;
 use crate::order::{Blocks, Lifecycle, OperationKind, OperationState, Order, PaymentOperation};
@@ -190,9 +190,12 @@ impl<S: OrderStore, C: Clients> OrderManager<S, C> {
         self.inner.runtime.spawn(Box::pin(async move {
             let _task = task;
             // What went wrong shows in the store, where the caller looks next.
-            let _ = manager
+            let done = manager
                 .lease_and_drive(1, Some(id), Some((answer, wait)))
                 .await;
+            if let Err(Error::Store(e)) = done {
+                telemetry::order_failed(id, "taking its lease", &e);
+            }
         }));
         match select(answered, self.inner.runtime.sleep(left)).await {
             Either::Left((order, _)) => order.ok(),

@@ -59,11 +59,11 @@ impl Breakers {
     }
 
     /// Notes how a call went, at `now`. While the service counts as down, an answer ends that only
-    /// once its pause is over: before, it may be to a call of better times.
-    pub(super) fn note(&self, service: ServiceName, answered: bool, now: Duration) {
-        let Some(mut breaker) = self.of(service) else {
-            return;
-        };
+    /// once its pause is over: before, it may be to a call of better times. Returns whether the
+    /// service counts as down, if that is news.
+    pub(super) fn note(&self, service: ServiceName, answered: bool, now: Duration) -> Option<bool> {
+        let mut breaker = self.of(service)?;
+        let was_down = breaker.is_open();
         match &mut *breaker {
             Breaker::Closed { calls, failures } => {
                 calls.push_back(answered);
@@ -87,6 +87,21 @@ impl Breakers {
                 }
             }
         }
+        let is_down = breaker.is_open();
+        (is_down != was_down).then_some(is_down)
+    }
+
+    /// Returns every service that counts as down at `now`.
+    pub(super) fn all_down(&self, now: Duration) -> Vec<ServiceName> {
+        const ALL: [ServiceName; 5] = [
+            ServiceName::Inventory,
+            ServiceName::Product,
+            ServiceName::User,
+            ServiceName::Payment,
+            ServiceName::Pricing,
+        ];
+        let down = |s: &ServiceName| self.of(*s).is_some_and(|breaker| breaker.is_shut(now));
+        ALL.into_iter().filter(down).collect()
     }
 
     /// The first of `services` that counts as down at `now`, if one does.
@@ -135,6 +150,10 @@ impl Breakers {
 }
 
 impl Breaker {
+    fn is_open(&self) -> bool {
+        !matches!(self, Breaker::Closed { .. })
+    }
+
     fn is_shut(&self, now: Duration) -> bool {
         match self {
             Breaker::Closed { .. } => false,
@@ -160,9 +179,9 @@ mod tests {
 
     impl Breakers {
         fn noted(self, calls: &[(u64, bool)]) -> Self {
-            calls
-                .iter()
-                .for_each(|(when, answered)| self.note(ServiceName::Payment, *answered, at(*when)));
+            for (when, answered) in calls {
+                self.note(ServiceName::Payment, *answered, at(*when));
+            }
             self
         }
 
@@ -250,6 +269,30 @@ mod tests {
             [10, 11, 11].map(|t| still_down.lets_through(t)),
             [false, true, false]
         );
+    }
+
+    #[test]
+    fn it_says_when_it_opens_and_when_it_closes_and_nothing_between() {
+        let breakers = breakers();
+        let news = [
+            (0, false),
+            (0, false),
+            (1, false),
+            (2, true),
+            (7, false),
+            (13, true),
+            (13, true),
+        ];
+        let news =
+            news.map(|(when, answered)| breakers.note(ServiceName::Payment, answered, at(when)));
+        let quiet = None;
+        assert_eq!(
+            news,
+            [quiet, Some(true), quiet, quiet, quiet, Some(false), quiet]
+        );
+        let breakers = breakers.noted(&[(14, false), (14, false)]);
+        assert_eq!(breakers.all_down(at(15)), PAYMENT);
+        assert_eq!(breakers.all_down(at(19)), [], "its pause is over");
     }
 
     #[test]

@@ -9,7 +9,7 @@ use std::time::Duration;
 use futures_util::FutureExt;
 use futures_util::future::{Either, select};
 
-use super::OrderManager;
+use super::{OrderManager, telemetry};
 use crate::ids::Reference;
 use crate::order::{
     Address, Closing, ClosingKind, Op, OperationKind, OperationState, Order, PaymentOperation,
@@ -140,6 +140,7 @@ impl<S: OrderStore, C: Clients> OrderManager<S, C> {
                 match self
                     .within_lease(
                         ServiceName::Inventory,
+                        "reserve",
                         deadline,
                         inventory.reserve(&request),
                     )
@@ -171,6 +172,7 @@ impl<S: OrderStore, C: Clients> OrderManager<S, C> {
                 match self
                     .within_lease(
                         ServiceName::Inventory,
+                        "look_up",
                         deadline,
                         inventory.look_up(&request),
                     )
@@ -237,6 +239,7 @@ impl<S: OrderStore, C: Clients> OrderManager<S, C> {
                     ClosingKind::Release => {
                         self.within_lease(
                             ServiceName::Inventory,
+                            "release",
                             deadline,
                             inventory.release(&request),
                         )
@@ -245,6 +248,7 @@ impl<S: OrderStore, C: Clients> OrderManager<S, C> {
                     ClosingKind::Commit => {
                         self.within_lease(
                             ServiceName::Inventory,
+                            "commit",
                             deadline,
                             inventory.commit(&request),
                         )
@@ -288,6 +292,7 @@ impl<S: OrderStore, C: Clients> OrderManager<S, C> {
         let answer = self
             .within_lease(
                 ServiceName::Inventory,
+                "check",
                 deadline,
                 self.inner.clients.inventory().check(&skus),
             )
@@ -330,14 +335,20 @@ impl<S: OrderStore, C: Clients> OrderManager<S, C> {
                     OperationKind::Authorize => {
                         self.within_lease(
                             ServiceName::Payment,
+                            "authorize",
                             deadline,
                             payment.authorize(&request),
                         )
                         .await
                     }
                     _ => {
-                        self.within_lease(ServiceName::Payment, deadline, payment.charge(&request))
-                            .await
+                        self.within_lease(
+                            ServiceName::Payment,
+                            "charge",
+                            deadline,
+                            payment.charge(&request),
+                        )
+                        .await
                     }
                 }
             }
@@ -357,16 +368,31 @@ impl<S: OrderStore, C: Clients> OrderManager<S, C> {
                 };
                 match kind {
                     OperationKind::Capture => {
-                        self.within_lease(ServiceName::Payment, deadline, payment.capture(&request))
-                            .await
+                        self.within_lease(
+                            ServiceName::Payment,
+                            "capture",
+                            deadline,
+                            payment.capture(&request),
+                        )
+                        .await
                     }
                     OperationKind::Void => {
-                        self.within_lease(ServiceName::Payment, deadline, payment.void(&request))
-                            .await
+                        self.within_lease(
+                            ServiceName::Payment,
+                            "void",
+                            deadline,
+                            payment.void(&request),
+                        )
+                        .await
                     }
                     _ => {
-                        self.within_lease(ServiceName::Payment, deadline, payment.refund(&request))
-                            .await
+                        self.within_lease(
+                            ServiceName::Payment,
+                            "refund",
+                            deadline,
+                            payment.refund(&request),
+                        )
+                        .await
                     }
                 }
             }
@@ -377,7 +403,12 @@ impl<S: OrderStore, C: Clients> OrderManager<S, C> {
                     reference: p.reference.clone(),
                 };
                 return match self
-                    .within_lease(ServiceName::Payment, deadline, payment.look_up(&request))
+                    .within_lease(
+                        ServiceName::Payment,
+                        "look_up",
+                        deadline,
+                        payment.look_up(&request),
+                    )
                     .await
                 {
                     Ok(Some(answer)) => self.told(order, p, answer, Evidence::LookUp, started),
@@ -512,6 +543,7 @@ impl<S: OrderStore, C: Clients> OrderManager<S, C> {
         match self
             .within_lease(
                 ServiceName::Notification,
+                "notify",
                 deadline,
                 self.inner.clients.notification().notify(&notification),
             )
@@ -533,17 +565,19 @@ impl<S: OrderStore, C: Clients> OrderManager<S, C> {
     async fn within_lease<T>(
         &self,
         service: ServiceName,
+        method: &'static str,
         deadline: &CallDeadline,
         call: impl Future<Output = Result<T, CallError>> + Send,
     ) -> Result<T, CallError> {
         deadline.check()?;
+        let started = self.inner.runtime.monotonic();
         let whole = self.inner.policy.call_deadline;
         let result = self
             .ended_within(deadline.left().map_or(whole, |left| left.min(whole)), call)
             .await;
         // That the client came to it too late says nothing of the service either.
         if !(matches!(result, Err(CallError::NotDone { .. })) && deadline.is_over()) {
-            self.note_answer(service, &result);
+            self.note_answer(service, method, started, &result);
         }
         result
     }
@@ -552,20 +586,33 @@ impl<S: OrderStore, C: Clients> OrderManager<S, C> {
     pub(super) async fn within<T>(
         &self,
         service: ServiceName,
+        method: &'static str,
         call: impl Future<Output = Result<T, CallError>> + Send,
     ) -> Result<T, CallError> {
+        let started = self.inner.runtime.monotonic();
         let result = self
             .ended_within(self.inner.policy.call_deadline, call)
             .await;
-        self.note_answer(service, &result);
+        self.note_answer(service, method, started, &result);
+        if let Err(error) = &result {
+            telemetry::unanswered(service, method, error);
+        }
         result
     }
 
-    fn note_answer<T>(&self, service: ServiceName, result: &Result<T, CallError>) {
-        let answered = matches!(result, Ok(_) | Err(CallError::Refused { .. }));
-        self.inner
-            .breakers
-            .note(service, answered, self.inner.runtime.monotonic());
+    fn note_answer<T>(
+        &self,
+        service: ServiceName,
+        method: &'static str,
+        started: Duration,
+        result: &Result<T, CallError>,
+    ) {
+        let now = self.inner.runtime.monotonic();
+        telemetry::answered(service, method, now.saturating_sub(started), result);
+        let is_answer = matches!(result, Ok(_) | Err(CallError::Refused { .. }));
+        if let Some(down) = self.inner.breakers.note(service, is_answer, now) {
+            telemetry::breaker(service, down);
+        }
     }
 
     /// Waits for a call at most for so long. A client that panics spoils its own call, and nothing

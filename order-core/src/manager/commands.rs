@@ -12,7 +12,7 @@ use crate::error::{Error, Rejection, RejectionReason, UsedFor, Violation};
 use crate::ids::{IdempotencyKey, OrderId};
 use crate::money::Money;
 use crate::order::{CommandKey, JournalRow, OperationState, Order};
-use crate::request::{check_paying, command_hash};
+use crate::request::check_paying;
 use crate::rules::{Command, CommandText, DisputeReport, Fact, PaymentReport, Wait, decide};
 use crate::services::Clients;
 use crate::store::{
@@ -468,7 +468,7 @@ impl<'a> Asked<'a> {
     pub(super) fn new(command: &'a Command, notes: Option<String>) -> Self {
         Asked {
             command,
-            hash: command_hash(command, notes.as_deref()),
+            hash: command.hash(notes.as_deref()),
             notes,
             only_wakes: false,
         }

@@ -7,11 +7,13 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 use tokio::sync::oneshot;
+use tracing::Instrument as _;
 
 use super::calls::{Answer, Outcome};
 use super::draft::{Draft, Source};
 use super::sessions::LeaseHeld;
-use super::{LEASE_RESERVE, OrderManager};
+use super::worker::TroubleHook;
+use super::{LEASE_RESERVE, OrderManager, telemetry};
 use crate::error::Error;
 use crate::ids::{Fence, OrderId};
 use crate::order::{
@@ -20,8 +22,8 @@ use crate::order::{
 use crate::rules::{Call, Fact, Next, Verb, Wait, backoff, next, record};
 use crate::services::Clients;
 use crate::store::{
-    CommitError, LeasePage, LeaseRequest, Leased, OrderStore, StoreErrorKind, Tries, Try,
-    Unreadable, WorkChange,
+    CommitError, LeasePage, LeaseRequest, Leased, OrderStore, StoreError, StoreErrorKind, Tries,
+    Try, Unreadable, WorkChange,
 };
 use crate::time::Timestamp;
 
@@ -61,6 +63,8 @@ pub(super) struct Session {
     pub taken_over: bool,
     /// How many workers in a row began on the order and never gave it back.
     pub runs: u32,
+    /// Who is told of a store that fails it; nobody where a caller is.
+    pub trouble: TroubleHook,
     /// What makes the lease known as this manager's own.
     pub _held: LeaseHeld,
     /// Who waits for it.
@@ -179,13 +183,19 @@ impl<S: OrderStore, C: Clients> OrderManager<S, C> {
             told: 0,
             taken_over: work.taken_over && !was_left,
             runs: work.runs,
+            trouble: TroubleHook::default(),
             _held: self.inner.sessions.lease(fence),
             answer,
         }
     }
 
     /// Works an order until nothing is due for it now.
-    pub(super) async fn drive(&self, mut session: Session) {
+    pub(super) async fn drive(&self, session: Session) {
+        let span = telemetry::driving(&session.order);
+        self.drive_on(session).instrument(span).await;
+    }
+
+    async fn drive_on(&self, mut session: Session) {
         let mut facts: Vec<Fact> = Vec::new();
         // Whether nothing is left to do is known only once it is planned.
         if session
@@ -229,28 +239,35 @@ impl<S: OrderStore, C: Clients> OrderManager<S, C> {
                                 session.revision = work.revision;
                                 session.just_committed = false;
                             }
-                            _ => return self.record_learnt(session.order.id, facts).await,
+                            _ => {
+                                telemetry::lease_lost(&session.order, facts.len());
+                                return self.record_learnt(session.order.id, facts).await;
+                            }
                         },
                         Ok(None) => return,
-                        Err(e) => return self.say_goodbye(session, facts, e.kind).await,
+                        Err(e) => return self.say_goodbye(session, facts, e).await,
                     }
                 }
                 Err(CommitError::Fenced) => {
+                    telemetry::lease_lost(&session.order, facts.len());
                     return self.record_learnt(session.order.id, facts).await;
                 }
                 Err(CommitError::Store(e)) => {
-                    return self.say_goodbye(session, facts, e.kind).await;
+                    return self.say_goodbye(session, facts, e).await;
                 }
                 // No changeset of a worker's can be refused like that.
                 Err(
-                    CommitError::KeyTaken(_)
+                    e @ (CommitError::KeyTaken(_)
                     | CommitError::CommandKeyTaken(_)
                     | CommitError::RedemptionExhausted { .. }
-                    | CommitError::NumberTaken,
+                    | CommitError::NumberTaken),
                 ) => {
-                    return self
-                        .say_goodbye(session, facts, StoreErrorKind::Corrupt)
-                        .await;
+                    let refused = StoreError::caused(
+                        StoreErrorKind::Corrupt,
+                        "the store refuses a worker's changeset",
+                        e,
+                    );
+                    return self.say_goodbye(session, facts, refused).await;
                 }
             }
         }
@@ -280,6 +297,7 @@ impl<S: OrderStore, C: Clients> OrderManager<S, C> {
         session.leased_at = leased_at;
         session.taken_over = false;
         session.runs += 1;
+        telemetry::taken_over(&session.order, session.runs);
         Ok(Round::Continue)
     }
 
@@ -437,6 +455,7 @@ impl<S: OrderStore, C: Clients> OrderManager<S, C> {
             },
         ))
         .await?;
+        telemetry::parked(&session.order, session.runs);
         Ok(Round::Finished)
     }
 
@@ -488,8 +507,11 @@ impl<S: OrderStore, C: Clients> OrderManager<S, C> {
         }
         let lease_end = session.leased_at + self.inner.policy.lease;
         let performed = calls.iter().map(|call| {
-            let repeat = !clear_before.contains(&call.op) && session.tries.get(call.op).is_some();
+            let tried = session.tries.get(call.op);
+            let repeat = !clear_before.contains(&call.op) && tried.is_some();
+            let span = telemetry::calling(&order, *call, tried.map_or(0, |tried| tried.count));
             self.perform(&order, *call, repeat, lease_end)
+                .instrument(span)
         });
         let answers = join_all(performed).await;
         session.just_committed = false;
@@ -633,6 +655,8 @@ impl<S: OrderStore, C: Clients> OrderManager<S, C> {
             backoff(policy, tried.count, self.inner.ids.random() as u64)
         };
         tried.next_at = now.after(pause);
+        let (tries, next_at, unknown) = (tried.count, tried.next_at, quiet_at.is_some());
+        telemetry::to_repeat(&session.order, op, tries, next_at, unknown, &message);
         tried.error = message;
         tried.clear = clear;
         if let Some(quiet_at) = quiet_at {
@@ -652,7 +676,7 @@ const UNDECIDED_LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
 fn untried(clear: bool, quiet_at: Timestamp) -> Try {
     Try {
         count: 0,
-        next_at: Timestamp::from_micros(i64::MIN),
+        next_at: Timestamp::MIN,
         error: String::new(),
         clear,
         quiet_at,
@@ -714,7 +738,7 @@ impl Session {
         self.tries
             .0
             .entry(op)
-            .or_insert_with(|| untried(true, Timestamp::from_micros(i64::MIN)))
+            .or_insert_with(|| untried(true, Timestamp::MIN))
             .clear = true;
     }
 

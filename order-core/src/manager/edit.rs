@@ -9,8 +9,8 @@ use super::{Answered, CommandOptions, OrderManager, Principal, authorize};
 use crate::error::{Error, Rejection, RejectionReason};
 use crate::money::Minor;
 use crate::order::{
-    CommandKey, DiscardCause, Edit, EditState, Event, Order, Reservation, ReservationState,
-    Shortage,
+    CommandKey, DiscardCause, Edit, EditState, Event, Numbered, Order, Reservation,
+    ReservationState, Shortage,
 };
 use crate::request::EditRequest;
 use crate::rules::{Env, Wait, decide, possible};
@@ -133,7 +133,7 @@ impl<S: OrderStore, C: Clients> OrderManager<S, C> {
                 );
             }
             let command = self.edit_command(&loaded, &valid).await?;
-            let next = loaded.edits.len() as u32 + 1;
+            let next = loaded.edits.next_number();
             // Priced on this version, and to be decided on no other.
             let spent = self.inner.runtime.monotonic().saturating_sub(started);
             let pinned = CommandOptions {

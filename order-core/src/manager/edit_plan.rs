@@ -31,7 +31,7 @@ impl<S: OrderStore, C: Clients> OrderManager<S, C> {
     ) -> Result<Command, Error> {
         let changes = changes_of(order, &valid.set)?;
         let added = self.new_lines(order, valid, &changes).await?;
-        check_line_count(order.lines.iter().filter(|l| l.quantity > 0).count() + added.len())?;
+        check_line_count(order.visible_lines().count() + added.len())?;
         check_units(order, &changes, &added)?;
         let (plan, terms) = self.plan(order, changes, added, valid).await?;
         Ok(Command::Edit {
@@ -64,7 +64,7 @@ impl<S: OrderStore, C: Clients> OrderManager<S, C> {
         let answers = join_all(
             wanted
                 .iter()
-                .map(|id| self.within(ServiceName::Product, products.get(*id))),
+                .map(|id| self.within(ServiceName::Product, "get", products.get(*id))),
         )
         .await;
         let mut known: Vec<Product> = Vec::with_capacity(wanted.len());

@@ -3,13 +3,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::OrderManager;
 use super::draft::{Draft, Source};
 use super::drive::Session;
+use super::{OrderManager, Trouble, telemetry};
 use crate::ids::OrderId;
 use crate::rules::Fact;
 use crate::services::Clients;
-use crate::store::{CommitError, Loaded, OrderStore, StoreErrorKind, WorkChange};
+use crate::store::{CommitError, Loaded, OrderStore, StoreError, StoreErrorKind, WorkChange};
 
 /// After how long what failed is tried again for the first time.
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
@@ -25,11 +25,17 @@ impl<S: OrderStore, C: Clients> OrderManager<S, C> {
         &self,
         mut session: Session,
         facts: Vec<Fact>,
-        failed: StoreErrorKind,
+        failed: StoreError,
     ) {
+        let kind = failed.kind;
+        telemetry::order_failed(session.order.id, "working the order", &failed);
+        session.trouble.tell(Trouble::Order {
+            order: session.order.id,
+            error: failed,
+        });
         self.record_learnt(session.order.id, facts).await;
         let policy = &self.inner.policy;
-        let pause = match failed {
+        let pause = match kind {
             StoreErrorKind::Unavailable | StoreErrorKind::Unknown => policy.backoff_first,
             // Will fail the next one too: no sooner than if the lease had run out.
             StoreErrorKind::Full
@@ -79,10 +85,18 @@ impl<S: OrderStore, C: Clients> OrderManager<S, C> {
                             continue;
                         }
                         Ok(_) => return,
-                        Err(_) => {}
+                        Err(e) => telemetry::order_failed(session.order.id, "giving it back", &e),
                     }
                 }
-                Err(_) => {}
+                Err(CommitError::Store(e)) => {
+                    telemetry::order_failed(session.order.id, "giving it back", &e);
+                }
+                Err(
+                    CommitError::KeyTaken(_)
+                    | CommitError::CommandKeyTaken(_)
+                    | CommitError::RedemptionExhausted { .. }
+                    | CommitError::NumberTaken,
+                ) => {}
             }
             self.inner.runtime.sleep(wait).await;
             wait *= 2;
@@ -112,6 +126,9 @@ impl<S: OrderStore, C: Clients> OrderManager<S, C> {
                 Err(CommitError::Store(_)) if self.inner.runtime.monotonic() < patience => {
                     self.inner.runtime.sleep(wait).await;
                     wait *= 2;
+                }
+                Err(CommitError::Store(e)) => {
+                    return telemetry::order_failed(order, "recording what was learnt", &e);
                 }
                 _ => return,
             }

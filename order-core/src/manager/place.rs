@@ -7,11 +7,13 @@ use std::time::Duration;
 
 use futures_util::future::{Either, join, join_all, select};
 use tokio::sync::oneshot;
+use tracing::Instrument as _;
 
 use super::draft::{Draft, Source};
 use super::drive::{Session, settle_and_plan};
 use super::price::amounts;
-use super::{Action, OrderManager, Principal, authorize};
+use super::worker::TroubleHook;
+use super::{Action, OrderManager, Principal, authorize, telemetry};
 use crate::error::{Error, Rejection, RejectionReason, Violation};
 use crate::ids::{IdempotencyKey, ProductId, UserId};
 use crate::money::{Currency, Minor, Money};
@@ -195,6 +197,16 @@ impl<S: OrderStore, C: Clients> OrderManager<S, C> {
         request: PlaceRequest,
         options: PlaceOptions,
     ) -> Result<Placement, Error> {
+        let placing = self.place_one(principal, request, options);
+        placing.instrument(telemetry::placing()).await
+    }
+
+    async fn place_one(
+        &self,
+        principal: &Principal,
+        request: PlaceRequest,
+        options: PlaceOptions,
+    ) -> Result<Placement, Error> {
         let until = self.answer_by(options.wait);
         let valid = request.validate()?;
         authorize(principal, Action::Place, Some(valid.user))?;
@@ -328,7 +340,7 @@ impl<S: OrderStore, C: Clients> OrderManager<S, C> {
         let products = join_all(
             wanted
                 .iter()
-                .map(|id| self.within(ServiceName::Product, clients.product().get(*id))),
+                .map(|id| self.within(ServiceName::Product, "get", clients.product().get(*id))),
         );
         let (user, products) = join(user, products).await;
         let user = user?;
@@ -364,7 +376,7 @@ impl<S: OrderStore, C: Clients> OrderManager<S, C> {
 
     async fn user(&self, id: UserId) -> Result<User, Error> {
         let user = self
-            .within(ServiceName::User, self.inner.clients.user().get(id))
+            .within(ServiceName::User, "get", self.inner.clients.user().get(id))
             .await;
         let user = user.map_err(|source| Error::Service {
             service: ServiceName::User,
@@ -512,6 +524,7 @@ impl<S: OrderStore, C: Clients> OrderManager<S, C> {
                         told: 0,
                         taken_over: false,
                         runs: 0,
+                        trouble: TroubleHook::default(),
                         _held: self.inner.sessions.lease(fence),
                         answer: None,
                     };

@@ -17,14 +17,18 @@ impl<S: OrderStore, C: Clients> OrderManager<S, C> {
     /// [`Error::Invalid`] and [`Error::Rejected`] as Pricing says; [`Error::Service`] when it does
     /// not answer in time, or answers what cannot be.
     pub(super) async fn price(&self, request: &PricingRequest) -> Result<Priced, Error> {
-        let priced = self.ask_pricing(self.inner.pricing.price(request)).await?;
+        let priced = self
+            .ask_pricing("price", self.inner.pricing.price(request))
+            .await?;
         check(&request.lines, &priced).map_err(nonsense)?;
         Ok(priced)
     }
 
     /// When money paid by `method` is due; a violation of `payment_method` if nobody offers it.
     pub(super) async fn terms(&self, method: &Name) -> Result<PaymentTerms, Error> {
-        let terms = self.ask_pricing(self.inner.pricing.terms(method)).await?;
+        let terms = self
+            .ask_pricing("terms", self.inner.pricing.terms(method))
+            .await?;
         terms.ok_or_else(|| {
             Error::invalid(
                 "payment_method",
@@ -35,6 +39,7 @@ impl<S: OrderStore, C: Clients> OrderManager<S, C> {
 
     async fn ask_pricing<T: Send>(
         &self,
+        method: &'static str,
         call: impl Future<Output = Result<T, PricingError>> + Send,
     ) -> Result<T, Error> {
         // A refusal is an answer: only what is no answer counts against the service.
@@ -46,7 +51,7 @@ impl<S: OrderStore, C: Clients> OrderManager<S, C> {
                 Err(PricingError::Rejected(rejection)) => Ok(Err(Error::Rejected(rejection))),
             }
         };
-        self.within(ServiceName::Pricing, call)
+        self.within(ServiceName::Pricing, method, call)
             .await
             .map_err(|source| Error::Service {
                 service: ServiceName::Pricing,

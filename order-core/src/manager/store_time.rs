@@ -70,7 +70,7 @@ impl StoreTime {
 
 fn moved(time: Timestamp, by: i64) -> Timestamp {
     // The earliest time stands for "at any time".
-    if time.as_micros() == i64::MIN {
+    if time == Timestamp::MIN {
         time
     } else {
         Timestamp::from_micros(time.as_micros().saturating_add(by))
@@ -239,7 +239,7 @@ mod tests {
 
     #[test]
     fn what_may_be_at_any_time_stays_so() {
-        let (time, any) = (StoreTime::default(), Timestamp::from_micros(i64::MIN));
+        let (time, any) = (StoreTime::default(), Timestamp::MIN);
         time.note(at(0), at(600), at(0));
         assert_eq!((time.of_store(any), time.of_ours(any)), (any, any));
     }

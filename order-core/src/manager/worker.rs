@@ -9,7 +9,8 @@ use std::time::Duration;
 use futures_util::future::{Either, select};
 use tokio::sync::Semaphore;
 
-use super::OrderManager;
+use super::{OrderManager, telemetry};
+use crate::ids::OrderId;
 use crate::services::Clients;
 use crate::store::{LeasePage, LeaseRequest, OrderStore, StoreError, Unreadable};
 
@@ -38,14 +39,39 @@ impl Default for WorkerOptions {
     }
 }
 
+impl WorkerOptions {
+    /// Returns the options with a hook that is given whatever keeps the worker from working, for a
+    /// program that shows it, or counts it. It stands in the log of `tracing` as well.
+    ///
+    /// ```
+    /// # use order_core::manager::WorkerOptions;
+    /// let options = WorkerOptions::default().on_error(|trouble| eprintln!("worker: {trouble}"));
+    /// ```
+    #[must_use]
+    pub fn on_error(self, told: impl Fn(Trouble) + Send + Sync + 'static) -> Self {
+        WorkerOptions {
+            trouble: TroubleHook::new(told),
+            ..self
+        }
+    }
+}
+
 /// What keeps a worker from working.
 #[derive(Debug)]
+#[non_exhaustive]
 pub enum Trouble {
     /// The store could not be asked for work. It is asked again after [`WorkerOptions::poll`].
     Store(StoreError),
     /// An order was due and cannot be read. It is set aside for the length of a lease, and nothing
     /// else is.
     Unreadable(Unreadable),
+    /// The store failed while an order was worked. It is given back, and worked again.
+    Order {
+        /// The order.
+        order: OrderId,
+        /// The store's error.
+        error: StoreError,
+    },
 }
 
 impl fmt::Display for Trouble {
@@ -54,6 +80,12 @@ impl fmt::Display for Trouble {
             Trouble::Store(error) => write!(f, "the store cannot be asked for work: {error}"),
             Trouble::Unreadable(Unreadable { order, reason }) => {
                 write!(f, "order {order} is due and cannot be read: {reason}")
+            }
+            Trouble::Order { order, error } => {
+                write!(
+                    f,
+                    "the store failed while order {order} was worked: {error}"
+                )
             }
         }
     }
@@ -104,6 +136,7 @@ impl<S: OrderStore, C: Clients> OrderManager<S, C> {
         let concurrency = concurrency.max(1);
         let places = Arc::new(Semaphore::new(concurrency as usize));
         let mut stop = pin!(stop);
+        let mut failing = false;
         loop {
             // Nobody looks for work that nobody could do.
             let free = match select(&mut stop, pin!(places.acquire())).await {
@@ -115,8 +148,15 @@ impl<S: OrderStore, C: Clients> OrderManager<S, C> {
             };
             let pause = match self.take_up(&places, free, &trouble).await {
                 // An order may fall due sooner than the next poll.
-                Ok(next_in) => next_in.map_or(poll, |next_in| next_in.min(poll)),
+                Ok(next_in) => {
+                    if std::mem::take(&mut failing) {
+                        telemetry::worker_recovered();
+                    }
+                    self.inner.pulse.beat(self.inner.runtime.monotonic());
+                    next_in.map_or(poll, |next_in| next_in.min(poll))
+                }
                 Err(error) => {
+                    telemetry::worker_failed(std::mem::replace(&mut failing, true), &error);
                     trouble.tell(Trouble::Store(error));
                     poll
                 }
@@ -153,6 +193,7 @@ impl<S: OrderStore, C: Clients> OrderManager<S, C> {
             now: _,
         } = self.lease(&request).await?;
         for order in unreadable {
+            telemetry::unreadable(&order);
             trouble.tell(Trouble::Unreadable(order));
         }
         let all = leased.len() == free as usize;
@@ -161,7 +202,8 @@ impl<S: OrderStore, C: Clients> OrderManager<S, C> {
                 break;
             };
             let manager = self.clone();
-            let session = self.session(leased, fence, leased_at, None);
+            let mut session = self.session(leased, fence, leased_at, None);
+            session.trouble = trouble.clone();
             let task = self.inner.sessions.task();
             self.inner.runtime.spawn(Box::pin(async move {
                 let _task = task;

@@ -1,6 +1,9 @@
 //! Where an order goes and who is billed.
 
-use super::text_enum;
+use uuid::Uuid;
+
+use super::text_enum::text_enum;
+use crate::ids::OrderId;
 
 text_enum! {
     /// Which of an order's addresses.
@@ -9,6 +12,13 @@ text_enum! {
         Shipping = "SHIPPING",
         /// Who is billed.
         Billing = "BILLING",
+    }
+}
+
+impl AddressType {
+    /// Returns the id of an order's address of this type: an order has one of each.
+    pub fn id_in(self, order: OrderId) -> Uuid {
+        Uuid::new_v5(&order.uuid(), format!("address/{self}").as_bytes())
     }
 }
 

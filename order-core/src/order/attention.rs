@@ -3,7 +3,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Op, text_enum};
+use super::Op;
+use super::text_enum::text_enum;
 use crate::money::Minor;
 use crate::time::Timestamp;
 

@@ -3,7 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::status::text_enum;
+use super::text_enum::text_enum;
 use crate::ids::Reference;
 use crate::money::Minor;
 use crate::time::Timestamp;

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::status::text_enum;
-use super::{Address, Amounts, Line, LineUnits, Lot, Order, PlacedLine};
+use super::text_enum::text_enum;
+use super::{Address, Amounts, Line, LineUnits, Lot, Numbered, Order, PlacedLine};
 use crate::ids::{Name, Sku};
 use crate::money::Minor;
 use crate::text::Private;
@@ -181,11 +181,7 @@ impl EditPlan {
     /// The units of each SKU it needs besides those the order has: what it takes off one line
     /// serves another of that SKU.
     pub(crate) fn further_units<'a>(&'a self, lines: &'a [Line]) -> BTreeMap<&'a Sku, u32> {
-        let sku = |n: u32| {
-            n.checked_sub(1)
-                .and_then(|i| lines.get(i as usize))
-                .map(|line| &line.sku)
-        };
+        let sku = |n: u32| lines.numbered(n).map(|line| &line.sku);
         let raised = self
             .raised
             .iter()
@@ -265,7 +261,7 @@ impl EditPlan {
             order.with_line(*line, at, |l| l.add_lot(*lot));
         }
         for placed in added {
-            let n = order.lines.len() as u32 + 1;
+            let n = order.lines.next_number();
             order.lines.push(Line::placed(placed, n, at));
         }
         if shipping_method.is_some() {

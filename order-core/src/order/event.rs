@@ -3,16 +3,12 @@
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Address, AddressType, Addresses, Amounts, AttentionReason, Blocks, ClosingKind, CreditKind,
-    CustomerAction, DiscardCause, EditPlan, Imported, LineUnits, Lot, NoticeKind, Op,
-    OperationKind, OperationOrigin, OperationState, OrderHold, PaymentTerms, ReceivedUnits,
-    Redemption, UnmatchedPayment,
+    Address, AddressType, AttentionReason, Blocks, ClosingKind, CreditKind, CustomerAction,
+    DiscardCause, EditPlan, Imported, LineUnits, NoticeKind, Op, OperationKind, OperationOrigin,
+    OperationState, PaymentTerms, Placed, ReceivedUnits, UnmatchedPayment,
 };
-use crate::ids::{
-    ExternalRef, LineId, Name, OrderId, ProductId, Reference, Sku, UserId, VariantId,
-};
+use crate::ids::{Name, Reference, Sku};
 use crate::money::{Currency, Minor};
-use crate::number::OrderNumber;
 use crate::text::Private;
 use crate::time::Timestamp;
 
@@ -358,73 +354,6 @@ fn is_zero(minor: &Minor) -> bool {
     *minor == 0
 }
 
-/// Everything about an order when it was placed.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[allow(
-    missing_docs,
-    reason = "fields are named as on the order, and documented there"
-)]
-pub struct Placed {
-    pub id: OrderId,
-    pub number: OrderNumber,
-    pub user: UserId,
-    pub currency: Currency,
-    pub lines: Vec<PlacedLine>,
-    pub amounts: Amounts,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub shipping_method: Option<Name>,
-    pub payment_method: Name,
-    pub terms: PaymentTerms,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub coupon: Option<Name>,
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub redemptions: Vec<Redemption>,
-    pub placing_deadline: Timestamp,
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub holds: Vec<OrderHold>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub external_ref: Option<ExternalRef>,
-    #[serde(skip)]
-    pub addresses: Private<Addresses>,
-    #[serde(skip)]
-    pub notes: Private<String>,
-    #[serde(skip)]
-    pub token: Private<String>,
-    #[serde(skip)]
-    pub return_url: Private<String>,
-    #[serde(skip)]
-    pub metadata: Private<std::collections::BTreeMap<Name, String>>,
-}
-
-/// A line when it was placed: one lot.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[allow(
-    missing_docs,
-    reason = "fields are named as on the line, and documented there"
-)]
-pub struct PlacedLine {
-    pub id: LineId,
-    pub product: ProductId,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub variant: Option<VariantId>,
-    pub sku: Sku,
-    pub name: String,
-    pub unit_price: Minor,
-    #[serde(default, skip_serializing_if = "is_zero")]
-    pub discount: Minor,
-    #[serde(default = "yes", skip_serializing_if = "is_yes")]
-    pub requires_shipping: bool,
-    pub lot: Lot,
-}
-
-fn yes() -> bool {
-    true
-}
-
-fn is_yes(flag: &bool) -> bool {
-    *flag
-}
-
 /// What was missing of a SKU.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Shortage {
@@ -457,140 +386,287 @@ pub struct LineCredit {
     pub amount: Minor,
 }
 
+/// A part of the rules, by what its events change.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Topic {
+    /// The order as a whole.
+    Lifecycle,
+    /// Calls that workers are about to make.
+    Calls,
+    /// Reservations.
+    Stock,
+    /// Payment operations, and reports that fit none.
+    Payment,
+    /// Disputes.
+    Dispute,
+    /// Shipments.
+    Shipping,
+    /// Returns.
+    Return,
+    /// Credits.
+    Credit,
+    /// Edits, and corrections of addresses.
+    Edit,
+    /// Order holds.
+    Hold,
+    /// Attention.
+    Attention,
+    /// Nothing but the journal.
+    Journal,
+}
+
+/// The properties of an event that do not depend on the order.
+struct EventSpec {
+    name: &'static str,
+    topic: Topic,
+    notice: Option<NoticeKind>,
+}
+
+impl EventSpec {
+    const fn new(name: &'static str, topic: Topic) -> Self {
+        EventSpec {
+            name,
+            topic,
+            notice: None,
+        }
+    }
+
+    /// Has the customer told of it.
+    const fn notice(self, kind: NoticeKind) -> Self {
+        EventSpec {
+            notice: Some(kind),
+            ..self
+        }
+    }
+}
+
 impl Event {
-    /// The event's name in the journal, such as `STOCK_HELD`.
+    /// Every name that an event has in the journal.
+    pub const NAMES: &[&str] = &[
+        "PLACED",
+        "IMPORTED",
+        "ARMED",
+        "RESERVATION_PLANNED",
+        "STOCK_HELD",
+        "STOCK_REFUSED",
+        "STOCK_UNKNOWN",
+        "STOCK_ABSENT",
+        "STOCK_SUSPECT",
+        "STOCK_DROPPED",
+        "STOCK_RELEASING",
+        "STOCK_COMMITTING",
+        "STOCK_CLOSING_UNKNOWN",
+        "STOCK_CLOSING_REFUSED",
+        "STOCK_RELEASED",
+        "STOCK_COMMITTED",
+        "STOCK_EXPIRED",
+        "STOCK_LOST",
+        "AUTHORIZATION_PLANNED",
+        "CHARGE_PLANNED",
+        "CAPTURE_PLANNED",
+        "VOID_PLANNED",
+        "REFUND_PLANNED",
+        "PAYMENT_AUTHORIZED",
+        "PAYMENT_CAPTURED",
+        "PAYMENT_DECLINED",
+        "PAYMENT_VOIDED",
+        "PAYMENT_REFUNDED",
+        "PAYMENT_OPERATION_FAILED",
+        "PAYMENT_ACTION_REQUIRED",
+        "PAYMENT_PENDING",
+        "PAYMENT_UNKNOWN",
+        "PAYMENT_DROPPED",
+        "PAYMENT_QUESTIONED",
+        "PAYMENT_VERIFIED",
+        "PAYMENT_REPORTED",
+        "PAYMENT_UNMATCHED",
+        "CHARGED_BACK",
+        "REFUNDED_OUTSIDE",
+        "PAID_OUTSIDE",
+        "UNMATCHED_DISMISSED",
+        "UNMATCHED_MATCHED",
+        "DISPUTE_OPENED",
+        "DISPUTE_WON",
+        "DISPUTE_LOST",
+        "CONFIRMED",
+        "REJECTED",
+        "PAYMENT_FAILED",
+        "PAYMENT_RETRIED",
+        "EXPIRED",
+        "CANCEL_REQUESTED",
+        "CANCELLED",
+        "COMPLETED",
+        "LINES_CANCELLED",
+        "SHIPMENT_PLANNED",
+        "SHIPMENT_SHIPPED",
+        "SHIPMENT_DELIVERED",
+        "SHIPMENT_FAILED",
+        "SHIPMENT_LOST",
+        "SHIPMENT_RETURNED_TO_SENDER",
+        "SHIPMENT_CANCELLED",
+        "CREDITED",
+        "RETURN_REQUESTED",
+        "RETURN_APPROVED",
+        "RETURN_REJECTED",
+        "RETURN_RECEIVED",
+        "RETURN_CLOSED",
+        "EDIT_STARTED",
+        "EDIT_APPLIED",
+        "EDIT_DISCARDED",
+        "ADDRESS_CHANGED",
+        "METADATA_CHANGED",
+        "HOLD_PLACED",
+        "HOLD_RELEASED",
+        "ATTENTION_RAISED",
+        "ATTENTION_CLEARED",
+        "ATTENTION_ACKNOWLEDGED",
+        "NOTED",
+        "RESOLVED",
+        "STUCK_RETRIED",
+        "REDACTED",
+    ];
+
+    /// Returns the event's name in the journal, such as `STOCK_HELD`.
     pub fn name(&self) -> &'static str {
+        self.spec().name
+    }
+
+    /// Returns the part of the rules that applies it.
+    pub(crate) fn topic(&self) -> Topic {
+        self.spec().topic
+    }
+
+    /// Returns what the customer is told because of it, if anything.
+    pub fn notice(&self) -> Option<NoticeKind> {
+        self.spec().notice
+    }
+
+    fn spec(&self) -> EventSpec {
+        use NoticeKind as N;
+        use Topic as T;
+        let spec = EventSpec::new;
         match self {
-            Event::Placed(_) => "PLACED",
-            Event::Imported(_) => "IMPORTED",
-            Event::Armed { .. } => "ARMED",
-            Event::ReservationPlanned { .. } => "RESERVATION_PLANNED",
-            Event::StockHeld { .. } => "STOCK_HELD",
-            Event::StockRefused { .. } => "STOCK_REFUSED",
-            Event::StockUnknown { .. } => "STOCK_UNKNOWN",
-            Event::StockAbsent { .. } => "STOCK_ABSENT",
-            Event::StockSuspect { .. } => "STOCK_SUSPECT",
-            Event::StockDropped { .. } => "STOCK_DROPPED",
-            Event::StockClosing {
-                kind: ClosingKind::Release,
-                ..
-            } => "STOCK_RELEASING",
-            Event::StockClosing {
-                kind: ClosingKind::Commit,
-                ..
-            } => "STOCK_COMMITTING",
-            Event::StockClosingUnknown { .. } => "STOCK_CLOSING_UNKNOWN",
-            Event::StockClosingRefused { .. } => "STOCK_CLOSING_REFUSED",
-            Event::StockReleased { .. } => "STOCK_RELEASED",
-            Event::StockCommitted { .. } => "STOCK_COMMITTED",
-            Event::StockExpired { .. } => "STOCK_EXPIRED",
-            Event::StockLost { .. } => "STOCK_LOST",
+            Event::Placed(_) => spec("PLACED", T::Journal),
+            Event::Imported(_) => spec("IMPORTED", T::Journal),
+            Event::Armed { .. } => spec("ARMED", T::Calls),
+            Event::ReservationPlanned { .. } => spec("RESERVATION_PLANNED", T::Stock),
+            Event::StockHeld { .. } => spec("STOCK_HELD", T::Stock),
+            Event::StockRefused { .. } => spec("STOCK_REFUSED", T::Stock),
+            Event::StockUnknown { .. } => spec("STOCK_UNKNOWN", T::Stock),
+            Event::StockAbsent { .. } => spec("STOCK_ABSENT", T::Stock),
+            Event::StockSuspect { .. } => spec("STOCK_SUSPECT", T::Stock),
+            Event::StockDropped { .. } => spec("STOCK_DROPPED", T::Stock),
+            Event::StockClosing { kind, .. } => match kind {
+                ClosingKind::Release => spec("STOCK_RELEASING", T::Stock),
+                ClosingKind::Commit => spec("STOCK_COMMITTING", T::Stock),
+            },
+            Event::StockClosingUnknown { .. } => spec("STOCK_CLOSING_UNKNOWN", T::Stock),
+            Event::StockClosingRefused { .. } => spec("STOCK_CLOSING_REFUSED", T::Stock),
+            Event::StockReleased { .. } => spec("STOCK_RELEASED", T::Stock),
+            Event::StockCommitted { .. } => spec("STOCK_COMMITTED", T::Stock),
+            Event::StockExpired { .. } => spec("STOCK_EXPIRED", T::Stock),
+            Event::StockLost { .. } => spec("STOCK_LOST", T::Stock),
             Event::PaymentPlanned { kind, .. } => match kind {
-                OperationKind::Authorize => "AUTHORIZATION_PLANNED",
-                OperationKind::Charge => "CHARGE_PLANNED",
-                OperationKind::Capture => "CAPTURE_PLANNED",
-                OperationKind::Void => "VOID_PLANNED",
-                OperationKind::Refund => "REFUND_PLANNED",
+                OperationKind::Authorize => spec("AUTHORIZATION_PLANNED", T::Payment),
+                OperationKind::Charge => spec("CHARGE_PLANNED", T::Payment),
+                OperationKind::Capture => spec("CAPTURE_PLANNED", T::Payment),
+                OperationKind::Void => spec("VOID_PLANNED", T::Payment),
+                OperationKind::Refund => spec("REFUND_PLANNED", T::Payment),
             },
             Event::PaymentSettled { state, .. } => match state {
-                OperationState::Authorized => "PAYMENT_AUTHORIZED",
-                OperationState::Captured => "PAYMENT_CAPTURED",
-                OperationState::Declined => "PAYMENT_DECLINED",
-                OperationState::Voided => "PAYMENT_VOIDED",
-                OperationState::Refunded => "PAYMENT_REFUNDED",
-                _ => "PAYMENT_OPERATION_FAILED",
+                OperationState::Authorized => spec("PAYMENT_AUTHORIZED", T::Payment),
+                OperationState::Captured => spec("PAYMENT_CAPTURED", T::Payment),
+                OperationState::Declined => spec("PAYMENT_DECLINED", T::Payment),
+                OperationState::Voided => spec("PAYMENT_VOIDED", T::Payment),
+                OperationState::Refunded => {
+                    spec("PAYMENT_REFUNDED", T::Payment).notice(N::Refunded)
+                }
+                _ => spec("PAYMENT_OPERATION_FAILED", T::Payment),
             },
             Event::PaymentWaiting {
                 state: OperationState::ActionRequired,
                 ..
-            } => "PAYMENT_ACTION_REQUIRED",
-            Event::PaymentWaiting { .. } => "PAYMENT_PENDING",
-            Event::PaymentUnknown { .. } => "PAYMENT_UNKNOWN",
-            Event::PaymentDropped { .. } => "PAYMENT_DROPPED",
-            Event::PaymentQuestioned { .. } => "PAYMENT_QUESTIONED",
-            Event::PaymentVerified { .. } => "PAYMENT_VERIFIED",
-            Event::PaymentReported { .. } => "PAYMENT_REPORTED",
-            Event::PaymentUnmatched(_) => "PAYMENT_UNMATCHED",
-            Event::Confirmed => "CONFIRMED",
-            Event::Rejected { .. } => "REJECTED",
-            Event::PaymentFailed { .. } => "PAYMENT_FAILED",
-            Event::PaymentRetried { .. } => "PAYMENT_RETRIED",
-            Event::Expired => "EXPIRED",
-            Event::CancelRequested { .. } => "CANCEL_REQUESTED",
-            Event::Cancelled => "CANCELLED",
-            Event::HoldPlaced { .. } => "HOLD_PLACED",
-            Event::HoldReleased { .. } => "HOLD_RELEASED",
-            Event::AttentionRaised { .. } => "ATTENTION_RAISED",
-            Event::AttentionCleared { .. } => "ATTENTION_CLEARED",
-            Event::AttentionAcknowledged { .. } => "ATTENTION_ACKNOWLEDGED",
-            Event::Noted => "NOTED",
+            } => spec("PAYMENT_ACTION_REQUIRED", T::Payment),
+            Event::PaymentWaiting { .. } => spec("PAYMENT_PENDING", T::Payment),
+            Event::PaymentUnknown { .. } => spec("PAYMENT_UNKNOWN", T::Payment),
+            Event::PaymentDropped { .. } => spec("PAYMENT_DROPPED", T::Payment),
+            Event::PaymentQuestioned { .. } => spec("PAYMENT_QUESTIONED", T::Payment),
+            Event::PaymentVerified { .. } => spec("PAYMENT_VERIFIED", T::Payment),
+            Event::PaymentReported { .. } => spec("PAYMENT_REPORTED", T::Payment),
+            Event::PaymentUnmatched(_) => spec("PAYMENT_UNMATCHED", T::Payment),
             Event::PaymentFound { kind, origin, .. } => match (kind, origin) {
-                (_, OperationOrigin::Chargeback) => "CHARGED_BACK",
-                (OperationKind::Refund, _) => "REFUNDED_OUTSIDE",
-                _ => "PAID_OUTSIDE",
+                (_, OperationOrigin::Chargeback) => spec("CHARGED_BACK", T::Payment),
+                (OperationKind::Refund, _) => spec("REFUNDED_OUTSIDE", T::Payment),
+                _ => spec("PAID_OUTSIDE", T::Payment),
             },
-            Event::UnmatchedDismissed { .. } => "UNMATCHED_DISMISSED",
-            Event::UnmatchedMatched { .. } => "UNMATCHED_MATCHED",
-            Event::DisputeOpened { .. } => "DISPUTE_OPENED",
-            Event::DisputeClosed { won: true, .. } => "DISPUTE_WON",
-            Event::DisputeClosed { won: false, .. } => "DISPUTE_LOST",
-            Event::Completed => "COMPLETED",
-            Event::LinesCancelled { .. } => "LINES_CANCELLED",
-            Event::ShipmentPlanned { .. } => "SHIPMENT_PLANNED",
-            Event::ShipmentShipped { .. } => "SHIPMENT_SHIPPED",
-            Event::ShipmentDelivered { .. } => "SHIPMENT_DELIVERED",
-            Event::ShipmentFailed { .. } => "SHIPMENT_FAILED",
-            Event::ShipmentLost { .. } => "SHIPMENT_LOST",
-            Event::ShipmentReturned { .. } => "SHIPMENT_RETURNED_TO_SENDER",
-            Event::ShipmentCancelled { .. } => "SHIPMENT_CANCELLED",
-            Event::Credited { .. } => "CREDITED",
-            Event::ReturnRequested { .. } => "RETURN_REQUESTED",
-            Event::ReturnApproved { .. } => "RETURN_APPROVED",
-            Event::ReturnRejected { .. } => "RETURN_REJECTED",
-            Event::ReturnReceived { .. } => "RETURN_RECEIVED",
-            Event::ReturnClosed { .. } => "RETURN_CLOSED",
-            Event::EditStarted { .. } => "EDIT_STARTED",
-            Event::EditApplied { .. } => "EDIT_APPLIED",
-            Event::EditDiscarded { .. } => "EDIT_DISCARDED",
-            Event::AddressChanged { .. } => "ADDRESS_CHANGED",
-            Event::MetadataChanged { .. } => "METADATA_CHANGED",
-            Event::Resolved { .. } => "RESOLVED",
-            Event::StuckRetried => "STUCK_RETRIED",
-            Event::Redacted => "REDACTED",
-        }
-    }
-
-    /// What the customer is told because of it, if anything.
-    pub fn notice(&self) -> Option<NoticeKind> {
-        match self {
-            Event::Confirmed => Some(NoticeKind::Confirmed),
-            Event::Rejected { .. } => Some(NoticeKind::Rejected),
-            Event::PaymentFailed { .. } => Some(NoticeKind::PaymentFailed),
-            Event::Expired => Some(NoticeKind::Expired),
-            Event::Cancelled => Some(NoticeKind::Cancelled),
-            Event::Completed => Some(NoticeKind::Completed),
-            Event::LinesCancelled { .. } => Some(NoticeKind::PartlyCancelled),
-            Event::EditApplied { .. } => Some(NoticeKind::Edited),
-            Event::EditDiscarded { cause, .. } => match cause {
-                DiscardCause::OrderOver | DiscardCause::Requested => None,
-                DiscardCause::StockRefused
-                | DiscardCause::PaymentFailed
-                | DiscardCause::Expired
-                | DiscardCause::OutOfDate => Some(NoticeKind::EditFailed),
-            },
-            Event::ShipmentShipped { .. } => Some(NoticeKind::Shipped),
-            Event::ShipmentDelivered { .. } => Some(NoticeKind::Delivered),
-            Event::ShipmentFailed { .. }
-            | Event::ShipmentLost { .. }
-            | Event::ShipmentReturned { .. } => Some(NoticeKind::ShipmentFailed),
-            Event::PaymentSettled {
-                state: OperationState::Refunded,
-                ..
-            } => Some(NoticeKind::Refunded),
-            Event::ReturnApproved { .. } => Some(NoticeKind::ReturnApproved),
-            Event::ReturnRejected { .. } => Some(NoticeKind::ReturnRejected),
-            Event::ReturnClosed { .. } => Some(NoticeKind::ReturnClosed),
-            _ => None,
+            Event::UnmatchedDismissed { .. } => spec("UNMATCHED_DISMISSED", T::Payment),
+            Event::UnmatchedMatched { .. } => spec("UNMATCHED_MATCHED", T::Payment),
+            Event::DisputeOpened { .. } => spec("DISPUTE_OPENED", T::Dispute),
+            Event::DisputeClosed { won: true, .. } => spec("DISPUTE_WON", T::Dispute),
+            Event::DisputeClosed { won: false, .. } => spec("DISPUTE_LOST", T::Dispute),
+            Event::Confirmed => spec("CONFIRMED", T::Lifecycle).notice(N::Confirmed),
+            Event::Rejected { .. } => spec("REJECTED", T::Lifecycle).notice(N::Rejected),
+            Event::PaymentFailed { .. } => {
+                spec("PAYMENT_FAILED", T::Lifecycle).notice(N::PaymentFailed)
+            }
+            Event::PaymentRetried { .. } => spec("PAYMENT_RETRIED", T::Lifecycle),
+            Event::Expired => spec("EXPIRED", T::Lifecycle).notice(N::Expired),
+            Event::CancelRequested { .. } => spec("CANCEL_REQUESTED", T::Lifecycle),
+            Event::Cancelled => spec("CANCELLED", T::Lifecycle).notice(N::Cancelled),
+            Event::Completed => spec("COMPLETED", T::Lifecycle).notice(N::Completed),
+            Event::LinesCancelled { .. } => {
+                spec("LINES_CANCELLED", T::Lifecycle).notice(N::PartlyCancelled)
+            }
+            Event::ShipmentPlanned { .. } => spec("SHIPMENT_PLANNED", T::Shipping),
+            Event::ShipmentShipped { .. } => {
+                spec("SHIPMENT_SHIPPED", T::Shipping).notice(N::Shipped)
+            }
+            Event::ShipmentDelivered { .. } => {
+                spec("SHIPMENT_DELIVERED", T::Shipping).notice(N::Delivered)
+            }
+            Event::ShipmentFailed { .. } => {
+                spec("SHIPMENT_FAILED", T::Shipping).notice(N::ShipmentFailed)
+            }
+            Event::ShipmentLost { .. } => {
+                spec("SHIPMENT_LOST", T::Shipping).notice(N::ShipmentFailed)
+            }
+            Event::ShipmentReturned { .. } => {
+                spec("SHIPMENT_RETURNED_TO_SENDER", T::Shipping).notice(N::ShipmentFailed)
+            }
+            Event::ShipmentCancelled { .. } => spec("SHIPMENT_CANCELLED", T::Shipping),
+            Event::Credited { .. } => spec("CREDITED", T::Credit),
+            Event::ReturnRequested { .. } => spec("RETURN_REQUESTED", T::Return),
+            Event::ReturnApproved { .. } => {
+                spec("RETURN_APPROVED", T::Return).notice(N::ReturnApproved)
+            }
+            Event::ReturnRejected { .. } => {
+                spec("RETURN_REJECTED", T::Return).notice(N::ReturnRejected)
+            }
+            Event::ReturnReceived { .. } => spec("RETURN_RECEIVED", T::Return),
+            Event::ReturnClosed { .. } => spec("RETURN_CLOSED", T::Return).notice(N::ReturnClosed),
+            Event::EditStarted { .. } => spec("EDIT_STARTED", T::Edit),
+            Event::EditApplied { .. } => spec("EDIT_APPLIED", T::Edit).notice(N::Edited),
+            Event::EditDiscarded { cause, .. } => {
+                let spec = spec("EDIT_DISCARDED", T::Edit);
+                match cause {
+                    DiscardCause::OrderOver | DiscardCause::Requested => spec,
+                    DiscardCause::StockRefused
+                    | DiscardCause::PaymentFailed
+                    | DiscardCause::Expired
+                    | DiscardCause::OutOfDate => spec.notice(N::EditFailed),
+                }
+            }
+            Event::AddressChanged { .. } => spec("ADDRESS_CHANGED", T::Edit),
+            Event::MetadataChanged { .. } => spec("METADATA_CHANGED", T::Lifecycle),
+            Event::HoldPlaced { .. } => spec("HOLD_PLACED", T::Hold),
+            Event::HoldReleased { .. } => spec("HOLD_RELEASED", T::Hold),
+            Event::AttentionRaised { .. } => spec("ATTENTION_RAISED", T::Attention),
+            Event::AttentionCleared { .. } => spec("ATTENTION_CLEARED", T::Attention),
+            Event::AttentionAcknowledged { .. } => spec("ATTENTION_ACKNOWLEDGED", T::Attention),
+            Event::Noted => spec("NOTED", T::Journal),
+            Event::Resolved { .. } => spec("RESOLVED", T::Journal),
+            Event::StuckRetried => spec("STUCK_RETRIED", T::Lifecycle),
+            Event::Redacted => spec("REDACTED", T::Lifecycle),
         }
     }
 }

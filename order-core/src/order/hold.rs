@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Actor, text_enum};
+use super::Actor;
+use super::text_enum::text_enum;
 use crate::ids::Name;
 use crate::time::Timestamp;
 

@@ -1,7 +1,7 @@
 //! Payment operations: every authorization, charge, capture, void and refund an order ever asked
 //! for.
 
-use super::status::text_enum;
+use super::text_enum::text_enum;
 use crate::ids::{Name, Reference};
 use crate::money::Minor;
 use crate::text::Private;

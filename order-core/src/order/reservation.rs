@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::status::text_enum;
+use super::text_enum::text_enum;
 use crate::ids::{Reference, Sku};
 use crate::time::Timestamp;
 
@@ -168,12 +168,7 @@ impl Reservation {
     /// key of ours, so it can neither be looked up nor given back. Any other reservation with a
     /// name is held first and committed by a closing.
     pub fn is_elsewhere(&self) -> bool {
-        self.closings == 0
-            && self.state == ReservationState::Committed
-            && self
-                .reference
-                .as_ref()
-                .is_some_and(|r| r.as_str() == ELSEWHERE)
+        self.closings == 0 && self.state == ReservationState::Committed && self.reference.is_some()
     }
 
     /// Units that the inventory holds for us.

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::status::text_enum;
+use super::text_enum::text_enum;
 use crate::time::Timestamp;
 
 text_enum! {

@@ -1,7 +1,7 @@
 //! Where an order's units are. What was cancelled and what came back is recorded; the rest follows
 //! from shipments and returns, whatever they say next, so that no unit is ever in two places.
 
-use super::{Counters, Lifecycle, Line, Order, ShipmentState};
+use super::{Counters, Lifecycle, Line, Numbered, Order, ShipmentState};
 use crate::time::Timestamp;
 
 /// What the shipments and open returns of an order say of one line.
@@ -54,7 +54,7 @@ impl Order {
     fn told(&self) -> Vec<Told> {
         let mut told = vec![Told::default(); self.lines.len()];
         let mut add = |line: u32, change: &dyn Fn(&mut Told)| {
-            if let Some(of) = line.checked_sub(1).and_then(|i| told.get_mut(i as usize)) {
+            if let Some(of) = told.numbered_mut(line) {
                 change(of);
             }
         };

@@ -32,11 +32,7 @@ impl Order {
             LineRef::Number(n) => l.n == n,
             LineRef::Id(id) => l.id == id,
         };
-        self.lines
-            .iter()
-            .filter(|l| l.quantity > 0)
-            .find(is_meant)
-            .map(|l| l.n)
+        self.visible_lines().find(is_meant).map(|l| l.n)
     }
 }
 

@@ -10,7 +10,6 @@ use uuid::Uuid;
 use super::{LineRef, ValidEdit, ValidHold, ValidItem, ValidPlace};
 use crate::hash::Encoder;
 use crate::ids::{ExternalRef, Name, VariantId};
-use crate::rules::Command;
 
 /// The name space of request hashes; any fixed UUID.
 const REQUESTS: Uuid = Uuid::from_u128(0x9b1d_6b3e_52a4_4d0e_8f57_1c3a_7e60_d2c4);
@@ -92,11 +91,6 @@ impl ValidEdit {
     }
 }
 
-/// The hash of a command: [`Command::hash`].
-pub(crate) fn command_hash(command: &Command, notes: Option<&str>) -> Uuid {
-    command.hash(notes)
-}
-
 fn write_items(hashed: &mut Encoder, items: &[ValidItem]) {
     hashed.count(items.len());
     for ValidItem {
@@ -115,6 +109,7 @@ fn write_items(hashed: &mut Encoder, items: &[ValidItem]) {
 mod tests {
     use super::*;
     use crate::request::EditRequest;
+    use crate::rules::Command;
     use crate::text::Private;
 
     /// Stored hashes are compared with new ones for as long as there are stores.
@@ -132,18 +127,16 @@ mod tests {
             ..EditRequest::default()
         };
         let hashes = [
-            command_hash(&Command::Cancel, None),
-            command_hash(&Command::Note, Some("rang twice")),
-            command_hash(
-                &Command::Ship {
-                    shipment: None,
-                    lines: Vec::new(),
-                    carrier: Some("A".into()),
-                    tracking: None,
-                },
-                None,
-            ),
-            command_hash(&retry, None),
+            Command::Cancel.hash(None),
+            Command::Note.hash(Some("rang twice")),
+            Command::Ship {
+                shipment: None,
+                lines: Vec::new(),
+                carrier: Some("A".into()),
+                tracking: None,
+            }
+            .hash(None),
+            retry.hash(None),
             edit.validate().unwrap().request_hash(),
         ];
         let told: Vec<String> = hashes.iter().map(Uuid::to_string).collect();
@@ -168,7 +161,7 @@ mod tests {
             token: Private(Some(token.into())),
             return_url: Private(None),
         };
-        let hash = |terms, token| command_hash(&retry(terms, token), None);
+        let hash = |terms, token| retry(terms, token).hash(None);
         assert_eq!(
             hash(PaymentTerms::Confirm, "a"),
             hash(PaymentTerms::Shipment, "a")

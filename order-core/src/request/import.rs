@@ -28,7 +28,7 @@ pub struct ValidImport {
     /// external reference, its lines' ids from that alone, and its number, if it has none of its
     /// own, from the customer and the reference.
     pub imported: Box<Imported>,
-    /// Whether it came with an order number.
+    /// True if it came with an order number.
     pub own_number: bool,
 }
 
@@ -50,7 +50,7 @@ impl ValidImport {
         }
     }
 
-    /// What it was called where it comes from.
+    /// The name that it had where it comes from.
     pub fn external_ref(&self) -> &IdempotencyKey {
         &self.imported.external_ref
     }
@@ -95,15 +95,15 @@ fn derived(external_ref: &IdempotencyKey, what: &str) -> Uuid {
     Uuid::new_v5(&IMPORTS, &name.0)
 }
 
-/// What must not stand in one file twice: external references, order numbers, and the providers'
-/// names of payments.
+/// The names that must not stand in one file twice: external references, order numbers, and the
+/// providers' names of payments.
 ///
 /// Keeps 40 bytes or so of each.
 #[derive(Debug, Default)]
 pub struct ImportedOnce(BTreeMap<Uuid, u64>);
 
 impl ImportedOnce {
-    /// What `valid`, on `line`, has in common with an earlier line.
+    /// Returns what `valid`, on `line`, has in common with an earlier line.
     pub fn add(&mut self, line: u64, valid: &ValidImport) -> Vec<Violation> {
         let Imported {
             external_ref,

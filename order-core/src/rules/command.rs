@@ -296,6 +296,42 @@ impl<'a> CommandSpec<'a> {
 }
 
 impl Command {
+    /// Every [`CommandSpec::tag`].
+    pub const TAGS: &[&str] = &[
+        "cancel",
+        "cancel lines",
+        "cancel rest",
+        "retry payment",
+        "place hold",
+        "release hold",
+        "plan shipment",
+        "ship",
+        "deliver",
+        "fail shipment",
+        "lose shipment",
+        "return to sender",
+        "cancel shipment",
+        "complete",
+        "credit",
+        "credit lines",
+        "write off",
+        "request return",
+        "approve return",
+        "reject return",
+        "receive return",
+        "close return",
+        "priced edit",
+        "discard edit",
+        "change address",
+        "set metadata",
+        "acknowledge",
+        "set status",
+        "retry stuck",
+        "resolve",
+        "redact",
+        "note",
+    ];
+
     /// Returns the properties of the command that do not depend on the order.
     pub fn spec(&self) -> CommandSpec<'_> {
         use Action as A;

@@ -5,7 +5,7 @@ use super::check::check_distinct;
 use super::refusal::{illegal, no_such, not_now};
 use crate::error::{Rejection, RejectionReason};
 use crate::money::Minor;
-use crate::order::{Credit, CreditKind, Event, Lifecycle, LineCredit, Order};
+use crate::order::{Credit, CreditKind, Event, Lifecycle, LineCredit, Numbered, Order};
 use crate::time::Timestamp;
 
 pub(super) fn credit(
@@ -99,7 +99,7 @@ pub(super) fn apply(order: &mut Order, event: &Event, at: Timestamp) {
 }
 
 fn push(order: &mut Order, kind: CreditKind, line: Option<u32>, amount: Minor, at: Timestamp) {
-    let n = order.credits.len() as u32 + 1;
+    let n = order.credits.next_number();
     order.credits.push(Credit {
         n,
         kind,

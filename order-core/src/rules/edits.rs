@@ -3,13 +3,13 @@
 use super::payment::pay::not_charged;
 use super::payment::state::{attempt_outstanding, edit_deadline, is_covered, is_for_edit};
 use super::refusal::{illegal, not_now};
-use super::stock::state::{SkuStock, sku_stock};
+use super::stock::state::{Stock, sku_stock};
 use super::{Command, Env};
 use crate::error::{Rejection, RejectionReason};
 use crate::ids::Name;
 use crate::order::{
     Address, AddressType, DiscardCause, Edit, EditPlan, EditState, Event, Lifecycle, Line,
-    LineUnits, Lot, Order, PaymentOperation, PaymentTerms, RaisedLine, ShipmentState,
+    LineUnits, Lot, Numbered, Order, PaymentOperation, PaymentTerms, RaisedLine, ShipmentState,
 };
 use crate::text::Private;
 use crate::time::Timestamp;
@@ -164,7 +164,7 @@ pub(super) fn start(
         return Err(not_charged(order, command, method));
     }
     Ok(vec![Event::EditStarted {
-        n: order.edits.len() as u32 + 1,
+        n: order.edits.next_number(),
         plan: Box::new(plan.clone()),
         due,
         method: method.clone(),
@@ -267,15 +267,12 @@ pub(super) fn settle(order: &Order, env: &Env<'_>) -> Option<Event> {
         return discard(DiscardCause::OutOfDate);
     }
     let stock = sku_stock(order, env);
-    if stock
-        .iter()
-        .any(|(_, _, s)| matches!(s, SkuStock::Refused { .. } | SkuStock::Suspect))
-    {
+    if stock.iter().any(Stock::is_refused) {
         return discard(DiscardCause::StockRefused);
     }
     // No edit leaves an order short.
     let paid = is_covered(order, order.owed_after(&edit.plan), env);
-    let held = stock.iter().all(|(_, _, s)| *s == SkuStock::Held);
+    let held = stock.iter().all(Stock::is_held);
     if paid && held {
         return Some(Event::EditApplied { n });
     }
@@ -303,7 +300,7 @@ pub(super) fn apply(order: &mut Order, event: &Event, at: Timestamp) {
             return_url,
             address,
         } => {
-            let payment = (*due > 0).then(|| order.payments.len() as u32 + 1);
+            let payment = (*due > 0).then(|| order.payments.next_number());
             let reservation = next_reservation(order);
             order.edits.push(Edit {
                 n: *n,
@@ -367,5 +364,5 @@ pub(super) fn apply(order: &mut Order, event: &Event, at: Timestamp) {
 
 /// The number of the reservation that is planned next.
 fn next_reservation(order: &Order) -> u32 {
-    order.reservations.len() as u32 + 1
+    order.reservations.next_number()
 }

@@ -1,7 +1,7 @@
 //! The order as it is after an event. The only code that changes an [`Order`], live and on replay.
 
 use super::{attention, credits, edits, lifecycle, order_hold, payment, returns, shipping, stock};
-use crate::order::{Actor, Event, Notice, Op, Order, derive};
+use crate::order::{Actor, Event, Notice, Op, Order, Topic, derive};
 use crate::time::Timestamp;
 
 /// Applies `event`, which happened `at`, and derives the statuses anew.
@@ -23,82 +23,30 @@ pub fn evolve(order: &mut Order, event: &Event, actor: &Actor, at: Timestamp) {
 }
 
 fn apply(order: &mut Order, event: &Event, actor: &Actor, at: Timestamp) {
-    match event {
-        Event::Placed(_) | Event::Imported(_) => {}
-        Event::Armed { ops } => ops.iter().for_each(|op| match op {
+    match event.topic() {
+        Topic::Lifecycle => lifecycle::apply(order, event, at),
+        Topic::Calls => arm(order, event, at),
+        Topic::Stock => stock::apply::apply(order, event, at),
+        Topic::Payment => payment::apply::apply(order, event, at),
+        Topic::Dispute => payment::dispute::apply(order, event, at),
+        Topic::Shipping => shipping::apply(order, event, at),
+        Topic::Return => returns::apply(order, event, at),
+        Topic::Credit => credits::apply(order, event, at),
+        Topic::Edit => edits::apply(order, event, at),
+        Topic::Hold => order_hold::apply(order, event, actor),
+        Topic::Attention => attention::apply(order, event, at),
+        Topic::Journal => {}
+    }
+}
+
+/// Marks operations as handed to the workers.
+fn arm(order: &mut Order, event: &Event, at: Timestamp) {
+    let Event::Armed { ops } = event else { return };
+    for op in ops {
+        match op {
             Op::Reservation(n) => stock::apply::arm(order, *n, at),
             Op::Payment(n) => payment::apply::arm(order, *n, at),
             Op::Notice(_) => {}
-        }),
-        Event::ReservationPlanned { .. }
-        | Event::StockHeld { .. }
-        | Event::StockRefused { .. }
-        | Event::StockUnknown { .. }
-        | Event::StockAbsent { .. }
-        | Event::StockDropped { .. }
-        | Event::StockSuspect { .. }
-        | Event::StockClosing { .. }
-        | Event::StockClosingUnknown { .. }
-        | Event::StockClosingRefused { .. }
-        | Event::StockReleased { .. }
-        | Event::StockCommitted { .. }
-        | Event::StockExpired { .. }
-        | Event::StockLost { .. } => stock::apply::apply(order, event, at),
-        Event::PaymentPlanned { .. }
-        | Event::PaymentSettled { .. }
-        | Event::PaymentWaiting { .. }
-        | Event::PaymentUnknown { .. }
-        | Event::PaymentDropped { .. }
-        | Event::PaymentQuestioned { .. }
-        | Event::PaymentVerified { .. }
-        | Event::PaymentReported { .. }
-        | Event::PaymentUnmatched(_)
-        | Event::PaymentFound { .. }
-        | Event::UnmatchedDismissed { .. }
-        | Event::UnmatchedMatched { .. } => payment::apply::apply(order, event, at),
-        Event::DisputeOpened { .. } | Event::DisputeClosed { .. } => {
-            payment::dispute::apply(order, event, at)
-        }
-        Event::Confirmed
-        | Event::Rejected { .. }
-        | Event::PaymentFailed { .. }
-        | Event::PaymentRetried { .. }
-        | Event::Expired
-        | Event::CancelRequested { .. }
-        | Event::Cancelled
-        | Event::Completed
-        | Event::LinesCancelled { .. }
-        | Event::MetadataChanged { .. }
-        | Event::Redacted => lifecycle::apply(order, event, at),
-        Event::ShipmentPlanned { .. }
-        | Event::ShipmentShipped { .. }
-        | Event::ShipmentDelivered { .. }
-        | Event::ShipmentFailed { .. }
-        | Event::ShipmentLost { .. }
-        | Event::ShipmentReturned { .. }
-        | Event::ShipmentCancelled { .. } => shipping::apply(order, event, at),
-        Event::ReturnRequested { .. }
-        | Event::ReturnApproved { .. }
-        | Event::ReturnRejected { .. }
-        | Event::ReturnReceived { .. }
-        | Event::ReturnClosed { .. } => returns::apply(order, event, at),
-        Event::Credited { .. } => credits::apply(order, event, at),
-        Event::EditStarted { .. }
-        | Event::EditApplied { .. }
-        | Event::EditDiscarded { .. }
-        | Event::AddressChanged { .. } => edits::apply(order, event, at),
-        Event::HoldPlaced { .. } | Event::HoldReleased { .. } => {
-            order_hold::apply(order, event, actor)
-        }
-        Event::AttentionRaised { .. }
-        | Event::AttentionCleared { .. }
-        | Event::AttentionAcknowledged { .. } => attention::apply(order, event, at),
-        Event::Noted | Event::Resolved { .. } => {}
-        Event::StuckRetried => {
-            order.stuck_retried_at = Some(at);
-            for r in &mut order.reservations {
-                r.refusals = 0;
-            }
         }
     }
 }

@@ -6,7 +6,7 @@ use crate::ids::Sku;
 use crate::order::{
     Addresses, Counters, Imported, ImportedLine, ImportedPayment, ImportedReturn, ImportedShipment,
     Lifecycle, Line, OperationKind, OperationOrigin, OperationState, Order, PaymentOperation,
-    Reservation, Return, ReturnState, Shipment, ShipmentState, Statuses, derive,
+    Reservation, Return, ReturnState, Shipment, ShipmentState, derive,
 };
 use crate::text::Private;
 use crate::time::Timestamp;
@@ -45,13 +45,7 @@ pub fn begin_imported(imported: &Imported, at: Timestamp) -> Order {
     let placed_at = *placed_at;
     let ended = |as_what| ended_at.filter(|_| *lifecycle == as_what);
     let mut order = Order {
-        id: *id,
-        number: *number,
-        user: *user,
-        version: 1,
         lifecycle: *lifecycle,
-        statuses: Statuses::default(),
-        currency: *currency,
         lines: lines
             .iter()
             .zip(1..)
@@ -59,19 +53,13 @@ pub fn begin_imported(imported: &Imported, at: Timestamp) -> Order {
             .collect(),
         amounts: *amounts,
         shipping_method: shipping_method.clone(),
-        payment_method: payment_method.clone(),
-        terms: *terms,
         external_ref: Some(external_ref.into()),
         coupon: coupon.clone(),
-        redemptions: Vec::new(),
-        round: 1,
-        reservations: Vec::new(),
         payments: payments
             .iter()
             .zip(1..)
             .map(|(p, n)| payment(p, n))
             .collect(),
-        unmatched: Vec::new(),
         shipments: shipments
             .iter()
             .zip(1..)
@@ -83,15 +71,7 @@ pub fn begin_imported(imported: &Imported, at: Timestamp) -> Order {
             .map(|(r, n)| closed_return(r, n))
             .collect(),
         credits: credits.clone(),
-        disputes: Vec::new(),
-        edits: Vec::new(),
-        holds: Vec::new(),
-        attention: Vec::new(),
-        notices: Vec::new(),
-        notified: 0,
-        placing_deadline: placed_at,
         retry_until: ended(Lifecycle::PaymentFailed),
-        created_at: placed_at,
         updated_at: at,
         confirmed_at: *confirmed_at,
         completed_at: ended(Lifecycle::Completed),
@@ -99,8 +79,15 @@ pub fn begin_imported(imported: &Imported, at: Timestamp) -> Order {
         addresses: Private::<Addresses>::clone(addresses),
         notes: notes.clone(),
         metadata: metadata.clone(),
-        stuck_retried_at: None,
-        redacted_at: None,
+        ..Order::new(
+            *id,
+            *number,
+            *user,
+            *currency,
+            payment_method.clone(),
+            *terms,
+            placed_at,
+        )
     };
     count_returned(&mut order);
     order.place_units(placed_at);

@@ -166,6 +166,12 @@ pub(super) fn apply(order: &mut Order, event: &Event, at: Timestamp) {
             }
             order.metadata = Private((!metadata.is_empty()).then_some(metadata));
         }
+        Event::StuckRetried => {
+            order.stuck_retried_at = Some(at);
+            for r in &mut order.reservations {
+                r.refusals = 0;
+            }
+        }
         Event::Redacted => {
             order.redacted_at = Some(at);
             order.addresses = Private(None);

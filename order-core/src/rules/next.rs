@@ -6,7 +6,7 @@ use super::lifecycle::complete::completes_at;
 use super::payment::capture::warns_at;
 use super::payment::state::{deadline, edit_deadline};
 use super::planner::Planner;
-use super::stock::state::{SkuStock, backorder_retry, is_short, sku_stock};
+use super::stock::state::{SkuStock, Stock, backorder_retry, is_short, sku_stock};
 use crate::order::{Lifecycle, Op, Order};
 use crate::store::Tries;
 
@@ -56,7 +56,7 @@ impl Planner<'_, '_> {
     }
 
     /// Times at which something changes by itself.
-    fn timers(&mut self, stock: &[(&crate::ids::Sku, u32, SkuStock)]) {
+    fn timers(&mut self, stock: &[Stock<'_>]) {
         let order = self.order;
         if !order.lifecycle.is_terminal() {
             for until in order.holds.iter().filter_map(|h| h.until) {
@@ -76,7 +76,7 @@ impl Planner<'_, '_> {
         for at in later.into_iter().flatten().filter(|t| *t > self.env.now) {
             self.wake(at);
         }
-        for (sku, _, state) in stock {
+        for Stock { sku, state, .. } in stock {
             if matches!(state, SkuStock::Refused { .. })
                 && let Some(last) = order.reservations.iter().rev().find(|r| r.sku == **sku)
                 && let Some(at) = backorder_retry(order, self.env, last)

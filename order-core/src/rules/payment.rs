@@ -10,6 +10,7 @@ pub(super) mod outcome;
 pub(super) mod outside;
 pub(super) mod pay;
 mod plan;
+mod planned;
 mod refund;
 pub(super) mod reports;
 pub(super) mod state;

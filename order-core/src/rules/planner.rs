@@ -22,7 +22,7 @@ impl Planner<'_, '_> {
 
     /// Starts a call, unless its time has not come or it is known to be of no use.
     pub(super) fn call(&mut self, op: Op, verb: Verb, arm: bool) -> bool {
-        self.call_from(op, verb, arm, Timestamp::from_micros(i64::MIN))
+        self.call_from(op, verb, arm, Timestamp::MIN)
     }
 
     pub(super) fn call_from(&mut self, op: Op, verb: Verb, arm: bool, earliest: Timestamp) -> bool {

@@ -5,8 +5,8 @@ use super::refusal::{illegal, no_such, not_now};
 use super::{Command, Env};
 use crate::error::{Rejection, RejectionReason};
 use crate::order::{
-    Edit, EditState, Event, Lifecycle, Line, LineUnits, Order, ReceivedUnits, Return, ReturnLine,
-    ReturnState, ShipmentState,
+    Edit, EditState, Event, Lifecycle, Line, LineUnits, Numbered, Order, ReceivedUnits, Return,
+    ReturnLine, ReturnState, ShipmentState,
 };
 use crate::time::Timestamp;
 
@@ -77,7 +77,7 @@ pub(super) fn request(
         ));
     }
     Ok(vec![Event::ReturnRequested {
-        n: order.returns.len() as u32 + 1,
+        n: order.returns.next_number(),
         lines: lines.to_vec(),
     }])
 }
@@ -251,10 +251,7 @@ pub(super) fn apply(order: &mut Order, event: &Event, at: Timestamp) {
 }
 
 fn with_return(order: &mut Order, n: u32, at: Timestamp, change: impl FnOnce(&mut Return)) {
-    if let Some(r) = n
-        .checked_sub(1)
-        .and_then(|i| order.returns.get_mut(i as usize))
-    {
+    if let Some(r) = order.returns.numbered_mut(n) {
         r.updated_at = at;
         change(r);
     }

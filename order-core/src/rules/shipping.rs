@@ -7,8 +7,8 @@ use super::stock::state::secured_units;
 use super::{Command, Env, attention};
 use crate::error::{Rejection, RejectionReason};
 use crate::order::{
-    AttentionReason, Blocks, Event, Lifecycle, Line, LineUnits, Order, PaymentTerms, Shipment,
-    ShipmentState,
+    AttentionReason, Blocks, Event, Lifecycle, Line, LineUnits, Numbered, Order, PaymentTerms,
+    Shipment, ShipmentState,
 };
 use crate::time::Timestamp;
 
@@ -92,7 +92,7 @@ pub(super) fn plan(
         }
     }
     may_leave(order, command, &lines, env)?;
-    let n = order.shipments.len() as u32 + 1;
+    let n = order.shipments.next_number();
     Ok((lines.clone(), vec![Event::ShipmentPlanned { n, lines }]))
 }
 
@@ -177,7 +177,7 @@ pub(super) fn ship(
     };
     let Some(n) = shipment else {
         let (_, mut events) = plan(order, command, lines, env)?;
-        events.push(shipped(order.shipments.len() as u32 + 1));
+        events.push(shipped(order.shipments.next_number()));
         return Ok(events);
     };
     let s = order
@@ -380,10 +380,7 @@ pub(super) fn end(order: &mut Order, n: u32, state: ShipmentState, at: Timestamp
 }
 
 fn with_shipment(order: &mut Order, n: u32, at: Timestamp, change: impl FnOnce(&mut Shipment)) {
-    if let Some(shipment) = n
-        .checked_sub(1)
-        .and_then(|i| order.shipments.get_mut(i as usize))
-    {
+    if let Some(shipment) = order.shipments.numbered_mut(n) {
         shipment.updated_at = at;
         change(shipment);
     }

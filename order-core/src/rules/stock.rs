@@ -7,4 +7,4 @@ pub(super) mod outcome;
 mod plan;
 pub(super) mod state;
 
-pub use state::{SkuStock, sku_stock};
+pub use state::{SkuStock, Stock, sku_stock};

@@ -30,7 +30,7 @@ use crate::time::Timestamp;
 /// Everything stands behind one lock in ordered maps, so that the same calls in the same order give
 /// the same answers. Orders are shared, never copied, on the way in and out.
 pub struct MemoryStore {
-    /// What cursors of its feed name it by.
+    /// The id by which cursors of its feed name it.
     id: Uuid,
     clock: Arc<dyn Clock>,
     state: Mutex<State>,
@@ -78,7 +78,7 @@ impl MemoryStore {
             .map(|row| look(&row.order, &row.journal, row.work.as_ref()))
     }
 
-    /// How many uses of each leased thing are taken.
+    /// The number of uses of each limited thing that are taken.
     pub fn redemptions_in_use(&self) -> BTreeMap<String, u32> {
         self.state().redemptions.clone()
     }
@@ -112,7 +112,7 @@ impl MemoryStore {
     }
 }
 
-/// What a [`MemoryStore`] had at one moment.
+/// The content of a [`MemoryStore`] at one moment.
 #[cfg(feature = "testkit")]
 pub struct MemoryCopy(State);
 
@@ -136,7 +136,7 @@ struct State {
     redemptions: BTreeMap<String, u32>,
     /// Every changeset that wrote journal rows, as they were applied.
     feed: Vec<feed::Entry>,
-    /// How many work items there are.
+    /// Returns the number of work items.
     items: u64,
     /// Work items that are not stuck, by when they can be leased.
     leasable: TimeIndex,
@@ -153,7 +153,7 @@ struct Row {
     redemptions: BTreeSet<String>,
     /// The key it was made under.
     key: Option<KeyRecord>,
-    /// Why it cannot be read, and up to which row of its journal that is so.
+    /// The reason why it cannot be read, and the last row of its journal for which that is so.
     damage: Option<(String, u64)>,
 }
 
@@ -169,7 +169,7 @@ impl Row {
 /// are taken.
 type Settled = (String, bool, u32);
 
-/// What clause 3 asks, of the maps.
+/// The facts that clause 3 asks for, from the maps.
 struct Known<'a> {
     state: &'a State,
     row: Option<&'a Row>,
@@ -544,7 +544,7 @@ impl State {
     }
 }
 
-/// What is ordered by a time that not every item has.
+/// The order of items by a time that not every item has.
 type TimeIndex = BTreeSet<(Timestamp, OrderId)>;
 
 fn unindex(index: &mut TimeIndex, time: Option<Timestamp>, order: OrderId) {

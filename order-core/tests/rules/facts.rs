@@ -569,84 +569,24 @@ fn subject(order: &Order, fact: &Fact) -> (char, u32) {
     }
 }
 
-/// The same event about record `n`.
+/// The same event about record `number`, if it is about one.
 fn renumbered(event: Event, number: u32) -> Event {
-    let mut event = event;
-    match &mut event {
-        Event::Armed { ops } => {
-            *ops = vec![
-                order_core::order::Op::Reservation(number),
-                order_core::order::Op::Payment(number),
-            ]
-        }
-        Event::ReservationPlanned { n, .. }
-        | Event::StockHeld { n, .. }
-        | Event::StockRefused { n, .. }
-        | Event::StockUnknown { n }
-        | Event::StockAbsent { n }
-        | Event::StockSuspect { n }
-        | Event::StockDropped { n }
-        | Event::StockClosing { n, .. }
-        | Event::StockClosingUnknown { n }
-        | Event::StockClosingRefused { n, .. }
-        | Event::StockReleased { n, .. }
-        | Event::StockCommitted { n, .. }
-        | Event::StockExpired { n }
-        | Event::StockLost { n }
-        | Event::PaymentPlanned { n, .. }
-        | Event::PaymentSettled { n, .. }
-        | Event::PaymentWaiting { n, .. }
-        | Event::PaymentUnknown { n }
-        | Event::PaymentDropped { n }
-        | Event::PaymentReported { n, .. }
-        | Event::PaymentQuestioned { n }
-        | Event::PaymentVerified { n }
-        | Event::PaymentFound { n, .. }
-        | Event::ShipmentPlanned { n, .. }
-        | Event::ShipmentShipped { n, .. }
-        | Event::ShipmentDelivered { n }
-        | Event::ShipmentFailed { n }
-        | Event::ShipmentLost { n }
-        | Event::ShipmentReturned { n }
-        | Event::ShipmentCancelled { n }
-        | Event::ReturnRequested { n, .. }
-        | Event::ReturnApproved { n }
-        | Event::ReturnRejected { n }
-        | Event::ReturnReceived { n, .. }
-        | Event::ReturnClosed { n }
-        | Event::EditStarted { n, .. }
-        | Event::EditApplied { n }
-        | Event::EditDiscarded { n, .. } => *n = number,
-        Event::Placed(_)
-        | Event::Imported(_)
-        | Event::PaymentUnmatched(_)
-        | Event::Confirmed
-        | Event::Rejected { .. }
-        | Event::PaymentFailed { .. }
-        | Event::PaymentRetried { .. }
-        | Event::Expired
-        | Event::CancelRequested { .. }
-        | Event::Cancelled
-        | Event::HoldPlaced { .. }
-        | Event::HoldReleased { .. }
-        | Event::AttentionRaised { .. }
-        | Event::AttentionCleared { .. }
-        | Event::AttentionAcknowledged { .. }
-        | Event::UnmatchedDismissed { .. }
-        | Event::UnmatchedMatched { .. }
-        | Event::DisputeOpened { .. }
-        | Event::DisputeClosed { .. }
-        | Event::Completed
-        | Event::LinesCancelled { .. }
-        | Event::Credited { .. }
-        | Event::AddressChanged { .. }
-        | Event::MetadataChanged { .. }
-        | Event::Resolved { .. }
-        | Event::StuckRetried
-        | Event::Redacted
-        | Event::Noted => {}
+    if let Event::Armed { .. } = event {
+        let ops = vec![
+            order_core::order::Op::Reservation(number),
+            order_core::order::Op::Payment(number),
+        ];
+        return Event::Armed { ops };
     }
-    event
+    let mut json: serde_json::Value = serde_json::to_value(&event).unwrap();
+    let fields = json.as_object_mut().and_then(|o| o.values_mut().next());
+    match fields.and_then(|fields| fields.get_mut("n")) {
+        Some(n) => {
+            *n = number.into();
+            serde_json::from_value(json).unwrap()
+        }
+        None => event,
+    }
 }
 
 #[test]

@@ -9,7 +9,7 @@ use order_core::order::{
     PaymentStatus, PaymentTerms, ReservationState, Verification, derive,
 };
 use order_core::policy::BeforeLapse;
-use order_core::rules::{Env, Next, SkuStock, Verb, covered, evolve, sku_stock};
+use order_core::rules::{Env, Next, Stock, Verb, covered, evolve, sku_stock};
 use order_core::time::Timestamp;
 
 /// Of every order, after every event.
@@ -169,11 +169,7 @@ pub fn before_event(order: &Order, event: &Event, env: &Env<'_>) {
         Event::Confirmed => {
             assert_eq!(order.lifecycle, Lifecycle::Pending);
             assert!(covered(order, env) && !order.is_blocked(Blocks::Confirm));
-            assert!(
-                sku_stock(order, env)
-                    .iter()
-                    .all(|(_, _, s)| *s == SkuStock::Held)
-            );
+            assert!(sku_stock(order, env).iter().all(Stock::is_held));
         }
         Event::Rejected { shortages } => {
             assert!(!shortages.is_empty() && !moved && !attempts_open);
@@ -274,9 +270,7 @@ pub fn before_event(order: &Order, event: &Event, env: &Env<'_>) {
             );
             assert_eq!(after.short(env.now), 0, "no edit leaves an order short");
             assert!(
-                sku_stock(order, env)
-                    .iter()
-                    .all(|(_, _, s)| *s == SkuStock::Held),
+                sku_stock(order, env).iter().all(Stock::is_held),
                 "what it adds is held"
             );
         }
@@ -359,9 +353,7 @@ pub fn of_plan(order: &Order, plan: &Next, env: &Env<'_>) {
                 order.lifecycle.is_live() && !order.is_blocked(Blocks::Capture),
                 "{call:?}\n{order:#?}"
             );
-            let held = sku_stock(order, env)
-                .iter()
-                .all(|(_, _, s)| *s == SkuStock::Held);
+            let held = sku_stock(order, env).iter().all(Stock::is_held);
             let capture = call.verb == Verb::Pay(OperationKind::Capture);
             assert!(held || capture, "money moves only when all stock is held");
         }

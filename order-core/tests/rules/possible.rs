@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use order_core::rules::{decide, possible, samples as of_order};
+use order_core::rules::{Command, decide, possible, samples as of_order};
 
 use super::inputs::commands;
 use super::samples::{Sample, samples};
@@ -52,6 +52,18 @@ fn every_command_is_possible_on_some_order() {
         told.extend(possible(order, &journey.shop.env(journey.now)));
     }
     assert_eq!(all, told);
+}
+
+#[test]
+fn every_tag_is_listed_once() {
+    let mut tags = BTreeSet::new();
+    for Sample { journey, .. } in samples() {
+        let tried = of_order(&journey.order).into_iter();
+        let given = commands(&journey.order, journey.now);
+        tags.extend(tried.chain(given).map(|c| c.spec().tag));
+    }
+    assert_eq!(tags, Command::TAGS.iter().copied().collect());
+    assert_eq!(tags.len(), Command::TAGS.len());
 }
 
 #[test]

@@ -17,7 +17,7 @@ use order_core::testkit::orders::{changeset_id, text};
 use order_core::time::Timestamp;
 
 use super::golden;
-use super::inputs::{command_name, commands, fact_name, facts};
+use super::inputs::{anywhere, command_name, commands, fact_name, facts};
 use super::journey::{Journey, Reply};
 use super::samples::{OUR_STATES, Sample, records, samples};
 use super::shop::{Shop, sample};
@@ -207,7 +207,7 @@ fn no_pair_of_lifecycle_and_command_or_fact_is_missing() {
     for Sample { journey, .. } in samples() {
         let order = &journey.order;
         pairs.extend(
-            commands(order, journey.now)
+            anywhere(order, journey.now)
                 .iter()
                 .map(|c| (order.lifecycle, c.name().to_owned())),
         );

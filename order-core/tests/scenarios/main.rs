@@ -12,6 +12,7 @@ mod paying;
 mod placing;
 mod repairing;
 mod requests;
+mod telemetry;
 mod undoing;
 mod unknowns;
 mod waiting;

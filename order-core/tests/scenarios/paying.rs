@@ -35,7 +35,7 @@ fn paid_while_its_stock_is_gone(amount: Option<Minor>) -> (World, OrderId) {
         .block_on(
             world
                 .manager
-                .execute(&operator(), id.into(), options(), ship, String::new()),
+                .execute(&operator(), id.into(), ship, options()),
         )
         .unwrap();
     world.work();
@@ -53,7 +53,7 @@ fn paid_while_its_stock_is_gone(amount: Option<Minor>) -> (World, OrderId) {
     let principal = operator();
     let paid = world
         .manager
-        .retry_payment(&principal, id.into(), options(), retry);
+        .retry_payment(&principal, id.into(), retry, options());
     world.runtime.block_on(paid).unwrap();
     for _ in 0..30 {
         world.advance(Duration::from_secs(60));

@@ -13,7 +13,7 @@ use tonic::metadata::{Ascii, MetadataValue};
 use tonic::transport::{Channel, Endpoint};
 use tonic::{Code, Request, Status};
 
-/// How many connections callers share.
+/// The number of connections that callers share.
 const CONNECTIONS: usize = 4;
 
 /// Messages as bytes.
@@ -105,11 +105,11 @@ async fn call(
         .map(tonic::Response::into_inner)
 }
 
-/// What callers met with.
+/// Counts and times of the calls that were made.
 #[derive(Debug, Default)]
 pub struct Load {
     seconds: f64,
-    /// How long each call that was done took, in milliseconds.
+    /// The time that each call took that was done, in milliseconds.
     done_ms: Vec<f64>,
     pub failed: HashMap<Code, u64>,
 }

@@ -1,8 +1,9 @@
-//! How fast the server is, against the least that tonic can do and against the engine called
+//! Compares the server's speed with the least that tonic can do and with the engine called
 //! directly, in the same run.
 //!
-//! `cargo bench -p order-grpc` prints the whole comparison; with `-- read`, `-- place`, `-- remote`,
-//! `-- secured` or `-- overload` that part of it. Client and server share the machine and the runtime.
+//! `cargo bench -p order-grpc` prints the whole comparison; with `-- read`, `-- place`,
+//! `-- remote`, `-- secured` or `-- overload` that part of it. Client and server share the machine
+//! and the runtime.
 
 mod echo;
 #[path = "../../tests/serve/identities.rs"]
@@ -33,7 +34,7 @@ use prost::Message as _;
 use prost::bytes::Bytes;
 use tonic::Code;
 
-/// What the tests' tokens are for.
+/// The customer of the tests' tokens.
 mod world {
     /// A customer.
     pub const USER: &str = "9b1c7d34-0f4b-4a9d-8b7e-5d2c3e4f5a33";
@@ -43,7 +44,8 @@ const ORDERS: usize = 10_000;
 const IN_FLIGHT: usize = 32;
 const ROUNDS: usize = 9;
 const ROUND: Duration = Duration::from_secs(1);
-/// What `order serve` can do at a time in the overload part; ten times as many callers come.
+/// The calls that a server may work on at a time in the overload part; ten times as many callers
+/// come.
 const LIMIT: usize = 32;
 
 fn main() {
@@ -310,7 +312,7 @@ async fn overload<S: OrderStore + Clone>(store: S) {
     println!("goodput under overload {under:.2} of the peak; afterwards {again:.2}\n");
 }
 
-/// What the engine is asked directly, as a message.
+/// The request that the engine is asked directly, as a message.
 fn create_order() -> Bytes {
     let PlaceRequest {
         user_id,

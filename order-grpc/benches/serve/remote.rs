@@ -24,7 +24,7 @@ use crate::load::{self, median, median_ratio};
 use crate::shop::{self, YesShop};
 use crate::{IN_FLIGHT, ROUND, ROUNDS, open};
 
-/// How many orders are placed one after the other to count what they ask.
+/// The number of orders that are placed one after the other to count the calls they make.
 const COUNTED: usize = 200;
 
 /// Any store with remote services.
@@ -77,7 +77,7 @@ async fn placed<S: OrderStore, C: order_core::services::Clients>(manager: OrderM
     );
 }
 
-/// How often each call is made for so many orders.
+/// Counts each kind of call that is made for so many orders.
 async fn counted(folder: &Path) -> BTreeMap<String, usize> {
     let lines = Lines::default();
     let manager = manager(
@@ -107,7 +107,7 @@ async fn counted(folder: &Path) -> BTreeMap<String, usize> {
     asked
 }
 
-/// What was written.
+/// The bytes that were written.
 #[derive(Clone, Default)]
 struct Lines(Arc<Mutex<Vec<u8>>>);
 

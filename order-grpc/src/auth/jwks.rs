@@ -24,22 +24,22 @@ use crate::sparse::Sparse;
 
 /// The longest JWKS, in bytes.
 const JWKS_MAX: usize = 256 * 1024;
-/// How long fetching may take.
+/// The longest that fetching may take.
 const FETCH_WITHIN: Duration = Duration::from_secs(5);
 /// The shortest pause between two attempts, so that an issuer that fails at once is not asked all
 /// the time.
 const PAUSE_MIN: Duration = Duration::from_millis(50);
-/// How soon the next attempt must be for a call to wait for it.
+/// The time within which the next attempt must begin for a call to wait for it.
 const SOON: Duration = Duration::from_millis(200);
-/// How long a call waits for keys that are being fetched.
+/// The longest that a call waits for keys that are being fetched.
 const WAIT: Duration = Duration::from_secs(3);
 
-/// How often keys are fetched.
+/// The times at which keys are fetched.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Refresh {
     /// After what time keys are fetched again. 5 min.
     pub max_age: Duration,
-    /// How long after the start of one attempt there is no other: after one that failed, and when
+    /// The time from the start of one attempt to the next: after one that failed, and when
     /// tokens name keys that are not there. 10 s.
     pub pause: Duration,
 }
@@ -65,10 +65,10 @@ pub(super) struct Remote {
 
 #[derive(Debug, Clone, Copy)]
 struct Attempts {
-    /// How many have ended.
+    /// The number of attempts that have ended.
     ended: u64,
     under_way: bool,
-    /// When the next may begin.
+    /// The time at which the next may begin.
     next: Instant,
 }
 

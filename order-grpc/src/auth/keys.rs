@@ -15,8 +15,8 @@ const KEYS_MAX: usize = 32;
 /// The lengths of RSA keys, in bits, that can be used.
 const RSA_BITS: std::ops::RangeInclusive<usize> = 2048..=8192;
 
-/// What a key is used with (RFC 7518, 3.1). There are no others: neither `none` nor a shared secret
-/// can be asked for.
+/// An algorithm that a key is used with (RFC 7518, 3.1). There are no others: neither `none` nor a
+/// shared secret can be asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Algorithm {
     Rs256,
@@ -49,7 +49,7 @@ enum Material {
 }
 
 impl Key {
-    /// Whether a token that names this algorithm and this key may be signed for it.
+    /// Tells whether a token that names this algorithm and this key may be signed for it.
     pub(crate) fn fits(&self, algorithm: Algorithm, id: Option<&str>) -> bool {
         let of = match self.material {
             Material::Rsa { .. } => Algorithm::Rs256,
@@ -62,7 +62,7 @@ impl Key {
         of == algorithm && named
     }
 
-    /// Whether the signature of `message` is this key's.
+    /// Tells whether the signature of `message` is this key's.
     pub(crate) fn signed(&self, message: &[u8], signature: &[u8]) -> bool {
         let verified = match &self.material {
             Material::Rsa { n, e } => RsaPublicKeyComponents { n, e }.verify(
@@ -188,7 +188,7 @@ fn from_spki(der: &[u8]) -> Result<Key, String> {
     }
 }
 
-/// What is left of a DER encoding (X.690).
+/// The rest of a DER encoding (X.690).
 struct Der<'a>(&'a [u8]);
 
 impl<'a> Der<'a> {

@@ -19,8 +19,8 @@ const TOKEN_MAX: usize = 8 * 1024;
 /// The longest name of an operator or a service, in characters.
 const NAME_MAX: usize = 100;
 
-/// Which values of the claim `role` mean what. A token without that claim is a customer's; one with
-/// another value is refused.
+/// The meanings of the values of the claim `role`. A token without that claim is a customer's; one
+/// with another value is refused.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Roles {
     /// Customers: they see and touch their own orders only.
@@ -42,7 +42,7 @@ impl Default for Roles {
     }
 }
 
-/// What a token must say beside being signed.
+/// The claims that a token must have beside being signed.
 #[derive(Debug, Clone)]
 pub(crate) struct Rules {
     pub(crate) issuer: Option<String>,
@@ -51,8 +51,8 @@ pub(crate) struct Rules {
     pub(crate) roles: Roles,
 }
 
-/// Why a token is not believed: for the log. It holds nothing of the token but what names a key or
-/// a time.
+/// A reason not to believe a token, for the log. It holds nothing of the token but what names a key
+/// or a time.
 pub(crate) type Doubt = String;
 
 /// A token that has been taken apart, and is not believed yet.
@@ -68,7 +68,7 @@ pub(crate) struct Token<'a> {
 struct Header {
     alg: String,
     kid: Option<String>,
-    /// What must be understood (RFC 7515, 4.1.11), of which nothing is.
+    /// The extensions that must be understood (RFC 7515, 4.1.11), of which none is.
     crit: Option<IgnoredAny>,
 }
 
@@ -139,7 +139,7 @@ impl<'a> Token<'a> {
             .filter(|key| key.fits(self.algorithm, self.key_id.as_deref()))
     }
 
-    /// Who the bearer is.
+    /// Reads who the bearer is.
     pub(crate) fn bearer(
         &self,
         keys: &[Key],

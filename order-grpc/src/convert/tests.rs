@@ -6,6 +6,8 @@ use order_core::text::Private;
 use proptest::option;
 use proptest::prelude::*;
 
+use uuid::Uuid;
+
 use super::*;
 
 /// The amount that a client reads off a double.

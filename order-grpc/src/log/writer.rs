@@ -1,6 +1,6 @@
 //! Lines that wait to be written by a thread of their own, so that a slow terminal or pipe holds up
-//! no call. They are gathered for a moment and written together; if the thread falls too far behind,
-//! lines are dropped and counted.
+//! no call. They are gathered for a moment and written together; if the thread falls too far
+//! behind, lines are dropped and counted.
 
 use std::io::Write;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -15,7 +15,8 @@ use super::LogFormat;
 const WAITING_MAX: usize = 1024 * 1024;
 /// The time for which lines are gathered before they are written together.
 const GATHER: Duration = Duration::from_millis(10);
-/// The longest wait for what is left to be written. Whoever should read it may have stopped reading.
+/// The longest wait for what is left to be written. Whoever should read it may have stopped
+/// reading.
 const FLUSH_WITHIN: Duration = Duration::from_secs(1);
 
 /// The thread that writes; it ends when this is dropped.

@@ -87,7 +87,7 @@ const DESCRIBE: &str = "describe";
 /// The longest that an answer can be held back.
 const SLOW_MAX: Duration = Duration::from_secs(60 * 60);
 
-/// What goes wrong with a call.
+/// A way in which a call goes wrong.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fault {
     /// It is not carried out, and answered with UNAVAILABLE, as a proxy does that finds nobody
@@ -117,13 +117,13 @@ pub struct FaultRule {
     probability: f64,
 }
 
-/// Why a text is not a fault.
+/// An error of a text that is not a fault.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{given:?} is not a fault: {problem}")]
 pub struct ParseFaultError {
     /// The text, cut to 64 characters.
     pub given: String,
-    /// What is wrong with it, and what is expected.
+    /// Says what is wrong with it, and what is expected.
     pub problem: String,
 }
 
@@ -304,7 +304,7 @@ impl Faults {
         self.lock().next.push_back(fault);
     }
 
-    /// What goes wrong with this call, if anything.
+    /// Returns what goes wrong with this call, if anything.
     pub(super) fn of(&self, service: ServiceName, call: &str) -> Option<Fault> {
         let mut standing = self.lock();
         if call != DESCRIBE

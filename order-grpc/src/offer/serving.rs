@@ -35,19 +35,20 @@ use crate::server::Drained;
 use crate::shares::{Holder, Shares, Thing};
 use crate::tally::Tally;
 
-/// How the services are offered.
+/// Options of the services that are offered.
 #[derive(Debug, Clone)]
 pub struct OfferOptions {
-    /// What they call themselves when they are asked. `order`.
+    /// The name they give when they are asked. `order`.
     pub name: String,
     /// The number of connections, calls and bytes they take on at a time. Those of a server of
     /// orders, but 1,024 calls: an engine has 64 under way with each of the five.
     pub limits: Limits,
-    /// What goes wrong on request. Nothing.
+    /// The faults that happen on request. None.
     pub faults: Faults,
-    /// Where each call is told. The default: to the subscriber that the program has.
+    /// The log that each call is told to. The default: the subscriber that the program has.
     pub log: Log,
-    /// How long, once told to stop, calls under way are let come to their end. 10 s.
+    /// The time that calls under way have to come to their end once the server is told to
+    /// stop. 10 s.
     pub grace: Duration,
 }
 
@@ -136,7 +137,7 @@ fn busy() -> Status {
     ))
 }
 
-/// Where calls come in.
+/// The entrance of calls.
 struct Desk<C> {
     offer: Offer<C>,
     faults: Faults,

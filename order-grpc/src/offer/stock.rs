@@ -13,7 +13,7 @@ use crate::proto::stock::stock_service_server::StockService;
 use crate::services::fields::{Fields, from_stock_address, from_wire, to_wire};
 use crate::services::stock::{to_look_up, to_reservation};
 
-/// How many SKUs can be asked for at a time.
+/// The number of SKUs that can be asked for at a time.
 const SKUS_MAX: usize = 1_000;
 
 fn reserve(

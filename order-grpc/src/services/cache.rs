@@ -14,13 +14,14 @@ use tokio::time::Instant;
 
 use super::context::carrying;
 
-/// For how long answers are remembered, and how many.
+/// Limits of the answers that are remembered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct CacheSettings {
-    /// How old an answer may be that is given again, counted from when it was asked for. 2 s. Zero
-    /// remembers nothing: every reader asks.
+    /// The greatest age of an answer that is given again, counted from when it was asked for. 2 s.
+    /// Zero remembers nothing: every reader asks.
     pub time_to_live: Duration,
-    /// How many answers are remembered at most; those that are asked for least go first. 10,000.
+    /// The number of answers that are remembered at most; those that are asked for least go first.
+    /// 10,000.
     pub entries_max: u64,
 }
 
@@ -41,7 +42,7 @@ impl CacheSettings {
     };
 }
 
-/// How often the memory saved a call.
+/// Counts of the calls that the memory saved.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct CacheStats {
     /// Readers that were answered from memory, or by a call that was under way for another.
@@ -50,14 +51,14 @@ pub struct CacheStats {
     pub misses: u64,
 }
 
-/// What is remembered, and since when it may be out of date.
+/// An answer that is remembered, and the time from which on it may be out of date.
 #[derive(Clone)]
 struct Entry<V> {
     value: V,
     asked: Instant,
 }
 
-/// Why a call made nothing to remember.
+/// A reason why a call made nothing to remember.
 enum Nothing {
     NotFound,
     Failed(CallError),

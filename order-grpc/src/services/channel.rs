@@ -34,29 +34,31 @@ const HEADERS_MAX: u32 = 16 * 1024;
 /// The shortest interval of pings: grpc-go's usual enforcement policy takes shorter ones for abuse
 /// and breaks the connection.
 const KEEP_ALIVE_MIN: Duration = Duration::from_secs(5 * 60);
-/// How often a connection on which nothing happens is probed below HTTP/2, where no server counts
-/// it.
+/// The time after which a connection on which nothing happens is probed below HTTP/2, where no
+/// server counts it.
 const TCP_KEEP_ALIVE: Duration = Duration::from_secs(30);
 const DEADLINE_MAX: Duration = Duration::from_secs(10 * 60);
 const CONCURRENCY_MAX: usize = 10_000;
 
-/// Where a service is, and how it is called.
+/// The address of a service, and the limits of calls to it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Endpoint {
     /// `http://HOST:PORT`, or `https://HOST:PORT` for TLS.
     pub url: String,
-    /// How the service proves who it is, and how we do. Only with `https`.
+    /// The certificates by which both sides prove who they are. Only with `https`.
     pub tls: Tls,
-    /// How long a call may take, waiting for a place and for a connection included; a call with
-    /// less time left has less. 5 s; at most 10 min.
+    /// The longest that a call may take, waiting for a place and for a connection included; a call
+    /// with less time left has less. 5 s; at most 10 min.
     pub deadline: Duration,
-    /// How long making a connection may take, its TLS handshake included. 2 s; at most 10 min.
+    /// The longest that making a connection may take, its TLS handshake included. 2 s; at most
+    /// 10 min.
     pub connect_timeout: Duration,
-    /// How many calls are under way at a time; the next waits for its turn. 64; 1 to 10,000.
+    /// The number of calls that may be under way at a time; the next waits for its turn. 64; 1 to
+    /// 10,000.
     pub concurrency: usize,
-    /// How often a connection with calls under way is pinged, at least 5 min. `None`, the default,
-    /// sends no pings: a server in Go takes those that come more often than every 5 min for abuse.
-    /// A peer that vanished is noticed by TCP.
+    /// The time between two pings of a connection with calls under way, at least 5 min. `None`, the
+    /// default, sends no pings: a server in Go takes those that come more often than every 5 min
+    /// for abuse. A peer that vanished is noticed by TCP.
     pub keep_alive: Option<Duration>,
 }
 
@@ -75,8 +77,8 @@ impl Endpoint {
     }
 }
 
-/// How both sides of a connection prove who they are. Files are PEM, and are read once, when the
-/// channel is made.
+/// The certificates by which both sides of a connection prove who they are. Files are PEM, and are
+/// read once, when the channel is made.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Tls {
     /// The authorities that are trusted instead of the system's.
@@ -90,45 +92,45 @@ pub struct Tls {
     pub domain: Option<String>,
 }
 
-/// Why there is no way to a service. The message names the service, the setting, its value and what
-/// is expected.
+/// A reason why there is no way to a service. The message names the service, the setting, its value
+/// and what is expected.
 #[derive(Debug, thiserror::Error)]
 pub enum EndpointError {
     /// A setting that makes no sense.
     #[error("{service} service: {setting} {problem}")]
     Setting {
-        /// Which service.
+        /// The service.
         service: ServiceName,
-        /// Which field of [`Endpoint`] or [`Tls`].
+        /// The field of [`Endpoint`] or [`Tls`].
         setting: &'static str,
-        /// What is wrong with its value, and what is expected.
+        /// Says what is wrong with its value, and what is expected.
         problem: String,
     },
     /// A file that cannot be read.
     #[error("{service} service: cannot read {setting} {}", path.display())]
     File {
-        /// Which service.
+        /// The service.
         service: ServiceName,
-        /// Which field of [`Tls`].
+        /// The field of [`Tls`].
         setting: &'static str,
         /// The file.
         path: PathBuf,
-        /// Why.
+        /// The system's reason.
         #[source]
         source: std::io::Error,
     },
     /// TLS cannot be set up with what the files say.
     #[error("{service} service: TLS cannot be set up: {problem}")]
     Tls {
-        /// Which service.
+        /// The service.
         service: ServiceName,
-        /// Why not.
+        /// Says why not.
         problem: String,
     },
     /// Not called within a tokio runtime, which connections live in.
     #[error("{service} service: a channel must be made within a tokio runtime")]
     NoRuntime {
-        /// Which service.
+        /// The service.
         service: ServiceName,
     },
 }
@@ -240,17 +242,17 @@ impl ServiceChannel {
         })
     }
 
-    /// Which service it leads to.
+    /// Returns the service it leads to.
     pub fn service(&self) -> ServiceName {
         self.shared.service
     }
 
-    /// Where the service is.
+    /// Returns the service's address.
     pub fn url(&self) -> &str {
         &self.shared.url
     }
 
-    /// How long a call may take at most.
+    /// Returns the longest that a call may take.
     pub fn deadline(&self) -> Duration {
         self.shared.deadline
     }
@@ -422,7 +424,7 @@ fn parse(url: &str) -> Result<Uri, String> {
 }
 
 impl Tls {
-    /// What tonic is told, once every file has been read and holds what it should.
+    /// Returns what tonic is told, once every file has been read and holds what it should.
     fn config(&self, service: ServiceName) -> Result<ClientTlsConfig, EndpointError> {
         let Tls {
             roots,

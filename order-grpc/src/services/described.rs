@@ -1,4 +1,4 @@
-//! What a service says that it can do, and that this is asked before anything depends on it.
+//! Asks a service what it can do, before anything depends on it.
 
 use std::future::Future;
 
@@ -9,17 +9,17 @@ use tonic::Code;
 use super::channel::ServiceChannel;
 use super::outcome::{Failure, plain};
 
-/// What a service said of itself.
+/// A service's description of itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Description<C> {
-    /// What it is, such as `acme-payments 3.1`; empty if it did not say.
+    /// The name it gives, such as `acme-payments 3.1`; empty if it did not say.
     pub name: String,
-    /// What it promises.
+    /// The capabilities it promises.
     pub capabilities: C,
 }
 
-/// Whether a service was found to promise what is counted on. Asked once; a failure is forgotten,
-/// so that the next call asks again.
+/// Remembers whether a service was found to promise what is counted on. Asked once; a failure is
+/// forgotten, so that the next call asks again.
 #[derive(Debug, Default)]
 pub(super) struct Checked(OnceCell<()>);
 

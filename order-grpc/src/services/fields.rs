@@ -201,7 +201,7 @@ impl Fields {
         part
     }
 
-    /// Whether nothing was found wrong.
+    /// Tells whether nothing was found wrong.
     pub(crate) fn is_sound(&self) -> bool {
         self.wrong.is_empty()
     }

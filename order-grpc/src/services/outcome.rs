@@ -1,4 +1,4 @@
-//! Whether a call happened that has no good answer.
+//! Decides whether a call happened that has no good answer.
 
 use order_core::services::CallError;
 use order_core::text::check_line;
@@ -13,7 +13,7 @@ pub const SERVICES_DOMAIN: &str = "order.services";
 /// The reason, in the domain [`SERVICES_DOMAIN`], by which a service proves that it did nothing,
 /// whatever the code.
 pub const NOT_DONE: &str = "NOT_DONE";
-/// Where the metadata of a refusal's ErrorInfo say how many units there are.
+/// The key under which a refusal's ErrorInfo says how many units there are.
 pub(crate) const AVAILABLE: &str = "available";
 
 /// The longest message about a failed call, in characters: an operator reads it in a list.
@@ -28,7 +28,7 @@ pub enum Failure {
     /// The request was not sent: there was no connection, no place, or no time left.
     #[error("not sent: {message}")]
     NotSent {
-        /// Why not, for operators.
+        /// The reason, for operators.
         message: String,
     },
     /// The service, or a proxy before it, answered with this status.
@@ -37,13 +37,13 @@ pub enum Failure {
     /// The request was sent, and no answer came.
     #[error("no answer: {message}")]
     Lost {
-        /// What happened, for operators.
+        /// The course of events, for operators.
         message: String,
     },
     /// The request was sent, and the answer of success cannot be read.
     #[error("unreadable answer: {message}")]
     Malformed {
-        /// What is wrong with it, for operators.
+        /// The mistake in it, for operators.
         message: String,
     },
 }

@@ -85,7 +85,7 @@ impl PaymentClient {
         }))
     }
 
-    /// Whether the service can be used, asked once.
+    /// Finds out whether the service can be used; asked once.
     async fn ready(&self, deadline: &CallDeadline) -> Result<(), CallError> {
         self.checked
             .before_use(
@@ -97,7 +97,7 @@ impl PaymentClient {
     }
 }
 
-/// What is counted on and not promised.
+/// Lists what is counted on and not promised.
 fn missing(wanted: &PaymentCapabilities, promised: &PaymentCapabilities) -> Vec<&'static str> {
     let mut missing = Vec::new();
     if wanted.repeat && !promised.repeat {

@@ -27,13 +27,13 @@ use crate::proto::inventory as wire;
 use crate::proto::inventory::get_inventory_item_request::Identifier;
 use crate::proto::inventory::inventory_service_client::InventoryServiceClient;
 
-/// What the reservations of orders are called at the inventory.
+/// The inventory's name for the reservations of orders.
 const REFERENCE_TYPE: &str = "ORDER";
-/// How many SKUs' items are remembered, and for how long: they change only when somebody makes them
-/// anew.
+/// The number of SKUs whose items are remembered, and the time for which they are: they change only
+/// when somebody makes them anew.
 const ITEMS_MAX: u64 = 100_000;
 const ITEMS_FOR: Duration = Duration::from_secs(60 * 60);
-/// How long after its deadline a service may still be at a call.
+/// The longest that a service may still be at a call after its deadline.
 const SETTLE_MARGIN: Duration = Duration::from_secs(2);
 
 /// The platform's inventory, by the contract in `proto/platform/inventory.proto`.
@@ -92,7 +92,7 @@ impl PlatformInventory {
     }
 }
 
-/// Which item a SKU is, and from where that is known.
+/// The item that a SKU is, and the source of that knowledge.
 struct Found {
     id: Uuid,
     remembered: bool,
@@ -189,8 +189,8 @@ impl Shared {
         }
     }
 
-    /// Whether there is no such item any more: nothing was reserved, it may have been made anew,
-    /// and its id is forgotten.
+    /// Tells whether there is no such item any more: nothing was reserved, it may have been made
+    /// anew, and its id is forgotten.
     async fn is_gone<T>(&self, sku: &Sku, answer: &Result<T, Failure>) -> bool {
         let gone = answer.as_ref().is_err_and(is_not_found);
         if gone {
@@ -226,7 +226,7 @@ impl Shared {
             .await
     }
 
-    /// What was answered to a reserve, if it is what was asked for. If it is not, a hold may exist
+    /// Reads the answer to a reserve, if it is what was asked for. If it is not, a hold may exist
     /// all the same.
     async fn held(
         &self,
@@ -360,7 +360,7 @@ fn minutes(lifetime: Duration) -> i32 {
     i32::try_from(minutes).unwrap_or(i32::MAX).max(1)
 }
 
-/// How long a reservation lives, by the service's own clock.
+/// Returns how long a reservation lives, by the service's own clock.
 fn lifetime(hold: &wire::InventoryReservation) -> Option<Duration> {
     let micros = |t: &prost_types::Timestamp| {
         i128::from(t.seconds) * 1_000_000 + i128::from(t.nanos) / 1_000

@@ -20,7 +20,7 @@ use crate::proto::product::product_service_client::ProductServiceClient;
 pub(super) const ASK_AGAIN_AFTER: Duration = Duration::from_millis(200);
 /// The highest price, in major units: what the platform's column holds.
 const PRICE_MAX: f64 = 99_999_999.99;
-/// How far a double may be from the amount that it stands for, in major units: far more than
+/// The most that a double may be from the amount that it stands for, in major units: far more than
 /// rounding makes of any price up to [`PRICE_MAX`], and far less than the smallest minor unit there
 /// is.
 const PRICE_ERROR_MAX: f64 = 1e-6;
@@ -49,7 +49,7 @@ impl PlatformProducts {
         }
     }
 
-    /// How often a product was known, and how often it had to be asked for.
+    /// Counts how often a product was known, and how often it had to be asked for.
     pub fn cache_stats(&self) -> CacheStats {
         self.cache.stats()
     }
@@ -184,7 +184,7 @@ fn sku_of(text: &str) -> Result<Sku, String> {
         .map_err(|e| format!("its SKU cannot be used: {e}"))
 }
 
-/// What customers read. Something must stand there.
+/// Reads a text that customers read. Something must stand there.
 fn name_of(title: &str, sku: &Sku) -> String {
     let title = plain(title.trim());
     if title.is_empty() {

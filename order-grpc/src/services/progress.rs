@@ -1,4 +1,4 @@
-//! What is known of a call under way: whether its message was handed to a connection, and what was
+//! Follows a call under way: whether its message was handed to a connection, and what was
 //! heard of it.
 
 use std::error::Error as StdError;
@@ -48,7 +48,7 @@ impl Progress {
         }
     }
 
-    /// How much time the call has left.
+    /// Returns the time that the call has left.
     pub(super) fn left(&self) -> Duration {
         let left = self.until.saturating_duration_since(Instant::now());
         self.deadline

@@ -83,7 +83,7 @@ impl StockClient {
         Ok(Some(Description { name, capabilities }))
     }
 
-    /// Whether the service can be used, asked once.
+    /// Finds out whether the service can be used; asked once.
     async fn ready(&self, deadline: &CallDeadline) -> Result<(), CallError> {
         self.checked
             .before_use(
@@ -95,7 +95,7 @@ impl StockClient {
     }
 }
 
-/// What is counted on and not promised.
+/// Lists what is counted on and not promised.
 fn missing(wanted: &InventoryCapabilities, promised: &InventoryCapabilities) -> Vec<&'static str> {
     let keys = wanted.repeat_reserve && promised.repeat_reserve;
     let all = [
@@ -230,7 +230,7 @@ pub(crate) fn to_reservation(answer: ReserveAnswer) -> wire::Reservation {
     }
 }
 
-/// What a look-up found, on the wire.
+/// Puts what a look-up found on the wire.
 pub(crate) fn to_look_up(found: ReservationLookup) -> wire::LookUpResponse {
     let (state, reservation) = match found {
         ReservationLookup::Held(answer) => {

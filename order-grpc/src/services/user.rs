@@ -31,7 +31,7 @@ impl PlatformUsers {
         }
     }
 
-    /// How often a user was known, and how often they had to be asked for.
+    /// Counts how often a user was known, and how often they had to be asked for.
     pub fn cache_stats(&self) -> CacheStats {
         self.cache.stats()
     }

@@ -273,7 +273,7 @@ fn every_reason_is_documented_for_those_who_write_clients() {
     }
 }
 
-/// What status and details take in the trailers.
+/// Counts the bytes that status and details take in the trailers.
 fn bytes_of(status: &Status) -> usize {
     let response: http::Response<()> = tonic::Status::into_http(Status::with_details_and_metadata(
         status.code(),

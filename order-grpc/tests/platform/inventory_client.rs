@@ -1,4 +1,4 @@
-//! What the client of the platform's inventory decides, case by case.
+//! Decisions of the client of the platform's inventory, case by case.
 
 use std::sync::Arc;
 use std::time::Duration;

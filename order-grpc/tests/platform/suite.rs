@@ -25,7 +25,7 @@ struct Bench<T> {
     runtime: Runtime,
     service: Mutex<Option<(T, Peer)>>,
     stocked: Mutex<u32>,
-    /// Which requests are answered wrongly.
+    /// The path of the requests that are answered wrongly.
     path: &'static str,
 }
 

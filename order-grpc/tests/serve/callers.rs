@@ -1,4 +1,4 @@
-//! Who may call what: every call of the contract, by everybody who may come.
+//! Every call of the contract, by everybody who may come.
 
 use std::collections::BTreeMap;
 

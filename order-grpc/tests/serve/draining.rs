@@ -1,4 +1,4 @@
-//! Stopping.
+//! Servers that are told to stop.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};

@@ -22,7 +22,7 @@ const HOSTILE: [u8; 4] = [127, 0, 0, 1];
 const GOOD: [u8; 4] = [127, 0, 0, 2];
 const GET: &str = "/order.OrderService/GetOrder";
 const LIST: &str = "/order.OrderService/ListOrders";
-/// What all that is told here takes at the most, however slow the machine is.
+/// The longest that anything here takes, however slow the machine is.
 const AT_LAST: Duration = Duration::from_secs(60);
 
 async fn in_time<T>(what: impl Future<Output = T>) -> T {

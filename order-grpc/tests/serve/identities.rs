@@ -93,7 +93,7 @@ pub fn signed_with(pem: &[u8], header: &Value, claims: &Value) -> String {
     format!("{signed}.{}", URL_SAFE_NO_PAD.encode(signature))
 }
 
-/// What a good token says.
+/// The claims of a good token.
 pub fn claims(who: &str, role: &str) -> Value {
     json!({"sub": who, "role": role, "exp": now() + 600, "iss": "https://issuer.example", "aud": "orders"})
 }

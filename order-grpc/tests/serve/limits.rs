@@ -1,4 +1,4 @@
-//! What is turned away, cut short, or survived.
+//! Calls that are turned away, cut short, or survived.
 
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};

@@ -1,4 +1,4 @@
-//! ListOrders.
+//! Lists of orders.
 
 use order_grpc::proto::ListOrdersRequest;
 use tonic::Code;

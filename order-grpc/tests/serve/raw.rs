@@ -13,7 +13,7 @@ use tokio::net::{TcpSocket, TcpStream};
 use tonic::{Code, Status};
 use tonic_types::StatusExt as _;
 
-/// How a call was answered.
+/// The answer to a call.
 pub struct Answer {
     pub http: u16,
     /// From the trailers, or from the headers where there is nothing else.

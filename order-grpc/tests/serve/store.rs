@@ -8,7 +8,7 @@ use order_core::ids::{OrderId, UserId};
 use order_core::order::JournalRow;
 use order_core::store::*;
 
-/// What befalls every call of a kind.
+/// A fate of every call of a kind.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Trouble {
     None,

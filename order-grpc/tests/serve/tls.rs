@@ -235,8 +235,8 @@ async fn a_service_is_known_by_its_certificate() {
     }
 }
 
-/// Whether a call comes through at all. In TLS 1.3 a client learns that its certificate is not
-/// believed when it first reads.
+/// Tells whether a call comes through at all. In TLS 1.3 a client learns that its certificate is
+/// not believed when it first reads.
 async fn comes_through(world: &World, shows: Option<(&Path, &str)>) -> bool {
     let Ok(channel) = connect(world, shows).await else {
         return false;

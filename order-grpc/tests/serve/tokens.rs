@@ -247,7 +247,7 @@ async fn keys_are_changed_in_their_file_without_a_restart() {
 struct Issuer {
     address: SocketAddr,
     asked: Arc<AtomicUsize>,
-    /// What it answers: a status line's end, and a body.
+    /// The answer it gives: a status line's end, and a body.
     answer: Arc<Mutex<(&'static str, String)>>,
 }
 

@@ -29,7 +29,7 @@ use crate::store::Flaky;
 pub const USER: &str = "9b1c7d34-0f4b-4a9d-8b7e-5d2c3e4f5a33";
 pub const SUSPENDED: &str = "9b1c7d34-0f4b-4a9d-8b7e-5d2c3e4f5a34";
 pub const NOBODY: &str = "9b1c7d34-0f4b-4a9d-8b7e-5d2c3e4f5a35";
-/// What there is of each product.
+/// The number of units of each product.
 pub const STOCK: u32 = 10;
 /// The product that is not for sale, and the one of which there is one unit.
 pub const UNPUBLISHED: u8 = 8;
@@ -48,7 +48,7 @@ pub struct World {
     server: JoinHandle<Drained>,
 }
 
-/// What a customer may pay with: the method decides what the provider says.
+/// Decides what the provider says, by the method that a customer pays with.
 fn outcome(method: &str) -> Outcome {
     match method {
         "DECLINED" => Outcome::Decline,
@@ -169,7 +169,7 @@ impl World {
     }
 }
 
-/// Where a log goes that is looked at.
+/// A sink for a log that is looked at.
 #[derive(Clone, Default)]
 pub struct Sink(Arc<Mutex<Vec<u8>>>);
 
@@ -353,7 +353,7 @@ impl Refused {
             .map(String::as_str)
     }
 
-    /// What is said of a SKU that is short.
+    /// Returns what is said of a SKU that is short.
     pub fn short(&self, sku: &str) -> &str {
         let failed = &self.details.precondition_failure().unwrap().violations;
         let subject = format!("sku/{sku}");

@@ -151,7 +151,7 @@ impl World {
             .reserved
     }
 
-    /// How much was taken for the order, each time that something was.
+    /// Lists the amounts that were taken for the order.
     async fn taken(&self, id: OrderId) -> Vec<i64> {
         let payments = self.peer.shop.payments().await.unwrap();
         let taken = payments

@@ -48,8 +48,8 @@ impl Record {
             .collect()
     }
 
-    /// How many calls were waited for one after the other before the first of `names` began: a call
-    /// comes after another if it began once that one had ended.
+    /// Counts the calls that were waited for one after the other before the first of `names` began:
+    /// a call comes after another if it began once that one had ended.
     pub(crate) fn waits_before(&self, names: &[&str]) -> usize {
         let (_, calls) = &*self.0.lock().unwrap();
         let mut depths: Vec<(usize, usize)> = Vec::new();

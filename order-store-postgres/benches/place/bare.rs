@@ -135,8 +135,8 @@ impl Bare {
     }
 }
 
-/// What differs from order to order: ids rise with time, as the engine's do, and buckets are
-/// spread.
+/// The values that differ from order to order: ids rise with time, as the engine's do, and buckets
+/// are spread.
 struct Order {
     serial: u64,
     bucket: i16,

@@ -1,5 +1,5 @@
-//! What a placed order costs the server: bytes of its log, rows, and bytes of tables and indexes;
-//! and what loading one takes.
+//! The cost of a placed order to the server: bytes of its log, rows, and bytes of tables and
+//! indexes; and what loading one takes.
 
 use std::time::{Duration, Instant};
 
@@ -15,11 +15,11 @@ use crate::shop::{Manager, manager};
 use crate::{at_rest, open, place_one};
 
 const ORDERS: usize = 4_096;
-/// How many are placed before anything is measured, so that tables and indexes are past their
-/// beginnings.
+/// The number of orders placed before anything is measured, so that tables and indexes are past
+/// their beginnings.
 const BEFORE: usize = 16_384;
 
-/// What the server has counted.
+/// The server's counts.
 const COUNTED: [&str; 8] = [
     "(SELECT wal_bytes::float8 FROM pg_stat_wal)",
     "(SELECT wal_fpi::float8 FROM pg_stat_wal)",
@@ -48,7 +48,7 @@ async fn place(manager: &Manager<std::sync::Arc<PostgresStore>>, orders: usize) 
     at_rest(manager).await;
 }
 
-/// What an order has cost, over [`ORDERS`] of them.
+/// The cost of an order, over [`ORDERS`] of them.
 async fn each(db: &mut PgConnection, manager: &Manager<std::sync::Arc<PostgresStore>>) -> Vec<f64> {
     let before = counted(db).await;
     place(manager, ORDERS).await;

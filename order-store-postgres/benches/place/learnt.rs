@@ -41,7 +41,7 @@ pub struct Table {
 
 pub struct Column {
     pub name: String,
-    /// What PostgreSQL calls its type, and arrays of that.
+    /// The names of its type and of arrays of it in PostgreSQL.
     pub element: Oid,
     pub array: Oid,
 }
@@ -78,7 +78,7 @@ pub enum Kind {
     Gone,
 }
 
-/// What a commit did to a row.
+/// The change that a commit made to a row.
 pub struct Change {
     pub table: usize,
     pub kind: Kind,

@@ -1,5 +1,5 @@
-//! How fast orders are placed, against pgbench writing the same rows one order at a time and the
-//! bare driver writing them in groups, in the same session.
+//! Measures the speed of placing orders, against pgbench writing the same rows one order at a time
+//! and the bare driver writing them in groups, in the same session.
 //!
 //! `cargo bench -p order-store-postgres --bench place` prints it; `-- place`, `-- processes`, `--
 //! footprint` or `-- read` that part of it; `-- million`, or `-- million 50000`, how it stays up to

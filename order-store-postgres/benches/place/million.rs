@@ -1,4 +1,4 @@
-//! How placing and lists stay while orders grow in number.
+//! Measures placing and lists while orders grow in number.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -15,7 +15,7 @@ use crate::shop::manager;
 use crate::{at_rest, median, open, percentile, place_one, round};
 
 const CALLERS: usize = 128;
-/// How often the rate is printed.
+/// The time between two lines with the rate.
 const STEPS: usize = 10;
 
 pub async fn print(orders: usize) {
@@ -64,7 +64,7 @@ pub async fn print(orders: usize) {
     sqlx::raw_sql("ANALYZE")
         .execute(&mut db)
         .await
-        .expect("it is analyzed");
+        .expect("it is analysed");
     let known = place_one(&manager).await;
     at_rest(&manager).await;
     loads(&store, &mut db).await;

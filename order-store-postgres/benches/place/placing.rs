@@ -19,7 +19,7 @@ const CALLERS: [(usize, usize); 4] = [(1, 300), (8, 2_000), (32, 4_800), (128, 6
 /// More clients only stand in one another's way.
 const PGBENCH_CLIENTS_MAX: usize = 32;
 
-/// What one of them did with so many callers, over all rounds.
+/// The measurements of one of them with so many callers, over all rounds.
 #[derive(Default)]
 struct Side {
     rates: Vec<f64>,

@@ -99,7 +99,7 @@ async fn place(processes: usize, callers: usize, orders: usize) -> f64 {
     rate
 }
 
-/// What one of the processes does: it makes ready, and places its orders when it is told.
+/// Runs one of the processes: it makes ready, and places its orders when it is told.
 pub async fn child(url: &str, callers: usize, orders: usize) {
     let manager = manager(Arc::clone(&open_url(url).await), false);
     futures_util::future::join_all((0..callers).map(|_| place_one(&manager))).await;

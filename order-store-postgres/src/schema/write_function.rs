@@ -8,7 +8,7 @@ use order_core::store::records::{CHILDREN, Column, Kind, ORDER_STATUS_HISTORY, O
 
 use crate::statements::LISTED;
 
-/// What is said of each section in `p_counts`: how many rows it has, how many rows were before it,
+/// The numbers of each section in `p_counts`: how many rows it has, how many rows were before it,
 /// and how many values of each kind.
 const COUNTS: usize = 7;
 /// From which of the children on no order has rows from its beginning.
@@ -299,8 +299,8 @@ fn if_any(section: Section, name: &str, statements: &str) -> String {
     )
 }
 
-/// What is looked at only if one of the sections from the first up to the last, itself not among
-/// them, has rows.
+/// The part that is looked at only if one of the sections from the first up to the last, itself not
+/// among them, has rows.
 fn if_any_between(first: Section, last: Section, statements: &str) -> String {
     format!(
         "  IF {} > {} THEN\n{statements}  END IF;\n",

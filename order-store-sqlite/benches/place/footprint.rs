@@ -1,5 +1,5 @@
-//! What an order costs on disk: rows, index entries and bytes at rest, and bytes of the write-ahead
-//! log on the way.
+//! The cost of an order on disk: rows, index entries and bytes at rest, and bytes of the
+//! write-ahead log on the way.
 
 use std::path::Path;
 use std::sync::Arc;

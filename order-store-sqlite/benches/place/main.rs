@@ -1,4 +1,5 @@
-//! How fast orders are placed and read, against the bare driver doing the same in the same run.
+//! Measures the speed of placing and reading orders, against the bare driver doing the same in the
+//! same run.
 //!
 //! `cargo bench -p order-store-sqlite --bench place` prints the whole comparison, with `-- place`,
 //! `-- footprint`, `-- read` or `-- shop` that part of it; with `-- million` it places a million
@@ -80,7 +81,7 @@ fn open(path: &Path) -> Arc<SqliteStore> {
     )
 }
 
-/// What the engine's commits leave in the tables, learnt from one order.
+/// The rows that the engine's commits leave in the tables, learnt from one order.
 async fn learn(folder: &Path, tells: bool) -> Template {
     let path = folder.join(format!("learn-{tells}.db"));
     let store = open(&path);

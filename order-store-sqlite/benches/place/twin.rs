@@ -81,7 +81,7 @@ struct Step {
     values: Vec<Value>,
 }
 
-/// What each transaction of an order writes.
+/// The rows that each transaction of an order writes.
 pub struct Template(Vec<Vec<Step>>);
 
 impl Template {
@@ -101,7 +101,7 @@ impl Template {
         self.0.len()
     }
 
-    /// How many rows an order changes.
+    /// The number of rows that an order changes.
     pub fn rows(&self) -> u64 {
         self.0.iter().map(|t| t.len() as u64).sum()
     }

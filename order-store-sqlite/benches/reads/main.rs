@@ -1,5 +1,5 @@
-//! How long one order takes to be found while others ask for the slowest lists there are, against
-//! how long it takes alone.
+//! Measures the time in which one order is found while others ask for the slowest lists there are,
+//! against how long it takes alone.
 //!
 //! `cargo bench -p order-store-sqlite --bench reads` prints it; with `-- ORDERS` of that many
 //! orders of one customer.

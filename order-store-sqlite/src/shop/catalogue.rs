@@ -1,4 +1,4 @@
-//! What a shop sells, to whom and on which terms: read from TOML, checked as a whole.
+//! The goods of a shop, its customers and its terms: read from TOML, checked as a whole.
 //!
 //! ```toml
 //! currency = "USD"
@@ -112,7 +112,7 @@ impl fmt::Debug for Customer {
 pub struct DeskMethod {
     /// The method, and when money paid by it is due.
     pub rule: PaymentMethodRule,
-    /// What the desk answers.
+    /// The desk's answer.
     pub outcome: Outcome,
     /// For how many days an authorization can be captured, 1 to 365; without limit if `None`.
     pub capture_within_days: Option<u32>,
@@ -125,7 +125,7 @@ impl DeskMethod {
     }
 }
 
-/// What the payment desk does with an authorization or a charge.
+/// The ways in which the payment desk ends an authorization or a charge.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Outcome {
@@ -188,7 +188,7 @@ impl fmt::Display for Outcome {
     }
 }
 
-/// Where a catalogue is wrong, and how.
+/// The place at which a catalogue is wrong, and the mistake.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{file}:{line}:{column}: {reason}")]
 pub struct CatalogueError {

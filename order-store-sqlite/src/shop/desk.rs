@@ -92,7 +92,7 @@ impl Operation {
         answer
     }
 
-    /// What this call gets, the first time and every other: what failed was refused.
+    /// The answer to a call, the first time and every other: what failed was refused.
     fn reply(self, now: Timestamp) -> Result<PaymentAnswer, CallError> {
         match self.status {
             OperationState::Failed => Err(CallError::refused(self.code.unwrap_or_default())),
@@ -172,7 +172,8 @@ fn set_status(
     .map(drop)
 }
 
-/// Until when an authorization that is approved `now` can be captured, if its method limits that.
+/// The time until which an authorization that is approved `now` can be captured, if its method
+/// limits that.
 fn capture_before(
     db: &Connection,
     method: &Name,
@@ -205,7 +206,7 @@ pub(super) fn end(
     Ok(())
 }
 
-/// What an attempt of this kind becomes when it is approved.
+/// Returns the state of an attempt of this kind once it is approved.
 pub(super) const fn approved(kind: OperationKind) -> OperationState {
     match kind {
         OperationKind::Authorize => OperationState::Authorized,
@@ -301,7 +302,7 @@ fn attempt(
     Ok(op.reply(now))
 }
 
-/// Whether the order never asked the desk for money before.
+/// Returns whether the order never asked the desk for money before.
 fn is_first(db: &Connection, order: OrderId) -> rusqlite::Result<bool> {
     let sql = "SELECT EXISTS (SELECT 1 FROM payments WHERE order_id = ?1 AND parent IS NULL)
                    OR EXISTS (SELECT 1 FROM lost_attempts WHERE order_id = ?1)";
@@ -380,7 +381,7 @@ fn follow_up(
     Ok(op.reply(now))
 }
 
-/// Why `parent` does not allow it.
+/// The reason why `parent` does not allow it.
 fn objection(kind: OperationKind, parent: &Operation, amount: Money) -> Option<&'static str> {
     match kind {
         OperationKind::Capture

@@ -1,4 +1,4 @@
-//! What the shop knows without changing it: products and customers; and the log of what customers
+//! The part of the shop that is only read: products and customers; and the log of what customers
 //! were told.
 
 use std::sync::atomic::Ordering;

@@ -1,4 +1,4 @@
-//! What can go wrong in the shop, sorted by what the caller does next.
+//! The errors of the shop, sorted by what the caller does next.
 
 use std::sync::Arc;
 
@@ -8,7 +8,7 @@ use order_core::order::OperationState;
 use order_core::services::CallError;
 use uuid::Uuid;
 
-/// Why the shop did not do what it was asked.
+/// The reason why the shop did not do what it was asked.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum ShopError {
     /// The file cannot be used now: full, locked, read-only, gone. Cure that and try again.
@@ -16,11 +16,11 @@ pub enum ShopError {
     Unavailable {
         /// The file.
         path: Arc<str>,
-        /// What to do about it.
+        /// The remedy.
         remedy: &'static str,
-        /// Whether the change may have been made all the same.
+        /// True if the change may have been made all the same.
         maybe_done: bool,
-        /// What SQLite said.
+        /// The error of SQLite.
         #[source]
         source: Arc<rusqlite::Error>,
     },
@@ -29,7 +29,7 @@ pub enum ShopError {
     Foreign {
         /// The file.
         path: Arc<str>,
-        /// Why it is refused, and what to do instead.
+        /// The reason why it is refused, and what to do instead.
         reason: String,
     },
     /// Nothing was loaded yet. Load a catalogue.
@@ -72,13 +72,13 @@ pub enum ShopError {
     Invalid {
         /// The value's name.
         field: &'static str,
-        /// What is wrong with it, and what would be right.
+        /// The mistake, and what would be right.
         problem: String,
     },
 }
 
 impl ShopError {
-    /// Whether the same request may succeed later without anybody changing it.
+    /// Returns whether the same request may succeed later without anybody changing it.
     pub const fn is_retryable(&self) -> bool {
         matches!(self, ShopError::Unavailable { .. })
     }
@@ -146,7 +146,7 @@ impl From<ShopError> for CallError {
     }
 }
 
-/// Why a job was undone.
+/// The reason why a job was undone.
 #[derive(Debug)]
 pub(super) enum Failure {
     /// SQLite failed.

@@ -18,7 +18,7 @@ use super::rows::{execute, find, optional_text, order_id, text, uuid};
 /// An answer of the stock, or why the transaction failed.
 type Answer<T> = Result<Result<T, CallError>, Failure>;
 
-/// What is written under a reserve key.
+/// The request and its outcome, as they stand under a reserve key.
 struct Hold {
     order: OrderId,
     sku: Sku,
@@ -163,7 +163,7 @@ fn reserve(db: &Connection, request: &ReserveRequest, now: Timestamp) -> Answer<
     }))
 }
 
-/// Which way a request moves units of a hold.
+/// The direction in which a request moves units of a reservation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Step {
     /// Held ones leave the shop.
@@ -257,7 +257,7 @@ fn step(db: &Connection, step: Step, request: &ClosingRequest, now: Timestamp) -
     Ok(refused.map_or(Ok(()), |code| Err(CallError::refused(code))))
 }
 
-/// Why the step is refused, if it is.
+/// The reason why the step is refused, if it is.
 fn take_step(
     db: &Connection,
     step: Step,

@@ -13,14 +13,14 @@ use super::directory::product;
 use super::error::{Failure, ShopError};
 use super::rows::{currency, execute, find, product_id};
 
-/// What loading a catalogue changed.
+/// The changes that loading a catalogue made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
 pub struct LoadReport {
-    /// Products.
+    /// The products of the catalogue.
     pub products: Counts,
     /// Variants of them.
     pub variants: Counts,
-    /// Customers.
+    /// The customers of the catalogue.
     pub customers: Counts,
     /// SKUs: the added ones got the catalogue's stock, the unchanged ones kept what they had.
     pub stock: Counts,
@@ -34,7 +34,7 @@ pub struct LoadReport {
     pub payment_methods: usize,
 }
 
-/// How many rows of a kind a catalogue names, by what became of them.
+/// The numbers of rows of a kind in a catalogue, by what became of them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
 pub struct Counts {
     /// Not there before.

@@ -1,4 +1,4 @@
-//! What the shop's owner can see, and the ledgers that orders are checked against.
+//! The reports for the shop's owner, and the ledgers that orders are checked against.
 
 use std::fmt;
 
@@ -23,11 +23,11 @@ use super::rows::{
 };
 use super::{STOCK_MAX, Shop};
 
-/// How much there is of a SKU. `stocked` = `on_hand` + `committed`, and `available` = `on_hand` −
+/// The stock of a SKU. `stocked` = `on_hand` + `committed`, and `available` = `on_hand` −
 /// `reserved`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct StockRow {
-    /// What.
+    /// The SKU.
     pub sku: Sku,
     /// Units in the shop, held ones included.
     pub on_hand: u64,
@@ -45,9 +45,9 @@ pub struct StockRow {
 /// unless somebody changed the file by other means.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ShelfRow {
-    /// What.
+    /// The SKU.
     pub sku: Sku,
-    /// What the stock counts; none if the SKU has requests and no stock.
+    /// The stock as counted; none if the SKU has requests and no stock.
     pub stock: Option<StockRow>,
     /// Units of requests that are held.
     pub held: u64,
@@ -62,23 +62,23 @@ pub struct DeskPayment {
     pub order: OrderId,
     /// The key it was asked under.
     pub key: Uuid,
-    /// What was asked.
+    /// The operation that was asked for.
     pub kind: OperationKind,
     /// For a capture, void or refund: the key of what it acts on.
     pub parent: Option<Uuid>,
-    /// How much was asked.
+    /// The amount that was asked for.
     pub amount: Money,
-    /// What became of it; `FAILED` if it was refused.
+    /// The state of the operation; `FAILED` if it was refused.
     pub status: OperationState,
     /// The desk's name for it.
     pub reference: String,
-    /// Why it was declined or refused.
+    /// The code with which it was declined or refused.
     pub code: Option<String>,
     /// Of an authorization, how much was captured, in minor units.
     pub captured: i64,
     /// Of a charge or capture, how much went back, in minor units.
     pub refunded: i64,
-    /// When the desk was asked.
+    /// The time at which the desk was asked.
     pub created_at: Timestamp,
     /// Of an authorization: when it can no longer be captured, if its method limits that.
     pub capture_before: Option<Timestamp>,
@@ -118,7 +118,7 @@ impl From<Operation> for DeskPayment {
     }
 }
 
-/// What became of a request to hold stock: of one that was divided, the first that fits.
+/// The state of a request to reserve stock: of one that was divided, the first that fits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum ReservationState {
     /// Some of its units are held.
@@ -165,40 +165,40 @@ pub struct ReservationRow {
     pub order: OrderId,
     /// The key it was asked under.
     pub key: Uuid,
-    /// What.
+    /// The SKU.
     pub sku: Sku,
-    /// How many units were asked for.
+    /// The number of units that were asked for.
     pub quantity: u32,
-    /// How many of them are still held.
+    /// The number of them that are still held.
     pub held: u32,
-    /// How many of them left the shop, and have not come back.
+    /// The number of them that left the shop, and have not come back.
     pub committed: u32,
-    /// What became of it.
+    /// The state of the request.
     pub state: ReservationState,
     /// The shop's name for it.
     pub reference: String,
-    /// When it was asked for.
+    /// The time at which it was asked for.
     pub created_at: Timestamp,
-    /// When its units last moved.
+    /// The time at which its units last moved.
     pub updated_at: Timestamp,
 }
 
 /// Something a customer was told.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LoggedNotice {
-    /// What every repeat of it carries.
+    /// The id that every repeat of it carries.
     pub event_id: Uuid,
     /// The order.
     pub order: OrderId,
     /// Its number.
     pub number: OrderNumber,
-    /// Who was told.
+    /// The customer who was told.
     pub user: UserId,
     /// The journal row it tells of.
     pub seq: u64,
-    /// What was told.
+    /// The content of the notice.
     pub kind: NoticeKind,
-    /// When.
+    /// The time at which it was told.
     pub told_at: Timestamp,
 }
 

@@ -19,8 +19,9 @@ const MIGRATIONS: &[&str] = &[include_str!("migrations/0001_shop.sql")];
 /// The version of a file that has had all of them.
 pub(super) const VERSION: i64 = MIGRATIONS.len() as i64;
 
-/// How long a statement waits for another process's transaction. Below the engine's call deadline
-/// of 5 s, so that a locked file is answered as "not done" and never counts as an unknown outcome.
+/// The time that a statement waits for another process's transaction. Below the engine's call
+/// deadline of 5 s, so that a locked file is answered as "not done" and never counts as an unknown
+/// outcome.
 pub(super) const BUSY_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// The bytes that the write-ahead log is let grow to.
@@ -33,7 +34,7 @@ const STATEMENTS: usize = 96;
 #[derive(Debug, Clone)]
 pub(super) struct ShopFile {
     name: PathBuf,
-    /// What errors call it.
+    /// The name that errors give it.
     path: Arc<str>,
     /// None before it was opened.
     opened: Option<Identity>,

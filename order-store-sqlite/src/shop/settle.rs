@@ -12,7 +12,7 @@ use super::desk::{approved, end, operation};
 use super::error::{Failure, ShopError};
 use super::reports::DeskPayment;
 
-/// How a waiting payment ends.
+/// The ends of a payment that waits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Settlement {
     /// The money is there: a charge becomes `CAPTURED`, an authorization `AUTHORIZED`.

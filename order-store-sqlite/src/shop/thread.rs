@@ -20,7 +20,7 @@ use crate::turn::Turns;
 /// Bounds how long the first job of a group waits for the last.
 const GROUP_MAX: usize = 256;
 
-/// How many jobs wait; more are refused.
+/// The most jobs that wait; more are refused.
 const QUEUE_MAX: usize = 4_096;
 
 /// A connection and the thread that owns it. Dropping it finishes the jobs that were handed in and
@@ -31,7 +31,7 @@ pub(super) struct SqlThread {
     path: Arc<str>,
 }
 
-/// How a thread's transactions begin.
+/// The ways in which a thread's transactions begin.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Access {
     /// Takes the write lock at once, so that a transaction never fails half way because of another
@@ -114,11 +114,11 @@ impl SqlThread {
 impl Drop for SqlThread {
     fn drop(&mut self) {
         self.jobs = None;
-        if let Some(handle) = self.handle.take() {
-            // A thread that panicked has nothing left to finish.
-            if handle.join().is_err() {
-                error!("the shop's thread had panicked before the shop was closed");
-            }
+        // A thread that panicked has nothing left to finish.
+        if let Some(handle) = self.handle.take()
+            && handle.join().is_err()
+        {
+            error!("the shop's thread had panicked before the shop was closed");
         }
     }
 }
@@ -170,7 +170,7 @@ where
     }
 }
 
-/// Why a whole group failed.
+/// The reason why a whole group failed.
 #[derive(Debug, Clone)]
 struct GroupFailure {
     error: ShopError,
@@ -330,8 +330,8 @@ fn write(
     })
 }
 
-/// Whether the job's changes are to be kept. One that panics has no outcome, and is undone like one
-/// that fails.
+/// Runs a job, and returns whether its changes are to be kept. One that panics has no outcome, and
+/// is undone like one that fails.
 fn try_job(job: &mut Box<dyn Job>, db: &Connection) -> bool {
     catch_unwind(AssertUnwindSafe(|| job.run(db))).unwrap_or_else(|_| {
         error!("a call of the shop panicked");

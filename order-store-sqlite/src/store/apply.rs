@@ -77,7 +77,7 @@ pub(super) fn apply(
     }))
 }
 
-/// What the database says, asked for when it matters.
+/// The facts of the database, asked for when they matter.
 struct InDatabase<'a> {
     db: &'a Connection,
     changeset: &'a Changeset,

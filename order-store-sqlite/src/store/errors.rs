@@ -1,10 +1,10 @@
-//! What SQLite's errors mean to whoever uses the store.
+//! The errors of SQLite, as the contract of stores has them.
 
 use order_core::store::records::Unreadable;
 use order_core::store::{StoreError, StoreErrorKind};
 use rusqlite::ErrorCode;
 
-/// Why something could not be written or read: SQLite, or what stands in a column.
+/// The reason why something could not be written or read: SQLite, or what stands in a column.
 #[derive(Debug)]
 pub(super) enum Failed {
     Sqlite(rusqlite::Error),

@@ -244,7 +244,7 @@ impl<'a> Select<'a> {
         }
     }
 
-    /// Whether the orders are found through rows of another table.
+    /// Returns whether the orders are found through rows of another table.
     fn is_joined(&self) -> bool {
         matches!(
             self.plan.driver,
@@ -252,7 +252,7 @@ impl<'a> Select<'a> {
         )
     }
 
-    /// Where the rows of a range come from: the index of what is looked up, in the order of ids, or
+    /// The source of the rows of a range: the index of what is looked up, in the order of ids, or
     /// of what they are sorted by.
     fn source(&self) -> &'static str {
         match (self.plan.driver, self.query.sort) {
@@ -398,7 +398,7 @@ fn first_of(table: &str, value: &str, n: &str) -> String {
 const STUCK: &str = "o.id IN (SELECT id FROM orders WHERE attention_open = 1 \
      UNION ALL SELECT order_id FROM order_work WHERE leasable_at IS NULL)";
 
-/// Whether one is stuck.
+/// The work of an order is stuck, or is not.
 const IS_STUCK: &str = "(o.attention_open = 1 \
      OR EXISTS (SELECT 1 FROM order_work WHERE order_id = o.id AND leasable_at IS NULL))";
 

@@ -23,13 +23,13 @@ use super::open::StoreFile;
 use super::readers::{Closed, Readers};
 use crate::{checkpoint, linked, settings};
 
-/// How long long reads are waited for before they are ended, where writing waits too.
+/// The time that long reads are waited for before they are ended, where writing waits too.
 const LONG_READS_WAITED_FOR: Duration = Duration::from_secs(1);
 /// The same, for reads that were told to end, and for short ones: they take a fraction of it.
 const REST_WAITED_FOR: Duration = Duration::from_millis(250);
-/// How long reads of other processes are waited for.
+/// The time that reads of other processes are waited for.
 const OTHERS_WAITED_FOR: Duration = Duration::from_millis(100);
-/// How long the log is left alone after it could not be cut back.
+/// The time that the log is left alone after it could not be cut back.
 const PAUSE: Duration = Duration::from_secs(1);
 /// Between two looks at reads of our own, when there is nothing else to do.
 const LOOK_AT_OURS: Duration = Duration::from_millis(1);
@@ -73,7 +73,7 @@ impl LogKeeper {
         self.to_be_wiped = true;
     }
 
-    /// When [`LogKeeper::keep`] must be called again, though nothing was committed.
+    /// Returns in how long [`LogKeeper::keep`] must be called again, though nothing was committed.
     pub(super) fn next_look(&self) -> Option<Duration> {
         match (&self.closing, self.to_be_wiped) {
             (Some(_), _) => Some(LOOK_AT_OURS),

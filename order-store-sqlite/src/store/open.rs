@@ -18,7 +18,7 @@ use crate::{linked, settings};
 /// More statements than the store has, so that each is compiled once per connection.
 const STATEMENTS_CACHED: usize = 128;
 
-/// What opening a store may do to its file.
+/// The changes that opening a store may make to its file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Access {
     /// Makes the file if there is none, and brings its schema up to date.
@@ -57,7 +57,7 @@ impl StoreFile {
         }
     }
 
-    /// Whether the store lives in memory only.
+    /// Returns whether the store lives in memory only.
     pub(super) fn is_memory(&self) -> bool {
         self.path.as_os_str() == ":memory:"
     }
@@ -246,7 +246,8 @@ impl StoreFile {
     }
 }
 
-/// Whether SQLite failed because it may not write, be it only the files that it puts beside.
+/// Returns whether SQLite failed because it may not write, be it only the files that it puts
+/// beside.
 fn may_not_write(error: &rusqlite::Error) -> bool {
     matches!(
         error.sqlite_error_code(),

@@ -1,5 +1,5 @@
-//! Who runs reads: places for short ones, places of their own for long ones, and a bound on the
-//! time of each.
+//! The connections that read: places for short reads, places of their own for long ones, and a
+//! bound on the time of each.
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
@@ -15,15 +15,15 @@ use super::open::StoreFile;
 use super::schema;
 use crate::linked::Registered;
 
-/// How many steps of SQLite's machine go by between two looks at whether a read is to end: about a
+/// The number of steps of SQLite's machine between two looks at whether a read is to end: about a
 /// millisecond's.
 const STEPS_BETWEEN_LOOKS: i32 = 10_000;
 
-/// How long short reads go on before it is looked again whether file and schema are still what they
-/// were.
+/// The time that short reads go on before it is looked again whether file and schema are still what
+/// they were.
 const LOOKS_APART: Duration = Duration::from_secs(1);
 
-/// What bounds the reads of a store.
+/// The bounds on the reads of a store.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Bounds {
     /// Short reads at a time.
@@ -99,11 +99,11 @@ impl Places {
 /// A connection that is used again and again.
 struct Reader {
     db: Connection,
-    /// When it was last looked whether file and schema are still what they were.
+    /// The time at which it was last looked whether file and schema are still what they were.
     looked: Option<Instant>,
 }
 
-/// Why a read was ended before it was done.
+/// The reason why a read was ended before it was done.
 #[derive(Debug, Clone, Copy)]
 enum Ended {
     TookTooLong,
@@ -131,7 +131,7 @@ impl Run {
         })
     }
 
-    /// Whether to end it, asked by SQLite now and then.
+    /// Returns whether to end it; SQLite asks now and then.
     fn is_over(&self) -> bool {
         let why = if self.unwanted.load(Ordering::Relaxed) {
             Ended::NobodyWaits
@@ -201,7 +201,8 @@ impl Readers {
         Halted(&self.long.halted)
     }
 
-    /// Whether somebody copies the file, who cannot do without the log until the copy is whole.
+    /// Returns whether somebody copies the file, who cannot do without the log until the copy is
+    /// whole.
     pub(super) fn is_copying(&self) -> bool {
         self.copies.load(Ordering::Relaxed) > 0
     }

@@ -1,4 +1,4 @@
-//! Whose file it is, and the migrations it still needs.
+//! The mark of a file that is ours, and the migrations it still needs.
 
 use order_core::store::{StoreError, StoreErrorKind};
 use order_core::time::Timestamp;
@@ -31,7 +31,7 @@ const READ_VERSION: &str = "PRAGMA user_version";
 const READ_NEEDED: &str = "SELECT min_reader, min_writer FROM order_store";
 const COUNT_SCHEMA: &str = "SELECT count(*) FROM sqlite_schema";
 
-/// What is to be done with a file, which may have been brought to a newer schema than this
+/// The uses of a file, which may have been brought to a newer schema than this
 /// program's. Its `order_store` says which programs may still do so: those that know a schema of at
 /// least that number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -100,8 +100,8 @@ fn check_needed(db: &Connection, what: Use, found: &str) -> Result<(), StoreErro
     )))
 }
 
-/// How many migrations the file has seen, which may be more than this program knows; refused if it
-/// is another program's, or a newer schema that is not made for this one.
+/// Returns the number of migrations that the file has seen, which may be more than this program
+/// knows; refused if it is another program's, or a newer schema that is not made for this one.
 pub(super) fn applied_migrations(db: &Connection, what: Use) -> Result<usize, StoreError> {
     let number = |name: &str| {
         db.pragma_query_value(None, name, |row| row.get::<_, i64>(0))

@@ -39,7 +39,7 @@ pub(super) const ERASE_NOTES: &str = "UPDATE order_status_history SET notes = NU
      (SELECT h.position FROM order_changesets c CROSS JOIN order_status_history h \
      ON h.position >= c.position AND h.position < c.position + c.rows WHERE c.order_id = ?1) AND notes IS NOT NULL";
 
-/// Where the changeset's rows begin, of which the last was added just now: side by side, as SQLite
+/// The first row of a changeset, of which the last was added just now: side by side, as SQLite
 /// gives the next position.
 pub(super) const INSERT_CHANGESET: &str = "INSERT INTO order_changesets (order_id, first_seq, rows, position) \
      VALUES (?1, ?2, ?3, last_insert_rowid() - ?3 + 1)";

@@ -13,7 +13,7 @@ use super::errors::{Failed, error_of, store_error};
 use super::sql;
 use super::statements::STATEMENTS;
 
-/// What cursors name the store by. It never changes.
+/// Returns the id by which cursors name the store. It never changes.
 pub(super) fn store_id(db: &Connection) -> rusqlite::Result<Uuid> {
     db.query_row(sql::SELECT_STORE, [], |row| {
         row.get(0).map(Uuid::from_bytes)

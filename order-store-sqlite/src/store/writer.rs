@@ -48,30 +48,30 @@ pub(super) enum Write {
     Lease(LeaseRequest, oneshot::Sender<Result<Taken, StoreError>>),
 }
 
-/// Whose items were leased, and in how long there is more.
+/// The orders whose items were leased, and the time until there is more.
 pub(super) type Taken = (Vec<OrderId>, Option<Duration>);
 
 impl Write {
-    /// Whether something is erased that the write-ahead log still has.
+    /// Returns whether something is erased that the write-ahead log still has.
     fn erases(&self) -> bool {
         matches!(self, Write::Commit(prepared, _) if prepared.changes.redacts())
     }
 }
 
-/// What one write came to.
+/// The result of one write.
 enum Done {
     Commit(Result<Committed, CommitError>),
     Lease(Taken),
 }
 
-/// Why a group was not committed. Nothing of it happened, unless the kind is
+/// The reason why a group was not committed. Nothing of it happened, unless the kind is
 /// [`StoreErrorKind::Unknown`].
 struct Failure {
     step: Step,
     error: StoreError,
 }
 
-/// What a [`super::SqliteStore`] has written since it was opened.
+/// Counts of what a [`super::SqliteStore`] has written since it was opened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct WriterStats {
     /// Durable transactions: each is one wait for the disk, however many changesets share it.
@@ -162,10 +162,10 @@ impl Writer {
 impl Drop for Writer {
     fn drop(&mut self) {
         self.jobs = None;
-        if let Some(thread) = self.thread.take() {
-            if thread.join().is_err() {
-                error!("the thread that writes had panicked before the store was closed");
-            }
+        if let Some(thread) = self.thread.take()
+            && thread.join().is_err()
+        {
+            error!("the thread that writes had panicked before the store was closed");
         }
     }
 }

@@ -72,7 +72,7 @@ pub struct Liar {
 }
 
 impl Liar {
-    /// Whether to lie now.
+    /// Returns whether to lie now.
     fn lies(&self, lie: Lie, occasion: bool) -> bool {
         self.lie == lie && occasion && !self.told.swap(true, Ordering::SeqCst)
     }

@@ -1,4 +1,4 @@
-//! What a sequence is made of: small numbers from a small universe, so that steps meet each other
+//! The parts of a sequence: small numbers from a small universe, so that steps meet each other
 //! and a failing sequence reads well. What they stand for is worked out by [`super::world`] when
 //! their turn comes.
 
@@ -105,7 +105,7 @@ pub enum Write {
     Again { back: usize },
 }
 
-/// What else a changeset brings.
+/// The other parts of a changeset.
 #[derive(Clone)]
 pub struct With {
     pub key: Option<usize>,
@@ -113,7 +113,7 @@ pub struct With {
     pub commands: Vec<usize>,
     pub redemptions: Vec<Taking>,
     pub work: Work,
-    /// What its rows say.
+    /// The content of its rows.
     pub event: usize,
 }
 
@@ -158,7 +158,7 @@ pub enum Seen {
     Ahead(u64),
 }
 
-/// What becomes of an order's records.
+/// The changes to an order's records.
 #[derive(Debug, Clone)]
 pub enum Change {
     Nothing,
@@ -241,12 +241,12 @@ pub enum Work {
     },
 }
 
-/// Whose lease at which revision.
+/// The lease, and the revision that is named.
 #[derive(Debug, Clone)]
 pub struct Lease {
     /// None: whoever holds it.
     pub fence: Option<u64>,
-    /// How far the revision is off.
+    /// The difference of the revision from the true one.
     pub off: i64,
 }
 
@@ -265,7 +265,7 @@ pub struct Listing {
     pub walk: bool,
 }
 
-/// Where a page starts.
+/// The place at which a page starts.
 #[derive(Debug, Clone)]
 pub enum After {
     Start,

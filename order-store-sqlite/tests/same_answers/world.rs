@@ -41,13 +41,13 @@ pub struct Other {
     pub store: Arc<dyn OrderStore>,
     /// Opens it again after it was closed, if it is one that lasts.
     pub open: Option<Open>,
-    /// Whether it feeds changesets that are sent together in that order.
+    /// True if it feeds changesets that are sent together in that order.
     pub in_order: bool,
-    /// Whether it may take changesets that are sent together in another order: then none are.
+    /// True if it may take changesets that are sent together in another order: then none are.
     pub one_by_one: bool,
 }
 
-/// What a sequence met with, by name.
+/// The things that a sequence met with, by name.
 pub type Met = BTreeSet<&'static str>;
 
 /// Takes the steps one after the other with both stores, and compares at last all that can be seen
@@ -103,7 +103,7 @@ struct World {
     sent: Vec<Changeset>,
     /// The `next` of the last page that had one.
     kept: Option<Cursor>,
-    /// Where the last page of the feed ended.
+    /// The place at which the last page of the feed ended.
     fed: Option<FeedCursor>,
     met: Met,
 }
@@ -513,7 +513,7 @@ impl World {
         drop(self.stores.lease(&everything).await);
     }
 
-    /// Who holds which limited thing shows in who may take it when none is left; how many are taken
+    /// The holders of limited things show in who may take one when none is left; how many are taken
     /// in when that is.
     async fn try_the_redemptions(&mut self) {
         for n in 1..=ORDERS {
@@ -544,7 +544,7 @@ impl World {
     }
 }
 
-/// Whether it erases the notes of the journal rows before it.
+/// True if it erases the notes of the journal rows before it.
 pub fn redacts(changeset: &Changeset) -> bool {
     let redacted = |order: &Order| order.redacted_at.is_some();
     !changeset.journal.is_empty()
@@ -566,7 +566,7 @@ fn name_of(answer: &Result<Committed, CommitError>) -> &'static str {
     }
 }
 
-/// What a changeset brings beside the order.
+/// The parts of a changeset beside the order.
 fn complete(mut changeset: Changeset, with: &With, item: Option<&WorkItem>) -> Changeset {
     let With {
         key,

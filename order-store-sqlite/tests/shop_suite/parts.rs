@@ -124,11 +124,11 @@ fn ask() -> impl Strategy<Value = Ask> {
     ]
 }
 
-/// How many units each hold asks for: together more than the shop has.
+/// The units that each reservation asks for: together more than the shop has.
 const QUANTITIES: [u32; 4] = [3, 5, 2, 6];
 
-/// What the shop should know: units on hand, and of each hold what is held and committed, or that
-/// it was refused.
+/// The state that the shop should be in: units on hand, and of each hold what is held and
+/// committed, or that it was refused.
 #[derive(Default)]
 struct Model {
     on_hand: u32,
@@ -153,7 +153,8 @@ impl Model {
         self.holds.values().map(|h| h.committed).sum()
     }
 
-    /// What the shop should answer a call that it has not heard before; the code of a refusal.
+    /// The answer that the shop should give a call that it has not heard before; the code of a
+    /// refusal.
     fn call(&mut self, ask: &Ask) -> Result<(), &'static str> {
         let available = self.on_hand - self.held();
         match *ask {

@@ -9,7 +9,7 @@ use crate::order::{FulfilmentStatus, Imported, Lifecycle, Order, PaymentTerms, S
 use crate::rules::begin_imported;
 use crate::time::Timestamp;
 
-/// What must hold of every order, in the order's own terms.
+/// The rules that hold of every order, in the order's own terms.
 pub(super) fn check(stated: &Stated, now: Timestamp) -> Vec<Violation> {
     let imported = &*stated.import.imported;
     let mut found = Found {
@@ -79,7 +79,8 @@ impl Found<'_> {
         });
     }
 
-    /// What is cancelled, shipped, delivered and returned of each line is at most what there was.
+    /// The units cancelled, shipped, delivered and returned of each line are at most those that
+    /// there were.
     fn units(&mut self) {
         let Imported {
             lines,
@@ -224,7 +225,7 @@ impl Found<'_> {
         }
     }
 
-    /// What may not be said of an order that is over, or not over.
+    /// The things that may not be said of an order that is over, or not over.
     fn fits_its_end(&mut self) {
         let Imported {
             lifecycle,

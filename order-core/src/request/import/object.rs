@@ -16,7 +16,7 @@ pub(super) struct Object<'v> {
     known: Vec<&'static str>,
 }
 
-/// Whether a field must be there.
+/// The need for a field.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Need {
     Required,

@@ -166,7 +166,7 @@ fn order(check: &mut Check, mut o: Object<'_>) -> Option<Stated> {
     })
 }
 
-/// What an order may be when it comes from elsewhere: nothing that still waits for an answer.
+/// The statuses of an order that comes from elsewhere: nothing that still waits for an answer.
 fn lifecycle(check: &mut Check, status: Status) -> Option<Lifecycle> {
     match status {
         Status::Confirmed

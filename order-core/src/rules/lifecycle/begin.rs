@@ -1,8 +1,6 @@
 //! The order as it is when it is placed.
 
-use crate::order::{
-    Lifecycle, Line, Order, PaymentOperation, Placed, Reservation, Statuses, derive,
-};
+use crate::order::{Line, Numbered, Order, PaymentOperation, Placed, Reservation, derive};
 use crate::text::Private;
 use crate::time::Timestamp;
 
@@ -35,46 +33,26 @@ pub fn begin(placed: &Placed, at: Timestamp) -> Order {
         .map(|(l, n)| Line::placed(l, n, at))
         .collect();
     let mut order = Order {
-        id: *id,
-        number: *number,
-        user: *user,
-        version: 1,
-        lifecycle: Lifecycle::Pending,
-        statuses: Statuses::default(),
-        currency: *currency,
         lines,
         amounts: *amounts,
         shipping_method: shipping_method.clone(),
-        payment_method: payment_method.clone(),
-        terms: *terms,
         external_ref: external_ref.clone(),
         coupon: coupon.clone(),
         redemptions: redemptions.clone(),
-        round: 1,
-        reservations: Vec::new(),
-        payments: Vec::new(),
-        unmatched: Vec::new(),
-        shipments: Vec::new(),
-        returns: Vec::new(),
-        credits: Vec::new(),
-        disputes: Vec::new(),
-        edits: Vec::new(),
         holds: holds.clone(),
-        attention: Vec::new(),
-        notices: Vec::new(),
-        notified: 0,
         placing_deadline: *placing_deadline,
-        retry_until: None,
-        created_at: at,
-        updated_at: at,
-        confirmed_at: None,
-        completed_at: None,
-        cancelled_at: None,
         addresses: addresses.clone(),
         notes: notes.clone(),
         metadata: metadata.clone(),
-        stuck_retried_at: None,
-        redacted_at: None,
+        ..Order::new(
+            *id,
+            *number,
+            *user,
+            *currency,
+            payment_method.clone(),
+            *terms,
+            at,
+        )
     };
     plan_attempt(&mut order, token, return_url, at);
     order.statuses = derive(&order);
@@ -94,7 +72,7 @@ pub(super) fn plan_attempt(
         .map(|(sku, units)| (sku.clone(), units))
         .collect();
     for (sku, quantity) in wanted {
-        let n = order.reservations.len() as u32 + 1;
+        let n = order.reservations.next_number();
         order
             .reservations
             .push(Reservation::planned(n, sku, quantity, order.round, at));
@@ -105,7 +83,7 @@ pub(super) fn plan_attempt(
     let due = order.owed() - order.secured(at);
     if due > 0 {
         let mut op = PaymentOperation::planned(
-            order.payments.len() as u32 + 1,
+            order.payments.next_number(),
             kind,
             None,
             order.payment_method.clone(),

@@ -1,11 +1,10 @@
 //! The end of waiting: a pending order is confirmed, rejected, fails, expires or is cancelled.
 
-use crate::ids::Sku;
 use crate::order::{Blocks, CancelCause, Event, OperationState, Order, Shortage};
 use crate::rules::Env;
 use crate::rules::payment::state::{attempt_outstanding, covered, deadline, money_moved};
 use crate::rules::stock::lost::lost;
-use crate::rules::stock::state::{SkuStock, sku_stock};
+use crate::rules::stock::state::{SkuStock, Stock, sku_stock};
 
 /// Confirms, rejects, fails or expires an order that waits for stock and payment.
 pub(in crate::rules) fn settle(order: &Order, env: &Env<'_>) -> Option<Event> {
@@ -18,10 +17,7 @@ pub(in crate::rules) fn settle(order: &Order, env: &Env<'_>) -> Option<Event> {
         return event;
     }
     let covered = covered(order, env);
-    if covered
-        && !order.is_blocked(Blocks::Confirm)
-        && stock.iter().all(|(_, _, s)| *s == SkuStock::Held)
-    {
+    if covered && !order.is_blocked(Blocks::Confirm) && stock.iter().all(Stock::is_held) {
         return Some(Event::Confirmed);
     }
     if !covered && !attempt_outstanding(order, true) {
@@ -58,22 +54,18 @@ pub(in crate::rules) fn settle(order: &Order, env: &Env<'_>) -> Option<Event> {
     clippy::option_option,
     reason = "no refusal, a refusal that waits, and a refusal that ends are three things"
 )]
-fn stock_refused(
-    order: &Order,
-    env: &Env<'_>,
-    stock: &[(&Sku, u32, SkuStock)],
-) -> Option<Option<Event>> {
+fn stock_refused(order: &Order, env: &Env<'_>, stock: &[Stock<'_>]) -> Option<Option<Event>> {
     let shortages: Vec<Shortage> = stock
         .iter()
-        .filter_map(|(sku, requested, s)| match s {
+        .filter_map(|s| match s.state {
             SkuStock::Refused { available } => Some(Shortage {
-                sku: (*sku).clone(),
-                requested: *requested,
-                available: *available,
+                sku: s.sku.clone(),
+                requested: s.wanted,
+                available,
             }),
             SkuStock::Suspect => Some(Shortage {
-                sku: (*sku).clone(),
-                requested: *requested,
+                sku: s.sku.clone(),
+                requested: s.wanted,
                 available: None,
             }),
             _ => None,

@@ -1,7 +1,8 @@
 //! The effects of payment events on the order's operations.
 
 use crate::order::{
-    Event, OperationKind, OperationOrigin, OperationState, Order, PaymentOperation, Verification,
+    Event, Numbered, OperationKind, OperationOrigin, OperationState, Order, PaymentOperation,
+    Verification,
 };
 use crate::time::Timestamp;
 
@@ -128,10 +129,7 @@ fn with_payment(
     at: Timestamp,
     change: impl FnOnce(&mut PaymentOperation),
 ) {
-    if let Some(p) = n
-        .checked_sub(1)
-        .and_then(|i| order.payments.get_mut(i as usize))
-    {
+    if let Some(p) = order.payments.numbered_mut(n) {
         p.updated_at = at;
         change(p);
     }
@@ -139,10 +137,7 @@ fn with_payment(
 
 /// Changes how far an operation is verified; that says nothing of when it last changed.
 fn verification(order: &mut Order, n: u32, to: impl FnOnce(&PaymentOperation) -> Verification) {
-    if let Some(p) = n
-        .checked_sub(1)
-        .and_then(|i| order.payments.get_mut(i as usize))
-    {
+    if let Some(p) = order.payments.numbered_mut(n) {
         p.verification = to(p);
     }
 }

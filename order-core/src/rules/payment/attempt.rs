@@ -1,17 +1,17 @@
 //! Authorizations and charges: begun, waited for, or given up.
 
-use crate::ids::Sku;
+use super::planned::PlannedPayment;
 use crate::money::Minor;
 use crate::order::{Blocks, Event, Op, OperationKind, OperationState, PaymentOperation};
 use crate::rules::call::Verb;
 use crate::rules::pause_after;
 use crate::rules::payment::state::{begin_by, refused, wanted_of};
 use crate::rules::planner::Planner;
-use crate::rules::stock::state::{SkuStock, is_secured};
+use crate::rules::stock::state::{SkuStock, Stock, is_secured};
 
 impl Planner<'_, '_> {
     /// Authorizations and charges.
-    pub(in crate::rules) fn attempts(&mut self, stock: &[(&Sku, u32, SkuStock)], refused: bool) {
+    pub(in crate::rules) fn attempts(&mut self, stock: &[Stock<'_>], refused: bool) {
         let order = self.order;
         let all_held = is_secured(order, self.env, stock);
         let may_collect = order.lifecycle.is_live();
@@ -68,7 +68,7 @@ impl Planner<'_, '_> {
         &mut self,
         p: &PaymentOperation,
         most: Minor,
-        stock: &[(&Sku, u32, SkuStock)],
+        stock: &[Stock<'_>],
         may_start: bool,
         allowed: bool,
     ) {
@@ -85,15 +85,10 @@ impl Planner<'_, '_> {
             && self.about_to_hold_all(stock);
         if p.amount > most && (may_start || ahead) {
             self.out.events.push(Event::PaymentDropped { n: p.n });
-            self.out.events.push(Event::PaymentPlanned {
-                n: self.number_of_next(),
-                kind: p.kind,
-                parent: p.parent,
-                method: p.method.clone(),
-                amount: most,
-                token: p.token.clone(),
-                return_url: p.return_url.clone(),
-            });
+            let planned = PlannedPayment::new(self.order, p.kind, &p.method, most)
+                .numbered(self.number_of_next())
+                .paid_with(&p.token, &p.return_url);
+            self.out.events.push(planned.event());
         } else if may_start {
             self.call(op, Verb::Pay(p.kind), p.state == OperationState::Planned);
         } else {
@@ -109,14 +104,14 @@ impl Planner<'_, '_> {
     }
 
     /// Whether the calls planned so far hold the last of the stock, if they succeed.
-    fn about_to_hold_all(&self, stock: &[(&Sku, u32, SkuStock)]) -> bool {
-        stock.iter().all(|(sku, _, s)| match s {
+    fn about_to_hold_all(&self, stock: &[Stock<'_>]) -> bool {
+        stock.iter().all(|s| match s.state {
             SkuStock::Held => true,
             SkuStock::Open => self
                 .order
                 .reservations
                 .iter()
-                .filter(|r| r.sku == **sku && r.state.is_open())
+                .filter(|r| r.sku == *s.sku && r.state.is_open())
                 .all(|r| {
                     let op = Op::Reservation(r.n);
                     self.out

@@ -1,5 +1,6 @@
 //! Captures of what is authorized, and new authorizations in place of those that lapse.
 
+use super::planned::PlannedPayment;
 use crate::money::Minor;
 use crate::order::{
     AttentionReason, Blocks, Event, Lifecycle, Op, OperationKind, OperationState, Order,
@@ -9,7 +10,6 @@ use crate::policy::BeforeLapse;
 use crate::rules::payment::state::{attempt_outstanding, is_to_be_renewed, lapses_soon};
 use crate::rules::stock::state::{is_secured, sku_stock};
 use crate::rules::{Env, attention};
-use crate::text::Private;
 use crate::time::Timestamp;
 
 /// What is due and authorized is captured: what has shipped, what needed no shipping, and, where
@@ -33,7 +33,11 @@ pub(in crate::rules) fn capture(order: &Order, env: &Env<'_>) -> Option<Event> {
     {
         let amount = to_capture(order, env, p, capturing).min(capturable(order, p, env.now));
         if amount > 0 {
-            return Some(planned(order, OperationKind::Capture, Some(p.n), p, amount));
+            return Some(
+                PlannedPayment::new(order, OperationKind::Capture, &p.method, amount)
+                    .following(p)
+                    .event(),
+            );
         }
     }
     None
@@ -101,26 +105,7 @@ fn renew(order: &Order, env: &Env<'_>) -> Option<Event> {
     let may_begin =
         || !order.is_blocked(Blocks::Capture) && is_secured(order, env, &sku_stock(order, env));
     (amount > 0 && may_begin())
-        .then(|| planned(order, OperationKind::Authorize, None, last, amount))
-}
-
-/// An operation that goes on with what `like` began, paid the same way.
-fn planned(
-    order: &Order,
-    kind: OperationKind,
-    parent: Option<u32>,
-    like: &PaymentOperation,
-    amount: Minor,
-) -> Event {
-    Event::PaymentPlanned {
-        n: order.payments.len() as u32 + 1,
-        kind,
-        parent,
-        method: like.method.clone(),
-        amount,
-        token: Private(None),
-        return_url: Private(None),
-    }
+        .then(|| PlannedPayment::new(order, OperationKind::Authorize, &last.method, amount).event())
 }
 
 /// When the next authorization is about to lapse, or lapses.

@@ -1,6 +1,7 @@
 //! Outcomes of payment operations: what the provider answers, what its records or its callbacks say,
 //! and what an operator found out.
 
+use super::planned::PlannedPayment;
 use crate::order::{
     AttentionReason, Event, NEVER_HAPPENED, Op, OperationKind, OperationState, Order,
     PaymentOperation, Verification,
@@ -65,15 +66,8 @@ fn absent(order: &Order, p: &PaymentOperation, env: &Env<'_>) -> Vec<Event> {
     // Whether there is stock for it is asked when it is begun.
     let wanted = p.is_attempt() && order.lifecycle.is_live() && is_wanted(order, env, p, false);
     if wanted && begin_by(order, env, p) > env.now {
-        events.push(Event::PaymentPlanned {
-            n: order.payments.len() as u32 + 1,
-            kind: p.kind,
-            parent: None,
-            method: p.method.clone(),
-            amount: p.amount,
-            token: p.token.clone(),
-            return_url: p.return_url.clone(),
-        });
+        let planned = PlannedPayment::new(order, p.kind, &p.method, p.amount);
+        events.push(planned.paid_with(&p.token, &p.return_url).event());
     }
     events.extend(outcome_known(order, Op::Payment(p.n)));
     events

@@ -6,7 +6,7 @@
 use crate::ids::{Name, Reference};
 use crate::money::{Minor, Money};
 use crate::order::{
-    AttentionReason, Event, OperationKind, OperationOrigin, OperationState, Order,
+    AttentionReason, Event, Numbered, OperationKind, OperationOrigin, OperationState, Order,
     PaymentOperation, PaymentTerms, UnmatchedPayment,
 };
 use crate::rules::attention::raise;
@@ -203,7 +203,7 @@ fn found(
     amount: Minor,
     reference: &Reference,
 ) -> Event {
-    let n = order.payments.len() as u32 + 1;
+    let n = order.payments.next_number();
     Event::PaymentFound {
         n,
         kind,

@@ -1,5 +1,6 @@
 //! Paying by command: a declined order again, or what another one is short; and writing that off.
 
+use super::planned::PlannedPayment;
 use crate::error::{Rejection, RejectionReason};
 use crate::ids::Name;
 use crate::money::Minor;
@@ -131,15 +132,8 @@ pub(in crate::rules) fn pay_again(
             let why = format!("{amount} is not between 0 and the {short} that are left to be paid");
             return Err(not_now(order, command, RejectionReason::NothingToPay, why));
         }
-        return Ok(vec![Event::PaymentPlanned {
-            n: order.payments.len() as u32 + 1,
-            kind,
-            parent: None,
-            method: method.clone(),
-            amount,
-            token: token.clone(),
-            return_url: return_url.clone(),
-        }]);
+        let planned = PlannedPayment::new(order, kind, method, amount);
+        return Ok(vec![planned.paid_with(token, return_url).event()]);
     }
     if let Some(until) = order.retry_until.filter(|t| *t <= env.now) {
         let message = format!(

@@ -1,10 +1,12 @@
 //! What is asked of the payment service next: the parts that all operations share.
 
+use super::planned::PlannedPayment;
 use crate::money::Minor;
-use crate::order::{AttentionReason, Event, Op, OperationKind, OperationState, PaymentOperation};
+use crate::order::{
+    AttentionReason, Event, Numbered, Op, OperationKind, OperationState, PaymentOperation,
+};
 use crate::rules::call::{Stuck, Verb};
 use crate::rules::planner::Planner;
-use crate::text::Private;
 
 impl Planner<'_, '_> {
     /// Settled operations that a report contradicts: what the provider's records say of them
@@ -52,7 +54,7 @@ impl Planner<'_, '_> {
     pub(super) fn number_of_next(&self) -> u32 {
         let is_plan = |e: &&Event| matches!(e, Event::PaymentPlanned { .. });
         let planned = self.out.events.iter().filter(is_plan).count();
-        (self.order.payments.len() + planned) as u32 + 1
+        self.order.payments.next_number() + planned as u32
     }
 
     pub(super) fn plan_payment(
@@ -61,15 +63,10 @@ impl Planner<'_, '_> {
         parent: &PaymentOperation,
         amount: Minor,
     ) {
-        self.out.events.push(Event::PaymentPlanned {
-            n: self.number_of_next(),
-            kind,
-            parent: Some(parent.n),
-            method: parent.method.clone(),
-            amount,
-            token: Private(None),
-            return_url: Private(None),
-        });
+        let planned = PlannedPayment::new(self.order, kind, &parent.method, amount)
+            .numbered(self.number_of_next())
+            .following(parent);
+        self.out.events.push(planned.event());
     }
 
     /// Whether an operation under way was provably never sent.

@@ -1,6 +1,6 @@
 //! The effects of stock events on the order's reservations.
 
-use crate::order::{Closing, Event, Order, Reservation, ReservationState};
+use crate::order::{Closing, Event, Numbered, Order, Reservation, ReservationState};
 use crate::time::Timestamp;
 
 /// Applies an event of a reservation to the order.
@@ -111,10 +111,7 @@ pub(in crate::rules) fn arm(order: &mut Order, n: u32, at: Timestamp) {
 }
 
 fn with_hold(order: &mut Order, n: u32, at: Timestamp, change: impl FnOnce(&mut Reservation)) {
-    if let Some(r) = n
-        .checked_sub(1)
-        .and_then(|i| order.reservations.get_mut(i as usize))
-    {
+    if let Some(r) = order.reservations.numbered_mut(n) {
         r.updated_at = at;
         change(r);
     }

@@ -7,14 +7,13 @@ use crate::order::{
 };
 use crate::policy::LostStock;
 use crate::rules::Env;
-use crate::rules::stock::state::{SkuStock, committed_for_good, missing_units, sku_stock};
+use crate::rules::stock::state::{committed_for_good, missing_units, sku_stock};
 
 /// Stock that was already paid for is gone.
 pub(in crate::rules) fn settle(order: &Order, env: &Env<'_>) -> Option<Event> {
     let stock = sku_stock(order, env);
-    let gone = |s: &SkuStock| matches!(s, SkuStock::Refused { .. } | SkuStock::Suspect);
-    let missing: Vec<(&Sku, u32)> = (stock.iter().filter(|(_, _, s)| gone(s)))
-        .map(|(sku, wanted, _)| (*sku, missing_units(order, env, sku, *wanted)))
+    let missing: Vec<(&Sku, u32)> = (stock.iter().filter(|s| s.is_refused()))
+        .map(|s| (s.sku, missing_units(order, env, s.sku, s.wanted)))
         .collect();
     if missing.is_empty() {
         return None;

@@ -2,9 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use super::state::{SkuStock, committed_for_good, is_being_replaced, is_wanted, kept_units};
+use super::state::{SkuStock, Stock, committed_for_good, is_being_replaced, is_wanted, kept_units};
 use crate::ids::Sku;
-use crate::order::{AttentionReason, ClosingKind, Event, Op, Reservation, ReservationState};
+use crate::order::{
+    AttentionReason, ClosingKind, Event, Numbered, Op, Reservation, ReservationState,
+};
 use crate::rules::call::{Stuck, Verb};
 use crate::rules::pause_after;
 use crate::rules::planner::Planner;
@@ -12,15 +14,11 @@ use crate::time::Timestamp;
 
 impl<'o> Planner<'_, 'o> {
     /// Holds that are wanted and not even planned.
-    pub(in crate::rules) fn missing_stock(
-        &mut self,
-        stock: &[(&Sku, u32, SkuStock)],
-        refused: bool,
-    ) {
+    pub(in crate::rules) fn missing_stock(&mut self, stock: &[Stock<'_>], refused: bool) {
         if !self.order.lifecycle.is_live() || refused {
             return;
         }
-        for (sku, _, state) in stock {
+        for Stock { sku, state, .. } in stock {
             if let SkuStock::Missing { units } = state {
                 self.plan_reservation(sku, *units, None);
             }
@@ -34,7 +32,7 @@ impl<'o> Planner<'_, 'o> {
             .iter()
             .filter(|e| matches!(e, Event::ReservationPlanned { .. }))
             .count();
-        let n = (self.order.reservations.len() + planned) as u32 + 1;
+        let n = self.order.reservations.next_number() + planned as u32;
         self.out.events.push(Event::ReservationPlanned {
             n,
             sku: sku.clone(),
@@ -121,7 +119,7 @@ impl<'o> Planner<'_, 'o> {
                 op,
                 Verb::LookUpReservation,
                 false,
-                earliest.unwrap_or(Timestamp::from_micros(i64::MIN)),
+                earliest.unwrap_or(Timestamp::MIN),
             );
         }
         false

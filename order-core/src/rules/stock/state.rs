@@ -31,12 +31,40 @@ pub enum SkuStock {
     Suspect,
 }
 
-/// How the order stands with each SKU it wants, SKUs in sorted order.
-pub fn sku_stock<'o>(order: &'o Order, env: &Env<'_>) -> Vec<(&'o Sku, u32, SkuStock)> {
+/// A SKU that an order wants, and what is reserved of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Stock<'o> {
+    /// The SKU.
+    pub sku: &'o Sku,
+    /// The units that the order wants of it.
+    pub wanted: u32,
+    /// The state of what is reserved.
+    pub state: SkuStock,
+}
+
+impl Stock<'_> {
+    /// Returns true if enough is reserved or committed, and will be for long enough.
+    pub fn is_held(&self) -> bool {
+        self.state == SkuStock::Held
+    }
+
+    /// Returns true if no more of it can be had: it was refused, or may be reserved too often
+    /// without proof.
+    pub const fn is_refused(&self) -> bool {
+        matches!(self.state, SkuStock::Refused { .. } | SkuStock::Suspect)
+    }
+}
+
+/// Returns the stock of each SKU that the order wants, SKUs in sorted order.
+pub fn sku_stock<'o>(order: &'o Order, env: &Env<'_>) -> Vec<Stock<'o>> {
     order
         .wanted_stock()
         .into_iter()
-        .map(|(sku, wanted)| (sku, wanted, stand(order, env, sku, wanted)))
+        .map(|(sku, wanted)| Stock {
+            sku,
+            wanted,
+            state: stand(order, env, sku, wanted),
+        })
         .collect()
 }
 
@@ -93,14 +121,10 @@ pub(in crate::rules) fn secured_units(order: &Order, env: &Env<'_>, sku: &Sku) -
 }
 
 /// Whether all that the order wants is there for sure, so that money may be asked for it.
-pub(in crate::rules) fn is_secured(
-    order: &Order,
-    env: &Env<'_>,
-    stock: &[(&Sku, u32, SkuStock)],
-) -> bool {
+pub(in crate::rules) fn is_secured(order: &Order, env: &Env<'_>, stock: &[Stock<'_>]) -> bool {
     stock
         .iter()
-        .all(|(sku, wanted, s)| *s == SkuStock::Held && secured_units(order, env, sku) >= *wanted)
+        .all(|s| s.is_held() && secured_units(order, env, s.sku) >= s.wanted)
 }
 
 /// How many units of `sku` the order has too few.
@@ -175,14 +199,9 @@ fn on_backorder(order: &Order, env: &Env<'_>) -> bool {
 /// Whether a shortage ends the placing, so that nothing more is wanted of stock and money. What it
 /// means for a confirmed order is settled before anything is planned: what is kept of it then is
 /// wanted.
-pub(in crate::rules) fn is_short(
-    order: &Order,
-    env: &Env<'_>,
-    stock: &[(&Sku, u32, SkuStock)],
-) -> bool {
-    let short = |s: &SkuStock| matches!(s, SkuStock::Refused { .. } | SkuStock::Suspect);
+pub(in crate::rules) fn is_short(order: &Order, env: &Env<'_>, stock: &[Stock<'_>]) -> bool {
     order.lifecycle == Lifecycle::Pending
-        && stock.iter().any(|(_, _, s)| short(s))
+        && stock.iter().any(|s| s.is_refused())
         && !on_backorder(order, env)
 }
 

@@ -28,7 +28,7 @@ pub const ORDER_ADDRESSES: &Table = &Table {
     ],
 };
 
-/// What programs keep with an order, by name.
+/// The texts that programs keep with an order, by name.
 pub const ORDER_METADATA: &Table = &Table {
     n: 10,
     name: "order_metadata",
@@ -86,7 +86,7 @@ pub(super) fn put_address(address: Option<&Address>, row: &mut Cells) {
         .text_some(email.as_deref());
 }
 
-/// What [`put_address`] wrote.
+/// Reads what [`put_address`] wrote.
 pub(super) fn take_address<R: Stored + ?Sized>(
     c: &mut Columns<'_, R>,
 ) -> Result<Option<Address>, Unreadable> {
@@ -111,9 +111,9 @@ pub(super) fn take_address<R: Stored + ?Sized>(
 /// One of an order's addresses.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum StoredAddress {
-    /// Where the goods go, and who is billed unless there is another row.
+    /// The address to which the goods go, and which is billed unless there is another row.
     Shipping(Address),
-    /// Who is billed.
+    /// The address that is billed.
     Billing(Address),
 }
 
@@ -139,7 +139,7 @@ pub(super) fn put_entry(order: &Order, key: &Name, value: &str, row: &mut Cells)
 pub struct Entry {
     /// The name.
     pub key: Name,
-    /// What stands there.
+    /// The text that stands there.
     pub value: String,
 }
 

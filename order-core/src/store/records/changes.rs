@@ -1,5 +1,5 @@
-//! What a changeset writes: which rows are put, which are deleted, and which are appended, worked
-//! out once and without a database.
+//! The rows that a changeset writes: which rows are put, which are deleted, and which are appended,
+//! worked out once and without a database.
 
 use std::collections::BTreeMap;
 
@@ -50,9 +50,9 @@ struct Head {
 pub struct Put<'a> {
     /// The row.
     pub row: Row<'a>,
-    /// Whether there is no such row yet; otherwise there is one.
+    /// True if there is no such row yet; otherwise there is one.
     pub is_new: bool,
-    /// Which of the columns in [`Table::indexed`] change: bit 0 for the first of them. None of a
+    /// The columns in [`Table::indexed`] that change: bit 0 for the first of them. None of a
     /// row that is new.
     pub changed: u32,
 }
@@ -78,7 +78,7 @@ impl<'a> Gone<'a> {
 }
 
 impl Changes {
-    /// What `changeset` writes.
+    /// Returns what `changeset` writes.
     ///
     /// # Errors
     ///
@@ -165,12 +165,12 @@ impl Changes {
         self.notified
     }
 
-    /// Whether the notes of the journal rows before these are to be erased.
+    /// Returns whether the notes of the journal rows before these are to be erased.
     pub fn redacts(&self) -> bool {
         self.redacts
     }
 
-    /// What was tried as JSON, as the work item has it afterwards, where
+    /// Returns what was tried as JSON, as the work item has it afterwards, where
     /// [`crate::store::WorkChange::tries`] says that it changes.
     pub fn tries(&self) -> Option<&str> {
         self.tries.as_deref()
@@ -353,8 +353,8 @@ impl Changes {
     }
 }
 
-/// Whether a changeset's parts belong together. Clauses 2, 4, 6, 9 and 23: what tells a replay from
-/// a conflict, and finds an order, its rows and its key.
+/// Refuses a changeset whose parts do not belong together. Clauses 2, 4, 6, 9 and 23: what tells a
+/// replay from a conflict, and finds an order, its rows and its key.
 ///
 /// # Errors
 ///

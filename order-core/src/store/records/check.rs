@@ -9,25 +9,26 @@ use crate::store::{
     Changeset, CommitError, KeyRecord, KeyUse, RedemptionChange, StoreError, StoreErrorKind,
 };
 
-/// What a store knows that a changeset depends on. Asked for one by one, and only as far as it
-/// matters, so that a store may look it up then, or have read all of it before.
+/// The facts in a store that a changeset depends on. They are asked for one by one, and only as far
+/// as it matters, so that a store may look it up then, or have read all of it before.
 pub trait Facts {
-    /// Why a fact cannot be had.
+    /// The reason why a fact cannot be had.
     type Error;
-    /// Whether the journal row after the expected version was written by this very changeset. Asked
-    /// only where something else refuses it.
+    /// Returns whether the journal row after the expected version was written by this very
+    /// changeset. Asked only where something else refuses it.
     fn replayed(&mut self) -> Result<bool, Self::Error>;
-    /// Who has the changeset's idempotency key already.
+    /// Returns the record of the changeset's idempotency key, if it is taken.
     fn key(&mut self, key: &KeyRecord) -> Result<Option<KeyRecord>, Self::Error>;
-    /// Where the order's journal has the command key already.
+    /// Returns the row of the order's journal that has the command key, if there is one.
     fn command_key(&mut self, key: &IdempotencyKey) -> Result<Option<KeyUse>, Self::Error>;
     /// The fence, if anybody's, and the revision of the order's work item; none if it has no item.
     fn lease(&mut self) -> Result<Option<(Option<Fence>, u64)>, Self::Error>;
-    /// Whether the order holds a use of the limited thing, and how many uses are taken in all.
+    /// Returns whether the order holds a use of the limited thing, and the number of uses taken in
+    /// all.
     fn redemption(&mut self, name: &str) -> Result<(bool, u32), Self::Error>;
     /// The version of the order; none if there is no such order.
     fn version(&mut self) -> Result<Option<u64>, Self::Error>;
-    /// Whether another order has the changeset's number. Asked only for new orders.
+    /// Returns whether another order has the changeset's number. Asked only for new orders.
     fn number_is_taken(&mut self) -> Result<bool, Self::Error>;
 }
 
@@ -93,11 +94,11 @@ impl Facts for &Prefetched {
 pub struct Tally<'a> {
     /// Its name.
     pub name: &'a str,
-    /// Whether the order held a use of it before.
+    /// True if the order held a use of it before.
     pub held_before: bool,
-    /// Whether it holds one now.
+    /// True if it holds one now.
     pub held: bool,
-    /// How many uses are taken now.
+    /// The number of uses that are taken now.
     pub in_use: u32,
 }
 
@@ -194,8 +195,8 @@ fn refuse_or_tally<'a, F: Facts>(
     Ok(Ok(tallies))
 }
 
-/// Where the first command key of the new rows that is taken was used: in a row that is stored, or
-/// in an earlier new one.
+/// Finds the row in which the first command key of the new rows that is taken was used: in a row
+/// that is stored, or in an earlier new one.
 fn command_key_use<E>(
     journal: &[JournalRow],
     mut stored: impl FnMut(&IdempotencyKey) -> Result<Option<KeyUse>, E>,

@@ -12,11 +12,11 @@ pub enum Step {
     Begin,
     /// Applying one of the changesets.
     Apply,
-    /// Committing.
+    /// Making the transaction durable.
     Commit,
 }
 
-/// What becomes of a group whose transaction failed, and was rolled back.
+/// The verdict on a group whose transaction failed, and was rolled back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum GroupVerdict {
     /// All of it is refused with the error.
@@ -35,7 +35,7 @@ pub fn judge(size: usize, step: Step, kind: StoreErrorKind) -> GroupVerdict {
     }
 }
 
-/// What one of a group, tried by itself, says of those that were not tried yet: the kind of error
+/// Judges by one of a group, tried by itself, those that were not tried yet: the kind of error
 /// with which they are refused, or none if they are to be tried.
 pub fn judge_rest(step: Step, kind: StoreErrorKind) -> Option<StoreErrorKind> {
     match (step, kind) {

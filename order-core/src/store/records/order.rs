@@ -79,7 +79,7 @@ fn records(order: &Order) -> i64 {
     bits.map(|table| 1 << table.n).sum()
 }
 
-/// Whether the order has rows in one of [`CHILDREN`].
+/// True if the order has rows in one of [`CHILDREN`].
 fn has_rows(order: &Order, table: &Table) -> bool {
     match table.name {
         "order_items" => !order.lines.is_empty(),
@@ -187,8 +187,8 @@ pub struct StoredOrder {
 }
 
 impl StoredOrder {
-    /// Whether the order has rows in `table`, one of [`CHILDREN`]: otherwise none needs to be
-    /// looked for.
+    /// Returns whether the order has rows in `table`, one of [`CHILDREN`]: otherwise none needs to
+    /// be looked for.
     pub fn has(&self, table: &Table) -> bool {
         self.records >> table.n & 1 == 1
     }
@@ -198,7 +198,7 @@ impl StoredOrder {
         self.order.id
     }
 
-    /// Whose it is.
+    /// The user whose order it is.
     pub fn user(&self) -> UserId {
         self.order.user
     }

@@ -29,7 +29,7 @@ impl Stored for [Value<'_>] {
     }
 }
 
-/// Why a value is not what a column holds.
+/// The reason why a value is not what a column holds.
 #[derive(Debug, thiserror::Error)]
 enum Wrong {
     #[error("it is NULL")]
@@ -45,7 +45,7 @@ enum Wrong {
 /// Named by [`super::Record`], and reachable by nobody else.
 pub struct Columns<'r, R: ?Sized> {
     row: &'r R,
-    /// Where the next column stands in the row.
+    /// The place of the next column in the row.
     place: usize,
     table: &'static Table,
     /// The next column of the table.
@@ -143,7 +143,7 @@ impl<'r, R: Stored + ?Sized> Columns<'r, R> {
         self.there(text)
     }
 
-    /// What a text that is there is made into.
+    /// Reads a text that is there by `make`.
     pub(super) fn read<T, E>(
         &mut self,
         read: impl FnOnce(&str) -> Result<T, E>,
@@ -170,7 +170,7 @@ impl<'r, R: Stored + ?Sized> Columns<'r, R> {
             .transpose()
     }
 
-    /// What JSON says, or nothing for NULL.
+    /// Reads JSON, or nothing for NULL.
     pub(super) fn json_some<T: DeserializeOwned + Default>(&mut self) -> Result<T, Unreadable> {
         match self.cow()? {
             None => Ok(T::default()),

@@ -7,7 +7,7 @@ use crate::order::DecodeError;
 use crate::store::{StoreError, StoreErrorKind};
 use crate::time::Timestamp;
 
-/// What kind of values a column holds.
+/// The kinds of values that columns hold.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Kind {
     /// Sixteen bytes: a UUID, or a hash.
@@ -28,16 +28,16 @@ pub enum Kind {
 pub struct Column {
     /// Its name.
     pub name: &'static str,
-    /// What it holds.
+    /// The kind of its values.
     pub kind: Kind,
-    /// Whether it may be NULL.
+    /// True if it may be NULL.
     pub nullable: bool,
-    /// Whether it never changes once the row is there.
+    /// True if it never changes once the row is there.
     pub fixed: bool,
-    /// Whether a store is to keep an index with it: a statement that leaves it alone where it does
+    /// True if a store is to keep an index with it: a statement that leaves it alone where it does
     /// not change leaves that index alone too. See [`Table::indexed`].
     pub indexed: bool,
-    /// Whether it only ever rises: a row that changes keeps the larger of what it has and what it
+    /// True if it only ever rises: a row that changes keeps the larger of what it has and what it
     /// is given.
     pub rises: bool,
 }
@@ -114,7 +114,7 @@ pub struct Table {
     /// Its columns, in the order in which values are given and taken. A store may have further ones
     /// of its own.
     pub columns: &'static [Column],
-    /// How many of the first columns are its primary key.
+    /// The number of first columns that are its primary key.
     pub key: usize,
 }
 
@@ -160,10 +160,10 @@ impl Table {
     }
 }
 
-/// What stands in a column of a row.
+/// The value of a column in a row.
 #[derive(Clone, PartialEq, Eq)]
 pub enum Value<'a> {
-    /// Nothing.
+    /// No value: SQL's NULL.
     Null,
     /// Of [`Kind::Id`].
     Id([u8; 16]),
@@ -190,7 +190,7 @@ impl Value<'_> {
         }
     }
 
-    /// What kind it is; none for NULL, which is of any.
+    /// Returns its kind; none for NULL, which is of any.
     pub fn kind(&self) -> Option<Kind> {
         match self {
             Value::Null => None,
@@ -225,7 +225,7 @@ pub struct Unreadable {
     pub table: &'static str,
     /// The column.
     pub column: &'static str,
-    /// What is wrong with it.
+    /// The mistake in it.
     #[source]
     pub why: Box<dyn StdError + Send + Sync>,
 }

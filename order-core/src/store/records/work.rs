@@ -72,7 +72,7 @@ impl WorkItem {
     }
 }
 
-/// What was tried as JSON; none if nothing was.
+/// Returns what was tried as JSON; none if nothing was.
 pub fn tries_json(tries: &Tries) -> Option<String> {
     // There is nothing in it that could fail.
     (!tries.0.is_empty()).then(|| serde_json::to_string(tries).unwrap_or_default())
@@ -109,7 +109,7 @@ impl Record for WorkItem {
 }
 
 impl WorkChange {
-    /// What was tried as the item has it afterwards; none where it keeps what it had.
+    /// Returns what was tried as the item has it afterwards; none where it keeps what it had.
     pub const fn tries(&self) -> Option<&Tries> {
         match self {
             WorkChange::Extend { tries, .. } | WorkChange::Release { tries, .. } => Some(tries),
@@ -121,7 +121,7 @@ impl WorkChange {
         }
     }
 
-    /// What becomes of the item that is there, if one is.
+    /// Returns what becomes of the item that is there, if one is.
     ///
     /// Every change raises the revision, even a waking that finds the item due sooner: what the
     /// holder of the lease read before it is out of date.

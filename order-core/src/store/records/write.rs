@@ -146,7 +146,7 @@ impl Cells {
     }
 }
 
-/// What serde_json writes, piece by piece, each of them a text.
+/// The output of serde_json, piece by piece, each of them a text.
 struct Texts<'a>(&'a mut String);
 
 impl io::Write for Texts<'_> {

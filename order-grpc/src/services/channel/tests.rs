@@ -23,7 +23,7 @@ use crate::TrackedRuntime;
 use crate::proto::order_service_client::OrderServiceClient;
 use crate::proto::{GetOrderRequest, Order};
 
-/// What a service does with a call.
+/// A way in which a service treats a call.
 #[derive(Clone)]
 pub(in crate::services) enum Does {
     Answers,

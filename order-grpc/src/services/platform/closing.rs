@@ -17,17 +17,17 @@ use crate::proto::inventory::inventory_service_client::InventoryServiceClient;
 use crate::services::context::carrying;
 use crate::services::outcome::{Failure, plain};
 
-/// How far clocks may be apart where it matters whether a reservation may have expired.
+/// The most that clocks may be apart where it matters whether a reservation may have expired.
 const CLOCK_DOUBT: Duration = Duration::from_secs(60);
 
-/// What is done with a reservation.
+/// An end of a reservation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Close {
     Confirm,
     Cancel,
 }
 
-/// What the service said to a confirm or cancel.
+/// The service's answer to a confirm or cancel.
 #[derive(Debug)]
 enum Said {
     Done,
@@ -286,13 +286,13 @@ fn is_whole(known: Known, request: &ClosingRequest) -> Result<(), CallError> {
     }
 }
 
-/// Whether nothing happened.
+/// Tells whether nothing happened.
 fn is_proof(failure: &Failure) -> bool {
     !matches!(CallError::from(failure.clone()), CallError::Unknown { .. })
 }
 
-/// Whether the service may go on with a call that came to this. What it answered with is over; what
-/// a proxy or a broken connection says is none of its business.
+/// Tells whether the service may go on with a call that came to this. What it answered with is
+/// over; what a proxy or a broken connection says is none of its business.
 fn may_be_at_work(failure: &Failure) -> bool {
     match failure {
         Failure::NotSent { .. } | Failure::Malformed { .. } => false,
@@ -306,7 +306,7 @@ fn may_be_at_work(failure: &Failure) -> bool {
     }
 }
 
-/// What "reservation in invalid state" means for a confirm: `over` if the reservation may have
+/// Interprets "reservation in invalid state" for a confirm: `over` if the reservation may have
 /// expired, and another process of ours may have cancelled it for that.
 fn meaning_for_confirm(known: Known, repeat: bool, over: bool, id: Uuid) -> Result<(), CallError> {
     let done = Ok(());
@@ -331,7 +331,7 @@ fn meaning_for_confirm(known: Known, repeat: bool, over: bool, id: Uuid) -> Resu
     }
 }
 
-/// What "reservation in invalid state" means for a cancel.
+/// Interprets "reservation in invalid state" for a cancel.
 fn meaning_for_cancel(known: Known, repeat: bool, id: Uuid) -> Result<(), CallError> {
     match (known.cancelled, known.confirmed) {
         (Cancelled::Expired, _) => Ok(()),

@@ -1,4 +1,4 @@
-//! What this process knows of reservations, and who may close one of them now.
+//! Remembers reservations, and lets one caller close one of them at a time.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -8,12 +8,12 @@ use moka::future::Cache;
 use tokio::sync::OwnedMutexGuard;
 use uuid::Uuid;
 
-/// How many reservations are remembered, and for how long after they were last used. What is
-/// forgotten is as if this process had just been started.
+/// The number of reservations that are remembered, and the time for which they are after they were
+/// last used. What is forgotten is as if this process had just been started.
 const KNOWN_MAX: u64 = 100_000;
 const KNOWN_FOR: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// What came of the confirms of a reservation that this process sent.
+/// The outcome of the confirms of a reservation that this process sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) enum Confirmed {
     /// None was sent, or none was done.
@@ -24,7 +24,7 @@ pub(super) enum Confirmed {
     Done,
 }
 
-/// What came of the cancels of a reservation that this process sent.
+/// The outcome of the cancels of a reservation that this process sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) enum Cancelled {
     /// None was sent, or none was done.
@@ -39,7 +39,7 @@ pub(super) enum Cancelled {
     Expired,
 }
 
-/// What this process knows of a reservation.
+/// The knowledge that this process has of a reservation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) struct Known {
     /// For how many units it was made, if it was made here.

@@ -20,12 +20,12 @@ pub const GET_USER: &str = "GetUser";
 #[derive(Default)]
 struct Shelf {
     rows: HashMap<Uuid, Product>,
-    /// What was answered before, by the very text of the id.
+    /// The answers given before, by the very text of the id.
     cached: HashMap<String, Product>,
     /// Rows that cannot be read, as one without a description.
     unreadable: Vec<Uuid>,
     down: bool,
-    /// What is answered instead of what was asked for.
+    /// The product that is answered instead of what was asked for.
     mixed_up: Option<Product>,
 }
 
@@ -120,9 +120,9 @@ impl ProductService for Products {
 #[derive(Default)]
 struct People {
     rows: HashMap<Uuid, User>,
-    /// What was answered before: not forgotten by updates or deletes.
+    /// The answers given before: not forgotten by updates or deletes.
     cached: HashMap<Uuid, User>,
-    /// Whether its start-up code made the table: then ids are numbers.
+    /// Set if its start-up code made the table: then ids are numbers.
     numbered: bool,
     mixed_up: Option<UserResponse>,
 }

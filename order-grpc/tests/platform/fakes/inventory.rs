@@ -90,7 +90,7 @@ struct Item {
     status: &'static str,
 }
 
-/// What may be changed in an answer, as a service that lies would.
+/// A change of an answer, as a service that lies would make it.
 pub type Garble = fn(&mut InventoryReservation);
 
 #[derive(Default)]
@@ -99,7 +99,7 @@ struct Books {
     warehouses: Vec<Uuid>,
     locations: BTreeMap<(Uuid, Uuid), Counters>,
     holds: Vec<Hold>,
-    /// Microseconds.
+    /// The time in microseconds.
     now: i64,
     ids: u128,
     down: bool,
@@ -173,7 +173,7 @@ impl Inventory {
             .status = status;
     }
 
-    /// Whether its database answers.
+    /// Lets its database answer or not.
     pub fn set_down(&self, down: bool) {
         lock(&self.books).down = down;
     }
@@ -307,7 +307,7 @@ impl Books {
             .ok_or_else(|| Status::not_found("reservation not found"))
     }
 
-    /// What is looked at outside the transaction.
+    /// Looks at what is looked at outside the transaction.
     fn may_reserve(&self, item: &ReservationItem) -> Result<(), Status> {
         let id = uuid(&item.inventory_item_id)?;
         let found = self.item(id)?;
@@ -362,7 +362,7 @@ impl Books {
         Ok(hold)
     }
 
-    /// What is looked at outside the transaction.
+    /// Looks at what is looked at outside the transaction.
     fn may_close(&self, id: &str, confirm: bool) -> Result<Uuid, Status> {
         let hold = self.hold(uuid(id)?)?;
         if hold.status != HoldStatus::Pending {

@@ -17,7 +17,7 @@ use tonic::body::Body;
 use tonic::codegen::Service;
 use tonic::{Code, Status};
 
-/// What becomes of a call.
+/// A fate of a call.
 #[derive(Debug)]
 pub enum Fault {
     /// It is carried out, and every connection breaks before it is answered.
@@ -97,7 +97,7 @@ impl Wire {
         lock(&self.0.calls).clone()
     }
 
-    /// What the calls of `method` were about.
+    /// Returns what the calls of `method` were about.
     pub fn calls_of(&self, method: &str) -> Vec<String> {
         self.calls()
             .into_iter()

@@ -187,7 +187,7 @@ impl File<'_> {
     }
 }
 
-/// What was seen of a field that must not repeat, and where.
+/// The values seen so far of a field that must not repeat, and their places.
 struct Unique<K> {
     field: &'static str,
     seen: HashMap<K, usize>,
