@@ -1,5 +1,5 @@
-//! The list of commands, and what runs each. A command's own options stand in the file that runs it,
-//! under `commands/`; secrets are never among them.
+//! The list of commands, and what runs each. A command's own options stand in the file that runs
+//! it, under `commands/`; secrets are never among them.
 
 use clap::{Parser, Subcommand};
 use order_grpc::{Log, LogFormat};

@@ -92,8 +92,8 @@ impl Served {
         })
     }
 
-    /// An empty shop in their place. Nothing is asked of it, but what the services of `settings` can
-    /// do has a part in what is to be done next.
+    /// An empty shop in their place. Nothing is asked of it, but what the services of `settings`
+    /// can do has a part in what is to be done next.
     fn by_nobody(settings: &Settings) -> Outcome<Self> {
         let prices = PriceBook::new(Currency::USD, vec![], vec![], vec![], vec![])
             .map_err(|e| Failure::caused(Code::Unavailable, &e))?;
@@ -267,7 +267,8 @@ async fn any_store(access: Access, settings: &Settings) -> Outcome<Arc<dyn Order
             .await?;
             if store.replica_stats().is_some_and(|stats| stats.is_down) {
                 note(
-                    "the replica cannot be used now: the primary serves lists and the feed until it can be used again",
+                    "the replica cannot be used now: the primary serves lists and the feed until it can \
+                     be used again",
                 );
             }
             Arc::new(store)
@@ -298,7 +299,9 @@ pub fn open_store_as(
         StoreUrl::Sqlite(path) => SqliteStore::open(path, options)?,
         StoreUrl::Postgres(_) => {
             let failure = Failure::bad_input("--store: this is done to a SQLite file only");
-            return Err(failure.hint("PostgreSQL has tools of its own, such as pg_dump; `order export` works with either"));
+            const USE: &str = "PostgreSQL has tools of its own, such as pg_dump; `order export` works \
+                with either";
+            return Err(failure.hint(USE));
         }
     })
 }
@@ -316,7 +319,9 @@ pub fn existing_shop(settings: &Settings) -> Outcome<Shop> {
                 Code::Unavailable,
                 format!("there is no shop {}", path.display()),
             );
-            Err(failure.hint("check --shop; `order shop load FILE` makes one from a catalogue, such as examples/catalogue.toml"))
+            const USE: &str = "check --shop; `order shop load FILE` makes one from a catalogue, such \
+                as examples/catalogue.toml";
+            Err(failure.hint(USE))
         }
         Some(path) => Ok(Shop::open_existing(path, Arc::new(SystemClock))?),
         None => open_shop(settings, Arc::new(SystemClock)),

@@ -95,7 +95,8 @@ impl StoreUrl {
     /// Reads `sqlite:FILE`, `sqlite::memory:` or `postgres://…`.
     pub fn parse(given: &Given<String>) -> Outcome<Self> {
         let url = &given.value;
-        const USE: &str = "use sqlite:FILE, such as sqlite:orders.db, or postgres://USER@HOST/DATABASE?schema=NAME";
+        const USE: &str = "use sqlite:FILE, such as sqlite:orders.db, or \
+            postgres://USER@HOST/DATABASE?schema=NAME";
         match url.split_once(':') {
             Some(("sqlite", ":memory:")) => Ok(StoreUrl::Memory),
             Some(("sqlite", file)) if !file.is_empty() => Ok(StoreUrl::Sqlite(file.into())),

@@ -68,8 +68,8 @@ pub enum Asked {
 }
 
 impl Asked {
-    /// Returns true if it may lead to calls; what does not needs no services. The engine knows which
-    /// of its commands those are.
+    /// Returns true if it may lead to calls; what does not needs no services. The engine knows
+    /// which of its commands those are.
     pub fn calls_services(&self) -> bool {
         let wakes = |command: &Command| command.spec().wakes;
         match self {

@@ -78,7 +78,8 @@ fn loaded(report: &LoadReport) -> String {
         ]);
     }
     let rest = format!(
-        "{shipping_methods} shipping methods, {tax_rates} tax rates, {coupons} coupons, {payment_methods} payment methods\n"
+        "{shipping_methods} shipping methods, {tax_rates} tax rates, {coupons} coupons, \
+         {payment_methods} payment methods\n"
     );
     table.render() + &rest
 }

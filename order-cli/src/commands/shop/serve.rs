@@ -64,8 +64,8 @@ pub async fn serve(settings: &Settings, args: ShopServe) -> Outcome {
     }
     let level = settings.log.unwrap_or(Level::INFO);
     let written = match log {
-        ServeLog::Text => Log::stderr_from(level, LogFormat::Text).install(),
-        ServeLog::Json => Log::stderr_from(level, LogFormat::Json).install(),
+        ServeLog::Text => Log::stderr_from(level, LogFormat::Text),
+        ServeLog::Json => Log::stderr_from(level, LogFormat::Json),
         ServeLog::Off => Log::default(),
     };
     let written = written.install();
