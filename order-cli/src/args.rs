@@ -9,10 +9,10 @@ use crate::commands::options::ById;
 use crate::commands::shop::ShopCommand;
 use crate::commands::{
     attention, bulk, check, config, health, lists, migrate, operator, placing, serve, services,
-    shop, show, states, watch, work,
+    shell, shop, show, states, watch, work,
 };
 use crate::exit::{Code, Failure, Outcome};
-use crate::output::Out;
+use crate::output::{Format, Out, note};
 use crate::script;
 use crate::settings::{Global, Override, Settings};
 
@@ -55,7 +55,7 @@ pub enum Command {
     List(lists::List),
     /// Show an order's history
     History(ById),
-    /// Print what happens to all orders, as JSON lines, until interrupted
+    /// Print what happens to all orders until interrupted; as JSON lines, unless on a terminal
     Watch(watch::Watch),
     /// Show an order's life at a glance: events, calls, shipments and money over time
     Timeline(ById),
@@ -74,7 +74,7 @@ pub enum Command {
     /// List orders that need attention
     Stuck,
     /// Test the invariants over the whole store, and against the shop; exit 1 on any breach
-    Check,
+    Check(check::Check),
     #[command(flatten)]
     Bulk(bulk::BulkCommand),
     /// Show every setting, its value and where it comes from
@@ -86,6 +86,10 @@ pub enum Command {
     States,
     /// Run a scripted fixture; in memory, unless --store is given here
     Run(script::Run),
+    /// Print a script by which a shell completes commands and options
+    Completions(shell::Completions),
+    /// Write the manual pages, one for each command
+    Man(shell::Man),
 }
 
 impl Command {
@@ -99,19 +103,34 @@ impl Command {
     }
 }
 
-/// Does what the command line says.
-///
-/// # Errors
-///
-/// Those of the command.
-pub fn run(cli: Cli) -> Outcome {
+/// Does what the command line says; with the form in which a failure is to be reported.
+pub fn run(cli: Cli) -> (Format, Outcome) {
     let Cli { global, command } = cli;
-    if let Command::Run(run) = &command {
-        let settings = Settings::for_script(&global)?;
-        let _written = log(&settings);
-        return script::run(&run.script, &settings);
+    let asked = global.format.unwrap_or_default();
+    match command {
+        Command::Completions(args) => (asked, shell::completions(&args)),
+        Command::Man(args) => (asked, shell::man(&args)),
+        Command::Run(run) => {
+            if global.store.is_some() && global.shop.is_none() {
+                note(
+                    "the shop is in memory: --shop FILE keeps it beside the store, which `order \
+                     check` compares it with",
+                );
+            }
+            let ran = Settings::for_script(&global).and_then(|settings| {
+                let _written = log(&settings);
+                script::run(&run.script, &settings)
+            });
+            (asked, ran)
+        }
+        command => match Settings::resolve(&global, command.overrides()) {
+            Ok(settings) => (settings.format, run_by(&settings, command)),
+            Err(failure) => (asked, Err(failure)),
+        },
     }
-    let settings = Settings::resolve(&global, command.overrides())?;
+}
+
+fn run_by(settings: &Settings, command: Command) -> Outcome {
     let out = Out::new(settings.format);
     if out.is_diagram() && !matches!(command, Command::States) {
         return Err(Failure::bad_input(
@@ -121,7 +140,7 @@ pub fn run(cli: Cli) -> Outcome {
     // Servers have a log of their own.
     let _written = match &command {
         Command::Serve(_) | Command::Shop(ShopCommand::Serve(_)) => None,
-        _ => log(&settings),
+        _ => log(settings),
     };
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
@@ -129,7 +148,7 @@ pub fn run(cli: Cli) -> Outcome {
         .enable_io()
         .build()
         .map_err(|e| Failure::caused(Code::Unavailable, &e).context("cannot start"))?;
-    runtime.block_on(dispatch(command, &settings, &out))
+    runtime.block_on(dispatch(command, settings, &out))
 }
 
 /// Begins to say what is done, if that is asked for. What comes of it is to be kept: dropping it
@@ -158,22 +177,11 @@ async fn dispatch(command: Command, settings: &Settings, out: &Out) -> Outcome {
         Command::Config => config::config(settings, out),
         Command::Migrate(args) => migrate::migrate(settings, out, &args).await,
         Command::Stuck => attention::stuck(settings, out).await,
-        Command::Check => check::check(settings, out).await,
+        Command::Check(args) => check::check(settings, out, &args).await,
         Command::Bulk(command) => bulk::run(settings, out, command).await,
         Command::States => states::states(out),
-        // A script has a clock of its own, and is run before any of this is made.
-        Command::Run(_) => Ok(()),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use clap::CommandFactory;
-
-    use super::*;
-
-    #[test]
-    fn the_command_line_is_well_formed() {
-        Cli::command().debug_assert();
+        // A script has a clock of its own, and the others need no settings: they are run before any
+        // of this is made.
+        Command::Run(_) | Command::Completions(_) | Command::Man(_) => Ok(()),
     }
 }

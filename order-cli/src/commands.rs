@@ -24,6 +24,7 @@ pub mod placing;
 mod returns;
 pub mod serve;
 pub mod services;
+pub mod shell;
 mod shipping;
 pub mod shop;
 pub mod show;

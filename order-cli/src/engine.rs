@@ -41,6 +41,8 @@ pub struct Engine {
     pub currency: Currency,
     /// The payment methods that are offered.
     pub payment_methods: Vec<String>,
+    /// The shipping methods on offer.
+    pub shipping_methods: Vec<String>,
 }
 
 /// Returns the operator who types commands.
@@ -203,6 +205,8 @@ impl Engine {
         } = served;
         let methods = prices.payment_methods().iter();
         let payment_methods = methods.map(|m| m.method.to_string()).collect();
+        let methods = prices.shipping_methods().iter();
+        let shipping_methods = methods.map(|m| m.method.to_string()).collect();
         let currency = prices.currency();
         let manager = OrderManager::builder(store, clients)
             .pricing(Arc::new(prices))
@@ -218,6 +222,7 @@ impl Engine {
             principal: operator(),
             currency,
             payment_methods,
+            shipping_methods,
         })
     }
 
@@ -244,8 +249,7 @@ pub fn must_exist(store: &StoreUrl) -> Outcome {
                 Code::Unavailable,
                 format!("there is no store {}", path.display()),
             );
-            Err(failure
-                .hint("check --store, in a directory that exists; `order place` makes the file"))
+            Err(failure.hint("check --store: the folder must exist; `order place` makes the file"))
         }
         // What is not there is said when it is opened.
         StoreUrl::Sqlite(_) | StoreUrl::Memory | StoreUrl::Postgres(_) => Ok(()),

@@ -1,31 +1,32 @@
-//! How a command ends: an exit code, one readable line, and what to do about it.
+//! The end of a command: an exit code, one readable line, and what to do about it.
 
 use std::error::Error as StdError;
-use std::fmt::{self, Write as _};
-use std::process::ExitCode;
+use std::fmt;
 
-use order_core::error::{Error, ErrorKind, RejectionReason};
+use order_core::error::{Error, ErrorKind, Rejection, RejectionReason, Violation};
 use order_core::ids::ParseIdError;
 use order_core::money::MoneyError;
 use order_core::order::Order;
 use order_core::store::{StoreError, StoreErrorKind};
-use order_core::text::{chain, one_line};
+use order_core::text::chain;
 use order_grpc::{ListenError, SecurityError};
 
-/// What a script that calls `order` can tell from its exit code. 0 is success.
+use crate::typed::typed;
+
+/// The exit code, for scripts that call `order`. 0 is success.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Code {
     /// A business rule said no: change the situation, not the request.
     Refused = 1,
     /// The command line or a file could never be right: change it.
     BadInput = 2,
-    /// There is no such thing.
+    /// The thing that was named does not exist.
     NotFound = 3,
     /// A service or the store could not be used: try again later.
     Unavailable = 4,
 }
 
-/// Why a command did not do what it was asked.
+/// The reason why a command did not do what it was asked, and the remedy.
 #[derive(Debug)]
 pub struct Failure {
     /// The exit code.
@@ -33,10 +34,11 @@ pub struct Failure {
     message: String,
     hint: Option<String>,
     kind: Option<ErrorKind>,
-    reason: Option<RejectionReason>,
+    violations: Vec<Violation>,
+    rejection: Option<Box<Rejection>>,
 }
 
-/// What a command comes to.
+/// The result of a command.
 pub type Outcome<T = ()> = Result<T, Failure>;
 
 impl Failure {
@@ -47,7 +49,8 @@ impl Failure {
             message: message.into(),
             hint: None,
             kind: None,
-            reason: None,
+            violations: Vec::new(),
+            rejection: None,
         }
     }
 
@@ -73,13 +76,12 @@ impl Failure {
         self
     }
 
-    /// What went wrong, on one line.
+    /// The mistake, on one line.
     pub fn message(&self) -> &str {
         &self.message
     }
 
-    /// What to do about it.
-    #[cfg(test)]
+    /// The remedy, if one is known.
     pub fn hint_text(&self) -> Option<&str> {
         self.hint.as_deref()
     }
@@ -89,27 +91,28 @@ impl Failure {
         self.kind
     }
 
-    /// The stable reason of a rejection.
-    pub fn reason(&self) -> Option<RejectionReason> {
-        self.reason
+    /// The fields of a request that are wrong, one by one.
+    pub fn violations(&self) -> &[Violation] {
+        &self.violations
     }
 
-    /// Says it on stderr and gives the exit code.
-    pub fn report(&self) -> ExitCode {
-        let mut text = format!("error: {}\n", one_line(&self.message));
-        if let Some(hint) = &self.hint {
-            let _ = writeln!(text, "hint: {}", one_line(hint));
-        }
-        crate::output::to_stderr(&text);
-        ExitCode::from(self.code as u8)
+    /// The engine's rejection, if a rule refused it.
+    pub fn rejection(&self) -> Option<&Rejection> {
+        self.rejection.as_deref()
+    }
+
+    /// The stable reason of a rejection.
+    pub fn reason(&self) -> Option<RejectionReason> {
+        self.rejection().map(|rejection| rejection.reason)
     }
 }
 
-/// What a place, or a retried payment, that ended badly exits with; `None` if it did not.
+/// Returns the failure of an order that came to nothing when it was placed or paid again; `None`
+/// if it did not.
 pub fn dead_order(order: &Order) -> Option<Failure> {
     let rejection = order_core::rules::failure(order)?;
-    let failure = Failure::new(Code::Refused, rejection.message);
-    Some(match rejection.reason {
+    let failure = Failure::from(Error::from(rejection));
+    Some(match failure.reason()? {
         RejectionReason::PaymentDeclined => failure.hint(format!(
             "`order retry-payment {} --method METHOD` pays it in another way, `order cancel` gives up",
             order.number
@@ -122,14 +125,15 @@ pub fn dead_order(order: &Order) -> Option<Failure> {
 impl From<Error> for Failure {
     fn from(error: Error) -> Self {
         let kind = Some(error.kind());
-        let reason = if let Error::Rejected(rejection) = &error {
-            Some(rejection.reason)
-        } else {
-            None
+        let (violations, rejection) = match &error {
+            Error::Invalid(violations) => (violations.clone(), None),
+            Error::Rejected(rejection) => (Vec::new(), Some(rejection.clone())),
+            _ => (Vec::new(), None),
         };
         Failure {
             kind,
-            reason,
+            violations,
+            rejection,
             ..unsorted(error)
         }
     }
@@ -169,7 +173,8 @@ fn hint_for(error: &Error) -> Option<String> {
             Some("customers come from the catalogue: `order shop load FILE`".into())
         }
         Error::Rejected(rejection) if !rejection.possible.is_empty() => {
-            Some(format!("possible now: {}", rejection.possible.join(", ")))
+            let typed: Vec<&str> = rejection.possible.iter().map(|name| typed(name)).collect();
+            Some(format!("possible now: {}", typed.join(", ")))
         }
         Error::Conflict { actual, .. } => Some(format!(
             "read it with `order get`, then repeat with --expect-version {actual}"
@@ -262,6 +267,8 @@ impl From<MoneyError> for Failure {
 
 #[cfg(test)]
 mod tests {
+    use order_core::text::one_line;
+
     use super::*;
 
     #[test]

@@ -10,3 +10,4 @@ pub mod near;
 pub mod proto_json;
 pub mod read;
 pub mod renamed;
+pub mod words;

@@ -1,5 +1,6 @@
-//! What commands print: results on stdout in one of three formats, everything else on stderr.
+//! The output of commands: results on stdout in one of three formats, everything else on stderr.
 
+pub mod failure;
 pub mod life;
 pub mod order;
 pub mod order_text;
@@ -7,17 +8,20 @@ pub mod preview;
 pub mod rows;
 pub mod stuck;
 pub mod table;
+pub mod terminal;
+pub mod time;
 pub mod timeline;
 
 use std::fmt;
-use std::io::{self, Write};
+use std::io::{self, BufRead as _, IsTerminal as _, Write};
 use std::str::FromStr;
 
+use order_core::text::one_line;
 use serde::Serialize;
 
 use crate::exit::{Code, Failure, Outcome};
 
-/// How results are printed.
+/// The form in which results are printed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
 pub enum Format {
     /// Aligned columns, for people.
@@ -59,7 +63,7 @@ impl FromStr for Format {
     }
 }
 
-/// Where a command's results go.
+/// The output of one command, in one format.
 #[derive(Debug, Clone, Copy)]
 pub struct Out {
     format: Format,
@@ -71,22 +75,22 @@ impl Out {
         Out { format }
     }
 
-    /// Whether results are one JSON document.
+    /// Returns true if results are one JSON document.
     pub fn is_json(&self) -> bool {
         self.format == Format::Json
     }
 
-    /// Whether results are a state diagram.
+    /// Returns true if results are a state diagram.
     pub fn is_diagram(&self) -> bool {
         self.format == Format::Mermaid
     }
 
-    /// Whether results are for people.
+    /// Returns true if results are for people.
     pub fn is_for_people(&self) -> bool {
         self.format == Format::Table
     }
 
-    /// One thing: `table` for people, `value` as one document or one line.
+    /// Prints one thing: `table` for people, `value` as one document or one line.
     pub fn one(&self, value: &impl Serialize, table: impl FnOnce() -> String) -> Outcome {
         match self.format {
             Format::Table | Format::Mermaid => to_stdout(&table()),
@@ -95,7 +99,7 @@ impl Out {
         }
     }
 
-    /// Many things: `document` as one document, or each of `rows` on a line of its own.
+    /// Prints many things: `document` as one document, or each of `rows` on a line of its own.
     pub fn many<R: Serialize>(
         &self,
         document: &impl Serialize,
@@ -115,7 +119,7 @@ impl Out {
         }
     }
 
-    /// One line of JSON, whatever the format. Whether anybody still reads.
+    /// Prints one line of JSON, whatever the format, and returns true if somebody still reads.
     pub fn line(value: &impl Serialize) -> Outcome<bool> {
         to_reader(&json(value, false)?)
     }
@@ -136,9 +140,9 @@ pub fn to_stdout(text: &str) -> Outcome {
     to_reader(text).map(drop)
 }
 
-/// Prints on stdout. Whether anybody still reads.
-fn to_reader(text: &str) -> Outcome<bool> {
-    let mut stdout = io::stdout().lock();
+/// Prints on stdout, and returns true if somebody still reads.
+pub fn to_reader(text: &str) -> Outcome<bool> {
+    let mut stdout = anstream::stdout().lock();
     match stdout
         .write_all(text.as_bytes())
         .and_then(|()| stdout.flush())
@@ -153,15 +157,34 @@ fn to_reader(text: &str) -> Outcome<bool> {
 
 /// Prints on stderr, if anybody is there.
 pub fn to_stderr(text: &str) {
-    let _ = io::stderr().lock().write_all(text.as_bytes());
+    let _ = anstream::stderr().lock().write_all(text.as_bytes());
 }
 
-/// A message for people, beside the result.
+/// Prints a message for people beside the result.
 pub fn note(message: impl fmt::Display) {
     to_stderr(&format!("{message}\n"));
 }
 
-/// At most the first `max` characters, and a sign that there are more.
+/// Asks whoever sits at a terminal; programs and scripts are not asked.
+///
+/// # Errors
+///
+/// Refused unless the answer is yes.
+pub fn confirm(question: &str) -> Outcome {
+    if !(io::stdin().is_terminal() && io::stderr().is_terminal()) {
+        return Ok(());
+    }
+    to_stderr(&format!("{} [y/N] ", one_line(question)));
+    let mut answer = String::new();
+    // Who cannot answer has not said yes.
+    let _ = io::stdin().lock().read_line(&mut answer);
+    match answer.trim().to_ascii_lowercase().as_str() {
+        "y" | "yes" => Ok(()),
+        _ => Err(Failure::new(Code::Refused, "nothing was done").hint("--yes goes without asking")),
+    }
+}
+
+/// Returns the first `max` characters at most, with a sign if there are more.
 pub fn shortened(text: &str, max: usize) -> String {
     if text.chars().count() <= max {
         text.to_owned()
@@ -170,7 +193,7 @@ pub fn shortened(text: &str, max: usize) -> String {
     }
 }
 
-/// `1 order`, `2 orders`.
+/// Returns a number with its noun: `1 order`, `2 orders`.
 pub fn counted(n: u64, what: &str) -> String {
     if n == 1 {
         format!("1 {what}")

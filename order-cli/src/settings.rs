@@ -19,7 +19,7 @@ use toml::Spanned;
 pub use self::access::{Access, Health};
 pub use self::global::{Global, Override};
 use self::layers::{Effective, Given, Layers, Origin, environment};
-pub use self::server::{ServeLog, Server};
+pub use self::server::{ServeLog, Server, with_host};
 use self::services::Services;
 use crate::exit::{Failure, Outcome};
 use crate::input::read;
@@ -92,7 +92,7 @@ impl std::fmt::Debug for Secret {
 }
 
 impl StoreUrl {
-    /// Reads `sqlite:FILE`, `sqlite::memory:` or `postgres://…`.
+    /// Reads `sqlite:FILE`, a path, `sqlite::memory:` or `postgres://…`.
     pub fn parse(given: &Given<String>) -> Outcome<Self> {
         let url = &given.value;
         const USE: &str = "use sqlite:FILE, such as sqlite:orders.db, or \
@@ -103,6 +103,8 @@ impl StoreUrl {
             Some(("postgres" | "postgresql", rest)) if rest.starts_with("//") => {
                 Ok(StoreUrl::Postgres(Secret(url.clone())))
             }
+            // A path needs no scheme. A word alone is rather a mistake than a file.
+            None if url.contains(['.', '/']) => Ok(StoreUrl::Sqlite(url.into())),
             // The rest of such an address may hold a password, and is not repeated.
             _ => Err(given.problem("not an address of a store").hint(USE)),
         }
@@ -268,6 +270,7 @@ fn options(global: &Global, overrides: Vec<Override>, layers: &mut Layers) -> Ou
         replica,
         shop,
         format,
+        color: _,
         config: _,
         verbose: _,
         setting,
@@ -454,6 +457,10 @@ mod tests {
             parse("sqlite:a/b.db").unwrap(),
             StoreUrl::Sqlite("a/b.db".into())
         );
+        assert_eq!(
+            parse("./orders.db").unwrap(),
+            StoreUrl::Sqlite("./orders.db".into())
+        );
         let url = parse("postgres://u:secret@host/db").unwrap();
         assert!(
             matches!(&url, StoreUrl::Postgres(Secret(text)) if text.ends_with("@host/db"))
@@ -461,7 +468,7 @@ mod tests {
         );
         for bad in [
             "",
-            "orders.db",
+            "orders",
             "sqlite:",
             "postgres:u:secret@host/db",
             "mysql://u:secret@host/db",

@@ -435,6 +435,12 @@ impl Order {
         }
     }
 
+    /// Returns true for an order that was placed elsewhere: it never had time to be placed in. What it
+    /// lacks may be a mistake of the import, so nothing of it is cancelled but by a person.
+    pub fn is_imported(&self) -> bool {
+        self.placing_deadline <= self.created_at
+    }
+
     /// `minor` units of the order's currency as money.
     pub const fn in_currency(&self, minor: Minor) -> Money {
         Money::new(minor, self.currency)

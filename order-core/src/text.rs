@@ -102,12 +102,14 @@ fn luhn(digits: &[u8]) -> bool {
 /// ```
 pub fn chain(error: &dyn StdError) -> String {
     let mut text = error.to_string();
+    let mut last = text.clone();
     let mut source = error.source();
     while let Some(cause) = source {
         let said = cause.to_string();
-        if !text.ends_with(&said) {
+        if !text.ends_with(&said) && !said.ends_with(&last) {
             text.push_str(": ");
             text.push_str(&said);
+            last = said;
         }
         source = cause.source();
     }

@@ -64,6 +64,23 @@ pub type HookFuture<'a> = Pin<Box<dyn Future<Output = Result<(), HookError>> + S
 /// transaction are not touched. So is it if it panics. Refuse what people ask for (rows whose cause
 /// is a command), and not what the engine records of the world: a payment that was captured is
 /// captured, and the worker can only try to record it again, a lease later, for ever.
+///
+/// ```
+/// use order_store_postgres::OnCommit;
+///
+/// let to_pick = OnCommit::new(|db, changeset| {
+///     Box::pin(async move {
+///         let placed = changeset.before.is_none();
+///         if placed {
+///             let insert = "INSERT INTO to_pick (order_id) VALUES ($1)";
+///             let order = changeset.after.id.to_string();
+///             sqlx::query(insert).bind(order).execute(db).await?;
+///         }
+///         Ok(())
+///     })
+/// });
+/// # drop(to_pick);
+/// ```
 #[derive(Clone)]
 pub struct OnCommit(Arc<Hook>);
 

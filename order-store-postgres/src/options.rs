@@ -13,6 +13,17 @@ use crate::hook::OnCommit;
 use crate::tls;
 
 /// The options with which a [`PostgresStore`](crate::PostgresStore) is opened.
+///
+/// ```
+/// use order_store_postgres::PostgresOptions;
+///
+/// let options = PostgresOptions {
+///     readers: 16,
+///     replica: Some("postgres://orders@standby/shop".into()),
+///     ..PostgresOptions::default()
+/// };
+/// # assert_eq!(options.writers, 2);
+/// ```
 #[derive(Clone)]
 pub struct PostgresOptions {
     /// The number of tasks that write, at least 1; each has a connection, and commits what has

@@ -32,6 +32,19 @@ use crate::{feed, list, load, work};
 /// transaction; each still applies or fails by itself. Due and lease times are judged by the
 /// database's clock.
 ///
+/// ```no_run
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use order_store_postgres::{PostgresOptions, PostgresStore, migrate};
+///
+/// let url = "postgres://orders:secret@localhost/shop?schema=orders";
+/// migrate(url, &PostgresOptions::default()).await?;
+/// let store = PostgresStore::open(url, PostgresOptions::default()).await?;
+/// # drop(store);
+/// # Ok(())
+/// # }
+/// ```
+///
 /// It belongs to the tokio runtime on which it was opened. When it is dropped, what was queued is
 /// still written as long as that runtime runs.
 pub struct PostgresStore {

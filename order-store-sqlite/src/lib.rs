@@ -24,6 +24,7 @@
 mod checkpoint;
 mod file;
 mod linked;
+mod migrations;
 mod settings;
 #[cfg(feature = "shop")]
 pub mod shop;

@@ -60,6 +60,32 @@ pub const STOCK_MAX: u32 = 1_000_000_000;
 ///
 /// SQL runs on threads of its own: calls are answered when what they changed is durable
 /// (`synchronous = FULL`), and concurrent ones share a transaction.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use std::sync::Arc;
+///
+/// use order_core::runtime::SystemClock;
+/// use order_store_sqlite::shop::{Catalogue, Shop};
+///
+/// let shop = Shop::in_memory(Arc::new(SystemClock))?;
+/// let catalogue = r#"
+///     currency = "USD"
+///
+///     [[product]]
+///     id = "3f2c8f0e-6b1d-4c58-9a0e-3b6a2f0c1d11"
+///     sku = "MUG-01"
+///     name = "Mug"
+///     price = "12.50"
+///     stock = 10
+/// "#;
+/// shop.load(&Catalogue::parse(catalogue, "catalogue.toml")?).await?;
+/// let shelf = shop.restock(&"MUG-01".parse()?, 5).await?;
+/// assert_eq!(shelf.on_hand, 15);
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone)]
 pub struct Shop {
     inner: Arc<Inner>,
@@ -98,10 +124,16 @@ impl Shop {
         }
         let mut file = ShopFile::new(name);
         let path = Arc::clone(file.path());
-        let writer = file.open_writer(make)?;
-        let reader = start(file.open_reader()?, Some(file.clone()), Access::Read, &path)?;
+        let writer = file.open_writer(make, clock.now())?;
+        let reader = start(
+            file.open_reader()?,
+            Some(file.clone()),
+            Access::Read,
+            &path,
+            &clock,
+        )?;
         Ok(Shop::of(
-            start(writer, Some(file), Access::Write, &path)?,
+            start(writer, Some(file), Access::Write, &path, &clock)?,
             Some(reader),
             clock,
             path,
@@ -111,7 +143,8 @@ impl Shop {
     /// A shop that is gone with its last clone.
     pub fn in_memory(clock: Arc<dyn Clock>) -> Result<Self, ShopError> {
         let path: Arc<str> = ":memory:".into();
-        let writer = start(schema::open_in_memory(&path)?, None, Access::Write, &path)?;
+        let db = schema::open_in_memory(&path, clock.now())?;
+        let writer = start(db, None, Access::Write, &path, &clock)?;
         Ok(Shop::of(writer, None, clock, path))
     }
 
@@ -202,8 +235,9 @@ fn start(
     file: Option<ShopFile>,
     access: Access,
     path: &Arc<str>,
+    clock: &Arc<dyn Clock>,
 ) -> Result<SqlThread, ShopError> {
-    SqlThread::start(db, file, access, path.clone()).map_err(|e| {
+    SqlThread::start(db, file, access, path.clone(), Arc::clone(clock)).map_err(|e| {
         let source = rusqlite::Error::ToSqlConversionFailure(Box::new(e));
         ShopError::unavailable(path, Arc::new(source), false)
     })

@@ -52,6 +52,21 @@ pub(crate) use open::Folder;
 pub use writer::WriterStats;
 
 /// The options with which a [`SqliteStore`] is opened.
+///
+/// ```
+/// use std::sync::Arc;
+/// use std::time::Duration;
+///
+/// use order_core::runtime::SystemClock;
+/// use order_store_sqlite::SqliteOptions;
+///
+/// let options = SqliteOptions {
+///     readers: 8,
+///     read_limit: Duration::from_secs(5),
+///     ..SqliteOptions::new(Arc::new(SystemClock))
+/// };
+/// # assert_eq!(options.readers, 8);
+/// ```
 #[derive(Clone)]
 pub struct SqliteOptions {
     /// The changes that opening may make to the file: that it is made, brought up to date, or only
@@ -118,6 +133,25 @@ impl SqliteOptions {
 /// one writes at a time.
 ///
 /// Dropping the store waits until what was queued is written.
+///
+/// ```
+/// use std::sync::Arc;
+///
+/// use order_core::runtime::SystemClock;
+/// use order_store_sqlite::{Access, SqliteOptions, SqliteStore};
+///
+/// let options = || SqliteOptions::new(Arc::new(SystemClock));
+/// let file = std::env::temp_dir().join(format!("example-{}.db", std::process::id()));
+/// let store = SqliteStore::open(&file, options())?;
+/// assert_eq!(store.stats().writes, 0);
+///
+/// // Another program that only looks, and can do no harm.
+/// let access = Access::ReadOnly;
+/// let looking = SqliteStore::open(&file, SqliteOptions { access, ..options() })?;
+/// # drop((store, looking));
+/// # std::fs::remove_file(&file).unwrap();
+/// # Ok::<(), order_core::store::StoreError>(())
+/// ```
 pub struct SqliteStore {
     /// The id by which cursors of its feed name it.
     id: Uuid,

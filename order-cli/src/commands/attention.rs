@@ -158,7 +158,7 @@ pub struct Resolve {
     #[arg(long, value_name = "N", group = "finding", requires = "status")]
     pub payment: Option<u32>,
     /// The outcome of that payment: authorized, captured, declined, voided, refunded, failed
-    #[arg(long, requires = "payment", value_parser = reported_state)]
+    #[arg(long, requires = "payment", value_parser = reported_state())]
     pub status: Option<OperationState>,
     /// Money came in, or went back, and no provider reported it
     #[arg(

@@ -2,7 +2,7 @@
 
 pub mod backup;
 pub mod copy;
-mod csv;
+pub mod csv;
 pub mod export;
 pub mod import;
 mod lines;

@@ -1,5 +1,6 @@
 //! `order check`: the invariants over a whole store, and against the shop's own ledgers.
 
+use clap::Args;
 use order_core::audit::{AuditError, Findings, Ledgers, check_store};
 use order_core::error::Error;
 use order_core::text::printable;
@@ -27,14 +28,27 @@ struct InvariantView {
     details: Vec<String>,
 }
 
+/// Options of `check`.
+#[derive(Debug, Args)]
+pub struct Check {
+    /// Show every invariant, also where all of them hold
+    #[arg(long)]
+    pub all: bool,
+}
+
 /// Tests the invariants; a failure if one does not hold.
-pub async fn check(settings: &Settings, out: &Out) -> Outcome {
+pub async fn check(settings: &Settings, out: &Out, args: &Check) -> Outcome {
     let engine = Engine::open_for_reading(settings).await?;
     let shop = ledgers(settings)?;
     let ledgers = shop.as_ref().map(|shop| shop as &dyn Ledgers);
     let findings = check_store(&engine.manager, ledgers).await?;
     let views = views(&findings);
-    out.many(&views, &views, || table(&views))?;
+    out.many(&views, &views, || {
+        match args.all || findings.is_breached() {
+            true => table(&views),
+            false => String::new(),
+        }
+    })?;
     if findings.skipped > 0 {
         note(format_args!(
             "{} orders changed too fast to be looked at: check again",
@@ -46,7 +60,7 @@ pub async fn check(settings: &Settings, out: &Out) -> Outcome {
             Code::Refused,
             format!("{}; first: {}", summary(&findings), first_breach(&findings)),
         )
-        .hint("`order history` and `order explain` show what happened to an order"));
+        .hint("`order history` and `order explain` show what happened to an order of this store"));
     }
     note(summary(&findings));
     Ok(())

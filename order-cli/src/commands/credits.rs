@@ -12,20 +12,16 @@ use crate::input::lines::{self, LineAmount};
 
 /// Options of `credit`.
 #[derive(Debug, Args)]
+#[command(group = clap::ArgGroup::new("what").required(true))]
 pub struct Credit {
     /// The order.
     #[command(flatten)]
     pub order: ById,
     /// The amount for the order as a whole, in its currency, such as 5.00
-    #[arg(
-        long,
-        value_name = "AMOUNT",
-        required_unless_present = "items",
-        conflicts_with = "items"
-    )]
+    #[arg(long, value_name = "AMOUNT", group = "what")]
     pub amount: Option<String>,
     /// An amount for a line: LINE is a line's number, its item id, or its SKU; may be repeated
-    #[arg(long = "item", value_name = "LINE:AMOUNT")]
+    #[arg(long = "item", value_name = "LINE:AMOUNT", group = "what")]
     pub items: Vec<LineAmount>,
     /// The reason and the key.
     #[command(flatten)]

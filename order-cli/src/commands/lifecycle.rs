@@ -9,6 +9,7 @@ use super::operator::{Asked, Change};
 use super::options::{ById, How, Items};
 use crate::exit::Outcome;
 use crate::input::lines;
+use crate::input::words::words;
 
 /// Options of `cancel`.
 #[derive(Debug, Args)]
@@ -22,6 +23,9 @@ pub struct Cancel {
     /// Only what has not shipped and is in no planned shipment
     #[arg(long, conflicts_with = "items")]
     pub rest: bool,
+    /// Do not ask on a terminal
+    #[arg(long, short)]
+    pub yes: bool,
     /// The reason and the key.
     #[command(flatten)]
     pub how: How,
@@ -30,6 +34,17 @@ pub struct Cancel {
 impl Change for Cancel {
     fn order(&self) -> OrderRef {
         self.order.order
+    }
+    fn to_confirm(&self, order: &Order) -> Option<String> {
+        let captured = order.in_currency(order.money().captured);
+        let back = match captured.minor {
+            0 => String::new(),
+            _ => format!("; of the {captured} that was paid, what is not owed then goes back"),
+        };
+        (!self.yes).then(|| match self.items.items.is_empty() && !self.rest {
+            true => format!("cancel order {}{back}?", order.number),
+            false => format!("cancel these units of order {}{back}?", order.number),
+        })
     }
     fn how(&self) -> How {
         self.how.clone()
@@ -76,6 +91,9 @@ pub struct Redact {
     /// The order.
     #[command(flatten)]
     pub order: ById,
+    /// Do not ask on a terminal
+    #[arg(long, short)]
+    pub yes: bool,
     /// The reason and the key.
     #[command(flatten)]
     pub how: How,
@@ -85,6 +103,10 @@ impl Change for Redact {
     fn order(&self) -> OrderRef {
         self.order.order
     }
+    fn to_confirm(&self, order: &Order) -> Option<String> {
+        let number = order.number;
+        (!self.yes).then(|| format!("erase the personal data of order {number} for ever?"))
+    }
     fn how(&self) -> How {
         self.how.clone()
     }
@@ -93,14 +115,25 @@ impl Change for Redact {
     }
 }
 
+/// The statuses that an order can be brought to. What an order is asked to be besides, it becomes by
+/// itself or by a command of its own.
+const SETTABLE: [Status; 6] = [
+    Status::Confirmed,
+    Status::Processing,
+    Status::Shipped,
+    Status::Delivered,
+    Status::Completed,
+    Status::Cancelled,
+];
+
 /// Options of `status`.
 #[derive(Debug, Args)]
 pub struct SetStatus {
     /// The order.
     #[command(flatten)]
     pub order: ById,
-    /// The status, in upper case: CONFIRMED, PROCESSING, SHIPPED, DELIVERED, COMPLETED or CANCELLED
-    #[arg(long, value_name = "STATUS")]
+    /// The status it is brought to
+    #[arg(long, value_name = "STATUS", value_parser = words(Status::ALL, Status::as_str).offering(&SETTABLE))]
     pub set: Status,
     /// The reason and the key.
     #[command(flatten)]

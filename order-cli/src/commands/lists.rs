@@ -1,8 +1,10 @@
 //! `order list`: orders, a page at a time.
 
+use std::sync::Arc;
+
 use clap::Args;
 use order_core::ids::{ExternalRef, Name, ParseIdError, Sku, UserId};
-use order_core::order::{AttentionReason, FulfilmentStatus, PaymentStatus, Status};
+use order_core::order::{AttentionReason, FulfilmentStatus, Order, PaymentStatus, Status};
 use order_core::store::{Cursor, ListQuery, SortKey, TimeRange, Unreadable};
 use order_core::time::Timestamp;
 
@@ -11,7 +13,8 @@ use super::options::whole;
 use crate::engine::Engine;
 use crate::exit::Outcome;
 use crate::input::holds;
-use crate::output::rows::{PageView, orders_table};
+use crate::input::words::words;
+use crate::output::rows::{PageView, needs_a_person, orders_table};
 use crate::output::{Out, note};
 use crate::settings::Settings;
 
@@ -22,13 +25,13 @@ pub struct List {
     #[arg(long, value_name = "UUID")]
     pub user: Option<UserId>,
     /// Only with this status, such as CONFIRMED; repeatable, or several with commas between them
-    #[arg(long = "status", value_name = "STATUS", value_delimiter = ',')]
+    #[arg(long = "status", value_name = "STATUS", value_delimiter = ',', hide_possible_values = true, value_parser = words(Status::ALL, Status::as_str))]
     pub statuses: Vec<Status>,
     /// Only those paid so far, such as PAID or PARTIALLY_REFUNDED
-    #[arg(long, value_name = "STATUS")]
+    #[arg(long, value_name = "STATUS", hide_possible_values = true, value_parser = words(PaymentStatus::ALL, PaymentStatus::as_str))]
     pub payment_status: Option<PaymentStatus>,
     /// Only those delivered so far, such as SHIPPED
-    #[arg(long, value_name = "STATUS")]
+    #[arg(long, value_name = "STATUS", hide_possible_values = true, value_parser = words(FulfilmentStatus::ALL, FulfilmentStatus::as_str))]
     pub fulfilment_status: Option<FulfilmentStatus>,
     /// Only with open attention for this reason, such as DISPUTE
     #[arg(long, value_name = "REASON", value_parser = reason)]
@@ -75,8 +78,11 @@ pub struct List {
     /// The key they are sorted by: created_at, updated_at, total_amount, order_number
     #[arg(long, value_name = "KEY", default_value = "created_at")]
     pub sort: SortKey,
-    /// Largest, or latest, first
+    /// Smallest, or earliest, first
     #[arg(long)]
+    pub asc: bool,
+    /// Largest, or latest, first, as without it
+    #[arg(long, conflicts_with = "asc")]
     pub desc: bool,
 }
 
@@ -103,7 +109,12 @@ pub async fn list(settings: &Settings, out: &Out, args: List) -> Outcome {
             before: args.updated_before,
         },
         sort: args.sort,
-        descending: args.desc,
+        // A page that goes on after another goes its way, which stands in the cursor.
+        descending: match (args.asc, args.desc, &args.after) {
+            (true, _, _) => false,
+            (false, false, Some(cursor)) => cursor.descending,
+            _ => true,
+        },
         after: args.after,
         limit: args.limit,
         ..ListQuery::default()
@@ -111,11 +122,24 @@ pub async fn list(settings: &Settings, out: &Out, args: List) -> Outcome {
     let page = engine.manager.list(&engine.principal, query).await?;
     let view = PageView::of(&page);
     out.many(&view, &view.orders, || orders_table(&page.orders).render())?;
+    if out.is_for_people() {
+        explain_marks(&page.orders);
+    }
     if let Some(next) = view.next.as_ref().filter(|_| !out.is_json()) {
         note(format_args!("more: --after {next}"));
     }
     say_unreadable(&page.unreadable);
     Ok(())
+}
+
+/// Says what the marks behind a status mean, if there are any.
+fn explain_marks(orders: &[Arc<Order>]) {
+    if orders.iter().any(|order| needs_a_person(order)) {
+        note("! a person must look: `order stuck` says why");
+    }
+    if orders.iter().any(|order| !order.holds.is_empty()) {
+        note("# on hold: `order get` says what that keeps it from");
+    }
 }
 
 /// Names orders that cannot be read, beside those that can.

@@ -25,7 +25,7 @@ use crate::input::items::Item;
 use crate::output::order::OrderView;
 use crate::output::order_text::text;
 use crate::output::preview::{EditView, PreviewView, edit_text, preview_text};
-use crate::output::{Out, note};
+use crate::output::{Out, confirm, note};
 use crate::settings::Settings;
 
 /// A command that changes one order, as it was typed or stands in a script.
@@ -35,6 +35,12 @@ pub trait Change {
 
     /// The reason, and what makes it safe to repeat.
     fn how(&self) -> How;
+
+    /// Returns a question that whoever sits at a terminal must answer with yes, since it cannot be
+    /// undone; none if it can, or if they have said so.
+    fn to_confirm(&self, _: &Order) -> Option<String> {
+        None
+    }
 
     /// Reads what is asked of the engine, with lines by number and amounts in the order's currency.
     ///
@@ -121,6 +127,9 @@ pub async fn change(settings: &Settings, out: &Out, command: &dyn Change) -> Out
         .get(&engine.principal, command.order())
         .await?;
     let asked = command.ask(&order)?;
+    if let Some(question) = command.to_confirm(&order) {
+        confirm(&question)?;
+    }
     let calls = asked.calls_services();
     let engine = match calls {
         true => engine.with_services(settings).await?,

@@ -14,6 +14,7 @@ use super::operator::{Asked, Change, money};
 use super::options::{ById, How, Once};
 use crate::exit::Outcome;
 use crate::input::read;
+use crate::input::words::{Words, words};
 
 /// Options of `retry-payment`.
 #[derive(Debug, Args)]
@@ -79,9 +80,8 @@ pub struct RecordPayment {
     /// the engine
     #[arg(long, value_name = "REFERENCE")]
     pub parent: Option<Reference>,
-    /// The outcome: authorized, captured, declined, voided, refunded, failed, pending,
-    /// action_required
-    #[arg(long, value_parser = reported_state)]
+    /// The outcome
+    #[arg(long, value_parser = reported_state())]
     pub status: OperationState,
     /// The amount, in the order's currency, such as 12.50
     #[arg(long, allow_negative_numbers = true)]
@@ -115,8 +115,8 @@ pub struct Dispute {
     /// The provider's name for the dispute
     #[arg(long)]
     pub reference: Reference,
-    /// The state of it: OPEN, WON or LOST
-    #[arg(long)]
+    /// The state of it
+    #[arg(long, value_parser = words(DisputeState::ALL, DisputeState::as_str))]
     pub state: DisputeState,
     /// The disputed amount, in the order's currency, such as 12.50
     #[arg(long, allow_negative_numbers = true)]
@@ -149,27 +149,19 @@ pub fn payment_key(text: &str) -> Result<Uuid, String> {
         .map_err(|_| "expected a UUID, as `order shop payments` shows it".to_owned())
 }
 
-/// Reads what a provider can say of an operation, in either case.
-pub fn reported_state(text: &str) -> Result<OperationState, String> {
-    use OperationState as S;
-    let reportable = [
-        S::Authorized,
-        S::Captured,
-        S::Declined,
-        S::Voided,
-        S::Refunded,
-        S::Failed,
-        S::Pending,
-        S::ActionRequired,
-    ];
-    reportable
-        .into_iter()
-        .find(|s| s.as_str().eq_ignore_ascii_case(text))
-        .ok_or_else(|| {
-            let names: Vec<String> = reportable
-                .iter()
-                .map(|s| s.as_str().to_lowercase())
-                .collect();
-            format!("expected one of {}", names.join(", "))
-        })
+/// The states of an operation that a provider can report.
+const REPORTED: [OperationState; 8] = [
+    OperationState::Authorized,
+    OperationState::Captured,
+    OperationState::Declined,
+    OperationState::Voided,
+    OperationState::Refunded,
+    OperationState::Failed,
+    OperationState::Pending,
+    OperationState::ActionRequired,
+];
+
+/// Makes the reader of what a provider can report of an operation.
+pub const fn reported_state() -> Words<OperationState> {
+    words(&REPORTED, OperationState::as_str)
 }

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 use order_core::error::Error;
-use order_core::ids::IdempotencyKey;
+use order_core::ids::{IdempotencyKey, ProductId, Sku, VariantId};
 use order_core::manager::{PlaceOptions, Quote};
 use order_core::money::Money;
 use order_core::order::{Order, Status};
@@ -16,10 +16,12 @@ use crate::engine::Engine;
 use crate::exit::{Failure, Outcome, dead_order};
 use crate::input::addresses::{self, AddressText};
 use crate::input::items::{self, Named};
+use crate::input::near::nearest;
 use crate::input::{create_order, holds, read};
 use crate::output::order::{OrderView, amount};
 use crate::output::order_text::text;
 use crate::output::table::Table;
+use crate::output::time::plain;
 use crate::output::{Out, note};
 use crate::settings::Settings;
 
@@ -109,7 +111,7 @@ pub struct Place {
 pub async fn place(settings: &Settings, out: &Out, args: Place) -> Outcome {
     let request = Draft::read(args.request)?;
     let engine = Engine::open(settings).await?;
-    let mut request = request.resolve(engine.products.as_deref()).await?;
+    let mut request = request.resolve(&engine).await?;
     request.holds = args.holds;
     for (key, value) in args.metadata {
         if request.metadata.insert(key.clone(), value).is_some() {
@@ -140,7 +142,8 @@ pub async fn place(settings: &Settings, out: &Out, args: Place) -> Outcome {
     if placement.replayed {
         note(format_args!(
             "the key already named order {}, placed at {}",
-            order.number, order.created_at
+            order.number,
+            plain(order.created_at)
         ));
     }
     show_result(out, &order, placement.replayed)
@@ -170,7 +173,7 @@ fn expected_total(text: &str, engine: &Engine) -> Outcome<Money> {
 pub async fn quote(settings: &Settings, out: &Out, args: Request) -> Outcome {
     let request = Draft::read(args)?;
     let engine = Engine::open_to_quote(settings).await?;
-    let request = request.resolve(engine.products.as_deref()).await?;
+    let request = request.resolve(&engine).await?;
     let quote = engine.manager.quote(&engine.principal, &request).await?;
     out.one(&QuoteView::of(&quote), || quote_text(&quote))
 }
@@ -220,11 +223,25 @@ impl Draft {
         })
     }
 
-    async fn resolve(mut self, shop: Option<&Shop>) -> Outcome<PlaceRequest> {
+    async fn resolve(mut self, engine: &Engine) -> Outcome<PlaceRequest> {
+        let shop = engine.products.as_deref();
         for item in self.items {
             self.request.items.push(resolve_item(&item, shop).await?);
         }
+        let request = &mut self.request;
+        as_offered(&mut request.payment_method, &engine.payment_methods);
+        as_offered(&mut request.shipping_method, &engine.shipping_methods);
         Ok(self.request)
+    }
+}
+
+/// Spells `method` as one that is on offer, if it differs from that only in upper and lower case.
+pub fn as_offered(method: &mut String, offered: &[String]) {
+    let same = |known: &&String| known.eq_ignore_ascii_case(method);
+    if !offered.contains(method)
+        && let Some(known) = offered.iter().find(same)
+    {
+        method.clone_from(known);
     }
 }
 
@@ -239,19 +256,45 @@ pub async fn resolve_item(item: &items::Item, shop: Option<&Shop>) -> Outcome<It
                 ));
                 return Err(failure.hint("name it by its product, as PRODUCT[/VARIANT][=QTY]"));
             };
-            let found = shop.resolve_sku(sku).await?;
-            found.ok_or_else(|| {
-                Failure::from(Error::NotFound {
-                    what: "product",
-                    id: sku.to_string(),
-                })
-            })?
+            match shop.resolve_sku(sku).await? {
+                Some(found) => found,
+                None => near_sku(sku, shop).await?,
+            }
         }
     };
     Ok(ItemInput {
         product_id: product.to_string(),
         variant_id: variant.map(|v| v.to_string()),
         quantity: item.quantity,
+    })
+}
+
+/// Returns the product of the one SKU that is spelled like `sku` but for upper and lower case.
+///
+/// # Errors
+///
+/// Not found, with the SKU that comes nearest.
+async fn near_sku(sku: &Sku, shop: &Shop) -> Outcome<(ProductId, Option<VariantId>)> {
+    let stock = shop.stock(None).await?;
+    let mut same = stock
+        .iter()
+        .filter(|row| row.sku.as_str().eq_ignore_ascii_case(sku.as_str()));
+    if let (Some(row), None) = (same.next(), same.next())
+        && let Some(found) = shop.resolve_sku(&row.sku).await?
+    {
+        return Ok(found);
+    }
+    let failure = Failure::from(Error::NotFound {
+        what: "product",
+        id: sku.to_string(),
+    });
+    let typed = sku.as_str().to_uppercase();
+    let known = stock.iter().map(|row| row.sku.as_str());
+    Err(match nearest(&typed, known) {
+        Some(near) => failure.hint(format!(
+            "{near} may be meant; `order shop stock` shows what this shop has"
+        )),
+        None => failure,
     })
 }
 

@@ -8,19 +8,19 @@ use order_grpc::services::CacheStats;
 use order_grpc::{
     Auth, Drained, Level, Limits, Log, LogFormat, ServerOptions, Tls, TrackedRuntime,
 };
-use tokio::signal::unix::{SignalKind, signal};
 
 use super::options::whole;
 use crate::engine::Engine;
 use crate::exit::{Code, Failure, Outcome};
 use crate::output::note;
 use crate::settings::{Access, Override, ServeLog, Server, Settings};
+use crate::stop::Stop;
 
 /// Options of `serve`.
 #[derive(Debug, Args)]
 pub struct Serve {
-    /// The address to listen at; port 0 takes a free one [env: ORDER_LISTEN] [default:
-    /// 127.0.0.1:50053]
+    /// The address to listen at; port 0 takes a free one, and `:PORT` is 127.0.0.1:PORT [env:
+    /// ORDER_LISTEN] [default: 127.0.0.1:50053]
     #[arg(long, value_name = "HOST:PORT")]
     pub listen: Option<String>,
     /// Listen also where other machines can reach it, although callers are not authenticated, or
@@ -179,11 +179,7 @@ pub async fn serve(settings: &Settings) -> Outcome {
         in_flight,
         connections,
     } = settings.server.clone();
-    let cannot = |e: std::io::Error| {
-        Failure::caused(Code::Unavailable, &e).context("cannot listen for signals")
-    };
-    let mut interrupt = signal(SignalKind::interrupt()).map_err(cannot)?;
-    let mut terminate = signal(SignalKind::terminate()).map_err(cannot)?;
+    let mut stop = Stop::listen()?;
     let Access {
         tls,
         auth,
@@ -229,12 +225,7 @@ pub async fn serve(settings: &Settings) -> Outcome {
         )),
         ServeLog::Text | ServeLog::Off => note(format_args!("listening on {at}")),
     }
-    let stop = async move {
-        tokio::select! {
-            _ = interrupt.recv() => {}
-            _ = terminate.recv() => {}
-        }
-    };
+    let stop = async move { stop.told().await };
     // The log says how it ended, where there is one.
     let Engine {
         manager, memories, ..

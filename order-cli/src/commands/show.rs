@@ -12,8 +12,10 @@ use crate::output::Out;
 use crate::output::order::OrderView;
 use crate::output::order_text::text;
 use crate::output::rows::{HistoryView, history_table};
+use crate::output::time::plainly;
 use crate::output::timeline::Timeline;
 use crate::settings::Settings;
+use crate::typed::commands;
 
 /// Shows an order.
 pub async fn get(settings: &Settings, out: &Out, args: ById) -> Outcome {
@@ -62,10 +64,10 @@ pub async fn explain(settings: &Settings, out: &Out, args: ById) -> Outcome {
 
 /// Returns the explanation for people, one sentence per line.
 pub fn sentences(explanation: &Explanation) -> String {
-    explanation
-        .sentences
-        .iter()
-        .map(|s| format!("{}\n", printable(s)))
+    let possible = format!("possible now: {}", commands(explanation).join(", "));
+    let sentences = explanation.sentences.iter().chain([&possible]);
+    sentences
+        .map(|s| format!("{}\n", printable(&plainly(s))))
         .collect()
 }
 
@@ -80,6 +82,7 @@ struct ExplanationView {
     stuck: Vec<StuckOperation>,
     tries: Vec<TryView>,
     possible: Vec<&'static str>,
+    commands: Vec<String>,
     explanation: Vec<String>,
 }
 
@@ -141,6 +144,7 @@ impl ExplanationView {
                 .collect(),
             tries: tries.collect(),
             possible: e.possible.clone(),
+            commands: commands(e),
             explanation: e.sentences.clone(),
         }
     }

@@ -8,12 +8,14 @@ use order_core::manager::FeedFilter;
 use order_core::order::Status;
 use order_core::store::{FeedCursor, FeedRow, OrderRef, StoreError, StoreErrorKind};
 use order_core::text::one_line;
-use tokio::signal::unix::{SignalKind, signal};
 
 use crate::engine::{Engine, WatchAll};
-use crate::exit::{Code, Failure, Outcome};
-use crate::output::{Out, note};
+use crate::exit::{Failure, Outcome};
+use crate::input::words::words;
+use crate::output::rows::{FeedView, feed_line};
+use crate::output::{Format, Out, note, terminal, to_reader};
 use crate::settings::Settings;
+use crate::stop::Stop;
 
 /// Options of `watch`.
 #[derive(Debug, Args)]
@@ -27,7 +29,7 @@ pub struct Watch {
     pub order: Option<OrderRef>,
     /// Only what leaves an order with this status, such as CONFIRMED; repeatable, or several with
     /// commas between them
-    #[arg(long = "status", value_name = "STATUS", value_delimiter = ',')]
+    #[arg(long = "status", value_name = "STATUS", value_delimiter = ',', hide_possible_values = true, value_parser = words(Status::ALL, Status::as_str))]
     pub statuses: Vec<Status>,
     /// Stop when there is nothing new
     #[arg(long)]
@@ -52,16 +54,20 @@ pub async fn watch(settings: &Settings, args: Watch) -> Outcome {
         .manager
         .watch(&engine.principal, args.after)?
         .only(filter);
+    let form = match settings.format {
+        Format::Table if terminal::columns().is_some() => Form::Sentences,
+        _ => Form::Json,
+    };
     if args.until_idle {
-        until_idle(watch).await
+        until_idle(watch, form).await
     } else {
-        follow(watch).await
+        follow(watch, form).await
     }
 }
 
-async fn until_idle(mut watch: WatchAll) -> Outcome {
+async fn until_idle(mut watch: WatchAll, form: Form) -> Outcome {
     while let Some(row) = watch.next_now().await? {
-        if !print(&row)? {
+        if !print(&row, form)? {
             break;
         }
     }
@@ -70,12 +76,8 @@ async fn until_idle(mut watch: WatchAll) -> Outcome {
 
 /// Ends when interrupted, or when nobody reads any more. A store that is busy is asked again: the
 /// watch loses nothing by it.
-async fn follow(mut watch: WatchAll) -> Outcome {
-    let cannot = |e: std::io::Error| {
-        Failure::caused(Code::Unavailable, &e).context("cannot listen for signals")
-    };
-    let mut interrupt = signal(SignalKind::interrupt()).map_err(cannot)?;
-    let mut terminate = signal(SignalKind::terminate()).map_err(cannot)?;
+async fn follow(mut watch: WatchAll, form: Form) -> Outcome {
+    let mut stop = Stop::listen()?;
     let mut pause = Duration::ZERO;
     loop {
         let next = async {
@@ -84,14 +86,13 @@ async fn follow(mut watch: WatchAll) -> Outcome {
         };
         let row = tokio::select! {
             biased;
-            _ = interrupt.recv() => return Ok(()),
-            _ = terminate.recv() => return Ok(()),
+            () = stop.told() => return Ok(()),
             row = next => row,
         };
         pause = Duration::ZERO;
         match row {
             Ok(row) => {
-                if !print(&row)? {
+                if !print(&row, form)? {
                     return Ok(());
                 }
             }
@@ -112,7 +113,19 @@ async fn follow(mut watch: WatchAll) -> Outcome {
     }
 }
 
-/// Prints a row; false if nobody reads any more.
-fn print(row: &FeedRow) -> Outcome<bool> {
-    Out::line(&crate::output::rows::FeedView::of(row)?)
+/// The form of a row of the feed.
+#[derive(Clone, Copy)]
+enum Form {
+    /// A line for people, on a terminal.
+    Sentences,
+    /// An object, for programs.
+    Json,
+}
+
+/// Prints a row, and returns true if somebody still reads.
+fn print(row: &FeedRow, form: Form) -> Outcome<bool> {
+    match form {
+        Form::Sentences => to_reader(&feed_line(row)),
+        Form::Json => Out::line(&FeedView::of(row)?),
+    }
 }

@@ -8,12 +8,13 @@ use order_core::runtime::{Clock, SystemClock};
 use order_core::store::{Unreadable, WorkSummary};
 use order_core::text::{chain, one_line};
 use serde::Serialize;
-use tokio::signal::unix::{SignalKind, signal};
 
 use crate::engine::{Engine, time_of_day};
-use crate::exit::{Code, Failure, Outcome};
+use crate::exit::Outcome;
+use crate::output::time::{plain, plainly};
 use crate::output::{Out, counted, note};
 use crate::settings::Settings;
+use crate::stop::Stop;
 
 /// Options of `work`.
 #[derive(Debug, Args)]
@@ -115,7 +116,7 @@ pub fn said_of_resync(resynced: &Resynced) -> Vec<String> {
     said.extend(
         woken
             .iter()
-            .map(|(_, number, due)| format!("order {number} is due at {due}")),
+            .map(|(_, number, due)| format!("order {number} is due at {}", plain(*due))),
     );
     said
 }
@@ -127,8 +128,9 @@ fn report(view: &WorkView) -> String {
     );
     if let Some(next) = &view.next_due {
         text.push_str(&format!(
-            "{} to be looked at later, next at {next}\n",
-            counted(view.waiting, "order")
+            "{} to be looked at later, next at {}\n",
+            counted(view.waiting, "order"),
+            plainly(next)
         ));
     }
     if view.stuck > 0 {
@@ -196,18 +198,13 @@ fn say_unreadable(unreadable: &[Unreadable]) {
 
 /// Works for ever. An interrupt ends it between two rounds, so that no lease is left behind.
 async fn watch(engine: &Engine) -> Outcome {
-    let cannot = |e: std::io::Error| {
-        Failure::caused(Code::Unavailable, &e).context("cannot listen for signals")
-    };
-    let mut interrupt = signal(SignalKind::interrupt()).map_err(cannot)?;
-    let mut terminate = signal(SignalKind::terminate()).map_err(cannot)?;
+    let mut stop = Stop::listen()?;
     note("working; interrupt to stop");
     let mut pause = Duration::ZERO;
     loop {
         tokio::select! {
             biased;
-            _ = interrupt.recv() => return Ok(()),
-            _ = terminate.recv() => return Ok(()),
+            () = stop.told() => return Ok(()),
             () = tokio::time::sleep(pause) => {}
         }
         pause = match round(engine).await {
@@ -227,7 +224,7 @@ async fn round(engine: &Engine) -> Outcome<Duration> {
     if done.orders > 0 {
         note(format_args!(
             "{} worked {}",
-            SystemClock.now(),
+            plain(SystemClock.now()),
             counted(done.orders as u64, "order")
         ));
         return Ok(Duration::ZERO);

@@ -1,4 +1,5 @@
-//! `--item SKU[=QTY]` and `--item PRODUCT[/VARIANT][=QTY]`.
+//! `--item SKU[=QTY]` and `--item PRODUCT[/VARIANT][=QTY]`. A `:` stands for `=` as well, as it does
+//! where lines of an order are named.
 
 use order_core::ids::{ProductId, Sku, VariantId};
 
@@ -20,12 +21,13 @@ pub struct Item {
     pub quantity: i64,
 }
 
-/// Reads an `--item`. A SKU may hold `=` itself: what follows the last one counts only if it is a
-/// number.
+/// Reads an `--item`. A SKU may hold `=` or `:` itself: only what follows the last one is a quantity,
+/// and after a `:` only if it is a number.
 pub fn parse(text: &str) -> Result<Item, String> {
-    let (what, quantity) = match text.rsplit_once('=') {
+    let (what, quantity) = match text.rsplit_once(['=', ':']) {
         Some((what, number)) => match number.parse() {
             Ok(quantity) => (what, quantity),
+            Err(_) if !text[what.len()..].starts_with('=') => (text, 1),
             Err(_) => {
                 return Err(format!(
                     "{text:?}: {number:?} is not a quantity: expected ITEM=QTY such as MUG-01=2"
@@ -68,6 +70,9 @@ mod tests {
         for (text, named, quantity) in [
             ("MUG-01".to_owned(), sku("MUG-01"), 1),
             ("MUG-01=3".to_owned(), sku("MUG-01"), 3),
+            ("MUG-01:3".to_owned(), sku("MUG-01"), 3),
+            ("MUG:RED".to_owned(), sku("MUG:RED"), 1),
+            ("MUG:01=1".to_owned(), sku("MUG:01"), 1),
             ("A/B=-1".to_owned(), sku("A/B"), -1),
             (PRODUCT.to_owned(), product(None), 1),
             (format!("{PRODUCT}=2"), product(None), 2),

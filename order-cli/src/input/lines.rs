@@ -31,9 +31,9 @@ pub struct ReceivedLine {
     scrap: bool,
 }
 
-/// A SKU may hold `:` itself: only what follows the last one counts.
+/// Splits at the last `:` or `=`, either of which a SKU may hold itself.
 fn split<'t>(text: &'t str, expected: &str) -> Result<(&'t str, &'t str), String> {
-    text.rsplit_once(':')
+    text.rsplit_once([':', '='])
         .filter(|(line, rest)| !line.is_empty() && !rest.is_empty())
         .ok_or_else(|| format!("expected {expected}"))
 }
@@ -67,7 +67,7 @@ impl FromStr for LineAmount {
 impl FromStr for ReceivedLine {
     type Err = String;
     fn from_str(text: &str) -> Result<Self, String> {
-        let (rest, scrap) = match text.rsplit_once(':') {
+        let (rest, scrap) = match text.rsplit_once([':', '=']) {
             Some((rest, "restock")) => (rest, false),
             Some((rest, "scrap")) => (rest, true),
             _ => (text, false),
@@ -80,7 +80,7 @@ impl FromStr for ReceivedLine {
 }
 
 /// The number of the line that `name` means: a number first, then an item id, then a SKU that only
-/// one line has.
+/// one line has, in any case if none has it as it is typed.
 pub fn number(order: &Order, name: &str) -> Outcome<u32> {
     let there = || order.visible_lines();
     if let Some(line) =
@@ -88,10 +88,14 @@ pub fn number(order: &Order, name: &str) -> Outcome<u32> {
     {
         return Ok(line.n);
     }
-    let of_sku: Vec<u32> = there()
-        .filter(|l| l.sku.as_str() == name)
-        .map(|l| l.n)
-        .collect();
+    let of = |is: fn(&str, &str) -> bool| -> Vec<u32> {
+        let lines = there().filter(|l| is(l.sku.as_str(), name));
+        lines.map(|l| l.n).collect()
+    };
+    let mut of_sku = of(str::eq);
+    if of_sku.is_empty() {
+        of_sku = of(str::eq_ignore_ascii_case);
+    }
     match of_sku[..] {
         [n] => Ok(n),
         [] => {
@@ -166,10 +170,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_follows_the_last_colon_is_the_quantity() {
+    fn what_follows_the_last_separator_is_the_quantity() {
         let read = |text: &str| text.parse::<LineUnits>().map(|u| (u.line, u.units));
         assert_eq!(read("1:2"), Ok(("1".into(), 2)));
         assert_eq!(read("A:B:3"), Ok(("A:B".into(), 3)));
+        assert_eq!(read("MUG-01=2"), Ok(("MUG-01".into(), 2)));
+        assert_eq!(read("A=B:3"), Ok(("A=B".into(), 3)));
         for bad in ["", "1", ":2", "1:", "1:0", "1:-1", "MUG-01:two"] {
             assert!(read(bad).unwrap_err().contains("LINE:QTY"), "{bad:?}");
         }
@@ -183,10 +189,21 @@ mod tests {
         };
         assert_eq!(read("1:2"), Ok(("1".into(), 2, false)));
         assert_eq!(read("MUG-01:1:restock"), Ok(("MUG-01".into(), 1, false)));
-        assert_eq!(read("MUG-01:1:scrap"), Ok(("MUG-01".into(), 1, true)));
+        assert_eq!(read("MUG-01=1:scrap"), Ok(("MUG-01".into(), 1, true)));
         for bad in ["1", "1:scrap", "1:2:burn", ":1:scrap"] {
             assert!(read(bad).is_err(), "{bad:?}");
         }
+    }
+
+    #[test]
+    fn a_line_is_found_by_its_sku_in_any_case() {
+        let mut order = order_core::testkit::orders::full(1);
+        order.lines[0].sku = "Mug-01".parse().unwrap();
+        let n = order.lines[0].n;
+        for name in ["Mug-01", "MUG-01", "mug-01"] {
+            assert_eq!(number(&order, name).unwrap(), n, "{name}");
+        }
+        assert_eq!(number(&order, "mug-02").unwrap_err().code, Code::NotFound);
     }
 
     #[test]

@@ -23,7 +23,7 @@ pub fn text(path: &Path, max: u64) -> Outcome<String> {
     };
     let bytes = bytes.map_err(|e| match e.kind() {
         io::ErrorKind::NotFound => {
-            Failure::new(Code::BadInput, format!("{name}: there is no such file"))
+            Failure::new(Code::NotFound, format!("{name}: there is no such file"))
         }
         _ => Failure::caused(Code::BadInput, &e).context(format!("cannot read {name}")),
     })?;

@@ -1,4 +1,4 @@
-//! What happens to an order after it was placed: shipments, returns, credits, disputes, edits, as
+//! The life of an order after it was placed: shipments, returns, credits, disputes, edits, as
 //! JSON and as text.
 
 use order_core::order::{
@@ -8,6 +8,7 @@ use serde::Serialize;
 
 use super::order::{amount, time};
 use super::table::Table;
+use super::time::{plain, plain_if};
 
 /// A shipment.
 #[derive(Debug, Serialize)]
@@ -315,13 +316,14 @@ pub fn named(order: &Order, lines: impl IntoIterator<Item = (u32, u32)>) -> Stri
 }
 
 fn shipments(order: &Order) -> Table {
-    let mut table = Table::new(&["SHIPMENT", "ITEMS", "STATE", "SINCE", "CARRIER", "TRACKING"]);
+    let mut table = Table::new(&["SHIPMENT", "ITEMS", "STATE", "SINCE", "CARRIER", "TRACKING"])
+        .statuses(&["STATE"]);
     for s in &order.shipments {
         table.row([
             s.n.to_string(),
             named(order, s.lines.iter().map(|l| (l.line, l.units))),
             s.state.to_string(),
-            s.updated_at.to_string(),
+            plain(s.updated_at),
             s.carrier.clone().unwrap_or_default(),
             s.tracking.clone().unwrap_or_default(),
         ]);
@@ -330,7 +332,8 @@ fn shipments(order: &Order) -> Table {
 }
 
 fn returns(order: &Order) -> Table {
-    let mut table = Table::new(&["RETURN", "ITEMS", "CAME BACK", "STATE", "SINCE"]);
+    let mut table =
+        Table::new(&["RETURN", "ITEMS", "CAME BACK", "STATE", "SINCE"]).statuses(&["STATE"]);
     for r in &order.returns {
         let back = |of: fn(&ReturnLine) -> u32| {
             named(
@@ -353,7 +356,7 @@ fn returns(order: &Order) -> Table {
             named(order, r.lines.iter().map(|l| (l.line, l.units))),
             came,
             r.state.to_string(),
-            r.updated_at.to_string(),
+            plain(r.updated_at),
         ]);
     }
     table
@@ -372,7 +375,7 @@ fn credits(order: &Order) -> Table {
             c.kind.to_string(),
             line,
             amount(c.amount, order.currency),
-            c.at.to_string(),
+            plain(c.at),
         ]);
     }
     table
@@ -381,22 +384,24 @@ fn credits(order: &Order) -> Table {
 fn disputes(order: &Order) -> Table {
     let mut table = Table::new(&[
         "DISPUTE", "PAYMENT", ">AMOUNT", "STATE", "OPENED", "DECIDED",
-    ]);
+    ])
+    .statuses(&["STATE"]);
     for d in &order.disputes {
         table.row([
             d.reference.to_string(),
             d.payment.map(|n| format!("p{n}")).unwrap_or_default(),
             amount(d.amount, order.currency),
             d.state.to_string(),
-            d.opened_at.to_string(),
-            time(d.closed_at).unwrap_or_default(),
+            plain(d.opened_at),
+            plain_if(d.closed_at),
         ]);
     }
     table
 }
 
 fn edits(order: &Order) -> Table {
-    let mut table = Table::new(&["EDIT", "CHANGES", ">TO PAY", "STATE", "SINCE"]);
+    let mut table =
+        Table::new(&["EDIT", "CHANGES", ">TO PAY", "STATE", "SINCE"]).statuses(&["STATE"]);
     for e in &order.edits {
         let mut changes: Vec<String> = e
             .plan
@@ -441,14 +446,14 @@ fn edits(order: &Order) -> Table {
             changes.join(", "),
             amount(e.due, order.currency),
             state,
-            e.updated_at.to_string(),
+            plain(e.updated_at),
         ]);
     }
     table
 }
 
 fn unmatched(order: &Order) -> Table {
-    let mut table = Table::new(&["UNMATCHED REPORT", "STATE", ">AMOUNT"]);
+    let mut table = Table::new(&["UNMATCHED REPORT", "STATE", ">AMOUNT"]).statuses(&["STATE"]);
     for u in &order.unmatched {
         table.row([
             u.reference.to_string(),

@@ -405,7 +405,7 @@ pub fn lines(order: &Order) -> impl Iterator<Item = &Line> {
     order.visible_lines()
 }
 
-/// What programs keep with the order.
+/// The metadata that programs keep with the order.
 pub fn metadata(order: &Order) -> impl Iterator<Item = (&Name, &String)> {
     order.metadata.get().into_iter().flatten()
 }

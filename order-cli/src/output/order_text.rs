@@ -10,6 +10,8 @@ use order_core::text::printable;
 
 use super::order::{amount, lines, metadata};
 use super::table::Table;
+use super::terminal;
+use super::time::plain;
 
 /// The order for people: who, what, how much, and what became of stock and money.
 pub fn text(order: &Order) -> String {
@@ -18,7 +20,7 @@ pub fn text(order: &Order) -> String {
     let _ = writeln!(
         out,
         "{}  {}  {} {}",
-        order.number,
+        terminal::heading(&order.number.to_string()),
         status_line(order),
         money(order.amounts.total),
         order.currency
@@ -27,14 +29,14 @@ pub fn text(order: &Order) -> String {
     let mut fact = |name: &str, value: String| facts.row([name.to_owned(), value]);
     fact("id", order.id.to_string());
     fact("user", order.user.to_string());
-    fact("placed", order.created_at.to_string());
+    fact("placed", plain(order.created_at));
     if let Some(reference) = &order.external_ref {
         fact("called", format!("{reference} elsewhere"));
     }
     if order.updated_at != order.created_at {
         fact(
             "updated",
-            format!("{} (version {})", order.updated_at, order.version),
+            format!("{} (version {})", plain(order.updated_at), order.version),
         );
     }
     let pays = format!("{} (due: {})", order.payment_method, order.terms);
@@ -52,12 +54,12 @@ pub fn text(order: &Order) -> String {
         .retry_until
         .filter(|_| order.statuses.status == Status::PaymentFailed)
     {
-        fact("retry until", until.to_string());
+        fact("retry until", plain(until));
     }
     for hold in &order.holds {
         let until = hold
             .until
-            .map(|t| format!(", until {t}"))
+            .map(|t| format!(", until {}", plain(t)))
             .unwrap_or_default();
         fact(
             "hold",
@@ -84,7 +86,8 @@ pub fn text(order: &Order) -> String {
             "attention",
             format!(
                 "{}{how_much}{about} since {}{seen}",
-                attention.reason, attention.since
+                attention.reason,
+                plain(attention.since)
             ),
         );
         if !attention.acknowledged {
@@ -105,7 +108,7 @@ pub fn text(order: &Order) -> String {
         fact("metadata", format!("{key} = {value}"));
     }
     if let Some(at) = order.redacted_at {
-        fact("redacted", at.to_string());
+        fact("redacted", plain(at));
     }
     out.push_str(&facts.render());
     out.push('\n');
@@ -127,7 +130,8 @@ pub fn text(order: &Order) -> String {
     out
 }
 
-/// What is owed and what became of the money, where that differs from the total.
+/// The money that is owed and what became of it, where that differs from the total, or where nothing
+/// was paid and nobody is asking for it: an invoice, or cash on delivery.
 fn balance(order: &Order) -> String {
     let m = order.money();
     let shown = [
@@ -139,7 +143,7 @@ fn balance(order: &Order) -> String {
     let usual = m.owed == order.amounts.total
         && m.authorized == 0
         && m.refunded == 0
-        && [0, m.owed].contains(&m.captured);
+        && (m.captured == m.owed || m.captured == 0 && !order.payments.is_empty());
     if usual {
         return String::new();
     }
@@ -153,14 +157,18 @@ fn balance(order: &Order) -> String {
     table.render()
 }
 
-/// The statuses on one line: `CONFIRMED, PAID, UNFULFILLED`.
+/// The statuses on one line: `CONFIRMED (payment PAID, fulfilment UNFULFILLED)`.
 pub fn status_line(order: &Order) -> String {
     let s = order.statuses;
-    let mut text = format!("{}, {}, {}", s.status, s.payment, s.fulfilment);
+    let mut parts = vec![
+        format!("payment {}", terminal::status(s.payment.as_str())),
+        format!("fulfilment {}", terminal::status(s.fulfilment.as_str())),
+    ];
     if s.returned != ReturnStatus::None {
-        let _ = write!(text, ", {}", s.returned);
+        parts.push(format!("returns {}", terminal::status(s.returned.as_str())));
     }
-    text
+    let status = terminal::status(s.status.as_str());
+    format!("{status} ({})", parts.join(", "))
 }
 
 fn address_line(a: &Address) -> String {
@@ -178,7 +186,7 @@ fn address_line(a: &Address) -> String {
     printable(&parts.join(", "))
 }
 
-/// What was ordered, and what became of it where that is more than waiting.
+/// The lines that were ordered, and what became of their units where that is more than waiting.
 pub fn items(order: &Order) -> String {
     let mut table = Table::new(&[
         ">LINE",
@@ -206,7 +214,7 @@ pub fn items(order: &Order) -> String {
     table.render()
 }
 
-/// What became of a line's units: `1 open, 2 shipped`; nothing while all of them wait.
+/// The state of a line's units: `1 open, 2 shipped`; nothing while all of them wait.
 fn units(line: &Line) -> String {
     if line.open() == line.quantity && line.counters.lost == 0 {
         return String::new();
@@ -246,7 +254,7 @@ fn units(line: &Line) -> String {
     parts.join(", ")
 }
 
-/// What an order comes to.
+/// The sums of an order, down to its total.
 pub fn sums(a: &Amounts, currency: Currency) -> String {
     let mut table = Table::new(&["", ">"]).indented(2);
     let mut sum = |name: &str, minor: Minor| table.row([name.to_owned(), amount(minor, currency)]);
@@ -264,7 +272,9 @@ pub fn sums(a: &Amounts, currency: Currency) -> String {
 }
 
 fn reservations(order: &Order) -> String {
-    let mut table = Table::new(&["STOCK", "SKU", ">QTY", "STATE", "REFERENCE"]).indented(2);
+    let mut table = Table::new(&["STOCK", "SKU", ">QTY", "STATE", "REFERENCE"])
+        .statuses(&["STATE"])
+        .indented(2);
     for r in &order.reservations {
         let parts = [
             (r.held(), "held"),
@@ -297,8 +307,9 @@ fn reservations(order: &Order) -> String {
 }
 
 fn payments(order: &Order) -> String {
-    let mut table =
-        Table::new(&["PAYMENT", "KIND", "METHOD", ">AMOUNT", "STATE", "REFERENCE"]).indented(2);
+    let mut table = Table::new(&["PAYMENT", "KIND", "METHOD", ">AMOUNT", "STATE", "REFERENCE"])
+        .statuses(&["STATE"])
+        .indented(2);
     for p in &order.payments {
         let mut state = p.state.to_string();
         let moved = p.settled != p.amount && p.settled != 0;

@@ -1,4 +1,4 @@
-//! What would come of a command that is only tried.
+//! The outcome that a command would have, where it is only tried.
 
 use std::fmt::Write as _;
 
@@ -29,7 +29,7 @@ impl PreviewView {
     }
 }
 
-/// The same for people.
+/// The events and the order after them, for people.
 pub fn preview_text(order: &Order, rows: &[JournalRow]) -> String {
     format!(
         "nothing was done; these events would be written:\n\n{}\nafter them:\n\n{}",
@@ -72,7 +72,7 @@ impl EditView {
     }
 }
 
-/// The same for people.
+/// The order as an edit would leave it and the edit's price, for people.
 pub fn edit_text(preview: &EditPreview) -> String {
     let EditPreview {
         before,
@@ -86,7 +86,7 @@ pub fn edit_text(preview: &EditPreview) -> String {
     out.push_str(&sums(&after.amounts, after.currency));
     let _ = writeln!(
         out,
-        "\n  total {}, {} now",
+        "\n  total {} instead of {}",
         money(after.amounts.total),
         money(before.amounts.total)
     );

@@ -4,11 +4,14 @@ use std::sync::Arc;
 
 use order_core::order::{JournalRow, Order};
 use order_core::store::{FeedRow, OrderPage, Unreadable};
+use order_core::text::printable;
 use serde::Serialize;
 use serde_json::Value;
 
 use super::order::OrderView;
 use super::table::Table;
+use super::terminal::status;
+use super::time::plain;
 use crate::exit::{Code, Failure, Outcome};
 
 /// A page of orders.
@@ -16,10 +19,10 @@ use crate::exit::{Code, Failure, Outcome};
 pub struct PageView {
     /// The orders.
     pub orders: Vec<OrderView>,
-    /// Those of the page that match and cannot be read; left out if there are none.
+    /// The orders of the page that match and cannot be read; left out if there are none.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub unreadable: Vec<UnreadableView>,
-    /// What to pass to `--after` for the next page.
+    /// The cursor to pass to `--after` for the next page.
     pub next: Option<String>,
 }
 
@@ -61,7 +64,9 @@ pub fn orders_table(orders: &[Arc<Order>]) -> Table {
         ">TOTAL",
         "PLACED",
         "ID",
-    ]);
+    ])
+    .statuses(&["STATUS", "PAYMENT", "FULFILMENT"])
+    .spare(&["FULFILMENT", "ID"]);
     for order in orders {
         table.row([
             order.number.to_string(),
@@ -69,23 +74,28 @@ pub fn orders_table(orders: &[Arc<Order>]) -> Table {
             order.statuses.payment.to_string(),
             order.statuses.fulfilment.to_string(),
             order.in_currency(order.amounts.total).to_string(),
-            order.created_at.to_string(),
+            plain(order.created_at),
             order.id.to_string(),
         ]);
     }
     table
 }
 
-/// The status; with `!` where a person must look, `#` where a hold is placed.
+/// The status, with `!` where a person must look and `#` where the order is on hold.
 pub fn flagged(order: &Order) -> String {
     let mut text = order.statuses.status.to_string();
-    if order.attention.iter().any(|a| !a.acknowledged) {
+    if needs_a_person(order) {
         text.push_str(" !");
     }
     if !order.holds.is_empty() {
         text.push_str(" #");
     }
     text
+}
+
+/// Returns true for an order with attention that nobody has acknowledged.
+pub fn needs_a_person(order: &Order) -> bool {
+    order.attention.iter().any(|a| !a.acknowledged)
 }
 
 /// A row of an order's journal.
@@ -128,7 +138,7 @@ pub struct FeedView {
     row: FeedRowView,
 }
 
-/// What a row of the feed says, or why it cannot be read.
+/// The content of a row of the feed, or the reason why it cannot be read.
 #[derive(Debug, Serialize)]
 #[serde(untagged)]
 enum FeedRowView {
@@ -147,7 +157,7 @@ enum FeedRowView {
 }
 
 impl FeedView {
-    /// The view of `row`. It holds no personal data, so neither what a person wrote.
+    /// The view of `row`. It holds no personal data, and no text that a person wrote.
     pub fn of(
         FeedRow {
             cursor,
@@ -193,9 +203,31 @@ impl FeedView {
     }
 }
 
+/// A row of the feed on one line, for people.
+pub fn feed_line(FeedRow { number, row, .. }: &FeedRow) -> String {
+    match row {
+        Ok(row) => {
+            let status = match row.from {
+                Some(from) if from != row.to => {
+                    let (from, to) = (from.as_str(), row.to.as_str());
+                    format!("{} -> {}", status(from), status(to))
+                }
+                _ => status(row.to.as_str()),
+            };
+            let event = row.event.name();
+            format!("{}  {number}  {event:<20}  {status}\n", plain(row.at))
+        }
+        Err(unreadable) => {
+            let reason = printable(&unreadable.reason);
+            format!("{:<20}  {number}  cannot be read: {reason}\n", "")
+        }
+    }
+}
+
 /// A journal, one event per row.
 pub fn history_table(rows: &[JournalRow]) -> Table {
-    let mut table = Table::new(&[">SEQ", "EVENT", "STATUS", "ACTOR", "CAUSE", "AT", "NOTES"]);
+    let headings = [">SEQ", "EVENT", "STATUS", "ACTOR", "CAUSE", "AT", "NOTES"];
+    let mut table = Table::new(&headings).spare(&["CAUSE"]);
     for row in rows {
         let status = match row.from {
             Some(from) if from != row.to => format!("{from} -> {}", row.to),
@@ -207,7 +239,7 @@ pub fn history_table(rows: &[JournalRow]) -> Table {
             status,
             row.actor.to_string(),
             row.cause.clone(),
-            row.at.to_string(),
+            plain(row.at),
             row.notes.clone().unwrap_or_default(),
         ]);
     }

@@ -7,17 +7,18 @@ use serde::Serialize;
 
 use super::order::{OrderView, amount};
 use super::table::Table;
+use super::time::plain_if;
 
 /// One reason why a person must look at an order.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Reason {
     /// Its stable name; `STUCK` for what repeating cannot cure.
     pub name: &'static str,
-    /// What it is about.
+    /// The operation it is about.
     pub about: Option<Op>,
-    /// Since when, if that is known.
+    /// The time since which it holds, if that is known.
     pub since: Option<Timestamp>,
-    /// The same in words.
+    /// The reason in words, with its remedy.
     pub text: String,
 }
 
@@ -102,14 +103,14 @@ struct ReasonView {
 }
 
 impl StuckView {
-    /// All of them as one document.
+    /// Returns all orders as one document.
     pub fn document(found: &[Explanation]) -> Self {
         StuckView {
             orders: StuckView::rows(found),
         }
     }
 
-    /// One for each order.
+    /// Returns a view for each order.
     pub fn rows(found: &[Explanation]) -> Vec<StuckOrderView> {
         let reason = |r: Reason| ReasonView {
             reason: r.name,
@@ -127,7 +128,7 @@ impl StuckView {
     }
 }
 
-/// One reason a row, the order named on its first.
+/// A table with a row for each reason; the order is named on its first.
 pub fn stuck_table(found: &[Explanation]) -> Table {
     let mut table = Table::new(&[
         "NUMBER",
@@ -136,7 +137,9 @@ pub fn stuck_table(found: &[Explanation]) -> Table {
         "SINCE",
         "REASON",
         "WHAT IT IS",
-    ]);
+    ])
+    .statuses(&["STATUS", "PAYMENT"])
+    .spare(&["PAYMENT", "SINCE"]);
     for e in found {
         for (i, reason) in reasons(e).into_iter().enumerate() {
             let first = |text: String| if i == 0 { text } else { String::new() };
@@ -144,7 +147,7 @@ pub fn stuck_table(found: &[Explanation]) -> Table {
                 first(e.order.number.to_string()),
                 first(e.order.statuses.status.to_string()),
                 first(e.order.statuses.payment.to_string()),
-                reason.since.map(|t| t.to_string()).unwrap_or_default(),
+                plain_if(reason.since),
                 reason.name.to_owned(),
                 reason.text,
             ]);

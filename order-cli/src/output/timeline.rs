@@ -8,6 +8,7 @@ use serde::Serialize;
 use super::life::named;
 use super::order::amount;
 use super::table::Table;
+use super::time::plainly;
 use crate::input::duration;
 
 /// One thing that happened.
@@ -15,7 +16,7 @@ use crate::input::duration;
 pub struct Moment {
     seq: u64,
     at: String,
-    /// Since the order was placed.
+    /// The time since the order was placed.
     elapsed: String,
     event: &'static str,
     what: String,
@@ -27,7 +28,7 @@ pub struct Moment {
     refunded_amount: Option<String>,
 }
 
-/// What is being tried, and what it came to so far.
+/// An operation that is being tried, with its last error.
 #[derive(Debug, Serialize)]
 pub struct Attempt {
     operation: String,
@@ -44,7 +45,7 @@ pub struct Timeline {
     order_number: String,
     currency: String,
     placed_at: String,
-    /// What happened.
+    /// The events, oldest first.
     pub moments: Vec<Moment>,
     under_way: Vec<Attempt>,
 }
@@ -90,7 +91,17 @@ impl Timeline {
     /// The timeline for people: one line per event, its time since the order was placed, and the
     /// money as it stands then.
     pub fn text(&self) -> String {
-        let mut table = Table::new(&["", "WHAT", ">OWED", ">CAPTURED", ">REFUNDED", "BY", "NOTES"]);
+        let mut table = Table::new(&[
+            "AT",
+            "AFTER",
+            "WHAT",
+            ">OWED",
+            ">CAPTURED",
+            ">REFUNDED",
+            "BY",
+            "NOTES",
+        ])
+        .spare(&["AT"]);
         let mut before: Option<&Moment> = None;
         for m in &self.moments {
             // What did not change is not repeated.
@@ -107,7 +118,10 @@ impl Timeline {
                 .filter(|b| b.status != m.status)
                 .map(|_| format!(" -> {}", m.status))
                 .unwrap_or_default();
+            let at = plainly(&m.at);
+            let same = before.is_some_and(|b| plainly(&b.at) == at);
             table.row([
+                if same { String::new() } else { at },
                 elapsed,
                 format!("{}{status}", m.what),
                 news(&m.owed_amount, before.map(|b| &b.owed_amount)),
@@ -124,13 +138,15 @@ impl Timeline {
         }
         let mut text = format!(
             "{}  placed {}, amounts in {}\n\n",
-            self.order_number, self.placed_at, self.currency
+            self.order_number,
+            plainly(&self.placed_at),
+            self.currency
         );
         text.push_str(&table.render());
         for a in &self.under_way {
             let next = a.next_at.as_ref().map_or_else(
                 || "stuck".into(),
-                |t| format!("failed {} times, next at {t}", a.failures),
+                |t| format!("failed {} times, next at {}", a.failures, plainly(t)),
             );
             let error = order_core::text::printable(&a.error);
             text.push_str(&format!(
@@ -185,7 +201,7 @@ fn operation(order: &Order, op: Op) -> String {
     }
 }
 
-/// What happened, in a few words.
+/// Returns what happened in a few words.
 fn describe(order: &Order, event: &Event) -> String {
     let hold = |n: u32| operation(order, Op::Reservation(n));
     let payment = |n: u32| operation(order, Op::Payment(n));

@@ -275,8 +275,8 @@ mod tests {
             ),
             (
                 "status",
-                "set = \"shipped\"",
-                "expected one of PENDING, CONFIRMED",
+                "set = \"shiped\"",
+                "possible values: CONFIRMED, PROCESSING",
             ),
             (
                 "address",

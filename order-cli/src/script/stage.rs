@@ -30,6 +30,7 @@ use toml::de::ValueDeserializer;
 use super::clock::World;
 use super::faults::{FaultyPrices, FaultyServices};
 use super::model::{CatalogueSource, Script};
+use crate::commands::bulk::csv::Formulas;
 use crate::commands::bulk::export::{self, ExportForm};
 use crate::engine::{self, open_shop, open_store};
 use crate::exit::{Code, Failure, Outcome};
@@ -315,11 +316,11 @@ const WORK_BATCH: u32 = 64;
 
 fn export_of(world: &World, manager: &Manager, form: ExportForm) -> Outcome<(u64, String)> {
     let principal = engine::operator();
-    let (mut orders, mut text, mut after) = (0, export::head(form).to_owned(), None);
+    let (mut orders, mut text, mut after) = (0, export::head(form)?, None);
     loop {
         let page = world.run(manager.export(&principal, after))?;
         for dumped in &page.orders {
-            text.push_str(&export::text(dumped, form));
+            text.push_str(&export::text(dumped, form, Formulas::Defused)?);
             orders += 1;
         }
         after = page.next;

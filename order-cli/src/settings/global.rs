@@ -5,13 +5,14 @@ use std::path::{Path, PathBuf};
 use clap::{ArgAction, Args};
 
 use crate::output::Format;
+use crate::output::terminal::Color;
 
 /// Options of every command.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Global options")]
 pub struct Global {
-    /// The store with the orders: `sqlite:FILE`, `sqlite::memory:` or
-    /// `postgres://USER@HOST/DATABASE?schema=NAME` [env: ORDER_STORE] [default: sqlite:orders.db]
+    /// The store with the orders: `sqlite:FILE` (or its path alone, such as ./orders.db),
+    /// `sqlite::memory:` or `postgres://USER@HOST/DATABASE?schema=NAME` [env: ORDER_STORE] [default: sqlite:orders.db]
     #[arg(long, global = true, value_name = "URL")]
     pub store: Option<String>,
     /// A replica of the store's PostgreSQL, `postgres://USER@HOST/DATABASE`: `serve`, `list` and
@@ -25,6 +26,15 @@ pub struct Global {
     /// The form of results [env: ORDER_FORMAT] [default: table]
     #[arg(long, global = true, value_enum, value_name = "FORMAT")]
     pub format: Option<Format>,
+    /// Colours in what is printed
+    #[arg(
+        long,
+        global = true,
+        value_enum,
+        value_name = "WHEN",
+        default_value = "auto"
+    )]
+    pub color: Color,
     /// The file with settings [env: ORDER_CONFIG] [default: order.toml, if it is there]
     #[arg(long, global = true, value_name = "FILE")]
     pub config: Option<PathBuf>,

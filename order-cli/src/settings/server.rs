@@ -68,6 +68,14 @@ impl Default for Server {
     }
 }
 
+/// Returns an address to listen at with its host: `:PORT` is a port of this machine alone.
+pub fn with_host(listen: String) -> String {
+    match listen.starts_with(':') {
+        true => format!("127.0.0.1{listen}"),
+        false => listen,
+    }
+}
+
 /// Reads the settings of the server.
 ///
 /// # Errors
@@ -77,7 +85,7 @@ pub fn server(layers: &mut Layers) -> Outcome<Server> {
     let usual = Server::default();
     let log = ServeLog::ALL.map(|log| (log.name(), log));
     Ok(Server {
-        listen: layers.or("listen", usual.listen)?,
+        listen: with_host(layers.or("listen", usual.listen)?),
         insecure: layers.or("server.insecure", usual.insecure)?,
         log: layers.choice("server.log", &log, usual.log)?,
         grace: layers.duration("server.grace", Duration::ZERO..=GRACE_MAX, usual.grace)?,

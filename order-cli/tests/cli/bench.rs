@@ -112,6 +112,21 @@ impl Bench {
             .unwrap_or_else(|e| panic!("{args:?} printed {:?}: {e}", ran.out))
     }
 
+    /// The commands that `help`, such as `["--help"]`, lists.
+    pub fn commands(&self, help: &[&str]) -> Vec<String> {
+        let help = self.run(help).must(0).out;
+        let command = |line: &str| {
+            let line = line.strip_prefix("  ")?;
+            let name = line.split_whitespace().next()?;
+            line.starts_with(|c: char| c.is_ascii_lowercase())
+                .then(|| name.to_owned())
+        };
+        help.lines()
+            .take_while(|line| !line.ends_with("ptions:"))
+            .filter_map(command)
+            .collect()
+    }
+
     /// Places an order by options.
     pub fn place(&self, item: &str, method: &str, more: &[&str], code: i32) -> Value {
         let address = examples().join("address.json");
@@ -138,12 +153,16 @@ impl Bench {
 }
 
 impl Ran {
-    /// The same, if it ended with `code`; and if it failed, it said so on one readable line.
+    /// The same, if it ended with `code`; and if it failed, it said so, for people or as JSON.
     #[track_caller]
     pub fn must(self, code: i32) -> Self {
         assert_eq!(self.code, code, "{self:?}");
         if code != 0 {
-            assert!(self.err.contains("error: "), "{self:?}");
+            let as_json = format!("\"exit_code\":{code}}}");
+            assert!(
+                self.err.contains("error:") || self.err.contains(&as_json),
+                "{self:?}"
+            );
             assert!(
                 !self.err.contains("panicked") && !self.err.contains("RUST_BACKTRACE"),
                 "{self:?}"
@@ -170,6 +189,9 @@ pub fn order_in(dir: &Path) -> Command {
         "ORDER_SHOP",
         "ORDER_FORMAT",
         "ORDER_LISTEN",
+        "NO_COLOR",
+        "CLICOLOR",
+        "CLICOLOR_FORCE",
     ];
     let of_libpq = [
         "PGSSLMODE",

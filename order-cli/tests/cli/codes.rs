@@ -103,7 +103,7 @@ fn a_request_that_could_never_be_right_is_2() {
         .must(2)
         .says("mistyped");
     bench.run(&["list", "--limit", "0"]).must(2);
-    bench.run(&["list", "--status", "confirmed"]).must(2);
+    bench.run(&["list", "--status", "confirmd"]).must(2);
     bench
         .run(&["list", "--after", "created_at.asc.x.y"])
         .must(2);
@@ -242,7 +242,7 @@ fn a_store_or_shop_that_cannot_be_used_is_4() {
     bench
         .run(&["--store", "sqlite:missing/orders.db", "list"])
         .must(4)
-        .says("in a directory that exists");
+        .says("the folder must exist");
     bench
         .run(&["--shop", &text, "shop", "stock"])
         .must(4)

@@ -121,7 +121,7 @@ fn what_no_setting_can_be_is_refused_with_its_place() {
         .says("ORDER_POLICY_LEASE: \"soon\" is not a duration");
     bench
         .run(&["config", "--config", "nowhere.toml"])
-        .must(2)
+        .must(3)
         .says("nowhere.toml");
 }
 

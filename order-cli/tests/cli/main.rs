@@ -33,5 +33,6 @@ mod served;
 mod services;
 mod serving;
 mod shapes;
+mod showing;
 mod upgrade;
 mod watch;

@@ -49,7 +49,7 @@ fn malformed_requests_are_told_where_they_are_wrong() {
         .says("latin1.json:2:14: not valid UTF-8");
     bench
         .run(&["place", "--file", "missing.json"])
-        .must(2)
+        .must(3)
         .says("missing.json: there is no such file");
     bench.run(&["place", "--file", "."]).must(2);
     let bad_address = [
@@ -268,7 +268,7 @@ fn malformed_scripts_are_told_where_they_are_wrong() {
     );
     bench
         .run(&["run", "missing.toml"])
-        .must(2)
+        .must(3)
         .says("there is no such file");
 }
 

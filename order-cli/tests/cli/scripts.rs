@@ -241,28 +241,28 @@ fn every_command_is_in_a_script() {
     // Scripts have the clock, the shop and its faults as steps of their own, one store, and no
     // sockets.
     let elsewhere = [
-        "shop", "list", "run", "serve", "migrate", "copy", "config", "services", "health", "help",
+        "shop",
+        "list",
+        "run",
+        "serve",
+        "migrate",
+        "copy",
+        "config",
+        "services",
+        "health",
+        "help",
+        "completions",
+        "man",
     ];
-    let commands = |args: &[&str]| -> Vec<String> {
-        let help = bench.run(args).must(0).out;
-        let listed = help
-            .lines()
-            .skip_while(|l| *l != "Commands:")
-            .skip(1)
-            .take_while(|l| !l.trim().is_empty());
-        let names = listed.filter(|l| l.starts_with("  ") && !l.starts_with("   "));
-        names
-            .filter_map(|l| l.split_whitespace().next())
-            .map(str::to_owned)
-            .collect()
-    };
     let mut seen = 0;
-    for command in commands(&["--help"])
+    for command in bench
+        .commands(&["--help"])
         .iter()
         .filter(|c| !elsewhere.contains(&c.as_str()))
     {
         let names = match command.as_str() {
-            "return" => commands(&["return", "--help"])
+            "return" => bench
+                .commands(&["return", "--help"])
                 .iter()
                 .filter(|c| *c != "help")
                 .map(|c| format!("return {c}"))

@@ -89,7 +89,12 @@ fn lists_are_narrowed_by_what_people_look_for() {
     let tea = bench.place("TEA-01", "CREDIT_CARD", &["--metadata", "channel=till"], 0);
     let failed = bench.place("TEA-01", "EXPIRED_CARD", &[], 1);
     let found = |options: &[&str]| {
-        let list = bench.json(&[&["list"], options].concat(), 0);
+        let order = if options.contains(&"--desc") {
+            &[][..]
+        } else {
+            &["--asc"]
+        };
+        let list = bench.json(&[&["list"], options, order].concat(), 0);
         let ids = list["orders"]
             .as_array()
             .unwrap()

@@ -34,7 +34,7 @@ impl Explanation {
         possible: Vec<&'static str>,
         env: &Env<'_>,
     ) -> Self {
-        let sentences = sentences(&order, work.as_ref(), &next, &possible, env);
+        let sentences = sentences(&order, work.as_ref(), &next, env);
         Explanation {
             order,
             work,
@@ -45,13 +45,7 @@ impl Explanation {
     }
 }
 
-fn sentences(
-    order: &Order,
-    work: Option<&WorkItem>,
-    next: &Next,
-    possible: &[&str],
-    env: &Env<'_>,
-) -> Vec<String> {
+fn sentences(order: &Order, work: Option<&WorkItem>, next: &Next, env: &Env<'_>) -> Vec<String> {
     let mut out = vec![format!(
         "order {} is {}, payment {}",
         order.number, order.statuses.status, order.statuses.payment
@@ -98,7 +92,7 @@ fn sentences(
             }
             (OperationState::Pending, Some(until)) => {
                 out.push(format!(
-                    "payment {} waits for the provider; it is asked at {until}",
+                    "payment {} waits for the provider, who is asked again at {until}",
                     p.n
                 ));
             }
@@ -145,14 +139,15 @@ fn sentences(
         }
     }
     match next.wake {
-        Some(at) => out.push(format!("looked at again at {at}")),
+        // Most often it is the moment at which something named above happens.
+        Some(at) if out.iter().any(|said| said.contains(&at.to_string())) => {}
+        Some(at) => out.push(format!("the engine looks at it again at {at}")),
         None if next.is_done() && others_turn => {
-            out.push("nothing is left for the engine to do".into())
+            out.push("until then the engine has nothing to do".into())
         }
         None if next.is_done() => out.push("nothing is left to do".into()),
         None => {}
     }
-    out.push(format!("possible now: {}", possible.join(", ")));
     out
 }
 
@@ -303,7 +298,7 @@ const fn verb(verb: Verb) -> &'static str {
         Verb::Commit => "commit",
         Verb::LookUpReservation | Verb::LookUpPayment => "find out about",
         Verb::Pay(_) => "carry out",
-        Verb::Notify => "tell the customer of",
+        Verb::Notify => "notify the customer of",
     }
 }
 

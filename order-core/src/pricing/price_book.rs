@@ -185,6 +185,11 @@ impl PriceBook {
         })
     }
 
+    /// The shipping methods on offer, with their prices.
+    pub fn shipping_methods(&self) -> &[ShippingRule] {
+        &self.shipping
+    }
+
     /// The payment methods on offer, and when money paid by each is due.
     pub fn payment_methods(&self) -> &[PaymentMethodRule] {
         &self.payment_methods

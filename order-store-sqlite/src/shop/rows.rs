@@ -146,8 +146,7 @@ mod tests {
         ]
     "#;
 
-    /// The plans are asserted where statements are prepared; a panic there stops the shop's thread,
-    /// which answers so.
+    /// The plans are asserted where statements are prepared; a call that panics there fails.
     #[tokio::test]
     async fn no_call_scans_a_table_that_grows_with_the_orders() {
         let shop = Shop::in_memory(Arc::new(SystemClock)).unwrap();

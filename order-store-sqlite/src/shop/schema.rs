@@ -4,17 +4,27 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use order_core::time::Timestamp;
 use rusqlite::{Connection, OpenFlags, TransactionBehavior};
+use tracing::info;
 
 use super::error::ShopError;
 use crate::file::{self, Identity};
+use crate::migrations::{Migration, Record};
 use crate::{checkpoint, linked, settings};
 
 /// `ORSH`, so that a file of another kind is never taken for a shop.
 const APPLICATION_ID: i32 = 0x4F52_5348;
 
 /// Numbered from 1. A released one is never edited; `user_version` says how many a file has had.
-const MIGRATIONS: &[&str] = &[include_str!("migrations/0001_shop.sql")];
+const MIGRATIONS: &[Migration] = &[Migration {
+    name: "shop",
+    sql: include_str!("migrations/0001_shop.sql"),
+}];
+
+const RECORD: Record = Record {
+    table: "shop_migrations",
+};
 
 /// The version of a file that has had all of them.
 pub(super) const VERSION: i64 = MIGRATIONS.len() as i64;
@@ -54,7 +64,11 @@ impl ShopFile {
     }
 
     /// Opens it for writing; makes it if there is none, where that is wanted.
-    pub(super) fn open_writer(&mut self, make: bool) -> Result<Connection, ShopError> {
+    pub(super) fn open_writer(
+        &mut self,
+        make: bool,
+        now: Timestamp,
+    ) -> Result<Connection, ShopError> {
         let path = &self.path;
         let wrap = |source| unusable(path, source);
         let foreign = |reason: String| ShopError::Foreign {
@@ -103,7 +117,7 @@ impl ShopFile {
         }
         settle(&db).map_err(wrap)?;
         settings::check(&db).map_err(wrap)?.map_err(foreign)?;
-        migrate(&mut db, path)?;
+        migrate(&mut db, path, now)?;
         self.opened = Identity::of(&self.name).ok();
         Ok(db)
     }
@@ -176,10 +190,10 @@ pub(super) fn must_still_fit(db: &Connection, path: &Arc<str>) -> Result<(), Sho
 }
 
 /// A shop that lasts as long as its only connection.
-pub(super) fn open_in_memory(path: &Arc<str>) -> Result<Connection, ShopError> {
+pub(super) fn open_in_memory(path: &Arc<str>, now: Timestamp) -> Result<Connection, ShopError> {
     let mut db = Connection::open_in_memory().map_err(|source| unusable(path, source))?;
     settle(&db).map_err(|source| unusable(path, source))?;
-    migrate(&mut db, path)?;
+    migrate(&mut db, path, now)?;
     Ok(db)
 }
 
@@ -229,7 +243,7 @@ fn recognise(db: &Connection, path: &Arc<str>) -> Result<(), ShopError> {
     }
 }
 
-fn migrate(db: &mut Connection, path: &Arc<str>) -> Result<(), ShopError> {
+fn migrate(db: &mut Connection, path: &Arc<str>, now: Timestamp) -> Result<(), ShopError> {
     let wrap = |source| unusable(path, source);
     let version = |db: &Connection| {
         db.query_row("PRAGMA user_version", [], |r| r.get::<_, i64>(0))
@@ -237,7 +251,7 @@ fn migrate(db: &mut Connection, path: &Arc<str>) -> Result<(), ShopError> {
     };
     // Versions only rise: without anything to do, nobody who only looks waits for whoever writes.
     if version(db)? == VERSION {
-        return Ok(());
+        return check_migrations(db, path);
     }
     // Under the write lock, so that of two processes that open a new file one migrates and the
     // other finds it done.
@@ -245,17 +259,39 @@ fn migrate(db: &mut Connection, path: &Arc<str>) -> Result<(), ShopError> {
         .transaction_with_behavior(TransactionBehavior::Immediate)
         .map_err(wrap)?;
     recognise(&tx, path)?;
-    let pending = MIGRATIONS
-        .get(usize::try_from(version(&tx)?).unwrap_or(0)..)
-        .unwrap_or_default();
-    for migration in pending {
-        tx.execute_batch(migration).map_err(wrap)?;
+    let from = version(&tx)?;
+    let seen = usize::try_from(from).unwrap_or(0);
+    for (number, migration) in (1..).zip(MIGRATIONS).skip(seen) {
+        RECORD.run(&tx, number, migration, now).map_err(wrap)?;
     }
-    if !pending.is_empty() {
+    if from < VERSION {
         tx.pragma_update(None, "application_id", APPLICATION_ID)
             .map_err(wrap)?;
         tx.pragma_update(None, "user_version", VERSION)
             .map_err(wrap)?;
     }
-    tx.commit().map_err(wrap)
+    tx.commit().map_err(wrap)?;
+    if from < VERSION {
+        info!(
+            from,
+            to = VERSION,
+            "the schema of the shop was brought up to date"
+        );
+    }
+    check_migrations(db, path)
+}
+
+/// Refuses a file whose migrations are not those that this program was tested with.
+fn check_migrations(db: &Connection, path: &Arc<str>) -> Result<(), ShopError> {
+    let agrees = || Ok(!RECORD.is_kept(db)? || RECORD.agrees_with(db, MIGRATIONS)?);
+    match agrees() {
+        // Also a shop that was made before its migrations were recorded.
+        Ok(true) => Ok(()),
+        Ok(false) => Err(ShopError::Foreign {
+            path: path.clone(),
+            reason: "its migrations are not those of this program; it was made by another build"
+                .into(),
+        }),
+        Err(source) => Err(unusable(path, source)),
+    }
 }

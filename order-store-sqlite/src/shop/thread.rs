@@ -9,6 +9,7 @@ use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::thread::JoinHandle;
 use std::time::Instant;
 
+use order_core::runtime::Clock;
 use rusqlite::Connection;
 use tokio::sync::oneshot;
 use tracing::{Level, debug, enabled, error, info, warn};
@@ -48,6 +49,7 @@ impl SqlThread {
         file: Option<ShopFile>,
         access: Access,
         path: Arc<str>,
+        clock: Arc<dyn Clock>,
     ) -> std::io::Result<Self> {
         let (jobs, waiting) = sync_channel(QUEUE_MAX);
         let name = match access {
@@ -60,6 +62,7 @@ impl SqlThread {
             access,
             turns: Turns::default(),
             path: path.clone(),
+            clock,
         };
         let handle = std::thread::Builder::new()
             .name(name.into())
@@ -184,6 +187,7 @@ struct Worker {
     access: Access,
     turns: Turns,
     path: Arc<str>,
+    clock: Arc<dyn Clock>,
 }
 
 impl Worker {
@@ -279,7 +283,7 @@ impl Worker {
         if self.db.is_none() {
             self.db = Some(match self.access {
                 Access::Read => file.open_reader()?,
-                Access::Write => file.open_writer(false)?,
+                Access::Write => file.open_writer(false, self.clock.now())?,
             });
             info!(access = ?self.access, "the shop's file was opened again");
         }
@@ -345,6 +349,8 @@ fn run(db: &Connection, sql: &str) -> rusqlite::Result<()> {
 
 #[cfg(test)]
 mod tests {
+    use order_core::runtime::SystemClock;
+
     use super::*;
 
     fn thread(setup: &str) -> SqlThread {
@@ -356,7 +362,14 @@ mod tests {
             .pragma_update(None, "user_version", schema::VERSION)
             .unwrap();
         connection.execute_batch(setup).unwrap();
-        SqlThread::start(connection, None, Access::Write, "test".into()).unwrap()
+        SqlThread::start(
+            connection,
+            None,
+            Access::Write,
+            "test".into(),
+            Arc::new(SystemClock),
+        )
+        .unwrap()
     }
 
     fn insert(

@@ -26,6 +26,24 @@ use super::errors::Failed;
 /// transaction are not touched. So is it if it panics. Refuse what people ask for (rows whose cause
 /// is a command), and not what the engine records of the world: a payment that was captured is
 /// captured, and the worker can only try to record it again, a lease later, for ever.
+///
+/// Tables of your own stand in the same file: make them once it is a store, by a connection of your
+/// own, under names that do not begin with `order`.
+///
+/// ```
+/// use order_store_sqlite::OnCommit;
+///
+/// let to_pick = OnCommit::new(|db, changeset| {
+///     let placed = changeset.before.is_none();
+///     if placed {
+///         let order = changeset.after.id.to_string();
+///         db.execute("INSERT INTO to_pick (order_id) VALUES (?1)", [order])
+///             .map_err(|error| error.to_string())?;
+///     }
+///     Ok(())
+/// });
+/// # drop(to_pick);
+/// ```
 #[derive(Clone)]
 pub struct OnCommit(Arc<Hook>);
 

@@ -4,17 +4,12 @@ use order_core::store::{StoreError, StoreErrorKind};
 use order_core::time::Timestamp;
 use rusqlite::{Connection, TransactionBehavior};
 use tracing::info;
-use uuid::Uuid;
 
 use super::errors::store_error;
+use crate::migrations::{Migration, Record};
 
 /// Marks a SQLite file as an order store (`OrdE`), so that no other program's file is altered.
 const APPLICATION_ID: i32 = 0x4F72_6445;
-
-struct Migration {
-    name: &'static str,
-    sql: &'static str,
-}
 
 /// Numbered from 1, and never edited after release.
 const MIGRATIONS: &[Migration] = &[Migration {
@@ -22,11 +17,10 @@ const MIGRATIONS: &[Migration] = &[Migration {
     sql: include_str!("../../migrations/0001_orders.sql"),
 }];
 
-const CREATE_MIGRATIONS: &str = "CREATE TABLE IF NOT EXISTS order_migrations (
-    version INTEGER NOT NULL PRIMARY KEY, name TEXT NOT NULL, checksum TEXT NOT NULL, applied_at INTEGER NOT NULL) STRICT";
-const INSERT_MIGRATION: &str =
-    "INSERT INTO order_migrations (version, name, checksum, applied_at) VALUES (?1, ?2, ?3, ?4)";
-const SELECT_MIGRATIONS: &str = "SELECT version, checksum FROM order_migrations ORDER BY version";
+const RECORD: Record = Record {
+    table: "order_migrations",
+};
+
 const READ_VERSION: &str = "PRAGMA user_version";
 const READ_NEEDED: &str = "SELECT min_reader, min_writer FROM order_store";
 const COUNT_SCHEMA: &str = "SELECT count(*) FROM sqlite_schema";
@@ -137,17 +131,7 @@ fn migrate(db: &mut Connection, now: Timestamp) -> Result<(), StoreError> {
     let applied = applied_migrations(&transaction, Use::Write)?;
     for (version, migration) in (1i64..).zip(MIGRATIONS).skip(applied) {
         let run = || -> rusqlite::Result<()> {
-            transaction.execute_batch(CREATE_MIGRATIONS)?;
-            transaction.execute_batch(migration.sql)?;
-            transaction.execute(
-                INSERT_MIGRATION,
-                (
-                    version,
-                    migration.name,
-                    checksum(migration),
-                    now.as_micros(),
-                ),
-            )?;
+            RECORD.run(&transaction, version, migration, now)?;
             transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
             transaction.pragma_update(None, "user_version", version)
         };
@@ -165,24 +149,12 @@ fn migrate(db: &mut Connection, now: Timestamp) -> Result<(), StoreError> {
 /// A migration that was edited after it ran means that the schema is not one that this program was
 /// tested with.
 fn check_checksums(db: &Connection) -> Result<(), StoreError> {
-    let mut statement = db.prepare(SELECT_MIGRATIONS).map_err(store_error)?;
-    let rows = statement
-        .query_map([], |row| Ok((row.get(0)?, row.get(1)?)))
-        .map_err(store_error)?;
-    let recorded: Vec<(i64, String)> = rows.collect::<Result<_, _>>().map_err(store_error)?;
-    let known: Vec<(i64, String)> = (1i64..).zip(MIGRATIONS.iter().map(checksum)).collect();
-    // A newer program may have added some, see `check_needed`.
-    if recorded.starts_with(&known) {
+    if RECORD.agrees_with(db, MIGRATIONS).map_err(store_error)? {
         return Ok(());
     }
     Err(misconfigured(
         "its migrations are not those of this program: it was made by another build".into(),
     ))
-}
-
-/// A name-based UUID (RFC 9562, 5.5) of the statements.
-fn checksum(migration: &Migration) -> String {
-    Uuid::new_v5(&Uuid::nil(), migration.sql.as_bytes()).to_string()
 }
 
 fn misconfigured(message: String) -> StoreError {

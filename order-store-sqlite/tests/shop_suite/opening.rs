@@ -2,7 +2,8 @@
 
 use std::fs;
 
-use order_store_sqlite::shop::{Shop, ShopError};
+use order_core::runtime::virtual_time::block_on;
+use order_store_sqlite::shop::{Catalogue, Shop, ShopError};
 use rusqlite::Connection;
 
 use super::{TempFile, TestClock, catalogue, sku};
@@ -43,6 +44,55 @@ async fn a_newer_schema_is_noticed_by_who_has_the_shop_open() {
         .unwrap();
     let error = shop.restock(&sku("MUG-01"), 1).await.unwrap_err();
     assert!(reason(error).starts_with("its schema was brought to 99 while in use"));
+}
+
+#[test]
+fn a_shop_whose_migrations_are_not_ours_is_refused() {
+    let file = TempFile::new();
+    drop(Shop::open(&file.0, TestClock::new()).unwrap());
+    drop(Shop::open(&file.0, TestClock::new()).unwrap());
+    let db = Connection::open(&file.0).unwrap();
+    let edited = "UPDATE shop_migrations SET checksum = 'edited' WHERE version = 1";
+    assert_eq!(db.execute(edited, []).unwrap(), 1);
+    drop(db);
+    assert_eq!(
+        reason(Shop::open(&file.0, TestClock::new()).unwrap_err()),
+        "its migrations are not those of this program; it was made by another build"
+    );
+    // One that was made before they were recorded is taken.
+    let db = Connection::open(&file.0).unwrap();
+    db.execute_batch("DROP TABLE shop_migrations").unwrap();
+    drop(db);
+    drop(Shop::open(&file.0, TestClock::new()).unwrap());
+}
+
+#[test]
+fn what_a_shop_no_longer_knows_is_nowhere_in_its_file() {
+    const SECRET: &str = "ada.lovelace@example.org";
+    let file = TempFile::new();
+    let load = |email: &str| {
+        let text = format!(
+            r#"
+            currency = "USD"
+            [[customer]]
+            id = "9b1c7d34-0f4b-4a9d-8b7e-5d2c3e4f5a33"
+            email = "{email}"
+            first_name = "A"
+            last_name = "B"
+            "#
+        );
+        let catalogue = Catalogue::parse(&text, "customers.toml").unwrap();
+        let shop = Shop::open(&file.0, TestClock::new()).unwrap();
+        block_on(shop.load(&catalogue)).unwrap();
+        // Closed, so that all of it is in the file.
+        drop(shop);
+        let bytes = fs::read(&file.0).unwrap();
+        bytes
+            .windows(SECRET.len())
+            .any(|found| found == SECRET.as_bytes())
+    };
+    assert!(load(SECRET));
+    assert!(!load("a@b.c"));
 }
 
 #[cfg(unix)]

@@ -1,20 +1,24 @@
 //! `order import`: historic orders of another system.
 
-use std::path::{Path, PathBuf};
+use std::collections::BTreeMap;
+use std::path::PathBuf;
 
 use clap::Args;
 use order_core::error::{Error, Violation};
+use order_core::ids::Sku;
 use order_core::manager::{ImportState, OrderManager, Principal};
 use order_core::request::{ImportedOnce, ValidImport};
+use order_core::rules::begin_imported;
 use order_core::runtime::{Clock, SystemClock};
 use order_core::services::Clients;
 use order_core::store::OrderStore;
 use order_core::text::one_line;
+use order_core::time::Timestamp;
 use serde::Serialize;
 
-use super::lines::Lines;
+use super::lines::{Kept, Lines};
 use super::progress::Progress;
-use crate::engine::Engine;
+use crate::engine::{Engine, existing_shop};
 use crate::exit::{Failure, Outcome};
 use crate::output::{Out, counted, note};
 use crate::settings::{Settings, StoreUrl};
@@ -22,14 +26,14 @@ use crate::settings::{Settings, StoreUrl};
 /// Options of `import`.
 #[derive(Debug, Args)]
 pub struct Import {
-    /// Historic orders, one line of JSON each
+    /// Historic orders, one line of JSON each; `-` for standard input
     pub file: PathBuf,
     /// Say what is wrong with them and what would be imported, and change nothing
     #[arg(long)]
     pub dry_run: bool,
 }
 
-/// The result of an import, or of trying one.
+/// The outcome of an import, or the one it would have.
 #[derive(Debug, Default, Serialize)]
 pub struct ImportView {
     dry_run: bool,
@@ -38,6 +42,36 @@ pub struct ImportView {
     new: u64,
     /// Imported before.
     known: u64,
+    /// Units that the orders still need and that the stock has not got.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    not_in_stock: Vec<MissingView>,
+    /// The units that the new orders still need.
+    #[serde(skip)]
+    wanted: BTreeMap<Sku, u64>,
+}
+
+/// Units of a SKU that are needed and not there.
+#[derive(Debug, Serialize)]
+struct MissingView {
+    sku: String,
+    wanted: u64,
+    /// The units that are there; `null` if the shop does not know the SKU.
+    available: Option<u64>,
+}
+
+impl MissingView {
+    fn text(&self) -> String {
+        let MissingView {
+            sku,
+            wanted,
+            available,
+        } = self;
+        let there = match available {
+            None => "the shop has no such SKU".to_owned(),
+            Some(there) => format!("the stock has {there}"),
+        };
+        format!("still to be shipped: {wanted} × {sku}; {there}")
+    }
 }
 
 impl ImportView {
@@ -46,6 +80,20 @@ impl ImportView {
         match state {
             ImportState::New => self.new += 1,
             ImportState::Known => self.known += 1,
+        }
+    }
+
+    /// Counts the units that `valid` still needs from the stock.
+    fn want(&mut self, valid: &ValidImport, now: Timestamp) {
+        let order = begin_imported(&valid.imported, now);
+        if !order.lifecycle.is_live() {
+            return;
+        }
+        for line in &order.lines {
+            let units = line.open() + line.counters.planned;
+            if units > 0 {
+                *self.wanted.entry(line.sku.clone()).or_default() += u64::from(units);
+            }
         }
     }
 
@@ -73,10 +121,47 @@ pub async fn import(settings: &Settings, out: &Out, args: &Import) -> Outcome {
         settings.store = StoreUrl::Memory;
     }
     // Before the store is made.
-    Lines::open(&args.file)?;
+    let kept = Kept::of(&args.file)?;
+    Lines::open(&kept)?;
     let engine = Engine::open_without_services(&settings).await?;
-    let view = import_into(&engine.manager, &engine.principal, &SystemClock, args).await?;
+    let mut view = import_kept(
+        &engine.manager,
+        &engine.principal,
+        &SystemClock,
+        &kept,
+        args.dry_run,
+    )
+    .await?;
+    view.not_in_stock = missing(&settings, &view.wanted).await?;
+    for missing in &view.not_in_stock {
+        note(missing.text());
+    }
+    if !view.not_in_stock.is_empty() {
+        note("such orders wait for a person: load or restock what is missing, or cancel it");
+    }
     out.one(&view, || view.text())
+}
+
+/// Returns what of `wanted` the embedded shop has not got; nothing if the inventory is elsewhere or
+/// there is no shop yet, since nobody can be asked.
+async fn missing(settings: &Settings, wanted: &BTreeMap<Sku, u64>) -> Outcome<Vec<MissingView>> {
+    let there = settings.shop.as_ref().is_some_and(|path| path.exists());
+    if !settings.services.inventory.is_shop() || !there {
+        return Ok(Vec::new());
+    }
+    let stock = existing_shop(settings)?.stock(None).await?;
+    let missing = wanted.iter().filter_map(|(sku, wanted)| {
+        let row = stock.iter().find(|row| row.sku == *sku);
+        let available = row.map(|row| row.available);
+        available
+            .is_none_or(|available| available < *wanted)
+            .then(|| MissingView {
+                sku: sku.to_string(),
+                wanted: *wanted,
+                available,
+            })
+    });
+    Ok(missing.collect())
 }
 
 /// Imports a file through any manager.
@@ -86,18 +171,35 @@ pub async fn import_into<S: OrderStore, C: Clients>(
     clock: &impl Clock,
     args: &Import,
 ) -> Outcome<ImportView> {
-    let (lines, size) = Lines::open(&args.file)?;
+    import_kept(
+        manager,
+        principal,
+        clock,
+        &Kept::of(&args.file)?,
+        args.dry_run,
+    )
+    .await
+}
+
+async fn import_kept<S: OrderStore, C: Clients>(
+    manager: &OrderManager<S, C>,
+    principal: &Principal,
+    clock: &impl Clock,
+    kept: &Kept,
+    dry_run: bool,
+) -> Outcome<ImportView> {
+    let (lines, size) = Lines::open(kept)?;
     let mut view = ImportView {
-        dry_run: args.dry_run,
+        dry_run,
         ..ImportView::default()
     };
-    let file = Source {
-        path: &args.file,
-        size,
-    };
+    let file = Source { kept, size };
     check(manager, principal, clock, (file, lines), &mut view).await?;
-    if !args.dry_run {
-        view = ImportView::default();
+    if !dry_run {
+        view = ImportView {
+            wanted: view.wanted,
+            ..ImportView::default()
+        };
         write(manager, principal, clock, file, &mut view).await?;
     }
     Ok(view)
@@ -106,7 +208,7 @@ pub async fn import_into<S: OrderStore, C: Clients>(
 /// A file of orders.
 #[derive(Clone, Copy)]
 struct Source<'a> {
-    path: &'a Path,
+    kept: &'a Kept,
     /// In bytes.
     size: u64,
 }
@@ -116,7 +218,7 @@ async fn check<S: OrderStore, C: Clients>(
     manager: &OrderManager<S, C>,
     principal: &Principal,
     clock: &impl Clock,
-    (Source { path, size }, lines): (Source<'_>, Lines),
+    (Source { kept, size }, lines): (Source<'_>, Lines),
     view: &mut ImportView,
 ) -> Outcome {
     let mut progress = Progress::new("checking", Some(size));
@@ -130,7 +232,12 @@ async fn check<S: OrderStore, C: Clients>(
             Ok(valid) => {
                 let mut wrong = once.add(line.number, &valid);
                 match manager.examine_import(principal, &valid).await {
-                    Ok(state) => view.count(state),
+                    Ok(state) => {
+                        view.count(state);
+                        if state == ImportState::New {
+                            view.want(&valid, clock.now());
+                        }
+                    }
                     Err(Error::Invalid(with_store)) => wrong.extend(with_store),
                     Err(error) => return Err(error.into()),
                 }
@@ -142,7 +249,7 @@ async fn check<S: OrderStore, C: Clients>(
         for Violation { field, problem } in &wrong {
             note(one_line(&format!(
                 "{}:{}: {field}: {problem}",
-                path.display(),
+                kept.name().display(),
                 line.number
             )));
         }
@@ -155,7 +262,7 @@ async fn check<S: OrderStore, C: Clients>(
     let (problems, orders) = (counted(problems, "problem"), counted(orders, "order"));
     Err(Failure::bad_input(format!(
         "{}: {problems} in {bad} of {orders}; nothing was imported",
-        path.display()
+        kept.name().display()
     )))
 }
 
@@ -163,16 +270,17 @@ async fn write<S: OrderStore, C: Clients>(
     manager: &OrderManager<S, C>,
     principal: &Principal,
     clock: &impl Clock,
-    Source { path, size }: Source<'_>,
+    Source { kept, size }: Source<'_>,
     view: &mut ImportView,
 ) -> Outcome {
     let mut progress = Progress::new("importing", Some(size));
-    let (lines, _) = Lines::open(path)?;
+    let (lines, _) = Lines::open(kept)?;
     let orders = lines.map(|line| {
         let line = line?;
         progress.step(line.read);
         // It was sound a moment ago: whatever is wrong has been written into the file since.
-        let changed = |wrong: Vec<Violation>| Lines::at(path, line.number, Error::Invalid(wrong));
+        let changed =
+            |wrong: Vec<Violation>| Lines::at(kept.name(), line.number, Error::Invalid(wrong));
         ValidImport::read(&line.text, clock.now()).map_err(changed)
     });
     let done = manager

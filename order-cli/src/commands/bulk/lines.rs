@@ -1,8 +1,10 @@
 //! A file read line by line, however large it is.
 
 use std::fs::File;
-use std::io::{BufRead, BufReader, Read};
+use std::io::{self, BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
+
+use tempfile::{NamedTempFile, TempPath};
 
 use crate::exit::{Code, Failure, Outcome};
 
@@ -17,19 +19,63 @@ pub struct Lines {
     read: u64,
 }
 
+/// A file that can be read twice: the one that was named, or a copy of standard input, which is gone
+/// with it.
+pub struct Kept {
+    path: PathBuf,
+    name: PathBuf,
+    _copy: Option<TempPath>,
+}
+
+impl Kept {
+    /// Keeps standard input if `path` is `-`.
+    ///
+    /// # Errors
+    ///
+    /// Unavailable, if it cannot be read or kept.
+    pub fn of(path: &Path) -> Outcome<Kept> {
+        if path.as_os_str() != "-" {
+            return Ok(Kept {
+                path: path.into(),
+                name: path.into(),
+                _copy: None,
+            });
+        }
+        let keep = || {
+            let mut copy = NamedTempFile::new()?;
+            io::copy(&mut io::stdin().lock(), &mut copy)?;
+            Ok(copy.into_temp_path())
+        };
+        let copy = keep().map_err(|e: io::Error| {
+            Failure::caused(Code::Unavailable, &e).context("cannot keep standard input")
+        })?;
+        Ok(Kept {
+            path: copy.to_path_buf(),
+            name: "standard input".into(),
+            _copy: Some(copy),
+        })
+    }
+
+    /// The name that messages have for it.
+    pub fn name(&self) -> &Path {
+        &self.name
+    }
+}
+
 /// A line.
 pub struct Line {
     /// Counted from 1.
     pub number: u64,
     /// Without its end.
     pub text: String,
-    /// The bytes of the file that are read with it.
+    /// The number of bytes of the file that are read with it.
     pub read: u64,
 }
 
 impl Lines {
     /// Opens a file; with its size in bytes.
-    pub fn open(path: &Path) -> Outcome<(Lines, u64)> {
+    pub fn open(kept: &Kept) -> Outcome<(Lines, u64)> {
+        let path = &kept.path;
         let cannot = |e: std::io::Error| {
             let code = if e.kind() == std::io::ErrorKind::NotFound {
                 Code::NotFound
@@ -40,7 +86,7 @@ impl Lines {
         };
         let file = File::open(path).map_err(cannot)?;
         let size = file.metadata().map_err(cannot)?;
-        // Some things are read twice, which only a file can be.
+        // It is read twice, which only a file can be.
         if !size.is_file() {
             return Err(Failure::bad_input(format!(
                 "{} is not a file: write it to one first",
@@ -49,7 +95,7 @@ impl Lines {
         }
         Ok((
             Lines {
-                path: path.into(),
+                path: kept.name.clone(),
                 file: BufReader::new(file),
                 number: 0,
                 read: 0,

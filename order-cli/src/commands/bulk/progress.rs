@@ -1,90 +1,67 @@
-//! How far a long command is, for whoever sits at a terminal. Programs that read stderr see none of
-//! it.
+//! The progress of a long command, for whoever sits at a terminal. Programs that read stderr see
+//! none of it.
 
-use std::io::{IsTerminal, Write};
-use std::time::{Duration, Instant};
+use indicatif::{ProgressBar, ProgressStyle};
 
-/// How often the line is drawn again at the most.
-const PACE: Duration = Duration::from_millis(100);
-const WIDTH: usize = 30;
+/// The line about a file: the share of it that is read, and the time its rest will take.
+const OF_A_FILE: &str = "{msg} [{bar:30}] {percent:>3} %  {prefix}  {eta} left";
+/// The orders that are done, where nobody knows how many there are.
+const OF_A_STORE: &str = "{msg} {pos}";
 
 /// A line on stderr that says how far a command is; nothing unless stderr is a terminal.
 pub struct Progress {
-    shown: Option<Shown>,
-}
-
-struct Shown {
-    what: &'static str,
-    /// Bytes to be read; none if nobody knows how much there is to do.
-    total: Option<u64>,
+    bar: ProgressBar,
+    /// True if the bar counts the bytes of a file; otherwise it counts orders.
+    in_bytes: bool,
     orders: u64,
-    drawn: Option<Instant>,
 }
 
 impl Progress {
-    /// Nothing done yet of `what`, such as `importing`.
+    /// Nothing done yet of `what`, such as `importing`; `total` is in bytes, if it is known.
     pub fn new(what: &'static str, total: Option<u64>) -> Self {
-        let shown = std::io::stderr().is_terminal().then_some(Shown {
-            what,
-            total,
+        let total = total.filter(|total| *total > 0);
+        let (bar, template) = match total {
+            Some(total) => (ProgressBar::new(total), OF_A_FILE),
+            None => (ProgressBar::no_length(), OF_A_STORE),
+        };
+        Progress {
+            bar: bar.with_style(style(template)).with_message(what),
+            in_bytes: total.is_some(),
             orders: 0,
-            drawn: None,
-        });
-        Progress { shown }
+        }
     }
 
-    /// One more order; `bytes` of the total are behind it.
+    /// Counts one more order, with `bytes` of the total behind it.
     pub fn step(&mut self, bytes: u64) {
-        let Some(shown) = &mut self.shown else { return };
-        shown.orders += 1;
-        if shown.drawn.is_none_or(|at| at.elapsed() >= PACE) {
-            shown.drawn = Some(Instant::now());
-            draw(&format!("\r{}", shown.line(bytes)));
+        self.orders += 1;
+        if self.in_bytes {
+            if !self.bar.is_hidden() {
+                self.bar.set_prefix(self.orders.to_string());
+            }
+            self.bar.set_position(bytes);
+        } else {
+            self.bar.set_position(self.orders);
         }
+    }
+
+    /// Says something on stderr without disturbing the line.
+    pub fn aside(&self, say: impl FnOnce()) {
+        self.bar.suspend(say);
     }
 }
 
 impl Drop for Progress {
     /// Takes the line away, so that what is said next stands in its place.
     fn drop(&mut self) {
-        if self
-            .shown
-            .as_ref()
-            .is_some_and(|shown| shown.drawn.is_some())
-        {
-            draw("\r\x1b[K");
-        }
+        self.bar.finish_and_clear();
     }
 }
 
-impl Shown {
-    fn line(&self, bytes: u64) -> String {
-        let Shown {
-            what,
-            total,
-            orders,
-            drawn: _,
-        } = self;
-        match total.filter(|total| *total > 0) {
-            None => format!("{what} {orders}"),
-            Some(total) => {
-                let percent = (u128::from(bytes.min(total)) * 100 / u128::from(total)) as usize;
-                let full = percent * WIDTH / 100;
-                format!(
-                    "{what} [{}{}] {percent:3} % {orders}",
-                    "#".repeat(full),
-                    " ".repeat(WIDTH - full)
-                )
-            }
-        }
-    }
-}
-
-fn draw(text: &str) {
-    let mut stderr = std::io::stderr().lock();
-    let _ = stderr
-        .write_all(text.as_bytes())
-        .and_then(|()| stderr.flush());
+/// The style of `template`; the usual one if it were malformed, which a test rules out.
+fn style(template: &str) -> ProgressStyle {
+    ProgressStyle::with_template(template)
+        .unwrap_or_else(|_| ProgressStyle::default_bar())
+        .progress_chars("##-")
 }
 
 #[cfg(test)]
@@ -92,21 +69,21 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_bar_fills_with_what_is_read() {
-        let shown = |total| Shown {
-            what: "importing",
-            total,
-            orders: 7,
-            drawn: None,
-        };
-        assert_eq!(
-            shown(Some(200)).line(100),
-            format!("importing [{}{}]  50 % 7", "#".repeat(15), " ".repeat(15))
-        );
-        assert_eq!(
-            shown(Some(200)).line(999),
-            format!("importing [{}] 100 % 7", "#".repeat(30))
-        );
-        assert_eq!(shown(None).line(100), "importing 7");
+    fn both_templates_are_well_formed() {
+        for template in [OF_A_FILE, OF_A_STORE] {
+            assert!(ProgressStyle::with_template(template).is_ok(), "{template}");
+        }
+    }
+
+    #[test]
+    fn a_file_is_counted_in_bytes_and_a_store_in_orders() {
+        let mut file = Progress::new("importing", Some(200));
+        file.step(100);
+        file.step(150);
+        assert_eq!((file.bar.position(), file.bar.length()), (150, Some(200)));
+        let mut store = Progress::new("exporting", None);
+        store.step(100);
+        store.step(150);
+        assert_eq!((store.bar.position(), store.bar.length()), (2, None));
     }
 }

@@ -6,7 +6,7 @@ use clap::Args;
 use order_core::archive;
 use serde::Serialize;
 
-use super::lines::Lines;
+use super::lines::{Kept, Lines};
 use super::progress::Progress;
 use crate::engine::{Engine, must_exist};
 use crate::exit::{Failure, Outcome};
@@ -16,7 +16,7 @@ use crate::settings::Settings;
 /// Options of `restore`.
 #[derive(Debug, Args)]
 pub struct Restore {
-    /// The file that `order export` wrote
+    /// The file that `order export` wrote, or `-` for standard input
     pub file: PathBuf,
 }
 
@@ -27,8 +27,8 @@ struct RestoreView {
 
 /// Restores a file: all of it is read and checked before the first order is written.
 pub async fn restore(settings: &Settings, out: &Out, args: &Restore) -> Outcome {
-    let path = &args.file;
-    let (lines, size) = Lines::open(path)?;
+    let kept = Kept::of(&args.file)?;
+    let (lines, size) = Lines::open(&kept)?;
     // A store that is there is looked at first; one that is not is made when the file has proved
     // sound.
     if must_exist(&settings.store).is_ok() {
@@ -40,7 +40,8 @@ pub async fn restore(settings: &Settings, out: &Out, args: &Restore) -> Outcome 
     }
     let read = |line: Outcome<super::lines::Line>| {
         let line = line?;
-        let dumped = archive::read(&line.text).map_err(|e| Lines::at(path, line.number, e))?;
+        let dumped =
+            archive::read(&line.text).map_err(|e| Lines::at(kept.name(), line.number, e))?;
         Ok::<_, Failure>((dumped, line.read))
     };
     let mut progress = Progress::new("checking", Some(size));
@@ -50,7 +51,7 @@ pub async fn restore(settings: &Settings, out: &Out, args: &Restore) -> Outcome 
     drop(progress);
     let engine = Engine::open_without_services(settings).await?;
     let mut progress = Progress::new("restoring", Some(size));
-    let (lines, _) = Lines::open(path)?;
+    let (lines, _) = Lines::open(&kept)?;
     let orders = lines.map(|line| {
         let (dumped, bytes) = read(line)?;
         progress.step(bytes);

@@ -10,8 +10,8 @@ use order_store_sqlite::shop::{Catalogue, CatalogueError, LoadReport, StockRow};
 use crate::engine::{existing_shop, open_shop};
 use crate::exit::{Code, Failure, Outcome};
 use crate::input::read;
-use crate::output::Out;
 use crate::output::table::Table;
+use crate::output::{Out, counted};
 use crate::settings::Settings;
 
 /// Loads a catalogue; makes the shop if it is not there.
@@ -78,8 +78,11 @@ fn loaded(report: &LoadReport) -> String {
         ]);
     }
     let rest = format!(
-        "{shipping_methods} shipping methods, {tax_rates} tax rates, {coupons} coupons, \
-         {payment_methods} payment methods\n"
+        "{}, {}, {}, {}\n",
+        counted(*shipping_methods as u64, "shipping method"),
+        counted(*tax_rates as u64, "tax rate"),
+        counted(*coupons as u64, "coupon"),
+        counted(*payment_methods as u64, "payment method")
     );
     table.render() + &rest
 }

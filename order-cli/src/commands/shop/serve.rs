@@ -6,17 +6,18 @@ use std::sync::Arc;
 use clap::Args;
 use order_grpc::offer::{self, FaultRule, Faults, OfferOptions};
 use order_grpc::{Drained, Level, Log, LogFormat};
-use tokio::signal::unix::{SignalKind, signal};
 
 use crate::engine::existing_shop;
 use crate::exit::{Code, Failure, Outcome};
 use crate::output::note;
-use crate::settings::{ServeLog, Settings};
+use crate::settings::{ServeLog, Settings, with_host};
+use crate::stop::Stop;
 
 /// Options of `shop serve`.
 #[derive(Debug, Args)]
 pub struct ShopServe {
-    /// The address to listen at, for all five services; port 0 takes a free one
+    /// The address to listen at, for all five services; port 0 takes a free one, and `:PORT` is
+    /// 127.0.0.1:PORT
     #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:50060")]
     pub listen: String,
     /// Listen also where other machines can reach it, although callers are not authenticated
@@ -51,7 +52,7 @@ pub async fn serve(settings: &Settings, args: ShopServe) -> Outcome {
         log,
     } = args;
     let stop = told_to_stop()?;
-    let listener = order_grpc::bind(&listen, insecure).await?;
+    let listener = order_grpc::bind(&with_host(listen), insecure).await?;
     let shop = Arc::new(existing_shop(settings)?);
     let at = listener
         .local_addr()
@@ -90,15 +91,6 @@ pub async fn serve(settings: &Settings, args: ShopServe) -> Outcome {
 
 /// Ends when the process is interrupted or asked to terminate.
 fn told_to_stop() -> Outcome<impl Future<Output = ()> + Send> {
-    let cannot = |e: std::io::Error| {
-        Failure::caused(Code::Unavailable, &e).context("cannot listen for signals")
-    };
-    let mut interrupt = signal(SignalKind::interrupt()).map_err(cannot)?;
-    let mut terminate = signal(SignalKind::terminate()).map_err(cannot)?;
-    Ok(async move {
-        tokio::select! {
-            _ = interrupt.recv() => {}
-            _ = terminate.recv() => {}
-        }
-    })
+    let mut stop = Stop::listen()?;
+    Ok(async move { stop.told().await })
 }

@@ -90,6 +90,9 @@ pub(in crate::rules) fn lost(order: &Order, env: &Env<'_>) -> Option<Event> {
             amount: None,
         });
     }
+    if order.is_imported() {
+        return None;
+    }
     match env.policy.lost_stock {
         LostStock::Cancel => Some(Event::CancelRequested {
             cause: CancelCause::StockLost,

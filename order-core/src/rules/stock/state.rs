@@ -193,7 +193,7 @@ pub(in crate::rules) fn backorder_retry(
 fn on_backorder(order: &Order, env: &Env<'_>) -> bool {
     let paid = order.lifecycle == Lifecycle::Confirmed
         || (order.lifecycle == Lifecycle::Pending && money_moved(order));
-    paid && env.policy.lost_stock == LostStock::Backorder
+    paid && (order.is_imported() || env.policy.lost_stock == LostStock::Backorder)
 }
 
 /// Whether a shortage ends the placing, so that nothing more is wanted of stock and money. What it
