@@ -13,6 +13,8 @@ FROM gcr.io/distroless/cc-debian12:nonroot
 # What it writes, it writes here: a store or a shop in a file. Everything else may be read-only.
 COPY --from=build --chown=nonroot:nonroot /empty/data /data
 COPY --from=build /src/target/dist/order /usr/local/bin/order
+# With one arena, memory comes back when a crowd has gone (docs/limits.md).
+ENV MALLOC_ARENA_MAX=1
 USER nonroot
 WORKDIR /data
 VOLUME ["/data"]

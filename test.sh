@@ -1,48 +1,86 @@
 #!/usr/bin/env bash
-# The gate, the same here and in CI: formatting, lints, every test with every feature, documentation, the dependency guard.
-# It changes no file that git tracks.
+# The gate, the same here and in CI; changes no file that git tracks.
+#
+#   ./test.sh         everything: every test with every feature, documentation, what each crate may
+#                     depend on, and the simulator at full speed
+#   ./test.sh quick   while working: formatting, lints, unit tests, the rules and the scenarios;
+#                     no servers, no databases, no simulator
 set -euo pipefail
 cd "$(dirname "$0")"
 
 step() { printf '\n== %s\n' "$*"; }
 
+# Demands that a crate of this workspace does without others, or without a feature of one of them.
+without() {
+    local package=$1 why=$2
+    shift 2
+    local tree
+    tree=$(cargo tree --package "$package" --edges features,normal --prefix none --locked "${features[@]}")
+    for unwanted in "$@"; do
+        if grep -q "^$unwanted" <<<"$tree"; then
+            echo "$package must not depend on $unwanted: $why" >&2
+            exit 1
+        fi
+    done
+}
+
+mode=${1:-full}
+case $mode in
+full | quick) ;;
+*)
+    echo "usage: ./test.sh [quick]" >&2
+    exit 2
+    ;;
+esac
+
 step "formatting"
 cargo fmt --all --check
+
+step "doc comments"
+.ci/doc-words 5
+
+step "what may depend on what"
+features=(--all-features)
+without order-core "it is the rules, not a server" "sqlx " "rusqlite " "tonic " "clap "
+features=()
+without order-cli "what is shipped has no tools for tests" 'order-core feature "testkit"' order-sim order-core-planted
 
 step "lints"
 cargo clippy --workspace --all-features --all-targets --locked -- -D warnings
 
-step "order-core without its default features"
-cargo check -p order-core --no-default-features --locked
+if [ "$mode" = quick ]; then
+    step "unit tests, rules, scenarios"
+    cargo test --package order-core --all-features --lib --test rules --test scenarios --locked
+    cargo test --package order-cli --package order-grpc --package order-store-sqlite --all-features --lib --bins --locked
+    step "everything quick is in order"
+    exit
+fi
 
-step "order-core depends on no database driver, no server and no command line"
-tree=$(cargo tree -p order-core --all-features --edges normal --prefix none --locked)
-for crate in sqlx rusqlite tonic clap; do
-    if grep -q "^$crate v" <<<"$tree"; then
-        echo "order-core must not depend on $crate" >&2
-        exit 1
-    fi
-done
+step "order-core without its default features, and with each alone"
+cargo check --package order-core --no-default-features --locked
+cargo check --package order-core --no-default-features --features virtual-time --locked
+cargo check --package order-core --no-default-features --features json --locked
 
 step "tests"
 cargo test --workspace --all-features --locked
-cargo run --quiet --locked -p order-store-sqlite --example consumer
+cargo run --quiet --locked --package order-store-sqlite --example consumer
 
-step "order-store-sqlite with each of its features left out, and with the oldest and the newest driver"
+step "order-store-sqlite with features left out, and with the oldest and the newest driver"
 for features in "" bundled shop; do
-    cargo check -p order-store-sqlite --no-default-features --features "$features" --tests --locked
+    cargo check --package order-store-sqlite --no-default-features --features "$features" --tests --locked
 done
 .ci/drivers.sh
 
 step "documentation"
 RUSTDOCFLAGS="-D warnings" cargo doc --workspace --all-features --no-deps --locked --quiet
+RUSTDOCFLAGS="-D warnings" cargo doc --package order-core --no-deps --locked --quiet
 
 step "every state of a small order, optimised"
-cargo run --release --locked -p order-core --features testkit --example walk
+cargo run --release --locked --package order-sim --bin walk
 
 step "the simulator, optimised"
 # From a start that every commit draws anew, and that is the same whenever one is tried again.
 commit=$(git rev-parse --short=8 HEAD 2>/dev/null || echo 1)
-cargo run --release --locked -p order-core --features testkit --example simulate -- --seeds 20000 --complete --start "$((16#${commit:0:8}))"
+cargo run --release --locked --package order-sim --bin simulate -- --seeds 20000 --complete --start "$((16#${commit:0:8}))"
 
 step "everything is in order"

@@ -5,6 +5,7 @@ use std::fmt;
 
 use order_core::error::{Error, ErrorKind, Rejection, RejectionReason, Violation};
 use order_core::ids::ParseIdError;
+use order_core::json::JsonError;
 use order_core::money::MoneyError;
 use order_core::order::Order;
 use order_core::store::{StoreError, StoreErrorKind};
@@ -250,6 +251,12 @@ impl From<ListenError> for Failure {
 impl From<SecurityError> for Failure {
     fn from(error: SecurityError) -> Self {
         Failure::caused(Code::BadInput, &error)
+    }
+}
+
+impl From<JsonError> for Failure {
+    fn from(error: JsonError) -> Self {
+        Failure::bad_input(error.to_string())
     }
 }
 

@@ -2,7 +2,6 @@
 
 pub mod failure;
 pub mod life;
-pub mod order;
 pub mod order_text;
 pub mod preview;
 pub mod rows;

@@ -563,21 +563,18 @@ pub fn check_at_rest(order: &Order) -> Vec<Breach> {
 /// more only while a bank may take it.
 fn money_kept(order: &Order, sums: &Sums, found: &mut Found<'_>) {
     let net = sums.captured - sums.refunded;
-    let owed = independent::owed(order);
+    let (owed, needed) = (independent::owed(order), independent::least_kept(order));
     let disputed = order.disputes.iter().any(|d| d.state == DisputeState::Open);
-    // Of what is beyond all that was paid nothing is owed.
-    let told = watched(order, &[AttentionReason::PaymentShort])
-        || (net < 0 && watched(order, &MONEY_MOVED_OUTSIDE));
+    let told = watched(order, &[AttentionReason::PaymentShort]);
     let enough = match order.terms {
-        PaymentTerms::Confirm => net >= owed,
+        PaymentTerms::Confirm => net >= needed,
         PaymentTerms::Shipment => {
             let held_back = order.holds.iter().any(|h| h.blocks == Blocks::Capture);
-            let least = if held_back {
-                0
-            } else {
-                independent::due_as_shipped(order)
-            };
-            net + sums.usable >= owed && net >= least.min(owed)
+            let due = independent::due_as_shipped(order);
+            // Until something is due nothing is captured; unless nothing is owed any more, so that
+            // nothing ever will be.
+            let waits = held_back || (due == 0 && owed > 0);
+            net + sums.usable >= needed && (waits || net >= due.min(needed))
         }
         // Nothing is taken, but the customer pays by and by.
         PaymentTerms::Invoice | PaymentTerms::Delivery => true,
@@ -671,7 +668,7 @@ fn shipped_covered(order: &Order, found: &mut Found<'_>) {
         PaymentTerms::Shipment => kept + sums.usable,
         PaymentTerms::Invoice | PaymentTerms::Delivery => return,
     };
-    let left = independent::due_as_shipped(order);
+    let left = independent::due_as_shipped(order).min(independent::least_kept(order));
     found.expect("I31", there >= left, || {
         format!("{left} have left, {there} were paid or could be captured")
     });
@@ -696,14 +693,15 @@ fn refunded_rightly(order: &Order, found: &mut Found<'_>) {
 /// its terms ask, in stock, not blocked.
 fn confirmed_rightly(order: &Order, found: &mut Found<'_>) {
     let sums = Sums::of(order);
-    let owed = independent::owed(order);
+    let needed = independent::least_kept(order);
+    let net = sums.captured - sums.refunded;
     let paid = match order.terms {
-        PaymentTerms::Confirm => sums.captured - sums.refunded >= owed,
-        PaymentTerms::Shipment => sums.captured - sums.refunded + sums.usable >= owed,
+        PaymentTerms::Confirm => net >= needed,
+        PaymentTerms::Shipment => net + sums.usable >= needed,
         PaymentTerms::Invoice | PaymentTerms::Delivery => true,
     };
     found.expect("I9", paid, || {
-        format!("confirmed with {} captured of {owed}", sums.captured)
+        format!("confirmed with {net} captured and kept of {needed}")
     });
     let blocked = order.holds.iter().any(|h| h.blocks == Blocks::Confirm);
     found.expect("I9", !blocked, || {

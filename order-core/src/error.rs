@@ -1,4 +1,4 @@
-//! What can go wrong, sorted by what the caller does next.
+//! Errors, sorted by what the caller does next.
 
 use std::fmt;
 
@@ -10,7 +10,7 @@ use crate::services::{CallError, ServiceName};
 use crate::store::{StoreError, StoreErrorKind};
 use crate::time::Timestamp;
 
-/// Why a request was not carried out.
+/// The error of a request that was not carried out.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// There is no such thing, or it is somebody else's. Look elsewhere.
@@ -18,7 +18,7 @@ pub enum Error {
     NotFound {
         /// `order`, `product`, `variant` or `user`.
         what: &'static str,
-        /// What was looked for.
+        /// The id or name that was looked for.
         id: String,
     },
     /// Right, but not now. Change the situation, not the request.
@@ -32,9 +32,9 @@ pub enum Error {
     Conflict {
         /// The order.
         order: OrderId,
-        /// What the caller expected.
+        /// The version that the caller expected.
         expected: u64,
-        /// What it is.
+        /// The version that the order has.
         actual: u64,
     },
     /// The idempotency key was used before for a different request. Use another key.
@@ -48,15 +48,15 @@ pub enum Error {
     /// The caller may not do this.
     #[error("not allowed to {action}")]
     Forbidden {
-        /// What they tried.
+        /// The action that they tried.
         action: &'static str,
     },
     /// A service could not be asked. Nothing was accepted; try again later.
     #[error("the {service} service is not available")]
     Service {
-        /// Which.
+        /// The service's name.
         service: ServiceName,
-        /// What went wrong.
+        /// The failure in words.
         #[source]
         source: CallError,
     },
@@ -72,7 +72,7 @@ pub struct UsedFor {
     pub command: String,
     /// The journal row it wrote.
     pub seq: u64,
-    /// When.
+    /// The time of that.
     pub at: Timestamp,
 }
 
@@ -89,7 +89,7 @@ impl fmt::Display for Used<'_> {
     }
 }
 
-/// What kind of [`Error`] it is, for status codes and exit codes.
+/// The kind of an [`Error`], for status codes and exit codes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[allow(missing_docs, reason = "named after the variants of Error")]
 pub enum ErrorKind {
@@ -104,6 +104,20 @@ pub enum ErrorKind {
 }
 
 impl ErrorKind {
+    /// Returns the spelling used in JSON, such as `NOT_FOUND`.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            ErrorKind::NotFound => "NOT_FOUND",
+            ErrorKind::Rejected => "REJECTED",
+            ErrorKind::Invalid => "INVALID",
+            ErrorKind::Conflict => "CONFLICT",
+            ErrorKind::KeyReused => "KEY_REUSED",
+            ErrorKind::Forbidden => "FORBIDDEN",
+            ErrorKind::Service => "SERVICE",
+            ErrorKind::Store => "STORE",
+        }
+    }
+
     /// Returns the HTTP status that says the same to a caller.
     ///
     /// | kind | status |
@@ -138,7 +152,7 @@ impl ErrorKind {
 }
 
 impl Error {
-    /// What kind it is.
+    /// Returns its kind.
     pub const fn kind(&self) -> ErrorKind {
         match self {
             Error::NotFound { .. } => ErrorKind::NotFound,
@@ -169,7 +183,7 @@ impl Error {
         }
     }
 
-    /// Whether the same request may succeed later without anybody changing anything.
+    /// Returns whether the same request may succeed later without anybody changing anything.
     pub const fn is_retryable(&self) -> bool {
         matches!(self, Error::Service { .. } | Error::Store(_))
     }
@@ -192,7 +206,7 @@ impl Error {
 pub struct Violation {
     /// The field's path, such as `items[2].quantity`.
     pub field: String,
-    /// What is wrong with its value, and what would be right.
+    /// The fault of its value, and what would be right.
     pub problem: String,
 }
 
@@ -223,7 +237,7 @@ impl fmt::Display for Violations<'_> {
     }
 }
 
-/// Why a business rule refused a request.
+/// A refusal by a business rule.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
 pub struct Rejection {
@@ -233,11 +247,11 @@ pub struct Rejection {
     pub message: String,
     /// The order, where there is one.
     pub order: Option<(OrderId, OrderNumber)>,
-    /// What was missing, for a shortage.
+    /// The units that were missing, for a shortage.
     pub shortages: Vec<Shortage>,
-    /// How much the order is short, if less is paid, or can still be captured, than it owes.
+    /// The amount that the order is short, if less is paid, or can still be captured, than it owes.
     pub short: Option<Box<Money>>,
-    /// What could be done instead, now.
+    /// The commands that are possible instead, now.
     pub possible: Vec<&'static str>,
 }
 
@@ -284,7 +298,7 @@ crate::order::text_enum! {
         OnHold = "ON_HOLD",
         /// The units are not held for the order.
         StockNotHeld = "STOCK_NOT_HELD",
-        /// What must be paid or authorized is not.
+        /// Money that must be paid or authorized is not.
         NotCovered = "NOT_COVERED",
         /// The credit is more than what is owed.
         CreditTooLarge = "CREDIT_TOO_LARGE",

@@ -1,4 +1,4 @@
-//! The order engine.
+#![doc = include_str!("../README.md")]
 #![warn(missing_docs)]
 
 pub mod allocation;
@@ -7,6 +7,8 @@ pub mod audit;
 pub mod error;
 mod hash;
 pub mod ids;
+#[cfg(feature = "json")]
+pub mod json;
 pub mod manager;
 pub mod money;
 pub mod number;
@@ -22,3 +24,23 @@ pub mod store;
 pub mod testkit;
 pub mod text;
 pub mod time;
+
+pub use async_trait::async_trait;
+pub use rust_decimal;
+pub use uuid;
+
+pub use crate::error::{Error, ErrorKind, Rejection, RejectionReason};
+pub use crate::manager::{
+    CommandOptions, OrderManager, PlaceOptions, Placement, Principal, Quote, Watch, WorkerOptions,
+};
+pub use crate::money::{Currency, Money};
+pub use crate::order::{Order, Status};
+pub use crate::policy::Policy;
+pub use crate::pricing::{PriceBook, Pricing};
+pub use crate::request::{EditRequest, PlaceRequest};
+pub use crate::rules::Command;
+pub use crate::services::{
+    CallError, Clients, DynClients, InventoryService, NotificationService, PaymentService,
+    ProductService, UserService,
+};
+pub use crate::store::{OrderRef, OrderStore};

@@ -90,13 +90,14 @@ impl<S, C> std::fmt::Debug for OrderManager<S, C> {
     }
 }
 
-/// Why a manager cannot be built.
+/// A setting with which no manager can be built.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{field}: {problem}")]
+#[non_exhaustive]
 pub struct ConfigError {
-    /// Which setting.
+    /// The setting's name.
     pub field: &'static str,
-    /// What is wrong with it, and what would be right.
+    /// The fault, and what would be right.
     pub problem: String,
 }
 
@@ -112,21 +113,21 @@ pub struct ManagerBuilder<S = Arc<dyn OrderStore>, C = DynClients> {
 }
 
 impl<S, C> ManagerBuilder<S, C> {
-    /// What orders cost beyond their products. Required.
+    /// Sets the pricing: what orders cost beyond their products. Required.
     #[must_use]
     pub fn pricing(mut self, pricing: Arc<dyn Pricing>) -> Self {
         self.pricing = Some(pricing);
         self
     }
 
-    /// What the engine runs on. Tokio unless set.
+    /// Sets the runtime that the engine runs on. Tokio unless set.
     #[must_use]
     pub fn runtime(mut self, runtime: Arc<dyn Runtime>) -> Self {
         self.runtime = Some(runtime);
         self
     }
 
-    /// Where ids come from. The operating system's random source unless set.
+    /// Sets the source of ids. The operating system's random source unless set.
     #[must_use]
     pub fn ids(mut self, ids: Arc<dyn Ids>) -> Self {
         self.ids = Some(ids);
@@ -140,8 +141,8 @@ impl<S, C> ManagerBuilder<S, C> {
         self
     }
 
-    /// What is called when somebody has waited a second for a lease that another worker has, once
-    /// for each lease: a program can say then why it does not answer. Nothing unless set.
+    /// Sets a hook that is called when somebody has waited a second for a lease that another worker
+    /// has, once for each lease: a program can say then why it does not answer. Nothing unless set.
     #[must_use]
     pub fn on_wait(mut self, on_wait: impl Fn(&LeaseWait) + Send + Sync + 'static) -> Self {
         self.on_wait = Some(Arc::new(on_wait));
@@ -284,7 +285,7 @@ impl<S: OrderStore, C: Clients> OrderManager<S, C> {
         self.inner.pricing.currency()
     }
 
-    /// What the rules need to know of the world, now.
+    /// Returns what the rules need to know of the world, now.
     pub fn env(&self) -> Env<'_> {
         let now = self.now();
         Env {
@@ -356,6 +357,6 @@ impl<S: OrderStore, C: Clients> OrderManager<S, C> {
     }
 }
 
-/// How often a changeset is sent before its fate is left to recovery.
+/// The number of times that a changeset is sent before its fate is left to recovery.
 const COMMIT_TRIES: u32 = 5;
 const COMMIT_PAUSE: Duration = Duration::from_millis(20);

@@ -71,25 +71,25 @@ pub struct Order {
     pub id: OrderId,
     /// Its number, for people.
     pub number: OrderNumber,
-    /// Whose it is.
+    /// The customer.
     pub user: UserId,
-    /// How many journal rows it has.
+    /// The number of its journal rows.
     pub version: u64,
-    /// Where it is in its life.
+    /// The part of its life that it is in.
     pub lifecycle: Lifecycle,
-    /// What its records say, derived after every event.
+    /// The statuses that follow from its records, derived after every event.
     pub statuses: Statuses,
     /// The one currency of all its amounts.
     pub currency: Currency,
-    /// What was ordered, in the order it was asked for.
+    /// The lines, in the order in which they were asked for.
     pub lines: Vec<Line>,
     /// The sums.
     pub amounts: Amounts,
-    /// How it is sent; none when nothing needs shipping.
+    /// The shipping method; `None` if nothing needs shipping.
     pub shipping_method: Option<Name>,
-    /// How it is paid: the latest attempt's method.
+    /// The payment method: that of the latest round.
     pub payment_method: Name,
-    /// When its money is due.
+    /// The moment at which its money is due.
     pub terms: PaymentTerms,
     /// Its name elsewhere.
     pub external_ref: Option<ExternalRef>,
@@ -97,56 +97,57 @@ pub struct Order {
     pub coupon: Option<Name>,
     /// The limited things it took: given back when it dies.
     pub redemptions: Vec<Redemption>,
-    /// Which attempt at placing is under way: 1, and one more for each retried payment.
+    /// The round of placing under way: 1, and one more for each retried payment.
     pub round: u32,
-    /// What the inventory holds, or may hold, for it.
+    /// The reservations: units that the inventory has, or may have, set aside for it.
     pub reservations: Vec<Reservation>,
     /// Every payment operation it ever asked for.
     pub payments: Vec<PaymentOperation>,
-    /// What a provider reported that fits no operation.
+    /// The provider's reports that fit no operation.
     pub unmatched: Vec<UnmatchedPayment>,
-    /// What left together, or is to.
+    /// The shipments: units that left together, or are to.
     pub shipments: Vec<Shipment>,
-    /// What came back, or is to.
+    /// The returns: units that came back, or are to.
     pub returns: Vec<Return>,
-    /// What was taken off what is owed.
+    /// The credits: amounts taken off what is owed.
     pub credits: Vec<Credit>,
     /// Payments that a bank questions, or did.
     pub disputes: Vec<Dispute>,
     /// Changes to what was ordered: at most the last is open.
     pub edits: Vec<Edit>,
-    /// What keeps it from going on until someone lifts it.
+    /// The order holds, which keep it from going on until they are lifted.
     pub holds: Vec<OrderHold>,
-    /// What a person must look at.
+    /// The reasons for a person to look.
     pub attention: Vec<Attention>,
-    /// What the customer is yet to be told: journal rows above [`Order::notified`].
+    /// The notices that the customer is yet to get: journal rows above [`Order::notified`].
     pub notices: Vec<Notice>,
     /// The journal row up to which the customer has been told. Outside version and journal.
     pub notified: u64,
-    /// Until when an unpaid placing may take.
+    /// The end of the time that an unpaid placing may take.
     pub placing_deadline: Timestamp,
-    /// Until when a failed payment may be retried, once it has failed.
+    /// The end of the time in which a failed payment may be retried, once it has failed.
     pub retry_until: Option<Timestamp>,
-    /// When it was placed.
+    /// The time at which it was placed.
     pub created_at: Timestamp,
     /// The time of its last journal row.
     pub updated_at: Timestamp,
-    /// When it was confirmed.
+    /// The time at which it was confirmed.
     pub confirmed_at: Option<Timestamp>,
-    /// When it was completed.
+    /// The time at which it was completed.
     pub completed_at: Option<Timestamp>,
-    /// When it was cancelled for good.
+    /// The time at which it was cancelled for good.
     pub cancelled_at: Option<Timestamp>,
-    /// Where it goes and who is billed: not in the journal.
+    /// The addresses: not in the journal.
     pub addresses: Private<Addresses>,
-    /// What the customer wrote: not in the journal.
+    /// The text that the customer wrote: not in the journal.
     pub notes: Private<String>,
-    /// What programs keep with the order, by name: not in the journal. `None` if there is nothing.
+    /// The metadata that programs store with the order: not in the journal. `None` if there is
+    /// none.
     pub metadata: Private<BTreeMap<Name, String>>,
-    /// When what repeating could not cure was last asked for again: refusals before it no longer
+    /// The time at which stuck work was last made due again: refusals before it no longer
     /// count.
     pub stuck_retried_at: Option<Timestamp>,
-    /// When its personal data was erased.
+    /// The time at which its personal data was erased.
     pub redacted_at: Option<Timestamp>,
 }
 
@@ -161,31 +162,31 @@ pub struct Line {
     pub product: ProductId,
     /// The variant, if one was chosen.
     pub variant: Option<VariantId>,
-    /// What the inventory counts.
+    /// The SKU, by which the inventory counts.
     pub sku: Sku,
     /// The name when it was ordered.
     pub name: String,
-    /// How many units were ordered.
+    /// The number of units ordered.
     pub quantity: u32,
     /// The list price of one unit.
     pub unit_price: Minor,
-    /// What the product's discount takes off all units.
+    /// The amount that the product's discount takes off all units.
     pub discount: Minor,
     /// `quantity × unit_price − discount`.
     pub subtotal: Minor,
-    /// Whether it must be sent.
+    /// True if it must be sent.
     pub requires_shipping: bool,
-    /// What became of its units.
+    /// The places of its units.
     pub counters: Counters,
     /// Groups of equal units with the shares stored for them.
     pub lots: Vec<Lot>,
-    /// When it was added.
+    /// The time at which it was added.
     pub created_at: Timestamp,
-    /// When it last changed.
+    /// The time of its last change.
     pub updated_at: Timestamp,
 }
 
-/// What became of a line's units. Each but `lost` is at most the quantity ordered.
+/// The places of a line's units. Each but `lost` is at most the quantity ordered.
 ///
 /// What needs no shipping is given out as soon as the order is confirmed: it counts as shipped and
 /// delivered from then on.
@@ -197,7 +198,7 @@ pub struct Counters {
     pub planned: u32,
     /// Left, including those that have arrived.
     pub shipped: u32,
-    /// Arrived.
+    /// Units that have arrived.
     pub delivered: u32,
     /// Came back, and their return is closed.
     pub returned: u32,
@@ -217,7 +218,7 @@ pub struct Counters {
 /// of parts adds up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Lot {
-    /// How many.
+    /// The number of units.
     pub units: u32,
     /// Their share of the line's subtotal.
     pub subtotal: Minor,
@@ -259,16 +260,16 @@ pub struct Amounts {
     /// The part of `tax` that is for shipping.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub shipping_tax: Minor,
-    /// What the customer pays.
+    /// The amount that the customer pays.
     pub total: Minor,
 }
 
 /// One use of something limited, counted by the store in the placing commit.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Redemption {
-    /// What is leased, such as `coupon/SUMMER10` or `coupon/SUMMER10/<user>`.
+    /// The thing that is redeemed, such as `coupon/SUMMER10` or `coupon/SUMMER10/<user>`.
     pub name: String,
-    /// How many uses there are in all.
+    /// The number of uses there are in all.
     pub limit: u32,
 }
 
@@ -277,12 +278,12 @@ pub struct Redemption {
 pub struct Notice {
     /// The journal row.
     pub seq: u64,
-    /// What to tell.
+    /// The notice.
     pub kind: NoticeKind,
 }
 
 text_enum! {
-    /// What a customer is told.
+    /// A notice to a customer.
     NoticeKind, "notice" {
         /// The order is confirmed.
         Confirmed = "ORDER_CONFIRMED",
@@ -296,9 +297,9 @@ text_enum! {
         Cancelled = "ORDER_CANCELLED",
         /// Part of the order is cancelled.
         PartlyCancelled = "ORDER_PARTLY_CANCELLED",
-        /// What was ordered has changed.
+        /// The content of the order has changed.
         Edited = "ORDER_EDITED",
-        /// What was ordered could not be changed.
+        /// The content of the order could not be changed.
         EditFailed = "ORDER_EDIT_FAILED",
         /// A shipment has left.
         Shipped = "SHIPMENT_SHIPPED",
@@ -319,7 +320,7 @@ text_enum! {
     }
 }
 
-/// What a provider reported that fits no operation of the order: kept until what it names becomes
+/// A provider's report that fits no operation of the order: kept until what it names becomes
 /// known, or a person decides.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct UnmatchedPayment {
@@ -328,7 +329,7 @@ pub struct UnmatchedPayment {
     /// The payment it acts on, by the provider's reference, if the report says so.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub parent: Option<Reference>,
-    /// What it said.
+    /// The status it reported.
     pub status: OperationState,
     /// The amount it named.
     pub amount: Minor,
@@ -499,12 +500,12 @@ impl Order {
         self.lifecycle.phase() == Phase::Closed
     }
 
-    /// Whether a hold blocks `step`.
+    /// Returns true if a hold blocks `step`.
     pub fn is_blocked(&self, step: Blocks) -> bool {
         self.holds.iter().any(|h| h.blocks == step)
     }
 
-    /// Whether a person must look, or has looked, because of `reason`.
+    /// Returns true if a person must look, or has looked, because of `reason`.
     pub fn has_attention(&self, reason: AttentionReason) -> bool {
         self.attention.iter().any(|a| a.reason == reason)
     }

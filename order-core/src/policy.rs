@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-/// What to do when stock that was already paid for is lost and cannot be replaced.
+/// The choice for stock that was already paid for, is lost, and cannot be replaced.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LostStock {
     /// Cancel the order and refund it.
@@ -11,7 +11,7 @@ pub enum LostStock {
     Backorder,
 }
 
-/// What to do with money that is authorized and needed, shortly before the authorization lapses. A
+/// The choice for money that is authorized and needed, shortly before the authorization lapses. A
 /// person is told anyway.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum BeforeLapse {
@@ -27,19 +27,19 @@ pub enum BeforeLapse {
 /// The engine's settings. [`Policy::default`] gives the documented defaults.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Policy {
-    /// How long a call to a service may take before its outcome counts as unknown. 5 s.
+    /// The longest time for a call to a service, after which its outcome counts as unknown. 5 s.
     pub call_deadline: Duration,
-    /// How much longer than that a service may still be at work on a call it has not answered. 5 s.
+    /// The time beyond that for which a service may still be at work on a call. 5 s.
     pub settle_margin: Duration,
-    /// How long a worker may work on an order before others may take it over. 10 s.
+    /// The length of a worker's lease on an order, after which others may take it over. 10 s.
     pub lease: Duration,
-    /// How long placing may take before an unpaid order expires. 30 min.
+    /// The longest time for placing, after which an unpaid order expires. 30 min.
     pub placing_deadline: Duration,
-    /// How long a customer's action is waited for when the provider does not say. 30 min.
+    /// The time for which a customer's action is waited for when the provider does not say. 30 min.
     pub action_deadline: Duration,
     /// For how long a failed payment may be retried. 7 days.
     pub retry_window: Duration,
-    /// How long holds should live where they lapse by themselves. 30 days.
+    /// The lifetime of reservations, where they lapse by themselves. 30 days.
     pub reservation_lifetime: Duration,
     /// A hold with less than this left is replaced before money moves. 2 min.
     pub reservation_margin: Duration,
@@ -52,46 +52,46 @@ pub struct Policy {
     pub tries_before_attention: u32,
     /// After how many definite refusals a refund, void or release is not tried again by itself. 3.
     pub refusals_before_stuck: u32,
-    /// How many workers in a row may be lost over an order before it is set aside: they took it
-    /// over from each other, and none gave it back. What fails at the store counts for none of
-    /// them. 5.
+    /// The number of workers in a row that may be lost over an order before it is set aside: they
+    /// took it over from each other, and none gave it back. What fails at the store counts for none
+    /// of them. 5.
     pub runs_before_stuck: u32,
-    /// How many further reserves a suspect hold allows. 1.
+    /// The number of further reserves that a suspect reservation allows. 1.
     pub suspects_allowed: u32,
-    /// What to do when paid stock is lost.
+    /// The choice for paid stock that is lost.
     pub lost_stock: LostStock,
-    /// How long after its last delivery an order is completed by itself. 14 days.
+    /// The time after its last delivery at which an order is completed by itself. 14 days.
     pub completion_window: Duration,
-    /// How long after delivery goods may be sent back. 30 days.
+    /// The time after delivery for which goods may be sent back. 30 days.
     pub return_window: Duration,
-    /// How long before an authorization lapses a person is told. 1 day.
+    /// The time before an authorization lapses at which a person is told. 1 day.
     pub capture_warning: Duration,
-    /// What to do then.
+    /// The choice for money that is still needed then.
     pub before_lapse: BeforeLapse,
-    /// Whether stock is committed as soon as an order is confirmed, rather than when it ships: for
+    /// True if stock is committed as soon as an order is confirmed, rather than when it ships: for
     /// inventories that can give committed units back. No.
     pub commit_at_confirm: bool,
-    /// How long a provider or a customer is waited for at the most, whatever the provider says. 30
+    /// The longest time that a provider or a customer is waited for, whatever the provider says. 30
     /// days.
     pub longest_wait: Duration,
     /// Up to how much an order that is short is written off by itself, in minor units. 0: never.
     pub write_off_up_to: i64,
-    /// Whether what goes back outside the engine after everything has arrived is written off by
+    /// True if what goes back outside the engine after everything has arrived is written off by
     /// itself. No.
     pub write_off_after_delivery: bool,
     /// Account statuses that may order, compared ignoring case. `active` and the empty status.
     pub user_statuses: Vec<String>,
-    /// How long a caller waits for an order to be decided when it names no deadline. 10 s.
+    /// The time that a caller waits for an order to be decided when it names no deadline. 10 s.
     pub answer_within: Duration,
-    /// How much before its deadline a caller is answered. 200 ms.
+    /// The time before its deadline at which a caller is answered. 200 ms.
     pub answer_margin: Duration,
-    /// How many failed calls to a service, among the last twice as many, make it count as down, so
-    /// that new orders are refused; 1 to 10,000. 20.
+    /// The number of failed calls to a service, among the last twice as many, that make it count as
+    /// down, so that new orders are refused; 1 to 10,000. 20.
     pub breaker_failures: u32,
-    /// How long a service that counts as down is left alone. Then one order at a time tries it out,
-    /// and an answer ends it. 5 s.
+    /// The time for which a service that counts as down is left alone. Then one order at a time
+    /// tries it out, and an answer ends it. 5 s.
     pub breaker_pause: Duration,
-    /// How often who follows the feed looks for new rows. 200 ms.
+    /// The interval at which whoever follows the feed looks for new rows. 200 ms.
     pub watch_poll: Duration,
 }
 

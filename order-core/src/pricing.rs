@@ -1,4 +1,4 @@
-//! What an order costs beyond its products: shipping, tax, coupons. Pluggable; the default is a
+//! Prices beyond those of products: shipping, tax, coupons. Pluggable; the default is a
 //! [`PriceBook`].
 
 mod price_book;
@@ -17,16 +17,16 @@ use crate::services::CallError;
 use crate::text::Private;
 use crate::time::Timestamp;
 
-/// What is to be priced.
+/// A request for a price.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PricingRequest {
-    /// Who orders.
+    /// The customer.
     pub user: UserId,
     /// The order's currency.
     pub currency: Currency,
     /// The lines, with their product prices.
     pub lines: Vec<PricingLine>,
-    /// Where the goods go; `None` only for an order whose address is not known.
+    /// The address that the goods go to; `None` only for an order whose address is not known.
     pub to: Private<Address>,
     /// The shipping method asked for.
     pub shipping_method: Option<Name>,
@@ -58,17 +58,17 @@ pub struct PricingLine {
     pub product: ProductId,
     /// Its variant, if one was chosen.
     pub variant: Option<VariantId>,
-    /// What the inventory counts.
+    /// The name under which the inventory counts it.
     pub sku: Sku,
-    /// How many units.
+    /// The number of units.
     pub quantity: u32,
     /// `quantity × unit price − product discount`.
     pub subtotal: Minor,
-    /// Whether it must be sent.
+    /// True if it must be sent.
     pub requires_shipping: bool,
 }
 
-/// What pricing adds to the lines' subtotals.
+/// The amounts that pricing adds to the lines' subtotals.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Priced {
     /// For each line, in order.
@@ -79,7 +79,7 @@ pub struct Priced {
     pub shipping_tax: Minor,
     /// Tax contained in the price of shipping.
     pub shipping_tax_included: Minor,
-    /// When the money is due.
+    /// The moment at which the money is due.
     pub terms: PaymentTerms,
     /// Limited things the order takes.
     pub redemptions: Vec<Redemption>,
@@ -96,8 +96,9 @@ pub struct LineShares {
     pub tax_included: Minor,
 }
 
-/// Why there is no price.
+/// The error of a request that has no price.
 #[derive(Debug, Clone, thiserror::Error)]
+#[non_exhaustive]
 pub enum PricingError {
     /// The request names what nobody offers, such as a shipping or payment method: every violation
     /// at once.
@@ -106,7 +107,7 @@ pub enum PricingError {
     /// A business rule says no, such as a coupon that does not apply.
     #[error(transparent)]
     Rejected(#[from] Box<Rejection>),
-    /// What prices are made with could not be asked, or made no sense.
+    /// A source of prices could not be asked, or made no sense.
     #[error(transparent)]
     Call(#[from] CallError),
 }
@@ -134,6 +135,39 @@ impl From<Rejection> for PricingError {
 /// other is refused with [`Error::Service`](crate::error::Error::Service), and so is one that does
 /// not come within [`Policy::call_deadline`](crate::policy::Policy::call_deadline): then the future
 /// is dropped.
+///
+/// # Examples
+///
+/// ```
+/// use order_core::ids::Name;
+/// use order_core::order::PaymentTerms;
+/// use order_core::pricing::{Priced, PricingError, PricingRequest};
+/// use order_core::{Currency, PriceBook, Pricing};
+///
+/// /// A price book with a surcharge for sending goods abroad, in minor units.
+/// struct Abroad {
+///     book: PriceBook,
+///     home: String,
+///     surcharge: i64,
+/// }
+///
+/// #[order_core::async_trait]
+/// impl Pricing for Abroad {
+///     async fn price(&self, request: &PricingRequest) -> Result<Priced, PricingError> {
+///         let mut priced = self.book.price(request).await?;
+///         if request.country() != self.home {
+///             priced.shipping += self.surcharge;
+///         }
+///         Ok(priced)
+///     }
+///     async fn terms(&self, method: &Name) -> Result<Option<PaymentTerms>, PricingError> {
+///         self.book.terms(method).await
+///     }
+///     fn currency(&self) -> Currency {
+///         self.book.currency()
+///     }
+/// }
+/// ```
 #[async_trait]
 pub trait Pricing: Send + Sync {
     /// Prices it. [`PricingError::Invalid`] for a method nobody offers, [`PricingError::Rejected`]
@@ -141,7 +175,7 @@ pub trait Pricing: Send + Sync {
     /// [`CouponMinimum`](crate::error::RejectionReason::CouponMinimum) says that the goods are
     /// worth too little for it.
     async fn price(&self, request: &PricingRequest) -> Result<Priced, PricingError>;
-    /// When money paid by `method` is due; `None` if nobody offers the method.
+    /// Returns when money paid by `method` is due; `None` if nobody offers the method.
     async fn terms(&self, method: &Name) -> Result<Option<PaymentTerms>, PricingError>;
     /// The currency that prices are in.
     fn currency(&self) -> Currency;

@@ -38,32 +38,32 @@ const MAX_TOKEN: usize = 1_000;
 /// A request to place an order. An empty optional text is the same as none.
 #[derive(Clone, PartialEq, Eq, Default)]
 pub struct PlaceRequest {
-    /// Who orders: a UUID.
+    /// The customer: a UUID.
     pub user_id: String,
-    /// What is ordered.
+    /// The items that are ordered.
     pub items: Vec<ItemInput>,
-    /// Where it goes.
+    /// The address that it is sent to.
     pub shipping_address: Option<AddressInput>,
-    /// Who is billed; the shipping address if none.
+    /// The address that is billed; the shipping address if none.
     pub billing_address: Option<AddressInput>,
-    /// How it is paid, such as `card`.
+    /// The payment method, such as `card`.
     pub payment_method: String,
-    /// How it is sent; empty if nothing needs shipping.
+    /// The shipping method; empty if nothing needs shipping.
     pub shipping_method: String,
-    /// What the customer wants to say.
+    /// The customer's own words.
     pub notes: Option<String>,
     /// The coupon to use.
     pub coupon_code: Option<String>,
-    /// What the payment provider gave the client to pay with.
+    /// The token that the payment provider gave the client to pay with.
     pub payment_token: Option<String>,
-    /// Where the payment provider sends the customer back to.
+    /// The address that the payment provider sends the customer back to.
     pub return_url: Option<String>,
-    /// What keeps it from going on from the moment it is accepted, such as a review: nothing can be
+    /// Order holds that it has from the moment it is accepted, such as for a review: nothing can be
     /// faster than these. Not for customers.
     pub holds: Vec<HoldInput>,
-    /// What programs keep with it, by name. Not for customers.
+    /// Entries that programs keep with it, by name. Not for customers.
     pub metadata: BTreeMap<String, String>,
-    /// What it is called elsewhere, such as by the channel it was sold in: 1 to 255 visible ASCII
+    /// The name it has elsewhere, such as in the channel it was sold in: 1 to 255 visible ASCII
     /// characters. Need not be unique. Not for customers.
     pub external_ref: Option<String>,
 }
@@ -73,9 +73,9 @@ pub struct PlaceRequest {
 pub struct HoldInput {
     /// Its kind; at most one of each.
     pub kind: String,
-    /// What it blocks: `confirm`, `capture` or `ship`; confirming if empty.
+    /// The step that it blocks: `confirm`, `capture` or `ship`; confirming if empty.
     pub blocks: String,
-    /// When it lapses by itself; only when it is lifted if none.
+    /// The time at which it lapses by itself; it ends only by being lifted if none.
     pub until: Option<HoldEnd>,
 }
 
@@ -86,7 +86,7 @@ pub struct ItemInput {
     pub product_id: String,
     /// Its variant, if it has several: a UUID.
     pub variant_id: Option<String>,
-    /// How many units, 1..=10,000.
+    /// The number of units, 1..=10,000.
     pub quantity: i64,
 }
 
@@ -134,29 +134,29 @@ impl fmt::Debug for PlaceRequest {
 /// A [`PlaceRequest`] that could be right.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ValidPlace {
-    /// Who orders.
+    /// The customer.
     pub user: UserId,
-    /// What is ordered, in the order it was asked for; one product may stand in several lines.
+    /// The items, in the order they were asked for; one product may stand in several lines.
     pub items: Vec<ValidItem>,
-    /// Where it goes and who is billed.
+    /// The addresses that it is sent to and that is billed.
     pub addresses: Addresses,
-    /// How it is paid.
+    /// The payment method.
     pub payment_method: Name,
-    /// How it is sent.
+    /// The shipping method.
     pub shipping_method: Option<Name>,
-    /// What the customer wants to say.
+    /// The customer's own words.
     pub notes: Private<String>,
     /// The coupon to use.
     pub coupon: Option<Name>,
-    /// What the payment provider gave the client to pay with.
+    /// The token that the payment provider gave the client to pay with.
     pub token: Private<String>,
-    /// Where the payment provider sends the customer back to.
+    /// The address that the payment provider sends the customer back to.
     pub return_url: Private<String>,
-    /// What keeps it from going on from the moment it is accepted.
+    /// Order holds that it has from the moment it is accepted.
     pub holds: Vec<ValidHold>,
-    /// What programs keep with it; none if there is nothing.
+    /// Entries that programs keep with it; none if there is nothing.
     pub metadata: Private<BTreeMap<Name, String>>,
-    /// What it is called elsewhere.
+    /// The name it has elsewhere.
     pub external_ref: Option<ExternalRef>,
 }
 
@@ -165,9 +165,9 @@ pub struct ValidPlace {
 pub struct ValidHold {
     /// Its kind.
     pub kind: Name,
-    /// What it blocks.
+    /// The step that it blocks.
     pub blocks: Blocks,
-    /// When it lapses by itself.
+    /// The time at which it lapses by itself.
     pub until: Option<HoldEnd>,
 }
 
@@ -178,7 +178,7 @@ pub struct ValidItem {
     pub product: ProductId,
     /// Its variant.
     pub variant: Option<VariantId>,
-    /// How many units.
+    /// The number of units.
     pub quantity: u32,
 }
 
@@ -252,8 +252,8 @@ impl PlaceRequest {
     }
 }
 
-/// How something is to be paid that was ordered before, or [`Error::Invalid`] with everything that
-/// is wrong with it.
+/// Parses how something is to be paid that was ordered before, or [`Error::Invalid`] with
+/// everything that is wrong with it.
 pub(crate) fn check_paying(
     method: &str,
     token: Option<String>,
@@ -517,8 +517,8 @@ impl Check {
     }
 }
 
-/// Whether a text may stand in an error: not if it may be a card number, whatever stands between
-/// the digits.
+/// Returns whether a text may stand in an error: not if it may be a card number, whatever stands
+/// between the digits.
 fn may_echo(value: &str) -> bool {
     let digits: String = value.chars().filter(char::is_ascii_digit).collect();
     text::check_note(&digits, usize::MAX).is_ok()
@@ -528,8 +528,8 @@ fn echo(value: &str) -> String {
     format!("{:?}", value.chars().take(64).collect::<String>())
 }
 
-/// Whether it is an absolute HTTP URL (RFC 3986) without user information, which would only hide
-/// where it leads.
+/// Returns whether it is an absolute HTTP URL (RFC 3986) without user information, which would only
+/// hide where it leads.
 fn is_web_address(url: &str) -> bool {
     let rest = ["https://", "http://"].iter().find_map(|scheme| {
         let (start, rest) = url.split_at_checked(scheme.len())?;

@@ -65,20 +65,20 @@ use crate::policy::Policy;
 use crate::services::{InventoryCapabilities, PaymentCapabilities};
 use crate::time::Timestamp;
 
-/// What the rules need to know of the world.
+/// The surroundings that the rules depend on: time, settings, capabilities.
 #[derive(Debug, Clone, Copy)]
 pub struct Env<'a> {
     /// Now. Of a draft not before its order last changed, whatever this process's clock says.
     pub now: Timestamp,
-    /// What this process's clock says: pauses between tries go by it.
+    /// The time by this process's clock: pauses between tries go by it.
     pub clock: Timestamp,
     /// The shop's settings.
     pub policy: &'a Policy,
-    /// What the inventory can do.
+    /// The capabilities of the inventory.
     pub inventory: InventoryCapabilities,
-    /// What the payment service can do.
+    /// The capabilities of the payment service.
     pub payment: PaymentCapabilities,
-    /// Whether there is anyone to tell.
+    /// True if customers are notified.
     pub notify: bool,
 }
 

@@ -13,11 +13,12 @@ pub type BoxFuture<T> = Pin<Box<dyn Future<Output = T> + Send + 'static>>;
 
 /// The time of day.
 pub trait Clock: Send + Sync {
-    /// Now.
+    /// Returns the time of day.
     fn now(&self) -> Timestamp;
 }
 
-/// What the engine runs on: tokio in production, the simulator's virtual clock in tests.
+/// The clock, timers and tasks that the engine runs on: tokio's in production, virtual ones in
+/// tests.
 pub trait Runtime: Clock {
     /// Time since some fixed point; never goes backwards, whatever happens to the clock. Leases are
     /// counted with it.
@@ -28,7 +29,7 @@ pub trait Runtime: Clock {
     fn spawn(&self, task: BoxFuture<()>);
 }
 
-/// Where ids and order numbers come from.
+/// A source of ids and order numbers.
 pub trait Ids: Send + Sync {
     /// 128 random bits.
     fn random(&self) -> u128;

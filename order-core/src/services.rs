@@ -39,8 +39,8 @@ use crate::money::Money;
 use crate::number::OrderNumber;
 use crate::order::NoticeKind;
 
-/// Which service: one of the five, or [`Pricing`](crate::pricing::Pricing), which is asked in the
-/// same way.
+/// The name of a service: one of the five, or [`Pricing`](crate::pricing::Pricing), which is asked
+/// in the same way.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[allow(missing_docs, reason = "named after the services")]
 pub enum ServiceName {
@@ -70,7 +70,7 @@ impl fmt::Display for ServiceName {
 pub struct Product {
     /// Its id.
     pub id: ProductId,
-    /// What the inventory counts, when no variant is chosen.
+    /// The name under which the inventory counts it, when no variant is chosen.
     pub sku: Sku,
     /// Its name.
     pub name: String,
@@ -78,9 +78,9 @@ pub struct Product {
     pub price: Money,
     /// Price of one unit while it is reduced; below `price`.
     pub discount_price: Option<Money>,
-    /// Whether it may be ordered.
+    /// True if it may be ordered.
     pub published: bool,
-    /// Whether it must be sent.
+    /// True if it must be sent.
     pub requires_shipping: bool,
     /// Its variants. With more than one, one must be chosen.
     pub variants: Vec<ProductVariant>,
@@ -91,7 +91,7 @@ pub struct Product {
 pub struct ProductVariant {
     /// Its id.
     pub id: VariantId,
-    /// What the inventory counts.
+    /// The name under which the inventory counts it.
     pub sku: Sku,
     /// Its name, shown after the product's.
     pub name: String,
@@ -111,6 +111,25 @@ pub struct ProductVariant {
 /// 2. *Nothing found* is `Ok(None)`, and only that: a service that is down, or that refuses the
 ///    caller, is an `Err`. Reading has no effect, so [`CallError::NotDone`] and
 ///    [`CallError::Unknown`] mean the same here.
+///
+/// # Examples
+///
+/// ```
+/// use std::collections::BTreeMap;
+///
+/// use order_core::ids::ProductId;
+/// use order_core::services::{CallError, Product, ProductService};
+///
+/// /// Products that are read once, when the program starts.
+/// struct Assortment(BTreeMap<ProductId, Product>);
+///
+/// #[order_core::async_trait]
+/// impl ProductService for Assortment {
+///     async fn get(&self, id: ProductId) -> Result<Option<Product>, CallError> {
+///         Ok(self.0.get(&id).cloned())
+///     }
+/// }
+/// ```
 #[async_trait]
 pub trait ProductService: Send + Sync {
     /// The product with `id`; `None` if there is none.
@@ -122,7 +141,7 @@ pub trait ProductService: Send + Sync {
 pub struct User {
     /// Their id.
     pub id: UserId,
-    /// Where they are told about their orders. Personal.
+    /// The e-mail address at which they are told about their orders. Personal.
     pub email: String,
     /// The account's status; which ones may order is a matter of
     /// [`crate::policy::Policy::user_statuses`].
@@ -146,6 +165,23 @@ impl fmt::Debug for User {
 ///    unabridged: which ones may order is the policy's business.
 /// 2. *Nothing found* is `Ok(None)`, and only that: a service that is down, or that refuses the
 ///    caller, is an `Err`.
+///
+/// # Examples
+///
+/// ```
+/// use order_core::ids::UserId;
+/// use order_core::services::{CallError, User, UserService};
+///
+/// /// For a shop that lets everybody order who has logged in.
+/// struct Everybody;
+///
+/// #[order_core::async_trait]
+/// impl UserService for Everybody {
+///     async fn get(&self, id: UserId) -> Result<Option<User>, CallError> {
+///         Ok(Some(User { id, email: String::new(), account_status: "active".into() }))
+///     }
+/// }
+/// ```
 #[async_trait]
 pub trait UserService: Send + Sync {
     /// The user with `id`; `None` if there is none.
@@ -161,11 +197,11 @@ pub struct Notification {
     pub order: OrderId,
     /// Its number.
     pub number: OrderNumber,
-    /// Who is told.
+    /// The customer who is told.
     pub user: UserId,
     /// The journal row it tells of.
     pub seq: u64,
-    /// What is told.
+    /// The kind of news.
     pub kind: NoticeKind,
 }
 
@@ -178,9 +214,29 @@ pub struct Notification {
 /// 2. *`Ok` is a promise*: the notice will be told without being asked for again. Whatever else
 ///    happens is an `Err`, after which it is asked for again until it is `Ok`; later notices of the
 ///    same order wait.
+///
+/// # Examples
+///
+/// ```
+/// use order_core::services::{CallError, Notification, NotificationService};
+///
+/// /// Tells nobody, but the program's own log.
+/// struct Log;
+///
+/// #[order_core::async_trait]
+/// impl NotificationService for Log {
+///     fn enabled(&self) -> bool {
+///         true
+///     }
+///     async fn notify(&self, notice: &Notification) -> Result<(), CallError> {
+///         println!("{}: {:?}", notice.number, notice.kind);
+///         Ok(())
+///     }
+/// }
+/// ```
 #[async_trait]
 pub trait NotificationService: Send + Sync {
-    /// Whether there is anyone to tell; if not, notices are marked as told without a call.
+    /// Returns whether there is anyone to tell; if not, notices are marked as told without a call.
     fn enabled(&self) -> bool;
     /// Tells it.
     async fn notify(&self, notification: &Notification) -> Result<(), CallError>;

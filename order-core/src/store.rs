@@ -138,6 +138,46 @@ use crate::order::JournalRow;
 ///     only: lists, leases and dumps name it, with the reason, beside the others, and the feed
 ///     gives a row of its journal that cannot be read in that row's place. Loading it fails with
 ///     [`StoreErrorKind::Corrupt`].
+///
+/// # Examples
+///
+/// ```
+/// use order_core::OrderStore;
+/// use order_core::ids::UserId;
+/// use order_core::order::JournalRow;
+/// use order_core::store::*;
+///
+/// /// A store of another kind, which refuses to write while it is closed for maintenance.
+/// struct Closable<S> {
+///     store: S,
+///     closed: std::sync::atomic::AtomicBool,
+/// }
+///
+/// #[order_core::async_trait]
+/// impl<S: OrderStore> OrderStore for Closable<S> {
+///     async fn commit(&self, changeset: Changeset) -> Result<Committed, CommitError> {
+///         if self.closed.load(std::sync::atomic::Ordering::Relaxed) {
+///             return Err(StoreError::new(StoreErrorKind::Unavailable, "closed").into());
+///         }
+///         self.store.commit(changeset).await
+///     }
+///     async fn load(&self, id: Lookup, by: Option<UserId>) -> Result<Option<Loaded>, StoreError> {
+///         self.store.load(id, by).await
+///     }
+///     async fn list(&self, query: &ListQuery) -> Result<OrderPage, StoreError> {
+///         self.store.list(query).await
+///     }
+///     async fn journal(&self, query: &JournalQuery) -> Result<Vec<JournalRow>, StoreError> {
+///         self.store.journal(query).await
+///     }
+///     async fn lease(&self, request: &LeaseRequest) -> Result<LeasePage, StoreError> {
+///         self.store.lease(request).await
+///     }
+///     async fn feed(&self, query: &FeedQuery) -> Result<FeedPage, StoreError> {
+///         self.store.feed(query).await
+///     }
+/// }
+/// ```
 #[async_trait]
 pub trait OrderStore: Send + Sync + 'static {
     /// Applies a changeset in full or not at all.

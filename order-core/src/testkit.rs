@@ -1,6 +1,16 @@
-//! For whoever tests the engine, or a store or service of their own: the conformance suites for
-//! stores and for service clients, two stores compared, sample orders, a clock set by hand, an
-//! executor with virtual time, services with faults, and the simulator.
+//! Tools for tests of a store, a service client or a pricing of your own, and of the engine itself.
+//!
+//! | you want | type |
+//! |---|---|
+//! | to see that a store keeps its contract | [`conformance`] |
+//! | the same of a client of the payment service, the inventory, … | [`service_conformance`] |
+//! | an engine around one client of your own | [`World`] |
+//! | services in memory, with ledgers, that fail on request | [`services`] |
+//! | hours in milliseconds | [`VirtualRuntime`](crate::runtime::virtual_time::VirtualRuntime) |
+//! | the same for clients that need tokio's reactor | `PausedTokio` |
+//! | a clock set by hand | [`ManualClock`] |
+//! | orders and changesets to store | [`orders`] |
+//! | two stores compared | [`differential`] |
 
 mod clock;
 pub mod conformance;
@@ -10,7 +20,9 @@ pub mod orders;
 mod paused_tokio;
 pub mod service_conformance;
 pub mod services;
+mod world;
 
 pub use clock::ManualClock;
 #[cfg(feature = "tokio-runtime")]
 pub use paused_tokio::PausedTokio;
+pub use world::{World, WorldBuilder};

@@ -148,12 +148,16 @@ fn feed_row(store: Uuid, places: &mut [FeedPlace], row: &PgRow) -> Result<FeedRo
             .ok_or("the order number is NULL")?
             .parse()?;
         let partition = usize::try_from(fields.int(after + 3)?.ok_or("the partition is NULL")?)?;
+        let currency = fields
+            .text(after + 4)?
+            .ok_or("the currency is NULL")?
+            .parse()?;
         *places
             .get_mut(partition)
             .ok_or("there is no such partition")? = FeedPlace::of(position, row, changeset);
-        Ok((order, seq, number))
+        Ok((order, seq, number, currency))
     };
-    let (order, seq, number) = head().map_err(corrupt)?;
+    let (order, seq, number, currency) = head().map_err(corrupt)?;
     let unreadable = |why| Unreadable {
         order,
         reason: with_causes(&of_order(order)(StoreError::from(why))),
@@ -163,6 +167,7 @@ fn feed_row(store: Uuid, places: &mut [FeedPlace], row: &PgRow) -> Result<FeedRo
         order,
         seq,
         number,
+        currency,
         row: read(&fields, 0).map_err(unreadable),
     })
 }

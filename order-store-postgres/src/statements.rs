@@ -125,7 +125,7 @@ impl Statements {
                  AND command_key = $5 AND command_key IS NOT NULL LIMIT $4"
             ),
             feed: format!(
-                "SELECT {joined}, f.position, h.seq - f.first_seq + 1, o.order_number, f.partition FROM \
+                "SELECT {joined}, f.position, h.seq - f.first_seq + 1, o.order_number, f.partition, o.currency FROM \
                  (SELECT f.bucket, f.partition, f.position, f.fed_at, f.order_id, f.first_seq, f.rows, \
                  CASE WHEN f.position = c.position THEN c.row ELSE 0 END AS after \
                  FROM unnest($1, $2, $3) AS c (partition, position, row) \

@@ -37,3 +37,8 @@ pub use store::{Access, OnCommit, SqliteOptions, SqliteStore, WriterStats};
 #[cfg(all(doctest, feature = "shop"))]
 #[doc = include_str!("../../README.md")]
 struct Readme;
+
+/// The recipes of the workspace's chapter on embedding, compiled and run.
+#[cfg(all(doctest, feature = "shop"))]
+#[doc = include_str!("../../docs/embedding.md")]
+struct Embedding;

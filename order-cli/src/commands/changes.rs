@@ -12,7 +12,7 @@ use super::lifecycle::{Cancel, Complete, Redact, SetStatus};
 use super::operator::Change;
 use super::payment::{Dispute, RecordPayment, RetryPayment};
 use super::returns::ReturnCommand;
-use super::shipping::{CancelShipment, Deliver, FailShipment, PlanShipment, Ship};
+use super::shipping::{CancelShipment, Deliver, FailShipment, PlanShipment, Ship, SplitShipment};
 
 /// Commands that change one order.
 #[derive(Debug, Subcommand)]
@@ -27,6 +27,8 @@ pub enum ChangeCommand {
     Ship(Ship),
     /// Get units ready to leave together: the items named, or all that is open
     PlanShipment(PlanShipment),
+    /// Split a planned shipment in two: the items named go into a new one
+    SplitShipment(SplitShipment),
     /// Give up a shipment that has not left
     CancelShipment(CancelShipment),
     /// Say that a shipment has arrived; every one that is on its way if none is named
@@ -78,6 +80,7 @@ impl ChangeCommand {
             ChangeCommand::Edit(change) => change,
             ChangeCommand::Ship(change) => change,
             ChangeCommand::PlanShipment(change) => change,
+            ChangeCommand::SplitShipment(change) => change,
             ChangeCommand::CancelShipment(change) => change,
             ChangeCommand::Deliver(change) => change,
             ChangeCommand::FailShipment(change) => change,

@@ -14,9 +14,10 @@ use crate::engine::Engine;
 use crate::exit::Outcome;
 use crate::input::holds;
 use crate::input::words::words;
-use crate::output::rows::{PageView, needs_a_person, orders_table};
+use crate::output::rows::{needs_a_person, orders_table};
 use crate::output::{Out, note};
 use crate::settings::Settings;
+use order_core::json::PageView;
 
 /// Options of `list`.
 #[derive(Debug, Args)]

@@ -22,11 +22,11 @@ use super::placing::{resolve_item, show_result};
 use crate::engine::Engine;
 use crate::exit::{Failure, Outcome};
 use crate::input::items::Item;
-use crate::output::order::OrderView;
 use crate::output::order_text::text;
 use crate::output::preview::{EditView, PreviewView, edit_text, preview_text};
 use crate::output::{Out, confirm, note};
 use crate::settings::Settings;
+use order_core::json::OrderView;
 
 /// A command that changes one order, as it was typed or stands in a script.
 pub trait Change {

@@ -10,20 +10,19 @@ use order_core::money::Money;
 use order_core::order::{Order, Status};
 use order_core::request::{HoldInput, ItemInput, PlaceRequest};
 use order_store_sqlite::shop::Shop;
-use serde::Serialize;
 
 use crate::engine::Engine;
 use crate::exit::{Failure, Outcome, dead_order};
 use crate::input::addresses::{self, AddressText};
 use crate::input::items::{self, Named};
 use crate::input::near::nearest;
-use crate::input::{create_order, holds, read};
-use crate::output::order::{OrderView, amount};
+use crate::input::{holds, read};
 use crate::output::order_text::text;
 use crate::output::table::Table;
 use crate::output::time::plain;
 use crate::output::{Out, note};
 use crate::settings::Settings;
+use order_core::json::{self, OrderView, QuoteView, amount};
 
 /// Options of `quote`, and of `place` among others: the goods, and how they are sent and paid.
 #[derive(Debug, Args)]
@@ -189,9 +188,9 @@ impl Draft {
     fn read(args: Request) -> Outcome<Self> {
         let mut draft = match &args.file {
             Some(file) => {
-                let json = read::text(file, read::REQUEST_MAX)?;
+                let body = read::text(file, read::REQUEST_MAX)?;
                 Draft {
-                    request: create_order::request(&read::name(file), &json)?,
+                    request: json::request(&read::name(file), &body)?,
                     items: Vec::new(),
                 }
             }
@@ -296,63 +295,6 @@ async fn near_sku(sku: &Sku, shop: &Shop) -> Outcome<(ProductId, Option<VariantI
         )),
         None => failure,
     })
-}
-
-/// The price of an order, as JSON: amounts named as on an order.
-#[derive(Debug, Serialize)]
-struct QuoteView {
-    currency: String,
-    subtotal: String,
-    tax_amount: String,
-    tax_included: String,
-    shipping_amount: String,
-    discount_amount: String,
-    total_amount: String,
-    payment_terms: &'static str,
-    items: Vec<QuoteItemView>,
-}
-
-#[derive(Debug, Serialize)]
-struct QuoteItemView {
-    product_id: String,
-    variant_id: Option<String>,
-    sku: String,
-    name: String,
-    quantity: u32,
-    unit_price: String,
-    discount_amount: String,
-    subtotal: String,
-}
-
-impl QuoteView {
-    fn of(quote: &Quote) -> Self {
-        let amount = |minor| amount(minor, quote.currency);
-        let a = &quote.amounts;
-        QuoteView {
-            currency: quote.currency.to_string(),
-            subtotal: amount(a.subtotal),
-            tax_amount: amount(a.tax),
-            tax_included: amount(a.tax_included),
-            shipping_amount: amount(a.shipping),
-            discount_amount: amount(a.discount),
-            total_amount: amount(a.total),
-            payment_terms: quote.terms.as_str(),
-            items: quote
-                .lines
-                .iter()
-                .map(|l| QuoteItemView {
-                    product_id: l.product.to_string(),
-                    variant_id: l.variant.map(|v| v.to_string()),
-                    sku: l.sku.to_string(),
-                    name: l.name.clone(),
-                    quantity: l.lot.units,
-                    unit_price: amount(l.unit_price),
-                    discount_amount: amount(l.discount),
-                    subtotal: amount(l.lot.subtotal),
-                })
-                .collect(),
-        }
-    }
 }
 
 fn quote_text(quote: &Quote) -> String {

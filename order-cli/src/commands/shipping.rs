@@ -78,6 +78,38 @@ impl Change for PlanShipment {
     }
 }
 
+/// Options of `split-shipment`.
+#[derive(Debug, Args)]
+pub struct SplitShipment {
+    /// The order.
+    #[command(flatten)]
+    pub order: ById,
+    /// The planned shipment's number within the order: 1, 2, …
+    #[arg(long, value_name = "N")]
+    pub shipment: u32,
+    /// The units that go into the new one: a line and how many units of it; may be repeated
+    #[arg(long = "item", value_name = "LINE:QTY", required = true)]
+    pub items: Vec<lines::LineUnits>,
+    /// The reason and the key.
+    #[command(flatten)]
+    pub how: How,
+}
+
+impl Change for SplitShipment {
+    fn order(&self) -> OrderRef {
+        self.order.order
+    }
+    fn how(&self) -> How {
+        self.how.clone()
+    }
+    fn ask(&self, order: &Order) -> Outcome<Asked> {
+        Ok(Asked::Command(Command::SplitShipment {
+            shipment: self.shipment,
+            lines: lines::units(order, &self.items)?,
+        }))
+    }
+}
+
 /// Options of `cancel-shipment`.
 #[derive(Debug, Args)]
 pub struct CancelShipment {

@@ -9,13 +9,13 @@ use super::options::ById;
 use crate::engine::Engine;
 use crate::exit::Outcome;
 use crate::output::Out;
-use crate::output::order::OrderView;
 use crate::output::order_text::text;
-use crate::output::rows::{HistoryView, history_table};
+use crate::output::rows::history_table;
 use crate::output::time::plainly;
 use crate::output::timeline::Timeline;
 use crate::settings::Settings;
 use crate::typed::commands;
+use order_core::json::{HistoryView, OrderView};
 
 /// Shows an order.
 pub async fn get(settings: &Settings, out: &Out, args: ById) -> Outcome {

@@ -12,10 +12,11 @@ use order_core::text::one_line;
 use crate::engine::{Engine, WatchAll};
 use crate::exit::{Failure, Outcome};
 use crate::input::words::words;
-use crate::output::rows::{FeedView, feed_line};
+use crate::output::rows::feed_line;
 use crate::output::{Format, Out, note, terminal, to_reader};
 use crate::settings::Settings;
 use crate::stop::Stop;
+use order_core::json::FeedView;
 
 /// Options of `watch`.
 #[derive(Debug, Args)]
@@ -126,6 +127,6 @@ enum Form {
 fn print(row: &FeedRow, form: Form) -> Outcome<bool> {
     match form {
         Form::Sentences => to_reader(&feed_line(row)),
-        Form::Json => Out::line(&FeedView::of(row)?),
+        Form::Json => Out::line(&FeedView::of(row)),
     }
 }

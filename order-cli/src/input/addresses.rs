@@ -7,8 +7,9 @@ use std::str::FromStr;
 
 use order_core::request::AddressInput;
 
-use super::{create_order, read};
+use super::read;
 use crate::exit::Outcome;
+use order_core::json;
 
 /// An address as it is typed: in JSON, or the name of a file with it.
 #[derive(Clone, PartialEq, Eq)]
@@ -38,8 +39,8 @@ pub fn read(option: &str, text: Option<&AddressText>) -> Outcome<Option<AddressI
         return Ok(None);
     };
     if text.trim_start().starts_with('{') {
-        return create_order::address(option, text).map(Some);
+        return Ok(Some(json::address(option, text)?));
     }
-    let json = read::text(Path::new(text), read::REQUEST_MAX)?;
-    create_order::address(&read::name(Path::new(text)), &json).map(Some)
+    let body = read::text(Path::new(text), read::REQUEST_MAX)?;
+    Ok(Some(json::address(&read::name(Path::new(text)), &body)?))
 }

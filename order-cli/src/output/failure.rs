@@ -3,7 +3,6 @@
 use std::fmt::Write as _;
 use std::process::ExitCode;
 
-use order_core::error::ErrorKind;
 use order_core::text::one_line;
 use serde::Serialize;
 
@@ -139,14 +138,7 @@ fn json(failure: &Failure) -> String {
 /// The name of a failure's class: the engine's, or what the exit code says.
 fn kind(failure: &Failure) -> &'static str {
     match failure.kind() {
-        Some(ErrorKind::NotFound) => "NOT_FOUND",
-        Some(ErrorKind::Rejected) => "REJECTED",
-        Some(ErrorKind::Invalid) => "INVALID",
-        Some(ErrorKind::Conflict) => "CONFLICT",
-        Some(ErrorKind::KeyReused) => "KEY_REUSED",
-        Some(ErrorKind::Forbidden) => "FORBIDDEN",
-        Some(ErrorKind::Service) => "SERVICE",
-        Some(ErrorKind::Store) => "STORE",
+        Some(kind) => kind.as_str(),
         None => match failure.code {
             Code::Refused => "REJECTED",
             Code::BadInput => "INVALID",

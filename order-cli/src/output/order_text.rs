@@ -8,10 +8,10 @@ use order_core::order::{
 };
 use order_core::text::printable;
 
-use super::order::{amount, lines, metadata};
 use super::table::Table;
 use super::terminal;
 use super::time::plain;
+use order_core::json::amount;
 
 /// The order for people: who, what, how much, and what became of stock and money.
 pub fn text(order: &Order) -> String {
@@ -104,7 +104,7 @@ pub fn text(order: &Order) -> String {
     if let Some(notes) = order.notes.get() {
         fact("notes", notes.clone());
     }
-    for (key, value) in metadata(order) {
+    for (key, value) in order.metadata.get().into_iter().flatten() {
         fact("metadata", format!("{key} = {value}"));
     }
     if let Some(at) = order.redacted_at {
@@ -199,7 +199,7 @@ pub fn items(order: &Order) -> String {
         "UNITS",
     ])
     .indented(2);
-    for line in lines(order) {
+    for line in order.visible_lines() {
         table.row([
             line.n.to_string(),
             line.sku.to_string(),

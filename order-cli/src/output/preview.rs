@@ -6,9 +6,9 @@ use order_core::manager::EditPreview;
 use order_core::order::{JournalRow, Order};
 use serde::Serialize;
 
-use super::order::{OrderView, amount};
 use super::order_text::{items, sums, text};
-use super::rows::{HistoryView, history_table};
+use super::rows::history_table;
+use order_core::json::{HistoryView, OrderView, amount};
 
 /// The events of a command and the order after them.
 #[derive(Debug, Serialize)]

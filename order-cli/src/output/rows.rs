@@ -3,56 +3,12 @@
 use std::sync::Arc;
 
 use order_core::order::{JournalRow, Order};
-use order_core::store::{FeedRow, OrderPage, Unreadable};
+use order_core::store::FeedRow;
 use order_core::text::printable;
-use serde::Serialize;
-use serde_json::Value;
 
-use super::order::OrderView;
 use super::table::Table;
 use super::terminal::status;
 use super::time::plain;
-use crate::exit::{Code, Failure, Outcome};
-
-/// A page of orders.
-#[derive(Debug, Serialize)]
-pub struct PageView {
-    /// The orders.
-    pub orders: Vec<OrderView>,
-    /// The orders of the page that match and cannot be read; left out if there are none.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub unreadable: Vec<UnreadableView>,
-    /// The cursor to pass to `--after` for the next page.
-    pub next: Option<String>,
-}
-
-/// An order that is stored and cannot be read.
-#[derive(Debug, Serialize)]
-pub struct UnreadableView {
-    order_id: String,
-    reason: String,
-}
-
-impl UnreadableView {
-    /// The view of `unreadable`.
-    pub fn of(Unreadable { order, reason }: &Unreadable) -> Self {
-        UnreadableView {
-            order_id: order.to_string(),
-            reason: reason.clone(),
-        }
-    }
-}
-
-impl PageView {
-    /// The view of `page`.
-    pub fn of(page: &OrderPage) -> Self {
-        PageView {
-            orders: page.orders.iter().map(|o| OrderView::of(o)).collect(),
-            unreadable: page.unreadable.iter().map(UnreadableView::of).collect(),
-            next: page.next.as_ref().map(ToString::to_string),
-        }
-    }
-}
 
 /// Orders, one per row.
 pub fn orders_table(orders: &[Arc<Order>]) -> Table {
@@ -96,111 +52,6 @@ pub fn flagged(order: &Order) -> String {
 /// Returns true for an order with attention that nobody has acknowledged.
 pub fn needs_a_person(order: &Order) -> bool {
     order.attention.iter().any(|a| !a.acknowledged)
-}
-
-/// A row of an order's journal.
-#[derive(Debug, Serialize)]
-pub struct HistoryView {
-    seq: u64,
-    event: &'static str,
-    from: Option<&'static str>,
-    to: &'static str,
-    actor: String,
-    cause: String,
-    notes: Option<String>,
-    at: String,
-}
-
-impl HistoryView {
-    /// The view of `row`.
-    pub fn of(row: &JournalRow) -> Self {
-        HistoryView {
-            seq: row.seq,
-            event: row.event.name(),
-            from: row.from.map(|s| s.as_str()),
-            to: row.to.as_str(),
-            actor: row.actor.to_string(),
-            cause: row.cause.clone(),
-            notes: row.notes.clone(),
-            at: row.at.to_string(),
-        }
-    }
-}
-
-/// A row of the feed.
-#[derive(Debug, Serialize)]
-pub struct FeedView {
-    cursor: String,
-    order_id: String,
-    order_number: String,
-    seq: u64,
-    #[serde(flatten)]
-    row: FeedRowView,
-}
-
-/// The content of a row of the feed, or the reason why it cannot be read.
-#[derive(Debug, Serialize)]
-#[serde(untagged)]
-enum FeedRowView {
-    Row {
-        event: &'static str,
-        from: Option<&'static str>,
-        to: &'static str,
-        actor: String,
-        cause: String,
-        at: String,
-        data: Value,
-    },
-    Unreadable {
-        unreadable: String,
-    },
-}
-
-impl FeedView {
-    /// The view of `row`. It holds no personal data, and no text that a person wrote.
-    pub fn of(
-        FeedRow {
-            cursor,
-            order,
-            seq,
-            number,
-            row,
-        }: &FeedRow,
-    ) -> Outcome<Self> {
-        let row = match row {
-            Ok(row) => {
-                let event = serde_json::to_value(&row.event);
-                let event = event.map_err(|e| {
-                    Failure::caused(Code::Unavailable, &e).context("cannot print an event")
-                })?;
-                FeedRowView::Row {
-                    event: row.event.name(),
-                    from: row.from.map(|s| s.as_str()),
-                    to: row.to.as_str(),
-                    actor: row.actor.to_string(),
-                    cause: row.cause.clone(),
-                    at: row.at.to_string(),
-                    // An event is written under its name, or as no more than its name.
-                    data: event
-                        .as_object()
-                        .and_then(|named| named.values().next())
-                        .cloned()
-                        .unwrap_or_default(),
-                }
-            }
-            Err(unreadable) => FeedRowView::Unreadable {
-                unreadable: unreadable.reason.clone(),
-            },
-        };
-        let (order_id, order_number) = (order.to_string(), number.to_string());
-        Ok(FeedView {
-            cursor: cursor.to_string(),
-            order_id,
-            order_number,
-            seq: *seq,
-            row,
-        })
-    }
 }
 
 /// A row of the feed on one line, for people.

@@ -5,9 +5,9 @@ use order_core::order::{Op, Order};
 use order_core::time::Timestamp;
 use serde::Serialize;
 
-use super::order::{OrderView, amount};
 use super::table::Table;
 use super::time::plain_if;
+use order_core::json::{OrderView, amount};
 
 /// One reason why a person must look at an order.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -6,10 +6,10 @@ use order_core::rules::{begin, begin_imported, evolve};
 use serde::Serialize;
 
 use super::life::named;
-use super::order::amount;
 use super::table::Table;
 use super::time::plainly;
 use crate::input::duration;
+use order_core::json::amount;
 
 /// One thing that happened.
 #[derive(Debug, Serialize)]
@@ -327,6 +327,11 @@ fn describe(order: &Order, event: &Event) -> String {
         Event::ShipmentPlanned { n, lines: units } => {
             format!("shipment {n} planned: {}", lines(units))
         }
+        Event::ShipmentSplit {
+            n,
+            from,
+            lines: units,
+        } => format!("shipment {n} split off shipment {from}: {}", lines(units)),
         Event::ShipmentShipped {
             n,
             carrier,

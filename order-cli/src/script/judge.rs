@@ -10,7 +10,7 @@ use super::perform::Seen;
 use super::stage::Stage;
 use crate::commands::attention::stuck_orders;
 use crate::exit::Outcome;
-use crate::output::order::amount;
+use order_core::json::amount;
 
 /// Says what differs, if anything: `status is PENDING, not CONFIRMED`.
 pub fn differs(stage: &Stage, seen: &Seen, wanted: &Wanted) -> Outcome<Option<String>> {

@@ -12,10 +12,10 @@ use super::perform::Seen;
 use super::stage::Stage;
 use crate::exit::Outcome;
 use crate::input::duration;
-use crate::output::order::{OrderView, amount};
 use crate::output::rows::flagged;
 use crate::output::table::Table;
 use crate::output::{Out, to_stdout};
+use order_core::json::{OrderView, amount};
 
 /// A step and what came of it, as JSON.
 #[derive(Debug, Serialize)]

@@ -216,6 +216,7 @@ fn the_image_runs_as_nobody_and_its_commands_serve() {
         "COPY",
         "RUN",
         "USER",
+        "ENV",
         "VOLUME",
         "EXPOSE",
         "HEALTHCHECK",
@@ -231,6 +232,10 @@ fn the_image_runs_as_nobody_and_its_commands_serve() {
         (of("USER"), of("STOPSIGNAL")),
         (vec!["nonroot"], vec!["SIGTERM"])
     );
+
+    let arenas = "MALLOC_ARENA_MAX=1";
+    assert_eq!(of("ENV"), [arenas]);
+    assert!(text_of("examples/order.service").contains(&format!("\nEnvironment={arenas}\n")));
 
     // It is built by the compiler that the tests are run with, and by a profile that there is.
     let toolchain = text_of("rust-toolchain.toml");

@@ -41,6 +41,15 @@ fn every_change_is_a_line_and_each_order_is_told_in_sequence() {
         assert!(!ran.out.contains(secret), "{secret} is in {}", ran.out);
     }
     let told = lines(&ran);
+    // Amounts and times are spelled as everywhere.
+    let (placed, order) = (&told[0], &orders[0]);
+    assert_eq!(
+        (&placed["event"], &placed["data"]["amounts"]["total"]),
+        (&Value::from("PLACED"), &order["total_amount"]),
+        "{placed}"
+    );
+    let deadline = placed["data"]["placing_deadline"].as_str();
+    assert!(deadline.is_some_and(|t| t.ends_with('Z')), "{placed}");
     for order in &orders {
         let id = order["id"].as_str().unwrap();
         let history = bench.json(&["history", id], 0);

@@ -6,7 +6,7 @@
 pub struct Bug {
     /// Its name.
     pub name: &'static str,
-    /// What the engine does wrong.
+    /// The thing that the engine does wrong.
     pub does: &'static str,
 }
 
@@ -139,8 +139,8 @@ edits! {
         "if committed { r.committed -= units; }"
         => "if committed && !BUG { r.committed -= units; }";
     EditsUnpaid:
-        "let paid = is_covered(order, order.owed_after(&edit.plan), env);"
-        => "let paid = BUG || is_covered(order, order.owed_after(&edit.plan), env);";
+        "let paid = is_covered(order, order.least_kept_after(&edit.plan), env);"
+        => "let paid = BUG || is_covered(order, order.least_kept_after(&edit.plan), env);";
     RedactionKeepsNotes:
         "row.journal.iter_mut().for_each(|row| row.notes = None);"
         => "if !BUG { row.journal.iter_mut().for_each(|row| row.notes = None); }";
@@ -158,10 +158,10 @@ edits! {
         => "if BUG { return Vec::new(); }
             let meant = about.and_then(|r| named(order, r)).map(|p| p.n);";
     OutsideRefundsForgive:
-        "(owed - self.secured_for(owed, now)).clamp(0, owed)"
+        "(least - self.secured_for(least, now)).max(0)"
         => "let outside = self.payments.iter().map(PaymentOperation::went_back_outside);
             let forgiven: Minor = if BUG { outside.sum() } else { 0 };
-            (owed - self.secured_for(owed, now) - forgiven).clamp(0, owed)";
+            (least - self.secured_for(least, now) - forgiven).max(0)";
     LaterReportsDropped:
         "std::iter::once(reported).chain(raise(order, reason, op)).collect()"
         => "if BUG { return Vec::new(); }

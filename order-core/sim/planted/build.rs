@@ -122,7 +122,7 @@ fn apply(edit: &Edit, files: &mut [File]) -> Result<(), String> {
 /// A text without white space and trailing commas, so that formatting does not matter.
 struct Squeezed {
     text: String,
-    /// Where each byte of it stands in the whole text.
+    /// The place of each byte of it in the whole text.
     at: Vec<usize>,
 }
 
@@ -143,7 +143,7 @@ impl Squeezed {
         squeezed
     }
 
-    /// Where `text`, itself squeezed, stands in the whole text.
+    /// Returns the places of the whole text at which `text`, itself squeezed, stands.
     fn places_of(&self, text: &str) -> impl Iterator<Item = std::ops::Range<usize>> {
         self.text
             .match_indices(text)

@@ -44,7 +44,7 @@ pub(super) fn move_outside(world: &Arc<World>, order: OrderId, payment: Option<U
     tell_until_heard(world, order, report);
 }
 
-/// What can be moved of an order's money from outside: how, of which operation, and how much at the
+/// A way in which an order's money can be moved from outside: how, of which operation, and how much at the
 /// most.
 fn movable(
     world: &World,
@@ -79,7 +79,7 @@ fn movable(
     (!ways.is_empty()).then(|| ways[world.choose(ways.len())])
 }
 
-/// What has moved must be heard of in the end; perhaps twice.
+/// Reports what has moved until it is heard; perhaps twice.
 fn tell_until_heard(world: &Arc<World>, order: OrderId, report: PaymentReport) {
     let world = Arc::clone(world);
     world.clone().outside_task(async move {
@@ -224,7 +224,7 @@ async fn decide(
     report
 }
 
-/// Whether it was heard the first time.
+/// Reports whether it was heard the first time.
 async fn tell_dispute_until_heard(
     world: &Arc<World>,
     order: OrderId,
@@ -296,7 +296,7 @@ async fn tell_dispute(world: &Arc<World>, order: OrderId, report: DisputeReport)
 /// Sends back by hand what came in outside the engine and is not owed. Whether there was anything.
 pub(super) fn refund_by_hand(world: &Arc<World>, order: &order_core::order::Order) -> bool {
     let money = order.money();
-    let mut excess = money.captured - money.refunded - money.refunding - order.leased();
+    let mut excess = money.captured - money.refunded - money.refunding - order.owed_with_edit();
     let mut any = false;
     // Of what came in outside first; but what the order takes for one payment may have gone from
     // another.

@@ -29,7 +29,7 @@ pub(super) struct SimClients {
     site: Site,
 }
 
-/// Where calls come from.
+/// The process and the world that calls come from.
 pub(super) struct Site {
     world: Arc<World>,
     index: usize,
@@ -42,13 +42,13 @@ struct Plan<'a, R> {
     /// The key it is made under, and from when on it is not sent any more; none for a question,
     /// which has no effect.
     under: Option<(Uuid, &'a CallDeadline)>,
-    /// What it really does.
+    /// The effect that it really has.
     apply: &'a (dyn Fn() -> Result<R, CallError> + Sync),
     /// The same, to be done later or once more.
     later: &'a (dyn Fn() -> Box<dyn FnOnce(&World) + Send> + Sync),
     /// Makes nonsense of a good answer.
     garble: fn(R) -> Result<R, CallError>,
-    /// What counts the definite refusals of the same thing, if it may be refused now.
+    /// The counter of the definite refusals of the same thing, if it may be refused now.
     refusable: Option<Uuid>,
 }
 

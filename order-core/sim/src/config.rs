@@ -1,4 +1,4 @@
-//! What a seed's world is like. Each seed enables some faults and not others (swarm testing: Groce
+//! The settings of a seed's world. Each seed enables some faults and not others (swarm testing: Groce
 //! et al., ISSTA 2012), since some bugs only show when a common fault does not hide them.
 
 use std::time::Duration;
@@ -24,7 +24,7 @@ pub(super) struct Config {
     pub payment: PaymentCapabilities,
     /// For how long authorizations can be captured; the provider does not keep to a time if `None`.
     pub capture_window: Option<Duration>,
-    /// What customers and operators do besides placing orders: share of actions in 1,000.
+    /// The things that customers and operators do besides placing orders: share of actions in 1,000.
     pub life: u32,
     pub notify: bool,
     pub policy: Policy,
@@ -38,11 +38,11 @@ pub(super) struct Config {
     pub lookups: Table<ServiceFault>,
     pub leases: Table<StoreFault>,
     pub outcomes: Table<Outcome>,
-    /// How much the provider moves of what it is asked for.
+    /// The share that the provider moves of what it is asked for.
     pub amounts: Table<Share>,
-    /// How often callbacks say first what is not so, in 1,000.
+    /// The rate at which callbacks say first what is not so, in 1,000.
     pub lies: u32,
-    /// How often a bank or a dashboard speaks of an attempt as soon as it has reached the provider,
+    /// The rate at which a bank or a dashboard speaks of an attempt as soon as it has reached the provider,
     /// in 1,000.
     pub voices: u32,
     pub wrong_clocks: bool,
@@ -51,7 +51,7 @@ pub(super) struct Config {
     pub copied_after: Option<usize>,
 }
 
-/// How much of what it is asked for a provider moves.
+/// The share of what it is asked for that a provider moves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Share {
     All,

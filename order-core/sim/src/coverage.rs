@@ -1,4 +1,4 @@
-//! What the simulated seeds came upon.
+//! Counts of the things that simulated seeds came upon.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -10,10 +10,10 @@ use order_core::rules::Command;
 const LIFECYCLES: usize = Lifecycle::ALL.len();
 const PAYMENTS: usize = PaymentStatus::ALL.len();
 
-/// How often something was seen, by its name.
+/// Counts of things seen, by name.
 type Tally = BTreeMap<&'static str, u64>;
 
-/// How often each state was reached, each fault met, and everything else seen.
+/// Counts of each state reached, each fault met, and everything else seen.
 #[derive(Debug, Clone)]
 pub struct Coverage {
     states: [[u64; PAYMENTS]; LIFECYCLES],
@@ -41,7 +41,7 @@ impl Default for Coverage {
     }
 }
 
-/// What must have become of those who followed the feed of a store that was set back.
+/// The fates that must have been met by those who followed the feed of a store that was set back.
 const FOLLOWED: &[&str] = &[
     "cursor of a place in the copy",
     "cursor of a lost place",
@@ -126,12 +126,12 @@ impl Coverage {
         }
     }
 
-    /// How many pairs of lifecycle and payment status were reached.
+    /// Returns how many pairs of lifecycle and payment status were reached.
     pub fn states_reached(&self) -> usize {
         self.states.iter().flatten().filter(|n| **n > 0).count()
     }
 
-    /// How many kinds of faults were met, of how many there are.
+    /// Returns how many kinds of faults were met, of how many there are.
     pub fn faults_met(&self) -> (usize, usize) {
         let met = self.store[1..]
             .iter()
@@ -141,7 +141,7 @@ impl Coverage {
         (met, self.store.len() + self.service.len() - 2)
     }
 
-    /// What was never seen: commands that were never done, events and statuses that never came
+    /// Lists what was never seen: commands that were never done, events and statuses that never came
     /// about, faults that were never met.
     pub fn missing(&self) -> Vec<String> {
         let never = |what: &str,

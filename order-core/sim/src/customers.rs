@@ -69,7 +69,7 @@ impl World {
         answered.await.ok()
     }
 
-    /// What was answered must be readable, and stays so.
+    /// Demands that what was answered is readable, and stays so.
     pub(super) fn seen(&self, order: &Order) {
         let stored = self.store.inspect(order.id, |o, _, _| o.version);
         if stored.is_none_or(|v| v < order.version) {

@@ -23,7 +23,7 @@ impl<T: Copy> Table<T> {
         Table { total, rows }
     }
 
-    /// What may come out.
+    /// The possible outcomes.
     pub(super) fn outcomes(&self) -> impl Iterator<Item = T> {
         self.rows.iter().map(|(_, outcome)| *outcome)
     }

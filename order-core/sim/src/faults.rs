@@ -1,4 +1,4 @@
-//! What may go wrong, and how long things take.
+//! The things that may go wrong, and the time that things take.
 
 macro_rules! kinds {
     ($(#[$doc:meta])* $name:ident { $($(#[$vdoc:meta])* $variant:ident,)* }) => {
@@ -13,7 +13,7 @@ macro_rules! kinds {
 }
 
 kinds! {
-    /// What goes wrong with a call to the store.
+    /// A fault of a call to the store.
     StoreFault {
         None,
         /// It takes seconds.
@@ -46,7 +46,7 @@ kinds! {
 }
 
 kinds! {
-    /// What goes wrong with a call to a service.
+    /// A fault of a call to a service.
     ServiceFault {
         None,
         /// It is answered late, perhaps too late.
@@ -78,14 +78,14 @@ kinds! {
     }
 }
 
-/// How long a call takes.
+/// The time that a call takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Latency {
     /// No time, and nothing happens meanwhile.
     None,
     /// No time, but others may run first.
     Yield,
-    /// Milliseconds.
+    /// In milliseconds, both included.
     Short,
     /// Up to a second.
     Long,

@@ -1,4 +1,4 @@
-//! What every seed's shop sells, at which prices, to whom: made once, never changed.
+//! The products, prices and customers of every seed's shop: made once, never changed.
 
 use std::sync::Arc;
 

@@ -13,7 +13,7 @@ use order_core::manager::Principal;
 use order_core::order::Order;
 use order_core::store::{FeedCursor, FeedPage, FeedQuery, OrderStore};
 
-/// What was seen so far.
+/// The rows seen so far.
 #[derive(Default)]
 pub(super) struct Follower {
     feed: FeedAudit,

@@ -8,7 +8,7 @@ use super::world::World;
 use order_core::error::Error;
 use order_core::ids::{IdempotencyKey, OrderId};
 
-/// What is asked for under a key, and whether it had been asked for before.
+/// A command that is asked for under a key, and whether it had been asked for before.
 pub(super) struct KeyWatch {
     order: OrderId,
     key: IdempotencyKey,

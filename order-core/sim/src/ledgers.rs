@@ -16,7 +16,7 @@ use order_core::rules::{Purpose, key};
 use order_core::testkit::services::{LedgerPayment, LedgerReservation};
 use order_core::time::Timestamp;
 
-/// What the provider has of an order's money, less what is to go back, at a moment at which
+/// Returns what the provider has of an order's money, less what is to go back, at a moment at which
 /// something rests on it: captured, less what has gone back, whoever has heard of it; and what can
 /// still be captured, where the goods are paid as they leave.
 ///
@@ -276,7 +276,7 @@ pub(super) fn check_holds(world: &World, orders: &[Arc<Order>]) {
     }
 }
 
-/// What has left has left the stock, and what was restocked, or never wanted, is back on the shelf.
+/// Demands that what has left has left the stock, and what was restocked, or never wanted, is back on the shelf.
 fn check_shelves(world: &World, order: &Order, holds: &[LedgerReservation]) {
     let mut units: BTreeMap<&str, (u32, u32)> = BTreeMap::new();
     for line in &order.lines {

@@ -42,24 +42,24 @@ use order_core::audit::Breach;
 use rest::heal_and_rest;
 use world::World;
 
-/// How one seed went.
+/// The course that one seed took.
 #[derive(Debug, Clone)]
 pub struct Outcome {
     /// The seed.
     pub seed: u64,
-    /// How many random draws with at least two possible outcomes it took.
+    /// The number of random draws with at least two possible outcomes.
     pub choices: u64,
     /// A hash of all draws and of what came of them: the same for every run of the seed.
     pub hash: u64,
-    /// How many orders were placed.
+    /// The number of orders that were placed.
     pub orders: usize,
-    /// How much virtual time passed.
+    /// The virtual time that passed.
     pub virtual_time: Duration,
-    /// What it came upon.
+    /// The states, faults and events it came upon.
     pub coverage: Coverage,
-    /// What did not hold. Empty if all is well.
+    /// The invariants that did not hold. Empty if all is well.
     pub breaches: Vec<Breach>,
-    /// What happened, line by line, if asked for.
+    /// The trace of what happened, line by line, if asked for.
     pub trace: String,
 }
 

@@ -1,4 +1,4 @@
-//! What must hold at the moment something happens, looked at on the order as the journal gives it
+//! The invariants that must hold at the moment something happens, looked at on the order as the journal gives it
 //! then.
 
 use std::collections::HashSet;
@@ -13,7 +13,7 @@ use order_core::order::{
 use order_core::policy::BeforeLapse;
 use order_core::testkit::services::LedgerReservation;
 
-/// What happened to the order before that it cannot know of.
+/// The past of an order that it cannot know of itself.
 #[derive(Clone, Copy)]
 pub(super) struct Past<'a> {
     /// Its cancellation was answered.
@@ -22,7 +22,7 @@ pub(super) struct Past<'a> {
     pub lost: bool,
     /// A provider has said what is not so of its payments, and not yet what is.
     pub misled: bool,
-    /// What moved outside the engine and was heard of, by the provider's names for it.
+    /// The operations made outside the engine that were heard of, by the provider's names for it.
     pub heard: &'a HashSet<String>,
 }
 
@@ -60,7 +60,9 @@ pub(super) fn check_row(
             if let Some(hold) = order.holds.iter().find(|h| h.blocks == Blocks::Ship) {
                 wrong("I9", format!("hold {} blocks it", hold.kind));
             }
-            let needed = order.due_when_shipped(|l| l.counters.shipped);
+            let needed = order
+                .due_when_shipped(|l| l.counters.shipped)
+                .min(order.least_kept());
             let there = match order.terms {
                 PaymentTerms::Confirm => paid,
                 PaymentTerms::Shipment => order.secured(row.at),
@@ -153,14 +155,14 @@ pub(super) fn check_row(
                 PaymentTerms::Shipment => order.secured(row.at),
                 PaymentTerms::Invoice | PaymentTerms::Delivery => order.owed(),
             };
-            if there < order.owed() {
-                wrong(
-                    "I5",
-                    format!("applied with {there} secured of {}", order.owed()),
-                );
+            let least = order.least_kept();
+            if there < least {
+                wrong("I5", format!("applied with {there} secured of {least}"));
             }
         }
-        Event::Completed if captured - refunded != order.owed() => {
+        Event::Completed
+            if !(order.least_kept()..=order.owed()).contains(&(captured - refunded)) =>
+        {
             wrong(
                 "I5",
                 format!(
@@ -174,7 +176,7 @@ pub(super) fn check_row(
     }
 }
 
-/// How many units of a hold were there when the row was decided, and lapsed while whoever decided
+/// Returns how many units of a reservation were there when the row was decided, and lapsed while whoever decided
 /// it stood still before writing it down.
 fn lapsed_since(world: &World, order: &Order, row: &JournalRow, hold: &LedgerReservation) -> u32 {
     let since = hold

@@ -1,4 +1,4 @@
-//! What happens to orders after they are placed: shops and customers ship, cancel, credit, send
+//! The things that happen to orders after they are placed: shops and customers ship, cancel, credit, send
 //! back, edit, repair, erase.
 //!
 //! What is tried is mostly possible on the order as it was seen, and sometimes anything at all.
@@ -74,7 +74,7 @@ pub(super) async fn operate(world: &Arc<World>, id: OrderId) {
     }
 }
 
-/// What can be done to an order.
+/// A thing that can be done to an order.
 #[derive(Clone, Copy)]
 enum Doing {
     Command(fn(&World, &Order) -> Option<Command>),
@@ -85,7 +85,7 @@ enum Doing {
     RefundByHand,
 }
 
-/// What may be tried on an order as it is, and how often; anything if it is `wild`.
+/// Returns what may be tried on an order as it is, and how often; anything if it is `wild`.
 fn doings(order: &Order, wild: bool) -> Table<Doing> {
     use Lifecycle as L;
     let when = |possible: bool, weight: u32| if possible || wild { weight } else { 0 };
@@ -692,7 +692,7 @@ async fn edit(world: &Arc<World>, order: &Order) {
     }
 }
 
-/// What somebody finds out who asks the services' people: only what is so, and cannot change any
+/// Returns what somebody finds out who asks the services' people: only what is so, and cannot change any
 /// more.
 pub(super) fn resolve(world: &World, order: &Order) -> Option<Command> {
     let mut findings = Vec::new();

@@ -1,4 +1,4 @@
-//! What the simulator checks while a seed runs: every commit, every call.
+//! The checks that the simulator makes while a seed runs: of every commit, and of every call.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::time::Duration;
@@ -21,7 +21,7 @@ use order_core::runtime::virtual_time::ProcessId;
 use order_core::store::Tries;
 use order_core::time::Timestamp;
 
-/// What is known of the past of a seed's world.
+/// The known past of a seed's world.
 #[derive(Default)]
 pub(super) struct Oracle {
     orders: BTreeMap<OrderId, Watched>,
@@ -29,17 +29,17 @@ pub(super) struct Oracle {
     /// By host and order: the lease it took last, and until when (true monotonic time) it may think
     /// it has it.
     leases: HashMap<(usize, OrderId), (Fence, Duration)>,
-    /// What was asked under each derived key first.
+    /// The first question under each derived key.
     requests: HashMap<Uuid, String>,
-    /// Whether a fault took a lease from somebody who could not know.
+    /// Set if a fault took a lease from somebody who could not know.
     pub leases_may_be_taken_early: bool,
     /// Keys that a service refused for good: it keeps to it.
     pub refused: HashSet<Uuid>,
     /// Keys of calls that will take effect later.
     pub late: HashSet<Uuid>,
-    /// How often each hold or payment was refused a closing, void or refund by a fault.
+    /// The number of times that each reservation or payment was refused a closing, void or refund by a fault.
     pub refusals: HashMap<Uuid, u32>,
-    /// What providers could report, oldest first.
+    /// The reports that providers could make, oldest first.
     pub reports: Vec<(OrderId, PaymentReport)>,
     /// The order each idempotency key was answered with.
     pub keys: HashMap<(UserId, String), OrderId>,
@@ -54,11 +54,11 @@ pub(super) struct Oracle {
     pub lost: HashMap<String, OrderId>,
     /// The number of callbacks that said what is not so.
     pub lies: usize,
-    /// How many disputes there were.
+    /// The number of disputes there were.
     pub disputes: usize,
     /// Orders whose cancellation was answered.
     pub cancelled: HashSet<OrderId>,
-    /// What moved outside the engine, by the provider's names for it, and was said to have been
+    /// The operations made outside the engine, by the provider's names for it, and was said to have been
     /// heard of.
     pub heard: HashSet<String>,
     /// Operations and disputes of which somebody has said what is not so, or nobody has
@@ -90,7 +90,7 @@ impl Watched {
     }
 }
 
-/// What a derived key stands for.
+/// The thing that a derived key stands for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Intent {
     Op(Op),
@@ -98,7 +98,7 @@ pub(super) enum Intent {
     Closing(u32, u32),
 }
 
-/// Whether a refund that was kept because it fitted nothing names a payment that is known by now.
+/// Reports whether a refund that was kept because it fitted nothing names a payment that is known by now.
 fn is_known(order: &Order, kept: &UnmatchedPayment) -> bool {
     let on_its_way = |p: &PaymentOperation| p.kind == OperationKind::Refund && p.state.is_open();
     kept.status == OperationState::Refunded

@@ -16,7 +16,7 @@ use order_core::money::Currency;
 use order_core::order::{OperationKind, OperationState};
 use order_core::rules::PaymentReport;
 
-/// What the provider does about an attempt that has just reached it.
+/// Does what the provider does about an attempt that has just reached it.
 pub(super) fn provider(world: &Arc<World>, order: OrderId, attempt: Uuid) {
     let Some(report) = world.payments.report(attempt) else {
         return;
@@ -84,7 +84,7 @@ async fn speak(world: &Arc<World>, order: OrderId, attempt: Uuid) {
     }
 }
 
-/// What was declined, or given up, is captured after all: the provider says so until it is heard.
+/// Captures after all what was declined, or given up: the provider says so until it is heard.
 fn late_money(world: &Arc<World>, order: OrderId, attempt: Uuid) {
     let world = Arc::clone(world);
     world.clone().outside_task(async move {

@@ -70,7 +70,7 @@ fn about<'o>(
         .chain(order.payments.iter().filter(named))
 }
 
-/// Whether the order has it as the report says.
+/// Reports whether the order has it as the report says.
 fn says(order: &Order, report: &PaymentReport) -> bool {
     let same = |p: &PaymentOperation| {
         let money = order.in_currency(p.settled) == report.amount;
@@ -79,7 +79,7 @@ fn says(order: &Order, report: &PaymentReport) -> bool {
     about(order, report).any(same) || order.unmatched.iter().any(|u| *u == unmatched(report))
 }
 
-/// Whether an event is what the report says.
+/// Reports whether an event is what the report says.
 fn tells(order: &Order, event: &Event, report: &PaymentReport) -> bool {
     let money = |amount| order.in_currency(amount) == report.amount || !moves_money(report.status);
     let of = |n: u32| about(order, report).find(|p| p.n == n);
@@ -124,7 +124,7 @@ fn unmatched(report: &PaymentReport) -> UnmatchedPayment {
     }
 }
 
-/// What a report means for an operation: what acts on another and was declined did not happen.
+/// Returns what a report means for an operation: what acts on another and was declined did not happen.
 fn status_of(p: &PaymentOperation, report: &PaymentReport) -> OperationState {
     match report.status {
         OperationState::Declined if !p.is_attempt() => OperationState::Failed,
@@ -139,7 +139,7 @@ const fn moves_money(status: OperationState) -> bool {
     )
 }
 
-/// What was said of a dispute was answered: the journal has it.
+/// Demands that the journal has what was said of a dispute.
 pub(super) fn check_dispute(world: &World, order: OrderId, report: &DisputeReport) {
     let DisputeReport {
         reference,

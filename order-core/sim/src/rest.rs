@@ -29,7 +29,7 @@ use order_core::runtime::Clock;
 use order_core::store::{Dumped, WorkItem};
 use order_core::time::Timestamp;
 
-/// How often orders are worked after healing before that counts as never coming to rest.
+/// The number of times that orders are worked after healing before that counts as never coming to rest.
 const ROUNDS_MAX: u32 = 1000;
 
 /// The same while an authorization may still be waited for, whose end no work brings nearer: other
@@ -39,11 +39,11 @@ const ROUNDS_WITHIN_A_WINDOW: u32 = 20_000;
 /// The same in a hunt for a bug, which may have an order grow with every round.
 const ROUNDS_OF_A_HUNT: u32 = 100;
 
-/// How often operators take up again what is stuck. What is stuck then, although nothing is wrong
+/// The number of times that operators take up again what is stuck. What is stuck then, although nothing is wrong
 /// any more, stays stuck.
 const WAKINGS_MAX: u32 = 8;
 
-/// How often they see to what is short meanwhile.
+/// The number of times that they see to what is short meanwhile.
 const SHORT_MAX: u32 = 4;
 
 /// Heals the world, lets it come to rest, and checks what is left.
@@ -255,7 +255,7 @@ async fn must(world: &Arc<World>, order: &Order, command: &Command) {
     }
 }
 
-/// Whether money is to go back that is not on its way yet.
+/// Reports whether money is to go back that is not on its way yet.
 fn pauses(order: &Order) -> bool {
     let money = order.money();
     let disputed = order.disputes.iter().any(|d| d.state == DisputeState::Open);
@@ -500,7 +500,7 @@ fn check_archive(order: &Arc<Order>, journal: &[JournalRow]) -> Option<Breach> {
     }
 }
 
-/// What a process was told and lived to write down is written down, whoever has the lease. Looked
+/// Demands that what a process was told and lived to write down is written down, whoever has the lease. Looked
 /// at where the store always answers in the end, and where nobody could have found the hold in
 /// another way.
 fn check_facts(world: &World, orders: &[Arc<Order>]) {

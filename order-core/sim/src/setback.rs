@@ -27,7 +27,7 @@ use order_core::store::{FeedCursor, FeedRow, MemoryCopy};
 /// Copies of the store, as an operator makes them.
 #[derive(Default)]
 pub(super) struct Backups {
-    /// How often something was committed so far.
+    /// The number of commits so far.
     commits: usize,
     kept: Option<Backup>,
 }
@@ -43,9 +43,9 @@ const NOTES_MAX: u64 = 40;
 
 /// Somebody who followed the feed up to a row of the life that has ended.
 struct Follower {
-    /// How many rows were seen.
+    /// The number of rows seen.
     seen: usize,
-    /// Whether the copy lacks the last of them.
+    /// Set if the copy lacks the last of them.
     lost: bool,
 }
 
@@ -146,7 +146,7 @@ pub(super) async fn set_back(world: &Arc<World>) {
     check_feed(world, &world.store.orders());
 }
 
-/// How many changesets there are up to the last row.
+/// Returns how many changesets there are up to the last row.
 fn position(rows: &[FeedRow]) -> u64 {
     rows.last()
         .and_then(|row| Some(row.cursor.places().first()?.position))

@@ -23,7 +23,7 @@ use order_core::time::Timestamp;
 
 pub(super) struct SimStore {
     pub world: Arc<World>,
-    /// Which host reaches the store through it.
+    /// The host that reaches the store through it.
     pub index: usize,
     pub runtime: ProcessRuntime,
 }
@@ -42,7 +42,7 @@ impl SimStore {
         fault
     }
 
-    /// What the fault does before the call reaches the store.
+    /// Does what the fault does before the call reaches the store.
     async fn before(&self, fault: StoreFault, order: Option<OrderId>) -> Result<(), StoreError> {
         let world = &self.world;
         world.count_call().await;
@@ -89,7 +89,7 @@ impl SimStore {
         Ok(())
     }
 
-    /// What the fault does before the answer reaches the process.
+    /// Does what the fault does before the answer reaches the process.
     async fn after(&self, fault: StoreFault, order: Option<OrderId>) {
         match fault {
             StoreFault::CrashAfter => self.die().await,

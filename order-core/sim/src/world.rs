@@ -40,7 +40,7 @@ pub(super) struct Host {
 
 pub(super) struct World {
     pub executor: Executor,
-    /// Where clients, providers and late effects live: never crashes, and its clock is right.
+    /// The process of clients, providers and late effects: never crashes, and its clock is right.
     pub outside: ProcessId,
     pub runtime: ProcessRuntime,
     pub dice: Mutex<Dice>,
@@ -246,7 +246,7 @@ impl World {
         std::mem::take(&mut *lock(&self.breaches))
     }
 
-    /// What the rules need to know, at `now`.
+    /// Returns what the rules need to know, at `now`.
     pub(super) fn env(&self, now: Timestamp) -> Env<'_> {
         Env {
             now,
@@ -330,7 +330,7 @@ impl World {
         }
     }
 
-    /// How long until work is due by the store's clock; none if there is none.
+    /// Returns the time until work is due by the store's clock; none if there is none.
     pub(super) fn next_due(&self) -> Option<Duration> {
         let summary = self.store.work_summary().now_or_never()?.ok()?;
         let due = summary
@@ -541,7 +541,7 @@ impl World {
 const CALLS_MAX: usize = 10_000;
 const HOUR_US: i64 = 3_600_000_000;
 
-/// How far a clock goes wrong at most.
+/// The most by which a clock goes wrong.
 pub(super) const CLOCKS_APART_MOST: Duration = Duration::from_micros(HOUR_US.unsigned_abs());
 
 /// Enough of an order's id to tell it from the seed's others in a trace.

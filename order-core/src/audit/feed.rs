@@ -22,6 +22,7 @@ impl FeedAudit {
             order,
             seq,
             number,
+            currency: _,
             row: _,
         } = row;
         let last = self.shown.entry(*order).or_default();

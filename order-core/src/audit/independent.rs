@@ -113,11 +113,22 @@ fn is_dead(lifecycle: Lifecycle) -> bool {
 
 /// Returns what the customer owes in all.
 pub(super) fn owed(order: &Order) -> Minor {
+    least_kept(order).max(0)
+}
+
+/// The least that must be kept: what is owed, or less than nothing where more was written off
+/// than that.
+pub(super) fn least_kept(order: &Order) -> Minor {
     if is_dead(order.lifecycle) {
         return 0;
     }
     let lines: Minor = order.lines.iter().map(|l| first_units(l, kept(l))).sum();
-    (lines + for_shipping(order) - taken_off(order)).max(0)
+    let of = |kind| {
+        let credits = order.credits.iter().filter(|c| c.kind == kind);
+        credits.map(|c| c.amount).sum::<Minor>()
+    };
+    let price = (lines + for_shipping(order) - of(CreditKind::Goodwill)).max(0);
+    price - of(CreditKind::WriteOff)
 }
 
 /// Shipping is owed while goods that ship are kept, and once goods came back by a return or a

@@ -26,12 +26,12 @@ impl Wait {
     }
 }
 
-/// Whether no operation of the order is in the engine's hands.
+/// Returns whether no operation of the order is in the engine's hands.
 fn is_quiet(order: &Order) -> bool {
     !is_asking(order) && order.reservations.iter().all(|r| r.closing.is_none())
 }
 
-/// Whether the engine is asking, or about to ask, for money or stock.
+/// Returns whether the engine is asking, or about to ask, for money or stock.
 fn is_asking(order: &Order) -> bool {
     let in_our_hands = |state| {
         matches!(
@@ -51,8 +51,8 @@ fn is_asking(order: &Order) -> bool {
         || order.reservations.iter().any(|r| r.state.is_open())
 }
 
-/// Whether waiting is of no use to a caller: the order is decided, or only a person or a provider
-/// can move it.
+/// Returns whether waiting is of no use to a caller: the order is decided, or only a person or a
+/// provider can move it.
 fn is_decided(order: &Order) -> bool {
     let others_turn = order.payments.iter().any(|p| {
         matches!(
@@ -164,7 +164,7 @@ impl<S: OrderStore, C: Clients> OrderManager<S, C> {
         }
     }
 
-    /// Whether there is a call to be made now, other than to tell the customer.
+    /// Returns whether there is a call to be made now, other than to tell the customer.
     fn is_left_to_do(&self, order: &Arc<Order>, tries: &Tries) -> bool {
         let env = self.env();
         let mut draft = Draft::of(
@@ -203,7 +203,7 @@ impl<S: OrderStore, C: Clients> OrderManager<S, C> {
         }
     }
 
-    /// When a caller who waits at most `wait` is answered, in monotonic time.
+    /// Returns the monotonic time at which a caller who waits at most `wait` is answered.
     pub(super) fn answer_by(&self, wait: Option<Duration>) -> Duration {
         let policy = &self.inner.policy;
         let wait = wait.map_or(policy.answer_within, |w| {

@@ -1,4 +1,4 @@
-//! Whether a service counts as down, so that new orders are refused before they are accepted.
+//! Circuit breakers: a service that counts as down has new orders refused before they are accepted.
 
 use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -12,7 +12,7 @@ pub(super) struct Breakers {
     /// So many failures among the last twice as many calls open one.
     failures_before_open: usize,
     pause: Duration,
-    /// How long who tries a service out has it for itself.
+    /// The time for which whoever tries a service out has it for itself.
     trial: Duration,
     inventory: Mutex<Breaker>,
     product: Mutex<Breaker>,

@@ -22,12 +22,12 @@ use crate::store::{
     OrderStore, StoreError, StoreErrorKind, Tries, Unreadable, WorkChange, dumped,
 };
 
-/// How many orders are exported at a time.
+/// The number of orders that are exported at a time.
 const PAGE: u32 = 100;
-/// How many commits are under way at once, so that a store can make many of them durable together.
+/// The number of commits under way at once, so that a store can make many of them durable together.
 const IN_FLIGHT: usize = 64;
 
-/// What importing an order comes to.
+/// The outcome of importing an order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum ImportState {
     /// It is new here.
@@ -36,12 +36,13 @@ pub enum ImportState {
     Known,
 }
 
-/// What copying a store came to.
+/// The outcome of copying a store.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[non_exhaustive]
 pub struct Copied {
-    /// How many orders are new here.
+    /// The number of orders that are new here.
     pub copied: u64,
-    /// How many were there already, and are the same.
+    /// The number of orders that were there already, and are the same.
     pub there: u64,
     /// Orders of the other store that cannot be read, and were left out.
     pub unreadable: Vec<Unreadable>,
@@ -138,7 +139,7 @@ impl<S: OrderStore, C: Clients> OrderManager<S, C> {
         }
     }
 
-    /// Whether the order was not there.
+    /// Returns whether the order was not there.
     async fn copy_one(&self, original: Dumped) -> Result<bool, Error> {
         let (id, number) = (original.order.id, original.order.number);
         let broken = |problem: String| Error::invalid(format!("order {number}"), problem);
@@ -155,7 +156,7 @@ impl<S: OrderStore, C: Clients> OrderManager<S, C> {
         }
     }
 
-    /// Whether orders can be restored into the store.
+    /// Returns whether orders can be restored into the store.
     ///
     /// # Errors
     ///
@@ -204,7 +205,7 @@ impl<S: OrderStore, C: Clients> OrderManager<S, C> {
         }
     }
 
-    /// What importing `order` would come to.
+    /// Returns what importing `order` would come to.
     ///
     /// # Errors
     ///
@@ -398,7 +399,7 @@ impl<S: OrderStore, C: Clients> OrderManager<S, C> {
     }
 }
 
-/// Whether what was imported under the reference is the same.
+/// Returns whether what was imported under the reference is the same.
 fn known(order: &ValidImport, record: &KeyRecord) -> Result<ImportState, Error> {
     if record.request_hash == order.request_hash() {
         return Ok(ImportState::Known);

@@ -29,14 +29,14 @@ use crate::store::OrderStore;
 use crate::text::Private;
 use crate::time::Timestamp;
 
-/// What a call came to.
+/// The outcome of a call.
 #[derive(Debug)]
 pub(super) enum Outcome {
     /// It was answered, and this is so.
     Known(Fact),
     /// A look-up found nothing; whether that proves anything depends on when it was asked.
     Nothing {
-        /// What is so if it proves something.
+        /// The fact that holds if it proves something.
         proven: Fact,
     },
     /// The customer was told.
@@ -45,9 +45,9 @@ pub(super) enum Outcome {
     NotDone(String),
     /// It may have happened.
     Unknown {
-        /// What is to be recorded, if anything.
+        /// The fact to be recorded, if there is one.
         fact: Option<Fact>,
-        /// What went wrong.
+        /// The failure in words.
         message: String,
     },
 }
@@ -58,7 +58,7 @@ pub(super) struct Answer {
     pub call: Call,
     pub started: Timestamp,
     pub outcome: Outcome,
-    /// Whether it contradicts what the service's client claims.
+    /// True if it contradicts what the service's client claims.
     pub broken: bool,
 }
 
@@ -285,7 +285,7 @@ impl<S: OrderStore, C: Clients> OrderManager<S, C> {
         }
     }
 
-    /// How many units there are, asked after a refusal that did not say. Only for the message: no
+    /// Asks how many units there are, after a refusal that did not say. Only for the message: no
     /// answer is an answer.
     async fn available(&self, request: &ReserveRequest, deadline: &CallDeadline) -> Option<u32> {
         let skus = [request.sku.clone()];
@@ -640,9 +640,9 @@ impl<S: OrderStore, C: Clients> OrderManager<S, C> {
     }
 }
 
-/// Whether an answer contradicts an earlier one of the same service: an operation that was answered
-/// under a name is found no more, or under another name. Whoever forgets or renames operations
-/// charges twice when an answer is lost.
+/// Returns whether an answer contradicts an earlier one of the same service: an operation that was
+/// answered under a name is found no more, or under another name. Whoever forgets or renames
+/// operations charges twice when an answer is lost.
 fn contradicts(order: &Order, outcome: &Outcome) -> bool {
     let (n, name) = match outcome {
         Outcome::Known(Fact::Payment {
@@ -662,12 +662,12 @@ fn contradicts(order: &Order, outcome: &Outcome) -> bool {
     known.is_some_and(|known| name != Some(known))
 }
 
-/// Where the order's goods go, as far as it is still known.
+/// Returns the address that the order's goods go to, as far as it is still known.
 fn shipping_address(order: &Order) -> Private<Address> {
     Private(order.addresses.get().map(|a| a.shipping.clone()))
 }
 
-/// What a panic says.
+/// Returns the message of a panic.
 fn said(panic: &(dyn Any + Send)) -> &str {
     let text = panic.downcast_ref::<&str>().copied();
     text.or_else(|| panic.downcast_ref::<String>().map(String::as_str))

@@ -20,7 +20,7 @@ use crate::store::{
 };
 use crate::text::{Private, check_line, check_note};
 
-/// How a command is to be carried out.
+/// Options of a command.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct CommandOptions {
     /// Makes the command safe to repeat: the same one with the same key on the same order changes
@@ -30,7 +30,7 @@ pub struct CommandOptions {
     pub key: Option<IdempotencyKey>,
     /// The version the caller saw: refused if the order has changed since.
     pub expected_version: Option<u64>,
-    /// How long the caller can wait; [`crate::policy::Policy::answer_within`] if it does not say.
+    /// The longest time that the caller waits; [`crate::policy::Policy::answer_within`] unless set.
     pub wait: Option<Duration>,
     /// A person's words for the order's journal, at most 2,000 characters: why an order is
     /// cancelled, or the note that [`Command::Note`] writes, which needs one.
@@ -75,7 +75,7 @@ impl CommandOptions {
     }
 }
 
-/// What came of a command.
+/// The outcome of a command.
 #[derive(Debug, Clone)]
 pub struct Answered {
     /// The order as it is when the caller is answered.
@@ -90,20 +90,20 @@ pub(super) struct Asked<'a> {
     pub command: &'a Command,
     pub notes: Option<String>,
     pub hash: Uuid,
-    /// Whether whoever works next is left to work what it makes due.
+    /// True if whoever works next is left to work what it makes due.
     pub only_wakes: bool,
 }
 
-/// How a declined order, or what another one is short, is to be paid now.
+/// A request to pay a declined order again, or what another one is short.
 #[derive(Clone, PartialEq, Eq, Default)]
 pub struct RetryPayment {
-    /// How much of what is short, in the order's currency; all of it if not said.
+    /// The amount to pay, in the order's currency; all that is short if `None`.
     pub amount: Option<Money>,
     /// The payment method.
     pub method: String,
     /// The client's payment token.
     pub token: Option<String>,
-    /// Where the provider sends the customer back to.
+    /// The address that the provider sends the customer back to.
     pub return_url: Option<String>,
 }
 
@@ -121,9 +121,9 @@ impl<S: OrderStore, C: Clients> OrderManager<S, C> {
     ///
     /// # Errors
     ///
-    /// As [`Self::execute`]; [`Error::Service`]; [`Error::Rejected`] when nothing is left to be paid, the time for it is over, a payment is
-    /// under way, the customer's account may not order, or the coupon it used has been used up
-    /// meanwhile.
+    /// As [`Self::execute`]; [`Error::Service`]; [`Error::Rejected`] when nothing is left to be
+    /// paid, the time for it is over, a payment is under way, the customer's account may not order,
+    /// or the coupon it used has been used up meanwhile.
     pub async fn retry_payment(
         &self,
         principal: &Principal,
@@ -205,8 +205,8 @@ impl<S: OrderStore, C: Clients> OrderManager<S, C> {
             .await
     }
 
-    /// What a command would make of an order, without doing it: the order as it would be before any
-    /// service is called, and the events that lead there.
+    /// Returns what a command would make of an order, without doing it: the order as it would be
+    /// before any service is called, and the events that lead there.
     ///
     /// # Errors
     ///
@@ -475,14 +475,14 @@ impl<'a> Asked<'a> {
     }
 }
 
-/// Whether a command has the customer buy more, or pay again: only an account that may order may do
-/// that, whoever commands it.
+/// Returns whether a command has the customer buy more, or pay again: only an account that may
+/// order may do that, whoever commands it.
 pub(super) fn buys(order: &Order, command: &Command) -> bool {
     match command {
         Command::Edit { plan, .. } => {
             !plan.added.is_empty()
                 || !plan.raised.is_empty()
-                || order.owed_after(plan) > order.owed()
+                || order.least_kept_after(plan) > order.least_kept()
         }
         other => other.spec().may_buy,
     }

@@ -9,7 +9,7 @@ use crate::rules::{Env, Fact, begin, evolve, record, settle};
 use crate::store::{Changeset, KeyRecord, RedemptionChange, WorkChange};
 use crate::time::Timestamp;
 
-/// Who or what the journal rows come from.
+/// The origin of journal rows.
 #[derive(Debug, Clone)]
 pub(super) struct Source {
     pub actor: Actor,
@@ -88,7 +88,7 @@ impl Draft {
         format!("order {} does not settle: {last:?}", self.order.number)
     }
 
-    /// How many rows there are so far.
+    /// Returns the number of rows so far.
     pub(super) fn len(&self) -> usize {
         self.rows.len()
     }

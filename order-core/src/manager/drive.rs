@@ -27,10 +27,11 @@ use crate::store::{
 };
 use crate::time::Timestamp;
 
-/// What a round of work came to.
+/// The outcome of a round of work.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[non_exhaustive]
 pub struct WorkDone {
-    /// How many orders were worked on.
+    /// The number of orders that were worked.
     pub orders: usize,
     /// Orders that were due and cannot be read. They are set aside for the length of a lease, and
     /// nothing else is.
@@ -48,33 +49,33 @@ pub(super) struct Session {
     pub revision: u64,
     /// Monotonic time from which the lease counts: taken before it was asked for.
     pub leased_at: Duration,
-    /// What was tried, as the worker knows it.
+    /// The tries so far, as the worker knows them.
     pub tries: Tries,
-    /// What was tried, as the store knows it.
+    /// The tries so far, as the store knows them.
     pub saved: Tries,
     /// Operations armed by this worker and not called since: it knows that they were never sent.
     pub unsent: BTreeSet<Op>,
-    /// Whether nothing was awaited since the last commit, so that what it showed still holds.
+    /// True if nothing was awaited since the last commit, so that what it showed still holds.
     pub just_committed: bool,
     /// The last journal row the customer was told of by this worker; 0 if none.
     pub told: u64,
-    /// Whether the lease was taken over from a worker that never gave it back, and nothing was said
+    /// True if the lease was taken over from a worker that never gave it back, and nothing was said
     /// of beginning yet.
     pub taken_over: bool,
-    /// How many workers in a row began on the order and never gave it back.
+    /// The number of workers in a row that began on the order and never gave it back.
     pub runs: u32,
-    /// Who is told of a store that fails it; nobody where a caller is.
+    /// The hook that is told of a store that fails it; one that does nothing where a caller is.
     pub trouble: TroubleHook,
-    /// What makes the lease known as this manager's own.
+    /// The mark by which the lease is known as this manager's own.
     pub _held: LeaseHeld,
-    /// Who waits for it.
+    /// The caller who waits for the order, if one does.
     pub answer: Option<Waiting>,
 }
 
-/// Who is told as soon as what they wait for has come.
+/// A caller, who is told as soon as what they wait for has come.
 pub(super) type Waiting = (oneshot::Sender<Arc<Order>>, Wait);
 
-/// How one round ended.
+/// The end of one round.
 enum Round {
     Continue,
     Finished,
@@ -359,7 +360,7 @@ impl<S: OrderStore, C: Clients> OrderManager<S, C> {
             .any(|op| session.saved.get(*op).is_some_and(|t| t.clear));
         // Whoever reads the order sees what it owes before money is asked for.
         let owes_otherwise = plan.calls.iter().any(|c| c.verb.takes_money())
-            && draft.order.leased() != session.order.leased();
+            && draft.order.owed_with_edit() != session.order.owed_with_edit();
         let needs_intent = !to_arm.is_empty()
             || saved_as_unsent
             || owes_otherwise
@@ -419,7 +420,7 @@ impl<S: OrderStore, C: Clients> OrderManager<S, C> {
         }
     }
 
-    /// Whether too little of the lease is left to start a call.
+    /// Returns whether too little of the lease is left to start a call.
     fn is_lease_short(&self, session: &Session) -> bool {
         let policy = &self.inner.policy;
         let held = self
@@ -711,8 +712,8 @@ pub(super) fn settle_and_plan(
 /// More rounds of settling and planning than any change of an order takes.
 const ROUNDS_MAX: u32 = 100;
 
-/// Whether a call rests on an intent that was planned in this round and is not durable yet, such as
-/// a release.
+/// Returns whether a call rests on an intent that was planned in this round and is not durable yet,
+/// such as a release.
 fn has_unsaved_intent(session: &Session, order: &Order, plan: &Next) -> bool {
     plan.calls.iter().any(|c| match c.op {
         Op::Reservation(n) => {
@@ -742,8 +743,8 @@ impl Session {
             .clear = true;
     }
 
-    /// What the store is to know while this worker goes on: whatever it may call without another
-    /// commit counts as called.
+    /// Returns the tries for the store while this worker goes on: whatever it may call without
+    /// another commit counts as called.
     fn tries_while_at_it(&self, order: &Order, called: &[Op]) -> Tries {
         let mut tries = self.tries_to_hand_over(order);
         tries
@@ -757,7 +758,7 @@ impl Session {
         tries
     }
 
-    /// What the store is to know when this worker stops: what it never sent was never sent.
+    /// Returns the tries for the store when this worker stops: what it never sent was never sent.
     pub(super) fn tries_to_hand_over(&self, order: &Order) -> Tries {
         let mut tries = self.tries.clone();
         tries.0.retain(|op, _| match op {

@@ -18,27 +18,27 @@ use crate::services::Clients;
 use crate::store::{OrderRef, OrderStore};
 use crate::text::Private;
 
-/// What an edit would make of an order.
+/// The effect that an edit would have on an order.
 #[derive(Debug, Clone)]
 pub struct EditPreview {
     /// The order as it is.
     pub before: Arc<Order>,
     /// The order as it would be.
     pub after: Box<Order>,
-    /// What must be paid first, in minor units; 0 if nothing.
+    /// The amount that must be paid first, in minor units; 0 if nothing.
     pub due: Minor,
-    /// What would be sent back, in minor units, of what is paid by now; 0 if nothing.
+    /// The amount that would be sent back of what is paid by now, in minor units; 0 if nothing.
     pub back: Minor,
 }
 
-/// What came of asking for an edit.
+/// The outcome of asking for an edit.
 #[derive(Debug, Clone)]
 pub struct EditAnswer {
     /// The order as it is now.
     pub order: Arc<Order>,
     /// The edit's number; `None` if it changes nothing.
     pub edit: Option<u32>,
-    /// How it stands: [`EditState::Open`] if it is not decided within the caller's time, or waits
+    /// The state of it: [`EditState::Open`] if it is not decided within the caller's time, or waits
     /// for the customer.
     pub state: EditState,
     /// The journal row of the same request that was made before under the same key: nothing was
@@ -224,7 +224,7 @@ fn answer(answered: Answered, n: Option<u32>, env: &Env<'_>) -> Result<EditAnswe
     Err(rejection.into())
 }
 
-/// What the inventory refused while the edit was under way.
+/// Returns the units that the inventory refused while the edit was under way.
 fn missing(order: &Order, edit: &Edit) -> Vec<Shortage> {
     let end = edit.reservation_end.unwrap_or(u32::MAX);
     let its = |r: &&Reservation| {

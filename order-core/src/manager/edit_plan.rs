@@ -1,4 +1,4 @@
-//! What an edit changes, priced: the order is priced as it will be, and only what differs by it is
+//! Plans an edit: the order is priced as it will be, and only what differs by it is
 //! taken over.
 
 use std::collections::BTreeMap;
@@ -219,8 +219,8 @@ impl<S: OrderStore, C: Clients> OrderManager<S, C> {
         Ok((plan, priced.terms))
     }
 
-    /// Whether what the order will be is worth too little for its coupon. One that is not offered
-    /// any more was when it was used, and is kept.
+    /// Returns whether what the order will be is worth too little for its coupon. One that is not
+    /// offered any more was when it was used, and is kept.
     async fn has_too_little(&self, request: &PricingRequest) -> Result<bool, Error> {
         match self.price(request).await {
             Ok(_) => Ok(false),
@@ -234,7 +234,7 @@ impl<S: OrderStore, C: Clients> OrderManager<S, C> {
     }
 }
 
-/// What happens to the lines that are there: further units, and open units that go.
+/// The changes to the lines that are there: further units, and open units that go.
 #[derive(Default)]
 struct Changes {
     raised: Vec<(u32, u32)>,
@@ -325,8 +325,8 @@ fn method_of(order: &Order, valid: &ValidEdit) -> Name {
         .unwrap_or_else(|| order.payment_method.clone())
 }
 
-/// What happens to the lines that are there, not priced yet. A quantity is what the customer is to
-/// have: units that are cancelled or came back do not count.
+/// Returns the changes to the lines that are there, not priced yet. A quantity is what the customer
+/// is to have: units that are cancelled or came back do not count.
 fn changes_of(order: &Order, set: &[(LineRef, u32)]) -> Result<Changes, Error> {
     let mut changes = Changes::default();
     for &(line, quantity) in set {
@@ -421,7 +421,7 @@ fn check_units(order: &Order, changes: &Changes, added: &[PlacedLine]) -> Result
     }
 }
 
-/// What shipping costs after the edit; `None` if it costs what it did. For the same price at the
+/// Returns the price of shipping after the edit; `None` if it stays. For the same price at the
 /// same place it keeps its tax; and what has been used is not given back, though more may be asked
 /// for.
 fn shipping_after(order: &Order, priced: &Priced, elsewhere: bool) -> Option<ShippingPrice> {
@@ -469,8 +469,8 @@ fn too_large() -> Error {
     Error::invalid("set", "the order's amounts would be too large")
 }
 
-/// Whether an address is in another country or state than the order's, so that tax and shipping may
-/// differ.
+/// Returns whether an address is in another country or state than the order's, so that tax and
+/// shipping may differ.
 fn is_elsewhere(order: &Order, to: &Address) -> bool {
     order
         .addresses

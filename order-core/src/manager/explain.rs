@@ -11,16 +11,17 @@ use crate::rules::{
 };
 use crate::store::WorkItem;
 
-/// Why an order is where it is.
+/// An explanation of why an order is where it is.
 #[derive(Debug, Clone)]
+#[non_exhaustive]
 pub struct Explanation {
     /// The order.
     pub order: Arc<Order>,
     /// Its work item, if something is left to do.
     pub work: Option<WorkItem>,
-    /// What must happen next.
+    /// The calls and events that must come next.
     pub next: Next,
-    /// What could be done to it now.
+    /// The commands that are possible now.
     pub possible: Vec<&'static str>,
     /// The same in sentences, most important first.
     pub sentences: Vec<String>,
@@ -151,7 +152,7 @@ fn sentences(order: &Order, work: Option<&WorkItem>, next: &Next, env: &Env<'_>)
     out
 }
 
-/// What the goods wait for: to be shipped, to arrive, to come back.
+/// Says what the goods wait for: to be shipped, to arrive, to come back.
 fn goods(order: &Order) -> Vec<String> {
     let mut out = Vec::new();
     let named = |lines: &mut dyn Iterator<Item = (u32, u32)>| {
@@ -216,17 +217,19 @@ fn goods(order: &Order) -> Vec<String> {
     out
 }
 
-/// What the money waits for, beyond operations under way.
+/// Says what the money waits for, beyond operations under way.
 fn money(order: &Order, env: &Env<'_>) -> Vec<String> {
     let mut out = Vec::new();
     let short = order.short(env.now);
     if short > 0 && !attempts_cover(order, short) {
         let how = "until it is paid or written off, nothing is confirmed, and nothing leaves";
-        out.push(format!(
-            "{} of {} owed are short: {how}",
-            order.in_currency(short),
-            order.in_currency(order.owed())
-        ));
+        let owed = order.owed();
+        let (owes, short) = (order.in_currency(owed), order.in_currency(short));
+        out.push(if short.minor > owed {
+            format!("{short} are short, with {owes} owed, as more went back than came in: {how}")
+        } else {
+            format!("{short} of {owes} owed are short: {how}")
+        });
     }
     for p in order.payments.iter().filter(|p| p.verification.is_due()) {
         out.push(format!(
@@ -269,7 +272,7 @@ fn money(order: &Order, env: &Env<'_>) -> Vec<String> {
     out
 }
 
-/// When the order completes by itself, or what keeps it from that once all of it has arrived.
+/// Says when the order completes by itself, or what keeps it from that once all of it has arrived.
 fn completion(order: &Order, env: &Env<'_>) -> Option<String> {
     if let Some(at) = completes_at(order, env) {
         return Some(format!("completes by itself at {at}"));

@@ -1,4 +1,4 @@
-//! What a worker does with what it has learnt, and with its lease, when it cannot go on.
+//! The end of a worker that cannot go on: what it has learnt is recorded, and its lease given back.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,7 +14,8 @@ use crate::store::{CommitError, Loaded, OrderStore, StoreError, StoreErrorKind, 
 /// After how long what failed is tried again for the first time.
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 
-/// How often facts are decided again after a conflict before they are left to recovery.
+/// The number of times that facts are decided again after a conflict before they are left to
+/// recovery.
 pub(super) const CONFLICTS_MAX: u32 = 32;
 
 impl<S: OrderStore, C: Clients> OrderManager<S, C> {

@@ -20,8 +20,8 @@ pub struct Health {
     /// The services that count as down, so that new orders that need them are refused. What was
     /// accepted is worked on.
     pub down: Vec<ServiceName>,
-    /// How long ago a worker of this manager last asked the store for work, with success; `None` if
-    /// none has. More than a few polls says that the worker hangs, or fails, or was stopped.
+    /// The time since a worker of this manager last asked the store for work, with success; `None`
+    /// if none has. More than a few polls says that the worker hangs, or fails, or was stopped.
     pub worker_idle_for: Option<Duration>,
 }
 

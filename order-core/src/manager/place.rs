@@ -32,14 +32,14 @@ use crate::store::{
 };
 use crate::time::Timestamp;
 
-/// How an order is to be placed.
+/// Options of placing an order.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct PlaceOptions {
     /// Makes the request safe to repeat: asking again under the same key answers the same order.
     pub key: Option<IdempotencyKey>,
-    /// What the caller showed the customer: refused if the total is anything else.
+    /// The total that the caller showed the customer: the order is refused if it is anything else.
     pub expected_total: Option<Money>,
-    /// How long the caller can wait for an answer; [`crate::policy::Policy::answer_within`] if it
+    /// The longest time that the caller waits; [`crate::policy::Policy::answer_within`] if it
     /// does not say.
     pub wait: Option<Duration>,
 }
@@ -80,7 +80,7 @@ impl PlaceOptions {
 pub struct Placement {
     /// The order. It may have been rejected meanwhile, or its payment declined.
     pub order: Arc<Order>,
-    /// Whether an earlier request under the same key made it.
+    /// True if an earlier request under the same key made it.
     pub replayed: bool,
 }
 
@@ -119,8 +119,9 @@ impl Placement {
     }
 }
 
-/// What an order would cost.
+/// The price of an order that is not placed.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Quote {
     /// The currency of all amounts.
     pub currency: Currency,
@@ -128,7 +129,7 @@ pub struct Quote {
     pub lines: Vec<PlacedLine>,
     /// The sums.
     pub amounts: Amounts,
-    /// When the money would be due.
+    /// The moment at which the money would be due.
     pub terms: PaymentTerms,
 }
 
@@ -142,7 +143,7 @@ const READ: [ServiceName; 3] = [
     ServiceName::Pricing,
 ];
 
-/// What became of asking the store to accept an order.
+/// The store's answer to accepting an order.
 enum Accepted {
     New(Box<Session>),
     Existing(Box<KeyRecord>),

@@ -10,7 +10,7 @@ use crate::services::{CallError, Clients, ServiceName};
 use crate::store::OrderStore;
 
 impl<S: OrderStore, C: Clients> OrderManager<S, C> {
-    /// What `request` costs.
+    /// Returns the price of `request`.
     ///
     /// # Errors
     ///
@@ -24,7 +24,8 @@ impl<S: OrderStore, C: Clients> OrderManager<S, C> {
         Ok(priced)
     }
 
-    /// When money paid by `method` is due; a violation of `payment_method` if nobody offers it.
+    /// Returns when money paid by `method` is due; a violation of `payment_method` if nobody offers
+    /// it.
     pub(super) async fn terms(&self, method: &Name) -> Result<PaymentTerms, Error> {
         let terms = self
             .ask_pricing("terms", self.inner.pricing.terms(method))
@@ -67,7 +68,7 @@ fn nonsense(problem: String) -> Error {
     }
 }
 
-/// What in an answer cannot be.
+/// Refuses an answer that cannot be, saying what in it is wrong.
 fn check(lines: &[PricingLine], priced: &Priced) -> Result<(), String> {
     let Priced {
         lines: shares,

@@ -1,11 +1,11 @@
-//! Who may do what.
+//! Principals: who asks, and the check that they may.
 
 use crate::error::Error;
 use crate::ids::UserId;
 use crate::order::Actor;
 pub use crate::rules::Action;
 
-/// Who asks.
+/// The person or program that asks for something.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Principal {
     /// A customer: their own orders only.
@@ -22,7 +22,7 @@ impl Principal {
         Principal::Operator(name.into())
     }
 
-    /// How the journal names them.
+    /// Returns the name that the journal has for them.
     pub fn actor(&self) -> Actor {
         match self {
             Principal::Customer(id) => Actor::User(*id),
@@ -41,7 +41,8 @@ impl Principal {
     }
 }
 
-/// Whether `principal` may do `action` to something of `owner`'s; `None` for what has no owner yet.
+/// Returns whether `principal` may do `action` to something of `owner`'s; `None` for what has no
+/// owner yet.
 ///
 /// # Errors
 ///

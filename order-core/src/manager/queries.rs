@@ -1,4 +1,4 @@
-//! Reading.
+//! The reads: orders, lists, history, explanations.
 
 use std::sync::Arc;
 
@@ -12,7 +12,7 @@ use crate::store::{
     WorkSummary,
 };
 
-/// How many journal rows are read at a time.
+/// The number of journal rows that are read at a time.
 const HISTORY_PAGE: u32 = 500;
 
 impl<S: OrderStore, C: Clients> OrderManager<S, C> {
@@ -87,8 +87,8 @@ impl<S: OrderStore, C: Clients> OrderManager<S, C> {
         }
     }
 
-    /// What an order waits for, what the engine will do next and when, and what could be done to
-    /// it.
+    /// Explains what an order waits for, what the engine will do next and when, and what could be
+    /// done to it.
     ///
     /// # Errors
     ///
@@ -115,7 +115,7 @@ impl<S: OrderStore, C: Clients> OrderManager<S, C> {
         ))
     }
 
-    /// How much work there is, and when it is due by this process's clock.
+    /// Returns how much work there is, and when it is due by this process's clock.
     ///
     /// # Errors
     ///

@@ -15,30 +15,31 @@ use crate::services::Clients;
 use crate::store::{CommitError, ListQuery, Loaded, OrderStore, Tries, WorkChange};
 use crate::time::Timestamp;
 
-/// What trying again came to for one order.
+/// The outcome of trying one order again.
 #[derive(Debug)]
 pub struct Retried {
     /// The order, as it was found.
     pub before: Arc<Order>,
-    /// What was stuck, in words.
+    /// The operations that were stuck, in words.
     pub stuck: Vec<String>,
     /// The order as it is once it is due again, or why it could not be tried again.
     pub after: Result<Arc<Order>, Error>,
 }
 
-/// What looking at every order anew came to.
+/// The outcome of looking at every order anew.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Resynced {
-    /// How many orders were looked at.
+    /// The number of orders that were looked at.
     pub looked_at: u64,
     /// The orders that had something to do and were not, or too late, to be worked; each with the
     /// time it is due now.
     pub woken: Vec<(OrderId, OrderNumber, Timestamp)>,
 }
 
-/// How many orders are read at a time.
+/// The number of orders that are read at a time.
 const PAGE: u32 = 500;
-/// How often an order that changes meanwhile is looked at again: who changes an order wakes it.
+/// The number of times that an order that changes meanwhile is looked at: who changes an order
+/// wakes it.
 const LOOKS_MAX: u32 = 8;
 
 impl<S: OrderStore, C: Clients> OrderManager<S, C> {
@@ -197,7 +198,7 @@ impl<S: OrderStore, C: Clients> OrderManager<S, C> {
     }
 }
 
-/// What of an order trying again may cure, in words.
+/// Returns what of an order trying again may cure, in words.
 fn what_is_stuck(order: &Order, plan: &Next, parked: bool) -> Vec<String> {
     use AttentionReason as Why;
     let mut stuck: Vec<String> = plan

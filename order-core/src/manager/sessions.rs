@@ -1,4 +1,4 @@
-//! Which leases this manager has, and what is told to whoever must wait for one.
+//! The leases that this manager has, and those that somebody must wait for.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -24,14 +24,14 @@ pub struct LeaseWait {
     pub order: OrderId,
     /// Its number.
     pub number: OrderNumber,
-    /// When the lease runs out if it is neither extended nor given back.
+    /// The time at which the lease runs out if it is neither extended nor given back.
     pub until: Timestamp,
 }
 
-/// What is called once for each lease that has been waited for a second.
+/// The hook that is called once for each lease that has been waited for a second.
 pub(super) type OnWait = Arc<dyn Fn(&LeaseWait) + Send + Sync>;
 
-/// How long a lease is waited for in silence.
+/// The time for which a lease is waited for in silence.
 const SILENCE: Duration = Duration::from_secs(1);
 
 /// The work that is under way in tasks of this manager.
@@ -45,7 +45,7 @@ pub(super) struct Sessions {
 #[derive(Default)]
 struct Tasks {
     running: usize,
-    /// How many sessions there are on each lease.
+    /// The number of sessions on each lease.
     leases: BTreeMap<Fence, usize>,
     /// Orders that were left because the store failed, and could not be given back in time.
     left: BTreeSet<OrderId>,
@@ -88,7 +88,8 @@ impl Sessions {
         self.tasks().left.insert(order);
     }
 
-    /// Whether it was this manager that left the order, and the order is not to blame. Asked once.
+    /// Returns whether it was this manager that left the order, and the order is not to blame.
+    /// Asked once.
     pub(super) fn was_left(&self, order: OrderId) -> bool {
         self.tasks().left.remove(&order)
     }

@@ -23,7 +23,7 @@ use crate::time::Timestamp;
 #[derive(Debug, Default)]
 pub(super) struct StoreTime {
     ahead: Mutex<Option<(i64, i64)>>,
-    /// Whether leases have been asked for.
+    /// True if leases have been asked for.
     asked: AtomicBool,
 }
 
@@ -118,7 +118,7 @@ impl<S: OrderStore, C: Clients> OrderManager<S, C> {
         }
     }
 
-    /// How much work there is, with times of this process's clock.
+    /// Returns how much work there is, with times of this process's clock.
     pub(super) async fn summary(&self) -> Result<WorkSummary, StoreError> {
         self.learn_store_time().await;
         let summary = self.inner.store.work_summary().await?;

@@ -2,8 +2,8 @@
 //! be seen at a glance what they say.
 //!
 //! They name orders, services, operations, counts and times, and never anything that a customer or
-//! a caller wrote: no address, e-mail, note, token, metadata or URL. The words of an error are those
-//! of a store or of a service's client, which keep them free of such things.
+//! a caller wrote: no address, e-mail, note, token, metadata or URL. The words of an error are
+//! those of a store or of a service's client, which keep them free of such things.
 //!
 //! | level | what |
 //! |---|---|

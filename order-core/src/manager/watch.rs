@@ -10,7 +10,7 @@ use crate::order::{JournalRow, Status};
 use crate::services::{Clients, DynClients};
 use crate::store::{FeedCursor, FeedPage, FeedQuery, FeedRow, OrderStore, StoreErrorKind};
 
-/// How many rows a [`Watch`] reads at a time.
+/// The number of rows that a [`Watch`] reads at a time.
 const WATCH_PAGE: u32 = 200;
 
 impl<S: OrderStore, C: Clients> OrderManager<S, C> {
@@ -37,6 +37,26 @@ impl<S: OrderStore, C: Clients> OrderManager<S, C> {
     /// # Errors
     ///
     /// [`Error::Forbidden`] for all but operators.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use order_core::store::FeedCursor;
+    /// # use order_core::{Error, OrderManager, Principal};
+    /// # fn kept() -> Option<FeedCursor> { None }
+    /// # fn keep(_: &FeedCursor) {}
+    /// # async fn example(orders: &OrderManager) -> Result<(), Error> {
+    /// let mut watch = orders.watch(&Principal::operator("loyalty"), kept())?;
+    /// loop {
+    ///     let row = watch.next().await?;
+    ///     if let Ok(journal) = &row.row {
+    ///         println!("{} {}", row.number, journal.event.name());
+    ///     }
+    ///     // Kept in one transaction with what follows from the row, each row counts once.
+    ///     keep(&row.cursor);
+    /// }
+    /// # }
+    /// ```
     pub fn watch(
         &self,
         principal: &Principal,
@@ -70,7 +90,7 @@ impl<S: OrderStore, C: Clients> OrderManager<S, C> {
     }
 }
 
-/// Which rows of the feed are wanted: those that match everything that is asked for. A row that
+/// A choice of rows of the feed: those that match everything that is asked for. A row that
 /// cannot be read has no status, and is left out for none.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct FeedFilter {
@@ -81,7 +101,7 @@ pub struct FeedFilter {
 }
 
 impl FeedFilter {
-    /// Whether the row is wanted.
+    /// Returns whether the row is wanted.
     pub fn matches(&self, row: &FeedRow) -> bool {
         let has_status =
             |row: &JournalRow| self.statuses.is_empty() || self.statuses.contains(&row.to);
@@ -160,8 +180,8 @@ impl<S: OrderStore, C: Clients> Watch<S, C> {
         Watch { filter, ..self }
     }
 
-    /// Where another watch goes on without missing a row or giving one again: behind the last row
-    /// given. None if it started without a cursor and has read nothing yet.
+    /// Returns the place where another watch goes on without missing a row or giving one again:
+    /// behind the last row given. None if it started without a cursor and has read nothing yet.
     pub fn cursor(&self) -> Option<FeedCursor> {
         self.cursor.clone()
     }

@@ -14,16 +14,16 @@ use crate::ids::OrderId;
 use crate::services::Clients;
 use crate::store::{LeasePage, LeaseRequest, OrderStore, StoreError, Unreadable};
 
-/// How a worker works.
+/// Options of a worker.
 #[derive(Debug, Clone)]
 pub struct WorkerOptions {
-    /// How many orders it works on at a time, at least 1. 32.
+    /// The number of orders that it works at a time, at least 1. 32.
     pub concurrency: u32,
-    /// How often it looks for work when it expects none. 500 ms.
+    /// The interval at which it looks for work when it expects none. 500 ms.
     pub poll: Duration,
-    /// How long it lets orders under way come to an end when it stops. 10 s.
+    /// The time that orders under way have to come to an end when it stops. 10 s.
     pub grace: Duration,
-    /// Whom it tells of what keeps it from working. Nobody.
+    /// The hook that is told of what keeps it from working. One that does nothing.
     pub trouble: TroubleHook,
 }
 
@@ -56,7 +56,7 @@ impl WorkerOptions {
     }
 }
 
-/// What keeps a worker from working.
+/// An event that keeps a worker from working.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Trouble {

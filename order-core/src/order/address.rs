@@ -1,4 +1,4 @@
-//! Where an order goes and who is billed.
+//! The addresses of an order.
 
 use uuid::Uuid;
 
@@ -6,11 +6,11 @@ use super::text_enum::text_enum;
 use crate::ids::OrderId;
 
 text_enum! {
-    /// Which of an order's addresses.
+    /// The one or the other of an order's addresses.
     AddressType, "address type" {
-        /// Where the goods go.
+        /// The address that the goods go to.
         Shipping = "SHIPPING",
-        /// Who is billed.
+        /// The address of who is billed.
         Billing = "BILLING",
     }
 }
@@ -33,7 +33,7 @@ pub struct Address {
     pub address_line1: String,
     /// The rest of it.
     pub address_line2: Option<String>,
-    /// City.
+    /// The city.
     pub city: String,
     /// State or province.
     pub state: String,
@@ -41,21 +41,21 @@ pub struct Address {
     pub postal_code: String,
     /// Country, as written; tax rows match it ignoring case.
     pub country: String,
-    /// Telephone.
+    /// The telephone number.
     pub phone: Option<String>,
     /// E-mail.
     pub email: Option<String>,
 }
 
 impl Address {
-    /// Whether tax and shipping are the same there: the same country and state, ignoring case and
-    /// outer blanks.
+    /// Returns true if tax and shipping are the same there: the same country and state, ignoring
+    /// case and outer blanks.
     pub fn is_in_same_place(&self, other: &Address) -> bool {
         same_place(&self.country, &other.country) && same_place(&self.state, &other.state)
     }
 }
 
-/// Whether two names of a country or state mean the same.
+/// Returns true if two names of a country or state mean the same.
 pub(crate) fn same_place(a: &str, b: &str) -> bool {
     a.trim().to_lowercase() == b.trim().to_lowercase()
 }
@@ -69,8 +69,8 @@ impl std::fmt::Debug for Address {
 /// An order's two addresses.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Addresses {
-    /// Where the goods go.
+    /// The address that the goods go to.
     pub shipping: Address,
-    /// Who is billed; the shipping address unless another was given.
+    /// The address of who is billed; the shipping address unless another was given.
     pub billing: Address,
 }

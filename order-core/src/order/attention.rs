@@ -9,7 +9,7 @@ use crate::money::Minor;
 use crate::time::Timestamp;
 
 text_enum! {
-    /// Why a person must look at an order.
+    /// The reason why a person must look at an order.
     AttentionReason, "attention" {
         /// A call failed more often than the budget allows; it is still tried.
         RetriesExhausted = "RETRIES_EXHAUSTED",
@@ -66,16 +66,16 @@ text_enum! {
 /// A reason for a person to look, and the operation it is about.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Attention {
-    /// Why.
+    /// The reason.
     pub reason: AttentionReason,
-    /// What it is about, if one operation.
+    /// The operation it is about, if it is about one.
     pub about: Option<Op>,
-    /// How much it is about, in minor units, where it is about an amount.
+    /// The amount it is about, in minor units, where it is about one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub amount: Option<Minor>,
-    /// Since when.
+    /// The time since it is open.
     pub since: Timestamp,
-    /// Whether a person has seen it: then it is no longer listed, until something new is to be
+    /// True once a person has seen it: then it is no longer listed, until something new is to be
     /// seen.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub acknowledged: bool,
@@ -113,7 +113,8 @@ impl AttentionReason {
             AttentionReason::Dispute => "a bank questions a payment",
             AttentionReason::CapabilityBroken => "a service contradicts what its client claims",
             AttentionReason::UnexpectedDelivery => {
-                "a shipment turned out otherwise, and its units were cancelled, sent again or returned meanwhile, or the order is completed"
+                "a shipment turned out otherwise, and its units were cancelled, sent again or \
+                    returned meanwhile, or the order is completed"
             }
             AttentionReason::ReservationTooLarge => {
                 "a hold is too large and cannot be made smaller"
@@ -125,7 +126,8 @@ impl AttentionReason {
     pub const fn remedy(self) -> &'static str {
         match self {
             AttentionReason::RetriesExhausted => {
-                "ends when the call succeeds; `work --retry-stuck` tries at once, `resolve` tells what is so"
+                "ends when the call succeeds; `work --retry-stuck` tries at once, `resolve` tells \
+                    what is so"
             }
             AttentionReason::SuspectReservation => {
                 "look into the inventory, then `resolve --reservation`"
@@ -138,13 +140,16 @@ impl AttentionReason {
                 "it goes back by itself; `attention --ack` once seen"
             }
             AttentionReason::AmountMismatch => {
-                "the provider is asked by itself; `resolve --payment` where it cannot be, then `attention --ack`"
+                "the provider is asked by itself; `resolve --payment` where it cannot be, then \
+                    `attention --ack`"
             }
             AttentionReason::UnexpectedReport => {
-                "the provider is asked by itself; `resolve --payment`, `--moved` or `--unmatched` says what is so, `attention --ack` that it is seen"
+                "the provider is asked by itself; `resolve --payment`, `--moved` or `--unmatched` \
+                    says what is so, `attention --ack` that it is seen"
             }
             AttentionReason::RefundFailed => {
-                "`work --retry-stuck`, or refund at the provider and `record-payment --status refunded`"
+                "`work --retry-stuck`, or refund at the provider and `record-payment --status \
+                    refunded`"
             }
             AttentionReason::VoidFailed => {
                 "`work --retry-stuck`, or void at the provider and `resolve --payment`"
@@ -153,7 +158,8 @@ impl AttentionReason {
             AttentionReason::Malformed => "mend the service's adapter; `resolve` says what is so",
             AttentionReason::Parked => "mend the cause, then `work --retry-stuck`",
             AttentionReason::CaptureFailed => {
-                "`work --retry-stuck` asks again; `retry-payment` asks for the money in another way; `write-off` gives it up"
+                "`work --retry-stuck` asks again; `retry-payment` asks for the money in another \
+                    way; `write-off` gives it up"
             }
             AttentionReason::CaptureSoon => {
                 "ship or `cancel` in time; ends when it is captured or given up"
@@ -166,7 +172,8 @@ impl AttentionReason {
                 "send it back, then `record-payment --status refunded`"
             }
             AttentionReason::OutsideRefund => {
-                "ends with the shortfall: `retry-payment`, `write-off` or `cancel`; or `attention --ack`"
+                "ends with the shortfall: `retry-payment`, `write-off` or `cancel`; or `attention \
+                    --ack`"
             }
             AttentionReason::Chargeback => {
                 "answer the bank, or `attention --ack`; what is short is told beside it"
@@ -176,7 +183,8 @@ impl AttentionReason {
                 "mend the service's client: test it against its contract; then `attention --ack`"
             }
             AttentionReason::UnexpectedDelivery => {
-                "`credit` what is missing, or settle by hand what is too much; then `attention --ack`"
+                "`credit` what is missing, or settle by hand what is too much; then `attention \
+                    --ack`"
             }
             AttentionReason::ReservationTooLarge => {
                 "ends when stock is committed or released; `attention --ack` once seen"

@@ -9,13 +9,13 @@ use crate::money::Minor;
 use crate::time::Timestamp;
 
 text_enum! {
-    /// What a credit is for.
+    /// The purpose of a credit.
     CreditKind, "credit" {
         /// For the order as a whole, as goodwill.
         Goodwill = "GOODWILL",
         /// For what is kept of one line: later shares of the line are smaller.
         Line = "LINE",
-        /// What was short and is given up. Less than nothing when money that had been written off
+        /// A shortfall that is given up. Less than nothing if money that had been written off
         /// comes back after all.
         WriteOff = "WRITE_OFF",
     }
@@ -26,19 +26,19 @@ text_enum! {
 pub struct Credit {
     /// 1, 2, … within the order.
     pub n: u32,
-    /// What it is for.
+    /// Its purpose.
     pub kind: CreditKind,
     /// The line it is for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub line: Option<u32>,
-    /// How much, in minor units; more than 0, unless a write-off is taken back.
+    /// The amount, in minor units; more than 0, unless a write-off is taken back.
     pub amount: Minor,
-    /// When it was given.
+    /// The time at which it was given.
     pub at: Timestamp,
 }
 
 text_enum! {
-    /// How a dispute stands.
+    /// The state of a dispute.
     DisputeState, "dispute state" {
         /// The bank is to decide.
         Open = "OPEN",
@@ -58,13 +58,13 @@ pub struct Dispute {
     /// The payment operation it is about, if that is known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub payment: Option<u32>,
-    /// How much is disputed, in minor units.
+    /// The disputed amount, in minor units.
     pub amount: Minor,
-    /// How it stands.
+    /// Its state.
     pub state: DisputeState,
-    /// When it was opened.
+    /// The time at which it was opened.
     pub opened_at: Timestamp,
-    /// When it was decided.
+    /// The time at which it was decided.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub closed_at: Option<Timestamp>,
 }

@@ -12,7 +12,7 @@ use crate::text::Private;
 use crate::time::Timestamp;
 
 text_enum! {
-    /// How an edit stands.
+    /// The state of an edit.
     EditState, "edit state" {
         /// The difference in stock and money is being secured.
         Open = "OPEN",
@@ -24,7 +24,7 @@ text_enum! {
 }
 
 text_enum! {
-    /// Why an edit came to nothing.
+    /// The reason why an edit came to nothing.
     DiscardCause, "discard cause" {
         /// The inventory has too little of something.
         StockRefused = "STOCK_REFUSED",
@@ -32,7 +32,7 @@ text_enum! {
         PaymentFailed = "PAYMENT_FAILED",
         /// It took too long.
         Expired = "EXPIRED",
-        /// What it was to change has shipped, or is gone, meanwhile.
+        /// The units it was to change have shipped, or are gone, meanwhile.
         OutOfDate = "OUT_OF_DATE",
         /// The order is over.
         OrderOver = "ORDER_OVER",
@@ -57,7 +57,7 @@ pub struct RaisedLine {
 pub struct RetaxedLine {
     /// The line's number.
     pub line: u32,
-    /// How many units it keeps: the shares are for these.
+    /// The units that the line keeps: the shares are for these.
     pub units: u32,
     /// Tax added for the units that are kept.
     pub tax: Minor,
@@ -65,7 +65,7 @@ pub struct RetaxedLine {
     pub tax_included: Minor,
 }
 
-/// What shipping costs after the edit.
+/// The price of shipping after the edit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ShippingPrice {
     /// Without the tax added to it.
@@ -76,7 +76,7 @@ pub struct ShippingPrice {
     pub tax_included: Minor,
 }
 
-/// What an edit changes, priced. Amounts are minor units of the order's currency.
+/// The changes of an edit, priced. Amounts are minor units of the order's currency.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct EditPlan {
     /// New lines.
@@ -88,7 +88,7 @@ pub struct EditPlan {
     /// Fewer units of lines: open ones.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub lowered: Vec<LineUnits>,
-    /// Whether the coupon no longer counts: what was left of it comes off the units that are kept.
+    /// True if the coupon no longer counts: its rest comes off the units that are kept.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub coupon_ends: bool,
     /// Tax that changes with the place the goods go to, or with the coupon.
@@ -97,13 +97,13 @@ pub struct EditPlan {
     /// The price of shipping, if it changes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub shipping: Option<ShippingPrice>,
-    /// How the order is sent, if that changes.
+    /// The new shipping method, if it changes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub shipping_method: Option<Name>,
 }
 
 impl ShippingPrice {
-    /// What shipping costs as the order is.
+    /// Returns what shipping costs as the order is.
     pub(crate) fn of(order: &Order) -> ShippingPrice {
         let Amounts {
             shipping,
@@ -119,7 +119,7 @@ impl ShippingPrice {
         }
     }
 
-    /// What the customer pays for it.
+    /// Returns what the customer pays for it.
     pub(crate) const fn total(&self) -> Minor {
         self.shipping + self.tax
     }
@@ -130,14 +130,14 @@ impl ShippingPrice {
 pub struct Edit {
     /// 1, 2, … within the order.
     pub n: u32,
-    /// What changes.
+    /// The changes.
     pub plan: EditPlan,
-    /// How it stands.
+    /// Its state.
     pub state: EditState,
-    /// Why it came to nothing.
+    /// The reason why it came to nothing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cause: Option<DiscardCause>,
-    /// What must be paid before it applies, in minor units: what is owed rises by so much.
+    /// The amount to be paid before it applies, in minor units: what is owed rises by so much.
     #[serde(default)]
     pub due: Minor,
     /// The first payment operation that may be for it; `None` if nothing is to be paid.
@@ -149,20 +149,20 @@ pub struct Edit {
     /// Once it is over, the first reservation that cannot be for it any more.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reservation_end: Option<u32>,
-    /// Until when it may take.
+    /// The end of the time it may take.
     pub deadline: Timestamp,
-    /// When it was asked for.
+    /// The time at which it was asked for.
     pub created_at: Timestamp,
-    /// When it last changed.
+    /// The time of its last change.
     pub updated_at: Timestamp,
-    /// Where the goods go then, if that changes: not in the journal, and erased once the edit is
+    /// The new shipping address, if it changes: not in the journal, and erased once the edit is
     /// over.
     #[serde(skip)]
     pub address: Private<Address>,
 }
 
 impl EditPlan {
-    /// Whether it changes nothing.
+    /// Returns true if it changes nothing.
     pub fn is_empty(&self) -> bool {
         let EditPlan {
             added,
@@ -207,8 +207,8 @@ impl EditPlan {
         further
     }
 
-    /// Whether the order still has what the edit is to change, and has not used what it would give
-    /// back.
+    /// Returns true if the order still has what the edit is to change, and has not used what it
+    /// would give back.
     pub(crate) fn fits(&self, order: &Order) -> bool {
         let kept = |n: u32| order.line(n).map_or(0, Line::kept);
         let open = |n: u32| order.line(n).map_or(0, Line::open);
@@ -219,15 +219,18 @@ impl EditPlan {
                 .map(|l| l.units)
                 .sum::<u32>()
         };
-        self.lowered.iter().all(|l| l.units <= open(l.line))
-            && self.raised.iter().all(|r| kept(r.line) > 0)
-            && self.retaxed.iter().all(|r| kept(r.line).saturating_sub(fewer(r.line)) == r.units && r.units > 0)
-            && !(order.has_left() && self.shipping.is_some_and(|s| s.total() < ShippingPrice::of(order).total()))
-            // Not the last unit: an order without any is to be cancelled.
-            && (!self.added.is_empty() || !self.raised.is_empty() || {
-                let kept: u32 = order.lines.iter().map(Line::kept).sum();
-                kept > self.lowered.iter().map(|l| l.units).sum()
-            })
+        let lowers = self.lowered.iter().all(|l| l.units <= open(l.line));
+        let raises = self.raised.iter().all(|r| kept(r.line) > 0);
+        let taxed = |r: &RetaxedLine| kept(r.line).saturating_sub(fewer(r.line)) == r.units;
+        let retaxes = self.retaxed.iter().all(|r| taxed(r) && r.units > 0);
+        // What has been sent was sent at the price of then.
+        let cheaper = |s: ShippingPrice| s.total() < ShippingPrice::of(order).total();
+        let ships = !(order.has_left() && self.shipping.is_some_and(cheaper));
+        // Not the last unit: an order without any is to be cancelled.
+        let kept: u32 = order.lines.iter().map(Line::kept).sum();
+        let fewer: u32 = self.lowered.iter().map(|l| l.units).sum();
+        let leaves_some = !self.added.is_empty() || !self.raised.is_empty() || kept > fewer;
+        lowers && raises && retaxes && ships && leaves_some
     }
 
     /// Changes the order's lines and sums.

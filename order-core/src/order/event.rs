@@ -31,12 +31,12 @@ pub enum Event {
     /// Operations were handed to the workers: from now on each may have been called.
     Armed { ops: Vec<Op> },
 
-    /// A hold is wanted.
+    /// A reservation is wanted.
     ReservationPlanned {
         n: u32,
         sku: Sku,
         quantity: u32,
-        /// The larger hold it takes the place of.
+        /// The larger reservation it takes the place of.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         replaces: Option<u32>,
     },
@@ -56,38 +56,38 @@ pub enum Event {
     },
     /// It is not known whether the inventory holds the units.
     StockUnknown { n: u32 },
-    /// A look-up proved that no hold exists.
+    /// A look-up proved that no reservation exists.
     StockAbsent { n: u32 },
-    /// It cannot be found out whether a hold exists.
+    /// It cannot be found out whether a reservation exists.
     StockSuspect { n: u32 },
-    /// The hold was never asked for, and is no longer wanted.
+    /// The reservation was never asked for, and is no longer wanted.
     StockDropped { n: u32 },
-    /// Units of a reservation are being given back or committed; all that are held if it does not
+    /// Units of a reservation are being released or committed; all that are held if it does not
     /// say how many.
     StockClosing {
         n: u32,
         kind: ClosingKind,
         #[serde(default, skip_serializing_if = "Option::is_none")]
         units: Option<u32>,
-        /// Whether units are given back that had been committed.
+        /// True if units are released that had been committed.
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         committed: bool,
     },
-    /// It is not known whether giving back or committing happened.
+    /// It is not known whether releasing or committing happened.
     StockClosingUnknown { n: u32 },
-    /// Giving back or committing was refused: the hold stays.
+    /// Giving back or committing was refused: the reservation stays.
     StockClosingRefused {
         n: u32,
         kind: ClosingKind,
         code: String,
     },
-    /// The units were given back; all that were held, or else committed, if it does not say how
+    /// The units were released; all that were held, or else committed, if it does not say how
     /// many.
     StockReleased {
         n: u32,
         #[serde(default, skip_serializing_if = "Option::is_none")]
         units: Option<u32>,
-        /// Whether they had been committed.
+        /// True if they had been committed.
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         committed: bool,
     },
@@ -97,9 +97,9 @@ pub enum Event {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         units: Option<u32>,
     },
-    /// The hold's lifetime is over.
+    /// The reservation's lifetime is over.
     StockExpired { n: u32 },
-    /// The inventory no longer knows the hold.
+    /// The inventory no longer knows the reservation.
     StockLost { n: u32 },
 
     /// A payment operation is wanted.
@@ -120,7 +120,7 @@ pub enum Event {
         n: u32,
         /// `AUTHORIZED`, `CAPTURED`, `DECLINED`, `VOIDED`, `REFUNDED` or `FAILED`.
         state: OperationState,
-        /// What was authorized, captured or refunded.
+        /// The amount that was authorized, captured or refunded.
         #[serde(default, skip_serializing_if = "is_zero")]
         amount: Minor,
         #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -129,7 +129,7 @@ pub enum Event {
         code: Option<String>,
         #[serde(default, skip_serializing_if = "Option::is_none")]
         capture_before: Option<Timestamp>,
-        /// Whether the provider's records, or an operator who looked into them, say so against what
+        /// True if the provider's records, or an operator who looked into them, say so against what
         /// was recorded.
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         verified: bool,
@@ -149,7 +149,7 @@ pub enum Event {
     PaymentUnknown { n: u32 },
     /// The operation was never asked for, and is no longer wanted.
     PaymentDropped { n: u32 },
-    /// What is recorded of an operation is to be compared with the provider's records.
+    /// The record of an operation is to be compared with the provider's records.
     PaymentQuestioned { n: u32 },
     /// The provider's records say the same as ours.
     PaymentVerified { n: u32 },
@@ -181,7 +181,7 @@ pub enum Event {
     },
     /// Somebody found out that a report that fits no operation needs nothing to be done.
     UnmatchedDismissed { reference: Reference },
-    /// What a report named has become known: it was taken in.
+    /// The operation that a report named has become known, and the report was taken in.
     UnmatchedMatched {
         reference: Reference,
         status: OperationState,
@@ -228,6 +228,12 @@ pub enum Event {
     },
     /// Units are to leave together.
     ShipmentPlanned { n: u32, lines: Vec<LineUnits> },
+    /// Some of its units went from planned shipment `from` into a new one.
+    ShipmentSplit {
+        n: u32,
+        from: u32,
+        lines: Vec<LineUnits>,
+    },
     /// They left.
     ShipmentShipped {
         n: u32,
@@ -252,7 +258,7 @@ pub enum Event {
         kind: CreditKind,
         /// In all, in minor units.
         amount: Minor,
-        /// What of it is for which line, if it is for lines.
+        /// The parts of it that are for lines, if it is for lines.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         lines: Vec<LineCredit>,
     },
@@ -268,20 +274,20 @@ pub enum Event {
     /// No more will come; what came is no longer owed.
     ReturnClosed { n: u32 },
 
-    /// What was ordered is to change, once the difference is secured.
+    /// The content of the order is to change, once the difference is secured.
     EditStarted {
         n: u32,
         plan: Box<EditPlan>,
-        /// How much more is to be paid, in minor units.
+        /// The further amount to be paid, in minor units.
         due: Minor,
-        /// How.
+        /// The payment method for it.
         method: Name,
         deadline: Timestamp,
         #[serde(skip)]
         token: Private<String>,
         #[serde(skip)]
         return_url: Private<String>,
-        /// Where the goods go then, if that changes.
+        /// The new shipping address, if it changes.
         #[serde(skip)]
         address: Private<Address>,
     },
@@ -312,7 +318,7 @@ pub enum Event {
     /// It no longer does.
     HoldReleased {
         kind: Name,
-        /// Whether its time was over, rather than someone lifting it.
+        /// True if its time was over, false if someone lifted it.
         lapsed: bool,
     },
     /// A person must look.
@@ -320,7 +326,7 @@ pub enum Event {
         reason: AttentionReason,
         #[serde(default, skip_serializing_if = "Option::is_none")]
         about: Option<Op>,
-        /// How much it is about; a smaller amount than before is not news.
+        /// The amount it is about; a smaller amount than before is not news.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         amount: Option<Minor>,
     },
@@ -344,7 +350,7 @@ pub enum Event {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         about: Option<Op>,
     },
-    /// What repeating could not cure is to be tried again.
+    /// Stuck work is due again.
     StuckRetried,
     /// Personal data was erased.
     Redacted,
@@ -354,18 +360,18 @@ fn is_zero(minor: &Minor) -> bool {
     *minor == 0
 }
 
-/// What was missing of a SKU.
+/// A SKU of which too little was there.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Shortage {
-    /// What.
+    /// The SKU.
     pub sku: Sku,
-    /// How many were wanted.
+    /// The units that were wanted.
     pub requested: u32,
-    /// How many there were, if the inventory said so.
+    /// The units there were, if the inventory said so.
     pub available: Option<u32>,
 }
 
-/// Why an order is cancelled.
+/// The reason why an order is cancelled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum CancelCause {
@@ -377,7 +383,7 @@ pub enum CancelCause {
     PaymentShort,
 }
 
-/// What of a credit is for which line.
+/// The part of a credit that is for one line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LineCredit {
     /// The line's number.
@@ -393,23 +399,23 @@ pub(crate) enum Topic {
     Lifecycle,
     /// Calls that workers are about to make.
     Calls,
-    /// Reservations.
+    /// The order's reservations.
     Stock,
     /// Payment operations, and reports that fit none.
     Payment,
-    /// Disputes.
+    /// The disputes of payments.
     Dispute,
-    /// Shipments.
+    /// The order's shipments.
     Shipping,
-    /// Returns.
+    /// The order's returns.
     Return,
-    /// Credits.
+    /// The credits given for it.
     Credit,
     /// Edits, and corrections of addresses.
     Edit,
     /// Order holds.
     Hold,
-    /// Attention.
+    /// The reasons for a person to look.
     Attention,
     /// Nothing but the journal.
     Journal,
@@ -524,6 +530,7 @@ impl Event {
         "RESOLVED",
         "STUCK_RETRIED",
         "REDACTED",
+        "SHIPMENT_SPLIT",
     ];
 
     /// Returns the event's name in the journal, such as `STOCK_HELD`.
@@ -618,6 +625,7 @@ impl Event {
                 spec("LINES_CANCELLED", T::Lifecycle).notice(N::PartlyCancelled)
             }
             Event::ShipmentPlanned { .. } => spec("SHIPMENT_PLANNED", T::Shipping),
+            Event::ShipmentSplit { .. } => spec("SHIPMENT_SPLIT", T::Shipping),
             Event::ShipmentShipped { .. } => {
                 spec("SHIPMENT_SHIPPED", T::Shipping).notice(N::Shipped)
             }

@@ -11,21 +11,21 @@ use crate::ids::Name;
 use crate::time::Timestamp;
 
 text_enum! {
-    /// What a hold keeps from happening.
+    /// The step that a hold keeps from happening.
     Blocks, "blocked step" {
-        /// Confirming.
+        /// The order is not confirmed.
         Confirm = "confirm",
-        /// Capturing.
+        /// No money is captured.
         Capture = "capture",
-        /// Shipping.
+        /// Nothing ships.
         Ship = "ship",
     }
 }
 
-/// When a hold lapses by itself.
+/// The moment at which a hold lapses by itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum HoldEnd {
-    /// Then.
+    /// At that time.
     At(Timestamp),
     /// So long after it is placed.
     After(Duration),
@@ -52,10 +52,10 @@ impl From<Timestamp> for HoldEnd {
 pub struct OrderHold {
     /// Its kind; at most one of each kind at a time.
     pub kind: Name,
-    /// What it blocks.
+    /// The step that it blocks.
     pub blocks: Blocks,
-    /// Who placed it.
+    /// The actor who placed it.
     pub placed_by: Actor,
-    /// When it lapses by itself.
+    /// The time at which it lapses by itself.
     pub until: Option<Timestamp>,
 }

@@ -1,4 +1,4 @@
-//! What an order was when it came here from elsewhere.
+//! Orders from elsewhere, as they were when they came here.
 
 use serde::{Deserialize, Serialize};
 
@@ -23,7 +23,7 @@ pub struct Imported {
     pub id: OrderId,
     pub number: OrderNumber,
     pub user: UserId,
-    /// What it was called where it comes from.
+    /// The name it had where it comes from.
     pub external_ref: IdempotencyKey,
     pub currency: Currency,
     /// At rest: confirmed, completed, cancelled, rejected, expired, or its payment failed.
@@ -48,7 +48,7 @@ pub struct Imported {
     pub placed_at: Timestamp,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub confirmed_at: Option<Timestamp>,
-    /// When it was completed, cancelled, rejected, or given up.
+    /// The time at which it was completed, cancelled, rejected, or given up.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ended_at: Option<Timestamp>,
     #[serde(skip)]
@@ -81,13 +81,13 @@ pub struct ImportedPayment {
     /// For money that went back: the number of the payment it came in by.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub refunds: Option<u32>,
-    /// How.
+    /// The payment method.
     pub method: Name,
-    /// How much, in minor units.
+    /// The amount, in minor units.
     pub amount: Minor,
     /// The provider's name for it.
     pub reference: Reference,
-    /// When.
+    /// The time at which it moved.
     pub at: Timestamp,
 }
 
@@ -113,10 +113,10 @@ pub struct ImportedShipment {
 /// A return that is over.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ImportedReturn {
-    /// What came back: each line once.
+    /// The units that came back: each line once.
     pub lines: Vec<ReturnLine>,
-    /// When it was asked for.
+    /// The time at which it was asked for.
     pub requested_at: Timestamp,
-    /// When it was closed.
+    /// The time at which it was closed.
     pub closed_at: Timestamp,
 }

@@ -21,23 +21,23 @@ pub struct JournalRow {
     pub order: OrderId,
     /// 1, 2, … within the order, without gaps.
     pub seq: u64,
-    /// What happened.
+    /// The event.
     pub event: Event,
     /// The plan's status before; none for the first row.
     pub from: Option<Status>,
     /// The plan's status after.
     pub to: Status,
-    /// Who did it.
+    /// The actor.
     pub actor: Actor,
     /// By what it came about, such as `place`, `callback`, `worker`.
     pub cause: String,
-    /// What a person wrote. Personal: not part of the event.
+    /// The text that a person wrote. Personal: not part of the event.
     pub notes: Option<String>,
-    /// What makes the command that wrote it safe to repeat.
+    /// The key that makes the command which wrote it safe to repeat.
     pub command_key: Option<CommandKey>,
     /// The changeset that wrote it.
     pub changeset: ChangesetId,
-    /// When. Never earlier than the row before.
+    /// The time of the event. Never earlier than the row before.
     pub at: Timestamp,
 }
 
@@ -51,7 +51,7 @@ pub struct CommandKey {
     pub hash: Uuid,
 }
 
-/// Who acted: `user:<uuid>`, `operator:<name>`, `service:<name>` or `system`.
+/// The actor: `user:<uuid>`, `operator:<name>`, `service:<name>` or `system`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub enum Actor {

@@ -11,7 +11,7 @@ use crate::money::Minor;
 use crate::time::Timestamp;
 
 impl Lot {
-    /// What the units cost with everything: subtotal − coupon + added tax − credits.
+    /// Returns what the units cost with everything: subtotal − coupon + added tax − credits.
     pub const fn total(&self) -> Minor {
         self.subtotal - self.coupon + self.tax - self.credit
     }

@@ -8,7 +8,7 @@ use crate::text::Private;
 use crate::time::Timestamp;
 
 text_enum! {
-    /// What the provider is asked to do.
+    /// The kind of a request to the provider.
     OperationKind, "payment operation" {
         /// Set the amount aside; captured or voided later.
         Authorize = "AUTHORIZE",
@@ -24,7 +24,7 @@ text_enum! {
 }
 
 text_enum! {
-    /// What is known of an operation.
+    /// The state of an operation, as far as it is known.
     OperationState, "payment state" {
         /// Wanted; the provider was provably never asked.
         Planned = "PLANNED",
@@ -54,7 +54,7 @@ text_enum! {
 }
 
 impl OperationState {
-    /// Whether the provider may still change it without being asked again.
+    /// Returns true if the provider may still change it without being asked again.
     pub const fn is_open(self) -> bool {
         match self {
             OperationState::Planned
@@ -74,7 +74,7 @@ impl OperationState {
 }
 
 text_enum! {
-    /// How a payment operation came about.
+    /// The origin of a payment operation.
     OperationOrigin, "origin" {
         /// The engine asked for it.
         Engine = "ENGINE",
@@ -86,14 +86,14 @@ text_enum! {
 }
 
 text_enum! {
-    /// Whether what is recorded of an operation was compared with the provider's own records.
+    /// The state of the comparison of an operation's record with the provider's own records.
     Verification, "verification" {
         /// Nothing contradicts what is recorded.
         None = "NONE",
         /// A report says something else, or more than was asked: the provider is to be asked, and a
         /// person to look if it cannot be.
         Due = "DUE",
-        /// What is recorded is what the provider's records say, or what an operator found in them.
+        /// The record is what the provider's records say, or what an operator found in them.
         Done = "DONE",
         /// A report contradicts what was verified: the provider is to be asked again. Until then
         /// what was verified counts.
@@ -102,14 +102,14 @@ text_enum! {
 }
 
 impl Verification {
-    /// Whether the provider's records are to be asked.
+    /// Returns true if the provider's records are to be asked.
     pub const fn is_due(self) -> bool {
         matches!(self, Verification::Due | Verification::Again)
     }
 }
 
 text_enum! {
-    /// When an order's money is due.
+    /// The moment at which an order's money is due.
     PaymentTerms, "payment terms" {
         /// Captured before the order is confirmed.
         Confirm = "confirm",
@@ -125,10 +125,10 @@ text_enum! {
 /// The code of an operation that provably never happened.
 pub(crate) const NEVER_HAPPENED: &str = "NEVER_HAPPENED";
 
-/// What the customer must do to go on with a payment, as the provider said.
+/// The action that a customer must take to go on with a payment, as the provider said.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CustomerAction {
-    /// Where to send the customer.
+    /// The address to send the customer to.
     pub url: String,
     /// More for the client, opaque to us.
     pub data: Option<String>,
@@ -141,38 +141,38 @@ pub struct PaymentOperation {
     pub n: u32,
     /// For a capture, void or refund: the operation it acts on.
     pub parent: Option<u32>,
-    /// What is asked.
+    /// The kind of the request.
     pub kind: OperationKind,
-    /// How it came about.
+    /// Its origin.
     pub origin: OperationOrigin,
-    /// How the customer pays.
+    /// The payment method.
     pub method: Name,
-    /// How much is asked, in minor units of the order's currency.
+    /// The amount that is asked for, in minor units of the order's currency.
     pub amount: Minor,
-    /// How much the provider says was authorized, captured or refunded; counted beyond `amount`
-    /// only once verified.
+    /// The amount that the provider says was authorized, captured or refunded; counted beyond
+    /// `amount` only once verified.
     pub settled: Minor,
-    /// What is known of it.
+    /// Its state.
     pub state: OperationState,
-    /// Whether that was compared with the provider's records.
+    /// The state of the comparison with the provider's records.
     pub verification: Verification,
     /// The provider's name for it; the plan's `transaction_id`.
     pub reference: Option<Reference>,
     /// The provider's reason for a decline or a failure.
     pub code: Option<String>,
-    /// When an authorization lapses.
+    /// The moment at which an authorization lapses.
     pub capture_before: Option<Timestamp>,
-    /// Until when a pending payment or a customer's action is waited for.
+    /// The end of the wait for a pending payment or a customer's action.
     pub deadline: Option<Timestamp>,
     /// The client's payment token, until the attempt is settled.
     pub token: Private<String>,
-    /// Where the provider sends the customer back to, until the attempt is settled.
+    /// The address that the provider sends the customer back to, until the attempt is settled.
     pub return_url: Private<String>,
-    /// What the customer must do, while it is outstanding.
+    /// The action that the customer must take, while it is outstanding.
     pub action: Private<CustomerAction>,
-    /// When it was planned.
+    /// The time at which it was planned.
     pub created_at: Timestamp,
-    /// When it last changed.
+    /// The time of its last change.
     pub updated_at: Timestamp,
 }
 
@@ -226,17 +226,19 @@ impl PaymentOperation {
         self.action = Private(None);
     }
 
-    /// Whether it may bring money in: an authorization or a charge.
+    /// Returns true if it may bring money in: an authorization or a charge.
     pub const fn is_attempt(&self) -> bool {
         matches!(self.kind, OperationKind::Authorize | OperationKind::Charge)
     }
 
-    /// Whether it failed because it never happened, rather than because the service said no.
+    /// Returns true if it failed because it never happened, rather than because the service said
+    /// no.
     pub(crate) fn never_happened(&self) -> bool {
         self.code.as_deref() == Some(NEVER_HAPPENED)
     }
 
-    /// What of `settled` counts: more than was asked only once the provider's records bear it out.
+    /// Returns what of `settled` counts: more than was asked only once the provider's records bear
+    /// it out.
     pub(crate) fn counted(&self) -> Minor {
         match self.verification {
             Verification::Done | Verification::Again => self.settled.max(0),
@@ -244,8 +246,8 @@ impl PaymentOperation {
         }
     }
 
-    /// What of it was captured: of an authorization, with what was captured from it, so that sums
-    /// use [`crate::order::Order::captured_of`].
+    /// Returns what of it was captured: of an authorization, with what was captured from it, so
+    /// that sums use [`crate::order::Order::captured_of`].
     pub fn captured(&self) -> Minor {
         match (self.kind, self.state) {
             (
@@ -256,7 +258,7 @@ impl PaymentOperation {
         }
     }
 
-    /// What of it was sent back and counts.
+    /// Returns what of it was sent back and counts.
     pub fn refunded(&self) -> Minor {
         match (self.kind, self.state) {
             (OperationKind::Refund, OperationState::Refunded) => self.counted(),
@@ -264,7 +266,7 @@ impl PaymentOperation {
         }
     }
 
-    /// What went back without the engine asking: refunds made elsewhere, and chargebacks.
+    /// Returns what went back without the engine asking: refunds made elsewhere, and chargebacks.
     pub fn went_back_outside(&self) -> Minor {
         if self.origin == OperationOrigin::Engine {
             0
@@ -273,8 +275,8 @@ impl PaymentOperation {
         }
     }
 
-    /// What of it may be coming in on top of what its authorization has brought: a capture that is
-    /// asked, or about to be.
+    /// Returns what of it may be coming in on top of what its authorization has brought: a capture
+    /// that is asked, or about to be.
     pub fn capturing(&self) -> Minor {
         match self.kind {
             OperationKind::Capture if self.state.is_open() => self.amount,
@@ -282,7 +284,7 @@ impl PaymentOperation {
         }
     }
 
-    /// What of it may be on its way back: asked, or about to be.
+    /// Returns what of it may be on its way back: asked, or about to be.
     pub fn refunding(&self) -> Minor {
         match self.kind {
             OperationKind::Refund if self.state.is_open() => self.amount,

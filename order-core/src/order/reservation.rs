@@ -7,7 +7,7 @@ use crate::ids::{Reference, Sku};
 use crate::time::Timestamp;
 
 text_enum! {
-    /// What is known of a hold.
+    /// The state of a reservation, as far as it is known.
     ReservationState, "reservation state" {
         /// Wanted; the inventory was provably never asked.
         Planned = "PLANNED",
@@ -21,7 +21,7 @@ text_enum! {
         Held = "HELD",
         /// The inventory said no.
         Refused = "REFUSED",
-        /// A hold that may exist and cannot be proven: listed for an operator.
+        /// A reservation that may exist and cannot be proven: listed for an operator.
         Suspect = "SUSPECT",
         /// The units have left the stock.
         Committed = "COMMITTED",
@@ -35,7 +35,7 @@ text_enum! {
 }
 
 impl ReservationState {
-    /// Whether the inventory may hold units because of it, now or later.
+    /// Returns true if the inventory may hold units because of it, now or later.
     pub const fn may_hold(self) -> bool {
         matches!(
             self,
@@ -43,7 +43,7 @@ impl ReservationState {
         )
     }
 
-    /// Whether the outcome of asking is outstanding.
+    /// Returns true if the outcome of asking is outstanding.
     pub const fn is_open(self) -> bool {
         matches!(
             self,
@@ -53,7 +53,7 @@ impl ReservationState {
 }
 
 text_enum! {
-    /// What is being done to a hold that exists.
+    /// The kind of an operation on reserved units.
     ClosingKind, "closing" {
         /// Giving the units back.
         Release = "RELEASE",
@@ -67,63 +67,65 @@ text_enum! {
 pub struct Closing {
     /// 0, 1, … within the reservation; its key is derived from it.
     pub serial: u32,
-    /// What is being done.
+    /// The kind of the operation.
     pub kind: ClosingKind,
     /// To how many units.
     pub units: u32,
-    /// Whether units are given back that had been committed: they return to the stock.
+    /// True if units are released that had been committed: they return to the stock.
     pub committed: bool,
-    /// Whether a call was made whose outcome is not known.
+    /// True if a call was made whose outcome is not known.
     pub unknown: bool,
 }
 
 /// The name of what was committed before its order was imported.
 const ELSEWHERE: &str = "imported";
 
-/// One hold of one SKU. An order may have any number over its life.
+/// One reservation of one SKU. An order may have any number over its life.
 ///
-/// Its units are committed and given back in parts, where the inventory can do that: `quantity` =
-/// units still held, or no longer because the hold is expired or lost, + `committed` + `released`.
+/// Its units are committed and released in parts, where the inventory can do that: `quantity` =
+/// units still held, or no longer because the reservation is expired or lost, + `committed` +
+/// `released`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Reservation {
     /// 1, 2, … within the order; also the number its keys are derived from.
     pub n: u32,
-    /// What is held.
+    /// The SKU.
     pub sku: Sku,
-    /// How many units were asked for; lines of one SKU share a hold.
+    /// The units that were asked for; lines of one SKU share a reservation.
     pub quantity: u32,
-    /// Which attempt at placing it belongs to: 1, and one more for each retried payment.
+    /// The round of placing it belongs to: 1, and one more for each retried payment.
     pub round: u32,
-    /// What is known of it.
+    /// Its state.
     pub state: ReservationState,
-    /// How many of its units have left the stock.
+    /// The number of its units that have left the stock.
     pub committed: u32,
-    /// How many of its units were given back.
+    /// The number of its units that were released.
     pub released: u32,
-    /// The larger hold it takes the place of.
+    /// The larger reservation it takes the place of.
     pub replaces: Option<u32>,
-    /// What is being done to it.
+    /// The operation under way on it.
     pub closing: Option<Closing>,
-    /// How many closings were begun.
+    /// The number of closings that were begun.
     pub closings: u32,
-    /// Whether the last of them was refused.
+    /// True if the last of them was refused.
     pub closing_refused: bool,
     /// The inventory's name for it, once known.
     pub reference: Option<Reference>,
-    /// When it lapses by itself, counted from the start of our call; `None` if it does not.
+    /// The time at which it lapses by itself, counted from the start of our call; `None` if it does
+    /// not.
     pub expires_at: Option<Timestamp>,
-    /// How often giving back or committing was refused since somebody last asked for it anew.
+    /// The number of refused releases and commits since somebody last asked for them anew.
     pub refusals: u32,
     /// After a refusal: how many units the inventory had, if it said so.
     pub available: Option<u32>,
-    /// When it was planned.
+    /// The time at which it was planned.
     pub created_at: Timestamp,
-    /// When it last changed.
+    /// The time of its last change.
     pub updated_at: Timestamp,
 }
 
 impl Reservation {
-    /// A hold that is wanted, and not asked for yet.
+    /// A reservation that is wanted, and not asked for yet.
     pub const fn planned(
         n: u32,
         sku: Sku,
@@ -164,9 +166,9 @@ impl Reservation {
         }
     }
 
-    /// Whether its units left the stock before the order was imported: no inventory knows it by a
-    /// key of ours, so it can neither be looked up nor given back. Any other reservation with a
-    /// name is held first and committed by a closing.
+    /// Returns true if its units left the stock before the order was imported: no inventory knows
+    /// it by a key of ours, so it can neither be looked up nor released. Any other reservation
+    /// with a name is held first and committed by a closing.
     pub fn is_elsewhere(&self) -> bool {
         self.closings == 0 && self.state == ReservationState::Committed && self.reference.is_some()
     }

@@ -6,7 +6,7 @@ use super::text_enum::text_enum;
 use crate::time::Timestamp;
 
 text_enum! {
-    /// How far a return is.
+    /// The state of a return.
     ReturnState, "return state" {
         /// The customer asked for it.
         Requested = "REQUESTED",
@@ -20,7 +20,7 @@ text_enum! {
 }
 
 impl ReturnState {
-    /// Whether goods may still come back under it.
+    /// Returns true if goods may still come back under it.
     pub const fn is_open(self) -> bool {
         match self {
             ReturnState::Requested | ReturnState::Approved => true,
@@ -34,18 +34,18 @@ impl ReturnState {
 pub struct ReturnLine {
     /// The line's number.
     pub line: u32,
-    /// How many units are to come back, at least 1.
+    /// The units that are to come back, at least 1.
     pub units: u32,
-    /// How many came back and went into the stock again.
+    /// The units that came back and went into the stock again.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub restocked: u32,
-    /// How many came back and cannot be sold again.
+    /// The units that came back and cannot be sold again.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub scrapped: u32,
 }
 
 impl ReturnLine {
-    /// How many came back so far.
+    /// Returns how many came back so far.
     pub const fn received(&self) -> u32 {
         self.restocked + self.scrapped
     }
@@ -56,10 +56,10 @@ impl ReturnLine {
 pub struct ReceivedUnits {
     /// The line's number.
     pub line: u32,
-    /// How many go into the stock again.
+    /// The units that go into the stock again.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub restock: u32,
-    /// How many cannot be sold again.
+    /// The units that cannot be sold again.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub scrap: u32,
 }
@@ -73,18 +73,18 @@ fn is_zero(units: &u32) -> bool {
 pub struct Return {
     /// 1, 2, … within the order.
     pub n: u32,
-    /// What is to come back: each line once.
+    /// The units that are to come back: each line once.
     pub lines: Vec<ReturnLine>,
-    /// How far it is.
+    /// Its state.
     pub state: ReturnState,
-    /// When it was asked for.
+    /// The time at which it was asked for.
     pub created_at: Timestamp,
-    /// When it last changed.
+    /// The time of its last change.
     pub updated_at: Timestamp,
 }
 
 impl Return {
-    /// How many units of `line` may still come back under it.
+    /// Returns how many units of `line` may still come back under it.
     pub fn outstanding(&self, line: u32) -> u32 {
         let of_line = self
             .lines
@@ -93,8 +93,8 @@ impl Return {
         of_line.map(|l| l.units.saturating_sub(l.received())).sum()
     }
 
-    /// How many units of `line` it speaks for while it is open.
-    pub fn leased(&self, line: u32) -> u32 {
+    /// Returns how many units of `line` it speaks for while it is open.
+    pub fn spoken_for(&self, line: u32) -> u32 {
         self.lines
             .iter()
             .filter(|l| l.line == line && self.state.is_open())

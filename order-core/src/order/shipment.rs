@@ -10,12 +10,12 @@ use crate::time::Timestamp;
 pub struct LineUnits {
     /// The line's number.
     pub line: u32,
-    /// How many of its units, at least 1.
+    /// The number of its units, at least 1.
     pub units: u32,
 }
 
 text_enum! {
-    /// How far a shipment is.
+    /// The state of a shipment.
     ShipmentState, "shipment state" {
         /// It is being got ready.
         Planned = "PLANNED",
@@ -35,7 +35,7 @@ text_enum! {
 }
 
 impl ShipmentState {
-    /// Whether its units are spoken for: planned, on their way or there.
+    /// Returns true if its units are spoken for: planned, on their way or there.
     pub const fn is_live(self) -> bool {
         match self {
             ShipmentState::Planned | ShipmentState::Shipped | ShipmentState::Delivered => true,
@@ -46,7 +46,8 @@ impl ShipmentState {
         }
     }
 
-    /// Whether it has left, whatever became of it then. Only then can something become of it.
+    /// Returns true if it has left, whatever became of it then. Only then can something become of
+    /// it.
     pub const fn has_left(self) -> bool {
         match self {
             ShipmentState::Shipped
@@ -64,22 +65,22 @@ impl ShipmentState {
 pub struct Shipment {
     /// 1, 2, … within the order.
     pub n: u32,
-    /// What is in it: each line once.
+    /// The units in it: each line once.
     pub lines: Vec<LineUnits>,
-    /// How far it is.
+    /// Its state.
     pub state: ShipmentState,
-    /// Who carries it.
+    /// The carrier.
     pub carrier: Option<String>,
     /// The carrier's number for it.
     pub tracking: Option<String>,
-    /// When it left.
+    /// The time at which it left.
     pub shipped_at: Option<Timestamp>,
-    /// When it arrived.
+    /// The time at which it arrived.
     pub delivered_at: Option<Timestamp>,
-    /// When it was last taken for lost, whatever it was found to be since.
+    /// The time at which it was last taken for lost, whatever it was found to be since.
     pub lost_at: Option<Timestamp>,
-    /// When it was planned.
+    /// The time at which it was planned.
     pub created_at: Timestamp,
-    /// When it last changed.
+    /// The time of its last change.
     pub updated_at: Timestamp,
 }

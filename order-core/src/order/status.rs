@@ -9,7 +9,7 @@ use super::text_enum::text_enum;
 use super::{DisputeState, Order, PaymentTerms, ShipmentTotals};
 
 text_enum! {
-    /// Where an order is in its life: the only status that transitions, by the table in
+    /// The part of its life that an order is in: the only status that transitions, by the table in
     /// `docs/transitions.md`.
     Lifecycle, "lifecycle" {
         /// Accepted; stock, payment or a person's decision is outstanding.
@@ -37,7 +37,7 @@ text_enum! {
 /// |---|---|---|
 /// | open | `PENDING`, `CONFIRMED`, `COMPLETED` | wanted: reserved, collected and kept |
 /// | unwinding | `CANCELLING` | given back; money is expected to move until nothing is left |
-/// | closed | `CANCELLED`, `PAYMENT_FAILED`, `REJECTED`, `EXPIRED` | given back; money that moves all the same is for a person to see |
+/// | closed | `CANCELLED`, `PAYMENT_FAILED`, `REJECTED`, `EXPIRED` | given back; a person is told of money that moves |
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Phase {
     /// The order wants its stock and its money.
@@ -67,7 +67,7 @@ impl Lifecycle {
         }
     }
 
-    /// Whether no command can bring the order on from here.
+    /// Returns true if no command can bring the order on from here.
     pub const fn is_terminal(self) -> bool {
         matches!(
             self,
@@ -109,7 +109,7 @@ text_enum! {
 }
 
 text_enum! {
-    /// What the payment records say, all attempts together.
+    /// The status of an order's payments, all attempts together.
     PaymentStatus, "payment status" {
         /// Nothing was tried, or nothing is due yet (invoice, cash on delivery).
         None = "NONE",
@@ -123,7 +123,7 @@ text_enum! {
         Authorized = "AUTHORIZED",
         /// Some of what is owed is captured.
         PartiallyPaid = "PARTIALLY_PAID",
-        /// What is owed is captured, or nothing is owed.
+        /// All that is owed is captured, or nothing is owed.
         Paid = "PAID",
         /// More is captured than is owed: a refund is under way.
         Overpaid = "OVERPAID",
@@ -143,7 +143,7 @@ text_enum! {
 }
 
 text_enum! {
-    /// How far the goods are.
+    /// The progress of the goods.
     FulfilmentStatus, "fulfilment status" {
         /// Nothing needs shipping.
         NotRequired = "NOT_REQUIRED",
@@ -163,7 +163,7 @@ text_enum! {
 }
 
 text_enum! {
-    /// How far a return is.
+    /// The progress of returns.
     ReturnStatus, "return status" {
         /// No return.
         None = "NONE",
@@ -183,9 +183,9 @@ pub struct Statuses {
     pub status: Status,
     /// All attempts together.
     pub payment: PaymentStatus,
-    /// How far the goods are.
+    /// The progress of the goods.
     pub fulfilment: FulfilmentStatus,
-    /// How far a return is.
+    /// The progress of returns.
     pub returned: ReturnStatus,
 }
 

@@ -1,4 +1,4 @@
-//! What an order's records add up to: money owed, taken and sent back; stock wanted; units on their
+//! The sums of an order's records: money owed, taken and sent back; stock wanted; units on their
 //! way.
 
 use std::collections::BTreeMap;
@@ -11,14 +11,14 @@ use crate::ids::Sku;
 use crate::money::Minor;
 use crate::time::Timestamp;
 
-/// What an order's payment records add up to, in minor units.
+/// The sums of an order's payment records, in minor units.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct OrderMoney {
-    /// What the customer owes in all, before what was paid.
+    /// The amount that the customer owes in all, before what was paid.
     pub owed: Minor,
     /// Authorized and neither captured nor voided.
     pub authorized: Minor,
-    /// Captured.
+    /// Captured, with what was captured from authorizations.
     pub captured: Minor,
     /// On its way in from what is authorized: captures planned, asked or not yet known.
     pub capturing: Minor,
@@ -35,15 +35,15 @@ pub struct ShipmentTotals {
     pub wanted: u32,
     /// In planned shipments.
     pub planned: u32,
-    /// Left.
+    /// Units that have left.
     pub shipped: u32,
-    /// Arrived.
+    /// Units that have arrived.
     pub delivered: u32,
 }
 
 impl Order {
-    /// What of operation `p` was captured and counts. What a provider says of an authorization as a
-    /// whole includes what was captured from it.
+    /// Returns what of operation `p` was captured and counts. What a provider says of an
+    /// authorization as a whole includes what was captured from it.
     pub fn captured_of(&self, p: &PaymentOperation) -> Minor {
         match p.kind {
             OperationKind::Authorize if p.captured() > 0 => {
@@ -54,7 +54,7 @@ impl Order {
         }
     }
 
-    /// What of authorization `n` is neither captured nor given up.
+    /// Returns what of authorization `n` is neither captured nor given up.
     pub fn authorized_rest(&self, n: u32) -> Minor {
         match self.payment(n) {
             Some(p)
@@ -67,18 +67,28 @@ impl Order {
         }
     }
 
-    /// What the customer owes in all: the stored shares of the units that are neither cancelled nor
-    /// returned, and shipping while something ships or has, less credits, never below 0; nothing
-    /// for an order that is dead.
+    /// Returns what the customer owes in all: the stored shares of the units that are neither
+    /// cancelled nor returned, tax included, and shipping while something ships or has, less
+    /// credits, never below 0; nothing once the order is closed or unwinding.
+    ///
+    /// Whatever lowers it makes money go back. A cancelled order refunds all it kept because it
+    /// owes nothing from then on; a closed return refunds the shares of its units.
     pub fn owed(&self) -> Minor {
+        self.least_kept().max(0)
+    }
+
+    /// The least that must be kept of an order that is not short: what is owed. Below 0 where more
+    /// was written off than that, because more had gone back than had come in.
+    pub fn least_kept(&self) -> Minor {
         if !self.lifecycle.is_live() {
             return 0;
         }
         let lines: Minor = self.lines.iter().map(Line::owed).sum();
-        (lines + self.shipping_owed() - self.goodwill()).max(0)
+        let credited = self.credited_with(CreditKind::Goodwill);
+        (lines + self.shipping_owed() - credited).max(0) - self.credited_with(CreditKind::WriteOff)
     }
 
-    /// What shipping costs, with the tax on it, as long as there is something to be sent or
+    /// Returns what shipping costs, with the tax on it, as long as there is something to be sent or
     /// something was.
     fn shipping_owed(&self) -> Minor {
         let ships = self
@@ -92,9 +102,9 @@ impl Order {
         }
     }
 
-    /// Whether something was sent that counts whatever becomes of it: it was returned, or is in a
-    /// shipment that was never taken for lost, and may have come back. One that was lost and turns
-    /// up makes nobody owe again what they no longer did.
+    /// Returns true if something was sent that counts whatever becomes of it: it was returned, or
+    /// is in a shipment that was never taken for lost, and may have come back. One that was lost
+    /// and turns up makes nobody owe again what they no longer did.
     fn has_sent(&self) -> bool {
         self.lines
             .iter()
@@ -105,34 +115,41 @@ impl Order {
                 .any(|s| s.state.has_left() && s.lost_at.is_none())
     }
 
-    /// Credits for the order as a whole.
-    fn goodwill(&self) -> Minor {
-        self.credits
-            .iter()
-            .filter(|c| c.kind != CreditKind::Line)
-            .map(|c| c.amount)
-            .sum()
+    /// The sum of all credits of a kind.
+    fn credited_with(&self, kind: CreditKind) -> Minor {
+        let of_kind = self.credits.iter().filter(|c| c.kind == kind);
+        of_kind.map(|c| c.amount).sum()
     }
 
-    /// What is owed, and what an edit under way would make owed on top.
-    pub fn leased(&self) -> Minor {
-        let owed = self.owed();
+    /// Credits for the order as a whole.
+    fn taken_off(&self) -> Minor {
+        self.credited_with(CreditKind::Goodwill) + self.credited_with(CreditKind::WriteOff)
+    }
+
+    /// Returns what is owed, and what an edit under way would make owed on top.
+    pub fn owed_with_edit(&self) -> Minor {
+        self.least_kept_with_edit().max(0)
+    }
+
+    /// The least that must be kept, now and once an edit under way applies.
+    pub(crate) fn least_kept_with_edit(&self) -> Minor {
+        let least = self.least_kept();
         match self.open_edit() {
-            Some(edit) if self.lifecycle.is_live() => owed.max(self.owed_after(&edit.plan)),
-            _ => owed,
+            Some(edit) if self.lifecycle.is_live() => least.max(self.least_kept_after(&edit.plan)),
+            _ => least,
         }
     }
 
-    /// What would be owed if `plan` were applied now.
-    pub(crate) fn owed_after(&self, plan: &EditPlan) -> Minor {
+    /// The least that would have to be kept if `plan` were applied now.
+    pub(crate) fn least_kept_after(&self, plan: &EditPlan) -> Minor {
         let mut edited = self.clone();
         plan.apply(&mut edited, self.updated_at);
-        edited.owed()
+        edited.least_kept()
     }
 
-    /// What of it is due by now, as the payment terms say: all from the start; or the shares of
-    /// what has left, with shipping as soon as anything has, and of what needs no shipping from
-    /// confirmation on. Nothing where nothing is charged.
+    /// Returns what of it is due by now, as the payment terms say: all from the start; or the
+    /// shares of what has left, with shipping as soon as anything has, and of what needs no
+    /// shipping from confirmation on. Nothing where nothing is charged.
     pub fn due(&self) -> Minor {
         match self.terms {
             PaymentTerms::Confirm => self.owed(),
@@ -165,10 +182,10 @@ impl Order {
                 .iter()
                 .any(|l| l.requires_shipping && shipped(l) > 0);
         let shipping = if begun { self.shipping_owed() } else { 0 };
-        (lines + shipping - self.goodwill()).clamp(0, self.owed())
+        (lines + shipping - self.taken_off()).clamp(0, self.owed())
     }
 
-    /// What the payment records add up to.
+    /// Returns what the payment records add up to.
     pub fn money(&self) -> OrderMoney {
         let mut money = OrderMoney {
             owed: self.owed(),
@@ -184,8 +201,8 @@ impl Order {
         money
     }
 
-    /// What is paid: captured − refunded − refunding over all operations, whoever made them, in
-    /// minor units. Less than nothing when more is said to have gone back than came in.
+    /// Returns what is paid: captured − refunded − refunding over all operations, whoever made
+    /// them, in minor units. Less than nothing when more is said to have gone back than came in.
     pub fn kept(&self) -> Minor {
         self.payments
             .iter()
@@ -193,13 +210,13 @@ impl Order {
             .sum()
     }
 
-    /// What the order can count on at `now`: kept, and what the engine can still capture by itself
-    /// of what is owed, in minor units.
+    /// Returns what the order can count on at `now`: kept, and what the engine can still capture by
+    /// itself of what is owed, in minor units.
     pub fn secured(&self, now: Timestamp) -> Minor {
-        self.secured_for(self.leased(), now)
+        self.secured_for(self.least_kept_with_edit(), now)
     }
 
-    /// What an order that was to pay `wanted` could count on at `now`.
+    /// Returns what an order that was to pay `wanted` could count on at `now`.
     pub(crate) fn secured_for(&self, wanted: Minor, now: Timestamp) -> Minor {
         let mut secured = self.kept();
         if self.terms == PaymentTerms::Shipment {
@@ -215,22 +232,22 @@ impl Order {
         secured
     }
 
-    /// How much is neither paid nor can still be captured of what is owed at `now`, where it is to
-    /// be by now: 0 by invoice and on delivery, and for an order that is dead. Never more than what
-    /// is owed.
+    /// The amount that is neither paid nor can still be captured of what is owed at `now`, where it
+    /// is to be by now: 0 by invoice and on delivery, and for an order that is dead. It is more than
+    /// what is owed where more went back than came in, unless that was written off too.
     pub fn short(&self, now: Timestamp) -> Minor {
         match self.terms {
-            PaymentTerms::Confirm | PaymentTerms::Shipment => {
-                let owed = self.owed();
-                (owed - self.secured_for(owed, now)).clamp(0, owed)
+            PaymentTerms::Confirm | PaymentTerms::Shipment if self.lifecycle.is_live() => {
+                let least = self.least_kept();
+                (least - self.secured_for(least, now)).max(0)
             }
-            PaymentTerms::Invoice | PaymentTerms::Delivery => 0,
+            _ => 0,
         }
     }
 
-    /// Whether something of authorization `p` can still be captured at `now`: it has not lapsed, is
-    /// not being given up, and no capture of it was refused since somebody last asked for that
-    /// anew.
+    /// Returns true if something of authorization `p` can still be captured at `now`: it has not
+    /// lapsed, is not being given up, and no capture of it was refused since somebody last asked
+    /// for that anew.
     pub(crate) fn can_be_captured(&self, p: &PaymentOperation, now: Timestamp) -> bool {
         self.authorized_rest(p.n) > 0
             && p.capture_before.is_none_or(|t| t > now)
@@ -253,8 +270,8 @@ impl Order {
         self.can_be_captured(p, now) && !given_up
     }
 
-    /// What went back outside the engine since payment `n` was asked for, and was neither paid
-    /// since nor written off: that payment is not made to make up for it.
+    /// Returns what went back outside the engine since payment `n` was asked for, and was neither
+    /// paid since nor written off: that payment is not made to make up for it.
     pub(crate) fn missed_since(&self, n: u32) -> Minor {
         let mut missed: Minor = 0;
         for p in self.payments.iter().filter(|p| p.n > n) {
@@ -278,13 +295,13 @@ impl Order {
         (missed - paid_outside - given_up.sum::<Minor>()).max(0)
     }
 
-    /// What came in by attempt `p`, and what can still be captured of it.
+    /// Returns what came in by attempt `p`, and what can still be captured of it.
     fn brought_in(&self, p: &PaymentOperation) -> Minor {
         let captures: Minor = self.children(p.n).map(PaymentOperation::captured).sum();
         self.captured_of(p) + captures + self.authorized_rest(p.n)
     }
 
-    /// What was sent back in that way.
+    /// Returns what was sent back in that way.
     pub(crate) fn refunded_by(&self, origin: OperationOrigin) -> Minor {
         self.payments
             .iter()
@@ -293,9 +310,9 @@ impl Order {
             .sum()
     }
 
-    /// What the engine has to give back by itself at `now`: what is kept beyond what is owed; and
-    /// where payment follows the shipments, what a closed return or a credit takes off what was due
-    /// by then, at once, if what is yet to be shipped can be captured all the same.
+    /// Returns what the engine has to give back by itself at `now`: what is kept beyond what is
+    /// owed; and where payment follows the shipments, what a closed return or a credit takes off
+    /// what was due by then, at once, if what is yet to be shipped can be captured all the same.
     pub(crate) fn surplus(&self, now: Timestamp) -> Minor {
         self.surplus_without(now, 0)
     }
@@ -303,7 +320,7 @@ impl Order {
     /// The same if `planned` of what is on its way back were not sent.
     pub(crate) fn surplus_without(&self, now: Timestamp, planned: Minor) -> Minor {
         let kept = self.kept() + planned;
-        let beyond = kept - self.leased();
+        let beyond = kept - self.owed_with_edit();
         if self.terms != PaymentTerms::Shipment || !self.lifecycle.is_live() {
             return beyond.max(0);
         }
@@ -316,25 +333,25 @@ impl Order {
             .sum();
         let taken_off = self.returned_shares() + self.credited() - (given_back - planned);
         // How little may be kept so that the rest can still be captured of what is authorized.
-        let leased = self.leased();
+        let owed = self.owed_with_edit();
         let usable = self
             .payments
             .iter()
             .rev()
             .filter(|p| self.can_be_captured(p, now));
-        let least = usable.fold(leased, |least, p| {
-            match least <= leased - self.missed_since(p.n) {
+        let least = usable.fold(owed, |least, p| {
+            match least <= owed - self.missed_since(p.n) {
                 true => least - self.authorized_rest(p.n),
                 false => least,
             }
         });
-        let coming = leased - least;
+        let coming = owed - least;
         beyond
             .max((kept - self.due()).min(taken_off).min(beyond + coming))
             .max(0)
     }
 
-    /// What the units that came back had cost.
+    /// Returns what the units that came back had cost.
     fn returned_shares(&self) -> Minor {
         let of = |l: &Line| l.total_of_first(l.kept() + l.counters.returned) - l.owed();
         self.lines.iter().map(of).sum()
@@ -349,9 +366,9 @@ impl Order {
             .sum()
     }
 
-    /// What of the surplus can be taken from which captured payment, newest first: the payment's
-    /// number, and how much of it is neither back nor on its way back. What went back without a
-    /// payment's name came from the newest.
+    /// Returns what of the surplus can be taken from which captured payment, newest first: the
+    /// payment's number, and how much of it is neither back nor on its way back. What went back
+    /// without a payment's name came from the newest.
     pub(crate) fn refundable(&self) -> Vec<(u32, Minor)> {
         self.refundable_without(&[])
     }
@@ -404,10 +421,10 @@ impl Order {
         rests
     }
 
-    /// How many units of each SKU the order wants held or committed, SKUs in sorted order: those
-    /// ordered, neither cancelled nor back in the stock; those lost, which others take the place
-    /// of; and those that an edit under way would add. Of one that is completed, what has left; of
-    /// one that is dead, what was lost.
+    /// Returns how many units of each SKU the order wants held or committed, SKUs in sorted order:
+    /// those ordered, neither cancelled nor back in the stock; those lost, which others take the
+    /// place of; and those that an edit under way would add. Of one that is completed, what has
+    /// left; of one that is dead, what was lost.
     pub fn wanted_stock(&self) -> BTreeMap<&Sku, u32> {
         let mut wanted = BTreeMap::new();
         let mut add = |sku, units| {
@@ -438,8 +455,8 @@ impl Order {
         wanted
     }
 
-    /// How many units of each SKU have left for good, lost ones among them, or were given out: what
-    /// is to be committed. With `at_confirm`, all that is wanted, from confirmation on.
+    /// Returns how many units of each SKU have left for good, lost ones among them, or were given
+    /// out: what is to be committed. With `at_confirm`, all that is wanted, from confirmation on.
     pub fn stock_to_commit(&self, at_confirm: bool) -> BTreeMap<&Sku, u32> {
         let mut units = BTreeMap::new();
         for line in &self.lines {
@@ -455,7 +472,7 @@ impl Order {
         units
     }
 
-    /// Whether anything was ever sent, so that shipping has been used.
+    /// Returns true if anything was ever sent, so that shipping has been used.
     pub(crate) fn has_left(&self) -> bool {
         self.shipments.iter().any(|s| s.state.has_left())
     }

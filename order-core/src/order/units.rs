@@ -1,10 +1,11 @@
-//! Where an order's units are. What was cancelled and what came back is recorded; the rest follows
-//! from shipments and returns, whatever they say next, so that no unit is ever in two places.
+//! The places of an order's units. What was cancelled and what came back is recorded; the rest
+//! follows from shipments and returns, whatever they say next, so that no unit is ever in two
+//! places.
 
 use super::{Counters, Lifecycle, Line, Numbered, Order, ShipmentState};
 use crate::time::Timestamp;
 
-/// What the shipments and open returns of an order say of one line.
+/// The units of one line, as the shipments and open returns of an order have them.
 #[derive(Debug, Clone, Copy, Default)]
 struct Told {
     planned: u32,
@@ -12,11 +13,11 @@ struct Told {
     delivered: u32,
     lost: u32,
     /// Spoken for by returns that are open.
-    leased: u32,
+    in_return: u32,
 }
 
-/// Where the units of a line are, and how many are not where shipments and returns say, for want of
-/// a place.
+/// The places of a line's units, and the number that are not where shipments and returns say, for
+/// want of a place.
 struct Placed {
     counters: Counters,
     misplaced: u32,
@@ -36,8 +37,8 @@ impl Order {
         }
     }
 
-    /// How many units are not where shipments and returns say they are, for want of a place; or
-    /// were to be sent, on an order that is completed.
+    /// Returns how many units are not where shipments and returns say they are, for want of a
+    /// place; or were to be sent, on an order that is completed.
     pub fn misplaced_units(&self) -> u32 {
         let of_line = |(line, told): (&Line, Told)| {
             let stranded = if self.lifecycle == Lifecycle::Completed {
@@ -50,7 +51,7 @@ impl Order {
         self.lines.iter().zip(self.told()).map(of_line).sum()
     }
 
-    /// What is said of each line.
+    /// Returns what is said of each line.
     fn told(&self) -> Vec<Told> {
         let mut told = vec![Told::default(); self.lines.len()];
         let mut add = |line: u32, change: &dyn Fn(&mut Told)| {
@@ -76,7 +77,7 @@ impl Order {
             .filter(|r| r.state.is_open())
             .flat_map(|r| &r.lines)
         {
-            add(l.line, &|of| of.leased += l.units);
+            add(l.line, &|of| of.in_return += l.units);
         }
         told
     }
@@ -109,7 +110,7 @@ fn place(line: &Line, told: Told, lifecycle: Lifecycle) -> Placed {
     } else {
         0
     };
-    let back = c.returned + told.leased;
+    let back = c.returned + told.in_return;
     let delivered = told.delivered.max(back).min(places);
     let shipped = (delivered + told.on_the_way).min(places);
     let surplus = (told.delivered + told.on_the_way).saturating_sub(shipped);

@@ -21,7 +21,7 @@ pub struct PriceBook {
     payment_methods: Vec<PaymentMethodRule>,
 }
 
-/// What a shipping method costs.
+/// The price of a shipping method.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ShippingRule {
     /// The method.
@@ -41,13 +41,13 @@ pub struct TaxRule {
     pub state: Option<String>,
     /// The rate: 0.0725 is 7.25 %. 0..=1.
     pub rate: Decimal,
-    /// Whether prices contain the tax already.
+    /// True if prices contain the tax already.
     pub inclusive: bool,
-    /// Whether shipping is taxed too.
+    /// True if shipping is taxed too.
     pub taxes_shipping: bool,
 }
 
-/// What a coupon takes off the subtotal.
+/// The amount or share that a coupon takes off the subtotal.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Discount {
     /// So many percent, 0..=100, rounded half up.
@@ -61,17 +61,17 @@ pub enum Discount {
 pub struct CouponRule {
     /// Its code, compared as written.
     pub code: Name,
-    /// What it takes off.
+    /// The discount that it gives.
     pub discount: Discount,
     /// The smallest subtotal it applies to.
     pub minimum: Option<Minor>,
     /// From when on it is valid.
     pub from: Option<Timestamp>,
-    /// Until when, not included.
+    /// The end of its validity, not included.
     pub until: Option<Timestamp>,
-    /// How often it can be used in all.
+    /// The number of times that it can be used in all.
     pub uses: Option<u32>,
-    /// How often one customer can use it.
+    /// The number of times that one customer can use it.
     pub uses_per_customer: Option<u32>,
 }
 
@@ -80,19 +80,20 @@ pub struct CouponRule {
 pub struct PaymentMethodRule {
     /// The method.
     pub method: Name,
-    /// When the money is due.
+    /// The moment at which the money is due.
     pub due: PaymentTerms,
 }
 
-/// Why tables do not make a price book.
+/// The error of tables that make no price book.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{table} {key}: {problem}")]
+#[non_exhaustive]
 pub struct PriceBookError {
     /// `shipping`, `tax`, `coupon` or `payment_method`.
     pub table: &'static str,
     /// The row's key.
     pub key: String,
-    /// What is wrong with it.
+    /// The fault in words.
     pub problem: String,
 }
 

@@ -6,7 +6,7 @@ use crate::ids::{LineId, Name};
 use crate::order::{Address, AddressType, Order};
 use crate::text::Private;
 
-/// How a line of an order is named.
+/// The name of a line of an order: its number or its id.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LineRef {
     /// By its number: 1, 2, ….
@@ -46,16 +46,16 @@ pub struct EditRequest {
     pub set: Vec<(LineRef, i64)>,
     /// Lines that are to go.
     pub remove: Vec<LineRef>,
-    /// Where the goods go now, perhaps with other tax and another price of shipping.
+    /// The address that the goods go to now, perhaps with other tax and another price of shipping.
     pub shipping_address: Option<AddressInput>,
-    /// How the order is sent from now on; as it was if none. Needed by goods for an order that had
+    /// The shipping method from now on; as it was if none. Needed by goods for an order that had
     /// nothing to send, and where the order's own method is not offered any more.
     pub shipping_method: Option<String>,
-    /// How a difference is paid; as the order was if none.
+    /// The payment method for a difference; the order's own if none.
     pub payment_method: Option<String>,
-    /// What the payment provider gave the client to pay with.
+    /// The token that the payment provider gave the client to pay with.
     pub payment_token: Option<String>,
-    /// Where the payment provider sends the customer back to.
+    /// The address that the payment provider sends the customer back to.
     pub return_url: Option<String>,
 }
 
@@ -78,15 +78,15 @@ pub struct ValidEdit {
     pub add: Vec<ValidItem>,
     /// Lines that are to have another quantity; 0 for those that are to go.
     pub set: Vec<(LineRef, u32)>,
-    /// Where the goods go now.
+    /// The address that the goods go to now.
     pub shipping_address: Option<Address>,
-    /// How the order is sent from now on.
+    /// The shipping method from now on.
     pub shipping_method: Option<Name>,
-    /// How a difference is paid.
+    /// The payment method for a difference.
     pub payment_method: Option<Name>,
-    /// What the payment provider gave the client to pay with.
+    /// The token that the payment provider gave the client to pay with.
     pub token: Private<String>,
-    /// Where the payment provider sends the customer back to.
+    /// The address that the payment provider sends the customer back to.
     pub return_url: Private<String>,
 }
 
@@ -164,7 +164,7 @@ impl AddressInput {
     }
 }
 
-/// Whether an order may have so many lines.
+/// Returns whether an order may have so many lines.
 pub(crate) fn check_line_count(lines: usize) -> Result<(), Error> {
     if lines <= MAX_LINES {
         return Ok(());

@@ -1,4 +1,4 @@
-//! What somebody may be allowed to do, as roles know it.
+//! Actions, by which roles are told what they may do.
 
 /// A kind of request, by which it is decided who may make it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

@@ -50,8 +50,8 @@ pub(super) fn raise_once(
     })
 }
 
-/// Returns the event that raises attention for an amount, unless it is open for that amount, seen or
-/// not.
+/// Returns the event that raises attention for an amount, unless it is open for that amount, seen
+/// or not.
 pub(super) fn raise_of(
     order: &Order,
     reason: AttentionReason,
@@ -176,13 +176,13 @@ const fn cleared(a: &Attention) -> Event {
     }
 }
 
-/// How much an order is short, where a person must know: it is confirmed, or waits with too little
-/// paid, and no attempt is under way that would bring the rest.
+/// Returns how much an order is short, where a person must know: it is confirmed, or waits with too
+/// little paid, and no attempt is under way that would bring the rest.
 pub(super) fn short_to_tell(order: &Order, env: &Env<'_>) -> Minor {
     let told = match order.lifecycle {
         Lifecycle::Pending => {
             let money = order.money();
-            money.captured > 0 || money.authorized > 0
+            money.captured > 0 || money.authorized > 0 || money.owed == 0
         }
         Lifecycle::Confirmed | Lifecycle::Completed => true,
         Lifecycle::Cancelling
@@ -199,7 +199,7 @@ pub(super) fn short_to_tell(order: &Order, env: &Env<'_>) -> Minor {
     }
 }
 
-/// How much was refunded elsewhere, where that was not to go back.
+/// Returns how much was refunded elsewhere, where that was not to go back.
 fn refunded_elsewhere(order: &Order, env: &Env<'_>) -> Minor {
     let kept = order.kept();
     let missed = match order.terms {
@@ -214,8 +214,8 @@ fn refunded_elsewhere(order: &Order, env: &Env<'_>) -> Minor {
     }
 }
 
-/// Whether an order is short because an authorization is gone, and not only because of what went
-/// back elsewhere.
+/// Returns true if an order is short because an authorization is gone, and not only because of what
+/// went back elsewhere.
 pub(super) fn authorization_is_lost(order: &Order, env: &Env<'_>) -> bool {
     let went_back: Minor = order
         .payments
@@ -230,7 +230,7 @@ pub(super) fn authorization_is_lost(order: &Order, env: &Env<'_>) -> bool {
     order.short(env.now) > went_back && order.payments.iter().any(gone)
 }
 
-/// How much more was captured than was authorized.
+/// Returns how much more was captured than was authorized.
 fn taken_beyond(order: &Order) -> Minor {
     let of = |p: &PaymentOperation| {
         let taken: Minor = order.children(p.n).map(PaymentOperation::captured).sum();
@@ -250,7 +250,7 @@ fn taken_beyond(order: &Order) -> Minor {
         .sum()
 }
 
-/// Whether what a person was to see to has come to its end.
+/// Returns true if what a person was to see to has come to its end.
 fn is_over(order: &Order, a: &Attention, env: &Env<'_>) -> bool {
     let about = |n: u32| a.about == Some(Op::Payment(n));
     match a.reason {
@@ -290,8 +290,8 @@ fn is_over(order: &Order, a: &Attention, env: &Env<'_>) -> bool {
     }
 }
 
-/// What of the surplus is to go back by payment `of`: what newer ones leave of it, but for those of
-/// which the service refuses refunds.
+/// Returns what of the surplus is to go back by payment `of`: what newer ones leave of it, but for
+/// those of which the service refuses refunds.
 fn goes_back_by(order: &Order, of: &PaymentOperation, env: &Env<'_>) -> Minor {
     let voiding = |n| {
         order

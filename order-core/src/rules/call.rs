@@ -1,4 +1,4 @@
-//! What is left to do for an order, as data: calls to services, events, the next look.
+//! The work that is left for an order, as data: calls to services, events, the next look.
 
 use crate::order::{Event, Op, OperationKind};
 use crate::time::Timestamp;
@@ -6,7 +6,7 @@ use crate::time::Timestamp;
 /// Everything that is left to do for an order.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Next {
-    /// What can be recorded without asking anybody: plans of holds, releases, voids and refunds,
+    /// Events to record without asking anybody: plans of reservations, releases, voids and refunds,
     /// and drops of what was never sent. Record them, and ask again.
     pub events: Vec<Event>,
     /// The calls that may start now.
@@ -16,12 +16,12 @@ pub struct Next {
     pub ahead: Vec<Op>,
     /// The earliest time to look again; none if only somebody else can move the order.
     pub wake: Option<Timestamp>,
-    /// What repeating cannot cure.
+    /// Work that repeating cannot cure.
     pub stuck: Vec<Stuck>,
 }
 
 impl Next {
-    /// Whether nothing is left: the order needs no work item.
+    /// Returns true if nothing is left: the order needs no work item.
     pub fn is_done(&self) -> bool {
         self.events.is_empty()
             && self.calls.is_empty()
@@ -35,19 +35,19 @@ impl Next {
 pub struct Call {
     /// The operation it is for.
     pub op: Op,
-    /// What to ask.
+    /// The question for the service.
     pub verb: Verb,
-    /// Whether the operation must be armed by a commit before: the record still says that it was
+    /// True if the operation must be armed by a commit before: the record still says that it was
     /// never called.
     pub arm: bool,
 }
 
-/// What to ask of a service.
+/// A question for a service.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Verb {
     /// Hold units.
     Reserve,
-    /// Give a hold back.
+    /// Give a reservation back.
     Release,
     /// Take held units out of the stock.
     Commit,
@@ -62,8 +62,8 @@ pub enum Verb {
 }
 
 impl Verb {
-    /// Whether money may come in because of the call: then whether the order is still wanted is
-    /// looked at once more.
+    /// Returns true if money may come in because of the call: then whether the order is still
+    /// wanted is looked at once more.
     pub const fn takes_money(self) -> bool {
         matches!(
             self,
@@ -71,8 +71,8 @@ impl Verb {
         )
     }
 
-    /// Whether the call changes something at the service, and so needs an intent that was durable
-    /// before.
+    /// Returns true if the call changes something at the service, and so needs an intent that was
+    /// durable before.
     pub const fn has_effect(self) -> bool {
         !matches!(self, Verb::LookUpReservation | Verb::LookUpPayment)
     }
@@ -81,8 +81,8 @@ impl Verb {
 /// Something that repeating cannot cure.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Stuck {
-    /// What it is about.
+    /// The operation it is about.
     pub op: Op,
-    /// Why.
+    /// The reason, in words.
     pub why: String,
 }

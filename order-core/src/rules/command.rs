@@ -90,6 +90,13 @@ pub enum Command {
         /// The shipment.
         shipment: u32,
     },
+    /// Splits a planned shipment: some of its units go into a new planned one.
+    SplitShipment {
+        /// The shipment.
+        shipment: u32,
+        /// The units that go into the new one, each line at most once; at least one unit stays.
+        lines: Vec<LineUnits>,
+    },
     /// Cancels a planned shipment: its units are open again.
     CancelShipment {
         /// The shipment.
@@ -311,6 +318,7 @@ impl Command {
         "lose shipment",
         "return to sender",
         "cancel shipment",
+        "split shipment",
         "complete",
         "credit",
         "credit lines",
@@ -371,6 +379,9 @@ impl Command {
             }
             Command::CancelShipment { .. } => {
                 spec("cancel shipment", "cancel a shipment of", A::Fulfil)
+            }
+            Command::SplitShipment { .. } => {
+                spec("split shipment", "split a shipment of", A::Fulfil)
             }
             Command::Complete => spec("complete", "complete", A::Fulfil),
             Command::Credit { .. } => spec("credit", "credit", A::Credit),
@@ -492,6 +503,10 @@ impl Command {
             | Command::ApproveReturn { number: n }
             | Command::RejectReturn { number: n }
             | Command::CloseReturn { number: n } => hashed.bytes(&n.to_be_bytes()),
+            Command::SplitShipment { shipment, lines } => {
+                hashed.bytes(&shipment.to_be_bytes());
+                hashed.lines(lines);
+            }
             Command::Credit { amount } => hashed.bytes(&amount.to_be_bytes()),
             Command::WriteOff { amount } => hashed.option(amount.map(i64::to_be_bytes)),
             Command::CreditLines { lines } => {

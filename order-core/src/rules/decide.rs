@@ -120,6 +120,9 @@ fn decide_alone(order: &Order, command: &Command, env: &Env<'_>) -> Result<Vec<E
             (ShipmentState::Returned, Event::ShipmentReturned { n: *n }),
             env,
         ),
+        Command::SplitShipment { shipment, lines } => {
+            shipping::split(order, command, *shipment, lines)
+        }
         Command::CancelShipment { shipment } => shipping::cancel(order, command, *shipment),
         Command::Complete => complete::complete(order, command),
         Command::Credit { amount } => credits::credit(order, command, *amount),

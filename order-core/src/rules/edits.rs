@@ -117,7 +117,7 @@ pub(super) fn start(
     }
     // A change may leave so much less to pay that the order is covered; it may not add to what is
     // short.
-    let wanted = order.owed_after(plan);
+    let wanted = order.least_kept_after(plan);
     let short = order.short(env.now);
     if short > 0 && !is_covered(order, wanted, env) {
         let why = format!(
@@ -144,14 +144,16 @@ pub(super) fn start(
                 line.kept().saturating_sub(line.open()),
             );
             let why = format!(
-                "{quantity} is too few for line {n} ({}), {bound} units are shipped, in a shipment or given out",
+                "{quantity} is too few for line {n} ({}), {bound} units are shipped, in a \
+                    shipment or given out",
                 line.sku
             );
             return Err(not_now(order, command, RejectionReason::NotOpen, why));
         }
     }
     if !plan.fits(order) {
-        let why = "only open units can be changed, and at least one unit must be left: cancel the order to be rid of all";
+        let why = "only open units can be changed, and at least one unit must be left: cancel the \
+            order to be rid of all";
         return Err(not_now(order, command, RejectionReason::NotOpen, why));
     }
     let due = match order.terms {
@@ -190,8 +192,8 @@ pub(super) fn discard(order: &Order, command: &Command) -> Result<Vec<Event>, Re
     }
 }
 
-/// Whether something is, or has arrived, at the address: then it cannot become one of another tax
-/// place.
+/// Returns true if something is, or has arrived, at the address: then it cannot become one of
+/// another tax place.
 fn has_shipped(order: &Order) -> bool {
     order
         .lines
@@ -199,8 +201,8 @@ fn has_shipped(order: &Order) -> bool {
         .any(|l| l.requires_shipping && l.counters.shipped > 0)
 }
 
-/// Why the address the goods go to cannot be corrected any more, if so. What has arrived has; what
-/// is yet to be sent may go elsewhere, as long as nothing is on its way.
+/// Returns why the address the goods go to cannot be corrected any more, if so. What has arrived
+/// has; what is yet to be sent may go elsewhere, as long as nothing is on its way.
 fn keeps_address(order: &Order) -> Option<&'static str> {
     let to_send = order
         .lines
@@ -271,7 +273,7 @@ pub(super) fn settle(order: &Order, env: &Env<'_>) -> Option<Event> {
         return discard(DiscardCause::StockRefused);
     }
     // No edit leaves an order short.
-    let paid = is_covered(order, order.owed_after(&edit.plan), env);
+    let paid = is_covered(order, order.least_kept_after(&edit.plan), env);
     let held = stock.iter().all(Stock::is_held);
     if paid && held {
         return Some(Event::EditApplied { n });

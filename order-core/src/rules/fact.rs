@@ -1,4 +1,4 @@
-//! What a fact says: data alone. What it changes stands in `record.rs` and `told.rs`.
+//! Facts, as data. The rules for them stand in the files of their topics.
 
 use uuid::Uuid;
 
@@ -13,51 +13,51 @@ use crate::time::Timestamp;
 /// Something that is so.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Fact {
-    /// What became of asking for reservation `n`.
+    /// The outcome of asking for reservation `n`.
     Reservation {
         /// The reservation.
         n: u32,
-        /// What became of it.
+        /// The outcome.
         outcome: ReservationOutcome,
     },
-    /// What became of giving back or committing reservation `n`.
+    /// The outcome of releasing or committing units of reservation `n`.
     Closing {
         /// The reservation.
         n: u32,
-        /// Which of the reservation's closings: [`crate::order::Closing::serial`].
+        /// The number of the closing: [`crate::order::Closing::serial`].
         serial: u32,
-        /// Which of the two.
+        /// The kind of the closing.
         kind: ClosingKind,
-        /// How many units it was about.
+        /// The units it was about.
         units: u32,
-        /// Whether units were to be given back that had been committed.
+        /// True if units were to be released that had been committed.
         committed: bool,
-        /// What became of it.
+        /// The outcome.
         outcome: ClosingOutcome,
     },
-    /// What became of payment operation `n`.
+    /// The outcome of payment operation `n`.
     Payment {
         /// The operation.
         n: u32,
-        /// What became of it.
+        /// The outcome.
         outcome: PaymentOutcome,
     },
-    /// What a provider told us unasked.
+    /// A provider's report of a payment, which nobody asked for.
     Report(PaymentReport),
-    /// What a provider told us of a dispute.
+    /// A provider's report of a dispute.
     Dispute(DisputeReport),
     /// A call keeps failing, or cannot be decided: a person must look.
     NeedsAttention {
-        /// Why.
+        /// The reason.
         reason: AttentionReason,
-        /// What it is about.
+        /// The operation it is about, if it is about one.
         about: Option<Op>,
     },
-    /// What needed a person has settled by itself.
+    /// A reason for a person to look that is over by itself.
     NoLongerNeedsAttention {
-        /// Why it did.
+        /// The reason.
         reason: AttentionReason,
-        /// What it was about.
+        /// The operation it was about, if it was about one.
         about: Option<Op>,
     },
 }
@@ -71,9 +71,9 @@ impl Fact {
         }
     }
 
-    /// What is left of it when somebody else may have changed what it is about since it was asked:
-    /// what the records said then is one word among others, and that something was nowhere says
-    /// nothing.
+    /// Returns what is left of it when somebody else may have changed what it is about since it was
+    /// asked: what the records said then is one word among others, and that something was nowhere
+    /// says nothing.
     pub(crate) fn overtaken(mut self) -> Option<Fact> {
         match &mut self {
             Fact::Reservation {
@@ -103,26 +103,26 @@ pub(super) struct ClosingCall {
     pub(super) committed: bool,
 }
 
-/// What became of asking for a hold.
+/// The outcome of asking for a reservation.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ReservationOutcome {
     /// It exists.
     Held {
         /// The inventory's name for it.
         reference: Option<Reference>,
-        /// When it lapses.
+        /// The moment at which it lapses.
         expires_at: Option<Timestamp>,
     },
     /// A definite no.
     Refused {
-        /// How many units there are, if the inventory said so.
+        /// The units there are, if the inventory said so.
         available: Option<u32>,
         /// The inventory's reason.
         code: String,
     },
     /// It may or may not exist.
     Unknown {
-        /// Whether the answer made no sense.
+        /// True if the answer made no sense.
         malformed: bool,
     },
     /// It provably does not exist.
@@ -131,7 +131,7 @@ pub enum ReservationOutcome {
     Undecidable,
     /// Its units have left the stock already.
     Committed,
-    /// It was given back already.
+    /// It was released already.
     Released,
     /// It lapsed.
     Expired,
@@ -139,10 +139,10 @@ pub enum ReservationOutcome {
     Lost,
 }
 
-/// What became of giving back or committing a hold.
+/// The outcome of releasing or committing reserved units.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ClosingOutcome {
-    /// Done.
+    /// It was done.
     Done,
     /// A definite no.
     Refused {
@@ -151,7 +151,7 @@ pub enum ClosingOutcome {
     },
     /// It may or may not have happened.
     Unknown {
-        /// Whether the answer made no sense.
+        /// True if the answer made no sense.
         malformed: bool,
     },
 }
@@ -206,7 +206,7 @@ pub enum PaymentOutcome {
     Absent,
 }
 
-/// What a provider tells us unasked, as a callback does.
+/// A provider's report of a payment, as a callback brings it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PaymentReport {
     /// Our key of the operation, if the provider passes it on.
@@ -216,21 +216,21 @@ pub struct PaymentReport {
     /// The provider's reference of the payment that it acts on, for a capture or refund that the
     /// engine may not know of.
     pub parent: Option<Reference>,
-    /// What it says.
+    /// The status it reports.
     pub status: OperationState,
-    /// How much.
+    /// The amount it reports.
     pub amount: Money,
 }
 
-/// What a provider tells us of a dispute.
+/// A provider's report of a dispute.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DisputeReport {
     /// The provider's name for the dispute.
     pub reference: Reference,
     /// The provider's reference of the payment it is about, if it says so.
     pub payment: Option<Reference>,
-    /// How it stands.
+    /// The state of the dispute.
     pub state: DisputeState,
-    /// How much is disputed.
+    /// The disputed amount.
     pub amount: Money,
 }

@@ -1,4 +1,4 @@
-//! What a caller is told of an order that was accepted and came to nothing.
+//! The rejection of an order that was accepted and came to nothing.
 
 use super::{Env, possible};
 use crate::error::{Rejection, RejectionReason};
@@ -6,9 +6,9 @@ use crate::order::{Order, ReservationState, Shortage, Status};
 use crate::policy::Policy;
 use crate::services::{InventoryCapabilities, PaymentCapabilities};
 
-/// Why placing, or paying again, came to nothing: stock was refused, payment declined, or nobody
-/// paid in time. `None` for every other order, a cancelled one included: that is what somebody
-/// asked for.
+/// Returns why placing, or paying again, came to nothing: stock was refused, payment declined, or
+/// nobody paid in time. `None` for every other order, a cancelled one included: that is what
+/// somebody asked for.
 ///
 /// A provider's reason is repeated only where it is a code, never where it is a text.
 pub fn failure(order: &Order) -> Option<Rejection> {

@@ -178,7 +178,7 @@ fn count_returned(order: &mut Order) {
     }
 }
 
-/// What has left the stock for the order before it came here: a reservation for each SKU.
+/// Returns what has left the stock for the order before it came here: a reservation for each SKU.
 fn committed_elsewhere(order: &Order) -> Vec<Reservation> {
     let mut gone: BTreeMap<&Sku, u32> = BTreeMap::new();
     for (sku, units) in order.stock_to_commit(false) {

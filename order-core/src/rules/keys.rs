@@ -5,7 +5,7 @@ use uuid::Uuid;
 
 use crate::ids::OrderId;
 
-/// What a key is for.
+/// The purpose of a key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Purpose {
     /// Reserving under reservation number n.

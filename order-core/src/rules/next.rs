@@ -1,4 +1,4 @@
-//! What must happen next for an order: a set, so that one slow or stuck thing never hides another.
+//! The work that is due for an order: a set, so that one slow or stuck thing never hides another.
 
 use super::Env;
 use super::call::{Next, Verb};
@@ -10,7 +10,7 @@ use super::stock::state::{SkuStock, Stock, backorder_retry, is_short, sku_stock}
 use crate::order::{Lifecycle, Op, Order};
 use crate::store::Tries;
 
-/// What must happen next.
+/// Returns what must happen next.
 ///
 /// Plans releases, voids and refunds by itself, but never a charge or a capture that no command
 /// planned.

@@ -74,7 +74,7 @@ pub(super) fn place(
     }
 }
 
-/// What a hold can still keep from happening, in the order in which it is chosen.
+/// Returns what a hold can still keep from happening, in the order in which it is chosen.
 fn steps_to_come(order: &Order) -> Vec<Blocks> {
     let charged = matches!(order.terms, PaymentTerms::Confirm | PaymentTerms::Shipment);
     let steps = [

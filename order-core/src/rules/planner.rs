@@ -40,12 +40,12 @@ impl Planner<'_, '_> {
         true
     }
 
-    /// Whether no call made for `op` so far can have taken effect.
+    /// Returns true if no call made for `op` so far can have taken effect.
     pub(super) fn is_clear(&self, op: Op) -> bool {
         self.tries.get(op).is_some_and(|t| t.clear)
     }
 
-    /// Whether a service no longer remembers a key first used at `since`.
+    /// Returns true if a service no longer remembers a key first used at `since`.
     pub(super) fn key_forgotten(&self, since: Timestamp, inventory: bool) -> bool {
         let lifetime = if inventory {
             self.env.inventory.key_lifetime

@@ -103,7 +103,8 @@ pub(super) fn resolve(
             if let Some(n) = kept.and_then(|kept| outside::waited_for(order, kept)) {
                 // Of which payment it was decides what can still be taken of that one.
                 let message = format!(
-                    "cannot resolve order {}: {reference} may be of payment {n}, which is in flight: resolve that first",
+                    "cannot resolve order {}: {reference} may be of payment {n}, which is in \
+                        flight: resolve that first",
                     order.number
                 );
                 return Err(refusal(order, RejectionReason::PaymentUnderWay, message));

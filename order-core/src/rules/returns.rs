@@ -10,8 +10,8 @@ use crate::order::{
 };
 use crate::time::Timestamp;
 
-/// Returns the return of one unit of each line that arrived, and each next step of the returns there
-/// are.
+/// Returns the return of one unit of each line that arrived, and each next step of the returns
+/// there are.
 pub(super) fn samples(order: &Order) -> Vec<Command> {
     let arrived = order.lines.iter().filter(|l| returnable(order, l) > 0);
     let mut samples: Vec<Command> = arrived
@@ -33,14 +33,15 @@ pub(super) fn samples(order: &Order) -> Vec<Command> {
     samples
 }
 
-/// How many units of a line could still be sent back.
+/// Returns how many units of a line could still be sent back.
 fn returnable(order: &Order, line: &Line) -> u32 {
-    let leased: u32 = order.returns.iter().map(|r| r.leased(line.n)).sum();
+    let spoken_for: u32 = order.returns.iter().map(|r| r.spoken_for(line.n)).sum();
     line.counters
         .delivered
-        .saturating_sub(line.counters.returned + leased)
+        .saturating_sub(line.counters.returned + spoken_for)
 }
 
+/// Asks to send delivered units back, within the time for that.
 pub(super) fn request(
     order: &Order,
     command: &Command,
@@ -82,8 +83,8 @@ pub(super) fn request(
     }])
 }
 
-/// Until when units of a line may be sent back: counted from its last delivery, or from when it was
-/// given out.
+/// Returns until when units of a line may be sent back: counted from its last delivery, or from
+/// when it was given out.
 fn returnable_until(order: &Order, line: &Line, env: &Env<'_>) -> Option<Timestamp> {
     let arrived = order
         .shipments
@@ -98,8 +99,8 @@ fn returnable_until(order: &Order, line: &Line, env: &Env<'_>) -> Option<Timesta
     since.map(|t| t.after(env.policy.return_window))
 }
 
-/// When the last units of a line that needs no shipping were given out: as the order was confirmed,
-/// or by an edit since.
+/// Returns when the last units of a line that needs no shipping were given out: as the order was
+/// confirmed, or by an edit since.
 fn given_out_at(order: &Order, line: &Line) -> Option<Timestamp> {
     let raised =
         |e: &&Edit| e.state == EditState::Applied && e.plan.raised.iter().any(|r| r.line == line.n);
@@ -112,6 +113,7 @@ fn given_out_at(order: &Order, line: &Line) -> Option<Timestamp> {
         .max()
 }
 
+/// Approves a return.
 pub(super) fn approve(order: &Order, command: &Command, n: u32) -> Result<Vec<Event>, Rejection> {
     let r = find(order, command, n)?;
     match r.state {
@@ -121,6 +123,7 @@ pub(super) fn approve(order: &Order, command: &Command, n: u32) -> Result<Vec<Ev
     }
 }
 
+/// Rejects a return.
 pub(super) fn reject(order: &Order, command: &Command, n: u32) -> Result<Vec<Event>, Rejection> {
     let r = find(order, command, n)?;
     match r.state {
@@ -130,6 +133,7 @@ pub(super) fn reject(order: &Order, command: &Command, n: u32) -> Result<Vec<Eve
     }
 }
 
+/// Takes in units that came back under a return.
 pub(super) fn receive(
     order: &Order,
     command: &Command,
@@ -177,6 +181,10 @@ pub(super) fn receive(
     Ok(vec![Event::ReturnReceived { n, lines }])
 }
 
+/// Closes a return: what came back is no longer owed.
+///
+/// Tax on a partial return goes back with the shares of its units: the refund is what
+/// [`Order::owed`] falls by, a part of [`Lot::total`](crate::order::Lot::total) with tax in it.
 pub(super) fn close(order: &Order, command: &Command, n: u32) -> Result<Vec<Event>, Rejection> {
     let r = find(order, command, n)?;
     match r.state {

@@ -1,5 +1,5 @@
-//! Shipments: planned and shipped by command, cancelled before they leave; and reports of what became
-//! of them.
+//! Shipments: planned and shipped by command, cancelled before they leave; and reports of what
+//! became of them.
 
 use super::check::{check_distinct, check_open};
 use super::refusal::{illegal, no_such, not_now};
@@ -42,11 +42,25 @@ pub(super) fn samples(order: &Order) -> Vec<Command> {
     samples.extend(with(true).map(|n| ship(Some(n), Vec::new())));
     samples.extend(one_of_each().map(|lines| ship(None, lines)));
     samples.extend(with(true).map(|shipment| Command::CancelShipment { shipment }));
+    samples.extend(
+        planned_lines(order).map(|(shipment, line)| Command::SplitShipment {
+            shipment,
+            lines: vec![LineUnits { line, units: 1 }],
+        }),
+    );
     samples.extend(with(false).map(|n| Command::Deliver { shipment: Some(n) }));
     samples.extend(with(false).map(|shipment| Command::FailShipment { shipment }));
     samples.extend(with(false).map(|shipment| Command::LoseShipment { shipment }));
     samples.extend(with(false).map(|shipment| Command::ReturnToSender { shipment }));
     samples
+}
+
+/// Returns each line of each planned shipment.
+fn planned_lines(order: &Order) -> impl Iterator<Item = (u32, u32)> {
+    let planned = order.shipments.iter();
+    planned
+        .filter(|s| s.state == ShipmentState::Planned)
+        .flat_map(|s| s.lines.iter().map(|l| (s.n, l.line)))
 }
 
 /// Plans a shipment of `lines`, or of all that is open; says which lines those are.
@@ -96,7 +110,7 @@ pub(super) fn plan(
     Ok((lines.clone(), vec![Event::ShipmentPlanned { n, lines }]))
 }
 
-/// Whether nothing blocks the units, and what they need is held and covered.
+/// Returns true if nothing blocks the units, and what they need is held and covered.
 fn may_leave(
     order: &Order,
     command: &Command,
@@ -144,9 +158,10 @@ fn may_leave(
         return Err(not_now(order, command, RejectionReason::NotCovered, why));
     }
     let needed = match order.terms {
-        PaymentTerms::Confirm | PaymentTerms::Shipment => {
-            order.due_when_shipped(|l| l.counters.shipped + l.counters.planned + named(l))
-        }
+        // Of an order of which more was written off than it owed, as much less is needed.
+        PaymentTerms::Confirm | PaymentTerms::Shipment => order
+            .due_when_shipped(|l| l.counters.shipped + l.counters.planned + named(l))
+            .min(order.least_kept()),
         PaymentTerms::Invoice | PaymentTerms::Delivery => return Ok(()),
     };
     let secured = order.secured(env.now);
@@ -313,6 +328,53 @@ pub(super) fn cancel(order: &Order, command: &Command, n: u32) -> Result<Vec<Eve
     }
 }
 
+/// Splits a planned shipment: `named` units go into a new one, and at least one unit stays.
+pub(super) fn split(
+    order: &Order,
+    command: &Command,
+    n: u32,
+    named: &[LineUnits],
+) -> Result<Vec<Event>, Rejection> {
+    let s = order
+        .shipment(n)
+        .ok_or_else(|| no_such(order, command, "shipment", n))?;
+    if s.state != ShipmentState::Planned {
+        return Err(is(order, command, s));
+    }
+    let refused = |why: String| not_now(order, command, RejectionReason::NotOpen, why);
+    if named.is_empty() {
+        return Err(refused("no units were named".into()));
+    }
+    check_distinct(order, command, named.iter().map(|l| l.line))?;
+    for LineUnits { line, units } in named {
+        let of = order
+            .line(*line)
+            .ok_or_else(|| no_such(order, command, "line", *line))?;
+        let there = s
+            .lines
+            .iter()
+            .find(|l| l.line == *line)
+            .map_or(0, |l| l.units);
+        if *units == 0 || *units > there {
+            let sku = &of.sku;
+            let why = format!(
+                "{units} units of line {line} ({sku}) were named, {there} are in shipment {n}"
+            );
+            return Err(refused(why));
+        }
+    }
+    let total = |lines: &[LineUnits]| lines.iter().map(|l| l.units).sum::<u32>();
+    if total(named) == total(&s.lines) {
+        let why = format!("at least one unit must stay in shipment {n}, and all were named");
+        return Err(refused(why));
+    }
+    Ok(vec![Event::ShipmentSplit {
+        n: order.shipments.next_number(),
+        from: n,
+        lines: named.to_vec(),
+    }])
+}
+
 fn is(order: &Order, command: &Command, s: &Shipment) -> Rejection {
     let why = format!("shipment {} is {} since {}", s.n, s.state, s.updated_at);
     not_now(order, command, RejectionReason::IllegalTransition, why)
@@ -333,18 +395,11 @@ pub(super) fn settle(order: &Order) -> Option<Event> {
 /// Applies an event of a shipment to the order.
 pub(super) fn apply(order: &mut Order, event: &Event, at: Timestamp) {
     match event {
-        Event::ShipmentPlanned { n, lines } => order.shipments.push(Shipment {
-            n: *n,
-            lines: lines.clone(),
-            state: ShipmentState::Planned,
-            carrier: None,
-            tracking: None,
-            shipped_at: None,
-            delivered_at: None,
-            lost_at: None,
-            created_at: at,
-            updated_at: at,
-        }),
+        Event::ShipmentPlanned { n, lines } => order.shipments.push(planned(*n, lines.clone(), at)),
+        Event::ShipmentSplit { n, from, lines } if order.shipment(*from).is_some() => {
+            with_shipment(order, *from, at, |s| take_out(s, lines));
+            order.shipments.push(planned(*n, lines.clone(), at));
+        }
         Event::ShipmentShipped {
             n,
             carrier,
@@ -367,6 +422,30 @@ pub(super) fn apply(order: &mut Order, event: &Event, at: Timestamp) {
     }
 }
 
+fn planned(n: u32, lines: Vec<LineUnits>, at: Timestamp) -> Shipment {
+    Shipment {
+        n,
+        lines,
+        state: ShipmentState::Planned,
+        carrier: None,
+        tracking: None,
+        shipped_at: None,
+        delivered_at: None,
+        lost_at: None,
+        created_at: at,
+        updated_at: at,
+    }
+}
+
+/// Takes units out of a shipment.
+fn take_out(s: &mut Shipment, units: &[LineUnits]) {
+    for l in &mut s.lines {
+        let of_line = units.iter().filter(|u| u.line == l.line);
+        l.units = l.units.saturating_sub(of_line.map(|u| u.units).sum());
+    }
+    s.lines.retain(|l| l.units > 0);
+}
+
 /// Ends a shipment that did not arrive.
 pub(super) fn end(order: &mut Order, n: u32, state: ShipmentState, at: Timestamp) {
     with_shipment(order, n, at, |s| {
@@ -383,5 +462,104 @@ fn with_shipment(order: &mut Order, n: u32, at: Timestamp, change: impl FnOnce(&
     if let Some(shipment) = order.shipments.numbered_mut(n) {
         shipment.updated_at = at;
         change(shipment);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testkit::orders::{at, full, plain};
+
+    /// A confirmed order with a shipment of two units of line 1 and one of line 2 in that state.
+    fn with_shipment_in(state: ShipmentState) -> Order {
+        let units = |line, units| LineUnits { line, units };
+        let shipment = Shipment {
+            state,
+            ..planned(1, vec![units(1, 2), units(2, 1)], at(1))
+        };
+        Order {
+            lifecycle: Lifecycle::Confirmed,
+            lines: full(1).lines,
+            shipments: vec![shipment],
+            ..plain(1)
+        }
+    }
+
+    fn splitting(order: &Order, shipment: u32, units: &[(u32, u32)]) -> Result<Order, String> {
+        let lines: Vec<LineUnits> = units
+            .iter()
+            .map(|&(line, units)| LineUnits { line, units })
+            .collect();
+        let command = Command::SplitShipment {
+            shipment,
+            lines: lines.clone(),
+        };
+        let events = split(order, &command, shipment, &lines).map_err(|r| r.message)?;
+        let mut after = order.clone();
+        for event in &events {
+            apply(&mut after, event, at(2));
+        }
+        Ok(after)
+    }
+
+    #[test]
+    fn some_units_of_a_planned_shipment_go_into_a_new_one() {
+        let order = with_shipment_in(ShipmentState::Planned);
+        let after = splitting(&order, 1, &[(1, 1), (2, 1)]).unwrap();
+        let units = |s: &Shipment| {
+            s.lines
+                .iter()
+                .map(|l| (l.line, l.units))
+                .collect::<Vec<_>>()
+        };
+        let shipments: Vec<_> = (after.shipments.iter())
+            .map(|s| (s.n, s.state, units(s), s.created_at, s.updated_at))
+            .collect();
+        assert_eq!(
+            shipments,
+            [
+                (1, ShipmentState::Planned, vec![(1, 1)], at(1), at(2)),
+                (
+                    2,
+                    ShipmentState::Planned,
+                    vec![(1, 1), (2, 1)],
+                    at(2),
+                    at(2)
+                ),
+            ]
+        );
+    }
+
+    #[test]
+    fn a_split_is_refused_unless_units_go_and_units_stay() {
+        let order = with_shipment_in(ShipmentState::Planned);
+        for (shipment, units, why) in [
+            (2, &[(1, 1)][..], "it has no shipment 2"),
+            (1, &[], "no units were named"),
+            (1, &[(9, 1)], "it has no line 9"),
+            (1, &[(1, 1), (1, 1)], "line 1 is named twice"),
+            (1, &[(1, 0)], "0 units of line 1"),
+            (1, &[(1, 3)], "2 are in shipment 1"),
+            (
+                1,
+                &[(1, 2), (2, 1)],
+                "at least one unit must stay in shipment 1",
+            ),
+        ] {
+            let refused = splitting(&order, shipment, units).expect_err(why);
+            assert!(refused.contains(why), "{refused}");
+        }
+    }
+
+    #[test]
+    fn only_a_planned_shipment_is_split() {
+        for state in ShipmentState::ALL {
+            let refused = splitting(&with_shipment_in(*state), 1, &[(1, 1)]).err();
+            let why = format!("shipment 1 is {state} since");
+            match state {
+                ShipmentState::Planned => assert_eq!(refused, None),
+                _ => assert!(refused.is_some_and(|r| r.contains(&why)), "{state}"),
+            }
+        }
     }
 }

@@ -7,18 +7,18 @@ use crate::order::Lifecycle;
 /// is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Transition {
-    /// Where the order is; `None` for one that does not exist yet.
+    /// The lifecycle before; `None` for an order that does not exist yet.
     pub from: Option<Lifecycle>,
-    /// What triggers it: names of commands or facts, or `settles` for what happens by itself once
+    /// The trigger: names of commands or facts, or `settles` for what happens by itself once
     /// it holds.
     pub trigger: &'static str,
-    /// Where it is after.
+    /// The lifecycle after.
     pub to: Lifecycle,
     /// The journal's names of the events that mark it; empty where any fact's event may.
     pub events: &'static [&'static str],
-    /// What must hold.
+    /// The condition that must hold.
     pub guard: &'static str,
-    /// What the engine does then.
+    /// The work that the engine does then.
     pub then: &'static str,
 }
 
@@ -43,7 +43,8 @@ const RULES: &[Rule] = &[
         to: None,
         events: &[],
         guard: "",
-        then: "recorded; an outcome that is not known is looked up or asked for again under the same key",
+        then: "recorded; an outcome that is not known is looked up or asked for again under the \
+            same key",
     },
     Rule {
         from: &[Pending],
@@ -66,7 +67,8 @@ const RULES: &[Rule] = &[
         trigger: "stock refused",
         to: Some(Cancelling),
         events: &["CANCEL_REQUESTED"],
-        guard: "money is authorized or captured, or the order is confirmed; the policy for lost stock is to cancel",
+        guard: "money is authorized or captured, or the order is confirmed; the policy for lost \
+            stock is to cancel",
         then: "attention; void, refund, release",
     },
     Rule {
@@ -82,7 +84,8 @@ const RULES: &[Rule] = &[
         trigger: "settles",
         to: Some(Expired),
         events: &["EXPIRED"],
-        guard: "its time is over, nothing authorized or captured, no attempt's outcome outstanding, \
+        guard: "its time is over, nothing authorized or captured, no attempt's outcome \
+            outstanding, \
                 not only a hold keeps it from confirming",
         then: "release, tell the customer",
     },
@@ -91,7 +94,8 @@ const RULES: &[Rule] = &[
         trigger: "settles",
         to: Some(Cancelling),
         events: &["CANCEL_REQUESTED"],
-        guard: "its time is over, money is in and too little (short), no attempt's outcome outstanding, no hold blocks confirm",
+        guard: "its time is over, money is in and too little (short), no attempt's outcome \
+            outstanding, no hold blocks confirm",
         then: "void, refund, release",
     },
     Rule {
@@ -123,7 +127,8 @@ const RULES: &[Rule] = &[
         trigger: "settles",
         to: Some(Cancelled),
         events: &["CANCELLED"],
-        guard: "refunded at least what was captured, nothing authorized, no outcome outstanding, no stock held",
+        guard: "refunded at least what was captured, nothing authorized, no outcome outstanding, \
+            no stock held",
         then: "tell the customer",
     },
     Rule {
@@ -133,6 +138,14 @@ const RULES: &[Rule] = &[
         events: &["SHIPMENT_PLANNED", "SHIPMENT_SHIPPED", "SHIPMENT_CANCELLED"],
         guard: "the units are open and held, what they cost is covered, no hold blocks ship",
         then: "shipped: commit its stock, capture its share by the terms, tell the customer",
+    },
+    Rule {
+        from: &[Confirmed],
+        trigger: "split shipment",
+        to: None,
+        events: &["SHIPMENT_SPLIT"],
+        guard: "it is planned; at least one unit stays",
+        then: "both are planned",
     },
     Rule {
         from: &[Confirmed, Completed, Cancelling, Cancelled],
@@ -145,7 +158,8 @@ const RULES: &[Rule] = &[
             "SHIPMENT_RETURNED_TO_SENDER",
         ],
         guard: "it has left, whatever it was taken for since",
-        then: "tell the customer; what did not arrive is open again; attention if units have no place any more",
+        then: "tell the customer; what did not arrive is open again; attention if units have no \
+            place any more",
     },
     Rule {
         from: &[Confirmed],
@@ -176,7 +190,8 @@ const RULES: &[Rule] = &[
         trigger: "retry payment",
         to: None,
         events: &["AUTHORIZATION_PLANNED", "CHARGE_PLANNED"],
-        guard: "short, or unpaid by invoice or on delivery; no attempt under way; the method charges",
+        guard: "short, or unpaid by invoice or on delivery; no attempt under way; the method \
+            charges",
         then: "an attempt for what is short, or for part of it",
     },
     Rule {
@@ -192,7 +207,8 @@ const RULES: &[Rule] = &[
         trigger: "settles",
         to: None,
         events: &["CAPTURE_PLANNED"],
-        guard: "what is due is authorized and not captured, no hold blocks capture, no capture of it was refused",
+        guard: "what is due is authorized and not captured, no hold blocks capture, no capture of \
+            it was refused",
         then: "capture",
     },
     Rule {
@@ -200,7 +216,8 @@ const RULES: &[Rule] = &[
         trigger: "complete",
         to: Some(Completed),
         events: &["COMPLETED"],
-        guard: "delivered or not to be shipped, paid what is owed, no hold, edit, return or dispute open",
+        guard: "delivered or not to be shipped, paid what is owed, no hold, edit, return or \
+            dispute open",
         then: "tell the customer",
     },
     Rule {
@@ -287,7 +304,8 @@ const RULES: &[Rule] = &[
         to: None,
         events: &[],
         guard: "",
-        then: "recorded; what is not owed is released, voided, refunded; attention if money moved on a dead order",
+        then: "recorded; what is not owed is released, voided, refunded; attention if money moved \
+            on a dead order",
     },
     Rule {
         from: Lifecycle::ALL,
@@ -301,7 +319,8 @@ const RULES: &[Rule] = &[
             "DISPUTE_LOST",
         ],
         guard: "",
-        then: "recorded as paid less or more, never as a credit; attention; no refund while a dispute is open",
+        then: "recorded as paid less or more, never as a credit; attention; no refund while a \
+            dispute is open",
     },
     Rule {
         from: &[Pending, Confirmed, Cancelling, PaymentFailed],
@@ -338,7 +357,7 @@ const RULES: &[Rule] = &[
 ];
 
 impl Transition {
-    /// Whether the command, fact or condition of that name triggers it.
+    /// Returns true if the command, fact or condition of that name triggers it.
     pub fn is_triggered_by(&self, name: &str) -> bool {
         self.trigger.split(", ").any(|t| t == name)
     }

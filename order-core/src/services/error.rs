@@ -1,6 +1,6 @@
-//! Why a call has no good answer.
+//! The error of a call to a service.
 
-/// Why a call has no good answer. It says one thing: did the call happen?
+/// The error of a call to a service. It says one thing: did the call happen?
 ///
 /// When in doubt it is [`CallError::Unknown`], which costs a look-up or a repeat under the same
 /// key. The other two are believed at once: a `Refused` that did happen is a customer who paid for
@@ -27,15 +27,15 @@ pub enum CallError {
     /// It provably did not happen: safe to repeat.
     #[error("not done: {message}")]
     NotDone {
-        /// What went wrong, for operators.
+        /// The failure, in words for operators.
         message: String,
     },
     /// It may have happened.
     #[error("outcome unknown: {message}")]
     Unknown {
-        /// What went wrong, for operators.
+        /// The failure, in words for operators.
         message: String,
-        /// Whether the service answered something that makes no sense, which a person must look at.
+        /// True if the service answered something that makes no sense, which a person must look at.
         malformed: bool,
     },
 }

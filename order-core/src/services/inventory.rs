@@ -12,9 +12,9 @@ use crate::order::Address;
 use crate::text::Private;
 use crate::time::Timestamp;
 
-/// What an inventory can do. The embedded shop can do everything; the platform's inventory none of
-/// it. The engine believes it: whoever claims less than the service can is slower at the worst,
-/// whoever claims more holds units that nobody knows of.
+/// The abilities of an inventory. The embedded shop can do everything; the platform's inventory
+/// none of it. The engine believes it: whoever claims less than the service can is slower at the
+/// worst, whoever claims more holds units that nobody knows of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct InventoryCapabilities {
@@ -101,12 +101,12 @@ impl InventoryCapabilities {
     }
 }
 
-/// How much there is of a SKU.
+/// The stock of a SKU.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Availability {
-    /// What.
+    /// The SKU.
     pub sku: Sku,
-    /// How many units could be reserved now.
+    /// The number of units that could be reserved now.
     pub available: u32,
 }
 
@@ -121,14 +121,14 @@ pub struct ReserveRequest {
     pub number: OrderNumber,
     /// The customer.
     pub user: UserId,
-    /// What.
+    /// The SKU.
     pub sku: Sku,
-    /// How many units, at least 1.
+    /// The number of units, at least 1.
     pub quantity: u32,
-    /// How long the hold should live where holds lapse by themselves.
+    /// The lifetime that the reservation should have, where reservations lapse by themselves.
     pub lifetime: Duration,
-    /// Where the goods go, for inventories that choose a warehouse by it; absent once the order was
-    /// redacted. It can still change until they leave: the one of the commit counts.
+    /// The address that the goods go to, for inventories that choose a warehouse by it; absent once
+    /// the order was redacted. It can still change until they leave: the one of the commit counts.
     pub destination: Private<Address>,
     /// From when on it must not take effect any more. Says nothing of a look-up.
     pub deadline: CallDeadline,
@@ -166,10 +166,10 @@ impl ReserveRequest {
 pub struct ReserveAnswer {
     /// The inventory's name for it. Empty is malformed.
     pub reference: String,
-    /// How many units it was made for, whatever part of them has left or gone back since. Anything
-    /// but what was asked is malformed.
+    /// The number of units it was made for, whatever part of them has left or gone back since.
+    /// Anything but what was asked is malformed.
     pub quantity: u32,
-    /// How long it lives (expires − created, by the service's clock); `None` if it does not lapse.
+    /// The lifetime (expires − created, by the service's clock); `None` if it does not lapse.
     pub lifetime: Option<Duration>,
 }
 
@@ -216,11 +216,11 @@ pub struct ClosingRequest {
     pub order: OrderId,
     /// The order's number.
     pub number: OrderNumber,
-    /// What is held.
+    /// The SKU that is reserved.
     pub sku: Sku,
-    /// How many units of the hold to commit or to give back, at least 1. Unless the service can do
-    /// parts ([`InventoryCapabilities::partial`]), all that is left of it: all units still held or,
-    /// with `committed`, all that were committed and not given back since.
+    /// The number of units of the reservation to commit or to give back, at least 1. Unless the
+    /// service can do parts ([`InventoryCapabilities::partial`]), all that is left of it: all units
+    /// still held or, with `committed`, all that were committed and not given back since.
     pub quantity: u32,
     /// The inventory's name for the hold. Absent if it was never heard: of a hold that a look-up
     /// found committed already, or that an operator found.
@@ -230,11 +230,11 @@ pub struct ClosingRequest {
     /// without it they are units still held. False in a commit. Services that cannot release
     /// committed units ([`InventoryCapabilities::release_committed`]) are never asked with it.
     pub committed: bool,
-    /// Whether this very request may have reached the service before. For a service that does not
+    /// True if this very request may have reached the service before. For a service that does not
     /// honour keys "already done" is a success then; one that does knows by the key.
     pub repeat: bool,
-    /// When the hold lapses, as far as is known. A service that tells states apart badly is
-    /// understood better with it.
+    /// The time at which the reservation lapses, as far as is known. A service that tells states
+    /// apart badly is understood better with it.
     pub expires_at: Option<Timestamp>,
     /// Of a commit: where the goods go. Absent once the order was redacted, and in a release.
     pub destination: Private<Address>,
@@ -263,7 +263,7 @@ impl ClosingRequest {
     }
 }
 
-/// What a look-up found.
+/// The outcome of a look-up.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ReservationLookup {
     /// The hold exists, and some of its units are still held: all of them, unless part was
@@ -348,9 +348,47 @@ pub enum ReservationLookup {
 /// 12. *Lapsing*: a hold whose answer names a lifetime is over when that ends, its units are
 ///     available again, and a look-up answers [`ReservationLookup::Expired`]. One that names none
 ///     stays until it is committed or given back.
+///
+/// # Examples
+///
+/// ```
+/// use order_core::CallError;
+/// use order_core::ids::Sku;
+/// use order_core::services::{
+///     Availability, ClosingRequest, InventoryCapabilities, InventoryService, ReservationLookup,
+///     ReserveAnswer, ReserveRequest,
+/// };
+///
+/// /// For goods that never run out, such as downloads.
+/// struct Endless;
+///
+/// #[order_core::async_trait]
+/// impl InventoryService for Endless {
+///     fn capabilities(&self) -> InventoryCapabilities {
+///         InventoryCapabilities::IDEAL
+///     }
+///     async fn check(&self, skus: &[Sku]) -> Result<Vec<Availability>, CallError> {
+///         let enough = |sku: &Sku| Availability { sku: sku.clone(), available: u32::MAX };
+///         Ok(skus.iter().map(enough).collect())
+///     }
+///     async fn reserve(&self, request: &ReserveRequest) -> Result<ReserveAnswer, CallError> {
+///         // The same for every repeat, since the key is.
+///         Ok(ReserveAnswer::new(request.key.to_string(), request.quantity))
+///     }
+///     async fn commit(&self, _: &ClosingRequest) -> Result<(), CallError> {
+///         Ok(())
+///     }
+///     async fn release(&self, _: &ClosingRequest) -> Result<(), CallError> {
+///         Ok(())
+///     }
+///     async fn look_up(&self, request: &ReserveRequest) -> Result<ReservationLookup, CallError> {
+///         self.reserve(request).await.map(ReservationLookup::Held)
+///     }
+/// }
+/// ```
 #[async_trait]
 pub trait InventoryService: Send + Sync {
-    /// What the service can do. The same every time.
+    /// Returns what the service can do. The same every time.
     fn capabilities(&self) -> InventoryCapabilities;
     /// Tells how much there is of each SKU, in the order asked. Advisory: only a hold proves
     /// anything.

@@ -13,8 +13,8 @@ use crate::number::OrderNumber;
 use crate::order::{Address, CustomerAction, OperationState};
 use crate::text::Private;
 
-/// What a payment service can do. The engine believes it: whoever claims less than the service can
-/// is slower at the worst, whoever claims more charges customers twice.
+/// The abilities of a payment service. The engine believes it: whoever claims less than the service
+/// can is slower at the worst, whoever claims more charges customers twice.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct PaymentCapabilities {
@@ -85,17 +85,17 @@ pub struct AttemptRequest {
     pub number: OrderNumber,
     /// The customer.
     pub user: UserId,
-    /// How much.
+    /// The amount.
     pub amount: Money,
-    /// How the customer pays.
+    /// The method by which the customer pays.
     pub method: Name,
     /// The client's opaque payment token.
     pub token: Private<String>,
-    /// Where the provider sends the customer back to.
+    /// The address that the provider sends the customer back to.
     pub return_url: Private<String>,
-    /// Where the goods go; absent once the order was redacted.
+    /// The address that the goods go to; absent once the order was redacted.
     pub shipping: Private<Address>,
-    /// Who is billed; absent once the order was redacted.
+    /// The address that is billed; absent once the order was redacted.
     pub billing: Private<Address>,
     /// From when on it must not take effect any more.
     pub deadline: CallDeadline,
@@ -156,9 +156,9 @@ pub struct FollowUpRequest {
     /// The provider's reference of the operation it acts on; absent if that was never answered,
     /// such as when an attempt whose outcome is not known is voided.
     pub parent_reference: Option<Reference>,
-    /// How much; for a void, what was attempted.
+    /// The amount; for a void, what was attempted.
     pub amount: Money,
-    /// Whether this very request may have reached the service before.
+    /// True if this very request may have reached the service before.
     pub repeat: bool,
     /// From when on it must not take effect any more.
     pub deadline: CallDeadline,
@@ -199,7 +199,7 @@ pub struct PaymentLookup {
     pub reference: Option<Reference>,
 }
 
-/// What a provider says of an operation. Made by the constructor named after its status, and
+/// A provider's answer about an operation. Made by the constructor named after its status, and
 /// completed by the setters.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
@@ -209,14 +209,14 @@ pub struct PaymentAnswer {
     pub status: OperationState,
     /// The provider's name for the operation. Empty is malformed where money moved.
     pub reference: String,
-    /// How much was authorized, captured or refunded; ignored with every other status.
+    /// The amount that was authorized, captured or refunded; ignored with every other status.
     pub amount: Money,
-    /// Why it was declined or failed; ignored with every other status.
+    /// The code of why it was declined or failed; ignored with every other status.
     pub code: Option<String>,
     /// For how long from now the provider waits for the customer, or needs to decide; ignored
     /// unless it is `PENDING` or `ACTION_REQUIRED`.
     pub wait: Option<Duration>,
-    /// What the customer must do; ignored unless it is `ACTION_REQUIRED`.
+    /// The step that the customer must take; ignored unless it is `ACTION_REQUIRED`.
     pub action: Private<CustomerAction>,
     /// For how long from now an authorization can be captured; zero once it no longer can. Without
     /// limit if `None`. Ignored unless it is `AUTHORIZED`.
@@ -408,9 +408,68 @@ impl PaymentAnswer {
 ///     Once all was captured they are refused.
 /// 12. *Refunds* send back any number of parts of a charge or of one capture, up to its amount.
 ///     More is refused and moves nothing.
+///
+/// # Examples
+///
+/// ```
+/// use order_core::services::{
+///     AttemptRequest, FollowUpRequest, PaymentAnswer, PaymentCapabilities, PaymentLookup,
+///     PaymentService,
+/// };
+/// use order_core::{CallError, Money, uuid::Uuid};
+///
+/// /// A provider's HTTP client, which answers a status and a reference or a code.
+/// trait Http: Send + Sync {
+///     fn post(&self, path: &str, key: Uuid, amount: Money) -> (u16, String);
+/// }
+///
+/// /// A provider that remembers a request's key for a day, and finds nothing by it.
+/// struct Provider<H>(H);
+///
+/// impl<H: Http> Provider<H> {
+///     fn attempt(&self, path: &str, asked: &AttemptRequest) -> Result<String, CallError> {
+///         asked.deadline.check()?;
+///         Self::read(self.0.post(path, asked.key, asked.amount))
+///     }
+///     fn follow_up(&self, path: &str, asked: &FollowUpRequest) -> Result<String, CallError> {
+///         asked.deadline.check()?;
+///         Self::read(self.0.post(path, asked.key, asked.amount))
+///     }
+///     fn read((status, text): (u16, String)) -> Result<String, CallError> {
+///         if status == 201 { Ok(text) } else { Err(CallError::of_http(status, text)) }
+///     }
+/// }
+///
+/// #[order_core::async_trait]
+/// impl<H: Http> PaymentService for Provider<H> {
+///     fn capabilities(&self) -> PaymentCapabilities {
+///         PaymentCapabilities::KEYS_FOR_A_DAY
+///     }
+///     async fn authorize(&self, asked: &AttemptRequest) -> Result<PaymentAnswer, CallError> {
+///         let reference = self.attempt("authorizations", asked)?;
+///         Ok(PaymentAnswer::authorized(reference, asked.amount))
+///     }
+///     async fn charge(&self, asked: &AttemptRequest) -> Result<PaymentAnswer, CallError> {
+///         Ok(PaymentAnswer::captured(self.attempt("charges", asked)?, asked.amount))
+///     }
+///     async fn capture(&self, asked: &FollowUpRequest) -> Result<PaymentAnswer, CallError> {
+///         Ok(PaymentAnswer::captured(self.follow_up("captures", asked)?, asked.amount))
+///     }
+///     async fn void(&self, asked: &FollowUpRequest) -> Result<PaymentAnswer, CallError> {
+///         Ok(PaymentAnswer::voided(self.follow_up("voids", asked)?))
+///     }
+///     async fn refund(&self, asked: &FollowUpRequest) -> Result<PaymentAnswer, CallError> {
+///         Ok(PaymentAnswer::refunded(self.follow_up("refunds", asked)?, asked.amount))
+///     }
+///     async fn look_up(&self, _: &PaymentLookup) -> Result<Option<PaymentAnswer>, CallError> {
+///         // Never called, as the capabilities say.
+///         Err(CallError::not_done("the provider finds nothing by our keys"))
+///     }
+/// }
+/// ```
 #[async_trait]
 pub trait PaymentService: Send + Sync {
-    /// What the service can do. The same every time.
+    /// Returns what the service can do. The same every time.
     fn capabilities(&self) -> PaymentCapabilities;
     /// Sets an amount aside.
     async fn authorize(&self, request: &AttemptRequest) -> Result<PaymentAnswer, CallError>;

@@ -26,7 +26,7 @@ pub struct Changeset {
     pub key: Option<KeyRecord>,
     /// Limited things taken or given back.
     pub redemptions: Vec<RedemptionChange>,
-    /// What happens to the work item.
+    /// The change of the work item.
     pub work: WorkChange,
 }
 
@@ -40,7 +40,7 @@ impl Changeset {
 /// One use of something limited, taken or given back.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RedemptionChange {
-    /// What.
+    /// The limited thing.
     pub redemption: Redemption,
     /// Taken (true) or given back (false).
     pub take: bool,
@@ -59,9 +59,9 @@ text_enum! {
 /// An idempotency key and the order it names.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KeyRecord {
-    /// Whose key it is.
+    /// The owner of the key.
     pub user: UserId,
-    /// What it was used for.
+    /// The kind of request that it was used for.
     pub method: KeyMethod,
     /// The key.
     pub key: IdempotencyKey,
@@ -71,7 +71,7 @@ pub struct KeyRecord {
     pub order: OrderId,
 }
 
-/// Where a command key was used.
+/// The place where a command key was used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct KeyUse {
     /// The journal row that carries it.
@@ -83,13 +83,13 @@ pub struct KeyUse {
 /// A changeset that was applied.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Committed {
-    /// Whether it had been applied before, and this time nothing was written.
+    /// True if it had been applied before, and this time nothing was written.
     pub replayed: bool,
     /// The work item's revision after it; 0 if there is no item, or the answer is a replay.
     pub revision: u64,
 }
 
-/// Why a changeset was not applied.
+/// The reason why a changeset was not applied.
 #[derive(Debug, thiserror::Error)]
 pub enum CommitError {
     /// The idempotency key names an order already.
@@ -105,7 +105,7 @@ pub enum CommitError {
     /// All uses of a limited thing are taken.
     #[error("all uses of {name} are taken")]
     RedemptionExhausted {
-        /// Which.
+        /// The service's name.
         name: String,
     },
     /// The order or its work item changed since it was read: reload and decide again.
@@ -123,16 +123,16 @@ pub enum CommitError {
 #[derive(Debug, thiserror::Error)]
 #[error("{message}")]
 pub struct StoreError {
-    /// What the caller does next.
+    /// The kind, by what the caller does next.
     pub kind: StoreErrorKind,
-    /// What went wrong.
+    /// The failure in words.
     pub message: String,
-    /// Why.
+    /// The cause.
     #[source]
     pub source: Option<Box<dyn StdError + Send + Sync>>,
 }
 
-/// What kind of [`StoreError`] it is.
+/// The kind of a [`StoreError`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum StoreErrorKind {
     /// Nothing happened; try again later.
@@ -141,7 +141,7 @@ pub enum StoreErrorKind {
     Unknown,
     /// No room: nothing happened; refuse new orders.
     Full,
-    /// What is stored cannot be read: stop and look.
+    /// Something stored cannot be read: stop and look.
     Corrupt,
     /// The store cannot be used as it is set up, such as by a newer schema.
     Misconfigured,

@@ -8,18 +8,19 @@ use uuid::Uuid;
 
 use super::{KeyRecord, StoreError, StoreErrorKind, Unreadable};
 use crate::ids::{ChangesetId, OrderId, ParseIdError};
+use crate::money::Currency;
 use crate::number::OrderNumber;
 use crate::order::{JournalRow, Order};
 
 /// The most rows of a feed, or orders of a dump, that one page may have.
 const PAGE_MAX: u32 = 1000;
 
-/// Which rows of the feed.
+/// A choice of rows of the feed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FeedQuery {
     /// After this one; none for all.
     pub after: Option<FeedCursor>,
-    /// How many at the most, 1..=1000.
+    /// The most orders to return, 1..=1000.
     pub limit: u32,
 }
 
@@ -28,7 +29,7 @@ pub struct FeedQuery {
 pub struct FeedPage {
     /// The rows; fewer than were asked for only if there are no more now.
     pub rows: Vec<FeedRow>,
-    /// Where to go on: after the last row, or where the page was to start if there is none.
+    /// The place to go on: after the last row, or where the page was to start if there is none.
     pub next: FeedCursor,
 }
 
@@ -43,6 +44,8 @@ pub struct FeedRow {
     pub seq: u64,
     /// The number of its order.
     pub number: OrderNumber,
+    /// The currency of its order, in which amounts of the row are.
+    pub currency: Currency,
     /// The row; or why it cannot be read. Whoever goes on after such a row passes over it for good.
     pub row: Result<JournalRow, Unreadable>,
 }
@@ -97,7 +100,7 @@ impl FeedCursor {
         }
     }
 
-    /// What was drawn when its store was made, so that another store knows the cursor for a foreign
+    /// The id drawn when its store was made, so that another store knows the cursor for a foreign
     /// one.
     pub const fn store(&self) -> Uuid {
         self.store
@@ -174,7 +177,7 @@ impl FeedCursor {
 }
 
 impl FeedQuery {
-    /// Where the rows start in the feed of `store`.
+    /// Returns where the rows start in the feed of `store`.
     ///
     /// # Errors
     ///
@@ -197,17 +200,17 @@ impl FeedQuery {
     }
 }
 
-/// Which orders to dump.
+/// A choice of orders to dump.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct DumpQuery {
     /// Those with a larger id; none for all.
     pub after: Option<OrderId>,
-    /// How many at the most, 1..=1000.
+    /// The most orders to return, 1..=1000.
     pub limit: u32,
 }
 
 impl DumpQuery {
-    /// Whether it makes sense.
+    /// Returns whether it makes sense.
     ///
     /// # Errors
     ///

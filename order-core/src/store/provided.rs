@@ -1,5 +1,5 @@
-//! What every store has without writing it: the provided methods of [`OrderStore`], on top of the
-//! required ones.
+//! The provided methods of [`OrderStore`], which every store has without writing them, on top of
+//! the required ones.
 
 use super::{
     Cursor, DumpPage, DumpQuery, Dumped, JournalQuery, ListQuery, Loaded, OrderPage, OrderStore,
@@ -9,7 +9,7 @@ use crate::ids::OrderId;
 use crate::order::JournalRow;
 use crate::time::Timestamp;
 
-/// How many orders, or journal rows, are read at a time.
+/// The number of orders, or journal rows, that are read at a time.
 const PAGE: u32 = 200;
 
 /// Every order with open work is loaded. Without a clock of the store's own, a lease counts as held

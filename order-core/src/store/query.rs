@@ -1,4 +1,4 @@
-//! What is read, and how lists are paged.
+//! Queries: what is read, and how lists are paged.
 
 use std::fmt;
 use std::ops::{Bound, RangeBounds as _};
@@ -12,7 +12,7 @@ use crate::number::OrderNumber;
 use crate::order::{AttentionReason, FulfilmentStatus, Order, PaymentStatus, Status, text_enum};
 use crate::time::Timestamp;
 
-/// How an order is named.
+/// The name of an order: its id or its number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum OrderRef {
     /// By id.
@@ -48,7 +48,7 @@ impl FromStr for OrderRef {
     }
 }
 
-/// What an order is looked up by.
+/// The key that an order is looked up by.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Lookup {
     /// Its id.
@@ -57,9 +57,9 @@ pub enum Lookup {
     Number(OrderNumber),
     /// The idempotency key that it was made under.
     Key {
-        /// Whose key it is.
+        /// The owner of the key.
         user: UserId,
-        /// What it was used for.
+        /// The kind of request that it was used for.
         method: KeyMethod,
         /// The key.
         key: IdempotencyKey,
@@ -103,11 +103,11 @@ pub struct Loaded {
 }
 
 text_enum! {
-    /// What a list is sorted by; equal ones by id.
+    /// The order of a list; equal ones are sorted by id.
     SortKey, "sort key" {
-        /// When it was placed: by id, since ids are built of that time.
+        /// The time it was placed: by id, since ids are built of that time.
         CreatedAt = "created_at",
-        /// When it last changed.
+        /// The time it last changed.
         UpdatedAt = "updated_at",
         /// Its total, in minor units.
         TotalAmount = "total_amount",
@@ -126,18 +126,18 @@ pub struct TimeRange {
 }
 
 impl TimeRange {
-    /// Whether it leaves out nothing.
+    /// Returns whether it leaves out nothing.
     pub const fn is_all(&self) -> bool {
         self.from.is_none() && self.before.is_none()
     }
 
-    /// Whether the time is in it.
+    /// Returns whether the time is in it.
     pub fn contains(&self, time: Timestamp) -> bool {
         self.from.is_none_or(|from| from <= time) && self.before.is_none_or(|before| time < before)
     }
 }
 
-/// Which orders, in which order: those that match everything that is asked for.
+/// A choice of orders, and how they are sorted: those that match everything that is asked for.
 ///
 /// One of what is asked for is looked up in an index, the first of these: external reference,
 /// metadata, e-mail, stuck or with open attention, open work, user, SKU, payment status, fulfilment
@@ -176,19 +176,19 @@ pub struct ListQuery {
     pub placed: TimeRange,
     /// Only those that changed last in this time.
     pub updated: TimeRange,
-    /// What they are sorted by.
+    /// The key that they are sorted by.
     pub sort: SortKey,
     /// Largest first.
     pub descending: bool,
     /// After this one.
     pub after: Option<Cursor>,
-    /// How many to pass over first; for page numbers, at most 10,000.
+    /// The number of orders to pass over first; for page numbers, at most 10,000.
     pub skip: u32,
-    /// How many at the most, 1..=1000.
+    /// The most orders to return, 1..=1000.
     pub limit: u32,
     /// Up to how many matching orders to count; 0 counts none.
     pub count_up_to: u32,
-    /// Whether something is decided by what is found: then a store that reads lists from a copy
+    /// True if something is decided by what is found: then a store that reads lists from a copy
     /// which may lag reads the original.
     pub decides: bool,
 }
@@ -223,7 +223,7 @@ impl Default for ListQuery {
 /// The most orders that a store sorts for one page.
 pub const SORTED_MAX: u32 = 10_000;
 
-/// What of a list is looked up in an index. See [`ListQuery`].
+/// The part of a list that is looked up in an index. See [`ListQuery`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Driver {
     /// The external reference.
@@ -252,18 +252,18 @@ pub enum Driver {
     All,
 }
 
-/// How a store reads a list.
+/// The way in which a store reads a list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ListPlan {
-    /// What is looked up; the rest is checked order by order.
+    /// The part that is looked up; the rest is checked order by order.
     pub driver: Driver,
-    /// Whether orders are sorted before the first is shown, at most [`SORTED_MAX`]; else they are
+    /// True if orders are sorted before the first is shown, at most [`SORTED_MAX`]; else they are
     /// read in order.
     pub sorted: bool,
 }
 
 impl ListQuery {
-    /// How it is read, the same in every store.
+    /// Returns the way in which it is read, the same in every store.
     ///
     /// # Errors
     ///
@@ -375,7 +375,7 @@ impl ListQuery {
         ))
     }
 
-    /// Whether the order, with its work item, is one of those asked for.
+    /// Returns whether the order, with its work item, is one of those asked for.
     pub fn matches(&self, order: &Order, work: Option<&WorkItem>) -> bool {
         let open = || order.attention.iter().filter(|a| !a.acknowledged);
         let has_email = |email: &String| {
@@ -433,9 +433,9 @@ fn invalid(message: String) -> StoreError {
 /// A place in a list: after the order with this sort value and id. Opaque to clients.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Cursor {
-    /// What the list is sorted by.
+    /// The key that the list is sorted by.
     pub sort: SortKey,
-    /// Whether the largest come first.
+    /// True if the largest come first.
     pub descending: bool,
     /// The sort value of the last order shown: microseconds, minor units, or the number's text. Of
     /// no account where orders are sorted by `created_at`, that is by id.
@@ -518,20 +518,20 @@ pub struct OrderPage {
     pub orders: Vec<Arc<Order>>,
     /// Those of the page that match and cannot be read.
     pub unreadable: Vec<Unreadable>,
-    /// Where the next page starts; none if this is the last.
+    /// The start of the next page; none if this is the last.
     pub next: Option<Cursor>,
-    /// How many orders match, up to what was asked to count.
+    /// The number of orders that match, up to what was asked to count.
     pub total: u32,
 }
 
-/// Which rows of a journal.
+/// A choice of rows of a journal.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct JournalQuery {
     /// The order.
     pub order: OrderId,
     /// After this row; 0 for all.
     pub after: u64,
-    /// How many at the most.
+    /// The most rows to return.
     pub limit: u32,
     /// Only the row with this command key.
     pub command_key: Option<IdempotencyKey>,

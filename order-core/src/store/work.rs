@@ -10,48 +10,48 @@ use crate::ids::{Fence, OrderId};
 use crate::order::{Op, Order};
 use crate::time::Timestamp;
 
-/// What is left to do for an order. There is one exactly while [`crate::rules::next`] is not
-/// done.
+/// The work that is left to do for an order. There is one exactly while [`crate::rules::next`] is
+/// not done.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WorkItem {
-    /// When to look at it next; none if it is stuck.
+    /// The time to look at it next; none if it is stuck.
     pub due: Option<Timestamp>,
-    /// Who is at it; none if nobody is.
+    /// The token of the lease on it; none if nobody has one.
     pub fence: Option<Fence>,
-    /// Until when they may be.
+    /// The end of the lease.
     pub leased_until: Option<Timestamp>,
-    /// How often it was changed.
+    /// The number of times that it was changed.
     pub revision: u64,
-    /// Whether the lease was taken over from a worker that never gave it back.
+    /// True if the lease was taken over from a worker that never gave it back.
     pub taken_over: bool,
-    /// How many workers in a row began on it after they had taken it over, and did not give it back
-    /// so far.
+    /// The number of workers in a row that began on it after they had taken it over, and did not
+    /// give it back so far.
     pub runs: u32,
-    /// What was tried.
+    /// The tries so far.
     pub tries: Tries,
 }
 
-/// What was tried, per operation.
+/// The tries so far, per operation.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Tries(pub BTreeMap<Op, Try>);
 
-/// What was tried for one operation. Absent: never tried, or tried by a worker that died before it
+/// The tries of one operation so far. Absent: never tried, or tried by a worker that died before it
 /// could say so.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Try {
-    /// How many calls failed since the last success.
+    /// The number of calls that failed since the last success.
     pub count: u32,
-    /// When to call again.
+    /// The time to call again.
     pub next_at: Timestamp,
-    /// What went wrong last, for operators.
+    /// The last failure, in words for operators.
     pub error: String,
-    /// Whether no call can have taken effect: every one so far provably did not happen.
+    /// True if no call can have taken effect: every one so far provably did not happen.
     pub clear: bool,
     /// From when on no call made so far can still take effect; a look-up that finds nothing proves
     /// nothing before.
     pub quiet_at: Timestamp,
-    /// Why repeating cannot help; then it is not called again until an operator says so.
+    /// The reason why repeating cannot help; then it is not called again until an operator says so.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stuck: Option<String>,
 }
@@ -64,36 +64,36 @@ impl WorkItem {
         Some(self.leased_until.map_or(due, |until| until.max(due)))
     }
 
-    /// Whether somebody has a lease on it that has not run out.
+    /// Returns whether somebody has a lease on it that has not run out.
     pub fn is_leased(&self, now: Timestamp) -> bool {
         self.leased_until.is_some_and(|until| until > now)
     }
 }
 
 impl Tries {
-    /// What was tried for `op`.
+    /// Returns the tries of `op`.
     pub fn get(&self, op: Op) -> Option<&Try> {
         self.0.get(&op)
     }
 }
 
-/// What a changeset does to the work item.
+/// The change that a changeset makes to the work item.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum WorkChange {
-    /// Nothing.
+    /// Leaves the work item as it is.
     Keep,
     /// Creates the item with a lease on it: for a new order, whose placer works on it at once.
     Lease {
         /// The new lease.
         fence: Fence,
-        /// How long it lasts.
+        /// The length of the lease.
         ttl: Duration,
-        /// When others are to look if the lease runs out.
+        /// The time for others to look if the lease runs out.
         due: Timestamp,
     },
     /// Creates the item, or pulls its due time forward. Needs no lease.
     Wake {
-        /// When to look.
+        /// The time to look.
         due: Timestamp,
     },
     /// Says that whoever took the lease over begins to work. A lease alone says nothing: its answer
@@ -103,7 +103,7 @@ pub enum WorkChange {
         fence: Fence,
         /// The revision seen.
         revision: u64,
-        /// How long it lasts from now.
+        /// The length of the lease, from now.
         ttl: Duration,
     },
     /// Keeps the lease and goes on working.
@@ -112,9 +112,9 @@ pub enum WorkChange {
         fence: Fence,
         /// The revision seen.
         revision: u64,
-        /// How long it lasts from now.
+        /// The length of the lease, from now.
         ttl: Duration,
-        /// What was tried.
+        /// The tries so far.
         tries: Tries,
     },
     /// Gives the lease back.
@@ -123,9 +123,9 @@ pub enum WorkChange {
         fence: Fence,
         /// The revision seen.
         revision: u64,
-        /// When to look next; none if stuck.
+        /// The time to look next; none if stuck.
         due: Option<Timestamp>,
-        /// What was tried.
+        /// The tries so far.
         tries: Tries,
     },
     /// Removes the item: nothing is left to do.
@@ -161,15 +161,15 @@ impl WorkChange {
 pub struct LeaseRequest {
     /// The lease that the items get.
     pub fence: Fence,
-    /// How long it lasts.
+    /// The length of the lease.
     pub ttl: Duration,
-    /// How many items at the most; with 0 none is leased, and only the time of the next is told.
+    /// The most items to lease; with 0 none is, and only the time of the next is told.
     pub limit: u32,
     /// Only this order's item, due or not, unless it is stuck.
     pub order: Option<OrderId>,
 }
 
-/// What was leased, and when there is more.
+/// The items that were leased, and when there is more.
 #[derive(Debug, Clone, Default)]
 pub struct LeasePage {
     /// The items, soonest leasable first, with their orders.
@@ -202,20 +202,20 @@ pub struct Leased {
 pub struct Unreadable {
     /// The order.
     pub order: OrderId,
-    /// Where it is unreadable and why, for operators.
+    /// The place where it is unreadable and the reason, for operators.
     pub reason: String,
 }
 
-/// What a worker looks at again before money moves.
+/// The facts that a worker looks at again before money moves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Peek {
     /// The order's version.
     pub version: u64,
-    /// Who is at it.
+    /// The token of the lease on it, if there is one.
     pub fence: Option<Fence>,
 }
 
-/// How much work there is. Times are by the store's clock.
+/// The amount of work there is. Times are by the store's clock.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct WorkSummary {
     /// All items.
@@ -224,6 +224,6 @@ pub struct WorkSummary {
     pub stuck: u64,
     /// The earliest due time of an item that nobody is at.
     pub next_due: Option<Timestamp>,
-    /// When the last lease that is held now runs out.
+    /// The end of the last lease that is held now.
     pub leased_until: Option<Timestamp>,
 }

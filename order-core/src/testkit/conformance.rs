@@ -49,7 +49,7 @@ use crate::ids::OrderId;
 use crate::store::OrderStore;
 use crate::time::Timestamp;
 
-/// How the suite gets at a store.
+/// Access of the suite to a store.
 pub trait StoreFactory: Sync {
     /// The store under test.
     type Store: OrderStore;

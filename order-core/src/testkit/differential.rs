@@ -9,6 +9,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 use crate::ids::{OrderId, UserId};
+use crate::money::Currency;
 use crate::number::OrderNumber;
 use crate::order::{JournalRow, Order};
 use crate::store::{
@@ -30,7 +31,7 @@ pub struct Twin<A, B> {
     pub first: A,
     /// The one that must answer alike.
     pub second: B,
-    /// Whether the feed of the second is in the order of the first: of changesets that are sent
+    /// Set if the feed of the second is in the order of the first: of changesets that are sent
     /// together, a store may take one before another that was sent earlier. If not, only whole
     /// feeds are compared, order by order. True.
     pub fed_alike: bool,
@@ -42,9 +43,9 @@ pub struct Twin<A, B> {
 /// A question with two answers.
 #[derive(Debug, Clone)]
 pub struct Difference {
-    /// What was asked.
+    /// The question.
     pub question: String,
-    /// What the first and the second store said, line by line.
+    /// The answers of the first and of the second store, line by line.
     pub answers: [Vec<String>; 2],
 }
 
@@ -246,7 +247,7 @@ fn page(answer: &Result<OrderPage, StoreError>) -> Result<Page<'_>, StoreErrorKi
 /// A page of the feed that can be compared: without cursors.
 #[derive(Debug, PartialEq)]
 struct Fed<'a> {
-    rows: Vec<(OrderNumber, OrderId, u64, Option<&'a JournalRow>)>,
+    rows: Vec<(OrderNumber, Currency, OrderId, u64, Option<&'a JournalRow>)>,
     goes_on_after_the_last: bool,
 }
 
@@ -259,8 +260,9 @@ fn fed(answer: &Result<FeedPage, StoreError>) -> Result<Fed<'_>, StoreErrorKind>
                      order,
                      seq,
                      number,
+                     currency,
                      row,
-                 }| (*number, *order, *seq, row.as_ref().ok()),
+                 }| (*number, *currency, *order, *seq, row.as_ref().ok()),
             )
             .collect(),
         goes_on_after_the_last: rows.last().is_none_or(|last| last.cursor == *next),
@@ -396,7 +398,7 @@ impl<A: OrderStore, B: OrderStore> OrderStore for Twin<A, B> {
                 let by_order = |answer| {
                     let mut fed: Result<Fed<'_>, _> = fed(answer);
                     if let Ok(fed) = &mut fed {
-                        fed.rows.sort_by_key(|(_, order, seq, _)| (*order, *seq));
+                        fed.rows.sort_by_key(|(_, _, order, seq, _)| (*order, *seq));
                     }
                     fed
                 };

@@ -16,11 +16,37 @@ use crate::time::Timestamp;
 /// [`TokioRuntime`](crate::runtime::TokioRuntime) they would not: it counts real time. Waiting for
 /// a socket is idleness to a paused clock, which then jumps to the next timer, such as the deadline
 /// of that very call: let mocks answer within the process.
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use order_core::manager::PlaceOptions;
+/// use order_core::order::Lifecycle;
+/// use order_core::runtime::Runtime;
+/// use order_core::testkit::services::{Fault, Method};
+/// use order_core::testkit::{PausedTokio, World};
+///
+/// # tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build()?.block_on(
+/// # // In your crate: #[tokio::test(start_paused = true)]
+/// async {
+///     let runtime = PausedTokio::start();
+///     let world = World::on(&runtime).build();
+///     // Answered after an hour, which the engine does not wait for: it asks again.
+///     world.payment.push(Method::Charge, Fault::Late(Duration::from_secs(3600)));
+///     let request = world.request(1, "CARD");
+///     let placed = world.manager.place(&world.customer(), request, PlaceOptions::default()).await?;
+///     assert_eq!(placed.order.lifecycle, Lifecycle::Confirmed);
+///     assert!(runtime.monotonic() > Duration::from_secs(1)); // And no real second has passed.
+/// #   Ok::<(), order_core::error::Error>(())
+/// }
+/// # )?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Clone)]
 pub struct PausedTokio(Instant);
 
 impl PausedTokio {
-    /// One that starts now. Must be made within a tokio runtime.
+    /// Starts the clock. Must be called within a tokio runtime.
     pub fn start() -> Self {
         PausedTokio(Instant::now())
     }

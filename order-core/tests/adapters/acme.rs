@@ -1,11 +1,16 @@
 //! An adapter for a card processor that honours keys for a day, and its tests.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use order_core::manager::{CommandOptions, PlaceOptions};
 use order_core::money::Money;
-use order_core::order::OperationState;
+use order_core::order::{Lifecycle, OperationState, PaymentOperation};
+use order_core::rules::{Command, Purpose, key};
+use order_core::runtime::virtual_time::VirtualRuntime;
 use order_core::services::*;
+use order_core::testkit::World;
 use order_core::testkit::service_conformance::{Means, PaymentFactory, Sandbox};
 use order_core::testkit::services::Outcome;
 use serde_json::{Value, json};
@@ -160,3 +165,46 @@ impl PaymentFactory for Mock {
 
 order_core::payment_conformance_tests!(Mock::default(), without [look_up, capture_window, pending, action_required]);
 // The end of its tests.
+
+/// The adapter in an engine, which it loses an answer to.
+#[test]
+fn an_order_is_paid_and_refunded_once_through_the_adapter() {
+    let runtime = VirtualRuntime::new();
+    let http = Http::default();
+    let acme = Arc::new(Acme { http: http.clone() });
+    let world = World::on(&runtime).payment(acme).build();
+    let mut request = world.request(2, "CARD");
+    request.payment_token = Some("tok_approved".into());
+    http.fail_next(Fault::LoseAnswer);
+    let (manager, customer) = (&world.manager, world.customer());
+    let placing = manager.place(&customer, request, PlaceOptions::default());
+    let order = runtime.block_on(placing).unwrap().order;
+    assert_eq!(
+        (order.lifecycle, order.kept()),
+        (Lifecycle::Confirmed, 2490)
+    );
+    let cancelling = manager.execute(
+        &customer,
+        order.id.into(),
+        Command::Cancel,
+        CommandOptions::default(),
+    );
+    runtime.block_on(cancelling).unwrap();
+    let order = world
+        .store
+        .inspect(order.id, |order, _, _| order.clone())
+        .unwrap();
+    assert_eq!((order.lifecycle, order.kept()), (Lifecycle::Cancelled, 0));
+    let key = |p: &PaymentOperation| key(order.id, Purpose::Payment, p.n);
+    let moved: Vec<_> = order
+        .payments
+        .iter()
+        .flat_map(|p| http.booked(key(p)))
+        .collect();
+    let usd = |minor| (minor, "USD".to_owned());
+    assert_eq!(
+        moved,
+        [usd(2490), usd(2490)],
+        "what was taken, and what went back"
+    );
+}

@@ -404,6 +404,12 @@ pub fn command_name(command: &Command, order: &Order, now: Timestamp) -> String 
             };
             format!("{name} ({what})")
         }
+        // A new one: by its fields, as Debug has them.
+        other => {
+            let debug = format!("{other:?}");
+            let fields = debug.split_once(' ').map_or("", |(_, fields)| fields);
+            format!("{name} {fields}")
+        }
     }
 }
 

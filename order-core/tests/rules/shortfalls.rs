@@ -2,6 +2,7 @@
 //! goes back by itself; a shortfall is seen, stops what costs money, and ends in one of a few ways.
 
 mod asked;
+mod below;
 mod ends;
 mod out;
 mod random;

@@ -87,7 +87,7 @@ impl Statements {
                 ORDER_STATUS_HISTORY.list("")
             ),
             feed: format!(
-                "SELECT {}, h.position, o.order_number FROM order_status_history h CROSS JOIN orders o ON o.id = h.order_id \
+                "SELECT {}, h.position, o.order_number, o.currency FROM order_status_history h CROSS JOIN orders o ON o.id = h.order_id \
                  WHERE h.position > ?1 ORDER BY h.position LIMIT ?2",
                 ORDER_STATUS_HISTORY.list("h.")
             ),

@@ -1,6 +1,7 @@
 //! The feed: the journal of all orders in the order of commits. Clauses 20 and 21.
 
 use order_core::ids::{ChangesetId, OrderId, ParseIdError};
+use order_core::money::MoneyError;
 use order_core::store::records::{self, ORDER_STATUS_HISTORY, with_causes};
 use order_core::store::{
     FeedCursor, FeedPage, FeedPlace, FeedQuery, FeedRow, StoreError, Unreadable,
@@ -86,6 +87,14 @@ fn feed_row(store: Uuid, row: &Row<'_>) -> Result<FeedRow, Failed> {
             column: "order_number",
             why: why.into(),
         })?;
+    let currency: String = row.get(beside + 2)?;
+    let currency = currency
+        .parse()
+        .map_err(|why: MoneyError| records::Unreadable {
+            table: "orders",
+            column: "currency",
+            why: why.into(),
+        })?;
     let unreadable = |error: Failed| Unreadable {
         order,
         reason: with_causes(&error_of(order)(error)),
@@ -95,6 +104,7 @@ fn feed_row(store: Uuid, row: &Row<'_>) -> Result<FeedRow, Failed> {
         order,
         seq: row.get("seq").map(i64::cast_unsigned)?,
         number,
+        currency,
         row: record(row, 0).map_err(unreadable),
     })
 }

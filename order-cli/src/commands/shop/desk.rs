@@ -9,11 +9,11 @@ use uuid::Uuid;
 
 use crate::engine::{Engine, existing_shop};
 use crate::exit::Outcome;
-use crate::output::order::OrderView;
 use crate::output::order_text::text;
 use crate::output::table::Table;
 use crate::output::{Out, note};
 use crate::settings::Settings;
+use order_core::json::OrderView;
 
 /// The end of a payment that waits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

@@ -4,7 +4,8 @@ use crate::order::{Line, Numbered, Order, PaymentOperation, Placed, Reservation,
 use crate::text::Private;
 use crate::time::Timestamp;
 
-/// The order that [`Event::Placed`] makes, with its stock and first payment planned.
+/// Returns the order that [`Event::Placed`](crate::order::Event::Placed) makes, with its stock and
+/// first payment planned.
 pub fn begin(placed: &Placed, at: Timestamp) -> Order {
     let Placed {
         id,
@@ -59,7 +60,7 @@ pub fn begin(placed: &Placed, at: Timestamp) -> Order {
     order
 }
 
-/// Plans a hold for each SKU, and the payment that its terms ask for.
+/// Plans a reservation for each SKU, and the payment that its terms ask for.
 pub(super) fn plan_attempt(
     order: &mut Order,
     token: &Private<String>,
@@ -80,7 +81,7 @@ pub(super) fn plan_attempt(
     let Some(kind) = order.terms.attempt_kind() else {
         return;
     };
-    let due = order.owed() - order.secured(at);
+    let due = order.least_kept() - order.secured(at);
     if due > 0 {
         let mut op = PaymentOperation::planned(
             order.payments.next_number(),

@@ -22,8 +22,9 @@ pub(in crate::rules) fn samples(order: &Order) -> impl Iterator<Item = Command> 
 
 /// Cancels an order of which nothing has left.
 ///
-/// What makes a cancelled order refund its payments: it owes nothing from [`Event::CancelRequested`]
-/// on ([`Order::owed`]), so all that is kept is surplus, and surplus goes back.
+/// A cancelled order refunds what was paid because it owes nothing from
+/// [`Event::CancelRequested`] on ([`Order::owed`]): all that is kept is surplus, and surplus goes
+/// back (`payment/refund.rs`).
 pub(in crate::rules) fn cancel(order: &Order) -> Result<Vec<Event>, Rejection> {
     if can_cancel(order) {
         return Ok(vec![Event::CancelRequested {
@@ -34,8 +35,8 @@ pub(in crate::rules) fn cancel(order: &Order) -> Result<Vec<Event>, Rejection> {
         Lifecycle::Cancelling | Lifecycle::Cancelled => Ok(Vec::new()),
         Lifecycle::Confirmed if let Some(line) = given_out(order) => {
             let why = format!(
-                "line {} ({}) needs no shipping and was given out: it can be returned or credited, and what is yet to be sent \
-                 can be cancelled without it",
+                "line {} ({}) needs no shipping and was given out: it can be returned or \
+                 credited, and what is yet to be sent can be cancelled without it",
                 line.n, line.sku
             );
             Err(not_now(
@@ -61,7 +62,7 @@ fn given_out(order: &Order) -> Option<&Line> {
         .then_some(first)
 }
 
-/// Whether cancelling would change something.
+/// Returns true if cancelling would change something.
 fn can_cancel(order: &Order) -> bool {
     match order.lifecycle {
         Lifecycle::Pending | Lifecycle::PaymentFailed => true,
@@ -139,8 +140,8 @@ pub(in crate::rules) fn cancel_rest(
     cancel_lines(order, command, &lines)
 }
 
-/// Whether a cancelled order has given everything back: no money kept or under way, and no stock
-/// that may be held.
+/// Returns true if a cancelled order has given everything back: no money kept or under way, and no
+/// stock that may be held.
 pub(in crate::rules) fn is_undone(order: &Order) -> bool {
     let money = order.money();
     money.refunded >= money.captured

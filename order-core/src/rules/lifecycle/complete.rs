@@ -19,22 +19,22 @@ pub(in crate::rules) fn complete(
     }
 }
 
-/// When the order completes by itself if nothing else happens; `None` while something keeps it from
-/// that.
+/// Returns when the order completes by itself if nothing else happens; `None` while something keeps
+/// it from that.
 pub(crate) fn completes_at(order: &Order, env: &Env<'_>) -> Option<Timestamp> {
     keeps_from_completing(order)
         .is_none()
         .then(|| fulfilled_at(order).after(env.policy.completion_window))
 }
 
-/// When the last of it arrived; for an order of which nothing needs shipping, when it was
+/// Returns when the last of it arrived; for an order of which nothing needs shipping, when it was
 /// confirmed.
 pub(in crate::rules) fn fulfilled_at(order: &Order) -> Timestamp {
     let delivered = order.shipments.iter().filter_map(|s| s.delivered_at).max();
     delivered.or(order.confirmed_at).unwrap_or(order.updated_at)
 }
 
-/// What keeps a confirmed order from being completed, in words; `None` if nothing does.
+/// Returns what keeps a confirmed order from being completed, in words; `None` if nothing does.
 pub(crate) fn keeps_from_completing(order: &Order) -> Option<&'static str> {
     let money = order.money();
     let fulfilled = matches!(
@@ -55,7 +55,7 @@ pub(crate) fn keeps_from_completing(order: &Order) -> Option<&'static str> {
         Some("a dispute is open")
     } else if order.payments.iter().any(|p| p.state.is_open()) {
         Some("a payment is under way")
-    } else if money.captured - money.refunded != money.owed {
+    } else if !(order.least_kept()..=money.owed).contains(&(money.captured - money.refunded)) {
         Some("what is paid is not what is owed")
     } else {
         None

@@ -49,7 +49,8 @@ pub(in crate::rules) fn settle(order: &Order, env: &Env<'_>) -> Option<Event> {
     }
 }
 
-/// What a refused SKU means: `Some(None)` when the order must wait for a payment's outcome first.
+/// Returns what a refused SKU means: `Some(None)` when the order must wait for a payment's outcome
+/// first.
 #[allow(
     clippy::option_option,
     reason = "no refusal, a refusal that waits, and a refusal that ends are three things"

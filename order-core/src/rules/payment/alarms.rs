@@ -1,5 +1,5 @@
-//! The attention that an operation's outcome raises or clears: what a person must look at because of
-//! it, or need not any more.
+//! The attention that an operation's outcome raises or clears: what a person must look at because
+//! of it, or need not any more.
 
 use super::outcome::Heard;
 use crate::order::{

@@ -142,9 +142,9 @@ fn verification(order: &mut Order, n: u32, to: impl FnOnce(&PaymentOperation) ->
     }
 }
 
-/// What was voided is voided: the attempt takes the state of the void that ended it. But captured
-/// money stays in sight until a refund takes it back: a void of it is to be refused, and one that
-/// is not proves nothing.
+/// Returns what was voided is voided: the attempt takes the state of the void that ended it. But
+/// captured money stays in sight until a refund takes it back: a void of it is to be refused, and
+/// one that is not proves nothing.
 fn settle_parent(order: &mut Order, n: u32, at: Timestamp) {
     let Some(PaymentOperation {
         kind: OperationKind::Void,

@@ -61,9 +61,9 @@ impl Planner<'_, '_> {
         }
     }
 
-    /// Begins an attempt that was provably never sent, waits with it, or drops it. One that asks for
-    /// more than `most`, which is what is owed of it by now, is planned anew for just that before
-    /// it is begun.
+    /// Begins an attempt that was provably never sent, waits with it, or drops it. One that asks
+    /// for more than `most`, which is what is owed of it by now, is planned anew for just that
+    /// before it is begun.
     fn unsent_attempt(
         &mut self,
         p: &PaymentOperation,
@@ -103,7 +103,7 @@ impl Planner<'_, '_> {
         self.env.payment.repeat || self.env.payment.look_up
     }
 
-    /// Whether the calls planned so far hold the last of the stock, if they succeed.
+    /// Returns true if the calls planned so far hold the last of the stock, if they succeed.
     fn about_to_hold_all(&self, stock: &[Stock<'_>]) -> bool {
         stock.iter().all(|s| match s.state {
             SkuStock::Held => true,

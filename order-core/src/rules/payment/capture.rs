@@ -12,9 +12,9 @@ use crate::rules::stock::state::{is_secured, sku_stock};
 use crate::rules::{Env, attention};
 use crate::time::Timestamp;
 
-/// What is due and authorized is captured: what has shipped, what needed no shipping, and, where
-/// the shop wants that, what would lapse otherwise. A capture that was refused is not asked for
-/// again until a person says so.
+/// Returns what is due and authorized is captured: what has shipped, what needed no shipping, and,
+/// where the shop wants that, what would lapse otherwise. A capture that was refused is not asked
+/// for again until a person says so.
 pub(in crate::rules) fn capture(order: &Order, env: &Env<'_>) -> Option<Event> {
     if order.terms != PaymentTerms::Shipment {
         return None;
@@ -108,7 +108,7 @@ fn renew(order: &Order, env: &Env<'_>) -> Option<Event> {
         .then(|| PlannedPayment::new(order, OperationKind::Authorize, &last.method, amount).event())
 }
 
-/// When the next authorization is about to lapse, or lapses.
+/// Returns when the next authorization is about to lapse, or lapses.
 pub(in crate::rules) fn warns_at(order: &Order, env: &Env<'_>) -> Option<Timestamp> {
     let needed = order
         .payments
@@ -120,7 +120,7 @@ pub(in crate::rules) fn warns_at(order: &Order, env: &Env<'_>) -> Option<Timesta
     times.filter(|t| *t > env.now).min()
 }
 
-/// What is to be captured of authorization `p` as things are, if `capturing` is on its way in
+/// The amount to capture of authorization `p` as things are, if `capturing` is on its way in
 /// already: what is due, or, where the shop wants that of one that is about to lapse, what is owed.
 /// What went back outside is not silently taken once more.
 pub(in crate::rules) fn to_capture(
@@ -135,15 +135,17 @@ pub(in crate::rules) fn to_capture(
     } else {
         order.due()
     };
-    if due > 0 {
-        due - order.kept() - capturing - order.missed_since(p.n)
-    } else {
-        0
-    }
+    // Where nothing is owed any more, what went back beyond all that came in is due at once.
+    let due = match due {
+        0 if order.owed() > 0 => return 0,
+        0 => order.least_kept(),
+        due => due,
+    };
+    due - order.kept() - capturing - order.missed_since(p.n)
 }
 
-/// What of authorization `p` can still be asked for at `now`: what is neither captured nor asked
-/// for, nor given up, nor lapsed.
+/// Returns what of authorization `p` can still be asked for at `now`: what is neither captured nor
+/// asked for, nor given up, nor lapsed.
 fn capturable(order: &Order, p: &PaymentOperation, now: Timestamp) -> Minor {
     if !order.can_be_captured(p, now) {
         return 0;

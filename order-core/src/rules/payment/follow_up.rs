@@ -1,4 +1,4 @@
-//! What becomes of voids, refunds and captures under way: asked, looked up, or dropped.
+//! Voids, refunds and captures under way: asked, looked up, or dropped.
 
 use super::refund::WayBack;
 use crate::money::Minor;
@@ -19,7 +19,10 @@ impl Planner<'_, '_> {
             Vec::new()
         };
         let due = |p: &PaymentOperation| {
-            ways.iter().any(|way| matches!(way, WayBack::Refund { p: q, amount } if p.parent == Some(q.n) && p.amount == *amount))
+            ways.iter().any(|way| match way {
+                WayBack::Refund { p: q, amount } => p.parent == Some(q.n) && p.amount == *amount,
+                WayBack::ByHand { .. } | WayBack::Refused { .. } | WayBack::Later { .. } => false,
+            })
         };
         let superseded: Vec<u32> = self
             .unsent_refunds()
@@ -107,15 +110,15 @@ impl Planner<'_, '_> {
         }
     }
 
-    /// The most that capture `c` of authorization `of` may bring in of what is due now, those planned
-    /// before it brought in first.
+    /// The most that capture `c` of authorization `of` may bring in of what is due now, those
+    /// planned before it brought in first.
     fn still_to_capture(&self, c: &PaymentOperation, of: &PaymentOperation) -> Minor {
         let earlier = self.order.payments.iter().filter(|p| p.n < c.n);
         let capturing = earlier.map(PaymentOperation::capturing).sum();
         to_capture(self.order, self.env, of, capturing)
     }
 
-    /// Whether attempt `p` would be given up now, were nothing planned.
+    /// Returns true if attempt `p` would be given up now, were nothing planned.
     fn is_to_be_voided(&self, p: &PaymentOperation, stock_refused: bool) -> bool {
         let over = match p.state {
             OperationState::Authorized => self.has_lapsed(p),

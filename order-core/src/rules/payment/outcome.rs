@@ -1,5 +1,5 @@
-//! Outcomes of payment operations: what the provider answers, what its records or its callbacks say,
-//! and what an operator found out.
+//! Outcomes of payment operations: what the provider answers, what its records or its callbacks
+//! say, and what an operator found out.
 
 use super::planned::PlannedPayment;
 use crate::order::{

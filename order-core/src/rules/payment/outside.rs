@@ -169,7 +169,7 @@ pub(super) fn named<'o>(order: &'o Order, reference: &Reference) -> Option<&'o P
         .find(|p| p.reference.as_ref() == Some(reference))
 }
 
-/// Whether the customer pays without the engine asking for it.
+/// Returns true if the customer pays without the engine asking for it.
 const fn pays_later(order: &Order) -> bool {
     matches!(order.terms, PaymentTerms::Invoice | PaymentTerms::Delivery)
 }

@@ -54,7 +54,7 @@ pub(in crate::rules) fn write_off(
     }])
 }
 
-/// How much an order is short that could be paid or written off now.
+/// Returns how much an order is short that could be paid or written off now.
 fn short_now(order: &Order, command: &Command, env: &Env<'_>) -> Result<Minor, Rejection> {
     if !matches!(
         order.lifecycle,
@@ -82,8 +82,8 @@ fn short_now(order: &Order, command: &Command, env: &Env<'_>) -> Result<Minor, R
     Ok(unpaid)
 }
 
-/// What an order owes that is neither paid nor can still be captured, by invoice and on delivery
-/// too.
+/// Returns what an order owes that is neither paid nor can still be captured, by invoice and on
+/// delivery too.
 fn unpaid(order: &Order, now: Timestamp) -> Minor {
     match order.terms {
         PaymentTerms::Confirm | PaymentTerms::Shipment => order.short(now),
@@ -93,11 +93,11 @@ fn unpaid(order: &Order, now: Timestamp) -> Minor {
     }
 }
 
-/// How a payment is to be made.
+/// The way in which a payment is to be made.
 pub(in crate::rules) struct Paying<'a> {
     pub method: &'a Name,
     pub terms: PaymentTerms,
-    /// How much of what is short; all of it if not said.
+    /// The part of what is short to pay; all of it if `None`.
     pub amount: Option<Minor>,
     pub token: &'a Private<String>,
     pub return_url: &'a Private<String>,
@@ -165,8 +165,8 @@ pub(in crate::rules) fn not_charged(order: &Order, command: &Command, method: &N
     )
 }
 
-/// What is short is given up where the shop wants that: a few cents, and what went back after
-/// everything had arrived. Not while more may be coming in, or a bank is to decide.
+/// Returns what is short is given up where the shop wants that: a few cents, and what went back
+/// after everything had arrived. Not while more may be coming in, or a bank is to decide.
 pub(in crate::rules) fn write_off_by_policy(order: &Order, env: &Env<'_>) -> Option<Event> {
     let short = attention::short_to_tell(order, env);
     let undecided = order

@@ -1,4 +1,4 @@
-//! What is asked of the payment service next: the parts that all operations share.
+//! The parts of the plan for the payment service that all operations share.
 
 use super::planned::PlannedPayment;
 use crate::money::Minor;
@@ -27,7 +27,9 @@ impl Planner<'_, '_> {
             if !asked || p.updated_at.after(self.env.policy.longest_wait) > self.env.now {
                 self.look_up_payment(p);
             } else {
-                let why = "the provider's records do not bear out what was reported of it: find out, and resolve it".into();
+                let why = "the provider's records do not bear out what was reported of it: find \
+                    out, and resolve it"
+                    .into();
                 self.out.stuck.push(Stuck { op, why });
                 self.tell(AttentionReason::Undecidable, op);
             }
@@ -44,7 +46,9 @@ impl Planner<'_, '_> {
         if self.env.payment.look_up {
             self.call(op, Verb::LookUpPayment, false);
         } else {
-            let why = "its outcome is not known, and the payment service can neither repeat it nor look it up".into();
+            let why = "its outcome is not known, and the payment service can neither repeat it \
+                nor look it up"
+                .into();
             self.out.stuck.push(Stuck { op, why });
             self.tell(AttentionReason::Undecidable, op);
         }
@@ -69,7 +73,7 @@ impl Planner<'_, '_> {
         self.out.events.push(planned.event());
     }
 
-    /// Whether an operation under way was provably never sent.
+    /// Returns true if an operation under way was provably never sent.
     pub(super) fn is_unsent(&self, p: &PaymentOperation) -> bool {
         p.state == OperationState::Planned || (p.state.is_open() && self.is_clear(Op::Payment(p.n)))
     }

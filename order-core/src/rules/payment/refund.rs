@@ -1,6 +1,7 @@
-//! Refunds: what is kept beyond what is owed goes back, whatever made it so: a cancelled order owes
-//! nothing ([`Order::owed`]), a closed return or a credit lowers what is owed, and tax goes back with
-//! the shares of the units ([`Lot::total`](crate::order::Lot::total)).
+//! Refunds: what is kept beyond what is owed goes back, whatever made it so. A cancelled order
+//! refunds all it kept, because it owes nothing ([`Order::owed`](crate::order::Order::owed)); a
+//! closed return or a credit lowers what is owed; tax goes back with the shares of the units
+//! ([`Lot::total`](crate::order::Lot::total)).
 
 use crate::money::Minor;
 use crate::order::{AttentionReason, Op, OperationKind, OperationOrigin, Order, PaymentOperation};
@@ -29,7 +30,8 @@ impl<'o> Planner<'_, 'o> {
                     let op = Op::Payment(p.n);
                     let money = self.order.in_currency(amount);
                     let why = format!(
-                        "{money} were paid outside the engine: send them back by hand and report the refund"
+                        "{money} were paid outside the engine: send them back by hand and report \
+                            the refund"
                     );
                     self.out.stuck.push(Stuck { op, why });
                     self.tell_of(AttentionReason::RefundByHand, op, Some(amount));
@@ -49,8 +51,8 @@ impl<'o> Planner<'_, 'o> {
         }
     }
 
-    /// What is to go back now, as if nothing that was never sent were under way: so that it does
-    /// not depend on what was known when that was planned.
+    /// Returns what is to go back now, as if nothing that was never sent were under way: so that it
+    /// does not depend on what was known when that was planned.
     pub(super) fn ways_back(&self) -> Vec<WayBack<'o>> {
         let order: &'o Order = self.order;
         let unsent: Vec<u32> = self.unsent_refunds().map(|p| p.n).collect();

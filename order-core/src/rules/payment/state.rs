@@ -1,4 +1,4 @@
-//! What the payment records of an order mean for its life.
+//! The meaning of an order's payment records for its life.
 
 use crate::money::Minor;
 use crate::order::{
@@ -9,8 +9,8 @@ use crate::policy::BeforeLapse;
 use crate::rules::Env;
 use crate::time::Timestamp;
 
-/// Whether some attempt may still bring money in: asked, not known, pending, or waiting for the
-/// customer. With `or_planned`, also one that was never asked.
+/// Returns true if some attempt may still bring money in: asked, not known, pending, or waiting for
+/// the customer. With `or_planned`, also one that was never asked.
 pub(in crate::rules) fn attempt_outstanding(order: &Order, or_planned: bool) -> bool {
     order
         .payments
@@ -26,7 +26,7 @@ pub(in crate::rules) fn attempt_outstanding(order: &Order, or_planned: bool) -> 
         })
 }
 
-/// Whether attempts under way would bring in as much as an order is short, if they succeed.
+/// Returns true if attempts under way would bring in as much as an order is short, if they succeed.
 pub(crate) fn attempts_cover(order: &Order, short: Minor) -> bool {
     let coming = order
         .payments
@@ -35,14 +35,14 @@ pub(crate) fn attempts_cover(order: &Order, short: Minor) -> bool {
     coming.map(|p| p.amount).sum::<Minor>() >= short
 }
 
-/// Whether money is authorized or captured and has not gone back.
+/// Returns true if money is authorized or captured and has not gone back.
 pub(in crate::rules) fn money_moved(order: &Order) -> bool {
     let money = order.money();
     money.authorized > 0 || money.captured > money.refunded
 }
 
-/// Until when a pending order is given time: its placing deadline, or longer if an attempt has a
-/// later one of its own.
+/// Returns until when a pending order is given time: its placing deadline, or longer if an attempt
+/// has a later one of its own.
 pub(in crate::rules) fn deadline(order: &Order) -> Timestamp {
     order
         .payments
@@ -52,7 +52,7 @@ pub(in crate::rules) fn deadline(order: &Order) -> Timestamp {
         .fold(order.placing_deadline, Timestamp::max)
 }
 
-/// Whether attempt `p` is for the edit that is under way.
+/// Returns true if attempt `p` is for the edit that is under way.
 pub(in crate::rules) fn is_for_edit(order: &Order, p: &PaymentOperation) -> bool {
     order
         .open_edit()
@@ -60,8 +60,8 @@ pub(in crate::rules) fn is_for_edit(order: &Order, p: &PaymentOperation) -> bool
         .is_some_and(|first| p.is_attempt() && p.n >= first)
 }
 
-/// Until when attempt `p` may be begun: its order's deadline, its edit's, or as long as placing may
-/// take.
+/// Returns until when attempt `p` may be begun: its order's deadline, its edit's, or as long as
+/// placing may take.
 pub(in crate::rules) fn begin_by(order: &Order, env: &Env<'_>, p: &PaymentOperation) -> Timestamp {
     match order.open_edit() {
         Some(edit) if is_for_edit(order, p) => edit.deadline,
@@ -72,8 +72,8 @@ pub(in crate::rules) fn begin_by(order: &Order, env: &Env<'_>, p: &PaymentOperat
     }
 }
 
-/// Until when an edit is given time: its own deadline, or longer if a payment for it has a later
-/// one.
+/// Returns until when an edit is given time: its own deadline, or longer if a payment for it has a
+/// later one.
 pub(crate) fn edit_deadline(order: &Order, edit: &Edit) -> Timestamp {
     let waiting = order
         .payments
@@ -84,20 +84,20 @@ pub(crate) fn edit_deadline(order: &Order, edit: &Edit) -> Timestamp {
         .fold(edit.deadline, Timestamp::max)
 }
 
-/// Whether authorization `p` is about to lapse, so that a person is told.
+/// Returns true if authorization `p` is about to lapse, so that a person is told.
 pub(in crate::rules) fn lapses_soon(p: &PaymentOperation, env: &Env<'_>) -> bool {
     p.capture_before
         .is_some_and(|t| t.before(env.policy.capture_warning) <= env.now)
 }
 
-/// Whether authorization `p` is about to lapse where the shop wants another in its place: it is
-/// kept until that is there.
+/// Returns true if authorization `p` is about to lapse where the shop wants another in its place:
+/// it is kept until that is there.
 pub(in crate::rules) fn is_to_be_renewed(p: &PaymentOperation, env: &Env<'_>) -> bool {
     env.policy.before_lapse == BeforeLapse::Reauthorize && lapses_soon(p, env)
 }
 
-/// How many follow-ups of a kind the service refused of operation `n`, since somebody last asked
-/// for them anew; and the last that came to nothing for any reason.
+/// Returns how many follow-ups of a kind the service refused of operation `n`, since somebody last
+/// asked for them anew; and the last that came to nothing for any reason.
 pub(in crate::rules) fn refused(
     order: &Order,
     n: u32,
@@ -118,15 +118,15 @@ pub(in crate::rules) fn refused(
     )
 }
 
-/// Whether nothing is sent back for now: a bank may take the same money, or it is not known whether
-/// an attempt that a refund would rest on brought money in.
+/// Returns true if nothing is sent back for now: a bank may take the same money, or it is not known
+/// whether an attempt that a refund would rest on brought money in.
 pub(in crate::rules) fn refunds_wait(order: &Order) -> bool {
     let disputed = order.disputes.iter().any(|d| d.state == DisputeState::Open);
     disputed || (order.lifecycle == Lifecycle::Pending && attempt_outstanding(order, false))
 }
 
-/// Whether the order still wants the money that attempt `p` may bring in: without it too little is
-/// paid and secured.
+/// Returns true if the order still wants the money that attempt `p` may bring in: without it too
+/// little is paid and secured.
 pub(in crate::rules) fn is_wanted(
     order: &Order,
     env: &Env<'_>,
@@ -144,7 +144,7 @@ pub(in crate::rules) fn wanted_of(
     p: &PaymentOperation,
     stock_refused: bool,
 ) -> Minor {
-    if !order.lifecycle.is_live() || stock_refused || order.leased() == 0 {
+    if !order.lifecycle.is_live() || stock_refused {
         return 0;
     }
     // Of several authorizations the earliest is kept: else each would be surplus because of the
@@ -155,7 +155,7 @@ pub(in crate::rules) fn wanted_of(
             (false, true) => false,
             _ => q.n < p.n,
         };
-    let leased = order.leased();
+    let owed = order.least_kept_with_edit();
     // What is kept for now and goes back does not count; nor is it there to make up for what went
     // back since it was asked for.
     let kept = order.kept() - order.surplus(env.now) - order.captured_of(p);
@@ -164,21 +164,22 @@ pub(in crate::rules) fn wanted_of(
         .iter()
         .filter(|q| order.can_be_captured(q, env.now) && comes_before(q));
     let secured = there.fold(kept, |secured, q| {
-        secured + (leased - secured - order.missed_since(q.n)).clamp(0, order.authorized_rest(q.n))
+        secured + (owed - secured - order.missed_since(q.n)).clamp(0, order.authorized_rest(q.n))
     });
-    (leased - secured - order.missed_since(p.n)).max(0)
+    (owed - secured - order.missed_since(p.n)).max(0)
 }
 
-/// Whether what is due at confirmation is covered. Nothing due counts as covered.
+/// Tells whether what is due at confirmation is covered. Nothing due counts as covered, unless more
+/// went back than came in.
 pub fn covered(order: &Order, env: &Env<'_>) -> bool {
-    is_covered(order, order.owed(), env)
+    is_covered(order, order.least_kept(), env)
 }
 
-/// Whether an order that owed `wanted` would be covered.
+/// Tells whether an order of which at least `wanted` had to be kept would be covered.
 pub(in crate::rules) fn is_covered(order: &Order, wanted: Minor, env: &Env<'_>) -> bool {
     match order.terms {
         PaymentTerms::Confirm | PaymentTerms::Shipment => {
-            wanted == 0 || order.secured_for(wanted, env.now) >= wanted
+            order.secured_for(wanted, env.now) >= wanted
         }
         PaymentTerms::Invoice | PaymentTerms::Delivery => true,
     }

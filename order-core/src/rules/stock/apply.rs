@@ -22,7 +22,7 @@ pub(in crate::rules) fn apply(order: &mut Order, event: &Event, at: Timestamp) {
             n,
             reference,
             expires_at,
-        } => with_hold(order, *n, at, |r| {
+        } => with_reservation(order, *n, at, |r| {
             r.state = ReservationState::Held;
             r.reference.clone_from(reference);
             r.expires_at = *expires_at;
@@ -31,25 +31,25 @@ pub(in crate::rules) fn apply(order: &mut Order, event: &Event, at: Timestamp) {
             n,
             available,
             code: _,
-        } => with_hold(order, *n, at, |r| {
+        } => with_reservation(order, *n, at, |r| {
             r.state = ReservationState::Refused;
             r.available = *available;
         }),
         Event::StockUnknown { n } => {
-            with_hold(order, *n, at, |r| r.state = ReservationState::Unknown)
+            with_reservation(order, *n, at, |r| r.state = ReservationState::Unknown)
         }
         Event::StockAbsent { n } | Event::StockDropped { n } => {
-            with_hold(order, *n, at, |r| r.state = ReservationState::Dropped)
+            with_reservation(order, *n, at, |r| r.state = ReservationState::Dropped)
         }
         Event::StockSuspect { n } => {
-            with_hold(order, *n, at, |r| r.state = ReservationState::Suspect)
+            with_reservation(order, *n, at, |r| r.state = ReservationState::Suspect)
         }
         Event::StockClosing {
             n,
             kind,
             units,
             committed,
-        } => with_hold(order, *n, at, |r| {
+        } => with_reservation(order, *n, at, |r| {
             let units = units.unwrap_or(if *committed || r.state == ReservationState::Committed {
                 r.committed
             } else {
@@ -66,12 +66,12 @@ pub(in crate::rules) fn apply(order: &mut Order, event: &Event, at: Timestamp) {
             r.closings += 1;
             r.closing_refused = false;
         }),
-        Event::StockClosingUnknown { n } => with_hold(order, *n, at, |r| {
+        Event::StockClosingUnknown { n } => with_reservation(order, *n, at, |r| {
             if let Some(closing) = &mut r.closing {
                 closing.unknown = true;
             }
         }),
-        Event::StockClosingRefused { n, .. } => with_hold(order, *n, at, |r| {
+        Event::StockClosingRefused { n, .. } => with_reservation(order, *n, at, |r| {
             r.closing = None;
             r.closing_refused = true;
             r.refusals += 1;
@@ -80,7 +80,7 @@ pub(in crate::rules) fn apply(order: &mut Order, event: &Event, at: Timestamp) {
             n,
             units,
             committed,
-        } => with_hold(order, *n, at, |r| {
+        } => with_reservation(order, *n, at, |r| {
             let committed = *committed || r.state == ReservationState::Committed;
             let there = if committed {
                 r.committed
@@ -94,7 +94,7 @@ pub(in crate::rules) fn apply(order: &mut Order, event: &Event, at: Timestamp) {
             }
             after_closing(r, ReservationState::Released);
         }),
-        Event::StockCommitted { n, units } => with_hold(order, *n, at, |r| {
+        Event::StockCommitted { n, units } => with_reservation(order, *n, at, |r| {
             let there = r.quantity.saturating_sub(r.committed + r.released);
             r.committed += units.unwrap_or(there).min(there);
             after_closing(r, ReservationState::Committed);
@@ -107,18 +107,23 @@ pub(in crate::rules) fn apply(order: &mut Order, event: &Event, at: Timestamp) {
 
 /// Marks a reservation as handed to the workers: from now on it may have been asked for.
 pub(in crate::rules) fn arm(order: &mut Order, n: u32, at: Timestamp) {
-    with_hold(order, n, at, |r| r.state = ReservationState::Armed);
+    with_reservation(order, n, at, |r| r.state = ReservationState::Armed);
 }
 
-fn with_hold(order: &mut Order, n: u32, at: Timestamp, change: impl FnOnce(&mut Reservation)) {
+fn with_reservation(
+    order: &mut Order,
+    n: u32,
+    at: Timestamp,
+    change: impl FnOnce(&mut Reservation),
+) {
     if let Some(r) = order.reservations.numbered_mut(n) {
         r.updated_at = at;
         change(r);
     }
 }
 
-/// What a hold is once a closing is done: held while units are left, then what its units have
-/// become.
+/// Returns what a reservation is once a closing is done: held while units are left, then what its
+/// units have become.
 fn after_closing(r: &mut Reservation, done: ReservationState) {
     r.closing = None;
     r.closing_refused = false;
@@ -141,7 +146,7 @@ fn after_closing(r: &mut Reservation, done: ReservationState) {
 }
 
 fn end_reservation(order: &mut Order, n: u32, state: ReservationState, at: Timestamp) {
-    with_hold(order, n, at, |r| {
+    with_reservation(order, n, at, |r| {
         r.state = state;
         r.closing = None;
     });

@@ -81,7 +81,8 @@ fn last_open(order: &Order, sku: &Sku, mut units: u32) -> Vec<LineUnits> {
     lines
 }
 
-/// Tells a person that stock is lost; then cancels the order, unless the policy is to wait for more.
+/// Tells a person that stock is lost; then cancels the order, unless the policy is to wait for
+/// more.
 pub(in crate::rules) fn lost(order: &Order, env: &Env<'_>) -> Option<Event> {
     if !order.has_attention(AttentionReason::StockLost) {
         return Some(Event::AttentionRaised {
@@ -101,8 +102,8 @@ pub(in crate::rules) fn lost(order: &Order, env: &Env<'_>) -> Option<Event> {
     }
 }
 
-/// A person is told of what a dead order lost on the way and no hold accounts for: the shelf has
-/// less than the inventory says.
+/// A person is told of what a dead order lost on the way and no reservation accounts for: the shelf
+/// has less than the inventory says.
 pub(in crate::rules) fn stock_gone(order: &Order) -> Option<Event> {
     if order.lifecycle.is_live() || order.has_attention(AttentionReason::StockLost) {
         return None;

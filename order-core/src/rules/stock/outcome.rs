@@ -15,8 +15,8 @@ pub(in crate::rules) fn reservation(
         return Vec::new();
     };
     let op = Op::Reservation(n);
-    // What is settled stays: a late answer to an early question says nothing new. But a hold that
-    // turns up after all is the inventory's truth, whatever we believed, and is dealt with.
+    // What is settled stays: a late answer to an early question says nothing new. But a reservation
+    // that turns up after all is the inventory's truth, whatever we believed, and is dealt with.
     let open = r.state.is_open() || r.state == ReservationState::Suspect;
     let believed_absent = matches!(
         r.state,
@@ -120,7 +120,7 @@ pub(in crate::rules) fn closing(
             if under_way.is_none() {
                 return Vec::new();
             }
-            // Of a hold whose time is over it means that there is nothing left to give back.
+            // Of a reservation whose time is over it means that there is nothing left to give back.
             if kind == ClosingKind::Release
                 && !committed
                 && r.expires_at.is_some_and(|t| t <= env.now)

@@ -1,4 +1,4 @@
-//! Holds: what to ask of the inventory, what to commit, what to give back.
+//! Reservations: what to ask of the inventory, what to commit, what to give back.
 
 use std::collections::BTreeMap;
 
@@ -13,7 +13,7 @@ use crate::rules::planner::Planner;
 use crate::time::Timestamp;
 
 impl<'o> Planner<'_, 'o> {
-    /// Holds that are wanted and not even planned.
+    /// Reservations that are wanted and not even planned.
     pub(in crate::rules) fn missing_stock(&mut self, stock: &[Stock<'_>], refused: bool) {
         if !self.order.lifecycle.is_live() || refused {
             return;
@@ -42,8 +42,8 @@ impl<'o> Planner<'_, 'o> {
     }
 
     pub(in crate::rules) fn reservations(&mut self, refused: bool) {
-        // A service that cannot repeat a reserve is asked for one hold at a time, so that a crash
-        // leaves at most one unknown.
+        // A service that cannot repeat a reserve is asked for one reservation at a time, so that a
+        // crash leaves at most one unknown.
         let one_by_one = !self.env.inventory.repeat_reserve;
         let asked = |r: &&Reservation| {
             matches!(r.state, ReservationState::Armed | ReservationState::Unknown)
@@ -93,7 +93,7 @@ impl<'o> Planner<'_, 'o> {
         }
     }
 
-    /// A hold that is not there yet. Says whether it is asked for now.
+    /// A reservation that is not there yet. Says whether it is asked for now.
     fn asked_for(&mut self, r: &Reservation, wanted: bool, may_ask: bool) -> bool {
         let op = Op::Reservation(r.n);
         let unasked = r.state == ReservationState::Planned || self.is_clear(op);
@@ -125,7 +125,7 @@ impl<'o> Planner<'_, 'o> {
         false
     }
 
-    /// How many units of each SKU are yet to be committed.
+    /// Returns how many units of each SKU are yet to be committed.
     fn to_commit(&self) -> BTreeMap<&'o Sku, u32> {
         let mut units = self
             .order
@@ -144,11 +144,11 @@ impl<'o> Planner<'_, 'o> {
         } else {
             kept_units(self.order, self.env, r)
         };
-        // A hold whose time is over is given back like any other: our clock may be wrong about it,
-        // and some inventories keep the units until they are told.
+        // A reservation whose time is over is released like any other: our clock may be wrong about
+        // it, and some inventories keep the units until they are told.
         let over = r.expires_at.is_some_and(|t| t <= self.env.now);
-        // What is about to be replaced by a smaller hold is not taken out of the stock meanwhile:
-        // it might be too much.
+        // What is about to be replaced by a smaller reservation is not taken out of the stock
+        // meanwhile: it might be too much.
         let keeps = keep > 0 && !over && (partial || !is_being_replaced(self.order, r));
         let due = to_commit.get_mut(&r.sku).filter(|left| **left > 0 && keeps);
         if let Some(left) = due {
@@ -176,8 +176,8 @@ impl<'o> Planner<'_, 'o> {
         }
     }
 
-    /// A hold that cannot shrink: the smaller one first, then the larger is surplus; if that is
-    /// refused the larger one stays.
+    /// A reservation that cannot shrink: the smaller one first, then the larger is surplus; if that
+    /// is refused the larger one stays.
     fn make_smaller(&mut self, r: &Reservation, keep: u32) {
         let smaller = || {
             self.order
@@ -201,7 +201,7 @@ impl<'o> Planner<'_, 'o> {
         self.plan_reservation(&r.sku, keep, Some(r.n));
     }
 
-    /// Units that have left the stock: given back when they are no longer the order's, if the
+    /// Units that have left the stock: released when they are no longer the order's, if the
     /// inventory can do that.
     fn committed(&mut self, r: &Reservation) {
         let order = self.order;

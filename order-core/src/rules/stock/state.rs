@@ -1,4 +1,4 @@
-//! How an order stands with the stock it wants, SKU by SKU.
+//! The stock that an order wants and has, SKU by SKU.
 
 use crate::ids::Sku;
 use crate::order::{
@@ -9,25 +9,25 @@ use crate::rules::Env;
 use crate::rules::payment::state::money_moved;
 use crate::time::Timestamp;
 
-/// How an order stands with one SKU.
+/// The state of what an order wants of one SKU.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SkuStock {
     /// Enough is held or committed, and will be for long enough.
     Held,
-    /// A hold has been asked for, or is about to be.
+    /// A reservation has been asked for, or is about to be.
     Open,
     /// The inventory said no.
     Refused {
-        /// How many units it had, if it said so.
+        /// The units it had, if it said so.
         available: Option<u32>,
     },
-    /// A hold must be planned for so many units: there was none, or it lapsed, was lost or came to
-    /// nothing.
+    /// A reservation must be planned for so many units: there was none, or it lapsed, was lost or
+    /// came to nothing.
     Missing {
-        /// How many units.
+        /// The units that are missing.
         units: u32,
     },
-    /// Too many holds of it may exist without proof: no further one is asked for.
+    /// Too many reservations of it may exist without proof: no further one is asked for.
     Suspect,
 }
 
@@ -74,7 +74,7 @@ fn stand(order: &Order, env: &Env<'_>, sku: &Sku, wanted: u32) -> SkuStock {
     let mut last = None;
     for r in of_round(order).filter(|r| r.sku == *sku) {
         good += good_units(r, env);
-        // A smaller hold in place of a larger one takes nothing away, asked for or refused.
+        // A smaller reservation in place of a larger one takes nothing away, asked for or refused.
         if r.replaces.is_some() && (r.state.is_open() || r.state == ReservationState::Refused) {
             continue;
         }
@@ -105,9 +105,9 @@ fn stand(order: &Order, env: &Env<'_>, sku: &Sku, wanted: u32) -> SkuStock {
     }
 }
 
-/// How many units of `sku` are there to leave: held for long enough, or committed. Those being
-/// committed of a hold whose time is over may be somebody else's by now: they count as far as they
-/// have left already.
+/// Returns how many units of `sku` are there to leave: held for long enough, or committed. Those
+/// being committed of a reservation whose time is over may be somebody else's by now: they count as
+/// far as they have left already.
 pub(in crate::rules) fn secured_units(order: &Order, env: &Env<'_>, sku: &Sku) -> u32 {
     let (mut sure, mut committed, mut doubtful) = (0, 0, 0);
     for r in of_round(order).filter(|r| r.sku == *sku) {
@@ -120,14 +120,14 @@ pub(in crate::rules) fn secured_units(order: &Order, env: &Env<'_>, sku: &Sku) -
     sure + doubtful.min(order.gone_from_stock(sku).saturating_sub(committed))
 }
 
-/// Whether all that the order wants is there for sure, so that money may be asked for it.
+/// Returns true if all that the order wants is there for sure, so that money may be asked for it.
 pub(in crate::rules) fn is_secured(order: &Order, env: &Env<'_>, stock: &[Stock<'_>]) -> bool {
     stock
         .iter()
         .all(|s| s.is_held() && secured_units(order, env, s.sku) >= s.wanted)
 }
 
-/// How many units of `sku` the order has too few.
+/// Returns how many units of `sku` the order has too few.
 pub(in crate::rules) fn missing_units(order: &Order, env: &Env<'_>, sku: &Sku, wanted: u32) -> u32 {
     wanted.saturating_sub(
         of_round(order)
@@ -137,9 +137,9 @@ pub(in crate::rules) fn missing_units(order: &Order, env: &Env<'_>, sku: &Sku, w
     )
 }
 
-/// Whether a refusal answered another question than the one that stands now: what an edit wanted
-/// that is over, or that had not begun yet, or what was wanted before a hold or a shipment was
-/// lost.
+/// Returns true if a refusal answered another question than the one that stands now: what an edit
+/// wanted that is over, or that had not begun yet, or what was wanted before a reservation or a
+/// shipment was lost.
 fn is_stale(order: &Order, env: &Env<'_>, refused: &Reservation) -> bool {
     // Told by numbers: much can happen to an order in the same instant.
     let other_edit = order.edits.iter().any(|e| match e.reservation_end {
@@ -180,7 +180,7 @@ fn is_retried(order: &Order, env: &Env<'_>, refused: &Reservation) -> bool {
     backorder_retry(order, env, refused).is_some_and(|t| t <= env.now)
 }
 
-/// When an order on backorder asks again for what was refused.
+/// Returns when an order on backorder asks again for what was refused.
 pub(in crate::rules) fn backorder_retry(
     order: &Order,
     env: &Env<'_>,
@@ -189,16 +189,16 @@ pub(in crate::rules) fn backorder_retry(
     on_backorder(order, env).then(|| refused.updated_at.after(env.policy.backoff_longest))
 }
 
-/// Whether the order is kept although stock it was paid for is missing.
+/// Returns true if the order is kept although stock it was paid for is missing.
 fn on_backorder(order: &Order, env: &Env<'_>) -> bool {
     let paid = order.lifecycle == Lifecycle::Confirmed
         || (order.lifecycle == Lifecycle::Pending && money_moved(order));
     paid && (order.is_imported() || env.policy.lost_stock == LostStock::Backorder)
 }
 
-/// Whether a shortage ends the placing, so that nothing more is wanted of stock and money. What it
-/// means for a confirmed order is settled before anything is planned: what is kept of it then is
-/// wanted.
+/// Returns true if a shortage ends the placing, so that nothing more is wanted of stock and money.
+/// What it means for a confirmed order is settled before anything is planned: what is kept of it
+/// then is wanted.
 pub(in crate::rules) fn is_short(order: &Order, env: &Env<'_>, stock: &[Stock<'_>]) -> bool {
     order.lifecycle == Lifecycle::Pending
         && stock.iter().any(|s| s.is_refused())
@@ -210,14 +210,15 @@ fn of_round(order: &Order) -> impl Iterator<Item = &Reservation> {
     order.reservations.iter().filter(|r| r.round == order.round)
 }
 
-/// How many units of a hold count: there, not being given back, and not about to lapse.
+/// Returns how many units of a reservation count: there, not being released, and not about to
+/// lapse.
 fn good_units(r: &Reservation, env: &Env<'_>) -> u32 {
     // Units being committed may have left already: until that is known nothing takes their place,
     // or twice as many would.
     committed_units(r) + committing_units(r) + free_units(r, env)
 }
 
-/// How many units have left the stock and are not on their way back.
+/// Returns how many units have left the stock and are not on their way back.
 fn committed_units(r: &Reservation) -> u32 {
     let giving_back = r
         .closing
@@ -226,14 +227,22 @@ fn committed_units(r: &Reservation) -> u32 {
     r.committed.saturating_sub(giving_back)
 }
 
-/// How many held units are leaving the stock.
+/// Returns how many held units are leaving the stock.
 fn committing_units(r: &Reservation) -> u32 {
     r.closing
         .filter(|c| c.kind == ClosingKind::Commit)
         .map_or(0, |c| c.units.min(r.held()))
 }
 
-/// How many held units lie there as they are and will for long enough.
+/// Returns how many reserved units lie there as they are and will for long enough.
+///
+/// A reservation that expires counts for nothing from [`Policy::reservation_margin`] before its end
+/// on: the SKU is [`SkuStock::Missing`], and another one is planned in its place. The expired one
+/// is released like any other, because our clock may be wrong about it; a refusal of that is
+/// [`Event::StockExpired`].
+///
+/// [`Policy::reservation_margin`]: crate::policy::Policy::reservation_margin
+/// [`Event::StockExpired`]: crate::order::Event::StockExpired
 fn free_units(r: &Reservation, env: &Env<'_>) -> u32 {
     let lasts = r
         .expires_at
@@ -241,14 +250,14 @@ fn free_units(r: &Reservation, env: &Env<'_>) -> u32 {
     if lasts { untouched_units(r) } else { 0 }
 }
 
-/// How many held units are not on their way out or back.
+/// Returns how many held units are not on their way out or back.
 fn untouched_units(r: &Reservation) -> u32 {
     r.held()
         .saturating_sub(r.closing.filter(|c| !c.committed).map_or(0, |c| c.units))
 }
 
-/// How many units of `sku` have left the stock for an attempt at placing, or are leaving it, and
-/// are not on their way back.
+/// Returns how many units of `sku` have left the stock for an attempt at placing, or are leaving
+/// it, and are not on their way back.
 pub(in crate::rules) fn committed_for_good(order: &Order, sku: &Sku, round: u32) -> u32 {
     let of = |r: &Reservation| match r.closing {
         Some(c) if c.kind == ClosingKind::Commit => r.committed + c.units,
@@ -263,7 +272,7 @@ pub(in crate::rules) fn committed_for_good(order: &Order, sku: &Sku, round: u32)
         .sum()
 }
 
-/// Whether a smaller hold is being asked for in place of this one.
+/// Returns true if a smaller reservation is being asked for in place of this one.
 pub(in crate::rules) fn is_being_replaced(order: &Order, r: &Reservation) -> bool {
     order
         .reservations
@@ -271,7 +280,7 @@ pub(in crate::rules) fn is_being_replaced(order: &Order, r: &Reservation) -> boo
         .any(|q| q.replaces == Some(r.n) && q.state.is_open())
 }
 
-/// Whether a smaller hold has taken the place of this one.
+/// Returns true if a smaller reservation has taken the place of this one.
 fn is_replaced(order: &Order, r: &Reservation) -> bool {
     let there = |q: &Reservation| {
         matches!(
@@ -285,7 +294,7 @@ fn is_replaced(order: &Order, r: &Reservation) -> bool {
         .any(|q| q.replaces == Some(r.n) && there(q))
 }
 
-/// How many of the units that reservation `r` holds the order wants to keep.
+/// Returns how many of the units that reservation `r` holds the order wants to keep.
 pub(in crate::rules) fn kept_units(order: &Order, env: &Env<'_>, r: &Reservation) -> u32 {
     let wanted = wanted_of(order, r);
     if wanted == 0 {
@@ -294,7 +303,7 @@ pub(in crate::rules) fn kept_units(order: &Order, env: &Env<'_>, r: &Reservation
     if free_units(r, env) > 0 {
         return allotted(order, env, r, wanted);
     }
-    // A hold about to lapse is kept until its replacement is there.
+    // A reservation about to lapse is kept until its replacement is there.
     if stand(order, env, &r.sku, wanted) == SkuStock::Held {
         0
     } else {
@@ -302,16 +311,16 @@ pub(in crate::rules) fn kept_units(order: &Order, env: &Env<'_>, r: &Reservation
     }
 }
 
-/// Whether the order still wants the hold that reservation `r` asks for.
+/// Returns true if the order still wants the reservation that reservation `r` asks for.
 pub(in crate::rules) fn is_wanted(order: &Order, env: &Env<'_>, r: &Reservation) -> bool {
-    // A dead order takes out of its holds what was lost, and asks for nothing more.
+    // A dead order takes out of its reservations what was lost, and asks for nothing more.
     let wanted = if order.lifecycle.is_live() {
         wanted_of(order, r)
     } else {
         0
     };
     match r.replaces {
-        // The smaller hold is wanted as long as it is just what is wanted of the larger one.
+        // The smaller reservation is wanted as long as it is just what is wanted of the larger one.
         Some(n) => order.reservation(n).is_some_and(|larger| {
             !is_replaced(order, larger)
                 && kept_units(order, env, larger) == r.quantity
@@ -321,7 +330,7 @@ pub(in crate::rules) fn is_wanted(order: &Order, env: &Env<'_>, r: &Reservation)
     }
 }
 
-/// How many units of the reservation's SKU the order wants.
+/// Returns how many units of the reservation's SKU the order wants.
 fn wanted_of(order: &Order, r: &Reservation) -> u32 {
     if r.round != order.round {
         return 0;
@@ -329,8 +338,8 @@ fn wanted_of(order: &Order, r: &Reservation) -> u32 {
     order.wanted_stock().get(&r.sku).copied().unwrap_or(0)
 }
 
-/// What of the wanted units falls to reservation `r`: what has left the stock comes first, then
-/// earlier holds; what is beyond what is wanted is surplus.
+/// Returns what of the wanted units falls to reservation `r`: what has left the stock comes first,
+/// then earlier reservations; what is beyond what is wanted is surplus.
 fn allotted(order: &Order, env: &Env<'_>, r: &Reservation, wanted: u32) -> u32 {
     let mut left = wanted.saturating_sub(committed_for_good(order, &r.sku, order.round));
     for o in of_round(order).filter(|o| o.sku == r.sku && !is_replaced(order, o)) {
@@ -411,8 +420,8 @@ mod tests {
             payment: PaymentCapabilities::IDEAL,
             notify: false,
         };
-        // Two units are ordered, and `cancelled` of them are not wanted any more; the larger hold
-        // has both.
+        // Two units are ordered, and `cancelled` of them are not wanted any more; the larger
+        // reservation has both.
         for (cancelled, asked, wanted) in [
             (0, 1, false),
             (0, 2, true),

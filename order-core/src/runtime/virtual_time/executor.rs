@@ -36,11 +36,11 @@ struct Core {
     now: AtomicU64,
     queue: Mutex<Queue>,
     state: Mutex<State>,
-    /// Whether some process crashed whose tasks are still to be dropped.
+    /// Set while tasks of a crashed process are still to be dropped.
     doomed: AtomicBool,
 }
 
-/// What wakers touch, also those that other threads call.
+/// The part that wakers touch, also those that other threads call.
 #[derive(Default)]
 struct Queue {
     ready: VecDeque<usize>,
@@ -122,7 +122,7 @@ fn unpark(mut queue: MutexGuard<'_, Queue>) {
     }
 }
 
-/// What an executor can do next.
+/// The next thing that an executor can do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Idle {
     /// Nothing can run before this time since the start.
@@ -165,7 +165,7 @@ impl Executor {
         ProcessId(state.processes.len() - 1)
     }
 
-    /// What `process` sees of the world.
+    /// Returns the time and the tasks as `process` sees them.
     pub fn runtime(&self, process: ProcessId) -> ProcessRuntime {
         let clock = Arc::clone(&lock(&self.core.state).processes[process.0].clock);
         ProcessRuntime {
@@ -180,7 +180,7 @@ impl Executor {
         self.core.spawn(process, task);
     }
 
-    /// Whether the process has not crashed.
+    /// Reports whether the process has not crashed.
     pub fn is_alive(&self, process: ProcessId) -> bool {
         lock(&self.core.state).processes[process.0].alive
     }
@@ -233,7 +233,7 @@ impl Executor {
         true
     }
 
-    /// When the next timer is due.
+    /// Returns the time at which the next timer is due.
     pub fn idle(&self) -> Idle {
         let next = lock(&self.core.state).timers.keys().next().copied();
         next.map_or(Idle::Forever, |(at, _)| {
@@ -377,7 +377,7 @@ pub struct ProcessRuntime {
 }
 
 impl ProcessRuntime {
-    /// Whose it is.
+    /// Returns the process whose it is.
     pub fn process(&self) -> ProcessId {
         self.process
     }

@@ -77,6 +77,7 @@ impl State {
             order: order.id,
             seq: stored.seq,
             number: order.number,
+            currency: order.currency,
             row: match unreadable {
                 Some((reason, _)) => Err(Unreadable {
                     order: order.id,

@@ -1,8 +1,8 @@
-//! What a failed comparison says: where two values part.
+//! The text of a failed comparison: the place where two values part.
 
 use std::fmt::Write as _;
 
-/// How many lines are shown before the first that differs, and of each side from there on.
+/// The number of lines that are shown before the first that differs, and of each side from there on.
 const BEFORE: usize = 3;
 const SHOWN: usize = 8;
 

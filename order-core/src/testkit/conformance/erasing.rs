@@ -16,7 +16,7 @@ fn noted(mut changeset: Changeset) -> Changeset {
     changeset
 }
 
-/// What erasing everything personal makes of an order.
+/// Returns an order as erasing everything personal leaves it.
 fn redact(order: &mut Order) {
     let (notices, notified) = (order.notices.clone(), order.notified);
     *order = Order {

@@ -77,7 +77,7 @@ fn compare(a: &Order, b: &Order, sort: SortKey) -> Ordering {
     by_key.then(a.id.cmp(&b.id))
 }
 
-/// What a list without limit shows.
+/// Returns everything that a list without limit shows.
 fn expected(orders: &[Arc<Order>], query: &ListQuery) -> Vec<Arc<Order>> {
     let is_stuck = |order: &Order| {
         !order.attention.is_empty() || (1..=30).any(|n| n % 7 == 0 && order.id == listed_id(n))

@@ -5,7 +5,7 @@ use super::support::*;
 use crate::store::{CommitError, OrderStore};
 use crate::testkit::orders::*;
 
-/// Whether a new order gets a use of `name`. If it does, it keeps it.
+/// Reports whether a new order gets a use of `name`, which it then keeps.
 async fn taken<S: OrderStore>(store: &S, n: u64, name: &str, limit: u32) -> bool {
     match store.commit(place(plain(n)).taking(name, limit)).await {
         Ok(_) => true,

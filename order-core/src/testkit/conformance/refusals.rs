@@ -8,7 +8,7 @@ use crate::order::Order;
 use crate::store::{Changeset, CommitError, Committed, OrderStore};
 use crate::testkit::orders::*;
 
-/// What can be wrong with a changeset, in the order of the checks.
+/// The faults of a changeset, in the order of the checks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Fault {
     Key,

@@ -1,4 +1,4 @@
-//! What the cases have in common.
+//! Helpers of all cases.
 
 use std::sync::Arc;
 use std::sync::Barrier;

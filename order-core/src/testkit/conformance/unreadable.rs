@@ -163,6 +163,7 @@ pub(super) async fn c25_a_row_that_cannot_be_read_stands_in_its_place_in_the_fee
         order,
         seq,
         number: _,
+        currency: _,
         row,
     } in &page.rows
     {

@@ -225,7 +225,7 @@ pub(super) async fn c20_who_follows_many_writers_misses_nothing<F: StoreFactory>
     }
 }
 
-/// What was given out of each partition, from the beginning of the feed on: each row's place in it,
+/// The rows given out of each partition, from the beginning of the feed on: each row's place in it,
 /// order and number. A row's cursor differs from that before it by its own place alone.
 fn by_partition(rows: &[FeedRow]) -> BTreeMap<usize, Vec<(FeedPlace, OrderId, u64)>> {
     let mut partitions = BTreeMap::<usize, Vec<_>>::new();

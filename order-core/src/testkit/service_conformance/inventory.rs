@@ -11,7 +11,7 @@ use super::{Sandbox, suite};
 use crate::ids::Sku;
 use crate::services::InventoryService;
 
-/// How the suite gets at an inventory.
+/// Access of the suite to an inventory.
 pub trait InventoryFactory: Sandbox {
     /// The adapter under test.
     type Service: InventoryService;

@@ -10,7 +10,7 @@ use crate::number::OrderNumber;
 use crate::order::NoticeKind;
 use crate::services::{Notification, NotificationService};
 
-/// How the suite gets at a notification service.
+/// Access of the suite to a notification service.
 pub trait NotificationFactory: Sandbox {
     /// The adapter under test.
     type Service: NotificationService;
@@ -18,7 +18,7 @@ pub trait NotificationFactory: Sandbox {
     /// An adapter that nothing was asked of.
     fn fresh(&self) -> impl Future<Output = Self::Service>;
 
-    /// How often the customer was told of an event; `None` if nobody can say.
+    /// Returns how often the customer was told of an event; `None` if nobody can say.
     fn told(&self, event: Uuid) -> impl Future<Output = Option<u32>> {
         let _ = event;
         async { None }

@@ -25,7 +25,7 @@ pub struct Means {
     pub token: Private<String>,
 }
 
-/// How the suite gets at a payment service.
+/// Access of the suite to a payment service.
 pub trait PaymentFactory: Sandbox {
     /// The adapter under test.
     type Service: PaymentService;

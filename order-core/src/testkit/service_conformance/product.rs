@@ -6,7 +6,7 @@ use super::{Sandbox, Verdict, broken, ensure, provoked, said, suite, timed};
 use crate::ids::ProductId;
 use crate::services::ProductService;
 
-/// How the suite gets at a product service.
+/// Access of the suite to a product service.
 pub trait ProductFactory: Sandbox {
     /// The adapter under test.
     type Service: ProductService;

@@ -25,7 +25,7 @@ pub trait Sandbox: Sync {
         block_on(test)
     }
 
-    /// What keys and orders are derived from. A sandbox that remembers earlier runs gives another
+    /// Returns the number that keys and orders are derived from. A sandbox that remembers earlier runs gives another
     /// for each run.
     fn seed(&self) -> u64 {
         0

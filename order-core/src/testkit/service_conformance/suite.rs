@@ -9,7 +9,7 @@ pub struct Case {
     pub clause: u8,
     /// Its name, a sentence.
     pub name: &'static str,
-    /// What it needs the service to claim and the sandbox to provoke.
+    /// The claims of the service and the abilities of the sandbox that it needs.
     pub needs: &'static [&'static str],
 }
 
@@ -117,7 +117,7 @@ macro_rules! suite {
             )*)*
         }
 
-        /// What a case may need: what the service claims, and what the sandbox provokes.
+        /// A need of a case: a claim of the service, or something that the sandbox provokes.
         pub const NEEDS: &[&str] = &[$(stringify!($known)),*];
 
         /// Every case with the number of the clause it tests, and with what it needs.
@@ -138,7 +138,7 @@ macro_rules! suite {
             verdicts
         }
 
-        /// Whether something that is left out could be tested after all; `None` for what cannot be
+        /// Reports whether something that is left out could be tested after all; `None` for what cannot be
         /// left out.
         #[doc(hidden)]
         pub fn offered_at_once<F: $factory>(factory: &F, need: &str) -> Option<bool> {

@@ -6,7 +6,7 @@ use super::{Sandbox, Verdict, ensure, provoked, said, suite, timed};
 use crate::ids::UserId;
 use crate::services::UserService;
 
-/// How the suite gets at a user service.
+/// Access of the suite to a user service.
 pub trait UserFactory: Sandbox {
     /// The adapter under test.
     type Service: UserService;

@@ -1,13 +1,13 @@
-//! What a case comes to.
+//! The verdict on a case.
 
 use std::fmt;
 
 use crate::services::CallError;
 
-/// What a case comes to.
+/// The verdict on a case.
 pub type Verdict = Result<(), Failure>;
 
-/// Why a case fails.
+/// The reason why a case fails.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Failure {
     /// The service does not keep the contract.
@@ -15,9 +15,9 @@ pub enum Failure {
     Broken {
         /// The number of the clause.
         clause: u8,
-        /// What the clause says, or the service claims.
+        /// The demand of the clause, or the claim of the service.
         claimed: String,
-        /// What happened.
+        /// The observation against it.
         seen: String,
     },
     /// The case needs what the service does not claim, or the sandbox cannot provoke.
@@ -25,7 +25,7 @@ pub enum Failure {
         "not tested: {need} is not there\n  provide it, or leave it out by name: …_conformance_tests!(factory, without [{need}])"
     )]
     NotTested {
-        /// What is needed.
+        /// The thing that is missing.
         need: &'static str,
     },
 }

@@ -1,10 +1,10 @@
-//! What a scripted service does instead of answering, and at which call.
+//! The faults of scripted services, and the calls they happen at.
 
 use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
-/// What goes wrong with one call.
+/// A fault of one call.
 ///
 /// Written as `decline`, `decline:CODE`, `not_done`, `unknown_before`, `unknown_after` (also
 /// `timeout_lost`, `timeout_done`), `malformed`, `late:8s` (also `ms`, `m` and `h`).

@@ -16,7 +16,7 @@ use crate::services::{
 };
 use crate::time::Timestamp;
 
-/// How much there is of a SKU. `stocked = on_hand + committed`, and `reserved ≤ on_hand`.
+/// The stock of a SKU. `stocked = on_hand + committed`, and `reserved ≤ on_hand`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct StockLevel {
     /// Units ever put in.
@@ -29,7 +29,7 @@ pub struct StockLevel {
     pub committed: u32,
 }
 
-/// What became of a hold. Of one that was divided, the first that fits.
+/// The state of a reservation; of one that was divided, the first that fits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LedgerReservationState {
     /// Some of its units are still held.
@@ -51,18 +51,18 @@ pub struct LedgerReservation {
     pub key: Uuid,
     /// The order.
     pub order: OrderId,
-    /// What.
+    /// The SKU.
     pub sku: Sku,
-    /// How many units it was made for. `held + committed ≤ quantity`; the rest was given back, or
+    /// The units it was made for. `held + committed ≤ quantity`; the rest was given back, or
     /// lapsed.
     pub quantity: u32,
-    /// How many of them are still held.
+    /// The units that are still reserved.
     pub held: u32,
-    /// How many of them have left, and not come back.
+    /// The units that have left, and not come back.
     pub committed: u32,
-    /// What became of it.
+    /// Its state.
     pub state: LedgerReservationState,
-    /// When it lapses.
+    /// The time at which it lapses.
     pub expires_at: Option<Timestamp>,
 }
 
@@ -74,7 +74,7 @@ pub struct LedgerReservation {
 /// part of a hold is refused.
 pub struct MemoryInventory {
     capabilities: InventoryCapabilities,
-    /// How long holds live; for ever if `None`.
+    /// The lifetime of reservations; for ever if `None`.
     lifetime: Option<Duration>,
     clock: Arc<dyn Clock>,
     state: Mutex<State>,
@@ -91,7 +91,7 @@ struct State {
     lapsing: Lapsing,
 }
 
-/// What becomes of the units of a hold whose time is over.
+/// The fate of the units of a reservation whose time is over.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 enum Lapsing {
     /// There is no such time.
@@ -103,7 +103,7 @@ enum Lapsing {
     Keeps,
 }
 
-/// What a commit or release asks for.
+/// A commit or release as it was asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Closing {
     reserve_key: Uuid,
@@ -111,7 +111,7 @@ struct Closing {
     units: u32,
 }
 
-/// Which way units of a hold go.
+/// The way that reserved units go.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Step {
     /// Held ones leave.
@@ -184,13 +184,13 @@ impl MemoryInventory {
         true
     }
 
-    /// Whether a commit or release under `key` was answered before; only known of keys that are
+    /// Reports whether a commit or release under `key` was answered before; only known of keys that are
     /// honoured.
     pub fn has_closed(&self, key: Uuid) -> bool {
         lock(&self.state).closings.contains_key(&key)
     }
 
-    /// How much there is of `sku`.
+    /// Returns the stock of `sku`.
     pub fn level(&self, sku: &Sku) -> StockLevel {
         let mut state = lock(&self.state);
         state.lapse(self.clock.now());

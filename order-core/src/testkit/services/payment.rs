@@ -20,7 +20,7 @@ use crate::services::{
 use crate::text::Private;
 use crate::time::Timestamp;
 
-/// What becomes of an authorization or a charge.
+/// The fate of an authorization or a charge.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Outcome {
     /// It succeeds.
@@ -40,32 +40,32 @@ pub struct LedgerPayment {
     pub key: Uuid,
     /// The order.
     pub order: OrderId,
-    /// What was asked.
+    /// The kind of operation that was asked for.
     pub kind: OperationKind,
     /// The key of the operation it acts on.
     pub parent: Option<Uuid>,
-    /// How much was asked for.
+    /// The amount that was asked for.
     pub asked: Money,
-    /// How much it is about: what was asked for, unless the provider moved another amount.
+    /// The amount that it is about: the one that was asked for, unless the provider moved another amount.
     pub amount: Money,
-    /// What became of it.
+    /// Its state.
     pub status: OperationState,
-    /// Why it was declined, if it was.
+    /// The reason for which it was declined, if it was.
     pub code: Option<&'static str>,
-    /// When an authorization can no longer be captured, if the provider keeps to such a time.
+    /// The time from which an authorization can no longer be captured, if the provider keeps to such a time.
     pub capture_before: Option<Timestamp>,
     /// The provider's name for it.
     pub reference: String,
-    /// How often it took effect. More than once is a double charge or a double refund.
+    /// The number of times that it took effect. More than once is a double charge or a double refund.
     pub effects: u32,
-    /// Whether somebody else than the engine made it: then nobody knows its key.
+    /// Set if somebody else than the engine made it: then nobody knows its key.
     pub outside: bool,
 }
 
 /// Decides what becomes of an attempt.
 pub type Decide = Box<dyn FnMut(&AttemptRequest) -> Outcome + Send>;
 
-/// How much the provider moves when so much was asked for.
+/// Returns the amount that the provider moves when so much was asked for.
 pub type Measure = Box<dyn FnMut(OperationKind, Minor) -> Minor + Send>;
 
 /// A payment provider with a ledger of every operation it ever saw.
@@ -74,9 +74,9 @@ pub type Measure = Box<dyn FnMut(OperationKind, Minor) -> Minor + Send>;
 /// `look_up`, nothing is found.
 pub struct MemoryPayments {
     capabilities: PaymentCapabilities,
-    /// How long a pending payment or a customer's action is waited for.
+    /// The time for which a pending payment or a customer's action is waited for.
     wait: Duration,
-    /// Since when, and for how long, authorizations are captured.
+    /// The clock, and the time for which authorizations are captured.
     expiry: Option<(Arc<dyn Clock>, Duration)>,
     state: Mutex<State>,
 }
@@ -243,7 +243,7 @@ impl MemoryPayments {
         }
     }
 
-    /// How much of operation `key` could still be moved by operations of that kind.
+    /// Returns the amount of operation `key` that could still be moved by operations of that kind.
     pub fn rest(&self, key: Uuid, kind: OperationKind) -> Minor {
         let state = lock(&self.state);
         state.by_key.get(&key).map_or(0, |&i| {
@@ -391,7 +391,7 @@ impl MemoryPayments {
         Some(self.answer(&state.ledger[i]))
     }
 
-    /// What a provider would report of the operation now.
+    /// Returns the report that a provider would make of the operation now.
     pub fn report(&self, key: Uuid) -> Option<PaymentReport> {
         let state = lock(&self.state);
         state.by_key.get(&key).map(|&i| report_of(&state.ledger[i]))
@@ -419,7 +419,7 @@ impl MemoryPayments {
         Ok(Some(self.answer(entry)))
     }
 
-    /// Until when what is approved now, and became `status`, can be captured.
+    /// Returns the time up to which what is approved now, and became `status`, can be captured.
     fn capture_before(&self, status: OperationState) -> Option<Timestamp> {
         let (clock, within) = self
             .expiry
@@ -490,7 +490,7 @@ impl State {
         i
     }
 
-    /// How much is moved when `asked` is.
+    /// Returns the amount that is moved when `asked` is asked for.
     fn measured(&mut self, kind: OperationKind, asked: Money) -> Money {
         let minor = self
             .measure
@@ -499,7 +499,7 @@ impl State {
         Money::new(minor.max(1), asked.currency)
     }
 
-    /// How much of operation `key` was captured, or went back: what succeeded of what acts on it.
+    /// Returns the amount of operation `key` that was captured, or went back: what succeeded of what acts on it.
     fn moved(&self, key: Uuid, kind: OperationKind) -> Minor {
         let done = |e: &&LedgerPayment| {
             e.parent == Some(key) && e.kind == kind && e.status == success_of(kind)

@@ -70,7 +70,7 @@ pub(super) async fn c01_no_connection_is_never_a_refusal<F: InventoryFactory>(f:
     Ok(())
 }
 
-/// What a reserve comes to that is answered by this status and body.
+/// Reserves, answered by this status and body, and returns what the adapter makes of it.
 async fn reserve_answered<F: InventoryFactory>(
     f: &F,
     status: u16,

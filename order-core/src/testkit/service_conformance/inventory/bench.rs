@@ -1,4 +1,4 @@
-//! What the cases have in common.
+//! Helpers of all cases.
 
 use std::cell::Cell;
 use std::time::Duration;
@@ -13,7 +13,7 @@ use crate::services::{
 };
 use crate::testkit::service_conformance::{Failure, Verdict, broken, missing, said, timed};
 
-/// How many units of a SKU there are in the cases.
+/// The units of a SKU that the cases have in stock.
 pub(super) const STOCK: u32 = 5;
 
 /// For how long holds are asked for, where they lapse.
@@ -22,7 +22,7 @@ const LIFETIME: Duration = Duration::from_secs(30 * 60);
 /// Longer than any order is worked on, for keys and holds that are claimed to live for ever.
 pub(super) const FOR_EVER: Duration = Duration::from_secs(400 * 24 * 60 * 60);
 
-/// What is done with a hold.
+/// The two ends of a reservation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Closing {
     Commit,
@@ -213,7 +213,7 @@ fn claims(service: &impl InventoryService, need: &str) -> bool {
     }
 }
 
-/// Whether something could be tested, as far as a service that nothing was asked of shows.
+/// Reports whether something could be tested, as far as a service that nothing was asked of shows.
 pub(super) async fn offered<F: InventoryFactory>(factory: &F, need: &str) -> bool {
     let bench = Bench::new(factory).await;
     match need {

@@ -107,7 +107,7 @@ pub(super) async fn c01_no_connection_is_never_a_refusal<F: PaymentFactory>(f: &
     Ok(())
 }
 
-/// What a charge comes to that is answered by this status and body.
+/// Charges, answered by this status and body, and returns what the adapter makes of it.
 async fn charge_answered<F: PaymentFactory>(
     f: &F,
     status: u16,

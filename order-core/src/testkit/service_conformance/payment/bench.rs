@@ -1,4 +1,4 @@
-//! What the cases have in common.
+//! Helpers of all cases.
 
 use std::cell::Cell;
 use std::future::Future;
@@ -17,7 +17,7 @@ use crate::services::{
 use crate::testkit::service_conformance::{Failure, broken, missing, said_error, timed};
 use crate::testkit::services::Outcome;
 
-/// What a charge or authorization of the cases is for, in minor units.
+/// The amount of the cases' charges and authorizations, in minor units.
 pub(super) const AMOUNT: Minor = 1000;
 
 /// Longer than any order is worked on, for keys that are claimed to live for ever.
@@ -284,7 +284,7 @@ pub(super) fn in_words(answer: &PaymentAnswer) -> String {
     format!("{status}{code} {amount} as {reference:?}")
 }
 
-/// Whether something could be tested, as far as a service that nothing was asked of shows.
+/// Reports whether something could be tested, as far as a service that nothing was asked of shows.
 pub(super) async fn offered<F: PaymentFactory>(factory: &F, need: &str) -> bool {
     let bench = Bench::new(factory).await;
     match need {

@@ -8,7 +8,7 @@ use std::fmt;
 
 use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 
-use crate::exit::{Failure, Outcome};
+use super::error::JsonError;
 
 /// A message type.
 #[derive(Debug)]
@@ -97,9 +97,9 @@ impl Values {
 }
 
 /// Reads `text`, which came from `source`, as a `message`.
-pub fn parse(source: &str, text: &str, message: &'static Message) -> Outcome<Values> {
+pub fn parse(source: &str, text: &str, message: &'static Message) -> Result<Values, JsonError> {
     if text.starts_with('\u{feff}') {
-        return Err(Failure::bad_input(format!(
+        return Err(JsonError::new(format_args!(
             "{source}:1:1: starts with a byte order mark: save it as UTF-8 without one"
         )));
     }
@@ -119,12 +119,12 @@ pub fn parse(source: &str, text: &str, message: &'static Message) -> Outcome<Val
     }
 }
 
-fn problem(source: &str, error: &serde_json::Error) -> Failure {
+fn problem(source: &str, error: &serde_json::Error) -> JsonError {
     let said = error.to_string();
     let place = format!(" at line {} column {}", error.line(), error.column());
     let message = said.strip_suffix(&place).unwrap_or(&said);
     // At the end of a text the parser counts columns from 0.
-    Failure::bad_input(format!(
+    JsonError::new(format_args!(
         "{source}:{}:{}: {message}",
         error.line(),
         error.column().max(1)
@@ -320,5 +320,8 @@ impl<'de> Visitor<'de> for Seed {
 }
 
 fn shortened(text: &str) -> String {
-    crate::output::shortened(text, 80)
+    match text.char_indices().nth(80) {
+        None => text.to_owned(),
+        Some((end, _)) => format!("{}…", text.get(..end).unwrap_or(text)),
+    }
 }

@@ -3,16 +3,13 @@
 
 use std::collections::BTreeMap;
 
-use order_core::ids::Name;
-use order_core::money::{Currency, Minor, Money};
-use order_core::order::{
-    Address, AddressType, Line, Order, OrderHold, PaymentOperation, Reservation,
-};
-use order_core::rules::{Purpose, key};
-use order_core::time::Timestamp;
-use serde::Serialize;
-
+use super::error::RejectionView;
 use super::life::{CreditView, DisputeView, EditView, ReturnView, ShipmentView, UnmatchedView};
+use super::{amount, time};
+use crate::money::Minor;
+use crate::order::{Address, AddressType, Line, Order, OrderHold, PaymentOperation, Reservation};
+use crate::rules::{Purpose, failure, key};
+use serde::Serialize;
 
 /// An order, whole.
 #[derive(Debug, Serialize)]
@@ -61,6 +58,9 @@ pub struct OrderView {
     unmatched_payments: Vec<UnmatchedView>,
     metadata: BTreeMap<String, String>,
     redacted_at: Option<String>,
+    /// Why the order came to nothing, if it did.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    rejection: Option<RejectionView>,
     /// On the answer to a request that was carried out before under the same key.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     replayed: bool,
@@ -203,7 +203,10 @@ impl OrderView {
             updated_at: order.updated_at.to_string(),
             completed_at: time(order.completed_at),
             cancelled_at: time(order.cancelled_at),
-            items: lines(order).map(|l| ItemView::of(order, l)).collect(),
+            items: order
+                .visible_lines()
+                .map(|l| ItemView::of(order, l))
+                .collect(),
             addresses: addresses.unwrap_or_default(),
             lifecycle: order.lifecycle.as_str(),
             fulfilment_status: order.statuses.fulfilment.as_str(),
@@ -251,10 +254,15 @@ impl OrderView {
                 .collect(),
             edits: order.edits.iter().map(|e| EditView::of(order, e)).collect(),
             unmatched_payments: order.unmatched.iter().map(UnmatchedView::of).collect(),
-            metadata: metadata(order)
+            metadata: order
+                .metadata
+                .get()
+                .into_iter()
+                .flatten()
                 .map(|(key, value)| (key.to_string(), value.clone()))
                 .collect(),
             redacted_at: time(order.redacted_at),
+            rejection: failure(order).as_ref().map(RejectionView::of),
             replayed: false,
         }
     }
@@ -288,8 +296,16 @@ impl ItemView {
             delivered: line.counters.delivered,
             returned: line.counters.returned,
             lost: line.counters.lost,
-            owed_amount: amount(line.owed(), order.currency),
+            owed_amount: amount(owed_of(order, line), order.currency),
         }
+    }
+}
+
+/// Returns what is owed of a line: nothing, once the order has come to nothing.
+fn owed_of(order: &Order, line: &Line) -> Minor {
+    match order.lifecycle.is_live() {
+        true => line.owed(),
+        false => 0,
     }
 }
 
@@ -388,24 +404,4 @@ impl PaymentView {
             updated_at: p.updated_at.to_string(),
         }
     }
-}
-
-/// The amount with its currency's decimals.
-pub fn amount(minor: Minor, currency: Currency) -> String {
-    Money::new(minor, currency).amount().to_string()
-}
-
-/// The time, if there is one.
-pub fn time(at: Option<Timestamp>) -> Option<String> {
-    at.map(|t| t.to_string())
-}
-
-/// The lines of which anything is left to see: an edit may have taken all of a line away.
-pub fn lines(order: &Order) -> impl Iterator<Item = &Line> {
-    order.visible_lines()
-}
-
-/// The metadata that programs keep with the order.
-pub fn metadata(order: &Order) -> impl Iterator<Item = (&Name, &String)> {
-    order.metadata.get().into_iter().flatten()
 }

@@ -1,8 +1,8 @@
 //! The order service's CreateOrderRequest and its parts, from JSON.
 
-use super::proto_json::{Field, Kind, Message, Values, parse};
-use crate::exit::Outcome;
-use order_core::request::{AddressInput, ItemInput, PlaceRequest};
+use super::error::JsonError;
+use super::strict::{Field, Kind, Message, Values, parse};
+use crate::request::{AddressInput, ItemInput, PlaceRequest};
 
 const fn text(name: &'static str, json: &'static str) -> Field {
     Field {
@@ -69,7 +69,7 @@ static ADDRESS: Message = Message {
 };
 
 /// Reads a CreateOrderRequest. Whether it can be placed is not decided here.
-pub fn request(source: &str, json: &str) -> Outcome<PlaceRequest> {
+pub fn request(source: &str, json: &str) -> Result<PlaceRequest, JsonError> {
     let mut m = parse(source, json, &REQUEST)?;
     let items = m.list("items").into_iter().map(|mut item| ItemInput {
         product_id: item.text("product_id").unwrap_or_default(),
@@ -90,7 +90,7 @@ pub fn request(source: &str, json: &str) -> Outcome<PlaceRequest> {
 }
 
 /// Reads an OrderAddressInput.
-pub fn address(source: &str, json: &str) -> Outcome<AddressInput> {
+pub fn address(source: &str, json: &str) -> Result<AddressInput, JsonError> {
     parse(source, json, &ADDRESS).map(address_of)
 }
 
@@ -117,8 +117,7 @@ mod tests {
     fn refused(json: &str) -> String {
         request("r.json", json)
             .expect_err("it is refused")
-            .message()
-            .to_owned()
+            .to_string()
     }
 
     #[test]
