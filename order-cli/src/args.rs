@@ -1,10 +1,12 @@
-//! The list of commands, and what runs each. A command's own options stand in the file that runs it,
-//! under `commands/`; secrets are never among them.
+//! The list of commands, and what runs each. A command's own options stand in the file that runs
+//! it, under `commands/`; secrets are never among them.
 
 use clap::{Parser, Subcommand};
+use order_grpc::{Log, LogFormat};
 
 use crate::commands::changes::ChangeCommand;
 use crate::commands::options::ById;
+use crate::commands::shop::ShopCommand;
 use crate::commands::{
     attention, bulk, check, config, health, lists, migrate, operator, placing, serve, services,
     shell, shop, show, states, watch, work,
@@ -42,7 +44,7 @@ pub struct Cli {
 pub enum Command {
     /// Run the embedded shop: catalogue, stock, customers, payment desk
     #[command(subcommand, arg_required_else_help = true)]
-    Shop(shop::ShopCommand),
+    Shop(ShopCommand),
     /// Place an order and work on it until nothing is due now
     Place(placing::Place),
     /// Price an order without placing it
@@ -111,11 +113,14 @@ pub fn run(cli: Cli) -> (Format, Outcome) {
         Command::Run(run) => {
             if global.store.is_some() && global.shop.is_none() {
                 note(
-                    "the shop is in memory: --shop FILE keeps it beside the store, which `order check` compares it with",
+                    "the shop is in memory: --shop FILE keeps it beside the store, which `order \
+                     check` compares it with",
                 );
             }
-            let settings = Settings::for_script(&global);
-            let ran = settings.and_then(|settings| script::run(&run.script, &settings));
+            let ran = Settings::for_script(&global).and_then(|settings| {
+                let _written = log(&settings);
+                script::run(&run.script, &settings)
+            });
             (asked, ran)
         }
         command => match Settings::resolve(&global, command.overrides()) {
@@ -132,6 +137,11 @@ fn run_by(settings: &Settings, command: Command) -> Outcome {
             "--format mermaid is for `order states` only: use table, json or jsonl",
         ));
     }
+    // Servers have a log of their own.
+    let _written = match &command {
+        Command::Serve(_) | Command::Shop(ShopCommand::Serve(_)) => None,
+        _ => log(settings),
+    };
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_time()
@@ -139,6 +149,13 @@ fn run_by(settings: &Settings, command: Command) -> Outcome {
         .build()
         .map_err(|e| Failure::caused(Code::Unavailable, &e).context("cannot start"))?;
     runtime.block_on(dispatch(command, settings, &out))
+}
+
+/// Begins to say what is done, if that is asked for. What comes of it is to be kept: dropping it
+/// waits for the last lines.
+fn log(settings: &Settings) -> Option<Log> {
+    let level = settings.log?;
+    Some(Log::stderr_from(level, LogFormat::Text).install())
 }
 
 async fn dispatch(command: Command, settings: &Settings, out: &Out) -> Outcome {

@@ -20,7 +20,7 @@ use crate::settings::services::{Place, Profile, Services};
 pub struct Made {
     /// Of all five services.
     pub clients: DynClients,
-    /// How often each service's memory saved a call.
+    /// The counts of calls that each service's memory saved.
     pub memories: Vec<(ServiceName, Arc<dyn Fn() -> CacheStats + Send + Sync>)>,
 }
 

@@ -1,8 +1,8 @@
 //! Commands by topic: each file has the options of its commands, and what they do.
 //!
 //! A new command that changes an order is a struct with its options that implements
-//! [`Change`](operator::Change), and an entry in the list of [`changes`]. Any other is a struct and a
-//! function, and an entry in the list of `args.rs`.
+//! [`Change`](operator::Change), and an entry in the list of [`changes`]. Any other is a struct and
+//! a function, and an entry in the list of `args.rs`.
 
 pub mod attention;
 pub mod bulk;

@@ -24,7 +24,7 @@ use crate::settings::{Secret, Settings, StoreUrl};
 /// A manager over any store and any services.
 pub type Manager = OrderManager<Arc<dyn OrderStore>, DynClients>;
 
-/// What follows the feed of such a manager.
+/// A watch on the feed of such a manager.
 pub type WatchAll = Watch<Arc<dyn OrderStore>, DynClients>;
 
 /// Everything a command needs.
@@ -33,24 +33,24 @@ pub struct Engine {
     pub manager: Manager,
     /// The embedded shop, if products are in it: it knows them by SKU.
     pub products: Option<Arc<Shop>>,
-    /// How often the memories of remote services saved a call.
+    /// The counts of calls that the memories of remote services saved.
     pub memories: Vec<(ServiceName, Arc<dyn Fn() -> CacheStats + Send + Sync>)>,
-    /// Who gives the commands.
+    /// The operator who gives the commands.
     pub principal: Principal,
     /// The currency of the shop's prices.
     pub currency: Currency,
-    /// How orders can be paid.
+    /// The payment methods that are offered.
     pub payment_methods: Vec<String>,
     /// The shipping methods on offer.
     pub shipping_methods: Vec<String>,
 }
 
-/// Who types commands.
+/// Returns the operator who types commands.
 pub fn operator() -> Principal {
     Principal::operator("cli")
 }
 
-/// What an engine runs on, and who is told of leases that are waited for.
+/// The runtime of an engine, and the hook for leases that are waited for.
 type Running = (Arc<dyn Runtime>, fn(&LeaseWait));
 
 /// For a person at a terminal.
@@ -94,8 +94,8 @@ impl Served {
         })
     }
 
-    /// An empty shop in their place. Nothing is asked of it, but what the services of `settings` can
-    /// do has a part in what is to be done next.
+    /// An empty shop in their place. Nothing is asked of it, but what the services of `settings`
+    /// can do has a part in what is to be done next.
     fn by_nobody(settings: &Settings) -> Outcome<Self> {
         let prices = PriceBook::new(Currency::USD, vec![], vec![], vec![], vec![])
             .map_err(|e| Failure::caused(Code::Unavailable, &e))?;
@@ -271,7 +271,8 @@ async fn any_store(access: Access, settings: &Settings) -> Outcome<Arc<dyn Order
             .await?;
             if store.replica_stats().is_some_and(|stats| stats.is_down) {
                 note(
-                    "the replica cannot be used now: the primary serves lists and the feed until it can be used again",
+                    "the replica cannot be used now: the primary serves lists and the feed until it can \
+                     be used again",
                 );
             }
             Arc::new(store)
@@ -302,7 +303,9 @@ pub fn open_store_as(
         StoreUrl::Sqlite(path) => SqliteStore::open(path, options)?,
         StoreUrl::Postgres(_) => {
             let failure = Failure::bad_input("--store: this is done to a SQLite file only");
-            return Err(failure.hint("PostgreSQL has tools of its own, such as pg_dump; `order export` works with either"));
+            const USE: &str = "PostgreSQL has tools of its own, such as pg_dump; `order export` works \
+                with either";
+            return Err(failure.hint(USE));
         }
     })
 }
@@ -320,7 +323,9 @@ pub fn existing_shop(settings: &Settings) -> Outcome<Shop> {
                 Code::Unavailable,
                 format!("there is no shop {}", path.display()),
             );
-            Err(failure.hint("check --shop; `order shop load FILE` makes one from a catalogue, such as examples/catalogue.toml"))
+            const USE: &str = "check --shop; `order shop load FILE` makes one from a catalogue, such \
+                as examples/catalogue.toml";
+            Err(failure.hint(USE))
         }
         Some(path) => Ok(Shop::open_existing(path, Arc::new(SystemClock))?),
         None => open_shop(settings, Arc::new(SystemClock)),

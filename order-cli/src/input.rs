@@ -1,4 +1,4 @@
-//! What comes in from files and options, turned into the engine's requests.
+//! Input from files and options, turned into the engine's requests.
 
 pub mod addresses;
 pub mod duration;

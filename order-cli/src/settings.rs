@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 
 use order_core::policy::Policy;
 use order_core::pricing::{PriceBook, Pricing};
+use order_grpc::Level;
 use order_store_sqlite::shop::RawPriceBook;
 use toml::Spanned;
 
@@ -94,7 +95,8 @@ impl StoreUrl {
     /// Reads `sqlite:FILE`, a path, `sqlite::memory:` or `postgres://…`.
     pub fn parse(given: &Given<String>) -> Outcome<Self> {
         let url = &given.value;
-        const USE: &str = "use sqlite:FILE, such as sqlite:orders.db, or postgres://USER@HOST/DATABASE?schema=NAME";
+        const USE: &str = "use sqlite:FILE, such as sqlite:orders.db, or \
+            postgres://USER@HOST/DATABASE?schema=NAME";
         match url.split_once(':') {
             Some(("sqlite", ":memory:")) => Ok(StoreUrl::Memory),
             Some(("sqlite", file)) if !file.is_empty() => Ok(StoreUrl::Sqlite(file.into())),
@@ -118,27 +120,29 @@ impl StoreUrl {
     }
 }
 
-/// What holds for one run of the program.
+/// The settings of one run of the program.
 #[derive(Debug, Clone)]
 pub struct Settings {
-    /// Where the orders are.
+    /// The store with the orders.
     pub store: StoreUrl,
     /// A replica of the database, which lists and the feed are read from where nothing more is done
     /// with them.
     pub replica: Option<Secret>,
-    /// Where the shop is; none for in memory.
+    /// The shop's file; none for in memory.
     pub shop: Option<PathBuf>,
-    /// How results are printed.
+    /// The form of results.
     pub format: Format,
+    /// The level from which what is done is said on standard error; `None` for nothing.
+    pub log: Option<Level>,
     /// The settings of the server.
     pub server: Server,
-    /// Who may call it.
+    /// The callers it knows.
     pub access: Access,
-    /// How a server is asked for its health.
+    /// The way a server is asked for its health.
     pub health: Health,
     /// The policy of the engine.
     pub policy: Policy,
-    /// Where the five services are.
+    /// The places of the five services.
     pub services: Services,
     /// Shipping, tax, coupons and payment methods, where they are not the shop's.
     pub price_book: Option<PriceBook>,
@@ -157,6 +161,7 @@ impl Settings {
         let replica = replica(&mut layers, &store)?;
         let shop = shop(&mut layers)?;
         let format = layers.or("format", Format::default())?;
+        let log = log(&mut layers)?;
         let server = server::server(&mut layers)?;
         let access = access::access(&mut layers)?;
         let health = access::health(&mut layers)?;
@@ -171,6 +176,7 @@ impl Settings {
             replica,
             shop,
             format,
+            log,
             server,
             access,
             health,
@@ -187,6 +193,8 @@ impl Settings {
         layers.option("store", "--store", global.store.clone());
         layers.option("replica", "--replica", global.replica.clone());
         layers.option("shop", "--shop", global.shop.clone());
+        let verbose = global.log();
+        layers.option(verbose.setting, verbose.option, verbose.value);
         let store = match &global.store {
             Some(_) => store(&mut layers)?,
             None => StoreUrl::Memory,
@@ -213,6 +221,7 @@ impl Settings {
             replica: None,
             shop,
             format,
+            log: log(&mut layers)?,
             server,
             access,
             health,
@@ -263,6 +272,7 @@ fn options(global: &Global, overrides: Vec<Override>, layers: &mut Layers) -> Ou
         format,
         color: _,
         config: _,
+        verbose: _,
         setting,
     } = global;
     let format = format.map(|format| format.name().to_owned());
@@ -271,6 +281,7 @@ fn options(global: &Global, overrides: Vec<Override>, layers: &mut Layers) -> Ou
         Override::of("replica", "--replica", replica.clone()),
         Override::of("shop", "--shop", shop.clone()),
         Override::of("format", "--format", format),
+        global.log(),
     ];
     for Override {
         setting,
@@ -289,6 +300,18 @@ fn options(global: &Global, overrides: Vec<Override>, layers: &mut Layers) -> Ou
         layers.option(key, format!("--setting {key}"), Some(value.to_owned()));
     }
     Ok(())
+}
+
+fn log(layers: &mut Layers) -> Outcome<Option<Level>> {
+    let levels = [
+        ("off", None),
+        ("error", Some(Level::ERROR)),
+        ("warn", Some(Level::WARN)),
+        ("info", Some(Level::INFO)),
+        ("debug", Some(Level::DEBUG)),
+        ("trace", Some(Level::TRACE)),
+    ];
+    layers.choice("log", &levels, None)
 }
 
 fn store(layers: &mut Layers) -> Outcome<StoreUrl> {
@@ -328,7 +351,7 @@ fn replica(layers: &mut Layers, store: &StoreUrl) -> Outcome<Option<Secret>> {
     Ok(replica)
 }
 
-/// Where the shop is; none for in memory.
+/// The shop's file; none for in memory.
 fn shop(layers: &mut Layers) -> Outcome<Option<PathBuf>> {
     let given = layers.given::<String>("shop")?;
     let text = given.as_ref().map_or("shop.db", |given| &given.value);

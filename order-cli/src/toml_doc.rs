@@ -1,5 +1,5 @@
-//! TOML documents whose mistakes are told with file, line and column. Shapes are read by serde; what
-//! it says of a mistake is put into the words of the document's writer here.
+//! TOML documents whose mistakes are told with file, line and column. Shapes are read by serde;
+//! what it says of a mistake is put into the words of the document's writer here.
 
 use std::fmt;
 use std::ops::Range;
@@ -94,8 +94,8 @@ impl<'a> Source<'a> {
         )
     }
 
-    /// Reads a value as `T`. Mistakes call the value `what`; `beside` are fields of it that are read
-    /// elsewhere, for those who look for one that is known.
+    /// Reads a value as `T`. Mistakes call the value `what`; `beside` are fields of it that are
+    /// read elsewhere, for those who look for one that is known.
     ///
     /// # Errors
     ///

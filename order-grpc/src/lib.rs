@@ -38,6 +38,7 @@ pub use service::OrderApi;
 pub use status::{DOMAIN, status_of};
 pub use tasks::TrackedRuntime;
 pub use tls::{Tls, TlsOptions};
+pub use tracing::Level;
 
 /// Messages, client and server generated from `proto/order.proto`, for programs that call a server
 /// and for tests; and, in modules of their own, those of the services that the engine's clients

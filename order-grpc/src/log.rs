@@ -80,7 +80,7 @@ pub(crate) struct CallLine<'a> {
     pub(crate) error: Option<&'a str>,
 }
 
-/// The crates whose events are written, at INFO and above. Others are silent: nobody here knows
+/// The crates whose events are written, at INFO and above if no other level is named. Others are silent: nobody here knows
 /// what they would tell.
 const OURS: [&str; 5] = [
     "order",
@@ -107,13 +107,22 @@ impl Log {
         Log::to(format, Box::new(std::io::stderr()))
     }
 
+    /// Writes to standard error what is at least of `level`.
+    pub fn stderr_from(level: Level, format: LogFormat) -> Self {
+        Log::from_level(level, format, Box::new(std::io::stderr()))
+    }
+
     /// Writes to `sink`. A line that it does not take is lost.
     pub fn to(format: LogFormat, sink: Box<dyn Write + Send>) -> Self {
+        Log::from_level(Level::INFO, format, sink)
+    }
+
+    fn from_level(level: Level, format: LogFormat, sink: Box<dyn Write + Send>) -> Self {
         // Without a thread there is no log, which is no reason to take no orders.
         let Some((writing, lines)) = Writing::start(format, sink) else {
             return Log::default();
         };
-        let targets = OURS.map(|target| (target, LevelFilter::INFO));
+        let targets = OURS.map(|target| (target, LevelFilter::from_level(level)));
         let targets = Targets::new().with_targets(targets);
         let registry = tracing_subscriber::registry().with(targets);
         let layer = tracing_subscriber::fmt::layer();

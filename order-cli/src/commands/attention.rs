@@ -161,7 +161,13 @@ pub struct Resolve {
     #[arg(long, requires = "payment", value_parser = reported_state())]
     pub status: Option<OperationState>,
     /// Money came in, or went back, and no provider reported it
-    #[arg(long, value_name = "WAY", value_enum, group = "finding", requires_all = ["amount", "reference"])]
+    #[arg(
+        long,
+        value_name = "WAY",
+        value_enum,
+        group = "finding",
+        requires_all = ["amount", "reference"]
+    )]
     pub moved: Option<Moved>,
     /// A report that fits no operation needs nothing to be done: its reference
     #[arg(long, value_name = "REFERENCE", group = "finding")]

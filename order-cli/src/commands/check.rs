@@ -88,13 +88,14 @@ pub fn first_breach(findings: &Findings) -> String {
     })
 }
 
-/// Opens the shop with the ledgers of stock and payments, if both are kept in the embedded one and it is
-/// there.
+/// Opens the shop with the ledgers of stock and payments, if both are kept in the embedded one and
+/// it is there.
 fn ledgers(settings: &Settings) -> Outcome<Option<Shop>> {
     let services = &settings.services;
     if !services.inventory.is_shop() || !services.payment.is_shop() {
         note(
-            "stock and payments are not both in the embedded shop: they are not compared with its ledgers",
+            "stock and payments are not both in the embedded shop: they are not compared with \
+             its ledgers",
         );
         return Ok(None);
     }

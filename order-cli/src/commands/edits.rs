@@ -47,7 +47,12 @@ pub struct Edit {
     #[arg(long, value_name = "URL")]
     pub return_url: Option<String>,
     /// Call off the edit that is under way
-    #[arg(long, conflicts_with_all = ["add", "set", "remove", "ship_to", "shipping_method", "payment_method", "dry_run"])]
+    #[arg(
+        long,
+        conflicts_with_all = [
+            "add", "set", "remove", "ship_to", "shipping_method", "payment_method", "dry_run",
+        ]
+    )]
     pub discard: bool,
     /// Show what it would cost and change, and do nothing
     #[arg(long)]

@@ -83,7 +83,7 @@ pub async fn health(settings: &Settings, out: &Out) -> Outcome {
     }
 }
 
-/// Where a server of this machine is reached that listens on `listen`.
+/// Returns the URL of a server of this machine that listens on `listen`.
 fn usual(listen: &str, tls: bool) -> String {
     let scheme = if tls { "https" } else { "http" };
     let (host, port) = listen.rsplit_once(':').unwrap_or((listen, "50053"));

@@ -65,7 +65,13 @@ pub struct List {
     #[arg(long, value_name = "TIME", value_parser = day_or_time)]
     pub updated_before: Option<Timestamp>,
     /// The most that are shown, 1 to 1000
-    #[arg(long, value_name = "N", default_value_t = 20, allow_negative_numbers = true, value_parser = whole::<1, 1000>)]
+    #[arg(
+        long,
+        value_name = "N",
+        default_value_t = 20,
+        allow_negative_numbers = true,
+        value_parser = whole::<1, 1000>
+    )]
     pub limit: u32,
     /// Go on after this place: the `next` of the page before
     #[arg(long, value_name = "CURSOR")]
@@ -157,7 +163,10 @@ fn day_or_time(text: &str) -> Result<Timestamp, String> {
     } else {
         text.to_owned()
     };
-    whole
-        .parse()
-        .map_err(|_| format!("{text:?} is no time: expected a day such as 2026-03-01, or RFC 3339 such as 2026-03-01T10:00:00Z"))
+    whole.parse().map_err(|_| {
+        format!(
+            "{text:?} is no time: expected a day such as 2026-03-01, or RFC 3339 such as \
+                 2026-03-01T10:00:00Z"
+        )
+    })
 }

@@ -25,13 +25,19 @@ pub struct Migrate {
     pub citus: bool,
     /// The number of partitions of a new store's feed on PostgreSQL, 1 to 256; with --citus 2 to
     /// 256, one for each shard [default: 1, with --citus 32]
-    #[arg(long, value_name = "N", allow_negative_numbers = true, conflicts_with = "check", value_parser = whole::<1, 256>)]
+    #[arg(
+        long,
+        value_name = "N",
+        allow_negative_numbers = true,
+        conflicts_with = "check",
+        value_parser = whole::<1, 256>
+    )]
     pub partitions: Option<u32>,
 }
 
 #[derive(Debug, Serialize)]
 struct MigrateView {
-    /// What was done, or is to be.
+    /// The migrations that were made, or are to be.
     migrations: Vec<String>,
 }
 

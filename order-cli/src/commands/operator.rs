@@ -74,8 +74,8 @@ pub enum Asked {
 }
 
 impl Asked {
-    /// Returns true if it may lead to calls; what does not needs no services. The engine knows which
-    /// of its commands those are.
+    /// Returns true if it may lead to calls; what does not needs no services. The engine knows
+    /// which of its commands those are.
     pub fn calls_services(&self) -> bool {
         let wakes = |command: &Command| command.spec().wakes;
         match self {
@@ -102,7 +102,7 @@ impl Asked {
     }
 }
 
-/// What came of a command.
+/// The result of a command.
 pub enum Changed {
     /// The order, changed; and what to say if it was a repeat, and nothing was done.
     Order(Arc<Order>, Option<String>),

@@ -15,7 +15,7 @@ pub struct ById {
     pub order: OrderRef,
 }
 
-/// What makes a command on an order safe to repeat.
+/// The key and the version that make a command on an order safe to repeat.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Args)]
 pub struct Once {
     /// Makes it safe to repeat: under the same key it is done once per order, and another command

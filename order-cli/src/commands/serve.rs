@@ -5,7 +5,9 @@ use std::sync::Arc;
 
 use clap::Args;
 use order_grpc::services::CacheStats;
-use order_grpc::{Auth, Drained, Limits, Log, LogFormat, ServerOptions, Tls, TrackedRuntime};
+use order_grpc::{
+    Auth, Drained, Level, Limits, Log, LogFormat, ServerOptions, Tls, TrackedRuntime,
+};
 
 use super::options::whole;
 use crate::engine::Engine;
@@ -17,8 +19,8 @@ use crate::stop::Stop;
 /// Options of `serve`.
 #[derive(Debug, Args)]
 pub struct Serve {
-    /// Where to listen; port 0 takes a free one, and `:PORT` is 127.0.0.1:PORT [env: ORDER_LISTEN]
-    /// [default: 127.0.0.1:50053]
+    /// The address to listen at; port 0 takes a free one, and `:PORT` is 127.0.0.1:PORT [env:
+    /// ORDER_LISTEN] [default: 127.0.0.1:50053]
     #[arg(long, value_name = "HOST:PORT")]
     pub listen: Option<String>,
     /// Listen also where other machines can reach it, although callers are not authenticated, or
@@ -30,18 +32,29 @@ pub struct Serve {
     pub log: Option<ServeLog>,
     /// The seconds in which what is under way may come to an end when it is told to stop, 0 to 3600
     /// [default: 10]
-    #[arg(long, value_name = "SECONDS", allow_negative_numbers = true, value_parser = whole::<0, 3600>)]
+    #[arg(
+        long,
+        value_name = "SECONDS",
+        allow_negative_numbers = true,
+        value_parser = whole::<0, 3600>
+    )]
     pub grace: Option<u32>,
     /// The number of calls it works on at a time before it turns further ones away, 1 to 100000
     /// [default: 256]
-    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = whole::<1, 100_000>)]
+    #[arg(
+        long,
+        value_name = "N",
+        allow_negative_numbers = true,
+        value_parser = whole::<1, 100_000>
+    )]
     pub in_flight: Option<u32>,
     /// The callers it knows.
     #[command(flatten)]
     pub callers: Callers,
 }
 
-/// Options of `serve` about those who may call it; docs/security.md says how the parts fit together.
+/// Options of `serve` about those who may call it; docs/security.md says how the parts fit
+/// together.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Who may call")]
 pub struct Callers {
@@ -77,10 +90,20 @@ pub struct Callers {
     pub service: Vec<String>,
     /// The number of orders a customer may place in a minute; 0 for as many as they like [env:
     /// ORDER_SERVER_RATE_LIMIT] [default: 60]
-    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = whole::<0, 1_000_000>)]
+    #[arg(
+        long,
+        value_name = "N",
+        allow_negative_numbers = true,
+        value_parser = whole::<0, 1_000_000>
+    )]
     pub rate_limit: Option<u32>,
     /// The number of them at once [env: ORDER_SERVER_RATE_BURST] [default: 20]
-    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = whole::<1, 1_000_000>)]
+    #[arg(
+        long,
+        value_name = "N",
+        allow_negative_numbers = true,
+        value_parser = whole::<1, 1_000_000>
+    )]
     pub rate_burst: Option<u32>,
 }
 
@@ -175,9 +198,10 @@ pub async fn serve(settings: &Settings) -> Outcome {
     let listener = order_grpc::bind(&listen, insecure || guarded.is_guarded()).await?;
     let tasks = TrackedRuntime::default();
     let engine = Engine::open_on(settings, Arc::new(tasks.clone())).await?;
+    let level = settings.log.unwrap_or(Level::INFO);
     let written = match log {
-        ServeLog::Text => Log::stderr(LogFormat::Text),
-        ServeLog::Json => Log::stderr(LogFormat::Json),
+        ServeLog::Text => Log::stderr_from(level, LogFormat::Text),
+        ServeLog::Json => Log::stderr_from(level, LogFormat::Json),
         ServeLog::Off => Log::default(),
     };
     let limits = Limits {
@@ -209,7 +233,8 @@ pub async fn serve(settings: &Settings) -> Outcome {
     let drained = order_grpc::serve(manager, listener, options, stop).await;
     if drained == Drained::CutShort && log == ServeLog::Off {
         note(
-            "stopped before everything was done: what was under way is taken up again by whoever works next",
+            "stopped before everything was done: what was under way is taken up again by \
+             whoever works next",
         );
     }
     for (service, stats) in memories {

@@ -25,7 +25,7 @@ pub enum ServicesCommand {
 /// The code of gRPC that a service answers which knows nothing of the call.
 const UNIMPLEMENTED: i32 = 12;
 
-/// What was found of a service.
+/// A service as it was found.
 #[derive(Debug, Serialize)]
 struct ServiceView {
     service: String,
@@ -109,13 +109,13 @@ enum Asked {
     Other(Contract),
 }
 
-/// What a service is and can do, or what is wrong with it.
+/// A service's name and what it can do, or what is wrong with it.
 type Found = Result<(String, Vec<&'static str>), Trouble>;
 
-/// What is wrong with a service.
+/// The trouble with a service.
 struct Trouble {
     message: String,
-    /// Whether it answered at all.
+    /// It answered at all.
     answered: bool,
 }
 

@@ -35,7 +35,11 @@ pub enum ShopCommand {
         /// The SKU
         sku: Sku,
         /// The number of units, at least 1
-        #[arg(value_name = "N", allow_negative_numbers = true, value_parser = whole::<1, { u32::MAX as i64 }>)]
+        #[arg(
+            value_name = "N",
+            allow_negative_numbers = true,
+            value_parser = whole::<1, { u32::MAX as i64 }>
+        )]
         units: u32,
     },
     /// End a payment that waits at the desk, and report it as a provider's callback would

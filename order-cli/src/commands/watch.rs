@@ -37,7 +37,7 @@ pub struct Watch {
     pub until_idle: bool,
 }
 
-/// How long a store that cannot be read is left alone.
+/// The time for which a store that cannot be read is left alone.
 const PAUSE: Duration = Duration::from_secs(1);
 
 /// Prints the feed: what there is, or for ever.

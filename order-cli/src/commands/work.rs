@@ -30,13 +30,13 @@ pub struct Work {
     pub resync: bool,
 }
 
-/// How many orders are worked on side by side.
+/// The number of orders that are worked on side by side.
 const BATCH: u32 = 32;
-/// How long a lease held by another worker is left before it is looked at again.
+/// The time after which another worker's lease is looked at again.
 const POLL: Duration = Duration::from_millis(200);
-/// How long leases are waited for in silence.
+/// The time for which leases are waited for in silence.
 const SILENCE: Duration = Duration::from_secs(1);
-/// How long a watching worker sleeps at the most, since others may make work due.
+/// The longest sleep of a watching worker: others may make work due.
 const WATCH_POLL: Duration = Duration::from_millis(500);
 
 #[derive(Debug, Serialize)]
@@ -80,7 +80,7 @@ pub async fn work(settings: &Settings, out: &Out, args: Work) -> Outcome {
     out.one(&view, || report(&view))
 }
 
-/// What was tried again.
+/// Says that an order is tried again, or why it cannot be.
 pub fn said_of_retry(
     Retried {
         before,
@@ -102,10 +102,10 @@ pub fn said_of_retry(
     }
 }
 
-/// What is said when nothing was tried again.
+/// The words for having tried nothing again.
 pub const NOTHING_STUCK: &str = "nothing is stuck that trying again could cure";
 
-/// What was woken, an order a line.
+/// Says which orders were woken, an order a line.
 pub fn said_of_resync(resynced: &Resynced) -> Vec<String> {
     let Resynced { looked_at, woken } = resynced;
     let mut said = vec![format!(

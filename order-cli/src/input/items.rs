@@ -3,7 +3,7 @@
 
 use order_core::ids::{ProductId, Sku, VariantId};
 
-/// What an `--item` names.
+/// The name of an item.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Named {
     /// By what the embedded shop's inventory counts.
@@ -15,9 +15,9 @@ pub enum Named {
 /// An `--item`: what, and how many.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Item {
-    /// What.
+    /// The product or the SKU.
     pub named: Named,
-    /// How many; whether that can be ordered is not decided here.
+    /// The number of units, which is judged when it is ordered.
     pub quantity: i64,
 }
 

@@ -13,7 +13,7 @@ use crate::exit::{Code, Failure, Outcome};
 pub struct LineUnits {
     /// A line's number, its item id, or its SKU.
     pub line: String,
-    /// How many units.
+    /// The number of units.
     pub units: u32,
 }
 
@@ -145,7 +145,7 @@ pub fn amounts(order: &Order, items: &[LineAmount]) -> Outcome<Vec<LineCredit>> 
     items.iter().map(one).collect()
 }
 
-/// What came back by line number: one line may be named once for each disposition.
+/// Returns what came back by line number: one line may be named once for each disposition.
 pub fn received(order: &Order, items: &[ReceivedLine]) -> Outcome<Vec<ReceivedUnits>> {
     let mut lines: BTreeMap<u32, ReceivedUnits> = BTreeMap::new();
     for item in items {

@@ -47,7 +47,7 @@ pub fn text(path: &Path, max: u64) -> Outcome<String> {
     })
 }
 
-/// How messages call a file.
+/// Returns the name that messages have for a file.
 pub fn name(path: &Path) -> String {
     if path.as_os_str() == "-" {
         "standard input".into()

@@ -1,4 +1,5 @@
-//! Words that have been renamed. Scripts, settings and commands that hold the old ones keep working.
+//! Words that have been renamed. Scripts, settings and commands that hold the old ones keep
+//! working.
 
 /// Old words, each with today's.
 const RENAMED: [(&str, &str); 6] = [

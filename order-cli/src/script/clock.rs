@@ -31,7 +31,7 @@ impl World {
         }
     }
 
-    /// Since the start.
+    /// Returns the time since the start.
     pub fn elapsed(&self) -> Duration {
         self.runtime.now().since(EPOCH)
     }

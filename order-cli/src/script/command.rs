@@ -5,8 +5,9 @@
 //! list, also under its plural: `items = ["1:2"]`. Addresses are named, or stand in braces, as
 //! everywhere in a script.
 //!
-//! Clap reads the options here as it does there, so that a command, its values and the rules between
-//! its options stand in one place, and a new command is a new step without a word about it here.
+//! Clap reads the options here as it does there, so that a command, its values and the rules
+//! between its options stand in one place, and a new command is a new step without a word about it
+//! here.
 
 use std::any::TypeId;
 use std::collections::BTreeMap;

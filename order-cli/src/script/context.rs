@@ -26,7 +26,7 @@ pub struct Defaults {
     pub shipping_method: Option<String>,
 }
 
-/// What steps may leave out, and what they may refer to.
+/// The values that steps may leave out, and those they may refer to.
 #[derive(Default)]
 pub struct Context {
     /// Addresses by name.

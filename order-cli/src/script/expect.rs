@@ -35,7 +35,7 @@ pub enum Wanted {
     Field(&'static str, String),
     /// A sum of the order, or of a quote: its name and its value.
     Amount(&'static str, String),
-    /// What the order's payments and records add up to: its name and its value.
+    /// A sum of the order's payments and records: its name and its value.
     Money(&'static str, String),
     /// The order's version.
     Version(u64),
@@ -59,26 +59,26 @@ pub enum Wanted {
     Disputes(Vec<String>),
     /// Its credits: amounts.
     Credits(Vec<String>),
-    /// What programs keep with it: `KEY=VALUE`.
+    /// The texts kept with it: `KEY=VALUE`.
     Metadata(Vec<String>),
-    /// How many orders a person must look at.
+    /// The number of orders that need attention.
     Stuck(u64),
     /// Texts that are somewhere in what the step printed.
     Said(Vec<String>),
     /// Events of the order's journal, in this order, others between them allowed.
     History(Vec<String>),
-    /// What the customer was told, in order.
+    /// The notices that the customer got, in order.
     Notices(Vec<String>),
-    /// Whether nothing is left to do for the order.
+    /// Nothing is left to do for the order, or something is.
     AtRest(bool),
-    /// How many orders there are.
+    /// The number of orders there are.
     Orders(u64),
     /// A figure of a SKU's stock.
     Stock(Sku, &'static str, i64),
 }
 
 impl Wanted {
-    /// What the script calls it.
+    /// Returns the name that scripts have for it.
     pub fn name(&self) -> String {
         match self {
             Wanted::Error(_) => "error".into(),
@@ -109,7 +109,7 @@ impl Wanted {
         }
     }
 
-    /// Whether it is about an order that must exist.
+    /// Returns true if it is about an order that must exist.
     pub fn needs_order(&self) -> bool {
         !matches!(
             self,

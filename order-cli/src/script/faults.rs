@@ -62,7 +62,7 @@ impl FaultyServices {
         }
     }
 
-    /// What was asked since the last time, in order, equal neighbours counted.
+    /// Takes the calls since the last time, in order, equal neighbours counted.
     pub fn take_trace(&self) -> Vec<String> {
         let mut lines: Vec<(String, u32)> = Vec::new();
         for line in std::mem::take(&mut self.state().trace) {
@@ -87,7 +87,7 @@ impl FaultyServices {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// How the next call is answered; a call counts when it is made.
+    /// Returns the answer to the next call, which counts as made.
     fn answer_to(&self, service: ServiceName, call: &str) -> Answer {
         let mut state = self.state();
         let fits = |f: &Fault| f.service == service && f.call.is_none_or(|c| c == call);
@@ -162,9 +162,9 @@ impl FaultyServices {
     }
 }
 
-/// What a service answers.
+/// An answer of a service.
 trait ServiceAnswer: Sized {
-    /// What it says, in a word, for the trace.
+    /// Says it in a word, for the trace.
     fn said(&self) -> String;
     /// The same, spoilt so that it makes no sense.
     fn garbled(self) -> Result<Self, CallError> {
@@ -354,9 +354,9 @@ order_core::clients_in_one!(FaultyServices);
 
 /// Prices that cannot be asked for when a script says so.
 pub struct FaultyPrices {
-    /// What is asked otherwise.
+    /// The prices that are asked otherwise.
     pub inner: Arc<dyn Pricing>,
-    /// Where faults are set.
+    /// The services that faults are set on.
     pub services: FaultyServices,
 }
 

@@ -12,7 +12,7 @@ use crate::commands::attention::stuck_orders;
 use crate::exit::Outcome;
 use order_core::json::amount;
 
-/// What differs, if anything: `status is PENDING, not CONFIRMED`.
+/// Says what differs, if anything: `status is PENDING, not CONFIRMED`.
 pub fn differs(stage: &Stage, seen: &Seen, wanted: &Wanted) -> Outcome<Option<String>> {
     let name = wanted.name();
     let unlike =

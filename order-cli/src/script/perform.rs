@@ -39,31 +39,31 @@ use crate::output::stuck::stuck_table;
 use crate::output::timeline::Timeline;
 use crate::toml_doc::Source;
 
-/// What came of a step.
+/// The result of a step.
 #[derive(Default)]
 pub struct Seen {
     /// The order it was about, as it is afterwards.
     pub order: Option<Arc<Order>>,
     /// The sums of a quote.
     pub quote: Option<(Amounts, Currency)>,
-    /// Why it was refused, if it was.
+    /// The refusal, if it was refused.
     pub error: Option<StepError>,
-    /// Whether a key named an order that existed, or a command that had been carried out.
+    /// A key named an order that existed, or a command that had been carried out.
     pub replayed: Option<bool>,
-    /// What to tell people.
+    /// The lines to print.
     pub said: Vec<String>,
 }
 
-/// Why a step was refused.
+/// The refusal of a step.
 #[derive(Debug, Clone)]
 pub struct StepError {
     /// The kind, such as `NOT_FOUND`.
     pub kind: &'static str,
     /// The stable reason of a rejection.
     pub reason: Option<RejectionReason>,
-    /// What was said.
+    /// The message.
     pub message: String,
-    /// Whether the step did what it was asked and the order came to nothing: no surprise if nobody
+    /// The step did what it was asked and the order came to nothing: no surprise if nobody
     /// expects otherwise.
     pub dead_order: bool,
 }

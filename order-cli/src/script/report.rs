@@ -1,4 +1,4 @@
-//! What `order run` prints: each step as it goes, and the orders at the end.
+//! The report of `order run`: each step as it goes, and the orders at the end.
 
 use std::sync::Arc;
 

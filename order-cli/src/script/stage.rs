@@ -51,18 +51,18 @@ pub struct Stage {
     pub services: FaultyServices,
     /// The engine.
     pub manager: Manager,
-    /// Who gives the commands.
+    /// The operator who gives the commands.
     pub principal: Principal,
     /// Orders that were placed, in order, each with its name if it has one.
     pub orders: Vec<(Option<String>, OrderId)>,
     /// Up to where the feed was printed.
     watched: Option<FeedCursor>,
-    /// What was exported last, a line for each order.
+    /// The text exported last, a line for each order.
     pub exported: String,
     parts: Parts,
 }
 
-/// What outlives the process.
+/// The parts that outlive the process.
 #[derive(Clone)]
 struct Parts {
     settings: Settings,
@@ -171,7 +171,7 @@ impl Stage {
         Ok(())
     }
 
-    /// What happened to all orders since the last time this was asked.
+    /// Returns what happened to all orders since the last time this was asked.
     pub fn watch(&mut self) -> Outcome<Vec<FeedRow>> {
         let mut rows = Vec::new();
         let mut watch = self.manager.watch(&self.principal, self.watched.clone())?;

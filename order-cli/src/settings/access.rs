@@ -14,28 +14,28 @@ use crate::exit::{Failure, Outcome};
 const LEEWAY_MAX: Duration = Duration::from_secs(600);
 /// The most that a rate and a burst can be.
 const RATE_MAX: i64 = 1_000_000;
-/// What a service's certificate is named by.
+/// The form of a service and its certificate.
 const SERVICE: &str = "expected NAME=CERTIFICATE, such as desk=dns:desk.internal";
 
-/// Who may call a server.
+/// The callers a server knows.
 #[derive(Debug, Clone, Default)]
 pub struct Access {
     /// TLS, if calls come over it.
     pub tls: Option<TlsOptions>,
-    /// How callers prove who they are, if they have to.
+    /// The proof that callers need, if they do.
     pub auth: Option<AuthOptions>,
-    /// How many orders a customer may place.
+    /// The number of orders a customer may place.
     pub rate_limit: Option<RateLimit>,
 }
 
-/// How a server is asked for its health.
+/// The way a server is asked for its health.
 #[derive(Debug, Clone, Default)]
 pub struct Health {
-    /// Where it is; none for where this program would serve.
+    /// The server's URL; none for where this program would serve.
     pub server: Option<String>,
-    /// What is believed and shown.
+    /// The authorities that are believed, and the certificate that is shown.
     pub tls: ClientTls,
-    /// How long it may take to answer.
+    /// The time it may take to answer.
     pub within: Duration,
 }
 

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use clap::Args;
+use clap::{ArgAction, Args};
 
 use crate::output::Format;
 use crate::output::terminal::Color;
@@ -38,9 +38,26 @@ pub struct Global {
     /// The file with settings [env: ORDER_CONFIG] [default: order.toml, if it is there]
     #[arg(long, global = true, value_name = "FILE")]
     pub config: Option<PathBuf>,
+    /// Say on standard error what is done: -v each order's steps, -vv each call, -vvv everything
+    /// [env: ORDER_LOG=LEVEL]
+    #[arg(short, long, global = true, action = ArgAction::Count)]
+    pub verbose: u8,
     /// Any setting by its name, as `order config` shows them, such as policy.lease=10s; repeatable
     #[arg(long, global = true, value_name = "NAME=VALUE")]
     pub setting: Vec<String>,
+}
+
+impl Global {
+    /// Returns the log level that `--verbose` stands for, as the setting has it.
+    pub fn log(&self) -> Override {
+        let level = match self.verbose {
+            0 => None,
+            1 => Some("info"),
+            2 => Some("debug"),
+            _ => Some("trace"),
+        };
+        Override::of("log", "--verbose", level.map(str::to_owned))
+    }
 }
 
 /// An option of a command that stands for a setting, and counts for more than it does elsewhere.

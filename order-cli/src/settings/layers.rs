@@ -1,4 +1,4 @@
-//! Where settings come from: options over the environment over `order.toml`. It knows no setting
+//! The sources of settings: options over the environment over `order.toml`. It knows no setting
 //! itself: whoever reads one names it, and what nobody has named in the end is unknown.
 
 use std::collections::BTreeMap;
@@ -19,7 +19,7 @@ use crate::toml_doc::{Source, integer_of, kind_of};
 /// The bytes of a file with a secret that are read at the most: no address and no key is longer.
 const SECRET_MAX: u64 = 64 * 1024;
 
-/// Who gave a setting its value.
+/// The source of a setting's value.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Origin {
     /// An option of the command line, by its name.
@@ -46,13 +46,13 @@ impl fmt::Display for Origin {
 pub struct Given<T> {
     /// The value.
     pub value: T,
-    /// Who gave it.
+    /// The source of it.
     pub from: Origin,
     key: &'static str,
 }
 
 impl Given<String> {
-    /// What follows an option that no setting stands for.
+    /// Makes one of what follows an option that no setting stands for.
     pub fn by_option(name: &'static str, value: &str) -> Self {
         Given {
             value: value.to_owned(),
@@ -90,7 +90,7 @@ fn problem(from: &Origin, key: &str, message: impl fmt::Display) -> Failure {
 
 /// A value that a setting can have.
 pub trait Value: Sized {
-    /// How it is written in a file.
+    /// The form it has in a file.
     const SHAPE: Shape;
 
     /// Reads it; says otherwise what was expected.
@@ -100,7 +100,7 @@ pub trait Value: Sized {
     fn show(&self) -> String;
 }
 
-/// How a value is written in a file. On the command line and in the environment all are texts, and
+/// The form of a value in a file. On the command line and in the environment all are texts, and
 /// members of a list stand between commas.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Shape {
@@ -193,14 +193,14 @@ impl Value for Vec<String> {
     }
 }
 
-/// What stands in a file under a key.
+/// An entry of a file.
 #[derive(Debug, Clone)]
 struct Written {
     /// As an option would have it, or else what it is.
     value: Result<(Shape, String), String>,
-    /// Where the key stands.
+    /// The place of the key.
     key_at: String,
-    /// Where the value stands.
+    /// The place of the value.
     value_at: String,
 }
 
@@ -211,11 +211,11 @@ pub struct Effective {
     pub key: &'static str,
     /// Its value; without passwords.
     pub value: String,
-    /// Who gave it.
+    /// The source of it.
     pub from: Origin,
 }
 
-/// What was given, by whomever, and what has been asked for.
+/// The values that were given, from all sources, and those that have been asked for.
 #[derive(Debug, Default)]
 pub struct Layers {
     /// By key, the option and what follows it.

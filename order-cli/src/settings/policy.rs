@@ -8,7 +8,11 @@ use order_core::policy::{BeforeLapse, LostStock, Policy};
 use super::layers::Layers;
 use crate::exit::Outcome;
 
-/// What usually holds, but for what was given.
+/// Reads the policy: the usual one, but for what was given.
+///
+/// # Errors
+///
+/// Bad input, with who gave it.
 pub fn policy(layers: &mut Layers) -> Outcome<Policy> {
     let mut policy = Policy::default();
     // Destructured, so that a new setting cannot be forgotten here.

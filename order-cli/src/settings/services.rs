@@ -1,4 +1,4 @@
-//! Where each of the five services is, and what it can do.
+//! The places of the five services, and what each can do.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -9,12 +9,12 @@ use order_grpc::services::{Endpoint, Tls};
 use super::layers::{Given, Layers};
 use crate::exit::{Failure, Outcome};
 
-/// What stands for the embedded shop in the place of a URL.
+/// The word for the embedded shop in the place of a URL.
 const SHOP: &str = "shop";
-/// What stands for no notification service.
+/// The word for no notification service.
 const NONE: &str = "none";
 
-/// Where a service is.
+/// The place of a service.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Place {
     /// In the embedded shop.
@@ -26,7 +26,7 @@ pub enum Place {
 }
 
 impl Place {
-    /// Whether it is the embedded shop.
+    /// Returns true for the embedded shop.
     pub fn is_shop(&self) -> bool {
         *self == Place::Shop
     }
@@ -44,25 +44,25 @@ pub enum Profile {
 /// The five services.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Services {
-    /// Where stock is held.
+    /// The place where stock is kept.
     pub inventory: Place,
     /// The contract of a remote inventory.
     pub profile: Profile,
-    /// What a remote inventory can do.
+    /// The abilities of a remote inventory.
     pub inventory_can: InventoryCapabilities,
-    /// Where products and prices are.
+    /// The place of products and their prices.
     pub product: Place,
     /// For how long a product is remembered.
     pub product_cache: Duration,
-    /// Where customers are.
+    /// The place of customers.
     pub user: Place,
     /// For how long a customer is remembered.
     pub user_cache: Duration,
-    /// Where money is taken.
+    /// The place where money is taken.
     pub payment: Place,
-    /// What a remote payment service can do.
+    /// The abilities of a remote payment service.
     pub payment_can: PaymentCapabilities,
-    /// Where customers are told.
+    /// The place where customers are told.
     pub notification: Place,
 }
 
@@ -89,7 +89,7 @@ const CACHE: Duration = Duration::from_secs(2);
 const CACHE_MAX: Duration = Duration::from_secs(60);
 
 impl Services {
-    /// Whether any of them is the embedded shop.
+    /// Returns true if any of them is the embedded shop.
     pub fn need_shop(&self) -> bool {
         [
             &self.inventory,
@@ -211,7 +211,7 @@ pub fn services(layers: &mut Layers) -> Outcome<Services> {
     })
 }
 
-/// Where a service is. Whether an address can be one is found out when the way to it is made.
+/// Reads the place of a service. A wrong address is found out when the way to it is made.
 fn place(layers: &mut Layers, keys: &Keys) -> Outcome<Place> {
     let url = layers.or(keys.url, SHOP.to_owned())?;
     let usual = Endpoint::new(url.clone());

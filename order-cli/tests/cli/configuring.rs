@@ -191,3 +191,47 @@ fn a_policy_and_a_price_book_of_the_file_hold() {
     bench.write("order.toml", "[policy]\nuser_statuses = [\"gold\"]\n");
     quote().must(1).says("active");
 }
+
+#[test]
+fn a_command_says_what_it_does_only_when_it_is_asked_to() {
+    let bench = Bench::with_shop();
+    let address = crate::bench::examples().join("address.json");
+    let placed = |options: &[&str], env: &[(&str, &str)]| {
+        let place = [
+            "place",
+            "--user",
+            USER,
+            "--item",
+            "MUG-01=1",
+            "--ship-to",
+            address.to_str().unwrap(),
+            "--payment-method",
+            "CREDIT_CARD",
+            "--shipping-method",
+            "STANDARD",
+            "--format",
+            "json",
+        ];
+        let ran = bench.run_with(&[options, &place].concat(), env, "").must(0);
+        let order: Value = serde_json::from_str(&ran.out).expect("the result is apart from it");
+        (order["order_number"].as_str().unwrap().to_owned(), ran.err)
+    };
+    let (_, err) = placed(&[], &[]);
+    assert_eq!(err, "");
+    let (number, err) = placed(&["-v"], &[]);
+    let steps = |err: &str| err.lines().filter(|line| line.contains(" INFO ")).count();
+    assert!(steps(&err) >= 2 && err.contains(&number), "{err}");
+    assert!(!err.contains(" DEBUG "), "{err}");
+    let (_, err) = placed(&[], &[("ORDER_LOG", "debug")]);
+    assert!(
+        err.contains(" DEBUG ") && err.contains("committed"),
+        "{err}"
+    );
+    // An option of its own counts for more than the environment.
+    let (_, err) = placed(&["-v"], &[("ORDER_LOG", "debug")]);
+    assert!(steps(&err) >= 2 && !err.contains(" DEBUG "), "{err}");
+    bench
+        .run_with(&["list"], &[("ORDER_LOG", "loud")], "")
+        .must(2)
+        .says("ORDER_LOG: \"loud\" is not one of off, error, warn, info, debug, trace");
+}

@@ -26,11 +26,11 @@ pub(super) struct Field {
     pub(super) name: &'static str,
     /// Its name in JSON.
     pub(super) json: &'static str,
-    /// What it holds.
+    /// The kind of its value.
     pub(super) kind: Kind,
 }
 
-/// What a field holds.
+/// The kind of a field's value.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Kind {
     /// `string`, or a `StringValue`.
@@ -43,7 +43,7 @@ pub(super) enum Kind {
     List(&'static Message),
 }
 
-/// What a field held.
+/// The value of a field.
 #[derive(Debug, Clone, PartialEq)]
 enum Value {
     Unset,
@@ -146,7 +146,7 @@ fn with_article(name: &str) -> String {
 struct Seed {
     kind: Kind,
     path: String,
-    /// Whether `null` may stand here.
+    /// `null` may stand here.
     null: bool,
 }
 

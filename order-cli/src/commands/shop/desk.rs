@@ -33,7 +33,8 @@ impl From<Settlement> for shop::Settlement {
     }
 }
 
-/// Ends a payment that waits, and tells the engine what became of it, as a provider's callback does.
+/// Ends a payment that waits, and tells the engine what became of it, as a provider's callback
+/// does.
 pub async fn settle(settings: &Settings, out: &Out, key: Uuid, outcome: Settlement) -> Outcome {
     let engine = Engine::open_existing(settings).await?;
     let payment = existing_shop(settings)?.settle(key, outcome.into()).await?;

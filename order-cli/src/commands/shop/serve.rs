@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use clap::Args;
 use order_grpc::offer::{self, FaultRule, Faults, OfferOptions};
-use order_grpc::{Drained, Log, LogFormat};
+use order_grpc::{Drained, Level, Log, LogFormat};
 
 use crate::engine::existing_shop;
 use crate::exit::{Code, Failure, Outcome};
@@ -16,7 +16,7 @@ use crate::stop::Stop;
 /// Options of `shop serve`.
 #[derive(Debug, Args)]
 pub struct ShopServe {
-    /// Where to listen, for all five services; port 0 takes a free one, and `:PORT` is
+    /// The address to listen at, for all five services; port 0 takes a free one, and `:PORT` is
     /// 127.0.0.1:PORT
     #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:50060")]
     pub listen: String,
@@ -63,9 +63,10 @@ pub async fn serve(settings: &Settings, args: ShopServe) -> Outcome {
         )),
         ServeLog::Text | ServeLog::Off => note(format_args!("listening on {at}")),
     }
+    let level = settings.log.unwrap_or(Level::INFO);
     let written = match log {
-        ServeLog::Text => Log::stderr(LogFormat::Text),
-        ServeLog::Json => Log::stderr(LogFormat::Json),
+        ServeLog::Text => Log::stderr_from(level, LogFormat::Text),
+        ServeLog::Json => Log::stderr_from(level, LogFormat::Json),
         ServeLog::Off => Log::default(),
     };
     let written = written.install();
