@@ -37,6 +37,7 @@ const GROUPS: [(&str, &[&str]); 8] = [
         &[
             "ship",
             "plan-shipment",
+            "split-shipment",
             "cancel-shipment",
             "deliver",
             "fail-shipment",

@@ -4,18 +4,26 @@ use order_core::manager::Explanation;
 use order_core::order::Order;
 
 /// The command with its arguments for each name that the engine has for one.
-const TYPED: [(&str, &str); 24] = [
+const TYPED: [(&str, &str); 25] = [
     ("cancel", "cancel"),
     ("cancel lines", "cancel --item LINE:QTY"),
     ("retry payment", "retry-payment --method METHOD"),
     ("place hold", "hold --kind KIND"),
     ("release hold", "release --kind KIND"),
     ("plan shipment", "plan-shipment"),
+    (
+        "split shipment",
+        "split-shipment --shipment N --item LINE:QTY",
+    ),
     ("ship", "ship"),
     ("deliver", "deliver"),
     ("fail shipment", "fail-shipment --shipment N"),
     ("lose shipment", "fail-shipment --shipment N --lost"),
     ("return to sender", "fail-shipment --shipment N --returned"),
+    (
+        "split shipment",
+        "split-shipment --shipment N --item LINE:QTY",
+    ),
     ("cancel shipment", "cancel-shipment --shipment N"),
     ("complete", "complete"),
     ("credit", "credit --amount AMOUNT"),

@@ -5,7 +5,7 @@ use std::time::Duration;
 /// The choice for stock that was already paid for, is lost, and cannot be replaced.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LostStock {
-    /// Cancel the order and refund it.
+    /// Cancel the order and refund it; an imported order waits for a person instead.
     Cancel,
     /// Keep it, raise attention and keep trying to reserve.
     Backorder,

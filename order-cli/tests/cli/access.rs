@@ -143,7 +143,7 @@ fn whoever_insists_is_warned_in_the_log_of_what_is_missing() {
         let served = Served::start(&bench, &[args, &at, &["--insecure"]].concat(), &[]);
         let (_, said) = served.end("-TERM");
         assert!(
-            said.contains("WARN exposed") && said.contains(lacks),
+            said.contains("WARN") && said.contains("event=exposed") && said.contains(lacks),
             "{said}"
         );
     }

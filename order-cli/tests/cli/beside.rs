@@ -123,9 +123,14 @@ impl Operator {
         self.does(&["ship", id], 1);
         self.does(&["release", id, "--kind", "fraud-review"], 0);
         self.does(&["plan-shipment", id, "--item", "1:2"], 0);
+        self.does(
+            &["split-shipment", id, "--shipment", "1", "--item", "1:1"],
+            0,
+        );
         self.does(&["cancel-shipment", id, "--shipment", "1"], 0);
+        self.does(&["cancel-shipment", id, "--shipment", "2"], 0);
         self.does(&["ship", id, "--item", "1:2"], 0);
-        self.does(&["fail-shipment", id, "--shipment", "2", "--returned"], 0);
+        self.does(&["fail-shipment", id, "--shipment", "3", "--returned"], 0);
         self.does(&["status", id, "--set", "SHIPPED"], 0);
         self.does(&["deliver", id], 0);
         self.does(&["return", "request", id, "--item", "1:1"], 0);
