@@ -20,10 +20,6 @@ const TYPED: [(&str, &str); 25] = [
     ("fail shipment", "fail-shipment --shipment N"),
     ("lose shipment", "fail-shipment --shipment N --lost"),
     ("return to sender", "fail-shipment --shipment N --returned"),
-    (
-        "split shipment",
-        "split-shipment --shipment N --item LINE:QTY",
-    ),
     ("cancel shipment", "cancel-shipment --shipment N"),
     ("complete", "complete"),
     ("credit", "credit --amount AMOUNT"),

@@ -97,7 +97,11 @@ impl Values {
 }
 
 /// Reads `text`, which came from `source`, as a `message`.
-pub(super) fn parse(source: &str, text: &str, message: &'static Message) -> Result<Values, JsonError> {
+pub(super) fn parse(
+    source: &str,
+    text: &str,
+    message: &'static Message,
+) -> Result<Values, JsonError> {
     if text.starts_with('\u{feff}') {
         return Err(JsonError::new(format_args!(
             "{source}:1:1: starts with a byte order mark: save it as UTF-8 without one"
