@@ -1,5 +1,5 @@
-//! The help of the program as a whole, with its commands by what one wants to do, and examples under
-//! the help of commands. What an option means stands where it is declared.
+//! The help of the program as a whole, with its commands by what one wants to do, and examples
+//! under the help of commands. What an option means stands where it is declared.
 
 use std::ffi::OsString;
 use std::fmt::Write as _;

@@ -65,7 +65,8 @@ impl Stop {
         listening::Listening::begin().map(Stop)
     }
 
-    /// Waits until the program is told to stop. Dropping the future and asking again misses nothing.
+    /// Waits until the program is told to stop. Dropping the future and asking again misses
+    /// nothing.
     pub async fn told(&mut self) {
         self.0.told().await;
     }

@@ -1,8 +1,8 @@
-//! Orders, journal rows, the feed, quotes and errors as JSON, and requests from it: one spelling for
-//! whoever serves HTTP, writes files or prints (feature `json`).
+//! Orders, journal rows, the feed, quotes and errors as JSON, and requests from it: one spelling
+//! for whoever serves HTTP, writes files or prints (feature `json`).
 //!
-//! Amounts are decimal texts with the currency's decimals (`"12.50"`), times are RFC 3339 in UTC, ids
-//! and numbers are texts, statuses have the spelling that they have everywhere. Field names of
+//! Amounts are decimal texts with the currency's decimals (`"12.50"`), times are RFC 3339 in UTC,
+//! ids and numbers are texts, statuses have the spelling that they have everywhere. Field names of
 //! orders and requests are those of `proto/order.proto`. Payment tokens are never among them.
 //!
 //! ```

@@ -436,8 +436,8 @@ impl Order {
         }
     }
 
-    /// Returns true for an order that was placed elsewhere: it never had time to be placed in. What it
-    /// lacks may be a mistake of the import, so nothing of it is cancelled but by a person.
+    /// Returns true for an order that was placed elsewhere: it never had time to be placed in. What
+    /// it lacks may be a mistake of the import, so nothing of it is cancelled but by a person.
     pub fn is_imported(&self) -> bool {
         self.placing_deadline <= self.created_at
     }

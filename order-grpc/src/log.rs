@@ -80,8 +80,8 @@ pub(crate) struct CallLine<'a> {
     pub(crate) error: Option<&'a str>,
 }
 
-/// The crates whose events are written, at INFO and above if no other level is named. Others are silent: nobody here knows
-/// what they would tell.
+/// The crates whose events are written, at INFO and above if no other level is named. Others are
+/// silent: nobody here knows what they would tell.
 const OURS: [&str; 5] = [
     "order",
     "order_core",

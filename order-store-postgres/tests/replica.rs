@@ -366,8 +366,7 @@ fn another_store_is_no_replica_nor_is_one_with_a_history_of_its_own() {
             };
             let error = PostgresStore::open(&store_of(&pair.primary), options)
                 .await
-                .err()
-                .expect("it is refused");
+                .expect_err("it is refused");
             assert!(
                 error.kind == StoreErrorKind::Misconfigured
                     && error.message.starts_with("replica: "),

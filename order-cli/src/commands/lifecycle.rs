@@ -115,8 +115,8 @@ impl Change for Redact {
     }
 }
 
-/// The statuses that an order can be brought to. What an order is asked to be besides, it becomes by
-/// itself or by a command of its own.
+/// The statuses that an order can be brought to. What an order is asked to be besides, it becomes
+/// by itself or by a command of its own.
 const SETTABLE: [Status; 6] = [
     Status::Confirmed,
     Status::Processing,

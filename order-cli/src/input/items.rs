@@ -1,5 +1,5 @@
-//! `--item SKU[=QTY]` and `--item PRODUCT[/VARIANT][=QTY]`. A `:` stands for `=` as well, as it does
-//! where lines of an order are named.
+//! `--item SKU[=QTY]` and `--item PRODUCT[/VARIANT][=QTY]`. A `:` stands for `=` as well, as it
+//! does where lines of an order are named.
 
 use order_core::ids::{ProductId, Sku, VariantId};
 
@@ -21,8 +21,8 @@ pub struct Item {
     pub quantity: i64,
 }
 
-/// Reads an `--item`. A SKU may hold `=` or `:` itself: only what follows the last one is a quantity,
-/// and after a `:` only if it is a number.
+/// Reads an `--item`. A SKU may hold `=` or `:` itself: only what follows the last one is a
+/// quantity, and after a `:` only if it is a number.
 pub fn parse(text: &str) -> Result<Item, String> {
     let (what, quantity) = match text.rsplit_once(['=', ':']) {
         Some((what, number)) => match number.parse() {

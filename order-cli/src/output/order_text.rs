@@ -130,8 +130,8 @@ pub fn text(order: &Order) -> String {
     out
 }
 
-/// The money that is owed and what became of it, where that differs from the total, or where nothing
-/// was paid and nobody is asking for it: an invoice, or cash on delivery.
+/// The money that is owed and what became of it, where that differs from the total, or where
+/// nothing was paid and nobody is asking for it: an invoice, or cash on delivery.
 fn balance(order: &Order) -> String {
     let m = order.money();
     let shown = [

@@ -29,7 +29,8 @@ pub const HINT: Style = AnsiColor::Cyan.on_default().bold();
 /// The cases in which output is coloured.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
 pub enum Color {
-    /// Colour on a terminal, unless `NO_COLOR` or `CLICOLOR=0` is set; `CLICOLOR_FORCE=1` counts as always.
+    /// Colour on a terminal, unless `NO_COLOR` or `CLICOLOR=0` is set; `CLICOLOR_FORCE=1` counts as
+    /// always.
     #[default]
     Auto,
     /// Colour everywhere, also in a pipe or a file.

@@ -12,7 +12,8 @@ use crate::output::terminal::Color;
 #[command(next_help_heading = "Global options")]
 pub struct Global {
     /// The store with the orders: `sqlite:FILE` (or its path alone, such as ./orders.db),
-    /// `sqlite::memory:` or `postgres://USER@HOST/DATABASE?schema=NAME` [env: ORDER_STORE] [default: sqlite:orders.db]
+    /// `sqlite::memory:` or `postgres://USER@HOST/DATABASE?schema=NAME` [env: ORDER_STORE]
+    /// [default: sqlite:orders.db]
     #[arg(long, global = true, value_name = "URL")]
     pub store: Option<String>,
     /// A replica of the store's PostgreSQL, `postgres://USER@HOST/DATABASE`: `serve`, `list` and

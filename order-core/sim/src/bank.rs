@@ -44,8 +44,8 @@ pub(super) fn move_outside(world: &Arc<World>, order: OrderId, payment: Option<U
     tell_until_heard(world, order, report);
 }
 
-/// A way in which an order's money can be moved from outside: how, of which operation, and how much at the
-/// most.
+/// A way in which an order's money can be moved from outside: how, of which operation, and how much
+/// at the most.
 fn movable(
     world: &World,
     order: OrderId,

@@ -1,5 +1,5 @@
-//! The settings of a seed's world. Each seed enables some faults and not others (swarm testing: Groce
-//! et al., ISSTA 2012), since some bugs only show when a common fault does not hide them.
+//! The settings of a seed's world. Each seed enables some faults and not others (swarm testing:
+//! Groce et al., ISSTA 2012), since some bugs only show when a common fault does not hide them.
 
 use std::time::Duration;
 
@@ -24,7 +24,8 @@ pub(super) struct Config {
     pub payment: PaymentCapabilities,
     /// For how long authorizations can be captured; the provider does not keep to a time if `None`.
     pub capture_window: Option<Duration>,
-    /// The things that customers and operators do besides placing orders: share of actions in 1,000.
+    /// The things that customers and operators do besides placing orders: share of actions in
+    /// 1,000.
     pub life: u32,
     pub notify: bool,
     pub policy: Policy,
@@ -42,8 +43,8 @@ pub(super) struct Config {
     pub amounts: Table<Share>,
     /// The rate at which callbacks say first what is not so, in 1,000.
     pub lies: u32,
-    /// The rate at which a bank or a dashboard speaks of an attempt as soon as it has reached the provider,
-    /// in 1,000.
+    /// The rate at which a bank or a dashboard speaks of an attempt as soon as it has reached the
+    /// provider, in 1,000.
     pub voices: u32,
     pub wrong_clocks: bool,
     /// After how many commits the copy is made that the store is set back to in the end; never if

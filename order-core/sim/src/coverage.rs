@@ -141,8 +141,8 @@ impl Coverage {
         (met, self.store.len() + self.service.len() - 2)
     }
 
-    /// Lists what was never seen: commands that were never done, events and statuses that never came
-    /// about, faults that were never met.
+    /// Lists what was never seen: commands that were never done, events and statuses that never
+    /// came about, faults that were never met.
     pub fn missing(&self) -> Vec<String> {
         let never = |what: &str,
                      names: &mut dyn Iterator<Item = &'static str>,

@@ -276,7 +276,8 @@ pub(super) fn check_holds(world: &World, orders: &[Arc<Order>]) {
     }
 }
 
-/// Demands that what has left has left the stock, and what was restocked, or never wanted, is back on the shelf.
+/// Demands that what has left has left the stock, and what was restocked, or never wanted, is back
+/// on the shelf.
 fn check_shelves(world: &World, order: &Order, holds: &[LedgerReservation]) {
     let mut units: BTreeMap<&str, (u32, u32)> = BTreeMap::new();
     for line in &order.lines {

@@ -1,5 +1,5 @@
-//! The invariants that must hold at the moment something happens, looked at on the order as the journal gives it
-//! then.
+//! The invariants that must hold at the moment something happens, looked at on the order as the
+//! journal gives it then.
 
 use std::collections::HashSet;
 
@@ -176,8 +176,8 @@ pub(super) fn check_row(
     }
 }
 
-/// Returns how many units of a reservation were there when the row was decided, and lapsed while whoever decided
-/// it stood still before writing it down.
+/// Returns how many units of a reservation were there when the row was decided, and lapsed while
+/// whoever decided it stood still before writing it down.
 fn lapsed_since(world: &World, order: &Order, row: &JournalRow, hold: &LedgerReservation) -> u32 {
     let since = hold
         .expires_at

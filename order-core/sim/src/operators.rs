@@ -1,5 +1,5 @@
-//! The things that happen to orders after they are placed: shops and customers ship, cancel, credit, send
-//! back, edit, repair, erase.
+//! The things that happen to orders after they are placed: shops and customers ship, cancel,
+//! credit, send back, edit, repair, erase.
 //!
 //! What is tried is mostly possible on the order as it was seen, and sometimes anything at all.
 
@@ -692,8 +692,8 @@ async fn edit(world: &Arc<World>, order: &Order) {
     }
 }
 
-/// Returns what somebody finds out who asks the services' people: only what is so, and cannot change any
-/// more.
+/// Returns what somebody finds out who asks the services' people: only what is so, and cannot
+/// change any more.
 pub(super) fn resolve(world: &World, order: &Order) -> Option<Command> {
     let mut findings = Vec::new();
     let late = |key| lock(&world.oracle).late.contains(&key);

@@ -37,7 +37,8 @@ pub(super) struct Oracle {
     pub refused: HashSet<Uuid>,
     /// Keys of calls that will take effect later.
     pub late: HashSet<Uuid>,
-    /// The number of times that each reservation or payment was refused a closing, void or refund by a fault.
+    /// The number of times that each reservation or payment was refused a closing, void or refund
+    /// by a fault.
     pub refusals: HashMap<Uuid, u32>,
     /// The reports that providers could make, oldest first.
     pub reports: Vec<(OrderId, PaymentReport)>,
@@ -58,8 +59,8 @@ pub(super) struct Oracle {
     pub disputes: usize,
     /// Orders whose cancellation was answered.
     pub cancelled: HashSet<OrderId>,
-    /// The operations made outside the engine, by the provider's names for it, and was said to have been
-    /// heard of.
+    /// The operations made outside the engine, by the provider's names for it, and was said to have
+    /// been heard of.
     pub heard: HashSet<String>,
     /// Operations and disputes of which somebody has said what is not so, or nobody has
     /// acknowledged a word that is over by now, and not yet what is; by their names.
@@ -98,7 +99,8 @@ pub(super) enum Intent {
     Closing(u32, u32),
 }
 
-/// Reports whether a refund that was kept because it fitted nothing names a payment that is known by now.
+/// Reports whether a refund that was kept because it fitted nothing names a payment that is known
+/// by now.
 fn is_known(order: &Order, kept: &UnmatchedPayment) -> bool {
     let on_its_way = |p: &PaymentOperation| p.kind == OperationKind::Refund && p.state.is_open();
     kept.status == OperationState::Refunded

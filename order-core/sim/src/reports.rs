@@ -124,7 +124,8 @@ fn unmatched(report: &PaymentReport) -> UnmatchedPayment {
     }
 }
 
-/// Returns what a report means for an operation: what acts on another and was declined did not happen.
+/// Returns what a report means for an operation: what acts on another and was declined did not
+/// happen.
 fn status_of(p: &PaymentOperation, report: &PaymentReport) -> OperationState {
     match report.status {
         OperationState::Declined if !p.is_attempt() => OperationState::Failed,

@@ -29,7 +29,8 @@ use order_core::runtime::Clock;
 use order_core::store::{Dumped, WorkItem};
 use order_core::time::Timestamp;
 
-/// The number of times that orders are worked after healing before that counts as never coming to rest.
+/// The number of times that orders are worked after healing before that counts as never coming to
+/// rest.
 const ROUNDS_MAX: u32 = 1000;
 
 /// The same while an authorization may still be waited for, whose end no work brings nearer: other
@@ -39,8 +40,8 @@ const ROUNDS_WITHIN_A_WINDOW: u32 = 20_000;
 /// The same in a hunt for a bug, which may have an order grow with every round.
 const ROUNDS_OF_A_HUNT: u32 = 100;
 
-/// The number of times that operators take up again what is stuck. What is stuck then, although nothing is wrong
-/// any more, stays stuck.
+/// The number of times that operators take up again what is stuck. What is stuck then, although
+/// nothing is wrong any more, stays stuck.
 const WAKINGS_MAX: u32 = 8;
 
 /// The number of times that they see to what is short meanwhile.
@@ -500,9 +501,9 @@ fn check_archive(order: &Arc<Order>, journal: &[JournalRow]) -> Option<Breach> {
     }
 }
 
-/// Demands that what a process was told and lived to write down is written down, whoever has the lease. Looked
-/// at where the store always answers in the end, and where nobody could have found the hold in
-/// another way.
+/// Demands that what a process was told and lived to write down is written down, whoever has the
+/// lease. Looked at where the store always answers in the end, and where nobody could have found
+/// the hold in another way.
 fn check_facts(world: &World, orders: &[Arc<Order>]) {
     let cannot_read = |f| matches!(f, StoreFault::Unavailable | StoreFault::Unreadable);
     if world.config.reads.outcomes().any(cannot_read) || world.config.inventory.repeat_reserve {

@@ -41,8 +41,8 @@ const TIMES: &[&str] = &[
     "until",
 ];
 
-/// Returns the content of `event`, without its name; null if it is no more than its name. Amounts are
-/// in `currency` unless one stands beside them.
+/// Returns the content of `event`, without its name; null if it is no more than its name. Amounts
+/// are in `currency` unless one stands beside them.
 pub(super) fn content(event: &Event, currency: Currency) -> Value {
     let named = serde_json::to_value(event).unwrap_or_default();
     let mut content = match named {

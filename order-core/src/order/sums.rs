@@ -233,8 +233,8 @@ impl Order {
     }
 
     /// The amount that is neither paid nor can still be captured of what is owed at `now`, where it
-    /// is to be by now: 0 by invoice and on delivery, and for an order that is dead. It is more than
-    /// what is owed where more went back than came in, unless that was written off too.
+    /// is to be by now: 0 by invoice and on delivery, and for an order that is dead. It is more
+    /// than what is owed where more went back than came in, unless that was written off too.
     pub fn short(&self, now: Timestamp) -> Minor {
         match self.terms {
             PaymentTerms::Confirm | PaymentTerms::Shipment if self.lifecycle.is_live() => {

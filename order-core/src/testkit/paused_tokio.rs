@@ -12,10 +12,10 @@ use crate::time::Timestamp;
 ///
 /// Under `#[tokio::test(start_paused = true)]` (tokio's feature `test-util`) hours pass in
 /// milliseconds, also for clients that do not run on
-/// [`VirtualRuntime`](crate::runtime::virtual_time::VirtualRuntime) because they need tokio's reactor. With
-/// [`TokioRuntime`](crate::runtime::TokioRuntime) they would not: it counts real time. Waiting for
-/// a socket is idleness to a paused clock, which then jumps to the next timer, such as the deadline
-/// of that very call: let mocks answer within the process.
+/// [`VirtualRuntime`](crate::runtime::virtual_time::VirtualRuntime) because they need tokio's
+/// reactor. With [`TokioRuntime`](crate::runtime::TokioRuntime) they would not: it counts real
+/// time. Waiting for a socket is idleness to a paused clock, which then jumps to the next timer,
+/// such as the deadline of that very call: let mocks answer within the process.
 ///
 /// ```
 /// use std::time::Duration;

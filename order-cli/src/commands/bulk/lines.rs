@@ -19,8 +19,8 @@ pub struct Lines {
     read: u64,
 }
 
-/// A file that can be read twice: the one that was named, or a copy of standard input, which is gone
-/// with it.
+/// A file that can be read twice: the one that was named, or a copy of standard input, which is
+/// gone with it.
 pub struct Kept {
     path: PathBuf,
     name: PathBuf,

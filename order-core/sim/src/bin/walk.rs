@@ -7,8 +7,8 @@
 //! ```
 //!
 //! `--verbose` prints every pair; `--facts` does the second part alone, in more states. What may
-//! happen, what is checked and what bounds the states: `order-core/tests/rules/walk`; which facts are heard in
-//! either order in those states: `order-core/tests/rules/commuting.rs`.
+//! happen, what is checked and what bounds the states: `order-core/tests/rules/walk`; which facts
+//! are heard in either order in those states: `order-core/tests/rules/commuting.rs`.
 
 #![allow(
     missing_docs,

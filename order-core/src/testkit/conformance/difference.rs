@@ -2,7 +2,8 @@
 
 use std::fmt::Write as _;
 
-/// The number of lines that are shown before the first that differs, and of each side from there on.
+/// The number of lines that are shown before the first that differs, and of each side from there
+/// on.
 const BEFORE: usize = 3;
 const SHOWN: usize = 8;
 

@@ -25,8 +25,8 @@ pub trait Sandbox: Sync {
         block_on(test)
     }
 
-    /// Returns the number that keys and orders are derived from. A sandbox that remembers earlier runs gives another
-    /// for each run.
+    /// Returns the number that keys and orders are derived from. A sandbox that remembers earlier
+    /// runs gives another for each run.
     fn seed(&self) -> u64 {
         0
     }

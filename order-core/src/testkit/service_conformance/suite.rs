@@ -138,8 +138,8 @@ macro_rules! suite {
             verdicts
         }
 
-        /// Reports whether something that is left out could be tested after all; `None` for what cannot be
-        /// left out.
+        /// Reports whether something that is left out could be tested after all; `None` for what
+        /// cannot be left out.
         #[doc(hidden)]
         pub fn offered_at_once<F: $factory>(factory: &F, need: &str) -> Option<bool> {
             NEEDS.contains(&need).then(|| factory.run(offered(factory, need)))

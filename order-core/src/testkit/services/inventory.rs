@@ -184,8 +184,8 @@ impl MemoryInventory {
         true
     }
 
-    /// Reports whether a commit or release under `key` was answered before; only known of keys that are
-    /// honoured.
+    /// Reports whether a commit or release under `key` was answered before; only known of keys that
+    /// are honoured.
     pub fn has_closed(&self, key: Uuid) -> bool {
         lock(&self.state).closings.contains_key(&key)
     }

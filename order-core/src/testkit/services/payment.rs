@@ -46,17 +46,20 @@ pub struct LedgerPayment {
     pub parent: Option<Uuid>,
     /// The amount that was asked for.
     pub asked: Money,
-    /// The amount that it is about: the one that was asked for, unless the provider moved another amount.
+    /// The amount that it is about: the one that was asked for, unless the provider moved another
+    /// amount.
     pub amount: Money,
     /// Its state.
     pub status: OperationState,
     /// The reason for which it was declined, if it was.
     pub code: Option<&'static str>,
-    /// The time from which an authorization can no longer be captured, if the provider keeps to such a time.
+    /// The time from which an authorization can no longer be captured, if the provider keeps to
+    /// such a time.
     pub capture_before: Option<Timestamp>,
     /// The provider's name for it.
     pub reference: String,
-    /// The number of times that it took effect. More than once is a double charge or a double refund.
+    /// The number of times that it took effect. More than once is a double charge or a double
+    /// refund.
     pub effects: u32,
     /// Set if somebody else than the engine made it: then nobody knows its key.
     pub outside: bool,
@@ -499,7 +502,8 @@ impl State {
         Money::new(minor.max(1), asked.currency)
     }
 
-    /// Returns the amount of operation `key` that was captured, or went back: what succeeded of what acts on it.
+    /// Returns the amount of operation `key` that was captured, or went back: what succeeded of
+    /// what acts on it.
     fn moved(&self, key: Uuid, kind: OperationKind) -> Minor {
         let done = |e: &&LedgerPayment| {
             e.parent == Some(key) && e.kind == kind && e.status == success_of(kind)
