@@ -460,9 +460,8 @@ mod tests {
             "connections=-4",
             "connections=many",
         ] {
-            let error = Target::parse(&format!("postgres://me:secret@localhost/shop?{wrong}"))
-                .err()
-                .unwrap();
+            let error =
+                Target::parse(&format!("postgres://me:secret@localhost/shop?{wrong}")).unwrap_err();
             assert_eq!(error.kind, StoreErrorKind::Misconfigured);
             assert!(
                 error
@@ -485,8 +484,7 @@ mod tests {
             assert_eq!(percent_decoded(escaped), plain);
         }
         let error = Target::parse("postgres://h/d?sslmode=verify-full&sslrootcert=/no%20such")
-            .err()
-            .expect("it is refused");
+            .expect_err("it is refused");
         assert!(
             error
                 .message

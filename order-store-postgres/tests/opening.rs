@@ -14,8 +14,7 @@ use sqlx::Row as _;
 async fn refusal(url: &str) -> StoreError {
     PostgresStore::open(url, options(None))
         .await
-        .err()
-        .expect("it is refused")
+        .expect_err("it is refused")
 }
 
 #[test]

@@ -140,9 +140,7 @@ fn files_of_others_and_of_newer_programs_are_refused_untouched() {
         (&newer, StoreErrorKind::Misconfigured, "upgrade the program"),
     ] {
         let before = std::fs::read(&file.0).unwrap();
-        let error = SqliteStore::open(&file.0, SqliteOptions::new(clock()))
-            .err()
-            .unwrap();
+        let error = SqliteStore::open(&file.0, SqliteOptions::new(clock())).unwrap_err();
         assert_eq!(error.kind, kind, "{error}");
         assert!(error.message.contains(says), "{error}");
         assert_eq!(std::fs::read(&file.0).unwrap(), before);
