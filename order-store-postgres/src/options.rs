@@ -460,8 +460,9 @@ mod tests {
             "connections=-4",
             "connections=many",
         ] {
-            let error =
-                Target::parse(&format!("postgres://me:secret@localhost/shop?{wrong}")).unwrap_err();
+            let error = Target::parse(&format!("postgres://me:secret@localhost/shop?{wrong}"))
+                .err()
+                .unwrap();
             assert_eq!(error.kind, StoreErrorKind::Misconfigured);
             assert!(
                 error
@@ -484,7 +485,8 @@ mod tests {
             assert_eq!(percent_decoded(escaped), plain);
         }
         let error = Target::parse("postgres://h/d?sslmode=verify-full&sslrootcert=/no%20such")
-            .expect_err("it is refused");
+            .err()
+            .expect("it is refused");
         assert!(
             error
                 .message
