@@ -75,6 +75,11 @@ impl Planner<'_, '_> {
 
     /// Returns true if an operation under way was provably never sent.
     pub(super) fn is_unsent(&self, p: &PaymentOperation) -> bool {
-        p.state == OperationState::Planned || (p.state.is_open() && self.is_clear(Op::Payment(p.n)))
+        match p.state {
+            OperationState::Planned => true,
+            OperationState::Armed | OperationState::Unknown => self.is_clear(Op::Payment(p.n)),
+            // Whatever became of the call: the provider knows of it.
+            _ => false,
+        }
     }
 }

@@ -122,3 +122,23 @@ fn a_capture_that_was_not_sent_yet_takes_only_what_is_due_when_it_is() {
     );
     assert_eq!((j.kept(), j.order.owed()), (TOTAL - 100, TOTAL - 100));
 }
+
+#[test]
+fn a_refund_that_the_provider_says_is_pending_is_under_way_whatever_became_of_the_call() {
+    let mut j = confirmed(PaymentTerms::Confirm);
+    j.does(&Command::Credit { amount: 500 });
+    j.work(&mut |_, _| Reply::NotDone);
+    assert_eq!(j.state(2), S::Armed);
+    j.hears(2, S::Pending, 500);
+    j.refunded_elsewhere("back", None, 100);
+    j.plan();
+    assert_eq!(
+        operations(&j),
+        [
+            (OperationKind::Charge, TOTAL, S::Captured),
+            (OperationKind::Refund, 500, S::Pending),
+            (OperationKind::Refund, 100, S::Refunded)
+        ],
+        "no other refund is planned beside it"
+    );
+}
