@@ -12,7 +12,7 @@ use order_core::store::{StoreError, StoreErrorKind};
 use order_core::text::chain;
 use order_grpc::{ListenError, SecurityError};
 
-use crate::typed::typed;
+use crate::commands::changes::typed;
 
 /// The exit code, for scripts that call `order`. 0 is success.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -103,3 +103,96 @@ impl ChangeCommand {
         }
     }
 }
+
+/// The commands of this list by what one wants to do, as the help of the program shows them.
+pub const GROUPS: [(&str, &[&str]); 5] = [
+    ("Take orders", &["retry-payment", "record-payment"]),
+    (
+        "Change orders",
+        &[
+            "edit", "cancel", "address", "metadata", "note", "hold", "release", "status", "redact",
+        ],
+    ),
+    (
+        "Ship and take back",
+        &[
+            "ship",
+            "plan-shipment",
+            "split-shipment",
+            "cancel-shipment",
+            "deliver",
+            "fail-shipment",
+            "complete",
+            "return",
+        ],
+    ),
+    ("Settle money", &["credit", "write-off", "dispute"]),
+    ("See to what needs a person", &["attention", "resolve"]),
+];
+
+/// The command with its arguments for each name that the engine has for one.
+const TYPED: [(&str, &str); 25] = [
+    ("cancel", "cancel"),
+    ("cancel lines", "cancel --item LINE:QTY"),
+    ("retry payment", "retry-payment --method METHOD"),
+    ("place hold", "hold --kind KIND"),
+    ("release hold", "release --kind KIND"),
+    ("plan shipment", "plan-shipment"),
+    (
+        "split shipment",
+        "split-shipment --shipment N --item LINE:QTY",
+    ),
+    ("ship", "ship"),
+    ("deliver", "deliver"),
+    ("fail shipment", "fail-shipment --shipment N"),
+    ("lose shipment", "fail-shipment --shipment N --lost"),
+    ("return to sender", "fail-shipment --shipment N --returned"),
+    ("cancel shipment", "cancel-shipment --shipment N"),
+    ("complete", "complete"),
+    ("credit", "credit --amount AMOUNT"),
+    ("write off", "write-off"),
+    ("request return", "return request --item LINE:QTY"),
+    ("approve return", "return approve --return N"),
+    ("reject return", "return reject --return N"),
+    ("receive return", "return receive --return N"),
+    ("close return", "return close --return N"),
+    ("edit", "edit"),
+    ("discard edit", "edit --discard"),
+    ("change address", "address --type TYPE --file FILE"),
+    ("redact", "redact"),
+];
+
+/// Returns the command that is typed for what the engine calls `name`.
+pub fn typed(name: &'static str) -> &'static str {
+    let found = TYPED.iter().find(|(known, _)| *known == name);
+    found.map_or(name, |(_, typed)| typed)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_called_possible_can_be_typed() {
+        let command = crate::help::command();
+        for (_, typed) in TYPED {
+            let mut command = &command;
+            for word in typed.split(' ') {
+                match word.strip_prefix("--") {
+                    Some(option) => assert!(
+                        command
+                            .get_arguments()
+                            .any(|a| a.get_long() == Some(option)),
+                        "{typed}: {option}"
+                    ),
+                    // In upper case stands what the reader fills in.
+                    None if word.chars().all(|c| c.is_ascii_uppercase() || c == ':') => {}
+                    None => match command.find_subcommand(word) {
+                        Some(found) => command = found,
+                        None => panic!("{typed}: there is no command {word}"),
+                    },
+                }
+            }
+        }
+    }
+}

@@ -8,8 +8,8 @@ use serde::Serialize;
 
 use super::terminal::{ERROR, HINT};
 use super::{Format, to_stderr};
+use crate::commands::changes::typed;
 use crate::exit::{Code, Failure};
-use crate::typed::typed;
 
 /// Says on stderr what failed, in the form that results would have had, and gives the exit code.
 pub fn report(failure: &Failure, format: Format) -> ExitCode {
