@@ -47,8 +47,6 @@ bugs! {
     EarlyAbsenceBelieved: "a look-up that finds nothing is believed at once, however late the call \
         may still take effect",
     LateCallsTakeEffect: "a call takes effect however long its deadline is over",
-    LastCallsForgotten: "who takes a lease over believes that nothing was called since its owner \
-        last said so",
     DeclinedKeepsStock: "the stock of a declined order is kept",
     ShipsUncovered: "what is not paid for is shipped all the same",
     CapturesTwice: "what is being captured is captured once more",
@@ -113,9 +111,6 @@ edits! {
                 true => CallDeadline::NEVER,
                 false => CallDeadline::at(Arc::clone(runtime), end),
             };";
-    LastCallsForgotten:
-        "if work.taken_over && !tried.clear {"
-        => "if work.taken_over && !tried.clear && !BUG {";
     DeclinedKeepsStock:
         "let over = r.expires_at.is_some_and(|t| t <= self.env.now);"
         => "let over = r.expires_at.is_some_and(|t| t <= self.env.now);

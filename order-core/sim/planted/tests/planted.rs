@@ -56,7 +56,6 @@ planted! {
     a_late_capture_that_is_ignored_is_found: LateCaptureIgnored within 3000;
     an_absence_believed_too_early_is_found: EarlyAbsenceBelieved within 3000;
     a_call_that_takes_effect_too_late_is_found: LateCallsTakeEffect within 3000;
-    last_calls_that_are_forgotten_are_found: LastCallsForgotten within 20000;
     stock_kept_by_a_declined_order_is_found: DeclinedKeepsStock within 3000;
     a_shipment_that_is_not_covered_is_found: ShipsUncovered within 3000;
     a_second_capture_of_the_same_is_found: CapturesTwice within 3000;
