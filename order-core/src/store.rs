@@ -32,7 +32,7 @@ pub use work::{
 use crate::ids::{OrderId, UserId};
 use crate::order::JournalRow;
 
-/// Durable storage of orders. Every clause below has a test of its number in [`crate::testkit`],
+/// Durable storage of orders. Every clause below has a test of its number in `testkit`,
 /// which any store can run.
 ///
 /// # Contract

@@ -303,7 +303,7 @@ impl<'a> CommandSpec<'a> {
 }
 
 impl Command {
-    /// Every [`CommandSpec::tag`].
+    /// Every `CommandSpec::tag`.
     pub const TAGS: &[&str] = &[
         "cancel",
         "cancel lines",
