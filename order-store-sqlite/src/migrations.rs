@@ -51,6 +51,7 @@ impl Record {
     }
 
     /// Returns whether the file records its migrations.
+    #[cfg(feature = "shop")]
     pub(crate) fn is_kept(&self, db: &Connection) -> rusqlite::Result<bool> {
         db.prepare("SELECT 1 FROM sqlite_schema WHERE name = ?1")?
             .exists([self.table])
