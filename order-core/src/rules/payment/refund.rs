@@ -5,11 +5,22 @@
 
 use crate::money::Minor;
 use crate::order::{AttentionReason, Op, OperationKind, OperationOrigin, Order, PaymentOperation};
+use crate::policy::BeforeLapse;
+use crate::rules::Env;
 use crate::rules::call::Stuck;
 use crate::rules::pause_after;
-use crate::rules::payment::state::{refunds_wait, refused};
+use crate::rules::payment::state::{lapses_soon, refunds_wait, refused};
 use crate::rules::planner::Planner;
 use crate::time::Timestamp;
+
+/// Returns true if an authorization is about to lapse that the shop wants captured before.
+fn captures_before_lapse(order: &Order, env: &Env<'_>) -> bool {
+    env.policy.before_lapse == BeforeLapse::Capture
+        && order
+            .payments
+            .iter()
+            .any(|p| lapses_soon(p, env) && order.can_be_captured(p, env.now))
+}
 
 impl<'o> Planner<'_, 'o> {
     /// Sends back what is captured and not owed, newest capture first.
@@ -58,6 +69,12 @@ impl<'o> Planner<'_, 'o> {
         let unsent: Vec<u32> = self.unsent_refunds().map(|p| p.n).collect();
         let planned = self.unsent_refunds().map(|p| p.amount).sum();
         let mut excess = order.surplus_without(self.env.now, planned);
+        // What is about to be captured because its authorization lapses is not given back on the
+        // ground that it could be captured again.
+        if captures_before_lapse(order, self.env) {
+            let beyond = order.kept() + planned - order.owed_with_edit();
+            excess = excess.min(beyond.max(0));
+        }
         let (mut ways, mut later) = (Vec::new(), 0);
         if excess <= 0 || refunds_wait(order) {
             return ways;
