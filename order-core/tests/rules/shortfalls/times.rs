@@ -229,6 +229,28 @@ fn an_edit_waits_for_its_payment_as_long_as_the_provider_says() {
     );
 }
 
+#[test]
+fn what_is_captured_before_it_lapses_does_not_go_back_because_it_could_be_captured_again() {
+    let policy = Policy {
+        before_lapse: BeforeLapse::Capture,
+        ..Policy::default()
+    };
+    let mut j = Journey::place(Shop { policy, ..quiet() }, &sample(PaymentTerms::Shipment));
+    j.until_asked(1);
+    j.authorized(1, TOTAL, 7 * DAY, Evidence::Answer);
+    j.work_well();
+    j.does(&Command::Credit { amount: 1_000 });
+    j.work_well();
+    assert_eq!((j.kept(), j.order.owed()), (0, TOTAL - 1_000));
+    j.wait(6 * DAY + HOUR);
+    j.work_well();
+    let done: Vec<_> = j.order.payments.iter().skip(1).collect();
+    assert!(
+        matches!(done[..], [p] if p.kind == OperationKind::Capture && p.settled == TOTAL - 1_000),
+        "captured once, and kept: {done:#?}"
+    );
+}
+
 /// An order whose authorization of all but what needs no shipping lapses in 23 hours, where another
 /// is to be asked for.
 fn about_to_lapse() -> Journey {
