@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 use std::process::ExitCode;
 
+use order_core::json::ErrorView;
 use order_core::text::one_line;
 use serde::Serialize;
 
@@ -56,26 +57,13 @@ fn text(failure: &Failure) -> String {
     text
 }
 
-/// A failure for programs, in the manner of RFC 9457. Members that do not apply are left out.
+/// A failure for programs, in the manner of RFC 9457: the engine's view of errors, and what a
+/// command line has besides. Members that do not apply are left out.
 #[derive(Debug, Serialize)]
-struct ErrorView<'a> {
-    /// The class of the error, by what the caller does next.
-    kind: &'static str,
-    /// The stable reason of a refusal.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    reason: Option<&'static str>,
-    message: &'a str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    order_id: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    order_number: Option<String>,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    violations: Vec<ViolationView<'a>>,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    shortages: Vec<ShortageView>,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    possible: Vec<&'static str>,
-    /// The same as they are typed.
+struct FailureView<'a> {
+    #[serde(flatten)]
+    error: ErrorView,
+    /// The commands that are possible now, as they are typed.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     commands: Vec<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -83,47 +71,18 @@ struct ErrorView<'a> {
     exit_code: u8,
 }
 
-/// A field that is wrong.
-#[derive(Debug, Serialize)]
-struct ViolationView<'a> {
-    field: &'a str,
-    message: &'a str,
-}
-
-/// Units that are missing.
-#[derive(Debug, Serialize)]
-struct ShortageView {
-    sku: String,
-    requested: u32,
-    available: Option<u32>,
-}
-
-impl<'a> ErrorView<'a> {
+impl<'a> FailureView<'a> {
     fn of(failure: &'a Failure) -> Self {
         let rejection = failure.rejection();
-        let order = rejection.and_then(|r| r.order);
-        let violations = failure.violations().iter().map(|v| ViolationView {
-            field: &v.field,
-            message: &v.problem,
-        });
-        let possible = rejection.map(|r| r.possible.clone()).unwrap_or_default();
-        let shortages = rejection.iter().flat_map(|r| &r.shortages);
-        ErrorView {
-            kind: kind(failure),
-            reason: failure.reason().map(|r| r.as_str()),
-            message: failure.message(),
-            order_id: order.map(|(id, _)| id.to_string()),
-            order_number: order.map(|(_, number)| number.to_string()),
-            violations: violations.collect(),
-            shortages: shortages
-                .map(|s| ShortageView {
-                    sku: s.sku.to_string(),
-                    requested: s.requested,
-                    available: s.available,
-                })
-                .collect(),
-            commands: possible.iter().map(|name| typed(name)).collect(),
-            possible,
+        let possible = rejection.iter().flat_map(|r| &r.possible);
+        FailureView {
+            error: ErrorView::new(
+                kind(failure),
+                failure.message(),
+                failure.violations(),
+                rejection,
+            ),
+            commands: possible.map(|name| typed(name)).collect(),
             hint: failure.hint_text(),
             exit_code: failure.code as u8,
         }
@@ -131,7 +90,7 @@ impl<'a> ErrorView<'a> {
 }
 
 fn json(failure: &Failure) -> String {
-    let view = ErrorView::of(failure);
+    let view = FailureView::of(failure);
     serde_json::to_string(&view).map_or_else(|_| text(failure), |json| json + "\n")
 }
 
