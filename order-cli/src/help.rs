@@ -205,7 +205,7 @@ pub fn parse(arguments: &[OsString]) -> Result<Cli, ExitCode> {
                 Some(format @ (Format::Json | Format::Jsonl)) if error.use_stderr() => {
                     let said = error.render().to_string();
                     let said = said.trim_start_matches("error: ");
-                    // What follows is how to use the command.
+                    // The usage of the command follows.
                     let (message, usage) = said.split_once("\n\n").unwrap_or((said, ""));
                     let mistake = Failure::bad_input(one_line(message));
                     failure::report(&mistake.hint(one_line(usage)), format)

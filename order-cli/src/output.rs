@@ -175,7 +175,7 @@ pub fn confirm(question: &str) -> Outcome {
     }
     to_stderr(&format!("{} [y/N] ", one_line(question)));
     let mut answer = String::new();
-    // Who cannot answer has not said yes.
+    // No answer is not a yes.
     let _ = io::stdin().lock().read_line(&mut answer);
     match answer.trim().to_ascii_lowercase().as_str() {
         "y" | "yes" => Ok(()),

@@ -180,7 +180,7 @@ mod tests {
         assert!(shown.contains("    CANCELLED --> [*]\n"), "{shown}");
     }
 
-    /// What stands in a document after a mark, in the next fence.
+    /// The part of a document after a mark, in the next fence.
     fn fenced<'d>(document: &'d str, mark: &str) -> &'d str {
         let (_, rest) = document.split_once(mark).expect("the mark is there");
         let (_, rest) = rest.split_once("```").expect("a fence follows");

@@ -105,7 +105,7 @@ pub fn maybe_time<'de, D: Deserializer<'de>>(
         fn visit_str<E: Error>(self, text: &str) -> Result<String, E> {
             Ok(text.to_owned())
         }
-        // How serde is given a TOML time.
+        // The name under which serde is given a TOML time.
         fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<String, A::Error> {
             Datetime::deserialize(MapAccessDeserializer::new(map)).map(|time| time.to_string())
         }

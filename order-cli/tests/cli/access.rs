@@ -1,4 +1,4 @@
-//! Who may call `order serve`, and asking it for its health: with what the recipe of
+//! Callers of `order serve`, and asking it for its health: with what the recipe of
 //! docs/security.md makes.
 
 use order_grpc::proto::order_service_client::OrderServiceClient;

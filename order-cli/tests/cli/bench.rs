@@ -20,7 +20,7 @@ pub struct Bench {
     dir: PathBuf,
 }
 
-/// What a run came to.
+/// The result of a run.
 #[derive(Debug)]
 pub struct Ran {
     pub code: i32,

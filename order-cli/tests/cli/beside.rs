@@ -155,7 +155,7 @@ impl Operator {
         id.to_owned()
     }
 
-    /// What goes wrong with orders, and what is done about it.
+    /// Troubles of orders, and what is done about it.
     fn mends(&mut self) {
         let declined = self.places("EXPIRED_CARD", 1);
         self.does(&["retry-payment", &declined, "--method", "CREDIT_CARD"], 0);

@@ -1,4 +1,4 @@
-//! What commands do to orders, stock and payments, from one run of the program to the next.
+//! The effects of commands on orders, stock and payments, from one run of the program to the next.
 
 use crate::bench::{Bench, USER, examples};
 

@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use crate::bench::{Bench, USER};
 
-/// What `order config` says of a setting: its value, and who gave it.
+/// The words of `order config` on a setting: its value, and who gave it.
 fn setting(shown: &Value, name: &str) -> (String, String) {
     let row = shown
         .as_array()

@@ -4,7 +4,7 @@ use rusqlite::Connection;
 
 use crate::bench::{Bench, Ran};
 
-/// What `order check` says after `sql` was done to `file` of a store with a few orders.
+/// The findings of `order check` after `sql` was done to `file` of a store with a few orders.
 fn check_after(file: &str, sql: &str) -> Ran {
     let bench = Bench::with_shop();
     bench.place(

@@ -13,9 +13,9 @@ use tonic::transport::Endpoint;
 use crate::bench::Bench;
 use crate::served::{Served, by_id, mugs};
 
-/// What it may take at the most, whatever is asked of it here.
+/// The memory it may take at the most, whatever is asked of it here.
 const PEAK_KIB: u64 = 400 * 1024;
-/// What may be left of that soon after: what it had before, and this.
+/// The memory that may be left of that soon after: what it had before, and this.
 const LEFT_KIB: u64 = 48 * 1024;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -17,7 +17,7 @@ const INPUTS: u64 = 10_000;
 /// Before memory is measured first: what every server keeps once it has been busy.
 const WARM_UP: u64 = 2_000;
 const ATTACKERS: u64 = 4;
-/// How many connections an attacker leaves open: idle ones, and bodies that do not come.
+/// The number of connections that an attacker leaves open: idle ones, and bodies that do not come.
 const LEFT_OPEN: usize = 50;
 /// By how much the server may have grown, in KiB: what allocators keep for later.
 const GROWTH_MAX_KIB: u64 = 8 * 1024;
@@ -114,7 +114,7 @@ const METHODS: [&str; 9] = [
     "Sell",
 ];
 
-/// What an attacker does with a connection once it has written.
+/// The deed of an attacker with a connection once it has written.
 enum Then {
     /// Waits for whatever the server says to it.
     Listen,

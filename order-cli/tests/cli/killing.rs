@@ -21,16 +21,16 @@ const KILLS: u32 = 20;
 pub const CLIENTS: u32 = 6;
 /// After how many answers a server is killed: at other points of other calls each time.
 const LIVES: [u32; 7] = [5, 30, 1, 18, 60, 9, 40];
-/// How long a server may take to give so many.
+/// The time that a server may take to give so many.
 const ANSWERS_WITHIN: Duration = Duration::from_secs(30);
-/// How long a customer waits before asking again. Short: an order that died with its server is not
-/// taken up again before its lease is over, and is answered as it is.
+/// The time that a customer waits before asking again. Short: an order that died with its server is
+/// not taken up again before its lease is over, and is answered as it is.
 const PATIENCE: Duration = Duration::from_millis(700);
-/// How long everything may take to come to rest: leases of the dead, and the time after which a
-/// lost call is known to be over.
+/// The time that everything may take to come to rest: leases of the dead, and the time after which
+/// a lost call is known to be over.
 const REST_WITHIN: Duration = Duration::from_secs(40);
 
-/// What the clients were told.
+/// The answers that the clients were told.
 #[derive(Default)]
 pub struct Told {
     /// The order that each key made.
@@ -43,7 +43,7 @@ pub struct Told {
 
 /// Customers who ask again under the same key until they are answered.
 pub struct Customer {
-    /// Where the server of the moment listens.
+    /// The address at which the server of the moment listens.
     pub address: watch::Receiver<Option<String>>,
     pub told: Arc<Told>,
 }
@@ -195,7 +195,7 @@ async fn all_orders(client: &mut OrderServiceClient<Channel>) -> Vec<Order> {
     all
 }
 
-/// What the desk took and gave back for each order, in minor units.
+/// The money that the desk took and gave back for each order, in minor units.
 fn kept_by_the_desk(bench: &Bench) -> BTreeMap<String, i64> {
     let mut kept = BTreeMap::new();
     for payment in bench.json(&["shop", "payments"], 0).as_array().unwrap() {

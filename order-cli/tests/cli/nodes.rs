@@ -66,7 +66,7 @@ enum Database {
     Citus {
         /// Of the database.
         url: String,
-        /// What is made in it.
+        /// The tables that are made in it.
         schema: String,
     },
 }
@@ -100,7 +100,7 @@ impl Database {
         }
     }
 
-    /// How its schema is made.
+    /// The way in which its schema is made.
     fn migrate(&self) -> &'static [&'static str] {
         match self {
             Database::Own(_) => &["migrate"],

@@ -15,7 +15,7 @@ use crate::disorder::Dice;
 use crate::killing::{CLIENTS, Customer, Told, all_is_right};
 use crate::served::Served;
 
-/// What goes wrong at a time, until the next blow.
+/// The trouble at a time, until the next blow.
 const FAULTS: [&[&str]; 8] = [
     &[],
     &["payment.charge=lost:0.4", "inventory.reserve=lost:0.3"],
@@ -59,7 +59,7 @@ enum Blow {
 /// Both processes.
 struct Pair<'a> {
     bench: &'a Bench,
-    /// Where the services listen, whichever process they are.
+    /// The address at which the services listen, whichever process they are.
     port: u16,
     services: Served,
     server: Served,

@@ -7,7 +7,7 @@ use std::process::Command;
 use crate::bench::{Bench, examples};
 use crate::served::Served;
 
-/// Where the contract's tests in Python are, and what they need from PyPI.
+/// The place of the contract's tests in Python, and what they need from PyPI.
 fn script(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR"))
         .join("tests/cli/python")

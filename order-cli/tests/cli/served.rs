@@ -64,7 +64,7 @@ impl Served {
         OrderServiceClient::new(endpoint.connect().await.unwrap())
     }
 
-    /// What it keeps in memory, in KiB.
+    /// The memory that it keeps, in KiB.
     pub fn resident_kib(&self) -> u64 {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id()))
             .expect("Linux tells this in /proc");

@@ -1,4 +1,4 @@
-//! What a person or a program sees of results and failures: colour, tables, errors as JSON.
+//! The form, for a person or a program, of results and failures: colour, tables, errors as JSON.
 
 use serde_json::Value;
 

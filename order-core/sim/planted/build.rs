@@ -43,7 +43,7 @@ fn write_copy(source: &Path, copy: &Path) -> Result<(), String> {
     for edit in EDITS {
         apply(edit, &mut files)?;
     }
-    // What is gone from the source must not stay in the copy.
+    // A file that is gone from the source must not stay in the copy.
     let _ = fs::remove_dir_all(copy);
     for File { path, mut text } in files {
         // The tests of order-core are run on order-core.

@@ -58,7 +58,7 @@ pub struct OrderView {
     unmatched_payments: Vec<UnmatchedView>,
     metadata: BTreeMap<String, String>,
     redacted_at: Option<String>,
-    /// Why the order came to nothing, if it did.
+    /// The reason why the order came to nothing, if it did.
     #[serde(skip_serializing_if = "Option::is_none")]
     rejection: Option<RejectionView>,
     /// On the answer to a request that was carried out before under the same key.

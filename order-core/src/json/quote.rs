@@ -1,4 +1,4 @@
-//! What an order would cost, as JSON.
+//! The price of an order that is not placed, as JSON.
 
 use serde::Serialize;
 

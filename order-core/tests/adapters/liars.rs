@@ -47,11 +47,11 @@ fn found_out(verdicts: Vec<(Case, Verdict)>) -> Vec<&'static str> {
     names
 }
 
-/// How an adapter of a payment service lies.
+/// A way in which an adapter of a payment service lies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Lie {
     None,
-    /// What is not known is told as a refusal.
+    /// It tells an unknown outcome as a refusal.
     LostIsRefused,
     /// Keys are claimed to live for ever, and are forgotten after a day.
     KeysForgotten,
@@ -59,9 +59,9 @@ enum Lie {
     LookUpLags,
     /// Amounts are sent as if minor units were major ones.
     MajorUnits,
-    /// What is not authorized any more is captured all the same.
+    /// It captures what is not authorized any more.
     CapturesVoided,
-    /// What waited for too long is sent all the same.
+    /// It sends what waited for too long.
     SendsLate,
 }
 

@@ -6,7 +6,7 @@ mod liars;
 mod memory;
 mod provider;
 
-/// What stands in a text between two lines.
+/// The part of a text between two lines.
 fn between<'a>(text: &'a str, from: &str, to: &str) -> &'a str {
     let (_, rest) = text.split_once(from).expect("the first line is there");
     rest.split_once(to)

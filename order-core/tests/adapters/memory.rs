@@ -82,7 +82,7 @@ pub fn provider(capabilities: PaymentCapabilities, runtime: &VirtualRuntime) -> 
     payments.with_expiry(7 * DAY, Arc::new(runtime.clone()))
 }
 
-/// What a provider's ledger has under a key, an entry for each time that it took effect.
+/// The entries of a provider's ledger under a key, an entry for each time that it took effect.
 pub fn booked(payments: &MemoryPayments, key: Uuid) -> Vec<Money> {
     let moved = |status| {
         matches!(

@@ -9,7 +9,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-/// Why there is no response.
+/// The reason why there is no response.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum HttpError {
     /// No connection came about.
@@ -25,7 +25,7 @@ pub struct Response {
     pub body: String,
 }
 
-/// What happens to the next request.
+/// The fate of the next request.
 #[derive(Debug)]
 pub enum Fault {
     LoseAnswer,

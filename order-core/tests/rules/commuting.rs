@@ -44,7 +44,7 @@ use crate::shop::{Shop, small};
 use crate::walk::SETTINGS;
 use crate::walk::{Axis, State, Walk};
 
-/// What is heard.
+/// A fact that is heard.
 #[derive(Debug, Clone)]
 pub enum News {
     Fact(Fact),
@@ -76,7 +76,7 @@ enum Way {
     Callback,
 }
 
-/// What an order comes to.
+/// The end that an order comes to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Sums {
     owed: Minor,
@@ -87,7 +87,7 @@ pub struct Sums {
     moved: Moved,
 }
 
-/// What came in and went back, whatever was decided upon it.
+/// The money that came in and went back, whatever was decided upon it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Moved {
     captured: Minor,
@@ -380,7 +380,7 @@ impl Walk {
         Ok(after)
     }
 
-    /// What the order comes to once the provider has confirmed what it is asked about.
+    /// The end of the order once the provider has confirmed what it is asked about.
     fn sums(&self, mut state: State) -> Result<(Sums, State), String> {
         for _ in 0..3 {
             let Some(p) = state
@@ -398,7 +398,7 @@ impl Walk {
     }
 }
 
-/// How many pairs were heard, and in how many of them one ended or decided something.
+/// The number of pairs that were heard, and in how many of them one ended or decided something.
 #[derive(Debug, Default, Clone, Copy)]
 pub struct Pairs {
     pub all: usize,

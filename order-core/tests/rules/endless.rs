@@ -1,4 +1,4 @@
-//! What once went on for ever, found by the walk of small orders or suspected of it.
+//! Cases that once went on for ever, found by the walk of small orders or suspected of it.
 
 use std::time::Duration;
 

@@ -191,8 +191,9 @@ fn work(journey: &mut Journey) {
     panic!("it does not come to rest: {:#?}", journey.order);
 }
 
-/// What has come in and not gone back is what is due, to the minor unit. What was captured for
-/// units that are taken off stays for those that have yet to leave, as long as it is owed.
+/// The money that has come in and not gone back is what is due, to the minor unit. What was
+/// captured for units that are taken off stays for those that have yet to leave, as long as it is
+/// owed.
 fn settled(journey: &Journey) {
     let order = &journey.order;
     let money = order.money();
@@ -296,7 +297,8 @@ proptest! {
     }
 }
 
-/// What has not shipped is cancelled, what has comes back, and what is left to be paid is credited.
+/// Goods that have not shipped are cancelled, those that have come back, and what is left to be
+/// paid is credited.
 fn give_everything_back(journey: &mut Journey) {
     let lines = |of: &dyn Fn(&order_core::order::Line) -> u32, order: &Order| -> Vec<LineUnits> {
         let lines = order.lines.iter().map(|l| LineUnits {

@@ -535,8 +535,8 @@ fn a_refund_that_happened_after_it_was_proven_absent_is_shown_to_a_person() {
     );
 }
 
-/// What a fact is about, by which facts are independent of each other. A void and what it voids are
-/// one subject.
+/// The subject of a fact, by which facts are independent of each other. A void and what it voids
+/// are one subject.
 fn subject(order: &Order, fact: &Fact) -> (char, u32) {
     let root = |n: u32| order.payment(n).and_then(|p| p.parent).unwrap_or(n);
     match fact {

@@ -1,5 +1,5 @@
-//! What needs no shipping is given out when the order is confirmed: it can be returned or credited
-//! then, and not cancelled.
+//! Goods that need no shipping are given out when the order is confirmed: it can be returned or
+//! credited then, and not cancelled.
 
 use std::time::Duration;
 

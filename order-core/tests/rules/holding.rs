@@ -1,4 +1,4 @@
-//! What a hold keeps from happening, whatever had begun when it was placed.
+//! Steps that a hold keeps from happening, whatever had begun when it was placed.
 
 use order_core::order::{Actor, Blocks, Event, Op, OperationKind, PaymentTerms};
 use order_core::rules::{Command, Verb, evolve, next};

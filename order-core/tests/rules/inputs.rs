@@ -167,7 +167,7 @@ pub fn anywhere(order: &Order, now: Timestamp) -> Vec<Command> {
     commands
 }
 
-/// What most orders go through after they are confirmed.
+/// The course of most orders after they are confirmed.
 pub fn life(order: &Order) -> Vec<Command> {
     let one = |line| vec![LineUnits { line, units: 1 }];
     let all = Vec::new;
@@ -241,7 +241,7 @@ pub fn life(order: &Order) -> Vec<Command> {
     commands
 }
 
-/// What an operator may have found out.
+/// A finding of an operator.
 fn findings(order: &Order) -> Vec<Finding> {
     let moved = |status| Finding::Moved {
         status,
@@ -281,7 +281,7 @@ pub fn edit(plan: EditPlan) -> Command {
     }
 }
 
-/// What a command is called in the golden table.
+/// The name of a command in the golden table.
 pub fn command_name(command: &Command, order: &Order, now: Timestamp) -> String {
     let name = command.name();
     let units = |lines: &[LineUnits]| match lines {
@@ -563,7 +563,7 @@ fn later(now: Timestamp) -> Timestamp {
     now.after(Duration::from_secs(600))
 }
 
-/// What a fact is called in the golden table. Exhaustive, so that a new fact or outcome is thought
+/// The name of a fact in the golden table. Exhaustive, so that a new fact or outcome is thought
 /// of here.
 pub fn fact_name(fact: &Fact, order: &Order) -> String {
     let malformed = |malformed: &bool| if *malformed { "MALFORMED" } else { "UNKNOWN" };

@@ -1,4 +1,4 @@
-//! What must always hold, checked after every event, for every plan, and at rest.
+//! Invariants, checked after every event, for every plan, and at rest.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -412,15 +412,15 @@ pub fn at_rest(order: &Order, plan: &Next, env: &Env<'_>) {
     }
 }
 
-/// Whether the order waits for nothing but a time that is far off, such as the renewal of a hold:
-/// pauses after failures are far shorter.
+/// Returns true if the order waits for nothing but a time that is far off, such as the renewal of a
+/// hold: pauses after failures are far shorter.
 pub fn waits_only_for_time(order: &Order, plan: &Next, now: Timestamp) -> bool {
     let far = now.after(Duration::from_secs(24 * 60 * 60));
     matches!(order.lifecycle, Lifecycle::Confirmed | Lifecycle::Completed)
         && plan.wake.is_some_and(|t| t > far)
 }
 
-/// Whether an authorization is about to lapse where another is asked for in its place.
+/// Returns true if an authorization is about to lapse where another is asked for in its place.
 fn renewed(order: &Order, env: &Env<'_>) -> bool {
     let soon = |t: Timestamp| t.before(env.policy.capture_warning) <= env.now;
     env.policy.before_lapse == BeforeLapse::Reauthorize

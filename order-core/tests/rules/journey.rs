@@ -25,10 +25,10 @@ use order_core::time::Timestamp;
 use super::invariants;
 use super::shop::Shop;
 
-/// How a service answers a call.
+/// The answer of a service to a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Reply {
-    /// What was asked happens; a look-up finds that it has happened. A void of captured money is
+    /// The call takes effect; a look-up finds that it has happened. A void of captured money is
     /// refused.
     Yes,
     /// A definite no.
@@ -59,11 +59,11 @@ pub struct Journey {
     pub rows: Vec<(String, Actor, Timestamp)>,
     /// The lifecycle edges taken: from, event, to.
     pub edges: BTreeSet<(Lifecycle, &'static str, Lifecycle)>,
-    /// How often a command planned a payment: at placing, and for each retry.
+    /// The number of times that a command planned a payment: at placing, and for each retry.
     pub planned_by_command: usize,
-    /// How many operations were proven never to have happened.
+    /// The number of operations that were proven never to have happened.
     pub proven_absent: usize,
-    /// How many attempts were dropped before they were sent.
+    /// The number of attempts that were dropped before they were sent.
     pub never_sent: usize,
 }
 
@@ -261,7 +261,7 @@ impl Journey {
         None
     }
 
-    /// What an earlier worker armed and did not answer for may have been called.
+    /// Marks as possibly called what an earlier worker armed and did not answer for.
     fn take_lease(&mut self) {
         let quiet_at = self
             .now
@@ -361,8 +361,8 @@ impl Journey {
         }
     }
 
-    /// What is known already counts as no answer: else the question would be asked again at once,
-    /// and for ever.
+    /// An answer that is known already counts as no answer: else the question would be asked again
+    /// at once, and for ever.
     fn news(&mut self, op: Op, fact: Fact, facts: &mut Vec<Fact>) {
         if record(&self.order, &fact, &self.shop.env(self.now)).is_empty() {
             self.failed(op, false, None, facts);
@@ -404,7 +404,7 @@ impl Journey {
         }
     }
 
-    /// What a look-up proves that finds nothing.
+    /// The proof of a look-up that finds nothing.
     fn nothing(&self, op: Op) -> Fact {
         match op {
             Op::Payment(n) => Fact::Payment {
@@ -423,7 +423,7 @@ impl Journey {
         }
     }
 
-    /// What a service says of an operation; `None` for a notice.
+    /// The words of a service on an operation; `None` for a notice.
     fn said(&self, call: Call, reply: Reply) -> Option<Fact> {
         match call.op {
             Op::Reservation(n) => self
@@ -518,7 +518,7 @@ impl Journey {
         }
     }
 
-    /// What replaying the stored journal gives.
+    /// The order that replaying the stored journal gives.
     pub fn replayed(&self) -> Order {
         let mut rows = self
             .rows
@@ -535,7 +535,7 @@ impl Journey {
     }
 }
 
-/// What became of the closing that is under way on `r`.
+/// The outcome of the closing that is under way on `r`.
 pub fn closing_fact(r: &Reservation, outcome: ClosingOutcome) -> Fact {
     let Closing {
         serial,
@@ -565,7 +565,7 @@ fn untried(clear: bool, quiet_at: Timestamp) -> Try {
     }
 }
 
-/// What an operation is called once it has happened.
+/// The state of an operation once it has happened.
 pub fn success(kind: OperationKind) -> OperationState {
     match kind {
         OperationKind::Authorize => OperationState::Authorized,

@@ -173,7 +173,7 @@ proptest! {
     }
 }
 
-/// Where an order is left when nothing and nobody is waited for.
+/// The state in which an order is left when nothing and nobody is waited for.
 fn decided(journey: &Journey, plan: &Next) {
     let order = &journey.order;
     invariants::at_rest(order, plan, &journey.shop.env(journey.now));
@@ -202,7 +202,7 @@ fn decided(journey: &Journey, plan: &Next) {
     }
 }
 
-/// Whether it waits for stock that was paid for, or that may be held without proof.
+/// Returns true if it waits for stock that was paid for, or that may be held without proof.
 fn backordered(order: &Order) -> bool {
     [
         AttentionReason::StockLost,

@@ -38,7 +38,7 @@ enum Tale {
         out: bool,
         per_mille: Minor,
     },
-    /// What is known of an operation is said again.
+    /// Says again what is known of an operation.
     Again {
         n: u32,
     },

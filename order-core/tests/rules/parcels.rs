@@ -1,4 +1,4 @@
-//! What becomes of shipments: whatever is found out of one, however late, every unit is in one
+//! The fate of shipments: whatever is found out of one, however late, every unit is in one
 //! place and the stock adds up.
 
 use std::time::Duration;
@@ -665,7 +665,7 @@ fn units_being_committed_of_a_hold_whose_time_is_over_let_nothing_more_leave() {
     );
 }
 
-/// What is done with, or found out of, an order.
+/// A command or a finding about an order.
 #[derive(Debug, Clone, Copy)]
 enum Step {
     Ship { line: u32, units: u32 },

@@ -17,7 +17,8 @@ use order_core::text::Private;
 use order_core::time::Timestamp;
 use proptest::prelude::*;
 
-/// What stays the same while an order lives: the settings, and what the services can do.
+/// The surroundings of an order, which stay the same while it lives: the settings, and what the
+/// services can do.
 #[derive(Clone)]
 pub struct Shop {
     pub policy: Policy,

@@ -37,7 +37,7 @@ use OperationState as S;
 
 const HOUR: Duration = Duration::from_secs(60 * 60);
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
-/// What the sample order costs.
+/// The price of the sample order.
 const TOTAL: Minor = 4_500;
 
 fn quiet() -> Shop {

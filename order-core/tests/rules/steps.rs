@@ -58,7 +58,7 @@ pub enum CommandSeed {
     Note,
     /// One of [`commands`](super::inputs::commands) that there are, by place.
     Any(usize),
-    /// What most orders go through, by place.
+    /// The course of most orders, by place.
     Life(usize),
     /// A change of what was ordered, by place and size.
     Edit {

@@ -93,7 +93,7 @@ fn wrapped(out: &mut String, names: &[String]) {
     writeln!(out, "   {line}").unwrap();
 }
 
-/// Where events lead, with what settles by itself after them.
+/// The lifecycle to which events lead, with what settles by itself after them.
 fn outcome(journey: &Journey, events: Vec<Event>) -> String {
     if events.is_empty() {
         return "no news".into();
@@ -159,7 +159,7 @@ fn told(event: &Event) -> String {
     format!("{} {about}", event.name())
 }
 
-/// What is due for the order, as a journey has led up to it.
+/// The calls that are due for the order, as a journey has led up to it.
 fn due(journey: &Journey, order: &Order) -> String {
     let Next {
         events,
@@ -275,7 +275,7 @@ fn no_pair_of_lifecycle_and_command_or_fact_is_missing() {
     );
 }
 
-/// Whether some sample shows the row.
+/// Returns true if some sample shows the row.
 fn happens(row: &Transition) -> bool {
     let Some(from) = row.from else {
         if row.trigger == "import" {
@@ -333,8 +333,8 @@ fn happens(row: &Transition) -> bool {
     }
 }
 
-/// Whether an order imported as `to` is that, and the auditor finds it in order; and as nothing
-/// else.
+/// Asserts that an order imported as `to` is that, and the auditor finds it in order; and as
+/// nothing else.
 fn imports(to: Lifecycle) -> bool {
     let events = super::journal::every_event();
     let Some(Event::Imported(imported)) = events
@@ -493,7 +493,7 @@ fn event_name(name: &str) -> &'static str {
     named.copied().expect("it is in the table")
 }
 
-/// What is held lapses and cannot be had again.
+/// The reservation lapses and cannot be had again.
 fn loses_stock(mut journey: Journey, to: Lifecycle, event: Option<&str>) -> bool {
     journey.edges.clear();
     let from = journey.order.lifecycle;

@@ -97,7 +97,7 @@ proptest! {
     }
 }
 
-/// Whether an event is one of the table's, rather than a record beside the lifecycle.
+/// Returns true if an event is one of the table's, rather than a record beside the lifecycle.
 fn is_transition(event: &str) -> bool {
     transitions()
         .iter()

@@ -1,4 +1,4 @@
-//! Who may do what: every action by everybody, and every way into the engine.
+//! Permissions: every action by everybody, and every way into the engine.
 
 use order_core::error::{Error, ErrorKind, RejectionReason};
 use order_core::ids::UserId;
@@ -31,7 +31,7 @@ fn principals() -> [Principal; 4] {
     ]
 }
 
-/// What somebody gets.
+/// The answer that somebody gets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Gets {
     /// It is done, or refused for another reason than who asks.
@@ -42,15 +42,15 @@ enum Gets {
 }
 use Gets::{In, Nothing, Refused};
 
-/// What they get of something that belongs to the first of them.
+/// The answers on something that belongs to the first of them.
 const CUSTOMERS: [Gets; 4] = [In, Nothing, Refused, In];
 const OPERATORS: [Gets; 4] = [Refused, Nothing, Refused, In];
 const READERS: [Gets; 4] = [In, Nothing, In, In];
-/// What has no owner yet, or is about all orders.
+/// The answers on what has no owner yet, or is about all orders.
 const ALL_OPERATORS: [Gets; 4] = [Refused, Refused, Refused, In];
 const REPORTERS: [Gets; 4] = [Refused, Refused, In, In];
 
-/// What each action is for; one without a row does not compile.
+/// The purpose of each action; one without a row does not compile.
 fn row(action: Action) -> [Gets; 4] {
     match action {
         Action::Place

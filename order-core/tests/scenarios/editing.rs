@@ -1,4 +1,4 @@
-//! What an edit makes of an order's price: the order is priced as it will be.
+//! The price of an edited order: the order is priced as it will be.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -147,7 +147,7 @@ impl World {
         self.runtime.block_on(done).unwrap().order
     }
 
-    /// What an order of these costs, placed now.
+    /// The price of an order of these, placed now.
     fn costs(&self, units: &[(u8, i64)]) -> Amounts {
         let (principal, wanted) = (operator(), basket(units, "CARD"));
         self.runtime
@@ -679,7 +679,7 @@ fn changes() -> impl Strategy<Value = Change> {
     })
 }
 
-/// What of each product an order has.
+/// The units of each product that an order has.
 fn units_of(order: &Order) -> Vec<(u8, i64)> {
     let product = |sku: &str| sku.trim_start_matches("SKU-").parse().unwrap();
     let lines = order.lines.iter().filter(|l| l.kept() > 0);

@@ -1,4 +1,4 @@
-//! What happens to an order, told from outside: place something, let services misbehave, look at
+//! Lives of orders, told from outside: place something, let services misbehave, look at
 //! the order and at the services' own books. Time is virtual.
 
 mod allowed;

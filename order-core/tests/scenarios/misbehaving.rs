@@ -23,7 +23,7 @@ use order_core::testkit::services::{Fault, Method};
 
 use super::world::*;
 
-/// What a pricing does to the price book's answer.
+/// The change that a pricing makes to the price book's answer.
 type Spoil = Box<dyn Fn(Priced) -> Result<Priced, PricingError> + Send + Sync>;
 
 /// A price book whose answers are spoilt, late, or never come.

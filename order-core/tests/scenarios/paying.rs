@@ -61,7 +61,7 @@ fn paid_while_its_stock_is_gone(amount: Option<Minor>) -> (World, OrderId) {
     (world, id)
 }
 
-/// What the provider was asked for, oldest first.
+/// The requests to the provider, oldest first.
 fn asked(world: &World) -> Vec<(OperationKind, Minor)> {
     let of = |ledger: &[order_core::testkit::services::LedgerPayment]| {
         ledger.iter().map(|p| (p.kind, p.amount.minor)).collect()

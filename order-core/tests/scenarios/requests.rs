@@ -15,9 +15,9 @@ use super::world::*;
 /// An inventory and a payment service that pass every request on, and remember it.
 struct Recording {
     inner: DynClients,
-    /// What charges are answered instead, if anything.
+    /// The answer to charges instead, if anything.
     says: Option<PaymentAnswer>,
-    /// What look-ups of payments find instead, if anything.
+    /// The finding of look-ups of payments instead, if anything.
     finds: Option<Option<PaymentAnswer>>,
     reserves: Mutex<Vec<ReserveRequest>>,
     commits: Mutex<Vec<ClosingRequest>>,

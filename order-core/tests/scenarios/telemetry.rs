@@ -1,4 +1,4 @@
-//! What the engine says of itself to `tracing`, and to whoever asks for its health.
+//! The words of the engine on itself to `tracing`, and to whoever asks for its health.
 
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -47,7 +47,7 @@ impl Heard {
         self.lines.lock().unwrap().push((*metadata.level(), line));
     }
 
-    /// How often something was said at a level.
+    /// The number of times that something was said at a level.
     fn count(&self, level: Level, text: &str) -> usize {
         let lines = self.lines.lock().unwrap();
         let said = |(l, line): &&(Level, String)| *l == level && line.contains(text);
@@ -80,7 +80,7 @@ impl Subscriber for Heard {
     fn exit(&self, _: &Id) {}
 }
 
-/// What is said while something happens.
+/// The events that are said while something happens.
 fn heard(happens: impl FnOnce()) -> Heard {
     let heard = Heard::default();
     subscriber::with_default(heard.clone(), happens);

@@ -1,4 +1,4 @@
-//! When whoever changes an order is answered, and what a repeat is answered.
+//! The moment at which whoever changes an order is answered, and what a repeat is answered.
 
 use std::time::Duration;
 

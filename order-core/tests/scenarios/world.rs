@@ -33,7 +33,7 @@ pub struct Counting {
     pub trouble: Mutex<Trouble>,
 }
 
-/// What is wrong with the store.
+/// The trouble of the store.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Trouble {
     #[default]
@@ -42,7 +42,7 @@ pub enum Trouble {
     NoLeases,
     /// Leasing gives leases, and the answer is lost.
     LeasesUnheard,
-    /// What a worker commits fails, but for saying that it begins.
+    /// The commits of workers fail, but for saying that it begins.
     NoWorkersCommits,
     /// The same, because somebody else has its lease by then.
     LeasesLost,
@@ -130,7 +130,7 @@ pub struct World {
     pub manager: Manager,
 }
 
-/// What a customer may pay with: the method decides what the provider says.
+/// The payment methods of a customer: the method decides what the provider says.
 fn outcome(method: &str) -> Outcome {
     match method {
         "DECLINED" => Outcome::Decline,

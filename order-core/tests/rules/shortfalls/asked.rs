@@ -19,7 +19,7 @@ fn cancel_one() -> Command {
     }
 }
 
-/// What was asked of the provider, by operation: what it is, how much, and what became of it.
+/// The requests to the provider, by operation: what it is, how much, and what became of it.
 fn operations(j: &Journey) -> Vec<(OperationKind, Minor, OperationState)> {
     let of = |p: &PaymentOperation| (p.kind, p.amount, p.state);
     j.order.payments.iter().map(of).collect()

@@ -1,4 +1,4 @@
-//! What providers say: too much, nothing, in another currency, too early, or something else than
+//! Reports of providers: too much, nothing, in another currency, too early, or something else than
 //! before.
 
 use super::*;
@@ -314,7 +314,7 @@ fn where_no_records_can_be_asked_a_late_capture_is_believed_until_somebody_has_l
     }
 }
 
-/// Who looked may have looked before the money came, and say so after it did.
+/// A look-up may have looked before the money came, and say so after it did.
 #[test]
 fn a_person_who_found_that_a_payment_never_came_is_held_against_the_providers_records() {
     for said in [S::Declined, S::Voided, S::Failed] {

@@ -1,4 +1,4 @@
-//! What makes an order short, what that stops, and what was paid and went back counts once.
+//! Causes that make an order short, what that stops, and what was paid and went back counts once.
 
 use super::*;
 

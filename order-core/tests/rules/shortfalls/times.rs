@@ -1,4 +1,4 @@
-//! What lapses, what never comes, and by which method what is asked for.
+//! Money that lapses or never comes, and the methods by which money is asked for.
 
 use super::*;
 

@@ -1,4 +1,4 @@
-//! What may happen to a small order, kept apart by subject.
+//! Events that may befall a small order, kept apart by subject.
 //!
 //! Commands are bounded by what there is to do: two shipments, one return, two credits, one edit
 //! (two in a row where they are refused for want of stock), two attempts at paying. Facts would
@@ -28,12 +28,12 @@ use crate::shop::{added, lowered, raised};
 /// Facts of one path that are not what work hopes for.
 pub const SURPRISES_MAX: u8 = 2;
 
-/// What may happen to an order, kept apart by subject.
+/// Events that may befall an order, kept apart by subject.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Axis {
-    /// What becomes of payment operations, in any sequence; a second attempt.
+    /// Outcomes of payment operations, in any sequence; a second attempt.
     Payment,
-    /// What becomes of holds, commits and releases.
+    /// Outcomes of reservations, commits and releases.
     Stock,
     Shipment,
     Cancel,
@@ -65,7 +65,7 @@ pub enum Input {
 }
 
 impl Input {
-    /// Whether it is not what work hopes for.
+    /// Returns true if it is not what work hopes for.
     pub fn surprises(&self, order: &Order) -> bool {
         match self {
             // Of what has become of a shipment, the first word is none.

@@ -31,7 +31,7 @@ pub struct State {
     pub now: Timestamp,
     /// The last closing of each reservation, whose answer may come late.
     pub closings: Vec<Option<Closing>>,
-    /// How many facts were not what work hopes for.
+    /// The number of facts that were not what work hopes for.
     pub surprises: u8,
 }
 
@@ -49,10 +49,10 @@ impl State {
     }
 }
 
-/// How a state came of another.
+/// The step by which a state came of another.
 #[derive(Clone, Copy)]
 enum Step {
-    /// What was due went well, or the next due time came.
+    /// The work that was due went well, or the next due time came.
     Work,
     /// The worker died as soon as it had armed something.
     Crash,
@@ -68,7 +68,7 @@ pub struct Walk {
     pub states_max: usize,
 }
 
-/// What a walk came upon.
+/// The findings of a walk.
 #[derive(Default)]
 pub struct Found {
     pub states: usize,
@@ -76,7 +76,7 @@ pub struct Found {
     pub resting: usize,
     /// The most steps that work takes to rest.
     pub longest: u32,
-    /// Whether there are more states than were walked.
+    /// True if there are more states than were walked.
     pub cut: bool,
 }
 
@@ -85,7 +85,7 @@ pub struct Found {
 #[derive(Default)]
 struct Seen {
     numbers: HashMap<Key, u32>,
-    /// What becomes of a state with such a key once it has settled: the number of that state.
+    /// The end of a state with such a key once it has settled: the number of that state.
     settled: HashMap<Key, u32>,
     reached: Vec<Reached>,
     /// States to look at, by their surprises: fewest first, since whatever follows from more
@@ -98,7 +98,8 @@ struct Reached {
     step: Step,
     /// The fewest surprises on a way there.
     surprises: u8,
-    /// Where work leads from it, itself if it rests; `None` until it has been looked at.
+    /// The state to which work leads from it, itself if it rests; `None` until it has been looked
+    /// at.
     leads_to: Option<u32>,
 }
 
@@ -240,7 +241,7 @@ impl Walk {
         Err(format!("work changes nothing: {then:?}"))
     }
 
-    /// What is to be called is armed, and no more.
+    /// Arms what is to be called, and no more.
     fn crash(&self, state: &State, plan: &Next) -> Option<State> {
         let ops: Vec<Op> = plan.calls.iter().filter(|c| c.arm).map(|c| c.op).collect();
         if ops.is_empty() {
@@ -251,7 +252,7 @@ impl Walk {
         Some(after)
     }
 
-    /// What is left of a state once something has happened; `None` if that is refused or no news.
+    /// Returns the state once something has happened; `None` if that is refused or no news.
     fn happens(&self, state: &State, input: &Input) -> Option<State> {
         let events = self.events(state, input);
         if events.is_empty() {
@@ -458,7 +459,7 @@ fn begin_state(placed: &Placed) -> State {
     }
 }
 
-/// What holds of every state; and, if nothing is due, at rest.
+/// Asserts what holds of every state; and, if nothing is due, at rest.
 fn check(state: &State, plan: &Next) -> Result<(), String> {
     let order = &state.order;
     let mut breaches = Vec::new();

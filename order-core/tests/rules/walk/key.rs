@@ -1,5 +1,5 @@
-//! What tells states apart: the records, without journal, version, times and tries, and without
-//! what no rule reads any more.
+//! The key that tells states apart: the records, without journal, version, times and tries, and
+//! without what no rule reads any more.
 
 use std::hash::{Hash, Hasher};
 
@@ -127,8 +127,8 @@ pub fn key(state: &State, late: bool) -> Key {
     h.0
 }
 
-/// Whether an operation went back as a whole right after another of the same payment: then all that
-/// counts is their sum.
+/// Returns true if an operation went back as a whole right after another of the same payment: then
+/// all that counts is their sum.
 fn adds_to(p: &PaymentOperation, before: Option<&PaymentOperation>) -> bool {
     let whole = |p: &PaymentOperation| p.state == OperationState::Refunded && p.settled == p.amount;
     before.is_some_and(|q| whole(p) && whole(q) && (p.parent, p.origin) == (q.parent, q.origin))
@@ -190,9 +190,9 @@ fn asked(state: OperationState) -> OperationState {
     }
 }
 
-/// What a person has been told, whichever operation it is about: no rule reads more. The reasons
-/// for which money may not add up are one, since whoever looks at one of them looks at all, and
-/// none is ever cleared.
+/// The reasons that a person has been told, whichever operation it is about: no rule reads more.
+/// The reasons for which money may not add up are one, since whoever looks at one of them looks at
+/// all, and none is ever cleared.
 fn told(a: &Attention) -> u32 {
     match a.reason {
         AttentionReason::AmountMismatch
