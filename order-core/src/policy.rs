@@ -41,7 +41,7 @@ pub struct Policy {
     pub retry_window: Duration,
     /// The lifetime of reservations, where they lapse by themselves. 30 days.
     pub reservation_lifetime: Duration,
-    /// A hold with less than this left is replaced before money moves. 2 min.
+    /// A reservation with less than this left is replaced before money moves. 2 min.
     pub reservation_margin: Duration,
     /// The first pause after a failed call; doubled for each further one, and drawn at random
     /// below. 200 ms.

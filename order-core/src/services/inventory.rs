@@ -18,17 +18,17 @@ use crate::time::Timestamp;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct InventoryCapabilities {
-    /// A reserve repeated under its key makes no second hold, and the keys of commits and releases
-    /// are honoured too (clause 3).
+    /// A reserve repeated under its key makes no second reservation, and the keys of commits and
+    /// releases are honoured too (clause 3).
     pub repeat_reserve: bool,
-    /// A hold can be looked up by the key it was asked for under (clause 5). Without it a look-up
-    /// may answer [`ReservationLookup::Undecidable`].
+    /// A reservation can be looked up by the key it was asked for under (clause 5). Without it a
+    /// look-up may answer [`ReservationLookup::Undecidable`].
     pub look_up: bool,
     /// Committed units can be released again (clause 11).
     pub release_committed: bool,
-    /// Part of a hold can be committed or given back, each part under a key of its own: such a
-    /// service honours the keys of commits and releases. Without it a hold is committed or given
-    /// back as a whole (clause 10).
+    /// Part of a reservation can be committed or given back, each part under a key of its own: such
+    /// a service honours the keys of commits and releases. Without it a reservation is committed or
+    /// given back as a whole (clause 10).
     pub partial: bool,
     /// For how long a key is remembered; for ever if `None` (clause 4).
     pub key_lifetime: Option<Duration>,
@@ -43,7 +43,7 @@ impl InventoryCapabilities {
         partial: true,
         key_lifetime: None,
     };
-    /// The platform's inventory: every reserve makes a hold, none can be looked up, and none
+    /// The platform's inventory: every reserve makes a reservation, none can be looked up, and none
     /// divided.
     pub const PLATFORM: InventoryCapabilities = InventoryCapabilities {
         repeat_reserve: false,
@@ -59,8 +59,8 @@ impl InventoryCapabilities {
         key_lifetime: Some(Duration::from_secs(24 * 60 * 60)),
         ..InventoryCapabilities::PLATFORM
     };
-    /// No key is honoured, and a hold can be looked up by its key, such as by a reference that the
-    /// warehouse keeps with it.
+    /// No key is honoured, and a reservation can be looked up by its key, such as by a reference
+    /// that the warehouse keeps with it.
     pub const LOOK_UP_ONLY: InventoryCapabilities = InventoryCapabilities {
         look_up: true,
         ..InventoryCapabilities::PLATFORM
@@ -74,7 +74,7 @@ impl InventoryCapabilities {
         }
     }
 
-    /// The same, finding holds by their keys or not.
+    /// The same, finding reservations by their keys or not.
     pub const fn with_look_up(self, look_up: bool) -> Self {
         InventoryCapabilities { look_up, ..self }
     }
@@ -87,7 +87,7 @@ impl InventoryCapabilities {
         }
     }
 
-    /// The same, dividing holds or not.
+    /// The same, dividing reservations or not.
     pub const fn with_partial(self, partial: bool) -> Self {
         InventoryCapabilities { partial, ..self }
     }
@@ -160,7 +160,7 @@ impl ReserveRequest {
     }
 }
 
-/// A hold as the inventory describes it.
+/// A reservation as the inventory describes it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ReserveAnswer {
@@ -174,7 +174,7 @@ pub struct ReserveAnswer {
 }
 
 impl ReserveAnswer {
-    /// A hold of so many units that does not lapse.
+    /// A reservation of so many units that does not lapse.
     pub fn new(reference: impl Into<String>, quantity: u32) -> Self {
         ReserveAnswer {
             reference: reference.into(),
@@ -200,17 +200,17 @@ impl ReserveAnswer {
     }
 }
 
-/// The code of a commit that is refused because the hold is over, when that is certain: none of its
-/// units is held any more, nor has left the stock, nor will. The hold counts as lost at once, and
-/// another is asked for. Any other code is tried again, and then a person is told.
+/// The code of a commit that is refused because the reservation is over, when that is certain: none
+/// of its units is held any more, nor has left the stock, nor will. The reservation counts as lost
+/// at once, and another is asked for. Any other code is tried again, and then a person is told.
 pub const RESERVATION_LOST: &str = "RESERVATION_LOST";
 
-/// A request to commit units of a hold, or to give them back.
+/// A request to commit units of a reservation, or to give them back.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ClosingRequest {
     /// The same for every repeat of this request.
     pub key: Uuid,
-    /// The key the hold was asked for under.
+    /// The key the reservation was asked for under.
     pub reserve_key: Uuid,
     /// The order.
     pub order: OrderId,
@@ -222,8 +222,8 @@ pub struct ClosingRequest {
     /// service can do parts ([`InventoryCapabilities::partial`]), all that is left of it: all units
     /// still held or, with `committed`, all that were committed and not given back since.
     pub quantity: u32,
-    /// The inventory's name for the hold. Absent if it was never heard: of a hold that a look-up
-    /// found committed already, or that an operator found.
+    /// The inventory's name for the reservation. Absent if it was never heard: of a reservation
+    /// that a look-up found committed already, or that an operator found.
     /// [`reserve_key`](ClosingRequest::reserve_key) names it always.
     pub reference: Option<Reference>,
     /// Of a release: whether the units had been committed before. Then they return to the stock;
@@ -243,8 +243,8 @@ pub struct ClosingRequest {
 }
 
 impl ClosingRequest {
-    /// A request that was never sent, about all units of the hold that `reserve` made, without a
-    /// deadline.
+    /// A request that was never sent, about all units of the reservation that `reserve` made,
+    /// without a deadline.
     pub fn new(key: Uuid, reserve: &ReserveRequest) -> Self {
         ClosingRequest {
             key,
@@ -266,7 +266,7 @@ impl ClosingRequest {
 /// The outcome of a look-up.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ReservationLookup {
-    /// The hold exists, and some of its units are still held: all of them, unless part was
+    /// The reservation exists, and some of its units are still held: all of them, unless part was
     /// committed or given back.
     Held(ReserveAnswer),
     /// None of its units is held any more, and some have left the stock and not come back.
@@ -304,17 +304,17 @@ pub enum ReservationLookup {
 ///
 /// 3. *Repeating*, where [`repeat_reserve`](InventoryCapabilities::repeat_reserve) is claimed: a
 ///    request that comes again under its key, later or at the same time, has one effect. A reserve
-///    answers the same hold; a commit or release answers what it answered first, whatever happened
-///    to the hold meanwhile. Under another key it is another request. Where it is not claimed, a
-///    reserve is never sent again unless the first one is proven not to have happened, and a commit
-///    or release that says [`repeat`](ClosingRequest::repeat) is `Ok` if it is done already,
-///    refused if it says it is the first.
+///    answers the same reservation; a commit or release answers what it answered first, whatever
+///    happened to the reservation meanwhile. Under another key it is another request. Where it is
+///    not claimed, a reserve is never sent again unless the first one is proven not to have
+///    happened, and a commit or release that says [`repeat`](ClosingRequest::repeat) is `Ok` if it
+///    is done already, refused if it says it is the first.
 /// 4. *Key lifetime*: a key is honoured at least for
 ///    [`key_lifetime`](InventoryCapabilities::key_lifetime) from its first use, for ever if that is
 ///    `None`. Claim less than the service promises, never more.
-/// 5. *Looking up*, where [`look_up`](InventoryCapabilities::look_up) is claimed: a hold is found
-///    by its reserve's key, as it is now and under the reference it was answered with, **from the
-///    moment it was made**, whether or not that was answered. [`ReservationLookup::Absent`] is
+/// 5. *Looking up*, where [`look_up`](InventoryCapabilities::look_up) is claimed: a reservation is
+///    found by its reserve's key, as it is now and under the reference it was answered with, **from
+///    the moment it was made**, whether or not that was answered. [`ReservationLookup::Absent`] is
 ///    taken as proof that there is none once every earlier call is over for good
 ///    ([`call_deadline`](crate::policy::Policy::call_deadline) and
 ///    [`settle_margin`](crate::policy::Policy::settle_margin), 10 seconds by default), and the
@@ -331,13 +331,13 @@ pub enum ReservationLookup {
 ///
 /// 7. *Holds* have a reference that is theirs for ever, at most 255 characters of one line and
 ///    never empty, exactly as many units as were asked for, and a lifetime from the moment they
-///    were made. Two reserves are two holds.
+///    were made. Two reserves are two reservations.
 /// 8. *Committing* takes held units out of the stock for good. More than are still held is refused
-///    and moves none, and so is committing a hold that does not exist, was given back or has
+///    and moves none, and so is committing a reservation that does not exist, was given back or has
 ///    lapsed: with the code [`RESERVATION_LOST`] if that is certain.
 /// 9. *Giving back* makes held units available again. More than are still held is refused and moves
-///    none. Nobody gives back a hold that was never made, but a release may overtake its reserve:
-///    refused, or `Ok` with the reserve refused from then on.
+///    none. Nobody gives back a reservation that was never made, but a release may overtake its
+///    reserve: refused, or `Ok` with the reserve refused from then on.
 /// 10. *Parts*, where [`partial`](InventoryCapabilities::partial) is claimed: any number of them,
 ///     each under a key of its own, are committed and given back until nothing is left. Where it is
 ///     not, requests are about all that is left.
@@ -345,7 +345,7 @@ pub enum ReservationLookup {
 ///     [`release_committed`](InventoryCapabilities::release_committed) is claimed and
 ///     [`committed`](ClosingRequest::committed) says so: no more than were committed, and in parts
 ///     where parts are claimed.
-/// 12. *Lapsing*: a hold whose answer names a lifetime is over when that ends, its units are
+/// 12. *Lapsing*: a reservation whose answer names a lifetime is over when that ends, its units are
 ///     available again, and a look-up answers [`ReservationLookup::Expired`]. One that names none
 ///     stays until it is committed or given back.
 ///
@@ -390,7 +390,7 @@ pub enum ReservationLookup {
 pub trait InventoryService: Send + Sync {
     /// Returns what the service can do. The same every time.
     fn capabilities(&self) -> InventoryCapabilities;
-    /// Tells how much there is of each SKU, in the order asked. Advisory: only a hold proves
+    /// Tells how much there is of each SKU, in the order asked. Advisory: only a reservation proves
     /// anything.
     async fn check(&self, skus: &[Sku]) -> Result<Vec<Availability>, CallError>;
     /// Holds units of one SKU, all or none.

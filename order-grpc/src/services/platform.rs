@@ -226,8 +226,8 @@ impl Shared {
             .await
     }
 
-    /// Reads the answer to a reserve, if it is what was asked for. If it is not, a hold may exist
-    /// all the same.
+    /// Reads the answer to a reserve, if it is what was asked for. If it is not, a reservation may
+    /// exist all the same.
     async fn held(
         &self,
         reservation: Option<wire::InventoryReservation>,

@@ -94,8 +94,8 @@ fn available(db: &Connection, sku: &Sku) -> rusqlite::Result<Option<u32>> {
     Ok(units.map(|n| u32::try_from(n).unwrap_or(u32::MAX)))
 }
 
-/// The shop's name for the hold under `key`: derived, so that it needs no column and no second
-/// lookup.
+/// The shop's name for the reservation under `key`: derived, so that it needs no column and no
+/// second lookup.
 pub(super) fn hold_reference(key: Uuid) -> String {
     format!("hold_{}", key.simple())
 }
@@ -149,8 +149,8 @@ fn reserve(db: &Connection, request: &ReserveRequest, now: Timestamp) -> Answer<
         insert(db, *key, &row, now)?;
         return Ok(Ok(held(*key, *quantity)));
     }
-    // Written down too: a late duplicate, arriving after a restock, must not make a hold that
-    // nobody knows of.
+    // Written down too: a late duplicate, arriving after a restock, must not make a reservation
+    // that nobody knows of.
     let (code, rest) = match available(db, sku)? {
         Some(rest) => ("INSUFFICIENT_STOCK", rest),
         None => ("UNKNOWN_SKU", 0),
@@ -282,8 +282,8 @@ fn take_step(
         if step != Step::Release {
             return Ok(Some("UNKNOWN_RESERVATION"));
         }
-        // Whoever gives up a hold that never came must not be surprised by it later: its key is
-        // spent from here on.
+        // Whoever gives up a reservation that never came must not be surprised by it later: its key
+        // is spent from here on.
         let (order, sku, quantity) = (*order, sku.clone(), *quantity);
         let spent = Hold {
             order,
@@ -363,7 +363,7 @@ impl InventoryService for Shop {
     }
 
     /// Holds the units, or refuses for good: a refusal stays this key's answer, also after a
-    /// restock. A new attempt needs a new key. A key whose hold was released is refused with
+    /// restock. A new attempt needs a new key. A key whose reservation was released is refused with
     /// `RESERVATION_RELEASED`.
     async fn reserve(&self, request: &ReserveRequest) -> Result<ReserveAnswer, CallError> {
         let (request, now) = (request.clone(), self.now());
@@ -374,7 +374,7 @@ impl InventoryService for Shop {
     }
 
     /// Takes units out of the stock, all that are held or part of them, any number of times. More
-    /// than are still held is refused with `EXCEEDS_HELD`, a hold that does not exist with
+    /// than are still held is refused with `EXCEEDS_HELD`, a reservation that does not exist with
     /// `UNKNOWN_RESERVATION`.
     async fn commit(&self, request: &ClosingRequest) -> Result<(), CallError> {
         let (request, now) = (request.clone(), self.now());

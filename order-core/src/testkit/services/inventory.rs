@@ -42,7 +42,7 @@ pub enum LedgerReservationState {
     Expired,
 }
 
-/// A hold as the inventory knows it.
+/// A reservation as the inventory knows it.
 #[derive(Debug, Clone)]
 pub struct LedgerReservation {
     /// The inventory's name for it.
@@ -66,12 +66,12 @@ pub struct LedgerReservation {
     pub expires_at: Option<Timestamp>,
 }
 
-/// An inventory with a ledger of every hold it ever made.
+/// An inventory with a ledger of every reservation it ever made.
 ///
 /// What its capabilities deny it does not do: without `repeat_reserve` it honours no keys, and
-/// every reserve makes a hold; without `look_up` a look-up only knows how many units are reserved
-/// in all; without `release_committed` what has left stays away; without `partial` whoever asks for
-/// part of a hold is refused.
+/// every reserve makes a reservation; without `look_up` a look-up only knows how many units are
+/// reserved in all; without `release_committed` what has left stays away; without `partial` whoever
+/// asks for part of a reservation is refused.
 pub struct MemoryInventory {
     capabilities: InventoryCapabilities,
     /// The lifetime of reservations; for ever if `None`.
@@ -83,7 +83,7 @@ pub struct MemoryInventory {
 #[derive(Default)]
 struct State {
     stock: BTreeMap<Sku, StockLevel>,
-    holds: Vec<LedgerReservation>,
+    reservations: Vec<LedgerReservation>,
     by_key: HashMap<Uuid, usize>,
     refused: HashMap<Uuid, u32>,
     /// Commits and releases by their keys, with the answers they got.
@@ -123,7 +123,7 @@ enum Step {
 }
 
 impl MemoryInventory {
-    /// An inventory without stock, whose holds live for `lifetime` by `clock`.
+    /// An inventory without stock, whose reservations live for `lifetime` by `clock`.
     pub fn new(
         capabilities: InventoryCapabilities,
         lifetime: Option<Duration>,
@@ -146,8 +146,8 @@ impl MemoryInventory {
         }
     }
 
-    /// The same, keeping the units of holds whose time is over until they are given back, as the
-    /// platform's inventory does. A commit that comes too late gives them back itself, as the
+    /// The same, keeping the units of reservations whose time is over until they are given back, as
+    /// the platform's inventory does. A commit that comes too late gives them back itself, as the
     /// platform's client does, and is refused as [`RESERVATION_LOST`].
     pub fn keeping_lapsed(self) -> Self {
         let lapsing = if self.lifetime.is_some() {
@@ -173,13 +173,13 @@ impl MemoryInventory {
         let mut state = lock(&self.state);
         state.lapse(self.clock.now());
         let Some(i) = state
-            .holds
+            .reservations
             .iter()
             .position(|h| h.reference == reference && h.held > 0)
         else {
             return false;
         };
-        let held = state.holds[i].held;
+        let held = state.reservations[i].held;
         state.shift(i, Step::Release, held);
         true
     }
@@ -197,11 +197,11 @@ impl MemoryInventory {
         state.stock.get(sku).copied().unwrap_or_default()
     }
 
-    /// The ledger: every hold ever made, oldest first, seen by `look`.
+    /// The ledger: every reservation ever made, oldest first, seen by `look`.
     pub fn with_ledger<R>(&self, look: impl FnOnce(&[LedgerReservation]) -> R) -> R {
         let mut state = lock(&self.state);
         state.lapse(self.clock.now());
-        look(&state.holds)
+        look(&state.reservations)
     }
 
     /// [`InventoryService::reserve`], at once.
@@ -211,7 +211,7 @@ impl MemoryInventory {
         state.lapse(now);
         if self.capabilities.repeat_reserve {
             if let Some(&i) = state.by_key.get(&request.key) {
-                return Ok(self.answer(&state.holds[i]));
+                return Ok(self.answer(&state.reservations[i]));
             }
             if let Some(&available) = state.refused.get(&request.key) {
                 return Err(shortage(available));
@@ -226,8 +226,8 @@ impl MemoryInventory {
             return Err(shortage(available));
         }
         level.reserved += request.quantity;
-        let i = state.holds.len();
-        let hold = LedgerReservation {
+        let i = state.reservations.len();
+        let reservation = LedgerReservation {
             reference: format!("hold-{i}"),
             key: request.key,
             order: request.order,
@@ -238,9 +238,9 @@ impl MemoryInventory {
             state: LedgerReservationState::Held,
             expires_at: self.lifetime.map(|l| now.after(l)),
         };
-        let answer = self.answer(&hold);
+        let answer = self.answer(&reservation);
         state.by_key.insert(request.key, i);
-        state.holds.push(hold);
+        state.reservations.push(reservation);
         Ok(answer)
     }
 
@@ -290,7 +290,7 @@ impl MemoryInventory {
         answer
     }
 
-    /// As a service without keys does it, which knows a hold by its state alone.
+    /// As a service without keys does it, which knows a reservation by its state alone.
     fn close_whole(
         &self,
         state: &mut State,
@@ -298,13 +298,19 @@ impl MemoryInventory {
         request: &ClosingRequest,
         step: Step,
     ) -> Result<(), CallError> {
-        let hold = &state.holds[i];
-        let over = hold.expires_at.is_some_and(|t| t <= self.clock.now());
-        if step == Step::Commit && state.lapsing == Lapsing::Keeps && over && hold.committed == 0 {
-            state.shift(i, Step::Release, hold.held);
+        let reservation = &state.reservations[i];
+        let over = reservation
+            .expires_at
+            .is_some_and(|t| t <= self.clock.now());
+        if step == Step::Commit
+            && state.lapsing == Lapsing::Keeps
+            && over
+            && reservation.committed == 0
+        {
+            state.shift(i, Step::Release, reservation.held);
             return Err(CallError::refused(RESERVATION_LOST));
         }
-        let can = match (step, state.holds[i].state) {
+        let can = match (step, state.reservations[i].state) {
             (Step::Commit | Step::Release, LedgerReservationState::Held) => true,
             (Step::TakeBack, LedgerReservationState::Committed) => {
                 self.capabilities.release_committed
@@ -312,15 +318,15 @@ impl MemoryInventory {
             _ => false,
         };
         match can {
-            true if request.quantity != state.holds[i].quantity => {
+            true if request.quantity != state.reservations[i].quantity => {
                 Err(CallError::refused("WHOLE_RESERVATION_ONLY"))
             }
             true => {
                 state.shift(i, step, request.quantity);
                 Ok(())
             }
-            // All the platform says is that the hold is not pending: after a first try that means
-            // it is done.
+            // All the platform says is that the reservation is not pending: after a first try that
+            // means it is done.
             false if request.repeat => Ok(()),
             false => Err(CallError::refused("INVALID_STATE")),
         }
@@ -338,14 +344,14 @@ impl MemoryInventory {
             units,
             reserve_key: _,
         } = closing;
-        let hold = &state.holds[i];
-        let lapsed = hold.expires_at.is_some_and(|t| t <= now);
+        let reservation = &state.reservations[i];
+        let lapsed = reservation.expires_at.is_some_and(|t| t <= now);
         let (there, code) = match step {
-            Step::Commit | Step::Release => (hold.held, "EXCEEDS_HELD"),
+            Step::Commit | Step::Release => (reservation.held, "EXCEEDS_HELD"),
             Step::TakeBack if !self.capabilities.release_committed => {
                 return Err(CallError::refused("INVALID_STATE"));
             }
-            Step::TakeBack => (hold.committed, "EXCEEDS_COMMITTED"),
+            Step::TakeBack => (reservation.committed, "EXCEEDS_COMMITTED"),
         };
         if units == 0 {
             return Err(CallError::refused("QUANTITY_INVALID"));
@@ -376,10 +382,14 @@ impl MemoryInventory {
                 ReservationLookup::Undecidable
             };
         }
-        match state.by_key.get(&request.key).map(|&i| &state.holds[i]) {
+        match state
+            .by_key
+            .get(&request.key)
+            .map(|&i| &state.reservations[i])
+        {
             None => ReservationLookup::Absent,
-            Some(hold) => match hold.state {
-                LedgerReservationState::Held => ReservationLookup::Held(self.answer(hold)),
+            Some(reservation) => match reservation.state {
+                LedgerReservationState::Held => ReservationLookup::Held(self.answer(reservation)),
                 LedgerReservationState::Committed => ReservationLookup::Committed,
                 LedgerReservationState::Released => ReservationLookup::Released,
                 LedgerReservationState::Expired => ReservationLookup::Expired,
@@ -400,8 +410,9 @@ impl MemoryInventory {
             .collect()
     }
 
-    fn answer(&self, hold: &LedgerReservation) -> ReserveAnswer {
-        ReserveAnswer::new(hold.reference.clone(), hold.quantity).lifetime(self.lifetime)
+    fn answer(&self, reservation: &LedgerReservation) -> ReserveAnswer {
+        ReserveAnswer::new(reservation.reference.clone(), reservation.quantity)
+            .lifetime(self.lifetime)
     }
 
     fn find(&self, state: &State, request: &ClosingRequest) -> Result<usize, CallError> {
@@ -419,7 +430,7 @@ impl MemoryInventory {
             .or_else(by_key)
             .filter(|i| {
                 state
-                    .holds
+                    .reservations
                     .get(*i)
                     .is_some_and(|h| h.order == request.order)
             })
@@ -435,17 +446,17 @@ fn shortage(available: u32) -> CallError {
 }
 
 impl State {
-    /// Ends holds whose time is over.
+    /// Ends reservations whose time is over.
     fn lapse(&mut self, now: Timestamp) {
         if self.lapsing != Lapsing::Frees {
             return;
         }
-        for i in 0..self.holds.len() {
-            let hold = &self.holds[i];
-            if hold.held > 0 && hold.expires_at.is_some_and(|t| t <= now) {
-                let committed = hold.committed > 0;
-                self.shift(i, Step::Release, hold.held);
-                self.holds[i].state = if committed {
+        for i in 0..self.reservations.len() {
+            let reservation = &self.reservations[i];
+            if reservation.held > 0 && reservation.expires_at.is_some_and(|t| t <= now) {
+                let committed = reservation.committed > 0;
+                self.shift(i, Step::Release, reservation.held);
+                self.reservations[i].state = if committed {
                     LedgerReservationState::Committed
                 } else {
                     LedgerReservationState::Expired
@@ -454,28 +465,29 @@ impl State {
         }
     }
 
-    /// Moves units of a hold that are there to be moved.
+    /// Moves units of a reservation that are there to be moved.
     fn shift(&mut self, i: usize, step: Step, units: u32) {
-        let hold = &mut self.holds[i];
-        let Some(level) = self.stock.get_mut(&hold.sku) else {
+        let reservation = &mut self.reservations[i];
+        let Some(level) = self.stock.get_mut(&reservation.sku) else {
             return;
         };
         match step {
             Step::Commit => {
-                (hold.held, hold.committed) = (hold.held - units, hold.committed + units);
+                (reservation.held, reservation.committed) =
+                    (reservation.held - units, reservation.committed + units);
                 level.reserved -= units;
                 (level.on_hand, level.committed) = (level.on_hand - units, level.committed + units);
             }
             Step::Release => {
-                hold.held -= units;
+                reservation.held -= units;
                 level.reserved -= units;
             }
             Step::TakeBack => {
-                hold.committed -= units;
+                reservation.committed -= units;
                 (level.on_hand, level.committed) = (level.on_hand + units, level.committed - units);
             }
         }
-        hold.state = match (hold.held, hold.committed) {
+        reservation.state = match (reservation.held, reservation.committed) {
             (0, 0) => LedgerReservationState::Released,
             (0, _) => LedgerReservationState::Committed,
             _ => LedgerReservationState::Held,

@@ -16,10 +16,10 @@ use crate::testkit::service_conformance::{Failure, Verdict, broken, missing, sai
 /// The units of a SKU that the cases have in stock.
 pub(super) const STOCK: u32 = 5;
 
-/// For how long holds are asked for, where they lapse.
+/// For how long reservations are asked for, where they lapse.
 const LIFETIME: Duration = Duration::from_secs(30 * 60);
 
-/// Longer than any order is worked on, for keys and holds that are claimed to live for ever.
+/// Longer than any order is worked on, for keys and reservations that are claimed to live for ever.
 pub(super) const FOR_EVER: Duration = Duration::from_secs(400 * 24 * 60 * 60);
 
 /// The two ends of a reservation.
@@ -124,7 +124,7 @@ impl<'f, F: InventoryFactory> Bench<'f, F> {
         timed(self.factory, self.service.look_up(request)).await
     }
 
-    /// A hold that must come about for the case to go on.
+    /// A reservation that must come about for the case to go on.
     pub(super) async fn held(
         &self,
         sku: &Sku,

@@ -236,7 +236,7 @@ pub(super) async fn c04_a_key_is_honoured_as_long_as_claimed<F: InventoryFactory
         life.as_secs(),
         said(&answer)
     );
-    // It may be refused, as the hold is over; what counts is that no other one is made.
+    // It may be refused, as the reservation is over; what counts is that no other one is made.
     let _ = bench.reserve(&reserve).await;
     bench.left(4, &claimed, &sku, STOCK - 2).await
 }

@@ -1,4 +1,4 @@
-//! Clauses 7 to 12: what holds are, and what is done with them.
+//! Clauses 7 to 12: what reservations are, and what is done with them.
 
 use std::time::Duration;
 
