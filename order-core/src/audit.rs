@@ -520,7 +520,7 @@ pub fn check_at_rest(order: &Order) -> Vec<Breach> {
                 | ReservationState::Expired
                 | ReservationState::Lost
                 | ReservationState::Suspect => true,
-                // What has left the stock is no hold; not every inventory can take it back.
+                // What has left the stock is no reservation; not every inventory can take it back.
                 ReservationState::Committed => r.closing.is_none(),
                 ReservationState::Planned
                 | ReservationState::Armed

@@ -203,7 +203,7 @@ fn operation(order: &Order, op: Op) -> String {
 
 /// Returns what happened in a few words.
 fn describe(order: &Order, event: &Event) -> String {
-    let hold = |n: u32| operation(order, Op::Reservation(n));
+    let reservation = |n: u32| operation(order, Op::Reservation(n));
     let payment = |n: u32| operation(order, Op::Payment(n));
     let money = |minor| amount(minor, order.currency);
     let lines = |lines: &[order_core::order::LineUnits]| {
@@ -212,8 +212,8 @@ fn describe(order: &Order, event: &Event) -> String {
     let part = |n: u32, units: &Option<u32>| match units
         .filter(|u| order.reservation(n).is_none_or(|r| r.quantity != *u))
     {
-        Some(units) => format!("{units} of {}", hold(n)),
-        None => hold(n),
+        Some(units) => format!("{units} of {}", reservation(n)),
+        None => reservation(n),
     };
     let about = |op: &Option<Op>| {
         op.map(|op| format!(" about {}", operation(order, op)))
@@ -234,18 +234,18 @@ fn describe(order: &Order, event: &Event) -> String {
             let ops: Vec<String> = ops.iter().map(|op| operation(order, *op)).collect();
             format!("asks for: {}", ops.join(", "))
         }
-        Event::ReservationPlanned { n, .. } => format!("stock wanted: {}", hold(*n)),
-        Event::StockHeld { n, .. } => format!("stock held: {}", hold(*n)),
+        Event::ReservationPlanned { n, .. } => format!("stock wanted: {}", reservation(*n)),
+        Event::StockHeld { n, .. } => format!("stock held: {}", reservation(*n)),
         Event::StockRefused { n, available, code } => {
             let available = available
                 .map(|a| format!(", {a} available"))
                 .unwrap_or_default();
-            format!("stock refused ({code}): {}{available}", hold(*n))
+            format!("stock refused ({code}): {}{available}", reservation(*n))
         }
-        Event::StockUnknown { n } => format!("stock unknown: {}", hold(*n)),
-        Event::StockAbsent { n } => format!("no such hold: {}", hold(*n)),
-        Event::StockSuspect { n } => format!("hold cannot be proven: {}", hold(*n)),
-        Event::StockDropped { n } => format!("stock never asked for: {}", hold(*n)),
+        Event::StockUnknown { n } => format!("stock unknown: {}", reservation(*n)),
+        Event::StockAbsent { n } => format!("no such reservation: {}", reservation(*n)),
+        Event::StockSuspect { n } => format!("reservation cannot be proven: {}", reservation(*n)),
+        Event::StockDropped { n } => format!("stock never asked for: {}", reservation(*n)),
         Event::StockClosing {
             n,
             kind: ClosingKind::Release,
@@ -258,12 +258,14 @@ fn describe(order: &Order, event: &Event) -> String {
             units,
             ..
         } => format!("committing: {}", part(*n, units)),
-        Event::StockClosingUnknown { n } => format!("unknown whether done: {}", hold(*n)),
-        Event::StockClosingRefused { n, code, .. } => format!("refused ({code}): {}", hold(*n)),
+        Event::StockClosingUnknown { n } => format!("unknown whether done: {}", reservation(*n)),
+        Event::StockClosingRefused { n, code, .. } => {
+            format!("refused ({code}): {}", reservation(*n))
+        }
         Event::StockReleased { n, units, .. } => format!("stock given back: {}", part(*n, units)),
         Event::StockCommitted { n, units } => format!("stock committed: {}", part(*n, units)),
-        Event::StockExpired { n } => format!("hold expired: {}", hold(*n)),
-        Event::StockLost { n } => format!("hold lost: {}", hold(*n)),
+        Event::StockExpired { n } => format!("reservation expired: {}", reservation(*n)),
+        Event::StockLost { n } => format!("reservation lost: {}", reservation(*n)),
         Event::PaymentPlanned { n, .. } => format!("planned: {}", payment(*n)),
         Event::PaymentSettled { n, state, code, .. } => {
             let code = code.as_ref().map(|c| format!(" ({c})")).unwrap_or_default();

@@ -13,11 +13,11 @@ text_enum! {
     AttentionReason, "attention" {
         /// A call failed more often than the budget allows; it is still tried.
         RetriesExhausted = "RETRIES_EXHAUSTED",
-        /// A hold that cannot be proven may exist.
+        /// A reservation that cannot be proven may exist.
         SuspectReservation = "SUSPECT_RESERVATION",
-        /// A hold was lost and could not be replaced.
+        /// A reservation was lost and could not be replaced.
         StockLost = "STOCK_LOST",
-        /// A hold could not be given back.
+        /// A reservation could not be given back.
         ReleaseRefused = "RELEASE_REFUSED",
         /// Money moved on an order that was dead.
         MoneyOnDeadOrder = "MONEY_ON_DEAD_ORDER",
@@ -52,7 +52,7 @@ text_enum! {
         Chargeback = "CHARGEBACK",
         /// A bank questions a payment.
         Dispute = "DISPUTE",
-        /// A hold is larger than what is wanted of it, and cannot be made smaller.
+        /// A reservation is larger than what is wanted of it, and cannot be made smaller.
         ReservationTooLarge = "RESERVATION_TOO_LARGE",
         /// A service contradicts what its client claims it can do, such as a look-up that no longer
         /// finds what was answered.
@@ -86,7 +86,7 @@ impl AttentionReason {
     pub const fn meaning(self) -> &'static str {
         match self {
             AttentionReason::RetriesExhausted => "a call keeps failing; it is still tried",
-            AttentionReason::SuspectReservation => "a hold may exist that cannot be proven",
+            AttentionReason::SuspectReservation => "a reservation may exist that cannot be proven",
             AttentionReason::StockLost => "stock was lost and cannot be replaced",
             AttentionReason::ReleaseRefused => "stock could not be given back or committed",
             AttentionReason::MoneyOnDeadOrder => "money moved on an order that was over",
@@ -117,7 +117,7 @@ impl AttentionReason {
                     returned meanwhile, or the order is completed"
             }
             AttentionReason::ReservationTooLarge => {
-                "a hold is too large and cannot be made smaller"
+                "a reservation is too large and cannot be made smaller"
             }
         }
     }
