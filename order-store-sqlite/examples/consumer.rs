@@ -8,7 +8,8 @@
 //! The feed gives every journal row at least once: whoever asks again after a lost answer gets the
 //! same rows. Exactly once comes of two things that belong together: the cursor is kept in the same
 //! database as what is made of the rows, and both change in one transaction. Here that is a table
-//! of sales by SKU; in yours it may be a search index's queue, or what a warehouse is to be sent.
+//! of the units asked for by SKU, declined orders and all; in yours it may be a search index's
+//! queue, or what a warehouse is to be sent.
 
 use std::error::Error;
 use std::sync::Arc;
@@ -30,27 +31,28 @@ const PAGE: u32 = 4;
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
     let orders = orders().await?;
-    let mut sales = Connection::open_in_memory()?;
-    sales.execute_batch(
-        "CREATE TABLE sales (sku TEXT PRIMARY KEY, units INTEGER NOT NULL) STRICT;
+    let mut demand = Connection::open_in_memory()?;
+    demand.execute_batch(
+        "CREATE TABLE demand (sku TEXT PRIMARY KEY, units INTEGER NOT NULL) STRICT;
          CREATE TABLE unreadable (order_id TEXT NOT NULL, seq INTEGER NOT NULL, PRIMARY KEY (order_id, seq)) STRICT;
          CREATE TABLE followed (one INTEGER PRIMARY KEY CHECK (one = 1), cursor TEXT NOT NULL) STRICT;",
     )?;
-    let (mut sold, mut died) = (0, 0);
-    for quantity in 1..=12 {
+    let (mut ordered, mut died) = (0, 0);
+    for nth in 1..=12 {
+        let quantity = 1 + nth % 4;
         place(&orders, quantity).await?;
-        sold += quantity;
+        ordered += quantity;
         // Every third time the program dies before its transaction is committed: nothing of it was,
         // and it is done again.
-        if quantity % 3 == 0 {
-            take_page(&orders, &mut sales, Dies::BeforeCommit).await?;
+        if nth % 3 == 0 {
+            take_page(&orders, &mut demand, Dies::BeforeCommit).await?;
             died += 1;
         }
-        while take_page(&orders, &mut sales, Dies::Never).await? {}
+        while take_page(&orders, &mut demand, Dies::Never).await? {}
     }
-    let counted: i64 = sales.query_row("SELECT sum(units) FROM sales", [], |row| row.get(0))?;
-    println!("{counted} units sold, counted once each, although the consumer died {died} times");
-    assert_eq!(counted, sold);
+    let counted: i64 = demand.query_row("SELECT sum(units) FROM demand", [], |row| row.get(0))?;
+    println!("{counted} units ordered, counted once each, although the consumer died {died} times");
+    assert_eq!(counted, ordered);
     Ok(())
 }
 
@@ -63,20 +65,20 @@ enum Dies {
 /// Takes in the next page of the feed, with where it ended. Whether there was anything.
 async fn take_page(
     orders: &Orders,
-    sales: &mut Connection,
+    demand: &mut Connection,
     dies: Dies,
 ) -> Result<bool, Box<dyn Error>> {
-    let cursor: Option<String> = sales
+    let cursor: Option<String> = demand
         .query_row("SELECT cursor FROM followed", [], |row| row.get(0))
         .optional()?;
     let after: Option<FeedCursor> = cursor.map(|text| text.parse()).transpose()?;
     let page = orders
-        .changes(&Principal::operator("sales"), after, PAGE)
+        .changes(&Principal::operator("planning"), after, PAGE)
         .await?;
     if page.rows.is_empty() {
         return Ok(false);
     }
-    let transaction = sales.transaction()?;
+    let transaction = demand.transaction()?;
     for row in &page.rows {
         take(&transaction, row)?;
     }
@@ -92,22 +94,22 @@ async fn take_page(
 
 /// Counts a row. The result is decided by the row alone, so that taking it in again after a crash
 /// comes to the same.
-fn take(sales: &Transaction<'_>, row: &FeedRow) -> Result<(), Box<dyn Error>> {
+fn take(demand: &Transaction<'_>, row: &FeedRow) -> Result<(), Box<dyn Error>> {
     match &row.row {
         Ok(JournalRow {
             event: Event::Placed(placed),
             ..
         }) => {
-            let put = "INSERT INTO sales (sku, units) VALUES (?1, ?2) ON CONFLICT (sku) DO UPDATE SET units = units + excluded.units";
+            let put = "INSERT INTO demand (sku, units) VALUES (?1, ?2) ON CONFLICT (sku) DO UPDATE SET units = units + excluded.units";
             for line in &placed.lines {
-                sales.execute(put, (line.sku.as_str(), line.lot.units))?;
+                demand.execute(put, (line.sku.as_str(), line.lot.units))?;
             }
         }
         Ok(_) => {}
         // Damaged, or written by a newer engine: kept for a person, and no reason to stand still.
         Err(unreadable) => {
             let put = "INSERT INTO unreadable (order_id, seq) VALUES (?1, ?2)";
-            sales.execute(put, (unreadable.order.to_string(), row.seq.cast_signed()))?;
+            demand.execute(put, (unreadable.order.to_string(), row.seq.cast_signed()))?;
         }
     }
     Ok(())
