@@ -8,7 +8,8 @@
 set -euo pipefail
 cd "$(dirname "$0")"
 
-step() { printf '\n== %s\n' "$*"; }
+# Says what begins, and how many seconds the gate has taken so far.
+step() { printf '\n== %s (%d s)\n' "$*" "$SECONDS"; }
 
 # Demands that a crate of this workspace does without others, or without a feature of one of them.
 without() {

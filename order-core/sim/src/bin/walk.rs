@@ -31,7 +31,12 @@ mod steps;
 #[path = "../../../tests/rules/walk/mod.rs"]
 mod walk;
 
+use std::sync::Mutex;
+use std::thread;
 use std::time::Instant;
+
+use commuting::Pairs;
+use walk::{Found, Setting, Walk};
 
 /// States of each pair of axes among which facts are heard in either order, and in each how
 /// manieth: hundreds of pairs in each of them, each four times.
@@ -49,30 +54,67 @@ fn main() {
     hear_facts(EVERY_NTH);
 }
 
+/// Everything that the walks of a setting found.
+#[derive(Default)]
+struct Sum {
+    pairs: usize,
+    ended: usize,
+    states: usize,
+    steps: usize,
+    resting: usize,
+    longest: u32,
+}
+
+impl Sum {
+    fn add(&mut self, found: &Found) {
+        self.pairs += 1;
+        self.ended += usize::from(!found.cut);
+        self.states += found.states;
+        self.steps += found.steps;
+        self.resting += found.resting;
+        self.longest = self.longest.max(found.longest);
+    }
+}
+
 #[allow(clippy::disallowed_methods, reason = "it measures real time")]
 fn walk_states(verbose: bool) {
     let began = Instant::now();
+    let mut jobs: Vec<(Setting, _, Walk)> = Vec::new();
+    for setting in walk::SETTINGS {
+        let (placed, walks) = walk::every_pair(setting, usize::MAX);
+        jobs.extend(
+            walks
+                .into_iter()
+                .map(|walk| (setting, placed.clone(), walk)),
+        );
+    }
+    let found = on_all_cores(&jobs, |(_, placed, walk)| walk.explore(placed));
     let (mut all_states, mut all_pairs, mut all_ended) = (0, 0, 0);
     for setting in walk::SETTINGS {
-        let since = Instant::now();
-        let (mut pairs, mut ended, mut states, mut steps, mut resting, mut longest) =
-            (0, 0, 0, 0, 0, 0);
-        walk::every_pair(setting, usize::MAX, |pair, found| {
-            if verbose {
-                println!("  {pair}: {} states, {} steps", found.states, found.steps);
+        let mut sum = Sum::default();
+        for ((of, _, walk), found) in jobs.iter().zip(&found) {
+            if of.0 != setting.0 {
+                continue;
             }
-            pairs += 1;
-            ended += usize::from(!found.cut);
-            states += found.states;
-            steps += found.steps;
-            resting += found.resting;
-            longest = longest.max(found.longest);
-        });
+            if verbose {
+                let [first, second] = walk.axes;
+                let (states, steps) = (found.states, found.steps);
+                println!("  {first:?} × {second:?}: {states} states, {steps} steps");
+            }
+            sum.add(found);
+        }
+        let Sum {
+            pairs,
+            ended,
+            states,
+            steps,
+            resting,
+            longest,
+        } = sum;
         println!(
             "{}: {states} states, {steps} steps between them, {resting} at rest, at most {longest} steps to rest; \
-             {ended} of {pairs} pairs of axes walked to their end, {:.1} s",
+             {ended} of {pairs} pairs of axes walked to their end",
             setting.0,
-            since.elapsed().as_secs_f64()
         );
         all_states += states;
         all_pairs += pairs;
@@ -87,15 +129,49 @@ fn walk_states(verbose: bool) {
 
 #[allow(clippy::disallowed_methods, reason = "it measures real time")]
 fn hear_facts(nth: usize) {
+    let began = Instant::now();
+    let jobs: Vec<_> = (walk::SETTINGS.into_iter())
+        .flat_map(|setting| commuting::AXES.map(|axes| (setting, axes)))
+        .collect();
+    let heard = on_all_cores(&jobs, |&(setting, axes)| {
+        commuting::hear(setting, axes, FACTS_IN, nth)
+    });
     for setting in walk::SETTINGS {
-        let since = Instant::now();
-        let pairs = commuting::everywhere(setting, FACTS_IN, nth);
+        let mut pairs = Pairs::default();
+        for ((of, _), heard) in jobs.iter().zip(&heard) {
+            if of.0 == setting.0 {
+                pairs += *heard;
+            }
+        }
         println!(
-            "{}: {} pairs of facts in either order come to the same; in {} of them one ends or decides something, {:.1} s",
-            setting.0,
-            pairs.all,
-            pairs.decided,
-            since.elapsed().as_secs_f64()
+            "{}: {} pairs of facts in either order come to the same; in {} of them one ends or decides something",
+            setting.0, pairs.all, pairs.decided,
         );
     }
+    println!("heard in {:.1} s", began.elapsed().as_secs_f64());
+}
+
+/// Does every job, on as many threads as there are cores, and gives what they came to in the order
+/// of the jobs.
+fn on_all_cores<J: Sync, R: Send>(jobs: &[J], run: impl Fn(&J) -> R + Sync) -> Vec<R> {
+    let waiting = Mutex::new(jobs.iter().enumerate());
+    let work = || {
+        let mut done = Vec::new();
+        loop {
+            let next = waiting.lock().expect("nobody panics with it").next();
+            let Some((nth, job)) = next else {
+                return done;
+            };
+            done.push((nth, run(job)));
+        }
+    };
+    let cores = thread::available_parallelism().map_or(1, usize::from);
+    let mut done: Vec<(usize, R)> = thread::scope(|scope| {
+        let threads: Vec<_> = (0..cores).map(|_| scope.spawn(work)).collect();
+        (threads.into_iter())
+            .flat_map(|thread| thread.join().expect("a walk failed, as it said"))
+            .collect()
+    });
+    done.sort_by_key(|(nth, _)| *nth);
+    done.into_iter().map(|(_, result)| result).collect()
 }

@@ -12,17 +12,19 @@ mod axes;
 mod explore;
 mod key;
 
-use order_core::order::PaymentTerms;
+use order_core::order::{PaymentTerms, Placed};
 use order_core::services::InventoryCapabilities;
 
 use crate::shop::{Shop, small, small_sent};
 use axes::AXES;
 pub use axes::Axis;
-use explore::Found;
-pub use explore::{State, Walk};
+pub use explore::{Found, State, Walk};
+
+/// A shop's terms of payment and what its inventory can do, by name.
+pub type Setting = (&'static str, PaymentTerms, InventoryCapabilities);
 
 /// The settings that are walked.
-pub const SETTINGS: [(&str, PaymentTerms, InventoryCapabilities); 4] = [
+pub const SETTINGS: [Setting; 4] = [
     (
         "paid at once",
         PaymentTerms::Confirm,
@@ -34,7 +36,7 @@ pub const SETTINGS: [(&str, PaymentTerms, InventoryCapabilities); 4] = [
         InventoryCapabilities::IDEAL,
     ),
     (
-        "holds that cannot be divided",
+        "reservations that cannot be divided",
         PaymentTerms::Confirm,
         InventoryCapabilities::PLATFORM,
     ),
@@ -45,13 +47,9 @@ pub const SETTINGS: [(&str, PaymentTerms, InventoryCapabilities); 4] = [
     ),
 ];
 
-/// Walks every pair of axes, each with itself too, each up to so many states. Tells `each` of every
-/// pair.
-pub fn every_pair(
-    (_, terms, inventory): (&str, PaymentTerms, InventoryCapabilities),
-    states_max: usize,
-    mut each: impl FnMut(String, &Found),
-) {
+/// The walks of every pair of axes, each with itself too, each up to so many states; and the order
+/// that they begin with.
+pub fn every_pair((_, terms, inventory): Setting, states_max: usize) -> (Box<Placed>, Vec<Walk>) {
     let shop = Shop {
         inventory,
         notify: false,
@@ -64,20 +62,17 @@ pub fn every_pair(
     } else {
         small(terms)
     };
-    for (i, first) in AXES.into_iter().enumerate() {
-        for second in AXES.into_iter().skip(i) {
-            let found = Walk {
-                shop: shop.clone(),
-                axes: [first, second],
-                states_max,
-            }
-            .explore(&placed);
-            each(format!("{first:?} × {second:?}"), &found);
-        }
-    }
+    let pairs = (AXES.into_iter().enumerate())
+        .flat_map(|(i, first)| AXES.into_iter().skip(i).map(move |second| [first, second]));
+    let walks = pairs.map(|axes| Walk {
+        shop: shop.clone(),
+        axes,
+        states_max,
+    });
+    (placed, walks.collect())
 }
 
-/// States of each pair that the test walks: a walk to the end is for `examples/walk.rs`, optimised.
+/// States of each pair that the test walks: a walk to the end is for the program `walk`, optimised.
 #[cfg(test)]
 const FIRST: usize = 170;
 
@@ -85,19 +80,24 @@ const FIRST: usize = 170;
 fn the_first_states_of_every_pair_of_axes_keep_the_invariants_and_come_to_rest() {
     for setting in SETTINGS {
         let (mut pairs, mut resting) = (0, 0);
-        every_pair(setting, FIRST, |pair, found| {
+        let (placed, walks) = every_pair(setting, FIRST);
+        for walk in walks {
+            let axes = walk.axes;
+            let Found {
+                states,
+                steps,
+                resting: at_rest,
+                longest,
+                cut,
+            } = walk.explore(&placed);
             pairs += 1;
-            resting += found.resting;
+            resting += at_rest;
             assert!(
-                found.states == FIRST || (found.states < FIRST && !found.cut),
-                "{pair} has {} states",
-                found.states
+                states == FIRST || (states < FIRST && !cut),
+                "{axes:?} has {states} states"
             );
-            assert!(
-                found.steps + 1 >= found.states && found.longest > 0,
-                "{pair} goes nowhere"
-            );
-        });
+            assert!(steps + 1 >= states && longest > 0, "{axes:?} goes nowhere");
+        }
         assert_eq!(pairs, AXES.len() * (AXES.len() + 1) / 2);
         assert!(
             resting > 200,
