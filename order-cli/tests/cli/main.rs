@@ -17,6 +17,13 @@ mod configuring;
 mod connecting;
 mod damage;
 mod disorder;
+#[allow(
+    dead_code,
+    unused_imports,
+    reason = "shared with the tests of their clients, which use all of it"
+)]
+#[path = "../../../order-grpc/tests/platform/fakes/mod.rs"]
+mod fakes;
 mod following;
 mod holding;
 mod hostile;
@@ -27,6 +34,7 @@ mod nodes;
 mod offering;
 mod packaging;
 mod peers;
+mod platform;
 mod python;
 mod scripts;
 mod served;
