@@ -39,7 +39,6 @@ pub use journal::{
     Actor, CommandKey, DecodeError, JOURNAL_FORMAT, JournalRow, decode_event, encode_event,
 };
 pub use numbered::Numbered;
-pub(crate) use payment::NEVER_HAPPENED;
 pub use payment::{
     CustomerAction, OperationKind, OperationOrigin, OperationState, PaymentOperation, PaymentTerms,
     Verification,

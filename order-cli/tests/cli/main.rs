@@ -1,5 +1,6 @@
 //! The built `order` binary, as people and programs use it.
 
+#[cfg(feature = "tls")]
 mod access;
 mod backing;
 mod bench;

@@ -487,13 +487,7 @@ impl<S: OrderStore, C: Clients> OrderManager<S, C> {
             status,
             OperationState::Authorized | OperationState::Captured | OperationState::Refunded
         );
-        if matches!(
-            status,
-            OperationState::Planned
-                | OperationState::Armed
-                | OperationState::Unknown
-                | OperationState::Dropped
-        ) {
+        if !status.is_a_providers() {
             return malformed("the payment service answered a status that is not one of its own");
         }
         let reference: Option<Reference> = match reference.parse() {

@@ -273,6 +273,8 @@ fn no_pair_of_lifecycle_and_command_or_fact_is_missing() {
         OperationState::ALL.iter().copied().collect(),
         "a provider reports it, or it is ours"
     );
+    assert!(PROVIDER_STATES.iter().all(|s| s.is_a_providers()));
+    assert!(!OUR_STATES.iter().any(|s| s.is_a_providers()));
 }
 
 /// Returns true if some sample shows the row.
