@@ -43,6 +43,8 @@ step "doc comments"
 step "what may depend on what"
 features=(--all-features)
 without order-core "it is the rules, not a server" "sqlx " "rusqlite " "tonic " "clap "
+features=(--no-default-features)
+without order-grpc "the feature tls has it" "rustls " "rustls-webpki " "rustls-native-certs " "tokio-rustls " "ring "
 features=()
 without order-cli "what is shipped has no tools for tests" 'order-core feature "testkit"' order-sim order-core-planted
 
@@ -65,6 +67,10 @@ cargo check --package order-core --no-default-features --features json --locked
 step "tests"
 cargo test --workspace --all-features --locked
 cargo run --quiet --locked --package order-store-sqlite --example consumer
+
+step "order-grpc without its features, and without TLS"
+cargo test --package order-grpc --no-default-features --lib --locked
+cargo check --package order-grpc --no-default-features --features reflection --tests --locked
 
 step "order-store-sqlite with features left out, and with the oldest and the newest driver"
 for features in "" bundled shop; do

@@ -10,8 +10,9 @@ use rustls::{ClientConfig, RootCertStore};
 use tokio::net::{TcpStream, lookup_host};
 use tokio_rustls::TlsConnector;
 
-use crate::files::{Named, SecurityError};
-use crate::tls::{self, Io};
+use crate::files::Named;
+use crate::security::SecurityError;
+use crate::tls::{Io, pem};
 
 /// An address that is to be asked: `https://…`, or `http://…`.
 #[derive(Debug, Clone)]
@@ -109,7 +110,7 @@ fn client(ca: Option<PathBuf>) -> Result<Arc<ClientConfig>, SecurityError> {
     let roots = match ca {
         Some(path) => {
             let file = Named { field: CA, path };
-            tls::roots(&file, &file.read()?)?
+            pem::roots(&file, &file.read()?)?
         }
         None => system_roots()?,
     };

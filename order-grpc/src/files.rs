@@ -10,28 +10,10 @@ use ring::digest::{SHA256, digest};
 use tracing::Level;
 
 use crate::log::Log;
+use crate::security::SecurityError;
 
 /// The largest file that is read, in bytes.
 const FILE_MAX: u64 = 1024 * 1024;
-
-/// A setting of who may call that cannot be used.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{field}: {problem}")]
-pub struct SecurityError {
-    /// The setting, such as `tls.key`.
-    pub field: &'static str,
-    /// Says what is wrong with it, and what would be right.
-    pub problem: String,
-}
-
-impl SecurityError {
-    pub(crate) fn new(field: &'static str, problem: impl Into<String>) -> Self {
-        SecurityError {
-            field,
-            problem: problem.into(),
-        }
-    }
-}
 
 /// A file and the setting that names it.
 #[derive(Debug, Clone)]

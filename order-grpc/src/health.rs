@@ -2,14 +2,18 @@
 
 use std::time::Duration;
 
-use tonic::transport::{Certificate, ClientTlsConfig, Endpoint, Identity};
+use tonic::transport::Endpoint;
 use tonic_health::pb::HealthCheckRequest;
 use tonic_health::pb::health_check_response::ServingStatus;
 use tonic_health::pb::health_client::HealthClient;
 
-use crate::files::{Named, SecurityError};
 use crate::services::Tls;
-use crate::tls;
+
+#[cfg(feature = "tls")]
+mod secured;
+#[cfg(not(feature = "tls"))]
+#[path = "health/without_tls.rs"]
+mod secured;
 
 /// A reason why a server is not known to serve.
 #[derive(Debug, thiserror::Error)]
@@ -47,9 +51,9 @@ pub async fn ask(url: &str, tls: &Tls, within: Duration) -> Result<(), HealthErr
     let endpoint = Endpoint::from_shared(url.to_owned())
         .map_err(|_| mistake("expected http://HOST:PORT".into()))?;
     let endpoint = match endpoint.uri().scheme_str() {
-        Some("https") => endpoint
-            .tls_config(config(tls).map_err(|e| HealthError::Mistake(e.to_string()))?)
-            .map_err(|e| mistake(e.to_string()))?,
+        Some("https") => {
+            secured::with(endpoint, url, tls).map_err(|e| HealthError::Mistake(e.to_string()))?
+        }
         Some("http") => endpoint,
         _ => {
             return Err(mistake(
@@ -73,53 +77,4 @@ pub async fn ask(url: &str, tls: &Tls, within: Duration) -> Result<(), HealthErr
     tokio::time::timeout(within, asked)
         .await
         .unwrap_or(Err(HealthError::Silent(within)))
-}
-
-fn config(tls: &Tls) -> Result<ClientTlsConfig, SecurityError> {
-    let Tls {
-        roots,
-        certificate,
-        key,
-        domain,
-    } = tls;
-    let named = |field, path: &std::path::Path| Named {
-        field,
-        path: path.to_owned(),
-    };
-    let mut config = ClientTlsConfig::new();
-    config = match roots {
-        Some(path) => {
-            let file = named("health.ca", path);
-            let pem = file.read()?;
-            tls::certificates(&file, &pem)?;
-            config.ca_certificate(Certificate::from_pem(pem))
-        }
-        None => config.with_native_roots(),
-    };
-    config = match (certificate, key) {
-        (Some(certificate), Some(key)) => {
-            let (certificate, key) = (named("health.cert", certificate), named("health.key", key));
-            let (chain, private) = (certificate.read()?, key.read()?);
-            tls::certificates(&certificate, &chain)?;
-            tls::private_key(&key, &private)?;
-            config.identity(Identity::from_pem(chain, private))
-        }
-        (None, None) => config,
-        (Some(_), None) => {
-            return Err(SecurityError::new(
-                "health.key",
-                "is missing: health.cert needs its private key",
-            ));
-        }
-        (None, Some(_)) => {
-            return Err(SecurityError::new(
-                "health.cert",
-                "is missing: health.key needs its certificate",
-            ));
-        }
-    };
-    Ok(match domain {
-        Some(domain) => config.domain_name(domain),
-        None => config,
-    })
 }

@@ -7,7 +7,9 @@ mod beside;
 mod call;
 mod connections;
 mod convert;
+#[cfg(feature = "tls")]
 mod dial;
+#[cfg(feature = "tls")]
 mod files;
 pub mod health;
 mod layer;
@@ -16,10 +18,12 @@ mod log;
 mod metadata;
 pub mod offer;
 mod rate;
+mod security;
 mod server;
 mod service;
 pub mod services;
 mod shares;
+#[cfg(feature = "tls")]
 mod sparse;
 mod status;
 mod tally;
@@ -28,11 +32,11 @@ mod tls;
 mod unsent;
 
 pub use auth::{Auth, AuthOptions, ClientName, KeySource, Refresh, Roles};
-pub use files::SecurityError;
 pub use layer::{CallLayer, CallService};
 pub use limits::{Limits, MESSAGE_MAX};
 pub use log::{Log, LogFormat};
 pub use rate::RateLimit;
+pub use security::SecurityError;
 pub use server::{Drained, ListenError, ServerOptions, bind, serve};
 pub use service::OrderApi;
 pub use status::{DOMAIN, status_of};

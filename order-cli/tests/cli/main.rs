@@ -1,5 +1,6 @@
 //! The built `order` binary, as people and programs use it.
 
+#[cfg(feature = "tls")]
 mod access;
 mod backing;
 mod bench;
@@ -17,6 +18,13 @@ mod configuring;
 mod connecting;
 mod damage;
 mod disorder;
+#[allow(
+    dead_code,
+    unused_imports,
+    reason = "shared with the tests of their clients, which use all of it"
+)]
+#[path = "../../../order-grpc/tests/platform/fakes/mod.rs"]
+mod fakes;
 mod following;
 mod holding;
 mod hostile;
@@ -27,6 +35,7 @@ mod nodes;
 mod offering;
 mod packaging;
 mod peers;
+mod platform;
 mod python;
 mod scripts;
 mod served;

@@ -2,7 +2,7 @@
 
 use super::{Env, possible};
 use crate::error::{Rejection, RejectionReason};
-use crate::order::{Order, ReservationState, Shortage, Status};
+use crate::order::{Order, Reservation, ReservationState, Shortage, Status};
 use crate::policy::Policy;
 use crate::services::{InventoryCapabilities, PaymentCapabilities};
 
@@ -15,11 +15,19 @@ pub fn failure(order: &Order) -> Option<Rejection> {
     let mut shortages = Vec::new();
     let (reason, why) = match order.statuses.status {
         Status::Rejected => {
-            shortages = missing(order);
-            let list: Vec<String> = shortages.iter().map(in_words).collect();
+            let (refused, unsure) = (missing(order), unsure(order));
+            let mut why = Vec::new();
+            if !refused.is_empty() {
+                why.push(format!("out of stock ({})", list(&refused)));
+            }
+            if !unsure.is_empty() {
+                let what = "the inventory did not say for certain that it set stock aside";
+                why.push(format!("{what} ({})", list(&unsure)));
+            }
+            shortages = [refused, unsure].concat();
             (
                 RejectionReason::OutOfStock,
-                format!("was rejected: out of stock ({})", list.join("; ")),
+                format!("was rejected: {}", why.join(", and ")),
             )
         }
         Status::PaymentFailed => {
@@ -83,6 +91,38 @@ fn missing(order: &Order) -> Vec<Shortage> {
             available: r.available,
         })
         .collect()
+}
+
+/// Returns the SKUs of which nobody knows whether they were set aside: asked for as often as the
+/// shop allows, and never answered for certain.
+fn unsure(order: &Order) -> Vec<Shortage> {
+    let of_round: Vec<&Reservation> = order
+        .reservations
+        .iter()
+        .filter(|r| r.round == order.round)
+        .collect();
+    let is_last = |nth: usize| {
+        of_round[nth + 1..]
+            .iter()
+            .all(|r| r.sku != of_round[nth].sku)
+    };
+    let unsure = (of_round.iter().enumerate())
+        .filter(|&(nth, r)| r.state == ReservationState::Suspect && is_last(nth));
+    unsure
+        .map(|(_, r)| Shortage {
+            sku: r.sku.clone(),
+            requested: r.quantity,
+            available: None,
+        })
+        .collect()
+}
+
+fn list(shortages: &[Shortage]) -> String {
+    shortages
+        .iter()
+        .map(in_words)
+        .collect::<Vec<_>>()
+        .join("; ")
 }
 
 fn in_words(shortage: &Shortage) -> String {

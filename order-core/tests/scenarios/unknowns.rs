@@ -65,6 +65,39 @@ fn a_hold_that_cannot_be_proven_is_a_suspect_and_one_more_is_asked_for() {
 }
 
 #[test]
+fn an_order_whose_stock_is_never_certain_is_rejected_and_says_so() {
+    let world = World::with(InventoryCapabilities::PLATFORM, None, Default::default());
+    for _ in 0..2 {
+        world.inventory.push(Method::Reserve, Fault::UnknownAfter);
+    }
+    let order = world.place(&[1], "CARD");
+    for _ in 0..2 {
+        world.advance(Duration::from_secs(30));
+    }
+    let order = world.order(order.id);
+    assert_eq!(
+        order.statuses.status,
+        Status::Rejected,
+        "{:?}",
+        world.events(order.id)
+    );
+    let told = order_core::rules::failure(&order).expect("a rejection");
+    let sku = &order.lines[0].sku;
+    assert_eq!(
+        told.message,
+        format!(
+            "order {} was rejected: the inventory did not say for certain that it set stock aside \
+             ({sku} requested 2)",
+            order.number
+        )
+    );
+    let short: Vec<_> = (told.shortages.iter())
+        .map(|s| (&s.sku, s.requested, s.available))
+        .collect();
+    assert_eq!(short, [(sku, 2, None)]);
+}
+
+#[test]
 fn a_payment_service_that_is_down_for_a_night_heals_by_itself() {
     let policy = order_core::policy::Policy {
         placing_deadline: Duration::from_secs(24 * 3600),

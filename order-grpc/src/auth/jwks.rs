@@ -16,10 +16,11 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 use tracing::Level;
 
+use super::Refresh;
 use super::keys::{self, Key};
 use crate::dial::Target;
-use crate::files::SecurityError;
 use crate::log::Log;
+use crate::security::SecurityError;
 use crate::sparse::Sparse;
 
 /// The longest JWKS, in bytes.
@@ -33,25 +34,6 @@ const PAUSE_MIN: Duration = Duration::from_millis(50);
 const SOON: Duration = Duration::from_millis(200);
 /// The longest that a call waits for keys that are being fetched.
 const WAIT: Duration = Duration::from_secs(3);
-
-/// The times at which keys are fetched.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Refresh {
-    /// After what time keys are fetched again. 5 min.
-    pub max_age: Duration,
-    /// The time from the start of one attempt to the next: after one that failed, and when
-    /// tokens name keys that are not there. 10 s.
-    pub pause: Duration,
-}
-
-impl Default for Refresh {
-    fn default() -> Self {
-        Refresh {
-            max_age: Duration::from_secs(300),
-            pause: Duration::from_secs(10),
-        }
-    }
-}
 
 #[derive(Debug)]
 pub(super) struct Remote {

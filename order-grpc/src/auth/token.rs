@@ -12,35 +12,13 @@ use order_core::time::Timestamp;
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 
+use super::Roles;
 use super::keys::{Algorithm, Key};
 
 /// The longest token, in bytes.
 const TOKEN_MAX: usize = 8 * 1024;
 /// The longest name of an operator or a service, in characters.
 const NAME_MAX: usize = 100;
-
-/// The meanings of the values of the claim `role`. A token without that claim is a customer's; one
-/// with another value is refused.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Roles {
-    /// Customers: they see and touch their own orders only.
-    pub customer: Vec<String>,
-    /// The people who run the shop.
-    pub operator: Vec<String>,
-    /// Other services, such as a payment provider's.
-    pub service: Vec<String>,
-}
-
-impl Default for Roles {
-    fn default() -> Self {
-        let one = |name: &str| vec![name.to_owned()];
-        Roles {
-            customer: one("customer"),
-            operator: one("operator"),
-            service: one("service"),
-        }
-    }
-}
 
 /// The claims that a token must have beside being signed.
 #[derive(Debug, Clone)]

@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::future::Future;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -13,19 +13,22 @@ use http::{HeaderValue, Request, Response, Uri};
 use http_body_util::{BodyExt as _, Limited};
 use hyper_util::client::legacy::connect::HttpConnector;
 use order_core::services::{CallDeadline, ServiceName};
-use order_core::text::chain;
-use rustls::pki_types::pem::PemObject as _;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
 use tonic::body::Body;
 use tonic::codegen::Service;
-use tonic::transport::{Certificate, Channel, ClientTlsConfig, Identity};
+use tonic::transport::Channel;
 use tonic::{Request as Call, Status};
 
 use super::context::Serving;
 use super::outcome::Failure;
 use super::progress::{Guarded, Progress};
+
+#[cfg(feature = "tls")]
+mod tls;
+#[cfg(not(feature = "tls"))]
+#[path = "channel/without_tls.rs"]
+mod tls;
 
 /// The longest answer that is read, in bytes.
 pub const ANSWER_MAX: usize = 1024 * 1024;
@@ -216,12 +219,7 @@ impl ServiceChannel {
                 .keep_alive_timeout(Duration::from_secs(20));
         }
         if secure {
-            let config = tls.config(service)?.timeout(*connect_timeout);
-            let refused = |e: tonic::transport::Error| EndpointError::Tls {
-                service,
-                problem: chain(&e),
-            };
-            to = to.tls_config(config).map_err(refused)?;
+            to = tls.secure(to, service, *connect_timeout)?;
         } else if *tls != Tls::default() {
             return Err(wrong(
                 "tls",
@@ -420,80 +418,6 @@ fn parse(url: &str) -> Result<Uri, String> {
             Some(_) => Err(format!("{url:?} has a path or a query: {EXPECTED}")),
         },
         _ => Err(format!("{url:?} is not a URL of a service: {EXPECTED}")),
-    }
-}
-
-impl Tls {
-    /// Returns what tonic is told, once every file has been read and holds what it should.
-    fn config(&self, service: ServiceName) -> Result<ClientTlsConfig, EndpointError> {
-        let Tls {
-            roots,
-            certificate,
-            key,
-            domain,
-        } = self;
-        let wrong = |setting, problem: String| EndpointError::Setting {
-            service,
-            setting,
-            problem,
-        };
-        let read = |setting, path: &Path| {
-            let failed = |source| EndpointError::File {
-                service,
-                setting,
-                path: path.to_owned(),
-                source,
-            };
-            std::fs::read(path).map_err(failed)
-        };
-        let certificates = |setting, path: &Path| {
-            let pem = read(setting, path)?;
-            let all: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&pem).collect();
-            match all {
-                Ok(all) if !all.is_empty() => Ok(pem),
-                _ => Err(wrong(
-                    setting,
-                    format!("{} holds no certificate: expected PEM", path.display()),
-                )),
-            }
-        };
-        let mut config = ClientTlsConfig::new();
-        config = match roots {
-            Some(path) => {
-                config.ca_certificate(Certificate::from_pem(certificates("tls.roots", path)?))
-            }
-            None => config.with_native_roots(),
-        };
-        match (certificate, key) {
-            (Some(certificate), Some(path)) => {
-                let certificate = certificates("tls.certificate", certificate)?;
-                let key = read("tls.key", path)?;
-                if PrivateKeyDer::from_pem_slice(&key).is_err() {
-                    return Err(wrong(
-                        "tls.key",
-                        format!("{} holds no private key: expected PEM", path.display()),
-                    ));
-                }
-                config = config.identity(Identity::from_pem(certificate, key));
-            }
-            (None, None) => {}
-            (Some(_), None) => {
-                return Err(wrong(
-                    "tls.key",
-                    "is missing: tls.certificate needs its private key".to_owned(),
-                ));
-            }
-            (None, Some(_)) => {
-                return Err(wrong(
-                    "tls.certificate",
-                    "is missing: tls.key needs its certificate".to_owned(),
-                ));
-            }
-        }
-        if let Some(domain) = domain {
-            config = config.domain_name(domain);
-        }
-        Ok(config)
     }
 }
 

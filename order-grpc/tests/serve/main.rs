@@ -1,6 +1,7 @@
 //! The server over a real socket, called by tonic's own client.
 
 mod beside;
+#[cfg(feature = "tls")]
 mod callers;
 mod changing;
 mod codes;
@@ -8,6 +9,7 @@ mod compressed;
 mod crowds;
 mod draining;
 mod holding;
+#[cfg(feature = "tls")]
 mod identities;
 mod items;
 mod limits;
@@ -16,6 +18,8 @@ mod mounted;
 mod placing;
 mod raw;
 mod store;
+#[cfg(feature = "tls")]
 mod tls;
+#[cfg(feature = "tls")]
 mod tokens;
 mod world;

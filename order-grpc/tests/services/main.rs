@@ -7,4 +7,5 @@ mod described;
 mod ordering;
 mod recorded;
 mod street;
+#[cfg(feature = "tls")]
 mod tls;
