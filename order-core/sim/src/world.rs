@@ -19,7 +19,7 @@ use super::lock;
 use super::oracle::Oracle;
 use super::setback::Backups;
 use super::store::SimStore;
-use order_core::audit::Breach;
+use order_core::audit::{Breach, Invariant};
 use order_core::ids::OrderId;
 use order_core::manager::OrderManager;
 use order_core::rules::Env;
@@ -223,7 +223,7 @@ impl World {
     }
 
     /// Takes down that an invariant does not hold: the seed has failed.
-    pub(super) fn breach(&self, invariant: &'static str, detail: String) {
+    pub(super) fn breach(&self, invariant: Invariant, detail: String) {
         self.breaches(vec![Breach { invariant, detail }]);
     }
 
@@ -521,7 +521,10 @@ impl World {
             calls.count
         };
         if count > CALLS_MAX {
-            self.breach("I12", format!("no rest after {CALLS_MAX} calls in an hour"));
+            self.breach(
+                Invariant::WorkItem,
+                format!("no rest after {CALLS_MAX} calls in an hour"),
+            );
             std::future::pending::<()>().await;
         }
     }

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 use std::time::Duration;
 
+use order_core::audit::Invariant;
 use order_core::audit::Replay;
 use order_core::order::{
     Actor, Blocks, Event, Imported, JournalRow, Lifecycle, Op, OperationState, Order, PaymentTerms,
@@ -372,7 +373,7 @@ fn imports(to: Lifecycle) -> bool {
     order.lifecycle == to
         && breaches
             .iter()
-            .all(|b| b.invariant != "I9" && b.invariant != "I10")
+            .all(|b| b.invariant != Invariant::Transitions && b.invariant != Invariant::Journal)
 }
 
 fn by_fact(

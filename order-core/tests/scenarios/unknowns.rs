@@ -2,11 +2,12 @@
 
 use std::time::Duration;
 
+use order_core::ids::OrderId;
 use order_core::manager::{CommandOptions, WorkerOptions};
 use order_core::order::{AttentionReason, PaymentStatus, ReservationState, Status};
 use order_core::rules::Command;
 use order_core::runtime::Runtime;
-use order_core::services::{InventoryCapabilities, RESERVATION_LOST};
+use order_core::services::InventoryCapabilities;
 use order_core::testkit::services::{Fault, Method};
 
 use super::world::*;
@@ -194,27 +195,29 @@ fn a_hold_about_to_lapse_is_replaced_and_the_old_one_released() {
     assert_eq!(world.books(), (2490, 2));
 }
 
-#[test]
-fn a_hold_that_is_lost_for_certain_is_replaced_at_once_and_nobody_is_told() {
-    let world = World::with(InventoryCapabilities::PLATFORM, None, Default::default());
-    let order = world.place(&[1], "CARD");
-    let reference = order.reservations[0].reference.clone().unwrap();
-    assert!(world.inventory.inner().lose(reference.as_str()));
-    world
-        .inventory
-        .push(Method::Commit, Fault::Decline(RESERVATION_LOST.into()));
+fn ship(world: &World, order: OrderId) {
     let ship = Command::Ship {
         shipment: None,
         lines: Vec::new(),
         carrier: None,
         tracking: None,
     };
+    let options = CommandOptions::default();
     let operator = operator();
-    let shipped =
-        world
-            .manager
-            .execute(&operator, order.id.into(), ship, CommandOptions::default());
+    let shipped = world
+        .manager
+        .execute(&operator, order.into(), ship, options);
     world.runtime.block_on(shipped).unwrap();
+}
+
+#[test]
+fn a_hold_that_is_lost_for_certain_is_replaced_at_once_and_nobody_is_told() {
+    let world = World::with(InventoryCapabilities::PLATFORM, None, Default::default());
+    let order = world.place(&[1], "CARD");
+    let reference = order.reservations[0].reference.clone().unwrap();
+    assert!(world.inventory.inner().lose(reference.as_str()));
+    world.inventory.push(Method::Commit, Fault::ReservationLost);
+    ship(&world, order.id);
     world.work();
     let order = world.order(order.id);
     let states: Vec<ReservationState> = order.reservations.iter().map(|r| r.state).collect();
@@ -226,6 +229,25 @@ fn a_hold_that_is_lost_for_certain_is_replaced_at_once_and_nobody_is_told() {
     );
     assert!(!world.events(order.id).contains(&"ATTENTION_RAISED"));
     assert_eq!(world.inventory.inner().level(&sku(1)).committed, 2);
+}
+
+#[test]
+fn a_refused_commit_is_no_proof_that_the_hold_is_lost_whatever_the_code() {
+    for code in ["LOCKED", "RESERVATION_LOST"] {
+        let world = World::with(InventoryCapabilities::PLATFORM, None, Default::default());
+        let order = world.place(&[1], "CARD");
+        world
+            .inventory
+            .push(Method::Commit, Fault::Decline(code.into()));
+        ship(&world, order.id);
+        world.advance(Duration::from_secs(60));
+        let order = world.order(order.id);
+        let states: Vec<ReservationState> = order.reservations.iter().map(|r| r.state).collect();
+        let events = world.events(order.id);
+        assert_eq!(states, [ReservationState::Committed], "{code}: {events:?}");
+        let level = world.inventory.inner().level(&sku(1));
+        assert_eq!((level.committed, level.reserved), (2, 0), "{code}");
+    }
 }
 
 #[test]
