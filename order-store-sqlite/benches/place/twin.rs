@@ -53,10 +53,9 @@ impl Snapshot {
             let mut statement = db
                 .prepare(&format!("SELECT * FROM {name}"))
                 .expect("the table exists");
-            let columns: Vec<String> = statement
-                .column_names()
-                .iter()
-                .map(|c| (*c).to_owned())
+            let name_of = |nth| statement.column_name(nth).expect("there are so many");
+            let columns: Vec<String> = (0..statement.column_count())
+                .map(|nth| name_of(nth).to_owned())
                 .collect();
             let mut found = statement.query([]).expect("it can be read");
             while let Some(row) = found.next().expect("it can be read") {
