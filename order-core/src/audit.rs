@@ -6,14 +6,15 @@
 
 mod feed;
 mod independent;
+mod invariant;
 pub mod ledgers;
 mod replay;
 mod whole;
 
 use std::collections::BTreeMap;
-use std::fmt;
 
 pub use feed::FeedAudit;
+pub use invariant::{Breach, Invariant};
 pub use ledgers::Ledgers;
 pub use replay::Replay;
 pub use whole::{AuditError, Findings, check_store};
@@ -29,82 +30,35 @@ use independent::{Sums, Whereabouts};
 #[cfg(doc)]
 use crate::rules::{begin, evolve};
 
-/// Something that must always hold.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Invariant {
-    /// Its name, such as `I4`.
-    pub id: &'static str,
-    /// The rule, in a sentence.
-    pub text: &'static str,
-}
-
-macro_rules! invariants {
-    ($($id:literal $text:literal)*) => {
-        /// Everything the engine promises, in order.
-        pub const INVARIANTS: &[Invariant] = &[$(Invariant { id: $id, text: $text },)*];
-    };
-}
-
-invariants! {
-    "I1" "line total = quantity × unit price − discount"
-    "I2" "subtotal = Σ line totals"
-    "I3" "total = subtotal + tax + shipping − order discount, all at least 0"
-    "I4" "0 ≤ refunded ≤ captured, and captured ≤ authorized per attempt, unless a person has been asked to look"
-    "I5" "at rest captured − refunded = what is due by the payment terms, or a person has been asked to look"
-    "I6" "every charge the provider knows is exactly one attempt of one order"
-    "I7" "amounts survive their way over the wire"
-    "I8" "stored shares add up to the order's discount and to the tax on its lines"
-    "I9" "only the transitions of the table occur"
-    "I10" "the journal is 1..n without gaps, its length is the version, and replaying it gives the stored order"
-    "I11" "stored statuses are what the records say"
-    "I12" "an order has a work item exactly while something is left to do"
-    "I13" "an order's times never go backwards"
-    "I14" "order numbers are unique, and they and confirmed prices never change"
-    "I15" "a dead order holds no stock but listed suspects"
-    "I16" "a confirmed order has all its stock held or committed, or a person has been asked to look"
-    "I17" "the inventory holds nothing for an order that the order does not know or suspect"
-    "I18" "no more units are committed than were ever stocked, and units lost on the way are not on the shelf"
-    "I19" "one idempotency key of a user names at most one order"
-    "I20" "one derived key is one request"
-    "I21" "an intent was durable before its effect"
-    "I22" "whoever lost the lease starts no call and touches no work item"
-    "I23" "the change feed shows every journal row once, per order in sequence"
-    "I24" "an answered order can be read afterwards"
-    "I25" "an order whose cancellation was answered never ships and ends with captured = refunded"
-    "I26" "nobody reads another user's order"
-    "I27" "no payment or contact data is logged"
-    "I28" "every unit is in one place: cancelled, open, planned, shipped, delivered, returned, as far as shipments and returns say"
-    "I29" "no more is credited than was recorded, and no unit is owed less than nothing"
-    "I30" "at most one edit is open, and only on an order that is pending or confirmed"
-    "I31" "a shipment that left was covered when it left"
-    "I32" "after every refund that the engine plans, as much is kept as is due"
-    "I33" "the same facts in another order add up to the same"
-    "I34" "every report of a provider stands in the journal or in the list of unmatched ones"
-    "I35" "one command key is one command"
-}
-
-/// An invariant that does not hold.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Breach {
-    /// The id of the invariant, as in [`INVARIANTS`].
-    pub invariant: &'static str,
-    /// The facts that were found, and those that were expected.
-    pub detail: String,
-}
-
-impl fmt::Display for Breach {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.invariant, self.detail)
-    }
-}
-
 /// The invariants that [`check_order`] tests.
-pub const CHECKED_ALWAYS: &[&str] = &[
-    "I1", "I2", "I3", "I4", "I8", "I9", "I10", "I11", "I13", "I14", "I28", "I29", "I30", "I31",
-    "I32", "I34", "I35",
+pub const CHECKED_ALWAYS: &[Invariant] = &[
+    Invariant::LineTotals,
+    Invariant::Subtotal,
+    Invariant::Total,
+    Invariant::MoneyWithinBounds,
+    Invariant::Shares,
+    Invariant::Transitions,
+    Invariant::Journal,
+    Invariant::Statuses,
+    Invariant::Times,
+    Invariant::Numbers,
+    Invariant::UnitsInOnePlace,
+    Invariant::Credits,
+    Invariant::OneEdit,
+    Invariant::ShippedCovered,
+    Invariant::RefundsLeaveWhatIsDue,
+    Invariant::ReportsKept,
+    Invariant::CommandKeys,
 ];
 /// The invariants that [`check_at_rest`] tests.
-pub const CHECKED_AT_REST: &[&str] = &["I5", "I12", "I15", "I16", "I18", "I25"];
+pub const CHECKED_AT_REST: &[Invariant] = &[
+    Invariant::PaidAsDue,
+    Invariant::WorkItem,
+    Invariant::DeadHoldsNothing,
+    Invariant::ConfirmedHasStock,
+    Invariant::CommittedStock,
+    Invariant::CancelledForGood,
+];
 
 /// Finds what is wrong with an order and its whole journal, whatever is under way.
 pub fn check_order(order: &Order, journal: &[JournalRow]) -> Vec<Breach> {
@@ -127,7 +81,7 @@ pub fn check_records(order: &Order, breaches: &mut Vec<Breach>) {
     edits(order, &mut found);
     money(order, &mut found);
     let says = independent::statuses(order);
-    found.expect("I11", order.statuses == says, || {
+    found.expect(Invariant::Statuses, order.statuses == says, || {
         format!("stored {:?}, but the records say {says:?}", order.statuses)
     });
     let later = |t: crate::time::Timestamp| t > order.updated_at;
@@ -146,12 +100,14 @@ pub fn check_records(order: &Order, breaches: &mut Vec<Breach>) {
             .map(|d| (d.opened_at, d.closed_at.unwrap_or(d.opened_at))),
     )
     .chain(order.lines.iter().map(|l| (l.created_at, l.updated_at)));
-    found.expect("I13", order.created_at <= order.updated_at, || {
-        "the order changed before it was placed".into()
-    });
+    found.expect(
+        Invariant::Times,
+        order.created_at <= order.updated_at,
+        || "the order changed before it was placed".into(),
+    );
     for (created, updated) in record_times {
         found.expect(
-            "I13",
+            Invariant::Times,
             created <= updated && !later(updated) && created >= order.created_at,
             || {
                 format!(
@@ -168,7 +124,7 @@ struct Found<'a> {
 }
 
 impl Found<'_> {
-    fn expect(&mut self, invariant: &'static str, holds: bool, detail: impl FnOnce() -> String) {
+    fn expect(&mut self, invariant: Invariant, holds: bool, detail: impl FnOnce() -> String) {
         if !holds {
             self.breaches.push(Breach {
                 invariant,
@@ -184,7 +140,7 @@ fn prices(order: &Order, found: &mut Found<'_>) {
     for line in &order.lines {
         let n = line.n;
         let total = i64::from(line.quantity) * line.unit_price - line.discount;
-        found.expect("I1", line.subtotal == total, || {
+        found.expect(Invariant::LineTotals, line.subtotal == total, || {
             format!("line {n}: {} is not {total}", line.subtotal)
         });
         subtotal += line.subtotal;
@@ -197,7 +153,7 @@ fn prices(order: &Order, found: &mut Found<'_>) {
             contained += lot.tax_included;
         }
         found.expect(
-            "I8",
+            Invariant::Shares,
             units == line.quantity && of_lots == line.subtotal,
             || {
                 format!(
@@ -208,11 +164,11 @@ fn prices(order: &Order, found: &mut Found<'_>) {
         );
     }
     let a = order.amounts;
-    found.expect("I2", a.subtotal == subtotal, || {
+    found.expect(Invariant::Subtotal, a.subtotal == subtotal, || {
         format!("{} is not {subtotal}", a.subtotal)
     });
     let total = subtotal + a.tax + a.shipping - a.discount;
-    found.expect("I3", a.total == total, || {
+    found.expect(Invariant::Total, a.total == total, || {
         format!("{} is not {total}", a.total)
     });
     let parts = [
@@ -224,14 +180,14 @@ fn prices(order: &Order, found: &mut Found<'_>) {
         a.shipping_tax,
         a.total,
     ];
-    found.expect("I3", parts.iter().all(|p| *p >= 0), || {
+    found.expect(Invariant::Total, parts.iter().all(|p| *p >= 0), || {
         format!("{a:?} has a part below 0")
     });
-    found.expect("I8", coupon == a.discount, || {
+    found.expect(Invariant::Shares, coupon == a.discount, || {
         format!("shares of the discount are {coupon}, not {}", a.discount)
     });
     found.expect(
-        "I8",
+        Invariant::Shares,
         tax + a.shipping_tax == a.tax && contained <= a.tax_included,
         || {
             format!(
@@ -256,14 +212,14 @@ fn units(order: &Order, found: &mut Found<'_>) {
             there: c.delivered,
             lost: c.lost,
         };
-        found.expect("I28", (counts, c.returned) == (says, returned), || {
+        found.expect(Invariant::UnitsInOnePlace, (counts, c.returned) == (says, returned), || {
             format!("line {n} counts {c:?}, but shipments and returns say {says:?} and {returned} returned")
         });
         let sound = c.cancelled + c.planned + c.shipped <= line.quantity
             && c.delivered <= c.shipped
             && c.returned <= c.delivered
             && c.restocked <= independent::came_back(order, n, false);
-        found.expect("I28", sound, || {
+        found.expect(Invariant::UnitsInOnePlace, sound, || {
             format!("line {n}: {c:?} of {} units", line.quantity)
         });
     }
@@ -292,7 +248,7 @@ fn units(order: &Order, found: &mut Found<'_>) {
             .iter()
             .map(|l| l.n)
             .eq(1..=order.lines.len() as u32);
-    found.expect("I10", numbered, || {
+    found.expect(Invariant::Journal, numbered, || {
         "lines, shipments, returns, credits or edits are not numbered 1, 2, …".into()
     });
     for (what, n, lines) in (order.shipments.iter().map(|s| {
@@ -317,19 +273,19 @@ fn units(order: &Order, found: &mut Found<'_>) {
         let sound = !lines.is_empty()
             && distinct.len() == lines.len()
             && lines.iter().all(|(_, units)| *units > 0);
-        found.expect("I28", sound, || {
+        found.expect(Invariant::UnitsInOnePlace, sound, || {
             format!("{what} {n} has {lines:?} (line, units)")
         });
     }
     for s in &order.shipments {
         let sound = s.lost_at.is_some() || s.state != ShipmentState::Lost;
-        found.expect("I28", sound, || {
+        found.expect(Invariant::UnitsInOnePlace, sound, || {
             format!("shipment {} is lost, but never was", s.n)
         });
     }
     for r in &order.returns {
         let sound = r.lines.iter().all(|l| l.restocked + l.scrapped <= l.units);
-        found.expect("I28", sound, || {
+        found.expect(Invariant::UnitsInOnePlace, sound, || {
             format!(
                 "more came back by return {} than was to: {:?}",
                 r.n, r.lines
@@ -345,7 +301,7 @@ fn credits(order: &Order, found: &mut Found<'_>) {
         let taken_back = c.kind == CreditKind::WriteOff && c.amount < 0;
         let sound =
             (c.amount > 0 || taken_back) && (c.kind == CreditKind::Line) == c.line.is_some();
-        found.expect("I29", sound, || {
+        found.expect(Invariant::Credits, sound, || {
             format!("credit {} is {} for line {:?}", c.n, c.amount, c.line)
         });
     }
@@ -358,7 +314,7 @@ fn credits(order: &Order, found: &mut Found<'_>) {
             .map(|c| c.amount)
             .sum();
         let taken: Minor = line.lots.iter().map(|lot| lot.credit).sum();
-        found.expect("I29", taken <= recorded, || {
+        found.expect(Invariant::Credits, taken <= recorded, || {
             format!("line {n} has credits of {taken}, of {recorded} recorded")
         });
         for lot in &line.lots {
@@ -371,7 +327,7 @@ fn credits(order: &Order, found: &mut Found<'_>) {
             ];
             let total = lot.subtotal - lot.coupon + lot.tax - lot.credit;
             let sound = lot.units > 0 && total >= 0 && parts.iter().all(|p| *p >= 0);
-            found.expect("I29", sound, || {
+            found.expect(Invariant::Credits, sound, || {
                 format!("line {n} has a lot {lot:?}, {total} in all")
             });
         }
@@ -387,13 +343,13 @@ fn edits(order: &Order, found: &mut Found<'_>) {
         .collect();
     let last = order.edits.last().map(|e| e.n);
     found.expect(
-        "I30",
+        Invariant::OneEdit,
         open.is_empty() || (open.len() == 1 && open.last().copied() == last),
         || format!("edits {open:?} are open, the last is {last:?}"),
     );
     for e in order.edits.iter().filter(|e| e.state != EditState::Open) {
         let sound = (e.state == EditState::Discarded) == e.cause.is_some();
-        found.expect("I30", sound, || {
+        found.expect(Invariant::OneEdit, sound, || {
             format!("edit {} is {}, with cause {:?}", e.n, e.state, e.cause)
         });
     }
@@ -418,7 +374,7 @@ fn money(order: &Order, found: &mut Found<'_>) {
     let watched = watched(order, &MONEY_MOVED_OUTSIDE);
     let sums = Sums::of(order);
     found.expect(
-        "I4",
+        Invariant::MoneyWithinBounds,
         watched || (0..=sums.captured).contains(&sums.refunded),
         || {
             format!(
@@ -433,7 +389,7 @@ fn money(order: &Order, found: &mut Found<'_>) {
             // Somebody outside may send back what never came in as far as we know.
             let sound = p.is_attempt()
                 || (p.kind == OperationKind::Refund && p.origin != OperationOrigin::Engine);
-            found.expect("I4", sound, || {
+            found.expect(Invariant::MoneyWithinBounds, sound, || {
                 format!("payment {n} is a {} of nothing", p.kind)
             });
             continue;
@@ -453,7 +409,7 @@ fn money(order: &Order, found: &mut Found<'_>) {
                 )
             }
         };
-        found.expect("I4", fits, || {
+        found.expect(Invariant::MoneyWithinBounds, fits, || {
             format!(
                 "payment {n} is a {} of payment {parent}, which is {earlier:?}",
                 p.kind
@@ -461,17 +417,19 @@ fn money(order: &Order, found: &mut Found<'_>) {
         });
     }
     for (n, amount, taken) in sums.taken_from_authorizations {
-        found.expect("I4", watched || taken <= amount, || {
-            format!("{taken} captured of payment {n}, which authorized {amount}")
-        });
+        found.expect(
+            Invariant::MoneyWithinBounds,
+            watched || taken <= amount,
+            || format!("{taken} captured of payment {n}, which authorized {amount}"),
+        );
     }
     for (i, (p, n)) in order.payments.iter().zip(1u32..).enumerate() {
-        found.expect("I10", p.n == n, || {
+        found.expect(Invariant::Journal, p.n == n, || {
             format!("payment at place {i} is numbered {}", p.n)
         });
     }
     for (r, n) in order.reservations.iter().zip(1u32..) {
-        found.expect("I10", r.n == n, || {
+        found.expect(Invariant::Journal, r.n == n, || {
             format!("reservation at place {n} is numbered {}", r.n)
         });
     }
@@ -491,9 +449,9 @@ pub fn check_at_rest(order: &Order) -> Vec<Breach> {
     );
     if dead {
         let invariant = if order.lifecycle == Lifecycle::Cancelled {
-            "I25"
+            Invariant::CancelledForGood
         } else {
-            "I5"
+            Invariant::PaidAsDue
         };
         // More can have gone back than came in, if somebody outside sent it.
         // Nothing goes back while a bank may take the same money.
@@ -508,7 +466,7 @@ pub fn check_at_rest(order: &Order) -> Vec<Breach> {
         });
         for p in &order.payments {
             let settled = !independent::is_open(p.state);
-            found.expect("I5", settled, || {
+            found.expect(Invariant::PaidAsDue, settled, || {
                 format!("{} with payment {} {}", order.lifecycle, p.n, p.state)
             });
         }
@@ -527,7 +485,7 @@ pub fn check_at_rest(order: &Order) -> Vec<Breach> {
                 | ReservationState::Unknown
                 | ReservationState::Held => false,
             };
-            found.expect("I15", gone, || {
+            found.expect(Invariant::DeadHoldsNothing, gone, || {
                 format!("{} with reservation {} {}", order.lifecycle, r.n, r.state)
             });
         }
@@ -548,7 +506,7 @@ pub fn check_at_rest(order: &Order) -> Vec<Breach> {
                 AttentionReason::SuspectReservation,
             ],
         );
-        found.expect("I12", held || unknown || waits, || {
+        found.expect(Invariant::WorkItem, held || unknown || waits, || {
             "PENDING with nothing left to do, and no hold that keeps it from being confirmed".into()
         });
     }
@@ -579,12 +537,16 @@ fn money_kept(order: &Order, sums: &Sums, found: &mut Found<'_>) {
         // Nothing is taken, but the customer pays by and by.
         PaymentTerms::Invoice | PaymentTerms::Delivery => true,
     };
-    found.expect("I5", (enough || told) && (net <= owed || disputed), || {
-        format!(
-            "{} owes {owed}, with {net} captured and kept, {} authorized",
-            order.lifecycle, sums.usable
-        )
-    });
+    found.expect(
+        Invariant::PaidAsDue,
+        (enough || told) && (net <= owed || disputed),
+        || {
+            format!(
+                "{} owes {owed}, with {net} captured and kept, {} authorized",
+                order.lifecycle, sums.usable
+            )
+        },
+    );
 }
 
 /// The reasons why a live order at rest may hold other stock than it wants.
@@ -615,7 +577,7 @@ fn stock_kept(order: &Order, found: &mut Found<'_>) {
     }
     for (sku, surplus) in balance {
         found.expect(
-            "I16",
+            Invariant::ConfirmedHasStock,
             surplus == 0 || watched(order, &STOCK_WATCHED),
             || {
                 format!(
@@ -638,7 +600,7 @@ fn lost_is_gone(order: &Order, found: &mut Found<'_>) {
         let of_sku = order.reservations.iter().filter(|r| r.sku.as_str() == sku);
         let committed: u32 = of_sku.map(|r| r.committed).sum();
         found.expect(
-            "I18",
+            Invariant::CommittedStock,
             committed >= lost || watched(order, &STOCK_WATCHED),
             || {
                 format!(
@@ -669,7 +631,7 @@ fn shipped_covered(order: &Order, found: &mut Found<'_>) {
         PaymentTerms::Invoice | PaymentTerms::Delivery => return,
     };
     let left = independent::due_as_shipped(order).min(independent::least_kept(order));
-    found.expect("I31", there >= left, || {
+    found.expect(Invariant::ShippedCovered, there >= left, || {
         format!("{left} have left, {there} were paid or could be captured")
     });
 }
@@ -684,7 +646,7 @@ fn refunded_rightly(order: &Order, found: &mut Found<'_>) {
             independent::owed(order)
         }
     };
-    found.expect("I32", kept >= due, || {
+    found.expect(Invariant::RefundsLeaveWhatIsDue, kept >= due, || {
         format!("a refund leaves {kept} of {due} that are due")
     });
 }
@@ -700,11 +662,11 @@ fn confirmed_rightly(order: &Order, found: &mut Found<'_>) {
         PaymentTerms::Shipment => net + sums.usable >= needed,
         PaymentTerms::Invoice | PaymentTerms::Delivery => true,
     };
-    found.expect("I9", paid, || {
+    found.expect(Invariant::Transitions, paid, || {
         format!("confirmed with {net} captured and kept of {needed}")
     });
     let blocked = order.holds.iter().any(|h| h.blocks == Blocks::Confirm);
-    found.expect("I9", !blocked, || {
+    found.expect(Invariant::Transitions, !blocked, || {
         "confirmed while a hold blocks confirmation".into()
     });
     for line in &order.lines {
@@ -726,7 +688,7 @@ fn confirmed_rightly(order: &Order, found: &mut Found<'_>) {
                 )
             })
             .sum();
-        found.expect("I16", held >= wanted, || {
+        found.expect(Invariant::ConfirmedHasStock, held >= wanted, || {
             format!(
                 "confirmed with {held} of {wanted} units of {} held",
                 line.sku

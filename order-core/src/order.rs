@@ -38,8 +38,7 @@ pub(crate) use journal::decode_event_of;
 pub use journal::{
     Actor, CommandKey, DecodeError, JOURNAL_FORMAT, JournalRow, decode_event, encode_event,
 };
-pub use numbered::Numbered;
-pub(crate) use payment::NEVER_HAPPENED;
+pub(crate) use numbered::Numbered;
 pub use payment::{
     CustomerAction, OperationKind, OperationOrigin, OperationState, PaymentOperation, PaymentTerms,
     Verification,

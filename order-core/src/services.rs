@@ -26,8 +26,8 @@ use uuid::Uuid;
 pub use deadline::CallDeadline;
 pub use error::CallError;
 pub use inventory::{
-    Availability, ClosingRequest, InventoryCapabilities, InventoryService, RESERVATION_LOST,
-    ReservationLookup, ReserveAnswer, ReserveRequest,
+    Availability, ClosingRequest, InventoryCapabilities, InventoryService, ReservationLookup,
+    ReserveAnswer, ReserveRequest,
 };
 pub use payment::{
     AttemptRequest, FollowUpRequest, PaymentAnswer, PaymentCapabilities, PaymentLookup,

@@ -132,7 +132,7 @@ impl Log {
                     layer
                         .json()
                         .flatten_event(true)
-                        .with_span_list(false)
+                        .with_current_span(false)
                         .with_writer(lines),
                 ),
             ),
@@ -210,11 +210,11 @@ impl Log {
             _ => Level::INFO,
         };
         let micros = u32::try_from(took.as_micros()).unwrap_or(u32::MAX);
+        let _within = span.enter();
         self.within(|| {
             say!(
                 level,
                 target: "order_grpc",
-                parent: *span,
                 event = %"call",
                 method = %method,
                 code = %code_name(*code),
@@ -352,7 +352,7 @@ mod tests {
         assert_eq!(value["code"], "NOT_FOUND");
         assert_eq!(value["ms"], 1.234);
         assert_eq!(value["error"], "a \"b\"\n{c}");
-        assert_eq!(value["span"]["request_id"], "r-1");
+        assert_eq!(value["spans"][0]["request_id"], "r-1");
         assert_eq!(text.lines().count(), 1);
     }
 

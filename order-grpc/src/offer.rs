@@ -25,7 +25,7 @@ pub use fault::{Fault, FaultRule, Faults, ParseFaultError};
 pub use serving::{OfferOptions, serve};
 
 use crate::limits::timeout;
-use crate::services::{AVAILABLE, NOT_DONE, SERVICES_DOMAIN, plain};
+use crate::services::{AVAILABLE, LOST, NOT_DONE, RESERVATION, SERVICES_DOMAIN, plain};
 
 /// The parts that the services are made of. Clones share them.
 struct Offer<C> {
@@ -75,10 +75,16 @@ impl<C: Clients> Offer<C> {
 /// Turns an error into a status in such a way that our own clients understand just what was said.
 fn status_of(error: CallError) -> Status {
     match error {
-        CallError::Refused { code, available } => {
+        CallError::Refused {
+            code,
+            available,
+            reservation_lost,
+        } => {
+            let lost = reservation_lost.then(|| (RESERVATION.to_owned(), LOST.to_owned()));
             let metadata: HashMap<String, String> = available
                 .map(|units| (AVAILABLE.to_owned(), units.to_string()))
                 .into_iter()
+                .chain(lost)
                 .collect();
             let kind = if code == KEY_REUSED {
                 Code::AlreadyExists
@@ -199,10 +205,8 @@ mod tests {
         for said in [
             CallError::refused("EXCEEDS_HELD"),
             CallError::refused(KEY_REUSED),
-            CallError::Refused {
-                code: "INSUFFICIENT_STOCK".into(),
-                available: Some(3),
-            },
+            CallError::shortage("INSUFFICIENT_STOCK", 3),
+            CallError::reservation_lost("RESERVATION_EXPIRED"),
             CallError::not_done("locked"),
             CallError::unknown("the disk failed"),
             CallError::malformed("two answers"),

@@ -24,7 +24,7 @@ pub use channel::{ANSWER_MAX, Endpoint, EndpointError, ServiceChannel, Tls, Wire
 pub(crate) use context::{Serving, carrying};
 pub use described::Description;
 pub use notification::NotificationClient;
-pub(crate) use outcome::{AVAILABLE, plain};
+pub(crate) use outcome::{AVAILABLE, LOST, RESERVATION, plain};
 pub use outcome::{Failure, NOT_DONE, SERVICES_DOMAIN};
 pub use payment::PaymentClient;
 pub use platform::PlatformInventory;

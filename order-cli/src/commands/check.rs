@@ -1,7 +1,7 @@
 //! `order check`: the invariants over a whole store, and against the shop's own ledgers.
 
 use clap::Args;
-use order_core::audit::{AuditError, Findings, Ledgers, check_store};
+use order_core::audit::{AuditError, Findings, Invariant, Ledgers, check_store};
 use order_core::error::Error;
 use order_core::text::printable;
 use order_store_sqlite::shop::{Shop, ShopError};
@@ -20,7 +20,7 @@ const SUMMARY_MAX: usize = 200;
 
 #[derive(Debug, Serialize)]
 struct InvariantView {
-    invariant: &'static str,
+    invariant: Invariant,
     text: &'static str,
     checkable: bool,
     checked: u64,
@@ -107,7 +107,7 @@ fn ledgers(settings: &Settings) -> Outcome<Option<Shop>> {
 }
 
 fn views(findings: &Findings) -> Vec<InvariantView> {
-    let view = |(invariant, text, checked): (&'static str, &'static str, Option<u64>)| {
+    let view = |(invariant, checked): (Invariant, Option<u64>)| {
         let broken: Vec<String> = findings
             .breaches
             .iter()
@@ -116,7 +116,7 @@ fn views(findings: &Findings) -> Vec<InvariantView> {
             .collect();
         InvariantView {
             invariant,
-            text,
+            text: invariant.statement(),
             checkable: checked.is_some(),
             checked: checked.unwrap_or(0),
             breaches: broken.len(),
@@ -141,7 +141,7 @@ fn table(views: &[InvariantView]) -> String {
             String::new()
         };
         table.row([
-            view.invariant.to_owned(),
+            view.invariant.to_string(),
             checked,
             breaches,
             view.text.to_owned(),

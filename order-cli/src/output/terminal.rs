@@ -138,7 +138,8 @@ fn style_of(text: &str) -> Option<Style> {
         "REJECTED" | "EXPIRED" | "PAYMENT_FAILED" | "FAILED" | "DECLINED" | "LOST" | "REFUSED"
         | "UNKNOWN" | "SUSPECT" | "DISPUTED" => BAD,
         "CANCELLED" | "RELEASED" | "REFUNDED" | "RETURNED" | "RETURNED_TO_SENDER" | "VOIDED"
-        | "CLOSED" | "DISCARDED" | "DROPPED" | "NONE" | "NOT_REQUIRED" | "UNFULFILLED" => OVER,
+        | "CLOSED" | "DISCARDED" | "DROPPED" | "NEVER_HAPPENED" | "NONE" | "NOT_REQUIRED"
+        | "UNFULFILLED" => OVER,
         _ => return None,
     })
 }

@@ -271,6 +271,7 @@ fn describe(order: &Order, event: &Event) -> String {
             let code = code.as_ref().map(|c| format!(" ({c})")).unwrap_or_default();
             format!("{}{code}: {}", state.as_str().to_lowercase(), payment(*n))
         }
+        Event::PaymentNeverHappened { n } => format!("never happened: {}", payment(*n)),
         Event::PaymentWaiting { n, state, .. } => {
             format!(
                 "{}: {}",

@@ -19,6 +19,13 @@ mod connecting;
 mod damage;
 mod disorder;
 mod documented;
+#[allow(
+    dead_code,
+    unused_imports,
+    reason = "shared with the tests of their clients, which use all of it"
+)]
+#[path = "../../../order-grpc/tests/platform/fakes/mod.rs"]
+mod fakes;
 mod following;
 mod holding;
 mod hostile;
@@ -29,6 +36,7 @@ mod nodes;
 mod offering;
 mod packaging;
 mod peers;
+mod platform;
 mod python;
 mod scripts;
 mod served;

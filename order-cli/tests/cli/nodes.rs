@@ -206,6 +206,7 @@ async fn four_nodes_on_one_database_lose_nothing_and_double_nothing() {
             Customer {
                 address: now_at.clone(),
                 told: Arc::clone(&told),
+                may_refuse: &[],
             }
             .shop(number),
         );

@@ -153,6 +153,7 @@ async fn everything_befalls_both(bench: &Bench) {
             Customer {
                 address: now_at.clone(),
                 told: Arc::clone(&told),
+                may_refuse: &[],
             }
             .shop(number),
         );

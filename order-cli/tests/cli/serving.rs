@@ -4,6 +4,8 @@ use std::time::{Duration, Instant};
 
 use order_grpc::proto::order_service_client::OrderServiceClient;
 use order_grpc::proto::{CancelOrderRequest, Order};
+use serde_json::Value;
+use tonic::Request;
 use tonic::transport::Channel;
 
 use crate::bench::Bench;
@@ -59,6 +61,30 @@ async fn a_server_and_the_commands_share_one_store() {
             .contains("everything under way has come to its end"),
         "{said}"
     );
+}
+
+#[tokio::test]
+async fn what_the_engine_says_of_a_request_names_it() {
+    let bench = Bench::with_shop();
+    let args = ["--listen", "127.0.0.1:0", "--log", "json"];
+    let served = Served::start(&bench, &args, &[]);
+    let mut client = served.client().await;
+    let mut request = Request::new(mugs(2));
+    let id = "11f6a8-mine".parse().unwrap();
+    request.metadata_mut().insert("x-request-id", id);
+    let order = client.create_order(request).await.unwrap().into_inner();
+    let (_, said) = served.end("-TERM");
+    let lines: Vec<Value> = (said.lines())
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    for message in ["order accepted", "order decided"] {
+        let of = |line: &&Value| line["message"] == message;
+        let line = lines.iter().find(of).unwrap_or_else(|| panic!("{said}"));
+        assert_eq!(line["order"], order.order_number, "{line}");
+        let spans = line["spans"].as_array().unwrap();
+        let named = |span: &Value| span["request_id"] == "11f6a8-mine";
+        assert!(spans.iter().any(named), "{line}");
+    }
 }
 
 #[tokio::test]

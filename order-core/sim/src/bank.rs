@@ -10,6 +10,7 @@ use super::lock;
 use super::provider::{MINUTE, deliver, euro};
 use super::reports::check_dispute;
 use super::world::{World, short};
+use order_core::audit::Invariant;
 use order_core::ids::OrderId;
 use order_core::manager::Principal;
 use order_core::money::{Currency, Minor, Money};
@@ -279,7 +280,7 @@ async fn tell_dispute(world: &Arc<World>, order: OrderId, report: DisputeReport)
         Some(Err(e)) => {
             if !e.is_retryable() {
                 world.breach(
-                    "I6",
+                    Invariant::ChargesKnown,
                     format!("a report of a dispute on {order} was refused: {e}"),
                 );
             }

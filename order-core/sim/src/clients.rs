@@ -12,6 +12,7 @@ use super::faults::ServiceFault;
 use super::lock;
 use super::provider::{followed_up, provider};
 use super::world::{World, short};
+use order_core::audit::Invariant;
 use order_core::ids::{OrderId, ProductId, Sku, UserId};
 use order_core::order::{Lifecycle, OperationKind, OperationState};
 use order_core::rules::{Purpose, event_id};
@@ -257,7 +258,7 @@ impl Site {
         });
         if short == Some(true) {
             world.breach(
-                "I16",
+                Invariant::ConfirmedHasStock,
                 format!("money is asked for order {id} before its stock is held"),
             );
         }
@@ -629,7 +630,7 @@ impl NotificationService for SimClients {
         });
         if told != Some(true) {
             world.breach(
-                "I21",
+                Invariant::IntentFirst,
                 format!(
                     "a customer is told of row {seq} of {order}, out of order or without cause"
                 ),

@@ -13,6 +13,7 @@ use super::lock;
 use super::operators::operate;
 use super::provider::confuse;
 use super::world::{Manager, World, short};
+use order_core::audit::Invariant;
 use order_core::error::{Error, ErrorKind};
 use order_core::ids::OrderId;
 use order_core::manager::{Answered, CommandOptions, PlaceOptions, Principal, RetryPayment};
@@ -74,7 +75,7 @@ impl World {
         let stored = self.store.inspect(order.id, |o, _, _| o.version);
         if stored.is_none_or(|v| v < order.version) {
             self.breach(
-                "I24",
+                Invariant::Readable,
                 format!(
                     "order {} was answered at version {}, stored is {stored:?}",
                     order.id, order.version
@@ -179,7 +180,7 @@ async fn place(world: &Arc<World>, n: usize) -> Option<OrderId> {
                         .or_insert(id);
                     if first != id {
                         world.breach(
-                            "I19",
+                            Invariant::OrderKeys,
                             format!("key {k} was answered with {first} and with {id}"),
                         );
                     }
@@ -205,7 +206,10 @@ async fn place(world: &Arc<World>, n: usize) -> Option<OrderId> {
 /// An error that such a request can never rightly get is a bug.
 pub(super) fn expect(world: &World, error: &Error, kinds: &[ErrorKind]) {
     if !error.is_retryable() && !kinds.contains(&error.kind()) {
-        world.breach("I24", format!("an error that cannot be: {error}"));
+        world.breach(
+            Invariant::Readable,
+            format!("an error that cannot be: {error}"),
+        );
     }
 }
 
@@ -228,7 +232,7 @@ async fn cancel(world: &Arc<World>, order: OrderId) {
                 Lifecycle::Cancelling | Lifecycle::Cancelled
             ) {
                 world.breach(
-                    "I25",
+                    Invariant::CancelledForGood,
                     format!("cancelling {order} was answered with {}", after.lifecycle),
                 );
             }
@@ -326,7 +330,10 @@ async fn look(world: &Arc<World>, order: OrderId) {
         .ask(|m| {
             Box::pin(async move {
                 if let Ok(found) = m.get(&stranger, order.into()).await {
-                    world2.breach("I26", format!("a stranger read order {}", found.id));
+                    world2.breach(
+                        Invariant::OwnOrdersOnly,
+                        format!("a stranger read order {}", found.id),
+                    );
                 }
                 if let Ok(found) = m.get(&operator, order.into()).await {
                     world2.seen(&found);

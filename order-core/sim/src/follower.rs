@@ -7,7 +7,7 @@ use futures_util::FutureExt;
 
 use super::lock;
 use super::world::{Manager, World};
-use order_core::audit::FeedAudit;
+use order_core::audit::{FeedAudit, Invariant};
 use order_core::error::Error;
 use order_core::manager::Principal;
 use order_core::order::Order;
@@ -61,7 +61,9 @@ pub(super) async fn follow(world: Arc<World>) {
             None => {}
             Some(Ok(page)) => lock(&world.follower).take(&page, &world),
             Some(Err(e)) if e.is_retryable() => {}
-            Some(Err(e)) => world.breach("I23", format!("following the feed failed: {e}")),
+            Some(Err(e)) => {
+                world.breach(Invariant::Feed, format!("following the feed failed: {e}"))
+            }
         }
     }
 }
@@ -78,7 +80,7 @@ pub(super) async fn go_on(world: &World, manager: &Manager, is_lost: impl Fn(&Fe
         Err(Error::Invalid(_)) if lost => *lock(&world.follower) = Follower::default(),
         Ok(_) if !lost => {}
         answer => world.breach(
-            "I23",
+            Invariant::Feed,
             format!("whoever followed to {after:?} (lost: {lost}) was answered {answer:?}"),
         ),
     }
@@ -94,7 +96,7 @@ pub(super) fn check_feed(world: &World, orders: &[Arc<Order>]) {
         };
         let Some(Ok(page)) = world.store.feed(&query).now_or_never() else {
             return world.breach(
-                "I23",
+                Invariant::Feed,
                 format!("the feed cannot be read after {:?}", query.after),
             );
         };

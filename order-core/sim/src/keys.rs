@@ -5,6 +5,7 @@ use uuid::Uuid;
 
 use super::lock;
 use super::world::World;
+use order_core::audit::Invariant;
 use order_core::error::Error;
 use order_core::ids::{IdempotencyKey, OrderId};
 
@@ -70,7 +71,10 @@ impl KeyWatch {
             (Some(_), Ok(_)) => return fact(world, "command repeated"),
             _ => return,
         };
-        world.breach("I19", format!("order {order}: key {key} was {wrong}"));
+        world.breach(
+            Invariant::OrderKeys,
+            format!("order {order}: key {key} was {wrong}"),
+        );
     }
 }
 

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::lock;
 use super::moments::Past;
 use super::world::World;
+use order_core::audit::Invariant;
 use order_core::ids::OrderId;
 use order_core::money::Minor;
 use order_core::order::{
@@ -88,7 +89,10 @@ pub(super) fn check_payments(world: &World, orders: &[Arc<Order>]) {
     let mut seen: HashMap<uuid::Uuid, &LedgerPayment> =
         entries.iter().map(|p| (p.key, p)).collect();
     if seen.len() != entries.len() {
-        world.breach("I6", "the provider has two operations under one key".into());
+        world.breach(
+            Invariant::ChargesKnown,
+            "the provider has two operations under one key".into(),
+        );
     }
     for order in orders {
         for p in &order.payments {
@@ -108,7 +112,7 @@ pub(super) fn check_payments(world: &World, orders: &[Arc<Order>]) {
             let mismatch = |what: &str| {
                 let ledger = entry.map(|e| (e.status, e.amount, e.effects));
                 world.breach(
-                    "I6",
+                    Invariant::ChargesKnown,
                     format!(
                         "order {} payment {} {} {}: {what}: {ledger:?}",
                         order.id, p.n, p.kind, p.state
@@ -173,7 +177,7 @@ pub(super) fn check_payments(world: &World, orders: &[Arc<Order>]) {
         let money = order.money();
         if net != money.captured - money.refunded {
             world.breach(
-                "I6",
+                Invariant::ChargesKnown,
                 format!(
                     "order {}: the provider has {net} of it, the records say {money:?}",
                     order.id
@@ -183,7 +187,7 @@ pub(super) fn check_payments(world: &World, orders: &[Arc<Order>]) {
     }
     for stray in seen.values() {
         world.breach(
-            "I6",
+            Invariant::ChargesKnown,
             format!(
                 "the provider knows a {} of {} for order {}, which does not",
                 stray.kind, stray.amount, stray.order
@@ -244,7 +248,7 @@ pub(super) fn check_holds(world: &World, orders: &[Arc<Order>]) {
                 ..
             } = hold;
             world.breach(
-                "I17",
+                Invariant::ReservationsKnown,
                 format!("order {order}: the inventory has {held} of {sku} held and {committed} committed as {reference}, the order {known:?}"),
             );
         }
@@ -258,7 +262,7 @@ pub(super) fn check_holds(world: &World, orders: &[Arc<Order>]) {
             let name = r.reference.as_ref().map(|n| n.as_str());
             if !holds.iter().any(|h| Some(h.reference.as_str()) == name) {
                 world.breach(
-                    "I17",
+                    Invariant::ReservationsKnown,
                     format!(
                         "order {} counts on reservation {} {}, which the inventory has not",
                         order.id, r.n, r.state
@@ -271,7 +275,7 @@ pub(super) fn check_holds(world: &World, orders: &[Arc<Order>]) {
     for sku in &world.fixture.skus {
         let level = world.inventory.level(sku);
         if level.committed > level.stocked || level.reserved > level.on_hand {
-            world.breach("I18", format!("{sku}: {level:?}"));
+            world.breach(Invariant::CommittedStock, format!("{sku}: {level:?}"));
         }
     }
 }
@@ -308,7 +312,7 @@ fn check_shelves(world: &World, order: &Order, holds: &[LedgerReservation]) {
             .sum();
         if !(least..=most).contains(&committed) && !excused {
             world.breach(
-                "I17",
+                Invariant::ReservationsKnown,
                 format!("order {}: {committed} units of {sku} have left the stock, {least} to {most} should have", order.id),
             );
         }

@@ -38,7 +38,7 @@ pub use coverage::Coverage;
 
 use customers::customer;
 use follower::follow;
-use order_core::audit::Breach;
+use order_core::audit::{Breach, Invariant};
 use rest::heal_and_rest;
 use world::World;
 
@@ -59,8 +59,24 @@ pub struct Outcome {
     pub coverage: Coverage,
     /// The invariants that did not hold. Empty if all is well.
     pub breaches: Vec<Breach>,
+    /// The message of the panic that ended the seed, if one did.
+    pub panic: Option<String>,
     /// The trace of what happened, line by line, if asked for.
     pub trace: String,
+}
+
+impl Outcome {
+    /// Returns true if every invariant held, and nothing panicked.
+    pub fn is_sound(&self) -> bool {
+        self.breaches.is_empty() && self.panic.is_none()
+    }
+
+    /// Returns what went wrong, each in words: the invariants that did not hold, and a panic.
+    pub fn violations(&self) -> Vec<String> {
+        let breach = |b: &Breach| format!("{b} (it must hold: {})", b.invariant.statement());
+        let panic = self.panic.iter().map(|text| format!("panic: {text}"));
+        self.breaches.iter().map(breach).chain(panic).collect()
+    }
 }
 
 /// Locks, also after a task panicked: a world that broke is still to be looked at.
@@ -89,13 +105,13 @@ pub fn hunt(seed: u64) -> Outcome {
 
 fn simulate(world: Arc<World>, seed: u64) -> Outcome {
     let panicked = catch_unwind(AssertUnwindSafe(|| drive(&world))).err();
-    if let Some(panic) = panicked {
+    let panic = panicked.map(|panic| {
         let text = panic
             .downcast_ref::<String>()
             .map(String::as_str)
             .or_else(|| panic.downcast_ref::<&str>().copied());
-        world.breach("panic", text.unwrap_or("without a message").to_owned());
-    }
+        text.unwrap_or("without a message").to_owned()
+    });
     let coverage = std::mem::take(&mut *lock(&world.coverage));
     let (choices, hash) = {
         let dice = lock(&world.dice);
@@ -111,6 +127,7 @@ fn simulate(world: Arc<World>, seed: u64) -> Outcome {
         virtual_time,
         coverage,
         breaches: world.take_breaches(),
+        panic,
         trace: world.take_trace(),
     };
     world.end();
@@ -155,10 +172,13 @@ fn drive(world: &Arc<World>) {
         }
         if !executor.step(|n| world.choose(n)) && !executor.fire_next_timer(Duration::MAX) {
             return world.breach(
-                "I12",
+                Invariant::WorkItem,
                 "everything waits for something that never happens".into(),
             );
         }
     }
-    world.breach("I12", format!("no rest after {POLLS_MAX} steps"));
+    world.breach(
+        Invariant::WorkItem,
+        format!("no rest after {POLLS_MAX} steps"),
+    );
 }

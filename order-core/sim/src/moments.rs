@@ -5,7 +5,7 @@ use std::collections::HashSet;
 
 use super::ledgers::provider_has;
 use super::world::World;
-use order_core::audit::Breach;
+use order_core::audit::{Breach, Invariant};
 use order_core::order::{
     Blocks, DisputeState, Event, JournalRow, LineUnits, OperationKind, Order, OrderMoney,
     PaymentTerms, Reservation, Shipment,
@@ -55,10 +55,16 @@ pub(super) fn check_row(
     match &row.event {
         Event::ShipmentShipped { n, .. } => {
             if past.cancelled {
-                wrong("I25", "its cancellation was answered before".into());
+                wrong(
+                    Invariant::CancelledForGood,
+                    "its cancellation was answered before".into(),
+                );
             }
             if let Some(hold) = order.holds.iter().find(|h| h.blocks == Blocks::Ship) {
-                wrong("I9", format!("hold {} blocks it", hold.kind));
+                wrong(
+                    Invariant::Transitions,
+                    format!("hold {} blocks it", hold.kind),
+                );
             }
             let needed = order
                 .due_when_shipped(|l| l.counters.shipped)
@@ -70,7 +76,7 @@ pub(super) fn check_row(
             };
             if there < needed {
                 wrong(
-                    "I5",
+                    Invariant::PaidAsDue,
                     format!("{needed} are needed for what has left, {there} are there"),
                 );
             }
@@ -78,7 +84,7 @@ pub(super) fn check_row(
                 && there < needed
             {
                 wrong(
-                    "I31",
+                    Invariant::ShippedCovered,
                     format!("{needed} are needed for what has left, the provider has {there}"),
                 );
             }
@@ -102,7 +108,7 @@ pub(super) fn check_row(
                 });
                 if there < needed && !past.lost {
                     wrong(
-                        "I16",
+                        Invariant::ConfirmedHasStock,
                         format!(
                             "{needed} units of {sku} have left, the inventory has {there} for it"
                         ),
@@ -114,7 +120,7 @@ pub(super) fn check_row(
             kind: OperationKind::Refund,
             ..
         } if disputed => {
-            wrong("I5", "a dispute is open".into());
+            wrong(Invariant::PaidAsDue, "a dispute is open".into());
         }
         Event::PaymentPlanned {
             kind: OperationKind::Refund,
@@ -129,7 +135,7 @@ pub(super) fn check_row(
                 && there < needed
             {
                 wrong(
-                    "I32",
+                    Invariant::RefundsLeaveWhatIsDue,
                     format!(
                         "{needed} are due, and the refund leaves {there} of what the provider has"
                     ),
@@ -144,7 +150,7 @@ pub(super) fn check_row(
             let most = if early { order.owed() } else { order.due() };
             if paid + capturing > most.max(0) {
                 wrong(
-                    "I5",
+                    Invariant::PaidAsDue,
                     format!("{most} are due, {paid} are paid and {capturing} on their way with it"),
                 );
             }
@@ -157,14 +163,17 @@ pub(super) fn check_row(
             };
             let least = order.least_kept();
             if there < least {
-                wrong("I5", format!("applied with {there} secured of {least}"));
+                wrong(
+                    Invariant::PaidAsDue,
+                    format!("applied with {there} secured of {least}"),
+                );
             }
         }
         Event::Completed
             if !(order.least_kept()..=order.owed()).contains(&(captured - refunded)) =>
         {
             wrong(
-                "I5",
+                Invariant::PaidAsDue,
                 format!(
                     "{} are paid, {} are owed",
                     captured - refunded,

@@ -15,6 +15,7 @@ use super::fixture::METHODS;
 use super::keys::KeyWatch;
 use super::lock;
 use super::world::{Manager, World, short};
+use order_core::audit::Invariant;
 use order_core::error::{Error, ErrorKind};
 use order_core::ids::{IdempotencyKey, Name, OrderId};
 use order_core::manager::{Answered, CommandOptions, Principal};
@@ -271,7 +272,7 @@ pub(super) async fn execute(
                 )
             {
                 world.breach(
-                    "I25",
+                    Invariant::CancelledForGood,
                     format!("cancelling {id} was answered with {}", after.lifecycle),
                 );
             }

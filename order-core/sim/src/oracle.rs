@@ -9,7 +9,7 @@ use super::lock;
 use super::moments::{Past, check_row};
 use super::operators::Keyed;
 use super::world::{CLOCKS_APART_MOST, World, short};
-use order_core::audit::{Breach, Replay, check_at_rest, check_records};
+use order_core::audit::{Breach, Invariant, Replay, check_at_rest, check_records};
 use order_core::ids::{Fence, OrderId, UserId};
 use order_core::number::OrderNumber;
 use order_core::order::{
@@ -216,7 +216,7 @@ impl Oracle {
                 if left.len() == 1 + usize::from(ahead.is_some()) {
                     let detail = format!("order {id} has no work item, but is not done: {left:?}");
                     breaches.push(Breach {
-                        invariant: "I12",
+                        invariant: Invariant::WorkItem,
                         detail,
                     });
                 }
@@ -226,7 +226,7 @@ impl Oracle {
                 let detail =
                     format!("order {id} keeps {kept:?} as unmatched, and knows what it names");
                 breaches.push(Breach {
-                    invariant: "I34",
+                    invariant: Invariant::ReportsKept,
                     detail,
                 });
             }
@@ -234,7 +234,7 @@ impl Oracle {
             if owner != id {
                 let detail = format!("number {} is of {owner} and of {id}", order.number);
                 breaches.push(Breach {
-                    invariant: "I14",
+                    invariant: Invariant::Numbers,
                     detail,
                 });
             }
@@ -256,7 +256,7 @@ impl Oracle {
         let now = world.runtime.monotonic();
         let Some(watched) = self.orders.get_mut(&order) else {
             return world.breach(
-                "I21",
+                Invariant::IntentFirst,
                 format!("a call for order {order}, which was never committed"),
             );
         };
@@ -286,12 +286,12 @@ impl Oracle {
         }
         match intent {
             None => world.breach(
-                "I20",
+                Invariant::DerivedKeys,
                 format!("order {order}: {request} under a key that none of its operations derives"),
             ),
             Some(intent) if !watched.intents.contains(&intent) => {
                 world.breach(
-                    "I21",
+                    Invariant::IntentFirst,
                     format!(
                         "order {order}: {intent:?} called before its intent was durable: {request}"
                     ),
@@ -302,7 +302,7 @@ impl Oracle {
         match self.requests.get(&call) {
             Some(first) if *first != request => {
                 world.breach(
-                    "I20",
+                    Invariant::DerivedKeys,
                     format!("order {order}: one key for {first} and for {request}"),
                 );
             }
@@ -322,20 +322,20 @@ impl Oracle {
     ) {
         let Some((own, until)) = self.leases.get(&(host, order)) else {
             return world.breach(
-                "I22",
+                Invariant::Fence,
                 format!("p{host} calls for order {order} without ever having had its lease"),
             );
         };
         if now >= *until {
             let ago = now.saturating_sub(*until);
             return world.breach(
-                "I22",
+                Invariant::Fence,
                 format!("p{host} starts a call for order {order} {ago:?} after its lease ran out"),
             );
         }
         if fence != Some(*own) && !self.leases_may_be_taken_early {
             world.breach(
-                "I22",
+                Invariant::Fence,
                 format!("p{host} starts a call for order {order}, whose lease somebody else has"),
             );
         }

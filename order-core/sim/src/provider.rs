@@ -10,6 +10,7 @@ use super::bank::{dispute, move_outside};
 use super::lock;
 use super::reports::check_report;
 use super::world::{World, short};
+use order_core::audit::Invariant;
 use order_core::ids::OrderId;
 use order_core::manager::Principal;
 use order_core::money::Currency;
@@ -215,7 +216,7 @@ pub(super) async fn deliver(world: &Arc<World>, order: OrderId, report: PaymentR
         Some(Err(e)) => {
             if !e.is_retryable() {
                 world.breach(
-                    "I6",
+                    Invariant::ChargesKnown,
                     format!("a provider's report on {order} was refused: {e}"),
                 );
             }

@@ -1,6 +1,7 @@
 //! I34: what was told stands in the journal, or in the list of what fitted nothing.
 
 use super::world::World;
+use order_core::audit::Invariant;
 use order_core::ids::{OrderId, Reference};
 use order_core::money::Currency;
 use order_core::order::{
@@ -19,7 +20,7 @@ pub(super) fn check_report(world: &World, before: &Order, report: &PaymentReport
     });
     if stands != Some(true) {
         world.breach(
-            "I34",
+            Invariant::ReportsKept,
             format!(
                 "order {} was told {report:?}, and has it nowhere",
                 before.id
@@ -45,7 +46,7 @@ fn check_asked(world: &World, order: OrderId, payment: Option<&Reference>) {
     });
     if waits == Some(true) {
         world.breach(
-            "I34",
+            Invariant::ReportsKept,
             format!("order {order} was told what {payment:?} has become, and does not ask"),
         );
     }
@@ -182,7 +183,7 @@ pub(super) fn check_dispute(world: &World, order: OrderId, report: &DisputeRepor
     });
     if stands != Some(true) {
         world.breach(
-            "I34",
+            Invariant::ReportsKept,
             format!("order {order} was told {report:?}, and has it nowhere"),
         );
     }

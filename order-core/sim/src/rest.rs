@@ -17,7 +17,7 @@ use super::provider::settle_everything;
 use super::setback::set_back;
 use super::world::{Manager, World};
 use order_core::archive;
-use order_core::audit::{Breach, check_at_rest, check_order};
+use order_core::audit::{Breach, Invariant, check_at_rest, check_order};
 use order_core::manager::{CommandOptions, Principal};
 use order_core::order::{
     AttentionReason, DisputeState, Event, JournalRow, Lifecycle, Order, PaymentTerms, Reservation,
@@ -53,7 +53,7 @@ pub(super) async fn heal_and_rest(world: Arc<World>) {
     // Whoever stands still or is being restarted comes back.
     world.runtime.timer(Duration::from_secs(150)).await;
     let Some((_, manager)) = world.any_manager() else {
-        return world.breach("I12", "no process came back".into());
+        return world.breach(Invariant::WorkItem, "no process came back".into());
     };
     lift_holds(&world, &manager).await;
     if world.config.policy.lost_stock == LostStock::Backorder {
@@ -72,7 +72,7 @@ pub(super) async fn heal_and_rest(world: Arc<World>) {
         }
         if let Err(e) = manager.work_due(64).await {
             return world.breach(
-                "I12",
+                Invariant::WorkItem,
                 format!("working failed though nothing is wrong: {e}"),
             );
         }
@@ -109,7 +109,7 @@ pub(super) async fn heal_and_rest(world: Arc<World>) {
         }
     }
     world.breach(
-        "I12",
+        Invariant::WorkItem,
         format!(
             "{} tasks are still under way; orders do not come to rest:{left}",
             world.outstanding.load(Ordering::Relaxed)
@@ -224,7 +224,7 @@ async fn end_short(world: &Arc<World>, order: &Order, wakings: u32) -> bool {
                 && world.store.inspect(order.id, |o, _, _| o.version) == Some(order.version)
             {
                 world.breach(
-                    "I12",
+                    Invariant::WorkItem,
                     format!("order {} is short and cannot be paid: {e}", order.id),
                 );
             }
@@ -247,7 +247,7 @@ async fn must(world: &Arc<World>, order: &Order, command: &Command) {
         && world.store.inspect(order.id, |o, _, _| o.version) == Some(order.version)
     {
         world.breach(
-            "I12",
+            Invariant::WorkItem,
             format!(
                 "{command:?} of order {} failed though nothing is wrong: {e}",
                 order.id
@@ -365,7 +365,7 @@ fn check_rest(world: &World) {
         let stored = orders.iter().find(|o| o.id == *id).map(|o| o.version);
         if stored.is_none_or(|v| v < *version) {
             world.breach(
-                "I24",
+                Invariant::Readable,
                 format!("order {id} was answered at version {version}, stored is {stored:?}"),
             );
         }
@@ -374,7 +374,7 @@ fn check_rest(world: &World) {
         let lifecycle = orders.iter().find(|o| o.id == *id).map(|o| o.lifecycle);
         if lifecycle != Some(Lifecycle::Cancelled) {
             world.breach(
-                "I25",
+                Invariant::CancelledForGood,
                 format!("order {id}, whose cancellation was answered, is {lifecycle:?}"),
             );
         }
@@ -395,7 +395,7 @@ fn check_one(world: &World, order: &Order) {
             if notice.is_some() && !world.notifications.with_log(told) {
                 let detail = format!("order {id}: the customer was never told of row {}", row.seq);
                 found.push(Breach {
-                    invariant: "I12",
+                    invariant: Invariant::WorkItem,
                     detail,
                 });
             }
@@ -410,7 +410,7 @@ fn check_one(world: &World, order: &Order) {
         if keys.len() != all {
             let detail = format!("order {id}: two rows of its journal carry one key");
             found.push(Breach {
-                invariant: "I19",
+                invariant: Invariant::OrderKeys,
                 detail,
             });
         }
@@ -428,14 +428,14 @@ fn check_one(world: &World, order: &Order) {
         {
             let detail = format!("order {id} was redacted, and still has personal data");
             found.push(Breach {
-                invariant: "I27",
+                invariant: Invariant::NothingPersonalLogged,
                 detail,
             });
         }
         if work.is_some_and(|w| w.due.is_none()) {
             let detail = format!("order {id} is stuck though nothing is wrong: {work:?}");
             found.push(Breach {
-                invariant: "I12",
+                invariant: Invariant::WorkItem,
                 detail,
             });
         }
@@ -457,7 +457,7 @@ fn check_one(world: &World, order: &Order) {
         && world.config.policy.lost_stock == LostStock::Backorder;
     if !over && !suspected {
         world.breach(
-            "I12",
+            Invariant::WorkItem,
             format!("order {id} rests while it is {}", order.lifecycle),
         );
     }
@@ -467,7 +467,7 @@ fn check_one(world: &World, order: &Order) {
 fn check_archive(order: &Arc<Order>, journal: &[JournalRow]) -> Option<Breach> {
     let breach = |detail| {
         Some(Breach {
-            invariant: "I10",
+            invariant: Invariant::Journal,
             detail: format!("order {}: {detail}", order.id),
         })
     };
@@ -519,7 +519,7 @@ fn check_facts(world: &World, orders: &[Arc<Order>]) {
         };
         if world.executor.is_alive(*process) && !orders.iter().any(|o| o.id == *id && known(o)) {
             world.breach(
-                "I22",
+                Invariant::Fence,
                 format!(
                     "order {id} does not know {reference}, of which a process that lives was told"
                 ),
@@ -545,13 +545,13 @@ fn check_redemptions(world: &World, orders: &[Arc<Order>]) {
     for (name, (count, limit)) in &held {
         let counted = in_use.get(*name).copied().unwrap_or(0);
         if counted != *count || count > limit {
-            world.breach("I15", format!("{name}: {count} live orders hold it, {counted} are counted, the limit is {limit}"));
+            world.breach(Invariant::DeadHoldsNothing, format!("{name}: {count} live orders hold it, {counted} are counted, the limit is {limit}"));
         }
     }
     for (name, counted) in &in_use {
         if !held.contains_key(name.as_str()) {
             world.breach(
-                "I15",
+                Invariant::DeadHoldsNothing,
                 format!("{name}: {counted} are counted, and no live order holds it"),
             );
         }

@@ -17,7 +17,7 @@ use super::follower::{check_feed, go_on};
 use super::lock;
 use super::operators::execute;
 use super::world::{Manager, World, short};
-use order_core::audit::FeedAudit;
+use order_core::audit::{FeedAudit, Invariant};
 use order_core::error::{Error, ErrorKind};
 use order_core::ids::OrderId;
 use order_core::manager::{PlaceOptions, Principal};
@@ -94,7 +94,7 @@ pub(super) async fn set_back(world: &Arc<World>) {
     let kept = before.iter().take_while(|row| is_in_copy(row)).count();
     if let Some(row) = before[kept..].iter().find(|row| is_in_copy(row)) {
         return world.breach(
-            "I23",
+            Invariant::Feed,
             format!(
                 "the feed shows row {} of {} behind what was committed later",
                 row.seq, row.order
@@ -112,7 +112,7 @@ pub(super) async fn set_back(world: &Arc<World>) {
     lock(&world.coverage).store(StoreFault::SetBack);
 
     let Some((_, manager)) = world.any_manager() else {
-        return world.breach("I12", "no process was started anew".into());
+        return world.breach(Invariant::WorkItem, "no process was started anew".into());
     };
     let mut followers: Vec<Follower> = Vec::new();
     // Where a mistake would be nearest, and anywhere.
@@ -165,7 +165,7 @@ async fn whole_feed(world: &World) -> Option<Vec<FeedRow>> {
             Ok(page) if page.rows.is_empty() => return Some(rows),
             Ok(page) => rows.extend(page.rows),
             Err(e) => {
-                world.breach("I23", format!("the feed cannot be read: {e}"));
+                world.breach(Invariant::Feed, format!("the feed cannot be read: {e}"));
                 return None;
             }
         }
@@ -225,7 +225,7 @@ async fn place(world: &Arc<World>) {
         }
         Some(Err(e)) => expect(world, &e, &[ErrorKind::Rejected]),
         None => world.breach(
-            "I24",
+            Invariant::Readable,
             "placing was not answered though nothing is wrong".into(),
         ),
     }
@@ -257,7 +257,7 @@ async fn follow_on(
                     "{place} is of a life that is lost, and {} rows behind it are given",
                     page.rows.len()
                 );
-                return world.breach("I23", detail);
+                return world.breach(Invariant::Feed, detail);
             }
             Ok(page) => {
                 page.rows
@@ -274,7 +274,7 @@ async fn follow_on(
                     .any(|v| v.field == "after" && v.problem.contains("start from the beginning"))
                 {
                     world.breach(
-                        "I23",
+                        Invariant::Feed,
                         format!("{place} is refused without saying what to do: {violations:?}"),
                     );
                 }
@@ -282,7 +282,7 @@ async fn follow_on(
             }
             Err(e) => {
                 return world.breach(
-                    "I23",
+                    Invariant::Feed,
                     format!("{place}, which the copy has, is refused: {e}"),
                 );
             }

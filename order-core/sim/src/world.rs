@@ -19,7 +19,7 @@ use super::lock;
 use super::oracle::Oracle;
 use super::setback::Backups;
 use super::store::SimStore;
-use order_core::audit::Breach;
+use order_core::audit::{Breach, Invariant};
 use order_core::ids::OrderId;
 use order_core::manager::OrderManager;
 use order_core::rules::Env;
@@ -61,7 +61,7 @@ pub(super) struct World {
     hosts: Mutex<Vec<Host>>,
     /// Tasks outside of all processes that are still under way.
     pub outstanding: AtomicUsize,
-    calls: AtomicUsize,
+    calls: Mutex<Calls>,
     /// Woken when work may have become due.
     pub work: tokio::sync::Notify,
     /// No more faults.
@@ -145,7 +145,7 @@ impl World {
                 backups: Mutex::default(),
                 hosts: Mutex::default(),
                 outstanding: AtomicUsize::new(0),
-                calls: AtomicUsize::new(0),
+                calls: Mutex::default(),
                 work: tokio::sync::Notify::new(),
                 calm: AtomicBool::new(false),
                 breaches: Mutex::default(),
@@ -223,7 +223,7 @@ impl World {
     }
 
     /// Takes down that an invariant does not hold: the seed has failed.
-    pub(super) fn breach(&self, invariant: &'static str, detail: String) {
+    pub(super) fn breach(&self, invariant: Invariant, detail: String) {
         self.breaches(vec![Breach { invariant, detail }]);
     }
 
@@ -508,10 +508,23 @@ impl World {
 
     // Calls.
 
-    /// Counts a call; ends the seed when there are more than any needs that comes to rest.
+    /// Counts a call; ends the seed when there are more within an hour than any needs in which
+    /// orders do no more than renew their reservations.
     pub(super) async fn count_call(&self) {
-        if self.calls.fetch_add(1, Ordering::Relaxed) > CALLS_MAX {
-            self.breach("I12", format!("no rest after {CALLS_MAX} calls"));
+        let hour = self.executor.elapsed().as_secs() / 3600;
+        let count = {
+            let mut calls = lock(&self.calls);
+            if calls.hour != hour {
+                *calls = Calls { hour, count: 0 };
+            }
+            calls.count += 1;
+            calls.count
+        };
+        if count > CALLS_MAX {
+            self.breach(
+                Invariant::WorkItem,
+                format!("no rest after {CALLS_MAX} calls in an hour"),
+            );
             std::future::pending::<()>().await;
         }
     }
@@ -538,7 +551,15 @@ impl World {
     }
 }
 
-const CALLS_MAX: usize = 10_000;
+/// The calls of an hour of the simulated time.
+#[derive(Default)]
+struct Calls {
+    hour: u64,
+    count: usize,
+}
+
+/// A score of orders of three lines that renew reservations of two minutes makes half as many.
+const CALLS_MAX: usize = 20_000;
 const HOUR_US: i64 = 3_600_000_000;
 
 /// The most by which a clock goes wrong.

@@ -10,8 +10,8 @@ fn hundreds_of_seeds_hold_and_meet_every_fault() {
     for seed in 0..seeds {
         let outcome = run(seed);
         assert_eq!(
-            outcome.breaches,
-            [],
+            outcome.violations(),
+            Vec::<String>::new(),
             "replay with: cargo run -p order-sim --bin simulate -- --replay {seed}"
         );
         choices += outcome.choices;

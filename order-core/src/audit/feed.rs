@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::Breach;
+use super::{Breach, Invariant};
 use crate::ids::OrderId;
 use crate::store::FeedRow;
 
@@ -48,7 +48,7 @@ impl FeedAudit {
 
 fn breach(detail: String) -> Breach {
     Breach {
-        invariant: "I23",
+        invariant: Invariant::Feed,
         detail,
     }
 }

@@ -85,11 +85,7 @@ fn can_be_taken(order: &Order, p: &PaymentOperation) -> bool {
         .filter(|c| c.parent == Some(p.n))
         .any(|c| match c.kind {
             OperationKind::Void => is_open(c.state),
-            OperationKind::Capture => {
-                c.state == OperationState::Failed
-                    && c.code.as_deref() != Some("NEVER_HAPPENED")
-                    && !asked_anew(c)
-            }
+            OperationKind::Capture => c.state == OperationState::Failed && !asked_anew(c),
             _ => false,
         });
     lasts && !ruined
@@ -370,7 +366,11 @@ fn payment(order: &Order) -> PaymentStatus {
             PaymentStatus::Voided,
         ),
         (
-            charged && matches!(attempts.last(), Some(S::Declined | S::Failed)),
+            charged
+                && matches!(
+                    attempts.last(),
+                    Some(S::Declined | S::Failed | S::NeverHappened)
+                ),
             PaymentStatus::Failed,
         ),
         (!is_dead(order.lifecycle) && owed == 0, PaymentStatus::Paid),

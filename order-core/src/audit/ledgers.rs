@@ -6,7 +6,7 @@ use std::error::Error as StdError;
 use async_trait::async_trait;
 use uuid::Uuid;
 
-use super::Breach;
+use super::{Breach, Invariant};
 use crate::ids::{OrderId, Sku};
 use crate::money::{Minor, Money};
 use crate::order::{
@@ -15,7 +15,14 @@ use crate::order::{
 use crate::rules::{Purpose, key};
 
 /// The invariants that [`check_reservations`], [`check_payments`] and [`check_stock`] test.
-pub const CHECKED_WITH_LEDGERS: &[&str] = &["I6", "I15", "I17", "I18", "I20", "I21"];
+pub const CHECKED_WITH_LEDGERS: &[Invariant] = &[
+    Invariant::ChargesKnown,
+    Invariant::DeadHoldsNothing,
+    Invariant::ReservationsKnown,
+    Invariant::CommittedStock,
+    Invariant::DerivedKeys,
+    Invariant::IntentFirst,
+];
 
 /// The inventory's record of a request to set stock aside.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -111,7 +118,7 @@ pub fn check_reservations(order: &Order, records: &[ReservationRecord]) -> Vec<B
         let Some(r) = named else {
             if record.held > 0 {
                 breach(
-                    "I17",
+                    Invariant::ReservationsKnown,
                     format!(
                         "the inventory holds {} {} under {}, which is none of the order's",
                         record.held, record.sku, record.key
@@ -122,7 +129,7 @@ pub fn check_reservations(order: &Order, records: &[ReservationRecord]) -> Vec<B
         };
         if record.sku != r.sku || record.quantity != r.quantity {
             breach(
-                "I20",
+                Invariant::DerivedKeys,
                 format!(
                     "reservation {} asks for {} {}, the inventory was asked for {} {}",
                     r.n, r.quantity, r.sku, record.quantity, record.sku
@@ -134,7 +141,7 @@ pub fn check_reservations(order: &Order, records: &[ReservationRecord]) -> Vec<B
             ReservationState::Planned | ReservationState::Dropped
         ) {
             breach(
-                "I21",
+                Invariant::IntentFirst,
                 format!(
                     "reservation {} is {}, and the inventory was asked",
                     r.n, r.state
@@ -150,7 +157,7 @@ pub fn check_reservations(order: &Order, records: &[ReservationRecord]) -> Vec<B
         );
         if record.held > 0 && over {
             breach(
-                "I15",
+                Invariant::DeadHoldsNothing,
                 format!(
                     "reservation {} is {}, and the inventory still holds it",
                     r.n, r.state
@@ -186,7 +193,7 @@ pub fn check_reservations(order: &Order, records: &[ReservationRecord]) -> Vec<B
                 r.held(),
                 r.committed
             );
-            breach("I17", detail);
+            breach(Invariant::ReservationsKnown, detail);
         }
     }
     breaches
@@ -210,7 +217,7 @@ pub fn check_payments(order: &Order, records: &[PaymentRecord]) -> Vec<Breach> {
         if !known && matches!(p.state, OperationState::Captured | OperationState::Refunded) {
             let kind = OperationKind::as_str(p.kind).to_lowercase();
             breaches.push(Breach {
-                invariant: "I6",
+                invariant: Invariant::ChargesKnown,
                 detail: format!(
                     "payment {} is a {kind} that is {}, and the desk does not know it",
                     p.n, p.state
@@ -235,7 +242,7 @@ fn check_payment(
         .find(|p| key(order.id, Purpose::Payment, p.n) == record.key)
     else {
         breach(
-            "I6",
+            Invariant::ChargesKnown,
             format!(
                 "the desk knows a {} under {}, which is none of the order's",
                 record.kind, record.key
@@ -246,7 +253,7 @@ fn check_payment(
     if record.kind != p.kind || record.amount != order.in_currency(p.amount) {
         let asked = order.in_currency(p.amount);
         breach(
-            "I20",
+            Invariant::DerivedKeys,
             format!(
                 "payment {} is a {} of {asked}, the desk was asked for a {} of {}",
                 p.n, p.kind, record.kind, record.amount
@@ -255,7 +262,7 @@ fn check_payment(
     }
     if matches!(p.state, OperationState::Planned | OperationState::Dropped) {
         breach(
-            "I21",
+            Invariant::IntentFirst,
             format!("payment {} is {}, and the desk was asked", p.n, p.state),
         );
     }
@@ -280,7 +287,7 @@ fn check_payment(
         if counted != adds_up_to {
             let (counted, adds_up_to) = (order.in_currency(counted), order.in_currency(adds_up_to));
             breach(
-                "I6",
+                Invariant::ChargesKnown,
                 format!(
                     "the desk counts {counted} of payment {} as {what}, and {what} {adds_up_to}",
                     p.n
@@ -298,7 +305,7 @@ fn check_payment(
     let moved = |state| matches!(state, OperationState::Captured | OperationState::Refunded);
     if settled && moved(record.status) != moved(p.state) {
         breach(
-            "I6",
+            Invariant::ChargesKnown,
             format!(
                 "payment {} is {}, and for the desk it is {}",
                 p.n, p.state, record.status
@@ -317,7 +324,7 @@ pub fn check_stock(record: &StockRecord) -> Vec<Breach> {
     let Some(count) = &record.counted else {
         if held + committed > 0 {
             breach(
-                "I17",
+                Invariant::ReservationsKnown,
                 format!("{held} held and {committed} committed of what has no stock"),
             );
         }
@@ -325,7 +332,7 @@ pub fn check_stock(record: &StockRecord) -> Vec<Breach> {
     };
     if count.reserved != *held {
         breach(
-            "I17",
+            Invariant::ReservationsKnown,
             format!(
                 "{} counted as reserved, and {held} held for orders",
                 count.reserved
@@ -334,7 +341,7 @@ pub fn check_stock(record: &StockRecord) -> Vec<Breach> {
     }
     if count.committed != *committed {
         breach(
-            "I18",
+            Invariant::CommittedStock,
             format!(
                 "{} counted as committed, and {committed} committed for orders",
                 count.committed
@@ -343,7 +350,7 @@ pub fn check_stock(record: &StockRecord) -> Vec<Breach> {
     }
     if count.on_hand + count.committed != count.stocked {
         breach(
-            "I18",
+            Invariant::CommittedStock,
             format!(
                 "{} committed and {} on hand of {} stocked",
                 count.committed, count.on_hand, count.stocked

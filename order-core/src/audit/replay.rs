@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{Breach, Found, confirmed_rightly, refunded_rightly, shipped_covered};
+use super::{Breach, Found, Invariant, confirmed_rightly, refunded_rightly, shipped_covered};
 use crate::ids::{IdempotencyKey, Reference};
 use crate::order::{
     Edit, Event, JournalRow, Lifecycle, OperationKind, OperationState, Order, PaymentOperation,
@@ -28,24 +28,24 @@ impl Replay {
     pub fn apply(&mut self, row: &JournalRow, breaches: &mut Vec<Breach>) {
         let mut found = Found { breaches };
         let seq = self.order.as_ref().map_or(1, |o| o.version + 1);
-        found.expect("I10", row.seq == seq, || {
+        found.expect(Invariant::Journal, row.seq == seq, || {
             format!("journal row {} where {seq} should be", row.seq)
         });
         let (from, since) = self
             .last
             .map_or((None, row.at), |(status, at)| (Some(status), at));
-        found.expect("I10", row.from == from, || {
+        found.expect(Invariant::Journal, row.from == from, || {
             format!(
                 "row {seq} says from {:?}, the row before to {from:?}",
                 row.from
             )
         });
-        found.expect("I13", row.at >= since, || {
+        found.expect(Invariant::Times, row.at >= since, || {
             format!("row {seq} is of {}, the row before of {since}", row.at)
         });
         let edge = edge_of(&row.event, from.map(lifecycle_of));
         let after = lifecycle_of(row.to);
-        found.expect("I9", edge == Some(after), || {
+        found.expect(Invariant::Transitions, edge == Some(after), || {
             let from = from.map_or_else(|| "nothing".to_owned(), |s| s.to_string());
             format!(
                 "row {seq}: {} led from {from} to {}",
@@ -59,13 +59,13 @@ impl Replay {
                 self.order = Some(begin_imported(imported, row.at))
             }
             (Some(order), event) => evolve(order, event, &row.actor, row.at),
-            (None, event) => found.expect("I10", false, || {
+            (None, event) => found.expect(Invariant::Journal, false, || {
                 format!("the journal begins with {}", event.name())
             }),
         }
         self.last = Some((row.to, row.at));
         if let Some(order) = &self.order {
-            found.expect("I10", order.statuses.status == row.to, || {
+            found.expect(Invariant::Journal, order.statuses.status == row.to, || {
                 format!(
                     "row {seq} says to {}, replaying it gives {}",
                     row.to, order.statuses.status
@@ -90,9 +90,11 @@ impl Replay {
             }
         }
         if let Some(key) = &row.command_key {
-            found.expect("I35", self.keys.insert(key.key.clone()), || {
-                format!("row {seq} has the key {} of an earlier command", key.key)
-            });
+            found.expect(
+                Invariant::CommandKeys,
+                self.keys.insert(key.key.clone()),
+                || format!("row {seq} has the key {} of an earlier command", key.key),
+            );
         }
     }
 
@@ -106,22 +108,22 @@ impl Replay {
     pub fn compare(&self, stored: &Order, breaches: &mut Vec<Breach>) {
         let mut found = Found { breaches };
         let Some(replayed) = &self.order else {
-            return found.expect("I10", false, || "the journal is empty".into());
+            return found.expect(Invariant::Journal, false, || "the journal is empty".into());
         };
         let differs = difference(replayed, stored);
-        found.expect("I10", differs.is_none(), || {
+        found.expect(Invariant::Journal, differs.is_none(), || {
             format!(
                 "replaying the journal gives another {}: {}",
                 differs.unwrap_or_default(),
                 contrast(replayed, stored, differs)
             )
         });
-        found.expect("I14", replayed.number == stored.number, || {
+        found.expect(Invariant::Numbers, replayed.number == stored.number, || {
             format!("the number was {}", replayed.number)
         });
         let listed = stored.unmatched.iter().map(|u| (&u.reference, u.status));
         found.expect(
-            "I34",
+            Invariant::ReportsKept,
             listed.eq(self.unmatched.iter().map(|(r, s)| (r, *s))),
             || {
                 format!(

@@ -10,7 +10,7 @@ use super::ledgers::{
     check_stock,
 };
 use super::{
-    Breach, CHECKED_ALWAYS, CHECKED_AT_REST, FeedAudit, INVARIANTS, check_at_rest, check_order,
+    Breach, CHECKED_ALWAYS, CHECKED_AT_REST, FeedAudit, Invariant, check_at_rest, check_order,
 };
 use crate::ids::OrderId;
 use crate::manager::OrderManager;
@@ -29,18 +29,24 @@ const LOOKS_MAX: u32 = 20;
 const PAGE: u32 = 500;
 /// Invariants of an order that need more than its own records: its work item, the other orders, the
 /// store.
-const CHECKED_HERE: &[&str] = &["I12", "I14", "I24"];
+const CHECKED_HERE: &[Invariant] = &[Invariant::WorkItem, Invariant::Numbers, Invariant::Readable];
 /// Invariants that compare an order with the services' ledgers.
-const CHECKED_BY_ORDER: &[&str] = &["I6", "I15", "I17", "I20", "I21"];
+const CHECKED_BY_ORDER: &[Invariant] = &[
+    Invariant::ChargesKnown,
+    Invariant::DeadHoldsNothing,
+    Invariant::ReservationsKnown,
+    Invariant::DerivedKeys,
+    Invariant::IntentFirst,
+];
 /// Invariants of the store or of the stock as a whole.
-const CHECKED_OF_ALL: &[&str] = &["I18", "I23"];
+const CHECKED_OF_ALL: &[Invariant] = &[Invariant::CommittedStock, Invariant::Feed];
 
 /// The result of a check of a whole store.
 #[derive(Debug, Default)]
 #[non_exhaustive]
 pub struct Findings {
     /// The number of times each invariant was tested.
-    pub checked: BTreeMap<&'static str, u64>,
+    pub checked: BTreeMap<Invariant, u64>,
     /// The breaches, each with the order or SKU it is about.
     pub breaches: Vec<(String, Breach)>,
     /// The number of orders that were looked at.
@@ -55,9 +61,9 @@ impl Findings {
         !self.breaches.is_empty()
     }
 
-    /// Returns every invariant with its text and the number of times it was tested; `None` for
-    /// those that no store can show.
-    pub fn coverage(&self) -> Vec<(&'static str, &'static str, Option<u64>)> {
+    /// Returns every invariant with the number of times it was tested; `None` for those that no
+    /// store can show.
+    pub fn coverage(&self) -> Vec<(Invariant, Option<u64>)> {
         let lists = [
             CHECKED_ALWAYS,
             CHECKED_AT_REST,
@@ -65,17 +71,14 @@ impl Findings {
             CHECKED_BY_ORDER,
             CHECKED_OF_ALL,
         ];
-        let known = |id: &str| lists.iter().any(|list| list.contains(&id));
-        let times = |id: &str| known(id).then(|| self.checked.get(id).copied().unwrap_or(0));
-        INVARIANTS
-            .iter()
-            .map(|i| (i.id, i.text, times(i.id)))
-            .collect()
+        let known = |i: Invariant| lists.iter().any(|list| list.contains(&i));
+        let times = |i: Invariant| known(i).then(|| self.checked.get(&i).copied().unwrap_or(0));
+        Invariant::ALL.iter().map(|i| (*i, times(*i))).collect()
     }
 
-    fn count(&mut self, invariants: &[&'static str]) {
-        for id in invariants {
-            *self.checked.entry(id).or_default() += 1;
+    fn count(&mut self, invariants: &[Invariant]) {
+        for invariant in invariants {
+            *self.checked.entry(*invariant).or_default() += 1;
         }
     }
 
@@ -128,16 +131,16 @@ pub async fn check_store<S: OrderStore, C: Clients>(
                 .filter(|other| *other != order.id)
             {
                 let detail = format!("order {other} has the same number");
-                findings.add(order.number, [breach("I14", detail)]);
+                findings.add(order.number, [breach(Invariant::Numbers, detail)]);
             }
             check_one(manager, ledgers, order.id, &mut findings).await?;
         }
         for Unreadable { order, reason } in page.unreadable {
             seen.insert(order);
             findings.orders += 1;
-            findings.count(&["I24"]);
+            findings.count(&[Invariant::Readable]);
             let detail = format!("it cannot be read: {reason}");
-            findings.add(order, [breach("I24", detail)]);
+            findings.add(order, [breach(Invariant::Readable, detail)]);
         }
         match page.next {
             Some(next) => after = Some(next),
@@ -148,14 +151,14 @@ pub async fn check_store<S: OrderStore, C: Clients>(
     if let Some(ledgers) = ledgers {
         check_strangers(manager.store(), ledgers, &seen, &mut findings).await?;
         for record in ledgers.stock().await.map_err(AuditError::Ledger)? {
-            findings.count(&["I17", "I18"]);
+            findings.count(&[Invariant::ReservationsKnown, Invariant::CommittedStock]);
             findings.add(&record.sku, check_stock(&record));
         }
     }
     Ok(findings)
 }
 
-fn breach(invariant: &'static str, detail: String) -> Breach {
+fn breach(invariant: Invariant, detail: String) -> Breach {
     Breach { invariant, detail }
 }
 
@@ -183,7 +186,7 @@ async fn check_feed<S: OrderStore>(
                     "row {} of its journal cannot be read: {}",
                     row.seq, unreadable.reason
                 );
-                findings.add(row.number, [breach("I24", detail)]);
+                findings.add(row.number, [breach(Invariant::Readable, detail)]);
             }
         }
         if page.rows.len() < PAGE as usize {
@@ -191,7 +194,7 @@ async fn check_feed<S: OrderStore>(
         }
     }
     for (number, id, version) in versions {
-        findings.count(&["I23"]);
+        findings.count(&[Invariant::Feed]);
         findings.add(number, feed.order(*id, *version));
     }
     Ok(())
@@ -289,13 +292,13 @@ fn check_work<S: OrderStore, C: Clients>(
     match (left, work) {
         (true, None) => {
             let detail = "something is left to do, and there is no work item";
-            Some(breach("I12", detail.to_owned()))
+            Some(breach(Invariant::WorkItem, detail.to_owned()))
         }
         // The other way round, a worker that has the item, or one that died with it, is yet to find
         // out.
         (false, Some(w)) if w.fence.is_none() && w.due.is_none_or(|due| due > env.now) => {
             let detail = "nothing is left to do, and there is a work item";
-            Some(breach("I12", detail.to_owned()))
+            Some(breach(Invariant::WorkItem, detail.to_owned()))
         }
         _ => None,
     }
@@ -310,18 +313,18 @@ async fn check_strangers<S: OrderStore>(
 ) -> Result<(), AuditError> {
     let with_stock = ledgers.orders_with_stock().await;
     let with_payments = ledgers.orders_with_payments().await;
-    let mut named: BTreeMap<OrderId, &'static str> = BTreeMap::new();
+    let mut named: BTreeMap<OrderId, Invariant> = BTreeMap::new();
     named.extend(
         with_stock
             .map_err(AuditError::Ledger)?
             .into_iter()
-            .map(|id| (id, "I17")),
+            .map(|id| (id, Invariant::ReservationsKnown)),
     );
     named.extend(
         with_payments
             .map_err(AuditError::Ledger)?
             .into_iter()
-            .map(|id| (id, "I6")),
+            .map(|id| (id, Invariant::ChargesKnown)),
     );
     for (id, invariant) in named.into_iter().filter(|(id, _)| !seen.contains(id)) {
         // It may have been placed since the list was read.

@@ -22,8 +22,7 @@ use crate::rules::{
 use crate::services::{
     AttemptRequest, CallDeadline, CallError, Clients, ClosingRequest, FollowUpRequest,
     InventoryService, Notification, NotificationService, PaymentAnswer, PaymentLookup,
-    PaymentService, RESERVATION_LOST, ReservationLookup, ReserveAnswer, ReserveRequest,
-    ServiceName,
+    PaymentService, ReservationLookup, ReserveAnswer, ReserveRequest, ServiceName,
 };
 use crate::store::OrderStore;
 use crate::text::Private;
@@ -153,7 +152,9 @@ impl<S: OrderStore, C: Clients> OrderManager<S, C> {
                             message,
                         },
                     },
-                    Err(CallError::Refused { code, available }) => {
+                    Err(CallError::Refused {
+                        code, available, ..
+                    }) => {
                         let available = match available {
                             Some(n) => Some(n),
                             None => self.available(&request, deadline).await,
@@ -266,9 +267,10 @@ impl<S: OrderStore, C: Clients> OrderManager<S, C> {
                 };
                 match answer {
                     Ok(()) => Outcome::Known(fact(ClosingOutcome::Done)),
-                    Err(CallError::Refused { code, .. })
-                        if kind == ClosingKind::Commit && code == RESERVATION_LOST =>
-                    {
+                    Err(CallError::Refused {
+                        reservation_lost: true,
+                        ..
+                    }) if kind == ClosingKind::Commit => {
                         Outcome::Known(hold(ReservationOutcome::Lost))
                     }
                     Err(CallError::Refused { code, .. }) => {
@@ -487,13 +489,7 @@ impl<S: OrderStore, C: Clients> OrderManager<S, C> {
             status,
             OperationState::Authorized | OperationState::Captured | OperationState::Refunded
         );
-        if matches!(
-            status,
-            OperationState::Planned
-                | OperationState::Armed
-                | OperationState::Unknown
-                | OperationState::Dropped
-        ) {
+        if !status.is_a_providers() {
             return malformed("the payment service answered a status that is not one of its own");
         }
         let reference: Option<Reference> = match reference.parse() {

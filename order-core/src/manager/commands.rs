@@ -11,7 +11,7 @@ use super::{Action, OrderManager, Principal, authorize};
 use crate::error::{Error, Rejection, RejectionReason, UsedFor, Violation};
 use crate::ids::{IdempotencyKey, OrderId};
 use crate::money::Money;
-use crate::order::{CommandKey, JournalRow, OperationState, Order};
+use crate::order::{CommandKey, JournalRow, Order};
 use crate::request::check_paying;
 use crate::rules::{Command, CommandText, DisputeReport, Fact, PaymentReport, Wait, decide};
 use crate::services::Clients;
@@ -246,17 +246,14 @@ impl<S: OrderStore, C: Clients> OrderManager<S, C> {
         order: OrderRef,
         report: PaymentReport,
     ) -> Result<Arc<Order>, Error> {
-        use OperationState as State;
         let problem = match report.status {
-            State::Planned | State::Armed | State::Unknown | State::Dropped => {
-                Some(Violation::new(
-                    "status",
-                    format!(
-                        "{} is not a provider's: expected AUTHORIZED, CAPTURED, PENDING, ACTION_REQUIRED, DECLINED, VOIDED, REFUNDED or FAILED",
-                        report.status
-                    ),
-                ))
-            }
+            status if !status.is_a_providers() => Some(Violation::new(
+                "status",
+                format!(
+                    "{status} is not a provider's: expected AUTHORIZED, CAPTURED, PENDING, \
+                        ACTION_REQUIRED, DECLINED, VOIDED, REFUNDED or FAILED"
+                ),
+            )),
             _ if report.amount.minor < 0 => Some(Violation::new("amount", "must not be negative")),
             _ => None,
         };

@@ -1,5 +1,6 @@
 //! `next`, printed for a person.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use crate::order::{
@@ -10,6 +11,7 @@ use crate::rules::{
     Env, Next, Verb, attempts_cover, completes_at, edit_deadline, keeps_from_completing,
 };
 use crate::store::WorkItem;
+use crate::time::Timestamp;
 
 /// An explanation of why an order is where it is.
 #[derive(Debug, Clone)]
@@ -47,14 +49,15 @@ impl Explanation {
 }
 
 fn sentences(order: &Order, work: Option<&WorkItem>, next: &Next, env: &Env<'_>) -> Vec<String> {
-    let mut out = vec![format!(
+    let mut out = Said::default();
+    out.push(format!(
         "order {} is {}, payment {}",
         order.number, order.statuses.status, order.statuses.payment
-    )];
+    ));
     for hold in &order.holds {
         let until = hold.until.map_or_else(
             || "until it is released".to_owned(),
-            |t| format!("until {t}"),
+            |t| format!("until {}", out.moment(t)),
         );
         out.push(format!(
             "hold {} blocks {} {until}",
@@ -86,12 +89,14 @@ fn sentences(order: &Order, work: Option<&WorkItem>, next: &Next, env: &Env<'_>)
     for p in order.payments.iter().filter(|p| p.is_attempt()) {
         match (p.state, p.deadline) {
             (OperationState::ActionRequired, Some(until)) => {
+                let until = out.moment(until);
                 out.push(format!(
                     "payment {} waits for the customer until {until}",
                     p.n
                 ));
             }
             (OperationState::Pending, Some(until)) => {
+                let until = out.moment(until);
                 out.push(format!(
                     "payment {} waits for the provider, who is asked again at {until}",
                     p.n
@@ -100,6 +105,7 @@ fn sentences(order: &Order, work: Option<&WorkItem>, next: &Next, env: &Env<'_>)
             _ => {}
         }
         if let Some(until) = p.capture_before.filter(|_| order.authorized_rest(p.n) > 0) {
+            let until = out.moment(until);
             out.push(format!(
                 "{} of payment {} can be captured until {until}",
                 order.in_currency(order.authorized_rest(p.n)),
@@ -107,10 +113,11 @@ fn sentences(order: &Order, work: Option<&WorkItem>, next: &Next, env: &Env<'_>)
             ));
         }
     }
-    let waits = [goods(order), money(order, env)].concat();
-    let others_turn = !waits.is_empty();
-    out.extend(waits);
-    out.extend(completion(order, env));
+    let before = out.sentences.len();
+    goods(order, &mut out);
+    money(order, env, &mut out);
+    let others_turn = out.sentences.len() > before;
+    completion(order, env, &mut out);
     for call in &next.calls {
         out.push(format!(
             "due now: {} {}",
@@ -124,12 +131,12 @@ fn sentences(order: &Order, work: Option<&WorkItem>, next: &Next, env: &Env<'_>)
     }
     if let Some(work) = work {
         for (op, tried) in work.tries.0.iter().filter(|(_, t)| t.count > 0) {
+            let next_at = out.moment(tried.next_at);
             out.push(format!(
-                "{} failed {} times, last: {}; next try at {}",
+                "{} failed {} times, last: {}; next try at {next_at}",
                 describe(order, *op),
                 tried.count,
                 tried.error,
-                tried.next_at
             ));
         }
         if let Some(until) = work
@@ -141,7 +148,7 @@ fn sentences(order: &Order, work: Option<&WorkItem>, next: &Next, env: &Env<'_>)
     }
     match next.wake {
         // Most often it is the moment at which something named above happens.
-        Some(at) if out.iter().any(|said| said.contains(&at.to_string())) => {}
+        Some(at) if out.moments.contains(&at) => {}
         Some(at) => out.push(format!("the engine looks at it again at {at}")),
         None if next.is_done() && others_turn => {
             out.push("until then the engine has nothing to do".into())
@@ -149,12 +156,30 @@ fn sentences(order: &Order, work: Option<&WorkItem>, next: &Next, env: &Env<'_>)
         None if next.is_done() => out.push("nothing is left to do".into()),
         None => {}
     }
-    out
+    out.sentences
+}
+
+/// The sentences so far, and the moments that they name.
+#[derive(Default)]
+struct Said {
+    sentences: Vec<String>,
+    moments: BTreeSet<Timestamp>,
+}
+
+impl Said {
+    fn push(&mut self, sentence: String) {
+        self.sentences.push(sentence);
+    }
+
+    /// Returns a moment at which something is to happen, for the sentence that names it.
+    fn moment(&mut self, at: Timestamp) -> Timestamp {
+        self.moments.insert(at);
+        at
+    }
 }
 
 /// Says what the goods wait for: to be shipped, to arrive, to come back.
-fn goods(order: &Order) -> Vec<String> {
-    let mut out = Vec::new();
+fn goods(order: &Order, out: &mut Said) {
     let named = |lines: &mut dyn Iterator<Item = (u32, u32)>| {
         let one = |(line, units): (u32, u32)| match order.line(line) {
             Some(l) => format!("{units} × {}", l.sku),
@@ -214,12 +239,10 @@ fn goods(order: &Order) -> Vec<String> {
             ReturnState::Rejected | ReturnState::Closed => {}
         }
     }
-    out
 }
 
 /// Says what the money waits for, beyond operations under way.
-fn money(order: &Order, env: &Env<'_>) -> Vec<String> {
-    let mut out = Vec::new();
+fn money(order: &Order, env: &Env<'_>, out: &mut Said) {
     let short = order.short(env.now);
     if short > 0 && !attempts_cover(order, short) {
         let how = "until it is paid or written off, nothing is confirmed, and nothing leaves";
@@ -250,10 +273,10 @@ fn money(order: &Order, env: &Env<'_>) -> Vec<String> {
     }
     if let Some(edit) = order.open_edit() {
         let due = order.in_currency(edit.due);
+        let until = out.moment(edit_deadline(order, edit));
         out.push(format!(
-            "edit {} applies once the difference is secured ({due} to pay), until {}",
+            "edit {} applies once the difference is secured ({due} to pay), until {until}",
             edit.n,
-            edit_deadline(order, edit)
         ));
     }
     let m = order.money();
@@ -269,21 +292,23 @@ fn money(order: &Order, env: &Env<'_>) -> Vec<String> {
             order.terms
         ));
     }
-    out
 }
 
 /// Says when the order completes by itself, or what keeps it from that once all of it has arrived.
-fn completion(order: &Order, env: &Env<'_>) -> Option<String> {
+fn completion(order: &Order, env: &Env<'_>, out: &mut Said) {
     if let Some(at) = completes_at(order, env) {
-        return Some(format!("completes by itself at {at}"));
+        let at = out.moment(at);
+        return out.push(format!("completes by itself at {at}"));
     }
     let arrived = matches!(
         order.statuses.fulfilment,
         FulfilmentStatus::Delivered | FulfilmentStatus::NotRequired
     );
-    let why = keeps_from_completing(order)
-        .filter(|_| arrived && order.lifecycle == Lifecycle::Confirmed)?;
-    Some(format!("cannot be completed: {why}"))
+    let why =
+        keeps_from_completing(order).filter(|_| arrived && order.lifecycle == Lifecycle::Confirmed);
+    if let Some(why) = why {
+        out.push(format!("cannot be completed: {why}"));
+    }
 }
 
 const fn what_waits(blocks: Blocks) -> &'static str {
@@ -321,5 +346,62 @@ fn describe(order: &Order, op: Op) -> String {
             None => format!("payment {n}"),
         },
         Op::Notice(seq) => format!("journal row {seq}"),
+    }
+}
+
+#[cfg(all(test, feature = "testkit"))]
+mod tests {
+    use super::*;
+    use crate::policy::Policy;
+    use crate::services::{InventoryCapabilities, PaymentCapabilities};
+    use crate::store::{Tries, Try};
+    use crate::testkit::orders::{at, plain};
+
+    /// The sentences on an order whose last call is made again at `again`, after a failure in these
+    /// words, and which is looked at again a minute after the order's time.
+    fn said(again: Timestamp, error: &str) -> Vec<String> {
+        let policy = Policy::default();
+        let env = Env {
+            now: at(0),
+            clock: at(0),
+            policy: &policy,
+            inventory: InventoryCapabilities::IDEAL,
+            payment: PaymentCapabilities::IDEAL,
+            notify: false,
+        };
+        let tried = Try {
+            count: 1,
+            next_at: again,
+            error: error.to_owned(),
+            clear: true,
+            quiet_at: at(0),
+            stuck: None,
+        };
+        let work = WorkItem {
+            due: Some(at(60)),
+            fence: None,
+            leased_until: None,
+            revision: 1,
+            taken_over: false,
+            runs: 0,
+            tries: Tries([(Op::Payment(1), tried)].into()),
+        };
+        let next = Next {
+            wake: Some(at(60)),
+            ..Next::default()
+        };
+        sentences(&plain(1), Some(&work), &next, &env)
+    }
+
+    #[test]
+    fn the_next_look_is_told_unless_it_is_a_moment_told_already() {
+        let look = format!("the engine looks at it again at {}", at(60));
+        assert!(!said(at(60), "down").contains(&look));
+        assert!(said(at(90), "down").contains(&look));
+        let words = format!("down until {}", at(60));
+        assert!(
+            said(at(90), &words).contains(&look),
+            "that is the service's word"
+        );
     }
 }

@@ -134,6 +134,8 @@ pub enum Event {
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         verified: bool,
     },
+    /// A look-up proved that an operation never happened.
+    PaymentNeverHappened { n: u32 },
     /// The provider will say later, or the customer must act first.
     PaymentWaiting {
         n: u32,
@@ -478,6 +480,7 @@ impl Event {
         "PAYMENT_VOIDED",
         "PAYMENT_REFUNDED",
         "PAYMENT_OPERATION_FAILED",
+        "PAYMENT_NEVER_HAPPENED",
         "PAYMENT_ACTION_REQUIRED",
         "PAYMENT_PENDING",
         "PAYMENT_UNKNOWN",
@@ -590,6 +593,7 @@ impl Event {
                 }
                 _ => spec("PAYMENT_OPERATION_FAILED", T::Payment),
             },
+            Event::PaymentNeverHappened { .. } => spec("PAYMENT_NEVER_HAPPENED", T::Payment),
             Event::PaymentWaiting {
                 state: OperationState::ActionRequired,
                 ..

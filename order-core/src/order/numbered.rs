@@ -1,28 +1,49 @@
-//! Lists whose entries are numbered from 1, as an order's records are.
+//! The numbers of an order's records.
 
-/// A list whose entries are numbered from 1, in the order in which they were added.
-pub trait Numbered<T> {
-    /// Returns entry number `n`.
+use super::{Credit, Edit, Line, PaymentOperation, Reservation, Return, Shipment};
+
+/// A record that an order numbers, from 1, in the order in which those of its kind were added.
+pub(crate) trait NumberedRecord {}
+
+impl NumberedRecord for Line {}
+impl NumberedRecord for Reservation {}
+impl NumberedRecord for PaymentOperation {}
+impl NumberedRecord for Shipment {}
+impl NumberedRecord for Return {}
+impl NumberedRecord for Credit {}
+impl NumberedRecord for Edit {}
+
+/// All records of an order that are of one kind. No other list can be asked for a number.
+pub(crate) trait Numbered<T> {
+    /// Returns record number `n`.
     fn numbered(&self, n: u32) -> Option<&T>;
 
-    /// Returns entry number `n`, to be changed.
+    /// Returns record number `n`, to be changed.
     fn numbered_mut(&mut self, n: u32) -> Option<&mut T>;
 
-    /// Returns the number of the entry that is added next.
+    /// Returns the number of the record that is added next.
     fn next_number(&self) -> u32;
 }
 
-impl<T> Numbered<T> for [T] {
+impl<T: NumberedRecord> Numbered<T> for [T] {
     fn numbered(&self, n: u32) -> Option<&T> {
-        self.get(n.checked_sub(1)? as usize)
+        self.get(place_of(n)?)
     }
 
     fn numbered_mut(&mut self, n: u32) -> Option<&mut T> {
-        self.get_mut(n.checked_sub(1)? as usize)
+        self.get_mut(place_of(n)?)
     }
 
     fn next_number(&self) -> u32 {
         self.len() as u32 + 1
+    }
+}
+
+/// Returns where record number `n` stands among those of its kind.
+pub(super) const fn place_of(n: u32) -> Option<usize> {
+    match n.checked_sub(1) {
+        Some(place) => Some(place as usize),
+        None => None,
     }
 }
 
@@ -31,14 +52,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn entries_are_numbered_from_one() {
-        let mut list = vec!["a", "b"];
-        assert_eq!(list.numbered(0), None);
-        assert_eq!(list.numbered(1), Some(&"a"));
-        assert_eq!(list.numbered(3), None);
+    fn records_are_numbered_from_one() {
+        struct Named(&'static str);
+        impl NumberedRecord for Named {}
+        let mut list = vec![Named("a"), Named("b")];
+        let named = |list: &[Named], n| list.numbered(n).map(|r| r.0);
+        assert_eq!(named(&list, 0), None);
+        assert_eq!(named(&list, 1), Some("a"));
+        assert_eq!(named(&list, 3), None);
         assert_eq!(list.next_number(), 3);
-        *list.numbered_mut(2).unwrap() = "c";
-        list.push("d");
-        assert_eq!((list[1], list.next_number()), ("c", 4));
+        *list.numbered_mut(2).unwrap() = Named("c");
+        list.push(Named("d"));
+        assert_eq!((named(&list, 2), list.next_number()), (Some("c"), 4));
     }
 }

@@ -48,8 +48,11 @@ text_enum! {
         Voided = "VOIDED",
         /// The amount went back.
         Refunded = "REFUNDED",
-        /// It did not happen, and provably never will under this number.
+        /// It was refused, or taken back: it did not happen, and never will under this number.
         Failed = "FAILED",
+        /// The provider's records prove that it never happened. No provider says so: it is what
+        /// follows from a look-up that found nothing, once nothing of it can come any more.
+        NeverHappened = "NEVER_HAPPENED",
     }
 }
 
@@ -68,8 +71,37 @@ impl OperationState {
             | OperationState::Declined
             | OperationState::Voided
             | OperationState::Refunded
-            | OperationState::Failed => false,
+            | OperationState::Failed
+            | OperationState::NeverHappened => false,
         }
+    }
+
+    /// Returns true if a provider can say it of an operation: the others are the engine's own.
+    pub const fn is_a_providers(self) -> bool {
+        match self {
+            OperationState::ActionRequired
+            | OperationState::Pending
+            | OperationState::Authorized
+            | OperationState::Captured
+            | OperationState::Declined
+            | OperationState::Voided
+            | OperationState::Refunded
+            | OperationState::Failed => true,
+            OperationState::Planned
+            | OperationState::Armed
+            | OperationState::Unknown
+            | OperationState::Dropped
+            | OperationState::NeverHappened => false,
+        }
+    }
+
+    /// Returns true if it was asked for and nothing came of it: refused, failed, or proven never to
+    /// have happened.
+    pub(crate) const fn came_to_nothing(self) -> bool {
+        matches!(
+            self,
+            OperationState::Declined | OperationState::Failed | OperationState::NeverHappened
+        )
     }
 }
 
@@ -121,9 +153,6 @@ text_enum! {
         Delivery = "delivery",
     }
 }
-
-/// The code of an operation that provably never happened.
-pub(crate) const NEVER_HAPPENED: &str = "NEVER_HAPPENED";
 
 /// The action that a customer must take to go on with a payment, as the provider said.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -229,12 +258,6 @@ impl PaymentOperation {
     /// Returns true if it may bring money in: an authorization or a charge.
     pub const fn is_attempt(&self) -> bool {
         matches!(self.kind, OperationKind::Authorize | OperationKind::Charge)
-    }
-
-    /// Returns true if it failed because it never happened, rather than because the service said
-    /// no.
-    pub(crate) fn never_happened(&self) -> bool {
-        self.code.as_deref() == Some(NEVER_HAPPENED)
     }
 
     /// Returns what of `settled` counts: more than was asked only once the provider's records bear

@@ -295,7 +295,7 @@ fn payment(order: &Order) -> PaymentStatus {
         Some((OperationKind::Authorize | OperationKind::Charge, OperationState::Voided)) => {
             PaymentStatus::Voided
         }
-        Some((_, OperationState::Declined | OperationState::Failed)) => PaymentStatus::Failed,
+        Some((_, state)) if state.came_to_nothing() => PaymentStatus::Failed,
         _ if order.lifecycle.is_live() && money.owed == 0 => PaymentStatus::Paid,
         _ => PaymentStatus::None,
     }

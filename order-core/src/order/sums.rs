@@ -256,7 +256,7 @@ impl Order {
                 OperationKind::Void => !c.state.is_open() || c.state == OperationState::Planned,
                 OperationKind::Capture => {
                     let counts = self.stuck_retried_at.is_none_or(|t| c.updated_at >= t);
-                    c.state != OperationState::Failed || c.never_happened() || !counts
+                    c.state != OperationState::Failed || !counts
                 }
                 _ => true,
             })

@@ -2,7 +2,8 @@
 //! follows from shipments and returns, whatever they say next, so that no unit is ever in two
 //! places.
 
-use super::{Counters, Lifecycle, Line, Numbered, Order, ShipmentState};
+use super::numbered::place_of;
+use super::{Counters, Lifecycle, Line, Order, ShipmentState};
 use crate::time::Timestamp;
 
 /// The units of one line, as the shipments and open returns of an order have them.
@@ -55,7 +56,7 @@ impl Order {
     fn told(&self) -> Vec<Told> {
         let mut told = vec![Told::default(); self.lines.len()];
         let mut add = |line: u32, change: &dyn Fn(&mut Told)| {
-            if let Some(of) = told.numbered_mut(line) {
+            if let Some(of) = place_of(line).and_then(|place| told.get_mut(place)) {
                 change(of);
             }
         };

@@ -238,7 +238,7 @@ fn taken_beyond(order: &Order) -> Minor {
             OperationState::Authorized | OperationState::Captured => (taken - p.settled).max(0),
             // Of one that was given up before it was known, nothing can be said.
             OperationState::Voided if p.settled > 0 => (taken - p.settled).max(0),
-            OperationState::Declined | OperationState::Failed => taken,
+            state if state.came_to_nothing() => taken,
             _ => 0,
         }
     };
@@ -385,6 +385,7 @@ mod tests {
             (S::Voided, 0, 0),
             (S::Declined, 0, 1_400),
             (S::Failed, 0, 1_400),
+            (S::NeverHappened, 0, 1_400),
             (S::Pending, 0, 0),
         ] {
             let payments = vec![

@@ -2,7 +2,7 @@
 
 use super::{Env, possible};
 use crate::error::{Rejection, RejectionReason};
-use crate::order::{Order, ReservationState, Shortage, Status};
+use crate::order::{OperationState, Order, Reservation, ReservationState, Shortage, Status};
 use crate::policy::Policy;
 use crate::services::{InventoryCapabilities, PaymentCapabilities};
 
@@ -15,28 +15,30 @@ pub fn failure(order: &Order) -> Option<Rejection> {
     let mut shortages = Vec::new();
     let (reason, why) = match order.statuses.status {
         Status::Rejected => {
-            shortages = missing(order);
-            let list: Vec<String> = shortages.iter().map(in_words).collect();
+            let (refused, unsure) = (missing(order), unsure(order));
+            let mut why = Vec::new();
+            if !refused.is_empty() {
+                why.push(format!("out of stock ({})", list(&refused)));
+            }
+            if !unsure.is_empty() {
+                let what = "the inventory did not say for certain that it set stock aside";
+                why.push(format!("{what} ({})", list(&unsure)));
+            }
+            shortages = [refused, unsure].concat();
             (
                 RejectionReason::OutOfStock,
-                format!("was rejected: out of stock ({})", list.join("; ")),
+                format!("was rejected: {}", why.join(", and ")),
             )
         }
         Status::PaymentFailed => {
-            let code = order
-                .payments
-                .iter()
-                .rev()
-                .find(|p| p.is_attempt())
-                .and_then(|p| p.code.as_deref());
-            let code = code
-                .filter(|code| is_code(code))
-                .unwrap_or("no reason given");
-            let why = format!(
-                "is not paid: payment by {} was declined ({code})",
-                order.payment_method
-            );
-            (RejectionReason::PaymentDeclined, why)
+            let method = &order.payment_method;
+            (
+                RejectionReason::PaymentDeclined,
+                format!(
+                    "is not paid: payment by {method} {}",
+                    what_became_of_it(order)
+                ),
+            )
         }
         Status::Expired => (
             RejectionReason::OrderExpired,
@@ -71,6 +73,20 @@ pub fn failure(order: &Order) -> Option<Rejection> {
     })
 }
 
+/// Says what became of the last attempt to pay.
+fn what_became_of_it(order: &Order) -> String {
+    let last = order.payments.iter().rev().find(|p| p.is_attempt());
+    match last {
+        Some(p) if p.state == OperationState::NeverHappened => "never happened".to_owned(),
+        last => {
+            let code = last
+                .and_then(|p| p.code.as_deref())
+                .filter(|code| is_code(code));
+            format!("was declined ({})", code.unwrap_or("no reason given"))
+        }
+    }
+}
+
 fn missing(order: &Order) -> Vec<Shortage> {
     let refused = order
         .reservations
@@ -83,6 +99,38 @@ fn missing(order: &Order) -> Vec<Shortage> {
             available: r.available,
         })
         .collect()
+}
+
+/// Returns the SKUs of which nobody knows whether they were set aside: asked for as often as the
+/// shop allows, and never answered for certain.
+fn unsure(order: &Order) -> Vec<Shortage> {
+    let of_round: Vec<&Reservation> = order
+        .reservations
+        .iter()
+        .filter(|r| r.round == order.round)
+        .collect();
+    let is_last = |nth: usize| {
+        of_round[nth + 1..]
+            .iter()
+            .all(|r| r.sku != of_round[nth].sku)
+    };
+    let unsure = (of_round.iter().enumerate())
+        .filter(|&(nth, r)| r.state == ReservationState::Suspect && is_last(nth));
+    unsure
+        .map(|(_, r)| Shortage {
+            sku: r.sku.clone(),
+            requested: r.quantity,
+            available: None,
+        })
+        .collect()
+}
+
+fn list(shortages: &[Shortage]) -> String {
+    shortages
+        .iter()
+        .map(in_words)
+        .collect::<Vec<_>>()
+        .join("; ")
 }
 
 fn in_words(shortage: &Shortage) -> String {
@@ -107,6 +155,35 @@ fn is_code(text: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[cfg(feature = "testkit")]
+    #[test]
+    fn a_failed_payment_is_told_with_the_providers_code_or_that_it_never_happened() {
+        use crate::order::OperationKind;
+        use crate::testkit::orders::{payment, plain};
+        let told = |state, code: Option<&str>| {
+            let mut charge = payment(1, OperationKind::Charge, state);
+            charge.code = code.map(str::to_owned);
+            let mut order = plain(1);
+            order.payments = vec![charge];
+            order.statuses.status = Status::PaymentFailed;
+            let said = failure(&order).unwrap().message;
+            said.split_once(" is not paid: ").unwrap().1.to_owned()
+        };
+        use OperationState as S;
+        for (state, code, expected) in [
+            (S::Declined, Some("NO_FUNDS"), "was declined (NO_FUNDS)"),
+            (
+                S::Declined,
+                Some("Jane has no funds"),
+                "was declined (no reason given)",
+            ),
+            (S::NeverHappened, None, "never happened"),
+        ] {
+            let told = told(state, code);
+            assert!(told.ends_with(expected), "{told}");
+        }
+    }
 
     #[test]
     fn a_shortage_is_told_with_what_there_is_if_that_is_known() {

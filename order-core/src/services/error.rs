@@ -23,6 +23,10 @@ pub enum CallError {
         code: String,
         /// For stock: how many units there are, if the service said so.
         available: Option<u32>,
+        /// Of a commit: true if the reservation is over, and that is certain: none of its units is
+        /// held any more, nor has left the stock, nor will. It counts as lost at once, and another
+        /// is asked for. Any other refused commit is tried again, and then a person is told.
+        reservation_lost: bool,
     },
     /// It provably did not happen: safe to repeat.
     #[error("not done: {message}")]
@@ -46,6 +50,26 @@ impl CallError {
         CallError::Refused {
             code: code.into(),
             available: None,
+            reservation_lost: false,
+        }
+    }
+
+    /// A definite no to a reserve: there are only so many units.
+    pub fn shortage(code: impl Into<String>, available: u32) -> Self {
+        CallError::Refused {
+            code: code.into(),
+            available: Some(available),
+            reservation_lost: false,
+        }
+    }
+
+    /// A definite no to a commit, because the reservation is over for certain: none of its units is
+    /// held any more, nor has left the stock, nor will.
+    pub fn reservation_lost(code: impl Into<String>) -> Self {
+        CallError::Refused {
+            code: code.into(),
+            available: None,
+            reservation_lost: true,
         }
     }
 
@@ -119,6 +143,7 @@ mod tests {
                 CallError::Refused {
                     code,
                     available: None,
+                    reservation_lost: false,
                 } => ("refused", code.as_str()),
                 CallError::NotDone { message } => ("not done", message.as_str()),
                 CallError::Unknown {
@@ -129,9 +154,7 @@ mod tests {
                     message,
                     malformed: true,
                 } => ("malformed", message.as_str()),
-                CallError::Refused {
-                    available: Some(_), ..
-                } => panic!("{status}: nobody counted units"),
+                CallError::Refused { .. } => panic!("{status}: nobody said more than a code"),
             };
             let expected = match status {
                 400 | 402 | 404 | 410 | 412 | 413 | 415 | 422 => "refused",

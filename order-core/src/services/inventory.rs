@@ -200,11 +200,6 @@ impl ReserveAnswer {
     }
 }
 
-/// The code of a commit that is refused because the reservation is over, when that is certain: none
-/// of its units is held any more, nor has left the stock, nor will. The reservation counts as lost
-/// at once, and another is asked for. Any other code is tried again, and then a person is told.
-pub const RESERVATION_LOST: &str = "RESERVATION_LOST";
-
 /// A request to commit units of a reservation, or to give them back.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ClosingRequest {
@@ -334,7 +329,7 @@ pub enum ReservationLookup {
 ///    were made. Two reserves are two reservations.
 /// 8. *Committing* takes held units out of the stock for good. More than are still held is refused
 ///    and moves none, and so is committing a reservation that does not exist, was given back or has
-///    lapsed: with the code [`RESERVATION_LOST`] if that is certain.
+///    lapsed: as [`CallError::reservation_lost`] if that is certain.
 /// 9. *Giving back* makes held units available again. More than are still held is refused and moves
 ///    none. Nobody gives back a reservation that was never made, but a release may overtake its
 ///    reserve: refused, or `Ok` with the reserve refused from then on.

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use order_core::audit::Invariant;
 use order_core::money::Minor;
 use order_core::order::{
     Actor, AttentionReason, Blocks, Event, Lifecycle, Op, OperationKind, OperationState, Order,
@@ -22,7 +23,7 @@ pub fn always(order: &Order) {
     let mut breaches = Vec::new();
     order_core::audit::check_records(order, &mut breaches);
     // Money that contradicts itself is shown to a person by the end of the commit.
-    breaches.retain(|b| b.invariant != "I4");
+    breaches.retain(|b| b.invariant != Invariant::MoneyWithinBounds);
     assert!(breaches.is_empty(), "{breaches:?}\n{order:#?}");
     money(order);
     for (r, n) in order.reservations.iter().zip(1..) {

@@ -81,6 +81,12 @@ fn by_hand() -> Vec<Event> {
     events.push(Event::ShipmentLost { n: 1 });
     events.push(placed_with_holds());
     events.extend(other_operations());
+    events.push(Event::ShipmentSplit {
+        n: 3,
+        from: 2,
+        lines: vec![LineUnits { line: 1, units: 1 }],
+    });
+    events.push(Event::PaymentNeverHappened { n: 1 });
     events
 }
 

@@ -117,9 +117,7 @@ impl Journey {
             Event::PaymentDropped { n } if before.payment(*n).is_some_and(|p| p.is_attempt()) => {
                 self.never_sent += 1
             }
-            Event::PaymentSettled {
-                code: Some(code), ..
-            } if code == "NEVER_HAPPENED" => self.proven_absent += 1,
+            Event::PaymentNeverHappened { .. } => self.proven_absent += 1,
             _ => {}
         }
         self.edges

@@ -1128,9 +1128,10 @@ pub fn records(order: &Order) -> String {
 }
 
 /// The states that no provider reports: they are ours alone.
-pub const OUR_STATES: [OperationState; 4] = [
+pub const OUR_STATES: [OperationState; 5] = [
     OperationState::Planned,
     OperationState::Armed,
     OperationState::Unknown,
     OperationState::Dropped,
+    OperationState::NeverHappened,
 ];

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 use std::time::Duration;
 
+use order_core::audit::Invariant;
 use order_core::audit::Replay;
 use order_core::order::{
     Actor, Blocks, Event, Imported, JournalRow, Lifecycle, Op, OperationState, Order, PaymentTerms,
@@ -273,6 +274,8 @@ fn no_pair_of_lifecycle_and_command_or_fact_is_missing() {
         OperationState::ALL.iter().copied().collect(),
         "a provider reports it, or it is ours"
     );
+    assert!(PROVIDER_STATES.iter().all(|s| s.is_a_providers()));
+    assert!(!OUR_STATES.iter().any(|s| s.is_a_providers()));
 }
 
 /// Returns true if some sample shows the row.
@@ -370,7 +373,7 @@ fn imports(to: Lifecycle) -> bool {
     order.lifecycle == to
         && breaches
             .iter()
-            .all(|b| b.invariant != "I9" && b.invariant != "I10")
+            .all(|b| b.invariant != Invariant::Transitions && b.invariant != Invariant::Journal)
 }
 
 fn by_fact(

@@ -99,7 +99,10 @@ fn what_a_node_with_a_fast_clock_leaves_to_others_is_due_when_it_should_be() {
         .iter()
         .map(|p| p.state)
         .collect();
-    assert_eq!(payments, [OperationState::Failed, OperationState::Captured]);
+    assert_eq!(
+        payments,
+        [OperationState::NeverHappened, OperationState::Captured]
+    );
     assert_eq!(payment.inner().with_ledger(<[_]>::len), 1);
 }
 
@@ -140,7 +143,7 @@ fn a_node_with_a_fast_clock_waits_until_what_one_with_a_slow_clock_called_is_ove
     }
     assert_eq!(
         payments(),
-        [OperationState::Failed, OperationState::Captured],
+        [OperationState::NeverHappened, OperationState::Captured],
         "after that nobody waits for minutes"
     );
 }

@@ -427,7 +427,7 @@ fn that_something_never_happened_counts_for_nothing_once_the_lease_is_gone() {
     let order = world.order(order.id);
     assert_eq!(
         payments(&order),
-        [OperationState::Failed, OperationState::Captured]
+        [OperationState::NeverHappened, OperationState::Captured]
     );
     assert_eq!(
         (

@@ -131,6 +131,29 @@ fn a_report_that_fits_nothing_is_kept_and_a_repeat_of_it_is_not_news() {
 }
 
 #[test]
+fn what_only_the_engine_says_of_a_payment_is_refused_as_a_providers_report() {
+    let world = World::new();
+    let order = world.place(&[1], "CARD");
+    for status in OperationState::ALL.iter().filter(|s| !s.is_a_providers()) {
+        let report = PaymentReport {
+            key: None,
+            reference: order.payments[0].reference.clone().unwrap(),
+            parent: None,
+            status: *status,
+            amount: Money::new(0, Currency::USD),
+        };
+        let principal = operator();
+        let told = world
+            .manager
+            .record_payment(&principal, order.id.into(), report);
+        let refused = world.runtime.block_on(told).unwrap_err().to_string();
+        let why = format!("{status} is not a provider's");
+        assert!(refused.contains(&why), "{refused}");
+    }
+    assert_eq!(world.order(order.id).version, order.version);
+}
+
+#[test]
 fn a_late_failure_never_hides_a_success() {
     let world = World::new();
     let order = world.place(&[1], "CARD");

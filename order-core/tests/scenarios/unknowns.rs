@@ -2,11 +2,12 @@
 
 use std::time::Duration;
 
+use order_core::ids::OrderId;
 use order_core::manager::{CommandOptions, WorkerOptions};
 use order_core::order::{AttentionReason, PaymentStatus, ReservationState, Status};
 use order_core::rules::Command;
 use order_core::runtime::Runtime;
-use order_core::services::{InventoryCapabilities, RESERVATION_LOST};
+use order_core::services::InventoryCapabilities;
 use order_core::testkit::services::{Fault, Method};
 
 use super::world::*;
@@ -61,6 +62,39 @@ fn a_hold_that_cannot_be_proven_is_a_suspect_and_one_more_is_asked_for() {
     );
     assert!(order.has_attention(AttentionReason::SuspectReservation));
     assert_eq!(world.books(), (2490, 4));
+}
+
+#[test]
+fn an_order_whose_stock_is_never_certain_is_rejected_and_says_so() {
+    let world = World::with(InventoryCapabilities::PLATFORM, None, Default::default());
+    for _ in 0..2 {
+        world.inventory.push(Method::Reserve, Fault::UnknownAfter);
+    }
+    let order = world.place(&[1], "CARD");
+    for _ in 0..2 {
+        world.advance(Duration::from_secs(30));
+    }
+    let order = world.order(order.id);
+    assert_eq!(
+        order.statuses.status,
+        Status::Rejected,
+        "{:?}",
+        world.events(order.id)
+    );
+    let told = order_core::rules::failure(&order).expect("a rejection");
+    let sku = &order.lines[0].sku;
+    assert_eq!(
+        told.message,
+        format!(
+            "order {} was rejected: the inventory did not say for certain that it set stock aside \
+             ({sku} requested 2)",
+            order.number
+        )
+    );
+    let short: Vec<_> = (told.shortages.iter())
+        .map(|s| (&s.sku, s.requested, s.available))
+        .collect();
+    assert_eq!(short, [(sku, 2, None)]);
 }
 
 #[test]
@@ -161,27 +195,29 @@ fn a_hold_about_to_lapse_is_replaced_and_the_old_one_released() {
     assert_eq!(world.books(), (2490, 2));
 }
 
-#[test]
-fn a_hold_that_is_lost_for_certain_is_replaced_at_once_and_nobody_is_told() {
-    let world = World::with(InventoryCapabilities::PLATFORM, None, Default::default());
-    let order = world.place(&[1], "CARD");
-    let reference = order.reservations[0].reference.clone().unwrap();
-    assert!(world.inventory.inner().lose(reference.as_str()));
-    world
-        .inventory
-        .push(Method::Commit, Fault::Decline(RESERVATION_LOST.into()));
+fn ship(world: &World, order: OrderId) {
     let ship = Command::Ship {
         shipment: None,
         lines: Vec::new(),
         carrier: None,
         tracking: None,
     };
+    let options = CommandOptions::default();
     let operator = operator();
-    let shipped =
-        world
-            .manager
-            .execute(&operator, order.id.into(), ship, CommandOptions::default());
+    let shipped = world
+        .manager
+        .execute(&operator, order.into(), ship, options);
     world.runtime.block_on(shipped).unwrap();
+}
+
+#[test]
+fn a_hold_that_is_lost_for_certain_is_replaced_at_once_and_nobody_is_told() {
+    let world = World::with(InventoryCapabilities::PLATFORM, None, Default::default());
+    let order = world.place(&[1], "CARD");
+    let reference = order.reservations[0].reference.clone().unwrap();
+    assert!(world.inventory.inner().lose(reference.as_str()));
+    world.inventory.push(Method::Commit, Fault::ReservationLost);
+    ship(&world, order.id);
     world.work();
     let order = world.order(order.id);
     let states: Vec<ReservationState> = order.reservations.iter().map(|r| r.state).collect();
@@ -193,6 +229,25 @@ fn a_hold_that_is_lost_for_certain_is_replaced_at_once_and_nobody_is_told() {
     );
     assert!(!world.events(order.id).contains(&"ATTENTION_RAISED"));
     assert_eq!(world.inventory.inner().level(&sku(1)).committed, 2);
+}
+
+#[test]
+fn a_refused_commit_is_no_proof_that_the_hold_is_lost_whatever_the_code() {
+    for code in ["LOCKED", "RESERVATION_LOST"] {
+        let world = World::with(InventoryCapabilities::PLATFORM, None, Default::default());
+        let order = world.place(&[1], "CARD");
+        world
+            .inventory
+            .push(Method::Commit, Fault::Decline(code.into()));
+        ship(&world, order.id);
+        world.advance(Duration::from_secs(60));
+        let order = world.order(order.id);
+        let states: Vec<ReservationState> = order.reservations.iter().map(|r| r.state).collect();
+        let events = world.events(order.id);
+        assert_eq!(states, [ReservationState::Committed], "{code}: {events:?}");
+        let level = world.inventory.inner().level(&sku(1));
+        assert_eq!((level.committed, level.reserved), (2, 0), "{code}");
+    }
 }
 
 #[test]

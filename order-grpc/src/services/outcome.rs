@@ -15,6 +15,11 @@ pub const SERVICES_DOMAIN: &str = "order.services";
 pub const NOT_DONE: &str = "NOT_DONE";
 /// The key under which a refusal's ErrorInfo says how many units there are.
 pub(crate) const AVAILABLE: &str = "available";
+/// The key under which the ErrorInfo of a refused commit, in the domain [`SERVICES_DOMAIN`], says
+/// that the reservation is over for certain.
+pub(crate) const RESERVATION: &str = "reservation";
+/// The value of [`RESERVATION`] that says so.
+pub(crate) const LOST: &str = "LOST";
 
 /// The longest message about a failed call, in characters: an operator reads it in a list.
 const MESSAGE_CHARS_MAX: usize = 300;
@@ -112,12 +117,17 @@ fn of_status(status: &Status) -> CallError {
             let available = info
                 .as_ref()
                 .and_then(|info| info.metadata.get(AVAILABLE)?.parse().ok());
+            let reservation_lost = info.as_ref().is_some_and(|info| {
+                let said = info.metadata.get(RESERVATION);
+                info.domain == SERVICES_DOMAIN && said.is_some_and(|said| said == LOST)
+            });
             let reason = info
                 .map(|info| info.reason)
                 .filter(|reason| is_reason(reason));
             CallError::Refused {
                 code: reason.unwrap_or_else(|| code_name(status.code()).to_owned()),
                 available,
+                reservation_lost,
             }
         }
         Code::Unauthenticated
@@ -245,7 +255,9 @@ mod tests {
             |reason: &str, metadata: &[(&str, &str)]| match CallError::from(Failure::Answered(
                 with_info(Code::FailedPrecondition, reason, "stock", metadata),
             )) {
-                CallError::Refused { code, available } => (code, available),
+                CallError::Refused {
+                    code, available, ..
+                } => (code, available),
                 other => panic!("{other}"),
             };
         assert_eq!(
@@ -263,6 +275,29 @@ mod tests {
                 "{unfit:?}"
             );
         }
+    }
+
+    #[test]
+    fn a_reservation_is_lost_for_certain_only_where_the_contract_says_so() {
+        let lost = |reason: &str, domain: &str, metadata: &[(&str, &str)]| {
+            let status = with_info(Code::FailedPrecondition, reason, domain, metadata);
+            matches!(
+                CallError::from(Failure::Answered(status)),
+                CallError::Refused {
+                    reservation_lost: true,
+                    ..
+                }
+            )
+        };
+        let said = [("reservation", "LOST")];
+        assert!(lost("EXPIRED", SERVICES_DOMAIN, &said));
+        assert!(!lost("EXPIRED", "stock", &said), "another contract's word");
+        assert!(!lost(
+            "EXPIRED",
+            SERVICES_DOMAIN,
+            &[("reservation", "HELD")]
+        ));
+        assert!(!lost("RESERVATION_LOST", SERVICES_DOMAIN, &[]), "a code");
     }
 
     #[test]

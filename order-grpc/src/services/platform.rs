@@ -50,8 +50,7 @@ const SETTLE_MARGIN: Duration = Duration::from_secs(2);
 ///   both were tried: then nobody knows, and a person must look. So both are never under way
 ///   together for one reservation, whoever stops waiting for one of them.
 /// * What has expired keeps its units until it is cancelled, which a commit that finds it does
-///   before it is refused as [`RESERVATION_LOST`](order_core::services::RESERVATION_LOST).
-///   Committed units never come back.
+///   before it is refused as [`CallError::reservation_lost`]. Committed units never come back.
 #[derive(Clone)]
 pub struct PlatformInventory(Arc<Shared>);
 
@@ -144,10 +143,7 @@ impl Shared {
         };
         let item = self.item(sku, deadline).await.map_err(not_sent)?;
         let Some(item) = item else {
-            return Err(CallError::Refused {
-                code: "UNKNOWN_SKU".to_owned(),
-                available: Some(0),
-            });
+            return Err(CallError::shortage("UNKNOWN_SKU", 0));
         };
         let id = Uuid::try_parse(&item.id);
         let id = id.map_err(|_| {

@@ -2,6 +2,10 @@
 //! platform's were seen to.
 
 mod directory;
+#[allow(
+    dead_code,
+    reason = "shared with the tests of the CLI, which use the rest of it"
+)]
 mod fakes;
 mod inventory_client;
 mod inventory_rows;

@@ -163,7 +163,7 @@ async fn the_log_says_what_was_called_and_never_what_was_in_it() {
     );
     assert_eq!(
         (
-            calls[0]["span"]["request_id"].as_str(),
+            calls[0]["spans"][0]["request_id"].as_str(),
             calls[0]["order_id"].as_str()
         ),
         (Some("r-1"), Some(order.id.as_str()))
@@ -174,7 +174,7 @@ async fn the_log_says_what_was_called_and_never_what_was_in_it() {
     );
     assert_eq!(
         (
-            calls[2]["span"]["request_id"].as_str(),
+            calls[2]["spans"][0]["request_id"].as_str(),
             calls[2]["level"].as_str()
         ),
         (Some("r-3"), Some("WARN"))

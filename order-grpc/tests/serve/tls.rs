@@ -1,6 +1,7 @@
 //! TLS and mutual TLS.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use order_grpc::proto::order_service_client::OrderServiceClient;
@@ -144,28 +145,31 @@ async fn a_handshake_ends_when_the_server_stops() {
 }
 
 /// Certificates beside those of the recipe: of another authority, and of no service that is
-/// configured.
-fn strangers() -> std::path::PathBuf {
-    let dir = made().join("strangers");
-    std::fs::create_dir_all(&dir).unwrap();
-    let certificate = |name: &str, authority: &str| {
-        format!(
-            "openssl req -newkey ec -pkeyopt ec_paramgen_curve:P-256 -noenc -subj /CN=desk.internal -addext subjectAltName=DNS:{name} -keyout {name}.key -out {name}.csr
-             openssl x509 -req -in {name}.csr -CA {authority}.pem -CAkey {authority}.key -copy_extensions copy -days 1 -out {name}.pem\n"
-        )
-    };
-    let authority = "cp ../ca.pem ../ca.key .
-                     openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -noenc -days 1 -subj /CN=Other -keyout other.key -out other.pem\n";
-    shell(
-        &dir,
-        &[
-            authority,
-            &certificate("unknown.internal", "ca"),
-            &certificate("desk.internal", "other"),
-        ]
-        .concat(),
-    );
-    dir
+/// configured. Made once, as tests run beside each other.
+fn strangers() -> &'static Path {
+    static MADE: OnceLock<PathBuf> = OnceLock::new();
+    MADE.get_or_init(|| {
+        let dir = made().join("strangers");
+        std::fs::create_dir_all(&dir).unwrap();
+        let certificate = |name: &str, authority: &str| {
+            format!(
+                "openssl req -newkey ec -pkeyopt ec_paramgen_curve:P-256 -noenc -subj /CN=desk.internal -addext subjectAltName=DNS:{name} -keyout {name}.key -out {name}.csr
+                 openssl x509 -req -in {name}.csr -CA {authority}.pem -CAkey {authority}.key -copy_extensions copy -days 1 -out {name}.pem\n"
+            )
+        };
+        let authority = "cp ../ca.pem ../ca.key .
+                         openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -noenc -days 1 -subj /CN=Other -keyout other.key -out other.pem\n";
+        shell(
+            &dir,
+            &[
+                authority,
+                &certificate("unknown.internal", "ca"),
+                &certificate("desk.internal", "other"),
+            ]
+            .concat(),
+        );
+        dir
+    })
 }
 
 #[tokio::test]
@@ -211,7 +215,7 @@ async fn a_service_is_known_by_its_certificate() {
         Refused::of(desk.create_order(wrong).await).is(Code::Unauthenticated, "UNAUTHENTICATED");
 
         let mut unknown = OrderServiceClient::new(
-            connect(&world, Some((&strangers, "unknown.internal")))
+            connect(&world, Some((strangers, "unknown.internal")))
                 .await
                 .unwrap(),
         );
@@ -253,11 +257,11 @@ async fn where_a_certificate_is_required_nobody_comes_without_one_that_is_believ
     let required = World::with(over(options(true, true))).await;
     assert!(comes_through(&required, Some((made(), "desk"))).await);
     assert!(!comes_through(&required, None).await);
-    assert!(!comes_through(&required, Some((&strangers, "desk.internal"))).await);
+    assert!(!comes_through(&required, Some((strangers, "desk.internal"))).await);
     let optional = World::with(over(options(true, false))).await;
     assert!(comes_through(&optional, None).await);
     assert!(
-        !comes_through(&optional, Some((&strangers, "desk.internal"))).await,
+        !comes_through(&optional, Some((strangers, "desk.internal"))).await,
         "one of another authority is worse than none"
     );
 }

@@ -129,6 +129,7 @@ fn reserve(db: &Connection, request: &ReserveRequest, now: Timestamp) -> Answer<
             ReservationState::Refused => Err(CallError::Refused {
                 code: hold.code.unwrap_or_default(),
                 available: hold.available,
+                reservation_lost: false,
             }),
         });
     }
@@ -157,10 +158,7 @@ fn reserve(db: &Connection, request: &ReserveRequest, now: Timestamp) -> Answer<
     };
     (row.code, row.available) = (Some(code.into()), Some(rest));
     insert(db, *key, &row, now)?;
-    Ok(Err(CallError::Refused {
-        code: code.into(),
-        available: Some(rest),
-    }))
+    Ok(Err(CallError::shortage(code, rest)))
 }
 
 /// The direction in which a request moves units of a reservation.

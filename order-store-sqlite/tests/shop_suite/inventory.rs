@@ -186,7 +186,7 @@ async fn a_refusal_stays_the_answer_of_its_key() {
     for _ in 0..2 {
         let answer = shop.reserve(&request).await;
         assert!(
-            matches!(&answer, Err(CallError::Refused { code, available: Some(10) }) if code == "INSUFFICIENT_STOCK"),
+            matches!(&answer, Err(CallError::Refused { code, available: Some(10), .. }) if code == "INSUFFICIENT_STOCK"),
             "{answer:?}"
         );
         let row = shop.restock(&sku("MUG-01"), 5).await.unwrap();
@@ -216,7 +216,7 @@ async fn what_nobody_stocks_has_nothing_available() {
         })
         .await;
     assert!(
-        matches!(&answer, Err(CallError::Refused { code, available: Some(0) }) if code == "UNKNOWN_SKU"),
+        matches!(&answer, Err(CallError::Refused { code, available: Some(0), .. }) if code == "UNKNOWN_SKU"),
         "{answer:?}"
     );
     assert_eq!(
@@ -315,7 +315,9 @@ async fn sixty_four_customers_share_ten_units() {
     for task in tasks {
         match task.await.unwrap() {
             Ok(_) => held += 1,
-            Err(CallError::Refused { code, available }) => {
+            Err(CallError::Refused {
+                code, available, ..
+            }) => {
                 assert_eq!((code.as_str(), available), ("INSUFFICIENT_STOCK", Some(0)));
             }
             Err(error) => panic!("{error}"),

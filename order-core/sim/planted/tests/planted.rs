@@ -17,18 +17,16 @@ fn finds(name: &str, seeds: u64) {
         let broken = with(name, || hunt(seed));
         // A hunt is impatient: what it finds counts if patience finds it too, and finds nothing
         // without the bug.
-        let found = !broken.breaches.is_empty()
-            && run(seed).breaches.is_empty()
-            && with(name, || !run(seed).breaches.is_empty());
+        let found =
+            !broken.is_sound() && run(seed).is_sound() && with(name, || !run(seed).is_sound());
         found.then_some(broken)
     };
     let found = (0..seeds).find_map(by_the_bug);
     let found = found.unwrap_or_else(|| panic!("{name} was not found in {seeds} seeds"));
-    let breaches: Vec<String> = found.breaches.iter().map(ToString::to_string).collect();
     println!(
         "{name} was found with seed {}: {}",
         found.seed,
-        breaches.join("; ")
+        found.violations().join("; ")
     );
 }
 

@@ -94,12 +94,12 @@ fn main() -> ExitCode {
         choices += outcome.choices * if twice { 2 } else { 1 };
         orders += outcome.orders;
         virtual_seconds += outcome.virtual_time.as_secs_f64();
-        if !outcome.breaches.is_empty() && failed < arguments.list {
+        if !outcome.is_sound() && failed < arguments.list {
             failed += 1;
             verdict(&outcome);
             continue;
         }
-        if !outcome.breaches.is_empty() {
+        if !outcome.is_sound() {
             let outcome = replay(seed);
             println!("{}", outcome.trace);
             println!("replay with: --replay {seed}");
@@ -142,10 +142,10 @@ fn main() -> ExitCode {
 }
 
 fn verdict(outcome: &Outcome) -> ExitCode {
-    for breach in &outcome.breaches {
-        println!("seed {} VIOLATES {breach}", outcome.seed);
+    for violation in outcome.violations() {
+        println!("seed {} VIOLATES {violation}", outcome.seed);
     }
-    if outcome.breaches.is_empty() {
+    if outcome.is_sound() {
         ExitCode::SUCCESS
     } else {
         ExitCode::FAILURE

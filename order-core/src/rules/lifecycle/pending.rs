@@ -26,10 +26,7 @@ pub(in crate::rules) fn settle(order: &Order, env: &Env<'_>) -> Option<Event> {
             .iter()
             .rev()
             .find(|p| p.is_attempt() && p.state != OperationState::Dropped);
-        if last
-            .is_some_and(|p| matches!(p.state, OperationState::Declined | OperationState::Failed))
-            && !money_moved(order)
-        {
+        if last.is_some_and(|p| p.state.came_to_nothing()) && !money_moved(order) {
             return Some(Event::PaymentFailed {
                 retry_until: env.now.after(env.policy.retry_window),
             });

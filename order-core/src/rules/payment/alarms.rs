@@ -75,7 +75,7 @@ impl Heard<'_> {
         let money = self.order.money();
         let by_engine = self.order.refunded_by(OperationOrigin::Engine);
         let left = money.captured - by_engine - self.answer.amount.minor;
-        let counted_on = self.p.state == OperationState::Failed && left < money.owed;
+        let counted_on = self.p.state.came_to_nothing() && left < money.owed;
         left < 0 || counted_on
     }
 

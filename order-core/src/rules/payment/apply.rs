@@ -50,6 +50,13 @@ pub(in crate::rules) fn apply(order: &mut Order, event: &Event, at: Timestamp) {
             });
             settle_parent(order, *n, at);
         }
+        Event::PaymentNeverHappened { n } => with_payment(order, *n, at, |p| {
+            p.state = OperationState::NeverHappened;
+            p.settled = 0;
+            p.verification = Verification::None;
+            (p.code, p.capture_before, p.deadline) = (None, None, None);
+            p.erase_private();
+        }),
         Event::PaymentWaiting {
             n,
             state,

@@ -56,6 +56,7 @@ impl Planner<'_, '_> {
                 | OperationState::Voided
                 | OperationState::Refunded
                 | OperationState::Failed
+                | OperationState::NeverHappened
                 | OperationState::Dropped => {}
             }
         }

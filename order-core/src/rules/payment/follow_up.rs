@@ -34,13 +34,9 @@ impl Planner<'_, '_> {
             let parent = p.parent.and_then(|n| order.payment(n));
             let moot = parent.is_some_and(|q| match p.kind {
                 OperationKind::Void => {
-                    matches!(
-                        q.state,
-                        OperationState::Voided
-                            | OperationState::Declined
-                            | OperationState::Failed
-                            | OperationState::Captured
-                    ) || (self.is_unsent(p) && !self.is_to_be_voided(q, stock_refused))
+                    q.state.came_to_nothing()
+                        || matches!(q.state, OperationState::Voided | OperationState::Captured)
+                        || (self.is_unsent(p) && !self.is_to_be_voided(q, stock_refused))
                 }
                 // An earlier refund that had been given up for failed went through after all; or so
                 // much has gone back elsewhere.

@@ -3,8 +3,8 @@
 
 use super::planned::PlannedPayment;
 use crate::order::{
-    AttentionReason, Event, NEVER_HAPPENED, Op, OperationKind, OperationState, Order,
-    PaymentOperation, Verification,
+    AttentionReason, Event, Op, OperationKind, OperationState, Order, PaymentOperation,
+    Verification,
 };
 use crate::rules::Env;
 use crate::rules::attention::{outcome_known, raise, raise_once};
@@ -39,9 +39,7 @@ pub(in crate::rules) fn operation(
 fn absent(order: &Order, p: &PaymentOperation, env: &Env<'_>) -> Vec<Event> {
     if !matches!(p.state, OperationState::Armed | OperationState::Unknown) {
         let op = Some(Op::Payment(p.n));
-        if p.verification.is_due()
-            && matches!(p.state, OperationState::Failed | OperationState::Declined)
-        {
+        if p.verification.is_due() && p.state.came_to_nothing() {
             // What was refused need not be in the provider's records: they bear it out.
             return vec![Event::PaymentVerified { n: p.n }];
         }
@@ -54,15 +52,7 @@ fn absent(order: &Order, p: &PaymentOperation, env: &Env<'_>) -> Vec<Event> {
             .flatten();
         return look.into_iter().collect();
     }
-    let mut events = vec![Event::PaymentSettled {
-        n: p.n,
-        state: OperationState::Failed,
-        amount: 0,
-        reference: None,
-        code: Some(NEVER_HAPPENED.into()),
-        capture_before: None,
-        verified: false,
-    }];
+    let mut events = vec![Event::PaymentNeverHappened { n: p.n }];
     // Whether there is stock for it is asked when it is begun.
     let wanted = p.is_attempt() && order.lifecycle.is_live() && is_wanted(order, env, p, false);
     if wanted && begin_by(order, env, p) > env.now {
@@ -165,8 +155,7 @@ impl Heard<'_> {
     fn is_asked_first(&self) -> bool {
         use OperationState as S;
         let p = self.p;
-        let came_to_nothing =
-            matches!(p.state, S::Declined | S::Failed | S::Voided) && !p.never_happened();
+        let came_to_nothing = matches!(p.state, S::Declined | S::Failed | S::Voided);
         let looked_into = matches!(p.verification, Verification::Done | Verification::Again);
         self.answer.evidence == Evidence::Report
             && came_to_nothing
@@ -283,7 +272,7 @@ fn gives_way(p: &PaymentOperation, to: OperationState) -> bool {
         S::ActionRequired | S::Pending => to != p.state,
         S::Authorized => matches!(to, S::Captured | S::Voided),
         // It was believed that it never happened: whatever the provider says of it, it did.
-        S::Failed if p.never_happened() => true,
+        S::NeverHappened => true,
         S::Declined | S::Failed => matches!(to, S::Authorized | S::Captured | S::Refunded),
         // What was given up is not authorized again under its number: that was said before, and is
         // heard late.

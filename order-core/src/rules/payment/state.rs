@@ -106,16 +106,14 @@ pub(in crate::rules) fn refused(
     // A refusal in the very moment of asking anew counts, or asking would never end.
     let counts = |p: &PaymentOperation| order.stuck_retried_at.is_none_or(|t| p.updated_at >= t);
     let ours = |c: &&PaymentOperation| c.kind == kind && c.origin == OperationOrigin::Engine;
-    let failed = || {
+    let in_vain = || {
         order
             .children(n)
             .filter(ours)
-            .filter(|c| c.state == OperationState::Failed && counts(c))
+            .filter(|c| c.state.came_to_nothing() && counts(c))
     };
-    (
-        failed().filter(|c| !c.never_happened()).count() as u32,
-        failed().last(),
-    )
+    let refused = in_vain().filter(|c| c.state != OperationState::NeverHappened);
+    (refused.count() as u32, in_vain().last())
 }
 
 /// Returns true if nothing is sent back for now: a bank may take the same money, or it is not known

@@ -6,12 +6,14 @@ use std::time::Duration;
 
 /// A fault of one call.
 ///
-/// Written as `decline`, `decline:CODE`, `not_done`, `unknown_before`, `unknown_after` (also
+/// Written as `decline`, `decline:CODE`, `reservation_lost`, `not_done`, `unknown_before`, `unknown_after` (also
 /// `timeout_lost`, `timeout_done`), `malformed`, `late:8s` (also `ms`, `m` and `h`).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Fault {
     /// A definite no, with this code.
     Decline(String),
+    /// A definite no, because the reservation is over for certain.
+    ReservationLost,
     /// It provably does not happen.
     NotDone,
     /// It does not happen, and nobody can tell.
@@ -33,7 +35,7 @@ pub struct ParseFaultError {
     expected: &'static str,
 }
 
-const FAULTS: &str = "one of decline, decline:CODE, not_done, unknown_before, unknown_after, malformed, or late: and a duration such as late:8s";
+const FAULTS: &str = "one of decline, decline:CODE, reservation_lost, not_done, unknown_before, unknown_after, malformed, or late: and a duration such as late:8s";
 const METHODS: &str = "one of check, reserve, commit, release, look_up, authorize, charge, capture, void, refund, get, notify";
 
 impl fmt::Display for Fault {
@@ -41,6 +43,7 @@ impl fmt::Display for Fault {
         match self {
             Fault::Decline(code) if code == DECLINED => f.write_str("decline"),
             Fault::Decline(code) => write!(f, "decline:{code}"),
+            Fault::ReservationLost => f.write_str("reservation_lost"),
             Fault::NotDone => f.write_str("not_done"),
             Fault::UnknownBefore => f.write_str("unknown_before"),
             Fault::UnknownAfter => f.write_str("unknown_after"),
@@ -66,6 +69,7 @@ impl FromStr for Fault {
         match (name, argument) {
             ("decline", None) => Ok(Fault::Decline(DECLINED.into())),
             ("decline", Some(code)) if !code.is_empty() => Ok(Fault::Decline(code.into())),
+            ("reservation_lost", None) => Ok(Fault::ReservationLost),
             ("not_done", None) => Ok(Fault::NotDone),
             ("unknown_before" | "timeout_lost", None) => Ok(Fault::UnknownBefore),
             ("unknown_after" | "timeout_done", None) => Ok(Fault::UnknownAfter),

@@ -12,7 +12,7 @@ use crate::runtime::Clock;
 use crate::runtime::virtual_time::lock;
 use crate::services::{
     Availability, CallError, ClosingRequest, InventoryCapabilities, InventoryService,
-    RESERVATION_LOST, ReservationLookup, ReserveAnswer, ReserveRequest,
+    ReservationLookup, ReserveAnswer, ReserveRequest,
 };
 use crate::time::Timestamp;
 
@@ -148,7 +148,7 @@ impl MemoryInventory {
 
     /// The same, keeping the units of reservations whose time is over until they are given back, as
     /// the platform's inventory does. A commit that comes too late gives them back itself, as the
-    /// platform's client does, and is refused as [`RESERVATION_LOST`].
+    /// platform's client does, and is refused as [`CallError::reservation_lost`].
     pub fn keeping_lapsed(self) -> Self {
         let lapsing = if self.lifetime.is_some() {
             Lapsing::Keeps
@@ -308,7 +308,7 @@ impl MemoryInventory {
             && reservation.committed == 0
         {
             state.shift(i, Step::Release, reservation.held);
-            return Err(CallError::refused(RESERVATION_LOST));
+            return Err(CallError::reservation_lost("RESERVATION_LOST"));
         }
         let can = match (step, state.reservations[i].state) {
             (Step::Commit | Step::Release, LedgerReservationState::Held) => true,
@@ -439,10 +439,7 @@ impl MemoryInventory {
 }
 
 fn shortage(available: u32) -> CallError {
-    CallError::Refused {
-        code: "INSUFFICIENT".into(),
-        available: Some(available),
-    }
+    CallError::shortage("INSUFFICIENT", available)
 }
 
 impl State {

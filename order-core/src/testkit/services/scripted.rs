@@ -93,6 +93,7 @@ impl<T> Scripted<T> {
         match self.next(method) {
             None => call.await,
             Some(Fault::Decline(code)) => Err(CallError::refused(code)),
+            Some(Fault::ReservationLost) => Err(CallError::reservation_lost("RESERVATION_LOST")),
             Some(Fault::NotDone) => Err(CallError::not_done(
                 "scripted: the service cannot be reached",
             )),

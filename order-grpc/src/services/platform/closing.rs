@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use order_core::services::{CallError, ClosingRequest, RESERVATION_LOST};
+use order_core::services::{CallError, ClosingRequest};
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 use tonic::Code;
@@ -139,14 +139,12 @@ impl Shared {
                 self.holds.note(id, known).await;
                 match self.say(id, request, Close::Cancel, at_work).await {
                     Said::Failed(failure) => match CallError::from(failure) {
-                        CallError::Refused { .. } => Err(CallError::refused(RESERVATION_LOST)),
+                        CallError::Refused { .. } => Err(lost()),
                         // Nothing was confirmed, and it may still hold its units: this is to be
                         // asked for again.
                         not_yet => Err(not_yet),
                     },
-                    Said::Done | Said::InvalidState | Said::Expired => {
-                        Err(CallError::refused(RESERVATION_LOST))
-                    }
+                    Said::Done | Said::InvalidState | Said::Expired => Err(lost()),
                 }
             }
             Said::Failed(failure) => {
@@ -306,13 +304,18 @@ fn may_be_at_work(failure: &Failure) -> bool {
     }
 }
 
+/// The reservation has expired, was never confirmed, and holds nothing.
+fn lost() -> CallError {
+    CallError::reservation_lost("RESERVATION_LOST")
+}
+
 /// Interprets "reservation in invalid state" for a confirm: `over` if the reservation may have
 /// expired, and another process of ours may have cancelled it for that.
 fn meaning_for_confirm(known: Known, repeat: bool, over: bool, id: Uuid) -> Result<(), CallError> {
     let done = Ok(());
     let refused = Err(CallError::refused("INVALID_STATE"));
     match (known.confirmed, known.cancelled) {
-        (_, Cancelled::Expired) => Err(CallError::refused(RESERVATION_LOST)),
+        (_, Cancelled::Expired) => Err(lost()),
         // The first one was done; whoever does not repeat it asks for another.
         (Confirmed::Done, _) => {
             if repeat {

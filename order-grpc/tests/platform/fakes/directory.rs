@@ -11,7 +11,7 @@ use order_grpc::proto::user::{GetUserRequest, User, UserResponse};
 use tonic::{Request, Response, Status};
 use uuid::Uuid;
 
-use super::peer::{Peer, Wire, lock};
+use super::peer::{Handler, Peer, Wire, lock};
 
 pub const GET_PRODUCT: &str = "GetProduct";
 pub const GET_USER: &str = "GetUser";
@@ -37,7 +37,12 @@ pub struct Products {
 
 impl Products {
     pub async fn serve(&self) -> Peer {
-        Peer::start(self.wire.clone(), ProductServiceServer::new(self.clone())).await
+        Peer::start(self.wire.clone(), self.handler()).await
+    }
+
+    /// Its calls, for whoever serves them.
+    pub fn handler(&self) -> impl Handler<Future: Send> {
+        ProductServiceServer::new(self.clone())
     }
 
     /// Puts a product in, or changes it: what is cached under its id is forgotten, under its id as
@@ -63,9 +68,14 @@ impl Products {
         lock(&self.shelf).down = down;
     }
 
-    /// From now on every request is answered by this product.
-    pub fn mix_up(&self, product: Product) {
-        lock(&self.shelf).mixed_up = Some(product);
+    /// What it answered before is asked of its database again.
+    pub fn forget_cached(&self) {
+        lock(&self.shelf).cached.clear();
+    }
+
+    /// From now on every request is answered by this product, or again as it ought to be.
+    pub fn mix_up(&self, product: impl Into<Option<Product>>) {
+        lock(&self.shelf).mixed_up = product.into();
     }
 }
 
@@ -135,7 +145,12 @@ pub struct Users {
 
 impl Users {
     pub async fn serve(&self) -> Peer {
-        Peer::start(self.wire.clone(), UserServiceServer::new(self.clone())).await
+        Peer::start(self.wire.clone(), self.handler()).await
+    }
+
+    /// Its calls, for whoever serves them.
+    pub fn handler(&self) -> impl Handler<Future: Send> {
+        UserServiceServer::new(self.clone())
     }
 
     pub fn put(&self, id: Uuid, account_status: &str) {
@@ -172,9 +187,9 @@ impl Users {
         lock(&self.people).numbered = true;
     }
 
-    /// From now on every request is answered so.
-    pub fn mix_up(&self, answer: UserResponse) {
-        lock(&self.people).mixed_up = Some(answer);
+    /// From now on every request is answered so, or again as it ought to be.
+    pub fn mix_up(&self, answer: impl Into<Option<UserResponse>>) {
+        lock(&self.people).mixed_up = answer.into();
     }
 }
 

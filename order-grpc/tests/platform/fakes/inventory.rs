@@ -14,7 +14,7 @@ use prost_types::Timestamp;
 use tonic::{Request, Response, Status};
 use uuid::Uuid;
 
-use super::peer::{Peer, Wire, lock};
+use super::peer::{Handler, Peer, Wire, lock};
 
 pub const GET: &str = "GetInventoryItem";
 pub const CHECK: &str = "CheckInventoryAvailability";
@@ -132,7 +132,12 @@ fn time(micros: i64) -> Option<Timestamp> {
 impl Inventory {
     pub async fn serve(&self) -> Peer {
         lock(&self.books).now = 1_772_359_200_000_000;
-        Peer::start(self.wire.clone(), InventoryServiceServer::new(self.clone())).await
+        Peer::start(self.wire.clone(), self.handler()).await
+    }
+
+    /// Its calls, for whoever serves them.
+    pub fn handler(&self) -> impl Handler<Future: Send> {
+        InventoryServiceServer::new(self.clone())
     }
 
     /// Puts an item in that has so many units, none of them at a warehouse; answers its id.

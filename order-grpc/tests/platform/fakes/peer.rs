@@ -87,6 +87,11 @@ impl Wire {
         *lock(&self.0.answer) = Some((path, status, body.to_owned()));
     }
 
+    /// Forgets every fault that has hit no call.
+    pub fn calm(&self) {
+        lock(&self.0.faults).clear();
+    }
+
     /// Breaks every connection.
     pub fn cut(&self) {
         self.0.cuts.send_modify(|n| *n += 1);
@@ -166,7 +171,15 @@ impl Peer {
     where
         S::Future: Send,
     {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        Peer::start_at("127.0.0.1:0".parse().unwrap(), wire, service).await
+    }
+
+    /// The same at an address, as of one that was stopped.
+    pub async fn start_at<S: Handler>(address: SocketAddr, wire: Wire, service: S) -> Self
+    where
+        S::Future: Send,
+    {
+        let listener = TcpListener::bind(address).await.unwrap();
         let address = listener.local_addr().unwrap();
         let server = tokio::spawn(accept(listener, wire.clone(), service));
         Peer {

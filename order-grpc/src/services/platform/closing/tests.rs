@@ -11,7 +11,10 @@ enum Means {
 fn means(answer: Result<(), CallError>) -> Means {
     match answer {
         Ok(()) => Means::Done,
-        Err(CallError::Refused { code, .. }) if code == RESERVATION_LOST => Means::Lost,
+        Err(CallError::Refused {
+            reservation_lost: true,
+            ..
+        }) => Means::Lost,
         Err(CallError::Refused { .. }) => Means::Refused,
         Err(CallError::Unknown {
             malformed: true, ..
