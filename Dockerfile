@@ -1,7 +1,11 @@
 # The `order` command in an image without a shell: built by the first stage, run as nobody by the second.
 #
 #   docker build -t order .
-#   docker run --read-only --rm -v orders:/data order list
+#   docker run --rm --read-only -v orders:/data -v ./examples:/examples:ro order shop load /examples/catalogue.toml
+#   docker run --rm --read-only -v orders:/data -p 127.0.0.1:50053:50053 order serve --listen 0.0.0.0:50053 --insecure
+#
+# The first fills the embedded shop, the second serves it to this machine. What is under way has 10 s once
+# the server is told to stop, as long as `docker stop` waits before it kills: say `--stop-timeout 20` beside others.
 
 FROM rust:1.95-bookworm AS build
 WORKDIR /src

@@ -122,7 +122,7 @@ async fn orders() -> Result<Orders, Box<dyn Error>> {
         SqliteOptions::new(clock.clone()),
     )?);
     let shop = Shop::in_memory(clock)?;
-    let catalogue = include_str!("../../examples/catalogue.toml");
+    let catalogue = include_str!("catalogue.toml");
     shop.load(&Catalogue::parse(catalogue, "catalogue.toml")?)
         .await?;
     let pricing = Arc::new(shop.price_book().await?);

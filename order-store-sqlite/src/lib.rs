@@ -36,10 +36,10 @@ pub use store::{Access, OnCommit, SqliteOptions, SqliteStore, WriterStats};
 
 /// The example of the workspace's README, compiled and run.
 #[cfg(all(doctest, feature = "shop"))]
-#[doc = include_str!("../../README.md")]
+#[doc = include_str!("../doc/workspace.md")]
 struct Readme;
 
 /// The recipes of the workspace's chapter on embedding, compiled and run.
 #[cfg(all(doctest, feature = "shop"))]
-#[doc = include_str!("../../docs/embedding.md")]
+#[doc = include_str!("../doc/embedding.md")]
 struct Embedding;

@@ -2,17 +2,16 @@
 
 use clap::{Args, ValueEnum};
 use order_core::ids::{ParseIdError, Reference};
-use order_core::manager::{Explanation, OrderManager, Principal};
+use order_core::manager::{Explanation, Principal};
 use order_core::money::Minor;
 use order_core::order::{AttentionReason, Op, OperationState, Order};
 use order_core::rules::{Command, Finding, ReservationOutcome};
-use order_core::services::Clients;
-use order_core::store::{ListQuery, OrderRef, OrderStore};
+use order_core::store::{ListQuery, OrderRef};
 
 use super::operator::{Asked, Change, money};
 use super::options::{ById, How, Once};
 use super::payment::reported_state;
-use crate::engine::Engine;
+use crate::engine::{Engine, Manager};
 use crate::exit::{Failure, Outcome};
 use crate::input::renamed::today;
 use crate::output::stuck::{StuckView, reasons, stuck_table};
@@ -39,10 +38,7 @@ pub async fn stuck(settings: &Settings, out: &Out) -> Outcome {
 /// # Errors
 ///
 /// Those of reading the store.
-pub async fn stuck_orders<S: OrderStore, C: Clients>(
-    manager: &OrderManager<S, C>,
-    principal: &Principal,
-) -> Outcome<Vec<Explanation>> {
+pub async fn stuck_orders(manager: &Manager, principal: &Principal) -> Outcome<Vec<Explanation>> {
     let mut found = Vec::new();
     let mut query = ListQuery {
         stuck: true,

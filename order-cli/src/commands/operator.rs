@@ -6,20 +6,17 @@ use std::time::Duration;
 
 use order_core::error::Error;
 use order_core::ids::{IdempotencyKey, OrderId};
-use order_core::manager::{
-    Answered, CommandOptions, EditPreview, OrderManager, Principal, RetryPayment,
-};
+use order_core::manager::{Answered, CommandOptions, EditPreview, Principal, RetryPayment};
 use order_core::money::Money;
 use order_core::order::{EditState, JournalRow, Order};
 use order_core::request::EditRequest;
 use order_core::rules::{Command, DisputeReport, PaymentReport};
-use order_core::services::Clients;
-use order_core::store::{OrderRef, OrderStore};
+use order_core::store::OrderRef;
 use order_store_sqlite::shop::Shop;
 
 use super::options::How;
 use super::placing::{resolve_item, show_result};
-use crate::engine::Engine;
+use crate::engine::{Engine, Manager};
 use crate::exit::{Failure, Outcome};
 use crate::input::items::Item;
 use crate::output::order_text::text;
@@ -208,16 +205,16 @@ pub fn money(order: &Order, option: &str, text: &str) -> Outcome<Money> {
 }
 
 /// A person who gives commands, at an engine.
-pub struct Operator<'a, S, C> {
+pub struct Operator<'a> {
     /// The engine.
-    pub manager: &'a OrderManager<S, C>,
+    pub manager: &'a Manager,
     /// The name they stand under in the journal.
     pub principal: &'a Principal,
     /// The time they wait; as long as the engine's policy says if they do not say.
     pub wait: Option<Duration>,
 }
 
-impl<S: OrderStore, C: Clients> Operator<'_, S, C> {
+impl Operator<'_> {
     /// Carries out what is asked. Items must have been [resolved](Asked::resolve).
     ///
     /// # Errors

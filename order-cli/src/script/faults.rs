@@ -350,8 +350,6 @@ impl NotificationService for FaultyServices {
     }
 }
 
-order_core::clients_in_one!(FaultyServices);
-
 /// Prices that cannot be asked for when a script says so.
 pub struct FaultyPrices {
     /// The prices that are asked otherwise.

@@ -32,14 +32,11 @@ use super::faults::{FaultyPrices, FaultyServices};
 use super::model::{CatalogueSource, Script};
 use crate::commands::bulk::csv::Formulas;
 use crate::commands::bulk::export::{self, ExportForm};
-use crate::engine::{self, open_shop, open_store};
+use crate::engine::{self, Manager, open_shop, open_store};
 use crate::exit::{Code, Failure, Outcome};
 use crate::input::read;
 use crate::settings::{Settings, StoreUrl};
 use crate::toml_doc::Source;
-
-/// The engine of a script.
-pub type Manager = OrderManager<Arc<Outside<SqliteStore>>, FaultyServices>;
 
 /// Everything a script plays with.
 pub struct Stage {
@@ -66,7 +63,7 @@ pub struct Stage {
 #[derive(Clone)]
 struct Parts {
     settings: Settings,
-    store: Arc<Outside<SqliteStore>>,
+    store: Arc<Outside>,
     prices: Arc<ShopPrices>,
     ids: Arc<dyn Ids>,
     policy: Policy,
@@ -107,14 +104,7 @@ impl Stage {
         } else {
             Arc::new(RandomIds)
         };
-        let service = Arc::new(shop.clone());
-        let clients = DynClients {
-            inventory: service.clone(),
-            product: service.clone(),
-            user: service.clone(),
-            payment: service.clone(),
-            notification: service,
-        };
+        let clients = DynClients::all(Arc::new(shop.clone()));
         let services = FaultyServices::new(clients, world.clone());
         let policy = script.policy.clone();
         let prices = Arc::new(ShopPrices {
@@ -332,7 +322,9 @@ fn export_of(world: &World, manager: &Manager, form: ExportForm) -> Outcome<(u64
 
 impl Parts {
     fn manager(&self, world: &World, services: &FaultyServices) -> Outcome<Manager> {
-        OrderManager::builder(self.store.clone(), services.clone())
+        // Of the same types as the engine of every other command: else all of it is there twice.
+        let store: Arc<dyn OrderStore> = self.store.clone();
+        OrderManager::builder(store, DynClients::all(Arc::new(services.clone())))
             .pricing(Arc::new(FaultyPrices {
                 inner: self.prices.clone(),
                 services: services.clone(),
@@ -401,13 +393,13 @@ impl Pricing for ShopPrices {
 }
 
 /// A store whose threads the clock waits for.
-pub struct Outside<S> {
-    inner: S,
+pub struct Outside {
+    inner: SqliteStore,
     world: World,
 }
 
 #[async_trait]
-impl<S: OrderStore> OrderStore for Outside<S> {
+impl OrderStore for Outside {
     async fn commit(&self, changeset: Changeset) -> Result<Committed, CommitError> {
         self.world.outside(self.inner.commit(changeset)).await
     }

@@ -18,6 +18,7 @@ mod configuring;
 mod connecting;
 mod damage;
 mod disorder;
+mod documented;
 #[allow(
     dead_code,
     unused_imports,

@@ -19,6 +19,19 @@ fn text_of(name: &str) -> String {
     std::fs::read_to_string(top().join(name)).unwrap_or_else(|e| panic!("{name}: {e}"))
 }
 
+/// The whole path of a file of examples/.
+fn example(name: &str) -> String {
+    let path = top().join("examples").join(name).canonicalize();
+    path.unwrap_or_else(|e| panic!("{name}: {e}"))
+        .to_str()
+        .unwrap()
+        .to_owned()
+}
+
+fn refs(words: &[String]) -> Vec<&str> {
+    words.iter().map(String::as_str).collect()
+}
+
 /// A port that was free when it was looked for.
 fn free_port() -> u16 {
     TcpListener::bind("127.0.0.1:0")
@@ -118,6 +131,10 @@ async fn the_containers_of_compose_are_a_shop_when_their_commands_are_run() {
         assert_eq!(
             compose["services"][name]["ports"][0], published,
             "nothing is reached from other machines"
+        );
+        assert_eq!(
+            compose["services"][name]["stop_grace_period"], "20s",
+            "a node is not killed while it comes to its end"
         );
     }
     let (cluster, bench) = (Cluster::start(), Bench::empty());
@@ -283,10 +300,34 @@ fn the_image_runs_as_nobody_and_its_commands_serve() {
 }
 
 #[test]
+fn the_commands_that_the_dockerfile_shows_make_a_shop_of_an_empty_volume() {
+    let text = text_of("Dockerfile");
+    let catalogue = example("catalogue.toml");
+    let shown: Vec<Vec<String>> = text
+        .lines()
+        .filter_map(|line| line.strip_prefix("#   docker run ")?.split_once(" order "))
+        .map(|(options, command)| {
+            assert!(options.contains("--read-only -v orders:/data"), "{options}");
+            let here = command
+                .replace("/examples/catalogue.toml", &catalogue)
+                .replace("0.0.0.0:50053", "127.0.0.1:0");
+            here.split(' ').map(str::to_owned).collect()
+        })
+        .collect();
+    let [load, serve] = &shown[..] else {
+        panic!("{shown:?}")
+    };
+    let bench = Bench::empty();
+    bench.run(&refs(load)).must(0);
+    let (code, said) = Served::by(&bench, &refs(serve), &[], &[]).end("-TERM");
+    assert_eq!(code, Some(0), "{said}");
+}
+
+#[test]
 fn the_unit_of_systemd_is_well_formed_and_its_command_serves() {
     let text = text_of("examples/order.service");
     let mut section = "";
-    let mut start = None;
+    let (mut before, mut start) = (None, None);
     for line in text
         .lines()
         .map(str::trim)
@@ -309,6 +350,7 @@ fn the_unit_of_systemd_is_well_formed_and_its_command_serves() {
             _ => &[
                 "Environment",
                 "ExecStart",
+                "ExecStartPre",
                 "WorkingDirectory",
                 "StateDirectory",
                 "StateDirectoryMode",
@@ -335,22 +377,23 @@ fn the_unit_of_systemd_is_well_formed_and_its_command_serves() {
             ],
         };
         assert!(known.contains(&key), "[{section}] has no {key}");
-        if key == "ExecStart" {
-            start = Some(value);
+        match key {
+            "ExecStartPre" => before = Some(value),
+            "ExecStart" => start = Some(value),
+            _ => {}
         }
     }
-    let args: Vec<&str> = start
-        .unwrap()
-        .strip_prefix("/usr/local/bin/order ")
-        .unwrap()
-        .split(' ')
-        .collect();
-    let served = Served::by(
-        &Bench::with_shop(),
-        &args,
-        &["--listen", "127.0.0.1:0"],
-        &[],
-    );
+    let catalogue = example("catalogue.toml");
+    let words = |line: Option<&str>| -> Vec<String> {
+        let args = line.unwrap().strip_prefix("/usr/local/bin/order ").unwrap();
+        let here = args.replace("/etc/order/catalogue.toml", &catalogue);
+        here.split(' ').map(str::to_owned).collect()
+    };
+    // As on a machine that never had one: the directory is empty.
+    let bench = Bench::empty();
+    bench.run(&refs(&words(before))).must(0);
+    let args = words(start);
+    let served = Served::by(&bench, &refs(&args), &["--listen", "127.0.0.1:0"], &[]);
     let (code, said) = served.end("-TERM");
     assert!(
         code == Some(0) && said.lines().all(|line| line.starts_with('{')),

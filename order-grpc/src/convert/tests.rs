@@ -376,7 +376,7 @@ proptest! {
 fn the_proto_is_the_plan_s_to_the_byte() {
     // Existing clients were generated from it. A length and a polynomial over all bytes notice
     // every slip of an editor.
-    let text = include_bytes!("../../../proto/order.proto");
+    let text = include_bytes!("../../proto/order.proto");
     let hash = text.iter().fold(0u64, |hash, byte| {
         hash.wrapping_mul(0x100_0000_01b3) ^ u64::from(*byte)
     });

@@ -254,7 +254,7 @@ fn what_the_server_itself_refuses_has_a_reason_too() {
 
 #[test]
 fn every_reason_is_documented_for_those_who_write_clients() {
-    let text = include_str!("../../../proto/README.md");
+    let text = include_str!("../../proto/README.md");
     for reason in RejectionReason::ALL {
         assert!(
             text.contains(reason.as_str()),

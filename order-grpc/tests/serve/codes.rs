@@ -32,7 +32,7 @@ fn promised() -> BTreeMap<&'static str, Code> {
 
 #[test]
 fn the_codes_that_are_tested_are_those_that_are_documented() {
-    let text = include_str!("../../../proto/README.md");
+    let text = include_str!("../../proto/README.md");
     let table = text
         .split("| code | reasons |")
         .nth(1)

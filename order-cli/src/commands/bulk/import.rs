@@ -6,19 +6,17 @@ use std::path::PathBuf;
 use clap::Args;
 use order_core::error::{Error, Violation};
 use order_core::ids::Sku;
-use order_core::manager::{ImportState, OrderManager, Principal};
+use order_core::manager::{ImportState, Principal};
 use order_core::request::{ImportedOnce, ValidImport};
 use order_core::rules::begin_imported;
 use order_core::runtime::{Clock, SystemClock};
-use order_core::services::Clients;
-use order_core::store::OrderStore;
 use order_core::text::one_line;
 use order_core::time::Timestamp;
 use serde::Serialize;
 
 use super::lines::{Kept, Lines};
 use super::progress::Progress;
-use crate::engine::{Engine, existing_shop};
+use crate::engine::{Engine, Manager, existing_shop};
 use crate::exit::{Failure, Outcome};
 use crate::output::{Out, counted, note};
 use crate::settings::{Settings, StoreUrl};
@@ -165,10 +163,10 @@ async fn missing(settings: &Settings, wanted: &BTreeMap<Sku, u64>) -> Outcome<Ve
 }
 
 /// Imports a file through any manager.
-pub async fn import_into<S: OrderStore, C: Clients>(
-    manager: &OrderManager<S, C>,
+pub async fn import_into(
+    manager: &Manager,
     principal: &Principal,
-    clock: &impl Clock,
+    clock: &dyn Clock,
     args: &Import,
 ) -> Outcome<ImportView> {
     import_kept(
@@ -181,10 +179,10 @@ pub async fn import_into<S: OrderStore, C: Clients>(
     .await
 }
 
-async fn import_kept<S: OrderStore, C: Clients>(
-    manager: &OrderManager<S, C>,
+async fn import_kept(
+    manager: &Manager,
     principal: &Principal,
-    clock: &impl Clock,
+    clock: &dyn Clock,
     kept: &Kept,
     dry_run: bool,
 ) -> Outcome<ImportView> {
@@ -214,10 +212,10 @@ struct Source<'a> {
 }
 
 /// Says everything that is wrong with the file, line by line; a failure if anything is.
-async fn check<S: OrderStore, C: Clients>(
-    manager: &OrderManager<S, C>,
+async fn check(
+    manager: &Manager,
     principal: &Principal,
-    clock: &impl Clock,
+    clock: &dyn Clock,
     (Source { kept, size }, lines): (Source<'_>, Lines),
     view: &mut ImportView,
 ) -> Outcome {
@@ -266,10 +264,10 @@ async fn check<S: OrderStore, C: Clients>(
     )))
 }
 
-async fn write<S: OrderStore, C: Clients>(
-    manager: &OrderManager<S, C>,
+async fn write(
+    manager: &Manager,
     principal: &Principal,
-    clock: &impl Clock,
+    clock: &dyn Clock,
     Source { kept, size }: Source<'_>,
     view: &mut ImportView,
 ) -> Outcome {
