@@ -17,8 +17,9 @@ FROM gcr.io/distroless/cc-debian12:nonroot
 # What it writes, it writes here: a store or a shop in a file. Everything else may be read-only.
 COPY --from=build --chown=nonroot:nonroot /empty/data /data
 COPY --from=build /src/target/dist/order /usr/local/bin/order
-# With one arena, memory comes back when a crowd has gone (docs/limits.md).
-ENV MALLOC_ARENA_MAX=1
+# With few arenas, memory comes back when a crowd has gone (docs/limits.md). With one, placing an order took 11
+# to 19 % more processor time and 6 % were placed less; with two, as many as without.
+ENV MALLOC_ARENA_MAX=2
 USER nonroot
 WORKDIR /data
 VOLUME ["/data"]

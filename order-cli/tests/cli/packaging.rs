@@ -250,7 +250,7 @@ fn the_image_runs_as_nobody_and_its_commands_serve() {
         (vec!["nonroot"], vec!["SIGTERM"])
     );
 
-    let arenas = "MALLOC_ARENA_MAX=1";
+    let arenas = "MALLOC_ARENA_MAX=2";
     assert_eq!(of("ENV"), [arenas]);
     assert!(text_of("examples/order.service").contains(&format!("\nEnvironment={arenas}\n")));
 
