@@ -34,6 +34,9 @@ full | quick) ;;
     ;;
 esac
 
+# Most of the time tests wait: for processes, for databases, for leases to end.
+export RUST_TEST_THREADS=${RUST_TEST_THREADS:-4}
+
 step "formatting"
 cargo fmt --all --check
 
