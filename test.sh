@@ -67,6 +67,24 @@ cargo check --package order-core --no-default-features --locked
 cargo check --package order-core --no-default-features --features virtual-time --locked
 cargo check --package order-core --no-default-features --features json --locked
 
+# Takes what processors the tests leave idle. Seeds begin where every commit draws anew, and where
+# the same commit begins again.
+optimised() {
+    local commit
+    renice -n 19 -p "$BASHPID" >/dev/null
+    commit=$(git rev-parse --short=8 HEAD 2>/dev/null || echo 1)
+    cargo build --release --locked --package order-sim --bins
+    cargo run --release --locked --package order-sim --bin walk
+    cargo run --release --locked --package order-sim --bin simulate -- \
+        --seeds 20000 --complete --start "$((16#${commit:0:8}))"
+}
+beside_log=$(mktemp)
+set -m
+optimised >"$beside_log" 2>&1 &
+beside=$!
+set +m
+trap 'kill -- "-$beside" 2>/dev/null || true; rm -f "$beside_log"' EXIT
+
 step "tests"
 cargo test --workspace --all-features --locked
 cargo run --quiet --locked --package order-store-sqlite --example consumer
@@ -85,12 +103,11 @@ step "documentation"
 RUSTDOCFLAGS="-D warnings" cargo doc --workspace --all-features --no-deps --locked --quiet
 RUSTDOCFLAGS="-D warnings" cargo doc --package order-core --no-deps --locked --quiet
 
-step "every state of a small order, optimised"
-cargo run --release --locked --package order-sim --bin walk
-
-step "the simulator, optimised"
-# From a start that every commit draws anew, and that is the same whenever one is tried again.
-commit=$(git rev-parse --short=8 HEAD 2>/dev/null || echo 1)
-cargo run --release --locked --package order-sim --bin simulate -- --seeds 20000 --complete --start "$((16#${commit:0:8}))"
+step "every state of a small order, and simulated disasters, optimised: begun beside the tests"
+if ! wait "$beside"; then
+    cat "$beside_log"
+    exit 1
+fi
+grep -v "^ *Compiling" "$beside_log"
 
 step "everything is in order"

@@ -4,7 +4,8 @@
 //! `cargo bench -p order-store-sqlite --bench place` prints the whole comparison, with `-- place`,
 //! `-- footprint`, `-- read` or `-- shop` that part of it; with `-- million` it places a million
 //! orders and prints the process's memory on the way; with `-- --keep` it leaves its databases
-//! behind.
+//! behind. With `-- --traced` everything from info on that the engine and the store say is written
+//! to a file meanwhile, as a server's log would be.
 
 mod footprint;
 mod reads;
@@ -13,6 +14,8 @@ mod through_shop;
 mod twin;
 mod watched;
 
+use std::fs::File;
+use std::io::BufWriter;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -41,6 +44,9 @@ fn main() {
         .expect("tokio starts");
     let folder = std::env::temp_dir().join(format!("order-bench-{}", std::process::id()));
     std::fs::create_dir_all(&folder).expect("a folder for the databases");
+    if std::env::args().any(|a| a == "--traced") {
+        write_log(&folder);
+    }
     let wanted: Vec<String> = std::env::args()
         .skip(1)
         .filter(|a| !a.starts_with("--"))
@@ -72,6 +78,17 @@ fn main() {
     } else {
         let _ = std::fs::remove_dir_all(&folder);
     }
+}
+
+/// Writes what is said from info on to a file, from now on.
+fn write_log(folder: &Path) {
+    let path = folder.join("log");
+    let file = File::create(&path).expect("a file for the log");
+    tracing_subscriber::fmt()
+        .with_max_level(tracing_subscriber::filter::LevelFilter::INFO)
+        .with_writer(Mutex::new(BufWriter::new(file)))
+        .init();
+    println!("what is said is written to {}", path.display());
 }
 
 fn open(path: &Path) -> Arc<SqliteStore> {
