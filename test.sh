@@ -93,7 +93,7 @@ step "order-grpc without its features, and without TLS"
 cargo test --package order-grpc --no-default-features --lib --locked
 cargo check --package order-grpc --no-default-features --features reflection --tests --locked
 
-step "order-store-sqlite with features left out, and with the oldest driver"
+step "order-store-sqlite with features left out, and with the oldest and the newest driver"
 for features in "" bundled shop; do
     cargo check --package order-store-sqlite --no-default-features --features "$features" --tests --locked
 done
