@@ -1,6 +1,7 @@
 //! The store, with a look at its tables after each commit.
 
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
@@ -15,6 +16,9 @@ pub struct Watched {
     pub store: Arc<SqliteStore>,
     pub path: PathBuf,
     pub snapshots: Mutex<Vec<Snapshot>>,
+    /// Transactions that were no commits: a manager asks for nothing once, to learn the store's
+    /// clock.
+    pub leases: AtomicU64,
 }
 
 #[async_trait]
@@ -44,7 +48,9 @@ impl OrderStore for Watched {
         self.store.journal(query).await
     }
     async fn lease(&self, request: &LeaseRequest) -> Result<LeasePage, StoreError> {
-        self.store.lease(request).await
+        let page = self.store.lease(request).await?;
+        self.leases.fetch_add(1, Ordering::Relaxed);
+        Ok(page)
     }
     async fn work_summary(&self) -> Result<WorkSummary, StoreError> {
         self.store.work_summary().await
