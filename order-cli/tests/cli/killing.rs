@@ -1,6 +1,7 @@
 //! A server that is killed again and again under load, and what is left of what it answered.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Debug;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -18,11 +19,11 @@ use crate::bench::Bench;
 use crate::served::{Served, by_id, mugs};
 
 const KILLS: u32 = 20;
-pub const CLIENTS: u32 = 6;
+const CLIENTS: u32 = 6;
 /// After how many answers a server is killed: at other points of other calls each time.
 const LIVES: [u32; 7] = [5, 30, 1, 18, 60, 9, 40];
 /// The time that a server may take to give so many.
-const ANSWERS_WITHIN: Duration = Duration::from_secs(30);
+const ANSWERS_WITHIN: Duration = Duration::from_secs(40);
 /// The time that a customer waits before asking again. Short: an order that died with its server is
 /// not taken up again before its lease is over, and is answered as it is.
 const PATIENCE: Duration = Duration::from_millis(700);
@@ -41,13 +42,49 @@ pub struct Told {
     pub repeats: AtomicU32,
 }
 
+impl Told {
+    /// Waits until so many more answers were given, and says what comes next.
+    pub async fn more(&self, answers: u32, next: impl Debug) {
+        let enough = self.answers.load(Ordering::Relaxed) + answers;
+        let started = Instant::now();
+        while self.answers.load(Ordering::Relaxed) < enough {
+            assert!(
+                started.elapsed() < ANSWERS_WITHIN,
+                "nobody answers before {next:?}"
+            );
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+        let answers = self.answers.load(Ordering::Relaxed);
+        println!("{next:?} after {answers} answers");
+    }
+}
+
+/// Starts the customers, who come to the server of the moment until they are told that there will
+/// be no more.
+pub fn crowd(
+    address: watch::Receiver<Option<String>>,
+    may_refuse: &'static [Code],
+) -> (Arc<Told>, JoinSet<()>) {
+    let told = Arc::new(Told::default());
+    let mut customers = JoinSet::new();
+    for number in 0..CLIENTS {
+        let customer = Customer {
+            address: address.clone(),
+            told: Arc::clone(&told),
+            may_refuse,
+        };
+        customers.spawn(customer.shop(number));
+    }
+    (told, customers)
+}
+
 /// Customers who ask again under the same key until they are answered.
-pub struct Customer {
+struct Customer {
     /// The address at which the server of the moment listens.
-    pub address: watch::Receiver<Option<String>>,
-    pub told: Arc<Told>,
+    address: watch::Receiver<Option<String>>,
+    told: Arc<Told>,
     /// The refusals of an order that are to be expected.
-    pub may_refuse: &'static [Code],
+    may_refuse: &'static [Code],
 }
 
 impl Customer {
@@ -102,7 +139,7 @@ impl Customer {
     }
 
     /// Places orders, and changes some of them, for ever.
-    pub async fn shop(mut self, number: u32) {
+    async fn shop(mut self, number: u32) {
         for n in 0.. {
             let key = format!("customer-{number}-{n}");
             let Some(made) = self
@@ -233,32 +270,13 @@ async fn twenty_kills_under_load_lose_nothing_and_double_nothing() {
     let bench = Bench::with_shop();
     bench.run(&["shop", "restock", "MUG-01", "1000000"]).must(0);
     let (address, now_at) = watch::channel(None);
-    let told = Arc::new(Told::default());
-    let mut customers = JoinSet::new();
-    for number in 0..CLIENTS {
-        customers.spawn(
-            Customer {
-                address: now_at.clone(),
-                told: Arc::clone(&told),
-                may_refuse: &[],
-            }
-            .shop(number),
-        );
-    }
-    drop(now_at);
+    let (told, customers) = crowd(now_at, &[]);
     let start = || Served::start(&bench, &["--listen", "127.0.0.1:0", "--log", "off"], &[]);
     for kill in 0..KILLS as usize {
         let served = start();
-        let enough = told.answers.load(Ordering::Relaxed) + LIVES[kill % LIVES.len()];
         address.send_replace(Some(served.address.clone()));
-        let started = Instant::now();
-        while told.answers.load(Ordering::Relaxed) < enough {
-            assert!(
-                started.elapsed() < ANSWERS_WITHIN,
-                "server {kill} does not answer"
-            );
-            tokio::time::sleep(Duration::from_millis(2)).await;
-        }
+        told.more(LIVES[kill % LIVES.len()], format!("kill {kill}"))
+            .await;
         served.end("-KILL");
         address.send_replace(None);
     }

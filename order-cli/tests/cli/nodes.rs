@@ -2,20 +2,18 @@
 //! leases, and the database with them. Where `ORDER_TEST_CITUS_URL` names a coordinator of Citus,
 //! on that.
 
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use order_core::time::Timestamp;
 use sqlx::{Connection as _, Executor as _};
 use tokio::sync::watch;
-use tokio::task::JoinSet;
 
 use crate::bench::Bench;
 use crate::cluster::{self, Cluster};
 use crate::disorder::{Dice, WrongClocks, database, terminate_all};
 use crate::following::Follower;
-use crate::killing::{CLIENTS, Customer, Told, all_is_right};
+use crate::killing::{all_is_right, crowd};
 use crate::served::Served;
 
 const NODES: usize = 4;
@@ -199,19 +197,7 @@ async fn four_nodes_on_one_database_lose_nothing_and_double_nothing() {
     let follower = Follower::start(&bench);
 
     let (address, now_at) = watch::channel(None);
-    let told = Arc::new(Told::default());
-    let mut customers = JoinSet::new();
-    for number in 0..CLIENTS {
-        customers.spawn(
-            Customer {
-                address: now_at.clone(),
-                told: Arc::clone(&told),
-                may_refuse: &[],
-            }
-            .shop(number),
-        );
-    }
-    drop(now_at);
+    let (told, customers) = crowd(now_at, &[]);
     let mut blows = blows();
     dice.shuffle(&mut blows);
     for blow in blows {

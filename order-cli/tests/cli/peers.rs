@@ -2,17 +2,14 @@
 //! and killed, as the server itself is.
 
 use std::net::TcpListener;
-use std::sync::Arc;
-use std::sync::atomic::Ordering;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use tokio::sync::watch;
-use tokio::task::JoinSet;
 
 use crate::bench::Bench;
 use crate::cluster::Cluster;
 use crate::disorder::Dice;
-use crate::killing::{CLIENTS, Customer, Told, all_is_right};
+use crate::killing::{all_is_right, crowd};
 use crate::served::Served;
 
 /// The trouble at a time, until the next blow.
@@ -41,7 +38,6 @@ const FAULTS: [&[&str]; 8] = [
 ];
 /// At most so many answers are waited for between two blows.
 const ANSWERS_MOST: usize = 15;
-const ANSWERS_WITHIN: Duration = Duration::from_secs(40);
 /// Longer than a call may take, and shorter than a customer takes to go away.
 const STANDS_STILL: Duration = Duration::from_millis(2_500);
 
@@ -146,19 +142,7 @@ async fn everything_befalls_both(bench: &Bench) {
     bench.run(&["shop", "restock", "MUG-01", "1000000"]).must(0);
     let mut pair = Pair::start(bench);
     let (address, now_at) = watch::channel(Some(pair.server.address.clone()));
-    let told = Arc::new(Told::default());
-    let mut customers = JoinSet::new();
-    for number in 0..CLIENTS {
-        customers.spawn(
-            Customer {
-                address: now_at.clone(),
-                told: Arc::clone(&told),
-                may_refuse: &[],
-            }
-            .shop(number),
-        );
-    }
-    drop(now_at);
+    let (told, customers) = crowd(now_at, &[]);
 
     let mut dice = Dice::new();
     let mut blows = [
@@ -170,19 +154,8 @@ async fn everything_befalls_both(bench: &Bench) {
     dice.shuffle(&mut blows);
     let mut faults = FAULTS.into_iter().cycle().skip(2);
     for blow in blows {
-        let enough = told.answers.load(Ordering::Relaxed) + 1 + dice.below(ANSWERS_MOST) as u32;
-        let started = Instant::now();
-        while told.answers.load(Ordering::Relaxed) < enough {
-            assert!(
-                started.elapsed() < ANSWERS_WITHIN,
-                "nobody answers before {blow:?}"
-            );
-            tokio::time::sleep(Duration::from_millis(2)).await;
-        }
-        println!(
-            "{blow:?} after {} answers",
-            told.answers.load(Ordering::Relaxed)
-        );
+        let answers = 1 + dice.below(ANSWERS_MOST) as u32;
+        told.more(answers, blow).await;
         match blow {
             Blow::KillServices => pair.restart_services(faults.next().expect("they go round")),
             Blow::StopServices => {

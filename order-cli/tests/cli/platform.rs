@@ -4,16 +4,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
-use std::sync::Arc;
-use std::sync::atomic::Ordering;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use order_grpc::proto::inventory::InventoryReservation;
 use order_grpc::proto::product::Product;
 use order_grpc::proto::user::{User, UserResponse};
 use serde_json::Value;
 use tokio::sync::watch;
-use tokio::task::JoinSet;
 use tonic::Code;
 use uuid::Uuid;
 
@@ -25,7 +22,7 @@ use crate::fakes::inventory::{
     CANCEL, CONFIRM, Counters, GET, Garble, Hold, HoldStatus, Inventory, RESERVE,
 };
 use crate::fakes::peer::{Fault, Peer, Wire, waiting};
-use crate::killing::{CLIENTS, Customer, Told, at_rest, no_more, the_desk_agrees, told_truly};
+use crate::killing::{at_rest, crowd, no_more, the_desk_agrees, told_truly};
 use crate::served::Served;
 
 const MUG: &str = "3f2c8f0e-6b1d-4c58-9a0e-3b6a2f0c1d11";
@@ -33,7 +30,6 @@ const SKU: &str = "MUG-01";
 const UNITS: i32 = 1_000_000;
 /// At most so many answers are waited for between two blows.
 const ANSWERS_MOST: usize = 6;
-const ANSWERS_WITHIN: Duration = Duration::from_secs(40);
 /// The time for which a blow lasts that lasts.
 const LASTS: Duration = Duration::from_millis(400);
 /// Longer than a call may take.
@@ -41,6 +37,10 @@ const TOO_LONG: Duration = Duration::from_millis(1_500);
 /// The time that everything may take to come to rest: leases of the dead, lost calls that may
 /// still be at work, and the pauses after failures.
 const REST_WITHIN: Duration = Duration::from_secs(90);
+
+/// The product service says NOT_FOUND of everything while its database is away; and an order is
+/// rejected whose stock was asked for twice and never for certain.
+const MAY_REFUSE: &[Code] = &[Code::NotFound, Code::FailedPrecondition];
 
 /// The settings: what services say costs, and calls that are given up soon.
 const SETTINGS: &str = r#"
@@ -393,39 +393,14 @@ fn the_counters_agree(inventory: &Inventory) {
 async fn everything_befalls_them(bench: &Bench, store: Option<&str>) {
     let mut city = City::start(bench, store).await;
     let (address, now_at) = watch::channel(Some(city.server.address.clone()));
-    let told = Arc::new(Told::default());
-    let mut customers = JoinSet::new();
-    for number in 0..CLIENTS {
-        customers.spawn(
-            Customer {
-                address: now_at.clone(),
-                told: Arc::clone(&told),
-                // The product service says NOT_FOUND of everything while its database is away; and
-                // an order is rejected whose stock was asked for twice and never for certain.
-                may_refuse: &[Code::NotFound, Code::FailedPrecondition],
-            }
-            .shop(number),
-        );
-    }
-    drop(now_at);
+    let (told, customers) = crowd(now_at, MAY_REFUSE);
 
     let mut dice = Dice::new();
     let mut blows = blows();
     dice.shuffle(&mut blows);
     for blow in blows {
-        let enough = told.answers.load(Ordering::Relaxed) + 1 + dice.below(ANSWERS_MOST) as u32;
-        let started = Instant::now();
-        while told.answers.load(Ordering::Relaxed) < enough {
-            assert!(
-                started.elapsed() < ANSWERS_WITHIN,
-                "nobody answers before {blow:?}"
-            );
-            tokio::time::sleep(Duration::from_millis(2)).await;
-        }
-        println!(
-            "{blow:?} after {} answers",
-            told.answers.load(Ordering::Relaxed)
-        );
+        let answers = 1 + dice.below(ANSWERS_MOST) as u32;
+        told.more(answers, blow).await;
         city.suffer(blow).await;
         if matches!(blow, Blow::KillServer) {
             address.send_replace(Some(city.server.address.clone()));

@@ -68,7 +68,7 @@ impl Products {
         lock(&self.shelf).down = down;
     }
 
-    /// What it answered before is asked of its database again.
+    /// Forgets every answer it gave, and asks its database again.
     pub fn forget_cached(&self) {
         lock(&self.shelf).cached.clear();
     }
