@@ -104,20 +104,15 @@ fn missing(order: &Order) -> Vec<Shortage> {
 /// Returns the SKUs of which nobody knows whether they were set aside: asked for as often as the
 /// shop allows, and never answered for certain.
 fn unsure(order: &Order) -> Vec<Shortage> {
-    let of_round: Vec<&Reservation> = order
-        .reservations
-        .iter()
-        .filter(|r| r.round == order.round)
-        .collect();
-    let is_last = |nth: usize| {
-        of_round[nth + 1..]
-            .iter()
-            .all(|r| r.sku != of_round[nth].sku)
+    let of_round = || order.reservations.iter().filter(|r| r.round == order.round);
+    let is_last = |r: &Reservation| {
+        of_round()
+            .rfind(|last| last.sku == r.sku)
+            .is_some_and(|last| last.n == r.n)
     };
-    let unsure = (of_round.iter().enumerate())
-        .filter(|&(nth, r)| r.state == ReservationState::Suspect && is_last(nth));
-    unsure
-        .map(|(_, r)| Shortage {
+    of_round()
+        .filter(|r| r.state == ReservationState::Suspect && is_last(r))
+        .map(|r| Shortage {
             sku: r.sku.clone(),
             requested: r.quantity,
             available: None,
